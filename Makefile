@@ -1,0 +1,49 @@
+# Everything a newcomer needs: make demo, make test. PYTHON may be 3.11, 3.12 or 3.13.
+PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3 python; do \
+	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null \
+	&& echo $$p && break; done)
+BIN := .venv/bin
+READY := .venv/ready
+
+.PHONY: help demo test check fix lock chaos clean
+
+help:
+	@echo "make demo   the whole story on a stand-in tenant"
+	@echo "make test   all fast tests"
+	@echo "make check  format, lint, types, import rules, lock file"
+	@echo "make fix    mend what can be mended by itself"
+	@echo "make lock   renew requirements.lock after a change of dependencies"
+	@echo "make chaos  kill exports at random moments (slow)"
+
+$(READY): requirements.lock pyproject.toml
+	@test -n "$(PYTHON)" || { echo "Python 3.11, 3.12 or 3.13 is needed: make PYTHON=/path/to/python3.12"; exit 1; }
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $(READY)
+
+demo: $(READY)
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/nxp demo
+
+test: $(READY)
+	$(BIN)/pytest -n 2 -m "not chaos"
+
+check: $(READY)
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python scripts/check_lock.py
+
+fix: $(READY)
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+lock: $(READY)
+	$(BIN)/python scripts/check_lock.py --renew
+
+chaos: $(READY)
+	$(BIN)/pytest -m chaos
+
+clean:
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

@@ -1,0 +1,1 @@
+"""The outside world: HTTP APIs, files and SQL. Never imports prefect."""

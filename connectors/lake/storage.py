@@ -1,0 +1,28 @@
+"""Turning the file system's refusals into one line that says what to do."""
+
+import errno
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from connectors.errors import StorageError
+
+ADVICE = {
+    errno.ENOSPC: "the disk is full: free some space",
+    errno.EDQUOT: "the quota is used up: free some space",
+    errno.EACCES: "no permission to write there",
+    errno.EPERM: "no permission to write there",
+    errno.EROFS: "the file system is read-only",
+    errno.ENOTDIR: "a file stands where a folder is needed",
+    errno.EFBIG: "the file grows past what is allowed there",
+}
+
+
+@contextmanager
+def storage_errors(path: Path) -> Iterator[None]:
+    """Raise StorageError, naming the place and the remedy, for what the file system refuses."""
+    try:
+        yield
+    except OSError as error:
+        advice = ADVICE.get(error.errno or 0, type(error).__name__)
+        raise StorageError(f"cannot write {path}: {advice}; nothing was published") from None

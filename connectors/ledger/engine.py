@@ -1,0 +1,103 @@
+"""Connecting to the ledger's database and bringing its tables up to date (Alembic)."""
+
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Engine, create_engine, event, inspect, text
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
+
+from connectors.errors import ConfigurationError
+
+# Checked against the newest file in migrations/versions by a test: reading it there at every
+# start would import Alembic (0.2 s) for nothing.
+HEAD = "0001"
+MIGRATIONS = Path(__file__).parent / "migrations"
+UPGRADE_TRIES = 5
+
+
+def connect(url: str) -> Engine:
+    """Open the database and upgrade its tables when they are older than this program.
+
+    Raises:
+        ConfigurationError: not reachable, not an URL, or newer than this program.
+    """
+    try:
+        parsed = make_url(url)
+        _prepare_folder(parsed)
+        engine = create_engine(parsed, pool_pre_ping=True, json_serializer=_json)
+        if parsed.get_backend_name() == "sqlite":
+            event.listen(engine, "connect", _set_pragmas)
+        _upgrade(engine)
+    except (ArgumentError, NoSuchModuleError, ModuleNotFoundError):
+        raise ConfigurationError("NXP_LEDGER_URL is no SQLAlchemy URL of a known driver") from None
+    except (SQLAlchemyError, OSError) as error:
+        kind = getattr(error, "orig", None) or error
+        raise ConfigurationError(
+            f"cannot open the ledger {_shown(url)}: {str(kind).splitlines()[0]}"
+        ) from None
+    return engine
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, default=str)
+
+
+def _prepare_folder(url: URL) -> None:
+    if url.get_backend_name() == "sqlite" and url.database and url.database != ":memory:":
+        Path(url.database).parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+
+
+def _set_pragmas(connection: Any, _record: Any) -> None:
+    cursor = connection.cursor()
+    # Readers (nxp runs) do not block the writer, and two writers wait instead of failing.
+    cursor.execute("PRAGMA busy_timeout = 30000")
+    cursor.execute("PRAGMA journal_mode = WAL")
+    cursor.execute("PRAGMA synchronous = FULL")
+    cursor.close()
+
+
+def _version(engine: Engine) -> str | None:
+    with engine.connect() as connection:
+        if not inspect(connection).has_table("alembic_version"):
+            return None
+        version: str | None = connection.scalar(text("SELECT version_num FROM alembic_version"))
+        return version
+
+
+def _upgrade(engine: Engine) -> None:
+    for attempt in range(1, UPGRADE_TRIES + 1):
+        version = _version(engine)
+        if version == HEAD:
+            return
+        if version is not None and version > HEAD:
+            raise ConfigurationError(
+                f"the ledger is of a newer version ({version}) than this program ({HEAD}): upgrade"
+            )
+        try:
+            _run_migrations(engine)
+        except SQLAlchemyError:
+            # Two processes that start at once on a new ledger: the other one's tables will do.
+            if attempt == UPGRADE_TRIES:
+                raise
+            time.sleep(0.2 * attempt)
+
+
+def _run_migrations(engine: Engine) -> None:
+    from alembic import command  # noqa: PLC0415 - 0.2 s, needed once per ledger
+    from alembic.config import Config  # noqa: PLC0415
+
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
+
+
+def _shown(url: str) -> str:
+    try:
+        return make_url(url).render_as_string(hide_password=True)
+    except ArgumentError:
+        return "NXP_LEDGER_URL"

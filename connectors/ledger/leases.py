@@ -1,0 +1,110 @@
+"""Who holds a unit: one lease per (tenant, dataset, unit), renewed while its holder lives."""
+
+import logging
+import os
+import socket
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+import psutil
+
+from connectors.errors import HeldError
+
+logger = logging.getLogger(__name__)
+
+# Long enough that a process which pages or waits for a slow ledger does not lose its lease,
+# short enough that a lost machine's work is taken over soon.
+LEASE_TIME = timedelta(minutes=2)
+RENEWALS_PER_LEASE = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """A run in a process: `host/pid/start/run`. A dead process on this host is known as dead."""
+
+    host: str
+    pid: int
+    started: int
+    run_id: str
+
+    @classmethod
+    def of_this_process(cls, run_id: str) -> "Holder":
+        """Name this process and run."""
+        process = psutil.Process()
+        return cls(socket.gethostname(), os.getpid(), int(process.create_time()), run_id)
+
+    @classmethod
+    def parse(cls, text: str) -> "Holder":
+        """Read a holder back from the ledger."""
+        host, pid, started, run_id = text.split("/")
+        return cls(host, int(pid), int(started), run_id)
+
+    def __str__(self) -> str:
+        return f"{self.host}/{self.pid}/{self.started}/{self.run_id}"
+
+    def is_known_dead(self) -> bool:
+        """Tell whether the process is certainly gone; of another host nothing is certain."""
+        if self.host != socket.gethostname():
+            return False
+        try:
+            # Clocks that are adjusted move the start time a little; a reused pid moves it far.
+            return abs(psutil.Process(self.pid).create_time() - self.started) > 2  # noqa: PLR2004
+        except psutil.NoSuchProcess:
+            return True
+        except psutil.AccessDenied:
+            return False
+
+
+@dataclass
+class Lease:
+    """A held unit. `renew` is called from a thread until `release`."""
+
+    unit: str
+    holder: Holder
+    renew: Callable[[], bool]
+    give_back: Callable[[], None]
+    interval: float
+    _stop: threading.Event = field(default_factory=threading.Event)
+    _lost: threading.Event = field(default_factory=threading.Event)
+    _thread: threading.Thread | None = None
+
+    def __enter__(self) -> "Lease":
+        self._thread = threading.Thread(target=self._keep, name=f"lease {self.unit}", daemon=True)
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        if self._thread:
+            self._thread.join()
+        self.give_back()
+
+    def _keep(self) -> None:
+        while not self._stop.wait(self.interval):
+            try:
+                renewed = self.renew()
+            except Exception:  # noqa: BLE001 - a ledger that is away for a moment: try again
+                logger.warning("the lease on %s could not be renewed, trying again", self.unit)
+                continue
+            if not renewed:
+                self._lost.set()
+                return
+
+    def check(self) -> None:
+        """Make sure that the unit is still ours, before anything is published.
+
+        Raises:
+            HeldError: another run has taken the unit over.
+        """
+        if self._lost.is_set() or not self.renew():
+            raise HeldError(f"{self.unit}: the lease was lost to another run, nothing published")
+
+
+def held_message(dataset: str, unit: str, holder: Holder, until: datetime) -> str:
+    """Say who holds a unit and until when."""
+    return (
+        f"{dataset} {unit} is held by run {holder.run_id} (process {holder.pid} on {holder.host}) "
+        f"until {until:%Y-%m-%d %H:%M:%SZ} at least: wait for it, or stop it"
+    )

@@ -1,0 +1,296 @@
+"""Reading and writing the ledger: runs, units, journalled exports and leases."""
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import Engine, Row, and_, or_, select, update
+from sqlalchemy.exc import IntegrityError
+
+from connectors.errors import HeldError
+from connectors.ledger.engine import connect
+from connectors.ledger.leases import (
+    LEASE_TIME,
+    RENEWALS_PER_LEASE,
+    Holder,
+    Lease,
+    held_message,
+)
+from connectors.ledger.tables import runs, units
+
+logger = logging.getLogger(__name__)
+
+UNIT_STATES = ("pending", "landed", "failed")
+
+
+@dataclass(frozen=True, slots=True)
+class Export:
+    """An export begun at the tenant: journalled before it is polled, so that none is orphaned."""
+
+    export_id: str
+    query: str
+    started_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class UnitRecord:
+    """What the ledger knows of one unit (a window, or a snapshot's slot)."""
+
+    unit: str
+    starts_at: datetime
+    ends_at: datetime
+    state: str
+    run_id: str | None
+    landed_at: datetime | None
+    rows_landed: int | None
+    not_before: datetime | None
+    last_error: str | None
+    export: Export | None
+
+
+class Ledger:
+    """The ledger of one tenant. Safe under threads and processes; every call is one transaction."""
+
+    def __init__(
+        self, engine: Engine, tenant: str, clock: Callable[[], datetime] | None = None
+    ) -> None:
+        self._engine = engine
+        self._tenant = tenant
+        self._clock = clock or (lambda: datetime.now(UTC))
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._engine.dispose()
+
+    # Runs ---------------------------------------------------------------------------------------
+
+    def begin_run(self, run_id: str, dataset: str, trigger: str) -> None:
+        """Record that a run has begun; `trigger` is scheduled or back-fill."""
+        row = {
+            "run_id": run_id,
+            "tenant": self._tenant,
+            "dataset": dataset,
+            "trigger": trigger,
+            "state": "running",
+            "holder": str(Holder.of_this_process(run_id)),
+            "started_at": self._clock(),
+        }
+        with self._engine.begin() as connection:
+            connection.execute(runs.insert().values(row))
+
+    def finish_run(self, run_id: str, state: str, report: dict[str, Any]) -> None:
+        """Record how a run ended, with its report."""
+        values = {
+            "state": state,
+            "finished_at": self._clock(),
+            "units": report["units"],
+            "rows_landed": report["rows_landed"],
+            "rows_rejected": report["rows_rejected"],
+            "error": report["error"],
+            "report": report,
+        }
+        with self._engine.begin() as connection:
+            connection.execute(update(runs).where(runs.c.run_id == run_id).values(values))
+
+    def close_interrupted_runs(self) -> list[str]:
+        """Mark runs whose process is certainly gone, and give their ids for clearing up."""
+        query = select(runs.c.run_id, runs.c.holder).where(
+            runs.c.tenant == self._tenant, runs.c.state == "running"
+        )
+        with self._engine.connect() as connection:
+            found = connection.execute(query).all()
+        gone = [row.run_id for row in found if Holder.parse(row.holder).is_known_dead()]
+        if gone:
+            closed = update(runs).where(runs.c.run_id.in_(gone), runs.c.state == "running")
+            with self._engine.begin() as connection:
+                connection.execute(closed.values(state="interrupted", finished_at=self._clock()))
+        return gone
+
+    def runs(self, dataset: str | None = None, limit: int = 20) -> list[dict[str, Any]]:
+        """List runs, newest first; one whose process is gone is told as interrupted."""
+        query = select(runs).where(runs.c.tenant == self._tenant)
+        if dataset:
+            query = query.where(runs.c.dataset == dataset)
+        query = query.order_by(runs.c.started_at.desc(), runs.c.run_id).limit(limit)
+        with self._engine.connect() as connection:
+            found = [dict(row._mapping) for row in connection.execute(query)]  # noqa: SLF001
+        for run in found:
+            holder = Holder.parse(run.pop("holder"))
+            if run["state"] == "running" and holder.is_known_dead():
+                run["state"] = "interrupted"
+        return found
+
+    # Units --------------------------------------------------------------------------------------
+
+    def unit(self, dataset: str, unit: str) -> UnitRecord | None:
+        """Read one unit, None when it has never been tried."""
+        with self._engine.connect() as connection:
+            row = connection.execute(select(units).where(self._is(dataset, unit))).one_or_none()
+        return None if row is None else _record(row)
+
+    def units(self, dataset: str) -> list[UnitRecord]:
+        """List a dataset's units in time order."""
+        query = (
+            select(units)
+            .where(units.c.tenant == self._tenant, units.c.dataset == dataset)
+            .order_by(units.c.starts_at, units.c.unit)
+        )
+        with self._engine.connect() as connection:
+            return [_record(row) for row in connection.execute(query)]
+
+    def journal_export(self, dataset: str, unit: str, export: Export) -> None:
+        """Record an export at once when the tenant has named it, before polling."""
+        self._set(
+            dataset,
+            unit,
+            export_id=export.export_id,
+            export_query=export.query,
+            export_started_at=export.started_at,
+        )
+
+    def forget_export(self, dataset: str, unit: str) -> None:
+        """Drop a journalled export that can no longer be used."""
+        self._set(dataset, unit, export_id=None, export_query=None, export_started_at=None)
+
+    def mark_landed(self, dataset: str, unit: str, run_id: str, rows: int) -> None:
+        """Record a published unit; the last step, after everything is in place."""
+        self._set(
+            dataset,
+            unit,
+            state="landed",
+            run_id=run_id,
+            rows_landed=rows,
+            landed_at=self._clock(),
+            export_id=None,
+            export_query=None,
+            export_started_at=None,
+            not_before=None,
+            last_error=None,
+        )
+
+    def mark_failed(
+        self, dataset: str, unit: str, error: str, not_before: datetime | None = None
+    ) -> None:
+        """Record why a unit did not land. What was landed before stays landed."""
+        self._set(dataset, unit, last_error=error, not_before=not_before)
+        failed = update(units).where(self._is(dataset, unit), units.c.state == "pending")
+        with self._engine.begin() as connection:
+            connection.execute(failed.values(state="failed"))
+
+    # Leases -------------------------------------------------------------------------------------
+
+    def lease(
+        self, dataset: str, unit: str, starts_at: datetime, ends_at: datetime, run_id: str
+    ) -> Lease:
+        """Take the unit for this run; one whose holder is dead or silent is taken over.
+
+        Raises:
+            HeldError: another run holds it; the message says who, and until when.
+        """
+        holder = Holder.of_this_process(run_id)
+        self._ensure_unit(dataset, unit, starts_at, ends_at)
+        if not self._take(dataset, unit, holder):
+            raise HeldError(self._who(dataset, unit))
+        return Lease(
+            unit=f"{dataset} {unit}",
+            holder=holder,
+            renew=lambda: self._renew(dataset, unit, holder),
+            give_back=lambda: self._give_back(dataset, unit, holder),
+            interval=LEASE_TIME.total_seconds() / RENEWALS_PER_LEASE,
+        )
+
+    def _ensure_unit(
+        self, dataset: str, unit: str, starts_at: datetime, ends_at: datetime
+    ) -> None:
+        row = {
+            "tenant": self._tenant,
+            "dataset": dataset,
+            "unit": unit,
+            "starts_at": starts_at,
+            "ends_at": ends_at,
+            "state": "pending",
+        }
+        if self.unit(dataset, unit) is not None:
+            return
+        try:
+            with self._engine.begin() as connection:
+                connection.execute(units.insert().values(row))
+        except IntegrityError:
+            logger.debug("%s %s was recorded by another run meanwhile", dataset, unit)
+
+    def _take(self, dataset: str, unit: str, holder: Holder) -> bool:
+        now = self._clock()
+        free = or_(units.c.holder.is_(None), units.c.held_until < now)
+        with self._engine.connect() as connection:
+            current = connection.scalar(select(units.c.holder).where(self._is(dataset, unit)))
+        if current is not None and Holder.parse(current).is_known_dead():
+            # Compared by value, so that of two who see the dead holder only one takes over.
+            free = or_(free, units.c.holder == current)
+        take = update(units).where(self._is(dataset, unit), free)
+        with self._engine.begin() as connection:
+            taken = connection.execute(take.values(holder=str(holder), held_until=now + LEASE_TIME))
+        return taken.rowcount == 1
+
+    def _renew(self, dataset: str, unit: str, holder: Holder) -> bool:
+        mine = update(units).where(self._is(dataset, unit), units.c.holder == str(holder))
+        with self._engine.begin() as connection:
+            renewed = connection.execute(mine.values(held_until=self._clock() + LEASE_TIME))
+        return renewed.rowcount == 1
+
+    def _give_back(self, dataset: str, unit: str, holder: Holder) -> None:
+        mine = update(units).where(self._is(dataset, unit), units.c.holder == str(holder))
+        with self._engine.begin() as connection:
+            connection.execute(mine.values(holder=None, held_until=None))
+
+    def _who(self, dataset: str, unit: str) -> str:
+        query = select(units.c.holder, units.c.held_until).where(self._is(dataset, unit))
+        with self._engine.connect() as connection:
+            row = connection.execute(query).one()
+        if row.holder is None:
+            return f"{dataset} {unit} was held by another run a moment ago: try again"
+        return held_message(dataset, unit, Holder.parse(row.holder), row.held_until)
+
+    # --------------------------------------------------------------------------------------------
+
+    def _is(self, dataset: str, unit: str) -> Any:
+        return and_(
+            units.c.tenant == self._tenant, units.c.dataset == dataset, units.c.unit == unit
+        )
+
+    def _set(self, dataset: str, unit: str, **values: Any) -> None:
+        with self._engine.begin() as connection:
+            connection.execute(update(units).where(self._is(dataset, unit)).values(values))
+
+
+def open_ledger(url: str, tenant: str, clock: Callable[[], datetime] | None = None) -> Ledger:
+    """Connect to the ledger, creating or upgrading its tables first.
+
+    Raises:
+        ConfigurationError: the ledger cannot be reached, or is newer than this program.
+    """
+    return Ledger(connect(url), tenant, clock)
+
+
+def _record(row: Row[Any]) -> UnitRecord:
+    export = None
+    if row.export_id is not None:
+        export = Export(row.export_id, row.export_query, row.export_started_at)
+    return UnitRecord(
+        unit=row.unit,
+        starts_at=row.starts_at,
+        ends_at=row.ends_at,
+        state=row.state,
+        run_id=row.run_id,
+        landed_at=row.landed_at,
+        rows_landed=row.rows_landed,
+        not_before=row.not_before,
+        last_error=row.last_error,
+        export=export,
+    )
+
+
+def states(records: Sequence[UnitRecord]) -> dict[str, int]:
+    """Count units by state."""
+    return {state: sum(r.state == state for r in records) for state in UNIT_STATES}

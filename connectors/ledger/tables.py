@@ -1,0 +1,88 @@
+"""The ledger's tables. A change here needs a revision in migrations/versions.
+
+A *unit* is what lands at once: a window of a dataset, or a snapshot's slot.
+"""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Column,
+    DateTime,
+    Dialect,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    TypeDecorator,
+)
+
+metadata = MetaData()
+
+
+class UTCDateTime(TypeDecorator[datetime]):
+    """An aware UTC date-time in every database, also where the database knows no zones."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Refuse a naive value; store UTC."""
+        del dialect
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("the ledger stores aware date-times only")
+        return value.astimezone(UTC)
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
+        """Give an aware UTC value back (SQLite drops the zone)."""
+        del dialect
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+units = Table(
+    "units",
+    metadata,
+    Column("tenant", String(255), primary_key=True),
+    Column("dataset", String(255), primary_key=True),
+    Column("unit", String(64), primary_key=True),
+    Column("starts_at", UTCDateTime, nullable=False),
+    Column("ends_at", UTCDateTime, nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("run_id", String(36)),
+    Column("export_id", String(255)),
+    Column("export_query", String(64)),
+    Column("export_started_at", UTCDateTime),
+    Column("holder", String(255)),
+    Column("held_until", UTCDateTime),
+    Column("landed_at", UTCDateTime),
+    Column("rows_landed", BigInteger),
+    Column("not_before", UTCDateTime),
+    Column("last_error", Text),
+)
+
+runs = Table(
+    "runs",
+    metadata,
+    Column("run_id", String(36), primary_key=True),
+    Column("tenant", String(255), nullable=False),
+    Column("dataset", String(255), nullable=False),
+    Column("trigger", String(16), nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("holder", String(255), nullable=False),
+    Column("started_at", UTCDateTime, nullable=False),
+    Column("finished_at", UTCDateTime),
+    Column("units", Integer),
+    Column("rows_landed", BigInteger),
+    Column("rows_rejected", BigInteger),
+    Column("error", Text),
+    Column("report", JSON),
+    Index("runs_by_start", "tenant", "started_at"),
+)

@@ -1,0 +1,149 @@
+"""One authenticated exchange with the tenant's API, and what its failures mean to a caller."""
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any, Final, TypeVar
+
+import httpx
+from pydantic import BaseModel, StrictInt, ValidationError
+
+from connectors.errors import (
+    AccessError,
+    DataRefusedError,
+    Exchange,
+    PipelineError,
+    UnavailableError,
+)
+from connectors.http import SERVER_ERRORS, Retry, exchange_of, limit_reached, unreachable
+
+Answer = TypeVar("Answer", bound=BaseModel)
+
+# Everything that httpx raises; UnicodeError is what a host name outside IDNA ends in.
+HTTP_FAULTS: Final = (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, UnicodeError)
+
+OK: Final = frozenset({200})
+_UNAUTHORIZED: Final = 401
+_FORBIDDEN: Final = 403
+_NOT_FOUND: Final = 404
+_REQUEST_TIMEOUT: Final = 408
+_CLIENT_ERRORS: Final = range(400, 500)
+
+
+class _ErrorEnvelope(BaseModel):
+    code: StrictInt
+
+
+class Api:
+    """The tenant's API under one credential; each group of operations sends through it."""
+
+    def __init__(self, http: httpx.Client, clock: Callable[[], datetime]) -> None:
+        self._http = http
+        self._clock = clock
+
+    def call(
+        self,
+        method: str,
+        path: str,
+        *,
+        permission: str,
+        retry: Retry,
+        accepted: frozenset[int] = OK,
+        missing: Callable[[Exchange], PipelineError] | None = None,
+        json: Any = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> httpx.Response:
+        """Return an answer whose status is accepted.
+
+        Args:
+            method: HTTP method.
+            path: path below the API's origin, its variable parts already quoted.
+            permission: the API permission of the credential that the call needs.
+            retry: what may be sent again.
+            accepted: the statuses that the caller reads itself.
+            missing: the error that a 404 means here.
+            json: the body.
+            headers: additional headers.
+
+        Raises:
+            PipelineError: the kind that tells what to do, for every other outcome.
+        """
+        request = self._http.build_request(
+            method, path, json=json, headers=headers, extensions={"retry": retry}
+        )
+        try:
+            response = self._http.send(request)
+        except HTTP_FAULTS as fault:
+            advice = "check the network or NEXTHINK_API_URL"
+            raise unreachable(fault, request, advice=advice) from None
+        if response.status_code in accepted:
+            return response
+        if response.status_code == _NOT_FOUND and missing is not None:
+            raise missing(exchange_of(request, response))
+        raise failure(response, permission=permission, now=self._clock())
+
+
+def failure(response: httpx.Response, *, permission: str, now: datetime) -> PipelineError:
+    """Return the error that an answer of the API means, whatever operation it answers."""
+    exchange = exchange_of(response.request, response)
+    host, status = response.request.url.host, response.status_code
+    if limit := limit_reached(response.request, response, now):
+        return limit
+    if status == _UNAUTHORIZED:
+        return AccessError(
+            "the tenant refuses the token of this credential, even a new one: "
+            "check that the credential still exists in Nexthink",
+            exchange=exchange,
+        )
+    if status == _FORBIDDEN:
+        return AccessError(
+            f"the credential lacks the {permission} permission{_code(response)}: "
+            "tick it on the API credential in Nexthink",
+            exchange=exchange,
+        )
+    if status in SERVER_ERRORS or status == _REQUEST_TIMEOUT:
+        return UnavailableError(
+            f"{host} is out of order{_code(response)}: try again later", exchange=exchange
+        )
+    if status in _CLIENT_ERRORS:
+        return DataRefusedError(f"{host} refuses the request{_code(response)}", exchange=exchange)
+    return UnavailableError(
+        f"{host} does not answer as the API does: check NEXTHINK_API_URL and proxies",
+        exchange=exchange,
+    )
+
+
+def _code(response: httpx.Response) -> str:
+    """Return the number of the tenant's error; its message may hold people's data."""
+    try:
+        return f" (code {_ErrorEnvelope.model_validate_json(response.content).code})"
+    except ValidationError:
+        return ""
+
+
+def read_answer(
+    model: type[Answer], response: httpx.Response, *, setting: str = "NEXTHINK_API_URL"
+) -> Answer:
+    """Return the body of an accepted answer, checked; `setting` names where its host is set.
+
+    Raises:
+        UnavailableError: the body is not JSON, so something else has answered.
+        DataRefusedError: the body is JSON of another shape: the API has changed.
+    """
+    try:
+        return model.model_validate_json(response.content)
+    except ValidationError as fault:
+        problems = fault.errors(include_input=False, include_url=False, include_context=False)
+    exchange = exchange_of(response.request, response)
+    if problems[0]["type"] == "json_invalid":
+        raise UnavailableError(
+            f"{response.request.url.host} does not answer in JSON: "
+            f"a proxy may answer in its place, check {setting}",
+            exchange=exchange,
+        )
+    # Of a path inside the answer only the field's own name is ours to tell, not a column's.
+    fields = sorted({str(problem["loc"][0]) for problem in problems if problem["loc"]})
+    raise DataRefusedError(
+        f"{response.request.url.host} answers in a shape this version does not know"
+        f" ({', '.join(fields) or 'as a whole'})",
+        exchange=exchange,
+    )

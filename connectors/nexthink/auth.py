@@ -1,0 +1,176 @@
+"""The tenant's bearer token: taken from the login host, renewed in time, shown to the API only."""
+
+import logging
+import threading
+from collections.abc import Callable, Generator
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Final, Protocol
+
+import httpx
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
+
+from connectors.errors import AccessError, PipelineError, UnavailableError
+from connectors.http import SERVER_ERRORS, Retry, exchange_of, limit_reached, unreachable
+from connectors.nexthink.api import HTTP_FAULTS, read_answer
+
+log = logging.getLogger(__name__)
+
+TOKEN_PATH: Final = "/oauth2/default/v1/token"  # noqa: S105 - a path, not a token
+
+# Renewed before the end, so that a request in flight does not outlive its token; tokens of a few
+# seconds give a share of their life instead.
+RENEWAL_MARGIN: Final = timedelta(seconds=60)
+RENEWAL_SHARE: Final = 0.2
+
+_OK: Final = 200
+_REFUSED: Final = frozenset({400, 401, 403})
+_UNAUTHORIZED: Final = 401
+
+
+class Tenant(Protocol):
+    """What the client needs to know of a tenant."""
+
+    @property
+    def name(self) -> str:
+        """The name that ledger and lake know it by."""
+
+    @property
+    def api_url(self) -> str:
+        """Origin of the API, without path."""
+
+    @property
+    def login_url(self) -> str:
+        """Origin of the login host, without path."""
+
+    @property
+    def client_id(self) -> str:
+        """Id of the API credential."""
+
+    @property
+    def client_secret(self) -> SecretStr:
+        """Secret of the API credential."""
+
+    @property
+    def scope(self) -> str:
+        """OAuth scope to ask for."""
+
+    @property
+    def time_zone(self) -> str:
+        """Zone in which the tenant reads and writes date-times."""
+
+
+class _TokenAnswer(BaseModel):
+    model_config = ConfigDict(hide_input_in_errors=True)
+
+    token_type: str = Field(pattern=r"^(?i:bearer)$")
+    # Only what fits into a header: httpx would quote anything else in its error.
+    access_token: str = Field(pattern=r"^[\x21-\x7e]+$", repr=False)
+    expires_in: float = Field(gt=0, le=timedelta(days=365).total_seconds())
+
+
+@dataclass(frozen=True)
+class Token:
+    """A bearer token and the moment from which on a new one is taken."""
+
+    value: str = field(repr=False)
+    renew_at: datetime
+
+
+class ClientCredentials(httpx.Auth):
+    """OAuth client credentials; one instance serves all threads of a client.
+
+    Times are the injected wall clock's, not the monotonic one: that stands still while a laptop
+    sleeps, and a wall clock that jumps costs at most one 401, which renews the token anyway.
+    """
+
+    def __init__(self, tenant: Tenant, login: httpx.Client, clock: Callable[[], datetime]) -> None:
+        self._tenant = tenant
+        self._login = login
+        self._clock = clock
+        self._origin = _origin(httpx.URL(tenant.api_url))
+        self._lock = threading.Lock()
+        self._token: Token | None = None
+
+    def sync_auth_flow(
+        self, request: httpx.Request
+    ) -> Generator[httpx.Request, httpx.Response, None]:
+        """Send the request with a token, and once more with a new one if that is refused."""
+        if _origin(request.url) != self._origin:
+            raise AccessError(
+                f"{request.url.host} is not the tenant's API, so it is not shown the token",
+                exchange=exchange_of(request),
+            )
+        token = self.token()
+        request.headers["Authorization"] = f"Bearer {token.value}"
+        response = yield request
+        if response.status_code == _UNAUTHORIZED:
+            log.info("%s, taking a new token", exchange_of(request, response))
+            token = self.token(refused=token)
+            request.headers["Authorization"] = f"Bearer {token.value}"
+            yield request
+
+    def token(self, *, refused: Token | None = None) -> Token:
+        """Return a token that is alive and not the refused one, taking a new one if need be."""
+        # Threads wait here for the one that renews, and then find its token.
+        with self._lock:
+            known = self._token
+            if known is None or known is refused or self._clock() >= known.renew_at:
+                self._token = known = self._take_token()
+            return known
+
+    def renew(self) -> None:
+        """Take a new token whatever the age of the known one."""
+        with self._lock:
+            self._token = self._take_token()
+
+    def _take_token(self) -> Token:
+        # The life is counted from before the request: an answer's way back is unknown.
+        asked_at = self._clock()
+        answer = read_answer(_TokenAnswer, self._ask(), setting="NEXTHINK_LOGIN_URL")
+        life = timedelta(seconds=answer.expires_in)
+        log.info("took a token for %s, valid for %d s", self._tenant.name, life.total_seconds())
+        return Token(
+            answer.access_token,
+            renew_at=asked_at + life - min(RENEWAL_MARGIN, life * RENEWAL_SHARE),
+        )
+
+    def _ask(self) -> httpx.Response:
+        request = self._login.build_request(
+            "POST",
+            TOKEN_PATH,
+            data={"grant_type": "client_credentials", "scope": self._tenant.scope},
+            extensions={"retry": Retry.READ},
+        )
+        secret = self._tenant.client_secret.get_secret_value()
+        try:
+            response = self._login.send(
+                request, auth=httpx.BasicAuth(self._tenant.client_id, secret)
+            )
+        except HTTP_FAULTS as fault:
+            advice = "check the network or NEXTHINK_LOGIN_URL"
+            raise unreachable(fault, request, advice=advice) from None
+        if response.status_code != _OK:
+            raise self._refusal(response)
+        return response
+
+    def _refusal(self, response: httpx.Response) -> PipelineError:
+        exchange = exchange_of(response.request, response)
+        host = response.request.url.host
+        if response.status_code in _REFUSED:
+            return AccessError(
+                f"{host} refuses the credential: check NEXTHINK_CLIENT_ID and "
+                "NEXTHINK_CLIENT_SECRET, and NEXTHINK_SCOPE if set",
+                exchange=exchange,
+            )
+        if limit := limit_reached(response.request, response, self._clock()):
+            return limit
+        advice = "try again later"
+        if response.status_code not in SERVER_ERRORS:
+            advice = "check NEXTHINK_INSTANCE, NEXTHINK_REGION or NEXTHINK_LOGIN_URL"
+        return UnavailableError(f"{host} gives no token: {advice}", exchange=exchange)
+
+
+def _origin(url: httpx.URL) -> tuple[str, str, int | None]:
+    # httpx drops the port where it is the scheme's own, so equal origins compare equal.
+    return url.scheme, url.host, url.port

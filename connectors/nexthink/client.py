@@ -1,0 +1,81 @@
+"""The client of one Nexthink tenant: it owns the connections and keeps the credential apart."""
+
+import time
+from collections.abc import Callable
+from datetime import datetime
+from types import TracebackType
+from typing import Final, Self
+
+import httpx
+
+from connectors.errors import UnavailableError
+from connectors.http import RetryTransport, build_client, exchange_of, utc_now
+from connectors.nexthink.api import Api
+from connectors.nexthink.auth import ClientCredentials, Tenant
+from connectors.nexthink.download import MAX_REDIRECTS, Storage
+from connectors.nexthink.nql import NqlApi
+from connectors.proxies import SystemProxies
+
+__all__ = ["NexthinkClient", "Tenant"]
+
+_HTTPS: Final = "https"
+
+
+class NexthinkClient:
+    """One tenant's API, safe to share between threads.
+
+    Three HTTP clients share its connections: one for the login host that knows the secret, one
+    for the API that knows the token, one for result files that knows neither.
+
+    Args:
+        tenant: address and credential.
+        transport: what carries the requests instead of the network; closed with the client.
+        clock: the present moment, with zone.
+        sleep: how to wait.
+    """
+
+    def __init__(
+        self,
+        tenant: Tenant,
+        transport: httpx.BaseTransport | None = None,
+        clock: Callable[[], datetime] = utc_now,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._transport = RetryTransport(transport or SystemProxies(), clock=clock, sleep=sleep)
+        login = build_client(self._transport, origin=tenant.login_url)
+        self._credentials = ClientCredentials(tenant, login, clock)
+        api = build_client(self._transport, origin=tenant.api_url, auth=self._credentials)
+        files = build_client(self._transport, max_redirects=MAX_REDIRECTS)
+        if api.base_url.scheme == _HTTPS:
+            files.event_hooks = {"request": [_refuse_clear_text]}
+        self._clients = (login, api, files)
+        self.nql = NqlApi(Api(api, clock), Storage(files, clock, sleep))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        fault: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def authenticate(self) -> None:
+        """Take a token now; raises AccessError if the login host refuses the credential."""
+        self._credentials.renew()
+
+    def close(self) -> None:
+        """Close the connections."""
+        for client in self._clients:
+            client.close()
+
+
+def _refuse_clear_text(request: httpx.Request) -> None:
+    """Refuse to fetch people's data over plain HTTP, also where a redirect leads."""
+    if request.url.scheme != _HTTPS:
+        raise UnavailableError(
+            f"{request.url.host} gives the result file without encryption: not fetched",
+            exchange=exchange_of(request),
+        )

@@ -1,0 +1,240 @@
+"""Result files unpacked while they arrive, piece by piece, and proven to be whole.
+
+Neither zlib nor zstandard complains about a stream that stops early or is followed by something
+else, so every frame's end is checked here.
+"""
+
+import zlib
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from typing import ClassVar, Final, Protocol
+
+import zstandard
+
+from connectors.errors import DataRefusedError, IncompleteResultError
+from connectors.nexthink.models import Compression
+
+# What goes into a decompressor at once: bounds its output, and the copying after each frame.
+PIECE_BYTES: Final = 64 * 1024
+
+# What `zstd --long` makes at most without asking its reader for more; it bounds our memory too.
+LONGEST_WINDOW_BYTES: Final = 128 * 1024 * 1024
+
+GZIP_MAGIC: Final = b"\x1f\x8b"
+ZSTD_MAGIC: Final = b"\x28\xb5\x2f\xfd"
+# Skippable frames are 184D2A50 to 184D2A5F, little endian.
+_SKIPPABLE_FIRST_BYTES: Final = range(0x50, 0x60)
+_SKIPPABLE_REST: Final = b"\x2a\x4d\x18"
+_LONGEST_MAGIC: Final = 4
+
+# zlib's way to say: expect gzip's header and check gzip's trailer.
+_GZIP_WBITS: Final = 31
+
+
+class Decoder(Protocol):
+    """Turns the bytes of a file, cut anywhere, into its text."""
+
+    @property
+    def compression(self) -> Compression:
+        """What the file is packed with."""
+
+    def feed(self, data: bytes) -> Iterator[bytes]:
+        """Yield the text that the next bytes complete."""
+
+    def finish(self) -> Iterator[bytes]:
+        """Yield what was held back; raise IncompleteResultError if the file has not ended."""
+
+
+class PlainDecoder:
+    """Passes text through."""
+
+    compression = Compression.NONE
+
+    def feed(self, data: bytes) -> Iterator[bytes]:
+        """Yield the bytes as they are."""
+        yield data
+
+    def finish(self) -> Iterator[bytes]:
+        """Hold nothing back: plain text does not know its end."""
+        yield from ()
+
+
+class _Frame(Protocol):
+    """What zlib's and zstandard's decompression objects have in common."""
+
+    @property
+    def eof(self) -> bool: ...
+    @property
+    def unused_data(self) -> bytes: ...
+    def decompress(self, data: bytes, /) -> bytes: ...
+
+
+class _FramedDecoder(ABC):
+    """Unpacks frames that follow each other without anything between or after them."""
+
+    compression: ClassVar[Compression]
+    magic_bytes: ClassVar[int]
+
+    def __init__(self) -> None:
+        self._frame: _Frame | None = None
+        self._head = b""
+        self._frames = 0
+
+    @staticmethod
+    @abstractmethod
+    def is_magic(head: bytes) -> bool:
+        """Tell whether a frame begins with these bytes."""
+
+    @abstractmethod
+    def _open_frame(self) -> _Frame: ...
+
+    @abstractmethod
+    def _decompress(self, frame: _Frame, data: bytes) -> bytes: ...
+
+    def feed(self, data: bytes) -> Iterator[bytes]:
+        """Yield the text that the next bytes complete."""
+        for start in range(0, len(data), PIECE_BYTES):
+            yield from self._feed_piece(data[start : start + PIECE_BYTES])
+
+    def finish(self) -> Iterator[bytes]:
+        """Raise IncompleteResultError unless the last frame has ended exactly here."""
+        if self._frame is not None or (self._head and not self._frames):
+            raise IncompleteResultError(
+                f"the result file breaks off inside its {self.compression} frame"
+            )
+        if self._head:
+            raise self._trailing()
+        yield from ()
+
+    def _feed_piece(self, piece: bytes) -> Iterator[bytes]:
+        rest = self._head + piece
+        self._head = b""
+        while rest:
+            if self._frame is None:
+                if len(rest) < self.magic_bytes:
+                    self._head = rest
+                    return
+                self._frame = self._begin_frame(rest)
+            yield self._decompress(self._frame, rest)
+            if not self._frame.eof:
+                return
+            rest = self._frame.unused_data
+            self._frame = None
+            self._frames += 1
+
+    def _begin_frame(self, rest: bytes) -> _Frame:
+        if self.is_magic(rest[: self.magic_bytes]):
+            return self._open_frame()
+        if self._frames:
+            raise self._trailing()
+        raise IncompleteResultError(f"the result file is not {self.compression}")
+
+    def _trailing(self) -> IncompleteResultError:
+        return IncompleteResultError(
+            f"the result file has trailing bytes after its {self.compression} frames"
+        )
+
+    def _damaged(self) -> IncompleteResultError:
+        return IncompleteResultError(f"the result file is damaged inside its {self.compression}")
+
+
+class GzipDecoder(_FramedDecoder):
+    """Unpacks one or several gzip members; zlib checks their checksum and length."""
+
+    compression = Compression.GZIP
+    magic_bytes = len(GZIP_MAGIC)
+
+    @staticmethod
+    def is_magic(head: bytes) -> bool:
+        """Tell whether a member begins with these bytes."""
+        return head == GZIP_MAGIC
+
+    def _open_frame(self) -> _Frame:
+        return zlib.decompressobj(wbits=_GZIP_WBITS)
+
+    def _decompress(self, frame: _Frame, data: bytes) -> bytes:
+        try:
+            return frame.decompress(data)
+        except zlib.error:
+            raise self._damaged() from None
+
+
+class ZstdDecoder(_FramedDecoder):
+    """Unpacks one or several zstd frames, skippable ones among them."""
+
+    compression = Compression.ZSTD
+    magic_bytes = len(ZSTD_MAGIC)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._context = zstandard.ZstdDecompressor(max_window_size=LONGEST_WINDOW_BYTES)
+
+    @staticmethod
+    def is_magic(head: bytes) -> bool:
+        """Tell whether a frame begins with these bytes."""
+        is_skippable = head[0] in _SKIPPABLE_FIRST_BYTES and head[1:] == _SKIPPABLE_REST
+        return head == ZSTD_MAGIC or is_skippable
+
+    def _open_frame(self) -> _Frame:
+        return self._context.decompressobj()
+
+    def _decompress(self, frame: _Frame, data: bytes) -> bytes:
+        try:
+            return frame.decompress(data)
+        except zstandard.ZstdError as fault:
+            if "too much memory" in str(fault):
+                limit = LONGEST_WINDOW_BYTES // (1024 * 1024)
+                raise DataRefusedError(
+                    f"the result file needs a zstd window of more than {limit} MiB"
+                ) from None
+            raise self._damaged() from None
+
+
+class SniffingDecoder:
+    """Unpacks whatever the file's first bytes say it is: a tenant may ignore what was asked for.
+
+    What was asked for decides only about a file too short to tell.
+    """
+
+    def __init__(self, asked: Compression | None) -> None:
+        self._asked = asked
+        self._head = b""
+        self._decoder: Decoder | None = None
+
+    @property
+    def compression(self) -> Compression:
+        """What the file is packed with; NONE until its first bytes are here."""
+        return Compression.NONE if self._decoder is None else self._decoder.compression
+
+    def feed(self, data: bytes) -> Iterator[bytes]:
+        """Yield the text that the next bytes complete."""
+        if self._decoder is None:
+            self._head += data
+            if len(self._head) < _LONGEST_MAGIC:
+                return
+            self._decoder = _decoder_of(self._head)
+            data, self._head = self._head, b""
+        yield from self._decoder.feed(data)
+
+    def finish(self) -> Iterator[bytes]:
+        """Yield what was held back; raise IncompleteResultError if the file has not ended."""
+        if self._decoder is None:
+            self._decoder = self._decoder_of_stub()
+            yield from self._decoder.feed(self._head)
+        yield from self._decoder.finish()
+
+    def _decoder_of_stub(self) -> Decoder:
+        stub = self._head
+        if stub and (self._asked is Compression.ZSTD or ZSTD_MAGIC.startswith(stub)):
+            return ZstdDecoder()
+        if stub and (self._asked is Compression.GZIP or stub.startswith(GZIP_MAGIC[:1])):
+            return GzipDecoder()
+        return PlainDecoder()
+
+
+def _decoder_of(head: bytes) -> Decoder:
+    if GzipDecoder.is_magic(head[: len(GZIP_MAGIC)]):
+        return GzipDecoder()
+    if ZstdDecoder.is_magic(head[: len(ZSTD_MAGIC)]):
+        return ZstdDecoder()
+    return PlainDecoder()

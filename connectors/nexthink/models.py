@@ -1,0 +1,149 @@
+"""What the NQL API answers: public values, and the shapes on the wire that they are read from.
+
+Fields that can hold people's data or a signed URL are left out of every `repr`.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+
+class Compression(StrEnum):
+    """How the tenant packs a result file."""
+
+    NONE = "NONE"
+    GZIP = "GZIP"
+    ZSTD = "ZSTD"
+
+
+class ExportState(StrEnum):
+    """How far an export is."""
+
+    SUBMITTED = "SUBMITTED"
+    IN_PROGRESS = "IN_PROGRESS"
+    ERROR = "ERROR"
+    COMPLETED = "COMPLETED"
+
+
+class _Value(BaseModel):
+    # Strict: a number where text belongs is a changed API, not something to convert.
+    model_config = ConfigDict(
+        frozen=True, strict=True, validate_by_name=True, hide_input_in_errors=True
+    )
+
+
+class ExportStatus(_Value):
+    """The state of one export; `truncated` says that the licence's row limit cut the result."""
+
+    state: ExportState = Field(alias="status")
+    results_url: str | None = Field(default=None, alias="resultsFileUrl", repr=False)
+    error_description: str | None = Field(default=None, alias="errorDescription", repr=False)
+    truncated: bool = False
+
+
+class QueryResult(_Value):
+    """The answer of one `execute`, in the same shape for both versions of the API.
+
+    `executed_at` is as given: without zone when the tenant names none. `headers` of a v2 answer
+    are the keys of its rows in order of appearance, so there are none without rows.
+    """
+
+    query_id: str
+    executed_query: str = Field(repr=False)
+    rows: int
+    executed_at: datetime
+    headers: list[str]
+    data: list[dict[str, Any]] = Field(repr=False)
+
+
+@dataclass(frozen=True)
+class Download:
+    """One result file as it landed: plain CSV at `path`.
+
+    `truncated` is what the tenant said if this download had to ask for a URL, otherwise None.
+    """
+
+    path: Path
+    wire_bytes: int
+    csv_bytes: int
+    compression: Compression
+    resumed: int
+    restarted: int
+    truncated: bool | None = None
+
+
+class ExportAnswer(_Value):
+    """The answer that an export has started."""
+
+    export_id: str = Field(alias="exportId", min_length=1)
+
+
+class ExecuteAnswer(_Value):
+    """What both versions of an `execute` answer have in common."""
+
+    query_id: str = Field(alias="queryId")
+    executed_query: str = Field(alias="executedQuery")
+    rows: int = Field(ge=0)
+
+
+class ExecuteAnswerV1(ExecuteAnswer):
+    """An answer of headers and rows of cells, its time in parts."""
+
+    executed_at: dict[str, int] = Field(alias="executionDateTime")
+    headers: list[str]
+    data: list[list[Any]]
+
+    @field_validator("executed_at")
+    @classmethod
+    def _is_a_moment(cls, parts: dict[str, int]) -> dict[str, int]:
+        _moment(parts)
+        return parts
+
+    @model_validator(mode="after")
+    def _is_a_table(self) -> "ExecuteAnswerV1":
+        if len(set(self.headers)) < len(self.headers):
+            raise ValueError("a header appears twice")
+        if any(len(row) != len(self.headers) for row in self.data):
+            raise ValueError("a row is not as long as the headers")
+        return self
+
+    def result(self) -> QueryResult:
+        """Return the answer in its common shape."""
+        return QueryResult(
+            query_id=self.query_id,
+            executed_query=self.executed_query,
+            rows=self.rows,
+            executed_at=_moment(self.executed_at),
+            headers=self.headers,
+            data=[dict(zip(self.headers, row, strict=True)) for row in self.data],
+        )
+
+
+class ExecuteAnswerV2(ExecuteAnswer):
+    """An answer of rows keyed by column, its time in ISO format."""
+
+    executed_at: datetime = Field(alias="executionDateTime")
+    data: list[dict[str, Any]]
+
+    def result(self) -> QueryResult:
+        """Return the answer in its common shape."""
+        return QueryResult(
+            query_id=self.query_id,
+            executed_query=self.executed_query,
+            rows=self.rows,
+            executed_at=self.executed_at,
+            headers=list(dict.fromkeys(key for row in self.data for key in row)),
+            data=self.data,
+        )
+
+
+def _moment(parts: dict[str, int]) -> datetime:
+    names = ("year", "month", "day", "hour", "minute", "second")
+    try:
+        return datetime(*(parts[name] for name in names))  # type: ignore[arg-type]  # noqa: DTZ001
+    except (KeyError, OverflowError):
+        raise ValueError("not a date and time") from None

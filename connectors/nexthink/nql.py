@@ -1,0 +1,294 @@
+"""The NQL API: run a saved query now, or export its whole result to a file and fetch that."""
+
+import re
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Final
+from urllib.parse import quote
+
+import httpx
+
+from connectors.errors import (
+    DataRefusedError,
+    Exchange,
+    ExportFailedError,
+    IncompleteResultError,
+    ResultsExpiredError,
+    ResultTruncatedError,
+    UnavailableError,
+    UnknownExportError,
+    UnknownQueryError,
+    UsageError,
+)
+from connectors.http import Retry, exchange_of
+from connectors.nexthink.api import Api, read_answer
+from connectors.nexthink.csv_file import CsvFile
+from connectors.nexthink.download import Storage, Transfer
+from connectors.nexthink.models import (
+    Compression,
+    Download,
+    ExecuteAnswerV1,
+    ExecuteAnswerV2,
+    ExportAnswer,
+    ExportState,
+    ExportStatus,
+    QueryResult,
+)
+
+PERMISSION: Final = "NQL"
+EXPORT_PATH: Final = "/api/v1/nql/export"
+STATUS_PATH: Final = "/api/v1/nql/status/"
+
+# What the API accepts, where pattern and length limit differ by one: 255 holds for both.
+QUERY_ID: Final = re.compile(r"#[a-z0-9_]{2,254}")
+
+# Beyond this many rows `execute` leaves out the rest and does not say so.
+EXECUTE_ROW_LIMIT: Final = 1000
+
+_WHOLE: Final = 200
+_TRUNCATED: Final = 206
+_EXECUTE_ANSWERS: Final[dict[int, type[ExecuteAnswerV1 | ExecuteAnswerV2]]] = {
+    1: ExecuteAnswerV1,
+    2: ExecuteAnswerV2,
+}
+
+
+class NqlApi:
+    """The operations on saved queries, as `client.nql`."""
+
+    def __init__(self, api: Api, storage: Storage) -> None:
+        self._api = api
+        self._storage = storage
+
+    def execute(
+        self,
+        query_id: str,
+        parameters: Mapping[str, str] | None = None,
+        *,
+        version: int = 2,
+        utc_times: bool = True,
+        row_limit: int | None = EXECUTE_ROW_LIMIT,
+    ) -> QueryResult:
+        """Run a saved query and return its rows.
+
+        Raises:
+            ResultTruncatedError: there are `row_limit` rows, so there may be more; None accepts.
+        """
+        response = self._execute(
+            query_id, parameters, version, utc_times=utc_times, accept="application/json"
+        )
+        result = read_answer(_EXECUTE_ANSWERS[version], response).result()
+        _check_row_limit(query_id, max(result.rows, len(result.data)), row_limit, response)
+        if result.rows != len(result.data):
+            raise IncompleteResultError(
+                f"{query_id} announces {result.rows} rows and gives {len(result.data)}",
+                exchange=exchange_of(response.request, response),
+            )
+        return result
+
+    def execute_csv(
+        self,
+        query_id: str,
+        parameters: Mapping[str, str] | None = None,
+        *,
+        version: int = 2,
+        utc_times: bool = True,
+        row_limit: int | None = EXECUTE_ROW_LIMIT,
+    ) -> str:
+        """Run a saved query and return its rows as CSV text with a header; raises as `execute`."""
+        response = self._execute(
+            query_id, parameters, version, utc_times=utc_times, accept="text/csv"
+        )
+        text = _csv_text(response)
+        _check_row_limit(query_id, _count_rows(text), row_limit, response)
+        return text
+
+    def start_export(
+        self,
+        query_id: str,
+        parameters: Mapping[str, str] | None = None,
+        compression: Compression = Compression.ZSTD,
+    ) -> str:
+        """Start the export of a saved query's whole result and return its export id."""
+        # By POST: the documented GET is refused by tenants, and writes parameters into a URL.
+        response = self._api.call(
+            "POST",
+            EXPORT_PATH,
+            permission=PERMISSION,
+            retry=Retry.START,
+            missing=_unknown_query(query_id),
+            json={**_query(query_id, parameters), "compression": compression.value},
+        )
+        return read_answer(ExportAnswer, response).export_id
+
+    def export_status(self, export_id: str) -> ExportStatus:
+        """Return how far an export is; a completed one has a new URL of its result file.
+
+        Raises:
+            UnknownExportError: the tenant does not know the export: export again.
+        """
+        if not export_id.strip("."):
+            raise UsageError("an export id is needed, as `start_export` returns it")
+        response = self._api.call(
+            "GET",
+            STATUS_PATH + quote(export_id, safe=""),
+            permission=PERMISSION,
+            retry=Retry.READ,
+            accepted=frozenset({_WHOLE, _TRUNCATED}),
+            missing=_unknown_export,
+        )
+        status = read_answer(ExportStatus, response)
+        return status.model_copy(update={"truncated": response.status_code == _TRUNCATED})
+
+    def download(
+        self,
+        export_id: str,
+        destination: Path,
+        compression: Compression | None = None,
+        *,
+        url: str | None = None,
+        on_bytes: Callable[[int], None] | None = None,
+    ) -> Download:
+        """Write the result of a completed export to `destination`, unpacked, whole or not at all.
+
+        Args:
+            export_id: asked for a URL when none is given, and again when one is refused.
+            destination: replaced, and readable by its owner only.
+            compression: what was asked for; the file itself says what it is.
+            url: the URL of a fresh `export_status`.
+            on_bytes: told the bytes received so far; the number falls if the file starts over.
+
+        Raises:
+            ResultsExpiredError, UnknownExportError: export again.
+            IncompleteResultError: the file has come whole, but it is not a whole file.
+            StorageError: the destination cannot be written.
+        """
+        seen: list[ExportStatus] = []
+
+        def fresh_url() -> str:
+            seen.append(self.export_status(export_id))
+            return _results_url(seen[-1])
+
+        first_url = url or fresh_url()
+        with CsvFile(destination) as file:
+            transfer = Transfer(
+                self._storage, file, compression, fresh_url, on_bytes or _ignore_bytes
+            )
+            transfer.run(first_url)
+        return Download(
+            path=destination,
+            wire_bytes=transfer.received,
+            csv_bytes=file.size,
+            compression=transfer.decoder.compression,
+            resumed=transfer.resumed,
+            restarted=transfer.restarted,
+            truncated=seen[-1].truncated if seen else None,
+        )
+
+    def _execute(
+        self,
+        query_id: str,
+        parameters: Mapping[str, str] | None,
+        version: int,
+        *,
+        utc_times: bool,
+        accept: str,
+    ) -> httpx.Response:
+        if version not in _EXECUTE_ANSWERS:
+            raise UsageError(f"execute has no version {version}, only 1 and 2")
+        headers = {"Accept": accept}
+        if utc_times:
+            headers["x-utc-times"] = "true"
+        return self._api.call(
+            "POST",
+            f"/api/v{version}/nql/execute",
+            permission=PERMISSION,
+            # A POST that only reads.
+            retry=Retry.READ,
+            missing=_unknown_query(query_id),
+            json=_query(query_id, parameters),
+            headers=headers,
+        )
+
+
+def _query(query_id: str, parameters: Mapping[str, str] | None) -> dict[str, object]:
+    if not QUERY_ID.fullmatch(query_id):
+        raise UsageError(
+            "a query id is # and 2 to 254 of a-z, 0-9 and _, as Nexthink shows it: "
+            f"{query_id[:80]!r} is none"
+        )
+    for name, value in (parameters or {}).items():
+        if not isinstance(value, str):
+            raise UsageError(f"parameter {name} of {query_id} is not text")
+        if name.startswith("$"):
+            raise UsageError(f"parameter {name} of {query_id} is given without its $")
+    return {"queryId": query_id, **({"parameters": dict(parameters)} if parameters else {})}
+
+
+def _unknown_query(query_id: str) -> Callable[[Exchange], UnknownQueryError]:
+    def missing(exchange: Exchange) -> UnknownQueryError:
+        return UnknownQueryError(
+            f"the tenant has no saved query {query_id}, or refuses its parameters: paste it into "
+            "Nexthink as an NQL API query (`nxp datasets NAME --nql` prints it)",
+            exchange=exchange,
+        )
+
+    return missing
+
+
+def _unknown_export(exchange: Exchange) -> UnknownExportError:
+    return UnknownExportError(
+        "the tenant does not know this export, or no longer does: export again", exchange=exchange
+    )
+
+
+def _results_url(status: ExportStatus) -> str:
+    if status.state is ExportState.ERROR:
+        # Its description may quote the query with its parameters.
+        raise ExportFailedError("the tenant ended the export with an error: there is no result")
+    if status.state is not ExportState.COMPLETED:
+        raise UnavailableError(f"the export is {status.state}, not COMPLETED: try again later")
+    if not status.results_url:
+        raise ResultsExpiredError("the tenant gives no URL for the result file: export again")
+    return status.results_url
+
+
+def _check_row_limit(
+    query_id: str, rows: int, row_limit: int | None, response: httpx.Response
+) -> None:
+    # More rows than the limit show that the limit is not the tenant's, so they prove nothing.
+    if row_limit is not None and rows >= row_limit:
+        raise ResultTruncatedError(
+            f"{query_id} returned {rows} rows, and execute cuts at {row_limit} without saying so: "
+            "use an export, or narrow the query",
+            exchange=exchange_of(response.request, response),
+        )
+
+
+def _csv_text(response: httpx.Response) -> str:
+    exchange = exchange_of(response.request, response)
+    if not response.headers.get("content-type", "").lower().startswith("text/csv"):
+        raise UnavailableError(
+            f"{response.request.url.host} does not answer in CSV: "
+            "a proxy may answer in its place, check NEXTHINK_API_URL",
+            exchange=exchange,
+        )
+    try:
+        text = response.content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise DataRefusedError("the answer is not UTF-8 text", exchange=exchange) from None
+    if text.count('"') % 2:
+        raise IncompleteResultError("the answer breaks off in a quoted field", exchange=exchange)
+    return text
+
+
+def _count_rows(text: str) -> int:
+    """Count the records below the header: newlines inside quotes end none."""
+    unquoted = text.split('"')[::2]
+    ends = sum(part.count("\n") for part in unquoted)
+    is_last_open = bool(text) and not text.endswith("\n")
+    return max(0, ends + is_last_open - 1)
+
+
+def _ignore_bytes(_: int) -> None:
+    pass

@@ -1,0 +1,53 @@
+"""The way to a host: direct, or through the proxies that the environment or the system names."""
+
+import urllib.request
+
+import httpx
+
+from connectors.errors import ConfigurationError
+
+
+class SystemProxies(httpx.BaseTransport):
+    """Goes through the proxies that the environment or the system names.
+
+    httpx has this too, but only for a client without a transport of its own.
+    """
+
+    def __init__(self) -> None:
+        self._tls = httpx.create_ssl_context()
+        self._direct = httpx.HTTPTransport(verify=self._tls)
+        proxies = urllib.request.getproxies()
+        self._through = {
+            scheme: self._proxy(url)
+            for scheme in ("http", "https")
+            if (url := proxies.get(scheme) or proxies.get("all"))
+        }
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        """Send the request by the way that its host asks for."""
+        host = request.url.host
+        # A proxy cannot reach this machine's loopback, where the sandbox listens.
+        is_local = host in {"localhost", "127.0.0.1", "::1"}
+        if is_local or urllib.request.proxy_bypass(host):
+            return self._direct.handle_request(request)
+        way = self._through.get(request.url.scheme, self._direct)
+        return way.handle_request(request)
+
+    def close(self) -> None:
+        """Close the connections."""
+        for transport in (self._direct, *self._through.values()):
+            transport.close()
+
+    def _proxy(self, url: str) -> httpx.HTTPTransport:
+        try:
+            # httpcore takes a TLS context for an https proxy only.
+            proxy = httpx.Proxy(
+                url if "://" in url else f"http://{url}",
+                ssl_context=self._tls if url.startswith("https://") else None,
+            )
+            return httpx.HTTPTransport(verify=self._tls, proxy=proxy)
+        except (httpx.InvalidURL, ValueError, ImportError):
+            # The text of the fault would show the proxy's password.
+            raise ConfigurationError(
+                "the proxy in HTTP_PROXY, HTTPS_PROXY or ALL_PROXY is not a usable http(s) URL"
+            ) from None

@@ -1,0 +1,1 @@
+"""The front door: the command `nxp`. Parses, starts flows, prints."""

@@ -1,0 +1,116 @@
+"""The command line: names of commands, and how an error becomes one line and an exit code.
+
+Commands are named by import path, so that `nxp --help` loads none of them.
+"""
+
+import os
+import signal
+import sys
+import traceback
+from collections.abc import Sequence
+from types import FrameType
+from typing import NoReturn
+
+from cyclopts import App, CycloptsError
+
+from connectors.errors import PipelineError
+
+BUG = 1
+USAGE = 2
+TERMINATED = 128 + signal.SIGTERM
+INTERRUPTED = 128 + signal.SIGINT
+
+COMMANDS = {
+    "demo": "The whole story on the sandbox: export a snapshot and a window, look at them.",
+    "sandbox": "Serve a stand-in tenant on this machine until stopped.",
+    "server": "Keep one local Prefect server for repeated use: start, stop, status.",
+    "export": "Export a dataset from Nexthink and land it in the lake.",
+    "datasets": "List the catalogue's datasets, or show one; --nql prints its saved query.",
+    "runs": "List runs, newest first.",
+    "sql": "Query what landed, with DuckDB, read-only.",
+    "nql": "The raw NQL operations: execute, export, status, download.",
+    "check": "Validate settings and catalogue; --connect also takes a token.",
+}
+GROUPS = {
+    "server": {
+        "start": "Start the server unless it runs; prints its API URL.",
+        "stop": "Stop it.",
+        "status": "Say whether it runs, and where.",
+    },
+    "nql": {
+        "execute": "Run a saved query and print its rows (1,000 at most).",
+        "export": "Start an export; prints its id.",
+        "status": "Ask how far an export is.",
+        "download": "Write an export's result to a file, decompressed and complete.",
+    },
+}
+
+
+def build_app() -> App:
+    """Name all commands."""
+    app = App(
+        name="nxp",
+        help="Move data between Nexthink and the rest of the company.",
+        version=_version,
+        result_action="return_value",
+        help_on_error=False,
+    )
+    for name, text in COMMANDS.items():
+        if name not in GROUPS:
+            app.command(f"nxp.commands.{name}:{name}", name=name, help=text)
+            continue
+        group = App(name=name, help=text)
+        for verb, verb_text in GROUPS[name].items():
+            group.command(f"nxp.commands.{name}:{verb}", name=verb, help=verb_text)
+        app.command(group)
+    return app
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run one command and give the exit code; every error is one line on stderr."""
+    signal.signal(signal.SIGTERM, _terminate)
+    try:
+        result = build_app()(arguments, exit_on_error=False, print_error=False)
+    except CycloptsError as error:
+        return _say(f"{_one_line(error)} (see nxp --help)", USAGE)
+    except PipelineError as error:
+        return _say(_one_line(error), error.exit_code)
+    except KeyboardInterrupt:
+        return _say("stopped; what had landed stays, the next run goes on from there", INTERRUPTED)
+    except BrokenPipeError:
+        # The reader of our output is gone (`nxp runs | head`): nothing is wrong.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except SystemExit as stop:
+        return stop.code if isinstance(stop.code, int) else BUG
+    except Exception as error:  # noqa: BLE001 - the last line of defence: never a raw traceback
+        return _report_bug(error)
+    return result if isinstance(result, int) else 0
+
+
+def _terminate(_signal: int, _frame: FrameType | None) -> NoReturn:
+    raise SystemExit(TERMINATED)
+
+
+def _say(line: str, code: int) -> int:
+    print(f"nxp: {line}", file=sys.stderr)
+    return code
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())
+
+
+def _report_bug(error: Exception) -> int:
+    """Name a bug without its message, which may hold data; NXP_DEBUG=1 shows everything."""
+    if os.environ.get("NXP_DEBUG"):
+        traceback.print_exception(error)
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    where = f"{type(error).__name__} in {os.path.basename(frame.filename)}:{frame.lineno}"  # noqa: PTH119
+    return _say(f"a bug: {where}; run again with NXP_DEBUG=1 for details and report it", BUG)
+
+
+def _version() -> str:
+    from importlib.metadata import version  # noqa: PLC0415 - only for --version
+
+    return version("nexthink-pipelines")

@@ -1,0 +1,47 @@
+"""`nxp check`: are settings and catalogue right, and does the tenant let us in?"""
+
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from connectors.catalogue import load_datasets
+from connectors.errors import ConfigurationError
+from connectors.settings import load_settings, load_tenant, prepare_home
+from nxp.options import Json, Tenant
+from nxp.output import print_json, say
+
+
+def check(
+    *,
+    connect: Annotated[
+        bool, Parameter(negative="", help="Also take a token from the tenant.")
+    ] = False,
+    tenant: Tenant = None,
+    as_json: Json = False,
+) -> None:
+    """Validate settings and catalogue; all problems are listed at once."""
+    problems: list[str] = []
+    settings = load_settings()
+    prepare_home(settings)
+    found = None
+    try:
+        found = load_tenant(settings, tenant)
+    except ConfigurationError as error:
+        problems += error.problems or [str(error)]
+    try:
+        datasets = load_datasets(settings.catalog)
+    except ConfigurationError as error:
+        problems += error.problems or [str(error)]
+        datasets = {}
+    if problems or found is None:
+        raise ConfigurationError("check", problems=tuple(problems))
+    if connect:
+        from connectors.nexthink import NexthinkClient  # noqa: PLC0415 - httpx, only to connect
+
+        with NexthinkClient(found) as client:
+            client.authenticate()
+    if as_json:
+        print_json({"tenant": found.name, "datasets": list(datasets), "connected": connect})
+    else:
+        said = f"a token was given by {found.login_url}" if connect else "nothing was asked of it"
+        say(f"settings of tenant {found.name} and {len(datasets)} datasets are valid; {said}")

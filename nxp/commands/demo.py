@@ -1,0 +1,89 @@
+"""`nxp demo`: the main job on the sandbox, from start to the first query of what landed."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from connectors.errors import UnavailableError
+from connectors.settings import Settings, load_settings
+from nxp.commands.export import print_report
+from nxp.engine import prefect_ready
+from nxp.output import say
+from nxp.progress import shown
+
+DATASETS = ("devices", "execution_events")
+LOOKS = (
+    "SELECT device_name, operating_system, hardware_type, last_seen_at FROM devices "
+    "ORDER BY last_seen_at DESC LIMIT 5",
+    "SELECT binary_name, count(DISTINCT device_uid) AS devices, round(sum(cpu_seconds)) AS "
+    "cpu_seconds FROM execution_events GROUP BY ALL ORDER BY cpu_seconds DESC LIMIT 5",
+)
+NEXT = """
+Try next:
+  nxp sql "SELECT hardware_type, count(*) AS devices FROM devices GROUP BY ALL"
+  nxp datasets                      what the catalogue has, and how far each dataset is
+  nxp runs                          what ran
+  nxp datasets devices --nql        the saved query to paste into a real Nexthink
+  nxp sandbox                       keep a stand-in tenant; it prints the variables to set, then
+  nxp export crashes                … in another terminal land more from it
+  nxp server start                  keep a Prefect server, so that exports start at once"""
+
+
+def demo() -> None:
+    """Export a snapshot and a window from a stand-in tenant, and query what landed."""
+    began = time.monotonic()
+    settings = load_settings()
+    say("1. a stand-in tenant: 500 devices, 14 days of events")
+    with stand_in(("--devices", "500", "--days", "14")) as tenant:
+        os.environ.update(environment(tenant))
+        say("2. the flow nql-export, for a snapshot and for yesterday's window")
+        reports = _export(settings)
+    say("3. what is in the lake")
+    _look(reports)
+    say(NEXT)
+    say(f"\ndone in {time.monotonic() - began:.0f} s")
+
+
+@contextmanager
+def stand_in(options: tuple[str, ...]) -> Iterator[dict[str, str]]:
+    """Serve a stand-in tenant from a process of its own; gives what it says when ready."""
+    command = [sys.executable, "-m", "nxp", "sandbox", "--json", *options]
+    with subprocess.Popen(  # noqa: S603 - our own interpreter
+        command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    ) as process:
+        try:
+            line = process.stdout.readline() if process.stdout else ""
+            if not line:
+                raise UnavailableError("the sandbox did not start: run nxp sandbox to see why")
+            yield json.loads(line)
+        finally:
+            process.terminate()
+
+
+def environment(tenant: dict[str, str]) -> dict[str, str]:
+    """Turn what the sandbox says into the variables that point nxp at it."""
+    names = ("instance", "region", "client_id", "client_secret", "api_url", "login_url")
+    return {f"NEXTHINK_{name.upper()}": tenant[name] for name in names} | {
+        "NEXTHINK_TIME_ZONE": tenant.get("time_zone", "UTC")
+    }
+
+
+def _export(settings: Settings) -> list[dict[str, Any]]:
+    with prefect_ready(settings), shown():
+        from flows.export import nql_export  # noqa: PLC0415 - prefect, 2 s
+
+        return [nql_export(dataset, accept_shrink=True) for dataset in DATASETS]
+
+
+def _look(reports: list[dict[str, Any]]) -> None:
+    for report, look in zip(reports, LOOKS, strict=True):
+        print_report(report)
+        say(f'\n$ nxp sql "{look}"')
+        sys.stdout.flush()
+        subprocess.run([sys.executable, "-m", "nxp", "sql", look], check=True)  # noqa: S603
+        say()

@@ -1,0 +1,104 @@
+"""`nxp nql`: the raw operations on a saved query, one client call each."""
+
+import sys
+from pathlib import Path
+from typing import Annotated, Literal
+
+from cyclopts import Parameter
+
+from connectors.errors import UnavailableError, UsageError
+from connectors.nexthink import Compression, ExportState, NexthinkClient
+from connectors.settings import load_settings, load_tenant
+from nxp.options import Json, Parameters, Tenant, parse_parameters
+from nxp.output import print_json, print_table, say
+
+
+def execute(
+    query_id: str,
+    *,
+    parameter: Parameters = (),
+    version: Annotated[Literal[1, 2], Parameter(help="Of the operation.")] = 2,
+    csv: Annotated[bool, Parameter(negative="", help="Print the tenant's CSV as it is.")] = False,
+    local_times: Annotated[
+        bool, Parameter(negative="", help="Date-times in the tenant's zone, not in UTC.")
+    ] = False,
+    tenant: Tenant = None,
+    as_json: Json = False,
+) -> None:
+    """Run the saved query QUERY_ID and print its rows; for more than 1,000 use an export."""
+    values = parse_parameters(parameter)
+    with _client(tenant) as client:
+        if csv:
+            sys.stdout.write(
+                client.nql.execute_csv(
+                    query_id, values, version=version, utc_times=not local_times
+                )
+            )
+            return
+        result = client.nql.execute(
+            query_id, values, version=version, utc_times=not local_times
+        )
+    if as_json:
+        print_json(result.data)
+    else:
+        print_table(result.headers, [[row.get(h) for h in result.headers] for row in result.data])
+        say(f"{result.rows} rows")
+
+
+def export(
+    query_id: str,
+    *,
+    parameter: Parameters = (),
+    compression: Compression = Compression.ZSTD,
+    tenant: Tenant = None,
+    as_json: Json = False,
+) -> None:
+    """Start an export of the saved query QUERY_ID; prints the export's id."""
+    with _client(tenant) as client:
+        export_id = client.nql.start_export(query_id, parse_parameters(parameter), compression)
+    if as_json:
+        print_json({"export_id": export_id})
+    else:
+        print(export_id)
+
+
+def status(export_id: str, *, tenant: Tenant = None, as_json: Json = False) -> None:
+    """Say how far the export EXPORT_ID is; its presigned URL is not shown."""
+    with _client(tenant) as client:
+        found = client.nql.export_status(export_id)
+    if as_json:
+        print_json({"state": found.state, "truncated": found.truncated})
+    else:
+        print(f"{found.state}{' (truncated at the row limit)' if found.truncated else ''}")
+
+
+def download(
+    export_id: str,
+    *,
+    to: Annotated[Path, Parameter(help="The file to write, CSV.")],
+    tenant: Tenant = None,
+    as_json: Json = False,
+) -> None:
+    """Write the result of the export EXPORT_ID to a file: decompressed and complete."""
+    with _client(tenant) as client:
+        found = client.nql.export_status(export_id)
+        if found.state is not ExportState.COMPLETED:
+            raise UnavailableError(f"the export is {found.state}: ask nxp nql status again later")
+        if to.exists():
+            raise UsageError(f"--to {to}: the file exists already")
+        aside = to.with_name(f".{to.name}.part")
+        try:
+            result = client.nql.download(export_id, aside, url=found.results_url)
+            aside.replace(to)
+        finally:
+            aside.unlink(missing_ok=True)
+    if as_json:
+        print_json({"path": str(to), "csv_bytes": result.csv_bytes, "truncated": found.truncated})
+    else:
+        say(f"{result.csv_bytes:,} bytes in {to}")
+    if found.truncated:
+        say("the tenant cut this result at its row limit")
+
+
+def _client(tenant: str | None) -> NexthinkClient:
+    return NexthinkClient(load_tenant(load_settings(), tenant))

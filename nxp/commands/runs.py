@@ -1,0 +1,33 @@
+"""`nxp runs`: what ran, and how it ended."""
+
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from connectors.ledger import open_ledger
+from connectors.settings import load_settings, tenant_name
+from nxp.options import Json, Tenant
+from nxp.output import print_json, print_table
+
+SHOWN = ("started_at", "dataset", "trigger", "state", "units", "rows_landed", "run_id", "error")
+
+
+def runs(
+    dataset: str | None = None,
+    *,
+    limit: Annotated[int, Parameter(help="How many.")] = 20,
+    tenant: Tenant = None,
+    as_json: Json = False,
+) -> None:
+    """List runs, newest first, of one DATASET or of all."""
+    settings = load_settings()
+    name = tenant_name(settings, tenant)
+    ledger = open_ledger(settings.ledger_url.get_secret_value(), name)
+    try:
+        found = ledger.runs(dataset, limit)
+    finally:
+        ledger.close()
+    if as_json:
+        print_json(found)
+    else:
+        print_table(SHOWN, [[run[field] for field in SHOWN] for run in found])

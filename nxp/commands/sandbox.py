@@ -1,0 +1,83 @@
+"""`nxp sandbox`: serve the stand-in tenant until stopped."""
+
+import json
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import Parameter
+
+from connectors.errors import UnavailableError, UsageError
+from connectors.settings import load_settings
+from nxp.options import Json
+from nxp.output import say
+from sandbox.options import SandboxOptions, parse_reach
+
+if TYPE_CHECKING:
+    from sandbox.tenant import Tenant
+
+
+def sandbox(
+    *,
+    port: Annotated[int, Parameter(help="Of the API; login and results take the next two.")] = 0,
+    devices: int = 500,
+    days: Annotated[int, Parameter(help="Days of events up to now.")] = 14,
+    seed: int = 1,
+    now: Annotated[str | None, Parameter(help="Where the tenant's clock starts, ISO.")] = None,
+    time_zone: Annotated[str, Parameter(help="Of the tenant, an IANA name.")] = "UTC",
+    datetime_format: Annotated[str, Parameter(help="local, iso, utc, each also -ms.")] = "local",
+    row_limit: Annotated[int, Parameter(help="Exports beyond it are cut (206).")] = 1_000_000,
+    execute_row_limit: Annotated[int, Parameter(help="Execute is cut there, silently.")] = 1000,
+    token_ttl: Annotated[float, Parameter(help="Seconds.")] = 900.0,
+    url_ttl: Annotated[float, Parameter(help="Seconds.")] = 900.0,
+    export_time: Annotated[float, Parameter(help="Seconds until an export is done.")] = 0.0,
+    latency: Annotated[float, Parameter(help="Seconds added to every answer.")] = 0.0,
+    retention: Annotated[int, Parameter(help="Days.")] = 30,
+    reach_limit: Annotated[str, Parameter(help="Longest high-resolution query, or off.")] = "8d",
+    late_share: Annotated[float, Parameter(help="Share of events that arrive late.")] = 0.0,
+    queries: Annotated[
+        Path | None, Parameter(help="Folder of saved queries; default the catalogue's.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Serve a stand-in tenant on loopback; prints its address and credential when ready."""
+    folder = queries or load_settings().catalog / "queries"
+    if not folder.is_dir():
+        raise UsageError(f"--queries {folder}: no such folder")
+    try:
+        options = SandboxOptions(
+            queries=folder.resolve(),
+            port=port,
+            devices=devices,
+            days=days,
+            seed=seed,
+            now=datetime.fromisoformat(now) if now else None,
+            time_zone=time_zone,
+            datetime_format=datetime_format,
+            row_limit=row_limit,
+            execute_row_limit=execute_row_limit,
+            token_ttl=token_ttl,
+            url_ttl=url_ttl,
+            export_time=export_time,
+            latency=latency,
+            retention=retention,
+            reach_limit=parse_reach(reach_limit),
+            late_share=late_share,
+        )
+    except ValueError as error:
+        raise UsageError(f"sandbox: {error}") from None
+    from sandbox.server import serve  # noqa: PLC0415 - polars and starlette, not for --help
+
+    try:
+        serve(options, lambda tenant: _announce(tenant, as_json=as_json))
+    except OSError as error:
+        raise UnavailableError(f"cannot listen on port {port}: {error.strerror}") from None
+
+
+def _announce(tenant: "Tenant", *, as_json: bool) -> None:
+    if as_json:
+        print(json.dumps(tenant.describe()), flush=True)
+        return
+    say("a stand-in tenant is ready; in another terminal give these to nxp (Ctrl-C stops it):")
+    for name, value in tenant.environment().items():
+        print(f"export {name}={value}", flush=True)

@@ -1,0 +1,21 @@
+"""`nxp sql`: DuckDB over the lake."""
+
+from connectors.lake import Lake
+from connectors.lake.query import query_lake
+from connectors.settings import load_settings, tenant_name
+from nxp.options import Json, Tenant
+from nxp.output import print_json, print_table
+
+
+def sql(query: str, *, tenant: Tenant = None, as_json: Json = False) -> None:
+    """Run one SELECT over what landed, read-only.
+
+    A snapshot dataset is a view of its latest snapshot and NAME_history of all; a window dataset
+    is one view; _runs and _rejects are views too.
+    """
+    settings = load_settings()
+    names, rows = query_lake(Lake(settings.lake, tenant_name(settings, tenant)), query)
+    if as_json:
+        print_json([dict(zip(names, row, strict=True)) for row in rows])
+    else:
+        print_table(names, rows)

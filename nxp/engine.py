@@ -1,0 +1,87 @@
+"""Preparing Prefect for a command: its home, its server, silence on the terminal.
+
+Call `prepare` before anything imports prefect: it reads its settings on import.
+"""
+
+import json
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator, MutableMapping
+from contextlib import contextmanager
+from pathlib import Path
+
+import psutil
+from filelock import FileLock, Timeout
+
+from connectors.settings import Settings, prepare_home
+
+SERVER_RECORD = "server.json"
+
+
+@contextmanager
+def prefect_ready(settings: Settings) -> Iterator[None]:
+    """Make flows runnable here: on PREFECT_API_URL, the kept server, or a temporary one.
+
+    Two temporary servers on one home trip over each other's database, so the second command at
+    the same time gets a home of its own, which is removed afterwards.
+    """
+    prepare(settings)
+    if "PREFECT_API_URL" in os.environ:
+        yield
+        return
+    home = Path(os.environ["PREFECT_HOME"])
+    home.mkdir(parents=True, exist_ok=True, mode=0o700)
+    try:
+        with FileLock(home / "temporary-server.lock", timeout=0):
+            yield
+    except Timeout:
+        own = tempfile.mkdtemp(prefix="prefect-", dir=settings.home)
+        os.environ["PREFECT_HOME"] = own
+        try:
+            yield
+        finally:
+            shutil.rmtree(own, ignore_errors=True)
+
+
+def prepare(settings: Settings, environ: MutableMapping[str, str] | None = None) -> None:
+    """Set the variables that Prefect reads on import, where the user has not set them."""
+    if "prefect" in sys.modules:
+        raise AssertionError("prefect was imported before its settings were made")
+    environ = os.environ if environ is None else environ
+    home = prepare_home(settings)
+    defaults = {
+        "PREFECT_HOME": str(home / "prefect"),
+        # Both are needed to keep the server from sending telemetry.
+        "DO_NOT_TRACK": "1",
+        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+        "PREFECT_SERVER_ALLOW_EPHEMERAL_MODE": "true",
+        # Creating a fresh database overruns the default of 20 s on a small machine.
+        "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "120",
+        "PREFECT_LOGGING_EXTRA_LOGGERS": "connectors,tasks",
+        # Errors are printed by the command, once, as one line; the run's log has the rest.
+        "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL",
+        "PREFECT_CLI_PROMPT": "false",
+    }
+    for name, value in defaults.items():
+        environ.setdefault(name, value)
+    if "PREFECT_API_URL" not in environ and (url := running_server(settings)):
+        environ["PREFECT_API_URL"] = url
+
+
+def running_server(settings: Settings) -> str | None:
+    """Give the API URL of the server that `nxp server start` keeps, if it runs."""
+    record = read_server(settings)
+    return record["api_url"] if record else None
+
+
+def read_server(settings: Settings) -> dict[str, str] | None:
+    """Read which server is kept here; None when there is none or its process is gone."""
+    try:
+        record: dict[str, str] = json.loads((settings.home / SERVER_RECORD).read_text("utf-8"))
+        process = psutil.Process(int(record["pid"]))
+        same = abs(process.create_time() - float(record["started"])) < 2  # noqa: PLR2004
+        return record if same and process.status() != psutil.STATUS_ZOMBIE else None
+    except (OSError, ValueError, KeyError, psutil.Error):
+        return None

@@ -1,0 +1,35 @@
+"""Options that several commands share, so that they look alike everywhere."""
+
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from connectors.errors import UsageError
+
+Json = Annotated[bool, Parameter(name="--json", negative="", help="Print JSON.")]
+Tenant = Annotated[
+    str | None,
+    Parameter(name="--tenant", help="A profile of profiles.toml; else the NEXTHINK_* variables."),
+]
+Parameters = Annotated[
+    tuple[str, ...],
+    Parameter(name=("-p", "--parameter"), negative="", help="A query parameter, as key=value."),
+]
+
+
+def parse_parameters(pairs: tuple[str, ...]) -> dict[str, str]:
+    """Read `key=value` pairs.
+
+    Raises:
+        UsageError: no equals sign, no key, or a key given twice.
+    """
+    found: dict[str, str] = {}
+    for pair in pairs:
+        key, equals, value = pair.partition("=")
+        key = key.removeprefix("$")
+        if not key or not equals:
+            raise UsageError(f"-p {pair!r}: give a parameter as key=value")
+        if key in found:
+            raise UsageError(f"-p {key}: given twice")
+        found[key] = value
+    return found

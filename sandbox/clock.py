@@ -1,0 +1,22 @@
+"""The tenant's clock: starts where it is told to, then runs at the speed of the real one."""
+
+import time
+from datetime import UTC, datetime, timedelta
+
+
+class TenantClock:
+    """Real time, or real time displaced so that it started at a given instant."""
+
+    def __init__(self, start: datetime | None = None) -> None:
+        """Start the clock now, at the given instant or at the real time."""
+        self._start = (start or datetime.now(UTC)).astimezone(UTC)
+        self._origin = time.monotonic()
+
+    @property
+    def start(self) -> datetime:
+        """The instant at which the clock was started."""
+        return self._start
+
+    def now(self) -> datetime:
+        """Return the tenant's present, in UTC."""
+        return self._start + timedelta(seconds=time.monotonic() - self._origin)

@@ -1,0 +1,183 @@
+"""Event tables as pieces of frames: which rows a query may see, and the objects they link to."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from sandbox.estate.daily import to_daily
+from sandbox.estate.events import SLOT_US, EventMaker
+from sandbox.estate.inventory import micros
+from sandbox.model.tables import Table
+from sandbox.nql.timeframe import Frame
+from sandbox.nql.values import add_day
+
+# Rows in a piece: what is held at once, linked texts included, stays at some tens of megabytes.
+PIECE = 131_072
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What one query wants of an event table."""
+
+    table: Table
+    columns: tuple[str, ...]
+    frame: Frame
+    now: datetime
+    # None when any order will do, else whether the newest come first.
+    newest: bool | None
+    objects: Mapping[str, pl.DataFrame]
+
+
+@dataclass(frozen=True, slots=True)
+class _Chunk:
+    """The rows of one chunk that a query may see."""
+
+    day: date
+    block: int
+    rows: NDArray[np.int64]
+
+
+class EventRows:
+    """Reads the event tables of an estate."""
+
+    def __init__(
+        self, maker: EventMaker, application: pl.Series, history: date, zone: ZoneInfo
+    ) -> None:
+        """Keep the maker of events, the application of each binary, and where history begins."""
+        self._maker = maker
+        self._application = application
+        self._history = history
+        self._zone = zone
+
+    def pieces(self, request: Request) -> Iterator[pl.DataFrame]:
+        """Yield what a query may see, piece by piece."""
+        daily = request.frame.daily and request.table.samples
+        for base in self._daily(request) if daily else self._exact(request):
+            yield self._linked(request, base)
+
+    def _exact(self, request: Request) -> Iterator[pl.DataFrame]:
+        for day in self._days(request.frame, newest=bool(request.newest)):
+            chunks = self._chunks(request, day, request.frame)
+            groups: Iterable[list[_Chunk]]
+            if request.newest is None or len(chunks) < 2:
+                groups = ([part] for chunk in chunks for part in _cut(chunk, request.newest))
+            else:
+                groups = self._by_slot(request, chunks)
+            for group in groups:
+                piece = pl.concat([self._base(request, chunk) for chunk in group])
+                if request.newest is not None:
+                    time = request.table.time
+                    piece = piece.sort(time, descending=request.newest, maintain_order=True)
+                yield piece
+
+    def _daily(self, request: Request) -> Iterator[pl.DataFrame]:
+        """Yield one sample for each local day of the frame."""
+        midnights = list(_midnights(request.frame, self._zone))
+        for start in reversed(midnights) if request.newest else midnights:
+            end = add_day(start, self._zone)
+            part = Frame(start, end - timedelta(microseconds=1))
+            frame = request.frame.narrowed(part.start, None)
+            if frame.start > start:
+                # A daily sample stands at its midnight: outside the frame when that is.
+                continue
+            for block in range(self._maker.blocks):
+                bases = [
+                    self._base(request, chunk)
+                    for day in self._days(part, newest=False)
+                    for chunk in self._chunks(request, day, part, (block,))
+                ]
+                if bases:
+                    yield to_daily(pl.concat(bases), request.table, start, end)
+
+    def _days(self, frame: Frame, *, newest: bool) -> list[date]:
+        first = max(frame.start.astimezone(UTC).date(), self._history)
+        count = (frame.end.astimezone(UTC).date() - first).days + 1
+        days = [first + timedelta(days=n) for n in range(count)]
+        return days[::-1] if newest else days
+
+    def _chunks(
+        self, request: Request, day: date, frame: Frame, blocks: tuple[int, ...] | None = None
+    ) -> list[_Chunk]:
+        every = range(self._maker.blocks) if blocks is None else blocks
+        chunks = (_Chunk(day, block, self._visible(request, day, block, frame)) for block in every)
+        return [chunk for chunk in chunks if len(chunk.rows)]
+
+    def _visible(self, request: Request, day: date, block: int, frame: Frame) -> NDArray[np.int64]:
+        """Return the positions in a chunk of the rows in a frame that have come in by now."""
+        name, now = request.table.name, micros(request.now)
+        start = self._maker.keys(name, day, block).start
+        low = int(np.searchsorted(start, micros(frame.start), side="left"))
+        high = int(np.searchsorted(start, micros(min(frame.end, request.now)), side="right"))
+        rows = np.arange(low, max(low, high))
+        # A sample is complete, and so visible, when its bucket has ended.
+        shown = start[rows] + (SLOT_US if request.table.samples else 0)
+        if self._maker.has_late:
+            shown = shown + self._maker.delay(name, day, block)[rows]
+        return rows[shown <= now]
+
+    def _by_slot(self, request: Request, chunks: list[_Chunk]) -> Iterator[list[_Chunk]]:
+        """Yield the chunks of a day a quarter of an hour at a time, so that a merge stays small."""
+        name = request.table.name
+        slots = [
+            self._maker.keys(name, chunk.day, chunk.block).start[chunk.rows] // SLOT_US
+            for chunk in chunks
+        ]
+        present = np.unique(np.concatenate(slots))
+        for slot in present[::-1] if request.newest else present:
+            group = []
+            for chunk, of_rows in zip(chunks, slots, strict=True):
+                low, high = np.searchsorted(of_rows, (slot, slot + 1))
+                if high > low:
+                    group.append(_Chunk(chunk.day, chunk.block, chunk.rows[low:high]))
+            yield group
+
+    def _base(self, request: Request, chunk: _Chunk) -> pl.DataFrame:
+        """Return the columns of the events themselves, and the rows of the linked objects."""
+        prefix = f"{request.table.prefix}."
+        name = request.table.name
+        keys = self._maker.keys(name, chunk.day, chunk.block)
+        own = [
+            self._maker.column(name, chunk.day, chunk.block, path.removeprefix(prefix))
+            .gather(chunk.rows)
+            .alias(path)
+            for path in request.columns
+            if path.startswith(prefix)
+        ]
+        links = {"#device": keys.device, "#user": keys.user, "#binary": keys.binary}
+        return pl.DataFrame(own + [pl.Series(k, v[chunk.rows]) for k, v in links.items()])
+
+    def _linked(self, request: Request, base: pl.DataFrame) -> pl.DataFrame:
+        """Bring in the columns of linked objects."""
+        columns = []
+        for path in request.columns:
+            if path in base.columns:
+                columns.append(base[path])
+                continue
+            entity = path.partition(".")[0]
+            if entity == "application":
+                rows = self._application.gather(base["#binary"])
+            else:
+                rows = base[f"#{entity}"]
+            columns.append(request.objects[entity][path].gather(rows).alias(path))
+        return pl.DataFrame(columns)
+
+
+def _cut(chunk: _Chunk, newest: bool | None) -> list[_Chunk]:  # noqa: FBT001
+    parts = [
+        _Chunk(chunk.day, chunk.block, chunk.rows[low : low + PIECE])
+        for low in range(0, len(chunk.rows), PIECE)
+    ]
+    return parts[::-1] if newest else parts
+
+
+def _midnights(frame: Frame, zone: ZoneInfo) -> Iterator[datetime]:
+    local = frame.start.astimezone(zone)
+    start = datetime(local.year, local.month, local.day, tzinfo=zone).astimezone(UTC)
+    while start <= frame.end:
+        yield start
+        start = add_day(start, zone)

@@ -1,0 +1,196 @@
+"""Execution events and crashes: one chunk is a UTC day of a block of devices, made on demand.
+
+Every column of a chunk has a random stream of its own, keyed by (seed, table, day, block, column),
+so a chunk is the same whenever and in whatever order it is made, and only columns asked for are.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from sandbox.estate import catalogue, metrics
+from sandbox.estate.cache import SeriesCache
+from sandbox.estate.chance import choose, stream
+from sandbox.estate.devices import Fleet
+from sandbox.estate.inventory import SYSTEM_USER
+
+SLOTS = 96
+SLOT_US = 900 * 1_000_000
+HOUR_US = 3600 * 1_000_000
+# Devices in a chunk: keeps a chunk of a day under a million rows however large the estate.
+BLOCK = 20_000
+
+EVENTS_PER_DAY = 40.0
+CRASHES_PER_DAY = 0.3
+# Averages over a week of working days and weekends are to come out at the figures above.
+_WEEKDAY, _WEEKEND = 1.3, 0.25
+_ONLINE = 0.9
+_LATE_HOURS = (1.0, 14.0)
+_VISITORS = 0.03
+_SATURDAY = 5
+_EPOCH = date(1970, 1, 1).toordinal()
+
+
+def _rhythm() -> NDArray[np.float64]:
+    """Return how busy each quarter of an hour of a local day is."""
+    hour = np.arange(SLOTS) / 4
+    work = np.exp(-(((hour - 10.0) / 2.2) ** 2)) + np.exp(-(((hour - 15.0) / 2.4) ** 2))
+    weights = 0.06 + work
+    return np.asarray(np.cumsum(weights) / weights.sum())
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """What identifies the rows of a chunk, in order of time."""
+
+    start: NDArray[np.int64]
+    device: NDArray[np.int64]
+    binary: NDArray[np.int64]
+    user: NDArray[np.int64]
+
+
+class EventMaker:
+    """Makes the chunks of the event tables of one estate."""
+
+    def __init__(
+        self, seed: int, fleet: Fleet, programs: list[int], users: int, late_share: float
+    ) -> None:
+        """Keep what chunks are made from."""
+        self._seed = seed
+        self._fleet = fleet
+        self._users = users
+        self._late_share = late_share
+        self._cache = SeriesCache()
+        self._rhythm = _rhythm()
+        chosen = [catalogue.PROGRAMS[i] for i in programs]
+        self._system = np.array([p.system for p in chosen])
+        self._memory = np.array([p.memory_mb for p in chosen]) * 1e6
+        versions = [len(p.versions) for p in chosen]
+        weight = np.array([p.weight for p in chosen]) / versions
+        mac = np.array([p.platform == "macOS" for p in chosen])
+        self._weights = (np.where(mac, 0, weight).tolist(), np.where(mac, weight, 0).tolist())
+
+    @property
+    def blocks(self) -> int:
+        """How many blocks the devices fall into."""
+        return -(-self._fleet.frame.height // BLOCK)
+
+    @property
+    def has_late(self) -> bool:
+        """Whether some events come in long after they happened."""
+        return self._late_share > 0
+
+    def keys(self, table: str, day: date, block: int) -> Keys:
+        """Return the identity of every row of a chunk."""
+        parts = ("start", "device", "binary", "user")
+        made: list[Keys] = []
+
+        def make(part: str) -> pl.Series:
+            if not made:
+                made.append(self._make_keys(table, day, block))
+            return pl.Series(getattr(made[0], part))
+
+        arrays = [
+            self._cache.get((table, day, block, part), lambda part=part: make(part))  # type: ignore[misc]
+            for part in parts
+        ]
+        return Keys(*(series.to_numpy() for series in arrays))
+
+    def column(self, table: str, day: date, block: int, name: str) -> pl.Series:
+        """Return a column of a chunk, by its short name."""
+        return self._cached(
+            table,
+            day,
+            block,
+            name,
+            lambda rng, keys: metrics.make(table, name, rng, self._facts(keys)),
+        )
+
+    def delay(self, table: str, day: date, block: int) -> NDArray[np.int64]:
+        """Return how long after it happened each row of a chunk becomes visible."""
+
+        def make(rng: np.random.Generator, keys: Keys) -> pl.Series:
+            count = len(keys.start)
+            late = rng.random(count) < self._late_share
+            low, high = _LATE_HOURS
+            return pl.Series(
+                np.where(late, rng.uniform(low, high, count) * HOUR_US, 0).astype(np.int64)
+            )
+
+        return self._cached(table, day, block, "#delay", make).to_numpy()
+
+    def _cached(
+        self,
+        table: str,
+        day: date,
+        block: int,
+        name: str,
+        make: Callable[[np.random.Generator, Keys], pl.Series],
+    ) -> pl.Series:
+        def made() -> pl.Series:
+            rng = stream(self._seed, table, day.toordinal(), block, name)
+            return make(rng, self.keys(table, day, block))
+
+        return self._cache.get((table, day, block, name), made)
+
+    def _facts(self, keys: Keys) -> metrics.Facts:
+        binary = keys.binary
+        return metrics.Facts(keys.start, self._memory[binary], self._system[binary])
+
+    def _make_keys(self, table: str, day: date, block: int) -> Keys:
+        rng = stream(self._seed, table, day.toordinal(), block, "keys")
+        device = self._active_devices(rng, table, day, block)
+        slot = self._slots(rng, device)
+        windows, apple = (choose(rng, len(device), weights) for weights in self._weights)
+        binary = np.where(self._fleet.is_mac[device], apple, windows)
+        midnight = (day.toordinal() - _EPOCH) * SLOTS
+        if table == "events":
+            slot, device, binary = self._unique(slot, device, binary)
+            start = (midnight + slot) * SLOT_US
+        else:
+            # Crashes happen at any millisecond.
+            within = rng.integers(0, SLOT_US // 1000, len(device)) * 1000
+            start = (midnight + slot) * SLOT_US + within
+        active = start >= self._fleet.active_from[device]
+        active &= start + SLOT_US <= self._fleet.active_until[device]
+        start, device, binary = start[active], device[active], binary[active]
+        order = np.lexsort((binary, device, start))
+        start, device, binary = start[order], device[order], binary[order]
+        return Keys(start, device, binary, self._users_of(rng, device, binary))
+
+    def _active_devices(
+        self, rng: np.random.Generator, table: str, day: date, block: int
+    ) -> NDArray[np.int64]:
+        """Return a device for each event of a day: none for devices that are switched off."""
+        first = block * BLOCK
+        devices = np.arange(first, min(first + BLOCK, self._fleet.frame.height))
+        mean = EVENTS_PER_DAY if table == "events" else CRASHES_PER_DAY
+        mean *= (_WEEKEND if day.weekday() >= _SATURDAY else _WEEKDAY) / _ONLINE
+        online = rng.random(len(devices)) < _ONLINE
+        return np.repeat(devices, rng.poisson(mean * online))
+
+    def _slots(self, rng: np.random.Generator, device: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return the quarter of an hour of each event, by the rhythm of where its device is."""
+        local = np.searchsorted(self._rhythm, rng.random(len(device)), side="right")
+        return np.asarray((local - 4 * self._fleet.hours_ahead[device]) % SLOTS)
+
+    def _unique(
+        self, slot: NDArray[np.int64], device: NDArray[np.int64], binary: NDArray[np.int64]
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+        """Drop doubles: one sample for each device, binary and quarter of an hour."""
+        binaries, devices = len(self._system), self._fleet.frame.height
+        code = np.unique((slot * devices + device) * binaries + binary)
+        return code // binaries // devices, code // binaries % devices, code % binaries
+
+    def _users_of(
+        self, rng: np.random.Generator, device: NDArray[np.int64], binary: NDArray[np.int64]
+    ) -> NDArray[np.int64]:
+        """Return who ran what: mostly the device's own user, now and then somebody else."""
+        visitor = rng.random(len(device)) < _VISITORS
+        other = rng.integers(1, max(self._users, 2), len(device)) % self._users
+        user = np.where(visitor, other, self._fleet.primary_user[device])
+        return np.where(self._system[binary], SYSTEM_USER, user)

@@ -1,0 +1,193 @@
+"""The objects of the tenant: users, binaries, applications. Devices have a module of their own."""
+
+from datetime import datetime, timedelta
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from sandbox.estate import catalogue
+from sandbox.estate.chance import at, choose, hexadecimal, pick, stream, uuids
+from sandbox.model.kinds import DATETIME
+
+DAY_US = 86_400_000_000
+# Row 0 of the users is the account that services run under.
+SYSTEM_USER = 0
+
+
+def micros(instant: datetime) -> int:
+    """Return an instant in microseconds since 1970, exactly."""
+    return (instant - datetime.fromtimestamp(0, instant.tzinfo)) // timedelta(microseconds=1)
+
+
+def instants(values: NDArray[np.int64], nulls: NDArray[np.bool_] | None = None) -> pl.Series:
+    """Return microseconds as date-times, some of them null."""
+    series = pl.Series(values).cast(DATETIME)
+    return series if nulls is None else blank(series, nulls)
+
+
+def blank(series: pl.Series, where: NDArray[np.bool_], text: str | None = None) -> pl.Series:
+    """Return a series with another value, null by default, in some rows."""
+    frame = pl.DataFrame({"value": series, "where": pl.Series(where)})
+    filler = pl.lit(text, dtype=series.dtype)
+    chosen = pl.when("where").then(filler).otherwise("value")
+    return frame.select(chosen.alias("value"))["value"]
+
+
+def make_users(seed: int, count: int, anchor: datetime) -> pl.DataFrame:
+    """Make the users; the first is the system account."""
+    rng = stream(seed, "users")
+    first = rng.integers(0, len(catalogue.FIRST_NAMES), count)
+    last = rng.integers(0, len(catalogue.LAST_NAMES), count)
+    number = pl.Series(np.arange(count)).cast(pl.String)
+    place = choose(rng, count, [p.weight for p in catalogue.PLACES])
+    local = rng.random(count) < 0.06
+    local[SYSTEM_USER] = True
+    base = pl.DataFrame(
+        {
+            "account": _joined(catalogue.FIRST_ACCOUNTS, first, catalogue.LAST_ACCOUNTS, last),
+            "n": number,
+            "first": at(catalogue.FIRST_NAMES, first),
+            "last": at(catalogue.LAST_NAMES, last),
+            "unit": pick(rng, count, catalogue.DEPARTMENTS),
+        }
+    )
+    account = pl.concat_str("account", "n")
+    text = base.select(
+        uid=pl.lit(""),
+        username=account,
+        name=pl.concat_str(account, pl.lit("@corp")),
+        upn=pl.concat_str(account, pl.lit("@example.com")),
+        full=pl.concat_str("last", pl.lit(", "), "first"),
+        quoted=pl.concat_str("first", pl.lit(' "Al" '), "last"),
+        dn=pl.concat_str(pl.lit("CN="), account, pl.lit(",OU="), "unit", pl.lit(",DC=example")),
+    )
+    frame = pl.DataFrame(
+        {
+            "user.uid": uuids(stream(seed, "users", "uid"), count),
+            "user.sid": _sids(count),
+            "user.name": text["name"],
+            "user.username": text["username"],
+            "user.upn": blank(text["upn"], local),
+            "user.upn_privacy_level": pl.repeat("clear_text", count, eager=True),
+            "user.type": at(("DOMAIN_USER", "LOCAL_USER"), local.astype(np.int64)),
+        }
+    )
+    frame = frame.with_columns(_directory(rng, base, text, place, local))
+    return _system_account(frame).with_columns(_seen(rng, count, anchor, "user"))
+
+
+def _joined(
+    left: tuple[str, ...], i: NDArray[np.int64], right: tuple[str, ...], j: NDArray[np.int64]
+) -> pl.Series:
+    frame = pl.DataFrame({"a": at(left, i), "b": at(right, j)})
+    return frame.select(pl.concat_str("a", pl.lit("."), "b")).to_series()
+
+
+def _sids(count: int) -> pl.Series:
+    prefix = pl.lit("S-1-5-21-3623811015-3361044348-30300820-")
+    numbers = pl.DataFrame({"n": np.arange(1100, 1100 + count)})
+    return numbers.select(pl.concat_str(prefix, pl.col("n").cast(pl.String))).to_series()
+
+
+def _directory(
+    rng: np.random.Generator,
+    base: pl.DataFrame,
+    text: pl.DataFrame,
+    place: NDArray[np.int64],
+    local: NDArray[np.bool_],
+) -> list[pl.Series]:
+    """Make the fields that come from the directory: none for local accounts."""
+    count = base.height
+    nicknamed = rng.random(count) < 0.02
+    full = blank(text["full"], ~nicknamed).fill_null("")
+    full = (
+        pl.DataFrame({"q": text["quoted"], "f": text["full"], "w": pl.Series(nicknamed)})
+        .select(pl.when("w").then("q").otherwise("f"))
+        .to_series()
+    )
+    values = {
+        "full_name": full,
+        "username": text["username"],
+        "email_address": text["upn"],
+        "job_title": pick(rng, count, catalogue.JOB_TITLES),
+        "department": base["unit"],
+        # An empty text is not the same as no value, and results keep them apart.
+        "office": blank(
+            at([p.site for p in catalogue.PLACES], place), rng.random(count) < 0.04, ""
+        ),
+        "city": blank(at([p.city for p in catalogue.PLACES], place), rng.random(count) < 0.03),
+        "country_code": at([p.code for p in catalogue.PLACES], place),
+        "organizational_unit": base["unit"],
+        "distinguished_name": text["dn"],
+    }
+    return [blank(series, local).alias(f"user.ad.{name}") for name, series in values.items()]
+
+
+def _seen(rng: np.random.Generator, count: int, anchor: datetime, entity: str) -> list[pl.Series]:
+    now = micros(anchor)
+    first = now - rng.integers(30 * DAY_US, 700 * DAY_US, count)
+    stale = np.where(rng.random(count) < 0.88, 0, rng.integers(1, 29, count))
+    seen = [
+        instants(first).alias(f"{entity}.first_seen"),
+        pl.Series(f"{entity}.stale_days", stale),
+    ]
+    if entity == "user":
+        updated = now - rng.integers(0, 3 * DAY_US, count)
+        seen.append(instants(updated).alias("user.ad.last_update"))
+    return seen
+
+
+def _system_account(users: pl.DataFrame) -> pl.DataFrame:
+    is_system = pl.int_range(pl.len()) == SYSTEM_USER
+    fixed = {
+        "user.sid": "S-1-5-18",
+        "user.name": "NT AUTHORITY\\SYSTEM",
+        "user.username": "SYSTEM",
+        "user.type": "LOCAL_ADMIN",
+    }
+    return users.with_columns(
+        pl.when(is_system).then(pl.lit(value)).otherwise(pl.col(name)).alias(name)
+        for name, value in fixed.items()
+    )
+
+
+def make_binaries(seed: int, anchor: datetime) -> tuple[pl.DataFrame, list[int]]:
+    """Make the binaries, one for each version of a program; say which program each one is."""
+    pairs = [(i, v) for i, p in enumerate(catalogue.PROGRAMS) for v in p.versions]
+    programs = [catalogue.PROGRAMS[i] for i, _ in pairs]
+    count = len(pairs)
+    rng = stream(seed, "binaries")
+    mac = [p.platform == "macOS" for p in programs]
+    frame = pl.DataFrame(
+        {
+            "binary.uid": uuids(rng, count),
+            "binary.name": [p.name for p in programs],
+            "binary.version": [catalogue.version_text(v) for _, v in pairs],
+            "binary.platform": [p.platform for p in programs],
+            "binary.architecture": ["arm64" if m else "x64" for m in mac],
+            "binary.size": rng.integers(40_000, 190_000_000, count),
+            "binary.md5_hash": hexadecimal(rng, count, 32),
+            "binary.sha-256_hash_hex": hexadecimal(rng, count, 64),
+            "binary.company": [p.company for p in programs],
+            "binary.description": [None if p.system else p.product for p in programs],
+            "binary.product_name": [p.product for p in programs],
+            "binary.product_category": [p.category for p in programs],
+            "binary.product_subcategory": ["" if p.system else p.category for p in programs],
+            "binary.has_user_interface": [p.has_interface for p in programs],
+        }
+    )
+    return frame.with_columns(_seen(rng, count, anchor, "binary")), [i for i, _ in pairs]
+
+
+def make_applications(seed: int) -> pl.DataFrame:
+    """Make the applications that some programs belong to."""
+    names = catalogue.APPLICATIONS
+    return pl.DataFrame(
+        {
+            "application.uid": uuids(stream(seed, "applications"), len(names)),
+            "application.name": names,
+            "application.description": [f"{name}, as installed" for name in names],
+            "application.type": ["desktop"] * len(names),
+        }
+    )

@@ -1,0 +1,1 @@
+"""The data model a tenant shows: types, tables, columns. No data and no query language here."""

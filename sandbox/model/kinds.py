@@ -1,0 +1,63 @@
+"""The data types of NQL, what may be done with each, and how each is held in a frame."""
+
+from enum import StrEnum
+
+import polars as pl
+
+DATETIME = pl.Datetime("us", "UTC")
+
+
+class Kind(StrEnum):
+    """A data type as a person writing NQL knows it."""
+
+    STRING = "string"
+    INT = "int"
+    FLOAT = "float"
+    BOOLEAN = "Boolean"
+    DATETIME = "date time"
+    ENUM = "enumeration"
+    BYTES = "byte"
+    DURATION = "duration"
+    VERSION = "version"
+    IP = "IP address"
+    ARRAY = "string array"
+
+
+_EQUAL = frozenset({"=", "!="})
+_ORDERED = frozenset({"=", "!=", "<", ">", "<=", ">="})
+_LISTED = frozenset({"in", "!in"})
+_CONTAINING = frozenset({"contains", "!contains"})
+
+# A date-time has no < and no >, and a byte has no =: so the vendor's table of operators says.
+OPERATORS: dict[Kind, frozenset[str]] = {
+    Kind.STRING: _EQUAL | _LISTED | _CONTAINING,
+    Kind.INT: _ORDERED | _LISTED,
+    Kind.FLOAT: _ORDERED | _LISTED,
+    Kind.BOOLEAN: _EQUAL,
+    Kind.DATETIME: frozenset({"=", "!=", "<=", ">="}),
+    Kind.ENUM: _EQUAL | _LISTED,
+    Kind.BYTES: frozenset({"<", ">", "<=", ">="}),
+    Kind.DURATION: _ORDERED,
+    Kind.VERSION: _ORDERED,
+    Kind.IP: _EQUAL | _LISTED,
+    Kind.ARRAY: _CONTAINING,
+}
+
+NUMERIC = frozenset({Kind.INT, Kind.FLOAT, Kind.BYTES, Kind.DURATION})
+GROUPABLE = frozenset({Kind.STRING, Kind.BOOLEAN, Kind.ENUM, Kind.VERSION, Kind.IP})
+TEXTUAL = frozenset({Kind.STRING, Kind.ENUM, Kind.IP})
+
+# Versions are held as the text that a result shows, `[22631, 4169]`.
+DTYPES: dict[Kind, pl.DataType] = {
+    Kind.STRING: pl.String(),
+    Kind.INT: pl.Int64(),
+    Kind.FLOAT: pl.Float64(),
+    Kind.BOOLEAN: pl.Boolean(),
+    Kind.DATETIME: DATETIME,
+    Kind.ENUM: pl.String(),
+    Kind.BYTES: pl.Int64(),
+    Kind.DURATION: pl.Float64(),
+    Kind.VERSION: pl.String(),
+    Kind.IP: pl.String(),
+    Kind.ARRAY: pl.List(pl.String()),
+}

@@ -1,0 +1,110 @@
+"""Conditions as column expressions, and the time bounds that can be read off them."""
+
+import re
+from datetime import datetime
+from functools import reduce
+from operator import and_, or_
+
+import polars as pl
+
+from sandbox.model.kinds import TEXTUAL, Kind
+from sandbox.nql import plan
+from sandbox.nql.values import Plain
+
+_WILD = re.compile(r"(?<!\\)[*?]")
+
+
+def expression(predicate: plan.Predicate) -> pl.Expr:
+    """Return a predicate as an expression that is never null."""
+    match predicate:
+        case plan.Every(parts):
+            return reduce(and_, (expression(part) for part in parts))
+        case plan.Some(parts):
+            return reduce(or_, (expression(part) for part in parts))
+        case plan.Test(_, operator) if operator.startswith("!"):
+            # A null is different from every value, so negations keep it.
+            return ~_holds(predicate, operator[1:])
+        case plan.Test(_, operator):
+            return _holds(predicate, operator)
+
+
+def time_bounds(predicate: plan.Predicate, path: str) -> tuple[datetime | None, datetime | None]:
+    """Return bounds of a date-time column that every passing row keeps within."""
+    if isinstance(predicate, plan.Every):
+        pairs = [time_bounds(part, path) for part in predicate.parts]
+        starts = [start for start, _ in pairs if start]
+        ends = [end for _, end in pairs if end]
+        return max(starts, default=None), min(ends, default=None)
+    if isinstance(predicate, plan.Some) or predicate.column.path != path:
+        return None, None
+    value = predicate.values[0]
+    if not isinstance(value, datetime):
+        return None, None
+    start = value if predicate.operator in (">=", "=") else None
+    end = value if predicate.operator in ("<=", "=") else None
+    return start, end
+
+
+def _holds(test: plan.Test, operator: str) -> pl.Expr:
+    column, kind = pl.col(test.column.path), test.column.kind
+    if operator in ("=", "in"):
+        return reduce(or_, (_equal(column, kind, value) for value in test.values))
+    if operator == "contains":
+        return _contains(column, kind, str(test.values[0]))
+    value = test.values[0]
+    if value is None:
+        return pl.lit(value=False)
+    left, right = column, _constant(kind, value)
+    if kind is Kind.VERSION:
+        left, right = _version_key(column), _version_key(pl.lit(value))
+    match operator:
+        case "<":
+            result = left < right
+        case ">":
+            result = left > right
+        case "<=":
+            result = left <= right
+        case _:
+            result = left >= right
+    return result.fill_null(value=False)
+
+
+def _equal(column: pl.Expr, kind: Kind, value: Plain) -> pl.Expr:
+    if value is None:
+        return column.is_null()
+    if kind not in TEXTUAL:
+        return (column == _constant(kind, value)).fill_null(value=False)
+    text = str(value)
+    if _WILD.search(text):
+        return column.str.contains(_pattern(text)).fill_null(value=False)
+    plain = re.sub(r"\\([*?\\])", r"\1", text)
+    return (column.str.to_lowercase() == plain.lower()).fill_null(value=False)
+
+
+def _contains(column: pl.Expr, kind: Kind, text: str) -> pl.Expr:
+    if kind is Kind.ARRAY:
+        lowered = column.list.eval(pl.element().str.to_lowercase())
+        return lowered.list.contains(text.lower()).fill_null(value=False)
+    return column.str.to_lowercase().str.contains(text.lower(), literal=True).fill_null(value=False)
+
+
+def _constant(kind: Kind, value: Plain) -> pl.Expr:
+    if kind is Kind.DATETIME:
+        return pl.lit(value, dtype=pl.Datetime("us", "UTC"))
+    return pl.lit(value)
+
+
+def _pattern(text: str) -> str:
+    """Return the wildcard text as an anchored expression; an escaped star is a plain one."""
+    parts = re.split(r"(\\[*?\\]|[*?])", text)
+    body = "".join(
+        {"*": ".*", "?": "."}.get(part) or re.escape(re.sub(r"^\\([*?\\])$", r"\1", part))
+        for part in parts
+    )
+    return f"(?is)^{body}$"
+
+
+def _version_key(version: pl.Expr) -> pl.Expr:
+    """Pad each number so that comparing the texts compares the versions."""
+    numbers = version.str.extract_all(r"\d+")
+    return numbers.list.eval(pl.element().str.zfill(10)).list.join(".")

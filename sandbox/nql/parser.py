@@ -1,0 +1,212 @@
+"""Text to syntax tree. What the words mean is the resolver's affair."""
+
+import re
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from lark import Lark, Token, Transformer, v_args
+from lark.exceptions import UnexpectedCharacters, UnexpectedEOF, UnexpectedInput, UnexpectedToken
+
+from sandbox.model.kinds import Kind
+from sandbox.nql import syntax
+from sandbox.nql.errors import NqlSyntaxError
+from sandbox.nql.syntax import Place
+
+# The vendor's limit on the text of a query, as third parties report it.
+MAX_LENGTH = 16_000
+
+# What a person would call the terminals of the grammar, for messages.
+_TERMINALS = {
+    "PATH": "a field name",
+    "VBAR": "'|'",
+    "$END": "the end of the query",
+    "COMPARE": "a comparison",
+    "LISTED": "'in'",
+    "CONTAINS": "'contains'",
+    "TEXT": "a text in quotes",
+    "NUMBER": "a number",
+    "SIZE": "a size such as 3MB",
+    "SPAN": "a span such as 7d",
+    "MOMENT": "a date",
+    "VERSION": "a version such as v1.2",
+    "PARAMETER": "a $parameter",
+    "DIRECTION": "asc or desc",
+    "LPAR": "'('",
+    "RPAR": "')'",
+    "LSQB": "'['",
+    "RSQB": "']'",
+    "COMMA": "','",
+    "EQUAL": "'='",
+}
+
+
+def parse(text: str) -> syntax.Query:
+    """Read a query, or raise NqlSyntaxError with the place of the first mistake."""
+    if len(text) > MAX_LENGTH:
+        raise NqlSyntaxError(f"a query has at most {MAX_LENGTH} characters, this has {len(text)}")
+    try:
+        tree = _grammar().parse(text)
+    except UnexpectedInput as error:
+        raise _explained(error, text) from error
+    query: syntax.Query = _Builder().transform(tree)
+    return query
+
+
+@cache
+def _grammar() -> Lark:
+    path = Path(__file__).with_name("grammar.lark")
+    return Lark(path.read_text(encoding="utf-8"), parser="lalr", propagate_positions=True)
+
+
+def _explained(error: UnexpectedInput, text: str) -> NqlSyntaxError:
+    expected: set[str] = set()
+    if isinstance(error, UnexpectedToken):
+        expected = set(error.accepts or error.expected)
+    elif isinstance(error, UnexpectedCharacters):
+        expected = set(error.allowed or ())
+    names = sorted(_TERMINALS.get(name, name.lower()) for name in expected)
+    hint = f"; expected {', '.join(names)}" if names else ""
+    ended = isinstance(error, UnexpectedEOF) or (
+        isinstance(error, UnexpectedToken) and error.token.type == "$END"
+    )
+    if ended:
+        lines = text.split("\n")
+        return NqlSyntaxError(f"the query ends too early{hint}", len(lines), len(lines[-1]) + 1)
+    found = error.token if isinstance(error, UnexpectedToken) else _word_at(error, text)
+    return NqlSyntaxError(f"{str(found)!r} is not understood here{hint}", error.line, error.column)
+
+
+def _word_at(error: UnexpectedInput, text: str) -> str:
+    words = text[error.pos_in_stream or 0 :].split(maxsplit=1)
+    return words[0] if words else ""
+
+
+def _place(token: Token) -> Place:
+    start, end = token.start_pos, token.end_pos
+    return Place(token.line or 0, token.column or 0, start or 0, end or 0)
+
+
+def _span(token: Token) -> syntax.Span:
+    digits = token.rstrip("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")
+    unit = token[len(digits) :].lower()
+    if unit not in ("m", "min", "h", "d"):
+        message = f"a time frame has minutes, hours or days, not {unit!r}"
+        raise NqlSyntaxError(message, token.line or 0, token.column or 0)
+    return syntax.Span(float(digits), "min" if unit == "m" else unit, _place(token))
+
+
+def _unquoted(token: Token) -> str:
+    # Other backslashes stay: before a wildcard they mean something to the condition, and account
+    # names have plain ones.
+    return re.sub(r"\\([\"'])", r"\1", token[1:-1])
+
+
+@v_args(inline=True)
+class _Builder(Transformer[Token, Any]):
+    """Turns each rule of the grammar into its node."""
+
+    def start(self, table: Token, *rest: Any) -> syntax.Query:
+        name = self.name(table)
+        if rest and isinstance(rest[0], syntax.During | syntax.Between | syntax.OnDay):
+            return syntax.Query(name, rest[0], tuple(rest[1:]))
+        return syntax.Query(name, None, tuple(rest))
+
+    def name(self, token: Token) -> syntax.Name:
+        return syntax.Name(str(token), _place(token))
+
+    def during(self, span: Token) -> syntax.During:
+        return syntax.During(_span(span))
+
+    def between(self, start: syntax.Instant, end: syntax.Instant) -> syntax.Between:
+        return syntax.Between(start, end)
+
+    def on_day(self, day: syntax.Instant) -> syntax.OnDay:
+        return syntax.OnDay(day)
+
+    def ago(self, span: Token) -> syntax.Span:
+        return _span(span)
+
+    def moment(self, token: Token) -> syntax.Moment:
+        return syntax.Moment(str(token), _place(token))
+
+    def where(self, condition: syntax.Condition) -> syntax.Where:
+        return syntax.Where(condition)
+
+    def any_of(self, *parts: syntax.Condition) -> syntax.Condition:
+        return parts[0] if len(parts) == 1 else syntax.AnyOf(parts)
+
+    def all_of(self, *parts: syntax.Condition) -> syntax.Condition:
+        return parts[0] if len(parts) == 1 else syntax.AllOf(parts)
+
+    def comparison(
+        self, name: syntax.Name, operator: Token, value: syntax.Value
+    ) -> syntax.Comparison:
+        return syntax.Comparison(name, "=" if operator == "==" else str(operator), (value,))
+
+    def membership(
+        self, name: syntax.Name, operator: Token, *values: syntax.Value
+    ) -> syntax.Comparison:
+        return syntax.Comparison(name, operator.lower(), values)
+
+    def containment(
+        self, name: syntax.Name, operator: Token, value: syntax.Value
+    ) -> syntax.Comparison:
+        return syntax.Comparison(name, operator.lower(), (value,))
+
+    def list_clause(self, *names: syntax.Name) -> syntax.Listing:
+        return syntax.Listing(names)
+
+    def sort_key(self, name: syntax.Name, direction: Token | None = None) -> syntax.SortKey:
+        return syntax.SortKey(name, descending=(direction or "asc").lower() == "desc")
+
+    def sort(self, *keys: syntax.SortKey) -> syntax.Sort:
+        return syntax.Sort(keys)
+
+    def limit(self, number: Token) -> syntax.Limit:
+        if not number.isdigit() or int(number) < 1:
+            message = "limit takes a whole number above 0"
+            raise NqlSyntaxError(message, number.line or 0, number.column or 0)
+        return syntax.Limit(int(number))
+
+    def call(self, path: Token) -> tuple[str, syntax.Name | None, Place]:
+        target, _, function = path.rpartition(".")
+        place = _place(path)
+        argument = syntax.Name(target, place) if target else None
+        return function.lower(), argument, place
+
+    def assignment(
+        self, alias: Token, call: tuple[str, syntax.Name | None, Place]
+    ) -> syntax.Assignment:
+        return syntax.Assignment(self.name(alias), *call)
+
+    def summarize(self, *parts: syntax.Assignment | syntax.Name) -> syntax.Summarize:
+        return syntax.Summarize(
+            tuple(part for part in parts if isinstance(part, syntax.Assignment)),
+            tuple(part for part in parts if isinstance(part, syntax.Name)),
+        )
+
+    def text(self, token: Token) -> syntax.Literal:
+        return syntax.Literal(Kind.STRING, _unquoted(token), _place(token))
+
+    def number(self, token: Token) -> syntax.Literal:
+        kind = Kind.FLOAT if "." in token else Kind.INT
+        return syntax.Literal(kind, str(token), _place(token))
+
+    def size(self, token: Token) -> syntax.Literal:
+        return syntax.Literal(Kind.BYTES, str(token), _place(token))
+
+    def span(self, token: Token) -> syntax.Literal:
+        return syntax.Literal(Kind.DURATION, str(token), _place(token))
+
+    def moment_value(self, token: Token) -> syntax.Literal:
+        return syntax.Literal(Kind.DATETIME, str(token), _place(token))
+
+    def version(self, token: Token) -> syntax.Literal:
+        return syntax.Literal(Kind.VERSION, str(token), _place(token))
+
+    def parameter(self, token: Token) -> syntax.Parameter:
+        return syntax.Parameter(str(token[1:]), _place(token))
+
+    def word(self, token: Token) -> syntax.Literal:
+        return syntax.Literal(None, str(token), _place(token))

@@ -1,0 +1,181 @@
+"""The syntax tree of a query. Plain values; nothing here knows tables or data."""
+
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+from sandbox.model.kinds import Kind
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where something stands in the text, for messages and for substitution."""
+
+    line: int
+    column: int
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class Name:
+    """A field, table or alias as its author wrote it."""
+
+    path: str
+    place: Place = field(compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Literal:
+    """A value in the text. A bare word has no kind of its own: the field decides."""
+
+    kind: Kind | None
+    text: str
+    place: Place = field(compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """A `$name` whose value comes with the request."""
+
+    name: str
+    place: Place = field(compare=False)
+
+
+Value: TypeAlias = Literal | Parameter
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """`field operator value`; `in` has several values, everything else has one."""
+
+    name: Name
+    operator: str
+    values: tuple[Value, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class AllOf:
+    """Conditions joined by `and`."""
+
+    parts: tuple["Condition", ...]
+
+
+@dataclass(frozen=True, slots=True)
+class AnyOf:
+    """Conditions joined by `or`."""
+
+    parts: tuple["Condition", ...]
+
+
+Condition: TypeAlias = Comparison | AllOf | AnyOf
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """An amount of minutes, hours or days; days mean whole days."""
+
+    amount: float
+    unit: str
+    place: Place = field(compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """A date or date-time as written."""
+
+    text: str
+    place: Place = field(compare=False)
+
+
+Instant: TypeAlias = Span | Moment
+
+
+@dataclass(frozen=True, slots=True)
+class During:
+    """`during past <span>`."""
+
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Between:
+    """`from <instant> to <instant>`; a span here counts back from now."""
+
+    start: Instant
+    end: Instant
+
+
+@dataclass(frozen=True, slots=True)
+class OnDay:
+    """`on <date>`."""
+
+    day: Instant
+
+
+Selection: TypeAlias = During | Between | OnDay
+
+
+@dataclass(frozen=True, slots=True)
+class Where:
+    """Keep the rows that meet a condition."""
+
+    condition: Condition
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """Show these fields, in this order."""
+
+    names: tuple[Name, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SortKey:
+    """One field to sort by."""
+
+    name: Name
+    descending: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Sort:
+    """Put the rows in order."""
+
+    keys: tuple[SortKey, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """Keep the first rows."""
+
+    rows: int
+
+
+@dataclass(frozen=True, slots=True)
+class Assignment:
+    """`alias = field.function()`; `count()` has no field."""
+
+    alias: Name
+    function: str
+    argument: Name | None
+    place: Place = field(compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Summarize:
+    """Aggregates, for the whole or for each group."""
+
+    assignments: tuple[Assignment, ...]
+    groups: tuple[Name, ...]
+
+
+Clause: TypeAlias = Where | Listing | Sort | Limit | Summarize
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """A whole query."""
+
+    table: Name
+    selection: Selection | None
+    clauses: tuple[Clause, ...]

@@ -1,0 +1,130 @@
+"""Values as written, to values as compared: by the kind of the field they stand beside."""
+
+import re
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from sandbox.model.kinds import NUMERIC, TEXTUAL, Kind
+from sandbox.nql.errors import NqlError, NqlParameterError, NqlTypeError
+from sandbox.nql.syntax import Literal, Parameter, Place
+
+Plain = str | int | float | bool | datetime | None
+
+_MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+_BYTES = {"B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
+_SECONDS = {"ms": 0.001, "s": 1, "m": 60, "min": 60, "h": 3600, "d": 86400}
+_AMOUNT = re.compile(r"(-?\d+(?:\.\d+)?)([a-z]+)", re.IGNORECASE)
+_NUMBER = re.compile(r"-?\d+(\.\d+)?")
+_INSTANT = re.compile(
+    r"(\d{4})-(\d{2})-(\d{2})(?:[ T](\d{1,2}):(\d{2})(?::(\d{2})(?:\.(\d{1,6}))?)?)?"
+)
+_WORDED = re.compile(
+    r"([a-z]{3}) (\d{1,2}), (\d{4})(?:, (\d{1,2}):(\d{2})(?::(\d{2}))?)?", re.IGNORECASE
+)
+
+
+def read_literal(literal: Literal, kind: Kind, zone: ZoneInfo) -> Plain:
+    """Read a value in the text for a field of this kind."""
+    if literal.kind is None and literal.text.lower() == "null":
+        return None
+    if not _suits(literal.kind, kind):
+        found = f"the {literal.kind} {literal.text!r}" if literal.kind else f"{literal.text!r}"
+        raise _error(NqlTypeError, f"{found} does not suit a field of type {kind}", literal.place)
+    try:
+        return read_text(literal.text, kind, zone)
+    except ValueError as error:
+        raise _error(NqlTypeError, str(error), literal.place) from error
+
+
+def read_parameter(parameter: Parameter, text: str, kind: Kind, zone: ZoneInfo) -> Plain:
+    """Read the value of a parameter: its type is inferred from the field."""
+    try:
+        return read_text(text, kind, zone)
+    except ValueError as error:
+        message = f"parameter ${parameter.name}: {error}"
+        raise _error(NqlParameterError, message, parameter.place) from error
+
+
+def read_text(text: str, kind: Kind, zone: ZoneInfo) -> Plain:  # noqa: PLR0911 - one per kind
+    """Read a text as a value of a kind, or raise ValueError with the reason."""
+    match kind:
+        case Kind.BOOLEAN:
+            if text.lower() not in ("true", "false"):
+                raise ValueError(f"{text!r} is neither true nor false")
+            return text.lower() == "true"
+        case Kind.INT | Kind.FLOAT:
+            return _number(text)
+        case Kind.BYTES:
+            return _amount(text, {unit.lower(): factor for unit, factor in _BYTES.items()}, kind)
+        case Kind.DURATION:
+            return _amount(text, _SECONDS, kind)
+        case Kind.DATETIME:
+            return read_instant(text, zone)[0]
+        case Kind.VERSION:
+            return f"[{', '.join(re.findall(r'[0-9]+', text))}]"
+        case _:
+            return text
+
+
+def read_instant(text: str, zone: ZoneInfo) -> tuple[datetime, bool]:
+    """Read a date-time of the tenant's zone; say also whether it was a whole day.
+
+    In a repeated local hour the first reading is meant (fold 0).
+    """
+    if match := _INSTANT.fullmatch(text):
+        year, month, day, hour, minute, second, fraction = match.groups()
+    elif (match := _WORDED.fullmatch(text)) and match[1].lower() in _MONTHS:
+        name, day, year, hour, minute, second = match.groups()
+        month, fraction = _MONTHS.index(name.lower()) + 1, None
+    else:
+        raise ValueError(f"{text!r} is not a date-time such as 2024-07-15 10:15:00")
+    micros = int((fraction or "0").ljust(6, "0"))
+    parts = (int(part or 0) for part in (year, month, day, hour, minute, second))
+    local = datetime(*parts, micros, tzinfo=zone)  # type: ignore[misc,arg-type]
+    return local.astimezone(UTC), hour is None
+
+
+def add_day(instant: datetime, zone: ZoneInfo) -> datetime:
+    """Return the same wall-clock time of the next day in a zone."""
+    local = instant.astimezone(zone).replace(tzinfo=None) + timedelta(days=1)
+    return local.replace(tzinfo=zone).astimezone(UTC)
+
+
+def shown(text: str, kind: Kind) -> str:
+    """Write the value of a parameter as the executed query shows it."""
+    if kind in TEXTUAL or kind is Kind.ARRAY:
+        escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+        return f'"{escaped}"'
+    return text
+
+
+def _suits(written: Kind | None, kind: Kind) -> bool:
+    if written is None:
+        return kind in (Kind.BOOLEAN, Kind.ENUM)
+    if kind in TEXTUAL or kind is Kind.ARRAY:
+        return written is Kind.STRING
+    if kind is Kind.VERSION:
+        return written in (Kind.VERSION, Kind.STRING)
+    if kind in (Kind.INT, Kind.FLOAT):
+        return written in (Kind.INT, Kind.FLOAT)
+    # Bytes and seconds are numbers underneath, and queries in the wild compare them so.
+    return written is kind or (kind in NUMERIC and written in (Kind.INT, Kind.FLOAT))
+
+
+def _number(text: str) -> int | float:
+    if not _NUMBER.fullmatch(text):
+        raise ValueError(f"{text!r} is not a number")
+    return float(text) if "." in text else int(text)
+
+
+def _amount(text: str, units: dict[str, int] | dict[str, float], kind: Kind) -> int | float:
+    if _NUMBER.fullmatch(text):
+        return _number(text)
+    match = _AMOUNT.fullmatch(text)
+    if match is None or match[2].lower() not in units:
+        raise ValueError(f"{text!r} is not a {kind}")
+    return _number(match[1]) * units[match[2].lower()]
+
+
+def _error(kind: type[NqlError], message: str, place: Place) -> NqlError:
+    return kind(message, place.line, place.column)

@@ -1,0 +1,147 @@
+"""What a sandbox tenant is made of. Light to import: the command line reads it for its help."""
+
+import hashlib
+import ipaddress
+import re
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+PERMISSIONS = frozenset(
+    {
+        "nql",
+        "remote_actions",
+        "enrichment",
+        "data_management",
+        "workflows",
+        "campaigns",
+        "spark",
+    }
+)
+
+# Keys are what --datetime-format takes; anything with a % in it is a strftime format of its own.
+DATETIME_FORMATS = {
+    "local": "%Y-%m-%d %H:%M:%S",
+    "local-ms": "%Y-%m-%d %H:%M:%S%.3f",
+    "iso": "%Y-%m-%dT%H:%M:%S%:z",
+    "iso-ms": "%Y-%m-%dT%H:%M:%S%.3f%:z",
+    "utc": "%Y-%m-%dT%H:%M:%SZ",
+    "utc-ms": "%Y-%m-%dT%H:%M:%S%.3fZ",
+}
+
+_SPAN = re.compile(r"(\d+(?:\.\d+)?)(min|h|d)")
+_SPAN_SECONDS = {"min": 60, "h": 3600, "d": 86400}
+
+
+@dataclass(frozen=True, slots=True)
+class Credential:
+    """One API credential and the permission boxes ticked for it."""
+
+    client_id: str
+    client_secret: str = field(repr=False)
+    permissions: frozenset[str] = PERMISSIONS
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SandboxOptions:
+    """Everything that shapes the tenant; the same options and seed give the same data."""
+
+    queries: Path
+    host: str = "127.0.0.1"
+    port: int = 0
+    devices: int = 500
+    days: int = 14
+    seed: int = 1
+    # None is the real clock; an instant is where the tenant's clock starts, and it runs on.
+    now: datetime | None = None
+    time_zone: str = "UTC"
+    datetime_format: str = "local"
+    row_limit: int = 1_000_000
+    execute_row_limit: int = 1000
+    token_ttl: float = 900.0
+    url_ttl: float = 900.0
+    export_time: float = 0.0
+    latency: float = 0.0
+    retention: int = 30
+    # The longest stretch one high-resolution query of execution.events may span; None is no limit.
+    reach_limit: timedelta | None = timedelta(days=8)
+    late_share: float = 0.0
+    # One third party reports that a real tenant refuses the GET form of export.
+    export_get: bool = True
+    instance: str = "sandbox"
+    region: str = "eu"
+    client_id: str = ""
+    client_secret: str = field(default="", repr=False)
+    # Further credentials, for instance one without the permission `nql`.
+    credentials: tuple[Credential, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Refuse, all at once, what cannot be served."""
+        problems = _problems(self)
+        if problems:
+            raise ValueError("; ".join(problems))
+
+    def resolved(self) -> "SandboxOptions":
+        """Return the options with the generated credential filled in."""
+        return replace(
+            self,
+            client_id=self.client_id or f"sandbox-{_derived(self.seed, 'id')[:12]}",
+            client_secret=self.client_secret or _derived(self.seed, "secret"),
+        )
+
+    @property
+    def strftime(self) -> str:
+        """The format in which date-times are written."""
+        return DATETIME_FORMATS.get(self.datetime_format, self.datetime_format)
+
+    @property
+    def written_zone(self) -> str:
+        """The zone in which date-times are written."""
+        return "UTC" if self.datetime_format in ("utc", "utc-ms") else self.time_zone
+
+
+def parse_reach(text: str) -> timedelta | None:
+    """Read a reach limit such as `192h`, `8d` or `off`."""
+    if text == "off":
+        return None
+    match = _SPAN.fullmatch(text)
+    if match is None:
+        raise ValueError(f"{text!r} is not a span such as 192h or 8d, nor off")
+    return timedelta(seconds=float(match[1]) * _SPAN_SECONDS[match[2]])
+
+
+def _derived(seed: int, purpose: str) -> str:
+    return hashlib.blake2b(
+        f"nexthink sandbox {seed} {purpose}".encode(), digest_size=20
+    ).hexdigest()
+
+
+def _problems(options: SandboxOptions) -> list[str]:
+    problems: list[str] = []
+    if not _is_loopback(options.host):
+        problems.append(f"host {options.host!r} is not a loopback address")
+    try:
+        ZoneInfo(options.time_zone)
+    except (KeyError, ValueError, OSError):
+        problems.append(f"time_zone {options.time_zone!r} is not an IANA zone")
+    if options.datetime_format not in DATETIME_FORMATS and "%" not in options.datetime_format:
+        known = ", ".join(DATETIME_FORMATS)
+        problems.append(f"datetime_format {options.datetime_format!r} is none of {known}")
+    if options.now is not None and options.now.tzinfo is None:
+        problems.append("now has no offset")
+    counts = ("devices", "days", "row_limit", "execute_row_limit", "retention")
+    problems += [f"{name} is less than 1" for name in counts if getattr(options, name) < 1]
+    if not 0 <= options.late_share <= 1:
+        problems.append("late_share is not between 0 and 1")
+    unknown = {p for c in options.credentials for p in c.permissions} - PERMISSIONS
+    if unknown:
+        problems.append(f"unknown permissions: {', '.join(sorted(unknown))}")
+    return problems
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,112 @@
+"""The tenant as a whole: what the routes serve and what tests ask about."""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+import polars as pl
+
+from sandbox.access import Gate, Signer
+from sandbox.clock import TenantClock
+from sandbox.engine import Engine
+from sandbox.exports import Exports
+from sandbox.options import SandboxOptions
+from sandbox.queries import SavedQueries
+
+
+@dataclass(frozen=True, slots=True)
+class Leak:
+    """A secret that reached a place it does not belong in; the secret itself is not kept."""
+
+    origin: str
+    path: str
+    what: str
+
+
+class Tenant:
+    """One tenant: its data, its credentials, its exports, and a record of what was asked of it."""
+
+    def __init__(self, options: SandboxOptions) -> None:
+        """Build the estate; addresses are known once the server listens."""
+        self.options = options.resolved()
+        self.clock = TenantClock(options.now)
+        self.queries = SavedQueries(options.queries)
+        self.engine = Engine(self.options, self.queries, self.clock.start)
+        self.gate = Gate(self.options, self.clock)
+        self.signer = Signer(options.url_ttl, self.clock)
+        self.exports = Exports(self.options, self.engine, self.clock)
+        self.requests: Counter[str] = Counter()
+        self.leaks: list[Leak] = []
+        self.api_url = self.login_url = self.results_url = ""
+
+    @property
+    def client_id(self) -> str:
+        """The id of the credential that may do everything."""
+        return self.options.client_id
+
+    @property
+    def client_secret(self) -> str:
+        """The secret of the credential that may do everything."""
+        return self.options.client_secret
+
+    @property
+    def instance(self) -> str:
+        """The name of the instance."""
+        return self.options.instance
+
+    @property
+    def region(self) -> str:
+        """The region it pretends to be in."""
+        return self.options.region
+
+    @property
+    def time_zone(self) -> str:
+        """The zone in which it reads and writes date-times."""
+        return self.options.time_zone
+
+    def environment(self) -> dict[str, str]:
+        """Return the settings that point a client at this tenant."""
+        return {
+            "NEXTHINK_INSTANCE": self.instance,
+            "NEXTHINK_REGION": self.region,
+            "NEXTHINK_CLIENT_ID": self.client_id,
+            "NEXTHINK_CLIENT_SECRET": self.client_secret,
+            "NEXTHINK_API_URL": self.api_url,
+            "NEXTHINK_LOGIN_URL": self.login_url,
+            "NEXTHINK_TIME_ZONE": self.time_zone,
+        }
+
+    def describe(self) -> dict[str, str | int]:
+        """Return what the ready line says."""
+        return {
+            "api_url": self.api_url,
+            "login_url": self.login_url,
+            "results_url": self.results_url,
+            "client_id": self.client_id,
+            "client_secret": self.client_secret,
+            "instance": self.instance,
+            "region": self.region,
+            "time_zone": self.time_zone,
+            "now": self.clock.now().isoformat(),
+            "devices": self.options.devices,
+            "days": self.options.days,
+            "seed": self.options.seed,
+        }
+
+    def frame(
+        self,
+        query_id: str,
+        parameters: Mapping[str, str] | None = None,
+        now: datetime | None = None,
+    ) -> pl.DataFrame:
+        """Return what a saved query returns at a moment, typed, without any row limit."""
+        text = self.queries.text(query_id)
+        if text is None:
+            raise KeyError(query_id)
+        prepared = self.engine.prepare(text, parameters or {}, now or self.clock.now())
+        return pl.concat(self.engine.rows(prepared))
+
+    def close(self) -> None:
+        """Stop work in progress and remove every file."""
+        self.exports.close()

@@ -1,0 +1,141 @@
+"""Reading NQL requests: who asks, for which saved query, with which parameters."""
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from sandbox.nql.errors import NqlError
+from sandbox.rendering import SUFFIXES
+from sandbox.tenant import Tenant
+
+QUERY_ID = re.compile(r"#[a-z0-9_]{2,255}")
+MAX_QUERY_ID = 255
+
+# 100 is what a real tenant says of a missing query; the others are the sandbox's own.
+NO_SUCH_QUERY = 100
+MALFORMED = 101
+MISSING_PARAMETER = 102
+BAD_QUERY = 103
+NOT_ALLOWED = 110
+INTERNAL = 120
+
+
+class Refused(Exception):  # noqa: N818 - an answer on its way, not a failure
+    """A request that gets its answer without any query being run."""
+
+    def __init__(self, response: Response) -> None:
+        """Keep the answer."""
+        self.response = response
+        super().__init__(response.status_code)
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A well-formed request for a saved query."""
+
+    query_id: str
+    text: str
+    parameters: dict[str, str]
+    compression: str = "NONE"
+
+
+def error_response(status: int, code: int, message: str) -> JSONResponse:
+    """Return the error envelope of the NQL API."""
+    return JSONResponse({"message": message, "code": code, "source": "nql"}, status_code=status)
+
+
+def require_permission(request: Request) -> Tenant:
+    """Return the tenant, or refuse: 401 without a valid token, 403 without the permission."""
+    tenant: Tenant = request.app.state.tenant
+    holder = tenant.gate.holder(request.headers.get("authorization", ""))
+    if holder is None:
+        raise Refused(Response(status_code=401))
+    if "nql" not in holder.permissions:
+        message = "The credential has no permission for the NQL API."
+        raise Refused(error_response(403, NOT_ALLOWED, message))
+    return tenant
+
+
+def accepted_type(request: Request) -> str:
+    """Return the content type of an execute answer, or refuse with 406."""
+    accept = request.headers.get("accept", "")
+    kinds = [part.partition(";")[0].strip().lower() for part in accept.split(",")]
+    for kind in kinds:
+        if kind in ("", "*/*", "application/*", "application/json"):
+            return "application/json"
+        if kind == "text/csv":
+            return kind
+    message = "The Accept header is neither application/json nor text/csv."
+    raise Refused(error_response(406, MALFORMED, message))
+
+
+async def question_of_body(request: Request, tenant: Tenant) -> Question:
+    """Read a request body, or refuse with 404, the spec's only answer to a bad request."""
+    try:
+        body = json.loads(await request.body())
+    except ValueError as error:
+        raise _malformed("The body is not JSON.") from error
+    if not isinstance(body, dict):
+        raise _malformed("The body is not a JSON object.")
+    return _question(tenant, body)
+
+
+def question_of_address(request: Request, tenant: Tenant) -> Question:
+    """Read a request from its address: parameters as one JSON object or one by one."""
+    named = dict(request.query_params)
+    try:
+        parameters = json.loads(named.pop("parameters", "{}"))
+    except ValueError as error:
+        raise _malformed("parameters is not a JSON object.") from error
+    if not isinstance(parameters, dict):
+        raise _malformed("parameters is not a JSON object.")
+    body: dict[str, object] = {
+        name: named.pop(name) for name in ("queryId", "compression") if name in named
+    }
+    return _question(tenant, {**body, "parameters": {**named, **parameters}})
+
+
+def _question(tenant: Tenant, body: Mapping[str, object]) -> Question:
+    query_id = body.get("queryId")
+    if not isinstance(query_id, str) or not QUERY_ID.fullmatch(query_id):
+        raise _malformed("queryId is missing or is not of the form #name.")
+    if len(query_id) > MAX_QUERY_ID:
+        raise _malformed(f"queryId is longer than {MAX_QUERY_ID} characters.")
+    given = body.get("parameters")
+    parameters = {} if given is None else given
+    if not isinstance(parameters, dict) or not _all_text(parameters):
+        raise _malformed("parameters is not an object of texts.")
+    compression = body.get("compression")
+    if compression is not None and compression not in SUFFIXES:
+        raise _malformed("compression is none of ZSTD, GZIP, NONE.")
+    text = tenant.queries.text(query_id)
+    if text is None:
+        message = f"There is no NQL API query with the id {query_id}."
+        raise Refused(error_response(404, NO_SUCH_QUERY, message))
+    _require_parameters(tenant, text, parameters)
+    return Question(query_id, text, parameters, str(compression or "NONE"))
+
+
+def _require_parameters(tenant: Tenant, text: str, parameters: Mapping[str, str]) -> None:
+    try:
+        missing = tenant.engine.missing_parameters(text, parameters)
+    except NqlError:
+        # A query that cannot be read fails when it is run, and says so there.
+        return
+    if missing:
+        names = ", ".join(sorted(missing))
+        raise Refused(
+            error_response(404, MISSING_PARAMETER, f"Parameters without a value: {names}.")
+        )
+
+
+def _all_text(parameters: Mapping[object, object]) -> bool:
+    return all(isinstance(k, str) and isinstance(v, str) for k, v in parameters.items())
+
+
+def _malformed(message: str) -> Refused:
+    return Refused(error_response(404, MALFORMED, message))

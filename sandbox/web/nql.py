@@ -1,0 +1,144 @@
+"""The NQL routes: execute (two versions), export (two methods) and status."""
+
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+from functools import wraps
+from typing import Any, TypeAlias
+from zoneinfo import ZoneInfo
+
+import polars as pl
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from sandbox.engine import Prepared
+from sandbox.nql.errors import NqlError
+from sandbox.nql.evaluator import head
+from sandbox.rendering import DateStyle, csv_header, csv_rows, written
+from sandbox.tenant import Tenant
+from sandbox.web import asking
+from sandbox.web.asking import Question, Refused
+
+Endpoint: TypeAlias = Callable[[Request], Awaitable[Response]]
+
+
+def answering(endpoint: Endpoint) -> Endpoint:
+    """Turn refusals into their answers and anything unforeseen into the spec's 500."""
+
+    @wraps(endpoint)
+    async def answer(request: Request) -> Response:
+        try:
+            return await endpoint(request)
+        except Refused as refused:
+            return refused.response
+
+    return answer
+
+
+@answering
+async def execute_v1(request: Request) -> Response:
+    """Run a saved query at once; rows as lists beside a list of headers."""
+    return await _execute(request, _shape_v1)
+
+
+@answering
+async def execute_v2(request: Request) -> Response:
+    """Run a saved query at once; rows as objects."""
+    return await _execute(request, _shape_v2)
+
+
+@answering
+async def export(request: Request) -> Response:
+    """Start an export and return its id."""
+    tenant = asking.require_permission(request)
+    if request.method == "GET":
+        if not tenant.options.export_get:
+            return Response(status_code=405, headers={"allow": "POST"})
+        question = asking.question_of_address(request, tenant)
+    else:
+        question = await asking.question_of_body(request, tenant)
+    started = tenant.exports.start(
+        question.query_id, question.text, question.parameters, question.compression
+    )
+    return JSONResponse({"exportId": started.id})
+
+
+@answering
+async def status(request: Request) -> Response:
+    """Say how far an export has come; when it is done, with a fresh address of its file."""
+    tenant = asking.require_permission(request)
+    found = tenant.exports.find(request.path_params["export_id"])
+    if found is None:
+        message = "There is no export with this id."
+        return asking.error_response(404, asking.NO_SUCH_QUERY, message)
+    progress = tenant.exports.progress(found)
+    url = None
+    if progress.file is not None:
+        url = tenant.results_url + tenant.signer.sign(f"/results/{found.id}/{found.file_name}")
+    body = {
+        "status": progress.status,
+        "resultsFileUrl": url,
+        "errorDescription": progress.error,
+    }
+    truncated = progress.file is not None and progress.file.truncated
+    return JSONResponse(body, status_code=206 if truncated else 200)
+
+
+_Shape: TypeAlias = Callable[[Question, Prepared, pl.DataFrame, datetime], dict[str, Any]]
+
+
+async def _execute(request: Request, shape: _Shape) -> Response:
+    tenant = asking.require_permission(request)
+    kind = asking.accepted_type(request)
+    question = await asking.question_of_body(request, tenant)
+    in_utc = request.headers.get("x-utc-times", "").strip().lower() == "true"
+    return await run_in_threadpool(_run, tenant, question, kind, shape, in_utc)
+
+
+def _run(
+    tenant: Tenant,
+    question: Question,
+    kind: str,
+    shape: _Shape,
+    in_utc: bool,  # noqa: FBT001
+) -> Response:
+    options = tenant.options
+    style = DateStyle(options.strftime, options.written_zone)
+    zone = ZoneInfo(options.time_zone)
+    if in_utc:
+        style, zone = style.in_utc(), ZoneInfo("UTC")
+    try:
+        prepared = tenant.engine.prepare(question.text, question.parameters, tenant.clock.now())
+        rows = pl.concat(head(tenant.engine.rows(prepared), options.execute_row_limit))
+    except NqlError as error:
+        return asking.error_response(404, asking.BAD_QUERY, str(error))
+    if kind == "text/csv":
+        return Response(csv_header(rows) + csv_rows(rows, style), media_type=kind)
+    moment = prepared.now.astimezone(zone)
+    return JSONResponse(shape(question, prepared, written(rows, style), moment))
+
+
+def _shape_v1(
+    question: Question, prepared: Prepared, rows: pl.DataFrame, moment: datetime
+) -> dict[str, Any]:
+    parts = ("year", "month", "day", "hour", "minute", "second")
+    return {
+        "queryId": question.query_id,
+        "executedQuery": prepared.plan.executed,
+        "rows": rows.height,
+        "executionDateTime": {part: getattr(moment, part) for part in parts},
+        "headers": rows.columns,
+        "data": [list(row) for row in rows.iter_rows()],
+    }
+
+
+def _shape_v2(
+    question: Question, prepared: Prepared, rows: pl.DataFrame, moment: datetime
+) -> dict[str, Any]:
+    return {
+        "queryId": question.query_id,
+        "executedQuery": prepared.plan.executed,
+        "rows": rows.height,
+        "executionDateTime": moment.strftime("%Y-%m-%dT%H:%M:%S"),
+        "data": rows.to_dicts(),
+    }

@@ -1,0 +1,192 @@
+"""Getting one result from the tenant: start an export or go on with a journalled one, poll, fetch.
+
+The export id is journalled before polling. A crash afterwards finds it again: no export is left
+orphaned, and the tenant's daily limit is not spent twice.
+"""
+
+import hashlib
+import json
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from connectors.catalogue import DatasetSpecification
+from connectors.errors import (
+    ExportFailedError,
+    ResultTruncatedError,
+    UnavailableError,
+    UnknownExportError,
+    ResultsExpiredError,
+)
+from connectors.ledger import Export, Ledger
+from connectors.nexthink import Download, ExportState, ExportStatus, NexthinkClient
+from tasks.progress import Progress, tell
+from tasks.windows import describe
+
+logger = logging.getLogger(__name__)
+
+# A journalled export older than this is not asked for again: how long a tenant keeps one is
+# not documented, and its data would be that much older than the run.
+ATTACH_WITHIN = timedelta(minutes=60)
+# Small exports are ready in a second; large ones take minutes, where asking often only spends
+# the tenant's limit.
+FIRST_POLL = 0.5
+LONGEST_POLL = 15.0
+POLL_GROWTH = 1.5
+# An export whose result can no longer be fetched is started again this many times.
+EXPORTS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What is asked of the tenant for one unit."""
+
+    dataset: str
+    unit: str
+    query_id: str
+    parameters: dict[str, str]
+    compression: str
+
+    def fingerprint(self) -> str:
+        """Identify query, parameters and compression: a journalled export must have the same."""
+        text = json.dumps([self.query_id, self.parameters, self.compression], sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """A complete result file, and when its export was started (the time of its data)."""
+
+    path: Path
+    export: Export
+    attached: bool
+    wire_bytes: int
+    csv_bytes: int
+    resumed: int
+    wait_seconds: float
+    download_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Tools:
+    """What the steps work with; time and sleep are handed in so that tests need not wait."""
+
+    client: NexthinkClient
+    ledger: Ledger
+    clock: Callable[[], datetime]
+    sleep: Callable[[float], None]
+
+
+def fetch_result(
+    tools: Tools, specification: DatasetSpecification, request: Request, folder: Path
+) -> Result:
+    """Bring one result to a file in `folder`, by as few exports as possible.
+
+    Raises:
+        ResultTruncatedError: the tenant cut the result at its row limit.
+        ExportFailedError: the tenant reports an error for the query.
+        UnavailableError: not finished within the dataset's timeout, or out of reach; the export
+            stays journalled and the next run goes on with it.
+    """
+    for attempt in range(1, EXPORTS + 1):
+        export, attached = begin_or_attach(tools, specification, request)
+        try:
+            return _fetch(tools, specification, request, (export, attached), folder)
+        except (UnknownExportError, ResultsExpiredError, ExportFailedError) as error:
+            tools.ledger.forget_export(request.dataset, request.unit)
+            # A failure that an earlier run journalled may be over; a fresh one is not.
+            lost = not isinstance(error, ExportFailedError)
+            if attempt == EXPORTS or not (lost or attached):
+                raise
+            logger.warning("%s %s: exporting again (%s)", request.dataset, request.unit, error)
+    raise AssertionError("unreachable")
+
+
+def begin_or_attach(
+    tools: Tools, specification: DatasetSpecification, request: Request
+) -> tuple[Export, bool]:
+    """Start an export and journal it, or give the journalled one; True when it is the latter."""
+    record = tools.ledger.unit(request.dataset, request.unit)
+    known = record.export if record else None
+    now = tools.clock()
+    if known and known.query == request.fingerprint() and now - known.started_at < ATTACH_WITHIN:
+        logger.info("%s %s: going on with a journalled export", request.dataset, request.unit)
+        return known, True
+    export_id = tools.client.nql.start_export(
+        request.query_id, request.parameters, specification.compression
+    )
+    export = Export(export_id, request.fingerprint(), now)
+    tools.ledger.journal_export(request.dataset, request.unit, export)
+    return export, False
+
+
+def await_result(
+    tools: Tools, specification: DatasetSpecification, request: Request, export: Export
+) -> ExportStatus:
+    """Poll until the export has ended, less often the longer it takes."""
+    deadline = tools.clock() + specification.timeout
+    pause = FIRST_POLL
+    while True:
+        status = tools.client.nql.export_status(export.export_id)
+        if status.state is ExportState.COMPLETED:
+            break
+        if status.state is ExportState.ERROR:
+            raise ExportFailedError(
+                f"{request.dataset} {request.unit}: the tenant ended the export of "
+                f"{request.query_id} with an error: run the query in Nexthink to see why"
+            )
+        if tools.clock() >= deadline:
+            raise UnavailableError(
+                f"{request.dataset} {request.unit}: the export is not finished after "
+                f"{describe(specification.timeout)} and goes on at the tenant: run again to go "
+                "on waiting, or raise the dataset's timeout"
+            )
+        tell(Progress(request.dataset, request.unit, "waiting for the tenant"))
+        tools.sleep(pause)
+        pause = min(pause * POLL_GROWTH, LONGEST_POLL)
+    if status.truncated:
+        tools.ledger.forget_export(request.dataset, request.unit)
+        raise ResultTruncatedError(
+            f"{request.dataset} {request.unit}: the tenant cut the result at its row limit "
+            "(HTTP 206): use a smaller step or fewer columns; nothing was published"
+        )
+    return status
+
+
+def _fetch(
+    tools: Tools,
+    specification: DatasetSpecification,
+    request: Request,
+    export: tuple[Export, bool],
+    folder: Path,
+) -> Result:
+    began = time.monotonic()
+    status = await_result(tools, specification, request, export[0])
+    waited = time.monotonic() - began
+    received = 0
+
+    def count(new: int) -> None:
+        nonlocal received
+        received += new
+        tell(Progress(request.dataset, request.unit, "downloading", received))
+
+    download: Download = tools.client.nql.download(
+        export[0].export_id,
+        folder / f"{request.unit}.csv",
+        specification.compression,
+        url=status.results_url,
+        on_bytes=count,
+    )
+    return Result(
+        path=download.path,
+        export=export[0],
+        attached=export[1],
+        wire_bytes=download.wire_bytes,
+        csv_bytes=download.csv_bytes,
+        resumed=download.resumed,
+        wait_seconds=waited,
+        download_seconds=time.monotonic() - began - waited,
+    )

@@ -1,0 +1,36 @@
+"""Telling how far a run is, to whoever listens: the command's progress bars, or nobody."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a unit is: `stage` is waiting, downloading, landing; `done` counts bytes or rows."""
+
+    dataset: str
+    unit: str
+    stage: str
+    done: int = 0
+    total: int | None = None
+
+
+Listener = Callable[[Progress], None]
+_listeners: list[Listener] = []
+
+
+def tell(progress: Progress) -> None:
+    """Tell all listeners."""
+    for listener in _listeners:
+        listener(progress)
+
+
+@contextmanager
+def listening(listener: Listener) -> Iterator[None]:
+    """Pass the progress of all runs in this process to the listener."""
+    _listeners.append(listener)
+    try:
+        yield
+    finally:
+        _listeners.remove(listener)

@@ -1,0 +1,43 @@
+"""One scripted server per test, and a client of a tenant that it plays."""
+
+from collections.abc import Iterator
+
+import httpx
+import pytest
+
+from connectors.http import RetryTransport
+from connectors.nexthink import NexthinkClient
+from tests.unit.connectors.servers import TOKEN_PATH, Clock, FakeTenant, Server, token_reply
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    with Server() as running:
+        running.on("POST", TOKEN_PATH, token_reply())
+        yield running
+
+
+@pytest.fixture
+def other_server() -> Iterator[Server]:
+    """Provide a second origin: object storage, or where a redirect leads."""
+    with Server() as running:
+        yield running
+
+
+@pytest.fixture
+def client(server: Server, clock: Clock) -> Iterator[NexthinkClient]:
+    tenant = FakeTenant(server.url, server.url)
+    with NexthinkClient(tenant, clock=clock, sleep=clock.sleep) as open_client:
+        yield open_client
+
+
+@pytest.fixture
+def retrying(clock: Clock) -> Iterator[httpx.Client]:
+    transport = RetryTransport(httpx.HTTPTransport(), clock=clock, sleep=clock.sleep)
+    with httpx.Client(transport=transport) as open_client:
+        yield open_client

@@ -1,0 +1,1 @@
+"""Tests of the stand-in tenant, without a network."""

@@ -1,0 +1,53 @@
+"""The options of a sandbox tenant."""
+
+import subprocess
+import sys
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from sandbox.options import SandboxOptions, parse_reach
+
+
+def test_importing_the_options_pulls_in_neither_polars_nor_starlette() -> None:
+    code = (
+        "import sys, sandbox.options;"
+        "sys.exit(any(n in sys.modules for n in ('polars', 'numpy', 'starlette', 'lark')))"
+    )
+    root = Path(__file__).resolve().parents[3]
+    assert subprocess.run([sys.executable, "-c", code], check=False, cwd=root).returncode == 0
+
+
+def test_everything_wrong_with_the_options_is_said_at_once() -> None:
+    with pytest.raises(ValueError, match=r"loopback.*IANA.*devices.*late_share") as refused:
+        SandboxOptions(
+            queries=Path(), host="0.0.0.0", time_zone="Mars/Base", devices=0, late_share=2  # noqa: S104
+        )
+    assert "now" not in str(refused.value)
+
+
+def test_a_moment_without_an_offset_is_refused() -> None:
+    with pytest.raises(ValueError, match="now has no offset"):
+        SandboxOptions(queries=Path(), now=datetime(2026, 1, 1))  # noqa: DTZ001
+
+
+def test_credentials_are_the_same_for_the_same_seed_and_differ_between_seeds() -> None:
+    one, again, two = (SandboxOptions(queries=Path(), seed=s).resolved() for s in (1, 1, 2))
+    assert (one.client_id, one.client_secret) == (again.client_id, again.client_secret)
+    assert one.client_secret != two.client_secret
+    assert one.client_secret not in repr(one)
+
+
+@pytest.mark.parametrize(
+    ("text", "reach"),
+    [("192h", timedelta(hours=192)), ("8d", timedelta(days=8)), ("90min", timedelta(minutes=90))],
+)
+def test_a_reach_is_read_as_a_span(text: str, reach: timedelta) -> None:
+    assert parse_reach(text) == reach
+
+
+def test_a_reach_can_be_off_and_nonsense_is_refused() -> None:
+    assert parse_reach("off") is None
+    with pytest.raises(ValueError, match="not a span"):
+        parse_reach("a week")
