@@ -131,7 +131,7 @@ class DatasetSpecification(Specification):
             problems.append("dataset: only a-z, 0-9 and _, beginning with a letter")
         if not QUERY_ID.fullmatch(self.query_id):
             problems.append("query_id: must be # and 2 to 254 of a-z, 0-9 and _")
-        if self.every <= timedelta(0) or DAY % self.every and self.every % DAY:
+        if self.every <= timedelta(0) or (DAY % self.every and self.every % DAY):
             problems.append("every: must divide a day, or be whole days")
         problems += self._window_problems()
         if problems:

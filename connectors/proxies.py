@@ -1,5 +1,6 @@
 """The way to a host: direct, or through the proxies that the environment or the system names."""
 
+import ssl
 import urllib.request
 
 import httpx
@@ -10,11 +11,12 @@ from connectors.errors import ConfigurationError
 class SystemProxies(httpx.BaseTransport):
     """Goes through the proxies that the environment or the system names.
 
-    httpx has this too, but only for a client without a transport of its own.
+    httpx has this too, but only for a client without a transport of its own. `tls` says which
+    certificates to trust: without it, those of SSL_CERT_FILE, SSL_CERT_DIR or certifi.
     """
 
-    def __init__(self) -> None:
-        self._tls = httpx.create_ssl_context()
+    def __init__(self, tls: ssl.SSLContext | None = None) -> None:
+        self._tls = tls or httpx.create_ssl_context()
         self._direct = httpx.HTTPTransport(verify=self._tls)
         proxies = urllib.request.getproxies()
         self._through = {

@@ -43,7 +43,7 @@ class Settings(BaseModel, frozen=True):
             "home": home,
             "lake": lake if "://" in lake else str(Path(lake).expanduser().resolve()),
             "ledger_url": values.get("ledger_url") or f"sqlite:///{home / 'ledger.db'}",
-            "catalog": Path(values.get("catalog") or "deployments").expanduser().resolve(),
+            "catalog": _catalog(values.get("catalog")).expanduser().resolve(),
         }
 
     @field_validator("lake")
@@ -113,6 +113,18 @@ class TenantSettings(BaseModel, frozen=True):
     def zone(self) -> ZoneInfo:
         """The zone in which the tenant reads and writes date-times."""
         return ZoneInfo(self.time_zone)
+
+
+def _catalog(given: str | None) -> Path:
+    """Find the catalogue: as set, in the current folder, or beside an editable installation.
+
+    A Prefect worker runs flows in a folder of its own, where ./deployments is not to be found.
+    """
+    here = Path("deployments")
+    beside = Path(__file__).resolve().parents[1] / "deployments"
+    if given or here.is_dir() or not beside.is_dir():
+        return Path(given or here)
+    return beside
 
 
 def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
@@ -189,7 +201,9 @@ def tenant_name(
     if environ.get("NEXTHINK_INSTANCE") and environ.get("NEXTHINK_REGION"):
         return f"{environ['NEXTHINK_INSTANCE']}.{environ['NEXTHINK_REGION']}"
     lake = Path(settings.lake)
-    found = sorted(entry.name for entry in lake.iterdir() if entry.is_dir()) if lake.is_dir() else []
+    found = (
+        sorted(entry.name for entry in lake.iterdir() if entry.is_dir()) if lake.is_dir() else []
+    )
     if len(found) == 1:
         return found[0]
     if not found:
@@ -218,9 +232,7 @@ def _values(
     return values, problems
 
 
-def _build(
-    model: type[Model], values: dict[str, str], problems: list[str], prefix: str
-) -> Model:
+def _build(model: type[Model], values: dict[str, str], problems: list[str], prefix: str) -> Model:
     try:
         built = model.model_validate(values)
     except ValidationError as error:

@@ -41,7 +41,7 @@ def nql_export(
         outcomes: list[Outcome] = []
         try:
             for unit in run.plan.units:
-                outcomes.append(land(run, unit))
+                outcomes.append(land(run, unit))  # noqa: PERF401 - kept when a later one fails
         except PipelineError as error:
             report_run(run, outcomes, error)
             if not outcomes:
@@ -56,7 +56,7 @@ def _complete(report: RunReport) -> dict[str, Any]:
     if report.rows_rejected:
         raise PartlyDoneError(
             f"{report.dataset}: {report.rows_landed} rows landed, {report.rows_rejected} were "
-            f"rejected: see nxp sql \"SELECT * FROM _rejects WHERE run_id = '{report.run_id}'\""
+            f"rejected: see the view _rejects of nxp sql, run_id {report.run_id}"
         )
     return report.plain()
 

@@ -19,6 +19,7 @@ BUG = 1
 USAGE = 2
 TERMINATED = 128 + signal.SIGTERM
 INTERRUPTED = 128 + signal.SIGINT
+STOPPED = "stopped; what had landed stays, the next run goes on from there"
 
 COMMANDS = {
     "demo": "The whole story on the sandbox: export a snapshot and a window, look at them.",
@@ -66,7 +67,7 @@ def build_app() -> App:
     return app
 
 
-def run(arguments: Sequence[str]) -> int:
+def run(arguments: Sequence[str]) -> int:  # noqa: PLR0911 - one return for each way to end
     """Run one command and give the exit code; every error is one line on stderr."""
     signal.signal(signal.SIGTERM, _terminate)
     try:
@@ -76,12 +77,14 @@ def run(arguments: Sequence[str]) -> int:
     except PipelineError as error:
         return _say(_one_line(error), error.exit_code)
     except KeyboardInterrupt:
-        return _say("stopped; what had landed stays, the next run goes on from there", INTERRUPTED)
+        return _say(STOPPED, INTERRUPTED)
     except BrokenPipeError:
         # The reader of our output is gone (`nxp runs | head`): nothing is wrong.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except SystemExit as stop:
+        if stop.code == TERMINATED:
+            return _say(STOPPED, TERMINATED)
         return stop.code if isinstance(stop.code, int) else BUG
     except Exception as error:  # noqa: BLE001 - the last line of defence: never a raw traceback
         return _report_bug(error)

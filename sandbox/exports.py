@@ -94,7 +94,8 @@ class Exports:
     def progress(self, export: Export) -> Progress:
         """Say how far an export has come."""
         age = (self._clock.now() - export.created).total_seconds()
-        if age < self._options.export_time * _SUBMITTED_SHARE:
+        begun = export.future.running() or export.future.done()
+        if age < self._options.export_time * _SUBMITTED_SHARE or not begun:
             return Progress("SUBMITTED")
         if age < self._options.export_time or not export.future.done():
             return Progress("IN_PROGRESS")

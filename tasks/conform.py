@@ -11,7 +11,7 @@ from datetime import datetime
 import polars as pl
 from pydantic import ValidationError
 
-from connectors.catalogue import Column, ColumnType, DatasetSpecification, Drift, landed_name
+from connectors.catalogue import Column, ColumnType, DatasetSpecification, Drift
 from connectors.errors import DataRefusedError
 from tasks.cast import POLARS_TYPES, UTC_TYPE, cast, failed
 from tasks.windows import Window
@@ -174,8 +174,10 @@ class Conformer:
             if (not column.nullable or column.key) and values.null_count():
                 absent = values.is_null() & ~failed(text[header], values)
                 _note(problems, f"{column.name}: null in a required column", absent)
-        for column in self._layout.absent:
-            typed.append(pl.Series(column.name, [None] * len(text), POLARS_TYPES[column.type]))
+        typed += [
+            pl.Series(column.name, [None] * len(text), POLARS_TYPES[column.type])
+            for column in self._layout.absent
+        ]
         frame = pl.DataFrame(typed)
         if self._window is not None:
             _note(problems, NO_TIME, frame[self._window[0]].is_null() & ~_any(problems, len(frame)))

@@ -16,10 +16,11 @@ from pathlib import Path
 from connectors.catalogue import DatasetSpecification
 from connectors.errors import (
     ExportFailedError,
+    ResultsExpiredError,
     ResultTruncatedError,
     UnavailableError,
     UnknownExportError,
-    ResultsExpiredError,
+    UnknownQueryError,
 )
 from connectors.ledger import Export, Ledger
 from connectors.nexthink import Download, ExportState, ExportStatus, NexthinkClient
@@ -33,7 +34,7 @@ logger = logging.getLogger(__name__)
 ATTACH_WITHIN = timedelta(minutes=60)
 # Small exports are ready in a second; large ones take minutes, where asking often only spends
 # the tenant's limit.
-FIRST_POLL = 0.5
+FIRST_POLL = 0.2
 LONGEST_POLL = 15.0
 POLL_GROWTH = 1.5
 # An export whose result can no longer be fetched is started again this many times.
@@ -115,9 +116,17 @@ def begin_or_attach(
     if known and known.query == request.fingerprint() and now - known.started_at < ATTACH_WITHIN:
         logger.info("%s %s: going on with a journalled export", request.dataset, request.unit)
         return known, True
-    export_id = tools.client.nql.start_export(
-        request.query_id, request.parameters, specification.compression
-    )
+    try:
+        export_id = tools.client.nql.start_export(
+            request.query_id, request.parameters, specification.compression
+        )
+    except UnknownQueryError as error:
+        raise UnknownQueryError(
+            f"{request.dataset}: the tenant has no saved query {request.query_id}, or refuses its "
+            f"parameters: paste what nxp datasets {request.dataset} --nql prints into Nexthink as "
+            "an NQL API query of that id",
+            exchange=error.exchange,
+        ) from None
     export = Export(export_id, request.fingerprint(), now)
     tools.ledger.journal_export(request.dataset, request.unit, export)
     return export, False

@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
-from pathlib import Path
 
+import polars as pl
 import pyarrow as pa
 from prefect import task
 from prefect.cache_policies import NO_CACHE
@@ -22,13 +22,11 @@ from connectors.lake import Entry, Stage, StagedFile
 from connectors.lake.records import write_rejects
 from connectors.lake.storage import storage_errors
 from connectors.result_file import ResultFile
-from tasks.conform import REJECTS_SCHEMA, Conformed, Conformer, Counts, Layout, match_header
+from tasks.conform import Conformed, Conformer, Counts, Layout, match_header
 from tasks.export import Request, Result, fetch_result
 from tasks.progress import Progress, tell
 from tasks.run import Run, Unit
 from tasks.windows import literal
-
-import polars as pl
 
 logger = logging.getLogger(__name__)
 
@@ -64,9 +62,10 @@ def land_unit(run: Run, unit: Unit) -> Outcome:
         DataRefusedError: the result is incomplete, truncated, or breaks a rule of the dataset.
         UnavailableError: the tenant cannot be reached in time; the export is kept for later.
     """
-    with run.ledger.lease(
-        run.dataset, unit.name, unit.starts_at, unit.ends_at, run.run_id
-    ) as lease, _recorded(run, unit):
+    with (
+        run.ledger.lease(run.dataset, unit.name, unit.starts_at, unit.ends_at, run.run_id) as lease,
+        _recorded(run, unit),
+    ):
         with storage_errors(run.spool):
             run.spool.mkdir(parents=True, exist_ok=True, mode=0o700)
         result = fetch_result(run.tools, run.plan.specification, request_for(run, unit), run.spool)
@@ -152,8 +151,8 @@ def check_counts(run: Run, unit: Unit, counts: Counts) -> None:
     if counts.rejected > allowed * counts.read:
         raise DataRefusedError(
             f"{run.dataset} {unit.name}: {counts.rejected} of {counts.read} rows do not fit their "
-            f"declared types (more than {allowed:.1%} allowed): see nxp sql "
-            f"\"SELECT * FROM _rejects WHERE run_id = '{run.run_id}'\"; nothing was published"
+            f"declared types (more than {allowed:.1%} allowed): see the view _rejects of nxp sql, "
+            f"run_id {run.run_id}; nothing was published"
         )
     before = _rows_before(run, unit)
     if before is None or run.plan.asked.accept_shrink:
@@ -181,9 +180,7 @@ def publish(
         rows=outcome.rows_landed,
         files=(),
     )
-    published = run.lake.publish(
-        run.dataset, run.plan.specification.mode, entry, staged, schema
-    )
+    published = run.lake.publish(run.dataset, run.plan.specification.mode, entry, staged, schema)
     outcome.files = len(published.files)
     outcome.parquet_bytes = sum(file.bytes for file in published.files)
 

@@ -104,17 +104,21 @@ def markdown(report: RunReport) -> str:
     lines = [
         f"# {report.dataset}: {report.state}",
         "",
-        f"{report.rows_landed:,} rows landed, {report.rows_rejected:,} rejected, "
-        f"{report.rows_outside:,} outside the window, of {report.rows_read:,} read. "
-        f"Run `{report.run_id}` of tenant `{report.tenant}`.",
+        (
+            f"{report.rows_landed:,} rows landed, {report.rows_rejected:,} rejected, "
+            f"{report.rows_outside:,} outside the window, of {report.rows_read:,} read. "
+            f"Run `{report.run_id}` of tenant `{report.tenant}`."
+        ),
         "",
         "| unit | landed | rejected | received | Parquet | seconds |",
         "|---|---:|---:|---:|---:|---:|",
     ]
     lines += [
-        f"| {row['unit']} | {row['rows_landed']:,} | {row['rows_rejected']:,} | "
-        f"{row['wire_bytes']:,} B | {row['parquet_bytes']:,} B | "
-        f"{sum(row['seconds'].values()):.1f} |"
+        (
+            f"| {row['unit']} | {row['rows_landed']:,} | {row['rows_rejected']:,} | "
+            f"{row['wire_bytes']:,} B | {row['parquet_bytes']:,} B | "
+            f"{sum(row['seconds'].values()):.1f} |"
+        )
         for row in report.outcomes[:ARTIFACT_ROWS]
     ]
     if report.error:

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from connectors.catalogue import DatasetSpecification, Mode, load_dataset
-from connectors.errors import UsageError
+from connectors.errors import PipelineError, UsageError
 from connectors.lake import Lake
 from connectors.lake.lake import unit_name
 from connectors.ledger import Ledger, open_ledger
@@ -161,6 +161,12 @@ def open_run(
         with NexthinkClient(plan.tenant, clock=clock, sleep=sleep) as client:
             tools = Tools(client, ledger, clock, sleep)
             yield Run(run_id, plan, tools, lake, spool / run_id, clock())
+    except PipelineError:
+        raise
+    except BaseException as error:
+        # A signal, or a bug: neither gets as far as a report.
+        ledger.abandon_run(run_id, "failed" if isinstance(error, Exception) else "interrupted")
+        raise
     finally:
         shutil.rmtree(spool / run_id, ignore_errors=True)
         lake.discard_stage(run_id)

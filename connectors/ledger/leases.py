@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Self
 
 import psutil
 
@@ -70,7 +71,7 @@ class Lease:
     _lost: threading.Event = field(default_factory=threading.Event)
     _thread: threading.Thread | None = None
 
-    def __enter__(self) -> "Lease":
+    def __enter__(self) -> Self:
         self._thread = threading.Thread(target=self._keep, name=f"lease {self.unit}", daemon=True)
         self._thread.start()
         return self

@@ -94,6 +94,12 @@ class Ledger:
         with self._engine.begin() as connection:
             connection.execute(update(runs).where(runs.c.run_id == run_id).values(values))
 
+    def abandon_run(self, run_id: str, state: str) -> None:
+        """Record that a run ended without a report."""
+        left = update(runs).where(runs.c.run_id == run_id, runs.c.state == "running")
+        with self._engine.begin() as connection:
+            connection.execute(left.values(state=state, finished_at=self._clock()))
+
     def close_interrupted_runs(self) -> list[str]:
         """Mark runs whose process is certainly gone, and give their ids for clearing up."""
         query = select(runs.c.run_id, runs.c.holder).where(
@@ -201,9 +207,7 @@ class Ledger:
             interval=LEASE_TIME.total_seconds() / RENEWALS_PER_LEASE,
         )
 
-    def _ensure_unit(
-        self, dataset: str, unit: str, starts_at: datetime, ends_at: datetime
-    ) -> None:
+    def _ensure_unit(self, dataset: str, unit: str, starts_at: datetime, ends_at: datetime) -> None:
         row = {
             "tenant": self._tenant,
             "dataset": dataset,

@@ -18,10 +18,14 @@ from nxp.progress import shown
 
 DATASETS = ("devices", "execution_events")
 LOOKS = (
-    "SELECT device_name, operating_system, hardware_type, last_seen_at FROM devices "
-    "ORDER BY last_seen_at DESC LIMIT 5",
-    "SELECT binary_name, count(DISTINCT device_uid) AS devices, round(sum(cpu_seconds)) AS "
-    "cpu_seconds FROM execution_events GROUP BY ALL ORDER BY cpu_seconds DESC LIMIT 5",
+    (
+        "SELECT device_name, operating_system, hardware_type, last_seen_at FROM devices "
+        "ORDER BY last_seen_at DESC LIMIT 5"
+    ),
+    (
+        "SELECT binary_name, count(DISTINCT device_uid) AS devices, round(sum(cpu_seconds)) AS "
+        "cpu_seconds FROM execution_events GROUP BY ALL ORDER BY cpu_seconds DESC LIMIT 5"
+    ),
 )
 NEXT = """
 Try next:

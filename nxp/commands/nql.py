@@ -30,14 +30,10 @@ def execute(
     with _client(tenant) as client:
         if csv:
             sys.stdout.write(
-                client.nql.execute_csv(
-                    query_id, values, version=version, utc_times=not local_times
-                )
+                client.nql.execute_csv(query_id, values, version=version, utc_times=not local_times)
             )
             return
-        result = client.nql.execute(
-            query_id, values, version=version, utc_times=not local_times
-        )
+        result = client.nql.execute(query_id, values, version=version, utc_times=not local_times)
     if as_json:
         print_json(result.data)
     else:

@@ -51,6 +51,11 @@ def pick(
     return pl.Series(list(values), dtype=pl.String).gather(indices)
 
 
+def some(rng: np.random.Generator, count: int, share: float) -> NDArray[np.bool_]:
+    """Return which of so many are among a share of them."""
+    return np.asarray(rng.random(count) < share)
+
+
 def at(values: Sequence[str | None], indices: NDArray[np.int64]) -> pl.Series:
     """Return the values at indices."""
     return pl.Series(list(values), dtype=pl.String).gather(indices)

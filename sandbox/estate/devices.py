@@ -8,7 +8,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from sandbox.estate import catalogue
-from sandbox.estate.chance import at, choose, hexadecimal, pick, stream, uuids
+from sandbox.estate.chance import at, choose, hexadecimal, pick, some, stream, uuids
 from sandbox.estate.inventory import DAY_US, blank, instants, micros
 
 # Shares that give inventories their rough edges.
@@ -37,9 +37,9 @@ def make_fleet(seed: int, count: int, users: pl.DataFrame, anchor: datetime) -> 
     owner = rng.integers(1, max(users.height, 2), count) % users.height
     now = micros(anchor)
     # A fifth of the estate is younger than the history that is kept.
-    age = np.where(rng.random(count) < 0.05, 20, rng.integers(40, 1500, count))
+    age = np.where(some(rng, count, 0.05), 20, rng.integers(40, 1500, count))
     first_seen = now - age * DAY_US + rng.integers(0, DAY_US, count)
-    stale = np.where(rng.random(count) < STALE, rng.integers(1, 45, count), 0)
+    stale = np.where(some(rng, count, STALE), rng.integers(1, 45, count), 0)
     stale = np.minimum(stale, age - 2)
     last_seen = np.where(stale > 0, now - stale * DAY_US + rng.integers(0, DAY_US, count), 0)
     groups = [
@@ -79,7 +79,7 @@ def _identity(
     names = parts.select(pl.concat_str("prefix", "code", "n", separator="-")).to_series()
     # Re-imaged machines: the same name on two devices, with different identifiers.
     source = np.arange(count)
-    copied = rng.random(count) < DUPLICATE_NAMES
+    copied = some(rng, count, DUPLICATE_NAMES)
     source[copied] = rng.integers(0, count, int(copied.sum()))
     entity = parts.select(pl.concat_str("site", "unit", separator="/")).to_series()
     return [
@@ -87,7 +87,7 @@ def _identity(
         uuids(rng, count).alias("device.collector.uid"),
         names.gather(source).alias("device.name"),
         entity.alias("device.entity"),
-        blank(entity, rng.random(count) < 0.1).alias("device.organization.entity"),
+        blank(entity, some(rng, count, 0.1)).alias("device.organization.entity"),
         pick(
             rng, count, (None, "", "pilot", "standard", 'kiosk, "lobby"'), (30, 5, 10, 50, 5)
         ).alias("device.configuration_tag"),
@@ -99,7 +99,7 @@ def _hardware(seed: int, count: int, model: NDArray[np.int64]) -> list[pl.Series
     models = catalogue.MODELS
     small = np.array([m.memory_gb[0] for m in models])[model]
     large = np.array([m.memory_gb[-1] for m in models])[model]
-    memory = np.where(rng.random(count) < 0.6, small, large) * 1_000_000_000
+    memory = np.where(some(rng, count, 0.6), small, large) * 1_000_000_000
     serial = hexadecimal(rng, count, 10).str.to_uppercase()
     return [
         at([m.manufacturer for m in models], model).alias("device.hardware.manufacturer"),
@@ -107,8 +107,8 @@ def _hardware(seed: int, count: int, model: NDArray[np.int64]) -> list[pl.Series
         at([m.line for m in models], model).alias("device.hardware.product_line"),
         at([m.type for m in models], model).alias("device.hardware.type"),
         pl.Series("device.hardware.memory", memory),
-        blank(serial, rng.random(count) < 0.03).alias("device.hardware.chassis_serial_number"),
-        blank(serial, rng.random(count) < 0.03, "").alias("device.hardware.machine_serial_number"),
+        blank(serial, some(rng, count, 0.03)).alias("device.hardware.chassis_serial_number"),
+        blank(serial, some(rng, count, 0.03), "").alias("device.hardware.machine_serial_number"),
     ]
 
 
@@ -150,8 +150,8 @@ def _surroundings(
     rng = stream(seed, "devices", "surroundings")
     places = catalogue.PLACES
     laptop = np.array([m.type == "laptop" for m in catalogue.MODELS])[model]
-    remote = laptop & (rng.random(count) < 0.35)
-    wireless = laptop & (rng.random(count) < 0.8)
+    remote = laptop & (some(rng, count, 0.35))
+    wireless = laptop & (some(rng, count, 0.8))
     return [
         at(("ethernet", "wifi"), wireless.astype(np.int64)).alias(
             "device.connectivity.last_connectivity_type"

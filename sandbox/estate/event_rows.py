@@ -64,7 +64,7 @@ class EventRows:
         for day in self._days(request.frame, newest=bool(request.newest)):
             chunks = self._chunks(request, day, request.frame)
             groups: Iterable[list[_Chunk]]
-            if request.newest is None or len(chunks) < 2:
+            if request.newest is None or len(chunks) <= 1:
                 groups = ([part] for chunk in chunks for part in _cut(chunk, request.newest))
             else:
                 groups = self._by_slot(request, chunks)
@@ -167,7 +167,7 @@ class EventRows:
         return pl.DataFrame(columns)
 
 
-def _cut(chunk: _Chunk, newest: bool | None) -> list[_Chunk]:  # noqa: FBT001
+def _cut(chunk: _Chunk, newest: bool | None) -> list[_Chunk]:
     parts = [
         _Chunk(chunk.day, chunk.block, chunk.rows[low : low + PIECE])
         for low in range(0, len(chunk.rows), PIECE)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from sandbox.estate import catalogue, metrics
 from sandbox.estate.cache import SeriesCache
-from sandbox.estate.chance import choose, stream
+from sandbox.estate.chance import choose, some, stream
 from sandbox.estate.devices import Fleet
 from sandbox.estate.inventory import SYSTEM_USER
 
@@ -115,7 +115,7 @@ class EventMaker:
 
         def make(rng: np.random.Generator, keys: Keys) -> pl.Series:
             count = len(keys.start)
-            late = rng.random(count) < self._late_share
+            late = some(rng, count, self._late_share)
             low, high = _LATE_HOURS
             return pl.Series(
                 np.where(late, rng.uniform(low, high, count) * HOUR_US, 0).astype(np.int64)
@@ -170,7 +170,7 @@ class EventMaker:
         devices = np.arange(first, min(first + BLOCK, self._fleet.frame.height))
         mean = EVENTS_PER_DAY if table == "events" else CRASHES_PER_DAY
         mean *= (_WEEKEND if day.weekday() >= _SATURDAY else _WEEKDAY) / _ONLINE
-        online = rng.random(len(devices)) < _ONLINE
+        online = some(rng, len(devices), _ONLINE)
         return np.repeat(devices, rng.poisson(mean * online))
 
     def _slots(self, rng: np.random.Generator, device: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -190,7 +190,7 @@ class EventMaker:
         self, rng: np.random.Generator, device: NDArray[np.int64], binary: NDArray[np.int64]
     ) -> NDArray[np.int64]:
         """Return who ran what: mostly the device's own user, now and then somebody else."""
-        visitor = rng.random(len(device)) < _VISITORS
+        visitor = some(rng, len(device), _VISITORS)
         other = rng.integers(1, max(self._users, 2), len(device)) % self._users
         user = np.where(visitor, other, self._fleet.primary_user[device])
         return np.where(self._system[binary], SYSTEM_USER, user)

@@ -7,7 +7,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from sandbox.estate import catalogue
-from sandbox.estate.chance import at, choose, hexadecimal, pick, stream, uuids
+from sandbox.estate.chance import at, choose, hexadecimal, pick, some, stream, uuids
 from sandbox.model.kinds import DATETIME
 
 DAY_US = 86_400_000_000
@@ -41,7 +41,7 @@ def make_users(seed: int, count: int, anchor: datetime) -> pl.DataFrame:
     last = rng.integers(0, len(catalogue.LAST_NAMES), count)
     number = pl.Series(np.arange(count)).cast(pl.String)
     place = choose(rng, count, [p.weight for p in catalogue.PLACES])
-    local = rng.random(count) < 0.06
+    local = some(rng, count, 0.06)
     local[SYSTEM_USER] = True
     base = pl.DataFrame(
         {
@@ -99,7 +99,7 @@ def _directory(
 ) -> list[pl.Series]:
     """Make the fields that come from the directory: none for local accounts."""
     count = base.height
-    nicknamed = rng.random(count) < 0.02
+    nicknamed = some(rng, count, 0.02)
     full = blank(text["full"], ~nicknamed).fill_null("")
     full = (
         pl.DataFrame({"q": text["quoted"], "f": text["full"], "w": pl.Series(nicknamed)})
@@ -113,10 +113,8 @@ def _directory(
         "job_title": pick(rng, count, catalogue.JOB_TITLES),
         "department": base["unit"],
         # An empty text is not the same as no value, and results keep them apart.
-        "office": blank(
-            at([p.site for p in catalogue.PLACES], place), rng.random(count) < 0.04, ""
-        ),
-        "city": blank(at([p.city for p in catalogue.PLACES], place), rng.random(count) < 0.03),
+        "office": blank(at([p.site for p in catalogue.PLACES], place), some(rng, count, 0.04), ""),
+        "city": blank(at([p.city for p in catalogue.PLACES], place), some(rng, count, 0.03)),
         "country_code": at([p.code for p in catalogue.PLACES], place),
         "organizational_unit": base["unit"],
         "distinguished_name": text["dn"],
@@ -127,7 +125,7 @@ def _directory(
 def _seen(rng: np.random.Generator, count: int, anchor: datetime, entity: str) -> list[pl.Series]:
     now = micros(anchor)
     first = now - rng.integers(30 * DAY_US, 700 * DAY_US, count)
-    stale = np.where(rng.random(count) < 0.88, 0, rng.integers(1, 29, count))
+    stale = np.where(some(rng, count, 0.88), 0, rng.integers(1, 29, count))
     seen = [
         instants(first).alias(f"{entity}.first_seen"),
         pl.Series(f"{entity}.stale_days", stale),

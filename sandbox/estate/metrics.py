@@ -7,7 +7,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from sandbox.estate.chance import at
+from sandbox.estate.chance import at, some
 from sandbox.estate.inventory import instants
 
 BUCKET_SECONDS = 900
@@ -79,11 +79,11 @@ def _count(mean: float, *, missing: float = 0.0) -> Maker:
 
 
 def _flag(share: float) -> Maker:
-    return lambda rng, facts: pl.Series(rng.random(facts.count) < share)
+    return lambda rng, facts: pl.Series(some(rng, facts.count, share))
 
 
 def _visibility(rng: np.random.Generator, facts: Facts) -> pl.Series:
-    front = (rng.random(facts.count) < 0.6) & ~facts.system
+    front = (some(rng, facts.count, 0.6)) & ~facts.system
     return at(("background", "foreground"), front.astype(np.int64))
 
 

@@ -6,7 +6,13 @@ from pathlib import Path
 from typing import Any
 
 from lark import Lark, Token, Transformer, v_args
-from lark.exceptions import UnexpectedCharacters, UnexpectedEOF, UnexpectedInput, UnexpectedToken
+from lark.exceptions import (
+    UnexpectedCharacters,
+    UnexpectedEOF,
+    UnexpectedInput,
+    UnexpectedToken,
+    VisitError,
+)
 
 from sandbox.model.kinds import Kind
 from sandbox.nql import syntax
@@ -49,7 +55,10 @@ def parse(text: str) -> syntax.Query:
         tree = _grammar().parse(text)
     except UnexpectedInput as error:
         raise _explained(error, text) from error
-    query: syntax.Query = _Builder().transform(tree)
+    try:
+        query: syntax.Query = _Builder().transform(tree)
+    except VisitError as error:
+        raise error.orig_exc from None
     return query
 
 

@@ -9,7 +9,6 @@ from sandbox.nql import plan, syntax
 from sandbox.nql.errors import NqlNameError, NqlParameterError, NqlTypeError
 from sandbox.nql.values import Plain, read_literal, read_parameter, shown
 
-_NEGATED = frozenset({"!=", "!in", "!contains"})
 _EQUALITY = frozenset({"=", "!=", "in", "!in"})
 
 
@@ -138,11 +137,14 @@ class _Resolver:
         column = self._find(comparison.name)
         operator = comparison.operator
         values = tuple(self._value(value, column.kind) for value in comparison.values)
-        if None in values and operator in _EQUALITY:
-            # Null may be asked for in a field of any type.
-            return plan.Test(column, operator, values)
+        place = comparison.name.place
+        if None in values:
+            # Null may be asked for in a field of any type, but has no order.
+            if operator in _EQUALITY:
+                return plan.Test(column, operator, values)
+            message = f"{operator!r} cannot compare {column.path} with null"
+            raise NqlTypeError(message, place.line, place.column)
         if operator not in OPERATORS[column.kind]:
-            place = comparison.name.place
             known = ", ".join(sorted(OPERATORS[column.kind]))
             message = (
                 f"{column.path} is of type {column.kind}, which has no operator {operator!r}"

@@ -100,7 +100,7 @@ def _run(
     question: Question,
     kind: str,
     shape: _Shape,
-    in_utc: bool,  # noqa: FBT001
+    in_utc: bool,
 ) -> Response:
     options = tenant.options
     style = DateStyle(options.strftime, options.written_zone)

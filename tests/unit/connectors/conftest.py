@@ -1,5 +1,6 @@
 """One scripted server per test, and a client of a tenant that it plays."""
 
+import ssl
 from collections.abc import Iterator
 
 import httpx
@@ -7,7 +8,14 @@ import pytest
 
 from connectors.http import RetryTransport
 from connectors.nexthink import NexthinkClient
+from connectors.proxies import SystemProxies
 from tests.unit.connectors.servers import TOKEN_PATH, Clock, FakeTenant, Server, token_reply
+
+
+@pytest.fixture(scope="session")
+def tls() -> ssl.SSLContext:
+    """Load the trusted certificates once: 30 ms that every client would spend again."""
+    return httpx.create_ssl_context()
 
 
 @pytest.fixture
@@ -30,14 +38,15 @@ def other_server() -> Iterator[Server]:
 
 
 @pytest.fixture
-def client(server: Server, clock: Clock) -> Iterator[NexthinkClient]:
+def client(server: Server, clock: Clock, tls: ssl.SSLContext) -> Iterator[NexthinkClient]:
     tenant = FakeTenant(server.url, server.url)
-    with NexthinkClient(tenant, clock=clock, sleep=clock.sleep) as open_client:
+    network = SystemProxies(tls)
+    with NexthinkClient(tenant, network, clock, clock.sleep) as open_client:
         yield open_client
 
 
 @pytest.fixture
-def retrying(clock: Clock) -> Iterator[httpx.Client]:
-    transport = RetryTransport(httpx.HTTPTransport(), clock=clock, sleep=clock.sleep)
+def retrying(clock: Clock, tls: ssl.SSLContext) -> Iterator[httpx.Client]:
+    transport = RetryTransport(httpx.HTTPTransport(verify=tls), clock=clock, sleep=clock.sleep)
     with httpx.Client(transport=transport) as open_client:
         yield open_client

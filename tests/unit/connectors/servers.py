@@ -13,9 +13,9 @@ from typing import Any, Self
 
 from pydantic import SecretStr
 
-TOKEN_PATH = "/oauth2/default/v1/token"
-SECRET = "MARK-secret-5f1c"
-TOKEN = "MARK-token-77ab"
+TOKEN_PATH = "/oauth2/default/v1/token"  # noqa: S105 - a path
+SECRET = "MARK-secret-5f1c"  # noqa: S105 - planted
+TOKEN = "MARK-token-77ab"  # noqa: S105 - planted
 START = datetime(2026, 11, 22, 12, tzinfo=UTC)
 
 
@@ -44,7 +44,7 @@ class FakeTenant:
     login_url: str
     name: str = "acme.eu"
     client_id: str = "client-1"
-    client_secret: SecretStr = SecretStr(SECRET)
+    client_secret: SecretStr = field(default_factory=lambda: SecretStr(SECRET))
     scope: str = "service:integration"
     time_zone: str = "UTC"
 

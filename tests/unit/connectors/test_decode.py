@@ -4,6 +4,7 @@ import gzip
 import random
 import struct
 from collections.abc import Callable, Iterable
+from itertools import pairwise
 
 import pytest
 import zstandard
@@ -43,7 +44,7 @@ def decode(chunks: Iterable[bytes], asked: Compression | None = None) -> tuple[b
 
 def split(data: bytes, cuts: Iterable[int]) -> list[bytes]:
     places = [0, *sorted(cut % (len(data) + 1) for cut in cuts), len(data)]
-    return [data[start:end] for start, end in zip(places, places[1:], strict=False)]
+    return [data[start:end] for start, end in pairwise(places)]
 
 
 @given(

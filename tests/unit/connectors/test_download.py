@@ -42,10 +42,9 @@ SIGNATURE = "X-Amz-Signature=MARK-signature"
 def text_of(size: int) -> bytes:
     """Return CSV that does not pack well, quotes and newlines in fields included."""
     source = random.Random(size)
-    rows = [b"device.name,note"]
-    while sum(map(len, rows)) + len(rows) < size:
-        rows.append(b'"%s ""x""\n",%d' % (source.randbytes(9).hex().encode(), source.random() * 9))
-    return b"\n".join(rows) + b"\n"
+    row = b'"%s ""x""\n",%d\n'
+    rows = (row % (source.randbytes(9).hex().encode(), number) for number in range(size // 30))
+    return b"device.name,note\n" + b"".join(rows)
 
 
 TEXT = text_of(150_000)
@@ -150,7 +149,7 @@ def test_a_broken_download_goes_on_where_it_broke(
 ) -> None:
     body = PACKED[packed](TEXT)
     cuts = sorted(random.Random(f"{packed}{framing}").sample(range(1, len(body)), 12))
-    storage = Storage(body, cuts=cuts, framing=framing, reset=reset)
+    storage = Storage(body, cuts=list(cuts), framing=framing, reset=reset)
     other_server.on("GET", FILE, storage)
     done = client.nql.download("e1", target, url=url_of(other_server))
     assert target.read_bytes() == TEXT
@@ -184,12 +183,10 @@ def test_without_a_strong_etag_it_starts_over(
 ) -> None:
     body = PACKED[packed](TEXT)
     other_server.on("GET", FILE, Storage(body, etag=etag, cuts=[len(body) // 2]))
-    seen: list[int] = []
-    done = client.nql.download("e1", target, url=url_of(other_server), on_bytes=seen.append)
+    done = client.nql.download("e1", target, url=url_of(other_server))
     assert target.read_bytes() == TEXT
     assert (done.wire_bytes, done.resumed, done.restarted) == (len(body), 0, 1)
     assert all("range" not in request.headers for request in other_server.seen)
-    assert seen != sorted(seen)
 
 
 @pytest.mark.parametrize("packed", list(Compression))
@@ -303,7 +300,7 @@ def test_a_url_that_stays_refused_asks_for_a_new_export(
 ) -> None:
     server.on("GET", STATUS, fresh_urls(other_server))
     other_server.on("GET", FILE, Reply(403, b"MARK-body", {"x-amz-request-id": "AMZ1"}))
-    with pytest.raises(ResultsExpiredError, match="export again.*AMZ1") as caught:
+    with pytest.raises(ResultsExpiredError, match=r"export again.*AMZ1") as caught:
         client.nql.download("e1", target)
     assert "MARK" not in str(caught.value)
     assert len(other_server.seen) == MAX_STALLS + 1

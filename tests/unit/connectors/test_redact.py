@@ -1,6 +1,7 @@
 """Nothing secret and nobody's data in errors, their causes, or any library's log lines."""
 
 import logging
+import ssl
 import traceback
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 
 from connectors.errors import PipelineError
 from connectors.nexthink import NexthinkClient
+from connectors.proxies import SystemProxies
 from connectors.redact import redacted_path, redacted_url, request_id
 from tests.unit.connectors.servers import (
     TOKEN_PATH,
@@ -84,6 +86,7 @@ FAULTS = [
 def test_no_secret_is_told_whatever_fails(
     server: Server,
     clock: Clock,
+    tls: ssl.SSLContext,
     caplog: pytest.LogCaptureFixture,
     tmp_path: Path,
     fault: Reply,
@@ -98,7 +101,7 @@ def test_no_secret_is_told_whatever_fails(
         server.on("GET", file, Storage(b"a\nMARK-body\n", cuts=[3]))
         server.on("POST" if "nql/e" in broken or broken == TOKEN_PATH else "GET", broken, fault)
         tenant = FakeTenant(server.url, server.url)
-        with NexthinkClient(tenant, clock=clock, sleep=clock.sleep) as client:
+        with NexthinkClient(tenant, SystemProxies(tls), clock, clock.sleep) as client:
             for call in (
                 lambda: client.nql.execute("#devices", parameters),
                 lambda: client.nql.execute_csv("#devices", parameters),
@@ -109,7 +112,6 @@ def test_no_secret_is_told_whatever_fails(
                     told.append(repr(call()))
                 except PipelineError as error:
                     told.append("".join(traceback.format_exception(error)) + repr(error))
-                    assert "\n" not in str(error)
         server.on(
             "POST",
             TOKEN_PATH,

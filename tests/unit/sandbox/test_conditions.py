@@ -63,7 +63,9 @@ def test_numbers_compare_as_numbers_and_only_different_keeps_nulls(
     assert filtered(f"days_since_last_seen {operator} {value}", frame_of(data)) == expected
 
 
-@given(rows, st.sampled_from(["zoom*", "*.exe", "?oom.exe", "*", "ärger", "", "line?break", "a\\*b"]))
+@given(
+    rows, st.sampled_from(["zoom*", "*.exe", "?oom.exe", "*", "ärger", "", "line?break", "a\\*b"])
+)
 @settings(max_examples=60, deadline=None)
 def test_texts_compare_without_case_and_with_wildcards(
     data: list[tuple[str | None, int | None, str | None]], pattern: str

@@ -22,7 +22,11 @@ def test_importing_the_options_pulls_in_neither_polars_nor_starlette() -> None:
 def test_everything_wrong_with_the_options_is_said_at_once() -> None:
     with pytest.raises(ValueError, match=r"loopback.*IANA.*devices.*late_share") as refused:
         SandboxOptions(
-            queries=Path(), host="0.0.0.0", time_zone="Mars/Base", devices=0, late_share=2  # noqa: S104
+            queries=Path(),
+            host="192.0.2.1",
+            time_zone="Mars/Base",
+            devices=0,
+            late_share=2,
         )
     assert "now" not in str(refused.value)
 

@@ -104,8 +104,10 @@ def test_quotes_may_be_escaped_and_other_backslashes_stay() -> None:
         ("", 1, 1, "the query ends too early"),
     ],
 )
-def test_a_mistake_is_reported_where_it_stands(text: str, line: int, column: int, says: str) -> None:
-    with pytest.raises(NqlSyntaxError, match=".") as failed:
+def test_a_mistake_is_reported_where_it_stands(
+    text: str, line: int, column: int, says: str
+) -> None:
+    with pytest.raises(NqlSyntaxError) as failed:
         parse(text)
     assert (failed.value.line, failed.value.column) == (line, column)
     assert says in failed.value.message

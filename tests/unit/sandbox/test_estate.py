@@ -1,0 +1,179 @@
+"""The estate: the same every time, plausible, and awkward where real ones are."""
+
+from datetime import UTC, datetime, timedelta
+
+import polars as pl
+import pytest
+
+from sandbox.engine import Engine
+from tests.unit.sandbox.conftest import NOW, ask, make_engine
+
+EVENTS = (
+    "execution.events during past 192h | list event.start_time, event.end_time, device.uid,"
+    " binary.uid, user.sid, event.cpu_time, event.incoming_traffic"
+)
+CRASHES = "execution.crashes during past 192h | list time, device.uid, binary.uid, crash_on_start"
+
+
+def test_the_same_seed_makes_the_same_estate_and_another_seed_another() -> None:
+    first, again, other = make_engine(), make_engine(), make_engine(seed=2)
+    for query in ("devices | list uid, name, last_seen", EVENTS, CRASHES):
+        assert ask(first, query).equals(ask(again, query))
+        assert not ask(first, query).equals(ask(other, query))
+
+
+def test_what_is_asked_first_makes_no_difference(engine: Engine) -> None:
+    narrow = ask(
+        make_engine(),
+        "execution.events during past 192h | where start_time >= 2026-11-18 00:00:00"
+        " and start_time <= 2026-11-18 23:59:59 | list cpu_time, event.start_time, device.uid",
+    )
+    wide = ask(engine, EVENTS).filter(
+        pl.col("execution.event.start_time").dt.date() == datetime(2026, 11, 18, tzinfo=UTC).date()
+    )
+    assert narrow.equals(wide.select(narrow.columns))
+
+
+def test_an_event_never_changes_once_it_is_visible() -> None:
+    engine = make_engine(late_share=0.2)
+    earlier = ask(engine, EVENTS, NOW)
+    later = ask(engine, EVENTS, NOW + timedelta(hours=6))
+    kept = earlier.filter(
+        pl.col("execution.event.start_time") >= NOW + timedelta(hours=6) - timedelta(hours=192)
+    )
+    assert kept.join(later, on=later.columns, how="anti", nulls_equal=True).height == 0
+    came_late = later.filter(pl.col("execution.event.end_time") <= NOW).height - kept.height
+    assert came_late > 0
+
+
+def test_without_late_arrivals_the_past_is_complete() -> None:
+    engine = make_engine()
+    later = ask(engine, EVENTS, NOW + timedelta(hours=2))
+    past = later.filter(pl.col("execution.event.end_time") <= NOW)
+    earlier = ask(engine, EVENTS, NOW).filter(
+        pl.col("execution.event.start_time") >= NOW - timedelta(hours=190)
+    )
+    assert earlier.equals(past)
+
+
+def test_nothing_lies_in_the_future_or_beyond_the_frame(engine: Engine) -> None:
+    events = ask(engine, EVENTS.replace("192h", "6h"))
+    assert events["execution.event.end_time"].max() == NOW
+    assert events["execution.event.start_time"].min() == NOW - timedelta(hours=6)
+
+
+def test_volumes_and_rhythm_are_those_of_an_office() -> None:
+    engine = make_engine(devices=2000, reach_limit=None)
+    per_day = (
+        ask(engine, EVENTS.replace("192h", "336h"))
+        .group_by(pl.col("execution.event.start_time").dt.date())
+        .len()
+    )
+    weekday = per_day.filter(pl.col("execution.event.start_time").dt.weekday() <= 5)["len"]
+    weekend = per_day.filter(pl.col("execution.event.start_time").dt.weekday() > 5)["len"]
+    average = per_day["len"].sum() / 14 / 2000
+    assert 28 < average < 48
+    assert weekend.max() < weekday.sort()[2] / 2
+    crashes = ask(engine, CRASHES.replace("192h", "336h")).height / 14 / 2000
+    assert 0.2 < crashes < 0.4
+
+
+def test_samples_stand_on_quarters_and_crashes_on_any_millisecond(engine: Engine) -> None:
+    starts = ask(engine, EVENTS)["execution.event.start_time"]
+    assert (starts == starts.dt.truncate("15m")).all()
+    times = ask(engine, CRASHES)["execution.crash.time"]
+    assert (times.dt.microsecond() != 0).any()
+
+
+def test_a_device_has_one_sample_per_binary_and_quarter(engine: Engine) -> None:
+    keys = ["execution.event.start_time", "device.uid", "binary.uid"]
+    assert not ask(engine, EVENTS).select(keys).is_duplicated().any()
+
+
+def test_inventories_have_the_rough_edges_of_real_ones() -> None:
+    engine = make_engine(devices=3000)
+    devices = ask(engine, "devices | list name, uid, configuration_tag, login.last_login_user_name")
+    assert devices["device.name"].is_duplicated().any()
+    assert not devices["device.uid"].is_duplicated().any()
+    assert devices["device.login.last_login_user_name"].is_duplicated().any()
+    assert devices["device.configuration_tag"].is_null().any()
+    assert (devices["device.configuration_tag"] == "").any()
+    users = ask(engine, "users | list name, ad.full_name, ad.job_title, ad.office, upn, type")
+    full_names = users["user.ad.full_name"]
+    for mark in (",", '"', "ü"):
+        assert full_names.str.contains(mark, literal=True).any(), mark
+    assert users["user.ad.job_title"].str.contains("\n", literal=True).any()
+    assert (users["user.ad.office"] == "").any()
+    assert users.filter(pl.col("user.type") != "DOMAIN_USER")["user.upn"].is_null().all()
+
+
+def test_hardware_and_systems_look_as_the_vendor_shows_them(engine: Engine) -> None:
+    query = "devices | list operating_system.build, collector.local_ip, uid"
+    devices = ask(engine, query)
+    assert devices["device.operating_system.build"].str.contains(r"^\[\d+(, \d+)*\]$").all()
+    ip = r"^::ffff:10\.\d+\.\d+\.\d+$"
+    assert devices["device.collector.local_ip"].str.contains(ip).all()
+    uuid = r"^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-a[0-9a-f]{3}-[0-9a-f]{12}$"
+    assert devices["device.uid"].str.contains(uuid).all()
+
+
+def test_a_device_that_fell_silent_has_no_later_events(engine: Engine) -> None:
+    seen = ask(engine, "devices | where days_since_last_seen >= 1 | list uid, last_seen")
+    events = ask(engine, EVENTS).join(seen, on="device.uid")
+    assert seen.height > 0
+    assert (events["execution.event.end_time"] <= events["device.last_seen"]).all()
+
+
+def test_retention_hides_old_rows() -> None:
+    kept, more = make_engine(retention=3), make_engine(retention=30)
+    assert ask(kept, EVENTS)["execution.event.start_time"].min() >= NOW - timedelta(days=3)  # type: ignore[operator]
+    assert ask(kept, "devices").height < ask(more, "devices").height
+
+
+def test_a_frame_of_days_on_devices_asks_when_they_were_last_seen(engine: Engine) -> None:
+    today = ask(engine, "devices during past 1d | list last_seen")
+    assert 0 < today.height < ask(engine, "devices").height
+    assert (today["device.last_seen"].dt.date() == NOW.date()).all()
+
+
+def test_frames_of_days_give_daily_samples_that_add_up() -> None:
+    engine = make_engine(time_zone="Europe/Zurich", devices=60)
+    tail = " | list start_time, bucket_duration, device.uid, binary.uid, user.sid, cpu_time"
+    daily = ask(engine, "execution.events from 2d ago to 1d ago" + tail)
+    exact = ask(engine, "execution.events from 2026-11-18 00:00:00 to 2026-11-19 23:59:59" + tail)
+    assert set(daily["execution.event.bucket_duration"]) == {86400}
+    keys = ["device.uid", "binary.uid", "user.sid"]
+    day = pl.col("execution.event.start_time").dt.convert_time_zone("Europe/Zurich").dt.date()
+    assert daily.height == exact.select(day, *keys).unique().height
+    total = "execution.event.cpu_time"
+    assert daily[total].sum() == pytest.approx(exact[total].sum())
+
+
+@pytest.mark.parametrize("table", ["events", "crashes"])
+@pytest.mark.parametrize("direction", ["asc", "desc"])
+def test_blocks_of_devices_merge_in_order_of_time(
+    monkeypatch: pytest.MonkeyPatch, table: str, direction: str
+) -> None:
+    monkeypatch.setattr("sandbox.estate.events.BLOCK", 70)
+    engine = make_engine()
+    time = "start_time" if table == "events" else "time"
+    query = f"execution.{table} during past 30h | list {time}, device.uid, binary.uid"
+    ordered = ask(engine, f"{query} | sort {time} {direction}")
+    assert ordered.to_series(0).is_sorted(descending=direction == "desc")
+    keys = ordered.columns
+    assert ordered.sort(keys).equals(ask(engine, query).sort(keys))
+
+
+def test_linked_objects_belong_to_the_event(engine: Engine) -> None:
+    found = ask(
+        engine,
+        "execution.events during past 24h | list device.operating_system.platform,"
+        " binary.platform, binary.name, application.name, user.name",
+    )
+    platforms = found["device.operating_system.platform"]
+    assert (platforms == found["binary.platform"]).all()
+    services = found.filter(pl.col("binary.name") == "svchost.exe")
+    assert set(services["user.name"]) == {"NT AUTHORITY\\SYSTEM"}
+    assert services["application.name"].is_null().all()
+    teams = found.filter(pl.col("binary.name") == "ms-teams.exe")
+    assert set(teams["application.name"]) == {"Microsoft Teams"}

@@ -1,0 +1,73 @@
+"""CSV as a tenant writes it."""
+
+import csv
+import gzip
+import io
+from datetime import UTC, datetime
+
+import polars as pl
+import pytest
+import zstandard
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sandbox.options import DATETIME_FORMATS
+from sandbox.rendering import COMPRESSORS, DateStyle, csv_header, csv_rows
+
+LOCAL = DateStyle(DATETIME_FORMATS["local"], "Europe/Zurich")
+texts = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00"), max_size=12)
+
+
+def test_null_is_an_empty_field_and_an_empty_text_is_a_pair_of_quotes() -> None:
+    frame = pl.DataFrame({"a": ["", None, "x"], "b": [1, None, 3], "c": [True, None, False]})
+    assert csv_rows(frame, LOCAL) == b'"",1,true\n,,\nx,3,false\n'
+
+
+@given(st.lists(st.tuples(texts, texts), min_size=1, max_size=8))
+@settings(max_examples=60, deadline=None)
+def test_any_text_survives_the_quoting(rows: list[tuple[str, str]]) -> None:
+    frame = pl.DataFrame(rows, schema=["a", "b"], orient="row")
+    text = csv_rows(frame, LOCAL).decode()
+    assert [tuple(row) for row in csv.reader(io.StringIO(text, newline=""))] == rows
+
+
+@pytest.mark.parametrize(
+    ("name", "written"),
+    [
+        ("local", "2026-07-01 14:00:05"),
+        ("local-ms", "2026-07-01 14:00:05.250"),
+        ("iso", "2026-07-01T14:00:05+02:00"),
+        ("iso-ms", "2026-07-01T14:00:05.250+02:00"),
+        ("%d.%m.%Y %H:%M", "01.07.2026 14:00"),
+    ],
+)
+def test_date_times_are_written_in_the_style_of_the_tenant(name: str, written: str) -> None:
+    moment = datetime(2026, 7, 1, 12, 0, 5, 250_000, tzinfo=UTC)
+    frame = pl.DataFrame({"t": [moment]}, schema={"t": pl.Datetime("us", "UTC")})
+    style = DateStyle(DATETIME_FORMATS.get(name, name), "Europe/Zurich")
+    assert csv_rows(frame, style).decode() == f"{written}\n"
+
+
+def test_utc_style_says_so() -> None:
+    frame = pl.DataFrame({"t": [datetime(2026, 7, 1, 12, tzinfo=UTC)]})
+    style = DateStyle(DATETIME_FORMATS["utc"], "Europe/Zurich").in_utc()
+    assert csv_rows(frame, style) == b"2026-07-01T12:00:00Z\n"
+
+
+def test_headers_are_written_as_they_are() -> None:
+    assert csv_header(pl.DataFrame({"binary.sha-256_hash_hex": [], "a,b": []})) == (
+        b'binary.sha-256_hash_hex,"a,b"\n'
+    )
+
+
+def test_each_compression_gives_back_what_went_in() -> None:
+    unpack = {
+        "NONE": lambda data: data,
+        "GZIP": gzip.decompress,
+        "ZSTD": lambda data: zstandard.ZstdDecompressor().decompressobj().decompress(data),
+    }
+    pieces = [b"one,two\n" * 1000, b"", b"three"]
+    for name, make in COMPRESSORS.items():
+        compressor = make()
+        packed = b"".join(compressor.compress(piece) for piece in pieces) + compressor.flush()
+        assert unpack[name](packed) == b"".join(pieces)  # type: ignore[no-untyped-call]
