@@ -2,6 +2,7 @@
 
 import hashlib
 import logging
+import threading
 import uuid
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -74,6 +75,7 @@ class Exports:
         self._directory = TemporaryDirectory(prefix="nxp-sandbox-")
         self._workers = ThreadPoolExecutor(max_workers=2, thread_name_prefix="sandbox-export")
         self._exports: dict[str, Export] = {}
+        self._closing = threading.Event()
 
     def start(
         self, query_id: str, text: str, parameters: dict[str, str], compression: str
@@ -107,7 +109,8 @@ class Exports:
         return Progress("ERROR", error="The export failed because of an internal error.")
 
     def close(self) -> None:
-        """Stop the workers and remove the files."""
+        """Stop the workers, at the next piece of what they are writing, and remove the files."""
+        self._closing.set()
         self._workers.shutdown(wait=True, cancel_futures=True)
         self._directory.cleanup()
 
@@ -123,7 +126,7 @@ class Exports:
     ) -> ResultFile:
         try:
             return self._written(path, text, parameters, compression, now)
-        except NqlError:
+        except (NqlError, InterruptedError):
             raise
         except Exception:
             logger.exception("an export failed")
@@ -148,6 +151,8 @@ class Exports:
 
     def _csv(self, pieces: Iterator[pl.DataFrame]) -> Iterator[bytes]:
         for position, piece in enumerate(pieces):
+            if self._closing.is_set():
+                raise InterruptedError("the tenant is closing")
             if position == 0:
                 yield csv_header(piece)
             if piece.height:

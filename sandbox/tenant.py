@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 
 import polars as pl
 
@@ -30,6 +30,7 @@ class Tenant:
     def __init__(self, options: SandboxOptions) -> None:
         """Build the estate; addresses are known once the server listens."""
         self.options = options.resolved()
+        _require_writable(options.strftime)
         self.clock = TenantClock(options.now)
         self.queries = SavedQueries(options.queries)
         self.engine = Engine(self.options, self.queries, self.clock.start)
@@ -110,3 +111,11 @@ class Tenant:
     def close(self) -> None:
         """Stop work in progress and remove every file."""
         self.exports.close()
+
+
+def _require_writable(strftime: str) -> None:
+    """Refuse a date-time format now rather than in every export."""
+    try:
+        pl.Series([datetime.fromtimestamp(0, UTC)]).dt.to_string(strftime)
+    except pl.exceptions.PolarsError as error:
+        raise ValueError(f"datetime_format {strftime!r}: {error}") from error

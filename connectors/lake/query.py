@@ -5,10 +5,11 @@ from typing import Any
 
 import duckdb
 
-from connectors.errors import ConfigurationError, UsageError
+from connectors.errors import ConfigurationError, UnavailableError, UsageError
 from connectors.lake.lake import Lake
 from connectors.lake.manifest import Manifest
 
+READ_AGAIN = 5
 RECORDS = ("_runs", "_rejects")
 # Arrow's names of the landed types, as DuckDB names them; needed only where there is no file yet.
 DUCKDB_TYPES = {
@@ -33,6 +34,16 @@ def query_lake(lake: Lake, sql: str) -> tuple[list[str], list[tuple[Any, ...]]]:
     """
     if not lake.datasets():
         raise ConfigurationError(f"nothing has landed in {lake.folder} yet: run nxp export first")
+    for _ in range(READ_AGAIN):
+        try:
+            return _query(lake, sql)
+        except duckdb.IOException:
+            # A publish has moved files aside between the reading of manifest and files.
+            continue
+    raise UnavailableError(f"the files in {lake.folder} change too fast to read: try again")
+
+
+def _query(lake: Lake, sql: str) -> tuple[list[str], list[tuple[Any, ...]]]:
     connection = duckdb.connect(":memory:")
     try:
         _create_views(connection, lake)
@@ -46,6 +57,8 @@ def query_lake(lake: Lake, sql: str) -> tuple[list[str], list[tuple[Any, ...]]]:
         cursor = connection.execute(statements[0])
         names = [column[0] for column in cursor.description or []]
         return names, cursor.fetchall()
+    except duckdb.IOException:
+        raise
     except duckdb.Error as error:
         raise UsageError(f"SQL: {' '.join(str(error).split())}") from None
     finally:

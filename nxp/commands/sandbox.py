@@ -70,6 +70,8 @@ def sandbox(
 
     try:
         serve(options, lambda tenant: _announce(tenant, as_json=as_json))
+    except ValueError as error:
+        raise UsageError(f"sandbox: {error}") from None
     except OSError as error:
         raise UnavailableError(f"cannot listen on port {port}: {error.strerror}") from None
 

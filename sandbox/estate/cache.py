@@ -6,8 +6,8 @@ from threading import Lock
 
 import polars as pl
 
-# Enough for a day of 100,000 devices and for weeks of small estates.
-DEFAULT_BYTES = 384 * 1024 * 1024
+# Enough for weeks of small estates; a large one streams through and needs no more.
+DEFAULT_BYTES = 256 * 1024 * 1024
 
 
 class SeriesCache:

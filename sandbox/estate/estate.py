@@ -56,7 +56,7 @@ class Estate:
     ) -> Iterator[pl.DataFrame]:
         """Yield the rows of a frame that are visible now, in pieces; at least one, maybe empty."""
         yield pl.DataFrame(schema={path: DTYPES[table.columns[path].kind] for path in columns})
-        kept = frame.narrowed(now - self._retention, None)
+        kept = frame.narrowed(now - self._retention, now)
         if not table.is_event:
             yield self._inventory(table, kept, now).select(columns)
             return

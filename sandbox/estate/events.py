@@ -183,7 +183,9 @@ class EventMaker:
     ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
         """Drop doubles: one sample for each device, binary and quarter of an hour."""
         binaries, devices = len(self._system), self._fleet.frame.height
-        code = np.unique((slot * devices + device) * binaries + binary)
+        # Sorting first is several times quicker than the hashing of np.unique.
+        code = np.sort((slot * devices + device) * binaries + binary)
+        code = code[np.diff(code, prepend=-1) != 0]
         return code // binaries // devices, code // binaries % devices, code % binaries
 
     def _users_of(

@@ -39,29 +39,19 @@ def make_users(seed: int, count: int, anchor: datetime) -> pl.DataFrame:
     rng = stream(seed, "users")
     first = rng.integers(0, len(catalogue.FIRST_NAMES), count)
     last = rng.integers(0, len(catalogue.LAST_NAMES), count)
-    number = pl.Series(np.arange(count)).cast(pl.String)
     place = choose(rng, count, [p.weight for p in catalogue.PLACES])
     local = some(rng, count, 0.06)
     local[SYSTEM_USER] = True
     base = pl.DataFrame(
         {
             "account": _joined(catalogue.FIRST_ACCOUNTS, first, catalogue.LAST_ACCOUNTS, last),
-            "n": number,
+            "n": pl.Series(np.arange(count)).cast(pl.String),
             "first": at(catalogue.FIRST_NAMES, first),
             "last": at(catalogue.LAST_NAMES, last),
             "unit": pick(rng, count, catalogue.DEPARTMENTS),
         }
     )
-    account = pl.concat_str("account", "n")
-    text = base.select(
-        uid=pl.lit(""),
-        username=account,
-        name=pl.concat_str(account, pl.lit("@corp")),
-        upn=pl.concat_str(account, pl.lit("@example.com")),
-        full=pl.concat_str("last", pl.lit(", "), "first"),
-        quoted=pl.concat_str("first", pl.lit(' "Al" '), "last"),
-        dn=pl.concat_str(pl.lit("CN="), account, pl.lit(",OU="), "unit", pl.lit(",DC=example")),
-    )
+    text = _names(base)
     frame = pl.DataFrame(
         {
             "user.uid": uuids(stream(seed, "users", "uid"), count),
@@ -75,6 +65,19 @@ def make_users(seed: int, count: int, anchor: datetime) -> pl.DataFrame:
     )
     frame = frame.with_columns(_directory(rng, base, text, place, local))
     return _system_account(frame).with_columns(_seen(rng, count, anchor, "user"))
+
+
+def _names(base: pl.DataFrame) -> pl.DataFrame:
+    """Put together what is made of a person's names."""
+    account = pl.concat_str("account", "n")
+    return base.select(
+        username=account,
+        name=pl.concat_str(account, pl.lit("@corp")),
+        upn=pl.concat_str(account, pl.lit("@example.com")),
+        full=pl.concat_str("last", pl.lit(", "), "first"),
+        quoted=pl.concat_str("first", pl.lit(' "Al" '), "last"),
+        dn=pl.concat_str(pl.lit("CN="), account, pl.lit(",OU="), "unit", pl.lit(",DC=example")),
+    )
 
 
 def _joined(
@@ -100,14 +103,9 @@ def _directory(
     """Make the fields that come from the directory: none for local accounts."""
     count = base.height
     nicknamed = some(rng, count, 0.02)
-    full = blank(text["full"], ~nicknamed).fill_null("")
-    full = (
-        pl.DataFrame({"q": text["quoted"], "f": text["full"], "w": pl.Series(nicknamed)})
-        .select(pl.when("w").then("q").otherwise("f"))
-        .to_series()
-    )
+    named = pl.when(pl.Series("", nicknamed)).then("quoted").otherwise("full")
     values = {
-        "full_name": full,
+        "full_name": text.select(named).to_series(),
         "username": text["username"],
         "email_address": text["upn"],
         "job_title": pick(rng, count, catalogue.JOB_TITLES),

@@ -28,7 +28,14 @@ class Frame:
 
 
 def frame_of(selection: syntax.Selection, now: datetime, zone: ZoneInfo) -> Frame:
-    """Work out the frame a selection means at an instant."""
+    """Work out the frame a selection means at an instant, or raise the NqlError saying why not."""
+    try:
+        return _frame(selection, now, zone)
+    except OverflowError:
+        raise NqlTypeError("the time frame is out of range") from None
+
+
+def _frame(selection: syntax.Selection, now: datetime, zone: ZoneInfo) -> Frame:
     match selection:
         case syntax.During(span) if span.unit == "d":
             first = _midnight(now, zone, int(span.amount) - 1)

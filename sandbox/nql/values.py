@@ -81,7 +81,10 @@ def read_instant(text: str, zone: ZoneInfo) -> tuple[datetime, bool]:
     micros = int((fraction or "0").ljust(6, "0"))
     parts = (int(part or 0) for part in (year, month, day, hour, minute, second))
     local = datetime(*parts, micros, tzinfo=zone)  # type: ignore[misc,arg-type]
-    return local.astimezone(UTC), hour is None
+    try:
+        return local.astimezone(UTC), hour is None
+    except OverflowError:
+        raise ValueError(f"{text!r} is out of range") from None
 
 
 def add_day(instant: datetime, zone: ZoneInfo) -> datetime:

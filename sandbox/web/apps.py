@@ -1,18 +1,14 @@
 """The three origins of the tenant as applications: API, login, results."""
 
-import logging
-
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
+from starlette.routing import Match, Route
 
 from sandbox.tenant import Tenant
-from sandbox.web import asking, nql, results, tokens
+from sandbox.web import nql, results, tokens
 from sandbox.web.observing import Observed
-
-logger = logging.getLogger(__name__)
 
 
 def api_app(tenant: Tenant) -> Starlette:
@@ -54,7 +50,7 @@ def _app(
         methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
         middleware=[_observed(tenant, "unknown", origin)],
     )
-    app = Starlette(routes=[*known, rest], exception_handlers={Exception: _failed})
+    app = Starlette(routes=[*known, rest])
     app.state.tenant = tenant
     return app
 
@@ -63,10 +59,10 @@ def _observed(tenant: Tenant, name: str, origin: str) -> Middleware:
     return Middleware(Observed, tenant=tenant, route=name, origin=origin)
 
 
-async def _nothing(_request: Request) -> Response:
+async def _nothing(request: Request) -> Response:
+    """Answer what no route took: 405 where another method would have done, else 404."""
+    for route in request.app.routes:
+        match, _ = route.matches(request.scope)
+        if match is Match.PARTIAL:
+            return Response(status_code=405, headers={"allow": ", ".join(sorted(route.methods))})
     return Response(status_code=404)
-
-
-async def _failed(_request: Request, error: Exception) -> Response:
-    logger.error("a request failed", exc_info=error)
-    return asking.error_response(500, asking.INTERNAL, "Internal server error.")

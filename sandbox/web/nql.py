@@ -1,5 +1,6 @@
 """The NQL routes: execute (two versions), export (two methods) and status."""
 
+import logging
 from collections.abc import Awaitable, Callable
 from datetime import datetime
 from functools import wraps
@@ -19,6 +20,8 @@ from sandbox.tenant import Tenant
 from sandbox.web import asking
 from sandbox.web.asking import Question, Refused
 
+logger = logging.getLogger(__name__)
+
 Endpoint: TypeAlias = Callable[[Request], Awaitable[Response]]
 
 
@@ -31,6 +34,9 @@ def answering(endpoint: Endpoint) -> Endpoint:
             return await endpoint(request)
         except Refused as refused:
             return refused.response
+        except Exception:
+            logger.exception("a request failed")
+            return asking.error_response(500, asking.INTERNAL, "Internal server error.")
 
     return answer
 

@@ -228,3 +228,39 @@ def test_a_served_tenant_says_one_ready_line_and_stops_cleanly(
         assert (served.returncode, out) == (0, "")
         assert "POST token 200" in logs
         assert ready["client_secret"] not in logs
+
+
+def test_a_wrong_method_is_405_and_a_wrong_path_404(tenant: Tenant) -> None:
+    wrong = httpx.get(f"{tenant.api_url}/api/v2/nql/execute")
+    assert (wrong.status_code, wrong.headers["allow"]) == (405, "POST")
+    assert httpx.get(f"{tenant.api_url}/api/v9/nothing").status_code == 404
+    assert tenant.requests["unknown"] == 2
+
+
+def test_a_fault_of_the_tenants_own_is_a_500_in_the_documented_envelope(
+    tenant: Tenant, queries: Path
+) -> None:
+    (queries / "devices.nql").write_bytes(b"\xff\xfe not text")
+    address = f"{tenant.api_url}/api/v2/nql/execute"
+    answer = httpx.post(address, json={"queryId": "#devices"}, headers=bearer(tenant))
+    assert answer.status_code == 500
+    assert set(answer.json()) == {"message", "code", "source"}
+
+
+def test_latency_is_added_to_every_answer(queries: Path) -> None:
+    with running(SandboxOptions(queries=queries, devices=5, latency=0.2)) as tenant:
+        started = time.monotonic()
+        ask_token(tenant)
+        assert time.monotonic() - started >= 0.2
+
+
+def test_stopping_does_not_wait_for_an_export_under_way(queries: Path) -> None:
+    (queries / "devices.nql").write_text("execution.events during past 720h | list device.uid")
+    options = SandboxOptions(queries=queries, devices=20_000, days=30, reach_limit=None)
+    with running(options) as tenant:
+        body = {"queryId": "#devices"}
+        address = f"{tenant.api_url}/api/v1/nql/export"
+        assert httpx.post(address, json=body, headers=bearer(tenant)).status_code == 200
+        time.sleep(0.2)
+        stopping = time.monotonic()
+    assert time.monotonic() - stopping < 5

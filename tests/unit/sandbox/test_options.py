@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from sandbox.options import SandboxOptions, parse_reach
+from sandbox.tenant import Tenant
 
 
 def test_importing_the_options_pulls_in_neither_polars_nor_starlette() -> None:
@@ -55,3 +56,8 @@ def test_a_reach_can_be_off_and_nonsense_is_refused() -> None:
     assert parse_reach("off") is None
     with pytest.raises(ValueError, match="not a span"):
         parse_reach("a week")
+
+
+def test_a_date_time_format_that_cannot_be_written_is_refused_at_the_start() -> None:
+    with pytest.raises(ValueError, match="datetime_format '%Q'"):
+        Tenant(SandboxOptions(queries=Path(), devices=1, datetime_format="%Q"))

@@ -1,11 +1,17 @@
 """Text to syntax tree."""
 
-import pytest
+from contextlib import suppress
 
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sandbox.engine import Engine
 from sandbox.model.kinds import Kind
 from sandbox.nql import syntax
-from sandbox.nql.errors import NqlSyntaxError
+from sandbox.nql.errors import NqlError, NqlSyntaxError
 from sandbox.nql.parser import MAX_LENGTH, parse
+from tests.unit.sandbox.conftest import ask, make_engine
 
 
 def condition(text: str) -> syntax.Condition:
@@ -116,3 +122,34 @@ def test_a_mistake_is_reported_where_it_stands(
 def test_a_query_longer_than_the_vendor_allows_is_refused() -> None:
     with pytest.raises(NqlSyntaxError, match="at most"):
         parse("devices" + " " * MAX_LENGTH)
+
+
+WORDS = """devices execution.events execution.crashes users | where list sort limit summarize by and
+or ( ) [ ] , = == != < > <= >= in !in contains name last_seen hardware.memory start_time time null
+"x*" '?' 3 -1.5 99999999999999999999 3MB 5s 3d 99999999d 0h 2024-07-15 2024-02-31 0001-01-01
+9999-12-31 v1.2 $p laptop true during past from to on ago asc desc count() cpu_time.sum() a"""
+SENTENCES = st.lists(st.sampled_from(WORDS.split()), max_size=14).map(" ".join)
+
+
+@given(st.text(max_size=30) | SENTENCES)
+@settings(max_examples=300, deadline=None)
+def test_whatever_the_text_the_answer_is_rows_or_an_nql_error(engine: Engine, text: str) -> None:
+    with suppress(NqlError):
+        ask(engine, text, p="2026-11-20 00:00:00")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "devices during past 99999999999d",
+        "execution.events from 9999999999h ago to 1h ago",
+        "execution.events from 0001-01-01 to 9999-12-31",
+        "devices | where days_since_last_seen = 99999999999999999999",
+        "devices | where last_seen >= 0001-01-01",
+        "devices during past 0d",
+    ],
+)
+def test_values_beyond_all_bounds_are_answered_too(text: str) -> None:
+    engine = make_engine(devices=5, time_zone="Asia/Tokyo")
+    with suppress(NqlError):
+        ask(engine, text)

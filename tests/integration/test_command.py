@@ -1,0 +1,234 @@
+"""The command `nxp` as a user runs it: in a process of its own, in an empty folder."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import pytest
+
+from tests.landing import CATALOG, Place, place
+
+Result = subprocess.CompletedProcess[str]
+
+
+def environment(place: Place | None = None, **extra: str) -> dict[str, str]:
+    """Give what a user's shell would have, and nothing else."""
+    base = {"PATH": os.environ["PATH"], "HOME": "/nonexistent", "NXP_CATALOG": str(CATALOG)}
+    return base | dict(place.environment if place else {}) | extra
+
+
+def nxp(*words: str, env: Mapping[str, str], cwd: Path | None = None) -> Result:
+    """Run one command to its end."""
+    return subprocess.run(
+        [sys.executable, "-m", "nxp", *words],
+        env=dict(env),
+        cwd=cwd,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Keep one Prefect server for the tests of this module, with the command that does so."""
+    env = environment(NXP_HOME=str(tmp_path_factory.mktemp("server")))
+    started = nxp("server", "start", env=env)
+    assert started.returncode == 0, started.stderr
+    yield started.stdout.strip()
+    assert nxp("server", "stop", env=env).returncode == 0
+    assert nxp("server", "status", env=env).returncode == 5
+
+
+def assert_one_line(result: Result, code: int, *words: str) -> None:
+    """A user's mistake is one line on stderr, its exit code, and nothing on stdout."""
+    assert result.returncode == code, result.stderr
+    assert result.stdout == ""
+    assert len(result.stderr.strip().splitlines()) == 1, result.stderr
+    for word in words:
+        assert word in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_help_is_quick_because_it_loads_nothing_heavy(tmp_path: Path) -> None:
+    program = (
+        "import sys; from nxp.cli import run; run(['--help']);"
+        "heavy = {'prefect','polars','duckdb','pyarrow','httpx','sqlalchemy'} & set(sys.modules);"
+        "sys.exit(f'loaded {heavy}' if heavy else 0)"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", program],
+        env=environment(),
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.returncode == 0, result.stderr
+    for command in ("demo", "export", "sandbox", "sql", "check"):
+        assert command in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (("frobnicate",), 2, "frobnicate"),
+        (("export",), 2, "dataset"),
+        (("export", "devices", "--unknown"), 2, "--unknown"),
+        (("export", "nope"), 2, "unknown dataset 'nope'"),
+        (("export", "devices"), 3, "NEXTHINK_CLIENT_SECRET: not set"),
+        (("export", "devices", "--tenant", "nope"), 3, "no tenant profile 'nope'"),
+        (("datasets", "nope"), 2, "unknown dataset"),
+        (("datasets", "--nql"), 2, "NAME"),
+        (("sql", "SELECT 1"), 3, "no data yet"),
+        (("runs",), 3, "no data yet"),
+        (("check",), 3, "NEXTHINK_INSTANCE: not set"),
+        (("nql", "execute", "#devices", "-p", "broken"), 2, "key=value"),
+        (("sandbox", "--devices", "0"), 2, "devices"),
+        (("sandbox", "--devices", "many"), 2, "devices"),
+        (("sandbox", "--queries", "nowhere"), 2, "no such folder"),
+        (("sandbox", "--time-zone", "Mars/City"), 2, "time_zone"),
+        (("sandbox", "--now", "soon"), 2, "soon"),
+    ],
+)
+def test_a_mistake_is_one_line_and_its_exit_code(
+    tmp_path: Path, words: tuple[str, ...], code: int, said: str
+) -> None:
+    assert_one_line(nxp(*words, env=environment(NXP_HOME=str(tmp_path)), cwd=tmp_path), code, said)
+
+
+def test_a_broken_catalogue_and_missing_settings_are_listed_together(tmp_path: Path) -> None:
+    (tmp_path / "datasets").mkdir()
+    (tmp_path / "datasets" / "things.yaml").write_text("dataset: things\nmode: weekly\n")
+    result = nxp("check", env=environment(NXP_HOME=str(tmp_path), NXP_CATALOG=str(tmp_path)))
+    assert_one_line(result, 3, "NEXTHINK_REGION: not set", "things.yaml: mode", "columns")
+
+
+def test_no_network_a_bad_secret_and_no_answer_are_told_apart(here: Place, server: str) -> None:
+    env = environment(here, PREFECT_API_URL=server)
+    refused = nxp("export", "devices", env={**env, "NEXTHINK_CLIENT_SECRET": "planted-secret"})
+    assert_one_line(refused, 4, "NEXTHINK_CLIENT_SECRET")
+    assert "planted-secret" not in refused.stderr
+    silent = nxp("export", "devices", env={**env, "NEXTHINK_LOGIN_URL": "http://127.0.0.1:9"})
+    assert_one_line(silent, 5, "connection refused", "NEXTHINK_LOGIN_URL")
+    nowhere = nxp("check", "--connect", env={**env, "NEXTHINK_LOGIN_URL": "http://no.invalid"})
+    assert_one_line(nowhere, 5, "no.invalid")
+
+
+def test_check_connects(here: Place) -> None:
+    result = nxp("check", "--connect", "--json", env=environment(here))
+    assert result.returncode == 0, result.stderr
+    assert json.loads(result.stdout)["tenant"] == "sandbox.eu"
+    assert here.tenant.requests["token"] == 1
+
+
+def test_an_export_can_be_planned_run_listed_and_queried(
+    here: Place, server: str, tmp_path: Path
+) -> None:
+    env = environment(here, PREFECT_API_URL=server)
+    dated = ("--from", "2026-11-17", "--to", "2026-11-19")
+    # The command runs on the machine's clock, the tenant on its own: the window is in both pasts.
+    plan = nxp("export", "crashes", *dated, "--dry-run", "--json", env=env)
+    assert [unit["unit"] for unit in json.loads(plan.stdout)] == [
+        "20261117T000000Z-20261118T000000Z",
+        "20261118T000000Z-20261119T000000Z",
+    ]
+    done = nxp("export", "crashes", *dated, "--json", env=env)
+    assert done.returncode == 0, done.stderr
+    report = json.loads(done.stdout)
+    assert report["state"] == "landed"
+    assert report["rows_landed"] == len(here.landed("crashes")) > 0
+    human = nxp("export", "devices", env=env)
+    assert human.returncode == 0, human.stderr
+    assert "devices landed" in human.stderr
+    runs = json.loads(nxp("runs", "--json", env=env).stdout)
+    assert [(run["dataset"], run["trigger"], run["state"]) for run in runs] == [
+        ("devices", "scheduled", "landed"),
+        ("crashes", "back-fill", "landed"),
+    ]
+    listed = json.loads(nxp("datasets", "--json", env=env).stdout)
+    assert {row["dataset"]: row["units"] for row in listed}["crashes"] == 2
+    units = json.loads(nxp("datasets", "crashes", "--json", env=env).stdout)
+    assert [unit["state"] for unit in units] == ["landed", "landed"]
+    counted = nxp("sql", "SELECT count(*) AS n FROM crashes", "--json", env=env)
+    assert json.loads(counted.stdout) == [{"n": report["rows_landed"]}]
+    reports = nxp("sql", "SELECT rows_landed FROM _runs ORDER BY 1", "--json", env=env)
+    assert report["rows_landed"] in [row["rows_landed"] for row in json.loads(reports.stdout)]
+    assert here.tenant.leaks == []
+
+
+def test_the_raw_operations_start_watch_and_download_an_export(here: Place, tmp_path: Path) -> None:
+    env = environment(here)
+    rows = json.loads(nxp("nql", "execute", "#devices", "--json", env=env).stdout)
+    assert len(rows) == len(here.tenant.frame("#devices", {}))
+    csv = nxp("nql", "execute", "#devices", "--csv", "--version", "1", env=env).stdout
+    assert csv.startswith("device.uid,")
+    bounds = ("-p", "from=2026-11-18 00:00:00", "-p", "to=2026-11-19 00:00:00")
+    export_id = nxp("nql", "export", "#crashes", *bounds, env=env).stdout.strip()
+    deadline = time.monotonic() + 20
+    while nxp("nql", "status", export_id, env=env).stdout.strip() != "COMPLETED":
+        assert time.monotonic() < deadline
+    target = tmp_path / "crashes.csv"
+    assert nxp("nql", "download", export_id, "--to", str(target), env=env).returncode == 0
+    assert target.read_text().startswith("execution.crash.time,")
+    again = nxp("nql", "download", export_id, "--to", str(target), env=env)
+    assert_one_line(again, 2, "exists already")
+    assert_one_line(nxp("nql", "execute", "#nope", env=env), 3, "#nope")
+    assert_one_line(nxp("nql", "execute", "nope", env=env), 2, "nope")
+    assert_one_line(nxp("nql", "status", "nope", env=env), 5, "does not know this export")
+
+
+def test_the_saved_query_is_printed_as_it_is_kept(tmp_path: Path) -> None:
+    result = nxp("datasets", "devices", "--nql", env=environment(NXP_HOME=str(tmp_path)))
+    assert result.stdout == (CATALOG / "queries" / "devices.nql").read_text()
+
+
+def test_the_sandbox_says_where_it_is_and_stops_cleanly(tmp_path: Path) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-m", "nxp", "sandbox", "--json", "--devices", "10", "--days", "2"],
+        env=environment(),
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        said = json.loads(process.stdout.readline())
+        for name in ("api_url", "login_url", "client_id", "client_secret", "instance", "region"):
+            assert said[name]
+        assert re.fullmatch(r"http://127\.0\.0\.1:\d+", said["api_url"])
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=20) == 0
+
+
+def test_sigterm_ends_an_export_with_143_and_the_next_goes_on_with_it(
+    tmp_path: Path, server: str
+) -> None:
+    with place(tmp_path, export_time=6.0) as here:
+        env = environment(here, PREFECT_API_URL=server)
+        process = subprocess.Popen(
+            [sys.executable, "-m", "nxp", "export", "devices"],
+            env=env,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        deadline = time.monotonic() + 60
+        while not here.tenant.requests["status"] and time.monotonic() < deadline:
+            time.sleep(0.01)
+        process.send_signal(signal.SIGTERM)
+        _, said = process.communicate(timeout=60)
+        assert process.returncode == 143, said
+        assert len(said.strip().splitlines()) == 1
+        assert not any((tmp_path / "home" / "spool").iterdir())
+        states = [run["state"] for run in json.loads(nxp("runs", "--json", env=env).stdout)]
+        assert states == ["interrupted"]
+        assert nxp("export", "devices", env=env).returncode == 0
+        assert here.tenant.requests["export"] == 1

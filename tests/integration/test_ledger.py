@@ -1,0 +1,173 @@
+"""The ledger on a real database file: leases, takeover, journal, migrations."""
+
+import multiprocessing
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from sqlalchemy import create_engine, inspect, text
+
+from connectors.errors import ConfigurationError, HeldError
+from connectors.ledger import Export, Ledger, open_ledger
+from connectors.ledger.engine import HEAD, MIGRATIONS
+from connectors.ledger.tables import metadata
+
+START = datetime(2026, 11, 19, tzinfo=UTC)
+END = START + timedelta(days=1)
+
+
+class Clock:
+    """A clock that the test moves."""
+
+    def __init__(self) -> None:
+        self.now = datetime(2026, 11, 20, tzinfo=UTC)
+
+    def __call__(self) -> datetime:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def ledger(tmp_path: Path, clock: Clock) -> Iterator[Ledger]:
+    opened = open_ledger(f"sqlite:///{tmp_path / 'ledger.db'}", "acme.eu", clock)
+    yield opened
+    opened.close()
+
+
+def test_the_revisions_make_exactly_the_tables_of_the_code(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'ledger.db'}"
+    open_ledger(url, "acme.eu").close()
+    made, declared = create_engine(url), create_engine("sqlite://")
+    metadata.create_all(declared)
+    for table in metadata.tables:
+        of_revisions, of_code = (
+            {column["name"]: str(column["type"]) for column in inspect(engine).get_columns(table)}
+            for engine in (made, declared)
+        )
+        assert of_revisions == of_code
+    newest = sorted(path.name for path in (MIGRATIONS / "versions").glob("0*.py"))[-1]
+    assert newest.startswith(HEAD)
+    made.dispose()
+    declared.dispose()
+
+
+def test_a_ledger_of_a_newer_program_is_refused(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'ledger.db'}"
+    open_ledger(url, "acme.eu").close()
+    engine = create_engine(url)
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    engine.dispose()
+    with pytest.raises(ConfigurationError, match="newer version"):
+        open_ledger(url, "acme.eu")
+
+
+@pytest.mark.parametrize(
+    "url", ["nonsense", "nosuch://x", "sqlite:////proc/nowhere/ledger.db", "oracle://u:pw@h/x"]
+)
+def test_a_ledger_that_cannot_be_opened_is_one_clear_error_without_the_password(url: str) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        open_ledger(url, "acme.eu")
+    assert "pw" not in str(caught.value)
+
+
+def test_a_held_unit_is_refused_until_it_is_given_back(ledger: Ledger) -> None:
+    with ledger.lease("d", "u", START, END, "first"):
+        with pytest.raises(HeldError, match="run first"):
+            ledger.lease("d", "u", START, END, "second")
+        with ledger.lease("d", "other", START, END, "second"):
+            pass
+    with ledger.lease("d", "u", START, END, "second"):
+        pass
+
+
+def test_a_silent_holder_is_taken_over_after_its_lease_and_notices(
+    ledger: Ledger, clock: Clock
+) -> None:
+    with ledger.lease("d", "u", START, END, "slow") as lost:
+        clock.now += timedelta(minutes=3)
+        with ledger.lease("d", "u", START, END, "quick") as held:
+            with pytest.raises(HeldError, match="lost"):
+                lost.check()
+            held.check()
+
+
+def _hold_and_die(url: str) -> None:
+    ledger = open_ledger(url, "acme.eu")
+    ledger.begin_run("dead", "d", "scheduled")
+    ledger.lease("d", "u", START, END, "dead")
+
+
+def test_a_dead_process_of_this_machine_is_taken_over_at_once(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'ledger.db'}"
+    process = multiprocessing.get_context("spawn").Process(target=_hold_and_die, args=(url,))
+    process.start()
+    process.join()
+    ledger = open_ledger(url, "acme.eu")
+    assert ledger.runs()[0]["state"] == "interrupted"
+    assert ledger.close_interrupted_runs() == ["dead"]
+    assert ledger.close_interrupted_runs() == []
+    with ledger.lease("d", "u", START, END, "alive"):
+        pass
+    ledger.close()
+
+
+def test_of_many_threads_exactly_one_gets_the_lease(ledger: Ledger) -> None:
+    gate = threading.Barrier(8)
+    got: list[str] = []
+
+    def run(name: str) -> None:
+        gate.wait()
+        try:
+            ledger.lease("d", "u", START, END, name)
+        except HeldError:
+            return
+        got.append(name)
+
+    threads = [threading.Thread(target=run, args=(str(i),)) for i in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(got) == 1
+
+
+def test_two_processes_that_start_on_a_new_ledger_both_succeed(tmp_path: Path) -> None:
+    program = (
+        "import sys; from connectors.ledger import open_ledger; open_ledger(sys.argv[1], 'a.eu')"
+    )
+    url = f"sqlite:///{tmp_path / 'new' / 'ledger.db'}"
+    started = [subprocess.Popen([sys.executable, "-c", program, url]) for _ in range(4)]
+    assert [process.wait() for process in started] == [0, 0, 0, 0]
+
+
+def test_a_failure_is_recorded_and_does_not_undo_what_had_landed(ledger: Ledger) -> None:
+    with ledger.lease("d", "u", START, END, "r"):
+        export = Export("e", "q", START)
+        ledger.journal_export("d", "u", export)
+        record = ledger.unit("d", "u")
+        assert record is not None
+        assert record.export == export
+        ledger.mark_failed("d", "u", "why")
+        assert ledger.unit("d", "u").state == "failed"  # type: ignore[union-attr]
+        ledger.mark_landed("d", "u", "r", 7)
+        ledger.mark_failed("d", "u", "why again")
+        after = ledger.unit("d", "u")
+    assert after is not None
+    assert (after.state, after.rows_landed, after.last_error) == ("landed", 7, "why again")
+    assert after.export is None
+
+
+def test_tenants_do_not_see_each_other(tmp_path: Path, ledger: Ledger) -> None:
+    other = open_ledger(f"sqlite:///{tmp_path / 'ledger.db'}", "other.eu")
+    with ledger.lease("d", "u", START, END, "r"), other.lease("d", "u", START, END, "r"):
+        assert other.runs() == []
+    other.close()

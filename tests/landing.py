@@ -1,0 +1,127 @@
+"""A landing set-up for tests: a stand-in tenant, settings in a temporary folder, and comparison."""
+
+import io
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import httpx
+import polars as pl
+
+from connectors.catalogue import Compression, DatasetSpecification
+from connectors.lake import Lake
+from sandbox.options import SandboxOptions
+from sandbox.server import running
+from sandbox.tenant import Tenant
+from tasks.land import Outcome, land_unit
+from tasks.report import build_report, save_report
+from tasks.run import Asked, Plan, open_run, plan_run
+
+CATALOG = Path(__file__).resolve().parents[1] / "deployments"
+NOW = datetime(2026, 11, 20, 9, 30, tzinfo=UTC)
+
+
+@dataclass(frozen=True)
+class Place:
+    """One tenant and one installation of the product beside it."""
+
+    tenant: Tenant
+    folder: Path
+    environment: Mapping[str, str]
+
+    @property
+    def lake(self) -> Lake:
+        """The tenant's part of the lake."""
+        return Lake(self.environment["NXP_LAKE"], "sandbox.eu")
+
+    def plan(
+        self,
+        dataset: str,
+        *,
+        compression: Compression | None = None,
+        specification: DatasetSpecification | None = None,
+        **asked: str | bool,
+    ) -> Plan:
+        """Plan a run at the tenant's present."""
+        plan = plan_run(Asked(dataset, **asked), self.tenant.clock.now)  # type: ignore[arg-type]
+        specification = specification or plan.specification
+        if compression:
+            specification = specification.model_copy(update={"compression": compression})
+        return replace(plan, specification=specification)
+
+    def land(self, plan: Plan) -> list[Outcome]:
+        """Land all units of a plan as the flow does, without Prefect."""
+        with open_run(plan, clock=self.tenant.clock.now) as run:
+            run.ledger.begin_run(run.run_id, run.dataset, plan.trigger)
+            outcomes = [land_unit(run, unit) for unit in plan.units]
+            save_report(run, build_report(run, outcomes))
+        return outcomes
+
+    def landed(self, dataset: str) -> pl.DataFrame:
+        """Read exactly what the manifest names, without the columns of the run."""
+        manifest = self.lake.manifest(dataset)
+        if manifest is None:
+            return pl.DataFrame()
+        folder = self.lake.dataset_folder(dataset)
+        files = [folder / file.path for entry in manifest.entries for file in entry.files]
+        frame = pl.concat([pl.read_parquet(file, hive_partitioning=False) for file in files])
+        return frame.drop("_nxp_run_id", "_nxp_exported_at")
+
+    def globbed(self, dataset: str) -> pl.DataFrame:
+        """Read what a plain glob finds, as an analyst without the manifest would."""
+        folder = self.lake.dataset_folder(dataset)
+        frame = pl.read_parquet(folder / "*" / "*.parquet", hive_partitioning=False)
+        return frame.drop("_nxp_run_id", "_nxp_exported_at")
+
+
+@contextmanager
+def place(folder: Path, **options: object) -> Iterator[Place]:
+    """Serve a tenant; the caller sets `environment` where the product reads it."""
+    settings: dict[str, object] = {
+        "queries": CATALOG / "queries",
+        "devices": 40,
+        "days": 10,
+        "now": NOW,
+        **options,
+    }
+    with running(SandboxOptions(**settings)) as tenant:  # type: ignore[arg-type]
+        environment = {
+            **tenant.environment(),
+            "NXP_HOME": str(folder / "home"),
+            "NXP_LAKE": str(folder / "lake"),
+            "NXP_LEDGER_URL": f"sqlite:///{folder / 'ledger.db'}",
+            "NXP_CATALOG": str(CATALOG),
+        }
+        yield Place(tenant, folder, environment)
+
+
+def truth(
+    place: Place, specification: DatasetSpecification, parameters: Mapping[str, str]
+) -> pl.DataFrame:
+    """Give what the tenant's query returns, under the landed names, by no code of the product."""
+    frame = place.tenant.frame(specification.query_id, dict(parameters))
+    return frame.rename({column.nql: column.name for column in specification.columns})
+
+
+def foreign_export(place: Place, query_id: str, parameters: Mapping[str, str]) -> pl.DataFrame:
+    """Export with plain httpx and Polars' own CSV reader: a client that nobody here wrote."""
+    tenant = place.tenant
+    token = httpx.post(
+        f"{tenant.login_url}/oauth2/default/v1/token",
+        auth=(tenant.client_id, tenant.client_secret),
+        data={"grant_type": "client_credentials", "scope": "service:integration"},
+    ).json()["access_token"]
+    headers = {"Authorization": f"Bearer {token}"}
+    started = httpx.post(
+        f"{tenant.api_url}/api/v1/nql/export",
+        headers=headers,
+        json={"queryId": query_id, "parameters": dict(parameters)},
+    ).json()
+    status_url = f"{tenant.api_url}/api/v1/nql/status/{started['exportId']}"
+    while (status := httpx.get(status_url, headers=headers).json())["status"] != "COMPLETED":
+        if status["status"] == "ERROR":
+            raise AssertionError(status)
+    csv = httpx.get(status["resultsFileUrl"]).content
+    return pl.read_csv(io.BytesIO(csv), infer_schema=False)

@@ -1,0 +1,116 @@
+"""Casting text to declared types."""
+
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from connectors.catalogue import ColumnType
+from tasks.cast import POLARS_TYPES, cast, failed
+
+ZURICH = "Europe/Zurich"
+
+
+def values(texts: list[str | None], kind: ColumnType, zone: str = "UTC") -> list[object]:
+    return cast(pl.Series("x", texts, pl.String), kind, zone).values.to_list()
+
+
+@pytest.mark.parametrize(
+    ("kind", "good", "bad"),
+    [
+        (ColumnType.INT, {"12": 12, "-3": -3}, ["12.5", "x", "9" * 30, "1,000"]),
+        (ColumnType.BYTES, {"32000000000": 32_000_000_000}, ["3GB"]),
+        (ColumnType.FLOAT, {"1.5": 1.5, "2": 2.0, "1e3": 1000.0}, ["1,5", "x"]),
+        (ColumnType.DURATION, {"0.25": 0.25}, ["3h"]),
+        (ColumnType.BOOL, {"true": True, "False": False, "1": True}, ["maybe", "2"]),
+        (ColumnType.DATE, {"2026-11-20": datetime(2026, 11, 20).date()}, ["20.11.2026"]),  # noqa: DTZ001
+        (ColumnType.STRING, {"": "", "a": "a"}, []),
+        (
+            ColumnType.DATETIME,
+            {"2026-11-20 10:15:00": datetime(2026, 11, 20, 10, 15, tzinfo=UTC)},
+            ["2026-11-20", "10:15", "2026-13-20 10:15:00", "soon"],
+        ),
+    ],
+)
+def test_what_fits_becomes_a_value_and_what_does_not_is_told(
+    kind: ColumnType, good: dict[str, object], bad: list[str]
+) -> None:
+    text = pl.Series("x", [*good, *bad, None], pl.String)
+    result = cast(text, kind, "UTC").values
+    assert result.dtype == POLARS_TYPES[kind]
+    assert result.to_list() == [*good.values(), *([None] * len(bad)), None]
+    assert failed(text, result).to_list() == [False] * len(good) + [True] * len(bad) + [False]
+
+
+def test_an_empty_string_is_a_value_of_a_string_column_only() -> None:
+    assert values([""], ColumnType.STRING) == [""]
+    for kind in ColumnType:
+        if kind is not ColumnType.STRING:
+            text = pl.Series("x", [""], pl.String)
+            result = cast(text, kind, "UTC").values
+            assert result.to_list() == [None]
+            assert failed(text, result).to_list() == [False]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "2026-07-01 12:00:00",
+        "2026-07-01T12:00:00",
+        "2026-07-01 12:00:00.000",
+        "2026-07-01T12:00:00+02:00",
+        "2026-07-01T12:00:00+0200",
+        "2026-07-01 10:00:00Z",
+        "2026-07-01T10:00:00.000000Z",
+    ],
+)
+def test_every_form_of_a_date_time_is_the_same_instant(text: str) -> None:
+    expected = datetime(2026, 7, 1, 10, tzinfo=UTC)
+    assert values([text], ColumnType.DATETIME, ZURICH) == [expected]
+
+
+def test_forms_may_be_mixed_in_one_column() -> None:
+    texts = ["2026-07-01 12:00:00", "2026-07-01T10:00:00Z", None, "x", "2026-07-01T12:00:00.5"]
+    base = datetime(2026, 7, 1, 10, tzinfo=UTC)
+    expected = [base, base, None, None, base + timedelta(milliseconds=500)]
+    assert values(texts, ColumnType.DATETIME, ZURICH) == expected
+
+
+def test_a_repeated_hour_takes_the_first_reading_and_is_counted() -> None:
+    text = pl.Series("x", ["2026-10-25 01:59:59", "2026-10-25 02:30:00", "2026-10-25 03:00:00"])
+    result = cast(text, ColumnType.DATETIME, ZURICH)
+    assert result.repeated == 1
+    assert [f"{value:%H:%M:%S}" for value in result.values] == ["23:59:59", "00:30:00", "02:00:00"]
+
+
+def test_a_missing_hour_moves_forward() -> None:
+    assert values(["2026-03-29 02:30:00"], ColumnType.DATETIME, ZURICH) == [
+        datetime(2026, 3, 29, 1, 30, tzinfo=UTC)
+    ]
+
+
+@given(
+    st.lists(
+        st.datetimes(
+            min_value=datetime(1990, 1, 1),  # noqa: DTZ001 - naive on purpose: local times
+            max_value=datetime(2037, 12, 31),  # noqa: DTZ001
+        ),
+        max_size=30,
+    ),
+    st.sampled_from(["UTC", ZURICH, "America/New_York", "Asia/Kolkata"]),
+)
+def test_local_times_are_read_as_the_standard_library_reads_them(
+    naive: list[datetime], zone: str
+) -> None:
+    existing = [
+        local
+        for local in (value.replace(microsecond=0) for value in naive)
+        if local.replace(tzinfo=ZoneInfo(zone)).astimezone(UTC).astimezone(ZoneInfo(zone))
+        == local.replace(tzinfo=ZoneInfo(zone))
+    ]
+    texts: list[str | None] = [f"{local:%Y-%m-%d %H:%M:%S}" for local in existing]
+    expected = [local.replace(tzinfo=ZoneInfo(zone), fold=0).astimezone(UTC) for local in existing]
+    assert values(texts, ColumnType.DATETIME, zone) == expected

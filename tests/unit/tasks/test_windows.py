@@ -1,0 +1,143 @@
+"""Cutting time into windows."""
+
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from connectors.errors import UsageError
+from tasks.windows import (
+    Window,
+    cut,
+    describe,
+    floor,
+    is_repeated,
+    last_full_window,
+    literal,
+    parse_instant,
+    plan_windows,
+)
+
+UTC_ZONE = ZoneInfo("UTC")
+ZURICH = ZoneInfo("Europe/Zurich")
+DAY, HOUR = timedelta(days=1), timedelta(hours=1)
+
+steps = st.sampled_from([timedelta(minutes=15), HOUR, 6 * HOUR, DAY])
+zones = st.sampled_from(
+    [UTC_ZONE, ZURICH, ZoneInfo("America/New_York"), ZoneInfo("Australia/Lord_Howe")]
+)
+instants = st.datetimes(
+    min_value=datetime(2026, 1, 1),  # noqa: DTZ001 - hypothesis adds the zone
+    max_value=datetime(2027, 1, 1),  # noqa: DTZ001
+    timezones=st.just(UTC),
+)
+
+
+def at(text: str) -> datetime:
+    return datetime.fromisoformat(text)
+
+
+@given(start=instants, length=st.integers(1, 60), step=steps, zone=zones)
+def test_windows_cover_the_stretch_without_gap_or_overlap_on_unambiguous_bounds(
+    start: datetime, length: int, step: timedelta, zone: ZoneInfo
+) -> None:
+    start = floor(start, step)
+    end = start + length * step
+    windows = cut(start, end, step, zone)
+    assert windows[0].start <= start
+    assert windows[-1].end >= end
+    for before, after in zip(windows, windows[1:], strict=False):
+        assert before.end == after.start
+    for window in windows:
+        assert window.start < window.end
+        assert floor(window.start, step) == window.start
+        assert not is_repeated(window.start, zone)
+        assert not is_repeated(window.end, zone)
+
+
+@given(start=instants, length=st.integers(1, 60), step=steps, zone=zones)
+def test_cutting_a_part_gives_windows_of_the_whole(
+    start: datetime, length: int, step: timedelta, zone: ZoneInfo
+) -> None:
+    start = floor(start, step)
+    whole = cut(start - 30 * step, start + 100 * step, step, zone)
+    assert set(cut(start, start + length * step, step, zone)) <= set(whole)
+
+
+def test_the_day_that_begins_in_the_repeated_hour_is_one_window_with_the_day_before() -> None:
+    windows = cut(at("2026-10-23T00:00Z"), at("2026-10-27T00:00Z"), DAY, ZURICH)
+    assert [str(window) for window in windows] == [
+        "2026-10-23..2026-10-24",
+        "2026-10-24..2026-10-26",
+        "2026-10-26..2026-10-27",
+    ]
+
+
+def test_the_literals_of_neighbouring_windows_never_name_one_time_twice() -> None:
+    windows = cut(at("2026-10-24T20:00Z"), at("2026-10-25T06:00Z"), HOUR, ZURICH)
+    written = [literal(window.start, ZURICH) for window in windows]
+    assert len(set(written)) == len(written)
+    assert "2026-10-25 02:00:00" not in written
+
+
+def test_the_last_full_window_ended_a_lag_ago() -> None:
+    now = at("2026-11-20T00:30Z")
+    assert last_full_window(now, HOUR, DAY, UTC_ZONE) == Window(
+        at("2026-11-18T00:00Z"), at("2026-11-19T00:00Z")
+    )
+    assert last_full_window(now + HOUR, HOUR, DAY, UTC_ZONE).end == at("2026-11-20T00:00Z")
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "words"),
+    [
+        ("2026-11-03", "2026-11-02", "is not before"),
+        ("2026-11-03", "2026-11-03", "is not before"),
+        ("2026-11-03T04:00Z", "2026-11-05", "not on a bound"),
+        ("2026-11-19", "2026-11-21", "not over yet"),
+        ("2026-10-01", "2026-10-02", "out of reach"),
+    ],
+)
+def test_dates_that_cannot_be_exported_are_refused_with_the_reason(
+    start: str, end: str, words: str
+) -> None:
+    with pytest.raises(UsageError, match=words):
+        plan_windows(
+            parse_instant(start, "--from"),
+            parse_instant(end, "--to"),
+            step=DAY,
+            zone=UTC_ZONE,
+            now=at("2026-11-20T09:00Z"),
+            reach=timedelta(days=30),
+        )
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("2026-11-20", "2026-11-20T00:00Z"),
+        ("2026-11-20T06:00Z", "2026-11-20T06:00Z"),
+        ("2026-11-20T06:00+02:00", "2026-11-20T04:00Z"),
+    ],
+)
+def test_a_date_is_midnight_utc_and_a_date_time_keeps_its_offset(text: str, expected: str) -> None:
+    assert parse_instant(text, "--from") == at(expected)
+
+
+@pytest.mark.parametrize("text", ["2026-11-20T06:00", "yesterday", "", "2026-13-01", "20.11.2026"])
+def test_what_is_no_date_or_has_no_offset_is_refused(text: str) -> None:
+    with pytest.raises(UsageError, match="--from"):
+        parse_instant(text, "--from")
+
+
+def test_durations_are_described_as_the_catalogue_writes_them() -> None:
+    assert [
+        describe(d) for d in (DAY, 36 * HOUR, timedelta(minutes=15), timedelta(seconds=90))
+    ] == [
+        "1d",
+        "36h",
+        "15min",
+        "90s",
+    ]

@@ -1,0 +1,71 @@
+"""What has to be true of the project as a whole: packages, deployments, lock file, documents."""
+
+import importlib
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from connectors.catalogue import load_datasets
+from scripts.check_lock import problems
+
+ROOT = Path(__file__).resolve().parents[2]
+DEPLOYMENTS: list[dict[str, Any]] = yaml.safe_load(
+    (ROOT / "deployments" / "prefect.yaml").read_text()
+)["deployments"]
+
+
+@pytest.mark.parametrize("package", ["connectors", "flows", "nxp", "sandbox", "tasks"])
+def test_packages_are_the_ones_of_this_repository(package: str) -> None:
+    module = importlib.import_module(package)
+    assert module.__file__ is not None
+    assert Path(module.__file__).is_relative_to(ROOT)
+    assert module.__doc__
+
+
+@pytest.mark.parametrize("deployment", DEPLOYMENTS, ids=lambda deployment: deployment["name"])
+def test_every_deployment_loads_and_is_owned_described_scheduled_and_limited(
+    deployment: dict[str, Any],
+) -> None:
+    module, _, name = deployment["entrypoint"].rpartition(".")
+    flow = getattr(importlib.import_module(module), name)
+    flow.validate_parameters(deployment["parameters"])
+    assert any(tag.startswith("owner:") for tag in deployment["tags"])
+    assert deployment["description"]
+    assert deployment["concurrency_limit"]["limit"] == 1
+    for schedule in deployment["schedules"]:
+        assert schedule["timezone"]
+        assert schedule["slug"] == deployment["name"]
+
+
+def test_every_dataset_is_deployed_once() -> None:
+    deployed = [deployment["parameters"]["dataset"] for deployment in DEPLOYMENTS]
+    assert sorted(deployed) == sorted(load_datasets(ROOT / "deployments"))
+
+
+def test_no_module_of_a_flow_takes_the_name_of_a_package() -> None:
+    names = {path.stem for path in (ROOT / "flows").glob("*.py")}
+    assert not names & {"connectors", "tasks", "flows", "nxp", "sandbox", "prefect"}
+
+
+def test_the_lock_file_is_checked_for_pins_hashes_and_addresses() -> None:
+    lock = (ROOT / "requirements.lock").read_text()
+    assert problems(lock) == []
+    assert problems(lock.replace("prefect==", "prefekt=="))
+    assert problems(re.sub(r"(?m)^httpx==.*(\n    --hash.*)+", "httpx==0.28.1", lock))
+    assert problems(f"--index-url https://example.org/simple\n{lock}")
+    assert problems(lock.replace("# made from pyproject.toml ", "# made from pyproject.toml x"))
+
+
+def test_links_in_the_documents_lead_somewhere() -> None:
+    documents = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md")]
+    for document in documents:
+        for target in re.findall(r"\]\(([^)#]+)", document.read_text()):
+            if "://" not in target:
+                assert (document.parent / target).exists(), f"{document.name}: {target}"
+
+
+def test_the_readme_fits_on_two_screens() -> None:
+    assert len((ROOT / "README.md").read_text().splitlines()) <= 120
