@@ -1,0 +1,1 @@
+"""Tools of the developers, called by the Makefile."""

@@ -175,11 +175,8 @@ def _fetch(
     began = time.monotonic()
     status = await_result(tools, specification, request, export[0])
     waited = time.monotonic() - began
-    received = 0
 
-    def count(new: int) -> None:
-        nonlocal received
-        received += new
+    def count(received: int) -> None:
         tell(Progress(request.dataset, request.unit, "downloading", received))
 
     download: Download = tools.client.nql.download(

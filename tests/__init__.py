@@ -1,0 +1,1 @@
+"""All tests; landing.py is what they share."""

@@ -6,12 +6,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import httpx
 import polars as pl
 
-from connectors.catalogue import Compression, DatasetSpecification
+from connectors.catalogue import DatasetSpecification
 from connectors.lake import Lake
+from connectors.nexthink import Compression
 from sandbox.options import SandboxOptions
 from sandbox.server import running
 from sandbox.tenant import Tenant
@@ -42,10 +44,10 @@ class Place:
         *,
         compression: Compression | None = None,
         specification: DatasetSpecification | None = None,
-        **asked: str | bool,
+        **asked: Any,
     ) -> Plan:
         """Plan a run at the tenant's present."""
-        plan = plan_run(Asked(dataset, **asked), self.tenant.clock.now)  # type: ignore[arg-type]
+        plan = plan_run(Asked(dataset, **asked), self.tenant.clock.now)
         specification = specification or plan.specification
         if compression:
             specification = specification.model_copy(update={"compression": compression})

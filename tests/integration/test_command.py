@@ -129,9 +129,7 @@ def test_check_connects(here: Place) -> None:
     assert here.tenant.requests["token"] == 1
 
 
-def test_an_export_can_be_planned_run_listed_and_queried(
-    here: Place, server: str, tmp_path: Path
-) -> None:
+def test_an_export_can_be_planned_run_listed_and_queried(here: Place, server: str) -> None:
     env = environment(here, PREFECT_API_URL=server)
     dated = ("--from", "2026-11-17", "--to", "2026-11-19")
     # The command runs on the machine's clock, the tenant on its own: the window is in both pasts.

@@ -3,12 +3,13 @@
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from connectors.catalogue import Compression, load_dataset
+from connectors.catalogue import load_dataset
 from connectors.errors import (
     AccessError,
     DataRefusedError,
@@ -18,13 +19,14 @@ from connectors.errors import (
     UnknownQueryError,
 )
 from connectors.ledger import open_ledger
+from connectors.nexthink import Compression
 from sandbox.options import Credential
 from tasks.land import land_unit
 from tasks.run import open_run
 from tasks.windows import literal
 from tests.landing import CATALOG, Place, foreign_export, place, truth
 
-DAY = {"window_from": "2026-11-18", "window_to": "2026-11-19"}
+DAY: dict[str, Any] = {"window_from": "2026-11-18", "window_to": "2026-11-19"}
 BOUNDS = {"from": "2026-11-18 00:00:00", "to": "2026-11-19 00:00:00"}
 Use = Callable[[Place], Place]
 

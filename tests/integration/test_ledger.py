@@ -53,7 +53,7 @@ def test_the_revisions_make_exactly_the_tables_of_the_code(tmp_path: Path) -> No
             for engine in (made, declared)
         )
         assert of_revisions == of_code
-    newest = sorted(path.name for path in (MIGRATIONS / "versions").glob("0*.py"))[-1]
+    newest = max(path.name for path in (MIGRATIONS / "versions").glob("0*.py"))
     assert newest.startswith(HEAD)
     made.dispose()
     declared.dispose()

@@ -15,12 +15,11 @@ from connectors.errors import (
     PipelineError,
     UnavailableError,
 )
-from connectors.http import MAX_ATTEMPTS, Retry, build_client
+from connectors.http import MAX_ATTEMPTS, build_client
 from connectors.nexthink import NexthinkClient
 from connectors.nexthink.auth import ClientCredentials
 from tests.unit.connectors.servers import (
     SECRET,
-    START,
     TOKEN,
     TOKEN_PATH,
     Clock,
@@ -91,6 +90,20 @@ def test_a_token_is_renewed_a_little_before_its_end(
     assert login.given == 2
     assert all(seen.headers["authorization"] for seen in server.requests(STATUS))
     assert len(server.requests(STATUS)) == 3
+
+
+def test_a_token_ages_from_when_it_was_asked_for(
+    server: Server, client: NexthinkClient, clock: Clock
+) -> None:
+    def slow_login(_: Seen) -> Reply:
+        clock.now += timedelta(seconds=100)
+        return token_reply(expires_in=100)
+
+    server.on("POST", TOKEN_PATH, slow_login, token_reply())
+    server.on("GET", STATUS, SUBMITTED)
+    client.authenticate()
+    client.nql.export_status("e1")
+    assert len(server.requests(TOKEN_PATH)) == 2
 
 
 def test_a_refused_token_is_renewed_once_and_the_call_repeated(
@@ -263,5 +276,3 @@ def test_authenticate_takes_a_new_token_each_time(server: Server, client: Nexthi
     client.authenticate()
     client.authenticate()
     assert len(server.requests(TOKEN_PATH)) == 2
-    assert START.tzinfo
-    assert Retry.READ

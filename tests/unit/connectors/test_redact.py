@@ -75,7 +75,7 @@ FAULTS = [
     Reply(200, b"MARK-body"),
     Reply(200, b'{"status": "MARK-body"}'),
     Reply(200, b'{"a": 1}', {"content-encoding": "gzip"}),
-    Reply(302, headers={"location": "http://MARK-location:port/"}),
+    Reply(302, headers={"location": "http://127.0.0.1:MARK/"}),
     json_reply({"status": "COMPLETED", "resultsFileUrl": "http://MARK:MARK/x"}),
     json_reply({"status": "COMPLETED", "resultsFileUrl": "http://127.0.0.1:1/MARK@x?MARK"}),
     json_reply({"status": "ERROR", "errorDescription": "MARK-body"}),

@@ -1,6 +1,7 @@
 """Cutting time into windows."""
 
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -48,7 +49,7 @@ def test_windows_cover_the_stretch_without_gap_or_overlap_on_unambiguous_bounds(
     windows = cut(start, end, step, zone)
     assert windows[0].start <= start
     assert windows[-1].end >= end
-    for before, after in zip(windows, windows[1:], strict=False):
+    for before, after in pairwise(windows):
         assert before.end == after.start
     for window in windows:
         assert window.start < window.end
