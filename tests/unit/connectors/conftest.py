@@ -2,6 +2,7 @@
 
 import ssl
 from collections.abc import Iterator
+from pathlib import Path
 
 import httpx
 import pytest
@@ -50,3 +51,9 @@ def retrying(clock: Clock, tls: ssl.SSLContext) -> Iterator[httpx.Client]:
     transport = RetryTransport(httpx.HTTPTransport(verify=tls), clock=clock, sleep=clock.sleep)
     with httpx.Client(transport=transport) as open_client:
         yield open_client
+
+
+@pytest.fixture
+def target(tmp_path: Path) -> Path:
+    """Name the file that a download writes."""
+    return tmp_path / "result.csv"
