@@ -8,10 +8,12 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
+from connectors.lake.lake import unit_name
 from tests.landing import CATALOG, Place, place
 
 Result = subprocess.CompletedProcess[str]
@@ -45,6 +47,13 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     yield started.stdout.strip()
     assert nxp("server", "stop", env=env).returncode == 0
     assert nxp("server", "status", env=env).returncode == 5
+
+
+@pytest.fixture
+def present(tmp_path: Path) -> Iterator[Place]:
+    """A tenant at the machine's own time, for commands that compute with it."""
+    with place(tmp_path, now=None) as made:
+        yield made
 
 
 def assert_one_line(result: Result, code: int, *words: str) -> None:
@@ -129,14 +138,16 @@ def test_check_connects(here: Place) -> None:
     assert here.tenant.requests["token"] == 1
 
 
-def test_an_export_can_be_planned_run_listed_and_queried(here: Place, server: str) -> None:
+def test_an_export_can_be_planned_run_listed_and_queried(present: Place, server: str) -> None:
+    here = present
     env = environment(here, PREFECT_API_URL=server)
-    dated = ("--from", "2026-11-17", "--to", "2026-11-19")
-    # The command runs on the machine's clock, the tenant on its own: the window is in both pasts.
+    today = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    start, end = today - timedelta(days=3), today - timedelta(days=1)
+    dated = ("--from", f"{start:%Y-%m-%d}", "--to", f"{end:%Y-%m-%d}")
     plan = nxp("export", "crashes", *dated, "--dry-run", "--json", env=env)
     assert [unit["unit"] for unit in json.loads(plan.stdout)] == [
-        "20261117T000000Z-20261118T000000Z",
-        "20261118T000000Z-20261119T000000Z",
+        unit_name(start, start + timedelta(days=1)),
+        unit_name(start + timedelta(days=1), end),
     ]
     done = nxp("export", "crashes", *dated, "--json", env=env)
     assert done.returncode == 0, done.stderr

@@ -1,0 +1,112 @@
+"""kill -9 at random moments: nothing is half-published, and the next run lands exactly the rows."""
+
+import os
+import random
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import polars as pl
+import pytest
+from polars.testing import assert_frame_equal
+
+from tasks.windows import literal
+from tests.landing import Place, place, truth
+
+pytestmark = pytest.mark.chaos
+
+KILLS = int(os.environ.get("NXP_CHAOS_KILLS", "60"))
+SEED = int(os.environ.get("NXP_CHAOS_SEED", "1"))
+NOW = datetime(2026, 10, 28, 9, tzinfo=UTC)
+PERIOD = ("2026-10-23", "2026-10-27")
+BOUNDS = (datetime(2026, 10, 23, tzinfo=UTC), datetime(2026, 10, 27, tzinfo=UTC))
+ZURICH = ZoneInfo("Europe/Zurich")
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+    """A tenant in Zurich just after the end of summer time, so that one window has two files."""
+    folder = tmp_path_factory.mktemp("chaos")
+    with place(
+        folder,
+        devices=300,
+        now=NOW,
+        time_zone="Europe/Zurich",
+        datetime_format="utc",
+        export_time=0.2,
+    ) as tenant:
+        yield tenant
+
+
+def start(made: Place) -> subprocess.Popen[str]:
+    """Begin a landing, and wait until it is past its imports."""
+    environment = {**os.environ, **made.environment, "PYTHONPATH": str(Path.cwd())}
+    process = subprocess.Popen(
+        [sys.executable, "-m", "tests.land_once", NOW.isoformat(), "crashes", *PERIOD],
+        env=environment,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    with process.stdout as said:
+        assert said.readline() == "ready\n"
+    return process
+
+
+def expected(made: Place) -> pl.DataFrame:
+    """Give the rows of the whole period."""
+    from connectors.catalogue import load_dataset  # noqa: PLC0415
+
+    specification = load_dataset(Path(made.environment["NXP_CATALOG"]), "crashes")
+    bounds = {name: literal(at, ZURICH) for name, at in zip(("from", "to"), BOUNDS, strict=True)}
+    frame = truth(made, specification, bounds)
+    time_of = pl.col("crashed_at").dt.convert_time_zone("UTC").dt.truncate("1s")
+    return frame.with_columns(time_of.cast(pl.Datetime("us", "UTC"))).filter(
+        pl.col("crashed_at") < BOUNDS[1]
+    )
+
+
+def assert_whole(made: Place, rows_of_unit: dict[str, int]) -> None:
+    """Every unit that the manifest names is complete, and of one run."""
+    manifest = made.lake.manifest("crashes")
+    for entry in manifest.entries if manifest else ():
+        folder = made.lake.dataset_folder("crashes")
+        frames = [pl.read_parquet(folder / file.path) for file in entry.files]
+        frame = pl.concat(frames)
+        assert len(frame) == rows_of_unit.get(entry.unit, len(frame))
+        assert frame["_nxp_run_id"].n_unique() == 1
+        rows_of_unit.setdefault(entry.unit, len(frame))
+
+
+def test_random_kills_leave_whole_units_and_the_next_run_lands_exactly_the_rows(
+    made: Place,
+) -> None:
+    chance = random.Random(SEED)
+    began = time.monotonic()
+    assert start(made).wait() == 0
+    undisturbed = time.monotonic() - began
+    there = expected(made)
+    rows_of_unit: dict[str, int] = {}
+    assert_whole(made, rows_of_unit)
+    assert len(rows_of_unit) == 3
+    killed = 0
+    for _ in range(KILLS):
+        victim = start(made)
+        time.sleep(chance.uniform(0, undisturbed))
+        victim.kill()
+        killed += victim.wait() != 0
+        assert_whole(made, rows_of_unit)
+    assert killed > KILLS // 3
+    assert start(made).wait() == 0
+    landed = made.landed("crashes")
+    order = ["crashed_at", "device_uid", "binary_uid", "user_uid"]
+    assert len(landed) == len(there)
+    assert_frame_equal(landed.select(order).sort(order), there.select(order).sort(order))
+    assert_frame_equal(landed.sort(order), made.globbed("crashes").sort(order))
+    assert not any((made.folder / "home" / "spool").iterdir())
+    assert not any((made.lake.folder / "_staging").iterdir())
+    assert made.tenant.leaks == []
