@@ -24,7 +24,7 @@ from connectors.lake.storage import storage_errors
 from connectors.result_file import ResultFile
 from tasks.conform import Conformed, Conformer, Counts, Layout, match_header
 from tasks.export import Request, Result, fetch_result
-from tasks.progress import Progress, tell
+from tasks.progress import LANDED, Progress, tell
 from tasks.run import Run, Unit
 from tasks.windows import literal
 
@@ -84,6 +84,7 @@ def land_unit(run: Run, unit: Unit) -> Outcome:
             lease.check()
             publish(run, unit, outcome, staged, schema)
         run.ledger.mark_landed(run.dataset, unit.name, run.run_id, outcome.rows_landed)
+        tell(Progress(run.dataset, unit.name, LANDED, outcome.rows_landed))
     return outcome
 
 

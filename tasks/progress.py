@@ -4,16 +4,17 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+LANDED = "landed"
+
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far a unit is: `stage` is waiting, downloading, landing; `done` counts bytes or rows."""
+    """How far a unit is: `stage` is waiting, downloading, landing, landed; `done` counts."""
 
     dataset: str
     unit: str
     stage: str
     done: int = 0
-    total: int | None = None
 
 
 Listener = Callable[[Progress], None]

@@ -13,7 +13,7 @@ from prefect import task
 from prefect.artifacts import create_markdown_artifact
 from prefect.cache_policies import NO_CACHE
 
-from connectors.errors import PipelineError
+from connectors.errors import PipelineError, StorageError
 from connectors.lake.records import write_run
 from tasks.land import Outcome
 from tasks.run import Run
@@ -94,8 +94,17 @@ def build_report(
 
 
 def save_report(run: Run, report: RunReport) -> None:
-    """Keep a report in the lake (`_runs`) and, last, in the ledger."""
-    write_run(run.lake, report.plain())
+    """Keep a report in the lake (`_runs`) and, last, in the ledger.
+
+    A run that failed because the disk is full cannot keep its report there either: then the
+    ledger alone has it, and the first error stays the one that is told.
+    """
+    try:
+        write_run(run.lake, report.plain())
+    except StorageError as error:
+        if report.error is None:
+            raise
+        logger.warning("the report of run %s is in the ledger only: %s", run.run_id, error)
     run.ledger.finish_run(run.run_id, report.state, report.plain())
 
 

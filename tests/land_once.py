@@ -16,7 +16,8 @@ from tasks.run import Asked, open_run, plan_run
 def main() -> None:
     """Land all units, as the flow does."""
     clock = TenantClock(datetime.fromisoformat(sys.argv[1])).now
-    plan = plan_run(Asked(*sys.argv[2:]), clock)
+    dataset, start, end = (*sys.argv[2:], None, None)[:3]
+    plan = plan_run(Asked(str(dataset), start, end), clock)
     print("ready", flush=True)  # noqa: T201 - the killer waits for it
     with open_run(plan, clock) as run:
         run.ledger.begin_run(run.run_id, run.dataset, plan.trigger)

@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Engine, create_engine, event, inspect, text
-from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
+from sqlalchemy.engine import URL, ExceptionContext, make_url
+from sqlalchemy.exc import ArgumentError, NoSuchModuleError, OperationalError, SQLAlchemyError
 
-from connectors.errors import ConfigurationError
+from connectors.errors import ConfigurationError, UnavailableError
 
 # Checked against the newest file in migrations/versions by a test: reading it there at every
 # start would import Alembic (0.2 s) for nothing.
@@ -31,6 +31,7 @@ def connect(url: str) -> Engine:
         if parsed.get_backend_name() == "sqlite":
             event.listen(engine, "connect", _set_pragmas)
         _upgrade(engine)
+        event.listen(engine, "handle_error", _translate)
     except (ArgumentError, NoSuchModuleError, ModuleNotFoundError):
         raise ConfigurationError("NXP_LEDGER_URL is no SQLAlchemy URL of a known driver") from None
     except (SQLAlchemyError, OSError) as error:
@@ -65,6 +66,16 @@ def _version(engine: Engine) -> str | None:
             return None
         version: str | None = connection.scalar(text("SELECT version_num FROM alembic_version"))
         return version
+
+
+def _translate(context: ExceptionContext) -> None:
+    """Turn a database that fails while a run is under way into one line; nothing was lost."""
+    error = context.sqlalchemy_exception
+    if isinstance(error, OperationalError):
+        reason = str(error.orig).splitlines()[0]
+        raise UnavailableError(
+            f"the ledger cannot be used ({reason}): run again when it can, published data stays"
+        ) from None
 
 
 def _upgrade(engine: Engine) -> None:

@@ -28,7 +28,7 @@ LOOKS = (
     ),
 )
 NEXT = """
-Try next:
+Try next (after: source .venv/bin/activate):
   nxp sql "SELECT hardware_type, count(*) AS devices FROM devices GROUP BY ALL"
   nxp datasets                      what the catalogue has, and how far each dataset is
   nxp runs                          what ran
@@ -78,7 +78,7 @@ def environment(tenant: dict[str, str]) -> dict[str, str]:
 
 
 def _export(settings: Settings) -> list[dict[str, Any]]:
-    with prefect_ready(settings), shown():
+    with prefect_ready(settings), shown(len(DATASETS)):
         from flows.export import nql_export  # noqa: PLC0415 - prefect, 2 s
 
         return [nql_export(dataset, accept_shrink=True) for dataset in DATASETS]

@@ -38,7 +38,7 @@ def export(
         else:
             print_table(["unit", "from", "to"], [tuple(unit.values()) for unit in planned])
         return
-    with prefect_ready(plan.settings), shown():
+    with prefect_ready(plan.settings), shown(len(plan.units)):
         from flows.export import nql_export  # noqa: PLC0415 - prefect, 2 s
 
         report = nql_export(dataset, from_, to, tenant, accept_shrink)

@@ -1,6 +1,7 @@
 """The ledger on a real database file: leases, takeover, journal, migrations."""
 
 import multiprocessing
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -11,7 +12,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import create_engine, inspect, text
 
-from connectors.errors import ConfigurationError, HeldError
+from connectors.errors import ConfigurationError, HeldError, UnavailableError
 from connectors.ledger import Export, Ledger, open_ledger
 from connectors.ledger.engine import HEAD, MIGRATIONS
 from connectors.ledger.tables import metadata
@@ -164,6 +165,17 @@ def test_a_failure_is_recorded_and_does_not_undo_what_had_landed(ledger: Ledger)
     assert after is not None
     assert (after.state, after.rows_landed, after.last_error) == ("landed", 7, "why again")
     assert after.export is None
+
+
+def test_a_ledger_that_goes_away_meanwhile_is_one_clear_error(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.db"
+    ledger = open_ledger(f"sqlite:///{path}", "acme.eu")
+    with sqlite3.connect(path) as saboteur:
+        saboteur.execute("DROP TABLE units")
+    saboteur.close()
+    with pytest.raises(UnavailableError, match="ledger cannot be used"):
+        ledger.units("d")
+    ledger.close()
 
 
 def test_tenants_do_not_see_each_other(tmp_path: Path, ledger: Ledger) -> None:
