@@ -197,6 +197,8 @@ def tenant_name(
     """
     environ = os.environ if environ is None else environ
     if profile:
+        if not TENANT_NAME.fullmatch(profile):
+            raise ConfigurationError(f"--tenant {profile!r} is no name of a tenant")
         return profile
     if environ.get("NEXTHINK_INSTANCE") and environ.get("NEXTHINK_REGION"):
         return f"{environ['NEXTHINK_INSTANCE']}.{environ['NEXTHINK_REGION']}"

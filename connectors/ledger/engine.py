@@ -28,18 +28,26 @@ def connect(url: str) -> Engine:
         parsed = make_url(url)
         _prepare_folder(parsed)
         engine = create_engine(parsed, pool_pre_ping=True, json_serializer=_json)
-        if parsed.get_backend_name() == "sqlite":
-            event.listen(engine, "connect", _set_pragmas)
-        _upgrade(engine)
-        event.listen(engine, "handle_error", _translate)
     except (ArgumentError, NoSuchModuleError, ModuleNotFoundError):
         raise ConfigurationError("NXP_LEDGER_URL is no SQLAlchemy URL of a known driver") from None
-    except (SQLAlchemyError, OSError) as error:
-        kind = getattr(error, "orig", None) or error
-        raise ConfigurationError(
-            f"cannot open the ledger {_shown(url)}: {str(kind).splitlines()[0]}"
-        ) from None
+    except OSError as error:
+        raise _unusable(url, error) from None
+    if parsed.get_backend_name() == "sqlite":
+        event.listen(engine, "connect", _set_pragmas)
+    try:
+        _upgrade(engine)
+    except SQLAlchemyError as error:
+        engine.dispose()
+        raise _unusable(url, getattr(error, "orig", None) or error) from None
+    except BaseException:
+        engine.dispose()
+        raise
+    event.listen(engine, "handle_error", _translate)
     return engine
+
+
+def _unusable(url: str, error: BaseException) -> ConfigurationError:
+    return ConfigurationError(f"cannot open the ledger {_shown(url)}: {str(error).splitlines()[0]}")
 
 
 def _json(value: Any) -> str:
