@@ -11,7 +11,7 @@ from sandbox.estate import catalogue
 from sandbox.estate.chance import at, choose, pick, stream
 
 _USERS = (
-    "users | list sid, username, upn, ad.full_name, ad.email_address, ad.job_title,"
+    "users | list name, sid, username, upn, ad.full_name, ad.email_address, ad.job_title,"
     " ad.department, ad.office, ad.country_code, ad.distinguished_name"
 )
 _SID = "S-1-5-21-3623811015-3361044348-30300820-"
@@ -74,6 +74,8 @@ def _with_account(engine: Engine, moment: datetime) -> pl.DataFrame:
             "employee_id"
         ),
         "sid",
+        # The name that a device shows for its last login.
+        pl.col("name").alias("account"),
         "username",
         "upn",
         # Either `Family, Given` or `Given "Nick" Family`.
@@ -129,6 +131,7 @@ def _strangers(rng: np.random.Generator, count: int) -> pl.DataFrame:
     return base.select(
         pl.concat_str(pl.lit("E"), "n").alias("employee_id"),
         pl.concat_str(pl.lit(_SID), "n").alias("sid"),
+        pl.concat_str("username", pl.lit("@corp")).alias("account"),
         "username",
         address.alias("upn"),
         "given_name",
