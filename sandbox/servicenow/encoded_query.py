@@ -12,9 +12,8 @@ OPERATORS = (
 
 _SAME = {"CONTAINS": "LIKE", "NOTLIKE": "NOT LIKE", "DOES NOT CONTAIN": "NOT LIKE"}
 _CONDITION = re.compile(
-    rf"([a-z0-9_]+(?:\.[a-z0-9_]+)*) ?({'|'.join(map(re.escape, OPERATORS))}) ?(.*)", re.DOTALL
+    rf"([a-z0-9_]+(?:\.[a-z0-9_]+)*)({'|'.join(map(re.escape, OPERATORS))})(.*)", re.DOTALL
 )
-_SYMBOLS = frozenset("=<>!")
 # Two carets stand for one within a value.
 _CARET = "\x00"
 
@@ -81,7 +80,4 @@ def _condition(text: str) -> Condition | None:
     if match is None:
         return None
     path, operator, value = match.groups()
-    if operator[0] in _SYMBOLS:
-        # A blank after a symbol belongs to the value.
-        value = text[match.end(2) :]
     return Condition(path, _SAME.get(operator, operator), value.replace(_CARET, "^"))

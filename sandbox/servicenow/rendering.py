@@ -92,5 +92,5 @@ def _shown(field: Field, zone: ZoneInfo) -> Callable[[str], str]:
 def _local(value: str, zone: ZoneInfo) -> str:
     if not value:
         return ""
-    instant = datetime.strptime(value, WRITTEN).replace(tzinfo=UTC)
+    instant = datetime.fromisoformat(value).replace(tzinfo=UTC)
     return instant.astimezone(zone).strftime(WRITTEN)

@@ -54,6 +54,9 @@ class View:
             target = self._tables[reference.target].select(
                 pl.col("sys_id").alias("key"), pl.col(field.name).alias("value")
             )
+            if keys.len() < target.height // 4:
+                # A page needs little of a large table.
+                target = target.filter(pl.col("key").is_in(keys.unique().implode()))
             found = pl.DataFrame({"key": keys}).join(
                 target, on="key", how="left", maintain_order="left"
             )
@@ -111,13 +114,16 @@ class Store:
             found = found.filter(conditions.keep)
         if strict and conditions.dropped:
             found = found.clear()
-        found = self._ordered(View(tables, table, found), table, query.orders)
-        rows = found.slice(span.start, len(span))
+        order = self._order(View(tables, table, found), table, query.orders)
+        if order is None:
+            rows = found.slice(span.start, len(span))
+        else:
+            rows = found.select(pl.all().gather(order.slice(span.start, len(span))))
         return Page(View(tables, table, rows), found.height)
 
     @staticmethod
-    def _ordered(view: View, table: str, orders: Sequence[Order]) -> pl.DataFrame:
-        """Sort by what was asked for; what that leaves open comes as the rows lie."""
+    def _order(view: View, table: str, orders: Sequence[Order]) -> pl.Series | None:
+        """Return the order asked for; what that leaves open comes as the rows lie."""
         keys: list[pl.Expr] = []
         descending: list[bool] = []
         for order in orders:
@@ -126,7 +132,7 @@ class Store:
                 continue
             if fields == [TABLES[table].fields["sys_id"]] and not (keys or order.descending):
                 # The tables are kept in this order.
-                return view.rows
+                return None
             path, last = order.path, fields[-1]
             if last.target:
                 path = f"{path}.{TABLES[last.target].display}"
@@ -137,7 +143,7 @@ class Store:
                 keys.append(column.str.to_lowercase())
             descending.append(order.descending)
         keys.append(pl.col("_lying"))
-        return view.rows.sort(keys, descending=[*descending, False])
+        return view.rows.select(pl.arg_sort_by(keys, descending=[*descending, False])).to_series()
 
     def change(
         self, table: str, now: datetime, *, updates: int, inserts: int, deletes: int
@@ -174,6 +180,8 @@ class Store:
             _where(touched, "_lying", pl.Series(rng.random(rows.height))),
         ).filter(pl.col("_role") != "gone")
         changed = changed.drop("_role")
+        # A new row is like one that is there.
+        inserts = inserts if changed.height else 0
         like = changed[rng.integers(0, max(changed.height, 1), inserts).tolist()]
         ids = hexadecimal(rng, inserts, 32).cast(pl.String)
         display = TABLES[table].display
