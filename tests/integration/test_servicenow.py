@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -64,41 +64,41 @@ def rows(client: httpx.Client, address: str, **asked: object) -> list[Answer]:
     return list(answer.json()["result"])
 
 
-def keyset(client: httpx.Client, address: str, size: int, between: object = None) -> list[str]:
-    """Page by the last id read; an empty page ends it only if the count says so too."""
+def keyset(
+    client: httpx.Client, address: str, size: int, between: Callable[[], None] | None = None
+) -> list[str]:
+    """Page by the last id read."""
     found: list[str] = []
     last = ""
     while True:
         query = f"sys_id>{last}^ORDERBYsys_id"
-        asked = {"sysparm_query": query, "sysparm_limit": size, "sysparm_fields": "sys_id"}
+        asked = {"sysparm_query": query, "sysparm_limit": str(size), "sysparm_fields": "sys_id"}
         answer = client.get(address, params=asked)
         keys = [row["sys_id"] for row in answer.json()["result"]]
         if not keys:
             return found
         found += keys
         last = keys[-1]
-        if callable(between):
+        if between:
             between()
 
 
 def offsets(
-    client: httpx.Client, address: str, size: int, between: object = None, query: str = ""
+    client: httpx.Client,
+    address: str,
+    size: int,
+    between: Callable[[], None] | None = None,
+    query: str = "",
 ) -> list[str]:
     """Follow the next links."""
     found: list[str] = []
-    answer = client.get(
-        address,
-        params={
-            "sysparm_limit": size,
-            "sysparm_fields": "sys_id",
-            **({"sysparm_query": query} if query else {}),
-        },
-    )
+    asked = {"sysparm_limit": str(size), "sysparm_fields": "sys_id", "sysparm_query": query}
+    answer = client.get(address, params=asked)
     while True:
         found += [row["sys_id"] for row in answer.json()["result"]]
         if "next" not in answer.links:
             return found
-        if callable(between):
+        if between:
             between()
         answer = client.get(answer.links["next"]["url"])
 
