@@ -160,7 +160,10 @@ def _instants(
     # The nightly run writes between midnight and three.
     written = pl.lit(midnight) - pl.duration(days="ago") + pl.duration(seconds="seconds")
     made = frame.select(
-        written.cast(pl.Datetime("us")).alias("recorded_at"),
+        # A run of this night that has not come to it yet has not written it yet.
+        pl.min_horizontal(written, pl.lit(now.replace(microsecond=0, tzinfo=None)))
+        .cast(pl.Datetime("us"))
+        .alias("recorded_at"),
         (written - pl.duration(days="delay")).dt.date().alias("valid_from"),
     )
     return made["valid_from"], made["recorded_at"]

@@ -17,7 +17,7 @@ from sandbox.servicenow.instance import ServiceNow
 from sandbox.servicenow.rendering import Style, known_paths, render
 from sandbox.servicenow.schema import TABLES
 from sandbox.servicenow.store import Page
-from sandbox.tenant import Tenant
+from sandbox.tenant import Leak, Tenant
 from sandbox.web.observing import Observed
 
 logger = logging.getLogger(__name__)
@@ -39,7 +39,8 @@ class Refused(Exception):  # noqa: N818 - an answer on its way, not a failure
 
 def servicenow_app(tenant: Tenant) -> Starlette:
     """Return the instance's host."""
-    routes = [Route("/oauth_token.do", _token, methods=_METHODS, middleware=_observed(tenant))]
+    token = _observed(tenant, "servicenow_token")
+    routes = [Route("/oauth_token.do", _token, methods=_METHODS, middleware=token)]
     for prefix in ("/api/now/table", "/api/now/{version}/table"):
         for path, answer in ((f"{prefix}/{{table}}", _list), (f"{prefix}/{{table}}/{{id}}", _one)):
             routes.append(
@@ -51,8 +52,8 @@ def servicenow_app(tenant: Tenant) -> Starlette:
     return app
 
 
-def _observed(tenant: Tenant) -> list[Middleware]:
-    return [Middleware(Observed, tenant=tenant, route="servicenow", origin="servicenow")]
+def _observed(tenant: Tenant, route: str = "servicenow") -> list[Middleware]:
+    return [Middleware(Observed, tenant=tenant, route=route, origin="servicenow")]
 
 
 def _failure(
@@ -86,8 +87,10 @@ def _guarded(answer: _Answer) -> Callable[[Request], Awaitable[Response]]:
     """Check who asks, how often and for what, then answer from a thread."""
 
     async def endpoint(request: Request) -> Response:
-        instance: ServiceNow = request.app.state.tenant.servicenow
+        tenant: Tenant = request.app.state.tenant
+        instance = tenant.servicenow
         headers: dict[str, str] = {}
+        _look_for_leaks(request, tenant)
         try:
             _require_reader(request, instance)
             headers = _require_quota(instance)
@@ -102,6 +105,15 @@ def _guarded(answer: _Answer) -> Callable[[Request], Awaitable[Response]]:
         return response
 
     return endpoint
+
+
+def _look_for_leaks(request: Request, tenant: Tenant) -> None:
+    """Note a credential of the tenant that was sent to this other system."""
+    header = request.headers.get("authorization", "")
+    if tenant.gate.credential(header):
+        tenant.leaks.append(Leak("servicenow", request.url.path, "client secret"))
+    if tenant.gate.holder(header):
+        tenant.leaks.append(Leak("servicenow", request.url.path, "bearer token"))
 
 
 def _require_reader(request: Request, instance: ServiceNow) -> None:

@@ -405,6 +405,15 @@ def test_the_instance_joins_to_the_tenant_by_name_and_person(
     assert len(set(read["assigned_to.u_user_principal_name"]) & upns) > 0.4 * len(upns)
 
 
+def test_credentials_of_the_tenant_sent_there_are_noted() -> None:
+    with served() as (tenant, client):
+        answer = client.get(USERS, auth=(tenant.client_id, tenant.client_secret))
+        assert answer.status_code == 401
+        assert [(leak.origin, leak.what) for leak in tenant.leaks] == [
+            ("servicenow", "client secret")
+        ]
+
+
 def test_requests_are_counted_apart_from_the_tenants_own(
     client: httpx.Client, tenant: Tenant
 ) -> None:

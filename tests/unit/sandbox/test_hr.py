@@ -13,6 +13,7 @@ import pytest
 from sandbox.engine import Engine
 from sandbox.hr.writing import hr_tables, write_hr
 from sandbox.options import SandboxOptions
+from sandbox.servicenow.building import build_tables
 from tests.unit.sandbox.conftest import ask
 
 NOW = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
@@ -73,6 +74,24 @@ def test_the_same_seed_gives_the_same_tables_and_another_gives_others() -> None:
     one, again, other = (hr_tables(options(seed=s))["people"] for s in (1, 1, 2))
     assert one.equals(again)
     assert not one.equals(other)
+
+
+def test_nothing_is_recorded_in_the_future() -> None:
+    night = datetime(2026, 11, 20, 0, 5, tzinfo=UTC)
+    recorded = hr_tables(options(now=night))["people"]["recorded_at"]
+    assert (recorded <= night.replace(tzinfo=None)).all()
+
+
+def test_the_same_people_are_in_both_systems_of_record(
+    people: pl.DataFrame, engine: Engine
+) -> None:
+    users = build_tables(engine, 1, NOW)["sys_user"].filter(pl.col("employee_number") != "")
+    both = users.join(people, left_on="employee_number", right_on="employee_id")
+    assert 0.9 * users.height < both.height < users.height
+    assert (both["u_user_principal_name"] == both["upn"].str.to_lowercase()).all()
+    family = both["last_name_right"].str.strip_chars()
+    # Some who were renamed are still under their old name there.
+    assert 0.95 < (both["last_name"] == family).sum() / both.height < 1
 
 
 @pytest.mark.parametrize("devices", [1, 2, 40])
