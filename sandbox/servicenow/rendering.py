@@ -1,10 +1,11 @@
 """Rows as the Table API writes them: every value a text, references as objects."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
+
+import polars as pl
 
 from sandbox.servicenow.dates import WRITTEN
 from sandbox.servicenow.schema import TABLES, Field, Kind, Table, resolve
@@ -48,10 +49,11 @@ def _cells(view: View, table: Table, path: str, style: Style) -> list[Any]:
         return list(values)
     if last.target:
         return _references(view, path, last, values, style)
-    shown = _shown(last, style.zone)
+    shown = _shown(last, values, style.zone)
     if style.display == "true":
-        return [shown(value) for value in values]
-    return [{"display_value": shown(value), "value": value} for value in values]
+        return list(shown)
+    pairs = zip(shown, values, strict=True)
+    return [{"display_value": seen, "value": value} for seen, value in pairs]
 
 
 def _references(view: View, path: str, field: Field, values: list[str], style: Style) -> list[Any]:
@@ -74,23 +76,24 @@ def _references(view: View, path: str, field: Field, values: list[str], style: S
     return made
 
 
-def _shown(field: Field, zone: ZoneInfo) -> Callable[[str], str]:
-    """Return what turns a value into what a person sees."""
+def _shown(field: Field, values: list[str], zone: ZoneInfo) -> list[str]:
+    """Return what a person sees of values."""
     match field.kind:
         case Kind.CHOICE:
-            return lambda value: field.choices.get(value, value)
+            return [field.choices.get(value, value) for value in values]
         case Kind.DATETIME:
-            return lambda value: _local(value, zone)
+            return _local(values, zone)
         case Kind.INTEGER:
-            return lambda value: f"{int(value):,}" if value else ""
+            return [f"{int(value):,}" if value else "" for value in values]
         case Kind.CURRENCY:
-            return lambda value: f"${float(value):,.2f}" if value else ""
+            return [f"${float(value):,.2f}" if value else "" for value in values]
         case _:
-            return lambda value: value
+            return values
 
 
-def _local(value: str, zone: ZoneInfo) -> str:
-    if not value:
-        return ""
-    instant = datetime.fromisoformat(value).replace(tzinfo=UTC)
-    return instant.astimezone(zone).strftime(WRITTEN)
+def _local(values: list[str], zone: ZoneInfo) -> list[str]:
+    instants = pl.Series(values, dtype=pl.String).str.to_datetime(
+        WRITTEN, strict=False, time_zone="UTC"
+    )
+    local = instants.dt.convert_time_zone(zone.key).dt.to_string(WRITTEN)
+    return local.fill_null("").to_list()
