@@ -18,8 +18,10 @@ from sandbox.servicenow.rows import finished
 from sandbox.servicenow.schema import TABLES
 
 
-def build_tables(engine: Engine, seed: int, moment: datetime) -> dict[str, pl.DataFrame]:
-    """Build every table as of a moment."""
+def build_tables(
+    engine: Engine, seed: int, moment: datetime, reader: str
+) -> dict[str, pl.DataFrame]:
+    """Build every table as of a moment; whoever reads has an account too."""
     register = make_register(engine, seed, moment)
     devices = ask(engine, DEVICES, moment).rename(lambda name: name.removeprefix("device."))
     tables = {
@@ -27,7 +29,7 @@ def build_tables(engine: Engine, seed: int, moment: datetime) -> dict[str, pl.Da
         "cmn_cost_center": make_cost_centres(seed),
         "cmn_department": make_departments(seed),
     }
-    tables["sys_user"] = make_users(seed, register, tables)
+    tables["sys_user"] = make_users(seed, register, tables, reader)
     tables["cmn_department"] = with_heads(tables["cmn_department"], tables["sys_user"])
     tables |= make_models(seed, devices)
     tables |= make_assets(seed, devices, tables, moment)

@@ -18,6 +18,8 @@ Walk = Callable[[str], pl.Expr]
 _NUMBERS = frozenset({Kind.INTEGER, Kind.CURRENCY})
 _DATE = re.compile(r"\d{4}-\d\d-\d\d( \d\d:\d\d:\d\d)?")
 
+_OWN_ID = "javascript:gs.getUserID()"
+
 _MATCHES: dict[str, Callable[[pl.Expr, str], pl.Expr]] = {
     "ANYTHING": lambda column, _: column.is_not_null(),
     "ISEMPTY": lambda column, _: column == "",
@@ -48,6 +50,7 @@ class Reader:
 
     now: datetime
     zone: ZoneInfo
+    user_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +85,7 @@ def _expression(condition: Condition, table: Table, walk: Walk, reader: Reader) 
         return None
     value = condition.value
     if value.startswith("javascript:"):
-        made = computed(value, reader.now, reader.zone)
+        made = reader.user_id if value == _OWN_ID else computed(value, reader.now, reader.zone)
         if made is None:
             return None
         value = made

@@ -52,7 +52,9 @@ def make_cost_centres(seed: int) -> pl.DataFrame:
     )
 
 
-def make_users(seed: int, register: pl.DataFrame, tables: dict[str, pl.DataFrame]) -> pl.DataFrame:
+def make_users(
+    seed: int, register: pl.DataFrame, tables: dict[str, pl.DataFrame], reader: str
+) -> pl.DataFrame:
     """Make the users from the register of people, and some that nobody is behind."""
     rng = stream(seed, "servicenow", "users")
     people = register.filter(
@@ -74,7 +76,7 @@ def make_users(seed: int, register: pl.DataFrame, tables: dict[str, pl.DataFrame
         "site",
         *_person(rng, people),
     )
-    return pl.concat([_related(frame, tables), _services(seed)], how="diagonal")
+    return pl.concat([_related(frame, tables), _services(seed, reader)], how="diagonal")
 
 
 def _person(rng: np.random.Generator, people: pl.DataFrame) -> list[pl.Expr]:
@@ -157,15 +159,16 @@ def with_heads(departments: pl.DataFrame, users: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _services(seed: int) -> pl.DataFrame:
-    """Make the accounts of services: no person, no department."""
+def _services(seed: int, reader: str) -> pl.DataFrame:
+    """Make the accounts of services, who reads among them: no person, no department."""
+    names = list(dict.fromkeys((*_SERVICES, reader)))
     return pl.DataFrame(
         {
-            "sys_id": sys_ids(seed, "sys_user services", len(_SERVICES)),
-            "user_name": list(_SERVICES),
-            "name": ["System Administrator", "", ""],
-            "active": ["true"] * len(_SERVICES),
-            "is_second": [False] * len(_SERVICES),
+            "sys_id": sys_ids(seed, "sys_user services", len(names)),
+            "user_name": names,
+            "name": ["System Administrator", *[""] * (len(names) - 1)],
+            "active": ["true"] * len(names),
+            "is_second": [False] * len(names),
         }
     )
 

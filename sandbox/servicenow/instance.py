@@ -37,13 +37,18 @@ class ServiceNow:
         """The rows, built now if nobody has asked before."""
         with self._lock:
             if self._store is None:
-                tables = build_tables(self._engine, self._seed, self._clock.start)
+                tables = build_tables(
+                    self._engine, self._seed, self._clock.start, self.options.user
+                )
                 self._store = Store(tables, self._seed)
             return self._store
 
     def reader(self) -> Reader:
         """Return who asks, now."""
-        return Reader(self._clock.now(), ZoneInfo(self.options.time_zone))
+        zone = ZoneInfo(self.options.time_zone)
+        own = pl.col("user_name") == self.options.user
+        ids = self.store.rows("sys_user").filter(own)["sys_id"]
+        return Reader(self._clock.now(), zone, ids[0] if len(ids) else "")
 
     def frame(self, table: str) -> pl.DataFrame:
         """Return a table as it is now, hidden rows included."""

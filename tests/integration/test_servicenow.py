@@ -153,6 +153,11 @@ def test_a_misspelt_watermark_is_a_full_pull(client: httpx.Client, tenant: Tenan
     assert 0 < len(fresh) < everything == len(wrong)
 
 
+def test_the_reader_has_an_account_and_can_ask_for_it(client: httpx.Client) -> None:
+    (row,) = rows(client, USERS, query="sys_id=javascript:gs.getUserID()")
+    assert row["user_name"] == "svc.reader"
+
+
 def test_pages_are_linked_and_counted(client: httpx.Client, tenant: Tenant) -> None:
     height = tenant.servicenow.frame("cmdb_ci_computer").height
     asked = {"sysparm_limit": "100", "sysparm_query": "nameLIKE-^ORDERBYsys_id"}

@@ -85,7 +85,9 @@ def test_nothing_is_recorded_in_the_future() -> None:
 def test_the_same_people_are_in_both_systems_of_record(
     people: pl.DataFrame, engine: Engine
 ) -> None:
-    users = build_tables(engine, 1, NOW)["sys_user"].filter(pl.col("employee_number") != "")
+    users = build_tables(engine, 1, NOW, "svc.reader")["sys_user"].filter(
+        pl.col("employee_number") != ""
+    )
     both = users.join(people, left_on="employee_number", right_on="employee_id")
     assert 0.9 * users.height < both.height < users.height
     assert (both["u_user_principal_name"] == both["upn"].str.to_lowercase()).all()

@@ -26,7 +26,7 @@ Part = tuple[str, str, str]
 
 @pytest.fixture(scope="module")
 def store(engine: Engine) -> Store:
-    return Store(build_tables(engine, 1, NOW), 1)
+    return Store(build_tables(engine, 1, NOW, "svc.reader"), 1)
 
 
 def ids(store: Store, text: str, table: str = COMPUTERS, *, strict: bool = False) -> list[str]:

@@ -19,7 +19,7 @@ COMPUTERS = "cmdb_ci_computer"
 
 @pytest.fixture(scope="module")
 def tables(engine: Engine) -> dict[str, pl.DataFrame]:
-    return build_tables(engine, 1, NOW)
+    return build_tables(engine, 1, NOW, "svc.reader")
 
 
 def plain(column: str) -> pl.Expr:
@@ -107,12 +107,12 @@ def test_users_have_the_faults_of_real_ones(tables: dict[str, pl.DataFrame]) -> 
 
 @pytest.mark.parametrize("devices", [1, 2, 5])
 def test_small_estates_have_rows_too(devices: int) -> None:
-    made = build_tables(make_engine(devices=devices), 1, NOW)
+    made = build_tables(make_engine(devices=devices), 1, NOW, "svc.reader")
     assert all(made[name].height for name in (COMPUTERS, "alm_hardware", "sys_user"))
 
 
 def test_the_same_seed_gives_the_same_rows_and_changes(tables: dict[str, pl.DataFrame]) -> None:
-    again = build_tables(make_engine(), 1, NOW)
+    again = build_tables(make_engine(), 1, NOW, "svc.reader")
     assert all(tables[name].equals(again[name]) for name in tables)
     one, two = Store(tables, 1), Store(again, 1)
     for store in (one, two):
