@@ -8,6 +8,8 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
+from sandbox.servicenow.options import ServiceNowOptions
+
 PERMISSIONS = frozenset(
     {
         "nql",
@@ -75,6 +77,7 @@ class SandboxOptions:
     client_secret: str = field(default="", repr=False)
     # Further credentials, for instance one without the permission `nql`.
     credentials: tuple[Credential, ...] = ()
+    servicenow: ServiceNowOptions = field(default_factory=ServiceNowOptions)
 
     def __post_init__(self) -> None:
         """Refuse, all at once, what cannot be served."""

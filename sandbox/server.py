@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import uvicorn
 
 from sandbox.options import SandboxOptions
+from sandbox.servicenow.app import servicenow_app
 from sandbox.tenant import Tenant
 from sandbox.web.apps import api_app, login_app, results_app
 
@@ -21,6 +22,8 @@ logger = logging.getLogger(__name__)
 
 _START_SECONDS = 30.0
 _STOP_SECONDS = 10.0
+# API, login, results, ServiceNow.
+_ORIGINS = 4
 
 
 @contextmanager
@@ -68,12 +71,13 @@ class _Listener:
 
 
 def _sockets(options: SandboxOptions) -> list[socket.socket]:
-    """Bind three ports: any three, or the given one and the two after it."""
+    """Bind a port for each origin: any, or the given one and those after it."""
     family = socket.AF_INET6 if ":" in options.host else socket.AF_INET
     bound: list[socket.socket] = []
     try:
-        for offset in range(3):
-            each = socket.socket(family, socket.SOCK_STREAM)
+        for offset in range(_ORIGINS):
+            # Named as TCP, or asyncio leaves Nagle's delay on: 40 ms for every small answer.
+            each = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
             bound.append(each)
             each.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             each.bind((options.host, options.port + offset if options.port else 0))
@@ -86,8 +90,8 @@ def _sockets(options: SandboxOptions) -> list[socket.socket]:
 
 def _listeners(tenant: Tenant, sockets: list[socket.socket]) -> list[_Listener]:
     origins = [_origin(tenant.options.host, each) for each in sockets]
-    tenant.api_url, tenant.login_url, tenant.results_url = origins
-    apps = (api_app(tenant), login_app(tenant), results_app(tenant))
+    tenant.api_url, tenant.login_url, tenant.results_url, tenant.servicenow.url = origins
+    apps = (api_app(tenant), login_app(tenant), results_app(tenant), servicenow_app(tenant))
     return [
         _Listener(uvicorn.Server(_config(app)), each)
         for app, each in zip(apps, sockets, strict=True)

@@ -13,6 +13,7 @@ from sandbox.engine import Engine
 from sandbox.exports import Exports
 from sandbox.options import SandboxOptions
 from sandbox.queries import SavedQueries
+from sandbox.servicenow.instance import ServiceNow
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +38,7 @@ class Tenant:
         self.gate = Gate(self.options, self.clock)
         self.signer = Signer(options.url_ttl, self.clock)
         self.exports = Exports(self.options, self.engine, self.clock)
+        self.servicenow = ServiceNow(self.options, self.engine, self.clock)
         self.requests: Counter[str] = Counter()
         self.leaks: list[Leak] = []
         self.api_url = self.login_url = self.results_url = ""
@@ -93,6 +95,7 @@ class Tenant:
             "devices": self.options.devices,
             "days": self.options.days,
             "seed": self.options.seed,
+            **self.servicenow.describe(),
         }
 
     def frame(
