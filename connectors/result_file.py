@@ -6,7 +6,6 @@ fill with nulls or cut in silence, and because it tells a quoted empty string fr
 
 import csv
 from collections.abc import Iterator
-from itertools import islice
 from pathlib import Path
 
 import polars as pl
@@ -25,7 +24,7 @@ class ResultFile:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.header = _read_header(path)
+        self.header, self._has_rows = _read_beginning(path)
         self.ragged: list[str] = []
 
     def batches(self) -> Iterator[pl.DataFrame]:
@@ -34,7 +33,7 @@ class ResultFile:
         Raises:
             DataRefusedError: the file is not UTF-8, or no CSV.
         """
-        if not self.header:
+        if not self._has_rows:
             return
         try:
             for batch in self._reader():
@@ -72,9 +71,15 @@ class ResultFile:
         )
 
 
-def _read_header(path: Path) -> list[str]:
+def _read_beginning(path: Path) -> tuple[list[str], bool]:
+    """Give the header, empty for an empty file, and whether anything follows it."""
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
-            return next(islice(csv.reader(file), 1), [])
+            rows = csv.reader(file)
+            first = next(rows, [])
+            second = next(rows, None)
+            if not first and (second or any(rows)):
+                raise DataRefusedError("the result begins with an empty line: no header")
+            return first, second is not None
     except (UnicodeDecodeError, csv.Error):
-        raise DataRefusedError("the result's header is no CSV in UTF-8") from None
+        raise DataRefusedError("the beginning of the result is no CSV in UTF-8") from None

@@ -46,6 +46,13 @@ class Settings(BaseModel, frozen=True):
             "catalog": _catalog(values.get("catalog")).expanduser().resolve(),
         }
 
+    @field_validator("home")
+    @classmethod
+    def _plain_home(cls, home: Path) -> Path:
+        if set("?%#") & set(str(home)):
+            raise ValueError("must not contain ?, % or #: database addresses are made from it")
+        return home
+
     @field_validator("lake")
     @classmethod
     def _local_lake(cls, lake: str) -> str:
@@ -104,7 +111,13 @@ class TenantSettings(BaseModel, frozen=True):
             "name": self.name or f"{self.instance}.{self.region}",
         }
         if not TENANT_NAME.fullmatch(derived["name"]):
-            raise ValueError("instance: only lower-case letters, digits, dots and hyphens")
+            kind = "the profile's name" if self.name else "instance"
+            raise ValueError(f"{kind}: only lower-case letters, digits, dots and hyphens")
+        if self.name.endswith(tuple(f".{region}" for region in REGIONS)) and (
+            self.name != f"{self.instance}.{self.region}"
+        ):
+            # Data and state are kept by name: two tenants of one name would overwrite each other.
+            raise ValueError(f"the profile's name {self.name} is that of another instance")
         for field, value in derived.items():
             object.__setattr__(self, field, value)
         return self
@@ -153,6 +166,8 @@ def prepare_home(settings: Settings) -> Path:
     """
     try:
         settings.home.mkdir(parents=True, exist_ok=True, mode=0o700)
+        # Spooled results and the ledger are in it; an existing folder may be open to all.
+        settings.home.chmod(0o700)
         writable = os.access(settings.home, os.W_OK | os.X_OK)
     except OSError:
         writable = False
@@ -180,8 +195,14 @@ def load_tenant(
         raise ConfigurationError(
             f"no tenant profile {profile!r} in {settings.home / PROFILES} (known: {known})"
         )
+    if not isinstance(profiles[profile], dict):
+        raise ConfigurationError(f"{settings.home / PROFILES}: [{profile}] is no table")
     table = {key.upper(): str(value) for key, value in profiles[profile].items()}
     values, problems = _values(table, "", TenantSettings.model_fields)
+    fields = TenantSettings.model_fields.keys() - {"name"}
+    allowed = {f"{field}{end}" for field in fields for end in ("", "_file")}
+    unknown = sorted(profiles[profile].keys() - allowed)
+    problems += [f"{profile}.{key}: not a setting" for key in unknown]
     return _build(TenantSettings, {**values, "name": profile}, problems, f"{profile}.")
 
 
@@ -200,12 +221,12 @@ def tenant_name(
         if not TENANT_NAME.fullmatch(profile):
             raise ConfigurationError(f"--tenant {profile!r} is no name of a tenant")
         return profile
-    if environ.get("NEXTHINK_INSTANCE") and environ.get("NEXTHINK_REGION"):
-        return f"{environ['NEXTHINK_INSTANCE']}.{environ['NEXTHINK_REGION']}"
+    values, _ = _values(environ, "NEXTHINK_", {"instance": None, "region": None})
+    if len(values) > 1:
+        return f"{values['instance']}.{values['region']}"
     lake = Path(settings.lake)
-    found = (
-        sorted(entry.name for entry in lake.iterdir() if entry.is_dir()) if lake.is_dir() else []
-    )
+    # Every tenant's folder has its reports; others in the lake are not ours.
+    found = sorted(path.parent.name for path in lake.glob("*/_runs"))
     if len(found) == 1:
         return found[0]
     if not found:

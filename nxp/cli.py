@@ -13,7 +13,7 @@ from typing import NoReturn
 
 from cyclopts import App, CycloptsError
 
-from connectors.errors import PipelineError
+from connectors.errors import PipelineError, StorageError
 
 BUG = 1
 USAGE = 2
@@ -55,6 +55,8 @@ def build_app() -> App:
         version=_version,
         result_action="return_value",
         help_on_error=False,
+        # Ctrl-C is ours to answer, in words.
+        suppress_keyboard_interrupt=False,
     )
     for name, text in COMMANDS.items():
         if name not in GROUPS:
@@ -72,6 +74,7 @@ def run(arguments: Sequence[str]) -> int:  # noqa: PLR0911 - one return for each
     signal.signal(signal.SIGTERM, _terminate)
     try:
         result = build_app()(arguments, exit_on_error=False, print_error=False)
+        sys.stdout.flush()
     except CycloptsError as error:
         return _say(f"{_one_line(error)} (see nxp --help)", USAGE)
     except PipelineError as error:
@@ -82,6 +85,10 @@ def run(arguments: Sequence[str]) -> int:  # noqa: PLR0911 - one return for each
         # The reader of our output is gone (`nxp runs | head`): nothing is wrong.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except OSError as error:
+        # A disk that is full under our output, a folder that may not be read.
+        where = f" ({error.filename})" if error.filename else ""
+        return _say(f"the system refuses: {error.strerror or error}{where}", StorageError.exit_code)
     except SystemExit as stop:
         if stop.code == TERMINATED:
             return _say(STOPPED, TERMINATED)

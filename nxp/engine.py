@@ -15,9 +15,11 @@ from pathlib import Path
 import psutil
 from filelock import FileLock, Timeout
 
+from connectors.errors import UnavailableError
 from connectors.settings import Settings, prepare_home
 
 SERVER_RECORD = "server.json"
+SERVER_ANSWERS_SECONDS = 10
 
 
 @contextmanager
@@ -28,13 +30,15 @@ def prefect_ready(settings: Settings) -> Iterator[None]:
     the same time gets a home of its own, which is removed afterwards.
     """
     prepare(settings)
-    if "PREFECT_API_URL" in os.environ:
+    if url := os.environ.get("PREFECT_API_URL"):
+        _check_answers(url)
         yield
         return
     home = Path(os.environ["PREFECT_HOME"])
     home.mkdir(parents=True, exist_ok=True, mode=0o700)
     try:
         with FileLock(home / "temporary-server.lock", timeout=0):
+            _stop_orphans(home)
             yield
     except Timeout:
         own = tempfile.mkdtemp(prefix="prefect-", dir=settings.home)
@@ -43,6 +47,39 @@ def prefect_ready(settings: Settings) -> Iterator[None]:
             yield
         finally:
             shutil.rmtree(own, ignore_errors=True)
+
+
+def _check_answers(url: str) -> None:
+    """Tell a server that is gone from a bug, before anything is begun.
+
+    Raises:
+        UnavailableError: nothing answers there.
+    """
+    import httpx  # noqa: PLC0415 - 0.1 s, only before a flow
+
+    try:
+        httpx.get(f"{url}/health", timeout=SERVER_ANSWERS_SECONDS)
+    except (httpx.HTTPError, httpx.InvalidURL):
+        raise UnavailableError(
+            f"no Prefect server answers at PREFECT_API_URL ({url}): start it (nxp server start), "
+            "or unset PREFECT_API_URL"
+        ) from None
+
+
+def _stop_orphans(home: Path) -> None:
+    """Stop temporary servers on this home whose command was killed; we hold the home's lock."""
+    for process in psutil.process_iter():
+        try:
+            if _is_orphan(process, home):
+                process.terminate()
+                process.wait(SERVER_ANSWERS_SECONDS)
+        except psutil.Error:
+            continue
+
+
+def _is_orphan(process: psutil.Process, home: Path) -> bool:
+    is_server = any(word.startswith("prefect.server") for word in process.cmdline())
+    return is_server and process.ppid() == 1 and process.environ().get("PREFECT_HOME") == str(home)
 
 
 def prepare(settings: Settings, environ: MutableMapping[str, str] | None = None) -> None:

@@ -1,10 +1,15 @@
 """Printing: data on stdout, everything else on stderr, JSON for programs."""
 
 import json
+import math
 import sys
 from collections.abc import Iterable, Sequence
-from datetime import datetime
+from datetime import date, datetime, time
+from decimal import Decimal
 from typing import Any
+
+# Wider than any row: programs read a line per row.
+WIDTH_OF_A_PIPE = 1_000_000
 
 
 def say(line: str = "") -> None:
@@ -14,31 +19,63 @@ def say(line: str = "") -> None:
 
 def print_json(data: Any) -> None:
     """Print one JSON document on stdout."""
-    print(json.dumps(data, default=_plain, ensure_ascii=False, indent=1))
+    print(json.dumps(_plain(data), ensure_ascii=False, allow_nan=False, indent=1))
 
 
 def print_table(names: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-    """Print rows under their names on stdout, in columns that fit the terminal where it is one."""
+    """Print rows under their names on stdout; folded to fit a terminal, a line each elsewhere."""
     from rich.console import Console  # noqa: PLC0415 - 0.1 s, not for --json
     from rich.table import Table  # noqa: PLC0415
 
+    terminal = sys.stdout.isatty()
     table = Table(box=None, pad_edge=False, header_style="bold")
     for name in names:
-        table.add_column(name, overflow="fold")
+        table.add_column(
+            text(name), overflow="fold" if terminal else "ignore", no_wrap=not terminal
+        )
     for row in rows:
         table.add_row(*(text(value) for value in row))
-    width = None if sys.stdout.isatty() else 10_000
-    Console(file=sys.stdout, width=width, markup=False, highlight=False, emoji=False).print(table)
+    console = Console(
+        file=sys.stdout,
+        width=None if terminal else WIDTH_OF_A_PIPE,
+        markup=False,
+        highlight=False,
+        emoji=False,
+    )
+    with console.capture() as printed:
+        console.print(table)
+    for line in printed.get().splitlines():
+        print(line.rstrip())
 
 
 def text(value: Any) -> str:
-    """Write a value for a person."""
+    """Write a value for a person, without signs that would steer the terminal."""
     if value is None:
         return ""
     if isinstance(value, datetime):
-        return f"{value:%Y-%m-%d %H:%M:%S}"
-    return str(value)
+        fraction = ".%f" if value.microsecond else ""
+        return format(value, f"%Y-%m-%d %H:%M:%S{fraction}")
+    if isinstance(value, list | dict):
+        return json.dumps(_plain(value), ensure_ascii=False)
+    return "".join(sign if sign.isprintable() else repr(sign)[1:-1] for sign in str(value))
 
 
-def _plain(value: Any) -> Any:
-    return value.isoformat() if hasattr(value, "isoformat") else str(value)
+def _plain(value: Any) -> Any:  # noqa: PLR0911 - one return for each kind
+    """Turn a value into what JSON knows; what has no form there becomes text, NaN null."""
+    match value:
+        case dict():
+            return {str(_plain(key)): _plain(item) for key, item in value.items()}
+        case list() | tuple():
+            return [_plain(item) for item in value]
+        case float():
+            return value if math.isfinite(value) else None
+        case None | bool() | int() | str():
+            return value
+        case bytes():
+            return value.hex()
+        case Decimal():
+            return int(value) if value == value.to_integral_value() else float(value)
+        case date() | time():
+            return value.isoformat()
+        case _:
+            return str(value)

@@ -7,7 +7,8 @@ zone.
 
 import re
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC
+from zoneinfo import ZoneInfo
 
 import polars as pl
 
@@ -59,7 +60,11 @@ def cast(text: pl.Series, kind: ColumnType, zone: str) -> Cast:
         return Cast(pl.select(truth.alias(text.name)).to_series())
     if kind is ColumnType.DATE:
         return Cast(text.str.to_date("%Y-%m-%d", strict=False))
-    return Cast(text.cast(POLARS_TYPES[kind], strict=False))
+    values = text.cast(POLARS_TYPES[kind], strict=False)
+    if values.dtype == pl.Float64:
+        # A number too large to hold would become infinite.
+        values = values.set(~values.is_finite().fill_null(value=True), None)
+    return Cast(values)
 
 
 def failed(text: pl.Series, values: pl.Series) -> pl.Series:
@@ -107,10 +112,12 @@ def _localise(naive: pl.Series, zone: str) -> tuple[pl.Series, int]:
     first = naive.dt.replace_time_zone(zone, ambiguous="earliest", non_existent="null")
     last = naive.dt.replace_time_zone(zone, ambiguous="latest", non_existent="null")
     repeated = int((first != last).sum())
+    values = first.dt.convert_time_zone("UTC")
     missing = first.is_null() & naive.is_not_null()
     if missing.any():
-        later = (naive + timedelta(hours=1)).dt.replace_time_zone(
-            zone, ambiguous="earliest", non_existent="null"
-        )
-        first = first.zip_with(~missing, later)
-    return first.dt.convert_time_zone("UTC"), repeated
+        # With the offset from before the gap the clock's hand goes on by as much as was left out.
+        gap = naive.filter(missing).unique()
+        moved = [local.replace(tzinfo=ZoneInfo(zone), fold=0).astimezone(UTC) for local in gap]
+        forward = naive.replace_strict(gap, pl.Series(moved, dtype=UTC_TYPE), default=None)
+        values = values.zip_with(~missing, forward)
+    return values, repeated

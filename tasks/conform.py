@@ -86,9 +86,17 @@ def match_header(header: Sequence[str], specification: DatasetSpecification) -> 
             column is new and the dataset's drift mode is freeze.
     """
     name = specification.dataset
+    declared = {column.nql: column for column in specification.columns}
+    # First of all: without a header the first row stands in its place, and must not be quoted.
+    if not declared.keys() & set(header):
+        raise DataRefusedError(
+            f"{name}: the result's first line names none of the declared columns; "
+            "nothing was published"
+        )
+    if "" in header:
+        raise DataRefusedError(f"{name}: the result has a column without a name")
     if twice := sorted({text for text in header if header.count(text) > 1}):
         raise DataRefusedError(f"{name}: the result has {', '.join(twice)} twice")
-    declared = {column.nql: column for column in specification.columns}
     absent = tuple(column for nql, column in declared.items() if nql not in header)
     if missing := [column.nql for column in absent if not column.nullable or column.key]:
         raise DataRefusedError(
@@ -130,6 +138,7 @@ class Conformer:
         window: tuple[str, Window] | None = None,
     ) -> None:
         self.counts = Counts()
+        self._is_numbered = True
         self._layout = layout
         self._zone = zone
         self._window = window
@@ -145,7 +154,9 @@ class Conformer:
 
     def conform(self, text: pl.DataFrame, ragged: Sequence[str] = ()) -> Conformed:
         """Type one batch of text, set rejects apart, filter the window on arrival."""
-        first_record = self.counts.read + 1
+        # Where rows with too few or too many fields stood is not known: no number after them.
+        self._is_numbered = self._is_numbered and not ragged
+        first_record = self.counts.read + 1 if self._is_numbered else None
         self.counts.read += len(text) + len(ragged)
         typed, problems = self._cast(text)
         rejects, raw = self._reject(text, problems, first_record)
@@ -184,7 +195,7 @@ class Conformer:
         return frame, problems
 
     def _reject(
-        self, text: pl.DataFrame, problems: dict[str, pl.Series], first_record: int
+        self, text: pl.DataFrame, problems: dict[str, pl.Series], first_record: int | None
     ) -> tuple[pl.DataFrame, list[str]]:
         if not problems:
             return pl.DataFrame(schema=REJECTS_SCHEMA), []
@@ -192,7 +203,9 @@ class Conformer:
             pl.when(mask).then(pl.lit(reason)) for reason, mask in problems.items()
         ).list.drop_nulls()
         bad = _any(problems)
-        records = pl.int_range(first_record, first_record + len(text), dtype=pl.Int64)
+        records = pl.lit(None, pl.Int64).repeat_by(len(text)).explode()
+        if first_record is not None:
+            records = pl.int_range(first_record, first_record + len(text), dtype=pl.Int64)
         rejects = pl.select(records.alias("record"), reasons.alias("reasons")).filter(bad)
         # One JSON object a row; only rejected rows pass through Python.
         raw = [json.dumps(row, ensure_ascii=False) for row in text.filter(bad).to_dicts()]

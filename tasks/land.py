@@ -66,6 +66,7 @@ def land_unit(run: Run, unit: Unit) -> Outcome:
         run.ledger.lease(run.dataset, unit.name, unit.starts_at, unit.ends_at, run.run_id) as lease,
         _recorded(run, unit),
     ):
+        run.lake.check_mode(run.dataset, run.plan.specification.mode)
         with storage_errors(run.spool):
             run.spool.mkdir(parents=True, exist_ok=True, mode=0o700)
         result = fetch_result(run.tools, run.plan.specification, request_for(run, unit), run.spool)
@@ -156,10 +157,8 @@ def check_counts(run: Run, unit: Unit, counts: Counts) -> None:
             f"run_id {run.run_id}; nothing was published"
         )
     before = _rows_before(run, unit)
-    if before is None or run.plan.asked.accept_shrink:
-        return
     empty = unit.window is None and counts.landed == 0
-    if empty or counts.landed * 2 < before:
+    if (empty or counts.landed * 2 < before) and not run.plan.asked.accept_shrink:
         raise DataRefusedError(
             f"{run.dataset} {unit.name}: {counts.landed} rows, {before} are landed already; if "
             "this is right, run again with --accept-shrink; nothing was published"
@@ -198,6 +197,9 @@ def _recorded(run: Run, unit: Unit) -> Iterator[None]:
     try:
         yield
     except PipelineError as error:
+        if isinstance(error, DataRefusedError):
+            # What is wrong may be mended at the tenant: the next run must ask anew.
+            run.ledger.forget_export(run.dataset, unit.name)
         not_before = error.not_before if isinstance(error, LimitReachedError) else None
         run.ledger.mark_failed(run.dataset, unit.name, str(error), not_before)
         raise
@@ -251,13 +253,12 @@ def _keep_rejects(run: Run, unit: Unit, rejected: list[Conformed]) -> None:
     write_rejects(run.lake, run.dataset, unit.name, run.run_id, frame.to_arrow(), raw)
 
 
-def _rows_before(run: Run, unit: Unit) -> int | None:
+def _rows_before(run: Run, unit: Unit) -> int:
     """Give the rows that this unit would replace; for a snapshot those of the last one."""
     manifest = run.lake.manifest(run.dataset)
     if manifest is None or not manifest.entries:
-        return None
+        return 0
     if unit.window is None:
         return manifest.entries[-1].rows
     start, end = unit.starts_at, unit.ends_at
-    within = [e.rows for e in manifest.entries if start <= e.starts_at and e.ends_at <= end]
-    return sum(within) if within else None
+    return sum(e.rows for e in manifest.entries if start <= e.starts_at and e.ends_at <= end)

@@ -142,7 +142,10 @@ def report_run(
     """Save the report and show it as an artifact of the flow run."""
     report = build_report(run, outcomes, error)
     save_report(run, report)
-    create_markdown_artifact(
-        key=f"export-{report.dataset.replace('_', '-')}", markdown=markdown(report)
-    )
+    try:
+        create_markdown_artifact(
+            key=f"export-{report.dataset.replace('_', '-')}", markdown=markdown(report)
+        )
+    except Exception:  # noqa: BLE001 - what was published does not depend on the UI
+        logger.warning("the report of run %s could not be shown in Prefect", run.run_id)
     return report

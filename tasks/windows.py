@@ -11,6 +11,8 @@ from zoneinfo import ZoneInfo
 from connectors.errors import UsageError
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+# Beyond these computing with zones can leave the calendar.
+FIRST_YEAR, LAST_YEAR = 1970, 2200
 LITERAL = "%Y-%m-%d %H:%M:%S"
 
 
@@ -37,11 +39,17 @@ def parse_instant(text: str, option: str) -> datetime:
         raise UsageError(
             f"{option} {text!r}: give a date such as 2026-11-20, or 2026-11-20T06:00Z"
         ) from None
+    _check_year(value, text, option)
     if len(text) <= len("2026-11-20"):
         return value.replace(tzinfo=UTC)
     if value.tzinfo is None:
         raise UsageError(f"{option} {text!r}: a date-time needs an offset, such as {text}Z")
     return value.astimezone(UTC)
+
+
+def _check_year(value: datetime, text: str, option: str) -> None:
+    if not FIRST_YEAR <= value.year < LAST_YEAR:
+        raise UsageError(f"{option} {text!r}: the year is not from {FIRST_YEAR} to {LAST_YEAR - 1}")
 
 
 def floor(instant: datetime, step: timedelta) -> datetime:
@@ -116,7 +124,8 @@ def plan_windows(
                 f"{option} {_short(bound)} is not on a bound of the step {describe(step)}: "
                 f"{_short(floor(bound, step))} or {_short(floor(bound, step) + step)} is"
             )
-    windows = cut(start, end, step, zone)
+    # Checked on what was asked first: cutting centuries into minutes takes a while.
+    windows = cut(start, end, step, zone) if end <= now else [Window(start, end)]
     if windows[-1].end > now:
         raise UsageError(f"the window {windows[-1]} is not over yet (now {now:%Y-%m-%d %H:%MZ})")
     if reach is not None and windows[0].start < now - reach:

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from connectors.errors import DataRefusedError
 from connectors.lake.manifest import (
     Entry,
     Manifest,
@@ -55,6 +56,20 @@ class Lake:
         """Read a dataset's manifest, None where nothing was published yet."""
         return read_manifest(self.dataset_folder(dataset))
 
+    def check_mode(self, dataset: str, mode: str) -> Manifest | None:
+        """Read a dataset's manifest, and make sure that it was landed in the same mode.
+
+        Raises:
+            DataRefusedError: windows and snapshots cannot stand in one dataset.
+        """
+        manifest = self.manifest(dataset)
+        if manifest and manifest.mode != mode:
+            raise DataRefusedError(
+                f"{dataset} has landed as {manifest.mode} and cannot go on as {mode}: "
+                "give it another name, or move its folder away"
+            )
+        return manifest
+
     def stage(self, dataset: str, run_id: str, unit: str, schema: pa.Schema) -> Stage:
         """Open a place aside, on the lake's own file system, for one unit's files."""
         return Stage(self.folder / "_staging" / run_id / f"{dataset}-{unit}", schema)
@@ -83,7 +98,7 @@ class Lake:
         with storage_errors(folder):
             folder.mkdir(parents=True, exist_ok=True)
             with locked(folder):
-                manifest = self.manifest(dataset) or Manifest(dataset=dataset, mode=mode)
+                manifest = self.check_mode(dataset, mode) or Manifest(dataset=dataset, mode=mode)
                 gone = [file.path for old in manifest.superseded_by(entry) for file in old.files]
                 targets = _targets(entry, staged, mode, gone, manifest.version + 1)
                 self._keep_aside(dataset, entry, set(gone) & set(targets))

@@ -1,16 +1,24 @@
 """Reading the lake with SQL: DuckDB views over exactly the files that the manifests name."""
 
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import TimeoutError as NotYet
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import duckdb
 
-from connectors.errors import ConfigurationError, UnavailableError, UsageError
+from connectors.errors import ConfigurationError, StorageError, UsageError
 from connectors.lake.lake import Lake
 from connectors.lake.manifest import Manifest
 
+Result = TypeVar("Result")
+
 READ_AGAIN = 5
 RECORDS = ("_runs", "_rejects")
+HISTORY = "_history"
+# How soon Ctrl-C is noticed while DuckDB works.
+LISTEN_SECONDS = 0.1
 # Arrow's names of the landed types, as DuckDB names them; needed only where there is no file yet.
 DUCKDB_TYPES = {
     "string": "VARCHAR",
@@ -19,6 +27,12 @@ DUCKDB_TYPES = {
     "double": "DOUBLE",
     "bool": "BOOLEAN",
     "date32[day]": "DATE",
+}
+# The partition is read from the end of the path, by our own pattern: DuckDB's partitioning would
+# also take what stands in the folders above the lake.
+PARTITIONS = {
+    "window": ("date", "CAST(regexp_extract(filename, '/date=([0-9-]+)/[^/]*$', 1) AS DATE)"),
+    "snapshot": ("snapshot", "regexp_extract(filename, '/snapshot=([0-9TZ]+)/[^/]*$', 1)"),
 }
 
 
@@ -31,38 +45,63 @@ def query_lake(lake: Lake, sql: str) -> tuple[list[str], list[tuple[Any, ...]]]:
     Raises:
         UsageError: the statement is wrong, or would write.
         ConfigurationError: nothing has landed yet.
+        StorageError: a file that a manifest names is missing or damaged.
     """
     if not lake.datasets():
         raise ConfigurationError(f"nothing has landed in {lake.folder} yet: run nxp export first")
-    for _ in range(READ_AGAIN):
+    for attempt in range(1, READ_AGAIN + 1):
         try:
             return _query(lake, sql)
-        except duckdb.IOException:
-            # A publish has moved files aside between the reading of manifest and files.
-            continue
-    raise UnavailableError(f"the files in {lake.folder} change too fast to read: try again")
+        except (duckdb.IOException, FileNotFoundError) as error:
+            # A publish may have moved files aside between the reading of manifest and files.
+            if attempt == READ_AGAIN:
+                raise StorageError(
+                    f"a file of the lake cannot be read, land its unit again: {_first_line(error)}"
+                ) from None
+    raise AssertionError("unreachable")
 
 
 def _query(lake: Lake, sql: str) -> tuple[list[str], list[tuple[Any, ...]]]:
     connection = duckdb.connect(":memory:")
     try:
-        _create_views(connection, lake)
+        for name, source in _views(lake, duckdb.get_table_names(sql)):
+            connection.execute(f'CREATE VIEW "{name}" AS {source}')
         _lock_down(connection, lake.folder)
         statements = connection.extract_statements(sql)
-        if len(statements) != 1 or statements[0].type not in {
-            duckdb.StatementType.SELECT,
-            duckdb.StatementType.EXPLAIN,
-        }:
+        # EXPLAIN is none of them: with ANALYZE it carries out what it explains.
+        if len(statements) != 1 or statements[0].type != duckdb.StatementType.SELECT:
             raise UsageError("nxp sql takes one SELECT statement: the lake is read-only")
-        cursor = connection.execute(statements[0])
-        names = [column[0] for column in cursor.description or []]
-        return names, cursor.fetchall()
+        return _interruptibly(connection, lambda: _rows(connection.execute(statements[0])))
     except duckdb.IOException:
         raise
     except duckdb.Error as error:
         raise UsageError(f"SQL: {' '.join(str(error).split())}") from None
     finally:
         connection.close()
+
+
+def _rows(cursor: duckdb.DuckDBPyConnection) -> tuple[list[str], list[tuple[Any, ...]]]:
+    names: list[str] = []
+    for column in cursor.description or []:
+        # Two columns of one name would be one in JSON.
+        twins = sum(name == column[0] or name.startswith(f"{column[0]}_") for name in names)
+        names.append(f"{column[0]}_{twins}" if column[0] in names else column[0])
+    return names, cursor.fetchall()
+
+
+def _interruptibly(connection: duckdb.DuckDBPyConnection, work: Callable[[], Result]) -> Result:
+    """Work in a thread, so that a signal is noticed here and stops it."""
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        future = pool.submit(work)
+        try:
+            while True:
+                try:
+                    return future.result(LISTEN_SECONDS)
+                except NotYet:
+                    continue
+        except BaseException:
+            connection.interrupt()
+            raise
 
 
 def _lock_down(connection: duckdb.DuckDBPyConnection, folder: Path) -> None:
@@ -73,31 +112,37 @@ def _lock_down(connection: duckdb.DuckDBPyConnection, folder: Path) -> None:
     connection.execute("SET lock_configuration = true")
 
 
-def _create_views(connection: duckdb.DuckDBPyConnection, lake: Lake) -> None:
+def _views(lake: Lake, wanted: set[str]) -> Iterator[tuple[str, str]]:
+    """Give the views that a statement names, so that one damaged dataset does not hide others."""
+    wanted = {name.lower() for name in wanted}
     for dataset in lake.datasets():
-        manifest = lake.manifest(dataset)
+        names = {dataset, dataset + HISTORY} & wanted
+        manifest = lake.manifest(dataset) if names else None
         if manifest is None:
             continue
         folder = lake.dataset_folder(dataset)
-        if manifest.mode == "snapshot":
-            latest = manifest.model_copy(update={"entries": manifest.entries[-1:]})
-            _create_view(connection, dataset, _source(folder, latest))
-            dataset = f"{dataset}_history"  # noqa: PLW2901 - the second view of the same dataset
-        _create_view(connection, dataset, _source(folder, manifest))
+        if manifest.mode != "snapshot":
+            yield dataset, _source(folder, manifest)
+            continue
+        latest = manifest.model_copy(update={"entries": manifest.entries[-1:]})
+        yield dataset, _source(folder, latest)
+        yield dataset + HISTORY, _source(folder, manifest)
     for name in RECORDS:
-        files = sorted(str(path) for path in (lake.folder / name).glob("**/*.parquet"))
+        files = sorted((lake.folder / name).glob("*/*.parquet")) if name in wanted else []
         if files:
-            _create_view(connection, name, _read(files))
-
-
-def _create_view(connection: duckdb.DuckDBPyConnection, name: str, source: str) -> None:
-    connection.execute(f'CREATE VIEW "{name}" AS {source}')
+            yield name, f"SELECT * EXCLUDE (filename) FROM {_read(files)}"  # noqa: S608
 
 
 def _source(folder: Path, manifest: Manifest) -> str:
-    files = [str(folder / file.path) for entry in manifest.entries for file in entry.files]
+    files = [folder / file.path for entry in manifest.entries for file in entry.files]
+    partition, expression = PARTITIONS[manifest.mode]
     if files:
-        return _read(files)
+        for file in files:
+            file.stat()
+        return (
+            f"SELECT * EXCLUDE (filename), {expression} AS {partition} "  # noqa: S608
+            f"FROM {_read(files)}"
+        )
     columns = [
         f'CAST(NULL AS {_duckdb_type(kind)}) AS "{name}"'
         for name, kind in manifest.schema_columns.items()
@@ -105,14 +150,15 @@ def _source(folder: Path, manifest: Manifest) -> str:
     return f"SELECT {', '.join(columns)} WHERE false"
 
 
-def _read(files: list[str]) -> str:
-    listed = ", ".join(_quote(file) for file in files)
-    # Without this a slot such as 20261122T000000Z would be guessed to be a date-time or a text.
-    slots = ", hive_types = {'snapshot': VARCHAR}" if "/snapshot=" in files[0] else ""
-    return (
-        f"SELECT * FROM read_parquet([{listed}], "  # noqa: S608 - our own files, quoted
-        f"union_by_name = true, hive_partitioning = true{slots})"
-    )
+def _read(files: list[Path]) -> str:
+    listed = ", ".join(_quote(_literal(str(file))) for file in files)
+    options = "union_by_name = true, hive_partitioning = false, filename = true"
+    return f"read_parquet([{listed}], {options})"
+
+
+def _literal(path: str) -> str:
+    """Write a path so that DuckDB does not read it as a pattern."""
+    return "".join(f"[{sign}]" if sign in "[*?" else sign for sign in path)
 
 
 def _duckdb_type(arrow: str) -> str:
@@ -121,3 +167,7 @@ def _duckdb_type(arrow: str) -> str:
 
 def _quote(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).splitlines()[0]

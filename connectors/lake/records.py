@@ -36,9 +36,8 @@ def write_rejects(
         for folder in (path.parent, aside.parent):
             folder.mkdir(parents=True, exist_ok=True)
         aside.parent.chmod(0o700)
-        aside.touch(mode=PRIVATE)
-        pq.write_table(protected, aside)
-        pq.write_table(table, path)
+        _write(protected, aside, PRIVATE)
+        _write(table, path)
     return path
 
 
@@ -49,5 +48,14 @@ def write_run(lake: Lake, report: dict[str, Any]) -> Path:
     path = lake.folder / "_runs" / f"date={row['started_at']:%Y-%m-%d}" / f"{row['run_id']}.parquet"
     with storage_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        pq.write_table(pa.Table.from_pylist([row]), path)
+        _write(pa.Table.from_pylist([row]), path)
     return path
+
+
+def _write(table: pa.Table, path: Path, mode: int | None = None) -> None:
+    """Write a file whole or not at all; no reader meets half of it."""
+    new = path.with_name(f".{path.name}.new")
+    if mode is not None:
+        new.touch(mode=mode)
+    pq.write_table(table, new)
+    new.replace(path)

@@ -199,6 +199,9 @@ class Ledger:
         self._ensure_unit(dataset, unit, starts_at, ends_at)
         if not self._take(dataset, unit, holder):
             raise HeldError(self._who(dataset, unit))
+        if other := self._overlapping(dataset, unit, starts_at, ends_at):
+            self._give_back(dataset, unit, holder)
+            raise HeldError(self._who(dataset, other))
         return Lease(
             unit=f"{dataset} {unit}",
             holder=holder,
@@ -236,6 +239,23 @@ class Ledger:
         with self._engine.begin() as connection:
             taken = connection.execute(take.values(holder=str(holder), held_until=now + LEASE_TIME))
         return taken.rowcount == 1
+
+    def _overlapping(
+        self, dataset: str, unit: str, starts_at: datetime, ends_at: datetime
+    ) -> str | None:
+        """Find a held unit of another name over the same time (another step, a merged window)."""
+        held = select(units.c.unit, units.c.holder).where(
+            units.c.tenant == self._tenant,
+            units.c.dataset == dataset,
+            units.c.unit != unit,
+            units.c.starts_at < ends_at,
+            units.c.ends_at > starts_at,
+            units.c.held_until >= self._clock(),
+        )
+        with self._engine.connect() as connection:
+            found = connection.execute(held).all()
+        alive = [row.unit for row in found if not Holder.parse(row.holder).is_known_dead()]
+        return alive[0] if alive else None
 
     def _renew(self, dataset: str, unit: str, holder: Holder) -> bool:
         mine = update(units).where(self._is(dataset, unit), units.c.holder == str(holder))

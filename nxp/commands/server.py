@@ -6,12 +6,14 @@ import socket
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import httpx
 import psutil
+from filelock import FileLock
 
 from connectors.errors import UnavailableError
-from connectors.settings import Settings, load_settings
+from connectors.settings import Settings, load_settings, prepare_home
 from nxp.engine import SERVER_RECORD, prepare, read_server
 from nxp.options import Json
 from nxp.output import print_json, say
@@ -23,7 +25,8 @@ STOP_SECONDS = 20
 def start(*, as_json: Json = False) -> None:
     """Start the server unless it runs; prints its API URL for PREFECT_API_URL."""
     settings = load_settings()
-    record = read_server(settings) or _start(settings)
+    with FileLock(prepare_home(settings) / "server.lock"):
+        record = read_server(settings) or _start(settings)
     if as_json:
         print_json(record)
     else:
@@ -81,16 +84,24 @@ def _start(settings: Settings) -> dict[str, str]:
             start_new_session=True,
         )
     say("starting a Prefect server (the first start takes a while) …")
-    deadline = time.monotonic() + START_SECONDS
-    while not _is_healthy(url):
-        if process.poll() is not None or time.monotonic() > deadline:
-            process.kill()
-            raise UnavailableError(f"the Prefect server did not start: see {log}")
-        time.sleep(0.3)
+    try:
+        _await_health(process, url, log)
+    except BaseException:
+        # Also on Ctrl-C: nobody would know of this server.
+        process.terminate()
+        raise
     started = psutil.Process(process.pid).create_time()
     record = {"api_url": url, "pid": str(process.pid), "started": str(started)}
     (settings.home / SERVER_RECORD).write_text(json.dumps(record), "utf-8")
     return record
+
+
+def _await_health(process: subprocess.Popen[bytes], url: str, log: Path) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while not _is_healthy(url):
+        if process.poll() is not None or time.monotonic() > deadline:
+            raise UnavailableError(f"the Prefect server did not start: see {log}")
+        time.sleep(0.3)
 
 
 def _is_healthy(url: str) -> bool:

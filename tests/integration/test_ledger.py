@@ -84,9 +84,17 @@ def test_a_held_unit_is_refused_until_it_is_given_back(ledger: Ledger) -> None:
     with ledger.lease("d", "u", START, END, "first"):
         with pytest.raises(HeldError, match="run first"):
             ledger.lease("d", "u", START, END, "second")
-        with ledger.lease("d", "other", START, END, "second"):
+        with ledger.lease("d", "next", END, END + timedelta(days=1), "second"):
             pass
     with ledger.lease("d", "u", START, END, "second"):
+        pass
+
+
+def test_a_unit_of_another_name_over_the_same_time_is_refused_too(ledger: Ledger) -> None:
+    week = START - timedelta(days=3), END + timedelta(days=3)
+    with ledger.lease("d", "week", *week, "first"), pytest.raises(HeldError, match="week is held"):
+        ledger.lease("d", "day", START, END, "second")
+    with ledger.lease("d", "day", START, END, "second"):
         pass
 
 

@@ -88,9 +88,10 @@ def test_the_only_tenant_of_the_lake_needs_no_naming(tmp_path: Path) -> None:
     settings = load_settings({"NXP_HOME": str(tmp_path)})
     with pytest.raises(ConfigurationError, match="no data yet"):
         tenant_name(settings, environ={})
-    (tmp_path / "lake" / "acme.eu").mkdir(parents=True)
+    (tmp_path / "lake" / "acme.eu" / "_runs").mkdir(parents=True)
+    (tmp_path / "lake" / "lost+found").mkdir()
     assert tenant_name(settings, environ={}) == "acme.eu"
-    (tmp_path / "lake" / "lab.us").mkdir()
+    (tmp_path / "lake" / "lab.us" / "_runs").mkdir(parents=True)
     with pytest.raises(ConfigurationError, match=r"acme\.eu, lab\.us"):
         tenant_name(settings, environ={})
     assert tenant_name(settings, "lab.us", {}) == "lab.us"
