@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from sandbox.estate.daily import to_daily
 from sandbox.estate.events import SLOT_US, EventMaker
 from sandbox.estate.inventory import micros
+from sandbox.estate.shapes import SHAPES
 from sandbox.model.tables import Table
 from sandbox.nql.timeframe import Frame
 from sandbox.nql.values import add_day
@@ -30,6 +31,7 @@ class Request:
     now: datetime
     # None when any order will do, else whether the newest come first.
     newest: bool | None
+    # By the prefix of their columns.
     objects: Mapping[str, pl.DataFrame]
 
 
@@ -109,7 +111,7 @@ class EventRows:
 
     def _visible(self, request: Request, day: date, block: int, frame: Frame) -> NDArray[np.int64]:
         """Return the positions in a chunk of the rows in a frame that have come in by now."""
-        name, now = request.table.name, micros(request.now)
+        name, now = request.table.path, micros(request.now)
         start = self._maker.keys(name, day, block).start
         low = int(np.searchsorted(start, micros(frame.start), side="left"))
         high = int(np.searchsorted(start, micros(min(frame.end, request.now)), side="right"))
@@ -122,7 +124,7 @@ class EventRows:
 
     def _by_slot(self, request: Request, chunks: list[_Chunk]) -> Iterator[list[_Chunk]]:
         """Yield the chunks of a day a quarter of an hour at a time, so that a merge stays small."""
-        name = request.table.name
+        name = request.table.path
         slots = [
             self._maker.keys(name, chunk.day, chunk.block).start[chunk.rows] // SLOT_US
             for chunk in chunks
@@ -138,32 +140,34 @@ class EventRows:
 
     def _base(self, request: Request, chunk: _Chunk) -> pl.DataFrame:
         """Return the columns of the events themselves, and the rows of the linked objects."""
-        prefix = f"{request.table.prefix}."
-        name = request.table.name
+        table = request.table
+        name = table.path
         keys = self._maker.keys(name, chunk.day, chunk.block)
         own = [
-            self._maker.column(name, chunk.day, chunk.block, path.removeprefix(prefix))
+            self._maker.column(name, chunk.day, chunk.block, path.removeprefix(f"{table.prefix}."))
             .gather(chunk.rows)
             .alias(path)
             for path in request.columns
-            if path.startswith(prefix)
+            if not path.startswith("#") and not table.owner(path)
         ]
-        links = {"#device": keys.device, "#user": keys.user, "#binary": keys.binary}
+        links = {"#device": keys.device, "#user": keys.user}
+        link = SHAPES[name].link
+        if link is not None:
+            links[f"#{link}"] = keys.link
         return pl.DataFrame(own + [pl.Series(k, v[chunk.rows]) for k, v in links.items()])
 
     def _linked(self, request: Request, base: pl.DataFrame) -> pl.DataFrame:
         """Bring in the columns of linked objects."""
+        if "#application" not in base.columns and "#binary" in base.columns:
+            application = self._application.gather(base["#binary"])
+            base = base.with_columns(application.alias("#application"))
         columns = []
         for path in request.columns:
             if path in base.columns:
                 columns.append(base[path])
                 continue
-            entity = path.partition(".")[0]
-            if entity == "application":
-                rows = self._application.gather(base["#binary"])
-            else:
-                rows = base[f"#{entity}"]
-            columns.append(request.objects[entity][path].gather(rows).alias(path))
+            owner = request.table.owner(path)
+            columns.append(request.objects[owner][path].gather(base[f"#{owner}"]).alias(path))
         return pl.DataFrame(columns)
 
 
