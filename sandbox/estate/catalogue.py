@@ -24,7 +24,7 @@ MODELS = (
     Model("Dell Inc.", "OptiPlex 7010", "OptiPlex", "desktop", "Windows", (8, 16), 10),
     Model("HP", 'Z2 Tower G9 24" Bundle', "Z Workstation", "desktop", "Windows", (64, 128), 3),
     # The name that HP's computers bore until 2015, and still do in old estates.
-    Model("Hewlett-Packard", "HP EliteBook 840 G2", "EliteBook", "laptop", "Windows", (8,), 2),
+    Model("Hewlett-Packard", "HP EliteBook 840 G2", "EliteBook", "laptop", "Windows", (8,), 4),
     Model("VMware, Inc.", "VMware7,1", "VMware Virtual Platform", "virtual", "Windows", (8,), 6),
     Model("Microsoft Corporation", "Virtual Machine", "Azure", "virtual", "Windows", (8, 16), 4),
     Model("Apple Inc.", "MacBookPro18,3", "MacBook Pro", "laptop", "macOS", (16, 32), 5),

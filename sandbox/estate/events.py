@@ -100,7 +100,9 @@ class EventMaker:
         def make(part: str) -> pl.Series:
             if not made:
                 made.append(self._make_keys(table, day, block))
-            return pl.Series(getattr(made[0], part))
+            rows = pl.Series(getattr(made[0], part))
+            # Half the room: no inventory has more rows than that.
+            return rows if part == "start" else rows.cast(pl.Int32)
 
         arrays = [
             self._cache.get((table, day, block, part), lambda part=part: make(part))  # type: ignore[misc]
