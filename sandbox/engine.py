@@ -1,8 +1,10 @@
 """Runs saved queries against the estate: the one road from a query id to rows."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from time import perf_counter
 from zoneinfo import ZoneInfo
 
 import polars as pl
@@ -11,7 +13,7 @@ from sandbox.estate.estate import Estate
 from sandbox.estate.feed import Feed, LogEntry, NoFeed, QueryLog
 from sandbox.estate.overlay import NoOverlay, Overlay
 from sandbox.model.tables import Table
-from sandbox.nql.errors import NqlTypeError
+from sandbox.nql.errors import NqlError, NqlTypeError
 from sandbox.nql.evaluator import Pieces, evaluate
 from sandbox.nql.parser import parse
 from sandbox.nql.plan import Plan, Reduce
@@ -36,6 +38,13 @@ class Prepared:
     now: datetime
     # Of each with or include, in order.
     joined: tuple[Frame, ...] = ()
+
+
+@dataclass(slots=True)
+class Run:
+    """What is said of a run that is being recorded."""
+
+    rows: int | None = None
 
 
 class Engine:
@@ -81,6 +90,21 @@ class Engine:
     def record(self, entry: LogEntry) -> None:
         """Remember a run, for `platform.nql_api_logs`."""
         self._feed.log.add(entry)
+
+    @contextmanager
+    def recorded(self, query_id: str, kind: str, now: datetime) -> Iterator["Run"]:
+        """Remember a run when it ends, well or not; the caller says how many rows it had."""
+        run, started = Run(), perf_counter()
+        status, details = "failure", None
+        try:
+            yield run
+            status = "success"
+        except NqlError as error:
+            details = str(error)
+            raise
+        finally:
+            length = round(perf_counter() - started, 6)
+            self.record(LogEntry(now, query_id, kind, status, run.rows, length, details))
 
     def _custom_fields(self, entity: str) -> frozenset[str]:
         return self._options.custom_fields_of(entity) | self._overlay.custom_fields(entity)

@@ -83,11 +83,12 @@ class Estate:
                 request = Request(table, columns, kept, now, newest, objects)
                 yield from self._events.pieces(request)
             case Origin.NESTED:
-                rows = self._objects.nested(table.name)
+                rows = self._of_seen(self._objects.nested(table.name), kept, now)
                 yield self._gathered(table, rows, self._linked(table, columns, now), columns)
             case Origin.INSTALLED:
                 objects = self._linked(table, columns, now)
-                for rows in self._installed():
+                for block in self._installed():
+                    rows = self._of_seen(block, kept, now)
                     yield self._gathered(table, rows, objects, columns)
             case Origin.FEED:
                 objects = self._linked(
@@ -111,9 +112,13 @@ class Estate:
             whole = whole.with_columns(pl.int_range(pl.len()).alias(f"#{table.prefix}"))
         if not table.time:
             return whole
-        seen = pl.col(table.time)
-        first, last = (pl.lit(t, dtype=DATETIME) for t in (frame.start, frame.end))
-        return whole.filter(seen >= first, seen <= last)
+        return whole.filter(_within(table.time, frame))
+
+    def _of_seen(self, rows: pl.DataFrame, frame: Frame, now: datetime) -> pl.DataFrame:
+        """Keep what belongs to devices seen within the frame, as with the devices themselves."""
+        devices = self._objects.at("device", now, ())
+        seen = devices.select(_within("device.last_seen", frame)).to_series()
+        return rows.filter(seen.gather(rows["#device"]))
 
     def _linked(
         self, table: Table, columns: tuple[str, ...], now: datetime
@@ -164,6 +169,11 @@ def _by_platform(programs: list[int]) -> Weights:
     chosen = [catalogue.PROGRAMS[i] for i in programs]
     shares = [(p.platform == "macOS", p.weight / len(p.versions)) for p in chosen]
     return [0.0 if mac else w for mac, w in shares], [w if mac else 0.0 for mac, w in shares]
+
+
+def _within(path: str, frame: Frame) -> pl.Expr:
+    first, last = (pl.lit(t, dtype=DATETIME) for t in (frame.start, frame.end))
+    return pl.col(path).is_between(first, last)
 
 
 def _dtype(table: Table, path: str) -> pl.DataType:

@@ -7,6 +7,7 @@ import pytest
 
 from sandbox.engine import Engine
 from sandbox.estate.feed import LogEntry
+from sandbox.nql.errors import NqlError
 from tests.unit.sandbox.conftest import NOW, ask, make_engine
 
 # Names, whether rows are to be expected of an untouched tenant, and the text: literal, as a
@@ -227,3 +228,21 @@ def test_the_engine_remembers_what_was_run() -> None:
     )
     assert rows.rows() == [("#b", "export", None, 2.0)]
     assert rows.columns[0] == "platform.nql_api_log.query_id"
+
+
+def test_a_run_is_recorded_however_it_ends() -> None:
+    engine = make_engine()
+    with engine.recorded("#good", "execute", NOW) as run:
+        run.rows = 7
+    with pytest.raises(NqlError), engine.recorded("#bad", "export", NOW):
+        ask(engine, "nothing")
+    rows = ask(
+        engine,
+        "platform.nql_api_logs during past 1h | list query_id, status, number_of_rows,"
+        " status_details, duration",
+    )
+    assert [row[:3] for row in rows.iter_rows()] == [
+        ("#good", "success", 7),
+        ("#bad", "failure", None),
+    ]
+    assert "there is no table" in rows["platform.nql_api_log.status_details"][1]

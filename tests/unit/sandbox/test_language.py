@@ -257,3 +257,54 @@ def test_fine_samples_are_kept_for_less_long_than_others() -> None:
     hours = "from 2026-11-08 00:00:00 to 2026-11-08 23:59:59"
     assert ask(engine, f"execution.events {hours} | list start_time").height == 0
     assert ask(engine, f"device_performance.events {hours} | list start_time").height > 0
+
+
+def test_lists_and_packages_are_those_of_devices_that_were_seen(engine: Engine) -> None:
+    for table in ("device.disks", "package.installed_packages"):
+        kept = ask(engine, f"{table} | list device.last_seen")["device.last_seen"]
+        assert (kept >= NOW - timedelta(days=30)).all()
+        recent = ask(engine, f"{table} during past 24h | list device.last_seen")
+        assert 0 < recent.height < kept.len()
+
+
+@pytest.mark.parametrize("length", ["15min", "1h", "3h"])
+def test_the_hour_that_comes_twice_is_two_hours(length: str) -> None:
+    now = datetime(2026, 10, 25, 12, tzinfo=UTC)
+    engine = make_engine(time_zone="Europe/Zurich", now=now, devices=2000)
+    found = ask(
+        engine,
+        f"execution.crashes during past 24h | summarize n = count() by {length}"
+        " | sort start_time asc",
+        now,
+    )
+    assert not found["start_time"].is_duplicated().any()
+    assert (found["start_time"].diff().drop_nulls() > timedelta(0)).all()
+    total = ask(engine, "execution.crashes during past 24h | summarize n = count()", now).item()
+    assert found["n"].sum() == total
+
+
+def test_objects_of_every_kind_take_the_rows_that_belong_to_them(engine: Engine) -> None:
+    for text in (
+        "packages | include package.installed_packages | compute n = device.count()",
+        "devices | include device.disks | compute n = disk.capacity.sum()",
+        "alert.monitors | include alert.alerts during past 7d | compute n = count()",
+        f"binaries | with {CRASHES} | compute n = device.count()",
+        f"applications | with {CRASHES} | compute n = number_of_crashes.sum()",
+        "applications | with web.page_views during past 2d | compute n = number_of_resources.p95()",
+        "users | with session.logins during past 7d | compute n = logon_script_duration.avg()",
+    ):
+        found = ask(engine, text + " | summarize total = n.sum(), rows = count()")
+        assert found["rows"].item() > 0, text
+        assert found["total"].item() > 0, text
+
+
+def test_an_event_is_the_same_whichever_columns_are_asked_for(engine: Engine) -> None:
+    wide = ask(
+        engine,
+        "connection.events during past 2d | list start_time, device.uid, binary.uid, user.uid,"
+        " destination.domain, number_of_connections",
+    )
+    narrow = ask(engine, "connection.events during past 2d | list number_of_connections")
+    assert narrow.to_series().sum() == wide["connection.event.number_of_connections"].sum()
+    keys = ["connection.event.start_time", "device.uid", "binary.uid", "user.uid"]
+    assert not wide.select(keys).is_duplicated().any()

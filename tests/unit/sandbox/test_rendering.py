@@ -3,7 +3,9 @@
 import csv
 import gzip
 import io
+from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 
 import polars as pl
 import pytest
@@ -11,8 +13,8 @@ import zstandard
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sandbox.options import DATETIME_FORMATS
-from sandbox.rendering import COMPRESSORS, DateStyle, csv_header, csv_rows
+from sandbox.options import DATETIME_FORMATS, SandboxOptions
+from sandbox.rendering import COMPRESSORS, DateStyle, csv_header, csv_rows, style_of
 
 LOCAL = DateStyle(DATETIME_FORMATS["local"], "Europe/Zurich")
 texts = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00"), max_size=12)
@@ -21,6 +23,30 @@ texts = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x0
 def test_null_is_an_empty_field_and_an_empty_text_is_a_pair_of_quotes() -> None:
     frame = pl.DataFrame({"a": ["", None, "x"], "b": [1, None, 3], "c": [True, None, False]})
     assert csv_rows(frame, LOCAL) == b'"",1,true\n,,\nx,3,false\n'
+
+
+@pytest.mark.parametrize(
+    ("null", "booleans", "expected"),
+    [
+        ("", ("true", "false"), b'"",1,true\n,,\nx,3,false\n'),
+        ("null", ("1", "0"), b'"",1,1\nnull,null,null\nx,3,0\n'),
+        ("-", ("True", "False"), b'"",1,True\n-,-,-\nx,3,False\n'),
+    ],
+)
+def test_nulls_and_truth_values_are_written_in_the_form_of_the_tenant(
+    null: str, booleans: tuple[str, str], expected: bytes
+) -> None:
+    frame = pl.DataFrame({"a": ["", None, "x"], "b": [1, None, 3], "c": [True, None, False]})
+    assert csv_rows(frame, replace(LOCAL, null=null, booleans=booleans)) == expected
+
+
+def test_the_style_of_a_tenant_is_what_its_options_say() -> None:
+    options = SandboxOptions(
+        queries=Path(), datetime_format="iso", null_form="null", boolean_form="1/0"
+    )
+    style = style_of(options)
+    assert (style.null, style.booleans, style.zone) == ("null", ("1", "0"), "UTC")
+    assert style_of(SandboxOptions(queries=Path())) == DateStyle("%Y-%m-%d %H:%M:%S", "UTC")
 
 
 @given(st.lists(st.tuples(texts, texts), min_size=1, max_size=8))
