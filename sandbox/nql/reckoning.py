@@ -110,13 +110,14 @@ class Reckoner:
 
     def _of_field(self, call: syntax.Call, condition: plan.Predicate | None) -> Settled:
         assert call.target is not None  # noqa: S101 - the caller has seen to it
-        own = self._own_column(call.target)
-        argument = own or self._rows.field(call.target)
         function = call.function.removesuffix("if")
+        # Counting is of the rows, whatever it is that they have a value of.
+        own = self._own_column(call.target) if function != "count" else None
+        argument = own or self._rows.field(call.target)
         kind = _result_kind(function, argument)
         if kind is None:
             raise _unfit(call, f"{argument.path} of type {argument.kind}")
-        if own is not None and function != "count":
+        if own is not None:
             # Of one object there is one value: every aggregate of it is that value.
             return plan.Own(own), kind
         return self._aggregate(function, argument, condition), kind

@@ -262,7 +262,7 @@ class _Resolver:
 
     def _reduce(self, clause: syntax.Summarize) -> None:
         bucket = self._bucket(clause.bucket) if clause.bucket else None
-        groups = tuple(self._group(item) for item in clause.groups)
+        groups = tuple(dict.fromkeys(self._group(item) for item in clause.groups))
         reckoner = Reckoner(self._scope, None, self._unparametrised, self._zone)
         for assignment in clause.assignments:
             reckoner.settle(assignment)

@@ -308,3 +308,17 @@ def test_an_event_is_the_same_whichever_columns_are_asked_for(engine: Engine) ->
     assert narrow.to_series().sum() == wide["connection.event.number_of_connections"].sum()
     keys = ["connection.event.start_time", "device.uid", "binary.uid", "user.uid"]
     assert not wide.select(keys).is_duplicated().any()
+
+
+def test_a_field_of_the_object_counts_once_and_its_rows_as_often_as_they_are(
+    engine: Engine,
+) -> None:
+    found = ask(
+        engine,
+        f"devices | with {CRASHES} | compute n = count(), m = device.hardware.memory.count(),"
+        " memory = hardware.memory.sum() | list n, m, memory, hardware.memory",
+    )
+    assert found["n"].equals(found["m"].alias("n"))
+    assert found["memory"].equals(found["device.hardware.memory"].alias("memory"))
+    doubled = ask(engine, "devices | summarize n = count() by name, device.name")
+    assert doubled.columns == ["device.name", "n"]
