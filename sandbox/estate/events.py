@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from sandbox.estate import catalogue, metrics
 from sandbox.estate.cache import SeriesCache
-from sandbox.estate.chance import choose, some, stream
+from sandbox.estate.chance import Indices, choose, some, stream
 from sandbox.estate.devices import Fleet
 from sandbox.estate.inventory import SYSTEM_USER
 from sandbox.estate.measures import measure
@@ -51,9 +51,9 @@ class Keys:
     """What identifies the rows of a chunk, in order of time."""
 
     start: NDArray[np.int64]
-    device: NDArray[np.int64]
-    link: NDArray[np.int64]
-    user: NDArray[np.int64]
+    device: Indices
+    link: Indices
+    user: Indices
 
 
 # How often each object is drawn on a Windows device, and on a Mac.

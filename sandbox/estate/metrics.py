@@ -7,7 +7,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from sandbox.estate.chance import at, hexadecimal, pick, some, uuids
+from sandbox.estate.chance import Indices, at, hexadecimal, pick, some, uuids
 from sandbox.estate.inventory import instants
 
 BUCKET_SECONDS = 900
@@ -20,8 +20,8 @@ class Facts:
 
     start: NDArray[np.int64]
     # Rows of the device and of the object beside it.
-    device: NDArray[np.int64]
-    link: NDArray[np.int64]
+    device: Indices
+    link: Indices
     # What the program usually takes, and whether it runs for no person.
     memory: NDArray[np.float64]
     system: NDArray[np.bool_]

@@ -195,6 +195,7 @@ def _operation(operator: str, left: pl.Expr, right: pl.Expr) -> pl.Expr:
 
 
 def _with_ends(bucket: plan.Bucket, frame: pl.DataFrame) -> pl.DataFrame:
+    """Add where each group ends. A stretch of time without rows has no group: a guess."""
     local = pl.col(_START).dt.convert_time_zone(bucket.zone)
     end = local.dt.offset_by(bucket.length).dt.convert_time_zone("UTC")
     frame = frame.with_columns(end.alias(_END))

@@ -81,7 +81,7 @@ def _explained(error: UnexpectedInput, text: str) -> NqlSyntaxError:
         expected = set(error.accepts or error.expected)
     elif isinstance(error, UnexpectedCharacters):
         expected = set(error.allowed or ())
-    names = sorted(_TERMINALS.get(name, name.lower()) for name in expected)
+    names = sorted(_TERMINALS.get(name, name.lower().strip("_")) for name in expected)
     hint = f"; expected {', '.join(names)}" if names else ""
     ended = isinstance(error, UnexpectedEOF) or (
         isinstance(error, UnexpectedToken) and error.token.type == "$END"

@@ -7,7 +7,13 @@ import polars as pl
 import pytest
 
 from sandbox.engine import Engine
-from sandbox.nql.errors import NqlError, NqlNameError, NqlSyntaxError, NqlTypeError
+from sandbox.nql.errors import (
+    NqlError,
+    NqlNameError,
+    NqlReachError,
+    NqlSyntaxError,
+    NqlTypeError,
+)
 from tests.unit.sandbox.conftest import NOW, ask, make_engine
 
 CRASHES = "execution.crashes during past 7d"
@@ -84,6 +90,7 @@ def test_what_was_computed_is_shown_when_nothing_is_listed(engine: Engine) -> No
         ("devices | summarize n = count() by 1d", NqlTypeError),
         ("execution.crashes | summarize n = count() by 20min", NqlTypeError),
         ("execution.events during past 3d | summarize n = count() by 1h", NqlTypeError),
+        ("devices | with execution.events during past 300h | list name", NqlReachError),
         ("devices | list #nobody_knows", NqlNameError),
         ("devices | where collector.local_ip = 10.0.0.0/40", NqlTypeError),
         ("devices | where collector.local_ip = 'here'", NqlTypeError),

@@ -94,6 +94,21 @@ def test_names_may_begin_like_keywords(name: str) -> None:
     assert found.path == name
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "devices | wherename = 3",
+        "devices | includes execution.crashes",
+        "devices during pasts 3d",
+        "devices | summarize n = count() byname",
+        "devices | where a = 1 andb = 2",
+    ],
+)
+def test_keywords_are_whole_words(text: str) -> None:
+    with pytest.raises(NqlSyntaxError):
+        parse(text)
+
+
 def test_comments_are_passed_over_wherever_they_stand() -> None:
     assert parse("/* a | b */ devices /* c\nd */ | limit /**/ 3") == parse("devices | limit 3")
 

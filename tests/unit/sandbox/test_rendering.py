@@ -80,6 +80,11 @@ def test_utc_style_says_so() -> None:
     assert csv_rows(frame, style) == b"2026-07-01T12:00:00Z\n"
 
 
+def test_json_in_a_field_has_its_quotes_doubled_and_arrays_are_quoted_for_their_commas() -> None:
+    frame = pl.DataFrame({"o": ['{"a":"x\\ny"}', "a\nb"], "l": [["C:", "D:"], []]})
+    assert csv_rows(frame, LOCAL) == b'"{""a"":""x\\ny""}","[C:, D:]"\n"a\nb",[]\n'
+
+
 def test_headers_are_written_as_they_are() -> None:
     assert csv_header(pl.DataFrame({"binary.sha-256_hash_hex": [], "a,b": []})) == (
         b'binary.sha-256_hash_hex,"a,b"\n'
