@@ -79,7 +79,8 @@ class Objects:
     def _laid_over(self, frame: pl.DataFrame, entity: str, path: str) -> pl.DataFrame:
         """Join in the values that enrichment has set; an object it does not name keeps its own."""
         field = path.removeprefix(f"{entity}.")
-        values = self._overlay.values(entity, field)
+        # A copy: a request may set further values meanwhile.
+        values = dict(self._overlay.values(entity, field))
         if not values:
             return frame
         kind = OBJECTS[entity].get(field, Kind.STRING)
