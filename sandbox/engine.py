@@ -1,41 +1,74 @@
 """Runs saved queries against the estate: the one road from a query id to rows."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from time import perf_counter
 from zoneinfo import ZoneInfo
 
+import polars as pl
+
 from sandbox.estate.estate import Estate
+from sandbox.estate.feed import Feed, LogEntry, NoFeed, QueryLog
+from sandbox.estate.overlay import NoOverlay, Overlay
+from sandbox.model.tables import Table
+from sandbox.nql.errors import NqlError, NqlTypeError
 from sandbox.nql.evaluator import Pieces, evaluate
 from sandbox.nql.parser import parse
-from sandbox.nql.plan import Plan
+from sandbox.nql.plan import Plan, Reduce
 from sandbox.nql.resolver import parameters_of, resolve
+from sandbox.nql.scope import Vocabulary
+from sandbox.nql.syntax import Selection
 from sandbox.nql.timeframe import Frame, frame_of, refuse_beyond
 from sandbox.options import SandboxOptions
 from sandbox.queries import SavedQueries
 
 # Events asked for without a time frame: the vendor's pages do not say what is meant.
 DEFAULT_FRAME = timedelta(hours=24)
+_FOREVER = timedelta(days=36500)
 
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A query ready to run: its plan, its frame and the moment it speaks of."""
+    """A query ready to run: its plan, its frames and the moment it speaks of."""
 
     plan: Plan
     frame: Frame
     now: datetime
+    # Of each with or include, in order.
+    joined: tuple[Frame, ...] = ()
+
+
+@dataclass(slots=True)
+class Run:
+    """What is said of a run that is being recorded."""
+
+    rows: int | None = None
 
 
 class Engine:
     """Answers saved queries."""
 
-    def __init__(self, options: SandboxOptions, queries: SavedQueries, started: datetime) -> None:
-        """Build the estate."""
+    def __init__(
+        self,
+        options: SandboxOptions,
+        queries: SavedQueries,
+        started: datetime,
+        overlay: Overlay | None = None,
+        feed: Feed | None = None,
+    ) -> None:
+        """Build the estate.
+
+        `overlay` has what enrichment has set, `feed` the executions of actions and the answers.
+        """
         self._options = options
         self._queries = queries
         self._zone = ZoneInfo(options.time_zone)
-        self._estate = Estate(options, started)
+        self._overlay = overlay or NoOverlay()
+        self._feed = _WithLog(feed or NoFeed(), QueryLog())
+        self._estate = Estate(options, started, self._overlay, self._feed)
+        self._vocabulary = Vocabulary(self._custom_fields, self._feed.ids)
 
     def missing_parameters(self, text: str, parameters: Mapping[str, str]) -> set[str]:
         """Return the parameters of a query that have no value."""
@@ -44,16 +77,70 @@ class Engine:
     def prepare(self, text: str, parameters: Mapping[str, str], now: datetime) -> Prepared:
         """Settle a query, or raise the NqlError that says why it cannot run."""
         query = parse(text)
-        plan = resolve(query, text, parameters, self._zone)
-        if plan.selection is not None:
-            frame = frame_of(plan.selection, now, self._zone)
-        else:
-            length = DEFAULT_FRAME if plan.table.is_event else timedelta(days=36500)
-            frame = Frame(now - length, now)
-        if plan.table.samples:
-            refuse_beyond(frame, self._options.reach_limit)
-        return Prepared(plan, frame, now)
+        plan = resolve(query, text, parameters, self._zone, self._vocabulary)
+        frame = self._frame(plan.table, plan.selection, now)
+        joined = tuple(self._frame(join.table, join.selection, now) for join in plan.joins)
+        _refuse_fine_groups(plan, frame)
+        return Prepared(plan, frame, now, joined)
 
     def rows(self, prepared: Prepared) -> Pieces:
         """Yield the result, at least one piece."""
-        return evaluate(prepared.plan, self._estate, prepared.frame, prepared.now)
+        return evaluate(prepared.plan, self._estate, prepared.frame, prepared.now, prepared.joined)
+
+    def record(self, entry: LogEntry) -> None:
+        """Remember a run, for `platform.nql_api_logs`."""
+        self._feed.log.add(entry)
+
+    @contextmanager
+    def recorded(self, query_id: str, kind: str, now: datetime) -> Iterator["Run"]:
+        """Remember a run when it ends, well or not; the caller says how many rows it had."""
+        run, started = Run(), perf_counter()
+        status, details = "failure", None
+        try:
+            yield run
+            status = "success"
+        except NqlError as error:
+            details = str(error)
+            raise
+        finally:
+            length = round(perf_counter() - started, 6)
+            self.record(LogEntry(now, query_id, kind, status, run.rows, length, details))
+
+    def _custom_fields(self, entity: str) -> frozenset[str]:
+        return self._options.custom_fields_of(entity) | self._overlay.custom_fields(entity)
+
+    def _frame(self, table: Table, selection: Selection | None, now: datetime) -> Frame:
+        if selection is not None:
+            frame = frame_of(selection, now, self._zone)
+        else:
+            bounded = table.is_event and not table.is_open_ended
+            frame = Frame(now - (DEFAULT_FRAME if bounded else _FOREVER), now)
+        if table.is_limited:
+            refuse_beyond(frame, self._options.reach_limit)
+        return frame
+
+
+class _WithLog:
+    """A feed, and beside it the log that the engine keeps itself."""
+
+    def __init__(self, feed: Feed, log: QueryLog) -> None:
+        self._feed = feed
+        self.log = log
+
+    def rows(self, table: str) -> pl.DataFrame | None:
+        """Return the rows of a table."""
+        return self.log.frame() if table == "platform.nql_api_logs" else self._feed.rows(table)
+
+    def ids(self, namespace: str) -> frozenset[str] | None:
+        """Return the ids that dynamic tables may name."""
+        return self._feed.ids(namespace)
+
+
+def _refuse_fine_groups(plan: Plan, frame: Frame) -> None:
+    """Refuse groups of time that are finer than the daily samples they would be made of."""
+    if not (frame.daily and plan.table.samples):
+        return
+    for stage in plan.stages:
+        if isinstance(stage, Reduce) and stage.bucket and not stage.bucket.length.endswith("d"):
+            message = "a time frame in days has daily samples: group by 1d, or ask for hours"
+            raise NqlTypeError(message)

@@ -32,6 +32,16 @@ DATETIME_FORMATS = {
     "utc-ms": "%Y-%m-%dT%H:%M:%S%.3fZ",
 }
 
+# How the two truth values are written in CSV: the vendor does not say.
+BOOLEAN_FORMS = {
+    "true/false": ("true", "false"),
+    "True/False": ("True", "False"),
+    "1/0": ("1", "0"),
+}
+# Kinds of object that may have custom fields.
+CUSTOMISABLE = frozenset({"device", "user", "binary", "package"})
+_CUSTOM_FIELD = re.compile(r"(?:organization\.#|#)?[a-z_][a-z0-9_]*")
+
 _SPAN = re.compile(r"(\d+(?:\.\d+)?)(min|h|d)")
 _SPAN_SECONDS = {"min": 60, "h": 3600, "d": 86400}
 
@@ -59,6 +69,9 @@ class SandboxOptions:
     now: datetime | None = None
     time_zone: str = "UTC"
     datetime_format: str = "local"
+    # What stands for null in CSV: `empty` is nothing at all, anything else is written as it is.
+    null_form: str = "empty"
+    boolean_form: str = "true/false"
     row_limit: int = 1_000_000
     execute_row_limit: int = 1000
     token_ttl: float = 900.0
@@ -66,6 +79,8 @@ class SandboxOptions:
     export_time: float = 0.0
     latency: float = 0.0
     retention: int = 30
+    # Days for which high-resolution samples of execution and connection events are kept.
+    fine_retention: int = 14
     # The longest stretch one high-resolution query of execution.events may span; None is no limit.
     reach_limit: timedelta | None = timedelta(days=8)
     late_share: float = 0.0
@@ -75,6 +90,12 @@ class SandboxOptions:
     region: str = "eu"
     client_id: str = ""
     client_secret: str = field(default="", repr=False)
+    # Custom fields that exist, as (kind of object, name): read as `device.#cost_center`.
+    custom_fields: tuple[tuple[str, str], ...] = (
+        ("device", "cost_center"),
+        ("device", "asset_owner"),
+        ("user", "cost_center"),
+    )
     # Further credentials, for instance one without the permission `nql`.
     credentials: tuple[Credential, ...] = ()
     servicenow: ServiceNowOptions = field(default_factory=ServiceNowOptions)
@@ -97,6 +118,21 @@ class SandboxOptions:
     def strftime(self) -> str:
         """The format in which date-times are written."""
         return DATETIME_FORMATS.get(self.datetime_format, self.datetime_format)
+
+    @property
+    def null_text(self) -> str:
+        """What stands for null in CSV."""
+        return "" if self.null_form == "empty" else self.null_form
+
+    @property
+    def boolean_texts(self) -> tuple[str, str]:
+        """What stands for true and for false in CSV."""
+        return BOOLEAN_FORMS[self.boolean_form]
+
+    def custom_fields_of(self, entity: str) -> frozenset[str]:
+        """Return the custom fields of a kind of object, each with its `#`."""
+        named = (name for kind, name in self.custom_fields if kind == entity)
+        return frozenset(name if "#" in name else f"#{name}" for name in named)
 
     @property
     def written_zone(self) -> str:
@@ -133,7 +169,19 @@ def _problems(options: SandboxOptions) -> list[str]:
         problems.append(f"datetime_format {options.datetime_format!r} is none of {known}")
     if options.now is not None and options.now.tzinfo is None:
         problems.append("now has no offset")
-    counts = ("devices", "days", "row_limit", "execute_row_limit", "retention")
+    if options.boolean_form not in BOOLEAN_FORMS:
+        known = ", ".join(BOOLEAN_FORMS)
+        problems.append(f"boolean_form {options.boolean_form!r} is none of {known}")
+    if set(options.null_form) & set('",\r\n'):
+        problems.append("null_form has a character that CSV would have to quote")
+    problems += [
+        f"custom field {kind}.{name} is not a name of one of {', '.join(sorted(CUSTOMISABLE))}"
+        for kind, name in options.custom_fields
+        if kind not in CUSTOMISABLE or not _CUSTOM_FIELD.fullmatch(name)
+    ]
+    counts = (
+        "devices", "days", "row_limit", "execute_row_limit", "retention", "fine_retention",
+    )  # fmt: skip
     problems += [f"{name} is less than 1" for name in counts if getattr(options, name) < 1]
     if not 0 <= options.late_share <= 1:
         problems.append("late_share is not between 0 and 1")

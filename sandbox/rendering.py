@@ -4,11 +4,13 @@ import csv
 import io
 import zlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import polars as pl
 import zstandard
+
+from sandbox.options import SandboxOptions
 
 SUFFIXES = {"NONE": ".csv", "GZIP": ".csv.gz", "ZSTD": ".csv.zst"}
 
@@ -16,18 +18,29 @@ SUFFIXES = {"NONE": ".csv", "GZIP": ".csv.gz", "ZSTD": ".csv.zst"}
 _GZIP_LEVEL = 1
 _ZSTD_LEVEL = 1
 _GZIP_HEADER = 31
+# What the CSV writer gives by itself.
+_BOOLEANS = ("true", "false")
 
 
 @dataclass(frozen=True, slots=True)
 class DateStyle:
-    """How date-times are written, and in which zone."""
+    """How values are written: date-times, in which zone; and in CSV nulls and truth values."""
 
     strftime: str
     zone: str
+    null: str = ""
+    booleans: tuple[str, str] = ("true", "false")
 
     def in_utc(self) -> "DateStyle":
         """Return the same style, in UTC."""
-        return DateStyle(self.strftime, "UTC")
+        return replace(self, zone="UTC")
+
+
+def style_of(options: SandboxOptions) -> DateStyle:
+    """Return the style a tenant writes in."""
+    return DateStyle(
+        options.strftime, options.written_zone, options.null_text, options.boolean_texts
+    )
 
 
 def written(frame: pl.DataFrame, style: DateStyle) -> pl.DataFrame:
@@ -51,9 +64,16 @@ def csv_header(frame: pl.DataFrame) -> bytes:
 
 
 def csv_rows(frame: pl.DataFrame, style: DateStyle) -> bytes:
-    """Return the rows as CSV: a null is an empty field, an empty text is a pair of quotes."""
+    """Return the rows as CSV: a null is by default nothing, an empty text is a pair of quotes."""
     buffer = io.BytesIO()
-    written(frame, style).write_csv(buffer, include_header=False)
+    texts = written(frame, style)
+    if style.booleans != _BOOLEANS:
+        yes, no = (pl.lit(text) for text in style.booleans)
+        flags = [name for name, dtype in frame.schema.items() if dtype == pl.Boolean]
+        texts = texts.with_columns(
+            pl.when(name).then(yes).when(~pl.col(name)).then(no).alias(name) for name in flags
+        )
+    texts.write_csv(buffer, include_header=False, null_value=style.null)
     return buffer.getvalue()
 
 

@@ -7,7 +7,7 @@ from threading import Lock
 import polars as pl
 
 # Enough for weeks of small estates; a large one streams through and needs no more.
-DEFAULT_BYTES = 256 * 1024 * 1024
+DEFAULT_BYTES = 96 * 1024 * 1024
 
 
 class SeriesCache:

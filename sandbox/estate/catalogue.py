@@ -23,6 +23,8 @@ MODELS = (
     Model("HP", "EliteBook 840 G9", "EliteBook", "laptop", "Windows", (8, 16), 10),
     Model("Dell Inc.", "OptiPlex 7010", "OptiPlex", "desktop", "Windows", (8, 16), 10),
     Model("HP", 'Z2 Tower G9 24" Bundle', "Z Workstation", "desktop", "Windows", (64, 128), 3),
+    # The name that HP's computers bore until 2015, and still do in old estates.
+    Model("Hewlett-Packard", "HP EliteBook 840 G2", "EliteBook", "laptop", "Windows", (8,), 4),
     Model("VMware, Inc.", "VMware7,1", "VMware Virtual Platform", "virtual", "Windows", (8,), 6),
     Model("Microsoft Corporation", "Virtual Machine", "Azure", "virtual", "Windows", (8, 16), 4),
     Model("Apple Inc.", "MacBookPro18,3", "MacBook Pro", "laptop", "macOS", (16, 32), 5),
@@ -144,6 +146,34 @@ PROGRAMS = (
 )  # fmt: skip
 
 APPLICATIONS = tuple(dict.fromkeys(p.application for p in PROGRAMS if p.application))
+
+# name, address, how often it is used
+WEB_APPLICATIONS = (
+    ("Salesforce", "https://example.my.salesforce.com/lightning/", 20.0),
+    ("Workday", "https://wd3.example.com/example/d/home.htmld", 10.0),
+    ("SharePoint Online", "https://example.sharepoint.com/sites/finance", 25.0),
+    ("Jira", "https://jira.example.com/browse/", 15.0),
+    ("Réservation, salles", "https://salles.example.com/réservation?site=zürich&q=a,b", 5.0),
+)
+
+# name, priority, tags, type
+MONITORS = (
+    ("Application crashes increase", "critical", ("applications", "crashes"), "library"),
+    ("High memory pressure", "high", ("devices",), "library"),
+    ("Slow logon", "medium", ("sessions", "vdi, citrix"), "library"),
+    ("Page load time degradation", "high", ("web",), "built_in"),
+    ("Disque plein à 95 %", "low", (), "custom"),
+)
+
+# domain, type, country
+DESTINATIONS = (
+    ("teams.microsoft.com", "public", "Ireland"),
+    ("outlook.office365.com", "public", "Netherlands"),
+    ("files.corp.example", "private", None),
+    ("example.my.salesforce.com", "public", "Germany"),
+    ("cdn.example.net", "public", "United States"),
+    ("proxy.corp.example", "private", None),
+)
 
 
 def version_text(version: tuple[int, ...]) -> str:

@@ -2,10 +2,14 @@
 
 import hashlib
 from collections.abc import Sequence
+from typing import Any, TypeAlias
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
+
+# Rows of an inventory: as narrow as they are kept.
+Indices: TypeAlias = NDArray[np.integer[Any]]
 
 
 def stream(*key: str | int) -> np.random.Generator:
@@ -56,6 +60,6 @@ def some(rng: np.random.Generator, count: int, share: float) -> NDArray[np.bool_
     return np.asarray(rng.random(count) < share)
 
 
-def at(values: Sequence[str | None], indices: NDArray[np.int64]) -> pl.Series:
+def at(values: Sequence[str | None], indices: Indices) -> pl.Series:
     """Return the values at indices."""
     return pl.Series(list(values), dtype=pl.String).gather(indices)

@@ -21,9 +21,10 @@ class Fleet:
     """The devices as a frame, and what the makers of events need of them as arrays."""
 
     frame: pl.DataFrame
+    users: int
+    memory: NDArray[np.int64]
     primary_user: NDArray[np.int64]
     is_mac: NDArray[np.bool_]
-    is_server_like: NDArray[np.bool_]
     hours_ahead: NDArray[np.int64]
     active_from: NDArray[np.int64]
     active_until: NDArray[np.int64]
@@ -56,9 +57,9 @@ def make_fleet(seed: int, count: int, users: pl.DataFrame, anchor: datetime) -> 
     )
     until = np.where(stale > 0, last_seen, np.iinfo(np.int64).max)
     is_mac = np.array([m.platform == "macOS" for m in catalogue.MODELS])[model]
-    virtual = np.array([m.type == "virtual" for m in catalogue.MODELS])[model]
+    memory = frame["device.hardware.memory"].to_numpy()
     ahead = np.array([p.hours_ahead for p in catalogue.PLACES])[place]
-    return Fleet(frame, owner, is_mac, virtual, ahead, first_seen, until)
+    return Fleet(frame, users.height, memory, owner, is_mac, ahead, first_seen, until)
 
 
 def _identity(
@@ -141,6 +142,9 @@ def _system(seed: int, count: int, model: NDArray[np.int64], now: int) -> list[p
         local_ip.to_series().alias("device.collector.local_ip"),
         pl.Series("device.boot.days_since_last_full_boot", boots),
         pl.Series("device.boot.last_full_boot_duration", rng.gamma(6.0, 9.0, count).round(3)),
+        blank(
+            pick(rng, count, ("notify_on_changes", "always_notify", "disabled"), (90, 7, 3)), mac
+        ).alias("device.user_account_control_status"),
     ]
 
 

@@ -7,12 +7,23 @@ from zoneinfo import ZoneInfo
 import polars as pl
 
 from sandbox.estate import catalogue
-from sandbox.estate.devices import make_fleet
+from sandbox.estate.devices import Fleet, make_fleet
 from sandbox.estate.event_rows import EventRows, Request
-from sandbox.estate.events import EventMaker
-from sandbox.estate.inventory import make_applications, make_binaries, make_users
+from sandbox.estate.events import EventMaker, Weights
+from sandbox.estate.fed import fed_rows
+from sandbox.estate.feed import Feed, NoFeed
+from sandbox.estate.installed import installed_packages
+from sandbox.estate.inventory import (
+    make_applications,
+    make_binaries,
+    make_monitors,
+    make_packages,
+    make_users,
+)
+from sandbox.estate.objects import Objects
+from sandbox.estate.overlay import NoOverlay, Overlay
 from sandbox.model.kinds import DATETIME, DTYPES
-from sandbox.model.tables import INVENTORIES, Table
+from sandbox.model.tables import Origin, Table
 from sandbox.nql.timeframe import Frame
 from sandbox.options import SandboxOptions
 
@@ -23,27 +34,34 @@ USERS_PER_DEVICE = 0.85
 class Estate:
     """Everything the tenant knows, as of any moment."""
 
-    def __init__(self, options: SandboxOptions, started: datetime) -> None:
+    def __init__(
+        self,
+        options: SandboxOptions,
+        started: datetime,
+        overlay: Overlay | None = None,
+        feed: Feed | None = None,
+    ) -> None:
         """Make the inventories; events wait until they are asked for."""
         # Anchored at midnight: a restart on the same day shows the same estate.
-        self._anchor = started.replace(hour=0, minute=0, second=0, microsecond=0)
+        anchor = started.replace(hour=0, minute=0, second=0, microsecond=0)
         self._retention = timedelta(days=options.retention)
-        seed, devices = options.seed, options.devices
-        users = make_users(seed, 1 + round(devices * USERS_PER_DEVICE), self._anchor)
-        binaries, programs = make_binaries(seed, self._anchor)
-        fleet = make_fleet(seed, devices, users, self._anchor)
-        self._objects = {
-            "device": fleet.frame,
+        self._fine_retention = timedelta(days=options.fine_retention)
+        self._seed, devices = options.seed, options.devices
+        self._feed = feed or NoFeed()
+        users = make_users(self._seed, 1 + round(devices * USERS_PER_DEVICE), anchor)
+        binaries, programs = make_binaries(self._seed, anchor)
+        packages, self._products = make_packages(self._seed, anchor)
+        self._fleet = make_fleet(self._seed, devices, users, anchor)
+        frames = {
+            "device": self._fleet.frame,
             "user": users,
             "binary": binaries,
-            "application": make_applications(seed),
+            "application": make_applications(self._seed),
+            "package": packages,
+            "alert.monitor": make_monitors(self._seed),
         }
-        names = [catalogue.PROGRAMS[i].application for i in programs]
-        known = list(catalogue.APPLICATIONS)
-        application = pl.Series([known.index(name) if name else None for name in names])
-        history = (self._anchor - timedelta(days=options.days)).date()
-        maker = EventMaker(seed, fleet, programs, users.height, options.late_share)
-        self._events = EventRows(maker, application, history, ZoneInfo(options.time_zone))
+        self._objects = Objects(self._seed, frames, anchor, overlay or NoOverlay())
+        self._events = self._event_rows(options, self._fleet, programs, anchor)
 
     def pieces(
         self,
@@ -55,45 +73,108 @@ class Estate:
         newest: bool | None,
     ) -> Iterator[pl.DataFrame]:
         """Yield the rows of a frame that are visible now, in pieces; at least one, maybe empty."""
-        yield pl.DataFrame(schema={path: DTYPES[table.columns[path].kind] for path in columns})
-        kept = frame.narrowed(now - self._retention, now)
-        if not table.is_event:
-            yield self._inventory(table, kept, now).select(columns)
-            return
-        objects = {
-            entity: self._objects_at(entity, now)
-            for entity in INVENTORIES
-            if any(path.startswith(f"{entity}.") for path in columns)
-        }
-        yield from self._events.pieces(Request(table, columns, kept, now, newest, objects))
+        yield pl.DataFrame(schema={path: _dtype(table, path) for path in columns})
+        kept = self._kept(table, frame, now)
+        match table.origin:
+            case Origin.OBJECTS:
+                yield self._inventory(table, columns, kept, now).select(columns)
+            case Origin.EVENTS:
+                objects = self._linked(table, columns, now)
+                request = Request(table, columns, kept, now, newest, objects)
+                yield from self._events.pieces(request)
+            case Origin.NESTED:
+                rows = self._of_seen(self._objects.nested(table.name), kept, now)
+                yield self._gathered(table, rows, self._linked(table, columns, now), columns)
+            case Origin.INSTALLED:
+                objects = self._linked(table, columns, now)
+                for block in self._installed():
+                    rows = self._of_seen(block, kept, now)
+                    yield self._gathered(table, rows, objects, columns)
+            case Origin.FEED:
+                objects = self._linked(
+                    table, (*columns, *(f"{link}.uid" for link in table.links)), now
+                )
+                rows = fed_rows(self._feed, table, columns, kept, objects, newest=newest)
+                yield self._gathered(table, rows, objects, columns)
 
-    def _inventory(self, table: Table, frame: Frame, now: datetime) -> pl.DataFrame:
-        whole = self._objects_at(table.entity, now)
+    def _kept(self, table: Table, frame: Frame, now: datetime) -> Frame:
+        if table.is_open_ended:
+            return frame.narrowed(None, now)
+        fine = table.is_limited and not frame.daily
+        length = min(self._retention, self._fine_retention) if fine else self._retention
+        return frame.narrowed(now - length, now)
+
+    def _inventory(
+        self, table: Table, columns: tuple[str, ...], frame: Frame, now: datetime
+    ) -> pl.DataFrame:
+        whole = self._objects.at(table.prefix, now, columns)
+        if f"#{table.prefix}" in columns:
+            whole = whole.with_columns(pl.int_range(pl.len()).alias(f"#{table.prefix}"))
         if not table.time:
             return whole
-        seen = pl.col(table.time)
-        return whole.filter(seen >= _literal(frame.start), seen <= _literal(frame.end))
+        return whole.filter(_within(table.time, frame))
 
-    def _objects_at(self, entity: str, now: datetime) -> pl.DataFrame:
-        """Return the objects of a kind, with the fields that depend on the moment."""
-        frame = self._objects[entity]
-        if entity == "application":
-            return frame
-        seen = pl.col(f"{entity}.last_seen")
-        # An active object was seen within five minutes: its collector is never far behind.
-        latest = _literal(now).dt.truncate("5m")
-        if entity == "device":
-            last = pl.coalesce("device.stale_since", latest)
-        else:
-            days = pl.col(f"{entity}.stale_days")
-            stale = _literal(self._anchor) - pl.duration(days=days)
-            last = pl.when(days > 0).then(stale).otherwise(latest)
-        frame = frame.with_columns(last.cast(DATETIME).alias(f"{entity}.last_seen"))
-        if entity == "binary":
-            return frame
-        since = (_literal(now) - seen).dt.total_days()
-        return frame.with_columns(since.alias(f"{entity}.days_since_last_seen"))
+    def _of_seen(self, rows: pl.DataFrame, frame: Frame, now: datetime) -> pl.DataFrame:
+        """Keep what belongs to devices seen within the frame, as with the devices themselves."""
+        devices = self._objects.at("device", now, ())
+        seen = devices.select(_within("device.last_seen", frame)).to_series()
+        return rows.filter(seen.gather(rows["#device"]))
+
+    def _linked(
+        self, table: Table, columns: tuple[str, ...], now: datetime
+    ) -> dict[str, pl.DataFrame]:
+        """Return the objects whose columns are asked for."""
+        owners = {table.owner(path) for path in columns if not path.startswith("#")} - {""}
+        return {owner: self._objects.at(owner, now, columns) for owner in owners}
+
+    @staticmethod
+    def _gathered(
+        table: Table, rows: pl.DataFrame, objects: dict[str, pl.DataFrame], columns: tuple[str, ...]
+    ) -> pl.DataFrame:
+        made = []
+        for path in columns:
+            if path in rows.columns:
+                made.append(rows[path])
+            else:
+                owner = table.owner(path)
+                made.append(objects[owner][path].gather(rows[f"#{owner}"]).alias(path))
+        return pl.DataFrame(made)
+
+    def _installed(self) -> Iterator[pl.DataFrame]:
+        programs = [catalogue.PROGRAMS[i] for i in self._products]
+        apple = [p.platform == "macOS" for p in programs]
+        return installed_packages(self._seed, self._fleet, self._products, apple)
+
+    def _event_rows(
+        self, options: SandboxOptions, fleet: Fleet, programs: list[int], anchor: datetime
+    ) -> EventRows:
+        names = [catalogue.PROGRAMS[i].application for i in programs]
+        known = list(catalogue.APPLICATIONS)
+        application = pl.Series([known.index(name) if name else None for name in names])
+        history = (anchor - timedelta(days=options.days)).date()
+        web = [0.0] * len(known) + [weight for *_, weight in catalogue.WEB_APPLICATIONS]
+        monitors = [1.0] * len(catalogue.MONITORS)
+        weights: dict[str, Weights] = {
+            "binary": _by_platform(programs),
+            "package": _by_platform(self._products),
+            "application": (web, web),
+            "alert.monitor": (monitors, monitors),
+        }
+        maker = EventMaker(options.seed, fleet, programs, weights, options.late_share)
+        return EventRows(maker, application, history, ZoneInfo(options.time_zone))
 
 
-def _literal(instant: datetime) -> pl.Expr:
-    return pl.lit(instant, dtype=DATETIME)
+def _by_platform(programs: list[int]) -> Weights:
+    """Share the weight of a program among its versions, on its own platform."""
+    chosen = [catalogue.PROGRAMS[i] for i in programs]
+    shares = [(p.platform == "macOS", p.weight / len(p.versions)) for p in chosen]
+    return [0.0 if mac else w for mac, w in shares], [w if mac else 0.0 for mac, w in shares]
+
+
+def _within(path: str, frame: Frame) -> pl.Expr:
+    first, last = (pl.lit(t, dtype=DATETIME) for t in (frame.start, frame.end))
+    return pl.col(path).is_between(first, last)
+
+
+def _dtype(table: Table, path: str) -> pl.DataType:
+    return pl.Int64() if path.startswith("#") else DTYPES[table.columns[path].kind]

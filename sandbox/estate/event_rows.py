@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from sandbox.estate.daily import to_daily
 from sandbox.estate.events import SLOT_US, EventMaker
 from sandbox.estate.inventory import micros
+from sandbox.estate.shapes import SHAPES
 from sandbox.model.tables import Table
 from sandbox.nql.timeframe import Frame
 from sandbox.nql.values import add_day
@@ -30,6 +31,7 @@ class Request:
     now: datetime
     # None when any order will do, else whether the newest come first.
     newest: bool | None
+    # By the prefix of their columns.
     objects: Mapping[str, pl.DataFrame]
 
 
@@ -63,17 +65,18 @@ class EventRows:
     def _exact(self, request: Request) -> Iterator[pl.DataFrame]:
         for day in self._days(request.frame, newest=bool(request.newest)):
             chunks = self._chunks(request, day, request.frame)
-            groups: Iterable[list[_Chunk]]
+            groups: Iterable[pl.DataFrame]
             if request.newest is None or len(chunks) <= 1:
-                groups = ([part] for chunk in chunks for part in _cut(chunk, request.newest))
+                parts = (part for chunk in chunks for part in _cut(chunk, request.newest))
+                groups = (self._base(request, part) for part in parts)
             else:
                 groups = self._by_slot(request, chunks)
-            for group in groups:
-                piece = pl.concat([self._base(request, chunk) for chunk in group])
-                if request.newest is not None:
+            for piece in groups:
+                if request.newest is None:
+                    yield piece
+                else:
                     time = request.table.time
-                    piece = piece.sort(time, descending=request.newest, maintain_order=True)
-                yield piece
+                    yield piece.sort(time, descending=request.newest, maintain_order=True)
 
     def _daily(self, request: Request) -> Iterator[pl.DataFrame]:
         """Yield one sample for each local day of the frame."""
@@ -109,7 +112,7 @@ class EventRows:
 
     def _visible(self, request: Request, day: date, block: int, frame: Frame) -> NDArray[np.int64]:
         """Return the positions in a chunk of the rows in a frame that have come in by now."""
-        name, now = request.table.name, micros(request.now)
+        name, now = request.table.path, micros(request.now)
         start = self._maker.keys(name, day, block).start
         low = int(np.searchsorted(start, micros(frame.start), side="left"))
         high = int(np.searchsorted(start, micros(min(frame.end, request.now)), side="right"))
@@ -120,50 +123,59 @@ class EventRows:
             shown = shown + self._maker.delay(name, day, block)[rows]
         return rows[shown <= now]
 
-    def _by_slot(self, request: Request, chunks: list[_Chunk]) -> Iterator[list[_Chunk]]:
-        """Yield the chunks of a day a quarter of an hour at a time, so that a merge stays small."""
-        name = request.table.name
+    def _by_slot(self, request: Request, chunks: list[_Chunk]) -> Iterator[pl.DataFrame]:
+        """Merge the chunks of a day a quarter of an hour at a time, so that linking stays small.
+
+        The day itself is made once, before: the cache of a large estate would not hold it.
+        """
+        bases = [self._base(request, chunk) for chunk in chunks]
         slots = [
-            self._maker.keys(name, chunk.day, chunk.block).start[chunk.rows] // SLOT_US
+            self._maker.keys(request.table.path, chunk.day, chunk.block).start[chunk.rows]
+            // SLOT_US
             for chunk in chunks
         ]
-        present = np.unique(np.concatenate(slots))
+        present = np.unique(np.concatenate([np.unique(slot) for slot in slots]))
         for slot in present[::-1] if request.newest else present:
             group = []
-            for chunk, of_rows in zip(chunks, slots, strict=True):
+            for base, of_rows in zip(bases, slots, strict=True):
                 low, high = np.searchsorted(of_rows, (slot, slot + 1))
                 if high > low:
-                    group.append(_Chunk(chunk.day, chunk.block, chunk.rows[low:high]))
-            yield group
+                    group.append(base.slice(low, high - low))
+            yield pl.concat(group)
 
     def _base(self, request: Request, chunk: _Chunk) -> pl.DataFrame:
         """Return the columns of the events themselves, and the rows of the linked objects."""
-        prefix = f"{request.table.prefix}."
-        name = request.table.name
+        table = request.table
+        name = table.path
         keys = self._maker.keys(name, chunk.day, chunk.block)
         own = [
-            self._maker.column(name, chunk.day, chunk.block, path.removeprefix(prefix))
+            self._maker.column(name, chunk.day, chunk.block, path.removeprefix(f"{table.prefix}."))
             .gather(chunk.rows)
             .alias(path)
             for path in request.columns
-            if path.startswith(prefix)
+            if not path.startswith("#") and not table.owner(path)
         ]
-        links = {"#device": keys.device, "#user": keys.user, "#binary": keys.binary}
-        return pl.DataFrame(own + [pl.Series(k, v[chunk.rows]) for k, v in links.items()])
+        every = {"device": keys.device, "user": keys.user, SHAPES[name].link: keys.link}
+        links = [
+            pl.Series(f"#{link}", rows[chunk.rows])
+            for link, rows in every.items()
+            if link in table.links
+        ]
+        return pl.DataFrame(own + links)
 
     def _linked(self, request: Request, base: pl.DataFrame) -> pl.DataFrame:
         """Bring in the columns of linked objects."""
+        if "#application" not in base.columns and "#binary" in base.columns:
+            application = self._application.gather(base["#binary"])
+            base = base.with_columns(application.alias("#application"))
         columns = []
         for path in request.columns:
             if path in base.columns:
-                columns.append(base[path])
+                rows = base[path]
+                columns.append(rows.cast(pl.Int64) if path.startswith("#") else rows)
                 continue
-            entity = path.partition(".")[0]
-            if entity == "application":
-                rows = self._application.gather(base["#binary"])
-            else:
-                rows = base[f"#{entity}"]
-            columns.append(request.objects[entity][path].gather(rows).alias(path))
+            owner = request.table.owner(path)
+            columns.append(request.objects[owner][path].gather(base[f"#{owner}"]).alias(path))
         return pl.DataFrame(columns)
 
 

@@ -1,12 +1,13 @@
-"""Execution events and crashes: one chunk is a UTC day of a block of devices, made on demand.
+"""Rows that happen at a time: one chunk is a UTC day of a block of devices, made on demand.
 
 Every column of a chunk has a random stream of its own, keyed by (seed, table, day, block, column),
 so a chunk is the same whenever and in whatever order it is made, and only columns asked for are.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date
+from typing import TypeAlias
 
 import numpy as np
 import polars as pl
@@ -14,23 +15,25 @@ from numpy.typing import NDArray
 
 from sandbox.estate import catalogue, metrics
 from sandbox.estate.cache import SeriesCache
-from sandbox.estate.chance import choose, some, stream
+from sandbox.estate.chance import Indices, choose, some, stream
 from sandbox.estate.devices import Fleet
 from sandbox.estate.inventory import SYSTEM_USER
+from sandbox.estate.measures import measure
+from sandbox.estate.shapes import SCORE_HOUR, SHAPES, Rhythm, Shape
 
 SLOTS = 96
 SLOT_US = 900 * 1_000_000
 HOUR_US = 3600 * 1_000_000
-# Devices in a chunk: keeps a chunk of a day under a million rows however large the estate.
-BLOCK = 20_000
+# Devices in a chunk: keeps a chunk of a day under 300,000 rows however large the estate.
+BLOCK = 5_000
 
-EVENTS_PER_DAY = 40.0
-CRASHES_PER_DAY = 0.3
 # Averages over a week of working days and weekends are to come out at the figures above.
 _WEEKDAY, _WEEKEND = 1.3, 0.25
 _ONLINE = 0.9
 _LATE_HOURS = (1.0, 14.0)
 _VISITORS = 0.03
+# Of tables where a few devices are to blame for most rows.
+_CULPRITS, _CULPRIT_FACTOR = 0.03, 25.0
 _SATURDAY = 5
 _EPOCH = date(1970, 1, 1).toordinal()
 
@@ -48,31 +51,36 @@ class Keys:
     """What identifies the rows of a chunk, in order of time."""
 
     start: NDArray[np.int64]
-    device: NDArray[np.int64]
-    binary: NDArray[np.int64]
-    user: NDArray[np.int64]
+    device: Indices
+    link: Indices
+    user: Indices
+
+
+# How often each object is drawn on a Windows device, and on a Mac.
+Weights: TypeAlias = tuple[list[float], list[float]]
 
 
 class EventMaker:
     """Makes the chunks of the event tables of one estate."""
 
     def __init__(
-        self, seed: int, fleet: Fleet, programs: list[int], users: int, late_share: float
+        self,
+        seed: int,
+        fleet: Fleet,
+        programs: list[int],
+        weights: Mapping[str, Weights],
+        late_share: float,
     ) -> None:
-        """Keep what chunks are made from."""
+        """Keep what chunks are made from; `weights` says how often each object is drawn."""
         self._seed = seed
         self._fleet = fleet
-        self._users = users
+        self._weights = weights
         self._late_share = late_share
         self._cache = SeriesCache()
         self._rhythm = _rhythm()
         chosen = [catalogue.PROGRAMS[i] for i in programs]
         self._system = np.array([p.system for p in chosen])
         self._memory = np.array([p.memory_mb for p in chosen]) * 1e6
-        versions = [len(p.versions) for p in chosen]
-        weight = np.array([p.weight for p in chosen]) / versions
-        mac = np.array([p.platform == "macOS" for p in chosen])
-        self._weights = (np.where(mac, 0, weight).tolist(), np.where(mac, weight, 0).tolist())
 
     @property
     def blocks(self) -> int:
@@ -86,13 +94,15 @@ class EventMaker:
 
     def keys(self, table: str, day: date, block: int) -> Keys:
         """Return the identity of every row of a chunk."""
-        parts = ("start", "device", "binary", "user")
+        parts = ("start", "device", "link", "user")
         made: list[Keys] = []
 
         def make(part: str) -> pl.Series:
             if not made:
                 made.append(self._make_keys(table, day, block))
-            return pl.Series(getattr(made[0], part))
+            rows = pl.Series(getattr(made[0], part))
+            # Half the room: no inventory has more rows than that.
+            return rows if part == "start" else rows.cast(pl.Int32)
 
         arrays = [
             self._cache.get((table, day, block, part), lambda part=part: make(part))  # type: ignore[misc]
@@ -107,7 +117,7 @@ class EventMaker:
             day,
             block,
             name,
-            lambda rng, keys: metrics.make(table, name, rng, self._facts(keys)),
+            lambda rng, keys: measure(table, name, rng, self._facts(table, keys)),
         )
 
     def delay(self, table: str, day: date, block: int) -> NDArray[np.int64]:
@@ -137,62 +147,100 @@ class EventMaker:
 
         return self._cache.get((table, day, block, name), made)
 
-    def _facts(self, keys: Keys) -> metrics.Facts:
-        binary = keys.binary
-        return metrics.Facts(keys.start, self._memory[binary], self._system[binary])
+    def _facts(self, table: str, keys: Keys) -> metrics.Facts:
+        # Only programs take memory or run for no person; elsewhere the figures are not looked at.
+        binary = keys.link if SHAPES[table].link == "binary" else np.zeros_like(keys.link)
+        return metrics.Facts(
+            keys.start,
+            keys.device,
+            keys.link,
+            self._memory[binary],
+            self._system[binary],
+            self._fleet.memory[keys.device],
+        )
 
     def _make_keys(self, table: str, day: date, block: int) -> Keys:
         rng = stream(self._seed, table, day.toordinal(), block, "keys")
-        device = self._active_devices(rng, table, day, block)
+        shape = SHAPES[table]
+        device = self._active_devices(rng, shape, day, block)
         slot = self._slots(rng, device)
-        windows, apple = (choose(rng, len(device), weights) for weights in self._weights)
-        binary = np.where(self._fleet.is_mac[device], apple, windows)
+        link = self._links(rng, shape, device)
         midnight = (day.toordinal() - _EPOCH) * SLOTS
-        if table == "events":
-            slot, device, binary = self._unique(slot, device, binary)
+        if shape.rhythm is Rhythm.DAILY:
+            start = np.full(len(device), midnight * SLOT_US + SCORE_HOUR * HOUR_US)
+        elif shape.rhythm is Rhythm.SLOTS:
+            slot, device, link = self._unique(shape, slot, device, link)
             start = (midnight + slot) * SLOT_US
         else:
-            # Crashes happen at any millisecond.
+            # Crashes and the like happen at any millisecond.
             within = rng.integers(0, SLOT_US // 1000, len(device)) * 1000
             start = (midnight + slot) * SLOT_US + within
         active = start >= self._fleet.active_from[device]
         active &= start + SLOT_US <= self._fleet.active_until[device]
-        start, device, binary = start[active], device[active], binary[active]
-        order = np.lexsort((binary, device, start))
-        start, device, binary = start[order], device[order], binary[order]
-        return Keys(start, device, binary, self._users_of(rng, device, binary))
+        start, device, link = start[active], device[active], link[active]
+        order = np.lexsort((link, device, start))
+        start, device, link = start[order], device[order], link[order]
+        return Keys(start, device, link, self._users_of(rng, shape, device, link))
 
     def _active_devices(
-        self, rng: np.random.Generator, table: str, day: date, block: int
+        self, rng: np.random.Generator, shape: Shape, day: date, block: int
     ) -> NDArray[np.int64]:
-        """Return a device for each event of a day: none for devices that are switched off."""
+        """Return a device for each row of a day: none for devices that are switched off."""
         first = block * BLOCK
         devices = np.arange(first, min(first + BLOCK, self._fleet.frame.height))
-        mean = EVENTS_PER_DAY if table == "events" else CRASHES_PER_DAY
-        mean *= (_WEEKEND if day.weekday() >= _SATURDAY else _WEEKDAY) / _ONLINE
-        online = some(rng, len(devices), _ONLINE)
+        # The same devices are off in every table.
+        share = stream(self._seed, "online", day.toordinal(), block)
+        online = some(share, len(devices), _ONLINE)
+        if shape.rhythm is Rhythm.DAILY:
+            return np.asarray(devices[online])
+        mean = np.full(len(devices), shape.per_day / _ONLINE)
+        mean *= _WEEKEND if day.weekday() >= _SATURDAY else _WEEKDAY
+        if shape.has_culprits:
+            culprit = some(stream(self._seed, "culprits", block), len(devices), _CULPRITS)
+            mean *= np.where(culprit, _CULPRIT_FACTOR, 1.0)
         return np.repeat(devices, rng.poisson(mean * online))
 
     def _slots(self, rng: np.random.Generator, device: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Return the quarter of an hour of each event, by the rhythm of where its device is."""
+        """Return the quarter of an hour of each row, by the rhythm of where its device is."""
         local = np.searchsorted(self._rhythm, rng.random(len(device)), side="right")
         return np.asarray((local - 4 * self._fleet.hours_ahead[device]) % SLOTS)
 
+    def _links(
+        self, rng: np.random.Generator, shape: Shape, device: NDArray[np.int64]
+    ) -> NDArray[np.int64]:
+        """Return the object beside the device, of those that its platform has."""
+        if shape.link is None:
+            return np.zeros(len(device), dtype=np.int64)
+        windows, apple = (choose(rng, len(device), w) for w in self._weights[shape.link])
+        return np.where(self._fleet.is_mac[device], apple, windows)
+
     def _unique(
-        self, slot: NDArray[np.int64], device: NDArray[np.int64], binary: NDArray[np.int64]
+        self,
+        shape: Shape,
+        slot: NDArray[np.int64],
+        device: NDArray[np.int64],
+        link: NDArray[np.int64],
     ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-        """Drop doubles: one sample for each device, binary and quarter of an hour."""
-        binaries, devices = len(self._system), self._fleet.frame.height
+        """Drop doubles: one sample for each device, object beside it and quarter of an hour."""
+        links = len(self._weights[shape.link][0]) if shape.link else 1
+        devices = self._fleet.frame.height
         # Sorting first is several times quicker than the hashing of np.unique.
-        code = np.sort((slot * devices + device) * binaries + binary)
+        code = np.sort((slot * devices + device) * links + link)
         code = code[np.diff(code, prepend=-1) != 0]
-        return code // binaries // devices, code // binaries % devices, code % binaries
+        return code // links // devices, code // links % devices, code % links
 
     def _users_of(
-        self, rng: np.random.Generator, device: NDArray[np.int64], binary: NDArray[np.int64]
+        self,
+        rng: np.random.Generator,
+        shape: Shape,
+        device: NDArray[np.int64],
+        link: NDArray[np.int64],
     ) -> NDArray[np.int64]:
-        """Return who ran what: mostly the device's own user, now and then somebody else."""
+        """Return who it concerns: mostly the device's own user, now and then somebody else."""
         visitor = some(rng, len(device), _VISITORS)
-        other = rng.integers(1, max(self._users, 2), len(device)) % self._users
+        users = self._fleet.users
+        other = rng.integers(1, max(users, 2), len(device)) % users
         user = np.where(visitor, other, self._fleet.primary_user[device])
-        return np.where(self._system[binary], SYSTEM_USER, user)
+        if shape.link != "binary":
+            return user
+        return np.where(self._system[link], SYSTEM_USER, user)

@@ -177,13 +177,57 @@ def make_binaries(seed: int, anchor: datetime) -> tuple[pl.DataFrame, list[int]]
 
 
 def make_applications(seed: int) -> pl.DataFrame:
-    """Make the applications that some programs belong to."""
-    names = catalogue.APPLICATIONS
+    """Make the applications that some programs belong to, and those of the web behind them."""
+    desktop, web = catalogue.APPLICATIONS, [name for name, *_ in catalogue.WEB_APPLICATIONS]
+    names = [*desktop, *web]
     return pl.DataFrame(
         {
             "application.uid": uuids(stream(seed, "applications"), len(names)),
             "application.name": names,
             "application.description": [f"{name}, as installed" for name in names],
-            "application.type": ["desktop"] * len(names),
+            "application.type": ["desktop"] * len(desktop) + ["web"] * len(web),
+        }
+    )
+
+
+def make_packages(seed: int, anchor: datetime) -> tuple[pl.DataFrame, list[int]]:
+    """Make the packages, one for each version of an installed program; say which program."""
+    pairs = [
+        (i, v)
+        for i, p in enumerate(catalogue.PROGRAMS)
+        for v in p.versions
+        if p.category != "System"
+    ]
+    programs = [catalogue.PROGRAMS[i] for i, _ in pairs]
+    count = len(pairs)
+    rng = stream(seed, "packages")
+    frame = pl.DataFrame(
+        {
+            "package.uid": uuids(rng, count),
+            "package.name": [p.product for p in programs],
+            "package.version": [catalogue.version_text(v) for _, v in pairs],
+            "package.publisher": [p.company for p in programs],
+            "package.type": pick(rng, count, ("program", "update"), (9, 1)),
+            "package.platform": [p.platform for p in programs],
+            "package.parent_name": pl.Series([None] * count, dtype=pl.String),
+        }
+    )
+    return frame.with_columns(_seen(rng, count, anchor, "package")), [i for i, _ in pairs]
+
+
+def make_monitors(seed: int) -> pl.DataFrame:
+    """Make the monitors that raise alerts."""
+    monitors = catalogue.MONITORS
+    ids = [f"#monitor_{number}" for number in range(1, len(monitors) + 1)]
+    return pl.DataFrame(
+        {
+            "alert.monitor.uid": uuids(stream(seed, "monitors"), len(monitors)),
+            "alert.monitor.name": [name for name, *_ in monitors],
+            "alert.monitor.nql_id": ids,
+            "alert.monitor.priority": [priority for _, priority, *_ in monitors],
+            "alert.monitor.tags": pl.Series(
+                [list(m[2]) for m in monitors], dtype=pl.List(pl.String)
+            ),
+            "alert.monitor.type": [m[3] for m in monitors],
         }
     )

@@ -1,13 +1,13 @@
-"""How each measured column of an event is distributed."""
+"""The ways in which a measured column may be distributed. Which one has which is in measures."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from sandbox.estate.chance import at, some
+from sandbox.estate.chance import Indices, at, hexadecimal, pick, some, uuids
 from sandbox.estate.inventory import instants
 
 BUCKET_SECONDS = 900
@@ -19,8 +19,14 @@ class Facts:
     """What is known of the rows before anything is measured."""
 
     start: NDArray[np.int64]
+    # Rows of the device and of the object beside it.
+    device: Indices
+    link: Indices
+    # What the program usually takes, and whether it runs for no person.
     memory: NDArray[np.float64]
     system: NDArray[np.bool_]
+    # Of the device.
+    installed: NDArray[np.int64]
 
     @property
     def count(self) -> int:
@@ -31,34 +37,31 @@ class Facts:
 Maker = Callable[[np.random.Generator, Facts], pl.Series]
 
 
-def make(table: str, name: str, rng: np.random.Generator, facts: Facts) -> pl.Series:
-    """Make one column of a table, by its short name."""
-    return _MAKERS[table][name](rng, facts)
-
-
-def _exact(series: NDArray[np.float64], drawn: NDArray[np.float64], missing: float) -> pl.Series:
-    frame = pl.DataFrame({"v": series, "u": drawn})
+def _exact(values: NDArray[np.float64], rng: np.random.Generator, missing: float) -> pl.Series:
+    if not missing:
+        return pl.Series(values)
+    frame = pl.DataFrame({"v": values, "u": rng.random(len(values))})
     return frame.select(pl.when(pl.col("u") >= missing).then("v")).to_series()
 
 
-def _amount(median: float, spread: float, *, missing: float = 0.0, digits: int = 3) -> Maker:
+def amount(median: float, spread: float, *, missing: float = 0.0, digits: int = 3) -> Maker:
     """Skewed positive numbers around a median, some of them missing."""
 
     def maker(rng: np.random.Generator, facts: Facts) -> pl.Series:
         values = rng.standard_normal(facts.count, dtype=np.float32) * np.float32(spread)
         amounts = np.round(np.exp(values.astype(np.float64)) * median, digits)
-        return _exact(amounts, rng.random(facts.count), missing)
+        return _exact(amounts, rng, missing)
 
     return maker
 
 
-def _size(median: float, spread: float, *, missing: float = 0.0) -> Maker:
+def size(median: float, spread: float, *, missing: float = 0.0) -> Maker:
     """Like an amount, in whole bytes."""
-    amount = _amount(median, spread, missing=missing, digits=0)
-    return lambda rng, facts: amount(rng, facts).cast(pl.Int64)
+    amounts = amount(median, spread, missing=missing, digits=0)
+    return lambda rng, facts: amounts(rng, facts).cast(pl.Int64)
 
 
-def _memory(spread: float) -> Maker:
+def memory(spread: float) -> Maker:
     """Bytes around what the program usually takes."""
 
     def maker(rng: np.random.Generator, facts: Facts) -> pl.Series:
@@ -68,26 +71,29 @@ def _memory(spread: float) -> Maker:
     return maker
 
 
-def _count(mean: float, *, missing: float = 0.0) -> Maker:
+def count(mean: float, *, missing: float = 0.0) -> Maker:
     """Small whole numbers, most of them nought when the mean is small."""
 
     def maker(rng: np.random.Generator, facts: Facts) -> pl.Series:
         values = rng.poisson(mean, facts.count).astype(np.float64)
-        return _exact(values, rng.random(facts.count), missing).cast(pl.Int64)
+        return _exact(values, rng, missing).cast(pl.Int64)
 
     return maker
 
 
-def _flag(share: float) -> Maker:
+def flag(share: float) -> Maker:
+    """Return true for a share."""
     return lambda rng, facts: pl.Series(some(rng, facts.count, share))
 
 
-def _visibility(rng: np.random.Generator, facts: Facts) -> pl.Series:
+def visibility(rng: np.random.Generator, facts: Facts) -> pl.Series:
+    """Mostly foreground, unless it runs for no person."""
     front = (some(rng, facts.count, 0.6)) & ~facts.system
     return at(("background", "foreground"), front.astype(np.int64))
 
 
-def _path(rng: np.random.Generator, facts: Facts) -> pl.Series:
+def path(rng: np.random.Generator, facts: Facts) -> pl.Series:
+    """Return where a program lies."""
     paths = (
         "%ProgramFiles%\\",
         "%ProgramFiles(x86)%\\Vendor, Inc\\",
@@ -97,40 +103,111 @@ def _path(rng: np.random.Generator, facts: Facts) -> pl.Series:
     return at(paths, rng.integers(0, len(paths), facts.count))
 
 
-def _path_root(rng: np.random.Generator, facts: Facts) -> pl.Series:
+def path_root(rng: np.random.Generator, facts: Facts) -> pl.Series:
+    """Return under which folder a program lies."""
     roots = ("program_files", "user_profile", "system")
     return at(roots, rng.integers(0, len(roots), facts.count))
 
 
-_EVENT: Mapping[str, Maker] = {
-    "start_time": lambda _, facts: instants(facts.start),
-    "end_time": lambda _, facts: instants(facts.start + BUCKET_SECONDS * _SECOND_US),
-    "bucket_duration": lambda _, facts: pl.Series(np.full(facts.count, BUCKET_SECONDS)),
-    "cpu_time": _amount(6.5, 1.2),
-    "execution_duration": _amount(620.0, 0.3),
-    "memory.avg": _memory(0.25),
-    "real_memory": _memory(0.3),
-    "number_of_freezes": _count(0.03),
-    "number_of_page_faults": _count(900.0),
-    "incoming_traffic": _size(180_000, 1.8, missing=0.25),
-    "outgoing_traffic": _size(60_000, 1.7, missing=0.25),
-    "incoming_throughput": _amount(9_000.0, 1.1, missing=0.25),
-    "outgoing_throughput": _amount(3_000.0, 1.1, missing=0.25),
-    "connection_establishment_time": _amount(0.034, 0.8, missing=0.25, digits=6),
-    "number_of_established_connections": _count(6.0, missing=0.25),
-    "number_of_no_host_connections": _count(0.02, missing=0.25),
-    "number_of_no_service_connections": _count(0.02, missing=0.25),
-    "number_of_rejected_connections": _count(0.01, missing=0.25),
-    "highest_process_visibility": _visibility,
-}
+def one() -> Maker:
+    """Return 1 throughout: the number of things that a row stands for."""
+    return lambda _, facts: pl.Series(np.ones(facts.count, dtype=np.int64))
 
-_CRASH: Mapping[str, Maker] = {
-    "time": lambda _, facts: instants(facts.start),
-    "number_of_crashes": lambda rng, facts: pl.Series(1 + rng.poisson(0.08, facts.count)),
-    "crash_on_start": _flag(0.2),
-    "binary_path": _path,
-    "binary_path_root": _path_root,
-    "process_visibility": _visibility,
-}
 
-_MAKERS: Mapping[str, Mapping[str, Maker]] = {"events": _EVENT, "crashes": _CRASH}
+def whole(low: int, high: int) -> Maker:
+    """Return whole numbers between two, the upper one included."""
+    return lambda rng, facts: pl.Series(rng.integers(low, high + 1, facts.count))
+
+
+def between(low: float, high: float, *, missing: float = 0.0) -> Maker:
+    """Even numbers between two."""
+
+    def maker(rng: np.random.Generator, facts: Facts) -> pl.Series:
+        values = np.round(rng.uniform(low, high, facts.count), 3)
+        return _exact(values, rng, missing)
+
+    return maker
+
+
+def word(values: Sequence[str | None], weights: Sequence[float] | None = None) -> Maker:
+    """Return texts drawn by weight."""
+    return lambda rng, facts: pick(rng, facts.count, values, weights)
+
+
+def of_link(values: Sequence[str | None]) -> Maker:
+    """Return the text of the object beside the device."""
+    return lambda _, facts: at(values, facts.link % len(values))
+
+
+def of_pair(values: Sequence[str | None]) -> Maker:
+    """Return a text that a device and the object beside it always have together."""
+    return lambda _, facts: at(values, (facts.device * 7 + facts.link) % len(values))
+
+
+def of_device(values: Sequence[str | None]) -> Maker:
+    """Return a text that a device always has."""
+    return lambda _, facts: at(values, facts.device % len(values))
+
+
+def per_device(values: Sequence[int]) -> Maker:
+    """Return a number that a device always has."""
+    return lambda _, facts: pl.Series(np.asarray(values)[facts.device % len(values)])
+
+
+def start(_: np.random.Generator, facts: Facts) -> pl.Series:
+    """Return when a row begins."""
+    return instants(facts.start)
+
+
+def end(_: np.random.Generator, facts: Facts) -> pl.Series:
+    """Return when the bucket of a sample ends."""
+    return instants(facts.start + BUCKET_SECONDS * _SECOND_US)
+
+
+def bucket(_: np.random.Generator, facts: Facts) -> pl.Series:
+    """Return the length of a sample in seconds."""
+    return pl.Series(np.full(facts.count, BUCKET_SECONDS))
+
+
+def after(median: float, *, missing: float = 0.0) -> Maker:
+    """Return a time some seconds after the start, or none."""
+    delays = amount(median, 0.8, missing=missing)
+
+    def maker(rng: np.random.Generator, facts: Facts) -> pl.Series:
+        frame = pl.DataFrame({"start": instants(facts.start), "delay": delays(rng, facts)})
+        milliseconds = (pl.col("delay") * 1000).round(0).cast(pl.Int64)
+        return frame.select(pl.col("start") + pl.duration(milliseconds=milliseconds)).to_series()
+
+    return maker
+
+
+def identity(rng: np.random.Generator, facts: Facts) -> pl.Series:
+    """Return a UUID for each row."""
+    return uuids(rng, facts.count)
+
+
+def code(rng: np.random.Generator, facts: Facts) -> pl.Series:
+    """Return hexadecimal codes such as system crashes have."""
+    digits = pl.DataFrame({"h": hexadecimal(rng, facts.count, 4)})
+    return digits.select(pl.concat_str(pl.lit("0x0000"), "h")).to_series()
+
+
+def used(_: np.random.Generator, facts: Facts) -> pl.Series:
+    """Return the memory in use: each device has a level of its own and swings around it."""
+    return pl.Series((facts.installed * _load(facts)).astype(np.int64))
+
+
+def free(_: np.random.Generator, facts: Facts) -> pl.Series:
+    """Return the memory not in use: the two add up."""
+    return pl.Series(facts.installed - (facts.installed * _load(facts)).astype(np.int64))
+
+
+def installed(_: np.random.Generator, facts: Facts) -> pl.Series:
+    """Return the memory of the device."""
+    return pl.Series(facts.installed)
+
+
+def _load(facts: Facts) -> NDArray[np.float64]:
+    level = 0.3 + 0.66 * ((facts.device * 0.618033988749895) % 1.0)
+    swing = 0.03 * np.sin(facts.start / (3600.0 * _SECOND_US))
+    return np.asarray(np.clip(level + swing, 0.05, 0.99))

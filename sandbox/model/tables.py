@@ -1,74 +1,13 @@
 """The tables of the sandbox tenant and their columns, named as results name them."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from enum import Enum, auto
 
+from sandbox.model.events import EVENTS, FED, FED_HEADS
 from sandbox.model.kinds import Kind
-
-_S, _I, _F, _B = Kind.STRING, Kind.INT, Kind.FLOAT, Kind.BOOLEAN
-_T, _E, _Y, _D, _V, _P = (
-    Kind.DATETIME,
-    Kind.ENUM,
-    Kind.BYTES,
-    Kind.DURATION,
-    Kind.VERSION,
-    Kind.IP,
-)
-
-_DEVICE = {
-    "uid": _S, "collector.uid": _S, "name": _S, "entity": _S,
-    "first_seen": _T, "last_seen": _T, "days_since_last_seen": _I, "configuration_tag": _S,
-    "hardware.manufacturer": _S, "hardware.model": _S, "hardware.product_line": _S,
-    "hardware.type": _E, "hardware.memory": _Y, "hardware.chassis_serial_number": _S,
-    "hardware.machine_serial_number": _S,
-    "operating_system.name": _S, "operating_system.platform": _E, "operating_system.build": _V,
-    "operating_system.last_update": _T, "operating_system.days_since_last_update": _I,
-    "collector.version": _V, "collector.update_group": _S, "collector.tag_id": _I,
-    "collector.local_ip": _P,
-    "boot.days_since_last_full_boot": _I, "boot.last_full_boot_duration": _D,
-    "connectivity.last_connectivity_type": _E,
-    "location.type": _E, "location.site": _S, "location.country": _S,
-    "login.last_login_user_name": _S, "organization.entity": _S,
-    "public_ip.country": _S, "public_ip.isp": _S,
-    "virtualization.type": _E, "virtualization.desktop_broker": _E,
-    "virtualization.desktop_pool": _S, "virtualization.disk_image": _S,
-    "virtualization.environment_name": _S, "virtualization.hostname": _S,
-    "virtualization.hypervisor_name": _S, "virtualization.instance_size": _S,
-    "virtualization.region": _S, "virtualization.last_update": _T,
-}  # fmt: skip
-
-_USER = {
-    "uid": _S, "sid": _S, "name": _S, "username": _S, "upn": _S, "upn_privacy_level": _E,
-    "type": _E, "first_seen": _T, "last_seen": _T, "days_since_last_seen": _I,
-    "ad.full_name": _S, "ad.username": _S, "ad.email_address": _S, "ad.job_title": _S,
-    "ad.department": _S, "ad.office": _S, "ad.city": _S, "ad.country_code": _S,
-    "ad.organizational_unit": _S, "ad.distinguished_name": _S, "ad.last_update": _T,
-}  # fmt: skip
-
-_BINARY = {
-    "uid": _S, "name": _S, "version": _V, "platform": _E, "architecture": _E, "size": _Y,
-    "md5_hash": _S, "sha-256_hash_hex": _S, "company": _S, "description": _S,
-    "product_name": _S, "product_category": _S, "product_subcategory": _S,
-    "has_user_interface": _B, "first_seen": _T, "last_seen": _T,
-}  # fmt: skip
-
-_APPLICATION = {"uid": _S, "name": _S, "description": _S, "type": _E}
-
-_EVENT = {
-    "start_time": _T, "end_time": _T, "bucket_duration": _I, "cpu_time": _D,
-    "execution_duration": _D, "memory.avg": _Y, "real_memory": _Y,
-    "number_of_freezes": _I, "number_of_page_faults": _I,
-    "incoming_traffic": _Y, "outgoing_traffic": _Y,
-    "incoming_throughput": _F, "outgoing_throughput": _F,
-    "connection_establishment_time": _D, "number_of_established_connections": _I,
-    "number_of_no_host_connections": _I, "number_of_no_service_connections": _I,
-    "number_of_rejected_connections": _I, "highest_process_visibility": _E,
-}  # fmt: skip
-
-_CRASH = {
-    "time": _T, "number_of_crashes": _I, "crash_on_start": _B, "binary_path": _S,
-    "binary_path_root": _E, "process_visibility": _E,
-}  # fmt: skip
+from sandbox.model.objects import NESTED, OBJECTS, SINGULAR
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,9 +18,19 @@ class Column:
     kind: Kind
 
 
+class Origin(Enum):
+    """Where the rows of a table come from."""
+
+    OBJECTS = auto()
+    NESTED = auto()
+    INSTALLED = auto()
+    EVENTS = auto()
+    FEED = auto()
+
+
 @dataclass(frozen=True, slots=True)
 class Table:
-    """One table: where its rows come from is the estate's affair."""
+    """One table: what makes its rows is the estate's affair."""
 
     namespace: str
     name: str
@@ -89,8 +38,11 @@ class Table:
     columns: Mapping[str, Column]
     defaults: tuple[str, ...]
     time: str
-    is_event: bool = False
-    samples: bool = False
+    origin: Origin
+    # The objects each row belongs to, by the prefix of their columns.
+    links: tuple[str, ...] = ()
+    # A dynamic table is of one remote action, workflow or campaign: its NQL id.
+    identity: str | None = None
 
     @property
     def path(self) -> str:
@@ -103,71 +55,180 @@ class Table:
         same = self.namespace == self.entity
         return self.entity if same else f"{self.namespace}.{self.entity}"
 
+    @property
+    def is_event(self) -> bool:
+        """Whether rows happen at a time, rather than being things that exist."""
+        return self.origin in (Origin.EVENTS, Origin.FEED) and self.time != ""
+
+    @property
+    def samples(self) -> bool:
+        """Whether rows are samples over a bucket of time, which days make coarser."""
+        return f"{self.prefix}.bucket_duration" in self.columns
+
+    @property
+    def is_limited(self) -> bool:
+        """Whether fine samples are kept for less long, and a query of them reaches less far.
+
+        Third parties say so of these two namespaces and of no other.
+        """
+        return self.samples and self.namespace in ("execution", "connection")
+
+    @property
+    def is_open_ended(self) -> bool:
+        """Whether a query without a time frame means all there is, and nothing is ever removed."""
+        return self.path == "campaign.responses"
+
+    def owner(self, path: str) -> str:
+        """Return whose column this is: a link, or an empty text for the table's own."""
+        owners = [link for link in self.links if path.startswith(f"{link}.")]
+        longest = max(owners, key=len, default="")
+        own = path.startswith(f"{self.prefix}.") and len(self.prefix) > len(longest)
+        return "" if own else longest
+
+    def with_columns(self, columns: Iterable[Column]) -> "Table":
+        """Return the table with further columns."""
+        return replace(self, columns={**self.columns, **{c.path: c for c in columns}})
+
 
 def _columns(prefix: str, kinds: Mapping[str, Kind]) -> dict[str, Column]:
     return {f"{prefix}.{name}": Column(f"{prefix}.{name}", kind) for name, kind in kinds.items()}
 
 
-def _inventory(
-    entity: str, name: str, kinds: Mapping[str, Kind], defaults: str, time: str = "last_seen"
-) -> Table:
+def _singular(name: str) -> str:
+    return SINGULAR.get(name, name.removesuffix("s"))
+
+
+def _inventory(entity: str, name: str, defaults: str, time: str = "last_seen") -> Table:
+    namespace, _, short = entity.rpartition(".")
     listed = tuple(f"{entity}.{field}" for field in defaults.split())
-    when = f"{entity}.{time}" if time else ""
-    return Table(entity, name, entity, _columns(entity, kinds), listed, when)
-
-
-INVENTORIES: dict[str, Mapping[str, Kind]] = {
-    "device": _DEVICE,
-    "user": _USER,
-    "binary": _BINARY,
-    "application": _APPLICATION,
-}
-
-
-def _events(entity: str, name: str, kinds: Mapping[str, Kind], time: str, defaults: str) -> Table:
-    columns = _columns(f"execution.{entity}", kinds)
-    for linked, fields in INVENTORIES.items():
-        columns |= _columns(linked, fields)
     return Table(
-        "execution",
+        namespace or entity,
         name,
-        entity,
-        columns,
-        tuple(defaults.split()),
-        f"execution.{entity}.{time}",
-        is_event=True,
-        samples=name == "events",
+        short,
+        _columns(entity, OBJECTS[entity]),
+        listed,
+        f"{entity}.{time}" if time else "",
+        Origin.OBJECTS,
     )
 
+
+def _nested(name: str, kinds: Mapping[str, Kind]) -> Table:
+    entity = _singular(name)
+    own = _columns(f"device.{entity}", kinds)
+    columns = own | _columns("device", OBJECTS["device"])
+    listed = ("device.name", *own)
+    return Table("device", name, entity, columns, listed, "", Origin.NESTED, ("device",))
+
+
+def _event(path: str, links: str, defaults: str) -> Table:
+    namespace, _, name = path.partition(".")
+    kinds = (EVENTS | FED)[path]
+    entity = _singular(name).replace("crashe", "crash")
+    prefix = entity if namespace == entity else f"{namespace}.{entity}"
+    columns = _columns(prefix, kinds)
+    if path in FED and namespace in FED_HEADS:
+        columns |= _columns(namespace, FED_HEADS[namespace])
+    for link in links.split():
+        columns |= _columns(link, OBJECTS[link])
+    time = next(f"{prefix}.{field}" for field, kind in kinds.items() if kind is Kind.DATETIME)
+    listed = [c if c in columns else f"{prefix}.{c}" for c in defaults.split()]
+    origin = Origin.FEED if path in FED else Origin.EVENTS
+    return Table(
+        namespace, name, entity, columns, (time, *listed), time, origin, tuple(links.split())
+    )
+
+
+def _installed() -> Table:
+    own = _columns("package.installed_package", {"first_seen": Kind.DATETIME})
+    linked = _columns("device", OBJECTS["device"]) | _columns("package", OBJECTS["package"])
+    return Table(
+        "package",
+        "installed_packages",
+        "installed_package",
+        own | linked,
+        ("device.name", "package.name", "package.version"),
+        "",
+        Origin.INSTALLED,
+        ("device", "package"),
+    )
+
+
+def _head(namespace: str, name: str) -> Table:
+    columns = _columns(namespace, FED_HEADS[namespace])
+    listed = (f"{namespace}.name", f"{namespace}.nql_id")
+    return Table(namespace, name, namespace, columns, listed, "", Origin.FEED)
+
+
+_PROCESS = "device user binary application"
 
 TABLES: dict[str, Table] = {
     table.path: table
     for table in (
-        _inventory("device", "devices", _DEVICE, "name entity operating_system.name last_seen"),
-        _inventory("user", "users", _USER, "name type last_seen"),
-        _inventory("binary", "binaries", _BINARY, "name version platform company"),
-        _inventory("application", "applications", _APPLICATION, "name type", time=""),
-        _events(
-            "event",
-            "events",
-            _EVENT,
-            "start_time",
-            "execution.event.start_time execution.event.end_time"
-            " execution.event.bucket_duration device.name binary.name execution.event.cpu_time",
+        _inventory("device", "devices", "name entity operating_system.name last_seen"),
+        *(_nested(name, kinds) for name, kinds in NESTED.items()),
+        _inventory("user", "users", "name type last_seen"),
+        _inventory("binary", "binaries", "name version platform company"),
+        _inventory("application", "applications", "name type", time=""),
+        _inventory("package", "packages", "name version publisher"),
+        _inventory("alert.monitor", "monitors", "name priority", time=""),
+        _installed(),
+        _event(
+            "execution.events",
+            _PROCESS,
+            "end_time bucket_duration device.name binary.name cpu_time",
         ),
-        _events(
-            "crash",
-            "crashes",
-            _CRASH,
-            "time",
-            "execution.crash.time device.name binary.name execution.crash.number_of_crashes",
+        _event("execution.crashes", _PROCESS, "device.name binary.name number_of_crashes"),
+        _event("device_performance.events", "device", "device.name cpu_usage used_memory"),
+        _event("device_performance.boots", "device", "device.name type duration"),
+        _event("device_performance.hard_resets", "device", "device.name number_of_hard_resets"),
+        _event("device_performance.system_crashes", "device", "device.name label error_code"),
+        _event("session.events", "device user", "device.name user.name user_interaction_time"),
+        _event("session.logins", "device user", "device.name user.name"),
+        _event("connection.events", _PROCESS, "device.name binary.name destination.domain"),
+        _event("connectivity.events", "device", "device.name primary_physical_adapter.type"),
+        _event("web.events", "device user application", "device.name application.name duration"),
+        _event("web.page_views", "device user application", "device.name application.name url"),
+        _event("web.errors", "device user application", "device.name application.name label"),
+        _event(
+            "web.transactions",
+            "device user application",
+            "device.name application.name number_of_transactions",
         ),
+        _event("collaboration.sessions", "device user", "device.name call.type call.quality"),
+        _event("package.installations", "device package", "device.name package.name status"),
+        _event("dex.scores", "device user", "user.name value"),
+        _event("alert.alerts", "alert.monitor", "status alert.monitor.name"),
+        _event("alert.impacts", "device alert.monitor", "device.name alert.monitor.name"),
+        _event("remote_action.executions", "device user", "remote_action.name device.name status"),
+        _event("workflow.executions", "device user", "workflow.name device.name status"),
+        _event("campaign.responses", "user", "campaign.name user.name state"),
+        _head("remote_action", "remote_actions"),
+        _head("workflow", "workflows"),
+        _head("campaign", "campaigns"),
+        _event("platform.nql_api_logs", "", "query_id type status"),
     )
 }
 
+# The vendor's pages name the first five; the others are seen in published queries.
 SHORTCUTS = {
+    "applications": "application.applications",
+    "binaries": "binary.binaries",
+    "campaigns": "campaign.campaigns",
     "devices": "device.devices",
     "users": "user.users",
-    "binaries": "binary.binaries",
-    "applications": "application.applications",
+    "packages": "package.packages",
+    "alerts": "alert.alerts",
 }
+
+_DYNAMIC = re.compile(r"(remote_action|workflow|campaign)\.#?([a-z0-9_]+)\.([a-z_]+)")
+
+
+def find(path: str) -> Table | None:
+    """Find a table by its path, its shortcut, or as the dynamic table of one action."""
+    table = TABLES.get(SHORTCUTS.get(path, path))
+    if table is None and (match := _DYNAMIC.fullmatch(path)):
+        # One published query writes the id without its #; taken to mean the same.
+        whole = TABLES.get(f"{match[1]}.{match[3]}")
+        if whole is not None and whole.is_event:
+            return replace(whole, identity=f"#{match[2]}")
+    return table

@@ -3,6 +3,7 @@
 import re
 from datetime import datetime
 from functools import reduce
+from ipaddress import ip_network
 from operator import and_, or_
 
 import polars as pl
@@ -11,6 +12,7 @@ from sandbox.model.kinds import TEXTUAL, Kind
 from sandbox.nql import plan
 from sandbox.nql.values import Plain
 
+_IPV4 = 4
 _WILD = re.compile(r"(?<!\\)[*?]")
 
 
@@ -72,6 +74,8 @@ def _holds(test: plan.Test, operator: str) -> pl.Expr:
 def _equal(column: pl.Expr, kind: Kind, value: Plain) -> pl.Expr:
     if value is None:
         return column.is_null()
+    if kind is Kind.IP and not _WILD.search(str(value)):
+        return _is_address(column, str(value))
     if kind not in TEXTUAL:
         return (column == _constant(kind, value)).fill_null(value=False)
     text = str(value)
@@ -79,6 +83,23 @@ def _equal(column: pl.Expr, kind: Kind, value: Plain) -> pl.Expr:
         return column.str.contains(_pattern(text)).fill_null(value=False)
     plain = re.sub(r"\\([*?\\])", r"\1", text)
     return (column.str.to_lowercase() == plain.lower()).fill_null(value=False)
+
+
+def _is_address(column: pl.Expr, text: str) -> pl.Expr:
+    """Compare with an address, or with all addresses of a mask such as 10.0.0.0/8."""
+    network = ip_network(text, strict=False)
+    if network.version != _IPV4:
+        # Wider masks of the longer addresses are not understood: one address is.
+        return (column.str.to_lowercase() == str(network[0])).fill_null(value=False)
+    # An address may be written in the longer form, `::ffff:10.1.2.3`.
+    octets = column.str.extract(r"(?i)^(?:::ffff:)?(\d+\.\d+\.\d+\.\d+)$").str.split(".")
+    number = reduce(
+        lambda total, i: total * 256 + octets.list.get(i, null_on_oob=True).cast(pl.Int64),
+        range(4),
+        pl.lit(0, dtype=pl.Int64),
+    )
+    first, last = int(network[0]), int(network[-1])
+    return number.is_between(first, last).fill_null(value=False)
 
 
 def _contains(column: pl.Expr, kind: Kind, text: str) -> pl.Expr:

@@ -1,8 +1,8 @@
 """A plan to frames, piece by piece: a result is never held whole unless its order asks for it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
-from typing import Protocol
+from typing import Literal, Protocol
 
 import polars as pl
 
@@ -10,6 +10,7 @@ from sandbox.model.kinds import DTYPES
 from sandbox.model.tables import Column, Table
 from sandbox.nql import aggregates, plan
 from sandbox.nql.conditions import expression, time_bounds
+from sandbox.nql.deriving import derived
 from sandbox.nql.timeframe import Frame
 
 Pieces = Iterator[pl.DataFrame]
@@ -31,15 +32,28 @@ class Source(Protocol):
         ...
 
 
-def evaluate(prepared: plan.Plan, source: Source, frame: Frame, now: datetime) -> Pieces:
-    """Yield the result of a plan, at least one piece, every piece with the result's columns."""
+def evaluate(
+    prepared: plan.Plan,
+    source: Source,
+    frame: Frame,
+    now: datetime,
+    joined: Sequence[Frame] = (),
+) -> Pieces:
+    """Yield the result of a plan, at least one piece, every piece with the result's columns.
+
+    `joined` has the frame of each with or include, in order.
+    """
     stages = list(prepared.stages)
-    narrowed = _narrowed(prepared, frame)
+    narrowed = _narrowed(prepared.table, prepared.stages, frame)
     newest = _drop_sort_by_time(prepared.table, stages)
     needed = prepared.needed
     pieces = source.pieces(prepared.table, needed, narrowed, now, newest=newest)
+    frames = iter(joined)
     for stage in stages:
-        pieces = _apply(stage, pieces)
+        if isinstance(stage, plan.Join):
+            pieces = _joined(stage, pieces, source, next(frames), now)
+        else:
+            pieces = _apply(stage, pieces, now)
     empty = True
     for piece in pieces:
         if piece.height:
@@ -49,13 +63,13 @@ def evaluate(prepared: plan.Plan, source: Source, frame: Frame, now: datetime) -
         yield pl.DataFrame(schema={c.path: DTYPES[c.kind] for c in prepared.output})
 
 
-def _narrowed(prepared: plan.Plan, frame: Frame) -> Frame:
+def _narrowed(table: Table, stages: tuple[plan.Stage, ...], frame: Frame) -> Frame:
     """Read bounds of time off the leading conditions, so that other days are never made."""
-    for stage in prepared.stages:
-        if not isinstance(stage, plan.Filter):
+    for stage in stages:
+        if isinstance(stage, plan.Filter) and table.is_event:
+            frame = frame.narrowed(*time_bounds(stage.predicate, table.time))
+        elif not isinstance(stage, plan.Extend | plan.Filter):
             break
-        if prepared.table.is_event:
-            frame = frame.narrowed(*time_bounds(stage.predicate, prepared.table.time))
     return frame
 
 
@@ -67,12 +81,12 @@ def _drop_sort_by_time(table: Table, stages: list[plan.Stage]) -> bool | None:
             if len(stage.keys) == 1 and column.path == table.time:
                 del stages[position]
                 return descending
-        if not isinstance(stage, plan.Filter | plan.Project):
+        if not isinstance(stage, plan.Filter | plan.Project | plan.Extend):
             break
     return None
 
 
-def _apply(stage: plan.Stage, pieces: Pieces) -> Pieces:
+def _apply(stage: plan.Stage, pieces: Pieces, now: datetime) -> Pieces:
     match stage:
         case plan.Filter(predicate):
             condition = expression(predicate)
@@ -84,8 +98,16 @@ def _apply(stage: plan.Stage, pieces: Pieces) -> Pieces:
             return head(pieces, rows)
         case plan.Order(keys):
             return _sorted(pieces, keys)
+        case plan.Extend(columns):
+            made = [
+                derived(pl.col(d.source.path), d.function, d.zone, now).alias(d.result.path)
+                for d in columns
+            ]
+            return (piece.with_columns(made) for piece in pieces)
         case plan.Reduce():
-            return _reduced(pieces, stage)
+            return _reduced(pieces, stage, now)
+        case plan.Join():
+            raise AssertionError("a join stands among the stages of a plan only")
 
 
 def head(pieces: Pieces, rows: int) -> Pieces:
@@ -112,10 +134,32 @@ def _sorted(pieces: Pieces, keys: tuple[tuple[Column, bool], ...]) -> Pieces:
     )
 
 
-def _reduced(pieces: Pieces, reduction: plan.Reduce) -> Pieces:
-    merged: pl.DataFrame | None = None
-    for piece in pieces:
-        part = aggregates.partial(reduction, piece)
-        merged = part if merged is None else aggregates.merge(reduction, [merged, part])
-    if merged is not None:
-        yield aggregates.finish(reduction, merged)
+def _reduced(pieces: Pieces, reduction: plan.Reduce, now: datetime) -> Pieces:
+    yield aggregates.finish(reduction, aggregates.gather(reduction, pieces), now)
+
+
+def _joined(
+    join: plan.Join, objects: Pieces, source: Source, frame: Frame, now: datetime
+) -> Pieces:
+    """Bring aggregates of another table's rows to the objects they belong to.
+
+    Objects are few beside rows, and held whole anyway.
+    """
+    narrowed = _narrowed(join.table, join.stages, frame)
+    rows = source.pieces(join.table, join.needed, narrowed, now, newest=None)
+    for stage in join.stages:
+        rows = _apply(stage, rows, now)
+    reduction = join.reduction
+    key = reduction.groups[0].path
+    found = aggregates.gather(reduction, rows).filter(pl.col(key).is_not_null())
+    whole = pl.concat(objects)
+    how: Literal["left", "inner"] = "left" if join.keeps_all else "inner"
+    beside = whole.join(found, on=key, how=how, maintain_order="left")
+    # Where there are no rows their number is nought; everything else about them is null.
+    counts = [
+        pl.col(f"#{i}").fill_null(0)
+        for i, aggregate in enumerate(reduction.aggregates)
+        if aggregate.function in ("count", "distinct")
+    ]
+    finished = aggregates.with_results(reduction, beside.with_columns(counts), now)
+    yield finished.select(*whole.columns, *(r.column.path for r in reduction.results))

@@ -44,6 +44,13 @@ _TERMINALS = {
     "RSQB": "']'",
     "COMMA": "','",
     "EQUAL": "'='",
+    "ADDRESS": "an IP address",
+    "METHOD": "a function such as .as(format=percent)",
+    "PLUS": "'+'",
+    "MINUS": "'-'",
+    "STAR": "'*'",
+    "SLASH": "'/'",
+    "CIRCUMFLEX": "'^'",
 }
 
 
@@ -74,7 +81,7 @@ def _explained(error: UnexpectedInput, text: str) -> NqlSyntaxError:
         expected = set(error.accepts or error.expected)
     elif isinstance(error, UnexpectedCharacters):
         expected = set(error.allowed or ())
-    names = sorted(_TERMINALS.get(name, name.lower()) for name in expected)
+    names = sorted(_TERMINALS.get(name, name.lower().strip("_")) for name in expected)
     hint = f"; expected {', '.join(names)}" if names else ""
     ended = isinstance(error, UnexpectedEOF) or (
         isinstance(error, UnexpectedToken) and error.token.type == "$END"
@@ -149,21 +156,21 @@ class _Builder(Transformer[Token, Any]):
         return parts[0] if len(parts) == 1 else syntax.AllOf(parts)
 
     def comparison(
-        self, name: syntax.Name, operator: Token, value: syntax.Value
+        self, name: syntax.Field, operator: Token, value: syntax.Value
     ) -> syntax.Comparison:
         return syntax.Comparison(name, "=" if operator == "==" else str(operator), (value,))
 
     def membership(
-        self, name: syntax.Name, operator: Token, *values: syntax.Value
+        self, name: syntax.Field, operator: Token, *values: syntax.Value
     ) -> syntax.Comparison:
         return syntax.Comparison(name, operator.lower(), values)
 
     def containment(
-        self, name: syntax.Name, operator: Token, value: syntax.Value
+        self, name: syntax.Field, operator: Token, value: syntax.Value
     ) -> syntax.Comparison:
         return syntax.Comparison(name, operator.lower(), (value,))
 
-    def list_clause(self, *names: syntax.Name) -> syntax.Listing:
+    def list_clause(self, *names: syntax.Field) -> syntax.Listing:
         return syntax.Listing(names)
 
     def sort_key(self, name: syntax.Name, direction: Token | None = None) -> syntax.SortKey:
@@ -178,21 +185,66 @@ class _Builder(Transformer[Token, Any]):
             raise NqlSyntaxError(message, number.line or 0, number.column or 0)
         return syntax.Limit(int(number))
 
-    def call(self, path: Token) -> tuple[str, syntax.Name | None, Place]:
+    def with_clause(
+        self, table: Token, selection: syntax.Selection | None = None
+    ) -> syntax.Joining:
+        return syntax.Joining(self.name(table), selection, keeps_all=False)
+
+    def include_clause(
+        self, table: Token, selection: syntax.Selection | None = None
+    ) -> syntax.Joining:
+        return syntax.Joining(self.name(table), selection, keeps_all=True)
+
+    def arguments(self, *conditions: syntax.Condition) -> tuple[syntax.Condition, ...]:
+        return conditions
+
+    def call(self, path: Token, arguments: tuple[syntax.Condition, ...]) -> syntax.Call:
         target, _, function = path.rpartition(".")
         place = _place(path)
-        argument = syntax.Name(target, place) if target else None
-        return function.lower(), argument, place
+        name = syntax.Name(target, place) if target else None
+        return syntax.Call(function.lower(), name, arguments, place)
 
-    def assignment(
-        self, alias: Token, call: tuple[str, syntax.Name | None, Place]
-    ) -> syntax.Assignment:
-        return syntax.Assignment(self.name(alias), *call)
+    def field_method(
+        self, target: syntax.Call, method: Token, arguments: tuple[syntax.Condition, ...]
+    ) -> syntax.Call:
+        return syntax.Call(method[1:].lower(), target, arguments, _place(method))
 
-    def summarize(self, *parts: syntax.Assignment | syntax.Name) -> syntax.Summarize:
+    def constant(self, token: Token) -> syntax.Number:
+        return syntax.Number(float(token) if "." in token else int(token))
+
+    def plus(self, left: syntax.Formula, right: syntax.Formula) -> syntax.Binary:
+        return syntax.Binary("+", left, right)
+
+    def minus(self, left: syntax.Formula, right: syntax.Formula) -> syntax.Binary:
+        return syntax.Binary("-", left, right)
+
+    def times(self, left: syntax.Formula, right: syntax.Formula) -> syntax.Binary:
+        return syntax.Binary("*", left, right)
+
+    def divided(self, left: syntax.Formula, right: syntax.Formula) -> syntax.Binary:
+        return syntax.Binary("/", left, right)
+
+    def raised(self, left: syntax.Formula, right: syntax.Formula) -> syntax.Binary:
+        return syntax.Binary("^", left, right)
+
+    def assignment(self, alias: Token, formula: syntax.Formula) -> syntax.Assignment:
+        return syntax.Assignment(self.name(alias), formula)
+
+    def compute(self, *parts: syntax.Assignment) -> syntax.Compute:
+        return syntax.Compute(parts, parts[0].alias.place)
+
+    def bucket(self, token: Token) -> syntax.Span:
+        return _span(token)
+
+    def summarize(self, *parts: syntax.Assignment | syntax.Field | syntax.Span) -> syntax.Summarize:
+        spans = [part for part in parts if isinstance(part, syntax.Span)]
+        if len(spans) > 1:
+            place = spans[1].place
+            raise NqlSyntaxError("rows can be grouped by one span only", place.line, place.column)
         return syntax.Summarize(
             tuple(part for part in parts if isinstance(part, syntax.Assignment)),
-            tuple(part for part in parts if isinstance(part, syntax.Name)),
+            tuple(part for part in parts if isinstance(part, syntax.Name | syntax.Call)),
+            spans[0] if spans else None,
         )
 
     def text(self, token: Token) -> syntax.Literal:
@@ -213,6 +265,9 @@ class _Builder(Transformer[Token, Any]):
 
     def version(self, token: Token) -> syntax.Literal:
         return syntax.Literal(Kind.VERSION, str(token), _place(token))
+
+    def address(self, token: Token) -> syntax.Literal:
+        return syntax.Literal(Kind.IP, str(token), _place(token))
 
     def parameter(self, token: Token) -> syntax.Parameter:
         return syntax.Parameter(str(token[1:]), _place(token))

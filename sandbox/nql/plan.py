@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from sandbox.model.kinds import Kind
 from sandbox.model.tables import Column, Table
 from sandbox.nql.syntax import Selection
 from sandbox.nql.values import Plain
@@ -64,23 +63,116 @@ class Head:
 
 
 @dataclass(frozen=True, slots=True)
-class Aggregate:
-    """One aggregate: its alias and kind, the function, and the column it reads (if any)."""
+class Derived:
+    """A column made of another by a function such as `hour`."""
 
     result: Column
     function: str
+    source: Column
+    zone: str = "UTC"
+
+
+@dataclass(frozen=True, slots=True)
+class Extend:
+    """Put derived columns beside the others."""
+
+    derived: tuple[Derived, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Aggregate:
+    """One aggregate: the function, the column it reads and the condition it keeps to (if any)."""
+
+    function: str
     argument: Column | None
+    condition: Predicate | None = None
+    # The column that `last` goes by.
+    time: Column | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """In a formula: the aggregate at this position."""
+
+    index: int
+
+
+@dataclass(frozen=True, slots=True)
+class Own:
+    """In a formula: a column of the object itself, or an earlier result."""
+
+    column: Column
+
+
+@dataclass(frozen=True, slots=True)
+class Constant:
+    """In a formula: a number."""
+
+    value: float
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """In a formula: one of + - * / ^."""
+
+    operator: str
+    left: "Formula"
+    right: "Formula"
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """In a formula: a function of what another formula gives."""
+
+    function: str
+    inner: "Formula"
+    zone: str
+
+
+Formula: TypeAlias = Slot | Own | Constant | Operation | Applied
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """A named result and how it is worked out."""
+
+    column: Column
+    formula: Formula
+
+
+@dataclass(frozen=True, slots=True)
+class Bucket:
+    """Groups of time: from this column, cut at multiples of a length in a zone."""
+
+    time: Column
+    length: str
+    zone: str
 
 
 @dataclass(frozen=True, slots=True)
 class Reduce:
-    """Aggregates over groups."""
+    """Aggregates over groups, and the results made of them."""
 
     aggregates: tuple[Aggregate, ...]
     groups: tuple[Column, ...]
+    results: tuple[Result, ...]
+    bucket: Bucket | None = None
 
 
-Stage: TypeAlias = Filter | Project | Order | Head | Reduce
+@dataclass(frozen=True, slots=True)
+class Join:
+    """Rows of another table, brought to the objects they belong to."""
+
+    table: Table
+    selection: Selection | None
+    keeps_all: bool
+    needed: tuple[str, ...]
+    stages: tuple["Stage", ...]
+    # Grouped by the object; its results are worked out beside the object's own columns.
+    reduction: Reduce
+
+
+Stage: TypeAlias = Filter | Project | Order | Head | Extend | Reduce | Join
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +187,6 @@ class Plan:
     executed: str
 
     @property
-    def kinds(self) -> dict[str, Kind]:
-        """The kind of each column of the result."""
-        return {column.path: column.kind for column in self.output}
+    def joins(self) -> tuple[Join, ...]:
+        """The joins, in order."""
+        return tuple(stage for stage in self.stages if isinstance(stage, Join))

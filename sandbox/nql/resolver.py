@@ -1,140 +1,234 @@
 """Names to columns, literals and parameters to values, and the rules of types."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from zoneinfo import ZoneInfo
 
-from sandbox.model.kinds import GROUPABLE, NUMERIC, OPERATORS, Kind
-from sandbox.model.tables import SHORTCUTS, TABLES, Column, Table
+from sandbox.model.kinds import GROUPABLE, OPERATORS, Kind
+from sandbox.model.tables import Column, Origin
 from sandbox.nql import plan, syntax
-from sandbox.nql.errors import NqlNameError, NqlParameterError, NqlTypeError
+from sandbox.nql.errors import NqlParameterError, NqlSyntaxError, NqlTypeError
+from sandbox.nql.reckoning import Reckoner
+from sandbox.nql.scope import Scope, Vocabulary, find_table
 from sandbox.nql.values import Plain, read_literal, read_parameter, shown
 
 _EQUALITY = frozenset({"=", "!=", "in", "!in"})
+# Lengths of time by which rows can be grouped; multiples of them as well, a guess.
+_LENGTHS = {"min": ("m", 15), "h": ("h", 1), "d": ("d", 1)}
+_BUCKET = (
+    Column("start_time", Kind.DATETIME),
+    Column("end_time", Kind.DATETIME),
+    Column("bucket_duration", Kind.INT),
+)
 
 
 def resolve(
-    query: syntax.Query, text: str, parameters: Mapping[str, str], zone: ZoneInfo
+    query: syntax.Query,
+    text: str,
+    parameters: Mapping[str, str],
+    zone: ZoneInfo,
+    vocabulary: Vocabulary | None = None,
 ) -> plan.Plan:
     """Settle every name, type and parameter of a query, or raise the NqlError that says why not."""
-    return _Resolver(query, text, parameters, zone).run()
+    return _Resolver(query, text, parameters, zone, vocabulary or Vocabulary()).run()
 
 
 def parameters_of(query: syntax.Query) -> set[str]:
     """Return the names of the parameters a query needs."""
-    found: set[str] = set()
-    pending: list[syntax.Condition] = [
-        clause.condition for clause in query.clauses if isinstance(clause, syntax.Where)
-    ]
-    while pending:
-        condition = pending.pop()
-        if isinstance(condition, syntax.Comparison):
-            found |= {v.name for v in condition.values if isinstance(v, syntax.Parameter)}
-        else:
-            pending.extend(condition.parts)
-    return found
+    conditions = (c.condition for c in query.clauses if isinstance(c, syntax.Where))
+    return {
+        value.name
+        for condition in conditions
+        for comparison in _comparisons(condition)
+        for value in comparison.values
+        if isinstance(value, syntax.Parameter)
+    }
 
 
-def find_table(name: syntax.Name) -> Table:
-    """Find a table by its path or its shortcut."""
-    path = name.path.lower()
-    table = TABLES.get(SHORTCUTS.get(path, path))
-    if table is None:
-        known = ", ".join(sorted(TABLES))
-        message = f"there is no table {name.path!r} here; the sandbox has {known}"
-        raise NqlNameError(message, name.place.line, name.place.column)
-    return table
+def _comparisons(condition: syntax.Condition) -> Iterator[syntax.Comparison]:
+    if isinstance(condition, syntax.Comparison):
+        yield condition
+        return
+    for part in condition.parts:
+        yield from _comparisons(part)
 
 
-class Scope:
-    """The columns in reach at one point of a query, and the ways to say their names."""
+def _name_of(field: syntax.Field) -> syntax.Name | None:
+    while isinstance(field, syntax.Call) and field.target is not None:
+        field = field.target
+    return field if isinstance(field, syntax.Name) else None
 
-    def __init__(self, table: Table, columns: Mapping[str, Column]) -> None:
-        """Start from the columns of a table."""
-        self.columns = dict(columns)
-        self._table = table
 
-    def find(self, name: syntax.Name) -> Column:
-        """Find a column by its full path, its half path or its short name."""
-        path = name.path.lower()
-        table = self._table
-        for candidate in (path, f"{table.prefix}.{path}", f"{table.namespace}.{path}"):
-            if candidate in self.columns:
-                return self.columns[candidate]
-        message = f"there is no field {name.path!r} in {table.path} at this point"
-        raise NqlNameError(message, name.place.line, name.place.column)
+@dataclass(slots=True)
+class _Joining:
+    """A with or include whose rows have not been computed with yet."""
+
+    clause: syntax.Joining
+    scope: Scope
+    stages: list[plan.Stage] = field(default_factory=list)
 
 
 class _Resolver:
     """Walks the clauses in order: each sees what the one before it left."""
 
     def __init__(
-        self, query: syntax.Query, text: str, parameters: Mapping[str, str], zone: ZoneInfo
+        self,
+        query: syntax.Query,
+        text: str,
+        parameters: Mapping[str, str],
+        zone: ZoneInfo,
+        vocabulary: Vocabulary,
     ) -> None:
         self._query = query
         self._text = text
         self._parameters = parameters
         self._zone = zone
-        self._table = find_table(query.table)
-        self._scope = Scope(self._table, self._table.columns)
-        self._needed: dict[str, None] = {}
+        self._vocabulary = vocabulary
+        self._table = find_table(query.table, vocabulary)
+        self._scope = Scope(self._table, vocabulary, zone)
+        self._stages: list[plan.Stage] = []
+        self._joining: _Joining | None = None
+        self._computed: list[Column] = []
         self._listed: tuple[Column, ...] | None = None
         self._substitutions: list[tuple[int, int, str]] = []
 
     def run(self) -> plan.Plan:
-        stages = [self._stage(clause) for clause in self._query.clauses]
+        for clause in self._query.clauses:
+            self._take(clause)
+        self._end_joining()
         if self._listed is None:
-            self._listed = tuple(self._table.columns[path] for path in self._table.defaults)
-            stages.append(plan.Project(self._listed))
-            self._need(*self._listed)
+            defaults = (self._table.columns[path] for path in self._table.defaults)
+            self._listed = (*defaults, *self._computed)
+            self._stages.append(plan.Project(self._listed))
+            self._scope.need(*self._listed)
         return plan.Plan(
-            self._table,
+            self._scope.source(),
             self._query.selection,
-            tuple(self._needed) or self._table.defaults[:1],
-            tuple(stages),
+            tuple(self._scope.needed) or self._table.defaults[:1],
+            tuple(self._stages),
             self._listed,
             self._executed(),
         )
 
-    def _need(self, *columns: Column) -> None:
-        for column in columns:
-            if self._table.columns.get(column.path) is column:
-                self._needed[column.path] = None
-
-    def _find(self, name: syntax.Name) -> Column:
-        column = self._scope.find(name)
-        self._need(column)
-        return column
-
-    def _stage(self, clause: syntax.Clause) -> plan.Stage:
+    def _take(self, clause: syntax.Clause) -> None:
+        if not isinstance(clause, syntax.Where | syntax.Compute):
+            self._end_joining()
         match clause:
             case syntax.Where(condition):
-                return plan.Filter(self._predicate(condition))
+                self._where(condition)
             case syntax.Listing(names):
-                columns = tuple(dict.fromkeys(self._find(name) for name in names))
+                columns = tuple(dict.fromkeys(self._scope.field(name) for name in names))
+                self._add(plan.Project(columns))
                 self._leave(columns)
-                return plan.Project(columns)
             case syntax.Sort(keys):
-                return plan.Order(tuple((self._find(k.name), k.descending) for k in keys))
+                ordered = tuple((self._scope.field(k.name), k.descending) for k in keys)
+                self._add(plan.Order(ordered))
             case syntax.Limit(rows):
-                return plan.Head(rows)
+                self._add(plan.Head(rows))
+            case syntax.Joining():
+                self._join(clause)
+            case syntax.Compute():
+                self._compute(clause)
             case syntax.Summarize():
-                return self._reduce(clause)
+                self._reduce(clause)
+
+    def _add(self, stage: plan.Stage) -> None:
+        self._stages += [*self._scope.take_derived(), stage]
 
     def _leave(self, columns: tuple[Column, ...]) -> None:
         self._listed = columns
-        self._scope = Scope(self._table, {column.path: column for column in columns})
+        self._scope.leave(columns)
 
-    def _predicate(self, condition: syntax.Condition) -> plan.Predicate:
+    # with, include, compute
+
+    def _join(self, clause: syntax.Joining) -> None:
+        place = clause.table.place
+        word = "include" if clause.keeps_all else "with"
+        if self._table.origin is not Origin.OBJECTS or not self._scope.is_whole:
+            message = f"{word!r} is for objects such as devices or users, before list or summarize"
+            raise NqlTypeError(message, place.line, place.column)
+        table = find_table(clause.table, self._vocabulary)
+        if self._table.prefix not in table.links:
+            message = f"the rows of {table.path} belong to no {self._table.prefix}"
+            raise NqlTypeError(message, place.line, place.column)
+        self._joining = _Joining(clause, Scope(table, self._vocabulary, self._zone))
+
+    def _where(self, condition: syntax.Condition) -> None:
+        """Filter; between with or include and compute it is the joined rows that conditions name.
+
+        Conditions that name nothing but the object's own fields filter the objects: a guess.
+        """
+        joining = self._joining
+        if joining is not None and self._names_rows(condition, joining.scope):
+            predicate = self._predicate(condition, joining.scope)
+            joining.stages += [*joining.scope.take_derived(), plan.Filter(predicate)]
+            return
+        predicate = self._predicate(condition, self._scope)
+        self._add(plan.Filter(predicate))
+
+    def _names_rows(self, condition: syntax.Condition, scope: Scope) -> bool:
+        names = [_name_of(comparison.name) for comparison in _comparisons(condition)]
+        columns = [scope.look(name, need=False) for name in names if name is not None]
+        own = self._table.prefix
+        return any(c is not None and scope.table.owner(c.path) != own for c in columns)
+
+    def _compute(self, clause: syntax.Compute) -> None:
+        joining = self._joining
+        if joining is None:
+            message = "compute needs a with or include before it"
+            raise NqlSyntaxError(message, clause.place.line, clause.place.column)
+        reckoner = Reckoner(joining.scope, self._scope, self._unparametrised, self._zone)
+        for assignment in clause.assignments:
+            reckoner.settle(assignment)
+        self._finish_joining(joining, reckoner)
+
+    def _end_joining(self) -> None:
+        """Settle a join that nothing is computed of: `with` still keeps to objects with rows."""
+        if self._joining is not None:
+            reckoner = Reckoner(self._joining.scope, self._scope, self._unparametrised, self._zone)
+            self._finish_joining(self._joining, reckoner)
+
+    def _finish_joining(self, joining: _Joining, reckoner: Reckoner) -> None:
+        key = Column(f"#{self._table.prefix}", Kind.INT)
+        for scope in (joining.scope, self._scope):
+            scope.needed[key.path] = None
+        joining.stages += joining.scope.take_derived()
+        reduction = plan.Reduce(tuple(reckoner.aggregates), (key,), tuple(reckoner.results))
+        join = plan.Join(
+            joining.scope.source(),
+            joining.clause.selection,
+            joining.clause.keeps_all,
+            tuple(joining.scope.needed),
+            tuple(joining.stages),
+            reduction,
+        )
+        self._add(join)
+        for result in reckoner.results:
+            self._scope.add(result.column)
+            self._computed.append(result.column)
+        self._joining = None
+
+    # conditions
+
+    def _unparametrised(self, condition: syntax.Condition, scope: Scope) -> plan.Predicate:
+        for comparison in _comparisons(condition):
+            for value in comparison.values:
+                if isinstance(value, syntax.Parameter):
+                    message = f"parameter ${value.name} stands outside where"
+                    raise NqlSyntaxError(message, value.place.line, value.place.column)
+        return self._predicate(condition, scope)
+
+    def _predicate(self, condition: syntax.Condition, scope: Scope) -> plan.Predicate:
         match condition:
             case syntax.AllOf(parts):
-                return plan.Every(tuple(self._predicate(part) for part in parts))
+                return plan.Every(tuple(self._predicate(part, scope) for part in parts))
             case syntax.AnyOf(parts):
-                return plan.Some(tuple(self._predicate(part) for part in parts))
+                return plan.Some(tuple(self._predicate(part, scope) for part in parts))
             case syntax.Comparison():
-                return self._test(condition)
+                return self._test(condition, scope)
 
-    def _test(self, comparison: syntax.Comparison) -> plan.Test:
-        column = self._find(comparison.name)
+    def _test(self, comparison: syntax.Comparison, scope: Scope) -> plan.Test:
+        column = scope.field(comparison.name)
         operator = comparison.operator
         values = tuple(self._value(value, column.kind) for value in comparison.values)
         place = comparison.name.place
@@ -164,46 +258,41 @@ class _Resolver:
         self._substitutions.append((place.start, place.end, shown(text, kind)))
         return read_parameter(value, text, kind, self._zone)
 
-    def _reduce(self, clause: syntax.Summarize) -> plan.Reduce:
-        groups = tuple(self._find(name) for name in clause.groups)
-        for name, column in zip(clause.groups, groups, strict=True):
-            if column.kind not in GROUPABLE:
-                message = f"{column.path} is of type {column.kind}: it cannot be grouped by"
-                raise NqlTypeError(message, name.place.line, name.place.column)
-        aggregates = tuple(self._aggregate(item) for item in clause.assignments)
-        self._leave((*groups, *(aggregate.result for aggregate in aggregates)))
-        return plan.Reduce(aggregates, groups)
+    # summarize
 
-    def _aggregate(self, item: syntax.Assignment) -> plan.Aggregate:
-        place = item.place
-        argument = self._find(item.argument) if item.argument else None
-        kind = _result_kind(item.function, argument)
-        if kind is None:
-            what = f"{argument.path} of type {argument.kind}" if argument else "no field"
-            message = f"{item.function}() cannot be taken of {what}"
-            raise NqlTypeError(message, place.line, place.column)
-        return plan.Aggregate(Column(item.alias.path.lower(), kind), item.function, argument)
+    def _reduce(self, clause: syntax.Summarize) -> None:
+        bucket = self._bucket(clause.bucket) if clause.bucket else None
+        groups = tuple(dict.fromkeys(self._group(item) for item in clause.groups))
+        reckoner = Reckoner(self._scope, None, self._unparametrised, self._zone)
+        for assignment in clause.assignments:
+            reckoner.settle(assignment)
+        results = tuple(reckoner.results)
+        self._add(plan.Reduce(tuple(reckoner.aggregates), groups, results, bucket))
+        times = _BUCKET if bucket else ()
+        self._leave((*times, *groups, *(result.column for result in results)))
+
+    def _group(self, item: syntax.Field) -> Column:
+        column = self._scope.field(item)
+        # The hour or day of a time is an int too, but there to be grouped by: a guess.
+        if column.kind not in GROUPABLE and not self._scope.is_derived(column):
+            message = f"{column.path} is of type {column.kind}: it cannot be grouped by"
+            raise NqlTypeError(message, item.place.line, item.place.column)
+        return column
+
+    def _bucket(self, span: syntax.Span) -> plan.Bucket:
+        line, column = span.place.line, span.place.column
+        table = self._table
+        time = self._scope.look(syntax.Name(table.time, span.place)) if table.is_event else None
+        if time is None:
+            raise NqlTypeError("there is no time to group by here", line, column)
+        unit, least = _LENGTHS[span.unit]
+        if span.amount != int(span.amount) or not span.amount or span.amount % least:
+            message = "groups of time are multiples of 15min, 1h or 1d"
+            raise NqlTypeError(message, line, column)
+        return plan.Bucket(time, f"{int(span.amount)}{unit}", self._zone.key)
 
     def _executed(self) -> str:
         text = self._text
         for start, end, value in sorted(self._substitutions, reverse=True):
             text = text[:start] + value + text[end:]
         return text
-
-
-def _result_kind(function: str, argument: Column | None) -> Kind | None:
-    """Say what an aggregate yields, None when it makes no sense."""
-    if function == "count":
-        return Kind.INT
-    if argument is None:
-        return None
-    numeric = argument.kind in NUMERIC
-    match function:
-        case "sum" if numeric:
-            return argument.kind
-        case "avg" if numeric:
-            return Kind.FLOAT
-        case "min" | "max" if numeric or argument.kind is Kind.DATETIME:
-            return argument.kind
-        case _:
-            return None

@@ -45,10 +45,23 @@ Value: TypeAlias = Literal | Parameter
 
 
 @dataclass(frozen=True, slots=True)
+class Call:
+    """`field.function(arguments)`; `count()` has no field, and calls may follow one another."""
+
+    function: str
+    target: "Name | Call | None"
+    arguments: tuple["Condition", ...]
+    place: Place = field(compare=False)
+
+
+Field: TypeAlias = Name | Call
+
+
+@dataclass(frozen=True, slots=True)
 class Comparison:
     """`field operator value`; `in` has several values, everything else has one."""
 
-    name: Name
+    name: Field
     operator: str
     values: tuple[Value, ...]
 
@@ -126,7 +139,7 @@ class Where:
 class Listing:
     """Show these fields, in this order."""
 
-    names: tuple[Name, ...]
+    names: tuple[Field, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,24 +165,59 @@ class Limit:
 
 
 @dataclass(frozen=True, slots=True)
+class Number:
+    """A number in a formula."""
+
+    value: float
+
+
+@dataclass(frozen=True, slots=True)
+class Binary:
+    """Two formulas and what stands between them: one of + - * / ^."""
+
+    operator: str
+    left: "Formula"
+    right: "Formula"
+
+
+Formula: TypeAlias = Name | Call | Number | Binary
+
+
+@dataclass(frozen=True, slots=True)
 class Assignment:
-    """`alias = field.function()`; `count()` has no field."""
+    """`alias = formula`, for instance `total = number_of_crashes.sum()`."""
 
     alias: Name
-    function: str
-    argument: Name | None
+    formula: Formula
+
+
+@dataclass(frozen=True, slots=True)
+class Joining:
+    """`with` keeps the objects that have rows of a table, `include` keeps all of them."""
+
+    table: Name
+    selection: Selection | None
+    keeps_all: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Compute:
+    """Aggregates for each object, over the rows that with or include brought in."""
+
+    assignments: tuple[Assignment, ...]
     place: Place = field(compare=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Summarize:
-    """Aggregates, for the whole or for each group."""
+    """Aggregates, for the whole or for each group; a span groups by time."""
 
     assignments: tuple[Assignment, ...]
-    groups: tuple[Name, ...]
+    groups: tuple[Field, ...]
+    bucket: Span | None = None
 
 
-Clause: TypeAlias = Where | Listing | Sort | Limit | Summarize
+Clause: TypeAlias = Where | Listing | Sort | Limit | Summarize | Joining | Compute
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 import re
 from datetime import UTC, datetime, timedelta
+from ipaddress import ip_network
 from zoneinfo import ZoneInfo
 
 from sandbox.model.kinds import NUMERIC, TEXTUAL, Kind
@@ -62,6 +63,10 @@ def read_text(text: str, kind: Kind, zone: ZoneInfo) -> Plain:  # noqa: PLR0911 
             return read_instant(text, zone)[0]
         case Kind.VERSION:
             return f"[{', '.join(re.findall(r'[0-9]+', text))}]"
+        case Kind.IP if not set(text) & set("*?"):
+            # Raises ValueError with a sentence of its own.
+            ip_network(text.lower().removeprefix("::ffff:"), strict=False)
+            return text.lower().removeprefix("::ffff:")
         case _:
             return text
 
@@ -104,6 +109,8 @@ def shown(text: str, kind: Kind) -> str:
 def _suits(written: Kind | None, kind: Kind) -> bool:
     if written is None:
         return kind in (Kind.BOOLEAN, Kind.ENUM)
+    if kind is Kind.IP:
+        return written in (Kind.IP, Kind.STRING)
     if kind in TEXTUAL or kind is Kind.ARRAY:
         return written is Kind.STRING
     if kind is Kind.VERSION:

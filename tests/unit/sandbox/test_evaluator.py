@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
+import numpy as np
 import polars as pl
 import pytest
 from hypothesis import given, settings
@@ -81,6 +82,28 @@ def test_aggregates_of_pieces_are_the_aggregates_of_the_whole(
             else empty
         )
     assert found == expected
+
+
+@given(data, st.integers(1, 7))
+@settings(max_examples=50, deadline=None)
+def test_conditional_aggregates_and_quantiles_do_not_show_the_pieces_either(
+    rows: list[tuple[str | None, int | None]], size: int
+) -> None:
+    text = (
+        "devices | summarize n = countif(days_since_last_seen > 0),"
+        " total = days_since_last_seen.sumif(name = 'a'), high = days_since_last_seen.p95(),"
+        " known = name.count(), ratio = days_since_last_seen.sum() / count()"
+    )
+    numbers = [n for _, n in rows if n is not None]
+    of_a = [n for name, n in rows if name == "a" and n is not None]
+    found = run(text, Pieces(devices(rows), size)).row(0, named=True)
+    assert found == {
+        "n": sum(1 for n in numbers if n > 0),
+        "total": sum(of_a) if of_a else None,
+        "high": pytest.approx(np.quantile(numbers, 0.95)) if numbers else None,
+        "known": sum(1 for name, _ in rows if name is not None),
+        "ratio": pytest.approx(sum(numbers) / len(rows)) if numbers else None,
+    }
 
 
 @given(data, st.integers(1, 7))

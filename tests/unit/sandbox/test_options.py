@@ -61,3 +61,26 @@ def test_a_reach_can_be_off_and_nonsense_is_refused() -> None:
 def test_a_date_time_format_that_cannot_be_written_is_refused_at_the_start() -> None:
     with pytest.raises(ValueError, match="datetime_format '%Q'"):
         Tenant(SandboxOptions(queries=Path(), devices=1, datetime_format="%Q"))
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"boolean_form": "yes/no"}, "boolean_form"),
+        ({"null_form": "a,b"}, "null_form"),
+        ({"custom_fields": (("printer", "x"),)}, "printer.x"),
+        ({"custom_fields": (("device", "Cost Center"),)}, "Cost Center"),
+        ({"fine_retention": 0}, "fine_retention"),
+    ],
+)
+def test_forms_and_custom_fields_are_checked(options: dict[str, object], says: str) -> None:
+    with pytest.raises(ValueError, match=says):
+        SandboxOptions(queries=Path(), **options)  # type: ignore[arg-type]
+
+
+def test_custom_fields_have_a_hash_however_they_were_declared() -> None:
+    fields = (("device", "a"), ("device", "#b"), ("user", "organization.#team"))
+    options = SandboxOptions(queries=Path(), custom_fields=fields)
+    assert options.custom_fields_of("device") == {"#a", "#b"}
+    assert options.custom_fields_of("user") == {"organization.#team"}
+    assert options.custom_fields_of("binary") == frozenset()

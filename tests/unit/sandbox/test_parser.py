@@ -81,12 +81,32 @@ def test_each_kind_of_literal_is_told_apart(text: str, kind: Kind | None) -> Non
 def test_names_may_carry_a_hyphen_where_the_vendor_put_one() -> None:
     listing = parse("binaries | list binary.sha-256_hash_hex, name").clauses[0]
     assert isinstance(listing, syntax.Listing)
-    assert [name.path for name in listing.names] == ["binary.sha-256_hash_hex", "name"]
+    assert [n.path for n in listing.names if isinstance(n, syntax.Name)] == [
+        "binary.sha-256_hash_hex",
+        "name",
+    ]
 
 
 @pytest.mark.parametrize("name", ["informed", "limit_x", "order", "contains_x", "ascending"])
 def test_names_may_begin_like_keywords(name: str) -> None:
-    assert compared(f"{name} in [1]").name.path == name
+    found = compared(f"{name} in [1]").name
+    assert isinstance(found, syntax.Name)
+    assert found.path == name
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "devices | wherename = 3",
+        "devices | includes execution.crashes",
+        "devices during pasts 3d",
+        "devices | summarize n = count() byname",
+        "devices | where a = 1 andb = 2",
+    ],
+)
+def test_keywords_are_whole_words(text: str) -> None:
+    with pytest.raises(NqlSyntaxError):
+        parse(text)
 
 
 def test_comments_are_passed_over_wherever_they_stand() -> None:
@@ -104,7 +124,7 @@ def test_quotes_may_be_escaped_and_other_backslashes_stay() -> None:
     [
         ("devices | whre name = 1", 1, 11, "'whre' is not understood here"),
         ("devices\n| where", 2, 8, "the query ends too early"),
-        ("devices | list a b", 1, 18, "expected ',', '|', the end of the query"),
+        ("devices | list a b", 1, 18, "expected '(', ',', '|', the end of the query"),
         ("devices | limit 1.5", 1, 17, "a whole number above 0"),
         ("devices during past 3s", 1, 21, "minutes, hours or days"),
         ("", 1, 1, "the query ends too early"),

@@ -46,7 +46,7 @@ def test_shortcuts_and_full_table_names_are_the_same_table() -> None:
 
 def test_an_unknown_table_is_reported_with_those_that_exist() -> None:
     with pytest.raises(NqlNameError, match=r"execution\.crashes"):
-        settled("web.page_views")
+        settled("web.pages")
 
 
 def test_after_list_only_listed_fields_are_in_reach() -> None:

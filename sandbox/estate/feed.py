@@ -1,0 +1,86 @@
+"""Tables that are filled by what is done to the tenant: actions, and the log of queries."""
+
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import astuple, dataclass
+from datetime import datetime
+from threading import Lock
+from typing import Protocol
+
+import polars as pl
+
+from sandbox.model.kinds import DTYPES
+from sandbox.model.tables import TABLES
+
+_LOGS = TABLES["platform.nql_api_logs"]
+# A month of a busy integration; the oldest leave first.
+_KEPT = 200_000
+
+
+class Feed(Protocol):
+    """Whoever keeps executions and answers."""
+
+    def rows(self, table: str) -> pl.DataFrame | None:
+        """Return all rows of a table such as `remote_action.executions`, None for none.
+
+        Columns have their full paths, `remote_action.execution.status`, `remote_action.nql_id`
+        (with its #); those left out are null. The column of the table's time is never null. The
+        object is named by `device.uid` or `device.collector.uid`, and `user.uid` or `user.sid`.
+        """
+        ...
+
+    def ids(self, namespace: str) -> frozenset[str] | None:
+        """Return the NQL ids that `remote_action.#id.executions` may name; None is any."""
+        ...
+
+
+class NoFeed:
+    """Nothing was done to the tenant, and any id is taken."""
+
+    def rows(self, table: str) -> pl.DataFrame | None:  # noqa: ARG002
+        """Return nothing."""
+        return None
+
+    def ids(self, namespace: str) -> frozenset[str] | None:  # noqa: ARG002
+        """Take any."""
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class LogEntry:
+    """One run of a saved query. What a real log says beyond that it exists is a guess."""
+
+    time: datetime
+    query_id: str
+    type: str  # execute | export
+    status: str  # success | failure
+    rows: int | None
+    # In seconds.
+    duration: float
+    details: str | None = None
+
+
+class QueryLog:
+    """Every run of a saved query, as `platform.nql_api_logs` shows it. Safe under threads."""
+
+    def __init__(self) -> None:
+        """Start empty."""
+        self._entries: deque[LogEntry] = deque(maxlen=_KEPT)
+        self._lock = Lock()
+
+    def add(self, entry: LogEntry) -> None:
+        """Remember one run."""
+        with self._lock:
+            self._entries.append(entry)
+
+    def entries(self) -> Sequence[LogEntry]:
+        """Return all entries, the oldest first."""
+        with self._lock:
+            return tuple(self._entries)
+
+    def frame(self) -> pl.DataFrame:
+        """Return the log as rows of its table."""
+        names = ("time", "query_id", "type", "status", "number_of_rows", "duration")
+        paths = [f"{_LOGS.prefix}.{name}" for name in (*names, "status_details")]
+        schema = {path: DTYPES[_LOGS.columns[path].kind] for path in paths}
+        return pl.DataFrame([astuple(e) for e in self.entries()], schema=schema, orient="row")

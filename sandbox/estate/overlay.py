@@ -1,0 +1,34 @@
+"""What others lay over the estate: values set by enrichment, and custom fields they declare."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Protocol
+
+OverlayValue = str | int | datetime | None
+
+
+class Overlay(Protocol):
+    """Read at query time, so that a value set a moment ago is already seen."""
+
+    def values(self, entity: str, field: str) -> Mapping[str, OverlayValue]:
+        """Return uid -> value for a field such as `virtualization.region` or `#cost_center`.
+
+        None means that the value was cleared; an object that is not named keeps its own.
+        """
+        ...
+
+    def custom_fields(self, entity: str) -> frozenset[str]:
+        """Return the custom fields of a kind of object, each with its `#`."""
+        ...
+
+
+class NoOverlay:
+    """Nothing is laid over."""
+
+    def values(self, entity: str, field: str) -> Mapping[str, OverlayValue]:  # noqa: ARG002
+        """Return nothing."""
+        return {}
+
+    def custom_fields(self, entity: str) -> frozenset[str]:  # noqa: ARG002
+        """Return nothing."""
+        return frozenset()

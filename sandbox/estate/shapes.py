@@ -1,0 +1,48 @@
+"""How often and when the rows of each event table come about, and what they belong to."""
+
+from dataclasses import dataclass
+from enum import Enum, auto
+
+
+class Rhythm(Enum):
+    """When rows stand."""
+
+    SLOTS = auto()  # at quarters of an hour, one for each thing and quarter
+    INSTANTS = auto()  # at any millisecond
+    DAILY = auto()  # once a day at a fixed hour
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """One table: rows per device and day, and the object beside device and user."""
+
+    per_day: float
+    rhythm: Rhythm
+    link: str | None = None
+    # Whether a few devices have most of the rows, as with devices that keep crashing.
+    has_culprits: bool = False
+
+
+SHAPES: dict[str, Shape] = {
+    "execution.events": Shape(40.0, Rhythm.SLOTS, "binary"),
+    "execution.crashes": Shape(0.3, Rhythm.INSTANTS, "binary"),
+    "device_performance.events": Shape(30.0, Rhythm.SLOTS),
+    "device_performance.boots": Shape(0.8, Rhythm.INSTANTS),
+    "device_performance.hard_resets": Shape(0.02, Rhythm.INSTANTS, has_culprits=True),
+    "device_performance.system_crashes": Shape(0.03, Rhythm.INSTANTS, has_culprits=True),
+    "session.events": Shape(24.0, Rhythm.SLOTS),
+    "session.logins": Shape(1.2, Rhythm.INSTANTS),
+    "connection.events": Shape(30.0, Rhythm.SLOTS, "binary"),
+    "connectivity.events": Shape(20.0, Rhythm.SLOTS),
+    "web.events": Shape(12.0, Rhythm.SLOTS, "application"),
+    "web.page_views": Shape(25.0, Rhythm.INSTANTS, "application"),
+    "web.errors": Shape(1.5, Rhythm.INSTANTS, "application"),
+    "web.transactions": Shape(2.0, Rhythm.INSTANTS, "application"),
+    "collaboration.sessions": Shape(1.5, Rhythm.INSTANTS),
+    "package.installations": Shape(0.05, Rhythm.INSTANTS, "package"),
+    # Scores are tagged with four o'clock UTC, so the vendor's pages say.
+    "dex.scores": Shape(1.0, Rhythm.DAILY),
+    "alert.alerts": Shape(0.01, Rhythm.INSTANTS, "alert.monitor"),
+    "alert.impacts": Shape(0.05, Rhythm.INSTANTS, "alert.monitor"),
+}
+SCORE_HOUR = 4

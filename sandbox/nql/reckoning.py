@@ -1,0 +1,189 @@
+"""Aggregates and the arithmetic between them: names and types settled, ready to be worked out."""
+
+from collections.abc import Callable
+from zoneinfo import ZoneInfo
+
+from sandbox.model.kinds import NUMERIC, Kind
+from sandbox.model.tables import Column, Origin, Table
+from sandbox.nql import plan, syntax
+from sandbox.nql.errors import NqlNameError, NqlTypeError
+from sandbox.nql.scope import DERIVING, Scope, require_derivable, zone_of
+
+AGGREGATES = frozenset(
+    {"count", "countif", "sum", "sumif", "avg", "min", "max", "last", "p95", "p05"}
+)
+_COUNTS = frozenset({"count", "countif"})
+_CONDITIONAL = frozenset({"countif", "sumif"})
+
+Settled = tuple[plan.Formula, Kind]
+
+
+class Reckoner:
+    """Settles the assignments of one clause.
+
+    `rows` is what aggregates are taken of; `own`, for compute, the object they are taken for.
+    """
+
+    def __init__(
+        self,
+        rows: Scope,
+        own: Scope | None,
+        predicate: Callable[[syntax.Condition, Scope], plan.Predicate],
+        zone: ZoneInfo,
+    ) -> None:
+        """Start without aggregates."""
+        self._rows = rows
+        self._own = own
+        self._predicate = predicate
+        self._zone = zone
+        self._earlier: dict[str, Column] = {}
+        self.aggregates: list[plan.Aggregate] = []
+        self.results: list[plan.Result] = []
+
+    def settle(self, assignment: syntax.Assignment) -> None:
+        """Settle one assignment; those after it may use its name."""
+        formula, kind = self._formula(assignment.formula)
+        column = Column(assignment.alias.path.lower(), kind)
+        if column.path in self._earlier:
+            place = assignment.alias.place
+            raise NqlNameError(f"{column.path!r} is there twice", place.line, place.column)
+        self._earlier[column.path] = column
+        self.results.append(plan.Result(column, formula))
+
+    def _formula(self, formula: syntax.Formula) -> Settled:
+        match formula:
+            case syntax.Number(value):
+                return plan.Constant(value), Kind.INT if isinstance(value, int) else Kind.FLOAT
+            case syntax.Binary():
+                return self._operation(formula)
+            case syntax.Name():
+                column = self._named(formula)
+                return plan.Own(column), column.kind
+            case syntax.Call():
+                return self._call(formula)
+
+    def _operation(self, formula: syntax.Binary) -> Settled:
+        left, left_kind = self._formula(formula.left)
+        right, right_kind = self._formula(formula.right)
+        for kind in (left_kind, right_kind):
+            if kind not in NUMERIC:
+                raise NqlTypeError(f"{formula.operator!r} is for numbers, not for a {kind}")
+        operation = plan.Operation(formula.operator, left, right)
+        if formula.operator in "+-" and left_kind is right_kind:
+            return operation, left_kind
+        whole = left_kind is right_kind is Kind.INT and formula.operator == "*"
+        return operation, Kind.INT if whole else Kind.FLOAT
+
+    def _named(self, name: syntax.Name) -> Column:
+        column = self._earlier.get(name.path.lower())
+        if column is None and self._own is not None:
+            column = self._own.look(name)
+        if column is None:
+            message = f"{name.path!r} is neither an aggregate nor an earlier result"
+            raise NqlNameError(message, name.place.line, name.place.column)
+        return column
+
+    def _call(self, call: syntax.Call) -> Settled:
+        if call.function == "as":
+            # How a screen shows a value makes no difference to a result: a guess.
+            if call.target is None:
+                raise _unfit(call, "nothing")
+            return self._formula(call.target)
+        if call.function in DERIVING and call.target is not None:
+            inner, kind = self._formula(call.target)
+            kind = require_derivable(call, kind, "this")
+            return plan.Applied(call.function, inner, zone_of(call, self._zone)), kind
+        if call.function not in AGGREGATES:
+            raise _unfit(call, "this: there is no such function")
+        condition = self._condition(call)
+        if call.target is None:
+            if call.function not in _COUNTS:
+                raise _unfit(call, "no field")
+            return self._aggregate("count", None, condition), Kind.INT
+        countable = call.function in _COUNTS and self._rows.is_whole
+        if countable and isinstance(call.target, syntax.Name):
+            entity = _entity(call.target, self._rows.table)
+            if entity:
+                # The number of different objects, however many rows each has.
+                return self._aggregate("distinct", self._object(entity), condition), Kind.INT
+        return self._of_field(call, condition)
+
+    def _of_field(self, call: syntax.Call, condition: plan.Predicate | None) -> Settled:
+        assert call.target is not None  # noqa: S101 - the caller has seen to it
+        function = call.function.removesuffix("if")
+        # Counting is of the rows, whatever it is that they have a value of.
+        own = self._own_column(call.target) if function != "count" else None
+        argument = own or self._rows.field(call.target)
+        kind = _result_kind(function, argument)
+        if kind is None:
+            raise _unfit(call, f"{argument.path} of type {argument.kind}")
+        if own is not None:
+            # Of one object there is one value: every aggregate of it is that value.
+            return plan.Own(own), kind
+        return self._aggregate(function, argument, condition), kind
+
+    def _own_column(self, target: syntax.Field) -> Column | None:
+        """Return a column of the object itself, when that is what a name means in compute."""
+        if self._own is None or not isinstance(target, syntax.Name):
+            return None
+        there = self._rows.look(target, need=False)
+        if there is not None and self._rows.table.owner(there.path) != self._own.table.prefix:
+            return None
+        return self._own.look(target)
+
+    def _condition(self, call: syntax.Call) -> plan.Predicate | None:
+        wanted = 1 if call.function in _CONDITIONAL else 0
+        if len(call.arguments) != wanted:
+            what = "one condition" if wanted else "nothing between its parentheses"
+            message = f"{call.function}() takes {what}"
+            raise NqlTypeError(message, call.place.line, call.place.column)
+        return self._predicate(call.arguments[0], self._rows) if wanted else None
+
+    def _object(self, entity: str) -> Column:
+        column = Column(f"#{entity}", Kind.INT)
+        self._rows.needed[column.path] = None
+        return column
+
+    def _aggregate(
+        self, function: str, argument: Column | None, condition: plan.Predicate | None
+    ) -> plan.Formula:
+        time = None
+        if function == "last" and self._rows.is_whole:
+            # What exists has no time; the last of it is the last in order.
+            time = self._rows.table.columns.get(self._rows.table.time)
+            if time is not None:
+                self._rows.need(time)
+        aggregate = plan.Aggregate(function, argument, condition, time)
+        if aggregate not in self.aggregates:
+            self.aggregates.append(aggregate)
+        return plan.Slot(self.aggregates.index(aggregate))
+
+
+def _entity(name: syntax.Name, table: Table) -> str:
+    """Return the kind of object that a name alone means, empty when it means none."""
+    known = (*table.links, table.prefix) if table.origin is Origin.OBJECTS else table.links
+    path = name.path.lower()
+    return next((e for e in known if path in (e, e.rpartition(".")[2])), "")
+
+
+def _result_kind(function: str, argument: Column) -> Kind | None:
+    """Say what an aggregate yields, None when it makes no sense."""
+    numeric = argument.kind in NUMERIC
+    match function:
+        case "count":
+            return Kind.INT
+        case "last":
+            return argument.kind
+        case "sum" if numeric:
+            return argument.kind
+        case "avg" | "p95" | "p05" if numeric:
+            return Kind.FLOAT
+        case "min" | "max" if numeric or argument.kind is Kind.DATETIME:
+            return argument.kind
+        case _:
+            return None
+
+
+def _unfit(call: syntax.Call, what: str) -> NqlTypeError:
+    message = f"{call.function}() cannot be taken of {what}"
+    return NqlTypeError(message, call.place.line, call.place.column)

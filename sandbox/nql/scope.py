@@ -1,0 +1,176 @@
+"""Which names a query may say at one point, and which columns it has thereby asked for."""
+
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from zoneinfo import ZoneInfo
+
+from sandbox.model.kinds import Kind
+from sandbox.model.tables import SHORTCUTS, TABLES, Column, Table, find
+from sandbox.nql import plan, syntax
+from sandbox.nql.errors import NqlNameError, NqlTypeError
+
+# What each function makes of a date-time; `as` only says how a screen shows a value.
+DERIVING = {
+    "time_elapsed": Kind.DURATION,
+    "hour": Kind.INT,
+    "day": Kind.INT,
+    "day_of_week": Kind.INT,
+}
+_OUTPUTS = re.compile(r"(?:(?:remote_action\.)?execution\.)?outputs\.([^.]+)", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Vocabulary:
+    """What is known only while the tenant runs: custom fields, and the ids of actions.
+
+    `ids` gives None where any id is taken, a set where an unknown one is a mistake.
+    """
+
+    custom_fields: Callable[[str], frozenset[str]] = lambda _: frozenset()
+    ids: Callable[[str], frozenset[str] | None] = lambda _: None
+
+
+def find_table(name: syntax.Name, vocabulary: Vocabulary) -> Table:
+    """Find a table by its path or its shortcut."""
+    table = find(name.path.lower())
+    if table is None:
+        known = ", ".join(sorted({*TABLES, *SHORTCUTS}))
+        message = f"there is no table {name.path!r} here; the sandbox has {known}"
+        raise NqlNameError(message, name.place.line, name.place.column)
+    if table.identity is not None:
+        ids = vocabulary.ids(table.namespace)
+        if ids is not None and table.identity not in ids:
+            message = f"there is no {table.namespace} with the id {table.identity!r}"
+            raise NqlNameError(message, name.place.line, name.place.column)
+    return table
+
+
+class Scope:
+    """The columns of one table in reach, and the ways to say their names."""
+
+    def __init__(self, table: Table, vocabulary: Vocabulary, zone: ZoneInfo) -> None:
+        """Start from all columns of a table."""
+        self.table = table
+        self.needed: dict[str, None] = {}
+        # Derived columns that the next stage has to find made.
+        self.derived: list[plan.Derived] = []
+        self._columns = dict(table.columns)
+        self._source = dict(table.columns)
+        self._whole = True
+        self._vocabulary = vocabulary
+        self._zone = zone
+
+    def source(self) -> Table:
+        """Return the table with the columns that were found on the way."""
+        further = [c for path, c in self._source.items() if path not in self.table.columns]
+        return self.table.with_columns(further) if further else self.table
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether no clause has put columns of the table out of reach."""
+        return self._whole
+
+    def leave(self, columns: Iterable[Column]) -> None:
+        """Put all but these columns out of reach."""
+        self._columns = {column.path.lower(): column for column in columns}
+        self._whole = False
+
+    def add(self, column: Column) -> None:
+        """Bring a further column into reach."""
+        self._columns[column.path] = column
+
+    def need(self, *columns: Column) -> None:
+        """Ask the source for columns, those of them that are its own."""
+        for column in columns:
+            if self._source.get(column.path) is column:
+                self.needed[column.path] = None
+
+    def look(self, name: syntax.Name, *, need: bool = True) -> Column | None:
+        """Find a column by its full path, its half path or its short name."""
+        path = name.path.lower()
+        table = self.table
+        candidates = (path, f"{table.prefix}.{path}", f"{table.namespace}.{path}")
+        found = next((self._columns[c] for c in candidates if c in self._columns), None)
+        if found is None and self._whole:
+            found = self._further(name, candidates)
+        if found is not None and need:
+            self.need(found)
+        return found
+
+    def field(self, field: syntax.Field) -> Column:
+        """Find a column, or make it of another by the functions written behind its name."""
+        if isinstance(field, syntax.Name):
+            column = self.look(field)
+            if column is None:
+                message = f"there is no field {field.path!r} in {self.table.path} at this point"
+                raise NqlNameError(message, field.place.line, field.place.column)
+            return column
+        if field.target is None or field.function not in (*DERIVING, "as"):
+            message = f"{field.function}() is not known here"
+            raise NqlTypeError(message, field.place.line, field.place.column)
+        source = self.field(field.target)
+        if field.function == "as":
+            return source
+        return self._derive(field, source)
+
+    def take_derived(self) -> list[plan.Stage]:
+        """Return the stage that makes the derived columns asked for since the last time."""
+        made, self.derived = tuple(dict.fromkeys(self.derived)), []
+        return [plan.Extend(made)] if made else []
+
+    def is_derived(self, column: Column) -> bool:
+        """Whether a column was made by a function."""
+        return any(derived.result is column for derived in self.derived)
+
+    def _derive(self, call: syntax.Call, source: Column) -> Column:
+        kind = require_derivable(call, source.kind, source.path)
+        # How such a column is headed is a guess: the path and the function.
+        result = Column(f"{source.path}.{call.function}", kind)
+        self.derived.append(plan.Derived(result, call.function, source, zone_of(call, self._zone)))
+        return result
+
+    def _further(self, name: syntax.Name, candidates: tuple[str, ...]) -> Column | None:
+        table = self.table
+        if table.identity is not None and (match := _OUTPUTS.fullmatch(name.path)):
+            # The outputs of one remote action are fields; their names keep their capitals.
+            column = Column(f"{table.prefix}.outputs.{match[1]}", Kind.STRING)
+            return self._found(column)
+        for path in candidates:
+            for entity in (table.prefix, *table.links):
+                field = path.removeprefix(f"{entity}.")
+                if "#" in field and field in self._vocabulary.custom_fields(entity):
+                    return self._found(Column(f"{entity}.{field}", Kind.STRING))
+        return None
+
+    def _found(self, column: Column) -> Column:
+        # The same column for the same path: needs are told apart by identity.
+        column = self._source.setdefault(column.path, column)
+        self._columns[column.path.lower()] = column
+        return column
+
+
+def require_derivable(call: syntax.Call, kind: Kind, what: str) -> Kind:
+    """Return the kind that a function makes of a date-time, or refuse what is none."""
+    if kind is not Kind.DATETIME:
+        message = f"{call.function}() is for a date time; {what} is of type {kind}"
+        raise NqlTypeError(message, call.place.line, call.place.column)
+    return DERIVING[call.function]
+
+
+def zone_of(call: syntax.Call, default: ZoneInfo) -> str:
+    """Read the argument `timezone='…'`, by default the tenant's own zone."""
+    for argument in call.arguments:
+        value = argument.values[0] if isinstance(argument, syntax.Comparison) else None
+        named = isinstance(argument, syntax.Comparison) and isinstance(argument.name, syntax.Name)
+        if not (named and isinstance(value, syntax.Literal)):
+            break
+        try:
+            return ZoneInfo(value.text).key
+        except (KeyError, ValueError, OSError):
+            message = f"{value.text!r} is not a time zone"
+            raise NqlTypeError(message, value.place.line, value.place.column) from None
+    if call.arguments:
+        message = f"{call.function}() takes nothing but timezone='…'"
+        raise NqlTypeError(message, call.place.line, call.place.column)
+    return default.key
