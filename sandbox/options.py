@@ -8,6 +8,8 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
+from sandbox.faults import Fault
+
 PERMISSIONS = frozenset(
     {
         "nql",
@@ -30,6 +32,33 @@ DATETIME_FORMATS = {
     "utc-ms": "%Y-%m-%dT%H:%M:%S%.3fZ",
 }
 
+# Manual custom fields, which have to be made by an administrator before they can be written.
+CUSTOM_FIELDS = (
+    "device/device/#asset_tag",
+    "device/device/#business_service",
+    "device/device/#cost_center",
+    "device/device/#criticality",
+    "device/device/#lifecycle_status",
+    "device/device/#location_code",
+    "device/device/#owner",
+    "device/device/#support_group",
+    "device/device/#warranty_end",
+    "user/user/#cost_center",
+    "user/user/#employee_id",
+    "user/user/#employment_status",
+    "user/user/#manager",
+    "user/user/organization/#division",
+    "user/user/organization/#team",
+    "binary/binary/#license_owner",
+    "package/package/#license_owner",
+)
+# As the vendor's pages have it.
+MOST_CUSTOM_FIELDS = 100
+
+_CUSTOM_FIELD = re.compile(
+    r"(device/device|user/user|user/user/organization|binary/binary|package/package)"
+    r"/#[a-z0-9_]{1,64}"
+)
 _SPAN = re.compile(r"(\d+(?:\.\d+)?)(min|h|d)")
 _SPAN_SECONDS = {"min": 60, "h": 3600, "d": 86400}
 
@@ -69,6 +98,21 @@ class SandboxOptions:
     late_share: float = 0.0
     # One third party reports that a real tenant refuses the GET form of export.
     export_get: bool = True
+    # What goes wrong from the start, as `KIND@ROUTE[:COUNT|PERCENT%]`; `sandbox.faults` has more.
+    faults: tuple[str, ...] = ()
+    # Seconds that a 429 asks to wait, and that a `timeout-after` keeps its connection.
+    fault_retry_after: float = 1.0
+    fault_delay: float = 0.0
+    custom_fields: tuple[str, ...] = CUSTOM_FIELDS
+    # Most objects in one request; 5000 in the specification of 2024.
+    enrichment_limit: int = 10_000
+    # Seconds until a written value shows in queries.
+    enrichment_delay: float = 0.0
+    # Whether objects the tenant does not know are accepted and lost, instead of refused.
+    enrichment_takes_unknown: bool = False
+    # Refuse what only the published form of workflows refuses: lists without both filters,
+    # requests without both arrays.
+    strict_workflows: bool = False
     instance: str = "sandbox"
     region: str = "eu"
     client_id: str = ""
@@ -134,6 +178,17 @@ def _problems(options: SandboxOptions) -> list[str]:
     problems += [f"{name} is less than 1" for name in counts if getattr(options, name) < 1]
     if not 0 <= options.late_share <= 1:
         problems.append("late_share is not between 0 and 1")
+    limits = ("enrichment_limit", "enrichment_delay", "fault_retry_after", "fault_delay")
+    problems += [f"{name} is negative" for name in limits if getattr(options, name) < 0]
+    if len(options.custom_fields) > MOST_CUSTOM_FIELDS:
+        problems.append(f"there are more than {MOST_CUSTOM_FIELDS} custom fields")
+    misnamed = [name for name in options.custom_fields if not _CUSTOM_FIELD.fullmatch(name)]
+    problems += [f"{name!r} is not like device/device/#cost_center" for name in misnamed]
+    for fault in options.faults:
+        try:
+            Fault.parse(fault)
+        except ValueError as error:
+            problems.append(str(error))
     unknown = {p for c in options.credentials for p in c.permissions} - PERMISSIONS
     if unknown:
         problems.append(f"unknown permissions: {', '.join(sorted(unknown))}")

@@ -8,9 +8,14 @@ from datetime import UTC, datetime
 import polars as pl
 
 from sandbox.access import Gate, Signer
+from sandbox.actions.store import ActionStore
 from sandbox.clock import TenantClock
+from sandbox.directory import Directory
 from sandbox.engine import Engine
+from sandbox.enrichment.intake import Intake
+from sandbox.enrichment.store import EnrichmentStore
 from sandbox.exports import Exports
+from sandbox.faults import Faults
 from sandbox.options import SandboxOptions
 from sandbox.queries import SavedQueries
 
@@ -37,6 +42,23 @@ class Tenant:
         self.gate = Gate(self.options, self.clock)
         self.signer = Signer(options.url_ttl, self.clock)
         self.exports = Exports(self.options, self.engine, self.clock)
+        self.enrichment = EnrichmentStore(
+            options.custom_fields, options.enrichment_delay, self.clock
+        )
+        self.directory = Directory(self.engine, self.clock)
+        self.intake = Intake(
+            self.enrichment,
+            self.directory,
+            options.enrichment_limit,
+            options.enrichment_takes_unknown,
+        )
+        self.actions = ActionStore(self.clock)
+        self.faults = Faults(
+            options.seed,
+            options.faults,
+            retry_after=options.fault_retry_after,
+            delay=options.fault_delay,
+        )
         self.requests: Counter[str] = Counter()
         self.leaks: list[Leak] = []
         self.api_url = self.login_url = self.results_url = ""
