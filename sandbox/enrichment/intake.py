@@ -146,7 +146,7 @@ def _identification(position: int, enrichment: object) -> dict[str, str]:
     name, value = given[0].get("name"), given[0].get("value")
     if name is None or value is None:
         raise RequestRefusedError(MISSING, f"{where}.identification lacks its name or value.")
-    if name not in IDENTIFICATIONS or not isinstance(value, str):
+    if not isinstance(name, str) or name not in IDENTIFICATIONS or not isinstance(value, str):
         message = f"{where}.identification has an unknown name, or a value that is no text."
         raise RequestRefusedError(MALFORMED, message)
     return {"name": name, "value": value}

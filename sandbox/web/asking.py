@@ -77,7 +77,8 @@ def _question(tenant: Tenant, body: Mapping[str, object]) -> Question:
     if not isinstance(parameters, dict) or not _all_text(parameters):
         raise _malformed("parameters is not an object of texts.")
     compression = body.get("compression")
-    if compression is not None and compression not in SUFFIXES:
+    is_known = isinstance(compression, str) and compression in SUFFIXES
+    if compression is not None and not is_known:
         raise _malformed("compression is none of ZSTD, GZIP, NONE.")
     text = tenant.queries.text(query_id)
     if text is None:
