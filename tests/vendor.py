@@ -4,6 +4,9 @@ import json
 from pathlib import Path
 from typing import Any
 
+import httpx
+from jsonschema import Draft4Validator
+
 FOLDER = Path(__file__).resolve().parents[2] / "shared" / "nexthink" / "openapi"
 NAMES = ("nql", "enrichment", "remote-actions", "workflows", "campaigns")
 ABSENT = f"the vendor's OpenAPI files are not in {FOLDER}: answers are not held against them"
@@ -52,3 +55,42 @@ def operations(name: str) -> list[tuple[str, str]]:
 
 def _object(properties: dict[str, Any]) -> dict[str, Any]:
     return {"type": "object", "required": sorted(properties), "properties": properties}
+
+
+def documented(name: str) -> set[tuple[str, str, int]]:
+    """Return every (method, path, status) that one file documents."""
+    paths = specification(name)["paths"]
+    return {
+        (method, path, int(status))
+        for method, path in operations(name)
+        for status in paths[path][method]["responses"]
+    }
+
+
+def judge(name: str, method: str, path: str, response: httpx.Response) -> None:
+    """Fail unless the status is a documented one and the body is of its schema."""
+    loaded = specification(name)
+    answers = loaded["paths"][path][method]["responses"]
+    assert str(response.status_code) in answers, response.status_code
+    content = answers[str(response.status_code)].get("content")
+    if not content:
+        return
+    kind = response.headers["content-type"].partition(";")[0]
+    assert kind in content
+    if kind == "application/json":
+        schema = content[kind]["schema"] | {"components": loaded["components"]}
+        Draft4Validator(_with_null(schema)).validate(response.json())
+
+
+def _with_null(node: Any) -> Any:
+    """Say OpenAPI's `nullable` in the words of JSON Schema."""
+    if isinstance(node, list):
+        return [_with_null(each) for each in node]
+    if not isinstance(node, dict):
+        return node
+    changed = {key: _with_null(value) for key, value in node.items()}
+    if changed.pop("nullable", False) is True:
+        changed["type"] = [changed["type"], "null"]
+        if "enum" in changed:
+            changed["enum"] = [*changed["enum"], None]
+    return changed
