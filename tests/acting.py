@@ -1,6 +1,7 @@
 """A plain HTTP client of one stand-in tenant, for tests that enrich and act."""
 
 import time
+from collections.abc import Mapping
 from typing import Any, Self
 
 import httpx
@@ -66,7 +67,7 @@ class Client:
         return [row for piece in engine.rows(prepared) for row in piece.to_dicts()]
 
 
-def enrichment(name: str, value: str, **fields: Any) -> dict[str, Any]:
-    """Return one object of a request; `__` in a field's name stands for a slash."""
-    written = [{"name": n.replace("__", "/"), "value": v} for n, v in fields.items()]
+def enrichment(name: str, value: str, fields: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """Return one object of an enrichment request."""
+    written = [{"name": name, "value": value} for name, value in (fields or {}).items()]
     return {"identification": [{"name": name, "value": value}], "fields": written}

@@ -24,7 +24,10 @@ class Breakable(H11Protocol):
 
 
 async def reset(scope: Scope, receive: Receive) -> None:
-    """Abort the connection so that the client sees it reset."""
+    """Take the request in, then abort the connection so that the client sees it reset."""
+    # A client that is still sending would meet the reset there, and some then see a plain end.
+    while (await receive()).get("more_body", False):
+        pass
     transport = _transport(scope)
     bound = transport.get_extra_info("socket")
     bound.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_NOT)

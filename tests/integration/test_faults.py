@@ -4,6 +4,7 @@ import random
 from collections.abc import Iterator
 from itertools import product
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
@@ -19,7 +20,7 @@ from tests.landing import CATALOG, Place, place, truth
 
 ROUTES = ("token", "export", "status", "download")
 DATASET = "crashes"
-DAY = {"window_from": "2026-11-18", "window_to": "2026-11-19"}
+DAY: dict[str, Any] = {"window_from": "2026-11-18", "window_to": "2026-11-19"}
 BOUNDS = {"from": "2026-11-18 00:00:00", "to": "2026-11-19 00:00:00"}
 # After these the client has reason to believe that its export is lost: it exports again, by design.
 EXPORTS_AGAIN = {"404@status", "401@download", "403@download", "404@download"}

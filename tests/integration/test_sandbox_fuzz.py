@@ -107,7 +107,7 @@ def test_every_answer_is_a_documented_one(
         suppress_health_check=list(HealthCheck),
     )
     @given(case=operation.as_strategy(generation_mode=mode), data=st.data())
-    def fuzz(case: schemathesis.Case, data: st.DataObject) -> None:
+    def fuzz(case: schemathesis.Case[Any], data: st.DataObject) -> None:
         if data.draw(st.booleans()):
             for part in (case.body, case.query, case.path_parameters):
                 put_known_ids(data, part)
