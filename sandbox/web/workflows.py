@@ -32,7 +32,7 @@ async def listing(request: Request) -> Response:
     method = _choice(request, "triggerMethod", TRIGGER_METHODS)
     if tenant.options.strict_workflows and not (dependency and method):
         raise _bad("", "dependency and triggerMethod are both required.")
-    active = _BOOLEANS[_choice(request, "fetchOnlyActiveWorkflows", tuple(_BOOLEANS)) or "false"]
+    active = _active_only(request)
     return JSONResponse(
         [
             workflow.describe()
@@ -107,6 +107,14 @@ def _choice(request: Request, name: str, known: tuple[str, ...]) -> str | None:
     if value is not None and value not in known:
         raise _bad("", f"{name} is none of {', '.join(known)}.")
     return value
+
+
+def _active_only(request: Request) -> bool:
+    # Clients in Python write True; frameworks that real services are made with take any case.
+    value = request.query_params.get("fetchOnlyActiveWorkflows", "false").lower()
+    if value not in _BOOLEANS:
+        raise _bad("", "fetchOnlyActiveWorkflows is neither true nor false.")
+    return _BOOLEANS[value]
 
 
 def _by_uuid(uuid: str) -> Workflow | None:
