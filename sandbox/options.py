@@ -32,33 +32,12 @@ DATETIME_FORMATS = {
     "utc-ms": "%Y-%m-%dT%H:%M:%S%.3fZ",
 }
 
-# Manual custom fields, which have to be made by an administrator before they can be written.
-CUSTOM_FIELDS = (
-    "device/device/#asset_tag",
-    "device/device/#business_service",
-    "device/device/#cost_center",
-    "device/device/#criticality",
-    "device/device/#lifecycle_status",
-    "device/device/#location_code",
-    "device/device/#owner",
-    "device/device/#support_group",
-    "device/device/#warranty_end",
-    "user/user/#cost_center",
-    "user/user/#employee_id",
-    "user/user/#employment_status",
-    "user/user/#manager",
-    "user/user/organization/#division",
-    "user/user/organization/#team",
-    "binary/binary/#license_owner",
-    "package/package/#license_owner",
-)
-# As the vendor's pages have it.
+# Kinds of object that may have custom fields.
+CUSTOMISABLE = frozenset({"device", "user", "binary", "package"})
+# As the vendor's pages have it, of those that are filled by hand or by the API.
 MOST_CUSTOM_FIELDS = 100
+_CUSTOM_FIELD = re.compile(r"(?:organization\.#|#)?[a-z_][a-z0-9_]*")
 
-_CUSTOM_FIELD = re.compile(
-    r"(device/device|user/user|user/user/organization|binary/binary|package/package)"
-    r"/#[a-z0-9_]{1,64}"
-)
 _SPAN = re.compile(r"(\d+(?:\.\d+)?)(min|h|d)")
 _SPAN_SECONDS = {"min": 60, "h": 3600, "d": 86400}
 
@@ -103,7 +82,6 @@ class SandboxOptions:
     # Seconds that a 429 asks to wait, and that a `timeout-after` keeps its connection.
     fault_retry_after: float = 1.0
     fault_delay: float = 0.0
-    custom_fields: tuple[str, ...] = CUSTOM_FIELDS
     # Most objects in one request; 5000 in the specification of 2024.
     enrichment_limit: int = 10_000
     # Seconds until a written value shows in queries.
@@ -117,6 +95,26 @@ class SandboxOptions:
     region: str = "eu"
     client_id: str = ""
     client_secret: str = field(default="", repr=False)
+    # Custom fields that exist, as (kind of object, name): read as `device.#cost_center`.
+    custom_fields: tuple[tuple[str, str], ...] = (
+        ("device", "asset_owner"),
+        ("device", "asset_tag"),
+        ("device", "business_service"),
+        ("device", "cost_center"),
+        ("device", "criticality"),
+        ("device", "lifecycle_status"),
+        ("device", "location_code"),
+        ("device", "support_group"),
+        ("device", "warranty_end"),
+        ("user", "cost_center"),
+        ("user", "employee_id"),
+        ("user", "employment_status"),
+        ("user", "manager"),
+        ("user", "organization.#division"),
+        ("user", "organization.#team"),
+        ("binary", "license_owner"),
+        ("package", "license_owner"),
+    )
     # Further credentials, for instance one without the permission `nql`.
     credentials: tuple[Credential, ...] = ()
 
@@ -138,6 +136,11 @@ class SandboxOptions:
     def strftime(self) -> str:
         """The format in which date-times are written."""
         return DATETIME_FORMATS.get(self.datetime_format, self.datetime_format)
+
+    def custom_fields_of(self, entity: str) -> frozenset[str]:
+        """Return the custom fields of a kind of object, each with its `#`."""
+        named = (name for kind, name in self.custom_fields if kind == entity)
+        return frozenset(name if "#" in name else f"#{name}" for name in named)
 
     @property
     def written_zone(self) -> str:
@@ -182,8 +185,11 @@ def _problems(options: SandboxOptions) -> list[str]:
     problems += [f"{name} is negative" for name in limits if getattr(options, name) < 0]
     if len(options.custom_fields) > MOST_CUSTOM_FIELDS:
         problems.append(f"there are more than {MOST_CUSTOM_FIELDS} custom fields")
-    misnamed = [name for name in options.custom_fields if not _CUSTOM_FIELD.fullmatch(name)]
-    problems += [f"{name!r} is not like device/device/#cost_center" for name in misnamed]
+    problems += [
+        f"custom field {kind}.{name} is not a name of one of {', '.join(sorted(CUSTOMISABLE))}"
+        for kind, name in options.custom_fields
+        if kind not in CUSTOMISABLE or not _CUSTOM_FIELD.fullmatch(name)
+    ]
     for fault in options.faults:
         try:
             Fault.parse(fault)

@@ -38,13 +38,11 @@ class Tenant:
         _require_writable(options.strftime)
         self.clock = TenantClock(options.now)
         self.queries = SavedQueries(options.queries)
+        self.enrichment = EnrichmentStore(options, self.clock)
         self.engine = Engine(self.options, self.queries, self.clock.start)
         self.gate = Gate(self.options, self.clock)
         self.signer = Signer(options.url_ttl, self.clock)
         self.exports = Exports(self.options, self.engine, self.clock)
-        self.enrichment = EnrichmentStore(
-            options.custom_fields, options.enrichment_delay, self.clock
-        )
         self.directory = Directory(self.engine, self.clock)
         self.intake = Intake(
             self.enrichment,

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import Enum
 
+from sandbox.options import CUSTOMISABLE, SandboxOptions
+
 # Values longer than this are refused, as a third party reports of real tenants.
 LONGEST_VALUE = 64
 
@@ -128,7 +130,12 @@ def _known() -> Iterable[Field]:
         yield Field(f"user/user/ad/{name}", kind)
 
 
-def fields_of(custom: Iterable[str]) -> dict[str, Field]:
+def _custom(options: SandboxOptions) -> Iterable[Field]:
+    for entity in CUSTOMISABLE:
+        for path in options.custom_fields_of(entity):
+            yield Field(f"{entity}/{entity}/{path.replace('.', '/')}", Kind.TEXT)
+
+
+def fields_of(options: SandboxOptions) -> dict[str, Field]:
     """Return all fields by name: those every tenant has, and a tenant's own custom ones."""
-    own = (Field(name, Kind.TEXT) for name in custom)
-    return {field.name: field for field in (*_known(), *own)}
+    return {field.name: field for field in (*_known(), *_custom(options))}

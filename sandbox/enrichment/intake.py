@@ -1,6 +1,8 @@
 """Deciding on an enrichment request, object by object: what is written and what is refused.
 
-Of the codes only 001, 011 and 042 are known from the vendor's examples; the others are guesses.
+Of the codes only 001, 011 and 042 are known from the vendor's examples; the others are guesses. So
+are these: an object with any problem has nothing written, all objects of one name are written, and
+an unknown object is a problem at once rather than a loss later.
 """
 
 from collections.abc import Iterator

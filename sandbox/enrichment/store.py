@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 from sandbox.clock import TenantClock
 from sandbox.enrichment.fields import Field, Value, fields_of
+from sandbox.options import SandboxOptions
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,12 +33,13 @@ class Received:
 class EnrichmentStore:
     """Keeps what was written, apart from the inventory it is laid over."""
 
-    def __init__(self, custom: Iterable[str], delay: float, clock: TenantClock) -> None:
+    def __init__(self, options: SandboxOptions, clock: TenantClock) -> None:
         """Begin with nothing written; `delay` is in seconds and may be changed."""
-        self.fields = fields_of(custom)
-        self.delay = delay
+        self.fields = fields_of(options)
+        self.delay = options.enrichment_delay
         # What was asked, in order.
         self.received: list[Received] = []
+        self._custom_fields = options.custom_fields_of
         self._clock = clock
         self._lock = threading.Lock()
         self._coming: deque[tuple[datetime, Write]] = deque()
@@ -58,8 +60,7 @@ class EnrichmentStore:
 
     def custom_fields(self, entity: str) -> frozenset[str]:
         """Return the NQL paths of an entity's custom fields, such as `#cost_center`."""
-        custom = (each for each in self.fields.values() if "#" in each.name)
-        return frozenset(each.path for each in custom if each.entity == entity)
+        return self._custom_fields(entity)
 
     def _settle(self) -> None:
         now = self._clock.now()

@@ -1,9 +1,11 @@
 """The campaigns route: trigger."""
 
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from sandbox.actions.campaigns import CAMPAIGNS, Campaign
+from sandbox.tenant import Tenant
 from sandbox.web import envelopes
 from sandbox.web.admission import Refused, admit, answering, body_of
 from sandbox.web.requests import CampaignRequest
@@ -14,7 +16,10 @@ async def trigger(request: Request) -> Response:
     """Send a campaign to users; one that the tenant does not know gets a message instead."""
     tenant = admit(request, "campaigns", envelopes.campaigns)
     asked = await body_of(request, CampaignRequest, envelopes.campaigns)
-    campaign = _triggerable(asked)
+    return await run_in_threadpool(_send, tenant, _triggerable(asked), asked)
+
+
+def _send(tenant: Tenant, campaign: Campaign, asked: CampaignRequest) -> Response:
     answers: list[dict[str, str]] = []
     # Repeated users are answered once.
     for sid in dict.fromkeys(asked.user_sid):

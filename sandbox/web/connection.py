@@ -6,7 +6,7 @@ import struct
 from collections.abc import MutableMapping
 from typing import Any
 
-from starlette.types import Receive, Scope
+from starlette.types import Message, Receive, Scope
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 _KEY = "transport"
@@ -23,11 +23,32 @@ class Breakable(H11Protocol):
         self.app_state = {**self.app_state, _KEY: transport}
 
 
+async def taken_in(receive: Receive) -> Receive:
+    """Take a whole request in, and return what hands it on.
+
+    A connection that ends while a request is still arriving is reset in any case, and at a moment
+    that depends on chance: some clients then see a plain end, others a reset.
+    """
+    body = bytearray()
+    more = True
+    while more:
+        message = await receive()
+        body += message.get("body", b"")
+        more = message.get("more_body", False)
+    handed_on = False
+
+    async def hand_on() -> Message:
+        nonlocal handed_on
+        if handed_on:
+            return await receive()
+        handed_on = True
+        return {"type": "http.request", "body": bytes(body), "more_body": False}
+
+    return hand_on
+
+
 async def reset(scope: Scope, receive: Receive) -> None:
-    """Take the request in, then abort the connection so that the client sees it reset."""
-    # A client that is still sending would meet the reset there, and some then see a plain end.
-    while (await receive()).get("more_body", False):
-        pass
+    """Abort the connection so that the client sees it reset."""
     transport = _transport(scope)
     bound = transport.get_extra_info("socket")
     bound.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_NOT)

@@ -35,6 +35,7 @@ class Faulty:
             await self._app(scope, receive, send)
             return
         logger.info("%s %s fault %s", scope["method"], self._route, fault)
+        receive = await connection.taken_in(receive)
         if fault.kind == "reset":
             await connection.reset(scope, receive)
         elif fault.kind == "cut":

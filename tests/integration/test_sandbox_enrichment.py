@@ -1,5 +1,6 @@
 """The enrichment API over TCP: what is taken, what is refused how, and what shows when."""
 
+import inspect
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -10,6 +11,7 @@ from typing import Any
 import httpx
 import pytest
 
+from sandbox.engine import Engine
 from sandbox.options import SandboxOptions
 from sandbox.server import running
 from tests.acting import Client, enrichment
@@ -17,7 +19,7 @@ from tests.acting import Client, enrichment
 NOW = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 PATH = "/api/v1/enrichment/data/fields"
 TAG = "device/device/configuration_tag"
-OWNER = "device/device/#owner"
+OWNER = "device/device/#asset_owner"
 CITY = "user/user/ad/city"
 Serve = Callable[..., Client]
 
@@ -70,9 +72,9 @@ def test_values_show_after_the_delay(serve: Serve) -> None:
     client = serve(enrichment_delay=0.3)
     uid = client.devices()[0]["device.uid"]
     assert client.enrich(enrichment("device/device/uid", uid, {OWNER: "a"})).status_code == 200
-    assert client.tenant.enrichment.values("device", "#owner") == {}
+    assert client.tenant.enrichment.values("device", "#asset_owner") == {}
     time.sleep(0.35)
-    assert client.tenant.enrichment.values("device", "#owner") == {uid: "a"}
+    assert client.tenant.enrichment.values("device", "#asset_owner") == {uid: "a"}
 
 
 def test_some_refused_is_207_and_the_others_are_written(client: Client) -> None:
@@ -85,7 +87,7 @@ def test_some_refused_is_207_and_the_others_are_written(client: Client) -> None:
     (refused,) = answer.json()["errors"]
     assert refused["identification"] == [{"name": "device/device/name", "value": "no such device"}]
     assert codes(answer) == [["ENRICH_020"]]
-    assert client.tenant.enrichment.values("device", "#owner") == {uid: "a"}
+    assert client.tenant.enrichment.values("device", "#asset_owner") == {uid: "a"}
 
 
 @pytest.mark.parametrize(
@@ -157,7 +159,7 @@ def test_ten_thousand_objects_are_the_most_in_one_request(client: Client) -> Non
 
 
 def test_custom_fields_are_those_that_were_made(serve: Serve) -> None:
-    client = serve(custom_fields=("device/device/#rack",))
+    client = serve(custom_fields=(("device", "rack"),))
     uid = client.devices()[0]["device.uid"]
 
     def write(name: str) -> int:
@@ -171,7 +173,7 @@ def test_unknown_objects_may_be_taken_and_lost(serve: Serve) -> None:
     client = serve(enrichment_takes_unknown=True)
     answer = client.enrich(enrichment("device/device/name", "no such device", {OWNER: "a"}))
     assert answer.status_code == 200
-    assert client.tenant.enrichment.values("device", "#owner") == {}
+    assert client.tenant.enrichment.values("device", "#asset_owner") == {}
 
 
 def test_requests_are_remembered_without_their_values(client: Client) -> None:
@@ -180,3 +182,34 @@ def test_requests_are_remembered_without_their_values(client: Client) -> None:
     (received,) = client.tenant.enrichment.received
     assert (received.domain, received.objects, received.refused) == ("cmdb", 1, 0)
     assert "Jane" not in repr(received)
+
+
+@pytest.mark.skipif(
+    "overlay" not in inspect.signature(Engine.__init__).parameters,
+    reason="queries know of no written values yet",
+)
+def test_written_values_are_seen_by_queries_and_cleared_ones_are_gone(
+    serve: Serve, tmp_path: Path
+) -> None:
+    client = serve()
+    fields = "configuration_tag, virtualization.desktop_broker, #asset_owner"
+    (tmp_path / "written.nql").write_text(f"devices | where name == $name | list uid, {fields}")
+    device = client.devices()[0]
+    name = device["device.name"]
+
+    def seen() -> list[Any]:
+        body = {"queryId": "#written", "parameters": {"name": name}}
+        rows = client.post("/api/v2/nql/execute", body).json()["data"]
+        (row,) = [row for row in rows if row["device.uid"] == device["device.uid"]]
+        return list(row.values())[1:]
+
+    values: dict[str, Any] = {
+        TAG: "gold",
+        "device/device/virtualization/desktop_broker": 4,
+        OWNER: "Facilities",
+    }
+    client.enrich(enrichment("device/device/uid", device["device.uid"], values))
+    assert seen() == ["gold", "windows_365", "Facilities"]
+    values = {TAG: "", "device/device/virtualization/desktop_broker": 0, OWNER: ""}
+    client.enrich(enrichment("device/device/uid", device["device.uid"], values))
+    assert [value or None for value in seen()] == [None, None, None]

@@ -132,8 +132,8 @@ def test_timeout_after_has_its_effect_and_no_answer(client: Client) -> None:
         client.post("/api/v1/nql/export", {"queryId": "#devices"})
     assert len(tenant.exports._exports) == 1
     with pytest.raises(httpx.RemoteProtocolError):
-        client.enrich(enrichment("device/device/uid", device, {"device/device/#owner": "a"}))
-    assert tenant.enrichment.values("device", "#owner") == {device: "a"}
+        client.enrich(enrichment("device/device/uid", device, {"device/device/#asset_owner": "a"}))
+    assert tenant.enrichment.values("device", "#asset_owner") == {device: "a"}
 
 
 def test_timeout_after_can_take_its_time(client: Client) -> None:

@@ -15,10 +15,10 @@ from sandbox.enrichment.fields import (
     fields_of,
 )
 from sandbox.enrichment.store import EnrichmentStore, Received, Write
-from sandbox.options import CUSTOM_FIELDS, SandboxOptions
+from sandbox.options import SandboxOptions
 
 NOW = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
-FIELDS = fields_of(CUSTOM_FIELDS)
+FIELDS = fields_of(SandboxOptions(queries=Path()))
 OF_DEVICE = "device/device/virtualization/"
 
 
@@ -93,7 +93,7 @@ def test_fields_are_known_by_entity_and_path() -> None:
 
 def store(delay: float) -> tuple[EnrichmentStore, Clock]:
     clock = Clock()
-    return EnrichmentStore(CUSTOM_FIELDS, delay, clock), clock
+    return EnrichmentStore(SandboxOptions(queries=Path(), enrichment_delay=delay), clock), clock
 
 
 def write(made: EnrichmentStore, clock: Clock, name: str, value: Value) -> None:
@@ -103,15 +103,15 @@ def write(made: EnrichmentStore, clock: Clock, name: str, value: Value) -> None:
 
 def test_values_show_after_their_delay() -> None:
     made, clock = store(delay=30)
-    write(made, clock, "device/device/#owner", "a")
+    write(made, clock, "device/device/#asset_owner", "a")
     clock.moment += timedelta(seconds=20)
-    write(made, clock, "device/device/#owner", None)
-    assert made.values("device", "#owner") == {}
+    write(made, clock, "device/device/#asset_owner", None)
+    assert made.values("device", "#asset_owner") == {}
     clock.moment += timedelta(seconds=10)
-    assert made.values("device", "#owner") == {"uid": "a"}
+    assert made.values("device", "#asset_owner") == {"uid": "a"}
     clock.moment += timedelta(seconds=20)
-    assert made.values("device", "#owner") == {"uid": None}
-    assert made.values("user", "#owner") == {}
+    assert made.values("device", "#asset_owner") == {"uid": None}
+    assert made.values("user", "#asset_owner") == {}
     assert made.values("device", "configuration_tag") == {}
 
 
@@ -124,12 +124,12 @@ def test_custom_fields_are_those_of_the_entity() -> None:
 
 
 def test_the_options_refuse_custom_fields_that_cannot_be() -> None:
-    def options(*names: str) -> SandboxOptions:
+    def options(*names: tuple[str, str]) -> SandboxOptions:
         return SandboxOptions(queries=Path(), custom_fields=names)
 
-    assert options("device/device/#mine").custom_fields == ("device/device/#mine",)
-    for name in ("#mine", "device/device/mine", "device/device/#Mine", "printer/printer/#mine"):
-        with pytest.raises(ValueError, match="is not like"):
+    assert options(("device", "mine")).custom_fields_of("device") == {"#mine"}
+    for name in (("device", "Mine"), ("printer", "mine"), ("user", "team.#mine")):
+        with pytest.raises(ValueError, match="is not a name"):
             options(name)
     with pytest.raises(ValueError, match="more than 100"):
-        options(*(f"device/device/#mine_{n}" for n in range(101)))
+        options(*(("device", f"mine_{n}") for n in range(101)))
