@@ -17,7 +17,7 @@ from sandbox.clock import TenantClock
 from sandbox.engine import Engine
 from sandbox.nql.errors import NqlError
 from sandbox.options import SandboxOptions
-from sandbox.rendering import COMPRESSORS, SUFFIXES, DateStyle, csv_header, csv_rows
+from sandbox.rendering import COMPRESSORS, SUFFIXES, csv_header, csv_rows, style_of
 
 logger = logging.getLogger(__name__)
 
@@ -71,7 +71,7 @@ class Exports:
         self._options = options
         self._engine = engine
         self._clock = clock
-        self._style = DateStyle(options.strftime, options.written_zone)
+        self._style = style_of(options)
         self._directory = TemporaryDirectory(prefix="nxp-sandbox-")
         self._workers = ThreadPoolExecutor(max_workers=2, thread_name_prefix="sandbox-export")
         self._exports: dict[str, Export] = {}
@@ -84,7 +84,9 @@ class Exports:
         self._remove_old()
         identity, now = str(uuid.uuid4()), self._clock.now()
         path = Path(self._directory.name) / identity
-        future = self._workers.submit(self._write, path, text, parameters, compression, now)
+        future = self._workers.submit(
+            self._write, path, query_id, text, parameters, compression, now
+        )
         export = Export(identity, query_id, compression, now, future)
         self._exports[identity] = export
         return export
@@ -122,10 +124,19 @@ class Exports:
                 export.future.result().path.unlink(missing_ok=True)
 
     def _write(
-        self, path: Path, text: str, parameters: dict[str, str], compression: str, now: datetime
+        self,
+        path: Path,
+        query_id: str,
+        text: str,
+        parameters: dict[str, str],
+        compression: str,
+        now: datetime,
     ) -> ResultFile:
         try:
-            return self._written(path, text, parameters, compression, now)
+            with self._engine.recorded(query_id, "export", now) as run:
+                file = self._written(path, text, parameters, compression, now)
+                run.rows = file.rows
+                return file
         except (NqlError, InterruptedError):
             raise
         except Exception:

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
+from sandbox.faults import Fault
 from sandbox.servicenow.options import ServiceNowOptions
 
 PERMISSIONS = frozenset(
@@ -40,6 +41,27 @@ BOOLEAN_FORMS = {
 }
 # Kinds of object that may have custom fields.
 CUSTOMISABLE = frozenset({"device", "user", "binary", "package"})
+# As the vendor's pages have it, of those that are filled by hand or by the API.
+MOST_CUSTOM_FIELDS = 100
+DEFAULT_CUSTOM_FIELDS = (
+    ("device", "asset_owner"),
+    ("device", "asset_tag"),
+    ("device", "business_service"),
+    ("device", "cost_center"),
+    ("device", "criticality"),
+    ("device", "lifecycle_status"),
+    ("device", "location_code"),
+    ("device", "support_group"),
+    ("device", "warranty_end"),
+    ("user", "cost_center"),
+    ("user", "employee_id"),
+    ("user", "employment_status"),
+    ("user", "manager"),
+    ("user", "organization.#division"),
+    ("user", "organization.#team"),
+    ("binary", "license_owner"),
+    ("package", "license_owner"),
+)
 _CUSTOM_FIELD = re.compile(r"(?:organization\.#|#)?[a-z_][a-z0-9_]*")
 
 _SPAN = re.compile(r"(\d+(?:\.\d+)?)(min|h|d)")
@@ -86,16 +108,26 @@ class SandboxOptions:
     late_share: float = 0.0
     # One third party reports that a real tenant refuses the GET form of export.
     export_get: bool = True
+    # What goes wrong from the start, as `KIND@ROUTE[:COUNT|PERCENT%]`; `sandbox.faults` has more.
+    faults: tuple[str, ...] = ()
+    # Seconds that a 429 asks to wait, and that a `timeout-after` keeps its connection.
+    fault_retry_after: float = 1.0
+    fault_delay: float = 0.0
+    # Most objects in one request; 5000 in the specification of 2024.
+    enrichment_limit: int = 10_000
+    # Seconds until a written value shows in queries.
+    enrichment_delay: float = 0.0
+    # Whether objects the tenant does not know are accepted and lost, instead of refused.
+    enrichment_takes_unknown: bool = False
+    # Refuse what only the published form of workflows refuses: lists without both filters,
+    # requests without both arrays.
+    strict_workflows: bool = False
     instance: str = "sandbox"
     region: str = "eu"
     client_id: str = ""
     client_secret: str = field(default="", repr=False)
     # Custom fields that exist, as (kind of object, name): read as `device.#cost_center`.
-    custom_fields: tuple[tuple[str, str], ...] = (
-        ("device", "cost_center"),
-        ("device", "asset_owner"),
-        ("user", "cost_center"),
-    )
+    custom_fields: tuple[tuple[str, str], ...] = DEFAULT_CUSTOM_FIELDS
     # Further credentials, for instance one without the permission `nql`.
     credentials: tuple[Credential, ...] = ()
     servicenow: ServiceNowOptions = field(default_factory=ServiceNowOptions)
@@ -157,6 +189,15 @@ def _derived(seed: int, purpose: str) -> str:
 
 
 def _problems(options: SandboxOptions) -> list[str]:
+    return [
+        *_form_problems(options),
+        *_number_problems(options),
+        *_field_problems(options),
+        *_fault_problems(options),
+    ]
+
+
+def _form_problems(options: SandboxOptions) -> list[str]:
     problems: list[str] = []
     if not _is_loopback(options.host):
         problems.append(f"host {options.host!r} is not a loopback address")
@@ -174,20 +215,43 @@ def _problems(options: SandboxOptions) -> list[str]:
         problems.append(f"boolean_form {options.boolean_form!r} is none of {known}")
     if set(options.null_form) & set('",\r\n'):
         problems.append("null_form has a character that CSV would have to quote")
+    return problems
+
+
+def _number_problems(options: SandboxOptions) -> list[str]:
+    counts = (
+        "devices", "days", "row_limit", "execute_row_limit", "retention", "fine_retention",
+    )  # fmt: skip
+    problems = [f"{name} is less than 1" for name in counts if getattr(options, name) < 1]
+    if not 0 <= options.late_share <= 1:
+        problems.append("late_share is not between 0 and 1")
+    limits = ("enrichment_limit", "enrichment_delay", "fault_retry_after", "fault_delay")
+    problems += [f"{name} is negative" for name in limits if getattr(options, name) < 0]
+    return problems
+
+
+def _field_problems(options: SandboxOptions) -> list[str]:
+    problems: list[str] = []
+    if len(options.custom_fields) > MOST_CUSTOM_FIELDS:
+        problems.append(f"there are more than {MOST_CUSTOM_FIELDS} custom fields")
     problems += [
         f"custom field {kind}.{name} is not a name of one of {', '.join(sorted(CUSTOMISABLE))}"
         for kind, name in options.custom_fields
         if kind not in CUSTOMISABLE or not _CUSTOM_FIELD.fullmatch(name)
     ]
-    counts = (
-        "devices", "days", "row_limit", "execute_row_limit", "retention", "fine_retention",
-    )  # fmt: skip
-    problems += [f"{name} is less than 1" for name in counts if getattr(options, name) < 1]
-    if not 0 <= options.late_share <= 1:
-        problems.append("late_share is not between 0 and 1")
     unknown = {p for c in options.credentials for p in c.permissions} - PERMISSIONS
     if unknown:
         problems.append(f"unknown permissions: {', '.join(sorted(unknown))}")
+    return problems
+
+
+def _fault_problems(options: SandboxOptions) -> list[str]:
+    problems: list[str] = []
+    for fault in options.faults:
+        try:
+            Fault.parse(fault)
+        except ValueError as error:
+            problems.append(str(error))
     return problems
 
 

@@ -17,6 +17,7 @@ from sandbox.options import SandboxOptions
 from sandbox.servicenow.app import servicenow_app
 from sandbox.tenant import Tenant
 from sandbox.web.apps import api_app, login_app, results_app
+from sandbox.web.connection import Breakable
 
 logger = logging.getLogger(__name__)
 
@@ -101,6 +102,7 @@ def _listeners(tenant: Tenant, sockets: list[socket.socket]) -> list[_Listener]:
 def _config(app: object) -> uvicorn.Config:
     return uvicorn.Config(
         app,  # type: ignore[arg-type]
+        http=Breakable,
         log_config=None,
         access_log=False,
         lifespan="off",

@@ -8,9 +8,14 @@ from datetime import UTC, datetime
 import polars as pl
 
 from sandbox.access import Gate, Signer
+from sandbox.actions.store import ActionStore
 from sandbox.clock import TenantClock
+from sandbox.directory import Directory
 from sandbox.engine import Engine
+from sandbox.enrichment.intake import Intake
+from sandbox.enrichment.store import EnrichmentStore
 from sandbox.exports import Exports
+from sandbox.faults import Faults
 from sandbox.options import SandboxOptions
 from sandbox.queries import SavedQueries
 from sandbox.servicenow.instance import ServiceNow
@@ -34,11 +39,26 @@ class Tenant:
         _require_writable(options.strftime)
         self.clock = TenantClock(options.now)
         self.queries = SavedQueries(options.queries)
-        self.engine = Engine(self.options, self.queries, self.clock.start)
+        self.enrichment = EnrichmentStore(options, self.clock)
+        self.engine = Engine(self.options, self.queries, self.clock.start, self.enrichment)
         self.gate = Gate(self.options, self.clock)
         self.signer = Signer(options.url_ttl, self.clock)
         self.exports = Exports(self.options, self.engine, self.clock)
         self.servicenow = ServiceNow(self.options, self.engine, self.clock)
+        self.directory = Directory(self.engine, self.clock)
+        self.intake = Intake(
+            self.enrichment,
+            self.directory,
+            options.enrichment_limit,
+            options.enrichment_takes_unknown,
+        )
+        self.actions = ActionStore(self.clock)
+        self.faults = Faults(
+            options.seed,
+            options.faults,
+            retry_after=options.fault_retry_after,
+            delay=options.fault_delay,
+        )
         self.requests: Counter[str] = Counter()
         self.leaks: list[Leak] = []
         self.api_url = self.login_url = self.results_url = ""

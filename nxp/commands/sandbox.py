@@ -3,15 +3,17 @@
 import json
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
 from connectors.errors import UnavailableError, UsageError
+from connectors.lake.storage import storage_errors
 from connectors.settings import load_settings
 from nxp.options import Json
 from nxp.output import say
-from sandbox.options import SandboxOptions, parse_reach
+from sandbox.options import DEFAULT_CUSTOM_FIELDS, SandboxOptions, parse_reach
+from sandbox.servicenow.options import ServiceNowOptions
 
 if TYPE_CHECKING:
     from sandbox.tenant import Tenant
@@ -19,7 +21,9 @@ if TYPE_CHECKING:
 
 def sandbox(
     *,
-    port: Annotated[int, Parameter(help="Of the API; login and results take the next two.")] = 0,
+    port: Annotated[
+        int, Parameter(help="Of the API; login, results and ServiceNow take the next three.")
+    ] = 0,
     devices: int = 500,
     days: Annotated[int, Parameter(help="Days of events up to now.")] = 14,
     seed: int = 1,
@@ -35,6 +39,32 @@ def sandbox(
     retention: Annotated[int, Parameter(help="Days.")] = 30,
     reach_limit: Annotated[str, Parameter(help="Longest high-resolution query, or off.")] = "8d",
     late_share: Annotated[float, Parameter(help="Share of events that arrive late.")] = 0.0,
+    fine_retention: Annotated[int, Parameter(help="Days of high-resolution samples.")] = 14,
+    null_form: Annotated[str, Parameter(help="Null in CSV: empty, or a text.")] = "empty",
+    boolean_form: Annotated[str, Parameter(help="true/false, True/False or 1/0.")] = "true/false",
+    fault: Annotated[
+        tuple[str, ...],
+        Parameter(negative="", help="KIND@ROUTE, with :COUNT or :PERCENT%; repeatable."),
+    ] = (),
+    custom_field: Annotated[
+        tuple[str, ...],
+        Parameter(negative="", help="One more that exists, as device.name; repeatable."),
+    ] = (),
+    enrichment_limit: Annotated[int, Parameter(help="Objects in one request.")] = 10_000,
+    enrichment_delay: Annotated[float, Parameter(help="Seconds until a value shows.")] = 0.0,
+    enrichment_takes_unknown: Annotated[
+        bool, Parameter(negative="", help="Accept unknown objects and lose them.")
+    ] = False,
+    strict_workflows: Annotated[
+        bool, Parameter(negative="", help="Refuse lists without both filters.")
+    ] = False,
+    hr_out: Annotated[
+        Path | None, Parameter(help="Also write HR tables of the same people to this folder.")
+    ] = None,
+    hr_form: Annotated[Literal["csv", "sql"], Parameter(help="Of the HR tables.")] = "csv",
+    servicenow: Annotated[
+        ServiceNowOptions | None, Parameter(help="The ServiceNow instance beside the tenant.")
+    ] = None,
     queries: Annotated[
         Path | None, Parameter(help="Folder of saved queries; default the catalogue's.")
     ] = None,
@@ -63,9 +93,21 @@ def sandbox(
             retention=retention,
             reach_limit=parse_reach(reach_limit),
             late_share=late_share,
+            fine_retention=fine_retention,
+            null_form=null_form,
+            boolean_form=boolean_form,
+            faults=fault,
+            custom_fields=(*DEFAULT_CUSTOM_FIELDS, *map(_custom_field, custom_field)),
+            enrichment_limit=enrichment_limit,
+            enrichment_delay=enrichment_delay,
+            enrichment_takes_unknown=enrichment_takes_unknown,
+            strict_workflows=strict_workflows,
+            servicenow=servicenow or ServiceNowOptions(),
         )
     except ValueError as error:
         raise UsageError(f"sandbox: {error}") from None
+    if hr_out is not None:
+        _write_hr(options, hr_out, hr_form)
     from sandbox.server import serve  # noqa: PLC0415 - polars and starlette, not for --help
 
     try:
@@ -74,6 +116,19 @@ def sandbox(
         raise UsageError(f"sandbox: {error}") from None
     except OSError as error:
         raise UnavailableError(f"cannot listen on port {port}: {error.strerror}") from None
+
+
+def _custom_field(text: str) -> tuple[str, str]:
+    kind, _, name = text.partition(".")
+    return kind, name
+
+
+def _write_hr(options: SandboxOptions, folder: Path, form: Literal["csv", "sql"]) -> None:
+    from sandbox.hr.writing import write_hr  # noqa: PLC0415 - polars, not for --help
+
+    with storage_errors(folder):
+        for path in write_hr(options, folder, form):
+            say(f"wrote {path}")
 
 
 def _announce(tenant: "Tenant", *, as_json: bool) -> None:

@@ -1,5 +1,7 @@
 """The three origins of the tenant as applications: API, login, results."""
 
+from dataclasses import dataclass
+
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.requests import Request
@@ -7,56 +9,117 @@ from starlette.responses import Response
 from starlette.routing import Match, Route
 
 from sandbox.tenant import Tenant
-from sandbox.web import nql, results, tokens
+from sandbox.web import (
+    campaigns,
+    enrichment,
+    envelopes,
+    nql,
+    remote_actions,
+    results,
+    tokens,
+    workflows,
+)
+from sandbox.web.admission import Endpoint
+from sandbox.web.envelopes import Envelope
+from sandbox.web.faulty import Faulty
 from sandbox.web.observing import Observed
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    """One route: `name` is what faults and the count of requests call it."""
+
+    name: str
+    path: str
+    endpoint: Endpoint
+    envelope: Envelope
+    methods: tuple[str, ...] = ("POST",)
+
+
+_GET = ("GET",)
+_RESUME = "/api/v1/workflows/workflows/{workflow_uuid}/execution/{execution_uuid}/trigger"
+
+_API = (
+    _Entry("token", "/api/v1/token", tokens.old_token, envelopes.login),
+    _Entry("execute", "/api/v1/nql/execute", nql.execute_v1, envelopes.nql),
+    _Entry("execute", "/api/v2/nql/execute", nql.execute_v2, envelopes.nql),
+    _Entry("export", "/api/v1/nql/export", nql.export, envelopes.nql, ("GET", "POST")),
+    _Entry("status", "/api/v1/nql/status/{export_id}", nql.status, envelopes.nql, _GET),
+    _Entry("enrich", "/api/v1/enrichment/data/fields", enrichment.enrich, envelopes.enrichment),
+    _Entry("act", "/api/v1/act/execute", remote_actions.execute, envelopes.remote_actions),
+    _Entry(
+        "list",
+        "/api/v1/act/remote-action",
+        remote_actions.listing,
+        envelopes.remote_actions,
+        _GET,
+    ),
+    _Entry(
+        "list",
+        "/api/v1/act/remote-action/details",
+        remote_actions.details,
+        envelopes.remote_actions,
+        _GET,
+    ),
+    _Entry("act", "/api/v1/workflows/execute", workflows.execute_v1, envelopes.workflows),
+    _Entry("act", "/api/v2/workflows/execute", workflows.execute_v2, envelopes.workflows),
+    _Entry("act", _RESUME, workflows.trigger, envelopes.workflows),
+    _Entry("list", "/api/v1/workflows", workflows.listing, envelopes.workflows, _GET),
+    _Entry("list", "/api/v1/workflows/details", workflows.details, envelopes.workflows, _GET),
+    _Entry("act", "/api/v1/euf/campaign/trigger", campaigns.trigger, envelopes.campaigns),
+)
+_LOGIN = (_Entry("token", "/oauth2/default/v1/token", tokens.token, envelopes.login),)
+_RESULTS = (
+    _Entry(
+        "download",
+        "/results/{export_id}/{name}",
+        results.download,
+        envelopes.store,
+        ("GET", "HEAD"),
+    ),
+)
 
 
 def api_app(tenant: Tenant) -> Starlette:
     """Return the API host."""
-    return _app(
-        tenant,
-        "api",
-        [
-            ("token", "/api/v1/token", tokens.old_token, ["POST"]),
-            ("execute", "/api/v1/nql/execute", nql.execute_v1, ["POST"]),
-            ("execute", "/api/v2/nql/execute", nql.execute_v2, ["POST"]),
-            ("export", "/api/v1/nql/export", nql.export, ["GET", "POST"]),
-            ("status", "/api/v1/nql/status/{export_id}", nql.status, ["GET"]),
-        ],
-    )
+    return _app(tenant, "api", _API)
 
 
 def login_app(tenant: Tenant) -> Starlette:
     """Return the login host."""
-    return _app(tenant, "login", [("token", "/oauth2/default/v1/token", tokens.token, ["POST"])])
+    return _app(tenant, "login", _LOGIN)
 
 
 def results_app(tenant: Tenant) -> Starlette:
     """Return the results store."""
-    path = "/results/{export_id}/{name}"
-    return _app(tenant, "results", [("download", path, results.download, ["GET", "HEAD"])])
+    return _app(tenant, "results", _RESULTS)
 
 
-def _app(
-    tenant: Tenant, origin: str, routes: list[tuple[str, str, nql.Endpoint, list[str]]]
-) -> Starlette:
+def _app(tenant: Tenant, origin: str, entries: tuple[_Entry, ...]) -> Starlette:
+    def observed(name: str) -> Middleware:
+        return Middleware(Observed, tenant=tenant, route=name, origin=origin)
+
     known = [
-        Route(path, endpoint, methods=methods, middleware=[_observed(tenant, name, origin)])
-        for name, path, endpoint, methods in routes
+        Route(
+            entry.path,
+            entry.endpoint,
+            methods=list(entry.methods),
+            middleware=[
+                observed(entry.name),
+                Middleware(Faulty, tenant=tenant, route=entry.name, envelope=entry.envelope),
+            ],
+        )
+        for entry in entries
     ]
     rest = Route(
         "/{path:path}",
         _nothing,
         methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
-        middleware=[_observed(tenant, "unknown", origin)],
+        middleware=[observed("unknown")],
     )
     app = Starlette(routes=[*known, rest])
     app.state.tenant = tenant
     return app
-
-
-def _observed(tenant: Tenant, name: str, origin: str) -> Middleware:
-    return Middleware(Observed, tenant=tenant, route=name, origin=origin)
 
 
 async def _nothing(request: Request) -> Response:

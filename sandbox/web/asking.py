@@ -1,36 +1,20 @@
-"""Reading NQL requests: who asks, for which saved query, with which parameters."""
+"""Reading NQL requests: for which saved query, with which parameters."""
 
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from pydantic_core import from_json
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
 
 from sandbox.nql.errors import NqlError
 from sandbox.rendering import SUFFIXES
 from sandbox.tenant import Tenant
+from sandbox.web.admission import Refused, json_of
+from sandbox.web.envelopes import MALFORMED, MISSING_PARAMETER, NO_SUCH_QUERY, nql_error
 
 QUERY_ID = re.compile(r"#[a-z0-9_]{2,255}")
 MAX_QUERY_ID = 255
-
-# 100 is what a real tenant says of a missing query; the others are the sandbox's own.
-NO_SUCH_QUERY = 100
-MALFORMED = 101
-MISSING_PARAMETER = 102
-BAD_QUERY = 103
-NOT_ALLOWED = 110
-INTERNAL = 120
-
-
-class Refused(Exception):  # noqa: N818 - an answer on its way, not a failure
-    """A request that gets its answer without any query being run."""
-
-    def __init__(self, response: Response) -> None:
-        """Keep the answer."""
-        self.response = response
-        super().__init__(response.status_code)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,23 +27,6 @@ class Question:
     compression: str = "NONE"
 
 
-def error_response(status: int, code: int, message: str) -> JSONResponse:
-    """Return the error envelope of the NQL API."""
-    return JSONResponse({"message": message, "code": code, "source": "nql"}, status_code=status)
-
-
-def require_permission(request: Request) -> Tenant:
-    """Return the tenant, or refuse: 401 without a valid token, 403 without the permission."""
-    tenant: Tenant = request.app.state.tenant
-    holder = tenant.gate.holder(request.headers.get("authorization", ""))
-    if holder is None:
-        raise Refused(Response(status_code=401))
-    if "nql" not in holder.permissions:
-        message = "The credential has no permission for the NQL API."
-        raise Refused(error_response(403, NOT_ALLOWED, message))
-    return tenant
-
-
 def accepted_type(request: Request) -> str:
     """Return the content type of an execute answer, or refuse with 406."""
     accept = request.headers.get("accept", "")
@@ -70,13 +37,13 @@ def accepted_type(request: Request) -> str:
         if kind == "text/csv":
             return kind
     message = "The Accept header is neither application/json nor text/csv."
-    raise Refused(error_response(406, MALFORMED, message))
+    raise Refused(nql_error(406, MALFORMED, message))
 
 
 async def question_of_body(request: Request, tenant: Tenant) -> Question:
     """Read a request body, or refuse with 404, the spec's only answer to a bad request."""
     try:
-        body = json.loads(await request.body())
+        body = await json_of(request)
     except ValueError as error:
         raise _malformed("The body is not JSON.") from error
     if not isinstance(body, dict):
@@ -88,7 +55,7 @@ def question_of_address(request: Request, tenant: Tenant) -> Question:
     """Read a request from its address: parameters as one JSON object or one by one."""
     named = dict(request.query_params)
     try:
-        parameters = json.loads(named.pop("parameters", "{}"))
+        parameters = from_json(named.pop("parameters", "{}"), allow_inf_nan=False)
     except ValueError as error:
         raise _malformed("parameters is not a JSON object.") from error
     if not isinstance(parameters, dict):
@@ -110,12 +77,13 @@ def _question(tenant: Tenant, body: Mapping[str, object]) -> Question:
     if not isinstance(parameters, dict) or not _all_text(parameters):
         raise _malformed("parameters is not an object of texts.")
     compression = body.get("compression")
-    if compression is not None and compression not in SUFFIXES:
+    is_known = isinstance(compression, str) and compression in SUFFIXES
+    if compression is not None and not is_known:
         raise _malformed("compression is none of ZSTD, GZIP, NONE.")
     text = tenant.queries.text(query_id)
     if text is None:
         message = f"There is no NQL API query with the id {query_id}."
-        raise Refused(error_response(404, NO_SUCH_QUERY, message))
+        raise Refused(nql_error(404, NO_SUCH_QUERY, message))
     _require_parameters(tenant, text, parameters)
     return Question(query_id, text, parameters, str(compression or "NONE"))
 
@@ -128,9 +96,7 @@ def _require_parameters(tenant: Tenant, text: str, parameters: Mapping[str, str]
         return
     if missing:
         names = ", ".join(sorted(missing))
-        raise Refused(
-            error_response(404, MISSING_PARAMETER, f"Parameters without a value: {names}.")
-        )
+        raise Refused(nql_error(404, MISSING_PARAMETER, f"Parameters without a value: {names}."))
 
 
 def _all_text(parameters: Mapping[object, object]) -> bool:
@@ -138,4 +104,4 @@ def _all_text(parameters: Mapping[object, object]) -> bool:
 
 
 def _malformed(message: str) -> Refused:
-    return Refused(error_response(404, MALFORMED, message))
+    return Refused(nql_error(404, MALFORMED, message))

@@ -1,9 +1,7 @@
 """The NQL routes: execute (two versions), export (two methods) and status."""
 
-import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from datetime import datetime
-from functools import wraps
 from typing import Any, TypeAlias
 from zoneinfo import ZoneInfo
 
@@ -15,48 +13,29 @@ from starlette.responses import JSONResponse, Response
 from sandbox.engine import Prepared
 from sandbox.nql.errors import NqlError
 from sandbox.nql.evaluator import head
-from sandbox.rendering import DateStyle, csv_header, csv_rows, written
+from sandbox.rendering import csv_header, csv_rows, style_of, written
 from sandbox.tenant import Tenant
-from sandbox.web import asking
-from sandbox.web.asking import Question, Refused
-
-logger = logging.getLogger(__name__)
-
-Endpoint: TypeAlias = Callable[[Request], Awaitable[Response]]
+from sandbox.web import asking, envelopes
+from sandbox.web.admission import admit, answering
+from sandbox.web.asking import Question
 
 
-def answering(endpoint: Endpoint) -> Endpoint:
-    """Turn refusals into their answers and anything unforeseen into the spec's 500."""
-
-    @wraps(endpoint)
-    async def answer(request: Request) -> Response:
-        try:
-            return await endpoint(request)
-        except Refused as refused:
-            return refused.response
-        except Exception:
-            logger.exception("a request failed")
-            return asking.error_response(500, asking.INTERNAL, "Internal server error.")
-
-    return answer
-
-
-@answering
+@answering(envelopes.nql)
 async def execute_v1(request: Request) -> Response:
     """Run a saved query at once; rows as lists beside a list of headers."""
     return await _execute(request, _shape_v1)
 
 
-@answering
+@answering(envelopes.nql)
 async def execute_v2(request: Request) -> Response:
     """Run a saved query at once; rows as objects."""
     return await _execute(request, _shape_v2)
 
 
-@answering
+@answering(envelopes.nql)
 async def export(request: Request) -> Response:
     """Start an export and return its id."""
-    tenant = asking.require_permission(request)
+    tenant = admit(request, "nql", envelopes.nql)
     if request.method == "GET":
         if not tenant.options.export_get:
             return Response(status_code=405, headers={"allow": "POST"})
@@ -69,14 +48,14 @@ async def export(request: Request) -> Response:
     return JSONResponse({"exportId": started.id})
 
 
-@answering
+@answering(envelopes.nql)
 async def status(request: Request) -> Response:
     """Say how far an export has come; when it is done, with a fresh address of its file."""
-    tenant = asking.require_permission(request)
+    tenant = admit(request, "nql", envelopes.nql)
     found = tenant.exports.find(request.path_params["export_id"])
     if found is None:
         message = "There is no export with this id."
-        return asking.error_response(404, asking.NO_SUCH_QUERY, message)
+        return envelopes.nql(404, "", message)
     progress = tenant.exports.progress(found)
     url = None
     if progress.file is not None:
@@ -94,7 +73,7 @@ _Shape: TypeAlias = Callable[[Question, Prepared, pl.DataFrame, datetime], dict[
 
 
 async def _execute(request: Request, shape: _Shape) -> Response:
-    tenant = asking.require_permission(request)
+    tenant = admit(request, "nql", envelopes.nql)
     kind = asking.accepted_type(request)
     question = await asking.question_of_body(request, tenant)
     in_utc = request.headers.get("x-utc-times", "").strip().lower() == "true"
@@ -109,15 +88,18 @@ def _run(
     in_utc: bool,
 ) -> Response:
     options = tenant.options
-    style = DateStyle(options.strftime, options.written_zone)
+    style = style_of(options)
     zone = ZoneInfo(options.time_zone)
     if in_utc:
         style, zone = style.in_utc(), ZoneInfo("UTC")
+    now = tenant.clock.now()
     try:
-        prepared = tenant.engine.prepare(question.text, question.parameters, tenant.clock.now())
-        rows = pl.concat(head(tenant.engine.rows(prepared), options.execute_row_limit))
+        with tenant.engine.recorded(question.query_id, "execute", now) as run:
+            prepared = tenant.engine.prepare(question.text, question.parameters, now)
+            rows = pl.concat(head(tenant.engine.rows(prepared), options.execute_row_limit))
+            run.rows = rows.height
     except NqlError as error:
-        return asking.error_response(404, asking.BAD_QUERY, str(error))
+        return envelopes.nql_error(404, envelopes.BAD_QUERY, str(error))
     if kind == "text/csv":
         return Response(csv_header(rows) + csv_rows(rows, style), media_type=kind)
     moment = prepared.now.astimezone(zone)

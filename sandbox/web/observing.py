@@ -1,11 +1,9 @@
-"""What happens around every route: counting, request ids, latency, leaks, and room for faults."""
+"""What happens around every route: counting, request ids, latency and leaks."""
 
 import asyncio
 import logging
 import time
 import uuid
-from collections.abc import Awaitable, Callable
-from typing import TypeAlias
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -14,32 +12,16 @@ from sandbox.tenant import Leak, Tenant
 
 logger = logging.getLogger("sandbox.requests")
 
-# Takes a route's name and the call; says whether it has answered by itself. Faults go here.
-Interference: TypeAlias = Callable[[str, Scope, Receive, Send], Awaitable[bool]]
-
-
-async def no_interference(_route: str, _scope: Scope, _receive: Receive, _send: Send) -> bool:
-    """Let every request through."""
-    return False
-
 
 class Observed:
-    """Wraps one route under its name: token, execute, export, status, download or unknown."""
+    """Wraps one route under its name: those of faults, or unknown."""
 
-    def __init__(
-        self,
-        app: ASGIApp,
-        tenant: Tenant,
-        route: str,
-        origin: str,
-        interference: Interference = no_interference,
-    ) -> None:
+    def __init__(self, app: ASGIApp, tenant: Tenant, route: str, origin: str) -> None:
         """Wrap a route of one of the three origins."""
         self._app = app
         self._tenant = tenant
         self._route = route
         self._origin = origin
-        self._interference = interference
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Count the request, look for leaks, wait, answer."""
@@ -62,8 +44,7 @@ class Observed:
                 MutableHeaders(scope=message)["x-request-id"] = request_id
             await send(message)
 
-        if not await self._interference(self._route, scope, receive, answer):
-            await self._app(scope, receive, answer)
+        await self._app(scope, receive, answer)
         spent = (time.perf_counter() - started) * 1000
         logger.info("%s %s %d %.0f ms", scope["method"], self._route, status, spent)
 

@@ -4,7 +4,6 @@ import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import BinaryIO
-from xml.sax.saxutils import escape
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
@@ -13,6 +12,7 @@ from starlette.responses import Response, StreamingResponse
 from sandbox.access import Refusal
 from sandbox.exports import ResultFile
 from sandbox.tenant import Tenant
+from sandbox.web.envelopes import store
 
 CHUNK = 1024 * 1024
 
@@ -40,14 +40,14 @@ async def download(request: Request) -> Response:
     """Send a result file, or a part of it."""
     tenant: Tenant = request.app.state.tenant
     if "authorization" in request.headers:
-        return _xml(400, "InvalidArgument", "Only one auth mechanism allowed")
+        return store(400, "InvalidArgument", "Only one auth mechanism allowed")
     refusal = tenant.signer.refusal(request.url.path, request.query_params)
     if refusal is not None:
-        return _xml(403, _CODES[refusal], refusal.value)
+        return store(403, _CODES[refusal], refusal.value)
     found = tenant.exports.find(request.path_params["export_id"])
     progress = tenant.exports.progress(found) if found else None
     if progress is None or progress.file is None:
-        return _xml(404, "NoSuchKey", "The specified key does not exist.")
+        return store(404, "NoSuchKey", "The specified key does not exist.")
     return _send(request, progress.file)
 
 
@@ -66,7 +66,7 @@ def _send(request: Request, file: ResultFile) -> Response:
     if asked and any(asked.groups()) and request.headers.get("if-range", file.etag) == file.etag:
         chosen = _part(asked[1], asked[2], file.size)
         if chosen is None:
-            refused = _xml(416, "InvalidRange", "The requested range is not satisfiable")
+            refused = store(416, "InvalidRange", "The requested range is not satisfiable")
             refused.headers["content-range"] = f"bytes */{file.size}"
             return refused
         part, status = chosen, 206
@@ -99,11 +99,3 @@ async def _bytes(file: ResultFile, part: _Part) -> AsyncIterator[bytes]:
             yield data
     finally:
         handle.close()
-
-
-def _xml(status: int, code: str, message: str) -> Response:
-    body = (
-        '<?xml version="1.0" encoding="UTF-8"?>\n'
-        f"<Error><Code>{code}</Code><Message>{escape(message)}</Message></Error>"
-    )
-    return Response(body, status_code=status, media_type="application/xml")

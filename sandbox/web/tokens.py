@@ -7,8 +7,7 @@ from starlette.responses import JSONResponse, Response
 
 from sandbox.access import SCOPE
 from sandbox.tenant import Tenant
-
-_NO_STORE = {"cache-control": "no-cache, no-store", "pragma": "no-cache"}
+from sandbox.web.envelopes import NO_STORE, login
 
 
 async def token(request: Request) -> Response:
@@ -20,18 +19,18 @@ async def token(request: Request) -> Response:
         form = {}
     credential = tenant.gate.credential(request.headers.get("authorization", ""))
     if credential is None:
-        return _refused(401, "invalid_client", "No valid client credentials in the Basic header.")
+        return login(401, "invalid_client", "No valid client credentials in the Basic header.")
     grant = form.get("grant_type", [""])[0]
     if not grant:
         message = "The request has no grant_type in its form body."
-        return _refused(400, "invalid_request", message)
+        return login(400, "invalid_request", message)
     if grant != "client_credentials":
         message = f"The grant type {grant!r} is not supported."
-        return _refused(400, "unsupported_grant_type", message)
+        return login(400, "unsupported_grant_type", message)
     scopes = form.get("scope", [""])[0].split()
     if scopes != [SCOPE]:
         message = "One or more scopes are not configured, or no scope was asked for."
-        return _refused(400, "invalid_scope", message)
+        return login(400, "invalid_scope", message)
     return _granted(tenant, tenant.gate.issue(credential).text)
 
 
@@ -51,9 +50,4 @@ def _granted(tenant: Tenant, text: str) -> JSONResponse:
         "access_token": text,
         "scope": SCOPE,
     }
-    return JSONResponse(body, headers=_NO_STORE)
-
-
-def _refused(status: int, error: str, description: str) -> JSONResponse:
-    body = {"error": error, "error_description": description}
-    return JSONResponse(body, status_code=status, headers=_NO_STORE)
+    return JSONResponse(body, headers=NO_STORE)

@@ -1,0 +1,86 @@
+"""Finding devices, users, binaries and packages by the names that the write APIs accept."""
+
+import threading
+from collections import defaultdict
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+import polars as pl
+
+from sandbox.clock import TenantClock
+from sandbox.engine import Engine
+from sandbox.nql.errors import NqlError
+
+# Which objects there are changes with the days, not with the requests.
+_KEPT = timedelta(minutes=5)
+_QUERIES = {
+    "device": "devices | list uid, name, collector.uid, last_seen",
+    "user": "users | list uid, sid, upn, last_seen",
+    "binary": "binaries | list uid",
+    "package": "packages | list uid",
+}
+
+
+@dataclass(slots=True)
+class _Index:
+    """The objects of one entity: their uids by the values of each identifying field."""
+
+    made: datetime
+    frame: pl.DataFrame
+    by_field: dict[str, dict[str, list[str]]] = field(default_factory=dict)
+    values: dict[str, dict[str, str | None]] = field(default_factory=dict)
+
+
+class Directory:
+    """Looks objects up in the inventory as queries see it."""
+
+    def __init__(self, engine: Engine, clock: TenantClock) -> None:
+        """Read nothing yet."""
+        self._engine = engine
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._indexes: dict[str, _Index] = {}
+
+    def find(self, entity: str, name: str, value: str) -> list[str]:
+        """Return the uids of the objects whose field has a value, the one seen last first."""
+        with self._lock:
+            index = self._index(entity)
+            if name not in index.by_field:
+                index.by_field[name] = _uids_by(index.frame, f"{entity}.{name}")
+            return index.by_field[name].get(value, [])
+
+    def value(self, entity: str, uid: str, name: str) -> str | None:
+        """Return a field of an object, for instance the collector's id of a device."""
+        with self._lock:
+            index = self._index(entity)
+            if name not in index.values:
+                pairs = index.frame.select(f"{entity}.uid", f"{entity}.{name}")
+                index.values[name] = dict(pairs.iter_rows())
+            return index.values[name].get(uid)
+
+    def _index(self, entity: str) -> _Index:
+        now = self._clock.now()
+        index = self._indexes.get(entity)
+        if index is None or now - index.made > _KEPT:
+            index = _Index(now, self._read(entity, now))
+            self._indexes[entity] = index
+        return index
+
+    def _read(self, entity: str, now: datetime) -> pl.DataFrame:
+        try:
+            prepared = self._engine.prepare(_QUERIES[entity], {}, now)
+        except NqlError:
+            # The tenant has no table of this kind, hence no object either.
+            return pl.DataFrame(schema={f"{entity}.uid": pl.String})
+        frame = pl.concat(self._engine.rows(prepared))
+        seen = f"{entity}.last_seen"
+        return frame.sort(seen, descending=True) if seen in frame.columns else frame
+
+
+def _uids_by(frame: pl.DataFrame, column: str) -> dict[str, list[str]]:
+    found: defaultdict[str, list[str]] = defaultdict(list)
+    uid = frame.columns[0]
+    for value, each in frame.select(value=column, uid=uid).iter_rows():
+        if value is not None:
+            found[value].append(each)
+    return dict(found)

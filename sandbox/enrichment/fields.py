@@ -1,0 +1,141 @@
+"""The fields that can be written: their names in the API and in NQL, and the values they take."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import Enum
+
+from sandbox.options import CUSTOMISABLE, SandboxOptions
+
+# Values longer than this are refused, as a third party reports of real tenants.
+LONGEST_VALUE = 64
+
+# In the order of the numbers that stand for them; the first is no broker at all.
+BROKERS = (
+    None,
+    "citrix_cvad",
+    "citrix_daas",
+    "azure_virtual_desktops",
+    "windows_365",
+    "horizon_on_prem",
+    "aws_workspace",
+    "aws_appstream",
+)
+DESKTOP_TYPES = {1: "shared", 2: "personal", 3: "pooled"}
+
+Value = str | int | datetime | None
+
+
+class Kind(Enum):
+    """What a field takes."""
+
+    TEXT = "a text"
+    MOMENT = "a date, or a date and time"
+    BROKER = "a number from 0 to 7"
+    DESKTOP_TYPE = "a number from 1 to 3"
+
+
+class WrongTypeError(ValueError):
+    """A value of a type that the field does not take."""
+
+
+class TooLongError(ValueError):
+    """A text longer than a field holds."""
+
+
+class OutOfRangeError(ValueError):
+    """A value of the right type that means nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """A field under the name that the API uses."""
+
+    name: str
+    kind: Kind
+
+    @property
+    def entity(self) -> str:
+        """The kind of object it belongs to."""
+        return self.name.partition("/")[0]
+
+    @property
+    def path(self) -> str:
+        """Its NQL path below the entity, such as `ad.department` or `#cost_center`."""
+        return ".".join(self.name.split("/")[2:])
+
+    def read(self, value: object) -> Value:
+        """Return a value as NQL shows it, None for one that clears, or say why it is refused."""
+        if self.kind in (Kind.BROKER, Kind.DESKTOP_TYPE):
+            # A bool is an int only for Python.
+            if not isinstance(value, int) or isinstance(value, bool):
+                raise WrongTypeError(f"{self.name} takes {self.kind.value}")
+            return self._choice(value)
+        if not isinstance(value, str):
+            raise WrongTypeError(f"{self.name} takes {self.kind.value}")
+        if len(value) > LONGEST_VALUE and not self.name.endswith("/distinguished_name"):
+            raise TooLongError(f"{self.name} takes at most {LONGEST_VALUE} characters")
+        # Only texts are cleared by an empty one.
+        return self._moment(value) if self.kind is Kind.MOMENT else value or None
+
+    def _choice(self, number: int) -> str | None:
+        if self.kind is Kind.BROKER and number in range(len(BROKERS)):
+            return BROKERS[number]
+        if self.kind is Kind.DESKTOP_TYPE and number in DESKTOP_TYPES:
+            return DESKTOP_TYPES[number]
+        raise OutOfRangeError(f"{self.name} takes {self.kind.value}")
+
+    def _moment(self, text: str) -> datetime:
+        try:
+            moment = datetime.fromisoformat(text)
+            return moment.replace(tzinfo=moment.tzinfo or UTC).astimezone(UTC)
+        except (ValueError, OverflowError):
+            raise WrongTypeError(f"{self.name} takes {self.kind.value}") from None
+
+
+def _known() -> Iterable[Field]:
+    yield Field("device/device/configuration_tag", Kind.TEXT)
+    own = {
+        "desktop_broker": Kind.BROKER,
+        "type": Kind.DESKTOP_TYPE,
+        "last_update": Kind.MOMENT,
+    }
+    for name in [
+        "desktop_broker",
+        "desktop_pool",
+        "disk_image",
+        "environment_name",
+        "hostname",
+        "hypervisor_name",
+        "instance_size",
+        "last_update",
+        "region",
+        "type",
+    ]:
+        yield Field(f"device/device/virtualization/{name}", own.get(name, Kind.TEXT))
+    for name in [
+        "city",
+        "country_code",
+        "department",
+        "distinguished_name",
+        "email_address",
+        "full_name",
+        "job_title",
+        "last_update",
+        "office",
+        "organizational_unit",
+        "username",
+    ]:
+        kind = Kind.MOMENT if name == "last_update" else Kind.TEXT
+        yield Field(f"user/user/ad/{name}", kind)
+
+
+def _custom(options: SandboxOptions) -> Iterable[Field]:
+    for entity in CUSTOMISABLE:
+        for path in options.custom_fields_of(entity):
+            yield Field(f"{entity}/{entity}/{path.replace('.', '/')}", Kind.TEXT)
+
+
+def fields_of(options: SandboxOptions) -> dict[str, Field]:
+    """Return all fields by name: those every tenant has, and a tenant's own custom ones."""
+    return {field.name: field for field in (*_known(), *_custom(options))}

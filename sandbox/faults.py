@@ -1,0 +1,123 @@
+"""Faults on demand: which requests go wrong, and how. How that looks on the wire is `web.faulty`'s.
+
+A fault is written `KIND@ROUTE`, `KIND@ROUTE:COUNT` (the first COUNT requests of the route) or
+`KIND@ROUTE:PERCENT%` (that share, by the seed); without a suffix every request of the route. Of
+several faults on one route the first that still applies has its turn, so counted ones follow
+each other: `503@status:2` and `reset@status:1` are two 503 and then a reset.
+"""
+
+import random
+import re
+import threading
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+STATUSES = ("401", "403", "404", "429-seconds", "429-date", "429-iso", "500", "503")
+# An aborted connection; a body that ends early; a request that has its effect and no answer.
+BREAKS = ("reset", "cut", "timeout-after")
+KINDS = (*STATUSES, *BREAKS)
+# `act` is everything that acts on devices and people, `list` is reading what could be triggered.
+ROUTES = ("token", "execute", "export", "status", "download", "enrich", "act", "list")
+
+_FORM = re.compile(r"([^@:%]+)@([^@:%]+)(?::(\d{1,9})|:(\d{1,3}(?:\.\d+)?)%)?")
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One thing that goes wrong on one route: `count` times, in a share of cases, or always."""
+
+    kind: str
+    route: str
+    count: int | None = None
+    percent: float | None = None
+
+    @classmethod
+    def parse(cls, text: str) -> "Fault":
+        """Read a fault, or say in a ValueError what is not known of it."""
+        match = _FORM.fullmatch(text.strip())
+        if match is None:
+            form = "KIND@ROUTE, KIND@ROUTE:COUNT or KIND@ROUTE:PERCENT%"
+            raise ValueError(f"fault {text!r} is not of the form {form}")
+        kind, route, count, percent = match.groups()
+        for word, known, name in ((kind, KINDS, "kind"), (route, ROUTES, "route")):
+            if word not in known:
+                raise ValueError(
+                    f"fault {text!r}: {name} {word!r} is unknown; known are {', '.join(known)}"
+                )
+        if percent is not None and float(percent) > 100:  # noqa: PLR2004 - it is a percentage
+            raise ValueError(f"fault {text!r}: more than 100 percent")
+        return cls(kind, route, int(count) if count else None, float(percent) if percent else None)
+
+    def __str__(self) -> str:
+        """Write the fault as it is read."""
+        if self.count is not None:
+            return f"{self.kind}@{self.route}:{self.count}"
+        share = "" if self.percent is None else f":{self.percent:g}%"
+        return f"{self.kind}@{self.route}{share}"
+
+
+class Faults:
+    """The faults of a tenant; may be changed while it serves."""
+
+    def __init__(
+        self,
+        seed: int,
+        faults: Iterable[str | Fault] = (),
+        *,
+        retry_after: float = 1.0,
+        delay: float = 0.0,
+    ) -> None:
+        """Take the first faults; `retry_after` and `delay` may be set at any time.
+
+        Args:
+            seed: decides which requests a share falls on.
+            faults: as `add` takes them.
+            retry_after: seconds that a 429 asks the client to wait.
+            delay: seconds between the effect of a `timeout-after` and the loss of its connection.
+        """
+        self.retry_after = retry_after
+        self.delay = delay
+        # How often each fault has struck, by its text.
+        self.struck: Counter[str] = Counter()
+        self._seed = seed
+        self._lock = threading.Lock()
+        self._rules: list[_Rule] = []
+        self.add(*faults)
+
+    def add(self, *faults: str | Fault) -> None:
+        """Let further faults happen from now on, after those that are there."""
+        read = [each if isinstance(each, Fault) else Fault.parse(each) for each in faults]
+        with self._lock:
+            for each in read:
+                self._rules.append(_Rule(each, f"{self._seed} {each} {len(self._rules)}"))
+
+    def clear(self) -> None:
+        """Let nothing go wrong any more."""
+        with self._lock:
+            self._rules.clear()
+
+    def strike(self, route: str) -> Fault | None:
+        """Decide what happens to the next request of a route; None is nothing."""
+        with self._lock:
+            # Every rule hears of every request, so shares do not depend on their neighbours.
+            due = [rule for rule in self._rules if rule.fault.route == route and rule.is_due()]
+            if not due:
+                return None
+            due[0].struck += 1
+            self.struck[str(due[0].fault)] += 1
+            return due[0].fault
+
+
+class _Rule:
+    """One fault and how often it has struck."""
+
+    def __init__(self, fault: Fault, seed: str) -> None:
+        self.fault = fault
+        self.struck = 0
+        self._random = random.Random(seed)
+
+    def is_due(self) -> bool:
+        if self.fault.percent is not None:
+            return self._random.random() * 100 < self.fault.percent
+        return self.fault.count is None or self.struck < self.fault.count

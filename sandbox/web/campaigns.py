@@ -1,0 +1,56 @@
+"""The campaigns route: trigger."""
+
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from sandbox.actions.campaigns import CAMPAIGNS, Campaign
+from sandbox.tenant import Tenant
+from sandbox.web import envelopes
+from sandbox.web.admission import Refused, admit, answering, body_of
+from sandbox.web.requests import CampaignRequest
+
+
+@answering(envelopes.campaigns)
+async def trigger(request: Request) -> Response:
+    """Send a campaign to users; one that the tenant does not know gets a message instead."""
+    tenant = admit(request, "campaigns", envelopes.campaigns)
+    asked = await body_of(request, CampaignRequest, envelopes.campaigns)
+    return await run_in_threadpool(_send, tenant, _triggerable(asked), asked)
+
+
+def _send(tenant: Tenant, campaign: Campaign, asked: CampaignRequest) -> Response:
+    answers: list[dict[str, str]] = []
+    # Repeated users are answered once.
+    for sid in dict.fromkeys(asked.user_sid):
+        if not tenant.directory.find("user", "sid", sid):
+            answers.append({"userSid": sid, "message": "There is no user of this SID."})
+            continue
+        accepted = tenant.actions.accept(
+            "campaign",
+            campaign.id,
+            [(None, sid)],
+            parameters=asked.parameters,
+            expires_in_minutes=asked.expires_in_minutes,
+        )
+        answers.append({"requestId": accepted.id, "userSid": sid})
+    return JSONResponse({"requests": answers})
+
+
+def _triggerable(asked: CampaignRequest) -> Campaign:
+    campaign = CAMPAIGNS.get(asked.campaign_nql_id)
+    if campaign is None:
+        raise _bad("CAMPAIGN_NOT_FOUND", "There is no campaign of this id.")
+    if not campaign.by_api:
+        message = "The campaign is not of the kind that can be triggered."
+        raise _bad("INVALID_CAMPAIGN_TRIGGER_TYPE", message)
+    if not campaign.published:
+        raise _bad("CAMPAIGN_NOT_PUBLISHED", "The campaign is not published.")
+    if set(asked.parameters) != campaign.parameters:
+        names = ", ".join(sorted(campaign.parameters)) or "none"
+        raise _bad("INVALID_PARAMETERS", f"The parameters of the campaign are: {names}.")
+    return campaign
+
+
+def _bad(code: str, message: str) -> Refused:
+    return Refused(envelopes.campaigns(400, code, message))

@@ -1,0 +1,79 @@
+"""The remote actions routes: list, details and execute."""
+
+import re
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from sandbox.actions.remote_actions import REMOTE_ACTIONS, RemoteAction
+from sandbox.web import envelopes
+from sandbox.web.admission import Refused, admit, answering, body_of
+from sandbox.web.requests import RemoteActionRequest, TriggerInfo
+
+# A guess: what an execution without a limit of its own is given.
+DEFAULT_EXPIRY_MINUTES = 10_080
+
+_BROKEN_ESCAPE = re.compile(rb"%(?![0-9a-fA-F]{2})")
+
+
+@answering(envelopes.remote_actions)
+async def listing(request: Request) -> Response:
+    """List all remote actions; the specification knows no filter."""
+    admit(request, "remote_actions", envelopes.remote_actions)
+    if _BROKEN_ESCAPE.search(request.scope["query_string"]):
+        raise _bad("", "The address is not well-formed.")
+    return JSONResponse([action.describe() for action in REMOTE_ACTIONS.values()])
+
+
+@answering(envelopes.remote_actions)
+async def details(request: Request) -> Response:
+    """Describe one remote action; its id may lack the #."""
+    admit(request, "remote_actions", envelopes.remote_actions)
+    name = request.query_params.get("nql-id", "")
+    found = REMOTE_ACTIONS.get(f"#{name.removeprefix('#')}")
+    if found is None:
+        return envelopes.remote_actions(404, "", "There is no remote action of this NQL id.")
+    return JSONResponse(found.describe())
+
+
+@answering(envelopes.remote_actions)
+async def execute(request: Request) -> Response:
+    """Take a request for devices; unknown devices are taken as well, and nothing comes of them."""
+    tenant = admit(request, "remote_actions", envelopes.remote_actions)
+    asked = await body_of(request, RemoteActionRequest, envelopes.remote_actions)
+    action = _executable(asked)
+    info = asked.trigger_info or TriggerInfo()
+    expiry = asked.expires_in_minutes or DEFAULT_EXPIRY_MINUTES
+    accepted = tenant.actions.accept(
+        "remote_action",
+        action.id,
+        [(device, None) for device in dict.fromkeys(asked.devices)],
+        parameters=asked.params,
+        expires_in_minutes=expiry,
+        source=info.external_source,
+        reason=info.reason,
+        reference=info.external_reference,
+    )
+    return JSONResponse({"requestId": accepted.id, "expiresInMinutes": expiry})
+
+
+def _executable(asked: RemoteActionRequest) -> RemoteAction:
+    action = REMOTE_ACTIONS.get(asked.remote_action_id)
+    if action is None:
+        raise _bad("REMOTE_ACTION_NOT_FOUND", "There is no remote action of this id.")
+    if not action.api:
+        message = "The remote action may not be triggered by the API."
+        raise _bad("REMOTE_ACTION_NOT_API_ENABLED", message)
+    inputs = {each.id: each for each in action.inputs}
+    unknown = sorted(set(asked.params) - set(inputs))
+    if unknown:
+        message = f"The remote action has {len(inputs)} inputs; {len(unknown)} given are none."
+        raise _bad("INVALID_PARAMETERS", message)
+    for name, value in asked.params.items():
+        if not inputs[name].takes(value):
+            raise _bad("INVALID_PARAMETERS", f"The input {name} takes none but its options.")
+    return action
+
+
+def _bad(code: str, message: str) -> Refused:
+    return Refused(envelopes.remote_actions(400, code, message))

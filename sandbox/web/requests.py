@@ -1,0 +1,100 @@
+"""The bodies of requests that act, as the vendor's specification describes them."""
+
+from typing import Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+# The published patterns; \d would also be digits of other scripts here.
+_UUID = r"^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}$"
+_SID = r"^S(-[0-9]+){2,10}$|^0$"
+_UPN = r"^[a-zA-Z0-9._%+-]+@[a-zA-Z0-9.-]+\.[a-zA-Z]{2,}$"
+
+MOST_TARGETS = 10_000
+
+
+def _no_null(value: Any) -> Any:
+    """Refuse null: the specification lets no field of these requests be null, only absent."""
+    if value is None:
+        raise ValueError("is null")
+    return value
+
+
+_Present = BeforeValidator(_no_null)
+Uuid = Annotated[str, Field(pattern=_UUID)]
+Sid = Annotated[str, Field(pattern=_SID)]
+Upn = Annotated[str, Field(pattern=_UPN)]
+Parameters = dict[str, str]
+
+
+class _Body(BaseModel):
+    # Unknown fields pass, as the specification has it.
+    model_config = ConfigDict(strict=True, frozen=True, hide_input_in_errors=True)
+
+
+class TriggerInfo(_Body):
+    """Who triggers a remote action, and why."""
+
+    external_source: Annotated[str | None, _Present, Field(alias="externalSource")] = None
+    reason: Annotated[str | None, _Present, Field(max_length=500)] = None
+    external_reference: Annotated[str | None, _Present, Field(alias="externalReference")] = None
+
+
+class RemoteActionRequest(_Body):
+    """A remote action for devices, named by the ids of their collectors."""
+
+    remote_action_id: Annotated[str, Field(alias="remoteActionId", min_length=1)]
+    devices: Annotated[list[str], Field(min_length=1, max_length=MOST_TARGETS)]
+    params: Parameters = {}
+    expires_in_minutes: Annotated[
+        int | None, _Present, Field(alias="expiresInMinutes", ge=60, le=10_080)
+    ] = None
+    trigger_info: Annotated[TriggerInfo | None, _Present, Field(alias="triggerInfo")] = None
+
+
+class WorkflowRequest(_Body):
+    """A workflow for devices by their collectors' ids, and for users by SID."""
+
+    workflow_id: Annotated[str, Field(alias="workflowId")]
+    devices: Annotated[list[Uuid] | None, _Present, Field(max_length=MOST_TARGETS)] = None
+    users: Annotated[list[Sid] | None, _Present, Field(max_length=MOST_TARGETS)] = None
+    params: Parameters = {}
+
+
+class DeviceData(_Body):
+    """A device by any of its names."""
+
+    name: Annotated[str | None, _Present] = None
+    uid: Annotated[Uuid | None, _Present] = None
+    collector_uid: Annotated[Uuid | None, _Present, Field(alias="collectorUid")] = None
+
+
+class UserData(_Body):
+    """A user by any of their names."""
+
+    uid: Annotated[Uuid | None, _Present] = None
+    upn: Annotated[Upn | None, _Present] = None
+    sid: Annotated[Sid | None, _Present] = None
+
+
+class ExternalIdsRequest(_Body):
+    """A workflow for devices and users by any of their names."""
+
+    workflow_id: Annotated[str, Field(alias="workflowId")]
+    devices: Annotated[list[DeviceData] | None, _Present, Field(max_length=MOST_TARGETS)] = None
+    users: Annotated[list[UserData] | None, _Present, Field(max_length=MOST_TARGETS)] = None
+    params: Parameters = {}
+
+
+class EventRequest(_Body):
+    """What a waiting workflow is told."""
+
+    parameters: dict[str, Annotated[str, Field(min_length=1)]] = {}
+
+
+class CampaignRequest(_Body):
+    """A campaign for users by SID."""
+
+    campaign_nql_id: Annotated[str, Field(alias="campaignNqlId", min_length=1)]
+    user_sid: Annotated[list[str], Field(alias="userSid", min_length=1, max_length=MOST_TARGETS)]
+    expires_in_minutes: Annotated[int, Field(alias="expiresInMinutes", ge=1, le=525_600)]
+    parameters: Annotated[Parameters, Field(max_length=30)] = {}

@@ -1,0 +1,216 @@
+"""The workflows routes: list, details, execute in two versions, and waking a waiting one."""
+
+import re
+from collections.abc import Sequence
+
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from sandbox.actions.store import ActionRequest
+from sandbox.actions.workflows import DEPENDENCIES, TRIGGER_METHODS, WORKFLOWS, Workflow
+from sandbox.tenant import Tenant
+from sandbox.web import envelopes
+from sandbox.web.admission import Refused, admit, answering, body_of
+from sandbox.web.requests import (
+    DeviceData,
+    EventRequest,
+    ExternalIdsRequest,
+    UserData,
+    WorkflowRequest,
+)
+
+_UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+_BOOLEANS = {"true": True, "false": False}
+
+
+@answering(envelopes.workflows)
+async def listing(request: Request) -> Response:
+    """List workflows by dependency, trigger method and status, each of them if it is named."""
+    tenant = _admitted(request)
+    dependency = _choice(request, "dependency", DEPENDENCIES)
+    method = _choice(request, "triggerMethod", TRIGGER_METHODS)
+    if tenant.options.strict_workflows and not (dependency and method):
+        raise _bad("", "dependency and triggerMethod are both required.")
+    active = _active_only(request)
+    return JSONResponse(
+        [
+            workflow.describe()
+            for workflow in WORKFLOWS.values()
+            if dependency in (None, workflow.dependency)
+            and (method is None or method in workflow.triggers)
+            and (workflow.active or not active)
+        ]
+    )
+
+
+@answering(envelopes.workflows)
+async def details(request: Request) -> Response:
+    """Describe one workflow, by its NQL id with or without the #, or by its UUID: a list of one."""
+    _admitted(request)
+    name = request.query_params.get("nqlId", "")
+    found = _by_uuid(name) or WORKFLOWS.get(f"#{name.removeprefix('#')}")
+    if found is None:
+        raise _bad("WORKFLOW_NOT_FOUND", "There is no workflow of this NQL id.")
+    return JSONResponse([found.describe()])
+
+
+@answering(envelopes.workflows)
+async def execute_v1(request: Request) -> Response:
+    """Take a request for collectors' ids and SIDs; unknown ones are taken as well."""
+    tenant = _admitted(request)
+    asked = await body_of(request, WorkflowRequest, envelopes.workflows)
+    workflow = _executable(tenant, asked)
+    return await run_in_threadpool(
+        _execute, tenant, request, workflow, asked, (asked.devices or [], asked.users or [])
+    )
+
+
+@answering(envelopes.workflows)
+async def execute_v2(request: Request) -> Response:
+    """Take a request for devices and users by any name; of several the one seen last is meant."""
+    tenant = _admitted(request)
+    asked = await body_of(request, ExternalIdsRequest, envelopes.workflows)
+    workflow = _executable(tenant, asked)
+    named: Sequence[DeviceData | UserData] = [*(asked.devices or []), *(asked.users or [])]
+    if any(not each.model_dump(exclude_none=True) for each in named):
+        raise _bad("", "A device or user comes without any identifier.")
+    found = await run_in_threadpool(_resolved, tenant, asked)
+    return await run_in_threadpool(_execute, tenant, request, workflow, asked, found)
+
+
+@answering(envelopes.workflows)
+async def trigger(request: Request) -> Response:
+    """Tell a waiting execution to go on."""
+    tenant = _admitted(request)
+    workflow_uuid, execution = (
+        request.path_params[name] for name in ("workflow_uuid", "execution_uuid")
+    )
+    if not _UUID.fullmatch(workflow_uuid) or not _UUID.fullmatch(execution):
+        raise _bad("", "The ids of workflow and execution are not UUIDs.")
+    asked = await body_of(request, EventRequest, envelopes.workflows)
+    workflow = _by_uuid(workflow_uuid)
+    if workflow is None:
+        raise _bad("WORKFLOW_NOT_FOUND", "There is no workflow of this UUID.")
+    identity = tenant.actions.resume(workflow.id, execution.lower(), asked.parameters)
+    if identity is None:
+        raise _bad("EXECUTION_NOT_WAITING", "No execution of this UUID waits for an event.")
+    return JSONResponse([{"requestUuid": identity}])
+
+
+def _admitted(request: Request) -> Tenant:
+    return admit(request, "workflows", envelopes.workflows)
+
+
+def _choice(request: Request, name: str, known: tuple[str, ...]) -> str | None:
+    value = request.query_params.get(name)
+    if value is not None and value not in known:
+        raise _bad("", f"{name} is none of {', '.join(known)}.")
+    return value
+
+
+def _active_only(request: Request) -> bool:
+    # Clients in Python write True; frameworks that real services are made with take any case.
+    value = request.query_params.get("fetchOnlyActiveWorkflows", "false").lower()
+    if value not in _BOOLEANS:
+        raise _bad("", "fetchOnlyActiveWorkflows is neither true nor false.")
+    return _BOOLEANS[value]
+
+
+def _by_uuid(uuid: str) -> Workflow | None:
+    return next((each for each in WORKFLOWS.values() if each.uuid == uuid.lower()), None)
+
+
+def _executable(tenant: Tenant, asked: WorkflowRequest | ExternalIdsRequest) -> Workflow:
+    workflow = WORKFLOWS.get(asked.workflow_id)
+    if workflow is None:
+        raise _bad("WORKFLOW_NOT_FOUND", "There is no workflow of this id.")
+    if not workflow.active:
+        raise _bad("WORKFLOW_NOT_ACTIVE", "The workflow is not active.")
+    if "API" not in workflow.triggers:
+        message = "The workflow may not be triggered by the API."
+        raise _bad("WORKFLOW_NOT_API_ENABLED", message)
+    if tenant.options.strict_workflows and (asked.devices is None or asked.users is None):
+        raise _bad("", "devices and users are both required.")
+    unknown = set(asked.params) - set(workflow.parameters)
+    if unknown:
+        message = f"The parameters of the workflow are: {', '.join(workflow.parameters) or 'none'}."
+        raise _bad("INVALID_PARAMETERS", message)
+    return workflow
+
+
+def _resolved(tenant: Tenant, asked: ExternalIdsRequest) -> tuple[list[str], list[str]]:
+    """Return the collectors' ids and SIDs that are meant; what nothing matches is left out."""
+    devices = [
+        _meant(
+            tenant,
+            "device",
+            {"collector.uid": each.collector_uid, "uid": each.uid, "name": each.name},
+        )
+        for each in asked.devices or []
+    ]
+    users = [
+        _meant(tenant, "user", {"sid": each.sid, "uid": each.uid, "upn": each.upn})
+        for each in asked.users or []
+    ]
+    return [each for each in devices if each], [each for each in users if each]
+
+
+def _meant(tenant: Tenant, entity: str, names: dict[str, str | None]) -> str | None:
+    """Return the first kind of name of the object that any of its names finds."""
+    wanted = next(iter(names))
+    for name, value in names.items():
+        found = tenant.directory.find(entity, name, value) if value else []
+        if found:
+            return tenant.directory.value(entity, found[0], wanted)
+    return None
+
+
+def _execute(
+    tenant: Tenant,
+    request: Request,
+    workflow: Workflow,
+    asked: WorkflowRequest | ExternalIdsRequest,
+    found: tuple[list[str], list[str]],
+) -> Response:
+    accepted = tenant.actions.accept(
+        "workflow",
+        workflow.id,
+        _targets(workflow, *(list(dict.fromkeys(each)) for each in found)),
+        waits=workflow.waits_for_event,
+        parameters=asked.params,
+        source=request.headers.get("source"),
+    )
+    return _accepted(accepted)
+
+
+def _targets(
+    workflow: Workflow, devices: list[str], users: list[str]
+) -> list[tuple[str | None, str | None]]:
+    """Return one (device, user) for each execution."""
+    if workflow.dependency == "NONE":
+        if devices or users:
+            raise _bad("INVALID_TARGETS", "The workflow takes neither devices nor users.")
+        return [(None, None)]
+    if (devices and not workflow.has_device) or (users and not workflow.has_user):
+        raise _bad("INVALID_TARGETS", f"The workflow is about {workflow.dependency} only.")
+    if not devices and not users:
+        raise _bad("NO_TARGETS", "The request names no device and no user of the tenant.")
+    # A guess: devices and users of a workflow about both belong together in their order.
+    count = max(len(devices), len(users))
+    return [
+        (
+            devices[i] if i < len(devices) else None,
+            users[i] if i < len(users) else None,
+        )
+        for i in range(count)
+    ]
+
+
+def _accepted(accepted: ActionRequest) -> Response:
+    ids = [execution.id for execution in accepted.executions]
+    return JSONResponse({"requestUuid": accepted.id, "executionsUuids": ids})
+
+
+def _bad(code: str, message: str) -> Refused:
+    return Refused(envelopes.workflows(400, code, message))
