@@ -80,6 +80,6 @@ def _read_beginning(path: Path) -> tuple[list[str], bool]:
             second = next(rows, None)
             if not first and (second or any(rows)):
                 raise DataRefusedError("the result begins with an empty line: no header")
-            return first, second is not None
+            return first, bool(first) and second is not None
     except (UnicodeDecodeError, csv.Error):
         raise DataRefusedError("the beginning of the result is no CSV in UTF-8") from None

@@ -58,6 +58,8 @@ class Settings(BaseModel, frozen=True):
     def _local_lake(cls, lake: str) -> str:
         if "://" in lake:
             raise ValueError("only a folder is supported so far, not an object storage URL")
+        if set("*?[") & set(lake):
+            raise ValueError("must not contain *, ? or [: readers take them for patterns")
         return lake
 
 

@@ -147,8 +147,9 @@ def _targets(
         return [f"snapshot={entry.unit}/data.parquet" for _ in staged]
     plain = [f"{file.partition}/{entry.unit}.parquet" for file in staged]
     in_place = len(plain) == 1 and list(gone) == plain
-    if in_place or not gone or not set(plain) & set(gone):
+    if in_place or not any(entry.unit in path for path in gone):
         return plain
+    # Never a name that an older version had: a reader may still be on its way through that one.
     return [f"{file.partition}/{entry.unit}.v{version}.parquet" for file in staged]
 
 

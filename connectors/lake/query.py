@@ -151,14 +151,9 @@ def _source(folder: Path, manifest: Manifest) -> str:
 
 
 def _read(files: list[Path]) -> str:
-    listed = ", ".join(_quote(_literal(str(file))) for file in files)
+    listed = ", ".join(_quote(str(file)) for file in files)
     options = "union_by_name = true, hive_partitioning = false, filename = true"
     return f"read_parquet([{listed}], {options})"
-
-
-def _literal(path: str) -> str:
-    """Write a path so that DuckDB does not read it as a pattern."""
-    return "".join(f"[{sign}]" if sign in "[*?" else sign for sign in path)
 
 
 def _duckdb_type(arrow: str) -> str:

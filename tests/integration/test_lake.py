@@ -100,6 +100,38 @@ def test_what_a_killed_publish_left_is_cleared_by_the_next(tmp_path: Path) -> No
     assert counted(lake) == globbed(lake) == ["b"] * 6
 
 
+def test_a_folder_above_the_lake_is_not_taken_for_a_partition(tmp_path: Path) -> None:
+    lake = Lake(str(tmp_path / "date=2020-01-01" / "n=7"), "acme.eu")
+    publish(lake, "a")
+    _, rows = query_lake(lake, "SELECT DISTINCT date::VARCHAR, n FROM events ORDER BY n")
+    assert rows == [("2026-11-18", number) for number in range(3)]
+
+
+def test_a_damaged_report_or_dataset_does_not_hide_the_others(tmp_path: Path) -> None:
+    lake = Lake(str(tmp_path), "acme.eu")
+    publish(lake, "a")
+    (lake.folder / "_runs" / "date=2026-11-18").mkdir(parents=True)
+    (lake.folder / "_runs" / "date=2026-11-18" / "x.parquet").write_bytes(b"PAR1")
+    assert counted(lake) == ["a"] * 3
+    with pytest.raises(UsageError):
+        query_lake(lake, "SELECT * FROM _runs")
+
+
+def test_a_missing_file_is_told_by_name(tmp_path: Path) -> None:
+    lake = Lake(str(tmp_path), "acme.eu")
+    entry = publish(lake, "a")
+    (lake.folder / "events" / entry.files[0].path).unlink()
+    with pytest.raises(StorageError, match=r"20261118T000000Z-20261119T000000Z\.parquet"):
+        query_lake(lake, "SELECT * FROM events")
+
+
+def test_a_dataset_does_not_change_its_mode(tmp_path: Path) -> None:
+    lake = Lake(str(tmp_path), "acme.eu")
+    publish(lake, "a")
+    with pytest.raises(DataRefusedError, match="has landed as window"):
+        lake.check_mode("events", "snapshot")
+
+
 def test_an_empty_window_counts_and_can_be_queried(tmp_path: Path) -> None:
     lake = Lake(str(tmp_path), "acme.eu")
     publish(lake, "a", rows=0)
@@ -164,6 +196,7 @@ def test_a_lake_that_cannot_be_written_is_one_clear_error(tmp_path: Path) -> Non
         "DROP VIEW events",
         "COPY (SELECT 1) TO 'x.csv'",
         "SELECT 1; SELECT 2",
+        "EXPLAIN ANALYZE COPY (SELECT 1) TO 'x.csv'",
         "SELECT * FROM read_csv('/etc/hosts')",
         "SET enable_external_access = true",
         "SELECT nonsense FROM events",

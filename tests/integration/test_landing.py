@@ -240,6 +240,17 @@ def test_a_second_run_of_the_same_window_is_told_who_holds_it(here: Place) -> No
     assert here.land(plan)[0].rows_landed > 0
 
 
+def test_after_a_refusal_the_next_run_asks_the_tenant_anew(here: Place) -> None:
+    plan = here.plan("devices")
+    extra = plan.specification.columns[0].model_copy(
+        update={"nql": "device.missing", "name": "missing", "nullable": False}
+    )
+    wrong = plan.specification.model_copy(update={"columns": (*plan.specification.columns, extra)})
+    with pytest.raises(DataRefusedError, match=r"lacks the required device\.missing"):
+        here.land(here.plan("devices", specification=wrong))
+    assert not here.land(plan)[0].attached
+
+
 def test_a_shrunken_result_is_refused_unless_accepted(tmp_path: Path, use: Use) -> None:
     with place(tmp_path, devices=40) as made:
         use(made)

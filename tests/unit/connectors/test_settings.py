@@ -78,6 +78,29 @@ def test_paths_are_absolute_and_default_below_the_home(tmp_path: Path) -> None:
     assert prepare_home(settings).stat().st_mode & 0o777 == 0o700
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("NXP_HOME", "/a?b"), ("NXP_LAKE", "/a[1]/lake"), ("NXP_LAKE", "s3://bucket/lake")],
+)
+def test_a_path_that_a_reader_would_misread_is_refused(name: str, value: str) -> None:
+    with pytest.raises(ConfigurationError, match=name):
+        load_settings({name: value})
+
+
+def test_profiles_are_read_strictly_and_cannot_take_anothers_name(tmp_path: Path) -> None:
+    (tmp_path / "profiles.toml").write_text(
+        '[typo]\ninstance = "lab"\nregion = "us"\nclient_id = "a"\nclient_secret = "b"\n'
+        'timezone = "Europe/Zurich"\n'
+        '["acme.eu"]\ninstance = "lab"\nregion = "us"\nclient_id = "a"\nclient_secret = "b"\n'
+        "[ok]\n"
+    )
+    settings = load_settings({"NXP_HOME": str(tmp_path)})
+    with pytest.raises(ConfigurationError, match="timezone: not a setting"):
+        load_tenant(settings, "typo")
+    with pytest.raises(ConfigurationError, match="that of another instance"):
+        load_tenant(settings, "acme.eu")
+
+
 def test_a_home_that_is_a_file_is_one_clear_error(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(StorageError, match="NXP_HOME"):
