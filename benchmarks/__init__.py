@@ -1,0 +1,1 @@
+"""Measurements, each run by its own command; numbers in documents come from here."""
