@@ -14,8 +14,7 @@ import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from connectors.errors import ConfigurationError, UsageError
-from connectors.nexthink import Compression
-from connectors.nexthink.nql import QUERY_ID
+from connectors.nexthink import QUERY_ID, Compression
 
 UNITS = {"s": "seconds", "min": "minutes", "m": "minutes", "h": "hours", "d": "days"}
 RESERVED = re.compile(r"date|snapshot|_nxp_.*")

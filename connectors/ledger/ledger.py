@@ -1,7 +1,7 @@
 """Reading and writing the ledger: runs, units, journalled exports and leases."""
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -21,8 +21,6 @@ from connectors.ledger.leases import (
 from connectors.ledger.tables import runs, units
 
 logger = logging.getLogger(__name__)
-
-UNIT_STATES = ("pending", "landed", "failed")
 
 
 @dataclass(frozen=True, slots=True)
@@ -313,8 +311,3 @@ def _record(row: Row[Any]) -> UnitRecord:
         last_error=row.last_error,
         export=export,
     )
-
-
-def states(records: Sequence[UnitRecord]) -> dict[str, int]:
-    """Count units by state."""
-    return {state: sum(r.state == state for r in records) for state in UNIT_STATES}

@@ -8,8 +8,10 @@ from connectors.nexthink.models import (
     ExportStatus,
     QueryResult,
 )
+from connectors.nexthink.nql import QUERY_ID
 
 __all__ = [
+    "QUERY_ID",
     "Compression",
     "Download",
     "ExportState",

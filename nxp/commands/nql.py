@@ -10,7 +10,7 @@ from connectors.errors import UnavailableError, UsageError
 from connectors.nexthink import Compression, ExportState, NexthinkClient
 from connectors.settings import load_settings, load_tenant
 from nxp.options import Json, Parameters, Tenant, parse_parameters
-from nxp.output import print_json, print_table, say
+from nxp.output import print_json, print_table, say, text
 
 
 def execute(
@@ -63,9 +63,17 @@ def status(export_id: str, *, tenant: Tenant = None, as_json: Json = False) -> N
     with _client(tenant) as client:
         found = client.nql.export_status(export_id)
     if as_json:
-        print_json({"state": found.state, "truncated": found.truncated})
+        print_json(
+            {
+                "state": found.state,
+                "truncated": found.truncated,
+                "error_description": found.error_description,
+            }
+        )
     else:
         print(f"{found.state}{' (truncated at the row limit)' if found.truncated else ''}")
+        if found.error_description:
+            say(text(found.error_description))
 
 
 def download(
