@@ -64,6 +64,30 @@ DEFAULT_CUSTOM_FIELDS = (
 )
 _CUSTOM_FIELD = re.compile(r"(?:organization\.#|#)?[a-z_][a-z0-9_]*")
 
+# Ten years: beyond it dates leave the calendar.
+_LONGEST_DAYS = 3650
+_LONGEST_SECONDS = 1_000_000_000
+FIRST_YEAR, LAST_YEAR = 2000, 2100
+# What each number may be; four ports follow each other.
+BOUNDS: dict[str, tuple[int, int]] = {
+    "port": (0, 65_532),
+    "devices": (1, 10_000_000),
+    "days": (1, _LONGEST_DAYS),
+    "retention": (1, _LONGEST_DAYS),
+    "fine_retention": (1, _LONGEST_DAYS),
+    "row_limit": (1, 1_000_000_000),
+    "execute_row_limit": (1, 1_000_000_000),
+    "token_ttl": (0, _LONGEST_SECONDS),
+    "url_ttl": (0, _LONGEST_SECONDS),
+    "export_time": (0, _LONGEST_SECONDS),
+    "latency": (0, 3600),
+    "late_share": (0, 1),
+    "enrichment_limit": (1, 1_000_000),
+    "enrichment_delay": (0, _LONGEST_SECONDS),
+    "fault_retry_after": (0, _LONGEST_SECONDS),
+    "fault_delay": (0, 3600),
+}
+
 _SPAN = re.compile(r"(\d+(?:\.\d+)?)(min|h|d)")
 _SPAN_SECONDS = {"min": 60, "h": 3600, "d": 86400}
 
@@ -179,7 +203,10 @@ def parse_reach(text: str) -> timedelta | None:
     match = _SPAN.fullmatch(text)
     if match is None:
         raise ValueError(f"{text!r} is not a span such as 192h or 8d, nor off")
-    return timedelta(seconds=float(match[1]) * _SPAN_SECONDS[match[2]])
+    seconds = float(match[1]) * _SPAN_SECONDS[match[2]]
+    if seconds > _LONGEST_DAYS * _SPAN_SECONDS["d"]:
+        raise ValueError(f"{text!r} is longer than {_LONGEST_DAYS} days: say off")
+    return timedelta(seconds=seconds)
 
 
 def _derived(seed: int, purpose: str) -> str:
@@ -219,15 +246,17 @@ def _form_problems(options: SandboxOptions) -> list[str]:
 
 
 def _number_problems(options: SandboxOptions) -> list[str]:
-    counts = (
-        "devices", "days", "row_limit", "execute_row_limit", "retention", "fine_retention",
-    )  # fmt: skip
-    problems = [f"{name} is less than 1" for name in counts if getattr(options, name) < 1]
-    if not 0 <= options.late_share <= 1:
-        problems.append("late_share is not between 0 and 1")
-    limits = ("enrichment_limit", "enrichment_delay", "fault_retry_after", "fault_delay")
-    problems += [f"{name} is negative" for name in limits if getattr(options, name) < 0]
-    return problems
+    # So written that what is not a number (nan) is outside too.
+    problems = [
+        f"{name} is not between {low:,} and {high:,}"
+        for name, (low, high) in BOUNDS.items()
+        if not low <= getattr(options, name) <= high
+    ]
+    if options.now is not None and not FIRST_YEAR <= options.now.year <= LAST_YEAR:
+        problems.append(f"now is not between {FIRST_YEAR} and {LAST_YEAR}")
+    if options.reach_limit is not None and options.reach_limit <= timedelta(0):
+        problems.append("reach_limit is not above 0")
+    return problems + options.servicenow.problems()
 
 
 def _field_problems(options: SandboxOptions) -> list[str]:

@@ -1,6 +1,9 @@
 """The saved queries of the tenant: a directory of `name.nql`, read again when a file changes."""
 
+import logging
 from pathlib import Path
+
+logger = logging.getLogger(__name__)
 
 SUFFIX = ".nql"
 
@@ -24,7 +27,11 @@ class SavedQueries:
         held = self._read.get(query_id)
         # The size as well: two writes may fall into one tick of the clock.
         if held is None or held[:2] != (status.st_mtime_ns, status.st_size):
-            text = path.read_text(encoding="utf-8-sig")
+            try:
+                text = path.read_text(encoding="utf-8-sig")
+            except (OSError, UnicodeDecodeError) as error:
+                logger.warning("cannot read %s as UTF-8: %s", path, type(error).__name__)
+                return None
             held = (status.st_mtime_ns, status.st_size, text)
             self._read[query_id] = held
         return held[2]

@@ -24,12 +24,16 @@ def sandbox(
     port: Annotated[
         int, Parameter(help="Of the API; login, results and ServiceNow take the next three.")
     ] = 0,
-    devices: int = 500,
+    devices: Annotated[int, Parameter(help="Known ever; the oldest are past retention.")] = 500,
     days: Annotated[int, Parameter(help="Days of events up to now.")] = 14,
-    seed: int = 1,
-    now: Annotated[str | None, Parameter(help="Where the tenant's clock starts, ISO.")] = None,
+    seed: Annotated[int, Parameter(help="The same seed gives the same data.")] = 1,
+    now: Annotated[
+        str | None, Parameter(help="Where the tenant's clock starts: 2026-06-15T12:00:00Z.")
+    ] = None,
     time_zone: Annotated[str, Parameter(help="Of the tenant, an IANA name.")] = "UTC",
-    datetime_format: Annotated[str, Parameter(help="local, iso, utc, each also -ms.")] = "local",
+    datetime_format: Annotated[
+        str, Parameter(help="local, iso, utc, each also -ms; or a strftime pattern.")
+    ] = "local",
     row_limit: Annotated[int, Parameter(help="Exports beyond it are cut (206).")] = 1_000_000,
     execute_row_limit: Annotated[int, Parameter(help="Execute is cut there, silently.")] = 1000,
     token_ttl: Annotated[float, Parameter(help="Seconds.")] = 900.0,
@@ -48,7 +52,7 @@ def sandbox(
     ] = (),
     custom_field: Annotated[
         tuple[str, ...],
-        Parameter(negative="", help="One more that exists, as device.name; repeatable."),
+        Parameter(negative="", help="device.x makes device.#x exist; repeatable."),
     ] = (),
     enrichment_limit: Annotated[int, Parameter(help="Objects in one request.")] = 10_000,
     enrichment_delay: Annotated[float, Parameter(help="Seconds until a value shows.")] = 0.0,
@@ -138,3 +142,4 @@ def _announce(tenant: "Tenant", *, as_json: bool) -> None:
     say("a stand-in tenant is ready; in another terminal give these to nxp (Ctrl-C stops it):")
     for name, value in tenant.environment().items():
         print(f"export {name}={value}", flush=True)
+    say(f"beside it: ServiceNow at {tenant.servicenow.url} (its accounts are in --json)")

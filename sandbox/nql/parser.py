@@ -53,6 +53,9 @@ _TERMINALS = {
     "CIRCUMFLEX": "'^'",
 }
 
+# More than any result can have.
+MOST_ROWS = 1_000_000_000
+
 
 def parse(text: str) -> syntax.Query:
     """Read a query, or raise NqlSyntaxError with the place of the first mistake."""
@@ -180,8 +183,8 @@ class _Builder(Transformer[Token, Any]):
         return syntax.Sort(keys)
 
     def limit(self, number: Token) -> syntax.Limit:
-        if not number.isdigit() or int(number) < 1:
-            message = "limit takes a whole number above 0"
+        if not number.isdigit() or not 1 <= int(number) <= MOST_ROWS:
+            message = f"limit takes a whole number from 1 to {MOST_ROWS}"
             raise NqlSyntaxError(message, number.line or 0, number.column or 0)
         return syntax.Limit(int(number))
 

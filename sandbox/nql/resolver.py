@@ -13,8 +13,8 @@ from sandbox.nql.scope import Scope, Vocabulary, find_table
 from sandbox.nql.values import Plain, read_literal, read_parameter, shown
 
 _EQUALITY = frozenset({"=", "!=", "in", "!in"})
-# Lengths of time by which rows can be grouped; multiples of them as well, a guess.
-_LENGTHS = {"min": ("m", 15), "h": ("h", 1), "d": ("d", 1)}
+# Lengths of time by which rows can be grouped: the documented ones, no multiples of them.
+_LENGTHS: dict[tuple[float, str], str] = {(15, "min"): "15m", (1, "h"): "1h", (1, "d"): "1d"}
 _BUCKET = (
     Column("start_time", Kind.DATETIME),
     Column("end_time", Kind.DATETIME),
@@ -285,11 +285,10 @@ class _Resolver:
         time = self._scope.look(syntax.Name(table.time, span.place)) if table.is_event else None
         if time is None:
             raise NqlTypeError("there is no time to group by here", line, column)
-        unit, least = _LENGTHS[span.unit]
-        if span.amount != int(span.amount) or not span.amount or span.amount % least:
-            message = "groups of time are multiples of 15min, 1h or 1d"
-            raise NqlTypeError(message, line, column)
-        return plan.Bucket(time, f"{int(span.amount)}{unit}", self._zone.key)
+        length = _LENGTHS.get((span.amount, span.unit))
+        if length is None:
+            raise NqlTypeError("groups of time are 15min, 1h or 1d", line, column)
+        return plan.Bucket(time, length, self._zone.key)
 
     def _executed(self) -> str:
         text = self._text

@@ -4,10 +4,28 @@ import hashlib
 from dataclasses import dataclass, field, replace
 from zoneinfo import ZoneInfo
 
+LONGEST_SECONDS = 1_000_000_000
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServiceNowOptions:
-    """Its credentials, limits and habits."""
+    """Its credentials, limits and habits.
+
+    Attributes:
+        user: Account of the reader.
+        password: Of the reader; made from the seed.
+        client_id: Of the OAuth client; made from the seed.
+        client_secret: Of the OAuth client; made from the seed.
+        token_ttl: Seconds.
+        rate_limit: Requests in one window, then 429; none is no limit.
+        rate_window: Seconds.
+        hidden_share: Share of rows that access rules hide: pages are short.
+        denied_tables: Tables answered with 403.
+        change_every: Rows change after so many answered lists; 0 is never.
+        change_rows: How many rows change each time.
+        invalid_query_returns_no_rows: An invalid query finds nothing, instead of everything.
+        time_zone: Of display values and of dates computed in queries.
+    """
 
     user: str = "svc.reader"
     password: str = field(default="", repr=False)
@@ -30,11 +48,9 @@ class ServiceNowOptions:
     # Of the reader: display values and dates computed in queries are in it.
     time_zone: str = "Europe/Zurich"
 
-    def __post_init__(self) -> None:
-        """Refuse, all at once, what cannot be served."""
-        problems = _problems(self)
-        if problems:
-            raise ValueError("; ".join(problems))
+    def problems(self) -> list[str]:
+        """List what cannot be served; the tenant's options refuse it with their own problems."""
+        return _problems(self)
 
     def resolved(self, seed: int) -> "ServiceNowOptions":
         """Return the options with the generated credentials filled in."""
@@ -60,9 +76,9 @@ def _problems(options: ServiceNowOptions) -> list[str]:
     if options.rate_limit is not None and options.rate_limit < 1:
         problems.append("servicenow rate_limit is less than 1")
     problems += [
-        f"servicenow {name} is not above 0"
+        f"servicenow {name} is not between 0 and {LONGEST_SECONDS:,}"
         for name in ("token_ttl", "rate_window")
-        if getattr(options, name) <= 0
+        if not 0 < getattr(options, name) <= LONGEST_SECONDS
     ]
     problems += [
         f"servicenow {name} is below 0"

@@ -41,6 +41,9 @@ async def download(request: Request) -> Response:
     tenant: Tenant = request.app.state.tenant
     if "authorization" in request.headers:
         return store(400, "InvalidArgument", "Only one auth mechanism allowed")
+    if request.method == "HEAD":
+        # The signature covers the method: an address to GET is no address to ask for the HEAD.
+        return store(403, "SignatureDoesNotMatch", Refusal.MISMATCH.value)
     refusal = tenant.signer.refusal(request.url.path, request.query_params)
     if refusal is not None:
         return store(403, _CODES[refusal], refusal.value)
@@ -72,8 +75,6 @@ def _send(request: Request, file: ResultFile) -> Response:
         part, status = chosen, 206
         headers["content-range"] = f"bytes {part.first}-{part.last}/{file.size}"
         headers["content-length"] = str(part.length)
-    if request.method == "HEAD":
-        return Response(status_code=status, headers=headers)
     return StreamingResponse(_bytes(file, part), status_code=status, headers=headers)
 
 

@@ -105,6 +105,12 @@ def test_help_is_quick_because_it_loads_nothing_heavy(tmp_path: Path) -> None:
         (("sandbox", "--queries", "nowhere"), 2, "no such folder"),
         (("sandbox", "--time-zone", "Mars/City"), 2, "time_zone"),
         (("sandbox", "--now", "soon"), 2, "soon"),
+        (("sandbox", "--port", "65533"), 2, "port is not between"),
+        (("sandbox", "--token-ttl", "nan"), 2, "token_ttl is not between"),
+        (("sandbox", "--reach-limit", "99999999999d"), 2, "longer than"),
+        (("sandbox", "--days", "1000000"), 2, "days is not between"),
+        (("sandbox", "--fault", "503@nowhere"), 2, "route 'nowhere' is unknown"),
+        (("sandbox", "--servicenow.rate-limit", "-1"), 2, "servicenow rate_limit"),
     ],
 )
 def test_a_mistake_is_one_line_and_its_exit_code(

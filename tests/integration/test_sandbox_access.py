@@ -171,8 +171,8 @@ def test_parts_of_a_file_are_served_as_asked_for(tenant: Tenant) -> None:
     assert part("bytes=10-19", **{"if-range": etag}).status_code == 206
     assert part("bytes=10-19", **{"if-range": '"old"'}).status_code == 200
     assert httpx.get(url, headers={"if-none-match": etag}).status_code == 304
-    head = httpx.head(url)
-    assert (head.content, head.headers["content-length"]) == (b"", str(size))
+    # Signed for GET, so asking for the head alone is refused, as S3 does.
+    assert httpx.head(url).status_code == 403
 
 
 def test_files_are_gone_when_the_tenant_is(queries: Path) -> None:
@@ -237,14 +237,14 @@ def test_a_wrong_method_is_405_and_a_wrong_path_404(tenant: Tenant) -> None:
     assert tenant.requests["unknown"] == 2
 
 
-def test_a_fault_of_the_tenants_own_is_a_500_in_the_documented_envelope(
-    tenant: Tenant, queries: Path
+def test_a_saved_query_that_is_no_text_is_as_good_as_none(
+    tenant: Tenant, queries: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     (queries / "devices.nql").write_bytes(b"\xff\xfe not text")
     address = f"{tenant.api_url}/api/v2/nql/execute"
     answer = httpx.post(address, json={"queryId": "#devices"}, headers=bearer(tenant))
-    assert answer.status_code == 500
-    assert set(answer.json()) == {"message", "code", "source"}
+    assert answer.status_code == 404
+    assert "devices.nql" in caplog.text
 
 
 def test_latency_is_added_to_every_answer(queries: Path) -> None:

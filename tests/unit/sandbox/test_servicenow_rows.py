@@ -152,8 +152,11 @@ def test_nothing_is_built_until_somebody_asks() -> None:
 
 
 def test_everything_wrong_with_the_options_is_said_at_once() -> None:
+    wrong = ServiceNowOptions(
+        user="a:b", hidden_share=2, rate_limit=0, token_ttl=0, time_zone="Mars/X"
+    )
     with pytest.raises(ValueError, match=r"user.*hidden_share.*rate_limit.*token_ttl.*IANA"):
-        ServiceNowOptions(user="a:b", hidden_share=2, rate_limit=0, token_ttl=0, time_zone="Mars/X")
+        SandboxOptions(queries=Path("unused"), servicenow=wrong)
 
 
 def test_passwords_belong_to_the_seed_and_are_not_shown() -> None:
