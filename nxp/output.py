@@ -48,6 +48,11 @@ def print_table(names: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
         print(line.rstrip())
 
 
+def at_second(value: Any) -> Any:
+    """Leave the fraction out of our own times of day; a query's values keep theirs."""
+    return value.replace(microsecond=0) if isinstance(value, datetime) else value
+
+
 def text(value: Any) -> str:
     """Write a value for a person, without signs that would steer the terminal."""
     if value is None:

@@ -9,7 +9,7 @@ from connectors.errors import ConfigurationError, UsageError
 from connectors.ledger import Ledger, UnitRecord, open_ledger
 from connectors.settings import Settings, load_settings, tenant_name
 from nxp.options import Json, Tenant
-from nxp.output import print_json, print_table
+from nxp.output import at_second, print_json, print_table
 
 
 def datasets(
@@ -97,4 +97,4 @@ def _print(rows: list[dict[str, Any]], *, as_json: bool) -> None:
     if as_json:
         print_json(rows)
     elif rows:
-        print_table(list(rows[0]), [list(row.values()) for row in rows])
+        print_table(list(rows[0]), [[at_second(value) for value in row.values()] for row in rows])

@@ -7,7 +7,7 @@ from cyclopts import Parameter
 from connectors.ledger import open_ledger
 from connectors.settings import load_settings, tenant_name
 from nxp.options import Json, Tenant
-from nxp.output import print_json, print_table
+from nxp.output import at_second, print_json, print_table
 
 SHOWN = ("started_at", "dataset", "trigger", "state", "units", "rows_landed", "run_id", "error")
 
@@ -30,4 +30,4 @@ def runs(
     if as_json:
         print_json(found)
     else:
-        print_table(SHOWN, [[run[field] for field in SHOWN] for run in found])
+        print_table(SHOWN, [[at_second(run[field]) for field in SHOWN] for run in found])
