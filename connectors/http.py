@@ -21,6 +21,7 @@ from typing import Any, Final
 import httpx
 import tenacity
 
+from connectors.clock import utc_now
 from connectors.errors import ConfigurationError, Exchange, LimitReachedError, UnavailableError
 from connectors.redact import redact_library_logs, redacted_path, request_id
 
@@ -85,11 +86,6 @@ _RETRIED_STATUSES: Final = {
     Retry.START: frozenset({429, 503}),
     Retry.NEVER_SENT: frozenset[int](),
 }
-
-
-def utc_now() -> datetime:
-    """Return the present moment."""
-    return datetime.now(UTC)
 
 
 def backoff(attempt: int) -> float:

@@ -36,10 +36,9 @@ def prefect_ready(settings: Settings) -> Iterator[None]:
         return
     home = Path(os.environ["PREFECT_HOME"])
     home.mkdir(parents=True, exist_ok=True, mode=0o700)
+    lock = FileLock(home / "temporary-server.lock", timeout=0)
     try:
-        with FileLock(home / "temporary-server.lock", timeout=0):
-            _stop_orphans(home)
-            yield
+        lock.acquire()
     except Timeout:
         own = tempfile.mkdtemp(prefix="prefect-", dir=settings.home)
         os.environ["PREFECT_HOME"] = own
@@ -47,6 +46,13 @@ def prefect_ready(settings: Settings) -> Iterator[None]:
             yield
         finally:
             shutil.rmtree(own, ignore_errors=True)
+        return
+    # Outside the `try` above: a time-out of another lock, within the flow, is not about this one.
+    try:
+        _stop_orphans(home)
+        yield
+    finally:
+        lock.release()
 
 
 def _check_answers(url: str) -> None:

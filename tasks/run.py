@@ -7,10 +7,11 @@ import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 
 from connectors.catalogue import DatasetSpecification, Mode, load_dataset
+from connectors.clock import utc_now
 from connectors.errors import PipelineError, UsageError
 from connectors.lake import Lake
 from connectors.lake.lake import unit_name
@@ -79,7 +80,7 @@ class Run:
     tools: Tools
     lake: Lake
     spool: Path
-    started_at: datetime = field(default_factory=lambda: datetime.now(UTC))
+    started_at: datetime = field(default_factory=utc_now)
 
     @property
     def dataset(self) -> str:
@@ -90,11 +91,6 @@ class Run:
     def ledger(self) -> Ledger:
         """The tenant's ledger."""
         return self.tools.ledger
-
-
-def utc_now() -> datetime:
-    """Give the time of the machine's clock, in UTC."""
-    return datetime.now(UTC)
 
 
 def plan_run(asked: Asked, clock: Callable[[], datetime] = utc_now) -> Plan:

@@ -3,12 +3,13 @@
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Engine, Row, and_, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
+from connectors.clock import utc_now
 from connectors.errors import HeldError
 from connectors.ledger.engine import connect
 from connectors.ledger.leases import (
@@ -52,11 +53,11 @@ class Ledger:
     """The ledger of one tenant. Safe under threads and processes; every call is one transaction."""
 
     def __init__(
-        self, engine: Engine, tenant: str, clock: Callable[[], datetime] | None = None
+        self, engine: Engine, tenant: str, clock: Callable[[], datetime] = utc_now
     ) -> None:
         self._engine = engine
         self._tenant = tenant
-        self._clock = clock or (lambda: datetime.now(UTC))
+        self._clock = clock
 
     def close(self) -> None:
         """Close the connections."""
@@ -286,7 +287,7 @@ class Ledger:
             connection.execute(update(units).where(self._is(dataset, unit)).values(values))
 
 
-def open_ledger(url: str, tenant: str, clock: Callable[[], datetime] | None = None) -> Ledger:
+def open_ledger(url: str, tenant: str, clock: Callable[[], datetime] = utc_now) -> Ledger:
     """Connect to the ledger, creating or upgrading its tables first.
 
     Raises:

@@ -8,8 +8,9 @@ from typing import Final, Self
 
 import httpx
 
+from connectors.clock import utc_now
 from connectors.errors import UnavailableError
-from connectors.http import RetryTransport, build_client, exchange_of, utc_now
+from connectors.http import RetryTransport, build_client, exchange_of
 from connectors.nexthink.api import Api
 from connectors.nexthink.auth import ClientCredentials, Tenant
 from connectors.nexthink.download import MAX_REDIRECTS, Storage

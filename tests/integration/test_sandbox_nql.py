@@ -13,14 +13,12 @@ from typing import Any
 import httpx
 import polars as pl
 import pytest
-from jsonschema import Draft4Validator
 
 from sandbox.options import Credential, SandboxOptions
 from sandbox.server import running
 from sandbox.tenant import Tenant
+from tests import vendor
 
-SHARED = Path(__file__).resolve().parents[2].parent / "shared"
-SPEC = SHARED / "nexthink" / "openapi" / "nql.openapi.json"
 NOW = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 QUERIES = {
     "devices": "devices | list uid, name, configuration_tag, first_seen, operating_system.build,"
@@ -38,48 +36,11 @@ QUERIES = {
 UNPRIVILEGED = Credential("enricher", "s3cret", frozenset({"enrichment"}))
 
 
-class Spec:
-    """The vendor's description of the API, as a judge of answers."""
-
-    def __init__(self, path: Path) -> None:
-        self._spec = json.loads(path.read_text(encoding="utf-8"))
-        schemas = self._spec["components"]["schemas"]
-        # The published schema wants every cell to be an object; real tenants send scalars.
-        rows = schemas["NqlApiExecuteResponse"]["properties"]["data"]["items"]
-        rows["items"] = {"type": ["string", "number", "boolean", "null"]}
-
-    def judge(self, method: str, path: str, response: httpx.Response) -> None:
-        """Fail unless the status is a documented one and the body is of its schema."""
-        documented = self._spec["paths"][path][method.lower()]["responses"]
-        assert str(response.status_code) in documented, response.status_code
-        content = documented[str(response.status_code)].get("content", {})
-        if "application/json" not in content:
-            return
-        if response.headers["content-type"].startswith("text/csv"):
-            assert "text/csv" in content
-            return
-        schema = content["application/json"]["schema"] | {"components": self._spec["components"]}
-        Draft4Validator(_with_null(schema)).validate(response.json())
-
-
-def _with_null(node: Any) -> Any:
-    if isinstance(node, list):
-        return [_with_null(each) for each in node]
-    if not isinstance(node, dict):
-        return node
-    changed = {key: _with_null(value) for key, value in node.items()}
-    if changed.pop("nullable", False) is True:
-        changed["type"] = [changed["type"], "null"]
-        if "enum" in changed:
-            changed["enum"] = [*changed["enum"], None]
-    return changed
-
-
 class Client:
     """A plain HTTP client of one tenant; every NQL answer is judged."""
 
-    def __init__(self, tenant: Tenant, spec: Spec) -> None:
-        self.tenant, self._spec = tenant, spec
+    def __init__(self, tenant: Tenant) -> None:
+        self.tenant = tenant
         self.http = httpx.Client(base_url=tenant.api_url, trust_env=False)
         self.login(tenant.client_id, tenant.client_secret)
 
@@ -94,7 +55,7 @@ class Client:
     def call(self, method: str, path: str, **kwargs: Any) -> httpx.Response:
         template = "/api/v1/nql/status/{exportId}" if "/status/" in path else path
         answer = self.http.request(method, path, **kwargs)
-        self._spec.judge(method, template, answer)
+        vendor.judge("nql", method.lower(), template, answer)
         return answer
 
     def execute(
@@ -119,8 +80,8 @@ class Client:
 
 
 @contextmanager
-def client_of(tenant: Tenant, spec: Spec) -> Iterator[Client]:
-    client = Client(tenant, spec)
+def client_of(tenant: Tenant) -> Iterator[Client]:
+    client = Client(tenant)
     try:
         yield client
     finally:
@@ -128,10 +89,10 @@ def client_of(tenant: Tenant, spec: Spec) -> Iterator[Client]:
 
 
 @pytest.fixture(scope="module")
-def spec() -> Spec:
-    if not SPEC.exists():
-        pytest.skip(f"NOT CHECKED AGAINST THE VENDOR'S OPENAPI FILE: {SPEC} is not there")
-    return Spec(SPEC)
+def specification() -> None:
+    """Skip loudly where answers could not be judged."""
+    if not vendor.is_here():
+        pytest.skip(vendor.ABSENT)
 
 
 @pytest.fixture(scope="module")
@@ -143,7 +104,7 @@ def queries(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def client(spec: Spec, queries: Path) -> Iterator[Client]:
+def client(specification: None, queries: Path) -> Iterator[Client]:  # noqa: ARG001 - it skips
     options = SandboxOptions(
         queries=queries,
         now=NOW,
@@ -152,7 +113,7 @@ def client(spec: Spec, queries: Path) -> Iterator[Client]:
         execute_row_limit=50,
         credentials=(UNPRIVILEGED,),
     )
-    with running(options) as tenant, client_of(tenant, spec) as made:
+    with running(options) as tenant, client_of(tenant) as made:
         yield made
 
 
@@ -273,11 +234,10 @@ def test_an_unknown_export_is_404(client: Client) -> None:
     assert client.call("GET", "/api/v1/nql/status/nonsense").status_code == 404
 
 
-def test_results_beyond_the_licence_are_cut_and_answered_with_206(
-    spec: Spec, queries: Path
-) -> None:
+@pytest.mark.usefixtures("specification")
+def test_results_beyond_the_licence_are_cut_and_answered_with_206(queries: Path) -> None:
     options = SandboxOptions(queries=queries, now=NOW, devices=50, row_limit=7)
-    with running(options) as tenant, client_of(tenant, spec) as client:
+    with running(options) as tenant, client_of(tenant) as client:
         answer = client.export("#devices")
         assert (answer.status_code, answer.json()["status"]) == (206, "COMPLETED")
         assert len(httpx.get(answer.json()["resultsFileUrl"]).text.splitlines()) == 8
@@ -285,9 +245,10 @@ def test_results_beyond_the_licence_are_cut_and_answered_with_206(
         assert exact.status_code == 200
 
 
-def test_an_export_takes_the_time_it_was_told_to_take(spec: Spec, queries: Path) -> None:
+@pytest.mark.usefixtures("specification")
+def test_an_export_takes_the_time_it_was_told_to_take(queries: Path) -> None:
     options = SandboxOptions(queries=queries, now=NOW, devices=5, export_time=0.6)
-    with running(options) as tenant, client_of(tenant, spec) as client:
+    with running(options) as tenant, client_of(tenant) as client:
         body = {"queryId": "#devices"}
         export_id = client.call("POST", "/api/v1/nql/export", json=body).json()["exportId"]
         seen: list[str] = []
@@ -297,8 +258,8 @@ def test_an_export_takes_the_time_it_was_told_to_take(spec: Spec, queries: Path)
         assert list(dict.fromkeys(seen)) == ["SUBMITTED", "IN_PROGRESS", "COMPLETED"]
 
 
-def test_a_credential_without_the_permission_gets_403(client: Client, spec: Spec) -> None:
-    with client_of(client.tenant, spec) as other:
+def test_a_credential_without_the_permission_gets_403(client: Client) -> None:
+    with client_of(client.tenant) as other:
         other.login(UNPRIVILEGED.client_id, UNPRIVILEGED.client_secret)
         assert other.execute(1, "#devices").status_code == 403
         body = {"queryId": "#devices"}

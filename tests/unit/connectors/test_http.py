@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from connectors.clock import utc_now
 from connectors.errors import ConfigurationError, LimitReachedError
 from connectors.http import (
     LONGEST_PAUSE_SECONDS,
@@ -22,7 +23,6 @@ from connectors.http import (
     limit_reached,
     retry_after,
     unreachable,
-    utc_now,
 )
 from connectors.proxies import SystemProxies
 from tests.unit.connectors.servers import START, Clock, Reply, Server
