@@ -24,6 +24,8 @@ POLARS_TYPES: dict[ColumnType, pl.DataType] = {
     ColumnType.DATE: pl.Date(),
     ColumnType.BYTES: pl.Int64(),
     ColumnType.DURATION: pl.Float64(),
+    ColumnType.LIST: pl.List(pl.String()),
+    ColumnType.JSON: pl.String(),
 }
 TRUE = ("true", "1")
 FALSE = ("false", "0")
@@ -58,6 +60,12 @@ def cast(text: pl.Series, kind: ColumnType, zone: str) -> Cast:
         lower = text.str.to_lowercase()
         truth = pl.when(lower.is_in(TRUE)).then(True).when(lower.is_in(FALSE)).then(False)
         return Cast(pl.select(truth.alias(text.name)).to_series())
+    if kind is ColumnType.LIST:
+        inner = text.str.extract(r"(?s)^\[(.*)\]$", 1)
+        items = inner.str.split(",").list.eval(pl.element().str.strip_chars())
+        return Cast(items.alias(text.name))
+    if kind is ColumnType.JSON:
+        return Cast(text)
     if kind is ColumnType.DATE:
         return Cast(text.str.to_date("%Y-%m-%d", strict=False))
     values = text.cast(POLARS_TYPES[kind], strict=False)

@@ -1,0 +1,47 @@
+"""The catalogue on disk: dataset specifications (YAML) and their saved queries (NQL).
+
+Only reads and validates; what a dataset needs from the tenant is decided in tasks/.
+"""
+
+from connectors.catalogue.checks import (
+    AllowedCheck,
+    Check,
+    FreshCheck,
+    NotNullCheck,
+    RowsCheck,
+    Severity,
+    UniqueCheck,
+)
+from connectors.catalogue.columns import Column, ColumnType, landed_name
+from connectors.catalogue.dataset import DatasetSpecification, Drift, Mode, Shard
+from connectors.catalogue.landings import PARQUET, SnapshotLoad, SqlSpecification
+from connectors.catalogue.loading import load_dataset, load_datasets, query_path
+from connectors.catalogue.specification import DAY, Specification, parse_duration
+from connectors.catalogue.windows import WindowSpecification
+
+__all__ = [
+    "DAY",
+    "PARQUET",
+    "AllowedCheck",
+    "Check",
+    "Column",
+    "ColumnType",
+    "DatasetSpecification",
+    "Drift",
+    "FreshCheck",
+    "Mode",
+    "NotNullCheck",
+    "RowsCheck",
+    "Severity",
+    "Shard",
+    "SnapshotLoad",
+    "Specification",
+    "SqlSpecification",
+    "UniqueCheck",
+    "WindowSpecification",
+    "landed_name",
+    "load_dataset",
+    "load_datasets",
+    "parse_duration",
+    "query_path",
+]

@@ -1,0 +1,49 @@
+"""Declared columns: the header that the tenant sends, and the name and type it lands as."""
+
+import re
+from enum import StrEnum
+from typing import Self
+
+from pydantic import Field, model_validator
+
+from connectors.catalogue.specification import Specification
+
+RESERVED = re.compile(r"date|snapshot|_nxp_.*")
+LANDED_NAME = re.compile(r"[a-z0-9_]+")
+
+
+class ColumnType(StrEnum):
+    """The landed types; `bytes` and `duration` are numbers (bytes, seconds), `list` is of text."""
+
+    STRING = "string"
+    INT = "int"
+    FLOAT = "float"
+    BOOL = "bool"
+    DATETIME = "datetime"
+    DATE = "date"
+    BYTES = "bytes"
+    DURATION = "duration"
+    LIST = "list"
+    JSON = "json"
+
+
+class Column(Specification):
+    """One declared column: the header that the tenant sends and what it becomes."""
+
+    nql: str = Field(min_length=1)
+    name: str = ""
+    type: ColumnType = ColumnType.STRING
+    nullable: bool = True
+    key: bool = False
+
+    @model_validator(mode="after")
+    def _landed(self) -> Self:
+        object.__setattr__(self, "name", self.name or landed_name(self.nql))
+        if not LANDED_NAME.fullmatch(self.name) or RESERVED.fullmatch(self.name):
+            raise ValueError(f"name {self.name!r}: only a-z, 0-9 and _, and not a reserved name")
+        return self
+
+
+def landed_name(header: str) -> str:
+    """Name a column as it lands: lower case, every run outside [a-z0-9_] one underscore."""
+    return re.sub(r"[^a-z0-9_]+", "_", header.lower())

@@ -1,0 +1,198 @@
+"""One dataset of the catalogue: what to export and how it lands."""
+
+import re
+from collections import Counter
+from datetime import timedelta
+from enum import StrEnum
+from typing import Self
+
+from pydantic import Field, model_validator
+
+from connectors.catalogue.checks import Check, FreshCheck
+from connectors.catalogue.columns import Column, ColumnType
+from connectors.catalogue.landings import PARQUET, Landing, SnapshotLoad, SqlSpecification
+from connectors.catalogue.specification import DAY, Duration, Specification, divides_days
+from connectors.catalogue.windows import WindowSpecification
+from connectors.nexthink import QUERY_ID, Compression
+
+DATASET_NAME = re.compile(r"[a-z][a-z0-9_]*")
+# Stands in the query id of mode slices for the number of days back.
+DAYS_BACK = "{days}"
+REST = "rest"
+
+
+class Mode(StrEnum):
+    """How a dataset is exported: the whole inventory, windows of events, or whole days back.
+
+    Slices have one saved query per day back, since NQL cannot parameterise its time frame.
+    """
+
+    SNAPSHOT = "snapshot"
+    WINDOW = "window"
+    SLICES = "slices"
+
+
+class Drift(StrEnum):
+    """What happens to a column that the tenant sends and the specification does not name."""
+
+    EVOLVE = "evolve"
+    FREEZE = "freeze"
+    DISCARD = "discard"
+
+
+class Shard(Specification):
+    """A part of a result that is too large as one: other parameters, or another saved query."""
+
+    name: str
+    parameters: dict[str, str] = Field(default_factory=dict)
+    query_id: str | None = Field(default=None, pattern=QUERY_ID.pattern)
+
+
+class DatasetSpecification(Specification):
+    """What to export and how it lands: one file of deployments/datasets."""
+
+    dataset: str
+    query_id: str
+    mode: Mode
+    every: Duration = DAY
+    parameters: dict[str, str] = Field(default_factory=dict)
+    compression: Compression = Compression.ZSTD
+    timeout: Duration = timedelta(hours=1)
+    window: WindowSpecification | None = None
+    shards: tuple[Shard, ...] = ()
+    columns: tuple[Column, ...] = Field(min_length=1)
+    drift: Drift = Drift.EVOLVE
+    max_reject_share: float = Field(default=0.01, ge=0, le=1)
+    checks: tuple[Check, ...] = ()
+    landings: tuple[Landing, ...] = Field(default=(PARQUET,), min_length=1)
+    retention: Duration | None = None
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """The landed columns that tell rows apart; none where none are declared."""
+        return tuple(column.name for column in self.columns if column.key)
+
+    @property
+    def in_lake(self) -> bool:
+        """Whether the dataset lands as Parquet in the lake."""
+        return PARQUET in self.landings
+
+    @property
+    def sql(self) -> SqlSpecification | None:
+        """The table that the dataset lands in, None without one."""
+        tables = [landing for landing in self.landings if isinstance(landing, SqlSpecification)]
+        return tables[0] if tables else None
+
+    def query_ids(self) -> list[str]:
+        """List all saved queries that the dataset needs in the tenant."""
+        shards = [shard.query_id for shard in self.shards if shard.query_id]
+        if self.mode is not Mode.SLICES or not self.window or not self.window.reach:
+            return [self.query_id, *shards]
+        return [self.query_id_of(days) for days in range(1, self.window.reach // DAY + 1)]
+
+    def query_id_of(self, days_back: int) -> str:
+        """Name the saved query of a day back; the one there is in the other modes."""
+        return self.query_id.replace(DAYS_BACK, str(days_back))
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        problems = [
+            f"landed name {name!r} stands {count} times"
+            for name, count in Counter(column.name for column in self.columns).items()
+            if count > 1
+        ]
+        problems += [
+            f"the header {nql!r} stands {count} times"
+            for nql, count in Counter(column.nql for column in self.columns).items()
+            if count > 1
+        ]
+        if not DATASET_NAME.fullmatch(self.dataset):
+            problems.append("dataset: only a-z, 0-9 and _, beginning with a letter")
+        if not QUERY_ID.fullmatch(self.query_id_of(1)):
+            problems.append("query_id: must be # and 2 to 254 of a-z, 0-9 and _")
+        if not divides_days(self.every):
+            problems.append("every: must divide a day, or be whole days")
+        if self.retention is not None and self.retention < DAY:
+            problems.append("retention: must be a day at least")
+        problems += self._window_problems()
+        problems += self._shard_problems()
+        problems += self._check_problems()
+        problems += self._landing_problems()
+        if problems:
+            raise ValueError("; ".join(problems))
+        return self
+
+    def _window_problems(self) -> list[str]:
+        if (self.mode is Mode.SNAPSHOT) != (self.window is None):
+            return ["window: belongs to the modes window and slices, and only there"]
+        if self.window is None:
+            return []
+        problems = []
+        if self.window.column not in self._timed():
+            problems.append(f"window.column: {self.window.column!r} is no datetime column here")
+        if twice := {self.window.from_, self.window.to} & self.parameters.keys():
+            problems.append(f"parameters: {', '.join(sorted(twice))} belongs to the window")
+        if self.mode is Mode.SLICES:
+            return problems + self._slice_problems(self.window)
+        if not self.window.from_ or not self.window.to or self.window.from_ == self.window.to:
+            problems.append("window: from and to name two parameters of the query")
+        return problems
+
+    def _slice_problems(self, window: WindowSpecification) -> list[str]:
+        problems = []
+        if DAYS_BACK not in self.query_id:
+            problems.append(f"query_id: mode slices has {DAYS_BACK} in it, for the days back")
+        if window.from_ or window.to:
+            problems.append("window: from and to belong to mode window")
+        if window.step != DAY:
+            problems.append("window.step: slices are days of the tenant")
+        if window.reach is None or window.reach % DAY:
+            problems.append("window.reach: slices need it, in whole days: one saved query each")
+        return problems
+
+    def _shard_problems(self) -> list[str]:
+        if not self.shards:
+            return []
+        names = [shard.name for shard in self.shards]
+        problems = []
+        if len(set(names)) < len(names) or names.count(REST) != 1:
+            problems.append(
+                f"shards: names are unique, and one is {REST}, which takes what the others leave"
+            )
+        if not self.keys:
+            # A row may move from one shard to another between their exports.
+            problems.append("shards: need a key column, to tell a row that came twice")
+        if self.mode is Mode.SLICES:
+            problems.append("shards: not in mode slices")
+        taken = {self.window.from_, self.window.to} if self.window else set[str]()
+        if any(taken & shard.parameters.keys() for shard in self.shards):
+            problems.append("shards: a parameter belongs to the window")
+        return problems
+
+    def _check_problems(self) -> list[str]:
+        names = {column.name for column in self.columns}
+        problems = []
+        for check in self.checks:
+            problems += [
+                f"checks: {check.check} names {name!r}, which is no column here"
+                for name in check.named
+                if name not in names
+            ]
+            if isinstance(check, FreshCheck) and check.column not in self._timed():
+                problems.append(f"checks: fresh needs a datetime column, not {check.column!r}")
+        return problems
+
+    def _landing_problems(self) -> list[str]:
+        problems = []
+        tables = [landing for landing in self.landings if isinstance(landing, SqlSpecification)]
+        if len(tables) > 1 or self.landings.count(PARQUET) > 1:
+            problems.append("landings: each kind once")
+        load = tables[0].snapshot if tables else SnapshotLoad.REPLACE
+        if load is not SnapshotLoad.REPLACE and self.mode is not Mode.SNAPSHOT:
+            problems.append("landings.sql.snapshot: only in mode snapshot")
+        if load is SnapshotLoad.UPSERT and not self.keys:
+            problems.append("landings.sql.snapshot: upsert needs a key column")
+        return problems
+
+    def _timed(self) -> set[str]:
+        return {column.name for column in self.columns if column.type is ColumnType.DATETIME}

@@ -1,0 +1,60 @@
+"""Where a dataset lands: Parquet in the lake, a table of a database, or both."""
+
+import re
+from enum import StrEnum
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, ConfigDict, field_validator
+
+from connectors.catalogue.specification import Specification
+
+PARQUET = "parquet"
+SQL = "sql"
+IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}")
+
+
+class SnapshotLoad(StrEnum):
+    """What a snapshot does to the rows that its table has."""
+
+    REPLACE = "replace"
+    UPSERT = "upsert"
+    APPEND = "append"
+
+
+class SqlSpecification(Specification):
+    """A table of the database at NXP_DATABASE_URL.
+
+    Args:
+        schema_: the database's schema; without it the connection's own.
+        table: the table; without it the dataset's name.
+        snapshot: how a snapshot lands; windows always replace their own stretch of time.
+    """
+
+    model_config = ConfigDict(alias_generator=lambda name: name.rstrip("_"))
+
+    schema_: str | None = None
+    table: str | None = None
+    snapshot: SnapshotLoad = SnapshotLoad.REPLACE
+
+    @field_validator("schema_", "table")
+    @classmethod
+    def _identifier(cls, name: str | None) -> str | None:
+        if name is not None and not IDENTIFIER.fullmatch(name):
+            raise ValueError("must be a name of at most 63 letters, digits and _")
+        return name
+
+
+def _landing(value: Any) -> Any:
+    """Read `parquet`, `sql`, or `sql: {schema: …}`."""
+    if value == PARQUET:
+        return value
+    if value == SQL:
+        return SqlSpecification()
+    if isinstance(value, dict) and list(value) == [SQL]:
+        return SqlSpecification.model_validate(value[SQL] or {})
+    if isinstance(value, SqlSpecification):
+        return value
+    raise ValueError("must be parquet, sql, or sql: with schema, table and snapshot")
+
+
+Landing = Annotated[str | SqlSpecification, BeforeValidator(_landing)]

@@ -1,0 +1,83 @@
+"""Reading the catalogue's files, with all problems of all files told at once."""
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import ValidationError
+
+from connectors.catalogue.dataset import DatasetSpecification
+from connectors.errors import ConfigurationError, UsageError
+
+
+def load_datasets(catalog: Path) -> dict[str, DatasetSpecification]:
+    """Read all dataset specifications, by name.
+
+    Raises:
+        ConfigurationError: with every problem of every file.
+    """
+    folder = catalog / "datasets"
+    if not folder.is_dir():
+        raise ConfigurationError(f"no folder {folder}: set NXP_CATALOG to the catalogue")
+    found: dict[str, DatasetSpecification] = {}
+    problems: list[str] = []
+    for path in sorted(folder.glob("*.yaml")):
+        try:
+            specification = DatasetSpecification.model_validate(
+                yaml.safe_load(path.read_text("utf-8"))
+            )
+        except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+            problems.append(f"{path.name}: {' '.join(str(error).split())}")
+        except ValidationError as error:
+            problems += [f"{path.name}: {_describe(problem)}" for problem in error.errors()]
+        else:
+            if specification.dataset != path.stem:
+                problems.append(f"{path.name}: dataset {specification.dataset!r} is not the file's")
+            queries = [query_path(catalog, query_id) for query_id in specification.query_ids()]
+            problems += [
+                f"{path.name}: no saved query queries/{query.name}"
+                for query in queries
+                if not query.is_file()
+            ]
+            found[specification.dataset] = specification
+    problems += _shared_tables(found)
+    if problems:
+        raise ConfigurationError(f"catalogue {catalog}", problems=tuple(problems))
+    return found
+
+
+def load_dataset(catalog: Path, dataset: str) -> DatasetSpecification:
+    """Read one dataset's specification.
+
+    Raises:
+        UsageError: no such dataset; names those there are.
+    """
+    datasets = load_datasets(catalog)
+    if dataset not in datasets:
+        known = ", ".join(datasets) or "none"
+        raise UsageError(f"unknown dataset {dataset!r}: the catalogue has {known}")
+    return datasets[dataset]
+
+
+def query_path(catalog: Path, query_id: str) -> Path:
+    """Where the text of a saved query lives."""
+    return catalog / "queries" / f"{query_id.removeprefix('#')}.nql"
+
+
+def _shared_tables(datasets: dict[str, DatasetSpecification]) -> list[str]:
+    owners: dict[tuple[str | None, str], str] = {}
+    problems = []
+    for name, specification in datasets.items():
+        if not (sql := specification.sql):
+            continue
+        table = (sql.schema_, sql.table or name)
+        if table in owners:
+            problems.append(f"{name}.yaml: {owners[table]} lands in the same table {table[1]}")
+        owners.setdefault(table, name)
+    return problems
+
+
+def _describe(problem: Any) -> str:
+    where = ".".join(str(part) for part in problem["loc"])
+    text = problem["msg"].removeprefix("Value error, ")
+    return f"{where}: {text}" if where else str(text)

@@ -1,0 +1,34 @@
+"""What all catalogue objects share: strictness, and durations as people write them."""
+
+import re
+from datetime import timedelta
+from typing import Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict
+
+UNITS = {"s": "seconds", "min": "minutes", "m": "minutes", "h": "hours", "d": "days"}
+DAY = timedelta(days=1)
+
+
+def parse_duration(value: Any) -> Any:
+    """Turn `15min`, `6h` or `30d` into a timedelta; leave anything else to pydantic."""
+    if not isinstance(value, str):
+        return value
+    match = re.fullmatch(r"(\d+)\s*(s|min|m|h|d)", value.strip())
+    if not match:
+        raise ValueError("must be a duration such as 15min, 6h or 30d")
+    return timedelta(**{UNITS[match[2]]: int(match[1])})
+
+
+Duration = Annotated[timedelta, BeforeValidator(parse_duration)]
+
+
+def divides_days(step: timedelta) -> bool:
+    """Tell whether bounds counted from 00:00 UTC fall on the same times every day."""
+    return step > timedelta(0) and not (DAY % step and step % DAY)
+
+
+class Specification(BaseModel):
+    """Base of all catalogue objects: frozen, and an unknown key is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")

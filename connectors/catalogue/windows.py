@@ -1,0 +1,95 @@
+"""How a dataset's time is cut into windows, or into a tenant's days."""
+
+from datetime import UTC, date, datetime, timedelta
+from typing import Annotated, Any, Self
+
+from pydantic import BeforeValidator, Field, model_validator
+
+from connectors.catalogue.specification import (
+    DAY,
+    Duration,
+    Specification,
+    divides_days,
+    parse_duration,
+)
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+SMALLEST_SPLIT = timedelta(minutes=15)
+
+
+def _instant(value: Any) -> Any:
+    """Read a plain date as 00:00 UTC; a date-time needs an offset."""
+    if isinstance(value, str):
+        try:
+            value = datetime.fromisoformat(value) if "T" in value else date.fromisoformat(value)
+        except ValueError:
+            raise ValueError("must be a date such as 2026-10-01, or 2026-10-01T06:00Z") from None
+    if isinstance(value, date) and not isinstance(value, datetime):
+        return datetime(value.year, value.month, value.day, tzinfo=UTC)
+    if isinstance(value, datetime) and value.tzinfo is None:
+        raise ValueError("a date-time needs an offset, such as 2026-10-01T06:00Z")
+    return value.astimezone(UTC) if isinstance(value, datetime) else value
+
+
+Instant = Annotated[datetime, BeforeValidator(_instant)]
+
+
+class WindowSpecification(Specification):
+    """How time is cut: half-open windows of `step`, on bounds counted from 00:00 UTC.
+
+    Args:
+        column: the landed column that places a row in time.
+        from_: the query's parameter of the first instant; none in mode slices.
+        to: the query's parameter of the last one; none in mode slices.
+        start: where the history begins; without it with the first window that is ever scheduled.
+        step: length of a window.
+        min_step: how small a window may become when the tenant truncates it.
+        lag: how long after its end a window is complete enough to be landed.
+        lookback: how long, after end and lag, late rows may still come: until then the scheduled
+            export lands the window anew, once per step.
+        reach: how far back the query selects.
+    """
+
+    column: str
+    from_: str = Field(default="", alias="from")
+    to: str = ""
+    start: Instant | None = None
+    step: Duration = DAY
+    min_step: Duration = SMALLEST_SPLIT
+    lag: Duration = timedelta(hours=1)
+    lookback: Duration = timedelta(0)
+    reach: Duration | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _smaller(cls, values: Any) -> Any:
+        """Let a step below the smallest split have itself as its smallest."""
+        if isinstance(values, dict) and "min_step" not in values and "step" in values:
+            return {**values, "min_step": _lesser(values["step"])}
+        return values
+
+    @model_validator(mode="after")
+    def _divides(self) -> Self:
+        problems = []
+        if not divides_days(self.step):
+            problems.append("step must divide a day, or be whole days")
+        elif self.start is not None and (self.start - EPOCH) % self.step:
+            problems.append("start must lie on a bound of the step, counted from 00:00 UTC")
+        if not divides_days(self.min_step) or self.step % self.min_step:
+            problems.append("min_step must divide the step")
+        if self.reach is not None and self.reach < self.step + self.lag:
+            problems.append("reach must be longer than step and lag: no window could be landed")
+        if problems:
+            raise ValueError("; ".join(problems))
+        return self
+
+
+def _lesser(step: Any) -> Any:
+    try:
+        length = parse_duration(step)
+    except ValueError:
+        return SMALLEST_SPLIT
+    is_smaller = isinstance(length, timedelta) and (
+        length < SMALLEST_SPLIT or length % SMALLEST_SPLIT
+    )
+    return length if is_smaller else SMALLEST_SPLIT
