@@ -17,9 +17,12 @@ from connectors.nexthink import Compression
 from sandbox.options import SandboxOptions
 from sandbox.server import running
 from sandbox.tenant import Tenant
-from tasks.land import Outcome, land_unit
-from tasks.report import build_report, save_report
-from tasks.run import Asked, Plan, open_run, plan_run
+from tasks.backfill import begin_backfill, finish_backfill
+from tasks.land import Outcome
+from tasks.plan import Asked, Plan, plan_run
+from tasks.report import raise_unless_complete, settle
+from tasks.run import open_run
+from tasks.units import land_all
 
 CATALOG = Path(__file__).resolve().parents[1] / "deployments"
 NOW = datetime(2026, 11, 20, 9, 30, tzinfo=UTC)
@@ -54,12 +57,16 @@ class Place:
         return replace(plan, specification=specification)
 
     def land(self, plan: Plan) -> list[Outcome]:
-        """Land all units of a plan as the flow does, without Prefect."""
+        """Land all units of a plan as the flow does, without Prefect; raises as the flow does."""
+        # A flow plans anew each time; a test may land one plan twice.
+        plan = replace(plan, planned_at=self.tenant.clock.now())
         with open_run(plan, clock=self.tenant.clock.now) as run:
             run.ledger.begin_run(run.run_id, run.dataset, plan.trigger)
-            outcomes = [land_unit(run, unit) for unit in plan.units]
-            save_report(run, build_report(run, outcomes))
-        return outcomes
+            begin_backfill(run)
+            landed = land_all(run, plan.units, plan.asked.concurrency)
+            raise_unless_complete(landed, settle(run, landed))
+            finish_backfill(run)
+        return sorted(landed.outcomes, key=lambda outcome: outcome.unit)
 
     def landed(self, dataset: str) -> pl.DataFrame:
         """Read exactly what the manifest names, without the columns of the run."""

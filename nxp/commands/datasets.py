@@ -33,7 +33,7 @@ def datasets(
         if name:
             _print_units(ledger.units(name) if ledger else [], as_json=as_json)
         else:
-            rows = [_row(item, ledger.units(item.dataset) if ledger else []) for item in chosen]
+            rows = [_row(item, ledger) for item in chosen]
             _print(rows, as_json=as_json)
     finally:
         if ledger:
@@ -62,14 +62,17 @@ def _ledger(settings: Settings, tenant: str | None) -> Ledger | None:
     return open_ledger(settings.ledger_url.get_secret_value(), name)
 
 
-def _row(specification: DatasetSpecification, units: list[UnitRecord]) -> dict[str, Any]:
-    landed = [unit for unit in units if unit.state == "landed"]
+def _row(specification: DatasetSpecification, ledger: Ledger | None) -> dict[str, Any]:
+    units = ledger.units(specification.dataset) if ledger else []
+    mark = ledger.marks.watermark(specification.dataset) if ledger else None
+    landed = [unit for unit in units if unit.landed_at]
     newest = max(landed, key=lambda unit: unit.ends_at, default=None)
     tried = [unit for unit in units if unit.last_error]
     return {
         "dataset": specification.dataset,
         "mode": specification.mode,
         "query_id": specification.query_id,
+        "watermark": mark and mark.position,
         "landed_to": newest and newest.ends_at,
         "landed_at": newest and newest.landed_at,
         "units": len(landed),
