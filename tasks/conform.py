@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 import polars as pl
+import pyarrow as pa
 from pydantic import ValidationError
 
 from connectors.catalogue import Column, ColumnType, DatasetSpecification, Drift
@@ -152,6 +153,11 @@ class Conformer:
         columns = {column.name: POLARS_TYPES[column.type] for column in self._layout.landed}
         return pl.Schema({**columns, "_nxp_run_id": pl.String(), "_nxp_exported_at": UTC_TYPE})
 
+    def arrow_schema(self) -> pa.Schema:
+        """Give the columns as they are written: text and lists of it as every reader knows them."""
+        schema = pl.DataFrame(schema=self.schema()).to_arrow().schema
+        return pa.schema([pa.field(field.name, _plain(field.type)) for field in schema])
+
     def conform(self, text: pl.DataFrame, ragged: Sequence[str] = ()) -> Conformed:
         """Type one batch of text, set rejects apart, filter the window on arrival."""
         # Where rows with too few or too many fields stood is not known: no number after them.
@@ -238,3 +244,12 @@ def _any(problems: dict[str, pl.Series], length: int = 0) -> pl.Series:
     for mask in masks[1:]:
         combined = combined | mask
     return combined
+
+
+def _plain(kind: pa.DataType) -> pa.DataType:
+    """Give the plain kind of text and list: not every reader knows the large ones and views."""
+    if pa.types.is_large_string(kind) or pa.types.is_string_view(kind):
+        return pa.string()
+    if pa.types.is_large_list(kind):
+        return pa.list_(_plain(kind.value_type))
+    return kind
