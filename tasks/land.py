@@ -18,7 +18,7 @@ from connectors.lake import Entry
 from connectors.lake.records import write_rejects
 from connectors.lake.storage import storage_errors
 from connectors.ledger import Lease
-from tasks.checks import blocking, run_checks
+from tasks.checks import blocking, run_checks, warnings
 from tasks.conform import Counts
 from tasks.export import Result
 from tasks.pieces import fetch_pieces
@@ -234,11 +234,13 @@ def _check_contents(run: Run, unit: Unit, outcome: Outcome, staged: Staged) -> t
             rows=staged.counts.landed,
             exported_at=outcome.exported_at,
         )
-    blocking(results, f"{run.dataset} {unit.name}")
-    warnings = tuple(str(result) for result in results if not result.passed)
-    for warning in warnings:
+    if reason := blocking(results):
+        raise DataRefusedError(
+            f"{run.dataset} {unit.name}: a check failed: {reason}; nothing was published"
+        )
+    for warning in warnings(results):
         logger.warning("%s %s: %s", run.dataset, unit.name, warning)
-    return warnings
+    return tuple(warnings(results))
 
 
 def _landed_meanwhile(run: Run, unit: Unit) -> bool:
