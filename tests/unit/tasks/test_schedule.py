@@ -5,7 +5,7 @@ from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from connectors.catalogue import WindowSpecification
@@ -104,6 +104,7 @@ def test_a_full_refresh_lands_all_again() -> None:
     assert len(due(calendar(), landed, NOW, origin, everything=True).windows) == 3
 
 
+@settings(max_examples=60)
 @given(
     step=st.sampled_from([HOUR, 6 * HOUR, DAY]),
     lookback=st.sampled_from([timedelta(0), 3 * HOUR, 2 * DAY]),
