@@ -28,7 +28,7 @@ from tasks.plan import Only
 from tasks.run import open_run
 from tasks.units import land_all
 from tasks.windows import literal
-from tests.landing import Place, catalogue, place, truth
+from tests.landing import NOW, Place, catalogue, place, truth
 
 Use = Callable[[Place], Place]
 ORDER = ["crashed_at", "device_uid", "binary_uid", "user_uid"]
@@ -170,7 +170,7 @@ def test_a_window_that_cannot_be_split_further_fails_and_the_others_land(
         use(made)
         made.land(made.plan("crashes", window_from="2026-11-17", window_to="2026-11-19"))
         before = made.landed("crashes")
-    with place(tmp_path, devices=400, row_limit=5) as made:
+    with place(tmp_path, devices=400, row_limit=5, now=NOW + timedelta(hours=1)) as made:
         use(made)
         with pytest.raises(ResultTruncatedError, match=r"even .* \(min_step 12h\).*206"):
             made.land(made.plan("crashes", window_from="2026-11-17", window_to="2026-11-19"))
