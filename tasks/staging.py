@@ -186,7 +186,7 @@ class Staging:
     def _without_twins(self, file: StagedFile, schema: pa.Schema) -> StagedFile:
         """Keep the latest of rows that came in two shards: they moved between the exports."""
         frame = pl.read_parquet(file.path, hive_partitioning=False)
-        kept = frame.unique(list(self._specification.keys), keep="last", maintain_order=True)
+        kept = frame.unique(list(self._specification.key_columns), keep="last", maintain_order=True)
         twins = len(frame) - len(kept)
         if not twins:
             return file

@@ -68,7 +68,7 @@ class DatasetSpecification(Specification):
     retention: Duration | None = None
 
     @property
-    def keys(self) -> tuple[str, ...]:
+    def key_columns(self) -> tuple[str, ...]:
         """The landed columns that tell rows apart; none where none are declared."""
         return tuple(column.name for column in self.columns if column.key)
 
@@ -159,7 +159,7 @@ class DatasetSpecification(Specification):
             problems.append(
                 f"shards: names are unique, and one is {REST}, which takes what the others leave"
             )
-        if not self.keys:
+        if not self.key_columns:
             # A row may move from one shard to another between their exports.
             problems.append("shards: need a key column, to tell a row that came twice")
         if self.mode is Mode.SLICES:
@@ -190,7 +190,7 @@ class DatasetSpecification(Specification):
         load = tables[0].snapshot if tables else SnapshotLoad.REPLACE
         if load is not SnapshotLoad.REPLACE and self.mode is not Mode.SNAPSHOT:
             problems.append("landings.sql.snapshot: only in mode snapshot")
-        if load is SnapshotLoad.UPSERT and not self.keys:
+        if load is SnapshotLoad.UPSERT and not self.key_columns:
             problems.append("landings.sql.snapshot: upsert needs a key column")
         return problems
 

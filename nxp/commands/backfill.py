@@ -49,13 +49,13 @@ def backfill(
     plan = plan_run(asked)
     with opened_ledger(plan.settings, plan.tenant) as ledger:
         expected = estimate(plan, ledger)
-    if dry_run and as_json:
+    idle = dry_run or not plan.units
+    if idle and as_json:
         print_json(_plain(plan, expected))
-        return
-    if dry_run:
+    elif dry_run:
         print_units(plan, as_json=False)
     _say_plan(plan, expected)
-    if dry_run:
+    if idle:
         return
     with prefect_ready(plan.settings), shown(len(plan.units), rate=True):
         from flows.export import nql_backfill  # noqa: PLC0415 - prefect, 2 s

@@ -78,16 +78,17 @@ def print_report(report: dict[str, Any], *, as_json: bool = False) -> None:
             say(f"warning: {unit['unit']}: {warning}")
         if unit["parts"] > 1:
             say(f"{unit['unit']} was too large for one export and took {unit['parts']}")
+    if report["watermark"]:
+        say(f"watermark {report['watermark']:%Y-%m-%d %H:%M}Z")
     if not outcomes:
         say(f"{report['dataset']}: nothing to land")
+        return
     stages = ", ".join(f"{stage} {value:.1f} s" for stage, value in report["seconds"].items())
     say(
         f"{report['dataset']} {report['state']}: {report['rows_landed']:,} rows, "
         f"{report['wire_bytes']:,} bytes received, {report['parquet_bytes']:,} of Parquet "
         f"({stages})"
     )
-    if report["watermark"]:
-        say(f"watermark {report['watermark']:%Y-%m-%d %H:%M}Z")
     say(f"in {report['folder']}")
 
 
