@@ -4,12 +4,12 @@ On stderr. With `rate` also how many units a minute land, and how long the rest 
 """
 
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from threading import Lock
 
-from tasks.progress import ENDS, Progress, listening
+from nxp.output import say
+from tasks.counting import Count, Seldom
+from tasks.progress import Progress, listening
 
 # Without a terminal: for logs, so not often.
 LINE_EVERY_SECONDS = 15.0
@@ -18,8 +18,15 @@ LINE_EVERY_SECONDS = 15.0
 @contextmanager
 def shown(units: int, *, rate: bool = False) -> Iterator[None]:
     """Show the progress of runs in this process, of so many units in all."""
+    count = Count(units)
     if not sys.stderr.isatty():
-        with listening(Lines(units)) if rate else _nothing():
+        seldom = Seldom(LINE_EVERY_SECONDS)
+
+        def tell(progress: Progress) -> None:
+            if count.add(progress) and rate and seldom.is_time():
+                say(str(count))
+
+        with listening(tell):
             yield
         return
     from rich.console import Console  # noqa: PLC0415 - only on a terminal
@@ -48,72 +55,13 @@ def shown(units: int, *, rate: bool = False) -> Iterator[None]:
     )
     with Bars(*columns, console=Console(stderr=True), transient=True, expand=True) as bars:
         line = bars.add_task("starting Prefect", total=units, pace="")
-        lines = Lines(units)
 
         def show(progress: Progress) -> None:
-            ended = lines.count(progress)
-            bars.update(line, description=describe(progress), advance=int(ended), pace=lines.pace())
+            ended = count.add(progress)
+            bars.update(line, description=describe(progress), advance=int(ended), pace=count.pace())
 
         with listening(show):
             yield
-
-
-@contextmanager
-def _nothing() -> Iterator[None]:
-    yield
-
-
-class Lines:
-    """Counts units that ended, and says a line about it when some time has passed."""
-
-    def __init__(
-        self,
-        units: int,
-        clock: Callable[[], float] = time.monotonic,
-        say: Callable[[str], None] = lambda line: print(line, file=sys.stderr),
-    ) -> None:
-        self._units = units
-        self._clock = clock
-        self._say = say
-        self._lock = Lock()
-        self._done = 0
-        self._began: float | None = None
-        self._said = clock()
-
-    def __call__(self, progress: Progress) -> None:
-        """Count, and say a line when it is time."""
-        self.count(progress)
-        with self._lock:
-            if self._done == 0 or self._clock() - self._said < LINE_EVERY_SECONDS:
-                return
-            self._said = self._clock()
-            self._say(f"{self._done:,} of {self._units:,} windows, {self.pace()}, {self.left()}")
-
-    def count(self, progress: Progress) -> bool:
-        """Count a unit that has ended; tells whether one has."""
-        with self._lock:
-            if self._began is None:
-                self._began = self._clock()
-            ended = progress.stage in ENDS
-            self._done += ended
-        return ended
-
-    def pace(self) -> str:
-        """Say how many units end in a minute."""
-        seconds = self._elapsed()
-        return f"{60 * self._done / seconds:,.1f}/min" if self._done and seconds else ""
-
-    def left(self) -> str:
-        """Say how long the rest takes at this pace."""
-        if not self._done:
-            return ""
-        minutes, seconds = divmod(
-            int(self._elapsed() / self._done * (self._units - self._done)), 60
-        )
-        return f"{minutes} min {seconds:02} s left" if minutes else f"{seconds} s left"
-
-    def _elapsed(self) -> float:
-        return 0.0 if self._began is None else self._clock() - self._began
 
 
 def describe(progress: Progress) -> str:

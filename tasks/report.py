@@ -146,9 +146,9 @@ def raise_unless_complete(landed: Landed, report: RunReport) -> None:
         )
     if report.lost:
         raise PartlyDoneError(
-            f"{report.dataset}: {len(report.lost)} missing windows, {report.lost[0]} the first, are "
-            "out of the query's reach, the watermark waits for them: accept the gap with nxp state "
-            f"reset {report.dataset} --from DATE"
+            f"{report.dataset}: {len(report.lost)} missing windows, from {report.lost[0]} on, are "
+            "out of the query's reach and the watermark waits for them: accept the gap with nxp "
+            f"state reset {report.dataset} --from DATE"
         )
 
 

@@ -7,21 +7,30 @@ is refused or a disk that is full would fail them all: then no further unit is b
 import logging
 import threading
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager
 from contextvars import copy_context
 from dataclasses import dataclass, field
+from typing import cast
+from uuid import UUID
 
 from prefect import task
+from prefect.artifacts import create_progress_artifact, update_progress_artifact
 from prefect.cache_policies import NO_CACHE
 
 from connectors.errors import DataRefusedError, HeldError, PipelineError
+from tasks.counting import Count, Seldom
 from tasks.land import Outcome, land_unit
 from tasks.plan import Unit
 from tasks.progress import FAILED, Progress, listening, tell
 from tasks.run import Run
 
 logger = logging.getLogger(__name__)
+
+# A run of a few units is over before anybody looks.
+SHOWN_FROM = 10
+ARTIFACT_EVERY_SECONDS = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,10 +80,37 @@ def land_all(run: Run, units: Sequence[Unit], concurrency: int) -> Landed:
     return result
 
 
+@contextmanager
+def _shown_in_prefect(run: Run) -> Iterator[None]:
+    """Keep a progress artifact of a long run up to date; it is no part of the work."""
+    units = len(run.plan.units)
+    if units < SHOWN_FROM:
+        yield
+        return
+    count, seldom = Count(units), Seldom(ARTIFACT_EVERY_SECONDS)
+    key = f"progress-{run.dataset.replace('_', '-')}"
+    artifact = cast("UUID", create_progress_artifact(0.0, key=key))
+
+    def show(progress: Progress) -> None:
+        if count.add(progress) and (seldom.is_time() or count.done == units):
+            try:
+                update_progress_artifact(
+                    artifact_id=artifact,
+                    progress=100 * count.done / units,
+                    description=str(count),
+                )
+            except Exception:  # noqa: BLE001 - what is landed does not depend on the UI
+                logger.warning("the progress of run %s could not be shown in Prefect", run.run_id)
+
+    with listening(show):
+        yield
+
+
 @task(name="land", task_run_name="{run.dataset}", cache_policy=NO_CACHE, persist_result=False)
 def land(run: Run) -> Landed:
     """Land all units of a run, as one recorded task run: see land_all."""
-    return land_all(run, run.plan.units, run.plan.asked.concurrency)
+    with _shown_in_prefect(run):
+        return land_all(run, run.plan.units, run.plan.asked.concurrency)
 
 
 def _settle(run: Run, unit: Unit, future: Future[Outcome], result: Landed) -> None:
