@@ -1,0 +1,129 @@
+"""Turning a database's refusals into one line that says what to do.
+
+What the database itself says is not repeated: it quotes rows ("Failing row contains …") and may
+quote passwords. Names of columns and constraints are, since people need them.
+"""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from adbc_driver_manager import Error
+
+from connectors.errors import (
+    ConfigurationError,
+    DataRefusedError,
+    PipelineError,
+    StorageError,
+    UnavailableError,
+)
+
+AS_IT_WAS = "the table is as it was"
+NO_PERMISSION = "42501"
+UNDEFINED_DATABASE = "3D000"
+LOCKED = ("55P03", "40001", "40P01")
+READ_ONLY = "25006"
+DISK_FULL = "53100"
+COLUMN_IN_CONTEXT = re.compile(r"column (\w+)")
+# Of SQLite's messages only those are known to hold no values.
+SQLITE_CONSTRAINT = re.compile(r"(CHECK|NOT NULL|UNIQUE|FOREIGN KEY) constraint failed(: [\w., ]+)?")
+# Said by a server that is there and will be of use later.
+COMING_OR_GOING = ("starting up", "shutting down", "recovery mode", "too many", "remaining conn")
+
+
+@contextmanager
+def database_errors(table: str) -> Iterator[None]:
+    """Raise one of our errors, naming the table and the remedy, for what the database refuses."""
+    try:
+        yield
+    except Error as error:
+        raise explain(error, table) from None
+
+
+def explain(error: Error, table: str) -> PipelineError:
+    """Say in one line what the database refuses, and what to do."""
+    if not error.sqlstate:
+        return _without_state(str(error), table)
+    state = error.sqlstate
+    if state == NO_PERMISSION:
+        return StorageError(
+            f"{table}: the database's user lacks a permission (docs/sql.md lists them); {AS_IT_WAS}"
+        )
+    if state == READ_ONLY:
+        return StorageError(f"{table}: the database is read-only; {AS_IT_WAS}")
+    if state == DISK_FULL:
+        return StorageError(f"{table}: the database's disk is full; {AS_IT_WAS}")
+    if state in LOCKED:
+        return UnavailableError(f"{table} is locked by another session: try again; {AS_IT_WAS}")
+    if state.startswith(("08", "53", "57")):
+        return _lost(table)
+    if state.startswith("23"):
+        return _constraint(table, _detail(error, "PG_DIAG_CONSTRAINT_NAME"), error)
+    if state.startswith("22"):
+        column = COLUMN_IN_CONTEXT.search(_detail(error, "PG_DIAG_CONTEXT"))
+        where = f"column {column[1]}" if column else "a column"
+        return DataRefusedError(
+            f"{table}: {where} holds a value that its type does not take (SQLSTATE {state}): "
+            f"declare it as string, or correct the query; {AS_IT_WAS}"
+        )
+    return ConfigurationError(
+        f"{table}: the database refuses a statement (SQLSTATE {state}); {AS_IT_WAS}"
+    )
+
+
+def explain_connecting(error: Error, shown: str) -> PipelineError:
+    """Say why a PostgreSQL server cannot be connected to."""
+    text = str(error)
+    fatal = text.partition("FATAL:")[2]
+    if fatal and not any(words in fatal for words in COMING_OR_GOING):
+        # These messages name user and database, nothing else.
+        reason = fatal.strip().splitlines()[0]
+        return ConfigurationError(f"NXP_DATABASE_URL: {shown} refuses: {reason}")
+    if "Connection refused" in text or "timeout" in text or "timed out" in text or fatal:
+        return UnavailableError(
+            f"NXP_DATABASE_URL: no database answers at {shown}: try again when it runs"
+        )
+    if "translate host name" in text:
+        return ConfigurationError(f"NXP_DATABASE_URL: the host of {shown} is not known")
+    if "No such file" in text:
+        return UnavailableError(f"NXP_DATABASE_URL: no database listens at {shown}'s socket")
+    return ConfigurationError(
+        f"NXP_DATABASE_URL: cannot connect to {shown}: check host, port and options"
+    )
+
+
+def _lost(table: str) -> UnavailableError:
+    return UnavailableError(f"{table}: the database went away: run again later; {AS_IT_WAS}")
+
+
+def _constraint(table: str, constraint: str, error: Error) -> DataRefusedError:
+    column = _detail(error, "PG_DIAG_COLUMN_NAME")
+    broken = f"constraint {constraint}" if constraint else f"column {column}, which is NOT NULL"
+    return DataRefusedError(
+        f"{table}: rows break {broken} of the table: change it, or the query; {AS_IT_WAS}"
+    )
+
+
+def _detail(error: Error, name: str) -> str:
+    for key, value in error.details or ():
+        if (key.decode() if isinstance(key, bytes) else key) == name:
+            return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
+    return ""
+
+
+def _without_state(text: str, table: str) -> PipelineError:
+    """Read what SQLite says, or libpq where the server is gone."""
+    if match := SQLITE_CONSTRAINT.search(text):
+        return DataRefusedError(
+            f"{table}: rows break the table's {match[0].replace(' failed', '')}: change it, or the "
+            f"query; {AS_IT_WAS}"
+        )
+    if "locked" in text or "busy" in text:
+        return UnavailableError(f"{table} is locked by another process: try again; {AS_IT_WAS}")
+    if "readonly" in text or "unable to open" in text:
+        return StorageError(f"{table}: no permission to write the database file; {AS_IT_WAS}")
+    if "disk is full" in text:
+        return StorageError(f"{table}: the database's disk is full; {AS_IT_WAS}")
+    if "not a database" in text or "malformed" in text:
+        return ConfigurationError(f"NXP_DATABASE_URL: {table}: the file is no SQLite database")
+    return _lost(table)
