@@ -32,7 +32,7 @@ class Database(Protocol):
     dialect: Dialect
     types: dict[ColumnType, TypeEngine[object]]
 
-    def begin(self, table: str) -> Session:
+    def begin(self, table: str, *, writes: bool = True) -> Session:
         """Connect and begin a transaction; `table` is for messages.
 
         Raises:
@@ -41,7 +41,14 @@ class Database(Protocol):
         """
 
     def schema(self, session: Session, wanted: str | None) -> str | None:
-        """Give the schema to land in, made if it is missing; None where there are none."""
+        """Give the name of the schema to land in; None where there are none.
+
+        Raises:
+            ConfigurationError: none is wanted, and the connection has none of its own.
+        """
+
+    def make_schema(self, session: Session, schema: str | None) -> None:
+        """Make a schema that is missing."""
 
     def lock(self, session: Session, name: str) -> None:
         """Wait until no other landing holds this name; held until the transaction ends."""
@@ -57,8 +64,8 @@ class Database(Protocol):
     def takes(self, existing: str, kind: ColumnType) -> bool:
         """Tell whether a column of this type takes the values as they are."""
 
-    def widen(self, session: Session, table: str, column: str) -> None:
-        """Make a column of whole numbers one of fractions."""
+    def widening(self, column: str) -> str:
+        """Write what ALTER TABLE needs to make a column of whole numbers one of fractions."""
 
     def convert(self, values: pa.Array, kind: ColumnType) -> pa.Array:
         """Give a column's values as this database's columns take them.

@@ -19,14 +19,23 @@ from connectors.errors import (
 )
 
 AS_IT_WAS = "the table is as it was"
-NO_PERMISSION = "42501"
-UNDEFINED_DATABASE = "3D000"
-LOCKED = ("55P03", "40001", "40P01")
-READ_ONLY = "25006"
-DISK_FULL = "53100"
+BY_STATE: dict[str, tuple[type[PipelineError], str]] = {
+    "42501": (StorageError, ": the database's user lacks a permission (docs/sql.md lists them)"),
+    "25006": (StorageError, ": the database is read-only"),
+    "53100": (StorageError, ": the database's disk is full"),
+    "55P03": (UnavailableError, " is locked by another session: try again"),
+    "40001": (UnavailableError, " is changed by another session: try again"),
+    "40P01": (UnavailableError, " is locked by another session: try again"),
+    "0A000": (
+        DataRefusedError,
+        ": a view uses a column whose type has to change: alter both by hand (docs/sql.md)",
+    ),
+}
 COLUMN_IN_CONTEXT = re.compile(r"column (\w+)")
 # Of SQLite's messages only those are known to hold no values.
-SQLITE_CONSTRAINT = re.compile(r"(CHECK|NOT NULL|UNIQUE|FOREIGN KEY) constraint failed(: [\w., ]+)?")
+SQLITE_CONSTRAINT = re.compile(
+    r"(CHECK|NOT NULL|UNIQUE|FOREIGN KEY) constraint failed(: [\w., ]+)?"
+)
 # Said by a server that is there and will be of use later.
 COMING_OR_GOING = ("starting up", "shutting down", "recovery mode", "too many", "remaining conn")
 
@@ -44,31 +53,10 @@ def explain(error: Error, table: str) -> PipelineError:
     """Say in one line what the database refuses, and what to do."""
     if not error.sqlstate:
         return _without_state(str(error), table)
-    state = error.sqlstate
-    if state == NO_PERMISSION:
-        return StorageError(
-            f"{table}: the database's user lacks a permission (docs/sql.md lists them); {AS_IT_WAS}"
-        )
-    if state == READ_ONLY:
-        return StorageError(f"{table}: the database is read-only; {AS_IT_WAS}")
-    if state == DISK_FULL:
-        return StorageError(f"{table}: the database's disk is full; {AS_IT_WAS}")
-    if state in LOCKED:
-        return UnavailableError(f"{table} is locked by another session: try again; {AS_IT_WAS}")
-    if state.startswith(("08", "53", "57")):
-        return _lost(table)
-    if state.startswith("23"):
-        return _constraint(table, _detail(error, "PG_DIAG_CONSTRAINT_NAME"), error)
-    if state.startswith("22"):
-        column = COLUMN_IN_CONTEXT.search(_detail(error, "PG_DIAG_CONTEXT"))
-        where = f"column {column[1]}" if column else "a column"
-        return DataRefusedError(
-            f"{table}: {where} holds a value that its type does not take (SQLSTATE {state}): "
-            f"declare it as string, or correct the query; {AS_IT_WAS}"
-        )
-    return ConfigurationError(
-        f"{table}: the database refuses a statement (SQLSTATE {state}); {AS_IT_WAS}"
-    )
+    if known := BY_STATE.get(error.sqlstate):
+        kind, reason = known
+        return kind(f"{table}{reason}; {AS_IT_WAS}")
+    return _by_class(error, error.sqlstate, table)
 
 
 def explain_connecting(error: Error, shown: str) -> PipelineError:
@@ -92,11 +80,30 @@ def explain_connecting(error: Error, shown: str) -> PipelineError:
     )
 
 
+def _by_class(error: Error, state: str, table: str) -> PipelineError:
+    """Judge by the first two characters of the SQLSTATE."""
+    if state.startswith(("08", "53", "57")):
+        return _lost(table)
+    if state.startswith("23"):
+        return _constraint(error, table)
+    if state.startswith("22"):
+        column = COLUMN_IN_CONTEXT.search(_detail(error, "PG_DIAG_CONTEXT"))
+        where = f"column {column[1]}" if column else "a column"
+        return DataRefusedError(
+            f"{table}: {where} holds a value that its type does not take (SQLSTATE {state}): "
+            f"declare it as string, or correct the query; {AS_IT_WAS}"
+        )
+    return ConfigurationError(
+        f"{table}: the database refuses a statement (SQLSTATE {state}); {AS_IT_WAS}"
+    )
+
+
 def _lost(table: str) -> UnavailableError:
     return UnavailableError(f"{table}: the database went away: run again later; {AS_IT_WAS}")
 
 
-def _constraint(table: str, constraint: str, error: Error) -> DataRefusedError:
+def _constraint(error: Error, table: str) -> DataRefusedError:
+    constraint = _detail(error, "PG_DIAG_CONSTRAINT_NAME")
     column = _detail(error, "PG_DIAG_COLUMN_NAME")
     broken = f"constraint {constraint}" if constraint else f"column {column}, which is NOT NULL"
     return DataRefusedError(

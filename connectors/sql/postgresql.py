@@ -2,13 +2,13 @@
 
 from typing import Any
 
-import adbc_driver_postgresql.dbapi as driver
+import adbc_driver_postgresql.dbapi as driver  # type: ignore[import-untyped]
 import psycopg
 import pyarrow as pa
 import pyarrow.compute as pc
 from adbc_driver_manager import Error
 from psycopg.conninfo import make_conninfo
-from sqlalchemy import JSON, Text, literal
+from sqlalchemy import JSON, Dialect, Text, literal
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.engine import URL
 from sqlalchemy.schema import CreateSchema
@@ -54,6 +54,8 @@ NAMES = {
     ColumnType.LIST: {"text[]"},
     ColumnType.JSON: {"json"},
 }
+# psycopg's own style would double every % in a literal.
+DIALECT: Dialect = postgresql.dialect(paramstyle="named")  # type: ignore[no-untyped-call]
 ARROW_LIST = pa.list_(pa.string())
 TABLE_KINDS = ("r", "p")
 
@@ -62,7 +64,7 @@ class PostgresDatabase:
     """A PostgreSQL database at a URL."""
 
     def __init__(self, url: URL) -> None:
-        self.dialect = postgresql.dialect(paramstyle="named")
+        self.dialect = DIALECT
         self.types = TYPES
         self._shown = shown(url)
         given = {name: str(value) for name, value in url.query.items()}
@@ -70,20 +72,19 @@ class PostgresDatabase:
             raise ConfigurationError("NXP_DATABASE_URL names no database: …://host/database")
         parts = {
             "host": url.host,
-            "port": url.port,
+            "port": url.port and str(url.port),
             "user": url.username,
             "password": url.password,
             "dbname": url.database,
         }
+        settings = CONNECTION | {name: value for name, value in parts.items() if value} | given
         try:
             # As a list of settings: libpq reads the escapes of a URL in another way.
-            self._address = make_conninfo(
-                **CONNECTION | {name: value for name, value in parts.items() if value} | given
-            )
+            self._address = make_conninfo("", **settings)
         except psycopg.Error:
             raise ConfigurationError("NXP_DATABASE_URL has an option that libpq lacks") from None
 
-    def begin(self, table: str) -> Session:
+    def begin(self, table: str, *, writes: bool = True) -> Session:  # noqa: ARG002 - the protocol's
         """Connect and begin a transaction."""
         try:
             connection = driver.connect(self._address)
@@ -100,20 +101,23 @@ class PostgresDatabase:
         return session
 
     def schema(self, session: Session, wanted: str | None) -> str:
-        """Give the schema to land in, made if it is missing."""
-        if wanted is None:
-            current = session.scalar("SELECT current_schema()")
-            if current is None:
-                raise ConfigurationError(
-                    f"{session.table}: the database's user has no schema: name one in landings, "
-                    "sql: {schema: …}"
-                )
-            return str(current)
-        known = f"SELECT count(*) FROM pg_catalog.pg_namespace WHERE nspname = {_text(wanted)}"
+        """Give the name of the schema to land in."""
+        name = wanted or session.scalar("SELECT current_schema()::text")
+        if name is None:
+            raise ConfigurationError(
+                f"{session.table}: the database's user has no schema of its own: name one under "
+                "landings, sql: {schema: …}"
+            )
+        return str(name)
+
+    def make_schema(self, session: Session, schema: str | None) -> None:
+        """Make a schema that is missing."""
+        name = schema or ""
+        # IF NOT EXISTS alone asks for the permission even where the schema is there.
+        known = f"SELECT count(*) FROM pg_catalog.pg_namespace WHERE nspname = {_text(name)}"  # noqa: S608 - a name, quoted
         if not session.scalar(known):
-            self.lock(session, f"schema {wanted}")
-            session.execute(CreateSchema(wanted, if_not_exists=True))
-        return wanted
+            self.lock(session, f"schema {name}")
+            session.execute(CreateSchema(name, if_not_exists=True))
 
     def lock(self, session: Session, name: str) -> None:
         """Wait until no other landing holds this name; held until the transaction ends."""
@@ -154,9 +158,9 @@ class PostgresDatabase:
         """Tell whether a column of this type takes the values as they are."""
         return existing in NAMES[kind]
 
-    def widen(self, session: Session, table: str, column: str) -> None:
-        """Make a column of whole numbers one of fractions."""
-        session.execute(f"ALTER TABLE {table} ALTER COLUMN {column} TYPE double precision")
+    def widening(self, column: str) -> str:
+        """Write what ALTER TABLE needs to make a column of whole numbers one of fractions."""
+        return f"ALTER COLUMN {column} TYPE double precision"
 
     def convert(self, values: pa.Array, kind: ColumnType) -> pa.Array:
         """Give a column's values as COPY takes them."""
@@ -178,8 +182,7 @@ def _refuse_nul(texts: pa.Array) -> None:
 
 def _text(value: str) -> str:
     """Write a string as a literal."""
-    return str(
-        literal(value, Text()).compile(
-            dialect=postgresql.dialect(paramstyle="named"), compile_kwargs={"literal_binds": True}
-        )
+    written = literal(value, Text()).compile(
+        dialect=DIALECT, compile_kwargs={"literal_binds": True}
     )
+    return str(written)

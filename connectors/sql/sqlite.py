@@ -13,13 +13,13 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
 from adbc_driver_manager import Error
-from sqlalchemy import BigInteger, Boolean, Date, DateTime, Double, Text
+from sqlalchemy import BigInteger, Boolean, Date, DateTime, Dialect, Double, Text
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.engine import URL
 from sqlalchemy.types import TypeEngine
 
 from connectors.catalogue import ColumnType
-from connectors.errors import ConfigurationError, PipelineError, StorageError
+from connectors.errors import ConfigurationError, PipelineError
 from connectors.sql.database import WAIT_SECONDS, ExistingColumn
 from connectors.sql.session import Session
 
@@ -47,12 +47,12 @@ class SqliteDatabase:
     def __init__(self, url: URL) -> None:
         if not url.database or url.database == ":memory:" or url.query:
             raise ConfigurationError("NXP_DATABASE_URL: for SQLite give a file, sqlite:///file.db")
-        self.dialect = sqlite.dialect()
+        self.dialect: Dialect = sqlite.dialect()
         self.types = TYPES
         self._path = Path(url.database).expanduser().resolve()
 
-    def begin(self, table: str) -> Session:
-        """Open the file and begin a transaction that may write, after other writers' end."""
+    def begin(self, table: str, *, writes: bool = True) -> Session:
+        """Open the file and begin a transaction; one that writes waits for other writers."""
         try:
             if not self._path.exists():
                 self._create()
@@ -65,9 +65,10 @@ class SqliteDatabase:
         session = Session(connection, self.dialect, table)
         try:
             session.fetch(f"PRAGMA busy_timeout = {WAIT_SECONDS * 1000}")
-            # What ADBC has begun would read first, and then could not wait for another writer.
-            session.execute("ROLLBACK")
-            session.execute("BEGIN IMMEDIATE")
+            if writes:
+                # What ADBC began would read first, and then could not wait for another writer.
+                session.execute("ROLLBACK")
+                session.execute("BEGIN IMMEDIATE")
         except PipelineError:
             session.close()
             raise
@@ -75,6 +76,9 @@ class SqliteDatabase:
 
     def schema(self, session: Session, wanted: str | None) -> None:
         """Leave schemas out: SQLite has none, and one catalogue serves both databases."""
+
+    def make_schema(self, session: Session, schema: str | None) -> None:
+        """Make none."""
 
     def lock(self, session: Session, name: str) -> None:
         """Have it already: SQLite has one writer."""
@@ -86,7 +90,8 @@ class SqliteDatabase:
         table: str,
     ) -> dict[str, ExistingColumn] | None:
         """Describe a table's columns, None without such a table."""
-        kinds = session.fetch(f"SELECT type FROM sqlite_schema WHERE name = '{table}' COLLATE NOCASE")  # noqa: S608 - a checked identifier
+        named = f"name = '{table}' COLLATE NOCASE"
+        kinds = session.fetch(f"SELECT type FROM sqlite_schema WHERE {named}")  # noqa: S608 - a checked identifier
         if not kinds:
             return None
         if kinds[0][0] != "table":
@@ -118,8 +123,9 @@ class SqliteDatabase:
         declared = str(TYPES[kind].compile(self.dialect))
         return existing == declared or (kind in FRACTIONS and existing in WHOLE)
 
-    def widen(self, session: Session, table: str, column: str) -> None:
-        """Do nothing: see takes."""
+    def widening(self, column: str) -> str:
+        """Never be asked: see takes."""
+        raise NotImplementedError(column)
 
     def convert(self, values: pa.Array, kind: ColumnType) -> pa.Array:
         """Give a column's values as SQLite's columns hold them."""
@@ -135,11 +141,12 @@ class SqliteDatabase:
         """Make the file: readable by its owner only, and readers do not wait for a load."""
         self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._path.touch(mode=0o600)
-        with driver.connect(str(self._path), autocommit=True) as connection:
-            with connection.cursor() as cursor:
-                cursor.execute(f"PRAGMA busy_timeout = {WAIT_SECONDS * 1000}")
-                cursor.fetchall()
-                cursor.execute("PRAGMA journal_mode = WAL")
+        with (
+            driver.connect(str(self._path), autocommit=True) as connection,
+            connection.cursor() as cursor,
+        ):
+            for pragma in (f"busy_timeout = {WAIT_SECONDS * 1000}", "journal_mode = WAL"):
+                cursor.execute(f"PRAGMA {pragma}")
                 cursor.fetchall()
 
 

@@ -41,6 +41,11 @@ class Target:
         return self.tenant, self.specification.dataset, self.load
 
     @property
+    def is_window(self) -> bool:
+        """Whether units are stretches of time, and not snapshots."""
+        return self.load == WINDOW
+
+    @property
     def shown(self) -> str:
         """Name dataset and table in messages."""
         table = f"{self.wanted_schema}.{self.table}" if self.wanted_schema else self.table
@@ -79,9 +84,7 @@ def describe(
 ) -> Table:
     """Describe the table as the contract has it."""
     required = {
-        column.name
-        for column in target.specification.columns
-        if column.key or not column.nullable
+        column.name for column in target.specification.columns if column.key or not column.nullable
     } | {RUN_ID, EXPORTED_AT, SNAPSHOT}
     if target.specification.window:
         required.add(target.specification.window.column)
@@ -113,6 +116,7 @@ def prepare(
         DataRefusedError: a column's type has changed.
     """
     schema = database.schema(session, target.wanted_schema)
+    database.make_schema(session, schema)
     table = describe(target, schema, columns, database)
     # Two landings that begin at once must not both make the same things.
     database.lock(session, f"tables of {schema}")
@@ -176,13 +180,7 @@ def _grow(
     database.lock(session, f"rows of {table.schema}.{table.name}")
     now = database.columns(session, table.schema, table.name) or {}
     for change in _changes(session, database, target, table, now, columns):
-        if change.endswith(WIDEN):
-            database.widen(session, session.named(table), change.removesuffix(WIDEN))
-        else:
-            session.execute(f"ALTER TABLE {session.named(table)} {change}")
-
-
-WIDEN = " widened"
+        session.execute(f"ALTER TABLE {session.named(table)} {change}")
 
 
 def _changes(
@@ -203,7 +201,7 @@ def _changes(
             if known.must_be_given and table.c[name].nullable:
                 changes.append(f"ALTER COLUMN {quoted} DROP NOT NULL")
         elif kind in FRACTIONS and any(database.takes(known.type, whole) for whole in WHOLE):
-            changes.append(f"{quoted}{WIDEN}")
+            changes.append(database.widening(quoted))
         else:
             raise DataRefusedError(
                 f"{target.shown}: column {name} is {known.type} in the table and {kind} in the "

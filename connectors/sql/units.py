@@ -108,7 +108,7 @@ class Units:
 
     def newest(self) -> Stretch | None:
         """Give the unit that is latest in time."""
-        return (self.stretches() or [None])[-1]
+        return next(reversed(self.stretches()), None)
 
     def forget(self, units: list[str] | None = None) -> None:
         """Drop units from the books; all of them without a list."""
@@ -116,9 +116,7 @@ class Units:
         if units is None or units:
             self._session.execute(delete(self._units).where(self._mine, *wanted))
 
-    def record(
-        self, owner: tuple[str, str, str], stretch: Stretch, landed_at: datetime
-    ) -> None:
+    def record(self, owner: tuple[str, str, str], stretch: Stretch, landed_at: datetime) -> None:
         """Write a unit into the books."""
         tenant, dataset, load = owner
         self._session.execute(
