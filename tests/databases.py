@@ -119,6 +119,11 @@ class SqlPlace:
                 for row in connection.execute(select(table)).mappings()
             ]
 
+    def indices(self, name: str) -> list[str | None]:
+        """Name a table's indices."""
+        engine = create_engine(self._plain, poolclass=NullPool)
+        return [index["name"] for index in inspect(engine).get_indexes(name)]
+
     def units(self) -> list[Row]:
         """Read the books."""
         return sorted(self.table("nxp_units"), key=lambda row: str(row["starts_at"]))
@@ -146,7 +151,7 @@ def specify(
 
 def devices(sql: dict[str, Any] | None = None, **more: Any) -> DatasetSpecification:
     """Make a snapshot dataset with a key."""
-    columns = [
+    columns: list[dict[str, Any]] = [
         {"nql": "id", "nullable": False, "key": True},
         {"nql": "n", "type": "int"},
     ]

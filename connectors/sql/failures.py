@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from adbc_driver_manager import Error
+from adbc_driver_manager import AdbcStatusCode, Error
 
 from connectors.errors import (
     ConfigurationError,
@@ -31,6 +31,15 @@ BY_STATE: dict[str, tuple[type[PipelineError], str]] = {
         ": a view uses a column whose type has to change: alter both by hand (docs/sql.md)",
     ),
 }
+BY_WORDS: dict[str, tuple[type[PipelineError], str]] = {
+    "locked": (UnavailableError, " is locked by another process: try again"),
+    "readonly": (StorageError, ": no permission to write the database file"),
+    "unable to open": (StorageError, ": no permission to write beside the database file"),
+    "disk is full": (StorageError, ": the database's disk is full"),
+    "disk I/O": (StorageError, ": the disk fails to read or write the database file"),
+    "not a database": (ConfigurationError, ": NXP_DATABASE_URL names no SQLite database"),
+    "malformed": (StorageError, ": the database file is damaged, restore it"),
+}
 COLUMN_IN_CONTEXT = re.compile(r"column (\w+)")
 # Of SQLite's messages only those are known to hold no values.
 SQLITE_CONSTRAINT = re.compile(
@@ -52,7 +61,7 @@ def database_errors(table: str) -> Iterator[None]:
 def explain(error: Error, table: str) -> PipelineError:
     """Say in one line what the database refuses, and what to do."""
     if not error.sqlstate:
-        return _without_state(str(error), table)
+        return _without_state(error, table)
     if known := BY_STATE.get(error.sqlstate):
         kind, reason = known
         return kind(f"{table}{reason}; {AS_IT_WAS}")
@@ -118,19 +127,17 @@ def _detail(error: Error, name: str) -> str:
     return ""
 
 
-def _without_state(text: str, table: str) -> PipelineError:
+def _without_state(error: Error, table: str) -> PipelineError:
     """Read what SQLite says, or libpq where the server is gone."""
+    text = str(error)
     if match := SQLITE_CONSTRAINT.search(text):
         return DataRefusedError(
             f"{table}: rows break the table's {match[0].replace(' failed', '')}: change it, or the "
             f"query; {AS_IT_WAS}"
         )
-    if "locked" in text or "busy" in text:
-        return UnavailableError(f"{table} is locked by another process: try again; {AS_IT_WAS}")
-    if "readonly" in text or "unable to open" in text:
-        return StorageError(f"{table}: no permission to write the database file; {AS_IT_WAS}")
-    if "disk is full" in text:
-        return StorageError(f"{table}: the database's disk is full; {AS_IT_WAS}")
-    if "not a database" in text or "malformed" in text:
-        return ConfigurationError(f"NXP_DATABASE_URL: {table}: the file is no SQLite database")
-    return _lost(table)
+    for words, (kind, reason) in BY_WORDS.items():
+        if words in text:
+            return kind(f"{table}{reason}; {AS_IT_WAS}")
+    if error.status_code == AdbcStatusCode.IO:
+        return _lost(table)
+    return ConfigurationError(f"{table}: the database refuses a statement; {AS_IT_WAS}")

@@ -6,7 +6,7 @@ People put indices, grants, comments and views on it: only ALTER TABLE touches i
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from sqlalchemy import Column, Index, MetaData, Table, exists, false, insert, select, true
+from sqlalchemy import Column, Index, MetaData, Table, false, insert, select
 from sqlalchemy.schema import CreateIndex, CreateTable
 
 from connectors.catalogue import ColumnType, DatasetSpecification, Mode, SnapshotLoad
@@ -150,8 +150,8 @@ def check_owner(session: Session, target: Target, table: Table) -> None:
                 f"{target.shown}: the table was filled as {load} and cannot go on as "
                 f"{target.load}: {advice}"
             )
-    filled = select(exists(select(true()).select_from(table)))
-    if not owners and session.scalar(filled):
+    # In one statement: another landing may commit its first rows between two.
+    if not owners and session.scalar(Units(session, table.schema, table.name).unaccounted(table)):
         raise ConfigurationError(
             f"{target.shown}: the table has rows that no landing put there: empty it, or {advice}"
         )

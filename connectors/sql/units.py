@@ -13,12 +13,16 @@ from sqlalchemy import (
     ColumnElement,
     DateTime,
     MetaData,
+    Select,
     Table,
     Text,
+    and_,
     delete,
+    exists,
     func,
     insert,
     select,
+    true,
 )
 
 from connectors.lake import Entry
@@ -74,6 +78,13 @@ class Units:
         units = self._units.c
         query = select(units.tenant, units.dataset, units.load).where(self._mine).distinct()
         return [(tenant, dataset, load) for tenant, dataset, load in self._session.fetch(query)]
+
+    def unaccounted(self, table: Table) -> Select[tuple[bool]]:
+        """Ask whether the table has rows while the books have no unit of it."""
+        rows = exists(select(true()).select_from(table))
+        return select(
+            and_(rows, ~exists(select(true()).select_from(self._units).where(self._mine)))
+        )
 
     def stretches(self, *conditions: ColumnElement[bool]) -> list[Stretch]:
         """List units in time order."""

@@ -28,7 +28,7 @@ def refuse_twice(session: Session, staging: Table, keys: Sequence[str], shown: s
         DataRefusedError: with how many keys, and never which.
     """
     columns = [staging.c[key] for key in keys]
-    twice = select(true()).group_by(*columns).having(func.count() > 1).subquery()
+    twice = select(*columns).group_by(*columns).having(func.count() > 1).subquery()
     count = session.scalar(select(func.count()).select_from(twice))
     if count:
         raise DataRefusedError(

