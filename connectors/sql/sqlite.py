@@ -5,6 +5,8 @@ SQLAlchemy's DateTime reads, its date functions understand and string comparison
 `YYYY-MM-DD`, lists and JSON are JSON text.
 """
 
+import uuid
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -138,16 +140,26 @@ class SqliteDatabase:
         return values
 
     def _create(self) -> None:
-        """Make the file: readable by its owner only, and readers do not wait for a load."""
+        """Make the file: readable by its owner only, and readers do not wait for a load.
+
+        Made aside, since setting WAL fails at once, and does not wait, where another process does
+        the same.
+        """
         self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self._path.touch(mode=0o600)
-        with (
-            driver.connect(str(self._path), autocommit=True) as connection,
-            connection.cursor() as cursor,
-        ):
-            for pragma in (f"busy_timeout = {WAIT_SECONDS * 1000}", "journal_mode = WAL"):
-                cursor.execute(f"PRAGMA {pragma}")
+        aside = self._path.with_name(f".{self._path.name}.{uuid.uuid4().hex}")
+        try:
+            aside.touch(mode=0o600)
+            with (
+                driver.connect(str(aside), autocommit=True) as connection,
+                connection.cursor() as cursor,
+            ):
+                cursor.execute("PRAGMA journal_mode = WAL")
                 cursor.fetchall()
+            with suppress(FileExistsError):
+                # Not a rename, which would replace what another process has just made.
+                self._path.hardlink_to(aside)
+        finally:
+            aside.unlink(missing_ok=True)
 
 
 def _as_json(lists: pa.Array) -> pa.Array:
