@@ -7,6 +7,7 @@ import signal
 import stat
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from datetime import timedelta
@@ -121,6 +122,29 @@ def test_windows_cut_in_any_way_leave_each_instant_with_its_last_landing(
     window(16, 0, "all").publish(landing)
     assert by_hour(place) == dict.fromkeys(range(16), "all")
     assert books(place) == [("0016", 16)]
+
+
+def test_one_window_landed_by_two_at_once_is_there_once(
+    place: SqlPlace, window: Callable[..., Staged]
+) -> None:
+    place.landing(specify()).check()
+    failed: list[BaseException] = []
+
+    def publish(staged: Staged) -> None:
+        try:
+            staged.publish(place.landing(specify()))
+        except BaseException as error:  # noqa: BLE001 - shown by the assertion
+            failed.append(error)
+
+    staged = [window(24 - start, start, f"run {start}") for start in range(6)]
+    threads = [threading.Thread(target=publish, args=(one,)) for one in staged]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failed == []
+    assert len(by_hour(place)) == 24
+    assert sum(unit["rows"] for unit in place.units()) == 24
 
 
 # What people put on a table
