@@ -26,6 +26,7 @@ BY_STATE: dict[str, tuple[type[PipelineError], str]] = {
     "55P03": (UnavailableError, " is locked by another session: try again"),
     "40001": (UnavailableError, " is changed by another session: try again"),
     "40P01": (UnavailableError, " is locked by another session: try again"),
+    "57014": (UnavailableError, ": the load was cancelled, perhaps by statement_timeout: raise it"),
     "0A000": (
         DataRefusedError,
         ": a view uses a column whose type has to change: alter both by hand (docs/sql.md)",
@@ -40,7 +41,8 @@ BY_WORDS: dict[str, tuple[type[PipelineError], str]] = {
     "not a database": (ConfigurationError, ": NXP_DATABASE_URL names no SQLite database"),
     "malformed": (StorageError, ": the database file is damaged, restore it"),
 }
-COLUMN_IN_CONTEXT = re.compile(r"column (\w+)")
+# The line that COPY adds, last: those above it may quote a value.
+COLUMN_IN_CONTEXT = re.compile(r"^COPY \S+, line \d+, column (\w+)$", re.MULTILINE)
 # Of SQLite's messages only those are known to hold no values.
 SQLITE_CONSTRAINT = re.compile(
     r"(CHECK|NOT NULL|UNIQUE|FOREIGN KEY) constraint failed(: [\w., ]+)?"
@@ -96,8 +98,8 @@ def _by_class(error: Error, state: str, table: str) -> PipelineError:
     if state.startswith("23"):
         return _constraint(error, table)
     if state.startswith("22"):
-        column = COLUMN_IN_CONTEXT.search(_detail(error, "PG_DIAG_CONTEXT"))
-        where = f"column {column[1]}" if column else "a column"
+        columns = COLUMN_IN_CONTEXT.findall(_detail(error, "PG_DIAG_CONTEXT"))
+        where = f"column {columns[-1]}" if columns else "a column"
         return DataRefusedError(
             f"{table}: {where} holds a value that its type does not take (SQLSTATE {state}): "
             f"declare it as string, or correct the query; {AS_IT_WAS}"

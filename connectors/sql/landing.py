@@ -57,7 +57,7 @@ class SqlLanding:
         """Make the table, or see that it is ours and can hold the dataset."""
         with self._session() as session:
             table = prepare(session, self._database, self._target, columns_of(self._target))
-            check_permissions(session, table)
+            check_permissions(session, self._target, table)
             session.commit()
 
     def rows_before(self, starts_at: datetime, ends_at: datetime) -> int:

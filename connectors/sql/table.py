@@ -157,8 +157,10 @@ def check_owner(session: Session, target: Target, table: Table) -> None:
         )
 
 
-def check_permissions(session: Session, table: Table) -> None:
+def check_permissions(session: Session, target: Target, table: Table) -> None:
     """Try the statements of a landing on no rows at all."""
+    if target.load == SnapshotLoad.UPSERT:
+        session.execute(table.update().where(false()).values({RUN_ID: table.c[RUN_ID]}))
     session.execute(table.delete().where(false()))
     names = list(table.c.keys())
     session.execute(insert(table).from_select(names, select(table).where(false())))

@@ -584,6 +584,18 @@ def test_a_connection_that_is_lost_at_the_commit_is_told_as_unknown(
         window(1).publish(landing)
 
 
+def test_a_load_that_the_servers_time_limit_stops(
+    postgres: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = postgres_place(postgres)
+    limited = SqlPlace("postgres", f"{place.url}%20-cstatement_timeout%3D300")
+    limited.landing(specify()).check()
+    interrupt(monkeypatch, lambda: time.sleep(0.5))
+    with pytest.raises(UnavailableError, match=r"statement_timeout.*as it was"):
+        stage(tmp_path, event_rows(60_000), EVENTS).publish(limited.landing(specify()))
+    assert place.table("events") == place.units() == []
+
+
 def test_readers_see_the_old_rows_until_the_new_ones_count(
     place: SqlPlace, landed: list[dict[str, Any]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -687,6 +699,12 @@ def test_the_permissions_listed_in_the_documentation_are_enough_and_needed(
         landing.check()
     postgres.run(f"GRANT DELETE ON {schema}.events TO lander")
     window(4).publish(landing)
+    upsert = SqlLanding(url, TENANT, devices({"schema": schema, "snapshot": "upsert"}))
+    postgres.run(f"GRANT CREATE ON SCHEMA {schema} TO lander")
+    upsert.check()
+    postgres.run(f"REVOKE UPDATE ON {schema}.devices FROM lander")
+    with pytest.raises(StorageError, match="lacks a permission"):
+        upsert.check()
     postgres.run("DROP OWNED BY lander", "DROP ROLE lander")
 
 
