@@ -104,7 +104,9 @@ def open_run(
             client = opened.enter_context(
                 NexthinkClient(plan.tenant, clock=clock, sleep=stop.sleep)
             )
-            landings = open_landings(plan.settings, plan.tenant.name, plan.specification, lake)
+            landings = open_landings(
+                plan.settings, plan.tenant.name, plan.specification, lake, clock
+            )
             for landing in landings:
                 opened.callback(landing.close)
                 landing.check()

@@ -1,35 +1,37 @@
-"""The lake as a landing of one dataset."""
+"""The lake as one of the places where a dataset lands."""
 
 from collections.abc import Sequence
 from datetime import datetime
 
 import pyarrow as pa
 
-from connectors.catalogue import DatasetSpecification
+from connectors.catalogue import PARQUET, DatasetSpecification, Mode
 from connectors.lake.lake import Lake
 from connectors.lake.manifest import Entry
 from connectors.lake.stage import StagedFile
 
 
 class LakeLanding:
-    """Publishes into the lake; see connectors.landing.Landing. It moves the staged files."""
+    """One dataset of one tenant in the lake. Publishing takes the staged files away."""
 
-    name = "parquet"
+    name = PARQUET
 
     def __init__(self, lake: Lake, specification: DatasetSpecification) -> None:
         self._lake = lake
-        self._specification = specification
+        self._dataset = specification.dataset
+        # Slices are windows of whole days: only how they are asked for differs.
+        self._mode = str(Mode.SNAPSHOT if specification.mode is Mode.SNAPSHOT else Mode.WINDOW)
 
     def check(self) -> None:
-        """Make sure that the dataset has landed in the same mode before."""
-        self._lake.check_mode(self._specification.dataset, self._specification.mode)
+        """Make sure that what has landed is of the same mode."""
+        self._lake.check_mode(self._dataset, self._mode)
 
     def rows_before(self, starts_at: datetime, ends_at: datetime) -> int:
-        """Count the rows that the manifest has for a stretch, or for the newest snapshot."""
-        manifest = self._lake.manifest(self._specification.dataset)
+        """Count the rows that publishing [starts_at, ends_at) replaces."""
+        manifest = self._lake.manifest(self._dataset)
         if manifest is None or not manifest.entries:
             return 0
-        if self._specification.window is None:
+        if self._mode == Mode.SNAPSHOT:
             return manifest.entries[-1].rows
         return sum(
             entry.rows
@@ -38,14 +40,15 @@ class LakeLanding:
         )
 
     def publish(self, entry: Entry, staged: Sequence[StagedFile], schema: pa.Schema) -> None:
-        """Move the staged files in and write the manifest."""
-        self._lake.publish(
-            self._specification.dataset, self._specification.mode, entry, staged, schema
-        )
+        """Make a unit's staged files the ones that count; they move into the lake."""
+        self._lake.publish(self._dataset, self._mode, entry, staged, schema)
 
     def drop_before(self, instant: datetime, *, dry_run: bool = False) -> int:
-        """Drop all units that ended before an instant."""
-        raise NotImplementedError
+        """Drop all units that ended before an instant; returns their rows."""
+        drop = getattr(self._lake, "drop_before", None)
+        if drop is None:
+            raise NotImplementedError("the lake does not drop units yet")
+        return int(drop(self._dataset, instant, dry_run=dry_run))
 
     def close(self) -> None:
-        """Nothing is open."""
+        """Hold nothing."""
