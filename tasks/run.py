@@ -7,7 +7,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -109,14 +109,12 @@ def open_run(
             )
             for landing in landings:
                 opened.callback(landing.close)
-                landing.check()
             tools = Tools(client, ledger, clock, stop.sleep)
             yield Run(run_id, plan, tools, lake, landings, spool / run_id, clock(), stop)
-    except PipelineError:
-        raise
     except BaseException as error:
-        # A signal, or a bug: neither gets as far as a report.
-        ledger.abandon_run(run_id, "failed" if isinstance(error, Exception) else "interrupted")
+        # A signal, a bug, or a report that could not be kept; a run that has ended is left alone.
+        with suppress(PipelineError):
+            ledger.abandon_run(run_id, "failed" if isinstance(error, Exception) else "interrupted")
         raise
     finally:
         shutil.rmtree(spool / run_id, ignore_errors=True)

@@ -62,6 +62,8 @@ def land_all(run: Run, units: Sequence[Unit], concurrency: int) -> Landed:
         if threading.current_thread().name.startswith(threads):
             run.stop.check()
 
+    if result.stopped := _unfit(run):
+        return result
     with listening(heed), ThreadPoolExecutor(concurrency, threads) as pool:
         try:
             while waiting or under_way:
@@ -111,6 +113,16 @@ def land(run: Run) -> Landed:
     """Land all units of a run, as one recorded task run: see land_all."""
     with _shown_in_prefect(run):
         return land_all(run, run.plan.units, run.plan.asked.concurrency)
+
+
+def _unfit(run: Run) -> PipelineError | None:
+    """Say why the dataset cannot land where it should, before anything is exported."""
+    try:
+        for place in run.landings:
+            place.check()
+    except PipelineError as error:
+        return error
+    return None
 
 
 def _settle(run: Run, unit: Unit, future: Future[Outcome], result: Landed) -> None:

@@ -44,11 +44,17 @@ def _print_query(settings: Settings, name: str | None, *, as_json: bool) -> None
     if name is None:
         raise UsageError("--nql needs the NAME of a dataset")
     specification = load_dataset(settings.catalog, name)
-    query = query_path(settings.catalog, specification.query_id).read_text("utf-8")
+    queries = [
+        {"query_id": query_id, "nql": query_path(settings.catalog, query_id).read_text("utf-8")}
+        for query_id in specification.query_ids()
+    ]
     if as_json:
-        print_json({"query_id": specification.query_id, "nql": query})
-    else:
-        print(query, end="")
+        print_json(queries if len(queries) > 1 else queries[0])
+        return
+    for query in queries:
+        if len(queries) > 1:
+            print(f"/* {query['query_id']} */")
+        print(query["nql"], end="\n" if len(queries) > 1 else "")
 
 
 def _ledger(settings: Settings, tenant: str | None) -> Ledger | None:
