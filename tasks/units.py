@@ -62,7 +62,8 @@ def land_all(run: Run, units: Sequence[Unit], concurrency: int) -> Landed:
         if threading.current_thread().name.startswith(threads):
             run.stop.check()
 
-    if result.stopped := _unfit(run):
+    result.stopped = _unfit(run)
+    if result.stopped:
         return result
     with listening(heed), ThreadPoolExecutor(concurrency, threads) as pool:
         try:

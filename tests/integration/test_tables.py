@@ -97,9 +97,6 @@ def test_a_table_alone_needs_no_lake_files(
         point(made, monkeypatch, url)
         outcomes = made.land(made.plan("crashes", **PERIOD))
         assert made.lake.manifest("crashes") is None
-        like = pl.DataFrame(
-            schema={"crashed_at": pl.Datetime("us", "UTC"), "device_uid": pl.String}
-        )
         engine = create_engine(url.replace("postgresql://", "postgresql+psycopg://"))
         with engine.connect() as connection:
             rows = connection.scalar(text("SELECT count(*) FROM app_crashes"))
