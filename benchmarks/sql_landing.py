@@ -7,6 +7,7 @@ as many rows as it brings. Prints one line for each way: rows a second, the medi
 """
 
 import itertools
+import shutil
 import statistics
 import tempfile
 import time
@@ -141,6 +142,7 @@ def _database(url: str) -> Iterator[str]:
         yield server.get_uri()
     finally:
         server.cleanup()
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _sqlalchemy_url(url: str) -> str:

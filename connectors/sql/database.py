@@ -40,6 +40,9 @@ class Database(Protocol):
             UnavailableError: it does not answer.
         """
 
+    def start(self, session: Session, *, writes: bool = True) -> None:
+        """Set a transaction up that has just begun: after connecting, and after each commit."""
+
     def schema(self, session: Session, wanted: str | None) -> str | None:
         """Give the name of the schema to land in; None where there are none.
 

@@ -80,7 +80,7 @@ class SqlLanding:
             # On its own: a change of the table held until all rows are in would stop its readers.
             table = prepare(session, self._database, self._target, columns)
             session.commit()
-        with self._session() as session:
+            self._database.start(session)
             self._database.lock(session, rows_of(table))
             check_owner(session, self._target, table)
             if is_outdated(session, self._target, table, entry):

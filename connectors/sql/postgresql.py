@@ -84,7 +84,7 @@ class PostgresDatabase:
         except psycopg.Error:
             raise ConfigurationError("NXP_DATABASE_URL has an option that libpq lacks") from None
 
-    def begin(self, table: str, *, writes: bool = True) -> Session:  # noqa: ARG002 - the protocol's
+    def begin(self, table: str, *, writes: bool = True) -> Session:
         """Connect and begin a transaction."""
         try:
             connection = driver.connect(self._address)
@@ -92,13 +92,17 @@ class PostgresDatabase:
             raise explain_connecting(error, self._shown) from None
         session = Session(connection, self.dialect, table)
         try:
-            # Another landing's commit must be seen after waiting for its lock.
-            session.execute("SET TRANSACTION ISOLATION LEVEL READ COMMITTED")
-            session.execute(f"SET LOCAL lock_timeout = '{WAIT_SECONDS}s'")
+            self.start(session, writes=writes)
         except BaseException:
             session.close()
             raise
         return session
+
+    def start(self, session: Session, *, writes: bool = True) -> None:  # noqa: ARG002 - the protocol's
+        """Set a transaction up that has just begun."""
+        # Another landing's commit must be seen after waiting for its lock.
+        session.execute("SET TRANSACTION ISOLATION LEVEL READ COMMITTED")
+        session.execute(f"SET LOCAL lock_timeout = '{WAIT_SECONDS}s'")
 
     def schema(self, session: Session, wanted: str | None) -> str:
         """Give the name of the schema to land in."""

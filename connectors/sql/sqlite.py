@@ -67,14 +67,18 @@ class SqliteDatabase:
         session = Session(connection, self.dialect, table)
         try:
             session.fetch(f"PRAGMA busy_timeout = {WAIT_SECONDS * 1000}")
-            if writes:
-                # What ADBC began would read first, and then could not wait for another writer.
-                session.execute("ROLLBACK")
-                session.execute("BEGIN IMMEDIATE")
+            self.start(session, writes=writes)
         except PipelineError:
             session.close()
             raise
         return session
+
+    def start(self, session: Session, *, writes: bool = True) -> None:
+        """Set a transaction up that has just begun."""
+        if writes:
+            # What ADBC began would read first, and then could not wait for another writer.
+            session.execute("ROLLBACK")
+            session.execute("BEGIN IMMEDIATE")
 
     def schema(self, session: Session, wanted: str | None) -> None:
         """Leave schemas out: SQLite has none, and one catalogue serves both databases."""

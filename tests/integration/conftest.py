@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 from tests.databases import Server
 
@@ -21,7 +22,9 @@ def postgres() -> Iterator[Server]:
     # Short, since a socket's path may have 107 characters; not in tmp_path, which only root enters.
     folder = Path(tempfile.mkdtemp(prefix="nxp-pg-"))
     try:
-        server = get_server(folder / "data", cleanup_mode=None)
+        # As root it makes a user to run the server as: not twice at once.
+        with FileLock(Path(tempfile.gettempdir()) / "nxp-postgres.lock"):
+            server = get_server(folder / "data", cleanup_mode=None)
     except Exception as error:  # noqa: BLE001 - whatever keeps it from starting
         shutil.rmtree(folder, ignore_errors=True)
         pytest.skip(f"PostgreSQL CANNOT START HERE, its landing is NOT TESTED: {error!r}")

@@ -284,13 +284,13 @@ staged.publish(place.landing(specify()))
 def test_processes_that_publish_at_once_lose_nothing(
     place: Kind, window: Callable[..., Staged]
 ) -> None:
-    staged = [window(20_000, START + day * DAY, run=f"{day}") for day in range(2)]
+    staged = [window(5_000, START + day * DAY, run=f"{day}") for day in range(2)]
     started = [
         subprocess.Popen([sys.executable, "-c", PROGRAM, pickle.dumps((place, one)).hex()])
         for one in staged
     ]
     assert [process.wait() for process in started] == [0, 0]
-    assert counts(place, specify()) == {"0": 20_000, "1": 20_000}
+    assert counts(place, specify()) == {"0": 5_000, "1": 5_000}
 
 
 def test_windows_that_ended_before_an_instant_are_dropped(
