@@ -151,7 +151,11 @@ def _column(evidence: Evidence, name: str) -> Learned:
     kind, notes = decide(evidence)
     if name != landed_name(evidence.header):
         notes = [*notes, "the header's own name is reserved or taken: choose another if you like"]
-    if evidence.is_key and evidence.rows >= KEY_ROWS and kind in {ColumnType.STRING, ColumnType.INT}:
+    if (
+        evidence.is_key
+        and evidence.rows >= KEY_ROWS
+        and kind in {ColumnType.STRING, ColumnType.INT}
+    ):
         notes = [*notes, "unique and never null: a candidate for key"]
     values: tuple[str, ...] = ()
     few = evidence.values
