@@ -47,7 +47,11 @@ def learn(
         Parameter(help="Default: window where the query has bounds as parameters."),
     ] = None,
     out: Annotated[
-        str | None, Parameter(help="The file to write, or - for stdout; default in the catalogue.")
+        str | None,
+        Parameter(
+            allow_leading_hyphen=True,
+            help="The file to write, or - for stdout; default in the catalogue.",
+        ),
     ] = None,
     force: Annotated[bool, Parameter(negative="", help="Replace a file that exists.")] = False,
     tenant: Tenant = None,

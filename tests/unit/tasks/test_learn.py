@@ -129,7 +129,9 @@ def test_headers_that_meet_or_are_reserved_get_a_name_of_their_own() -> None:
 
 
 HEADERS = st.lists(
-    st.one_of(st.text("ab-. #Ä", min_size=1), st.sampled_from(["date", "snapshot", "_nxp_x"])),
+    st.one_of(
+        st.text('ab-. #Ä"\\\n:{', min_size=1), st.sampled_from(["date", "snapshot", "_nxp_x"])
+    ),
     min_size=1,
     unique=True,
 )
