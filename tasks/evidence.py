@@ -88,7 +88,7 @@ class Evidence:
         digits = present.str.replace_all(SIGNIFICANT, "").str.strip_chars_end("0").str.len_bytes()
         long = present.filter(digits > EXACT_DIGITS)
         # A decimal is held exactly where the shortest text of its float is itself.
-        self.is_rounded |= any(_plain(text) != _plain(repr(float(text))) for text in long)
+        self.is_rounded |= any(_plain(text) != _plain(repr(float(text))) for text in long.unique())
 
     def _look_at_text(self, present: pl.Series) -> None:
         if not self.fits:
