@@ -9,7 +9,6 @@ or as it is now, and replaying again finishes or finds it done.
 """
 
 import json
-import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -28,8 +27,6 @@ from tasks.checks import blocking, run_checks
 from tasks.conform import RAGGED, REJECTS_SCHEMA, Conformer, Layout, match_header
 from tasks.reshape import Shape, reshape
 from tasks.windows import Window
-
-logger = logging.getLogger(__name__)
 
 LANDED = "landed"
 UNFIT = "nothing fits"
@@ -94,12 +91,20 @@ def may_be_replayed(tools: Tools, file: RejectFile) -> bool:
 
 
 def try_unit(tools: Tools, file: RejectFile) -> Replayed:
-    """Say what a replay would land, changing nothing."""
+    """Say what a replay would land, changing nothing; the declared checks are not run.
+
+    Raises:
+        DataRefusedError: as replay_unit.
+    """
     entry = owner_of(tools.lake, tools.dataset, file.unit)
     if entry is None or entry.run_id != file.run_id:
         return _superseded(file, entry)
     fitted = fit(tools, file, entry)
-    return _outcome(file, fitted, LANDED if len(fitted.landed) else UNFIT)
+    if not len(fitted.landed):
+        return _outcome(file, fitted, UNFIT)
+    for _ in _reshaped(tools, entry, _shape(tools, entry, fitted)):
+        pass
+    return _outcome(file, fitted, LANDED)
 
 
 def replay_unit(tools: Tools, file: RejectFile) -> Replayed:
@@ -177,23 +182,33 @@ def _window(specification: DatasetSpecification, entry: Entry) -> tuple[str, Win
 
 def _stage(tools: Tools, entry: Entry, fitted: Fitted) -> tuple[list[StagedFile], int]:
     """Write the unit anew, what it has and what fits now; also count the rows that came to it."""
-    columns = fitted.layout.landed if fitted.layout else ()
-    shape = Shape(tools.dataset, entry.unit, columns, _schema(fitted), tools.zone)
+    shape = _shape(tools, entry, fitted)
     new = fitted.landed
     keys = list(tools.specification.keys) if tools.specification.shards else []
     if keys:
         # What two shards sent lands once; a row that has landed stays.
         new = new.unique(keys, keep="last", maintain_order=True)
     with tools.lake.stage(tools.dataset, tools.run_id, entry.unit, shape.schema) as stage:
-        for partition, batch in landed_batches(tools.lake, tools.dataset, entry):
-            old = reshape(batch, shape)
-            _check_place(tools.specification, partition, old, shape)
+        for partition, old in _reshaped(tools, entry, shape):
             if keys:
                 new = new.join(old, on=keys, how="anti", maintain_order="left")
             stage.write(partition, old.to_arrow().cast(shape.schema))
         for partition, part in _partitioned(tools.specification, entry, new):
             stage.write(partition, part.to_arrow().cast(shape.schema))
         return stage.finish(), len(new)
+
+
+def _shape(tools: Tools, entry: Entry, fitted: Fitted) -> Shape:
+    columns = fitted.layout.landed if fitted.layout else ()
+    return Shape(tools.dataset, entry.unit, columns, _schema(fitted), tools.zone)
+
+
+def _reshaped(tools: Tools, entry: Entry, shape: Shape) -> Iterator[tuple[str, pl.DataFrame]]:
+    """Give the landed rows in the present shape, by partition."""
+    for partition, batch in landed_batches(tools.lake, tools.dataset, entry):
+        old = reshape(batch, shape)
+        _check_place(tools.specification, partition, old, shape)
+        yield partition, old
 
 
 def _check_place(

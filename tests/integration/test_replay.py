@@ -229,8 +229,9 @@ def test_landed_rows_that_lack_what_is_required_now_are_not_followed_up(
     here.land(here.plan(EVENTS, **DAY))
     before = here.lake.manifest(EVENTS)
     declare(EVENTS, OUT)
-    with pytest.raises(DataRefusedError, match="outgoing_bytes is required now"):
-        replay(here, EVENTS, only_run(here, EVENTS))
+    for dry_run in (True, False):
+        with pytest.raises(DataRefusedError, match="outgoing_bytes is required now"):
+            replay(here, EVENTS, only_run(here, EVENTS), dry_run=dry_run)
     assert here.lake.manifest(EVENTS) == before
 
 
