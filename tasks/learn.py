@@ -90,6 +90,7 @@ def learn_file(file: ResultFile, zone: str) -> Lesson:
         for one in found:
             one.take(batch[one.header])
         ragged += len(file.take_ragged())
+    ragged += len(file.take_ragged())
     rows = found[0].rows if found else 0
     if ragged:
         raise DataRefusedError(f"{ragged} rows have more or fewer fields than the header")

@@ -63,18 +63,14 @@ def learn(
     """
     if out == STDOUT and as_json:
         raise UsageError("--out - prints the YAML: it does not go with --json")
-    from tasks.draft import Draft, plan_sample, write_draft  # noqa: PLC0415 - polars
+    from tasks.draft import write_draft  # noqa: PLC0415 - polars, not for --help
 
     settings = load_settings()
-    found = load_tenant(settings, tenant)
-    query_id = query_id or f"#{dataset}"
     wanted = Mode(mode) if mode else None
-    text, notes = _read_query(settings, query_id)
-    sample = plan_sample(text, parse_parameters(parameter), wanted, utc_now(), found.zone)
-    lesson, is_cut = _learn(settings, found, query_id, sample)
-    if is_cut:
-        notes.append("the tenant cut the result at its row limit: later rows may not fit")
-    draft = Draft(dataset, query_id, sample, lesson, tuple(notes))
+    given = parse_parameters(parameter)
+    found = load_tenant(settings, tenant)
+    draft = _draft(settings, found, (dataset, query_id or f"#{dataset}"), given, wanted)
+    lesson = draft.lesson
     target = Path(out) if out else settings.catalog / "datasets" / f"{dataset}.yaml"
     if out != STDOUT and target.exists() and not force:
         _tell_differences(draft, target, as_json=as_json)
@@ -91,6 +87,23 @@ def learn(
     if as_json:
         columns = [{"nql": c.header, "name": c.name, "type": c.type} for c in lesson.columns]
         print_json({"path": str(target), "columns": columns, "unsure": draft.unsure})
+
+
+def _draft(
+    settings: Settings,
+    tenant: TenantSettings,
+    names: tuple[str, str],
+    given: Mapping[str, str],
+    mode: Mode | None,
+) -> "Draft":
+    from tasks.draft import Draft, plan_sample  # noqa: PLC0415
+
+    text, notes = _read_query(settings, names[1])
+    sample = plan_sample(text, given, mode, utc_now(), tenant.zone)
+    lesson, is_cut = _learn(settings, tenant, names[1], sample)
+    if is_cut:
+        notes.append("the tenant cut the result at its row limit: later rows may not fit")
+    return Draft(*names, sample, lesson, tuple(notes))
 
 
 def _read_query(settings: Settings, query_id: str) -> tuple[str, list[str]]:
