@@ -138,3 +138,15 @@ def test_what_cannot_be_learned_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "catalogue" / "datasets" / "devices.yaml").write_text("[")
     assert_one_line(learn("devices"), 2, "is no dataset")
     assert not list((tmp_path / "home" / "spool").iterdir())
+
+
+def test_a_result_that_the_tenant_cut_is_learned_from_and_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with place(tmp_path, now=None, row_limit=10) as made:
+        for name, value in made.environment.items():
+            monkeypatch.setenv(name, value)
+        told = learn("devices", "--out", str(tmp_path / "devices.yaml"))
+    assert told.returncode == 0, told.stderr
+    assert "cut the result at its row limit" in told.stderr
+    assert "# Unsure: the tenant cut" in (tmp_path / "devices.yaml").read_text()
