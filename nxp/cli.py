@@ -32,6 +32,9 @@ COMMANDS = {
     "runs": "List runs, newest first.",
     "sql": "Query what landed, with DuckDB, read-only.",
     "nql": "The raw NQL operations: execute, export, status, download.",
+    "schema": "Learn a dataset's columns and types from what its query returns.",
+    "rejects": "List rejected rows by run, unit and reason; --raw also shows their text.",
+    "replay": "Land the rejected rows of a run that fit now, after the dataset was mended.",
     "check": "Validate settings and catalogue; --connect also takes a token.",
 }
 GROUPS = {
@@ -43,6 +46,9 @@ GROUPS = {
     "state": {
         "show": "Show watermark, windows by state, and what is under way.",
         "reset": "Forget watermark and failures; what has landed stays.",
+    },
+    "schema": {
+        "learn": "Export once, prove the types over all rows, write the dataset's YAML.",
     },
     "nql": {
         "execute": "Run a saved query and print its rows (1,000 at most).",

@@ -1,0 +1,30 @@
+"""Reading what has landed back, batch by batch, with the partition that it stands in."""
+
+from collections.abc import Iterator
+
+import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from connectors.errors import StorageError
+from connectors.lake import Entry, Lake
+
+BATCH_ROWS = 65_536
+
+
+def landed_batches(lake: Lake, dataset: str, entry: Entry) -> Iterator[tuple[str, pl.DataFrame]]:
+    """Give the rows of a published unit as they were written: partition and frame.
+
+    Raises:
+        StorageError: a file that the manifest names is missing or damaged.
+    """
+    for file in entry.files:
+        path = lake.dataset_folder(dataset) / file.path
+        try:
+            with pq.ParquetFile(path) as opened:
+                for batch in opened.iter_batches(BATCH_ROWS):
+                    yield path.parent.name, pl.DataFrame(pa.Table.from_batches([batch]))
+        except (OSError, pa.ArrowException) as error:
+            raise StorageError(
+                f"{path} cannot be read, land its unit again: {type(error).__name__}"
+            ) from None

@@ -1,0 +1,196 @@
+"""`nxp schema`: learn a dataset's columns from what its query returns."""
+
+import shutil
+import time
+import uuid
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import yaml
+from cyclopts import Parameter
+from pydantic import ValidationError
+
+from connectors.catalogue import DatasetSpecification, Mode, query_path
+from connectors.clock import utc_now
+from connectors.errors import ConfigurationError, DataRefusedError, HeldError, UsageError
+from connectors.lake.storage import storage_errors
+from connectors.settings import (
+    Settings,
+    TenantSettings,
+    load_settings,
+    load_tenant,
+    prepare_home,
+)
+from nxp.options import Json, Parameters, Tenant, parse_parameters
+from nxp.output import print_json, print_table, say
+
+if TYPE_CHECKING:
+    from tasks.draft import Draft, Sample
+    from tasks.learn import Lesson
+
+STDOUT = "-"
+# What a killed command left behind is older than any export may take.
+ABANDONED_SECONDS = 86_400
+
+
+def learn(
+    dataset: str,
+    *,
+    query_id: Annotated[
+        str | None, Parameter(help='Of the saved query; default "#DATASET".')
+    ] = None,
+    parameter: Parameters = (),
+    mode: Annotated[
+        Literal["snapshot", "window"] | None,
+        Parameter(help="Default: window where the query has bounds as parameters."),
+    ] = None,
+    out: Annotated[
+        str | None,
+        Parameter(
+            allow_leading_hyphen=True,
+            help="The file to write, or - for stdout; default in the catalogue.",
+        ),
+    ] = None,
+    force: Annotated[bool, Parameter(negative="", help="Replace a file that exists.")] = False,
+    tenant: Tenant = None,
+    as_json: Json = False,
+) -> None:
+    """Export the query of DATASET once, and write its columns and types as a dataset YAML.
+
+    A file that exists is left as it is, and what differs from it is told instead.
+    """
+    if out == STDOUT and as_json:
+        raise UsageError("--out - prints the YAML: it does not go with --json")
+    from tasks.draft import write_draft  # noqa: PLC0415 - polars, not for --help
+
+    settings = load_settings()
+    wanted = Mode(mode) if mode else None
+    given = parse_parameters(parameter)
+    found = load_tenant(settings, tenant)
+    draft = _draft(settings, found, (dataset, query_id or f"#{dataset}"), given, wanted)
+    lesson = draft.lesson
+    target = Path(out) if out else settings.catalog / "datasets" / f"{dataset}.yaml"
+    if out != STDOUT and target.exists() and not force:
+        _tell_differences(draft, target, as_json=as_json)
+        return
+    text = write_draft(draft, with_values=out != STDOUT)
+    _check(dataset, text)
+    for note in draft.unsure:
+        say(f"unsure: {note}")
+    if out == STDOUT:
+        print(text, end="")
+        return
+    _write(target, text)
+    say(f"{len(lesson.columns)} columns, learned from {lesson.rows:,} rows, are in {target}")
+    if as_json:
+        columns = [{"nql": c.header, "name": c.name, "type": c.type} for c in lesson.columns]
+        print_json({"path": str(target), "columns": columns, "unsure": draft.unsure})
+
+
+def _draft(
+    settings: Settings,
+    tenant: TenantSettings,
+    names: tuple[str, str],
+    given: Mapping[str, str],
+    mode: Mode | None,
+) -> "Draft":
+    from tasks.draft import Draft, plan_sample  # noqa: PLC0415
+
+    text, notes = _read_query(settings, names[1])
+    sample = plan_sample(text, given, mode, utc_now(), tenant.zone)
+    lesson, is_cut = _learn(settings, tenant, names[1], sample)
+    if is_cut:
+        notes.append("the tenant cut the result at its row limit: later rows may not fit")
+    return Draft(*names, sample, lesson, tuple(notes))
+
+
+def _read_query(settings: Settings, query_id: str) -> tuple[str, list[str]]:
+    path = query_path(settings.catalog, query_id)
+    try:
+        return path.read_text("utf-8"), []
+    except FileNotFoundError:
+        return "", [f"queries/{path.name} is missing: nxp check wants the text of the saved query"]
+    except UnicodeDecodeError:
+        raise ConfigurationError(f"{path} is not UTF-8") from None
+
+
+def _learn(
+    settings: Settings, tenant: TenantSettings, query_id: str, sample: "Sample"
+) -> tuple["Lesson", bool]:
+    from connectors.nexthink import NexthinkClient  # noqa: PLC0415 - httpx, not for --help
+    from connectors.result_file import ResultFile  # noqa: PLC0415
+    from tasks.learn import learn_file  # noqa: PLC0415
+    from tasks.sample import export_to  # noqa: PLC0415
+
+    with _folder(settings) as folder, NexthinkClient(tenant) as client:
+        path = folder / "sample.csv"
+        is_cut = export_to(
+            path, client, query_id, sample.parameters, clock=utc_now, sleep=time.sleep
+        )
+        try:
+            return learn_file(ResultFile(path), tenant.time_zone), is_cut
+        except DataRefusedError as error:
+            raise DataRefusedError(f"{query_id}: {error.message}") from None
+
+
+@contextmanager
+def _folder(settings: Settings) -> Iterator[Path]:
+    """Give a folder for the result, which holds people's data: it is gone afterwards."""
+    spool = prepare_home(settings) / "spool"
+    with storage_errors(spool):
+        spool.mkdir(exist_ok=True, mode=0o700)
+        for left in spool.glob("learn-*"):
+            if time.time() - left.stat().st_mtime > ABANDONED_SECONDS:
+                shutil.rmtree(left, ignore_errors=True)
+        folder = spool / f"learn-{uuid.uuid4()}"
+        folder.mkdir(mode=0o700)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _check(dataset: str, text: str) -> None:
+    """Make sure that what is written is what the catalogue takes: only the name can be off."""
+    try:
+        DatasetSpecification.model_validate(yaml.safe_load(text))
+    except ValidationError as error:
+        problems = "; ".join(problem["msg"] for problem in error.errors(include_input=False))
+        raise UsageError(f"{dataset}: {problems.replace('Value error, ', '')}") from None
+
+
+def _write(target: Path, text: str) -> None:
+    with storage_errors(target):
+        aside = target.with_name(f".{target.name}.new")
+        aside.write_text(text, "utf-8")
+        aside.replace(target)
+
+
+def _tell_differences(draft: "Draft", target: Path, *, as_json: bool) -> None:
+    """Print how the result differs from the declared columns; raise where rows would not fit."""
+    from tasks.learn import differences  # noqa: PLC0415
+
+    try:
+        declared = DatasetSpecification.model_validate(yaml.safe_load(target.read_text("utf-8")))
+    except (ValidationError, yaml.YAMLError, UnicodeDecodeError):
+        raise UsageError(
+            f"{target} exists and is no dataset: nxp check says why, --force replaces it"
+        ) from None
+    found = differences(draft.lesson, declared)
+    rows: list[Mapping[str, Any]] = [
+        {"column": d.header, "what": d.what, "declared": d.declared, "learned": d.learned}
+        | {"breaks": d.breaks}
+        for d in found
+    ]
+    if as_json:
+        print_json({"path": str(target), "rows": draft.lesson.rows, "differences": rows})
+    elif rows:
+        print_table(list(rows[0]), [list(row.values()) for row in rows])
+    if broken := sum(difference.breaks for difference in found):
+        raise HeldError(
+            f"{target} is stale: {broken} columns differ from the result; mend it, or replace it "
+            "with --force"
+        )
+    say(f"{target} fits all {draft.lesson.rows:,} rows; --force would replace it")

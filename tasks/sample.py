@@ -1,0 +1,47 @@
+"""Bringing one whole result to a file, outside of any run: to look at it, not to land it."""
+
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from connectors.errors import ExportFailedError, UnavailableError
+from connectors.nexthink import Compression, ExportState, NexthinkClient
+
+FIRST_POLL = 0.2
+LONGEST_POLL = 15.0
+POLL_GROWTH = 1.5
+TIMEOUT = timedelta(hours=1)
+
+
+def export_to(
+    path: Path,
+    client: NexthinkClient,
+    query_id: str,
+    parameters: Mapping[str, str],
+    *,
+    clock: Callable[[], datetime],
+    sleep: Callable[[float], None],
+) -> bool:
+    """Export a saved query to a file of its owner's; True when the tenant cut it at its limit.
+
+    Raises:
+        UnknownQueryError: the tenant has no such saved query, or refuses its parameters.
+        ExportFailedError: the tenant reports an error for the query.
+        UnavailableError: not finished in time, or out of reach.
+    """
+    compression = Compression.ZSTD
+    export_id = client.nql.start_export(query_id, parameters, compression)
+    deadline = clock() + TIMEOUT
+    pause = FIRST_POLL
+    while (status := client.nql.export_status(export_id)).state is not ExportState.COMPLETED:
+        if status.state is ExportState.ERROR:
+            raise ExportFailedError(
+                f"the tenant ended the export of {query_id} with an error: run the query in "
+                "Nexthink to see why"
+            )
+        if clock() >= deadline:
+            raise UnavailableError(f"the export of {query_id} is not finished after an hour")
+        sleep(pause)
+        pause = min(pause * POLL_GROWTH, LONGEST_POLL)
+    client.nql.download(export_id, path, compression, url=status.results_url)
+    return status.truncated
