@@ -11,36 +11,27 @@ from dataclasses import replace
 
 import pyarrow as pa
 
-from connectors.lake import Entry, Lake, StagedFile
+from connectors.lake import Entry, StagedFile
+from connectors.lake.landing import LakeLanding
 from connectors.settings import load_settings
 from tasks.replay_run import open_replay, run_replay
 
 
-class KilledLake(Lake):
+class KilledLanding(LakeLanding):
     """A lake at whose publishing the process ends, as by a kill -9."""
 
-    def publish(
-        self,
-        dataset: str,
-        mode: str,
-        entry: Entry,
-        staged: Sequence[StagedFile],
-        schema: pa.Schema,
-    ) -> Entry:
+    def publish(self, entry: Entry, staged: Sequence[StagedFile], schema: pa.Schema) -> None:
         """Publish or not, and end."""
         if sys.argv[3] == "after":
-            super().publish(dataset, mode, entry, staged, schema)
+            super().publish(entry, staged, schema)
         os.kill(os.getpid(), signal.SIGKILL)
-        raise AssertionError("unreachable")
 
 
 def main() -> None:
     """Replay."""
-    settings = load_settings()
-    with open_replay(settings, sys.argv[1], None) as tools:
-        run_replay(
-            replace(tools, lake=KilledLake(settings.lake, tools.lake.folder.name)), sys.argv[2]
-        )
+    with open_replay(load_settings(), sys.argv[1], None) as tools:
+        killed = KilledLanding(tools.lake, tools.specification)
+        run_replay(replace(tools, landings=[killed]), sys.argv[2])
 
 
 if __name__ == "__main__":

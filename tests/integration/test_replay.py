@@ -68,7 +68,7 @@ def fresh(
             here.tenant, here.folder, {**here.environment, "NXP_LAKE": str(tmp_path / "fresh")}
         )
         window = DAY if dataset == EVENTS else {}
-        (outcome,) = elsewhere.land(elsewhere.plan(dataset, **window))
+        (outcome,) = elsewhere.land(elsewhere.plan(dataset, **window), partly=True)
         assert outcome.rows_rejected == 0
         return elsewhere.landed(dataset)
     finally:
@@ -101,7 +101,7 @@ def test_a_mended_dataset_is_replayed_to_what_a_fresh_export_gives(
     here: Place, declare: Change, dataset: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     declare(dataset, WRONG[dataset])
-    (outcome,) = here.land(here.plan(dataset, **(DAY if dataset == EVENTS else {})))
+    (outcome,) = here.land(here.plan(dataset, **(DAY if dataset == EVENTS else {})), partly=True)
     assert outcome.rows_landed
     assert outcome.rows_rejected
     before = here.landed(dataset)
@@ -134,7 +134,7 @@ def test_what_still_does_not_fit_stays_a_reject_of_the_new_run(
     here: Place, declare: Change
 ) -> None:
     declare(EVENTS, {**IN, **OUT})
-    (outcome,) = here.land(here.plan(EVENTS, **DAY))
+    (outcome,) = here.land(here.plan(EVENTS, **DAY), partly=True)
     run_id = only_run(here, EVENTS)
     declare(EVENTS, OUT)
     (done,) = replay(here, EVENTS, run_id)
@@ -161,7 +161,7 @@ def test_what_still_does_not_fit_stays_a_reject_of_the_new_run(
 
 def test_nothing_that_fits_publishes_nothing(here: Place, declare: Change) -> None:
     declare("users", {"user.upn": {"nullable": False}})
-    here.land(here.plan("users"))
+    here.land(here.plan("users"), partly=True)
     before = here.lake.manifest("users")
     run_id = only_run(here, "users")
     outcomes = replay(here, "users", run_id)
@@ -172,10 +172,10 @@ def test_nothing_that_fits_publishes_nothing(here: Place, declare: Change) -> No
 
 def test_a_unit_that_landed_anew_is_left_alone(here: Place, declare: Change) -> None:
     declare("users", {"user.upn": {"nullable": False}})
-    here.land(here.plan("users"))
+    here.land(here.plan("users"), partly=True)
     run_id = only_run(here, "users")
     declare("users", {})
-    here.land(here.plan("users"))
+    here.land(here.plan("users"), partly=True)
     before = here.lake.manifest("users")
     (outcome,) = outcomes = replay(here, "users", run_id)
     assert (outcome.state, outcome.landed) == ("superseded", 0)
@@ -211,7 +211,7 @@ def test_landed_rows_that_cannot_follow_are_refused_whole(
 ) -> None:
     upn = {"user.upn": {"nullable": False}}
     declare("users", {**wrong, **upn})
-    here.land(here.plan("users"))
+    here.land(here.plan("users"), partly=True)
     run_id = only_run(here, "users")
     before, landed = here.lake.manifest("users"), here.landed("users")
     declare("users", mended, **keys)
@@ -226,7 +226,7 @@ def test_landed_rows_that_lack_what_is_required_now_are_not_followed_up(
     here: Place, declare: Change
 ) -> None:
     declare(EVENTS, IN)
-    here.land(here.plan(EVENTS, **DAY))
+    here.land(here.plan(EVENTS, **DAY), partly=True)
     before = here.lake.manifest(EVENTS)
     declare(EVENTS, OUT)
     for dry_run in (True, False):
@@ -240,7 +240,7 @@ def test_a_replay_that_is_killed_is_exact_when_replayed_again(
     here: Place, declare: Change, moment: str
 ) -> None:
     declare(EVENTS, {**IN, **OUT})
-    here.land(here.plan(EVENTS, **DAY))
+    here.land(here.plan(EVENTS, **DAY), partly=True)
     run_id = only_run(here, EVENTS)
     declare(EVENTS, OUT)
     victim = [sys.executable, "-m", "tests.replay_once", EVENTS, run_id, moment]
@@ -277,7 +277,7 @@ def nxp(here: Place, *words: str) -> subprocess.CompletedProcess[str]:
 
 def test_the_commands_tell_rejects_and_replay_them(here: Place, declare: Change) -> None:
     declare(EVENTS, {**IN, **OUT})
-    here.land(here.plan(EVENTS, **DAY))
+    here.land(here.plan(EVENTS, **DAY), partly=True)
     run_id = only_run(here, EVENTS)
     devices = set(foreign_export(here, "#execution_events", BOUNDS)["device.name"])
     listed = nxp(here, "rejects", EVENTS, "--json")
