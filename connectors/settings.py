@@ -62,6 +62,19 @@ class Settings(BaseModel, frozen=True):
             raise ValueError("must not contain *, ? or [: readers take them for patterns")
         return lake
 
+    @model_validator(mode="after")
+    def _apart(self) -> Self:
+        if self.database_url and _file_of(self.database_url) == _file_of(self.ledger_url) != "":
+            # The landing writes by a copy of SQLite of its own: locks of the two do not add up.
+            raise ValueError("NXP_DATABASE_URL: must not be the ledger's own SQLite file")
+        return self
+
+
+def _file_of(url: SecretStr) -> str:
+    """Give the file of a SQLite URL, "" of any other."""
+    scheme, _, path = url.get_secret_value().partition(":///")
+    return str(Path(path).resolve()) if scheme.startswith("sqlite") and path else ""
+
 
 class TenantSettings(BaseModel, frozen=True):
     """One tenant's address and credential. `name` keys its data in ledger and lake."""

@@ -33,6 +33,12 @@ def check(
     except ConfigurationError as error:
         problems += error.problems or [str(error)]
         datasets = {}
+    if settings.database_url is None:
+        problems += [
+            f"{name}.yaml: lands in a table, and NXP_DATABASE_URL is not set"
+            for name, specification in datasets.items()
+            if specification.sql
+        ]
     if problems or found is None:
         raise ConfigurationError("check", problems=tuple(problems))
     if connect:

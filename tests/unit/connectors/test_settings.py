@@ -118,3 +118,14 @@ def test_the_only_tenant_of_the_lake_needs_no_naming(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match=r"acme\.eu, lab\.us"):
         tenant_name(settings, environ={})
     assert tenant_name(settings, "lab.us", {}) == "lab.us"
+
+
+def test_landing_in_the_ledgers_own_file_is_refused(tmp_path: Path) -> None:
+    environ = {
+        "NXP_HOME": str(tmp_path),
+        "NXP_DATABASE_URL": f"sqlite:///{tmp_path}/../{tmp_path.name}/ledger.db",
+    }
+    with pytest.raises(ConfigurationError, match="the ledger's own SQLite file"):
+        load_settings(environ)
+    environ["NXP_DATABASE_URL"] = f"sqlite:///{tmp_path}/landed.db"
+    assert load_settings(environ).database_url is not None
