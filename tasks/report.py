@@ -82,7 +82,7 @@ def build_report(
         started_at=run.started_at,
         finished_at=run.tools.clock(),
         units=len(outcomes),
-        folder=str(run.lake.dataset_folder(run.dataset)),
+        folder=run.lake.location(run.dataset),
         error=str(error) if error else None,
         seconds={
             stage: round(sum(outcome.seconds.get(stage, 0.0) for outcome in outcomes), 3)

@@ -148,7 +148,7 @@ def open_run(
     """Open client, ledger and lake for a run, and clear away what killed runs left aside."""
     run_id = str(uuid.uuid4())
     ledger = open_ledger(plan.settings.ledger_url.get_secret_value(), plan.tenant.name, clock)
-    lake = Lake(plan.settings.lake, plan.tenant.name)
+    lake = Lake(plan.settings.lake, plan.tenant.name, plan.settings.home / "staging")
     spool = prepare_home(plan.settings) / "spool"
     try:
         for interrupted in ledger.close_interrupted_runs():

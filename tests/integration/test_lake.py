@@ -136,7 +136,7 @@ def test_an_empty_window_counts_and_can_be_queried(tmp_path: Path) -> None:
     lake = Lake(str(tmp_path), "acme.eu")
     publish(lake, "a", rows=0)
     names, rows = query_lake(lake, "SELECT * FROM events")
-    assert (names, rows) == (["n", "run"], [])
+    assert (names, rows) == (["n", "run", "date"], [])
     publish(lake, "b")
     publish(lake, "c", rows=0)
     assert counted(lake) == []
