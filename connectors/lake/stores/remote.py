@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from obstore.exceptions import (
     AlreadyExistsError,
@@ -19,15 +19,18 @@ from obstore.exceptions import (
     NotSupportedError,
     PreconditionError,
 )
-from obstore.store import AzureStore, ClientConfig, RetryConfig, S3Store, from_url
+from obstore.store import AzureStore, S3Store, from_url
 
 from connectors.errors import StorageError
 from connectors.lake.stores.refusals import refusal
 from connectors.lake.stores.store import Conflict, StoredFile
 
+if TYPE_CHECKING:
+    from obstore.store import ClientConfig, RetryConfig
+
 # Some seconds of an absent network are waited out; a wrong address is told before a minute is over.
-RETRIES = RetryConfig(max_retries=5, retry_timeout=timedelta(minutes=1))
-CLIENT = ClientConfig(connect_timeout="5s", timeout="60s")
+RETRIES: "RetryConfig" = {"max_retries": 5, "retry_timeout": timedelta(minutes=1)}
+CLIENT: "ClientConfig" = {"connect_timeout": "5s", "timeout": "60s"}
 # No object's ETag.
 WRONG_TAG = '"00000000000000000000000000000000"'
 TRUE = {"1", "true", "yes", "on"}
@@ -39,7 +42,7 @@ def open_remote(url: str) -> "RemoteStore":
     Raises:
         StorageError: that environment makes no sense.
     """
-    client = ClientConfig(**CLIENT)
+    client = CLIENT.copy()
     scheme = url.partition("://")[0].upper()
     if os.environ.get(f"{'AWS' if scheme == 'S3' else 'AZURE'}_ALLOW_HTTP", "").lower() in TRUE:
         client["allow_http"] = True
