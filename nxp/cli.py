@@ -27,6 +27,7 @@ COMMANDS = {
     "server": "Keep one local Prefect server for repeated use: start, stop, status.",
     "export": "Export a dataset from Nexthink and land it in the lake.",
     "datasets": "List the catalogue's datasets, or show one; --nql prints its saved query.",
+    "maintain": "Drop what of a dataset is past its retention, and delete what was replaced.",
     "runs": "List runs, newest first.",
     "sql": "Query what landed, with DuckDB, read-only.",
     "nql": "The raw NQL operations: execute, export, status, download.",

@@ -10,7 +10,7 @@ import pytest
 from connectors.errors import DataRefusedError, StorageError, UsageError
 from connectors.lake import Lake
 from connectors.lake.query import query_lake
-from tests.lakes import DAY, START, TENANT, Site, counted, publish, publish_snapshot
+from tests.lakes import DAY, START, TENANT, Site, counted, publish
 
 
 def test_a_second_publish_of_a_window_replaces_the_first_and_keeps_it_aside(site: Site) -> None:
