@@ -167,7 +167,7 @@ def describe(upkeep: Upkeep, done: Sequence[Cleared]) -> dict[str, Any]:
         "tenant": upkeep.tenant,
         "dataset": upkeep.specification.dataset,
         "trigger": TRIGGER,
-        "retention": None if retention is None else str(retention),
+        "retention": None if retention is None else _short(retention),
         "units": sum(part.units for part in done),
         "rows_dropped": sum(part.rows for part in done),
         "files_moved": sum(part.files for part in moved),
@@ -176,3 +176,8 @@ def describe(upkeep: Upkeep, done: Sequence[Cleared]) -> dict[str, Any]:
         "bytes_deleted": sum(part.bytes for part in deleted),
         "cleared": [asdict(part) | {"what": part.what.value} for part in done],
     }
+
+
+def _short(duration: timedelta) -> str:
+    hours = duration // timedelta(hours=1)
+    return f"{hours}h" if hours % 24 else f"{hours // 24}d"

@@ -1,6 +1,7 @@
 """A lake in a folder or in a bucket, looked at by other means than the product's."""
 
 import io
+import random
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -8,7 +9,7 @@ from pathlib import Path
 import polars as pl
 import pyarrow as pa
 
-from connectors.lake import Entry, Lake
+from connectors.lake import Entry, Lake, StagedFile
 from connectors.lake.lake import unit_name
 from connectors.lake.query import query_lake
 from tests.object_store import ObjectStore
@@ -116,6 +117,18 @@ def publish(
         staged = stage.finish()
     entry = _entry(unit, start, end, run, sum(file.rows for file in staged))
     return lake.publish("events", "window", entry, staged, SCHEMA)
+
+
+def staged_entry(lake: Lake, run: str, rows: int) -> tuple[list[StagedFile], Entry, pa.Schema]:
+    """Stage one window of rows that compress badly, without publishing it."""
+    unit = unit_name(START, START + DAY)
+    chance = random.Random(0)
+    numbers = [chance.getrandbits(62) for _ in range(rows)]
+    with lake.stage("events", run, unit, SCHEMA) as stage:
+        table = pa.table({"n": numbers, "run": [run] * rows}, SCHEMA)
+        stage.write(f"date={START:%Y-%m-%d}", table)
+        staged = stage.finish()
+    return staged, _entry(unit, START, START + DAY, run, rows), SCHEMA
 
 
 def publish_snapshot(lake: Lake, run: str, slot: datetime = START, rows: int = 3) -> Entry:
