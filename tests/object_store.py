@@ -6,6 +6,7 @@ check of a condition and its own write.
 
 import logging
 import re
+import socket
 import threading
 import uuid
 from collections.abc import Callable, Iterable, Iterator
@@ -82,7 +83,7 @@ class ObjectStore:
         with self._lock:
             answer = list(self.app(environ, respond))
         if self.swallow(method, path):
-            raise ConnectionAbortedError
+            environ["werkzeug.socket"].shutdown(socket.SHUT_RDWR)
         return answer
 
 

@@ -6,9 +6,8 @@ from datetime import datetime
 from connectors.lake.lake import Lake
 from connectors.lake.naming import unit_end
 from connectors.lake.records import REJECTS, REJECTS_RAW
-from connectors.lake.stores import StoredFile
+from connectors.lake.stores import OLD, StoredFile
 
-OLD = "_old"
 PROBES = "_probe"
 PARTITIONED = ("date=", "snapshot=")
 

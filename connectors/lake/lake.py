@@ -24,7 +24,7 @@ from connectors.lake.stores.local import LocalStore
 __all__ = ["Lake", "unit_name"]
 
 # Each failed try means that somebody else succeeded: so many in a row are no accident.
-TRIES = 40
+TRIES = 20
 LONGEST_PAUSE_SECONDS = 0.5
 DROPPED = "dropped"
 
@@ -201,4 +201,4 @@ class Lake:
     def move_aside(self, dataset: str, why: str, paths: Iterable[str]) -> None:
         """Move files that count no more to `_old`, where they are kept for a while."""
         for path in paths:
-            self.store.move(f"{dataset}/{path}", f"_old/{dataset}/{why}/{path}")
+            self.store.move(f"{dataset}/{path}", self.store.aside(dataset, why, path))

@@ -155,7 +155,7 @@ class Publication:
             logger.warning("new files of %s are left for nxp maintain: %s", self._dataset, kind)
 
     def _aside(self, path: str) -> str:
-        return f"_old/{self._dataset}/{self.entry.run_id}/{path}"
+        return self._store.aside(self._dataset, self.entry.run_id, path)
 
 
 def _once(error: StorageError) -> str:

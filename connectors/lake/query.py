@@ -20,6 +20,11 @@ RECORDS = (RUNS, REJECTS)
 HISTORY = "_history"
 # How soon Ctrl-C is noticed while DuckDB works.
 LISTEN_SECONDS = 0.1
+# Extensions are downloads, tried for any scheme or function that a statement names.
+NO_DOWNLOADS: dict[str, str | bool | int | float | list[str]] = {
+    "autoinstall_known_extensions": "false",
+    "autoload_known_extensions": "false",
+}
 # Arrow's names of the landed types, as DuckDB names them; needed only where there is no file yet.
 DUCKDB_TYPES = {
     "string": "VARCHAR",
@@ -72,11 +77,11 @@ def query_lake(lake: Lake, sql: str) -> tuple[list[str], list[tuple[Any, ...]]]:
 
 
 def _query(lake: Lake, sql: str) -> tuple[list[str], list[tuple[Any, ...]]]:
-    connection = duckdb.connect(":memory:")
+    connection = duckdb.connect(":memory:", config=NO_DOWNLOADS)
     views: list[View] = []
     files = None
     try:
-        views = _views(lake, duckdb.get_table_names(sql))
+        views = _views(lake, connection.get_table_names(sql))
         files = lake.store.filesystem(frozenset(file for view in views for file in view.files))
         if files is not None:
             connection.register_filesystem(files)

@@ -41,7 +41,7 @@ from tests.lakes import (
 )
 from tests.object_store import SECRET, Answer, ObjectStore
 
-KILLS = int(os.environ.get("NXP_CHAOS_KILLS", "12"))
+KILLS = int(os.environ.get("NXP_CHAOS_KILLS", "6"))
 DENIED = ("403 Forbidden", "AccessDenied")
 
 
@@ -60,12 +60,14 @@ def process(site: Site, run: str, first: int, windows: int, days: int) -> subpro
     return started
 
 
-def go(*publishers: subprocess.Popen[str]) -> list[list[str]]:
-    """Let publishers begin at once; gives what each said."""
+def go(*publishers: subprocess.Popen[str], wait: bool = True) -> list[list[str]]:
+    """Let publishers begin at once; gives what each said by its end."""
     for publisher in publishers:
         assert publisher.stdin is not None
         publisher.stdin.write("\n")
         publisher.stdin.flush()
+    if not wait:
+        return []
     return [publisher.communicate(timeout=60)[0].split() for publisher in publishers]
 
 
@@ -180,38 +182,39 @@ def test_kills_in_mid_publish_leave_old_or_new_and_the_next_publish_is_exact(
 ) -> None:
     chance = random.Random(1)
     publish(bucket_site.lake, "first", end=START + 4 * DAY)
+    timed = process(bucket_site, "timed", 0, 1, 4)
     began = time.monotonic()
-    go(process(bucket_site, "timed", 0, 1, 4))
-    undisturbed = (time.monotonic() - began) / 4
+    go(timed, wait=False)
+    assert timed.stdout is not None
+    assert timed.stdout.readline() == "done\n"
+    undisturbed = time.monotonic() - began
+    timed.communicate()
     killed = 0
     for number in range(KILLS):
-        victim = process(bucket_site, f"run{number}", 0, 50, 4)
-        assert victim.stdin is not None
-        victim.stdin.write("\n")
-        victim.stdin.flush()
+        victim = process(bucket_site, f"run{number}", 0, 1, 4)
+        go(victim, wait=False)
         time.sleep(chance.uniform(0, undisturbed))
         victim.kill()
-        victim.communicate()
-        killed += victim.returncode != 0
+        killed += "done" not in victim.communicate()[0]
         runs = bucket_site.named()
         assert (len(runs), len(set(runs))) == (12, 1)
-    assert killed == KILLS
+    assert killed > KILLS // 3
     publish(bucket_site.lake, "last", end=START + 4 * DAY)
     assert (
         bucket_site.named() == bucket_site.globbed() == counted(bucket_site.lake) == ["last"] * 12
     )
 
 
-@pytest.mark.parametrize("step", range(6))
+@pytest.mark.parametrize("answered", range(8))
 def test_a_service_that_goes_away_in_mid_publish_leaves_old_or_new(
-    bucket_site: Site, step: int
+    bucket_site: Site, answered: int
 ) -> None:
     assert bucket_site.service is not None
     publish(bucket_site.lake, "before", end=START + 2 * DAY)
     asked = len(bucket_site.service.requests)
     service = bucket_site.service
     service.refuse = lambda _method, _path: (
-        ("503 Slow Down", "SlowDown") if len(service.requests) > asked + 3 * step else None
+        ("503 Slow Down", "SlowDown") if len(service.requests) > asked + answered else None
     )
     with pytest.raises(UnavailableError, match="answers 503"):
         publish(bucket_site.lake, "after", end=START + 2 * DAY)
@@ -368,7 +371,7 @@ def test_sql_reads_the_views_and_nothing_else(bucket_site: Site, s3: ObjectStore
         query_lake(bucket_site.lake, statement + "  -- FROM events")
     assert "Traceback" not in str(told.value)
     with pytest.raises(UsageError) as told:
-        query_lake(bucket_site.lake, f"WITH e AS (SELECT * FROM events) {statement}")
+        query_lake(bucket_site.lake, f"WITH e AS (SELECT * FROM events) {statement}")  # noqa: S608
     assert bucket_site.paths() == before
     assert counted(bucket_site.lake) == ["a"] * 3
 

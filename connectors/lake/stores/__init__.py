@@ -3,6 +3,6 @@
 The implementation for object storage is imported only where a lake lies there.
 """
 
-from connectors.lake.stores.store import Conflict, Store, StoredFile, is_remote, open_store
+from connectors.lake.stores.store import OLD, Conflict, Store, StoredFile, is_remote, open_store
 
-__all__ = ["Conflict", "Store", "StoredFile", "is_remote", "open_store"]
+__all__ = ["OLD", "Conflict", "Store", "StoredFile", "is_remote", "open_store"]

@@ -15,6 +15,7 @@ from obstore.store import AzureStore, S3Store
 
 from connectors.errors import PipelineError, UsageError
 from connectors.lake.stores.refusals import refusal
+from connectors.lake.stores.store import OLD
 
 # Column chunks are read in pieces; each piece is a request.
 READ_AHEAD = 1 << 20
@@ -44,7 +45,7 @@ class ReadOnlyFiles(AbstractFileSystem):  # type: ignore[misc] # fsspec is untyp
     def info(self, path: str, **_: Any) -> dict[str, Any]:
         """Tell size and time of an object."""
         key = self._key(path)
-        head = self._told(key, lambda: self._objects.head(key))
+        head = self._either(key, self._objects.head)
         return {
             "name": key,
             "size": head["size"],
@@ -66,10 +67,7 @@ class ReadOnlyFiles(AbstractFileSystem):  # type: ignore[misc] # fsspec is untyp
         if mode != "rb":
             self.failure = UsageError("nxp sql takes one SELECT statement: the lake is read-only")
             raise self.failure
-        key = self._key(path)
-        return self._told(
-            key, lambda: obstore.open_reader(self._objects, key, buffer_size=READ_AHEAD)
-        )
+        return Reader(self, self._key(path))
 
     def _key(self, path: str) -> str:
         key: str = self._strip_protocol(path)
@@ -80,12 +78,73 @@ class ReadOnlyFiles(AbstractFileSystem):  # type: ignore[misc] # fsspec is untyp
             raise self.failure
         return key
 
-    def _told(self, key: str, ask: Callable[[], Any]) -> Any:
+    def reader(self, key: str) -> Any:
+        """Open an object."""
+        return self._either(
+            key, lambda at: obstore.open_reader(self._objects, at, buffer_size=READ_AHEAD)
+        )
+
+    def _either(self, key: str, ask: Callable[[str], Any]) -> Any:
+        """Ask for an object; one that was replaced meanwhile is kept in `_old` for the grace."""
+        try:
+            return ask(key)
+        except FileNotFoundError:
+            return self.told(key, lambda: ask(f"{OLD}/{key}"))
+        except (BaseError, ValueError, OSError) as error:
+            raise self._remembered(refusal(error, self._location(key))) from None
+
+    def told(self, key: str, ask: Callable[[], Any]) -> Any:
+        """Ask the object store, and remember why it refused."""
         try:
             return ask()
         except FileNotFoundError:
-            self.failure = FileNotFoundError(self._location(key))
-            raise self.failure from None
-        except (BaseError, ValueError) as error:
-            self.failure = refusal(error, self._location(key))
-            raise self.failure from None
+            raise self._remembered(FileNotFoundError(self._location(key))) from None
+        except (BaseError, ValueError, OSError) as error:
+            raise self._remembered(refusal(error, self._location(key))) from None
+
+    def _remembered(
+        self, failure: PipelineError | FileNotFoundError
+    ) -> PipelineError | FileNotFoundError:
+        self.failure = failure
+        return failure
+
+
+class Reader:
+    """One open object, as DuckDB uses it; one that moves while it is read is read on in `_old`."""
+
+    def __init__(self, files: ReadOnlyFiles, key: str) -> None:
+        self._files = files
+        self._key = key
+        self._reader = files.reader(key)
+
+    def read(self, size: int = -1) -> bytes:
+        """Read on from where we are."""
+        place = self._reader.tell()
+        try:
+            return self._read(size)
+        except FileNotFoundError:
+            self._reader = self._files.reader(self._key)
+            self._reader.seek(place)
+            return bytes(self._files.told(self._key, lambda: self._read(size)))
+        except (BaseError, ValueError, OSError):
+            # Once more, to have the refusal told.
+            return bytes(self._files.told(self._key, lambda: self._read(size)))
+
+    def _read(self, size: int) -> bytes:
+        return bytes(self._reader.read(size if size >= 0 else None))
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        """Go to a place."""
+        return int(self._reader.seek(offset, whence))
+
+    def tell(self) -> int:
+        """Say where we are."""
+        return int(self._reader.tell())
+
+    def seekable(self) -> bool:
+        """Any place can be read."""
+        return True
+
+    def close(self) -> None:
+        """Let go of what was read ahead."""
+        self._reader.close()

@@ -11,7 +11,7 @@ from filelock import FileLock, Timeout
 
 from connectors.errors import HeldError, StorageError
 from connectors.lake.storage import storage_errors
-from connectors.lake.stores.store import StoredFile
+from connectors.lake.stores.store import OLD, StoredFile
 
 # A publish holds the lock for milliseconds; minutes mean a stuck file system.
 LOCK_SECONDS = 60
@@ -91,6 +91,10 @@ class LocalStore:
                 new.touch(mode=PRIVATE)
             new.write_bytes(content)
             new.replace(target)
+
+    def aside(self, dataset: str, why: str, path: str) -> str:
+        """Keep them apart by run: on a file system a name may have had several contents."""
+        return f"{OLD}/{dataset}/{why}/{path}"
 
     def keep(self, path: str, aside: str) -> None:
         """Give a file that is about to be replaced a second name, so that it is not lost."""

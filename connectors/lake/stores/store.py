@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 SCHEMES = ("s3", "az")
+OLD = "_old"
 
 
 class Conflict(Exception):  # noqa: N818 - not an error: the caller reads again and decides anew
@@ -60,6 +61,9 @@ class Store(Protocol):
 
     def write(self, path: str, content: bytes, *, private: bool = False) -> None:
         """Write a small file whole, for its owner only where the place knows owners."""
+
+    def aside(self, dataset: str, why: str, path: str) -> str:
+        """Name the place in `_old` for a dataset's file that counts no more."""
 
     def keep(self, path: str, aside: str) -> None:
         """Give a file a second path; one that is not there is left out."""
