@@ -39,6 +39,7 @@ from tests.lakes import (
     publish_snapshot,
     staged_entry,
 )
+from tests.landing import Place
 from tests.object_store import SECRET, Answer, ObjectStore
 
 KILLS = int(os.environ.get("NXP_CHAOS_KILLS", "6"))
@@ -414,6 +415,24 @@ def test_a_reader_beside_a_publisher_and_a_drop_never_sees_a_mixture(bucket_site
         runs = counted(bucket_site.lake)
         assert (len(runs), len(set(runs))) == (6, 1)
     writer.join()
+
+
+def test_a_dataset_lands_in_a_bucket_from_end_to_end(
+    here: Place, s3: ObjectStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = f"s3://{s3.bucket()}/lake"
+    monkeypatch.setenv("NXP_LAKE", root)
+    lake = Lake(root, "sandbox.eu")
+    for _ in range(2):
+        (landed,) = here.land(
+            here.plan("crashes", window_from="2026-11-18", window_to="2026-11-19")
+        )
+        _, rows = query_lake(lake, "SELECT count(*), min(date)::VARCHAR FROM crashes")
+        assert rows == [(landed.rows_landed, "2026-11-18")]
+    here.land(here.plan("devices"))
+    _, rows = query_lake(lake, "SELECT trigger, state, rows_landed FROM _runs ORDER BY started_at")
+    assert len(rows) == 3
+    assert list((here.folder / "home" / "staging").glob("*")) == []
 
 
 def test_a_large_file_goes_up_in_parts_and_comes_back_whole(bucket_site: Site) -> None:

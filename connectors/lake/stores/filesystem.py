@@ -21,6 +21,23 @@ from connectors.lake.stores.store import OLD
 READ_AHEAD = 1 << 20
 
 
+class Objects:
+    """The objects that may be read: one value, since fsspec writes out what it is made with.
+
+    An obstore for Azure that is configured by the environment panics when it is written out.
+    """
+
+    def __init__(
+        self,
+        store: S3Store | AzureStore,
+        location: Callable[[str], str],
+        readable: frozenset[str],
+    ) -> None:
+        self.store = store
+        self.location = location
+        self.readable = readable
+
+
 class ReadOnlyFiles(AbstractFileSystem):  # type: ignore[misc] # fsspec is untyped
     """Opens objects of one tenant for DuckDB, and remembers why it could not.
 
@@ -30,16 +47,11 @@ class ReadOnlyFiles(AbstractFileSystem):  # type: ignore[misc] # fsspec is untyp
     protocol: ClassVar[str] = "nxplake"
     cachable = False
 
-    def __init__(
-        self,
-        store: S3Store | AzureStore,
-        location: Callable[[str], str],
-        readable: frozenset[str],
-    ) -> None:
+    def __init__(self, objects: Objects) -> None:
         super().__init__()
-        self._objects = store
-        self._location = location
-        self._readable = readable
+        self._objects = objects.store
+        self._location = objects.location
+        self._readable = objects.readable
         self.failure: PipelineError | FileNotFoundError | None = None
 
     def info(self, path: str, **_: Any) -> dict[str, Any]:

@@ -8,7 +8,7 @@ import os
 import re
 import uuid
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -170,19 +170,20 @@ class RemoteStore:
         self.delete([path])
 
     def delete(self, paths: Iterable[str]) -> None:
-        """Delete objects, many per request."""
+        """Delete objects; on S3 many per request."""
         listed = list(paths)
         if not listed:
             return
         with self._telling(listed[0]):
-            try:
+            if isinstance(self._store, S3Store):
                 self._store.delete(listed)
-            except FileNotFoundError as error:
-                _check_bucket(error)
-                # Of several, the service may have stopped at the missing one.
-                for path in listed:
-                    with suppress(FileNotFoundError):
-                        self._store.delete(path)
+                return
+            # Azure's batches fail where one of the blobs is gone.
+            for path in listed:
+                try:
+                    self._store.delete(path)
+                except FileNotFoundError as error:
+                    _check_bucket(error)
 
     def tidy(self, folder: str) -> None:
         """Do nothing: a prefix without objects is not there."""
@@ -211,9 +212,9 @@ class RemoteStore:
 
     def filesystem(self, readable: frozenset[str]) -> Any:
         """Give a file system that can read exactly these objects, and write none."""
-        from connectors.lake.stores.filesystem import ReadOnlyFiles  # noqa: PLC0415 - fsspec
+        from connectors.lake.stores.filesystem import Objects, ReadOnlyFiles  # noqa: PLC0415 - slow
 
-        return ReadOnlyFiles(self._store, self.location, readable)
+        return ReadOnlyFiles(Objects(self._store, self.location, readable))
 
 
 def _check_bucket(error: FileNotFoundError) -> None:
