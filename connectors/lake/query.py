@@ -81,7 +81,7 @@ def _query(lake: Lake, sql: str) -> tuple[list[str], list[tuple[Any, ...]]]:
     views: list[View] = []
     files = None
     try:
-        views = _views(lake, connection.get_table_names(sql))
+        views = _views(lake, _named(sql))
         files = lake.store.filesystem(frozenset(file for view in views for file in view.files))
         if files is not None:
             connection.register_filesystem(files)
@@ -102,6 +102,15 @@ def _query(lake: Lake, sql: str) -> tuple[list[str], list[tuple[Any, ...]]]:
         raise UsageError(f"SQL: {' '.join(str(error).split())}") from None
     finally:
         connection.close()
+
+
+def _named(sql: str) -> set[str]:
+    """Find the tables that a statement names; where it names files, they are not looked at."""
+    blind = duckdb.connect(":memory:", config={**NO_DOWNLOADS, "enable_external_access": "false"})
+    try:
+        return blind.get_table_names(sql)
+    finally:
+        blind.close()
 
 
 def _rows(cursor: duckdb.DuckDBPyConnection) -> tuple[list[str], list[tuple[Any, ...]]]:
