@@ -1,6 +1,7 @@
 """Retention: what leaves the lake and when, on an injected clock; kills; the command."""
 
 import json
+import os
 import subprocess
 import sys
 import threading
@@ -84,6 +85,17 @@ def test_units_past_retention_leave_the_views_and_are_kept_in_old_for_the_grace(
     later = maintain_dataset(site.lake, events(), WEEK, PRESENT + 8 * DAY)
     assert (of(later, Kind.SUPERSEDED).files, site.parquet("_old")) == (2, [])
     assert len(site.globbed()) == 6
+
+
+def test_the_grace_of_a_file_begins_when_it_is_replaced_not_when_it_was_written(
+    folder_site: Site,
+) -> None:
+    publish(folder_site.lake, "a", end=START + 2 * DAY)
+    for path in folder_site.parquet("events"):
+        os.utime(folder_site.lake.folder / path, (START.timestamp(), START.timestamp()))
+    publish(folder_site.lake, "b", end=START + 2 * DAY)
+    maintain_dataset(folder_site.lake, events(), WEEK, PRESENT)
+    assert folder_site.runs(folder_site.parquet("_old")) == ["a"] * 6
 
 
 def test_the_exact_end_decides_what_is_past_retention(site: Site) -> None:

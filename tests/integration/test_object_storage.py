@@ -376,6 +376,18 @@ def test_sql_reads_the_views_and_nothing_else(bucket_site: Site, s3: ObjectStore
     assert counted(bucket_site.lake) == ["a"] * 3
 
 
+def test_what_duckdb_gets_opens_the_named_objects_and_writes_none(bucket_site: Site) -> None:
+    publish(bucket_site.lake, "a")
+    write_rejects(bucket_site.lake, "events", "u", "r", pa.table({"record": [1]}), ["x"])
+    (known,), (raw,) = bucket_site.parquet("events"), bucket_site.parquet("_rejects_raw")
+    files = bucket_site.lake.store.filesystem(frozenset({known}))
+    assert files is not None
+    assert files.open(f"nxplake://{known}").read() == bucket_site.get(known)
+    for path, mode in ((raw, "rb"), (known, "wb"), ("../x", "rb")):
+        with pytest.raises(UsageError):
+            files.open(f"nxplake://{path}", mode)
+
+
 def test_the_command_reads_a_bucket_and_finds_its_only_tenant(
     bucket_site: Site, tmp_path: Path
 ) -> None:
