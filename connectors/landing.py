@@ -10,7 +10,10 @@ from connectors.lake import Entry, StagedFile
 
 
 class Landing(Protocol):
-    """Publishes the units of one tenant's dataset. All landings get the same staged Parquet."""
+    """Publishes the units of one tenant's dataset. All landings get the same staged Parquet.
+
+    The lake comes last: it moves the staged files in, the others read them and leave them.
+    """
 
     name: str
 
@@ -28,7 +31,7 @@ class Landing(Protocol):
         """
 
     def publish(self, entry: Entry, staged: Sequence[StagedFile], schema: pa.Schema) -> None:
-        """Make a unit's staged files what counts, whole or not at all; they stay readable.
+        """Make a unit's staged files what counts, whole or not at all.
 
         Raises:
             DataRefusedError: what is there already cannot be replaced by this unit.

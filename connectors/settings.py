@@ -75,6 +75,10 @@ class TenantSettings(BaseModel, frozen=True):
     api_url: str = ""
     login_url: str = ""
     time_zone: str = "UTC"
+    # Requests to the API per day, as reported of the product's thresholds; for planning.
+    daily_calls: int = Field(default=50_000, ge=1)
+    # Results of so many rows count as cut. HTTP 206 says so by itself: only for tenants where not.
+    export_row_limit: int | None = Field(default=None, ge=1)
     name: str = ""
 
     @field_validator("region")

@@ -1,64 +1,117 @@
-"""Land one dataset: every unit that is asked for, one after the other.
+"""Land one dataset: what a schedule has to land, or the windows of a stretch of time.
 
-Source: a saved NQL query of the tenant. Grain: as the query lists. Schedule: deployments/
+Source: saved NQL queries of the tenant. Grain: as the query lists. Schedule: deployments/
 prefect.yaml. Safe to run again at any time: a unit that is landed again replaces itself, and an
 export that an interrupted run has begun is gone on with. Triage: `nxp runs`, then the unit's
 last error in `nxp datasets NAME`.
 """
 
 from datetime import UTC, datetime
-from typing import Any
+from typing import Annotated, Any
 
 from prefect import flow, runtime
+from pydantic import Field
 
-from connectors.errors import PartlyDoneError, PipelineError
-from tasks.land import Outcome, land
-from tasks.report import RunReport, report_run
-from tasks.run import Asked, open_run, plan_run
+from connectors.catalogue import DATASET_PATTERN, DURATION_PATTERN
+from tasks.backfill import begin_backfill, finish_backfill
+from tasks.plan import CONCURRENCY, INSTANT_PATTERN, MOST_AT_ONCE, Asked, Only, plan_run
+from tasks.report import raise_unless_complete, report_run
+from tasks.run import open_run
+from tasks.units import land
+
+Dataset = Annotated[str, Field(pattern=DATASET_PATTERN)]
+Instant = Annotated[str, Field(pattern=INSTANT_PATTERN)]
+AtOnce = Annotated[int, Field(ge=1, le=MOST_AT_ONCE)]
 
 
 @flow(name="nql-export", flow_run_name="{dataset}", persist_result=False)
 def nql_export(
-    dataset: str,
-    window_from: str | None = None,
-    window_to: str | None = None,
+    dataset: Dataset,
+    window_from: Instant | None = None,
+    window_to: Instant | None = None,
     tenant: str | None = None,
     accept_shrink: bool = False,
+    full_refresh: bool = False,
+    concurrency: AtOnce = CONCURRENCY,
 ) -> dict[str, Any]:
-    """Export a dataset of the catalogue from Nexthink and land it in the lake.
+    """Export a dataset of the catalogue from Nexthink and land it.
+
+    Without dates: a snapshot of now, or every window that is missing up to now, and those that
+    late rows may still join; the watermark moves.
 
     Args:
         dataset: a name of deployments/datasets.
-        window_from: first instant to land, a date or a date-time with offset; with window_to.
-            Without dates a window dataset lands its last full window.
+        window_from: first instant to land again, a date or a date-time with offset.
         window_to: the instant to stop before.
         tenant: a profile of profiles.toml; without it the NEXTHINK_* variables say the tenant.
         accept_shrink: publish although far fewer rows came than are landed already.
+        full_refresh: land all windows again, as far as the query reaches.
+        concurrency: how many windows at once.
     """
-    asked = Asked(dataset, window_from, window_to, tenant, accept_shrink, _scheduled_at())
+    return _run(
+        Asked(
+            dataset,
+            window_from,
+            window_to,
+            tenant,
+            accept_shrink,
+            full_refresh,
+            concurrency=concurrency,
+            scheduled_at=_scheduled_at(),
+        )
+    )
+
+
+@flow(
+    name="nql-backfill", flow_run_name="{dataset} {window_from} {window_to}", persist_result=False
+)
+def nql_backfill(
+    dataset: Dataset,
+    window_from: Instant,
+    window_to: Instant,
+    step: Annotated[str, Field(pattern=DURATION_PATTERN)] | None = None,
+    only: Only = Only.MISSING,
+    concurrency: AtOnce = CONCURRENCY,
+    tenant: str | None = None,
+    accept_shrink: bool = False,
+) -> dict[str, Any]:
+    """Land a stretch of time, window by window; started again it does only what is left.
+
+    The watermark of the schedule stays where it is.
+
+    Args:
+        dataset: a window dataset of deployments/datasets.
+        window_from: first instant, a date or a date-time with offset.
+        window_to: the instant to stop before.
+        step: length of a window; without it the dataset's own.
+        only: missing windows, those whose last try failed, or all of them.
+        concurrency: how many windows at once.
+        tenant: a profile of profiles.toml; without it the NEXTHINK_* variables say the tenant.
+        accept_shrink: publish although far fewer rows came than are landed already.
+    """
+    return _run(
+        Asked(
+            dataset,
+            window_from,
+            window_to,
+            tenant,
+            accept_shrink,
+            step=step,
+            only=only,
+            concurrency=concurrency,
+        )
+    )
+
+
+def _run(asked: Asked) -> dict[str, Any]:
     with open_run(plan_run(asked)) as run:
         run.ledger.begin_run(run.run_id, run.dataset, run.plan.trigger)
-        outcomes: list[Outcome] = []
-        try:
-            for unit in run.plan.units:
-                outcomes.append(land(run, unit))  # noqa: PERF401 - kept when a later one fails
-        except PipelineError as error:
-            report_run(run, outcomes, error)
-            if not outcomes:
-                raise
-            done, all_units = len(outcomes), len(run.plan.units)
-            raise PartlyDoneError(f"{done} of {all_units} windows landed, then: {error}") from error
-        return _complete(report_run(run, outcomes))
-
-
-def _complete(report: RunReport) -> dict[str, Any]:
-    """Let a run with rejected rows end as such: it must not look green."""
-    if report.rows_rejected:
-        raise PartlyDoneError(
-            f"{report.dataset}: {report.rows_landed} rows landed, {report.rows_rejected} were "
-            f"rejected: see the view _rejects of nxp sql, run_id {report.run_id}"
-        )
-    return report.plain()
+        begin_backfill(run)
+        landed = land(run)
+        report = report_run(run, landed)
+        raise_unless_complete(landed, report)
+        finish_backfill(run)
+        return report.plain()
 
 
 def _scheduled_at() -> datetime | None:

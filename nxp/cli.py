@@ -26,6 +26,8 @@ COMMANDS = {
     "sandbox": "Serve a stand-in tenant on this machine until stopped.",
     "server": "Keep one local Prefect server for repeated use: start, stop, status.",
     "export": "Export a dataset from Nexthink and land it in the lake.",
+    "backfill": "Land the windows between two dates; goes on after any interruption.",
+    "state": "What the ledger knows of a dataset: show, reset.",
     "datasets": "List the catalogue's datasets, or show one; --nql prints its saved query.",
     "maintain": "Drop what of a dataset is past its retention, and delete what was replaced.",
     "runs": "List runs, newest first.",
@@ -38,6 +40,10 @@ GROUPS = {
         "start": "Start the server unless it runs; prints its API URL.",
         "stop": "Stop it.",
         "status": "Say whether it runs, and where.",
+    },
+    "state": {
+        "show": "Show watermark, windows by state, and what is under way.",
+        "reset": "Forget watermark and failures; what has landed stays.",
     },
     "nql": {
         "execute": "Run a saved query and print its rows (1,000 at most).",

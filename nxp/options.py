@@ -11,6 +11,11 @@ Tenant = Annotated[
     str | None,
     Parameter(name="--tenant", help="A profile of profiles.toml; else the NEXTHINK_* variables."),
 ]
+AcceptShrink = Annotated[
+    bool, Parameter(negative="", help="Publish although far fewer rows came than before.")
+]
+Concurrency = Annotated[int, Parameter(help="How many windows at once, 1 to 16.")]
+DryRun = Annotated[bool, Parameter(negative="", help="Say what would be done, and stop.")]
 Parameters = Annotated[
     tuple[str, ...],
     Parameter(name=("-p", "--parameter"), negative="", help="A query parameter, as key=value."),

@@ -1,20 +1,33 @@
-"""Progress on a terminal: a bar of the units, and what is happening to the present one.
+"""Progress of a run: on a terminal a bar of its units, elsewhere a line now and then.
 
-On stderr; nothing when nobody watches.
+On stderr. With `rate` also how many units a minute land, and how long the rest will take.
 """
 
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from tasks.progress import LANDED, Progress, listening
+from nxp.output import say
+from tasks.counting import Count, Seldom
+from tasks.progress import Progress, listening
+
+# Without a terminal: for logs, so not often.
+LINE_EVERY_SECONDS = 15.0
 
 
 @contextmanager
-def shown(units: int) -> Iterator[None]:
+def shown(units: int, *, rate: bool = False) -> Iterator[None]:
     """Show the progress of runs in this process, of so many units in all."""
+    count = Count(units)
     if not sys.stderr.isatty():
-        yield
+        seldom = Seldom(LINE_EVERY_SECONDS)
+
+        def tell(progress: Progress) -> None:
+            if count.add(progress) and rate and seldom.is_time():
+                say(str(count))
+
+        with listening(tell):
+            yield
         return
     from rich.console import Console  # noqa: PLC0415 - only on a terminal
     from rich.progress import (  # noqa: PLC0415
@@ -23,6 +36,7 @@ def shown(units: int) -> Iterator[None]:
         SpinnerColumn,
         TextColumn,
         TimeElapsedColumn,
+        TimeRemainingColumn,
     )
     from rich.progress import Progress as Bars  # noqa: PLC0415
     from rich.table import Column  # noqa: PLC0415
@@ -30,19 +44,21 @@ def shown(units: int) -> Iterator[None]:
     # The words give way on a narrow terminal, not the bar.
     rest = Column(ratio=1, no_wrap=True, overflow="ellipsis")
     happening = TextColumn("{task.description}", markup=False, table_column=rest)
+    pace = (TextColumn("{task.fields[pace]}"), TimeRemainingColumn()) if rate else ()
     columns = (
         SpinnerColumn(),
         BarColumn(20),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
+        *pace,
         happening,
     )
     with Bars(*columns, console=Console(stderr=True), transient=True, expand=True) as bars:
-        line = bars.add_task("starting Prefect", total=units)
+        line = bars.add_task("starting Prefect", total=units, pace="")
 
         def show(progress: Progress) -> None:
-            done = progress.stage == LANDED
-            bars.update(line, description=describe(progress), advance=int(done))
+            ended = count.add(progress)
+            bars.update(line, description=describe(progress), advance=int(ended), pace=count.pace())
 
         with listening(show):
             yield

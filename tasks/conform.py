@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 import polars as pl
+import pyarrow as pa
 from pydantic import ValidationError
 
 from connectors.catalogue import Column, ColumnType, DatasetSpecification, Drift
@@ -41,13 +42,14 @@ class Layout:
 
 @dataclass(slots=True)
 class Counts:
-    """What became of a result's rows: `read` = `landed` + `rejected` + `outside`."""
+    """What became of a unit's rows: `read` = `landed` + `rejected` + `outside` + `duplicates`."""
 
     read: int = 0
     landed: int = 0
     rejected: int = 0
     outside: int = 0
     strayed: int = 0
+    duplicates: int = 0
     repeated_hour: int = 0
 
     def check(self, dataset: str) -> None:
@@ -62,7 +64,7 @@ class Counts:
                 "did not honour the query's time filter (check the query and "
                 "NEXTHINK_TIME_ZONE); nothing was published"
             )
-        if self.read != self.landed + self.rejected + self.outside:
+        if self.read != self.landed + self.rejected + self.outside + self.duplicates:
             raise AssertionError(f"{dataset}: rows do not add up: {self}")
 
 
@@ -136,8 +138,9 @@ class Conformer:
         run_id: str,
         exported_at: datetime,
         window: tuple[str, Window] | None = None,
+        counts: Counts | None = None,
     ) -> None:
-        self.counts = Counts()
+        self.counts = counts or Counts()
         self._is_numbered = True
         self._layout = layout
         self._zone = zone
@@ -151,6 +154,11 @@ class Conformer:
         """Give the landed columns and types."""
         columns = {column.name: POLARS_TYPES[column.type] for column in self._layout.landed}
         return pl.Schema({**columns, "_nxp_run_id": pl.String(), "_nxp_exported_at": UTC_TYPE})
+
+    def arrow_schema(self) -> pa.Schema:
+        """Give the columns as they are written: text and lists of it as every reader knows them."""
+        schema = pl.DataFrame(schema=self.schema()).to_arrow().schema
+        return pa.schema([pa.field(field.name, _plain(field.type)) for field in schema])
 
     def conform(self, text: pl.DataFrame, ragged: Sequence[str] = ()) -> Conformed:
         """Type one batch of text, set rejects apart, filter the window on arrival."""
@@ -238,3 +246,12 @@ def _any(problems: dict[str, pl.Series], length: int = 0) -> pl.Series:
     for mask in masks[1:]:
         combined = combined | mask
     return combined
+
+
+def _plain(kind: pa.DataType) -> pa.DataType:
+    """Give the plain kind of text and list: not every reader knows the large ones and views."""
+    if pa.types.is_large_string(kind) or pa.types.is_string_view(kind):
+        return pa.string()
+    if pa.types.is_large_list(kind):
+        return pa.list_(_plain(kind.value_type))
+    return kind

@@ -7,9 +7,10 @@ orphaned, and the tenant's daily limit is not spent twice.
 import hashlib
 import json
 import logging
+import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -50,6 +51,8 @@ class Request:
     query_id: str
     parameters: dict[str, str]
     compression: str
+    # Which part of the unit, where it is exported in parts.
+    piece: str = ""
 
     def fingerprint(self) -> str:
         """Identify query, parameters and compression: a journalled export must have the same."""
@@ -71,6 +74,21 @@ class Result:
     download_seconds: float
 
 
+class Calls(threading.local):
+    """Counts the requests to the tenant's API that one thread makes: they are limited per day."""
+
+    count = 0
+
+    def add(self) -> None:
+        """Count one."""
+        self.count += 1
+
+    def take(self) -> int:
+        """Give the number since the last call."""
+        count, self.count = self.count, 0
+        return count
+
+
 @dataclass(frozen=True, slots=True)
 class Tools:
     """What the steps work with; time and sleep are handed in so that tests need not wait."""
@@ -79,6 +97,7 @@ class Tools:
     ledger: Ledger
     clock: Callable[[], datetime]
     sleep: Callable[[float], None]
+    calls: Calls = field(default_factory=Calls)
 
 
 def fetch_result(
@@ -97,7 +116,7 @@ def fetch_result(
         try:
             return _fetch(tools, specification, request, (export, attached), folder)
         except (UnknownExportError, ResultsExpiredError, ExportFailedError) as error:
-            tools.ledger.forget_export(request.dataset, request.unit)
+            tools.ledger.journal.forget(request.dataset, request.unit, piece=request.piece)
             # A failure that an earlier run journalled may be over; a fresh one is not.
             lost = not isinstance(error, ExportFailedError)
             if attempt == EXPORTS or not (lost or attached):
@@ -110,12 +129,12 @@ def begin_or_attach(
     tools: Tools, specification: DatasetSpecification, request: Request
 ) -> tuple[Export, bool]:
     """Start an export and journal it, or give the journalled one; True when it is the latter."""
-    record = tools.ledger.unit(request.dataset, request.unit)
-    known = record.export if record else None
+    known = tools.ledger.journal.read(request.dataset, request.unit, request.piece)
     now = tools.clock()
     if known and known.query == request.fingerprint() and now - known.started_at < ATTACH_WITHIN:
         logger.info("%s %s: going on with a journalled export", request.dataset, request.unit)
         return known, True
+    tools.calls.add()
     try:
         export_id = tools.client.nql.start_export(
             request.query_id, request.parameters, specification.compression
@@ -128,7 +147,7 @@ def begin_or_attach(
             exchange=error.exchange,
         ) from None
     export = Export(export_id, request.fingerprint(), now)
-    tools.ledger.journal_export(request.dataset, request.unit, export)
+    tools.ledger.journal.write(request.dataset, request.unit, export, request.piece)
     return export, False
 
 
@@ -139,6 +158,7 @@ def await_result(
     deadline = tools.clock() + specification.timeout
     pause = FIRST_POLL
     while True:
+        tools.calls.add()
         status = tools.client.nql.export_status(export.export_id)
         if status.state is ExportState.COMPLETED:
             break
@@ -157,10 +177,10 @@ def await_result(
         tools.sleep(pause)
         pause = min(pause * POLL_GROWTH, LONGEST_POLL)
     if status.truncated:
-        tools.ledger.forget_export(request.dataset, request.unit)
+        # Its id stays journalled: a run that is interrupted now learns of it without an export.
         raise ResultTruncatedError(
             f"{request.dataset} {request.unit}: the tenant cut the result at its row limit "
-            "(HTTP 206): use a smaller step or fewer columns; nothing was published"
+            "(HTTP 206)"
         )
     return status
 
@@ -181,7 +201,7 @@ def _fetch(
 
     download: Download = tools.client.nql.download(
         export[0].export_id,
-        folder / f"{request.unit}.csv",
+        folder / f"{request.unit}{request.piece.replace('/', '-')}.csv",
         specification.compression,
         url=status.results_url,
         on_bytes=count,

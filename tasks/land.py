@@ -1,7 +1,7 @@
-"""Landing one unit: lease, export, conform, publish, ledger, in this order.
+"""Landing one unit: lease, export, stage, check, publish, ledger, in this order.
 
 Effect first, state last: a kill between two steps repeats work and loses none. Nothing is
-visible before `publish`, which is one step; the ledger learns of it afterwards.
+visible before `publish`; the ledger learns of it afterwards.
 """
 
 import logging
@@ -12,36 +12,43 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 import polars as pl
-import pyarrow as pa
-from prefect import task
-from prefect.cache_policies import NO_CACHE
 
-from connectors.catalogue import Mode
-from connectors.errors import DataRefusedError, LimitReachedError, PipelineError
-from connectors.lake import Entry, Stage, StagedFile
+from connectors.errors import DataRefusedError, LimitReachedError, PipelineError, UnavailableError
+from connectors.lake import Entry
 from connectors.lake.records import write_rejects
 from connectors.lake.storage import storage_errors
-from connectors.result_file import ResultFile
-from tasks.conform import Conformed, Conformer, Counts, Layout, match_header
-from tasks.export import Request, Result, fetch_result
-from tasks.progress import LANDED, Progress, tell
-from tasks.run import Run, Unit
-from tasks.windows import literal
+from connectors.ledger import Lease
+from tasks.checks import blocking, run_checks, warnings
+from tasks.conform import Counts
+from tasks.export import Result
+from tasks.pieces import fetch_pieces
+from tasks.plan import Unit
+from tasks.progress import LANDED, SKIPPED, Progress, tell
+from tasks.run import Run
+from tasks.staging import ResultPart, RowLimitReachedError, Staged, Staging
 
 logger = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
 class Outcome:
-    """What became of one unit: counts, bytes, seconds per stage. For reports: no values of rows."""
+    """What became of one unit: counts, bytes, seconds per stage. For reports: no values of rows.
+
+    `parts` are the exports that it took, `calls` the requests to the tenant's API. `skipped` when
+    another run has landed the unit meanwhile.
+    """
 
     unit: str
     exported_at: datetime | None = None
     attached: bool = False
+    skipped: bool = False
+    parts: int = 0
+    calls: int = 0
     rows_read: int = 0
     rows_landed: int = 0
     rows_rejected: int = 0
     rows_outside: int = 0
+    duplicates: int = 0
     repeated_hour: int = 0
     wire_bytes: int = 0
     csv_bytes: int = 0
@@ -50,8 +57,46 @@ class Outcome:
     columns_added: tuple[str, ...] = ()
     columns_absent: tuple[str, ...] = ()
     columns_dropped: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
     seconds: dict[str, float] = field(default_factory=dict)
-    error: str | None = None
+
+    def count(self, result: Result) -> None:
+        """Add one result that the unit was exported in."""
+        started_at = result.export.started_at
+        self.exported_at = min(self.exported_at or started_at, started_at)
+        self.attached = self.attached or result.attached
+        self.parts += 1
+        self.wire_bytes += result.wire_bytes
+        self.csv_bytes += result.csv_bytes
+        self._add("wait", result.wait_seconds)
+        self._add("download", result.download_seconds)
+
+    def account(self, staged: Staged) -> None:
+        """Take over the counts of what was staged."""
+        counts = staged.counts
+        self.rows_read = counts.read
+        self.rows_landed = counts.landed
+        self.rows_rejected = counts.rejected
+        self.rows_outside = counts.outside
+        self.duplicates = counts.duplicates
+        self.repeated_hour = counts.repeated_hour
+        self.columns_added = staged.layout.added
+        self.columns_absent = tuple(column.nql for column in staged.layout.absent)
+        self.columns_dropped = staged.layout.dropped
+        self.files = len(staged.files)
+        self.parquet_bytes = sum(file.bytes for file in staged.files)
+
+    @contextmanager
+    def timed(self, stage: str) -> Iterator[None]:
+        """Add the seconds of a stage."""
+        began = time.monotonic()
+        try:
+            yield
+        finally:
+            self._add(stage, time.monotonic() - began)
+
+    def _add(self, stage: str, seconds: float) -> None:
+        self.seconds[stage] = self.seconds.get(stage, 0.0) + seconds
 
 
 def land_unit(run: Run, unit: Unit) -> Outcome:
@@ -66,84 +111,40 @@ def land_unit(run: Run, unit: Unit) -> Outcome:
         run.ledger.lease(run.dataset, unit.name, unit.starts_at, unit.ends_at, run.run_id) as lease,
         _recorded(run, unit),
     ):
-        run.lake.check_mode(run.dataset, run.plan.specification.mode)
+        if _landed_meanwhile(run, unit):
+            tell(Progress(run.dataset, unit.name, SKIPPED))
+            return Outcome(unit=unit.name, skipped=True)
+        _check_may_ask(run, unit)
         with storage_errors(run.spool):
             run.spool.mkdir(parents=True, exist_ok=True, mode=0o700)
-        result = fetch_result(run.tools, run.plan.specification, request_for(run, unit), run.spool)
-        outcome = Outcome(
-            unit=unit.name,
-            exported_at=result.export.started_at,
-            attached=result.attached,
-            wire_bytes=result.wire_bytes,
-            csv_bytes=result.csv_bytes,
-            seconds={"wait": result.wait_seconds, "download": result.download_seconds},
-        )
-        with _timed(outcome, "conform"):
-            staged, schema = conform_result(run, unit, result, outcome)
-        result.path.unlink()
-        with _timed(outcome, "publish"):
-            lease.check()
-            publish(run, unit, outcome, staged, schema)
-        run.ledger.mark_landed(run.dataset, unit.name, run.run_id, outcome.rows_landed)
+        run.tools.calls.take()
+        outcome, staged = stage_unit(run, unit)
+        outcome.calls = run.tools.calls.take()
+        publish(run, unit, lease, outcome, staged)
         tell(Progress(run.dataset, unit.name, LANDED, outcome.rows_landed))
     return outcome
 
 
-def request_for(run: Run, unit: Unit) -> Request:
-    """Say what to ask of the tenant; a window's bounds are written in the tenant's zone."""
-    specification = run.plan.specification
-    parameters = dict(specification.parameters)
-    if unit.window and specification.window:
-        zone = run.plan.tenant.zone
-        parameters[specification.window.from_] = literal(unit.window.start, zone)
-        parameters[specification.window.to] = literal(unit.window.end, zone)
-    return Request(
-        run.dataset, unit.name, specification.query_id, parameters, specification.compression
-    )
-
-
-def conform_result(
-    run: Run, unit: Unit, result: Result, outcome: Outcome
-) -> tuple[list[StagedFile], pa.Schema]:
-    """Type a result file, batch by batch, into staged Parquet and rejects; count every row.
+def stage_unit(run: Run, unit: Unit) -> tuple[Outcome, Staged]:
+    """Export a unit, in parts where it is too large, and stage it; check what was staged.
 
     Raises:
-        DataRefusedError: columns, window, share of rejects or number of rows break a rule.
+        DataRefusedError: columns, window, checks, share of rejects or number of rows break a rule.
     """
-    specification = run.plan.specification
-    file = ResultFile(result.path)
-    # An export without any row may be an empty file: then there is no header to match.
-    layout = match_header(file.header, specification) if file.header else _declared(run)
-    outcome.columns_added = layout.added
-    outcome.columns_absent = tuple(column.nql for column in layout.absent)
-    outcome.columns_dropped = layout.dropped
-    window = specification.window
-    conformer = Conformer(
-        layout,
-        run.plan.tenant.time_zone,
-        run.run_id,
-        result.export.started_at,
-        (window.column, unit.window) if window and unit.window else None,
-    )
-    schema = pl.DataFrame(schema=conformer.schema()).to_arrow().schema
-    schema = pa.schema([_plain(column) for column in schema])
-    rejected: list[Conformed] = []
-    with run.lake.stage(run.dataset, run.run_id, unit.name, schema) as stage:
-        for text in file.batches():
-            batch = conformer.conform(text, file.take_ragged())
-            _stage(stage, batch.landed, unit, window.column if window else "", schema)
-            if len(batch.rejects):
-                rejected.append(batch)
-            tell(Progress(run.dataset, unit.name, "landing", conformer.counts.read))
-        if late := file.take_ragged():
-            rejected.append(conformer.conform(_no_rows(file.header), late))
-        if specification.mode is Mode.SNAPSHOT and not conformer.counts.landed:
-            stage.write(f"snapshot={unit.name}", schema.empty_table())
-        staged = stage.finish()
-    _count(outcome, conformer.counts)
-    _keep_rejects(run, unit, rejected)
-    check_counts(run, unit, conformer.counts)
-    return staged, schema
+    refused: set[str] = set()
+    while True:
+        outcome = Outcome(unit=unit.name)
+        try:
+            staged = _stage(run, unit, outcome, refused)
+        except RowLimitReachedError as error:
+            # The parts that were whole are still journalled: they are not exported again.
+            refused.add(error.part)
+            continue
+        outcome.account(staged)
+        _keep_rejects(run, unit, staged)
+        check_counts(run, unit, staged.counts)
+        outcome.warnings = _check_contents(run, unit, outcome, staged)
+        return outcome, staged
 
 
 def check_counts(run: Run, unit: Unit, counts: Counts) -> None:
@@ -153,10 +154,10 @@ def check_counts(run: Run, unit: Unit, counts: Counts) -> None:
     if counts.rejected > allowed * counts.read:
         raise DataRefusedError(
             f"{run.dataset} {unit.name}: {counts.rejected} of {counts.read} rows do not fit their "
-            f"declared types (more than {allowed:.1%} allowed): see the view _rejects of nxp sql, "
-            f"run_id {run.run_id}; nothing was published"
+            f"declared types (more than {allowed:.1%} allowed): see nxp rejects {run.dataset}, "
+            f"run {run.run_id}; nothing was published"
         )
-    before = _rows_before(run, unit)
+    before = max(place.rows_before(unit.starts_at, unit.ends_at) for place in run.landings)
     empty = unit.window is None and counts.landed == 0
     if (empty or counts.landed * 2 < before) and not run.plan.asked.accept_shrink:
         raise DataRefusedError(
@@ -165,10 +166,8 @@ def check_counts(run: Run, unit: Unit, counts: Counts) -> None:
         )
 
 
-def publish(
-    run: Run, unit: Unit, outcome: Outcome, staged: list[StagedFile], schema: pa.Schema
-) -> None:
-    """Make the staged files the ones that count."""
+def publish(run: Run, unit: Unit, lease: Lease, outcome: Outcome, staged: Staged) -> None:
+    """Make the staged files the ones that count, in all landings; the ledger last."""
     if outcome.exported_at is None:
         raise AssertionError("a unit is exported before it is published")
     entry = Entry(
@@ -180,15 +179,93 @@ def publish(
         rows=outcome.rows_landed,
         files=(),
     )
-    published = run.lake.publish(run.dataset, run.plan.specification.mode, entry, staged, schema)
-    outcome.files = len(published.files)
-    outcome.parquet_bytes = sum(file.bytes for file in published.files)
+    with outcome.timed("publish"):
+        for place in run.landings:
+            lease.check()
+            place.publish(entry, staged.files, staged.schema)
+    run.ledger.mark_landed(
+        run.dataset,
+        unit.name,
+        run.run_id,
+        outcome.rows_landed,
+        outcome.exported_at,
+        outcome.calls,
+    )
 
 
-@task(name="land-unit", task_run_name="{unit.name}", cache_policy=NO_CACHE, persist_result=False)
-def land(run: Run, unit: Unit) -> Outcome:
-    """Land one unit as a recorded task run: see land_unit."""
-    return land_unit(run, unit)
+def _stage(run: Run, unit: Unit, outcome: Outcome, refused: set[str]) -> Staged:
+    def tell_rows(rows: int) -> None:
+        tell(Progress(run.dataset, unit.name, "landing", rows))
+
+    plan = run.plan
+    staging = Staging(
+        plan.specification,
+        unit.name,
+        plan.tenant.time_zone,
+        run.run_id,
+        lambda schema: run.lake.stage(run.dataset, run.run_id, unit.name, schema),
+        row_limit=plan.tenant.export_row_limit,
+        on_rows=tell_rows,
+    )
+    with staging:
+        for piece, result in fetch_pieces(run, unit, refused):
+            outcome.count(result)
+            part = ResultPart(
+                result.path,
+                piece.name,
+                piece.window,
+                piece.shard is not None,
+                result.export.started_at,
+            )
+            with run.conforming, outcome.timed("conform"):
+                staging.add(part)
+        with outcome.timed("conform"):
+            return staging.finish()
+
+
+def _check_contents(run: Run, unit: Unit, outcome: Outcome, staged: Staged) -> tuple[str, ...]:
+    """Run the declared checks; give the warnings of those that failed and do not block."""
+    if outcome.exported_at is None:
+        raise AssertionError("a unit is exported before it is checked")
+    with outcome.timed("check"):
+        results = run_checks(
+            [file.path for file in staged.files],
+            run.plan.specification,
+            rows=staged.counts.landed,
+            exported_at=outcome.exported_at,
+        )
+    if reason := blocking(results):
+        raise DataRefusedError(
+            f"{run.dataset} {unit.name}: a check failed: {reason}; nothing was published"
+        )
+    for warning in warnings(results):
+        logger.warning("%s %s: %s", run.dataset, unit.name, warning)
+    return tuple(warnings(results))
+
+
+def _landed_meanwhile(run: Run, unit: Unit) -> bool:
+    """Tell whether another run has landed a window since this one was planned; we hold it now."""
+    record = run.ledger.unit(run.dataset, unit.name)
+    landed_at = record.landed_at if record else None
+    return unit.window is not None and landed_at is not None and landed_at > run.plan.planned_at
+
+
+def _check_may_ask(run: Run, unit: Unit) -> None:
+    """Ask nothing that is out of reach by now, nor before the tenant allows it."""
+    record = run.ledger.unit(run.dataset, unit.name)
+    now = run.tools.clock()
+    if record and record.not_before and record.not_before > now:
+        raise LimitReachedError(
+            f"{run.dataset} {unit}: the tenant's limit is reached, it allows the next try at "
+            f"{record.not_before:%Y-%m-%d %H:%M:%SZ}: run again then",
+            not_before=record.not_before,
+        )
+    calendar = run.plan.calendar
+    if unit.window and calendar and not calendar.is_reachable(unit.window, now):
+        raise DataRefusedError(
+            f"{run.dataset} {unit}: out of reach by now, the query does not go back so far; "
+            "nothing was published"
+        )
 
 
 @contextmanager
@@ -199,66 +276,22 @@ def _recorded(run: Run, unit: Unit) -> Iterator[None]:
     except PipelineError as error:
         if isinstance(error, DataRefusedError):
             # What is wrong may be mended at the tenant: the next run must ask anew.
-            run.ledger.forget_export(run.dataset, unit.name)
+            run.ledger.journal.forget(run.dataset, unit.name)
         not_before = error.not_before if isinstance(error, LimitReachedError) else None
-        run.ledger.mark_failed(run.dataset, unit.name, str(error), not_before)
+        again = isinstance(error, UnavailableError)
+        run.ledger.mark_failed(
+            run.dataset,
+            unit.name,
+            str(error),
+            state="pending" if again else "failed",
+            not_before=not_before,
+        )
         raise
 
 
-@contextmanager
-def _timed(outcome: Outcome, stage: str) -> Iterator[None]:
-    began = time.monotonic()
-    try:
-        yield
-    finally:
-        outcome.seconds[stage] = time.monotonic() - began
-
-
-def _declared(run: Run) -> Layout:
-    return Layout(tuple((column.nql, column) for column in run.plan.specification.columns))
-
-
-def _no_rows(header: list[str]) -> pl.DataFrame:
-    return pl.DataFrame(schema=dict.fromkeys(header, pl.String()))
-
-
-def _stage(stage: Stage, landed: pl.DataFrame, unit: Unit, column: str, schema: pa.Schema) -> None:
-    if unit.window is None:
-        stage.write(f"snapshot={unit.name}", landed.to_arrow().cast(schema))
+def _keep_rejects(run: Run, unit: Unit, staged: Staged) -> None:
+    if not staged.rejected:
         return
-    dates = landed[column].dt.date()
-    for date in dates.unique().sort():
-        stage.write(f"date={date}", landed.filter(dates == date).to_arrow().cast(schema))
-
-
-def _plain(field: pa.Field) -> pa.Field:
-    """Write text as plain strings: every reader knows them, not every one the large kind."""
-    is_text = pa.types.is_large_string(field.type) or pa.types.is_string_view(field.type)
-    return pa.field(field.name, pa.string()) if is_text else field
-
-
-def _count(outcome: Outcome, counts: Counts) -> None:
-    outcome.rows_read = counts.read
-    outcome.rows_landed = counts.landed
-    outcome.rows_rejected = counts.rejected
-    outcome.rows_outside = counts.outside
-    outcome.repeated_hour = counts.repeated_hour
-
-
-def _keep_rejects(run: Run, unit: Unit, rejected: list[Conformed]) -> None:
-    if not rejected:
-        return
-    frame = pl.concat([batch.rejects for batch in rejected])
-    raw = [text for batch in rejected for text in batch.raw]
+    frame = pl.concat([batch.rejects for batch in staged.rejected])
+    raw = [text for batch in staged.rejected for text in batch.raw]
     write_rejects(run.lake, run.dataset, unit.name, run.run_id, frame.to_arrow(), raw)
-
-
-def _rows_before(run: Run, unit: Unit) -> int:
-    """Give the rows that this unit would replace; for a snapshot those of the last one."""
-    manifest = run.lake.manifest(run.dataset)
-    if manifest is None or not manifest.entries:
-        return 0
-    if unit.window is None:
-        return manifest.entries[-1].rows
-    start, end = unit.starts_at, unit.ends_at
-    return sum(e.rows for e in manifest.entries if start <= e.starts_at and e.ends_at <= end)

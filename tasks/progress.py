@@ -5,11 +5,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 LANDED = "landed"
+SKIPPED = "landed by another run"
+FAILED = "failed"
+ENDS = (LANDED, SKIPPED, FAILED)
 
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far a unit is: `stage` is waiting, downloading, landing, landed; `done` counts."""
+    """How far a unit is: `stage` is what is being done, one of ENDS at the end; `done` counts."""
 
     dataset: str
     unit: str
@@ -23,7 +26,7 @@ _listeners: list[Listener] = []
 
 def tell(progress: Progress) -> None:
     """Tell all listeners."""
-    for listener in _listeners:
+    for listener in tuple(_listeners):
         listener(progress)
 
 

@@ -4,7 +4,6 @@ Nothing of a row's values is in it: a report may be read by people who may not r
 """
 
 import logging
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
@@ -13,21 +12,37 @@ from prefect import task
 from prefect.artifacts import create_markdown_artifact
 from prefect.cache_policies import NO_CACHE
 
-from connectors.errors import PipelineError, StorageError
+from connectors.errors import PartlyDoneError, PipelineError, StorageError
 from connectors.lake.records import write_run
-from tasks.land import Outcome
 from tasks.run import Run
+from tasks.units import Landed
+from tasks.watermark import move_watermark
 
 logger = logging.getLogger(__name__)
 
-STAGES = ("wait", "download", "conform", "publish")
+STAGES = ("wait", "download", "conform", "check", "publish")
 # Artifacts are kept in Prefect's database and have no size limit of their own.
 ARTIFACT_ROWS = 100
+SUMMED = (
+    "calls",
+    "rows_read",
+    "rows_landed",
+    "rows_rejected",
+    "rows_outside",
+    "duplicates",
+    "repeated_hour",
+    "wire_bytes",
+    "csv_bytes",
+    "parquet_bytes",
+)
 
 
 @dataclass(frozen=True, slots=True)
 class RunReport:
-    """How a run ended. `state` is landed, partly or failed; bytes are as received and as read."""
+    """How a run ended. `state` is landed, partly or failed; bytes are as received and as read.
+
+    `units` have landed, of `planned`. `lost` are windows that the query no longer reaches back to.
+    """
 
     run_id: str
     tenant: str
@@ -36,18 +51,24 @@ class RunReport:
     state: str
     started_at: datetime
     finished_at: datetime
+    planned: int
     units: int
+    calls: int
     rows_read: int
     rows_landed: int
     rows_rejected: int
     rows_outside: int
+    duplicates: int
     repeated_hour: int
     wire_bytes: int
     csv_bytes: int
     parquet_bytes: int
     folder: str
+    watermark: datetime | None
     error: str | None
     seconds: dict[str, float]
+    lost: list[str]
+    failures: list[dict[str, str]]
     outcomes: list[dict[str, Any]]
 
     def plain(self) -> dict[str, Any]:
@@ -55,24 +76,12 @@ class RunReport:
         return asdict(self)
 
 
-def build_report(
-    run: Run, outcomes: Sequence[Outcome], error: PipelineError | None = None
-) -> RunReport:
-    """Sum up the outcomes of a run's units."""
-    total = {
-        name: sum(getattr(outcome, name) for outcome in outcomes)
-        for name in (
-            "rows_read",
-            "rows_landed",
-            "rows_rejected",
-            "rows_outside",
-            "repeated_hour",
-            "wire_bytes",
-            "csv_bytes",
-            "parquet_bytes",
-        )
-    }
-    complete = len(outcomes) == len(run.plan.units) and not total["rows_rejected"]
+def build_report(run: Run, landed: Landed, watermark: datetime | None = None) -> RunReport:
+    """Sum up what became of a run's units."""
+    outcomes = sorted(landed.outcomes, key=lambda outcome: outcome.unit)
+    total = {name: sum(getattr(outcome, name) for outcome in outcomes) for name in SUMMED}
+    planned = len(run.plan.units)
+    complete = len(outcomes) == planned and not total["rows_rejected"] and not run.plan.lost
     return RunReport(
         run_id=run.run_id,
         tenant=run.plan.tenant.name,
@@ -81,24 +90,31 @@ def build_report(
         state="landed" if complete else "partly" if outcomes else "failed",
         started_at=run.started_at,
         finished_at=run.tools.clock(),
+        planned=planned,
         units=len(outcomes),
         folder=run.lake.location(run.dataset),
-        error=str(error) if error else None,
+        watermark=watermark,
+        error=_error(landed),
         seconds={
             stage: round(sum(outcome.seconds.get(stage, 0.0) for outcome in outcomes), 3)
             for stage in STAGES
         },
+        lost=[str(window) for window in run.plan.lost],
+        failures=[
+            {"unit": failure.unit, "error": str(failure.error)} for failure in landed.failures
+        ],
         outcomes=[asdict(outcome) for outcome in outcomes],
         **total,
     )
 
 
-def save_report(run: Run, report: RunReport) -> None:
-    """Keep a report in the lake (`_runs`) and, last, in the ledger.
+def settle(run: Run, landed: Landed) -> RunReport:
+    """Move the watermark and keep the report in the lake (`_runs`) and, last, in the ledger.
 
     A run that failed because the disk is full cannot keep its report there either: then the
     ledger alone has it, and the first error stays the one that is told.
     """
+    report = build_report(run, landed, move_watermark(run))
     try:
         write_run(run.lake, report.plain())
     except StorageError as error:
@@ -106,6 +122,34 @@ def save_report(run: Run, report: RunReport) -> None:
             raise
         logger.warning("the report of run %s is in the ledger only: %s", run.run_id, error)
     run.ledger.finish_run(run.run_id, report.state, report.plain())
+    return report
+
+
+def raise_unless_complete(landed: Landed, report: RunReport) -> None:
+    """Let a run that left anything out end as such: it must not look green.
+
+    Raises:
+        PipelineError: the first failure, where nothing has landed.
+        PartlyDoneError: something has landed, something was left out.
+    """
+    first = landed.stopped or (landed.failures[0].error if landed.failures else None)
+    if first is not None:
+        if not landed.outcomes:
+            raise first
+        raise PartlyDoneError(
+            f"{report.dataset}: {report.units} of {report.planned} windows landed, then: {first}"
+        ) from first
+    if report.rows_rejected:
+        raise PartlyDoneError(
+            f"{report.dataset}: {report.rows_landed} rows landed, {report.rows_rejected} were "
+            f"rejected: see nxp rejects {report.dataset}, run {report.run_id}"
+        )
+    if report.lost:
+        raise PartlyDoneError(
+            f"{report.dataset}: {len(report.lost)} missing windows, from {report.lost[0]} on, are "
+            "out of the query's reach and the watermark waits for them: accept the gap with nxp "
+            f"state reset {report.dataset} --from DATE"
+        )
 
 
 def markdown(report: RunReport) -> str:
@@ -114,9 +158,9 @@ def markdown(report: RunReport) -> str:
         f"# {report.dataset}: {report.state}",
         "",
         (
-            f"{report.rows_landed:,} rows landed, {report.rows_rejected:,} rejected, "
-            f"{report.rows_outside:,} outside the window, of {report.rows_read:,} read. "
-            f"Run `{report.run_id}` of tenant `{report.tenant}`."
+            f"{report.units} of {report.planned} units, {report.rows_landed:,} rows landed, "
+            f"{report.rows_rejected:,} rejected, {report.rows_outside:,} outside the window, of "
+            f"{report.rows_read:,} read. Run `{report.run_id}` of tenant `{report.tenant}`."
         ),
         "",
         "| unit | landed | rejected | received | Parquet | seconds |",
@@ -130,18 +174,20 @@ def markdown(report: RunReport) -> str:
         )
         for row in report.outcomes[:ARTIFACT_ROWS]
     ]
-    if report.error:
-        lines += ["", f"**{report.error}**"]
+    if len(report.outcomes) > ARTIFACT_ROWS:
+        lines += ["", f"… and {len(report.outcomes) - ARTIFACT_ROWS:,} more: nxp datasets NAME"]
+    lines += ["", *(f"- {row['unit']}: {row['error']}" for row in report.failures[:ARTIFACT_ROWS])]
+    warned = [(row["unit"], text) for row in report.outcomes for text in row["warnings"]]
+    lines += ["", *(f"- warning, {unit}: {text}" for unit, text in warned[:ARTIFACT_ROWS])]
+    if report.lost:
+        lines += ["", f"**{len(report.lost)} windows are out of reach, from {report.lost[0]} on.**"]
     return "\n".join(lines)
 
 
 @task(name="report", cache_policy=NO_CACHE, persist_result=False)
-def report_run(
-    run: Run, outcomes: Sequence[Outcome], error: PipelineError | None = None
-) -> RunReport:
-    """Save the report and show it as an artifact of the flow run."""
-    report = build_report(run, outcomes, error)
-    save_report(run, report)
+def report_run(run: Run, landed: Landed) -> RunReport:
+    """Settle the run and show its report as an artifact of the flow run."""
+    report = settle(run, landed)
     try:
         create_markdown_artifact(
             key=f"export-{report.dataset.replace('_', '-')}", markdown=markdown(report)
@@ -149,3 +195,10 @@ def report_run(
     except Exception:  # noqa: BLE001 - what was published does not depend on the UI
         logger.warning("the report of run %s could not be shown in Prefect", run.run_id)
     return report
+
+
+def _error(landed: Landed) -> str | None:
+    first: PipelineError | None = landed.stopped
+    if first is None and landed.failures:
+        first = landed.failures[0].error
+    return str(first) if first else None

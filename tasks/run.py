@@ -1,74 +1,61 @@
-"""One export run: what it works on, the units it has to land, and its place in the ledger."""
+"""One export run under way: the parts it works with, and its place in the ledger."""
 
 import logging
+import os
 import shutil
+import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
-from connectors.catalogue import DatasetSpecification, Mode, load_dataset
 from connectors.clock import utc_now
-from connectors.errors import PipelineError, UsageError
+from connectors.errors import PipelineError
 from connectors.lake import Lake
-from connectors.lake.lake import unit_name
+from connectors.landing import Landing
+from connectors.landings import open_landings
 from connectors.ledger import Ledger, open_ledger
 from connectors.nexthink import NexthinkClient
-from connectors.settings import (
-    Settings,
-    TenantSettings,
-    load_settings,
-    load_tenant,
-    prepare_home,
-)
+from connectors.settings import prepare_home
 from tasks.export import Tools
-from tasks.windows import Window, floor, last_full_window, parse_instant, plan_windows
+from tasks.plan import Plan
 
 logger = logging.getLogger(__name__)
 
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """What the caller asks for; the same words as flow parameters and command options."""
-
-    dataset: str
-    window_from: str | None = None
-    window_to: str | None = None
-    tenant: str | None = None
-    accept_shrink: bool = False
-    scheduled_at: datetime | None = None
+# Results are conformed in memory, batch by batch, on all cores: more at once only take memory.
+CONFORMING_AT_ONCE = min(2, os.cpu_count() or 1)
 
 
-@dataclass(frozen=True, slots=True)
-class Unit:
-    """What lands at once: a window, or a snapshot's slot [starts_at, ends_at)."""
-
-    name: str
-    starts_at: datetime
-    ends_at: datetime
-    window: Window | None = None
-
-    def __str__(self) -> str:
-        return str(self.window) if self.window else self.name
+class StoppedError(Exception):
+    """Raised in the threads of a run that is being stopped, where they wait or tell progress."""
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """A validated request: everything that can be known before the tenant is asked."""
+class Stop:
+    """Stops the threads of a run; `sleep` is how they wait."""
 
-    asked: Asked
-    settings: Settings
-    tenant: TenantSettings
-    specification: DatasetSpecification
-    units: tuple[Unit, ...]
+    def __init__(self, sleep: Callable[[float], None] = time.sleep) -> None:
+        self._event = threading.Event()
+        self._sleep = sleep
 
-    @property
-    def trigger(self) -> str:
-        """Tell a run with dates, which leaves the watermark alone, from a scheduled one."""
-        return "back-fill" if self.asked.window_from else "scheduled"
+    def set(self) -> None:
+        """Let no thread go on."""
+        self._event.set()
+
+    def check(self) -> None:
+        """Raise StoppedError once the run is being stopped."""
+        if self._event.is_set():
+            raise StoppedError
+
+    def sleep(self, seconds: float) -> None:
+        """Wait, but not for longer than the run goes on."""
+        if self._sleep is time.sleep:
+            self._event.wait(seconds)
+        else:
+            self._sleep(seconds)
+        self.check()
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,8 +66,13 @@ class Run:
     plan: Plan
     tools: Tools
     lake: Lake
+    landings: Sequence[Landing]
     spool: Path
     started_at: datetime = field(default_factory=utc_now)
+    stop: Stop = field(default_factory=Stop)
+    conforming: threading.Semaphore = field(
+        default_factory=lambda: threading.Semaphore(CONFORMING_AT_ONCE)
+    )
 
     @property
     def dataset(self) -> str:
@@ -93,75 +85,36 @@ class Run:
         return self.tools.ledger
 
 
-def plan_run(asked: Asked, clock: Callable[[], datetime] = utc_now) -> Plan:
-    """Check settings, catalogue and dates, and decide which units to land.
-
-    Raises:
-        ConfigurationError: settings or catalogue have problems; all are listed.
-        UsageError: unknown dataset, or dates that cannot be exported.
-    """
-    settings = load_settings()
-    specification = load_dataset(settings.catalog, asked.dataset)
-    tenant = load_tenant(settings, asked.tenant)
-    units = plan_units(asked, specification, tenant, clock())
-    return Plan(asked, settings, tenant, specification, tuple(units))
-
-
-def plan_units(
-    asked: Asked, specification: DatasetSpecification, tenant: TenantSettings, now: datetime
-) -> list[Unit]:
-    """Decide which units a request lands: the slot of a snapshot, or windows."""
-    dated = asked.window_from is not None or asked.window_to is not None
-    if specification.mode is Mode.SNAPSHOT:
-        if dated:
-            raise UsageError(
-                f"{asked.dataset} is a snapshot of how things are now: it takes no --from and --to"
-            )
-        slot = floor(asked.scheduled_at or now, specification.every)
-        return [Unit(unit_name(slot), slot, slot + specification.every)]
-    window = specification.window
-    if window is None:
-        raise AssertionError("the catalogue gives every window dataset its window")
-    if not dated:
-        reference = asked.scheduled_at or now
-        windows = [last_full_window(reference, window.lag, window.step, tenant.zone)]
-    elif asked.window_from is None or asked.window_to is None:
-        raise UsageError("a back-fill takes both --from and --to")
-    else:
-        windows = plan_windows(
-            parse_instant(asked.window_from, "--from"),
-            parse_instant(asked.window_to, "--to"),
-            step=window.step,
-            zone=tenant.zone,
-            now=now,
-            reach=window.reach,
-        )
-    return [Unit(unit_name(cut.start, cut.end), cut.start, cut.end, cut) for cut in windows]
-
-
 @contextmanager
 def open_run(
     plan: Plan,
     clock: Callable[[], datetime] = utc_now,
     sleep: Callable[[float], None] = time.sleep,
 ) -> Iterator[Run]:
-    """Open client, ledger and lake for a run, and clear away what killed runs left aside."""
-    run_id = str(uuid.uuid4())
+    """Open client, ledger and landings, and clear away what killed runs left aside."""
+    run_id, stop = str(uuid.uuid4()), Stop(sleep)
     ledger = open_ledger(plan.settings.ledger_url.get_secret_value(), plan.tenant.name, clock)
-    lake = Lake(plan.settings.lake, plan.tenant.name, plan.settings.home / "staging")
     spool = prepare_home(plan.settings) / "spool"
+    lake = Lake(plan.settings.lake, plan.tenant.name, plan.settings.home / "staging")
     try:
         for interrupted in ledger.close_interrupted_runs():
             shutil.rmtree(spool / interrupted, ignore_errors=True)
             lake.discard_stage(interrupted)
-        with NexthinkClient(plan.tenant, clock=clock, sleep=sleep) as client:
-            tools = Tools(client, ledger, clock, sleep)
-            yield Run(run_id, plan, tools, lake, spool / run_id, clock())
-    except PipelineError:
-        raise
+        with ExitStack() as opened:
+            client = opened.enter_context(
+                NexthinkClient(plan.tenant, clock=clock, sleep=stop.sleep)
+            )
+            landings = open_landings(
+                plan.settings, plan.tenant.name, plan.specification, lake, clock
+            )
+            for landing in landings:
+                opened.callback(landing.close)
+            tools = Tools(client, ledger, clock, stop.sleep)
+            yield Run(run_id, plan, tools, lake, landings, spool / run_id, clock(), stop)
     except BaseException as error:
-        # A signal, or a bug: neither gets as far as a report.
-        ledger.abandon_run(run_id, "failed" if isinstance(error, Exception) else "interrupted")
+        # A signal, a bug, or a report that could not be kept; a run that has ended is left alone.
+        with suppress(PipelineError):
+            ledger.abandon_run(run_id, "failed" if isinstance(error, Exception) else "interrupted")
         raise
     finally:
         shutil.rmtree(spool / run_id, ignore_errors=True)

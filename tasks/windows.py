@@ -5,7 +5,7 @@ without doubt, so it is no bound: the windows on both sides are one.
 """
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from connectors.errors import UsageError
@@ -24,7 +24,7 @@ class Window:
     end: datetime
 
     def __str__(self) -> str:
-        return f"{_short(self.start)}..{_short(self.end)}"
+        return f"{short(self.start)}..{short(self.end)}"
 
 
 def parse_instant(text: str, option: str) -> datetime:
@@ -85,12 +85,6 @@ def bound_after(instant: datetime, step: timedelta, zone: ZoneInfo) -> datetime:
     return bound
 
 
-def last_full_window(now: datetime, lag: timedelta, step: timedelta, zone: ZoneInfo) -> Window:
-    """Give the newest window that ended at least `lag` ago."""
-    end = bound_before(now - lag, step, zone)
-    return Window(bound_before(end - step, step, zone), end)
-
-
 def cut(start: datetime, end: datetime, step: timedelta, zone: ZoneInfo) -> list[Window]:
     """Cut [start, end) into windows; both are widened where they are no usable bound."""
     bound = bound_before(start, step, zone)
@@ -102,38 +96,52 @@ def cut(start: datetime, end: datetime, step: timedelta, zone: ZoneInfo) -> list
     return windows
 
 
-def plan_windows(
-    start: datetime,
-    end: datetime,
-    *,
-    step: timedelta,
-    zone: ZoneInfo,
-    now: datetime,
-    reach: timedelta | None = None,
-) -> list[Window]:
-    """Cut the asked stretch into windows.
+def split(window: Window, min_step: timedelta, zone: ZoneInfo) -> tuple[Window, Window] | None:
+    """Halve a window on a usable bound of `min_step`, None where it has none inside."""
+    middle = window.start + (window.end - window.start) / 2
+    for bound in (bound_before(middle, min_step, zone), bound_after(middle, min_step, zone)):
+        if window.start < bound < window.end:
+            return Window(window.start, bound), Window(bound, window.end)
+    return None
+
+
+def midnight(day: date, zone: ZoneInfo) -> datetime:
+    """Give the instant at which a calendar day begins in the zone, in UTC."""
+    return datetime(day.year, day.month, day.day, tzinfo=zone).astimezone(UTC)
+
+
+def cut_days(start: datetime, end: datetime, zone: ZoneInfo) -> list[Window]:
+    """Cut [start, end) into the zone's calendar days, widened to whole ones; 23 to 25 hours."""
+    day = start.astimezone(zone).date()
+    windows = []
+    while (begin := midnight(day, zone)) < end:
+        day += timedelta(days=1)
+        windows.append(Window(begin, midnight(day, zone)))
+    return windows
+
+
+def check_order(start: datetime, end: datetime) -> None:
+    """Make sure that a stretch has some length.
 
     Raises:
-        UsageError: reversed, off the step, in the future, or further back than the query reaches.
+        UsageError: it is empty or reversed.
     """
     if start >= end:
-        raise UsageError(f"--from {_short(start)} is not before --to {_short(end)}")
+        raise UsageError(f"--from {short(start)} is not before --to {short(end)}")
+
+
+def check_bounds(start: datetime, end: datetime, step: timedelta) -> None:
+    """Make sure that a stretch begins and ends on bounds of the step.
+
+    Raises:
+        UsageError: it does not; the message names the nearest bounds.
+    """
     for option, bound in (("--from", start), ("--to", end)):
         if floor(bound, step) != bound:
             raise UsageError(
-                f"{option} {_short(bound)} is not on a bound of the step {describe(step)}: "
-                f"{_short(floor(bound, step))} or {_short(floor(bound, step) + step)} is"
+                f"{option} {short(bound)} is not on a bound of the step {describe(step)}: "
+                f"{short(floor(bound, step))} or {short(floor(bound, step) + step)} is"
             )
-    # Checked on what was asked first: cutting centuries into minutes takes a while.
-    windows = cut(start, end, step, zone) if end <= now else [Window(start, end)]
-    if windows[-1].end > now:
-        raise UsageError(f"the window {windows[-1]} is not over yet (now {now:%Y-%m-%d %H:%MZ})")
-    if reach is not None and windows[0].start < now - reach:
-        raise UsageError(
-            f"the window {windows[0]} is out of reach: the query goes {describe(reach)} back, "
-            f"to {now - reach:%Y-%m-%d %H:%MZ}"
-        )
-    return windows
 
 
 def describe(duration: timedelta) -> str:
@@ -145,7 +153,8 @@ def describe(duration: timedelta) -> str:
     return f"{seconds}s"
 
 
-def _short(instant: datetime) -> str:
+def short(instant: datetime) -> str:
+    """Write an instant as briefly as it can be read back."""
     if instant == floor(instant, timedelta(days=1)):
         return f"{instant:%Y-%m-%d}"
     return f"{instant:%Y-%m-%dT%H:%M:%SZ}" if instant.second else f"{instant:%Y-%m-%dT%H:%MZ}"

@@ -5,10 +5,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from tests.lakes import Site
 from tests.landing import Place, place
 from tests.object_store import ObjectStore, running_object_store
+
+# A busy machine must not fail a test: no example has a time limit.
+settings.register_profile("unhurried", deadline=None)
+settings.load_profile("unhurried")
 
 
 @pytest.fixture(autouse=True)

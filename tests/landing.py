@@ -1,7 +1,8 @@
 """A landing set-up for tests: a stand-in tenant, settings in a temporary folder, and comparison."""
 
 import io
-from collections.abc import Iterator, Mapping
+import shutil
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -10,16 +11,21 @@ from typing import Any
 
 import httpx
 import polars as pl
+import yaml
 
 from connectors.catalogue import DatasetSpecification
 from connectors.lake import Lake
 from connectors.nexthink import Compression
+from sandbox.clock import TenantClock
 from sandbox.options import SandboxOptions
 from sandbox.server import running
 from sandbox.tenant import Tenant
-from tasks.land import Outcome, land_unit
-from tasks.report import build_report, save_report
-from tasks.run import Asked, Plan, open_run, plan_run
+from tasks.backfill import begin_backfill, finish_backfill
+from tasks.land import Outcome
+from tasks.plan import Asked, Plan, plan_run
+from tasks.report import raise_unless_complete, settle
+from tasks.run import open_run
+from tasks.units import land_all
 
 CATALOG = Path(__file__).resolve().parents[1] / "deployments"
 NOW = datetime(2026, 11, 20, 9, 30, tzinfo=UTC)
@@ -42,24 +48,34 @@ class Place:
         self,
         dataset: str,
         *,
+        now: datetime | None = None,
         compression: Compression | None = None,
         specification: DatasetSpecification | None = None,
         **asked: Any,
     ) -> Plan:
-        """Plan a run at the tenant's present."""
-        plan = plan_run(Asked(dataset, **asked), self.tenant.clock.now)
+        """Plan a run at the tenant's present, or at an instant before it."""
+        plan = plan_run(Asked(dataset, **asked), self.clock(now))
         specification = specification or plan.specification
         if compression:
             specification = specification.model_copy(update={"compression": compression})
         return replace(plan, specification=specification)
 
-    def land(self, plan: Plan) -> list[Outcome]:
-        """Land all units of a plan as the flow does, without Prefect."""
-        with open_run(plan, clock=self.tenant.clock.now) as run:
+    def clock(self, now: datetime | None = None) -> Callable[[], datetime]:
+        """Give the tenant's clock, or one that started at an instant just now."""
+        return TenantClock(now).now if now else self.tenant.clock.now
+
+    def land(self, plan: Plan, now: datetime | None = None) -> list[Outcome]:
+        """Land all units of a plan as the flow does, without Prefect; raises as the flow does."""
+        # A flow plans anew each time; a test may land one plan twice.
+        clock = self.clock(now)
+        plan = replace(plan, planned_at=clock())
+        with open_run(plan, clock=clock) as run:
             run.ledger.begin_run(run.run_id, run.dataset, plan.trigger)
-            outcomes = [land_unit(run, unit) for unit in plan.units]
-            save_report(run, build_report(run, outcomes))
-        return outcomes
+            begin_backfill(run)
+            landed = land_all(run, plan.units, plan.asked.concurrency)
+            raise_unless_complete(landed, settle(run, landed))
+            finish_backfill(run)
+        return sorted(landed.outcomes, key=lambda outcome: outcome.unit)
 
     def landed(self, dataset: str) -> pl.DataFrame:
         """Read exactly what the manifest names, without the columns of the run."""
@@ -78,11 +94,28 @@ class Place:
         return frame.drop("_nxp_run_id", "_nxp_exported_at")
 
 
+def catalogue(folder: Path, queries: Mapping[str, str], **datasets: Mapping[str, Any]) -> Path:
+    """Copy the shipped catalogue, with further queries and datasets that differ from shipped ones.
+
+    A dataset's mapping names the shipped one it is `like`, and the keys that differ.
+    """
+    made = folder / "catalog"
+    shutil.copytree(CATALOG, made)
+    for name, text in queries.items():
+        (made / "queries" / f"{name}.nql").write_text(text, "utf-8")
+    for name, changes in datasets.items():
+        shipped = CATALOG / "datasets" / f"{changes.get('like', name)}.yaml"
+        values = yaml.safe_load(shipped.read_text("utf-8")) | {"dataset": name} | changes
+        values.pop("like", None)
+        (made / "datasets" / f"{name}.yaml").write_text(yaml.safe_dump(values), "utf-8")
+    return made
+
+
 @contextmanager
 def place(folder: Path, **options: object) -> Iterator[Place]:
     """Serve a tenant; the caller sets `environment` where the product reads it."""
     settings: dict[str, object] = {
-        "queries": CATALOG / "queries",
+        "queries": (folder / "catalog" if (folder / "catalog").exists() else CATALOG) / "queries",
         "devices": 40,
         "days": 10,
         "now": NOW,
@@ -96,6 +129,8 @@ def place(folder: Path, **options: object) -> Iterator[Place]:
             "NXP_LEDGER_URL": f"sqlite:///{folder / 'ledger.db'}",
             "NXP_CATALOG": str(CATALOG),
         }
+        if (folder / "catalog").exists():
+            environment["NXP_CATALOG"] = str(folder / "catalog")
         yield Place(tenant, folder, environment)
 
 

@@ -13,14 +13,22 @@ from connectors.catalogue.checks import (
     UniqueCheck,
 )
 from connectors.catalogue.columns import Column, ColumnType, landed_name
-from connectors.catalogue.dataset import DatasetSpecification, Drift, Mode, Shard
+from connectors.catalogue.dataset import (
+    DATASET_PATTERN,
+    DatasetSpecification,
+    Drift,
+    Mode,
+    Shard,
+)
 from connectors.catalogue.landings import PARQUET, SnapshotLoad, SqlSpecification
 from connectors.catalogue.loading import load_dataset, load_datasets, query_path
-from connectors.catalogue.specification import DAY, Specification, parse_duration
+from connectors.catalogue.specification import DAY, DURATION_PATTERN, Specification, parse_duration
 from connectors.catalogue.windows import WindowSpecification
 
 __all__ = [
+    "DATASET_PATTERN",
     "DAY",
+    "DURATION_PATTERN",
     "PARQUET",
     "AllowedCheck",
     "Check",

@@ -15,7 +15,7 @@ from connectors.catalogue.specification import DAY, Duration, Specification, div
 from connectors.catalogue.windows import WindowSpecification
 from connectors.nexthink import QUERY_ID, Compression
 
-DATASET_NAME = re.compile(r"[a-z][a-z0-9_]*")
+DATASET_PATTERN = "^[a-z][a-z0-9_]*$"
 # Stands in the query id of mode slices for the number of days back.
 DAYS_BACK = "{days}"
 REST = "rest"
@@ -45,7 +45,7 @@ class Shard(Specification):
 
     name: str
     parameters: dict[str, str] = Field(default_factory=dict)
-    query_id: str | None = Field(default=None, pattern=QUERY_ID.pattern)
+    query_id: str | None = Field(default=None, pattern=f"^{QUERY_ID.pattern}$")
 
 
 class DatasetSpecification(Specification):
@@ -68,7 +68,7 @@ class DatasetSpecification(Specification):
     retention: Duration | None = None
 
     @property
-    def keys(self) -> tuple[str, ...]:
+    def key_columns(self) -> tuple[str, ...]:
         """The landed columns that tell rows apart; none where none are declared."""
         return tuple(column.name for column in self.columns if column.key)
 
@@ -106,7 +106,7 @@ class DatasetSpecification(Specification):
             for nql, count in Counter(column.nql for column in self.columns).items()
             if count > 1
         ]
-        if not DATASET_NAME.fullmatch(self.dataset):
+        if not re.fullmatch(DATASET_PATTERN, self.dataset):
             problems.append("dataset: only a-z, 0-9 and _, beginning with a letter")
         if not QUERY_ID.fullmatch(self.query_id_of(1)):
             problems.append("query_id: must be # and 2 to 254 of a-z, 0-9 and _")
@@ -159,7 +159,7 @@ class DatasetSpecification(Specification):
             problems.append(
                 f"shards: names are unique, and one is {REST}, which takes what the others leave"
             )
-        if not self.keys:
+        if not self.key_columns:
             # A row may move from one shard to another between their exports.
             problems.append("shards: need a key column, to tell a row that came twice")
         if self.mode is Mode.SLICES:
@@ -190,7 +190,7 @@ class DatasetSpecification(Specification):
         load = tables[0].snapshot if tables else SnapshotLoad.REPLACE
         if load is not SnapshotLoad.REPLACE and self.mode is not Mode.SNAPSHOT:
             problems.append("landings.sql.snapshot: only in mode snapshot")
-        if load is SnapshotLoad.UPSERT and not self.keys:
+        if load is SnapshotLoad.UPSERT and not self.key_columns:
             problems.append("landings.sql.snapshot: upsert needs a key column")
         return problems
 

@@ -8,13 +8,14 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict
 
 UNITS = {"s": "seconds", "min": "minutes", "m": "minutes", "h": "hours", "d": "days"}
 DAY = timedelta(days=1)
+DURATION_PATTERN = r"^(\d{1,9})\s*(s|min|m|h|d)$"
 
 
 def parse_duration(value: Any) -> Any:
     """Turn `15min`, `6h` or `30d` into a timedelta; leave anything else to pydantic."""
     if not isinstance(value, str):
         return value
-    match = re.fullmatch(r"(\d+)\s*(s|min|m|h|d)", value.strip())
+    match = re.match(DURATION_PATTERN, value.strip())
     if not match:
         raise ValueError("must be a duration such as 15min, 6h or 30d")
     return timedelta(**{UNITS[match[2]]: int(match[1])})

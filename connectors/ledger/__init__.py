@@ -1,6 +1,8 @@
 """The ledger: what was exported and landed, by whom, and who is at it. The truth about data."""
 
+from connectors.ledger.journal import Export
 from connectors.ledger.leases import Lease
-from connectors.ledger.ledger import Export, Ledger, UnitRecord, open_ledger
+from connectors.ledger.ledger import Ledger, UnitRecord, open_ledger
+from connectors.ledger.marks import Backfill, Watermark
 
-__all__ = ["Export", "Lease", "Ledger", "UnitRecord", "open_ledger"]
+__all__ = ["Backfill", "Export", "Lease", "Ledger", "UnitRecord", "Watermark", "open_ledger"]

@@ -1,17 +1,18 @@
-"""Reading and writing the ledger: runs, units, journalled exports and leases."""
+"""Reading and writing the ledger: runs, units and leases."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Engine, Row, and_, or_, select, update
+from sqlalchemy import Engine, Row, and_, func, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from connectors.clock import utc_now
 from connectors.errors import HeldError
 from connectors.ledger.engine import connect
+from connectors.ledger.journal import Journal
 from connectors.ledger.leases import (
     LEASE_TIME,
     RENEWALS_PER_LEASE,
@@ -19,18 +20,10 @@ from connectors.ledger.leases import (
     Lease,
     held_message,
 )
+from connectors.ledger.marks import Marks
 from connectors.ledger.tables import runs, units
 
 logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Export:
-    """An export begun at the tenant: journalled before it is polled, so that none is orphaned."""
-
-    export_id: str
-    query: str
-    started_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +39,8 @@ class UnitRecord:
     rows_landed: int | None
     not_before: datetime | None
     last_error: str | None
-    export: Export | None
+    exported_at: datetime | None
+    calls: int | None
 
 
 class Ledger:
@@ -58,6 +52,8 @@ class Ledger:
         self._engine = engine
         self._tenant = tenant
         self._clock = clock
+        self.journal = Journal(engine, tenant)
+        self.marks = Marks(engine, tenant, clock)
 
     def close(self) -> None:
         """Close the connections."""
@@ -145,44 +141,74 @@ class Ledger:
         with self._engine.connect() as connection:
             return [_record(row) for row in connection.execute(query)]
 
-    def journal_export(self, dataset: str, unit: str, export: Export) -> None:
-        """Record an export at once when the tenant has named it, before polling."""
-        self._set(
-            dataset,
-            unit,
-            export_id=export.export_id,
-            export_query=export.query,
-            export_started_at=export.started_at,
-        )
+    def plan_units(self, dataset: str, planned: Sequence[tuple[str, datetime, datetime]]) -> None:
+        """Record units (name, start, end) as pending, where they are not known yet."""
+        known = {record.unit for record in self.units(dataset)}
+        rows = [
+            self._new(dataset, name, starts_at, ends_at)
+            for name, starts_at, ends_at in planned
+            if name not in known
+        ]
+        if not rows:
+            return
+        try:
+            with self._engine.begin() as connection:
+                connection.execute(units.insert(), rows)
+        except IntegrityError:
+            for row in rows:
+                self._ensure_unit(dataset, row["unit"], row["starts_at"], row["ends_at"])
 
-    def forget_export(self, dataset: str, unit: str) -> None:
-        """Drop a journalled export that can no longer be used."""
-        self._set(dataset, unit, export_id=None, export_query=None, export_started_at=None)
-
-    def mark_landed(self, dataset: str, unit: str, run_id: str, rows: int) -> None:
+    def mark_landed(
+        self, dataset: str, unit: str, run_id: str, rows: int, exported_at: datetime, calls: int = 0
+    ) -> None:
         """Record a published unit; the last step, after everything is in place."""
-        self._set(
-            dataset,
-            unit,
-            state="landed",
-            run_id=run_id,
-            rows_landed=rows,
-            landed_at=self._clock(),
-            export_id=None,
-            export_query=None,
-            export_started_at=None,
-            not_before=None,
-            last_error=None,
-        )
+        values = {
+            "state": "landed",
+            "run_id": run_id,
+            "rows_landed": rows,
+            "landed_at": self._clock(),
+            "exported_at": exported_at,
+            "calls": calls,
+            "not_before": None,
+            "last_error": None,
+        }
+        with self._engine.begin() as connection:
+            connection.execute(update(units).where(self._is(dataset, unit)).values(values))
+            self.journal.forget(dataset, unit, connection)
 
     def mark_failed(
-        self, dataset: str, unit: str, error: str, not_before: datetime | None = None
+        self,
+        dataset: str,
+        unit: str,
+        error: str,
+        *,
+        state: str = "failed",
+        not_before: datetime | None = None,
     ) -> None:
-        """Record why a unit did not land. What was landed before stays landed."""
-        self._set(dataset, unit, last_error=error, not_before=not_before)
-        failed = update(units).where(self._is(dataset, unit), units.c.state == "pending")
+        """Record why a unit did not land; `pending` where trying again later may do.
+
+        What was landed before stays landed.
+        """
+        mine = update(units).where(self._is(dataset, unit))
         with self._engine.begin() as connection:
-            connection.execute(failed.values(state="failed"))
+            connection.execute(mine.values(last_error=error, not_before=not_before))
+            connection.execute(mine.where(units.c.state != "landed").values(state=state))
+
+    def forget_failures(self, dataset: str) -> None:
+        """Drop errors, times to wait for and journalled exports of a dataset's units."""
+        mine = update(units).where(units.c.tenant == self._tenant, units.c.dataset == dataset)
+        with self._engine.begin() as connection:
+            connection.execute(mine.values(last_error=None, not_before=None))
+            connection.execute(mine.where(units.c.state == "failed").values(state="pending"))
+            self.journal.forget(dataset, None, connection)
+
+    def calls_since(self, instant: datetime) -> int:
+        """Count the requests to the tenant that landings since an instant took."""
+        query = select(func.sum(units.c.calls)).where(
+            units.c.tenant == self._tenant, units.c.landed_at >= instant
+        )
+        with self._engine.connect() as connection:
+            return int(connection.scalar(query) or 0)
 
     # Leases -------------------------------------------------------------------------------------
 
@@ -210,14 +236,7 @@ class Ledger:
         )
 
     def _ensure_unit(self, dataset: str, unit: str, starts_at: datetime, ends_at: datetime) -> None:
-        row = {
-            "tenant": self._tenant,
-            "dataset": dataset,
-            "unit": unit,
-            "starts_at": starts_at,
-            "ends_at": ends_at,
-            "state": "pending",
-        }
+        row = self._new(dataset, unit, starts_at, ends_at)
         if self.unit(dataset, unit) is not None:
             return
         try:
@@ -282,9 +301,17 @@ class Ledger:
             units.c.tenant == self._tenant, units.c.dataset == dataset, units.c.unit == unit
         )
 
-    def _set(self, dataset: str, unit: str, **values: Any) -> None:
-        with self._engine.begin() as connection:
-            connection.execute(update(units).where(self._is(dataset, unit)).values(values))
+    def _new(
+        self, dataset: str, unit: str, starts_at: datetime, ends_at: datetime
+    ) -> dict[str, Any]:
+        return {
+            "tenant": self._tenant,
+            "dataset": dataset,
+            "unit": unit,
+            "starts_at": starts_at,
+            "ends_at": ends_at,
+            "state": "pending",
+        }
 
 
 def open_ledger(url: str, tenant: str, clock: Callable[[], datetime] = utc_now) -> Ledger:
@@ -297,9 +324,6 @@ def open_ledger(url: str, tenant: str, clock: Callable[[], datetime] = utc_now) 
 
 
 def _record(row: Row[Any]) -> UnitRecord:
-    export = None
-    if row.export_id is not None:
-        export = Export(row.export_id, row.export_query, row.export_started_at)
     return UnitRecord(
         unit=row.unit,
         starts_at=row.starts_at,
@@ -310,5 +334,6 @@ def _record(row: Row[Any]) -> UnitRecord:
         rows_landed=row.rows_landed,
         not_before=row.not_before,
         last_error=row.last_error,
-        export=export,
+        exported_at=row.exported_at,
+        calls=row.calls,
     )

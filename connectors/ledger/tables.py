@@ -1,6 +1,6 @@
 """The ledger's tables. A change here needs a revision in migrations/versions.
 
-A *unit* is what lands at once: a window of a dataset, or a snapshot's slot.
+A *unit* is what lands at once: a window of a dataset, a tenant's day, or a snapshot's slot.
 """
 
 from datetime import UTC, datetime
@@ -58,15 +58,52 @@ units = Table(
     Column("ends_at", UTCDateTime, nullable=False),
     Column("state", String(16), nullable=False),
     Column("run_id", String(36)),
-    Column("export_id", String(255)),
-    Column("export_query", String(64)),
-    Column("export_started_at", UTCDateTime),
     Column("holder", String(255)),
     Column("held_until", UTCDateTime),
     Column("landed_at", UTCDateTime),
     Column("rows_landed", BigInteger),
     Column("not_before", UTCDateTime),
     Column("last_error", Text),
+    # When the export was started that the landed rows are from: the age of the data.
+    Column("exported_at", UTCDateTime),
+    # Requests to the tenant's API that the last landing took.
+    Column("calls", Integer),
+)
+
+# Exports begun and not yet landed. A unit that was split has one for each piece.
+exports = Table(
+    "exports",
+    metadata,
+    Column("tenant", String(255), primary_key=True),
+    Column("dataset", String(255), primary_key=True),
+    Column("unit", String(64), primary_key=True),
+    Column("piece", String(128), primary_key=True),
+    Column("export_id", String(255), nullable=False),
+    Column("query", String(64), nullable=False),
+    Column("started_at", UTCDateTime, nullable=False),
+)
+
+# How far the scheduled export has landed a dataset without a gap, counted from `starts_at`.
+watermarks = Table(
+    "watermarks",
+    metadata,
+    Column("tenant", String(255), primary_key=True),
+    Column("dataset", String(255), primary_key=True),
+    Column("starts_at", UTCDateTime, nullable=False),
+    Column("position", UTCDateTime, nullable=False),
+    Column("moved_at", UTCDateTime, nullable=False),
+)
+
+# Back-fills of everything that are under way: what has landed since `begun_at` is done.
+backfills = Table(
+    "backfills",
+    metadata,
+    Column("tenant", String(255), primary_key=True),
+    Column("dataset", String(255), primary_key=True),
+    Column("starts_at", UTCDateTime, primary_key=True),
+    Column("ends_at", UTCDateTime, primary_key=True),
+    Column("step", Integer, primary_key=True),
+    Column("begun_at", UTCDateTime, nullable=False),
 )
 
 runs = Table(

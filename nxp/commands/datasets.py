@@ -33,7 +33,7 @@ def datasets(
         if name:
             _print_units(ledger.units(name) if ledger else [], as_json=as_json)
         else:
-            rows = [_row(item, ledger.units(item.dataset) if ledger else []) for item in chosen]
+            rows = [_row(item, ledger) for item in chosen]
             _print(rows, as_json=as_json)
     finally:
         if ledger:
@@ -44,11 +44,17 @@ def _print_query(settings: Settings, name: str | None, *, as_json: bool) -> None
     if name is None:
         raise UsageError("--nql needs the NAME of a dataset")
     specification = load_dataset(settings.catalog, name)
-    query = query_path(settings.catalog, specification.query_id).read_text("utf-8")
+    queries = [
+        {"query_id": query_id, "nql": query_path(settings.catalog, query_id).read_text("utf-8")}
+        for query_id in specification.query_ids()
+    ]
     if as_json:
-        print_json({"query_id": specification.query_id, "nql": query})
-    else:
-        print(query, end="")
+        print_json(queries if len(queries) > 1 else queries[0])
+        return
+    for query in queries:
+        if len(queries) > 1:
+            print(f"/* {query['query_id']} */")
+        print(query["nql"], end="\n" if len(queries) > 1 else "")
 
 
 def _ledger(settings: Settings, tenant: str | None) -> Ledger | None:
@@ -62,14 +68,17 @@ def _ledger(settings: Settings, tenant: str | None) -> Ledger | None:
     return open_ledger(settings.ledger_url.get_secret_value(), name)
 
 
-def _row(specification: DatasetSpecification, units: list[UnitRecord]) -> dict[str, Any]:
-    landed = [unit for unit in units if unit.state == "landed"]
+def _row(specification: DatasetSpecification, ledger: Ledger | None) -> dict[str, Any]:
+    units = ledger.units(specification.dataset) if ledger else []
+    mark = ledger.marks.watermark(specification.dataset) if ledger else None
+    landed = [unit for unit in units if unit.landed_at]
     newest = max(landed, key=lambda unit: unit.ends_at, default=None)
     tried = [unit for unit in units if unit.last_error]
     return {
         "dataset": specification.dataset,
         "mode": specification.mode,
         "query_id": specification.query_id,
+        "watermark": mark and mark.position,
         "landed_to": newest and newest.ends_at,
         "landed_at": newest and newest.landed_at,
         "units": len(landed),

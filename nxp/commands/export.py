@@ -5,9 +5,12 @@ from typing import Annotated, Any
 from cyclopts import Parameter
 
 from nxp.engine import prefect_ready
-from nxp.options import Json, Tenant
+from nxp.options import AcceptShrink, Concurrency, DryRun, Json, Tenant
 from nxp.output import print_json, print_table, say
 from nxp.progress import shown
+
+# A terminal is no place for thousands of windows; --json has them all.
+SHOWN = 40
 
 
 def export(
@@ -15,34 +18,49 @@ def export(
     *,
     from_: Annotated[str | None, Parameter(name="--from", help="First instant to land.")] = None,
     to: Annotated[str | None, Parameter(name="--to", help="The instant to stop before.")] = None,
-    accept_shrink: Annotated[
-        bool, Parameter(negative="", help="Publish although far fewer rows came than before.")
+    full_refresh: Annotated[
+        bool, Parameter(negative="", help="Land all windows again, as far as the query reaches.")
     ] = False,
-    dry_run: Annotated[
-        bool, Parameter(negative="", help="Say what would be exported, and stop.")
-    ] = False,
+    accept_shrink: AcceptShrink = False,
+    concurrency: Concurrency = 4,
+    dry_run: DryRun = False,
     tenant: Tenant = None,
     as_json: Json = False,
 ) -> None:
-    """Export DATASET and land it: without dates its last full window, or a snapshot of now."""
-    from tasks.run import Asked, plan_run  # noqa: PLC0415 - polars and httpx, not for --help
+    """Export DATASET and land it: every window that is missing, or a snapshot of now.
 
+    Windows that late rows may still join are landed again. With dates it lands these windows
+    again and leaves the watermark alone; see nxp backfill.
+    """
+    from tasks.plan import Asked, plan_run  # noqa: PLC0415 - polars and httpx, not for --help
+
+    asked = Asked(dataset, from_, to, tenant, accept_shrink, full_refresh, concurrency=concurrency)
     # What can be known without the tenant is checked before a server is started.
-    plan = plan_run(Asked(dataset, from_, to, tenant, accept_shrink))
+    plan = plan_run(asked)
     if dry_run:
-        planned = [
-            {"unit": unit.name, "from": unit.starts_at, "to": unit.ends_at} for unit in plan.units
-        ]
-        if as_json:
-            print_json(planned)
-        else:
-            print_table(["unit", "from", "to"], [tuple(unit.values()) for unit in planned])
+        print_units(plan, as_json=as_json)
         return
     with prefect_ready(plan.settings), shown(len(plan.units)):
         from flows.export import nql_export  # noqa: PLC0415 - prefect, 2 s
 
-        report = nql_export(dataset, from_, to, tenant, accept_shrink)
+        report = nql_export(
+            dataset, from_, to, tenant, accept_shrink, full_refresh, concurrency=concurrency
+        )
     print_report(report, as_json=as_json)
+
+
+def print_units(plan: Any, *, as_json: bool) -> None:
+    """Print what a plan would land; `plan` is a tasks.plan.Plan."""
+    planned = [
+        {"unit": unit.name, "from": unit.starts_at, "to": unit.ends_at} for unit in plan.units
+    ]
+    if as_json:
+        print_json(planned)
+        return
+    print_table(["unit", "from", "to"], [tuple(unit.values()) for unit in planned[:SHOWN]])
+    _say_left(len(planned))
+    if plan.lost:
+        say(f"{len(plan.lost)} missing windows from {plan.lost[0]} on are out of reach")
 
 
 def print_report(report: dict[str, Any], *, as_json: bool = False) -> None:
@@ -51,7 +69,20 @@ def print_report(report: dict[str, Any], *, as_json: bool = False) -> None:
         print_json(report)
         return
     names = ["unit", "rows_read", "rows_landed", "rows_rejected", "rows_outside", "files"]
-    print_table(names, [[unit[name] for name in names] for unit in report["outcomes"]])
+    outcomes = report["outcomes"]
+    if outcomes:
+        print_table(names, [[unit[name] for name in names] for unit in outcomes[:SHOWN]])
+        _say_left(len(outcomes))
+    for unit in outcomes:
+        for warning in unit["warnings"]:
+            say(f"warning: {unit['unit']}: {warning}")
+        if unit["parts"] > 1:
+            say(f"{unit['unit']} was too large for one export and took {unit['parts']}")
+    if report["watermark"]:
+        say(f"watermark {report['watermark']:%Y-%m-%d %H:%M}Z")
+    if not outcomes:
+        say(f"{report['dataset']}: nothing to land")
+        return
     stages = ", ".join(f"{stage} {value:.1f} s" for stage, value in report["seconds"].items())
     say(
         f"{report['dataset']} {report['state']}: {report['rows_landed']:,} rows, "
@@ -59,3 +90,8 @@ def print_report(report: dict[str, Any], *, as_json: bool = False) -> None:
         f"({stages})"
     )
     say(f"in {report['folder']}")
+
+
+def _say_left(units: int) -> None:
+    if units > SHOWN:
+        say(f"… and {units - SHOWN:,} more")

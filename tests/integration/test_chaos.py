@@ -15,7 +15,7 @@ import pytest
 from polars.testing import assert_frame_equal
 
 from tasks.windows import literal
-from tests.landing import Place, place, truth
+from tests.landing import CATALOG, Place, catalogue, place, truth
 
 pytestmark = pytest.mark.chaos
 
@@ -42,11 +42,11 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
         yield tenant
 
 
-def start(made: Place) -> subprocess.Popen[str]:
+def start(made: Place, now: datetime = NOW, *asked: str, **env: str) -> subprocess.Popen[str]:
     """Begin a landing, and wait until it is past its imports."""
-    environment = {**os.environ, **made.environment, "PYTHONPATH": str(Path.cwd())}
+    environment = {**os.environ, **made.environment, "PYTHONPATH": str(Path.cwd()), **env}
     process = subprocess.Popen(
-        [sys.executable, "-m", "tests.land_once", NOW.isoformat(), "crashes", *PERIOD],
+        [sys.executable, "-m", "tests.land_once", now.isoformat(), "crashes", *(asked or PERIOD)],
         env=environment,
         stdout=subprocess.PIPE,
         text=True,
@@ -110,3 +110,47 @@ def test_random_kills_leave_whole_units_and_the_next_run_lands_exactly_the_rows(
     assert not any((made.folder / "home" / "spool").iterdir())
     assert not any((made.lake.folder / "_staging").iterdir())
     assert made.tenant.leaks == []
+
+
+BACKFILL_KILLS = int(os.environ.get("NXP_CHAOS_BACKFILL_KILLS", "20"))
+BACKFILL = ("2026-08-22", "2026-11-20", "missing")
+BACKFILL_NOW = datetime(2026, 11, 20, 9, tzinfo=UTC)
+
+
+def test_a_90_day_back_fill_killed_at_random_ends_equal_to_an_undisturbed_one(
+    tmp_path: Path,
+) -> None:
+    query = (CATALOG / "queries" / "crashes.nql").read_text("utf-8").replace("720h", "2184h")
+    window = {"column": "crashed_at", "from": "from", "to": "to", "step": "1d", "reach": "91d"}
+    catalogue(tmp_path, {"crashes": query}, crashes={"window": window})
+    with place(
+        tmp_path, devices=100, days=91, retention=91, reach_limit=None, now=BACKFILL_NOW
+    ) as made:
+        undisturbed = {
+            "NXP_HOME": str(tmp_path / "undisturbed"),
+            "NXP_LAKE": str(tmp_path / "undisturbed" / "lake"),
+            "NXP_LEDGER_URL": f"sqlite:///{tmp_path / 'undisturbed.db'}",
+        }
+        began = time.monotonic()
+        assert start(made, BACKFILL_NOW, *BACKFILL, **undisturbed).wait() == 0
+        length = time.monotonic() - began
+        chance, kills, exports = random.Random(SEED), 0, made.tenant.requests["export"]
+        assert exports == 90
+        for _ in range(BACKFILL_KILLS):
+            victim = start(made, BACKFILL_NOW, *BACKFILL)
+            time.sleep(chance.uniform(0, length / 8))
+            victim.kill()
+            kills += victim.wait() != 0
+        assert kills > BACKFILL_KILLS // 2
+        assert start(made, BACKFILL_NOW, *BACKFILL).wait() == 0
+        there = Place(made.tenant, tmp_path, {**made.environment, **undisturbed})
+        order = ["crashed_at", "device_uid", "binary_uid", "user_uid"]
+        assert len(there.landed("crashes")) > 100
+        assert_frame_equal(made.landed("crashes").sort(order), there.landed("crashes").sort(order))
+        assert_frame_equal(made.globbed("crashes").sort(order), there.landed("crashes").sort(order))
+        assert [entry.unit for entry in made.lake.manifest("crashes").entries] == [  # type: ignore[union-attr]
+            entry.unit
+            for entry in there.lake.manifest("crashes").entries  # type: ignore[union-attr]
+        ]
+        # Nothing landed is landed again, and no begun export is wasted but those just being sent.
+        assert made.tenant.requests["export"] - exports <= 90 + 2 * kills

@@ -69,7 +69,7 @@ def assert_one_line(result: Result, code: int, *words: str) -> None:
 def test_help_is_quick_because_it_loads_nothing_heavy(tmp_path: Path) -> None:
     program = (
         "import sys; from nxp.cli import run; run(['--help']);"
-        "heavy = {'prefect','polars','duckdb','pyarrow','httpx','sqlalchemy'} & set(sys.modules);"
+        "heavy = {'prefect','polars','duckdb','pyarrow','httpx','sqlalchemy','obstore'} & set(sys.modules);"
         "sys.exit(f'loaded {heavy}' if heavy else 0)"
     )
     result = subprocess.run(
@@ -95,6 +95,10 @@ def test_help_is_quick_because_it_loads_nothing_heavy(tmp_path: Path) -> None:
         (("export", "devices"), 3, "NEXTHINK_CLIENT_SECRET: not set"),
         (("export", "devices", "--tenant", "nope"), 3, "no tenant profile 'nope'"),
         (("datasets", "nope"), 2, "unknown dataset"),
+        (("backfill", "crashes", "--from", "2026-11-01"), 2, "--to"),
+        (("backfill", "crashes", "--from", "x", "--to", "y", "--only", "some"), 2, "some"),
+        (("state", "show", "nope"), 2, "unknown dataset"),
+        (("state", "show", "crashes"), 3, "no data yet"),
         (("datasets", "--nql"), 2, "NAME"),
         (("sql", "SELECT 1"), 3, "no data yet"),
         (("runs",), 3, "no data yet"),
@@ -177,6 +181,45 @@ def test_an_export_can_be_planned_run_listed_and_queried(present: Place, server:
     reports = nxp("sql", "SELECT rows_landed FROM _runs ORDER BY 1", "--json", env=env)
     assert report["rows_landed"] in [row["rows_landed"] for row in json.loads(reports.stdout)]
     assert here.tenant.leaks == []
+
+
+def test_a_back_fill_is_planned_interrupted_and_goes_on(tmp_path: Path, server: str) -> None:
+    with place(tmp_path, now=None, export_time=1.0) as here:
+        env = environment(here, PREFECT_API_URL=server)
+        today = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+        start, end = today - timedelta(days=8), today
+        dated = ("crashes", "--from", f"{start:%Y-%m-%d}", "--to", f"{end:%Y-%m-%d}")
+        plan = json.loads(nxp("backfill", *dated, "--dry-run", "--json", env=env).stdout)
+        assert (plan["windows"], plan["to_land"], plan["calls"]) == (8, 8, 40)
+        assert plan["calls_a_day"] == 50_000
+        begun = subprocess.Popen(
+            [sys.executable, "-m", "nxp", "backfill", *dated, "--concurrency", "1"],
+            env=env,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        deadline = time.monotonic() + 60
+        while here.tenant.requests["export"] < 3 and time.monotonic() < deadline:
+            time.sleep(0.05)
+        begun.send_signal(signal.SIGINT)
+        said = begun.communicate(timeout=60)[1]
+        assert begun.returncode == 130, said
+        assert said.strip().splitlines()[-1].startswith("nxp: stopped")
+        state = json.loads(nxp("state", "show", "crashes", "--json", env=env).stdout)
+        assert state["landed"] >= 2
+        assert state["landed"] + state["pending"] == 8
+        assert state["watermark"] is None
+        done = nxp("backfill", *dated, "--json", env=env)
+        assert done.returncode == 0, done.stderr
+        assert json.loads(done.stdout)["units"] == 8 - state["landed"]
+        # The export that was under way was gone on with.
+        assert here.tenant.requests["export"] == 8
+        assert len(here.landed("crashes")) > 0
+        idle = nxp("backfill", *dated, env=env)
+        assert (idle.returncode, idle.stdout) == (0, "")
+        assert "8 need nothing" in idle.stderr
+        reset = nxp("state", "reset", "crashes", "--json", env=env)
+        assert json.loads(reset.stdout)["landed"] == 8
 
 
 def test_the_raw_operations_start_watch_and_download_an_export(here: Place, tmp_path: Path) -> None:

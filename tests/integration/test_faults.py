@@ -15,7 +15,8 @@ from connectors.errors import PipelineError
 from connectors.lake.manifest import Manifest
 from sandbox.faults import KINDS
 from tasks.land import Outcome, land_unit
-from tasks.run import Plan, open_run
+from tasks.plan import Plan
+from tasks.run import open_run
 from tests.landing import CATALOG, Place, place, truth
 
 ROUTES = ("token", "export", "status", "download")

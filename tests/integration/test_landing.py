@@ -14,6 +14,7 @@ from connectors.errors import (
     AccessError,
     DataRefusedError,
     HeldError,
+    PartlyDoneError,
     ResultTruncatedError,
     UnavailableError,
     UnknownQueryError,
@@ -22,6 +23,7 @@ from connectors.ledger import open_ledger
 from connectors.nexthink import Compression
 from sandbox.options import Credential
 from tasks.land import land_unit
+from tasks.pieces import Piece, request_for
 from tasks.run import open_run
 from tasks.windows import literal
 from tests.landing import CATALOG, Place, foreign_export, place, truth
@@ -137,10 +139,11 @@ def test_an_interrupted_runs_export_is_gone_on_with(here: Place) -> None:
     unit = plan.units[0]
     with open_run(plan, clock=here.tenant.clock.now) as killed:
         from tasks.export import begin_or_attach  # noqa: PLC0415
-        from tasks.land import request_for  # noqa: PLC0415
 
         with killed.ledger.lease("devices", unit.name, unit.starts_at, unit.ends_at, "killed"):
-            begin_or_attach(killed.tools, plan.specification, request_for(killed, unit))
+            begin_or_attach(
+                killed.tools, plan.specification, request_for(killed, unit, Piece(unit.window))
+            )
     outcomes = here.land(plan)
     assert outcomes[0].attached
     assert here.tenant.requests["export"] == 1
@@ -155,27 +158,28 @@ def test_a_journalled_export_of_another_query_or_too_old_is_not_used(here: Place
     unit = plan.units[0]
     for query, age in (("other", timedelta(0)), ("same", timedelta(minutes=61))):
         with open_run(plan, clock=here.tenant.clock.now) as run:
-            from tasks.land import request_for  # noqa: PLC0415
-
-            fingerprint = request_for(run, unit).fingerprint() if query == "same" else query
+            fingerprint = (
+                request_for(run, unit, Piece(unit.window)).fingerprint()
+                if query == "same"
+                else query
+            )
             started = here.tenant.clock.now() - age
             with run.ledger.lease("devices", unit.name, unit.starts_at, unit.ends_at, "x"):
                 export = Export("gone", fingerprint, started)
-                run.ledger.journal_export("devices", unit.name, export)
+                run.ledger.journal.write("devices", unit.name, export)
         assert not here.land(plan)[0].attached
 
 
 def test_a_journalled_export_that_the_tenant_has_forgotten_is_started_again(here: Place) -> None:
     from connectors.ledger import Export  # noqa: PLC0415
-    from tasks.land import request_for  # noqa: PLC0415
 
     plan = here.plan("devices")
     unit = plan.units[0]
     with open_run(plan, clock=here.tenant.clock.now) as run:
-        fingerprint = request_for(run, unit).fingerprint()
+        fingerprint = request_for(run, unit, Piece(unit.window)).fingerprint()
         with run.ledger.lease("devices", unit.name, unit.starts_at, unit.ends_at, "x"):
             export = Export("forgotten", fingerprint, here.tenant.clock.now())
-            run.ledger.journal_export("devices", unit.name, export)
+            run.ledger.journal.write("devices", unit.name, export)
     assert not here.land(plan)[0].attached
     same(here.landed("devices"), expected(here, "devices", {}))
 
@@ -344,5 +348,5 @@ def test_rows_that_do_not_fit_are_rejects_with_reasons_and_too_many_block(
     raw = list((here.lake.folder / "_rejects_raw").glob("*/*.parquet"))
     assert [path.stat().st_mode & 0o777 for path in raw] == [0o600]
     some = wrong.model_copy(update={"max_reject_share": 1.0})
-    outcome = here.land(here.plan("devices", specification=some, accept_shrink=True))[0]
-    assert outcome.rows_rejected == outcome.rows_read > 0
+    with pytest.raises(PartlyDoneError, match="0 rows landed, 38 were rejected"):
+        here.land(here.plan("devices", specification=some, accept_shrink=True))

@@ -161,18 +161,16 @@ def test_two_processes_that_start_on_a_new_ledger_both_succeed(tmp_path: Path) -
 def test_a_failure_is_recorded_and_does_not_undo_what_had_landed(ledger: Ledger) -> None:
     with ledger.lease("d", "u", START, END, "r"):
         export = Export("e", "q", START)
-        ledger.journal_export("d", "u", export)
-        record = ledger.unit("d", "u")
-        assert record is not None
-        assert record.export == export
+        ledger.journal.write("d", "u", export)
+        assert ledger.journal.read("d", "u") == export
         ledger.mark_failed("d", "u", "why")
         assert ledger.unit("d", "u").state == "failed"  # type: ignore[union-attr]
-        ledger.mark_landed("d", "u", "r", 7)
+        ledger.mark_landed("d", "u", "r", 7, START)
         ledger.mark_failed("d", "u", "why again")
         after = ledger.unit("d", "u")
     assert after is not None
     assert (after.state, after.rows_landed, after.last_error) == ("landed", 7, "why again")
-    assert after.export is None
+    assert ledger.journal.read("d", "u") is None
 
 
 def test_a_ledger_that_goes_away_meanwhile_is_one_clear_error(tmp_path: Path) -> None:

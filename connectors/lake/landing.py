@@ -1,0 +1,54 @@
+"""The lake as one of the places where a dataset lands."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+import pyarrow as pa
+
+from connectors.catalogue import PARQUET, DatasetSpecification, Mode
+from connectors.lake.lake import Lake
+from connectors.lake.manifest import Entry
+from connectors.lake.stage import StagedFile
+
+
+class LakeLanding:
+    """One dataset of one tenant in the lake. Publishing takes the staged files away."""
+
+    name = PARQUET
+
+    def __init__(self, lake: Lake, specification: DatasetSpecification) -> None:
+        self._lake = lake
+        self._dataset = specification.dataset
+        # Slices are windows of whole days: only how they are asked for differs.
+        self._mode = str(Mode.SNAPSHOT if specification.mode is Mode.SNAPSHOT else Mode.WINDOW)
+
+    def check(self) -> None:
+        """Make sure that what has landed is of the same mode."""
+        self._lake.check_mode(self._dataset, self._mode)
+
+    def rows_before(self, starts_at: datetime, ends_at: datetime) -> int:
+        """Count the rows that publishing [starts_at, ends_at) replaces."""
+        manifest = self._lake.manifest(self._dataset)
+        if manifest is None or not manifest.entries:
+            return 0
+        if self._mode == Mode.SNAPSHOT:
+            return manifest.entries[-1].rows
+        return sum(
+            entry.rows
+            for entry in manifest.entries
+            if starts_at <= entry.starts_at and entry.ends_at <= ends_at
+        )
+
+    def publish(self, entry: Entry, staged: Sequence[StagedFile], schema: pa.Schema) -> None:
+        """Make a unit's staged files the ones that count; they move into the lake."""
+        self._lake.publish(self._dataset, self._mode, entry, staged, schema)
+
+    def drop_before(self, instant: datetime, *, dry_run: bool = False) -> int:
+        """Drop all units that ended before an instant; returns their rows."""
+        drop = getattr(self._lake, "drop_before", None)
+        if drop is None:
+            raise NotImplementedError("the lake does not drop units yet")
+        return int(drop(self._dataset, instant, dry_run=dry_run))
+
+    def close(self) -> None:
+        """Hold nothing."""

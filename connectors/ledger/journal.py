@@ -1,0 +1,77 @@
+"""The journal of exports: an id is written down before it is polled, so that none is orphaned."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection, Engine, and_, delete, func, select
+from sqlalchemy.sql.elements import ColumnElement
+
+from connectors.ledger.tables import exports
+
+
+@dataclass(frozen=True, slots=True)
+class Export:
+    """An export begun at the tenant. `query` identifies what was asked for."""
+
+    export_id: str
+    query: str
+    started_at: datetime
+
+
+class Journal:
+    """The exports of one tenant that were begun and have not landed, by unit and piece."""
+
+    def __init__(self, engine: Engine, tenant: str) -> None:
+        self._engine = engine
+        self._tenant = tenant
+
+    def read(self, dataset: str, unit: str, piece: str = "") -> Export | None:
+        """Give the export that was begun for a piece of a unit; `""` is the whole of it."""
+        with self._engine.connect() as connection:
+            row = connection.execute(
+                select(exports).where(self._is(dataset, unit, piece))
+            ).one_or_none()
+        return None if row is None else Export(row.export_id, row.query, row.started_at)
+
+    def write(self, dataset: str, unit: str, export: Export, piece: str = "") -> None:
+        """Record an export at once when the tenant has named it; one per piece."""
+        row = {
+            "tenant": self._tenant,
+            "dataset": dataset,
+            "unit": unit,
+            "piece": piece,
+            "export_id": export.export_id,
+            "query": export.query,
+            "started_at": export.started_at,
+        }
+        with self._engine.begin() as connection:
+            connection.execute(delete(exports).where(self._is(dataset, unit, piece)))
+            connection.execute(exports.insert().values(row))
+
+    def forget(
+        self,
+        dataset: str,
+        unit: str | None,
+        connection: Connection | None = None,
+        piece: str | None = None,
+    ) -> None:
+        """Drop the exports of a dataset, of one unit, or of one piece of it."""
+        if connection is None:
+            with self._engine.begin() as own:
+                self.forget(dataset, unit, own, piece)
+            return
+        connection.execute(delete(exports).where(self._is(dataset, unit, piece)))
+
+    def count(self, dataset: str) -> int:
+        """Count the exports of a dataset that were begun and have not landed."""
+        query = select(func.count()).where(self._is(dataset, None, None))
+        with self._engine.connect() as connection:
+            return int(connection.scalar(query) or 0)
+
+    def _is(self, dataset: str, unit: str | None, piece: str | None) -> ColumnElement[bool]:
+        terms = [exports.c.tenant == self._tenant, exports.c.dataset == dataset]
+        if unit is not None:
+            terms.append(exports.c.unit == unit)
+        if piece is not None:
+            terms.append(exports.c.piece == piece)
+        return and_(*terms)

@@ -1,0 +1,129 @@
+"""How far things are: the watermark of a dataset, and back-fills under way."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import Engine, Table, and_, delete, select
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.sql.elements import ColumnElement
+
+from connectors.ledger.tables import backfills, watermarks
+
+
+@dataclass(frozen=True, slots=True)
+class Watermark:
+    """The scheduled export has landed everything in [starts_at, position)."""
+
+    starts_at: datetime
+    position: datetime
+    moved_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Backfill:
+    """A back-fill of all windows of a stretch; what has landed since `begun_at` is done."""
+
+    starts_at: datetime
+    ends_at: datetime
+    step: timedelta
+    begun_at: datetime
+
+
+class Marks:
+    """Watermarks and back-fills of one tenant."""
+
+    def __init__(self, engine: Engine, tenant: str, clock: Callable[[], datetime]) -> None:
+        self._engine = engine
+        self._tenant = tenant
+        self._clock = clock
+
+    def watermark(self, dataset: str) -> Watermark | None:
+        """Read a dataset's watermark, None before the first scheduled export."""
+        with self._engine.connect() as connection:
+            row = connection.execute(
+                select(watermarks).where(self._of(watermarks, dataset))
+            ).one_or_none()
+        return None if row is None else Watermark(row.starts_at, row.position, row.moved_at)
+
+    def set_watermark(self, dataset: str, starts_at: datetime, position: datetime) -> None:
+        """Write a dataset's watermark; only the scheduled export and `nxp state reset` do."""
+        row = {
+            "tenant": self._tenant,
+            "dataset": dataset,
+            "starts_at": starts_at,
+            "position": position,
+            "moved_at": self._clock(),
+        }
+        with self._engine.begin() as connection:
+            connection.execute(delete(watermarks).where(self._of(watermarks, dataset)))
+            connection.execute(watermarks.insert().values(row))
+
+    def forget_watermark(self, dataset: str) -> None:
+        """Let the next scheduled export begin as the first one did."""
+        with self._engine.begin() as connection:
+            connection.execute(delete(watermarks).where(self._of(watermarks, dataset)))
+
+    def begin_backfill(
+        self, dataset: str, starts_at: datetime, ends_at: datetime, step: timedelta
+    ) -> Backfill:
+        """Record a back-fill of everything, or give the same one that was interrupted."""
+        seconds = int(step.total_seconds())
+        row = {
+            "tenant": self._tenant,
+            "dataset": dataset,
+            "starts_at": starts_at,
+            "ends_at": ends_at,
+            "step": seconds,
+            "begun_at": self._clock(),
+        }
+        same = self._is(dataset, starts_at, ends_at, seconds)
+        if found := self._backfills(same):
+            return found[0]
+        try:
+            with self._engine.begin() as connection:
+                connection.execute(backfills.insert().values(row))
+        except IntegrityError:
+            # Another process has begun it at the same moment: then it is the same one.
+            return self._backfills(same)[0]
+        return Backfill(starts_at, ends_at, step, row["begun_at"])  # type: ignore[arg-type]
+
+    def find_backfill(
+        self, dataset: str, starts_at: datetime, ends_at: datetime, step: timedelta
+    ) -> Backfill | None:
+        """Give a back-fill of everything that was begun and did not end."""
+        found = self._backfills(self._is(dataset, starts_at, ends_at, int(step.total_seconds())))
+        return found[0] if found else None
+
+    def finish_backfill(self, dataset: str, backfill: Backfill) -> None:
+        """Forget a back-fill that has ended."""
+        seconds = int(backfill.step.total_seconds())
+        done = self._is(dataset, backfill.starts_at, backfill.ends_at, seconds)
+        with self._engine.begin() as connection:
+            connection.execute(delete(backfills).where(done))
+
+    def backfills(self, dataset: str) -> list[Backfill]:
+        """List a dataset's back-fills that were begun and did not end."""
+        return self._backfills(self._of(backfills, dataset))
+
+    def _backfills(self, where: ColumnElement[bool]) -> list[Backfill]:
+        query = select(backfills).where(where).order_by(backfills.c.begun_at)
+        with self._engine.connect() as connection:
+            rows = connection.execute(query).all()
+        return [
+            Backfill(row.starts_at, row.ends_at, timedelta(seconds=row.step), row.begun_at)
+            for row in rows
+        ]
+
+    def _of(self, table: Table, dataset: str) -> ColumnElement[bool]:
+        return and_(table.c.tenant == self._tenant, table.c.dataset == dataset)
+
+    def _is(
+        self, dataset: str, starts_at: datetime, ends_at: datetime, seconds: int
+    ) -> ColumnElement[bool]:
+        return and_(
+            self._of(backfills, dataset),
+            backfills.c.starts_at == starts_at,
+            backfills.c.ends_at == ends_at,
+            backfills.c.step == seconds,
+        )

@@ -1,0 +1,79 @@
+"""Staged Parquet as a stream of record batches in a database's types: memory is one batch."""
+
+from collections.abc import Iterator, Mapping, Sequence
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from connectors.catalogue import ColumnType
+from connectors.errors import DataRefusedError, PipelineError, StorageError
+from connectors.lake import StagedFile
+from connectors.sql.database import Database
+
+# Between 5,000 and 50,000 rows the speed is the same (benchmarks/sql_landing.py).
+BATCH_ROWS = 20_000
+
+
+class Batches:
+    """The rows of a unit, once. `failure` is why the stream ended early: ADBC would only say so.
+
+    Args:
+        database: gives the types.
+        staged: the files, read in order.
+        columns: the columns to load and their types.
+        added: the values of columns that are the same in all rows and not in the files.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        staged: Sequence[StagedFile],
+        columns: Mapping[str, ColumnType],
+        added: Mapping[str, str],
+    ) -> None:
+        self.failure: PipelineError | None = None
+        self.rows = 0
+        self._database = database
+        self._staged = staged
+        self._columns = dict(columns)
+        self._added = dict(added)
+
+    def reader(self, schema: pa.Schema) -> pa.RecordBatchReader:
+        """Open the stream; `schema` is that of the files."""
+        empty = pa.RecordBatch.from_pylist([], schema)
+        return pa.RecordBatchReader.from_batches(self._converted(empty).schema, self._stream())
+
+    def _stream(self) -> Iterator[pa.RecordBatch]:
+        try:
+            for file in self._staged:
+                yield from self._read(file)
+        except PipelineError as error:
+            self.failure = error
+            raise
+        except (OSError, pa.ArrowException) as error:
+            self.failure = StorageError(
+                f"cannot read the staged {file.path.name}: {type(error).__name__}: run again"
+            )
+            raise
+
+    def _read(self, file: StagedFile) -> Iterator[pa.RecordBatch]:
+        with pq.ParquetFile(file.path) as parquet:
+            for batch in parquet.iter_batches(BATCH_ROWS):
+                self.rows += batch.num_rows
+                yield self._converted(batch)
+
+    def _converted(self, batch: pa.RecordBatch) -> pa.RecordBatch:
+        arrays = {}
+        for name, kind in self._columns.items():
+            if name in self._added:
+                value = pa.scalar(self._added[name], pa.string())
+                arrays[name] = pa.repeat(value, batch.num_rows)
+                continue
+            try:
+                arrays[name] = self._database.convert(batch.column(name), kind)
+            except ValueError as error:
+                raise DataRefusedError(
+                    f"column {name} holds {error}: take it out of the query or correct it there; "
+                    "nothing was published"
+                ) from None
+        return pa.RecordBatch.from_pydict(arrays)

@@ -1,0 +1,145 @@
+"""Turning a database's refusals into one line that says what to do.
+
+What the database itself says is not repeated: it quotes rows ("Failing row contains …") and may
+quote passwords. Names of columns and constraints are, since people need them.
+"""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from adbc_driver_manager import AdbcStatusCode, Error
+
+from connectors.errors import (
+    ConfigurationError,
+    DataRefusedError,
+    PipelineError,
+    StorageError,
+    UnavailableError,
+)
+
+AS_IT_WAS = "the table is as it was"
+BY_STATE: dict[str, tuple[type[PipelineError], str]] = {
+    "42501": (StorageError, ": the database's user lacks a permission (docs/sql.md lists them)"),
+    "25006": (StorageError, ": the database is read-only"),
+    "53100": (StorageError, ": the database's disk is full"),
+    "55P03": (UnavailableError, " is locked by another session: try again"),
+    "40001": (UnavailableError, " is changed by another session: try again"),
+    "40P01": (UnavailableError, " is locked by another session: try again"),
+    "57014": (UnavailableError, ": the load was cancelled, perhaps by statement_timeout: raise it"),
+    "0A000": (
+        DataRefusedError,
+        ": a view uses a column whose type has to change: alter both by hand (docs/sql.md)",
+    ),
+}
+BY_WORDS: dict[str, tuple[type[PipelineError], str]] = {
+    "locked": (UnavailableError, " is locked by another process: try again"),
+    "readonly": (StorageError, ": no permission to write the database file"),
+    "unable to open": (StorageError, ": no permission to write beside the database file"),
+    "disk is full": (StorageError, ": the database's disk is full"),
+    "disk I/O": (StorageError, ": the disk fails to read or write the database file"),
+    "not a database": (ConfigurationError, ": NXP_DATABASE_URL names no SQLite database"),
+    "malformed": (StorageError, ": the database file is damaged, restore it"),
+}
+# The line that COPY adds, last: those above it may quote a value.
+COLUMN_IN_CONTEXT = re.compile(r"^COPY \S+, line \d+, column (\w+)$", re.MULTILINE)
+# Of SQLite's messages only those are known to hold no values.
+SQLITE_CONSTRAINT = re.compile(
+    r"(CHECK|NOT NULL|UNIQUE|FOREIGN KEY) constraint failed(: [\w., ]+)?"
+)
+# Said by a server that is there and will be of use later.
+COMING_OR_GOING = ("starting up", "shutting down", "recovery mode", "too many", "remaining conn")
+
+
+@contextmanager
+def database_errors(table: str) -> Iterator[None]:
+    """Raise one of our errors, naming the table and the remedy, for what the database refuses."""
+    try:
+        yield
+    except Error as error:
+        raise explain(error, table) from None
+
+
+def explain(error: Error, table: str) -> PipelineError:
+    """Say in one line what the database refuses, and what to do."""
+    if not error.sqlstate:
+        return _without_state(error, table)
+    if known := BY_STATE.get(error.sqlstate):
+        kind, reason = known
+        return kind(f"{table}{reason}; {AS_IT_WAS}")
+    return _by_class(error, error.sqlstate, table)
+
+
+def explain_connecting(error: Error, shown: str) -> PipelineError:
+    """Say why a PostgreSQL server cannot be connected to."""
+    text = str(error)
+    fatal = text.partition("FATAL:")[2]
+    if fatal and not any(words in fatal for words in COMING_OR_GOING):
+        # These messages name user and database, nothing else.
+        reason = fatal.strip().splitlines()[0]
+        return ConfigurationError(f"NXP_DATABASE_URL: {shown} refuses: {reason}")
+    if "Connection refused" in text or "timeout" in text or "timed out" in text or fatal:
+        return UnavailableError(
+            f"NXP_DATABASE_URL: no database answers at {shown}: try again when it runs"
+        )
+    if "translate host name" in text:
+        return ConfigurationError(f"NXP_DATABASE_URL: the host of {shown} is not known")
+    if "No such file" in text:
+        return UnavailableError(f"NXP_DATABASE_URL: no database listens at {shown}'s socket")
+    return ConfigurationError(
+        f"NXP_DATABASE_URL: cannot connect to {shown}: check host, port and options"
+    )
+
+
+def _by_class(error: Error, state: str, table: str) -> PipelineError:
+    """Judge by the first two characters of the SQLSTATE."""
+    if state.startswith(("08", "53", "57")):
+        return _lost(table)
+    if state.startswith("23"):
+        return _constraint(error, table)
+    if state.startswith("22"):
+        columns = COLUMN_IN_CONTEXT.findall(_detail(error, "PG_DIAG_CONTEXT"))
+        where = f"column {columns[-1]}" if columns else "a column"
+        return DataRefusedError(
+            f"{table}: {where} holds a value that its type does not take (SQLSTATE {state}): "
+            f"declare it as string, or correct the query; {AS_IT_WAS}"
+        )
+    return ConfigurationError(
+        f"{table}: the database refuses a statement (SQLSTATE {state}); {AS_IT_WAS}"
+    )
+
+
+def _lost(table: str) -> UnavailableError:
+    return UnavailableError(f"{table}: the database went away: run again later; {AS_IT_WAS}")
+
+
+def _constraint(error: Error, table: str) -> DataRefusedError:
+    constraint = _detail(error, "PG_DIAG_CONSTRAINT_NAME")
+    column = _detail(error, "PG_DIAG_COLUMN_NAME")
+    broken = f"constraint {constraint}" if constraint else f"column {column}, which is NOT NULL"
+    return DataRefusedError(
+        f"{table}: rows break {broken} of the table: change it, or the query; {AS_IT_WAS}"
+    )
+
+
+def _detail(error: Error, name: str) -> str:
+    for key, value in error.details or ():
+        if (key.decode() if isinstance(key, bytes) else key) == name:
+            return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
+    return ""
+
+
+def _without_state(error: Error, table: str) -> PipelineError:
+    """Read what SQLite says, or libpq where the server is gone."""
+    text = str(error)
+    if match := SQLITE_CONSTRAINT.search(text):
+        return DataRefusedError(
+            f"{table}: rows break the table's {match[0].replace(' failed', '')}: change it, or the "
+            f"query; {AS_IT_WAS}"
+        )
+    for words, (kind, reason) in BY_WORDS.items():
+        if words in text:
+            return kind(f"{table}{reason}; {AS_IT_WAS}")
+    if error.status_code == AdbcStatusCode.IO:
+        return _lost(table)
+    return ConfigurationError(f"{table}: the database refuses a statement; {AS_IT_WAS}")

@@ -1,0 +1,167 @@
+"""Landing a dataset's units in a table: one transaction each, whole or not at all.
+
+The rows go straight into the table, after a delete of what they replace: readers see neither
+before the commit. docs/decisions/0004-sql-landing.md has what this was measured against.
+"""
+
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+
+import pyarrow as pa
+from adbc_driver_manager import Error
+from sqlalchemy import Table, delete
+
+from connectors.catalogue import DatasetSpecification, SnapshotLoad
+from connectors.clock import utc_now
+from connectors.errors import DataRefusedError
+from connectors.lake import Entry, StagedFile
+from connectors.sql.batches import Batches
+from connectors.sql.database import open_database
+from connectors.sql.failures import explain
+from connectors.sql.replacing import drop_ended, is_outdated, record, replaced, within
+from connectors.sql.session import Session
+from connectors.sql.table import (
+    SNAPSHOT,
+    check_owner,
+    check_permissions,
+    columns_of,
+    describe,
+    prepare,
+    target_of,
+)
+from connectors.sql.units import UNITS, Units, rows_in
+from connectors.sql.upsert import empty_copy, merge, refuse_twice
+
+logger = logging.getLogger(__name__)
+
+
+class SqlLanding:
+    """One dataset of one tenant in a table of the database at NXP_DATABASE_URL."""
+
+    name = "sql"
+
+    def __init__(
+        self,
+        url: str,
+        tenant: str,
+        specification: DatasetSpecification,
+        clock: Callable[[], datetime] = utc_now,
+    ) -> None:
+        self._target = target_of(tenant, specification)
+        self._database = open_database(url)
+        self._clock = clock
+
+    def check(self) -> None:
+        """Make the table, or see that it is ours and can hold the dataset."""
+        with self._session() as session:
+            table = prepare(session, self._database, self._target, columns_of(self._target))
+            check_permissions(session, self._target, table)
+            session.commit()
+
+    def rows_before(self, starts_at: datetime, ends_at: datetime) -> int:
+        """Count the rows that publishing [starts_at, ends_at) replaces."""
+        with self._session(writes=False) as session:
+            table = self._existing(session)
+            if table is None:
+                return 0
+            if self._target.is_window:
+                return rows_in(session, table, *within(self._target, table, starts_at, ends_at))
+            newest = Units(session, table.schema, table.name).newest()
+            return newest.rows if newest else 0
+
+    def publish(self, entry: Entry, staged: Sequence[StagedFile], schema: pa.Schema) -> None:
+        """Put a unit's rows in the place of those that it replaces."""
+        columns = columns_of(self._target, schema.names)
+        added = {SNAPSHOT: entry.unit} if SNAPSHOT in columns else {}
+        batches = Batches(self._database, staged, columns, added)
+        with self._session() as session:
+            # On its own: a change of the table held until all rows are in would stop its readers.
+            table = prepare(session, self._database, self._target, columns)
+            session.commit()
+        with self._session() as session:
+            self._database.lock(session, rows_of(table))
+            check_owner(session, self._target, table)
+            if is_outdated(session, self._target, table, entry):
+                logger.warning(
+                    "%s: %s is older than the snapshot there: the table stays as it is",
+                    self._target.shown,
+                    entry.unit,
+                )
+                return
+            self._replace(session, table, entry, batches, schema)
+            self._check_rows(batches, staged)
+            record(session, self._target, table, entry, batches.rows, self._clock())
+            session.commit()
+
+    def drop_before(self, instant: datetime, *, dry_run: bool = False) -> int:
+        """Drop all units that ended before an instant; returns their rows."""
+        with self._session(writes=not dry_run) as session:
+            table = self._existing(session)
+            if table is None:
+                return 0
+            if not dry_run:
+                self._database.lock(session, rows_of(table))
+            check_owner(session, self._target, table)
+            rows = drop_ended(session, self._target, table, instant, dry_run=dry_run)
+            session.commit()
+        return rows
+
+    def close(self) -> None:
+        """Hold nothing: every call has a connection of its own."""
+
+    @contextmanager
+    def _session(self, *, writes: bool = True) -> Iterator[Session]:
+        session = self._database.begin(self._target.shown, writes=writes)
+        try:
+            yield session
+        finally:
+            session.close()
+
+    def _existing(self, session: Session) -> Table | None:
+        schema = self._database.schema(session, self._target.wanted_schema)
+        for name in (UNITS, self._target.table):
+            if self._database.columns(session, schema, name) is None:
+                return None
+        return describe(self._target, schema, columns_of(self._target), self._database)
+
+    def _replace(
+        self, session: Session, table: Table, entry: Entry, batches: Batches, schema: pa.Schema
+    ) -> None:
+        if self._target.load != SnapshotLoad.UPSERT:
+            session.execute(delete(table).where(*replaced(self._target, table, entry)))
+            self._load(session, table, batches, schema)
+            return
+        keys = self._target.specification.key_columns
+        staging = empty_copy(session, table)
+        self._load(session, staging, batches, schema, temporary=True)
+        refuse_twice(session, staging, keys, self._target.shown)
+        merge(session, table, staging, keys)
+
+    def _load(
+        self,
+        session: Session,
+        table: Table,
+        batches: Batches,
+        schema: pa.Schema,
+        *,
+        temporary: bool = False,
+    ) -> None:
+        try:
+            session.load(table, batches.reader(schema), temporary=temporary)
+        except Error as error:
+            raise batches.failure or explain(error, self._target.shown) from None
+
+    def _check_rows(self, batches: Batches, staged: Sequence[StagedFile]) -> None:
+        expected = sum(file.rows for file in staged)
+        if batches.rows != expected:
+            raise DataRefusedError(
+                f"{self._target.shown}: the staged files hold {batches.rows} rows instead of "
+                f"{expected}: run again; nothing was published"
+            )
+
+
+def rows_of(table: Table) -> str:
+    """Name the lock under which a table's rows change."""
+    return f"rows of {table.schema}.{table.name}"

@@ -1,0 +1,188 @@
+"""PostgreSQL, by libpq through ADBC: COPY in binary form."""
+
+from typing import Any
+
+import adbc_driver_postgresql.dbapi as driver  # type: ignore[import-untyped]
+import psycopg
+import pyarrow as pa
+import pyarrow.compute as pc
+from adbc_driver_manager import Error
+from psycopg.conninfo import make_conninfo
+from sqlalchemy import JSON, Dialect, Text, literal
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.engine import URL
+from sqlalchemy.schema import CreateSchema
+from sqlalchemy.types import TypeEngine
+
+from connectors.catalogue import ColumnType
+from connectors.errors import ConfigurationError
+from connectors.sql.database import WAIT_SECONDS, ExistingColumn, shown
+from connectors.sql.failures import explain_connecting
+from connectors.sql.session import Session
+
+# A server that vanished without a word is noticed after a minute instead of the system's two hours.
+CONNECTION = {
+    "application_name": "nexthink-pipelines",
+    "connect_timeout": "15",
+    "keepalives_idle": "30",
+    "keepalives_interval": "10",
+    "keepalives_count": "3",
+}
+TYPES: dict[ColumnType, TypeEngine[Any]] = {
+    ColumnType.STRING: Text(),
+    ColumnType.INT: postgresql.BIGINT(),
+    ColumnType.FLOAT: postgresql.DOUBLE_PRECISION(),
+    ColumnType.BOOL: postgresql.BOOLEAN(),
+    ColumnType.DATETIME: postgresql.TIMESTAMP(timezone=True),
+    ColumnType.DATE: postgresql.DATE(),
+    ColumnType.BYTES: postgresql.BIGINT(),
+    ColumnType.DURATION: postgresql.DOUBLE_PRECISION(),
+    ColumnType.LIST: postgresql.ARRAY(Text()),
+    # Not jsonb: its binary form begins with a version that the bulk load does not write.
+    ColumnType.JSON: JSON(),
+}
+# As pg_catalog.format_type names them.
+NAMES = {
+    ColumnType.STRING: {"text", "character varying"},
+    ColumnType.INT: {"bigint"},
+    ColumnType.FLOAT: {"double precision"},
+    ColumnType.BOOL: {"boolean"},
+    ColumnType.DATETIME: {"timestamp with time zone"},
+    ColumnType.DATE: {"date"},
+    ColumnType.BYTES: {"bigint"},
+    ColumnType.DURATION: {"double precision"},
+    ColumnType.LIST: {"text[]"},
+    ColumnType.JSON: {"json"},
+}
+# psycopg's own style would double every % in a literal.
+DIALECT: Dialect = postgresql.dialect(paramstyle="named")  # type: ignore[no-untyped-call]
+ARROW_LIST = pa.list_(pa.string())
+TABLE_KINDS = ("r", "p")
+
+
+class PostgresDatabase:
+    """A PostgreSQL database at a URL."""
+
+    def __init__(self, url: URL) -> None:
+        self.dialect = DIALECT
+        self.types = TYPES
+        self._shown = shown(url)
+        given = {name: str(value) for name, value in url.query.items()}
+        if not url.database and "dbname" not in given:
+            raise ConfigurationError("NXP_DATABASE_URL names no database: …://host/database")
+        parts = {
+            "host": url.host,
+            "port": url.port and str(url.port),
+            "user": url.username,
+            "password": url.password,
+            "dbname": url.database,
+        }
+        settings = CONNECTION | {name: value for name, value in parts.items() if value} | given
+        try:
+            # As a list of settings: libpq reads the escapes of a URL in another way.
+            self._address = make_conninfo("", **settings)
+        except psycopg.Error:
+            raise ConfigurationError("NXP_DATABASE_URL has an option that libpq lacks") from None
+
+    def begin(self, table: str, *, writes: bool = True) -> Session:  # noqa: ARG002 - the protocol's
+        """Connect and begin a transaction."""
+        try:
+            connection = driver.connect(self._address)
+        except Error as error:
+            raise explain_connecting(error, self._shown) from None
+        session = Session(connection, self.dialect, table)
+        try:
+            # Another landing's commit must be seen after waiting for its lock.
+            session.execute("SET TRANSACTION ISOLATION LEVEL READ COMMITTED")
+            session.execute(f"SET LOCAL lock_timeout = '{WAIT_SECONDS}s'")
+        except BaseException:
+            session.close()
+            raise
+        return session
+
+    def schema(self, session: Session, wanted: str | None) -> str:
+        """Give the name of the schema to land in."""
+        name = wanted or session.scalar("SELECT current_schema()::text")
+        if name is None:
+            raise ConfigurationError(
+                f"{session.table}: the database's user has no schema of its own: name one under "
+                "landings, sql: {schema: …}"
+            )
+        return str(name)
+
+    def make_schema(self, session: Session, schema: str | None) -> None:
+        """Make a schema that is missing."""
+        name = schema or ""
+        # IF NOT EXISTS alone asks for the permission even where the schema is there.
+        known = f"SELECT count(*) FROM pg_catalog.pg_namespace WHERE nspname = {_text(name)}"  # noqa: S608 - a name, quoted
+        if not session.scalar(known):
+            self.lock(session, f"schema {name}")
+            session.execute(CreateSchema(name, if_not_exists=True))
+
+    def lock(self, session: Session, name: str) -> None:
+        """Wait until no other landing holds this name; held until the transaction ends."""
+        key = _text(f"nexthink-pipelines {name}")
+        session.fetch(f"SELECT pg_advisory_xact_lock(hashtextextended({key}, 0))::text")
+
+    def columns(
+        self, session: Session, schema: str | None, table: str
+    ) -> dict[str, ExistingColumn] | None:
+        """Describe a table's columns, None without such a table."""
+        relation = f"n.nspname = {_text(schema or '')} AND c.relname = {_text(table)}"
+        found = session.fetch(
+            "SELECT c.relkind::text FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n "  # noqa: S608 - names, quoted
+            f"ON n.oid = c.relnamespace WHERE {relation}"
+        )
+        if not found:
+            return None
+        if found[0][0] not in TABLE_KINDS:
+            raise ConfigurationError(f"{session.table} is no table: name another in landings")
+        rows = session.fetch(
+            "SELECT a.attname::text, pg_catalog.format_type(a.atttypid, NULL), a.attnotnull "  # noqa: S608 - names, quoted
+            "AND NOT a.atthasdef AND a.attidentity = '' FROM pg_catalog.pg_attribute a "
+            "JOIN pg_catalog.pg_class c ON c.oid = a.attrelid "
+            "JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace "
+            f"WHERE {relation} AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum"
+        )
+        return {name: ExistingColumn(type_, given) for name, type_, given in rows}
+
+    def indices(self, session: Session, schema: str | None, table: str) -> set[str]:
+        """Name a table's indices."""
+        rows = session.fetch(
+            "SELECT indexname::text FROM pg_catalog.pg_indexes WHERE "  # noqa: S608 - names, quoted
+            f"schemaname = {_text(schema or '')} AND tablename = {_text(table)}"
+        )
+        return {name for (name,) in rows}
+
+    def takes(self, existing: str, kind: ColumnType) -> bool:
+        """Tell whether a column of this type takes the values as they are."""
+        return existing in NAMES[kind]
+
+    def widening(self, column: str) -> str:
+        """Write what ALTER TABLE needs to make a column of whole numbers one of fractions."""
+        return f"ALTER COLUMN {column} TYPE double precision"
+
+    def convert(self, values: pa.Array, kind: ColumnType) -> pa.Array:
+        """Give a column's values as COPY takes them."""
+        if kind is ColumnType.LIST:
+            values = values.cast(ARROW_LIST)
+            _refuse_nul(values.flatten())
+        elif kind is ColumnType.JSON:
+            values = pc.if_else(pc.equal(values, ""), pa.scalar(None, values.type), values)
+            _refuse_nul(values)
+        elif kind is ColumnType.STRING:
+            _refuse_nul(values)
+        return values
+
+
+def _refuse_nul(texts: pa.Array) -> None:
+    if pc.any(pc.match_substring(texts, "\0")).as_py():
+        raise ValueError("a NUL character, which PostgreSQL cannot hold in text")
+
+
+def _text(value: str) -> str:
+    """Write a string as a literal."""
+    written = literal(value, Text()).compile(
+        dialect=DIALECT, compile_kwargs={"literal_binds": True}
+    )
+    return str(written)

@@ -1,0 +1,103 @@
+"""Which rows of a table a unit stands for: what it replaces, and what goes when it is old."""
+
+from datetime import UTC, datetime
+
+from sqlalchemy import ColumnElement, Table, delete
+
+from connectors.catalogue import SnapshotLoad
+from connectors.lake import Entry
+from connectors.sql.session import Session
+from connectors.sql.table import EXPORTED_AT, SNAPSHOT, Target
+from connectors.sql.units import Stretch, Units, left_over, rows_in, stretch_of
+
+Conditions = list[ColumnElement[bool]]
+
+
+def within(target: Target, table: Table, starts_at: datetime, ends_at: datetime) -> Conditions:
+    """Select the rows of [starts_at, ends_at)."""
+    if target.specification.window is None:
+        raise AssertionError("only a window has rows of a stretch of time")
+    column = table.c[target.specification.window.column]
+    return [column >= starts_at.astimezone(UTC), column < ends_at.astimezone(UTC)]
+
+
+def replaced(target: Target, table: Table, entry: Entry) -> Conditions:
+    """Select the rows that a unit replaces: by time, so that the cut of windows may change."""
+    if target.is_window:
+        return within(target, table, entry.starts_at, entry.ends_at)
+    if target.load == SnapshotLoad.APPEND:
+        return [table.c[SNAPSHOT] == entry.unit]
+    return []
+
+
+def is_outdated(session: Session, target: Target, table: Table, entry: Entry) -> bool:
+    """Tell whether a snapshot that replaces all would replace a later one."""
+    if target.load != SnapshotLoad.REPLACE:
+        return False
+    newest = Units(session, table.schema, table.name).newest()
+    return newest is not None and newest.starts_at > entry.starts_at
+
+
+def record(
+    session: Session,
+    target: Target,
+    table: Table,
+    entry: Entry,
+    rows: int,
+    landed_at: datetime,
+) -> None:
+    """Write a landed unit into the books, and take out those that it replaced."""
+    units = Units(session, table.schema, table.name)
+    stretches = [stretch_of(entry, rows)]
+    if target.is_window:
+
+        def count(starts_at: datetime, ends_at: datetime) -> int:
+            return rows_in(session, table, *within(target, table, starts_at, ends_at))
+
+        known = units.overlapping(entry.starts_at, entry.ends_at)
+        for one in known:
+            stretches += left_over(one, entry, count)
+        units.forget([one.unit for one in known])
+    else:
+        units.forget(None if target.load == SnapshotLoad.REPLACE else [entry.unit])
+    for stretch in stretches:
+        units.record(target.owner, stretch, landed_at)
+
+
+def drop_ended(
+    session: Session, target: Target, table: Table, instant: datetime, *, dry_run: bool
+) -> int:
+    """Delete the rows of the units that ended before an instant; returns how many."""
+    units = Units(session, table.schema, table.name)
+    ended = units.ended_by(instant)
+    dropped = 0
+    for conditions in _rows_of(target, table, units, ended):
+        dropped += rows_in(session, table, *conditions)
+        if not dry_run:
+            session.execute(delete(table).where(*conditions))
+    if not dry_run:
+        units.forget([one.unit for one in ended])
+    return dropped
+
+
+def _rows_of(target: Target, table: Table, units: Units, ended: list[Stretch]) -> list[Conditions]:
+    if not ended:
+        return []
+    if target.is_window:
+        return [within(target, table, start, end) for start, end in _joined(ended)]
+    if target.load == SnapshotLoad.APPEND:
+        return [[table.c[SNAPSHOT].in_([one.unit for one in ended])]]
+    kept = [one.exported_at for one in units.stretches() if one not in ended]
+    # The rows of an upsert that no kept snapshot had; of a replaced table, all or none.
+    return [[table.c[EXPORTED_AT] < min(kept).astimezone(UTC)]] if kept else [[]]
+
+
+def _joined(ended: list[Stretch]) -> list[tuple[datetime, datetime]]:
+    """Join windows that follow one another, for one statement instead of hundreds."""
+    joined: list[tuple[datetime, datetime]] = []
+    for one in ended:
+        if joined and joined[-1][1] == one.starts_at:
+            joined[-1] = (joined[-1][0], one.ends_at)
+        else:
+            joined.append((one.starts_at, one.ends_at))
+    return joined

@@ -1,0 +1,169 @@
+"""SQLite, by the copy of it that ADBC brings.
+
+It has no types for these, so: date-times are text `YYYY-MM-DD HH:MM:SS.ffffff` in UTC, which
+SQLAlchemy's DateTime reads, its date functions understand and string comparison orders; dates are
+`YYYY-MM-DD`, lists and JSON are JSON text.
+"""
+
+import uuid
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import adbc_driver_sqlite.dbapi as driver
+import polars as pl
+import pyarrow as pa
+import pyarrow.compute as pc
+from adbc_driver_manager import Error
+from sqlalchemy import BigInteger, Boolean, Date, DateTime, Dialect, Double, Text
+from sqlalchemy.dialects import sqlite
+from sqlalchemy.engine import URL
+from sqlalchemy.types import TypeEngine
+
+from connectors.catalogue import ColumnType
+from connectors.errors import ConfigurationError, PipelineError
+from connectors.sql.database import WAIT_SECONDS, ExistingColumn
+from connectors.sql.session import Session
+
+TYPES: dict[ColumnType, TypeEngine[Any]] = {
+    ColumnType.STRING: Text(),
+    ColumnType.INT: BigInteger(),
+    ColumnType.FLOAT: Double(),
+    ColumnType.BOOL: Boolean(),
+    ColumnType.DATETIME: DateTime(),
+    ColumnType.DATE: Date(),
+    ColumnType.BYTES: BigInteger(),
+    ColumnType.DURATION: Double(),
+    # Declared as JSON the text 1 would become a number.
+    ColumnType.LIST: Text(),
+    ColumnType.JSON: Text(),
+}
+WHOLE = {"BIGINT", "INTEGER", "INT"}
+FRACTIONS = {ColumnType.FLOAT, ColumnType.DURATION}
+DATETIME = "%Y-%m-%d %H:%M:%S"
+
+
+class SqliteDatabase:
+    """A SQLite database in a file."""
+
+    def __init__(self, url: URL) -> None:
+        if not url.database or url.database == ":memory:" or url.query:
+            raise ConfigurationError("NXP_DATABASE_URL: for SQLite give a file, sqlite:///file.db")
+        self.dialect: Dialect = sqlite.dialect()
+        self.types = TYPES
+        self._path = Path(url.database).expanduser().resolve()
+
+    def begin(self, table: str, *, writes: bool = True) -> Session:
+        """Open the file and begin a transaction; one that writes waits for other writers."""
+        try:
+            if not self._path.exists():
+                self._create()
+            connection = driver.connect(str(self._path))
+        except (OSError, Error) as error:
+            reason = error.strerror if isinstance(error, OSError) else "no permission, or a folder"
+            raise ConfigurationError(
+                f"NXP_DATABASE_URL: cannot open {self._path}: {reason}"
+            ) from None
+        session = Session(connection, self.dialect, table)
+        try:
+            session.fetch(f"PRAGMA busy_timeout = {WAIT_SECONDS * 1000}")
+            if writes:
+                # What ADBC began would read first, and then could not wait for another writer.
+                session.execute("ROLLBACK")
+                session.execute("BEGIN IMMEDIATE")
+        except PipelineError:
+            session.close()
+            raise
+        return session
+
+    def schema(self, session: Session, wanted: str | None) -> None:
+        """Leave schemas out: SQLite has none, and one catalogue serves both databases."""
+
+    def make_schema(self, session: Session, schema: str | None) -> None:
+        """Make none."""
+
+    def lock(self, session: Session, name: str) -> None:
+        """Have it already: SQLite has one writer."""
+
+    def columns(
+        self,
+        session: Session,
+        schema: str | None,  # noqa: ARG002 - the protocol's
+        table: str,
+    ) -> dict[str, ExistingColumn] | None:
+        """Describe a table's columns, None without such a table."""
+        named = f"name = '{table}' COLLATE NOCASE"
+        kinds = session.fetch(f"SELECT type FROM sqlite_schema WHERE {named}")  # noqa: S608 - a checked identifier
+        if not kinds:
+            return None
+        if kinds[0][0] != "table":
+            raise ConfigurationError(f"{session.table} is no table: name another in landings")
+        rows = session.fetch(
+            'SELECT name, type, "notnull", dflt_value IS NULL '  # noqa: S608 - a checked identifier
+            f"FROM pragma_table_info('{table}')"
+        )
+        return {
+            name: ExistingColumn(type_.upper(), bool(not_null and bare))
+            for name, type_, not_null, bare in rows
+        }
+
+    def indices(
+        self,
+        session: Session,
+        schema: str | None,  # noqa: ARG002 - the protocol's
+        table: str,
+    ) -> set[str]:
+        """Name a table's indices."""
+        rows = session.fetch(f"SELECT name FROM pragma_index_list('{table}')")  # noqa: S608 - a checked identifier
+        return {name for (name,) in rows}
+
+    def takes(self, existing: str, kind: ColumnType) -> bool:
+        """Tell whether a column of this type takes the values as they are.
+
+        A column of whole numbers keeps fractions as they are: SQLite's types are preferences.
+        """
+        declared = str(TYPES[kind].compile(self.dialect))
+        return existing == declared or (kind in FRACTIONS and existing in WHOLE)
+
+    def widening(self, column: str) -> str:
+        """Never be asked: see takes."""
+        raise NotImplementedError(column)
+
+    def convert(self, values: pa.Array, kind: ColumnType) -> pa.Array:
+        """Give a column's values as SQLite's columns hold them."""
+        if kind is ColumnType.DATETIME:
+            return pc.strftime(values, DATETIME)
+        if kind is ColumnType.LIST:
+            return _as_json(values)
+        if kind is ColumnType.JSON:
+            return pc.if_else(pc.equal(values, ""), pa.scalar(None, values.type), values)
+        return values
+
+    def _create(self) -> None:
+        """Make the file: readable by its owner only, and readers do not wait for a load.
+
+        Made aside, since setting WAL fails at once, and does not wait, where another process does
+        the same.
+        """
+        self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        aside = self._path.with_name(f".{self._path.name}.{uuid.uuid4().hex}")
+        try:
+            aside.touch(mode=0o600)
+            with (
+                driver.connect(str(aside), autocommit=True) as connection,
+                connection.cursor() as cursor,
+            ):
+                cursor.execute("PRAGMA journal_mode = WAL")
+                cursor.fetchall()
+            with suppress(FileExistsError):
+                # Not a rename, which would replace what another process has just made.
+                self._path.hardlink_to(aside)
+        finally:
+            aside.unlink(missing_ok=True)
+
+
+def _as_json(lists: pa.Array) -> pa.Array:
+    column = pl.Series("l", lists, dtype=pl.List(pl.String))
+    objects = pl.DataFrame([column]).select(pl.struct("l").struct.json_encode()).to_series()
+    texts = objects.str.strip_prefix('{"l":').str.strip_suffix("}")
+    return texts.set(column.is_null(), None).to_arrow().cast(pa.string())

@@ -1,0 +1,185 @@
+"""Bookkeeping beside the data, in the same transaction: which units a table's rows came from.
+
+Windows are kept disjoint: one that is replaced in part keeps what is left of it.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    ColumnElement,
+    DateTime,
+    MetaData,
+    Select,
+    Table,
+    Text,
+    and_,
+    delete,
+    exists,
+    func,
+    insert,
+    select,
+    true,
+)
+
+from connectors.lake import Entry
+from connectors.sql.session import Session
+
+UNITS = "nxp_units"
+COMPACT = "%Y%m%dT%H%M%SZ"
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """One landed unit, or what is left of it: its time, and the run it came from."""
+
+    unit: str
+    starts_at: datetime
+    ends_at: datetime
+    run_id: str
+    exported_at: datetime
+    rows: int
+
+
+def units_table(schema: str | None) -> Table:
+    """Describe the bookkeeping's table."""
+    return Table(
+        UNITS,
+        MetaData(),
+        Column("tenant", Text, primary_key=True),
+        Column("dataset", Text, primary_key=True),
+        Column("table_name", Text, primary_key=True),
+        Column("unit", Text, primary_key=True),
+        Column("load", Text, nullable=False),
+        Column("starts_at", DateTime(timezone=True), nullable=False),
+        Column("ends_at", DateTime(timezone=True), nullable=False),
+        Column("run_id", Text, nullable=False),
+        Column("exported_at", DateTime(timezone=True), nullable=False),
+        Column("rows", BigInteger, nullable=False),
+        Column("landed_at", DateTime(timezone=True), nullable=False),
+        schema=schema,
+    )
+
+
+class Units:
+    """The units of one table, in a transaction under way."""
+
+    def __init__(self, session: Session, schema: str | None, table: str) -> None:
+        self._session = session
+        self._units = units_table(schema)
+        self._table = table
+        self._mine = self._units.c.table_name == table
+
+    def owners(self) -> list[tuple[str, str, str]]:
+        """Name who lands in the table: tenant, dataset and way of loading."""
+        units = self._units.c
+        query = select(units.tenant, units.dataset, units.load).where(self._mine).distinct()
+        return [(tenant, dataset, load) for tenant, dataset, load in self._session.fetch(query)]
+
+    def unaccounted(self, table: Table) -> Select[tuple[bool]]:
+        """Ask whether the table has rows while the books have no unit of it."""
+        rows = exists(select(true()).select_from(table))
+        return select(
+            and_(rows, ~exists(select(true()).select_from(self._units).where(self._mine)))
+        )
+
+    def stretches(self, *conditions: ColumnElement[bool]) -> list[Stretch]:
+        """List units in time order."""
+        units = self._units.c
+        query = (
+            select(
+                units.unit,
+                units.starts_at,
+                units.ends_at,
+                units.run_id,
+                units.exported_at,
+                units.rows,
+            )
+            .where(self._mine, *conditions)
+            .order_by(units.starts_at)
+        )
+        return [
+            Stretch(unit, _instant(starts_at), _instant(ends_at), run_id, _instant(exported), rows)
+            for unit, starts_at, ends_at, run_id, exported, rows in self._session.fetch(query)
+        ]
+
+    def ended_by(self, instant: datetime) -> list[Stretch]:
+        """List the units that ended before an instant, or with it."""
+        return self.stretches(self._units.c.ends_at <= instant.astimezone(UTC))
+
+    def overlapping(self, starts_at: datetime, ends_at: datetime) -> list[Stretch]:
+        """List the units that share time with [starts_at, ends_at)."""
+        return self.stretches(
+            self._units.c.starts_at < ends_at.astimezone(UTC),
+            self._units.c.ends_at > starts_at.astimezone(UTC),
+        )
+
+    def newest(self) -> Stretch | None:
+        """Give the unit that is latest in time."""
+        return next(reversed(self.stretches()), None)
+
+    def forget(self, units: list[str] | None = None) -> None:
+        """Drop units from the books; all of them without a list."""
+        wanted = [] if units is None else [self._units.c.unit.in_(units)]
+        if units is None or units:
+            self._session.execute(delete(self._units).where(self._mine, *wanted))
+
+    def record(self, owner: tuple[str, str, str], stretch: Stretch, landed_at: datetime) -> None:
+        """Write a unit into the books."""
+        tenant, dataset, load = owner
+        self._session.execute(
+            insert(self._units).values(
+                tenant=tenant,
+                dataset=dataset,
+                load=load,
+                table_name=self._table,
+                unit=stretch.unit,
+                starts_at=stretch.starts_at.astimezone(UTC),
+                ends_at=stretch.ends_at.astimezone(UTC),
+                run_id=stretch.run_id,
+                exported_at=stretch.exported_at.astimezone(UTC),
+                rows=stretch.rows,
+                landed_at=landed_at.astimezone(UTC),
+            )
+        )
+
+
+def stretch_of(entry: Entry, rows: int) -> Stretch:
+    """Take a unit as it lands, with the rows that were loaded."""
+    return Stretch(
+        entry.unit, entry.starts_at, entry.ends_at, entry.run_id, entry.exported_at, rows
+    )
+
+
+def left_over(
+    known: Stretch, entry: Entry, count: Callable[[datetime, datetime], int]
+) -> list[Stretch]:
+    """Cut a landed window by one that replaces it in part: what stays before and after."""
+    parts = [(known.starts_at, entry.starts_at), (entry.ends_at, known.ends_at)]
+    return [
+        Stretch(
+            f"{start.astimezone(UTC):{COMPACT}}-{end.astimezone(UTC):{COMPACT}}",
+            start,
+            end,
+            known.run_id,
+            known.exported_at,
+            count(start, end),
+        )
+        for start, end in parts
+        if start < end
+    ]
+
+
+def rows_in(session: Session, table: Table, *conditions: ColumnElement[bool]) -> int:
+    """Count rows of a table."""
+    return int(session.scalar(select(func.count()).select_from(table).where(*conditions)))
+
+
+def _instant(value: datetime | str) -> datetime:
+    """Read a time of the books: SQLite gives text, in UTC."""
+    if isinstance(value, str):
+        return datetime.fromisoformat(value).replace(tzinfo=UTC)
+    return value.astimezone(UTC)

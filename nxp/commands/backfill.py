@@ -1,0 +1,100 @@
+"""`nxp backfill`: land a stretch of time, and go on with it after any interruption."""
+
+from typing import Annotated, Any, Literal
+
+from cyclopts import Parameter
+
+from nxp.commands.export import print_report, print_units
+from nxp.engine import prefect_ready
+from nxp.options import AcceptShrink, Concurrency, DryRun, Json, Tenant
+from nxp.output import print_json, say
+from nxp.progress import shown
+
+
+def backfill(
+    dataset: str,
+    *,
+    from_: Annotated[str, Parameter(name="--from", help="First instant to land.")],
+    to: Annotated[str, Parameter(name="--to", help="The instant to stop before.")],
+    step: Annotated[
+        str | None, Parameter(help="Length of a window, such as 6h; else the dataset's.")
+    ] = None,
+    only: Annotated[
+        Literal["missing", "failed", "all"],
+        Parameter(help="Missing windows, those whose last try failed, or all again."),
+    ] = "missing",
+    accept_shrink: AcceptShrink = False,
+    concurrency: Concurrency = 4,
+    dry_run: DryRun = False,
+    tenant: Tenant = None,
+    as_json: Json = False,
+) -> None:
+    """Land the windows of DATASET between two dates; started again it does what is left.
+
+    It never moves the watermark of the scheduled export.
+    """
+    from tasks.backfill import estimate  # noqa: PLC0415 - polars and httpx, not for --help
+    from tasks.plan import Asked, Only, opened_ledger, plan_run  # noqa: PLC0415
+
+    asked = Asked(
+        dataset,
+        from_,
+        to,
+        tenant,
+        accept_shrink,
+        step=step,
+        only=Only(only),
+        concurrency=concurrency,
+    )
+    plan = plan_run(asked)
+    with opened_ledger(plan.settings, plan.tenant) as ledger:
+        expected = estimate(plan, ledger)
+    idle = dry_run or not plan.units
+    if idle and as_json:
+        print_json(_plain(plan, expected))
+    elif dry_run:
+        print_units(plan, as_json=False)
+    _say_plan(plan, expected)
+    if idle:
+        return
+    with prefect_ready(plan.settings), shown(len(plan.units), rate=True):
+        from flows.export import nql_backfill  # noqa: PLC0415 - prefect, 2 s
+
+        report = nql_backfill(
+            dataset, from_, to, step, Only(only), concurrency, tenant, accept_shrink
+        )
+    print_report(report, as_json=as_json)
+
+
+def _say_plan(plan: Any, expected: Any) -> None:
+    done = plan.asked_units - expected.windows
+    measured = "as its earlier windows took" if expected.is_measured else "assumed"
+    say(
+        f"{plan.asked.dataset}: {plan.asked_units:,} windows, {done:,} need nothing, "
+        f"{expected.windows:,} to land, {min(plan.asked.concurrency, expected.windows)} at once"
+    )
+    say(
+        f"about {expected.calls:,} API calls ({expected.per_window:.1f} a window, {measured}), of "
+        f"{expected.limit:,} a day; {expected.used:,} used today by this ledger"
+    )
+    if expected.days > 1:
+        say(
+            f"more than today has left: it takes about {expected.days} days; when the tenant "
+            "stops it, run the same command again"
+        )
+
+
+def _plain(plan: Any, expected: Any) -> dict[str, Any]:
+    return {
+        "dataset": plan.asked.dataset,
+        "windows": plan.asked_units,
+        "to_land": expected.windows,
+        "calls": expected.calls,
+        "calls_per_window": expected.per_window,
+        "calls_measured": expected.is_measured,
+        "calls_used_today": expected.used,
+        "calls_a_day": expected.limit,
+        "units": [
+            {"unit": unit.name, "from": unit.starts_at, "to": unit.ends_at} for unit in plan.units
+        ],
+    }

@@ -1,0 +1,114 @@
+"""`nxp state`: what the ledger knows of a dataset, and beginning anew."""
+
+from collections import Counter
+from typing import Annotated, Any
+
+from cyclopts import Parameter
+
+from connectors.catalogue import DatasetSpecification, Mode, load_dataset
+from connectors.errors import UsageError
+from connectors.ledger import Ledger, open_ledger
+from connectors.settings import Settings, load_settings, tenant_name
+from nxp.options import Json, Tenant
+from nxp.output import at_second, print_json, print_table, say
+
+
+def show(dataset: str, *, tenant: Tenant = None, as_json: Json = False) -> None:
+    """Show watermark, windows by state, exports under way and interrupted back-fills."""
+    settings = load_settings()
+    specification, ledger = _open(settings, dataset, tenant)
+    try:
+        state = _state(specification, ledger)
+    finally:
+        ledger.close()
+    if as_json:
+        print_json(state)
+    else:
+        print_table(["what", "is"], [(name, at_second(value)) for name, value in state.items()])
+
+
+def reset(
+    dataset: str,
+    *,
+    from_: Annotated[
+        str | None,
+        Parameter(name="--from", help="Count the watermark from here: gaps before are accepted."),
+    ] = None,
+    tenant: Tenant = None,
+    as_json: Json = False,
+) -> None:
+    """Forget the watermark, failures, times to wait and journalled exports of DATASET.
+
+    What has landed stays, and stays known. With --from the watermark counts from there on.
+    """
+    settings = load_settings()
+    specification, ledger = _open(settings, dataset, tenant)
+    try:
+        if from_ is not None:
+            _count_from(specification, ledger, settings, tenant, from_)
+        else:
+            ledger.marks.forget_watermark(dataset)
+        ledger.forget_failures(dataset)
+        for backfill in ledger.marks.backfills(dataset):
+            ledger.marks.finish_backfill(dataset, backfill)
+        state = _state(specification, ledger)
+    finally:
+        ledger.close()
+    if as_json:
+        print_json(state)
+    else:
+        say(f"{dataset}: state forgotten; what has landed stays")
+
+
+def _open(
+    settings: Settings, dataset: str, tenant: str | None
+) -> tuple[DatasetSpecification, Ledger]:
+    specification = load_dataset(settings.catalog, dataset)
+    name = tenant_name(settings, tenant)
+    return specification, open_ledger(settings.ledger_url.get_secret_value(), name)
+
+
+def _count_from(
+    specification: DatasetSpecification,
+    ledger: Ledger,
+    settings: Settings,
+    tenant: str | None,
+    from_: str,
+) -> None:
+    from connectors.settings import load_tenant  # noqa: PLC0415 - only here: needs the credential
+    from tasks.calendar import Calendar  # noqa: PLC0415 - polars, not for --help
+    from tasks.plan import landed_of  # noqa: PLC0415
+    from tasks.schedule import Coverage  # noqa: PLC0415
+
+    if specification.mode is Mode.SNAPSHOT:
+        raise UsageError(f"{specification.dataset} is a snapshot: it has no watermark")
+    calendar = Calendar.of(specification, load_tenant(settings, tenant).zone)
+    instant = calendar.bound(from_, "--from")
+    landed = landed_of(ledger.units(specification.dataset))
+    end = Coverage(known.window for known in landed).end_from(instant)
+    ledger.marks.set_watermark(specification.dataset, instant, end)
+
+
+def _state(specification: DatasetSpecification, ledger: Ledger) -> dict[str, Any]:
+    dataset = specification.dataset
+    records = ledger.units(dataset)
+    states = Counter(record.state for record in records)
+    mark = ledger.marks.watermark(dataset)
+    waiting = [record.not_before for record in records if record.not_before]
+    return {
+        "dataset": dataset,
+        "mode": str(specification.mode),
+        "watermark": mark and mark.position,
+        "counted_from": mark and mark.starts_at,
+        "moved_at": mark and mark.moved_at,
+        "landed": states["landed"],
+        "pending": states["pending"],
+        "failed": states["failed"],
+        "last_try_failed": sum(record.last_error is not None for record in records),
+        "not_before": max(waiting, default=None),
+        "exports_under_way": ledger.journal.count(dataset),
+        "backfills_under_way": [
+            f"{backfill.starts_at:%Y-%m-%dT%H:%MZ} to {backfill.ends_at:%Y-%m-%dT%H:%MZ}"
+            for backfill in ledger.marks.backfills(dataset)
+        ],
+    }

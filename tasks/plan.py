@@ -1,0 +1,256 @@
+"""What one run is asked to do, checked, and the units it has to land. Nothing is exported here."""
+
+from bisect import bisect_left
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from connectors.catalogue import DatasetSpecification, Mode, load_dataset, parse_duration
+from connectors.clock import utc_now
+from connectors.errors import DataRefusedError, UsageError
+from connectors.lake import Lake
+from connectors.lake.lake import unit_name
+from connectors.ledger import Backfill, Ledger, UnitRecord, open_ledger
+from connectors.settings import Settings, TenantSettings, load_settings, load_tenant
+from tasks.calendar import Calendar
+from tasks.schedule import Coverage, Landed, due
+from tasks.windows import Window, floor
+
+CONCURRENCY = 4
+MOST_AT_ONCE = 16
+# For forms; what it lets through is read and checked by parse_instant.
+INSTANT_PATTERN = r"^\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2})?(Z|[+-]\d{2}:\d{2}))?$"
+
+
+class Only(StrEnum):
+    """Which windows of a stretch a back-fill lands."""
+
+    MISSING = "missing"
+    FAILED = "failed"
+    ALL = "all"
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What the caller asks for; the same words as flow parameters and command options.
+
+    Without dates it is the scheduled form. `only` and `step` are of a back-fill.
+    """
+
+    dataset: str
+    window_from: str | None = None
+    window_to: str | None = None
+    tenant: str | None = None
+    accept_shrink: bool = False
+    full_refresh: bool = False
+    step: str | None = None
+    only: Only | None = None
+    concurrency: int = CONCURRENCY
+    scheduled_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """What lands at once: a window, or a snapshot's slot [starts_at, ends_at)."""
+
+    name: str
+    starts_at: datetime
+    ends_at: datetime
+    window: Window | None = None
+
+    @classmethod
+    def of_window(cls, window: Window) -> "Unit":
+        """Name a window."""
+        return cls(unit_name(window.start, window.end), window.start, window.end, window)
+
+    def __str__(self) -> str:
+        return str(self.window) if self.window else self.name
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A validated request: everything that can be known before the tenant is asked.
+
+    `asked_units` counts all windows of the stretch, `units` are those still to land. `origin` is
+    where the watermark counts from, None where it stays as it is. `lost` are missing windows
+    that the query no longer reaches back to.
+    """
+
+    asked: Asked
+    settings: Settings
+    tenant: TenantSettings
+    specification: DatasetSpecification
+    units: tuple[Unit, ...]
+    planned_at: datetime
+    asked_units: int = 0
+    origin: datetime | None = None
+    lost: tuple[Window, ...] = ()
+    backfill: Backfill | None = field(default=None)
+
+    @property
+    def trigger(self) -> str:
+        """Tell a run with dates, which leaves the watermark alone, from a scheduled one."""
+        if self.asked.window_from:
+            return "back-fill"
+        return "full-refresh" if self.asked.full_refresh else "scheduled"
+
+    @property
+    def calendar(self) -> Calendar | None:
+        """How the dataset's time is cut; None for snapshots."""
+        if self.specification.window is None:
+            return None
+        return Calendar.of(self.specification, self.tenant.zone, read_step(self.asked.step))
+
+
+def plan_run(asked: Asked, clock: Callable[[], datetime] = utc_now) -> Plan:
+    """Check settings, catalogue and dates, and decide which units to land.
+
+    Raises:
+        ConfigurationError: settings or catalogue have problems; all are listed.
+        UsageError: unknown dataset, or dates that cannot be exported.
+        DataRefusedError: a window would cut one that has landed in part.
+    """
+    settings = load_settings()
+    specification = load_dataset(settings.catalog, asked.dataset)
+    tenant = load_tenant(settings, asked.tenant)
+    _check_asked(asked, specification)
+    now = clock()
+    if specification.mode is Mode.SNAPSHOT:
+        slot = floor(asked.scheduled_at or now, specification.every)
+        unit = Unit(unit_name(slot), slot, slot + specification.every)
+        return Plan(asked, settings, tenant, specification, (unit,), now, 1)
+    calendar = Calendar.of(specification, tenant.zone, read_step(asked.step))
+    with opened_ledger(settings, tenant, clock) as ledger:
+        if asked.window_from is None or asked.window_to is None:
+            plan = _scheduled(asked, settings, tenant, specification, calendar, ledger, now)
+        else:
+            windows = calendar.asked(asked.window_from, asked.window_to, now)
+            backfill, left = _left(asked, windows, calendar, ledger, now)
+            units = tuple(Unit.of_window(window) for window in left)
+            plan = Plan(
+                asked, settings, tenant, specification, units, now, len(windows), backfill=backfill
+            )
+    if specification.in_lake:
+        check_overlaps(Lake(settings.lake, tenant.name), asked.dataset, plan.units)
+    return plan
+
+
+def read_step(text: str | None) -> timedelta | None:
+    """Read `--step`.
+
+    Raises:
+        UsageError: it is no duration.
+    """
+    try:
+        step = parse_duration(text)
+    except ValueError as error:
+        raise UsageError(f"--step {text!r} {error}") from None
+    return step if isinstance(step, timedelta) else None
+
+
+def check_overlaps(lake: Lake, dataset: str, units: tuple[Unit, ...]) -> None:
+    """Make sure that no unit would cut a landed window in part.
+
+    Raises:
+        DataRefusedError: one would; says which, and what can be done.
+    """
+    manifest = lake.manifest(dataset) if units else None
+    entries = manifest.entries if manifest else ()
+    starts = [entry.starts_at for entry in entries]
+    for unit in units:
+        for bound in (unit.starts_at, unit.ends_at) if unit.window else ():
+            place = bisect_left(starts, bound) - 1
+            # Entries of windows never overlap: only the one that begins before can be cut.
+            if place >= 0 and bound < entries[place].ends_at:
+                cut = Window(entries[place].starts_at, entries[place].ends_at)
+                raise DataRefusedError(
+                    f"{dataset}: landing {unit} would cut the landed window {cut}: use a --step "
+                    f"and dates that cover it whole; nothing was exported"
+                )
+
+
+@contextmanager
+def opened_ledger(
+    settings: Settings, tenant: TenantSettings, clock: Callable[[], datetime] = utc_now
+) -> Iterator[Ledger]:
+    """Open the tenant's ledger for a while."""
+    ledger = open_ledger(settings.ledger_url.get_secret_value(), tenant.name, clock)
+    try:
+        yield ledger
+    finally:
+        ledger.close()
+
+
+def landed_of(records: list[UnitRecord]) -> list[Landed]:
+    """Give the stretches of time that have landed at some time, whatever came after."""
+    return [
+        Landed(Window(record.starts_at, record.ends_at), record.exported_at or record.landed_at)
+        for record in records
+        if record.landed_at is not None
+    ]
+
+
+def _check_asked(asked: Asked, specification: DatasetSpecification) -> None:
+    dated = asked.window_from is not None or asked.window_to is not None
+    if dated and specification.mode is Mode.SNAPSHOT:
+        raise UsageError(
+            f"{asked.dataset} is a snapshot of how things are now: it takes no --from and --to"
+        )
+    if dated and (asked.window_from is None or asked.window_to is None):
+        raise UsageError("a back-fill takes both --from and --to")
+    if dated and asked.full_refresh:
+        raise UsageError("--full-refresh lands everything: it takes no --from and --to")
+    if not dated and (asked.step or asked.only):
+        raise UsageError("--step and --only belong to a back-fill: give --from and --to")
+    if not 1 <= asked.concurrency <= MOST_AT_ONCE:
+        raise UsageError(f"--concurrency must be from 1 to {MOST_AT_ONCE}")
+
+
+def _scheduled(
+    asked: Asked,
+    settings: Settings,
+    tenant: TenantSettings,
+    specification: DatasetSpecification,
+    calendar: Calendar,
+    ledger: Ledger,
+    now: datetime,
+) -> Plan:
+    mark = ledger.marks.watermark(asked.dataset)
+    todo = due(
+        calendar,
+        landed_of(ledger.units(asked.dataset)),
+        now,
+        mark.starts_at if mark else None,
+        everything=asked.full_refresh,
+    )
+    units = tuple(Unit.of_window(window) for window in todo.windows)
+    return Plan(
+        asked, settings, tenant, specification, units, now, len(units), todo.origin, todo.lost
+    )
+
+
+def _left(
+    asked: Asked, windows: list[Window], calendar: Calendar, ledger: Ledger, now: datetime
+) -> tuple[Backfill | None, list[Window]]:
+    """Leave out what a back-fill need not land; all of it, when begun before, since then."""
+    records = ledger.units(asked.dataset)
+    if asked.only is Only.FAILED:
+        failed = {record.unit for record in records if record.last_error}
+        return None, [window for window in windows if Unit.of_window(window).name in failed]
+    if asked.only is Only.MISSING:
+        coverage = Coverage(known.window for known in landed_of(records))
+        return None, [window for window in windows if not coverage.covers(window)]
+    if asked.only is None:
+        return None, windows
+    stretch = (windows[0].start, windows[-1].end)
+    backfill = ledger.marks.find_backfill(asked.dataset, *stretch, calendar.step)
+    if backfill is None:
+        return Backfill(*stretch, calendar.step, now), windows
+    done = {
+        record.unit
+        for record in records
+        if record.landed_at is not None and record.landed_at >= backfill.begun_at
+    }
+    return backfill, [window for window in windows if Unit.of_window(window).name not in done]

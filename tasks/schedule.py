@@ -1,0 +1,142 @@
+"""What a scheduled export has to land: missing windows, and those that late rows may still join.
+
+Pure: intervals in, windows out. What has landed counts by the time it covers, whatever step it
+was landed with.
+"""
+
+from bisect import bisect_right
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from tasks.calendar import Calendar
+from tasks.windows import Window
+
+
+@dataclass(frozen=True, slots=True)
+class Landed:
+    """A stretch that has landed, and when the export of its rows was started."""
+
+    window: Window
+    exported_at: datetime
+
+
+class Coverage:
+    """The time that has landed, as disjoint stretches in order."""
+
+    def __init__(self, windows: Iterable[Window]) -> None:
+        self._stretches: list[Window] = []
+        for window in sorted(windows):
+            last = self._stretches[-1] if self._stretches else None
+            if last is not None and window.start <= last.end:
+                self._stretches[-1] = Window(last.start, max(last.end, window.end))
+            else:
+                self._stretches.append(window)
+        self._starts = [stretch.start for stretch in self._stretches]
+
+    def covers(self, window: Window) -> bool:
+        """Tell whether all of a window has landed."""
+        return self.end_from(window.start) >= window.end
+
+    def end_from(self, instant: datetime) -> datetime:
+        """Give the end of the landed stretch that an instant lies in; else the instant itself."""
+        place = bisect_right(self._starts, instant) - 1
+        return max(self._stretches[place].end, instant) if place >= 0 else instant
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """The windows to land, from where the watermark counts, and those that are lost.
+
+    `lost` are missing, and the query no longer reaches back to them.
+    """
+
+    origin: datetime
+    windows: tuple[Window, ...]
+    lost: tuple[Window, ...] = ()
+
+
+def first_origin(calendar: Calendar, now: datetime) -> datetime:
+    """Say where the history begins when nothing has landed: at `start`, as far as reachable."""
+    horizon = calendar.horizon(now)
+    start = calendar.window.start or calendar.before(horizon)
+    reachable = [w for w in calendar.cut(start, horizon) if calendar.is_reachable(w, now)]
+    return reachable[0].start if reachable else horizon
+
+
+def origin_of(calendar: Calendar, counted_from: datetime | None, now: datetime) -> datetime:
+    """Say where the watermark counts from; `start` moves it, backwards only as far as reachable."""
+    if counted_from is None:
+        return first_origin(calendar, now)
+    start = calendar.window.start
+    if start is None or start >= counted_from:
+        return start or counted_from
+    return min(first_origin(calendar, now), counted_from)
+
+
+def due(
+    calendar: Calendar,
+    landed: Sequence[Landed],
+    now: datetime,
+    counted_from: datetime | None = None,
+    *,
+    everything: bool = False,
+) -> Due:
+    """Decide what a scheduled export lands: all up to now - lag that has not landed for good.
+
+    Args:
+        calendar: how the dataset's time is cut.
+        landed: what has landed.
+        now: the present moment.
+        counted_from: where the watermark has been counted from so far.
+        everything: land all again, as far as the query reaches.
+    """
+    origin = origin_of(calendar, counted_from, now)
+    coverage = Coverage(known.window for known in landed)
+    unsettled = [known for known in landed if known.exported_at < _settled(calendar, known.window)]
+    windows, lost = [], []
+    for window in calendar.cut(origin, calendar.horizon(now)):
+        missing = not coverage.covers(window)
+        if not calendar.is_reachable(window, now):
+            if missing:
+                lost.append(window)
+        elif (
+            missing
+            or everything
+            or (
+                any(_overlap(known.window, window) for known in unsettled)
+                and _may_grow(calendar, window, landed, now)
+            )
+        ):
+            windows.append(window)
+    return Due(origin, tuple(windows), tuple(lost))
+
+
+def _may_grow(calendar: Calendar, window: Window, landed: Sequence[Landed], now: datetime) -> bool:
+    """Tell whether late rows may have come for a landed window since it was exported.
+
+    Once per step only, by slots and not by the time that has passed: a schedule that runs a
+    second earlier than the day before must not leave a day out.
+    """
+    parts = [known for known in landed if _overlap(known.window, window)]
+    whole = [known for known in parts if _within(window, known.window)]
+    if any(known.window != window and not _within(known.window, window) for known in parts):
+        # Landed as part of a wider window: landing it alone would cut that one.
+        return False
+    exported_at = max(k.exported_at for k in whole) if whole else min(k.exported_at for k in parts)
+    return exported_at < _settled(calendar, window) and calendar.slot(exported_at) < calendar.slot(
+        now
+    )
+
+
+def _settled(calendar: Calendar, window: Window) -> datetime:
+    """Say from when on an export has all rows of a window."""
+    return window.end + calendar.window.lag + calendar.window.lookback
+
+
+def _overlap(one: Window, other: Window) -> bool:
+    return one.start < other.end and other.start < one.end
+
+
+def _within(inner: Window, outer: Window) -> bool:
+    return outer.start <= inner.start and inner.end <= outer.end

@@ -1,0 +1,137 @@
+"""Landing many units: a bounded number at once, each on its own, until all are done or none can be.
+
+A unit that is refused leaves the others alone. A tenant that cannot be reached, a credential that
+is refused or a disk that is full would fail them all: then no further unit is begun.
+"""
+
+import logging
+import threading
+from collections import deque
+from collections.abc import Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager
+from contextvars import copy_context
+from dataclasses import dataclass, field
+from typing import cast
+from uuid import UUID
+
+from prefect import task
+from prefect.artifacts import create_progress_artifact, update_progress_artifact
+from prefect.cache_policies import NO_CACHE
+
+from connectors.errors import DataRefusedError, HeldError, PipelineError
+from tasks.counting import Count, Seldom
+from tasks.land import Outcome, land_unit
+from tasks.plan import Unit
+from tasks.progress import FAILED, Progress, listening, tell
+from tasks.run import Run
+
+logger = logging.getLogger(__name__)
+
+# A run of a few units is over before anybody looks.
+SHOWN_FROM = 10
+ARTIFACT_EVERY_SECONDS = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A unit that did not land, and why."""
+
+    unit: str
+    error: PipelineError
+
+
+@dataclass(slots=True)
+class Landed:
+    """What became of a run's units. `stopped` is why no more were begun."""
+
+    outcomes: list[Outcome] = field(default_factory=list)
+    failures: list[Failure] = field(default_factory=list)
+    stopped: PipelineError | None = None
+
+
+def land_all(run: Run, units: Sequence[Unit], concurrency: int) -> Landed:
+    """Land all units, so many at once; a signal stops them, and each leaves its unit as it was."""
+    result = Landed()
+    waiting = deque(units)
+    under_way: dict[Future[Outcome], Unit] = {}
+
+    threads = f"landing {run.run_id}"
+
+    def heed(_progress: Progress) -> None:
+        if threading.current_thread().name.startswith(threads):
+            run.stop.check()
+
+    result.stopped = _unfit(run)
+    if result.stopped:
+        return result
+    with listening(heed), ThreadPoolExecutor(concurrency, threads) as pool:
+        try:
+            while waiting or under_way:
+                while waiting and len(under_way) < concurrency and not result.stopped:
+                    unit = waiting.popleft()
+                    # The context carries Prefect's run, so that logs of threads belong to it.
+                    under_way[pool.submit(copy_context().run, land_unit, run, unit)] = unit
+                if not under_way:
+                    break
+                done, _ = wait(under_way, return_when=FIRST_COMPLETED)
+                for future in done:
+                    _settle(run, under_way.pop(future), future, result)
+        except BaseException:
+            run.stop.set()
+            raise
+    return result
+
+
+@contextmanager
+def _shown_in_prefect(run: Run) -> Iterator[None]:
+    """Keep a progress artifact of a long run up to date; it is no part of the work."""
+    units = len(run.plan.units)
+    if units < SHOWN_FROM:
+        yield
+        return
+    count, seldom = Count(units), Seldom(ARTIFACT_EVERY_SECONDS)
+    key = f"progress-{run.dataset.replace('_', '-')}"
+    artifact = cast("UUID", create_progress_artifact(0.0, key=key))
+
+    def show(progress: Progress) -> None:
+        if count.add(progress) and (seldom.is_time() or count.done == units):
+            try:
+                update_progress_artifact(
+                    artifact_id=artifact,
+                    progress=100 * count.done / units,
+                    description=str(count),
+                )
+            except Exception:  # noqa: BLE001 - what is landed does not depend on the UI
+                logger.warning("the progress of run %s could not be shown in Prefect", run.run_id)
+
+    with listening(show):
+        yield
+
+
+@task(name="land", task_run_name="{run.dataset}", cache_policy=NO_CACHE, persist_result=False)
+def land(run: Run) -> Landed:
+    """Land all units of a run, as one recorded task run: see land_all."""
+    with _shown_in_prefect(run):
+        return land_all(run, run.plan.units, run.plan.asked.concurrency)
+
+
+def _unfit(run: Run) -> PipelineError | None:
+    """Say why the dataset cannot land where it should, before anything is exported."""
+    try:
+        for place in run.landings:
+            place.check()
+    except PipelineError as error:
+        return error
+    return None
+
+
+def _settle(run: Run, unit: Unit, future: Future[Outcome], result: Landed) -> None:
+    try:
+        result.outcomes.append(future.result())
+    except PipelineError as error:
+        tell(Progress(run.dataset, unit.name, FAILED))
+        logger.warning("%s", error)
+        result.failures.append(Failure(unit.name, error))
+        if not isinstance(error, DataRefusedError | HeldError):
+            result.stopped = result.stopped or error
