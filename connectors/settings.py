@@ -20,6 +20,9 @@ from connectors.errors import ConfigurationError, StorageError
 REGIONS = ("us", "eu", "pac", "meta")
 TENANT_NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")
 PROFILES = "profiles.toml"
+# Also `s3:/bucket`, which would else become a folder of that name.
+URL = re.compile(r"[a-z][a-z0-9+.-]*://|(s3|az):", re.IGNORECASE)
+OBJECT_STORAGE = re.compile(r"(s3|az)://[A-Za-z0-9$][A-Za-z0-9._-]+(/[A-Za-z0-9!_.'()=,+-]+)*")
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -41,7 +44,7 @@ class Settings(BaseModel, frozen=True):
         return {
             **values,
             "home": home,
-            "lake": lake if "://" in lake else str(Path(lake).expanduser().resolve()),
+            "lake": lake if URL.match(lake) else str(Path(lake).expanduser().resolve()),
             "ledger_url": values.get("ledger_url") or f"sqlite:///{home / 'ledger.db'}",
             "catalog": _catalog(values.get("catalog")).expanduser().resolve(),
         }
@@ -55,12 +58,10 @@ class Settings(BaseModel, frozen=True):
 
     @field_validator("lake")
     @classmethod
-    def _local_lake(cls, lake: str) -> str:
-        if "://" in lake:
-            raise ValueError("only a folder is supported so far, not an object storage URL")
+    def _known_place(cls, lake: str) -> str:
         if set("*?[") & set(lake):
             raise ValueError("must not contain *, ? or [: readers take them for patterns")
-        return lake
+        return _object_storage(lake) if URL.match(lake) else lake
 
     @model_validator(mode="after")
     def _apart(self) -> Self:
@@ -145,6 +146,27 @@ class TenantSettings(BaseModel, frozen=True):
     def zone(self) -> ZoneInfo:
         """The zone in which the tenant reads and writes date-times."""
         return ZoneInfo(self.time_zone)
+
+
+def _tenants(lake: str) -> list[str]:
+    """Name the tenants of a lake: each has its reports; other folders are not ours."""
+    if not URL.match(lake):
+        return sorted(path.parent.name for path in Path(lake).glob("*/_runs"))
+    from connectors.lake.stores.remote import remote_tenants  # noqa: PLC0415 - obstore, only there
+
+    return remote_tenants(lake)
+
+
+def _object_storage(url: str) -> str:
+    """Check the URL of a lake on object storage; the credential is no part of it."""
+    url = url.rstrip("/")
+    if not url.startswith(("s3://", "az://")):
+        raise ValueError("must be a folder, s3://bucket/prefix or az://container/prefix")
+    if "@" in url or "#" in url:
+        raise ValueError("must hold no credential: give it by the AWS_* or AZURE_* variables")
+    if not OBJECT_STORAGE.fullmatch(url) or {".", ".."} & set(url.split("/")):
+        raise ValueError("must name a bucket, and plain folders: s3://bucket/folder")
+    return url
 
 
 def _catalog(given: str | None) -> Path:
@@ -243,9 +265,7 @@ def tenant_name(
     values, _ = _values(environ, "NEXTHINK_", {"instance": None, "region": None})
     if len(values) > 1:
         return f"{values['instance']}.{values['region']}"
-    lake = Path(settings.lake)
-    # Every tenant's folder has its reports; others in the lake are not ours.
-    found = sorted(path.parent.name for path in lake.glob("*/_runs"))
+    found, lake = _tenants(settings.lake), settings.lake
     if len(found) == 1:
         return found[0]
     if not found:

@@ -29,6 +29,7 @@ COMMANDS = {
     "backfill": "Land the windows between two dates; goes on after any interruption.",
     "state": "What the ledger knows of a dataset: show, reset.",
     "datasets": "List the catalogue's datasets, or show one; --nql prints its saved query.",
+    "maintain": "Drop what of a dataset is past its retention, and delete what was replaced.",
     "runs": "List runs, newest first.",
     "sql": "Query what landed, with DuckDB, read-only.",
     "nql": "The raw NQL operations: execute, export, status, download.",

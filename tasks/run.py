@@ -95,7 +95,7 @@ def open_run(
     run_id, stop = str(uuid.uuid4()), Stop(sleep)
     ledger = open_ledger(plan.settings.ledger_url.get_secret_value(), plan.tenant.name, clock)
     spool = prepare_home(plan.settings) / "spool"
-    lake = Lake(plan.settings.lake, plan.tenant.name)
+    lake = Lake(plan.settings.lake, plan.tenant.name, plan.settings.home / "staging")
     try:
         for interrupted in ledger.close_interrupted_runs():
             shutil.rmtree(spool / interrupted, ignore_errors=True)

@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from tests.lakes import Site
 from tests.landing import Place, place
+from tests.object_store import ObjectStore, running_object_store
 
 # A busy machine must not fail a test: no example has a time limit.
 settings.register_profile("unhurried", deadline=None)
@@ -18,7 +20,7 @@ settings.load_profile("unhurried")
 def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """Take the user's own settings away."""
     for name in list(os.environ):
-        if name.startswith(("NEXTHINK_", "NXP_", "PREFECT_")):
+        if name.startswith(("NEXTHINK_", "NXP_", "PREFECT_", "AWS_", "AZURE_")):
             monkeypatch.delenv(name)
 
 
@@ -29,3 +31,41 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Place]:
         for name, value in made.environment.items():
             monkeypatch.setenv(name, value)
         yield made
+
+
+@pytest.fixture(scope="session")
+def object_storage() -> Iterator[ObjectStore]:
+    """An S3 service on loopback, one for all tests."""
+    with running_object_store() as service:
+        yield service
+
+
+@pytest.fixture
+def s3(object_storage: ObjectStore, monkeypatch: pytest.MonkeyPatch) -> Iterator[ObjectStore]:
+    """The S3 service, and an environment that points to it; its faults are gone afterwards."""
+    for name, value in object_storage.environment.items():
+        monkeypatch.setenv(name, value)
+    plain = {name: getattr(object_storage, name) for name in ("refuse", "swallow")}
+    yield object_storage
+    for name, value in plain.items():
+        setattr(object_storage, name, value)
+    object_storage.ignores_conditions = False
+
+
+@pytest.fixture
+def folder_site(tmp_path: Path) -> Site:
+    """An empty lake in a folder."""
+    return Site(str(tmp_path / "lake"), tmp_path / "scratch")
+
+
+@pytest.fixture
+def bucket_site(s3: ObjectStore, tmp_path: Path) -> Site:
+    """An empty lake in a bucket."""
+    return Site(f"s3://{s3.bucket()}/lake", tmp_path / "scratch", s3)
+
+
+@pytest.fixture(params=["folder_site", "bucket_site"])
+def site(request: pytest.FixtureRequest) -> Site:
+    """An empty lake, in a folder and then in a bucket."""
+    made: Site = request.getfixturevalue(request.param)
+    return made

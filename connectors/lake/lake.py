@@ -1,60 +1,89 @@
-"""Publishing into the lake, one unit at a time: files first, the manifest last.
+"""One tenant's lake: its datasets and manifests, staging, publishing, dropping what is old.
 
-A file that replaces the only file of the same unit takes its name in one rename, so that even a
-plain glob is exact. Where a unit has several files the new ones stand beside the old ones under
-names of their own, the manifest decides in one step, and the old ones move aside afterwards.
+How a unit becomes the one that counts is in connectors.lake.publishing.
 """
 
-import hashlib
-import os
-import re
+import random
 import shutil
-from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime, timedelta
+import time
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
 from pathlib import Path
 
 import pyarrow as pa
+from pydantic import ValidationError
 
-from connectors.errors import DataRefusedError
-from connectors.lake.manifest import (
-    Entry,
-    Manifest,
-    ManifestFile,
-    locked,
-    read_manifest,
-    replace_manifest,
-    sync_folder,
-)
+from connectors.errors import HeldError, StorageError, UnavailableError
+from connectors.lake.manifest import MANIFEST, Entry, Manifest, check_same_mode
+from connectors.lake.naming import unit_name
+from connectors.lake.publishing import Publication
 from connectors.lake.stage import Stage, StagedFile
-from connectors.lake.storage import storage_errors
+from connectors.lake.stores import Conflict, Store, is_remote, open_store
+from connectors.lake.stores.local import LocalStore
 
-COMPACT = "%Y%m%dT%H%M%SZ"
-WINDOW_FILE = re.compile(r"(\d{8}T\d{6}Z)-(\d{8}T\d{6}Z)(\.v\d+)?\.parquet")
+__all__ = ["Lake", "unit_name"]
 
-
-def unit_name(starts_at: datetime, ends_at: datetime | None = None) -> str:
-    """Name a window (`…Z-…Z`) or, without an end, a snapshot's slot."""
-    start = f"{starts_at.astimezone(UTC):{COMPACT}}"
-    return start if ends_at is None else f"{start}-{ends_at.astimezone(UTC):{COMPACT}}"
+# Each failed try means that somebody else succeeded: so many in a row are no accident.
+TRIES = 20
+LONGEST_PAUSE_SECONDS = 0.5
+DROPPED = "dropped"
 
 
 class Lake:
-    """One tenant's part of the lake, `<lake>/<tenant>/`, on a file system."""
+    """One tenant's part of the lake, `<lake>/<tenant>/`, in a folder or on object storage.
 
-    def __init__(self, root: str, tenant: str) -> None:
-        self.folder = Path(root) / tenant
+    Args:
+        root: a folder, or a URL (`s3://bucket/prefix`, `az://container/prefix`).
+        tenant: the tenant's name.
+        scratch: a local folder in which files for object storage are staged.
+    """
+
+    def __init__(self, root: str, tenant: str, scratch: Path | None = None) -> None:
+        self.store: Store = open_store(root, tenant)
+        self._staging = scratch if is_remote(root) else Path(root) / tenant / "_staging"
+
+    @property
+    def folder(self) -> Path:
+        """The folder of a lake that lies in one; on object storage there is none."""
+        if not isinstance(self.store, LocalStore):
+            raise TypeError(f"{self.location()} is no folder")
+        return self.store.folder
+
+    def dataset_folder(self, dataset: str) -> Path:
+        """Where a dataset's files and manifest are, for a lake in a folder."""
+        return self.folder / dataset
+
+    def location(self, dataset: str = "") -> str:
+        """Say where the lake, or one dataset of it, is: a path or a URL."""
+        return self.store.location(dataset)
 
     def datasets(self) -> list[str]:
         """Name the datasets that have something published."""
-        return sorted(path.parent.name for path in self.folder.glob("*/_manifest.json"))
-
-    def dataset_folder(self, dataset: str) -> Path:
-        """Where a dataset's files and manifest are."""
-        return self.folder / dataset
+        return [
+            name
+            for name in self.store.folders()
+            if not name.startswith("_") and self.store.exists(f"{name}/{MANIFEST}")
+        ]
 
     def manifest(self, dataset: str) -> Manifest | None:
         """Read a dataset's manifest, None where nothing was published yet."""
-        return read_manifest(self.dataset_folder(dataset))
+        return self.tagged_manifest(dataset)[0]
+
+    def tagged_manifest(self, dataset: str) -> tuple[Manifest | None, str | None]:
+        """Read a dataset's manifest and the tag to replace it by.
+
+        Raises:
+            StorageError: it cannot be read, or is damaged.
+        """
+        path = f"{dataset}/{MANIFEST}"
+        found = self.store.read(path)
+        if found is None:
+            return None, None
+        try:
+            return Manifest.model_validate_json(found[0]), found[1]
+        except ValidationError as error:
+            where = self.store.location(path)
+            raise StorageError(f"cannot read {where}: {type(error).__name__}") from None
 
     def check_mode(self, dataset: str, mode: str) -> Manifest | None:
         """Read a dataset's manifest, and make sure that it was landed in the same mode.
@@ -63,20 +92,20 @@ class Lake:
             DataRefusedError: windows and snapshots cannot stand in one dataset.
         """
         manifest = self.manifest(dataset)
-        if manifest and manifest.mode != mode:
-            raise DataRefusedError(
-                f"{dataset} has landed as {manifest.mode} and cannot go on as {mode}: "
-                "give it another name, or move its folder away"
-            )
+        if manifest:
+            check_same_mode(manifest, mode)
         return manifest
 
     def stage(self, dataset: str, run_id: str, unit: str, schema: pa.Schema) -> Stage:
-        """Open a place aside, on the lake's own file system, for one unit's files."""
-        return Stage(self.folder / "_staging" / run_id / f"{dataset}-{unit}", schema)
+        """Open a place aside for one unit's files: on the lake's own file system, or locally."""
+        if self._staging is None:
+            raise AssertionError("a lake on object storage is published from a scratch folder")
+        return Stage(self._staging / run_id / f"{dataset}-{unit}", schema)
 
     def discard_stage(self, run_id: str) -> None:
         """Remove what a run has staged and not published."""
-        shutil.rmtree(self.folder / "_staging" / run_id, ignore_errors=True)
+        if self._staging is not None:
+            shutil.rmtree(self._staging / run_id, ignore_errors=True)
 
     def publish(
         self,
@@ -92,93 +121,84 @@ class Lake:
 
         Raises:
             DataRefusedError: the unit overlaps another landed window in part.
-            StorageError: the lake cannot be written.
+            HeldError: another run published the unit meanwhile; what it published stays.
+            StorageError: the lake cannot be written; nothing was published.
+            UnavailableError: the object storage is out of reach.
         """
-        folder = self.dataset_folder(dataset)
-        with storage_errors(folder):
-            folder.mkdir(parents=True, exist_ok=True)
-            with locked(folder):
-                manifest = self.check_mode(dataset, mode) or Manifest(dataset=dataset, mode=mode)
-                gone = [file.path for old in manifest.superseded_by(entry) for file in old.files]
-                targets = _targets(entry, staged, mode, gone, manifest.version + 1)
-                self._keep_aside(dataset, entry, set(gone) & set(targets))
-                _move_in(folder, staged, targets)
-                files = tuple(
-                    ManifestFile(path=target, rows=file.rows, bytes=file.bytes)
-                    for file, target in zip(staged, targets, strict=True)
-                )
-                entry = entry.model_copy(update={"files": files})
-                columns = {field.name: str(field.type) for field in schema}
-                digest = hashlib.sha256(repr(columns).encode()).hexdigest()[:16]
-                replace_manifest(folder, manifest.with_entry(entry, digest, columns))
-                if mode == "window":
-                    gone += _left_behind(folder, entry)
-                self._move_aside(dataset, entry, set(gone) - set(targets))
-        return entry
+        publication = Publication(self.store, dataset, mode, entry, staged, schema)
+        with self.store.exclusive(dataset), publication.withdrawn_on_failure():
+            self.change(dataset, publication.decide, publication.is_done)
+            publication.clear_away()
+        return publication.entry
 
-    def _aside(self, dataset: str, entry: Entry, path: str) -> Path:
-        aside = self.folder / "_old" / dataset / entry.run_id / path
-        aside.parent.mkdir(parents=True, exist_ok=True)
-        return aside
+    def change(
+        self,
+        dataset: str,
+        decide: Callable[[Manifest | None], Manifest | None],
+        is_done: Callable[[Manifest | None], bool] = lambda _: False,
+    ) -> None:
+        """Replace a manifest by what `decide` makes of it, against the very version it saw.
 
-    def _keep_aside(self, dataset: str, entry: Entry, paths: Iterable[str]) -> None:
-        """Give a file that is about to be replaced a second name, so that it is not lost."""
-        for path in paths:
-            aside = self._aside(dataset, entry, path)
-            aside.unlink(missing_ok=True)
+        Call it within `store.exclusive`. When another publisher came first, it is read and decided
+        anew; `is_done` then tells a change of our own whose answer was lost.
+
+        Raises:
+            HeldError: others came first every time.
+        """
+        for attempt in range(TRIES):
+            manifest, tag = self.tagged_manifest(dataset)
+            if attempt and is_done(manifest):
+                return
+            changed = decide(manifest)
+            if changed is None:
+                return
+            content = changed.model_dump_json(indent=1).encode()
             try:
-                os.link(self.dataset_folder(dataset) / path, aside)
-            except FileNotFoundError:
-                continue
-            except OSError:
-                shutil.copyfile(self.dataset_folder(dataset) / path, aside)
+                self.store.swap(f"{dataset}/{MANIFEST}", content, tag)
+            except Conflict:
+                time.sleep(random.uniform(0, min(LONGEST_PAUSE_SECONDS, 0.02 * 2**attempt)))
+            except UnavailableError:
+                # The answer was lost; the change may have been made.
+                if is_done(self.manifest(dataset)):
+                    return
+                raise
+            else:
+                return
+        raise HeldError(f"{dataset} is being published by many runs at once: try again")
 
-    def _move_aside(self, dataset: str, entry: Entry, paths: Iterable[str]) -> None:
+    def drop_before(self, dataset: str, instant: datetime, *, dry_run: bool = False) -> int:
+        """Drop all units that ended before an instant; returns their rows.
+
+        The newest snapshot is never dropped. Files move to `_old`, the manifest goes first.
+
+        Raises:
+            HeldError, StorageError, UnavailableError: the lake cannot be changed.
+        """
+        return sum(entry.rows for entry in self.dropped_before(dataset, instant, dry_run=dry_run))
+
+    def dropped_before(
+        self, dataset: str, instant: datetime, *, dry_run: bool = False
+    ) -> tuple[Entry, ...]:
+        """Do what drop_before does; returns the units."""
+        dropped: tuple[Entry, ...] = ()
+
+        def decide(manifest: Manifest | None) -> Manifest | None:
+            nonlocal dropped
+            dropped = manifest.ended_by(instant) if manifest else ()
+            return manifest.without(dropped) if manifest and dropped else None
+
+        def is_done(manifest: Manifest | None) -> bool:
+            return bool(manifest and dropped and not set(dropped) & set(manifest.entries))
+
+        if dry_run:
+            decide(self.manifest(dataset))
+            return dropped
+        with self.store.exclusive(dataset):
+            self.change(dataset, decide, is_done)
+            self.move_aside(dataset, DROPPED, [f.path for e in dropped for f in e.files])
+        return dropped
+
+    def move_aside(self, dataset: str, why: str, paths: Iterable[str]) -> None:
+        """Move files that count no more to `_old`, where they are kept for a while."""
         for path in paths:
-            source = self.dataset_folder(dataset) / path
-            if source.exists():
-                source.replace(self._aside(dataset, entry, path))
-
-
-def _targets(
-    entry: Entry, staged: Sequence[StagedFile], mode: str, gone: Sequence[str], version: int
-) -> list[str]:
-    if mode == "snapshot":
-        return [f"snapshot={entry.unit}/data.parquet" for _ in staged]
-    plain = [f"{file.partition}/{entry.unit}.parquet" for file in staged]
-    in_place = len(plain) == 1 and list(gone) == plain
-    if in_place or not any(entry.unit in path for path in gone):
-        return plain
-    # Never a name that an older version had: a reader may still be on its way through that one.
-    return [f"{file.partition}/{entry.unit}.v{version}.parquet" for file in staged]
-
-
-def _move_in(folder: Path, staged: Sequence[StagedFile], targets: Sequence[str]) -> None:
-    for file, target in zip(staged, targets, strict=True):
-        path = folder / target
-        path.parent.mkdir(exist_ok=True)
-        file.path.replace(path)
-        sync_folder(path.parent)
-    sync_folder(folder)
-
-
-def _left_behind(folder: Path, entry: Entry) -> list[str]:
-    """Find files of a killed publish: within the entry's time, and in no manifest."""
-    counted = {file.path for file in entry.files}
-    day = entry.starts_at.astimezone(UTC).date()
-    found = []
-    while datetime(day.year, day.month, day.day, tzinfo=UTC) < entry.ends_at:
-        for path in (folder / f"date={day}").glob("*.parquet"):
-            name = f"{path.parent.name}/{path.name}"
-            if name not in counted and _is_within(path.name, entry):
-                found.append(name)
-        day += timedelta(days=1)
-    return found
-
-
-def _is_within(file: str, entry: Entry) -> bool:
-    match = WINDOW_FILE.fullmatch(file)
-    if not match:
-        return False
-    start, end = (datetime.strptime(match[i], COMPACT).replace(tzinfo=UTC) for i in (1, 2))
-    return entry.starts_at <= start and end <= entry.ends_at
+            self.store.move(f"{dataset}/{path}", self.store.aside(dataset, why, path))

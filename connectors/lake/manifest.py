@@ -1,19 +1,14 @@
 """The manifest of one dataset: the exact list of the files that count."""
 
-import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from datetime import datetime
-from pathlib import Path
 
-from filelock import FileLock, Timeout
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
-from connectors.errors import DataRefusedError, HeldError, StorageError
+from connectors.errors import DataRefusedError
 
 MANIFEST = "_manifest.json"
-# A publish holds the lock for milliseconds; minutes mean a stuck file system.
-LOCK_SECONDS = 60
+SNAPSHOT = "snapshot"
 
 
 class ManifestFile(BaseModel):
@@ -60,13 +55,17 @@ class Manifest(BaseModel):
     schema_columns: dict[str, str] = {}
     entries: tuple[Entry, ...] = ()
 
+    def paths(self) -> set[str]:
+        """Name all files that count, relative to the dataset's folder."""
+        return {file.path for entry in self.entries for file in entry.files}
+
     def superseded_by(self, entry: Entry) -> list[Entry]:
         """Find the entries that this one replaces: the same unit, or ones wholly within it.
 
         Raises:
             DataRefusedError: an entry that overlaps only in part, which cannot be replaced whole.
         """
-        if self.mode == "snapshot":
+        if self.mode == SNAPSHOT:
             return [known for known in self.entries if known.unit == entry.unit]
         found = [known for known in self.entries if known.overlaps(entry)]
         for known in found:
@@ -92,47 +91,26 @@ class Manifest(BaseModel):
             }
         )
 
+    def ended_by(self, instant: datetime) -> tuple[Entry, ...]:
+        """Find the units that ended at an instant or before; never the newest snapshot."""
+        candidates = self.entries[:-1] if self.mode == SNAPSHOT else self.entries
+        return tuple(entry for entry in candidates if entry.ends_at <= instant)
 
-def read_manifest(folder: Path) -> Manifest | None:
-    """Read a dataset's manifest, None where nothing was published yet.
+    def without(self, dropped: Iterable[Entry]) -> "Manifest":
+        """Give the next version, in which these units are not any more."""
+        gone = set(dropped)
+        kept = tuple(entry for entry in self.entries if entry not in gone)
+        return self.model_copy(update={"version": self.version + 1, "entries": kept})
+
+
+def check_same_mode(manifest: Manifest, mode: str) -> None:
+    """Make sure that a dataset goes on in the mode in which it has landed.
 
     Raises:
-        StorageError: it cannot be read, or is damaged.
+        DataRefusedError: windows and snapshots cannot stand in one dataset.
     """
-    path = folder / MANIFEST
-    try:
-        return Manifest.model_validate_json(path.read_bytes())
-    except FileNotFoundError:
-        return None
-    except (OSError, ValidationError) as error:
-        raise StorageError(f"cannot read {path}: {type(error).__name__}") from None
-
-
-@contextmanager
-def locked(folder: Path) -> Iterator[None]:
-    """Hold the dataset's manifest for a read-change-replace; released by the system on a kill."""
-    try:
-        with FileLock(folder / "_manifest.lock", timeout=LOCK_SECONDS):
-            yield
-    except Timeout:
-        raise HeldError(f"{folder} is being published by another run: try again") from None
-
-
-def replace_manifest(folder: Path, manifest: Manifest) -> None:
-    """Put a new version in place, in one atomic and durable step. Call it under `locked`."""
-    aside = folder / f"{MANIFEST}.new"
-    with aside.open("w", encoding="utf-8") as file:
-        file.write(manifest.model_dump_json(indent=1))
-        file.flush()
-        os.fsync(file.fileno())
-    aside.replace(folder / MANIFEST)
-    sync_folder(folder)
-
-
-def sync_folder(folder: Path) -> None:
-    """Make renames within a folder durable."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    if manifest.mode != mode:
+        raise DataRefusedError(
+            f"{manifest.dataset} has landed as {manifest.mode} and cannot go on as {mode}: "
+            "give it another name, or move its folder away"
+        )

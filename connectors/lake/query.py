@@ -1,24 +1,30 @@
 """Reading the lake with SQL: DuckDB views over exactly the files that the manifests name."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures import TimeoutError as NotYet
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import duckdb
 
 from connectors.errors import ConfigurationError, StorageError, UsageError
 from connectors.lake.lake import Lake
-from connectors.lake.manifest import Manifest
+from connectors.lake.manifest import SNAPSHOT, Manifest
+from connectors.lake.records import REJECTS, RUNS
 
 Result = TypeVar("Result")
 
 READ_AGAIN = 5
-RECORDS = ("_runs", "_rejects")
+RECORDS = (RUNS, REJECTS)
 HISTORY = "_history"
 # How soon Ctrl-C is noticed while DuckDB works.
 LISTEN_SECONDS = 0.1
+# Extensions are downloads, tried for any scheme or function that a statement names.
+NO_DOWNLOADS: dict[str, str | bool | int | float | list[str]] = {
+    "autoinstall_known_extensions": "false",
+    "autoload_known_extensions": "false",
+}
 # Arrow's names of the landed types, as DuckDB names them; needed only where there is no file yet.
 DUCKDB_TYPES = {
     "string": "VARCHAR",
@@ -30,10 +36,17 @@ DUCKDB_TYPES = {
 }
 # The partition is read from the end of the path, by our own pattern: DuckDB's partitioning would
 # also take what stands in the folders above the lake.
-PARTITIONS = {
-    "window": ("date", "CAST(regexp_extract(filename, '/date=([0-9-]+)/[^/]*$', 1) AS DATE)"),
-    "snapshot": ("snapshot", "regexp_extract(filename, '/snapshot=([0-9TZ]+)/[^/]*$', 1)"),
-}
+DATE = ("date", "CAST(regexp_extract(filename, '/date=([0-9-]+)/[^/]*$', 1) AS DATE)")
+SLOT = ("snapshot", "regexp_extract(filename, '/snapshot=([0-9TZ]+)/[^/]*$', 1)")
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """One view, and the files (relative to the tenant's part of the lake) that it reads."""
+
+    name: str
+    source: str
+    files: tuple[str, ...]
 
 
 def query_lake(lake: Lake, sql: str) -> tuple[list[str], list[tuple[Any, ...]]]:
@@ -48,7 +61,9 @@ def query_lake(lake: Lake, sql: str) -> tuple[list[str], list[tuple[Any, ...]]]:
         StorageError: a file that a manifest names is missing or damaged.
     """
     if not lake.datasets():
-        raise ConfigurationError(f"nothing has landed in {lake.folder} yet: run nxp export first")
+        raise ConfigurationError(
+            f"nothing has landed in {lake.location()} yet: run nxp export first"
+        )
     for attempt in range(1, READ_AGAIN + 1):
         try:
             return _query(lake, sql)
@@ -62,22 +77,40 @@ def query_lake(lake: Lake, sql: str) -> tuple[list[str], list[tuple[Any, ...]]]:
 
 
 def _query(lake: Lake, sql: str) -> tuple[list[str], list[tuple[Any, ...]]]:
-    connection = duckdb.connect(":memory:")
+    connection = duckdb.connect(":memory:", config=NO_DOWNLOADS)
+    views: list[View] = []
+    files = None
     try:
-        for name, source in _views(lake, duckdb.get_table_names(sql)):
-            connection.execute(f'CREATE VIEW "{name}" AS {source}')
-        _lock_down(connection, lake.folder)
+        views = _views(lake, _named(sql))
+        files = lake.store.filesystem(frozenset(file for view in views for file in view.files))
+        if files is not None:
+            connection.register_filesystem(files)
+        for view in views:
+            connection.execute(f'CREATE VIEW "{view.name}" AS {view.source}')
+        _lock_down(connection, lake.store.sql_root)
         statements = connection.extract_statements(sql)
         # EXPLAIN is none of them: with ANALYZE it carries out what it explains.
         if len(statements) != 1 or statements[0].type != duckdb.StatementType.SELECT:
             raise UsageError("nxp sql takes one SELECT statement: the lake is read-only")
         return _interruptibly(connection, lambda: _rows(connection.execute(statements[0])))
-    except duckdb.IOException:
-        raise
     except duckdb.Error as error:
+        if files is not None and files.failure is not None:
+            # What DuckDB makes of it is a traceback within a message.
+            raise files.failure from None
+        if isinstance(error, duckdb.IOException):
+            raise
         raise UsageError(f"SQL: {' '.join(str(error).split())}") from None
     finally:
         connection.close()
+
+
+def _named(sql: str) -> set[str]:
+    """Find the tables that a statement names; where it names files, they are not looked at."""
+    blind = duckdb.connect(":memory:", config={**NO_DOWNLOADS, "enable_external_access": "false"})
+    try:
+        return blind.get_table_names(sql)
+    finally:
+        blind.close()
 
 
 def _rows(cursor: duckdb.DuckDBPyConnection) -> tuple[list[str], list[tuple[Any, ...]]]:
@@ -104,60 +137,76 @@ def _interruptibly(connection: duckdb.DuckDBPyConnection, work: Callable[[], Res
             raise
 
 
-def _lock_down(connection: duckdb.DuckDBPyConnection, folder: Path) -> None:
+def _lock_down(connection: duckdb.DuckDBPyConnection, root: str) -> None:
     """Leave the lake as the only place that a statement can read, and nothing to change that."""
     connection.execute("SET TimeZone = 'UTC'")
-    connection.execute(f"SET allowed_directories = [{_quote(str(folder) + '/')}]")
+    connection.execute(f"SET allowed_directories = [{_quote(root)}]")
     connection.execute("SET enable_external_access = false")
     connection.execute("SET lock_configuration = true")
 
 
-def _views(lake: Lake, wanted: set[str]) -> Iterator[tuple[str, str]]:
+def _views(lake: Lake, wanted: set[str]) -> list[View]:
     """Give the views that a statement names, so that one damaged dataset does not hide others."""
     wanted = {name.lower() for name in wanted}
+    views = []
     for dataset in lake.datasets():
         names = {dataset, dataset + HISTORY} & wanted
         manifest = lake.manifest(dataset) if names else None
         if manifest is None:
             continue
-        folder = lake.dataset_folder(dataset)
-        if manifest.mode != "snapshot":
-            yield dataset, _source(folder, manifest)
+        if manifest.mode != SNAPSHOT:
+            views.append(_view(lake, dataset, manifest))
             continue
         latest = manifest.model_copy(update={"entries": manifest.entries[-1:]})
-        yield dataset, _source(folder, latest)
-        yield dataset + HISTORY, _source(folder, manifest)
+        views.append(_view(lake, dataset, latest))
+        views.append(_view(lake, dataset + HISTORY, manifest))
     for name in RECORDS:
-        files = sorted((lake.folder / name).glob("*/*.parquet")) if name in wanted else []
-        if files:
-            yield name, f"SELECT * EXCLUDE (filename) FROM {_read(files)}"  # noqa: S608
+        if name in wanted and (files := _records(lake, name)):
+            source = f"SELECT * EXCLUDE (filename) FROM {_read(lake, files)}"  # noqa: S608
+            views.append(View(name, source, tuple(files)))
+    return views
 
 
-def _source(folder: Path, manifest: Manifest) -> str:
-    files = [folder / file.path for entry in manifest.entries for file in entry.files]
-    partition, expression = PARTITIONS[manifest.mode]
-    if files:
-        for file in files:
-            file.stat()
-        return (
-            f"SELECT * EXCLUDE (filename), {expression} AS {partition} "  # noqa: S608
-            f"FROM {_read(files)}"
-        )
-    columns = [
-        f'CAST(NULL AS {_duckdb_type(kind)}) AS "{name}"'
-        for name, kind in manifest.schema_columns.items()
+def _records(lake: Lake, name: str) -> list[str]:
+    """List the finished files of `_runs` or `_rejects`."""
+    paths = [file.path for file in lake.store.files(name)]
+    return [path for path in paths if path.endswith(".parquet")]
+
+
+def _view(lake: Lake, name: str, manifest: Manifest) -> View:
+    files = [
+        f"{manifest.dataset}/{file.path}" for entry in manifest.entries for file in entry.files
     ]
-    return f"SELECT {', '.join(columns)} WHERE false"
+    partition, expression = SLOT if manifest.mode == SNAPSHOT else DATE
+    if files:
+        source = (
+            f"SELECT * EXCLUDE (filename), {expression} AS {partition} "  # noqa: S608
+            f"FROM {_read(lake, files)}"
+        )
+        return View(name, source, tuple(files))
+    columns = [
+        f'CAST(NULL AS {_duckdb_type(kind)}) AS "{column}"'
+        for column, kind in manifest.schema_columns.items()
+    ]
+    columns.append(
+        f"CAST(NULL AS {'VARCHAR' if partition == 'snapshot' else 'DATE'}) AS {partition}"
+    )
+    return View(name, f"SELECT {', '.join(columns)} WHERE false", ())
 
 
-def _read(files: list[Path]) -> str:
-    listed = ", ".join(_quote(str(file)) for file in files)
+def _read(lake: Lake, files: list[str]) -> str:
+    listed = ", ".join(_quote(lake.store.sql_root + file) for file in files)
     options = "union_by_name = true, hive_partitioning = false, filename = true"
     return f"read_parquet([{listed}], {options})"
 
 
 def _duckdb_type(arrow: str) -> str:
-    return "TIMESTAMPTZ" if arrow.startswith("timestamp") else DUCKDB_TYPES.get(arrow, "VARCHAR")
+    if arrow.startswith("timestamp"):
+        return "TIMESTAMPTZ"
+    # `list<item: string>`, and `list<element: string>` in what another version wrote.
+    if arrow.startswith(("list<", "large_list<")):
+        return "VARCHAR[]"
+    return DUCKDB_TYPES.get(arrow, "VARCHAR")
 
 
 def _quote(text: str) -> str:

@@ -80,11 +80,46 @@ def test_paths_are_absolute_and_default_below_the_home(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("NXP_HOME", "/a?b"), ("NXP_LAKE", "/a[1]/lake"), ("NXP_LAKE", "s3://bucket/lake")],
+    [
+        ("NXP_HOME", "/a?b"),
+        ("NXP_LAKE", "/a[1]/lake"),
+        ("NXP_LAKE", "s3://bucket/a*"),
+        ("NXP_LAKE", "gs://bucket/lake"),
+        ("NXP_LAKE", "https://bucket.example/lake"),
+        ("NXP_LAKE", "file:///lake"),
+        ("NXP_LAKE", "S3://bucket/lake"),
+        ("NXP_LAKE", "s3:/bucket/lake"),
+        ("NXP_LAKE", "s3://"),
+        ("NXP_LAKE", "s3:///lake"),
+        ("NXP_LAKE", "s3://bucket/../lake"),
+        ("NXP_LAKE", "s3://bucket//lake"),
+        ("NXP_LAKE", "s3://bucket/lake#x"),
+        ("NXP_LAKE", "s3://bucket:9000/lake"),
+    ],
 )
 def test_a_path_that_a_reader_would_misread_is_refused(name: str, value: str) -> None:
     with pytest.raises(ConfigurationError, match=name):
         load_settings({name: value})
+
+
+@pytest.mark.parametrize("url", ["s3://key:hidden@bucket/lake", "az://c/lake?sig=hidden"])
+def test_a_credential_within_the_lakes_url_is_refused_and_not_repeated(url: str) -> None:
+    with pytest.raises(ConfigurationError, match="NXP_LAKE") as refused:
+        load_settings({"NXP_LAKE": url})
+    assert "hidden" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [
+        ("s3://bucket", "s3://bucket"),
+        ("s3://bucket/", "s3://bucket"),
+        ("s3://my.bucket-1/a/b=c/", "s3://my.bucket-1/a/b=c"),
+        ("az://container/lake", "az://container/lake"),
+    ],
+)
+def test_the_lake_may_lie_on_object_storage(given: str, kept: str) -> None:
+    assert load_settings({"NXP_LAKE": given}).lake == kept
 
 
 def test_profiles_are_read_strictly_and_cannot_take_anothers_name(tmp_path: Path) -> None:

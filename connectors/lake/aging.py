@@ -1,0 +1,58 @@
+"""What of a dataset is old enough to go: which files, judged from a listing. Nothing is changed."""
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from connectors.lake.lake import Lake
+from connectors.lake.naming import unit_end
+from connectors.lake.records import REJECTS, REJECTS_RAW
+from connectors.lake.stores import OLD, StoredFile
+
+PROBES = "_probe"
+PARTITIONED = ("date=", "snapshot=")
+
+
+def superseded_files(lake: Lake, dataset: str, before: datetime) -> list[StoredFile]:
+    """Find what was replaced or dropped, and came to `_old` before an instant."""
+    return [file for file in lake.store.files(f"{OLD}/{dataset}") if file.modified_at < before]
+
+
+def orphans(lake: Lake, dataset: str, before: datetime) -> list[StoredFile]:
+    """Find data files that came before an instant and that the manifest does not name.
+
+    Killed publishes and drops leave them. A younger one may belong to a publish under way.
+    """
+    # Listed first: what the manifest read afterwards does not name was not named before either,
+    # unless it was superseded in between, and then it is on its way to `_old` as well.
+    listed = lake.store.files(dataset)
+    manifest = lake.manifest(dataset)
+    counted = manifest.paths() if manifest else set()
+    return [
+        file
+        for file in _older(listed, before)
+        if _is_data(path := file.path.removeprefix(f"{dataset}/")) and path not in counted
+    ]
+
+
+def probes(lake: Lake, before: datetime) -> list[StoredFile]:
+    """Find what killed first publishes left of their look at the object storage."""
+    return _older(lake.store.files(PROBES), before)
+
+
+def expired_rejects(lake: Lake, dataset: str, horizon: datetime) -> list[StoredFile]:
+    """Find rejected rows, and their raw text, of units that ended at an instant or before."""
+    found = []
+    for kind in (REJECTS, REJECTS_RAW):
+        for file in lake.store.files(f"{kind}/dataset={dataset}"):
+            name = file.path.rpartition("/")[2]
+            if (unit_end(name) or file.modified_at) <= horizon:
+                found.append(file)
+    return found
+
+
+def _is_data(path: str) -> bool:
+    return path.startswith(PARTITIONED) and path.endswith(".parquet")
+
+
+def _older(files: Iterable[StoredFile], before: datetime) -> list[StoredFile]:
+    return [file for file in files if file.modified_at < before]

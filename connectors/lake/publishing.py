@@ -1,0 +1,163 @@
+"""Making one unit's files the ones that count: files first, the manifest last.
+
+In a folder, publishers exclude each other by a lock. A file that replaces the only file of the
+same unit takes its name in one rename, so that even a plain glob is exact; where a unit has
+several files the new ones stand beside the old ones under names of their own, the manifest decides
+in one step, and the old ones move aside afterwards.
+
+On object storage nobody can be excluded, so every file gets a name that nobody uses again, and the
+manifest is replaced against the version that was read before the first upload. Whoever is second
+at the same unit finds it published and gives up; a publisher of another unit just tries again.
+What a killed publish left is listed before the manifest is replaced and removed afterwards: a file
+on that list is either nobody's, or of a publisher who will now be second.
+"""
+
+import hashlib
+import logging
+import uuid
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+import pyarrow as pa
+
+from connectors.errors import HeldError, PipelineError, StorageError, UnavailableError
+from connectors.lake.manifest import MANIFEST, Entry, Manifest, ManifestFile, check_same_mode
+from connectors.lake.naming import is_within, partitions, targets_apart, targets_in_place
+from connectors.lake.stage import StagedFile
+from connectors.lake.stores import Store
+
+logger = logging.getLogger(__name__)
+
+
+class Publication:
+    """One publish under way: `decide` may be called several times, with each newer manifest."""
+
+    def __init__(
+        self,
+        store: Store,
+        dataset: str,
+        mode: str,
+        entry: Entry,
+        staged: Sequence[StagedFile],
+        schema: pa.Schema,
+    ) -> None:
+        self.entry = entry
+        self._store = store
+        self._dataset = dataset
+        self._mode = mode
+        self._staged = staged
+        self._columns = {field.name: str(field.type) for field in schema}
+        self._seen: set[tuple[str, str]] | None = None
+        self._gone: list[str] = []
+        self._stale: list[str] = []
+        self._targets: list[str] = []
+        self._decided = False
+
+    def decide(self, manifest: Manifest | None) -> Manifest:
+        """Say what the manifest becomes; the first time the files are brought in too.
+
+        Raises:
+            DataRefusedError: another mode, or a window that overlaps in part.
+            HeldError: the unit was published by another run since the first time.
+        """
+        base = manifest or Manifest(dataset=self._dataset, mode=self._mode)
+        check_same_mode(base, self._mode)
+        superseded = base.superseded_by(self.entry)
+        self._gone = [file.path for old in superseded for file in old.files]
+        found = {(old.unit, old.run_id) for old in superseded}
+        if self._seen is None:
+            self._seen = found
+            self._bring_in(base)
+        elif not found <= self._seen:
+            raise HeldError(
+                f"{self._dataset} {self.entry.unit} was published by another run meanwhile: that "
+                "stays, nothing was published by this one"
+            )
+        digest = hashlib.sha256(repr(self._columns).encode()).hexdigest()[:16]
+        self._decided = True
+        return base.with_entry(self.entry, digest, self._columns)
+
+    def is_done(self, manifest: Manifest | None) -> bool:
+        """Tell whether the manifest holds just this publication."""
+        return bool(manifest and self._decided and self.entry in manifest.entries)
+
+    def _bring_in(self, base: Manifest) -> None:
+        self._stale = self._left_behind(base)
+        if self._store.in_place:
+            self._targets = targets_in_place(
+                self.entry, self._staged, self._mode, self._gone, base.version + 1
+            )
+        else:
+            token = uuid.uuid4().hex[:12]
+            self._targets = targets_apart(self.entry, self._staged, self._mode, token)
+        for path in self._gone:
+            self._store.keep(f"{self._dataset}/{path}", self._aside(path))
+        files = []
+        for file, target in zip(self._staged, self._targets, strict=True):
+            self._store.bring_in(file.path, f"{self._dataset}/{target}")
+            files.append(ManifestFile(path=target, rows=file.rows, bytes=file.bytes))
+        self.entry = self.entry.model_copy(update={"files": tuple(files)})
+
+    def _left_behind(self, base: Manifest) -> list[str]:
+        """Find files of killed publishes: within the unit's time, and in no manifest."""
+        counted = base.paths()
+        found = []
+        for partition in partitions(self.entry, self._mode):
+            for file in self._store.files(f"{self._dataset}/{partition}"):
+                path = file.path.removeprefix(f"{self._dataset}/")
+                if path not in counted and is_within(path, self.entry, self._mode):
+                    found.append(path)
+        return found
+
+    def clear_away(self) -> None:
+        """Remove what counts no more; it is kept in `_old`. A failure here changes no reader."""
+        old = set(self._gone) - set(self._targets)
+        stale = set(self._stale) - set(self._targets) - old
+        try:
+            self._store.delete(f"{self._dataset}/{path}" for path in sorted(old))
+            for path in sorted(stale):
+                self._store.move(f"{self._dataset}/{path}", self._aside(path))
+            self._store.tidy(self._dataset)
+        except PipelineError as error:
+            logger.warning(
+                "%s %s is published; replaced files are left beside it until nxp maintain: %s",
+                self._dataset,
+                self.entry.unit,
+                error,
+            )
+
+    @contextmanager
+    def withdrawn_on_failure(self) -> Iterator[None]:
+        """Take new files away again when it is certain that no manifest will name them."""
+        try:
+            yield
+        except UnavailableError:
+            # The manifest may be replaced all the same: nxp maintain clears away what is not.
+            raise
+        except StorageError as error:
+            self._withdraw()
+            raise StorageError(_once(error)) from None
+        except PipelineError:
+            self._withdraw()
+            raise
+
+    def _withdraw(self) -> None:
+        new = set(self._targets) - set(self._gone)
+        if not new:
+            return
+        try:
+            current = self._store.read(f"{self._dataset}/{MANIFEST}")
+            if current:
+                new -= Manifest.model_validate_json(current[0]).paths()
+            self._store.delete(f"{self._dataset}/{path}" for path in sorted(new))
+        except (PipelineError, ValueError) as error:
+            kind = type(error).__name__
+            logger.warning("new files of %s are left for nxp maintain: %s", self._dataset, kind)
+
+    def _aside(self, path: str) -> str:
+        return self._store.aside(self._dataset, self.entry.run_id, path)
+
+
+def _once(error: StorageError) -> str:
+    note = "nothing was published"
+    return error.message if note in error.message else f"{error.message}; {note}"

@@ -1,0 +1,8 @@
+"""Where a lake's files are: a folder, or a prefix of a bucket. One protocol, two implementations.
+
+The implementation for object storage is imported only where a lake lies there.
+"""
+
+from connectors.lake.stores.store import OLD, Conflict, Store, StoredFile, is_remote, open_store
+
+__all__ = ["OLD", "Conflict", "Store", "StoredFile", "is_remote", "open_store"]

@@ -1,0 +1,172 @@
+"""A lake in a folder: publishers exclude each other by a file lock, files move by rename."""
+
+import os
+import shutil
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from connectors.errors import HeldError, StorageError
+from connectors.lake.storage import storage_errors
+from connectors.lake.stores.store import OLD, StoredFile
+
+# A publish holds the lock for milliseconds; minutes mean a stuck file system.
+LOCK_SECONDS = 60
+PRIVATE = 0o600
+PRIVATE_FOLDER = 0o700
+
+
+class LocalStore:
+    """One tenant's part of a lake on a file system."""
+
+    in_place = True
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.sql_root = f"{folder}/"
+
+    def location(self, path: str = "") -> str:
+        """Say where a path is."""
+        return str(self.folder / path)
+
+    @contextmanager
+    def exclusive(self, folder: str) -> Iterator[None]:
+        """Hold the folder's lock; released by the system on a kill."""
+        place = self.folder / folder
+        with storage_errors(place):
+            place.mkdir(parents=True, exist_ok=True)
+            lock = FileLock(place / "_manifest.lock", timeout=LOCK_SECONDS)
+            try:
+                lock.acquire()
+            except Timeout:
+                raise HeldError(f"{place} is being published by another run: try again") from None
+        try:
+            yield
+        finally:
+            lock.release()
+
+    def read(self, path: str) -> tuple[bytes, str] | None:
+        """Read a file; the lock stands for the tag."""
+        try:
+            return (self.folder / path).read_bytes(), ""
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            where = self.folder / path
+            raise StorageError(f"cannot read {where}: {type(error).__name__}") from None
+
+    def swap(self, path: str, content: bytes, tag: str | None) -> None:
+        """Replace a file in one atomic and durable step. Call it under `exclusive`."""
+        del tag
+        target = self.folder / path
+        aside = target.with_name(f"{target.name}.new")
+        with storage_errors(target.parent):
+            with aside.open("wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            aside.replace(target)
+            _sync_folder(target.parent)
+
+    def bring_in(self, source: Path, path: str) -> None:
+        """Rename a finished file of the same file system into place."""
+        target = self.folder / path
+        with storage_errors(target):
+            target.parent.mkdir(parents=True, exist_ok=True)
+            source.replace(target)
+            _sync_folder(target.parent)
+            _sync_folder(target.parent.parent)
+
+    def write(self, path: str, content: bytes, *, private: bool = False) -> None:
+        """Write a file aside and rename it; no reader meets half of it."""
+        target = self.folder / path
+        new = target.with_name(f".{target.name}.new")
+        with storage_errors(target):
+            target.parent.mkdir(parents=True, exist_ok=True)
+            if private:
+                target.parent.chmod(PRIVATE_FOLDER)
+                new.touch(mode=PRIVATE)
+            new.write_bytes(content)
+            new.replace(target)
+
+    def aside(self, dataset: str, why: str, path: str) -> str:
+        """Keep them apart by run: on a file system a name may have had several contents."""
+        return f"{OLD}/{dataset}/{why}/{path}"
+
+    def keep(self, path: str, aside: str) -> None:
+        """Give a file that is about to be replaced a second name, so that it is not lost."""
+        source, target = self.folder / path, self.folder / aside
+        with storage_errors(target):
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.unlink(missing_ok=True)
+            try:
+                os.link(source, target)
+            except FileNotFoundError:
+                return
+            except OSError:
+                # No links on this file system.
+                shutil.copyfile(source, target)
+
+    def move(self, path: str, aside: str) -> None:
+        """Rename a file; its folder goes with it when it was the last one there."""
+        source, target = self.folder / path, self.folder / aside
+        with storage_errors(target):
+            target.parent.mkdir(parents=True, exist_ok=True)
+            with suppress(FileNotFoundError):
+                source.replace(target)
+            _drop_empty(source.parent)
+
+    def delete(self, paths: Iterable[str]) -> None:
+        """Unlink files."""
+        for path in paths:
+            with storage_errors(self.folder / path):
+                (self.folder / path).unlink(missing_ok=True)
+
+    def tidy(self, folder: str) -> None:
+        """Remove the empty folders below a folder, the innermost first."""
+        for path in sorted((self.folder / folder).rglob("*/"), reverse=True):
+            _drop_empty(path)
+
+    def files(self, folder: str) -> list[StoredFile]:
+        """List all files below a folder."""
+        found = []
+        for path in sorted((self.folder / folder).rglob("*")):
+            # A publisher beside us may move files while we look.
+            with suppress(FileNotFoundError):
+                if path.is_file():
+                    found.append(self._stored(path))
+        return found
+
+    def _stored(self, path: Path) -> StoredFile:
+        stat = path.stat()
+        # A rename or a new link leaves the time of writing as it was, but not the time of change.
+        at = datetime.fromtimestamp(max(stat.st_mtime, stat.st_ctime), UTC)
+        return StoredFile(path.relative_to(self.folder).as_posix(), stat.st_size, at)
+
+    def folders(self, folder: str = "") -> list[str]:
+        """Name the folders directly below a folder."""
+        return sorted(path.name for path in (self.folder / folder).glob("*/"))
+
+    def exists(self, path: str) -> bool:
+        """Tell whether there is such a file."""
+        return (self.folder / path).is_file()
+
+    def filesystem(self, readable: frozenset[str]) -> None:
+        """DuckDB reads folders by itself."""
+
+
+def _drop_empty(folder: Path) -> None:
+    with suppress(OSError):
+        folder.rmdir()
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make renames within a folder durable."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
