@@ -4,10 +4,10 @@ from collections.abc import Iterator
 
 import polars as pl
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from connectors.errors import StorageError
 from connectors.lake import Entry, Lake
+from connectors.lake.reading import open_parquet
 
 BATCH_ROWS = 65_536
 
@@ -19,12 +19,12 @@ def landed_batches(lake: Lake, dataset: str, entry: Entry) -> Iterator[tuple[str
         StorageError: a file that the manifest names is missing or damaged.
     """
     for file in entry.files:
-        path = lake.dataset_folder(dataset) / file.path
+        path = f"{dataset}/{file.path}"
         try:
-            with pq.ParquetFile(path) as opened:
+            with open_parquet(lake, path) as opened:
                 for batch in opened.iter_batches(BATCH_ROWS):
-                    yield path.parent.name, pl.DataFrame(pa.Table.from_batches([batch]))
+                    yield file.path.partition("/")[0], pl.DataFrame(pa.Table.from_batches([batch]))
         except (OSError, pa.ArrowException) as error:
             raise StorageError(
-                f"{path} cannot be read, land its unit again: {type(error).__name__}"
+                f"{lake.location(path)} cannot be read, land its unit again: {type(error).__name__}"
             ) from None

@@ -3,16 +3,14 @@
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from connectors.errors import StorageError, UsageError
 from connectors.lake import Lake
+from connectors.lake.reading import open_parquet
+from connectors.lake.records import REJECTS, REJECTS_RAW
 
-REJECTS = "_rejects"
-RAW = "_rejects_raw"
 RUN_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 FILE = re.compile(rf"(?P<unit>[0-9TZ-]+)-(?P<run_id>{RUN_ID.pattern})\.parquet")
 
@@ -29,14 +27,15 @@ class Reject:
 class RejectFile:
     """The rejects of one unit of one run."""
 
-    path: Path
+    lake: Lake
+    path: str
     dataset: str
     unit: str
     run_id: str
 
     def rows(self) -> list[Reject]:
         """Read numbers and reasons, in the order of the result."""
-        table = _read(self.path, ["record", "reasons"])
+        table = _read(self.lake, self.path, ["record", "reasons"])
         return [Reject(row["record"], tuple(row["reasons"])) for row in table.to_pylist()]
 
     def raw(self) -> list[str]:
@@ -45,8 +44,8 @@ class RejectFile:
         Raises:
             StorageError: the protected file is missing or may not be read.
         """
-        name = self.path.parent.parent.parent / RAW / self.path.parent.name / self.path.name
-        return [str(text) for text in _read(name, ["raw"])["raw"].to_pylist()]
+        path = self.path.replace(REJECTS, REJECTS_RAW, 1)
+        return [str(text) for text in _read(self.lake, path, ["raw"])["raw"].to_pylist()]
 
 
 def reject_files(lake: Lake, dataset: str, run_id: str | None = None) -> list[RejectFile]:
@@ -57,23 +56,25 @@ def reject_files(lake: Lake, dataset: str, run_id: str | None = None) -> list[Re
     """
     if run_id is not None and not RUN_ID.fullmatch(run_id):
         raise UsageError(f"--run {run_id!r}: not a run id (nxp runs lists them)")
-    return sorted(_found(lake, dataset, run_id), key=lambda file: (file.unit, file.path.name))
+    return sorted(_found(lake, dataset, run_id), key=lambda file: (file.unit, file.path))
 
 
 def _found(lake: Lake, dataset: str, run_id: str | None) -> Iterator[RejectFile]:
-    for path in (lake.folder / REJECTS / f"dataset={dataset}").glob("*.parquet"):
-        match = FILE.fullmatch(path.name)
+    for file in lake.store.files(f"{REJECTS}/dataset={dataset}"):
+        match = FILE.fullmatch(file.path.rpartition("/")[2])
         if match and run_id in {None, match["run_id"]}:
-            yield RejectFile(path, dataset, match["unit"], match["run_id"])
+            yield RejectFile(lake, file.path, dataset, match["unit"], match["run_id"])
 
 
-def _read(path: Path, columns: list[str]) -> pa.Table:
+def _read(lake: Lake, path: str, columns: list[str]) -> pa.Table:
     try:
-        with pq.ParquetFile(path) as file:
+        with open_parquet(lake, path) as file:
             return file.read(columns)
     except PermissionError:
+        where = lake.location(path)
         raise StorageError(
-            f"{path} may not be read: the text of rejected rows is for its owner only"
+            f"{where} may not be read: the text of rejected rows is for its owner only"
         ) from None
     except (OSError, pa.ArrowException) as error:
-        raise StorageError(f"{path} cannot be read: {type(error).__name__}") from None
+        where = lake.location(path)
+        raise StorageError(f"{where} cannot be read: {type(error).__name__}") from None

@@ -10,11 +10,13 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from connectors.catalogue import DatasetSpecification, load_dataset, parse_duration
+from connectors.catalogue import SQL, DatasetSpecification, load_dataset, parse_duration
 from connectors.errors import UsageError
 from connectors.lake import Entry, Lake
 from connectors.lake.aging import expired_rejects, orphans, probes, superseded_files
 from connectors.lake.stores import StoredFile
+from connectors.landing import Landing
+from connectors.landings import open_landings
 from connectors.settings import Settings, load_settings, tenant_name
 
 TRIGGER = "maintain"
@@ -27,6 +29,7 @@ class Kind(StrEnum):
     """What a maintenance clears away; the first two move to `_old`, the others are deleted."""
 
     PAST_RETENTION = "past retention"
+    TABLE_ROWS = "table rows past retention"
     ORPHANED = "left by killed runs"
     SUPERSEDED = "kept in _old for the grace"
     REJECTS = "rejects past retention"
@@ -87,9 +90,12 @@ def maintain_dataset(
     grace: timedelta,
     now: datetime,
     *,
+    tables: Sequence[Landing] = (),
     dry_run: bool = False,
 ) -> list[Cleared]:
     """Drop the units past retention, and delete what has been out of the manifest for the grace.
+
+    Rows of `tables` past retention are deleted at once: a database has no place to keep them aside.
 
     Raises:
         HeldError, StorageError, UnavailableError: what was done until then stays done, and the
@@ -103,6 +109,9 @@ def maintain_dataset(
         horizon = now - specification.retention
         done.append(_delete_rejects(lake, dataset, horizon, dry_run=dry_run))
         done.append(_drop(lake, dataset, horizon, dry_run=dry_run))
+        if tables:
+            rows = sum(table.drop_before(horizon, dry_run=dry_run) for table in tables)
+            done.append(Cleared(Kind.TABLE_ROWS, rows=rows))
     return sorted(done, key=lambda part: list(Kind).index(part.what))
 
 
@@ -154,8 +163,20 @@ def _drop(lake: Lake, dataset: str, horizon: datetime, *, dry_run: bool) -> Clea
 def preview(upkeep: Upkeep, clock: Callable[[], datetime]) -> dict[str, Any]:
     """Say what a maintenance would do; nothing is changed and nothing recorded."""
     lake, now = Lake(upkeep.settings.lake, upkeep.tenant), clock()
-    done = maintain_dataset(lake, upkeep.specification, upkeep.grace, now, dry_run=True)
+    done = maintain_dataset(
+        lake, upkeep.specification, upkeep.grace, now, tables=tables_of(upkeep, lake), dry_run=True
+    )
     return {"state": "dry run", **describe(upkeep, done)}
+
+
+def tables_of(upkeep: Upkeep, lake: Lake) -> list[Landing]:
+    """Open the tables that the dataset lands in.
+
+    Raises:
+        ConfigurationError: NXP_DATABASE_URL is not set, or cannot be used.
+    """
+    landings = open_landings(upkeep.settings, upkeep.tenant, upkeep.specification, lake)
+    return [landing for landing in landings if landing.name == SQL]
 
 
 def describe(upkeep: Upkeep, done: Sequence[Cleared]) -> dict[str, Any]:

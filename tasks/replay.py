@@ -40,6 +40,7 @@ class Tools:
     """What a replay works with; `run_id` is the run that it is."""
 
     run_id: str
+    tenant: str
     specification: DatasetSpecification
     lake: Lake
     landings: Sequence[Landing]
@@ -152,7 +153,7 @@ def fit(tools: Tools, file: RejectFile, entry: Entry) -> Fitted:
     """
     rows, raw = file.rows(), file.raw()
     if len(rows) != len(raw):
-        raise StorageError(f"{file.path.name}: reasons and text are of different rows: export anew")
+        raise StorageError(f"{file.path}: reasons and text are of different rows: export anew")
     whole = [i for i, row in enumerate(rows) if row.reasons != (RAGGED,)]
     ragged = [i for i, row in enumerate(rows) if row.reasons == (RAGGED,)]
     left = pl.DataFrame(

@@ -52,10 +52,12 @@ def open_replay(
         )
     found = load_tenant(settings, tenant)
     spool = prepare_home(settings) / "spool"
-    lake = Lake(settings.lake, found.name)
+    lake = Lake(settings.lake, found.name, settings.home / "staging")
     ledger = open_ledger(settings.ledger_url.get_secret_value(), found.name, clock)
     landings = open_landings(settings, found.name, specification, lake, clock)
-    tools = Tools(str(uuid.uuid4()), specification, lake, landings, ledger, found.time_zone)
+    tools = Tools(
+        str(uuid.uuid4()), found.name, specification, lake, landings, ledger, found.time_zone
+    )
     try:
         for interrupted in ledger.close_interrupted_runs():
             rmtree(spool / interrupted, ignore_errors=True)
@@ -146,7 +148,7 @@ def _report(
     partly = "partly" if done else "failed"
     report: dict[str, Any] = {
         "run_id": tools.run_id,
-        "tenant": tools.lake.folder.name,
+        "tenant": tools.tenant,
         "dataset": tools.dataset,
         "trigger": TRIGGER,
         "state": partly if error or rejected else "landed",
@@ -164,7 +166,7 @@ def _report(
         "wire_bytes": 0,
         "csv_bytes": 0,
         "parquet_bytes": sum(outcome.parquet_bytes for outcome in done),
-        "folder": str(tools.lake.dataset_folder(tools.dataset)),
+        "folder": tools.lake.location(tools.dataset),
         "watermark": None,
         "error": str(error) if error else None,
         "seconds": {},

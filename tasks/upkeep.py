@@ -15,7 +15,15 @@ from connectors.lake import Lake
 from connectors.lake.records import write_run
 from connectors.ledger import Ledger, open_ledger
 from connectors.settings import prepare_home
-from tasks.maintain import TRIGGER, Cleared, Upkeep, describe, maintain_dataset, plan_upkeep
+from tasks.maintain import (
+    TRIGGER,
+    Cleared,
+    Upkeep,
+    describe,
+    maintain_dataset,
+    plan_upkeep,
+    tables_of,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -46,7 +54,9 @@ def _recorded(
     done: Sequence[Cleared] = ()
     failure: PipelineError | None = None
     try:
-        done = maintain_dataset(lake, upkeep.specification, upkeep.grace, started_at)
+        done = maintain_dataset(
+            lake, upkeep.specification, upkeep.grace, started_at, tables=tables_of(upkeep, lake)
+        )
     except PipelineError as error:
         failure = error
     report = {

@@ -20,7 +20,7 @@ from connectors.catalogue.dataset import (
     Mode,
     Shard,
 )
-from connectors.catalogue.landings import PARQUET, SnapshotLoad, SqlSpecification
+from connectors.catalogue.landings import PARQUET, SQL, SnapshotLoad, SqlSpecification
 from connectors.catalogue.loading import load_dataset, load_datasets, query_path
 from connectors.catalogue.specification import DAY, DURATION_PATTERN, Specification, parse_duration
 from connectors.catalogue.windows import WindowSpecification
@@ -30,6 +30,7 @@ __all__ = [
     "DAY",
     "DURATION_PATTERN",
     "PARQUET",
+    "SQL",
     "AllowedCheck",
     "Check",
     "Column",

@@ -44,11 +44,8 @@ class LakeLanding:
         self._lake.publish(self._dataset, self._mode, entry, staged, schema)
 
     def drop_before(self, instant: datetime, *, dry_run: bool = False) -> int:
-        """Drop all units that ended before an instant; returns their rows."""
-        drop = getattr(self._lake, "drop_before", None)
-        if drop is None:
-            raise NotImplementedError("the lake does not drop units yet")
-        return int(drop(self._dataset, instant, dry_run=dry_run))
+        """Drop the units that ended before an instant; the newest snapshot stays."""
+        return self._lake.drop_before(self._dataset, instant, dry_run=dry_run)
 
     def close(self) -> None:
         """Hold nothing."""

@@ -13,7 +13,6 @@ import pyarrow as pa
 import pytest
 
 from connectors.catalogue import ColumnType
-from connectors.lake import Lake
 from connectors.landing import Landing
 from tests.databases import (
     DAY,
@@ -296,8 +295,6 @@ def test_processes_that_publish_at_once_lose_nothing(
 def test_windows_that_ended_before_an_instant_are_dropped(
     place: Kind, window: Callable[..., Staged]
 ) -> None:
-    if place.name == "lake" and not hasattr(Lake, "drop_before"):
-        pytest.skip("the lake does not drop units yet")
     specification = specify()
     landing = place.landing(specification)
     assert landing.drop_before(START + DAY) == 0

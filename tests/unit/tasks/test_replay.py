@@ -75,7 +75,9 @@ def tools(tmp_path: Path, ledger: Ledger) -> Tools:
         files=(),
     )
     lake.publish("things", "snapshot", entry, staged, schema)
-    return Tools(NEW, specification(), lake, [LakeLanding(lake, specification())], ledger, "UTC")
+    return Tools(
+        NEW, "acme.eu", specification(), lake, [LakeLanding(lake, specification())], ledger, "UTC"
+    )
 
 
 def reject(tools: Tools, rows: list[dict[str, str | None] | str]) -> None:
@@ -158,7 +160,7 @@ def test_reasons_and_text_that_do_not_belong_together_are_refused(tools: Tools) 
     reject(tools, [row("c", "3")])
     (file,) = reject_files(tools.lake, "things", OLD)
     reject(tools, [row("c", "3"), row("d", "4")])
-    raw = tools.lake.folder / "_rejects_raw" / "dataset=things" / file.path.name
+    raw = tools.lake.folder / "_rejects_raw" / "dataset=things" / file.path.rpartition("/")[2]
     kept = raw.read_bytes()
     reject(tools, [row("c", "3")])
     raw.write_bytes(kept)
