@@ -361,18 +361,19 @@ def test_old_rows_of_an_upsert_are_dropped_once_no_kept_snapshot_had_them(
     snapshot({"b": 2}, 1).publish(landing)
     assert landing.drop_before(START + DAY) == 1
     assert [row["id"] for row in place.table("devices")] == ["b"]
-    assert landing.drop_before(START + 2 * DAY) == 1
-    assert place.table("devices") == place.units() == []
+    assert landing.drop_before(START + 2 * DAY) == 0
 
 
-def test_a_replaced_table_is_emptied_when_its_snapshot_is_old(
-    place: SqlPlace, snapshot: Callable[..., Staged]
+@pytest.mark.parametrize("load", ["replace", "append"])
+def test_the_newest_snapshot_is_never_dropped(
+    place: SqlPlace, snapshot: Callable[..., Staged], load: str
 ) -> None:
-    landing = place.landing(devices())
-    snapshot({"a": 1}).publish(landing)
-    assert landing.drop_before(START + HOUR) == 0
-    assert landing.drop_before(START + DAY) == 1
-    assert place.table("devices") == []
+    landing = place.landing(devices({"snapshot": load}))
+    snapshot({"a": 1}, 0).publish(landing)
+    snapshot({"a": 2}, 1).publish(landing)
+    assert landing.drop_before(START + 9 * DAY) == (1 if load == "append" else 0)
+    assert [row["n"] for row in place.table("devices")] == [2]
+    assert landing.drop_before(START + 9 * DAY) == 0
 
 
 def test_an_older_snapshot_is_left_out_and_said(
