@@ -87,7 +87,7 @@ class DatasetSpecification(Specification):
         """List all saved queries that the dataset needs in the tenant."""
         shards = [shard.query_id for shard in self.shards if shard.query_id]
         if self.mode is not Mode.SLICES or not self.window or not self.window.reach:
-            return [self.query_id, *shards]
+            return list(dict.fromkeys([self.query_id, *shards]))
         return [self.query_id_of(days) for days in range(1, self.window.reach // DAY + 1)]
 
     def query_id_of(self, days_back: int) -> str:

@@ -25,24 +25,50 @@ def test_packages_are_the_ones_of_this_repository(package: str) -> None:
     assert module.__doc__
 
 
-@pytest.mark.parametrize("deployment", DEPLOYMENTS, ids=lambda deployment: deployment["name"])
-def test_every_deployment_loads_and_is_owned_described_scheduled_and_limited(
-    deployment: dict[str, Any],
-) -> None:
+SCHEDULED = [deployment for deployment in DEPLOYMENTS if deployment["schedules"]]
+FORMS = [deployment for deployment in DEPLOYMENTS if not deployment["schedules"]]
+
+
+def flow_of(deployment: dict[str, Any]) -> Any:
+    """Load the flow that a deployment names."""
     module, _, name = deployment["entrypoint"].rpartition(".")
-    flow = getattr(importlib.import_module(module), name)
-    flow.validate_parameters(deployment["parameters"])
+    return getattr(importlib.import_module(module), name)
+
+
+@pytest.mark.parametrize("deployment", DEPLOYMENTS, ids=lambda deployment: deployment["name"])
+def test_every_deployment_loads_and_is_owned_and_described(deployment: dict[str, Any]) -> None:
+    assert flow_of(deployment).description
     assert any(tag.startswith("owner:") for tag in deployment["tags"])
     assert deployment["description"]
+
+
+@pytest.mark.parametrize("deployment", SCHEDULED, ids=lambda deployment: deployment["name"])
+def test_what_is_scheduled_has_its_parameters_and_runs_once_at_a_time(
+    deployment: dict[str, Any],
+) -> None:
+    flow_of(deployment).validate_parameters(deployment["parameters"])
     assert deployment["concurrency_limit"]["limit"] == 1
     for schedule in deployment["schedules"]:
         assert schedule["timezone"]
         assert schedule["slug"] == deployment["name"]
 
 
-def test_every_dataset_is_deployed_once() -> None:
-    deployed = [deployment["parameters"]["dataset"] for deployment in DEPLOYMENTS]
-    assert sorted(deployed) == sorted(load_datasets(ROOT / "deployments"))
+@pytest.mark.parametrize("deployment", FORMS, ids=lambda deployment: deployment["name"])
+def test_what_is_started_from_a_form_asks_for_what_it_needs(deployment: dict[str, Any]) -> None:
+    parameters = flow_of(deployment).parameters
+    assert parameters.required
+    for name in parameters.required:
+        assert parameters.properties[name]["pattern"]
+        assert parameters.properties[name]["description"]
+
+
+def test_every_dataset_is_exported_by_one_schedule() -> None:
+    exported = [
+        deployment["parameters"]["dataset"]
+        for deployment in SCHEDULED
+        if deployment["entrypoint"] == "flows.export.nql_export"
+    ]
+    assert sorted(exported) == sorted(load_datasets(ROOT / "deployments"))
 
 
 def test_no_module_of_a_flow_takes_the_name_of_a_package() -> None:
