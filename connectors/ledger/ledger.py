@@ -6,20 +6,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Engine, Row, and_, func, or_, select, update
+from sqlalchemy import Engine, Row, and_, func, select, update
 from sqlalchemy.exc import IntegrityError
 
 from connectors.clock import utc_now
-from connectors.errors import HeldError
 from connectors.ledger.engine import connect
+from connectors.ledger.holding import Holding
 from connectors.ledger.journal import Journal
-from connectors.ledger.leases import (
-    LEASE_TIME,
-    RENEWALS_PER_LEASE,
-    Holder,
-    Lease,
-    held_message,
-)
+from connectors.ledger.leases import Holder, Lease
 from connectors.ledger.marks import Marks
 from connectors.ledger.tables import runs, units
 
@@ -52,6 +46,7 @@ class Ledger:
         self._engine = engine
         self._tenant = tenant
         self._clock = clock
+        self._holding = Holding(engine, tenant, clock)
         self.journal = Journal(engine, tenant)
         self.marks = Marks(engine, tenant, clock)
 
@@ -145,7 +140,7 @@ class Ledger:
         """Record units (name, start, end) as pending, where they are not known yet."""
         known = {record.unit for record in self.units(dataset)}
         rows = [
-            self._new(dataset, name, starts_at, ends_at)
+            self._holding.new(dataset, name, starts_at, ends_at)
             for name, starts_at, ends_at in planned
             if name not in known
         ]
@@ -156,7 +151,7 @@ class Ledger:
                 connection.execute(units.insert(), rows)
         except IntegrityError:
             for row in rows:
-                self._ensure_unit(dataset, row["unit"], row["starts_at"], row["ends_at"])
+                self._holding.ensure_unit(dataset, row["unit"], row["starts_at"], row["ends_at"])
 
     def mark_landed(
         self, dataset: str, unit: str, run_id: str, rows: int, exported_at: datetime, calls: int = 0
@@ -210,8 +205,6 @@ class Ledger:
         with self._engine.connect() as connection:
             return int(connection.scalar(query) or 0)
 
-    # Leases -------------------------------------------------------------------------------------
-
     def lease(
         self, dataset: str, unit: str, starts_at: datetime, ends_at: datetime, run_id: str
     ) -> Lease:
@@ -220,98 +213,12 @@ class Ledger:
         Raises:
             HeldError: another run holds it; the message says who, and until when.
         """
-        holder = Holder.of_this_process(run_id)
-        self._ensure_unit(dataset, unit, starts_at, ends_at)
-        if not self._take(dataset, unit, holder):
-            raise HeldError(self._who(dataset, unit))
-        if other := self._overlapping(dataset, unit, starts_at, ends_at):
-            self._give_back(dataset, unit, holder)
-            raise HeldError(self._who(dataset, other))
-        return Lease(
-            unit=f"{dataset} {unit}",
-            holder=holder,
-            renew=lambda: self._renew(dataset, unit, holder),
-            give_back=lambda: self._give_back(dataset, unit, holder),
-            interval=LEASE_TIME.total_seconds() / RENEWALS_PER_LEASE,
-        )
-
-    def _ensure_unit(self, dataset: str, unit: str, starts_at: datetime, ends_at: datetime) -> None:
-        row = self._new(dataset, unit, starts_at, ends_at)
-        if self.unit(dataset, unit) is not None:
-            return
-        try:
-            with self._engine.begin() as connection:
-                connection.execute(units.insert().values(row))
-        except IntegrityError:
-            logger.debug("%s %s was recorded by another run meanwhile", dataset, unit)
-
-    def _take(self, dataset: str, unit: str, holder: Holder) -> bool:
-        now = self._clock()
-        free = or_(units.c.holder.is_(None), units.c.held_until < now)
-        with self._engine.connect() as connection:
-            current = connection.scalar(select(units.c.holder).where(self._is(dataset, unit)))
-        if current is not None and Holder.parse(current).is_known_dead():
-            # Compared by value, so that of two who see the dead holder only one takes over.
-            free = or_(free, units.c.holder == current)
-        take = update(units).where(self._is(dataset, unit), free)
-        with self._engine.begin() as connection:
-            taken = connection.execute(take.values(holder=str(holder), held_until=now + LEASE_TIME))
-        return taken.rowcount == 1
-
-    def _overlapping(
-        self, dataset: str, unit: str, starts_at: datetime, ends_at: datetime
-    ) -> str | None:
-        """Find a held unit of another name over the same time (another step, a merged window)."""
-        held = select(units.c.unit, units.c.holder).where(
-            units.c.tenant == self._tenant,
-            units.c.dataset == dataset,
-            units.c.unit != unit,
-            units.c.starts_at < ends_at,
-            units.c.ends_at > starts_at,
-            units.c.held_until >= self._clock(),
-        )
-        with self._engine.connect() as connection:
-            found = connection.execute(held).all()
-        alive = [row.unit for row in found if not Holder.parse(row.holder).is_known_dead()]
-        return alive[0] if alive else None
-
-    def _renew(self, dataset: str, unit: str, holder: Holder) -> bool:
-        mine = update(units).where(self._is(dataset, unit), units.c.holder == str(holder))
-        with self._engine.begin() as connection:
-            renewed = connection.execute(mine.values(held_until=self._clock() + LEASE_TIME))
-        return renewed.rowcount == 1
-
-    def _give_back(self, dataset: str, unit: str, holder: Holder) -> None:
-        mine = update(units).where(self._is(dataset, unit), units.c.holder == str(holder))
-        with self._engine.begin() as connection:
-            connection.execute(mine.values(holder=None, held_until=None))
-
-    def _who(self, dataset: str, unit: str) -> str:
-        query = select(units.c.holder, units.c.held_until).where(self._is(dataset, unit))
-        with self._engine.connect() as connection:
-            row = connection.execute(query).one()
-        if row.holder is None:
-            return f"{dataset} {unit} was held by another run a moment ago: try again"
-        return held_message(dataset, unit, Holder.parse(row.holder), row.held_until)
-
-    # --------------------------------------------------------------------------------------------
+        return self._holding.lease(dataset, unit, starts_at, ends_at, run_id)
 
     def _is(self, dataset: str, unit: str) -> Any:
         return and_(
             units.c.tenant == self._tenant, units.c.dataset == dataset, units.c.unit == unit
         )
-
-    def _new(
-        self, dataset: str, unit: str, starts_at: datetime, ends_at: datetime
-    ) -> dict[str, Any]:
-        return {
-            "tenant": self._tenant,
-            "dataset": dataset,
-            "unit": unit,
-            "starts_at": starts_at,
-            "ends_at": ends_at,
-            "state": "pending",
-        }
 
 
 def open_ledger(url: str, tenant: str, clock: Callable[[], datetime] = utc_now) -> Ledger:
