@@ -27,6 +27,7 @@ from connectors.rejects import RejectFile
 from tasks.checks import blocking, run_checks
 from tasks.conform import RAGGED, REJECTS_SCHEMA, Conformer, Layout, match_header
 from tasks.reshape import Shape, reshape
+from tasks.staging import partitioned
 from tasks.windows import Window
 
 LANDED = "landed"
@@ -198,7 +199,7 @@ def _stage(tools: Tools, entry: Entry, fitted: Fitted) -> tuple[list[StagedFile]
             if keys:
                 new = new.join(old, on=keys, how="anti", maintain_order="left")
             stage.write(partition, old.to_arrow().cast(shape.schema))
-        for partition, part in _partitioned(tools.specification, entry, new):
+        for partition, part in partitioned(tools.specification, entry.unit, new):
             stage.write(partition, part.to_arrow().cast(shape.schema))
         return stage.finish(), len(new)
 
@@ -225,17 +226,6 @@ def _check_place(
     dates = old[specification.window.column].dt.date().cast(pl.String)
     if not ("date=" + dates == partition).all():
         raise shape.refuse(f"its landed rows are not placed by {specification.window.column}")
-
-
-def _partitioned(
-    specification: DatasetSpecification, entry: Entry, rows: pl.DataFrame
-) -> Iterator[tuple[str, pl.DataFrame]]:
-    if specification.window is None:
-        yield f"snapshot={entry.unit}", rows
-        return
-    dates = rows[specification.window.column].dt.date()
-    for date in dates.unique().sort():
-        yield f"date={date}", rows.filter(dates == date)
 
 
 def _check(tools: Tools, entry: Entry, staged: Sequence[StagedFile], rows: int) -> None:

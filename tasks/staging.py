@@ -160,7 +160,7 @@ class Staging:
         stage = self._opened(schema)
         for text in file.batches():
             batch = conformer.conform(text, file.take_ragged())
-            for partition, rows in self._partitions(batch.landed):
+            for partition, rows in partitioned(self._specification, self._unit, batch.landed):
                 stage.write(partition, rows.to_arrow().cast(schema))
             if len(batch.rejects):
                 self._rejected.append(batch)
@@ -173,15 +173,6 @@ class Staging:
         if self._stage is None:
             self._stage = self._open_stage(schema)
         return self._stage
-
-    def _partitions(self, landed: pl.DataFrame) -> Iterator[tuple[str, pl.DataFrame]]:
-        window = self._specification.window
-        if window is None:
-            yield f"snapshot={self._unit}", landed
-            return
-        dates = landed[window.column].dt.date()
-        for date in dates.unique().sort():
-            yield f"date={date}", landed.filter(dates == date)
 
     def _without_twins(self, file: StagedFile, schema: pa.Schema) -> StagedFile:
         """Keep the latest of rows that came in two shards: they moved between the exports."""
@@ -197,3 +188,15 @@ class Staging:
             opened.flush()
             os.fsync(opened.fileno())
         return StagedFile(file.path, file.partition, len(kept), file.path.stat().st_size)
+
+
+def partitioned(
+    specification: DatasetSpecification, unit: str, rows: pl.DataFrame
+) -> Iterator[tuple[str, pl.DataFrame]]:
+    """Divide landed rows by the partition they belong to: the slot, or the UTC date of each row."""
+    if specification.window is None:
+        yield f"snapshot={unit}", rows
+        return
+    dates = rows[specification.window.column].dt.date()
+    for date in dates.unique().sort():
+        yield f"date={date}", rows.filter(dates == date)

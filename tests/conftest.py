@@ -8,7 +8,7 @@ import pytest
 from hypothesis import settings
 
 from tests.lakes import Site
-from tests.landing import Place, place
+from tests.landing import Place, Use, place
 from tests.object_store import ObjectStore, running_object_store
 
 # A busy machine must not fail a test: no example has a time limit.
@@ -69,3 +69,15 @@ def site(request: pytest.FixtureRequest) -> Site:
     """An empty lake, in a folder and then in a bucket."""
     made: Site = request.getfixturevalue(request.param)
     return made
+
+
+@pytest.fixture
+def use(monkeypatch: pytest.MonkeyPatch) -> Use:
+    """Point the product at a tenant made by the test."""
+
+    def point(made: Place) -> Place:
+        for name, value in made.environment.items():
+            monkeypatch.setenv(name, value)
+        return made
+
+    return point

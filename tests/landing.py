@@ -32,6 +32,9 @@ CATALOG = Path(__file__).resolve().parents[1] / "deployments"
 NOW = datetime(2026, 11, 20, 9, 30, tzinfo=UTC)
 
 
+Use = Callable[["Place"], "Place"]
+
+
 @dataclass(frozen=True)
 class Place:
     """One tenant and one installation of the product beside it."""

@@ -1,6 +1,5 @@
 """Landing whole datasets from the stand-in tenant, without Prefect: what lands is what is there."""
 
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -26,23 +25,10 @@ from tasks.land import land_unit
 from tasks.pieces import Piece, request_for
 from tasks.run import open_run
 from tasks.windows import literal
-from tests.landing import CATALOG, Place, foreign_export, place, truth
+from tests.landing import CATALOG, Place, Use, foreign_export, place, truth
 
 DAY: dict[str, Any] = {"window_from": "2026-11-18", "window_to": "2026-11-19"}
 BOUNDS = {"from": "2026-11-18 00:00:00", "to": "2026-11-19 00:00:00"}
-Use = Callable[[Place], Place]
-
-
-@pytest.fixture
-def use(monkeypatch: pytest.MonkeyPatch) -> Use:
-    """Point the product at a tenant made by the test."""
-
-    def point(made: Place) -> Place:
-        for name, value in made.environment.items():
-            monkeypatch.setenv(name, value)
-        return made
-
-    return point
 
 
 def expected(made: Place, dataset: str, bounds: dict[str, str]) -> pl.DataFrame:

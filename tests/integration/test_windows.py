@@ -1,6 +1,6 @@
 """Windows, end to end on the stand-in tenant: schedules, watermarks, back-fills, truncation."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -28,22 +28,9 @@ from tasks.plan import Only
 from tasks.run import open_run
 from tasks.units import land_all
 from tasks.windows import literal
-from tests.landing import NOW, Place, catalogue, place, truth
+from tests.landing import NOW, Place, Use, catalogue, place, truth
 
-Use = Callable[[Place], Place]
 ORDER = ["crashed_at", "device_uid", "binary_uid", "user_uid"]
-
-
-@pytest.fixture
-def use(monkeypatch: pytest.MonkeyPatch) -> Use:
-    """Point the product at a tenant made by the test."""
-
-    def point(made: Place) -> Place:
-        for name, value in made.environment.items():
-            monkeypatch.setenv(name, value)
-        return made
-
-    return point
 
 
 def at(text: str) -> datetime:
