@@ -15,7 +15,8 @@ import pytest
 import yaml
 from polars.testing import assert_frame_equal
 
-from connectors.errors import DataRefusedError, HeldError, PartlyDoneError
+from connectors.errors import DataRefusedError, HeldError, PartlyDoneError, StorageError
+from connectors.lake.stores.local import LocalStore
 from connectors.ledger import open_ledger
 from connectors.rejects import reject_files
 from connectors.settings import load_settings
@@ -263,6 +264,29 @@ def test_a_replay_that_is_killed_is_exact_when_replayed_again(
     assert unit
     assert (unit.run_id, unit.rows_landed) == (entry.run_id, entry.rows)
     assert not list((here.lake.folder / "_staging").iterdir())
+
+
+def test_rows_that_a_killed_publish_left_are_not_taken_for_the_rejecting_runs(
+    here: Place, declare: Change, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    declare(EVENTS, IN)
+    here.land(here.plan(EVENTS, **DAY), partly=True)
+    run_id = only_run(here, EVENTS)
+    declare(EVENTS, {})
+    with monkeypatch.context() as patched:
+        # Between the rename of the file and the manifest.
+        patched.setattr(LocalStore, "swap", die)
+        plan = here.plan(EVENTS, **DAY)
+        with pytest.raises(KeyboardInterrupt):
+            here.land(plan)
+    with pytest.raises(StorageError, match="land its unit again"):
+        replay(here, EVENTS, run_id)
+    here.land(here.plan(EVENTS, **DAY))
+    assert len(here.landed(EVENTS)) == len(within(here))
+
+
+def die(*_: object) -> None:
+    raise KeyboardInterrupt
 
 
 def nxp(here: Place, *words: str) -> subprocess.CompletedProcess[str]:
