@@ -20,6 +20,7 @@ from connectors.lake.stores.local import LocalStore
 from connectors.ledger import open_ledger
 from connectors.rejects import reject_files
 from connectors.settings import load_settings
+from tasks.plan import Only
 from tasks.replay import Replayed
 from tasks.replay_run import judge, open_replay, run_replay, try_replay
 from tests.landing import CATALOG, Place, foreign_export
@@ -264,6 +265,17 @@ def test_a_replay_that_is_killed_is_exact_when_replayed_again(
     assert unit
     assert (unit.run_id, unit.rows_landed) == (entry.run_id, entry.rows)
     assert not list((here.lake.folder / "_staging").iterdir())
+
+
+def test_a_back_fill_of_all_has_ended_when_rows_were_rejected(here: Place, declare: Change) -> None:
+    declare(EVENTS, IN)
+    plan = here.plan(EVENTS, **DAY, only=Only.ALL)
+    here.land(plan, partly=True)
+    declare(EVENTS, {})
+    again = here.plan(EVENTS, **DAY, only=Only.ALL)
+    assert again.units == plan.units
+    (outcome,) = here.land(again)
+    assert (outcome.rows_rejected, outcome.skipped) == (0, False)
 
 
 def test_rows_that_a_killed_publish_left_are_not_taken_for_the_rejecting_runs(
