@@ -70,7 +70,8 @@ def origin_of(calendar: Calendar, counted_from: datetime | None, now: datetime) 
         return first_origin(calendar, now)
     start = calendar.window.start
     if start is None or start >= counted_from:
-        return start or counted_from
+        # A start that is still to come must not move the watermark beyond what can have landed.
+        return min(start or counted_from, max(calendar.horizon(now), counted_from))
     return min(first_origin(calendar, now), counted_from)
 
 

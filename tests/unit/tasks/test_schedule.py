@@ -56,6 +56,14 @@ def test_with_a_start_the_first_run_lands_everything_that_the_query_reaches() ->
     assert far.lost == ()
 
 
+def test_a_start_that_is_still_to_come_lands_nothing_and_moves_no_watermark_beyond_now() -> None:
+    cut = calendar(start="2027-03-01")
+    for counted_from in (None, at("2026-11-10T00:00Z"), at("2026-11-20T00:00Z")):
+        todo = due(cut, [], NOW, counted_from)
+        assert (todo.windows, todo.origin) == ((), at("2026-11-20T00:00Z"))
+    assert due(cut, [], at("2027-03-02T02:00Z"), NOW).origin == at("2027-03-01T00:00Z")
+
+
 def test_a_gap_is_landed_and_what_is_out_of_reach_is_told_as_lost() -> None:
     landed = land((day("2026-11-10"), day("2026-11-18")), NOW - DAY)
     todo = due(calendar(reach="5d"), landed, NOW, at("2026-11-10T00:00Z"))
