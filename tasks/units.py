@@ -92,7 +92,12 @@ def _shown_in_prefect(run: Run) -> Iterator[None]:
         return
     count, seldom = Count(units), Seldom(ARTIFACT_EVERY_SECONDS)
     key = f"progress-{run.dataset.replace('_', '-')}"
-    artifact = cast("UUID", create_progress_artifact(0.0, key=key))
+    try:
+        artifact = cast("UUID", create_progress_artifact(0.0, key=key))
+    except Exception:  # noqa: BLE001 - what is landed does not depend on the UI
+        logger.warning("the progress of run %s cannot be shown in Prefect", run.run_id)
+        yield
+        return
 
     def show(progress: Progress) -> None:
         if count.add(progress) and (seldom.is_time() or count.done == units):
