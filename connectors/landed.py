@@ -22,6 +22,12 @@ def landed_batches(lake: Lake, dataset: str, entry: Entry) -> Iterator[tuple[str
         path = f"{dataset}/{file.path}"
         try:
             with open_parquet(lake, path) as opened:
+                if opened.metadata.num_rows != file.rows:
+                    # A publish that was killed between its file and the manifest.
+                    raise StorageError(
+                        f"{lake.location(path)} holds {opened.metadata.num_rows} rows and the "
+                        f"manifest says {file.rows}: land its unit again"
+                    )
                 for batch in opened.iter_batches(BATCH_ROWS):
                     yield file.path.partition("/")[0], pl.DataFrame(pa.Table.from_batches([batch]))
         except (OSError, pa.ArrowException) as error:

@@ -109,8 +109,8 @@ def _run(asked: Asked) -> dict[str, Any]:
         begin_backfill(run)
         landed = land(run)
         report = report_run(run, landed)
+        finish_backfill(run, landed)
         raise_unless_complete(landed, report)
-        finish_backfill(run)
         return report.plain()
 
 

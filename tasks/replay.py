@@ -140,7 +140,7 @@ def replay_unit(tools: Tools, file: RejectFile) -> Replayed:
         for place in tools.landings:
             lease.check()
             place.publish(new, staged, _schema(fitted))
-        tools.ledger.mark_landed(tools.dataset, entry.unit, tools.run_id, rows, entry.exported_at)
+        tools.ledger.mark_replayed(tools.dataset, entry.unit, tools.run_id, rows, entry.exported_at)
     outcome = _outcome(file, fitted, LANDED)
     size = sum(one.bytes for one in staged)
     return replace(outcome, landed=landed, parquet_bytes=size)
@@ -252,7 +252,9 @@ def _catch_up(tools: Tools, file: RejectFile, entry: Entry | None) -> Replayed:
     record = tools.ledger.unit(tools.dataset, file.unit)
     if entry is None or record is None or record.run_id != file.run_id:
         return _superseded(file, entry)
-    tools.ledger.mark_landed(tools.dataset, file.unit, entry.run_id, entry.rows, entry.exported_at)
+    tools.ledger.mark_replayed(
+        tools.dataset, file.unit, entry.run_id, entry.rows, entry.exported_at
+    )
     return replace(_superseded(file, entry), state=DONE)
 
 

@@ -70,7 +70,8 @@ def origin_of(calendar: Calendar, counted_from: datetime | None, now: datetime) 
         return first_origin(calendar, now)
     start = calendar.window.start
     if start is None or start >= counted_from:
-        return start or counted_from
+        # A start that is still to come must not move the watermark beyond what can have landed.
+        return min(start or counted_from, max(calendar.horizon(now), counted_from))
     return min(first_origin(calendar, now), counted_from)
 
 
@@ -94,22 +95,41 @@ def due(
     origin = origin_of(calendar, counted_from, now)
     coverage = Coverage(known.window for known in landed)
     unsettled = [known for known in landed if known.exported_at < _settled(calendar, known.window)]
+    cut = calendar.cut(origin, calendar.horizon(now))
+    wider = _wider([known.window for known in landed], cut)
     windows, lost = [], []
-    for window in calendar.cut(origin, calendar.horizon(now)):
+    for window in cut:
         missing = not coverage.covers(window)
         if not calendar.is_reachable(window, now):
             if missing:
                 lost.append(window)
         elif (
             missing
-            or everything
+            or (everything and not any(_overlap(wide, window) for wide in wider))
             or (
                 any(_overlap(known.window, window) for known in unsettled)
                 and _may_grow(calendar, window, landed, now)
             )
         ):
             windows.append(window)
-    return Due(origin, tuple(windows), tuple(lost))
+    windows += [
+        wide
+        for wide in wider
+        if calendar.is_reachable(wide, now)
+        and (everything or _may_grow(calendar, wide, landed, now))
+    ]
+    return Due(origin, tuple(sorted(windows)), tuple(lost))
+
+
+def _wider(landed: Sequence[Window], cut: Sequence[Window]) -> list[Window]:
+    """Find what landed in wider windows than the schedule's: it can only be landed so again."""
+    starts = [window.start for window in cut]
+    found = []
+    for window in landed:
+        place = bisect_right(starts, window.start) - 1
+        if place >= 0 and cut[place].end < window.end <= cut[-1].end:
+            found.append(window)
+    return [one for one in found if not any(one != two and _within(one, two) for two in found)]
 
 
 def _may_grow(calendar: Calendar, window: Window, landed: Sequence[Landed], now: datetime) -> bool:
@@ -121,7 +141,7 @@ def _may_grow(calendar: Calendar, window: Window, landed: Sequence[Landed], now:
     parts = [known for known in landed if _overlap(known.window, window)]
     whole = [known for known in parts if _within(window, known.window)]
     if any(known.window != window and not _within(known.window, window) for known in parts):
-        # Landed as part of a wider window: landing it alone would cut that one.
+        # Landed as part of a wider window, which is landed whole or not at all.
         return False
     exported_at = max(k.exported_at for k in whole) if whole else min(k.exported_at for k in parts)
     return exported_at < _settled(calendar, window) and calendar.slot(exported_at) < calendar.slot(

@@ -19,7 +19,7 @@ from prefect import task
 from prefect.artifacts import create_progress_artifact, update_progress_artifact
 from prefect.cache_policies import NO_CACHE
 
-from connectors.errors import DataRefusedError, HeldError, PipelineError
+from connectors.errors import DataRefusedError, HeldError, LimitReachedError, PipelineError
 from tasks.counting import Count, Seldom
 from tasks.land import Outcome, land_unit
 from tasks.plan import Unit
@@ -92,7 +92,12 @@ def _shown_in_prefect(run: Run) -> Iterator[None]:
         return
     count, seldom = Count(units), Seldom(ARTIFACT_EVERY_SECONDS)
     key = f"progress-{run.dataset.replace('_', '-')}"
-    artifact = cast("UUID", create_progress_artifact(0.0, key=key))
+    try:
+        artifact = cast("UUID", create_progress_artifact(0.0, key=key))
+    except Exception:  # noqa: BLE001 - what is landed does not depend on the UI
+        logger.warning("the progress of run %s cannot be shown in Prefect", run.run_id)
+        yield
+        return
 
     def show(progress: Progress) -> None:
         if count.add(progress) and (seldom.is_time() or count.done == units):
@@ -117,13 +122,22 @@ def land(run: Run) -> Landed:
 
 
 def _unfit(run: Run) -> PipelineError | None:
-    """Say why the dataset cannot land where it should, before anything is exported."""
+    """Say why nothing can land now, before anything is exported."""
     try:
         for place in run.landings:
             place.check()
     except PipelineError as error:
         return error
-    return None
+    limited = run.ledger.marks.limited_until()
+    if limited is None:
+        return None
+    dataset, not_before = limited
+    return LimitReachedError(
+        f"{run.dataset}: the tenant's limit is reached, it allows the next try at "
+        f"{not_before:%Y-%m-%d %H:%M:%SZ} (said to {dataset}): run again then; nxp state reset "
+        f"{dataset} forgets it",
+        not_before=not_before,
+    )
 
 
 def _settle(run: Run, unit: Unit, future: Future[Outcome], result: Landed) -> None:

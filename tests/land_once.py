@@ -25,8 +25,9 @@ def main() -> None:
         run.ledger.begin_run(run.run_id, run.dataset, plan.trigger)
         begin_backfill(run)
         landed = land_all(run, plan.units, plan.asked.concurrency)
-        raise_unless_complete(landed, settle(run, landed))
-        finish_backfill(run)
+        report = settle(run, landed)
+        finish_backfill(run, landed)
+        raise_unless_complete(landed, report)
 
 
 if __name__ == "__main__":

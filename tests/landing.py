@@ -82,9 +82,10 @@ class Place:
             run.ledger.begin_run(run.run_id, run.dataset, plan.trigger)
             begin_backfill(run)
             landed = land_all(run, plan.units, plan.asked.concurrency)
+            report = settle(run, landed)
+            finish_backfill(run, landed)
             with suppress(*(PartlyDoneError,) if partly else ()):
-                raise_unless_complete(landed, settle(run, landed))
-                finish_backfill(run)
+                raise_unless_complete(landed, report)
         return sorted(landed.outcomes, key=lambda outcome: outcome.unit)
 
     def landed(self, dataset: str) -> pl.DataFrame:

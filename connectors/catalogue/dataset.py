@@ -43,7 +43,8 @@ class Drift(StrEnum):
 class Shard(Specification):
     """A part of a result that is too large as one: other parameters, or another saved query."""
 
-    name: str
+    # Part of a name in the journal and of a file's, beside two of 33 characters.
+    name: str = Field(min_length=1, max_length=40)
     parameters: dict[str, str] = Field(default_factory=dict)
     query_id: str | None = Field(default=None, pattern=f"^{QUERY_ID.pattern}$")
 

@@ -80,7 +80,7 @@ class Manifest(BaseModel):
         self, entry: Entry, schema_hash: str, schema_columns: dict[str, str]
     ) -> "Manifest":
         """Give the next version, in which the entry stands for all that it supersedes."""
-        gone = self.superseded_by(entry)
+        gone = set(self.superseded_by(entry))
         kept = [known for known in self.entries if known not in gone]
         return self.model_copy(
             update={

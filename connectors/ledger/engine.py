@@ -2,10 +2,12 @@
 
 import json
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Engine, create_engine, event, inspect, text
+from sqlalchemy import Connection, Engine, create_engine, event, inspect, text
 from sqlalchemy.engine import URL, ExceptionContext, make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, OperationalError, SQLAlchemyError
 
@@ -110,9 +112,32 @@ def _run_migrations(engine: Engine) -> None:
 
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS))
-    with engine.begin() as connection:
+    with engine.begin() as connection, _whole_or_not_at_all(connection):
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
+
+
+@contextmanager
+def _whole_or_not_at_all(connection: Connection) -> Iterator[None]:
+    """Make the transaction hold changes of tables too; PostgreSQL's do, and need nothing.
+
+    Python's sqlite3 begins one before the first changed row only: tables made by an upgrade that
+    was killed would stay, and every later upgrade would fail on them.
+    """
+    if connection.dialect.name != "sqlite":
+        yield
+        return
+    driver: Any = connection.connection.driver_connection
+    usual, driver.isolation_level = driver.isolation_level, None
+    try:
+        # Immediate: another process that upgrades is waited for, and then nothing is left to do.
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+        yield
+        driver.isolation_level = usual
+    except BaseException:
+        # Closing it undoes what was done.
+        connection.invalidate()
+        raise
 
 
 def _shown(url: str) -> str:

@@ -171,6 +171,17 @@ class Ledger:
             connection.execute(update(units).where(self._is(dataset, unit)).values(values))
             self.journal.forget(dataset, unit, connection)
 
+    def mark_replayed(
+        self, dataset: str, unit: str, run_id: str, rows: int, exported_at: datetime
+    ) -> None:
+        """Record a unit to which rejected rows of its own export came: it was not exported anew.
+
+        So `landed_at` stays: schedules and back-fills know by it what they still have to export.
+        """
+        values = {"run_id": run_id, "rows_landed": rows, "exported_at": exported_at}
+        with self._engine.begin() as connection:
+            connection.execute(update(units).where(self._is(dataset, unit)).values(values))
+
     def mark_failed(
         self,
         dataset: str,

@@ -10,7 +10,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from sqlalchemy import create_engine, inspect, text
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import create_engine, event, inspect, text
 
 from connectors.errors import ConfigurationError, HeldError, UnavailableError
 from connectors.ledger import Export, Ledger, open_ledger
@@ -58,6 +60,44 @@ def test_the_revisions_make_exactly_the_tables_of_the_code(tmp_path: Path) -> No
     assert newest.startswith(HEAD)
     made.dispose()
     declared.dispose()
+
+
+@pytest.mark.parametrize("table", ["_alembic_tmp_units", "watermarks"])
+def test_an_upgrade_that_was_killed_is_made_whole_by_the_next_start(
+    tmp_path: Path, table: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = f"sqlite:///{tmp_path / 'ledger.db'}"
+    older = create_engine(url)
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    with older.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0001")
+        connection.execute(
+            text(
+                "INSERT INTO units (tenant, dataset, unit, starts_at, ends_at, state, landed_at, "
+                "export_id, export_query, export_started_at) VALUES ('acme.eu', 'd', 'u', "
+                ":at, :at, 'landed', :at, 'e', 'q', :at)"
+            ),
+            {"at": "2026-11-19 00:00:00.000000"},
+        )
+    older.dispose()
+
+    def die(*arguments: object) -> None:
+        if f"CREATE TABLE {table}" in str(arguments[2]):
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        listening = create_engine(url)
+        event.listen(listening, "after_cursor_execute", die)
+        patched.setattr("connectors.ledger.engine.create_engine", lambda *_, **__: listening)
+        with pytest.raises(KeyboardInterrupt):
+            open_ledger(url, "acme.eu")
+    ledger = open_ledger(url, "acme.eu")
+    assert ledger.journal.read("d", "u") == Export("e", "q", START)
+    (unit,) = ledger.units("d")
+    assert (unit.state, unit.landed_at, unit.exported_at) == ("landed", START, START)
+    ledger.close()
 
 
 def test_a_ledger_of_a_newer_program_is_refused(tmp_path: Path) -> None:

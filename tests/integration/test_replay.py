@@ -15,12 +15,17 @@ import pytest
 import yaml
 from polars.testing import assert_frame_equal
 
-from connectors.errors import DataRefusedError, HeldError, PartlyDoneError
+from connectors.errors import DataRefusedError, HeldError, PartlyDoneError, StorageError
+from connectors.lake.stores.local import LocalStore
 from connectors.ledger import open_ledger
 from connectors.rejects import reject_files
 from connectors.settings import load_settings
+from tasks.backfill import begin_backfill
+from tasks.land import land_unit
+from tasks.plan import Only
 from tasks.replay import Replayed
 from tasks.replay_run import judge, open_replay, run_replay, try_replay
+from tasks.run import open_run
 from tests.landing import CATALOG, Place, foreign_export
 
 DAY: dict[str, Any] = {"window_from": "2026-11-18", "window_to": "2026-11-19"}
@@ -263,6 +268,57 @@ def test_a_replay_that_is_killed_is_exact_when_replayed_again(
     assert unit
     assert (unit.run_id, unit.rows_landed) == (entry.run_id, entry.rows)
     assert not list((here.lake.folder / "_staging").iterdir())
+
+
+def test_a_replay_is_no_export_to_schedules_and_back_fills(here: Place, declare: Change) -> None:
+    declare(EVENTS, IN)
+    here.land(here.plan(EVENTS, **DAY), partly=True)
+    run_id = only_run(here, EVENTS)
+    declare(EVENTS, {})
+    slow = here.plan(EVENTS, **DAY)
+    interrupted = here.plan(EVENTS, **DAY, only=Only.ALL)
+    with open_run(interrupted, clock=here.tenant.clock.now) as run:
+        run.ledger.begin_run(run.run_id, run.dataset, interrupted.trigger)
+        begin_backfill(run)
+    (replayed,) = replay(here, EVENTS, run_id)
+    assert replayed.state == "landed"
+    assert here.plan(EVENTS, **DAY, only=Only.ALL).units == interrupted.units
+    with open_run(slow, clock=here.tenant.clock.now) as run:
+        assert not land_unit(run, slow.units[0]).skipped
+
+
+def test_a_back_fill_of_all_has_ended_when_rows_were_rejected(here: Place, declare: Change) -> None:
+    declare(EVENTS, IN)
+    plan = here.plan(EVENTS, **DAY, only=Only.ALL)
+    here.land(plan, partly=True)
+    declare(EVENTS, {})
+    again = here.plan(EVENTS, **DAY, only=Only.ALL)
+    assert again.units == plan.units
+    (outcome,) = here.land(again)
+    assert (outcome.rows_rejected, outcome.skipped) == (0, False)
+
+
+def test_rows_that_a_killed_publish_left_are_not_taken_for_the_rejecting_runs(
+    here: Place, declare: Change, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    declare(EVENTS, IN)
+    here.land(here.plan(EVENTS, **DAY), partly=True)
+    run_id = only_run(here, EVENTS)
+    declare(EVENTS, {})
+    with monkeypatch.context() as patched:
+        # Between the rename of the file and the manifest.
+        patched.setattr(LocalStore, "swap", die)
+        plan = here.plan(EVENTS, **DAY)
+        with pytest.raises(KeyboardInterrupt):
+            here.land(plan)
+    with pytest.raises(StorageError, match="land its unit again"):
+        replay(here, EVENTS, run_id)
+    here.land(here.plan(EVENTS, **DAY))
+    assert len(here.landed(EVENTS)) == len(within(here))
+
+
+def die(*_: object) -> None:
+    raise KeyboardInterrupt
 
 
 def nxp(here: Place, *words: str) -> subprocess.CompletedProcess[str]:

@@ -369,6 +369,23 @@ def test_before_the_time_that_a_limit_names_nothing_is_asked(tmp_path: Path, use
         assert record.state == "pending"
 
 
+def test_a_limit_holds_for_all_windows_and_datasets_of_the_tenant(tmp_path: Path, use: Use) -> None:
+    with place(tmp_path, fault_retry_after=900) as made:
+        use(made)
+        made.tenant.faults.add("429-seconds@export:1")
+        asked: dict[str, Any] = {"window_from": "2026-11-15", "window_to": "2026-11-19"}
+        with pytest.raises(LimitReachedError):
+            made.land(made.plan("crashes", **asked, concurrency=1))
+        asked_so_far = made.tenant.requests["export"]
+        for plan in (made.plan("crashes", **asked), made.plan("devices")):
+            with pytest.raises(LimitReachedError, match=r"next try at .* \(said to crashes\)"):
+                made.land(plan)
+        assert made.tenant.requests["export"] == asked_so_far
+        with ledger_of(made) as ledger:
+            ledger.forget_failures("crashes")
+        made.land(made.plan("devices"))
+
+
 def test_another_step_never_doubles_or_loses_a_row_and_never_cuts_a_window(
     tmp_path: Path, use: Use
 ) -> None:

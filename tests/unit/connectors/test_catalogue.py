@@ -91,6 +91,7 @@ SHARDS = "shards: [{name: one, parameters: {k: a}}, {name: rest, query_id: '#thi
         ("id, key: true}, {nql: kind}]", "id}]\n" + SHARDS, "need a key column"),
         ("{nql: kind}]", "{nql: kind}]\n" + SHARDS.replace("{k: a}", "{to: a}"), "belongs to"),
         ("{nql: kind}]", "{nql: kind}]\n" + SHARDS.replace("'#things'", "'#no-id'"), "query_id"),
+        ("{nql: kind}]", "{nql: kind}]\n" + SHARDS.replace("one", "o" * 41), "at most 40"),
         ("{nql: kind}]", "{nql: kind}]\nchecks: [{check: rows, min: 5, max: 1}]", "below min"),
         ("{nql: kind}]", "{nql: kind}]\nchecks: [{check: size}]", "checks"),
         (

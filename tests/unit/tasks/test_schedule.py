@@ -56,6 +56,14 @@ def test_with_a_start_the_first_run_lands_everything_that_the_query_reaches() ->
     assert far.lost == ()
 
 
+def test_a_start_that_is_still_to_come_lands_nothing_and_moves_no_watermark_beyond_now() -> None:
+    cut = calendar(start="2027-03-01")
+    for counted_from in (None, at("2026-11-10T00:00Z"), at("2026-11-20T00:00Z")):
+        todo = due(cut, [], NOW, counted_from)
+        assert (todo.windows, todo.origin) == ((), at("2026-11-20T00:00Z"))
+    assert due(cut, [], at("2027-03-02T02:00Z"), NOW).origin == at("2027-03-01T00:00Z")
+
+
 def test_a_gap_is_landed_and_what_is_out_of_reach_is_told_as_lost() -> None:
     landed = land((day("2026-11-10"), day("2026-11-18")), NOW - DAY)
     todo = due(calendar(reach="5d"), landed, NOW, at("2026-11-10T00:00Z"))
@@ -90,11 +98,17 @@ def test_late_rows_are_fetched_once_per_step_until_lookback_is_over() -> None:
     assert runs == ["12 02", "13 02"]
 
 
-def test_a_window_that_landed_within_a_wider_one_is_not_cut_out_of_it() -> None:
+def test_what_landed_in_a_wider_window_is_fetched_anew_with_it_and_never_cut_out_of_it() -> None:
     wide = Window(at("2026-11-14T00:00Z"), at("2026-11-16T00:00Z"))
-    cut = calendar(lookback="20d")
-    todo = due(cut, land((wide,), at("2026-11-16T02:00Z")), NOW, wide.start)
-    assert todo.windows == tuple(day(f"2026-11-{n}") for n in (16, 17, 18, 19))
+    after = tuple(day(f"2026-11-{n}") for n in (16, 17, 18, 19))
+    cut = calendar(lookback="5d", reach="30d")
+    within = land((day("2026-11-14"),), at("2026-11-15T02:00Z"))
+    landed = within + land((wide,), at("2026-11-16T02:00Z"))
+    assert due(cut, landed, NOW, wide.start).windows == (wide, *after)
+    settled = within + land((wide,), at("2026-11-21T01:00Z"))
+    assert due(cut, settled, at("2026-11-21T02:00Z"), wide.start).windows[0] == after[0]
+    landed += land(after, NOW)
+    assert due(cut, landed, NOW, wide.start, everything=True).windows == (wide, *after)
 
 
 def test_a_full_refresh_lands_all_again() -> None:
