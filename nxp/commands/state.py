@@ -6,6 +6,7 @@ from typing import Annotated, Any
 from cyclopts import Parameter
 
 from connectors.catalogue import DatasetSpecification, Mode, load_dataset
+from connectors.clock import utc_now
 from connectors.errors import UsageError
 from connectors.ledger import Ledger, open_ledger
 from connectors.settings import Settings, load_settings, tenant_name
@@ -84,6 +85,12 @@ def _count_from(
         raise UsageError(f"{specification.dataset} is a snapshot: it has no watermark")
     calendar = Calendar.of(specification, load_tenant(settings, tenant).zone)
     instant = calendar.bound(from_, "--from")
+    if instant > (now := utc_now()):
+        # Everything until then would be taken as an accepted gap, in silence.
+        raise UsageError(
+            f"--from {from_} is in the future (now {now:%Y-%m-%d %H:%MZ}): what comes until then "
+            "would never land; nothing was changed"
+        )
     landed = landed_of(ledger.units(specification.dataset))
     end = Coverage(known.window for known in landed).end_from(instant)
     ledger.marks.set_watermark(specification.dataset, instant, end)

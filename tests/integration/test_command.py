@@ -221,6 +221,10 @@ def test_a_back_fill_is_planned_interrupted_and_goes_on(tmp_path: Path, server: 
         assert "8 need nothing" in idle.stderr
         reset = nxp("state", "reset", "crashes", "--json", env=env)
         assert json.loads(reset.stdout)["landed"] == 8
+        future = nxp("state", "reset", "crashes", "--from", "2100-01-01", env=env)
+        assert_one_line(future, 2, "in the future")
+        state = json.loads(nxp("state", "show", "crashes", "--json", env=env).stdout)
+        assert state["watermark"] is None
 
 
 def test_the_raw_operations_start_watch_and_download_an_export(here: Place, tmp_path: Path) -> None:
