@@ -106,7 +106,7 @@ def run(arguments: Sequence[str]) -> int:  # noqa: PLR0911 - one return for each
         if stop.code == TERMINATED:
             return _say(STOPPED, TERMINATED)
         return stop.code if isinstance(stop.code, int) else BUG
-    except Exception as error:  # noqa: BLE001 - the last line of defence: never a raw traceback
+    except BaseException as error:  # noqa: BLE001 - never a raw traceback; panics of Rust too
         return _report_bug(error)
     return result if isinstance(result, int) else 0
 
@@ -124,7 +124,7 @@ def _one_line(error: Exception) -> str:
     return " ".join(str(error).split())
 
 
-def _report_bug(error: Exception) -> int:
+def _report_bug(error: BaseException) -> int:
     """Name a bug without its message, which may hold data; NXP_DEBUG=1 shows everything."""
     if os.environ.get("NXP_DEBUG"):
         traceback.print_exception(error)

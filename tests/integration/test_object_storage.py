@@ -454,3 +454,12 @@ def test_a_large_file_goes_up_in_parts_and_comes_back_whole(bucket_site: Site) -
     assert staged[0].bytes > 6 << 20
     bucket_site.lake.publish("events", "window", entry, staged, schema)
     assert len(counted(bucket_site.lake)) == 900_000
+
+
+@pytest.mark.parametrize("endpoint", ["", "minio:9000", "not a url"])
+def test_an_endpoint_that_is_no_url_is_refused_by_name(
+    monkeypatch: pytest.MonkeyPatch, endpoint: str
+) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)
+    with pytest.raises(StorageError, match="AWS_ENDPOINT_URL is no URL"):
+        Lake("s3://lake/prefix", "acme.eu").manifest("crashes")

@@ -33,6 +33,9 @@ RETRIES: "RetryConfig" = {"max_retries": 5, "retry_timeout": timedelta(minutes=1
 CLIENT: "ClientConfig" = {"connect_timeout": "5s", "timeout": "60s"}
 # No object's ETag.
 WRONG_TAG = '"00000000000000000000000000000000"'
+S3_ENDPOINTS = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT")
+AZURE_ENDPOINTS = ("AZURE_STORAGE_ENDPOINT", "AZURE_ENDPOINT")
+ENDPOINT = re.compile(r"https?://[A-Za-z0-9._~\-\[\]:]+(/[A-Za-z0-9._~%/\-]*)?")
 TRUE = {"1", "true", "yes", "on"}
 
 
@@ -42,6 +45,7 @@ def open_remote(url: str) -> "RemoteStore":
     Raises:
         StorageError: that environment makes no sense.
     """
+    _check_endpoints(url)
     client = CLIENT.copy()
     scheme = url.partition("://")[0].upper()
     if os.environ.get(f"{'AWS' if scheme == 'S3' else 'AZURE'}_ALLOW_HTTP", "").lower() in TRUE:
@@ -53,6 +57,16 @@ def open_remote(url: str) -> "RemoteStore":
     if not isinstance(store, S3Store | AzureStore):
         raise TypeError("the settings allow these two kinds only")
     return RemoteStore(store, url)
+
+
+def _check_endpoints(url: str) -> None:
+    """Refuse an endpoint that is no URL, or empty: the client would panic at the first request."""
+    for name in S3_ENDPOINTS if url.startswith("s3:") else AZURE_ENDPOINTS:
+        value = os.environ.get(name)
+        if value is not None and not ENDPOINT.fullmatch(value):
+            raise StorageError(
+                f"{name} is no URL of a service: give one such as https://host:9000, or unset it"
+            )
 
 
 def remote_tenants(url: str) -> list[str]:
