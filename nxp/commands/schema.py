@@ -185,9 +185,15 @@ def _tell_differences(draft: "Draft", target: Path, *, as_json: bool) -> None:
         for d in found
     ]
     if as_json:
-        print_json({"path": str(target), "rows": draft.lesson.rows, "differences": rows})
+        print_json(
+            {"path": str(target), "rows": draft.lesson.rows, "differences": rows}
+            | {"unsure": list(draft.notes)}
+        )
     elif rows:
         print_table(list(rows[0]), [list(row.values()) for row in rows])
+    for note in draft.notes:
+        # Such as a result that the tenant has cut: `all rows` below are not all of the query.
+        say(f"unsure: {note}")
     if broken := sum(difference.breaks for difference in found):
         raise HeldError(
             f"{target} is stale: {broken} columns differ from the result; mend it, or replace it "

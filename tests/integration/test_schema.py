@@ -147,6 +147,9 @@ def test_a_result_that_the_tenant_cut_is_learned_from_and_said(
         for name, value in made.environment.items():
             monkeypatch.setenv(name, value)
         told = learn("devices", "--out", str(tmp_path / "devices.yaml"))
+        compared = learn("devices", "--out", str(tmp_path / "devices.yaml"))
     assert told.returncode == 0, told.stderr
     assert "cut the result at its row limit" in told.stderr
+    assert "fits all" in compared.stderr
+    assert "cut the result at its row limit" in compared.stderr
     assert "# Unsure: the tenant cut" in (tmp_path / "devices.yaml").read_text()
