@@ -49,6 +49,9 @@ def backfill(
     plan = plan_run(asked)
     with opened_ledger(plan.settings, plan.tenant) as ledger:
         expected = estimate(plan, ledger)
+        if plan.backfill and not plan.units and not dry_run:
+            # A run that was killed after its last window could not: else nothing is ever left.
+            ledger.marks.finish_backfill(dataset, plan.backfill)
     idle = dry_run or not plan.units
     if idle and as_json:
         print_json(_plain(plan, expected))
