@@ -250,12 +250,12 @@ def _engine(source: str, connection: Connection) -> Engine:
             url = url.set(drivername="postgresql+psycopg")
         options = POSTGRESQL if url.drivername == "postgresql+psycopg" else {}
         return create_engine(url, poolclass=NullPool, connect_args=dict(options))
-    except ArgumentError:
-        raise ConfigurationError(f"{variable}: is no SQLAlchemy URL") from None
     except (NoSuchModuleError, ModuleNotFoundError):
         raise ConfigurationError(
             f"{variable}: the driver of this kind of database is not installed"
         ) from None
+    except ArgumentError:
+        raise ConfigurationError(f"{variable}: is no SQLAlchemy URL") from None
 
 
 def _sqlite(source: str, variable: str, url: URL) -> Engine:
