@@ -144,19 +144,19 @@ def test_chosen_fields_come_in_the_order_they_are_listed(kind: Kind) -> None:
 
 
 @every_kind
-@pytest.mark.parametrize("height", [0, 3])
-def test_all_missing_fields_are_named_before_any_row_is_given(kind: Kind, height: int) -> None:
-    kind.fill(people(height))
-    if kind.name == "servicenow" and not height:
-        pytest.skip("an instance tells the fields of an empty table to nobody")
-    with opened(kind, fields=["id", "nmae", "name", "tilte"]) as source:
-        for act in (source.check, source.pull, source.keys):
-            with pytest.raises(ConfigurationError) as raised:
-                act()
-            assert str(raised.value).startswith("source here")
-            assert "nmae" in str(raised.value)
-            assert "tilte" in str(raised.value)
-            assert " name" not in str(raised.value)
+def test_all_missing_fields_are_named_before_any_row_is_given(kind: Kind) -> None:
+    # An instance of ServiceNow tells the fields of an empty table to nobody.
+    for height in (3,) if kind.name == "servicenow" else (0, 3):
+        kind.fill(people(height))
+        with opened(kind, fields=["id", "nmae", "name", "tilte"]) as source:
+            for act in (source.check, source.pull, source.keys):
+                with pytest.raises(ConfigurationError) as raised:
+                    act()
+                told = str(raised.value)
+                assert told.startswith("source here")
+                assert "nmae" in told
+                assert "tilte" in told
+                assert " name" not in told
 
 
 @every_kind
