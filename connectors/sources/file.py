@@ -155,7 +155,7 @@ class FileSource(Source):
             yield file
         except DataRefusedError as error:
             raise DataRefusedError(f"source {self.name}: {_short(path)} {error.message}") from None
-        except (pa.ArrowException, KeyError, UnicodeError, OSError) as error:
+        except (pa.ArrowException, KeyError, ValueError, OverflowError, OSError) as error:
             raise DataRefusedError(
                 f"source {self.name}: {_short(path)} {complaint(error)}"
             ) from None

@@ -5,6 +5,7 @@ transaction that cannot write.
 """
 
 import json
+import logging
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -59,11 +60,17 @@ POSTGRESQL: dict[str, Any] = {
     "keepalives_count": 3,
 }
 # Run first of all. On other databases the rights of the user alone keep the query from writing.
-BEGINNING = {
-    # One state of the data for all statements of a pull.
-    "postgresql": "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY",
-    "sqlite": "PRAGMA query_only = ON",
+BEGINNING: dict[str, tuple[str, ...]] = {
+    "postgresql": (
+        # One state of the data for all statements of a pull.
+        "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY",
+        # The end of time, 9999-12-31, is beyond Python's calendar in zones east of it.
+        "SET LOCAL TIME ZONE 'UTC'",
+    ),
+    "sqlite": ("PRAGMA query_only = ON",),
 }
+# SQLAlchemy logs every row where all is logged.
+LOGGER = "nxp_source"
 READS = ("SELECT", "WITH")
 MOMENTS: dict[str, Callable[[str], Any]] = {
     "datetime": datetime.fromisoformat,
@@ -193,8 +200,8 @@ class SqlSource(Source):
         """Hold one transaction that cannot write, and say what the database refuses."""
         try:
             with self._engine.connect() as database:
-                if beginning := BEGINNING.get(database.dialect.name):
-                    database.exec_driver_sql(beginning)
+                for statement in BEGINNING.get(database.dialect.name, ()):
+                    database.exec_driver_sql(statement)
                 yield database.execution_options(stream_results=True, yield_per=BATCH_ROWS)
         except SQLAlchemyError as error:
             raise explain(error, self.name, self._variable) from None
@@ -237,6 +244,7 @@ class SqlSource(Source):
 
 def _engine(source: str, connection: Connection) -> Engine:
     variable = connection.variable("url")
+    logging.getLogger(f"sqlalchemy.engine.Engine.{LOGGER}").setLevel(logging.WARNING)
     try:
         url = make_url(connection.url.get_secret_value())
         if connection.has("user"):
@@ -249,7 +257,9 @@ def _engine(source: str, connection: Connection) -> Engine:
         if url.drivername in {"postgresql", "postgres"}:
             url = url.set(drivername="postgresql+psycopg")
         options = POSTGRESQL if url.drivername == "postgresql+psycopg" else {}
-        return create_engine(url, poolclass=NullPool, connect_args=dict(options))
+        return create_engine(
+            url, poolclass=NullPool, connect_args=dict(options), logging_name=LOGGER
+        )
     except (NoSuchModuleError, ModuleNotFoundError):
         raise ConfigurationError(
             f"{variable}: the driver of this kind of database is not installed"
@@ -270,7 +280,7 @@ def _sqlite(source: str, variable: str, url: URL) -> Engine:
             )
         return sqlite3.connect(f"file:{quote(str(path))}?mode=ro", uri=True)
 
-    return create_engine("sqlite://", creator=connect, poolclass=NullPool)
+    return create_engine("sqlite://", creator=connect, poolclass=NullPool, logging_name=LOGGER)
 
 
 def _earlier(moment: Any, by: timedelta) -> Any:

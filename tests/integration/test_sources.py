@@ -1,5 +1,6 @@
 """What every kind of source does, each in front of the real thing."""
 
+import logging
 from collections.abc import Iterator
 from pathlib import Path
 from typing import get_args
@@ -189,6 +190,20 @@ def test_a_wrong_credential_is_told_and_not_shown(kind: Kind) -> None:
     assert str(raised.value).startswith("source here")
     assert SECRET not in str(raised.value)
     assert "\n" not in str(raised.value)
+
+
+@every_kind
+def test_no_value_and_no_secret_reaches_a_log(kind: Kind, caplog: pytest.LogCaptureFixture) -> None:
+    kind.fill([{"id": "0", "name": "Marked Person", "description": "marked@example.com"}] * 3)
+    with caplog.at_level(logging.DEBUG), opened(kind) as source:
+        pull = source.pull()
+        rows_of(pull)
+        rows_of(source.keys())
+        rows_of(source.pull(pull.outcome.cursor))
+    told = "\n".join(record.getMessage() for record in caplog.records)
+    secrets = {value for name, value in kind.environ.items() if not name.endswith(("URL", "USER"))}
+    for hidden in {"Marked", "marked@", *secrets}:
+        assert hidden not in told
 
 
 def test_every_kind_of_source_is_in_this_suite(tmp_path: Path) -> None:

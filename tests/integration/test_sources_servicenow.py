@@ -375,7 +375,8 @@ def test_a_field_that_is_missing_in_some_rows_is_told() -> None:
 def test_an_instance_that_ignores_the_place_or_the_order_is_told(
     second: list[dict[str, Any]],
 ) -> None:
-    with prepared(answer([ROW]), answer([ROW], 3), answer(second, 2), page_rows=1) as source:
+    pages = (answer([ROW]), answer([ROW], 3), answer(second, 2), answer([]))
+    with prepared(*pages, page_rows=1) as source:
         pull = source.pull()
         with pytest.raises(DataRefusedError, match="ignores"):
             rows_of(pull)

@@ -71,6 +71,12 @@ def test_every_type_has_one_text(kind: PostgresKind, expression: str, expected: 
 def test_date_times_with_a_zone_do_not_depend_on_the_sessions(kind: PostgresKind) -> None:
     kind.server.run(f"ALTER ROLE {kind.user} SET timezone = 'Asia/Tokyo'")
     assert one_value(kind, "timestamptz '2026-11-20 08:30:00+01'") == "2026-11-20T07:30:00Z"
+    assert one_value(kind, "timestamptz '9999-12-31 23:59:59Z'") == "9999-12-31T23:59:59Z"
+
+
+def test_a_moment_beyond_the_calendar_is_told(kind: PostgresKind) -> None:
+    with pytest.raises(DataRefusedError, match="cannot handle"):
+        one_value(kind, "timestamp 'infinity'")
 
 
 def test_the_server_gives_rows_as_they_are_asked_for(kind: PostgresKind) -> None:
