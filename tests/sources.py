@@ -21,7 +21,7 @@ from sandbox.options import SandboxOptions
 from sandbox.server import running
 from sandbox.servicenow.options import ServiceNowOptions
 from sandbox.servicenow.rows import finished, sys_ids
-from sandbox.servicenow.store import Store
+from sandbox.servicenow.store import Changes, Store
 from sandbox.tenant import Tenant
 from tests.databases import Server
 from tests.object_store import ObjectStore
@@ -301,6 +301,11 @@ class ServiceNowKind:
         frame = frame.with_columns(sys_ids(next(_numbers), table, len(rows)))
         made = finished(frame, table, 0, datetime.now(UTC))
         instance._store = Store(instance.store._tables | {table: made}, 0)
+
+    def change(self, at: datetime, **counts: int) -> Changes:
+        """Change computers as if it were then."""
+        wanted = {"updates": 0, "inserts": 0, "deletes": 0} | counts
+        return self.tenant.servicenow.store.change("cmdb_ci_computer", at, **wanted)
 
     def truth(self, table: str = "cmn_department") -> list[dict[str, Any]]:
         """Give all rows as they are now, hidden ones included."""

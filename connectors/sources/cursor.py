@@ -10,9 +10,11 @@ import hashlib
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Self
+from typing import Any, Self
 
 from pydantic import BaseModel
+
+from connectors.sources.texts import as_text
 
 DIGEST_BYTES = 8
 # About a megabyte of cursor. Of more rows around the moment some come again with every pull,
@@ -70,11 +72,11 @@ class Known:
         self._before = frozenset(before)
         self.found: set[bytes] = set()
 
-    def is_new(self, row: Sequence[str | None], *, is_recent: bool) -> bool:
+    def is_new(self, row: Sequence[Any], *, is_recent: bool) -> bool:
         """Tell whether the last pull has not given this row, and remember a recent one."""
         if not (self._before or is_recent):
             return True
-        text = json.dumps(row).encode()
+        text = json.dumps(list(row), default=as_text).encode()
         digest = hashlib.blake2b(text, digest_size=DIGEST_BYTES).digest()
         if is_recent and len(self.found) < KNOWN_ROWS:
             self.found.add(digest)

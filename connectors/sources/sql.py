@@ -49,7 +49,7 @@ from connectors.sources.source import (
     SourceSpecification,
 )
 from connectors.sources.sql_failures import explain
-from connectors.sources.texts import as_text, text_batch
+from connectors.sources.texts import text_batch
 
 # A server that vanished without a word is noticed after a minute instead of the system's two hours.
 POSTGRESQL: dict[str, Any] = {
@@ -177,9 +177,8 @@ class SqlSource(Source):
             with rows as result:
                 for part in result.partitions(BATCH_ROWS):
                     new = self._new(part, known, until) if self._of.incremental else part
-                    values = [[as_text(row[n]) for n in self._places(columns)] for row in new]
-                    if values:
-                        yield text_batch(columns, values)
+                    if values := list(zip(*new, strict=True)):
+                        yield text_batch(columns, [values[n] for n in self._places(columns)])
         completeness = Completeness.CHANGES if cursor else Completeness.COMPLETE
         if until is None:
             return Outcome(completeness)
@@ -192,7 +191,7 @@ class SqlSource(Source):
             keys = select(*(source.c[name] for name in self._of.key))
             with database.execute(keys) as result:
                 for part in result.partitions(BATCH_ROWS):
-                    yield text_batch(self._of.key, [list(map(as_text, row)) for row in part])
+                    yield text_batch(self._of.key, list(zip(*part, strict=True)))
         return Outcome(Completeness.COMPLETE)
 
     @contextmanager
@@ -235,7 +234,7 @@ class SqlSource(Source):
         recent = None if until is None else _earlier(until, self._of.overlap)
         for row in rows:
             is_recent = None not in (row[place], recent) and row[place] >= recent
-            if known.is_new([as_text(value) for value in row], is_recent=is_recent):
+            if known.is_new(row, is_recent=is_recent):
                 yield row
 
     def _places(self, columns: tuple[str, ...]) -> list[int]:

@@ -16,6 +16,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.types as kinds
 
+PLAIN = {str, type(None)}
+
 
 def as_text(value: Any) -> str | None:  # noqa: PLR0911 - one line for each type
     """Write a value of any type."""
@@ -52,14 +54,14 @@ def _inner(value: Any) -> str | None:
     return b64encode(value).decode() if isinstance(value, bytes) else as_text(value)
 
 
-def text_batch(columns: Sequence[str], rows: Iterable[Sequence[str | None]]) -> pa.RecordBatch:
-    """Make a batch of rows of texts."""
-    by_column = list(zip(*rows, strict=True)) or [()] * len(columns)
-    arrays = [_array(values) for values in by_column]
-    return pa.RecordBatch.from_arrays(arrays, list(columns))
+def text_batch(columns: Sequence[str], values: Iterable[Sequence[Any]]) -> pa.RecordBatch:
+    """Make a batch of the values of each column, of any types."""
+    return pa.RecordBatch.from_arrays([_array(each) for each in values], list(columns))
 
 
-def _array(values: Sequence[str | None]) -> pa.Array:
+def _array(values: Sequence[Any]) -> pa.Array:
+    if not set(map(type, values)) <= PLAIN:
+        values = [as_text(value) for value in values]
     try:
         return pa.array(values, pa.string())
     except UnicodeEncodeError:
@@ -90,4 +92,4 @@ def _written(column: pa.Array) -> pa.Array:
     if kinds.is_timestamp(kind) and kind.unit == "ns":
         # Python's date-times end at microseconds.
         column = column.cast(pa.timestamp("us", kind.tz), safe=False)
-    return _array([as_text(value) for value in column.to_pylist()])
+    return _array(column.to_pylist())

@@ -5,6 +5,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
@@ -230,6 +231,35 @@ def test_rows_that_change_during_an_increment_come_with_the_next() -> None:
             copy |= {row["sys_id"]: row for row in rows_of(pull)}
             truth = {row["sys_id"]: row for row in rows_of(source.pull())}
         assert {key: copy[key] for key in truth} == truth
+
+
+def test_a_change_that_is_committed_late_is_not_missed() -> None:
+    with instance(devices=60) as kind, opened(kind, **COMPUTERS) as source:
+        now = datetime.now(UTC)
+        kind.change(now, updates=1)
+        pull = source.pull()
+        rows_of(pull)
+        late = kind.change(now - timedelta(minutes=9), inserts=3).inserted
+        changes = source.pull(pull.outcome.cursor)
+        assert set(ids(rows_of(changes))) == set(late)
+        assert rows_of(source.pull(changes.outcome.cursor)) == []
+
+
+def test_an_increment_ends_at_the_moment_that_was_the_newest_when_it_began() -> None:
+    with instance(devices=60) as kind, opened(kind, **COMPUTERS | {"page_rows": 5}) as source:
+        now = datetime.now(UTC)
+        first = source.pull()
+        rows_of(first)
+        kind.change(now, updates=30)
+        pull = source.pull(first.outcome.cursor)
+        batches = iter(pull)
+        read = set(ids(next(batches).to_pylist()))
+        changed = kind.change(now + timedelta(minutes=1), updates=50).updated
+        for batch in batches:
+            read |= set(ids(batch.to_pylist()))
+        missed = set(ids(rows_of(source.pull(pull.outcome.cursor))))
+        assert missed >= set(changed)
+        assert not read >= set(changed)
 
 
 def _quiet(kind: ServiceNowKind) -> ServiceNowOptions:

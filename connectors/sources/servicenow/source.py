@@ -205,9 +205,8 @@ class ServiceNowSource(Source):
     def _batch(
         fields: tuple[str, ...], rows: "Iterator[Row] | list[Row]"
     ) -> Iterator[pa.RecordBatch]:
-        values = [[row[name] for name in fields] for row in rows]
-        if values:
-            yield text_batch(fields, values)
+        if listed := list(rows):
+            yield text_batch(fields, [[row[name] for row in listed] for name in fields])
 
 
 def _completeness(paging: Paging, *, is_full: bool) -> Completeness:

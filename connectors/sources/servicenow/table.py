@@ -94,14 +94,7 @@ class Table:
             "sysparm_exclude_reference_link": "true",
             "sysparm_suppress_pagination_header": "true",
         }
-        request = self._http.build_request(
-            "GET", f"{PATH}{self._table}", params=asked, extensions={"retry": Retry.READ}
-        )
-        try:
-            response = self._http.send(request)
-        except HTTP_FAULTS as fault:
-            advice = f"check the network and {self._connection.variable('url')}"
-            raise unreachable(fault, request, advice=advice) from None
+        response = self._get(asked)
         if response.status_code != OK:
             raise self._failure(response)
         return self._read(response)
@@ -117,8 +110,36 @@ class Table:
             return ClientCredentials(self._source, known, self._login, self._clock)
         return httpx.BasicAuth(known.user, known.password.get_secret_value())
 
+    def _get(self, asked: dict[str, str]) -> httpx.Response:
+        request = self._http.build_request(
+            "GET", f"{PATH}{self._table}", params=asked, extensions={"retry": Retry.READ}
+        )
+        try:
+            return self._http.send(request)
+        except HTTP_FAULTS as fault:
+            advice = f"check the network and {self._connection.variable('url')}"
+            raise unreachable(fault, request, advice=advice) from None
+
     def _read(self, response: httpx.Response) -> Page:
-        exchange = exchange_of(response.request, response)
+        answer = self._decoded(response)
+        total = response.headers.get("x-total-count", "")
+        if not total.isdecimal():
+            raise UnavailableError(
+                f"source {self._source}: the answer does not count the rows (X-Total-Count), so "
+                "their end cannot be told: a proxy may have taken the header away",
+                exchange=exchange_of(response.request, response),
+            )
+        try:
+            rows = [{name: _text(value) for name, value in row.items()} for row in answer["result"]]
+        except (AttributeError, KeyError, TypeError):
+            raise DataRefusedError(
+                f"source {self._source}: {response.url.host} answers in a shape that the Table API "
+                "does not have",
+                exchange=exchange_of(response.request, response),
+            ) from None
+        return Page(rows, int(total))
+
+    def _decoded(self, response: httpx.Response) -> Any:
         try:
             answer = json.loads(response.content)
         except ValueError:
@@ -127,26 +148,11 @@ class Table:
             raise UnavailableError(
                 f"source {self._source}: {response.url.host} does not answer in JSON: it may be "
                 "asleep or under maintenance, or a proxy answers in its place",
-                exchange=exchange,
+                exchange=exchange_of(response.request, response),
             ) from None
         if isinstance(answer, dict) and "error" in answer:
             raise self._cut_short(response)
-        total = response.headers.get("x-total-count", "")
-        if not total.isdecimal():
-            raise UnavailableError(
-                f"source {self._source}: the answer does not count the rows (X-Total-Count), so "
-                "their end cannot be told: a proxy may have taken the header away",
-                exchange=exchange,
-            )
-        try:
-            rows = [{name: _text(value) for name, value in row.items()} for row in answer["result"]]
-        except (AttributeError, KeyError, TypeError):
-            raise DataRefusedError(
-                f"source {self._source}: {response.url.host} answers in a shape that the Table API "
-                "does not have",
-                exchange=exchange,
-            ) from None
-        return Page(rows, int(total))
+        return answer
 
     def _cut_short(self, response: httpx.Response) -> UnavailableError:
         return UnavailableError(
@@ -158,29 +164,27 @@ class Table:
     def _failure(self, response: httpx.Response) -> PipelineError:
         """Say what an answer without rows means; its text may quote a query, so is not told."""
         exchange = exchange_of(response.request, response)
-        source, status = self._source, response.status_code
         if limit := limit_reached(response.request, response, self._clock()):
             return limit
+        kind, reason = self._meaning(response.status_code)
+        return kind(f"source {self._source}: {reason}", exchange=exchange)
+
+    def _meaning(self, status: int) -> tuple[type[PipelineError], str]:
+        known = self._connection
         if status == UNAUTHORIZED:
-            return AccessError(
-                f"source {source}: the instance refuses the credential: check the variables "
-                f"{self._connection.variable('*')}, and that the account is active",
-                exchange=exchange,
+            return AccessError, (
+                f"the instance refuses the credential: check the variables {known.variable('*')}, "
+                "and that the account is active"
             )
         if status == FORBIDDEN:
-            return AccessError(
-                f"source {source}: the account may not read the table {self._table}: give it a "
-                "role that may",
-                exchange=exchange,
+            return AccessError, (
+                f"the account may not read the table {self._table}: give it a role that may"
             )
         if status in (BAD_REQUEST, NOT_FOUND):
-            return ConfigurationError(
-                f"source {source}: the instance has no table {self._table}", exchange=exchange
-            )
-        return UnavailableError(
-            f"source {source}: {response.url.host} does not answer as a ServiceNow instance does: "
-            f"try again later, or check {self._connection.variable('url')}",
-            exchange=exchange,
+            return ConfigurationError, f"the instance has no table {self._table}"
+        return UnavailableError, (
+            "what answers is no ServiceNow instance, or one out of order: try again later, or "
+            f"check {known.variable('url')}"
         )
 
 
