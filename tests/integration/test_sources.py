@@ -195,7 +195,9 @@ def test_a_wrong_credential_is_told_and_not_shown(kind: Kind) -> None:
 @every_kind
 def test_no_value_and_no_secret_reaches_a_log(kind: Kind, caplog: pytest.LogCaptureFixture) -> None:
     kind.fill([{"id": "0", "name": "Marked Person", "description": "marked@example.com"}] * 3)
-    with caplog.at_level(logging.DEBUG), opened(kind) as source:
+    caplog.set_level(logging.DEBUG)
+    caplog.set_level(logging.DEBUG, "sqlalchemy")
+    with opened(kind) as source:
         pull = source.pull()
         rows_of(pull)
         rows_of(source.keys())
