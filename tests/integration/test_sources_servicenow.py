@@ -3,7 +3,7 @@
 import json
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -11,6 +11,7 @@ from typing import Any
 import httpx
 import pytest
 
+from connectors.clock import utc_now
 from connectors.errors import (
     AccessError,
     ConfigurationError,
@@ -47,6 +48,32 @@ def ids(rows: list[dict[str, str | None]]) -> list[str | None]:
     return [row["sys_id"] for row in rows]
 
 
+class Instance(httpx.BaseTransport):
+    """An instance with tokens that live for a minute of its own clock."""
+
+    def __init__(self) -> None:
+        self.now = datetime(2026, 11, 20, tzinfo=UTC)
+        self.tokens: list[datetime] = []
+        self.refused = 0
+        self.revoked: set[str] = set()
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        if request.url.path == "/oauth_token.do":
+            self.tokens.append(self.now)
+            token = f"t{len(self.tokens)}"
+            body = {"access_token": token, "token_type": "Bearer", "expires_in": 60}
+            return httpx.Response(200, json=body)
+        name = request.headers["authorization"].removeprefix("Bearer ")
+        issued = self.tokens[int(name[1:]) - 1]
+        if name in self.revoked or self.now >= issued + timedelta(seconds=60):
+            self.refused += 1
+            return httpx.Response(401)
+        return answer([ROW])
+
+    def open(self) -> ServiceNowSource:
+        return behind(self, {"CLIENT_ID": "id", "CLIENT_SECRET": SECRET}, clock=lambda: self.now)
+
+
 class Answers(httpx.BaseTransport):
     """An instance that gives prepared answers, one after the other, the last one for ever."""
 
@@ -65,20 +92,33 @@ def answer(rows: list[dict[str, Any]], total: int | None = None) -> httpx.Respon
     return httpx.Response(200, json={"result": rows}, headers=headers)
 
 
-def prepared(*answers: httpx.Response, **changes: Any) -> ServiceNowSource:
+def behind(
+    transport: httpx.BaseTransport, credential: dict[str, str], clock: Callable[[], datetime]
+) -> ServiceNowSource:
+    """Open a table behind a transport."""
+    return _opened(transport, credential, {}, clock)
+
+
+def answering(*answers: httpx.Response, **changes: Any) -> ServiceNowSource:
     """Open a table of an instance that gives these answers."""
+    return _opened(Answers(*answers), {"USER": "reader", "PASSWORD": SECRET}, changes, utc_now)
+
+
+def _opened(
+    transport: httpx.BaseTransport,
+    credential: dict[str, str],
+    changes: dict[str, Any],
+    clock: Callable[[], datetime],
+) -> ServiceNowSource:
     stated = {"kind": "servicenow", "connection": "cmdb", "table": "people", "fields": ["name"]}
     sources = Sources.model_validate({"here": stated | {"incremental": False} | changes})
-    environ = {
-        "NXP_SOURCE_CMDB_URL": "https://company.service-now.com",
-        "NXP_SOURCE_CMDB_USER": "reader",
-        "NXP_SOURCE_CMDB_PASSWORD": SECRET,
-    }
+    environ = {"NXP_SOURCE_CMDB_URL": "https://company.service-now.com"}
+    environ |= {f"NXP_SOURCE_CMDB_{name}": value for name, value in credential.items()}
     specification = sources.root["here"]
     assert isinstance(specification, ServiceNowSpecification)
     connection = load_connections(sources, environ)["cmdb"]
     return ServiceNowSource(
-        "here", specification, connection, Answers(*answers), sleep=lambda _seconds: None
+        "here", specification, connection, transport, clock, sleep=lambda _seconds: None
     )
 
 
@@ -119,6 +159,32 @@ def test_a_token_that_expires_in_the_middle_is_renewed() -> None:
                 time.sleep(0.35)
         assert len(rows) == len(kind.truth("cmdb_ci_computer"))
         assert kind.tenant.requests["servicenow_token"] > 2
+
+
+def test_a_token_is_renewed_before_its_end() -> None:
+    served = Instance()
+    with served.open() as source:
+        source.check()
+        served.now += timedelta(seconds=47)
+        source.check()
+        assert len(served.tokens) == 1
+        served.now += timedelta(seconds=2)
+        source.check()
+    assert len(served.tokens) == 2
+    assert served.refused == 0
+
+
+def test_a_token_that_is_refused_before_its_end_is_renewed_once() -> None:
+    served = Instance()
+    with served.open() as source:
+        source.check()
+        served.revoked = {"t1"}
+        source.check()
+        assert served.refused == 1
+        served.revoked = {"t2", "t3"}
+        with pytest.raises(AccessError, match="refuses the credential"):
+            source.check()
+    assert len(served.tokens) == 3
 
 
 def test_hidden_rows_do_not_end_a_pull_and_take_its_completeness_away() -> None:
@@ -365,8 +431,8 @@ def test_an_answer_that_was_cut_short_is_no_answer() -> None:
     for body in (f'{{"result":[],{failure}}}', f'{{"result":[{{"sys_id":"a"}},{failure}}}'):
         cut = httpx.Response(200, content=body, headers={"x-total-count": "1"})
         with pytest.raises(UnavailableError, match="page_rows"):
-            prepared(cut).pull()
-    with prepared(answer([ROW]), answer([ROW], 9), cut) as source:
+            answering(cut).pull()
+    with answering(answer([ROW]), answer([ROW], 9), cut) as source:
         pull = source.pull()
         with pytest.raises(UnavailableError, match="page_rows"):
             rows_of(pull)
@@ -384,13 +450,13 @@ def test_an_answer_that_was_cut_short_is_no_answer() -> None:
     ],
 )
 def test_what_is_no_answer_of_the_table_api_is_told(reply: httpx.Response, told: str) -> None:
-    with prepared(reply) as source, pytest.raises(UnavailableError, match=told):
+    with answering(reply) as source, pytest.raises(UnavailableError, match=told):
         source.pull()
 
 
 def test_a_field_that_is_missing_in_some_rows_is_told() -> None:
     rows = [ROW, {"sys_id": "b" * 32}]
-    with prepared(answer(rows)) as source, pytest.raises(AccessError, match="without name"):
+    with answering(answer(rows)) as source, pytest.raises(AccessError, match="without name"):
         rows_of(source.pull())
 
 
@@ -406,14 +472,14 @@ def test_an_instance_that_ignores_the_place_or_the_order_is_told(
     second: list[dict[str, Any]],
 ) -> None:
     pages = (answer([ROW]), answer([ROW], 3), answer(second, 2), answer([]))
-    with prepared(*pages, page_rows=1) as source:
+    with answering(*pages, page_rows=1) as source:
         pull = source.pull()
         with pytest.raises(DataRefusedError, match="ignores"):
             rows_of(pull)
 
 
 def test_a_row_that_goes_between_counting_and_reading_is_not_taken_for_hidden() -> None:
-    with prepared(answer([ROW]), answer([], 1), answer([])) as source:
+    with answering(answer([ROW]), answer([], 1), answer([])) as source:
         pull = source.keys()
         assert rows_of(pull) == []
         assert pull.outcome.completeness is Completeness.COMPLETE
@@ -425,7 +491,7 @@ def test_half_an_emoji_does_not_stop_a_pull() -> None:
         content=b'{"result":[{"sys_id":"a","name":"x\\ud83d"}]}',
         headers={"x-total-count": "1"},
     )
-    with prepared(cut) as source:
+    with answering(cut) as source:
         assert rows_of(source.pull()) == [{"name": "x\N{REPLACEMENT CHARACTER}"}]
 
 

@@ -79,6 +79,20 @@ def test_a_moment_beyond_the_calendar_is_told(kind: PostgresKind) -> None:
         one_value(kind, "timestamp 'infinity'")
 
 
+def test_a_query_means_the_same_in_a_key_scan_and_in_an_increment(kind: PostgresKind) -> None:
+    kind.fill([{"id": "1", "name": " :name", "description": "100 %s"}])
+    query = (
+        f"SELECT id::text, name, 5 AS at FROM {kind.schema}.people "  # noqa: S608
+        "WHERE name = ' :name' AND description LIKE '100 \\%%' -- as it is: %(x)s"
+    )
+    with opened(kind, query=query, incremental="at") as source:
+        pull = source.pull()
+        assert rows_of(pull) == [{"id": "1", "name": " :name", "at": "5"}]
+        assert rows_of(source.keys()) == [{"id": "1"}]
+        kind.fill([{"id": "2", "name": " :name", "description": "100 %s"}])
+        assert [row["id"] for row in rows_of(source.pull(pull.outcome.cursor))] == ["2"]
+
+
 def test_the_server_gives_rows_as_they_are_asked_for(kind: PostgresKind) -> None:
     """A row far behind cannot be computed: the batches before it come all the same."""
     bad = 4 * BATCH_ROWS
