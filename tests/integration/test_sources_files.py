@@ -169,6 +169,7 @@ def test_parquet_types_become_texts(tmp_path: Path) -> None:
         "flag": (True, pa.bool_(), "true"),
         "day": (at.date(), pa.date32(), "2026-11-20"),
         "at": (at, pa.timestamp("ns", "UTC"), "2026-11-20T08:30:00Z"),
+        "zoned": (at, pa.timestamp("us", "Europe/Zurich"), "2026-11-20T08:30:00Z"),
         "local": (at.replace(tzinfo=None), pa.timestamp("us"), "2026-11-20 08:30:00"),
         "raw": (b"\x00\xff", pa.binary(), "00ff"),
         "tags": (["a", None], pa.list_(pa.string()), '["a", null]'),
