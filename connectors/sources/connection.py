@@ -1,0 +1,59 @@
+"""Named connections: where a source is and who reads it, from the environment or secret files.
+
+`connection: cmdb` in the YAML reads NXP_SOURCE_CMDB_URL, _USER, _PASSWORD, _CLIENT_ID and
+_CLIENT_SECRET; each may be given as `…_FILE`, a file that holds the value.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from pydantic import BaseModel, SecretStr
+
+PREFIX = "NXP_SOURCE_"
+NAME_PATTERN = r"^[a-z][a-z0-9_]*$"
+NAMES = ("url", "user", "password", "client_id", "client_secret")
+
+
+class Connection(BaseModel, frozen=True):
+    """Where a source is and who reads it. The URL is secret too: it may hold a password."""
+
+    name: str
+    url: SecretStr = SecretStr("")
+    user: str = ""
+    password: SecretStr = SecretStr("")
+    client_id: str = ""
+    client_secret: SecretStr = SecretStr("")
+
+    def variable(self, field: str) -> str:
+        """Name the variable that a field is read from."""
+        return variable(self.name, field)
+
+    def unset(self, *fields: str) -> list[str]:
+        """Tell which of these fields are not given, as problems."""
+        return [f"{self.variable(field)}: not set" for field in fields if not self.has(field)]
+
+    def has(self, field: str) -> bool:
+        """Tell whether a field is given."""
+        value = getattr(self, field)
+        return bool(value.get_secret_value() if isinstance(value, SecretStr) else value)
+
+
+def variable(connection: str, field: str) -> str:
+    """Name the variable of a connection's field."""
+    return f"{PREFIX}{connection.upper()}_{field.upper()}"
+
+
+def read_connection(name: str, environ: Mapping[str, str]) -> tuple[Connection, list[str]]:
+    """Read a connection, and list the files that could not be read."""
+    values: dict[str, str] = {}
+    problems: list[str] = []
+    for field in NAMES:
+        given = variable(name, field)
+        if environ.get(given):
+            values[field] = environ[given]
+        elif path := environ.get(f"{given}_FILE"):
+            try:
+                values[field] = Path(path).expanduser().read_text("utf-8").strip()
+            except (OSError, UnicodeDecodeError):
+                problems.append(f"{given}_FILE: cannot read the file {path}")
+    return Connection.model_validate({"name": name, **values}), problems

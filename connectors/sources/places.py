@@ -1,0 +1,199 @@
+"""Where files of a source are: a path or a pattern, in folders or in a bucket."""
+
+import glob
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import IO, Any, Protocol, cast
+
+from connectors.errors import AccessError, StorageError, UnavailableError
+
+MAGIC = re.compile(r"[*?]")
+# Column chunks and blocks are read in pieces; each piece is a request.
+READ_AHEAD = 1 << 20
+DENIED = ("401", "403")
+
+
+class Place(Protocol):
+    """A path or a pattern; all errors are ours, and name the source."""
+
+    def find(self) -> list[str]:
+        """Name the files, in order.
+
+        Raises:
+            UnavailableError: there is none.
+        """
+
+    def open(self, path: str) -> Any:
+        """Open one of them for reading, as bytes."""
+
+
+def open_place(source: str, path: str) -> Place:
+    """Open a place; reads nothing yet."""
+    return Bucket(source, path) if "://" in path else Folders(source, path)
+
+
+class Folders:
+    """Files on this machine."""
+
+    def __init__(self, source: str, pattern: str) -> None:
+        self._source = source
+        self._pattern = os.path.expanduser(pattern)  # noqa: PTH111 - a pattern is no path
+
+    def find(self) -> list[str]:
+        """Name the files, in order."""
+        pattern = self._pattern
+        found = glob.glob(pattern, recursive=True) if MAGIC.search(pattern) else [pattern]  # noqa: PTH207 - absolute patterns
+        files = sorted(path for path in found if os.path.isfile(path))  # noqa: PTH113 - likewise
+        return files or _nothing(self._source, pattern)
+
+    def open(self, path: str) -> IO[bytes]:
+        """Open a file."""
+        try:
+            return open(path, "rb")  # noqa: PTH123 - the reader closes it
+        except FileNotFoundError:
+            raise UnavailableError(
+                f"source {self._source}: {path} went away while it was read: run again"
+            ) from None
+        except OSError as error:
+            raise AccessError(
+                f"source {self._source}: cannot read {path} ({type(error).__name__}): give the "
+                "right to read it"
+            ) from None
+
+
+class Bucket:
+    """Objects of a bucket or container, configured by the AWS_* or AZURE_* environment."""
+
+    def __init__(self, source: str, url: str) -> None:
+        from obstore.store import from_url  # noqa: PLC0415 - slow, and only for object storage
+
+        from connectors.lake.stores.remote import CLIENT, RETRIES, TRUE  # noqa: PLC0415
+
+        scheme, _, rest = url.partition("://")
+        bucket, _, self._pattern = rest.partition("/")
+        self._source = source
+        self._root = f"{scheme}://{bucket}"
+        client = CLIENT.copy()
+        if os.environ.get(f"{_family(scheme)}_ALLOW_HTTP", "").lower() in TRUE:
+            client["allow_http"] = True
+        with self._telling(url):
+            store = from_url(self._root, client_options=client, retry_config=RETRIES)
+        self._store = cast("Any", store)
+
+    def find(self) -> list[str]:
+        """Name the objects, in order."""
+        if not MAGIC.search(self._pattern):
+            return [self._pattern]
+        folder = MAGIC.split(self._pattern, maxsplit=1)[0].rpartition("/")[0]
+        matches = _matcher(self._pattern)
+        with self._telling(self._pattern):
+            listed = self._store.list(folder or None).collect()
+        found = sorted(meta["path"] for meta in listed if matches.fullmatch(meta["path"]))
+        return found or _nothing(self._source, f"{self._root}/{self._pattern}")
+
+    def open(self, path: str) -> "_Object":
+        """Open an object."""
+        import obstore  # noqa: PLC0415 - slow, and only for object storage
+
+        with self._telling(path):
+            reader = obstore.open_reader(self._store, path, buffer_size=READ_AHEAD)
+        return _Object(self, reader, path)
+
+    @contextmanager
+    def telling(self, path: str) -> Iterator[None]:
+        """Say what the object storage refuses."""
+        with self._telling(path):
+            yield
+
+    @contextmanager
+    def _telling(self, path: str) -> Iterator[None]:
+        from obstore.exceptions import BaseError  # noqa: PLC0415 - slow
+
+        from connectors.lake.stores.refusals import CODE, STATUS, refusal  # noqa: PLC0415
+
+        where = path if "://" in path else f"{self._root}/{path}"
+        try:
+            yield
+        except FileNotFoundError as error:
+            if re.search(r"NoSuchBucket|ContainerNotFound", str(error)):
+                raise StorageError(
+                    f"source {self._source}: {where}: there is no such bucket or container"
+                ) from None
+            _nothing(self._source, where)
+        except (BaseError, ValueError, OSError) as error:
+            status = STATUS.search(str(error))
+            if status and status[1] in DENIED:
+                code = CODE.search(str(error))
+                raise AccessError(
+                    f"source {self._source}: {where}: access denied ({code[1] if code else '-'}): "
+                    "give the credential the right to list and read there"
+                ) from None
+            raise refusal(error, f"source {self._source}: {where}") from None
+
+
+class _Object:
+    """One object as a file: what Arrow asks of one."""
+
+    closed = False
+
+    def __init__(self, bucket: Bucket, reader: Any, path: str) -> None:
+        self._bucket = bucket
+        self._reader = reader
+        self._path = path
+
+    def read(self, size: int = -1) -> bytes:
+        """Read on from where we are."""
+        with self._bucket.telling(self._path):
+            return bytes(self._reader.read(size if size is not None and size >= 0 else None))
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        """Go to a place."""
+        return int(self._reader.seek(offset, whence))
+
+    def tell(self) -> int:
+        """Say where we are."""
+        return int(self._reader.tell())
+
+    def size(self) -> int:
+        """Say how long it is."""
+        return int(self._reader.size)
+
+    def readable(self) -> bool:
+        """It can be read."""
+        return True
+
+    def seekable(self) -> bool:
+        """Any place can be read."""
+        return True
+
+    def writable(self) -> bool:
+        """It cannot be written."""
+        return False
+
+    def flush(self) -> None:
+        """Nothing is ever written."""
+
+    def close(self) -> None:
+        """Let go of what was read ahead."""
+        self.closed = True
+        self._reader.close()
+
+
+def _nothing(source: str, where: str) -> Any:
+    """Refuse: a file that was not delivered is something else than an empty one."""
+    raise UnavailableError(
+        f"source {source}: no file at {where}: correct the path unless it is yet to come"
+    )
+
+
+def _family(scheme: str) -> str:
+    return "AWS" if scheme == "s3" else "AZURE"
+
+
+def _matcher(pattern: str) -> re.Pattern[str]:
+    """Read a pattern as the file system does: `*` ends at a slash, `**/` is any folders."""
+    words = {"**/": "(?:.*/)?", "**": ".*", "*": "[^/]*", "?": "[^/]"}
+    parts = re.split(r"(\*\*/|\*\*|\*|\?)", pattern)
+    return re.compile("".join(words.get(part) or re.escape(part) for part in parts))

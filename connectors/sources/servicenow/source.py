@@ -1,0 +1,219 @@
+"""A ServiceNow table as a source: checked, in full, by what changed, or its keys alone.
+
+What changed is asked for by sys_updated_on, up to the newest row there is by the instance's own
+clock. A row that changes while it is read leaves that window, and comes with the next pull.
+"""
+
+import logging
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+import httpx
+import pyarrow as pa
+
+from connectors.clock import utc_now
+from connectors.errors import AccessError, ConfigurationError, DataRefusedError
+from connectors.sources.connection import Connection
+from connectors.sources.cursor import Cursor, Known, fingerprint
+from connectors.sources.servicenow.paging import SYS_ID, Paging
+from connectors.sources.servicenow.query import conditions, field_of, ignored, joined
+from connectors.sources.servicenow.table import Page, Row, Table
+from connectors.sources.source import Batches, Completeness, Outcome, Pull, Source
+from connectors.sources.texts import text_batch
+
+if TYPE_CHECKING:
+    from connectors.sources.servicenow.specification import ServiceNowSpecification
+
+log = logging.getLogger(__name__)
+
+UPDATED = "sys_updated_on"
+WRITTEN = "%Y-%m-%d %H:%M:%S"
+# Rows to look for the fields, or for the newest change, in; some of them may be hidden.
+SAMPLE_ROWS = 100
+
+
+@dataclass(frozen=True, slots=True)
+class _Span:
+    """What of sys_updated_on a pull covers; without `since` all of it."""
+
+    since: str
+    until: str
+    recent: str
+
+    @property
+    def query(self) -> str:
+        """Write it as conditions."""
+        if not self.since:
+            return ""
+        return f"{UPDATED}>={self.since}^{UPDATED}<={self.until}"
+
+    def holds(self, row: Row) -> bool:
+        """Tell whether a row is in it."""
+        return not self.since or self.since <= (row[UPDATED] or "") <= self.until
+
+
+class ServiceNowSource(Source):
+    """A table of an instance.
+
+    Args:
+        name: what the sync calls the source.
+        specification: what to read.
+        connection: the instance, and who reads it.
+        transport: what carries the requests instead of the network.
+        clock: the present moment, with zone.
+        sleep: how to wait.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        specification: "ServiceNowSpecification",
+        connection: Connection,
+        transport: httpx.BaseTransport | None = None,
+        clock: Callable[[], datetime] = utc_now,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self.name = name
+        self._of = specification
+        self._table = Table(name, specification.table, connection, transport, clock, sleep)
+        # A cursor is good for one instance only.
+        self._mark = fingerprint(specification, connection.url.get_secret_value())
+        self._is_checked = False
+
+    def check(self) -> tuple[str, ...]:
+        """Ask for some rows with all fields, those of the query and of the key too."""
+        asked = conditions(self._of.query)
+        needed = dict.fromkeys((*self._own_fields(), *self._of.key, *map(field_of, asked)))
+        page = self._sample(tuple(needed))
+        if page.rows:
+            shown = set().union(*page.rows)
+            self._require([name for name in needed if name not in shown])
+            self._require_query(asked)
+        elif page.total:
+            raise AccessError(
+                f"source {self.name}: access rules hide all {page.total:,} rows of "
+                f"{self._of.table}: give the account a role that may read them"
+            )
+        else:
+            log.info("source %s: the table is empty, so its fields are not known", self.name)
+        self._is_checked = True
+        return self._of.fields
+
+    def pull(self, since: str | None = None) -> Pull:
+        """Read all rows, or those that changed since a cursor."""
+        self._check_once()
+        cursor = Cursor.read(since, self._mark) if since and self._of.incremental else None
+        return Pull(self._of.fields, self._pulled(cursor))
+
+    def keys(self) -> Pull:
+        """Read the key of every row."""
+        self._check_once()
+        return Pull(self._of.key, self._scanned())
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._table.close()
+
+    def _check_once(self) -> None:
+        if not self._is_checked:
+            self.check()
+
+    def _own_fields(self) -> tuple[str, ...]:
+        system = (SYS_ID, UPDATED) if self._of.incremental else (SYS_ID,)
+        return tuple(dict.fromkeys((*system, *self._of.fields)))
+
+    def _sample(self, fields: tuple[str, ...]) -> Page:
+        """Give some rows: of those that match, else of any that there are."""
+        page = self._table.page(self._of.query, fields, SAMPLE_ROWS)
+        return page if page.total else self._table.page("", fields, SAMPLE_ROWS)
+
+    def _require(self, missing: list[str]) -> None:
+        if missing:
+            raise ConfigurationError(
+                f"source {self.name}: {self._of.table} has no such fields, or the account may not "
+                f"read them: {', '.join(missing)}"
+            )
+
+    def _require_query(self, asked: list[str]) -> None:
+        def count(query: str) -> int:
+            return self._table.page(query, (SYS_ID,), 1).total
+
+        if found := ignored(asked, count):
+            raise ConfigurationError(
+                f"source {self.name}: the instance ignores the query's condition on "
+                f"{', '.join(found)}: correct its operator or value"
+            )
+
+    def _pulled(self, cursor: Cursor | None) -> Batches:
+        span = self._span(cursor)
+        known = Known(cursor.known if cursor else ())
+        paging = self._paging(span.query, self._own_fields())
+        for rows in paging.pages():
+            self._require_span(span, rows)
+            yield from self._batch(self._of.fields, self._new(rows, span, known))
+        until = span.until or (cursor.until if cursor else "")
+        kept = Cursor(self._mark, until, frozenset(known.found)).write() if until else None
+        return Outcome(_completeness(paging, is_full=cursor is None), kept)
+
+    def _scanned(self) -> Batches:
+        paging = self._paging("", tuple(dict.fromkeys((SYS_ID, *self._of.key))))
+        for rows in paging.pages():
+            yield from self._batch(self._of.key, rows)
+        if paging.is_missing_rows:
+            raise DataRefusedError(
+                f"source {self.name}: access rules hide about {paging.total - paging.seen:,} of "
+                f"{paging.total:,} rows, so what is absent cannot be told: give the account a role "
+                "that may read them, or exclude them by the query"
+            )
+        return Outcome(Completeness.COMPLETE)
+
+    def _paging(self, query: str, fields: tuple[str, ...]) -> Paging:
+        query = joined(self._of.query, query)
+        return Paging(self.name, self._table, query, fields, self._of.page_rows)
+
+    def _span(self, cursor: Cursor | None) -> _Span:
+        """Decide what to cover: from before the cursor up to the newest row, both fixed."""
+        if not self._of.incremental:
+            return _Span("", "", "")
+        until = max(self._newest(), cursor.until if cursor else "")
+        since = _earlier(cursor.until, self._of.overlap) if cursor else ""
+        return _Span(since, until, _earlier(until, self._of.overlap) if until else "")
+
+    def _newest(self) -> str:
+        query = joined(self._of.query, f"ORDERBYDESC{UPDATED}")
+        page = self._table.page(query, (UPDATED,), SAMPLE_ROWS)
+        return max((row.get(UPDATED) or "" for row in page.rows), default="")
+
+    def _require_span(self, span: _Span, rows: list[Row]) -> None:
+        if not all(span.holds(row) for row in rows):
+            raise DataRefusedError(
+                f"source {self.name}: the instance gives rows that changed outside the time asked "
+                "for: set the account's time zone to GMT"
+            )
+
+    def _new(self, rows: list[Row], span: _Span, known: Known) -> Iterator[Row]:
+        fields = self._own_fields()
+        for row in rows:
+            is_recent = bool(span.recent) and (row[UPDATED] or "") >= span.recent
+            if known.is_new([row[name] for name in fields], is_recent=is_recent):
+                yield row
+
+    @staticmethod
+    def _batch(
+        fields: tuple[str, ...], rows: "Iterator[Row] | list[Row]"
+    ) -> Iterator[pa.RecordBatch]:
+        if listed := list(rows):
+            yield text_batch(fields, [[row[name] for row in listed] for name in fields])
+
+
+def _completeness(paging: Paging, *, is_full: bool) -> Completeness:
+    if not is_full:
+        return Completeness.CHANGES
+    return Completeness.VISIBLE if paging.is_missing_rows else Completeness.COMPLETE
+
+
+def _earlier(written: str, by: timedelta) -> str:
+    return (datetime.strptime(written, WRITTEN) - by).strftime(WRITTEN)  # noqa: DTZ007 - all UTC

@@ -1,0 +1,295 @@
+"""A query of a SQL database as a source: any database that SQLAlchemy knows.
+
+Rows are fetched as they are asked for (on PostgreSQL by a cursor of the server), within one
+transaction that cannot write.
+"""
+
+import json
+import logging
+import sqlite3
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, Literal, Self
+from urllib.parse import quote
+
+from pydantic import Field, field_validator, model_validator
+from sqlalchemy import (
+    Connection as Database,
+)
+from sqlalchemy import (
+    CursorResult,
+    Engine,
+    NullPool,
+    Select,
+    TextualSelect,
+    column,
+    create_engine,
+    func,
+    select,
+    text,
+)
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
+
+from connectors.catalogue.specification import Duration
+from connectors.errors import ConfigurationError, UnavailableError
+from connectors.sources.connection import NAME_PATTERN, Connection
+from connectors.sources.cursor import Cursor, Known, fingerprint
+from connectors.sources.source import (
+    BATCH_ROWS,
+    Batches,
+    Completeness,
+    FieldName,
+    Outcome,
+    Pull,
+    Source,
+    SourceSpecification,
+)
+from connectors.sources.sql_failures import explain
+from connectors.sources.texts import text_batch
+
+# A server that vanished without a word is noticed after a minute instead of the system's two hours.
+POSTGRESQL: dict[str, Any] = {
+    "application_name": "nexthink-pipelines",
+    "connect_timeout": 15,
+    "keepalives_idle": 30,
+    "keepalives_interval": 10,
+    "keepalives_count": 3,
+}
+# Run first of all. On other databases the rights of the user alone keep the query from writing.
+BEGINNING: dict[str, tuple[str, ...]] = {
+    "postgresql": (
+        # One state of the data for all statements of a pull.
+        "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY",
+        # The end of time, 9999-12-31, is beyond Python's calendar in zones east of it.
+        "SET LOCAL TIME ZONE 'UTC'",
+    ),
+    "sqlite": ("PRAGMA query_only = ON",),
+}
+# SQLAlchemy logs every row where all is logged.
+LOGGER = "nxp_source"
+READS = ("SELECT", "WITH")
+MOMENTS: dict[str, Callable[[str], Any]] = {
+    "datetime": datetime.fromisoformat,
+    "date": date.fromisoformat,
+    "Decimal": Decimal,
+    "int": int,
+    "float": float,
+}
+
+
+class SqlSpecification(SourceSpecification):
+    """The rows of a query.
+
+    Attributes:
+        query: one SELECT.
+        incremental: the column that says when a row changed last; null is never.
+        overlap: what changed so shortly before the last pull's end is read again, where the
+            column holds dates or date-times.
+    """
+
+    kind: Literal["sql"]
+    connection: str = Field(pattern=NAME_PATTERN)
+    query: str
+    incremental: FieldName | None = None
+    overlap: Duration = timedelta(minutes=10)
+
+    @field_validator("query")
+    @classmethod
+    def _one_select(cls, query: str) -> str:
+        query = query.strip().rstrip(";").rstrip()
+        if not query.upper().startswith(READS):
+            raise ValueError("must be one SELECT statement")
+        return query
+
+    @model_validator(mode="after")
+    def _keyless(self) -> Self:
+        if self.incremental and not self.key:
+            raise ValueError("key: needed for an incremental pull")
+        return self
+
+    @property
+    def connection_name(self) -> str:
+        """The connection to read."""
+        return self.connection
+
+    def lacking(self, connection: Connection) -> list[str]:
+        """Ask for a URL; user and password may be part of it."""
+        return connection.unset("url")
+
+    def open(self, name: str, connection: Connection | None) -> "SqlSource":
+        """Open the query."""
+        if connection is None:
+            raise TypeError("a SQL source has a connection")
+        return SqlSource(name, self, connection)
+
+
+class SqlSource(Source):
+    """A query, run anew by each pull."""
+
+    def __init__(self, name: str, specification: SqlSpecification, connection: Connection) -> None:
+        self.name = name
+        self._of = specification
+        self._variable = connection.variable("url")
+        self._engine = _engine(name, connection)
+        self._mark = fingerprint(specification, connection.url.get_secret_value())
+        self._columns: tuple[str, ...] = ()
+
+    def check(self) -> tuple[str, ...]:
+        """Begin the query, without fetching rows, and look at its columns."""
+        with self._reading() as database, self._all_rows(database) as result:
+            self._columns = tuple(result.keys())
+        twice = sorted({name for name in self._columns if self._columns.count(name) > 1})
+        needed = dict.fromkeys((*self._of.fields, *self._of.key, self._of.incremental or ""))
+        missing = [name for name in needed if name and name not in self._columns]
+        if twice or missing:
+            problems = [f"has no column {name}" for name in missing]
+            problems += [f"has the column {name} twice" for name in twice]
+            raise ConfigurationError(f"source {self.name}: the query {', '.join(problems)}")
+        return self._of.fields or self._columns
+
+    def pull(self, since: str | None = None) -> Pull:
+        """Read all rows, or those that changed since a cursor."""
+        columns = self.check()
+        cursor = Cursor.read(since, self._mark) if since and self._of.incremental else None
+        return Pull(columns, self._pulled(columns, cursor))
+
+    def keys(self) -> Pull:
+        """Read the key of every row."""
+        if not self._of.key:
+            raise ConfigurationError(f"source {self.name}: needs a key to scan keys")
+        self.check()
+        return Pull(self._of.key, self._scanned())
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._engine.dispose()
+
+    def _pulled(self, columns: tuple[str, ...], cursor: Cursor | None) -> Batches:
+        known, until = Known(cursor.known if cursor else ()), None
+        with self._reading() as database:
+            if self._of.incremental:
+                until = self._newest(database, cursor)
+            rows = self._changed(database, cursor, until) if cursor else self._all_rows(database)
+            with rows as result:
+                for part in result.partitions(BATCH_ROWS):
+                    new = self._new(part, known, until) if self._of.incremental else part
+                    if values := list(zip(*new, strict=True)):
+                        yield text_batch(columns, [values[n] for n in self._places(columns)])
+        completeness = Completeness.CHANGES if cursor else Completeness.COMPLETE
+        if until is None:
+            return Outcome(completeness)
+        kept = Cursor(self._mark, _write(until), frozenset(known.found))
+        return Outcome(completeness, kept.write())
+
+    def _scanned(self) -> Batches:
+        with self._reading() as database:
+            source = self._query().subquery("source")
+            keys = select(*(source.c[name] for name in self._of.key))
+            with database.execute(keys) as result:
+                for part in result.partitions(BATCH_ROWS):
+                    yield text_batch(self._of.key, list(zip(*part, strict=True)))
+        return Outcome(Completeness.COMPLETE)
+
+    @contextmanager
+    def _reading(self) -> Iterator[Database]:
+        """Hold one transaction that cannot write, and say what the database refuses."""
+        try:
+            with self._engine.connect() as database:
+                for statement in BEGINNING.get(database.dialect.name, ()):
+                    database.exec_driver_sql(statement)
+                yield database.execution_options(stream_results=True, yield_per=BATCH_ROWS)
+        except SQLAlchemyError as error:
+            raise explain(error, self.name, self._variable) from None
+
+    def _query(self) -> TextualSelect:
+        # A colon would begin a parameter.
+        query = text(self._of.query.replace(":", "\\:") + "\n")
+        return query.columns(*(column(name) for name in self._columns))
+
+    def _all_rows(self, database: Database) -> CursorResult[Any]:
+        # As it is written: some databases allow less in a query that stands in another.
+        return database.execution_options(no_parameters=True).exec_driver_sql(self._of.query)
+
+    def _newest(self, database: Database, cursor: Cursor | None) -> Any:
+        """Find up to where a pull covers the changes; never less than the last one."""
+        source = self._query().subquery("source")
+        newest = database.execute(select(func.max(source.c[self._of.incremental or ""]))).scalar()
+        before = _read(cursor.until) if cursor else None
+        return before if newest is None or (before is not None and newest < before) else newest
+
+    def _changed(self, database: Database, cursor: Cursor, until: Any) -> CursorResult[Any]:
+        source = self._query().subquery("source")
+        moment = source.c[self._of.incremental or ""]
+        since = _earlier(_read(cursor.until), self._of.overlap)
+        changed: Select[Any] = select(source).where(moment >= since, moment <= until)
+        return database.execute(changed)
+
+    def _new(self, rows: Sequence[Any], known: Known, until: Any) -> Iterator[Any]:
+        """Leave out what the last pull has given."""
+        place = self._columns.index(self._of.incremental or "")
+        recent = None if until is None else _earlier(until, self._of.overlap)
+        for row in rows:
+            is_recent = None not in (row[place], recent) and row[place] >= recent
+            if known.is_new(row, is_recent=is_recent):
+                yield row
+
+    def _places(self, columns: tuple[str, ...]) -> list[int]:
+        return [self._columns.index(name) for name in columns]
+
+
+def _engine(source: str, connection: Connection) -> Engine:
+    variable = connection.variable("url")
+    logging.getLogger(f"sqlalchemy.engine.Engine.{LOGGER}").setLevel(logging.WARNING)
+    try:
+        url = make_url(connection.url.get_secret_value())
+        if connection.has("user"):
+            url = url.set(username=connection.user)
+        if connection.has("password"):
+            url = url.set(password=connection.password.get_secret_value())
+        backend = url.get_backend_name()
+        if backend == "sqlite":
+            return _sqlite(source, variable, url)
+        if url.drivername in {"postgresql", "postgres"}:
+            url = url.set(drivername="postgresql+psycopg")
+        options = POSTGRESQL if url.drivername == "postgresql+psycopg" else {}
+        return create_engine(
+            url, poolclass=NullPool, connect_args=dict(options), logging_name=LOGGER
+        )
+    except (NoSuchModuleError, ModuleNotFoundError):
+        raise ConfigurationError(
+            f"{variable}: the driver of this kind of database is not installed"
+        ) from None
+    except ArgumentError:
+        raise ConfigurationError(f"{variable}: is no SQLAlchemy URL") from None
+
+
+def _sqlite(source: str, variable: str, url: URL) -> Engine:
+    """Open the file for reading: SQLite would make an empty one where there is none."""
+    path = Path(url.database or "").expanduser().absolute()
+
+    def connect() -> sqlite3.Connection:
+        if not path.is_file():
+            raise UnavailableError(
+                f"source {source}: no database file at {path}: correct {variable} unless it is "
+                "yet to come"
+            )
+        return sqlite3.connect(f"file:{quote(str(path))}?mode=ro", uri=True)
+
+    return create_engine("sqlite://", creator=connect, poolclass=NullPool, logging_name=LOGGER)
+
+
+def _earlier(moment: Any, by: timedelta) -> Any:
+    return moment - by if isinstance(moment, date) else moment
+
+
+def _write(moment: Any) -> str:
+    return json.dumps([type(moment).__name__, str(moment)])
+
+
+def _read(written: str) -> Any:
+    kind, value = json.loads(written)
+    return MOMENTS.get(kind, str)(value)

@@ -1,0 +1,95 @@
+"""Values as text, one way for each type: all columns of all sources are text.
+
+So a source's columns are known before its first row, an empty source has the same columns as a
+full one, and joining two sources never fails on types. No value stays null; an empty text stays
+an empty text.
+"""
+
+import json
+import math
+from base64 import b64encode
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.types as kinds
+
+PLAIN = {str, type(None)}
+
+
+def as_text(value: Any) -> str | None:  # noqa: PLR0911 - one line for each type
+    """Write a value of any type."""
+    match value:
+        case None | str():
+            return value
+        case bool():
+            return "true" if value else "false"
+        case float():
+            # Frames that were written by pandas have NaN for no value.
+            return None if math.isnan(value) else repr(value)
+        case Decimal():
+            return None if value.is_nan() else f"{value:f}"
+        case datetime():
+            return _instant(value)
+        case timedelta():
+            return repr(value.total_seconds())
+        case bytes() | bytearray() | memoryview():
+            return bytes(value).hex()
+        case dict() | list() | tuple():
+            return json.dumps(value, ensure_ascii=False, default=_inner)
+    # Also dates and times, which this writes as ISO 8601 does, and UUIDs.
+    return str(value)
+
+
+def _instant(value: datetime) -> str:
+    """Write a date-time: in UTC where it has a zone, as it is where it has none."""
+    if value.tzinfo is None:
+        return value.isoformat(" ")
+    return f"{value.astimezone(UTC).replace(tzinfo=None).isoformat('T')}Z"
+
+
+def _inner(value: Any) -> str | None:
+    return b64encode(value).decode() if isinstance(value, bytes) else as_text(value)
+
+
+def text_batch(columns: Sequence[str], values: Iterable[Sequence[Any]]) -> pa.RecordBatch:
+    """Make a batch of the values of each column, of any types."""
+    return pa.RecordBatch.from_arrays([_array(each) for each in values], list(columns))
+
+
+def _array(values: Sequence[Any]) -> pa.Array:
+    if not set(map(type, values)) <= PLAIN:
+        values = [as_text(value) for value in values]
+    try:
+        return pa.array(values, pa.string())
+    except UnicodeEncodeError:
+        # Systems that count in UTF-16 cut a long text in the middle of an emoji.
+        return pa.array([_whole(value) for value in values], pa.string())
+
+
+def _whole(value: str | None) -> str | None:
+    if value is None:
+        return None
+    return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
+def as_texts(batch: pa.RecordBatch) -> pa.RecordBatch:
+    """Write all columns of a typed batch."""
+    arrays = [_written(column) for column in batch.columns]
+    return pa.RecordBatch.from_arrays(arrays, batch.schema.names)
+
+
+def _written(column: pa.Array) -> pa.Array:
+    kind = column.type
+    if kinds.is_dictionary(kind):
+        return _written(column.dictionary_decode())
+    if kinds.is_string(kind) or kinds.is_large_string(kind) or kinds.is_string_view(kind):
+        return column.cast(pa.string())
+    if kinds.is_integer(kind) or kinds.is_boolean(kind) or kinds.is_null(kind):
+        return column.cast(pa.string())
+    if kinds.is_timestamp(kind) and kind.unit == "ns":
+        # Python's date-times end at microseconds.
+        column = column.cast(pa.timestamp("us", kind.tz), safe=False)
+    return _array(column.to_pylist())

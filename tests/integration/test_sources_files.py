@@ -1,0 +1,241 @@
+"""CSV and Parquet files as sources, in folders and in buckets."""
+
+import gc
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from connectors.errors import (
+    AccessError,
+    ConfigurationError,
+    DataRefusedError,
+    StorageError,
+    UnavailableError,
+)
+from connectors.sources import Completeness
+from sandbox.hr.writing import hr_tables, write_hr
+from sandbox.options import SandboxOptions
+from tests.object_store import SECRET, ObjectStore
+from tests.sources import (
+    BucketKind,
+    CsvKind,
+    ParquetKind,
+    by_id,
+    csv_bytes,
+    opened,
+    people,
+    rows_of,
+)
+
+
+@pytest.fixture
+def kind(tmp_path: Path) -> CsvKind:
+    return CsvKind(tmp_path)
+
+
+@pytest.fixture
+def bucket(s3: ObjectStore) -> BucketKind:
+    return BucketKind(s3)
+
+
+def read(kind: CsvKind, content: bytes, **changes: Any) -> list[dict[str, str | None]]:
+    kind.path.write_bytes(content)
+    with opened(kind, **{"key": [], **changes}) as source:
+        return rows_of(source.pull())
+
+
+def test_delimiter_and_encoding_are_as_declared(kind: CsvKind) -> None:
+    expected = [{"id": "1", "name": "Zoë; Söhne"}]
+    text = 'id;name\r\n1;"Zoë; Söhne"\r\n'
+    for encoding in ("utf-8", "utf-8-sig", "cp1252", "utf-16"):
+        content = text.encode(encoding)
+        assert read(kind, content, delimiter=";", encoding=encoding) == expected
+    tabs = b"id\tname\n1\tx\n"
+    assert read(kind, tabs, delimiter="\t") == [{"id": "1", "name": "x"}]
+
+
+def test_a_byte_order_mark_is_no_part_of_the_first_name(kind: CsvKind) -> None:
+    assert read(kind, "id,name\n1,x\n".encode("utf-8-sig")) == [{"id": "1", "name": "x"}]
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (b"", "is empty: not even a header"),
+        (b"id,name\n1,Marked\n2\n", "row 3 has 1 fields where the header has 2"),
+        (b"id,name\n1,Mark\xe9d\n", "of the encoding"),
+        (b'id,name\n1,"Marked\n2,x\n', "quote that is not closed"),
+        (b'id,name\n1,x\n2,"Mark', "quote that is not closed"),
+        (b"id,name\n1," + b"x" * 3_000_000, "more than a megabyte"),
+    ],
+)
+def test_a_broken_file_is_told_without_its_values(kind: CsvKind, content: bytes, told: str) -> None:
+    with pytest.raises(DataRefusedError, match=told) as raised:
+        read(kind, content)
+    assert "people.csv" in str(raised.value)
+    assert "Mark" not in str(raised.value)
+
+
+def test_quotes_can_be_plain_characters(kind: CsvKind) -> None:
+    content = b'id,name\n1,24" monitor\n'
+    assert read(kind, content, quoted=False) == [{"id": "1", "name": '24" monitor'}]
+
+
+def test_a_column_that_stands_twice_is_told(kind: CsvKind) -> None:
+    with pytest.raises(ConfigurationError, match="column id twice"):
+        read(kind, b"id,id\n1,2\n")
+
+
+def test_all_files_of_a_pattern_are_one_table(kind: CsvKind) -> None:
+    rows = people(9)
+    for n in range(3):
+        path = kind.path.parent / "sites" / f"part-{n}.csv"
+        path.parent.mkdir(exist_ok=True)
+        columns = ["name", "description", "id"] if n == 1 else ["id", "name", "description"]
+        path.write_bytes(csv_bytes(rows[n * 3 : n * 3 + 3], columns))
+    for pattern in ("sites/part-*.csv", "**/*.csv", "sites/part-?.csv"):
+        with opened(kind, path=str(kind.path.parent / pattern)) as source:
+            assert by_id(rows_of(source.pull())) == rows
+
+
+def test_files_that_differ_in_columns_are_told(kind: CsvKind) -> None:
+    folder = kind.path.parent
+    (folder / "a.csv").write_bytes(b"id,name\n1,x\n")
+    (folder / "b.csv").write_bytes(b"id,title\n2,y\n")
+    (folder / "c.csv").write_bytes(b"name,id\nz,3\n")
+    pattern = {"path": str(folder / "?.csv")}
+    with opened(kind, **pattern) as source, pytest.raises(ConfigurationError) as raised:
+        source.check()
+    assert raised.value.problems == (
+        "b.csv has no column name",
+        "b.csv has the column title, which the first file has not: list the fields",
+    )
+    with opened(kind, **pattern, fields=["id"]) as source:
+        assert [row["id"] for row in rows_of(source.pull())] == ["1", "2", "3"]
+
+
+def test_nothing_delivered_is_no_empty_table(kind: CsvKind) -> None:
+    pattern = str(kind.path.parent / "*.csv")
+    with opened(kind, path=pattern) as source, pytest.raises(UnavailableError, match="no file at"):
+        source.pull()
+
+
+def test_files_have_no_increments(kind: CsvKind) -> None:
+    kind.fill(people(3))
+    with opened(kind) as source:
+        pull = source.pull("whatever")
+        assert len(rows_of(pull)) == 3
+        assert pull.outcome.completeness is Completeness.COMPLETE
+
+
+def test_without_a_key_there_is_no_key_scan(kind: CsvKind) -> None:
+    kind.fill(people(3))
+    with opened(kind, key=[]) as source, pytest.raises(ConfigurationError, match="needs a key"):
+        source.keys()
+
+
+def test_a_large_file_is_not_read_whole(kind: CsvKind) -> None:
+    row = {"id": "1", "name": "n" * 500, "description": "d" * 500}
+    kind.path.write_bytes(csv_bytes([row] * 60_000))
+    assert kind.path.stat().st_size > 60_000_000
+    before = pa.total_allocated_bytes()
+    with opened(kind) as source:
+        height, peak = 0, 0
+        for batch in source.pull():
+            height += batch.num_rows
+            peak = max(peak, pa.total_allocated_bytes() - before)
+            del batch
+    gc.collect()
+    assert height == 60_000
+    assert peak < 16_000_000
+
+
+def test_parquet_types_become_texts(tmp_path: Path) -> None:
+    kind = ParquetKind(tmp_path)
+    at = datetime(2026, 11, 20, 8, 30, tzinfo=UTC)
+    columns: dict[str, tuple[Any, Any, str | None]] = {
+        "text": ("x", pa.large_string(), "x"),
+        "kind": ("x", pa.dictionary(pa.int8(), pa.string()), "x"),
+        "whole": (7, pa.int16(), "7"),
+        "part": (0.1, pa.float64(), "0.1"),
+        "nan": (float("nan"), pa.float64(), None),
+        "money": (Decimal("12.50"), pa.decimal128(9, 2), "12.50"),
+        "flag": (True, pa.bool_(), "true"),
+        "day": (at.date(), pa.date32(), "2026-11-20"),
+        "at": (at, pa.timestamp("ns", "UTC"), "2026-11-20T08:30:00Z"),
+        "zoned": (at, pa.timestamp("us", "Europe/Zurich"), "2026-11-20T08:30:00Z"),
+        "local": (at.replace(tzinfo=None), pa.timestamp("us"), "2026-11-20 08:30:00"),
+        "raw": (b"\x00\xff", pa.binary(), "00ff"),
+        "tags": (["a", None], pa.list_(pa.string()), '["a", null]'),
+        "empty": (None, pa.null(), None),
+        "none": (None, pa.int64(), None),
+    }
+    arrays = {name: pa.array([value], kind) for name, (value, kind, _) in columns.items()}
+    pq.write_table(pa.table(arrays), kind.path)
+    with opened(kind, key=[]) as source:
+        assert rows_of(source.pull()) == [{name: text for name, (*_, text) in columns.items()}]
+
+
+def test_a_damaged_parquet_file_is_told(tmp_path: Path) -> None:
+    kind = ParquetKind(tmp_path)
+    kind.fill(people(2000))
+    whole = kind.path.read_bytes()
+    for content in (whole[:-100], b"", b"id,name\n1,x\n"):
+        kind.path.write_bytes(content)
+        with opened(kind) as source, pytest.raises(DataRefusedError, match=r"people\.parquet"):
+            source.pull()
+
+
+def test_patterns_and_parquet_in_a_bucket(bucket: BucketKind, tmp_path: Path) -> None:
+    rows = people(6)
+    local = ParquetKind(tmp_path)
+    for n in (0, 1):
+        local.fill(rows[n * 3 : n * 3 + 3])
+        bucket.put(f"hr/2026/part-{n}.parquet", local.path.read_bytes())
+    bucket.put("hr/2026/notes.txt", b"not ours")
+    bucket.put("hr/part-9.parquet", b"not ours either")
+    for pattern in ("hr/2026/*.parquet", "hr/*/part-?.parquet", "hr/**/2026/*.parquet"):
+        with opened(bucket, path=f"s3://{bucket.bucket}/{pattern}") as source:
+            assert by_id(rows_of(source.pull())) == rows
+    with (
+        opened(bucket, path=f"s3://{bucket.bucket}/hr/*.orc", format="csv") as source,
+        pytest.raises(UnavailableError, match="no file at"),
+    ):
+        source.pull()
+
+
+def test_a_bucket_that_is_not_there_is_told(bucket: BucketKind) -> None:
+    with (
+        opened(bucket, path="s3://nowhere/*.csv") as source,
+        pytest.raises(StorageError, match="no such bucket"),
+    ):
+        source.pull()
+
+
+def test_a_bucket_that_refuses_in_the_middle_is_told(bucket: BucketKind) -> None:
+    rows = [{"id": str(n), "name": "n" * 500, "description": "d" * 500} for n in range(9_000)]
+    bucket.fill(rows)
+    with opened(bucket) as source:
+        batches = iter(source.pull())
+        next(batches)
+        bucket.service.refuse = lambda _method, _path: ("403 Forbidden", "AccessDenied")
+        with pytest.raises(AccessError, match=r"denied \(AccessDenied\)") as raised:
+            list(batches)
+    assert SECRET not in str(raised.value)
+
+
+def test_the_personnel_files_of_the_sandbox(tmp_path: Path) -> None:
+    options = SandboxOptions(queries=tmp_path, devices=40, now=datetime(2026, 11, 20, tzinfo=UTC))
+    write_hr(options, tmp_path)
+    truth = hr_tables(options)["people"]
+    kind = CsvKind(tmp_path)
+    with opened(kind, key=["record_id"]) as source:
+        frame = pl.DataFrame(rows_of(source.pull()))
+    for name in ("record_id", "email", "department_code", "status"):
+        assert frame[name].to_list() == truth[name].fill_null("").to_list()
