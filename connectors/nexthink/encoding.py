@@ -103,6 +103,20 @@ def with_values(objects: pl.DataFrame, layout: Layout) -> pl.DataFrame:
     return objects.filter(~empty) if objects.select(empty.any()).item() else objects
 
 
+def check_objects(objects: pl.DataFrame, layout: Layout) -> None:
+    """See that a frame can be encoded, and that no key stands in it twice.
+
+    Raises:
+        DataRefusedError: with the number of objects, or the column, in the way.
+    """
+    _check_keys(objects[layout.key])
+    encode(objects.clear(), layout)
+    repeated = objects.height - objects[layout.key].n_unique()
+    if repeated:
+        # Two requests under way at once would decide by chance which of them lasts.
+        raise DataRefusedError(f"{repeated:,} objects stand in the frame more than once")
+
+
 def json_text(values: pl.Series) -> pl.Expr:
     """Write the values of a column as JSON; null stays null.
 
