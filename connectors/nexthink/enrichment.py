@@ -115,8 +115,8 @@ def _refusal(response: httpx.Response) -> EnrichmentAnswer:
 
 def _errors(reply: EnrichmentReply) -> tuple[tuple[ObjectError, ...], int]:
     """Return the errors that name an object, and the number of the others."""
-    listed = reply.errors if isinstance(reply.errors, list) else [reply.errors]
-    entries = [entry for entry in listed if entry is not None]
+    alone = [] if reply.errors is None else [reply.errors]
+    entries = reply.errors if isinstance(reply.errors, list) else alone
     read = tuple(error for entry in entries if (error := _object_error(entry)))
     return read, len(entries) - len(read)
 
