@@ -29,7 +29,7 @@ FIELDS = {
     "day": "user/user/ad/last_update",
 }
 LAYOUT = Layout(UID, "uid", FIELDS, "cmdb")
-SCHEMA = {
+SCHEMA: dict[str, Any] = {
     "uid": pl.String,
     "owner": pl.String,
     "broker": pl.Int8,

@@ -163,8 +163,12 @@ def test_what_is_no_answer_is_an_error_that_quotes_nothing(
 
 @pytest.mark.parametrize(
     "fault",
-    [Reply(500), Reply(502), Reply(503), Reply(504), Reply(429), Reply(reset=True)]
-    + [Reply(200, OK.body, cut=5), Reply(200, OK.body, cut=5, reset=True)],
+    [
+        *(Reply(status) for status in (429, 500, 502, 503, 504)),
+        Reply(reset=True),
+        Reply(200, OK.body, cut=5),
+        Reply(200, OK.body, cut=5, reset=True),
+    ],
 )
 def test_passing_faults_are_tried_again(
     server: Server, client: NexthinkClient, clock: Clock, fault: Reply
