@@ -24,6 +24,7 @@ import polars as pl
 
 from connectors.nexthink.encoding import DEFAULT_OBJECTS, Layout, batches
 
+SECONDS, PROCESSOR, MEMORY = range(3)
 MEBIBYTE: Final = 2**20
 LAYOUT: Final = Layout(
     "device/device/uid",
@@ -99,14 +100,14 @@ def measure(
     for name, results in found.items():
         seconds = [run.seconds for run in results]
         print(
-            f"{name:10} {_median(results, 'seconds'):6.2f} s "
+            f"{name:10} {_median(results, SECONDS):6.2f} s "
             f"({min(seconds):.2f} to {max(seconds):.2f}), "
-            f"{_median(results, 'processor'):.2f} s of processor, "
-            f"{_median(results, 'memory') / MEBIBYTE:,.0f} MiB more"
+            f"{_median(results, PROCESSOR):.2f} s of processor, "
+            f"{_median(results, MEMORY) / MEBIBYTE:,.0f} MiB more"
         )
-    least = _median(found["by column"], "seconds")
+    least = _median(found["by column"], SECONDS)
     for name in list(WAYS)[1:]:
-        print(f"by column is {_median(found[name], 'seconds') / least:.1f} times as fast as {name}")
+        print(f"by column is {_median(found[name], SECONDS) / least:.1f} times as fast as {name}")
 
 
 class Run(NamedTuple):
@@ -118,8 +119,8 @@ class Run(NamedTuple):
     size: float
 
 
-def _median(results: list[Run], name: str) -> float:
-    return statistics.median(getattr(run, name) for run in results)
+def _median(results: list[Run], field: int) -> float:
+    return statistics.median(run[field] for run in results)
 
 
 def _run(way: Callable[[pl.DataFrame], Iterator[bytes]], file: Path) -> None:

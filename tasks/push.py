@@ -48,7 +48,7 @@ NO_ANSWER: Final = "NO_ANSWER"
 NOT_SENT: Final = "NOT_SENT"
 
 MOST_CONCURRENCY: Final = 16
-# To find one culprit in 5,000 takes 25 requests, to find two at most 48.
+# To find one culprit in 5,000 takes at most 27 requests, to find two at most 51.
 MOST_REQUESTS_PER_BATCH: Final = 64
 # Each has been tried for 15 s by then: an outage, which is the scheduler's business.
 MOST_UNANSWERED: Final = 3
