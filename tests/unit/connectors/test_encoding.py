@@ -108,6 +108,13 @@ def test_texts_are_written_byte_for_byte_as_the_json_module_does(texts: list[str
     ]
 
 
+@pytest.mark.parametrize("sign", AWKWARD)
+def test_an_awkward_sign_that_is_alone_in_its_column_is_seen(sign: str) -> None:
+    values = pl.Series("text", [sign])
+    (written,) = values.to_frame().select(json_text(values)).to_series()
+    assert written == json.dumps(sign, ensure_ascii=False)
+
+
 @given(
     st.lists(st.none() | st.booleans(), min_size=1),
     st.lists(st.none() | st.integers(-(2**63), 2**63 - 1)),

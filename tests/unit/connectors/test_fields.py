@@ -98,6 +98,7 @@ def test_the_length_of_texts_can_be_set() -> None:
     assert check_value(check_field("user", "user/user/ad/distinguished_name"), text) is None
     # Characters count, not bytes.
     assert check_value(check_field("device", CUSTOM), "é" * 64) is None
+    assert check_column(check_field("device", CUSTOM), pl.Series(["é" * 64])).counts == {}
     assert check_field("device", BROKER, longest=7).longest is None
 
 

@@ -3,6 +3,7 @@
 import json
 import random
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -162,10 +163,10 @@ class Time:
 
 
 def send(
-    tenant: FakeTenant, keys: list[str], time: Time | None = None, **limits: Any
+    tenant: FakeTenant, keys: list[str], passing: Time | None = None, **limits: Any
 ) -> tuple[Pushed, dict[str, tuple[str, str | None]]]:
     """Push and return the outcomes by key; fail if an object has none, or two."""
-    time = time or Time()
+    passing = passing or Time()
     saved: list[pl.DataFrame] = []
     given_limits = PushLimits(**({"objects": 8} | limits))
     result = push_batches(
@@ -174,8 +175,8 @@ def send(
         LAYOUT,
         saved.append,
         limits=given_limits,
-        clock=lambda: time.now,
-        sleep=time.sleep,
+        clock=lambda: passing.now,
+        sleep=passing.sleep,
     )
     rows = [row for piece in saved for row in piece.iter_rows(named=True)]
     assert sorted(row["value"] for row in rows) == sorted(keys)
@@ -283,11 +284,11 @@ def test_many_culprits_leave_some_unknown_and_the_run_going() -> None:
 def test_what_is_not_answered_is_sent_once_more_after_a_pause() -> None:
     keys = [str(number) for number in range(20)]
     lost = {1: UnavailableError("no")}
-    tenant, time = FakeTenant(lost=lost.get), Time()
-    result, outcomes = send(tenant, keys, time, concurrency=1)
+    tenant, passing = FakeTenant(lost=lost.get), Time()
+    result, outcomes = send(tenant, keys, passing, concurrency=1)
     assert set(outcomes.values()) == {("acknowledged", None)}
     assert (tenant.sizes, result.stopped) == ([8, 8, 4, 8], None)
-    assert time.sleeps == [module.PAUSE_BEFORE_AGAIN_SECONDS]
+    assert passing.sleeps == [module.PAUSE_BEFORE_AGAIN_SECONDS]
 
 
 def test_what_is_not_answered_twice_is_unknown() -> None:
@@ -296,6 +297,15 @@ def test_what_is_not_answered_twice_is_unknown() -> None:
     _, outcomes = send(FakeTenant(lost=lost.get), keys, concurrency=1)
     assert [outcomes[key] for key in keys[8:16]] == [("unknown", NO_ANSWER)] * 8
     assert [outcomes[key] for key in keys[:8] + keys[16:]] == [("acknowledged", None)] * 12
+
+
+def test_what_is_waiting_to_be_sent_again_when_the_run_stops_is_unknown() -> None:
+    keys = [str(number) for number in range(24)]
+    no = UnavailableError("no")
+    lost: dict[int, PipelineError] = {0: no, 1: no, 3: AccessError("no")}
+    result, outcomes = send(FakeTenant(lost=lost.get), keys, concurrency=1)
+    assert isinstance(result.stopped, AccessError)
+    assert Counter(code for _, code in outcomes.values()) == {None: 8, NO_ANSWER: 16}
 
 
 def test_an_outage_stops_the_run() -> None:
@@ -317,9 +327,9 @@ def test_what_would_fail_every_request_stops_the_run_at_once(kind: type[Pipeline
 
 
 def test_requests_are_spread_over_time() -> None:
-    time = Time()
-    send(FakeTenant(), [str(number) for number in range(40)], time, concurrency=1, per_minute=30)
-    assert time.sleeps == [2.0] * 4
+    passing = Time()
+    send(FakeTenant(), [str(number) for number in range(40)], passing, concurrency=1, per_minute=30)
+    assert passing.sleeps == [2.0] * 4
 
 
 def test_no_more_are_under_way_than_allowed_and_as_many_as_allowed() -> None:
@@ -373,6 +383,27 @@ def test_a_save_that_fails_ends_the_push() -> None:
             limits=PushLimits(objects=8, concurrency=2),
         )
     assert len(tenant.sizes) <= 3
+
+
+def test_a_search_for_culprits_ends_with_the_push() -> None:
+    keys = [str(number) for number in range(128)]
+    tenant, failed = FakeTenant(as_a_whole=frozenset(keys[64:])), threading.Event()
+
+    def push(body: bytes) -> EnrichmentAnswer:
+        answer = tenant.push(body)
+        if answer.taken is Taken.NOTHING:
+            # The other batch is through, and its outcomes could not be saved.
+            failed.wait(10)
+            time.sleep(0.02)
+        return answer
+
+    def save(_: pl.DataFrame) -> None:
+        failed.set()
+        raise OSError("disk full")
+
+    with pytest.raises(OSError, match="disk full"):
+        push_batches(push, frame(keys), LAYOUT, save, limits=PushLimits(objects=64))
+    assert len(tenant.sizes) < 20
 
 
 def test_objects_without_a_value_are_not_sent() -> None:
