@@ -21,6 +21,7 @@ from connectors.nexthink.encoding import Layout, encode
 from sandbox.options import SandboxOptions
 from sandbox.server import running
 from sandbox.tenant import Tenant
+from tasks.outcomes import Outcome
 from tasks.push import NO_ANSWER, NOT_SENT, Pushed, PushLimits, push_batches
 from tests import vendor
 from tests.acting import Client
@@ -273,9 +274,13 @@ def test_the_tenant_holds_what_was_acknowledged(
         }
         for row in chosen
     ]
+    struck_before = calm.faults.struck.total()
     calm.faults.add(*faults)
     result, outcomes = push(calm, rows, objects=size, concurrency=concurrency)
     bad = sum(not (row["is_known"] and row["is_good"]) for row in chosen)
     assert_held(calm, outcomes, rows)
-    if result.stopped is None:
+    if result.stopped or result.outcomes[Outcome.UNKNOWN]:
+        # Only faults keep an object from its outcome.
+        assert calm.faults.struck.total() > struck_before
+    else:
         assert result.outcomes == Counter(acknowledged=len(rows) - bad, rejected=bad)
