@@ -33,6 +33,7 @@ COMMANDS = {
     "runs": "List runs, newest first.",
     "sql": "Query what landed, with DuckDB, read-only.",
     "nql": "The raw NQL operations: execute, export, status, download.",
+    "enrich": "Send one enrichment request as given, and say what became of its objects.",
     "schema": "Learn a dataset's columns and types from what its query returns.",
     "rejects": "List rejected rows by run, unit and reason; --raw also shows their text.",
     "replay": "Land the rejected rows of a run that fit now, after the dataset was mended.",

@@ -61,14 +61,15 @@ class Api:
             retry: what may be sent again.
             accepted: the statuses that the caller reads itself.
             missing: the error that a 404 means here.
-            json: the body.
+            json: the body; bytes are JSON already.
             headers: additional headers.
 
         Raises:
             PipelineError: the kind that tells what to do, for every other outcome.
         """
+        given = {"content" if isinstance(json, bytes) else "json": json}
         request = self._http.build_request(
-            method, path, json=json, headers=headers, extensions={"retry": retry}
+            method, path, headers=headers, extensions={"retry": retry}, **given
         )
         try:
             response = self._http.send(request)

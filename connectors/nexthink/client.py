@@ -14,6 +14,7 @@ from connectors.http import RetryTransport, build_client, exchange_of
 from connectors.nexthink.api import Api
 from connectors.nexthink.auth import ClientCredentials, Tenant
 from connectors.nexthink.download import MAX_REDIRECTS, Storage
+from connectors.nexthink.enrichment import EnrichmentApi
 from connectors.nexthink.nql import NqlApi
 from connectors.proxies import SystemProxies
 
@@ -50,7 +51,9 @@ class NexthinkClient:
         if api.base_url.scheme == _HTTPS:
             files.event_hooks = {"request": [_refuse_clear_text]}
         self._clients = (login, api, files)
-        self.nql = NqlApi(Api(api, clock), Storage(files, clock, sleep))
+        calls = Api(api, clock)
+        self.nql = NqlApi(calls, Storage(files, clock, sleep))
+        self.enrichment = EnrichmentApi(calls)
 
     def __enter__(self) -> Self:
         return self

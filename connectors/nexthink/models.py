@@ -1,9 +1,9 @@
-"""What the NQL API answers: public values, and the shapes on the wire that they are read from.
+"""What the API answers: public values, and the shapes on the wire that they are read from.
 
 Fields that can hold people's data or a signed URL are left out of every `repr`.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
@@ -74,6 +74,51 @@ class Download:
     resumed: int
     restarted: int
     truncated: bool | None = None
+
+
+class Taken(StrEnum):
+    """What of a request the tenant has taken."""
+
+    ALL = "all"
+    SOME = "some"
+    NOTHING = "nothing"
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectError:
+    """Why one object was refused; all but the code may be or quote people's data."""
+
+    name: str
+    value: str = field(repr=False)
+    code: str
+    message: str = field(default="", repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class EnrichmentAnswer:
+    """What the tenant says of the objects of one request.
+
+    `code` is set where the request is refused as a whole; `unread` counts the errors that do not
+    say which object they mean.
+    """
+
+    taken: Taken
+    errors: tuple[ObjectError, ...] = ()
+    unread: int = 0
+    code: str | None = None
+    message: str = field(default="", repr=False)
+
+
+class EnrichmentReply(BaseModel):
+    """An answer of the enrichment API on the wire, in any of its forms; all parts may be absent."""
+
+    # Lenient: to misread an answer is worse than to know less of it.
+    model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
+
+    status: Any = None
+    errors: Any = Field(default=None, repr=False)
+    code: Any = Field(default=None, repr=False)
+    message: Any = Field(default=None, repr=False)
 
 
 class ExportAnswer(_Value):

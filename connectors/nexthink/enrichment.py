@@ -1,0 +1,151 @@
+"""The enrichment API: values for fields of devices, users, binaries and packages.
+
+A request body, an identification and a value are people's data: none of them gets into an error,
+a log or a `repr` here.
+"""
+
+import re
+from collections.abc import Iterator
+from typing import Any, Final
+
+import httpx
+from pydantic import ValidationError
+
+from connectors.http import Retry
+from connectors.nexthink.api import Api, read_answer
+from connectors.nexthink.models import EnrichmentAnswer, EnrichmentReply, ObjectError, Taken
+
+PERMISSION: Final = "Enrichment"
+ENRICHMENT_PATH: Final = "/api/v1/enrichment/data/fields"
+
+# What the specification of 2026 allows in one request; that of 2024 allowed 5,000.
+MOST_OBJECTS: Final = 10_000
+
+_OK: Final = 200
+_PARTIAL: Final = 207
+_BAD_REQUEST: Final = 400
+_TOO_LARGE: Final = 413
+_REFUSALS: Final = frozenset({_BAD_REQUEST, _TOO_LARGE})
+_JSON: Final = {"Content-Type": "application/json"}
+
+UNSPECIFIED: Final = "unspecified"
+# Refusals without a code of the tenant's.
+REFUSED: Final = "HTTP_400"
+TOO_LARGE: Final = "HTTP_413"
+# Codes that the vendor's own examples explain; of the others only the name is known.
+MEANINGS: Final = {
+    "ENRICH_001": "a required part is missing",
+    "ENRICH_011": "a value is of the wrong type for its field",
+    "ENRICH_042": "too many objects in one request",
+    REFUSED: "the request as a whole is refused, without a code",
+    TOO_LARGE: "the request is too large",
+}
+# A server may put what it was sent where a code belongs; only what looks like one is told.
+_CODE: Final = re.compile(r"[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+|[0-9]{1,3}")
+_LONGEST_CODE: Final = 40
+# Fields are named in messages by their documented path, the last part in lower case or custom.
+_FIELD: Final = re.compile(r"\b(?:device|user|binary|package)/[a-z]+(?:/[a-z_]+)*/#?[A-Za-z0-9_]+")
+
+
+class EnrichmentApi:
+    """The operation of this API, as `client.enrichment`."""
+
+    def __init__(self, api: Api) -> None:
+        self._api = api
+
+    def push(self, body: bytes) -> EnrichmentAnswer:
+        """Send one request, as `encode` makes it, and return what the tenant says of its objects.
+
+        It is sent again after any passing fault, since the same values written twice are the same.
+        A refusal of the request as a whole is an answer, too: the caller knows what was in it.
+
+        Raises:
+            AccessError: the credential is refused, or lacks the permission.
+            UnavailableError: no answer, or none of the API; whether values were taken is unknown.
+            DataRefusedError: an answer in a shape or with a status that this version does not know.
+        """
+        response = self._api.call(
+            "POST",
+            ENRICHMENT_PATH,
+            permission=PERMISSION,
+            retry=Retry.ALL,
+            accepted=frozenset({_OK, _PARTIAL, *_REFUSALS}),
+            json=body,
+            headers=_JSON,
+        )
+        if response.status_code in _REFUSALS:
+            return _refusal(response)
+        return _answer(read_answer(EnrichmentReply, response), response.status_code)
+
+
+def meaning(code: str) -> str:
+    """Say in our own words what a code means, as far as that is known."""
+    return MEANINGS.get(code, "")
+
+
+def fields_named(message: str) -> tuple[str, ...]:
+    """Return the names of fields in a tenant's message; they are settings, the rest is not told."""
+    return tuple(dict.fromkeys(_FIELD.findall(message)))
+
+
+def _answer(reply: EnrichmentReply, status: int) -> EnrichmentAnswer:
+    errors, unread = _errors(reply)
+    if status == _OK and not errors and not unread and reply.status in (None, "success"):
+        return EnrichmentAnswer(Taken.ALL)
+    return EnrichmentAnswer(Taken.SOME, errors=errors, unread=unread)
+
+
+def _refusal(response: httpx.Response) -> EnrichmentAnswer:
+    """Read a refusal leniently: a gateway says so in any form, and it is one all the same."""
+    plain = TOO_LARGE if response.status_code == _TOO_LARGE else REFUSED
+    try:
+        reply = EnrichmentReply.model_validate_json(response.content)
+    except ValidationError:
+        return EnrichmentAnswer(Taken.NOTHING, code=plain)
+    errors, unread = _errors(reply)
+    code = _code(reply.code)
+    return EnrichmentAnswer(
+        Taken.NOTHING,
+        errors=errors,
+        unread=unread,
+        code=plain if code == UNSPECIFIED else code,
+        message=_text(reply.message),
+    )
+
+
+def _errors(reply: EnrichmentReply) -> tuple[tuple[ObjectError, ...], int]:
+    """Return the errors that name an object, and the number of the others."""
+    alone = [] if reply.errors is None else [reply.errors]
+    entries = reply.errors if isinstance(reply.errors, list) else alone
+    read = tuple(error for entry in entries if (error := _object_error(entry)))
+    return read, len(entries) - len(read)
+
+
+def _object_error(entry: object) -> ObjectError | None:
+    """Read one entry of an answer's list, None if it does not say which object is meant."""
+    if not isinstance(entry, dict):
+        return None
+    named = next(_dicts(entry.get("identification")), {})
+    name, value = named.get("name"), named.get("value")
+    if not isinstance(name, str) or not isinstance(value, str):
+        return None
+    problems = list(_dicts(entry.get("errors")))
+    first: dict[str, Any] = problems[0] if problems else {}
+    messages = " ".join(_text(each.get("message")) for each in problems)
+    return ObjectError(name, value, _code(first.get("code")), messages)
+
+
+def _dicts(given: object) -> Iterator[dict[str, Any]]:
+    """Give the objects of a list; one without its list is taken as well."""
+    for each in given if isinstance(given, list) else [given]:
+        if isinstance(each, dict):
+            yield each
+
+
+def _code(given: object) -> str:
+    text = str(given) if isinstance(given, str | int) else ""
+    return text if len(text) <= _LONGEST_CODE and _CODE.fullmatch(text) else UNSPECIFIED
+
+
+def _text(given: object) -> str:
+    return given if isinstance(given, str) else ""

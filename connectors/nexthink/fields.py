@@ -1,0 +1,203 @@
+"""The fields that can be written, the values each takes, and how it is cleared.
+
+Names and values are those of the enrichment API. Messages name fields and kinds, never a value.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import date, datetime
+from enum import StrEnum
+from typing import Final, TypeAlias
+
+# Reported of real tenants, not documented by the vendor: a default that a caller may change.
+LONGEST_TEXT: Final = 64
+
+# What identifies an object of each kind, best first: a uid never changes hands.
+IDENTIFICATIONS: Final[Mapping[str, tuple[str, ...]]] = {
+    "device": ("device/device/uid", "device/device/name"),
+    "user": ("user/user/uid", "user/user/sid", "user/user/upn"),
+    "binary": ("binary/binary/uid",),
+    "package": ("package/package/uid",),
+}
+
+Value: TypeAlias = str | int | date
+
+
+class FieldError(ValueError):
+    """A name that is none, or an operation that the field does not know."""
+
+
+class Kind(StrEnum):
+    """What a field takes."""
+
+    TEXT = "text"
+    NUMBER = "a whole number"
+    MOMENT = "a date, or a date and time with its offset"
+
+
+class Problem(StrEnum):
+    """Why a value is refused before it is sent."""
+
+    WRONG_TYPE = "wrong type"
+    TOO_LONG = "too long"
+    OUT_OF_RANGE = "out of range"
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One writable field; `numbers` are what a NUMBER takes, `longest` limits a TEXT."""
+
+    name: str
+    kind: Kind = Kind.TEXT
+    longest: int | None = LONGEST_TEXT
+    numbers: range = range(0)
+    clear: str | int | None = ""
+
+    @property
+    def object_type(self) -> str:
+        """The kind of object it belongs to: device, user, binary or package."""
+        return self.name.partition("/")[0]
+
+    @property
+    def clearing(self) -> str | int:
+        """The value that empties the field.
+
+        Raises:
+            FieldError: there is none.
+        """
+        if self.clear is None:
+            raise FieldError(f"{self.name} cannot be cleared: the API has no value that empties it")
+        return self.clear
+
+
+def _moment(name: str) -> Field:
+    return Field(name, Kind.MOMENT, longest=None, clear=None)
+
+
+_VIRTUALIZATION: Final = "device/device/virtualization/"
+_DIRECTORY: Final = "user/user/ad/"
+_TEXTS: Final = (
+    "device/device/configuration_tag",
+    *(
+        _VIRTUALIZATION + name
+        for name in (
+            "desktop_pool",
+            "disk_image",
+            "environment_name",
+            "hostname",
+            "hypervisor_name",
+            "instance_size",
+            "region",
+        )
+    ),
+    *(
+        _DIRECTORY + name
+        for name in (
+            "city",
+            "country_code",
+            "department",
+            "email_address",
+            "full_name",
+            "job_title",
+            "office",
+            "organizational_unit",
+            "username",
+        )
+    ),
+)
+
+# The documented fields by name; custom ones follow a pattern.
+FIELDS: Final[Mapping[str, Field]] = {
+    field.name: field
+    for field in (
+        *map(Field, _TEXTS),
+        # The path of a person in a directory is longer than 64 by nature: the tenant decides.
+        Field(_DIRECTORY + "distinguished_name", longest=None),
+        Field(_VIRTUALIZATION + "desktop_broker", Kind.NUMBER, None, range(8), clear=0),
+        Field(_VIRTUALIZATION + "type", Kind.NUMBER, None, range(1, 4), clear=None),
+        _moment(_VIRTUALIZATION + "last_update"),
+        _moment(_DIRECTORY + "last_update"),
+    )
+}
+_CUSTOM: Final = re.compile(
+    r"(?:(device|user|binary|package)/\1|user/user/organization)/#[A-Za-z0-9_]{1,64}"
+)
+# A whole date and perhaps a time, to the minute at least and with its offset.
+_CLOCK: Final = "(?:[01][0-9]|2[0-3]):[0-5][0-9]"
+MOMENT_TEXT: Final = (
+    "[0-9]{4}-[0-9]{2}-[0-9]{2}"
+    rf"(?:T{_CLOCK}(?::[0-5][0-9](?:\.[0-9]{{1,9}})?)?(?:Z|[+-]{_CLOCK}))?"
+)
+# The years that four digits can write.
+FIRST_YEAR, LAST_YEAR = 1, 9999
+_MOMENT: Final = re.compile(MOMENT_TEXT)
+
+
+def check_identification(object_type: str, name: str) -> None:
+    """See that the objects of a kind are identified by this name.
+
+    Raises:
+        FieldError: no such kind of object, or it has other identifications.
+    """
+    known = IDENTIFICATIONS.get(object_type)
+    if known is None:
+        raise FieldError(f"{object_type!r} is no kind of object: {', '.join(IDENTIFICATIONS)} are")
+    if name not in known:
+        raise FieldError(f"{name!r} identifies no {object_type}: use {' or '.join(known)}")
+
+
+def check_field(object_type: str, name: str, *, longest: int = LONGEST_TEXT) -> Field:
+    """Return the field of this name; `longest` limits its text where the default would.
+
+    A custom field has the form `device/device/#name`; that it was made in the tenant only the
+    tenant can say.
+
+    Raises:
+        FieldError: the name is none, or is another kind of object's.
+    """
+    field = FIELDS.get(name) or (Field(name) if _CUSTOM.fullmatch(name) else None)
+    if field is None:
+        raise FieldError(
+            f"{name!r} is no field that can be written: "
+            f"custom ones are {object_type}/{object_type}/#name"
+        )
+    if field.object_type != object_type:
+        raise FieldError(f"{name} is a field of a {field.object_type}, not of a {object_type}")
+    return replace(field, longest=longest) if field.longest == LONGEST_TEXT else field
+
+
+def check_value(field: Field, value: object) -> Problem | None:
+    """Say what is wrong with a value, None if it can be sent; `clear` values can be, too."""
+    match field.kind:
+        case Kind.TEXT:
+            if not isinstance(value, str) or not _is_unicode(value):
+                return Problem.WRONG_TYPE
+            too_long = field.longest is not None and len(value) > field.longest
+            return Problem.TOO_LONG if too_long else None
+        case Kind.NUMBER:
+            # A bool is an int only for Python.
+            if not isinstance(value, int) or isinstance(value, bool):
+                return Problem.WRONG_TYPE
+            return None if value in field.numbers else Problem.OUT_OF_RANGE
+        case Kind.MOMENT:
+            return None if _is_moment(value) else Problem.WRONG_TYPE
+
+
+def _is_unicode(text: str) -> bool:
+    # JSON can escape half of a character; UTF-8 cannot write it.
+    return not any("\ud800" <= sign <= "\udfff" for sign in text)
+
+
+def _is_moment(value: object) -> bool:
+    if isinstance(value, datetime):
+        return value.tzinfo is not None
+    if isinstance(value, date):
+        return True
+    if not isinstance(value, str) or not _MOMENT.fullmatch(value):
+        return False
+    try:
+        date.fromisoformat(value[:10])
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,110 @@
+"""`nxp enrich`: one enrichment request as given."""
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import polars as pl
+from cyclopts import Parameter
+
+from connectors.errors import DataRefusedError, PartlyDoneError, UsageError
+from connectors.nexthink import EnrichmentAnswer, NexthinkClient, Taken
+from connectors.nexthink.enrichment import UNSPECIFIED, meaning
+from connectors.nexthink.fields import LONGEST_TEXT
+from connectors.nexthink.request import EnrichmentRequest, read_request
+from connectors.settings import load_settings, load_tenant
+from nxp.options import Json, Tenant
+from nxp.output import print_json, print_table, say
+from tasks.outcomes import Outcome, judge
+
+STDIN = "-"
+POSITIONS_SHOWN = 10
+
+
+def enrich(
+    file: Annotated[str, Parameter(allow_leading_hyphen=True, help="JSON; - reads stdin.")],
+    *,
+    domain: Annotated[
+        str | None, Parameter(help="What the tenant notes as the source, unless the file says it.")
+    ] = None,
+    max_length: Annotated[
+        int, Parameter(help="Longest text of a field, in characters.")
+    ] = LONGEST_TEXT,
+    tenant: Tenant = None,
+    as_json: Json = False,
+) -> None:
+    """Send the enrichment request in FILE, checked first; prints what became of its objects.
+
+    Objects are told by their position in the file, from 0, since their names may be people's.
+    """
+    request = read_request(_read(file), domain, longest=max_length)
+    with NexthinkClient(load_tenant(load_settings(), tenant)) as client:
+        answer = client.enrichment.push(request.body)
+    outcomes = _outcomes(request, answer)
+    counts = {outcome: int((outcomes["outcome"] == outcome).sum()) for outcome in Outcome}
+    codes = _codes(outcomes)
+    if as_json:
+        print_json({"domain": request.domain, "objects": outcomes.height, **counts, "codes": codes})
+    else:
+        _print(counts, codes)
+    _raise_unless_all(counts, outcomes.height)
+
+
+def _read(file: str) -> bytes:
+    if file == STDIN:
+        return sys.stdin.buffer.read()
+    try:
+        return Path(file).read_bytes()
+    except OSError as error:
+        raise UsageError(f"{file}: {error.strerror or 'cannot be read'}") from None
+
+
+def _outcomes(request: EnrichmentRequest, answer: EnrichmentAnswer) -> pl.DataFrame:
+    """Judge each object; one that is left open shares the fate of the request."""
+    objects = pl.DataFrame(
+        request.objects, schema={"name": pl.String, "value": pl.String}, orient="row"
+    )
+    refused = answer.taken is Taken.NOTHING
+    rest = Outcome.REJECTED if refused else Outcome.UNKNOWN
+    code = answer.code or UNSPECIFIED
+    shared = {"outcome": rest.value, "code": code, "reason": meaning(code)}
+    is_open = pl.col("outcome").is_null()
+    return judge(objects, answer, request.fields).with_columns(
+        pl.when(is_open).then(pl.lit(value)).otherwise(name).alias(name)
+        for name, value in shared.items()
+    )
+
+
+def _codes(outcomes: pl.DataFrame) -> list[dict[str, Any]]:
+    return (
+        outcomes.with_row_index("position")
+        .filter(pl.col("outcome") != Outcome.ACKNOWLEDGED)
+        .group_by("outcome", "code", "reason", maintain_order=True)
+        .agg(pl.len().alias("objects"), pl.col("position").alias("positions"))
+        .to_dicts()
+    )
+
+
+def _print(counts: dict[Outcome, int], codes: list[dict[str, Any]]) -> None:
+    print_table(["outcome", "objects"], [[outcome, count] for outcome, count in counts.items()])
+    if codes:
+        print()
+        print_table(list(codes[0]), [[*list(each.values())[:-1], _shown(each)] for each in codes])
+    if counts[Outcome.ACKNOWLEDGED]:
+        say("acknowledged values show in Nexthink later: read them back to be sure")
+
+
+def _shown(entry: dict[str, Any]) -> str:
+    positions = entry["positions"]
+    more = ", …" if len(positions) > POSITIONS_SHOWN else ""
+    return ", ".join(map(str, positions[:POSITIONS_SHOWN])) + more
+
+
+def _raise_unless_all(counts: dict[Outcome, int], objects: int) -> None:
+    if counts[Outcome.REJECTED] == objects:
+        raise DataRefusedError(f"the tenant refuses all {objects:,} objects")
+    if counts[Outcome.ACKNOWLEDGED] < objects:
+        raise PartlyDoneError(
+            f"{counts[Outcome.ACKNOWLEDGED]:,} of {objects:,} objects acknowledged, "
+            f"{counts[Outcome.REJECTED]:,} rejected, {counts[Outcome.UNKNOWN]:,} unknown"
+        )
