@@ -1,4 +1,4 @@
-"""One sync of the catalogue: sources, the SELECT over them, and what of it goes into which fields."""
+"""One sync of the catalogue: sources, the SELECT over them, and what goes into which fields."""
 
 from datetime import timedelta
 from enum import StrEnum
