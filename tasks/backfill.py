@@ -4,12 +4,16 @@ import math
 from dataclasses import dataclass
 from datetime import timedelta
 from statistics import fmean
+from typing import TYPE_CHECKING
 
 from connectors.ledger import Ledger
 from tasks.plan import Plan
 from tasks.run import Run
-from tasks.units import Landed
 from tasks.windows import floor
+
+if TYPE_CHECKING:
+    # At run time it would load prefect, whose settings the command has yet to make.
+    from tasks.units import Landed
 
 # Of a dataset that has not landed yet: a start, and a status each at 0.2, 0.5, 1 and 1.7 s.
 CALLS_OF_AN_EXPORT = 5
@@ -60,7 +64,7 @@ def begin_backfill(run: Run) -> None:
         )
 
 
-def finish_backfill(run: Run, landed: Landed) -> None:
+def finish_backfill(run: Run, landed: "Landed") -> None:
     """Forget a back-fill of everything whose windows have all landed: the next one begins anew.
 
     Also where rows were rejected: it would else take those windows for done when asked again.
