@@ -33,7 +33,7 @@ def backfill(
 
     It never moves the watermark of the scheduled export.
     """
-    from tasks.backfill import estimate  # noqa: PLC0415 - polars and httpx, not for --help
+    from tasks.estimate import estimate  # noqa: PLC0415 - polars and httpx, not for --help
     from tasks.plan import Asked, Only, opened_ledger, plan_run  # noqa: PLC0415
 
     asked = Asked(
