@@ -137,18 +137,21 @@ def raise_unless_complete(landed: Landed, report: RunReport) -> None:
         if not landed.outcomes:
             raise first
         raise PartlyDoneError(
-            f"{report.dataset}: {report.units} of {report.planned} windows landed, then: {first}"
+            f"{report.dataset}: {report.units} of {report.planned} windows landed, then: {first}",
+            report=report.plain(),
         ) from first
     if report.rows_rejected:
         raise PartlyDoneError(
             f"{report.dataset}: {report.rows_landed} rows landed, {report.rows_rejected} were "
-            f"rejected: see nxp rejects {report.dataset}, run {report.run_id}"
+            f"rejected: see nxp rejects {report.dataset}, run {report.run_id}",
+            report=report.plain(),
         )
     if report.lost:
         raise PartlyDoneError(
             f"{report.dataset}: {len(report.lost)} missing windows, from {report.lost[0]} on, are "
             "out of the query's reach and the watermark waits for them: accept the gap with nxp "
-            f"state reset {report.dataset} --from DATE"
+            f"state reset {report.dataset} --from DATE",
+            report=report.plain(),
         )
 
 

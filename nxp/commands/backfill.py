@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 from cyclopts import Parameter
 
-from nxp.commands.export import print_report, print_units
+from nxp.commands.export import print_report, print_units, printed_if_partly
 from nxp.engine import prefect_ready
 from nxp.options import AcceptShrink, Concurrency, DryRun, Json, Tenant
 from nxp.output import print_json, say
@@ -60,7 +60,11 @@ def backfill(
     _say_plan(plan, expected)
     if idle:
         return
-    with prefect_ready(plan.settings), shown(len(plan.units), rate=True):
+    with (
+        printed_if_partly(as_json=as_json),
+        prefect_ready(plan.settings),
+        shown(len(plan.units), rate=True),
+    ):
         from flows.export import nql_backfill  # noqa: PLC0415 - prefect, 2 s
 
         report = nql_backfill(

@@ -227,6 +227,31 @@ def test_a_back_fill_is_planned_interrupted_and_goes_on(tmp_path: Path, server: 
         assert state["watermark"] is None
 
 
+@pytest.mark.parametrize("command", [("export",), ("backfill", "--only", "all")])
+def test_a_run_that_left_something_out_prints_its_report_and_then_its_error(
+    tmp_path: Path, server: str, command: tuple[str, ...]
+) -> None:
+    today = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    first, second, third = (f"{today - timedelta(days=days):%Y-%m-%d}" for days in (3, 2, 1))
+    with place(tmp_path, now=None, devices=400) as here:
+        env = environment(here, PREFECT_API_URL=server)
+        landed = nxp("export", "crashes", "--from", first, "--to", second, env=env)
+        assert landed.returncode == 0, landed.stderr
+    with place(tmp_path, now=None, devices=40) as here:
+        env = environment(here, PREFECT_API_URL=server)
+        name, *more = command
+        dated = ("crashes", "--from", first, "--to", third)
+        partly = nxp(name, *dated, *more, "--json", env=env)
+        assert partly.returncode == 7, partly.stderr
+        report = json.loads(partly.stdout)
+        assert (report["state"], report["units"], len(report["failures"])) == ("partly", 1, 1)
+        assert partly.stderr.strip().splitlines()[-1].startswith("nxp: crashes: 1 of 2 windows")
+        human = nxp("export", *dated, env=env)
+        assert human.returncode == 7
+        assert "rows_landed" in human.stdout
+        assert "crashes partly: " in human.stderr
+
+
 def test_the_raw_operations_start_watch_and_download_an_export(here: Place, tmp_path: Path) -> None:
     env = environment(here)
     rows = json.loads(nxp("nql", "execute", "#devices", "--json", env=env).stdout)
