@@ -22,9 +22,10 @@ since these may hold people's data or give access.
 """
 
 from collections.abc import Mapping
+from copy import copy
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +55,12 @@ class PipelineError(Exception):
 
     def __str__(self) -> str:
         return f"{self.message} ({self.exchange})" if self.exchange else self.message
+
+    def retold(self, message: str) -> Self:
+        """Give an error of the same kind in other words, which tell of the exchange themselves."""
+        told = copy(self)
+        told.message, told.exchange = message, None
+        return told
 
 
 class UsageError(PipelineError):

@@ -159,8 +159,11 @@ def test_a_window_that_cannot_be_split_further_fails_and_the_others_land(
         before = made.landed("crashes")
     with place(tmp_path, devices=400, row_limit=5, now=NOW + timedelta(hours=1)) as made:
         use(made)
-        with pytest.raises(ResultTruncatedError, match=r"even .* \(min_step 12h\).*206"):
+        with pytest.raises(ResultTruncatedError, match=r"even .* \(min_step 12h\).*206") as caught:
             made.land(made.plan("crashes", window_from="2026-11-17", window_to="2026-11-19"))
+        assert str(caught.value).startswith("crashes: 0 of 2 windows landed, 2 failed, the first: ")
+        assert "add shards, or make min_step smaller" in str(caught.value)
+        assert str(caught.value).endswith("see nxp datasets crashes")
         assert_frame_equal(made.landed("crashes"), before)
 
 
@@ -238,6 +241,28 @@ def test_shards_divide_what_time_does_not(tmp_path: Path, use: Use) -> None:
             made.landed("crashes").select(ORDER[:3]).sort(ORDER[:3]),
             there.select(ORDER[:3]).sort(ORDER[:3]),
         )
+
+
+def test_shards_that_are_too_large_themselves_are_not_advised(tmp_path: Path, use: Use) -> None:
+    sharded(tmp_path)
+    with place(tmp_path, devices=400, row_limit=5) as made:
+        use(made)
+        with pytest.raises(ResultTruncatedError, match=r"shard windows.*divide its shards further"):
+            made.land(made.plan("crashes", window_from="2026-11-18", window_to="2026-11-19"))
+
+
+def test_several_windows_that_fail_beside_one_that_lands_are_counted(
+    tmp_path: Path, use: Use
+) -> None:
+    with place(tmp_path, devices=400) as made:
+        use(made)
+        made.land(made.plan("crashes", window_from="2026-11-16", window_to="2026-11-18"))
+    with place(tmp_path, devices=40, now=NOW + timedelta(hours=1)) as made:
+        use(made)
+        asked: dict[str, Any] = {"window_from": "2026-11-16", "window_to": "2026-11-19"}
+        words = r"1 of 3 windows landed, 2 failed, the first: .*accept-shrink.*see nxp datasets cra"
+        with pytest.raises(PartlyDoneError, match=words):
+            made.land(made.plan("crashes", **asked))
 
 
 def test_slices_land_days_of_the_tenant(tmp_path: Path, use: Use) -> None:
