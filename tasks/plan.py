@@ -97,6 +97,12 @@ class Plan:
         return "full-refresh" if self.asked.full_refresh else "scheduled"
 
     @property
+    def goes_on_since(self) -> datetime | None:
+        """Say when the back-fill of everything was begun that this one goes on with, if any."""
+        backfill = self.backfill
+        return backfill.begun_at if backfill and backfill.begun_at < self.planned_at else None
+
+    @property
     def calendar(self) -> Calendar | None:
         """How the dataset's time is cut; None for snapshots."""
         if self.specification.window is None:

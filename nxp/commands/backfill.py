@@ -80,6 +80,16 @@ def _say_plan(plan: Any, expected: Any) -> None:
         f"{plan.asked.dataset}: {plan.asked_units:,} windows, {done:,} need nothing, "
         f"{expected.windows:,} to land, {min(plan.asked.concurrency, expected.windows)} at once"
     )
+    if plan.goes_on_since:
+        anew = (
+            f"nxp state reset {plan.asked.dataset} lets it begin anew, but forgets the watermark"
+            if plan.units
+            else "that was all of it, and the next one begins anew"
+        )
+        say(
+            f"goes on with the back-fill begun at {plan.goes_on_since:%Y-%m-%d %H:%MZ}: {done:,} "
+            f"windows were landed since; {anew}"
+        )
     say(
         f"about {expected.calls:,} API calls ({expected.per_window:.1f} a window, {measured}), of "
         f"{expected.limit:,} a day; {expected.used:,} used today by this ledger"

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from connectors.lake.lake import unit_name
+from connectors.ledger import open_ledger
 from tests.landing import CATALOG, Place, place
 
 Result = subprocess.CompletedProcess[str]
@@ -250,6 +251,25 @@ def test_a_run_that_left_something_out_prints_its_report_and_then_its_error(
         assert human.returncode == 7
         assert "rows_landed" in human.stdout
         assert "crashes partly: " in human.stderr
+
+
+def test_a_back_fill_of_all_says_with_which_earlier_one_it_goes_on(present: Place) -> None:
+    env = environment(present)
+    today = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    start, end = today - timedelta(days=3), today - timedelta(days=1)
+    words = ("backfill", "crashes", "--from", f"{start:%Y-%m-%d}", "--to", f"{end:%Y-%m-%d}")
+    words = (*words, "--only", "all", "--dry-run")
+    assert "goes on" not in nxp(*words, env=env).stderr
+    ledger = open_ledger(present.environment["NXP_LEDGER_URL"], "sandbox.eu")
+    ledger.marks.begin_backfill("crashes", start, end, timedelta(days=1))
+    window = ("crashes", unit_name(start, start + timedelta(days=1)))
+    ledger.plan_units("crashes", [(window[1], start, start + timedelta(days=1))])
+    ledger.mark_landed(*window, "run", 1, datetime.now(UTC))
+    ledger.close()
+    said = nxp(*words, env=env).stderr
+    assert re.search(r"goes on with the back-fill begun at .*Z: 1 windows were landed since", said)
+    nxp("state", "reset", "crashes", env=env)
+    assert "goes on" not in nxp(*words, env=env).stderr
 
 
 def test_the_raw_operations_start_watch_and_download_an_export(here: Place, tmp_path: Path) -> None:
