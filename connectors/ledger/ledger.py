@@ -19,6 +19,9 @@ from connectors.ledger.tables import runs, units
 
 logger = logging.getLogger(__name__)
 
+# The state of a unit whose rows are past retention.
+DROPPED = "dropped"
+
 
 @dataclass(frozen=True, slots=True)
 class UnitRecord:
@@ -199,6 +202,29 @@ class Ledger:
         with self._engine.begin() as connection:
             connection.execute(mine.values(last_error=error, not_before=not_before))
             connection.execute(mine.where(units.c.state != "landed").values(state=state))
+
+    def mark_dropped(
+        self, dataset: str, horizon: datetime, before: datetime, *, keep_newest: bool = False
+    ) -> None:
+        """Record that units which ended by `horizon` are past retention and hold no rows any more.
+
+        They stay known as landed at some time: nothing is to land them again unasked.
+
+        Args:
+            dataset: the dataset.
+            horizon: what ended by then was dropped.
+            before: when the drop began; what has landed since is left alone.
+            keep_newest: the newest unit that landed was not dropped (snapshots).
+        """
+        landed = and_(
+            units.c.tenant == self._tenant, units.c.dataset == dataset, units.c.state == "landed"
+        )
+        gone = [landed, units.c.ends_at <= horizon, units.c.landed_at < before]
+        with self._engine.begin() as connection:
+            if keep_newest:
+                newest = connection.scalar(select(func.max(units.c.starts_at)).where(landed))
+                gone.append(units.c.starts_at < newest)
+            connection.execute(update(units).where(*gone).values(state=DROPPED, rows_landed=None))
 
     def forget_failures(self, dataset: str) -> None:
         """Drop errors, times to wait for and journalled exports of a dataset's units."""

@@ -8,7 +8,7 @@ from cyclopts import Parameter
 from connectors.catalogue import DatasetSpecification, Mode, load_dataset
 from connectors.clock import utc_now
 from connectors.errors import UsageError
-from connectors.ledger import Ledger, open_ledger
+from connectors.ledger import DROPPED, Ledger, open_ledger
 from connectors.settings import Settings, load_settings, tenant_name
 from nxp.options import Json, Tenant
 from nxp.output import at_second, print_json, print_table, say
@@ -109,6 +109,7 @@ def _state(specification: DatasetSpecification, ledger: Ledger) -> dict[str, Any
         "counted_from": mark and mark.starts_at,
         "moved_at": mark and mark.moved_at,
         "landed": states["landed"],
+        "dropped": states[DROPPED],
         "pending": states["pending"],
         "failed": states["failed"],
         "last_try_failed": sum(record.last_error is not None for record in records),
