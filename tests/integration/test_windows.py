@@ -25,6 +25,7 @@ from tasks.backfill import begin_backfill
 from tasks.land import land_unit
 from tasks.pieces import fetch_pieces
 from tasks.plan import Only
+from tasks.progress import Progress, listening
 from tasks.run import open_run
 from tasks.units import land_all
 from tasks.windows import literal
@@ -400,6 +401,36 @@ def test_windows_that_another_run_holds_and_lands_meanwhile_are_skipped(
         outcomes = made.land(plan, sleep=meanwhile)
         assert [outcome.skipped for outcome in outcomes] == [True, True, True]
         assert made.tenant.requests["export"] == 3
+
+
+def test_a_run_that_lost_its_lease_leaves_what_the_winner_recorded(
+    tmp_path: Path, use: Use
+) -> None:
+    with place(tmp_path, devices=400, row_limit=5) as made, ExitStack() as opened:
+        use(made)
+        plan = made.plan("crashes", window_from="2026-11-18", window_to="2026-11-19")
+        (unit,) = plan.units
+        window = ("crashes", unit.name)
+
+        def later() -> datetime:
+            return made.tenant.clock.now() + timedelta(minutes=5)
+
+        ledger = open_ledger(made.environment["NXP_LEDGER_URL"], "sandbox.eu", later)
+        opened.callback(ledger.close)
+
+        def win(_progress: Progress) -> None:
+            with ledger.lease(*window, unit.starts_at, unit.ends_at, "winner"):
+                ledger.mark_landed(*window, "winner", 7, later())
+
+        with (
+            open_run(plan, clock=made.tenant.clock.now) as run,
+            listening(win),
+            pytest.raises(ResultTruncatedError),
+        ):
+            land_unit(run, unit)
+        record = ledger.unit(*window)
+        assert record is not None
+        assert (record.run_id, record.last_error) == ("winner", None)
 
 
 def test_before_the_time_that_a_limit_names_nothing_is_asked(tmp_path: Path, use: Use) -> None:

@@ -1,1 +1,1 @@
-"""Tests of tasks."""
+"""Tests of the command's own modules."""
