@@ -180,6 +180,9 @@ def publish(run: Run, unit: Unit, lease: Lease, outcome: Outcome, staged: Staged
         files=(),
     )
     with outcome.timed("publish"):
+        # The first place refuses by itself; what it has committed none after it may refuse.
+        for place in run.landings[1:]:
+            place.check_unit(entry)
         for place in run.landings:
             lease.check()
             place.publish(entry, staged.files, staged.schema)
