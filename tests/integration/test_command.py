@@ -272,6 +272,17 @@ def test_a_back_fill_of_all_says_with_which_earlier_one_it_goes_on(present: Plac
     assert "goes on" not in nxp(*words, env=env).stderr
 
 
+def test_runs_of_a_name_that_nobody_knows_are_a_mistake(tmp_path: Path) -> None:
+    tenant = {"NEXTHINK_INSTANCE": "acme", "NEXTHINK_REGION": "eu"}
+    env = environment(NXP_HOME=str(tmp_path), **tenant)
+    ledger = open_ledger(f"sqlite:///{tmp_path / 'ledger.db'}", "acme.eu")
+    ledger.begin_run("r", "gone_from_the_catalogue", "scheduled")
+    ledger.close()
+    assert_one_line(nxp("runs", "nosuch", env=env), 2, "unknown dataset 'nosuch'", "crashes")
+    assert nxp("runs", "crashes", "--json", env=env).stdout == "[]\n"
+    assert len(json.loads(nxp("runs", "gone_from_the_catalogue", "--json", env=env).stdout)) == 1
+
+
 def test_the_raw_operations_start_watch_and_download_an_export(here: Place, tmp_path: Path) -> None:
     env = environment(here)
     rows = json.loads(nxp("nql", "execute", "#devices", "--json", env=env).stdout)
