@@ -257,8 +257,8 @@ def test_a_back_fill_of_all_says_with_which_earlier_one_it_goes_on(present: Plac
     env = environment(present)
     today = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
     start, end = today - timedelta(days=3), today - timedelta(days=1)
-    words = ("backfill", "crashes", "--from", f"{start:%Y-%m-%d}", "--to", f"{end:%Y-%m-%d}")
-    words = (*words, "--only", "all", "--dry-run")
+    dated = ("--from", f"{start:%Y-%m-%d}", "--to", f"{end:%Y-%m-%d}")
+    words = ("backfill", "crashes", *dated, "--only", "all", "--dry-run")
     assert "goes on" not in nxp(*words, env=env).stderr
     ledger = open_ledger(present.environment["NXP_LEDGER_URL"], "sandbox.eu")
     ledger.marks.begin_backfill("crashes", start, end, timedelta(days=1))
@@ -273,8 +273,7 @@ def test_a_back_fill_of_all_says_with_which_earlier_one_it_goes_on(present: Plac
 
 
 def test_runs_of_a_name_that_nobody_knows_are_a_mistake(tmp_path: Path) -> None:
-    tenant = {"NEXTHINK_INSTANCE": "acme", "NEXTHINK_REGION": "eu"}
-    env = environment(NXP_HOME=str(tmp_path), **tenant)
+    env = environment(NXP_HOME=str(tmp_path), NEXTHINK_INSTANCE="acme", NEXTHINK_REGION="eu")
     ledger = open_ledger(f"sqlite:///{tmp_path / 'ledger.db'}", "acme.eu")
     ledger.begin_run("r", "gone_from_the_catalogue", "scheduled")
     ledger.close()
