@@ -13,7 +13,8 @@ from connectors.errors import DataRefusedError, UsageError
 from connectors.lake import Lake
 from connectors.lake.lake import unit_name
 from connectors.ledger import Backfill, Ledger, UnitRecord, open_ledger
-from connectors.settings import Settings, TenantSettings, load_settings, load_tenant
+from connectors.settings import Settings, load_settings
+from connectors.tenants import TenantSettings, load_tenant
 from tasks.calendar import Calendar
 from tasks.schedule import Coverage, Landed, due
 from tasks.windows import Window, floor

@@ -7,7 +7,8 @@ from cyclopts import Parameter
 from connectors.catalogue import DatasetSpecification, load_dataset, load_datasets, query_path
 from connectors.errors import ConfigurationError, UsageError
 from connectors.ledger import DROPPED, Ledger, UnitRecord, open_ledger
-from connectors.settings import Settings, load_settings, tenant_name
+from connectors.settings import Settings, load_settings
+from connectors.tenants import tenant_name
 from nxp.options import Json, Tenant
 from nxp.output import at_second, print_json, print_table
 

@@ -6,7 +6,8 @@ from cyclopts import Parameter
 
 from connectors.catalogue import load_dataset
 from connectors.ledger import open_ledger
-from connectors.settings import load_settings, tenant_name
+from connectors.settings import load_settings
+from connectors.tenants import tenant_name
 from nxp.options import Json, Tenant
 from nxp.output import at_second, print_json, print_table
 
