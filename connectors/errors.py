@@ -21,9 +21,11 @@ An error from HTTP carries its `Exchange` as evidence: never a body, a token or 
 since these may hold people's data or give access.
 """
 
+from collections.abc import Mapping
+from copy import copy
 from dataclasses import dataclass
 from datetime import datetime
-from typing import ClassVar
+from typing import Any, ClassVar, Self
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +55,12 @@ class PipelineError(Exception):
 
     def __str__(self) -> str:
         return f"{self.message} ({self.exchange})" if self.exchange else self.message
+
+    def retold(self, message: str) -> Self:
+        """Give an error of the same kind in other words, which tell of the exchange themselves."""
+        told = copy(self)
+        told.message, told.exchange = message, None
+        return told
 
 
 class UsageError(PipelineError):
@@ -139,9 +147,22 @@ class ExportFailedError(DataRefusedError):
 
 
 class PartlyDoneError(PipelineError):
-    """Some of the work was done and saved, some was left out."""
+    """Some of the work was done and saved, some was left out; `report` says what, if there is one.
+
+    It goes with the error since a flow that fails returns nothing.
+    """
 
     exit_code = 7
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        report: Mapping[str, Any] | None = None,
+        exchange: Exchange | None = None,
+    ) -> None:
+        self.report = report
+        super().__init__(message, exchange=exchange)
 
 
 class HeldError(PipelineError):

@@ -40,6 +40,9 @@ FIRST_PAUSE_SECONDS: Final = 0.5
 LONGEST_PAUSE_SECONDS: Final = 30.0
 # A tenant's wish is granted up to here; beyond it a worker slot is worth more than the wait.
 LONGEST_WAIT: Final = timedelta(minutes=5)
+# A daily limit is over after a day, whatever the zone and the clock that it is counted by. A wish
+# for more is a mistake of some machine between, and would keep us from the tenant for years.
+LONGEST_LIMIT: Final = timedelta(hours=25)
 
 TOO_MANY_REQUESTS: Final = 429
 SERVER_ERRORS: Final = range(500, 600)
@@ -126,6 +129,8 @@ def limit_reached(
     is_busy = response.status_code in SERVER_ERRORS and asks_for_patience
     if response.status_code != TOO_MANY_REQUESTS and not is_busy:
         return None
+    if not_before is not None:
+        not_before = min(not_before, now + LONGEST_LIMIT)
     until = "" if not_before is None else f", try again after {not_before:%Y-%m-%d %H:%M:%S} UTC"
     return LimitReachedError(
         f"{request.url.host} has reached a limit{until or ', try again later'}",

@@ -30,6 +30,13 @@ class Landing(Protocol):
         For a snapshot: the rows of the newest one.
         """
 
+    def check_unit(self, entry: Entry) -> None:
+        """Make sure that a unit fits what is here by now, before any place publishes it.
+
+        Raises:
+            DataRefusedError: what is there already cannot be replaced by this unit.
+        """
+
     def publish(self, entry: Entry, staged: Sequence[StagedFile], schema: pa.Schema) -> None:
         """Make a unit's staged files what counts, whole or not at all.
 

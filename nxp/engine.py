@@ -15,11 +15,16 @@ from pathlib import Path
 import psutil
 from filelock import FileLock, Timeout
 
-from connectors.errors import UnavailableError
+from connectors.errors import StorageError, UnavailableError
 from connectors.settings import Settings, prepare_home
 
 SERVER_RECORD = "server.json"
 SERVER_ANSWERS_SECONDS = 10
+MB = 1_000_000
+# Its fresh database takes 5 MB with the log, and the run's spool is beside it.
+SPACE_OF_A_SERVER = 16 * MB
+# What Prefect's error says, which has no type of its own.
+NOT_STARTED = "ephemeral Prefect API server"
 
 
 @contextmanager
@@ -35,6 +40,7 @@ def prefect_ready(settings: Settings) -> Iterator[None]:
         yield
         return
     home = Path(os.environ["PREFECT_HOME"])
+    check_space(settings.home)
     home.mkdir(parents=True, exist_ok=True, mode=0o700)
     lock = FileLock(home / "temporary-server.lock", timeout=0)
     try:
@@ -43,16 +49,51 @@ def prefect_ready(settings: Settings) -> Iterator[None]:
         own = tempfile.mkdtemp(prefix="prefect-", dir=settings.home)
         os.environ["PREFECT_HOME"] = own
         try:
-            yield
+            with server_started():
+                yield
         finally:
             shutil.rmtree(own, ignore_errors=True)
         return
     # Outside the `try` above: a time-out of another lock, within the flow, is not about this one.
     try:
         _stop_orphans(home)
-        yield
+        with server_started():
+            yield
     finally:
         lock.release()
+
+
+def check_space(home: Path, least: int = SPACE_OF_A_SERVER) -> None:
+    """Make sure that a temporary server has room: without, Prefect waits two minutes for it.
+
+    Raises:
+        StorageError: the disk is full, or nearly.
+    """
+    disk = shutil.disk_usage(home)
+    # Some file systems say nothing of their size.
+    if disk.total and disk.free < least:
+        raise StorageError(
+            f"NXP_HOME: the disk of {home} has {disk.free // MB} MB left, a run needs "
+            f"{least // MB} MB at least: free some space, or choose another folder"
+        )
+
+
+@contextmanager
+def server_started() -> Iterator[None]:
+    """Tell a temporary server that did not start from a bug.
+
+    Raises:
+        UnavailableError: it did not answer in time; nothing was begun.
+    """
+    try:
+        yield
+    except RuntimeError as error:
+        if NOT_STARTED not in str(error):
+            raise
+        raise UnavailableError(
+            "the temporary Prefect server did not start in time, nothing was begun: run again "
+            "when the machine is less busy, or keep one (nxp server start)"
+        ) from None
 
 
 def _check_answers(url: str) -> None:

@@ -109,7 +109,7 @@ def land_unit(run: Run, unit: Unit) -> Outcome:
     """
     with (
         run.ledger.lease(run.dataset, unit.name, unit.starts_at, unit.ends_at, run.run_id) as lease,
-        _recorded(run, unit),
+        _recorded(run, unit, lease),
     ):
         if _landed_meanwhile(run, unit):
             tell(Progress(run.dataset, unit.name, SKIPPED))
@@ -180,6 +180,9 @@ def publish(run: Run, unit: Unit, lease: Lease, outcome: Outcome, staged: Staged
         files=(),
     )
     with outcome.timed("publish"):
+        # The first place refuses by itself; what it has committed none after it may refuse.
+        for place in run.landings[1:]:
+            place.check_unit(entry)
         for place in run.landings:
             lease.check()
             place.publish(entry, staged.files, staged.schema)
@@ -269,11 +272,13 @@ def _check_may_ask(run: Run, unit: Unit) -> None:
 
 
 @contextmanager
-def _recorded(run: Run, unit: Unit) -> Iterator[None]:
-    """Record in the ledger why a unit failed."""
+def _recorded(run: Run, unit: Unit, lease: Lease) -> Iterator[None]:
+    """Record in the ledger why a unit failed, unless it is another run's by now."""
     try:
         yield
     except PipelineError as error:
+        if not lease.renew():
+            raise
         if isinstance(error, DataRefusedError):
             # What is wrong may be mended at the tenant: the next run must ask anew.
             run.ledger.journal.forget(run.dataset, unit.name)

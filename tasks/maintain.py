@@ -17,7 +17,8 @@ from connectors.lake.aging import expired_rejects, orphans, probes, superseded_f
 from connectors.lake.stores import StoredFile
 from connectors.landing import Landing
 from connectors.landings import open_landings
-from connectors.settings import Settings, load_settings, tenant_name
+from connectors.settings import Settings, load_settings
+from connectors.tenants import tenant_name
 
 TRIGGER = "maintain"
 # A publish takes less, and so does a reader from the manifest to its last file.

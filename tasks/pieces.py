@@ -119,7 +119,15 @@ def _too_large(
     if piece.shard:
         what += f", even its shard {piece.shard.name}"
     return ResultTruncatedError(
-        f"{what}: the tenant cuts the result at its row limit (HTTP 206): add shards, or make "
-        "min_step smaller; nothing was published, what had landed stays",
+        f"{what}: the tenant cuts the result at its row limit (HTTP 206): "
+        f"{_advice(run.plan.specification)}; nothing was published, what had landed stays",
         exchange=error.exchange,
     )
+
+
+def _advice(specification: DatasetSpecification) -> str:
+    """Say what would make the pieces smaller, of what the dataset's mode knows."""
+    if specification.mode is Mode.SLICES:
+        return "let the saved queries select less"
+    shards = "divide its shards further" if specification.shards else "add shards"
+    return shards if specification.window is None else f"{shards}, or make min_step smaller"

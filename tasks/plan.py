@@ -13,7 +13,8 @@ from connectors.errors import DataRefusedError, UsageError
 from connectors.lake import Lake
 from connectors.lake.lake import unit_name
 from connectors.ledger import Backfill, Ledger, UnitRecord, open_ledger
-from connectors.settings import Settings, TenantSettings, load_settings, load_tenant
+from connectors.settings import Settings, load_settings
+from connectors.tenants import TenantSettings, load_tenant
 from tasks.calendar import Calendar
 from tasks.schedule import Coverage, Landed, due
 from tasks.windows import Window, floor
@@ -95,6 +96,12 @@ class Plan:
         if self.asked.window_from:
             return "back-fill"
         return "full-refresh" if self.asked.full_refresh else "scheduled"
+
+    @property
+    def goes_on_since(self) -> datetime | None:
+        """Say when the back-fill of everything was begun that this one goes on with, if any."""
+        backfill = self.backfill
+        return backfill.begun_at if backfill and backfill.begun_at < self.planned_at else None
 
     @property
     def calendar(self) -> Calendar | None:

@@ -22,7 +22,8 @@ from connectors.lake.records import write_run
 from connectors.landings import open_landings
 from connectors.ledger import open_ledger
 from connectors.rejects import RejectFile, reject_files
-from connectors.settings import Settings, load_tenant, prepare_home
+from connectors.settings import Settings, prepare_home
+from connectors.tenants import load_tenant
 from tasks.replay import (
     DONE,
     LANDED,

@@ -94,7 +94,7 @@ def build_report(run: Run, landed: Landed, watermark: datetime | None = None) ->
         units=len(outcomes),
         folder=run.lake.location(run.dataset),
         watermark=watermark,
-        error=_error(landed),
+        error=_error(run.dataset, landed),
         seconds={
             stage: round(sum(outcome.seconds.get(stage, 0.0) for outcome in outcomes), 3)
             for stage in STAGES
@@ -132,23 +132,30 @@ def raise_unless_complete(landed: Landed, report: RunReport) -> None:
         PipelineError: the first failure, where nothing has landed.
         PartlyDoneError: something has landed, something was left out.
     """
-    first = landed.stopped or (landed.failures[0].error if landed.failures else None)
+    first = _first(landed)
     if first is not None:
-        if not landed.outcomes:
-            raise first
-        raise PartlyDoneError(
-            f"{report.dataset}: {report.units} of {report.planned} windows landed, then: {first}"
-        ) from first
+        several = len(landed.failures) > 1
+        told = (
+            f"{report.dataset}: {report.units} of {report.planned} windows landed, "
+            f"{'' if several else 'then: '}{report.error}"
+        )
+        if landed.outcomes:
+            raise PartlyDoneError(told, report=report.plain()) from first
+        if several:
+            raise first.retold(told) from first
+        raise first
     if report.rows_rejected:
         raise PartlyDoneError(
             f"{report.dataset}: {report.rows_landed} rows landed, {report.rows_rejected} were "
-            f"rejected: see nxp rejects {report.dataset}, run {report.run_id}"
+            f"rejected: see nxp rejects {report.dataset}, run {report.run_id}",
+            report=report.plain(),
         )
     if report.lost:
         raise PartlyDoneError(
             f"{report.dataset}: {len(report.lost)} missing windows, from {report.lost[0]} on, are "
             "out of the query's reach and the watermark waits for them: accept the gap with nxp "
-            f"state reset {report.dataset} --from DATE"
+            f"state reset {report.dataset} --from DATE",
+            report=report.plain(),
         )
 
 
@@ -197,8 +204,15 @@ def report_run(run: Run, landed: Landed) -> RunReport:
     return report
 
 
-def _error(landed: Landed) -> str | None:
-    first: PipelineError | None = landed.stopped
-    if first is None and landed.failures:
-        first = landed.failures[0].error
-    return str(first) if first else None
+def _error(dataset: str, landed: Landed) -> str | None:
+    """Say why windows did not land: the reason of one, and how many there are."""
+    first, failed = _first(landed), len(landed.failures)
+    if first is None or failed <= 1:
+        return str(first) if first else None
+    which = "what stopped the run" if landed.stopped else "the first"
+    return f"{failed} failed, {which}: {first}; see nxp datasets {dataset}"
+
+
+def _first(landed: Landed) -> PipelineError | None:
+    """Give the error to be told: what stopped the run, else that of the first window."""
+    return landed.stopped or (landed.failures[0].error if landed.failures else None)

@@ -4,13 +4,16 @@ Pure: intervals in, windows out. What has landed counts by the time it covers, w
 was landed with.
 """
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
+from itertools import accumulate
 
 from tasks.calendar import Calendar
 from tasks.windows import Window
+
+NEVER = datetime.min.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,10 +41,40 @@ class Coverage:
         """Tell whether all of a window has landed."""
         return self.end_from(window.start) >= window.end
 
+    def overlaps(self, window: Window) -> bool:
+        """Tell whether any of a window has landed."""
+        place = bisect_left(self._starts, window.end) - 1
+        return place >= 0 and self._stretches[place].end > window.start
+
     def end_from(self, instant: datetime) -> datetime:
         """Give the end of the landed stretch that an instant lies in; else the instant itself."""
         place = bisect_right(self._starts, instant) - 1
         return max(self._stretches[place].end, instant) if place >= 0 else instant
+
+
+class History:
+    """What has landed, found by bisection: there may be years of hours."""
+
+    def __init__(self, landed: Iterable[Landed]) -> None:
+        self.landed = sorted(landed, key=lambda known: known.window)
+        self._starts = [known.window.start for known in self.landed]
+        # Stretches may lie within each other, so their ends are in no order; the furthest are.
+        self._furthest = list(accumulate((known.window.end for known in self.landed), max))
+
+    def overlaps(self, window: Window) -> bool:
+        """Tell whether anything lies in a window, in part at least."""
+        return self._end_before(bisect_left(self._starts, window.end)) > window.start
+
+    def within(self, window: Window) -> list[Landed] | None:
+        """Give what lies in a window; None where something reaches out of it."""
+        first, last = (bisect_left(self._starts, bound) for bound in (window.start, window.end))
+        if self._end_before(first) > window.start:
+            return None
+        found = self.landed[first:last]
+        return None if any(known.window.end > window.end for known in found) else found
+
+    def _end_before(self, place: int) -> datetime:
+        return self._furthest[place - 1] if place else NEVER
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,9 +127,11 @@ def due(
     """
     origin = origin_of(calendar, counted_from, now)
     coverage = Coverage(known.window for known in landed)
-    unsettled = [known for known in landed if known.exported_at < _settled(calendar, known.window)]
+    history = History(landed)
+    unsettled = History(k for k in landed if k.exported_at < _settled(calendar, k.window))
     cut = calendar.cut(origin, calendar.horizon(now))
-    wider = _wider([known.window for known in landed], cut)
+    wider = _wider(history, cut)
+    in_wider = Coverage(wider)
     windows, lost = [], []
     for window in cut:
         missing = not coverage.covers(window)
@@ -105,45 +140,52 @@ def due(
                 lost.append(window)
         elif (
             missing
-            or (everything and not any(_overlap(wide, window) for wide in wider))
-            or (
-                any(_overlap(known.window, window) for known in unsettled)
-                and _may_grow(calendar, window, landed, now)
-            )
+            or (everything and not in_wider.overlaps(window))
+            or (unsettled.overlaps(window) and _may_grow(calendar, window, history, now))
         ):
             windows.append(window)
     windows += [
         wide
         for wide in wider
         if calendar.is_reachable(wide, now)
-        and (everything or _may_grow(calendar, wide, landed, now))
+        and (everything or _may_grow(calendar, wide, history, now))
     ]
     return Due(origin, tuple(sorted(windows)), tuple(lost))
 
 
-def _wider(landed: Sequence[Window], cut: Sequence[Window]) -> list[Window]:
+def _wider(history: History, cut: Sequence[Window]) -> list[Window]:
     """Find what landed in wider windows than the schedule's: it can only be landed so again."""
     starts = [window.start for window in cut]
     found = []
-    for window in landed:
+    for window in (known.window for known in history.landed):
         place = bisect_right(starts, window.start) - 1
         if place >= 0 and cut[place].end < window.end <= cut[-1].end:
             found.append(window)
-    return [one for one in found if not any(one != two and _within(one, two) for two in found)]
+    return _outermost(found)
 
 
-def _may_grow(calendar: Calendar, window: Window, landed: Sequence[Landed], now: datetime) -> bool:
+def _outermost(windows: Iterable[Window]) -> list[Window]:
+    """Leave out windows that lie within another."""
+    kept: list[Window] = []
+    for window in sorted(windows, key=lambda one: (one.start, -one.end.timestamp())):
+        # Of those that began before, the last one kept reaches furthest.
+        if not kept or window.end > kept[-1].end:
+            kept.append(window)
+    return kept
+
+
+def _may_grow(calendar: Calendar, window: Window, history: History, now: datetime) -> bool:
     """Tell whether late rows may have come for a landed window since it was exported.
 
     Once per step only, by slots and not by the time that has passed: a schedule that runs a
     second earlier than the day before must not leave a day out.
     """
-    parts = [known for known in landed if _overlap(known.window, window)]
-    whole = [known for known in parts if _within(window, known.window)]
-    if any(known.window != window and not _within(known.window, window) for known in parts):
+    parts = history.within(window)
+    if parts is None:
         # Landed as part of a wider window, which is landed whole or not at all.
         return False
-    exported_at = max(k.exported_at for k in whole) if whole else min(k.exported_at for k in parts)
+    whole = [known.exported_at for known in parts if known.window == window]
+    exported_at = max(whole) if whole else min(known.exported_at for known in parts)
     return exported_at < _settled(calendar, window) and calendar.slot(exported_at) < calendar.slot(
         now
     )
@@ -152,11 +194,3 @@ def _may_grow(calendar: Calendar, window: Window, landed: Sequence[Landed], now:
 def _settled(calendar: Calendar, window: Window) -> datetime:
     """Say from when on an export has all rows of a window."""
     return window.end + calendar.window.lag + calendar.window.lookback
-
-
-def _overlap(one: Window, other: Window) -> bool:
-    return one.start < other.end and other.start < one.end
-
-
-def _within(inner: Window, outer: Window) -> bool:
-    return outer.start <= inner.start and inner.end <= outer.end

@@ -31,6 +31,8 @@ logger = logging.getLogger(__name__)
 # A run of a few units is over before anybody looks.
 SHOWN_FROM = 10
 ARTIFACT_EVERY_SECONDS = 5.0
+# Before each further try of what another run holds: long enough for a window that is nearly done.
+HELD_PAUSES = (1.0, 2.0, 4.0, 8.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,19 +45,20 @@ class Failure:
 
 @dataclass(slots=True)
 class Landed:
-    """What became of a run's units. `stopped` is why no more were begun."""
+    """What became of a run's units. `stopped` is why no more were begun.
+
+    `held` are those that another run holds, until they are tried again or become failures.
+    """
 
     outcomes: list[Outcome] = field(default_factory=list)
     failures: list[Failure] = field(default_factory=list)
+    held: list[Failure] = field(default_factory=list)
     stopped: PipelineError | None = None
 
 
 def land_all(run: Run, units: Sequence[Unit], concurrency: int) -> Landed:
     """Land all units, so many at once; a signal stops them, and each leaves its unit as it was."""
     result = Landed()
-    waiting = deque(units)
-    under_way: dict[Future[Outcome], Unit] = {}
-
     threads = f"landing {run.run_id}"
 
     def heed(_progress: Progress) -> None:
@@ -67,20 +70,45 @@ def land_all(run: Run, units: Sequence[Unit], concurrency: int) -> Landed:
         return result
     with listening(heed), ThreadPoolExecutor(concurrency, threads) as pool:
         try:
-            while waiting or under_way:
-                while waiting and len(under_way) < concurrency and not result.stopped:
-                    unit = waiting.popleft()
-                    # The context carries Prefect's run, so that logs of threads belong to it.
-                    under_way[pool.submit(copy_context().run, land_unit, run, unit)] = unit
-                if not under_way:
-                    break
-                done, _ = wait(under_way, return_when=FIRST_COMPLETED)
-                for future in done:
-                    _settle(run, under_way.pop(future), future, result)
+            _land_on(pool, concurrency, run, units, result)
+            _try_held_again(pool, concurrency, run, units, result)
         except BaseException:
             run.stop.set()
             raise
+    for failure in result.held:
+        _fail(run, failure, result)
     return result
+
+
+def _land_on(
+    pool: ThreadPoolExecutor, at_once: int, run: Run, units: Sequence[Unit], result: Landed
+) -> None:
+    waiting = deque(units)
+    under_way: dict[Future[Outcome], Unit] = {}
+    while waiting or under_way:
+        while waiting and len(under_way) < at_once and not result.stopped:
+            unit = waiting.popleft()
+            # The context carries Prefect's run, so that logs of threads belong to it.
+            under_way[pool.submit(copy_context().run, land_unit, run, unit)] = unit
+        if not under_way:
+            break
+        done, _ = wait(under_way, return_when=FIRST_COMPLETED)
+        for future in done:
+            _settle(run, under_way.pop(future), future, result)
+
+
+def _try_held_again(
+    pool: ThreadPoolExecutor, at_once: int, run: Run, units: Sequence[Unit], result: Landed
+) -> None:
+    """Try what another run held again at the end: that run may have landed it by then."""
+    for seconds in HELD_PAUSES:
+        if not result.held or result.stopped:
+            return
+        run.stop.sleep(seconds)
+        names = {failure.unit for failure in result.held}
+        result.held.clear()
+        held = [unit for unit in units if unit.name in names]
+        _land_on(pool, at_once, run, held, result)
 
 
 @contextmanager
@@ -144,8 +172,17 @@ def _settle(run: Run, unit: Unit, future: Future[Outcome], result: Landed) -> No
     try:
         result.outcomes.append(future.result())
     except PipelineError as error:
-        tell(Progress(run.dataset, unit.name, FAILED))
-        logger.warning("%s", error)
-        result.failures.append(Failure(unit.name, error))
-        if not isinstance(error, DataRefusedError | HeldError):
-            result.stopped = result.stopped or error
+        failure = Failure(unit.name, error)
+        # A snapshot is not tried again: what the other run lands is of another moment.
+        if isinstance(error, HeldError) and unit.window:
+            result.held.append(failure)
+        else:
+            _fail(run, failure, result)
+
+
+def _fail(run: Run, failure: Failure, result: Landed) -> None:
+    tell(Progress(run.dataset, failure.unit, FAILED))
+    logger.warning("%s", failure.error)
+    result.failures.append(failure)
+    if not isinstance(failure.error, DataRefusedError | HeldError):
+        result.stopped = result.stopped or failure.error

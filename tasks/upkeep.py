@@ -9,6 +9,7 @@ from typing import Any
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
+from connectors.catalogue import DatasetSpecification, Mode
 from connectors.clock import utc_now
 from connectors.errors import PipelineError
 from connectors.lake import Lake
@@ -57,6 +58,7 @@ def _recorded(
         done = maintain_dataset(
             lake, upkeep.specification, upkeep.grace, started_at, tables=tables_of(upkeep, lake)
         )
+        _mark_dropped(upkeep.specification, ledger, started_at)
     except PipelineError as error:
         failure = error
     report = {
@@ -75,6 +77,17 @@ def _recorded(
     if failure:
         raise failure
     return report
+
+
+def _mark_dropped(specification: DatasetSpecification, ledger: Ledger, now: datetime) -> None:
+    """Let the ledger know, also of what a killed maintenance has dropped."""
+    if specification.retention is not None:
+        ledger.mark_dropped(
+            specification.dataset,
+            now - specification.retention,
+            now,
+            keep_newest=specification.mode is Mode.SNAPSHOT,
+        )
 
 
 def _save(lake: Lake, ledger: Ledger, report: dict[str, Any]) -> None:

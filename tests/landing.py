@@ -2,6 +2,7 @@
 
 import io
 import shutil
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
@@ -69,7 +70,12 @@ class Place:
         return TenantClock(now).now if now else self.tenant.clock.now
 
     def land(
-        self, plan: Plan, now: datetime | None = None, *, partly: bool = False
+        self,
+        plan: Plan,
+        now: datetime | None = None,
+        *,
+        partly: bool = False,
+        sleep: Callable[[float], None] = time.sleep,
     ) -> list[Outcome]:
         """Land all units of a plan as the flow does, without Prefect; raises as the flow does.
 
@@ -78,7 +84,7 @@ class Place:
         # A flow plans anew each time; a test may land one plan twice.
         clock = self.clock(now)
         plan = replace(plan, planned_at=clock())
-        with open_run(plan, clock=clock) as run:
+        with open_run(plan, clock=clock, sleep=sleep) as run:
             run.ledger.begin_run(run.run_id, run.dataset, plan.trigger)
             begin_backfill(run)
             landed = land_all(run, plan.units, plan.asked.concurrency)

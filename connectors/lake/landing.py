@@ -39,6 +39,12 @@ class LakeLanding:
             if starts_at <= entry.starts_at and entry.ends_at <= ends_at
         )
 
+    def check_unit(self, entry: Entry) -> None:
+        """Refuse a window that would cut a landed one."""
+        manifest = self._lake.check_mode(self._dataset, self._mode)
+        if manifest:
+            manifest.superseded_by(entry)
+
     def publish(self, entry: Entry, staged: Sequence[StagedFile], schema: pa.Schema) -> None:
         """Make a unit's staged files the ones that count; they move into the lake."""
         self._lake.publish(self._dataset, self._mode, entry, staged, schema)

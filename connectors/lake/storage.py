@@ -13,6 +13,7 @@ ADVICE = {
     errno.EACCES: "no permission to write there",
     errno.EPERM: "no permission to write there",
     errno.EROFS: "the file system is read-only",
+    errno.ENOENT: "the folder is gone, or none can be made there: choose another place",
     errno.ENOTDIR: "a file stands where a folder is needed",
     errno.EFBIG: "the file grows past what is allowed there",
 }

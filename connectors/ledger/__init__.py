@@ -2,7 +2,16 @@
 
 from connectors.ledger.journal import Export
 from connectors.ledger.leases import Lease
-from connectors.ledger.ledger import Ledger, UnitRecord, open_ledger
+from connectors.ledger.ledger import DROPPED, Ledger, UnitRecord, open_ledger
 from connectors.ledger.marks import Backfill, Watermark
 
-__all__ = ["Backfill", "Export", "Lease", "Ledger", "UnitRecord", "Watermark", "open_ledger"]
+__all__ = [
+    "DROPPED",
+    "Backfill",
+    "Export",
+    "Lease",
+    "Ledger",
+    "UnitRecord",
+    "Watermark",
+    "open_ledger",
+]

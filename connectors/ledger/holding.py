@@ -52,6 +52,14 @@ class Holding:
             interval=LEASE_TIME.total_seconds() / RENEWALS_PER_LEASE,
         )
 
+    def living_runs(self) -> set[str]:
+        """Name the runs that hold a unit and have renewed its lease lately."""
+        held = select(units.c.holder).where(
+            units.c.tenant == self._tenant, units.c.held_until >= self._clock()
+        )
+        with self._engine.connect() as connection:
+            return {Holder.parse(holder).run_id for holder in connection.scalars(held) if holder}
+
     def ensure_unit(self, dataset: str, unit: str, starts_at: datetime, ends_at: datetime) -> None:
         """Record a unit as pending, unless it is known."""
         known = select(units.c.unit).where(self._is(dataset, unit))

@@ -7,6 +7,8 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import cache
+from pathlib import Path
 from typing import Self
 
 import psutil
@@ -23,31 +25,43 @@ RENEWALS_PER_LEASE = 4
 
 @dataclass(frozen=True, slots=True)
 class Holder:
-    """A run in a process: `host/pid/start/run`. A dead process on this host is known as dead."""
+    """A run in a process: `host/pid/start/run/space`. A dead one of this space is known.
+
+    Process ids count within a space only: containers of one host name have each their own, and
+    so has a machine from one start to the next.
+    """
 
     host: str
     pid: int
     started: int
     run_id: str
+    # Holders that older versions wrote say nothing of it.
+    space: str = ""
 
     @classmethod
     def of_this_process(cls, run_id: str) -> "Holder":
         """Name this process and run."""
         process = psutil.Process()
-        return cls(socket.gethostname(), os.getpid(), int(process.create_time()), run_id)
+        started = int(process.create_time())
+        return cls(socket.gethostname(), os.getpid(), started, run_id, process_space())
 
     @classmethod
     def parse(cls, text: str) -> "Holder":
         """Read a holder back from the ledger."""
-        host, pid, started, run_id = text.split("/")
-        return cls(host, int(pid), int(started), run_id)
+        host, pid, started, run_id, *space = text.split("/")
+        return cls(host, int(pid), int(started), run_id, "".join(space))
 
     def __str__(self) -> str:
-        return f"{self.host}/{self.pid}/{self.started}/{self.run_id}"
+        known = f"{self.host}/{self.pid}/{self.started}/{self.run_id}"
+        return f"{known}/{self.space}" if self.space else known
+
+    def is_near(self) -> bool:
+        """Tell whether its process id means something here."""
+        return (self.host, self.space) == (socket.gethostname(), process_space())
 
     def is_known_dead(self) -> bool:
-        """Tell whether the process is certainly gone; of another host nothing is certain."""
-        if self.host != socket.gethostname():
+        """Tell whether the process is certainly gone; from afar nothing is certain."""
+        if not self.is_near():
             return False
         try:
             # Clocks that are adjusted move the start time a little; a reused pid moves it far.
@@ -56,6 +70,17 @@ class Holder:
             return True
         except psutil.AccessDenied:
             return False
+
+
+@cache
+def process_space() -> str:
+    """Name what the process ids of this process count in; "" where the system does not say."""
+    try:
+        namespace = Path("/proc/self/ns/pid").stat().st_ino
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()
+    except OSError:
+        return ""
+    return f"{namespace}-{boot}"
 
 
 @dataclass

@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Engine, Row, and_, func, select, update
@@ -18,6 +18,12 @@ from connectors.ledger.marks import Marks
 from connectors.ledger.tables import runs, units
 
 logger = logging.getLogger(__name__)
+
+# The state of a unit whose rows are past retention.
+DROPPED = "dropped"
+# A run of another machine, or of this one before it was started anew, that began so long ago and
+# holds no unit is over: what it left aside holds rows, and is to be cleared away.
+SILENCE = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,13 +97,18 @@ class Ledger:
             connection.execute(left.values(state=state, finished_at=self._clock()))
 
     def close_interrupted_runs(self) -> list[str]:
-        """Mark runs whose process is certainly gone, and give their ids for clearing up."""
-        query = select(runs.c.run_id, runs.c.holder).where(
+        """Mark runs whose process is gone, and give their ids for clearing up."""
+        query = select(runs.c.run_id, runs.c.holder, runs.c.started_at).where(
             runs.c.tenant == self._tenant, runs.c.state == "running"
         )
         with self._engine.connect() as connection:
             found = connection.execute(query).all()
-        gone = [row.run_id for row in found if Holder.parse(row.holder).is_known_dead()]
+        living = self._holding.living_runs() if found else set()
+        gone = [
+            row.run_id
+            for row in found
+            if self._is_gone(Holder.parse(row.holder), row.started_at, living)
+        ]
         if gone:
             closed = update(runs).where(runs.c.run_id.in_(gone), runs.c.state == "running")
             with self._engine.begin() as connection:
@@ -112,11 +123,18 @@ class Ledger:
         query = query.order_by(runs.c.started_at.desc(), runs.c.run_id).limit(limit)
         with self._engine.connect() as connection:
             found = [dict(row._mapping) for row in connection.execute(query)]  # noqa: SLF001
+        living = self._holding.living_runs()
         for run in found:
             holder = Holder.parse(run.pop("holder"))
-            if run["state"] == "running" and holder.is_known_dead():
+            if run["state"] == "running" and self._is_gone(holder, run["started_at"], living):
                 run["state"] = "interrupted"
         return found
+
+    def _is_gone(self, holder: Holder, started_at: datetime, living: set[str]) -> bool:
+        """Tell whether a run's process is gone; from afar, by its having held nothing for long."""
+        if holder.is_near():
+            return holder.is_known_dead()
+        return holder.run_id not in living and started_at < self._clock() - SILENCE
 
     # Units --------------------------------------------------------------------------------------
 
@@ -199,6 +217,29 @@ class Ledger:
         with self._engine.begin() as connection:
             connection.execute(mine.values(last_error=error, not_before=not_before))
             connection.execute(mine.where(units.c.state != "landed").values(state=state))
+
+    def mark_dropped(
+        self, dataset: str, horizon: datetime, before: datetime, *, keep_newest: bool = False
+    ) -> None:
+        """Record that units which ended by `horizon` are past retention and hold no rows any more.
+
+        They stay known as landed at some time: nothing is to land them again unasked.
+
+        Args:
+            dataset: the dataset.
+            horizon: what ended by then was dropped.
+            before: when the drop began; what has landed since is left alone.
+            keep_newest: the newest unit that landed was not dropped (snapshots).
+        """
+        landed = and_(
+            units.c.tenant == self._tenant, units.c.dataset == dataset, units.c.state == "landed"
+        )
+        gone = [landed, units.c.ends_at <= horizon, units.c.landed_at < before]
+        with self._engine.begin() as connection:
+            if keep_newest:
+                newest = connection.scalar(select(func.max(units.c.starts_at)).where(landed))
+                gone.append(units.c.starts_at < newest)
+            connection.execute(update(units).where(*gone).values(state=DROPPED, rows_landed=None))
 
     def forget_failures(self, dataset: str) -> None:
         """Drop errors, times to wait for and journalled exports of a dataset's units."""

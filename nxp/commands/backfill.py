@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 from cyclopts import Parameter
 
-from nxp.commands.export import print_report, print_units
+from nxp.commands.export import print_report, print_units, printed_if_partly
 from nxp.engine import prefect_ready
 from nxp.options import AcceptShrink, Concurrency, DryRun, Json, Tenant
 from nxp.output import print_json, say
@@ -33,7 +33,7 @@ def backfill(
 
     It never moves the watermark of the scheduled export.
     """
-    from tasks.backfill import estimate  # noqa: PLC0415 - polars and httpx, not for --help
+    from tasks.estimate import estimate  # noqa: PLC0415 - polars and httpx, not for --help
     from tasks.plan import Asked, Only, opened_ledger, plan_run  # noqa: PLC0415
 
     asked = Asked(
@@ -60,7 +60,11 @@ def backfill(
     _say_plan(plan, expected)
     if idle:
         return
-    with prefect_ready(plan.settings), shown(len(plan.units), rate=True):
+    with (
+        printed_if_partly(as_json=as_json),
+        prefect_ready(plan.settings),
+        shown(len(plan.units), rate=True),
+    ):
         from flows.export import nql_backfill  # noqa: PLC0415 - prefect, 2 s
 
         report = nql_backfill(
@@ -76,6 +80,16 @@ def _say_plan(plan: Any, expected: Any) -> None:
         f"{plan.asked.dataset}: {plan.asked_units:,} windows, {done:,} need nothing, "
         f"{expected.windows:,} to land, {min(plan.asked.concurrency, expected.windows)} at once"
     )
+    if plan.goes_on_since:
+        anew = (
+            f"nxp state reset {plan.asked.dataset} lets it begin anew, but forgets the watermark"
+            if plan.units
+            else "that was all of it, and the next one begins anew"
+        )
+        say(
+            f"goes on with the back-fill begun at {plan.goes_on_since:%Y-%m-%d %H:%MZ}: {done:,} "
+            f"windows were landed since; {anew}"
+        )
     say(
         f"about {expected.calls:,} API calls ({expected.per_window:.1f} a window, {measured}), of "
         f"{expected.limit:,} a day; {expected.used:,} used today by this ledger"

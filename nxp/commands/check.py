@@ -6,7 +6,8 @@ from cyclopts import Parameter
 
 from connectors.catalogue import load_datasets
 from connectors.errors import ConfigurationError
-from connectors.settings import load_settings, load_tenant, prepare_home
+from connectors.settings import load_settings, prepare_home
+from connectors.tenants import load_tenant
 from nxp.options import Json, Tenant
 from nxp.output import print_json, say
 

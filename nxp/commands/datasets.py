@@ -6,8 +6,9 @@ from cyclopts import Parameter
 
 from connectors.catalogue import DatasetSpecification, load_dataset, load_datasets, query_path
 from connectors.errors import ConfigurationError, UsageError
-from connectors.ledger import Ledger, UnitRecord, open_ledger
-from connectors.settings import Settings, load_settings, tenant_name
+from connectors.ledger import DROPPED, Ledger, UnitRecord, open_ledger
+from connectors.settings import Settings, load_settings
+from connectors.tenants import tenant_name
 from nxp.options import Json, Tenant
 from nxp.output import at_second, print_json, print_table
 
@@ -71,7 +72,7 @@ def _ledger(settings: Settings, tenant: str | None) -> Ledger | None:
 def _row(specification: DatasetSpecification, ledger: Ledger | None) -> dict[str, Any]:
     units = ledger.units(specification.dataset) if ledger else []
     mark = ledger.marks.watermark(specification.dataset) if ledger else None
-    landed = [unit for unit in units if unit.landed_at]
+    landed = [unit for unit in units if unit.landed_at and unit.state != DROPPED]
     newest = max(landed, key=lambda unit: unit.ends_at, default=None)
     tried = [unit for unit in units if unit.last_error]
     return {

@@ -1,9 +1,13 @@
 """`nxp export`: run the export flow here, and print its report."""
 
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Annotated, Any
 
 from cyclopts import Parameter
 
+from connectors.errors import PartlyDoneError
 from nxp.engine import prefect_ready
 from nxp.options import AcceptShrink, Concurrency, DryRun, Json, Tenant
 from nxp.output import print_json, print_table, say
@@ -40,7 +44,7 @@ def export(
     if dry_run:
         print_units(plan, as_json=as_json)
         return
-    with prefect_ready(plan.settings), shown(len(plan.units)):
+    with printed_if_partly(as_json=as_json), prefect_ready(plan.settings), shown(len(plan.units)):
         from flows.export import nql_export  # noqa: PLC0415 - prefect, 2 s
 
         report = nql_export(
@@ -63,7 +67,20 @@ def print_units(plan: Any, *, as_json: bool) -> None:
         say(f"{len(plan.lost)} missing windows from {plan.lost[0]} on are out of reach")
 
 
-def print_report(report: dict[str, Any], *, as_json: bool = False) -> None:
+@contextmanager
+def printed_if_partly(*, as_json: bool) -> Iterator[None]:
+    """Print the report of a run that left something out, before its error ends the command."""
+    try:
+        yield
+    except PartlyDoneError as error:
+        if error.report:
+            print_report(error.report, as_json=as_json)
+            # The report comes first also where both streams are read as one.
+            sys.stdout.flush()
+        raise
+
+
+def print_report(report: Mapping[str, Any], *, as_json: bool = False) -> None:
     """Print a run's report: JSON, or a table of its units and a line of sums."""
     if as_json:
         print_json(report)

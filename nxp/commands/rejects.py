@@ -7,7 +7,8 @@ from cyclopts import Parameter
 from connectors.catalogue import load_dataset
 from connectors.lake import Lake
 from connectors.rejects import RejectFile, reject_files
-from connectors.settings import load_settings, tenant_name
+from connectors.settings import load_settings
+from connectors.tenants import tenant_name
 from nxp.options import Json, Tenant
 from nxp.output import print_json, print_table, say
 

@@ -4,8 +4,10 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from connectors.catalogue import load_dataset
 from connectors.ledger import open_ledger
-from connectors.settings import load_settings, tenant_name
+from connectors.settings import load_settings
+from connectors.tenants import tenant_name
 from nxp.options import Json, Tenant
 from nxp.output import at_second, print_json, print_table
 
@@ -27,6 +29,9 @@ def runs(
         found = ledger.runs(dataset, limit)
     finally:
         ledger.close()
+    if dataset and not found:
+        # A dataset that has left the catalogue keeps its runs; a name of neither is a mistake.
+        load_dataset(settings.catalog, dataset)
     if as_json:
         print_json(found)
     else:

@@ -16,13 +16,8 @@ from connectors.catalogue import DatasetSpecification, Mode, query_path
 from connectors.clock import utc_now
 from connectors.errors import ConfigurationError, DataRefusedError, HeldError, UsageError
 from connectors.lake.storage import storage_errors
-from connectors.settings import (
-    Settings,
-    TenantSettings,
-    load_settings,
-    load_tenant,
-    prepare_home,
-)
+from connectors.settings import Settings, load_settings, prepare_home
+from connectors.tenants import TenantSettings, load_tenant
 from nxp.options import Json, Parameters, Tenant, parse_parameters
 from nxp.output import print_json, print_table, say
 

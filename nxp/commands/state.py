@@ -8,8 +8,9 @@ from cyclopts import Parameter
 from connectors.catalogue import DatasetSpecification, Mode, load_dataset
 from connectors.clock import utc_now
 from connectors.errors import UsageError
-from connectors.ledger import Ledger, open_ledger
-from connectors.settings import Settings, load_settings, tenant_name
+from connectors.ledger import DROPPED, Ledger, open_ledger
+from connectors.settings import Settings, load_settings
+from connectors.tenants import tenant_name
 from nxp.options import Json, Tenant
 from nxp.output import at_second, print_json, print_table, say
 
@@ -76,7 +77,7 @@ def _count_from(
     tenant: str | None,
     from_: str,
 ) -> None:
-    from connectors.settings import load_tenant  # noqa: PLC0415 - only here: needs the credential
+    from connectors.tenants import load_tenant  # noqa: PLC0415 - only here: needs the credential
     from tasks.calendar import Calendar  # noqa: PLC0415 - polars, not for --help
     from tasks.plan import landed_of  # noqa: PLC0415
     from tasks.schedule import Coverage  # noqa: PLC0415
@@ -109,6 +110,7 @@ def _state(specification: DatasetSpecification, ledger: Ledger) -> dict[str, Any
         "counted_from": mark and mark.starts_at,
         "moved_at": mark and mark.moved_at,
         "landed": states["landed"],
+        "dropped": states[DROPPED],
         "pending": states["pending"],
         "failed": states["failed"],
         "last_try_failed": sum(record.last_error is not None for record in records),

@@ -23,7 +23,8 @@ from connectors.errors import HeldError, StorageError, UnavailableError
 from connectors.lake import Lake
 from connectors.lake.query import query_lake
 from connectors.lake.records import write_run
-from connectors.settings import load_settings, tenant_name
+from connectors.settings import load_settings
+from connectors.tenants import tenant_name
 from tests.lakes import DAY, START, TENANT, counted, publish, publish_snapshot
 
 EXECUTABLE = shutil.which("azurite-blob") or shutil.which("azurite")

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from connectors.lake.lake import unit_name
+from connectors.ledger import open_ledger
 from tests.landing import CATALOG, Place, place
 
 Result = subprocess.CompletedProcess[str]
@@ -225,6 +226,60 @@ def test_a_back_fill_is_planned_interrupted_and_goes_on(tmp_path: Path, server: 
         assert_one_line(future, 2, "in the future")
         state = json.loads(nxp("state", "show", "crashes", "--json", env=env).stdout)
         assert state["watermark"] is None
+
+
+@pytest.mark.parametrize("command", [("export",), ("backfill", "--only", "all")])
+def test_a_run_that_left_something_out_prints_its_report_and_then_its_error(
+    tmp_path: Path, server: str, command: tuple[str, ...]
+) -> None:
+    today = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    first, second, third = (f"{today - timedelta(days=days):%Y-%m-%d}" for days in (3, 2, 1))
+    with place(tmp_path, now=None, devices=400) as here:
+        env = environment(here, PREFECT_API_URL=server)
+        landed = nxp("export", "crashes", "--from", first, "--to", second, env=env)
+        assert landed.returncode == 0, landed.stderr
+    with place(tmp_path, now=None, devices=40) as here:
+        env = environment(here, PREFECT_API_URL=server)
+        name, *more = command
+        dated = ("crashes", "--from", first, "--to", third)
+        partly = nxp(name, *dated, *more, "--json", env=env)
+        assert partly.returncode == 7, partly.stderr
+        report = json.loads(partly.stdout)
+        assert (report["state"], report["units"], len(report["failures"])) == ("partly", 1, 1)
+        assert partly.stderr.strip().splitlines()[-1].startswith("nxp: crashes: 1 of 2 windows")
+        human = nxp("export", *dated, env=env)
+        assert human.returncode == 7
+        assert "rows_landed" in human.stdout
+        assert "crashes partly: " in human.stderr
+
+
+def test_a_back_fill_of_all_says_with_which_earlier_one_it_goes_on(present: Place) -> None:
+    env = environment(present)
+    today = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    start, end = today - timedelta(days=3), today - timedelta(days=1)
+    dated = ("--from", f"{start:%Y-%m-%d}", "--to", f"{end:%Y-%m-%d}")
+    words = ("backfill", "crashes", *dated, "--only", "all", "--dry-run")
+    assert "goes on" not in nxp(*words, env=env).stderr
+    ledger = open_ledger(present.environment["NXP_LEDGER_URL"], "sandbox.eu")
+    ledger.marks.begin_backfill("crashes", start, end, timedelta(days=1))
+    window = ("crashes", unit_name(start, start + timedelta(days=1)))
+    ledger.plan_units("crashes", [(window[1], start, start + timedelta(days=1))])
+    ledger.mark_landed(*window, "run", 1, datetime.now(UTC))
+    ledger.close()
+    said = nxp(*words, env=env).stderr
+    assert re.search(r"goes on with the back-fill begun at .*Z: 1 windows were landed since", said)
+    nxp("state", "reset", "crashes", env=env)
+    assert "goes on" not in nxp(*words, env=env).stderr
+
+
+def test_runs_of_a_name_that_nobody_knows_are_a_mistake(tmp_path: Path) -> None:
+    env = environment(NXP_HOME=str(tmp_path), NEXTHINK_INSTANCE="acme", NEXTHINK_REGION="eu")
+    ledger = open_ledger(f"sqlite:///{tmp_path / 'ledger.db'}", "acme.eu")
+    ledger.begin_run("r", "gone_from_the_catalogue", "scheduled")
+    ledger.close()
+    assert_one_line(nxp("runs", "nosuch", env=env), 2, "unknown dataset 'nosuch'", "crashes")
+    assert nxp("runs", "crashes", "--json", env=env).stdout == "[]\n"
+    assert len(json.loads(nxp("runs", "gone_from_the_catalogue", "--json", env=env).stdout)) == 1
 
 
 def test_the_raw_operations_start_watch_and_download_an_export(here: Place, tmp_path: Path) -> None:

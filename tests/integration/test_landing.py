@@ -15,6 +15,7 @@ from connectors.errors import (
     HeldError,
     PartlyDoneError,
     ResultTruncatedError,
+    StorageError,
     UnavailableError,
     UnknownQueryError,
 )
@@ -214,6 +215,14 @@ def test_a_credential_without_the_permission_says_which(
         monkeypatch.setenv("NEXTHINK_CLIENT_SECRET", "secret")
         with pytest.raises(AccessError, match="NQL"):
             made.land(made.plan("devices"))
+
+
+def test_a_lake_where_no_folder_can_be_is_told_with_its_place(
+    here: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NXP_LAKE", "/proc/nowhere")
+    with pytest.raises(StorageError, match=r"cannot write /proc/nowhere.*choose another place"):
+        here.land(here.plan("devices"))
 
 
 def test_a_second_run_of_the_same_window_is_told_who_holds_it(here: Place) -> None:

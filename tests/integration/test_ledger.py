@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from sqlalchemy import create_engine, event, inspect, text
 from connectors.errors import ConfigurationError, HeldError, UnavailableError
 from connectors.ledger import Export, Ledger, open_ledger
 from connectors.ledger.engine import HEAD, MIGRATIONS
+from connectors.ledger.leases import Holder
 from connectors.ledger.tables import metadata
 
 START = datetime(2026, 11, 19, tzinfo=UTC)
@@ -167,6 +169,38 @@ def test_a_dead_process_of_this_machine_is_taken_over_at_once(tmp_path: Path) ->
     with ledger.lease("d", "u", START, END, "alive"):
         pass
     ledger.close()
+
+
+def test_a_process_id_says_nothing_of_a_process_in_another_space(
+    ledger: Ledger, clock: Clock, tmp_path: Path
+) -> None:
+    gone = replace(Holder.of_this_process("afar"), pid=2**22, started=1)
+    assert gone.is_known_dead()
+    afar = replace(gone, space="4026532000-another-boot")
+    assert Holder.parse(str(afar)) == afar
+    assert not afar.is_known_dead()
+    with ledger.lease("d", "u", START, END, "afar") as lease:
+        ledger.begin_run("afar", "d", "scheduled")
+        engine = create_engine(f"sqlite:///{tmp_path / 'ledger.db'}")
+        with engine.begin() as connection:
+            for table in ("units", "runs"):
+                written = text(f"UPDATE {table} SET holder = :holder")  # noqa: S608
+                connection.execute(written, {"holder": str(afar)})
+        engine.dispose()
+        assert not lease.renew()
+    with pytest.raises(HeldError, match="run afar"):
+        ledger.lease("d", "u", START, END, "near")
+    assert ledger.close_interrupted_runs() == []
+    clock.now += timedelta(days=2)
+    # Its lease has ended long ago, and it holds nothing else.
+    assert [run["state"] for run in ledger.runs()] == ["interrupted"]
+    assert ledger.close_interrupted_runs() == ["afar"]
+
+
+def test_a_holder_that_an_older_version_wrote_is_read() -> None:
+    written = "host/7/1795000000/run"
+    assert Holder.parse(written) == Holder("host", 7, 1795000000, "run")
+    assert str(Holder.parse(written)) == written
 
 
 def test_of_many_threads_exactly_one_gets_the_lease(ledger: Ledger) -> None:

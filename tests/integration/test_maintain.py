@@ -13,11 +13,13 @@ import pytest
 import yaml
 
 from connectors.catalogue import DatasetSpecification
+from connectors.clock import utc_now
 from connectors.errors import PipelineError, UsageError
 from connectors.lake.lake import unit_name
 from connectors.lake.query import query_lake
 from connectors.lake.records import write_rejects
 from connectors.ledger import open_ledger
+from nxp.commands.datasets import datasets
 from tasks.maintain import Cleared, Kind, maintain_dataset, plan_upkeep, preview
 from tasks.upkeep import run_upkeep
 from tests.lakes import DAY, START, Site, counted, publish, publish_snapshot
@@ -228,6 +230,42 @@ def test_a_maintenance_is_recorded_in_runs_and_ledger(installed: Site) -> None:
     (run,) = ledger.runs("events")
     ledger.close()
     assert (run["trigger"], run["state"], run["units"]) == ("maintain", "done", 1)
+
+
+def test_units_past_retention_are_told_as_dropped(
+    installed: Site, capsys: pytest.CaptureFixture[str]
+) -> None:
+    upkeep = plan_upkeep("events", "7d")
+    ledger = open_ledger(upkeep.settings.ledger_url.get_secret_value(), "acme.eu")
+    for unit, days in (("a", 40), ("b", 2)):
+        publish(installed.lake, unit, days_ago(days))
+        ledger.plan_units("events", [(unit, days_ago(days), days_ago(days - 1))])
+        ledger.mark_landed("events", unit, "run", 3, days_ago(days))
+    run_upkeep(upkeep, lambda: utc_now() + timedelta(seconds=1))
+    datasets("events", as_json=True)
+    shown = [
+        (row["unit"], row["state"], row["rows"]) for row in json.loads(capsys.readouterr().out)
+    ]
+    assert shown == [("a", "dropped", None), ("b", "landed", 3)]
+    datasets(as_json=True)
+    (listed,) = json.loads(capsys.readouterr().out)
+    assert (listed["units"], listed["rows"]) == (1, 3)
+    # A run that lands it after all, and a try that fails, tell of it as of any other.
+    ledger.mark_landed("events", "a", "run", 4, utc_now())
+    ledger.mark_failed("events", "a", "why")
+    assert [unit.state for unit in ledger.units("events")] == ["landed", "landed"]
+    ledger.close()
+
+
+def test_of_snapshots_the_newest_is_never_told_as_dropped(tmp_path: Path) -> None:
+    ledger = open_ledger(f"sqlite:///{tmp_path / 'ledger.db'}", "acme.eu")
+    for unit, days in (("a", 40), ("b", 35)):
+        ledger.plan_units("devices", [(unit, days_ago(days), days_ago(days - 1))])
+        ledger.mark_landed("devices", unit, "run", 3, days_ago(days))
+    later = utc_now() + timedelta(seconds=1)
+    ledger.mark_dropped("devices", days_ago(30), later, keep_newest=True)
+    assert [unit.state for unit in ledger.units("devices")] == ["dropped", "landed"]
+    ledger.close()
 
 
 def test_a_maintenance_that_fails_is_recorded_as_failed(installed: Site) -> None:

@@ -28,7 +28,8 @@ from connectors.errors import (
 from connectors.lake import Lake
 from connectors.lake.query import query_lake
 from connectors.lake.records import write_rejects, write_run
-from connectors.settings import load_settings, tenant_name
+from connectors.settings import load_settings
+from connectors.tenants import tenant_name
 from tests.lakes import (
     DAY,
     START,

@@ -11,7 +11,7 @@ from polars.testing import assert_frame_equal
 from sqlalchemy import create_engine, text
 
 from connectors.catalogue import load_dataset
-from connectors.errors import ConfigurationError, PipelineError
+from connectors.errors import ConfigurationError, DataRefusedError, PipelineError
 from connectors.ledger import open_ledger
 from tasks.plan import Only
 from tests.databases import Server
@@ -87,6 +87,20 @@ def test_windows_and_snapshots_land_in_lake_and_table_alike(
         made.land(made.plan("devices"))
         assert_same(made, url, "crashes")
         assert_same(made, url, "devices")
+
+
+def test_what_the_lake_would_refuse_by_now_does_not_reach_the_table(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, url: str
+) -> None:
+    catalogue(tmp_path, {}, crashes=BOTH)
+    with place(tmp_path) as made:
+        point(made, monkeypatch, url)
+        plan = made.plan("crashes", window_from="2026-11-15", window_to="2026-11-16")
+        asked: dict[str, Any] = {"window_from": "2026-11-15", "window_to": "2026-11-17"}
+        made.land(made.plan("crashes", **asked, step="2d"))
+        with pytest.raises(DataRefusedError, match="in part"):
+            made.land(plan)
+        assert_same(made, url, "crashes")
 
 
 def test_a_table_alone_needs_no_lake_files(

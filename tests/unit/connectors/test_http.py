@@ -210,6 +210,18 @@ def test_a_longer_wait_than_five_minutes_is_the_caller_s(
     assert error.not_before > START + timedelta(minutes=5)
 
 
+@pytest.mark.parametrize(
+    ("asked", "hours"),
+    [("86400", 24), ("9999999", 25), ("Wed, 01 Jan 2098 00:00:00 GMT", 25), ("9999-12-31", 25)],
+)
+def test_a_limit_of_more_than_a_day_is_taken_as_one(asked: str, hours: int) -> None:
+    request = httpx.Request("GET", "https://acme.api.eu.nexthink.cloud/x")
+    response = httpx.Response(429, headers={"retry-after": asked}, request=request)
+    error = limit_reached(request, response, START)
+    assert error is not None
+    assert error.not_before == START + timedelta(hours=hours)
+
+
 def test_five_minutes_are_waited_for(server: Server, retrying: httpx.Client, clock: Clock) -> None:
     server.on("POST", "/x", Reply(429, headers={"retry-after": "300"}), GOOD)
     assert send(retrying, server.url + "/x", Retry.READ).content == b"good"

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from connectors.errors import ConfigurationError, StorageError
-from connectors.settings import load_settings, load_tenant, prepare_home, tenant_name
+from connectors.settings import load_settings, prepare_home
+from connectors.tenants import load_tenant, tenant_name
 
 TENANT = {
     "NEXTHINK_INSTANCE": "acme",

@@ -1,5 +1,6 @@
 """What a schedule has to land, over random histories."""
 
+import time
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from zoneinfo import ZoneInfo
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 from connectors.catalogue import WindowSpecification
 from connectors.errors import UsageError
 from tasks.calendar import Calendar
-from tasks.schedule import Coverage, Landed, due
+from tasks.schedule import Coverage, History, Landed, _outermost, due
 from tasks.windows import Window
 
 UTC_ZONE, ZURICH = ZoneInfo("UTC"), ZoneInfo("Europe/Zurich")
@@ -188,6 +189,41 @@ def test_coverage_is_that_of_every_hour(
     while end in hours:
         end += 1
     assert coverage.end_from(asked.start) == NOW + end * HOUR
+
+
+@given(
+    bounds=st.lists(st.tuples(st.integers(0, 40), st.integers(1, 8)), max_size=20),
+    start=st.integers(0, 40),
+    length=st.integers(1, 10),
+)
+def test_what_has_landed_is_found_as_by_looking_at_all_of_it(
+    bounds: list[tuple[int, int]], start: int, length: int
+) -> None:
+    landed = [Landed(Window(NOW + a * HOUR, NOW + (a + n) * HOUR), NOW) for a, n in bounds]
+    asked = Window(NOW + start * HOUR, NOW + (start + length) * HOUR)
+    parts = [k for k in landed if k.window.start < asked.end and asked.start < k.window.end]
+    within = all(asked.start <= k.window.start and k.window.end <= asked.end for k in parts)
+    history = History(landed)
+    assert history.overlaps(asked) == Coverage(k.window for k in landed).overlaps(asked)
+    assert history.overlaps(asked) == bool(parts)
+    found = history.within(asked)
+    assert (found is not None) == within
+    assert found is None or sorted(k.window for k in parts) == [k.window for k in found]
+
+
+def test_windows_within_another_are_left_out() -> None:
+    days = [Window(NOW + a * DAY, NOW + b * DAY) for a, b in ((0, 1), (0, 3), (1, 3), (2, 5))]
+    assert _outermost([*days, days[1]]) == [days[1], days[3]]
+
+
+def test_years_of_hours_that_late_rows_may_join_take_no_time() -> None:
+    hours = calendar(step=HOUR, lookback="800d", start="2024-11-20")
+    first = due(hours, [], NOW).windows
+    assert len(first) > 17_000
+    began = time.monotonic()
+    again = due(hours, land(first, NOW - 2 * HOUR), NOW)
+    assert again.windows == first
+    assert time.monotonic() - began < 10
 
 
 @pytest.mark.parametrize(
