@@ -109,7 +109,7 @@ def _run(asked: Asked) -> dict[str, Any]:
         begin_backfill(run)
         landed = land(run)
         report = report_run(run, landed)
-        finish_backfill(run, landed)
+        finish_backfill(run, len(landed.outcomes))
         raise_unless_complete(landed, report)
         return report.plain()
 

@@ -8,7 +8,6 @@ from statistics import fmean
 from connectors.ledger import Ledger
 from tasks.plan import Plan
 from tasks.run import Run
-from tasks.units import Landed
 from tasks.windows import floor
 
 # Of a dataset that has not landed yet: a start, and a status each at 0.2, 0.5, 1 and 1.7 s.
@@ -60,10 +59,10 @@ def begin_backfill(run: Run) -> None:
         )
 
 
-def finish_backfill(run: Run, landed: Landed) -> None:
-    """Forget a back-fill of everything whose windows have all landed: the next one begins anew.
+def finish_backfill(run: Run, landed: int) -> None:
+    """Forget a back-fill of everything when all its windows have landed: the next begins anew.
 
     Also where rows were rejected: it would else take those windows for done when asked again.
     """
-    if run.plan.backfill and len(landed.outcomes) == len(run.plan.units):
+    if run.plan.backfill and landed == len(run.plan.units):
         run.ledger.marks.finish_backfill(run.dataset, run.plan.backfill)

@@ -26,7 +26,7 @@ def main() -> None:
         begin_backfill(run)
         landed = land_all(run, plan.units, plan.asked.concurrency)
         report = settle(run, landed)
-        finish_backfill(run, landed)
+        finish_backfill(run, len(landed.outcomes))
         raise_unless_complete(landed, report)
 
 

@@ -83,7 +83,7 @@ class Place:
             begin_backfill(run)
             landed = land_all(run, plan.units, plan.asked.concurrency)
             report = settle(run, landed)
-            finish_backfill(run, landed)
+            finish_backfill(run, len(landed.outcomes))
             with suppress(*(PartlyDoneError,) if partly else ()):
                 raise_unless_complete(landed, report)
         return sorted(landed.outcomes, key=lambda outcome: outcome.unit)
