@@ -118,8 +118,11 @@ def _too_large(
         what += f", even {piece.window} of it (min_step {describe(window.min_step)})"
     if piece.shard:
         what += f", even its shard {piece.shard.name}"
+    remedy = "make its shards narrower" if piece.shard else "add shards"
+    if run.plan.specification.mode is Mode.WINDOW:
+        remedy += ", or make min_step smaller"
     return ResultTruncatedError(
-        f"{what}: the tenant cuts the result at its row limit (HTTP 206): add shards, or make "
-        "min_step smaller; nothing was published, what had landed stays",
+        f"{what}: the tenant cuts the result at its row limit (HTTP 206): {remedy}; nothing was "
+        "published, what had landed stays",
         exchange=error.exchange,
     )
