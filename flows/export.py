@@ -14,10 +14,11 @@ from pydantic import Field
 
 from connectors.catalogue import DATASET_PATTERN, DURATION_PATTERN
 from tasks.backfill import begin_backfill, finish_backfill
-from tasks.plan import CONCURRENCY, INSTANT_PATTERN, MOST_AT_ONCE, Asked, Only, plan_run
+from tasks.plan import CONCURRENCY, MOST_AT_ONCE, Asked, Only, plan_run
 from tasks.report import raise_unless_complete, report_run
 from tasks.run import open_run
 from tasks.units import land
+from tasks.windows import INSTANT_PATTERN
 
 Dataset = Annotated[str, Field(pattern=DATASET_PATTERN)]
 Instant = Annotated[str, Field(pattern=INSTANT_PATTERN)]

@@ -122,7 +122,10 @@ def match_header(header: Sequence[str], specification: DatasetSpecification) -> 
     present += [(column.nql, column) for column in added]
     landed = [column.name for _, column in present] + [column.name for column in absent]
     if meet := sorted({text for text in landed if landed.count(text) > 1}):
-        raise DataRefusedError(f"{name}: two columns of the result land as {', '.join(meet)}")
+        raise DataRefusedError(
+            f"{name}: two columns of the result land as {', '.join(meet)}: declare both, each with "
+            "a name of its own"
+        )
     return Layout(
         tuple(present), absent, tuple(column.nql for column in added), () if keep else tuple(new)
     )

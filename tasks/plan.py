@@ -21,8 +21,6 @@ from tasks.windows import Window, floor
 
 CONCURRENCY = 4
 MOST_AT_ONCE = 16
-# For forms; what it lets through is read and checked by parse_instant.
-INSTANT_PATTERN = r"^\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2})?(Z|[+-]\d{2}:\d{2}))?$"
 
 
 class Only(StrEnum):

@@ -4,6 +4,7 @@ A bound that the tenant's zone reads twice (the repeated hour in autumn) cannot 
 without doubt, so it is no bound: the windows on both sides are one.
 """
 
+import re
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -13,6 +14,8 @@ from connectors.errors import UsageError
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 # Beyond these computing with zones can leave the calendar.
 FIRST_YEAR, LAST_YEAR = 1970, 2200
+# For forms and commands alike; whether it is a date at all is seen when it is read.
+INSTANT_PATTERN = r"^\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2})?(Z|[+-]\d{2}:\d{2}))?$"
 LITERAL = "%Y-%m-%d %H:%M:%S"
 
 
@@ -33,18 +36,17 @@ def parse_instant(text: str, option: str) -> datetime:
     Raises:
         UsageError: neither; a date-time without an offset has no one meaning.
     """
+    wrong = UsageError(f"{option} {text!r}: give a date such as 2026-11-20, or 2026-11-20T06:00Z")
     try:
         value = datetime.fromisoformat(text)
     except ValueError:
-        raise UsageError(
-            f"{option} {text!r}: give a date such as 2026-11-20, or 2026-11-20T06:00Z"
-        ) from None
+        raise wrong from None
     _check_year(value, text, option)
-    if len(text) <= len("2026-11-20"):
-        return value.replace(tzinfo=UTC)
-    if value.tzinfo is None:
+    if len(text) > len("2026-11-20") and value.tzinfo is None:
         raise UsageError(f"{option} {text!r}: a date-time needs an offset, such as {text}Z")
-    return value.astimezone(UTC)
+    if not re.fullmatch(INSTANT_PATTERN, text):
+        raise wrong
+    return value.astimezone(UTC) if value.tzinfo else value.replace(tzinfo=UTC)
 
 
 def _check_year(value: datetime, text: str, option: str) -> None:

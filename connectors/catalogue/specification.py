@@ -9,16 +9,21 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict
 UNITS = {"s": "seconds", "min": "minutes", "m": "minutes", "h": "hours", "d": "days"}
 DAY = timedelta(days=1)
 DURATION_PATTERN = r"^(\d{1,9})\s*(s|min|m|h|d)$"
+# Beyond it there are no dates left to compute with.
+LONGEST = 36_500 * DAY
 
 
 def parse_duration(value: Any) -> Any:
     """Turn `15min`, `6h` or `30d` into a timedelta; leave anything else to pydantic."""
     if not isinstance(value, str):
         return value
-    match = re.match(DURATION_PATTERN, value.strip())
+    match = re.fullmatch(DURATION_PATTERN, value)
     if not match:
         raise ValueError("must be a duration such as 15min, 6h or 30d")
-    return timedelta(**{UNITS[match[2]]: int(match[1])})
+    duration = timedelta(**{UNITS[match[2]]: int(match[1])})
+    if duration > LONGEST:
+        raise ValueError(f"is longer than {LONGEST.days}d")
+    return duration
 
 
 Duration = Annotated[timedelta, BeforeValidator(parse_duration)]

@@ -49,7 +49,10 @@ def connect(url: str) -> Engine:
 
 
 def _unusable(url: str, error: BaseException) -> ConfigurationError:
-    return ConfigurationError(f"cannot open the ledger {_shown(url)}: {str(error).splitlines()[0]}")
+    return ConfigurationError(
+        f"cannot open the ledger {_shown(url)}: {str(error).splitlines()[0]}: see that it answers, "
+        "or mend NXP_LEDGER_URL; nothing was begun"
+    )
 
 
 def _json(value: Any) -> str:

@@ -91,6 +91,8 @@ def print_report(report: Mapping[str, Any], *, as_json: bool = False) -> None:
         print_table(names, [[unit[name] for name in names] for unit in outcomes[:SHOWN]])
         _say_left(len(outcomes))
     for unit in outcomes:
+        if unit["skipped"]:
+            say(f"{unit['unit']} was landed by another run meanwhile")
         for warning in unit["warnings"]:
             say(f"warning: {unit['unit']}: {warning}")
         if unit["parts"] > 1:

@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -55,6 +55,13 @@ def present(tmp_path: Path) -> Iterator[Place]:
     """A tenant at the machine's own time, for commands that compute with it."""
     with place(tmp_path, now=None) as made:
         yield made
+
+
+def until(process: subprocess.Popen[str], come: Callable[[], bool]) -> None:
+    """Wait until something has come, while a process runs."""
+    deadline = time.monotonic() + 60
+    while not come() and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.01)
 
 
 def assert_one_line(result: Result, code: int, *words: str) -> None:
@@ -200,9 +207,11 @@ def test_a_back_fill_is_planned_interrupted_and_goes_on(tmp_path: Path, server: 
             stderr=subprocess.PIPE,
             text=True,
         )
-        deadline = time.monotonic() + 60
-        while here.tenant.requests["export"] < 3 and time.monotonic() < deadline:
-            time.sleep(0.05)
+        # Asked how far it is, the third export is in the journal; before, it may not be.
+        requests = here.tenant.requests
+        until(begun, lambda: requests["export"] == 3)
+        asked = requests["status"]
+        until(begun, lambda: requests["status"] > asked)
         begun.send_signal(signal.SIGINT)
         said = begun.communicate(timeout=60)[1]
         assert begun.returncode == 130, said
@@ -338,9 +347,7 @@ def test_sigterm_ends_an_export_with_143_and_the_next_goes_on_with_it(
             stderr=subprocess.PIPE,
             text=True,
         )
-        deadline = time.monotonic() + 60
-        while not here.tenant.requests["status"] and time.monotonic() < deadline:
-            time.sleep(0.01)
+        until(process, lambda: bool(here.tenant.requests["status"]))
         process.send_signal(signal.SIGTERM)
         _, said = process.communicate(timeout=60)
         assert process.returncode == 143, said

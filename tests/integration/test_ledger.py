@@ -117,7 +117,7 @@ def test_a_ledger_of_a_newer_program_is_refused(tmp_path: Path) -> None:
     "url", ["nonsense", "nosuch://x", "sqlite:////proc/nowhere/ledger.db", "oracle://u:pw@h/x"]
 )
 def test_a_ledger_that_cannot_be_opened_is_one_clear_error_without_the_password(url: str) -> None:
-    with pytest.raises(ConfigurationError) as caught:
+    with pytest.raises(ConfigurationError, match="NXP_LEDGER_URL") as caught:
         open_ledger(url, "acme.eu")
     assert "pw" not in str(caught.value)
 

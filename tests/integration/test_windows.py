@@ -21,13 +21,15 @@ from connectors.errors import (
     UsageError,
 )
 from connectors.ledger import Ledger, open_ledger
+from nxp.commands.export import print_report
 from tasks.backfill import begin_backfill
 from tasks.land import land_unit
 from tasks.pieces import fetch_pieces
 from tasks.plan import Only
 from tasks.progress import Progress, listening
+from tasks.report import build_report
 from tasks.run import open_run
-from tasks.units import land_all
+from tasks.units import Landed, land_all
 from tasks.windows import literal
 from tests.landing import NOW, Place, Use, catalogue, place, truth
 
@@ -366,7 +368,9 @@ def test_a_window_that_fails_leaves_the_others_and_only_failed_finds_it(
         ]
 
 
-def test_what_another_run_landed_meanwhile_is_not_landed_again(tmp_path: Path, use: Use) -> None:
+def test_what_another_run_landed_meanwhile_is_not_landed_again(
+    tmp_path: Path, use: Use, capsys: pytest.CaptureFixture[str]
+) -> None:
     with place(tmp_path) as made:
         use(made)
         asked: dict[str, Any] = {"window_from": "2026-11-18", "window_to": "2026-11-19"}
@@ -375,7 +379,10 @@ def test_what_another_run_landed_meanwhile_is_not_landed_again(tmp_path: Path, u
         exports = made.tenant.requests["export"]
         with open_run(slow, clock=made.tenant.clock.now) as run:
             outcome = land_unit(run, slow.units[0])
+            print_report(build_report(run, Landed([outcome])).plain())
         assert outcome.skipped
+        said = "20261118T000000Z-20261119T000000Z was landed by another run meanwhile"
+        assert said in capsys.readouterr().err
         assert made.tenant.requests["export"] == exports
 
 

@@ -185,3 +185,11 @@ def test_durations_are_read_with_their_unit() -> None:
     assert parse_duration("8d") == timedelta(days=8)
     with pytest.raises(ValueError, match="duration"):
         parse_duration("8 days")
+
+
+@pytest.mark.parametrize("text", [" 6h", "6h\n", "999999999d"])
+def test_a_duration_that_the_form_of_a_flow_refuses_or_no_calendar_holds_is_refused(
+    text: str,
+) -> None:
+    with pytest.raises(ValueError, match=r"duration|longer"):
+        parse_duration(text)

@@ -154,7 +154,7 @@ def test_an_unasked_column_lands_is_refused_or_is_dropped_as_drift_says() -> Non
     ("header", "words"),
     [
         ([*HEADER, "thing.uid"], "twice"),
-        ([*HEADER, "thing.a-b", "thing.a.b"], "land as thing_a_b"),
+        ([*HEADER, "thing.a-b", "thing.a.b"], "land as thing_a_b: declare both"),
         ([*HEADER, "size"], "land as size"),
         ([*HEADER, "date"], "reserved"),
         ([*HEADER, "_nxp_run_id"], "reserved"),
