@@ -12,7 +12,7 @@ from prefect import task
 from prefect.artifacts import create_markdown_artifact
 from prefect.cache_policies import NO_CACHE
 
-from connectors.errors import PartlyDoneError, PipelineError, StorageError
+from connectors.errors import PartlyDoneError, PipelineError
 from connectors.lake.records import write_run
 from tasks.run import Run
 from tasks.units import Landed
@@ -87,14 +87,14 @@ def build_report(run: Run, landed: Landed, watermark: datetime | None = None) ->
         tenant=run.plan.tenant.name,
         dataset=run.dataset,
         trigger=run.plan.trigger,
-        state="landed" if complete else "partly" if outcomes else "failed",
+        state="landed" if complete else "failed" if _first(landed) and not outcomes else "partly",
         started_at=run.started_at,
         finished_at=run.tools.clock(),
         planned=planned,
         units=len(outcomes),
         folder=run.lake.location(run.dataset),
         watermark=watermark,
-        error=_error(run.dataset, landed),
+        error=_error(run.dataset, landed) or _gap(run),
         seconds={
             stage: round(sum(outcome.seconds.get(stage, 0.0) for outcome in outcomes), 3)
             for stage in STAGES
@@ -111,13 +111,13 @@ def build_report(run: Run, landed: Landed, watermark: datetime | None = None) ->
 def settle(run: Run, landed: Landed) -> RunReport:
     """Move the watermark and keep the report in the lake (`_runs`) and, last, in the ledger.
 
-    A run that failed because the disk is full cannot keep its report there either: then the
-    ledger alone has it, and the first error stays the one that is told.
+    A run that failed because the disk is full, or the bucket away, cannot keep its report there
+    either: then the ledger alone has it, and the first error stays the one that is told.
     """
     report = build_report(run, landed, move_watermark(run))
     try:
         write_run(run.lake, report.plain())
-    except StorageError as error:
+    except PipelineError as error:
         if report.error is None:
             raise
         logger.warning("the report of run %s is in the ledger only: %s", run.run_id, error)
@@ -151,12 +151,7 @@ def raise_unless_complete(landed: Landed, report: RunReport) -> None:
             report=report.plain(),
         )
     if report.lost:
-        raise PartlyDoneError(
-            f"{report.dataset}: {len(report.lost)} missing windows, from {report.lost[0]} on, are "
-            "out of the query's reach and the watermark waits for them: accept the gap with nxp "
-            f"state reset {report.dataset} --from DATE",
-            report=report.plain(),
-        )
+        raise PartlyDoneError(report.error or "", report=report.plain())
 
 
 def markdown(report: RunReport) -> str:
@@ -211,6 +206,18 @@ def _error(dataset: str, landed: Landed) -> str | None:
         return str(first) if first else None
     which = "what stopped the run" if landed.stopped else "the first"
     return f"{failed} failed, {which}: {first}; see nxp datasets {dataset}"
+
+
+def _gap(run: Run) -> str | None:
+    """Say which windows are lost, and how the gap is accepted."""
+    lost = run.plan.lost
+    if not lost:
+        return None
+    return (
+        f"{run.dataset}: {len(lost)} missing windows, from {lost[0]} on, are out of the query's "
+        "reach and the watermark waits for them: accept the gap with nxp state reset "
+        f"{run.dataset} --from {lost[-1].end:%Y-%m-%dT%H:%M:%SZ}"
+    )
 
 
 def _first(landed: Landed) -> PipelineError | None:

@@ -9,7 +9,28 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 
+from tests.commands import environment, nxp
 from tests.databases import Server
+
+
+@pytest.fixture(scope="session")
+def prefect_server(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Iterator[str]:
+    """Keep one Prefect server for all processes of the tests; the last one to need it stops it."""
+    base = tmp_path_factory.getbasetemp()
+    home = (base if worker_id == "master" else base.parent) / "server"
+    users = home / "users"
+    users.mkdir(parents=True, exist_ok=True)
+    env = environment(NXP_HOME=str(home))
+    with FileLock(home / "tests.lock"):
+        started = nxp("server", "start", env=env)
+        assert started.returncode == 0, started.stderr
+        (users / worker_id).touch()
+    yield started.stdout.strip()
+    with FileLock(home / "tests.lock"):
+        (users / worker_id).unlink()
+        if not any(users.iterdir()):
+            assert nxp("server", "stop", env=env).returncode == 0
+            assert nxp("server", "status", env=env).returncode == 5
 
 
 @pytest.fixture(scope="session")

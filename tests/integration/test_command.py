@@ -1,13 +1,13 @@
 """The command `nxp` as a user runs it: in a process of its own, in an empty folder."""
 
 import json
-import os
 import re
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -15,39 +15,8 @@ import pytest
 
 from connectors.lake.lake import unit_name
 from connectors.ledger import open_ledger
+from tests.commands import Result, called, environment, nxp
 from tests.landing import CATALOG, Place, place
-
-Result = subprocess.CompletedProcess[str]
-
-
-def environment(place: Place | None = None, **extra: str) -> dict[str, str]:
-    """Give what a user's shell would have, and nothing else."""
-    base = {"PATH": os.environ["PATH"], "HOME": "/nonexistent", "NXP_CATALOG": str(CATALOG)}
-    return base | dict(place.environment if place else {}) | extra
-
-
-def nxp(*words: str, env: Mapping[str, str], cwd: Path | None = None) -> Result:
-    """Run one command to its end."""
-    return subprocess.run(
-        [sys.executable, "-m", "nxp", *words],
-        env=dict(env),
-        cwd=cwd,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Keep one Prefect server for the tests of this module, with the command that does so."""
-    env = environment(NXP_HOME=str(tmp_path_factory.mktemp("server")))
-    started = nxp("server", "start", env=env)
-    assert started.returncode == 0, started.stderr
-    yield started.stdout.strip()
-    assert nxp("server", "stop", env=env).returncode == 0
-    assert nxp("server", "status", env=env).returncode == 5
 
 
 @pytest.fixture
@@ -62,6 +31,12 @@ def until(process: subprocess.Popen[str], come: Callable[[], bool]) -> None:
     deadline = time.monotonic() + 60
     while not come() and process.poll() is None and time.monotonic() < deadline:
         time.sleep(0.01)
+
+
+def give(monkeypatch: pytest.MonkeyPatch, env: Mapping[str, str]) -> None:
+    """Set an environment for commands that are called in this process."""
+    for name, value in env.items():
+        monkeypatch.setenv(name, value)
 
 
 def assert_one_line(result: Result, code: int, *words: str) -> None:
@@ -127,9 +102,18 @@ def test_help_is_quick_because_it_loads_nothing_heavy(tmp_path: Path) -> None:
     ],
 )
 def test_a_mistake_is_one_line_and_its_exit_code(
-    tmp_path: Path, words: tuple[str, ...], code: int, said: str
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    words: tuple[str, ...],
+    code: int,
+    said: str,
 ) -> None:
-    assert_one_line(nxp(*words, env=environment(NXP_HOME=str(tmp_path)), cwd=tmp_path), code, said)
+    """In this process, since starting one takes most of a second; others here start theirs."""
+    monkeypatch.setenv("NXP_HOME", str(tmp_path))
+    monkeypatch.setenv("NXP_CATALOG", str(CATALOG))
+    monkeypatch.chdir(tmp_path)
+    assert_one_line(called(*words, capsys=capsys), code, said)
 
 
 def test_a_broken_catalogue_and_missing_settings_are_listed_together(tmp_path: Path) -> None:
@@ -139,15 +123,27 @@ def test_a_broken_catalogue_and_missing_settings_are_listed_together(tmp_path: P
     assert_one_line(result, 3, "NEXTHINK_REGION: not set", "things.yaml: mode", "columns")
 
 
-def test_no_network_a_bad_secret_and_no_answer_are_told_apart(here: Place, server: str) -> None:
-    env = environment(here, PREFECT_API_URL=server)
-    refused = nxp("export", "devices", env={**env, "NEXTHINK_CLIENT_SECRET": "planted-secret"})
-    assert_one_line(refused, 4, "NEXTHINK_CLIENT_SECRET")
-    assert "planted-secret" not in refused.stderr
-    silent = nxp("export", "devices", env={**env, "NEXTHINK_LOGIN_URL": "http://127.0.0.1:9"})
-    assert_one_line(silent, 5, "connection refused", "NEXTHINK_LOGIN_URL")
-    nowhere = nxp("check", "--connect", env={**env, "NEXTHINK_LOGIN_URL": "http://no.invalid"})
-    assert_one_line(nowhere, 5, "no.invalid")
+def test_no_network_a_bad_secret_and_no_answer_are_told_apart(
+    here: Place, prefect_server: str
+) -> None:
+    env = environment(here, PREFECT_API_URL=prefect_server)
+
+    def ended(words: tuple[str, ...], name: str, value: str) -> Result:
+        return nxp(*words, env={**env, name: value})
+
+    # Two of them wait for ten seconds before they give up: all at the same time.
+    with ThreadPoolExecutor(3) as pool:
+        bad = pool.submit(ended, ("export", "users"), "NEXTHINK_CLIENT_SECRET", "planted-secret")
+        silent = pool.submit(
+            ended, ("check", "--connect"), "NEXTHINK_LOGIN_URL", "http://127.0.0.1:9"
+        )
+        nowhere = pool.submit(
+            ended, ("check", "--connect"), "NEXTHINK_LOGIN_URL", "http://no.invalid"
+        )
+    assert_one_line(bad.result(), 4, "NEXTHINK_CLIENT_SECRET")
+    assert "planted-secret" not in bad.result().stderr
+    assert_one_line(silent.result(), 5, "connection refused", "NEXTHINK_LOGIN_URL")
+    assert_one_line(nowhere.result(), 5, "no.invalid")
 
 
 def test_check_connects(here: Place) -> None:
@@ -157,13 +153,19 @@ def test_check_connects(here: Place) -> None:
     assert here.tenant.requests["token"] == 1
 
 
-def test_an_export_can_be_planned_run_listed_and_queried(present: Place, server: str) -> None:
+def test_an_export_can_be_planned_run_listed_and_queried(
+    present: Place,
+    prefect_server: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     here = present
-    env = environment(here, PREFECT_API_URL=server)
+    env = environment(here, PREFECT_API_URL=prefect_server)
+    give(monkeypatch, env)
     today = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
     start, end = today - timedelta(days=3), today - timedelta(days=1)
     dated = ("--from", f"{start:%Y-%m-%d}", "--to", f"{end:%Y-%m-%d}")
-    plan = nxp("export", "crashes", *dated, "--dry-run", "--json", env=env)
+    plan = called("export", "crashes", *dated, "--dry-run", "--json", capsys=capsys)
     assert [unit["unit"] for unit in json.loads(plan.stdout)] == [
         unit_name(start, start + timedelta(days=1)),
         unit_name(start + timedelta(days=1), end),
@@ -176,29 +178,35 @@ def test_an_export_can_be_planned_run_listed_and_queried(present: Place, server:
     human = nxp("export", "devices", env=env)
     assert human.returncode == 0, human.stderr
     assert "devices landed" in human.stderr
-    runs = json.loads(nxp("runs", "--json", env=env).stdout)
+    runs = json.loads(called("runs", "--json", capsys=capsys).stdout)
     assert [(run["dataset"], run["trigger"], run["state"]) for run in runs] == [
         ("devices", "scheduled", "landed"),
         ("crashes", "back-fill", "landed"),
     ]
-    listed = json.loads(nxp("datasets", "--json", env=env).stdout)
+    listed = json.loads(called("datasets", "--json", capsys=capsys).stdout)
     assert {row["dataset"]: row["units"] for row in listed}["crashes"] == 2
-    units = json.loads(nxp("datasets", "crashes", "--json", env=env).stdout)
+    units = json.loads(called("datasets", "crashes", "--json", capsys=capsys).stdout)
     assert [unit["state"] for unit in units] == ["landed", "landed"]
-    counted = nxp("sql", "SELECT count(*) AS n FROM crashes", "--json", env=env)
+    counted = called("sql", "SELECT count(*) AS n FROM crashes", "--json", capsys=capsys)
     assert json.loads(counted.stdout) == [{"n": report["rows_landed"]}]
-    reports = nxp("sql", "SELECT rows_landed FROM _runs ORDER BY 1", "--json", env=env)
+    reports = called("sql", "SELECT rows_landed FROM _runs ORDER BY 1", "--json", capsys=capsys)
     assert report["rows_landed"] in [row["rows_landed"] for row in json.loads(reports.stdout)]
     assert here.tenant.leaks == []
 
 
-def test_a_back_fill_is_planned_interrupted_and_goes_on(tmp_path: Path, server: str) -> None:
+def test_a_back_fill_is_planned_interrupted_and_goes_on(
+    tmp_path: Path,
+    prefect_server: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     with place(tmp_path, now=None, export_time=1.0) as here:
-        env = environment(here, PREFECT_API_URL=server)
+        env = environment(here, PREFECT_API_URL=prefect_server)
+        give(monkeypatch, env)
         today = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
         start, end = today - timedelta(days=8), today
         dated = ("crashes", "--from", f"{start:%Y-%m-%d}", "--to", f"{end:%Y-%m-%d}")
-        plan = json.loads(nxp("backfill", *dated, "--dry-run", "--json", env=env).stdout)
+        plan = json.loads(called("backfill", *dated, "--dry-run", "--json", capsys=capsys).stdout)
         assert (plan["windows"], plan["to_land"], plan["calls"]) == (8, 8, 40)
         assert plan["calls_a_day"] == 50_000
         begun = subprocess.Popen(
@@ -216,7 +224,7 @@ def test_a_back_fill_is_planned_interrupted_and_goes_on(tmp_path: Path, server: 
         said = begun.communicate(timeout=60)[1]
         assert begun.returncode == 130, said
         assert said.strip().splitlines()[-1].startswith("nxp: stopped")
-        state = json.loads(nxp("state", "show", "crashes", "--json", env=env).stdout)
+        state = json.loads(called("state", "show", "crashes", "--json", capsys=capsys).stdout)
         assert state["landed"] >= 2
         assert state["landed"] + state["pending"] == 8
         assert state["watermark"] is None
@@ -226,14 +234,14 @@ def test_a_back_fill_is_planned_interrupted_and_goes_on(tmp_path: Path, server: 
         # The export that was under way was gone on with.
         assert here.tenant.requests["export"] == 8
         assert len(here.landed("crashes")) > 0
-        idle = nxp("backfill", *dated, env=env)
+        idle = called("backfill", *dated, capsys=capsys)
         assert (idle.returncode, idle.stdout) == (0, "")
         assert "8 need nothing" in idle.stderr
-        reset = nxp("state", "reset", "crashes", "--json", env=env)
+        reset = called("state", "reset", "crashes", "--json", capsys=capsys)
         assert json.loads(reset.stdout)["landed"] == 8
-        future = nxp("state", "reset", "crashes", "--from", "2100-01-01", env=env)
+        future = called("state", "reset", "crashes", "--from", "2100-01-01", capsys=capsys)
         assert_one_line(future, 2, "in the future")
-        state = json.loads(nxp("state", "show", "crashes", "--json", env=env).stdout)
+        state = json.loads(called("state", "show", "crashes", "--json", capsys=capsys).stdout)
         assert state["watermark"] is None
 
 
@@ -336,10 +344,10 @@ def test_the_sandbox_says_where_it_is_and_stops_cleanly(tmp_path: Path) -> None:
 
 
 def test_sigterm_ends_an_export_with_143_and_the_next_goes_on_with_it(
-    tmp_path: Path, server: str
+    tmp_path: Path, prefect_server: str
 ) -> None:
     with place(tmp_path, export_time=6.0) as here:
-        env = environment(here, PREFECT_API_URL=server)
+        env = environment(here, PREFECT_API_URL=prefect_server)
         process = subprocess.Popen(
             [sys.executable, "-m", "nxp", "export", "devices"],
             env=env,

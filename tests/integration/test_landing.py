@@ -174,7 +174,7 @@ def test_a_journalled_export_that_the_tenant_has_forgotten_is_started_again(here
 def test_a_truncated_result_fails_loudly_and_what_was_landed_stays(
     tmp_path: Path, use: Use
 ) -> None:
-    with place(tmp_path, row_limit=20) as made:
+    with place(tmp_path, row_limit=50, devices=80) as made:
         use(made)
         with pytest.raises(ResultTruncatedError, match=r"\(HTTP 206\): add shards; nothing was"):
             made.land(made.plan("devices"))

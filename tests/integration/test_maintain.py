@@ -296,7 +296,10 @@ def test_a_grace_that_readers_could_not_use_is_refused(installed: Site, grace: s
 
 
 @pytest.mark.parametrize("site", ["bucket_site"], indirect=True)
-def test_the_command_shows_the_same_table_before_and_after(installed: Site) -> None:
+def test_the_command_shows_the_same_table_before_and_after(
+    installed: Site, prefect_server: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PREFECT_API_URL", prefect_server)
     publish(installed.lake, "a", days_ago(40))
     publish(installed.lake, "b", days_ago(2))
     command = [sys.executable, "-m", "nxp", "maintain", "events", "--json"]

@@ -447,6 +447,21 @@ def test_a_dataset_lands_in_a_bucket_from_end_to_end(
     assert list((here.folder / "home" / "staging").glob("*")) == []
 
 
+def test_a_bucket_that_goes_away_is_told_by_what_did_not_land_not_by_the_lost_report(
+    here: Place, s3: ObjectStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NXP_LAKE", f"s3://{s3.bucket()}/lake")
+    plan = here.plan("crashes", window_from="2026-11-18", window_to="2026-11-19")
+    s3.refuse = lambda method, _path: ("503 Slow Down", "SlowDown") if method == "PUT" else None
+    try:
+        with pytest.raises(UnavailableError) as told:
+            here.land(plan)
+    finally:
+        s3.refuse = lambda _method, _path: None
+    assert "crashes" in str(told.value)
+    assert "_runs" not in str(told.value)
+
+
 def test_a_large_file_goes_up_in_parts_and_comes_back_whole(bucket_site: Site) -> None:
     entry = publish(bucket_site.lake, "large", rows=200_000)
     assert counted(bucket_site.lake) == ["large"] * 200_000

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ from tasks.plan import Only
 from tasks.replay import Replayed
 from tasks.replay_run import judge, open_replay, run_replay, try_replay
 from tasks.run import open_run
+from tests.commands import called
 from tests.landing import CATALOG, Place, foreign_export
 
 DAY: dict[str, Any] = {"window_from": "2026-11-18", "window_to": "2026-11-19"}
@@ -321,46 +323,39 @@ def die(*_: object) -> None:
     raise KeyboardInterrupt
 
 
-def nxp(here: Place, *words: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "nxp", *words],
-        env={**os.environ, **here.environment, "NXP_CATALOG": os.environ["NXP_CATALOG"]},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-
-
-def test_the_commands_tell_rejects_and_replay_them(here: Place, declare: Change) -> None:
+def test_the_commands_tell_rejects_and_replay_them(
+    here: Place, declare: Change, capsys: pytest.CaptureFixture[str]
+) -> None:
+    nxp = partial(called, capsys=capsys)
     declare(EVENTS, {**IN, **OUT})
     here.land(here.plan(EVENTS, **DAY), partly=True)
     run_id = only_run(here, EVENTS)
     devices = set(foreign_export(here, "#execution_events", BOUNDS)["device.name"])
-    listed = nxp(here, "rejects", EVENTS, "--json")
+    listed = nxp("rejects", EVENTS, "--json")
     rows = json.loads(listed.stdout)
     assert {(row["state"], row["run_id"]) for row in rows} == {("current", run_id)}
-    table = nxp(here, "rejects", EVENTS)
+    table = nxp("rejects", EVENTS)
     assert "incoming_bytes: null in a required" in table.stdout
     assert not any(name in listed.stdout + table.stdout + table.stderr for name in devices)
-    raw = json.loads(nxp(here, "rejects", EVENTS, "--raw", "--json", "--run", run_id).stdout)
+    raw = json.loads(nxp("rejects", EVENTS, "--raw", "--json", "--run", run_id).stdout)
     assert {json.loads(row["raw"])["device.name"] for row in raw} <= devices
     declare(EVENTS, OUT)
-    planned = nxp(here, "replay", EVENTS, "--run", run_id, "--dry-run", "--json")
+    planned = nxp("replay", EVENTS, "--run", run_id, "--dry-run", "--json")
     assert planned.returncode == 7, planned.stderr
-    done = nxp(here, "replay", EVENTS, "--run", run_id, "--json")
+    done = nxp("replay", EVENTS, "--run", run_id, "--json")
     assert done.returncode == 7, done.stderr
     (plan,), (unit,) = (json.loads(said.stdout)["units"] for said in (planned, done))
     assert (plan["landed"], plan["rejected"]) == (unit["landed"], unit["rejected"])
-    left = json.loads(nxp(here, "rejects", EVENTS, "--json").stdout)
+    left = json.loads(nxp("rejects", EVENTS, "--json").stdout)
     assert {row["state"] for row in left if row["run_id"] == run_id} == {"superseded"}
-    runs = json.loads(nxp(here, "runs", "--json").stdout)
+    runs = json.loads(nxp("runs", "--json").stdout)
     assert (runs[0]["trigger"], runs[0]["state"]) == ("replay", "partly")
-    reports = nxp(here, "sql", "SELECT trigger FROM _runs ORDER BY started_at", "--json")
+    reports = nxp("sql", "SELECT trigger FROM _runs ORDER BY started_at", "--json")
     assert [row["trigger"] for row in json.loads(reports.stdout)][-1] == "replay"
-    stale = nxp(here, "replay", EVENTS, "--run", run_id)
+    stale = nxp("replay", EVENTS, "--run", run_id)
     assert stale.returncode == 8
-    assert nxp(here, "replay", EVENTS, "--run", "nope").returncode == 2
+    assert nxp("replay", EVENTS, "--run", "nope").returncode == 2
     (protected,) = (here.lake.folder / "_rejects_raw").glob(f"*/*{run_id}*")
     protected.unlink()
-    missing = nxp(here, "rejects", EVENTS, "--raw", "--run", run_id)
+    missing = nxp("rejects", EVENTS, "--raw", "--run", run_id)
     assert (missing.returncode, len(missing.stderr.strip().splitlines())) == (3, 1)
