@@ -247,16 +247,16 @@ def test_a_back_fill_is_planned_interrupted_and_goes_on(
 
 @pytest.mark.parametrize("command", [("export",), ("backfill", "--only", "all")])
 def test_a_run_that_left_something_out_prints_its_report_and_then_its_error(
-    tmp_path: Path, server: str, command: tuple[str, ...]
+    tmp_path: Path, prefect_server: str, command: tuple[str, ...]
 ) -> None:
     today = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
     first, second, third = (f"{today - timedelta(days=days):%Y-%m-%d}" for days in (3, 2, 1))
     with place(tmp_path, now=None, devices=400) as here:
-        env = environment(here, PREFECT_API_URL=server)
+        env = environment(here, PREFECT_API_URL=prefect_server)
         landed = nxp("export", "crashes", "--from", first, "--to", second, env=env)
         assert landed.returncode == 0, landed.stderr
     with place(tmp_path, now=None, devices=40) as here:
-        env = environment(here, PREFECT_API_URL=server)
+        env = environment(here, PREFECT_API_URL=prefect_server)
         name, *more = command
         dated = ("crashes", "--from", first, "--to", third)
         partly = nxp(name, *dated, *more, "--json", env=env)
