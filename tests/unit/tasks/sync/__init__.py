@@ -1,0 +1,1 @@
+"""What syncs do step by step, without a tenant."""

@@ -72,9 +72,7 @@ def test_what_was_not_sent_changes_nothing() -> None:
     assert settled(Outcome.UNKNOWN, NOT_SENT, "the run had stopped before") == {}
 
 
-@pytest.mark.parametrize(
-    ("attempts", "days"), [(0, 1), (1, 2), (2, 4), (3, 7), (4, 7), (9, 7)]
-)
+@pytest.mark.parametrize(("attempts", "days"), [(0, 1), (1, 2), (2, 4), (3, 7), (4, 7), (9, 7)])
 def test_an_unknown_object_loses_its_values_and_waits(attempts: int, days: int) -> None:
     row = settled(Outcome.REJECTED, "ENRICH_020", "", attempts=attempts)[B]
     assert (row["state"], row["value"], row["acknowledged_at"]) == ("unknown", None, None)
