@@ -14,9 +14,9 @@ import polars as pl
 import pyarrow.parquet as pq
 
 from connectors.lake.query import NO_DOWNLOADS
+from connectors.ledger import KNOWN
 from tasks.sync.objects import field_of
 from tasks.sync.readback import KEY, kept_as_compared
-from tasks.sync.settled import KNOWN
 
 DIFFERS: Final = "read back differs"
 NOT_FOUND: Final = "not found"
@@ -41,6 +41,14 @@ COPY (
   ORDER BY known.key, known.field
 ) TO '{path}' (FORMAT parquet)
 """
+_CONFIRMED: Final = """
+COPY (
+  SELECT known.* EXCLUDE (compared)
+  FROM known ANTI JOIN '{differing}' AS other ON other.key = known.key AND other.field = known.field
+  WHERE known.attempts > 0
+  ORDER BY known.key, known.field
+) TO '{path}' (FORMAT parquet)
+"""
 _KEYS: Final = """
 SELECT count(DISTINCT known.key), count(DISTINCT known.key) FILTER (found.key IS NOT NULL)
 FROM known LEFT JOIN (SELECT DISTINCT key FROM read_back) AS found ON found.key = known.key
@@ -51,9 +59,10 @@ _READ: Final = "SELECT count(*), count(DISTINCT key) FROM read_back"
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """How what was read back compares. `values` were compared, `differing` has rows of KNOWN.
+    """How what was read back compares: `rows` came, of `objects` keys, against `values`.
 
-    `keys` have a value, `found` of them were read back. `rows` came, of `objects` keys.
+    `keys` have a value, `found` of them were read back. `differing` has the known rows that differ
+    with their reason, `confirmed` those that are right after attempts before; both Parquet.
     """
 
     rows: int
@@ -64,6 +73,7 @@ class Comparison:
     differs: int
     not_found: int
     differing: Path
+    confirmed: Path
 
 
 def compare(
@@ -82,7 +92,7 @@ def compare(
         (_comparable(page) for page in known), {**KNOWN, COMPARED: pl.String}, known_path
     )
     _write(shown, dict.fromkeys([KEY, *fields], pl.String), shown_path)
-    differing = folder / "differing.parquet"
+    differing, confirmed = folder / "differing.parquet", folder / "confirmed.parquet"
     settings = {
         **NO_DOWNLOADS,
         "memory_limit": _MEMORY,
@@ -93,7 +103,9 @@ def compare(
         for name, path in (("known", known_path), ("read_back", shown_path)):
             connection.read_parquet(str(path)).create_view(name)
         words = {"not_found": NOT_FOUND, "differs": DIFFERS}
-        connection.execute(_DIFFERING.format(path=str(differing).replace("'", "''")), words)
+        paths = {"differing": _quotable(differing), "path": _quotable(confirmed)}
+        connection.execute(_DIFFERING.format(path=paths["differing"]), words)
+        connection.execute(_CONFIRMED.format(**paths))
         rows, objects = connection.execute(_READ).fetchone() or (0, 0)
         keys, found = connection.execute(_KEYS).fetchone() or (0, 0)
     reasons = pl.scan_parquet(differing).group_by(REASON).len().collect()
@@ -107,6 +119,7 @@ def compare(
         count.get(DIFFERS, 0),
         count.get(NOT_FOUND, 0),
         differing,
+        confirmed,
     )
 
 
@@ -117,6 +130,10 @@ def _comparable(page: pl.DataFrame) -> pl.DataFrame:
         for (name,), part in page.partition_by("field", as_dict=True).items()
     ]
     return pl.concat(parts) if parts else page.with_columns(pl.lit("").alias(COMPARED))
+
+
+def _quotable(path: Path) -> str:
+    return str(path).replace("'", "''")
 
 
 def _write(pages: Iterable[pl.DataFrame], schema: dict[str, pl.DataType], path: Path) -> int:

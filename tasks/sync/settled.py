@@ -8,31 +8,16 @@ from typing import Final
 import polars as pl
 
 from connectors.nexthink.enrichment import MEANINGS, REFUSED, fields_named
+from connectors.ledger import KNOWN, ValueState
+from connectors.ledger.enriched import MOMENT
 from tasks.outcomes import Outcome
 from tasks.push import NOT_SENT
 from tasks.sync.objects import IDENTITY
 
-MOMENT: Final = pl.Datetime("us", "UTC")
-# The ledger's rows of one sync, beside tenant and sync.
-KNOWN: Final = {
-    "key": pl.String,
-    "field": pl.String,
-    IDENTITY: pl.String,
-    "value": pl.String,
-    "acknowledged_at": MOMENT,
-    "open_value": pl.String,
-    "state": pl.String,
-    "code": pl.String,
-    "attempts": pl.Int64,
-    "tried_at": MOMENT,
-    "retry_at": MOMENT,
-    "mapping": pl.String,
-    "plan_id": pl.String,
-}
-
-ACKNOWLEDGED, OPEN, UNKNOWN, REJECTED = "acknowledged", "open", "unknown", "rejected"
 # Of an object that the tenant does not know, or holds another value of than it took.
 RETRY_DAYS: Final = (1, 2, 4, 7)
+# The code of a value that reading back did not confirm.
+READ_BACK: Final = "READ_BACK"
 # Refusals of a value, even where no field is named. Of the other codes only the name is known:
 # one that names no field is about the object itself, most often that the tenant knows none.
 _OF_VALUES: Final = frozenset(MEANINGS.keys() - {REFUSED})
@@ -59,7 +44,8 @@ def known_rows(sent: pl.DataFrame, outcomes: pl.DataFrame, tried: Tried) -> pl.D
     What was not sent has no row: the ledger knows of it what it knew before.
 
     Args:
-        sent: key, identity, field, after; value, acknowledged_at and attempts as known before.
+        sent: key, identity, field, after; value, acknowledged_at, attempts and code as known
+            before, null where nothing was.
         outcomes: of objects: value (the identity), outcome, code, reason.
         tried: about the sending.
 
@@ -69,17 +55,20 @@ def known_rows(sent: pl.DataFrame, outcomes: pl.DataFrame, tried: Tried) -> pl.D
     answered = outcomes.filter(pl.col("code").ne_missing(NOT_SENT)).select(
         pl.col("value").alias(IDENTITY), "outcome", "code", "reason"
     )
-    rows = sent.join(answered, on=IDENTITY, how="inner").join(
+    rows = sent.rename({"code": "code_before"}).join(answered, on=IDENTITY, how="inner").join(
         _states(answered), on=["outcome", "code", "reason"], how="left", nulls_equal=True
     )
     at, named = pl.lit(tried.at, MOMENT), pl.col("named")
-    is_taken = pl.col("state") == ACKNOWLEDGED
+    is_taken = pl.col("state") == ValueState.ACKNOWLEDGED
     # Of an object with a bad value the others may have been written or not.
-    is_other = (pl.col("state") == REJECTED) & (named.list.len() > 0)
+    is_other = (pl.col("state") == ValueState.REJECTED) & (named.list.len() > 0)
     is_other &= ~pl.col("field").is_in(named)
-    state = pl.when(is_other).then(pl.lit(OPEN)).otherwise("state")
-    attempts = pl.when(is_taken).then(0).otherwise(pl.col("attempts").fill_null(0) + 1)
-    is_unknown = pl.col("state") == UNKNOWN
+    state = pl.when(is_other).then(pl.lit(ValueState.OPEN.value)).otherwise("state")
+    before = pl.col("attempts").fill_null(0)
+    # What did not read back is not done with being taken again: the next reading back tells.
+    kept = pl.when(pl.col("code_before") == READ_BACK).then(before).otherwise(0)
+    attempts = pl.when(is_taken).then(kept).otherwise(before + 1)
+    is_unknown = pl.col("state") == ValueState.UNKNOWN
     mapping = pl.col("field").replace_strict(dict(tried.mappings), default="")
     return rows.select(
         "key",
@@ -95,7 +84,7 @@ def known_rows(sent: pl.DataFrame, outcomes: pl.DataFrame, tried: Tried) -> pl.D
         retry_at=pl.when(is_unknown).then(retry_at(attempts, tried.at)),
         mapping=mapping,
         plan_id=pl.lit(tried.plan_id),
-    ).cast(KNOWN)
+    ).select(pl.col(name).cast(dtype) for name, dtype in KNOWN.items())
 
 
 def is_unknown_object(code: str | None, reason: str | None) -> bool:
@@ -111,12 +100,14 @@ def _states(answered: pl.DataFrame) -> pl.DataFrame:
         named = list(fields_named(reason or ""))
         match outcome:
             case Outcome.ACKNOWLEDGED:
-                state = ACKNOWLEDGED
+                state = ValueState.ACKNOWLEDGED
+            case Outcome.REJECTED if is_unknown_object(code, reason):
+                state = ValueState.UNKNOWN
             case Outcome.REJECTED:
-                state = UNKNOWN if is_unknown_object(code, reason) else REJECTED
+                state = ValueState.REJECTED
             case _:
-                state = OPEN
-        rows.append((outcome, code, reason, state, named))
+                state = ValueState.OPEN
+        rows.append((outcome, code, reason, state.value, named))
     return pl.DataFrame(
         rows,
         schema=kinds.schema | {"state": pl.String, "named": pl.List(pl.String)},

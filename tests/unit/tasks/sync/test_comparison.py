@@ -6,8 +6,8 @@ from typing import Any
 
 import polars as pl
 
+from connectors.ledger import KNOWN
 from tasks.sync.comparison import Comparison, compare
-from tasks.sync.settled import KNOWN
 
 NOW = datetime(2026, 11, 20, tzinfo=UTC)
 COST = "device/device/#cost_center"

@@ -8,7 +8,9 @@ import pytest
 
 from tasks.outcomes import Outcome
 from tasks.push import NO_ANSWER, NOT_SENT
-from tasks.sync.settled import KNOWN, MOMENT, Tried, known_rows
+from connectors.ledger import KNOWN
+from connectors.ledger.enriched import MOMENT
+from tasks.sync.settled import READ_BACK, Tried, known_rows
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 EARLIER = NOW - timedelta(days=3)
@@ -22,17 +24,23 @@ SENT = {
     "value": pl.String,
     "acknowledged_at": MOMENT,
     "attempts": pl.Int64,
+    "code": pl.String,
 }
 
 
 def settled(
-    outcome: Outcome, code: str | None = None, reason: str | None = None, *, attempts: int = 0
+    outcome: Outcome,
+    code: str | None = None,
+    reason: str | None = None,
+    *,
+    attempts: int = 0,
+    before: str | None = None,
 ) -> dict[str, dict[str, Any]]:
     """Give what is known of two fields of one object, A new and B changed."""
     sent = pl.DataFrame(
         [
-            ("pc-1", "PC-1", A, "new", None, None, None),
-            ("pc-1", "PC-1", B, "", "old", EARLIER, attempts),
+            ("pc-1", "PC-1", A, "new", None, None, None, None),
+            ("pc-1", "PC-1", B, "", "old", EARLIER, attempts, before),
         ],
         schema=SENT,
         orient="row",
@@ -56,6 +64,12 @@ def test_what_was_taken_is_acknowledged() -> None:
         assert (row["open_value"], row["code"], row["retry_at"]) == (None, None, None)
         assert (row["attempts"], row["plan_id"]) == (0, "plan")
     assert (rows[A]["mapping"], rows[B]["mapping"]) == ("hash-a", "hash-b")
+
+
+def test_what_did_not_read_back_keeps_its_attempts_until_it_does() -> None:
+    assert settled(Outcome.ACKNOWLEDGED, attempts=2, before=READ_BACK)[B]["attempts"] == 2
+    rows = settled(Outcome.REJECTED, "ENRICH_020", "", attempts=2, before=READ_BACK)
+    assert rows[B]["attempts"] == 3
 
 
 def test_without_an_answer_values_are_open_and_what_was_acknowledged_stays() -> None:

@@ -1,0 +1,250 @@
+"""The report of a sync's run: counts, seconds and rates, for the terminal, `_runs`, ledger, UI.
+
+Nothing of a row is in it: neither a value nor what identifies an object.
+"""
+
+import json
+import logging
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from prefect import task
+from prefect.artifacts import create_markdown_artifact
+from prefect.cache_policies import NO_CACHE
+
+from connectors.errors import DataRefusedError, PartlyDoneError, PipelineError, StorageError
+from connectors.lake.records import write_run
+from tasks.outcomes import Outcome
+from tasks.push import NOT_SENT
+from tasks.sync.apply import LEFT, Applied
+from tasks.sync.run import SyncRun
+from tasks.sync.verify import Verified
+
+logger = logging.getLogger(__name__)
+
+APPLIED, PARTLY, FAILED = "applied", "partly", "failed"
+# Of fewer objects a share says nothing.
+FEW_OBJECTS: Final = 20
+
+
+@dataclass(frozen=True, slots=True)
+class SyncReport:
+    """How a run of a sync ended. `state` is applied, partly or failed.
+
+    Objects by outcome: `objects` were to be sent, `not_sent` were not. `values` counts them by
+    action and what is known of each then, `codes` objects by code. `seconds` are per stage.
+    """
+
+    run_id: str
+    tenant: str
+    dataset: str
+    trigger: str
+    plan_id: str
+    state: str
+    started_at: datetime
+    finished_at: datetime
+    objects: int
+    acknowledged: int
+    rejected: int
+    unknown: int
+    not_sent: int
+    settled_before: int
+    requests: int
+    objects_per_second: float
+    convergence: float | None
+    error: str | None
+    seconds: dict[str, float]
+    values: dict[str, dict[str, int]]
+    codes: dict[str, int]
+    planned: dict[str, Any]
+    verified: dict[str, Any] | None
+
+    def plain(self) -> dict[str, Any]:
+        """Give the report as a dictionary; date-times stay objects."""
+        return asdict(self)
+
+
+@dataclass(slots=True)
+class Stages:
+    """What a run came to, stage by stage; a stage that was not reached is None."""
+
+    plan_id: str = ""
+    planned: Mapping[str, Any] | None = None
+    applied: Applied | None = None
+    verified: Verified | None = None
+    error: PipelineError | None = None
+
+
+def build_report(run: SyncRun, stages: Stages) -> SyncReport:
+    """Sum up a run."""
+    applied = stages.applied or Applied()
+    verified = stages.verified
+    not_sent = applied.codes[NOT_SENT]
+    objects = applied.objects.total()
+    sent = objects - not_sent
+    error = stages.error or shortfall(run, stages)
+    return SyncReport(
+        run_id=run.run_id,
+        tenant=run.chosen.tenant.name,
+        dataset=run.sync,
+        trigger=run.trigger,
+        plan_id=stages.plan_id,
+        state=_state(run, stages, error),
+        started_at=run.started_at,
+        finished_at=run.tools.clock(),
+        objects=objects,
+        acknowledged=applied.objects[Outcome.ACKNOWLEDGED],
+        rejected=applied.objects[Outcome.REJECTED],
+        unknown=applied.objects[Outcome.UNKNOWN] - not_sent,
+        not_sent=not_sent,
+        settled_before=applied.settled_before,
+        requests=applied.requests,
+        objects_per_second=round(sent / applied.seconds, 1) if applied.seconds else 0.0,
+        convergence=verified.convergence if verified else None,
+        error=str(error) if error else None,
+        seconds={
+            "push": round(applied.seconds, 3),
+            "verify": verified.seconds if verified else 0.0,
+        },
+        values=_values(applied),
+        codes={code: count for code, count in sorted(applied.codes.items()) if code != NOT_SENT},
+        planned=dict(stages.planned or {}),
+        verified=asdict(verified) if verified else None,
+    )
+
+
+def shortfall(run: SyncRun, stages: Stages) -> PipelineError | None:
+    """Say what of a run was left out, so that it does not look green; None where nothing was."""
+    applied, sync = stages.applied, run.sync
+    if applied is None:
+        return None
+    objects, taken = applied.objects.total(), applied.objects[Outcome.ACKNOWLEDGED]
+    refused = applied.objects[Outcome.REJECTED]
+    if applied.stopped:
+        if not taken:
+            return applied.stopped
+        return PartlyDoneError(
+            f"{sync}: {taken:,} of {objects:,} objects acknowledged, then: {applied.stopped}; nxp "
+            "apply goes on"
+        )
+    said = (
+        f"{sync}: {taken:,} of {objects:,} objects acknowledged, {refused:,} rejected, "
+        f"{applied.objects[Outcome.UNKNOWN]:,} unknown"
+    )
+    if is_beyond(applied, run.specification.max_reject_share):
+        said += f", more than {run.specification.max_reject_share:.1%} may be"
+    hint = f": see nxp rejects {sync} --run {run.run_id}"
+    if objects and not taken:
+        return DataRefusedError(said + hint)
+    left = objects - taken or applied.values["clear", LEFT]
+    if left:
+        return PartlyDoneError(said + hint)
+    if stages.verified and stages.verified.differs + stages.verified.not_found:
+        wrong = stages.verified.differs + stages.verified.not_found
+        return PartlyDoneError(
+            f"{sync}: {wrong:,} of {stages.verified.compared:,} acknowledged values do not read "
+            f"back as such (convergence {stages.verified.convergence:.2f} %), they are sent again "
+            f"after 1, 2, 4, 7 days, or by nxp retry{hint}"
+        )
+    return None
+
+
+def is_beyond(applied: Applied, share: float) -> bool:
+    """Tell whether more objects were rejected than may be."""
+    objects = applied.objects.total()
+    return objects >= FEW_OBJECTS and applied.objects[Outcome.REJECTED] > share * objects
+
+
+def settle(run: SyncRun, stages: Stages) -> SyncReport:
+    """Keep the report in the lake (`_runs`) and, last, in the ledger."""
+    report = build_report(run, stages)
+    plain = report.plain()
+    # Of what is counted by name, a row has the text.
+    row = {
+        **plain,
+        "values": json.dumps(report.values),
+        "codes": json.dumps(report.codes),
+        "units": report.objects,
+        "rows_landed": report.acknowledged,
+        "rows_rejected": report.rejected,
+    }
+    try:
+        write_run(run.lake, row)
+    except StorageError as error:
+        if report.error is None:
+            raise
+        logger.warning("the report of run %s is in the ledger only: %s", run.run_id, error)
+    counts = {name: row[name] for name in ("units", "rows_landed", "rows_rejected")}
+    run.ledger.finish_run(run.run_id, report.state, {**plain, **counts})
+    return report
+
+
+def markdown(report: SyncReport) -> str:
+    """Write a report for the Prefect UI."""
+    lines = [
+        f"# {report.dataset}: {report.state}",
+        "",
+        (
+            f"{report.objects:,} objects: {report.acknowledged:,} acknowledged, "
+            f"{report.rejected:,} rejected, {report.unknown:,} unknown, {report.not_sent:,} not "
+            f"sent, in {report.requests:,} requests ({report.objects_per_second:,.0f} objects/s). "
+            f"Plan `{report.plan_id}`, run `{report.run_id}` of tenant `{report.tenant}`."
+        ),
+        "",
+        "| action | state | values |",
+        "|---|---|---:|",
+    ]
+    lines += [
+        f"| {action} | {state} | {count:,} |"
+        for action, states in report.values.items()
+        for state, count in states.items()
+    ]
+    if report.codes:
+        lines += ["", "| code | objects |", "|---|---:|"]
+        lines += [f"| {code} | {count:,} |" for code, count in report.codes.items()]
+    if report.verified:
+        checked = report.verified
+        lines += [
+            "",
+            (
+                f"Read back at {checked['exported_at']:%Y-%m-%d %H:%M:%SZ}: convergence "
+                f"{report.convergence:.3f} %. {checked['confirmed']:,} of "
+                f"{checked['compared']:,} acknowledged values confirmed, {checked['differs']:,} "
+                f"differ, {checked['not_found']:,} not found, {checked['waiting']:,} waiting."
+            ),
+        ]
+    if report.error:
+        lines += ["", f"**{report.error}**"]
+    return "\n".join(lines)
+
+
+@task(name="report", task_run_name="{run.sync}", cache_policy=NO_CACHE, persist_result=False)
+def report_sync(run: SyncRun, stages: Stages) -> SyncReport:
+    """Settle the run and show its report as an artifact of the flow run."""
+    report = settle(run, stages)
+    try:
+        key = f"sync-{report.dataset.replace('_', '-')}"
+        create_markdown_artifact(key=key, markdown=markdown(report))
+    except Exception:  # noqa: BLE001 - what was sent does not depend on the UI
+        logger.warning("the report of run %s could not be shown in Prefect", run.run_id)
+    return report
+
+
+def _state(run: SyncRun, stages: Stages, error: PipelineError | None) -> str:
+    if error is None:
+        return APPLIED
+    applied = stages.applied or Applied()
+    taken = applied.objects[Outcome.ACKNOWLEDGED]
+    beyond = is_beyond(applied, run.specification.max_reject_share)
+    nothing = stages.applied is None or (applied.objects.total() and not taken)
+    return FAILED if beyond or nothing else PARTLY
+
+
+def _values(applied: Applied) -> dict[str, dict[str, int]]:
+    values: dict[str, dict[str, int]] = {}
+    for (action, state), count in sorted(applied.values.items()):
+        if count:
+            values.setdefault(action, {})[state] = count
+    return values
