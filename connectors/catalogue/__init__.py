@@ -21,7 +21,12 @@ from connectors.catalogue.dataset import (
     Shard,
 )
 from connectors.catalogue.landings import PARQUET, SQL, SnapshotLoad, SqlSpecification
-from connectors.catalogue.loading import load_dataset, load_datasets, query_path
+from connectors.catalogue.loading import (
+    load_dataset,
+    load_datasets,
+    query_path,
+    read_specifications,
+)
 from connectors.catalogue.specification import DAY, DURATION_PATTERN, Specification, parse_duration
 from connectors.catalogue.windows import WindowSpecification
 
@@ -53,4 +58,5 @@ __all__ = [
     "load_datasets",
     "parse_duration",
     "query_path",
+    "read_specifications",
 ]

@@ -1,0 +1,166 @@
+"""The sync's SELECT over its pulled sources: DuckDB with limited memory, shut off from all else.
+
+The SQL sees views named like the sources. It can read nothing but the run's private folder, and
+what it says when it fails on a row is not passed on: it would quote the row.
+"""
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import duckdb
+import polars as pl
+import pyarrow as pa
+
+from connectors.errors import ConfigurationError, StorageError
+from connectors.syncs import SyncSpecification
+from connectors.syncs.statements import CLOSED, first_line, without_end
+from tasks.sync.pull import Pulled
+
+# What sorting and joining may take; more is spilled into the run's folder.
+MEMORY: Final = "1GiB"
+ROWS_AT_ONCE: Final = 25_000
+_WRITTEN_WRONGLY = (duckdb.BinderException, duckdb.CatalogException, duckdb.ParserException)
+
+
+@dataclass(frozen=True, slots=True)
+class Selected:
+    """The select, ready to be read.
+
+    Attributes:
+        columns: of the select, in its order.
+        places: the place among them, by field.
+    """
+
+    columns: tuple[str, ...]
+    places: Mapping[str, int]
+    _relation: duckdb.DuckDBPyRelation
+
+    def batches(self) -> Iterator[pl.DataFrame]:
+        """Read the rows: `s0` … the select's columns as text, `k0` … the conditions."""
+        with self._relation.to_arrow_reader(ROWS_AT_ONCE) as reader:
+            for batch in reader:
+                yield pl.DataFrame(pa.Table.from_batches([batch]))
+
+
+@contextmanager
+def selected(sync: SyncSpecification, pulled: Pulled, folder: Path) -> Iterator[Selected]:
+    """Open the sync's SELECT over what was pulled into the folder.
+
+    Raises:
+        ConfigurationError: the SQL, or a column that the sync names, does not fit the sources; or
+            it fails on a row.
+        StorageError: the disk is full.
+    """
+    with closed_database(folder) as database, sql_errors(sync, folder):
+        for name, source in pulled.sources.items():
+            database.execute(f'CREATE VIEW "{name}" AS FROM {parquet(source.path)}')
+        _check_increments(sync, pulled, database)
+        statement = without_end(sync.sql)
+        places = _places(sync, database.sql(statement).columns)
+        sql = f"(\n{statement}\n) AS selected"
+        # A name that stands twice and is not used is another here.
+        columns = tuple(database.sql(f"FROM {sql} LIMIT 0").columns)
+        texts = [f"CAST({quoted(name)} AS VARCHAR) AS s{n}" for n, name in enumerate(columns)]
+        conditions = [
+            f"CAST(({mapping.clear_when}\n) AS BOOLEAN) AS k{n}"
+            for n, mapping in enumerate(sync.fields.values())
+            if mapping.clear_when is not None
+        ]
+        relation = database.sql(f"FROM {sql} SELECT {', '.join([*texts, *conditions])}")
+        yield Selected(columns, places, relation)
+
+
+@contextmanager
+def closed_database(folder: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Open an empty database in memory that can read one folder, and spills into it."""
+    with duckdb.connect(":memory:", config=CLOSED) as database:
+        database.execute("SET TimeZone = 'UTC'")
+        database.execute(f"SET memory_limit = '{MEMORY}'")
+        database.execute(f"SET threads = {min(4, os.cpu_count() or 1)}")
+        database.execute(f"SET temp_directory = {literal(str(folder / 'spill'))}")
+        database.execute(f"SET allowed_directories = [{literal(f'{folder}/')}]")
+        database.execute("SET enable_external_access = false")
+        database.execute("SET lock_configuration = true")
+        yield database
+
+
+@contextmanager
+def sql_errors(sync: SyncSpecification, folder: Path) -> Iterator[None]:
+    """Say in one line, without a value, why the SQL of a sync does not work."""
+    try:
+        yield
+    except _WRITTEN_WRONGLY as error:
+        raise ConfigurationError(f"sync {sync.sync}: sql: {first_line(error)}") from None
+    except duckdb.OutOfMemoryException:
+        raise ConfigurationError(
+            f"sync {sync.sync}: sql: needs more memory than {MEMORY}: sort and join less at once"
+        ) from None
+    except duckdb.IOException:
+        raise StorageError(
+            f"sync {sync.sync}: cannot write to or read from {folder}: free some space"
+        ) from None
+    except duckdb.Error as error:
+        kind = type(error).__name__.removesuffix("Exception")
+        raise ConfigurationError(
+            f"sync {sync.sync}: sql: fails on a row ({kind}): make it hold for every row, for "
+            "instance by TRY_CAST"
+        ) from None
+
+
+def parquet(path: Path) -> str:
+    """Write a file as a table of a statement."""
+    return f"read_parquet({literal(str(path))}, hive_partitioning = false)"
+
+
+def literal(text: str) -> str:
+    """Write a text as SQL does."""
+    return "'" + text.replace("'", "''") + "'"
+
+
+def quoted(name: str) -> str:
+    """Write a name as SQL does."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def _places(sync: SyncSpecification, columns: Sequence[str]) -> dict[str, int]:
+    """Find the columns that the sync names; SQL knows no upper and lower case in names."""
+    lowered = [name.lower() for name in columns]
+    named = dict(sync.columns)
+    if sync.identification.column is not None:
+        named["identification"] = sync.identification.column
+    for column in sync.inventory.match if sync.inventory else ():
+        named[f"inventory.match.{column}"] = column
+    used = dict.fromkeys(column.lower() for column in named.values())
+    problems = [f"selects no column {name}" for name in used if name not in lowered]
+    problems += [f"selects {name} twice" for name in used if lowered.count(name) > 1]
+    if problems:
+        raise ConfigurationError(
+            f"sync {sync.sync}: sql: {', '.join(problems)}; its columns are {', '.join(columns)}"
+        )
+    return {name: lowered.index(column.lower()) for name, column in named.items()}
+
+
+def _check_increments(
+    sync: SyncSpecification, pulled: Pulled, database: duckdb.DuckDBPyConnection
+) -> None:
+    """See that all rows follow from the source of which only the changes may come.
+
+    A row that comes without any would look as if its fields were empty.
+    """
+    if sync.incremental is None:
+        return
+    source = parquet(pulled.sources[sync.incremental].path)
+    view = f'CREATE OR REPLACE VIEW "{sync.incremental}" AS FROM {source}'
+    database.execute(f"{view} WHERE false")
+    found = database.execute(f"FROM (\n{without_end(sync.sql)}\n) LIMIT 1").fetchone()
+    database.execute(view)
+    if found:
+        raise ConfigurationError(
+            f"sync {sync.sync}: incremental: the sql has rows without any row of "
+            f"{sync.incremental}, so that what has not changed would look empty: join the others "
+            "to it, or leave incremental out"
+        )
