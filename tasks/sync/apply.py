@@ -23,7 +23,8 @@ from tasks.progress import Progress, tell
 from tasks.push import NOT_SENT, PushLimits, push_batches
 from tasks.sync.diff import Action
 from tasks.sync.objects import IDENTITY, as_objects
-from tasks.sync.plan import LoadedPlan
+from tasks.sync.plan_file import Plan
+from tasks.sync.planning import fields_of
 from tasks.sync.run import SyncRun
 from tasks.sync.settled import Tried, known_rows
 
@@ -60,8 +61,14 @@ class Applied:
         return self.stopped is None
 
 
-def apply_plan(run: SyncRun, plan: LoadedPlan, lease: Lease) -> Applied:
+def apply_plan(run: SyncRun, plan: Plan, lease: Lease, *, is_resumed: bool) -> Applied:
     """Send what a plan says, once; one that was interrupted is gone on with.
+
+    Args:
+        run: the sync's.
+        plan: begun in the ledger.
+        lease: on the sync.
+        is_resumed: a run before this one has begun it.
 
     Raises:
         HeldError: another run took the sync over.
@@ -70,21 +77,21 @@ def apply_plan(run: SyncRun, plan: LoadedPlan, lease: Lease) -> Applied:
     """
     began, applied = time.monotonic(), Applied()
     sender = _Sender(run, plan, applied)
-    begun_to, settled_to = plan.record.begun_to, plan.record.settled_to
-    for rows in plan.chunks():
+    plans, settled_to = run.ledger.plans, plan.record.settled_to
+    for rows in plan.chunks(settled_to):
         last = str(rows["key"][-1])
-        if settled_to is not None and last <= settled_to:
-            applied.settled_before += rows.height
-            continue
         run.stop.check()
         lease.check()
-        run.ledger.plans.begin(plan.record.plan_id, last)
-        sender.send(sender.left_of(rows) if begun_to and str(rows["key"][0]) <= begun_to else rows)
+        plans.begin(plan.plan_id, last)
+        sender.send(sender.left_of(rows) if is_resumed else rows)
         if applied.stopped:
+            # Each outcome is saved: nothing of the chunk is in doubt, as it is after a kill.
+            plans.begin(plan.plan_id, settled_to or "")
             break
-        run.ledger.plans.settle(plan.record.plan_id, last)
+        plans.settle(plan.plan_id, last)
+        settled_to = last
     if applied.is_complete:
-        run.ledger.plans.finish(plan.record.plan_id)
+        plans.finish(plan.plan_id)
     applied.seconds = time.monotonic() - began
     return applied
 
@@ -92,17 +99,14 @@ def apply_plan(run: SyncRun, plan: LoadedPlan, lease: Lease) -> Applied:
 class _Sender:
     """Sends chunks of one plan, and keeps what becomes of them."""
 
-    def __init__(self, run: SyncRun, plan: LoadedPlan, applied: Applied) -> None:
+    def __init__(self, run: SyncRun, plan: Plan, applied: Applied) -> None:
         self._run = run
         self._applied = applied
-        self._plan_id = plan.record.plan_id
-        self._rows = plan.record.rows
+        self._plan_id = plan.plan_id
         push = run.specification.push
         self._limits = PushLimits(objects=push.objects, bytes=push.bytes, concurrency=push.concurrency)
         self._pace = Pace(push.per_minute, time.monotonic, run.stop.sleep)
-        self._mappings = {
-            name: mapping.fingerprint for name, mapping in run.specification.fields.items()
-        }
+        self._mappings = fields_of(run.specification).mappings
         self._files = 0
         self._outcomes: list[pl.DataFrame] = []
 

@@ -19,12 +19,14 @@ from connectors.lake.records import write_run
 from tasks.outcomes import Outcome
 from tasks.push import NOT_SENT
 from tasks.sync.apply import LEFT, Applied
+from tasks.sync.diff import Action
+from tasks.sync.plan_file import Plan
 from tasks.sync.run import SyncRun
 from tasks.sync.verify import Verified
 
 logger = logging.getLogger(__name__)
 
-APPLIED, PARTLY, FAILED = "applied", "partly", "failed"
+PLANNED, APPLIED, PARTLY, FAILED = "planned", "applied", "partly", "failed"
 # Of fewer objects a share says nothing.
 FEW_OBJECTS: Final = 20
 
@@ -75,6 +77,34 @@ class Stages:
     applied: Applied | None = None
     verified: Verified | None = None
     error: PipelineError | None = None
+    # The plan had been applied before.
+    is_done: bool = False
+
+    def take(self, plan: Plan) -> None:
+        """Take over what a plan comes to: counts only."""
+        self.plan_id = plan.plan_id
+        self.planned = plan.summary.to_json()
+
+    @property
+    def is_sent(self) -> bool:
+        """Whether nothing of the plan is left to be sent."""
+        return self.is_done or (self.applied is not None and self.applied.is_complete)
+
+
+def described(plan: Plan) -> str:
+    """Say what a plan comes to, for whoever is to approve it: no value, and no key."""
+    summary, counts = plan.summary, plan.summary.counts
+    lines = [
+        f"**{plan.record.sync}**, plan `{plan.plan_id}`: {summary.rows:,} values of "
+        f"{summary.keys:,} objects.",
+        "",
+        "| action | values |",
+        "|---|---:|",
+        *(f"| {action} | {getattr(counts, action):,} |" for action in Action),
+        "",
+        *(f"- guard {finding.guard}: {finding.text}" for finding in summary.findings),
+    ]
+    return "\n".join(lines).rstrip()
 
 
 def build_report(run: SyncRun, stages: Stages) -> SyncReport:
@@ -234,7 +264,7 @@ def report_sync(run: SyncRun, stages: Stages) -> SyncReport:
 
 def _state(run: SyncRun, stages: Stages, error: PipelineError | None) -> str:
     if error is None:
-        return APPLIED
+        return PLANNED if stages.applied is None and not stages.is_done else APPLIED
     applied = stages.applied or Applied()
     taken = applied.objects[Outcome.ACKNOWLEDGED]
     beyond = is_beyond(applied, run.specification.max_reject_share)
