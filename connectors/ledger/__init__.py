@@ -1,8 +1,25 @@
 """The ledger: what was exported and landed, by whom, and who is at it. The truth about data."""
 
+from connectors.ledger.enriched import KNOWN, EnrichedCounts, ValueState
 from connectors.ledger.journal import Export
 from connectors.ledger.leases import Lease
 from connectors.ledger.ledger import Ledger, UnitRecord, open_ledger
 from connectors.ledger.marks import Backfill, Watermark
+from connectors.ledger.plans import PlanRecord, PlanState
+from connectors.ledger.syncs import SyncRecord
 
-__all__ = ["Backfill", "Export", "Lease", "Ledger", "UnitRecord", "Watermark", "open_ledger"]
+__all__ = [
+    "KNOWN",
+    "Backfill",
+    "EnrichedCounts",
+    "Export",
+    "Lease",
+    "Ledger",
+    "PlanRecord",
+    "PlanState",
+    "SyncRecord",
+    "UnitRecord",
+    "ValueState",
+    "Watermark",
+    "open_ledger",
+]
