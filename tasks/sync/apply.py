@@ -8,7 +8,6 @@ import logging
 import time
 from collections import Counter
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Final
 
 import polars as pl
@@ -20,7 +19,7 @@ from connectors.nexthink import EnrichmentAnswer
 from tasks.outcomes import Outcome
 from tasks.pace import Pace
 from tasks.progress import Progress, tell
-from tasks.push import NOT_SENT, PushLimits, push_batches
+from tasks.push import PushLimits, push_batches
 from tasks.sync.diff import Action
 from tasks.sync.objects import IDENTITY, as_objects
 from tasks.sync.plan_file import Plan
@@ -104,7 +103,9 @@ class _Sender:
         self._applied = applied
         self._plan_id = plan.plan_id
         push = run.specification.push
-        self._limits = PushLimits(objects=push.objects, bytes=push.bytes, concurrency=push.concurrency)
+        self._limits = PushLimits(
+            objects=push.objects, bytes=push.bytes, concurrency=push.concurrency
+        )
         self._pace = Pace(push.per_minute, time.monotonic, run.stop.sleep)
         self._mappings = fields_of(run.specification).mappings
         self._files = 0
@@ -112,10 +113,14 @@ class _Sender:
 
     def left_of(self, rows: pl.DataFrame) -> pl.DataFrame:
         """Leave out what an interrupted run of this plan has settled: it saved each answer."""
-        ours = self._known(rows).filter(pl.col("plan_id") == self._plan_id).select(
-            *_CELL, "value", "open_value", "state"
+        ours = (
+            self._known(rows)
+            .filter(pl.col("plan_id") == self._plan_id)
+            .select(*_CELL, "value", "open_value", "state")
         )
-        is_taken = (pl.col("state") == ValueState.ACKNOWLEDGED) & (pl.col("value") == pl.col("after"))
+        is_taken = (pl.col("state") == ValueState.ACKNOWLEDGED) & (
+            pl.col("value") == pl.col("after")
+        )
         is_refused = pl.col("state").is_in([ValueState.REJECTED, ValueState.UNKNOWN])
         is_refused &= pl.col("open_value") == pl.col("after")
         is_done = (is_taken | is_refused).fill_null(value=False)
@@ -219,9 +224,7 @@ class _Sender:
             self._run.sync,
             f"{self._run.started_at:%Y%m%dT%H%M%SZ}-{self._files}",
             self._run.run_id,
-            refused.select(
-                record=pl.lit(None, pl.Int64), reasons=pl.concat_list(said)
-            ).to_arrow(),
+            refused.select(record=pl.lit(None, pl.Int64), reasons=pl.concat_list(said)).to_arrow(),
             refused["value"].to_list(),
         )
 

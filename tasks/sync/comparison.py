@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import duckdb
 import polars as pl
@@ -136,10 +136,11 @@ def _quotable(path: Path) -> str:
     return str(path).replace("'", "''")
 
 
-def _write(pages: Iterable[pl.DataFrame], schema: dict[str, pl.DataType], path: Path) -> int:
+def _write(pages: Iterable[pl.DataFrame], schema: dict[str, Any], path: Path) -> int:
     rows = 0
     with pq.ParquetWriter(path, pl.DataFrame(schema=schema).to_arrow().schema) as writer:
         for page in pages:
-            writer.write_table(page.select(*schema).cast(schema).to_arrow())
+            typed = page.select(pl.col(name).cast(dtype) for name, dtype in schema.items())
+            writer.write_table(typed.to_arrow())
             rows += page.height
     return rows

@@ -95,8 +95,10 @@ def described(plan: Plan) -> str:
     """Say what a plan comes to, for whoever is to approve it: no value, and no key."""
     summary, counts = plan.summary, plan.summary.counts
     lines = [
-        f"**{plan.record.sync}**, plan `{plan.plan_id}`: {summary.rows:,} values of "
-        f"{summary.keys:,} objects.",
+        (
+            f"**{plan.record.sync}**, plan `{plan.plan_id}`: {summary.rows:,} values of "
+            f"{summary.keys:,} objects."
+        ),
         "",
         "| action | values |",
         "|---|---:|",
@@ -147,38 +149,36 @@ def build_report(run: SyncRun, stages: Stages) -> SyncReport:
 
 def shortfall(run: SyncRun, stages: Stages) -> PipelineError | None:
     """Say what of a run was left out, so that it does not look green; None where nothing was."""
-    applied, sync = stages.applied, run.sync
-    if applied is None:
+    if stages.applied is not None and (error := _left_out(run, stages.applied)):
+        return error
+    checked = stages.verified
+    wrong = checked.differs + checked.not_found if checked else 0
+    if checked is None or not wrong:
         return None
+    return PartlyDoneError(
+        f"{run.sync}: {wrong:,} of {checked.compared:,} acknowledged values do not read back as "
+        f"such (convergence {checked.convergence:.2f} %); they are sent again after 1, 2, 4, 7 "
+        f"days, or by nxp retry {run.sync}: see nxp rejects {run.sync} --run {run.run_id}"
+    )
+
+
+def _left_out(run: SyncRun, applied: Applied) -> PipelineError | None:
     objects, taken = applied.objects.total(), applied.objects[Outcome.ACKNOWLEDGED]
-    refused = applied.objects[Outcome.REJECTED]
+    said = f"{run.sync}: {taken:,} of {objects:,} objects acknowledged"
     if applied.stopped:
         if not taken:
             return applied.stopped
-        return PartlyDoneError(
-            f"{sync}: {taken:,} of {objects:,} objects acknowledged, then: {applied.stopped}; nxp "
-            "apply goes on"
-        )
-    said = (
-        f"{sync}: {taken:,} of {objects:,} objects acknowledged, {refused:,} rejected, "
+        return PartlyDoneError(f"{said}, then: {applied.stopped}; nxp apply {run.sync} goes on")
+    if taken == objects and not applied.values[Action.CLEAR, LEFT]:
+        return None
+    said += (
+        f", {applied.objects[Outcome.REJECTED]:,} rejected, "
         f"{applied.objects[Outcome.UNKNOWN]:,} unknown"
     )
     if is_beyond(applied, run.specification.max_reject_share):
-        said += f", more than {run.specification.max_reject_share:.1%} may be"
-    hint = f": see nxp rejects {sync} --run {run.run_id}"
-    if objects and not taken:
-        return DataRefusedError(said + hint)
-    left = objects - taken or applied.values["clear", LEFT]
-    if left:
-        return PartlyDoneError(said + hint)
-    if stages.verified and stages.verified.differs + stages.verified.not_found:
-        wrong = stages.verified.differs + stages.verified.not_found
-        return PartlyDoneError(
-            f"{sync}: {wrong:,} of {stages.verified.compared:,} acknowledged values do not read "
-            f"back as such (convergence {stages.verified.convergence:.2f} %), they are sent again "
-            f"after 1, 2, 4, 7 days, or by nxp retry{hint}"
-        )
-    return None
+        said += f", more than {run.specification.max_reject_share:.1%} may be rejected"
+    said += f": see nxp rejects {run.sync} --run {run.run_id}"
+    return PartlyDoneError(said) if taken or not objects else DataRefusedError(said)
 
 
 def is_beyond(applied: Applied, share: float) -> bool:

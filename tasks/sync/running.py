@@ -66,7 +66,6 @@ def run_apply(
             stages.take(plan)
             if asked.accepted and plan.record.state == PlanState.PLANNED.value:
                 run.ledger.plans.accept(plan.plan_id, asked.accepted)
-                plan = find_plan(run, plan.plan_id)
             _apply(run, plan, lease, asked, stages, steps)
 
     return _recorded(run, stages, steps, work)
@@ -144,6 +143,7 @@ def _recorded(
     except PipelineError as error:
         stages.error = error
     report = steps.report(run, stages)
-    if error := stages.error or shortfall(run, stages):
-        raise error
+    left_out = stages.error or shortfall(run, stages)
+    if left_out:
+        raise left_out
     return {**report.plain(), **(more or {})}

@@ -7,9 +7,9 @@ from typing import Final
 
 import polars as pl
 
-from connectors.nexthink.enrichment import MEANINGS, REFUSED, fields_named
 from connectors.ledger import KNOWN, ValueState
-from connectors.ledger.enriched import MOMENT
+from connectors.ledger.bulk import MOMENT
+from connectors.nexthink.enrichment import MEANINGS, REFUSED, fields_named
 from tasks.outcomes import Outcome
 from tasks.push import NOT_SENT
 from tasks.sync.objects import IDENTITY
@@ -55,8 +55,10 @@ def known_rows(sent: pl.DataFrame, outcomes: pl.DataFrame, tried: Tried) -> pl.D
     answered = outcomes.filter(pl.col("code").ne_missing(NOT_SENT)).select(
         pl.col("value").alias(IDENTITY), "outcome", "code", "reason"
     )
-    rows = sent.rename({"code": "code_before"}).join(answered, on=IDENTITY, how="inner").join(
-        _states(answered), on=["outcome", "code", "reason"], how="left", nulls_equal=True
+    rows = (
+        sent.rename({"code": "code_before"})
+        .join(answered, on=IDENTITY, how="inner")
+        .join(_states(answered), on=["outcome", "code", "reason"], how="left", nulls_equal=True)
     )
     at, named = pl.lit(tried.at, MOMENT), pl.col("named")
     is_taken = pl.col("state") == ValueState.ACKNOWLEDGED

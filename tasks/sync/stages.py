@@ -119,7 +119,8 @@ def apply_found(run: SyncRun, plan: Plan, lease: Lease) -> Applied:
         DataRefusedError: a guard tripped that nobody has accepted; nothing was sent.
         PipelineError: as `apply_plan`.
     """
-    check_accepted(run.sync, plan.summary.findings, plan.record.accepted)
+    record = run.ledger.plans.get(plan.plan_id) or plan.record
+    check_accepted(run.sync, plan.summary.findings, record.accepted)
     if plan.record.state == PlanState.APPLYING.value:
         recover(planning_of(run))
     started = replace(plan, record=run.ledger.plans.start(plan.plan_id))
@@ -129,9 +130,9 @@ def apply_found(run: SyncRun, plan: Plan, lease: Lease) -> Applied:
     return applied
 
 
-def verify_applied(run: SyncRun, applied: Applied, lease: Lease) -> Verified:
+def verify_applied(run: SyncRun, applied: Applied | None, lease: Lease) -> Verified:
     """Read back, once what was sent has had its time to show."""
-    sent_at = run.tools.clock() if applied.requests else None
+    sent_at = run.tools.clock() if applied and applied.requests else None
     verified = verify_sync(run, lease, sent_at=sent_at)
     tell(Progress(run.sync, VERIFY, LANDED))
     return verified
@@ -144,7 +145,7 @@ class Steps:
     plan: Callable[[SyncRun, Asked], Plan] = plan_sync
     again: Callable[[SyncRun, Asked], Plan] = plan_again
     apply: Callable[[SyncRun, Plan, Lease], Applied] = apply_found
-    verify: Callable[[SyncRun, Applied, Lease], Verified] = verify_applied
+    verify: Callable[[SyncRun, Applied | None, Lease], Verified] = verify_applied
     report: Callable[[SyncRun, Stages], SyncReport] = settle
 
 

@@ -13,13 +13,10 @@ from typing import Any, Final
 
 import polars as pl
 import pyarrow.parquet as pq
-from prefect import task
-from prefect.cache_policies import NO_CACHE
 
 from connectors.catalogue import Column, DatasetSpecification, Mode
 from connectors.errors import (
     DataRefusedError,
-    PartlyDoneError,
     ResultTruncatedError,
 )
 from connectors.lake.records import write_rejects
@@ -108,21 +105,6 @@ def verify_sync(run: SyncRun, lease: Lease, *, sent_at: datetime | None) -> Veri
     )
 
 
-def raise_unless_held(sync: str, verified: Verified) -> None:
-    """Let a run after which Nexthink holds something else end as such.
-
-    Raises:
-        PartlyDoneError: values differ, or objects were not found.
-    """
-    wrong = verified.differs + verified.not_found
-    if wrong:
-        raise PartlyDoneError(
-            f"{sync}: {wrong:,} of {verified.compared:,} values do not read back as they were "
-            f"acknowledged (convergence {verified.convergence:.2f} %): nxp rejects {sync} lists "
-            "them; they are sent again after 1, 2, 4, 7 days, or at once by nxp retry"
-        )
-
-
 class _Acknowledged:
     """The acknowledged values of a sync's mapped fields, page by page; counts the other ones."""
 
@@ -192,13 +174,13 @@ def _check(run: SyncRun, query_id: str, compared: Comparison) -> None:
     if few or not compared.rows:
         raise DataRefusedError(
             f"{run.sync}: {query_id} reads back {compared.rows:,} objects, among them "
-            f"{compared.found:,} of {compared.keys:,} that have values: it has to list all, without "
-            "filters, under what identifies them in the sync; nothing was compared"
+            f"{compared.found:,} of {compared.keys:,} that have values: it has to list all, "
+            "without filters, under what identifies them in the sync; nothing was compared"
         )
 
 
 def _keep(run: SyncRun, compared: Comparison) -> None:
-    """Make what differs known, and list it; what is confirmed has no attempts behind it any more."""
+    """Make what differs known, and list it; what is confirmed counts its attempts anew."""
     now = run.tools.clock()
     for number, page in enumerate(_pages(compared.differing)):
         _list(run, number, page)
@@ -236,9 +218,3 @@ def _list(run: SyncRun, number: int, page: pl.DataFrame) -> None:
         page.select(record=pl.lit(None, pl.Int64), reasons=pl.concat_list(said)).to_arrow(),
         page["identity"].to_list(),
     )
-
-
-@task(name="verify", task_run_name="{run.sync}", cache_policy=NO_CACHE, persist_result=False)
-def verify(run: SyncRun, lease: Lease, sent_at: datetime | None) -> Verified:
-    """Verify a sync as a recorded task run: see verify_sync."""
-    return verify_sync(run, lease, sent_at=sent_at)

@@ -9,7 +9,7 @@ import pytest
 from tasks.outcomes import Outcome
 from tasks.push import NO_ANSWER, NOT_SENT
 from connectors.ledger import KNOWN
-from connectors.ledger.enriched import MOMENT
+from connectors.ledger.bulk import MOMENT
 from tasks.sync.settled import READ_BACK, Tried, known_rows
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
