@@ -6,7 +6,7 @@ Nothing of a row is in it: neither a value nor what identifies an object.
 import json
 import logging
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
@@ -79,6 +79,8 @@ class Stages:
     error: PipelineError | None = None
     # The plan had been applied before.
     is_done: bool = False
+    # Masked; for a terminal only.
+    samples: list[dict[str, str]] = field(default_factory=list)
 
     def take(self, plan: Plan) -> None:
         """Take over what a plan comes to: counts only."""

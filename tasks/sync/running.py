@@ -4,17 +4,19 @@ A run keeps its report whatever happens after it has begun, and ends with the er
 was left out. Nothing that a stage has saved depends on the stages behind it.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from typing import Any, TypeAlias
 
 from connectors.errors import PartlyDoneError, PipelineError
 from connectors.ledger import Lease, PlanState
+from tasks.sync.asked import Asked
 from tasks.sync.guards import check_accepted
 from tasks.sync.plan_file import Plan
 from tasks.sync.report import Stages, described, shortfall
 from tasks.sync.run import SyncRun
-from tasks.sync.stages import PLAIN, Asked, Steps, find_plan
+from tasks.sync.stages import PLAIN, Steps, find_plan
 
 # In `accepted`, beside the names of guards.
 APPROVAL = "approval"
@@ -28,8 +30,22 @@ class Approval:
     why: str
 
 
+# Told the report of a run, also of one that ends in an error then.
+Listener: TypeAlias = Callable[[dict[str, Any]], None]
+_listeners: list[Listener] = []
+
 # Shows what a plan comes to, and waits for a person.
 Approve: TypeAlias = Callable[[str], Approval]
+
+
+@contextmanager
+def hearing(listener: Listener) -> Iterator[None]:
+    """Pass the reports of all runs in this process to the listener."""
+    _listeners.append(listener)
+    try:
+        yield
+    finally:
+        _listeners.remove(listener)
 
 
 def run_plan(run: SyncRun, asked: Asked, steps: Steps = PLAIN) -> dict[str, Any]:
@@ -39,15 +55,15 @@ def run_plan(run: SyncRun, asked: Asked, steps: Steps = PLAIN) -> dict[str, Any]
         DataRefusedError: a guard tripped; the plan is kept all the same.
         PipelineError: nothing was planned.
     """
-    stages, more = Stages(), dict[str, Any]()
+    stages = Stages()
 
     def work() -> None:
         with run.lease(), steps.plan(run, asked) as plan:
             stages.take(plan)
-            more["samples"] = [asdict(sample) for sample in plan.samples()]
+            stages.samples = [asdict(sample) for sample in plan.samples()]
             check_accepted(run.sync, plan.summary.findings, plan.record.accepted)
 
-    return _recorded(run, stages, steps, work, more)
+    return _recorded(run, stages, steps, work)
 
 
 def run_apply(
@@ -132,18 +148,16 @@ def _apply(
 
 
 def _recorded(
-    run: SyncRun,
-    stages: Stages,
-    steps: Steps,
-    work: Callable[[], None],
-    more: dict[str, Any] | None = None,
+    run: SyncRun, stages: Stages, steps: Steps, work: Callable[[], None]
 ) -> dict[str, Any]:
     try:
         work()
     except PipelineError as error:
         stages.error = error
-    report = steps.report(run, stages)
+    told = {**steps.report(run, stages).plain(), "samples": stages.samples}
+    for listener in tuple(_listeners):
+        listener(told)
     left_out = stages.error or shortfall(run, stages)
     if left_out:
         raise left_out
-    return {**report.plain(), **(more or {})}
+    return told

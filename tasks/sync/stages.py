@@ -14,7 +14,8 @@ from connectors.errors import UsageError
 from connectors.ledger import Lease, PlanState
 from tasks.progress import LANDED, Progress, tell
 from tasks.sync.apply import Applied, apply_plan
-from tasks.sync.guards import Guard, check_accepted
+from tasks.sync.asked import APPLY, PLAN, VERIFY, Asked
+from tasks.sync.guards import check_accepted
 from tasks.sync.plan import load_plan, make_plan, retry_plan
 from tasks.sync.plan_file import Plan
 from tasks.sync.planning import Planning
@@ -24,42 +25,6 @@ from tasks.sync.report import Stages, SyncReport, report_sync, settle
 from tasks.sync.run import SyncRun
 from tasks.sync.shape import shaped
 from tasks.sync.verify import Verified, verify_sync
-
-PLAN: Final = "plan"
-APPLY: Final = "apply"
-SYNC: Final = "sync"
-RETRY: Final = "retry"
-VERIFY: Final = "verify"
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """What is asked of a run.
-
-    Args:
-        full: pull all rows, also where changes would do.
-        accept_guards: names of guards that may trip.
-        why: the reason for that; needed with them, and only then.
-        verify: read back afterwards, where the sync has a query for it.
-    """
-
-    full: bool = False
-    accept_guards: tuple[str, ...] = ()
-    why: str | None = None
-    verify: bool = True
-
-    def __post_init__(self) -> None:
-        unknown = set(self.accept_guards) - {guard.value for guard in Guard}
-        if unknown:
-            known = ", ".join(Guard)
-            raise UsageError(f"no guard {', '.join(sorted(unknown))}: there are {known}")
-        if bool(self.accept_guards) != bool((self.why or "").strip()):
-            raise UsageError("--accept-guard needs --why TEXT, and --why a guard: both are kept")
-
-    @property
-    def accepted(self) -> dict[str, str]:
-        """Why each guard may trip."""
-        return dict.fromkeys(self.accept_guards, (self.why or "").strip())
 
 
 def planning_of(run: SyncRun) -> Planning:

@@ -6,10 +6,10 @@ from typing import Any
 import polars as pl
 import pytest
 
-from tasks.outcomes import Outcome
-from tasks.push import NO_ANSWER, NOT_SENT
 from connectors.ledger import KNOWN
 from connectors.ledger.bulk import MOMENT
+from tasks.outcomes import Outcome
+from tasks.push import NO_ANSWER, NOT_SENT
 from tasks.sync.settled import READ_BACK, Tried, known_rows
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
