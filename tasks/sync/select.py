@@ -5,7 +5,7 @@ what it says when it fails on a row is not passed on: it would quote the row.
 """
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +17,7 @@ import pyarrow as pa
 
 from connectors.errors import ConfigurationError, StorageError
 from connectors.syncs import SyncSpecification
-from connectors.syncs.statements import CLOSED, first_line, without_end
+from connectors.syncs.statements import CLOSED, column_places, first_line, quoted, without_end
 from tasks.sync.pull import Pulled
 
 # What sorting and joining may take; more is spilled into the run's folder.
@@ -32,7 +32,7 @@ class Selected:
 
     Attributes:
         columns: of the select, in its order.
-        places: the place among them, by field.
+        places: where among them is what the sync names, by the use of it.
     """
 
     columns: tuple[str, ...]
@@ -60,7 +60,9 @@ def selected(sync: SyncSpecification, pulled: Pulled, folder: Path) -> Iterator[
             database.execute(f'CREATE VIEW "{name}" AS FROM {parquet(source.path)}')
         _check_increments(sync, pulled, database)
         statement = without_end(sync.sql)
-        places = _places(sync, database.sql(statement).columns)
+        places, problems = column_places(sync.named_columns, database.sql(statement).columns)
+        if problems:
+            raise ConfigurationError(f"sync {sync.sync}: sql: {', '.join(problems)}")
         sql = f"(\n{statement}\n) AS selected"
         # A name that stands twice and is not used is another here.
         columns = tuple(database.sql(f"FROM {sql} LIMIT 0").columns)
@@ -119,29 +121,6 @@ def parquet(path: Path) -> str:
 def literal(text: str) -> str:
     """Write a text as SQL does."""
     return "'" + text.replace("'", "''") + "'"
-
-
-def quoted(name: str) -> str:
-    """Write a name as SQL does."""
-    return '"' + name.replace('"', '""') + '"'
-
-
-def _places(sync: SyncSpecification, columns: Sequence[str]) -> dict[str, int]:
-    """Find the columns that the sync names; SQL knows no upper and lower case in names."""
-    lowered = [name.lower() for name in columns]
-    named = dict(sync.columns)
-    if sync.identification.column is not None:
-        named["identification"] = sync.identification.column
-    for column in sync.inventory.match if sync.inventory else ():
-        named[f"inventory.match.{column}"] = column
-    used = dict.fromkeys(column.lower() for column in named.values())
-    problems = [f"selects no column {name}" for name in used if name not in lowered]
-    problems += [f"selects {name} twice" for name in used if lowered.count(name) > 1]
-    if problems:
-        raise ConfigurationError(
-            f"sync {sync.sync}: sql: {', '.join(problems)}; its columns are {', '.join(columns)}"
-        )
-    return {name: lowered.index(column.lower()) for name, column in named.items()}
 
 
 def _check_increments(

@@ -228,7 +228,7 @@ def _read(
     said = read_cells(sync, pl.DataFrame(texts), pl.DataFrame(clears))
     rejects.add(said.rejects.with_columns(record=pl.col("row").cast(pl.Int64) + first))
     if sync.inventory:
-        places = [select.places[f"inventory.match.{name}"] for name in sync.inventory.match]
+        places = [select.places[f"match.{name}"] for name in sync.inventory.match]
         keys = pl.DataFrame([compared(batch[f"s{p}"]).alias(f"m{n}") for n, p in enumerate(places)])
     else:
         keys = read_keys(batch[f"s{select.places['identification']}"])
