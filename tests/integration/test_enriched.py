@@ -17,7 +17,7 @@ from connectors.errors import DataRefusedError, StaleError, UnavailableError, Us
 from connectors.ledger import Ledger, PlanRecord, SyncRecord, open_ledger
 from connectors.ledger.engine import HEAD
 from tests.databases import Server
-from tests.syncing import NAME, NOW, OWNER, SITE, UID, known
+from tests.planning import NAME, NOW, OWNER, SITE, UID, known
 
 SYNC = "cmdb_devices"
 _names = itertools.count()
@@ -112,7 +112,9 @@ def test_ranges_are_cut_bytewise_whatever_the_order_of_the_database(ledger: Ledg
 
 
 VALUES = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=12)
-TRICKY = st.sampled_from(["\\.", "\\N", '"', '""', ",", "\r", "\n\\.\n", "", " ", "\\", "'", "%s", "\x7f"])
+TRICKY = st.sampled_from(
+    ["\\.", "\\N", '"', '""', ",", "\r", "\n\\.\n", "", " ", "\\", "'", "%s", "\x7f"]
+)
 
 
 def test_postgresql_is_told_to_compare_keys_bytewise(ledger: Ledger) -> None:
@@ -156,7 +158,9 @@ def test_a_row_that_cannot_be_kept_is_told_without_it(ledger: Ledger) -> None:
     assert "MARKED" not in str(caught.value)
 
 
-def test_postgresql_tells_what_it_refuses_without_quoting_it(postgres: Server, tmp_path: Path) -> None:
+def test_postgresql_tells_what_it_refuses_without_quoting_it(
+    postgres: Server, tmp_path: Path
+) -> None:
     del tmp_path
     ledger = open_ledger(postgres.url.replace("postgresql://", "postgresql+psycopg://"), "acme.eu")
     with pytest.raises(DataRefusedError) as caught:

@@ -7,9 +7,9 @@ from typing import Any
 import polars as pl
 import pytest
 
-from connectors.syncs.specification import SyncMode
+from connectors.syncs import SyncMode
 from tasks.sync.diff import Difference, Fields, View, again, difference
-from tests.syncing import NOW, OWNER, SITE, TYPE, Estate, known, wanted
+from tests.planning import NOW, OWNER, SITE, TYPE, Estate, known, wanted
 
 FIELDS = Fields({OWNER: "m", SITE: "m", TYPE: "m"}, frozenset({OWNER, SITE}))
 HOUR = timedelta(hours=1)
@@ -17,18 +17,25 @@ Rows = list[tuple[Any, ...]]
 
 
 def compared(
-    estate: Estate, *rows: Mapping[str, Any], absent: tuple[str, ...] = (), **view: Any
+    estate: Estate,
+    *rows: Mapping[str, Any],
+    absent: tuple[str, ...] = (),
+    listed: tuple[str, ...] | None = None,
+    **view: Any,
 ) -> Difference:
     settings: dict[str, Any] = {"mode": SyncMode.MIRROR, "now": NOW, "is_complete": True}
     before = pl.Series("key", list(absent), pl.String)
-    return difference(wanted(estate), known(*rows), FIELDS, View(**(settings | view)), before)
+    says = wanted(estate, listed=listed)
+    return difference(says, known(*rows), FIELDS, View(**(settings | view)), before)
 
 
 def told(found: Difference) -> Rows:
     return found.rows.select("key", "field", "before", "after", "action").rows()
 
 
-def open_row(value: str | None, open_value: str, state: str = "open", **more: Any) -> dict[str, Any]:
+def open_row(
+    value: str | None, open_value: str, state: str = "open", **more: Any
+) -> dict[str, Any]:
     return {"key": "pc-1", "value": value, "open_value": open_value, "state": state, **more}
 
 
@@ -92,15 +99,30 @@ def test_one_field_of_one_object(
     found = compared({"PC-1": {OWNER: says}}, {"key": "pc-1", **row})
     assert found.rows.select("before", "after", "action").rows() == expected
     waits = not expected and row.get("open_value") == says
-    assert (found.counts.waiting, found.counts.unchanged) == (int(waits), int(not (waits or expected)))
+    assert (found.counts.waiting, found.counts.unchanged) == (
+        int(waits),
+        int(not (waits or expected)),
+    )
 
 
-def test_an_unknown_object_comes_due_when_a_later_inventory_has_it() -> None:
+def test_an_unknown_object_comes_due_when_a_later_inventory_lists_it() -> None:
     row = open_row(None, "B", "unknown", tried_at=NOW - HOUR, retry_at=NOW + HOUR)
-    estate = {"PC-1": {OWNER: "B"}}
-    older = compared(estate, row, inventory_at=NOW - 2 * HOUR)
+    estate, again_set = {"PC-1": {OWNER: "B"}}, [("pc-1", OWNER, None, "B", "set")]
+    older = compared(estate, row, listed=("pc-1",), inventory_at=NOW - 2 * HOUR)
     assert (told(older), older.counts.waiting) == ([], 1)
-    assert told(compared(estate, row, inventory_at=NOW)) == [("pc-1", OWNER, None, "B", "set")]
+    assert told(compared(estate, row, listed=("pc-1",), inventory_at=NOW)) == again_set
+    assert told(compared(estate, row, listed=("pc-2",), inventory_at=NOW)) == []
+    changes: dict[str, Any] = {"inventory_at": NOW, "is_complete": False}
+    assert told(compared({}, row, listed=("pc-1",), **changes)) == again_set
+    assert told(compared({}, row, listed=(), **changes)) == []
+
+
+def test_a_key_that_the_inventory_lacks_was_not_looked_for() -> None:
+    row = {"key": "pc-1", "value": "A"}
+    found = compared({}, row, absent=("pc-1",), listed=("pc-2",))
+    assert (told(found), found.absent.to_list(), found.counts.absent_keys) == ([], [], 0)
+    listed = compared({}, row, absent=("pc-1",), listed=("pc-1",))
+    assert [action for *_, action in told(listed)] == ["clear"]
 
 
 def test_a_changed_mapping_alone_sends_nothing() -> None:
@@ -202,7 +224,9 @@ def test_a_retry_sends_all_that_is_not_taken_whatever_it_waits_for() -> None:
 
 def test_keys_are_counted_once_however_many_fields_they_have() -> None:
     rows = [
-        {"key": key, "field": name, "value": "A"} for key in ("pc-1", "pc-2") for name in (OWNER, SITE)
+        {"key": key, "field": name, "value": "A"}
+        for key in ("pc-1", "pc-2")
+        for name in (OWNER, SITE)
     ]
     found = compared({"PC-1": {OWNER: "B", SITE: "C"}, "PC-2": {OWNER: "", SITE: ""}}, *rows)
     assert (found.counts.change, found.counts.changed_keys) == (2, 1)

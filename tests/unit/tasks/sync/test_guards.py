@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from connectors.errors import DataRefusedError
-from connectors.syncs.specification import Guards
+from connectors.syncs import Guards
 from tasks.sync.guards import Guard, GuardNumbers, check_accepted, findings
 
 
@@ -38,7 +38,10 @@ def tripped(**numbers: Any) -> list[str]:
         ({"changed": 501}, [Guard.CHANGES]),
         ({"cleared": 100}, []),
         ({"cleared": 101}, [Guard.CLEARS]),
-        ({"keys": 500, "changed": 900, "cleared": 500}, [Guard.SHRINK, Guard.CHANGES, Guard.CLEARS]),
+        (
+            {"keys": 500, "changed": 900, "cleared": 500},
+            [Guard.SHRINK, Guard.CHANGES, Guard.CLEARS],
+        ),
         # Of fewer than 20 keys every share is large.
         ({"known": 19, "changed": 19, "with_value": 19, "cleared": 19}, []),
         ({"known": 20, "changed": 20}, [Guard.CHANGES]),
@@ -55,7 +58,9 @@ def test_what_tripped_is_told_with_its_numbers_in_one_line() -> None:
     with pytest.raises(DataRefusedError) as caught:
         check_accepted("cmdb", found, [])
     text = str(caught.value)
-    assert "shrink: 520 of 1,000 keys of the last full pull are gone (52.0%, the limit is 20%)" in text
+    assert (
+        "shrink: 520 of 1,000 keys of the last full pull are gone (52.0%, the limit is 20%)" in text
+    )
     assert "--accept-guard shrink" in text
     assert "\n" not in text
     with pytest.raises(DataRefusedError):

@@ -10,7 +10,7 @@ import polars as pl
 
 from connectors.lake import Lake
 from connectors.ledger import KNOWN, Ledger, ValueState
-from connectors.syncs.specification import SyncSpecification
+from connectors.syncs import SyncSpecification
 from tasks.sync.plan_file import Plan
 from tasks.sync.planning import Planning
 from tasks.sync.wanted import KEYS, ROWS, SourceCounts, Wanted, folded
@@ -41,8 +41,13 @@ def sync_specification(**more: Any) -> SyncSpecification:
     return SyncSpecification.model_validate(settings | more)
 
 
-def wanted(estate: Estate, after: str | None = None, up_to: str | None = None) -> Wanted:
-    """Make one range of what the sources say."""
+def wanted(
+    estate: Estate,
+    after: str | None = None,
+    up_to: str | None = None,
+    listed: Iterable[str] | None = None,
+) -> Wanted:
+    """Make one range of what the sources say; `listed` keys are in the inventory."""
     keys = pl.DataFrame({"identity": list(estate)}, schema={"identity": pl.String})
     rows = [
         (identity.strip().lower(), name, value)
@@ -54,6 +59,7 @@ def wanted(estate: Estate, after: str | None = None, up_to: str | None = None) -
         up_to,
         keys.select(folded(pl.col("identity")).alias("key"), "identity").sort("key").cast(KEYS),  # type: ignore[arg-type]
         pl.DataFrame(rows, schema=ROWS, orient="row").sort("key", "field"),
+        None if listed is None else pl.Series("key", list(listed), pl.String),
     )
 
 
@@ -90,7 +96,9 @@ def known(*rows: Mapping[str, Any]) -> pl.DataFrame:
 def full(estate: Estate, **more: Any) -> SourceCounts:
     """Count a full and complete pull."""
     rows = len(estate)
-    return SourceCounts(**({"rows": rows, "keys": rows, "is_full": True, "is_complete": True} | more))
+    return SourceCounts(
+        **({"rows": rows, "keys": rows, "is_full": True, "is_complete": True} | more)
+    )
 
 
 def planning_at(
@@ -133,10 +141,17 @@ class Tenant:
 
 
 def outcome_rows(
-    rows: pl.DataFrame, states: list[ValueState], before: pl.DataFrame, planning: Planning, plan_id: str
+    rows: pl.DataFrame,
+    states: list[ValueState],
+    before: pl.DataFrame,
+    planning: Planning,
+    plan_id: str,
 ) -> pl.DataFrame:
     """Make what an apply saves of plan rows, by their states (docs/planning.md)."""
-    values = {(key, name): value for key, name, value in before.select("key", "field", "value").iter_rows()}
+    values = {
+        (key, name): value
+        for key, name, value in before.select("key", "field", "value").iter_rows()
+    }
     made = []
     for row, state in zip(rows.iter_rows(named=True), states, strict=True):
         is_taken = state is ValueState.ACKNOWLEDGED
@@ -157,7 +172,9 @@ def outcome_rows(
                 "attempts": 1,
             }
         )
-    return pl.DataFrame([{name: row.get(name) for name in KNOWN} for row in made], schema=dict(KNOWN))
+    return pl.DataFrame(
+        [{name: row.get(name) for name in KNOWN} for row in made], schema=dict(KNOWN)
+    )
 
 
 def apply_plan(planning: Planning, plan: Plan, tenant: Tenant) -> int:
