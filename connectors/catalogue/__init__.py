@@ -22,6 +22,7 @@ from connectors.catalogue.dataset import (
 )
 from connectors.catalogue.landings import PARQUET, SQL, SnapshotLoad, SqlSpecification
 from connectors.catalogue.loading import (
+    SYNCS,
     load_dataset,
     load_datasets,
     query_path,
@@ -36,6 +37,7 @@ __all__ = [
     "DURATION_PATTERN",
     "PARQUET",
     "SQL",
+    "SYNCS",
     "AllowedCheck",
     "Check",
     "Column",

@@ -10,6 +10,9 @@ from connectors.catalogue.dataset import DatasetSpecification
 from connectors.catalogue.specification import Specification
 from connectors.errors import ConfigurationError, UsageError
 
+# The folder of the syncs, which connectors.syncs reads.
+SYNCS = "syncs"
+
 AnySpecification = TypeVar("AnySpecification", bound=Specification)
 
 

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from connectors.catalogue import (
+    SYNCS,
     DatasetSpecification,
     Mode,
     load_datasets,
@@ -14,7 +15,6 @@ from connectors.catalogue import (
 from connectors.errors import ConfigurationError, UsageError
 from connectors.syncs.specification import InventorySpecification, SyncSpecification
 
-FOLDER = "syncs"
 # What leaves objects out. The time frame is no filter: no query is without one.
 _FILTERING = re.compile(r"\|\s*(where|limit|summarize)\b", re.IGNORECASE)
 _COMMENT = re.compile(r"/\*.*?\*/", re.DOTALL)
@@ -26,7 +26,7 @@ def load_syncs(catalog: Path) -> dict[str, SyncSpecification]:
     Raises:
         ConfigurationError: with every problem of every file, and of the datasets.
     """
-    read, problems = read_specifications(catalog / FOLDER, SyncSpecification)
+    read, problems = read_specifications(catalog / SYNCS, SyncSpecification)
     if not read and not problems:
         return {}
     try:

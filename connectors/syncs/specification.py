@@ -27,7 +27,7 @@ from connectors.nexthink.fields import Field as ApiField
 from connectors.sources import Sources
 from connectors.sources.servicenow import ServiceNowSpecification
 from connectors.sources.sql import SqlSpecification
-from connectors.syncs.statements import condition_problem, select_problems
+from connectors.syncs.statements import column_problems, condition_problem, select_problems
 
 SYNC_PATTERN = "^[a-z][a-z0-9_]*$"
 DIGEST_BYTES = 8
@@ -184,6 +184,16 @@ class SyncSpecification(Specification):
         }
 
     @property
+    def named_columns(self) -> Mapping[str, str]:
+        """The columns of the select that the sync names, by what they are for."""
+        named = dict(self.columns)
+        if self.identification.column is not None:
+            named["identification"] = self.identification.column
+        for column in self.inventory.match if self.inventory else ():
+            named[f"match.{column}"] = column
+        return named
+
+    @property
     def not_clearable(self) -> tuple[str, ...]:
         """The fields that are to be emptied at times and have no value that empties them."""
         return tuple(
@@ -200,7 +210,7 @@ class SyncSpecification(Specification):
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         problems = [*self._identity_problems(), *self._field_problems(), *self._source_problems()]
-        problems += select_problems(self.sql, self._conditions(), set(self.sources.root))
+        problems += self._sql_problems()
         if self.verify and not QUERY_ID.fullmatch(self.verify.query_id):
             problems.append("verify.query_id: must be # and 2 to 254 of a-z, 0-9 and _")
         if self.full_every <= timedelta(0):
@@ -209,9 +219,18 @@ class SyncSpecification(Specification):
             raise ValueError("; ".join(problems))
         return self
 
-    def _conditions(self) -> list[str]:
-        given = [mapping.clear_when for mapping in self.fields.values()]
-        return [each for each in given if each is not None and condition_problem(each) is None]
+    def _sql_problems(self) -> list[str]:
+        conditions = [
+            each.clear_when
+            for each in self.fields.values()
+            if each.clear_when is not None and condition_problem(each.clear_when) is None
+        ]
+        problems = select_problems(self.sql, conditions, set(self.sources.root))
+        columns = {name: source.fields for name, source in self.sources.root.items()}
+        if problems or not all(columns.values()):
+            # Without declared fields the columns are known once the source is asked.
+            return problems
+        return column_problems(self.sql, conditions, self.named_columns, columns)
 
     def _identity_problems(self) -> list[str]:
         problems = []

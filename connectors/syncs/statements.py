@@ -1,36 +1,78 @@
-"""What is wrong with the SQL of a sync, before there is any row: form, and tables that it names."""
+"""What is wrong with the SQL of a sync, before there is any row: its form, tables and columns."""
 
-from collections.abc import Iterable
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
 import duckdb
 
-# Extensions are downloads, and a name that is no view must not become a file or a variable.
+# Extensions are downloads, and a name that is no view must not become a variable of ours.
 CLOSED: dict[str, str | bool | int | float | list[str]] = {
     "autoinstall_known_extensions": "false",
     "autoload_known_extensions": "false",
     "python_enable_replacements": "false",
 }
+_BLIND = {**CLOSED, "enable_external_access": "false"}
 
 
 def select_problems(sql: str, conditions: Iterable[str], sources: set[str]) -> list[str]:
     """Say why a text is not one SELECT over the sources, all of them and no other table."""
     if problem := _problem(sql):
         return [f"sql: {problem}"]
-    text = [sql, *(f"SELECT 1 WHERE ({condition}\n)" for condition in conditions)]
-    named: set[str] = set()
-    for each in text:
-        try:
-            named |= {name.lower() for name in _blind(each)}
-        except duckdb.Error as error:
-            return [f"sql: {first_line(error)}"]
+    trees = [_tree(each) for each in (sql, *map(_as_select, conditions))]
+    if any(tree is None for tree in trees):
+        return []
+    named = {name.lower() for tree in trees for name in _tables(tree)}
     problems = [f"sql: {name} is none of the sources" for name in sorted(named - sources)]
     return problems + [f"sql: does not read the source {name}" for name in sorted(sources - named)]
 
 
 def condition_problem(condition: str) -> str | None:
     """Say why a text cannot stand as a condition."""
-    # A comment at its end must not hide what follows.
-    return _problem(f"SELECT 1 WHERE ({condition}\n)")
+    return _problem(_as_select(condition))
+
+
+def column_problems(
+    sql: str,
+    conditions: Iterable[str],
+    named: Mapping[str, str],
+    sources: Mapping[str, Sequence[str]],
+) -> list[str]:
+    """Say what of the SQL does not fit the columns of its sources, all of which are text.
+
+    Args:
+        sql: the SELECT.
+        conditions: over its columns.
+        named: the columns that the sync names, by use.
+        sources: the columns of each source.
+    """
+    with duckdb.connect(":memory:", config=_BLIND) as database:
+        for name, columns in sources.items():
+            texts = ", ".join(f"{quoted(column)} VARCHAR" for column in columns)
+            database.execute(f"CREATE TABLE {quoted(name)} ({texts})")
+        try:
+            problems = column_places(named, database.sql(without_end(sql)).columns)[1]
+            for condition in conditions:
+                database.sql(f"FROM (\n{without_end(sql)}\n) SELECT ({condition}\n)")
+        except duckdb.Error as error:
+            return [f"sql: {first_line(error)}"]
+        return [f"sql: {problem}" for problem in problems]
+
+
+def column_places(
+    named: Mapping[str, str], columns: Sequence[str]
+) -> tuple[dict[str, int], list[str]]:
+    """Find named columns among those of a select, by use, and say which are none, or two.
+
+    SQL knows no upper and lower case in names.
+    """
+    lowered = [name.lower() for name in columns]
+    used = dict.fromkeys(column.lower() for column in named.values())
+    problems = [f"selects no column {name}" for name in used if name not in lowered]
+    problems += [f"selects {name} twice" for name in used if lowered.count(name) > 1]
+    if problems:
+        return {}, [*problems, f"its columns are {', '.join(columns)}"]
+    return {use: lowered.index(column.lower()) for use, column in named.items()}, []
 
 
 def without_end(sql: str) -> str:
@@ -38,24 +80,51 @@ def without_end(sql: str) -> str:
     return sql.strip().rstrip(";").rstrip()
 
 
+def quoted(name: str) -> str:
+    """Write a name as SQL does."""
+    return '"' + name.replace('"', '""') + '"'
+
+
 def first_line(error: Exception) -> str:
     """Give what DuckDB says without the statement that it quotes."""
     return str(error).splitlines()[0]
 
 
+def _as_select(condition: str) -> str:
+    # A comment at its end must not hide what follows.
+    return f"SELECT 1 WHERE ({condition}\n)"
+
+
 def _problem(sql: str) -> str | None:
-    with duckdb.connect(":memory:", config=CLOSED) as parser:
+    with duckdb.connect(":memory:", config=_BLIND) as parser:
         try:
             statements = parser.extract_statements(sql)
         except duckdb.Error as error:
             return first_line(error)
     if len(statements) != 1 or statements[0].type != duckdb.StatementType.SELECT:
         return "must be one SELECT"
-    # As it will stand: DESCRIBE counts as a SELECT, and is none within another.
     return None
 
 
-def _blind(sql: str) -> set[str]:
-    """Find the tables that a statement names; where it names files, they are not looked at."""
-    with duckdb.connect(":memory:", config={**CLOSED, "enable_external_access": "false"}) as parser:
-        return parser.get_table_names(sql)
+def _tree(sql: str) -> Any:
+    """Give the parsed statement; None where DuckDB cannot write it down (PIVOT)."""
+    with duckdb.connect(":memory:", config=_BLIND) as parser:
+        found = parser.execute("SELECT json_serialize_sql($1::VARCHAR)", [sql]).fetchone()
+    tree = json.loads(found[0]) if found else {"error": True}
+    return None if tree["error"] else tree
+
+
+def _tables(tree: Any) -> set[str]:
+    """Name the tables that a statement reads, without those that it makes itself."""
+    nodes = list(_nodes(tree))
+    own = {made["key"].lower() for node in nodes for made in node.get("cte_map", {}).get("map", ())}
+    read = {node["table_name"] for node in nodes if node.get("type") == "BASE_TABLE"}
+    return {name for name in read if name.lower() not in own}
+
+
+def _nodes(tree: Any) -> Iterator[dict[str, Any]]:
+    if isinstance(tree, dict):
+        yield tree
+    for inner in tree.values() if isinstance(tree, dict) else tree:
+        if isinstance(inner, dict | list):
+            yield from _nodes(inner)

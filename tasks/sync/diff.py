@@ -12,7 +12,7 @@ from typing import Final
 import polars as pl
 
 from connectors.ledger import ValueState
-from connectors.syncs.specification import SyncMode
+from connectors.syncs import SyncMode
 from tasks.sync.wanted import EMPTY, Wanted
 
 PLAN: Final = dict.fromkeys(("key", "identity", "field", "before", "after", "action"), pl.String)
@@ -49,7 +49,7 @@ class View:
     Attributes:
         mode: what an absent key means.
         now: what comes due by now is tried again.
-        inventory_at: when the inventory was exported in which all wanted keys were found.
+        inventory_at: when the inventory was exported that lists the range's keys.
         is_complete: a known key that is not wanted has gone; else that says nothing.
         waits: what was refused waits for another value, mapping, or its time; False: nothing does.
     """
@@ -126,6 +126,9 @@ def difference(
         cells = pl.concat([cells, _left_open(others)], how="diagonal")
     elif view.mode is SyncMode.MIRROR:
         held = _held(others)
+        if wanted.listed is not None:
+            # A key that the inventory lacks was not looked for.
+            held = held.filter(pl.col("key").is_in(wanted.listed.implode()))
         emptied = held.filter(pl.col("field").is_in(list(fields.clearable)))
         absent = emptied["key"].unique().sort()
         gone = absent.filter(absent.is_in(absent_before.implode()))
@@ -136,7 +139,8 @@ def difference(
             "key", "field", pl.lit(EMPTY).alias("value"), "identity"
         )
         cells = pl.concat([cells, wiped], how="diagonal")
-    judged = _judged(cells, mapped, fields, view)
+    listed = wanted.listed if wanted.listed is not None else _no_keys()
+    judged = _judged(cells, mapped, fields, view, listed)
     rows = _plan_rows(judged)
     _count(judged, rows, counts)
     return Difference(rows, counts, absent)
@@ -176,7 +180,7 @@ def again(known: pl.DataFrame, fields: Fields, view: View) -> Difference:
         & pl.col("open_value").is_not_null()
     )
     cells = mapped.select("key", "field", pl.col("open_value").alias("value"), "identity")
-    judged = _judged(cells, mapped, fields, view)
+    judged = _judged(cells, mapped, fields, view, _no_keys())
     rows, counts = _plan_rows(judged), DiffCounts()
     _count(judged, rows, counts)
     return Difference(rows, counts, _no_keys())
@@ -187,7 +191,9 @@ _WAITING: Final = "waiting"
 _SETTLE_AND_CLEAR: Final = "settle and clear"
 
 
-def _judged(cells: pl.DataFrame, known: pl.DataFrame, fields: Fields, view: View) -> pl.DataFrame:
+def _judged(
+    cells: pl.DataFrame, known: pl.DataFrame, fields: Fields, view: View, listed: pl.Series
+) -> pl.DataFrame:
     """Say of each cell (key, field, value, identity) what becomes of it: `verdict`."""
     of_ledger = known.select(
         "key",
@@ -206,7 +212,7 @@ def _judged(cells: pl.DataFrame, known: pl.DataFrame, fields: Fields, view: View
     is_taken &= before.eq_missing(wants)
     may_be_written = _may_be_written().fill_null(value=False)
     empties = wants == EMPTY
-    waits = _waits(fields, view) if view.waits else pl.lit(value=False)
+    waits = _waits(fields, view, listed) if view.waits else pl.lit(value=False)
     return joined.with_columns(
         verdict=pl.when(is_taken | (empties & ~has_value & ~may_be_written))
         .then(pl.lit(_UNCHANGED))
@@ -224,7 +230,7 @@ def _judged(cells: pl.DataFrame, known: pl.DataFrame, fields: Fields, view: View
     )
 
 
-def _waits(fields: Fields, view: View) -> pl.Expr:
+def _waits(fields: Fields, view: View, listed: pl.Series) -> pl.Expr:
     """Tell cells of which the same was refused, and nothing has changed since."""
     is_same = pl.col("open_value").eq_missing(pl.col("value"))
     mapping = pl.col("field").replace_strict(
@@ -233,8 +239,10 @@ def _waits(fields: Fields, view: View) -> pl.Expr:
     is_rejected = pl.col("state") == ValueState.REJECTED.value
     is_early = pl.col("retry_at") > view.now
     if view.inventory_at is not None:
-        # The object has come to Nexthink, or may have, since it was tried.
-        is_early &= (pl.col("tried_at") >= view.inventory_at).fill_null(value=False)
+        # The object has come to Nexthink since it was tried.
+        has_come = pl.col("key").is_in(listed.implode())
+        has_come &= (pl.col("tried_at") < view.inventory_at).fill_null(value=True)
+        is_early &= ~has_come
     is_unknown = pl.col("state") == ValueState.UNKNOWN.value
     waiting = (is_rejected & pl.col("mapping").eq_missing(mapping)) | (is_unknown & is_early)
     return (is_same & waiting).fill_null(value=False)

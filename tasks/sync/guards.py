@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import Final
 
 from connectors.errors import DataRefusedError
-from connectors.syncs.specification import Guards
+from connectors.syncs import Guards
 
 # Of fewer keys every share is large.
 FEWEST_KEYS: Final = 20

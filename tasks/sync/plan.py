@@ -66,7 +66,7 @@ def make_plan(
         source: counts of the sources. `is_complete` and `is_full` are read before the first range,
             the others after the last.
         cursors: what the sync's become when the plan is applied.
-        inventory_at: when the inventory was exported in which all wanted keys were found.
+        inventory_at: when the inventory was exported that lists the keys.
         accepted: by guard, why a person lets it pass.
 
     Raises:
@@ -171,9 +171,7 @@ def _pieces(
     """
     ledger, sync = planning.ledger.enriched, planning.sync
     for after, up_to in _ranges(planning, draft, wanted, settled=is_whole):
-        piece = Wanted(
-            after, up_to, _cut(wanted.keys, after, up_to), _cut(wanted.rows, after, up_to)
-        )
+        piece = _part(wanted, after, up_to)
         if not draft.known.keys:
             known = pl.DataFrame(schema=dict(KNOWN))
         elif is_whole:
@@ -198,6 +196,15 @@ def _ranges(
         yield after, up_to
         after = up_to
     yield after, wanted.up_to
+
+
+def _part(wanted: Wanted, after: str | None, up_to: str | None) -> Wanted:
+    listed = wanted.listed
+    if listed is not None:
+        listed = _cut(listed.alias("key").to_frame(), after, up_to).to_series()
+    return Wanted(
+        after, up_to, _cut(wanted.keys, after, up_to), _cut(wanted.rows, after, up_to), listed
+    )
 
 
 def _cut(frame: pl.DataFrame, after: str | None, up_to: str | None) -> pl.DataFrame:

@@ -1,20 +1,13 @@
-"""What plans of a sync are made with and judged by: places, the moment, hashes of its words."""
+"""What plans of a sync are made with and judged by: its places, its fields, the moment."""
 
-import hashlib
-import json
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Final
 
 from connectors.lake import Lake
 from connectors.ledger import Ledger
-from connectors.nexthink.fields import check_field
-from connectors.syncs.specification import SyncSpecification
+from connectors.syncs import SyncSpecification
 from tasks.sync.diff import Fields
-
-_DIGITS: Final = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,11 +28,14 @@ class Planning:
     scratch: Path
     now: datetime
     fields: Fields = field(init=False)
-    fingerprint: str = field(init=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "fields", fields_of(self.specification))
-        object.__setattr__(self, "fingerprint", _fingerprint(self.specification.model_dump()))
+
+    @property
+    def fingerprint(self) -> str:
+        """Tell the sync from others, and from itself before an edit."""
+        return self.specification.fingerprint
 
     @property
     def sync(self) -> str:
@@ -57,20 +53,8 @@ def fields_of(specification: SyncSpecification) -> Fields:
 
     A refused value waits until the fingerprint changes.
     """
-    object_type = specification.identification.name.partition("/")[0]
+    api_fields = specification.api_fields
     return Fields(
-        {
-            name: _fingerprint(mapping.model_dump())
-            for name, mapping in specification.fields.items()
-        },
-        frozenset(
-            name
-            for name in specification.fields
-            if check_field(object_type, name).clear is not None
-        ),
+        {name: mapping.fingerprint for name, mapping in specification.fields.items()},
+        frozenset(name for name, known in api_fields.items() if known.clear is not None),
     )
-
-
-def _fingerprint(words: Mapping[str, Any]) -> str:
-    text = json.dumps(words, sort_keys=True, default=str)
-    return hashlib.sha256(text.encode()).hexdigest()[:_DIGITS]

@@ -5,7 +5,7 @@ what it says when it fails on a row is not passed on: it would quote the row.
 """
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,12 +17,14 @@ import pyarrow as pa
 
 from connectors.errors import ConfigurationError, StorageError
 from connectors.syncs import SyncSpecification
-from connectors.syncs.statements import CLOSED, first_line, without_end
+from connectors.syncs.statements import CLOSED, column_places, first_line, quoted, without_end
 from tasks.sync.pull import Pulled
 
 # What sorting and joining may take; more is spilled into the run's folder.
 MEMORY: Final = "1GiB"
 ROWS_AT_ONCE: Final = 25_000
+_NO_MEMORY: Final = "Out of Memory"
+_NO_FILE: Final = "IO"
 _WRITTEN_WRONGLY = (duckdb.BinderException, duckdb.CatalogException, duckdb.ParserException)
 
 
@@ -32,7 +34,7 @@ class Selected:
 
     Attributes:
         columns: of the select, in its order.
-        places: the place among them, by field.
+        places: where among them is what the sync names, by the use of it.
     """
 
     columns: tuple[str, ...]
@@ -41,9 +43,7 @@ class Selected:
 
     def batches(self) -> Iterator[pl.DataFrame]:
         """Read the rows: `s0` … the select's columns as text, `k0` … the conditions."""
-        with self._relation.to_arrow_reader(ROWS_AT_ONCE) as reader:
-            for batch in reader:
-                yield pl.DataFrame(pa.Table.from_batches([batch]))
+        return read(self._relation)
 
 
 @contextmanager
@@ -60,7 +60,9 @@ def selected(sync: SyncSpecification, pulled: Pulled, folder: Path) -> Iterator[
             database.execute(f'CREATE VIEW "{name}" AS FROM {parquet(source.path)}')
         _check_increments(sync, pulled, database)
         statement = without_end(sync.sql)
-        places = _places(sync, database.sql(statement).columns)
+        places, problems = column_places(sync.named_columns, database.sql(statement).columns)
+        if problems:
+            raise ConfigurationError(f"sync {sync.sync}: sql: {', '.join(problems)}")
         sql = f"(\n{statement}\n) AS selected"
         # A name that stands twice and is not used is another here.
         columns = tuple(database.sql(f"FROM {sql} LIMIT 0").columns)
@@ -88,6 +90,28 @@ def closed_database(folder: Path) -> Iterator[duckdb.DuckDBPyConnection]:
         yield database
 
 
+class ReadError(Exception):
+    """A result broke off; `kind` is all that is told of it, since the message quotes values."""
+
+    def __init__(self, error: Exception) -> None:
+        self.kind = _kind(error)
+        super().__init__(self.kind)
+
+
+def read(relation: duckdb.DuckDBPyRelation) -> Iterator[pl.DataFrame]:
+    """Read a result in batches as they are made; the first has no rows, and all columns."""
+    with relation.to_arrow_reader(ROWS_AT_ONCE) as reader:
+        yield pl.DataFrame(reader.schema.empty_table())
+        while True:
+            try:
+                batch = reader.read_next_batch()
+            except StopIteration:
+                return
+            except (OSError, pa.ArrowException) as error:
+                raise ReadError(error) from None
+            yield pl.DataFrame(pa.Table.from_batches([batch]))
+
+
 @contextmanager
 def sql_errors(sync: SyncSpecification, folder: Path) -> Iterator[None]:
     """Say in one line, without a value, why the SQL of a sync does not work."""
@@ -95,20 +119,26 @@ def sql_errors(sync: SyncSpecification, folder: Path) -> Iterator[None]:
         yield
     except _WRITTEN_WRONGLY as error:
         raise ConfigurationError(f"sync {sync.sync}: sql: {first_line(error)}") from None
-    except duckdb.OutOfMemoryException:
+    except (duckdb.Error, ReadError) as error:
+        kind = error.kind if isinstance(error, ReadError) else _kind(error)
+        if kind == _NO_MEMORY:
+            raise ConfigurationError(
+                f"sync {sync.sync}: sql: needs more memory than {MEMORY}: sort and join less"
+            ) from None
+        if kind == _NO_FILE:
+            raise StorageError(
+                f"sync {sync.sync}: cannot write to {folder}, or read from there: free some space"
+            ) from None
         raise ConfigurationError(
-            f"sync {sync.sync}: sql: needs more memory than {MEMORY}: sort and join less at once"
+            f"sync {sync.sync}: sql: fails on a row ({kind}): write it so that it holds for every "
+            "row, for instance with TRY_CAST"
         ) from None
-    except duckdb.IOException:
-        raise StorageError(
-            f"sync {sync.sync}: cannot write to or read from {folder}: free some space"
-        ) from None
-    except duckdb.Error as error:
-        kind = type(error).__name__.removesuffix("Exception")
-        raise ConfigurationError(
-            f"sync {sync.sync}: sql: fails on a row ({kind}): make it hold for every row, for "
-            "instance by TRY_CAST"
-        ) from None
+
+
+def _kind(error: Exception) -> str:
+    """Give the words before DuckDB's message, which say of what kind it is."""
+    kind, found, _ = str(error)[:40].partition(" Error:")
+    return kind if found else type(error).__name__
 
 
 def parquet(path: Path) -> str:
@@ -119,29 +149,6 @@ def parquet(path: Path) -> str:
 def literal(text: str) -> str:
     """Write a text as SQL does."""
     return "'" + text.replace("'", "''") + "'"
-
-
-def quoted(name: str) -> str:
-    """Write a name as SQL does."""
-    return '"' + name.replace('"', '""') + '"'
-
-
-def _places(sync: SyncSpecification, columns: Sequence[str]) -> dict[str, int]:
-    """Find the columns that the sync names; SQL knows no upper and lower case in names."""
-    lowered = [name.lower() for name in columns]
-    named = dict(sync.columns)
-    if sync.identification.column is not None:
-        named["identification"] = sync.identification.column
-    for column in sync.inventory.match if sync.inventory else ():
-        named[f"inventory.match.{column}"] = column
-    used = dict.fromkeys(column.lower() for column in named.values())
-    problems = [f"selects no column {name}" for name in used if name not in lowered]
-    problems += [f"selects {name} twice" for name in used if lowered.count(name) > 1]
-    if problems:
-        raise ConfigurationError(
-            f"sync {sync.sync}: sql: {', '.join(problems)}; its columns are {', '.join(columns)}"
-        )
-    return {name: lowered.index(column.lower()) for name, column in named.items()}
 
 
 def _check_increments(

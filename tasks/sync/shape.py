@@ -24,7 +24,7 @@ from tasks.sync.cells import cell_name, read_cells, read_keys
 from tasks.sync.pull import Pulled
 from tasks.sync.rejects import Rejects
 from tasks.sync.resolve import AMBIGUOUS, UNMATCHED, compared, resolved, stage_inventory
-from tasks.sync.select import ROWS_AT_ONCE, Selected, closed_database, parquet, selected, sql_errors
+from tasks.sync.select import Selected, closed_database, parquet, read, selected, sql_errors
 from tasks.sync.wanted import KEYS, RANGE_KEYS, ROWS, SourceCounts, Wanted
 
 DUPLICATE: Final = "duplicate key"
@@ -85,12 +85,9 @@ class Shaped:
         names = ["record", "key", "identity", "reason", "silent", "bad", "not_clearable"]
         columns = ", ".join([*names, *self._cells])
         ordered = f"FROM ({source}) SELECT {columns} ORDER BY key NULLS FIRST, record"
-        with database.sql(ordered).to_arrow_reader(ROWS_AT_ONCE) as reader:
-            yield pl.DataFrame(reader.schema.empty_table()).drop("reason")
-            for batch in reader:
-                frame = pl.DataFrame(pa.Table.from_batches([batch]))
-                self._tell_keyless(frame.filter(pl.col("key").is_null()))
-                yield frame.drop_nulls("key").drop("reason")
+        for frame in read(database.sql(ordered)):
+            self._tell_keyless(frame.filter(pl.col("key").is_null()))
+            yield frame.drop_nulls("key").drop("reason")
 
     def _tell_keyless(self, rows: pl.DataFrame) -> None:
         self.rejects.add(rows.select("record", pl.lit("").alias("field"), "reason"))
@@ -205,7 +202,7 @@ def _write_rows(sync: SyncSpecification, select: Selected, path: Path, rejects: 
         writer = pq.ParquetWriter(path, schema, compression="zstd", compression_level=1)
     try:
         for batch in select.batches():
-            frame = _read(sync, select, batch, count + 1, rejects)
+            frame = _with_cells(sync, select, batch, count + 1, rejects)
             count += batch.height
             with storage_errors(path):
                 writer.write_table(frame.select(names).to_arrow().cast(schema))
@@ -215,7 +212,7 @@ def _write_rows(sync: SyncSpecification, select: Selected, path: Path, rejects: 
     return count
 
 
-def _read(
+def _with_cells(
     sync: SyncSpecification, select: Selected, batch: pl.DataFrame, first: int, rejects: Rejects
 ) -> pl.DataFrame:
     """Add record, keys and cells to a batch of the select, and take its rejects."""
@@ -228,7 +225,7 @@ def _read(
     said = read_cells(sync, pl.DataFrame(texts), pl.DataFrame(clears))
     rejects.add(said.rejects.with_columns(record=pl.col("row").cast(pl.Int64) + first))
     if sync.inventory:
-        places = [select.places[f"inventory.match.{name}"] for name in sync.inventory.match]
+        places = [select.places[f"match.{name}"] for name in sync.inventory.match]
         keys = pl.DataFrame([compared(batch[f"s{p}"]).alias(f"m{n}") for n, p in enumerate(places)])
     else:
         keys = read_keys(batch[f"s{select.places['identification']}"])

@@ -31,6 +31,7 @@ def upgrade() -> None:
         sa.Column("mapping", sa.String(64)),
         sa.Column("plan_id", sa.String(64)),
         sqlite_with_rowid=False,
+        postgresql_with={"fillfactor": 70},
     )
     op.create_index(
         "enriched_unsettled",

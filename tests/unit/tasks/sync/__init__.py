@@ -1,1 +1,1 @@
-"""What syncs do step by step, without a tenant."""
+"""Tests of tasks/sync."""
