@@ -22,6 +22,9 @@ BROKER = "device/device/virtualization/desktop_broker"
 # Has no value that empties it.
 TYPE = "device/device/virtualization/type"
 
+# A value that a person has typed into the tenant.
+ADMINISTRATORS = "typed by hand"
+
 # What a source says: by identity, by field, a value or "" (empty the field).
 Estate = Mapping[str, Mapping[str, str]]
 
@@ -136,6 +139,7 @@ class Tenant:
             self.written.add((key, name))
         else:
             assert (key, name) in self.written, "emptied what this sync has never set"
+            assert self.holds.get((key, name)) != ADMINISTRATORS, "emptied what a person has set"
             self.holds.pop((key, name), None)
         return ValueState.ACKNOWLEDGED
 
