@@ -27,7 +27,7 @@ Sync = Annotated[str, Field(pattern=SYNC_PATTERN)]
 
 # A plan is stale after 24 hours.
 APPROVE_WITHIN_SECONDS = 23 * 3600
-POLL_SECONDS = 10
+POLL_SECONDS = 5
 
 
 class ApprovalForm(RunInput):

@@ -13,9 +13,9 @@ import polars as pl
 import yaml
 
 from connectors.ledger import Ledger, open_ledger
+from tasks.sync.asked import APPLY, PLAN, RETRY, SYNC, Asked
 from tasks.sync.run import SyncRun, choose, open_sync
 from tasks.sync.running import run_apply, run_plan, run_retry, run_sync
-from tasks.sync.asked import APPLY, PLAN, RETRY, SYNC, Asked
 from tests.acting import Client
 from tests.landing import CATALOG, NOW, Place, place
 

@@ -29,14 +29,16 @@ logger = logging.getLogger(__name__)
 PLANNED, APPLIED, PARTLY, FAILED = "planned", "applied", "partly", "failed"
 # Of fewer objects a share says nothing.
 FEW_OBJECTS: Final = 20
+_KEYLESS: Final = ("without_key", "unmatched", "ambiguous")
 
 
 @dataclass(frozen=True, slots=True)
 class SyncReport:
-    """How a run of a sync ended. `state` is applied, partly or failed.
+    """How a run of a sync ended. `state` is planned, applied, partly or failed.
 
-    Objects by outcome: `objects` were to be sent, `not_sent` were not. `values` counts them by
-    action and what is known of each then, `codes` objects by code. `seconds` are per stage.
+    `objects` were to be sent and have an outcome each, `not_sent` have none; `left_out` are the
+    sources' rejects. `values` counts values by action and what is known of each then, `codes`
+    objects by code. `seconds` are per stage.
     """
 
     run_id: str
@@ -53,6 +55,7 @@ class SyncReport:
     unknown: int
     not_sent: int
     settled_before: int
+    left_out: int
     requests: int
     objects_per_second: float
     convergence: float | None
@@ -86,6 +89,18 @@ class Stages:
         """Take over what a plan comes to: counts only."""
         self.plan_id = plan.plan_id
         self.planned = plan.summary.to_json()
+
+    @property
+    def left_by_source(self) -> int:
+        """How many objects were rejected before anything was planned of them."""
+        source = (self.planned or {}).get("source") or {}
+        return sum(source.get(name, 0) for name in (*_KEYLESS, "duplicates", "bad_values"))
+
+    @property
+    def of_source(self) -> int:
+        """How many objects the sources gave, as far as they can be told apart."""
+        source = (self.planned or {}).get("source") or {}
+        return sum(source.get(name, 0) for name in (*_KEYLESS, "keys"))
 
     @property
     def is_sent(self) -> bool:
@@ -134,6 +149,7 @@ def build_report(run: SyncRun, stages: Stages) -> SyncReport:
         unknown=applied.objects[Outcome.UNKNOWN] - not_sent,
         not_sent=not_sent,
         settled_before=applied.settled_before,
+        left_out=stages.left_by_source,
         requests=applied.requests,
         objects_per_second=round(sent / applied.seconds, 1) if applied.seconds else 0.0,
         convergence=verified.convergence if verified else None,
@@ -151,7 +167,7 @@ def build_report(run: SyncRun, stages: Stages) -> SyncReport:
 
 def shortfall(run: SyncRun, stages: Stages) -> PipelineError | None:
     """Say what of a run was left out, so that it does not look green; None where nothing was."""
-    if stages.applied is not None and (error := _left_out(run, stages.applied)):
+    if stages.applied is not None and (error := _left_out(run, stages, stages.applied)):
         return error
     checked = stages.verified
     wrong = checked.differs + checked.not_found if checked else 0
@@ -164,29 +180,34 @@ def shortfall(run: SyncRun, stages: Stages) -> PipelineError | None:
     )
 
 
-def _left_out(run: SyncRun, applied: Applied) -> PipelineError | None:
+def _left_out(run: SyncRun, stages: Stages, applied: Applied) -> PipelineError | None:
     objects, taken = applied.objects.total(), applied.objects[Outcome.ACKNOWLEDGED]
     said = f"{run.sync}: {taken:,} of {objects:,} objects acknowledged"
     if applied.stopped:
         if not taken:
             return applied.stopped
         return PartlyDoneError(f"{said}, then: {applied.stopped}; nxp apply {run.sync} goes on")
-    if taken == objects and not applied.values[Action.CLEAR, LEFT]:
+    beyond = is_beyond(stages, run.specification.max_reject_share)
+    if taken == objects and not applied.values[Action.CLEAR, LEFT] and not beyond:
         return None
     said += (
         f", {applied.objects[Outcome.REJECTED]:,} rejected, "
         f"{applied.objects[Outcome.UNKNOWN]:,} unknown"
     )
-    if is_beyond(applied, run.specification.max_reject_share):
-        said += f", more than {run.specification.max_reject_share:.1%} may be rejected"
+    if left := stages.left_by_source:
+        said += f", {left:,} left out of the sources"
+    if beyond:
+        said += f" (more than {run.specification.max_reject_share:.1%} may not be rejected)"
     said += f": see nxp rejects {run.sync} --run {run.run_id}"
     return PartlyDoneError(said) if taken or not objects else DataRefusedError(said)
 
 
-def is_beyond(applied: Applied, share: float) -> bool:
-    """Tell whether more objects were rejected than may be."""
-    objects = applied.objects.total()
-    return objects >= FEW_OBJECTS and applied.objects[Outcome.REJECTED] > share * objects
+def is_beyond(stages: Stages, share: float) -> bool:
+    """Tell whether more objects were rejected, by us or by the tenant, than may be."""
+    applied = stages.applied or Applied()
+    objects = max(stages.of_source, applied.objects.total())
+    rejected = stages.left_by_source + applied.objects[Outcome.REJECTED]
+    return objects >= FEW_OBJECTS and rejected > share * objects
 
 
 def settle(run: SyncRun, stages: Stages) -> SyncReport:
@@ -269,7 +290,7 @@ def _state(run: SyncRun, stages: Stages, error: PipelineError | None) -> str:
         return PLANNED if stages.applied is None and not stages.is_done else APPLIED
     applied = stages.applied or Applied()
     taken = applied.objects[Outcome.ACKNOWLEDGED]
-    beyond = is_beyond(applied, run.specification.max_reject_share)
+    beyond = is_beyond(stages, run.specification.max_reject_share)
     nothing = stages.applied is None or (applied.objects.total() and not taken)
     return FAILED if beyond or nothing else PARTLY
 

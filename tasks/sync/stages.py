@@ -36,10 +36,7 @@ def plan_sync(run: SyncRun, asked: Asked) -> Plan:
     """Pull, shape, compare, and write a plan. Call it under the sync's lease."""
     planning, specification = planning_of(run), run.specification
     record = run.ledger.syncs.read(run.sync)
-    is_same = record.specification == planning.fingerprint
-    kept = Kept(
-        specification.fingerprint if is_same else None, record.full_at, record.cursors or {}
-    )
+    kept = Kept(record.specification, record.full_at, record.cursors or {})
     tell(Progress(run.sync, PLAN, "pulling"))
     pulled = pull_sources(specification, run.folder(), kept, planning.now, full=asked.full)
     tell(Progress(run.sync, PLAN, "comparing", sum(each.rows for each in pulled.sources.values())))

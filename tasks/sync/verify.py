@@ -205,7 +205,7 @@ def _unknown(page: pl.DataFrame, now: datetime) -> pl.DataFrame:
         code=pl.lit(READ_BACK),
         attempts=attempts,
         retry_at=retry_at(attempts, now),
-    ).select(KNOWN)
+    ).select(*KNOWN)
 
 
 def _list(run: SyncRun, number: int, page: pl.DataFrame) -> None:
