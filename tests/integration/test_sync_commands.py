@@ -37,7 +37,7 @@ def begin(env: Mapping[str, str], *words: str) -> subprocess.Popen[str]:
 
 
 def end(process: subprocess.Popen[str]) -> Result:
-    out, err = process.communicate(timeout=120)
+    out, err = process.communicate(timeout=240)
     assert MARK not in out + err
     return Result(process.args, process.returncode, out, err)
 
@@ -70,7 +70,7 @@ def rows_of(uids: list[str]) -> Rows:
 
 def waiting_run(api: str) -> dict[str, Any]:
     """Wait until a flow run is paused."""
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 150
     while time.monotonic() < deadline:
         asked = {"flow_runs": {"state": {"type": {"any_": ["PAUSED"]}}}}
         found = httpx.post(f"{api}/flow_runs/filter", json=asked).json()
