@@ -1,5 +1,6 @@
 """Syncs for tests: specifications, what sources want, what the ledger knows, a tenant in memory."""
 
+import itertools
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -69,7 +70,7 @@ def wanted(
 def tiled(estate: Estate, bounds: Iterable[str] = ()) -> Iterator[Wanted]:
     """Make several ranges that tile all keys."""
     edges = [None, *sorted(bounds), None]
-    for after, up_to in zip(edges, edges[1:], strict=False):
+    for after, up_to in itertools.pairwise(edges):
         within = {
             identity: values
             for identity, values in estate.items()

@@ -53,7 +53,7 @@ def test_a_guard_trips_above_its_share(numbers: dict[str, Any], expected: list[s
 
 
 def test_what_tripped_is_told_with_its_numbers_in_one_line() -> None:
-    numbers = GuardNumbers(480, 480, True, 1000, 1000, 0, 1000, 0)  # noqa: FBT003
+    numbers = GuardNumbers(480, 480, True, 1000, 1000, 0, 1000, 0)
     found = findings(Guards(shrink=0.2), numbers)
     with pytest.raises(DataRefusedError) as caught:
         check_accepted("cmdb", found, [])
