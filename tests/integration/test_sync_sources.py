@@ -38,9 +38,9 @@ BY_SERIAL: dict[str, Any] = {
 def connected(here: Place, monkeypatch: pytest.MonkeyPatch) -> Place:
     """The tenant, with ServiceNow beside it and the HR tables of the same people in a database."""
     told = here.tenant.describe()
-    monkeypatch.setenv("NXP_SOURCE_CMDB_URL", told["servicenow_url"])
-    monkeypatch.setenv("NXP_SOURCE_CMDB_USER", told["servicenow_user"])
-    monkeypatch.setenv("NXP_SOURCE_CMDB_PASSWORD", told["servicenow_password"])
+    monkeypatch.setenv("NXP_SOURCE_CMDB_URL", str(told["servicenow_url"]))
+    monkeypatch.setenv("NXP_SOURCE_CMDB_USER", str(told["servicenow_user"]))
+    monkeypatch.setenv("NXP_SOURCE_CMDB_PASSWORD", str(told["servicenow_password"]))
     options = SandboxOptions(queries=CATALOG / "queries", devices=40, days=10, now=NOW)
     (dump,) = write_hr(options, here.folder / "hr", "sql")
     database = sqlite3.connect(here.folder / "hr.db")
@@ -114,7 +114,7 @@ def test_an_ambiguous_or_unknown_row_is_a_reject_and_what_it_may_mean_is_there(h
     devices = with_serials(here, n0="S-0", n1="TWIN", n2=" twin ", n3=None, n4="", n5="S-5")
     uid = [device["device_uid"] for device in devices]
     sync = sync_of(mode="mirror", **BY_SERIAL)
-    rows = {
+    rows: dict[str, list[str | None]] = {
         "serial": ["s-0 ", "Twin", None, "", "nowhere", "S-5", "s-5"],
         "cost_center": ["A", "B", "C", "D", "E", "F", "G"],
     }
@@ -148,7 +148,7 @@ def test_an_identity_of_two_objects_is_ambiguous_however_well_one_matches(here: 
     frame.with_columns(pl.Series(name, names)).write_parquet(path)
     by_name = BY_SERIAL["inventory"] | {"identity": name}
     sync = sync_of(identification={"name": "device/device/name"}, inventory=by_name)
-    rows = {"serial": ["S-0"], "cost_center": ["A"]}
+    rows: dict[str, list[str | None]] = {"serial": ["S-0"], "cost_center": ["A"]}
     with shaping(here.folder, sync, lake=here.lake, cmdb=rows) as (shape, ranges):
         assert (shape.counts.ambiguous, cells(ranges)) == (1, {})
         assert list(keys(ranges)) == [devices[0][name].lower()]

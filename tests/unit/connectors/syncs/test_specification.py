@@ -13,6 +13,16 @@ INVENTORY = {"dataset": "devices", "match": {"serial": "chassis"}, "identity": "
 DECLARED = {"cmdb": {"kind": "file", "path": "/x.csv", "fields": ["name", "cost_center"]}}
 
 
+def refusal(**changes: Any) -> str:
+    """Make a sync that is refused; gives why."""
+    try:
+        sync_of(**changes)
+    except ValidationError as error:
+        # As text: pydantic's error, if kept, keeps DuckDB from being unloaded, which says so.
+        return str(error)
+    raise AssertionError("it was taken")
+
+
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
@@ -52,20 +62,17 @@ DECLARED = {"cmdb": {"kind": "file", "path": "/x.csv", "fields": ["name", "cost_
     ],
 )
 def test_what_a_sync_gets_wrong_is_named(changes: dict[str, Any], words: str) -> None:
-    with pytest.raises(ValidationError) as caught:
-        sync_of(**changes)
-    assert words in str(caught.value)
+    assert words in refusal(**changes)
 
 
 def test_all_problems_are_told_at_once() -> None:
-    with pytest.raises(ValidationError) as caught:
-        sync_of(
-            identification={"name": "device/device/serial"},
-            fields={"device/device/x": {}, BROKER: {"values": {"a": 8, "b": 9}}},
-            sql="SELECT * FROM hr",
-        )
+    told = refusal(
+        identification={"name": "device/device/serial"},
+        fields={"device/device/x": {}, BROKER: {"values": {"a": 8, "b": 9}}},
+        sql="SELECT * FROM hr",
+    )
     for words in ("serial", "device/device/x", "8 is", "9 is", "one of them", "hr is none"):
-        assert words in str(caught.value)
+        assert words in told
 
 
 def test_a_select_may_have_tables_of_its_own_and_functions_that_make_rows() -> None:
@@ -78,7 +85,7 @@ def test_columns_are_the_last_part_of_the_name_unless_they_are_given() -> None:
     sync = sync_of(fields=fields, identification={"name": "device/device/uid"}, inventory=INVENTORY)
     assert sync.columns == {CENTRE: "cost_center", BROKER: "broker"}
     assert sync.named_columns == {**sync.columns, "match.serial": "serial"}
-    team = {"user/user/organization/#team": {}}
+    team: dict[str, Any] = {"user/user/organization/#team": {}}
     users = sync_of(fields=team, identification={"name": "user/user/upn", "column": "upn"})
     assert users.columns == {"user/user/organization/#team": "team"}
 
