@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from connectors.errors import ConfigurationError, DataRefusedError
 from connectors.lake import Lake
 from connectors.sources import Completeness
-from tasks.sync.shape import DUPLICATE, shaped
+from tasks.sync.shape import DUPLICATE, _end, shaped
 from tasks.sync.wanted import folded
 from tests.shaping import AT, CENTRE, TYPE, cells, keys, pulled_of, shaping, sync_of
 
@@ -114,12 +114,22 @@ def test_a_key_of_very_many_rows_is_met_a_few_rows_at_a_time(tmp_path: Path) -> 
     count = 60_000
     rows: Rows = {
         "name": ["same"] * count + ["twin"] * count + ["other"],
-        "cost_center": [str(n % 7) for n in range(count)] + ["A"] * count + ["B"],
+        "cost_center": [str(min(n, 7)) for n in range(count)] + ["A"] * count + ["B"],
     }
     with shaping(tmp_path, sync_of(), range_keys=100, cmdb=rows) as (shape, ranges):
         assert cells(ranges) == {("twin", CENTRE): "A", ("other", CENTRE): "B"}
         assert (shape.counts.keys, shape.counts.duplicates) == (3, 1)
         assert len(keys(ranges)) == 3
+        # Each that says something else is told, also where it was met long before the last.
+        rejected = set(shape.rejects.frame["record"])
+        assert set(range(1, 8)) < rejected <= set(range(1, count + 1))
+
+
+def test_few_keys_of_many_rows_are_cut_as_well() -> None:
+    assert _end(pl.Series(["a"] * 300 + ["b"]), 100) == 300
+    assert _end(pl.Series(["a"] * 100 + ["b"]), 100) is None
+    assert _end(pl.Series(["a", "b", "b", "c"]), 2) == 3
+    assert _end(pl.Series(["a"] * 300), 100) is None
 
 
 def test_many_keys_come_in_ranges_of_the_asked_size(tmp_path: Path) -> None:
