@@ -38,10 +38,10 @@ def sync_of(**changes: Any) -> SyncSpecification:
 
 def pulled_of(
     folder: Path,
+    sources: Mapping[str, Mapping[str, Sequence[str | None]]],
     *,
     completeness: Completeness = Completeness.COMPLETE,
     changes_of: str | None = None,
-    **sources: Mapping[str, Sequence[str | None]],
 ) -> Pulled:
     """Write rows as a pull would, column by column, by source."""
     folder.mkdir(exist_ok=True)
@@ -61,12 +61,13 @@ def shaping(
     *,
     lake: Lake | None = None,
     range_keys: int = RANGE_KEYS,
+    now: datetime = AT,
     **sources: Mapping[str, Sequence[str | None]],
 ) -> Iterator[tuple[Shaped, list[Wanted]]]:
     """Shape rows and read all ranges."""
-    pulled = pulled_of(folder / "run", **sources)
+    pulled = pulled_of(folder / "run", sources)
     lake = lake or Lake(str(folder / "lake"), "sandbox.eu")
-    with shaped(sync, pulled, lake, folder / "run", AT, range_keys=range_keys) as shape:
+    with shaped(sync, pulled, lake, folder / "run", now, range_keys=range_keys) as shape:
         yield shape, list(shape.ranges())
 
 

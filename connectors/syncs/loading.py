@@ -104,8 +104,8 @@ def _unfit(
         text = query_path(catalog, query_id).read_text("utf-8", "replace")
         if not dataset.shards and (found := _FILTERING.search(_COMMENT.sub("", text))):
             problems.append(
-                f"{dataset.dataset} is filtered by {found[1]}: an object that is left out would "
-                "count as unknown, or another one as the only match"
+                f"{dataset.dataset} is filtered by {found[1].lower()}: a second match may be among "
+                "what is left out"
             )
     return problems
 

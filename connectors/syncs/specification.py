@@ -27,7 +27,7 @@ from connectors.nexthink.fields import Field as ApiField
 from connectors.sources import Sources
 from connectors.sources.servicenow import ServiceNowSpecification
 from connectors.sources.sql import SqlSpecification
-from connectors.syncs.statements import column_problems, condition_problem, select_problems
+from connectors.syncs.statements import sql_problems
 
 SYNC_PATTERN = "^[a-z][a-z0-9_]*$"
 DIGEST_BYTES = 8
@@ -220,17 +220,13 @@ class SyncSpecification(Specification):
         return self
 
     def _sql_problems(self) -> list[str]:
-        conditions = [
-            each.clear_when
-            for each in self.fields.values()
-            if each.clear_when is not None and condition_problem(each.clear_when) is None
-        ]
-        problems = select_problems(self.sql, conditions, set(self.sources.root))
+        conditions = {
+            name: mapping.clear_when
+            for name, mapping in self.fields.items()
+            if mapping.clear_when is not None
+        }
         columns = {name: source.fields for name, source in self.sources.root.items()}
-        if problems or not all(columns.values()):
-            # Without declared fields the columns are known once the source is asked.
-            return problems
-        return column_problems(self.sql, conditions, self.named_columns, columns)
+        return sql_problems(self.sql, conditions, self.named_columns, columns)
 
     def _identity_problems(self) -> list[str]:
         problems = []
@@ -253,8 +249,6 @@ class SyncSpecification(Specification):
             except FieldError as error:
                 problems.append(f"fields: {error}")
                 continue
-            if mapping.clear_when is not None and (why := condition_problem(mapping.clear_when)):
-                problems.append(f"fields.{name}.clear_when: {why}")
             # What is translated stands in the YAML: no value of a row.
             problems += [
                 f"fields.{name}.values: {target!r} is {problem}"
@@ -287,5 +281,6 @@ def _problem_of(field: ApiField, target: str | int) -> str | None:
 
 
 def _fingerprint(of: BaseModel) -> str:
-    text = json.dumps(of.model_dump(mode="json"), sort_keys=True)
+    # Without defaults, so that a new key of the YAML changes no old fingerprint.
+    text = json.dumps(of.model_dump(mode="json", exclude_defaults=True), sort_keys=True)
     return hashlib.blake2b(text.encode(), digest_size=DIGEST_BYTES).hexdigest()

@@ -1,7 +1,7 @@
 """What is wrong with the SQL of a sync, before there is any row: its form, tables and columns."""
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import duckdb
@@ -15,48 +15,35 @@ CLOSED: dict[str, str | bool | int | float | list[str]] = {
 _BLIND = {**CLOSED, "enable_external_access": "false"}
 
 
-def select_problems(sql: str, conditions: Iterable[str], sources: set[str]) -> list[str]:
-    """Say why a text is not one SELECT over the sources, all of them and no other table."""
-    if problem := _problem(sql):
-        return [f"sql: {problem}"]
-    trees = [_tree(each) for each in (sql, *map(_as_select, conditions))]
-    if any(tree is None for tree in trees):
-        return []
-    named = {name.lower() for tree in trees for name in _tables(tree)}
-    problems = [f"sql: {name} is none of the sources" for name in sorted(named - sources)]
-    return problems + [f"sql: does not read the source {name}" for name in sorted(sources - named)]
-
-
-def condition_problem(condition: str) -> str | None:
-    """Say why a text cannot stand as a condition."""
-    return _problem(_as_select(condition))
-
-
-def column_problems(
+def sql_problems(
     sql: str,
-    conditions: Iterable[str],
+    conditions: Mapping[str, str],
     named: Mapping[str, str],
     sources: Mapping[str, Sequence[str]],
 ) -> list[str]:
-    """Say what of the SQL does not fit the columns of its sources, all of which are text.
+    """Say what is wrong with the SQL of a sync.
 
     Args:
-        sql: the SELECT.
-        conditions: over its columns.
+        sql: has to be one SELECT over the sources, all of them and no other table.
+        conditions: over its columns, by field.
         named: the columns that the sync names, by use.
-        sources: the columns of each source.
+        sources: the columns of each source; none where they are not declared.
     """
     with duckdb.connect(":memory:", config=_BLIND) as database:
-        for name, columns in sources.items():
-            texts = ", ".join(f"{quoted(column)} VARCHAR" for column in columns)
-            database.execute(f"CREATE TABLE {quoted(name)} ({texts})")
-        try:
-            problems = column_places(named, database.sql(without_end(sql)).columns)[1]
-            for condition in conditions:
-                database.sql(f"FROM (\n{without_end(sql)}\n) SELECT ({condition}\n)")
-        except duckdb.Error as error:
-            return [f"sql: {first_line(error)}"]
-        return [f"sql: {problem}" for problem in problems]
+        texts = {"sql": sql}
+        texts |= {
+            f"fields.{name}.clear_when": _as_select(each) for name, each in conditions.items()
+        }
+        problems = [
+            f"{where}: {problem}"
+            for where, text in texts.items()
+            if (problem := _problem(database, text))
+        ]
+        problems = problems or _table_problems(database, list(texts.values()), set(sources))
+        if problems or not all(sources.values()):
+            # Without declared fields the columns are known once the source is asked.
+            return problems
+        return _column_problems(database, sql, conditions, named, sources)
 
 
 def column_places(
@@ -95,23 +82,29 @@ def _as_select(condition: str) -> str:
     return f"SELECT 1 WHERE ({condition}\n)"
 
 
-def _problem(sql: str) -> str | None:
-    with duckdb.connect(":memory:", config=_BLIND) as parser:
-        try:
-            statements = parser.extract_statements(sql)
-        except duckdb.Error as error:
-            return first_line(error)
+def _problem(database: duckdb.DuckDBPyConnection, sql: str) -> str | None:
+    try:
+        statements = database.extract_statements(sql)
+    except duckdb.Error as error:
+        return first_line(error)
     if len(statements) != 1 or statements[0].type != duckdb.StatementType.SELECT:
         return "must be one SELECT"
     return None
 
 
-def _tree(sql: str) -> Any:
-    """Give the parsed statement; None where DuckDB cannot write it down (PIVOT)."""
-    with duckdb.connect(":memory:", config=_BLIND) as parser:
-        found = parser.execute("SELECT json_serialize_sql($1::VARCHAR)", [sql]).fetchone()
-    tree = json.loads(found[0]) if found else {"error": True}
-    return None if tree["error"] else tree
+def _table_problems(
+    database: duckdb.DuckDBPyConnection, texts: Sequence[str], sources: set[str]
+) -> list[str]:
+    named: set[str] = set()
+    for text in texts:
+        found = database.execute("SELECT json_serialize_sql($1::VARCHAR)", [text]).fetchone()
+        tree = json.loads(found[0]) if found else {"error": True}
+        if tree["error"]:
+            # DuckDB cannot write it down (PIVOT): then the source's columns tell.
+            return []
+        named |= {name.lower() for name in _tables(tree)}
+    problems = [f"sql: {name} is none of the sources" for name in sorted(named - sources)]
+    return problems + [f"sql: does not read the source {name}" for name in sorted(sources - named)]
 
 
 def _tables(tree: Any) -> set[str]:
@@ -128,3 +121,28 @@ def _nodes(tree: Any) -> Iterator[dict[str, Any]]:
     for inner in tree.values() if isinstance(tree, dict) else tree:
         if isinstance(inner, dict | list):
             yield from _nodes(inner)
+
+
+def _column_problems(
+    database: duckdb.DuckDBPyConnection,
+    sql: str,
+    conditions: Mapping[str, str],
+    named: Mapping[str, str],
+    sources: Mapping[str, Sequence[str]],
+) -> list[str]:
+    """Say what does not fit the columns of the sources, all of which are text."""
+    try:
+        for name, columns in sources.items():
+            texts = ", ".join(f"{quoted(column)} VARCHAR" for column in columns)
+            database.execute(f"CREATE TABLE {quoted(name)} ({texts})")
+        problems = column_places(named, database.sql(without_end(sql)).columns)[1]
+    except duckdb.Error as error:
+        return [f"sql: {first_line(error)}"]
+    if problems:
+        return [f"sql: {', '.join(problems)}"]
+    for name, condition in conditions.items():
+        try:
+            database.sql(f"FROM (\n{without_end(sql)}\n) SELECT ({condition}\n)")
+        except duckdb.Error as error:
+            problems.append(f"fields.{name}.clear_when: {first_line(error)}")
+    return problems

@@ -25,6 +25,7 @@ MEMORY: Final = "1GiB"
 ROWS_AT_ONCE: Final = 25_000
 _NO_MEMORY: Final = "Out of Memory"
 _NO_FILE: Final = "IO"
+_NO_ACCESS: Final = "Permission"
 _WRITTEN_WRONGLY = (duckdb.BinderException, duckdb.CatalogException, duckdb.ParserException)
 
 
@@ -128,6 +129,10 @@ def sql_errors(sync: SyncSpecification, folder: Path) -> Iterator[None]:
         if kind == _NO_FILE:
             raise StorageError(
                 f"sync {sync.sync}: cannot write to {folder}, or read from there: free some space"
+            ) from None
+        if kind == _NO_ACCESS:
+            raise ConfigurationError(
+                f"sync {sync.sync}: sql: may read its sources and nothing else"
             ) from None
         raise ConfigurationError(
             f"sync {sync.sync}: sql: fails on a row ({kind}): write it so that it holds for every "

@@ -119,7 +119,7 @@ class Shaped:
         )
         come = objects.filter((pl.col("sayings") > 0) | pl.col("silent"))
         contradictory = come.filter(pl.col("sayings") > 1)
-        clear = come.filter(pl.col("sayings") == 1, ~pl.col("silent"))
+        clear = come.filter(pl.col("sayings") == 1)
         rows = piece.filter(is_row)
         self._tell_duplicates(rows.join(contradictory, on="key", how="semi"))
         self.counts.keys += come.height
