@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from nxp.commands.sync import run_shown
+from nxp.commands.sync import run_shown, say_source
 from nxp.options import AcceptGuards, Full, Json, Tenant, Why
 from nxp.output import print_json, print_table, say
 
@@ -56,22 +56,8 @@ def print_plan(report: dict[str, Any], *, as_json: bool) -> None:
 def say_plan(report: dict[str, Any]) -> None:
     """Say in a few lines from what a plan was made, and what stands in its way."""
     planned = report["planned"]
-    counts, source = planned["counts"], planned["source"]
-    if source:
-        left = {
-            "without key": source["without_key"],
-            "duplicates": source["duplicates"],
-            "unmatched": source["unmatched"],
-            "ambiguous": source["ambiguous"],
-            "with a bad value": source["bad_values"],
-        }
-        rejected = ", ".join(f"{count:,} {name}" for name, count in left.items() if count)
-        pulled = "all rows" if source["is_full"] else "changes"
-        say(f"{source['rows']:,} rows ({pulled}), {source['keys']:,} objects")
-        if rejected:
-            say(f"left out: {rejected}: nxp rejects {report['dataset']} --run {report['run_id']}")
-        if source["not_clearable"]:
-            say(f"{source['not_clearable']:,} objects have a field that cannot be emptied")
+    counts = planned["counts"]
+    say_source(report)
     waiting, absent = counts["waiting"], counts["absent_keys"] - counts["gone_keys"]
     if waiting:
         say(f"{waiting:,} values were refused before and wait")

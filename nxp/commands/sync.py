@@ -85,6 +85,7 @@ def print_report(report: dict[str, Any], *, as_json: bool = False) -> None:
         print_table(["code", "objects"], [[*each] for each in report["codes"].items()])
     if not report["plan_id"]:
         return
+    say_source(report)
     if not report["objects"]:
         done = "all was sent before" if report["settled_before"] else "nothing to send"
         say(f"{report['dataset']}: {done}, plan {report['plan_id']}")
@@ -101,3 +102,24 @@ def print_report(report: dict[str, Any], *, as_json: bool = False) -> None:
             f"acknowledged values {checked['differs']:,} differ, {checked['not_found']:,} are not "
             f"found, {checked['waiting']:,} more wait"
         )
+
+
+def say_source(report: dict[str, Any]) -> None:
+    """Say what the sources gave, and what of it was left out."""
+    source = (report["planned"] or {}).get("source")
+    if not source:
+        return
+    left = {
+        "without key": source["without_key"],
+        "duplicates": source["duplicates"],
+        "unmatched": source["unmatched"],
+        "ambiguous": source["ambiguous"],
+        "with a bad value": source["bad_values"],
+    }
+    rejected = ", ".join(f"{count:,} {name}" for name, count in left.items() if count)
+    pulled = "all rows" if source["is_full"] else "changes"
+    say(f"{source['rows']:,} rows ({pulled}), {source['keys']:,} objects")
+    if rejected:
+        say(f"left out: {rejected}: nxp rejects {report['dataset']} --run {report['run_id']}")
+    if source["not_clearable"]:
+        say(f"{source['not_clearable']:,} objects have a field that cannot be emptied")

@@ -1,6 +1,8 @@
 """Syncs from a file into the stand-in tenant: what it holds, what the ledger knows, the report."""
 
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -176,33 +178,39 @@ def test_a_tenant_that_takes_nothing_ends_the_run_and_apply_goes_on(
     assert states(made) == {"acknowledged": len(rows)}
 
 
-def test_a_run_that_was_stopped_halfway_is_gone_on_with(made: Syncing) -> None:
-    made.specify(push={"objects": 4, "concurrency": 2})
-    rows = rows_of(made.uids())
-    made.write(rows)
-    plan = made.plan()["plan_id"]
-    taken = iter([True, True])
-    store = made.place.tenant.enrichment
-    accept = store.accept
+def test_a_run_that_was_stopped_halfway_is_gone_on_with(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with syncing(tmp_path, devices=60, latency=0.05) as made:
+        for name, value in made.place.environment.items():
+            monkeypatch.setenv(name, value)
+        made.specify(push={"objects": 2, "concurrency": 2})
+        rows = rows_of(made.uids())
+        made.write(rows)
+        plan = made.plan()["plan_id"]
+        with ThreadPoolExecutor(1) as pool:
+            refusing = pool.submit(refuse_after, made, 4)
+            with pytest.raises(PartlyDoneError, match="nxp apply assets goes on"):
+                made.apply(plan)
+            refusing.result()
+        report = last_report(made)
+        assert report["state"] == "partly"
+        made.place.tenant.faults.clear()
+        received = made.place.tenant.enrichment.received
+        before = sum(each.objects for each in received)
+        again = made.apply(plan)
+        sent = sum(each.objects for each in received) - before
+        assert again["settled_before"] == report["acknowledged"] > 0
+        assert sent == again["acknowledged"] == len(rows) - report["acknowledged"]
+        assert owners(made) == wanted(rows)
 
-    def then_refuse(*given: Any) -> None:
-        accept(*given)
-        if next(taken, None) is None:
-            made.place.tenant.faults.add("403@enrich")
 
-    store.accept = then_refuse  # type: ignore[method-assign]
-    with pytest.raises(PartlyDoneError, match="nxp apply assets goes on"):
-        made.apply(plan)
-    report = last_report(made)
-    assert report["state"] == "partly"
-    store.accept = accept  # type: ignore[method-assign]
-    made.place.tenant.faults.clear()
-    before = sum(received.objects for received in store.received)
-    again = made.apply(plan)
-    sent = sum(received.objects for received in store.received) - before
-    assert again["settled_before"] == report["acknowledged"] > 0
-    assert sent == again["acknowledged"] == len(rows) - report["acknowledged"]
-    assert owners(made) == wanted(rows)
+def refuse_after(made: Syncing, requests: int) -> None:
+    """Let the tenant refuse the credential once it has answered so many requests."""
+    deadline = time.monotonic() + 20
+    while made.requests < requests and time.monotonic() < deadline:
+        time.sleep(0.005)
+    made.place.tenant.faults.add("403@enrich")
 
 
 def test_an_unknown_object_waits_and_the_others_are_taken(made: Syncing) -> None:

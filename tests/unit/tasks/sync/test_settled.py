@@ -16,7 +16,7 @@ NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 EARLIER = NOW - timedelta(days=3)
 A, B = "device/device/#a", "device/device/#b"
 TRIED = Tried(NOW, "plan", {A: "hash-a", B: "hash-b"})
-SENT = {
+SENT: dict[str, Any] = {
     "key": pl.String,
     "identity": pl.String,
     "field": pl.String,
