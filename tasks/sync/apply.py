@@ -19,13 +19,14 @@ from connectors.nexthink import EnrichmentAnswer
 from tasks.outcomes import Outcome
 from tasks.pace import Pace
 from tasks.progress import Progress, tell
-from tasks.push import PushLimits, push_batches
+from tasks.push import NOT_SENT, PushLimits, push_batches
 from tasks.sync.diff import Action
 from tasks.sync.objects import IDENTITY, as_objects
 from tasks.sync.plan_file import Plan
 from tasks.sync.planning import fields_of
 from tasks.sync.run import SyncRun
 from tasks.sync.settled import Tried, known_rows
+from tasks.sync.wanted import RANGE_KEYS
 
 logger = logging.getLogger(__name__)
 
@@ -60,7 +61,9 @@ class Applied:
         return self.stopped is None
 
 
-def apply_plan(run: SyncRun, plan: Plan, lease: Lease, *, is_resumed: bool) -> Applied:
+def apply_plan(
+    run: SyncRun, plan: Plan, lease: Lease, *, is_resumed: bool, most: int = RANGE_KEYS
+) -> Applied:
     """Send what a plan says, once; one that was interrupted is gone on with.
 
     Args:
@@ -68,6 +71,7 @@ def apply_plan(run: SyncRun, plan: Plan, lease: Lease, *, is_resumed: bool) -> A
         plan: begun in the ledger.
         lease: on the sync.
         is_resumed: a run before this one has begun it.
+        most: objects in a chunk.
 
     Raises:
         HeldError: another run took the sync over.
@@ -75,9 +79,10 @@ def apply_plan(run: SyncRun, plan: Plan, lease: Lease, *, is_resumed: bool) -> A
         UnavailableError: the ledger cannot be used; what was acknowledged until then is known.
     """
     began, applied = time.monotonic(), Applied()
-    sender = _Sender(run, plan, applied)
+    sender = Sender(run, plan, applied)
     plans, settled_to = run.ledger.plans, plan.record.settled_to
-    for rows in plan.chunks(settled_to):
+    chunks = plan.chunks(settled_to, most=most)
+    for rows in chunks:
         last = str(rows["key"][-1])
         run.stop.check()
         lease.check()
@@ -86,6 +91,8 @@ def apply_plan(run: SyncRun, plan: Plan, lease: Lease, *, is_resumed: bool) -> A
         if applied.stopped:
             # Each outcome is saved: nothing of the chunk is in doubt, as it is after a kill.
             plans.begin(plan.plan_id, settled_to or "")
+            for left in chunks:
+                sender.leave(left)
             break
         plans.settle(plan.plan_id, last)
         settled_to = last
@@ -95,7 +102,7 @@ def apply_plan(run: SyncRun, plan: Plan, lease: Lease, *, is_resumed: bool) -> A
     return applied
 
 
-class _Sender:
+class Sender:
     """Sends chunks of one plan, and keeps what becomes of them."""
 
     def __init__(self, run: SyncRun, plan: Plan, applied: Applied) -> None:
@@ -123,9 +130,9 @@ class _Sender:
         )
         is_refused = pl.col("state").is_in([ValueState.REJECTED, ValueState.UNKNOWN])
         is_refused &= pl.col("open_value") == pl.col("after")
-        is_done = (is_taken | is_refused).fill_null(value=False)
         joined = rows.join(ours, on=_CELL, how="left", maintain_order="left").with_columns(
-            is_done=is_done
+            is_done=(is_taken | is_refused).fill_null(value=False),
+            is_refused=is_refused.fill_null(value=False),
         )
         # A value that is settled and then emptied stands twice: emptied, both are done.
         cleared = joined.filter(pl.col("is_done") & (pl.col("action") == Action.CLEAR))
@@ -133,6 +140,9 @@ class _Sender:
         left = joined.filter(~pl.col("is_done")).select(rows.columns)
         emptied = left.filter(is_settle).join(cleared, on=_CELL, how="semi")
         left = left.join(emptied, on=[*_CELL, "action"], how="anti", maintain_order="left")
+        # And where it could not be settled, it is not emptied either.
+        refused = joined.filter(is_settle & pl.col("is_refused"))
+        left = left.join(refused, on=_CELL, how="anti", maintain_order="left")
         self._applied.settled_before += rows.height - left.height
         return left
 
@@ -152,6 +162,13 @@ class _Sender:
         else:
             self._count_left(rest)
         self._count_objects()
+
+    def leave(self, rows: pl.DataFrame) -> None:
+        """Count the rows of a chunk that is not sent, since the run has stopped."""
+        objects = rows["key"].n_unique()
+        self._applied.objects[Outcome.UNKNOWN] += objects
+        self._applied.codes[NOT_SENT] += objects
+        self._count_left(rows)
 
     def _push(self, rows: pl.DataFrame) -> pl.DataFrame:
         """Send rows, each field of an object once; gives the cells that were taken."""

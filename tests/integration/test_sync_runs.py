@@ -3,10 +3,12 @@
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pytest
 
 from connectors.errors import (
@@ -20,7 +22,11 @@ from connectors.errors import (
     UnavailableError,
     UsageError,
 )
+from connectors.ledger import KNOWN
 from tasks.push import NO_ANSWER
+from tasks.sync.apply import Applied, Sender, apply_plan
+from tasks.sync.asked import Asked
+from tasks.sync.stages import plan_sync
 from tests.acting import Client, enrichment
 from tests.landing import NOW
 from tests.syncing import BROKER, OWNER, POOL, SYNC_NAME, TAG, Rows, Syncing, syncing
@@ -261,6 +267,69 @@ def test_a_bad_value_waits_and_the_other_fields_follow(made: Syncing) -> None:
     assert made.held(OWNER)[uids[3]] == "short enough"
 
 
+def test_chunks_follow_each_other_and_what_is_left_is_counted(made: Syncing) -> None:
+    rows = rows_of(made.uids())
+    made.write(rows)
+    made.place.tenant.faults.add("403@enrich")
+    with made.opened() as run, run.lease() as lease, plan_sync(run, Asked()) as plan:
+        started = replace(plan, record=run.ledger.plans.start(plan.plan_id))
+        stopped = apply_plan(run, started, lease, is_resumed=False, most=7)
+        assert isinstance(stopped.stopped, AccessError)
+        assert stopped.objects.total() == len(rows)
+        assert stopped.values.total() == len(rows)
+        made.place.tenant.faults.clear()
+        again = replace(plan, record=run.ledger.plans.start(plan.plan_id))
+        applied = apply_plan(run, again, lease, is_resumed=True, most=7)
+        assert applied.objects == {"acknowledged": len(rows)}
+        record = run.ledger.plans.get(plan.plan_id)
+        assert record is not None
+        assert (record.state, record.settled_to) == ("applied", max(made.uids()))
+    assert owners(made) == wanted(rows)
+
+
+def opened_rows(uid: str, **changes: Any) -> pl.DataFrame:
+    """Make a row of the ledger that was sent, and is not known to have been taken."""
+    row = {"key": uid, "identity": uid, "field": OWNER, "state": "open", "attempts": 1}
+    return pl.DataFrame([row | changes], schema=dict(KNOWN))
+
+
+def test_what_may_be_there_is_emptied_only_once_it_is_ours_for_sure(made: Syncing) -> None:
+    first, second, *_ = made.uids()
+    with made.ledger() as ledger:
+        ledger.enriched.save(SYNC_NAME, opened_rows(first, open_value="ours"))
+        # The tenant refuses it: it cannot be there.
+        ledger.enriched.save(SYNC_NAME, opened_rows(second, open_value="x" * 80))
+    with Client(made.place.tenant) as client:
+        client.enrich(*(enrichment(UID, uid, {OWNER: "theirs"}) for uid in (first, second)))
+    made.write([{"uid": uid} for uid in made.uids()])
+    with pytest.raises(PartlyDoneError):
+        made.sync()
+    report = last_report(made)
+    assert report["values"]["settle"] == {"acknowledged": 1, "rejected": 1}
+    assert report["values"]["clear"] == {"acknowledged": 1, "not sent": 1}
+    assert made.held(OWNER) == {first: None, second: "theirs"}
+
+
+def test_a_resumed_plan_leaves_out_what_is_settled(made: Syncing) -> None:
+    uids = made.uids()[:5]
+    with made.ledger() as ledger:
+        for uid in uids:
+            ledger.enriched.save(SYNC_NAME, opened_rows(uid, open_value="ours"))
+    made.write([{"uid": uid} for uid in made.uids()])
+    with made.opened() as run, run.lease(), plan_sync(run, Asked()) as plan:
+        mine = {"plan_id": plan.plan_id}
+        found = [
+            opened_rows(uids[0], state="acknowledged", value="ours", **mine),
+            opened_rows(uids[1], state="acknowledged", value="", **mine),
+            opened_rows(uids[2], state="rejected", open_value="ours", **mine),
+            opened_rows(uids[3], state="rejected", value="ours", open_value="", **mine),
+        ]
+        run.ledger.enriched.save(SYNC_NAME, pl.concat(found))
+        (rows,) = plan.chunks()
+        left = Sender(run, plan, Applied()).left_of(rows).select("key", "action").rows()
+    assert set(left) == {(uids[0], "clear"), (uids[4], "settle"), (uids[4], "clear")}
+
+
 def test_too_many_rejects_fail_the_run_that_has_saved_everything(made: Syncing) -> None:
     rows = rows_of([*made.uids(), *(f"nobody {n}" for n in range(20))])
     made.write(rows)
@@ -296,8 +365,6 @@ def test_a_sync_that_is_held_says_by_whom(made: Syncing) -> None:
 
 
 def test_the_report_is_in_the_lake_too(made: Syncing) -> None:
-    import polars as pl  # noqa: PLC0415
-
     made.write(rows_of(made.uids()))
     report = made.sync()
     (file,) = made.place.lake.folder.glob(f"_runs/*/{report['run_id']}.parquet")
