@@ -24,8 +24,9 @@ class Action(StrEnum):
     - set: a value where Nexthink holds none of ours.
     - change: another value than the acknowledged one.
     - clear: the value goes.
-    - settle: a value that may be there already is written again, since that is not known. A clear
-      of the same field follows only once it is acknowledged.
+    - settle: a value that may be there already is written again, since that is not known. What
+      stands behind it for the same field, a clear or a change, follows only once it is
+      acknowledged: so a value of ours is never forgotten, and only such a value is ever emptied.
     """
 
     SET = "set"
@@ -189,6 +190,7 @@ def again(known: pl.DataFrame, fields: Fields, view: View) -> Difference:
 _UNCHANGED: Final = "unchanged"
 _WAITING: Final = "waiting"
 _SETTLE_AND_CLEAR: Final = "settle and clear"
+_SETTLE_AND_CHANGE: Final = "settle and change"
 
 
 def _judged(
@@ -224,6 +226,8 @@ def _judged(
         .then(pl.lit(_SETTLE_AND_CLEAR))
         .when(before.eq_missing(wants))
         .then(pl.lit(Action.SETTLE.value))
+        .when(~has_value & may_be_written & (pl.col("open_value") != wants))
+        .then(pl.lit(_SETTLE_AND_CHANGE))
         .when(has_value)
         .then(pl.lit(Action.CHANGE.value))
         .otherwise(pl.lit(Action.SET.value))
@@ -258,26 +262,24 @@ def _plan_rows(judged: pl.DataFrame) -> pl.DataFrame:
         pl.col("value").alias("after"),
         verdict.alias("action"),
     )
-    both = judged.filter(verdict == _SETTLE_AND_CLEAR)
+    second = {_SETTLE_AND_CLEAR: Action.CLEAR.value, _SETTLE_AND_CHANGE: Action.CHANGE.value}
+    both = judged.filter(verdict.is_in(list(second)))
+    cell = ["key", "identity", "field"]
     settles = both.select(
-        "key",
-        "identity",
-        "field",
+        *cell,
         "before",
         pl.col("open_value").alias("after"),
         pl.lit(Action.SETTLE.value).alias("action"),
     )
-    clears = both.select(
-        "key",
-        "identity",
-        "field",
+    others = both.select(
+        *cell,
         pl.col("open_value").alias("before"),
-        pl.lit(EMPTY).alias("after"),
-        pl.lit(Action.CLEAR.value).alias("action"),
+        pl.col("value").alias("after"),
+        verdict.replace_strict(second, return_dtype=pl.String).alias("action"),
     )
-    rows = pl.concat([single, settles, clears]).cast(PLAN)  # type: ignore[arg-type]
-    # A settle stands before its clear.
-    return rows.sort("key", "field", pl.col("action") == Action.CLEAR.value)
+    rows = pl.concat([single, settles, others]).cast(PLAN)  # type: ignore[arg-type]
+    # A settle stands before what follows it.
+    return rows.sort("key", "field", pl.col("action") != Action.SETTLE.value)
 
 
 def _count(judged: pl.DataFrame, rows: pl.DataFrame, counts: DiffCounts) -> None:

@@ -22,8 +22,8 @@ from tasks.sync.recovery import open_plan, recover
 from tasks.sync.wanted import SourceCounts, Wanted
 
 LONGEST_LIFE: Final = timedelta(hours=24)
-# Known rows in memory at a time: some 100 MB.
-KNOWN_ROWS: Final = 400_000
+# Known rows in memory at a time: some 200 MB, most of it while they are read.
+KNOWN_ROWS: Final = 200_000
 # PostgreSQL's index takes 2,704 bytes of tenant, sync, key and field.
 LONGEST_KEY_BYTES: Final = 1_024
 

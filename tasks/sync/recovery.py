@@ -68,7 +68,7 @@ def doubtful(rows: pl.DataFrame, known: pl.DataFrame, plan_id: str) -> pl.DataFr
     saved = pl.coalesce("open_value", "value")
     is_mine = (pl.col("plan_id") == plan_id).fill_null(value=False)
     is_done = is_mine & (saved == pl.col("last")).fill_null(value=False)
-    # The clear of a settled field is sent only when the settle is acknowledged.
+    # What follows a settle is sent only when that is acknowledged.
     met_first = is_mine & pl.col("is_settled_first") & (saved == pl.col("first"))
     met_first = met_first.fill_null(value=False)
     is_taken = (pl.col("state") == ValueState.ACKNOWLEDGED.value).fill_null(value=False)

@@ -387,6 +387,19 @@ def test_a_settle_and_its_clear_are_told_apart(planning: Planning, died: str) ->
     assert tenant.holds == {("pc-1", OWNER): "B"}
 
 
+def test_a_value_that_may_be_there_is_not_forgotten_when_the_next_one_is_refused(
+    planning: Planning,
+) -> None:
+    tenant = Tenant(refuses={"bad"})
+    killed(planning, planned(planning, {"PC-1": {OWNER: "A"}}), tenant, sent=1)
+    plan = planned(planning, {"PC-1": {OWNER: "bad"}})
+    assert [row[2:] for row in rows_of(plan)] == [("A", "settle"), ("bad", "change")]
+    apply_plan(planning, plan, tenant)
+    assert states(planning)["pc-1", OWNER] == ("A", "bad", "rejected")
+    apply_plan(planning, planned(planning, {"PC-1": {OWNER: ""}}), tenant)
+    assert tenant.holds == {}
+
+
 def test_without_its_file_all_keys_of_a_killed_apply_are_sent_again(planning: Planning) -> None:
     tenant = applied(planning)
     changed = {**ESTATE, "PC-1": {OWNER: "B1", SITE: "S1"}}

@@ -76,6 +76,10 @@ def test_a_key_in_another_spelling_is_the_same_key() -> None:
         ("A", open_row("A", ""), [("A", "A", "settle")]),
         ("", open_row("A", "B"), [("A", "", "clear")]),
         ("", open_row("A", ""), [("A", "", "clear")]),
+        ("C", open_row("A", "B"), [("A", "C", "change")]),
+        # Were C refused, nobody would know any more that B may be there.
+        ("C", open_row(None, "B"), [(None, "B", "settle"), ("B", "C", "change")]),
+        ("C", open_row("", "B"), [("", "B", "settle"), ("B", "C", "change")]),
         ("", open_row(None, "B"), [(None, "B", "settle"), ("B", "", "clear")]),
         ("", open_row("", "B"), [("", "B", "settle"), ("B", "", "clear")]),
         # Refused for what it is.
