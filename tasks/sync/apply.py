@@ -44,7 +44,8 @@ class Applied:
     """What became of a plan. Counts only; `stopped` is why not everything was sent.
 
     `values` counts by action and by what is known of the value then; `objects` by outcome,
-    `codes` the objects of each. `settled_before` are values that an earlier run of it has settled.
+    `codes` the objects of each. `settled_before` are values that an earlier run of it has settled,
+    `held_back` those that follow a value of which it is not known whether it is there.
     """
 
     objects: Counter[str] = field(default_factory=Counter)
@@ -52,13 +53,14 @@ class Applied:
     codes: Counter[str] = field(default_factory=Counter)
     requests: int = 0
     settled_before: int = 0
+    held_back: int = 0
     seconds: float = 0.0
     stopped: PipelineError | None = None
 
     @property
     def is_complete(self) -> bool:
         """Whether all was sent: what is not acknowledged then is in the ledger."""
-        return self.stopped is None
+        return self.stopped is None and not self.held_back
 
 
 def apply_plan(
@@ -94,8 +96,9 @@ def apply_plan(
             for left in chunks:
                 sender.leave(left)
             break
-        plans.settle(plan.plan_id, last)
-        settled_to = last
+        if applied.is_complete:
+            plans.settle(plan.plan_id, last)
+            settled_to = last
     if applied.is_complete:
         plans.finish(plan.plan_id)
     applied.seconds = time.monotonic() - began
@@ -134,15 +137,15 @@ class Sender:
             is_done=(is_taken | is_refused).fill_null(value=False),
             is_refused=is_refused.fill_null(value=False),
         )
-        # A value that is settled and then emptied stands twice: emptied, both are done.
-        cleared = joined.filter(pl.col("is_done") & (pl.col("action") == Action.CLEAR))
-        is_settle = pl.col("action") == Action.SETTLE
+        # A value that is settled and then emptied or changed stands twice: then both are done.
+        is_settle, is_clear = pl.col("action") == Action.SETTLE, pl.col("action") == Action.CLEAR
+        followed = joined.filter(pl.col("is_done") & ~is_settle)
         left = joined.filter(~pl.col("is_done")).select(rows.columns)
-        emptied = left.filter(is_settle).join(cleared, on=_CELL, how="semi")
-        left = left.join(emptied, on=[*_CELL, "action"], how="anti", maintain_order="left")
+        done = left.filter(is_settle).join(followed, on=_CELL, how="semi")
         # And where it could not be settled, it is not emptied either.
         refused = joined.filter(is_settle & pl.col("is_refused"))
-        left = left.join(refused, on=_CELL, how="anti", maintain_order="left")
+        done = pl.concat([done, left.filter(is_clear).join(refused, on=_CELL, how="semi")])
+        left = left.join(done, on=[*_CELL, "action"], how="anti", maintain_order="left")
         self._applied.settled_before += rows.height - left.height
         return left
 
@@ -151,12 +154,19 @@ class Sender:
         is_settle = pl.col("action") == Action.SETTLE
         settle, rest = rows.filter(is_settle), rows.filter(~is_settle)
         self._outcomes = []
-        taken = self._push(settle)
-        # Nothing is emptied of which it is not known that we have set it.
-        withheld = settle.join(taken, on=_CELL, how="anti")
-        clears = rest.filter(pl.col("action") == Action.CLEAR).join(withheld, on=_CELL, how="semi")
-        rest = rest.join(clears, on=[*_CELL, "action"], how="anti", maintain_order="left")
-        self._applied.values[Action.CLEAR, LEFT] += clears.height
+        settled = self._push(settle)
+        is_refused = pl.col("state").is_in([ValueState.REJECTED, ValueState.UNKNOWN])
+        refused = settled.filter(is_refused)
+        # What was refused is not there: a change may follow, and there is nothing to empty.
+        clears = rest.filter(pl.col("action") == Action.CLEAR).join(refused, on=_CELL, how="semi")
+        # What may be there still must be neither emptied nor forgotten.
+        taken = settled.filter(pl.col("state") == ValueState.ACKNOWLEDGED)
+        unsure = settle.join(pl.concat([taken, refused]), on=_CELL, how="anti")
+        held = rest.join(unsure, on=_CELL, how="semi")
+        self._applied.held_back += held.height
+        left = pl.concat([clears, held])
+        self._count_left(left)
+        rest = rest.join(left, on=[*_CELL, "action"], how="anti", maintain_order="left")
         if not self._applied.stopped:
             self._push(rest)
         else:
@@ -171,10 +181,10 @@ class Sender:
         self._count_left(rows)
 
     def _push(self, rows: pl.DataFrame) -> pl.DataFrame:
-        """Send rows, each field of an object once; gives the cells that were taken."""
+        """Send rows, each field of an object once; gives cells with the state that came of it."""
         if rows.is_empty():
-            return rows.select(_CELL)
-        run, taken, known = self._run, list[pl.DataFrame](), self._known(rows)
+            return rows.select(*_CELL, pl.lit("").alias("state"))
+        run, states, known = self._run, list[pl.DataFrame](), self._known(rows)
         rows = rows.join(
             known.select(*_CELL, "value", "acknowledged_at", "attempts", "code"),
             on=_CELL,
@@ -190,7 +200,7 @@ class Sender:
             return run.tools.client.enrichment.push(body)
 
         def save(outcomes: pl.DataFrame) -> None:
-            taken.append(self._save(rows, outcomes))
+            states.append(self._save(rows, outcomes))
 
         pushed = push_batches(
             push,
@@ -203,10 +213,10 @@ class Sender:
         )
         self._applied.requests += pushed.requests
         self._applied.stopped = self._applied.stopped or pushed.stopped
-        return pl.concat(taken) if taken else rows.select(_CELL).clear()
+        return pl.concat(states)
 
     def _save(self, rows: pl.DataFrame, outcomes: pl.DataFrame) -> pl.DataFrame:
-        """Keep the outcomes of some objects: changes, ledger, rejects; gives the cells taken."""
+        """Keep the outcomes of some objects: changes, ledger, rejects; gives their states."""
         run, now = self._run, self._run.tools.clock()
         sent = rows.join(outcomes.select(pl.col("value").alias(IDENTITY)), on=IDENTITY, how="semi")
         known = known_rows(sent, outcomes, Tried(now, self._plan_id, self._mappings))
@@ -224,7 +234,7 @@ class Sender:
         for action, state, count in states.len().iter_rows():
             self._applied.values[action, state] += count
         tell(Progress(run.sync, self._plan_id, SENDING, sum(self._applied.values.values())))
-        return changed.select(_CELL)
+        return told.select(*_CELL, "state")
 
     def _known(self, rows: pl.DataFrame) -> pl.DataFrame:
         return self._run.ledger.enriched.read_keys(self._run.sync, rows["key"].unique())

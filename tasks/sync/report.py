@@ -18,7 +18,7 @@ from connectors.errors import DataRefusedError, PartlyDoneError, PipelineError, 
 from connectors.lake.records import write_run
 from tasks.outcomes import Outcome
 from tasks.push import NOT_SENT
-from tasks.sync.apply import LEFT, Applied
+from tasks.sync.apply import Applied
 from tasks.sync.diff import Action
 from tasks.sync.plan_file import Plan
 from tasks.sync.run import SyncRun
@@ -188,7 +188,7 @@ def _left_out(run: SyncRun, stages: Stages, applied: Applied) -> PipelineError |
             return applied.stopped
         return PartlyDoneError(f"{said}, then: {applied.stopped}; nxp apply {run.sync} goes on")
     beyond = is_beyond(stages, run.specification.max_reject_share)
-    if taken == objects and not applied.values[Action.CLEAR, LEFT] and not beyond:
+    if taken == objects and applied.is_complete and not beyond:
         return None
     said += (
         f", {applied.objects[Outcome.REJECTED]:,} rejected, "
