@@ -15,7 +15,9 @@ PipelineError                   exit 1
 │   ├── ResultTruncatedError             a result that the tenant cut at a row limit
 │   └── ExportFailedError                the tenant says that the query failed
 ├── PartlyDoneError             exit 7   look at what was left out
-└── HeldError                   exit 8   somebody else holds it, or it is stale
+├── HeldError                   exit 8   somebody else holds it
+└── StaleError                  exit 8   look again: what it was made from has moved on
+    └── NotApprovedError                 a person said no, or nobody has answered
 
 An error from HTTP carries its `Exchange` as evidence: never a body, a token or a query string,
 since these may hold people's data or give access.
@@ -166,6 +168,16 @@ class PartlyDoneError(PipelineError):
 
 
 class HeldError(PipelineError):
-    """Held by another run, stale, or not approved."""
+    """Held by another run."""
 
     exit_code = 8
+
+
+class StaleError(PipelineError):
+    """A plan that was made from what is no longer so, or that nobody has approved."""
+
+    exit_code = 8
+
+
+class NotApprovedError(StaleError):
+    """A plan to which a person said no, or to which nobody has said anything."""

@@ -16,6 +16,21 @@ AcceptShrink = Annotated[
 ]
 Concurrency = Annotated[int, Parameter(help="How many windows at once, 1 to 16.")]
 DryRun = Annotated[bool, Parameter(negative="", help="Say what would be done, and stop.")]
+Full = Annotated[
+    bool, Parameter(negative="", help="Pull all rows, also where the changes would do.")
+]
+AcceptGuards = Annotated[
+    tuple[str, ...],
+    Parameter(
+        name="--accept-guard",
+        negative="",
+        help="Let this guard trip: empty, shrink, changes or clears; repeatable.",
+    ),
+]
+Why = Annotated[str | None, Parameter(help="The reason, which is kept with the plan.")]
+NoVerify = Annotated[
+    bool, Parameter(name="--no-verify", negative="", help="Do not read back afterwards.")
+]
 Parameters = Annotated[
     tuple[str, ...],
     Parameter(name=("-p", "--parameter"), negative="", help="A query parameter, as key=value."),

@@ -12,6 +12,7 @@ import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import suppress
 from contextvars import copy_context
 from dataclasses import dataclass, field
 from typing import Final, TypeAlias
@@ -38,6 +39,7 @@ from connectors.nexthink.encoding import (
 )
 from connectors.nexthink.enrichment import UNSPECIFIED
 from tasks.outcomes import Outcome, judge, without_answer
+from tasks.pace import Pace
 
 logger = logging.getLogger(__name__)
 
@@ -90,6 +92,7 @@ def push_batches(
     limits: PushLimits | None = None,
     clock: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], None] = time.sleep,
+    on_interrupt: Callable[[], None] = lambda: None,
 ) -> Pushed:
     """Send all objects that have a value, and hand each to `save` with its outcome, once.
 
@@ -102,6 +105,8 @@ def push_batches(
         limits: of requests.
         clock: seconds that only grow, for the rate.
         sleep: how to wait.
+        on_interrupt: called when this thread is interrupted (a signal), to end the waits of
+            requests under way; what they were answered is saved before the exception goes on.
 
     Raises:
         DataRefusedError: the frame cannot be sent; nothing was.
@@ -109,7 +114,7 @@ def push_batches(
     limits = limits or PushLimits()
     check_objects(objects, layout)
     rows = with_values(objects, layout)
-    pace = _Pace(limits.per_minute, clock, sleep)
+    pace = Pace(limits.per_minute, clock, sleep)
     with ThreadPoolExecutor(limits.concurrency, "push") as pool:
         run = _Run(push, layout, save, limits.concurrency, pace, pool)
         try:
@@ -121,34 +126,14 @@ def push_batches(
                 run.send_again()
             run.give_up(run.unanswered, NO_ANSWER, "sent, and not answered")
             run.give_up([rows.slice(sent)], NOT_SENT, "the run had stopped before")
+        except BaseException:
+            run.stop.set()
+            on_interrupt()
+            run.take_answers()
+            raise
         finally:
             run.stop.set()
     return run.result
-
-
-class _Pace:
-    """Spreads requests over time, whichever thread sends them."""
-
-    def __init__(
-        self,
-        per_minute: float | None,
-        clock: Callable[[], float],
-        sleep: Callable[[float], None],
-    ) -> None:
-        self._seconds = 60 / per_minute if per_minute else 0.0
-        self._clock = clock
-        self._sleep = sleep
-        self._lock = threading.Lock()
-        self._next = clock()
-
-    def wait(self) -> None:
-        """Wait for a turn."""
-        with self._lock:
-            now = self._clock()
-            turn = max(now, self._next)
-            self._next = turn + self._seconds
-        if turn > now:
-            self._sleep(turn - now)
 
 
 @dataclass(slots=True)
@@ -170,7 +155,7 @@ class _Run:
         layout: Layout,
         save: Save,
         concurrency: int,
-        pace: _Pace,
+        pace: Pace,
         pool: ThreadPoolExecutor,
     ) -> None:
         self.result = Pushed()
@@ -183,23 +168,30 @@ class _Run:
         self._pace = pace
         self._pool = pool
         self._in_a_row = 0
+        self._under_way: set[Future[_Settled]] = set()
 
     def send(self, requests: Iterator[Batch]) -> int:
         """Send batches until none is left or the run stops; return how many objects were begun."""
-        under_way: set[Future[_Settled]] = set()
         begun = 0
         while True:
-            while len(under_way) < self._concurrency and not self.result.stopped:
+            while len(self._under_way) < self._concurrency and not self.result.stopped:
                 batch = next(requests, None)
                 if batch is None:
                     break
                 begun += batch.objects.height
                 # The context carries Prefect's run, so that logs of threads belong to it.
-                under_way.add(self._pool.submit(copy_context().run, self._settle, batch))
-            if not under_way:
+                self._under_way.add(self._pool.submit(copy_context().run, self._settle, batch))
+            if not self._under_way:
                 return begun
-            done, under_way = wait(under_way, return_when=FIRST_COMPLETED)
+            done, _ = wait(self._under_way, return_when=FIRST_COMPLETED)
             for future in done:
+                self._take(future.result())
+                self._under_way.remove(future)
+
+    def take_answers(self) -> None:
+        """Save what requests under way come to; the run is being interrupted."""
+        for future in self._under_way:
+            with suppress(Exception):
                 self._take(future.result())
 
     def send_again(self) -> None:
@@ -256,6 +248,11 @@ class _Run:
             except PipelineError as error:
                 settled.error = error
                 settled.unanswered = [piece, *waiting]
+                return settled
+            except Exception:
+                # Woken while it waited: the halves before this one have their answers.
+                if not self.stop.is_set():
+                    raise
                 return settled
             body, code = b"", answer.code or code
             judged = judge(_identified(piece, self._layout), answer, self._layout.fields.values())

@@ -21,7 +21,13 @@ from connectors.catalogue.dataset import (
     Shard,
 )
 from connectors.catalogue.landings import PARQUET, SQL, SnapshotLoad, SqlSpecification
-from connectors.catalogue.loading import load_dataset, load_datasets, query_path
+from connectors.catalogue.loading import (
+    SYNCS,
+    load_dataset,
+    load_datasets,
+    query_path,
+    read_specifications,
+)
 from connectors.catalogue.specification import DAY, DURATION_PATTERN, Specification, parse_duration
 from connectors.catalogue.windows import WindowSpecification
 
@@ -31,6 +37,7 @@ __all__ = [
     "DURATION_PATTERN",
     "PARQUET",
     "SQL",
+    "SYNCS",
     "AllowedCheck",
     "Check",
     "Column",
@@ -53,4 +60,5 @@ __all__ = [
     "load_datasets",
     "parse_duration",
     "query_path",
+    "read_specifications",
 ]

@@ -1,13 +1,19 @@
 """Reading the catalogue's files, with all problems of all files told at once."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import yaml
 from pydantic import ValidationError
 
 from connectors.catalogue.dataset import DatasetSpecification
+from connectors.catalogue.specification import Specification
 from connectors.errors import ConfigurationError, UsageError
+
+# The folder of the syncs, which connectors.syncs reads.
+SYNCS = "syncs"
+
+AnySpecification = TypeVar("AnySpecification", bound=Specification)
 
 
 def load_datasets(catalog: Path) -> dict[str, DatasetSpecification]:
@@ -20,30 +26,37 @@ def load_datasets(catalog: Path) -> dict[str, DatasetSpecification]:
     if not folder.is_dir():
         raise ConfigurationError(f"no folder {folder}: set NXP_CATALOG to the catalogue")
     found: dict[str, DatasetSpecification] = {}
-    problems: list[str] = []
-    for path in sorted(folder.glob("*.yaml")):
-        try:
-            specification = DatasetSpecification.model_validate(
-                yaml.safe_load(path.read_text("utf-8"))
-            )
-        except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-            problems.append(f"{path.name}: {' '.join(str(error).split())}")
-        except ValidationError as error:
-            problems += [f"{path.name}: {_describe(problem)}" for problem in error.errors()]
-        else:
-            if specification.dataset != path.stem:
-                problems.append(f"{path.name}: dataset {specification.dataset!r} is not the file's")
-            queries = [query_path(catalog, query_id) for query_id in specification.query_ids()]
-            problems += [
-                f"{path.name}: no saved query queries/{query.name}"
-                for query in queries
-                if not query.is_file()
-            ]
-            found[specification.dataset] = specification
+    read, problems = read_specifications(folder, DatasetSpecification)
+    for path, specification in read.items():
+        if specification.dataset != path.stem:
+            problems.append(f"{path.name}: dataset {specification.dataset!r} is not the file's")
+        queries = [query_path(catalog, query_id) for query_id in specification.query_ids()]
+        problems += [
+            f"{path.name}: no saved query queries/{query.name}"
+            for query in queries
+            if not query.is_file()
+        ]
+        found[specification.dataset] = specification
     problems += _shared_tables(found)
     if problems:
         raise ConfigurationError(f"catalogue {catalog}", problems=tuple(problems))
     return found
+
+
+def read_specifications(
+    folder: Path, kind: type[AnySpecification]
+) -> tuple[dict[Path, AnySpecification], list[str]]:
+    """Read the YAML files of a folder: those that are valid, and all problems of the others."""
+    found: dict[Path, AnySpecification] = {}
+    problems: list[str] = []
+    for path in sorted(folder.glob("*.yaml")):
+        try:
+            found[path] = kind.model_validate(yaml.safe_load(path.read_text("utf-8")))
+        except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+            problems.append(f"{path.name}: {' '.join(str(error).split())}")
+        except ValidationError as error:
+            problems += [f"{path.name}: {_describe(problem)}" for problem in error.errors()]
+    return found, problems
 
 
 def load_dataset(catalog: Path, dataset: str) -> DatasetSpecification:

@@ -1,6 +1,7 @@
 """What runs leave behind beside the data, as Parquet too: rejects and run reports."""
 
 import io
+from datetime import datetime
 from typing import Any
 
 import pyarrow as pa
@@ -11,6 +12,7 @@ from connectors.lake.lake import Lake
 RUNS = "_runs"
 REJECTS = "_rejects"
 REJECTS_RAW = "_rejects_raw"
+CHANGES = "_changes"
 
 
 def write_rejects(
@@ -39,6 +41,30 @@ def write_rejects(
     lake.store.write(f"{REJECTS_RAW}/{name}", _parquet(protected), private=True)
     lake.store.write(f"{REJECTS}/{name}", _parquet(table))
     return lake.location(f"{REJECTS}/{name}")
+
+
+def write_changes(
+    lake: Lake, sync: str, run_id: str, number: int, at: datetime, changes: pa.Table
+) -> str:
+    """Keep what a tenant has taken of a sync, in a protected file: people's data.
+
+    Args:
+        lake: the tenant's lake.
+        sync: the sync's name.
+        run_id: the run that sent it.
+        number: of the file within its run.
+        at: when it was acknowledged.
+        changes: key, field, before, after and action of each value.
+
+    Returns:
+        Where it is.
+    """
+    rows = changes.num_rows
+    table = changes.add_column(0, "run_id", pa.array([run_id] * rows, pa.string()))
+    table = table.append_column("at", pa.array([at] * rows, pa.timestamp("us", "UTC")))
+    path = f"{CHANGES}/sync={sync}/date={at:%Y-%m-%d}/{run_id}-{number}.parquet"
+    lake.store.write(path, _parquet(table), private=True)
+    return lake.location(path)
 
 
 def write_run(lake: Lake, report: dict[str, Any]) -> str:

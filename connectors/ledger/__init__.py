@@ -1,17 +1,26 @@
 """The ledger: what was exported and landed, by whom, and who is at it. The truth about data."""
 
+from connectors.ledger.enriched import KNOWN, EnrichedCounts, ValueState
 from connectors.ledger.journal import Export
 from connectors.ledger.leases import Lease
 from connectors.ledger.ledger import DROPPED, Ledger, UnitRecord, open_ledger
 from connectors.ledger.marks import Backfill, Watermark
+from connectors.ledger.plans import PlanRecord, PlanState
+from connectors.ledger.syncs import SyncRecord
 
 __all__ = [
     "DROPPED",
+    "KNOWN",
     "Backfill",
+    "EnrichedCounts",
     "Export",
     "Lease",
     "Ledger",
+    "PlanRecord",
+    "PlanState",
+    "SyncRecord",
     "UnitRecord",
+    "ValueState",
     "Watermark",
     "open_ledger",
 ]

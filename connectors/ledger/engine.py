@@ -15,7 +15,7 @@ from connectors.errors import ConfigurationError, UnavailableError
 
 # Checked against the newest file in migrations/versions by a test: reading it there at every
 # start would import Alembic (0.2 s) for nothing.
-HEAD = "0002"
+HEAD = "0003"
 MIGRATIONS = Path(__file__).parent / "migrations"
 UPGRADE_TRIES = 5
 
@@ -29,7 +29,9 @@ def connect(url: str) -> Engine:
     try:
         parsed = make_url(url)
         _prepare_folder(parsed)
-        engine = create_engine(parsed, pool_pre_ping=True, json_serializer=_json)
+        engine = create_engine(
+            parsed, pool_pre_ping=True, json_serializer=_json, hide_parameters=True
+        )
     except (ArgumentError, NoSuchModuleError, ModuleNotFoundError):
         raise ConfigurationError("NXP_LEDGER_URL is no SQLAlchemy URL of a known driver") from None
     except OSError as error:

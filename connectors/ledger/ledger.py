@@ -10,11 +10,15 @@ from sqlalchemy import Engine, Row, and_, func, select, update
 from sqlalchemy.exc import IntegrityError
 
 from connectors.clock import utc_now
+from connectors.ledger.absences import Absences
 from connectors.ledger.engine import connect
+from connectors.ledger.enriched import Enriched
 from connectors.ledger.holding import Holding
 from connectors.ledger.journal import Journal
 from connectors.ledger.leases import Holder, Lease
 from connectors.ledger.marks import Marks
+from connectors.ledger.plans import Plans
+from connectors.ledger.syncs import Syncs
 from connectors.ledger.tables import runs, units
 
 logger = logging.getLogger(__name__)
@@ -55,6 +59,10 @@ class Ledger:
         self._holding = Holding(engine, tenant, clock)
         self.journal = Journal(engine, tenant)
         self.marks = Marks(engine, tenant, clock)
+        self.enriched = Enriched(engine, tenant)
+        self.absences = Absences(engine, tenant)
+        self.syncs = Syncs(engine, tenant)
+        self.plans = Plans(engine, tenant, clock)
 
     def close(self) -> None:
         """Close the connections."""

@@ -120,6 +120,20 @@ FIELDS: Final[Mapping[str, Field]] = {
         _moment(_DIRECTORY + "last_update"),
     )
 }
+# What NQL shows for the numbers of a field, from 0; the first broker is none at all.
+SHOWN_AS: Final[Mapping[str, tuple[str, ...]]] = {
+    _VIRTUALIZATION + "desktop_broker": (
+        "",
+        "citrix_cvad",
+        "citrix_daas",
+        "azure_virtual_desktops",
+        "windows_365",
+        "horizon_on_prem",
+        "aws_workspace",
+        "aws_appstream",
+    ),
+    _VIRTUALIZATION + "type": ("", "shared", "personal", "pooled"),
+}
 _CUSTOM: Final = re.compile(
     r"(?:(device|user|binary|package)/\1|user/user/organization)/#[A-Za-z0-9_]{1,64}"
 )
@@ -132,6 +146,15 @@ MOMENT_TEXT: Final = (
 # The years that four digits can write.
 FIRST_YEAR, LAST_YEAR = 1, 9999
 _MOMENT: Final = re.compile(MOMENT_TEXT)
+
+
+def nql_name(name: str) -> str:
+    """Give the header under which NQL lists a field or an identification.
+
+    `device/device/#owner` is `device.#owner`, `user/user/ad/city` is `user.ad.city`.
+    """
+    entity, _, *rest = name.split("/")
+    return ".".join([entity, *rest])
 
 
 def check_identification(object_type: str, name: str) -> None:

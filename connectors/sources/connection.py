@@ -43,6 +43,12 @@ def variable(connection: str, field: str) -> str:
     return f"{PREFIX}{connection.upper()}_{field.upper()}"
 
 
+def is_begun(connection: str, environ: Mapping[str, str]) -> bool:
+    """Tell whether any variable of a connection is set."""
+    given = (variable(connection, field) for field in NAMES)
+    return any(environ.get(name) or environ.get(f"{name}_FILE") for name in given)
+
+
 def read_connection(name: str, environ: Mapping[str, str]) -> tuple[Connection, list[str]]:
     """Read a connection, and list the files that could not be read."""
     values: dict[str, str] = {}

@@ -3,11 +3,14 @@
 Only reads and validates; rows are pulled, compared and sent in tasks/sync.
 """
 
+from connectors.syncs.loading import load_sync, load_syncs
 from connectors.syncs.specification import (
+    EmptyText,
     FieldMapping,
     Guards,
     Identification,
     InventorySpecification,
+    Normalisation,
     PushSpecification,
     SyncMode,
     SyncSpecification,
@@ -15,12 +18,16 @@ from connectors.syncs.specification import (
 )
 
 __all__ = [
+    "EmptyText",
     "FieldMapping",
     "Guards",
     "Identification",
     "InventorySpecification",
+    "Normalisation",
     "PushSpecification",
     "SyncMode",
     "SyncSpecification",
     "VerifySpecification",
+    "load_sync",
+    "load_syncs",
 ]

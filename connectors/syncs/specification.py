@@ -1,18 +1,36 @@
 """One sync of the catalogue: sources, the SELECT over them, and what goes into which fields."""
 
+import hashlib
+import json
+from collections.abc import Mapping
 from datetime import timedelta
 from enum import StrEnum
+from functools import cached_property
+from typing import Self
 
-from pydantic import Field
+from pydantic import BaseModel, Field, model_validator
 
 from connectors.catalogue import DAY, Specification
 from connectors.catalogue.specification import Duration
+from connectors.nexthink import QUERY_ID
 from connectors.nexthink.encoding import DEFAULT_BYTES, DEFAULT_OBJECTS
 from connectors.nexthink.enrichment import MOST_OBJECTS
-from connectors.nexthink.fields import LONGEST_TEXT
+from connectors.nexthink.fields import (
+    LONGEST_TEXT,
+    FieldError,
+    Kind,
+    check_field,
+    check_identification,
+    check_value,
+)
+from connectors.nexthink.fields import Field as ApiField
 from connectors.sources import Sources
+from connectors.sources.servicenow import ServiceNowSpecification
+from connectors.sources.sql import SqlSpecification
+from connectors.syncs.statements import sql_problems
 
 SYNC_PATTERN = "^[a-z][a-z0-9_]*$"
+DIGEST_BYTES = 8
 
 
 class SyncMode(StrEnum):
@@ -84,6 +102,11 @@ class FieldMapping(Specification):
     longest: int = Field(default=LONGEST_TEXT, ge=1)
     values: dict[str, str | int] = Field(default_factory=dict)
 
+    @property
+    def fingerprint(self) -> str:
+        """What tells the mapping from others: 16 hexadecimal digits."""
+        return _fingerprint(self)
+
 
 class Guards(Specification):
     """Shares, from 0 to 1, above which nothing is sent without a person's word."""
@@ -110,12 +133,20 @@ class VerifySpecification(Specification):
 
 
 class SyncSpecification(Specification):
-    """What of which sources is sent to which fields: one file of deployments/syncs."""
+    """What of which sources is sent to which fields: one file of deployments/syncs.
+
+    Attributes:
+        incremental: the source of which only the changes are pulled between full pulls. Each row
+            of the select has to follow from one row of it.
+        full_every: how often all rows are pulled nevertheless.
+        max_reject_share: of objects; above it a run ends as failed, after saving everything.
+    """
 
     sync: str = Field(pattern=SYNC_PATTERN)
     domain: str = Field(min_length=1)
     mode: SyncMode = SyncMode.UPSERT
     sources: Sources
+    incremental: str | None = None
     sql: str = Field(min_length=1)
     identification: Identification
     inventory: InventorySpecification | None = None
@@ -125,3 +156,131 @@ class SyncSpecification(Specification):
     max_reject_share: float = Field(default=0.05, ge=0, le=1)
     push: PushSpecification = PushSpecification()
     verify: VerifySpecification | None = None
+
+    @property
+    def fingerprint(self) -> str:
+        """What tells the sync from others, and from itself before an edit: 16 digits."""
+        return _fingerprint(self)
+
+    @property
+    def object_type(self) -> str:
+        """The kind of the objects: device, user, binary or package."""
+        return self.identification.name.partition("/")[0]
+
+    @cached_property
+    def api_fields(self) -> Mapping[str, ApiField]:
+        """The fields as the API knows them, by name, in the order of the YAML."""
+        return {
+            name: check_field(self.object_type, name, longest=mapping.longest)
+            for name, mapping in self.fields.items()
+        }
+
+    @property
+    def columns(self) -> Mapping[str, str]:
+        """The select's column by field."""
+        return {
+            name: mapping.column or name.rpartition("/")[2].removeprefix("#")
+            for name, mapping in self.fields.items()
+        }
+
+    @property
+    def named_columns(self) -> Mapping[str, str]:
+        """The columns of the select that the sync names, by what they are for."""
+        named = dict(self.columns)
+        if self.identification.column is not None:
+            named["identification"] = self.identification.column
+        for column in self.inventory.match if self.inventory else ():
+            named[f"match.{column}"] = column
+        return named
+
+    @property
+    def not_clearable(self) -> tuple[str, ...]:
+        """The fields that are to be emptied at times and have no value that empties them."""
+        return tuple(
+            name
+            for name, mapping in self.fields.items()
+            if self.api_fields[name].clear is None
+            and (
+                self.mode is SyncMode.MIRROR
+                or mapping.empty is EmptyText.KEEP
+                or mapping.clear_when is not None
+            )
+        )
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        problems = [*self._identity_problems(), *self._field_problems(), *self._source_problems()]
+        problems += self._sql_problems()
+        if self.verify and not QUERY_ID.fullmatch(self.verify.query_id):
+            problems.append("verify.query_id: must be # and 2 to 254 of a-z, 0-9 and _")
+        if self.full_every <= timedelta(0):
+            problems.append("full_every: must be longer than nothing")
+        if problems:
+            raise ValueError("; ".join(problems))
+        return self
+
+    def _sql_problems(self) -> list[str]:
+        conditions = {
+            name: mapping.clear_when
+            for name, mapping in self.fields.items()
+            if mapping.clear_when is not None
+        }
+        columns = {name: source.fields for name, source in self.sources.root.items()}
+        return sql_problems(self.sql, conditions, self.named_columns, columns)
+
+    def _identity_problems(self) -> list[str]:
+        problems = []
+        try:
+            check_identification(self.object_type, self.identification.name)
+        except FieldError as error:
+            problems.append(f"identification.name: {error}")
+        if (self.identification.column is None) == (self.inventory is None):
+            problems.append(
+                "identification.column: the select's column that identifies, or an inventory that "
+                "gives it; one of them"
+            )
+        return problems
+
+    def _field_problems(self) -> list[str]:
+        problems = []
+        for name, mapping in self.fields.items():
+            try:
+                field = check_field(self.object_type, name, longest=mapping.longest)
+            except FieldError as error:
+                problems.append(f"fields: {error}")
+                continue
+            # What is translated stands in the YAML: no value of a row.
+            problems += [
+                f"fields.{name}.values: {target!r} is {problem}"
+                for target in mapping.values.values()
+                if (problem := _problem_of(field, target))
+            ]
+        return problems
+
+    def _source_problems(self) -> list[str]:
+        if self.incremental is None:
+            return []
+        match self.sources.root.get(self.incremental):
+            case None:
+                return [f"incremental: {self.incremental!r} is none of the sources"]
+            case ServiceNowSpecification(incremental=True):
+                return []
+            case SqlSpecification(incremental=str()):
+                return []
+        return [f"incremental: the source {self.incremental} cannot tell what has changed"]
+
+
+def _problem_of(field: ApiField, target: str | int) -> str | None:
+    if target == "":
+        return "no value: use clear_when"
+    if field.kind is Kind.TEXT:
+        return check_value(field, str(target))
+    if field.kind is Kind.NUMBER and isinstance(target, str) and target.isascii():
+        target = int(target) if target.isdigit() else target
+    return check_value(field, target)
+
+
+def _fingerprint(of: BaseModel) -> str:
+    # Without defaults, so that a new key of the YAML changes no old fingerprint.
+    text = json.dumps(of.model_dump(mode="json", exclude_defaults=True), sort_keys=True)
+    return hashlib.blake2b(text.encode(), digest_size=DIGEST_BYTES).hexdigest()

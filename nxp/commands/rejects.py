@@ -5,12 +5,15 @@ from typing import Annotated, Any
 from cyclopts import Parameter
 
 from connectors.catalogue import load_dataset
+from connectors.errors import UsageError
 from connectors.lake import Lake
 from connectors.rejects import RejectFile, reject_files
-from connectors.settings import load_settings
+from connectors.settings import Settings, load_settings
 from connectors.tenants import tenant_name
 from nxp.options import Json, Tenant
 from nxp.output import print_json, print_table, say
+
+CURRENT, LATEST = "current", "latest"
 
 RunId = Annotated[str | None, Parameter(name="--run", help="Of one run only.")]
 
@@ -25,37 +28,70 @@ def rejects(
     tenant: Tenant = None,
     as_json: Json = False,
 ) -> None:
-    """List the rejected rows of DATASET by run and unit, with all reasons.
+    """List the rejected rows of DATASET, or what of a sync was refused, with all reasons.
 
     `current` are those of the run whose rows are landed: they can be replayed. `superseded` are
     those of units that landed anew since, `not landed` those of units that have nothing landed.
+    Of a sync, `latest` are those of the last run that refused any.
     """
     settings = load_settings()
-    load_dataset(settings.catalog, dataset)
+    is_sync = _is_sync(settings, dataset)
     lake = Lake(settings.lake, tenant_name(settings, tenant))
-    manifest = lake.manifest(dataset)
-    owners = {entry.unit: entry.run_id for entry in manifest.entries} if manifest else {}
+    files = reject_files(lake, dataset, run)
+    if is_sync:
+        newest = max(files, key=lambda file: file.unit).run_id if files else None
+        states = [LATEST if file.run_id == newest else "earlier" for file in files]
+    else:
+        manifest = lake.manifest(dataset)
+        owners = {entry.unit: entry.run_id for entry in manifest.entries} if manifest else {}
+        states = [_state(file, owners.get(file.unit)) for file in files]
     rows = [
         row
-        for file in reject_files(lake, dataset, run)
-        for row in _rows(file, owners.get(file.unit), with_raw=raw)
+        for file, state in zip(files, states, strict=True)
+        for row in _rows(file, state, with_raw=raw)
     ]
     if as_json:
         print_json(rows)
     elif rows:
         print_table(list(rows[0]), [[_shown(value) for value in row.values()] for row in rows])
-    current = sum(row["state"] == "current" for row in rows)
+    if is_sync:
+        latest = sum(row["state"] == LATEST for row in rows)
+        say(f"{len(rows)} rejected, {latest} of them by the latest run: --raw shows what they are")
+        return
+    current = sum(row["state"] == CURRENT for row in rows)
     say(f"{len(rows)} rejected rows, {current} of them current: nxp replay lands what fits now")
 
 
-def _rows(file: RejectFile, owner: str | None, *, with_raw: bool) -> list[dict[str, Any]]:
-    state = "not landed" if owner is None else "superseded"
+def _is_sync(settings: Settings, name: str) -> bool:
+    """Tell whether a name is a sync's; it is a dataset's otherwise.
+
+    Raises:
+        UsageError: it is neither's.
+    """
+    from connectors.syncs import load_syncs  # noqa: PLC0415 - polars, not for --help
+
+    try:
+        load_dataset(settings.catalog, name)
+    except UsageError:
+        if name not in load_syncs(settings.catalog):
+            raise
+        return True
+    return False
+
+
+def _state(file: RejectFile, owner: str | None) -> str:
+    if owner is None:
+        return "not landed"
+    return CURRENT if owner == file.run_id else "superseded"
+
+
+def _rows(file: RejectFile, state: str, *, with_raw: bool) -> list[dict[str, Any]]:
     found = file.rows()
     texts = file.raw() if with_raw else []
     rows: list[dict[str, Any]] = [
         {
             "run_id": file.run_id,
-            "state": "current" if owner == file.run_id else state,
+            "state": state,
             "unit": file.unit,
             "record": reject.record,
             "reasons": list(reject.reasons),

@@ -20,18 +20,26 @@ class Wanted:
     Attributes:
         keys: key (compared) and identity (sent), each key once, ascending.
         rows: key, field and value; of a cell that says nothing there is no row.
+        listed: with an inventory all keys that it has in the range: a key that does not come and
+            is not listed was not looked for, so that its absence means nothing.
     """
 
     after: str | None
     up_to: str | None
     keys: pl.DataFrame = field(repr=False)
     rows: pl.DataFrame = field(repr=False)
+    listed: pl.Series | None = field(default=None, repr=False)
 
 
 @dataclass(slots=True)
 class SourceCounts:
     """What the sources gave, complete once the last range was read. Objects, if not said else.
 
+    A key comes, without a cell, where its rows contradict each other (`duplicates`) and where an
+    ambiguous row may mean it: it is there, and nothing is known of it.
+
+    `rows`, `without_key`, `unmatched`, `ambiguous`: rows of the select; `bad_values`: of a part of
+    the cells; `not_clearable`: a field without a clearing value was to be emptied.
     `is_complete`: the absence of a key means that it is gone, in all sources.
     """
 

@@ -71,14 +71,23 @@ class LocalStore:
             aside.replace(target)
             _sync_folder(target.parent)
 
-    def bring_in(self, source: Path, path: str) -> None:
+    def bring_in(self, source: Path, path: str, *, private: bool = False) -> None:
         """Rename a finished file of the same file system into place."""
         target = self.folder / path
         with storage_errors(target):
             target.parent.mkdir(parents=True, exist_ok=True)
+            if private:
+                target.parent.chmod(PRIVATE_FOLDER)
+                source.chmod(PRIVATE)
             source.replace(target)
             _sync_folder(target.parent)
             _sync_folder(target.parent.parent)
+
+    def fetch(self, path: str, target: Path) -> Path | None:
+        """Give the file itself."""
+        del target
+        found = self.folder / path
+        return found if found.is_file() else None
 
     def write(self, path: str, content: bytes, *, private: bool = False) -> None:
         """Write a file aside and rename it; no reader meets half of it."""

@@ -154,10 +154,26 @@ class RemoteStore:
             return True
         return True
 
-    def bring_in(self, source: Path, path: str) -> None:
+    def bring_in(self, source: Path, path: str, *, private: bool = False) -> None:
         """Upload a file, in parts where it is large; it is there whole or not at all."""
+        del private
         with self._telling(path):
             self._store.put(path, source)
+
+    def fetch(self, path: str, target: Path) -> Path | None:
+        """Download an object piece by piece, for its owner only."""
+        with self._telling(path):
+            try:
+                found = self._store.get(path)
+            except FileNotFoundError as error:
+                _check_bucket(error)
+                return None
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.touch(mode=0o600)
+            with target.open("wb") as file:
+                for piece in found.stream():
+                    file.write(piece)
+        return target
 
     def write(self, path: str, content: bytes, *, private: bool = False) -> None:
         """Upload a small file; who may read it is said by the bucket's policy alone."""

@@ -56,8 +56,14 @@ class Store(Protocol):
             Conflict: another version is there.
         """
 
-    def bring_in(self, source: Path, path: str) -> None:
-        """Put a finished local file in place, whole and durable; it may then be gone locally."""
+    def bring_in(self, source: Path, path: str, *, private: bool = False) -> None:
+        """Put a finished local file in place, whole and durable; it may then be gone locally.
+
+        A private one is for its owner only, where the place knows owners.
+        """
+
+    def fetch(self, path: str, target: Path) -> Path | None:
+        """Give a file as a local one: itself, or a copy at `target`; None where there is none."""
 
     def write(self, path: str, content: bytes, *, private: bool = False) -> None:
         """Write a small file whole, for its owner only where the place knows owners."""

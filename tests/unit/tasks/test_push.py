@@ -427,3 +427,65 @@ def test_a_frame_that_cannot_be_sent_is_refused_before_anything_is() -> None:
 def test_limits_that_make_no_sense_are_refused(limits: dict[str, Any]) -> None:
     with pytest.raises(UsageError):
         PushLimits(**limits)
+
+
+class Interrupted(BaseException):
+    """What a signal raises in the thread that waits."""
+
+
+def test_what_is_answered_while_the_run_is_interrupted_is_saved() -> None:
+    saved: list[pl.DataFrame] = []
+    woken, both = threading.Event(), threading.Barrier(2)
+
+    def push(body: bytes) -> EnrichmentAnswer:
+        both.wait(5)
+        if b"a-1" in body:
+            return ALL
+        # The other one waits for its next try when the signal comes.
+        assert woken.wait(5)
+        if b"b-1" in body:
+            return ALL
+        raise AssertionError
+
+    def save(outcomes: pl.DataFrame) -> None:
+        saved.append(outcomes)
+        if len(saved) == 1:
+            raise Interrupted
+
+    with pytest.raises(Interrupted):
+        push_batches(
+            push,
+            frame(["a-1", "b-1", "c-1", "d-1"]),
+            LAYOUT,
+            save,
+            limits=PushLimits(objects=1, concurrency=2),
+            on_interrupt=woken.set,
+        )
+    assert set(pl.concat(saved)["value"]) == {"a-1", "b-1"}
+
+
+def test_a_wait_that_is_ended_by_the_interruption_leaves_its_objects_open() -> None:
+    saved: list[pl.DataFrame] = []
+    woken, both = threading.Event(), threading.Barrier(2)
+
+    def push(body: bytes) -> EnrichmentAnswer:
+        both.wait(5)
+        if b"a-1" in body:
+            return ALL
+        assert woken.wait(5)
+        raise RuntimeError("woken")
+
+    def save(outcomes: pl.DataFrame) -> None:
+        saved.append(outcomes)
+        raise Interrupted
+
+    with pytest.raises(Interrupted):
+        push_batches(
+            push,
+            frame(["a-1", "b-1"]),
+            LAYOUT,
+            save,
+            limits=PushLimits(objects=1, concurrency=2),
+            on_interrupt=woken.set,
+        )
+    assert set(pl.concat(saved)["value"]) == {"a-1"}

@@ -1,0 +1,167 @@
+"""What Nexthink is known to have taken from each sync, per key and field, and what is open."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Final
+
+import polars as pl
+from sqlalchemy import Engine, Select, and_, case, delete, func, select
+from sqlalchemy.sql.elements import ColumnElement
+
+from connectors.errors import DataRefusedError
+from connectors.ledger.bulk import MOMENT, fetch, upsert
+from connectors.ledger.enrichment_tables import NOT_ACKNOWLEDGED, enriched
+
+KNOWN: Final[Mapping[str, Any]] = {
+    "key": pl.String,
+    "identity": pl.String,
+    "field": pl.String,
+    "value": pl.String,
+    "acknowledged_at": MOMENT,
+    "open_value": pl.String,
+    "state": pl.String,
+    "code": pl.String,
+    "attempts": pl.Int64,
+    "tried_at": MOMENT,
+    "retry_at": MOMENT,
+    "mapping": pl.String,
+    "plan_id": pl.String,
+}
+# Keys in one statement; SQLite takes 32,766 parameters, and writing them out takes time.
+_KEYS_AT_ONCE: Final = 5_000
+
+
+class ValueState(StrEnum):
+    """What is known of a field of an object.
+
+    - acknowledged: `value` was taken; nothing is open.
+    - open: `open_value` was sent and may have been taken or not, or was to be sent. Also the
+      fields of an object that was refused for another of its fields.
+    - unknown: the object is not known to Nexthink, or reading back showed something else: nothing
+      of ours is there, `value` is null, `open_value` is tried again at `retry_at`.
+    - rejected: `open_value` was refused for what it is; `value`, if any, is still there.
+    """
+
+    ACKNOWLEDGED = "acknowledged"
+    OPEN = "open"
+    UNKNOWN = "unknown"
+    REJECTED = "rejected"
+
+
+@dataclass(frozen=True, slots=True)
+class EnrichedCounts:
+    """Of a sync: keys with any row, keys with an acknowledged value, rows by state."""
+
+    keys: int = 0
+    keys_with_value: int = 0
+    rows: Mapping[str, int] | None = None
+
+
+class Enriched:
+    """The known rows of one tenant: frames of the columns `KNOWN`, by key and field ascending.
+
+    Keys are compared bytewise. A range is `after` < key <= `up_to`; None: no end there.
+    """
+
+    def __init__(self, engine: Engine, tenant: str) -> None:
+        self._engine = engine
+        self._tenant = tenant
+
+    def read(
+        self, sync: str, after: str | None = None, up_to: str | None = None, *, settled: bool = True
+    ) -> pl.DataFrame:
+        """Read the rows of a range; without the `settled` ones, those not acknowledged."""
+        return self._fetch(self._columns().where(*self._within(sync, after, up_to, settled)))
+
+    def read_keys(self, sync: str, keys: pl.Series) -> pl.DataFrame:
+        """Read the rows of some keys."""
+        ordered = keys.sort().to_list()
+        frames = []
+        for start in range(0, len(ordered), _KEYS_AT_ONCE):
+            these = enriched.c.key.in_(ordered[start : start + _KEYS_AT_ONCE])
+            frames.append(self._fetch(self._columns().where(self._of(sync), these)))
+        return pl.concat(frames) if frames else pl.DataFrame(schema=dict(KNOWN))
+
+    def key_at(
+        self, sync: str, after: str | None, up_to: str | None, rows: int, *, settled: bool = True
+    ) -> str | None:
+        """Give the key of the row that stands `rows` further on in a range, None past its end.
+
+        What of a range fits into memory ends there.
+        """
+        query = (
+            select(enriched.c.key)
+            .where(*self._within(sync, after, up_to, settled))
+            .order_by(enriched.c.key)
+            .offset(rows)
+            .limit(1)
+        )
+        with self._engine.connect() as connection:
+            found: str | None = connection.scalar(query)
+        return found
+
+    def save(self, sync: str, rows: pl.DataFrame) -> None:
+        """Insert or replace rows (columns `KNOWN`, each key and field once) in one transaction.
+
+        Raises:
+            DataRefusedError: a row lacks its key, or holds what the database cannot.
+            UnavailableError: the ledger cannot be used.
+        """
+        whole = rows.select(pl.col(name).cast(dtype) for name, dtype in KNOWN.items())
+        needed = ("key", "identity", "field", "state", "attempts")
+        if any(whole[name].has_nulls() for name in needed):
+            raise DataRefusedError(f"{sync}: rows for the ledger lack one of {', '.join(needed)}")
+        owned = whole.select(
+            pl.lit(self._tenant).alias("tenant"), pl.lit(sync).alias("sync"), pl.all()
+        )
+        with self._engine.begin() as connection:
+            upsert(connection, enriched, owned)
+
+    def forget(self, sync: str) -> int:
+        """Drop all that is known of a sync: it begins anew. Returns the rows."""
+        with self._engine.begin() as connection:
+            return connection.execute(delete(enriched).where(self._of(sync))).rowcount
+
+    def counts(self, sync: str) -> EnrichedCounts:
+        """Count keys and rows; reads all rows of the sync."""
+        has_value = func.max(case((enriched.c.value != "", 1), else_=0)).label("has_value")
+        by_key = (
+            select(enriched.c.key, has_value).where(self._of(sync)).group_by(enriched.c.key)
+        ).subquery()
+        keys = select(func.count(), func.coalesce(func.sum(by_key.c.has_value), 0)).select_from(
+            by_key
+        )
+        by_state = (
+            select(enriched.c.state, func.count().label("rows"))
+            .where(self._of(sync))
+            .group_by(enriched.c.state)
+            .order_by(enriched.c.state)
+        )
+        with self._engine.connect() as connection:
+            known, with_value = connection.execute(keys).one()
+            states = {row.state: row.rows for row in connection.execute(by_state)}
+        return EnrichedCounts(int(known), int(with_value), states)
+
+    def _columns(self) -> Select[Any]:
+        columns = [enriched.c[name] for name in KNOWN]
+        return select(*columns).order_by(enriched.c.key, enriched.c.field)
+
+    def _fetch(self, query: Select[Any]) -> pl.DataFrame:
+        with self._engine.connect() as connection:
+            return fetch(connection, query)
+
+    def _within(
+        self, sync: str, after: str | None, up_to: str | None, settled: bool
+    ) -> Sequence[ColumnElement[bool]]:
+        found: list[Any] = [self._of(sync)]
+        if after is not None:
+            found.append(enriched.c.key > after)
+        if up_to is not None:
+            found.append(enriched.c.key <= up_to)
+        if not settled:
+            found.append(NOT_ACKNOWLEDGED)
+        return found
+
+    def _of(self, sync: str) -> ColumnElement[bool]:
+        return and_(enriched.c.tenant == self._tenant, enriched.c.sync == sync)

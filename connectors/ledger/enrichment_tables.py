@@ -1,0 +1,105 @@
+"""The ledger's tables of enrichment: what Nexthink has taken, who is absent, plans.
+
+Keys are compared bytewise in every database, since ranges of them are cut by other programs.
+"""
+
+from sqlalchemy import JSON, BigInteger, Column, Index, Integer, String, Table, Text, text
+
+from connectors.ledger.tables import UTCDateTime, metadata
+
+# SQLite compares bytewise by itself.
+BYTEWISE = Text().with_variant(Text(collation="C"), "postgresql")
+FILLFACTOR = 70
+# Written out, since no database uses the index below for a parameter.
+NOT_ACKNOWLEDGED = text("state <> 'acknowledged'")
+
+# One row per object and field that a sync has ever sent.
+enriched = Table(
+    "enriched",
+    metadata,
+    Column("tenant", String(255), primary_key=True),
+    Column("sync", String(255), primary_key=True),
+    Column("key", BYTEWISE, primary_key=True),
+    Column("field", String(255), primary_key=True),
+    Column("identity", Text, nullable=False),
+    # What Nexthink acknowledged last: "" was emptied by us, null is nothing.
+    Column("value", Text),
+    Column("acknowledged_at", UTCDateTime),
+    # What was sent, or is to be, and is not acknowledged.
+    Column("open_value", Text),
+    Column("state", String(16), nullable=False),
+    Column("code", String(64)),
+    Column("attempts", Integer, nullable=False),
+    Column("tried_at", UTCDateTime),
+    Column("retry_at", UTCDateTime),
+    Column("mapping", String(64)),
+    Column("plan_id", String(64)),
+    # Most rows are settled, and what is not is looked for between all of them.
+    Index(
+        "enriched_unsettled",
+        "tenant",
+        "sync",
+        "key",
+        sqlite_where=NOT_ACKNOWLEDGED,
+        postgresql_where=NOT_ACKNOWLEDGED,
+    ),
+    sqlite_with_rowid=False,
+    # Rows are replaced more often than added: beside the old one, the indexes stay as they are.
+    postgresql_with={"fillfactor": FILLFACTOR},
+)
+
+# Keys that complete scans did not find: in how many consecutive ones, and since when.
+absences = Table(
+    "enrichment_absences",
+    metadata,
+    Column("tenant", String(255), primary_key=True),
+    Column("sync", String(255), primary_key=True),
+    Column("key", BYTEWISE, primary_key=True),
+    Column("scans", Integer, nullable=False),
+    Column("since", UTCDateTime, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+# How far each sync is. `version` grows with every plan that begins to be applied.
+syncs = Table(
+    "syncs",
+    metadata,
+    Column("tenant", String(255), primary_key=True),
+    Column("sync", String(255), primary_key=True),
+    Column("version", Integer, nullable=False),
+    Column("identification", String(255)),
+    Column("specification", String(64)),
+    Column("cursors", JSON),
+    # The last full pull whose plan was applied, and how many keys it had.
+    Column("full_at", UTCDateTime),
+    Column("keys", BigInteger),
+)
+
+plans = Table(
+    "plans",
+    metadata,
+    Column("plan_id", String(64), primary_key=True),
+    Column("tenant", String(255), nullable=False),
+    Column("sync", String(255), nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("sha256", String(64), nullable=False),
+    # The file's path within the tenant's part of the lake.
+    Column("location", Text, nullable=False),
+    Column("created_at", UTCDateTime, nullable=False),
+    # Of the sync as the plan met it; when the plan is begun, the one that this made.
+    Column("version", Integer, nullable=False),
+    Column("identification", String(255), nullable=False),
+    Column("specification", String(64), nullable=False),
+    Column("summary", JSON, nullable=False),
+    # What the sync's become when the plan is applied; null leaves them.
+    Column("cursors", JSON),
+    Column("keys", BigInteger),
+    # The last key of the chunk that was begun last, and of the one that was done last.
+    Column("begun_to", Text),
+    Column("settled_to", Text),
+    Column("begun_at", UTCDateTime),
+    Column("finished_at", UTCDateTime),
+    # Guards that a person has accepted: {name: why}.
+    Column("accepted", JSON, nullable=False),
+    Index("plans_by_creation", "tenant", "sync", "created_at"),
+)

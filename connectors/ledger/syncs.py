@@ -1,0 +1,77 @@
+"""How far each sync is: its version, its cursors, its last full pull."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Engine, and_, delete, select
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.sql.elements import ColumnElement
+
+from connectors.ledger.enrichment_tables import syncs
+
+
+@dataclass(frozen=True, slots=True)
+class SyncRecord:
+    """What the ledger knows of one sync; of one that was never applied nearly nothing.
+
+    Attributes:
+        version: grows with every plan that begins to be applied.
+        identification: what identified the objects of the known rows.
+        specification: hash of the specification that was applied last.
+        cursors: by source, from where the next incremental pull goes on.
+        full_at: when the plan of the last applied full pull was made.
+        keys: how many keys that pull had.
+    """
+
+    version: int = 0
+    identification: str | None = None
+    specification: str | None = None
+    cursors: Mapping[str, Any] | None = None
+    full_at: datetime | None = None
+    keys: int | None = None
+
+
+class Syncs:
+    """The records of one tenant's syncs; plans write them (connectors.ledger.plans)."""
+
+    def __init__(self, engine: Engine, tenant: str) -> None:
+        self._engine = engine
+        self._tenant = tenant
+
+    def read(self, sync: str) -> SyncRecord:
+        """Read a sync's record."""
+        with self._engine.connect() as connection:
+            row = connection.execute(select(syncs).where(self._is(sync))).one_or_none()
+        if row is None:
+            return SyncRecord()
+        return SyncRecord(
+            version=row.version,
+            identification=row.identification,
+            specification=row.specification,
+            cursors=row.cursors,
+            full_at=row.full_at,
+            keys=row.keys,
+        )
+
+    def ensure(self, sync: str) -> SyncRecord:
+        """Record a sync, unless it is known."""
+        row = {"tenant": self._tenant, "sync": sync, "version": 0}
+        try:
+            with self._engine.begin() as connection:
+                known = connection.execute(select(syncs.c.version).where(self._is(sync))).first()
+                if known is None:
+                    connection.execute(syncs.insert().values(row))
+        except IntegrityError:
+            # Another process has recorded it at the same moment.
+            pass
+        return self.read(sync)
+
+    def forget(self, sync: str) -> None:
+        """Drop the record: the next pull is a full one."""
+        with self._engine.begin() as connection:
+            connection.execute(delete(syncs).where(self._is(sync)))
+
+    def _is(self, sync: str) -> ColumnElement[bool]:
+        return and_(syncs.c.tenant == self._tenant, syncs.c.sync == sync)

@@ -1,0 +1,148 @@
+"""What is wrong with the SQL of a sync, before there is any row: its form, tables and columns."""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import duckdb
+
+# Extensions are downloads, and a name that is no view must not become a variable of ours.
+CLOSED: dict[str, str | bool | int | float | list[str]] = {
+    "autoinstall_known_extensions": "false",
+    "autoload_known_extensions": "false",
+    "python_enable_replacements": "false",
+}
+_BLIND = {**CLOSED, "enable_external_access": "false"}
+
+
+def sql_problems(
+    sql: str,
+    conditions: Mapping[str, str],
+    named: Mapping[str, str],
+    sources: Mapping[str, Sequence[str]],
+) -> list[str]:
+    """Say what is wrong with the SQL of a sync.
+
+    Args:
+        sql: has to be one SELECT over the sources, all of them and no other table.
+        conditions: over its columns, by field.
+        named: the columns that the sync names, by use.
+        sources: the columns of each source; none where they are not declared.
+    """
+    with duckdb.connect(":memory:", config=_BLIND) as database:
+        texts = {"sql": sql}
+        texts |= {
+            f"fields.{name}.clear_when": _as_select(each) for name, each in conditions.items()
+        }
+        problems = [
+            f"{where}: {problem}"
+            for where, text in texts.items()
+            if (problem := _problem(database, text))
+        ]
+        problems = problems or _table_problems(database, list(texts.values()), set(sources))
+        if problems or not all(sources.values()):
+            # Without declared fields the columns are known once the source is asked.
+            return problems
+        return _column_problems(database, sql, conditions, named, sources)
+
+
+def column_places(
+    named: Mapping[str, str], columns: Sequence[str]
+) -> tuple[dict[str, int], list[str]]:
+    """Find named columns among those of a select, by use, and say which are none, or two.
+
+    SQL knows no upper and lower case in names.
+    """
+    lowered = [name.lower() for name in columns]
+    used = dict.fromkeys(column.lower() for column in named.values())
+    problems = [f"selects no column {name}" for name in used if name not in lowered]
+    problems += [f"selects {name} twice" for name in used if lowered.count(name) > 1]
+    if problems:
+        return {}, [*problems, f"its columns are {', '.join(columns)}"]
+    return {use: lowered.index(column.lower()) for use, column in named.items()}, []
+
+
+def without_end(sql: str) -> str:
+    """Take the semicolon from a statement, so that it may stand within another."""
+    return sql.strip().rstrip(";").rstrip()
+
+
+def quoted(name: str) -> str:
+    """Write a name as SQL does."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def first_line(error: Exception) -> str:
+    """Give what DuckDB says without the statement that it quotes."""
+    return str(error).splitlines()[0]
+
+
+def _as_select(condition: str) -> str:
+    # A comment at its end must not hide what follows.
+    return f"SELECT 1 WHERE ({condition}\n)"
+
+
+def _problem(database: duckdb.DuckDBPyConnection, sql: str) -> str | None:
+    try:
+        statements = database.extract_statements(sql)
+    except duckdb.Error as error:
+        return first_line(error)
+    if len(statements) != 1 or statements[0].type != duckdb.StatementType.SELECT:
+        return "must be one SELECT"
+    return None
+
+
+def _table_problems(
+    database: duckdb.DuckDBPyConnection, texts: Sequence[str], sources: set[str]
+) -> list[str]:
+    named: set[str] = set()
+    for text in texts:
+        found = database.execute("SELECT json_serialize_sql($1::VARCHAR)", [text]).fetchone()
+        tree = json.loads(found[0]) if found else {"error": True}
+        if tree["error"]:
+            # DuckDB cannot write it down (PIVOT): then the source's columns tell.
+            return []
+        named |= {name.lower() for name in _tables(tree)}
+    problems = [f"sql: {name} is none of the sources" for name in sorted(named - sources)]
+    return problems + [f"sql: does not read the source {name}" for name in sorted(sources - named)]
+
+
+def _tables(tree: Any) -> set[str]:
+    """Name the tables that a statement reads, without those that it makes itself."""
+    nodes = list(_nodes(tree))
+    own = {made["key"].lower() for node in nodes for made in node.get("cte_map", {}).get("map", ())}
+    read = {node["table_name"] for node in nodes if node.get("type") == "BASE_TABLE"}
+    return {name for name in read if name.lower() not in own}
+
+
+def _nodes(tree: Any) -> Iterator[dict[str, Any]]:
+    if isinstance(tree, dict):
+        yield tree
+    for inner in tree.values() if isinstance(tree, dict) else tree:
+        if isinstance(inner, dict | list):
+            yield from _nodes(inner)
+
+
+def _column_problems(
+    database: duckdb.DuckDBPyConnection,
+    sql: str,
+    conditions: Mapping[str, str],
+    named: Mapping[str, str],
+    sources: Mapping[str, Sequence[str]],
+) -> list[str]:
+    """Say what does not fit the columns of the sources, all of which are text."""
+    try:
+        for name, columns in sources.items():
+            texts = ", ".join(f"{quoted(column)} VARCHAR" for column in columns)
+            database.execute(f"CREATE TABLE {quoted(name)} ({texts})")
+        problems = column_places(named, database.sql(without_end(sql)).columns)[1]
+    except duckdb.Error as error:
+        return [f"sql: {first_line(error)}"]
+    if problems:
+        return [f"sql: {', '.join(problems)}"]
+    for name, condition in conditions.items():
+        try:
+            database.sql(f"FROM (\n{without_end(sql)}\n) SELECT ({condition}\n)")
+        except duckdb.Error as error:
+            problems.append(f"fields.{name}.clear_when: {first_line(error)}")
+    return problems

@@ -1,0 +1,125 @@
+"""`nxp sync`: plan and apply, under guards; and how the reports of syncs are shown."""
+
+from collections.abc import Callable
+from typing import Annotated, Any
+
+from cyclopts import Parameter
+
+from connectors.errors import NotApprovedError
+from nxp.engine import prefect_ready
+from nxp.options import AcceptGuards, Full, Json, NoVerify, Tenant, Why
+from nxp.output import print_json, print_table, say
+from nxp.progress import shown
+
+# Plan, apply, read back: the most that a run has.
+STAGES = 3
+
+
+def sync(
+    sync: str,
+    *,
+    full: Full = False,
+    accept_guard: AcceptGuards = (),
+    why: Why = None,
+    approve: Annotated[
+        bool, Parameter(negative="", help="Wait in Prefect for a person to approve the plan.")
+    ] = False,
+    no_verify: NoVerify = False,
+    tenant: Tenant = None,
+    as_json: Json = False,
+) -> None:
+    """Plan SYNC and send what differs, unless a guard trips; then read back what Nexthink holds."""
+    from tasks.sync.asked import Asked  # noqa: PLC0415 - polars and httpx, not for --help
+    from tasks.sync.run import choose  # noqa: PLC0415
+
+    # What can be known without source and tenant is checked before a server is started.
+    asked = Asked(full=full, accept_guards=accept_guard, why=why)
+    chosen = choose(sync, tenant)
+
+    def start() -> None:
+        from prefect.exceptions import CancelledRun  # noqa: PLC0415 - prefect, 2 s
+
+        from flows.enrichment import enrichment_sync  # noqa: PLC0415
+
+        try:
+            enrichment_sync(sync, tenant, full, asked.guards, why, approve, verify=not no_verify)
+        except CancelledRun as error:
+            raise NotApprovedError(str(error)) from None
+
+    run_shown(chosen, start, lambda report: print_report(report, as_json=as_json))
+
+
+def run_shown(
+    chosen: Any, start: Callable[[], None], show: Callable[[dict[str, Any]], None]
+) -> None:
+    """Run a flow with its progress, and show its report, also where it ends in an error.
+
+    `chosen` is a tasks.sync.run.Chosen.
+    """
+    reports: list[dict[str, Any]] = []
+    try:
+        with prefect_ready(chosen.settings), shown(STAGES):
+            from tasks.sync.running import hearing  # noqa: PLC0415 - prefect, 2 s
+
+            with hearing(reports.append):
+                start()
+    finally:
+        for report in reports:
+            show(report)
+
+
+def print_report(report: dict[str, Any], *, as_json: bool = False) -> None:
+    """Print the report of a run that sends: JSON, or tables and a line of sums."""
+    if as_json:
+        print_json(report)
+        return
+    values = [
+        [action, state, count]
+        for action, states in report["values"].items()
+        for state, count in states.items()
+    ]
+    if values:
+        print_table(["action", "state", "values"], values)
+    if report["codes"]:
+        print()
+        print_table(["code", "objects"], [[*each] for each in report["codes"].items()])
+    if not report["plan_id"]:
+        return
+    say_source(report)
+    if not report["objects"]:
+        done = "all was sent before" if report["settled_before"] else "nothing to send"
+        say(f"{report['dataset']}: {done}, plan {report['plan_id']}")
+    else:
+        say(
+            f"{report['dataset']} {report['state']}: {report['objects']:,} objects, "
+            f"{report['acknowledged']:,} acknowledged, {report['rejected']:,} rejected, "
+            f"{report['unknown']:,} unknown, {report['not_sent']:,} not sent; "
+            f"{report['requests']:,} requests, {report['seconds']['push']:.1f} s"
+        )
+    if checked := report["verified"]:
+        say(
+            f"read back: convergence {report['convergence']:.2f} %; of {checked['compared']:,} "
+            f"acknowledged values {checked['differs']:,} differ, {checked['not_found']:,} are not "
+            f"found, {checked['waiting']:,} more wait"
+        )
+
+
+def say_source(report: dict[str, Any]) -> None:
+    """Say what the sources gave, and what of it was left out."""
+    source = (report["planned"] or {}).get("source")
+    if not source:
+        return
+    left = {
+        "without key": source["without_key"],
+        "duplicates": source["duplicates"],
+        "unmatched": source["unmatched"],
+        "ambiguous": source["ambiguous"],
+        "with a bad value": source["bad_values"],
+    }
+    rejected = ", ".join(f"{count:,} {name}" for name, count in left.items() if count)
+    pulled = "all rows" if source["is_full"] else "changes"
+    say(f"{source['rows']:,} rows ({pulled}), {source['keys']:,} objects")
+    if rejected:
+        say(f"left out: {rejected}: nxp rejects {report['dataset']} --run {report['run_id']}")
+    if source["not_clearable"]:
+        say(f"{source['not_clearable']:,} objects have a field that cannot be emptied")

@@ -1,0 +1,273 @@
+"""Applying a plan: what it says is sent, chunk by chunk of keys, and its outcomes become known.
+
+What is sent is recorded before, and what was answered as soon as it is, so that after a kill at any
+moment the ledger knows of every value that Nexthink has it, has it not, or may have it.
+"""
+
+import logging
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Final
+
+import polars as pl
+
+from connectors.errors import PipelineError
+from connectors.lake.records import write_changes, write_rejects
+from connectors.ledger import Lease, ValueState
+from connectors.nexthink import EnrichmentAnswer
+from tasks.outcomes import Outcome
+from tasks.pace import Pace
+from tasks.progress import Progress, tell
+from tasks.push import NOT_SENT, PushLimits, push_batches
+from tasks.sync.diff import Action
+from tasks.sync.objects import IDENTITY, as_objects
+from tasks.sync.plan_file import Plan
+from tasks.sync.planning import fields_of
+from tasks.sync.run import SyncRun
+from tasks.sync.settled import Tried, known_rows
+from tasks.sync.wanted import RANGE_KEYS
+
+logger = logging.getLogger(__name__)
+
+SENDING: Final = "sending"
+# What became of a value, beside the states of the ledger.
+LEFT: Final = "not sent"
+
+_CELL: Final = ["key", "field"]
+# How an object ends that was sent twice, once for values to be settled: the worse of the two.
+_WORST_FIRST: Final = (Outcome.REJECTED, Outcome.UNKNOWN, Outcome.ACKNOWLEDGED)
+
+
+@dataclass(slots=True)
+class Applied:
+    """What became of a plan. Counts only; `stopped` is why not everything was sent.
+
+    `values` counts by action and by what is known of the value then; `objects` by outcome,
+    `codes` the objects of each. `settled_before` are values that an earlier run of it has settled,
+    `held_back` those that follow a value of which it is not known whether it is there.
+    """
+
+    objects: Counter[str] = field(default_factory=Counter)
+    values: Counter[tuple[str, str]] = field(default_factory=Counter)
+    codes: Counter[str] = field(default_factory=Counter)
+    requests: int = 0
+    settled_before: int = 0
+    held_back: int = 0
+    seconds: float = 0.0
+    stopped: PipelineError | None = None
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether all was sent: what is not acknowledged then is in the ledger."""
+        return self.stopped is None and not self.held_back
+
+
+def apply_plan(
+    run: SyncRun, plan: Plan, lease: Lease, *, is_resumed: bool, most: int = RANGE_KEYS
+) -> Applied:
+    """Send what a plan says, once; one that was interrupted is gone on with.
+
+    Args:
+        run: the sync's.
+        plan: begun in the ledger.
+        lease: on the sync.
+        is_resumed: a run before this one has begun it.
+        most: objects in a chunk.
+
+    Raises:
+        HeldError: another run took the sync over.
+        DataRefusedError: the plan holds what cannot be sent; nothing of its chunk was.
+        UnavailableError: the ledger cannot be used; what was acknowledged until then is known.
+    """
+    began, applied = time.monotonic(), Applied()
+    sender = Sender(run, plan, applied)
+    plans, settled_to = run.ledger.plans, plan.record.settled_to
+    chunks = plan.chunks(settled_to, most=most)
+    for rows in chunks:
+        last = str(rows["key"][-1])
+        run.stop.check()
+        lease.check()
+        plans.begin(plan.plan_id, last)
+        sender.send(sender.left_of(rows) if is_resumed else rows)
+        if applied.stopped:
+            # Each outcome is saved: nothing of the chunk is in doubt, as it is after a kill.
+            plans.begin(plan.plan_id, settled_to or "")
+            for left in chunks:
+                sender.leave(left)
+            break
+        if applied.is_complete:
+            plans.settle(plan.plan_id, last)
+            settled_to = last
+    if applied.is_complete:
+        plans.finish(plan.plan_id)
+    applied.seconds = time.monotonic() - began
+    return applied
+
+
+class Sender:
+    """Sends chunks of one plan, and keeps what becomes of them."""
+
+    def __init__(self, run: SyncRun, plan: Plan, applied: Applied) -> None:
+        self._run = run
+        self._applied = applied
+        self._plan_id = plan.plan_id
+        push = run.specification.push
+        self._limits = PushLimits(
+            objects=push.objects, bytes=push.bytes, concurrency=push.concurrency
+        )
+        self._pace = Pace(push.per_minute, time.monotonic, run.stop.sleep)
+        self._mappings = fields_of(run.specification).mappings
+        self._files = 0
+        self._outcomes: list[pl.DataFrame] = []
+
+    def left_of(self, rows: pl.DataFrame) -> pl.DataFrame:
+        """Leave out what an interrupted run of this plan has settled: it saved each answer."""
+        ours = (
+            self._known(rows)
+            .filter(pl.col("plan_id") == self._plan_id)
+            .select(*_CELL, "value", "open_value", "state")
+        )
+        is_taken = (pl.col("state") == ValueState.ACKNOWLEDGED) & (
+            pl.col("value") == pl.col("after")
+        )
+        is_refused = pl.col("state").is_in([ValueState.REJECTED, ValueState.UNKNOWN])
+        is_refused &= pl.col("open_value") == pl.col("after")
+        joined = rows.join(ours, on=_CELL, how="left", maintain_order="left").with_columns(
+            is_done=(is_taken | is_refused).fill_null(value=False),
+            is_refused=is_refused.fill_null(value=False),
+        )
+        # A value that is settled and then emptied or changed stands twice: then both are done.
+        is_settle, is_clear = pl.col("action") == Action.SETTLE, pl.col("action") == Action.CLEAR
+        followed = joined.filter(pl.col("is_done") & ~is_settle)
+        left = joined.filter(~pl.col("is_done")).select(rows.columns)
+        done = left.filter(is_settle).join(followed, on=_CELL, how="semi")
+        # And where it could not be settled, it is not emptied either.
+        refused = joined.filter(is_settle & pl.col("is_refused"))
+        done = pl.concat([done, left.filter(is_clear).join(refused, on=_CELL, how="semi")])
+        left = left.join(done, on=[*_CELL, "action"], how="anti", maintain_order="left")
+        self._applied.settled_before += rows.height - left.height
+        return left
+
+    def send(self, rows: pl.DataFrame) -> None:
+        """Send the rows of a chunk: first what is to be settled, then the rest."""
+        is_settle = pl.col("action") == Action.SETTLE
+        settle, rest = rows.filter(is_settle), rows.filter(~is_settle)
+        self._outcomes = []
+        settled = self._push(settle)
+        is_refused = pl.col("state").is_in([ValueState.REJECTED, ValueState.UNKNOWN])
+        refused = settled.filter(is_refused)
+        # What was refused is not there: a change may follow, and there is nothing to empty.
+        clears = rest.filter(pl.col("action") == Action.CLEAR).join(refused, on=_CELL, how="semi")
+        # What may be there still must be neither emptied nor forgotten.
+        taken = settled.filter(pl.col("state") == ValueState.ACKNOWLEDGED)
+        unsure = settle.join(pl.concat([taken, refused]), on=_CELL, how="anti")
+        held = rest.join(unsure, on=_CELL, how="semi")
+        self._applied.held_back += held.height
+        left = pl.concat([clears, held])
+        self._count_left(left)
+        rest = rest.join(left, on=[*_CELL, "action"], how="anti", maintain_order="left")
+        if not self._applied.stopped:
+            self._push(rest)
+        else:
+            self._count_left(rest)
+        self._count_objects()
+
+    def leave(self, rows: pl.DataFrame) -> None:
+        """Count the rows of a chunk that is not sent, since the run has stopped."""
+        objects = rows["key"].n_unique()
+        self._applied.objects[Outcome.UNKNOWN] += objects
+        self._applied.codes[NOT_SENT] += objects
+        self._count_left(rows)
+
+    def _push(self, rows: pl.DataFrame) -> pl.DataFrame:
+        """Send rows, each field of an object once; gives cells with the state that came of it."""
+        if rows.is_empty():
+            return rows.select(*_CELL, pl.lit("").alias("state"))
+        run, states, known = self._run, list[pl.DataFrame](), self._known(rows)
+        rows = rows.join(
+            known.select(*_CELL, "value", "acknowledged_at", "attempts", "code"),
+            on=_CELL,
+            how="left",
+            maintain_order="left",
+        )
+        objects, layout = as_objects(
+            rows, run.specification.identification.name, run.specification.domain
+        )
+
+        def push(body: bytes) -> EnrichmentAnswer:
+            self._pace.wait()
+            return run.tools.client.enrichment.push(body)
+
+        def save(outcomes: pl.DataFrame) -> None:
+            states.append(self._save(rows, outcomes))
+
+        pushed = push_batches(
+            push,
+            objects,
+            layout,
+            save,
+            limits=self._limits,
+            sleep=run.stop.sleep,
+            on_interrupt=run.stop.set,
+        )
+        self._applied.requests += pushed.requests
+        self._applied.stopped = self._applied.stopped or pushed.stopped
+        return pl.concat(states)
+
+    def _save(self, rows: pl.DataFrame, outcomes: pl.DataFrame) -> pl.DataFrame:
+        """Keep the outcomes of some objects: changes, ledger, rejects; gives their states."""
+        run, now = self._run, self._run.tools.clock()
+        sent = rows.join(outcomes.select(pl.col("value").alias(IDENTITY)), on=IDENTITY, how="semi")
+        known = known_rows(sent, outcomes, Tried(now, self._plan_id, self._mappings))
+        told = sent.join(known.select(*_CELL, "state"), on=_CELL, how="left")
+        changed = told.filter(pl.col("state") == ValueState.ACKNOWLEDGED)
+        self._files += 1
+        if changed.height:
+            # First: what the ledger knows as acknowledged is never sent, or told, again.
+            columns = changed.select("key", "field", "before", "after", "action")
+            write_changes(run.lake, run.sync, run.run_id, self._files, now, columns.to_arrow())
+        run.ledger.enriched.save(run.sync, known)
+        self._reject(outcomes)
+        self._outcomes.append(outcomes)
+        states = told.select("action", pl.col("state").fill_null(LEFT)).group_by("action", "state")
+        for action, state, count in states.len().iter_rows():
+            self._applied.values[action, state] += count
+        tell(Progress(run.sync, self._plan_id, SENDING, sum(self._applied.values.values())))
+        return told.select(*_CELL, "state")
+
+    def _known(self, rows: pl.DataFrame) -> pl.DataFrame:
+        return self._run.ledger.enriched.read_keys(self._run.sync, rows["key"].unique())
+
+    def _reject(self, outcomes: pl.DataFrame) -> None:
+        """List refused objects; what identifies them goes into the protected file."""
+        refused = outcomes.filter(pl.col("outcome") == Outcome.REJECTED)
+        if refused.is_empty():
+            return
+        code, reason = pl.col("code"), pl.col("reason").fill_null("")
+        said = pl.when(reason == "").then(code).otherwise(pl.concat_str(code, pl.lit(": "), reason))
+        write_rejects(
+            self._run.lake,
+            self._run.sync,
+            f"{self._run.started_at:%Y%m%dT%H%M%SZ}-{self._files}",
+            self._run.run_id,
+            refused.select(record=pl.lit(None, pl.Int64), reasons=pl.concat_list(said)).to_arrow(),
+            refused["value"].to_list(),
+        )
+
+    def _count_left(self, rows: pl.DataFrame) -> None:
+        for action, count in rows["action"].value_counts().iter_rows():
+            self._applied.values[action, LEFT] += count
+
+    def _count_objects(self) -> None:
+        if not self._outcomes:
+            return
+        rank = pl.col("outcome").replace_strict(
+            {outcome.value: rank for rank, outcome in enumerate(_WORST_FIRST)},
+            return_dtype=pl.Int8,
+        )
+        worst = pl.concat(self._outcomes).sort(rank).unique("value", keep="first")
+        for outcome, count in worst["outcome"].value_counts().iter_rows():
+            self._applied.objects[outcome] += count
+        for code, count in worst["code"].drop_nulls().value_counts().iter_rows():
+            self._applied.codes[code] += count

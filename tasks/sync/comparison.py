@@ -1,0 +1,146 @@
+"""Comparing what was read back with what was acknowledged, for any number of objects.
+
+Both sides go through files, and DuckDB joins them within a bounded memory.
+"""
+
+from collections.abc import Iterable
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import duckdb
+import polars as pl
+import pyarrow.parquet as pq
+
+from connectors.lake.query import NO_DOWNLOADS
+from connectors.ledger import KNOWN
+from tasks.sync.objects import field_of
+from tasks.sync.readback import KEY, kept_as_compared
+
+DIFFERS: Final = "read back differs"
+NOT_FOUND: Final = "not found"
+COMPARED: Final = "compared"
+REASON: Final = "reason"
+
+# What DuckDB may take before it goes to the disk.
+_MEMORY: Final = "512MB"
+
+# A key that stands for several objects is confirmed by any of them: which one the tenant writes
+# is not documented. What was emptied of an object that is gone is empty.
+_DIFFERING: Final = """
+COPY (
+  WITH shown AS (UNPIVOT read_back ON COLUMNS(* EXCLUDE key) INTO NAME field VALUE shown)
+  SELECT known.* EXCLUDE (compared),
+         CASE WHEN found.key IS NULL THEN $not_found ELSE $differs END AS reason
+  FROM known LEFT JOIN (SELECT DISTINCT key FROM read_back) AS found ON found.key = known.key
+  WHERE NOT EXISTS (
+    FROM shown
+    WHERE shown.key = known.key AND shown.field = known.field AND shown.shown = known.compared
+  ) AND NOT (known.compared = '' AND found.key IS NULL)
+  ORDER BY known.key, known.field
+) TO '{path}' (FORMAT parquet)
+"""
+_CONFIRMED: Final = """
+COPY (
+  SELECT known.* EXCLUDE (compared)
+  FROM known ANTI JOIN '{differing}' AS other ON other.key = known.key AND other.field = known.field
+  WHERE known.attempts > 0
+  ORDER BY known.key, known.field
+) TO '{path}' (FORMAT parquet)
+"""
+_KEYS: Final = """
+SELECT count(DISTINCT known.key), count(DISTINCT known.key) FILTER (found.key IS NOT NULL)
+FROM known LEFT JOIN (SELECT DISTINCT key FROM read_back) AS found ON found.key = known.key
+WHERE known.compared <> ''
+"""
+_READ: Final = "SELECT count(*), count(DISTINCT key) FROM read_back"
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """How what was read back compares: `rows` came, of `objects` keys, against `values`.
+
+    `keys` have a value, `found` of them were read back. `differing` has the known rows that differ
+    with their reason, `confirmed` those that are right after attempts before; both Parquet.
+    """
+
+    rows: int
+    objects: int
+    keys: int
+    found: int
+    values: int
+    differs: int
+    not_found: int
+    differing: Path
+    confirmed: Path
+
+
+def compare(
+    known: Iterable[pl.DataFrame], shown: Iterable[pl.DataFrame], fields: list[str], folder: Path
+) -> Comparison:
+    """Compare acknowledged values with what was read back.
+
+    Args:
+        known: acknowledged rows of KNOWN, of these fields.
+        shown: what was read back, as `readback.read_back` gives it.
+        fields: the names of the fields.
+        folder: where files may be left; it is the caller's to remove.
+    """
+    known_path, shown_path = folder / "known.parquet", folder / "shown.parquet"
+    values = _write(
+        (_comparable(page) for page in known), {**KNOWN, COMPARED: pl.String}, known_path
+    )
+    _write(shown, dict.fromkeys([KEY, *fields], pl.String), shown_path)
+    differing, confirmed = folder / "differing.parquet", folder / "confirmed.parquet"
+    settings = {
+        **NO_DOWNLOADS,
+        "memory_limit": _MEMORY,
+        "temp_directory": str(folder / "spill"),
+        "preserve_insertion_order": "false",
+    }
+    with closing(duckdb.connect(":memory:", config=settings)) as connection:
+        for name, path in (("known", known_path), ("read_back", shown_path)):
+            connection.read_parquet(str(path)).create_view(name)
+        words = {"not_found": NOT_FOUND, "differs": DIFFERS}
+        paths = {"differing": _quotable(differing), "path": _quotable(confirmed)}
+        connection.execute(_DIFFERING.format(path=paths["differing"]), words)
+        connection.execute(_CONFIRMED.format(**paths))
+        rows, objects = connection.execute(_READ).fetchone() or (0, 0)
+        keys, found = connection.execute(_KEYS).fetchone() or (0, 0)
+    reasons = pl.scan_parquet(differing).group_by(REASON).len().collect()
+    count = dict(reasons.iter_rows())
+    return Comparison(
+        rows,
+        objects,
+        keys,
+        found,
+        values,
+        count.get(DIFFERS, 0),
+        count.get(NOT_FOUND, 0),
+        differing,
+        confirmed,
+    )
+
+
+def _comparable(page: pl.DataFrame) -> pl.DataFrame:
+    """Add how each value is compared."""
+    parts = [
+        part.with_columns(kept_as_compared(part["value"], field_of(name)).alias(COMPARED))
+        for (name,), part in page.partition_by("field", as_dict=True).items()
+    ]
+    return pl.concat(parts) if parts else page.with_columns(pl.lit("").alias(COMPARED))
+
+
+def _quotable(path: Path) -> str:
+    return str(path).replace("'", "''")
+
+
+def _write(pages: Iterable[pl.DataFrame], schema: dict[str, Any], path: Path) -> int:
+    rows = 0
+    with pq.ParquetWriter(path, pl.DataFrame(schema=schema).to_arrow().schema) as writer:
+        for page in pages:
+            typed = page.select(pl.col(name).cast(dtype) for name, dtype in schema.items())
+            writer.write_table(typed.to_arrow())
+            rows += page.height
+    return rows

@@ -1,0 +1,292 @@
+"""What has to be sent so that Nexthink holds what the sources say. Frames in, frames out.
+
+The cases are told in docs/planning.md. Nothing is cleared that this sync has not set.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from datetime import datetime
+from enum import StrEnum
+from typing import Final
+
+import polars as pl
+
+from connectors.ledger import ValueState
+from connectors.syncs import SyncMode
+from tasks.sync.wanted import EMPTY, Wanted
+
+PLAN: Final = dict.fromkeys(("key", "identity", "field", "before", "after", "action"), pl.String)
+
+
+class Action(StrEnum):
+    """What is done to a field of an object.
+
+    - set: a value where Nexthink holds none of ours.
+    - change: another value than the acknowledged one.
+    - clear: the value goes.
+    - settle: a value that may be there already is written again, since that is not known. What
+      stands behind it for the same field, a clear or a change, follows only once it is
+      acknowledged: so a value of ours is never forgotten, and only such a value is ever emptied.
+    """
+
+    SET = "set"
+    CHANGE = "change"
+    CLEAR = "clear"
+    SETTLE = "settle"
+
+
+@dataclass(frozen=True, slots=True)
+class Fields:
+    """The mapped fields: `mappings` has a fingerprint of each, `clearable` those with a clear."""
+
+    mappings: Mapping[str, str]
+    clearable: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """From where a difference is taken.
+
+    Attributes:
+        mode: what an absent key means.
+        now: what comes due by now is tried again.
+        inventory_at: when the inventory was exported that lists the range's keys.
+        is_complete: a known key that is not wanted has gone; else that says nothing.
+        waits: what was refused waits for another value, mapping, or its time; False: nothing does.
+    """
+
+    mode: SyncMode
+    now: datetime
+    inventory_at: datetime | None = None
+    is_complete: bool = False
+    waits: bool = True
+
+
+@dataclass(slots=True)
+class DiffCounts:
+    """Cells by what becomes of them, and keys. Ranges without a common key add up.
+
+    Attributes:
+        set: and `change`, `clear`, `settle`: rows of the plan.
+        unchanged: cells that are as wanted.
+        waiting: cells that were refused and are not tried now.
+        not_clearable: cells of gone keys whose field has no value that empties it.
+        unmapped: known values of fields that are mapped no more, which are left alone.
+        changed_keys: keys with a change.
+        cleared_keys: keys with a clear.
+        absent_keys: keys that did not come; `gone_keys` of them for the second time.
+    """
+
+    set: int = 0
+    change: int = 0
+    clear: int = 0
+    settle: int = 0
+    unchanged: int = 0
+    waiting: int = 0
+    not_clearable: int = 0
+    unmapped: int = 0
+    changed_keys: int = 0
+    cleared_keys: int = 0
+    absent_keys: int = 0
+    gone_keys: int = 0
+
+    def add(self, other: "DiffCounts") -> None:
+        """Add the counts of another range."""
+        for each in fields(self):
+            setattr(self, each.name, getattr(self, each.name) + getattr(other, each.name))
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """The rows to send (columns `PLAN`, by key and field), counts, and keys that did not come."""
+
+    rows: pl.DataFrame = field(repr=False)
+    counts: DiffCounts
+    absent: pl.Series = field(repr=False)
+
+
+def difference(
+    wanted: Wanted, known: pl.DataFrame, fields: Fields, view: View, absent_before: pl.Series
+) -> Difference:
+    """Compare what the sources say with what Nexthink has taken, for one range of keys.
+
+    Args:
+        wanted: what the sources say.
+        known: the ledger's rows of the range (columns `connectors.ledger.KNOWN`); where the pull
+            is not complete those of the wanted keys, and all that are open or unknown.
+        fields: the mapped fields.
+        view: how to look.
+        absent_before: the keys that the last complete scan did not find.
+    """
+    mapped = known.filter(pl.col("field").is_in(list(fields.mappings)))
+    others = mapped.join(wanted.keys, on="key", how="anti")
+    cells = wanted.rows.join(wanted.keys, on="key", how="left")
+    absent, counts = _no_keys(), DiffCounts(unmapped=_with_value(known).height)
+    counts.unmapped -= _with_value(mapped).height
+    if not view.is_complete:
+        cells = pl.concat([cells, _left_open(others)], how="diagonal")
+    elif view.mode is SyncMode.MIRROR:
+        held = _held(others)
+        if wanted.listed is not None:
+            # A key that the inventory lacks was not looked for.
+            held = held.filter(pl.col("key").is_in(wanted.listed.implode()))
+        emptied = held.filter(pl.col("field").is_in(list(fields.clearable)))
+        absent = emptied["key"].unique().sort()
+        gone = absent.filter(absent.is_in(absent_before.implode()))
+        counts.absent_keys, counts.gone_keys = len(absent), len(gone)
+        is_gone = pl.col("key").is_in(gone.implode())
+        counts.not_clearable = held.filter(is_gone).height - emptied.filter(is_gone).height
+        wiped = emptied.filter(is_gone).select(
+            "key", "field", pl.lit(EMPTY).alias("value"), "identity"
+        )
+        cells = pl.concat([cells, wiped], how="diagonal")
+    listed = wanted.listed if wanted.listed is not None else _no_keys()
+    judged = _judged(cells, mapped, fields, view, listed)
+    rows = _plan_rows(judged)
+    _count(judged, rows, counts)
+    return Difference(rows, counts, absent)
+
+
+def _no_keys() -> pl.Series:
+    return pl.Series("key", [], pl.String)
+
+
+def _with_value(known: pl.DataFrame) -> pl.DataFrame:
+    return known.filter(pl.col("value").fill_null("") != "")
+
+
+def _held(known: pl.DataFrame) -> pl.DataFrame:
+    """Keep the rows of which Nexthink holds a value of ours, or may hold one."""
+    return known.filter((pl.col("value").fill_null("") != "") | _may_be_written())
+
+
+def _may_be_written() -> pl.Expr:
+    is_open = pl.col("state") == ValueState.OPEN.value
+    return is_open & (pl.col("open_value").fill_null("") != "")
+
+
+def _left_open(others: pl.DataFrame) -> pl.DataFrame:
+    """Want again what was sent and is not known to be taken: a pull of changes leaves it out."""
+    again = pl.col("state").is_in([ValueState.OPEN.value, ValueState.UNKNOWN.value])
+    return others.filter(again & pl.col("open_value").is_not_null()).select(
+        "key", "field", pl.col("open_value").alias("value"), "identity"
+    )
+
+
+def again(known: pl.DataFrame, fields: Fields, view: View) -> Difference:
+    """Want everything again that is open, unknown or rejected, as it was sent."""
+    mapped = known.filter(
+        pl.col("field").is_in(list(fields.mappings))
+        & (pl.col("state") != ValueState.ACKNOWLEDGED.value)
+        & pl.col("open_value").is_not_null()
+    )
+    cells = mapped.select("key", "field", pl.col("open_value").alias("value"), "identity")
+    judged = _judged(cells, mapped, fields, view, _no_keys())
+    rows, counts = _plan_rows(judged), DiffCounts()
+    _count(judged, rows, counts)
+    return Difference(rows, counts, _no_keys())
+
+
+_UNCHANGED: Final = "unchanged"
+_WAITING: Final = "waiting"
+_SETTLE_AND_CLEAR: Final = "settle and clear"
+_SETTLE_AND_CHANGE: Final = "settle and change"
+
+
+def _judged(
+    cells: pl.DataFrame, known: pl.DataFrame, fields: Fields, view: View, listed: pl.Series
+) -> pl.DataFrame:
+    """Say of each cell (key, field, value, identity) what becomes of it: `verdict`."""
+    of_ledger = known.select(
+        "key",
+        "field",
+        pl.col("value").alias("before"),
+        "open_value",
+        "state",
+        "tried_at",
+        "retry_at",
+        "mapping",
+    )
+    joined = cells.join(of_ledger, on=["key", "field"], how="left")
+    wants, before, state = pl.col("value"), pl.col("before"), pl.col("state")
+    has_value = before.fill_null("") != ""
+    is_taken = (state == ValueState.ACKNOWLEDGED.value).fill_null(value=False)
+    is_taken &= before.eq_missing(wants)
+    may_be_written = _may_be_written().fill_null(value=False)
+    empties = wants == EMPTY
+    waits = _waits(fields, view, listed) if view.waits else pl.lit(value=False)
+    return joined.with_columns(
+        verdict=pl.when(is_taken | (empties & ~has_value & ~may_be_written))
+        .then(pl.lit(_UNCHANGED))
+        .when(waits)
+        .then(pl.lit(_WAITING))
+        .when(empties & has_value)
+        .then(pl.lit(Action.CLEAR.value))
+        .when(empties)
+        .then(pl.lit(_SETTLE_AND_CLEAR))
+        .when(before.eq_missing(wants))
+        .then(pl.lit(Action.SETTLE.value))
+        .when(~has_value & may_be_written & (pl.col("open_value") != wants))
+        .then(pl.lit(_SETTLE_AND_CHANGE))
+        .when(has_value)
+        .then(pl.lit(Action.CHANGE.value))
+        .otherwise(pl.lit(Action.SET.value))
+    )
+
+
+def _waits(fields: Fields, view: View, listed: pl.Series) -> pl.Expr:
+    """Tell cells of which the same was refused, and nothing has changed since."""
+    is_same = pl.col("open_value").eq_missing(pl.col("value"))
+    mapping = pl.col("field").replace_strict(
+        list(fields.mappings), list(fields.mappings.values()), default=None, return_dtype=pl.String
+    )
+    is_rejected = pl.col("state") == ValueState.REJECTED.value
+    is_early = pl.col("retry_at") > view.now
+    if view.inventory_at is not None:
+        # The object has come to Nexthink since it was tried.
+        has_come = pl.col("key").is_in(listed.implode())
+        has_come &= (pl.col("tried_at") < view.inventory_at).fill_null(value=True)
+        is_early &= ~has_come
+    is_unknown = pl.col("state") == ValueState.UNKNOWN.value
+    waiting = (is_rejected & pl.col("mapping").eq_missing(mapping)) | (is_unknown & is_early)
+    return (is_same & waiting).fill_null(value=False)
+
+
+def _plan_rows(judged: pl.DataFrame) -> pl.DataFrame:
+    verdict = pl.col("verdict")
+    single = judged.filter(verdict.is_in([action.value for action in Action])).select(
+        "key",
+        "identity",
+        "field",
+        "before",
+        pl.col("value").alias("after"),
+        verdict.alias("action"),
+    )
+    second = {_SETTLE_AND_CLEAR: Action.CLEAR.value, _SETTLE_AND_CHANGE: Action.CHANGE.value}
+    both = judged.filter(verdict.is_in(list(second)))
+    cell = ["key", "identity", "field"]
+    settles = both.select(
+        *cell,
+        "before",
+        pl.col("open_value").alias("after"),
+        pl.lit(Action.SETTLE.value).alias("action"),
+    )
+    others = both.select(
+        *cell,
+        pl.col("open_value").alias("before"),
+        pl.col("value").alias("after"),
+        verdict.replace_strict(second, return_dtype=pl.String).alias("action"),
+    )
+    rows = pl.concat([single, settles, others]).cast(PLAN)  # type: ignore[arg-type]
+    # A settle stands before what follows it.
+    return rows.sort("key", "field", pl.col("action") != Action.SETTLE.value)
+
+
+def _count(judged: pl.DataFrame, rows: pl.DataFrame, counts: DiffCounts) -> None:
+    for verdict, number in judged["verdict"].value_counts().iter_rows():
+        if verdict in (_UNCHANGED, _WAITING):
+            setattr(counts, verdict, number)
+    for action, number in rows["action"].value_counts().iter_rows():
+        setattr(counts, action, number)
+    counts.changed_keys = rows.filter(pl.col("action") == Action.CHANGE.value)["key"].n_unique()
+    counts.cleared_keys = rows.filter(pl.col("action") == Action.CLEAR.value)["key"].n_unique()

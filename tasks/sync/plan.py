@@ -1,0 +1,300 @@
+"""Planning a sync: known values against wanted ones, range by range, into a file and the ledger.
+
+Nothing is sent, and nothing changes but absences. Whoever plans or applies holds the sync's lease.
+"""
+
+import uuid
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+import polars as pl
+
+from connectors.errors import DataRefusedError, StaleError, UsageError
+from connectors.lake.plans import FILE, keep_plan, plan_path, staged_plan
+from connectors.ledger import KNOWN, EnrichedCounts, PlanRecord, PlanState, SyncRecord
+from tasks.sync.diff import DiffCounts, Difference, View, again, difference
+from tasks.sync.guards import Finding, GuardNumbers, findings
+from tasks.sync.plan_file import SCHEMA, Plan, PlanSummary, file_sha256
+from tasks.sync.planning import Planning
+from tasks.sync.recovery import open_plan, recover
+from tasks.sync.wanted import SourceCounts, Wanted
+
+LONGEST_LIFE: Final = timedelta(hours=24)
+# Known rows in memory at a time: some 200 MB, most of it while they are read.
+KNOWN_ROWS: Final = 200_000
+# PostgreSQL's index takes 2,704 bytes of tenant, sync, key and field.
+LONGEST_KEY_BYTES: Final = 1_024
+
+
+@dataclass(slots=True)
+class _Draft:
+    """A plan that is being made: where it starts from, and what was compared so far."""
+
+    base: SyncRecord
+    known: EnrichedCounts
+    rows: int = 0
+    keys: int = 0
+    wanted_keys: int = 0
+    counts: DiffCounts = field(default_factory=DiffCounts)
+    absent: list[pl.Series] = field(default_factory=list)
+
+    def add(self, found: Difference) -> None:
+        self.rows += found.rows.height
+        self.keys += found.rows["key"].n_unique()
+        self.counts.add(found.counts)
+        self.absent.append(found.absent)
+
+
+def make_plan(
+    planning: Planning,
+    wanted: Iterable[Wanted],
+    source: SourceCounts,
+    *,
+    cursors: Mapping[str, Any] | None = None,
+    inventory_at: datetime | None = None,
+    accepted: Mapping[str, str] | None = None,
+) -> Plan:
+    """Plan a sync; a plan without rows is one, too, and moves the cursors when it is applied.
+
+    Guards that trip are in the summary's findings: whoever applies it checks them.
+
+    Args:
+        planning: the sync and its places.
+        wanted: what the sources say: ranges, ascending, that tile all keys.
+        source: counts of the sources. `is_complete` and `is_full` are read before the first range,
+            the others after the last.
+        cursors: what the sync's become when the plan is applied.
+        inventory_at: when the inventory was exported that lists the keys.
+        accepted: by guard, why a person lets it pass.
+
+    Raises:
+        DataRefusedError: a key or value that the ledger cannot keep; nothing was planned.
+    """
+    recover(planning)
+    draft = _begin(planning)
+    is_complete, is_full = source.is_complete, source.is_full
+    view = View(planning.specification.mode, planning.now, inventory_at, is_complete=is_complete)
+
+    def differences() -> Iterator[Difference]:
+        for each in wanted:
+            _check_texts(planning.sync, each)
+            draft.wanted_keys += each.keys.height
+            for piece, known in _pieces(planning, draft, each, is_whole=is_complete or is_full):
+                absences = planning.ledger.absences.read(planning.sync, piece.after, piece.up_to)
+                yield difference(piece, known, planning.fields, view, absences["key"])
+
+    plan_id, sha256 = _write(planning, draft, differences())
+    plan = _record(
+        planning,
+        draft,
+        plan_id,
+        sha256,
+        source=source,
+        cursors=cursors,
+        keys=draft.wanted_keys if is_full else None,
+        accepted=accepted,
+    )
+    if is_complete:
+        absent = pl.concat(draft.absent) if draft.absent else pl.Series("key", [], pl.String)
+        planning.ledger.absences.record(planning.sync, absent, planning.now)
+    return plan
+
+
+def retry_plan(planning: Planning) -> Plan:
+    """Plan what is open, unknown or rejected once more, as it was sent; no source is asked.
+
+    No guard watches: every row of it was in a plan that passed.
+    """
+    recover(planning)
+    draft = _begin(planning)
+    view = View(planning.specification.mode, planning.now, waits=False)
+    everything = Wanted(None, None, pl.DataFrame(), pl.DataFrame())
+    pieces = _ranges(planning, draft, everything, settled=False)
+    differences = (
+        again(
+            planning.ledger.enriched.read(planning.sync, after, up_to, settled=False),
+            planning.fields,
+            view,
+        )
+        for after, up_to in pieces
+    )
+    plan_id, sha256 = _write(planning, draft, differences)
+    return _record(planning, draft, plan_id, sha256)
+
+
+def load_plan(planning: Planning, plan_id: str) -> Plan:
+    """Open a plan to apply it, or to go on with it. One that is applied comes as it is.
+
+    Raises:
+        UsageError: the sync has no such plan.
+        StaleError: specification, ledger, file or 24 hours have moved on.
+    """
+    record = planning.ledger.plans.get(plan_id)
+    if record is None or record.sync != planning.sync:
+        raise UsageError(f"{planning.sync} has no plan {plan_id}: nxp plan makes one")
+    if record.state == PlanState.APPLIED.value:
+        path = planning.scratch / record.location
+        return Plan(record, PlanSummary.from_json(record.summary), path)
+    if reason := _staleness(planning, record):
+        raise StaleError(f"{planning.sync}: {reason} since plan {plan_id} was made: plan again")
+    return open_plan(planning, record)
+
+
+def _staleness(planning: Planning, record: PlanRecord) -> str | None:
+    if record.specification != planning.fingerprint:
+        return "the sync's YAML has changed"
+    if record.version != planning.ledger.syncs.read(planning.sync).version:
+        return "another plan was begun"
+    if record.state == PlanState.STALE.value:
+        return "another plan was begun"
+    if planning.now - record.created_at > LONGEST_LIFE:
+        return "more than 24 hours have passed"
+    return None
+
+
+def _begin(planning: Planning) -> _Draft:
+    base = planning.ledger.syncs.ensure(planning.sync)
+    if base.identification not in (None, planning.identification):
+        # Objects that were identified in another way are others; starting the plan drops them.
+        return _Draft(base, EnrichedCounts())
+    return _Draft(base, planning.ledger.enriched.counts(planning.sync))
+
+
+def _pieces(
+    planning: Planning, draft: _Draft, wanted: Wanted, *, is_whole: bool
+) -> Iterator[tuple[Wanted, pl.DataFrame]]:
+    """Cut a range where what is known of it becomes too much, and read that.
+
+    Of a pull of changes only the wanted keys are looked at, and what is not acknowledged.
+    """
+    ledger, sync = planning.ledger.enriched, planning.sync
+    for after, up_to in _ranges(planning, draft, wanted, settled=is_whole):
+        piece = _part(wanted, after, up_to)
+        if not draft.known.keys:
+            known = pl.DataFrame(schema=dict(KNOWN))
+        elif is_whole:
+            known = ledger.read(sync, after, up_to)
+        else:
+            unsettled = ledger.read(sync, after, up_to, settled=False)
+            known = ledger.read_keys(sync, piece.keys["key"])
+            known = pl.concat([known, unsettled]).unique(["key", "field"])
+        yield piece, known
+
+
+def _ranges(
+    planning: Planning, draft: _Draft, wanted: Wanted, *, settled: bool
+) -> Iterator[tuple[str | None, str | None]]:
+    after = wanted.after
+    while draft.known.keys:
+        up_to = planning.ledger.enriched.key_at(
+            planning.sync, after, wanted.up_to, KNOWN_ROWS, settled=settled
+        )
+        if up_to is None:
+            break
+        yield after, up_to
+        after = up_to
+    yield after, wanted.up_to
+
+
+def _part(wanted: Wanted, after: str | None, up_to: str | None) -> Wanted:
+    listed = wanted.listed
+    if listed is not None:
+        listed = _cut(listed.alias("key").to_frame(), after, up_to).to_series()
+    return Wanted(
+        after, up_to, _cut(wanted.keys, after, up_to), _cut(wanted.rows, after, up_to), listed
+    )
+
+
+def _cut(frame: pl.DataFrame, after: str | None, up_to: str | None) -> pl.DataFrame:
+    if after is not None:
+        frame = frame.filter(pl.col("key") > after)
+    if up_to is not None:
+        frame = frame.filter(pl.col("key") <= up_to)
+    return frame
+
+
+def _check_texts(sync: str, wanted: Wanted) -> None:
+    """Refuse what would only be refused by the ledger after it was sent."""
+    texts = [wanted.keys["key"], wanted.keys["identity"], wanted.rows["value"]]
+    nul = sum(int(text.str.contains("\0", literal=True).sum()) for text in texts)
+    if nul:
+        raise DataRefusedError(
+            f"{sync}: {nul:,} keys or values hold a NUL character, which the ledger cannot keep: "
+            "leave it out in the sync's SELECT"
+        )
+    long = int((wanted.keys["key"].str.len_bytes() > LONGEST_KEY_BYTES).sum())
+    if long:
+        raise DataRefusedError(
+            f"{sync}: {long:,} keys are longer than {LONGEST_KEY_BYTES:,} bytes: correct the "
+            "column that identifies"
+        )
+
+
+def _write(planning: Planning, draft: _Draft, differences: Iterable[Difference]) -> tuple[str, str]:
+    """Write the plan's file, and put it in its place; return the plan's name and the sha-256."""
+    plan_id = f"{planning.now:%Y%m%dT%H%M%SZ}-{uuid.uuid4().hex[:8]}"
+    with staged_plan(planning.lake, plan_id, SCHEMA) as stage:
+        for found in differences:
+            draft.add(found)
+            stage.write(FILE, found.rows.to_arrow().cast(SCHEMA))
+        (file,) = stage.finish()
+        sha256 = file_sha256(file.path)
+        keep_plan(planning.lake, file.path, plan_path(planning.sync, plan_id))
+    return plan_id, sha256
+
+
+def _record(
+    planning: Planning,
+    draft: _Draft,
+    plan_id: str,
+    sha256: str,
+    *,
+    source: SourceCounts | None = None,
+    cursors: Mapping[str, Any] | None = None,
+    keys: int | None = None,
+    accepted: Mapping[str, str] | None = None,
+) -> Plan:
+    summary = PlanSummary(
+        rows=draft.rows,
+        keys=draft.keys,
+        counts=draft.counts,
+        source=source,
+        known_keys=draft.known.keys,
+        valued_keys=draft.known.keys_with_value,
+        last_keys=draft.base.keys,
+        findings=() if source is None else tuple(_findings(planning, draft, source, keys)),
+    )
+    record = PlanRecord(
+        plan_id=plan_id,
+        sync=planning.sync,
+        sha256=sha256,
+        location=plan_path(planning.sync, plan_id),
+        created_at=planning.now,
+        version=draft.base.version,
+        identification=planning.identification,
+        specification=planning.fingerprint,
+        summary=summary.to_json(),
+        cursors=cursors,
+        keys=keys,
+        accepted=dict(accepted or {}),
+    )
+    planning.ledger.plans.add(record)
+    return open_plan(planning, record)
+
+
+def _findings(
+    planning: Planning, draft: _Draft, source: SourceCounts, full_keys: int | None
+) -> list[Finding]:
+    numbers = GuardNumbers(
+        rows=source.rows,
+        keys=draft.wanted_keys,
+        is_full=full_keys is not None,
+        last_keys=draft.base.keys,
+        known=draft.known.keys,
+        changed=draft.counts.changed_keys,
+        with_value=draft.known.keys_with_value,
+        cleared=draft.counts.cleared_keys,
+    )
+    return findings(planning.specification.guards, numbers)

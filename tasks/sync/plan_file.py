@@ -1,0 +1,220 @@
+"""The plan as a file: written range by range, proven by its sha-256, read in whole keys."""
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Any, BinaryIO, Final, Self
+
+import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from connectors.errors import StaleError
+from connectors.ledger import PlanRecord
+from tasks.sync.diff import PLAN, Action, DiffCounts
+from tasks.sync.guards import Finding
+from tasks.sync.wanted import RANGE_KEYS, SourceCounts
+
+SCHEMA: Final = pa.schema([(name, pa.string()) for name in PLAN])
+_BATCH_ROWS: Final = 100_000
+_HASHED_BYTES: Final = 1 << 20
+# Of a short text the first character tells too much: M or F, a country, a floor.
+_SHORTEST_SHOWN: Final = 4
+
+
+@dataclass(frozen=True, slots=True)
+class PlanSummary:
+    """What a plan comes to. No key and no value.
+
+    Attributes:
+        rows: of the plan.
+        keys: with anything to send.
+        counts: of the comparison.
+        source: of the sources; None for a plan of what is open.
+        known_keys: keys that the ledger knew; of `valued_keys` an acknowledged value.
+        last_keys: keys of the last full pull that was applied.
+        findings: guards that tripped.
+    """
+
+    rows: int
+    keys: int
+    counts: DiffCounts
+    source: SourceCounts | None
+    known_keys: int
+    valued_keys: int
+    last_keys: int | None
+    findings: tuple[Finding, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """Write it as the ledger keeps it."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, kept: Mapping[str, Any]) -> "PlanSummary":
+        """Read it back."""
+        source = kept["source"]
+        return cls(
+            **{
+                **kept,
+                "counts": DiffCounts(**kept["counts"]),
+                "source": None if source is None else SourceCounts(**source),
+                "findings": tuple(Finding(**each) for each in kept["findings"]),
+            }
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One masked row of a plan."""
+
+    key: str
+    field: str
+    before: str
+    after: str
+    action: str
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A plan and its file. Close it, or use it as a context: that drops a copy from a bucket."""
+
+    record: PlanRecord
+    summary: PlanSummary
+    path: Path = field(repr=False)
+    is_copy: bool = False
+
+    @property
+    def plan_id(self) -> str:
+        """Name the plan."""
+        return self.record.plan_id
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Delete the local copy of a file that lies in a bucket."""
+        if self.is_copy:
+            self.path.unlink(missing_ok=True)
+
+    def chunks(
+        self, after: str | None = None, up_to: str | None = None, *, most: int = RANGE_KEYS
+    ) -> Iterator[pl.DataFrame]:
+        """Read the rows of `after` < key <= `up_to`, at most so many keys at a time.
+
+        All rows of a key come together, a settle before its clear: send a chunk's settles first.
+
+        Raises:
+            StaleError: the file is gone, or not the one that was planned.
+        """
+        left = pl.DataFrame(schema=PLAN)
+        with self._opened() as file:
+            for batch in pq.ParquetFile(file).iter_batches(_BATCH_ROWS):
+                rows = pl.concat([left, _frame(batch)])
+                *whole, left = _by_keys(_between(rows, after, up_to), most)
+                yield from whole
+        if left.height:
+            yield left
+
+    def check(self) -> None:
+        """See that the file is the one that was planned.
+
+        Raises:
+            StaleError: it is gone, or another.
+        """
+        with self._opened():
+            pass
+
+    def samples(self, most: int = 3) -> list[Sample]:
+        """Give some rows of each action, with nothing left of a value but its length."""
+        with self._opened() as file:
+            kept = {action.value: pl.DataFrame(schema=PLAN) for action in Action}
+            for batch in pq.ParquetFile(file).iter_batches(_BATCH_ROWS):
+                rows = _frame(batch)
+                for action, found in kept.items():
+                    if found.height < most:
+                        more = rows.filter(pl.col("action") == action).head(most - found.height)
+                        kept[action] = pl.concat([found, more])
+                if all(found.height == most for found in kept.values()):
+                    break
+        chosen = pl.concat(kept.values()).select("key", "field", "before", "after", "action")
+        return [
+            Sample(masked(key), field_, masked(before), masked(after), action)
+            for key, field_, before, after, action in chosen.iter_rows()
+        ]
+
+    @contextmanager
+    def _opened(self) -> Iterator[BinaryIO]:
+        """Open the file, and prove the very bytes that are then read."""
+        try:
+            file = self.path.open("rb")
+        except FileNotFoundError:
+            raise StaleError(
+                f"{self.record.sync}: the file of plan {self.plan_id} is gone: plan again"
+            ) from None
+        with file:
+            if _sha256(file) != self.record.sha256:
+                raise StaleError(
+                    f"{self.record.sync}: the file of plan {self.plan_id} is not the one that was "
+                    "planned (its sha-256 differs): plan again; nothing was sent"
+                )
+            file.seek(0)
+            yield file
+
+
+def masked(value: str | None) -> str:
+    """Show that there is a value, and how long it is, and of a longer one how it begins."""
+    if value is None:
+        return "nothing"
+    if not value:
+        return "empty"
+    begin = value[0] if len(value) >= _SHORTEST_SHOWN else ""
+    return f"{begin}… ({len(value)})"
+
+
+def file_sha256(path: Path) -> str:
+    """Compute a file's sha-256, in hexadecimal."""
+    with path.open("rb") as file:
+        return _sha256(file)
+
+
+def _sha256(file: BinaryIO) -> str:
+    digest = hashlib.sha256()
+    while piece := file.read(_HASHED_BYTES):
+        digest.update(piece)
+    return digest.hexdigest()
+
+
+def _frame(batch: pa.RecordBatch) -> pl.DataFrame:
+    frame = pl.from_arrow(batch)
+    if not isinstance(frame, pl.DataFrame):
+        raise TypeError("a batch is a frame")
+    return frame.cast(PLAN)  # type: ignore[arg-type]
+
+
+def _between(rows: pl.DataFrame, after: str | None, up_to: str | None) -> pl.DataFrame:
+    if after is not None:
+        rows = rows.filter(pl.col("key") > after)
+    if up_to is not None:
+        rows = rows.filter(pl.col("key") <= up_to)
+    return rows
+
+
+def _by_keys(rows: pl.DataFrame, most: int) -> Sequence[pl.DataFrame]:
+    """Cut sorted rows into pieces of so many keys; the last may lack rows of its last key."""
+    if rows.is_empty():
+        return [rows]
+    number = rows["key"].rle_id()
+    starts = [int(number.search_sorted(first)) for first in range(0, int(number[-1]) + 1, most)]
+    ends = [*starts[1:], rows.height]
+    return [rows.slice(start, end - start) for start, end in zip(starts, ends, strict=True)]

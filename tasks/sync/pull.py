@@ -1,0 +1,174 @@
+"""Pulling the sources of a sync into files aside, batch by batch: in full, or what changed.
+
+Of one source only the changes are pulled where the sync asks for it, of all others every row each
+time, so that what changed finds what it is joined with. A row that changes in one of the others
+alone is seen with the next full pull.
+"""
+
+import logging
+from collections.abc import Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Final
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from connectors.lake.storage import storage_errors
+from connectors.sources import Completeness, Pull, Source, open_sources
+from connectors.syncs import SyncSpecification
+
+logger = logging.getLogger(__name__)
+
+# Pages are small; a file of a thousand row groups is slow to read.
+ROWS_AT_ONCE: Final = 50_000
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What the sync's last apply has left: from where changes can be pulled.
+
+    Attributes:
+        fingerprint: of the specification that was applied.
+        full_at: when all rows were pulled last.
+        cursors: by source.
+    """
+
+    fingerprint: str | None = None
+    full_at: datetime | None = None
+    cursors: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class PulledSource:
+    """One source's rows in a Parquet file, all columns text, in the source's order."""
+
+    path: Path
+    columns: tuple[str, ...]
+    rows: int
+    completeness: Completeness
+
+
+@dataclass(frozen=True, slots=True)
+class Pulled:
+    """All sources of a sync, pulled. Keep `cursors` once the rows' effect is done.
+
+    Attributes:
+        sources: by name.
+        cursors: of the source that is pulled incrementally, for the next pull.
+        pulled_at: when the pull began.
+        changes_of: the source of which only changes came; None: all rows of all sources did.
+    """
+
+    sources: Mapping[str, PulledSource]
+    cursors: Mapping[str, str] = field(repr=False)
+    pulled_at: datetime
+    changes_of: str | None = None
+
+    @property
+    def is_full(self) -> bool:
+        """Whether all rows that can be seen came."""
+        return self.changes_of is None
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether a row that did not come is gone, in all sources."""
+        return all(source.completeness is Completeness.COMPLETE for source in self.sources.values())
+
+
+def since_when(
+    sync: SyncSpecification, kept: Kept, now: datetime, *, full: bool = False
+) -> str | None:
+    """Give the cursor since which the incremental source is pulled; None: all rows."""
+    if full or sync.incremental is None or kept.full_at is None:
+        return None
+    # Another mapping says something else of rows that have not changed.
+    is_same = kept.fingerprint == sync.fingerprint
+    is_young = kept.full_at <= now < kept.full_at + sync.full_every
+    return kept.cursors.get(sync.incremental) if is_same and is_young else None
+
+
+def pull_sources(
+    sync: SyncSpecification,
+    folder: Path,
+    kept: Kept,
+    now: datetime,
+    *,
+    full: bool = False,
+    environ: Mapping[str, str] | None = None,
+) -> Pulled:
+    """Pull all sources of a sync; memory is one batch.
+
+    Args:
+        sync: the sync.
+        folder: a private folder of the run, which is made; one file per source.
+        kept: what the last apply has left.
+        now: the time of the pull.
+        full: pull all rows in any case.
+        environ: the connections' variables, by default the environment.
+
+    Raises:
+        ConfigurationError: a connection or a field is missing; nothing was pulled.
+        AccessError, UnavailableError, DataRefusedError: of the source, by name.
+        StorageError: the folder cannot be written.
+    """
+    since = since_when(sync, kept, now, full=full)
+    with ExitStack() as opened:
+        sources = open_sources(sync.sources, environ)
+        for source in sources.values():
+            opened.enter_context(source)
+        for source in sources.values():
+            source.check()
+        pulled: dict[str, PulledSource] = {}
+        cursors: dict[str, str] = {}
+        changes_of = None
+        for name, source in sources.items():
+            is_incremental = name == sync.incremental
+            pulled[name], cursor = _pulled(source, since if is_incremental else None, folder)
+            if is_incremental and cursor:
+                cursors[name] = cursor
+            if pulled[name].completeness is Completeness.CHANGES:
+                changes_of = name
+            logger.info(
+                "sync %s: %s rows of %s (%s)",
+                sync.sync,
+                pulled[name].rows,
+                name,
+                pulled[name].completeness.value,
+            )
+    return Pulled(pulled, cursors, now, changes_of)
+
+
+def _pulled(source: Source, since: str | None, folder: Path) -> tuple[PulledSource, str | None]:
+    pull = source.pull(since)
+    path = folder / f"{source.name}.parquet"
+    _write(pull, path)
+    outcome = pull.outcome
+    columns = tuple(pull.schema.names)
+    return PulledSource(path, columns, pull.rows, outcome.completeness), outcome.cursor
+
+
+def _write(pull: Pull, path: Path) -> None:
+    """Write a pull's rows; only what the disk refuses is an error of the storage."""
+    with storage_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        writer = pq.ParquetWriter(path, pull.schema, compression="zstd", compression_level=1)
+    try:
+        held: list[pa.RecordBatch] = []
+        for batch in pull:
+            held.append(batch)
+            if sum(each.num_rows for each in held) >= ROWS_AT_ONCE:
+                _append(writer, held, path)
+        _append(writer, held, path)
+    finally:
+        with storage_errors(path):
+            writer.close()
+
+
+def _append(writer: pq.ParquetWriter, held: list[pa.RecordBatch], path: Path) -> None:
+    if held:
+        with storage_errors(path):
+            writer.write_table(pa.Table.from_batches(held))
+    held.clear()

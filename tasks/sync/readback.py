@@ -1,0 +1,109 @@
+"""Reading back: the rows of the saved query, in the form in which values are kept and compared.
+
+A moment is compared to the second: how fine a tenant writes it is not documented.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Final
+
+import polars as pl
+
+from connectors.errors import DataRefusedError
+from connectors.nexthink.fields import SHOWN_AS, Field, Kind, nql_name
+from connectors.result_file import ResultFile
+from tasks.sync.objects import field_of
+from tasks.sync.wanted import EMPTY, folded
+from tasks.times import read_datetimes
+
+KEY: Final = "key"
+_SECOND: Final = "%Y-%m-%dT%H:%M:%SZ"
+_DAY: Final = len("2026-10-03")
+_TO_THE_SECOND: Final = len("2026-10-03T15:00:00")
+
+
+def columns_of(
+    header: Iterable[str], identification: str, fields: Iterable[str], query_id: str
+) -> dict[str, str]:
+    """Find what identifies (as KEY) and each field in a header; upper and lower case are one.
+
+    Returns:
+        The header's spelling by KEY and by name of field.
+
+    Raises:
+        DataRefusedError: the query does not list them all.
+    """
+    listed = {name.lower(): name for name in header}
+    sought = {KEY: nql_name(identification)} | {name: nql_name(name) for name in fields}
+    missing = [nql for nql in sought.values() if nql.lower() not in listed]
+    if missing:
+        raise DataRefusedError(
+            f"the saved query {query_id} does not list {', '.join(missing)}: add them to its list "
+            "in Nexthink; nothing was compared"
+        )
+    return {name: listed[nql.lower()] for name, nql in sought.items()}
+
+
+def read_back(file: ResultFile, columns: Mapping[str, str], zone: str) -> Iterator[pl.DataFrame]:
+    """Give a result's rows in batches: KEY as keys are compared, a column of text per field.
+
+    Raises:
+        DataRefusedError: rows that are no rows of the header.
+    """
+    for batch in file.batches():
+        _check_whole(file)
+        yield batch.select(
+            folded(pl.col(columns[KEY])).alias(KEY),
+            *(
+                shown_as_kept(batch[header], field_of(name), zone).alias(name)
+                for name, header in columns.items()
+                if name != KEY
+            ),
+        ).drop_nulls(KEY)
+    _check_whole(file)
+
+
+def _check_whole(file: ResultFile) -> None:
+    if file.take_ragged():
+        raise DataRefusedError("the result read back has damaged rows: nothing was compared")
+
+
+def shown_as_kept(shown: pl.Series, field: Field, zone: str) -> pl.Series:
+    """Turn what the tenant shows into what is kept; nothing is the empty text."""
+    text = shown.fill_null(EMPTY)
+    match field.kind:
+        case Kind.NUMBER:
+            return _numbers(text, field)
+        case Kind.MOMENT:
+            moments, _ = read_datetimes(text, zone)
+            return moments.dt.strftime(_SECOND).fill_null(text)
+        case _:
+            return text
+
+
+def kept_as_compared(kept: pl.Series, field: Field) -> pl.Series:
+    """Turn what is kept of a field into what `shown_as_kept` makes of the same value."""
+    match field.kind:
+        case Kind.NUMBER:
+            return _without_clearing(kept, field)
+        case Kind.MOMENT:
+            value = pl.col("kept")
+            second = pl.concat_str(value.str.slice(0, _TO_THE_SECOND), pl.lit("Z"))
+            form = (
+                pl.when(value.str.len_chars() <= _DAY)
+                .then(value.replace(EMPTY, None) + "T00:00:00Z")
+                .otherwise(second)
+            )
+            return kept.alias("kept").to_frame().select(form.fill_null(EMPTY)).to_series()
+        case _:
+            return kept
+
+
+def _numbers(text: pl.Series, field: Field) -> pl.Series:
+    names = SHOWN_AS[field.name]
+    spelled = text.str.strip_chars().str.to_lowercase().str.replace_all("[ -]", "_")
+    numbers = {name: str(number) for number, name in enumerate(names) if name}
+    return _without_clearing(spelled.replace(numbers), field)
+
+
+def _without_clearing(numbers: pl.Series, field: Field) -> pl.Series:
+    return numbers if field.clear is None else numbers.replace(str(field.clear), EMPTY)

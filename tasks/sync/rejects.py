@@ -1,0 +1,85 @@
+"""What of the sources cannot be used: row, field and reason; the rows' text in a private file."""
+
+import json
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Final
+
+import polars as pl
+import pyarrow.parquet as pq
+
+from connectors.lake import Lake
+from connectors.lake.lake import unit_name
+from connectors.lake.records import write_rejects
+
+# The others are only counted.
+MOST_KEPT: Final = 100_000
+SCHEMA: Final = {"record": pl.Int64, "field": pl.String, "reason": pl.String}
+
+
+@dataclass(slots=True)
+class Rejects:
+    """Rejects as they are found, of one shaping.
+
+    Attributes:
+        reasons: how many there are of each field ("" for a row) and reason, all of them.
+    """
+
+    reasons: Counter[tuple[str, str]] = field(default_factory=Counter)
+    _kept: list[pl.DataFrame] = field(default_factory=list, repr=False)
+    _room: int = MOST_KEPT
+
+    def add(self, rejects: pl.DataFrame) -> None:
+        """Take rejects: record, field, reason."""
+        for name, reason, count in rejects.group_by("field", "reason").len().iter_rows():
+            self.reasons[name, reason] += count
+        kept = rejects.head(self._room)
+        self._room -= kept.height
+        if kept.height:
+            self._kept.append(kept.select(pl.col(name).cast(kind) for name, kind in SCHEMA.items()))
+
+    @property
+    def frame(self) -> pl.DataFrame:
+        """Those that are kept: record (row of the select, from 1), field ("" for a row), reason."""
+        return pl.concat([pl.DataFrame(schema=SCHEMA), *self._kept]).sort("record", "field")
+
+    def write(
+        self, lake: Lake, sync: str, run_id: str, at: datetime, rows: Path, columns: Sequence[str]
+    ) -> str | None:
+        """Keep them in the lake, by row, with the rows' text in a file for its owner only.
+
+        Args:
+            lake: the tenant's lake.
+            sync: the sync's name.
+            run_id: the run that rejected them.
+            at: names the file, beside the run.
+            rows: Parquet with `record` and the select's columns as `s0` ….
+            columns: their names.
+
+        Returns:
+            Where they are, None without any.
+        """
+        frame = self.frame
+        if frame.is_empty():
+            return None
+        of_field = pl.concat_str("field", pl.lit(": "), "reason")
+        told = pl.when(pl.col("field") == "").then("reason").otherwise(of_field)
+        by_row = frame.group_by("record", maintain_order=True).agg(told.alias("reasons"))
+        raw = dict(_texts(rows, columns, by_row["record"]))
+        text = [raw[record] for record in by_row["record"]]
+        return write_rejects(lake, sync, unit_name(at), run_id, by_row.to_arrow(), text)
+
+
+def _texts(rows: Path, columns: Sequence[str], records: pl.Series) -> Iterator[tuple[int, str]]:
+    """Write rows as JSON."""
+    names = [f"s{place}" for place in range(len(columns))]
+    wanted = records.implode()
+    with pq.ParquetFile(rows) as file:
+        for batch in file.iter_batches(columns=["record", *names]):
+            frame = pl.DataFrame(batch).filter(pl.col("record").is_in(wanted))
+            for record, *values in frame.iter_rows():
+                row = dict(zip(columns, values, strict=True))
+                yield record, json.dumps(row, ensure_ascii=False)

@@ -1,0 +1,178 @@
+"""The sync's SELECT over its pulled sources: DuckDB with limited memory, shut off from all else.
+
+The SQL sees views named like the sources. It can read nothing but the run's private folder, and
+what it says when it fails on a row is not passed on: it would quote the row.
+"""
+
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import duckdb
+import polars as pl
+import pyarrow as pa
+
+from connectors.errors import ConfigurationError, StorageError
+from connectors.syncs import SyncSpecification
+from connectors.syncs.statements import CLOSED, column_places, first_line, quoted, without_end
+from tasks.sync.pull import Pulled
+
+# What sorting and joining may take; more is spilled into the run's folder.
+MEMORY: Final = "1GiB"
+ROWS_AT_ONCE: Final = 25_000
+_NO_MEMORY: Final = "Out of Memory"
+_NO_FILE: Final = "IO"
+_NO_ACCESS: Final = "Permission"
+_WRITTEN_WRONGLY = (duckdb.BinderException, duckdb.CatalogException, duckdb.ParserException)
+
+
+@dataclass(frozen=True, slots=True)
+class Selected:
+    """The select, ready to be read.
+
+    Attributes:
+        columns: of the select, in its order.
+        places: where among them is what the sync names, by the use of it.
+    """
+
+    columns: tuple[str, ...]
+    places: Mapping[str, int]
+    _relation: duckdb.DuckDBPyRelation
+
+    def batches(self) -> Iterator[pl.DataFrame]:
+        """Read the rows: `s0` … the select's columns as text, `k0` … the conditions."""
+        return read(self._relation)
+
+
+@contextmanager
+def selected(sync: SyncSpecification, pulled: Pulled, folder: Path) -> Iterator[Selected]:
+    """Open the sync's SELECT over what was pulled into the folder.
+
+    Raises:
+        ConfigurationError: the SQL, or a column that the sync names, does not fit the sources; or
+            it fails on a row.
+        StorageError: the disk is full.
+    """
+    with closed_database(folder) as database, sql_errors(sync, folder):
+        for name, source in pulled.sources.items():
+            database.execute(f'CREATE VIEW "{name}" AS FROM {parquet(source.path)}')
+        _check_increments(sync, pulled, database)
+        statement = without_end(sync.sql)
+        places, problems = column_places(sync.named_columns, database.sql(statement).columns)
+        if problems:
+            raise ConfigurationError(f"sync {sync.sync}: sql: {', '.join(problems)}")
+        sql = f"(\n{statement}\n) AS selected"
+        # A name that stands twice and is not used is another here.
+        columns = tuple(database.sql(f"FROM {sql} LIMIT 0").columns)
+        texts = [f"CAST({quoted(name)} AS VARCHAR) AS s{n}" for n, name in enumerate(columns)]
+        conditions = [
+            f"CAST(({mapping.clear_when}\n) AS BOOLEAN) AS k{n}"
+            for n, mapping in enumerate(sync.fields.values())
+            if mapping.clear_when is not None
+        ]
+        relation = database.sql(f"FROM {sql} SELECT {', '.join([*texts, *conditions])}")
+        yield Selected(columns, places, relation)
+
+
+@contextmanager
+def closed_database(folder: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Open an empty database in memory that can read one folder, and spills into it."""
+    with duckdb.connect(":memory:", config=CLOSED) as database:
+        database.execute("SET TimeZone = 'UTC'")
+        database.execute(f"SET memory_limit = '{MEMORY}'")
+        database.execute(f"SET threads = {min(4, os.cpu_count() or 1)}")
+        database.execute(f"SET temp_directory = {literal(str(folder / 'spill'))}")
+        database.execute(f"SET allowed_directories = [{literal(f'{folder}/')}]")
+        database.execute("SET enable_external_access = false")
+        database.execute("SET lock_configuration = true")
+        yield database
+
+
+class ReadError(Exception):
+    """A result broke off; `kind` is all that is told of it, since the message quotes values."""
+
+    def __init__(self, error: Exception) -> None:
+        self.kind = _kind(error)
+        super().__init__(self.kind)
+
+
+def read(relation: duckdb.DuckDBPyRelation) -> Iterator[pl.DataFrame]:
+    """Read a result in batches as they are made; the first has no rows, and all columns."""
+    with relation.to_arrow_reader(ROWS_AT_ONCE) as reader:
+        yield pl.DataFrame(reader.schema.empty_table())
+        while True:
+            try:
+                batch = reader.read_next_batch()
+            except StopIteration:
+                return
+            except (OSError, pa.ArrowException) as error:
+                raise ReadError(error) from None
+            yield pl.DataFrame(pa.Table.from_batches([batch]))
+
+
+@contextmanager
+def sql_errors(sync: SyncSpecification, folder: Path) -> Iterator[None]:
+    """Say in one line, without a value, why the SQL of a sync does not work."""
+    try:
+        yield
+    except _WRITTEN_WRONGLY as error:
+        raise ConfigurationError(f"sync {sync.sync}: sql: {first_line(error)}") from None
+    except (duckdb.Error, ReadError) as error:
+        kind = error.kind if isinstance(error, ReadError) else _kind(error)
+        if kind == _NO_MEMORY:
+            raise ConfigurationError(
+                f"sync {sync.sync}: sql: needs more memory than {MEMORY}: sort and join less"
+            ) from None
+        if kind == _NO_FILE:
+            raise StorageError(
+                f"sync {sync.sync}: cannot write to {folder}, or read from there: free some space"
+            ) from None
+        if kind == _NO_ACCESS:
+            raise ConfigurationError(
+                f"sync {sync.sync}: sql: may read its sources and nothing else"
+            ) from None
+        raise ConfigurationError(
+            f"sync {sync.sync}: sql: fails on a row ({kind}): write it so that it holds for every "
+            "row, for instance with TRY_CAST"
+        ) from None
+
+
+def _kind(error: Exception) -> str:
+    """Give the words before DuckDB's message, which say of what kind it is."""
+    kind, found, _ = str(error)[:40].partition(" Error:")
+    return kind if found else type(error).__name__
+
+
+def parquet(path: Path) -> str:
+    """Write a file as a table of a statement."""
+    return f"read_parquet({literal(str(path))}, hive_partitioning = false)"
+
+
+def literal(text: str) -> str:
+    """Write a text as SQL does."""
+    return "'" + text.replace("'", "''") + "'"
+
+
+def _check_increments(
+    sync: SyncSpecification, pulled: Pulled, database: duckdb.DuckDBPyConnection
+) -> None:
+    """See that all rows follow from the source of which only the changes may come.
+
+    A row that comes without any would look as if its fields were empty.
+    """
+    if sync.incremental is None:
+        return
+    source = parquet(pulled.sources[sync.incremental].path)
+    view = f'CREATE OR REPLACE VIEW "{sync.incremental}" AS FROM {source}'
+    database.execute(f"{view} WHERE false")
+    found = database.execute(f"FROM (\n{without_end(sync.sql)}\n) LIMIT 1").fetchone()
+    database.execute(view)
+    if found:
+        raise ConfigurationError(
+            f"sync {sync.sync}: incremental: the sql has rows without any row of "
+            f"{sync.incremental}, so that what has not changed would look empty: join the others "
+            "to it, or leave incremental out"
+        )

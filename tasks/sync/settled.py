@@ -1,0 +1,117 @@
+"""What the outcome of an object means for each of its values: how the ledger is to know them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+import polars as pl
+
+from connectors.ledger import KNOWN, ValueState
+from connectors.ledger.bulk import MOMENT
+from connectors.nexthink.enrichment import MEANINGS, REFUSED, fields_named
+from tasks.outcomes import Outcome
+from tasks.push import NOT_SENT
+from tasks.sync.objects import IDENTITY
+
+# Of an object that the tenant does not know, or holds another value of than it took.
+RETRY_DAYS: Final = (1, 2, 4, 7)
+# The code of a value that reading back did not confirm.
+READ_BACK: Final = "READ_BACK"
+# Refusals of a value, even where no field is named. Of the other codes only the name is known:
+# one that names no field is about the object itself, most often that the tenant knows none.
+_OF_VALUES: Final = frozenset(MEANINGS.keys() - {REFUSED})
+
+
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """When values were sent, by which plan, and by what mapping each field's came about."""
+
+    at: datetime
+    plan_id: str
+    mappings: Mapping[str, str]
+
+
+def retry_at(attempts: pl.Expr, at: datetime) -> pl.Expr:
+    """Say when to try again after so many attempts, of which there is one at least."""
+    days = pl.lit(list(RETRY_DAYS)).list.get(attempts.clip(1, len(RETRY_DAYS)) - 1)
+    return (pl.lit(at, MOMENT) + days * pl.duration(days=1)).cast(MOMENT)
+
+
+def known_rows(sent: pl.DataFrame, outcomes: pl.DataFrame, tried: Tried) -> pl.DataFrame:
+    """Give the known rows that outcomes make of what was sent.
+
+    What was not sent has no row: the ledger knows of it what it knew before.
+
+    Args:
+        sent: key, identity, field, after; value, acknowledged_at, attempts and code as known
+            before, null where nothing was.
+        outcomes: of objects: value (the identity), outcome, code, reason.
+        tried: about the sending.
+
+    Returns:
+        Rows of KNOWN.
+    """
+    answered = outcomes.filter(pl.col("code").ne_missing(NOT_SENT)).select(
+        pl.col("value").alias(IDENTITY), "outcome", "code", "reason"
+    )
+    rows = (
+        sent.rename({"code": "code_before"})
+        .join(answered, on=IDENTITY, how="inner")
+        .join(_states(answered), on=["outcome", "code", "reason"], how="left", nulls_equal=True)
+    )
+    at, named = pl.lit(tried.at, MOMENT), pl.col("named")
+    is_taken = pl.col("state") == ValueState.ACKNOWLEDGED
+    # Of an object with a bad value the others may have been written or not.
+    is_other = (pl.col("state") == ValueState.REJECTED) & (named.list.len() > 0)
+    is_other &= ~pl.col("field").is_in(named)
+    state = pl.when(is_other).then(pl.lit(ValueState.OPEN.value)).otherwise("state")
+    before = pl.col("attempts").fill_null(0)
+    # What did not read back is not done with being taken again: the next reading back tells.
+    kept = pl.when(pl.col("code_before") == READ_BACK).then(before).otherwise(0)
+    attempts = pl.when(is_taken).then(kept).otherwise(before + 1)
+    is_unknown = pl.col("state") == ValueState.UNKNOWN
+    mapping = pl.col("field").replace_strict(dict(tried.mappings), default="")
+    return rows.select(
+        "key",
+        "field",
+        IDENTITY,
+        value=pl.when(is_taken).then("after").when(~is_unknown).then("value"),
+        acknowledged_at=pl.when(is_taken).then(at).when(~is_unknown).then("acknowledged_at"),
+        open_value=pl.when(~is_taken).then("after"),
+        state=state,
+        code=pl.when(~is_taken).then("code"),
+        attempts=attempts.cast(pl.Int64),
+        tried_at=at,
+        retry_at=pl.when(is_unknown).then(retry_at(attempts, tried.at)),
+        mapping=mapping,
+        plan_id=pl.lit(tried.plan_id),
+    ).select(pl.col(name).cast(dtype) for name, dtype in KNOWN.items())
+
+
+def is_unknown_object(code: str | None, reason: str | None) -> bool:
+    """Tell whether a refusal is of the object and not of a value: see `_OF_VALUES`."""
+    return code not in _OF_VALUES and not fields_named(reason or "")
+
+
+def _states(answered: pl.DataFrame) -> pl.DataFrame:
+    """Give the state, and the fields named, for each kind of outcome; there are few kinds."""
+    kinds = answered.select("outcome", "code", "reason").unique()
+    rows = []
+    for outcome, code, reason in kinds.iter_rows():
+        named = list(fields_named(reason or ""))
+        match outcome:
+            case Outcome.ACKNOWLEDGED:
+                state = ValueState.ACKNOWLEDGED
+            case Outcome.REJECTED if is_unknown_object(code, reason):
+                state = ValueState.UNKNOWN
+            case Outcome.REJECTED:
+                state = ValueState.REJECTED
+            case _:
+                state = ValueState.OPEN
+        rows.append((outcome, code, reason, state.value, named))
+    return pl.DataFrame(
+        rows,
+        schema=kinds.schema | {"state": pl.String, "named": pl.List(pl.String)},
+        orient="row",
+    )

@@ -1,0 +1,220 @@
+"""Reading back what Nexthink holds, by an export, and comparing it with what it acknowledged.
+
+An acknowledgement does not guarantee the value, and people edit fields: only reading back tells.
+"""
+
+import logging
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Final
+
+import polars as pl
+import pyarrow.parquet as pq
+
+from connectors.catalogue import Column, DatasetSpecification, Mode
+from connectors.errors import (
+    DataRefusedError,
+    ResultTruncatedError,
+)
+from connectors.lake.records import write_rejects
+from connectors.ledger import KNOWN, Lease, ValueState
+from connectors.nexthink.fields import nql_name
+from connectors.result_file import ResultFile
+from tasks.export import Request, Result, fetch_result
+from tasks.progress import Progress, tell
+from tasks.sync.comparison import REASON, Comparison, compare
+from tasks.sync.readback import columns_of, read_back
+from tasks.sync.run import SyncRun
+from tasks.sync.settled import READ_BACK, retry_at
+
+logger = logging.getLogger(__name__)
+
+PAGE_ROWS: Final = 200_000
+# With so few a laptop that is sold may be half of all.
+FEW_KEYS: Final = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """How what Nexthink holds stands to what was sent. Counts of values, where not said else.
+
+    `compared` were acknowledged; of them `confirmed` read back as sent, `differs` as another value,
+    `not_found` are of objects that were not read back. `waiting` are not acknowledged.
+    """
+
+    exported_at: datetime
+    rows: int
+    objects: int
+    compared: int
+    confirmed: int
+    differs: int
+    not_found: int
+    waiting: int
+    seconds: float
+
+    @property
+    def convergence(self) -> float:
+        """How much of all that was to be sent is held, in per cent."""
+        of = self.compared + self.waiting
+        return round(100 * self.confirmed / of, 3) if of else 100.0
+
+
+def verify_sync(run: SyncRun, lease: Lease, *, sent_at: datetime | None) -> Verified:
+    """Compare all acknowledged values with what is read back; what differs is known as unknown.
+
+    Args:
+        run: of a sync with `verify`.
+        lease: on the sync.
+        sent_at: when values were sent last in this run; they show after a while.
+
+    Raises:
+        DataRefusedError: what came is incomplete, or is not of these objects; nothing has changed.
+        HeldError: another run took the sync over.
+        UnavailableError: the tenant or the ledger is out of reach.
+    """
+    specification = run.specification
+    if specification.verify is None:
+        raise AssertionError("a sync is verified by its saved query")
+    _wait(run, sent_at)
+    began = time.monotonic()
+    result = _export(run, specification.verify.query_id)
+    file, fields = ResultFile(result.path), list(specification.fields)
+    columns = columns_of(
+        file.header, specification.identification.name, fields, specification.verify.query_id
+    )
+    pages = _Acknowledged(run)
+    compared = compare(
+        pages.read(), read_back(file, columns, run.chosen.tenant.time_zone), fields, run.folder()
+    )
+    _check(run, specification.verify.query_id, compared)
+    lease.check()
+    _keep(run, compared)
+    return Verified(
+        exported_at=result.export.started_at,
+        rows=compared.rows,
+        objects=compared.objects,
+        compared=compared.values,
+        confirmed=compared.values - compared.differs - compared.not_found,
+        differs=compared.differs,
+        not_found=compared.not_found,
+        waiting=pages.waiting,
+        seconds=round(time.monotonic() - began, 3),
+    )
+
+
+class _Acknowledged:
+    """The acknowledged values of a sync's mapped fields, page by page; counts the other ones."""
+
+    def __init__(self, run: SyncRun) -> None:
+        self.waiting = 0
+        self._run = run
+
+    def read(self) -> Iterator[pl.DataFrame]:
+        enriched, sync = self._run.ledger.enriched, self._run.sync
+        fields = list(self._run.specification.fields)
+        after: str | None = None
+        while True:
+            up_to = enriched.key_at(sync, after, None, PAGE_ROWS)
+            page = enriched.read(sync, after, up_to).filter(pl.col("field").is_in(fields))
+            is_taken = pl.col("state") == ValueState.ACKNOWLEDGED
+            taken = page.filter(is_taken & pl.col("value").is_not_null())
+            self.waiting += page.filter(~is_taken).height
+            tell(Progress(sync, "read-back", "comparing", taken.height))
+            yield taken
+            if up_to is None:
+                return
+            after = up_to
+
+
+def _wait(run: SyncRun, sent_at: datetime | None) -> None:
+    verify = run.specification.verify
+    if sent_at is None or verify is None:
+        return
+    left = (sent_at + verify.after - run.tools.clock()).total_seconds()
+    if left > 0:
+        tell(Progress(run.sync, "read-back", "waiting until values show"))
+        run.stop.sleep(left)
+
+
+def _export(run: SyncRun, query_id: str) -> Result:
+    sync, unit = run.sync, f"verify-{run.run_id}"
+    names = [run.specification.identification.name, *run.specification.fields]
+    asked: dict[str, Any] = {
+        "dataset": sync,
+        "query_id": query_id,
+        "mode": Mode.SNAPSHOT,
+        "columns": [Column(nql=nql_name(name)) for name in names],
+    }
+    # One that an earlier run began may be of before values were sent.
+    run.ledger.journal.forget(sync, None)
+    request = Request(sync, unit, query_id, {}, "ZSTD")
+    try:
+        result = fetch_result(
+            run.tools, DatasetSpecification.model_validate(asked), request, run.folder()
+        )
+    except ResultTruncatedError as error:
+        raise ResultTruncatedError(
+            f"{sync}: the tenant cut what {query_id} reads back at its row limit (HTTP 206): what "
+            "is missing there would count as lost; nothing was compared",
+            exchange=error.exchange,
+        ) from None
+    finally:
+        run.ledger.journal.forget(sync, None)
+    return result
+
+
+def _check(run: SyncRun, query_id: str, compared: Comparison) -> None:
+    """Refuse what cannot be all: else a filtered query would make nearly everything unknown."""
+    if not compared.keys:
+        return
+    few = compared.keys >= FEW_KEYS and compared.found * 2 < compared.keys
+    if few or not compared.rows:
+        raise DataRefusedError(
+            f"{run.sync}: {query_id} reads back {compared.rows:,} objects, among them "
+            f"{compared.found:,} of {compared.keys:,} that have values: it has to list all, "
+            "without filters, under what identifies them in the sync; nothing was compared"
+        )
+
+
+def _keep(run: SyncRun, compared: Comparison) -> None:
+    """Make what differs known, and list it; what is confirmed counts its attempts anew."""
+    now = run.tools.clock()
+    for number, page in enumerate(_pages(compared.differing)):
+        _list(run, number, page)
+        run.ledger.enriched.save(run.sync, _unknown(page, now))
+    for page in _pages(compared.confirmed):
+        run.ledger.enriched.save(run.sync, page.with_columns(attempts=pl.lit(0, pl.Int64)))
+
+
+def _pages(path: Path) -> Iterator[pl.DataFrame]:
+    with pq.ParquetFile(path) as file:
+        for batch in file.iter_batches(PAGE_ROWS):
+            yield pl.DataFrame(batch)
+
+
+def _unknown(page: pl.DataFrame, now: datetime) -> pl.DataFrame:
+    attempts = pl.col("attempts") + 1
+    return page.with_columns(
+        value=pl.lit(None, pl.String),
+        acknowledged_at=pl.lit(None, KNOWN["acknowledged_at"]),
+        open_value=pl.col("value"),
+        state=pl.lit(ValueState.UNKNOWN.value),
+        code=pl.lit(READ_BACK),
+        attempts=attempts,
+        retry_at=retry_at(attempts, now),
+    ).select(*KNOWN)
+
+
+def _list(run: SyncRun, number: int, page: pl.DataFrame) -> None:
+    said = pl.concat_str("field", pl.lit(": "), REASON)
+    write_rejects(
+        run.lake,
+        run.sync,
+        f"{run.started_at:%Y%m%dT%H%M%SZ}-0-{number}",
+        run.run_id,
+        page.select(record=pl.lit(None, pl.Int64), reasons=pl.concat_list(said)).to_arrow(),
+        page["identity"].to_list(),
+    )

@@ -1,0 +1,255 @@
+"""The first half of a sync in front of real sources: pulled, joined, resolved."""
+
+import sqlite3
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+from connectors.errors import ConfigurationError, DataRefusedError
+from connectors.lake.records import write_rejects
+from connectors.sources import Completeness
+from connectors.syncs import SyncSpecification, load_sync
+from nxp.cli import run
+from sandbox.hr.writing import write_hr
+from sandbox.options import SandboxOptions
+from tasks.sync.pull import Kept, Pulled, pull_sources
+from tasks.sync.shape import Shaped, shaped
+from tasks.sync.wanted import Wanted
+from tests.landing import CATALOG, NOW, Place
+from tests.shaping import CENTRE, cells, keys, shaping, sync_of
+
+DAY = timedelta(days=1)
+RUN = "8d8ac610-566d-4ef0-9c22-186b2a5ed793"
+BY_SERIAL: dict[str, Any] = {
+    "identification": {"name": "device/device/uid"},
+    "inventory": {
+        "dataset": "devices",
+        "match": {"serial": "chassis_serial_number"},
+        "identity": "device_uid",
+    },
+}
+
+
+@pytest.fixture
+def connected(here: Place, monkeypatch: pytest.MonkeyPatch) -> Place:
+    """The tenant, with ServiceNow beside it and the HR tables of the same people in a database."""
+    told = here.tenant.describe()
+    monkeypatch.setenv("NXP_SOURCE_CMDB_URL", str(told["servicenow_url"]))
+    monkeypatch.setenv("NXP_SOURCE_CMDB_USER", str(told["servicenow_user"]))
+    monkeypatch.setenv("NXP_SOURCE_CMDB_PASSWORD", str(told["servicenow_password"]))
+    options = SandboxOptions(queries=CATALOG / "queries", devices=40, days=10, now=NOW)
+    (dump,) = write_hr(options, here.folder / "hr", "sql")
+    database = sqlite3.connect(here.folder / "hr.db")
+    database.executescript(dump.read_text("utf-8"))
+    database.close()
+    monkeypatch.setenv("NXP_SOURCE_HR_URL", f"sqlite:///{here.folder / 'hr.db'}")
+    return here
+
+
+def shape_all(place: Place, sync: SyncSpecification) -> tuple[Pulled, Shaped, list[Wanted]]:
+    folder = place.folder / "run" / sync.sync
+    pulled = pull_sources(sync, folder, Kept(), place.clock()())
+    with shaped(sync, pulled, place.lake, folder, place.clock()()) as shape:
+        return pulled, shape, list(shape.ranges())
+
+
+def test_the_cmdb_finds_its_devices_by_serial_number(connected: Place) -> None:
+    connected.land(connected.plan("devices"))
+    sync = load_sync(CATALOG, "cmdb_devices")
+    pulled, shape, ranges = shape_all(connected, sync)
+    landed = connected.landed("devices")
+    assert set(keys(ranges).values()) <= set(landed["device_uid"])
+    counts = shape.counts
+    assert (pulled.is_full, pulled.is_complete, counts.is_complete) == (True, True, True)
+    assert counts.keys > 30
+    assert counts.unmatched > 0
+    assert counts.keys + counts.unmatched <= counts.rows
+    assert shape.inventory_at is not None
+    (only,) = ranges
+    assert only.listed is not None
+    assert set(only.listed) == set(landed["device_uid"])
+    status = {v for (_, field), v in cells(ranges).items() if field.endswith("lifecycle_status")}
+    assert "installed" in status
+
+
+def test_the_people_are_users_by_their_upn(connected: Place) -> None:
+    _, shape, ranges = shape_all(connected, load_sync(CATALOG, "hr_users"))
+    known = {upn.lower() for upn in connected.tenant.frame("#users", {})["user.upn"].drop_nulls()}
+    assert len(known & set(keys(ranges))) > len(known) / 2
+    assert shape.counts.without_key == shape.counts.bad_values == 0
+
+
+@pytest.mark.parametrize("name", ["cmdb_devices", "hr_users"])
+def test_the_query_that_reads_back_gives_identity_and_fields(here: Place, name: str) -> None:
+    sync = load_sync(CATALOG, name)
+    assert sync.verify is not None
+    frame = here.tenant.frame(sync.verify.query_id, {})
+    paths = (sync.identification.name, *sync.fields)
+    columns = [f"{path.split('/')[0]}.{'.'.join(path.split('/')[2:])}" for path in paths]
+    assert frame.columns == columns
+    assert frame[columns[0]].is_unique().all()
+    assert frame[columns[0]].null_count() == 0
+
+
+def with_serials(place: Place, **changed: str | None) -> list[dict[str, Any]]:
+    """Land devices, some with another serial number; returns them as they have landed."""
+    place.land(place.plan("devices"))
+    manifest = place.lake.manifest("devices")
+    assert manifest is not None
+    (file,) = manifest.entries[-1].files
+    path = place.lake.dataset_folder("devices") / file.path
+    frame = pl.read_parquet(path, hive_partitioning=False).sort("device_uid")
+    rows = frame.to_dicts()
+    for number, serial in changed.items():
+        rows[int(number.removeprefix("n"))]["chassis_serial_number"] = serial
+    pl.DataFrame(rows, schema=frame.schema).write_parquet(path)
+    return rows
+
+
+def test_an_ambiguous_or_unknown_row_is_a_reject_and_what_it_may_mean_is_there(here: Place) -> None:
+    devices = with_serials(here, n0="S-0", n1="TWIN", n2=" twin ", n3=None, n4="", n5="S-5")
+    uid = [device["device_uid"] for device in devices]
+    sync = sync_of(mode="mirror", **BY_SERIAL)
+    rows: dict[str, list[str | None]] = {
+        "serial": ["s-0 ", "Twin", None, "", "nowhere", "S-5", "s-5"],
+        "cost_center": ["A", "B", "C", "D", "E", "F", "G"],
+    }
+    with shaping(here.folder, sync, lake=here.lake, range_keys=3, cmdb=rows) as (shape, ranges):
+        assert cells(ranges) == {(uid[0], CENTRE): "A"}
+        assert set(keys(ranges)) == {uid[0], uid[1], uid[2], uid[5]}
+        counts = shape.counts
+        assert (counts.rows, counts.keys) == (7, 4)
+        assert (counts.unmatched, counts.ambiguous, counts.duplicates) == (3, 1, 1)
+        told = dict(shape.rejects.frame.select("record", "reason").iter_rows())
+        assert told == {
+            2: "ambiguous",
+            3: "unmatched",
+            4: "unmatched",
+            5: "unmatched",
+            6: "duplicate key",
+            7: "duplicate key",
+        }
+        listed = [key for each in ranges if each.listed is not None for key in each.listed]
+        assert listed == sorted(uid)
+
+
+def test_an_identity_of_two_objects_is_ambiguous_however_well_one_matches(here: Place) -> None:
+    devices = with_serials(here, n0="S-0")
+    name = "device_name"
+    manifest = here.lake.manifest("devices")
+    assert manifest is not None
+    path = here.lake.dataset_folder("devices") / manifest.entries[-1].files[0].path
+    frame = pl.read_parquet(path, hive_partitioning=False).sort("device_uid")
+    names = [devices[0][name].swapcase() if n == 1 else d[name] for n, d in enumerate(devices)]
+    frame.with_columns(pl.Series(name, names)).write_parquet(path)
+    by_name = BY_SERIAL["inventory"] | {"identity": name}
+    sync = sync_of(identification={"name": "device/device/name"}, inventory=by_name)
+    rows: dict[str, list[str | None]] = {"serial": ["S-0"], "cost_center": ["A"]}
+    with shaping(here.folder, sync, lake=here.lake, cmdb=rows) as (shape, ranges):
+        assert (shape.counts.ambiguous, cells(ranges)) == (1, {})
+        assert list(keys(ranges)) == [devices[0][name].lower()]
+
+
+def test_an_inventory_that_is_old_or_lacks_rejected_rows_is_refused(here: Place) -> None:
+    with_serials(here)
+    rows: dict[str, list[str | None]] = {"serial": ["a"], "cost_center": ["A"]}
+    with (
+        pytest.raises(DataRefusedError, match="older than 1d: run nxp export devices"),
+        shaping(here.folder, sync_of(**BY_SERIAL), lake=here.lake, now=NOW + 2 * DAY, cmdb=rows),
+    ):
+        pass
+    manifest = here.lake.manifest("devices")
+    assert manifest is not None
+    entry = manifest.entries[-1]
+    frame = pl.DataFrame({"record": [3], "reasons": [["no uid"]]})
+    write_rejects(here.lake, "devices", entry.unit, entry.run_id, frame.to_arrow(), ["text"])
+    with (
+        pytest.raises(DataRefusedError, match="1 rows of devices were rejected"),
+        shaping(here.folder, sync_of(**BY_SERIAL), lake=here.lake, cmdb=rows),
+    ):
+        pass
+
+
+@pytest.fixture
+def changing(tmp_path: Path) -> Iterator[sqlite3.Connection]:
+    database = sqlite3.connect(tmp_path / "changing.db")
+    database.execute("CREATE TABLE machines (id INTEGER, name TEXT, site TEXT, at INTEGER)")
+    database.execute("CREATE TABLE sites (id TEXT, code TEXT)")
+    database.executemany(
+        "INSERT INTO machines VALUES (?, ?, ?, ?)",
+        [(n, f"PC-{n}", str(n % 2), n) for n in range(200)],
+    )
+    database.executemany("INSERT INTO sites VALUES (?, ?)", [("0", "ZRH"), ("1", "GVA")])
+    database.commit()
+    yield database
+    database.close()
+
+
+def test_changes_are_joined_with_all_rows_of_the_others(
+    tmp_path: Path, changing: sqlite3.Connection
+) -> None:
+    source = {"kind": "sql", "connection": "hr"}
+    machines = {"query": "SELECT * FROM machines", "key": ["id"], "incremental": "at"}
+    sync = sync_of(
+        mode="mirror",
+        sources={"sites": source | {"query": "SELECT * FROM sites"}, "machines": source | machines},
+        incremental="machines",
+        sql="SELECT name, code AS cost_center FROM machines LEFT JOIN sites ON sites.id = site",
+    )
+    environ = {"NXP_SOURCE_HR_URL": f"sqlite:///{tmp_path / 'changing.db'}"}
+
+    def pull(kept: Kept) -> Pulled:
+        return pull_sources(sync, tmp_path / "run", kept, NOW, environ=environ)
+
+    first = pull(Kept())
+    assert (first.is_full, first.is_complete) == (True, True)
+    assert {name: each.rows for name, each in first.sources.items()} == {
+        "sites": 2,
+        "machines": 200,
+    }
+    changing.execute("UPDATE machines SET site = 1, at = 1000 + id WHERE id < 40")
+    changing.commit()
+    second = pull(Kept(sync.fingerprint, NOW - DAY / 2, first.cursors))
+    assert second.changes_of == "machines"
+    assert (second.is_full, second.is_complete) == (False, False)
+    assert second.sources["machines"].completeness is Completeness.CHANGES
+    with shaped(sync, second, None, tmp_path / "run", NOW) as shape:  # type: ignore[arg-type]
+        ranges = list(shape.ranges())
+    assert cells(ranges) == {(f"pc-{n}", CENTRE): "GVA" for n in range(40)}
+    assert not shape.counts.is_complete
+    # The cursor goes on from there, and a day later all rows come again.
+    assert pull(Kept(sync.fingerprint, NOW, second.cursors)).sources["machines"].rows == 0
+    assert pull(Kept(sync.fingerprint, NOW - DAY, second.cursors)).is_full
+
+
+@pytest.mark.usefixtures("changing")
+def test_a_source_that_lacks_a_field_stops_before_any_is_pulled(tmp_path: Path) -> None:
+    source = {"kind": "sql", "connection": "hr", "query": "SELECT * FROM machines"}
+    sync = sync_of(
+        sources={"a": source, "b": source | {"fields": ["nope"]}}, sql="SELECT * FROM a, b"
+    )
+    environ = {"NXP_SOURCE_HR_URL": f"sqlite:///{tmp_path / 'changing.db'}"}
+    with pytest.raises(ConfigurationError, match="source b: the query has no column nope"):
+        pull_sources(sync, tmp_path / "run", Kept(), NOW, environ=environ)
+    assert not list(tmp_path.glob("run/*"))
+
+
+@pytest.mark.usefixtures("here")
+def test_check_validates_syncs_and_tells_what_is_not_connected(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["check"]) == 0
+    said = capsys.readouterr().err
+    assert "5 datasets and 2 syncs are valid" in said
+    assert "cmdb_devices: cannot run yet: NXP_SOURCE_CMDB_URL is not set" in said
+    monkeypatch.setenv("NXP_SOURCE_CMDB_URL", "https://company.service-now.com")
+    assert run(["check"]) == 3
+    assert "cmdb_devices.yaml: NXP_SOURCE_CMDB_USER: not set" in capsys.readouterr().err
+    monkeypatch.setenv("NXP_SOURCE_CMDB_USER", "u")
+    monkeypatch.setenv("NXP_SOURCE_CMDB_PASSWORD", "p")
+    assert run(["check", "--json"]) == 0
+    assert '"cmdb_devices"' in capsys.readouterr().out

@@ -1,0 +1,83 @@
+"""What is acknowledged against what was read back: confirmed, differing, or not found."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from connectors.ledger import KNOWN
+from tasks.sync.comparison import Comparison, compare
+
+NOW = datetime(2026, 11, 20, tzinfo=UTC)
+COST = "device/device/#cost_center"
+BROKER = "device/device/virtualization/desktop_broker"
+UPDATED = "device/device/virtualization/last_update"
+
+
+def known(*rows: tuple[str, str, str]) -> pl.DataFrame:
+    filled: list[dict[str, Any]] = [
+        {
+            "key": key,
+            "field": field,
+            "identity": key.upper(),
+            "value": value,
+            "state": "acknowledged",
+            "attempts": 0,
+            "acknowledged_at": NOW,
+        }
+        for key, field, value in rows
+    ]
+    return pl.DataFrame(filled, schema=KNOWN)
+
+
+def shown(*rows: tuple[str, str, str, str]) -> pl.DataFrame:
+    return pl.DataFrame(rows, schema=["key", COST, BROKER, UPDATED], orient="row")
+
+
+def compared(
+    folder: Path, ours: list[pl.DataFrame], theirs: list[pl.DataFrame]
+) -> tuple[Comparison, list[tuple[str, str, str]]]:
+    result = compare(ours, theirs, [COST, BROKER, UPDATED], folder)
+    rows = pl.read_parquet(result.differing)
+    return result, rows.select("key", "field", "reason").rows()
+
+
+def test_each_value_is_confirmed_or_told(tmp_path: Path) -> None:
+    ours = [
+        known(
+            ("a", COST, "CC"),
+            ("a", BROKER, "4"),
+            ("a", UPDATED, "2026-10-03T15:00:00.123Z"),
+            ("b", COST, "CC"),
+            ("b", BROKER, "0"),
+        ),
+        known(("c", COST, ""), ("d", COST, ""), ("e", COST, "CC"), ("f", COST, "")),
+    ]
+    moment = "2026-10-03T15:00:00Z"
+    theirs = [
+        shown(("a", "CC", "4", moment), ("b", "edited", "", "")),
+        shown(("c", "", "", ""), ("d", "still", "", "")),
+    ]
+    result, rows = compared(tmp_path, ours, theirs)
+    assert rows == [
+        ("b", COST, "read back differs"),
+        ("d", COST, "read back differs"),
+        ("e", COST, "not found"),
+    ]
+    assert (result.values, result.differs, result.not_found) == (9, 2, 1)
+    assert (result.rows, result.objects) == (4, 4)
+    # c, d and f have no value that could be read back.
+    assert (result.keys, result.found) == (3, 2)
+
+
+def test_a_name_of_several_objects_is_confirmed_by_any(tmp_path: Path) -> None:
+    theirs = shown(("a", "other", "", ""), ("a", "CC", "", ""))
+    result, rows = compared(tmp_path, [known(("a", COST, "CC"))], [theirs])
+    assert rows == []
+    assert (result.rows, result.objects) == (2, 1)
+
+
+def test_nothing_against_nothing(tmp_path: Path) -> None:
+    result, rows = compared(tmp_path, [], [])
+    assert (result.values, result.rows, rows) == (0, 0, [])
