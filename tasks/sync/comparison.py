@@ -1,4 +1,4 @@
-"""Comparing what was read back with what was acknowledged, for any number of objects.
+"""Comparing what was read back with what is known to have been written, for any number of objects.
 
 Both sides go through files, and DuckDB joins them within a bounded memory.
 """
@@ -14,13 +14,16 @@ import polars as pl
 import pyarrow.parquet as pq
 
 from connectors.lake.query import NO_DOWNLOADS
-from connectors.ledger import KNOWN
+from connectors.ledger import KNOWN, ValueState
 from tasks.sync.objects import field_of
 from tasks.sync.readback import KEY, kept_as_compared
+from tasks.sync.wanted import EMPTY
 
 DIFFERS: Final = "read back differs"
 NOT_FOUND: Final = "not found"
 COMPARED: Final = "compared"
+# What may be there instead, of a value that was sent and not answered.
+COMPARED_OPEN: Final = "compared_open"
 REASON: Final = "reason"
 
 # What DuckDB may take before it goes to the disk.
@@ -31,21 +34,22 @@ _MEMORY: Final = "512MB"
 _DIFFERING: Final = """
 COPY (
   WITH shown AS (UNPIVOT read_back ON COLUMNS(* EXCLUDE key) INTO NAME field VALUE shown)
-  SELECT known.* EXCLUDE (compared),
+  SELECT known.* EXCLUDE (compared, compared_open),
          CASE WHEN found.key IS NULL THEN $not_found ELSE $differs END AS reason
   FROM known LEFT JOIN (SELECT DISTINCT key FROM read_back) AS found ON found.key = known.key
   WHERE NOT EXISTS (
     FROM shown
-    WHERE shown.key = known.key AND shown.field = known.field AND shown.shown = known.compared
+    WHERE shown.key = known.key AND shown.field = known.field
+      AND shown.shown IN (known.compared, known.compared_open)
   ) AND NOT (known.compared = '' AND found.key IS NULL)
   ORDER BY known.key, known.field
 ) TO '{path}' (FORMAT parquet)
 """
 _CONFIRMED: Final = """
 COPY (
-  SELECT known.* EXCLUDE (compared)
+  SELECT known.* EXCLUDE (compared, compared_open)
   FROM known ANTI JOIN '{differing}' AS other ON other.key = known.key AND other.field = known.field
-  WHERE known.attempts > 0
+  WHERE known.attempts > 0 AND known.state = 'acknowledged'
   ORDER BY known.key, known.field
 ) TO '{path}' (FORMAT parquet)
 """
@@ -61,8 +65,9 @@ _READ: Final = "SELECT count(*), count(DISTINCT key) FROM read_back"
 class Comparison:
     """How what was read back compares: `rows` came, of `objects` keys, against `values`.
 
-    `keys` have a value, `found` of them were read back. `differing` has the known rows that differ
-    with their reason, `confirmed` those that are right after attempts before; both Parquet.
+    `keys` have a value, `found` of them were read back. Counts of values are of acknowledged ones.
+    `differing` has all known rows that differ with their reason, `confirmed` those that are right
+    after attempts before; both Parquet.
     """
 
     rows: int
@@ -79,18 +84,17 @@ class Comparison:
 def compare(
     known: Iterable[pl.DataFrame], shown: Iterable[pl.DataFrame], fields: list[str], folder: Path
 ) -> Comparison:
-    """Compare acknowledged values with what was read back.
+    """Compare what is known to have been written with what was read back.
 
     Args:
-        known: acknowledged rows of KNOWN, of these fields.
+        known: rows of KNOWN, of these fields, that have a value or are open.
         shown: what was read back, as `readback.read_back` gives it.
         fields: the names of the fields.
         folder: where files may be left; it is the caller's to remove.
     """
     known_path, shown_path = folder / "known.parquet", folder / "shown.parquet"
-    values = _write(
-        (_comparable(page) for page in known), {**KNOWN, COMPARED: pl.String}, known_path
-    )
+    columns = {**KNOWN, COMPARED: pl.String, COMPARED_OPEN: pl.String}
+    _write((_comparable(page) for page in known), columns, known_path)
     _write(shown, dict.fromkeys([KEY, *fields], pl.String), shown_path)
     differing, confirmed = folder / "differing.parquet", folder / "confirmed.parquet"
     settings = {
@@ -108,7 +112,9 @@ def compare(
         connection.execute(_CONFIRMED.format(**paths))
         rows, objects = connection.execute(_READ).fetchone() or (0, 0)
         keys, found = connection.execute(_KEYS).fetchone() or (0, 0)
-    reasons = pl.scan_parquet(differing).group_by(REASON).len().collect()
+    is_taken = pl.col("state") == ValueState.ACKNOWLEDGED.value
+    values = pl.scan_parquet(known_path).filter(is_taken).select(pl.len()).collect().item()
+    reasons = pl.scan_parquet(differing).filter(is_taken).group_by(REASON).len().collect()
     count = dict(reasons.iter_rows())
     return Comparison(
         rows,
@@ -124,23 +130,27 @@ def compare(
 
 
 def _comparable(page: pl.DataFrame) -> pl.DataFrame:
-    """Add how each value is compared."""
+    """Add how each value is compared; where none is known to be there, as empty."""
+    is_open = pl.col("state") == ValueState.OPEN.value
+    page = page.with_columns(_open=pl.when(is_open).then("open_value"))
     parts = [
-        part.with_columns(kept_as_compared(part["value"], field_of(name)).alias(COMPARED))
+        part.with_columns(
+            kept_as_compared(part["value"].fill_null(EMPTY), field_of(name)).alias(COMPARED),
+            kept_as_compared(part["_open"], field_of(name)).alias(COMPARED_OPEN),
+        )
         for (name,), part in page.partition_by("field", as_dict=True).items()
     ]
-    return pl.concat(parts) if parts else page.with_columns(pl.lit("").alias(COMPARED))
+    if parts:
+        return pl.concat(parts)
+    return page.with_columns(pl.lit("").alias(name) for name in (COMPARED, COMPARED_OPEN))
 
 
 def _quotable(path: Path) -> str:
     return str(path).replace("'", "''")
 
 
-def _write(pages: Iterable[pl.DataFrame], schema: dict[str, Any], path: Path) -> int:
-    rows = 0
+def _write(pages: Iterable[pl.DataFrame], schema: dict[str, Any], path: Path) -> None:
     with pq.ParquetWriter(path, pl.DataFrame(schema=schema).to_arrow().schema) as writer:
         for page in pages:
             typed = page.select(pl.col(name).cast(dtype) for name, dtype in schema.items())
             writer.write_table(typed.to_arrow())
-            rows += page.height
-    return rows

@@ -63,7 +63,7 @@ class Verified:
 
 
 def verify_sync(run: SyncRun, lease: Lease, *, sent_at: datetime | None) -> Verified:
-    """Compare all acknowledged values with what is read back; what differs is known as unknown.
+    """Compare all that was written with what is read back; what differs is ours no more.
 
     Args:
         run: of a sync with `verify`.
@@ -85,7 +85,7 @@ def verify_sync(run: SyncRun, lease: Lease, *, sent_at: datetime | None) -> Veri
     columns = columns_of(
         file.header, specification.identification.name, fields, specification.verify.query_id
     )
-    pages = _Acknowledged(run)
+    pages = _Written(run)
     compared = compare(
         pages.read(), read_back(file, columns, run.chosen.tenant.time_zone), fields, run.folder()
     )
@@ -105,8 +105,8 @@ def verify_sync(run: SyncRun, lease: Lease, *, sent_at: datetime | None) -> Veri
     )
 
 
-class _Acknowledged:
-    """The acknowledged values of a sync's mapped fields, page by page; counts the other ones."""
+class _Written:
+    """What was written to a sync's mapped fields, page by page; counts what is waiting."""
 
     def __init__(self, run: SyncRun) -> None:
         self.waiting = 0
@@ -119,11 +119,10 @@ class _Acknowledged:
         while True:
             up_to = enriched.key_at(sync, after, None, PAGE_ROWS)
             page = enriched.read(sync, after, up_to).filter(pl.col("field").is_in(fields))
-            is_taken = pl.col("state") == ValueState.ACKNOWLEDGED
-            taken = page.filter(is_taken & pl.col("value").is_not_null())
-            self.waiting += page.filter(~is_taken).height
-            tell(Progress(sync, "read-back", "comparing", taken.height))
-            yield taken
+            state = pl.col("state")
+            self.waiting += page.filter(state != ValueState.ACKNOWLEDGED).height
+            tell(Progress(sync, "read-back", "comparing", page.height))
+            yield page.filter(pl.col("value").is_not_null() | (state == ValueState.OPEN))
             if up_to is None:
                 return
             after = up_to
@@ -196,15 +195,30 @@ def _pages(path: Path) -> Iterator[pl.DataFrame]:
 
 
 def _unknown(page: pl.DataFrame, now: datetime) -> pl.DataFrame:
+    """Drop values that are not there any more, so that nobody else's are emptied for them.
+
+    What was acknowledged is tried again after a while, what is open at once; what was refused
+    stays so.
+    """
+    state = pl.col("state")
+    is_taken, is_open = state == ValueState.ACKNOWLEDGED.value, state == ValueState.OPEN.value
     attempts = pl.col("attempts") + 1
+    again = retry_at(attempts, now)
+    changes = {
+        "open_value": pl.col("value"),
+        "code": pl.lit(READ_BACK),
+        "attempts": attempts,
+        "retry_at": again,
+    }
+    unknown = pl.lit(ValueState.UNKNOWN.value)
     return page.with_columns(
-        value=pl.lit(None, pl.String),
-        acknowledged_at=pl.lit(None, KNOWN["acknowledged_at"]),
-        open_value=pl.col("value"),
-        state=pl.lit(ValueState.UNKNOWN.value),
-        code=pl.lit(READ_BACK),
-        attempts=attempts,
-        retry_at=retry_at(attempts, now),
+        pl.lit(None, pl.String).alias("value"),
+        pl.lit(None, KNOWN["acknowledged_at"]).alias("acknowledged_at"),
+        pl.when(is_taken | is_open).then(unknown).otherwise(state).alias("state"),
+        *(
+            pl.when(is_taken).then(change).otherwise(pl.col(name)).alias(name)
+            for name, change in changes.items()
+        ),
     ).select(*KNOWN)
 
 

@@ -90,11 +90,9 @@ class Life:
 
     def a_person_types_and_it_is_read_back(self, identity: str, field: str) -> None:
         cell = identity.lower(), field
-        known = self.ledger.enriched.read(SYNC)
-        in_doubt = known.filter(pl.col("state") == ValueState.OPEN.value).height
-        in_doubt += len(self.ledger.plans.of(SYNC, state=PlanState.APPLYING))
+        in_doubt = self.ledger.plans.of(SYNC, state=PlanState.APPLYING)
         if cell[0] in self.tenant.unknown or in_doubt:
-            # A lost clear that is repeated may meet what a person has typed in between.
+            # What a kill left is told apart by the next run only, which may come too late.
             return
         self.tenant.holds[cell] = ADMINISTRATORS
         self.read_back()
@@ -181,20 +179,26 @@ class Life:
             self.ledger.enriched.save(SYNC, saved.with_columns(retry_at=later))
 
     def read_back(self) -> None:
-        """Drop what the tenant does not hold as it was acknowledged."""
+        """Drop what the tenant does not hold as it was acknowledged, nor as it may have been."""
         known = self.ledger.enriched.read(SYNC)
-        holds = [
-            self.tenant.holds.get((key, name), "")
-            for key, name in known.select("key", "field").rows()
-        ]
-        differs = (pl.col("state") == ValueState.ACKNOWLEDGED.value) & (
-            pl.col("value") != pl.Series(holds, dtype=pl.String)
+        state = pl.col("state")
+        is_taken, is_open = state == ValueState.ACKNOWLEDGED.value, state == ValueState.OPEN.value
+        holds = pl.Series(
+            [
+                self.tenant.holds.get((key, name), "")
+                for key, name in known.select("key", "field").rows()
+            ],
+            dtype=pl.String,
         )
-        lost = known.filter(differs).with_columns(
-            open_value="value",
+        differs = holds.ne_missing(pl.col("value").fill_null(""))
+        differs &= ~(is_open & holds.eq_missing(pl.col("open_value")))
+        lost = known.filter((pl.col("value").is_not_null() | is_open) & differs).with_columns(
+            open_value=pl.when(is_taken).then("value").otherwise("open_value"),
             value=pl.lit(None, pl.String),
-            state=pl.lit(ValueState.UNKNOWN.value),
-            retry_at=pl.lit(self.planning.now + DAY, KNOWN["retry_at"]),
+            state=pl.when(is_taken | is_open)
+            .then(pl.lit(ValueState.UNKNOWN.value))
+            .otherwise(state),
+            retry_at=pl.when(is_taken).then(pl.lit(self.planning.now + DAY, KNOWN["retry_at"])),
         )
         self.ledger.enriched.save(SYNC, lost)
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from connectors.errors import PartlyDoneError
+from connectors.errors import DataRefusedError, PartlyDoneError
 from connectors.rejects import reject_files
 from tests.acting import Client, enrichment
 from tests.landing import NOW
@@ -70,6 +70,26 @@ def test_what_somebody_edits_is_noticed_listed_and_set_again(made: Syncing) -> N
     assert (made.requests, report["convergence"]) == (before + 1, 100.0)
     assert made.held(OWNER)[uids[5]] == "owner 5"
     assert made.known()["attempts"].to_list() == [0] * len(uids)
+
+
+def test_what_somebody_edits_is_theirs_also_where_our_next_value_was_refused(made: Syncing) -> None:
+    made.specify(fields={OWNER: {"column": "owner", "longest": 200}})
+    uids = made.uids()
+    rows = rows_of(uids)
+    made.write(rows)
+    made.sync()
+    rows[3]["owner"] = "x" * 80
+    made.write(rows)
+    with pytest.raises(DataRefusedError, match="1 rejected"):
+        made.sync()
+    edit(made, uids[3], asset_owner="edited")
+    made.sync(now=NOW + timedelta(minutes=1))
+    (refused,) = made.known().filter(state="rejected").to_dicts()
+    assert (refused["value"], refused["open_value"]) == (None, "x" * 80)
+    made.write(rows_of(uids)[:3] + rows_of(uids)[4:])
+    for days in (1, 2, 3):
+        made.sync(now=NOW + days * DAY)
+    assert made.held(OWNER)[uids[3]] == "edited"
 
 
 def test_what_is_edited_again_and_again_is_tried_less_often(made: Syncing) -> None:

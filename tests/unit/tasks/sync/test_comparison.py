@@ -81,3 +81,15 @@ def test_a_name_of_several_objects_is_confirmed_by_any(tmp_path: Path) -> None:
 def test_nothing_against_nothing(tmp_path: Path) -> None:
     result, rows = compared(tmp_path, [], [])
     assert (result.values, result.rows, rows) == (0, 0, [])
+
+
+def test_what_was_not_answered_differs_only_where_neither_value_is_there(tmp_path: Path) -> None:
+    opened = {"state": pl.lit("open"), "open_value": pl.lit("new")}
+    ours = known(("a", COST, "CC"), ("b", COST, "CC"), ("c", COST, "CC")).with_columns(**opened)
+    never = known(("d", COST, "")).with_columns(**opened, value=pl.lit(None, pl.String))
+    theirs = [(key, value, "", "") for key, value in (("a", "CC"), ("b", "new"), ("c", "other"))]
+    result, rows = compared(
+        tmp_path, [pl.concat([ours, never])], [shown(*theirs, ("d", "", "", ""))]
+    )
+    assert rows == [("c", COST, "read back differs")]
+    assert (result.values, result.differs) == (0, 0)
