@@ -118,7 +118,7 @@ def kill_and_converge(made: Syncing, kills: int) -> None:
 
 
 def test_a_few_kills_and_the_next_run_converges(made: Syncing) -> None:
-    kill_and_converge(made, 6)
+    kill_and_converge(made, 3)
 
 
 @pytest.mark.chaos

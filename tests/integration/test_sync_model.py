@@ -273,10 +273,8 @@ def empty_ledger(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-@pytest.mark.parametrize("mode", ["mirror", "upsert"])
-@given(seed=st.integers(0, 2**32))
-@settings(max_examples=40, deadline=None)
-def test_a_sync_converges_whatever_happens(mode: str, seed: int, empty_ledger: Path) -> None:
+def live(mode: str, seed: int, empty_ledger: Path) -> None:
+    """Let everything happen, and see that it converges."""
     with tempfile.TemporaryDirectory(prefix="nxp-model-") as folder:
         shutil.copy(empty_ledger, folder)
         life = Life(mode, Path(folder))
@@ -287,3 +285,18 @@ def test_a_sync_converges_whatever_happens(mode: str, seed: int, empty_ledger: P
             life.converges()
         finally:
             life.ledger.close()
+
+
+@pytest.mark.parametrize("mode", ["mirror", "upsert"])
+@given(seed=st.integers(0, 2**32))
+@settings(max_examples=12)
+def test_a_sync_converges_whatever_happens(mode: str, seed: int, empty_ledger: Path) -> None:
+    live(mode, seed, empty_ledger)
+
+
+@pytest.mark.chaos
+@pytest.mark.parametrize("mode", ["mirror", "upsert"])
+@given(seed=st.integers(0, 2**32))
+@settings(max_examples=400)
+def test_many_syncs_converge_whatever_happens(mode: str, seed: int, empty_ledger: Path) -> None:
+    live(mode, seed, empty_ledger)
