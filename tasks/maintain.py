@@ -1,4 +1,4 @@
-"""Keeping a dataset no longer than its retention, and clearing away what nobody reads any more.
+"""Keeping a dataset, or what a sync leaves, no longer than its retention, and clearing away.
 
 Whatever leaves the manifest moves to `_old` first and is deleted a grace time later: until then a
 reader that holds the manifest of before finds its files, and a mistake can be undone.
@@ -8,16 +8,24 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+from pathlib import Path
 from typing import Any
 
-from connectors.catalogue import SQL, DatasetSpecification, load_dataset, parse_duration
+from connectors.catalogue import SQL, DatasetSpecification, load_datasets, parse_duration
 from connectors.errors import UsageError
 from connectors.lake import Entry, Lake
-from connectors.lake.aging import expired_rejects, orphans, probes, superseded_files
+from connectors.lake.aging import (
+    expired_of_sync,
+    expired_rejects,
+    orphans,
+    probes,
+    superseded_files,
+)
 from connectors.lake.stores import StoredFile
 from connectors.landing import Landing
 from connectors.landings import open_landings
 from connectors.settings import Settings, load_settings
+from connectors.syncs import SyncSpecification, load_syncs
 from connectors.tenants import tenant_name
 
 TRIGGER = "maintain"
@@ -34,6 +42,7 @@ class Kind(StrEnum):
     ORPHANED = "left by killed runs"
     SUPERSEDED = "kept in _old for the grace"
     REJECTS = "rejects past retention"
+    SYNC = "plans, changes and rejects past retention"
 
 
 MOVED = (Kind.PAST_RETENTION, Kind.ORPHANED)
@@ -45,8 +54,14 @@ class Upkeep:
 
     settings: Settings
     tenant: str
-    specification: DatasetSpecification
+    specification: DatasetSpecification | SyncSpecification
     grace: timedelta
+
+    @property
+    def name(self) -> str:
+        """The dataset's name, or the sync's."""
+        of = self.specification
+        return of.sync if isinstance(of, SyncSpecification) else of.dataset
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,15 +80,15 @@ class Cleared:
         return cls(what, files=len(files), bytes=sum(file.bytes for file in files))
 
 
-def plan_upkeep(dataset: str, grace: str, tenant: str | None = None) -> Upkeep:
+def plan_upkeep(name: str, grace: str, tenant: str | None = None) -> Upkeep:
     """Check settings, catalogue and grace.
 
     Raises:
         ConfigurationError: settings or catalogue have problems; all are listed.
-        UsageError: unknown dataset, or a grace that would take files from under their readers.
+        UsageError: no such dataset or sync, or a grace that takes files from under their readers.
     """
     settings = load_settings()
-    specification = load_dataset(settings.catalog, dataset)
+    specification = _find(settings.catalog, name)
     try:
         duration: timedelta = parse_duration(grace)
     except ValueError as error:
@@ -83,6 +98,32 @@ def plan_upkeep(dataset: str, grace: str, tenant: str | None = None) -> Upkeep:
             f"--grace {grace}: an hour at least, since running readers and publishes need the files"
         )
     return Upkeep(settings, tenant_name(settings, tenant), specification, duration)
+
+
+def _find(catalog: Path, name: str) -> DatasetSpecification | SyncSpecification:
+    known: dict[str, DatasetSpecification | SyncSpecification] = {
+        **load_datasets(catalog),
+        **load_syncs(catalog),
+    }
+    if name not in known:
+        raise UsageError(f"unknown dataset or sync {name!r}: the catalogue has {', '.join(known)}")
+    return known[name]
+
+
+def clear(upkeep: Upkeep, lake: Lake, now: datetime, *, dry_run: bool = False) -> list[Cleared]:
+    """Maintain what the upkeep is about.
+
+    Raises:
+        PipelineError: as maintain_dataset.
+    """
+    of = upkeep.specification
+    if isinstance(of, DatasetSpecification):
+        tables = tables_of(upkeep, of, lake)
+        return maintain_dataset(lake, of, upkeep.grace, now, tables=tables, dry_run=dry_run)
+    found = expired_of_sync(lake, of.sync, now - of.retention) if of.retention else []
+    if not dry_run:
+        lake.store.delete(file.path for file in found)
+    return [Cleared.of(Kind.SYNC, found)]
 
 
 def maintain_dataset(
@@ -164,19 +205,16 @@ def _drop(lake: Lake, dataset: str, horizon: datetime, *, dry_run: bool) -> Clea
 def preview(upkeep: Upkeep, clock: Callable[[], datetime]) -> dict[str, Any]:
     """Say what a maintenance would do; nothing is changed and nothing recorded."""
     lake, now = Lake(upkeep.settings.lake, upkeep.tenant), clock()
-    done = maintain_dataset(
-        lake, upkeep.specification, upkeep.grace, now, tables=tables_of(upkeep, lake), dry_run=True
-    )
-    return {"state": "dry run", **describe(upkeep, done)}
+    return {"state": "dry run", **describe(upkeep, clear(upkeep, lake, now, dry_run=True))}
 
 
-def tables_of(upkeep: Upkeep, lake: Lake) -> list[Landing]:
+def tables_of(upkeep: Upkeep, of: DatasetSpecification, lake: Lake) -> list[Landing]:
     """Open the tables that the dataset lands in.
 
     Raises:
         ConfigurationError: NXP_DATABASE_URL is not set, or cannot be used.
     """
-    landings = open_landings(upkeep.settings, upkeep.tenant, upkeep.specification, lake)
+    landings = open_landings(upkeep.settings, upkeep.tenant, of, lake)
     return [landing for landing in landings if landing.name == SQL]
 
 
@@ -187,7 +225,7 @@ def describe(upkeep: Upkeep, done: Sequence[Cleared]) -> dict[str, Any]:
     retention = upkeep.specification.retention
     return {
         "tenant": upkeep.tenant,
-        "dataset": upkeep.specification.dataset,
+        "dataset": upkeep.name,
         "trigger": TRIGGER,
         "retention": None if retention is None else _short(retention),
         "units": sum(part.units for part in done),

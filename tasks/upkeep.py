@@ -16,21 +16,13 @@ from connectors.lake import Lake
 from connectors.lake.records import write_run
 from connectors.ledger import Ledger, open_ledger
 from connectors.settings import prepare_home
-from tasks.maintain import (
-    TRIGGER,
-    Cleared,
-    Upkeep,
-    describe,
-    maintain_dataset,
-    plan_upkeep,
-    tables_of,
-)
+from tasks.maintain import TRIGGER, Cleared, Upkeep, clear, describe, plan_upkeep
 
 logger = logging.getLogger(__name__)
 
 
 def run_upkeep(upkeep: Upkeep, clock: Callable[[], datetime] = utc_now) -> dict[str, Any]:
-    """Maintain a dataset, recorded in the ledger and in `_runs`.
+    """Maintain a dataset or a sync, recorded in the ledger and in `_runs`.
 
     Raises:
         PipelineError: as maintain_dataset; the run is recorded as failed.
@@ -39,7 +31,7 @@ def run_upkeep(upkeep: Upkeep, clock: Callable[[], datetime] = utc_now) -> dict[
     prepare_home(upkeep.settings)
     ledger = open_ledger(upkeep.settings.ledger_url.get_secret_value(), upkeep.tenant, clock)
     try:
-        ledger.begin_run(run_id, upkeep.specification.dataset, TRIGGER)
+        ledger.begin_run(run_id, upkeep.name, TRIGGER)
         return _recorded(upkeep, ledger, run_id, clock)
     except BaseException as error:
         ledger.abandon_run(run_id, "failed" if isinstance(error, Exception) else "interrupted")
@@ -55,10 +47,8 @@ def _recorded(
     done: Sequence[Cleared] = ()
     failure: PipelineError | None = None
     try:
-        done = maintain_dataset(
-            lake, upkeep.specification, upkeep.grace, started_at, tables=tables_of(upkeep, lake)
-        )
-        _mark_dropped(upkeep.specification, ledger, started_at)
+        done = clear(upkeep, lake, started_at)
+        _mark_dropped(upkeep, ledger, started_at)
     except PipelineError as error:
         failure = error
     report = {
@@ -69,7 +59,7 @@ def _recorded(
         **describe(upkeep, done),
         "rows_landed": 0,
         "rows_rejected": 0,
-        "folder": lake.location(upkeep.specification.dataset),
+        "folder": lake.location(upkeep.name),
         "error": str(failure) if failure else None,
         "seconds": {},
     }
@@ -79,15 +69,16 @@ def _recorded(
     return report
 
 
-def _mark_dropped(specification: DatasetSpecification, ledger: Ledger, now: datetime) -> None:
+def _mark_dropped(upkeep: Upkeep, ledger: Ledger, now: datetime) -> None:
     """Let the ledger know, also of what a killed maintenance has dropped."""
-    if specification.retention is not None:
-        ledger.mark_dropped(
-            specification.dataset,
-            now - specification.retention,
-            now,
-            keep_newest=specification.mode is Mode.SNAPSHOT,
-        )
+    of = upkeep.specification
+    if of.retention is None:
+        return
+    if isinstance(of, DatasetSpecification):
+        newest = of.mode is Mode.SNAPSHOT
+        ledger.mark_dropped(of.dataset, now - of.retention, now, keep_newest=newest)
+    else:
+        ledger.plans.drop_before(of.sync, now - of.retention)
 
 
 def _save(lake: Lake, ledger: Ledger, report: dict[str, Any]) -> None:

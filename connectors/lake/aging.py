@@ -5,7 +5,8 @@ from datetime import datetime
 
 from connectors.lake.lake import Lake
 from connectors.lake.naming import unit_end
-from connectors.lake.records import REJECTS, REJECTS_RAW
+from connectors.lake.plans import PLANS
+from connectors.lake.records import CHANGES, REJECTS, REJECTS_RAW
 from connectors.lake.stores import OLD, StoredFile
 
 PROBES = "_probe"
@@ -48,6 +49,13 @@ def expired_rejects(lake: Lake, dataset: str, horizon: datetime) -> list[StoredF
             if (unit_end(name) or file.modified_at) <= horizon:
                 found.append(file)
     return found
+
+
+def expired_of_sync(lake: Lake, sync: str, horizon: datetime) -> list[StoredFile]:
+    """Find a sync's plans, changes and rejects that came before an instant."""
+    folders = (f"{PLANS}/sync={sync}", f"{CHANGES}/sync={sync}")
+    found = [file for folder in folders for file in _older(lake.store.files(folder), horizon)]
+    return found + expired_rejects(lake, sync, horizon)
 
 
 def _is_data(path: str) -> bool:

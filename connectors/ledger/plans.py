@@ -133,6 +133,17 @@ class Plans:
             if connection.execute(update(plans).where(mine).values(done)).rowcount:
                 connection.execute(update(syncs).where(self._of(plan.sync)).values(values))
 
+    def drop_before(self, sync: str, instant: datetime) -> int:
+        """Drop the records of plans made before an instant, but of one that is under way."""
+        old = and_(
+            plans.c.tenant == self._tenant,
+            plans.c.sync == sync,
+            plans.c.created_at < instant,
+            plans.c.state != PlanState.APPLYING.value,
+        )
+        with self._engine.begin() as connection:
+            return connection.execute(delete(plans).where(old)).rowcount
+
     def _advance(self, connection: Connection, row: Row[Any]) -> None:
         """Make a plan the one that counts."""
         sync = and_(self._of(row.sync), syncs.c.version == row.version)

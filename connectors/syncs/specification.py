@@ -140,6 +140,7 @@ class SyncSpecification(Specification):
             of the select has to follow from one row of it.
         full_every: how often all rows are pulled nevertheless.
         max_reject_share: of objects; above it a run ends as failed, after saving everything.
+        retention: how long plans, changes and rejects are kept; None: for ever.
     """
 
     sync: str = Field(pattern=SYNC_PATTERN)
@@ -156,11 +157,12 @@ class SyncSpecification(Specification):
     max_reject_share: float = Field(default=0.05, ge=0, le=1)
     push: PushSpecification = PushSpecification()
     verify: VerifySpecification | None = None
+    retention: Duration | None = None
 
     @property
     def fingerprint(self) -> str:
         """What tells the sync from others, and from itself before an edit: 16 digits."""
-        return _fingerprint(self)
+        return _fingerprint(self.model_copy(update={"retention": None}))
 
     @property
     def object_type(self) -> str:
@@ -215,6 +217,8 @@ class SyncSpecification(Specification):
             problems.append("verify.query_id: must be # and 2 to 254 of a-z, 0-9 and _")
         if self.full_every <= timedelta(0):
             problems.append("full_every: must be longer than nothing")
+        if self.retention is not None and self.retention < 2 * DAY:
+            problems.append("retention: must be two days at least, since plans live for one")
         if problems:
             raise ValueError("; ".join(problems))
         return self

@@ -10,7 +10,7 @@ from nxp.output import print_json, print_table, say
 
 
 def maintain(
-    dataset: str,
+    name: Annotated[str, Parameter(help="A dataset or a sync.")],
     *,
     grace: Annotated[
         str, Parameter(help="How long what left the manifest is kept in _old, such as 12h or 7d.")
@@ -21,13 +21,14 @@ def maintain(
     tenant: Tenant = None,
     as_json: Json = False,
 ) -> None:
-    """Drop what of DATASET is past its retention, and delete what was replaced long ago.
+    """Drop what of a dataset is past its retention, and delete what was replaced long ago.
 
-    Dropped units move to _old in the lake and are deleted after the grace.
+    Dropped units move to _old in the lake and are deleted after the grace. Of a sync plans,
+    changes and rejects are deleted at once.
     """
     from tasks.maintain import plan_upkeep, preview  # noqa: PLC0415 - pyarrow, not for --help
 
-    upkeep = plan_upkeep(dataset, grace, tenant)
+    upkeep = plan_upkeep(name, grace, tenant)
     if dry_run:
         print_cleared(preview(upkeep, utc_now), as_json=as_json)
         return
@@ -36,7 +37,7 @@ def maintain(
     with prefect_ready(upkeep.settings):
         from flows.maintain import maintain as flow  # noqa: PLC0415 - prefect, 2 s
 
-        report = flow(dataset, tenant, grace)
+        report = flow(name, tenant, grace)
     print_cleared(report, as_json=as_json)
 
 
@@ -48,5 +49,5 @@ def print_cleared(report: dict[str, Any], *, as_json: bool) -> None:
     names = ["what", "units", "rows", "files", "bytes"]
     print_table(names, [[part[name] for name in names] for part in report["cleared"]])
     kept = report["retention"]
-    rule = f"kept for {kept}" if kept else "has no retention in the catalogue: no unit is dropped"
+    rule = f"kept for {kept}" if kept else "has no retention in the catalogue: nothing is dropped"
     say(f"{report['dataset']} {rule} ({report['state']})")

@@ -1,7 +1,8 @@
 """Reading back: what Nexthink holds against what it has acknowledged, and what is done about it."""
 
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,8 @@ import pytest
 
 from connectors.errors import DataRefusedError, PartlyDoneError
 from connectors.rejects import reject_files
+from tasks.maintain import plan_upkeep
+from tasks.upkeep import run_upkeep
 from tests.acting import Client, enrichment
 from tests.landing import NOW
 from tests.syncing import BROKER, OWNER, POOL, SYNC_NAME, TAG, UPDATED, Rows, Syncing, syncing
@@ -192,3 +195,27 @@ def test_a_query_that_cannot_tell_changes_nothing(
             made.sync()
         assert set(made.known()["state"]) == {"acknowledged"}
         assert made.held(TAG) == {}
+
+
+def test_what_a_sync_leaves_is_kept_for_its_retention(made: Syncing) -> None:
+    made.specify(retention="7d")
+    made.write(rows_of(made.uids()))
+    made.sync()
+    written = datetime.now(UTC)
+    folders = [made.place.lake.folder / name for name in ("_plans", "_changes")]
+
+    def left() -> list[int]:
+        return [len(list(folder.rglob("*.parquet"))) for folder in folders]
+
+    before = left()
+    assert all(before)
+    for days, expected in ((6, before), (8, [0, 0])):
+        run_upkeep(plan_upkeep(SYNC_NAME, "7d"), partial(_at, written + days * DAY))
+        assert left() == expected
+    with made.ledger() as ledger:
+        assert ledger.plans.of(SYNC_NAME) == []
+    assert made.sync()["values"] == {}
+
+
+def _at(instant: datetime) -> datetime:
+    return instant
