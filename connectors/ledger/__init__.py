@@ -1,5 +1,15 @@
 """The ledger: what was exported and landed, by whom, and who is at it. The truth about data."""
 
+from connectors.ledger.action_plans import ActionPlanRecord, ActionPlanState, Verdict
+from connectors.ledger.actions import (
+    SEEN,
+    TARGETS,
+    UNSETTLED,
+    ActionRequest,
+    Batch,
+    RequestState,
+    lease_name,
+)
 from connectors.ledger.enriched import KNOWN, EnrichedCounts, ValueState
 from connectors.ledger.journal import Export
 from connectors.ledger.leases import Lease
@@ -11,16 +21,26 @@ from connectors.ledger.syncs import SyncRecord
 __all__ = [
     "DROPPED",
     "KNOWN",
+    "SEEN",
+    "TARGETS",
+    "UNSETTLED",
+    "ActionPlanRecord",
+    "ActionPlanState",
+    "ActionRequest",
     "Backfill",
+    "Batch",
     "EnrichedCounts",
     "Export",
     "Lease",
     "Ledger",
     "PlanRecord",
     "PlanState",
+    "RequestState",
     "SyncRecord",
     "UnitRecord",
     "ValueState",
+    "Verdict",
     "Watermark",
+    "lease_name",
     "open_ledger",
 ]

@@ -11,6 +11,8 @@ from sqlalchemy.exc import IntegrityError
 
 from connectors.clock import utc_now
 from connectors.ledger.absences import Absences
+from connectors.ledger.action_plans import ActionPlans
+from connectors.ledger.actions import Actions
 from connectors.ledger.engine import connect
 from connectors.ledger.enriched import Enriched
 from connectors.ledger.holding import Holding
@@ -63,6 +65,8 @@ class Ledger:
         self.absences = Absences(engine, tenant)
         self.syncs = Syncs(engine, tenant)
         self.plans = Plans(engine, tenant, clock)
+        self.action_plans = ActionPlans(engine, tenant, clock)
+        self.actions = Actions(engine, tenant, clock, self.action_plans)
 
     def close(self) -> None:
         """Close the connections."""

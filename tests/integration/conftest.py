@@ -1,5 +1,6 @@
 """A real PostgreSQL server, for the tests that land in one."""
 
+import itertools
 import shutil
 import tempfile
 import warnings
@@ -11,6 +12,8 @@ from filelock import FileLock
 
 from tests.commands import environment, nxp
 from tests.databases import Server
+
+_ledgers = itertools.count()
 
 
 @pytest.fixture(scope="session")
@@ -59,3 +62,20 @@ def postgres() -> Iterator[Server]:
             warnings.simplefilter("ignore")
             server.stop()
         shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def ledger_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """An empty database for a ledger, of each kind."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'ledger.db'}"
+    server: Server = request.getfixturevalue("postgres")
+    name = f"ledger_{next(_ledgers)}"
+    server.run(
+        f"CREATE DATABASE {name}",
+        # Moments must not depend on the server's clock.
+        f"ALTER DATABASE {name} SET timezone = 'America/New_York'",
+    )
+    return server.url.replace("postgresql://", "postgresql+psycopg://").replace(
+        "/postgres?", f"/{name}?"
+    )

@@ -20,29 +20,11 @@ from tests.databases import Server
 from tests.planning import NAME, NOW, OWNER, SITE, UID, known
 
 SYNC = "cmdb_devices"
-_names = itertools.count()
-
-
-@pytest.fixture(params=["sqlite", "postgres"])
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """An empty database."""
-    if request.param == "sqlite":
-        return f"sqlite:///{tmp_path / 'ledger.db'}"
-    server: Server = request.getfixturevalue("postgres")
-    name = f"ledger_{next(_names)}"
-    server.run(
-        f"CREATE DATABASE {name}",
-        # Moments must not depend on the server's clock.
-        f"ALTER DATABASE {name} SET timezone = 'America/New_York'",
-    )
-    return server.url.replace("postgresql://", "postgresql+psycopg://").replace(
-        "/postgres?", f"/{name}?"
-    )
 
 
 @pytest.fixture
-def ledger(url: str) -> Iterator[Ledger]:
-    opened = open_ledger(url, "acme.eu", lambda: NOW)
+def ledger(ledger_url: str) -> Iterator[Ledger]:
+    opened = open_ledger(ledger_url, "acme.eu", lambda: NOW)
     yield opened
     opened.close()
 
@@ -76,8 +58,10 @@ def test_rows_come_back_as_they_were_saved(ledger: Ledger) -> None:
     assert counts.rows == {"acknowledged": 1, "open": 1, "unknown": 1}
 
 
-def test_saving_again_replaces_and_tells_syncs_and_tenants_apart(url: str, ledger: Ledger) -> None:
-    other = open_ledger(url, "other.eu")
+def test_saving_again_replaces_and_tells_syncs_and_tenants_apart(
+    ledger_url: str, ledger: Ledger
+) -> None:
+    other = open_ledger(ledger_url, "other.eu")
     for place, sync in ((ledger, SYNC), (ledger, "hr_users"), (other, SYNC)):
         place.enriched.save(sync, known({"key": "a", "value": "A"}))
     changed = known({"key": "a", "value": None, "open_value": "B", "state": "open"})
@@ -170,22 +154,22 @@ def test_postgresql_tells_what_it_refuses_without_quoting_it(
     ledger.close()
 
 
-def test_a_ledger_without_its_tables_is_one_clear_error(url: str, ledger: Ledger) -> None:
-    del url
+def test_a_ledger_without_its_tables_is_one_clear_error(ledger_url: str, ledger: Ledger) -> None:
+    del ledger_url
     with ledger._engine.begin() as connection:
         connection.execute(text("ALTER TABLE enriched RENAME TO elsewhere"))
     with pytest.raises((UnavailableError, DataRefusedError)):
         ledger.enriched.save(SYNC, known({"key": "a", "value": "MARKED"}))
 
 
-def test_an_older_ledger_is_upgraded_and_keeps_what_it_had(url: str) -> None:
+def test_an_older_ledger_is_upgraded_and_keeps_what_it_had(ledger_url: str) -> None:
     from alembic import command  # noqa: PLC0415
     from alembic.config import Config  # noqa: PLC0415
     from sqlalchemy import create_engine, inspect  # noqa: PLC0415
 
     from connectors.ledger.engine import MIGRATIONS  # noqa: PLC0415
 
-    engine = create_engine(url)
+    engine = create_engine(ledger_url)
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS))
     with engine.begin() as connection:
@@ -193,7 +177,7 @@ def test_an_older_ledger_is_upgraded_and_keeps_what_it_had(url: str) -> None:
         command.upgrade(config, "0002")
     older = inspect(engine).get_table_names()
     assert "enriched" not in older
-    ledger = open_ledger(url, "acme.eu")
+    ledger = open_ledger(ledger_url, "acme.eu")
     ledger.enriched.save(SYNC, known({"key": "a", "value": "A"}))
     ledger.close()
     with engine.begin() as connection:

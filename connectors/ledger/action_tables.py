@@ -1,0 +1,82 @@
+"""The ledger's tables of acting: plans, requests to the tenant, and whom each of them is for.
+
+Targets are compared bytewise, as keys of enrichment are. A SID is people's data: it stands here
+and in plan files, nowhere else.
+"""
+
+from sqlalchemy import JSON, Column, Index, Integer, String, Table, Text
+
+from connectors.ledger.enrichment_tables import BYTEWISE
+from connectors.ledger.tables import UTCDateTime, metadata
+
+action_plans = Table(
+    "action_plans",
+    metadata,
+    Column("plan_id", String(64), primary_key=True),
+    Column("tenant", String(255), nullable=False),
+    Column("action", String(255), nullable=False),
+    Column("kind", String(16), nullable=False),
+    Column("action_id", String(255), nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("sha256", String(64), nullable=False),
+    # The file's path within the tenant's part of the lake.
+    Column("location", Text, nullable=False),
+    Column("created_at", UTCDateTime, nullable=False),
+    Column("specification", String(64), nullable=False),
+    # How many requests of the same action the journal had when the plan was made.
+    Column("version", Integer, nullable=False),
+    Column("summary", JSON, nullable=False),
+    Column("approved_by", Text),
+    Column("approved_why", Text),
+    Column("ticket", Text),
+    Column("approved_at", UTCDateTime),
+    Column("begun_at", UTCDateTime),
+    Column("finished_at", UTCDateTime),
+    Index("action_plans_by_creation", "tenant", "action", "created_at"),
+)
+
+# One row per POST. What was sent may have been done, whether the answer came or not.
+action_requests = Table(
+    "action_requests",
+    metadata,
+    Column("intent_id", String(36), primary_key=True),
+    Column("tenant", String(255), nullable=False),
+    # A request that a person sent by a raw command has neither plan nor action.
+    Column("plan_id", String(64)),
+    Column("action", String(255)),
+    Column("kind", String(16), nullable=False),
+    Column("action_id", String(255), nullable=False),
+    Column("ordinal", Integer, nullable=False),
+    Column("targets", Integer, nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("request_id", String(255)),
+    Column("code", String(64)),
+    Column("created_at", UTCDateTime, nullable=False),
+    Column("sent_at", UTCDateTime),
+    Column("settled_at", UTCDateTime),
+    # Why a person says that it was sent, or was not.
+    Column("why", Text),
+    Index("action_requests_by_action", "tenant", "kind", "action_id", "created_at"),
+    Index("action_requests_by_plan", "tenant", "plan_id"),
+)
+
+action_targets = Table(
+    "action_targets",
+    metadata,
+    Column("intent_id", String(36), primary_key=True),
+    Column("target", BYTEWISE, primary_key=True),
+    # Of a campaign: the device that it is about, if it is about one.
+    Column("device", Text),
+    Column("person", Text),
+    # Campaigns give each user a request of their own, workflows each target an execution.
+    Column("request_id", String(255)),
+    Column("execution_id", String(255)),
+    # Why the tenant left this one out of a request that it took.
+    Column("code", String(64)),
+    # What was read back last, in the tenant's words.
+    Column("status", String(64)),
+    Column("details", Text),
+    Column("answers", Text),
+    Column("status_at", UTCDateTime),
+    sqlite_with_rowid=False,
+)

@@ -1,0 +1,391 @@
+"""The journal of acting: every request to the tenant, written before it is sent.
+
+    intent ──▶ sending ──▶ requested          the tenant has taken it
+       │          ├──────▶ refused            the tenant has answered that it has not
+       │          ├──────▶ intent             it has not left this machine
+       │          └──────▶ unknown ─▶ requested   seen when reading back
+       │                      └────▶ not_seen ─▶ requested, not_sent   a person says so
+       └──────▶ not_sent                      given up before it was sent
+
+What `sending` was written for and no answer is known of may have been done, also after a kill.
+A target of a request that is not settled is in no other request of the same action. Whoever moves
+a request holds the lease of its action meanwhile (`lease_name`).
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Final
+
+import polars as pl
+from sqlalchemy import Connection, Engine, Row, Select, and_, func, or_, select, update
+from sqlalchemy.sql.elements import ColumnElement
+
+from connectors.errors import HeldError, StaleError, UsageError
+from connectors.ledger.action_plans import ActionPlanRecord, ActionPlans
+from connectors.ledger.action_tables import action_requests, action_targets
+from connectors.ledger.bulk import MOMENT, fetch, upsert
+
+# Who a request is for. `target` is the canonical key, see tasks.act.targets.
+TARGETS: Final[Mapping[str, Any]] = {"target": pl.String, "device": pl.String, "person": pl.String}
+# What reading back, or the answer itself, says of targets.
+SEEN: Final[Mapping[str, Any]] = {
+    "target": pl.String,
+    "request_id": pl.String,
+    "execution_id": pl.String,
+    "code": pl.String,
+    "status": pl.String,
+    "details": pl.String,
+    "answers": pl.String,
+    "status_at": MOMENT,
+}
+
+
+class RequestState(StrEnum):
+    """How far a request is, see the module."""
+
+    INTENT = "intent"
+    SENDING = "sending"
+    REQUESTED = "requested"
+    REFUSED = "refused"
+    UNKNOWN = "unknown"
+    NOT_SEEN = "not_seen"
+    NOT_SENT = "not_sent"
+
+
+# Something may still come of them, or has and is not known.
+UNSETTLED: Final = (
+    RequestState.INTENT,
+    RequestState.SENDING,
+    RequestState.UNKNOWN,
+    RequestState.NOT_SEEN,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ActionRequest:
+    """One request: `targets` is their number; `plan_id` and `action` are None for a raw one."""
+
+    intent_id: str
+    kind: str
+    action_id: str
+    targets: int
+    plan_id: str | None = None
+    action: str | None = None
+    ordinal: int = 0
+    state: str = RequestState.INTENT.value
+    request_id: str | None = None
+    code: str | None = None
+    created_at: datetime | None = None
+    sent_at: datetime | None = None
+    settled_at: datetime | None = None
+    why: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """The targets of one request to be: a frame of `TARGETS`, each target once."""
+
+    intent_id: str
+    targets: pl.DataFrame
+
+
+def lease_name(kind: str, action_id: str) -> str:
+    """Name what is leased while requests of an action are sent or looked up."""
+    return f"act {kind} {action_id}"
+
+
+class Actions:
+    """The requests of one tenant. Every call is one transaction."""
+
+    def __init__(
+        self, engine: Engine, tenant: str, clock: Callable[[], datetime], plans: ActionPlans
+    ) -> None:
+        self._engine = engine
+        self._tenant = tenant
+        self._clock = clock
+        self._plans = plans
+
+    def version(self, kind: str, action_id: str) -> int:
+        """Count the requests that the journal has of an action: a plan is made from them."""
+        with self._engine.connect() as connection:
+            return self._version(connection, kind, action_id)
+
+    def begin(self, plan: ActionPlanRecord, batches: Sequence[Batch]) -> None:
+        """Journal all requests of a plan as intents, once; a plan that has begun stays as it is.
+
+        Raises:
+            StaleError: the same action was requested since the plan was made.
+        """
+        with self._engine.begin() as connection:
+            version = self._version(connection, plan.kind, plan.action_id)
+            if not self._plans.begin(connection, plan.plan_id):
+                return
+            if version != plan.version:
+                raise StaleError(
+                    f"{plan.action}: {plan.action_id} was requested since plan {plan.plan_id} was "
+                    "made: plan again; nothing was sent"
+                )
+            for ordinal, batch in enumerate(batches):
+                request = ActionRequest(
+                    batch.intent_id,
+                    plan.kind,
+                    plan.action_id,
+                    batch.targets.height,
+                    plan_id=plan.plan_id,
+                    action=plan.action,
+                    ordinal=ordinal,
+                )
+                self._insert(connection, request, batch.targets)
+
+    def begin_raw(self, kind: str, action_id: str, batches: Sequence[Batch]) -> None:
+        """Journal the requests of a raw command as intents.
+
+        Raises:
+            HeldError: targets are in a request of the same action that is not settled.
+        """
+        wanted = pl.concat([batch.targets["target"] for batch in batches])
+        with self._engine.begin() as connection:
+            unsettled = fetch(connection, self._unsettled(kind, action_id))
+            held = unsettled.filter(pl.col("target").is_in(wanted.implode()))
+            if held.height:
+                raise HeldError(
+                    f"{held['target'].n_unique():,} targets are in a request of {action_id} of "
+                    f"which it is not known whether it was done (request "
+                    f"{held['intent_id'][0]}): see nxp act status and nxp act resolve; "
+                    "nothing was sent"
+                )
+            for ordinal, batch in enumerate(batches):
+                request = ActionRequest(
+                    batch.intent_id, kind, action_id, batch.targets.height, ordinal=ordinal
+                )
+                self._insert(connection, request, batch.targets)
+
+    def get(self, intent_id: str) -> ActionRequest | None:
+        """Read one request."""
+        found = self.requests(intent_id=intent_id)
+        return found[0] if found else None
+
+    def requests(
+        self,
+        *,
+        intent_id: str | None = None,
+        plan_id: str | None = None,
+        action: tuple[str, str] | None = None,
+        states: Iterable[RequestState] = (),
+        limit: int | None = None,
+    ) -> list[ActionRequest]:
+        """List requests, oldest first; of an intent, a plan, a (kind, action id), in some states.
+
+        With `limit` only the newest so many.
+        """
+        table = action_requests.c
+        query = select(action_requests).where(table.tenant == self._tenant)
+        if intent_id is not None:
+            query = query.where(table.intent_id == intent_id)
+        if plan_id is not None:
+            query = query.where(table.plan_id == plan_id)
+        if action is not None:
+            query = query.where(table.kind == action[0], table.action_id == action[1])
+        if wanted := [state.value for state in states]:
+            query = query.where(table.state.in_(wanted))
+        newest = query.order_by(
+            table.created_at.desc(), table.ordinal.desc(), table.intent_id.desc()
+        )
+        with self._engine.connect() as connection:
+            found = [_request(row) for row in connection.execute(newest.limit(limit))]
+        return found[::-1]
+
+    # Moving a request ---------------------------------------------------------------------------
+
+    def sending(self, intent_id: str) -> None:
+        """Record that a request leaves this machine now: the last thing before it does.
+
+        Raises:
+            HeldError: somebody else has moved it.
+        """
+        if not self._move(intent_id, (RequestState.INTENT,), RequestState.SENDING, sent=True):
+            raise HeldError(f"request {intent_id} was taken up by another run: nothing was sent")
+
+    def requested(
+        self, intent_id: str, request_id: str | None, seen: pl.DataFrame | None = None
+    ) -> None:
+        """Record that the tenant has taken a request, and what it says of targets (part of SEEN).
+
+        Evidence beats what a person has said before, so that only an intent cannot become one.
+        """
+        may_be = [state for state in RequestState if state is not RequestState.INTENT]
+        taken = RequestState.REQUESTED
+        with self._engine.begin() as connection:
+            self._change(connection, intent_id, may_be, taken, request_id=request_id)
+            if seen is not None:
+                self._save(connection, intent_id, seen)
+
+    def refused(self, intent_id: str, code: str | None) -> None:
+        """Record that the tenant has answered that it has not taken a request."""
+        self._move(intent_id, (RequestState.SENDING,), RequestState.REFUSED, code=code)
+
+    def not_left(self, intent_id: str) -> None:
+        """Record that a request has not left this machine, or was turned away unread."""
+        self._move(intent_id, (RequestState.SENDING,), RequestState.INTENT, sent_at=None)
+
+    def unknown(self, intent_id: str) -> None:
+        """Record that nobody knows whether the tenant has taken a request."""
+        self._move(intent_id, (RequestState.SENDING,), RequestState.UNKNOWN)
+
+    def not_seen(self, intent_id: str) -> None:
+        """Record that a request of unknown outcome has not shown in time."""
+        self._move(intent_id, (RequestState.UNKNOWN,), RequestState.NOT_SEEN)
+
+    def give_up(self, intent_id: str, why: str) -> None:
+        """Record that a request which was never sent will not be."""
+        self._move(intent_id, (RequestState.INTENT,), RequestState.NOT_SENT, why=why)
+
+    def resolve(self, intent_id: str, *, sent: bool, why: str) -> None:
+        """Record what a person has found out about a request of unknown outcome.
+
+        Raises:
+            UsageError: it is not of unknown outcome.
+        """
+        state = RequestState.REQUESTED if sent else RequestState.NOT_SENT
+        open_states = (RequestState.UNKNOWN, RequestState.NOT_SEEN)
+        if not self._move(intent_id, open_states, state, why=why):
+            found = self.get(intent_id)
+            said = f"it is {found.state}" if found else "there is none"
+            raise UsageError(f"request {intent_id} has nothing to resolve: {said}")
+
+    def doubt(self, kind: str, action_id: str) -> int:
+        """Take what a process was sending when it ended as unknown; give the number of requests.
+
+        Call it under the action's lease: whoever was sending is gone then.
+        """
+        table = action_requests.c
+        mine = and_(
+            table.tenant == self._tenant,
+            table.kind == kind,
+            table.action_id == action_id,
+            table.state == RequestState.SENDING.value,
+        )
+        with self._engine.begin() as connection:
+            doubted = update(action_requests).where(mine).values(state=RequestState.UNKNOWN.value)
+            return connection.execute(doubted).rowcount
+
+    # Targets ------------------------------------------------------------------------------------
+
+    def targets(self, *, intent_id: str | None = None, plan_id: str | None = None) -> pl.DataFrame:
+        """Read the targets of a request or a plan: intent_id, state, TARGETS and SEEN."""
+        query = self._joined(*(action_targets.c[name] for name in SEEN if name not in TARGETS))
+        if intent_id is not None:
+            query = query.where(action_requests.c.intent_id == intent_id)
+        if plan_id is not None:
+            query = query.where(action_requests.c.plan_id == plan_id)
+        with self._engine.connect() as connection:
+            return fetch(connection, query)
+
+    def recent(self, kind: str, action_id: str, since: datetime) -> pl.DataFrame:
+        """Read who is, or may be, acted on since a moment, and who is in doubt from any time.
+
+        Returns:
+            intent_id, state, target, device, person, created_at, plan_id, code, status, answers;
+            targets that the tenant left out of a request are not among them.
+        """
+        table = action_requests.c
+        unsettled = table.state.in_([state.value for state in UNSETTLED])
+        taken = and_(
+            table.state == RequestState.REQUESTED.value,
+            table.created_at >= since,
+            action_targets.c.code.is_(None),
+        )
+        columns = (table.created_at, table.plan_id)
+        shown = (action_targets.c[name] for name in ("code", "status", "answers"))
+        query = self._joined(*columns, *shown).where(
+            table.kind == kind, table.action_id == action_id, or_(unsettled, taken)
+        )
+        with self._engine.connect() as connection:
+            return fetch(connection, query)
+
+    def save_seen(self, intent_id: str, seen: pl.DataFrame) -> None:
+        """Keep what was read back of targets of a request: `target` and other columns of SEEN."""
+        with self._engine.begin() as connection:
+            self._save(connection, intent_id, seen)
+
+    def _save(self, connection: Connection, intent_id: str, seen: pl.DataFrame) -> None:
+        typed = seen.select(pl.col(name).cast(SEEN[name]) for name in seen.columns)
+        upsert(
+            connection, action_targets, typed.select(pl.lit(intent_id).alias("intent_id"), pl.all())
+        )
+
+    def _insert(
+        self, connection: Connection, request: ActionRequest, targets: pl.DataFrame
+    ) -> None:
+        row = {**asdict(request), "tenant": self._tenant, "created_at": self._clock()}
+        connection.execute(action_requests.insert().values(row))
+        typed = targets.select(pl.col(name).cast(dtype) for name, dtype in TARGETS.items())
+        owned = typed.select(pl.lit(request.intent_id).alias("intent_id"), pl.all())
+        upsert(connection, action_targets, owned)
+
+    def _unsettled(self, kind: str, action_id: str) -> Select[Any]:
+        table = action_requests.c
+        return self._joined().where(
+            table.kind == kind,
+            table.action_id == action_id,
+            table.state.in_([state.value for state in UNSETTLED]),
+        )
+
+    def _joined(self, *more: Any) -> Select[Any]:
+        table = action_requests.c
+        return (
+            select(table.intent_id, table.state, *(action_targets.c[name] for name in TARGETS))
+            .add_columns(*more)
+            .join_from(
+                action_requests, action_targets, table.intent_id == action_targets.c.intent_id
+            )
+            .where(table.tenant == self._tenant)
+        )
+
+    def _move(
+        self,
+        intent_id: str,
+        states: Sequence[RequestState],
+        to: RequestState,
+        *,
+        sent: bool = False,
+        **values: Any,
+    ) -> bool:
+        if sent:
+            values["sent_at"] = self._clock()
+        with self._engine.begin() as connection:
+            return self._change(connection, intent_id, states, to, **values)
+
+    def _change(
+        self,
+        connection: Connection,
+        intent_id: str,
+        states: Sequence[RequestState],
+        to: RequestState,
+        **values: Any,
+    ) -> bool:
+        if to not in UNSETTLED:
+            values["settled_at"] = self._clock()
+        mine = and_(
+            self._is(intent_id), action_requests.c.state.in_([state.value for state in states])
+        )
+        changed = update(action_requests).where(mine).values(state=to.value, **values)
+        return connection.execute(changed).rowcount == 1
+
+    def _version(self, connection: Connection, kind: str, action_id: str) -> int:
+        table = action_requests.c
+        mine = (table.tenant == self._tenant, table.kind == kind, table.action_id == action_id)
+        query = select(func.count()).select_from(action_requests).where(*mine)
+        return int(connection.scalar(query) or 0)
+
+    def _is(self, intent_id: str) -> ColumnElement[bool]:
+        return and_(
+            action_requests.c.tenant == self._tenant, action_requests.c.intent_id == intent_id
+        )
+
+
+def _request(row: Row[Any]) -> ActionRequest:
+    names = (each.name for each in fields(ActionRequest))
+    return ActionRequest(**{name: getattr(row, name) for name in names})
