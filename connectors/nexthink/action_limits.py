@@ -68,9 +68,10 @@ def repeats(name: str, given: Sequence[str]) -> Iterator[str]:
     """Find who would be acted on twice."""
     seen: set[str] = set()
     for position, each in enumerate(given):
-        if each.lower() in seen:
+        key = str(each).lower()
+        if key in seen:
             yield f"{name}[{position}] stands there twice"
-        seen.add(each.lower())
+        seen.add(key)
 
 
 def name_problems(
