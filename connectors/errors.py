@@ -9,11 +9,14 @@ PipelineError                   exit 1
 ├── UnavailableError            exit 5   try again later, the work is kept
 │   ├── LimitReachedError                try again after `not_before`
 │   ├── UnknownExportError               export again: the tenant does not know the export
-│   └── ResultsExpiredError              export again: the tenant gives no working result URL
+│   ├── ResultsExpiredError              export again: the tenant gives no working result URL
+│   ├── NotSentError                     an action has not left this machine: send it again
+│   └── UnknownOutcomeError              an action may have been done: never again, read back
 ├── DataRefusedError            exit 6   look at the data: nothing was published
 │   ├── IncompleteResultError            a result that was cut short in transfer
 │   ├── ResultTruncatedError             a result that the tenant cut at a row limit
-│   └── ExportFailedError                the tenant says that the query failed
+│   ├── ExportFailedError                the tenant says that the query failed
+│   └── ActionRefusedError               the tenant says no to an action: nothing was done
 ├── PartlyDoneError             exit 7   look at what was left out
 ├── HeldError                   exit 8   somebody else holds it
 └── StaleError                  exit 8   look again: what it was made from has moved on
@@ -21,6 +24,11 @@ PipelineError                   exit 1
 
 An error from HTTP carries its `Exchange` as evidence: never a body, a token or a query string,
 since these may hold people's data or give access.
+
+A request that acts on devices and people ends in one of five ways: an answer; nothing was done, and
+the request or what it needs has to be mended (ActionRefusedError, AccessError); nothing was done,
+and it may be sent again as it is (LimitReachedError, NotSentError); nobody knows
+(UnknownOutcomeError, and whatever ends the process meanwhile).
 """
 
 from collections.abc import Mapping
@@ -130,6 +138,14 @@ class ResultsExpiredError(UnavailableError):
     """The result file stays out of reach, even by a URL the tenant has just given."""
 
 
+class NotSentError(UnavailableError):
+    """A request that acts has not left this machine, or was turned away unread: not done."""
+
+
+class UnknownOutcomeError(UnavailableError):
+    """A request that acts may have been done: its answer was lost, or says neither yes nor no."""
+
+
 class DataRefusedError(PipelineError):
     """The data broke a rule; nothing of it was published."""
 
@@ -146,6 +162,16 @@ class ResultTruncatedError(DataRefusedError):
 
 class ExportFailedError(DataRefusedError):
     """The tenant ended the export with status ERROR."""
+
+
+class ActionRefusedError(DataRefusedError):
+    """The tenant refuses a request that acts: nothing was done; `code` is its reason, if told."""
+
+    def __init__(
+        self, message: str, *, code: str | None = None, exchange: Exchange | None = None
+    ) -> None:
+        self.code = code
+        super().__init__(message, exchange=exchange)
 
 
 class PartlyDoneError(PipelineError):

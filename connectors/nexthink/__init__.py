@@ -4,6 +4,25 @@ Except for what an enrichment is made of: `fields`, and `encoding` and `column_c
 Polars.
 """
 
+from connectors.nexthink.action_models import (
+    CampaignAnswer,
+    Dependency,
+    RemoteAction,
+    RemoteActionAnswer,
+    TriggerMethod,
+    Workflow,
+    WorkflowAnswer,
+)
+from connectors.nexthink.action_requests import (
+    CampaignRequest,
+    DeviceIds,
+    RemoteActionRequest,
+    UserIds,
+    WorkflowIdsRequest,
+    WorkflowRequest,
+    intent_reason,
+    nql_id,
+)
 from connectors.nexthink.client import NexthinkClient, Tenant
 from connectors.nexthink.models import (
     Compression,
@@ -16,10 +35,15 @@ from connectors.nexthink.models import (
     Taken,
 )
 from connectors.nexthink.nql import QUERY_ID
+from connectors.nexthink.remote_actions import choose_remote_actions
 
 __all__ = [
     "QUERY_ID",
+    "CampaignAnswer",
+    "CampaignRequest",
     "Compression",
+    "Dependency",
+    "DeviceIds",
     "Download",
     "EnrichmentAnswer",
     "ExportState",
@@ -27,6 +51,18 @@ __all__ = [
     "NexthinkClient",
     "ObjectError",
     "QueryResult",
+    "RemoteAction",
+    "RemoteActionAnswer",
+    "RemoteActionRequest",
     "Taken",
     "Tenant",
+    "TriggerMethod",
+    "UserIds",
+    "Workflow",
+    "WorkflowAnswer",
+    "WorkflowIdsRequest",
+    "WorkflowRequest",
+    "choose_remote_actions",
+    "intent_reason",
+    "nql_id",
 ]

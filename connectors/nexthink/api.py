@@ -1,11 +1,12 @@
 """One authenticated exchange with the tenant's API, and what its failures mean to a caller."""
 
+import re
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any, Final, TypeVar
 
 import httpx
-from pydantic import BaseModel, StrictInt, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from connectors.errors import (
     AccessError,
@@ -29,16 +30,25 @@ _REQUEST_TIMEOUT: Final = 408
 _CLIENT_ERRORS: Final = range(400, 500)
 
 
+# A server may put what it was sent where a code belongs; only what looks like one is told.
+_CODE: Final = re.compile(r"[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+|[0-9]{1,3}")
+_LONGEST_CODE: Final = 40
+
+
 class _ErrorEnvelope(BaseModel):
-    code: StrictInt
+    """What the error envelopes of all APIs have in common; the rest may hold people's data."""
+
+    model_config = ConfigDict(hide_input_in_errors=True)
+
+    code: Any = None
 
 
 class Api:
     """The tenant's API under one credential; each group of operations sends through it."""
 
     def __init__(self, http: httpx.Client, clock: Callable[[], datetime]) -> None:
-        self._http = http
-        self._clock = clock
+        self.http = http
+        self.clock = clock
 
     def call(
         self,
@@ -56,7 +66,7 @@ class Api:
 
         Args:
             method: HTTP method.
-            path: path below the API's origin, its variable parts already quoted.
+            path: path below the API's origin, its query too, variable parts already quoted.
             permission: the API permission of the credential that the call needs.
             retry: what may be sent again.
             accepted: the statuses that the caller reads itself.
@@ -68,11 +78,11 @@ class Api:
             PipelineError: the kind that tells what to do, for every other outcome.
         """
         given = {"content" if isinstance(json, bytes) else "json": json}
-        request = self._http.build_request(
+        request = self.http.build_request(
             method, path, headers=headers, extensions={"retry": retry}, **given
         )
         try:
-            response = self._http.send(request)
+            response = self.http.send(request)
         except HTTP_FAULTS as fault:
             advice = "check the network or NEXTHINK_API_URL"
             raise unreachable(fault, request, advice=advice) from None
@@ -80,7 +90,7 @@ class Api:
             return response
         if response.status_code == _NOT_FOUND and missing is not None:
             raise missing(exchange_of(request, response))
-        raise failure(response, permission=permission, now=self._clock())
+        raise failure(response, permission=permission, now=self.clock())
 
 
 def failure(response: httpx.Response, *, permission: str, now: datetime) -> PipelineError:
@@ -113,12 +123,23 @@ def failure(response: httpx.Response, *, permission: str, now: datetime) -> Pipe
     )
 
 
-def _code(response: httpx.Response) -> str:
-    """Return the number of the tenant's error; its message may hold people's data."""
+def tenant_code(response: httpx.Response) -> str | None:
+    """Return the code of the tenant's error, if it gives one."""
     try:
-        return f" (code {_ErrorEnvelope.model_validate_json(response.content).code})"
+        return code_of(_ErrorEnvelope.model_validate_json(response.content).code)
     except ValidationError:
-        return ""
+        return None
+
+
+def code_of(given: object) -> str | None:
+    """Return what a tenant gives as a code, if it looks like one."""
+    text = str(given) if isinstance(given, str | int) else ""
+    return text if len(text) <= _LONGEST_CODE and _CODE.fullmatch(text) else None
+
+
+def _code(response: httpx.Response) -> str:
+    code = tenant_code(response)
+    return f" (code {code})" if code else ""
 
 
 def read_answer(

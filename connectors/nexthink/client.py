@@ -13,9 +13,12 @@ from connectors.errors import UnavailableError
 from connectors.http import RetryTransport, build_client, exchange_of
 from connectors.nexthink.api import Api
 from connectors.nexthink.auth import ClientCredentials, Tenant
+from connectors.nexthink.campaigns import CampaignsApi
 from connectors.nexthink.download import MAX_REDIRECTS, Storage
 from connectors.nexthink.enrichment import EnrichmentApi
 from connectors.nexthink.nql import NqlApi
+from connectors.nexthink.remote_actions import RemoteActionsApi
+from connectors.nexthink.workflows import WorkflowsApi
 from connectors.proxies import SystemProxies
 
 __all__ = ["NexthinkClient", "Tenant"]
@@ -54,6 +57,9 @@ class NexthinkClient:
         calls = Api(api, clock)
         self.nql = NqlApi(calls, Storage(files, clock, sleep))
         self.enrichment = EnrichmentApi(calls)
+        self.remote_actions = RemoteActionsApi(calls)
+        self.workflows = WorkflowsApi(calls)
+        self.campaigns = CampaignsApi(calls)
 
     def __enter__(self) -> Self:
         return self

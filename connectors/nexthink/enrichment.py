@@ -12,7 +12,7 @@ import httpx
 from pydantic import ValidationError
 
 from connectors.http import Retry
-from connectors.nexthink.api import Api, read_answer
+from connectors.nexthink.api import Api, code_of, read_answer
 from connectors.nexthink.models import EnrichmentAnswer, EnrichmentReply, ObjectError, Taken
 
 PERMISSION: Final = "Enrichment"
@@ -40,9 +40,6 @@ MEANINGS: Final = {
     REFUSED: "the request as a whole is refused, without a code",
     TOO_LARGE: "the request is too large",
 }
-# A server may put what it was sent where a code belongs; only what looks like one is told.
-_CODE: Final = re.compile(r"[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+|[0-9]{1,3}")
-_LONGEST_CODE: Final = 40
 # Fields are named in messages by their documented path, the last part in lower case or custom.
 _FIELD: Final = re.compile(r"\b(?:device|user|binary|package)/[a-z]+(?:/[a-z_]+)*/#?[A-Za-z0-9_]+")
 
@@ -143,8 +140,7 @@ def _dicts(given: object) -> Iterator[dict[str, Any]]:
 
 
 def _code(given: object) -> str:
-    text = str(given) if isinstance(given, str | int) else ""
-    return text if len(text) <= _LONGEST_CODE and _CODE.fullmatch(text) else UNSPECIFIED
+    return code_of(given) or UNSPECIFIED
 
 
 def _text(given: object) -> str:

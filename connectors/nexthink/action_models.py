@@ -1,0 +1,198 @@
+"""What the tenant says of remote actions, workflows and campaigns, and answers when one is asked.
+
+Read leniently: fields that live tenants add are ignored, those that they leave out or send as null
+have a value that says nothing, and words are taken as they come.
+"""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+
+class Dependency(StrEnum):
+    """What a workflow is about."""
+
+    USER = "USER"
+    DEVICE = "DEVICE"
+    USER_AND_DEVICE = "USER_AND_DEVICE"
+    NONE = "NONE"
+
+
+class TriggerMethod(StrEnum):
+    """From where a workflow may be triggered."""
+
+    API = "API"
+    MANUAL = "MANUAL"
+    MANUAL_MULTIPLE = "MANUAL_MULTIPLE"
+    SCHEDULER = "SCHEDULER"
+
+
+class _Lenient(BaseModel):
+    model_config = ConfigDict(frozen=True, validate_by_name=True, hide_input_in_errors=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _take_null_as_absent(cls, given: Any) -> Any:
+        if not isinstance(given, dict):
+            return given
+        return {name: value for name, value in given.items() if value is not None}
+
+
+class Targeting(_Lenient):
+    """From where a remote action may be triggered."""
+
+    api_enabled: bool = Field(default=False, alias="apiEnabled")
+    manual_enabled: bool = Field(default=False, alias="manualEnabled")
+    workflow_enabled: bool = Field(default=False, alias="workflowEnabled")
+    manual_allow_multiple_devices: bool = Field(default=False, alias="manualAllowMultipleDevices")
+
+
+class ActionInput(_Lenient):
+    """A parameter of a remote action; `options` are suggestions where own values are allowed."""
+
+    id: str
+    name: str = ""
+    description: str = ""
+    used_by_windows: bool = Field(default=False, alias="usedByWindows")
+    used_by_mac: bool = Field(default=False, alias="usedByMacOs")
+    options: tuple[str, ...] = ()
+    allow_custom_value: bool = Field(default=False, alias="allowCustomValue")
+
+
+class ActionOutput(_Lenient):
+    """What a remote action reports, and of which type."""
+
+    id: str
+    name: str = ""
+    type: str = ""
+    description: str = ""
+    used_by_windows: bool = Field(default=False, alias="usedByWindows")
+    used_by_mac: bool = Field(default=False, alias="usedByMacOs")
+
+
+class ScriptInfo(_Lenient):
+    """The script of a remote action; `run_as` is LOCAL_SYSTEM, INTERACTIVE_USER or a delegate."""
+
+    run_as: str = Field(default="", alias="runAs")
+    timeout_seconds: int = Field(default=0, alias="timeoutSeconds")
+    has_windows: bool = Field(default=False, alias="hasScriptWindows")
+    has_mac: bool = Field(default=False, alias="hasScriptMacOs")
+    delegate: str = Field(default="", alias="executionServiceDelegate")
+    inputs: tuple[ActionInput, ...] = ()
+    outputs: tuple[ActionOutput, ...] = ()
+
+
+class RemoteAction(_Lenient):
+    """A remote action, `id` its NQL id with #; `purpose` DATA_COLLECTION, REMEDIATION or both."""
+
+    id: str
+    uuid: str = ""
+    name: str = ""
+    description: str = ""
+    origin: str = ""
+    version: str = Field(default="", alias="builtInContentVersion")
+    purpose: tuple[str, ...] = ()
+    targeting: Targeting = Targeting()
+    script: ScriptInfo = Field(default=ScriptInfo(), alias="scriptInfo")
+
+
+class WorkflowVersion(_Lenient):
+    """A version of a workflow; `parameters` are names, as far as the tenant's shape is understood.
+
+    The vendor publishes no usable shape of it; this one is what a live tenant was seen to send.
+    """
+
+    version: Any = None
+    status: str = ""
+    valid: bool = False
+    has_device: bool | None = Field(default=None, alias="hasDevice")
+    has_user: bool | None = Field(default=None, alias="hasUser")
+    parameters: tuple[str, ...] = ()
+
+    @field_validator("parameters", mode="before")
+    @classmethod
+    def _read_names(cls, given: Any) -> tuple[str, ...]:
+        entries = list(given) if isinstance(given, list | dict) else []
+        named = (
+            each.get("name") or each.get("id") if isinstance(each, dict) else each
+            for each in entries
+        )
+        return tuple(each for each in named if isinstance(each, str))
+
+
+class TriggerMethods(_Lenient):
+    """From where a workflow may be triggered, as the tenant says it."""
+
+    api: bool = Field(default=False, alias="apiEnabled")
+    manual: bool = Field(default=False, alias="manualEnabled")
+    manual_multiple: bool = Field(default=False, alias="manualAllowMultipleInstances")
+    scheduler: bool = Field(default=False, alias="schedulingEnabled")
+
+
+class Workflow(_Lenient):
+    """A workflow, `id` its NQL id with #; `status` ACTIVE or INACTIVE."""
+
+    id: str
+    uuid: str = ""
+    name: str = ""
+    description: str = ""
+    status: str = ""
+    last_update_time: str = Field(default="", alias="lastUpdateTime")
+    trigger_methods: TriggerMethods = Field(default=TriggerMethods(), alias="triggerMethods")
+    versions: tuple[WorkflowVersion, ...] = ()
+
+    @property
+    def is_active(self) -> bool:
+        """Whether it can be triggered."""
+        return self.status == "ACTIVE"
+
+    @property
+    def triggers(self) -> tuple[TriggerMethod, ...]:
+        """From where it may be triggered."""
+        said = self.trigger_methods
+        ways = (said.api, said.manual, said.manual_multiple, said.scheduler)
+        return tuple(way for way, open_ in zip(TriggerMethod, ways, strict=True) if open_)
+
+    @property
+    def current(self) -> WorkflowVersion | None:
+        """The version that runs: the active one, or else the one listed last."""
+        active = [each for each in self.versions if each.status == "ACTIVE"]
+        chosen = active or self.versions
+        return chosen[-1] if chosen else None
+
+    @property
+    def dependency(self) -> Dependency | None:
+        """What it is about, by its current version; None where the tenant does not say."""
+        version = self.current
+        if version is None or version.has_device is None or version.has_user is None:
+            return None
+        if version.has_device and version.has_user:
+            return Dependency.USER_AND_DEVICE
+        if version.has_device:
+            return Dependency.DEVICE
+        return Dependency.USER if version.has_user else Dependency.NONE
+
+
+class RemoteActionAnswer(_Lenient):
+    """A remote action was taken: `request_id` is what reading back finds its executions by."""
+
+    request_id: str = Field(alias="requestId", min_length=1)
+    expires_in_minutes: int | None = Field(default=None, alias="expiresInMinutes")
+
+
+class WorkflowAnswer(_Lenient):
+    """A workflow was taken: one execution for each object it is about, in no stated order."""
+
+    request_id: str = Field(alias="requestUuid", min_length=1)
+    execution_ids: tuple[str, ...] = Field(default=(), alias="executionsUuids")
+
+
+@dataclass(frozen=True, slots=True)
+class CampaignAnswer:
+    """What became of one user: a request of their own, or a message why there is none."""
+
+    user_sid: str = field(repr=False)
+    request_id: str | None = None
+    message: str | None = field(default=None, repr=False)
