@@ -41,9 +41,9 @@ class Tenant:
         self.clock = TenantClock(options.now)
         self.queries = SavedQueries(options.queries)
         self.enrichment = EnrichmentStore(options, self.clock)
-        executions = Executions(options.acting.visibility_delay)
+        self.executions = Executions(options.acting.visibility_delay)
         self.engine = Engine(
-            self.options, self.queries, self.clock.start, self.enrichment, executions
+            self.options, self.queries, self.clock.start, self.enrichment, self.executions
         )
         self.gate = Gate(self.options, self.clock)
         self.signer = Signer(options.url_ttl, self.clock)
@@ -57,7 +57,7 @@ class Tenant:
             options.enrichment_takes_unknown,
         )
         self.actions = ActionStore(
-            options.seed, options.acting, self.clock, self.directory, executions
+            options.seed, options.acting, self.clock, self.directory, self.executions
         )
         self.faults = Faults(
             options.seed,

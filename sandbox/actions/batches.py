@@ -169,7 +169,7 @@ def _decreed(
 
 
 def _names(target: Target) -> list[str]:
-    return [name for name in (target.device, target.user) if name]
+    return [name.lower() for name in (target.device, target.user) if name]
 
 
 def _results(
@@ -190,7 +190,7 @@ def _results(
     if asked.kind == "campaign":
         agreeing = drawn[:, 3] < options.agree_share
         for row, each in enumerate(targets):
-            fate = fates.get(each.user or "")
+            fate = fates.get((each.user or "").lower())
             if fate in ("agreed", "disagreed"):
                 agreeing[row] = fate == "agreed"
         made = answers(CAMPAIGNS[asked.nql_id].questions, drawn, agreeing)

@@ -72,13 +72,13 @@ class ActionStore:
         self._fates: dict[str, str] = {}
 
     def decree(self, target: str, fate: str) -> None:
-        """Settle what becomes of a collector's id or a SID in requests to come.
+        """Settle what becomes of a device (its collector's id) or a SID in requests to come.
 
         At once, but `expired`: at the expiry of the request. `agreed` and `disagreed` answer.
         """
         if fate not in FATES:
             raise ValueError(f"{fate!r} is none of {', '.join(FATES)}")
-        self._fates[target] = fate
+        self._fates[target.lower()] = fate
 
     def accept(
         self, kind: str, nql_id: str, targets: Iterable[Pair], **details: object
@@ -101,20 +101,29 @@ class ActionStore:
         users: Sequence[str] = (),
         parameters: Mapping[str, str] | None = None,
     ) -> list[ActionRequest]:
-        """Start what the API knows as remote_action, workflow or campaign from the console."""
+        """Start a remote_action, workflow or campaign from the console, whatever the API may do."""
+        if nql_id not in (self._executions.ids(kind) or ()):
+            raise ValueError(f"there is no {kind} with the id {nql_id!r}")
         details = {"parameters": parameters or {}, "trigger_method": "manual"}
         if kind == "campaign":
             return self.send(nql_id, users, **details)
         return [self.accept(kind, nql_id, paired(devices, users), **details)]
 
-    def resume(self, nql_id: str, execution: str, parameters: Mapping[str, str]) -> str | None:
+    def resume(
+        self,
+        nql_id: str,
+        execution: str,
+        parameters: Mapping[str, str],
+        source: str | None = None,
+    ) -> str | None:
         """Let a waiting execution go on and return the id of the request, None if it does not."""
         with self._lock:
             if self._waiting.get(execution) != nql_id:
                 return None
             del self._waiting[execution]
         self._executions.resume(execution, self._clock.now())
-        event = self._request("event", nql_id, (), parameters=parameters, reference=execution)
+        details = {"parameters": parameters, "reference": execution, "source": source}
+        event = self._request("event", nql_id, (), **details)
         with self._lock:
             self.requests.append(event)
         return event.id

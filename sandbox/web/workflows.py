@@ -92,7 +92,9 @@ async def trigger(request: Request) -> Response:
     workflow = _by_uuid(workflow_uuid)
     if workflow is None:
         raise _bad("WORKFLOW_NOT_FOUND", "There is no workflow of this UUID.")
-    identity = tenant.actions.resume(workflow.id, execution.lower(), asked.parameters)
+    identity = tenant.actions.resume(
+        workflow.id, execution.lower(), asked.parameters, request.headers.get("source")
+    )
     if identity is None:
         raise _bad("EXECUTION_NOT_WAITING", "No execution of this UUID waits for an event.")
     return JSONResponse([{"requestUuid": identity}])
