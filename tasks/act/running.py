@@ -50,7 +50,7 @@ def run_plan(run: ActionRun, asked: Asked, steps: Steps = PLAIN) -> dict[str, An
     Raises:
         PipelineError: as `make_plan`; nothing was planned.
     """
-    stages = Stages()
+    stages = Stages(is_plan=True)
 
     def work() -> None:
         with run.lease():
