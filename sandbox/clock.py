@@ -11,6 +11,7 @@ class TenantClock:
         """Start the clock now, at the given instant or at the real time."""
         self._start = (start or datetime.now(UTC)).astimezone(UTC)
         self._origin = time.monotonic()
+        self._ahead = timedelta(0)
 
     @property
     def start(self) -> datetime:
@@ -19,4 +20,10 @@ class TenantClock:
 
     def now(self) -> datetime:
         """Return the tenant's present, in UTC."""
-        return self._start + timedelta(seconds=time.monotonic() - self._origin)
+        return self._start + timedelta(seconds=time.monotonic() - self._origin) + self._ahead
+
+    def advance(self, by: timedelta) -> None:
+        """Put the clock forward; tokens and addresses of results grow older with it."""
+        if by < timedelta(0):
+            raise ValueError("the tenant's clock does not go back")
+        self._ahead += by

@@ -14,7 +14,7 @@ from sandbox.nql.errors import NqlError
 # Which objects there are changes with the days, not with the requests.
 _KEPT = timedelta(minutes=5)
 _QUERIES = {
-    "device": "devices | list uid, name, collector.uid, last_seen",
+    "device": "devices | list uid, name, collector.uid, operating_system.platform, last_seen",
     "user": "users | list uid, sid, upn, last_seen",
     "binary": "binaries | list uid",
     "package": "packages | list uid",

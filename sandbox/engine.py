@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 import polars as pl
 
 from sandbox.estate.estate import Estate
-from sandbox.estate.feed import Feed, LogEntry, NoFeed, QueryLog
+from sandbox.estate.feed import Effect, Feed, LogEntry, NoFeed, QueryLog
 from sandbox.estate.overlay import NoOverlay, Overlay
 from sandbox.model.tables import Table
 from sandbox.nql.errors import NqlError, NqlTypeError
@@ -127,13 +127,19 @@ class _WithLog:
         self._feed = feed
         self.log = log
 
-    def rows(self, table: str) -> pl.DataFrame | None:
+    def rows(self, table: str, now: datetime) -> pl.DataFrame | None:
         """Return the rows of a table."""
-        return self.log.frame() if table == "platform.nql_api_logs" else self._feed.rows(table)
+        if table == "platform.nql_api_logs":
+            return self.log.frame()
+        return self._feed.rows(table, now)
 
     def ids(self, namespace: str) -> frozenset[str] | None:
         """Return the ids that dynamic tables may name."""
         return self._feed.ids(namespace)
+
+    def effects(self, effect: Effect, now: datetime) -> pl.DataFrame:
+        """Return the devices that an effect happened to."""
+        return self._feed.effects(effect, now)
 
 
 def _refuse_fine_groups(plan: Plan, frame: Frame) -> None:

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
+from sandbox.actions.options import ActingOptions
 from sandbox.faults import Fault
 from sandbox.servicenow.options import ServiceNowOptions
 
@@ -155,6 +156,8 @@ class SandboxOptions:
     # Further credentials, for instance one without the permission `nql`.
     credentials: tuple[Credential, ...] = ()
     servicenow: ServiceNowOptions = field(default_factory=ServiceNowOptions)
+    # What becomes of remote actions, workflows and campaigns.
+    acting: ActingOptions = field(default_factory=ActingOptions)
 
     def __post_init__(self) -> None:
         """Refuse, all at once, what cannot be served."""
@@ -256,7 +259,7 @@ def _number_problems(options: SandboxOptions) -> list[str]:
         problems.append(f"now is not between {FIRST_YEAR} and {LAST_YEAR}")
     if options.reach_limit is not None and options.reach_limit <= timedelta(0):
         problems.append("reach_limit is not above 0")
-    return problems + options.servicenow.problems()
+    return problems + options.servicenow.problems() + options.acting.problems()
 
 
 def _field_problems(options: SandboxOptions) -> list[str]:

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 import polars as pl
 
 from sandbox.access import Gate, Signer
+from sandbox.actions.executions import Executions
 from sandbox.actions.store import ActionStore
 from sandbox.clock import TenantClock
 from sandbox.directory import Directory
@@ -40,7 +41,10 @@ class Tenant:
         self.clock = TenantClock(options.now)
         self.queries = SavedQueries(options.queries)
         self.enrichment = EnrichmentStore(options, self.clock)
-        self.engine = Engine(self.options, self.queries, self.clock.start, self.enrichment)
+        self.executions = Executions(options.acting.visibility_delay)
+        self.engine = Engine(
+            self.options, self.queries, self.clock.start, self.enrichment, self.executions
+        )
         self.gate = Gate(self.options, self.clock)
         self.signer = Signer(options.url_ttl, self.clock)
         self.exports = Exports(self.options, self.engine, self.clock)
@@ -52,7 +56,9 @@ class Tenant:
             options.enrichment_limit,
             options.enrichment_takes_unknown,
         )
-        self.actions = ActionStore(self.clock)
+        self.actions = ActionStore(
+            options.seed, options.acting, self.clock, self.directory, self.executions
+        )
         self.faults = Faults(
             options.seed,
             options.faults,

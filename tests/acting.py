@@ -1,5 +1,7 @@
 """A plain HTTP client of one stand-in tenant, for tests that enrich and act."""
 
+import csv
+import io
 import time
 from collections.abc import Mapping
 from typing import Any, Self
@@ -38,9 +40,10 @@ class Client:
         body = {"enrichments": list(enrichments), "domain": domain}
         return self.post("/api/v1/enrichment/data/fields", body)
 
-    def export(self, query_id: str) -> str:
+    def export(self, query_id: str, **parameters: str) -> str:
         """Export to the end and return the export's id."""
-        started = self.post("/api/v1/nql/export", {"queryId": query_id})
+        body = {"queryId": query_id, "parameters": parameters}
+        started = self.post("/api/v1/nql/export", body)
         identity: str = started.json()["exportId"]
         for _ in range(500):
             status = self.get(f"/api/v1/nql/status/{identity}").json()["status"]
@@ -48,6 +51,12 @@ class Client:
                 return identity
             time.sleep(0.01)
         raise AssertionError("the export did not finish")
+
+    def exported(self, query_id: str, **parameters: str) -> list[dict[str, str]]:
+        """Export and return the rows of the file, every value as text."""
+        status = self.get(f"/api/v1/nql/status/{self.export(query_id, **parameters)}").json()
+        file = httpx.get(status["resultsFileUrl"], trust_env=False)
+        return list(csv.DictReader(io.StringIO(file.text)))
 
     def devices(self) -> list[dict[str, Any]]:
         """Return the devices of the inventory."""

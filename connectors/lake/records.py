@@ -67,6 +67,28 @@ def write_changes(
     return lake.location(path)
 
 
+def write_action_changes(
+    lake: Lake, action: str, run_id: str, at: datetime, targets: pa.Table
+) -> str:
+    """Keep who was acted on in a run and what is known of it, in a protected file: people's data.
+
+    Args:
+        lake: the tenant's lake.
+        action: the action's name.
+        run_id: the run that sent it.
+        at: when it was written.
+        targets: a row per target, as the journal has it.
+
+    Returns:
+        Where it is.
+    """
+    rows = targets.num_rows
+    table = targets.add_column(0, "run_id", pa.array([run_id] * rows, pa.string()))
+    path = f"{CHANGES}/action={action}/date={at:%Y-%m-%d}/{run_id}.parquet"
+    lake.store.write(path, _parquet(table), private=True)
+    return lake.location(path)
+
+
 def write_run(lake: Lake, report: dict[str, Any]) -> str:
     """Keep a run's report as one row of `_runs`; the columns are the report's plain values.
 

@@ -174,6 +174,7 @@ class Actions:
         plan_id: str | None = None,
         action: tuple[str, str] | None = None,
         states: Iterable[RequestState] = (),
+        since: datetime | None = None,
         limit: int | None = None,
     ) -> list[ActionRequest]:
         """List requests, oldest first; of an intent, a plan, a (kind, action id), in some states.
@@ -188,6 +189,8 @@ class Actions:
             query = query.where(table.plan_id == plan_id)
         if action is not None:
             query = query.where(table.kind == action[0], table.action_id == action[1])
+        if since is not None:
+            query = query.where(table.created_at >= since)
         if wanted := [state.value for state in states]:
             query = query.where(table.state.in_(wanted))
         newest = query.order_by(
@@ -220,7 +223,7 @@ class Actions:
         with self._engine.begin() as connection:
             self._change(connection, intent_id, may_be, taken, request_id=request_id)
             if seen is not None:
-                self._save(connection, intent_id, seen)
+                self._save(connection, seen.with_columns(intent_id=pl.lit(intent_id)))
 
     def refused(self, intent_id: str, code: str | None) -> None:
         """Record that the tenant has answered that it has not taken a request."""
@@ -287,7 +290,7 @@ class Actions:
         """Read who is, or may be, acted on since a moment, and who is in doubt from any time.
 
         Returns:
-            intent_id, state, target, device, person, created_at, plan_id, code, status, answers;
+            intent_id, state, target, device, person, action, created_at, code, status, answers;
             targets that the tenant left out of a request are not among them.
         """
         table = action_requests.c
@@ -297,7 +300,7 @@ class Actions:
             table.created_at >= since,
             action_targets.c.code.is_(None),
         )
-        columns = (table.created_at, table.plan_id)
+        columns = (table.action, table.created_at)
         shown = (action_targets.c[name] for name in ("code", "status", "answers"))
         query = self._joined(*columns, *shown).where(
             table.kind == kind, table.action_id == action_id, or_(unsettled, taken)
@@ -305,16 +308,32 @@ class Actions:
         with self._engine.connect() as connection:
             return fetch(connection, query)
 
-    def save_seen(self, intent_id: str, seen: pl.DataFrame) -> None:
-        """Keep what was read back of targets of a request: `target` and other columns of SEEN."""
+    def save_seen(self, seen: pl.DataFrame) -> None:
+        """Keep what was read back of targets: `intent_id`, `target` and other columns of SEEN."""
         with self._engine.begin() as connection:
-            self._save(connection, intent_id, seen)
+            self._save(connection, seen)
 
-    def _save(self, connection: Connection, intent_id: str, seen: pl.DataFrame) -> None:
-        typed = seen.select(pl.col(name).cast(SEEN[name]) for name in seen.columns)
-        upsert(
-            connection, action_targets, typed.select(pl.lit(intent_id).alias("intent_id"), pl.all())
+    def request_ids(self, kind: str, action_id: str) -> pl.Series:
+        """Give the tenant's ids of all our requests of an action."""
+        table = action_requests.c
+        mine = and_(table.kind == kind, table.action_id == action_id)
+        of_requests = select(table.request_id).where(table.tenant == self._tenant, mine)
+        of_targets = (
+            select(action_targets.c.request_id)
+            .join_from(
+                action_targets, action_requests, table.intent_id == action_targets.c.intent_id
+            )
+            .where(table.tenant == self._tenant, mine)
         )
+        with self._engine.connect() as connection:
+            found = [fetch(connection, query) for query in (of_requests, of_targets)]
+        return pl.concat(found)["request_id"].drop_nulls().unique()
+
+    def _save(self, connection: Connection, seen: pl.DataFrame) -> None:
+        typed = seen.select(
+            "intent_id", *(pl.col(name).cast(SEEN[name]) for name in seen.columns if name in SEEN)
+        )
+        upsert(connection, action_targets, typed)
 
     def _insert(
         self, connection: Connection, request: ActionRequest, targets: pl.DataFrame

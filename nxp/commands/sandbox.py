@@ -12,6 +12,7 @@ from connectors.lake.storage import storage_errors
 from connectors.settings import load_settings
 from nxp.options import Json
 from nxp.output import say
+from sandbox.actions.options import ActingOptions
 from sandbox.options import DEFAULT_CUSTOM_FIELDS, SandboxOptions, parse_reach
 from sandbox.servicenow.options import ServiceNowOptions
 
@@ -69,6 +70,7 @@ def sandbox(
     servicenow: Annotated[
         ServiceNowOptions | None, Parameter(help="The ServiceNow instance beside the tenant.")
     ] = None,
+    acting: Annotated[ActingOptions | None, Parameter(name="*")] = None,
     queries: Annotated[
         Path | None, Parameter(help="Folder of saved queries; default the catalogue's.")
     ] = None,
@@ -107,6 +109,7 @@ def sandbox(
             enrichment_takes_unknown=enrichment_takes_unknown,
             strict_workflows=strict_workflows,
             servicenow=servicenow or ServiceNowOptions(),
+            acting=acting or ActingOptions(),
         )
     except ValueError as error:
         raise UsageError(f"sandbox: {error}") from None

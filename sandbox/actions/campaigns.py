@@ -2,10 +2,21 @@
 
 from dataclasses import dataclass
 
+from sandbox.actions.identity import uuid_of
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A question of a campaign and its answers; the first agrees where it asks to."""
+
+    id: str
+    options: tuple[str, ...]
+    asks_agreement: bool = False
+
 
 @dataclass(frozen=True, slots=True)
 class Campaign:
-    """A campaign and what a trigger of it has to name."""
+    """A campaign, what a trigger of it has to name and what it asks."""
 
     id: str
     name: str
@@ -13,16 +24,38 @@ class Campaign:
     # Campaigns of other kinds go out by schedule or by hand and cannot be triggered.
     by_api: bool = True
     parameters: frozenset[str] = frozenset()
+    questions: tuple[Question, ...] = ()
 
+    @property
+    def uuid(self) -> str:
+        """The second of its two ids."""
+        return uuid_of(self.id)
+
+
+_CONSENT = Question("agreement", ("Yes", "No"), asks_agreement=True)
 
 CAMPAIGNS: dict[str, Campaign] = {
     campaign.id: campaign
     for campaign in (
-        Campaign("#device_feedback", "How is your device?"),
+        Campaign(
+            "#device_feedback",
+            "How is your device?",
+            questions=(
+                Question("satisfaction", ("Very good", "Good", "Bad", "Very bad")),
+                Question("comment", ('All fine, "no complaints"', "Slow in the morning", "")),
+            ),
+        ),
         Campaign(
             "#restart_reminder",
             "Please restart your device",
             parameters=frozenset({"days_since_restart", "deadline"}),
+            questions=(_CONSENT,),
+        ),
+        Campaign(
+            "#disk_clean_up_consent",
+            "May we clean up your disk?",
+            parameters=frozenset({"free_space"}),
+            questions=(_CONSENT,),
         ),
         Campaign("#yearly_survey", "Yearly survey", by_api=False),
         Campaign("#draft_survey", "Not yet published", published=False),

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from sandbox.actions.identity import uuid_of
+from sandbox.estate.feed import Effect
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +41,12 @@ class RemoteAction:
     origin: str = "CUSTOM"
     version: str = ""
     delegate: str = ""
+    # What it changes about a device on which it succeeds.
+    effect: Effect | None = None
+
+    def runs_on(self, platform: str | None) -> bool:
+        """Say whether it has a script for a platform."""
+        return {"Windows": self.windows, "macOS": self.mac}.get(platform or "", True)
 
     @property
     def uuid(self) -> str:
@@ -161,6 +168,7 @@ REMOTE_ACTIONS: dict[str, RemoteAction] = {
             outputs=(("FreedSpace", "Size"),),
             mac=True,
             timeout_seconds=1800,
+            effect=Effect.FREES_DISK,
         ),
         RemoteAction(
             "#repair_office",
@@ -202,6 +210,31 @@ REMOTE_ACTIONS: dict[str, RemoteAction] = {
             inputs=(Input("DelayMinutes", "Time to save work.", ("5", "15", "60")),),
             api=False,
             several_devices=False,
+            effect=Effect.RESTARTS,
+        ),
+        RemoteAction(
+            "#restart_for_updates",
+            "Restart device for updates",
+            "Restarts the device after a warning, so that updates are installed.",
+            _REMEDIATION,
+            inputs=(Input("DelayMinutes", "Time to save work.", ("5", "15", "60"), False),),
+            outputs=(("RestartedAt", "DateTime"), ("PendingUpdates", "Int")),
+            mac=True,
+            effect=Effect.RESTARTS,
+        ),
+        RemoteAction(
+            "#get_startup_report",
+            "Get startup report",
+            "Reads how the device starts and what starts with it.",
+            outputs=(
+                ("CollectedAt", "DateTime"),
+                ("BootDuration", "Millisecond"),
+                ("FastStartup", "Bool"),
+                ("PendingUpdates", "Int"),
+                ("CpuTemperature", "Float"),
+                ("BiosVersion", "String"),
+                ("StartupPrograms", "StringList"),
+            ),
         ),
         RemoteAction(
             "#collect_diagnostics",

@@ -1,12 +1,23 @@
-"""The requests to act that the tenant has accepted. What becomes of them over time belongs here."""
+"""The requests to act that the tenant has accepted, from the API and from its console."""
 
 import threading
 import uuid
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from sandbox.actions.batches import FATES, Asked, Target, batch
+from sandbox.actions.executions import Executions
+from sandbox.actions.options import ActingOptions
+from sandbox.actions.workflows import WORKFLOWS
 from sandbox.clock import TenantClock
+from sandbox.directory import Directory
+
+# A guess: what a request without a limit of its own is given; a week is the most there is.
+DEFAULT_EXPIRY_MINUTES = 10_080
+
+Pair = tuple[str | None, str | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,47 +44,176 @@ class ActionRequest:
     source: str | None = None
     reason: str | None = None
     reference: str | None = None
+    # api, or manual from the console
+    trigger_method: str = "api"
 
 
 class ActionStore:
-    """Keeps the requests in the order in which they came."""
+    """Keeps the requests in the order in which they came, and has their executions made."""
 
-    def __init__(self, clock: TenantClock) -> None:
-        """Begin without any."""
+    def __init__(
+        self,
+        seed: int,
+        options: ActingOptions,
+        clock: TenantClock,
+        directory: Directory,
+        executions: Executions,
+    ) -> None:
+        """Begin without any; `options` may be replaced, for the requests to come."""
         self.requests: list[ActionRequest] = []
+        self.options = options
+        self._seed = seed
         self._clock = clock
+        self._directory = directory
+        self._executions = executions
         self._lock = threading.Lock()
         self._waiting: dict[str, str] = {}
+        self._turns: Counter[tuple[str, str]] = Counter()
+        self._fates: dict[str, str] = {}
+
+    def decree(self, target: str, fate: str) -> None:
+        """Settle what becomes of a device (its collector's id) or a SID in requests to come.
+
+        At once, but `expired`: at the expiry of the request. `agreed` and `disagreed` answer.
+        """
+        if fate not in FATES:
+            raise ValueError(f"{fate!r} is none of {', '.join(FATES)}")
+        self._fates[target.lower()] = fate
 
     def accept(
-        self,
-        kind: str,
-        nql_id: str,
-        targets: Sequence[tuple[str | None, str | None]],
-        *,
-        waits: bool = False,
-        **details: object,
+        self, kind: str, nql_id: str, targets: Iterable[Pair], **details: object
     ) -> ActionRequest:
         """Remember a request: one execution for each (device, user)."""
         executions = tuple(Execution(str(uuid.uuid4()), *target) for target in targets)
-        request = ActionRequest(
-            str(uuid.uuid4()),
-            kind,
-            nql_id,
-            self._clock.now(),
-            executions,
-            **details,  # type: ignore[arg-type]
-        )
-        with self._lock:
-            self.requests.append(request)
-            if waits:
-                self._waiting |= {each.id: nql_id for each in executions}
-        return request
+        return self._remember(kind, nql_id, [executions], **details)[0]
 
-    def resume(self, nql_id: str, execution: str, parameters: Mapping[str, str]) -> str | None:
+    def send(self, nql_id: str, sids: Iterable[str], **details: object) -> list[ActionRequest]:
+        """Remember a campaign: one request for each user."""
+        each = [(Execution(str(uuid.uuid4()), None, sid),) for sid in sids]
+        return self._remember("campaign", nql_id, each, **details)
+
+    def by_console(
+        self,
+        kind: str,
+        nql_id: str,
+        *,
+        devices: Sequence[str] = (),
+        users: Sequence[str] = (),
+        parameters: Mapping[str, str] | None = None,
+    ) -> list[ActionRequest]:
+        """Start a remote_action, workflow or campaign from the console, whatever the API may do."""
+        if nql_id not in (self._executions.ids(kind) or ()):
+            raise ValueError(f"there is no {kind} with the id {nql_id!r}")
+        details = {"parameters": parameters or {}, "trigger_method": "manual"}
+        if kind == "campaign":
+            return self.send(nql_id, users, **details)
+        return [self.accept(kind, nql_id, paired(devices, users), **details)]
+
+    def resume(
+        self,
+        nql_id: str,
+        execution: str,
+        parameters: Mapping[str, str],
+        source: str | None = None,
+    ) -> str | None:
         """Let a waiting execution go on and return the id of the request, None if it does not."""
         with self._lock:
             if self._waiting.get(execution) != nql_id:
                 return None
             del self._waiting[execution]
-        return self.accept("event", nql_id, [], parameters=parameters, reference=execution).id
+        self._executions.resume(execution, self._clock.now())
+        details = {"parameters": parameters, "reference": execution, "source": source}
+        event = self._request("event", nql_id, (), **details)
+        with self._lock:
+            self.requests.append(event)
+        return event.id
+
+    def _remember(
+        self,
+        kind: str,
+        nql_id: str,
+        groups: Sequence[tuple[Execution, ...]],
+        **details: object,
+    ) -> list[ActionRequest]:
+        moment = self._clock.now()
+        requests = [
+            self._request(kind, nql_id, group, created_at=moment, **details) for group in groups
+        ]
+        if not requests:
+            return []
+        with self._lock:
+            targets = self._targets(requests)
+            fates = dict(self._fates)
+        rows = batch(self._seed, self.options, fates, _asked(requests[0]), targets)
+        with self._lock:
+            self._executions.add(kind, rows)
+            self.requests += requests
+            if kind == "workflow" and WORKFLOWS[nql_id].waits_for_event:
+                self._waiting |= {each.id: nql_id for r in requests for each in r.executions}
+        return requests
+
+    def _request(
+        self, kind: str, nql_id: str, executions: tuple[Execution, ...], **details: object
+    ) -> ActionRequest:
+        given = {"created_at": self._clock.now()} | details
+        return ActionRequest(
+            str(uuid.uuid4()),
+            kind,
+            nql_id,
+            executions=executions,
+            **given,  # type: ignore[arg-type]
+        )
+
+    def _targets(self, requests: Sequence[ActionRequest]) -> list[Target]:
+        """Return the targets that the tenant knows, each with its turn."""
+        found = []
+        for request in requests:
+            for execution in request.executions:
+                target = self._known(request.id, execution, request.nql_id)
+                if target is not None:
+                    found.append(target)
+        return found
+
+    def _known(self, request: str, execution: Execution, nql_id: str) -> Target | None:
+        device = execution.device.lower() if execution.device is not None else None
+        uid = platform = None
+        if device is not None:
+            uids = self._directory.find("device", "collector.uid", device)
+            if not uids:
+                return None
+            uid = uids[0]
+            platform = self._directory.value("device", uid, "operating_system.platform")
+        if execution.user is not None and not self._directory.find("user", "sid", execution.user):
+            return None
+        key = (nql_id, f"{device}|{execution.user}")
+        turn = self._turns[key]
+        self._turns[key] += 1
+        return Target(request, execution.id, device, execution.user, uid, platform, turn)
+
+
+def paired(devices: Sequence[str], users: Sequence[str]) -> list[Pair]:
+    """Return one (device, user) for each execution; none of either is one of neither.
+
+    A guess: devices and users of a workflow about both belong together in their order.
+    """
+    count = max(len(devices), len(users))
+    if not count:
+        return [(None, None)]
+    return [
+        (devices[i] if i < len(devices) else None, users[i] if i < len(users) else None)
+        for i in range(count)
+    ]
+
+
+def _asked(request: ActionRequest) -> Asked:
+    return Asked(
+        request.kind,
+        request.nql_id,
+        request.created_at,
+        request.expires_in_minutes or DEFAULT_EXPIRY_MINUTES,
+        request.parameters,
+        request.trigger_method,
+        request.source,
+        request.reason,
+        request.reference,
+    )

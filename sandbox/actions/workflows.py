@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from sandbox.actions.identity import uuid_of
+from sandbox.estate.feed import Effect
 
 DEPENDENCIES = ("USER", "DEVICE", "USER_AND_DEVICE", "NONE")
 TRIGGER_METHODS = ("API", "MANUAL", "MANUAL_MULTIPLE", "SCHEDULER")
@@ -22,6 +23,8 @@ class Workflow:
     waits_for_event: bool = False
     versions: int = 1
     last_update: str = "2026-09-14T08:30:00Z"
+    # What it changes about a device on which it succeeds.
+    effect: Effect | None = None
 
     @property
     def uuid(self) -> str:
@@ -80,6 +83,7 @@ WORKFLOWS: dict[str, Workflow] = {
             "DEVICE",
             parameters=("threshold_gb",),
             versions=2,
+            effect=Effect.FREES_DISK,
         ),
         Workflow(
             "#device_replacement",

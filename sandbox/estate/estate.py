@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 
 import polars as pl
 
-from sandbox.estate import catalogue
+from sandbox.estate import catalogue, effects
 from sandbox.estate.devices import Fleet, make_fleet
 from sandbox.estate.event_rows import EventRows, Request
 from sandbox.estate.events import EventMaker, Weights
@@ -60,7 +60,7 @@ class Estate:
             "package": packages,
             "alert.monitor": make_monitors(self._seed),
         }
-        self._objects = Objects(self._seed, frames, anchor, overlay or NoOverlay())
+        self._objects = Objects(self._seed, frames, anchor, overlay or NoOverlay(), self._feed)
         self._events = self._event_rows(options, self._fleet, programs, anchor)
 
     def pieces(
@@ -80,10 +80,14 @@ class Estate:
                 yield self._inventory(table, columns, kept, now).select(columns)
             case Origin.EVENTS:
                 objects = self._linked(table, columns, now)
-                request = Request(table, columns, kept, now, newest, objects)
+                cleaned = effects.cleaned(self._feed, table, self._fleet.frame, now)
+                request = Request(table, columns, kept, now, newest, objects, cleaned)
                 yield from self._events.pieces(request)
             case Origin.NESTED:
-                rows = self._of_seen(self._objects.nested(table.name), kept, now)
+                nested = effects.relieved(
+                    self._feed, self._objects.nested(table.name), self._fleet.frame, now
+                )
+                rows = self._of_seen(nested, kept, now)
                 yield self._gathered(table, rows, self._linked(table, columns, now), columns)
             case Origin.INSTALLED:
                 objects = self._linked(table, columns, now)
@@ -94,7 +98,8 @@ class Estate:
                 objects = self._linked(
                     table, (*columns, *(f"{link}.uid" for link in table.links)), now
                 )
-                rows = fed_rows(self._feed, table, columns, kept, objects, newest=newest)
+                fed = self._feed.rows(table.path, now)
+                rows = fed_rows(fed, table, columns, kept, objects, newest=newest)
                 yield self._gathered(table, rows, objects, columns)
 
     def _kept(self, table: Table, frame: Frame, now: datetime) -> Frame:

@@ -10,6 +10,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from sandbox.estate.daily import to_daily
+from sandbox.estate.effects import relieve
 from sandbox.estate.events import SLOT_US, EventMaker
 from sandbox.estate.inventory import micros
 from sandbox.estate.shapes import SHAPES
@@ -33,6 +34,8 @@ class Request:
     newest: bool | None
     # By the prefix of their columns.
     objects: Mapping[str, pl.DataFrame]
+    # For each device when its disk was cleaned up, in microseconds; None where that is nowhere.
+    cleaned: NDArray[np.int64] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +158,8 @@ class EventRows:
             for path in request.columns
             if not path.startswith("#") and not table.owner(path)
         ]
+        if request.cleaned is not None:
+            own = self._relieved(request, chunk, own, request.cleaned)
         every = {"device": keys.device, "user": keys.user, SHAPES[name].link: keys.link}
         links = [
             pl.Series(f"#{link}", rows[chunk.rows])
@@ -162,6 +167,25 @@ class EventRows:
             if link in table.links
         ]
         return pl.DataFrame(own + links)
+
+    def _relieved(
+        self,
+        request: Request,
+        chunk: _Chunk,
+        own: list[pl.Series],
+        cleaned: NDArray[np.int64],
+    ) -> list[pl.Series]:
+        """Return the columns with more free space in the samples since a disk was cleaned up."""
+        name = request.table.path
+        keys = self._maker.keys(name, chunk.day, chunk.block)
+        since = keys.start[chunk.rows] >= cleaned[keys.device[chunk.rows]]
+        if not since.any():
+            return own
+        capacity = self._maker.column(name, chunk.day, chunk.block, "system_drive_capacity")
+        return [
+            relieve(column, request.table.prefix, capacity.gather(chunk.rows), pl.Series(since))
+            for column in own
+        ]
 
     def _linked(self, request: Request, base: pl.DataFrame) -> pl.DataFrame:
         """Bring in the columns of linked objects."""

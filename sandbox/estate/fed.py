@@ -5,11 +5,12 @@ from collections.abc import Mapping
 
 import polars as pl
 
-from sandbox.estate.feed import Feed
 from sandbox.model.kinds import DATETIME, DTYPES
 from sandbox.model.tables import Table
 from sandbox.nql.timeframe import Frame
 
+# Fields that hold a JSON object, whose members dynamic tables have as fields.
+_JSON = ("outputs", "answers")
 # By what a row may name its object: the actions API knows collectors and security identifiers.
 _KEYS = {
     "device": ("device.uid", "device.collector.uid"),
@@ -18,7 +19,7 @@ _KEYS = {
 
 
 def fed_rows(
-    feed: Feed,
+    fed: pl.DataFrame | None,
     table: Table,
     columns: tuple[str, ...],
     frame: Frame,
@@ -27,7 +28,6 @@ def fed_rows(
     newest: bool | None,
 ) -> pl.DataFrame:
     """Return the rows in a frame: own columns typed, `#device` and `#user` for the objects."""
-    fed = feed.rows(table.path)
     wanted = [path for path in columns if not path.startswith("#") and not table.owner(path)]
     if fed is None:
         fed = pl.DataFrame()
@@ -50,11 +50,11 @@ def fed_rows(
 
 def _own(fed: pl.DataFrame, path: str, table: Table) -> pl.Series:
     dtype = DTYPES[table.columns[path].kind]
-    outputs = f"{table.prefix}.outputs"
-    if path.startswith(f"{outputs}.") and outputs in fed.columns:
-        name = json.dumps(path.removeprefix(f"{outputs}."), ensure_ascii=False)
-        value = pl.col(outputs).str.json_path_match(f"$[{name}]")
-        return fed.select(value.cast(pl.String).alias(path)).to_series()
+    for whole in (f"{table.prefix}.{name}" for name in _JSON):
+        if path.startswith(f"{whole}.") and whole in fed.columns:
+            name = json.dumps(path.removeprefix(f"{whole}."), ensure_ascii=False)
+            value = pl.col(whole).str.json_path_match(f"$[{name}]")
+            return fed.select(value.cast(pl.String).alias(path)).to_series()
     if path not in fed.columns:
         return pl.Series(path, [None] * fed.height, dtype=dtype)
     return fed[path].cast(dtype)

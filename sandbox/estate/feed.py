@@ -4,12 +4,13 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import astuple, dataclass
 from datetime import datetime
+from enum import StrEnum
 from threading import Lock
 from typing import Protocol
 
 import polars as pl
 
-from sandbox.model.kinds import DTYPES
+from sandbox.model.kinds import DATETIME, DTYPES
 from sandbox.model.tables import TABLES
 
 _LOGS = TABLES["platform.nql_api_logs"]
@@ -17,11 +18,21 @@ _LOGS = TABLES["platform.nql_api_logs"]
 _KEPT = 200_000
 
 
+class Effect(StrEnum):
+    """What an execution that succeeds changes about its device."""
+
+    FREES_DISK = "frees_disk"
+    RESTARTS = "restarts"
+
+
+EFFECTS_SCHEMA: dict[str, pl.DataType] = {"uid": pl.String(), "at": DATETIME}
+
+
 class Feed(Protocol):
     """Whoever keeps executions and answers."""
 
-    def rows(self, table: str) -> pl.DataFrame | None:
-        """Return all rows of a table such as `remote_action.executions`, None for none.
+    def rows(self, table: str, now: datetime) -> pl.DataFrame | None:
+        """Return all rows of a table such as `remote_action.executions` at a moment, None for none.
 
         Columns have their full paths, `remote_action.execution.status`, `remote_action.nql_id`
         (with its #); those left out are null. The column of the table's time is never null. The
@@ -33,17 +44,25 @@ class Feed(Protocol):
         """Return the NQL ids that `remote_action.#id.executions` may name; None is any."""
         ...
 
+    def effects(self, effect: Effect, now: datetime) -> pl.DataFrame:
+        """Return the devices it happened to by a moment: `uid` and `at`, once for each time."""
+        ...
+
 
 class NoFeed:
     """Nothing was done to the tenant, and any id is taken."""
 
-    def rows(self, table: str) -> pl.DataFrame | None:  # noqa: ARG002
+    def rows(self, table: str, now: datetime) -> pl.DataFrame | None:  # noqa: ARG002
         """Return nothing."""
         return None
 
     def ids(self, namespace: str) -> frozenset[str] | None:  # noqa: ARG002
         """Take any."""
         return None
+
+    def effects(self, effect: Effect, now: datetime) -> pl.DataFrame:  # noqa: ARG002
+        """Return nothing."""
+        return pl.DataFrame(schema=EFFECTS_SCHEMA)
 
 
 @dataclass(frozen=True, slots=True)

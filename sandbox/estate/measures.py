@@ -43,6 +43,8 @@ _CRASH: Mapping[str, m.Maker] = {
     "process_visibility": m.visibility,
 }
 
+_CAPACITIES = (256_000_000_000, 512_000_000_000)
+
 _PERFORMANCE: Mapping[str, m.Maker] = {
     **_SAMPLE,
     "cpu_usage": m.between(1.0, 300.0),
@@ -59,9 +61,9 @@ _PERFORMANCE: Mapping[str, m.Maker] = {
     "memory_pressure": m.between(0.0, 1.0),
     "duration_with_medium_memory_pressure": m.amount(60.0, 1.2, missing=0.6),
     "duration_with_high_memory_pressure": m.amount(30.0, 1.2, missing=0.8),
-    "system_drive_capacity": m.per_device((256_000_000_000, 512_000_000_000)),
-    "system_drive_free_space": m.size(90_000_000_000, 0.2),
-    "system_drive_usage": m.between(0.0, 100.0),
+    "system_drive_capacity": m.per_device(_CAPACITIES),
+    "system_drive_free_space": m.free_space(_CAPACITIES),
+    "system_drive_usage": m.usage,
     "non_system_drive_capacity": m.size(500_000_000_000, 0.1, missing=0.7),
     "non_system_drive_free_space": m.size(200_000_000_000, 0.4, missing=0.7),
 }

@@ -211,3 +211,25 @@ def _load(facts: Facts) -> NDArray[np.float64]:
     level = 0.3 + 0.66 * ((facts.device * 0.618033988749895) % 1.0)
     swing = 0.03 * np.sin(facts.start / (3600.0 * _SECOND_US))
     return np.asarray(np.clip(level + swing, 0.05, 0.99))
+
+
+def free_space(capacities: Sequence[int]) -> Maker:
+    """Return how much of the system drive is free: a level of the device's own."""
+
+    def maker(_: np.random.Generator, facts: Facts) -> pl.Series:
+        capacity = np.asarray(capacities)[facts.device % len(capacities)]
+        return pl.Series((capacity * _free_share(facts)).astype(np.int64))
+
+    return maker
+
+
+def usage(_: np.random.Generator, facts: Facts) -> pl.Series:
+    """Return how full the system drive is, in percent."""
+    return pl.Series(np.round(100 * (1 - _free_share(facts)), 3))
+
+
+def _free_share(facts: Facts) -> NDArray[np.float64]:
+    """Return a share between 2 and 62 percent, and small swings: a few drives are nearly full."""
+    level = 0.02 + 0.6 * ((facts.device * 0.7548776662466927) % 1.0)
+    swing = 0.005 * np.sin(facts.start / (6 * 3600.0 * _SECOND_US))
+    return np.asarray(level + swing)

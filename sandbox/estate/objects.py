@@ -6,6 +6,8 @@ from threading import Lock
 
 import polars as pl
 
+from sandbox.estate.effects import BOOTED, restarted
+from sandbox.estate.feed import Feed
 from sandbox.estate.nested import as_lists, make_nested
 from sandbox.estate.overlay import Overlay, OverlayValue
 from sandbox.model.kinds import DATETIME, DTYPES, Kind
@@ -18,13 +20,19 @@ class Objects:
     """All objects, by the prefix of their columns."""
 
     def __init__(
-        self, seed: int, frames: Mapping[str, pl.DataFrame], anchor: datetime, overlay: Overlay
+        self,
+        seed: int,
+        frames: Mapping[str, pl.DataFrame],
+        anchor: datetime,
+        overlay: Overlay,
+        feed: Feed,
     ) -> None:
         """Keep the frames; what changes is worked out when asked for."""
         self._seed = seed
         self._frames = dict(frames)
         self._anchor = anchor
         self._overlay = overlay
+        self._feed = feed
         self._nested: dict[str, pl.DataFrame] = {}
         self._lists: dict[str, pl.Series] = {}
         self._lock = Lock()
@@ -39,6 +47,8 @@ class Objects:
     def at(self, entity: str, now: datetime, columns: tuple[str, ...]) -> pl.DataFrame:
         """Return the objects of a kind; of the columns asked for, those that are theirs."""
         frame = self._dated(entity, now)
+        if BOOTED in columns and entity == "device":
+            frame = restarted(frame, self._feed, now)
         wanted = [path for path in columns if path.startswith(f"{entity}.")]
         for path in wanted:
             if path in _LISTS:

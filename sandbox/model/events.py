@@ -82,7 +82,8 @@ _COLLABORATION = {
 
 _EXECUTED = {
     "request_id": S, "request_time": T, "time": T, "status": E, "status_details": S,
-    "trigger_method": E, "number_of_executions": I,
+    "trigger_method": E, "number_of_executions": I, "external_source": S,
+    "external_reference": S, "reason": S,
 }  # fmt: skip
 
 # Path of the table -> its own fields. The first date-time is the one that frames go by.
@@ -120,8 +121,7 @@ EVENTS: dict[str, Mapping[str, Kind]] = {
 
 # Filled by what is done to the tenant, not by the estate.
 FED: dict[str, Mapping[str, Kind]] = {
-    "remote_action.executions": {**_EXECUTED, "outputs": S, "purpose": E, "external_source": S,
-                                 "external_reference": S, "reason": S},
+    "remote_action.executions": {**_EXECUTED, "execution_id": S, "outputs": S, "purpose": E},
     "workflow.executions": {**_EXECUTED, "execution_id": S, "outcome": E, "outcome_details": S,
                             "duration": D},
     "campaign.responses": {"time": T, "first_targeted": T, "request_id": S, "state": E,

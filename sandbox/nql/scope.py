@@ -17,7 +17,12 @@ DERIVING = {
     "day": Kind.INT,
     "day_of_week": Kind.INT,
 }
-_OUTPUTS = re.compile(r"(?:(?:remote_action\.)?execution\.)?outputs\.([^.]+)", re.IGNORECASE)
+# How the answers of one campaign are said is a guess, after the outputs of one remote action.
+_MEMBERS = re.compile(
+    r"(?:(?:remote_action\.)?execution\.)?(outputs)\.([^.]+)"
+    r"|(?:(?:campaign\.)?response\.)?(answers)\.([^.]+)",
+    re.IGNORECASE,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,10 +137,11 @@ class Scope:
 
     def _further(self, name: syntax.Name, candidates: tuple[str, ...]) -> Column | None:
         table = self.table
-        if table.identity is not None and (match := _OUTPUTS.fullmatch(name.path)):
+        if table.identity is not None and (match := _MEMBERS.fullmatch(name.path)):
             # The outputs of one remote action are fields; their names keep their capitals.
-            column = Column(f"{table.prefix}.outputs.{match[1]}", Kind.STRING)
-            return self._found(column)
+            whole = f"{table.prefix}.{(match[1] or match[3]).lower()}"
+            if whole in table.columns:
+                return self._found(Column(f"{whole}.{match[2] or match[4]}", Kind.STRING))
         for path in candidates:
             for entity in (table.prefix, *table.links):
                 field = path.removeprefix(f"{entity}.")

@@ -20,21 +20,23 @@ async def trigger(request: Request) -> Response:
 
 
 def _send(tenant: Tenant, campaign: Campaign, asked: CampaignRequest) -> Response:
-    answers: list[dict[str, str]] = []
     # Repeated users are answered once.
-    for sid in dict.fromkeys(asked.user_sid):
-        if not tenant.directory.find("user", "sid", sid):
-            answers.append({"userSid": sid, "message": "There is no user of this SID."})
-            continue
-        accepted = tenant.actions.accept(
-            "campaign",
-            campaign.id,
-            [(None, sid)],
-            parameters=asked.parameters,
-            expires_in_minutes=asked.expires_in_minutes,
-        )
-        answers.append({"requestId": accepted.id, "userSid": sid})
-    return JSONResponse({"requests": answers})
+    sids = list(dict.fromkeys(asked.user_sid))
+    known = [sid for sid in sids if tenant.directory.find("user", "sid", sid)]
+    accepted = tenant.actions.send(
+        campaign.id,
+        known,
+        parameters=asked.parameters,
+        expires_in_minutes=asked.expires_in_minutes,
+    )
+    requests = {sid: request.id for sid, request in zip(known, accepted, strict=True)}
+    return JSONResponse({"requests": [_answer(sid, requests.get(sid)) for sid in sids]})
+
+
+def _answer(sid: str, request: str | None) -> dict[str, str]:
+    if request is None:
+        return {"userSid": sid, "message": "There is no user of this SID."}
+    return {"requestId": request, "userSid": sid}
 
 
 def _triggerable(asked: CampaignRequest) -> Campaign:

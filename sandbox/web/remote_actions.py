@@ -2,16 +2,15 @@
 
 import re
 
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from sandbox.actions.remote_actions import REMOTE_ACTIONS, RemoteAction
+from sandbox.actions.store import DEFAULT_EXPIRY_MINUTES
 from sandbox.web import envelopes
 from sandbox.web.admission import Refused, admit, answering, body_of
 from sandbox.web.requests import RemoteActionRequest, TriggerInfo
-
-# A guess: what an execution without a limit of its own is given.
-DEFAULT_EXPIRY_MINUTES = 10_080
 
 _BROKEN_ESCAPE = re.compile(rb"%(?![0-9a-fA-F]{2})")
 
@@ -44,7 +43,8 @@ async def execute(request: Request) -> Response:
     action = _executable(asked)
     info = asked.trigger_info or TriggerInfo()
     expiry = asked.expires_in_minutes or DEFAULT_EXPIRY_MINUTES
-    accepted = tenant.actions.accept(
+    accepted = await run_in_threadpool(
+        tenant.actions.accept,
         "remote_action",
         action.id,
         [(device, None) for device in dict.fromkeys(asked.devices)],

@@ -7,7 +7,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from sandbox.actions.store import ActionRequest
+from sandbox.actions.store import ActionRequest, Pair, paired
 from sandbox.actions.workflows import DEPENDENCIES, TRIGGER_METHODS, WORKFLOWS, Workflow
 from sandbox.tenant import Tenant
 from sandbox.web import envelopes
@@ -92,7 +92,9 @@ async def trigger(request: Request) -> Response:
     workflow = _by_uuid(workflow_uuid)
     if workflow is None:
         raise _bad("WORKFLOW_NOT_FOUND", "There is no workflow of this UUID.")
-    identity = tenant.actions.resume(workflow.id, execution.lower(), asked.parameters)
+    identity = tenant.actions.resume(
+        workflow.id, execution.lower(), asked.parameters, request.headers.get("source")
+    )
     if identity is None:
         raise _bad("EXECUTION_NOT_WAITING", "No execution of this UUID waits for an event.")
     return JSONResponse([{"requestUuid": identity}])
@@ -177,34 +179,23 @@ def _execute(
         "workflow",
         workflow.id,
         _targets(workflow, *(list(dict.fromkeys(each)) for each in found)),
-        waits=workflow.waits_for_event,
         parameters=asked.params,
         source=request.headers.get("source"),
     )
     return _accepted(accepted)
 
 
-def _targets(
-    workflow: Workflow, devices: list[str], users: list[str]
-) -> list[tuple[str | None, str | None]]:
+def _targets(workflow: Workflow, devices: list[str], users: list[str]) -> list[Pair]:
     """Return one (device, user) for each execution."""
     if workflow.dependency == "NONE":
         if devices or users:
             raise _bad("INVALID_TARGETS", "The workflow takes neither devices nor users.")
-        return [(None, None)]
+        return paired((), ())
     if (devices and not workflow.has_device) or (users and not workflow.has_user):
         raise _bad("INVALID_TARGETS", f"The workflow is about {workflow.dependency} only.")
     if not devices and not users:
         raise _bad("NO_TARGETS", "The request names no device and no user of the tenant.")
-    # A guess: devices and users of a workflow about both belong together in their order.
-    count = max(len(devices), len(users))
-    return [
-        (
-            devices[i] if i < len(devices) else None,
-            users[i] if i < len(users) else None,
-        )
-        for i in range(count)
-    ]
+    return paired(devices, users)
 
 
 def _accepted(accepted: ActionRequest) -> Response:

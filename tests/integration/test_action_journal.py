@@ -224,11 +224,20 @@ def test_what_is_read_back_is_kept_per_target(ledger: Ledger) -> None:
     ledger.actions.sending(one.intent_id)
     ledger.actions.requested(one.intent_id, "r1")
     for status in ("in_progress", "success"):
-        seen = pl.DataFrame({"target": ["a"], "status": [status], "status_at": [NOW]})
-        ledger.actions.save_seen(one.intent_id, seen)
+        seen = pl.DataFrame(
+            {
+                "intent_id": [one.intent_id],
+                "target": ["a"],
+                "request_id": ["r1a"],
+                "status": [status],
+                "status_at": [NOW],
+            }
+        )
+        ledger.actions.save_seen(seen)
     rows = ledger.actions.targets(intent_id=one.intent_id).sort("target")
     assert rows["status"].to_list() == ["success", None]
     assert rows["device"].to_list() == ["a", "b"]
+    assert set(ledger.actions.request_ids(*ACTION)) == {"r1", "r1a"}
 
 
 def test_a_large_plan_is_journalled_at_once(ledger: Ledger) -> None:

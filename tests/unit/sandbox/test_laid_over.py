@@ -7,6 +7,7 @@ import polars as pl
 import pytest
 
 from sandbox.engine import Engine
+from sandbox.estate.feed import Effect, NoFeed
 from sandbox.estate.overlay import OverlayValue
 from sandbox.nql.errors import NqlNameError
 from sandbox.options import SandboxOptions
@@ -33,11 +34,14 @@ class Acted:
     def __init__(self, tables: Mapping[str, pl.DataFrame]) -> None:
         self.tables = tables
 
-    def rows(self, table: str) -> pl.DataFrame | None:
+    def rows(self, table: str, now: datetime) -> pl.DataFrame | None:  # noqa: ARG002
         return self.tables.get(table)
 
     def ids(self, namespace: str) -> frozenset[str] | None:
         return frozenset({"#get_disk", "#other"}) if namespace == "remote_action" else None
+
+    def effects(self, effect: Effect, now: datetime) -> pl.DataFrame:
+        return NoFeed().effects(effect, now)
 
 
 def engine_with(overlay: Enriched | None = None, feed: Acted | None = None) -> Engine:

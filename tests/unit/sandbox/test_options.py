@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from sandbox.actions.options import ActingOptions
 from sandbox.options import SandboxOptions, parse_reach
 from sandbox.tenant import Tenant
 
@@ -84,3 +85,11 @@ def test_custom_fields_have_a_hash_however_they_were_declared() -> None:
     assert options.custom_fields_of("device") == {"#a", "#b"}
     assert options.custom_fields_of("user") == {"organization.#team"}
     assert options.custom_fields_of("binary") == frozenset()
+
+
+def test_shares_of_executions_and_answers_are_checked() -> None:
+    acting = ActingOptions(offline_share=1.5, execution_time=-1)
+    with pytest.raises(ValueError, match=r"offline_share.*execution_time"):
+        SandboxOptions(queries=Path(), acting=acting)
+    with pytest.raises(ValueError, match="together above 1"):
+        SandboxOptions(queries=Path(), acting=ActingOptions(answer_share=0.8, decline_share=0.3))

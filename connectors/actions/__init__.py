@@ -1,0 +1,31 @@
+"""Actions: what is done to whom, within which limits, from deployments/actions.
+
+Only reads and validates; targets are found and requests sent in tasks/act.
+"""
+
+from connectors.actions.loading import load_action, load_actions
+from connectors.actions.specification import (
+    ACTION_PATTERN,
+    ActionKind,
+    ActionSpecification,
+    Approval,
+    Consent,
+    Limits,
+    OutcomeSpecification,
+    Scenario,
+    TargetSpecification,
+)
+
+__all__ = [
+    "ACTION_PATTERN",
+    "ActionKind",
+    "ActionSpecification",
+    "Approval",
+    "Consent",
+    "Limits",
+    "OutcomeSpecification",
+    "Scenario",
+    "TargetSpecification",
+    "load_action",
+    "load_actions",
+]

@@ -1,0 +1,245 @@
+"""One action of the catalogue: which one, for whom, within which limits, and how it is judged."""
+
+import hashlib
+from datetime import timedelta
+from enum import StrEnum
+from typing import Final, Self
+
+from pydantic import Field, field_validator, model_validator
+
+from connectors.catalogue import DAY, Specification
+from connectors.catalogue.specification import Duration
+from connectors.nexthink import QUERY_ID
+
+ACTION_PATTERN: Final = "^[a-z][a-z0-9_]*$"
+MINUTE: Final = timedelta(minutes=1)
+# What the specifications allow in one request, and for how long an execution may wait.
+MOST_TARGETS: Final = 10_000
+LONGEST_REASON: Final = 500
+# `nxp:`, an intent id and a blank come before the reason.
+_INTENT_PART: Final = 41
+MOST_CAMPAIGN_PARAMETERS: Final = 30
+_DIGEST_BYTES: Final = 8
+
+
+class ActionKind(StrEnum):
+    """Which of the tenant's APIs does it."""
+
+    REMOTE_ACTION = "remote_action"
+    CAMPAIGN = "campaign"
+    WORKFLOW = "workflow"
+
+
+# Shortest and longest expiry; None where the API takes none.
+EXPIRY: Final = {
+    ActionKind.REMOTE_ACTION: (60, 10_080),
+    ActionKind.CAMPAIGN: (1, 525_600),
+    ActionKind.WORKFLOW: None,
+}
+CAMPAIGN_EXPIRY: Final = timedelta(minutes=1_440)
+
+
+class Scenario(StrEnum):
+    """The four ways of the product's documentation in which an action is used."""
+
+    ASSISTED_SERVICE = "assisted_service"
+    SELF_HELP = "self_help"
+    SELF_HEALING = "self_healing"
+    ON_DEMAND_DATA = "on_demand_data"
+
+
+class RunAs(StrEnum):
+    """Whose rights a remote action runs with: the tenant's setting, which the YAML repeats."""
+
+    LOCAL_SYSTEM = "LOCAL_SYSTEM"
+    INTERACTIVE_USER = "INTERACTIVE_USER"
+    DELEGATE_TO_SERVICE = "DELEGATE_TO_SERVICE"
+
+
+class Approval(StrEnum):
+    """Whether a person has to agree to each plan."""
+
+    REQUIRED = "required"
+    NONE = "none"
+
+
+class Consent(Specification):
+    """Whom a campaign has asked and who has agreed: targets of self-help.
+
+    Attributes:
+        campaign: a campaign of deployments/actions, whose targets come with their device.
+        agree: the answers that count as agreement, without regard to case.
+        within: how long an answer counts.
+    """
+
+    campaign: str
+    agree: tuple[str, ...] = Field(min_length=1)
+    within: Duration = 14 * DAY
+
+
+class TargetSpecification(Specification):
+    """Where targets come from; without any of it they are named when a plan is made.
+
+    Attributes:
+        query_id: a saved query that lists `device.collector.uid`, and `user.sid` where people are
+            asked; `device.name` and `device.operating_system.platform` where it can.
+        parameters: of the query.
+        consent: those who agreed to a campaign.
+    """
+
+    query_id: str | None = None
+    parameters: dict[str, str] = Field(default_factory=dict)
+    consent: Consent | None = None
+
+    @model_validator(mode="after")
+    def _one_source(self) -> Self:
+        if self.query_id and self.consent:
+            raise ValueError("a query or a consent, not both")
+        if self.query_id and not QUERY_ID.fullmatch(self.query_id):
+            raise ValueError("query_id: must be # and 2 to 254 of a-z, 0-9 and _")
+        return self
+
+    @property
+    def are_named(self) -> bool:
+        """Whether a person names them for each plan."""
+        return self.query_id is None and self.consent is None
+
+
+class Limits(Specification):
+    """How many at once, how fast, how often.
+
+    Attributes:
+        targets: a plan for more is refused as a whole.
+        per_request: at most 10,000.
+        per_minute: devices or people a minute; None: as fast as the tenant takes them.
+        cool_down: no target gets the same action twice within it, whoever started it.
+    """
+
+    targets: int = Field(default=100, ge=1)
+    per_request: int = Field(default=MOST_TARGETS, ge=1, le=MOST_TARGETS)
+    per_minute: int | None = Field(default=None, ge=1)
+    cool_down: Duration = DAY
+
+    @property
+    def batch(self) -> int:
+        """How many targets go into one request: no more than a minute may have."""
+        return min(self.per_request, self.per_minute or self.per_request)
+
+
+class OutcomeSpecification(Specification):
+    """How what became of targets is read back: the saved query, how long to wait, how often to ask.
+
+    The query takes the parameters `nql_id` and `from`, as those of deployments/queries do.
+    """
+
+    query_id: str | None = None
+    wait: Duration = timedelta(hours=1)
+    poll: Duration = Field(default=5 * MINUTE)
+
+    @field_validator("poll")
+    @classmethod
+    def _not_too_often(cls, poll: timedelta) -> timedelta:
+        if poll < timedelta(seconds=1):
+            raise ValueError("must be a second at least: each poll is an export")
+        return poll
+
+
+READ_BACK: Final = {
+    ActionKind.REMOTE_ACTION: "#remote_action_executions",
+    ActionKind.CAMPAIGN: "#campaign_responses",
+    ActionKind.WORKFLOW: "#workflow_executions",
+}
+
+
+class ActionSpecification(Specification):
+    """One file of deployments/actions.
+
+    Attributes:
+        id: the NQL id in the tenant.
+        dry_run: plan and report only; a new action is one until a person has reviewed it.
+        run_as: of a remote action; has to be what the tenant says.
+        expires: how long a device that is offline, or a person, may take.
+        effect: ask the query of the targets again afterwards, and say how many are still in it.
+        lands: a dataset to export once the outcomes are there (on-demand data).
+    """
+
+    action: str = Field(pattern=ACTION_PATTERN)
+    kind: ActionKind
+    id: str
+    scenario: Scenario | None = None
+    dry_run: bool = True
+    targets: TargetSpecification = TargetSpecification()
+    parameters: dict[str, str] = Field(default_factory=dict)
+    run_as: RunAs | None = None
+    expires: Duration | None = None
+    reason: str = Field(default="", max_length=LONGEST_REASON - _INTENT_PART)
+    source: str = "nexthink-pipelines"
+    limits: Limits = Limits()
+    approval: Approval = Approval.REQUIRED
+    outcome: OutcomeSpecification = OutcomeSpecification()
+    effect: bool = False
+    lands: str | None = None
+
+    @property
+    def fingerprint(self) -> str:
+        """What tells the action from others, and from itself before an edit: 16 digits."""
+        text = self.model_dump_json(exclude={"dry_run", "outcome"})
+        return hashlib.blake2b(text.encode(), digest_size=_DIGEST_BYTES).hexdigest()
+
+    @property
+    def expires_in_minutes(self) -> int | None:
+        """The expiry as the API takes it."""
+        if self.expires is None:
+            return CAMPAIGN_EXPIRY // MINUTE if self.kind is ActionKind.CAMPAIGN else None
+        return self.expires // MINUTE
+
+    @property
+    def read_back(self) -> str:
+        """The saved query that tells what became of targets."""
+        return self.outcome.query_id or READ_BACK[self.kind]
+
+    @property
+    def query_ids(self) -> tuple[str, ...]:
+        """The saved queries that it needs."""
+        return tuple(filter(None, (self.targets.query_id, self.read_back)))
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        problems = [*self._kind_problems(), *self._scenario_problems()]
+        if not QUERY_ID.fullmatch(self.id):
+            problems.append("id: must be # and 2 to 254 of a-z, 0-9 and _")
+        if not QUERY_ID.fullmatch(self.read_back):
+            problems.append("outcome.query_id: must be # and 2 to 254 of a-z, 0-9 and _")
+        if problems:
+            raise ValueError("; ".join(problems))
+        return self
+
+    def _kind_problems(self) -> list[str]:
+        problems = []
+        if (self.kind is ActionKind.REMOTE_ACTION) != (self.run_as is not None):
+            problems.append("run_as: said of a remote action, and of nothing else")
+        bounds, minutes = EXPIRY[self.kind], self.expires_in_minutes
+        if bounds is None and self.expires is not None:
+            problems.append("expires: a workflow's request has no expiry")
+        if bounds and minutes is not None and not bounds[0] <= minutes <= bounds[1]:
+            problems.append(f"expires: must be {bounds[0]:,} to {bounds[1]:,} minutes")
+        if self.expires is not None and self.expires % MINUTE:
+            problems.append("expires: must be whole minutes")
+        is_campaign = self.kind is ActionKind.CAMPAIGN
+        if is_campaign and len(self.parameters) > MOST_CAMPAIGN_PARAMETERS:
+            problems.append(f"parameters: at most {MOST_CAMPAIGN_PARAMETERS} of a campaign")
+        if self.targets.consent and self.kind is not ActionKind.REMOTE_ACTION:
+            problems.append("targets.consent: for remote actions, on the devices of those who agree")
+        return problems
+
+    def _scenario_problems(self) -> list[str]:
+        problems = []
+        if self.scenario is Scenario.SELF_HELP and not self.targets.consent:
+            problems.append("targets.consent: self-help acts for those who agreed to a campaign")
+        if self.effect and not self.targets.query_id:
+            problems.append("effect: needs targets.query_id, which is asked again")
+        if self.scenario is Scenario.SELF_HEALING and not self.targets.query_id:
+            problems.append("targets.query_id: self-healing finds its devices itself")
+        if self.scenario is Scenario.ON_DEMAND_DATA and not self.lands:
+            problems.append("lands: on-demand data needs the dataset that lands it")
+        return problems

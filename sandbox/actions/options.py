@@ -1,0 +1,46 @@
+"""How executions and answers go. Light to import, like the tenant's own options."""
+
+from dataclasses import dataclass
+
+_LONGEST_SECONDS = 1_000_000_000
+_SHARES = ("offline_share", "failure_share", "answer_share", "decline_share", "agree_share")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ActingOptions:
+    """What becomes of remote actions, workflows and campaigns, and how soon.
+
+    Attributes:
+        execution_time: Seconds until every execution and answer that comes has come.
+        visibility_delay: Seconds until an execution shows in NQL.
+        offline_share: Share of devices that never come online.
+        failure_share: Share of executions that fail.
+        answer_share: Share of people who answer a campaign.
+        decline_share: Share of people who decline one; the rest let it expire.
+        agree_share: Share of answers that agree, where a campaign asks to.
+    """
+
+    execution_time: float = 60.0
+    visibility_delay: float = 1.0
+    offline_share: float = 0.05
+    failure_share: float = 0.05
+    answer_share: float = 0.7
+    decline_share: float = 0.1
+    agree_share: float = 0.8
+
+    def problems(self) -> list[str]:
+        """List what cannot be served; the tenant's options refuse it with their own problems."""
+        # So written that what is not a number (nan) is outside too.
+        problems = [
+            f"{name} is not between 0 and 1"
+            for name in _SHARES
+            if not 0 <= getattr(self, name) <= 1
+        ]
+        problems += [
+            f"{name} is not between 0 and {_LONGEST_SECONDS:,}"
+            for name in ("execution_time", "visibility_delay")
+            if not 0 <= getattr(self, name) <= _LONGEST_SECONDS
+        ]
+        if not problems and self.answer_share + self.decline_share > 1 + 1e-9:
+            problems.append("answer_share and decline_share are together above 1")
+        return problems

@@ -1,0 +1,75 @@
+"""What executions change about devices: a fuller disk becomes emptier, an old boot a fresh one."""
+
+from datetime import datetime
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from sandbox.estate.feed import Effect, Feed
+from sandbox.model.kinds import DATETIME
+from sandbox.model.tables import Table
+
+BOOTED = "device.boot.days_since_last_full_boot"
+# Of the drive, for good: an estate that fills its disks again would be another story.
+FREED_SHARE = 0.3
+_NEVER = np.iinfo(np.int64).max
+
+
+def restarted(devices: pl.DataFrame, feed: Feed, now: datetime) -> pl.DataFrame:
+    """Return the devices with their last full boot where they were restarted since."""
+    happened = feed.effects(Effect.RESTARTS, now)
+    if not happened.height:
+        return devices
+    last = happened.group_by("uid").agg(pl.col("at").max())
+    days = (pl.lit(now, dtype=DATETIME) - pl.col("at")).dt.total_days()
+    joined = devices.join(
+        last.select(pl.col("uid").alias("device.uid"), days.alias("#days")),
+        on="device.uid",
+        how="left",
+        maintain_order="left",
+    )
+    return joined.with_columns(pl.min_horizontal(BOOTED, "#days").alias(BOOTED)).drop("#days")
+
+
+def cleaned(
+    feed: Feed, table: Table, devices: pl.DataFrame, now: datetime
+) -> NDArray[np.int64] | None:
+    """Return for each device when its disk was first cleaned up, None where it does not show."""
+    if table.path != "device_performance.events":
+        return None
+    return _cleaned(feed, devices, now)
+
+
+def _cleaned(feed: Feed, devices: pl.DataFrame, now: datetime) -> NDArray[np.int64] | None:
+    happened = feed.effects(Effect.FREES_DISK, now)
+    if not happened.height:
+        return None
+    first = happened.group_by("uid").agg(pl.col("at").min().dt.timestamp("us"))
+    joined = devices.select("device.uid").join(
+        first, left_on="device.uid", right_on="uid", how="left", maintain_order="left"
+    )
+    return joined["at"].fill_null(_NEVER).to_numpy()
+
+
+def relieve(column: pl.Series, prefix: str, capacity: pl.Series, since: pl.Series) -> pl.Series:
+    """Return a column of samples with the freed space where `since` holds."""
+    if column.name == f"{prefix}.system_drive_free_space":
+        freed = (capacity * FREED_SHARE).cast(pl.Int64)
+        return (column + freed * since.cast(pl.Int64)).alias(column.name)
+    if column.name == f"{prefix}.system_drive_usage":
+        return (column - since.cast(pl.Float64) * (100 * FREED_SHARE)).alias(column.name)
+    return column
+
+
+def relieved(feed: Feed, rows: pl.DataFrame, devices: pl.DataFrame, now: datetime) -> pl.DataFrame:
+    """Return the rows of a list of the devices, system volumes with the space that was freed."""
+    free = "device.volume.free_space"
+    at = _cleaned(feed, devices, now) if free in rows.columns else None
+    if at is None:
+        return rows
+    clean = pl.Series("#clean", at != _NEVER).gather(rows["#device"])
+    capacity = pl.col("device.volume.capacity")
+    more = (pl.col(free) + (capacity * FREED_SHARE).cast(pl.Int64)).clip(upper_bound=capacity)
+    chosen = pl.when(pl.col("#clean") & pl.col("device.volume.is_system")).then(more)
+    return rows.with_columns(clean).with_columns(chosen.otherwise(free).alias(free)).drop("#clean")

@@ -1,0 +1,112 @@
+"""An action against the tenant's own description of it: everything that would be refused is told
+before anybody is planned for.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from connectors.actions import ActionKind, ActionSpecification
+from connectors.errors import ConfigurationError
+from connectors.nexthink import ActionInput, Dependency, RemoteAction, Workflow
+from tasks.act.run import ActionRun
+
+
+@dataclass(frozen=True, slots=True)
+class Described:
+    """What of the tenant's description planning needs.
+
+    Attributes:
+        devices, people: what the action is about.
+        windows, mac: which systems it has a script for; both where it has no script.
+        is_whole: its request may not be split.
+    """
+
+    devices: bool
+    people: bool
+    windows: bool = True
+    mac: bool = True
+    is_whole: bool = False
+
+
+def describe_action(run: ActionRun, parameters: Mapping[str, str]) -> Described:
+    """Read the tenant's description of an action and see that it can be asked for as it is.
+
+    Of campaigns the API describes nothing: the tenant's answer to the request tells.
+
+    Raises:
+        ConfigurationError: with everything that does not fit.
+        PipelineError: the tenant does not know it, or cannot be asked.
+    """
+    specification, client = run.specification, run.tools.client
+    match specification.kind:
+        case ActionKind.REMOTE_ACTION:
+            action = client.remote_actions.details(specification.id)
+            _refuse(specification, list(remote_action_problems(specification, action, parameters)))
+            return Described(
+                devices=True,
+                people=False,
+                windows=action.script.has_windows,
+                mac=action.script.has_mac,
+            )
+        case ActionKind.WORKFLOW:
+            workflow = client.workflows.details(specification.id)
+            _refuse(specification, list(workflow_problems(workflow, parameters)))
+            about = workflow.dependency
+            both = about is Dependency.USER_AND_DEVICE
+            return Described(
+                # A tenant that does not say leaves it to the targets.
+                devices=both or about in (Dependency.DEVICE, None),
+                people=both or about is Dependency.USER,
+                is_whole=both,
+            )
+        case ActionKind.CAMPAIGN:
+            return Described(devices=False, people=True)
+
+
+def remote_action_problems(
+    specification: ActionSpecification, action: RemoteAction, parameters: Mapping[str, str]
+) -> Iterator[str]:
+    """Say why a remote action would be refused, or would do something else than its YAML says."""
+    if not action.targeting.api_enabled:
+        yield "it may not be triggered by the API: enable that in Nexthink"
+    if specification.run_as is not None and specification.run_as != action.script.run_as:
+        yield (
+            f"run_as: the YAML says {specification.run_as}, the tenant {action.script.run_as}: it "
+            "would run with other rights"
+        )
+    inputs = {each.id: each for each in action.script.inputs}
+    known = ", ".join(inputs) or "none"
+    for name in parameters:
+        if name not in inputs:
+            yield f"parameter {name}: its inputs are {known}"
+        elif problem := _input_problem(inputs[name], parameters[name]):
+            yield f"parameter {name}: {problem}"
+    # What a script does without one of its inputs is not to be found out on people's devices.
+    if missing := [name for name in inputs if name not in parameters]:
+        yield f"parameters are missing: {', '.join(missing)}"
+
+
+def workflow_problems(workflow: Workflow, parameters: Mapping[str, str]) -> Iterator[str]:
+    """Say why a workflow would be refused."""
+    if not workflow.is_active:
+        yield "it is not active: activate it in Nexthink"
+    if not workflow.trigger_methods.api:
+        yield "it may not be triggered by the API: enable that in Nexthink"
+    version = workflow.current
+    # Without any the tenant may just not say.
+    known = version.parameters if version else ()
+    for name in parameters:
+        if known and name not in known:
+            yield f"parameter {name}: its parameters are {', '.join(known)}"
+
+
+def _input_problem(known: ActionInput, value: str) -> str | None:
+    if known.options and not known.allow_custom_value and value not in known.options:
+        return f"takes one of {', '.join(known.options)}"
+    return None
+
+
+def _refuse(specification: ActionSpecification, problems: list[str]) -> None:
+    if problems:
+        name = f"action {specification.action} ({specification.id})"
+        raise ConfigurationError(name, problems=tuple(problems))

@@ -1,0 +1,86 @@
+"""Self-help: acting on the devices of those who agreed to a campaign, as long as they need it.
+
+The campaign's targets stand in the journal with the device that each was asked about; their answers
+are read back. Nothing else is kept, so that a run can end and another one go on.
+"""
+
+from typing import Final
+
+import polars as pl
+
+from connectors.actions import ActionSpecification, load_action
+from tasks.act.candidates import CANDIDATES, queried
+from tasks.act.outcomes import refresh
+from tasks.act.readback import answers_of
+from tasks.act.run import ActionRun
+
+WAITING: Final = "not_answered"
+DECLINED: Final = "not_agreed"
+USED: Final = "consent_used"
+NOT_AFFECTED: Final = "not_affected"
+_ANSWERED: Final = "answered"
+
+
+def campaign_of(run: ActionRun) -> ActionRun:
+    """Give the run of the campaign that asks for the consent of a run's action."""
+    return run.of(_campaign(run))
+
+
+def consenting(run: ActionRun) -> pl.DataFrame:
+    """Give the devices that somebody was asked about, as CANDIDATES with the reason of a no.
+
+    A consent counts for one action, within its time, while the campaign's query still finds the
+    device.
+    """
+    consent = run.specification.targets.consent
+    if consent is None:
+        raise AssertionError("only for actions with a consent")
+    campaign = campaign_of(run)
+    since = run.now - consent.within
+    refresh(campaign, since)
+    asked = run.ledger.actions.recent(*campaign.key, since)
+    asked = asked.filter(pl.col("device").is_not_null(), pl.col("action") == campaign.action)
+    if asked.is_empty():
+        return pl.DataFrame(schema=CANDIDATES)
+    affected = queried(campaign).filter(pl.col("device").is_not_null())
+    acted = run.ledger.actions.recent(*run.key, since).group_by("device").agg(
+        pl.col("created_at").max().alias("acted_at")
+    )
+    agree = {answer.strip().lower() for answer in consent.agree}
+    latest = asked.sort("created_at", descending=True).unique(
+        ["device", "person"], keep="first", maintain_order=True
+    )
+    has_agreed = pl.col("answers").map_elements(
+        lambda text: bool(agree.intersection(answers_of(text))), return_dtype=pl.Boolean
+    )
+    reason = (
+        pl.when((pl.col("acted_at") >= pl.col("created_at")).fill_null(value=False))
+        .then(pl.lit(USED))
+        .when(pl.col("status").is_null() | (pl.col("status") == "targeted"))
+        .then(pl.lit(WAITING))
+        .when((pl.col("status") != _ANSWERED) | ~has_agreed.fill_null(value=False))
+        .then(pl.lit(DECLINED))
+        .when(~pl.col("device").is_in(affected["device"].implode()))
+        .then(pl.lit(NOT_AFFECTED))
+    )
+    known = affected.select("device", "name", "platform").unique("device", keep="first")
+    judged = latest.join(acted, on="device", how="left").with_columns(
+        person=pl.lit(None, pl.String), reason=reason
+    )
+    # Of several people at a device one no counts, and one yes where the others are silent.
+    rank = pl.col("reason").replace_strict(
+        {USED: 0, DECLINED: 1, NOT_AFFECTED: 2, WAITING: 4}, default=3, return_dtype=pl.Int8
+    )
+    return (
+        judged.sort(rank, maintain_order=True)
+        .unique("device", keep="first", maintain_order=True)
+        .join(known, on="device", how="left")
+        .select(*CANDIDATES)
+    )
+
+
+def _campaign(run: ActionRun) -> ActionSpecification:
+    consent = run.specification.targets.consent
+    if consent is None:
+        raise AssertionError("only for actions with a consent")
+    return load_action(run.chosen.settings.catalog, consent.campaign)

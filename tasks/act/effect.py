@@ -1,0 +1,41 @@
+"""Whether an action helped: the query that found its targets, asked once more."""
+
+from dataclasses import dataclass
+
+import polars as pl
+
+from connectors.ledger import RequestState
+from tasks.act.candidates import queried
+from tasks.act.readback import is_final
+from tasks.act.run import ActionRun
+
+
+@dataclass(frozen=True, slots=True)
+class Effect:
+    """Of the targets on which the action `ended`, how many the query finds `still`."""
+
+    ended: int
+    still: int
+
+    @property
+    def told(self) -> str:
+        """Say it in a sentence."""
+        return (
+            f"Of {self.ended:,} targets on which it has ended, the query still finds {self.still:,}."
+        )
+
+
+def measure_effect(run: ActionRun, plan_id: str) -> Effect:
+    """Ask the query of the targets again.
+
+    Raises:
+        PipelineError: as the export.
+    """
+    rows = run.ledger.actions.targets(plan_id=plan_id)
+    ended = rows.filter(
+        pl.col("state") == RequestState.REQUESTED.value, is_final(pl.col("status"))
+    )
+    column = "device" if rows["device"].is_not_null().any() else "person"
+    found = queried(run)[column].drop_nulls()
+    still = ended.filter(pl.col(column).is_in(found.implode())).height
+    return Effect(ended.height, still)

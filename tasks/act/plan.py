@@ -1,0 +1,211 @@
+"""Planning an action: who it is for, who is left out and why, in which requests. Nothing is sent."""
+
+import uuid
+from datetime import timedelta
+from typing import Any, Final
+
+import polars as pl
+
+from connectors.actions import ActionKind
+from connectors.errors import DataRefusedError, StaleError, UsageError
+from connectors.ledger import ActionPlanRecord, ActionPlanState
+from tasks.act.asked import Asked
+from tasks.act.candidates import find_candidates
+from tasks.act.checks import Described, describe_action
+from tasks.act.consent import consenting
+from tasks.act.exclusions import (
+    ELSEWHERE,
+    PLATFORM,
+    by_journal,
+    elsewhere,
+    left_out,
+    other_platform,
+    targeted,
+)
+from tasks.act.plan_file import ActionPlan, Sending, plan_path, read_plan, write_plan
+from tasks.act.readback import read_executions
+from tasks.act.run import ActionRun
+from tasks.progress import Progress, tell
+
+LONGEST_LIFE: Final = timedelta(hours=24)
+
+
+def make_plan(run: ActionRun, asked: Asked) -> ActionPlan:
+    """Find targets, leave out whom has to be left out, write the plan and record it.
+
+    A plan without any target is one, too: it says why.
+
+    Raises:
+        UsageError: nobody is named, or parameters are the YAML's to say.
+        ConfigurationError: the tenant's action does not fit the YAML.
+        DataRefusedError: more targets than the action may have, or a request that may not be split
+            would have to be.
+        PipelineError: as the exports.
+    """
+    specification = run.specification
+    parameters = {**specification.parameters, **asked.parameters}
+    described = describe_action(run, parameters)
+    version = run.ledger.actions.version(*run.key)
+    tell(Progress(run.action, "plan", "finding targets"))
+    rows = _excluded(run, _found(run, asked, described), described)
+    wanted = rows.filter(pl.col("reason").is_null())
+    _check_size(run, wanted.height, described)
+    plan_id = f"{run.now:%Y%m%dT%H%M%SZ}-{uuid.uuid4().hex[:8]}"
+    batch = wanted.height if described.is_whole else specification.limits.batch
+    sending = Sending(
+        kind=specification.kind.value,
+        action_id=specification.id,
+        parameters=parameters,
+        expires_in_minutes=specification.expires_in_minutes,
+        reason=specification.reason,
+        source=specification.source,
+        ticket=asked.ticket,
+    )
+    path = plan_path(run.action, plan_id)
+    planned = _batched(rows, batch)
+    sha256 = write_plan(run.lake, path, planned, sending, run.folder())
+    record = ActionPlanRecord(
+        plan_id=plan_id,
+        action=run.action,
+        kind=specification.kind.value,
+        action_id=specification.id,
+        sha256=sha256,
+        location=path,
+        created_at=run.now,
+        specification=specification.fingerprint,
+        version=version,
+        summary=summary_of(planned),
+        ticket=asked.ticket,
+    )
+    run.ledger.action_plans.add(record)
+    return ActionPlan(record, sending, planned)
+
+
+def load_plan(run: ActionRun, plan_id: str, sha256: str | None = None) -> ActionPlan:
+    """Open a plan to run it, or to go on with it.
+
+    Args:
+        run: of the plan's action.
+        plan_id: the plan.
+        sha256: its hash, or the beginning of it, as whoever reviewed the plan was shown.
+
+    Raises:
+        UsageError: the action has no such plan.
+        StaleError: another hash, or YAML or 24 hours have moved on.
+    """
+    record = run.ledger.action_plans.get(plan_id)
+    if record is None or record.action != run.action:
+        raise UsageError(f"{run.action} has no plan {plan_id}: nxp act plan {run.action} makes one")
+    if sha256 is not None and not (sha256 and record.sha256.startswith(sha256.lower())):
+        raise StaleError(f"{run.action}: plan {plan_id} has another hash: nothing was sent")
+    is_over = record.state in (ActionPlanState.RUNNING, ActionPlanState.FINISHED)
+    if not is_over and (reason := _staleness(run, record)):
+        run.ledger.action_plans.outdate(plan_id)
+        raise StaleError(
+            f"{run.action}: {reason} since plan {plan_id} was made: plan again; nothing was sent"
+        )
+    return read_plan(run.lake, record, run.folder())
+
+
+def check_meanwhile(run: ActionRun, plan: ActionPlan) -> None:
+    """See, right before a plan begins, that nobody else has acted on its targets since.
+
+    Raises:
+        StaleError: somebody has: plan again.
+    """
+    cool_down = run.specification.limits.cool_down
+    if not cool_down or plan.targets.is_empty():
+        return
+    others = _elsewhere(run, cool_down)
+    acted_on = plan.targets.filter(pl.col("target").is_in(others.implode()))
+    if acted_on.height:
+        run.ledger.action_plans.outdate(plan.plan_id)
+        raise StaleError(
+            f"{run.action}: somebody else has acted on {acted_on.height:,} of its "
+            f"{plan.targets.height:,} targets since plan {plan.plan_id} was made: plan again; "
+            "nothing was sent"
+        )
+
+
+def summary_of(rows: pl.DataFrame) -> dict[str, Any]:
+    """Count a plan's rows: nothing of a target is in it."""
+    excluded = rows.drop_nulls("reason").group_by("reason").len().sort("reason")
+    return {
+        "candidates": rows.height,
+        "targets": int(rows["ordinal"].is_not_null().sum()),
+        "requests": rows["ordinal"].drop_nulls().n_unique(),
+        "excluded": dict(excluded.iter_rows()),
+    }
+
+
+def _found(run: ActionRun, asked: Asked, described: Described) -> pl.DataFrame:
+    if run.specification.targets.consent is not None:
+        if asked.names_targets:
+            raise UsageError(f"{run.action} acts for those who agreed: name no targets")
+        return consenting(run)
+    return find_candidates(run, asked, devices=described.devices, people=described.people)
+
+
+def _excluded(run: ActionRun, candidates: pl.DataFrame, described: Described) -> pl.DataFrame:
+    limits, kind = run.specification.limits, run.specification.kind
+    rows = targeted(
+        candidates, kind, devices=described.devices, people=described.people
+    )
+    if kind is ActionKind.REMOTE_ACTION:
+        unfit = other_platform(described.windows, described.mac)
+        rows = left_out(rows, [(PLATFORM, unfit)])
+    recent = run.ledger.actions.recent(*run.key, run.now - limits.cool_down)
+    rows = left_out(rows, by_journal(recent))
+    if limits.cool_down and rows["reason"].null_count():
+        rows = left_out(rows, [(ELSEWHERE, _elsewhere(run, limits.cool_down))])
+    return rows
+
+
+def _elsewhere(run: ActionRun, cool_down: timedelta) -> pl.Series:
+    executions = read_executions(run, run.now - cool_down)
+    return elsewhere(executions, run.ledger.actions.request_ids(*run.key), cool_down)
+
+
+def _batched(rows: pl.DataFrame, batch: int) -> pl.DataFrame:
+    """Put those who are not left out into requests, each with its intent."""
+    wanted = rows.filter(pl.col("reason").is_null()).sort("target", maintain_order=True)
+    ordinal = (pl.int_range(pl.len()) // max(batch, 1)).cast(pl.Int32)
+    numbered = wanted.with_columns(ordinal=ordinal)
+    intents = {each: str(uuid.uuid4()) for each in numbered["ordinal"].unique()}
+    named = numbered.with_columns(
+        intent_id=pl.col("ordinal").replace_strict(
+            list(intents), list(intents.values()), return_dtype=pl.String
+        )
+    )
+    others = rows.filter(pl.col("reason").is_not_null()).with_columns(
+        ordinal=pl.lit(None, pl.Int32), intent_id=pl.lit(None, pl.String)
+    )
+    columns = ["ordinal", "intent_id", "target", "device", "person", "name", "reason"]
+    return pl.concat([named.select(columns), others.select(columns)])
+
+
+def _check_size(run: ActionRun, targets: int, described: Described) -> None:
+    limits = run.specification.limits
+    if targets > limits.targets:
+        raise DataRefusedError(
+            f"{run.action}: {targets:,} targets are more than the {limits.targets:,} that "
+            "limits.targets allows: narrow its query, or raise the limit after a review; nothing "
+            "was planned"
+        )
+    if described.is_whole and targets > limits.per_request:
+        raise DataRefusedError(
+            f"{run.action}: {targets:,} pairs of devices and people are more than a request may "
+            f"have ({limits.per_request:,}), and such a request cannot be split: narrow it"
+        )
+
+
+def _staleness(run: ActionRun, record: ActionPlanRecord) -> str | None:
+    if record.state == ActionPlanState.STALE:
+        return "what it was made from has moved on"
+    if record.specification != run.specification.fingerprint:
+        return "the action's YAML has changed"
+    if record.version != run.ledger.actions.version(*run.key):
+        return f"{run.specification.id} was requested"
+    if run.now - record.created_at > LONGEST_LIFE:
+        return "more than 24 hours have passed"
+    return None

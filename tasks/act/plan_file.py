@@ -1,0 +1,113 @@
+"""A plan of an action as a file: every target with its request, everybody left out with a reason.
+
+People's data, for its owner only. What is sent besides targets stands in the file's metadata, so
+that its sha-256 is of all that will be sent.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from connectors.errors import StaleError
+from connectors.lake import Lake
+from connectors.lake.plans import PLANS, fetch_plan, keep_plan
+from connectors.lake.storage import storage_errors
+from connectors.ledger import TARGETS, ActionPlanRecord, Batch
+
+COLUMNS: Final = ("ordinal", "intent_id", "target", "device", "person", "name", "reason")
+_SCHEMA: Final = pa.schema(
+    [
+        (name, pa.int32() if name == "ordinal" else pa.string())
+        for name in COLUMNS
+    ]
+)
+_METADATA: Final = b"nxp_request"
+_BLOCK: Final = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Sending:
+    """What goes with every request of a plan, whoever it is for."""
+
+    kind: str
+    action_id: str
+    parameters: Mapping[str, str] = field(repr=False)
+    expires_in_minutes: int | None
+    reason: str
+    source: str
+    ticket: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class ActionPlan:
+    """A plan and what its file says: rows of `COLUMNS`; those without `ordinal` are left out."""
+
+    record: ActionPlanRecord
+    sending: Sending
+    rows: pl.DataFrame = field(repr=False)
+
+    @property
+    def plan_id(self) -> str:
+        """Name the plan."""
+        return self.record.plan_id
+
+    @property
+    def targets(self) -> pl.DataFrame:
+        """The rows of those who are acted on."""
+        return self.rows.filter(pl.col("ordinal").is_not_null())
+
+    def batches(self) -> list[Batch]:
+        """Give the targets of each request, in order."""
+        parts = self.targets.sort("ordinal", "target").partition_by("ordinal", maintain_order=True)
+        return [Batch(part["intent_id"][0], part.select(*TARGETS)) for part in parts]
+
+
+def plan_path(action: str, plan_id: str) -> str:
+    """Name a plan's file within the tenant's part of the lake."""
+    return f"{PLANS}/action={action}/{plan_id}.parquet"
+
+
+def write_plan(lake: Lake, path: str, rows: pl.DataFrame, sending: Sending, scratch: Path) -> str:
+    """Write a plan's file and put it in its place; returns its sha-256."""
+    request = json.dumps(asdict(sending), sort_keys=True).encode()
+    table = rows.select(*COLUMNS).to_arrow().cast(_SCHEMA).replace_schema_metadata(
+        {_METADATA: request}
+    )
+    aside = scratch / path.rpartition("/")[2]
+    with storage_errors(aside):
+        pq.write_table(table, aside, compression="zstd")
+    sha256 = _sha256(aside)
+    keep_plan(lake, aside, path)
+    return sha256
+
+
+def read_plan(lake: Lake, record: ActionPlanRecord, scratch: Path) -> ActionPlan:
+    """Read a plan's file, and prove that it is the one that was made.
+
+    Raises:
+        StaleError: it is gone, or another.
+    """
+    path = fetch_plan(lake, record.location, scratch)
+    if path is None or _sha256(path) != record.sha256:
+        raise StaleError(
+            f"{record.action}: the file of plan {record.plan_id} is gone, or is not the one that "
+            "was made: plan again; nothing was sent"
+        )
+    table = pq.read_table(path)
+    sending: dict[str, Any] = json.loads((table.schema.metadata or {})[_METADATA])
+    return ActionPlan(record, Sending(**sending), pl.DataFrame(table))
+
+
+def _sha256(path: Path) -> str:
+    digest = hashlib.sha256()
+    with storage_errors(path), path.open("rb") as file:
+        while block := file.read(_BLOCK):
+            digest.update(block)
+    return digest.hexdigest()

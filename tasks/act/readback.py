@@ -1,0 +1,165 @@
+"""Reading back what became of requests: executions and responses, by exporting a saved query."""
+
+import json
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+import polars as pl
+
+from connectors.actions import ActionKind
+from connectors.ledger import SEEN
+from tasks.act.run import ActionRun, ask
+from tasks.saved_query import require_columns
+from tasks.times import UTC_TYPE, read_datetimes
+from tasks.windows import literal
+
+# Clocks of ours and of the tenant differ, and a tenant may show a request before we know its answer.
+SKEW: Final = timedelta(minutes=5)
+# How far the saved queries of deployments/queries go back.
+REACH: Final = timedelta(hours=720)
+DEVICE: Final = "device.collector.uid"
+PERSON: Final = "user.sid"
+
+# Our name by the query's, per kind; the first few have to be listed.
+COLUMNS: Final[dict[ActionKind, dict[str, str]]] = {
+    ActionKind.REMOTE_ACTION: {
+        DEVICE: "device",
+        "remote_action.execution.request_id": "request_id",
+        "remote_action.execution.request_time": "requested_at",
+        "remote_action.execution.status": "status",
+        "remote_action.execution.time": "status_at",
+        "remote_action.execution.status_details": "details",
+        "remote_action.execution.trigger_method": "trigger",
+        "remote_action.execution.reason": "reason",
+    },
+    ActionKind.WORKFLOW: {
+        "workflow.execution.request_id": "request_id",
+        "workflow.execution.request_time": "requested_at",
+        "workflow.execution.status": "status",
+        "workflow.execution.time": "status_at",
+        "workflow.execution.status_details": "details",
+        "workflow.execution.trigger_method": "trigger",
+        "workflow.execution.execution_id": "execution_id",
+        DEVICE: "device",
+        PERSON: "person",
+    },
+    ActionKind.CAMPAIGN: {
+        PERSON: "person",
+        "campaign.response.first_targeted": "requested_at",
+        "campaign.response.state": "status",
+        "campaign.response.request_id": "request_id",
+        "campaign.response.time": "status_at",
+        "campaign.response.state_details": "details",
+        "campaign.response.trigger_method": "trigger",
+        "campaign.response.answers": "answers",
+    },
+}
+_NEEDED: Final = {
+    ActionKind.REMOTE_ACTION: 4,
+    ActionKind.WORKFLOW: 3,
+    ActionKind.CAMPAIGN: 3,
+}
+_MOMENTS: Final = ("requested_at", "status_at")
+# What the columns above come to.
+EXECUTIONS: Final[dict[str, Any]] = {
+    **{name: pl.String for name in ("target", "device", "person", "request_id", "execution_id")},
+    **{name: pl.String for name in ("status", "details", "answers", "trigger", "reason")},
+    **dict.fromkeys(_MOMENTS, UTC_TYPE),
+}
+
+# After these nothing more happens.
+FINAL: Final = frozenset(
+    {"success", "failure", "expired", "cancelled", "answered", "declined", "done", "failed"}
+)
+
+
+def read_executions(run: ActionRun, since: datetime) -> pl.DataFrame:
+    """Export what the tenant shows of an action since a moment: a row of EXECUTIONS each.
+
+    The latest row of each target and request comes first.
+
+    Raises:
+        PipelineError: as `query_rows`; a query that lacks a column is refused.
+    """
+    specification, zone = run.specification, run.chosen.tenant.zone
+    begin = max(since, run.now - REACH + SKEW)
+    parameters = {"nql_id": specification.id, "from": literal(begin, zone)}
+    texts = ask(run, "read-back", specification.read_back, parameters)
+    columns = COLUMNS[specification.kind]
+    needed = tuple(columns)[: _NEEDED[specification.kind]]
+    require_columns(texts, needed, specification.read_back)
+    return executions_of(texts, specification.kind, run.chosen.tenant.time_zone)
+
+
+def executions_of(texts: pl.DataFrame, kind: ActionKind, zone: str) -> pl.DataFrame:
+    """Type the rows of a read-back, and name their targets."""
+    columns = {nql: name for nql, name in COLUMNS[kind].items() if nql in texts.columns}
+    named = texts.select(pl.col(nql).alias(name) for nql, name in columns.items())
+    moments = [
+        read_datetimes(named[name], zone)[0].alias(name) for name in _MOMENTS if name in named
+    ]
+    known = named.with_columns(moments)
+    missing = [
+        pl.lit(None, dtype).alias(name)
+        for name, dtype in EXECUTIONS.items()
+        if name not in known.columns and name != "target"
+    ]
+    return (
+        known.with_columns(missing)
+        .with_columns(
+            pl.col("device").str.to_lowercase(),
+            pl.col("status", "trigger").str.to_lowercase().str.replace_all("[ -]", "_"),
+        )
+        .with_columns(target_of(kind).alias("target"))
+        .select(*EXECUTIONS)
+        .sort(pl.coalesce("status_at", "requested_at"), descending=True, nulls_last=True)
+    )
+
+
+def target_of(kind: ActionKind) -> pl.Expr:
+    """Give the canonical key of who is acted on, from the columns `device` and `person`."""
+    match kind:
+        case ActionKind.REMOTE_ACTION:
+            return pl.col("device")
+        case ActionKind.CAMPAIGN:
+            return pl.col("person")
+        case ActionKind.WORKFLOW:
+            both = (pl.col(name).fill_null("") for name in ("device", "person"))
+            return pl.concat_str(*both, separator="|")
+
+
+def seen_of(executions: pl.DataFrame) -> pl.DataFrame:
+    """Give the latest row of each target as the journal keeps it."""
+    return (
+        executions.unique("target", keep="first", maintain_order=True)
+        .filter(pl.col("target").is_not_null())
+        .select(name for name in SEEN if name != "code")
+    )
+
+
+def is_final(status: pl.Expr) -> pl.Expr:
+    """Tell whether nothing more happens to a target."""
+    return status.is_in(list(FINAL)).fill_null(value=False)
+
+
+def answers_of(text: str | None) -> list[str]:
+    """Read a campaign's answers: a JSON object or list of them, or one text; in lower case."""
+    if not text:
+        return []
+    try:
+        read: Any = json.loads(text)
+    except ValueError:
+        return [text.strip().lower()]
+    return [each.strip().lower() for each in _texts(read)]
+
+
+def _texts(read: Any) -> list[str]:
+    match read:
+        case dict():
+            return [text for value in read.values() for text in _texts(value)]
+        case list():
+            return [text for value in read for text in _texts(value)]
+        case None:
+            return []
+        case _:
+            return [str(read)]

@@ -1,0 +1,286 @@
+"""The report of an action's run: counts, for the terminal, `_runs`, ledger and UI.
+
+Of devices and people only numbers are in it; who they were stands in `_changes`, for its owner.
+"""
+
+import json
+import logging
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
+from typing import Any, Final
+
+import polars as pl
+from prefect import task
+from prefect.artifacts import create_markdown_artifact
+from prefect.cache_policies import NO_CACHE
+
+from connectors.errors import DataRefusedError, PartlyDoneError, PipelineError, StorageError
+from connectors.lake.records import write_action_changes, write_run
+from connectors.ledger import ActionPlanRecord, RequestState
+from tasks.act.effect import Effect
+from tasks.act.outcomes import Waited
+from tasks.act.readback import is_final
+from tasks.act.run import ActionRun
+
+logger = logging.getLogger(__name__)
+
+PLANNED, DRY_RUN, SENT, DONE = "planned", "dry_run", "sent", "done"
+PARTLY, FAILED = "partly", "failed"
+NOT_YET: Final = "not_yet"
+_IN_DOUBT: Final = (RequestState.SENDING, RequestState.UNKNOWN, RequestState.NOT_SEEN)
+_NOT_SENT: Final = (RequestState.INTENT, RequestState.NOT_SENT)
+_BAD: Final = frozenset({"failure", "failed"})
+_REASONS_TOLD: Final = 20
+_LONGEST_REASON: Final = 80
+# Paths, addresses, quoted texts and numbers may be people's data, and make one reason many.
+_PRIVATE: Final = re.compile(r"""("[^"]*"|'[^']*'|\S*[\\/@]\S*|\S*\d\S*)""")
+
+
+@dataclass(frozen=True, slots=True)
+class ActionReport:
+    """How a run of an action ended: planned, dry_run, sent, done, partly or failed.
+
+    `candidates` were found, `excluded` counts them by reason, `targets` are left. Of these
+    `requested` were taken by the tenant, `refused` were not, of those `in_doubt` nobody knows, and
+    `not_sent` are left. `outcomes` counts the requested ones by what became of them, `reasons` the
+    failures.
+    """
+
+    run_id: str
+    tenant: str
+    dataset: str
+    trigger: str
+    kind: str
+    action_id: str
+    plan_id: str
+    sha256: str
+    state: str
+    started_at: datetime
+    finished_at: datetime
+    candidates: int
+    targets: int
+    requests: int
+    requested: int
+    refused: int
+    in_doubt: int
+    not_sent: int
+    error: str | None
+    approved_by: str | None
+    ticket: str | None
+    seconds: dict[str, float]
+    excluded: dict[str, int]
+    outcomes: dict[str, int]
+    reasons: dict[str, int]
+    effect: dict[str, int] | None
+    landed: dict[str, Any] | None
+
+    def plain(self) -> dict[str, Any]:
+        """Give the report as a dictionary; date-times stay objects."""
+        return asdict(self)
+
+
+@dataclass(slots=True)
+class Stages:
+    """What a run came to, stage by stage; a stage that was not reached is None."""
+
+    plan: ActionPlanRecord | None = None
+    is_dry: bool = False
+    is_begun: bool = False
+    waited: Waited | None = None
+    effect: Effect | None = None
+    landed: Mapping[str, Any] | None = None
+    error: PipelineError | None = None
+    seconds: dict[str, float] = field(default_factory=dict)
+
+
+def described(plan: ActionPlanRecord) -> str:
+    """Say what a plan comes to, for whoever is to approve it: numbers, and nobody's name."""
+    summary = plan.summary
+    lines = [
+        f"**{plan.action}** ({plan.kind} `{plan.action_id}`), plan `{plan.plan_id}`, hash "
+        f"`{plan.sha256[:12]}`: {summary['targets']:,} targets in {summary['requests']:,} requests.",
+        "",
+        "| left out | candidates |",
+        "|---|---:|",
+        *(f"| {reason} | {count:,} |" for reason, count in summary["excluded"].items()),
+    ]
+    return "\n".join(lines if summary["excluded"] else lines[:1])
+
+
+def build_report(run: ActionRun, stages: Stages) -> ActionReport:
+    """Sum up a run from what the journal says of its plan."""
+    plan = stages.plan
+    summary: Mapping[str, Any] = plan.summary if plan else {}
+    rows = _rows(run, stages)
+    by_state = dict(rows.group_by("state").len().iter_rows())
+    left_out = rows.filter(pl.col("code").is_not_null()).height
+    requested = by_state.get(RequestState.REQUESTED.value, 0) - left_out
+    counts = {
+        "candidates": int(summary.get("candidates", 0)),
+        "targets": int(summary.get("targets", 0)),
+        "requests": int(summary.get("requests", 0)),
+        "requested": requested,
+        "refused": by_state.get(RequestState.REFUSED.value, 0) + left_out,
+        "in_doubt": sum(by_state.get(state.value, 0) for state in _IN_DOUBT),
+        "not_sent": sum(by_state.get(state.value, 0) for state in _NOT_SENT),
+    }
+    error = stages.error = stages.error or shortfall(run, stages, counts, rows)
+    judged = run.ledger.action_plans.get(plan.plan_id) if plan else None
+    return ActionReport(
+        run_id=run.run_id,
+        tenant=run.chosen.tenant.name,
+        dataset=run.action,
+        trigger=run.trigger,
+        kind=run.specification.kind.value,
+        action_id=run.specification.id,
+        plan_id=plan.plan_id if plan else "",
+        sha256=plan.sha256 if plan else "",
+        state=_state(stages, counts, rows, error),
+        started_at=run.started_at,
+        finished_at=run.now,
+        **counts,
+        error=str(error) if error else None,
+        approved_by=judged.approved_by if judged else None,
+        ticket=judged.ticket if judged else None,
+        seconds=dict(stages.seconds),
+        excluded=dict(summary.get("excluded", {})),
+        outcomes=outcomes_of(rows),
+        reasons=reasons_of(rows),
+        effect=asdict(stages.effect) if stages.effect else None,
+        landed=dict(stages.landed) if stages.landed else None,
+    )
+
+
+def outcomes_of(rows: pl.DataFrame) -> dict[str, int]:
+    """Count the targets that the tenant has taken, by what it showed of them last."""
+    shown = _taken(rows).select(pl.col("status").fill_null(NOT_YET))
+    return dict(shown.group_by("status").len().sort("status").iter_rows())
+
+
+def reasons_of(rows: pl.DataFrame) -> dict[str, int]:
+    """Count failures by reason, the most frequent first; what may be somebody's is left out."""
+    failed = _taken(rows).filter(pl.col("status").is_in(list(_BAD)))
+    reasons = failed.select(
+        pl.col("details").fill_null("").map_elements(plain_reason, return_dtype=pl.String)
+    )
+    counted = reasons.group_by("details").len().sort("len", "details", descending=[True, False])
+    return dict(counted.head(_REASONS_TOLD).iter_rows())
+
+
+def plain_reason(details: str) -> str:
+    """Give a script's own words without what may be somebody's data."""
+    words = " ".join(_PRIVATE.sub("…", details).split())
+    return words[:_LONGEST_REASON] or "no reason given"
+
+
+def shortfall(
+    run: ActionRun, stages: Stages, counts: Mapping[str, int], rows: pl.DataFrame
+) -> PipelineError | None:
+    """Say what of a run went wrong, so that it does not look green; None where nothing did.
+
+    Targets that are still to answer are no fault: the next run, or nxp act status, tells of them.
+    """
+    if not stages.is_begun:
+        return None
+    failed = sum(count for status, count in outcomes_of(rows).items() if status in _BAD)
+    wrong = counts["refused"] + counts["in_doubt"] + counts["not_sent"] + failed
+    if not wrong:
+        return None
+    said = (
+        f"{run.action}: {counts['requested']:,} of {counts['targets']:,} targets requested, "
+        f"{counts['refused']:,} refused, {counts['in_doubt']:,} in doubt, "
+        f"{counts['not_sent']:,} not sent; {failed:,} failed: see nxp act status {run.action}"
+    )
+    return PartlyDoneError(said) if counts["requested"] else DataRefusedError(said)
+
+
+def settle(run: ActionRun, stages: Stages) -> ActionReport:
+    """Keep the report in the lake (`_runs`, `_changes`) and, last, in the ledger."""
+    report = build_report(run, stages)
+    plain = report.plain()
+    # Of what is counted by name, a row has the text.
+    texts = {
+        name: json.dumps(value) for name, value in plain.items() if isinstance(value, dict | list)
+    }
+    counts = {
+        "units": report.targets,
+        "rows_landed": report.requested,
+        "rows_rejected": report.refused + report.in_doubt + report.not_sent,
+    }
+    try:
+        rows = _rows(run, stages)
+        if rows.height and stages.plan:
+            changes = rows.drop("state").with_columns(state=pl.col("state"))
+            write_action_changes(
+                run.lake, run.action, run.run_id, report.finished_at, changes.to_arrow()
+            )
+        write_run(run.lake, {**plain, **texts, **counts, "seconds": report.seconds})
+    except StorageError as error:
+        if report.error is None:
+            raise
+        logger.warning("the report of run %s is in the ledger only: %s", run.run_id, error)
+    run.ledger.finish_run(run.run_id, report.state, {**plain, **counts})
+    return report
+
+
+def markdown(report: ActionReport) -> str:
+    """Write a report for the Prefect UI."""
+    lines = [
+        f"# {report.dataset}: {report.state}",
+        "",
+        f"{report.kind} `{report.action_id}`, plan `{report.plan_id}`, run `{report.run_id}` of "
+        f"tenant `{report.tenant}`. {report.candidates:,} candidates, {report.targets:,} targets: "
+        f"{report.requested:,} requested, {report.refused:,} refused, {report.in_doubt:,} in doubt, "
+        f"{report.not_sent:,} not sent.",
+    ]
+    for title, counts in (
+        ("outcome", report.outcomes),
+        ("failed because", report.reasons),
+        ("left out because", report.excluded),
+    ):
+        if counts:
+            lines += ["", f"| {title} | targets |", "|---|---:|"]
+            lines += [f"| {name} | {count:,} |" for name, count in counts.items()]
+    if report.effect:
+        lines += ["", Effect(**report.effect).told]
+    if report.error:
+        lines += ["", f"**{report.error}**"]
+    return "\n".join(lines)
+
+
+@task(name="report", task_run_name="{run.action}", cache_policy=NO_CACHE, persist_result=False)
+def report_action(run: ActionRun, stages: Stages) -> ActionReport:
+    """Settle the run and show its report as an artifact of the flow run."""
+    report = settle(run, stages)
+    try:
+        key = f"action-{report.dataset.replace('_', '-')}"
+        create_markdown_artifact(key=key, markdown=markdown(report))
+    except Exception:  # noqa: BLE001 - what was done does not depend on the UI
+        logger.warning("the report of run %s could not be shown in Prefect", run.run_id)
+    return report
+
+
+def _rows(run: ActionRun, stages: Stages) -> pl.DataFrame:
+    plan_id = stages.plan.plan_id if stages.plan and stages.is_begun else ""
+    return run.ledger.actions.targets(plan_id=plan_id)
+
+
+def _taken(rows: pl.DataFrame) -> pl.DataFrame:
+    return rows.filter(
+        pl.col("state") == RequestState.REQUESTED.value, pl.col("code").is_null()
+    )
+
+
+def _state(
+    stages: Stages, counts: Mapping[str, int], rows: pl.DataFrame, error: PipelineError | None
+) -> str:
+    if error:
+        return PARTLY if counts["requested"] else FAILED
+    if stages.is_dry:
+        return DRY_RUN
+    if not stages.is_begun:
+        return PLANNED
+    ended = _taken(rows).select(is_final(pl.col("status")).all()).item()
+    return DONE if ended else SENT
