@@ -9,14 +9,12 @@ parameters, logs, artifacts and results here.
 from typing import Annotated, Any
 
 from prefect import flow
-from prefect.exceptions import FlowPauseTimeout
-from prefect.flow_runs import pause_flow_run
-from prefect.input import RunInput
 from prefect.states import Cancelled
 from pydantic import Field
 
 from connectors.errors import NotApprovedError
 from connectors.syncs.specification import SYNC_PATTERN
+from flows.approval import ask_in_prefect
 from tasks.sync.asked import APPLY, PLAN, RETRY, SYNC, Asked
 from tasks.sync.guards import Guard
 from tasks.sync.run import choose, open_sync
@@ -24,18 +22,6 @@ from tasks.sync.running import Approval, run_apply, run_plan, run_retry, run_syn
 from tasks.sync.stages import RECORDED
 
 Sync = Annotated[str, Field(pattern=SYNC_PATTERN)]
-
-# A plan is stale after 24 hours.
-APPROVE_WITHIN_SECONDS = 23 * 3600
-POLL_SECONDS = 5
-
-
-class ApprovalForm(RunInput):
-    """What a person says to a plan; open source Prefect does not know who that is."""
-
-    approved: bool = False
-    who: str = ""
-    why: str = ""
 
 
 @flow(name="enrichment-plan", flow_run_name="{sync}", persist_result=False)
@@ -108,7 +94,7 @@ def enrichment_sync(
     asked = Asked(full=full, accept_guards=_names(accept_guards), why=why, verify=verify)
     try:
         with open_sync(choose(sync, tenant), SYNC) as run:
-            return run_sync(run, asked, ask_in_prefect if approve else None, RECORDED)
+            return run_sync(run, asked, _ask if approve else None, RECORDED)
     except NotApprovedError as error:
         return Cancelled(message=str(error))  # type: ignore[return-value]
 
@@ -126,23 +112,8 @@ def enrichment_retry(sync: Sync, tenant: str | None = None, verify: bool = True)
         return run_retry(run, Asked(verify=verify), RECORDED)
 
 
-def ask_in_prefect(description: str) -> Approval:
-    """Pause the flow run with a form that shows what a plan comes to.
-
-    Raises:
-        NotApprovedError: no, or no name or reason, or nobody has answered in time.
-    """
-    form = ApprovalForm.with_initial_data(description=description)
-    try:
-        answer = pause_flow_run(
-            wait_for_input=form, timeout=APPROVE_WITHIN_SECONDS, poll_interval=POLL_SECONDS
-        )
-    except FlowPauseTimeout:
-        raise NotApprovedError("nobody has approved the plan in time: nothing was sent") from None
-    if not answer.approved:
-        raise NotApprovedError("the plan was not approved: nothing was sent")
-    if not answer.who.strip() or not answer.why.strip():
-        raise NotApprovedError("the approval lacks who gave it, or why: nothing was sent")
+def _ask(description: str) -> Approval:
+    answer = ask_in_prefect(description)
     return Approval(answer.who.strip(), answer.why.strip())
 
 

@@ -53,9 +53,9 @@ def export_query(
         )
     except UnknownQueryError as error:
         raise error.retold(
-            f"{subject}: the tenant has no saved query {query_id}, or refuses its parameters: paste "
-            f"queries/{query_id.removeprefix('#')}.nql of the catalogue into Nexthink as an NQL API "
-            f"query of that id ({error.exchange})"
+            f"{subject}: the tenant has no saved query {query_id}, or refuses its parameters: "
+            f"paste queries/{query_id.removeprefix('#')}.nql of the catalogue into Nexthink as an "
+            f"NQL API query of that id ({error.exchange})"
         ) from None
     except ResultTruncatedError as error:
         raise error.retold(

@@ -1,6 +1,7 @@
 """One action of the catalogue: which one, for whom, within which limits, and how it is judged."""
 
 import hashlib
+import uuid
 from datetime import timedelta
 from enum import StrEnum
 from typing import Final, Self
@@ -9,16 +10,20 @@ from pydantic import Field, field_validator, model_validator
 
 from connectors.catalogue import DAY, Specification
 from connectors.catalogue.specification import Duration
-from connectors.nexthink import QUERY_ID
+from connectors.nexthink import NQL_ID, QUERY_ID, intent_reason
+from connectors.nexthink.action_limits import (
+    CAMPAIGN_DEFAULT_EXPIRY_MINUTES,
+    CAMPAIGN_EXPIRY_MINUTES,
+    EXPIRY_MINUTES,
+    MOST_CAMPAIGN_PARAMETERS,
+    MOST_TARGETS,
+)
+from connectors.nexthink.action_limits import LONGEST_REASON as LONGEST
 
 ACTION_PATTERN: Final = "^[a-z][a-z0-9_]*$"
 MINUTE: Final = timedelta(minutes=1)
-# What the specifications allow in one request, and for how long an execution may wait.
-MOST_TARGETS: Final = 10_000
-LONGEST_REASON: Final = 500
-# `nxp:`, an intent id and a blank come before the reason.
-_INTENT_PART: Final = 41
-MOST_CAMPAIGN_PARAMETERS: Final = 30
+# Of a reason an intent id takes the beginning.
+LONGEST_REASON: Final = LONGEST - len(intent_reason(str(uuid.UUID(int=0)))) - 1
 _DIGEST_BYTES: Final = 8
 
 
@@ -30,13 +35,12 @@ class ActionKind(StrEnum):
     WORKFLOW = "workflow"
 
 
-# Shortest and longest expiry; None where the API takes none.
-EXPIRY: Final = {
-    ActionKind.REMOTE_ACTION: (60, 10_080),
-    ActionKind.CAMPAIGN: (1, 525_600),
+# In minutes; None where the API takes none.
+EXPIRY: Final[dict[ActionKind, range | None]] = {
+    ActionKind.REMOTE_ACTION: EXPIRY_MINUTES,
+    ActionKind.CAMPAIGN: CAMPAIGN_EXPIRY_MINUTES,
     ActionKind.WORKFLOW: None,
 }
-CAMPAIGN_EXPIRY: Final = timedelta(minutes=1_440)
 
 
 class Scenario(StrEnum):
@@ -127,13 +131,18 @@ class Limits(Specification):
 
 
 class OutcomeSpecification(Specification):
-    """How what became of targets is read back: the saved query, how long to wait, how often to ask.
+    """How what became of targets is read back, and judged.
 
-    The query takes the parameters `nql_id` and `from`, as those of deployments/queries do.
+    Attributes:
+        query_id: the saved query; takes `nql_id` and `from`, as those of deployments/queries do.
+        wait: how long a run waits for outcomes; what is still to come does not make it fail.
+        max_failure_share: of the targets that have ended; above it a run ends as partly done.
+        poll: how often to ask, at most.
     """
 
     query_id: str | None = None
     wait: Duration = timedelta(hours=1)
+    max_failure_share: float = Field(default=0.1, ge=0, le=1)
     poll: Duration = Field(default=5 * MINUTE)
 
     @field_validator("poll")
@@ -159,7 +168,8 @@ class ActionSpecification(Specification):
         dry_run: plan and report only; a new action is one until a person has reviewed it.
         run_as: of a remote action; has to be what the tenant says.
         expires: how long a device that is offline, or a person, may take.
-        effect: ask the query of the targets again afterwards, and say how many are still in it.
+        effect_after: how long after the last outcome the query of the targets is asked again, to
+            say how many are still in it; None: not at all.
         lands: a dataset to export once the outcomes are there (on-demand data).
     """
 
@@ -172,12 +182,12 @@ class ActionSpecification(Specification):
     parameters: dict[str, str] = Field(default_factory=dict)
     run_as: RunAs | None = None
     expires: Duration | None = None
-    reason: str = Field(default="", max_length=LONGEST_REASON - _INTENT_PART)
+    reason: str = Field(default="", max_length=LONGEST_REASON)
     source: str = "nexthink-pipelines"
     limits: Limits = Limits()
     approval: Approval = Approval.REQUIRED
     outcome: OutcomeSpecification = OutcomeSpecification()
-    effect: bool = False
+    effect_after: Duration | None = None
     lands: str | None = None
 
     @property
@@ -190,7 +200,8 @@ class ActionSpecification(Specification):
     def expires_in_minutes(self) -> int | None:
         """The expiry as the API takes it."""
         if self.expires is None:
-            return CAMPAIGN_EXPIRY // MINUTE if self.kind is ActionKind.CAMPAIGN else None
+            is_campaign = self.kind is ActionKind.CAMPAIGN
+            return CAMPAIGN_DEFAULT_EXPIRY_MINUTES if is_campaign else None
         return self.expires // MINUTE
 
     @property
@@ -206,8 +217,8 @@ class ActionSpecification(Specification):
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         problems = [*self._kind_problems(), *self._scenario_problems()]
-        if not QUERY_ID.fullmatch(self.id):
-            problems.append("id: must be # and 2 to 254 of a-z, 0-9 and _")
+        if not NQL_ID.fullmatch(self.id):
+            problems.append("id: must be # and up to 254 of A-Z, a-z, 0-9 and _")
         if not QUERY_ID.fullmatch(self.read_back):
             problems.append("outcome.query_id: must be # and 2 to 254 of a-z, 0-9 and _")
         if problems:
@@ -221,23 +232,25 @@ class ActionSpecification(Specification):
         bounds, minutes = EXPIRY[self.kind], self.expires_in_minutes
         if bounds is None and self.expires is not None:
             problems.append("expires: a workflow's request has no expiry")
-        if bounds and minutes is not None and not bounds[0] <= minutes <= bounds[1]:
-            problems.append(f"expires: must be {bounds[0]:,} to {bounds[1]:,} minutes")
+        if bounds and minutes is not None and minutes not in bounds:
+            problems.append(f"expires: must be {bounds[0]:,} to {bounds[-1]:,} minutes")
         if self.expires is not None and self.expires % MINUTE:
             problems.append("expires: must be whole minutes")
         is_campaign = self.kind is ActionKind.CAMPAIGN
         if is_campaign and len(self.parameters) > MOST_CAMPAIGN_PARAMETERS:
             problems.append(f"parameters: at most {MOST_CAMPAIGN_PARAMETERS} of a campaign")
         if self.targets.consent and self.kind is not ActionKind.REMOTE_ACTION:
-            problems.append("targets.consent: for remote actions, on the devices of those who agree")
+            problems.append(
+                "targets.consent: for remote actions, on the devices of those who agree"
+            )
         return problems
 
     def _scenario_problems(self) -> list[str]:
         problems = []
         if self.scenario is Scenario.SELF_HELP and not self.targets.consent:
             problems.append("targets.consent: self-help acts for those who agreed to a campaign")
-        if self.effect and not self.targets.query_id:
-            problems.append("effect: needs targets.query_id, which is asked again")
+        if self.effect_after is not None and not self.targets.query_id:
+            problems.append("effect_after: needs targets.query_id, which is asked again")
         if self.scenario is Scenario.SELF_HEALING and not self.targets.query_id:
             problems.append("targets.query_id: self-healing finds its devices itself")
         if self.scenario is Scenario.ON_DEMAND_DATA and not self.lands:

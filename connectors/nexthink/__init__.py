@@ -4,7 +4,9 @@ Except for what an enrichment is made of: `fields`, and `encoding` and `column_c
 Polars.
 """
 
+from connectors.nexthink.action_limits import NQL_ID, SID, UUID
 from connectors.nexthink.action_models import (
+    ActionInput,
     CampaignAnswer,
     Dependency,
     RemoteAction,
@@ -38,7 +40,11 @@ from connectors.nexthink.nql import QUERY_ID
 from connectors.nexthink.remote_actions import choose_remote_actions
 
 __all__ = [
+    "NQL_ID",
     "QUERY_ID",
+    "SID",
+    "UUID",
+    "ActionInput",
     "CampaignAnswer",
     "CampaignRequest",
     "Compression",

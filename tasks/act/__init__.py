@@ -1,1 +1,1 @@
-"""Acting on devices and people: targets, plan, approval, requests at most once, what became of it."""
+"""Acting on devices and people: planned, approved, asked for at most once, and read back."""

@@ -12,8 +12,7 @@ from connectors.actions import ActionKind
 from connectors.errors import UsageError
 from tasks.act.asked import Asked, read_names
 from tasks.act.readback import DEVICE, PERSON
-from tasks.act.run import ActionRun
-from tasks.act.run import ask
+from tasks.act.run import ActionRun, ask
 from tasks.saved_query import require_columns
 
 # Who stands where; `reason` says why one is left out, null for nobody yet.
@@ -87,9 +86,7 @@ def _named(run: ActionRun, asked: Asked, *, devices: bool, people: bool) -> pl.D
     return rows.select(*CANDIDATES)
 
 
-def _pairs(
-    run: ActionRun, asked: Asked, *, devices: bool, people: bool
-) -> list[tuple[str, str]]:
+def _pairs(run: ActionRun, asked: Asked, *, devices: bool, people: bool) -> list[tuple[str, str]]:
     given = [(name, "") for name in asked.devices]
     if asked.file:
         given = read_names(asked.file)
@@ -142,9 +139,7 @@ def _resolved(
     given_name = pl.col(column) if column == "device" else pl.lit(None, pl.String)
     return joined.select(
         *(
-            pl.when(reason.is_null()).then(identity).alias(name)
-            if name == column
-            else pl.col(name)
+            pl.when(reason.is_null()).then(identity).alias(name) if name == column else pl.col(name)
             for name in ("device", "person")
         ),
         pl.coalesce("name", "name_found", given_name).alias("name"),

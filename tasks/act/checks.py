@@ -1,6 +1,4 @@
-"""An action against the tenant's own description of it: everything that would be refused is told
-before anybody is planned for.
-"""
+"""An action against the tenant's own description of it, before anybody is planned for."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass

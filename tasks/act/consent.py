@@ -43,8 +43,10 @@ def consenting(run: ActionRun) -> pl.DataFrame:
     if asked.is_empty():
         return pl.DataFrame(schema=CANDIDATES)
     affected = queried(campaign).filter(pl.col("device").is_not_null())
-    acted = run.ledger.actions.recent(*run.key, since).group_by("device").agg(
-        pl.col("created_at").max().alias("acted_at")
+    acted = (
+        run.ledger.actions.recent(*run.key, since)
+        .group_by("device")
+        .agg(pl.col("created_at").max().alias("acted_at"))
     )
     agree = {answer.strip().lower() for answer in consent.agree}
     latest = asked.sort("created_at", descending=True).unique(

@@ -20,9 +20,7 @@ class Effect:
     @property
     def told(self) -> str:
         """Say it in a sentence."""
-        return (
-            f"Of {self.ended:,} targets on which it has ended, the query still finds {self.still:,}."
-        )
+        return f"Of {self.ended:,} targets that have ended, the query still finds {self.still:,}."
 
 
 def measure_effect(run: ActionRun, plan_id: str) -> Effect:
@@ -32,9 +30,7 @@ def measure_effect(run: ActionRun, plan_id: str) -> Effect:
         PipelineError: as the export.
     """
     rows = run.ledger.actions.targets(plan_id=plan_id)
-    ended = rows.filter(
-        pl.col("state") == RequestState.REQUESTED.value, is_final(pl.col("status"))
-    )
+    ended = rows.filter(pl.col("state") == RequestState.REQUESTED.value, is_final(pl.col("status")))
     column = "device" if rows["device"].is_not_null().any() else "person"
     found = queried(run)[column].drop_nulls()
     still = ended.filter(pl.col(column).is_in(found.implode())).height

@@ -53,9 +53,7 @@ def left_out(
     for reason, those in reasons:
         meets = those if isinstance(those, pl.Expr) else pl.col("target").is_in(those.implode())
         targets = targets.with_columns(
-            reason=pl.coalesce(
-                "reason", pl.when(meets.fill_null(value=False)).then(pl.lit(reason))
-            )
+            reason=pl.coalesce("reason", pl.when(meets.fill_null(value=False)).then(pl.lit(reason)))
         )
     return targets
 

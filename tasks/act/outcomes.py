@@ -70,8 +70,12 @@ def changed_by(
     unnamed = named.filter(pl.col("expected").is_null())
     newest = shown.unique("target", keep="first", maintain_order=True)
     by_target = unnamed.join(newest.drop("request_id"), on="target")
-    found = pl.concat([by_id.select("intent_id", "target", "before", *_SHOWN),
-                       by_target.select("intent_id", "target", "before", *_SHOWN)])
+    found = pl.concat(
+        [
+            by_id.select("intent_id", "target", "before", *_SHOWN),
+            by_target.select("intent_id", "target", "before", *_SHOWN),
+        ]
+    )
     return found.filter(pl.col("status").ne_missing(pl.col("before"))).drop("before")
 
 
@@ -99,7 +103,5 @@ def await_outcomes(run: ActionRun, plan_id: str, since: datetime, wait: bool) ->
 
 def counted(rows: pl.DataFrame) -> tuple[int, int]:
     """Count the targets that the tenant has taken, and those of them that have ended."""
-    taken = rows.filter(
-        pl.col("state") == RequestState.REQUESTED.value, pl.col("code").is_null()
-    )
+    taken = rows.filter(pl.col("state") == RequestState.REQUESTED.value, pl.col("code").is_null())
     return taken.height, int(taken.select(is_final(pl.col("status"))).to_series().sum())

@@ -1,4 +1,4 @@
-"""Planning an action: who it is for, who is left out and why, in which requests. Nothing is sent."""
+"""Planning an action: who it is for, who is left out and why, in which requests."""
 
 import uuid
 from datetime import timedelta
@@ -22,7 +22,7 @@ from tasks.act.exclusions import (
     other_platform,
     targeted,
 )
-from tasks.act.plan_file import ActionPlan, Sending, plan_path, read_plan, write_plan
+from tasks.act.plan_file import COLUMNS, ActionPlan, Sending, plan_path, read_plan, write_plan
 from tasks.act.readback import read_executions
 from tasks.act.run import ActionRun
 from tasks.progress import Progress, tell
@@ -148,9 +148,7 @@ def _found(run: ActionRun, asked: Asked, described: Described) -> pl.DataFrame:
 
 def _excluded(run: ActionRun, candidates: pl.DataFrame, described: Described) -> pl.DataFrame:
     limits, kind = run.specification.limits, run.specification.kind
-    rows = targeted(
-        candidates, kind, devices=described.devices, people=described.people
-    )
+    rows = targeted(candidates, kind, devices=described.devices, people=described.people)
     if kind is ActionKind.REMOTE_ACTION:
         unfit = other_platform(described.windows, described.mac)
         rows = left_out(rows, [(PLATFORM, unfit)])
@@ -171,17 +169,14 @@ def _batched(rows: pl.DataFrame, batch: int) -> pl.DataFrame:
     wanted = rows.filter(pl.col("reason").is_null()).sort("target", maintain_order=True)
     ordinal = (pl.int_range(pl.len()) // max(batch, 1)).cast(pl.Int32)
     numbered = wanted.with_columns(ordinal=ordinal)
-    intents = {each: str(uuid.uuid4()) for each in numbered["ordinal"].unique()}
-    named = numbered.with_columns(
-        intent_id=pl.col("ordinal").replace_strict(
-            list(intents), list(intents.values()), return_dtype=pl.String
-        )
+    ordinals = numbered["ordinal"].unique(maintain_order=True)
+    intents = pl.DataFrame(
+        {"ordinal": ordinals, "intent_id": [str(uuid.uuid4()) for _ in ordinals]},
+        schema={"ordinal": pl.Int32, "intent_id": pl.String},
     )
-    others = rows.filter(pl.col("reason").is_not_null()).with_columns(
-        ordinal=pl.lit(None, pl.Int32), intent_id=pl.lit(None, pl.String)
-    )
-    columns = ["ordinal", "intent_id", "target", "device", "person", "name", "reason"]
-    return pl.concat([named.select(columns), others.select(columns)])
+    named = numbered.join(intents, on="ordinal", how="left", maintain_order="left")
+    others = rows.filter(pl.col("reason").is_not_null())
+    return pl.concat([named, others], how="diagonal").select(*COLUMNS)
 
 
 def _check_size(run: ActionRun, targets: int, described: Described) -> None:

@@ -23,10 +23,7 @@ from connectors.ledger import TARGETS, ActionPlanRecord, Batch
 
 COLUMNS: Final = ("ordinal", "intent_id", "target", "device", "person", "name", "reason")
 _SCHEMA: Final = pa.schema(
-    [
-        (name, pa.int32() if name == "ordinal" else pa.string())
-        for name in COLUMNS
-    ]
+    [(name, pa.int32() if name == "ordinal" else pa.string()) for name in COLUMNS]
 )
 _METADATA: Final = b"nxp_request"
 _BLOCK: Final = 1 << 20
@@ -77,8 +74,8 @@ def plan_path(action: str, plan_id: str) -> str:
 def write_plan(lake: Lake, path: str, rows: pl.DataFrame, sending: Sending, scratch: Path) -> str:
     """Write a plan's file and put it in its place; returns its sha-256."""
     request = json.dumps(asdict(sending), sort_keys=True).encode()
-    table = rows.select(*COLUMNS).to_arrow().cast(_SCHEMA).replace_schema_metadata(
-        {_METADATA: request}
+    table = (
+        rows.select(*COLUMNS).to_arrow().cast(_SCHEMA).replace_schema_metadata({_METADATA: request})
     )
     aside = scratch / path.rpartition("/")[2]
     with storage_errors(aside):

@@ -13,7 +13,7 @@ from tasks.saved_query import require_columns
 from tasks.times import UTC_TYPE, read_datetimes
 from tasks.windows import literal
 
-# Clocks of ours and of the tenant differ, and a tenant may show a request before we know its answer.
+# Our clock and the tenant's differ, and it may show a request before we know its answer.
 SKEW: Final = timedelta(minutes=5)
 # How far the saved queries of deployments/queries go back.
 REACH: Final = timedelta(hours=720)
@@ -62,8 +62,8 @@ _NEEDED: Final = {
 _MOMENTS: Final = ("requested_at", "status_at")
 # What the columns above come to.
 EXECUTIONS: Final[dict[str, Any]] = {
-    **{name: pl.String for name in ("target", "device", "person", "request_id", "execution_id")},
-    **{name: pl.String for name in ("status", "details", "answers", "trigger", "reason")},
+    **dict.fromkeys(("target", "device", "person", "request_id", "execution_id"), pl.String),
+    **dict.fromkeys(("status", "details", "answers", "trigger", "reason"), pl.String),
     **dict.fromkeys(_MOMENTS, UTC_TYPE),
 }
 

@@ -99,8 +99,11 @@ def described(plan: ActionPlanRecord) -> str:
     """Say what a plan comes to, for whoever is to approve it: numbers, and nobody's name."""
     summary = plan.summary
     lines = [
-        f"**{plan.action}** ({plan.kind} `{plan.action_id}`), plan `{plan.plan_id}`, hash "
-        f"`{plan.sha256[:12]}`: {summary['targets']:,} targets in {summary['requests']:,} requests.",
+        (
+            f"**{plan.action}** ({plan.kind} `{plan.action_id}`), plan `{plan.plan_id}`, hash "
+            f"`{plan.sha256[:12]}`: {summary['targets']:,} targets in {summary['requests']:,} "
+            "requests."
+        ),
         "",
         "| left out | candidates |",
         "|---|---:|",
@@ -212,9 +215,8 @@ def settle(run: ActionRun, stages: Stages) -> ActionReport:
     try:
         rows = _rows(run, stages)
         if rows.height and stages.plan:
-            changes = rows.drop("state").with_columns(state=pl.col("state"))
             write_action_changes(
-                run.lake, run.action, run.run_id, report.finished_at, changes.to_arrow()
+                run.lake, run.action, run.run_id, report.finished_at, rows.to_arrow()
             )
         write_run(run.lake, {**plain, **texts, **counts, "seconds": report.seconds})
     except StorageError as error:
@@ -230,10 +232,12 @@ def markdown(report: ActionReport) -> str:
     lines = [
         f"# {report.dataset}: {report.state}",
         "",
-        f"{report.kind} `{report.action_id}`, plan `{report.plan_id}`, run `{report.run_id}` of "
-        f"tenant `{report.tenant}`. {report.candidates:,} candidates, {report.targets:,} targets: "
-        f"{report.requested:,} requested, {report.refused:,} refused, {report.in_doubt:,} in doubt, "
-        f"{report.not_sent:,} not sent.",
+        (
+            f"{report.kind} `{report.action_id}`, plan `{report.plan_id}`, run "
+            f"`{report.run_id}` of tenant `{report.tenant}`. {report.candidates:,} candidates, "
+            f"{report.targets:,} targets: {report.requested:,} requested, {report.refused:,} "
+            f"refused, {report.in_doubt:,} in doubt, {report.not_sent:,} not sent."
+        ),
     ]
     for title, counts in (
         ("outcome", report.outcomes),
@@ -268,9 +272,7 @@ def _rows(run: ActionRun, stages: Stages) -> pl.DataFrame:
 
 
 def _taken(rows: pl.DataFrame) -> pl.DataFrame:
-    return rows.filter(
-        pl.col("state") == RequestState.REQUESTED.value, pl.col("code").is_null()
-    )
+    return rows.filter(pl.col("state") == RequestState.REQUESTED.value, pl.col("code").is_null())
 
 
 def _state(

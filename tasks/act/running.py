@@ -94,9 +94,7 @@ def run_act(
             if plan_id is None:
                 _go_on(run, lease, stages, steps)
             plan = (
-                load_plan(run, plan_id, sha256)
-                if plan_id
-                else _planned(run, asked, stages, steps)
+                load_plan(run, plan_id, sha256) if plan_id else _planned(run, asked, stages, steps)
             )
             stages.plan = plan.record
             stages.is_begun = plan.record.begun_at is not None
@@ -170,9 +168,7 @@ def _approve(
     plans.judge(record.plan_id, verdict, approved=True)
 
 
-def _send(
-    run: ActionRun, plan: ActionPlan, lease: Lease, stages: Stages, steps: Steps
-) -> None:
+def _send(run: ActionRun, plan: ActionPlan, lease: Lease, stages: Stages, steps: Steps) -> None:
     """Begin a plan, or go on with it, and send what of it was not sent."""
     began = time.monotonic()
     current = run.ledger.action_plans.get(plan.plan_id) or plan.record
@@ -202,7 +198,7 @@ def _read_back(run: ActionRun, asked: Asked, stages: Stages, steps: Steps) -> No
     try:
         stages.waited = steps.outcomes(run, plan_id, since, asked.wait)
         stages.seconds["outcomes"] = stages.waited.seconds
-        if run.specification.effect:
+        if run.specification.effect_after is not None and asked.wait:
             stages.effect = steps.effect(run, plan_id)
     except PipelineError as error:
         raise PartlyDoneError(

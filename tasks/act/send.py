@@ -5,6 +5,7 @@ ends this process leaves it as one that may have been done, and nothing ever sen
 """
 
 import logging
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
@@ -65,7 +66,7 @@ def send_plan(run: ActionRun, plan: ActionPlan, lease: Lease) -> None:
     waiting = journal.requests(plan_id=plan.plan_id, states=[RequestState.INTENT])
     limits = run.specification.limits
     per_minute = None if limits.per_minute is None else limits.per_minute / limits.batch
-    pace = Pace(per_minute, lambda: run.now.timestamp(), run.tools.sleep)
+    pace = Pace(per_minute, time.monotonic, run.tools.sleep)
     for number, request in enumerate(waiting, 1):
         tell(Progress(run.action, "send", f"request {number} of {len(waiting)}"))
         pace.wait()

@@ -9,22 +9,18 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import polars as pl
 import pyarrow.parquet as pq
 
-from connectors.catalogue import Column, DatasetSpecification, Mode
-from connectors.errors import (
-    DataRefusedError,
-    ResultTruncatedError,
-)
+from connectors.errors import DataRefusedError
 from connectors.lake.records import write_rejects
 from connectors.ledger import KNOWN, Lease, ValueState
-from connectors.nexthink.fields import nql_name
 from connectors.result_file import ResultFile
-from tasks.export import Request, Result, fetch_result
+from tasks.export import Result
 from tasks.progress import Progress, tell
+from tasks.saved_query import export_query
 from tasks.sync.comparison import REASON, Comparison, compare
 from tasks.sync.readback import columns_of, read_back
 from tasks.sync.run import SyncRun
@@ -139,30 +135,7 @@ def _wait(run: SyncRun, sent_at: datetime | None) -> None:
 
 
 def _export(run: SyncRun, query_id: str) -> Result:
-    sync, unit = run.sync, f"verify-{run.run_id}"
-    names = [run.specification.identification.name, *run.specification.fields]
-    asked: dict[str, Any] = {
-        "dataset": sync,
-        "query_id": query_id,
-        "mode": Mode.SNAPSHOT,
-        "columns": [Column(nql=nql_name(name)) for name in names],
-    }
-    # One that an earlier run began may be of before values were sent.
-    run.ledger.journal.forget(sync, None)
-    request = Request(sync, unit, query_id, {}, "ZSTD")
-    try:
-        result = fetch_result(
-            run.tools, DatasetSpecification.model_validate(asked), request, run.folder()
-        )
-    except ResultTruncatedError as error:
-        raise ResultTruncatedError(
-            f"{sync}: the tenant cut what {query_id} reads back at its row limit (HTTP 206): what "
-            "is missing there would count as lost; nothing was compared",
-            exchange=error.exchange,
-        ) from None
-    finally:
-        run.ledger.journal.forget(sync, None)
-    return result
+    return export_query(run.tools, run.sync, f"verify-{run.run_id}", query_id, run.folder())
 
 
 def _check(run: SyncRun, query_id: str, compared: Comparison) -> None:

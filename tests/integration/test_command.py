@@ -97,6 +97,7 @@ def test_help_is_quick_because_it_loads_nothing_heavy(tmp_path: Path) -> None:
         (("sandbox", "--token-ttl", "nan"), 2, "token_ttl is not between"),
         (("sandbox", "--reach-limit", "99999999999d"), 2, "longer than"),
         (("sandbox", "--days", "1000000"), 2, "days is not between"),
+        (("sandbox", "--offline-share", "1.5"), 2, "offline_share is not between"),
         (("sandbox", "--fault", "503@nowhere"), 2, "route 'nowhere' is unknown"),
         (("sandbox", "--servicenow.rate-limit", "-1"), 2, "servicenow rate_limit"),
     ],
