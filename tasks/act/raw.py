@@ -34,7 +34,7 @@ from connectors.nexthink import (
 from connectors.settings import load_settings
 from connectors.tenants import load_tenant
 from tasks.act.run import take_action
-from tasks.act.send import Send, Taken, send_once, taken_by
+from tasks.act.send import Send, Taken, said_of, send_once
 
 logger = logging.getLogger(__name__)
 
@@ -53,21 +53,25 @@ _NOT_SENT: Final = "the command ended before it was sent"
 class Sent:
     """One request and how it ended; the answer is there where the tenant has taken it."""
 
-    request: ActionRequest
+    record: ActionRequest
+    request: Request
     answer: Answer | None = None
 
     @property
     def is_taken(self) -> bool:
         """Whether the tenant has taken it."""
-        return self.request.state == RequestState.REQUESTED.value
+        return self.record.state == RequestState.REQUESTED.value
+
+    @property
+    def users(self) -> list[CampaignAnswer]:
+        """What the tenant says of each user of a campaign; of other requests nothing."""
+        answers = self.answer if isinstance(self.answer, tuple) else ()
+        return [each for each in answers if isinstance(each, CampaignAnswer)]
 
     @property
     def refused(self) -> int:
         """How many users the tenant has left out of a campaign that it took."""
-        if not isinstance(self.answer, tuple):
-            return 0
-        answers = [each for each in self.answer if isinstance(each, CampaignAnswer)]
-        return sum(each.request_id is None for each in answers)
+        return sum(each.request_id is None for each in self.users)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,8 +94,8 @@ class RawReport:
         taken = [each for each in self.sent if each.is_taken]
         if self.error and not taken:
             raise self.error
-        targets = sum(each.request.targets for each in self.sent)
-        reached = sum(each.request.targets - each.refused for each in taken)
+        targets = sum(each.record.targets for each in self.sent)
+        reached = sum(each.record.targets - each.refused for each in taken)
         if self.error:
             raise PartlyDoneError(
                 f"{self.action_id}: {len(taken)} of {len(self.sent)} requests were taken, for "
@@ -149,11 +153,17 @@ def send_raw(client: NexthinkClient, ledger: Ledger, requests: Sequence[Request]
                 send_once(ledger, intent_id, _sender(client, request, intent_id, answers))
         except PipelineError as fault:
             error = _told(fault, ledger, intent_id)
+        except BaseException:
+            logger.warning("request %s may have been done: nxp act status", intent_id)
+            raise
         finally:
             for intent_id, _ in named:
                 ledger.actions.give_up(intent_id, _NOT_SENT)
-    found = [(ledger.actions.get(intent_id), answers.get(intent_id)) for intent_id, _ in named]
-    sent = tuple(Sent(request, answer) for request, answer in found if request)
+    sent = tuple(
+        Sent(record, request, answers.get(intent_id))
+        for intent_id, request in named
+        if (record := ledger.actions.get(intent_id))
+    )
     return RawReport(*key, sent, error)
 
 
@@ -251,7 +261,7 @@ def _sender(
             return Taken(answer.request_id)
         if isinstance(request, CampaignRequest):
             said = [each for each in answer if isinstance(each, CampaignAnswer)]
-            return Taken(None, taken_by(request.sids, said))
+            return Taken(None, said_of(request.sids, said))
         ids = [each for each in answer if isinstance(each, str)]
         return Taken(ids[0] if ids else None)
 
