@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from connectors.ledger import Ledger, RequestState, open_ledger
+from sandbox.actions.options import ActingOptions
 from sandbox.actions.store import ActionRequest
 from tasks.act.run import take_action
 from tests.acting import Client
@@ -20,6 +21,7 @@ from tests.landing import CATALOG, Place, place
 
 DEVICE = "11111111-2222-3333-4444-{:012x}"
 SID = "S-1-5-21-111-222-333-{}"
+AT_ONCE = ActingOptions(visibility_delay=0)
 DISK = "#get_disk_usage"
 
 Run = Callable[..., tuple[int, str, str]]
@@ -27,7 +29,7 @@ Run = Callable[..., tuple[int, str, str]]
 
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
-    with place(tmp_path_factory.mktemp("tenant")) as made:
+    with place(tmp_path_factory.mktemp("tenant"), acting=AT_ONCE) as made:
         yield made
 
 
@@ -498,10 +500,12 @@ def test_a_time_out_of_reach_is_2(nxp: Run) -> None:
 def test_what_the_tenant_cuts_is_said_with_what_to_do(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with place(tmp_path, export_row_limit=2) as made:
+    with place(tmp_path, row_limit=2, acting=AT_ONCE) as made:
         for name, value in made.environment.items():
             monkeypatch.setenv(name, value)
-        named = [word for each in range(3) for word in ("--device", DEVICE.format(each))]
+        with Client(made.tenant) as client:
+            devices = [row["device.collector.uid"] for row in client.devices()][:3]
+        named = [word for each in devices for word in ("--device", each)]
         assert called("remote-actions", "execute", DISK, *named, capsys=capsys).returncode == 0
         words = ("remote-actions", "executions", DISK, "--since", "2026-11-19")
         done = called(*words, capsys=capsys)
