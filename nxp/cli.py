@@ -33,6 +33,9 @@ COMMANDS = {
     "runs": "List runs, newest first.",
     "sql": "Query what landed, with DuckDB, read-only.",
     "nql": "The raw NQL operations: execute, export, status, download.",
+    "remote-actions": "The raw operations on remote actions: list, show, execute, executions.",
+    "workflows": "The raw operations on workflows: list, show, trigger, resume, executions.",
+    "campaigns": "The raw operations on campaigns: trigger, responses.",
     "plan": "Plan a sync: what would be sent to Nexthink, with counts, guards and samples.",
     "apply": "Send exactly what a plan of a sync says.",
     "sync": "Plan and apply a sync under its guards, and read back.",
@@ -70,6 +73,23 @@ GROUPS = {
         "status": "Ask how far an export is.",
         "download": "Write an export's result to a file, decompressed and complete.",
     },
+    "remote-actions": {
+        "list": "List remote actions.",
+        "show": "Describe one: where it runs, its inputs and outputs.",
+        "execute": "Run one on devices, at most once, journalled.",
+        "executions": "What became of one on each device.",
+    },
+    "workflows": {
+        "list": "List workflows.",
+        "show": "Describe one, by NQL id or UUID.",
+        "trigger": "Trigger one for devices, users or both, at most once, journalled.",
+        "resume": "Tell an execution that waits for an event to go on.",
+        "executions": "What became of one.",
+    },
+    "campaigns": {
+        "trigger": "Send one to users, at most once, journalled.",
+        "responses": "What they answered.",
+    },
 }
 
 
@@ -90,9 +110,15 @@ def build_app() -> App:
             continue
         group = App(name=name, help=text)
         for verb, verb_text in GROUPS[name].items():
-            group.command(f"nxp.commands.{name}:{verb}", name=verb, help=verb_text)
+            group.command(_path(name, verb), name=verb, help=verb_text)
         app.command(group)
     return app
+
+
+def _path(group: str, verb: str) -> str:
+    # A function may not have the name of a builtin.
+    function = "list_" if verb == "list" else verb
+    return f"nxp.commands.{group.replace('-', '_')}:{function}"
 
 
 def run(arguments: Sequence[str]) -> int:  # noqa: PLR0911 - one return for each way to end

@@ -35,6 +35,10 @@ Parameters = Annotated[
     tuple[str, ...],
     Parameter(name=("-p", "--parameter"), negative="", help="A query parameter, as key=value."),
 ]
+Since = Annotated[
+    str | None,
+    Parameter(help="Asked for since then, such as 2026-11-20; a week ago by default."),
+]
 
 
 def parse_parameters(pairs: tuple[str, ...]) -> dict[str, str]:

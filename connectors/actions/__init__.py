@@ -6,6 +6,7 @@ Only reads and validates; targets are found and requests sent in tasks/act.
 from connectors.actions.loading import load_action, load_actions
 from connectors.actions.specification import (
     ACTION_PATTERN,
+    READ_BACK,
     ActionKind,
     ActionSpecification,
     Approval,
@@ -18,6 +19,7 @@ from connectors.actions.specification import (
 
 __all__ = [
     "ACTION_PATTERN",
+    "READ_BACK",
     "ActionKind",
     "ActionSpecification",
     "Approval",

@@ -4,7 +4,7 @@ Except for what an enrichment is made of: `fields`, and `encoding` and `column_c
 Polars.
 """
 
-from connectors.nexthink.action_limits import NQL_ID, SID, UUID
+from connectors.nexthink.action_limits import MOST_TARGETS, NQL_ID, SID, UUID
 from connectors.nexthink.action_models import (
     ActionInput,
     CampaignAnswer,
@@ -18,6 +18,7 @@ from connectors.nexthink.action_models import (
 from connectors.nexthink.action_requests import (
     CampaignRequest,
     DeviceIds,
+    EventRequest,
     RemoteActionRequest,
     UserIds,
     WorkflowIdsRequest,
@@ -40,6 +41,7 @@ from connectors.nexthink.nql import QUERY_ID
 from connectors.nexthink.remote_actions import choose_remote_actions
 
 __all__ = [
+    "MOST_TARGETS",
     "NQL_ID",
     "QUERY_ID",
     "SID",
@@ -52,6 +54,7 @@ __all__ = [
     "DeviceIds",
     "Download",
     "EnrichmentAnswer",
+    "EventRequest",
     "ExportState",
     "ExportStatus",
     "NexthinkClient",

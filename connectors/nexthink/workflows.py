@@ -44,11 +44,11 @@ class _Listed(RootModel[list[Workflow]]):
 
 
 class _Resumed(BaseModel):
-    request_id: str = Field(alias="requestUuid", min_length=1)
+    request_id: str = Field(alias="requestUuid")
 
 
 class _ResumedAll(RootModel[list[_Resumed]]):
-    root: list[_Resumed] = Field(min_length=1)
+    pass
 
 
 class WorkflowsApi:
@@ -134,6 +134,8 @@ class WorkflowsApi:
         source: str | None = None,
     ) -> tuple[str, ...]:
         """Tell an execution that waits for an event to go on; gives the ids of the requests.
+
+        The specification has the tenant take it without giving one, too.
 
         Raises:
             PipelineError: as `acting.act`.

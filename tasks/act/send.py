@@ -149,10 +149,10 @@ def sender(
         case WorkflowRequest():
             return lambda: Taken(client.workflows.trigger(request).request_id)
         case CampaignRequest():
-            return lambda: Taken(None, _seen(request.sids, client.campaigns.trigger(request)))
+            return lambda: Taken(None, said_of(request.sids, client.campaigns.trigger(request)))
 
 
-def _seen(sids: Sequence[str], answers: Sequence[CampaignAnswer]) -> pl.DataFrame:
+def said_of(sids: Sequence[str], answers: Sequence[CampaignAnswer]) -> pl.DataFrame:
     """Say which users have a request of their own, and whom the tenant has left out.
 
     Of one that it does not mention nothing is known: it counts as taken.

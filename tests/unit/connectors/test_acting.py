@@ -250,7 +250,7 @@ HTML = Reply(200, b"<html>MARK-jane</html>", {"content-type": "text/html"})
         Reply(200),
         Reply(204),
         json_reply({}),
-        json_reply([]),
+        json_reply([7]),
         json_reply(None),
         json_reply("r-1"),
         json_reply([{}]),

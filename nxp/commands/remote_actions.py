@@ -1,0 +1,153 @@
+"""`nxp remote-actions`: the raw operations on remote actions, one client call each."""
+
+from typing import Annotated, Literal
+
+from cyclopts import Parameter
+
+from connectors.nexthink import (
+    MOST_TARGETS,
+    NexthinkClient,
+    RemoteAction,
+    RemoteActionRequest,
+    choose_remote_actions,
+    nql_id,
+)
+from connectors.settings import load_settings
+from connectors.tenants import load_tenant
+from nxp.options import Json, Parameters, Since, Tenant, parse_parameters
+from nxp.output import print_json, print_table, say
+from nxp.shown import show_rows
+from nxp.targets import TargetFile, read_targets
+
+
+def list_(
+    *,
+    windows: Annotated[
+        bool | None, Parameter(help="Has a script for Windows, or has none.")
+    ] = None,
+    macos: Annotated[bool | None, Parameter(help="Has a script for macOS, or has none.")] = None,
+    api_enabled: Annotated[
+        bool | None, Parameter(help="May be triggered by the API, or may not.")
+    ] = None,
+    purpose: Annotated[
+        Literal["DATA_COLLECTION", "REMEDIATION"] | None, Parameter(help="What it is for.")
+    ] = None,
+    tenant: Tenant = None,
+    as_json: Json = False,
+) -> None:
+    """List the remote actions of the tenant."""
+    with _client(tenant) as client:
+        found = choose_remote_actions(
+            client.remote_actions.list(),
+            has_windows=windows,
+            has_mac=macos,
+            api_enabled=api_enabled,
+            purpose=purpose,
+        )
+    if as_json:
+        print_json([each.model_dump(mode="json") for each in found])
+        return
+    names = ["id", "name", "purpose", "windows", "macos", "api", "run_as"]
+    print_table(names, [_row(each) for each in found])
+    say(f"{len(found)} remote actions")
+
+
+def show(action_id: str, *, tenant: Tenant = None, as_json: Json = False) -> None:
+    """Describe the remote action ACTION_ID: where it runs, its inputs and outputs."""
+    with _client(tenant) as client:
+        found = client.remote_actions.details(action_id)
+    if as_json:
+        print_json(found.model_dump(mode="json"))
+        return
+    script = found.script
+    print_table(
+        ["what", "is"],
+        [
+            ["id", found.id],
+            ["name", found.name],
+            ["description", found.description],
+            ["purpose", ", ".join(found.purpose)],
+            ["windows", script.has_windows],
+            ["macos", script.has_mac],
+            ["api", found.targeting.api_enabled],
+            ["run_as", script.run_as],
+            ["timeout_seconds", script.timeout_seconds],
+        ],
+    )
+    if script.inputs:
+        print()
+        print_table(
+            ["input", "options", "own values", "description"],
+            [
+                [each.id, ", ".join(each.options), each.allow_custom_value, each.description]
+                for each in script.inputs
+            ],
+        )
+    if script.outputs:
+        print()
+        print_table(["output", "type"], [[each.id, each.type] for each in script.outputs])
+
+
+def execute(
+    action_id: str,
+    *,
+    device: Annotated[
+        tuple[str, ...],
+        Parameter(negative="", help="A device's collector id (device.collector.uid); repeatable."),
+    ] = (),
+    devices: TargetFile = None,
+    parameter: Parameters = (),
+    expires: Annotated[
+        int | None, Parameter(help="Minutes until it expires where a device is away, 60 to 10080.")
+    ] = None,
+    reason: Annotated[str | None, Parameter(help="Why, up to 459 characters.")] = None,
+    reference: Annotated[str | None, Parameter(help="A ticket, for instance.")] = None,
+    source: Annotated[str | None, Parameter(help="The tool that asks.")] = None,
+    tenant: Tenant = None,
+    as_json: Json = False,
+) -> None:
+    """Run the remote action ACTION_ID on devices, journalled; for many use nxp act.
+
+    Of more than 10,000 devices several requests are made.
+    """
+    from nxp.raw import send  # noqa: PLC0415
+    from tasks.act.raw import split  # noqa: PLC0415 - polars, not for --help
+
+    named = nql_id(action_id)
+    targets = read_targets(device, devices, "--device or --devices")
+    values = parse_parameters(parameter)
+    requests = [
+        RemoteActionRequest(named, part, values, expires, source, reason, reference)
+        for part in split(targets.names, MOST_TARGETS)
+    ]
+    send(
+        requests,
+        tenant,
+        duplicates=targets.duplicates,
+        as_json=as_json,
+        read_back=f"nxp remote-actions executions '{named}'",
+    )
+
+
+def executions(
+    action_id: str, *, since: Since = None, tenant: Tenant = None, as_json: Json = False
+) -> None:
+    """Print what became of the remote action ACTION_ID on each device, newest first."""
+    show_rows("remote_action", action_id, since, tenant, as_json=as_json)
+
+
+def _row(action: RemoteAction) -> list[object]:
+    script = action.script
+    return [
+        action.id,
+        action.name,
+        ", ".join(action.purpose),
+        script.has_windows,
+        script.has_mac,
+        action.targeting.api_enabled,
+        script.run_as,
+    ]
+
+
+def _client(tenant: str | None) -> NexthinkClient:
+    return NexthinkClient(load_tenant(load_settings(), tenant))

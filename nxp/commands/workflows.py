@@ -1,0 +1,208 @@
+"""`nxp workflows`: the raw operations on workflows, one client call each."""
+
+from collections.abc import Mapping, Sequence
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from connectors.errors import UsageError
+from connectors.nexthink import (
+    MOST_TARGETS,
+    UUID,
+    Dependency,
+    EventRequest,
+    NexthinkClient,
+    TriggerMethod,
+    Workflow,
+    WorkflowIdsRequest,
+    WorkflowRequest,
+    nql_id,
+)
+from connectors.settings import load_settings
+from connectors.tenants import load_tenant
+from nxp.options import Json, Parameters, Since, Tenant, parse_parameters
+from nxp.output import print_json, print_table, say
+from nxp.shown import show_rows
+from nxp.targets import TargetFile, read_device_ids, read_targets, read_user_ids
+
+Source = Annotated[str | None, Parameter(help="The tool that asks.")]
+
+
+def list_(
+    *,
+    dependency: Annotated[Dependency | None, Parameter(help="What it is about.")] = None,
+    trigger_method: Annotated[
+        TriggerMethod | None, Parameter(help="From where it may be triggered.")
+    ] = None,
+    active: Annotated[bool, Parameter(negative="", help="Only active ones.")] = False,
+    tenant: Tenant = None,
+    as_json: Json = False,
+) -> None:
+    """List the workflows of the tenant."""
+    with _client(tenant) as client:
+        found = client.workflows.list(dependency, trigger_method, only_active=active)
+    if as_json:
+        print_json([_described(each) for each in found])
+        return
+    names = ["id", "name", "status", "about", "triggers", "uuid"]
+    rows = [
+        [each.id, each.name, each.status, each.dependency, ", ".join(each.triggers), each.uuid]
+        for each in found
+    ]
+    print_table(names, rows)
+    say(f"{len(found)} workflows")
+
+
+def show(workflow_id: str, *, tenant: Tenant = None, as_json: Json = False) -> None:
+    """Describe the workflow WORKFLOW_ID, an NQL id or a UUID."""
+    with _client(tenant) as client:
+        found = client.workflows.details(workflow_id)
+    described = _described(found)
+    if as_json:
+        print_json(described)
+        return
+    print_table(["what", "is"], [[name, described[name]] for name in described])
+
+
+def trigger(
+    workflow_id: str,
+    *,
+    device: Annotated[
+        tuple[str, ...],
+        Parameter(
+            negative="", help="A device's collector id; with --by-id any name=, uid=, collector=."
+        ),
+    ] = (),
+    devices: TargetFile = None,
+    user: Annotated[
+        tuple[str, ...],
+        Parameter(negative="", help="A user's SID; with --by-id any sid=, upn=, uid=."),
+    ] = (),
+    users: TargetFile = None,
+    by_id: Annotated[
+        bool, Parameter(negative="", help="Devices and users by any of their names (v2).")
+    ] = False,
+    parameter: Parameters = (),
+    source: Source = None,
+    tenant: Tenant = None,
+    as_json: Json = False,
+) -> None:
+    """Trigger the workflow WORKFLOW_ID, journalled; for many use nxp act.
+
+    Of more than 10,000 devices, or users, several requests are made where it is about these only.
+    """
+    from nxp.raw import send  # noqa: PLC0415 - polars, not for --help
+
+    if devices == users == "-":
+        raise UsageError("--devices - and --users -: stdin is only one of them")
+    named = nql_id(workflow_id)
+    wanted = read_targets(device, devices, "--device or --devices")
+    people = read_targets(user, users, "--user or --users")
+    if max(len(wanted.names), len(people.names)) > MOST_TARGETS:
+        _refuse_to_split(named, tenant, both=bool(wanted.names and people.names))
+    make = _by_ids if by_id else _by_keys
+    requests = [
+        make(named, some, others, parse_parameters(parameter), source)
+        for some, others in _parts(wanted.names, people.names)
+    ]
+    send(
+        requests,
+        tenant,
+        duplicates=wanted.duplicates + people.duplicates,
+        as_json=as_json,
+        read_back=f"nxp workflows executions '{named}'",
+    )
+
+
+def resume(
+    workflow: str,
+    execution: str,
+    *,
+    parameter: Parameters = (),
+    source: Source = None,
+    tenant: Tenant = None,
+    as_json: Json = False,
+) -> None:
+    """Tell EXECUTION (a UUID) of WORKFLOW, which waits for an event, to go on."""
+    from nxp.raw import send  # noqa: PLC0415 - polars, not for --help
+
+    uuid = workflow
+    if not UUID.fullmatch(workflow):
+        with _client(tenant) as client:
+            uuid = client.workflows.details(workflow).uuid
+    request = EventRequest(uuid, execution, parse_parameters(parameter), source)
+    read_back = f"nxp workflows executions {workflow}"
+    send([request], tenant, as_json=as_json, read_back=read_back)
+
+
+def executions(
+    workflow_id: str, *, since: Since = None, tenant: Tenant = None, as_json: Json = False
+) -> None:
+    """Print the executions of the workflow WORKFLOW_ID (its NQL id), newest first."""
+    show_rows("workflow", workflow_id, since, tenant, as_json=as_json)
+
+
+def _described(workflow: Workflow) -> dict[str, object]:
+    current = workflow.current
+    return {
+        "id": workflow.id,
+        "uuid": workflow.uuid,
+        "name": workflow.name,
+        "description": workflow.description,
+        "status": workflow.status,
+        "about": workflow.dependency,
+        "triggers": list(workflow.triggers),
+        "parameters": list(current.parameters) if current else [],
+        "version": current.version if current else None,
+        "versions": len(workflow.versions),
+        "last_update_time": workflow.last_update_time,
+    }
+
+
+def _by_keys(
+    workflow_id: str,
+    devices: Sequence[str],
+    users: Sequence[str],
+    parameters: Mapping[str, str],
+    source: str | None,
+) -> WorkflowRequest:
+    return WorkflowRequest(workflow_id, devices, users, parameters, source)
+
+
+def _by_ids(
+    workflow_id: str,
+    devices: Sequence[str],
+    users: Sequence[str],
+    parameters: Mapping[str, str],
+    source: str | None,
+) -> WorkflowIdsRequest:
+    return WorkflowIdsRequest(
+        workflow_id, read_device_ids(devices), read_user_ids(users), parameters, source
+    )
+
+
+def _parts(
+    devices: Sequence[str], users: Sequence[str]
+) -> list[tuple[Sequence[str], Sequence[str]]]:
+    from tasks.act.raw import split  # noqa: PLC0415 - polars, not for --help
+
+    if devices and users:
+        return [(devices, users)]
+    if users:
+        return [([], part) for part in split(users, MOST_TARGETS)]
+    return [(part, []) for part in split(devices, MOST_TARGETS)]
+
+
+def _refuse_to_split(workflow_id: str, tenant: str | None, *, both: bool) -> None:
+    """Make sure that several requests are the same as one."""
+    with _client(tenant) as client:
+        about = None if both else client.workflows.details(workflow_id).dependency
+    if about not in (Dependency.DEVICE, Dependency.USER):
+        raise UsageError(
+            f"{workflow_id}: more than {MOST_TARGETS:,} targets, and what is about devices and "
+            "users together may not be split into several requests; nothing was sent"
+        )
+
+
+def _client(tenant: str | None) -> NexthinkClient:
+    return NexthinkClient(load_tenant(load_settings(), tenant))

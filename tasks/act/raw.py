@@ -1,0 +1,289 @@
+"""Requests that a person or a flow sends as they are, without a plan: journalled all the same.
+
+Intent first, effect second, as with plans: a target of a request of which it is not known whether
+it was done is not sent the same action again. There is no cool-down here, and no approval.
+"""
+
+import logging
+import uuid
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from itertools import zip_longest
+from typing import Final, assert_never
+
+import polars as pl
+
+from connectors.actions import ActionKind
+from connectors.errors import DataRefusedError, PartlyDoneError, PipelineError, UsageError
+from connectors.ledger import TARGETS, ActionRequest, Batch, Ledger, RequestState, open_ledger
+from connectors.nexthink import (
+    CampaignAnswer,
+    CampaignRequest,
+    DeviceIds,
+    EventRequest,
+    NexthinkClient,
+    RemoteActionAnswer,
+    RemoteActionRequest,
+    UserIds,
+    WorkflowAnswer,
+    WorkflowIdsRequest,
+    WorkflowRequest,
+    intent_reason,
+)
+from connectors.settings import load_settings
+from connectors.tenants import load_tenant
+from tasks.act.run import take_action
+from tasks.act.send import Send, Taken, said_of, send_once
+
+logger = logging.getLogger(__name__)
+
+Request = (
+    RemoteActionRequest | WorkflowRequest | WorkflowIdsRequest | CampaignRequest | EventRequest
+)
+Answer = RemoteActionAnswer | WorkflowAnswer | tuple[CampaignAnswer, ...] | tuple[str, ...]
+
+# The journal's kind of telling a waiting execution to go on: nobody is acted on anew.
+EVENT: Final = "workflow_event"
+_LEFT_OVER: Final = "the command had ended before it was sent"
+_NOT_SENT: Final = "the command ended before it was sent"
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """One request and how it ended; the answer is there where the tenant has taken it."""
+
+    record: ActionRequest
+    request: Request
+    answer: Answer | None = None
+
+    @property
+    def is_taken(self) -> bool:
+        """Whether the tenant has taken it."""
+        return self.record.state == RequestState.REQUESTED.value
+
+    @property
+    def users(self) -> list[CampaignAnswer]:
+        """What the tenant says of each user of a campaign; of other requests nothing."""
+        answers = self.answer if isinstance(self.answer, tuple) else ()
+        return [each for each in answers if isinstance(each, CampaignAnswer)]
+
+    @property
+    def refused(self) -> int:
+        """How many users the tenant has left out of a campaign that it took."""
+        return sum(each.request_id is None for each in self.users)
+
+
+@dataclass(frozen=True, slots=True)
+class RawReport:
+    """What became of requests of one action; `error` is what ended them early."""
+
+    kind: str
+    action_id: str
+    sent: tuple[Sent, ...]
+    error: PipelineError | None = None
+
+    def raise_unless_complete(self) -> None:
+        """Raise what a caller has to know.
+
+        Raises:
+            PartlyDoneError: some requests, or some users of a campaign, were taken, some were not.
+            DataRefusedError: the tenant took none of the users.
+            PipelineError: nothing was taken, as the client says it.
+        """
+        taken = [each for each in self.sent if each.is_taken]
+        if self.error and not taken:
+            raise self.error
+        targets = sum(each.record.targets for each in self.sent)
+        reached = sum(each.record.targets - each.refused for each in taken)
+        if self.error:
+            raise PartlyDoneError(
+                f"{self.action_id}: {len(taken)} of {len(self.sent)} requests were taken, for "
+                f"{reached:,} of {targets:,} targets; then: {self.error}"
+            )
+        if not reached:
+            raise DataRefusedError(f"{self.action_id}: the tenant refuses all {targets:,} targets")
+        if reached < targets:
+            raise PartlyDoneError(
+                f"{self.action_id}: {reached:,} of {targets:,} targets were taken, "
+                f"{targets - reached:,} refused"
+            )
+
+
+@contextmanager
+def opened(tenant: str | None) -> Iterator[tuple[NexthinkClient, Ledger]]:
+    """Open client and ledger of a tenant, by the settings."""
+    settings = load_settings()
+    chosen = load_tenant(settings, tenant)
+    ledger = open_ledger(settings.ledger_url.get_secret_value(), chosen.name)
+    try:
+        with NexthinkClient(chosen) as client:
+            yield client, ledger
+    finally:
+        ledger.close()
+
+
+def send_raw(client: NexthinkClient, ledger: Ledger, requests: Sequence[Request]) -> RawReport:
+    """Send requests of one action, one after the other, up to the first that is not taken.
+
+    Args:
+        client: of the tenant.
+        ledger: of the tenant; holds the journal.
+        requests: of one kind and id.
+
+    Raises:
+        HeldError: the action is being sent by another run, or it is not known of some targets
+            whether it was done; nothing was sent.
+        UsageError: the requests are of several actions, or a reason is too long.
+    """
+    keys = {_key(request) for request in requests}
+    if len(keys) != 1:
+        raise UsageError("requests of one action at a time: one kind, one id")
+    (key,) = keys
+    intents = [(str(uuid.uuid4()), request) for request in requests]
+    named = [(intent_id, _with_intent(request, intent_id)) for intent_id, request in intents]
+    batches = [Batch(intent_id, _targets(request)) for intent_id, request in named]
+    with take_action(ledger, key, batches[0].intent_id):
+        settle_raw(ledger, key)
+        ledger.actions.begin_raw(*key, batches)
+        answers: dict[str, Answer] = {}
+        error: PipelineError | None = None
+        try:
+            for intent_id, request in named:
+                send_once(ledger, intent_id, _sender(client, request, intent_id, answers))
+        except PipelineError as fault:
+            error = _told(fault, ledger, intent_id)
+        except BaseException:
+            logger.warning("request %s may have been done: nxp act status", intent_id)
+            raise
+        finally:
+            for intent_id, _ in named:
+                ledger.actions.give_up(intent_id, _NOT_SENT)
+    sent = tuple(
+        Sent(record, request, answers.get(intent_id))
+        for intent_id, request in named
+        if (record := ledger.actions.get(intent_id))
+    )
+    return RawReport(*key, sent, error)
+
+
+def settle_raw(ledger: Ledger, key: tuple[str, str]) -> None:
+    """Settle what ended commands left of an action; call it under the action's lease.
+
+    What was being sent is in doubt; what had not been sent never will be.
+    """
+    ledger.actions.doubt(*key)
+    for left in ledger.actions.requests(action=key, states=[RequestState.INTENT]):
+        if left.plan_id is None:
+            ledger.actions.give_up(left.intent_id, _LEFT_OVER)
+
+
+def split(targets: Sequence[str], most: int) -> list[Sequence[str]]:
+    """Divide targets into what fits into a request each."""
+    return [targets[at : at + most] for at in range(0, len(targets), most)] or [targets]
+
+
+def _told(error: PipelineError, ledger: Ledger, intent_id: str) -> PipelineError:
+    found = ledger.actions.get(intent_id)
+    if found is None or found.state != RequestState.UNKNOWN.value:
+        return error
+    return error.retold(f"{error}; the journal has it as {intent_id}: nxp act resolve")
+
+
+def _key(request: Request) -> tuple[str, str]:
+    match request:
+        case RemoteActionRequest():
+            return ActionKind.REMOTE_ACTION.value, request.action_id
+        case WorkflowRequest() | WorkflowIdsRequest():
+            return ActionKind.WORKFLOW.value, request.workflow_id
+        case CampaignRequest():
+            return ActionKind.CAMPAIGN.value, request.campaign_id
+        case EventRequest():
+            return EVENT, request.workflow_uuid.lower()
+        case _:
+            assert_never(request)
+
+
+def _with_intent(request: Request, intent_id: str) -> Request:
+    """Let the intent travel with a request whose API has a place for it."""
+    if not isinstance(request, RemoteActionRequest):
+        return request
+    return replace(request, reason=intent_reason(intent_id, request.reason))
+
+
+def _targets(request: Request) -> pl.DataFrame:
+    """Name who is acted on, each once: a frame of `TARGETS`."""
+    match request:
+        case RemoteActionRequest():
+            rows = [(each.lower(), each.lower(), None) for each in request.devices]
+            return _frame(rows)
+        case CampaignRequest():
+            return _frame((each, None, each) for each in request.sids)
+        case WorkflowRequest():
+            devices = [each.lower() for each in request.devices]
+            return _pairs(devices, request.users)
+        case WorkflowIdsRequest():
+            # Which objects the tenant will find by these names is not known here.
+            devices = [_device_name(each) for each in request.devices]
+            return _pairs(devices, [_user_name(each) for each in request.users])
+        case EventRequest():
+            return _frame([(request.execution_uuid.lower(), None, None)])
+        case _:
+            assert_never(request)
+
+
+def _pairs(devices: Sequence[str], users: Sequence[str]) -> pl.DataFrame:
+    pairs = list(zip_longest(devices, users)) or [(None, None)]
+    return _frame((f"{device or ''}|{user or ''}", device, user) for device, user in pairs)
+
+
+def _device_name(ids: DeviceIds) -> str:
+    return ids.collector_uid.lower() if ids.collector_uid else f"{ids.uid or ids.name}".lower()
+
+
+def _user_name(ids: UserIds) -> str:
+    return ids.sid or f"{ids.uid or ids.upn}".lower()
+
+
+def _frame(rows: Iterable[tuple[str | None, str | None, str | None]]) -> pl.DataFrame:
+    frame = pl.DataFrame(list(rows), schema=dict(TARGETS), orient="row")
+    return frame.unique("target", keep="first", maintain_order=True)
+
+
+def _sender(
+    client: NexthinkClient, request: Request, intent_id: str, answers: dict[str, Answer]
+) -> Send:
+    """Give what sends a request, and keeps its answer."""
+
+    def send() -> Taken:
+        answer = answers[intent_id] = _answer(client, request)
+        if isinstance(answer, RemoteActionAnswer | WorkflowAnswer):
+            return Taken(answer.request_id)
+        if isinstance(request, CampaignRequest):
+            said = [each for each in answer if isinstance(each, CampaignAnswer)]
+            return Taken(None, said_of(request.sids, said))
+        ids = [each for each in answer if isinstance(each, str)]
+        return Taken(ids[0] if ids else None)
+
+    return send
+
+
+def _answer(client: NexthinkClient, request: Request) -> Answer:
+    match request:
+        case RemoteActionRequest():
+            return client.remote_actions.execute(request)
+        case WorkflowRequest():
+            return client.workflows.trigger(request)
+        case WorkflowIdsRequest():
+            return client.workflows.trigger_by_ids(request)
+        case CampaignRequest():
+            return client.campaigns.trigger(request)
+        case EventRequest():
+            return client.workflows.resume(
+                request.workflow_uuid,
+                request.execution_uuid,
+                request.parameters,
+                source=request.source,
+            )
+        case _:
+            assert_never(request)

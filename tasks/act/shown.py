@@ -1,0 +1,75 @@
+"""What the tenant shows of an action, as rows: for a person or a flow that asks for it."""
+
+import shutil
+import time
+import uuid
+from datetime import datetime, timedelta
+from typing import Final
+
+import polars as pl
+
+from connectors.actions import READ_BACK, ActionKind
+from connectors.clock import utc_now
+from connectors.errors import ResultTruncatedError, UsageError
+from connectors.ledger import open_ledger
+from connectors.nexthink import NexthinkClient, nql_id
+from connectors.settings import load_settings, prepare_home
+from connectors.tenants import load_tenant
+from tasks.act.readback import REACH
+from tasks.export import Tools
+from tasks.saved_query import query_rows
+from tasks.windows import literal
+
+# Long enough for devices that were away over a weekend.
+DEFAULT_SINCE: Final = timedelta(days=7)
+
+
+def read_shown(
+    kind: ActionKind, action_id: str, since: datetime | None = None, tenant: str | None = None
+) -> pl.DataFrame:
+    """Export the executions, or a campaign's responses, of an action since a moment.
+
+    Args:
+        kind: of the action; its saved query is named in `READ_BACK`.
+        action_id: NQL id, with or without #.
+        since: when they were asked for, at the earliest; a week ago by default.
+        tenant: a profile, else the NEXTHINK_* variables.
+
+    Returns:
+        Text under the query's headers in lower case, null where empty. It may hold people's data.
+
+    Raises:
+        UsageError: further back than the saved query goes, or no NQL id.
+        ResultTruncatedError: more rows than the tenant gives.
+        PipelineError: as `query_rows`.
+    """
+    named, settings = nql_id(action_id), load_settings()
+    chosen = load_tenant(settings, tenant)
+    now = utc_now()
+    begin = since or now - DEFAULT_SINCE
+    if now - begin > REACH:
+        raise UsageError(f"since: at most {REACH.days} days ago, which is as far as the query goes")
+    ledger = open_ledger(settings.ledger_url.get_secret_value(), chosen.name)
+    folder = prepare_home(settings) / "spool" / str(uuid.uuid4())
+    try:
+        folder.mkdir(parents=True, mode=0o700)
+        with NexthinkClient(chosen) as client:
+            return query_rows(
+                Tools(client, ledger, utc_now, time.sleep),
+                f"{kind.value} {named}",
+                f"shown-{folder.name}",
+                READ_BACK[kind],
+                folder,
+                {"nql_id": named, "from": literal(begin, chosen.zone)},
+            )
+    except ResultTruncatedError as error:
+        raise error.retold(f"{error.message}: ask for less, with a later --since") from None
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+        ledger.close()
+
+
+def newest_first(rows: pl.DataFrame) -> pl.DataFrame:
+    """Sort rows by the time at which they were asked for, whatever their query calls it."""
+    begun = [name for name in rows.columns if name.endswith(("request_time", "first_targeted"))]
+    return rows.sort(begun[0], descending=True, nulls_last=True) if begun else rows

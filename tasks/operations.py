@@ -1,0 +1,264 @@
+"""Every operation of the Nexthink client as a Prefect task, for flows of your own.
+
+A task opens a client by the settings: hand it the name of a tenant's profile, or nothing where the
+NEXTHINK_* variables say it. Nothing is retried, cached or kept by Prefect: the client knows what
+may be sent again, and values and answers may be people's data. Those that act are journalled as the
+raw commands are (docs/acting.md); a flow that starts over sends them anew, so that acting on many
+is for `nxp act`.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Final, ParamSpec, TypeVar
+
+import polars as pl
+from prefect import Task, task
+from prefect.cache_policies import NO_CACHE
+
+from connectors.actions import ActionKind
+from connectors.nexthink import (
+    CampaignAnswer,
+    CampaignRequest,
+    Compression,
+    Dependency,
+    Download,
+    EnrichmentAnswer,
+    EventRequest,
+    ExportStatus,
+    NexthinkClient,
+    QueryResult,
+    RemoteAction,
+    RemoteActionAnswer,
+    RemoteActionRequest,
+    TriggerMethod,
+    Workflow,
+    WorkflowAnswer,
+    WorkflowIdsRequest,
+    WorkflowRequest,
+)
+from connectors.nexthink.nql import EXECUTE_ROW_LIMIT
+from connectors.settings import load_settings
+from connectors.tenants import load_tenant
+from tasks.act.raw import Request, opened, send_raw
+from tasks.act.shown import read_shown
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def _operation(function: Callable[P, R]) -> Task[P, R]:
+    """Make a task of it: 0 retries also where Prefect's settings say otherwise."""
+    name = function.__name__.replace("_", " ")
+    return task(
+        name=name,
+        task_run_name=name,
+        cache_policy=NO_CACHE,
+        persist_result=False,
+        retries=0,
+        log_prints=False,
+    )(function)
+
+
+def _client(tenant: str | None) -> NexthinkClient:
+    return NexthinkClient(load_tenant(load_settings(), tenant))
+
+
+def _act(request: Request, tenant: str | None, kind: type[R]) -> R:
+    with opened(tenant) as (client, ledger):
+        report = send_raw(client, ledger, [request])
+    if report.error:
+        raise report.error
+    answer = report.sent[0].answer
+    if not isinstance(answer, kind):
+        raise TypeError("a request that was taken has an answer of its kind")
+    return answer
+
+
+# NQL ------------------------------------------------------------------------------------------
+
+
+@_operation
+def nql_execute(
+    query_id: str,
+    parameters: Mapping[str, str] | None = None,
+    version: int = 2,
+    utc_times: bool = True,
+    row_limit: int | None = EXECUTE_ROW_LIMIT,
+    tenant: str | None = None,
+) -> QueryResult:
+    """Run a saved query and return its rows, up to 1,000."""
+    with _client(tenant) as client:
+        return client.nql.execute(
+            query_id, parameters, version=version, utc_times=utc_times, row_limit=row_limit
+        )
+
+
+@_operation
+def nql_execute_csv(
+    query_id: str,
+    parameters: Mapping[str, str] | None = None,
+    version: int = 2,
+    utc_times: bool = True,
+    row_limit: int | None = EXECUTE_ROW_LIMIT,
+    tenant: str | None = None,
+) -> str:
+    """Run a saved query and return its rows as CSV, up to 1,000."""
+    with _client(tenant) as client:
+        return client.nql.execute_csv(
+            query_id, parameters, version=version, utc_times=utc_times, row_limit=row_limit
+        )
+
+
+@_operation
+def nql_start_export(
+    query_id: str,
+    parameters: Mapping[str, str] | None = None,
+    compression: Compression = Compression.ZSTD,
+    tenant: str | None = None,
+) -> str:
+    """Start the export of a saved query's whole result; gives the export's id."""
+    with _client(tenant) as client:
+        return client.nql.start_export(query_id, parameters, compression)
+
+
+@_operation
+def nql_export_status(export_id: str, tenant: str | None = None) -> ExportStatus:
+    """Say how far an export is."""
+    with _client(tenant) as client:
+        return client.nql.export_status(export_id)
+
+
+@_operation
+def nql_download(
+    export_id: str,
+    destination: Path,
+    compression: Compression | None = None,
+    tenant: str | None = None,
+) -> Download:
+    """Write the result of a completed export to a file, unpacked, whole or not at all."""
+    with _client(tenant) as client:
+        return client.nql.download(export_id, destination, compression)
+
+
+# Enrichment -----------------------------------------------------------------------------------
+
+
+@_operation
+def enrichment_push(body: bytes, tenant: str | None = None) -> EnrichmentAnswer:
+    """Send one enrichment request; gives what the tenant says of its objects."""
+    with _client(tenant) as client:
+        return client.enrichment.push(body)
+
+
+# Remote actions -------------------------------------------------------------------------------
+
+
+@_operation
+def remote_actions_list(tenant: str | None = None) -> Sequence[RemoteAction]:
+    """List all remote actions; `choose_remote_actions` filters."""
+    with _client(tenant) as client:
+        return client.remote_actions.list()
+
+
+@_operation
+def remote_actions_details(action_id: str, tenant: str | None = None) -> RemoteAction:
+    """Describe one remote action."""
+    with _client(tenant) as client:
+        return client.remote_actions.details(action_id)
+
+
+@_operation
+def remote_actions_execute(
+    request: RemoteActionRequest, tenant: str | None = None
+) -> RemoteActionAnswer:
+    """Trigger a remote action on devices, at most once, journalled."""
+    return _act(request, tenant, RemoteActionAnswer)
+
+
+@_operation
+def remote_actions_executions(
+    action_id: str, since: datetime | None = None, tenant: str | None = None
+) -> pl.DataFrame:
+    """Read the executions of a remote action since a moment, a week ago by default."""
+    return read_shown(ActionKind.REMOTE_ACTION, action_id, since, tenant)
+
+
+# Workflows ------------------------------------------------------------------------------------
+
+
+@_operation
+def workflows_list(
+    dependency: Dependency | None = None,
+    trigger_method: TriggerMethod | None = None,
+    only_active: bool = False,
+    tenant: str | None = None,
+) -> Sequence[Workflow]:
+    """List workflows, by any of the filters."""
+    with _client(tenant) as client:
+        return client.workflows.list(dependency, trigger_method, only_active=only_active)
+
+
+@_operation
+def workflows_details(workflow_id: str, tenant: str | None = None) -> Workflow:
+    """Describe one workflow, by NQL id or UUID."""
+    with _client(tenant) as client:
+        return client.workflows.details(workflow_id)
+
+
+@_operation
+def workflows_trigger(request: WorkflowRequest, tenant: str | None = None) -> WorkflowAnswer:
+    """Trigger a workflow for collector ids and SIDs, at most once, journalled."""
+    return _act(request, tenant, WorkflowAnswer)
+
+
+@_operation
+def workflows_trigger_by_ids(
+    request: WorkflowIdsRequest, tenant: str | None = None
+) -> WorkflowAnswer:
+    """Trigger a workflow for objects by any of their names, at most once, journalled."""
+    return _act(request, tenant, WorkflowAnswer)
+
+
+@_operation
+def workflows_resume(
+    workflow_uuid: str,
+    execution_uuid: str,
+    parameters: Mapping[str, str] | None = None,
+    source: str | None = None,
+    tenant: str | None = None,
+) -> tuple[str, ...]:
+    """Tell an execution that waits for an event to go on, at most once, journalled."""
+    request = EventRequest(workflow_uuid, execution_uuid, parameters or {}, source)
+    return _act(request, tenant, tuple)
+
+
+@_operation
+def workflows_executions(
+    workflow_id: str, since: datetime | None = None, tenant: str | None = None
+) -> pl.DataFrame:
+    """Read the executions of a workflow since a moment, a week ago by default."""
+    return read_shown(ActionKind.WORKFLOW, workflow_id, since, tenant)
+
+
+# Campaigns ------------------------------------------------------------------------------------
+
+
+@_operation
+def campaigns_trigger(
+    request: CampaignRequest, tenant: str | None = None
+) -> tuple[CampaignAnswer, ...]:
+    """Send a campaign to users, at most once, journalled; gives what became of each."""
+    return _act(request, tenant, tuple)
+
+
+@_operation
+def campaigns_responses(
+    campaign_id: str, since: datetime | None = None, tenant: str | None = None
+) -> pl.DataFrame:
+    """Read the responses to a campaign since a moment, a week ago by default."""
+    return read_shown(ActionKind.CAMPAIGN, campaign_id, since, tenant)
+
+
+# What reads back by a saved query, where the API has no operation.
+READ_BACKS: Final = (remote_actions_executions, workflows_executions, campaigns_responses)

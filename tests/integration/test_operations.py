@@ -1,0 +1,309 @@
+"""The client's operations as Prefect tasks: one each, on the sandbox, and never sent twice."""
+
+import inspect
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from prefect import Task
+from prefect.cache_policies import NO_CACHE
+
+from connectors.errors import (
+    HeldError,
+    LimitReachedError,
+    PartlyDoneError,
+    PipelineError,
+    UnknownOutcomeError,
+    UsageError,
+)
+from connectors.ledger import Ledger, open_ledger
+from connectors.nexthink import (
+    CampaignRequest,
+    DeviceIds,
+    EventRequest,
+    ExportState,
+    NexthinkClient,
+    RemoteActionRequest,
+    Taken,
+    UserIds,
+    WorkflowIdsRequest,
+    WorkflowRequest,
+)
+from tasks import operations
+from tasks.act.raw import RawReport, Request, send_raw
+from tests.acting import Client, enrichment
+from tests.commands import environment
+from tests.landing import CATALOG, Place, place
+from tests.unit.connectors.servers import (
+    TOKEN_PATH,
+    Clock,
+    FakeTenant,
+    Reply,
+    Server,
+    json_reply,
+    token_reply,
+)
+
+DEVICE = "11111111-2222-3333-4444-{:012x}"
+ACT = "/api/v1/act/execute"
+
+
+def found() -> dict[str, Task[..., Any]]:
+    return {name: value for name, value in vars(operations).items() if isinstance(value, Task)}
+
+
+def test_every_operation_of_the_client_has_one_task() -> None:
+    client = NexthinkClient(FakeTenant("http://127.0.0.1:1", "http://127.0.0.1:1"))
+    groups = {
+        name: value for name, value in vars(client).items() if type(value).__name__.endswith("Api")
+    }
+    client.close()
+    assert sorted(groups) == ["campaigns", "enrichment", "nql", "remote_actions", "workflows"]
+    methods = {
+        f"{name}_{method}"
+        for name, group in groups.items()
+        for method, _ in inspect.getmembers(group, inspect.ismethod)
+        if not method.startswith("_")
+    }
+    read_backs = {task.fn.__name__ for task in operations.READ_BACKS}
+    assert methods | read_backs == found().keys()
+    assert not methods & read_backs
+
+
+def test_nothing_of_a_task_is_tried_again_or_kept() -> None:
+    for task in found().values():
+        assert (task.retries, task.persist_result, task.cache_policy) == (0, False, NO_CACHE)
+        # No argument may become a name: it may be somebody's.
+        assert task.task_run_name == task.name
+        assert "{" not in task.name
+        assert list(inspect.signature(task.fn).parameters)[-1] == "tenant"
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Place]:
+    with place(tmp_path) as made:
+        for name, value in made.environment.items():
+            monkeypatch.setenv(name, value)
+        yield made
+
+
+def test_every_operation_works_on_the_sandbox(here: Place, tmp_path: Path) -> None:
+    """As plain functions: what Prefect adds is its own."""
+    call = {name: task.fn for name, task in found().items()}
+    with Client(here.tenant) as client:
+        device = next(each for each in client.devices() if each["device.name"])
+        user = next(each for each in client.users() if "@" in (each["user.upn"] or ""))
+    uid, sid = device["device.collector.uid"], user["user.sid"]
+
+    assert call["nql_execute"]("#users").rows > 0
+    assert call["nql_execute_csv"]("#users").startswith("user.")
+    export_id = call["nql_start_export"]("#users")
+    while call["nql_export_status"](export_id).state is not ExportState.COMPLETED:
+        pass
+    result = call["nql_download"](export_id, tmp_path / "users.csv")
+    assert result.csv_bytes == (tmp_path / "users.csv").stat().st_size
+
+    body = {"enrichments": [enrichment("device/device/name", "nobody", {"device/device/#x": "a"})]}
+    pushed = call["enrichment_push"](str(body | {"domain": "t"}).replace("'", '"').encode())
+    assert pushed.taken is not Taken.ALL
+
+    assert len(call["remote_actions_list"]()) >= 13
+    assert call["remote_actions_details"]("get_disk_usage").id == "#get_disk_usage"
+    taken = call["remote_actions_execute"](RemoteActionRequest("#get_disk_usage", [uid]))
+    assert taken.request_id == here.tenant.actions.requests[-1].id
+
+    assert call["workflows_list"](only_active=True)
+    assert call["workflows_details"]("#vpn_repair").trigger_methods.api
+    both = WorkflowRequest("#vpn_repair", [uid], [sid])
+    assert call["workflows_trigger"](both).request_id == here.tenant.actions.requests[-1].id
+    named = WorkflowIdsRequest(
+        "#vpn_repair", [DeviceIds(collector_uid=uid)], [UserIds(upn=user["user.upn"])]
+    )
+    assert len(call["workflows_trigger_by_ids"](named).execution_ids) == 1
+    waiting = WorkflowRequest("#device_replacement", [uid], parameters={"ticket": "INC-1"})
+    (execution,) = call["workflows_trigger"](waiting).execution_ids
+    workflow = call["workflows_details"]("#device_replacement").uuid
+    assert call["workflows_resume"](workflow, execution) == (here.tenant.actions.requests[-1].id,)
+
+    (answer,) = call["campaigns_trigger"](CampaignRequest("#device_feedback", [sid]))
+    assert answer.request_id == here.tenant.actions.requests[-1].id
+
+    for name, action in (
+        ("remote_actions_executions", "#get_disk_usage"),
+        ("workflows_executions", "#vpn_repair"),
+        ("campaigns_responses", "#device_feedback"),
+    ):
+        assert len(call[name](action).columns) >= 7
+
+
+FLOW = """
+import sys
+from prefect import flow
+from connectors.nexthink import CampaignRequest
+from tasks import operations
+
+@flow
+def own():
+    assert len(operations.remote_actions_list()) > 10
+    operations.campaigns_trigger(CampaignRequest("#device_feedback", [SID]))
+
+SID = sys.stdin.read()
+own()
+"""
+
+
+@pytest.mark.prefect
+def test_a_flow_of_ones_own_acts_once_and_tells_the_server_of_nobody(
+    here: Place, prefect_server: str
+) -> None:
+    with Client(here.tenant) as client:
+        sid = client.users()[3]["user.sid"]
+    # Also where the worker's settings would have every task tried again.
+    env = environment(here, PREFECT_API_URL=prefect_server, PREFECT_TASKS_DEFAULT_RETRIES="3")
+    env["PYTHONPATH"] = str(CATALOG.parent)
+    here.tenant.faults.add("timeout-after@act:1")
+    run = subprocess.run(
+        [sys.executable, "-c", FLOW],
+        env=env,
+        input=sid,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    assert run.returncode != 0
+    assert "UnknownOutcomeError" in run.stdout
+    assert "nxp act resolve" in run.stdout
+    assert sid not in run.stdout
+    assert len(here.tenant.actions.requests) == 1
+    for what in ("flow_runs", "task_runs", "logs", "artifacts"):
+        answer = httpx.post(f"{prefect_server}/{what}/filter", json={"limit": 200})
+        assert answer.status_code == 200
+        assert sid not in answer.text
+
+
+# Several requests -----------------------------------------------------------------------------
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    with Server() as running:
+        running.on("POST", TOKEN_PATH, token_reply())
+        yield running
+
+
+@pytest.fixture
+def ledger(ledger_url: str) -> Iterator[Ledger]:
+    opened = open_ledger(ledger_url, "acme.eu")
+    yield opened
+    opened.close()
+
+
+def act(server: Server, ledger: Ledger, requests: Sequence[Request]) -> RawReport:
+    clock = Clock()
+    with NexthinkClient(FakeTenant(server.url, server.url), None, clock, clock.sleep) as client:
+        return send_raw(client, ledger, requests)
+
+
+def on_devices(*numbers: int) -> RemoteActionRequest:
+    return RemoteActionRequest("#a", [DEVICE.format(each) for each in numbers])
+
+
+THREE = [on_devices(1, 2), on_devices(3), on_devices(4)]
+TAKEN = json_reply({"requestId": "r-1"})
+ENDS: list[tuple[Reply, str, type[PipelineError], str]] = [
+    (Reply(500), "unknown", UnknownOutcomeError, "nxp act resolve"),
+    (Reply(reset=True), "unknown", UnknownOutcomeError, "nxp act resolve"),
+    (Reply(429), "not_sent", LimitReachedError, "try again later"),
+    (json_reply({"code": "NO_WAY", "message": ""}, 400), "refused", PipelineError, "NO_WAY"),
+]
+
+
+@pytest.mark.parametrize(("end", "state", "kind", "words"), ENDS)
+def test_the_first_that_is_not_taken_is_the_last_that_is_sent(
+    server: Server,
+    ledger: Ledger,
+    end: Reply,
+    state: str,
+    kind: type[PipelineError],
+    words: str,
+) -> None:
+    server.on("POST", ACT, TAKEN, end, TAKEN)
+    report = act(server, ledger, THREE)
+    assert [each.record.state for each in report.sent] == ["requested", state, "not_sent"]
+    assert isinstance(report.error, kind)
+    assert len(server.requests(ACT)) == 2
+    with pytest.raises(PartlyDoneError, match="1 of 3 requests were taken, for 2 of 4") as caught:
+        report.raise_unless_complete()
+    assert words in str(caught.value)
+    # What was not sent is free, what may have been done is not.
+    server.on("POST", ACT, TAKEN)
+    assert act(server, ledger, [on_devices(4)]).error is None
+    if state == "unknown":
+        with pytest.raises(HeldError, match="nothing was sent"):
+            act(server, ledger, [on_devices(9), on_devices(3)])
+        assert len(server.requests(ACT)) == 3
+    else:
+        assert act(server, ledger, [on_devices(3)]).error is None
+
+
+class Stopped(httpx.BaseTransport):
+    """Is interrupted while it waits for the answer of a request that acts."""
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        if request.url.path == ACT:
+            raise KeyboardInterrupt
+        reply = token_reply()
+        return httpx.Response(200, content=reply.body, headers=reply.headers)
+
+
+def test_a_signal_while_sending_leaves_it_in_doubt(ledger: Ledger) -> None:
+    tenant = FakeTenant("http://127.0.0.1:1", "http://127.0.0.1:1")
+    with NexthinkClient(tenant, Stopped()) as client, pytest.raises(KeyboardInterrupt):
+        send_raw(client, ledger, THREE)
+    states = [each.state for each in ledger.actions.requests()]
+    assert states == ["unknown", "not_sent", "not_sent"]
+
+
+def test_requests_are_of_one_action(server: Server, ledger: Ledger) -> None:
+    others = RemoteActionRequest("#b", [DEVICE.format(1)])
+    for wrong in ([], [on_devices(1), others]):
+        with pytest.raises(UsageError, match="one action at a time"):
+            act(server, ledger, wrong)
+    assert ledger.actions.requests() == []
+
+
+def test_targets_are_named_as_plans_name_them(server: Server, ledger: Ledger) -> None:
+    upper = DEVICE.format(0xABC).upper()
+    lower, sid, execution = upper.lower(), "S-1-5-21-1", DEVICE.format(2)
+    uid = DEVICE.format(3)
+    server.on("POST", ACT, TAKEN)
+    triggered = json_reply({"requestUuid": "r", "executionsUuids": ["e"]})
+    server.on("POST", "/api/v1/workflows/execute", triggered)
+    server.on("POST", "/api/v2/workflows/execute", triggered)
+    resumed = f"/api/v1/workflows/workflows/{uid}/execution/{execution}/trigger"
+    server.on("POST", resumed, json_reply([]))
+    users = {"requests": [{"userSid": sid, "requestId": "r"}]}
+    server.on("POST", "/api/v1/euf/campaign/trigger", json_reply(users))
+    named = [DeviceIds(collector_uid=upper), DeviceIds(name="PC"), DeviceIds("PC", uid.upper())]
+    upn = UserIds(upn="Jane@example.com")
+    cases: list[tuple[Request, list[str]]] = [
+        (RemoteActionRequest("#a", [upper]), [lower]),
+        (WorkflowRequest("#w1", [upper]), [f"{lower}|"]),
+        (WorkflowRequest("#w2", [], [sid]), [f"|{sid}"]),
+        (WorkflowRequest("#w3", [upper], [sid]), [f"{lower}|{sid}"]),
+        (WorkflowRequest("#w4"), ["|"]),
+        (WorkflowIdsRequest("#w5", named), [f"{lower}|", "pc|", f"{uid}|"]),
+        (WorkflowIdsRequest("#w6", [], [upn, UserIds(sid)]), ["|jane@example.com", f"|{sid}"]),
+        (EventRequest(uid, execution), [execution]),
+        (CampaignRequest("#c", [sid]), [sid]),
+    ]
+    for request, expected in cases:
+        report = act(server, ledger, [request])
+        assert report.error is None
+        intent_id = report.sent[0].record.intent_id
+        assert sorted(ledger.actions.targets(intent_id=intent_id)["target"]) == sorted(expected)

@@ -1,0 +1,513 @@
+"""`nxp remote-actions`, `workflows` and `campaigns` as a person runs them, on the sandbox."""
+
+import io
+import json
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from connectors.ledger import Ledger, RequestState, open_ledger
+from sandbox.actions.options import ActingOptions
+from sandbox.actions.store import ActionRequest
+from tasks.act.run import take_action
+from tests.acting import Client
+from tests.commands import called, environment
+from tests.landing import CATALOG, Place, place
+
+DEVICE = "11111111-2222-3333-4444-{:012x}"
+SID = "S-1-5-21-111-222-333-{}"
+AT_ONCE = ActingOptions(visibility_delay=0)
+DISK = "#get_disk_usage"
+
+Run = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+    with place(tmp_path_factory.mktemp("tenant"), acting=AT_ONCE) as made:
+        yield made
+
+
+@pytest.fixture
+def here(served: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Place:
+    """Give the tenant, with a ledger of the test's own."""
+    values = dict(served.environment) | {"NXP_LEDGER_URL": f"sqlite:///{tmp_path / 'ledger.db'}"}
+    for name, value in values.items():
+        monkeypatch.setenv(name, value)
+    return Place(served.tenant, tmp_path, values)
+
+
+@pytest.fixture
+def nxp(here: Place, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture) -> Run:
+    """Run a command; gives exit code, stdout, and stderr without anybody's SID."""
+    caplog.set_level("DEBUG")
+
+    def run(*words: str) -> tuple[int, str, str]:
+        done = called(*words, capsys=capsys)
+        logged = "\n".join(record.getMessage() for record in caplog.records)
+        assert "S-1-5" not in done.stderr + logged
+        assert "Traceback" not in done.stderr
+        return done.returncode, done.stdout, done.stderr
+
+    assert here
+    return run
+
+
+@pytest.fixture
+def ledger(here: Place) -> Iterator[Ledger]:
+    opened = open_ledger(here.environment["NXP_LEDGER_URL"], "sandbox.eu")
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def people(here: Place) -> list[str]:
+    with Client(here.tenant) as client:
+        return [row["user.sid"] for row in client.users()]
+
+
+def asked(here: Place, action: str) -> list[ActionRequest]:
+    return [each for each in here.tenant.actions.requests if each.nql_id == action]
+
+
+def until(is_so: Callable[[], bool]) -> None:
+    for _ in range(600):
+        if is_so():
+            return
+        time.sleep(0.05)
+    raise AssertionError("it did not come to that")
+
+
+def last(here: Place) -> ActionRequest:
+    return here.tenant.actions.requests[-1]
+
+
+def listed(path: Path, names: list[str]) -> str:
+    path.write_text("\n".join(names))
+    return str(path)
+
+
+# Lists and details ----------------------------------------------------------------------------
+
+
+def test_remote_actions_are_listed_by_filters(nxp: Run) -> None:
+    code, out, err = nxp("remote-actions", "list")
+    assert code == 0
+    assert DISK in out
+    assert "remote actions" in err
+
+    def ids(*filters: str) -> set[str]:
+        _, out, _ = nxp("remote-actions", "list", *filters, "--json")
+        return {each["id"] for each in json.loads(out)}
+
+    everything = ids()
+    assert ids("--api-enabled") | ids("--no-api-enabled") == everything
+    assert ids("--no-api-enabled") == {"#restart_device", "#collect_diagnostics"}
+    assert ids("--no-windows") == {"#flush_dns_cache"}
+    assert "#flush_dns_cache" in ids("--macos", "--purpose", "REMEDIATION")
+    assert DISK not in ids("--purpose", "REMEDIATION")
+
+
+def test_a_remote_action_is_shown(nxp: Run) -> None:
+    code, out, _ = nxp("remote-actions", "show", "set_service_start_type")
+    assert code == 0
+    assert "Automatic, Manual, Disabled" in out
+    _, out, _ = nxp("remote-actions", "show", "#set_service_start_type", "--json")
+    assert json.loads(out)["script"]["run_as"] == "LOCAL_SYSTEM"
+    code, out, err = nxp("remote-actions", "show", "#nowhere")
+    assert (code, out) == (2, "")
+    assert "no remote action #nowhere" in err
+
+
+def test_workflows_are_listed_and_shown(nxp: Run) -> None:
+    _, out, _ = nxp("workflows", "list", "--dependency", "USER_AND_DEVICE", "--json")
+    assert [each["id"] for each in json.loads(out)] == ["#vpn_repair"]
+    _, out, _ = nxp("workflows", "list", "--active", "--trigger-method", "API")
+    assert "#old_onboarding" not in out
+    _, out, _ = nxp("workflows", "show", "vpn_repair", "--json")
+    shown = json.loads(out)
+    assert shown["about"] == "USER_AND_DEVICE"
+    assert json.loads(nxp("workflows", "show", shown["uuid"], "--json")[1]) == shown
+    assert nxp("workflows", "show", str(uuid.uuid4()))[0] == 2
+
+
+# Acting ---------------------------------------------------------------------------------------
+
+
+def test_a_remote_action_is_run_and_journalled(nxp: Run, here: Place, ledger: Ledger) -> None:
+    one = DEVICE.format(1)
+    code, out, err = nxp(
+        "remote-actions",
+        "execute",
+        "get_disk_usage",
+        "--device",
+        one,
+        "--device",
+        one.upper(),
+        "--expires",
+        "60",
+        "--reason",
+        "it is full",
+        "--reference",
+        "INC-1",
+        "--source",
+        "desk",
+        "--json",
+    )
+    assert code == 0, err
+    told = json.loads(out)
+    (request,) = told["requests"]
+    assert (told["targets"], told["duplicates"], request["state"]) == (1, 1, "requested")
+    assert request["expires_in_minutes"] == 60
+    sent = last(here)
+    assert sent.id == request["request_id"]
+    assert sent.reason == f"nxp:{request['intent_id']} it is full"
+    assert (sent.reference, sent.source) == ("INC-1", "desk")
+    record = ledger.actions.get(request["intent_id"])
+    assert record is not None
+    assert (record.state, record.request_id) == ("requested", sent.id)
+    assert ledger.actions.targets(intent_id=record.intent_id)["target"].to_list() == [one]
+    code, out, err = nxp("remote-actions", "execute", DISK, "--device", one)
+    assert code == 0
+    assert "requested" in out
+    assert "nxp remote-actions executions '#get_disk_usage'" in err
+
+
+def test_targets_come_from_a_file_or_stdin(
+    nxp: Run, here: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = [DEVICE.format(each) for each in range(3)]
+    text = "\r\n".join(["", names[0], f"  {names[1]} ", names[0].upper(), "", names[2]])
+    for encoding in ("utf-8-sig", "utf-8", "utf-16"):
+        (tmp_path / "devices.txt").write_bytes(text.encode(encoding))
+        code, out, _ = nxp(
+            "remote-actions", "execute", DISK, "--devices", str(tmp_path / "devices.txt"), "--json"
+        )
+        assert code == 0
+        assert json.loads(out)["duplicates"] == 1
+        assert [each.device for each in last(here).executions] == names
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(names[2].encode())))
+    code, _, _ = nxp("remote-actions", "execute", DISK, "--devices", "-")
+    assert (code, [each.device for each in last(here).executions]) == (0, [names[2]])
+
+
+def test_more_targets_than_fit_are_divided_and_none_is_dropped(
+    nxp: Run, here: Place, tmp_path: Path, ledger: Ledger
+) -> None:
+    names = [DEVICE.format(each) for each in range(28_000)]
+    file = listed(tmp_path / "devices.txt", names)
+    before = len(asked(here, DISK))
+    code, out, _ = nxp("remote-actions", "execute", DISK, "--devices", file, "--json")
+    assert code == 0
+    told = json.loads(out)
+    assert [each["targets"] for each in told["requests"]] == [10_000, 10_000, 8_000]
+    sent = asked(here, DISK)[before:]
+    assert [each.device for request in sent for each in request.executions] == names
+    assert {each.state for each in ledger.actions.requests()} == {"requested"}
+
+
+BAD: list[tuple[tuple[str, ...], str]] = [
+    (("remote-actions", "execute", DISK), "there are no devices"),
+    (("remote-actions", "execute", DISK, "--device", "pc-1"), "devices[0] is no collector id"),
+    (("remote-actions", "execute", DISK, "--device", ""), "names nobody"),
+    (("remote-actions", "execute", DISK, "--devices", "/nowhere"), "No such file"),
+    (("remote-actions", "execute", "S-1-5-21", "--device", DEVICE.format(1)), "is not #"),
+    (
+        ("remote-actions", "execute", DISK, "--device", DEVICE.format(1), "--expires", "59"),
+        "59 minutes",
+    ),
+    (
+        ("remote-actions", "execute", DISK, "--device", DEVICE.format(1), "--reason", "r" * 460),
+        "room for 459",
+    ),
+    (("remote-actions", "execute", DISK, "--device", DEVICE.format(1), "-p", "a"), "key=value"),
+    (("workflows", "trigger", "#leaver_checks", "--user", "S-1-5-x"), "users[0] is no SID"),
+    (
+        ("workflows", "trigger", "#leaver_checks", "--by-id", "--user", "S-1-5-21"),
+        "user 0 begins with none of sid=, upn=, uid=",
+    ),
+    (("workflows", "trigger", "#w", "--devices", "-", "--users", "-"), "stdin"),
+    (("workflows", "resume", "#nowhere", DEVICE.format(1)), "no workflow #nowhere"),
+    (("workflows", "resume", DEVICE.format(1), "now"), "execution[0] is no UUID"),
+    (("campaigns", "trigger", "#device_feedback"), "there are no users"),
+    (("campaigns", "trigger", "#device_feedback", "--sids", "S-1-5-x"), "users[0] is no SID"),
+    (
+        ("campaigns", "trigger", "#device_feedback", "--sids", SID.format(1), "--expires", "0"),
+        "0 minutes",
+    ),
+]
+
+
+@pytest.mark.parametrize(("words", "told"), BAD)
+def test_what_is_wrong_is_2_and_nothing_is_sent_or_journalled(
+    nxp: Run, here: Place, ledger: Ledger, words: tuple[str, ...], told: str
+) -> None:
+    before = len(here.tenant.actions.requests)
+    code, out, err = nxp(*words)
+    assert (code, out) == (2, ""), err
+    assert told in err
+    assert len(err.strip().splitlines()) == 1
+    assert len(here.tenant.actions.requests) == before
+    assert ledger.actions.requests() == []
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (
+            ("remote-actions", "execute", "#nowhere", "--device", DEVICE.format(1)),
+            "REMOTE_ACTION_NOT_FOUND",
+        ),
+        (
+            ("remote-actions", "execute", "#restart_device", "--device", DEVICE.format(1)),
+            "REMOTE_ACTION_NOT_API_ENABLED",
+        ),
+        (
+            ("remote-actions", "execute", DISK, "--device", DEVICE.format(1), "-p", "Colour=red"),
+            "INVALID_PARAMETERS",
+        ),
+        (("workflows", "trigger", "#old_onboarding"), "WORKFLOW_NOT_ACTIVE"),
+        (
+            ("campaigns", "trigger", "#yearly_survey", "--sids", SID.format(1)),
+            "INVALID_CAMPAIGN_TRIGGER_TYPE",
+        ),
+        (
+            ("workflows", "resume", "vpn_repair", DEVICE.format(1)),
+            "EXECUTION_NOT_WAITING",
+        ),
+    ],
+)
+def test_what_the_tenant_refuses_is_6_with_its_code(
+    nxp: Run, ledger: Ledger, words: tuple[str, ...], told: str
+) -> None:
+    code, out, err = nxp(*words)
+    assert code == 6, err
+    assert told in err
+    assert told in out
+    (record,) = ledger.actions.requests()
+    assert (record.state, record.code) == ("refused", told)
+
+
+def test_a_workflow_is_triggered_by_either_kind_of_names(
+    nxp: Run, here: Place, tmp_path: Path
+) -> None:
+    with Client(here.tenant) as client:
+        device = client.devices()[0]
+        user = next(each for each in client.users() if "@" in (each["user.upn"] or ""))
+    keys = ("--device", device["device.collector.uid"], "--user", user["user.sid"])
+    code, out, err = nxp("workflows", "trigger", "vpn_repair", *keys, "--source", "desk", "--json")
+    assert code == 0, err
+    sent = last(here)
+    (request,) = json.loads(out)["requests"]
+    assert request["execution_ids"] == [each.id for each in sent.executions]
+    assert sent.source == "desk"
+    file = listed(tmp_path / "users.txt", [f"upn={user['user.upn']}"])
+    names = ("--device", f"uid={device['device.uid']}", "--users", file)
+    code, out, err = nxp("workflows", "trigger", "vpn_repair", "--by-id", *names)
+    assert code == 0, err
+    assert user["user.upn"] not in out + err
+    (found,) = last(here).executions
+    assert (found.device, found.user) == (device["device.collector.uid"], user["user.sid"])
+    assert nxp("workflows", "trigger", "#nightly_report")[0] == 0
+
+
+def test_many_targets_of_a_workflow_are_divided_only_where_that_is_the_same(
+    nxp: Run, here: Place, tmp_path: Path
+) -> None:
+    devices = listed(tmp_path / "devices", [DEVICE.format(each) for each in range(10_001)])
+    disk = ("workflows", "trigger", "#disk_space_relief", "--devices", devices)
+    assert nxp(*disk, "-p", "threshold_gb=5")[0] == 0
+    assert [len(each.executions) for each in asked(here, "#disk_space_relief")] == [10_000, 1]
+    for more in ((), ("--user", SID.format(1))):
+        code, _, err = nxp("workflows", "trigger", "#vpn_repair", "--devices", devices, *more)
+        assert code == 2
+        assert "may not be split" in err
+
+
+def test_a_waiting_execution_is_told_to_go_on(nxp: Run, here: Place, ledger: Ledger) -> None:
+    target = ("--device", DEVICE.format(1), "-p", "ticket=INC-1")
+    _, out, _ = nxp("workflows", "trigger", "#device_replacement", *target, "--json")
+    (execution,) = json.loads(out)["requests"][0]["execution_ids"]
+    code, out, err = nxp("workflows", "resume", "device_replacement", execution, "-p", "a=b")
+    assert code == 0, err
+    assert (last(here).kind, last(here).parameters) == ("event", {"a": "b"})
+    assert ledger.actions.requests()[-1].kind == "workflow_event"
+
+
+def test_a_campaign_goes_to_those_that_the_tenant_knows(
+    nxp: Run, here: Place, people: list[str], ledger: Ledger
+) -> None:
+    stranger = SID.format(99)
+    words = ("campaigns", "trigger", "device_feedback", "--expires", "60")
+    code, out, err = nxp(*words, "--sids", f"{people[0]},{stranger},{people[1]},{people[0]}")
+    assert code == 7
+    assert "2 of 3 targets were taken, 1 refused" in err
+    assert "named more than once" in err
+    assert "S-1-5" not in out
+    _, out, _ = nxp(*words, "--sids", f"{people[0]},{stranger}", "--json")
+    (request,) = json.loads(out)["requests"]
+    taken, refused = request["users"]
+    assert (taken["position"], taken["message"]) == (0, None)
+    assert taken["request_id"] == last(here).id
+    assert (refused["position"], refused["request_id"]) == (1, None)
+    assert refused["message"] == "There is no user of this SID."
+    targets = ledger.actions.targets(intent_id=request["intent_id"]).sort("target")
+    known = dict(zip(targets["target"], targets["code"], strict=True))
+    assert known == {people[0]: None, stranger: "refused"}
+    code, out, err = nxp(*words, "--sids", stranger)
+    assert code == 6
+    assert "refuses all 1 targets" in err
+
+
+# At most once ---------------------------------------------------------------------------------
+
+EXECUTE = ("remote-actions", "execute", DISK, "--device", DEVICE.format(7))
+
+
+def fault(here: Place, text: str) -> None:
+    here.tenant.faults.add(text)
+
+
+def test_a_lost_answer_holds_its_targets_until_a_person_says_what_it_was(
+    nxp: Run, here: Place, ledger: Ledger
+) -> None:
+    before = len(asked(here, DISK))
+    fault(here, "500@act:1")
+    code, out, err = nxp(*EXECUTE)
+    assert code == 5
+    assert "may have been done" in err
+    (record,) = ledger.actions.requests()
+    assert record.state == "unknown"
+    assert record.intent_id in err
+    assert "unknown" in out
+    code, out, err = nxp(*EXECUTE)
+    assert (code, out) == (8, "")
+    assert "nxp act resolve" in err
+    # Others are free, and so is another action.
+    assert nxp("remote-actions", "execute", DISK, "--device", DEVICE.format(8))[0] == 0
+    assert nxp("remote-actions", "execute", "#repair_office", *EXECUTE[3:])[0] == 0
+    ledger.actions.resolve(record.intent_id, sent=False, why="looked into it")
+    assert nxp(*EXECUTE)[0] == 0
+    # The one of the fault was not done: two in all.
+    assert len(asked(here, DISK)) - before == 2
+
+
+@pytest.mark.parametrize(("given", "exit_code"), [("429-seconds@act:1", 5), ("403@act:1", 4)])
+def test_what_was_not_done_holds_nobody(
+    nxp: Run, here: Place, ledger: Ledger, given: str, exit_code: int
+) -> None:
+    fault(here, given)
+    code, out, _ = nxp(*EXECUTE)
+    assert code == exit_code
+    (record,) = ledger.actions.requests()
+    assert record.state == RequestState.NOT_SENT.value
+    assert "not_sent" in out
+    assert nxp(*EXECUTE)[0] == 0
+
+
+def test_what_was_done_without_an_answer_is_not_done_twice(
+    nxp: Run, here: Place, ledger: Ledger
+) -> None:
+    before = len(asked(here, DISK))
+    fault(here, "timeout-after@act:1")
+    assert nxp(*EXECUTE)[0] == 5
+    assert nxp(*EXECUTE)[0] == 8
+    assert len(asked(here, DISK)) - before == 1
+    assert [each.state for each in ledger.actions.requests()] == ["unknown"]
+
+
+def test_killed_while_sending_it_holds_what_was_sent_and_nothing_else(
+    nxp: Run, here: Place, tmp_path: Path, ledger: Ledger
+) -> None:
+    names = [DEVICE.format(each) for each in range(20_000)]
+    file = listed(tmp_path / "devices.txt", names)
+    before = len(asked(here, DISK))
+    fault(here, "timeout-after@act:1")
+    here.tenant.faults.delay = 30
+    words = [sys.executable, "-m", "nxp", *EXECUTE[:3], "--devices", file]
+    env = environment(here, PYTHONPATH=str(CATALOG.parent))
+    with subprocess.Popen(words, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as run:
+        until(lambda: len(asked(here, DISK)) > before)
+        run.kill()
+    here.tenant.faults.delay = 0
+    assert [each.state for each in ledger.actions.requests()] == ["sending", "intent"]
+    # The first ten thousand may have been done, the others certainly not.
+    code, _, err = nxp(*EXECUTE[:3], "--device", names[0])
+    assert code == 8
+    assert "nxp act resolve" in err
+    assert nxp(*EXECUTE[:3], "--device", names[-1])[0] == 0
+    assert [each.state for each in ledger.actions.requests()][:2] == ["unknown", "not_sent"]
+    assert len(asked(here, DISK)) - before == 2
+
+
+def test_what_another_run_is_sending_is_held(nxp: Run, here: Place, ledger: Ledger) -> None:
+    before = len(asked(here, DISK))
+    with take_action(ledger, ("remote_action", DISK), "other"):
+        code, out, err = nxp(*EXECUTE)
+    assert (code, out) == (8, "")
+    assert "is held by run other" in err
+    assert len(asked(here, DISK)) == before
+
+
+# Reading back ---------------------------------------------------------------------------------
+
+
+def test_executions_are_read_back(nxp: Run, here: Place) -> None:
+    with Client(here.tenant) as client:
+        devices = [row["device.collector.uid"] for row in client.devices()][:3]
+    named = [word for each in devices for word in ("--device", each)]
+    _, out, _ = nxp("remote-actions", "execute", "#get_battery_status", *named, "--json")
+    (request,) = json.loads(out)["requests"]
+    words = ("remote-actions", "executions", "get_battery_status", "--since", "2026-11-19")
+    code, out, err = nxp(*words, "--json")
+    assert code == 0, err
+    rows = json.loads(out)
+    assert {row["remote_action.execution.request_id"] for row in rows} == {request["request_id"]}
+    assert sorted(row["device.collector.uid"] for row in rows) == sorted(devices)
+    code, out, err = nxp(*words)
+    assert code == 0
+    assert "3 rows" in err
+    assert nxp("remote-actions", "executions", "repair_office", "--since", "2026-11-19")[0] == 0
+
+
+def test_workflows_and_responses_are_read_back(nxp: Run, here: Place, people: list[str]) -> None:
+    nxp("workflows", "trigger", "#leaver_checks", "--user", people[0])
+    words = ("executions", "#leaver_checks", "--since", "2026-11-19", "--json")
+    (row,) = json.loads(nxp("workflows", *words)[1])
+    assert row["user.sid"] == people[0]
+    assert row["workflow.execution.execution_id"] == last(here).executions[0].id
+    _, sent, _ = nxp("campaigns", "trigger", "#device_feedback", "--sids", people[5], "--json")
+    request_id = json.loads(sent)["requests"][0]["users"][0]["request_id"]
+    words = ("responses", "device_feedback", "--since", "2026-11-19", "--json")
+    rows = json.loads(nxp("campaigns", *words)[1])
+    found = {row["campaign.response.request_id"]: row["user.sid"] for row in rows}
+    assert found[request_id] == people[5]
+
+
+def test_a_time_out_of_reach_is_2(nxp: Run) -> None:
+    words = ("remote-actions", "executions", DISK, "--since")
+    for since, told in (("2026-01-01", "at most 30 days ago"), ("soon", "give a date")):
+        code, out, err = nxp(*words, since)
+        assert (code, out) == (2, "")
+        assert told in err
+
+
+def test_what_the_tenant_cuts_is_said_with_what_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with place(tmp_path, row_limit=2, acting=AT_ONCE) as made:
+        for name, value in made.environment.items():
+            monkeypatch.setenv(name, value)
+        with Client(made.tenant) as client:
+            devices = [row["device.collector.uid"] for row in client.devices()][:3]
+        named = [word for each in devices for word in ("--device", each)]
+        assert called("remote-actions", "execute", DISK, *named, capsys=capsys).returncode == 0
+        words = ("remote-actions", "executions", DISK, "--since", "2026-11-19")
+        done = called(*words, capsys=capsys)
+    assert (done.returncode, done.stdout) == (6, "")
+    assert "a later --since" in done.stderr
