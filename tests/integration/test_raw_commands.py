@@ -181,7 +181,7 @@ def test_a_remote_action_is_run_and_journalled(nxp: Run, here: Place, ledger: Le
 def test_targets_come_from_a_file_or_stdin(
     nxp: Run, here: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    names = [DEVICE.format(each) for each in range(3)]
+    names = [DEVICE.format(each) for each in (0xA, 0xB, 0xC)]
     text = "\r\n".join(["", names[0], f"  {names[1]} ", names[0].upper(), "", names[2]])
     for encoding in ("utf-8-sig", "utf-8", "utf-16"):
         (tmp_path / "devices.txt").write_bytes(text.encode(encoding))
