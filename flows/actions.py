@@ -20,13 +20,14 @@ from connectors.ledger import Verdict
 from flows.approval import TicketForm, ask_in_prefect
 from flows.export import nql_export
 from tasks.act.asked import PLAN, RUN, Asked
+from tasks.act.recorded import RECORDED
 from tasks.act.run import ActionRun, choose, open_action
 from tasks.act.running import run_act, run_plan
-from tasks.act.stages import RECORDED
 
 Action = Annotated[str, Field(pattern=ACTION_PATTERN)]
 Reports = list[dict[str, Any]]
 Told = TypeVar("Told")
+NOTHING = Asked()
 
 
 @flow(name="action-plan", flow_run_name="{action}", persist_result=False)
@@ -91,7 +92,7 @@ def action_run(
     def work(run: ActionRun) -> dict[str, Any]:
         return run_act(run, asked, plan, plan_hash, _ask if approve else None, RECORDED)
 
-    return _acting(action, tenant, work)
+    return _unless_declined(lambda: _landed(action, tenant, work))
 
 
 @flow(name="assisted-service", flow_run_name="{action} {ticket}", persist_result=False)
@@ -116,7 +117,7 @@ def assisted_service(
         tenant: a profile of profiles.toml; without it the NEXTHINK_* variables say the tenant.
     """
     asked = Asked(devices, None, parameters or {}, who, why, ticket)
-    return _acting(action, tenant, lambda run: run_act(run, asked, steps=RECORDED))
+    return _acting(action, tenant, asked)
 
 
 @flow(name="self-help", flow_run_name="{action}", persist_result=False)
@@ -134,12 +135,8 @@ def self_help(action: Action, tenant: str | None = None) -> Reports:
     consent = chosen.specification.targets.consent
     if consent is None:
         raise UsageError(f"{action} has no targets.consent: self-help acts for those who agreed")
-
-    def ask(run: ActionRun) -> dict[str, Any]:
-        return run_act(run, Asked(), steps=RECORDED)
-
-    asked, shortfall = _partly(lambda: _acting(consent.campaign, tenant, ask))
-    acted = _acting(action, tenant, lambda run: run_act(run, Asked(), steps=RECORDED))
+    asked, shortfall = _partly(lambda: _acting(consent.campaign, tenant))
+    acted = _acting(action, tenant)
     if shortfall:
         raise shortfall
     return [each for each in (asked, acted) if each]
@@ -153,11 +150,11 @@ def self_healing(action: Action, tenant: str | None = None) -> dict[str, Any]:
         action: a name of deployments/actions with a query for its targets.
         tenant: a profile of profiles.toml; without it the NEXTHINK_* variables say the tenant.
     """
-    return _acting(action, tenant, lambda run: run_act(run, Asked(), steps=RECORDED))
+    return _acting(action, tenant)
 
 
 @flow(name="on-demand-data", flow_run_name="{action}", persist_result=False)
-def on_demand_data(action: Action, tenant: str | None = None) -> Reports:
+def on_demand_data(action: Action, tenant: str | None = None) -> dict[str, Any]:
     """Have devices collect data, and land what they return as a dataset.
 
     What has come lands, also where some devices failed or are still to answer.
@@ -166,25 +163,38 @@ def on_demand_data(action: Action, tenant: str | None = None) -> Reports:
         action: a name of deployments/actions that says which dataset it lands.
         tenant: a profile of profiles.toml; without it the NEXTHINK_* variables say the tenant.
     """
-    dataset = choose(action, tenant).specification.lands
-    if dataset is None:
+    if choose(action, tenant).specification.lands is None:
         raise UsageError(f"{action} has no lands: on-demand data needs the dataset that lands it")
-    acted, shortfall = _partly(
-        lambda: _acting(action, tenant, lambda run: run_act(run, Asked(), steps=RECORDED))
-    )
-    landed = nql_export(dataset, tenant=tenant)
-    if shortfall:
-        raise shortfall
-    return [each for each in (acted, landed) if each]
+    return _landed(action, tenant, lambda run: run_act(run, Asked(), steps=RECORDED))
 
 
-def _acting(
+def _acting(action: str, tenant: str | None, asked: Asked = NOTHING) -> dict[str, Any]:
+    with open_action(choose(action, tenant), RUN) as run:
+        return run_act(run, asked, steps=RECORDED)
+
+
+def _landed(
     action: str, tenant: str | None, work: Callable[[ActionRun], dict[str, Any]]
 ) -> dict[str, Any]:
-    """Open a run and do its work; a plan to which a person said no is a cancelled run."""
-    try:
+    """Do a run's work, and land what devices have returned by then, where the action lands it."""
+
+    def act() -> dict[str, Any]:
         with open_action(choose(action, tenant), RUN) as run:
             return work(run)
+
+    acted, shortfall = _partly(act)
+    lands = choose(action, tenant).specification.lands
+    if lands and (shortfall or (acted and acted["requested"])):
+        nql_export(lands, tenant=tenant)
+    if shortfall:
+        raise shortfall
+    return acted or {}
+
+
+def _unless_declined(work: Callable[[], Told]) -> Told:
+    """Do a work; a plan to which a person said no is a cancelled run, not a failed one."""
+    try:
+        return work()
     except NotApprovedError as error:
         return Cancelled(message=str(error))  # type: ignore[return-value]
 

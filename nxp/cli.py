@@ -40,6 +40,7 @@ COMMANDS = {
     "apply": "Send exactly what a plan of a sync says.",
     "sync": "Plan and apply a sync under its guards, and read back.",
     "retry": "Send what of a sync is open, unknown or rejected once more.",
+    "act": "Actions of the catalogue: plan, approve, run, status, resolve.",
     "enrich": "Send one enrichment request as given, and say what became of its objects.",
     "schema": "Learn a dataset's columns and types from what its query returns.",
     "rejects": "List rejected rows by run, unit and reason; --raw also shows their text.",
@@ -58,6 +59,13 @@ GROUPS = {
     },
     "schema": {
         "learn": "Export once, prove the types over all rows, write the dataset's YAML.",
+    },
+    "act": {
+        "plan": "Say who would be acted on, and who is left out; nothing is sent.",
+        "approve": "Agree to a plan, or decline it.",
+        "run": "Send an approved plan, wait, and say what became of it.",
+        "status": "What was planned and sent, and what became of it.",
+        "resolve": "Say whether a request of which nobody knows was sent.",
     },
     "nql": {
         "execute": "Run a saved query and print its rows (1,000 at most).",

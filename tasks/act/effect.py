@@ -1,6 +1,8 @@
 """Whether an action helped: the query that found its targets, asked once more."""
 
 from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
 
 import polars as pl
 
@@ -8,6 +10,7 @@ from connectors.ledger import RequestState
 from tasks.act.candidates import queried
 from tasks.act.readback import is_final
 from tasks.act.run import ActionRun
+from tasks.progress import Progress, tell
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,14 +27,25 @@ class Effect:
 
 
 def measure_effect(run: ActionRun, plan_id: str) -> Effect:
-    """Ask the query of the targets again.
+    """Ask the query of the targets again, once what has changed had its time to show.
 
     Raises:
         PipelineError: as the export.
     """
     rows = run.ledger.actions.targets(plan_id=plan_id)
     ended = rows.filter(pl.col("state") == RequestState.REQUESTED.value, is_final(pl.col("status")))
+    _wait(run, ended["status_at"].max())
     column = "device" if rows["device"].is_not_null().any() else "person"
     found = queried(run)[column].drop_nulls()
     still = ended.filter(pl.col(column).is_in(found.implode())).height
     return Effect(ended.height, still)
+
+
+def _wait(run: ActionRun, last: Any) -> None:
+    after = run.specification.effect_after
+    if after is None or not isinstance(last, datetime):
+        return
+    left = (last + after - run.now).total_seconds()
+    if left > 0:
+        tell(Progress(run.action, "effect", "waiting until it shows"))
+        run.stop.sleep(left)

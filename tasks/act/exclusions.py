@@ -5,7 +5,6 @@ was acted on by somebody else, from the console or another client.
 """
 
 from collections.abc import Iterable
-from datetime import timedelta
 from typing import Final
 
 import polars as pl
@@ -74,16 +73,13 @@ def by_journal(recent: pl.DataFrame) -> list[tuple[str, pl.Series]]:
     ]
 
 
-def elsewhere(executions: pl.DataFrame, known: pl.Series, cool_down: timedelta) -> pl.Series:
+def elsewhere(executions: pl.DataFrame, known: pl.Series) -> pl.Series:
     """Give the targets that somebody else has acted on, as far as that was not without effect.
 
     Args:
         executions: read back, of the time of the cool-down.
         known: ids of our own requests.
-        cool_down: nothing counts where there is none.
     """
-    if not cool_down:
-        return executions["target"].clear()
     of_others = executions.filter(
         ~pl.col("request_id").is_in(known.implode()).fill_null(value=False),
         ~pl.col("status").is_in(list(UNDONE)).fill_null(value=False),

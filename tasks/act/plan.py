@@ -22,8 +22,8 @@ from tasks.act.exclusions import (
     other_platform,
     targeted,
 )
+from tasks.act.outcomes import refresh
 from tasks.act.plan_file import COLUMNS, ActionPlan, Sending, plan_path, read_plan, write_plan
-from tasks.act.readback import read_executions
 from tasks.act.run import ActionRun
 from tasks.progress import Progress, tell
 
@@ -147,21 +147,22 @@ def _found(run: ActionRun, asked: Asked, described: Described) -> pl.DataFrame:
 
 
 def _excluded(run: ActionRun, candidates: pl.DataFrame, described: Described) -> pl.DataFrame:
-    limits, kind = run.specification.limits, run.specification.kind
+    cool_down, kind = run.specification.limits.cool_down, run.specification.kind
     rows = targeted(candidates, kind, devices=described.devices, people=described.people)
     if kind is ActionKind.REMOTE_ACTION:
         unfit = other_platform(described.windows, described.mac)
         rows = left_out(rows, [(PLATFORM, unfit)])
-    recent = run.ledger.actions.recent(*run.key, run.now - limits.cool_down)
-    rows = left_out(rows, by_journal(recent))
-    if limits.cool_down and rows["reason"].null_count():
-        rows = left_out(rows, [(ELSEWHERE, _elsewhere(run, limits.cool_down))])
-    return rows
+    others = pl.Series([], dtype=pl.String)
+    if cool_down and rows["reason"].null_count():
+        # Who was acted on without effect is known only now, and is free again.
+        others = _elsewhere(run, cool_down)
+    recent = run.ledger.actions.recent(*run.key, run.now - cool_down)
+    return left_out(rows, [*by_journal(recent), (ELSEWHERE, others)])
 
 
 def _elsewhere(run: ActionRun, cool_down: timedelta) -> pl.Series:
-    executions = read_executions(run, run.now - cool_down)
-    return elsewhere(executions, run.ledger.actions.request_ids(*run.key), cool_down)
+    executions = refresh(run, run.now - cool_down)
+    return elsewhere(executions, run.ledger.actions.request_ids(*run.key))
 
 
 def _batched(rows: pl.DataFrame, batch: int) -> pl.DataFrame:

@@ -12,16 +12,19 @@ from datetime import datetime
 from typing import Any, Final
 
 import polars as pl
-from prefect import task
-from prefect.artifacts import create_markdown_artifact
-from prefect.cache_policies import NO_CACHE
 
-from connectors.errors import DataRefusedError, PartlyDoneError, PipelineError, StorageError
+from connectors.errors import (
+    DataRefusedError,
+    NotApprovedError,
+    PartlyDoneError,
+    PipelineError,
+    StorageError,
+)
 from connectors.lake.records import write_action_changes, write_run
 from connectors.ledger import ActionPlanRecord, RequestState
 from tasks.act.effect import Effect
 from tasks.act.outcomes import Waited
-from tasks.act.readback import is_final
+from tasks.act.readback import FINAL, is_final
 from tasks.act.run import ActionRun
 
 logger = logging.getLogger(__name__)
@@ -74,7 +77,6 @@ class ActionReport:
     outcomes: dict[str, int]
     reasons: dict[str, int]
     effect: dict[str, int] | None
-    landed: dict[str, Any] | None
 
     def plain(self) -> dict[str, Any]:
         """Give the report as a dictionary; date-times stay objects."""
@@ -86,11 +88,11 @@ class Stages:
     """What a run came to, stage by stage; a stage that was not reached is None."""
 
     plan: ActionPlanRecord | None = None
+    is_plan: bool = False
     is_dry: bool = False
     is_begun: bool = False
     waited: Waited | None = None
     effect: Effect | None = None
-    landed: Mapping[str, Any] | None = None
     error: PipelineError | None = None
     seconds: dict[str, float] = field(default_factory=dict)
 
@@ -152,7 +154,6 @@ def build_report(run: ActionRun, stages: Stages) -> ActionReport:
         outcomes=outcomes_of(rows),
         reasons=reasons_of(rows),
         effect=asdict(stages.effect) if stages.effect else None,
-        landed=dict(stages.landed) if stages.landed else None,
     )
 
 
@@ -187,9 +188,11 @@ def shortfall(
     """
     if not stages.is_begun:
         return None
-    failed = sum(count for status, count in outcomes_of(rows).items() if status in _BAD)
-    wrong = counts["refused"] + counts["in_doubt"] + counts["not_sent"] + failed
-    if not wrong:
+    ended = {status: count for status, count in outcomes_of(rows).items() if status in FINAL}
+    failed = sum(count for status, count in ended.items() if status in _BAD)
+    share = run.specification.outcome.max_failure_share
+    too_many = failed > share * sum(ended.values())
+    if not (counts["refused"] or counts["in_doubt"] or counts["not_sent"] or too_many):
         return None
     said = (
         f"{run.action}: {counts['requested']:,} of {counts['targets']:,} targets requested, "
@@ -254,18 +257,6 @@ def markdown(report: ActionReport) -> str:
     return "\n".join(lines)
 
 
-@task(name="report", task_run_name="{run.action}", cache_policy=NO_CACHE, persist_result=False)
-def report_action(run: ActionRun, stages: Stages) -> ActionReport:
-    """Settle the run and show its report as an artifact of the flow run."""
-    report = settle(run, stages)
-    try:
-        key = f"action-{report.dataset.replace('_', '-')}"
-        create_markdown_artifact(key=key, markdown=markdown(report))
-    except Exception:  # noqa: BLE001 - what was done does not depend on the UI
-        logger.warning("the report of run %s could not be shown in Prefect", run.run_id)
-    return report
-
-
 def _rows(run: ActionRun, stages: Stages) -> pl.DataFrame:
     plan_id = stages.plan.plan_id if stages.plan and stages.is_begun else ""
     return run.ledger.actions.targets(plan_id=plan_id)
@@ -278,11 +269,13 @@ def _taken(rows: pl.DataFrame) -> pl.DataFrame:
 def _state(
     stages: Stages, counts: Mapping[str, int], rows: pl.DataFrame, error: PipelineError | None
 ) -> str:
+    if isinstance(error, NotApprovedError):
+        return PLANNED
     if error:
         return PARTLY if counts["requested"] else FAILED
     if stages.is_dry:
         return DRY_RUN
     if not stages.is_begun:
-        return PLANNED
+        return PLANNED if counts["targets"] or stages.is_plan else DONE
     ended = _taken(rows).select(is_final(pl.col("status")).all()).item()
     return DONE if ended else SENT

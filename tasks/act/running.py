@@ -7,6 +7,7 @@ was left out. A plan that was interrupted is gone on with before anything new is
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any, TypeAlias
 
 from connectors.actions import Approval
@@ -50,7 +51,7 @@ def run_plan(run: ActionRun, asked: Asked, steps: Steps = PLAIN) -> dict[str, An
     Raises:
         PipelineError: as `make_plan`; nothing was planned.
     """
-    stages = Stages()
+    stages = Stages(is_plan=True)
 
     def work() -> None:
         with run.lease():
@@ -172,6 +173,9 @@ def _send(run: ActionRun, plan: ActionPlan, lease: Lease, stages: Stages, steps:
     """Begin a plan, or go on with it, and send what of it was not sent."""
     began = time.monotonic()
     current = run.ledger.action_plans.get(plan.plan_id) or plan.record
+    if current.ticket:
+        # What the approval says of it is newer than the plan.
+        plan = replace(plan, sending=replace(plan.sending, ticket=current.ticket))
     if current.begun_at is None:
         # As it is now: another run may have begun one since it was approved.
         load_plan(run, plan.plan_id)

@@ -1,0 +1,97 @@
+"""How `nxp act` shows plans, reports and the journal: tables on stdout, sums on stderr."""
+
+from typing import Any
+
+from connectors.ledger import UNSETTLED, ActionRequest, Ledger
+from nxp.output import at_second, print_json, print_table, say
+
+NEWEST = 20
+_PLAN_SHOWN = ("plan_id", "created_at", "state", "approved_by", "ticket")
+_REQUEST_SHOWN = ("intent_id", "state", "targets", "created_at", "sent_at", "request_id", "code")
+
+
+def print_plan(report: dict[str, Any], *, as_json: bool) -> None:
+    """Print what a plan comes to."""
+    if as_json:
+        print_json(report)
+        return
+    _print_counts("left out because", report["excluded"])
+    if not report["plan_id"]:
+        return
+    say(
+        f"{report['candidates']:,} candidates, {report['targets']:,} targets in "
+        f"{report['requests']:,} requests"
+    )
+    if not report["targets"]:
+        return
+    say(f"plan {report['plan_id']}, hash {report['sha256'][:12]}: counts for 24 hours")
+    say(f"nxp act status {report['dataset']} --plan {report['plan_id']} --targets shows who")
+
+
+def print_report(report: dict[str, Any], *, as_json: bool) -> None:
+    """Print how a run ended."""
+    if as_json:
+        print_json(report)
+        return
+    print_plan(report, as_json=False)
+    _print_counts("outcome", report["outcomes"])
+    _print_counts("failed because", report["reasons"])
+    if report["state"] == "dry_run":
+        say("dry run: nothing was sent (dry_run: false in its YAML lets it act)")
+        return
+    if report["state"] == "planned":
+        return
+    say(
+        f"{report['dataset']} {report['state']}: {report['requested']:,} requested, "
+        f"{report['refused']:,} refused, {report['in_doubt']:,} in doubt, "
+        f"{report['not_sent']:,} not sent"
+    )
+    if effect := report["effect"]:
+        say(
+            f"of {effect['ended']:,} targets that have ended, the query still finds "
+            f"{effect['still']:,}"
+        )
+
+
+def _print_counts(title: str, counts: dict[str, int]) -> None:
+    if counts:
+        print_table([title, "targets"], list(counts.items()))
+
+
+def print_overview(plans: list[dict[str, Any]]) -> None:
+    """Print plans, and the requests of the first."""
+    columns = [*_PLAN_SHOWN, "targets", "requests", "outcomes"]
+    print_table(columns, [[at_second(each[name]) for name in columns] for each in plans])
+    requests = [
+        [at_second(request[name]) for name in _REQUEST_SHOWN]
+        for each in plans[:1]
+        for request in each["sent"]
+    ]
+    if requests:
+        print()
+        print_table(_REQUEST_SHOWN, requests)
+
+
+def print_journal(ledger: Ledger, *, as_json: bool) -> None:
+    """Print the newest requests of all actions, and all that are not settled."""
+    open_requests = ledger.actions.requests(states=UNSETTLED)
+    newest = ledger.actions.requests(limit=NEWEST)
+    rows = [
+        _row(each) for each in {each.intent_id: each for each in open_requests + newest}.values()
+    ]
+    if as_json:
+        print_json(rows)
+        return
+    print_table(
+        list(_row_names()), [[at_second(row[name]) for name in _row_names()] for row in rows]
+    )
+    if open_requests:
+        say(f"{len(open_requests):,} requests are not settled: nxp act resolve REQUEST")
+
+
+def _row_names() -> tuple[str, ...]:
+    return ("action", "action_id", *_REQUEST_SHOWN)
+
+
+def _row(request: ActionRequest) -> dict[str, Any]:
+    return {name: getattr(request, name) for name in _row_names()}

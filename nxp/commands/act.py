@@ -1,0 +1,250 @@
+"""`nxp act`: actions of the catalogue, from a plan to what became of it."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from cyclopts import Parameter
+
+from connectors.actions import load_actions
+from connectors.errors import NotApprovedError, UsageError
+from connectors.ledger import Ledger, Verdict, open_ledger
+from connectors.settings import load_settings
+from connectors.tenants import tenant_name
+from nxp.acting import NEWEST, print_journal, print_overview, print_plan, print_report
+from nxp.engine import prefect_ready
+from nxp.options import DryRun, Json, Parameters, Tenant, parse_parameters
+from nxp.output import print_json, print_table, say
+from nxp.progress import shown
+
+# Plan, send, outcomes, effect: the most that a run has.
+STAGES = 4
+Device = Annotated[
+    tuple[str, ...],
+    Parameter(name="--device", negative="", help="Name, uid or collector id; repeatable."),
+]
+Targets = Annotated[
+    Path | None,
+    Parameter(name="--targets", help="A file: a device or person a line; device,person for both."),
+]
+Who = Annotated[str | None, Parameter(help="Your name, which is kept as who approved it.")]
+Why = Annotated[str | None, Parameter(help="The reason, which is kept.")]
+Ticket = Annotated[str | None, Parameter(help="Travels with the request, and is kept.")]
+PlanId = Annotated[str | None, Parameter(name="--plan", help="A plan's id.")]
+
+
+def plan(
+    action: str,
+    *,
+    device: Device = (),
+    targets: Targets = None,
+    parameter: Parameters = (),
+    ticket: Ticket = None,
+    tenant: Tenant = None,
+    as_json: Json = False,
+) -> None:
+    """Plan ACTION: who it is for, who is left out and why, in which requests. Nothing is sent."""
+    from tasks.act.asked import Asked  # noqa: PLC0415 - polars and httpx, not for --help
+    from tasks.act.run import choose  # noqa: PLC0415
+
+    parameters = parse_parameters(parameter)
+    # What can be known without the tenant is checked before a server is started.
+    Asked(device, targets, parameters, ticket=ticket)
+    chosen = choose(action, tenant)
+
+    def start() -> None:
+        from flows.actions import action_plan  # noqa: PLC0415 - prefect, 2 s
+
+        action_plan(action, device, _absolute(targets), parameters, ticket, tenant)
+
+    _run_shown(chosen, start, lambda report: print_plan(report, as_json=as_json))
+
+
+def approve(
+    action: str,
+    *,
+    who: Annotated[str, Parameter(help="Your name, which is kept.")],
+    why: Annotated[str, Parameter(help="The reason, which is kept.")],
+    plan: PlanId = None,
+    ticket: Ticket = None,
+    decline: Annotated[bool, Parameter(negative="", help="Say no instead.")] = False,
+    tenant: Tenant = None,
+) -> None:
+    """Agree to a plan of ACTION, or say no to it; without --plan to the newest one."""
+    if not who.strip() or not why.strip():
+        raise UsageError("--who NAME and --why TEXT: both are kept, and may not be empty")
+    with _ledger(tenant) as ledger:
+        found = ledger.action_plans.of(action, limit=NEWEST)
+        newest = [each for each in found if each.begun_at is None]
+        wanted = [each for each in newest if plan in (None, each.plan_id)]
+        if not wanted:
+            raise UsageError(f"{action} has no such plan: nxp act plan {action} makes one")
+        verdict = Verdict(who.strip(), why.strip(), ticket or wanted[0].ticket)
+        ledger.action_plans.judge(wanted[0].plan_id, verdict, approved=not decline)
+    said, record = "declined" if decline else "approved", wanted[0]
+    say(f"plan {record.plan_id} of {record.summary['targets']:,} targets is {said}")
+    if not decline:
+        say(f"nxp act run {action} --plan {record.plan_id} --hash {record.sha256[:12]}")
+
+
+def run(
+    action: str,
+    *,
+    plan: PlanId = None,
+    plan_hash: Annotated[
+        str | None, Parameter(name="--hash", help="Its hash, or the beginning of it.")
+    ] = None,
+    device: Device = (),
+    targets: Targets = None,
+    parameter: Parameters = (),
+    who: Who = None,
+    why: Why = None,
+    ticket: Ticket = None,
+    approve: Annotated[
+        bool, Parameter(negative="", help="Wait in Prefect for a person to approve the plan.")
+    ] = False,
+    dry_run: DryRun = False,
+    no_wait: Annotated[
+        bool, Parameter(name="--no-wait", negative="", help="Do not wait for outcomes.")
+    ] = False,
+    tenant: Tenant = None,
+    as_json: Json = False,
+) -> None:
+    """Send a plan of ACTION once it is approved, and wait for outcomes; without one, plan first.
+
+    What was interrupted is gone on with; what may have been sent is never sent again.
+    """
+    from tasks.act.asked import Asked  # noqa: PLC0415 - polars and httpx, not for --help
+    from tasks.act.run import choose  # noqa: PLC0415
+
+    parameters = parse_parameters(parameter)
+    asked = Asked(device, targets, parameters, who, why, ticket, dry_run, not no_wait)
+    if plan and (asked.names_targets or parameters):
+        raise UsageError("--plan says targets and parameters already: leave them out")
+    chosen = choose(action, tenant)
+
+    def start() -> None:
+        from prefect.exceptions import CancelledRun  # noqa: PLC0415 - prefect, 2 s
+
+        from flows.actions import action_run  # noqa: PLC0415
+
+        try:
+            action_run(
+                action,
+                plan,
+                plan_hash,
+                device,
+                _absolute(targets),
+                parameters,
+                who,
+                why,
+                ticket,
+                approve,
+                dry_run,
+                not no_wait,
+                tenant,
+            )
+        except CancelledRun as error:
+            raise NotApprovedError(str(error)) from None
+
+    _run_shown(chosen, start, lambda report: print_report(report, as_json=as_json))
+    if lands := chosen.specification.lands:
+        say(f"what has come lands as {lands}: nxp datasets {lands}")
+
+
+def status(
+    action: str | None = None,
+    *,
+    plan: PlanId = None,
+    targets: Annotated[
+        bool, Parameter(negative="", help="Each target and who was left out: people's data.")
+    ] = False,
+    refresh: Annotated[
+        bool, Parameter(negative="", help="Ask the tenant first what became of them.")
+    ] = False,
+    tenant: Tenant = None,
+    as_json: Json = False,
+) -> None:
+    """Say what was planned and sent of ACTION, and what became of it; without one, of all."""
+    if action is None:
+        if plan or targets or refresh:
+            raise UsageError("--plan, --targets and --refresh are of one ACTION: name it")
+        with _ledger(tenant) as ledger:
+            print_journal(ledger, as_json=as_json)
+        return
+    if refresh:
+        from tasks.act.status import refresh_action  # noqa: PLC0415 - polars and httpx
+
+        refresh_action(action, tenant)
+    from tasks.act.status import overview, planned_rows  # noqa: PLC0415 - polars
+
+    settings = load_settings()
+    if targets:
+        rows = planned_rows(settings, tenant_name(settings, tenant), action, plan)
+        if as_json:
+            print_json(rows)
+        elif rows:
+            print_table(list(rows[0]), [list(row.values()) for row in rows])
+        return
+    with _ledger(tenant) as ledger:
+        plans = overview(ledger, action, plan)
+    if not plans and action not in load_actions(settings.catalog):
+        known = ", ".join(load_actions(settings.catalog)) or "none"
+        raise UsageError(f"unknown action {action!r}: the catalogue has {known}")
+    if as_json:
+        print_json(plans)
+        return
+    print_overview(plans)
+
+
+def resolve(
+    request: str,
+    *,
+    found: Annotated[
+        Literal["sent", "not-sent"], Parameter(name="--as", help="What you have found out.")
+    ],
+    why: Annotated[str, Parameter(help="How you know; it is kept.")],
+    tenant: Tenant = None,
+) -> None:
+    """Say whether REQUEST, of which nobody knows, was sent: look in Nexthink first.
+
+    `not-sent` frees its targets: a later plan may act on them.
+    """
+    from tasks.act.status import resolve_request  # noqa: PLC0415 - polars
+
+    if not why.strip():
+        raise UsageError("--why TEXT: how you know is kept, and may not be empty")
+    with _ledger(tenant) as ledger:
+        resolve_request(ledger, request, sent=found == "sent", why=why.strip())
+    say(f"request {request} counts as {found.replace('-', ' ')}")
+
+
+def _run_shown(
+    chosen: Any, start: Callable[[], None], show: Callable[[dict[str, Any]], None]
+) -> None:
+    """Run a flow with its progress, and show its reports, also where it ends in an error."""
+    reports: list[dict[str, Any]] = []
+    try:
+        with prefect_ready(chosen.settings), shown(STAGES):
+            from tasks.act.running import hearing  # noqa: PLC0415 - prefect, 2 s
+
+            with hearing(reports.append):
+                start()
+    finally:
+        for report in reports:
+            show(report)
+
+
+@contextmanager
+def _ledger(tenant: str | None) -> Iterator[Ledger]:
+    settings = load_settings()
+    ledger = open_ledger(settings.ledger_url.get_secret_value(), tenant_name(settings, tenant))
+    try:
+        yield ledger
+    finally:
+        ledger.close()
+
+
+def _absolute(path: Path | None) -> Path | None:
+    return None if path is None else path.absolute()

@@ -1,0 +1,117 @@
+"""What is known of an action afterwards: its plans, requests and targets; settling what is open."""
+
+import tempfile
+import uuid
+from dataclasses import asdict
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, Final
+
+import polars as pl
+
+from connectors.errors import UsageError
+from connectors.lake import Lake
+from connectors.ledger import ActionPlanRecord, Ledger, RequestState, open_ledger
+from connectors.settings import Settings
+from tasks.act.lookup import look_up
+from tasks.act.outcomes import refresh
+from tasks.act.plan_file import read_plan
+from tasks.act.report import outcomes_of
+from tasks.act.run import choose, open_action, take_action
+
+REFRESH: Final = "refresh"
+# As far back as the saved queries go.
+_PAST: Final = timedelta(days=30)
+_NEWEST: Final = 20
+
+
+def overview(ledger: Ledger, action: str, plan_id: str | None = None) -> list[dict[str, Any]]:
+    """Give an action's plans, newest first, with their requests and outcomes; or one of them.
+
+    Raises:
+        UsageError: it has no such plan.
+    """
+    plans = ledger.action_plans.of(action, limit=_NEWEST)
+    chosen = [_plan(ledger, action, plan_id)] if plan_id else plans
+    return [_overview(ledger, each) for each in chosen]
+
+
+def planned_rows(
+    settings: Settings, tenant: str, action: str, plan_id: str | None = None
+) -> list[dict[str, Any]]:
+    """Give everybody whom a plan names, with the reason of those left out: people's data.
+
+    Raises:
+        UsageError: the action has no such plan.
+        StaleError: its file is gone.
+    """
+    ledger = open_ledger(settings.ledger_url.get_secret_value(), tenant)
+    try:
+        found = _plan(ledger, action, plan_id)
+        known = ledger.actions.targets(plan_id=found.plan_id)
+    finally:
+        ledger.close()
+    lake = Lake(settings.lake, tenant, settings.home / "staging")
+    with tempfile.TemporaryDirectory() as scratch:
+        rows = read_plan(lake, found, Path(scratch)).rows
+    shown = rows.join(
+        known.select("target", "state", "status", "details", "answers"), on="target", how="left"
+    )
+    columns = ["device", "name", "person", "reason", "state", "status", "details", "answers"]
+    return shown.select(columns).to_dicts()
+
+
+def refresh_action(action: str, tenant: str | None = None) -> None:
+    """Look up what is in doubt and read back what the tenant shows of an action's requests.
+
+    Raises:
+        PipelineError: as the export, or another run holds the action.
+    """
+    with open_action(choose(action, tenant), REFRESH) as run:
+        with run.lease():
+            look_up(run, refresh(run, run.now - _PAST))
+        counts = {"units": 0, "rows_landed": 0, "rows_rejected": 0, "error": None}
+        run.ledger.finish_run(run.run_id, "done", counts)
+
+
+def resolve_request(ledger: Ledger, intent_id: str, *, sent: bool, why: str) -> None:
+    """Keep what a person has found out about a request, under its action's lease.
+
+    Raises:
+        UsageError: there is no such request, or nothing to resolve.
+        HeldError: a run is at the action.
+    """
+    request = ledger.actions.get(intent_id)
+    if request is None:
+        raise UsageError(f"there is no request {intent_id}: nxp act status lists them")
+    key = (request.kind, request.action_id)
+    with take_action(ledger, key, str(uuid.uuid4())):
+        # Whoever was sending is gone, or the lease would not have been given.
+        ledger.actions.doubt(*key)
+        if request.state == RequestState.INTENT and request.plan_id is None and not sent:
+            ledger.actions.give_up(intent_id, why)
+            return
+        ledger.actions.resolve(intent_id, sent=sent, why=why)
+
+
+def _plan(ledger: Ledger, action: str, plan_id: str | None) -> ActionPlanRecord:
+    found = ledger.action_plans.get(plan_id) if plan_id else None
+    if plan_id is None:
+        found = next(iter(ledger.action_plans.of(action, limit=1)), None)
+    if found is None or found.action != action:
+        raise UsageError(f"{action} has no such plan: nxp act plan {action} makes one")
+    return found
+
+
+def _overview(ledger: Ledger, plan: ActionPlanRecord) -> dict[str, Any]:
+    rows = ledger.actions.targets(plan_id=plan.plan_id)
+    states = rows.group_by("state").agg(pl.len()).sort("state")
+    return {
+        **{name: value for name, value in asdict(plan).items() if name != "summary"},
+        "targets": plan.summary["targets"],
+        "requests": plan.summary["requests"],
+        "excluded": plan.summary["excluded"],
+        "states": dict(states.iter_rows()),
+        "outcomes": outcomes_of(rows),
+        "sent": [asdict(each) for each in ledger.actions.requests(plan_id=plan.plan_id)],
+    }

@@ -1,0 +1,132 @@
+"""Actions set up for tests: a stand-in tenant, YAMLs of the test, runs without Prefect."""
+
+import shutil
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from connectors.ledger import Ledger, open_ledger
+from sandbox.actions.options import ActingOptions
+from sandbox.tenant import Tenant
+from tasks.act.asked import RUN, Asked
+from tasks.act.run import ActionRun, choose, open_action
+from tasks.act.running import run_act, run_plan
+from tests.landing import CATALOG, Place, place
+
+# Everything succeeds, and at once; a test says what does not.
+CERTAIN = ActingOptions(
+    execution_time=0,
+    visibility_delay=0,
+    offline_share=0,
+    failure_share=0,
+    answer_share=1,
+    decline_share=0,
+    agree_share=1,
+)
+CLEAN_UP = "#clean_up_disk"
+CLEAN_UP_PARAMETERS = {"MinimumAgeDays": "30", "EmptyRecycleBin": "false"}
+WINDOWS = """devices during past 30d
+| where device.operating_system.platform == windows
+| list device.collector.uid, device.name, device.operating_system.platform
+"""
+
+
+@dataclass(frozen=True)
+class Acting:
+    """A place whose catalogue has the actions of the test."""
+
+    place: Place
+
+    @property
+    def tenant(self) -> Tenant:
+        """The stand-in."""
+        return self.place.tenant
+
+    def specify(self, name: str, **words: Any) -> None:
+        """Write an action's YAML: a remote action that cleans up disks, unless said otherwise."""
+        usual: dict[str, Any] = {
+            "kind": "remote_action",
+            "id": CLEAN_UP,
+            "dry_run": False,
+            "approval": "none",
+            "outcome": {"wait": "0s", "poll": "1s"},
+        }
+        if words.get("kind", "remote_action") == "remote_action":
+            usual["run_as"] = "LOCAL_SYSTEM"
+        if words.get("id", CLEAN_UP) == CLEAN_UP:
+            usual["parameters"] = CLEAN_UP_PARAMETERS
+        text = yaml.safe_dump({"action": name, **usual, **words}, sort_keys=False)
+        self._write(f"actions/{name}.yaml", text)
+
+    def query(self, name: str, text: str) -> None:
+        """Write a saved query."""
+        self._write(f"queries/{name}.nql", text)
+
+    def devices(self, query: str = "windows_devices") -> list[str]:
+        """Give the collector ids that a saved query finds."""
+        return list(self.tenant.frame(f"#{query}")["device.collector.uid"])
+
+    @contextmanager
+    def opened(self, name: str) -> Iterator[ActionRun]:
+        """Open a run by the tenant's clock, which moves on where the run waits."""
+        with open_action(choose(name), RUN, self.tenant.clock.now, self.sleep) as run:
+            yield run
+
+    def run(self, name: str, asked: Asked | None = None, **more: Any) -> dict[str, Any]:
+        """Run an action as the flow does."""
+        with self.opened(name) as run:
+            return run_act(run, asked or Asked(), **more)
+
+    def plan(self, name: str, asked: Asked | None = None) -> dict[str, Any]:
+        """Plan an action as the flow does."""
+        with self.opened(name) as run:
+            return run_plan(run, asked or Asked())
+
+    def sleep(self, seconds: float) -> None:
+        """Let the tenant's time pass."""
+        self.tenant.clock.advance(timedelta(seconds=seconds))
+
+    @contextmanager
+    def ledger(self) -> Iterator[Ledger]:
+        """Open the ledger."""
+        name = f"{self.tenant.instance}.{self.tenant.region}"
+        opened = open_ledger(self.place.environment["NXP_LEDGER_URL"], name, self.tenant.clock.now)
+        try:
+            yield opened
+        finally:
+            opened.close()
+
+    def done(self, since: datetime | None = None) -> Counter[str]:
+        """Count what each device or person was sent: the truth."""
+        return Counter(
+            execution.device or execution.user or ""
+            for request in self.tenant.actions.requests
+            if since is None or request.created_at >= since
+            for execution in request.executions
+        )
+
+    def _write(self, path: str, text: str) -> None:
+        file = Path(self.place.environment["NXP_CATALOG"]) / path
+        file.parent.mkdir(exist_ok=True)
+        file.write_text(text, "utf-8")
+
+
+@contextmanager
+def acting(
+    folder: Path, set_variable: Callable[[str, str], None], **options: Any
+) -> Iterator[Acting]:
+    """Serve a tenant, and point the product at it; the shipped actions are there, too."""
+    shutil.copytree(CATALOG, folder / "catalog")
+    settings: Mapping[str, Any] = {"acting": CERTAIN, "devices": 30, "days": 3, **options}
+    with place(folder, **settings) as made:
+        for name, value in made.environment.items():
+            set_variable(name, value)
+        ready = Acting(made)
+        ready.query("windows_devices", WINDOWS)
+        yield ready
