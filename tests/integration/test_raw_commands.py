@@ -391,7 +391,8 @@ def test_a_lost_answer_holds_its_targets_until_a_person_says_what_it_was(
     # Others are free, and so is another action.
     assert nxp("remote-actions", "execute", DISK, "--device", DEVICE.format(8))[0] == 0
     assert nxp("remote-actions", "execute", "#repair_office", *EXECUTE[3:])[0] == 0
-    ledger.actions.resolve(record.intent_id, sent=False, why="looked into it")
+    resolved = ("act", "resolve", record.intent_id, "--as", "not-sent", "--why", "looked into it")
+    assert nxp(*resolved)[0] == 0
     assert nxp(*EXECUTE)[0] == 0
     # The one of the fault was not done: two in all.
     assert len(asked(here, DISK)) - before == 2
