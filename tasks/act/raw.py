@@ -143,13 +143,14 @@ def send_raw(client: NexthinkClient, ledger: Ledger, requests: Sequence[Request]
     intents = [(str(uuid.uuid4()), request) for request in requests]
     named = [(intent_id, _with_intent(request, intent_id)) for intent_id, request in intents]
     batches = [Batch(intent_id, _targets(request)) for intent_id, request in named]
-    with take_action(ledger, key, batches[0].intent_id):
+    with take_action(ledger, key, batches[0].intent_id) as lease:
         settle_raw(ledger, key)
         ledger.actions.begin_raw(*key, batches)
         answers: dict[str, Answer] = {}
         error: PipelineError | None = None
         try:
             for intent_id, request in named:
+                lease.check()
                 send_once(ledger, intent_id, _sender(client, request, intent_id, answers))
         except PipelineError as fault:
             error = _told(fault, ledger, intent_id)

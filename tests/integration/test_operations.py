@@ -178,6 +178,8 @@ def test_a_flow_of_ones_own_acts_once_and_tells_the_server_of_nobody(
     assert run.returncode != 0
     assert "UnknownOutcomeError" in run.stdout
     assert "nxp act resolve" in run.stdout
+    # What a second try would have met: the journal holds the first.
+    assert "HeldError" not in run.stdout
     assert sid not in run.stdout
     assert len(here.tenant.actions.requests) == 1
     for what in ("flow_runs", "task_runs", "logs", "artifacts"):

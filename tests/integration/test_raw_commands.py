@@ -181,7 +181,7 @@ def test_a_remote_action_is_run_and_journalled(nxp: Run, here: Place, ledger: Le
 def test_targets_come_from_a_file_or_stdin(
     nxp: Run, here: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    names = [DEVICE.format(each) for each in range(3)]
+    names = [DEVICE.format(each) for each in (0xA, 0xB, 0xC)]
     text = "\r\n".join(["", names[0], f"  {names[1]} ", names[0].upper(), "", names[2]])
     for encoding in ("utf-8-sig", "utf-8", "utf-16"):
         (tmp_path / "devices.txt").write_bytes(text.encode(encoding))
@@ -391,7 +391,8 @@ def test_a_lost_answer_holds_its_targets_until_a_person_says_what_it_was(
     # Others are free, and so is another action.
     assert nxp("remote-actions", "execute", DISK, "--device", DEVICE.format(8))[0] == 0
     assert nxp("remote-actions", "execute", "#repair_office", *EXECUTE[3:])[0] == 0
-    ledger.actions.resolve(record.intent_id, sent=False, why="looked into it")
+    resolved = ("act", "resolve", record.intent_id, "--as", "not-sent", "--why", "looked into it")
+    assert nxp(*resolved)[0] == 0
     assert nxp(*EXECUTE)[0] == 0
     # The one of the fault was not done: two in all.
     assert len(asked(here, DISK)) - before == 2
