@@ -68,6 +68,7 @@ GROUPS = {
         "resolve": "Say whether a request of which nobody knows was sent.",
     },
     "nql": {
+        "queries": "List the catalogue's saved queries, or print one to paste into Nexthink.",
         "execute": "Run a saved query and print its rows (1,000 at most).",
         "export": "Start an export; prints its id.",
         "status": "Ask how far an export is.",

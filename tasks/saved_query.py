@@ -54,8 +54,8 @@ def export_query(
     except UnknownQueryError as error:
         raise error.retold(
             f"{subject}: the tenant has no saved query {query_id}, or refuses its parameters: "
-            f"paste queries/{query_id.removeprefix('#')}.nql of the catalogue into Nexthink as an "
-            f"NQL API query of that id ({error.exchange})"
+            f"paste what nxp nql queries '{query_id}' prints into Nexthink as an NQL API query of "
+            f"that id ({error.exchange})"
         ) from None
     except ResultTruncatedError as error:
         raise error.retold(

@@ -2,13 +2,16 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Final
 
 from connectors.actions.specification import ActionKind, ActionSpecification
-from connectors.catalogue import load_datasets, query_path, read_specifications
+from connectors.catalogue import (
+    ACTIONS,
+    SYNCS,
+    load_datasets,
+    query_path,
+    read_specifications,
+)
 from connectors.errors import ConfigurationError, UsageError
-
-ACTIONS: Final = "actions"
 
 
 def load_actions(catalog: Path) -> dict[str, ActionSpecification]:
@@ -49,7 +52,7 @@ def load_action(catalog: Path, name: str) -> ActionSpecification:
 
 
 def _names_taken(catalog: Path) -> dict[str, str]:
-    names = {path.stem: "sync" for path in (catalog / "syncs").glob("*.yaml")}
+    names = {path.stem: "sync" for path in (catalog / SYNCS).glob("*.yaml")}
     try:
         return names | dict.fromkeys(load_datasets(catalog), "dataset")
     except ConfigurationError:

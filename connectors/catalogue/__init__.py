@@ -22,6 +22,7 @@ from connectors.catalogue.dataset import (
 )
 from connectors.catalogue.landings import PARQUET, SQL, SnapshotLoad, SqlSpecification
 from connectors.catalogue.loading import (
+    ACTIONS,
     SYNCS,
     load_dataset,
     load_datasets,
@@ -32,6 +33,7 @@ from connectors.catalogue.specification import DAY, DURATION_PATTERN, Specificat
 from connectors.catalogue.windows import WindowSpecification
 
 __all__ = [
+    "ACTIONS",
     "DATASET_PATTERN",
     "DAY",
     "DURATION_PATTERN",

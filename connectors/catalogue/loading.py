@@ -10,8 +10,9 @@ from connectors.catalogue.dataset import DatasetSpecification
 from connectors.catalogue.specification import Specification
 from connectors.errors import ConfigurationError, UsageError
 
-# The folder of the syncs, which connectors.syncs reads.
+# The folders of what connectors.syncs and connectors.actions read.
 SYNCS = "syncs"
+ACTIONS = "actions"
 
 AnySpecification = TypeVar("AnySpecification", bound=Specification)
 

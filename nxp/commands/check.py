@@ -1,12 +1,13 @@
 """`nxp check`: are settings and catalogue right, and does the tenant let us in?"""
 
 import os
+from collections.abc import Sized
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
-from connectors.catalogue import SYNCS, load_datasets
+from connectors.catalogue import ACTIONS, SYNCS, load_datasets
 from connectors.errors import ConfigurationError
 from connectors.settings import load_settings, prepare_home
 from connectors.tenants import load_tenant
@@ -40,6 +41,7 @@ def check(
         problems += error.problems or [str(error)]
         datasets = {}
     syncs, notes = _syncs(settings.catalog, problems)
+    actions = _actions(settings.catalog, problems)
     if settings.database_url is None:
         problems += [
             f"{name}.yaml: lands in a table, and NXP_DATABASE_URL is not set"
@@ -59,13 +61,14 @@ def check(
                 "tenant": found.name,
                 "datasets": list(datasets),
                 "syncs": syncs,
+                "actions": actions,
                 "notes": notes,
                 "connected": connect,
             }
         )
     else:
         said = f"a token was given by {found.login_url}" if connect else "nothing was asked of it"
-        counted = f"{len(datasets)} datasets" + (f" and {len(syncs)} syncs" if syncs else "")
+        counted = _counted(datasets=datasets, syncs=syncs, actions=actions)
         say(f"settings of tenant {found.name} and {counted} are valid; {said}")
         for note in notes:
             say(note)
@@ -92,6 +95,25 @@ def _syncs(catalog: Path, problems: list[str]) -> tuple[list[str], list[str]]:
             for field in sync.not_clearable
         ]
     return list(syncs), notes
+
+
+def _actions(catalog: Path, problems: list[str]) -> list[str]:
+    """Validate the actions; gives their names."""
+    if not any((catalog / ACTIONS).glob("*.yaml")):
+        return []
+    from connectors.actions import load_actions  # noqa: PLC0415 - httpx, only where there are some
+
+    try:
+        return list(load_actions(catalog))
+    except ConfigurationError as error:
+        problems += error.problems or [str(error)]
+        return []
+
+
+def _counted(**kinds: Sized) -> str:
+    """Say how many there are of each kind, of those there are any."""
+    told = [f"{len(found)} {kind}" for kind, found in kinds.items() if found]
+    return " and ".join(filter(None, [", ".join(told[:-1]), *told[-1:]]))
 
 
 def _unconnected(sync: str, sources: "Sources", problems: list[str]) -> list[str]:

@@ -14,6 +14,25 @@ from nxp.options import Json, Parameters, Tenant, parse_parameters
 from nxp.output import print_json, print_table, say, text
 
 
+def queries(query_id: str | None = None, *, as_json: Json = False) -> None:
+    """List the catalogue's saved queries, or print the text of one, to paste into Nexthink.
+
+    Datasets, the reading back of syncs, and actions need them there, each under its id.
+    """
+    folder = load_settings().catalog / "queries"
+    texts = {f"#{path.stem}": path.read_text("utf-8") for path in sorted(folder.glob("*.nql"))}
+    named = None if query_id is None else f"#{query_id.removeprefix('#')}"
+    if named is not None and named not in texts:
+        raise UsageError(f"the catalogue has no saved query {named}: nxp nql queries lists them")
+    if as_json:
+        print_json(texts if named is None else {named: texts[named]})
+    elif named is not None:
+        print(texts[named].rstrip())
+    else:
+        firsts = (line.splitlines()[0].strip("/* ") if line else "" for line in texts.values())
+        print_table(["query_id", "what"], list(zip(texts, firsts, strict=True)))
+
+
 def execute(
     query_id: str,
     *,

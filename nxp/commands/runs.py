@@ -1,10 +1,11 @@
 """`nxp runs`: what ran, and how it ended."""
 
+from pathlib import Path
 from typing import Annotated
 
 from cyclopts import Parameter
 
-from connectors.catalogue import load_dataset
+from connectors.catalogue import ACTIONS, SYNCS, load_dataset
 from connectors.ledger import open_ledger
 from connectors.settings import load_settings
 from connectors.tenants import tenant_name
@@ -21,7 +22,7 @@ def runs(
     tenant: Tenant = None,
     as_json: Json = False,
 ) -> None:
-    """List runs, newest first, of one DATASET or of all."""
+    """List runs, newest first, of one dataset, sync or action, or of all."""
     settings = load_settings()
     name = tenant_name(settings, tenant)
     ledger = open_ledger(settings.ledger_url.get_secret_value(), name)
@@ -29,10 +30,14 @@ def runs(
         found = ledger.runs(dataset, limit)
     finally:
         ledger.close()
-    if dataset and not found:
-        # A dataset that has left the catalogue keeps its runs; a name of neither is a mistake.
+    if dataset and not found and not _is_in_catalogue(settings.catalog, dataset):
+        # One that has left the catalogue keeps its runs; a name of neither is a mistake.
         load_dataset(settings.catalog, dataset)
     if as_json:
         print_json(found)
     else:
         print_table(SHOWN, [[at_second(run[field]) for field in SHOWN] for run in found])
+
+
+def _is_in_catalogue(catalog: Path, name: str) -> bool:
+    return any((catalog / kind / f"{name}.yaml").is_file() for kind in (SYNCS, ACTIONS))

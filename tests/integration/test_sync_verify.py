@@ -166,7 +166,7 @@ def test_a_result_that_is_cut_is_not_compared(
 ) -> None:
     for made in _made(tmp_path, monkeypatch, row_limit=30):
         made.write(rows_of(made.uids()))
-        with pytest.raises(PartlyDoneError, match=r"HTTP 206.*nothing was compared"):
+        with pytest.raises(PartlyDoneError, match=r"HTTP 206.*nothing was decided"):
             made.sync()
         assert set(made.known()["state"]) == {"acknowledged"}
 

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
+from connectors.actions import load_action
 from connectors.catalogue import load_datasets
 from scripts.check_lock import problems
 
@@ -58,7 +59,8 @@ def test_what_is_started_from_a_form_asks_for_what_it_needs(deployment: dict[str
     parameters = flow_of(deployment).parameters
     assert parameters.required
     for name in parameters.required:
-        assert parameters.properties[name]["pattern"]
+        asked = parameters.properties[name]
+        assert asked.keys() & {"pattern", "minLength", "minItems"}
         assert parameters.properties[name]["description"]
 
 
@@ -68,7 +70,12 @@ def test_every_dataset_is_exported_by_one_schedule() -> None:
         for deployment in SCHEDULED
         if deployment["entrypoint"] == "flows.export.nql_export"
     ]
-    assert sorted(exported) == sorted(load_datasets(ROOT / "deployments"))
+    collected = [
+        load_action(ROOT / "deployments", deployment["parameters"]["action"]).lands
+        for deployment in SCHEDULED
+        if deployment["entrypoint"] == "flows.actions.on_demand_data"
+    ]
+    assert sorted(exported + collected) == sorted(load_datasets(ROOT / "deployments"))
 
 
 def test_no_module_of_a_flow_takes_the_name_of_a_package() -> None:

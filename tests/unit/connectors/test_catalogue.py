@@ -27,7 +27,14 @@ columns: [{nql: thing.uid}, {nql: thing.sha-256_hash_hex}]
 """
 
 
-SHIPPED = ["crashes", "device_performance", "devices", "execution_events", "users"]
+SHIPPED = [
+    "crashes",
+    "device_performance",
+    "devices",
+    "execution_events",
+    "startup_reports",
+    "users",
+]
 
 
 def test_the_shipped_catalogue_is_valid() -> None:
