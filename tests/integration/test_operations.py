@@ -23,6 +23,7 @@ from connectors.errors import (
 from connectors.ledger import Ledger, open_ledger
 from connectors.nexthink import (
     CampaignRequest,
+    Dependency,
     DeviceIds,
     EventRequest,
     ExportState,
@@ -33,6 +34,7 @@ from connectors.nexthink import (
     WorkflowIdsRequest,
     WorkflowRequest,
 )
+from sandbox.actions.workflows import WORKFLOWS
 from tasks import operations
 from tasks.act.raw import RawReport, Request, send_raw
 from tests.acting import Client, enrichment
@@ -140,10 +142,28 @@ def test_every_operation_works_on_the_sandbox(here: Place, tmp_path: Path) -> No
         assert len(call[name](action).columns) >= 7
 
 
+def test_a_tenant_that_keeps_to_the_specification_is_served_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both filters of the list are required, and both lists of targets."""
+    with place(tmp_path, strict_workflows=True) as made:
+        for name, value in made.environment.items():
+            monkeypatch.setenv(name, value)
+        call = {name: task.fn for name, task in found().items()}
+        everything = {each.id for each in call["workflows_list"]()}
+        about_users = [each.id for each in call["workflows_list"](Dependency.USER)]
+        call["workflows_trigger"](WorkflowRequest("#leaver_checks", users=["S-1-5-21-1"]))
+        call["workflows_trigger"](WorkflowRequest("#nightly_report"))
+        assert len(made.tenant.actions.requests) == 2
+    assert everything == set(WORKFLOWS)
+    assert set(about_users) == {each.id for each in WORKFLOWS.values() if each.dependency == "USER"}
+
+
 FLOW = """
 import sys
 from prefect import flow
 from connectors.nexthink import CampaignRequest
+from sandbox.actions.workflows import WORKFLOWS
 from tasks import operations
 
 @flow
