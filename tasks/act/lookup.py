@@ -7,7 +7,7 @@ from typing import Final
 import polars as pl
 
 from connectors.actions import ActionKind
-from connectors.ledger import ActionRequest, RequestState
+from connectors.ledger import ActionRequest, Ledger, RequestState
 from tasks.act.readback import SKEW, read_executions
 from tasks.act.run import ActionRun
 
@@ -17,6 +17,7 @@ logger = logging.getLogger(__name__)
 SHOWS_WITHIN: Final = timedelta(minutes=30)
 # A request that was under way that long has been answered or given up.
 _UNDER_WAY: Final = timedelta(minutes=10)
+_LEFT_OVER: Final = "the command had ended before it was sent"
 _BY_API: Final = ("api", "external_api", "api_call")
 
 
@@ -34,7 +35,7 @@ def look_up(run: ActionRun, executions: pl.DataFrame | None = None) -> list[Acti
         PipelineError: as `read_executions`.
     """
     journal = run.ledger.actions
-    journal.doubt(*run.key)
+    settle_left(run.ledger, run.key)
     doubtful = (RequestState.UNKNOWN, RequestState.NOT_SEEN)
     unknown = journal.requests(action=run.key, states=doubtful)
     if not unknown:
@@ -60,6 +61,17 @@ def look_up(run: ActionRun, executions: pl.DataFrame | None = None) -> list[Acti
                 request.targets,
             )
     return journal.requests(action=run.key, states=doubtful)
+
+
+def settle_left(ledger: Ledger, key: tuple[str, str]) -> None:
+    """Settle what ended commands left of an action; call it under the action's lease.
+
+    What was being sent is in doubt; what had not been sent never will be.
+    """
+    ledger.actions.doubt(*key)
+    for left in ledger.actions.requests(action=key, states=[RequestState.INTENT]):
+        if left.plan_id is None:
+            ledger.actions.give_up(left.intent_id, _LEFT_OVER)
 
 
 def shown_of(

@@ -33,6 +33,7 @@ from connectors.nexthink import (
 )
 from connectors.settings import load_settings
 from connectors.tenants import load_tenant
+from tasks.act.lookup import settle_left
 from tasks.act.run import take_action
 from tasks.act.send import Send, Taken, said_of, send_once
 
@@ -45,7 +46,6 @@ Answer = RemoteActionAnswer | WorkflowAnswer | tuple[CampaignAnswer, ...] | tupl
 
 # The journal's kind of telling a waiting execution to go on: nobody is acted on anew.
 EVENT: Final = "workflow_event"
-_LEFT_OVER: Final = "the command had ended before it was sent"
 _NOT_SENT: Final = "the command ended before it was sent"
 
 
@@ -144,7 +144,7 @@ def send_raw(client: NexthinkClient, ledger: Ledger, requests: Sequence[Request]
     named = [(intent_id, _with_intent(request, intent_id)) for intent_id, request in intents]
     batches = [Batch(intent_id, _targets(request)) for intent_id, request in named]
     with take_action(ledger, key, batches[0].intent_id) as lease:
-        settle_raw(ledger, key)
+        settle_left(ledger, key)
         ledger.actions.begin_raw(*key, batches)
         answers: dict[str, Answer] = {}
         error: PipelineError | None = None
@@ -166,17 +166,6 @@ def send_raw(client: NexthinkClient, ledger: Ledger, requests: Sequence[Request]
         if (record := ledger.actions.get(intent_id))
     )
     return RawReport(*key, sent, error)
-
-
-def settle_raw(ledger: Ledger, key: tuple[str, str]) -> None:
-    """Settle what ended commands left of an action; call it under the action's lease.
-
-    What was being sent is in doubt; what had not been sent never will be.
-    """
-    ledger.actions.doubt(*key)
-    for left in ledger.actions.requests(action=key, states=[RequestState.INTENT]):
-        if left.plan_id is None:
-            ledger.actions.give_up(left.intent_id, _LEFT_OVER)
 
 
 def split(targets: Sequence[str], most: int) -> list[Sequence[str]]:
