@@ -80,9 +80,9 @@ def _named(run: ActionRun, asked: Asked, *, devices: bool, people: bool) -> pl.D
         reason=pl.lit(None, pl.String),
     )
     if devices:
-        rows = _resolved(rows, "device", ask(run, "devices", DEVICES), _DEVICE_NAMES)
+        rows = resolved(rows, "device", ask(run, "devices", DEVICES), _DEVICE_NAMES)
     if people:
-        rows = _resolved(rows, "person", ask(run, "users", USERS), _USER_NAMES)
+        rows = resolved(rows, "person", ask(run, "users", USERS), _USER_NAMES)
     return rows.select(*CANDIDATES)
 
 
@@ -100,7 +100,7 @@ def _pairs(run: ActionRun, asked: Asked, *, devices: bool, people: bool) -> list
     return [(first, "") if devices else ("", first) for first, _ in given]
 
 
-def _resolved(
+def resolved(
     rows: pl.DataFrame, column: str, objects: pl.DataFrame, names: tuple[str, ...]
 ) -> pl.DataFrame:
     """Put the identity in the place of any name of one object."""

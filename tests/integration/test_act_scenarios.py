@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
@@ -14,7 +15,7 @@ from tasks.act.asked import Asked
 from tests.actions import CERTAIN, Acting, acting
 from tests.landing import Place
 
-ENGINEER = {"who": "an engineer", "why": "prints nothing", "ticket": "INC1"}
+ENGINEER: dict[str, Any] = {"who": "an engineer", "why": "prints nothing", "ticket": "INC1"}
 # A few people and devices of each kind, and a moment for what happens to show.
 MOVING = replace(CERTAIN, execution_time=30)
 

@@ -1,0 +1,22 @@
+"""What a report may say of failures."""
+
+import pytest
+
+from tasks.act.report import plain_reason
+
+
+@pytest.mark.parametrize(
+    ("details", "told"),
+    [
+        ("Access denied", "Access denied"),
+        (r"Cannot open C:\Users\anna.berg\file.txt", "Cannot open …"),
+        ("No rights for anna.berg@example.com here", "No rights for … here"),
+        ("user 'Anna Berg' is busy", "user … is busy"),
+        ("exit code 1603", "exit code …"),
+        ("S-1-5-21-1004336348 not found", "… not found"),
+        ("", "no reason given"),
+        ("word " * 50, ("word " * 16)[:80]),
+    ],
+)
+def test_reasons_are_told_without_what_may_be_somebodys(details: str, told: str) -> None:
+    assert plain_reason(details) == told
