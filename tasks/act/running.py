@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Any, TypeAlias
 
 from connectors.actions import Approval
-from connectors.errors import NotApprovedError, PartlyDoneError, PipelineError
+from connectors.errors import ActionRefusedError, NotApprovedError, PartlyDoneError, PipelineError
 from connectors.ledger import (
     ActionPlanRecord,
     ActionPlanState,
@@ -184,6 +184,10 @@ def _send(run: ActionRun, plan: ActionPlan, lease: Lease, stages: Stages, steps:
     stages.is_begun = True
     try:
         steps.send(run, plan, lease)
+    except ActionRefusedError:
+        # Nothing more of it will be sent.
+        _finish(run, plan.plan_id)
+        raise
     finally:
         stages.seconds["send"] = round(time.monotonic() - began, 3)
     _finish(run, plan.plan_id)

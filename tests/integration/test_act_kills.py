@@ -20,11 +20,8 @@ NAME = "clean_up"
 KILLS = int(os.environ.get("NXP_CHAOS_KILLS", "200"))
 SEED = int(os.environ.get("NXP_CHAOS_SEED", "1"))
 KILLED = -9
-ASKED = """session.events during past 24h
-| where device.operating_system.platform == windows
-| summarize sessions = count() by device.collector.uid, device.name, user.sid
-"""
-COOL_DOWN = timedelta(hours=1)
+ASKED = "users during past 30d | list user.sid"
+COOL_DOWN = timedelta(minutes=10)
 KINDS: dict[str, dict[str, Any]] = {
     "remote_action": {"targets": {"query_id": "#windows_devices"}},
     "campaign": {
@@ -86,7 +83,7 @@ def made(
 ) -> Iterator[Acting]:
     with acting(tmp_path, monkeypatch.setenv, devices=20, days=1) as ready:
         ready.query("asked", ASKED)
-        limits = {"targets": 100, "per_request": 5, "cool_down": "1h"}
+        limits = {"targets": 100, "per_request": 5, "cool_down": "10min"}
         ready.specify(NAME, **KINDS[request.param], limits=limits)
         yield ready
 

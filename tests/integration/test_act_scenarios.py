@@ -28,7 +28,7 @@ def made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Acting]:
 
 def set_fates(made: Acting, **changes: float) -> None:
     made.tenant.actions.options = ActingOptions(
-        **{"execution_time": 30, "visibility_delay": 0, "failure_share": 0, **changes}  # type: ignore[arg-type]
+        **{"execution_time": 30, "visibility_delay": 0, "failure_share": 0, **changes}
     )
 
 
