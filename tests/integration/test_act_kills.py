@@ -21,7 +21,8 @@ KILLS = int(os.environ.get("NXP_CHAOS_KILLS", "200"))
 SEED = int(os.environ.get("NXP_CHAOS_SEED", "1"))
 KILLED = -9
 ASKED = "users during past 30d | list user.sid"
-COOL_DOWN = timedelta(minutes=10)
+# Longer than a request may take to show, and so short that many cycles fit into the estate.
+COOL_DOWN = timedelta(minutes=45)
 KINDS: dict[str, dict[str, Any]] = {
     "remote_action": {"targets": {"query_id": "#windows_devices"}},
     "campaign": {
@@ -83,7 +84,7 @@ def made(
 ) -> Iterator[Acting]:
     with acting(tmp_path, monkeypatch.setenv, devices=20, days=1) as ready:
         ready.query("asked", ASKED)
-        limits = {"targets": 100, "per_request": 5, "cool_down": "10min"}
+        limits = {"targets": 100, "per_request": 5, "cool_down": "45min"}
         ready.specify(NAME, **KINDS[request.param], limits=limits)
         yield ready
 
