@@ -17,10 +17,16 @@ _ledgers = itertools.count()
 
 
 @pytest.fixture(scope="session")
-def prefect_server(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Iterator[str]:
-    """Keep one Prefect server for all processes of the tests; the last one to need it stops it."""
+def prefect_home(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
+    """Where the Prefect server of all processes of the tests keeps its files."""
     base = tmp_path_factory.getbasetemp()
-    home = (base if worker_id == "master" else base.parent) / "server"
+    return (base if worker_id == "master" else base.parent) / "server"
+
+
+@pytest.fixture(scope="session")
+def prefect_server(prefect_home: Path, worker_id: str) -> Iterator[str]:
+    """Keep one Prefect server for all processes of the tests; the last one to need it stops it."""
+    home = prefect_home
     users = home / "users"
     users.mkdir(parents=True, exist_ok=True)
     env = environment(NXP_HOME=str(home))

@@ -1,56 +1,18 @@
 """Syncs as a user runs them: `nxp plan`, `apply`, `sync`, `retry`, on a real Prefect server."""
 
 import json
-import os
-import subprocess
-import sys
-import time
-from collections.abc import Iterator, Mapping
-from contextlib import suppress
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
+from tests.commands import environment
+from tests.prefect import MARK, answer, begin, described, end, unmarked, waiting_run
 from tests.syncing import OWNER, SYNC_NAME, Rows, Syncing, syncing
 
 pytestmark = pytest.mark.prefect
-
-MARK = "MARK-jane"
-Result = subprocess.CompletedProcess[str]
-
-
-def environment(**more: str) -> dict[str, str]:
-    """Give what a user's shell would have, and nothing else."""
-    return {"PATH": os.environ["PATH"], "HOME": "/nonexistent", **more}
-
-
-def begin(env: Mapping[str, str], *words: str) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [sys.executable, "-m", "nxp", *words],
-        env={**env, "PYTHONPATH": str(Path.cwd())},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-
-
-def end(process: subprocess.Popen[str]) -> Result:
-    out, err = process.communicate(timeout=240)
-    assert MARK not in out + err
-    return Result(process.args, process.returncode, out, err)
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path]]:
-    """Keep one Prefect server for the tests of this module; gives its address and home."""
-    home = tmp_path_factory.mktemp("server")
-    env = environment(NXP_HOME=str(home))
-    started = end(begin(env, "server", "start"))
-    assert started.returncode == 0, started.stderr
-    yield started.stdout.strip(), home
-    assert end(begin(env, "server", "stop")).returncode == 0
 
 
 @pytest.fixture
@@ -60,46 +22,16 @@ def made(tmp_path: Path) -> Iterator[Syncing]:
 
 
 @pytest.fixture
-def env(made: Syncing, server: tuple[str, Path]) -> dict[str, str]:
-    return environment(**made.place.environment, PREFECT_API_URL=server[0])
+def env(made: Syncing, prefect_server: str) -> dict[str, str]:
+    return environment(made.place, PREFECT_API_URL=prefect_server)
 
 
 def rows_of(uids: list[str]) -> Rows:
     return [{"uid": uid, "owner": f"{MARK} {n}", "tag": MARK} for n, uid in enumerate(uids)]
 
 
-def waiting_run(api: str) -> dict[str, Any]:
-    """Wait until a flow run is paused."""
-    deadline = time.monotonic() + 150
-    while time.monotonic() < deadline:
-        asked = {"flow_runs": {"state": {"type": {"any_": ["PAUSED"]}}}}
-        found = httpx.post(f"{api}/flow_runs/filter", json=asked).json()
-        keys = found[0]["state"]["state_details"].get("run_input_keyset") if found else None
-        if keys:
-            # The form is there a moment after the state.
-            path = f"{api}/flow_runs/{found[0]['id']}/input/{keys['schema']}"
-            if httpx.get(path).status_code == httpx.codes.OK:
-                run: dict[str, Any] = found[0]
-                return run
-        time.sleep(0.2)
-    raise AssertionError("no flow run is paused")
-
-
-def answer(api: str, run: dict[str, Any], **form: Any) -> None:
-    told = httpx.post(f"{api}/flow_runs/{run['id']}/resume", json={"run_input": form}).json()
-    assert told["status"] == "ACCEPT", told
-
-
-def unmarked(folder: Path, *but: str) -> None:
-    """See that no marked value is in any file of a folder, beside the private ones."""
-    for path in folder.rglob("*"):
-        if path.is_file() and not any(part in str(path.relative_to(folder)) for part in but):
-            with suppress(FileNotFoundError):
-                assert MARK.encode() not in path.read_bytes(), path
-
-
 def test_a_plan_is_shown_applied_and_listed(
-    made: Syncing, env: dict[str, str], server: tuple[str, Path]
+    made: Syncing, env: dict[str, str], prefect_server: str, prefect_home: Path
 ) -> None:
     uids = made.uids()
     made.write(rows_of([*uids, f"{MARK}-nobody"]))
@@ -121,12 +53,12 @@ def test_a_plan_is_shown_applied_and_listed(
     rejects = end(begin(env, "rejects", SYNC_NAME))
     assert "ENRICH_020" in rejects.stdout
     assert "1 rejected, 1 of them by the latest run" in rejects.stderr
-    artifacts = httpx.post(f"{server[0]}/artifacts/filter", json={}).json()
+    artifacts = httpx.post(f"{prefect_server}/artifacts/filter", json={}).json()
     (shown,) = [each for each in artifacts if each["id"] and "partly" in str(each["data"])]
     assert f"{len(uids):,} acknowledged" in shown["data"]
     private = ("ledger.db", "register", "_plans", "_changes", "_rejects_raw")
     unmarked(made.place.folder, *private)
-    unmarked(server[1])
+    unmarked(prefect_home)
 
 
 def test_a_guard_that_trips_shows_the_plan_and_is_6(made: Syncing, env: dict[str, str]) -> None:
@@ -145,38 +77,34 @@ def test_a_guard_that_trips_shows_the_plan_and_is_6(made: Syncing, env: dict[str
 
 
 def test_a_sync_waits_for_its_approval(
-    made: Syncing, env: dict[str, str], server: tuple[str, Path]
+    made: Syncing, env: dict[str, str], prefect_server: str, prefect_home: Path
 ) -> None:
-    api, home = server
     made.write(rows_of(made.uids()))
     process = begin(env, "sync", SYNC_NAME, "--approve", "--no-verify")
-    run = waiting_run(api)
-    keys = run["state"]["state_details"]["run_input_keyset"]
-    text = httpx.get(f"{api}/flow_runs/{run['id']}/input/{keys['description']}").text
-    assert f"| set | {2 * len(made.uids())} |" in text
+    run = waiting_run(prefect_server, SYNC_NAME)
+    assert f"| set | {2 * len(made.uids())} |" in described(prefect_server, run)
     assert made.requests == 0
-    answer(api, run, approved=True, who="Ann", why="asked for")
+    answer(prefect_server, run, approved=True, who="Ann", why="asked for")
     approved = end(process)
     assert approved.returncode == 0, approved.stderr
     assert set(made.held(OWNER).values()) == {row["owner"] for row in rows_of(made.uids())}
     with made.ledger() as ledger:
         (plan,) = ledger.plans.of(SYNC_NAME)
     assert plan.accepted == {"approval": "Ann: asked for"}
-    unmarked(home)
+    unmarked(prefect_home)
 
 
 @pytest.mark.parametrize("form", [{"approved": False}, {"approved": True, "who": "Ann"}])
 def test_a_sync_that_is_not_approved_is_cancelled_and_8(
-    made: Syncing, env: dict[str, str], server: tuple[str, Path], form: dict[str, Any]
+    made: Syncing, env: dict[str, str], prefect_server: str, form: dict[str, Any]
 ) -> None:
-    api, _ = server
     made.write(rows_of(made.uids()))
     process = begin(env, "sync", SYNC_NAME, "--approve")
-    run = waiting_run(api)
-    answer(api, run, **form)
+    run = waiting_run(prefect_server, SYNC_NAME)
+    answer(prefect_server, run, **form)
     refused = end(process)
     assert refused.returncode == 8
     assert "nothing was sent" in refused.stderr.splitlines()[-1]
     assert made.requests == 0
-    state = httpx.get(f"{api}/flow_runs/{run['id']}").json()["state"]
+    state = httpx.get(f"{prefect_server}/flow_runs/{run['id']}").json()["state"]
     assert state["type"] == "CANCELLED"
