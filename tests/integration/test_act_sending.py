@@ -178,3 +178,24 @@ def test_a_refresh_reads_back_what_has_come_since(made: Acting) -> None:
     refresh_action(NAME)
     with made.ledger() as ledger:
         assert overview(ledger, NAME)[0]["outcomes"]["expired"] == 1
+
+
+def test_twenty_eight_thousand_targets_are_all_reached(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with acting(tmp_path, monkeypatch.setenv, devices=29_300, days=1) as made:
+        made.query("everybody", "devices during past 30d | list device.collector.uid, device.name")
+        made.specify(
+            NAME,
+            id="#get_encryption_status",
+            parameters={},
+            targets={"query_id": "#everybody"},
+            limits={"targets": 50_000},
+        )
+        everybody = made.devices("everybody")
+        assert len(everybody) > 28_000
+        report = made.run(NAME)
+        assert report["outcomes"].keys() == {"success"}
+        assert made.done() == dict.fromkeys(everybody, 1)
+        sizes = [len(request.executions) for request in made.tenant.actions.requests]
+        assert sizes == [10_000, 10_000, len(everybody) - 20_000]

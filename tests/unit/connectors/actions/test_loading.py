@@ -1,0 +1,86 @@
+"""Reading all actions of a catalogue, and what of the rest of it does not fit them."""
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from connectors.actions import load_action, load_actions
+from connectors.errors import ConfigurationError, UsageError
+from tests.landing import CATALOG
+
+PLAIN: dict[str, Any] = {"kind": "campaign", "id": "#ask", "targets": {"query_id": "#users"}}
+CONSENT = {
+    "kind": "remote_action",
+    "id": "#do",
+    "run_as": "LOCAL_SYSTEM",
+    "targets": {"consent": {"campaign": "ask", "agree": ["yes"]}},
+}
+
+
+@pytest.fixture
+def catalog(tmp_path: Path) -> Path:
+    """The shipped catalogue without its actions."""
+    made = tmp_path / "catalog"
+    shutil.copytree(CATALOG, made)
+    shutil.rmtree(made / "actions")
+    return made
+
+
+def write(catalog: Path, file: str, **words: Any) -> None:
+    (catalog / "actions").mkdir(exist_ok=True)
+    text = yaml.safe_dump({"action": file, **words})
+    (catalog / "actions" / f"{file}.yaml").write_text(text, "utf-8")
+
+
+def test_the_shipped_actions_are_valid_and_say_who_acts() -> None:
+    actions = load_actions(CATALOG)
+    assert {action.scenario for action in actions.values() if action.scenario} == {
+        "assisted_service",
+        "self_help",
+        "self_healing",
+        "on_demand_data",
+    }
+    for action in actions.values():
+        # What a person names, a person answers for.
+        assert (action.approval == "required") == action.targets.are_named
+
+
+def test_a_catalogue_without_actions_has_none(catalog: Path) -> None:
+    assert load_actions(catalog) == {}
+    with pytest.raises(UsageError, match="'ask': the catalogue has none"):
+        load_action(catalog, "ask")
+
+
+def test_all_problems_of_all_files_are_told(catalog: Path) -> None:
+    write(catalog, "one", **PLAIN, action="two")
+    write(catalog, "three", **PLAIN | {"targets": {"query_id": "#gone"}})
+    write(catalog, "users", **PLAIN)
+    write(catalog, "hr_users", **PLAIN)
+    write(catalog, "four", **PLAIN, lands="nowhere")
+    write(catalog, "five", **CONSENT)
+    (catalog / "actions" / "six.yaml").write_text("a: [", "utf-8")
+    with pytest.raises(ConfigurationError) as raised:
+        load_actions(catalog)
+    told = "\n".join(raised.value.problems)
+    for problem in (
+        "one.yaml: action 'two' is not the file's",
+        "three.yaml: no saved query queries/gone.nql",
+        "users.yaml: action: users is the name of a dataset too",
+        "hr_users.yaml: action: hr_users is the name of a sync too",
+        "four.yaml: lands: 'nowhere' is no dataset of the catalogue",
+        "five.yaml: targets.consent.campaign: 'ask' is no campaign",
+        "six.yaml: ",
+    ):
+        assert problem in told
+
+
+def test_a_consent_asks_those_whom_a_query_finds(catalog: Path) -> None:
+    write(catalog, "ask", kind="campaign", id="#ask")
+    write(catalog, "do", **CONSENT)
+    with pytest.raises(ConfigurationError, match=r"ask names no targets\.query_id"):
+        load_actions(catalog)
+    write(catalog, "ask", **PLAIN)
+    assert load_action(catalog, "do").targets.consent
