@@ -36,7 +36,7 @@ def action_plan(
     devices: tuple[str, ...] = (),
     targets_file: Path | None = None,
     parameters: dict[str, str] | None = None,
-    ticket: str | None = None,
+    ticket: str = "",
     tenant: str | None = None,
 ) -> dict[str, Any]:
     """Plan an action, and keep the plan for approval; nothing is sent.
@@ -49,12 +49,12 @@ def action_plan(
         ticket: travels with the request as its external reference.
         tenant: a profile of profiles.toml; without it the NEXTHINK_* variables say the tenant.
     """
-    asked = Asked(devices, targets_file, parameters or {}, ticket=ticket)
+    asked = Asked(devices, targets_file, parameters or {}, ticket=ticket or None)
     with open_action(choose(action, tenant), PLAN) as run:
         return run_plan(run, asked, RECORDED)
 
 
-@flow(name="action-run", flow_run_name="{action} {plan}", persist_result=False)
+@flow(name="action-run", flow_run_name="{action}", persist_result=False)
 def action_run(
     action: Action,
     plan: str | None = None,
@@ -64,7 +64,7 @@ def action_run(
     parameters: dict[str, str] | None = None,
     who: str | None = None,
     why: str | None = None,
-    ticket: str | None = None,
+    ticket: str = "",
     approve: bool = False,
     dry_run: bool = False,
     wait: bool = True,
@@ -87,7 +87,7 @@ def action_run(
         wait: wait for outcomes, as long as the YAML says.
         tenant: a profile of profiles.toml; without it the NEXTHINK_* variables say the tenant.
     """
-    asked = Asked(devices, targets_file, parameters or {}, who, why, ticket, dry_run, wait)
+    asked = Asked(devices, targets_file, parameters or {}, who, why, ticket or None, dry_run, wait)
 
     def work(run: ActionRun) -> dict[str, Any]:
         return run_act(run, asked, plan, plan_hash, _ask if approve else None, RECORDED)
@@ -101,7 +101,7 @@ def assisted_service(
     devices: Annotated[tuple[str, ...], Field(min_length=1)],
     who: Annotated[str, Field(min_length=1)],
     why: Annotated[str, Field(min_length=1)],
-    ticket: str | None = None,
+    ticket: str = "",
     parameters: dict[str, str] | None = None,
     tenant: str | None = None,
 ) -> dict[str, Any]:
@@ -116,7 +116,7 @@ def assisted_service(
         parameters: of the action, beside and above those of its YAML.
         tenant: a profile of profiles.toml; without it the NEXTHINK_* variables say the tenant.
     """
-    asked = Asked(devices, None, parameters or {}, who, why, ticket)
+    asked = Asked(devices, None, parameters or {}, who, why, ticket or None)
     return _acting(action, tenant, asked)
 
 

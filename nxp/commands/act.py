@@ -56,7 +56,7 @@ def plan(
     def start() -> None:
         from flows.actions import action_plan  # noqa: PLC0415 - prefect, 2 s
 
-        action_plan(action, device, _absolute(targets), parameters, ticket, tenant)
+        action_plan(action, device, _absolute(targets), parameters, ticket or "", tenant)
 
     _run_shown(chosen, start, lambda report: print_plan(report, as_json=as_json))
 
@@ -139,7 +139,7 @@ def run(
                 parameters,
                 who,
                 why,
-                ticket,
+                ticket or "",
                 approve,
                 dry_run,
                 not no_wait,
