@@ -8,9 +8,10 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator, MutableMapping
+from collections.abc import Callable, Iterator, MutableMapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import psutil
 from filelock import FileLock, Timeout
@@ -61,6 +62,32 @@ def prefect_ready(settings: Settings) -> Iterator[None]:
             yield
     finally:
         lock.release()
+
+
+def run_shown(
+    settings: Settings,
+    stages: int,
+    start: Callable[[], None],
+    show: Callable[[dict[str, Any]], None],
+) -> None:
+    """Run a flow with its progress, and show its reports, also where it ends in an error.
+
+    Args:
+        settings: of the installation.
+        stages: how many the run has at the most.
+        start: calls the flow; it imports it first.
+        show: prints a report.
+    """
+    from nxp.progress import shown  # noqa: PLC0415 - not for --help
+    from tasks.reported import hearing  # noqa: PLC0415
+
+    reports: list[dict[str, Any]] = []
+    try:
+        with prefect_ready(settings), shown(stages), hearing(reports.append):
+            start()
+    finally:
+        for report in reports:
+            show(report)
 
 
 def check_space(home: Path, least: int = SPACE_OF_A_SERVER) -> None:

@@ -1,8 +1,8 @@
 """Telling how far a run is, to whoever listens: the command's progress bars, or nobody."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
+
+from tasks.listeners import Listeners
 
 LANDED = "landed"
 SKIPPED = "landed by another run"
@@ -20,21 +20,6 @@ class Progress:
     done: int = 0
 
 
-Listener = Callable[[Progress], None]
-_listeners: list[Listener] = []
-
-
-def tell(progress: Progress) -> None:
-    """Tell all listeners."""
-    for listener in tuple(_listeners):
-        listener(progress)
-
-
-@contextmanager
-def listening(listener: Listener) -> Iterator[None]:
-    """Pass the progress of all runs in this process to the listener."""
-    _listeners.append(listener)
-    try:
-        yield
-    finally:
-        _listeners.remove(listener)
+_PROGRESS: Listeners[Progress] = Listeners()
+tell = _PROGRESS.tell
+listening = _PROGRESS.listening

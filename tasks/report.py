@@ -9,11 +9,11 @@ from datetime import datetime
 from typing import Any
 
 from prefect import task
-from prefect.artifacts import create_markdown_artifact
 from prefect.cache_policies import NO_CACHE
 
 from connectors.errors import PartlyDoneError, PipelineError
 from connectors.lake.records import write_run
+from tasks.artifact import show_report
 from tasks.run import Run
 from tasks.units import Landed
 from tasks.watermark import move_watermark
@@ -190,12 +190,7 @@ def markdown(report: RunReport) -> str:
 def report_run(run: Run, landed: Landed) -> RunReport:
     """Settle the run and show its report as an artifact of the flow run."""
     report = settle(run, landed)
-    try:
-        create_markdown_artifact(
-            key=f"export-{report.dataset.replace('_', '-')}", markdown=markdown(report)
-        )
-    except Exception:  # noqa: BLE001 - what was published does not depend on the UI
-        logger.warning("the report of run %s could not be shown in Prefect", run.run_id)
+    show_report("export", report.dataset, markdown(report), run.run_id)
     return report
 
 

@@ -1,75 +1,29 @@
 """One export run under way: the parts it works with, and its place in the ledger."""
 
-import logging
 import os
-import shutil
 import threading
 import time
-import uuid
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
-from pathlib import Path
 
 from connectors.clock import utc_now
-from connectors.errors import PipelineError
-from connectors.lake import Lake
 from connectors.landing import Landing
 from connectors.landings import open_landings
-from connectors.ledger import Ledger, open_ledger
-from connectors.nexthink import NexthinkClient
-from connectors.settings import prepare_home
-from tasks.export import Tools
+from tasks.opening import Parts, opened
 from tasks.plan import Plan
-
-logger = logging.getLogger(__name__)
 
 # Results are conformed in memory, batch by batch, on all cores: more at once only take memory.
 CONFORMING_AT_ONCE = min(2, os.cpu_count() or 1)
 
 
-class StoppedError(Exception):
-    """Raised in the threads of a run that is being stopped, where they wait or tell progress."""
-
-
-class Stop:
-    """Stops the threads of a run; `sleep` is how they wait."""
-
-    def __init__(self, sleep: Callable[[float], None] = time.sleep) -> None:
-        self._event = threading.Event()
-        self._sleep = sleep
-
-    def set(self) -> None:
-        """Let no thread go on."""
-        self._event.set()
-
-    def check(self) -> None:
-        """Raise StoppedError once the run is being stopped."""
-        if self._event.is_set():
-            raise StoppedError
-
-    def sleep(self, seconds: float) -> None:
-        """Wait, but not for longer than the run goes on."""
-        if self._sleep is time.sleep:
-            self._event.wait(seconds)
-        else:
-            self._sleep(seconds)
-        self.check()
-
-
-@dataclass(frozen=True, slots=True)
-class Run:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run(Parts):
     """A run under way: the plan, and the parts it works with."""
 
-    run_id: str
     plan: Plan
-    tools: Tools
-    lake: Lake
     landings: Sequence[Landing]
-    spool: Path
-    started_at: datetime = field(default_factory=utc_now)
-    stop: Stop = field(default_factory=Stop)
     conforming: threading.Semaphore = field(
         default_factory=lambda: threading.Semaphore(CONFORMING_AT_ONCE)
     )
@@ -79,11 +33,6 @@ class Run:
         """The dataset's name."""
         return self.plan.specification.dataset
 
-    @property
-    def ledger(self) -> Ledger:
-        """The tenant's ledger."""
-        return self.tools.ledger
-
 
 @contextmanager
 def open_run(
@@ -92,31 +41,10 @@ def open_run(
     sleep: Callable[[float], None] = time.sleep,
 ) -> Iterator[Run]:
     """Open client, ledger and landings, and clear away what killed runs left aside."""
-    run_id, stop = str(uuid.uuid4()), Stop(sleep)
-    ledger = open_ledger(plan.settings.ledger_url.get_secret_value(), plan.tenant.name, clock)
-    spool = prepare_home(plan.settings) / "spool"
-    lake = Lake(plan.settings.lake, plan.tenant.name, plan.settings.home / "staging")
-    try:
-        for interrupted in ledger.close_interrupted_runs():
-            shutil.rmtree(spool / interrupted, ignore_errors=True)
-            lake.discard_stage(interrupted)
-        with ExitStack() as opened:
-            client = opened.enter_context(
-                NexthinkClient(plan.tenant, clock=clock, sleep=stop.sleep)
-            )
-            landings = open_landings(
-                plan.settings, plan.tenant.name, plan.specification, lake, clock
-            )
-            for landing in landings:
-                opened.callback(landing.close)
-            tools = Tools(client, ledger, clock, stop.sleep)
-            yield Run(run_id, plan, tools, lake, landings, spool / run_id, clock(), stop)
-    except BaseException as error:
-        # A signal, a bug, or a report that could not be kept; a run that has ended is left alone.
-        with suppress(PipelineError):
-            ledger.abandon_run(run_id, "failed" if isinstance(error, Exception) else "interrupted")
-        raise
-    finally:
-        shutil.rmtree(spool / run_id, ignore_errors=True)
-        lake.discard_stage(run_id)
-        ledger.close()
+    with opened(plan.settings, plan.tenant, clock, sleep) as parts, ExitStack() as stack:
+        landings = open_landings(
+            plan.settings, plan.tenant.name, plan.specification, parts.lake, clock
+        )
+        for landing in landings:
+            stack.callback(landing.close)
+        yield Run(**parts.parts(), plan=plan, landings=landings)

@@ -1,9 +1,9 @@
 """`nxp act`: actions of the catalogue, from a plan to what became of it."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
@@ -13,10 +13,9 @@ from connectors.ledger import Ledger, Verdict, open_ledger
 from connectors.settings import load_settings
 from connectors.tenants import tenant_name
 from nxp.acting import NEWEST, print_journal, print_overview, print_plan, print_report
-from nxp.engine import prefect_ready
+from nxp.engine import run_shown
 from nxp.options import DryRun, Json, Parameters, Tenant, parse_parameters
 from nxp.output import print_json, print_table, say
-from nxp.progress import shown
 
 # Plan, send, outcomes, effect: the most that a run has.
 STAGES = 4
@@ -58,7 +57,7 @@ def plan(
 
         action_plan(action, device, _absolute(targets), parameters, ticket or "", tenant)
 
-    _run_shown(chosen, start, lambda report: print_plan(report, as_json=as_json))
+    run_shown(chosen.settings, STAGES, start, lambda report: print_plan(report, as_json=as_json))
 
 
 def approve(
@@ -148,7 +147,7 @@ def run(
         except CancelledRun as error:
             raise NotApprovedError(str(error)) from None
 
-    _run_shown(chosen, start, lambda report: print_report(report, as_json=as_json))
+    run_shown(chosen.settings, STAGES, start, lambda report: print_report(report, as_json=as_json))
     if lands := chosen.specification.lands:
         say(f"what has come lands as {lands}: nxp datasets {lands}")
 
@@ -218,22 +217,6 @@ def resolve(
     with _ledger(tenant) as ledger:
         resolve_request(ledger, request, sent=found == "sent", why=why.strip())
     say(f"request {request} counts as {found.replace('-', ' ')}")
-
-
-def _run_shown(
-    chosen: Any, start: Callable[[], None], show: Callable[[dict[str, Any]], None]
-) -> None:
-    """Run a flow with its progress, and show its reports, also where it ends in an error."""
-    reports: list[dict[str, Any]] = []
-    try:
-        with prefect_ready(chosen.settings), shown(STAGES):
-            from tasks.act.running import hearing  # noqa: PLC0415 - prefect, 2 s
-
-            with hearing(reports.append):
-                start()
-    finally:
-        for report in reports:
-            show(report)
 
 
 @contextmanager

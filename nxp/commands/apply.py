@@ -4,7 +4,8 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from nxp.commands.sync import print_report, run_shown
+from nxp.commands.sync import STAGES, print_report
+from nxp.engine import run_shown
 from nxp.options import AcceptGuards, Json, NoVerify, Tenant, Why
 
 
@@ -33,4 +34,4 @@ def apply(
 
         enrichment_apply(sync, plan, tenant, asked.guards, why, verify=not no_verify)
 
-    run_shown(chosen, start, lambda report: print_report(report, as_json=as_json))
+    run_shown(chosen.settings, STAGES, start, lambda report: print_report(report, as_json=as_json))

@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from nxp.commands.sync import run_shown, say_source
+from nxp.commands.sync import STAGES, say_source
+from nxp.engine import run_shown
 from nxp.options import AcceptGuards, Full, Json, Tenant, Why
 from nxp.output import print_json, print_table, say
 
@@ -32,7 +33,7 @@ def plan(
 
         enrichment_plan(sync, tenant, full, asked.guards, why)
 
-    run_shown(chosen, start, lambda report: print_plan(report, as_json=as_json))
+    run_shown(chosen.settings, STAGES, start, lambda report: print_plan(report, as_json=as_json))
 
 
 def print_plan(report: dict[str, Any], *, as_json: bool) -> None:

@@ -1,6 +1,7 @@
 """`nxp retry`: send again what of a sync is not acknowledged."""
 
-from nxp.commands.sync import print_report, run_shown
+from nxp.commands.sync import STAGES, print_report
+from nxp.engine import run_shown
 from nxp.options import Json, NoVerify, Tenant
 
 
@@ -17,4 +18,4 @@ def retry(
 
         enrichment_retry(sync, tenant, verify=not no_verify)
 
-    run_shown(chosen, start, lambda report: print_report(report, as_json=as_json))
+    run_shown(chosen.settings, STAGES, start, lambda report: print_report(report, as_json=as_json))

@@ -1,15 +1,13 @@
 """`nxp sync`: plan and apply, under guards; and how the reports of syncs are shown."""
 
-from collections.abc import Callable
 from typing import Annotated, Any
 
 from cyclopts import Parameter
 
 from connectors.errors import NotApprovedError
-from nxp.engine import prefect_ready
+from nxp.engine import run_shown
 from nxp.options import AcceptGuards, Full, Json, NoVerify, Tenant, Why
 from nxp.output import print_json, print_table, say
-from nxp.progress import shown
 
 # Plan, apply, read back: the most that a run has.
 STAGES = 3
@@ -46,26 +44,7 @@ def sync(
         except CancelledRun as error:
             raise NotApprovedError(str(error)) from None
 
-    run_shown(chosen, start, lambda report: print_report(report, as_json=as_json))
-
-
-def run_shown(
-    chosen: Any, start: Callable[[], None], show: Callable[[dict[str, Any]], None]
-) -> None:
-    """Run a flow with its progress, and show its report, also where it ends in an error.
-
-    `chosen` is a tasks.sync.run.Chosen.
-    """
-    reports: list[dict[str, Any]] = []
-    try:
-        with prefect_ready(chosen.settings), shown(STAGES):
-            from tasks.sync.running import hearing  # noqa: PLC0415 - prefect, 2 s
-
-            with hearing(reports.append):
-                start()
-    finally:
-        for report in reports:
-            show(report)
+    run_shown(chosen.settings, STAGES, start, lambda report: print_report(report, as_json=as_json))
 
 
 def print_report(report: dict[str, Any], *, as_json: bool = False) -> None:

@@ -1,10 +1,8 @@
 """The stages of an action's run as Prefect task runs: one per stage, whoever it is for."""
 
-import logging
 from typing import Any, Final
 
 from prefect import task
-from prefect.artifacts import create_markdown_artifact
 from prefect.cache_policies import NO_CACHE
 
 from tasks.act.effect import measure_effect
@@ -14,18 +12,13 @@ from tasks.act.report import ActionReport, Stages, markdown, settle
 from tasks.act.run import ActionRun
 from tasks.act.send import send_plan
 from tasks.act.stages import Steps
-
-logger = logging.getLogger(__name__)
+from tasks.artifact import show_report
 
 
 def report_action(run: ActionRun, stages: Stages) -> ActionReport:
     """Settle the run and show its report as an artifact of the flow run."""
     report = settle(run, stages)
-    try:
-        key = f"action-{report.dataset.replace('_', '-')}"
-        create_markdown_artifact(key=key, markdown=markdown(report))
-    except Exception:  # noqa: BLE001 - what was done does not depend on the UI
-        logger.warning("the report of run %s could not be shown in Prefect", run.run_id)
+    show_report("action", report.dataset, markdown(report), run.run_id)
     return report
 
 

@@ -5,8 +5,7 @@ was left out. A plan that was interrupted is gone on with before anything new is
 """
 
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, TypeAlias
 
@@ -26,23 +25,10 @@ from tasks.act.plan_file import ActionPlan
 from tasks.act.report import Stages, described
 from tasks.act.run import ActionRun
 from tasks.act.stages import PLAIN, Steps
-
-# Told the report of a run, also of one that ends in an error then.
-Listener: TypeAlias = Callable[[dict[str, Any]], None]
-_listeners: list[Listener] = []
+from tasks.reported import tell_report
 
 # Shows what a plan comes to, and waits for a person.
 Approve: TypeAlias = Callable[[str], Verdict]
-
-
-@contextmanager
-def hearing(listener: Listener) -> Iterator[None]:
-    """Pass the reports of all runs in this process to the listener."""
-    _listeners.append(listener)
-    try:
-        yield
-    finally:
-        _listeners.remove(listener)
 
 
 def run_plan(run: ActionRun, asked: Asked, steps: Steps = PLAIN) -> dict[str, Any]:
@@ -223,8 +209,7 @@ def _recorded(
     except PipelineError as error:
         stages.error = error
     told = steps.report(run, stages).plain()
-    for listener in tuple(_listeners):
-        listener(told)
+    tell_report(told)
     if stages.error:
         raise stages.error
     return told

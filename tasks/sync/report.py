@@ -11,11 +11,11 @@ from datetime import datetime
 from typing import Any, Final
 
 from prefect import task
-from prefect.artifacts import create_markdown_artifact
 from prefect.cache_policies import NO_CACHE
 
 from connectors.errors import DataRefusedError, PartlyDoneError, PipelineError, StorageError
 from connectors.lake.records import write_run
+from tasks.artifact import show_report
 from tasks.outcomes import Outcome
 from tasks.push import NOT_SENT
 from tasks.sync.apply import Applied
@@ -277,11 +277,7 @@ def markdown(report: SyncReport) -> str:
 def report_sync(run: SyncRun, stages: Stages) -> SyncReport:
     """Settle the run and show its report as an artifact of the flow run."""
     report = settle(run, stages)
-    try:
-        key = f"sync-{report.dataset.replace('_', '-')}"
-        create_markdown_artifact(key=key, markdown=markdown(report))
-    except Exception:  # noqa: BLE001 - what was sent does not depend on the UI
-        logger.warning("the report of run %s could not be shown in Prefect", run.run_id)
+    show_report("sync", report.dataset, markdown(report), run.run_id)
     return report
 
 

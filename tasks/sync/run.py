@@ -1,25 +1,17 @@
 """A sync's run under way: the parts it works with, and its place in the ledger."""
 
-import shutil
 import time
-import uuid
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 from connectors.clock import utc_now
-from connectors.errors import PipelineError
-from connectors.lake import Lake
-from connectors.lake.storage import storage_errors
-from connectors.ledger import Lease, Ledger, open_ledger
-from connectors.nexthink import NexthinkClient
-from connectors.settings import Settings, load_settings, prepare_home
+from connectors.ledger import Lease
+from connectors.settings import Settings, load_settings
 from connectors.syncs import SyncSpecification, load_sync
 from connectors.tenants import TenantSettings, load_tenant
-from tasks.export import Tools
-from tasks.run import Stop
+from tasks.opening import Parts, opened
 
 UNIT = "push"
 _EVER = (datetime(1970, 1, 1, tzinfo=UTC), datetime(1970, 1, 1, tzinfo=UTC) + timedelta(days=1))
@@ -51,18 +43,12 @@ def choose(sync: str, tenant: str | None = None) -> Chosen:
     return Chosen(settings, load_tenant(settings, tenant), specification)
 
 
-@dataclass(frozen=True, slots=True)
-class SyncRun:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SyncRun(Parts):
     """A run of a sync under way."""
 
-    run_id: str
     chosen: Chosen
     trigger: str
-    tools: Tools
-    lake: Lake
-    spool: Path
-    started_at: datetime
-    stop: Stop = field(default_factory=Stop)
 
     @property
     def specification(self) -> SyncSpecification:
@@ -73,17 +59,6 @@ class SyncRun:
     def sync(self) -> str:
         """The sync's name."""
         return self.chosen.specification.sync
-
-    @property
-    def ledger(self) -> Ledger:
-        """The tenant's ledger."""
-        return self.tools.ledger
-
-    def folder(self) -> Path:
-        """Make the run's own folder, removed at its end: for its owner only."""
-        with storage_errors(self.spool):
-            self.spool.mkdir(parents=True, exist_ok=True, mode=0o700)
-        return self.spool
 
     def lease(self) -> Lease:
         """Take the sync for this run.
@@ -102,25 +77,6 @@ def open_sync(
     sleep: Callable[[float], None] = time.sleep,
 ) -> Iterator[SyncRun]:
     """Open client and ledger, record the run, and clear away what killed runs left aside."""
-    settings, tenant = chosen.settings, chosen.tenant
-    run_id, stop = str(uuid.uuid4()), Stop(sleep)
-    ledger = open_ledger(settings.ledger_url.get_secret_value(), tenant.name, clock)
-    spool = prepare_home(settings) / "spool"
-    lake = Lake(settings.lake, tenant.name, settings.home / "staging")
-    try:
-        for interrupted in ledger.close_interrupted_runs():
-            shutil.rmtree(spool / interrupted, ignore_errors=True)
-            lake.discard_stage(interrupted)
-        with NexthinkClient(tenant, clock=clock, sleep=stop.sleep) as client:
-            tools = Tools(client, ledger, clock, stop.sleep)
-            ledger.begin_run(run_id, chosen.name, trigger)
-            yield SyncRun(run_id, chosen, trigger, tools, lake, spool / run_id, clock(), stop)
-    except BaseException as error:
-        # A signal, a bug, or a report that could not be kept; a run that has ended is left alone.
-        with suppress(PipelineError):
-            ledger.abandon_run(run_id, "failed" if isinstance(error, Exception) else "interrupted")
-        raise
-    finally:
-        shutil.rmtree(spool / run_id, ignore_errors=True)
-        lake.discard_stage(run_id)
-        ledger.close()
+    with opened(chosen.settings, chosen.tenant, clock, sleep) as parts:
+        parts.ledger.begin_run(parts.run_id, chosen.name, trigger)
+        yield SyncRun(**parts.parts(), chosen=chosen, trigger=trigger)

@@ -4,13 +4,13 @@ A run keeps its report whatever happens after it has begun, and ends with the er
 was left out. Nothing that a stage has saved depends on the stages behind it.
 """
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any, TypeAlias
 
 from connectors.errors import PartlyDoneError, PipelineError
 from connectors.ledger import Lease, PlanState
+from tasks.reported import tell_report
 from tasks.sync.asked import Asked
 from tasks.sync.guards import check_accepted
 from tasks.sync.plan_file import Plan
@@ -30,22 +30,8 @@ class Approval:
     why: str
 
 
-# Told the report of a run, also of one that ends in an error then.
-Listener: TypeAlias = Callable[[dict[str, Any]], None]
-_listeners: list[Listener] = []
-
 # Shows what a plan comes to, and waits for a person.
 Approve: TypeAlias = Callable[[str], Approval]
-
-
-@contextmanager
-def hearing(listener: Listener) -> Iterator[None]:
-    """Pass the reports of all runs in this process to the listener."""
-    _listeners.append(listener)
-    try:
-        yield
-    finally:
-        _listeners.remove(listener)
 
 
 def run_plan(run: SyncRun, asked: Asked, steps: Steps = PLAIN) -> dict[str, Any]:
@@ -155,8 +141,7 @@ def _recorded(
     except PipelineError as error:
         stages.error = error
     told = {**steps.report(run, stages).plain(), "samples": stages.samples}
-    for listener in tuple(_listeners):
-        listener(told)
+    tell_report(told)
     left_out = stages.error or shortfall(run, stages)
     if left_out:
         raise left_out
