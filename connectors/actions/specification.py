@@ -73,11 +73,13 @@ class Consent(Specification):
     Attributes:
         campaign: a campaign of deployments/actions, whose targets come with their device.
         agree: the answers that count as agreement, without regard to case.
+        question: the question that asks for it; without one, whatever is answered has to agree.
         within: how long an answer counts.
     """
 
     campaign: str
     agree: tuple[str, ...] = Field(min_length=1)
+    question: str | None = None
     within: Duration = 14 * DAY
 
 
@@ -116,7 +118,8 @@ class Limits(Specification):
         targets: a plan for more is refused as a whole.
         per_request: at most 10,000.
         per_minute: devices or people a minute; None: as fast as the tenant takes them.
-        cool_down: no target gets the same action twice within it, whoever started it.
+        cool_down: no target gets the same action twice within it, whoever started it; it counts
+            from when it was asked for, and from its end where that came later.
     """
 
     targets: int = Field(default=100, ge=1)
@@ -203,6 +206,12 @@ class ActionSpecification(Specification):
             is_campaign = self.kind is ActionKind.CAMPAIGN
             return CAMPAIGN_DEFAULT_EXPIRY_MINUTES if is_campaign else None
         return self.expires // MINUTE
+
+    @property
+    def lifetime(self) -> timedelta:
+        """How long a target may take; where nothing is said, as long as an API lets it at most."""
+        minutes = self.expires_in_minutes
+        return (EXPIRY_MINUTES[-1] if minutes is None else minutes) * MINUTE
 
     @property
     def read_back(self) -> str:

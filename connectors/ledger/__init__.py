@@ -1,15 +1,15 @@
 """The ledger: what was exported and landed, by whom, and who is at it. The truth about data."""
 
 from connectors.ledger.action_plans import ActionPlanRecord, ActionPlanState, Verdict
-from connectors.ledger.actions import (
+from connectors.ledger.action_requests import (
     SEEN,
     TARGETS,
     UNSETTLED,
     ActionRequest,
     Batch,
     RequestState,
-    lease_name,
 )
+from connectors.ledger.actions import lease_name
 from connectors.ledger.enriched import KNOWN, EnrichedCounts, ValueState
 from connectors.ledger.journal import Export
 from connectors.ledger.leases import Lease

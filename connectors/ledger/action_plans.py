@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, Engine, Row, and_, select, update
 from sqlalchemy.sql.elements import ColumnElement
 
-from connectors.errors import UsageError
+from connectors.errors import StaleError, UsageError
 from connectors.ledger.action_tables import action_plans
 
 
@@ -114,17 +114,20 @@ class ActionPlans:
     def judge(self, plan_id: str, verdict: Verdict, *, approved: bool) -> None:
         """Record what a person said of a plan that has not begun; the last word counts.
 
+        A ticket takes the place of the plan's; without one that stays.
+
         Raises:
             UsageError: there is no such plan, or it has begun or is stale.
         """
         state = ActionPlanState.APPROVED if approved else ActionPlanState.DECLINED
-        values = {
+        values: dict[str, Any] = {
             "state": state.value,
             "approved_by": verdict.who,
             "approved_why": verdict.why,
-            "ticket": verdict.ticket,
             "approved_at": self._clock(),
         }
+        if verdict.ticket:
+            values["ticket"] = verdict.ticket
         open_to_say = (*READY, ActionPlanState.DECLINED.value)
         if not self._move(plan_id, open_to_say, values):
             found = self.get(plan_id)
@@ -137,6 +140,19 @@ class ActionPlans:
         ready = and_(self._is(plan_id), action_plans.c.state.in_(READY))
         begun = connection.execute(update(action_plans).where(ready).values(values))
         return begun.rowcount == 1
+
+    def make_sure_begun(self, connection: Connection, plan_id: str) -> None:
+        """Make sure that a plan is under way or over.
+
+        Raises:
+            StaleError: it is not.
+        """
+        query = select(action_plans.c.state).where(self._is(plan_id))
+        state = connection.scalar(query)
+        if state not in (ActionPlanState.RUNNING.value, ActionPlanState.FINISHED.value):
+            raise StaleError(
+                f"plan {plan_id} is {state or 'unknown'}: plan again; nothing was sent"
+            )
 
     def finish(self, plan_id: str) -> None:
         """Record that nothing of a plan is left to be sent."""

@@ -5,18 +5,17 @@
        │          ├──────▶ intent             it has not left this machine
        │          └──────▶ unknown ─▶ requested   seen when reading back
        │                      └────▶ not_seen ─▶ requested, not_sent   a person says so
-       └──────▶ not_sent                      given up before it was sent
+       └──────▶ not_sent                      given up before it was sent, also by a person
 
 What `sending` was written for and no answer is known of may have been done, also after a kill.
 A target of a request that is not settled is in no other request of the same action. Whoever moves
 a request holds the lease of its action meanwhile (`lease_name`).
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, fields
 from datetime import datetime
-from enum import StrEnum
-from typing import Any, Final
+from typing import Any
 
 import polars as pl
 from sqlalchemy import Connection, Engine, Row, Select, and_, func, or_, select, update
@@ -24,71 +23,19 @@ from sqlalchemy.sql.elements import ColumnElement
 
 from connectors.errors import HeldError, StaleError, UsageError
 from connectors.ledger.action_plans import ActionPlanRecord, ActionPlans
-from connectors.ledger.action_tables import action_requests, action_targets
-from connectors.ledger.bulk import MOMENT, fetch, upsert
-
-# Who a request is for. `target` is the canonical key, see tasks.act.targets.
-TARGETS: Final[Mapping[str, Any]] = {"target": pl.String, "device": pl.String, "person": pl.String}
-# What reading back, or the answer itself, says of targets.
-SEEN: Final[Mapping[str, Any]] = {
-    "target": pl.String,
-    "request_id": pl.String,
-    "execution_id": pl.String,
-    "code": pl.String,
-    "status": pl.String,
-    "details": pl.String,
-    "answers": pl.String,
-    "status_at": MOMENT,
-}
-
-
-class RequestState(StrEnum):
-    """How far a request is, see the module."""
-
-    INTENT = "intent"
-    SENDING = "sending"
-    REQUESTED = "requested"
-    REFUSED = "refused"
-    UNKNOWN = "unknown"
-    NOT_SEEN = "not_seen"
-    NOT_SENT = "not_sent"
-
-
-# Something may still come of them, or has and is not known.
-UNSETTLED: Final = (
-    RequestState.INTENT,
-    RequestState.SENDING,
-    RequestState.UNKNOWN,
-    RequestState.NOT_SEEN,
+from connectors.ledger.action_requests import (
+    SEEN,
+    TARGETS,
+    UNSETTLED,
+    ActionRequest,
+    Batch,
+    RequestState,
 )
+from connectors.ledger.action_tables import action_requests, action_targets
+from connectors.ledger.bulk import fetch, upsert
 
-
-@dataclass(frozen=True, slots=True)
-class ActionRequest:
-    """One request: `targets` is their number; `plan_id` and `action` are None for a raw one."""
-
-    intent_id: str
-    kind: str
-    action_id: str
-    targets: int
-    plan_id: str | None = None
-    action: str | None = None
-    ordinal: int = 0
-    state: str = RequestState.INTENT.value
-    request_id: str | None = None
-    code: str | None = None
-    created_at: datetime | None = None
-    sent_at: datetime | None = None
-    settled_at: datetime | None = None
-    why: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Batch:
-    """The targets of one request to be: a frame of `TARGETS`, each target once."""
-
-    intent_id: str
-    targets: pl.DataFrame
+# A request of a paced or interrupted plan leaves long after it was journalled.
+_requested_at = func.coalesce(action_requests.c.sent_at, action_requests.c.created_at)
 
 
 def lease_name(kind: str, action_id: str) -> str:
@@ -116,11 +63,14 @@ class Actions:
         """Journal all requests of a plan as intents, once; a plan that has begun stays as it is.
 
         Raises:
-            StaleError: the same action was requested since the plan was made.
+            StaleError: the same action was requested since the plan was made, or the plan is
+                declined or stale.
         """
         with self._engine.begin() as connection:
             version = self._version(connection, plan.kind, plan.action_id)
             if not self._plans.begin(connection, plan.plan_id):
+                # Meanwhile somebody may have said no.
+                self._plans.make_sure_begun(connection, plan.plan_id)
                 return
             if version != plan.version:
                 raise StaleError(
@@ -179,7 +129,8 @@ class Actions:
     ) -> list[ActionRequest]:
         """List requests, oldest first; of an intent, a plan, a (kind, action id), in some states.
 
-        With `limit` only the newest so many.
+        With `since` those that left, or were journalled, no earlier; with `limit` only the newest
+        so many.
         """
         table = action_requests.c
         query = select(action_requests).where(table.tenant == self._tenant)
@@ -190,7 +141,7 @@ class Actions:
         if action is not None:
             query = query.where(table.kind == action[0], table.action_id == action[1])
         if since is not None:
-            query = query.where(table.created_at >= since)
+            query = query.where(_requested_at >= since)
         if wanted := [state.value for state in states]:
             query = query.where(table.state.in_(wanted))
         newest = query.order_by(
@@ -248,11 +199,15 @@ class Actions:
     def resolve(self, intent_id: str, *, sent: bool, why: str) -> None:
         """Record what a person has found out about a request of unknown outcome.
 
+        As not sent also one that has not left this machine: it never will.
+
         Raises:
             UsageError: it is not of unknown outcome.
         """
         state = RequestState.REQUESTED if sent else RequestState.NOT_SENT
-        open_states = (RequestState.UNKNOWN, RequestState.NOT_SEEN)
+        open_states = [RequestState.UNKNOWN, RequestState.NOT_SEEN]
+        if not sent:
+            open_states.append(RequestState.INTENT)
         if not self._move(intent_id, open_states, state, why=why):
             found = self.get(intent_id)
             said = f"it is {found.state}" if found else "there is none"
@@ -290,18 +245,18 @@ class Actions:
         """Read who is, or may be, acted on since a moment, and who is in doubt from any time.
 
         Returns:
-            intent_id, state, target, device, person, action, created_at, code, status, answers;
-            targets that the tenant left out of a request are not among them.
+            intent_id, state, target, device, person, action, requested_at (when it left), status,
+            status_at, answers; targets that the tenant left out of a request are not among them.
         """
         table = action_requests.c
         unsettled = table.state.in_([state.value for state in UNSETTLED])
         taken = and_(
             table.state == RequestState.REQUESTED.value,
-            table.created_at >= since,
+            _requested_at >= since,
             action_targets.c.code.is_(None),
         )
-        columns = (table.action, table.created_at)
-        shown = (action_targets.c[name] for name in ("code", "status", "answers"))
+        columns = (table.action, _requested_at.label("requested_at"))
+        shown = (action_targets.c[name] for name in ("status", "status_at", "answers"))
         query = self._joined(*columns, *shown).where(
             table.kind == kind, table.action_id == action_id, or_(unsettled, taken)
         )

@@ -8,7 +8,7 @@ from typing import Final
 
 import polars as pl
 
-from connectors.actions import ActionSpecification, load_action
+from connectors.actions import ActionSpecification, Consent, load_action
 from tasks.act.candidates import CANDIDATES, queried
 from tasks.act.outcomes import refresh
 from tasks.act.readback import answers_of
@@ -46,17 +46,16 @@ def consenting(run: ActionRun) -> pl.DataFrame:
     acted = (
         run.ledger.actions.recent(*run.key, since)
         .group_by("device")
-        .agg(pl.col("created_at").max().alias("acted_at"))
+        .agg(pl.col("requested_at").max().alias("acted_at"))
     )
-    agree = {answer.strip().lower() for answer in consent.agree}
-    latest = asked.sort("created_at", descending=True).unique(
+    latest = asked.sort("requested_at", descending=True).unique(
         ["device", "person"], keep="first", maintain_order=True
     )
     has_agreed = pl.col("answers").map_elements(
-        lambda text: bool(agree.intersection(answers_of(text))), return_dtype=pl.Boolean
+        lambda text: agrees(text, consent), return_dtype=pl.Boolean
     )
     reason = (
-        pl.when((pl.col("acted_at") >= pl.col("created_at")).fill_null(value=False))
+        pl.when((pl.col("acted_at") >= pl.col("requested_at")).fill_null(value=False))
         .then(pl.lit(USED))
         .when(pl.col("status").is_null() | (pl.col("status") == "targeted"))
         .then(pl.lit(WAITING))
@@ -79,6 +78,14 @@ def consenting(run: ActionRun) -> pl.DataFrame:
         .join(known, on="device", how="left")
         .select(*CANDIDATES)
     )
+
+
+def agrees(text: str | None, consent: Consent) -> bool:
+    """Tell whether a campaign's answers are an agreement: of the question that asks, or all."""
+    agree = {answer.strip().lower() for answer in consent.agree}
+    question = consent.question.strip().lower() if consent.question else None
+    given = {answer for asked, answer in answers_of(text) if question in (None, asked)}
+    return bool(given) and given <= agree
 
 
 def _campaign(run: ActionRun) -> ActionSpecification:

@@ -16,6 +16,9 @@ from tasks.progress import LANDED, Progress, tell
 FIRST_POLL: Final = timedelta(seconds=15)
 POLL_GROWTH: Final = 2
 _SHOWN: Final = ("execution_id", "status", "details", "answers", "status_at")
+# What is kept again where it has changed.
+_TOLD: Final = ("status", "details", "answers")
+_BEFORE: Final = tuple(f"{name}_before" for name in _TOLD)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +66,9 @@ def changed_by(
     """
     named = targets.with_columns(
         pl.coalesce("request_id", pl.lit(request_id, pl.String)).alias("expected")
-    ).select("intent_id", "target", "expected", pl.col("status").alias("before"))
+    ).select(
+        "intent_id", "target", "expected", *(pl.col(name).alias(f"{name}_before") for name in _TOLD)
+    )
     shown = executions.select("target", "request_id", *_SHOWN)
     latest = shown.unique(["target", "request_id"], keep="first", maintain_order=True)
     by_id = named.join(latest, left_on=["target", "expected"], right_on=["target", "request_id"])
@@ -72,11 +77,12 @@ def changed_by(
     by_target = unnamed.join(newest.drop("request_id"), on="target")
     found = pl.concat(
         [
-            by_id.select("intent_id", "target", "before", *_SHOWN),
-            by_target.select("intent_id", "target", "before", *_SHOWN),
+            by_id.select("intent_id", "target", *_BEFORE, *_SHOWN),
+            by_target.select("intent_id", "target", *_BEFORE, *_SHOWN),
         ]
     )
-    return found.filter(pl.col("status").ne_missing(pl.col("before"))).drop("before")
+    is_new = pl.any_horizontal(pl.col(name).ne_missing(pl.col(f"{name}_before")) for name in _TOLD)
+    return found.filter(is_new).drop(_BEFORE)
 
 
 def await_outcomes(run: ActionRun, plan_id: str, since: datetime, wait: bool) -> Waited:

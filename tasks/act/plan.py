@@ -1,6 +1,8 @@
 """Planning an action: who it is for, who is left out and why, in which requests."""
 
+import json
 import uuid
+from dataclasses import asdict
 from datetime import timedelta
 from typing import Any, Final
 
@@ -8,7 +10,7 @@ import polars as pl
 
 from connectors.actions import ActionKind
 from connectors.errors import DataRefusedError, StaleError, UsageError
-from connectors.ledger import ActionPlanRecord, ActionPlanState
+from connectors.ledger import ActionPlanRecord, ActionPlanState, RequestState
 from tasks.act.asked import Asked
 from tasks.act.candidates import find_candidates
 from tasks.act.checks import Described, describe_action
@@ -23,8 +25,17 @@ from tasks.act.exclusions import (
     targeted,
 )
 from tasks.act.outcomes import refresh
-from tasks.act.plan_file import COLUMNS, ActionPlan, Sending, plan_path, read_plan, write_plan
+from tasks.act.plan_file import (
+    COLUMNS,
+    ActionPlan,
+    Sending,
+    batches_of,
+    plan_path,
+    read_plan,
+    write_plan,
+)
 from tasks.act.run import ActionRun
+from tasks.act.send import request_of
 from tasks.progress import Progress, tell
 
 LONGEST_LIFE: Final = timedelta(hours=24)
@@ -36,7 +47,7 @@ def make_plan(run: ActionRun, asked: Asked) -> ActionPlan:
     A plan without any target is one, too: it says why.
 
     Raises:
-        UsageError: nobody is named, or parameters are the YAML's to say.
+        UsageError: nobody is named, or a request cannot be made with what was asked.
         ConfigurationError: the tenant's action does not fit the YAML.
         DataRefusedError: more targets than the action may have, or a request that may not be split
             would have to be.
@@ -63,6 +74,7 @@ def make_plan(run: ActionRun, asked: Asked) -> ActionPlan:
     )
     path = plan_path(run.action, plan_id)
     planned = _batched(rows, batch)
+    _check_requests(run, planned, sending)
     sha256 = write_plan(run.lake, path, planned, sending, run.folder())
     record = ActionPlanRecord(
         plan_id=plan_id,
@@ -113,10 +125,9 @@ def check_meanwhile(run: ActionRun, plan: ActionPlan) -> None:
     Raises:
         StaleError: somebody has: plan again.
     """
-    cool_down = run.specification.limits.cool_down
-    if not cool_down or plan.targets.is_empty():
+    if not run.specification.limits.cool_down or plan.targets.is_empty():
         return
-    others = _elsewhere(run, cool_down)
+    others = acted_elsewhere(run)
     acted_on = plan.targets.filter(pl.col("target").is_in(others.implode()))
     if acted_on.height:
         run.ledger.action_plans.outdate(plan.plan_id)
@@ -125,6 +136,38 @@ def check_meanwhile(run: ActionRun, plan: ActionPlan) -> None:
             f"{plan.targets.height:,} targets since plan {plan.plan_id} was made: plan again; "
             "nothing was sent"
         )
+
+
+def give_up_outdated(run: ActionRun, record: ActionPlanRecord) -> bool:
+    """Give up what an interrupted plan has left, where it may not be sent any more.
+
+    That is all of a plan that is too old, or whose YAML names another action by now, and requests
+    on whose targets somebody else has acted. Whoever is left out by that may be planned for anew.
+
+    Returns:
+        Whether there is something left to be sent.
+
+    Raises:
+        PipelineError: as the export that tells of others.
+    """
+    journal = run.ledger.actions
+    waiting = journal.requests(plan_id=record.plan_id, states=[RequestState.INTENT])
+    if run.now - record.created_at > LONGEST_LIFE:
+        outdated, why = waiting, "interrupted for 24 hours"
+    elif (record.kind, record.action_id) != run.key:
+        outdated, why = waiting, "the YAML names another action"
+    elif waiting and run.specification.limits.cool_down:
+        others = acted_elsewhere(run).implode()
+        targets = {each.intent_id: journal.targets(intent_id=each.intent_id) for each in waiting}
+        outdated = [
+            each for each in waiting if targets[each.intent_id]["target"].is_in(others).any()
+        ]
+        why = "somebody else has acted on its targets"
+    else:
+        return bool(waiting)
+    for each in outdated:
+        journal.give_up(each.intent_id, why)
+    return len(outdated) < len(waiting)
 
 
 def summary_of(rows: pl.DataFrame) -> dict[str, Any]:
@@ -155,14 +198,17 @@ def _excluded(run: ActionRun, candidates: pl.DataFrame, described: Described) ->
     others = pl.Series([], dtype=pl.String)
     if cool_down and rows["reason"].null_count():
         # Who was acted on without effect is known only now, and is free again.
-        others = _elsewhere(run, cool_down)
-    recent = run.ledger.actions.recent(*run.key, run.now - cool_down)
-    return left_out(rows, [*by_journal(recent), (ELSEWHERE, others)])
+        others = acted_elsewhere(run)
+    reach = cool_down + run.specification.lifetime if cool_down else cool_down
+    recent = run.ledger.actions.recent(*run.key, run.now - reach)
+    return left_out(rows, [*by_journal(recent, run.now - cool_down), (ELSEWHERE, others)])
 
 
-def _elsewhere(run: ActionRun, cool_down: timedelta) -> pl.Series:
-    executions = refresh(run, run.now - cool_down)
-    return elsewhere(executions, run.ledger.actions.request_ids(*run.key))
+def acted_elsewhere(run: ActionRun) -> pl.Series:
+    """Ask the tenant on whom somebody else has acted within the cool-down, or still will."""
+    since = run.now - run.specification.limits.cool_down
+    executions = refresh(run, since - run.specification.lifetime)
+    return elsewhere(executions, run.ledger.actions.request_ids(*run.key), since)
 
 
 def _batched(rows: pl.DataFrame, batch: int) -> pl.DataFrame:
@@ -188,11 +234,25 @@ def _check_size(run: ActionRun, targets: int, described: Described) -> None:
             "limits.targets allows: narrow its query, or raise the limit after a review; nothing "
             "was planned"
         )
-    if described.is_whole and targets > limits.per_request:
+    if described.is_whole and targets > limits.batch:
         raise DataRefusedError(
-            f"{run.action}: {targets:,} pairs of devices and people are more than a request may "
-            f"have ({limits.per_request:,}), and such a request cannot be split: narrow it"
+            f"{run.action}: {targets:,} pairs of devices and people are more than a request or a "
+            f"minute may have ({limits.batch:,}), and such a request cannot be split: narrow it"
         )
+
+
+def _check_requests(run: ActionRun, planned: pl.DataFrame, sending: Sending) -> None:
+    """See that every request can be made: a plan that cannot be sent is none."""
+    try:
+        for batch in batches_of(planned):
+            request_of(run.specification.kind, batch.intent_id, batch.targets, sending)
+        json.dumps(asdict(sending), ensure_ascii=False).encode()
+    except UsageError as error:
+        raise error.retold(f"{run.action}: {error.message}") from None
+    except UnicodeEncodeError:
+        raise UsageError(
+            f"{run.action}: parameters or ticket hold half a character; nothing was sent"
+        ) from None
 
 
 def _staleness(run: ActionRun, record: ActionPlanRecord) -> str | None:

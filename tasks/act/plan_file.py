@@ -62,8 +62,17 @@ class ActionPlan:
 
     def batches(self) -> list[Batch]:
         """Give the targets of each request, in order."""
-        parts = self.targets.sort("ordinal", "target").partition_by("ordinal", maintain_order=True)
-        return [Batch(part["intent_id"][0], part.select(*TARGETS)) for part in parts]
+        return batches_of(self.targets)
+
+
+def batches_of(rows: pl.DataFrame) -> list[Batch]:
+    """Give the targets of each request that rows of a plan name, in order."""
+    parts = (
+        rows.drop_nulls("ordinal")
+        .sort("ordinal", "target")
+        .partition_by("ordinal", maintain_order=True)
+    )
+    return [Batch(part["intent_id"][0], part.select(*TARGETS)) for part in parts]
 
 
 def plan_path(action: str, plan_id: str) -> str:

@@ -1,6 +1,7 @@
 """Reading back what became of requests: executions and responses, by exporting a saved query."""
 
 import json
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -11,10 +12,11 @@ from connectors.ledger import SEEN
 from tasks.act.run import ActionRun, ask
 from tasks.saved_query import require_columns
 from tasks.times import UTC_TYPE, read_datetimes
-from tasks.windows import literal
+from tasks.windows import bound_before, literal
 
 # Our clock and the tenant's differ, and it may show a request before we know its answer.
 SKEW: Final = timedelta(minutes=5)
+MINUTE: Final = timedelta(minutes=1)
 # How far the saved queries of deployments/queries go back.
 REACH: Final = timedelta(hours=720)
 DEVICE: Final = "device.collector.uid"
@@ -82,7 +84,8 @@ def read_executions(run: ActionRun, since: datetime) -> pl.DataFrame:
         PipelineError: as `query_rows`; a query that lacks a column is refused.
     """
     specification, zone = run.specification, run.chosen.tenant.zone
-    begin = max(since, run.now - REACH + SKEW)
+    # A time that the tenant's clock shows twice could be taken for the later one.
+    begin = bound_before(max(since, run.now - REACH + SKEW), MINUTE, zone)
     parameters = {"nql_id": specification.id, "from": literal(begin, zone)}
     texts = ask(run, "read-back", specification.read_back, parameters)
     columns = COLUMNS[specification.kind]
@@ -142,24 +145,33 @@ def is_final(status: pl.Expr) -> pl.Expr:
     return status.is_in(list(FINAL)).fill_null(value=False)
 
 
-def answers_of(text: str | None) -> list[str]:
-    """Read a campaign's answers: a JSON object or list of them, or one text; in lower case."""
+def answers_of(text: str | None) -> list[tuple[str, str]]:
+    """Read a campaign's answers as (question, answer) in lower case; "" where nothing says which.
+
+    They come as a JSON object of question and answer, as a list of objects with these names, or as
+    one text.
+    """
     if not text:
         return []
     try:
         read: Any = json.loads(text)
     except ValueError:
-        return [text.strip().lower()]
-    return [each.strip().lower() for each in _texts(read)]
+        read = text
+    found = [(question.strip().lower(), answer.strip().lower()) for question, answer in _of(read)]
+    return [(question, answer) for question, answer in found if answer]
 
 
-def _texts(read: Any) -> list[str]:
+def _of(read: Any, question: str = "") -> Iterator[tuple[str, str]]:
     match read:
+        case {"question": asked, "answer": answer}:
+            yield from _of(answer, str(asked))
         case dict():
-            return [text for value in read.values() for text in _texts(value)]
+            for name, value in read.items():
+                yield from _of(value, str(name))
         case list():
-            return [text for value in read for text in _texts(value)]
+            for value in read:
+                yield from _of(value, question)
         case None:
-            return []
+            return
         case _:
-            return [str(read)]
+            yield question, str(read)

@@ -37,8 +37,11 @@ _NOT_SENT: Final = (RequestState.INTENT, RequestState.NOT_SENT)
 _BAD: Final = frozenset({"failure", "failed"})
 _REASONS_TOLD: Final = 20
 _LONGEST_REASON: Final = 80
-# Paths, addresses, quoted texts and numbers may be people's data, and make one reason many.
-_PRIVATE: Final = re.compile(r"""("[^"]*"|'[^']*'|\S*[\\/@]\S*|\S*\d\S*)""")
+# Paths, addresses, names, quoted texts and numbers may be people's data, and make one reason many.
+_CAPITAL: Final = r"[A-ZÀ-ÖØ-Þ][^\W\d_]+"
+_PRIVATE: Final = re.compile(
+    rf"""("[^"]*"|'[^']*'|\S*[\\/@]\S*|\S*\d\S*|\w\S*\.\w\S*|{_CAPITAL}(?:[ ,]+{_CAPITAL})+)"""
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,7 +189,7 @@ def shortfall(
 
     Targets that are still to answer are no fault: the next run, or nxp act status, tells of them.
     """
-    if not stages.is_begun:
+    if not stages.is_begun or stages.is_dry:
         return None
     ended = {status: count for status, count in outcomes_of(rows).items() if status in FINAL}
     failed = sum(count for status, count in ended.items() if status in _BAD)

@@ -20,7 +20,7 @@ from connectors.ledger import (
 )
 from tasks.act.asked import Asked
 from tasks.act.lookup import look_up
-from tasks.act.plan import LONGEST_LIFE, check_meanwhile, load_plan
+from tasks.act.plan import check_meanwhile, give_up_outdated, load_plan
 from tasks.act.plan_file import ActionPlan
 from tasks.act.report import Stages, described
 from tasks.act.run import ActionRun
@@ -73,12 +73,12 @@ def run_act(
         StaleError: what the plan was made from has moved on.
         PipelineError: as the stages; the journal knows what was sent.
     """
-    stages = Stages()
+    stages = Stages(is_dry=run.specification.dry_run or asked.dry_run)
 
     def work() -> None:
         with run.lease() as lease:
             look_up(run)
-            if plan_id is None:
+            if plan_id is None and not stages.is_dry:
                 _go_on(run, lease, stages, steps)
             plan = (
                 load_plan(run, plan_id, sha256) if plan_id else _planned(run, asked, stages, steps)
@@ -86,13 +86,15 @@ def run_act(
             stages.plan = plan.record
             stages.is_begun = plan.record.begun_at is not None
         if not stages.is_begun:
-            stages.is_dry = run.specification.dry_run or asked.dry_run
             if stages.is_dry or plan.targets.is_empty():
                 return
             _approve(run, plan.record, asked, approve)
-        with run.lease() as lease:
-            look_up(run)
-            _send(run, plan, lease, stages, steps)
+        if not stages.is_dry:
+            with run.lease() as lease:
+                look_up(run)
+                if stages.is_begun:
+                    give_up_outdated(run, plan.record)
+                _send(run, plan, lease, stages, steps)
         _read_back(run, asked, stages, steps)
 
     return _recorded(run, stages, steps, work)
@@ -107,14 +109,10 @@ def _planned(run: ActionRun, asked: Asked, stages: Stages, steps: Steps) -> Acti
 
 
 def _go_on(run: ActionRun, lease: Lease, stages: Stages, steps: Steps) -> None:
-    """Send what interrupted plans have left; one that is too old is given up."""
+    """Send what interrupted plans have left, as far as it is not out of date."""
     plans = run.ledger.action_plans
     for record in plans.of(run.action, state=ActionPlanState.RUNNING):
-        if run.now - record.created_at > LONGEST_LIFE:
-            for request in run.ledger.actions.requests(
-                plan_id=record.plan_id, states=[RequestState.INTENT]
-            ):
-                run.ledger.actions.give_up(request.intent_id, "interrupted for 24 hours")
+        if not give_up_outdated(run, record):
             _finish(run, record.plan_id)
             continue
         stages.plan, stages.is_begun = record, True

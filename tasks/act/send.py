@@ -18,6 +18,7 @@ from connectors.errors import (
     ActionRefusedError,
     LimitReachedError,
     NotSentError,
+    UsageError,
 )
 from connectors.ledger import Lease, Ledger, RequestState
 from connectors.nexthink import (
@@ -97,7 +98,8 @@ def send_once(ledger: Ledger, intent_id: str, send: Send) -> Taken:
     except ActionRefusedError as error:
         journal.refused(intent_id, error.code)
         raise
-    except (AccessError, LimitReachedError, NotSentError):
+    except (AccessError, LimitReachedError, NotSentError, UsageError):
+        # The last of it where the request cannot even be written.
         journal.not_left(intent_id)
         raise
     except BaseException:

@@ -11,7 +11,7 @@ import polars as pl
 
 from connectors.errors import UsageError
 from connectors.lake import Lake
-from connectors.ledger import ActionPlanRecord, Ledger, RequestState, open_ledger
+from connectors.ledger import ActionPlanRecord, Ledger, open_ledger
 from connectors.settings import Settings
 from tasks.act.lookup import look_up
 from tasks.act.outcomes import refresh
@@ -77,6 +77,8 @@ def refresh_action(action: str, tenant: str | None = None) -> None:
 def resolve_request(ledger: Ledger, intent_id: str, *, sent: bool, why: str) -> None:
     """Keep what a person has found out about a request, under its action's lease.
 
+    One that has not left this machine can be given up, as not sent.
+
     Raises:
         UsageError: there is no such request, or nothing to resolve.
         HeldError: a run is at the action.
@@ -88,9 +90,6 @@ def resolve_request(ledger: Ledger, intent_id: str, *, sent: bool, why: str) -> 
     with take_action(ledger, key, str(uuid.uuid4())):
         # Whoever was sending is gone, or the lease would not have been given.
         ledger.actions.doubt(*key)
-        if request.state == RequestState.INTENT and request.plan_id is None and not sent:
-            ledger.actions.give_up(intent_id, why)
-            return
         ledger.actions.resolve(intent_id, sent=sent, why=why)
 
 

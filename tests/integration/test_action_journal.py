@@ -106,9 +106,11 @@ def test_a_plan_is_stale_once_the_action_was_requested_otherwise(ledger: Ledger)
 def test_what_a_person_says_counts_until_the_plan_begins(ledger: Ledger) -> None:
     plan = planned(ledger, "p1")
     ledger.action_plans.judge("p1", Verdict("ops", "no need", "T-1"), approved=False)
-    ledger.actions.begin(plan, [batch("a")])
+    with pytest.raises(StaleError, match="is declined"):
+        ledger.actions.begin(plan, [batch("a")])
     assert not ledger.actions.requests(plan_id="p1")
     ledger.action_plans.judge("p1", Verdict("ops", "needed", "T-2"), approved=True)
+    ledger.action_plans.judge("p1", Verdict("ops", "needed"), approved=True)
     ledger.actions.begin(plan, [batch("a")])
     with pytest.raises(UsageError, match="running"):
         ledger.action_plans.judge("p1", Verdict("ops", "too late"), approved=False)
@@ -139,7 +141,7 @@ MOVES: dict[str, Move] = {
 }
 # By way to a state: the moves that change it, and to what.
 WAYS: dict[tuple[str, ...], dict[str, str]] = {
-    (): {"sending": "sending", "give_up": "not_sent"},
+    (): {"sending": "sending", "give_up": "not_sent", "not_sent": "not_sent"},
     ("sending",): {
         "requested": "requested",
         "refused": "refused",
@@ -200,11 +202,16 @@ def test_recent_targets_are_those_taken_since_and_all_in_doubt(
         batch("in", "out"),
         batch("r"),
     )
-    ledger.actions.begin_raw(*ACTION, [old, doubtful])
+    late = batch("late")
+    ledger.actions.begin_raw(*ACTION, [old, doubtful, late])
+    for each in (old, doubtful):
+        ledger.actions.sending(each.intent_id)
     clock.now += timedelta(days=8)
     ledger.actions.begin_raw(*ACTION, [left_out, refused])
-    for each in (old, doubtful, left_out, refused):
+    # What was journalled long before it left counts from then.
+    for each in (late, left_out, refused):
         ledger.actions.sending(each.intent_id)
+    ledger.actions.requested(late.intent_id, "r2")
     ledger.actions.requested(old.intent_id, "r1")
     ledger.actions.unknown(doubtful.intent_id)
     seen = pl.DataFrame({"target": ["in", "out"], "code": [None, "refused"]})
@@ -214,8 +221,13 @@ def test_recent_targets_are_those_taken_since_and_all_in_doubt(
     assert dict(zip(found["target"], found["state"], strict=True)) == {
         "doubtful": "unknown",
         "in": "requested",
+        "late": "requested",
     }
-    assert found["created_at"].dtype == pl.Datetime("us", "UTC")
+    assert found["requested_at"].dtype == pl.Datetime("us", "UTC")
+    since = ledger.actions.requests(since=clock.now)
+    assert {each.intent_id for each in since} == {
+        each.intent_id for each in (late, left_out, refused)
+    }
 
 
 def test_what_is_read_back_is_kept_per_target(ledger: Ledger) -> None:

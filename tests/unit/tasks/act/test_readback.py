@@ -47,11 +47,15 @@ def test_nothing_at_all_is_no_execution() -> None:
     [
         (None, []),
         ("", []),
-        ("Yes", ["yes"]),
-        ('{"agreement": "Yes", "comment": null}', ["yes"]),
-        ('[{"question": "q", "answer": "No "}]', ["q", "no"]),
-        ('{"rating": 5}', ["5"]),
+        ("Yes", [("", "yes")]),
+        ('"Yes"', [("", "yes")]),
+        ('{"agreement": "Yes", "comment": null, "more": " "}', [("agreement", "yes")]),
+        ('[{"question": "Q ", "answer": "No "}]', [("q", "no")]),
+        ('[{"question": "q", "answer": ["a", "B"]}]', [("q", "a"), ("q", "b")]),
+        ('["Yes", "No"]', [("", "yes"), ("", "no")]),
+        ('{"rating": 5}', [("rating", "5")]),
+        ("{broken", [("", "{broken")]),
     ],
 )
-def test_answers_come_in_several_forms(text: str | None, answers: list[str]) -> None:
+def test_answers_come_in_several_forms(text: str | None, answers: list[tuple[str, str]]) -> None:
     assert answers_of(text) == answers
