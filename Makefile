@@ -5,11 +5,12 @@ PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3 python; do \
 BIN := .venv/bin
 READY := .venv/ready
 
-.PHONY: help demo test check fix lock chaos clean
+.PHONY: help demo test test-prefect check fix lock chaos clean
 
 help:
 	@echo "make demo   the whole story on a stand-in tenant"
 	@echo "make test   all fast tests"
+	@echo "make test-prefect  those that need a running Prefect server"
 	@echo "make check  format, lint, types, import rules, lock file"
 	@echo "make fix    mend what can be mended by itself"
 	@echo "make lock   renew requirements.lock after a change of dependencies"
@@ -27,7 +28,10 @@ demo: $(READY)
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/nxp demo
 
 test: $(READY)
-	$(BIN)/pytest -n 2 -m "not chaos"
+	$(BIN)/pytest -n 2 -m "not chaos and not prefect"
+
+test-prefect: $(READY)
+	$(BIN)/pytest -n 2 -m "prefect and not chaos"
 
 check: $(READY)
 	$(BIN)/ruff format --check .

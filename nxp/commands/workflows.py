@@ -138,7 +138,7 @@ def resume(
 def executions(
     workflow_id: str, *, since: Since = None, tenant: Tenant = None, as_json: Json = False
 ) -> None:
-    """Print the executions of the workflow WORKFLOW_ID (its NQL id), newest first."""
+    """Print the executions of the workflow WORKFLOW_ID (its NQL id or UUID), newest first."""
     show_rows("workflow", workflow_id, since, tenant, as_json=as_json)
 
 

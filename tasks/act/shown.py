@@ -31,19 +31,20 @@ def read_shown(
 
     Args:
         kind: of the action; its saved query is named in `READ_BACK`.
-        action_id: NQL id, with or without #.
+        action_id: NQL id, with or without #; of a workflow its UUID will do, too.
         since: when they were asked for, at the earliest; a week ago by default.
         tenant: a profile, else the NEXTHINK_* variables.
 
     Returns:
         Text under the query's headers in lower case, null where empty. It may hold people's data.
+        Of a workflow also its UUID and name, which the query cannot tell.
 
     Raises:
         UsageError: further back than the saved query goes, or no NQL id.
         ResultTruncatedError: more rows than the tenant gives.
         PipelineError: as `query_rows`.
     """
-    named, settings = nql_id(action_id), load_settings()
+    settings = load_settings()
     chosen = load_tenant(settings, tenant)
     now = utc_now()
     begin = since or now - DEFAULT_SINCE
@@ -54,7 +55,8 @@ def read_shown(
     try:
         folder.mkdir(parents=True, mode=0o700)
         with NexthinkClient(chosen) as client:
-            return query_rows(
+            named, known = _named(client, kind, action_id)
+            rows = query_rows(
                 Tools(client, ledger, utc_now, time.sleep),
                 f"{kind.value} {named}",
                 f"shown-{folder.name}",
@@ -62,11 +64,20 @@ def read_shown(
                 folder,
                 {"nql_id": named, "from": literal(begin, chosen.zone)},
             )
+        return rows.with_columns(pl.lit(value).alias(name) for name, value in known.items())
     except ResultTruncatedError as error:
         raise error.retold(f"{error.message}: ask for less, with a later --since") from None
     finally:
         shutil.rmtree(folder, ignore_errors=True)
         ledger.close()
+
+
+def _named(client: NexthinkClient, kind: ActionKind, action_id: str) -> tuple[str, dict[str, str]]:
+    """Give the NQL id of an action, and what else is known of it."""
+    if kind is not ActionKind.WORKFLOW:
+        return nql_id(action_id), {}
+    workflow = client.workflows.details(action_id)
+    return workflow.id, {"workflow.uuid": workflow.uuid, "workflow.name": workflow.name}
 
 
 def newest_first(rows: pl.DataFrame) -> pl.DataFrame:

@@ -16,6 +16,13 @@ from tests.databases import Server
 _ledgers = itertools.count()
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what needs a running Prefect server, so that it can be left out."""
+    for item in items:
+        if "prefect_server" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.prefect)
+
+
 @pytest.fixture(scope="session")
 def prefect_home(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
     """Where the Prefect server of all processes of the tests keeps its files."""

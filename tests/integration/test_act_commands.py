@@ -13,8 +13,6 @@ from tests.actions import CERTAIN, Acting, acting
 from tests.commands import called, environment
 from tests.prefect import MARK, Result, answer, begin, described, end, unmarked, waiting_run
 
-pytestmark = pytest.mark.prefect
-
 NAME = "clean_up"
 FOUND: dict[str, Any] = {"targets": {"query_id": "#windows_devices"}}
 

@@ -482,6 +482,10 @@ def test_workflows_and_responses_are_read_back(nxp: Run, here: Place, people: li
     (row,) = json.loads(nxp("workflows", *words)[1])
     assert row["user.sid"] == people[0]
     assert row["workflow.execution.execution_id"] == last(here).executions[0].id
+    assert row["workflow.name"] == "Leaver checks"
+    # Its UUID, with which a waiting execution is told to go on, names it as well.
+    by_uuid = ("executions", row["workflow.uuid"], *words[2:])
+    assert json.loads(nxp("workflows", *by_uuid)[1]) == [row]
     _, sent, _ = nxp("campaigns", "trigger", "#device_feedback", "--sids", people[5], "--json")
     request_id = json.loads(sent)["requests"][0]["users"][0]["request_id"]
     words = ("responses", "device_feedback", "--since", "2026-11-19", "--json")

@@ -12,8 +12,6 @@ from tests.commands import environment
 from tests.prefect import MARK, answer, begin, described, end, unmarked, waiting_run
 from tests.syncing import OWNER, SYNC_NAME, Rows, Syncing, syncing
 
-pytestmark = pytest.mark.prefect
-
 
 @pytest.fixture
 def made(tmp_path: Path) -> Iterator[Syncing]:
