@@ -4,7 +4,6 @@ Result files in, staged files and counts out, batch by batch. Nothing here is vi
 and nothing of tenant, manifest or ledger is known here: a quicker engine can take this one's place.
 """
 
-import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,12 +13,11 @@ from typing import Self
 
 import polars as pl
 import pyarrow as pa
-import pyarrow.parquet as pq
+import pyarrow.compute as pc
 
 from connectors.catalogue import DatasetSpecification
 from connectors.errors import DataRefusedError
-from connectors.lake import Stage, StagedFile
-from connectors.lake.storage import storage_errors
+from connectors.lake import Stage, StagedFile, keep_rows
 from connectors.result_file import ResultFile
 from tasks.conform import Conformed, Conformer, Counts, Layout, match_header
 from tasks.windows import EPOCH, Window
@@ -130,7 +128,7 @@ class Staging:
             stage.write(f"snapshot={self._unit}", schema.empty_table())
         files = stage.finish()
         if self._has_shards:
-            files = [self._without_twins(file, schema) for file in files]
+            files = [self._without_twins(file) for file in files]
         return Staged(files, schema, self._layout, self._counts, self._rejected)
 
     def _add(self, file: ResultFile, part: ResultPart) -> None:
@@ -158,10 +156,10 @@ class Staging:
     def _write(self, file: ResultFile, conformer: Conformer) -> None:
         schema = conformer.arrow_schema()
         stage = self._opened(schema)
-        for text in file.batches():
+        for text in file.tables():
             batch = conformer.conform(text, file.take_ragged())
-            for partition, rows in partitioned(self._specification, self._unit, batch.landed):
-                stage.write(partition, rows.to_arrow().cast(schema))
+            for partition, rows in partitioned(self._specification, self._unit, batch.table):
+                stage.write(partition, rows)
             if len(batch.rejects):
                 self._rejected.append(batch)
             self._on_rows(self._counts.read)
@@ -174,29 +172,31 @@ class Staging:
             self._stage = self._open_stage(schema)
         return self._stage
 
-    def _without_twins(self, file: StagedFile, schema: pa.Schema) -> StagedFile:
+    def _without_twins(self, file: StagedFile) -> StagedFile:
         """Keep the latest of rows that came in two shards: they moved between the exports."""
-        frame = pl.read_parquet(file.path, hive_partitioning=False)
-        kept = frame.unique(list(self._specification.key_columns), keep="last", maintain_order=True)
-        twins = len(frame) - len(kept)
+        keys = list(self._specification.key_columns)
+        frame = pl.read_parquet(file.path, columns=keys, hive_partitioning=False)
+        keep = frame.select(pl.struct(keys).is_last_distinct()).to_series()
+        twins = len(keep) - int(keep.sum())
         if not twins:
             return file
         self._counts.duplicates += twins
         self._counts.landed -= twins
-        with storage_errors(file.path), file.path.open("wb") as opened:
-            pq.write_table(kept.to_arrow().cast(schema), opened, compression="zstd")
-            opened.flush()
-            os.fsync(opened.fileno())
-        return StagedFile(file.path, file.partition, len(kept), file.path.stat().st_size)
+        return keep_rows(file, keep.to_arrow())
 
 
 def partitioned(
-    specification: DatasetSpecification, unit: str, rows: pl.DataFrame
-) -> Iterator[tuple[str, pl.DataFrame]]:
+    specification: DatasetSpecification, unit: str, rows: pa.Table
+) -> Iterator[tuple[str, pa.Table]]:
     """Divide landed rows by the partition they belong to: the slot, or the UTC date of each row."""
     if specification.window is None:
         yield f"snapshot={unit}", rows
         return
-    dates = rows[specification.window.column].dt.date()
-    for date in dates.unique().sort():
-        yield f"date={date}", rows.filter(dates == date)
+    dates = rows[specification.window.column].cast(pa.date32())
+    span = pc.min_max(dates)
+    if span["min"] == span["max"]:
+        if rows.num_rows:
+            yield f"date={span['min']}", rows
+        return
+    for date in sorted(pc.unique(dates).to_pylist()):
+        yield f"date={date}", rows.filter(pc.equal(dates, pa.scalar(date, pa.date32())))
