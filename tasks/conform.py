@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pydantic import ValidationError
 
-from connectors.catalogue import Column, ColumnType, DatasetSpecification, Drift
+from connectors.catalogue import Column, DatasetSpecification, Drift
 from connectors.errors import DataRefusedError
 from tasks.cast import ARROW_TYPES, POLARS_TYPES, UTC_TYPE, cast_column, misfits
 from tasks.times import ARROW_UTC

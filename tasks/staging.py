@@ -1,10 +1,13 @@
-"""From result files to staged Parquet, rejects and counts: the engine of a landing.
+"""From results to staged Parquet, rejects and counts: the engine of a landing.
 
-Result files in, staged files and counts out, batch by batch. Nothing here is visible to a reader,
-and nothing of tenant, manifest or ledger is known here: a quicker engine can take this one's place.
+Results in, from files or as they arrive, staged files and counts out, batch by batch. Four steps go
+on at once, each a few batches ahead of the next: download and unpacking (tasks.arrival), cutting
+and reading CSV (Arrow's threads), typing (here), writing row groups (connectors.lake.stage). Nothing
+here is visible to a reader, and nothing of tenant, manifest or ledger is known here.
 """
 
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -18,16 +21,16 @@ import pyarrow.compute as pc
 from connectors.catalogue import DatasetSpecification
 from connectors.errors import DataRefusedError
 from connectors.lake import Stage, StagedFile, keep_rows
-from connectors.result_file import ResultFile
+from connectors.result_file import ResultFile, Source
 from tasks.conform import Conformed, Conformer, Counts, Layout, match_header
 from tasks.windows import EPOCH, Window
 
 
 @dataclass(frozen=True, slots=True)
 class ResultPart:
-    """One result file of a unit. `window` is what its rows must lie in, None for a snapshot."""
+    """One result of a unit. `window` is what its rows must lie in, None for a snapshot."""
 
-    path: Path
+    source: Path | Source
     name: str
     window: Window | None
     is_shard: bool
@@ -64,6 +67,7 @@ class Staging:
         open_stage: opens the place aside for rows of a schema.
         row_limit: a result of so many rows or more counts as cut, where that is configured.
         on_rows: told the rows read so far.
+        working: entered for each batch, so that not too many are worked on at once.
     """
 
     def __init__(
@@ -76,6 +80,7 @@ class Staging:
         *,
         row_limit: int | None = None,
         on_rows: Callable[[int], None] | None = None,
+        working: Callable[[], AbstractContextManager[None]] = nullcontext,
     ) -> None:
         self._specification = specification
         self._unit = unit
@@ -84,6 +89,7 @@ class Staging:
         self._open_stage = open_stage
         self._row_limit = row_limit
         self._on_rows = on_rows or (lambda _rows: None)
+        self._working = working
         self._counts = Counts()
         self._rejected: list[Conformed] = []
         self._layout: Layout | None = None
@@ -103,18 +109,20 @@ class Staging:
             self._stage.__exit__(kind, error, trace)
 
     def add(self, part: ResultPart) -> None:
-        """Type, count and write all rows of one result, and remove its file.
+        """Type, count and write all rows of one result; if it is a file, remove that.
 
         Raises:
             DataRefusedError: it is no CSV, or its columns break the contract.
             RowLimitReachedError: it is to be divided.
+            RecordTooLongError: it arrives, and is to be read from a file instead.
         """
-        file = ResultFile(part.path)
+        file = ResultFile(part.source)
         self._has_shards = self._has_shards or part.is_shard
         # An export without any row may be an empty file: then there is no header to match.
         if file.header:
             self._add(file, part)
-        part.path.unlink()
+        if isinstance(part.source, Path):
+            part.source.unlink()
 
     def finish(self) -> Staged:
         """Close all files, make them durable, and give the account."""
@@ -157,9 +165,10 @@ class Staging:
         schema = conformer.arrow_schema()
         stage = self._opened(schema)
         for text in file.tables():
-            batch = conformer.conform(text, file.take_ragged())
-            for partition, rows in partitioned(self._specification, self._unit, batch.table):
-                stage.write(partition, rows)
+            with self._working():
+                batch = conformer.conform(text, file.take_ragged())
+                for partition, rows in partitioned(self._specification, self._unit, batch.table):
+                    stage.write(partition, rows)
             if len(batch.rejects):
                 self._rejected.append(batch)
             self._on_rows(self._counts.read)

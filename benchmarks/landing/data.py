@@ -47,7 +47,17 @@ COLUMNS = (
     ("tags", "list"),
     ("message", "string"),
 )
-WORDS = ("stopped", "working", "update", "driver", "service", "policy", "session", "remote", "cache")
+WORDS = (
+    "stopped",
+    "working",
+    "update",
+    "driver",
+    "service",
+    "policy",
+    "session",
+    "remote",
+    "cache",
+)
 
 
 def specification() -> DatasetSpecification:

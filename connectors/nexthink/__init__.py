@@ -24,6 +24,7 @@ from connectors.nexthink.action_requests import (
     nql_id,
 )
 from connectors.nexthink.client import NexthinkClient, Tenant
+from connectors.nexthink.csv_stream import CsvStream, StartedOverError, StreamClosedError
 from connectors.nexthink.models import (
     Compression,
     Download,
@@ -33,6 +34,7 @@ from connectors.nexthink.models import (
     ObjectError,
     QueryResult,
     Taken,
+    Transferred,
 )
 from connectors.nexthink.nql import QUERY_ID
 from connectors.nexthink.remote_actions import choose_remote_actions
@@ -42,6 +44,7 @@ __all__ = [
     "CampaignAnswer",
     "CampaignRequest",
     "Compression",
+    "CsvStream",
     "Dependency",
     "DeviceIds",
     "Download",
@@ -54,8 +57,11 @@ __all__ = [
     "RemoteAction",
     "RemoteActionAnswer",
     "RemoteActionRequest",
+    "StartedOverError",
+    "StreamClosedError",
     "Taken",
     "Tenant",
+    "Transferred",
     "TriggerMethod",
     "UserIds",
     "Workflow",
