@@ -8,21 +8,24 @@ because it cuts the text at the ends of records while that still arrives.
 import csv
 import io
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
-from typing import Protocol
+from typing import BinaryIO, Protocol
 
 import polars as pl
 import pyarrow as pa
 import pyarrow.csv as pc
 
+from connectors.ahead import ahead
 from connectors.errors import DataRefusedError
 
 # Small blocks stay in the processor's cache: with 16 MiB the same takes three times as long. A
 # record must fit into one block, though, and where one does not, the larger ones are used.
-BLOCK_BYTES = 1024 * 1024
-LARGE_BLOCK_BYTES = 16 * BLOCK_BYTES
+BLOCK_BYTES = 512 * 1024
+LARGE_BLOCK_BYTES = 32 * BLOCK_BYTES
 # What is worked on at once: enough that the cost of each step's call does not count.
 TABLE_BYTES = 8 * 1024 * 1024
+TABLES_AHEAD = 1
 
 
 class Source(Protocol):
@@ -69,7 +72,9 @@ class ResultFile:
         if not self._has_rows:
             return
         try:
-            yield from _grouped(self._reader())
+            # Arrow reads in whichever thread asks it to.
+            with closing(ahead(_grouped(self._reader()), TABLES_AHEAD)) as tables:
+                yield from tables
         except pa.ArrowInvalid as error:
             if "straddl" in str(error) and self._block_bytes < LARGE_BLOCK_BYTES:
                 raise RecordTooLongError from None
@@ -136,10 +141,10 @@ class _Rejoined(io.RawIOBase):
         return self._rest.read(size)
 
 
-def _read_beginning(file: io.IOBase) -> tuple[list[str], bool]:
+def _read_beginning(file: BinaryIO) -> tuple[list[str], bool]:
     """Give the header, empty for an empty file, and whether anything follows it."""
     try:
-        with io.TextIOWrapper(file, encoding="utf-8-sig", newline="") as text:  # type: ignore[arg-type]
+        with io.TextIOWrapper(file, encoding="utf-8-sig", newline="") as text:
             rows = csv.reader(text)
             first = next(rows, [])
             second = next(rows, None)

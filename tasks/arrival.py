@@ -50,12 +50,12 @@ class Arrival:
     """A result that is on its way; read `source` within `reading`, then it is `fetched`."""
 
     def __init__(self, tools: Tools, request: Request, ready: Ready) -> None:
-        self.source: Path | Source
         self.started_at = ready.export.started_at
         self._tools = tools
         self._request = request
         self._ready = ready
-        self._stream = self.source = CsvStream()
+        self._stream = CsvStream()
+        self.source: Path | Source = self._stream
         self._fetched: Fetched | None = None
         self._failure: BaseException | None = None
         # Whoever stops a run's threads knows them by their names.

@@ -10,10 +10,10 @@ import logging
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from connectors.catalogue import DatasetSpecification
 from connectors.errors import (
@@ -229,15 +229,19 @@ def await_result(
 
 def fetched(ready: Ready, done: Transferred, seconds: float) -> Fetched:
     """Describe a result that was fetched in so many seconds."""
-    return Fetched(
-        export=ready.export,
-        attached=ready.attached,
-        wire_bytes=done.wire_bytes,
-        csv_bytes=done.csv_bytes,
-        resumed=done.resumed,
-        wait_seconds=ready.wait_seconds,
-        download_seconds=seconds,
-    )
+    return Fetched(**_described(ready, done, seconds))
+
+
+def _described(ready: Ready, done: Transferred, seconds: float) -> dict[str, Any]:
+    return {
+        "export": ready.export,
+        "attached": ready.attached,
+        "wire_bytes": done.wire_bytes,
+        "csv_bytes": done.csv_bytes,
+        "resumed": done.resumed,
+        "wait_seconds": ready.wait_seconds,
+        "download_seconds": seconds,
+    }
 
 
 def tell_bytes(request: Request) -> Callable[[int], None]:
@@ -259,7 +263,4 @@ def _fetch(tools: Tools, request: Request, ready: Ready, folder: Path) -> Result
         url=ready.url,
         on_bytes=tell_bytes(request),
     )
-    result = fetched(ready, done, time.monotonic() - began)
-    return Result(
-        path=path, **{field.name: getattr(result, field.name) for field in fields(result)}
-    )
+    return Result(path=path, **_described(ready, done, time.monotonic() - began))

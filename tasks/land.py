@@ -216,7 +216,7 @@ def _stage(run: Run, unit: Unit, outcome: Outcome, refused: set[str], *, spooled
         unit.name,
         plan.tenant.time_zone,
         run.run_id,
-        lambda schema: run.lake.stage(run.dataset, run.run_id, unit.name, schema),
+        lambda schema: run.lake.stage(run.dataset, run.run_id, unit.name, schema, run.budget),
         row_limit=plan.tenant.export_row_limit,
         on_rows=tell_rows,
         working=working,

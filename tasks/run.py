@@ -14,7 +14,7 @@ from pathlib import Path
 
 from connectors.clock import utc_now
 from connectors.errors import PipelineError
-from connectors.lake import Lake
+from connectors.lake import Budget, Lake
 from connectors.landing import Landing
 from connectors.landings import open_landings
 from connectors.ledger import Ledger, open_ledger
@@ -25,7 +25,7 @@ from tasks.plan import Plan
 
 logger = logging.getLogger(__name__)
 
-# Results are conformed in memory, batch by batch, on all cores: more at once only take memory.
+# Batches are typed in memory, on all cores: more at once only take memory.
 CONFORMING_AT_ONCE = min(2, os.cpu_count() or 1)
 
 
@@ -70,6 +70,7 @@ class Run:
     spool: Path
     started_at: datetime = field(default_factory=utc_now)
     stop: Stop = field(default_factory=Stop)
+    budget: Budget | None = None
     conforming: threading.Semaphore = field(
         default_factory=lambda: threading.Semaphore(CONFORMING_AT_ONCE)
     )
@@ -110,7 +111,9 @@ def open_run(
             for landing in landings:
                 opened.callback(landing.close)
             tools = Tools(client, ledger, clock, stop.sleep)
-            yield Run(run_id, plan, tools, lake, landings, spool / run_id, clock(), stop)
+            budget = Budget(plan.settings.memory_mb * 1024 * 1024)
+            spooled = spool / run_id
+            yield Run(run_id, plan, tools, lake, landings, spooled, clock(), stop, budget)
     except BaseException as error:
         # A signal, a bug, or a report that could not be kept; a run that has ended is left alone.
         with suppress(PipelineError):

@@ -1,9 +1,9 @@
 """From results to staged Parquet, rejects and counts: the engine of a landing.
 
-Results in, from files or as they arrive, staged files and counts out, batch by batch. Four steps go
-on at once, each a few batches ahead of the next: download and unpacking (tasks.arrival), cutting
-and reading CSV (Arrow's threads), typing (here), writing row groups (connectors.lake.stage). Nothing
-here is visible to a reader, and nothing of tenant, manifest or ledger is known here.
+Results in, from files or as they arrive, staged files and counts out, batch by batch. Four steps
+go on at once, each a few batches ahead of the next: download and unpacking (tasks.arrival),
+reading CSV (connectors.result_file), typing (here), writing row groups (connectors.lake.stage).
+Nothing here is visible to a reader, and nothing of tenant, manifest or ledger is known here.
 """
 
 from collections.abc import Callable, Iterator

@@ -42,7 +42,7 @@ ARROW_UTC = pa.timestamp("us", "UTC")
 FIRST = datetime(1, 1, 1, tzinfo=UTC)
 LAST = datetime(9999, 12, 31, 23, 59, 59, 999_999, tzinfo=UTC)
 DAY = timedelta(days=1)
-# Beyond it most zones change their clocks, and looking for a single offset costs more than it saves.
+# Beyond it most zones have changed their clocks: looking for a single offset would be in vain.
 LONGEST_SPAN = timedelta(days=190)
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 FIRST_MICROS, LAST_MICROS = (

@@ -6,47 +6,21 @@ with quotes and newlines, numbers, a list. The rows are in no order, as an expor
 
 import gzip
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, nullcontext
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any, BinaryIO
 
 import numpy as np
 import polars as pl
 import zstandard
 
-from connectors.catalogue import DatasetSpecification
-
 START = datetime(2026, 11, 19, tzinfo=UTC)
 DAY = timedelta(days=1)
+DAY_SECONDS = 86_400
 CHUNK_ROWS = 100_000
-MICROSECOND = 1_000_000
-# name, type: what an analyst would declare.
-COLUMNS = (
-    ("event_time", "datetime"),
-    ("event_id", "int"),
-    ("device_name", "string"),
-    ("device_uid", "string"),
-    ("user_name", "string"),
-    ("user_uid", "string"),
-    ("entity", "string"),
-    ("os_name", "string"),
-    ("ip_address", "string"),
-    ("binary_name", "string"),
-    ("binary_version", "string"),
-    ("binary_hash", "string"),
-    ("application_name", "string"),
-    ("started_at", "datetime"),
-    ("ended_at", "datetime"),
-    ("duration_s", "float"),
-    ("cpu_time_s", "float"),
-    ("memory_bytes", "int"),
-    ("incoming_bytes", "int"),
-    ("outgoing_bytes", "int"),
-    ("freezes", "int"),
-    ("is_admin", "bool"),
-    ("tags", "list"),
-    ("message", "string"),
-)
+# Of the twenty kinds of messages one has quotes and one has newlines in it.
+QUOTED, OF_LINES = 1, 2
 WORDS = (
     "stopped",
     "working",
@@ -60,39 +34,26 @@ WORDS = (
 )
 
 
-def specification() -> DatasetSpecification:
-    """Declare the export as a dataset of the catalogue."""
-    return DatasetSpecification.model_validate(
-        {
-            "dataset": "bench_events",
-            "query_id": "#bench_events",
-            "mode": "window",
-            "window": {"column": "event_time", "from": "from", "to": "to"},
-            "columns": [
-                {"nql": name, "type": kind, "key": name == "event_id"} for name, kind in COLUMNS
-            ],
-        }
-    )
-
-
 def make(folder: Path, rows: int, suffix: str = "zst") -> Path:
     """Write the export, packed as `suffix` says (csv, gz, zst), once; gives its path."""
-    path = folder / f"events-{rows}.csv.{suffix}".replace(".csv.csv", ".csv")
+    path = folder / f"events_{rows}.csv.{suffix}".replace(".csv.csv", ".csv")
     if path.exists():
         return path
     folder.mkdir(parents=True, exist_ok=True)
     part = path.with_suffix(".part")
-    with ExitStack() as opened:
-        raw = opened.enter_context(part.open("wb"))
-        out = raw
-        if suffix == "zst":
-            out = opened.enter_context(zstandard.ZstdCompressor(3).stream_writer(raw))
-        elif suffix == "gz":
-            out = opened.enter_context(gzip.GzipFile("", "wb", 6, raw, mtime=0))
+    with part.open("wb") as raw, _packed(raw, suffix) as out:
         for text in chunks(rows):
             out.write(text)
     part.rename(path)
     return path
+
+
+def _packed(raw: BinaryIO, suffix: str) -> AbstractContextManager[Any]:
+    if suffix == "zst":
+        return zstandard.ZstdCompressor(3).stream_writer(raw)
+    if suffix == "gz":
+        return gzip.GzipFile("", "wb", 6, raw, mtime=0)
+    return nullcontext(raw)
 
 
 def chunks(rows: int) -> Iterator[bytes]:
@@ -102,9 +63,18 @@ def chunks(rows: int) -> Iterator[bytes]:
         yield frame.write_csv(include_header=not offset, quote_style="necessary").encode()
 
 
-def _frame(offset: int, rows: int) -> pl.DataFrame:
+def window(start: datetime, end: datetime, rows: int) -> bytes:
+    """Give a small export of a window as CSV."""
+    seconds = int((end - start).total_seconds())
+    frame = _frame(int(start.timestamp()), rows, start, seconds)
+    return frame.write_csv(quote_style="necessary").encode()
+
+
+def _frame(
+    offset: int, rows: int, begin: datetime = START, span: int = DAY_SECONDS
+) -> pl.DataFrame:
     chance = np.random.default_rng([7, offset])
-    seconds = chance.integers(0, 86_400, rows)
+    seconds = chance.integers(0, span, rows)
     duration = chance.gamma(2.0, 60.0, rows)
     device, user = chance.integers(0, 10_000, rows), chance.integers(0, 12_000, rows)
     binary = chance.zipf(1.3, rows) % 2_000
@@ -118,7 +88,7 @@ def _frame(offset: int, rows: int) -> pl.DataFrame:
             "code": chance.integers(0, 2**31, rows),
         }
     )
-    start = np.datetime64(START.replace(tzinfo=None), "s")
+    start = np.datetime64(begin.replace(tzinfo=None), "s")
     times = pl.DataFrame(
         {
             "event_time": (start + seconds).astype("datetime64[ms]"),
@@ -139,7 +109,7 @@ def _frame(offset: int, rows: int) -> pl.DataFrame:
             pl.Series("incoming_bytes", chance.integers(0, 2**24, rows)),
             pl.Series("outgoing_bytes", chance.integers(0, 2**20, rows)),
             pl.Series("freezes", chance.poisson(0.2, rows)),
-            pl.Series("is_admin", chance.random(rows) < 0.1),
+            pl.Series("is_admin", chance.integers(0, 10, rows) == 0),
             *_long_texts(number),
         ]
     )
@@ -166,7 +136,8 @@ def _texts(number: pl.DataFrame) -> list[pl.Series]:
 def _spread(number: pl.Expr, digits: int) -> pl.Expr:
     """Turn small numbers into ones of many digits, as identifiers look."""
     spread = (number + 1) * 11_400_714_819_323 % 10**digits
-    return spread.cast(pl.String).str.zfill(digits)
+    text: pl.Expr = spread.cast(pl.String).str.zfill(digits)
+    return text
 
 
 def _long_texts(number: pl.DataFrame) -> list[pl.Series]:
@@ -176,9 +147,10 @@ def _long_texts(number: pl.DataFrame) -> list[pl.Series]:
     plain = pl.format("{} {} code 0x{}", first, second, number["code"])
     quoted = pl.format('the "{}" of {}, {}', first, second, number["code"])
     lines = pl.format("{}\n  at {}\n  code {}", first, second, number["code"])
-    message = pl.when(kind == 0).then(quoted).when(kind == 1).then(lines).otherwise(plain)
-    tags = pl.when(kind < 6).then(pl.lit("[]")).otherwise(pl.format("[{}, {}]", first, second))
+    unusual = pl.when(kind == QUOTED).then(quoted).when(kind == OF_LINES).then(lines)
+    message = unusual.otherwise(plain)
+    tags = pl.when(kind % 3 == 0).then(pl.lit("[]")).otherwise(pl.format("[{}, {}]", first, second))
     frame = pl.select(tags.alias("tags"), message.alias("message"))
     # A fifth of the messages is not there.
-    empty = pl.when(kind % 5 == 4).then(None).otherwise(frame["message"]).alias("message")
+    empty = pl.when(kind % 5 == 0).then(None).otherwise(frame["message"]).alias("message")
     return [frame["tags"], pl.select(empty).to_series()]

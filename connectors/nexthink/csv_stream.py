@@ -9,9 +9,9 @@ from typing import Final
 
 from connectors.errors import IncompleteResultError
 
-BLOCK_BYTES: Final = 1024 * 1024
+BLOCK_BYTES: Final = 512 * 1024
 # How far a download may be ahead of its reader: enough to bridge a row group being written.
-BLOCKS_AHEAD: Final = 8
+BLOCKS_AHEAD: Final = 16
 
 
 class StartedOverError(Exception):
@@ -23,14 +23,14 @@ class StreamClosedError(Exception):
 
 
 class CsvStream:
-    """One result: a download writes to it and waits while it is full, its reader waits for bytes."""
+    """One result: a download writes and waits while it is full, its reader waits for bytes."""
 
     def __init__(self) -> None:
         self.size = 0
         self._quotes = 0
-        self._block = bytearray(BLOCK_BYTES)
+        self._parts: list[bytes | memoryview] = []
         self._filled = 0
-        self._ready: deque[memoryview] = deque()
+        self._ready: deque[bytes] = deque()
         self._changed = threading.Condition()
         self._ended = self._closed = False
         self._failure: BaseException | None = None
@@ -44,13 +44,13 @@ class CsvStream:
         self.size += len(piece)
         self._quotes += piece.count(b'"')
         rest = memoryview(piece)
-        while rest:
+        while self._filled + len(rest) >= BLOCK_BYTES:
             part = rest[: BLOCK_BYTES - self._filled]
-            self._block[self._filled : self._filled + len(part)] = part
-            self._filled += len(part)
             rest = rest[len(part) :]
-            if self._filled == BLOCK_BYTES:
-                self._pass_on()
+            self._parts.append(part)
+            self._pass_on()
+        self._parts.append(rest)
+        self._filled += len(rest)
 
     def start_over(self) -> None:
         """Give up: what has been read cannot be taken back.
@@ -75,7 +75,7 @@ class CsvStream:
             self._failure = fault
             self._changed.notify_all()
 
-    def read(self, size: int) -> bytes | memoryview:
+    def read(self, size: int) -> bytes:
         """Wait for the next bytes; nothing at the end of a whole result.
 
         Raises:
@@ -102,8 +102,8 @@ class CsvStream:
             self._changed.notify_all()
 
     def _pass_on(self) -> None:
-        block = memoryview(self._block)[: self._filled]
-        self._block, self._filled = bytearray(BLOCK_BYTES), 0
+        block = b"".join(self._parts)
+        self._parts, self._filled = [], 0
         with self._changed:
             while len(self._ready) >= BLOCKS_AHEAD and not self._closed:
                 self._changed.wait()

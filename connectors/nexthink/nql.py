@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Mapping
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict
 from pathlib import Path
 from typing import Final
@@ -204,8 +204,9 @@ class NqlApi:
             return _results_url(seen[-1])
 
         first_url = url or fresh_url()
-        is_path = isinstance(destination, Path)
-        with CsvFile(destination) if is_path else nullcontext(destination) as file:
+        opened: AbstractContextManager[CsvFile | CsvStream]
+        opened = CsvFile(destination) if isinstance(destination, Path) else nullcontext(destination)
+        with opened as file:
             transfer = Transfer(
                 self._storage, file, compression, fresh_url, on_bytes or _ignore_bytes
             )
