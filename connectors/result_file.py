@@ -145,11 +145,9 @@ def _read_beginning(file: BinaryIO) -> tuple[list[str], bool]:
     """Give the header, empty for an empty file, and whether anything follows it."""
     try:
         with io.TextIOWrapper(file, encoding="utf-8-sig", newline="") as text:
-            rows = csv.reader(text)
-            first = next(rows, [])
-            second = next(rows, None)
-            if not first and (second or any(rows)):
+            first = next(csv.reader(text), [])
+            if not first and any(line.strip("\r\n") for line in text):
                 raise DataRefusedError("the result begins with an empty line: no header")
-            return first, bool(first) and second is not None
+            return first, bool(first) and next(text, None) is not None
     except (UnicodeDecodeError, csv.Error):
         raise DataRefusedError("the beginning of the result is no CSV in UTF-8") from None

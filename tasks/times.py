@@ -44,6 +44,8 @@ LAST = datetime(9999, 12, 31, 23, 59, 59, 999_999, tzinfo=UTC)
 DAY = timedelta(days=1)
 # Beyond it most zones have changed their clocks: looking for a single offset would be in vain.
 LONGEST_SPAN = timedelta(days=190)
+# Polars knows the zones' rules to its end.
+LAST_TABULATED = 2099
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 FIRST_MICROS, LAST_MICROS = (
     (instant - EPOCH) // timedelta(microseconds=1) for instant in (FIRST + DAY, LAST - DAY)
@@ -105,7 +107,7 @@ def _read_exact(text: pa.Array, zone: str) -> tuple[pa.Array, int]:
 def _only_offset(span: pa.Scalar, zone: str) -> timedelta | None:
     """Give the zone's offset where it is one and the same in all of a span of local time."""
     first, last = span["min"].as_py(), span["max"].as_py()
-    if first is None or last - first > LONGEST_SPAN:
+    if first is None or last - first > LONGEST_SPAN or last.year > LAST_TABULATED:
         return None
     days = (last.date() - first.date()).days
     found = {_offset_of_day(first.date() + timedelta(days=day), zone) for day in range(days + 1)}
