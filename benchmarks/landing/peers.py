@@ -114,7 +114,7 @@ def dlt(url: str, folder: Path) -> None:
     }
     import dlt as tool
 
-    @tool.resource(name="events", write_disposition="replace")
+    @tool.resource(name="events", write_disposition="replace")  # type: ignore[untyped-decorator]
     def events() -> Any:
         yield from pc.open_csv(_download(url, folder), **_arrow_options())
 

@@ -19,7 +19,7 @@ def test_an_error_comes_after_the_items_before_it() -> None:
         yield 1
         raise ValueError("why")
 
-    seen = []
+    seen: list[int] = []
     with pytest.raises(ValueError, match="why"):
         seen.extend(ahead(items(), 5))
     reading = ahead(items(), 5)
