@@ -26,7 +26,7 @@ BEGIN = datetime(2026, 11, 7, tzinfo=UTC)
 HOUR = timedelta(hours=1)
 AT_ONCE = 8
 TRIES = 5
-ONE = {"window_from": "2026-11-07T00:00Z", "window_to": "2026-11-07T01:00Z"}
+ONE: dict[str, Any] = {"window_from": "2026-11-07T00:00Z", "window_to": "2026-11-07T01:00Z"}
 
 
 def measure(*, windows: int = 300) -> None:
@@ -78,7 +78,7 @@ def ways() -> None:
 def many(way: str, windows: int) -> None:
     """Land many windows, several at once, as a function or as a flow."""
     until = BEGIN + windows * HOUR
-    dates = {"window_from": BEGIN.isoformat(), "window_to": until.isoformat()}
+    dates: dict[str, Any] = {"window_from": BEGIN.isoformat(), "window_to": until.isoformat()}
     if way == "flow":
         from flows.export import nql_backfill
 

@@ -16,7 +16,7 @@ from benchmarks.landing.columns import COLUMNS
 
 DATASET = "bench_events"
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
-DAY = {"window_from": "2026-11-19", "window_to": "2026-11-20"}
+DAY: dict[str, Any] = {"window_from": "2026-11-19", "window_to": "2026-11-20"}
 
 
 def prepare(query: str, url: str, folder: Path, **changes: Any) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import ClassVar, Final, Protocol
 
 import zstandard
-from isal import isal_zlib
+from isal import igzip_lib, isal_zlib
 
 from connectors.errors import DataRefusedError, IncompleteResultError
 from connectors.nexthink.models import Compression
@@ -155,7 +155,7 @@ class GzipDecoder(_FramedDecoder):
     def _decompress(self, frame: _Frame, data: bytes) -> bytes:
         try:
             return frame.decompress(data)
-        except isal_zlib.IsalError:
+        except igzip_lib.IsalError:  # type: ignore[misc]
             raise self._damaged() from None
 
 
