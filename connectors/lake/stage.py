@@ -161,7 +161,7 @@ def _open_writer(path: Path, schema: pa.Schema, first: pa.Table) -> pq.ParquetWr
     """Open a file; the values of its first row group say how the columns are best written."""
     dictionaries, encodings = [], {}
     for field in schema:
-        if pa.types.is_list(field.type):
+        if pa.types.is_list(field.type) or pa.types.is_large_list(field.type):
             dictionaries.append(f"{field.name}.list.element")
         elif pa.types.is_boolean(field.type):
             continue
