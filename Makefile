@@ -4,8 +4,11 @@ PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3 python; do \
 	&& echo $$p && break; done)
 BIN := .venv/bin
 READY := .venv/ready
+PEERS := .venv/peers
+# More of it: make bench BENCH="--rows 1000000 5000000 20000000 --rate 20"
+BENCH ?=
 
-.PHONY: help demo test test-prefect check fix lock chaos clean
+.PHONY: help demo test test-prefect check fix lock bench chaos clean
 
 help:
 	@echo "make demo   the whole story on a stand-in tenant"
@@ -14,6 +17,7 @@ help:
 	@echo "make check  format, lint, types, import rules, lock file"
 	@echo "make fix    mend what can be mended by itself"
 	@echo "make lock   renew requirements.lock after a change of dependencies"
+	@echo "make bench  measure against other tools; numbers and plots to docs/performance"
 	@echo "make chaos  kill exports at random moments (slow)"
 
 $(READY): requirements.lock pyproject.toml
@@ -46,6 +50,19 @@ fix: $(READY)
 
 lock: $(READY)
 	$(BIN)/python scripts/check_lock.py --renew
+
+$(PEERS)/ready: benchmarks/peers.txt $(READY)
+	@$(PYTHON) -m venv $(PEERS)
+	@$(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check -r benchmarks/peers.txt
+	@touch $(PEERS)/ready
+
+bench: $(PEERS)/ready
+	$(BIN)/python -m benchmarks.landing --peers-python $(PEERS)/bin/python $(BENCH)
+	$(PEERS)/bin/python -m benchmarks.plots
+	$(BIN)/python -m benchmarks.queries
+	$(BIN)/python -m benchmarks.sql_landing
+	$(BIN)/python -m benchmarks.sql_landing sqlite:///$(shell mktemp -u)
+	$(BIN)/python -m benchmarks.orchestration
 
 chaos: $(READY)
 	$(BIN)/pytest -m chaos

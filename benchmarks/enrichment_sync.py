@@ -113,10 +113,10 @@ def stand_in(seconds: float) -> Iterator[str]:
 def by_product(step: str) -> None:
     """Sync as `nxp sync` does, without the flow engine around it."""
     del step
-    from tasks.sync.asked import SYNC as TRIGGER  # noqa: PLC0415
-    from tasks.sync.asked import Asked  # noqa: PLC0415
-    from tasks.sync.run import choose, open_sync  # noqa: PLC0415
-    from tasks.sync.running import run_sync  # noqa: PLC0415
+    from tasks.sync.asked import SYNC as TRIGGER
+    from tasks.sync.asked import Asked
+    from tasks.sync.run import choose, open_sync
+    from tasks.sync.running import run_sync
 
     with open_sync(choose(SYNC), TRIGGER) as run:
         run_sync(run, Asked())

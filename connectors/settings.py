@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Self
 
-from pydantic import BaseModel, SecretStr, field_validator, model_validator
+from pydantic import BaseModel, Field, SecretStr, field_validator, model_validator
 
 from connectors.errors import StorageError
 from connectors.variables import build, read_values, variable_name
@@ -27,6 +27,8 @@ class Settings(BaseModel, frozen=True):
     ledger_url: SecretStr = SecretStr("")
     database_url: SecretStr | None = None
     catalog: Path = Path("deployments")
+    # What row groups that are not written yet may hold, over all units landing at once.
+    memory_mb: int = Field(default=192, ge=16)
 
     @model_validator(mode="before")
     @classmethod

@@ -4,10 +4,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import polars as pl
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from connectors.catalogue import ColumnType
 from tasks.nested import read_json, read_lists
-from tasks.times import UTC_TYPE, read_dates, read_datetimes
+from tasks.times import UTC_TYPE, read_column, read_dates, read_datetimes
 
 POLARS_TYPES: dict[ColumnType, pl.DataType] = {
     ColumnType.STRING: pl.String(),
@@ -21,10 +23,34 @@ POLARS_TYPES: dict[ColumnType, pl.DataType] = {
     ColumnType.LIST: pl.List(pl.String()),
     ColumnType.JSON: pl.String(),
 }
+# As every reader knows them: not every one knows the large kinds and views.
+ARROW_TYPES: dict[ColumnType, pa.DataType] = {
+    ColumnType.STRING: pa.string(),
+    ColumnType.INT: pa.int64(),
+    ColumnType.FLOAT: pa.float64(),
+    ColumnType.BOOL: pa.bool_(),
+    ColumnType.DATETIME: pa.timestamp("us", "UTC"),
+    ColumnType.DATE: pa.date32(),
+    ColumnType.BYTES: pa.int64(),
+    ColumnType.DURATION: pa.float64(),
+    ColumnType.LIST: pa.list_(pa.string()),
+    ColumnType.JSON: pa.string(),
+}
+# Slow to read and rarely of many values: each distinct text of a batch is read once.
+FEW_VALUES = (ColumnType.BOOL, ColumnType.DATE, ColumnType.LIST)
 TRUE = ("true", "1")
 FALSE = ("false", "0")
 
-__all__ = ["POLARS_TYPES", "UTC_TYPE", "Cast", "cast", "failed"]
+__all__ = [
+    "ARROW_TYPES",
+    "POLARS_TYPES",
+    "UTC_TYPE",
+    "Cast",
+    "cast",
+    "cast_column",
+    "failed",
+    "misfits",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +69,30 @@ def cast(text: pl.Series, kind: ColumnType, zone: str) -> Cast:
     if kind is ColumnType.DATETIME:
         return Cast(*read_datetimes(text, zone))
     return Cast(CONVERTERS[kind](text))
+
+
+def cast_column(text: pa.ChunkedArray, kind: ColumnType, zone: str) -> tuple[pa.Array, int]:
+    """Cast one column of a table: the same values as `cast`, without a copy of what is text."""
+    if kind is ColumnType.STRING:
+        return text, 0
+    if kind is ColumnType.DATETIME:
+        return read_column(text.combine_chunks(), zone)
+    if kind in FEW_VALUES:
+        encoded = text.combine_chunks().dictionary_encode()
+        return _converted(encoded.dictionary, kind).take(encoded.indices), 0
+    return _converted(text, kind), 0
+
+
+def _converted(text: pa.ChunkedArray | pa.Array, kind: ColumnType) -> pa.Array:
+    return CONVERTERS[kind](pl.Series(text)).to_arrow().cast(ARROW_TYPES[kind])
+
+
+def misfits(text: pa.ChunkedArray, values: pa.Array) -> pa.Array | None:
+    """Mark the values that were there and did not fit their type; None where all did."""
+    if values.null_count == text.null_count:
+        return None
+    written = pc.greater(pc.fill_null(pc.binary_length(text), 0), 0)
+    return pc.and_(pc.is_null(values), written.combine_chunks())
 
 
 def failed(text: pl.Series, values: pl.Series) -> pl.Series:

@@ -1,24 +1,29 @@
 """Making a result fit its declared columns: batch by batch, every row landed, rejected or counted.
 
-No files and no network here: frames in, frames and counts out.
+No files and no network here: tables of text in, typed tables and counts out. Text columns go
+through untouched, as they were read; only what is rejected passes through Python.
 """
 
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import reduce
 
 import polars as pl
 import pyarrow as pa
+import pyarrow.compute as pc
 from pydantic import ValidationError
 
-from connectors.catalogue import Column, ColumnType, DatasetSpecification, Drift
+from connectors.catalogue import Column, DatasetSpecification, Drift
 from connectors.errors import DataRefusedError
-from tasks.cast import POLARS_TYPES, UTC_TYPE, cast, failed
+from tasks.cast import ARROW_TYPES, POLARS_TYPES, UTC_TYPE, cast_column, misfits
+from tasks.times import ARROW_UTC
 from tasks.windows import Window
 
 RAGGED = "the number of fields differs from the header"
 NO_TIME = "no time to place it by"
+RUN_ID, EXPORTED_AT = "_nxp_run_id", "_nxp_exported_at"
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,9 +77,14 @@ class Counts:
 class Conformed:
     """One batch after conforming: what lands, and what does not with all its reasons."""
 
-    landed: pl.DataFrame
+    table: pa.Table
     rejects: pl.DataFrame
     raw: list[str] = field(default_factory=list)
+
+    @property
+    def landed(self) -> pl.DataFrame:
+        """What lands, as a frame."""
+        return pl.DataFrame(self.table)
 
 
 REJECTS_SCHEMA = {"record": pl.Int64(), "reasons": pl.List(pl.String())}
@@ -148,113 +158,114 @@ class Conformer:
         self._layout = layout
         self._zone = zone
         self._window = window
-        self._stamp = (
-            pl.lit(run_id, pl.String()).alias("_nxp_run_id"),
-            pl.lit(exported_at, UTC_TYPE).alias("_nxp_exported_at"),
-        )
+        self._stamps = (pa.scalar(run_id, pa.string()), pa.scalar(exported_at, ARROW_UTC))
 
     def schema(self) -> pl.Schema:
         """Give the landed columns and types."""
         columns = {column.name: POLARS_TYPES[column.type] for column in self._layout.landed}
-        return pl.Schema({**columns, "_nxp_run_id": pl.String(), "_nxp_exported_at": UTC_TYPE})
+        return pl.Schema({**columns, RUN_ID: pl.String(), EXPORTED_AT: UTC_TYPE})
 
     def arrow_schema(self) -> pa.Schema:
         """Give the columns as they are written: text and lists of it as every reader knows them."""
-        schema = pl.DataFrame(schema=self.schema()).to_arrow().schema
-        return pa.schema([pa.field(field.name, _plain(field.type)) for field in schema])
+        landed = self._layout.landed
+        fields = [pa.field(column.name, ARROW_TYPES[column.type]) for column in landed]
+        return pa.schema([*fields, (RUN_ID, pa.string()), (EXPORTED_AT, ARROW_UTC)])
 
-    def conform(self, text: pl.DataFrame, ragged: Sequence[str] = ()) -> Conformed:
+    def conform(self, text: pa.Table | pl.DataFrame, ragged: Sequence[str] = ()) -> Conformed:
         """Type one batch of text, set rejects apart, filter the window on arrival."""
+        table = _plain(pa.table(text))
         # Where rows with too few or too many fields stood is not known: no number after them.
         self._is_numbered = self._is_numbered and not ragged
         first_record = self.counts.read + 1 if self._is_numbered else None
-        self.counts.read += len(text) + len(ragged)
-        typed, problems = self._cast(text)
-        rejects, raw = self._reject(text, problems, first_record)
+        self.counts.read += table.num_rows + len(ragged)
+        typed, problems = self._cast(table)
+        rejects, raw = self._reject(table, problems, first_record)
         if problems:
-            typed = typed.filter(~_any(problems))
+            typed = typed.filter(pc.invert(_any(problems)))
         landed = self._within(typed)
-        self.counts.landed += len(landed)
+        self.counts.landed += landed.num_rows
         self.counts.rejected += len(rejects) + len(ragged)
         if ragged:
             rows = {"record": [None] * len(ragged), "reasons": [[RAGGED]] * len(ragged)}
             rejects = pl.concat([rejects, pl.DataFrame(rows, REJECTS_SCHEMA)])
             raw += list(ragged)
-        return Conformed(landed.with_columns(*self._stamp), rejects, raw)
+        for name, value in zip((RUN_ID, EXPORTED_AT), self._stamps, strict=True):
+            landed = landed.append_column(name, pa.repeat(value, landed.num_rows))
+        return Conformed(landed, rejects, raw)
 
-    def _cast(self, text: pl.DataFrame) -> tuple[pl.DataFrame, dict[str, pl.Series]]:
+    def _cast(self, text: pa.Table) -> tuple[pa.Table, dict[str, pa.Array]]:
         """Type all columns; the problems are masks of the rows that each reason rejects."""
-        typed: list[pl.Series] = []
-        problems: dict[str, pl.Series] = {}
+        typed: dict[str, pa.Array] = {}
+        problems: dict[str, pa.Array] = {}
         for header, column in self._layout.present:
-            result = cast(text[header], column.type, self._zone)
-            self.counts.repeated_hour += result.repeated
-            values = result.values.alias(column.name)
-            typed.append(values)
-            if column.type is not ColumnType.STRING:
-                _note(problems, f"{column.name}: not {column.type}", failed(text[header], values))
-            if (not column.nullable or column.key) and values.null_count():
-                absent = values.is_null() & ~failed(text[header], values)
+            written = text[header]
+            values, repeated = cast_column(written, column.type, self._zone)
+            self.counts.repeated_hour += repeated
+            typed[column.name] = values
+            wrong = misfits(written, values)
+            if wrong is not None:
+                _note(problems, f"{column.name}: not {column.type}", wrong)
+            if (not column.nullable or column.key) and values.null_count:
+                absent = pc.is_null(values)
+                absent = absent if wrong is None else pc.and_not(absent, wrong)
                 _note(problems, f"{column.name}: null in a required column", absent)
-        typed += [
-            pl.Series(column.name, [None] * len(text), POLARS_TYPES[column.type])
-            for column in self._layout.absent
-        ]
-        frame = pl.DataFrame(typed)
-        if self._window is not None:
-            _note(problems, NO_TIME, frame[self._window[0]].is_null() & ~_any(problems, len(frame)))
-        return frame, problems
+        for column in self._layout.absent:
+            typed[column.name] = pa.nulls(text.num_rows, ARROW_TYPES[column.type])
+        if self._window is not None and typed[self._window[0]].null_count:
+            nowhere = pc.is_null(typed[self._window[0]])
+            _note(problems, NO_TIME, pc.and_not(nowhere, _any(problems)) if problems else nowhere)
+        return pa.table(typed), problems
 
     def _reject(
-        self, text: pl.DataFrame, problems: dict[str, pl.Series], first_record: int | None
+        self, text: pa.Table, problems: dict[str, pa.Array], first_record: int | None
     ) -> tuple[pl.DataFrame, list[str]]:
         if not problems:
             return pl.DataFrame(schema=REJECTS_SCHEMA), []
         reasons = pl.concat_list(
-            pl.when(mask).then(pl.lit(reason)) for reason, mask in problems.items()
+            pl.when(pl.Series(mask)).then(pl.lit(reason)) for reason, mask in problems.items()
         ).list.drop_nulls()
         bad = _any(problems)
-        records = pl.lit(None, pl.Int64).repeat_by(len(text)).explode()
+        rows = text.num_rows
+        records = pl.lit(None, pl.Int64).repeat_by(rows).explode()
         if first_record is not None:
-            records = pl.int_range(first_record, first_record + len(text), dtype=pl.Int64)
-        rejects = pl.select(records.alias("record"), reasons.alias("reasons")).filter(bad)
+            records = pl.int_range(first_record, first_record + rows, dtype=pl.Int64)
+        frame = pl.select(records.alias("record"), reasons.alias("reasons"))
         # One JSON object a row; only rejected rows pass through Python.
-        raw = [json.dumps(row, ensure_ascii=False) for row in text.filter(bad).to_dicts()]
-        return rejects, raw
+        raw = [json.dumps(row, ensure_ascii=False) for row in text.filter(bad).to_pylist()]
+        return frame.filter(pl.Series(bad)), raw
 
-    def _within(self, typed: pl.DataFrame) -> pl.DataFrame:
+    def _within(self, typed: pa.Table) -> pa.Table:
         """Keep start <= t < end; count what lies outside, and what should not have been sent."""
-        if self._window is None:
+        if self._window is None or not typed.num_rows:
             return typed
         column, window = self._window
         time = typed[column]
-        inside = (time >= window.start) & (time < window.end)
-        landed = typed.filter(inside)
-        outside = len(typed) - len(landed)
+        start, end = (pa.scalar(bound, ARROW_UTC) for bound in (window.start, window.end))
+        span = pc.min_max(time)
+        if span["min"].value >= start.value and span["max"].value < end.value:
+            return typed
+        landed = typed.filter(pc.and_(pc.greater_equal(time, start), pc.less(time, end)))
+        outside = typed.num_rows - landed.num_rows
         self.counts.outside += outside
-        self.counts.strayed += outside - int((time == window.end).sum())
+        self.counts.strayed += outside - (pc.sum(pc.equal(time, end)).as_py() or 0)
         return landed
 
 
-def _note(problems: dict[str, pl.Series], reason: str, mask: pl.Series) -> None:
-    if mask.any():
+def _plain(text: pa.Table) -> pa.Table:
+    """Give text in Arrow's plain kind: a frame comes with views of it, a result file does not."""
+    plain = pa.schema([(name, pa.string()) for name in text.column_names])
+    return text if text.schema.equals(plain) else text.cast(plain)
+
+
+def _note(problems: dict[str, pa.Array], reason: str, mask: pa.Array) -> None:
+    if pc.any(mask).as_py():
         problems[reason] = mask
 
 
-def _any(problems: dict[str, pl.Series], length: int = 0) -> pl.Series:
-    masks = list(problems.values())
-    if not masks:
-        return pl.repeat(False, length, eager=True)
-    combined = masks[0]
-    for mask in masks[1:]:
-        combined = combined | mask
-    return combined
+def _any(problems: dict[str, pa.Array]) -> pa.Array:
+    first, *others = (_flat(mask) for mask in problems.values())
+    return reduce(pc.or_, others, first)
 
 
-def _plain(kind: pa.DataType) -> pa.DataType:
-    """Give the plain kind of text and list: not every reader knows the large ones and views."""
-    if pa.types.is_large_string(kind) or pa.types.is_string_view(kind):
-        return pa.string()
-    if pa.types.is_large_list(kind):
-        return pa.list_(_plain(kind.value_type))
-    return kind
+def _flat(mask: pa.Array | pa.ChunkedArray) -> pa.Array:
+    return mask.combine_chunks() if isinstance(mask, pa.ChunkedArray) else mask

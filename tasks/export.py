@@ -13,6 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any, TypeVar
 
 from connectors.catalogue import DatasetSpecification
 from connectors.errors import (
@@ -24,7 +25,13 @@ from connectors.errors import (
     UnknownQueryError,
 )
 from connectors.ledger import Export, Ledger
-from connectors.nexthink import Download, ExportState, ExportStatus, NexthinkClient
+from connectors.nexthink import (
+    Compression,
+    ExportState,
+    ExportStatus,
+    NexthinkClient,
+    Transferred,
+)
 from tasks.progress import Progress, tell
 from tasks.windows import describe
 
@@ -40,6 +47,9 @@ LONGEST_POLL = 15.0
 POLL_GROWTH = 1.5
 # An export whose result can no longer be fetched is started again this many times.
 EXPORTS = 3
+LOST = (UnknownExportError, ResultsExpiredError, ExportFailedError)
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,11 +70,10 @@ class Request:
         return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
-@dataclass(frozen=True, slots=True)
-class Result:
-    """A complete result file, and when its export was started (the time of its data)."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fetched:
+    """A result that has come whole, and when its export was started (the time of its data)."""
 
-    path: Path
     export: Export
     attached: bool
     wire_bytes: int
@@ -72,6 +81,13 @@ class Result:
     resumed: int
     wait_seconds: float
     download_seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result(Fetched):
+    """A result that has come whole, as a file."""
+
+    path: Path
 
 
 class Calls(threading.local):
@@ -100,10 +116,33 @@ class Tools:
     calls: Calls = field(default_factory=Calls)
 
 
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """An export whose result can be fetched, and how long that took."""
+
+    export: Export
+    attached: bool
+    url: str | None
+    wait_seconds: float
+
+
 def fetch_result(
     tools: Tools, specification: DatasetSpecification, request: Request, folder: Path
 ) -> Result:
     """Bring one result to a file in `folder`, by as few exports as possible.
+
+    Raises:
+        PipelineError: as `with_export`, or why it cannot be fetched.
+    """
+    return with_export(
+        tools, specification, request, lambda ready: _fetch(tools, request, ready, folder)
+    )
+
+
+def with_export(
+    tools: Tools, specification: DatasetSpecification, request: Request, use: Callable[[Ready], T]
+) -> T:
+    """Have an export ready, and do with it what `use` does; with a new one if it is lost by then.
 
     Raises:
         ResultTruncatedError: the tenant cut the result at its row limit.
@@ -113,9 +152,12 @@ def fetch_result(
     """
     for attempt in range(1, EXPORTS + 1):
         export, attached = begin_or_attach(tools, specification, request)
+        began = time.monotonic()
         try:
-            return _fetch(tools, specification, request, (export, attached), folder)
-        except (UnknownExportError, ResultsExpiredError, ExportFailedError) as error:
+            status = await_result(tools, specification, request, export)
+            waited = time.monotonic() - began
+            return use(Ready(export, attached, status.results_url, waited))
+        except LOST as error:
             tools.ledger.journal.forget(request.dataset, request.unit, piece=request.piece)
             # A failure that an earlier run journalled may be over; a fresh one is not.
             lost = not isinstance(error, ExportFailedError)
@@ -185,34 +227,40 @@ def await_result(
     return status
 
 
-def _fetch(
-    tools: Tools,
-    specification: DatasetSpecification,
-    request: Request,
-    export: tuple[Export, bool],
-    folder: Path,
-) -> Result:
-    began = time.monotonic()
-    status = await_result(tools, specification, request, export[0])
-    waited = time.monotonic() - began
+def fetched(ready: Ready, done: Transferred, seconds: float) -> Fetched:
+    """Describe a result that was fetched in so many seconds."""
+    return Fetched(**_described(ready, done, seconds))
+
+
+def _described(ready: Ready, done: Transferred, seconds: float) -> dict[str, Any]:
+    return {
+        "export": ready.export,
+        "attached": ready.attached,
+        "wire_bytes": done.wire_bytes,
+        "csv_bytes": done.csv_bytes,
+        "resumed": done.resumed,
+        "wait_seconds": ready.wait_seconds,
+        "download_seconds": seconds,
+    }
+
+
+def tell_bytes(request: Request) -> Callable[[int], None]:
+    """Give what tells how far a request's download is."""
 
     def count(received: int) -> None:
         tell(Progress(request.dataset, request.unit, "downloading", received))
 
-    download: Download = tools.client.nql.download(
-        export[0].export_id,
-        folder / f"{request.unit}{request.piece.replace('/', '-')}.csv",
-        specification.compression,
-        url=status.results_url,
-        on_bytes=count,
+    return count
+
+
+def _fetch(tools: Tools, request: Request, ready: Ready, folder: Path) -> Result:
+    began = time.monotonic()
+    path = folder / f"{request.unit}{request.piece.replace('/', '-')}.csv"
+    done = tools.client.nql.download(
+        ready.export.export_id,
+        path,
+        Compression(request.compression),
+        url=ready.url,
+        on_bytes=tell_bytes(request),
     )
-    return Result(
-        path=download.path,
-        export=export[0],
-        attached=export[1],
-        wire_bytes=download.wire_bytes,
-        csv_bytes=download.csv_bytes,
-        resumed=download.resumed,
-        wait_seconds=waited,
-        download_seconds=time.monotonic() - began - waited,
-    )
+    return Result(path=path, **_described(ready, done, time.monotonic() - began))

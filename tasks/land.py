@@ -18,9 +18,10 @@ from connectors.lake import Entry
 from connectors.lake.records import write_rejects
 from connectors.lake.storage import storage_errors
 from connectors.ledger import Lease
+from tasks.arrival import ReadAgainError
 from tasks.checks import blocking, run_checks, warnings
 from tasks.conform import Counts
-from tasks.export import Result
+from tasks.export import Fetched
 from tasks.pieces import fetch_pieces
 from tasks.plan import Unit
 from tasks.progress import LANDED, SKIPPED, Progress, tell
@@ -60,7 +61,7 @@ class Outcome:
     warnings: tuple[str, ...] = ()
     seconds: dict[str, float] = field(default_factory=dict)
 
-    def count(self, result: Result) -> None:
+    def count(self, result: Fetched) -> None:
         """Add one result that the unit was exported in."""
         started_at = result.export.started_at
         self.exported_at = min(self.exported_at or started_at, started_at)
@@ -132,13 +133,17 @@ def stage_unit(run: Run, unit: Unit) -> tuple[Outcome, Staged]:
         DataRefusedError: columns, window, checks, share of rejects or number of rows break a rule.
     """
     refused: set[str] = set()
+    spooled = False
     while True:
         outcome = Outcome(unit=unit.name)
+        # Whatever is tried again: parts that were whole are journalled, and not exported again.
         try:
-            staged = _stage(run, unit, outcome, refused)
+            staged = _stage(run, unit, outcome, refused, spooled=spooled)
         except RowLimitReachedError as error:
-            # The parts that were whole are still journalled: they are not exported again.
             refused.add(error.part)
+            continue
+        except ReadAgainError:
+            spooled = True
             continue
         outcome.account(staged)
         _keep_rejects(run, unit, staged)
@@ -196,9 +201,14 @@ def publish(run: Run, unit: Unit, lease: Lease, outcome: Outcome, staged: Staged
     )
 
 
-def _stage(run: Run, unit: Unit, outcome: Outcome, refused: set[str]) -> Staged:
+def _stage(run: Run, unit: Unit, outcome: Outcome, refused: set[str], *, spooled: bool) -> Staged:
     def tell_rows(rows: int) -> None:
         tell(Progress(run.dataset, unit.name, "landing", rows))
+
+    @contextmanager
+    def working() -> Iterator[None]:
+        with run.conforming, outcome.timed("conform"):
+            yield
 
     plan = run.plan
     staging = Staging(
@@ -206,23 +216,24 @@ def _stage(run: Run, unit: Unit, outcome: Outcome, refused: set[str]) -> Staged:
         unit.name,
         plan.tenant.time_zone,
         run.run_id,
-        lambda schema: run.lake.stage(run.dataset, run.run_id, unit.name, schema),
+        lambda schema: run.lake.stage(run.dataset, run.run_id, unit.name, schema, run.budget),
         row_limit=plan.tenant.export_row_limit,
         on_rows=tell_rows,
+        working=working,
     )
     with staging:
-        for piece, result in fetch_pieces(run, unit, refused):
-            outcome.count(result)
+        for piece, arriving in fetch_pieces(run, unit, refused, spooled=spooled):
             part = ResultPart(
-                result.path,
+                arriving.source,
                 piece.name,
                 piece.window,
                 piece.shard is not None,
-                result.export.started_at,
+                arriving.started_at,
             )
-            with run.conforming, outcome.timed("conform"):
+            with arriving.reading():
                 staging.add(part)
-        with outcome.timed("conform"):
+            outcome.count(arriving.fetched)
+        with working():
             return staging.finish()
 
 

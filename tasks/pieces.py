@@ -12,8 +12,9 @@ from dataclasses import dataclass, replace
 from connectors.catalogue import DatasetSpecification, Mode, Shard
 from connectors.errors import ResultTruncatedError
 from connectors.lake.lake import unit_name
+from tasks.arrival import Arrival, Spooled, arrive
 from tasks.calendar import Calendar
-from tasks.export import Request, Result, fetch_result
+from tasks.export import Request
 from tasks.plan import Unit
 from tasks.run import Run
 from tasks.windows import Window, describe, literal, split
@@ -51,13 +52,16 @@ class Piece:
         return []
 
 
-def fetch_pieces(run: Run, unit: Unit, refused: set[str]) -> Iterator[tuple[Piece, Result]]:
-    """Bring a unit's results one after the other, in order of time and of the shards.
+def fetch_pieces(
+    run: Run, unit: Unit, refused: set[str], *, spooled: bool = False
+) -> Iterator[tuple[Piece, Arrival | Spooled]]:
+    """Have a unit's results arrive one after the other, in order of time and of the shards.
 
     Args:
         run: the run.
         unit: what is exported.
         refused: names of pieces that are known to be truncated.
+        spooled: each is to come whole, as a file, before it is read.
 
     Raises:
         ResultTruncatedError: a piece is truncated and cannot be divided further.
@@ -68,11 +72,9 @@ def fetch_pieces(run: Run, unit: Unit, refused: set[str]) -> Iterator[tuple[Piec
         try:
             if piece.name in refused:
                 raise ResultTruncatedError(f"{run.dataset} {unit.name}: reached the row limit")  # noqa: TRY301
-            yield (
-                piece,
-                fetch_result(
-                    run.tools, run.plan.specification, request_for(run, unit, piece), run.spool
-                ),
+            request = request_for(run, unit, piece)
+            arriving = arrive(
+                run.tools, run.plan.specification, request, run.spool, spooled=spooled
             )
         except ResultTruncatedError as error:
             parts = piece.parts(run)
@@ -80,6 +82,8 @@ def fetch_pieces(run: Run, unit: Unit, refused: set[str]) -> Iterator[tuple[Piec
                 raise _too_large(run, unit, piece, error) from None
             logger.warning("%s: dividing it into %d parts", error, len(parts))
             waiting.extendleft(reversed(parts))
+        else:
+            yield piece, arriving
 
 
 def request_for(run: Run, unit: Unit, piece: Piece) -> Request:

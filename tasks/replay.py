@@ -199,8 +199,9 @@ def _stage(tools: Tools, entry: Entry, fitted: Fitted) -> tuple[list[StagedFile]
             if keys:
                 new = new.join(old, on=keys, how="anti", maintain_order="left")
             stage.write(partition, old.to_arrow().cast(shape.schema))
-        for partition, part in partitioned(tools.specification, entry.unit, new):
-            stage.write(partition, part.to_arrow().cast(shape.schema))
+        rows = new.to_arrow().cast(shape.schema)
+        for partition, part in partitioned(tools.specification, entry.unit, rows):
+            stage.write(partition, part)
         return stage.finish(), len(new)
 
 

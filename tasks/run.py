@@ -9,13 +9,15 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from connectors.clock import utc_now
+from connectors.lake import Budget
 from connectors.landing import Landing
 from connectors.landings import open_landings
 from tasks.opening import Parts, opened
 from tasks.plan import Plan
 
-# Results are conformed in memory, batch by batch, on all cores: more at once only take memory.
+# Batches are typed in memory, on all cores: more at once only take memory.
 CONFORMING_AT_ONCE = min(2, os.cpu_count() or 1)
+MIB = 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,6 +26,7 @@ class Run(Parts):
 
     plan: Plan
     landings: Sequence[Landing]
+    budget: Budget | None = None
     conforming: threading.Semaphore = field(
         default_factory=lambda: threading.Semaphore(CONFORMING_AT_ONCE)
     )
@@ -47,4 +50,5 @@ def open_run(
         )
         for landing in landings:
             stack.callback(landing.close)
-        yield Run(**parts.parts(), plan=plan, landings=landings)
+        budget = Budget(plan.settings.memory_mb * MIB)
+        yield Run(**parts.parts(), plan=plan, landings=landings, budget=budget)

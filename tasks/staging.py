@@ -1,11 +1,13 @@
-"""From result files to staged Parquet, rejects and counts: the engine of a landing.
+"""From results to staged Parquet, rejects and counts: the engine of a landing.
 
-Result files in, staged files and counts out, batch by batch. Nothing here is visible to a reader,
-and nothing of tenant, manifest or ledger is known here: a quicker engine can take this one's place.
+Results in, from files or as they arrive, staged files and counts out, batch by batch. Four steps
+go on at once, each a few batches ahead of the next: download and unpacking (tasks.arrival),
+reading CSV (connectors.result_file), typing (here), writing row groups (connectors.lake.stage).
+Nothing here is visible to a reader, and nothing of tenant, manifest or ledger is known here.
 """
 
-import os
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -14,22 +16,21 @@ from typing import Self
 
 import polars as pl
 import pyarrow as pa
-import pyarrow.parquet as pq
+import pyarrow.compute as pc
 
 from connectors.catalogue import DatasetSpecification
 from connectors.errors import DataRefusedError
-from connectors.lake import Stage, StagedFile
-from connectors.lake.storage import storage_errors
-from connectors.result_file import ResultFile
+from connectors.lake import Stage, StagedFile, keep_rows
+from connectors.result_file import ResultFile, Source
 from tasks.conform import Conformed, Conformer, Counts, Layout, match_header
 from tasks.windows import EPOCH, Window
 
 
 @dataclass(frozen=True, slots=True)
 class ResultPart:
-    """One result file of a unit. `window` is what its rows must lie in, None for a snapshot."""
+    """One result of a unit. `window` is what its rows must lie in, None for a snapshot."""
 
-    path: Path
+    source: Path | Source
     name: str
     window: Window | None
     is_shard: bool
@@ -66,6 +67,7 @@ class Staging:
         open_stage: opens the place aside for rows of a schema.
         row_limit: a result of so many rows or more counts as cut, where that is configured.
         on_rows: told the rows read so far.
+        working: entered for each batch, so that not too many are worked on at once.
     """
 
     def __init__(
@@ -78,6 +80,7 @@ class Staging:
         *,
         row_limit: int | None = None,
         on_rows: Callable[[int], None] | None = None,
+        working: Callable[[], AbstractContextManager[None]] = nullcontext,
     ) -> None:
         self._specification = specification
         self._unit = unit
@@ -86,6 +89,7 @@ class Staging:
         self._open_stage = open_stage
         self._row_limit = row_limit
         self._on_rows = on_rows or (lambda _rows: None)
+        self._working = working
         self._counts = Counts()
         self._rejected: list[Conformed] = []
         self._layout: Layout | None = None
@@ -105,18 +109,20 @@ class Staging:
             self._stage.__exit__(kind, error, trace)
 
     def add(self, part: ResultPart) -> None:
-        """Type, count and write all rows of one result, and remove its file.
+        """Type, count and write all rows of one result; if it is a file, remove that.
 
         Raises:
             DataRefusedError: it is no CSV, or its columns break the contract.
             RowLimitReachedError: it is to be divided.
+            RecordTooLongError: it arrives, and is to be read from a file instead.
         """
-        file = ResultFile(part.path)
+        file = ResultFile(part.source)
         self._has_shards = self._has_shards or part.is_shard
         # An export without any row may be an empty file: then there is no header to match.
         if file.header:
             self._add(file, part)
-        part.path.unlink()
+        if isinstance(part.source, Path):
+            part.source.unlink()
 
     def finish(self) -> Staged:
         """Close all files, make them durable, and give the account."""
@@ -130,7 +136,7 @@ class Staging:
             stage.write(f"snapshot={self._unit}", schema.empty_table())
         files = stage.finish()
         if self._has_shards:
-            files = [self._without_twins(file, schema) for file in files]
+            files = [self._without_twins(file) for file in files]
         return Staged(files, schema, self._layout, self._counts, self._rejected)
 
     def _add(self, file: ResultFile, part: ResultPart) -> None:
@@ -158,10 +164,11 @@ class Staging:
     def _write(self, file: ResultFile, conformer: Conformer) -> None:
         schema = conformer.arrow_schema()
         stage = self._opened(schema)
-        for text in file.batches():
-            batch = conformer.conform(text, file.take_ragged())
-            for partition, rows in partitioned(self._specification, self._unit, batch.landed):
-                stage.write(partition, rows.to_arrow().cast(schema))
+        for text in file.tables():
+            with self._working():
+                batch = conformer.conform(text, file.take_ragged())
+                for partition, rows in partitioned(self._specification, self._unit, batch.table):
+                    stage.write(partition, rows)
             if len(batch.rejects):
                 self._rejected.append(batch)
             self._on_rows(self._counts.read)
@@ -174,29 +181,31 @@ class Staging:
             self._stage = self._open_stage(schema)
         return self._stage
 
-    def _without_twins(self, file: StagedFile, schema: pa.Schema) -> StagedFile:
+    def _without_twins(self, file: StagedFile) -> StagedFile:
         """Keep the latest of rows that came in two shards: they moved between the exports."""
-        frame = pl.read_parquet(file.path, hive_partitioning=False)
-        kept = frame.unique(list(self._specification.key_columns), keep="last", maintain_order=True)
-        twins = len(frame) - len(kept)
+        keys = list(self._specification.key_columns)
+        frame = pl.read_parquet(file.path, columns=keys, hive_partitioning=False)
+        keep = frame.select(pl.struct(keys).is_last_distinct()).to_series()
+        twins = len(keep) - int(keep.sum())
         if not twins:
             return file
         self._counts.duplicates += twins
         self._counts.landed -= twins
-        with storage_errors(file.path), file.path.open("wb") as opened:
-            pq.write_table(kept.to_arrow().cast(schema), opened, compression="zstd")
-            opened.flush()
-            os.fsync(opened.fileno())
-        return StagedFile(file.path, file.partition, len(kept), file.path.stat().st_size)
+        return keep_rows(file, keep.to_arrow())
 
 
 def partitioned(
-    specification: DatasetSpecification, unit: str, rows: pl.DataFrame
-) -> Iterator[tuple[str, pl.DataFrame]]:
+    specification: DatasetSpecification, unit: str, rows: pa.Table
+) -> Iterator[tuple[str, pa.Table]]:
     """Divide landed rows by the partition they belong to: the slot, or the UTC date of each row."""
     if specification.window is None:
         yield f"snapshot={unit}", rows
         return
-    dates = rows[specification.window.column].dt.date()
-    for date in dates.unique().sort():
-        yield f"date={date}", rows.filter(dates == date)
+    dates = rows[specification.window.column].cast(pa.date32())
+    span = pc.min_max(dates)
+    if span["min"] == span["max"]:
+        if rows.num_rows:
+            yield f"date={span['min']}", rows
+        return
+    for date in sorted(pc.unique(dates).to_pylist()):
+        yield f"date={date}", rows.filter(pc.equal(dates, pa.scalar(date, pa.date32())))

@@ -5,6 +5,15 @@ The SQL view of it is in connectors.lake.query, apart because it loads DuckDB.
 
 from connectors.lake.lake import Lake
 from connectors.lake.manifest import Entry, Manifest, ManifestFile
-from connectors.lake.stage import Stage, StagedFile
+from connectors.lake.stage import Budget, Stage, StagedFile, keep_rows
 
-__all__ = ["Entry", "Lake", "Manifest", "ManifestFile", "Stage", "StagedFile"]
+__all__ = [
+    "Budget",
+    "Entry",
+    "Lake",
+    "Manifest",
+    "ManifestFile",
+    "Stage",
+    "StagedFile",
+    "keep_rows",
+]

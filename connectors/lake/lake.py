@@ -17,7 +17,7 @@ from connectors.errors import HeldError, StorageError, UnavailableError
 from connectors.lake.manifest import MANIFEST, Entry, Manifest, check_same_mode
 from connectors.lake.naming import unit_name
 from connectors.lake.publishing import Publication
-from connectors.lake.stage import Stage, StagedFile
+from connectors.lake.stage import Budget, Stage, StagedFile
 from connectors.lake.stores import Conflict, Store, is_remote, open_store
 from connectors.lake.stores.local import LocalStore
 
@@ -96,11 +96,13 @@ class Lake:
             check_same_mode(manifest, mode)
         return manifest
 
-    def stage(self, dataset: str, run_id: str, unit: str, schema: pa.Schema) -> Stage:
+    def stage(
+        self, dataset: str, run_id: str, unit: str, schema: pa.Schema, budget: Budget | None = None
+    ) -> Stage:
         """Open a place aside for one unit's files: on the lake's own file system, or locally."""
         if self._staging is None:
             raise AssertionError("a lake on object storage is published from a scratch folder")
-        return Stage(self._staging / run_id / f"{dataset}-{unit}", schema)
+        return Stage(self._staging / run_id / f"{dataset}-{unit}", schema, budget)
 
     def discard_stage(self, run_id: str) -> None:
         """Remove what a run has staged and not published."""

@@ -27,6 +27,7 @@ from connectors.nexthink.action_requests import (
     nql_id,
 )
 from connectors.nexthink.client import NexthinkClient, Tenant
+from connectors.nexthink.csv_stream import CsvStream, StartedOverError, StreamClosedError
 from connectors.nexthink.models import (
     Compression,
     Download,
@@ -36,6 +37,7 @@ from connectors.nexthink.models import (
     ObjectError,
     QueryResult,
     Taken,
+    Transferred,
 )
 from connectors.nexthink.nql import QUERY_ID
 from connectors.nexthink.remote_actions import choose_remote_actions
@@ -50,6 +52,7 @@ __all__ = [
     "CampaignAnswer",
     "CampaignRequest",
     "Compression",
+    "CsvStream",
     "Dependency",
     "DeviceIds",
     "Download",
@@ -63,8 +66,11 @@ __all__ = [
     "RemoteAction",
     "RemoteActionAnswer",
     "RemoteActionRequest",
+    "StartedOverError",
+    "StreamClosedError",
     "Taken",
     "Tenant",
+    "Transferred",
     "TriggerMethod",
     "UserIds",
     "Workflow",

@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Final, Protocol
 
 import httpx
 
@@ -30,7 +30,6 @@ from connectors.http import (
     unreachable,
 )
 from connectors.nexthink.api import HTTP_FAULTS
-from connectors.nexthink.csv_file import CsvFile
 from connectors.nexthink.decode import SniffingDecoder
 from connectors.nexthink.models import Compression
 
@@ -81,13 +80,28 @@ class Storage:
     sleep: Callable[[float], None]
 
 
+class Destination(Protocol):
+    """Where the text of a result file goes: a file, or a stream to who reads it meanwhile."""
+
+    size: int
+
+    def write(self, piece: bytes) -> None:
+        """Append text."""
+
+    def start_over(self) -> None:
+        """Forget what was written."""
+
+    def finish(self) -> None:
+        """Check the end of the text."""
+
+
 class Transfer:
-    """The transfer of one result file into a CSV file."""
+    """The transfer of one result file to its destination."""
 
     def __init__(
         self,
         storage: Storage,
-        file: CsvFile,
+        file: Destination,
         asked: Compression | None,
         fresh_url: Callable[[], str],
         on_bytes: Callable[[int], None],

@@ -61,19 +61,25 @@ class QueryResult(_Value):
 
 
 @dataclass(frozen=True)
-class Download:
-    """One result file as it landed: plain CSV at `path`.
+class Transferred:
+    """What has come of one result file.
 
     `truncated` is what the tenant said if this download had to ask for a URL, otherwise None.
     """
 
-    path: Path
     wire_bytes: int
     csv_bytes: int
     compression: Compression
     resumed: int
     restarted: int
     truncated: bool | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Download(Transferred):
+    """One result file as it landed: plain CSV at `path`."""
+
+    path: Path
 
 
 class Taken(StrEnum):

@@ -2,6 +2,8 @@
 
 import re
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import asdict
 from pathlib import Path
 from typing import Final
 from urllib.parse import quote
@@ -23,6 +25,7 @@ from connectors.errors import (
 from connectors.http import Retry, exchange_of
 from connectors.nexthink.api import Api, read_answer
 from connectors.nexthink.csv_file import CsvFile
+from connectors.nexthink.csv_stream import CsvStream
 from connectors.nexthink.download import Storage, Transfer
 from connectors.nexthink.models import (
     Compression,
@@ -33,6 +36,7 @@ from connectors.nexthink.models import (
     ExportState,
     ExportStatus,
     QueryResult,
+    Transferred,
 )
 
 PERMISSION: Final = "NQL"
@@ -163,6 +167,36 @@ class NqlApi:
             IncompleteResultError: the file has come whole, but it is not a whole file.
             StorageError: the destination cannot be written.
         """
+        done = self._transfer(export_id, destination, compression, url, on_bytes)
+        return Download(path=destination, **asdict(done))
+
+    def stream(
+        self,
+        export_id: str,
+        stream: CsvStream,
+        compression: Compression | None = None,
+        *,
+        url: str | None = None,
+        on_bytes: Callable[[int], None] | None = None,
+    ) -> Transferred:
+        """Do as `download`, but hand the text to whoever reads the stream meanwhile.
+
+        The stream does not end before the result is proven whole.
+
+        Raises:
+            StartedOverError: the file changed on the way: what was read of it counts no more.
+            StreamClosedError: the reader has left.
+        """
+        return self._transfer(export_id, stream, compression, url, on_bytes)
+
+    def _transfer(
+        self,
+        export_id: str,
+        destination: Path | CsvStream,
+        compression: Compression | None,
+        url: str | None,
+        on_bytes: Callable[[int], None] | None,
+    ) -> Transferred:
         seen: list[ExportStatus] = []
 
         def fresh_url() -> str:
@@ -170,13 +204,14 @@ class NqlApi:
             return _results_url(seen[-1])
 
         first_url = url or fresh_url()
-        with CsvFile(destination) as file:
+        opened: AbstractContextManager[CsvFile | CsvStream]
+        opened = CsvFile(destination) if isinstance(destination, Path) else nullcontext(destination)
+        with opened as file:
             transfer = Transfer(
                 self._storage, file, compression, fresh_url, on_bytes or _ignore_bytes
             )
             transfer.run(first_url)
-        return Download(
-            path=destination,
+        return Transferred(
             wire_bytes=transfer.received,
             csv_bytes=file.size,
             compression=transfer.decoder.compression,

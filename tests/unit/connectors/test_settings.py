@@ -79,6 +79,12 @@ def test_paths_are_absolute_and_default_below_the_home(tmp_path: Path) -> None:
     assert prepare_home(settings).stat().st_mode & 0o777 == 0o700
 
 
+def test_the_memory_of_a_landing_is_a_number_of_mb(tmp_path: Path) -> None:
+    assert load_settings({"NXP_HOME": str(tmp_path), "NXP_MEMORY_MB": "64"}).memory_mb == 64
+    with pytest.raises(ConfigurationError, match="NXP_MEMORY_MB"):
+        load_settings({"NXP_HOME": str(tmp_path), "NXP_MEMORY_MB": "few"})
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [

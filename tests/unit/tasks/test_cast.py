@@ -6,18 +6,25 @@ from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import polars as pl
+import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from connectors.catalogue import ColumnType
-from tasks.cast import POLARS_TYPES, cast, failed
+from tasks.cast import ARROW_TYPES, POLARS_TYPES, cast, cast_column, failed, misfits
 
 ZURICH = "Europe/Zurich"
 
 
 def values(texts: list[str | None], kind: ColumnType, zone: str = "UTC") -> list[object]:
-    return cast(pl.Series("x", texts, pl.String), kind, zone).values.to_list()
+    found = cast(pl.Series("x", texts, pl.String), kind, zone)
+    column, repeated = cast_column(pa.chunked_array([pa.array(texts, pa.string())]), kind, zone)
+    assert column.type == ARROW_TYPES[kind]
+    # Whole columns are cast by other ways, to the same values.
+    assert pl.Series(column).to_list() == found.values.to_list()
+    assert repeated == found.repeated
+    return found.values.to_list()
 
 
 @pytest.mark.parametrize(
@@ -86,7 +93,12 @@ def test_what_fits_becomes_a_value_and_what_does_not_is_told(
     result = cast(text, kind, "UTC").values
     assert result.dtype == POLARS_TYPES[kind]
     assert result.to_list() == [*good.values(), *([None] * len(bad)), None]
-    assert failed(text, result).to_list() == [False] * len(good) + [True] * len(bad) + [False]
+    wrong = [False] * len(good) + [True] * len(bad) + [False]
+    assert failed(text, result).to_list() == wrong
+    columns = [pa.chunked_array([pa.array(text.to_list(), pa.string())]), result.to_arrow()]
+    mask = misfits(*columns)
+    assert mask.to_pylist() == wrong if mask else True not in wrong
+    assert values(text.to_list(), kind) == result.to_list()
 
 
 def test_a_list_reads_the_same_alone_and_among_quoted_ones() -> None:
@@ -204,3 +216,54 @@ def test_local_times_are_read_as_the_standard_library_reads_them(
     texts: list[str | None] = [f"{local:%Y-%m-%d %H:%M:%S}" for local in existing]
     expected = [local.replace(tzinfo=ZoneInfo(zone), fold=0).astimezone(UTC) for local in existing]
     assert values(texts, ColumnType.DATETIME, zone) == expected
+
+
+FORMS = ("%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M:%SZ", "%Y-%m-%dT%H:%M:%S.%f")
+NEARLY = st.text("0123456789-: TZ.+", min_size=18, max_size=27)
+DATE_TIMES = st.datetimes(datetime(1, 1, 3), datetime(9999, 12, 29))  # noqa: DTZ001 - local times
+
+
+@given(
+    st.sampled_from(FORMS),
+    st.lists(DATE_TIMES, max_size=5),
+    st.lists(st.one_of(st.none(), st.just(""), NEARLY, st.sampled_from(FORMS)), max_size=3),
+    st.sampled_from(["UTC", ZURICH, "Asia/Kolkata"]),
+)
+def test_whole_columns_of_date_times_are_read_as_single_ones_are(
+    form: str, instants: list[datetime], odd: list[str | None], zone: str
+) -> None:
+    texts: list[str | None] = [
+        f"{instant.year:04d}" + instant.strftime(form.replace("%Y", "")) for instant in instants
+    ]
+    for column in (texts + odd, odd + texts):
+        single = [values([text], ColumnType.DATETIME, zone)[0] for text in column]
+        assert values(column, ColumnType.DATETIME, zone) == single
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "2026-02-30 10:15:00",
+        "2026-01-05 24:00:00",
+        "2026-01-05 10:15:60",
+        "2026-01-05 101500+02",
+        "2026-01-05 10+02:00",
+        "+026-01-05 10:15:00",
+        " 026-01-05 10:15:00",
+        "2026-01-05 10:15:0 ",
+        "2026-01-05\t10:15:00",
+        "2026-01-05 10:15:00.1234567Z",
+        "2026-01-05T10:15:00.12+02",
+    ],
+)
+def test_what_arrows_parser_might_take_is_read_as_before(text: str) -> None:
+    good = "2026-01-05 10:15:00"
+    general = cast(pl.Series([text], dtype=pl.String), ColumnType.DATETIME, "UTC").values[0]
+    assert values([good, text, good], ColumnType.DATETIME)[1] == general
+    assert values([text, text], ColumnType.DATETIME) == [general] * 2
+
+
+def test_a_change_of_the_clocks_within_a_column_is_heeded() -> None:
+    texts = ["2026-03-29 01:59:59", "2026-03-29 03:00:00"]
+    instants = [datetime(2026, 3, 29, 0, 59, 59, tzinfo=UTC), datetime(2026, 3, 29, 1, tzinfo=UTC)]
+    assert values([*texts], ColumnType.DATETIME, ZURICH) == instants

@@ -1,0 +1,1 @@
+"""One export landed as Parquet, by this engine and by what users would take instead."""

@@ -1,0 +1,164 @@
+"""Lands one made export by every tool, in turns, each time in a process of its own.
+
+Usage: python -m benchmarks.landing [--rows N]… [--rounds N] [--rate MB/S] [--only NAME]…
+`make bench` runs it with the peers in an environment of their own (benchmarks/peers.txt). What it
+measures goes to docs/performance/landing.json, which benchmarks.plots draws.
+"""
+
+import json
+import os
+import resource
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Annotated
+
+import cyclopts
+import pyarrow.parquet as pq
+
+from benchmarks.landing.data import make
+
+ROOT = Path(__file__).resolve().parents[2]
+RESULTS = ROOT / "docs" / "performance"
+DATA = Path(tempfile.gettempdir()) / "nxp-bench"
+ENGINE = "this engine"
+PEERS = (
+    "pyarrow threaded",
+    "pyarrow streaming",
+    "DuckDB",
+    "pandas",
+    "Polars naive",
+    "Polars lazy",
+    "dlt",
+)
+# What loads a whole export takes more memory than a small worker has.
+WHOLE_IN_MEMORY = ("Polars naive",)
+MOST_ROWS_IN_MEMORY = 1_000_000
+SLOW_ABOVE_ROWS = {"pandas": 5_000_000, "dlt": 5_000_000}
+
+
+@dataclass
+class Measured:
+    """The runs of one tool: wall and CPU seconds, peak MiB, and what it wrote."""
+
+    tool: str
+    rows: int
+    rate: float
+    wall: list[float] = field(default_factory=list)
+    cpu: list[float] = field(default_factory=list)
+    peak: list[float] = field(default_factory=list)
+    megabytes: float = 0.0
+
+    def told(self) -> str:
+        """Give one line."""
+        wall = statistics.median(self.wall)
+        spread = f"{min(self.wall):.2f} to {max(self.wall):.2f}"
+        cpu, peak = statistics.median(self.cpu), max(self.peak)
+        return (
+            f"{self.tool:18} {self.rows:>11,} rows {wall:7.2f} s ({spread}) "
+            f"{cpu:7.2f} s CPU {peak:7,.0f} MiB {self.megabytes:7.1f} MB"
+        )
+
+
+def measure(
+    *,
+    rows: Annotated[tuple[int, ...], cyclopts.Parameter(consume_multiple=True)] = (1_000_000,),
+    rounds: int = 5,
+    rate: float = 0,
+    only: tuple[str, ...] = (),
+    peers_python: str = sys.executable,
+    data: Path = DATA,
+) -> None:
+    """Land exports of ROWS rows by each tool, ROUNDS times; RATE in MB a second, 0 for none."""
+    found: list[Measured] = []
+    for number in rows:
+        make(data, number)
+        tools = [name for name in (ENGINE, *PEERS) if _is_run(name, number, only)]
+        measured = {name: Measured(name, number, rate) for name in tools}
+        with served(data, rate) as url:
+            for _ in range(rounds):
+                for name in tools:
+                    _run(measured[name], url, peers_python)
+        for one in measured.values():
+            print(one.told(), flush=True)
+        found += measured.values()
+    _keep(found)
+
+
+def _is_run(name: str, rows: int, only: tuple[str, ...]) -> bool:
+    if only:
+        return name in only
+    if name in WHOLE_IN_MEMORY:
+        return rows <= MOST_ROWS_IN_MEMORY
+    return rows <= SLOW_ABOVE_ROWS.get(name, rows)
+
+
+@contextmanager
+def served(data: Path, rate: float = 0) -> Iterator[str]:
+    """Serve a folder's files, and give the address."""
+    command = [sys.executable, "-m", "benchmarks.landing.server", str(data), "--rate", str(rate)]
+    with subprocess.Popen(  # noqa: S603 - our own module
+        command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as server:
+        if server.stdout is None:
+            raise AssertionError("it was piped")
+        yield server.stdout.readline().strip()
+        server.terminate()
+
+
+def _run(measured: Measured, url: str, peers_python: str) -> None:
+    folder = Path(tempfile.mkdtemp(prefix="nxp-bench-"))
+    if measured.tool == ENGINE:
+        query = f"events_{measured.rows}_zst"
+        command = [sys.executable, "-m", "benchmarks.landing.engine", query, url, str(folder)]
+    else:
+        address = f"{url}/files/events_{measured.rows}.csv.zst"
+        module = "benchmarks.landing.peers"
+        command = [peers_python, "-m", module, measured.tool, address, str(folder)]
+    try:
+        began = time.monotonic()
+        # By wait4, which tells of this one child.
+        process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL)  # noqa: S603
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        measured.wall.append(time.monotonic() - began)
+        if process.returncode:
+            raise SystemExit(f"{measured.tool} failed")
+        _take(measured, usage, folder)
+    finally:
+        shutil.rmtree(folder)
+
+
+def _take(measured: Measured, usage: resource.struct_rusage, folder: Path) -> None:
+    measured.cpu.append(usage.ru_utime + usage.ru_stime)
+    measured.peak.append(usage.ru_maxrss / 1024)
+    files = [path for path in folder.rglob("*.parquet") if "_runs" not in path.parts]
+    # dlt keeps what it has loaded in its own folder too.
+    files = [path for path in files if folder / "dlt" not in path.parents]
+    landed = sum(pq.read_metadata(path).num_rows for path in files)
+    if landed < measured.rows:
+        raise SystemExit(f"{measured.tool} has {landed} of {measured.rows} rows")
+    measured.megabytes = sum(path.stat().st_size for path in files) / 1e6
+
+
+def _keep(found: list[Measured]) -> None:
+    """Add to what was measured before: the newest of each tool, size and rate counts."""
+    path = RESULTS / "landing.json"
+    path.parent.mkdir(exist_ok=True)
+    known = json.loads(path.read_text()) if path.exists() else []
+    new = [asdict(one) for one in found]
+    keys = {(one["tool"], one["rows"], one["rate"]) for one in new}
+    old = [one for one in known if (one["tool"], one["rows"], one["rate"]) not in keys]
+    rounded = json.loads(json.dumps(old + new), parse_float=lambda text: round(float(text), 3))
+    path.write_text(json.dumps(rounded, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    cyclopts.run(measure)
