@@ -58,6 +58,11 @@ def watch(steps: Steps) -> None:
     httpx.HTTPTransport.handle_request = counted  # type: ignore[method-assign]
 
 
+def doze(seconds: float) -> None:
+    """Wait for exports no longer than the stand-in takes."""
+    time.sleep(min(seconds, 0.01))
+
+
 def live(asked: dict[str, Any]) -> int:
     """Run one action; gives the exit code, or dies on the way."""
     steps = Steps(asked["kill_at"])
@@ -65,7 +70,7 @@ def live(asked: dict[str, Any]) -> int:
     clock = TenantClock(datetime.fromisoformat(asked["now"])).now
     code = 0
     try:
-        with open_action(choose(asked["action"]), RUN, clock, time.sleep) as run:
+        with open_action(choose(asked["action"]), RUN, clock, doze) as run:
             run_act(run, Asked(wait=False))
     except PipelineError as error:
         code = error.exit_code
