@@ -2,9 +2,8 @@
 
 Usage: python -m tests.act_victim; then a line of JSON on stdin for each run:
 {"action": NAME, "now": ISO, "kill_at": N or null}. Each runs in a fork of this process, which has
-done the imports, without Prefect. A step is an SQL statement, a commit, a request that acts before
-it leaves, and one whose answer is there. Answers with a line of JSON: how it ended, and how many
-steps it took.
+done the imports, without Prefect. Steps are those of tests.steps. Answers with a
+line of JSON: how it ended, and how many steps it took.
 """
 
 import json
@@ -15,14 +14,12 @@ import time
 from datetime import datetime
 from typing import Any
 
-import httpx
-from sqlalchemy import Engine, event
-
 from connectors.errors import PipelineError
 from sandbox.clock import TenantClock
 from tasks.act.asked import RUN, Asked
 from tasks.act.run import choose, open_action
 from tasks.act.running import run_act
+from tests.steps import at_each_step
 
 
 class Steps:
@@ -32,30 +29,11 @@ class Steps:
         self.taken = 0
         self._kill_at = kill_at
 
-    def take(self, *_: object) -> None:
+    def take(self) -> None:
         """Take a step, or die."""
         self.taken += 1
         if self.taken == self._kill_at:
             os.kill(os.getpid(), signal.SIGKILL)
-
-
-def watch(steps: Steps) -> None:
-    """Count what reaches the outside world."""
-    event.listen(Engine, "before_cursor_execute", steps.take)
-    event.listen(Engine, "commit", steps.take)
-    plain = httpx.HTTPTransport.handle_request
-
-    def counted(self: httpx.HTTPTransport, request: httpx.Request) -> httpx.Response:
-        acts = request.method == "POST" and "/nql/" not in request.url.path
-        if not acts or request.url.path.endswith("/token"):
-            return plain(self, request)
-        steps.take()
-        response = plain(self, request)
-        response.read()
-        steps.take()
-        return response
-
-    httpx.HTTPTransport.handle_request = counted  # type: ignore[method-assign]
 
 
 def doze(seconds: float) -> None:
@@ -66,11 +44,13 @@ def doze(seconds: float) -> None:
 def live(asked: dict[str, Any]) -> int:
     """Run one action; gives the exit code, or dies on the way."""
     steps = Steps(asked["kill_at"])
-    watch(steps)
     clock = TenantClock(datetime.fromisoformat(asked["now"])).now
     code = 0
     try:
-        with open_action(choose(asked["action"]), RUN, clock, doze) as run:
+        with (
+            at_each_step(steps.take),
+            open_action(choose(asked["action"]), RUN, clock, doze) as run,
+        ):
             run_act(run, Asked(wait=False))
     except PipelineError as error:
         code = error.exit_code
