@@ -3,7 +3,7 @@
 Usage: python -m tests.act_victim; then a line of JSON on stdin for each run:
 {"action": NAME, "now": ISO, "kill_at": N or null}. Each runs in a fork of this process, which has
 done the imports, without Prefect. Steps are those of tests.steps. Answers with a
-line of JSON: how it ended, and how many steps it took.
+line of JSON: how it ended, how many steps it took, and which of them were of requests.
 """
 
 import json
@@ -27,11 +27,14 @@ class Steps:
 
     def __init__(self, kill_at: int | None) -> None:
         self.taken = 0
+        self.of_requests: list[int] = []
         self._kill_at = kill_at
 
-    def take(self) -> None:
+    def take(self, is_request: bool) -> None:
         """Take a step, or die."""
         self.taken += 1
+        if is_request:
+            self.of_requests.append(self.taken)
         if self.taken == self._kill_at:
             os.kill(os.getpid(), signal.SIGKILL)
 
@@ -54,7 +57,7 @@ def live(asked: dict[str, Any]) -> int:
             run_act(run, Asked(wait=False))
     except PipelineError as error:
         code = error.exit_code
-    os.write(int(asked["tell"]), str(steps.taken).encode())
+    os.write(int(asked["tell"]), json.dumps([steps.taken, steps.of_requests]).encode())
     return code
 
 
@@ -69,9 +72,10 @@ def main() -> None:
             os._exit(live(asked))
         os.close(asked["tell"])
         _, status = os.waitpid(child, 0)
-        taken = os.read(read, 100).decode()
+        taken, of_requests = json.loads(os.read(read, 10_000) or "[0, []]")
         os.close(read)
-        ended = {"code": os.waitstatus_to_exitcode(status), "steps": int(taken or 0)}
+        code = os.waitstatus_to_exitcode(status)
+        ended = {"code": code, "steps": taken, "of_requests": of_requests}
         print(json.dumps(ended), flush=True)  # noqa: T201 - likewise
 
 

@@ -17,6 +17,7 @@ import pytest
 
 from connectors.ledger import RequestState
 from tests.actions import Acting, acting
+from tests.steps import telling
 
 NAME = "clean_up"
 KILLS = int(os.environ.get("NXP_CHAOS_KILLS", "200"))
@@ -50,7 +51,7 @@ class Victims:
         self._process = process
         self._made = made
 
-    def run(self, kill_at: int | None = None) -> tuple[int, int]:
+    def run(self, kill_at: int | None = None) -> dict[str, Any]:
         """Run the action to its end, or to a step; gives exit code and steps."""
         assert self._process.stdin
         assert self._process.stdout
@@ -60,8 +61,8 @@ class Victims:
             file=self._process.stdin,
             flush=True,
         )
-        told = json.loads(self._process.stdout.readline())
-        return told["code"], told["steps"]
+        told: dict[str, Any] = json.loads(self._process.stdout.readline())
+        return told
 
 
 @contextmanager
@@ -121,11 +122,11 @@ def cycle(made: Acting, lives: Victims, *kills: int) -> bool:
     """Kill runs at steps, one after the other, and let another go on: was the first one killed?"""
     made.tenant.clock.advance(2 * COOL_DOWN)
     since = made.tenant.clock.now()
-    codes = [lives.run(kill_at)[0] for kill_at in kills]
+    codes = [lives.run(kill_at)["code"] for kill_at in kills]
     assert set(codes) <= {KILLED, 0}
     lives.run()
     assert_everybody_once(made, lives, since)
-    return codes[0] == KILLED
+    return bool(codes[0] == KILLED)
 
 
 def assert_everybody_once(made: Acting, lives: Victims, since: datetime) -> None:
@@ -155,11 +156,17 @@ def assert_everybody_once(made: Acting, lives: Victims, since: datetime) -> None
     assert found.keys() == everybody(made)
 
 
-def steps_of(made: Acting, lives: Victims) -> int:
-    """Count the steps of a run; the first one makes the ledger, too."""
+def undisturbed(made: Acting, lives: Victims) -> dict[str, Any]:
+    """Give the steps of a run; the first one makes the ledger, too."""
     lives.run()
     made.tenant.clock.advance(2 * COOL_DOWN)
-    return lives.run()[1]
+    return lives.run()
+
+
+def steps_of(made: Acting, lives: Victims) -> int:
+    """Count the steps of a run."""
+    steps: int = undisturbed(made, lives)["steps"]
+    return steps
 
 
 def everybody(made: Acting) -> set[str]:
@@ -172,22 +179,21 @@ def everybody(made: Acting) -> set[str]:
     return set(made.tenant.frame(query)[column].drop_nulls())
 
 
-def kill_a_few(made: Acting, kills: int) -> None:
+def kill_a_few(made: Acting) -> None:
     chance = random.Random(SEED)
     with victims(made) as lives:
-        steps = steps_of(made, lives)
-        sending = range(steps // 3, steps)
-        for kill_at in chance.sample(sending, kills):
-            assert cycle(made, lives, kill_at, chance.randint(1, steps // 2))
+        told = undisturbed(made, lives)
+        for kill_at in telling(told["of_requests"]):
+            assert cycle(made, lives, kill_at, chance.randint(1, told["steps"] // 2))
 
 
 def test_a_few_kills_act_on_nobody_twice_and_lose_nobody(made: Acting) -> None:
-    kill_a_few(made, 3)
+    kill_a_few(made)
 
 
 @pytest.mark.parametrize("ledger_url", ["postgres"], indirect=True)
 def test_a_few_kills_do_so_with_a_journal_on_postgresql(by_each: Acting) -> None:
-    kill_a_few(by_each, 2)
+    kill_a_few(by_each)
 
 
 def run_at_once(made: Acting, rounds: int) -> None:
@@ -201,7 +207,7 @@ def run_at_once(made: Acting, rounds: int) -> None:
             kills = [chance.randint(1, steps), chance.randint(1, steps), None]
             with ThreadPoolExecutor() as pool:
                 ends = list(pool.map(Victims.run, (one, two, three), kills))
-            assert {code for code, _ in ends} <= {KILLED, 0, HELD}
+            assert {end["code"] for end in ends} <= {KILLED, 0, HELD}
             one.run()
             assert_everybody_once(made, one, since)
 
