@@ -19,6 +19,8 @@ DECLINED: Final = "not_agreed"
 USED: Final = "consent_used"
 NOT_AFFECTED: Final = "not_affected"
 _ANSWERED: Final = "answered"
+# Who lets a question expire has said neither yes nor no.
+_SILENT: Final = ("targeted", "expired")
 
 
 def campaign_of(run: ActionRun) -> ActionRun:
@@ -57,7 +59,7 @@ def consenting(run: ActionRun) -> pl.DataFrame:
     reason = (
         pl.when((pl.col("acted_at") >= pl.col("requested_at")).fill_null(value=False))
         .then(pl.lit(USED))
-        .when(pl.col("status").is_null() | (pl.col("status") == "targeted"))
+        .when(pl.col("status").is_null() | pl.col("status").is_in(_SILENT))
         .then(pl.lit(WAITING))
         .when((pl.col("status") != _ANSWERED) | ~has_agreed.fill_null(value=False))
         .then(pl.lit(DECLINED))

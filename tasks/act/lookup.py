@@ -42,7 +42,7 @@ def look_up(run: ActionRun, executions: pl.DataFrame | None = None) -> list[Acti
         return []
     if executions is None:
         since = min(request.sent_at or request.created_at or run.now for request in unknown)
-        executions = read_executions(run, since - SKEW)
+        executions = read_executions(run, since)
     known = journal.request_ids(*run.key)
     for request in unknown:
         targets = journal.targets(intent_id=request.intent_id)

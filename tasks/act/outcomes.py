@@ -8,7 +8,7 @@ from typing import Final
 import polars as pl
 
 from connectors.ledger import RequestState
-from tasks.act.readback import SKEW, is_final, read_executions
+from tasks.act.readback import is_final, read_executions
 from tasks.act.run import ActionRun
 from tasks.progress import LANDED, Progress, tell
 
@@ -45,7 +45,13 @@ def refresh(run: ActionRun, since: datetime) -> pl.DataFrame:
     Raises:
         PipelineError: as `read_executions`.
     """
-    executions = read_executions(run, since - SKEW)
+    executions = read_executions(run, since)
+    keep_shown(run, executions, since)
+    return executions
+
+
+def keep_shown(run: ActionRun, executions: pl.DataFrame, since: datetime) -> None:
+    """Keep what was read back for requests since a moment that the tenant has taken."""
     journal = run.ledger.actions
     taken = journal.requests(action=run.key, states=[RequestState.REQUESTED], since=since)
     for request in taken:
@@ -53,7 +59,6 @@ def refresh(run: ActionRun, since: datetime) -> pl.DataFrame:
         changed = changed_by(targets, request.request_id, executions)
         if changed.height:
             journal.save_seen(changed)
-    return executions
 
 
 def changed_by(

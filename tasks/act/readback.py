@@ -16,6 +16,8 @@ from tasks.windows import bound_before, literal
 
 # Our clock and the tenant's differ, and it may show a request before we know its answer.
 SKEW: Final = timedelta(minutes=5)
+# What is read too early does no harm; what is left out would never be found.
+EARLIER: Final = timedelta(hours=1)
 MINUTE: Final = timedelta(minutes=1)
 # How far the saved queries of deployments/queries go back.
 REACH: Final = timedelta(hours=720)
@@ -76,16 +78,16 @@ FINAL: Final = frozenset(
 
 
 def read_executions(run: ActionRun, since: datetime) -> pl.DataFrame:
-    """Export what the tenant shows of an action since a moment: a row of EXECUTIONS each.
+    """Export what the tenant shows of an action since a moment, and some time before it.
 
-    The latest row of each target and request comes first.
+    A row of EXECUTIONS each; the latest of each target and request comes first.
 
     Raises:
         PipelineError: as `query_rows`; a query that lacks a column is refused.
     """
     specification, zone = run.specification, run.chosen.tenant.zone
     # A time that the tenant's clock shows twice could be taken for the later one.
-    begin = bound_before(max(since, run.now - REACH + SKEW), MINUTE, zone)
+    begin = bound_before(max(since - EARLIER, run.now - REACH + SKEW), MINUTE, zone)
     parameters = {"nql_id": specification.id, "from": literal(begin, zone)}
     texts = ask(run, "read-back", specification.read_back, parameters)
     columns = COLUMNS[specification.kind]

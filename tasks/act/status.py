@@ -14,8 +14,9 @@ from connectors.lake import Lake
 from connectors.ledger import ActionPlanRecord, Ledger, open_ledger
 from connectors.settings import Settings
 from tasks.act.lookup import look_up
-from tasks.act.outcomes import refresh
+from tasks.act.outcomes import keep_shown
 from tasks.act.plan_file import read_plan
+from tasks.act.readback import read_executions
 from tasks.act.report import outcomes_of
 from tasks.act.run import choose, open_action, take_action
 
@@ -69,7 +70,10 @@ def refresh_action(action: str, tenant: str | None = None) -> None:
     """
     with open_action(choose(action, tenant), REFRESH) as run:
         with run.lease():
-            look_up(run, refresh(run, run.now - _PAST))
+            since = run.now - _PAST
+            executions = read_executions(run, since)
+            look_up(run, executions)
+            keep_shown(run, executions, since)
         counts = {"units": 0, "rows_landed": 0, "rows_rejected": 0, "error": None}
         run.ledger.finish_run(run.run_id, "done", counts)
 

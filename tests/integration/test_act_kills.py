@@ -6,8 +6,10 @@ import random
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from datetime import timedelta
+from dataclasses import replace
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +17,13 @@ import pytest
 
 from connectors.ledger import RequestState
 from tests.actions import Acting, acting
+from tests.steps import telling
 
 NAME = "clean_up"
 KILLS = int(os.environ.get("NXP_CHAOS_KILLS", "200"))
 SEED = int(os.environ.get("NXP_CHAOS_SEED", "1"))
 KILLED = -9
+HELD = 8
 ASKED = "users during past 30d | list user.sid"
 # Longer than a request may take to show, and so short that many cycles fit into the estate.
 COOL_DOWN = timedelta(minutes=45)
@@ -47,7 +51,7 @@ class Victims:
         self._process = process
         self._made = made
 
-    def run(self, kill_at: int | None = None) -> tuple[int, int]:
+    def run(self, kill_at: int | None = None) -> dict[str, Any]:
         """Run the action to its end, or to a step; gives exit code and steps."""
         assert self._process.stdin
         assert self._process.stdout
@@ -57,8 +61,8 @@ class Victims:
             file=self._process.stdin,
             flush=True,
         )
-        told = json.loads(self._process.stdout.readline())
-        return told["code"], told["steps"]
+        told: dict[str, Any] = json.loads(self._process.stdout.readline())
+        return told
 
 
 @contextmanager
@@ -78,14 +82,33 @@ def victims(made: Acting) -> Iterator[Victims]:
         process.stdin.close()
 
 
+@contextmanager
+def acting_by(
+    kind: str, ledger_url: str, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Acting]:
+    with acting(folder, monkeypatch.setenv, devices=20, days=1) as plain:
+        monkeypatch.setenv("NXP_LEDGER_URL", ledger_url)
+        environment = {**plain.place.environment, "NXP_LEDGER_URL": ledger_url}
+        ready = Acting(replace(plain.place, environment=environment))
+        ready.query("asked", ASKED)
+        limits = {"targets": 100, "per_request": 5, "cool_down": "45min"}
+        ready.specify(NAME, **KINDS[kind], limits=limits)
+        yield ready
+
+
 @pytest.fixture(params=KINDS)
 def made(
     request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Acting]:
-    with acting(tmp_path, monkeypatch.setenv, devices=20, days=1) as ready:
-        ready.query("asked", ASKED)
-        limits = {"targets": 100, "per_request": 5, "cool_down": "45min"}
-        ready.specify(NAME, **KINDS[request.param], limits=limits)
+    url = f"sqlite:///{tmp_path / 'ledger.db'}"
+    with acting_by(request.param, url, tmp_path, monkeypatch) as ready:
+        yield ready
+
+
+@pytest.fixture
+def by_each(ledger_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Acting]:
+    """Remote actions, with a journal on each database."""
+    with acting_by("remote_action", ledger_url, tmp_path, monkeypatch) as ready:
         yield ready
 
 
@@ -95,13 +118,19 @@ def test_it_finds_more_than_one_request(made: Acting) -> None:
     assert report["requested"] == report["targets"] == len(made.done()) > 10
 
 
-def cycle(made: Acting, lives: Victims, kill_at: int) -> bool:
-    """Kill one run at a step and let others go on, until everybody was acted on; was it killed?"""
+def cycle(made: Acting, lives: Victims, *kills: int) -> bool:
+    """Kill runs at steps, one after the other, and let another go on: was the first one killed?"""
     made.tenant.clock.advance(2 * COOL_DOWN)
     since = made.tenant.clock.now()
-    code, _ = lives.run(kill_at)
-    assert code in {KILLED, 0}
+    codes = [lives.run(kill_at)["code"] for kill_at in kills]
+    assert set(codes) <= {KILLED, 0}
     lives.run()
+    assert_everybody_once(made, lives, since)
+    return bool(codes[0] == KILLED)
+
+
+def assert_everybody_once(made: Acting, lives: Victims, since: datetime) -> None:
+    """Nobody was sent it twice; whom a lost request did not reach is once it is resolved."""
     assert set(made.done(since).values()) <= {1}
     with made.ledger() as ledger:
         key = ledger.actions.requests(limit=1)[0]
@@ -120,17 +149,24 @@ def cycle(made: Acting, lives: Victims, kill_at: int) -> bool:
                 assert ledger.actions.get(request.intent_id).state == RequestState.NOT_SEEN  # type: ignore[union-attr]
                 ledger.actions.resolve(request.intent_id, sent=False, why="looked")
             lives.run()
+        taken = {each.id for each in made.tenant.actions.requests if each.created_at >= since}
+        assert taken <= set(ledger.actions.request_ids(*of))
     found = made.done(since)
     assert set(found.values()) == {1}
     assert found.keys() == everybody(made)
-    return code == KILLED
+
+
+def undisturbed(made: Acting, lives: Victims) -> dict[str, Any]:
+    """Give the steps of a run; the first one makes the ledger, too."""
+    lives.run()
+    made.tenant.clock.advance(2 * COOL_DOWN)
+    return lives.run()
 
 
 def steps_of(made: Acting, lives: Victims) -> int:
-    """Count the steps of a run; the first one makes the ledger, too."""
-    lives.run()
-    made.tenant.clock.advance(2 * COOL_DOWN)
-    return lives.run()[1]
+    """Count the steps of a run."""
+    steps: int = undisturbed(made, lives)["steps"]
+    return steps
 
 
 def everybody(made: Acting) -> set[str]:
@@ -143,13 +179,42 @@ def everybody(made: Acting) -> set[str]:
     return set(made.tenant.frame(query)[column].drop_nulls())
 
 
-def test_a_few_kills_act_on_nobody_twice_and_lose_nobody(made: Acting) -> None:
+def kill_a_few(made: Acting) -> None:
     chance = random.Random(SEED)
     with victims(made) as lives:
-        steps = steps_of(made, lives)
-        sending = range(steps // 3, steps)
-        for kill_at in chance.sample(sending, 4):
-            assert cycle(made, lives, kill_at)
+        told = undisturbed(made, lives)
+        for kill_at in telling(told["of_requests"]):
+            assert cycle(made, lives, kill_at, chance.randint(1, told["steps"] // 2))
+
+
+def test_a_few_kills_act_on_nobody_twice_and_lose_nobody(made: Acting) -> None:
+    kill_a_few(made)
+
+
+@pytest.mark.parametrize("ledger_url", ["postgres"], indirect=True)
+def test_a_few_kills_do_so_with_a_journal_on_postgresql(by_each: Acting) -> None:
+    kill_a_few(by_each)
+
+
+def run_at_once(made: Acting, rounds: int) -> None:
+    """Several runs at once, of which some are killed."""
+    chance = random.Random(SEED)
+    with victims(made) as one, victims(made) as two, victims(made) as three:
+        steps = steps_of(made, one)
+        for _ in range(rounds):
+            made.tenant.clock.advance(2 * COOL_DOWN)
+            since = made.tenant.clock.now()
+            kills = [chance.randint(1, steps), chance.randint(1, steps), None]
+            with ThreadPoolExecutor() as pool:
+                ends = list(pool.map(Victims.run, (one, two, three), kills))
+            assert {end["code"] for end in ends} <= {KILLED, 0, HELD}
+            one.run()
+            assert_everybody_once(made, one, since)
+
+
+@pytest.mark.parametrize("ledger_url", ["postgres"], indirect=True)
+def test_runs_at_once_act_on_nobody_twice_and_lose_nobody(by_each: Acting) -> None:
+    run_at_once(by_each, 1)
 
 
 @pytest.mark.chaos
@@ -158,3 +223,17 @@ def test_a_kill_at_any_step_acts_on_nobody_twice_and_loses_nobody(made: Acting) 
         steps = steps_of(made, lives)
         killed = sum(cycle(made, lives, 1 + number % steps) for number in range(KILLS))
     assert killed > KILLS * 0.9
+
+
+@pytest.mark.chaos
+def test_kills_of_the_runs_that_go_on_do_so_neither(by_each: Acting) -> None:
+    chance = random.Random(SEED)
+    with victims(by_each) as lives:
+        steps = steps_of(by_each, lives)
+        for _ in range(KILLS // 4):
+            cycle(by_each, lives, *(chance.randint(1, steps) for _ in range(3)))
+
+
+@pytest.mark.chaos
+def test_many_runs_at_once_act_on_nobody_twice_and_lose_nobody(by_each: Acting) -> None:
+    run_at_once(by_each, KILLS // 8)

@@ -10,8 +10,10 @@ import polars as pl
 import pytest
 
 from connectors.errors import PartlyDoneError
+from connectors.settings import load_settings
 from sandbox.actions.options import ActingOptions
 from tasks.act.asked import Asked
+from tasks.act.status import planned_rows
 from tests.actions import CERTAIN, Acting, acting
 from tests.landing import Place
 
@@ -24,6 +26,10 @@ MOVING = replace(CERTAIN, execution_time=30)
 def made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Acting]:
     with acting(tmp_path, monkeypatch.setenv, devices=80, acting=MOVING) as ready:
         yield ready
+
+
+# As the shipped query, over a longer time.
+OVERDUE = Path("deployments/queries/restart_overdue.nql").read_text("utf-8").replace("24h", "7d")
 
 
 def set_fates(made: Acting, **changes: float) -> None:
@@ -91,6 +97,43 @@ def test_self_help_acts_for_those_who_agree_and_only_once(made: Acting) -> None:
     assert again["requested"] == 0
     assert again["excluded"]["consent_used"] == len(done)
     assert made.run("restart_consent")["requested"] == 0
+
+
+def asked_about(made: Acting, action: str) -> dict[str, list[str]]:
+    """Say whom a plan asks, by the device that they are asked about."""
+    made.plan(action)
+    people: dict[str, list[str]] = {}
+    for row in planned_rows(load_settings(), "sandbox.eu", action):
+        if row["reason"] is None:
+            people.setdefault(row["device"], []).append(row["person"])
+    return people
+
+
+def test_of_several_people_at_a_device_one_no_counts_and_silence_does_not(made: Acting) -> None:
+    set_fates(made, offline_share=0, answer_share=0, decline_share=0)
+    people = asked_about(made, "restart_consent")
+    shared = sorted(device for device, sids in people.items() if len(sids) > 1)[:4]
+    alone = next(device for device, sids in people.items() if len(sids) == 1)
+    both, one_no, one_declines, one_silent = shared
+    for device, fates in (
+        (both, ("agreed", "agreed")),
+        (one_no, ("agreed", "disagreed")),
+        (one_declines, ("agreed", "declined")),
+        (one_silent, ("agreed", "expired")),
+        (alone, ("agreed",)),
+    ):
+        for sid, fate in zip(people[device], fates, strict=False):
+            made.tenant.actions.decree(sid, fate)
+    made.run("restart_consent", Asked(wait=False))
+    made.tenant.clock.advance(timedelta(minutes=1))
+    excluded = {"not_agreed": 2, "not_answered": len(people) - 5}
+    assert made.plan("restart_agreed")["excluded"] == excluded
+    # Nor does it when the question has expired.
+    made.tenant.clock.advance(timedelta(days=2, hours=1))
+    made.query("restart_overdue", OVERDUE)
+    report = made.run("restart_agreed")
+    assert report["excluded"] == excluded
+    assert made.done().keys() & people.keys() == {both, one_silent, alone}
 
 
 def journal_rows(made: Acting, action: str) -> list[dict[str, str]]:

@@ -1,9 +1,11 @@
 """Requests of a plan against a tenant that fails: nothing is sent twice, and nothing is lost."""
 
+import json
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
+import polars as pl
 import pytest
 
 from connectors.errors import (
@@ -178,6 +180,35 @@ def test_a_refresh_reads_back_what_has_come_since(made: Acting) -> None:
     refresh_action(NAME)
     with made.ledger() as ledger:
         assert overview(ledger, NAME)[0]["outcomes"]["expired"] == 1
+
+
+def test_a_refresh_finds_a_lost_request_and_what_became_of_it(made: Acting) -> None:
+    made.tenant.faults.add("timeout-after@act:1")
+    with pytest.raises(UnknownOutcomeError):
+        made.run(NAME)
+    refresh_action(NAME)
+    with made.ledger() as ledger:
+        assert overview(ledger, NAME)[0]["outcomes"] == {"success": 5}
+
+
+def test_a_report_is_kept_in_numbers_and_changes_for_their_owner(made: Acting) -> None:
+    failed = made.devices()[0]
+    made.tenant.actions.decree(failed, "failure")
+    report = made.run(NAME)
+    runs = pl.read_parquet(list(made.place.lake.folder.glob("_runs/**/*.parquet")))
+    (row,) = runs.filter(run_id=report["run_id"]).to_dicts()
+    everybody = len(made.devices())
+    assert (row["state"], row["targets"], row["requested"]) == ("done", everybody, everybody)
+    assert json.loads(row["outcomes"]) == {"failure": 1, "success": everybody - 1}
+    assert json.loads(row["reasons"]) == report["reasons"]
+    assert failed not in json.dumps(row, default=str)
+    (file,) = made.place.lake.folder.glob(f"_changes/action={NAME}/**/*.parquet")
+    assert file.stat().st_mode & 0o077 == 0
+    changes = pl.read_parquet(file, hive_partitioning=False)
+    assert set(changes["run_id"]) == {report["run_id"]}
+    assert dict(changes.select("target", "status").iter_rows()) == {
+        device: "failure" if device == failed else "success" for device in made.devices()
+    }
 
 
 def test_twenty_eight_thousand_targets_are_all_reached(

@@ -1,0 +1,174 @@
+"""Whatever fails on the way of a run, at whatever step: nobody gets it twice, nobody is lost."""
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import asdict
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from connectors.errors import (
+    AccessError,
+    ResultTruncatedError,
+    StorageError,
+    UnavailableError,
+    UnknownOutcomeError,
+)
+from connectors.ledger import RequestState
+from tasks.act.asked import RUN, Asked
+from tasks.act.run import choose, open_action
+from tasks.act.running import run_act
+from tasks.act.status import refresh_action
+from tests.actions import CLEAN_UP, Acting, acting
+from tests.steps import at_each_step, telling
+
+NAME = "clean_up"
+FOUND: dict[str, Any] = {"targets": {"query_id": "#windows_devices"}}
+
+
+@pytest.fixture
+def made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Acting]:
+    with acting(tmp_path, monkeypatch.setenv) as ready:
+        ready.specify(NAME, **FOUND, limits={"per_request": 10, "cool_down": "45min"})
+        yield ready
+
+
+def sent(made: Acting) -> list[dict[str, Any]]:
+    with made.ledger() as ledger:
+        return [asdict(each) for each in ledger.actions.requests()]
+
+
+def settle(made: Acting, since: datetime) -> None:
+    """Run to the end, freeing what was certainly never sent, and see that all got it once."""
+    made.run(NAME)
+    assert set(made.done(since).values()) <= {1}
+    with made.ledger() as ledger:
+        assert not ledger.actions.requests(states=[RequestState.SENDING])
+        if ledger.actions.requests(states=[RequestState.UNKNOWN]):
+            made.tenant.clock.advance(timedelta(minutes=31))
+            made.run(NAME)
+            for request in ledger.actions.requests(states=[RequestState.NOT_SEEN]):
+                targets = ledger.actions.targets(intent_id=request.intent_id)
+                assert not made.done(since).keys() & set(targets["target"])
+                ledger.actions.resolve(request.intent_id, sent=False, why="looked")
+            made.run(NAME)
+        taken = {each.id for each in made.tenant.actions.requests if each.created_at >= since}
+        assert taken <= set(ledger.actions.request_ids("remote_action", CLEAN_UP))
+    assert made.done(since) == dict.fromkeys(made.devices(), 1)
+
+
+def fail_at(made: Acting, step: int, fail: Callable[[], None]) -> None:
+    """Run, with a failure at a step."""
+    made.tenant.clock.advance(timedelta(hours=2))
+    since, main, count = made.tenant.clock.now(), threading.current_thread(), 0
+
+    def take(_: bool) -> None:
+        nonlocal count
+        # The lease is kept by a thread of its own.
+        if threading.current_thread() is main:
+            count += 1
+            if count == step:
+                fail()
+
+    with at_each_step(take), suppress(UnavailableError, KeyboardInterrupt):
+        made.run(NAME)
+    settle(made, since)
+
+
+def steps_of(made: Acting) -> list[bool]:
+    """Say of each step whether it is of a request."""
+    made.run(NAME)
+    made.tenant.clock.advance(timedelta(hours=2))
+    steps: list[bool] = []
+    with at_each_step(steps.append):
+        made.run(NAME)
+    return steps
+
+
+def interrupt() -> None:
+    raise KeyboardInterrupt
+
+
+def lose_the_ledger() -> None:
+    raise UnavailableError("the ledger cannot be used")
+
+
+@pytest.mark.parametrize("fail", [interrupt, lose_the_ledger])
+def test_a_run_that_fails_at_any_step_is_gone_on_with(
+    made: Acting, fail: Callable[[], None]
+) -> None:
+    of_requests = [number for number, is_one in enumerate(steps_of(made), 1) if is_one]
+    for step in telling(of_requests):
+        fail_at(made, step, fail)
+
+
+@pytest.mark.chaos
+@pytest.mark.parametrize("fail", [interrupt, lose_the_ledger])
+def test_a_run_that_fails_at_each_step_is_gone_on_with(
+    made: Acting, fail: Callable[[], None]
+) -> None:
+    for step in range(1, len(steps_of(made)) + 1):
+        fail_at(made, step, fail)
+
+
+def test_a_token_that_is_refused_once_sends_once(made: Acting) -> None:
+    made.tenant.faults.add("401@act:1")
+    assert made.run(NAME)["requested"] == len(made.devices())
+    assert made.done() == dict.fromkeys(made.devices(), 1)
+
+
+def test_a_token_that_is_refused_twice_leaves_all_to_the_next_run(made: Acting) -> None:
+    made.tenant.faults.add("401@act:2")
+    with pytest.raises(AccessError):
+        made.run(NAME)
+    assert not made.tenant.actions.requests
+    made.run(NAME)
+    assert made.done() == dict.fromkeys(made.devices(), 1)
+
+
+def test_a_read_back_that_is_cut_settles_nothing_that_is_in_doubt(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with acting(tmp_path, monkeypatch.setenv, row_limit=30) as made:
+        made.specify(NAME, **FOUND)
+        made.tenant.faults.add("500@act:1")
+        with pytest.raises(UnknownOutcomeError):
+            made.run(NAME)
+        for _ in range(2):
+            made.tenant.actions.by_console("remote_action", CLEAN_UP, devices=made.devices())
+        made.tenant.clock.advance(timedelta(hours=1))
+        for run in (lambda: made.run(NAME), lambda: refresh_action(NAME)):
+            with pytest.raises(ResultTruncatedError, match="row limit"):
+                run()
+        assert {each["state"] for each in sent(made)} == {"unknown"}
+
+
+@pytest.mark.parametrize("minutes", [-30, 30])
+def test_a_clock_that_is_wrong_finds_what_was_sent_all_the_same(made: Acting, minutes: int) -> None:
+    def clock() -> datetime:
+        return made.tenant.clock.now() + timedelta(minutes=minutes)
+
+    def run() -> dict[str, Any]:
+        with open_action(choose(NAME), RUN, clock, made.sleep) as opened:
+            return run_act(opened, Asked())
+
+    made.tenant.faults.add("timeout-after@act:1")
+    with pytest.raises(UnknownOutcomeError):
+        run()
+    run()
+    assert made.done() == dict.fromkeys(made.devices(), 1)
+    assert {each["state"] for each in sent(made)} == {"requested"}
+
+
+def test_a_plan_that_cannot_be_written_is_none(made: Acting) -> None:
+    folder = made.place.lake.folder
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "_plans").write_text("in the way", "utf-8")
+    with pytest.raises(StorageError):
+        made.run(NAME)
+    with made.ledger() as ledger:
+        assert not ledger.action_plans.of(NAME)
+    assert not made.tenant.actions.requests
