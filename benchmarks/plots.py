@@ -14,6 +14,7 @@ FOLDER = Path(__file__).resolve().parents[1] / "docs" / "performance"
 ENGINE = "this engine"
 OURS, OTHERS = "#c0392b", "#7f8c8d"
 MARKERS = "osD^vP*X"
+ROWS_OF_THE_BARS = 1_000_000
 
 
 def draw() -> None:
@@ -22,7 +23,7 @@ def draw() -> None:
     mpl.rcParams |= {"svg.fonttype": "none", "svg.hashsalt": "nxp", "font.size": 9}
     known = json.loads((FOLDER / "landing.json").read_text())
     measured = [one for one in known if not one["rate"]]
-    _bars([one for one in measured if one["rows"] == 1_000_000])
+    _bars([one for one in measured if one["rows"] == ROWS_OF_THE_BARS])
     _curves(measured, "wall", "seconds", "time")
     _curves(measured, "peak", "MiB at the peak", "memory")
 

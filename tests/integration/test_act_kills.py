@@ -191,6 +191,7 @@ def test_a_few_kills_act_on_nobody_twice_and_lose_nobody(made: Acting) -> None:
     kill_a_few(made)
 
 
+@pytest.mark.chaos
 @pytest.mark.parametrize("ledger_url", ["postgres"], indirect=True)
 def test_a_few_kills_do_so_with_a_journal_on_postgresql(by_each: Acting) -> None:
     kill_a_few(by_each)
