@@ -35,7 +35,7 @@ test: $(READY)
 	$(BIN)/pytest -n 2 -m "not chaos and not prefect"
 
 test-prefect: $(READY)
-	$(BIN)/pytest -n 2 -m "prefect and not chaos"
+	$(BIN)/pytest -n 2 --dist loadfile -m "prefect and not chaos"
 
 check: $(READY)
 	$(BIN)/ruff format --check .
