@@ -25,6 +25,8 @@ from tasks.act.run import ActionRun, choose, open_action
 from tasks.act.running import run_act, run_plan
 
 Action = Annotated[str, Field(pattern=ACTION_PATTERN)]
+# Not blank.
+Said = Annotated[str, Field(pattern=r"\S")]
 Reports = list[dict[str, Any]]
 Told = TypeVar("Told")
 NOTHING = Asked()
@@ -82,7 +84,8 @@ def action_run(
         who: who asks for it, which approves the plan together with why.
         why: the reason, which is kept.
         ticket: travels with the request as its external reference.
-        approve: wait for a person's word in Prefect, for 23 hours at most.
+        approve: wait for a person's word in Prefect, for 23 hours at most, also where the YAML
+            needs none.
         dry_run: send nothing, whatever the YAML says.
         wait: wait for outcomes, as long as the YAML says.
         tenant: a profile of profiles.toml; without it the NEXTHINK_* variables say the tenant.
@@ -99,8 +102,8 @@ def action_run(
 def assisted_service(
     action: Action,
     devices: Annotated[tuple[str, ...], Field(min_length=1)],
-    who: Annotated[str, Field(min_length=1)],
-    why: Annotated[str, Field(min_length=1)],
+    who: Said,
+    why: Said,
     ticket: str = "",
     parameters: dict[str, str] | None = None,
     tenant: str | None = None,

@@ -32,7 +32,7 @@ COMMANDS = {
     "maintain": "Drop what of a dataset is past its retention, and delete what was replaced.",
     "runs": "List runs, newest first.",
     "sql": "Query what landed, with DuckDB, read-only.",
-    "nql": "The raw NQL operations: execute, export, status, download.",
+    "nql": "Saved queries to paste; the raw NQL operations execute, export, status, download.",
     "remote-actions": "The raw operations on remote actions: list, show, execute, executions.",
     "workflows": "The raw operations on workflows: list, show, trigger, resume, executions.",
     "campaigns": "The raw operations on campaigns: trigger, responses.",
@@ -98,7 +98,7 @@ def build_app() -> App:
     """Name all commands."""
     app = App(
         name="nxp",
-        help="Move data between Nexthink and the rest of the company.",
+        help="Move data between Nexthink and the rest of the company; act on devices and people.",
         version=_version,
         result_action="return_value",
         help_on_error=False,

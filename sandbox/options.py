@@ -69,6 +69,7 @@ _CUSTOM_FIELD = re.compile(r"(?:organization\.#|#)?[a-z_][a-z0-9_]*")
 _LONGEST_DAYS = 3650
 _LONGEST_SECONDS = 1_000_000_000
 FIRST_YEAR, LAST_YEAR = 2000, 2100
+FINE_DAYS = 14
 # What each number may be; four ports follow each other.
 BOUNDS: dict[str, tuple[int, int]] = {
     "port": (0, 65_532),
@@ -126,8 +127,9 @@ class SandboxOptions:
     export_time: float = 0.0
     latency: float = 0.0
     retention: int = 30
-    # Days for which high-resolution samples of execution and connection events are kept.
-    fine_retention: int = 14
+    # Days for which high-resolution samples of execution and connection events are kept; None is
+    # 14, and as long as all else where their reach is without a limit.
+    fine_retention: int | None = None
     # The longest stretch one high-resolution query of execution.events may span; None is no limit.
     reach_limit: timedelta | None = timedelta(days=8)
     late_share: float = 0.0
@@ -177,6 +179,13 @@ class SandboxOptions:
     def strftime(self) -> str:
         """The format in which date-times are written."""
         return DATETIME_FORMATS.get(self.datetime_format, self.datetime_format)
+
+    @property
+    def fine_days(self) -> int:
+        """Days for which high-resolution samples are kept."""
+        if self.fine_retention is not None:
+            return min(self.fine_retention, self.retention)
+        return self.retention if self.reach_limit is None else min(FINE_DAYS, self.retention)
 
     @property
     def null_text(self) -> str:
@@ -253,7 +262,7 @@ def _number_problems(options: SandboxOptions) -> list[str]:
     problems = [
         f"{name} is not between {low:,} and {high:,}"
         for name, (low, high) in BOUNDS.items()
-        if not low <= getattr(options, name) <= high
+        if (value := getattr(options, name)) is not None and not low <= value <= high
     ]
     if options.now is not None and not FIRST_YEAR <= options.now.year <= LAST_YEAR:
         problems.append(f"now is not between {FIRST_YEAR} and {LAST_YEAR}")

@@ -6,6 +6,9 @@ from threading import Lock
 
 from tasks.progress import ENDS, Progress
 
+# What ends at once says nothing of what is to come.
+PACE_AFTER_SECONDS = 1.0
+
 
 class Count:
     """Counts units that have ended, of so many; safe under threads."""
@@ -27,13 +30,15 @@ class Count:
         return ended
 
     def pace(self) -> str:
-        """Say how many units end in a minute."""
+        """Say how many units end in a minute, once there was time to see it."""
         seconds = self._elapsed()
-        return f"{60 * self.done / seconds:,.1f}/min" if self.done and seconds else ""
+        if not self.done or seconds < PACE_AFTER_SECONDS:
+            return ""
+        return f"{60 * self.done / seconds:,.1f}/min"
 
     def left(self) -> str:
         """Say how long the rest takes at this pace."""
-        if not self.done:
+        if not self.pace():
             return ""
         seconds = int(self._elapsed() / self.done * max(0, self.units - self.done))
         minutes, seconds = divmod(seconds, 60)

@@ -152,6 +152,7 @@ def land(run: Run) -> Landed:
 def _unfit(run: Run) -> PipelineError | None:
     """Say why nothing can land now, before anything is exported."""
     try:
+        run.lake.check_writable()
         for place in run.landings:
             place.check()
     except PipelineError as error:

@@ -5,6 +5,7 @@ How a unit becomes the one that counts is in connectors.lake.publishing.
 
 import random
 import shutil
+import tempfile
 import time
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
@@ -18,6 +19,7 @@ from connectors.lake.manifest import MANIFEST, Entry, Manifest, check_same_mode
 from connectors.lake.naming import unit_name
 from connectors.lake.publishing import Publication
 from connectors.lake.stage import Budget, Stage, StagedFile
+from connectors.lake.storage import storage_errors
 from connectors.lake.stores import Conflict, Store, is_remote, open_store
 from connectors.lake.stores.local import LocalStore
 
@@ -95,6 +97,17 @@ class Lake:
         if manifest:
             check_same_mode(manifest, mode)
         return manifest
+
+    def check_writable(self) -> None:
+        """Make sure that files can be staged, before anything is asked of a tenant.
+
+        Raises:
+            StorageError: they cannot; says where, and what to do.
+        """
+        if self._staging is not None:
+            with storage_errors(self._staging):
+                self._staging.mkdir(parents=True, exist_ok=True)
+                tempfile.TemporaryFile(dir=self._staging).close()
 
     def stage(
         self, dataset: str, run_id: str, unit: str, schema: pa.Schema, budget: Budget | None = None

@@ -10,8 +10,8 @@ from connectors.errors import StorageError
 ADVICE = {
     errno.ENOSPC: "the disk is full: free some space",
     errno.EDQUOT: "the quota is used up: free some space",
-    errno.EACCES: "no permission to write there",
-    errno.EPERM: "no permission to write there",
+    errno.EACCES: "no permission there",
+    errno.EPERM: "no permission there",
     errno.EROFS: "the file system is read-only",
     errno.ENOENT: "the folder is gone, or none can be made there: choose another place",
     errno.ENOTDIR: "a file stands where a folder is needed",
@@ -25,5 +25,9 @@ def storage_errors(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        advice = ADVICE.get(error.errno or 0, type(error).__name__)
-        raise StorageError(f"cannot write {path}: {advice}; nothing was published") from None
+        raise StorageError(f"cannot write {path}: {advice(error)}; nothing was published") from None
+
+
+def advice(error: OSError) -> str:
+    """Say what the file system refused, and what to do about it."""
+    return ADVICE.get(error.errno or 0, type(error).__name__)

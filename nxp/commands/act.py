@@ -101,7 +101,11 @@ def run(
     why: Why = None,
     ticket: Ticket = None,
     approve: Annotated[
-        bool, Parameter(negative="", help="Wait in Prefect for a person to approve the plan.")
+        bool,
+        Parameter(
+            negative="",
+            help="Wait in Prefect for a person to approve the plan, whatever its YAML says.",
+        ),
     ] = False,
     dry_run: DryRun = False,
     no_wait: Annotated[

@@ -44,7 +44,10 @@ def sandbox(
     retention: Annotated[int, Parameter(help="Days.")] = 30,
     reach_limit: Annotated[str, Parameter(help="Longest high-resolution query, or off.")] = "8d",
     late_share: Annotated[float, Parameter(help="Share of events that arrive late.")] = 0.0,
-    fine_retention: Annotated[int, Parameter(help="Days of high-resolution samples.")] = 14,
+    fine_retention: Annotated[
+        int | None,
+        Parameter(help="Days of high-resolution samples; 14, or all with --reach-limit off."),
+    ] = None,
     null_form: Annotated[str, Parameter(help="Null in CSV: empty, or a text.")] = "empty",
     boolean_form: Annotated[str, Parameter(help="true/false, True/False or 1/0.")] = "true/false",
     fault: Annotated[

@@ -45,7 +45,7 @@ class Estate:
         # Anchored at midnight: a restart on the same day shows the same estate.
         anchor = started.replace(hour=0, minute=0, second=0, microsecond=0)
         self._retention = timedelta(days=options.retention)
-        self._fine_retention = timedelta(days=options.fine_retention)
+        self._fine_retention = timedelta(days=options.fine_days)
         self._seed, devices = options.seed, options.devices
         self._feed = feed or NoFeed()
         users = make_users(self._seed, 1 + round(devices * USERS_PER_DEVICE), anchor)
@@ -106,7 +106,7 @@ class Estate:
         if table.is_open_ended:
             return frame.narrowed(None, now)
         fine = table.is_limited and not frame.daily
-        length = min(self._retention, self._fine_retention) if fine else self._retention
+        length = self._fine_retention if fine else self._retention
         return frame.narrowed(now - length, now)
 
     def _inventory(

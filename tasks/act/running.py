@@ -123,20 +123,21 @@ def _go_on(run: ActionRun, lease: Lease, stages: Stages, steps: Steps) -> None:
 def _approve(
     run: ActionRun, record: ActionPlanRecord, asked: Asked, approve: Approve | None
 ) -> None:
-    """See that a person agrees to a plan, where the action wants it, and keep who and why.
+    """See that a person agrees to a plan, where the action or the run wants it; keep who and why.
 
     Without the lease: others may act while a person thinks, and the plan is stale then.
     """
     plans = run.ledger.action_plans
-    if asked.who and asked.why:
-        plans.judge(record.plan_id, Verdict(asked.who, asked.why, asked.ticket), approved=True)
+    who, why = (asked.who or "").strip(), (asked.why or "").strip()
+    if who and why:
+        plans.judge(record.plan_id, Verdict(who, why, asked.ticket), approved=True)
         return
     known = plans.get(record.plan_id) or record
     if known.state == ActionPlanState.DECLINED:
         raise NotApprovedError(
             f"{run.action}: plan {record.plan_id} was declined by {known.approved_by}: nothing sent"
         )
-    needed = run.specification.approval is Approval.REQUIRED
+    needed = approve is not None or run.specification.approval is Approval.REQUIRED
     if not needed or known.state == ActionPlanState.APPROVED:
         return
     if approve is None:

@@ -63,7 +63,9 @@ def test_a_plan_is_made_approved_run_and_looked_at(
     runs = json.loads(say("runs", NAME, "--json").stdout)
     assert [run["state"] for run in runs] == ["done", "planned", "planned"]
     artifacts = httpx.post(f"{prefect_server}/artifacts/filter", json={"limit": 200}).json()
-    assert any(report["run_id"] in str(each["data"]) for each in artifacts)
+    (shown,) = (each["data"] for each in artifacts if report["run_id"] in str(each["data"]))
+    assert f"{everybody} targets: {everybody} requested, 0 refused" in shown
+    assert f"| success | {everybody} |" in shown
 
 
 @pytest.mark.parametrize(
@@ -134,13 +136,18 @@ def test_an_action_waits_for_its_approval_with_a_ticket(
     assert request.reference == "INC7"
 
 
+@pytest.mark.parametrize(
+    "form",
+    [{"approved": False}, {"approved": True, "who": " ", "why": "asked for"}],
+    ids=["declined", "without a name"],
+)
 def test_an_action_that_is_not_approved_is_cancelled_and_8(
-    made: Acting, env: dict[str, str], prefect_server: str
+    made: Acting, env: dict[str, str], prefect_server: str, form: dict[str, Any]
 ) -> None:
     made.specify(NAME, **FOUND, approval="required")
     process = begin(env, "act", "run", NAME, "--approve")
     run = waiting_run(prefect_server, NAME)
-    answer(prefect_server, run, approved=False)
+    answer(prefect_server, run, **form)
     ended = end(process)
     assert ended.returncode == 8
     assert "nothing was sent" in ended.stderr.splitlines()[-1]
@@ -171,3 +178,52 @@ def test_a_stopped_run_leaves_what_it_was_sending_in_doubt(
     listed = json.loads(called("act", "status", "--json", capsys=capsys).stdout)
     assert {row["state"] for row in listed} == {"requested", "intent"}
     assert len(made.done()) == 5
+
+
+def test_check_tells_the_problems_of_actions_with_all_others(
+    made: Acting, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def listed() -> list[str]:
+        actions: list[str] = json.loads(called("check", "--json", capsys=capsys).stdout)["actions"]
+        return actions
+
+    made.specify(NAME, **FOUND)
+    assert {NAME, "restart_service"} <= set(listed())
+    made.specify(NAME, targets={"query_id": "#nowhere"}, limits={"targets": 0})
+    made.specify("other", targets={"query_id": "#nowhere"})
+    catalog = Path(made.place.environment["NXP_CATALOG"])
+    (catalog / "datasets" / "things.yaml").write_text("dataset: things\nmode: weekly\n", "utf-8")
+    ended = called("check", capsys=capsys)
+    assert ended.returncode == 3
+    assert len(ended.stderr.splitlines()) == 1
+    for problem in (
+        f"{NAME}.yaml: limits.targets",
+        "other.yaml: no saved query queries/nowhere.nql",
+        "things.yaml: mode",
+    ):
+        assert ended.stderr.count(problem) == 1, ended.stderr
+
+
+def test_runs_are_those_of_an_action_too(made: Acting, capsys: pytest.CaptureFixture[str]) -> None:
+    made.specify(NAME, **FOUND)
+    made.run(NAME)
+    (row,) = json.loads(called("runs", NAME, "--json", capsys=capsys).stdout)
+    assert (row["dataset"], row["state"]) == (NAME, "done")
+    assert json.loads(called("runs", "restart_service", "--json", capsys=capsys).stdout) == []
+    assert called("runs", "nope", capsys=capsys).returncode == 2
+
+
+def test_what_to_paste_into_nexthink_is_printed(
+    made: Acting, capsys: pytest.CaptureFixture[str]
+) -> None:
+    listed = called("nql", "queries", capsys=capsys).stdout
+    texts = json.loads(called("nql", "queries", "--json", capsys=capsys).stdout)
+    catalog = Path(made.place.environment["NXP_CATALOG"])
+    assert set(texts) == {f"#{path.stem}" for path in (catalog / "queries").iterdir()}
+    assert all(query_id in listed for query_id in texts)
+    for name in ("action_devices", "#action_devices"):
+        printed = called("nql", "queries", name, capsys=capsys).stdout
+        assert printed.strip() == texts["#action_devices"].strip()
+    unknown = called("nql", "queries", "nope", capsys=capsys)
+    assert (unknown.returncode, unknown.stdout) == (2, "")
+    assert "the catalogue has no saved query #nope" in unknown.stderr

@@ -256,6 +256,26 @@ def test_who_is_asked_at_once_may_say_yes_or_no(made: Acting) -> None:
     assert set(made.done()) == set(made.devices())
 
 
+def test_who_wants_a_person_asked_has_one_asked_also_where_the_action_needs_none(
+    made: Acting,
+) -> None:
+    made.specify(NAME, **FOUND, approval="none")
+
+    def refuse(described: str) -> Verdict:
+        raise NotApprovedError(f"not {described}")
+
+    with pytest.raises(NotApprovedError):
+        made.run(NAME, approve=refuse)
+    assert not made.tenant.actions.requests
+
+
+def test_a_blank_name_or_reason_approves_nothing(made: Acting) -> None:
+    made.specify(NAME, **FOUND, approval="required")
+    with pytest.raises(NotApprovedError):
+        made.run(NAME, Asked(who=" ", why="\t"))
+    assert not made.tenant.actions.requests
+
+
 def test_a_new_action_is_a_dry_run(made: Acting) -> None:
     made.specify(NAME, **FOUND, dry_run=True)
     report = made.run(NAME, Asked(who="me", why="because"))

@@ -1,5 +1,7 @@
 """Publishing into a lake, in a folder and in a bucket: atomic, exact for manifest and glob."""
 
+import subprocess
+import sys
 import threading
 from datetime import datetime
 from pathlib import Path
@@ -149,6 +151,33 @@ def test_a_folder_that_cannot_be_written_is_one_clear_error(tmp_path: Path) -> N
     (tmp_path / "lake").touch()
     with pytest.raises(StorageError, match="cannot write"):
         publish(Lake(str(tmp_path / "lake"), TENANT), "a")
+    with pytest.raises(StorageError, match=r"cannot read .*a file stands where a folder is needed"):
+        Lake(str(tmp_path / "lake"), TENANT).manifest("events")
+
+
+def test_what_a_full_disk_cut_short_is_taken_away_again(tmp_path: Path) -> None:
+    """A limit on the size of files stands for the disk: the manifest does not fit any more."""
+    lake = Lake(str(tmp_path), TENANT)
+    publish(lake, "a")
+    known = lake.manifest("events")
+    program = (
+        "import resource, signal, sys; from pathlib import Path; "
+        "from connectors.lake.stores.local import LocalStore; "
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN); "
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100)); "
+        "store = LocalStore(Path(sys.argv[1])); "
+        "getattr(store, sys.argv[2])(sys.argv[3], bytes(1000), *sys.argv[4:])"
+    )
+    for words in (("swap", "events/_manifest.json", ""), ("write", "_runs/date=x/run.parquet")):
+        ended = subprocess.run(
+            [sys.executable, "-c", program, str(lake.folder), *words],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert "StorageError" in ended.stderr
+    assert lake.manifest("events") == known
+    assert not list(lake.folder.rglob("*.new"))
 
 
 @pytest.mark.parametrize(

@@ -227,6 +227,16 @@ def test_a_lake_where_no_folder_can_be_is_told_with_its_place(
         here.land(here.plan("devices"))
 
 
+def test_nothing_is_exported_for_a_lake_that_cannot_be_written(
+    here: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    exports = here.tenant.requests["export"]
+    monkeypatch.setenv("NXP_LAKE", "/proc/nowhere")
+    with pytest.raises(StorageError, match="nothing was published"):
+        here.land(here.plan("crashes", **DAY))
+    assert here.tenant.requests["export"] == exports
+
+
 def test_a_second_run_of_the_same_window_is_told_who_holds_it(here: Place) -> None:
     plan = here.plan("crashes", **DAY)
     unit = plan.units[0]

@@ -10,7 +10,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from connectors.errors import HeldError, StorageError
-from connectors.lake.storage import storage_errors
+from connectors.lake.storage import advice, storage_errors
 from connectors.lake.stores.store import OLD, StoredFile
 
 # A publish holds the lock for milliseconds; minutes mean a stuck file system.
@@ -56,14 +56,14 @@ class LocalStore:
             return None
         except OSError as error:
             where = self.folder / path
-            raise StorageError(f"cannot read {where}: {type(error).__name__}") from None
+            raise StorageError(f"cannot read {where}: {advice(error)}") from None
 
     def swap(self, path: str, content: bytes, tag: str | None) -> None:
         """Replace a file in one atomic and durable step. Call it under `exclusive`."""
         del tag
         target = self.folder / path
         aside = target.with_name(f"{target.name}.new")
-        with storage_errors(target.parent):
+        with storage_errors(target.parent), _gone_on_failure(aside):
             with aside.open("wb") as file:
                 file.write(content)
                 file.flush()
@@ -93,7 +93,7 @@ class LocalStore:
         """Write a file aside and rename it; no reader meets half of it."""
         target = self.folder / path
         new = target.with_name(f".{target.name}.new")
-        with storage_errors(target):
+        with storage_errors(target), _gone_on_failure(new):
             target.parent.mkdir(parents=True, exist_ok=True)
             if private:
                 target.parent.chmod(PRIVATE_FOLDER)
@@ -165,6 +165,17 @@ class LocalStore:
 
     def filesystem(self, readable: frozenset[str]) -> None:
         """DuckDB reads folders by itself."""
+
+
+@contextmanager
+def _gone_on_failure(new: Path) -> Iterator[None]:
+    """Leave no half of a file where the disk is full: it takes the room that it lacked."""
+    try:
+        yield
+    except OSError:
+        with suppress(OSError):
+            new.unlink(missing_ok=True)
+        raise
 
 
 def _drop_empty(folder: Path) -> None:

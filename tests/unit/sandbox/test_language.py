@@ -1,6 +1,7 @@
 """What clauses and functions mean, seen on the estate."""
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -253,6 +254,23 @@ def test_daily_samples_of_other_tables_stand_at_midnight(engine: Engine) -> None
     assert not found.select("start_time", "uid").is_duplicated().any()
     both = found["used_memory"] + found["free_memory"] - found["installed_memory"]
     assert (both.abs() <= 1).all()
+
+
+@pytest.mark.parametrize(
+    ("options", "is_kept"),
+    [
+        ({}, False),
+        ({"reach_limit": None}, True),
+        ({"reach_limit": None, "fine_retention": 14}, False),
+    ],
+)
+def test_without_a_limit_of_reach_fine_samples_are_kept_as_long_as_all_else(
+    options: dict[str, Any], is_kept: bool
+) -> None:
+    engine = make_engine(days=90, retention=90, devices=20, **options)
+    hours = "from 2026-10-01 00:00:00 to 2026-10-01 23:59:59"
+    found = ask(engine, f"execution.events {hours} | list start_time")
+    assert (found.height > 0) == is_kept
 
 
 def test_fine_samples_are_kept_for_less_long_than_others() -> None:
