@@ -52,12 +52,32 @@ def read_specifications(
     problems: list[str] = []
     for path in sorted(folder.glob("*.yaml")):
         try:
-            found[path] = kind.model_validate(yaml.safe_load(path.read_text("utf-8")))
+            found[path] = kind.model_validate(_read_yaml(path.read_text("utf-8")))
         except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
             problems.append(f"{path.name}: {' '.join(str(error).split())}")
         except ValidationError as error:
             problems += [f"{path.name}: {_describe(problem)}" for problem in error.errors()]
     return found, problems
+
+
+class _Loader(yaml.SafeLoader):
+    """Refuses a key that stands twice: YAML would drop the first one without a word."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        met: set[tuple[str, str]] = set()
+        for key, _ in node.value:
+            if not isinstance(key, yaml.ScalarNode):
+                continue
+            if (key.tag, key.value) in met:
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"the key {key.value} stands twice", key.start_mark
+                )
+            met.add((key.tag, key.value))
+        return super().construct_mapping(node, deep)
+
+
+def _read_yaml(text: str) -> Any:
+    return _Loader(text).get_single_data()
 
 
 def load_dataset(catalog: Path, dataset: str) -> DatasetSpecification:

@@ -8,7 +8,7 @@ from enum import StrEnum
 from functools import cached_property
 from typing import Self
 
-from pydantic import BaseModel, Field, model_validator
+from pydantic import BaseModel, Field, StrictInt, StrictStr, model_validator
 
 from connectors.catalogue import DAY, Specification
 from connectors.catalogue.specification import Duration
@@ -92,7 +92,8 @@ class FieldMapping(Specification):
         clear_when: a SQL condition over the select's columns on which the field is emptied.
         normalise: steps, in this order.
         longest: the longest text, in characters.
-        values: what is sent for a text of the source; others are rejects.
+        values: what is sent for a text of the source; others are rejects. YAML's `yes` is a truth
+            value and no text: it is refused.
     """
 
     column: str | None = None
@@ -100,7 +101,7 @@ class FieldMapping(Specification):
     clear_when: str | None = None
     normalise: tuple[Normalisation, ...] = ()
     longest: int = Field(default=LONGEST_TEXT, ge=1)
-    values: dict[str, str | int] = Field(default_factory=dict)
+    values: dict[str, StrictStr | StrictInt] = Field(default_factory=dict)
 
     @property
     def fingerprint(self) -> str:

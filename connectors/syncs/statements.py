@@ -142,7 +142,7 @@ def _column_problems(
         return [f"sql: {', '.join(problems)}"]
     for name, condition in conditions.items():
         try:
-            database.sql(f"FROM (\n{without_end(sql)}\n) SELECT ({condition}\n)")
+            database.sql(f"FROM (\n{without_end(sql)}\n) SELECT *, ({condition}\n)")
         except duckdb.Error as error:
             problems.append(f"fields.{name}.clear_when: {first_line(error)}")
     return problems

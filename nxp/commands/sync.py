@@ -99,6 +99,7 @@ def say_source(report: dict[str, Any]) -> None:
     pulled = "all rows" if source["is_full"] else "changes"
     say(f"{source['rows']:,} rows ({pulled}), {source['keys']:,} objects")
     if rejected:
-        say(f"left out: {rejected}: nxp rejects {report['dataset']} --run {report['run_id']}")
+        kept_by = report["planned"].get("made_by") or report["run_id"]
+        say(f"left out: {rejected}: nxp rejects {report['dataset']} --run {kept_by}")
     if source["not_clearable"]:
         say(f"{source['not_clearable']:,} objects have a field that cannot be emptied")

@@ -39,6 +39,7 @@ class _Draft:
     wanted_keys: int = 0
     counts: DiffCounts = field(default_factory=DiffCounts)
     absent: list[pl.Series] = field(default_factory=list)
+    made_by: str | None = None
 
     def add(self, found: Difference) -> None:
         self.rows += found.rows.height
@@ -55,6 +56,7 @@ def make_plan(
     cursors: Mapping[str, Any] | None = None,
     inventory_at: datetime | None = None,
     accepted: Mapping[str, str] | None = None,
+    made_by: str | None = None,
 ) -> Plan:
     """Plan a sync; a plan without rows is one, too, and moves the cursors when it is applied.
 
@@ -68,12 +70,14 @@ def make_plan(
         cursors: what the sync's become when the plan is applied.
         inventory_at: when the inventory was exported that lists the keys.
         accepted: by guard, why a person lets it pass.
+        made_by: the run that plans, under whose id the sources' rejects are kept.
 
     Raises:
         DataRefusedError: a key or value that the ledger cannot keep; nothing was planned.
     """
     recover(planning)
     draft = _begin(planning)
+    draft.made_by = made_by
     is_complete, is_full = source.is_complete, source.is_full
     view = View(planning.specification.mode, planning.now, inventory_at, is_complete=is_complete)
 
@@ -265,6 +269,7 @@ def _record(
         valued_keys=draft.known.keys_with_value,
         last_keys=draft.base.keys,
         findings=() if source is None else tuple(_findings(planning, draft, source, keys)),
+        made_by=draft.made_by,
     )
     record = PlanRecord(
         plan_id=plan_id,

@@ -37,6 +37,7 @@ class PlanSummary:
         known_keys: keys that the ledger knew; of `valued_keys` an acknowledged value.
         last_keys: keys of the last full pull that was applied.
         findings: guards that tripped.
+        made_by: the run that made it, which has kept what the sources gave and was rejected.
     """
 
     rows: int
@@ -47,6 +48,7 @@ class PlanSummary:
     valued_keys: int
     last_keys: int | None
     findings: tuple[Finding, ...] = ()
+    made_by: str | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Write it as the ledger keeps it."""

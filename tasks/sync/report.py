@@ -91,6 +91,12 @@ class Stages:
         self.planned = plan.summary.to_json()
 
     @property
+    def made_by(self) -> str | None:
+        """The run that has made the plan, and kept the sources' rejects."""
+        made_by: str | None = (self.planned or {}).get("made_by")
+        return made_by
+
+    @property
     def left_by_source(self) -> int:
         """How many objects were rejected before anything was planned of them."""
         source = (self.planned or {}).get("source") or {}
@@ -196,6 +202,8 @@ def _left_out(run: SyncRun, stages: Stages, applied: Applied) -> PipelineError |
     )
     if left := stages.left_by_source:
         said += f", {left:,} left out of the sources"
+        if stages.made_by not in (None, run.run_id):
+            said += f" (nxp rejects {run.sync} --run {stages.made_by})"
     if beyond:
         said += f" (more than {run.specification.max_reject_share:.1%} may not be rejected)"
     said += f": see nxp rejects {run.sync} --run {run.run_id}"

@@ -48,6 +48,7 @@ def plan_sync(run: SyncRun, asked: Asked) -> Plan:
             cursors=dict(pulled.cursors),
             inventory_at=rows.inventory_at,
             accepted=asked.accepted,
+            made_by=run.run_id,
         )
         rows.keep_rejects(run.lake, run.run_id, run.started_at)
     tell(Progress(run.sync, PLAN, LANDED))

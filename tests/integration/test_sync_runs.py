@@ -23,6 +23,8 @@ from connectors.errors import (
     UsageError,
 )
 from connectors.ledger import KNOWN
+from connectors.rejects import reject_files
+from nxp.commands.sync import print_report
 from tasks.push import NO_ANSWER
 from tasks.sync.apply import Applied, Sender, apply_plan
 from tasks.sync.asked import Asked
@@ -94,6 +96,18 @@ def test_a_plan_is_applied_once(made: Syncing) -> None:
     assert made.apply()["objects"] == 0
     assert made.apply(planned["plan_id"])["state"] == "applied"
     assert made.requests == before
+
+
+def test_an_apply_says_which_run_kept_what_the_sources_left_out(
+    made: Syncing, capsys: pytest.CaptureFixture[str]
+) -> None:
+    made.write([*rows_of(made.uids()), {"uid": "", "owner": "nobody's"}])
+    planned, applied = made.plan(), made.apply()
+    assert planned["run_id"] != applied["run_id"]
+    print_report(applied)
+    told = f"1 without key: nxp rejects {SYNC_NAME} --run {planned['run_id']}"
+    assert told in capsys.readouterr().err
+    assert [file.run_id for file in reject_files(made.place.lake, SYNC_NAME)] == [planned["run_id"]]
 
 
 def test_a_plan_counts_no_more_once_another_has_begun_or_the_yaml_has_changed(

@@ -91,6 +91,16 @@ def test_two_syncs_that_write_one_field_are_refused(catalog: Path) -> None:
         load_syncs(catalog)
 
 
+def test_a_field_that_is_mapped_twice_is_refused(catalog: Path) -> None:
+    file = with_sync(catalog) / "syncs" / "machines.yaml"
+    text = file.read_text("utf-8")
+    again = text.replace(f"  {CENTRE}: {{}}\n", f"  {CENTRE}: {{}}\n  {CENTRE}: {{longest: 8}}\n")
+    assert again != text
+    file.write_text(again, "utf-8")
+    with pytest.raises(ConfigurationError, match=rf"machines\.yaml: the key {CENTRE} stands twice"):
+        load_syncs(catalog)
+
+
 def test_a_sync_has_not_the_name_of_a_dataset(catalog: Path) -> None:
     with pytest.raises(ConfigurationError, match="name of a dataset too"):
         load_syncs(with_sync(catalog, "devices"))
