@@ -209,9 +209,8 @@ class ActionSpecification(Specification):
 
     @property
     def lifetime(self) -> timedelta:
-        """How long a target may take; where nothing is said, as long as an API lets it at most."""
-        minutes = self.expires_in_minutes
-        return (EXPIRY_MINUTES[-1] if minutes is None else minutes) * MINUTE
+        """How long a target may take: a week at least, since others' requests have other limits."""
+        return max(self.expires_in_minutes or 0, EXPIRY_MINUTES[-1]) * MINUTE
 
     @property
     def read_back(self) -> str:
