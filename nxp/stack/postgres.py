@@ -86,7 +86,7 @@ def prepare(stack: Stack) -> None:
     outer.mkdir(mode=0o700, exist_ok=True)
     if runs_as:
         os.chown(outer, runs_as.uid, runs_as.gid)
-        _open_the_way((binaries(), outer))
+        _open_the_way((binaries(), outer), stack.home)
         _check_reachable(runs_as)
     if data(stack).exists():
         return
@@ -150,14 +150,19 @@ def _initdb(words: Sequence[str], log: Path, runs_as: Account | None) -> None:
         raise UnavailableError(f"stack: postgres: initdb failed: see {log}")
 
 
-def _open_the_way(places: Sequence[Path]) -> None:
-    """Let others pass through the folders on the way to some places; they are not to be listed."""
+def _open_the_way(places: Sequence[Path], home: Path) -> None:
+    """Let others pass through the folders on the way to some places; they are not to be listed.
+
+    Once PostgreSQL runs it needs the way no more: NXP_HOME is closed again by the next command.
+    """
     for place in places:
         for folder in reversed(place.parents):
             mode = folder.stat().st_mode
-            if not mode & 0o001:
-                folder.chmod(mode | 0o001)
-                say(f"postgres runs as {UNPRIVILEGED}, not as root: it may pass through {folder}")
+            if mode & 0o001:
+                continue
+            folder.chmod(mode | 0o001)
+            if not folder.is_relative_to(home):
+                say(f"postgres: runs as {UNPRIVILEGED}, not as root, who may now pass {folder}")
 
 
 def _check_reachable(runs_as: Account) -> None:
