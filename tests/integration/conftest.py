@@ -19,7 +19,7 @@ _ledgers = itertools.count()
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark what needs a running Prefect server, so that it can be left out."""
     for item in items:
-        if "prefect_server" in getattr(item, "fixturenames", ()):
+        if {"prefect_server", "stack"} & set(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.prefect)
 
 
