@@ -1,9 +1,9 @@
-"""Checks that the lock files are in step with pyproject.toml; --renew makes it so.
+"""Checks that the lock files are in step with what they were made from; --renew makes it so.
 
-requirements.lock is for those who work here: everything, with all extras. requirements-runtime.lock
-is for images: what the product needs to run, in the same versions. The check needs no network: a
-lock carries a digest of the requirements it was made from, and every pin must satisfy them and
-carry hashes.
+requirements.lock is for those who work here: everything, with all extras. Those of
+deployments/images are for what the product needs to run, for what builds it, and for what checks
+the files there. The check needs no network: a lock carries a digest of its requirements, and every
+pin must satisfy them and carry hashes.
 """
 
 import hashlib
@@ -12,49 +12,61 @@ import re
 import subprocess
 import sys
 import tomllib
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).resolve().parents[1]
-LOCK = ROOT / "requirements.lock"
-RUNTIME = ROOT / "requirements-runtime.lock"
-MARK = "# made from pyproject.toml "
+IMAGES = ROOT / "deployments" / "images"
+MARK = "# made from requirements "
 HEAD = "# Pinned with hashes, for Python 3.11 to 3.13. Renew it with: make lock\n"
 PIN = re.compile(r"^([A-Za-z0-9_.-]+)==([^\s;\\]+)", re.MULTILINE)
 
 
-def requirements(*, extras: bool = True) -> list[str]:
-    """Give the requirements of pyproject.toml, those of all extras too."""
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
-    more = project["optional-dependencies"].values() if extras else ()
-    return [*project["dependencies"], *(text for extra in more for text in extra)]
+@dataclass(frozen=True, slots=True)
+class Lock:
+    """A lock file and what it is made from; `within` is a lock whose versions it has to have."""
 
+    path: Path
+    requirements: Callable[[], list[str]]
+    within: Path | None = None
 
-def digest(*, extras: bool = True) -> str:
-    """Identify the requirements that a lock has to be made from."""
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
-    text = json.dumps([sorted(requirements(extras=extras)), project["requires-python"]])
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
+    @property
+    def mark(self) -> str:
+        """The line that says from which requirements it was made."""
+        text = json.dumps([sorted(self.requirements()), _pyproject()["project"]["requires-python"]])
+        return f"{MARK}{hashlib.sha256(text.encode()).hexdigest()[:16]}\n"
 
+    def problems(self, lock: str) -> list[str]:
+        """List what is wrong with its text."""
+        name, found = self.path.name, []
+        if self.mark not in lock:
+            found.append(f"{name} was made from other requirements: run make lock")
+        locked = pins(lock)
+        for text in self.requirements():
+            requirement = Requirement(text)
+            versions = locked.get(canonicalize_name(requirement.name), set())
+            if not any(requirement.specifier.contains(version) for version in versions):
+                found.append(f"{name} has no version of {text}: run make lock")
+        entries = [entry for entry in re.split(r"\n(?=[A-Za-z0-9])", lock) if "==" in entry]
+        found += [f"no hash: {entry.split()[0]}" for entry in entries if "--hash=" not in entry]
+        if re.search(r"https?://|^--|^-f ", lock, re.MULTILINE):
+            found.append(f"{name} names an index or an address")
+        return found + self._differences(locked)
 
-def problems(lock: str, *, extras: bool = True) -> list[str]:
-    """List what is wrong with a lock file."""
-    found = []
-    if f"{MARK}{digest(extras=extras)}\n" not in lock:
-        found.append("the lock was made from other requirements: run make lock")
-    locked = pins(lock)
-    for text in requirements(extras=extras):
-        requirement = Requirement(text)
-        versions = locked.get(canonicalize_name(requirement.name), set())
-        if not any(requirement.specifier.contains(version) for version in versions):
-            found.append(f"the lock has no version of {text}: run make lock")
-    entries = [entry for entry in re.split(r"\n(?=[A-Za-z0-9])", lock) if "==" in entry]
-    found += [f"no hash: {entry.split()[0]}" for entry in entries if "--hash=" not in entry]
-    if re.search(r"https?://|^--|^-f ", lock, re.MULTILINE):
-        found.append("the lock names an index or an address")
-    return found
+    def _differences(self, locked: dict[str, set[str]]) -> list[str]:
+        if self.within is None:
+            return []
+        known = pins(self.within.read_text("utf-8"))
+        return [
+            f"{self.path.name} has another version of {name} than {self.within.name}: run make lock"
+            for name, versions in locked.items()
+            if not versions <= known.get(name, set())
+        ]
 
 
 def pins(lock: str) -> dict[str, set[str]]:
@@ -65,44 +77,61 @@ def pins(lock: str) -> dict[str, set[str]]:
     return found
 
 
-def differences(runtime: str, lock: str) -> list[str]:
-    """List what the lock of images has in another version than the lock of those who work here."""
-    known = pins(lock)
-    return [
-        f"{RUNTIME.name} has {name} {', '.join(sorted(versions))}: run make lock"
-        for name, versions in pins(runtime).items()
-        if not versions <= known.get(name, set())
-    ]
+def _pyproject() -> dict[str, Any]:
+    return tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
 
 
-def renew() -> None:
+def _runtime() -> list[str]:
+    return list(_pyproject()["project"]["dependencies"])
+
+
+def _all() -> list[str]:
+    extras = _pyproject()["project"]["optional-dependencies"].values()
+    return [*_runtime(), *(text for extra in extras for text in extra)]
+
+
+def _build() -> list[str]:
+    return list(_pyproject()["build-system"]["requires"])
+
+
+def _tools() -> list[str]:
+    lines = (IMAGES / "tools.in").read_text("utf-8").splitlines()
+    return [line for line in lines if line and not line.startswith("#")]
+
+
+EVERYTHING = Lock(ROOT / "requirements.lock", _all)
+LOCKS = (
+    EVERYTHING,
+    Lock(IMAGES / "runtime.lock", _runtime, EVERYTHING.path),
+    Lock(IMAGES / "build.lock", _build, EVERYTHING.path),
+    Lock(IMAGES / "tools.lock", _tools),
+)
+
+
+def renew(lock: Lock) -> None:
     """Resolve anew with uv, for all supported Pythons at once."""
-    _compile(LOCK, ("--all-extras",), digest())
-    _compile(RUNTIME, ("--constraint", LOCK.name), digest(extras=False))
-
-
-def _compile(path: Path, words: tuple[str, ...], made_from: str) -> None:
-    command = ["uv", "pip", "compile", "pyproject.toml", *words, "--universal"]
-    options = ["--generate-hashes", "--no-emit-index-url", "--no-annotate", "--no-header", "-q"]
+    command = ["uv", "pip", "compile", "-", "--universal", "--python-version", "3.11", "-q"]
+    options = ["--generate-hashes", "--no-emit-index-url", "--no-annotate", "--no-header"]
+    within = ["--constraint", str(lock.within)] if lock.within else []
     resolved = subprocess.run(  # noqa: S603 - fixed words
-        [sys.executable, "-m", *command, *options, "--python-version", "3.11"],
+        [sys.executable, "-m", *command, *options, *within],
         cwd=ROOT,
+        input="\n".join(lock.requirements()),
         stdout=subprocess.PIPE,
         text=True,
         check=True,
     ).stdout
-    path.write_text(f"{HEAD}{MARK}{made_from}\n{resolved}", "utf-8")
+    lock.path.write_text(f"{HEAD}{lock.mark}{resolved}", "utf-8")
 
 
 def main() -> int:
-    """Check, or renew."""
-    if sys.argv[1:] == ["--renew"]:
-        renew()
-    lock, runtime = LOCK.read_text("utf-8"), RUNTIME.read_text("utf-8")
-    found = [f"{LOCK.name}: {problem}" for problem in problems(lock)]
-    found += [f"{RUNTIME.name}: {problem}" for problem in problems(runtime, extras=False)]
-    found += differences(runtime, lock)
-    print("\n".join(found) or "the lock files are in step with pyproject.toml")
+    """Check, or renew: all of them, or those whose names are given."""
+    if sys.argv[1:2] == ["--renew"]:
+        for lock in LOCKS:
+            if lock.path.name in sys.argv[2:] or not sys.argv[2:]:
+                renew(lock)
+    found = [problem for lock in LOCKS for problem in lock.problems(lock.path.read_text("utf-8"))]
+    print("\n".join(found) or "the lock files are in step with what they were made from")
     return bool(found)
 
 
