@@ -28,6 +28,7 @@ def start(
     environ: Mapping[str, str],
     output: Path | None = None,
     account: Account | None = None,
+    folder: Path | None = None,
 ) -> psutil.Popen:
     """Start a process in a session of its own, which our end and our terminal do not end.
 
@@ -37,6 +38,7 @@ def start(
         environ: all of its environment.
         output: a fresh file for stdout, if that is not to go to the log.
         account: whom it runs as, where that is somebody else.
+        folder: where it runs; that other user need not be able to come there by itself.
     """
     log.touch(mode=0o600)
     errors = log.open("ab")
@@ -53,6 +55,7 @@ def start(
                 stdin=subprocess.DEVNULL,
                 env=dict(environ),
                 start_new_session=True,
+                cwd=folder,
                 user=account.uid if account else None,
                 group=account.gid if account else None,
                 extra_groups=[] if account else None,

@@ -39,7 +39,7 @@ def main() -> int:
         with tempfile.NamedTemporaryFile("w", suffix=".yaml") as file:
             file.write(rendered)
             file.flush()
-            words = ("kubernetes-validate", "--strict", "--version", KUBERNETES, file.name)
+            words = ("kubernetes-validate", "--strict", "-k", KUBERNETES, file.name)
             results.append(("kubernetes-validate", *run(*words)))
     for tool, code, said in results:
         print(f"{tool}: {'fine' if not code else 'FAILED'}")

@@ -37,6 +37,7 @@ class Part:
     is_ready: Callable[[], bool]
     output: Path | None = None
     account: Account | None = None
+    folder: Path | None = None
 
 
 def worker_names(stack: Stack) -> list[str]:
@@ -152,6 +153,7 @@ def _postgres(stack: Stack) -> Part:
         environ={"PATH": os.environ.get("PATH", ""), MARK: f"{stack.folder}:{POSTGRES}"},
         is_ready=lambda: postgres.is_ready(stack),
         account=postgres.account(),
+        folder=postgres.data(stack),
     )
 
 

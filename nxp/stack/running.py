@@ -29,6 +29,7 @@ from nxp.stack.parts import (
     SERVER,
     WORKER,
     Part,
+    ask,
     check_installed,
     client_environ,
     make_part,
@@ -185,22 +186,22 @@ def deploy(stack: Stack, *, anew: bool) -> None:
         return
     log = log_of(stack, "deploy")
     say("deployments: bringing them to the server …")
-    pool = ("work-pool", "create", POOL, "--type", "process", "--overwrite")
-    every = ("--no-prompt", "deploy", "--all", "--prefect-file", str(file))
-    for words in (pool, every):
-        with log.open("ab") as output:
-            ended = subprocess.run(  # noqa: S603 - our own interpreter, fixed words
-                [sys.executable, "-m", "prefect", *words],
-                stdout=output,
-                stderr=output,
-                stdin=subprocess.DEVNULL,
-                env=client_environ(stack, "deploy"),
-                cwd=stack.catalog.parent,
-                timeout=DEPLOY_SECONDS,
-                check=False,
-            )
-        if ended.returncode:
-            raise UnavailableError(f"stack: the deployments were not taken: see {log}")
+    # A pool that is there stays as it is, with its limit, and paused where somebody paused it.
+    ask(stack, "POST", "work_pools/", {"name": POOL, "type": "process"})
+    words = ("--no-prompt", "deploy", "--all", "--prefect-file", str(file))
+    with log.open("ab") as output:
+        ended = subprocess.run(  # noqa: S603 - our own interpreter, fixed words
+            [sys.executable, "-m", "prefect", *words],
+            stdout=output,
+            stderr=output,
+            stdin=subprocess.DEVNULL,
+            env=client_environ(stack, "deploy"),
+            cwd=stack.catalog.parent,
+            timeout=DEPLOY_SECONDS,
+            check=False,
+        )
+    if ended.returncode:
+        raise UnavailableError(f"stack: the deployments were not taken: see {log}")
     stack.deployed = digest
     stack.save()
 
@@ -299,6 +300,7 @@ def _start(stack: Stack, name: str) -> None:
         environ=part.environ,
         output=part.output,
         account=part.account,
+        folder=part.folder,
     )
     stack.note(name, process.pid)
 

@@ -84,6 +84,19 @@ def test_secrets_are_for_their_owner_only(stack: RunningStack) -> None:
         assert secret not in " ".join(process.cmdline())
 
 
+def test_postgresql_writes_its_checkpoints_while_the_home_is_closed_to_others(
+    stack: RunningStack,
+) -> None:
+    """It runs as another user where root starts it, who may not enter NXP_HOME."""
+    assert stack.home.stat().st_mode & 0o077 == 0
+    server = stack.inside["NXP_DATABASE_URL"]
+    with psycopg.connect(server, autocommit=True) as connection:
+        connection.execute("CREATE TABLE written AS SELECT 1 AS n")
+        connection.execute("CHECKPOINT")
+        connection.execute("DROP TABLE written")
+    assert "PANIC" not in (stack.home / "stack" / "logs" / "postgres.log").read_text()
+
+
 def test_up_again_starts_nothing_and_says_so(stack: RunningStack) -> None:
     before = stack.parts()
     again = stack.stack("up")
