@@ -1,7 +1,6 @@
 """What every run works with: client, ledger, lake, a folder of its own; cleared up at its end."""
 
 import shutil
-import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator
@@ -20,35 +19,7 @@ from connectors.nexthink import NexthinkClient
 from connectors.settings import Settings, prepare_home
 from connectors.tenants import TenantSettings
 from tasks.export import Tools
-
-
-class StoppedError(Exception):
-    """Raised in the threads of a run that is being stopped, where they wait or tell progress."""
-
-
-class Stop:
-    """Stops the threads of a run; `sleep` is how they wait."""
-
-    def __init__(self, sleep: Callable[[float], None] = time.sleep) -> None:
-        self._event = threading.Event()
-        self._sleep = sleep
-
-    def set(self) -> None:
-        """Let no thread go on."""
-        self._event.set()
-
-    def check(self) -> None:
-        """Raise StoppedError once the run is being stopped."""
-        if self._event.is_set():
-            raise StoppedError
-
-    def sleep(self, seconds: float) -> None:
-        """Wait, but not for longer than the run goes on."""
-        if self._sleep is time.sleep:
-            self._event.wait(seconds)
-        else:
-            self._sleep(seconds)
-        self.check()
+from tasks.stopping import Stop
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,9 +58,10 @@ def opened(
 ) -> Iterator[Parts]:
     """Open client and ledger, and clear away what killed runs left aside.
 
-    A run that has begun in the ledger and not ended is abandoned, whatever ends it.
+    A run that has begun in the ledger and not ended is abandoned, whatever ends it. One that was
+    told to stop, and had ended its work by then, raises that signal here.
     """
-    run_id, stop = str(uuid.uuid4()), Stop(sleep)
+    run_id, stop = str(uuid.uuid4()), Stop(sleep, settings.stop_seconds)
     ledger = open_ledger(settings.ledger_url.get_secret_value(), tenant.name, clock)
     spool = prepare_home(settings) / "spool"
     lake = Lake(settings.lake, tenant.name, settings.home / "staging")
@@ -100,9 +72,12 @@ def opened(
         with NexthinkClient(tenant, clock=clock, sleep=stop.sleep) as client:
             tools = Tools(client, ledger, clock, stop.sleep)
             yield Parts(run_id, tools, lake, spool / run_id, clock(), stop)
+        stop.end()
     except BaseException as error:
         # A signal, a bug, or a report that could not be kept; a run that has ended is left alone.
         with suppress(PipelineError):
+            if stop.is_stuck:
+                ledger.give_back(run_id)
             ledger.abandon_run(run_id, "failed" if isinstance(error, Exception) else "interrupted")
         raise
     finally:

@@ -7,6 +7,7 @@ from tasks.listeners import Listeners
 LANDED = "landed"
 SKIPPED = "landed by another run"
 FAILED = "failed"
+STOPPING = "stopping when they have ended; once more to stop at once"
 ENDS = (LANDED, SKIPPED, FAILED)
 
 
