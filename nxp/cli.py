@@ -25,6 +25,7 @@ COMMANDS = {
     "demo": "The whole story on the sandbox: export a snapshot and a window, look at them.",
     "sandbox": "Serve a stand-in tenant on this machine until stopped.",
     "server": "Keep one local Prefect server for repeated use: start, stop, status.",
+    "worker": "Run a Prefect worker; told to stop, it lets its flow runs end first.",
     "export": "Export a dataset from Nexthink and land it in the lake.",
     "backfill": "Land the windows between two dates; goes on after any interruption.",
     "state": "What the ledger knows of a dataset: show, reset.",
