@@ -7,7 +7,7 @@ import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 from pydantic import BaseModel, Field, SecretStr, field_validator, model_validator
 
@@ -33,6 +33,8 @@ class Settings(BaseModel, frozen=True):
     memory_mb: int = Field(default=192, ge=16)
     # How long what is under way may take to end once a run is told to stop.
     stop_seconds: float = Field(default=STOP_SECONDS, ge=0, le=3600)
+    # What is told on stderr: text for people, or a JSON object a line for machines.
+    log: Literal["text", "json"] = "text"
 
     @model_validator(mode="before")
     @classmethod

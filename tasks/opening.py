@@ -19,6 +19,7 @@ from connectors.nexthink import NexthinkClient
 from connectors.settings import Settings, prepare_home
 from connectors.tenants import TenantSettings
 from tasks.export import Tools
+from tasks.run_logs import logs_of
 from tasks.stopping import Stop
 
 
@@ -55,13 +56,29 @@ def opened(
     tenant: TenantSettings,
     clock: Callable[[], datetime] = utc_now,
     sleep: Callable[[float], None] = time.sleep,
+    **about: str,
 ) -> Iterator[Parts]:
     """Open client and ledger, and clear away what killed runs left aside.
+
+    All that is logged meanwhile is bound to the run, its tenant and what it is `about`: its
+    dataset, sync or action.
 
     A run that has begun in the ledger and not ended is abandoned, whatever ends it. One that was
     told to stop, and had ended its work by then, raises that signal here.
     """
-    run_id, stop = str(uuid.uuid4()), Stop(sleep, settings.stop_seconds)
+    run_id = str(uuid.uuid4())
+    with logs_of(settings, run_id=run_id, tenant=tenant.name, **about):
+        yield from _opened(run_id, settings, tenant, clock, sleep)
+
+
+def _opened(
+    run_id: str,
+    settings: Settings,
+    tenant: TenantSettings,
+    clock: Callable[[], datetime],
+    sleep: Callable[[float], None],
+) -> Iterator[Parts]:
+    stop = Stop(sleep, settings.stop_seconds)
     ledger = open_ledger(settings.ledger_url.get_secret_value(), tenant.name, clock)
     spool = prepare_home(settings) / "spool"
     lake = Lake(settings.lake, tenant.name, settings.home / "staging")
