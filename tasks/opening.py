@@ -18,6 +18,7 @@ from connectors.ledger import Ledger, open_ledger
 from connectors.nexthink import NexthinkClient
 from connectors.settings import Settings, prepare_home
 from connectors.tenants import TenantSettings
+from tasks import metrics
 from tasks.export import Tools
 from tasks.run_logs import logs_of
 from tasks.stopping import Stop
@@ -67,8 +68,12 @@ def opened(
     told to stop, and had ended its work by then, raises that signal here.
     """
     run_id = str(uuid.uuid4())
+    metrics.begin()
     with logs_of(settings, run_id=run_id, tenant=tenant.name, **about):
-        yield from _opened(run_id, settings, tenant, clock, sleep)
+        try:
+            yield from _opened(run_id, settings, tenant, clock, sleep)
+        finally:
+            metrics.flush()
 
 
 def _opened(
@@ -95,7 +100,9 @@ def _opened(
         with suppress(PipelineError):
             if stop.is_stuck:
                 ledger.give_back(run_id)
-            ledger.abandon_run(run_id, "failed" if isinstance(error, Exception) else "interrupted")
+            state = "failed" if isinstance(error, Exception) else "interrupted"
+            if ledger.abandon_run(run_id, state):
+                metrics.run_ended(state)
         raise
     finally:
         shutil.rmtree(spool / run_id, ignore_errors=True)

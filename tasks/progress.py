@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from tasks.listeners import Listeners
+from connectors.listeners import Listeners
 
 LANDED = "landed"
 SKIPPED = "landed by another run"

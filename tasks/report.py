@@ -13,6 +13,7 @@ from prefect.cache_policies import NO_CACHE
 
 from connectors.errors import PartlyDoneError, PipelineError
 from connectors.lake.records import write_run
+from tasks import metrics
 from tasks.artifact import show_report
 from tasks.run import Run
 from tasks.units import Landed
@@ -122,6 +123,8 @@ def settle(run: Run, landed: Landed) -> RunReport:
             raise
         logger.warning("the report of run %s is in the ledger only: %s", run.run_id, error)
     run.ledger.finish_run(run.run_id, report.state, report.plain())
+    metrics.watermark_moved(report.watermark, report.finished_at)
+    metrics.run_ended(report.state)
     return report
 
 

@@ -20,6 +20,7 @@ from prefect.artifacts import create_progress_artifact, update_progress_artifact
 from prefect.cache_policies import NO_CACHE
 
 from connectors.errors import DataRefusedError, HeldError, LimitReachedError, PipelineError
+from tasks import metrics
 from tasks.counting import Count, Seldom
 from tasks.land import Outcome, land_unit
 from tasks.plan import Unit
@@ -201,7 +202,7 @@ def _unfit(run: Run) -> PipelineError | None:
 
 def _settle(run: Run, unit: Unit, future: Future[Outcome], result: Landed) -> None:
     try:
-        result.outcomes.append(future.result())
+        outcome = future.result()
     except PipelineError as error:
         failure = Failure(unit.name, error)
         # A snapshot is not tried again: what the other run lands is of another moment.
@@ -209,11 +210,15 @@ def _settle(run: Run, unit: Unit, future: Future[Outcome], result: Landed) -> No
             result.held.append(failure)
         else:
             _fail(run, failure, result)
+    else:
+        result.outcomes.append(outcome)
+        metrics.unit_landed(outcome)
 
 
 def _fail(run: Run, failure: Failure, result: Landed) -> None:
     tell(Progress(run.dataset, failure.unit, FAILED))
     logger.warning("%s", failure.error)
+    metrics.unit_failed(failure.error)
     result.failures.append(failure)
     if not isinstance(failure.error, DataRefusedError | HeldError):
         result.stopped = result.stopped or failure.error

@@ -102,9 +102,9 @@ class Ledger:
         with self._engine.begin() as connection:
             connection.execute(update(runs).where(runs.c.run_id == run_id).values(values))
 
-    def abandon_run(self, run_id: str, state: str) -> None:
-        """Record that a run ended without a report; what it had landed by then counts."""
-        self._abandon([run_id], state)
+    def abandon_run(self, run_id: str, state: str) -> bool:
+        """Record that a run ended without a report, unless it has one; landed units count."""
+        return self._abandon([run_id], state) > 0
 
     def close_interrupted_runs(self) -> list[str]:
         """Mark runs whose process is gone, and give their ids for clearing up."""
@@ -123,7 +123,7 @@ class Ledger:
             self._abandon(gone, "interrupted")
         return gone
 
-    def _abandon(self, run_ids: Sequence[str], state: str) -> None:
+    def _abandon(self, run_ids: Sequence[str], state: str) -> int:
         landed = select(func.count()).where(units.c.run_id == runs.c.run_id)
         rows = select(func.coalesce(func.sum(units.c.rows_landed), 0))
         rows = rows.where(units.c.run_id == runs.c.run_id)
@@ -135,7 +135,7 @@ class Ledger:
         }
         left = update(runs).where(runs.c.run_id.in_(run_ids), runs.c.state == "running")
         with self._engine.begin() as connection:
-            connection.execute(left.values(values))
+            return connection.execute(left.values(values)).rowcount
 
     def runs(self, dataset: str | None = None, limit: int = 20) -> list[dict[str, Any]]:
         """List runs, newest first; one whose process is gone is told as interrupted."""

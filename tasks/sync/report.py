@@ -15,6 +15,7 @@ from prefect.cache_policies import NO_CACHE
 
 from connectors.errors import DataRefusedError, PartlyDoneError, PipelineError, StorageError
 from connectors.lake.records import write_run
+from tasks import metrics
 from tasks.artifact import show_report
 from tasks.outcomes import Outcome
 from tasks.push import NOT_SENT
@@ -239,6 +240,8 @@ def settle(run: SyncRun, stages: Stages) -> SyncReport:
         logger.warning("the report of run %s is in the ledger only: %s", run.run_id, error)
     counts = {name: row[name] for name in ("units", "rows_landed", "rows_rejected")}
     run.ledger.finish_run(run.run_id, report.state, {**plain, **counts})
+    metrics.values_ended(report.values)
+    metrics.run_ended(report.state)
     return report
 
 
