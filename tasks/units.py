@@ -21,6 +21,7 @@ from prefect.cache_policies import NO_CACHE
 
 from connectors.errors import DataRefusedError, HeldError, LimitReachedError, PipelineError
 from tasks import metrics
+from tasks.artifact import artifact_key
 from tasks.counting import Count, Seldom
 from tasks.land import Outcome, land_unit
 from tasks.plan import Unit
@@ -150,7 +151,7 @@ def _shown_in_prefect(run: Run) -> Iterator[None]:
         yield
         return
     count, seldom = Count(units), Seldom(ARTIFACT_EVERY_SECONDS)
-    key = f"progress-{run.dataset.replace('_', '-')}"
+    key = artifact_key("progress", run.plan.tenant.name, run.dataset)
     try:
         artifact = cast("UUID", create_progress_artifact(0.0, key=key))
     except Exception:  # noqa: BLE001 - what is landed does not depend on the UI

@@ -21,12 +21,10 @@ from connectors.ledger.leases import Holder, Lease
 from connectors.ledger.marks import Marks
 from connectors.ledger.plans import Plans
 from connectors.ledger.syncs import Syncs
-from connectors.ledger.tables import runs, units
+from connectors.ledger.tables import DROPPED, runs, units
 
 logger = logging.getLogger(__name__)
 
-# The state of a unit whose rows are past retention.
-DROPPED = "dropped"
 # A run of another machine, or of this one before it was started anew, that began so long ago and
 # holds no unit is over: what it left aside holds rows, and is to be cleared away.
 SILENCE = timedelta(days=1)

@@ -18,6 +18,7 @@ from connectors.lake.records import write_run
 from tasks import metrics
 from tasks.artifact import show_report
 from tasks.outcomes import Outcome
+from tasks.overview import show_convergence
 from tasks.push import NOT_SENT
 from tasks.sync.apply import Applied
 from tasks.sync.diff import Action
@@ -288,7 +289,8 @@ def markdown(report: SyncReport) -> str:
 def report_sync(run: SyncRun, stages: Stages) -> SyncReport:
     """Settle the run and show its report as an artifact of the flow run."""
     report = settle(run, stages)
-    show_report("sync", report.dataset, markdown(report), run.run_id)
+    show_report("sync", report.tenant, report.dataset, markdown(report))
+    show_convergence(run.chosen.settings, run.ledger, report.tenant, report.finished_at)
     return report
 
 
