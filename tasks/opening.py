@@ -91,7 +91,7 @@ def _opened(
         for interrupted in ledger.close_interrupted_runs():
             shutil.rmtree(spool / interrupted, ignore_errors=True)
             lake.discard_stage(interrupted)
-        with NexthinkClient(tenant, clock=clock, sleep=stop.sleep) as client:
+        with NexthinkClient(tenant, None, clock, stop.sleep, tenant.reread) as client:
             tools = Tools(client, ledger, clock, stop.sleep)
             yield Parts(run_id, tools, lake, spool / run_id, clock(), stop)
         stop.end()
