@@ -29,6 +29,8 @@ class Settings(BaseModel, frozen=True):
     catalog: Path = Path("deployments")
     # What row groups that are not written yet may hold, over all units landing at once.
     memory_mb: int = Field(default=192, ge=16)
+    # Where alerts are told to: a webhook that takes {"text": …}, as chats have them.
+    alert_url: SecretStr | None = None
 
     @model_validator(mode="before")
     @classmethod
@@ -56,6 +58,13 @@ class Settings(BaseModel, frozen=True):
         if set("*?[") & set(lake):
             raise ValueError("must not contain *, ? or [: readers take them for patterns")
         return _object_storage(lake) if URL.match(lake) else lake
+
+    @field_validator("alert_url")
+    @classmethod
+    def _webhook(cls, url: SecretStr | None) -> SecretStr | None:
+        if url and not url.get_secret_value().startswith(("https://", "http://")):
+            raise ValueError("must be an http(s) URL")
+        return url
 
     @model_validator(mode="after")
     def _apart(self) -> Self:

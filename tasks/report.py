@@ -14,6 +14,7 @@ from prefect.cache_policies import NO_CACHE
 from connectors.errors import PartlyDoneError, PipelineError
 from connectors.lake.records import write_run
 from tasks.artifact import show_report
+from tasks.events import emit_outcome
 from tasks.run import Run
 from tasks.units import Landed
 from tasks.watermark import move_watermark
@@ -188,8 +189,9 @@ def markdown(report: RunReport) -> str:
 
 @task(name="report", cache_policy=NO_CACHE, persist_result=False)
 def report_run(run: Run, landed: Landed) -> RunReport:
-    """Settle the run and show its report as an artifact of the flow run."""
+    """Settle the run, tell Prefect, and show its report as an artifact of the flow run."""
     report = settle(run, landed)
+    emit_outcome(report)
     show_report("export", report.dataset, markdown(report), run.run_id)
     return report
 

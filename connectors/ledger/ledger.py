@@ -279,6 +279,10 @@ class Ledger:
         """
         return self._holding.lease(dataset, unit, starts_at, ends_at, run_id)
 
+    def lapsed_leases(self) -> list[str]:
+        """Name the units (dataset and unit) that a run holds which no longer renews its lease."""
+        return self._holding.lapsed()
+
     def _is(self, dataset: str, unit: str) -> Any:
         return and_(
             units.c.tenant == self._tenant, units.c.dataset == dataset, units.c.unit == unit
