@@ -29,6 +29,10 @@ class Settings(BaseModel, frozen=True):
     catalog: Path = Path("deployments")
     # What row groups that are not written yet may hold, over all units landing at once.
     memory_mb: int = Field(default=192, ge=16)
+    # Exports under way at once by all runs of one worker: None leaves it to each run.
+    exports_per_worker: int | None = Field(default=None, ge=1)
+    # Names the worker whose runs count together: by default the process that started the run.
+    worker: str = Field(default="", max_length=200)
 
     @model_validator(mode="before")
     @classmethod

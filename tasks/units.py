@@ -20,6 +20,7 @@ from prefect.artifacts import create_progress_artifact, update_progress_artifact
 from prefect.cache_policies import NO_CACHE
 
 from connectors.errors import DataRefusedError, HeldError, LimitReachedError, PipelineError
+from connectors.http import LONGEST_WAIT
 from tasks.counting import Count, Seldom
 from tasks.land import Outcome, land_unit
 from tasks.plan import Unit
@@ -157,14 +158,13 @@ def _unfit(run: Run) -> PipelineError | None:
             place.check()
     except PipelineError as error:
         return error
-    limited = run.ledger.marks.limited_until()
-    if limited is None:
+    not_before = run.ledger.limits.limited_until()
+    if not_before is None or not_before - run.tools.clock() <= LONGEST_WAIT:
         return None
-    dataset, not_before = limited
     return LimitReachedError(
         f"{run.dataset}: the tenant's limit is reached, it allows the next try at "
-        f"{not_before:%Y-%m-%d %H:%M:%SZ} (said to {dataset}): run again then; nxp state reset "
-        f"{dataset} forgets it",
+        f"{not_before:%Y-%m-%d %H:%M:%SZ}: run again then; nxp state reset {run.dataset} forgets "
+        "it",
         not_before=not_before,
     )
 

@@ -12,8 +12,9 @@ from connectors.ledger.action_requests import (
 from connectors.ledger.actions import lease_name
 from connectors.ledger.enriched import KNOWN, EnrichedCounts, ValueState
 from connectors.ledger.journal import Export
-from connectors.ledger.leases import Lease
+from connectors.ledger.leases import Lease, process_space
 from connectors.ledger.ledger import DROPPED, Ledger, UnitRecord, open_ledger
+from connectors.ledger.limits import ExportLimits, Slot
 from connectors.ledger.marks import Backfill, Watermark
 from connectors.ledger.plans import PlanRecord, PlanState
 from connectors.ledger.syncs import SyncRecord
@@ -31,11 +32,13 @@ __all__ = [
     "Batch",
     "EnrichedCounts",
     "Export",
+    "ExportLimits",
     "Lease",
     "Ledger",
     "PlanRecord",
     "PlanState",
     "RequestState",
+    "Slot",
     "SyncRecord",
     "UnitRecord",
     "ValueState",
@@ -43,4 +46,5 @@ __all__ = [
     "Watermark",
     "lease_name",
     "open_ledger",
+    "process_space",
 ]
