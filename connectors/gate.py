@@ -1,4 +1,4 @@
-"""What each request to a tenant's API passes before it is sent: the limits that all processes share.
+"""What each request to a tenant's API passes before it is sent: limits that processes share.
 
 The ledger is asked seldom: calls are taken ten at a time (of a slow rate: a second's worth), and
 whether the tenant asked for patience is looked up once a second at most.

@@ -16,7 +16,7 @@ from typing import Any
 import psutil
 from filelock import FileLock, Timeout
 
-from connectors.errors import StorageError, UnavailableError
+from connectors.errors import ConfigurationError, StorageError, UnavailableError
 from connectors.settings import Settings, prepare_home
 
 SERVER_RECORD = "server.json"
@@ -121,6 +121,22 @@ def server_started() -> Iterator[None]:
             "the temporary Prefect server did not start in time, nothing was begun: run again "
             "when the machine is less busy, or keep one (nxp server start)"
         ) from None
+
+
+def check_server() -> None:
+    """Make sure that there is a server that lasts: runs of a deployment need one.
+
+    Raises:
+        ConfigurationError: none is set, and none is kept here.
+        UnavailableError: nothing answers there.
+    """
+    url = os.environ.get("PREFECT_API_URL")
+    if not url:
+        raise ConfigurationError(
+            "PREFECT_API_URL: not set, and runs on a work pool need a Prefect server: set it, or "
+            "keep one here (nxp server start); then nxp deploy"
+        )
+    _check_answers(url)
 
 
 def _check_answers(url: str) -> None:

@@ -167,13 +167,17 @@ class Ledger:
             row = connection.execute(select(units).where(self._is(dataset, unit))).one_or_none()
         return None if row is None else _record(row)
 
-    def units(self, dataset: str) -> list[UnitRecord]:
-        """List a dataset's units in time order."""
+    def units(
+        self, dataset: str, starts_at: datetime | None = None, ends_at: datetime | None = None
+    ) -> list[UnitRecord]:
+        """List a dataset's units in time order; with bounds those that lie within."""
         query = (
             select(units)
             .where(units.c.tenant == self._tenant, units.c.dataset == dataset)
             .order_by(units.c.starts_at, units.c.unit)
         )
+        if starts_at and ends_at:
+            query = query.where(units.c.starts_at >= starts_at, units.c.ends_at <= ends_at)
         with self._engine.connect() as connection:
             return [_record(row) for row in connection.execute(query)]
 
