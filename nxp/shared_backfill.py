@@ -19,10 +19,10 @@ from connectors.ledger import Ledger, UnitRecord
 from nxp.engine import check_server, prepare
 from nxp.output import print_json, say
 from nxp.progress import shown
-from tasks.backfill import finish_shared, record_plan
 from tasks.chunks import Chunk, Identity, cut_chunks, has_failed, is_done
 from tasks.plan import Only, Plan, opened_ledger
 from tasks.progress import FAILED, LANDED, Progress, tell
+from tasks.shared import finish_shared, record_plan
 
 if TYPE_CHECKING:
     from nxp.chunk_runs import ChunkRuns
