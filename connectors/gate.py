@@ -1,7 +1,8 @@
 """What each request to a tenant's API passes before it is sent: limits that processes share.
 
-The ledger is asked seldom: calls are taken ten at a time (of a slow rate: a second's worth), and
-whether the tenant asked for patience is looked up once a second at most.
+The ledger is asked seldom: calls of a day are taken ten at a time, and whether the tenant asked for
+patience is looked up once a second at most. Where a rate is set each call has its own moment, and
+is taken by itself: what one process does not use at its moment would be lost for the others.
 """
 
 import threading
@@ -15,8 +16,6 @@ from connectors.ledger.limits import Limits
 
 CALLS_AT_ONCE = 10
 LOOK_EVERY = timedelta(seconds=1)
-# With a rate a call is for its moment: one that was not made then is not kept for a burst.
-KEPT_FOR = timedelta(seconds=1)
 
 
 class CallGate:
@@ -93,16 +92,13 @@ class CallGate:
         if self._taken_at is None or self._taken_at.date() != now.date():
             # What was left of yesterday is not today's.
             self._in_hand.clear()
-        while self._per_second and self._in_hand and self._in_hand[0] < now - KEPT_FOR:
-            self._in_hand.popleft()
         if not self._in_hand:
             self._take(now)
         return self._in_hand.popleft()
 
     def _take(self, now: datetime) -> None:
-        rate = self._per_second
-        calls = CALLS_AT_ONCE if rate is None else max(1, min(CALLS_AT_ONCE, int(rate)))
-        taken = self._limits.take_calls(calls, rate, self._per_day)
+        calls = CALLS_AT_ONCE if self._per_second is None else 1
+        taken = self._limits.take_calls(calls, self._per_second, self._per_day)
         if not taken.calls:
             raise LimitReachedError(
                 f"the day's {self._per_day:,} API calls (daily_calls, of all processes of this "
@@ -110,8 +106,7 @@ class CallGate:
                 "run again then, or raise NEXTHINK_DAILY_CALLS",
                 not_before=taken.starts_at,
             )
-        apart = timedelta(seconds=1 / rate) if rate else timedelta(0)
-        self._in_hand.extend(taken.starts_at + number * apart for number in range(taken.calls))
+        self._in_hand.extend([taken.starts_at] * taken.calls)
         self._taken_at = now
 
     def _wait(self, until: datetime | None, why: str) -> None:
