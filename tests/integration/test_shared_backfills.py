@@ -6,7 +6,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -46,7 +46,9 @@ class Sharing:
             asked_at=self.asked_at,
         )
 
-    def start(self, chunk: Chunk, concurrency: int = 4, **env: str) -> subprocess.Popen[str]:
+    def start(
+        self, chunk: Chunk, *, concurrency: int = 4, env: Mapping[str, str] | None = None
+    ) -> subprocess.Popen[str]:
         """Begin a run in a process, and wait until it is past its imports."""
         asked = {
             "dataset": "crashes",
@@ -60,7 +62,7 @@ class Sharing:
         now = self.place.tenant.clock.now().isoformat()
         process = subprocess.Popen(
             [sys.executable, "-m", "tests.share_once", now, json.dumps(asked)],
-            env={**os.environ, **self.environment, "PYTHONPATH": str(Path.cwd()), **env},
+            env={**os.environ, **self.environment, "PYTHONPATH": str(Path.cwd()), **(env or {})},
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -132,11 +134,11 @@ def test_what_a_killed_process_leaves_is_landed_by_the_others_and_one_that_joins
 ) -> None:
     sharing = share()
     limits = {"NEXTHINK_EXPORTS_AT_ONCE": "5"}
-    victim, other = (sharing.start(sharing.chunk(n, 3), **limits) for n in range(2))
+    victim, other = (sharing.start(sharing.chunk(n, 3), env=limits) for n in range(2))
     sharing.wait_for(8)
     victim.kill()
     victim.communicate()
-    joined = sharing.start(sharing.chunk(2, 3), **limits)
+    joined = sharing.start(sharing.chunk(2, 3), env=limits)
     by_other, by_joined = ended(other), ended(joined)
     sharing.assert_complete()
     assert by_other[2] == by_joined[2] == 0
@@ -155,7 +157,7 @@ def test_the_exports_of_all_processes_stay_within_the_tenants_and_the_workers_li
 ) -> None:
     sharing = share()
     limits = {"NEXTHINK_EXPORTS_AT_ONCE": "3", "NXP_EXPORTS_PER_WORKER": "2"}
-    both = [sharing.start(sharing.chunk(n, 2), **limits) for n in range(2)]
+    both = [sharing.start(sharing.chunk(n, 2), env=limits) for n in range(2)]
     counts = [ended(process) for process in both]
     assert sum(done for done, _, _ in counts) == 36
     assert sharing.most_at_once() == 3
@@ -167,7 +169,7 @@ def test_a_window_that_fails_is_tried_once_and_by_one_run_and_again_when_asked_a
 ) -> None:
     sharing = share()
     sharing.place.tenant.faults.add("404@export:1")
-    both = [sharing.start(sharing.chunk(n, 2), 1) for n in range(2)]
+    both = [sharing.start(sharing.chunk(n, 2), concurrency=1) for n in range(2)]
     counts = [ended(process, partly=True) for process in both]
     assert sorted(failures for _, _, failures in counts) == [0, 1]
     (failed,) = (record for record in sharing.ledger.units("crashes") if record.last_error)
