@@ -31,6 +31,10 @@ class Settings(BaseModel, frozen=True):
     catalog: Path = Path("deployments")
     # What row groups that are not written yet may hold, over all units landing at once.
     memory_mb: int = Field(default=192, ge=16)
+    # Exports under way at once by all runs of one worker: None leaves it to each run.
+    exports_per_worker: int | None = Field(default=None, ge=1)
+    # Names the worker whose runs count together: by default the process that started the run.
+    worker: str = Field(default="", max_length=200)
     # How long what is under way may take to end once a run is told to stop.
     stop_seconds: float = Field(default=STOP_SECONDS, ge=0, le=3600)
     # What is told on stderr: text for people, or a JSON object a line for machines.
