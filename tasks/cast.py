@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import numpy as np
 import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -36,8 +37,18 @@ ARROW_TYPES: dict[ColumnType, pa.DataType] = {
     ColumnType.LIST: pa.list_(pa.string()),
     ColumnType.JSON: pa.string(),
 }
-# Slow to read and rarely of many values: each distinct text of a batch is read once.
-FEW_VALUES = (ColumnType.BOOL, ColumnType.DATE, ColumnType.LIST)
+# Slow to read and rarely of many values: each distinct text is read once.
+FEW_VALUES = (ColumnType.DATE, ColumnType.LIST)
+# More different ones than these are not kept in memory.
+MOST_REMEMBERED = 4096
+# What numbers of these types consist of, written plainly; Arrow reads them as Polars does, but
+# also takes hexadecimal and white space, and no sign before a whole number.
+PLAIN_SIGNS = {
+    ColumnType.INT: (ord("-"), ord("9")),
+    ColumnType.BYTES: (ord("-"), ord("9")),
+    ColumnType.FLOAT: (ord("+"), ord("9")),
+    ColumnType.DURATION: (ord("+"), ord("9")),
+}
 TRUE = ("true", "1")
 FALSE = ("false", "0")
 
@@ -46,8 +57,8 @@ __all__ = [
     "POLARS_TYPES",
     "UTC_TYPE",
     "Cast",
+    "ColumnCast",
     "cast",
-    "cast_column",
     "failed",
     "misfits",
 ]
@@ -71,16 +82,68 @@ def cast(text: pl.Series, kind: ColumnType, zone: str) -> Cast:
     return Cast(CONVERTERS[kind](text))
 
 
-def cast_column(text: pa.ChunkedArray, kind: ColumnType, zone: str) -> tuple[pa.Array, int]:
-    """Cast one column of a table: the same values as `cast`, without a copy of what is text."""
-    if kind is ColumnType.STRING:
-        return text, 0
-    if kind is ColumnType.DATETIME:
-        return read_column(text.combine_chunks(), zone)
-    if kind in FEW_VALUES:
-        encoded = text.combine_chunks().dictionary_encode()
-        return _converted(encoded.dictionary, kind).take(encoded.indices), 0
-    return _converted(text, kind), 0
+class ColumnCast:
+    """Casts one column, table by table: the same values as `cast`, for less.
+
+    What is text is not copied, what is plain is read by Arrow, and of columns that rarely have
+    many values each distinct text is read once.
+    """
+
+    def __init__(self, kind: ColumnType, zone: str) -> None:
+        self._kind = kind
+        self._zone = zone
+        self._texts = pa.array([], pa.string())
+        self._values = pa.array([], ARROW_TYPES[kind])
+
+    def cast(self, text: pa.ChunkedArray) -> tuple[pa.Array, int]:
+        """Cast the next rows; also count naive date-times in an hour that the zone has twice."""
+        if self._kind is ColumnType.STRING:
+            return text, 0
+        whole = text.combine_chunks()
+        if self._kind is ColumnType.DATETIME:
+            return read_column(whole, self._zone)
+        if self._kind in FEW_VALUES:
+            return self._remembered(whole.dictionary_encode()), 0
+        plain = _read_plain(whole, self._kind)
+        return _converted(whole, self._kind) if plain is None else plain, 0
+
+    def _remembered(self, text: pa.DictionaryArray) -> pa.Array:
+        """Read what has not been read before, and look everything up."""
+        if len(self._texts) > MOST_REMEMBERED:
+            self._texts, self._values = self._texts[:0], self._values[:0]
+        known = pc.index_in(text.dictionary, self._texts)
+        if known.null_count:
+            new = text.dictionary.filter(pc.is_null(known))
+            self._texts = pa.concat_arrays([self._texts, new])
+            self._values = pa.concat_arrays([self._values, _converted(new, self._kind)])
+            known = pc.index_in(text.dictionary, self._texts)
+        return self._values.take(known.take(text.indices))
+
+
+def _read_plain(text: pa.Array, kind: ColumnType) -> pa.Array | None:
+    """Have Arrow read what it reads as `cast` does; None where there is anything else."""
+    is_plain = kind is ColumnType.BOOL or (
+        kind in PLAIN_SIGNS and _is_within(text, *PLAIN_SIGNS[kind])
+    )
+    if not is_plain:
+        return None
+    try:
+        values = text.cast(ARROW_TYPES[kind])
+    except pa.ArrowInvalid:
+        return None
+    if pa.types.is_floating(values.type) and pc.any(pc.is_inf(values)).as_py():
+        return None
+    return values
+
+
+def _is_within(text: pa.Array, least: int, most: int) -> bool:
+    """Tell whether all bytes of all values lie between two."""
+    _, offsets, content = text.buffers()
+    if content is None:
+        return True
+    bounds = np.frombuffer(offsets, np.int32)[[text.offset, text.offset + len(text)]]
+    signs = np.frombuffer(content, np.uint8)[slice(*bounds)]
+    return not len(signs) or bool(signs.min() >= least and signs.max() <= most)
 
 
 def _converted(text: pa.ChunkedArray | pa.Array, kind: ColumnType) -> pa.Array:

@@ -17,7 +17,7 @@ from pydantic import ValidationError
 
 from connectors.catalogue import Column, DatasetSpecification, Drift
 from connectors.errors import DataRefusedError
-from tasks.cast import ARROW_TYPES, POLARS_TYPES, UTC_TYPE, cast_column, misfits
+from tasks.cast import ARROW_TYPES, POLARS_TYPES, UTC_TYPE, ColumnCast, misfits
 from tasks.times import ARROW_UTC
 from tasks.windows import Window
 
@@ -156,7 +156,7 @@ class Conformer:
         self.counts = counts or Counts()
         self._is_numbered = True
         self._layout = layout
-        self._zone = zone
+        self._casts = [ColumnCast(column.type, zone) for _, column in layout.present]
         self._window = window
         self._stamps = (pa.scalar(run_id, pa.string()), pa.scalar(exported_at, ARROW_UTC))
 
@@ -197,9 +197,9 @@ class Conformer:
         """Type all columns; the problems are masks of the rows that each reason rejects."""
         typed: dict[str, pa.Array] = {}
         problems: dict[str, pa.Array] = {}
-        for header, column in self._layout.present:
+        for (header, column), casting in zip(self._layout.present, self._casts, strict=True):
             written = text[header]
-            values, repeated = cast_column(written, column.type, self._zone)
+            values, repeated = casting.cast(written)
             self.counts.repeated_hour += repeated
             typed[column.name] = values
             wrong = misfits(written, values)

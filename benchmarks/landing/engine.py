@@ -1,7 +1,9 @@
 """This engine's plain function: one unit landed in a lake, with all that a landing has to do.
 
-Usage: python -m benchmarks.landing.engine QUERY URL FOLDER. From token to ledger: `open_run` and
-`land_unit` of a dataset whose saved query is QUERY, at the tenant in miniature at URL.
+Usage: python -m benchmarks.landing.engine prepare|land QUERY URL FOLDER. `prepare` makes the
+installation in FOLDER, with the tables of its ledger; `land` is what is measured, from token to
+ledger: `open_run` and `land_unit` of a dataset whose saved query is QUERY, at the tenant in
+miniature at URL.
 """
 
 import os
@@ -10,17 +12,26 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from benchmarks.landing.columns import COLUMNS
+from nxp.__main__ import start_lightly
 
 DATASET = "bench_events"
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
 DAY: dict[str, Any] = {"window_from": "2026-11-19", "window_to": "2026-11-20"}
 
 
+def make_ledger() -> None:
+    """Make the ledger's tables, as the first command of an installation does."""
+    from connectors.ledger import open_ledger
+    from connectors.settings import load_settings
+
+    open_ledger(load_settings().ledger_url.get_secret_value(), "bench.eu").close()
+
+
 def prepare(query: str, url: str, folder: Path, **changes: Any) -> None:
     """Make an installation with one dataset: catalogue, home, lake, and the settings for them."""
+    import yaml
+
     specification = {
         "dataset": DATASET,
         "query_id": f"#{query}",
@@ -33,6 +44,11 @@ def prepare(query: str, url: str, folder: Path, **changes: Any) -> None:
         (folder / "catalog" / part).mkdir(parents=True, exist_ok=True)
     (folder / "catalog" / "datasets" / f"{DATASET}.yaml").write_text(yaml.safe_dump(specification))
     (folder / "catalog" / "queries" / f"{query}.nql").write_text("device_performance.events")
+    point_to(url, folder)
+
+
+def point_to(url: str, folder: Path) -> None:
+    """Have the settings of this process name the installation in a folder, and the tenant."""
     os.environ |= {
         "NXP_HOME": str(folder / "home"),
         "NXP_LAKE": str(folder / "lake"),
@@ -65,5 +81,11 @@ def land(**asked: Any) -> int:
 
 
 if __name__ == "__main__":
-    prepare(sys.argv[1], sys.argv[2], Path(sys.argv[3]))
-    land(**DAY)
+    start_lightly()
+    step, name, address, place = sys.argv[1:]
+    if step == "prepare":
+        prepare(name, address, Path(place))
+        make_ledger()
+    else:
+        point_to(address, Path(place))
+        land(**DAY)

@@ -159,7 +159,7 @@ class Stage:
 
 def _open_writer(path: Path, schema: pa.Schema, first: pa.Table) -> pq.ParquetWriter:
     """Open a file; the values of its first row group say how the columns are best written."""
-    dictionaries, encodings = [], {}
+    dictionaries, encodings, plain_text = [], {}, set()
     for field in schema:
         if pa.types.is_list(field.type) or pa.types.is_large_list(field.type):
             dictionaries.append(f"{field.name}.list.element")
@@ -169,6 +169,8 @@ def _open_writer(path: Path, schema: pa.Schema, first: pa.Table) -> pq.ParquetWr
             dictionaries.append(field.name)
         elif pa.types.is_integer(field.type) or pa.types.is_temporal(field.type):
             encodings[field.name] = "DELTA_BINARY_PACKED"
+        elif pa.types.is_string(field.type):
+            plain_text.add(field.name)
     return pq.ParquetWriter(
         path,
         schema,
@@ -176,6 +178,8 @@ def _open_writer(path: Path, schema: pa.Schema, first: pa.Table) -> pq.ParquetWr
         compression_level=COMPRESSION_LEVEL,
         use_dictionary=dictionaries,
         column_encoding=encodings,
+        # Of text that nearly always differs, least and most prune nothing.
+        write_statistics=[name for name in schema.names if name not in plain_text],
         write_page_index=True,
     )
 

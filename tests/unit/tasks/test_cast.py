@@ -12,14 +12,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from connectors.catalogue import ColumnType
-from tasks.cast import ARROW_TYPES, POLARS_TYPES, cast, cast_column, failed, misfits
+from tasks.cast import ARROW_TYPES, MOST_REMEMBERED, POLARS_TYPES, ColumnCast, cast, failed, misfits
 
 ZURICH = "Europe/Zurich"
 
 
+def written(texts: list[str | None]) -> pa.ChunkedArray:
+    return pa.chunked_array([pa.array(texts, pa.string())])
+
+
 def values(texts: list[str | None], kind: ColumnType, zone: str = "UTC") -> list[object]:
     found = cast(pl.Series("x", texts, pl.String), kind, zone)
-    column, repeated = cast_column(pa.chunked_array([pa.array(texts, pa.string())]), kind, zone)
+    column, repeated = ColumnCast(kind, zone).cast(written(texts))
     assert column.type == ARROW_TYPES[kind]
     # Whole columns are cast by other ways, to the same values.
     assert pl.Series(column).to_list() == found.values.to_list()
@@ -267,3 +271,36 @@ def test_a_change_of_the_clocks_within_a_column_is_heeded() -> None:
     texts = ["2026-03-29 01:59:59", "2026-03-29 03:00:00"]
     instants = [datetime(2026, 3, 29, 0, 59, 59, tzinfo=UTC), datetime(2026, 3, 29, 1, tzinfo=UTC)]
     assert values([*texts], ColumnType.DATETIME, ZURICH) == instants
+
+
+NUMBERS = [ColumnType.INT, ColumnType.BYTES, ColumnType.FLOAT, ColumnType.DURATION]
+
+
+@given(
+    st.lists(st.none() | st.text("0123456789+-.,/eExX_ \tnaif\u0661", max_size=8), min_size=1),
+    st.sampled_from([*NUMBERS, ColumnType.BOOL]),
+)
+def test_numbers_are_read_the_same_by_every_way(texts: list[str | None], kind: ColumnType) -> None:
+    values(texts, kind)
+
+
+@pytest.mark.parametrize("kind", [ColumnType.LIST, ColumnType.DATE])
+def test_values_that_were_read_before_are_read_the_same_again(kind: ColumnType) -> None:
+    texts = {
+        ColumnType.LIST: ["[a, b]", "[]", None, "[", "", "[c]", '["a, b"]'],
+        ColumnType.DATE: ["2026-01-05", None, "soon", "", "2026-02-30", "2026-12-31"],
+    }[kind]
+    casting = ColumnCast(kind, "UTC")
+    expected = cast(pl.Series("x", texts, pl.String), kind, "UTC").values.to_list()
+    for some in ([0, 1, 2], [2, 1], [5, 4, 3, 0], range(len(texts)), [1], range(len(texts))):
+        found, _ = casting.cast(written([texts[at] for at in some]))
+        assert pl.Series(found).to_list() == [expected[at] for at in some]
+
+
+def test_of_many_different_lists_only_some_are_remembered() -> None:
+    casting = ColumnCast(ColumnType.LIST, "UTC")
+    for begin in range(0, 3 * MOST_REMEMBERED, MOST_REMEMBERED):
+        texts = [f"[x{number}]" for number in range(begin, begin + MOST_REMEMBERED)]
+        found, _ = casting.cast(written(list(texts)))
+        assert found.to_pylist() == [[text[1:-1]] for text in texts]
+        assert len(casting._texts) <= 2 * MOST_REMEMBERED
