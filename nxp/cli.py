@@ -28,6 +28,7 @@ COMMANDS = {
     "demo": "The whole story on the sandbox: export a snapshot and a window, look at them.",
     "sandbox": "Serve a stand-in tenant on this machine until stopped.",
     "server": "Keep one local Prefect server for repeated use: start, stop, status.",
+    "stack": "All that a company runs, on this machine: up, down, status, env.",
     "worker": "Run a Prefect worker; told to stop, it lets its flow runs end first.",
     "export": "Export a dataset from Nexthink and land it in the lake.",
     "backfill": "Land the windows between two dates; goes on after any interruption.",
@@ -56,6 +57,12 @@ GROUPS = {
         "start": "Start the server unless it runs; prints its API URL.",
         "stop": "Stop it.",
         "status": "Say whether it runs, and where.",
+    },
+    "stack": {
+        "up": "Start what does not run: PostgreSQL, Prefect, workers, S3, the sandbox.",
+        "down": "Stop all of it; data stay.",
+        "status": "How each part is.",
+        "env": "Print the variables that point a shell at it, as exports.",
     },
     "state": {
         "show": "Show watermark, windows by state, and what is under way.",
