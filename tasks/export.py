@@ -182,10 +182,26 @@ def _under_way(tools: Tools, request: Request) -> Iterator[None]:
     pause = FIRST_LOOK
     while (lease := tools.ledger.limits.take_slot(slot, tools.run_id, tools.at_once)) is None:
         tell(Progress(request.dataset, request.unit, "waiting for other exports"))
+        _free_orphans(tools)
         tools.sleep(pause)
         pause = min(pause * POLL_GROWTH, LONGEST_LOOK)
     with lease:
         yield
+
+
+def _free_orphans(tools: Tools) -> None:
+    """Free the slots of killed processes whose exports have ended at the tenant, who says so."""
+    for slot, holder in tools.ledger.limits.orphans():
+        export = tools.ledger.journal.read(slot.dataset, slot.unit, slot.piece)
+        if export is None:
+            continue
+        tools.calls.add()
+        try:
+            state = tools.client.nql.export_status(export.export_id).state
+        except UnknownExportError:
+            state = ExportState.ERROR
+        if state in (ExportState.COMPLETED, ExportState.ERROR):
+            tools.ledger.limits.free(slot, holder)
 
 
 def begin_or_attach(

@@ -146,9 +146,28 @@ class Limits:
             unit=f"{slot.dataset} {slot.unit} (export)",
             holder=holder,
             renew=lambda: self._renew(slot, holder),
-            give_back=lambda: self._give_back(slot, holder),
+            give_back=lambda: self.free(slot, str(holder)),
             interval=LEASE_TIME.total_seconds() / RENEWALS_PER_LEASE,
         )
+
+    def orphans(self) -> list[tuple[Slot, str]]:
+        """List slots whose process is known to be gone, and who held them; not yet lapsed."""
+        held = select(export_slots).where(
+            export_slots.c.tenant == self._tenant, export_slots.c.held_until >= self._clock()
+        )
+        with self._engine.connect() as connection:
+            rows = connection.execute(held).all()
+        return [
+            (Slot(row.dataset, row.unit, row.piece), row.holder)
+            for row in rows
+            if Holder.parse(row.holder).is_known_dead()
+        ]
+
+    def free(self, slot: Slot, holder: str) -> None:
+        """Give a slot back for who held it: its export has ended."""
+        mine = delete(export_slots).where(self._of(slot), export_slots.c.holder == holder)
+        with self._engine.begin() as connection:
+            connection.execute(mine)
 
     def _is_free(self, connection: Connection, slot: Slot, allowed: ExportLimits) -> bool:
         held = select(export_slots).where(
@@ -170,11 +189,6 @@ class Limits:
         with self._engine.begin() as connection:
             renewed = connection.execute(mine.values(held_until=self._clock() + LEASE_TIME))
         return renewed.rowcount == 1
-
-    def _give_back(self, slot: Slot, holder: Holder) -> None:
-        mine = delete(export_slots).where(self._of(slot), export_slots.c.holder == str(holder))
-        with self._engine.begin() as connection:
-            connection.execute(mine)
 
     # The row ------------------------------------------------------------------------------------
 
