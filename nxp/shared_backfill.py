@@ -32,6 +32,9 @@ LOOK_SECONDS = 1.0
 ASK_SECONDS = 5.0
 # How long nothing may happen until that is told: a worker takes some seconds to see a run.
 NOTHING_SECONDS = 60.0
+# Runs look every ten seconds at most whether others have landed the rest.
+REPORT_SECONDS = 15.0
+MOST_RUNS = 10_000
 # Of what ended all runs that landed nothing: the first of these, in this order.
 ERRORS: dict[int, type[PipelineError]] = {
     error.exit_code: error
@@ -78,6 +81,8 @@ def run_shared(plan: Plan, pool: str, size: int, *, wait: bool, as_json: bool) -
         except KeyboardInterrupt:
             say("the runs on the pool go on; the same command shows how far they are")
             raise
+        if not tally.left:
+            runs.cancel_waiting(shared.identity)
         _end(shared, ledger, tally, since, as_json=as_json)
 
 
@@ -186,11 +191,7 @@ def _end(shared: Shared, ledger: Ledger, tally: Tally, since: datetime, *, as_js
     dataset = plan.asked.dataset
     if not tally.failed and not tally.left:
         finish_shared(plan, ledger)
-    reports = [
-        run["report"]
-        for run in ledger.runs(dataset, limit=10_000)
-        if run["started_at"] >= since and run["trigger"] == "back-fill" and run["report"]
-    ]
+    reports = _reports(dataset, ledger, since)
     total = {
         "dataset": dataset,
         "windows": len(plan.units),
@@ -198,6 +199,7 @@ def _end(shared: Shared, ledger: Ledger, tally: Tally, since: datetime, *, as_js
         "failed": len(tally.failed),
         "left": len(tally.left),
         "runs_ended": len(reports),
+        "calls": sum(report["calls"] for report in reports),
         "rows_landed": sum(report["rows_landed"] for report in reports),
         "rows_rejected": sum(report["rows_rejected"] for report in reports),
     }
@@ -210,6 +212,21 @@ def _end(shared: Shared, ledger: Ledger, tally: Tally, since: datetime, *, as_js
     if error := _error(told, total, tally, reports):
         raise error
     say(told)
+
+
+def _reports(dataset: str, ledger: Ledger, since: datetime) -> list[dict[str, Any]]:
+    """Read what the runs came to; they write it a moment after their last window."""
+    deadline = time.monotonic() + REPORT_SECONDS
+    while True:
+        mine = [
+            run
+            for run in ledger.runs(dataset, limit=MOST_RUNS)
+            if run["started_at"] >= since and run["trigger"] == "back-fill"
+        ]
+        over = all(run["state"] != "running" for run in mine)
+        if over or time.monotonic() > deadline:
+            return [run["report"] for run in mine if run["report"]]
+        time.sleep(LOOK_SECONDS)
 
 
 def _error(
