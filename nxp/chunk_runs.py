@@ -20,9 +20,9 @@ from prefect.client.schemas.filters import (
     WorkPoolFilter,
     WorkPoolFilterName,
 )
-from prefect.client.schemas.objects import FlowRun
+from prefect.client.schemas.objects import FlowRun, State
 from prefect.exceptions import PrefectHTTPStatusError
-from prefect.states import Cancelled, State
+from prefect.states import Cancelled
 
 from connectors.errors import ConfigurationError, UnavailableError
 from tasks.chunks import Chunk, Identity
