@@ -37,6 +37,9 @@ class Landed:
     wall: float
     runs_cpu: float
     server_cpu: float
+    ledger_bytes: int
+    server_bytes: int
+    lake_bytes: int
     told: dict[str, Any]
 
 
@@ -93,6 +96,7 @@ def _land(
             for number in range(workers)
         ]
         before, began = _seconds(server), time.monotonic()
+        sizes = _sizes(env)
         asked = subprocess.Popen(  # noqa: S603 - ourselves
             [sys.executable, "-m", "nxp", *command],
             env=env,
@@ -105,7 +109,21 @@ def _land(
             time.sleep(0.5)
         wall = time.monotonic() - began
         told = json.loads(asked.communicate()[0])
-        return Landed(workers, wall, seen.total(), _seconds(server) - before, told)
+        grown = [after - size for after, size in zip(_sizes(env), sizes, strict=True)]
+        return Landed(workers, wall, seen.total(), _seconds(server) - before, *grown, told)
+
+
+def _sizes(env: dict[str, str]) -> tuple[int, int, int]:
+    """Give the bytes of ledger, Prefect's database, and lake."""
+    import psycopg
+
+    url = env["NXP_LEDGER_URL"].replace("postgresql+psycopg://", "postgresql://")
+    with psycopg.connect(url) as connection:
+        row = connection.execute("SELECT pg_database_size(current_database())").fetchone()
+    ledger = int(row[0]) if row else 0
+    server = sum(file.stat().st_size for file in Path(env["PREFECT_HOME"]).glob("prefect.db*"))
+    lake = Path(env["NXP_LAKE"]).rglob("*")
+    return ledger, server, sum(file.stat().st_size for file in lake if file.is_file())
 
 
 class _Cpu:
@@ -133,7 +151,10 @@ def _tell(result: Landed, windows: int) -> None:
         f"{windows} windows, {result.workers} workers: {result.wall:.1f} s, {told['landed']} "
         f"landed, {told['rows_landed']:,} rows, {told['calls'] / windows:.1f} API calls a window; "
         f"CPU a window: {result.runs_cpu / windows:.3f} s of workers and runs, "
-        f"{result.server_cpu / windows:.3f} s of the Prefect server; {told['runs_ended']} runs",
+        f"{result.server_cpu / windows:.3f} s of the Prefect server; {told['runs_ended']} runs; "
+        f"bytes a window: {result.ledger_bytes / windows:,.0f} of the ledger, "
+        f"{result.server_bytes / windows:,.0f} of Prefect's database, "
+        f"{result.lake_bytes / windows:,.0f} of the lake",
         flush=True,
     )
 

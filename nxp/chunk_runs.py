@@ -73,9 +73,9 @@ class ChunkRuns:
             if len(page) < PAGE:
                 return [_read(run) for run in found]
 
-    def all_ended(self, identity: Identity) -> bool:
-        """Tell whether none is under way, nor waits for a worker."""
-        return all(run.ended for run in self.known(identity))
+    def any_active(self, identity: Identity, now: datetime, *, idle: bool) -> bool:
+        """Tell whether one is under way, or waits for a worker."""
+        return any(run.is_active(now, idle=idle) for run in self.known(identity))
 
     def cancel_waiting(self, identity: Identity) -> None:
         """Cancel the runs that have not begun: others have landed their windows."""

@@ -164,6 +164,7 @@ def _watch(shared: Shared, runs: "ChunkRuns", ledger: Ledger, since: datetime) -
     moved_at = asked_at = time.monotonic()
     with shown(len(shared.plan.units), rate=True):
         while True:
+            looked_at = time.monotonic()
             tally = _tally(shared, ledger, since)
             ended = dict.fromkeys(tally.done, LANDED)
             ended |= {record.unit: FAILED for record in tally.failed}
@@ -176,13 +177,14 @@ def _watch(shared: Shared, runs: "ChunkRuns", ledger: Ledger, since: datetime) -
             now = time.monotonic()
             if now - asked_at > ASK_SECONDS:
                 asked_at = now
-                if runs.all_ended(shared.identity):
+                if not runs.any_active(shared.identity, utc_now(), idle=not tally.held):
                     # What they landed since the look above counts.
                     return _tally(shared, ledger, since)
             if now - moved_at > NOTHING_SECONDS and not tally.held:
                 moved_at = now
                 say(f"no window has ended for a while: does a worker run on {runs.pool}?")
-            time.sleep(LOOK_SECONDS)
+            # Of ten thousand windows a look takes a while: never most of the time.
+            time.sleep(max(LOOK_SECONDS, 5 * (time.monotonic() - looked_at)))
 
 
 def _end(shared: Shared, ledger: Ledger, tally: Tally, since: datetime, *, as_json: bool) -> None:
