@@ -40,8 +40,8 @@ from nxp.stack.record import Options, Stack, new_stack, read_stack
 
 # The first start of a server on a new database makes a hundred tables, on a busy machine.
 START_SECONDS = 120
-# A worker's flow runs finish or checkpoint their step within 20 s.
-STOP_SECONDS = 30
+# A worker's flow runs may finish or checkpoint their step.
+STOP_SECONDS = 45
 DEPLOY_SECONDS = 300
 # The databases, the write-ahead log, and a first day of data.
 SPACE = 300 * MB
@@ -146,7 +146,9 @@ def stop_part(stack: Stack, name: str) -> None:
         with contextlib.suppress(psutil.Error):
             process.send_signal(signal.SIGINT)
             process.wait(STOP_SECONDS)
-    stop([process] if process else [], seconds=STOP_SECONDS)
+    # A worker tells its flow runs by itself.
+    leader = name.startswith(WORKER)
+    stop([process] if process else [], seconds=STOP_SECONDS, leader=leader)
     stop(leftovers(stack, name), seconds=STOP_SECONDS)
     stack.forget(name)
 
