@@ -39,7 +39,7 @@ from nxp.stack.parts import (
 from nxp.stack.record import Options, Stack, new_stack, read_stack
 
 # The first start of a server on a new database makes a hundred tables, on a busy machine.
-START_SECONDS = 120
+START_SECONDS = 180
 # A worker's flow runs may finish or checkpoint their step.
 STOP_SECONDS = 45
 DEPLOY_SECONDS = 300
@@ -91,6 +91,7 @@ def up(settings: Settings, wished: dict[str, object]) -> Stack:
     check_installed()
     check_space(settings.home, SPACE, "the stack")
     stack = read_stack(settings) or new_stack(settings)
+    stack.catalog = settings.catalog
     _choose(stack, wished)
     _stop_extra_workers(stack)
     _choose_ports(stack)
