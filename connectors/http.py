@@ -23,6 +23,7 @@ import tenacity
 
 from connectors.clock import utc_now
 from connectors.errors import ConfigurationError, Exchange, LimitReachedError, UnavailableError
+from connectors.exchanges import Exchanged, operation_of, tell_exchange
 from connectors.redact import redact_library_logs, redacted_path, request_id
 
 log = logging.getLogger(__name__)
@@ -215,7 +216,12 @@ class RetryTransport(httpx.BaseTransport):
         self._inner.close()
 
     def _send(self, request: httpx.Request) -> httpx.Response:
-        response = self._inner.handle_request(request)
+        try:
+            response = self._inner.handle_request(request)
+        except httpx.TransportError:
+            tell_exchange(Exchanged(operation_of(request), None))
+            raise
+        tell_exchange(Exchanged(operation_of(request), response.status_code))
         log.debug("%s", exchange_of(request, response))
         return response
 
@@ -261,6 +267,8 @@ def _last_outcome(state: tenacity.RetryCallState) -> Any:
 
 def _log_retry(request: httpx.Request, state: tenacity.RetryCallState) -> None:
     fault, response = _outcome(state)
+    status = response.status_code if response is not None else None
+    tell_exchange(Exchanged(operation_of(request), status, again=True))
     log.info(
         "%s (%s), attempt %d of %d, next in %.1f s",
         exchange_of(request, response),

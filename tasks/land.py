@@ -18,6 +18,7 @@ from connectors.lake import Entry
 from connectors.lake.records import write_rejects
 from connectors.lake.storage import storage_errors
 from connectors.ledger import Lease
+from connectors.logs import bound
 from tasks.arrival import ReadAgainError
 from tasks.checks import blocking, run_checks, warnings
 from tasks.conform import Counts
@@ -109,6 +110,7 @@ def land_unit(run: Run, unit: Unit) -> Outcome:
         UnavailableError: the tenant cannot be reached in time; the export is kept for later.
     """
     with (
+        bound(unit=unit.name),
         run.ledger.lease(run.dataset, unit.name, unit.starts_at, unit.ends_at, run.run_id) as lease,
         _recorded(run, unit, lease),
     ):

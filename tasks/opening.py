@@ -1,7 +1,6 @@
 """What every run works with: client, ledger, lake, a folder of its own; cleared up at its end."""
 
 import shutil
-import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator
@@ -19,36 +18,10 @@ from connectors.ledger import Ledger, open_ledger
 from connectors.nexthink import NexthinkClient
 from connectors.settings import Settings, prepare_home
 from connectors.tenants import TenantSettings
+from tasks import metrics
 from tasks.export import Tools
-
-
-class StoppedError(Exception):
-    """Raised in the threads of a run that is being stopped, where they wait or tell progress."""
-
-
-class Stop:
-    """Stops the threads of a run; `sleep` is how they wait."""
-
-    def __init__(self, sleep: Callable[[float], None] = time.sleep) -> None:
-        self._event = threading.Event()
-        self._sleep = sleep
-
-    def set(self) -> None:
-        """Let no thread go on."""
-        self._event.set()
-
-    def check(self) -> None:
-        """Raise StoppedError once the run is being stopped."""
-        if self._event.is_set():
-            raise StoppedError
-
-    def sleep(self, seconds: float) -> None:
-        """Wait, but not for longer than the run goes on."""
-        if self._sleep is time.sleep:
-            self._event.wait(seconds)
-        else:
-            self._sleep(seconds)
-        self.check()
+from tasks.run_logs import logs_of
+from tasks.stopping import Stop
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,12 +57,33 @@ def opened(
     tenant: TenantSettings,
     clock: Callable[[], datetime] = utc_now,
     sleep: Callable[[float], None] = time.sleep,
+    **about: str,
 ) -> Iterator[Parts]:
     """Open client and ledger, and clear away what killed runs left aside.
 
-    A run that has begun in the ledger and not ended is abandoned, whatever ends it.
+    All that is logged meanwhile is bound to the run, its tenant and what it is `about`: its
+    dataset, sync or action.
+
+    A run that has begun in the ledger and not ended is abandoned, whatever ends it. One that was
+    told to stop, and had ended its work by then, raises that signal here.
     """
-    run_id, stop = str(uuid.uuid4()), Stop(sleep)
+    run_id = str(uuid.uuid4())
+    metrics.begin()
+    with logs_of(settings, run_id=run_id, tenant=tenant.name, **about):
+        try:
+            yield from _opened(run_id, settings, tenant, clock, sleep)
+        finally:
+            metrics.flush()
+
+
+def _opened(
+    run_id: str,
+    settings: Settings,
+    tenant: TenantSettings,
+    clock: Callable[[], datetime],
+    sleep: Callable[[float], None],
+) -> Iterator[Parts]:
+    stop = Stop(sleep, settings.stop_seconds)
     ledger = open_ledger(settings.ledger_url.get_secret_value(), tenant.name, clock)
     spool = prepare_home(settings) / "spool"
     lake = Lake(settings.lake, tenant.name, settings.home / "staging")
@@ -97,13 +91,18 @@ def opened(
         for interrupted in ledger.close_interrupted_runs():
             shutil.rmtree(spool / interrupted, ignore_errors=True)
             lake.discard_stage(interrupted)
-        with NexthinkClient(tenant, clock=clock, sleep=stop.sleep) as client:
+        with NexthinkClient(tenant, None, clock, stop.sleep, tenant.reread) as client:
             tools = Tools(client, ledger, clock, stop.sleep)
             yield Parts(run_id, tools, lake, spool / run_id, clock(), stop)
+        stop.end()
     except BaseException as error:
         # A signal, a bug, or a report that could not be kept; a run that has ended is left alone.
         with suppress(PipelineError):
-            ledger.abandon_run(run_id, "failed" if isinstance(error, Exception) else "interrupted")
+            if stop.is_stuck:
+                ledger.give_back(run_id)
+            state = "failed" if isinstance(error, Exception) else "interrupted"
+            if ledger.abandon_run(run_id, state):
+                metrics.run_ended(state)
         raise
     finally:
         shutil.rmtree(spool / run_id, ignore_errors=True)

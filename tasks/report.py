@@ -13,7 +13,9 @@ from prefect.cache_policies import NO_CACHE
 
 from connectors.errors import PartlyDoneError, PipelineError
 from connectors.lake.records import write_run
-from tasks.artifact import show_report
+from tasks import metrics
+from tasks.artifact import ARTIFACT_ROWS, show_report
+from tasks.overview import show_freshness
 from tasks.run import Run
 from tasks.units import Landed
 from tasks.watermark import move_watermark
@@ -21,8 +23,6 @@ from tasks.watermark import move_watermark
 logger = logging.getLogger(__name__)
 
 STAGES = ("wait", "download", "conform", "check", "publish")
-# Artifacts are kept in Prefect's database and have no size limit of their own.
-ARTIFACT_ROWS = 100
 SUMMED = (
     "calls",
     "rows_read",
@@ -122,6 +122,8 @@ def settle(run: Run, landed: Landed) -> RunReport:
             raise
         logger.warning("the report of run %s is in the ledger only: %s", run.run_id, error)
     run.ledger.finish_run(run.run_id, report.state, report.plain())
+    metrics.watermark_moved(report.watermark, report.finished_at)
+    metrics.run_ended(report.state)
     return report
 
 
@@ -190,7 +192,8 @@ def markdown(report: RunReport) -> str:
 def report_run(run: Run, landed: Landed) -> RunReport:
     """Settle the run and show its report as an artifact of the flow run."""
     report = settle(run, landed)
-    show_report("export", report.dataset, markdown(report), run.run_id)
+    show_report("export", report.tenant, report.dataset, markdown(report))
+    show_freshness(run.plan.settings, run.ledger, report.tenant, report.finished_at)
     return report
 
 

@@ -9,10 +9,10 @@ import threading
 from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import copy_context
 from dataclasses import dataclass, field
-from typing import cast
+from typing import TypeAlias, cast
 from uuid import UUID
 
 from prefect import task
@@ -20,11 +20,14 @@ from prefect.artifacts import create_progress_artifact, update_progress_artifact
 from prefect.cache_policies import NO_CACHE
 
 from connectors.errors import DataRefusedError, HeldError, LimitReachedError, PipelineError
+from tasks import metrics
+from tasks.artifact import artifact_key
 from tasks.counting import Count, Seldom
 from tasks.land import Outcome, land_unit
 from tasks.plan import Unit
-from tasks.progress import FAILED, Progress, listening, tell
+from tasks.progress import FAILED, STOPPING, Progress, listening, tell
 from tasks.run import Run
+from tasks.stopping import StoppedError, pool_of, unbroken
 
 logger = logging.getLogger(__name__)
 
@@ -33,6 +36,8 @@ SHOWN_FROM = 10
 ARTIFACT_EVERY_SECONDS = 5.0
 # Before each further try of what another run holds: long enough for a window that is nearly done.
 HELD_PAUSES = (1.0, 2.0, 4.0, 8.0)
+
+UnderWay: TypeAlias = dict[Future[Outcome], Unit]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +62,11 @@ class Landed:
 
 
 def land_all(run: Run, units: Sequence[Unit], concurrency: int) -> Landed:
-    """Land all units, so many at once; a signal stops them, and each leaves its unit as it was."""
+    """Land all units, so many at once.
+
+    A signal lets those under way end within the run's limit, and begins no other; what does not
+    land by then leaves its unit as it was, its export journalled.
+    """
     result = Landed()
     threads = f"landing {run.run_id}"
 
@@ -68,23 +77,40 @@ def land_all(run: Run, units: Sequence[Unit], concurrency: int) -> Landed:
     result.stopped = _unfit(run)
     if result.stopped:
         return result
-    with listening(heed), ThreadPoolExecutor(concurrency, threads) as pool:
+    under_way: UnderWay = {}
+    with listening(heed), pool_of(concurrency, threads, run.stop) as pool:
         try:
-            _land_on(pool, concurrency, run, units, result)
-            _try_held_again(pool, concurrency, run, units, result)
-        except BaseException:
-            run.stop.set()
-            raise
+            _land_on(pool, concurrency, run, units, result, under_way)
+            _try_held_again(pool, concurrency, run, units, result, under_way)
+        except BaseException as error:
+            _wind_down(run, under_way, result, error)
+            if len(result.outcomes) < len(units):
+                raise
+            # Nothing is left out: the run ends as it would have, and then stops.
+            run.stop.asked = error
     for failure in result.held:
         _fail(run, failure, result)
     return result
 
 
+def _wind_down(run: Run, under_way: UnderWay, result: Landed, error: BaseException) -> None:
+    """Let units under way end, as long as the run may still take; count those that have landed."""
+    tell(Progress(run.dataset, f"{len(under_way)} under way", STOPPING))
+    run.stop.let_end(under_way, error)
+    for future in [future for future in under_way if future.done()]:
+        with suppress(StoppedError):
+            _settle(run, under_way.pop(future), future, result)
+
+
 def _land_on(
-    pool: ThreadPoolExecutor, at_once: int, run: Run, units: Sequence[Unit], result: Landed
+    pool: ThreadPoolExecutor,
+    at_once: int,
+    run: Run,
+    units: Sequence[Unit],
+    result: Landed,
+    under_way: UnderWay,
 ) -> None:
     waiting = deque(units)
-    under_way: dict[Future[Outcome], Unit] = {}
     while waiting or under_way:
         while waiting and len(under_way) < at_once and not result.stopped:
             unit = waiting.popleft()
@@ -93,12 +119,18 @@ def _land_on(
         if not under_way:
             break
         done, _ = wait(under_way, return_when=FIRST_COMPLETED)
-        for future in done:
-            _settle(run, under_way.pop(future), future, result)
+        with unbroken():
+            for future in done:
+                _settle(run, under_way.pop(future), future, result)
 
 
 def _try_held_again(
-    pool: ThreadPoolExecutor, at_once: int, run: Run, units: Sequence[Unit], result: Landed
+    pool: ThreadPoolExecutor,
+    at_once: int,
+    run: Run,
+    units: Sequence[Unit],
+    result: Landed,
+    under_way: UnderWay,
 ) -> None:
     """Try what another run held again at the end: that run may have landed it by then."""
     for seconds in HELD_PAUSES:
@@ -108,7 +140,7 @@ def _try_held_again(
         names = {failure.unit for failure in result.held}
         result.held.clear()
         held = [unit for unit in units if unit.name in names]
-        _land_on(pool, at_once, run, held, result)
+        _land_on(pool, at_once, run, held, result, under_way)
 
 
 @contextmanager
@@ -119,7 +151,7 @@ def _shown_in_prefect(run: Run) -> Iterator[None]:
         yield
         return
     count, seldom = Count(units), Seldom(ARTIFACT_EVERY_SECONDS)
-    key = f"progress-{run.dataset.replace('_', '-')}"
+    key = artifact_key("progress", run.plan.tenant.name, run.dataset)
     try:
         artifact = cast("UUID", create_progress_artifact(0.0, key=key))
     except Exception:  # noqa: BLE001 - what is landed does not depend on the UI
@@ -171,7 +203,7 @@ def _unfit(run: Run) -> PipelineError | None:
 
 def _settle(run: Run, unit: Unit, future: Future[Outcome], result: Landed) -> None:
     try:
-        result.outcomes.append(future.result())
+        outcome = future.result()
     except PipelineError as error:
         failure = Failure(unit.name, error)
         # A snapshot is not tried again: what the other run lands is of another moment.
@@ -179,11 +211,15 @@ def _settle(run: Run, unit: Unit, future: Future[Outcome], result: Landed) -> No
             result.held.append(failure)
         else:
             _fail(run, failure, result)
+    else:
+        result.outcomes.append(outcome)
+        metrics.unit_landed(outcome)
 
 
 def _fail(run: Run, failure: Failure, result: Landed) -> None:
     tell(Progress(run.dataset, failure.unit, FAILED))
     logger.warning("%s", failure.error)
+    metrics.unit_failed(failure.error)
     result.failures.append(failure)
     if not isinstance(failure.error, DataRefusedError | HeldError):
         result.stopped = result.stopped or failure.error

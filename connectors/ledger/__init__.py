@@ -13,10 +13,11 @@ from connectors.ledger.actions import lease_name
 from connectors.ledger.enriched import KNOWN, EnrichedCounts, ValueState
 from connectors.ledger.journal import Export
 from connectors.ledger.leases import Lease
-from connectors.ledger.ledger import DROPPED, Ledger, UnitRecord, open_ledger
-from connectors.ledger.marks import Backfill, Watermark
+from connectors.ledger.ledger import Ledger, UnitRecord, open_ledger
+from connectors.ledger.marks import Backfill, Extent, Watermark
 from connectors.ledger.plans import PlanRecord, PlanState
 from connectors.ledger.syncs import SyncRecord
+from connectors.ledger.tables import DROPPED
 
 __all__ = [
     "DROPPED",
@@ -31,6 +32,7 @@ __all__ = [
     "Batch",
     "EnrichedCounts",
     "Export",
+    "Extent",
     "Lease",
     "Ledger",
     "PlanRecord",

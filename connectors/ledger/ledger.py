@@ -21,12 +21,10 @@ from connectors.ledger.leases import Holder, Lease
 from connectors.ledger.marks import Marks
 from connectors.ledger.plans import Plans
 from connectors.ledger.syncs import Syncs
-from connectors.ledger.tables import runs, units
+from connectors.ledger.tables import DROPPED, runs, units
 
 logger = logging.getLogger(__name__)
 
-# The state of a unit whose rows are past retention.
-DROPPED = "dropped"
 # A run of another machine, or of this one before it was started anew, that began so long ago and
 # holds no unit is over: what it left aside holds rows, and is to be cleared away.
 SILENCE = timedelta(days=1)
@@ -102,11 +100,9 @@ class Ledger:
         with self._engine.begin() as connection:
             connection.execute(update(runs).where(runs.c.run_id == run_id).values(values))
 
-    def abandon_run(self, run_id: str, state: str) -> None:
-        """Record that a run ended without a report."""
-        left = update(runs).where(runs.c.run_id == run_id, runs.c.state == "running")
-        with self._engine.begin() as connection:
-            connection.execute(left.values(state=state, finished_at=self._clock()))
+    def abandon_run(self, run_id: str, state: str) -> bool:
+        """Record that a run ended without a report, unless it has one; landed units count."""
+        return self._abandon([run_id], state) > 0
 
     def close_interrupted_runs(self) -> list[str]:
         """Mark runs whose process is gone, and give their ids for clearing up."""
@@ -122,10 +118,22 @@ class Ledger:
             if self._is_gone(Holder.parse(row.holder), row.started_at, living)
         ]
         if gone:
-            closed = update(runs).where(runs.c.run_id.in_(gone), runs.c.state == "running")
-            with self._engine.begin() as connection:
-                connection.execute(closed.values(state="interrupted", finished_at=self._clock()))
+            self._abandon(gone, "interrupted")
         return gone
+
+    def _abandon(self, run_ids: Sequence[str], state: str) -> int:
+        landed = select(func.count()).where(units.c.run_id == runs.c.run_id)
+        rows = select(func.coalesce(func.sum(units.c.rows_landed), 0))
+        rows = rows.where(units.c.run_id == runs.c.run_id)
+        values = {
+            "state": state,
+            "finished_at": self._clock(),
+            "units": landed.scalar_subquery(),
+            "rows_landed": rows.scalar_subquery(),
+        }
+        left = update(runs).where(runs.c.run_id.in_(run_ids), runs.c.state == "running")
+        with self._engine.begin() as connection:
+            return connection.execute(left.values(values)).rowcount
 
     def runs(self, dataset: str | None = None, limit: int = 20) -> list[dict[str, Any]]:
         """List runs, newest first; one whose process is gone is told as interrupted."""
@@ -278,6 +286,10 @@ class Ledger:
             HeldError: another run holds it; the message says who, and until when.
         """
         return self._holding.lease(dataset, unit, starts_at, ends_at, run_id)
+
+    def give_back(self, run_id: str) -> None:
+        """Give back all leases of a run of this process, whose threads may not do it any more."""
+        self._holding.give_back(run_id)
 
     def _is(self, dataset: str, unit: str) -> Any:
         return and_(

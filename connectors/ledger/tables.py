@@ -23,6 +23,9 @@ from sqlalchemy import (
 
 metadata = MetaData()
 
+# The state of a unit whose rows are past retention.
+DROPPED = "dropped"
+
 
 class UTCDateTime(TypeDecorator[datetime]):
     """An aware UTC date-time in every database, also where the database knows no zones."""

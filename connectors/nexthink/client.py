@@ -37,6 +37,7 @@ class NexthinkClient:
         transport: what carries the requests instead of the network; closed with the client.
         clock: the present moment, with zone.
         sleep: how to wait.
+        reread: reads the tenant's credential anew, for each token after the first.
     """
 
     def __init__(
@@ -45,10 +46,11 @@ class NexthinkClient:
         transport: httpx.BaseTransport | None = None,
         clock: Callable[[], datetime] = utc_now,
         sleep: Callable[[float], None] = time.sleep,
+        reread: Callable[[], Tenant] | None = None,
     ) -> None:
         self._transport = RetryTransport(transport or SystemProxies(), clock=clock, sleep=sleep)
         login = build_client(self._transport, origin=tenant.login_url)
-        self._credentials = ClientCredentials(tenant, login, clock)
+        self._credentials = ClientCredentials(tenant, login, clock, reread)
         api = build_client(self._transport, origin=tenant.api_url, auth=self._credentials)
         files = build_client(self._transport, max_redirects=MAX_REDIRECTS)
         if api.base_url.scheme == _HTTPS:

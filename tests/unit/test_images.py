@@ -59,7 +59,7 @@ def kubernetes_environment(config: str) -> dict[str, str]:
     """Give what a container has of a ConfigMap and the Secret of the same name."""
     kustomization = next(each for each in MANIFESTS if each["kind"] == "Kustomization")
     maps = {each["name"]: each["literals"] for each in kustomization["configMapGenerator"]}
-    secrets = {
+    secrets: dict[str, dict[str, str]] = {
         each["metadata"]["name"]: each["stringData"]
         for each in MANIFESTS
         if each["kind"] == "Secret"
