@@ -39,6 +39,8 @@ class Settings(BaseModel, frozen=True):
     stop_seconds: float = Field(default=STOP_SECONDS, ge=0, le=3600)
     # What is told on stderr: text for people, or a JSON object a line for machines.
     log: Literal["text", "json"] = "text"
+    # Where alerts are told to: a webhook that takes {"text": …}, as chats have them.
+    alert_url: SecretStr | None = None
 
     @model_validator(mode="before")
     @classmethod
@@ -66,6 +68,13 @@ class Settings(BaseModel, frozen=True):
         if set("*?[") & set(lake):
             raise ValueError("must not contain *, ? or [: readers take them for patterns")
         return _object_storage(lake) if URL.match(lake) else lake
+
+    @field_validator("alert_url")
+    @classmethod
+    def _webhook(cls, url: SecretStr | None) -> SecretStr | None:
+        if url and not url.get_secret_value().startswith(("https://", "http://")):
+            raise ValueError("must be an http(s) URL")
+        return url
 
     @model_validator(mode="after")
     def _apart(self) -> Self:

@@ -16,7 +16,7 @@ from typing import Any
 import psutil
 from filelock import FileLock, Timeout
 
-from connectors.errors import ConfigurationError, StorageError, UnavailableError
+from connectors.errors import StorageError, UnavailableError
 from connectors.settings import Settings, prepare_home
 from nxp.processes import find
 
@@ -38,7 +38,7 @@ def prefect_ready(settings: Settings) -> Iterator[None]:
     """
     prepare(settings)
     if url := os.environ.get("PREFECT_API_URL"):
-        _check_answers(url)
+        check_answers(url)
         yield
         return
     home = Path(os.environ["PREFECT_HOME"])
@@ -124,30 +124,24 @@ def server_started() -> Iterator[None]:
         ) from None
 
 
-def check_server() -> None:
-    """Make sure that there is a server that lasts: runs of a deployment need one.
-
-    Raises:
-        ConfigurationError: none is set, and none is kept here.
-        UnavailableError: nothing answers there.
-    """
-    url = os.environ.get("PREFECT_API_URL")
-    if not url:
-        raise ConfigurationError(
-            "PREFECT_API_URL: not set, and runs on a work pool need a Prefect server: set it, or "
-            "keep one here (nxp server start); then nxp deploy"
-        )
-    _check_answers(url)
+def knows_server() -> bool:
+    """Tell whether there is a server to ask, after `prepare`."""
+    return bool(os.environ.get("PREFECT_API_URL"))
 
 
-def _check_answers(url: str) -> None:
+def check_answers(url: str | None = None) -> None:
     """Tell a server that is gone from a bug, before anything is begun.
 
     Raises:
-        UnavailableError: nothing answers there.
+        UnavailableError: nothing answers there, or no server is known.
     """
     import httpx  # noqa: PLC0415 - 0.1 s, only before a flow
 
+    url = url or os.environ.get("PREFECT_API_URL")
+    if url is None:
+        raise UnavailableError(
+            "no Prefect server is known: keep one (nxp server start), or set PREFECT_API_URL"
+        )
     try:
         httpx.get(f"{url}/health", timeout=SERVER_ANSWERS_SECONDS)
     except (httpx.HTTPError, httpx.InvalidURL):

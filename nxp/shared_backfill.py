@@ -16,7 +16,7 @@ from connectors.errors import (
     UnavailableError,
 )
 from connectors.ledger import Ledger, UnitRecord
-from nxp.engine import check_server, prepare
+from nxp.engine import check_answers, prepare
 from nxp.output import print_json, say
 from nxp.progress import shown
 from tasks.chunks import Chunk, Identity, cut_chunks, has_failed, is_done
@@ -68,7 +68,7 @@ def run_shared(plan: Plan, pool: str, size: int, *, wait: bool, as_json: bool) -
         PipelineError: the worst of what its runs came to; PartlyDoneError where some landed.
     """
     prepare(plan.settings)
-    check_server()
+    check_answers()
     from nxp.chunk_runs import opened  # noqa: PLC0415 - prefect, after its settings
 
     with opened_ledger(plan.settings, plan.tenant) as ledger, opened(pool) as runs:

@@ -15,6 +15,7 @@ from connectors.errors import PartlyDoneError, PipelineError
 from connectors.lake.records import write_run
 from tasks import metrics
 from tasks.artifact import ARTIFACT_ROWS, show_report
+from tasks.events import emit_outcome
 from tasks.overview import show_freshness
 from tasks.run import Run
 from tasks.units import Landed
@@ -200,8 +201,9 @@ def markdown(report: RunReport) -> str:
 
 @task(name="report", cache_policy=NO_CACHE, persist_result=False)
 def report_run(run: Run, landed: Landed) -> RunReport:
-    """Settle the run and show its report as an artifact of the flow run."""
+    """Settle the run, tell Prefect, and show its report as an artifact of the flow run."""
     report = settle(run, landed)
+    emit_outcome(report)
     show_report("export", report.tenant, report.dataset, markdown(report))
     show_freshness(run.plan.settings, run.ledger, report.tenant, report.finished_at)
     return report

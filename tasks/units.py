@@ -11,7 +11,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager, suppress
 from contextvars import copy_context
 from dataclasses import dataclass, field
-from typing import TypeAlias, cast
+from typing import cast
 from uuid import UUID
 
 from prefect import task
@@ -40,8 +40,6 @@ HELD_PAUSES = (1.0, 2.0, 4.0, 8.0)
 # Before each further look at what other runs of a shared back-fill hold.
 FIRST_PAUSE, LONGEST_PAUSE, PAUSE_GROWTH = 1.0, 10.0, 1.5
 
-UnderWay: TypeAlias = dict[Future[Outcome], Unit]
-
 
 @dataclass(frozen=True, slots=True)
 class Failure:
@@ -64,6 +62,8 @@ class Landed:
     held: list[Failure] = field(default_factory=list)
     left: int = 0
     stopped: PipelineError | None = None
+    # Those that threads are at; empty in the end, unless one had to be left behind.
+    under_way: dict[Future[Outcome], Unit] = field(default_factory=dict, repr=False)
 
 
 def land_all(run: Run, units: Sequence[Unit], concurrency: int) -> Landed:
@@ -82,16 +82,15 @@ def land_all(run: Run, units: Sequence[Unit], concurrency: int) -> Landed:
     result.stopped = _unfit(run)
     if result.stopped:
         return result
-    under_way: UnderWay = {}
     with listening(heed), pool_of(concurrency, threads, run.stop) as pool:
         try:
             if run.plan.asked.chunk:
-                _land_shared(pool, concurrency, run, result, under_way)
+                _land_shared(pool, concurrency, run, result)
             else:
-                _land_on(pool, concurrency, run, units, result, under_way)
-                _try_held_again(pool, concurrency, run, units, result, under_way)
+                _land_on(pool, concurrency, run, units, result)
+                _try_held_again(pool, concurrency, run, units, result)
         except BaseException as error:
-            _wind_down(run, under_way, result, error)
+            _wind_down(run, result, error)
             if len(result.outcomes) < len(units):
                 raise
             # Nothing is left out: the run ends as it would have, and then stops.
@@ -101,8 +100,9 @@ def land_all(run: Run, units: Sequence[Unit], concurrency: int) -> Landed:
     return result
 
 
-def _wind_down(run: Run, under_way: UnderWay, result: Landed, error: BaseException) -> None:
+def _wind_down(run: Run, result: Landed, error: BaseException) -> None:
     """Let units under way end, as long as the run may still take; count those that have landed."""
+    under_way = result.under_way
     tell(Progress(run.dataset, f"{len(under_way)} under way", STOPPING))
     run.stop.let_end(under_way, error)
     for future in [future for future in under_way if future.done()]:
@@ -111,14 +111,10 @@ def _wind_down(run: Run, under_way: UnderWay, result: Landed, error: BaseExcepti
 
 
 def _land_on(
-    pool: ThreadPoolExecutor,
-    at_once: int,
-    run: Run,
-    units: Iterable[Unit],
-    result: Landed,
-    under_way: UnderWay,
+    pool: ThreadPoolExecutor, at_once: int, run: Run, units: Iterable[Unit], result: Landed
 ) -> None:
     waiting = iter(units)
+    under_way = result.under_way
     while True:
         while len(under_way) < at_once and not result.stopped:
             unit = next(waiting, None)
@@ -135,12 +131,7 @@ def _land_on(
 
 
 def _try_held_again(
-    pool: ThreadPoolExecutor,
-    at_once: int,
-    run: Run,
-    units: Sequence[Unit],
-    result: Landed,
-    under_way: UnderWay,
+    pool: ThreadPoolExecutor, at_once: int, run: Run, units: Sequence[Unit], result: Landed
 ) -> None:
     """Try what another run held again at the end: that run may have landed it by then."""
     for seconds in HELD_PAUSES:
@@ -150,12 +141,10 @@ def _try_held_again(
         names = {failure.unit for failure in result.held}
         result.held.clear()
         held = [unit for unit in units if unit.name in names]
-        _land_on(pool, at_once, run, held, result, under_way)
+        _land_on(pool, at_once, run, held, result)
 
 
-def _land_shared(
-    pool: ThreadPoolExecutor, at_once: int, run: Run, result: Landed, under_way: UnderWay
-) -> None:
+def _land_shared(pool: ThreadPoolExecutor, at_once: int, run: Run, result: Landed) -> None:
     """Land what nobody else does, until all is landed or has failed.
 
     A run that has nothing left to do stays while others hold windows: should one of them be killed,
@@ -167,7 +156,7 @@ def _land_shared(
         tried = {outcome.unit for outcome in result.outcomes}
         tried |= {failure.unit for failure in result.failures}
         claims = Claims(run, tried)
-        _land_on(pool, at_once, run, claims.free(), result, under_way)
+        _land_on(pool, at_once, run, claims.free(), result)
         result.held.clear()
         if not claims.open():
             break

@@ -10,6 +10,7 @@ from connectors.ledger.action_requests import (
     RequestState,
 )
 from connectors.ledger.actions import lease_name
+from connectors.ledger.engine import HEAD, ledger_version
 from connectors.ledger.enriched import KNOWN, EnrichedCounts, ValueState
 from connectors.ledger.journal import Export
 from connectors.ledger.leases import Lease, process_space
@@ -22,6 +23,7 @@ from connectors.ledger.tables import DROPPED
 
 __all__ = [
     "DROPPED",
+    "HEAD",
     "KNOWN",
     "SEEN",
     "TARGETS",
@@ -47,6 +49,7 @@ __all__ = [
     "Verdict",
     "Watermark",
     "lease_name",
+    "ledger_version",
     "open_ledger",
     "process_space",
 ]

@@ -50,6 +50,28 @@ def connect(url: str) -> Engine:
     return engine
 
 
+def ledger_version(url: str) -> str | None:
+    """Read which version the ledger's tables are of, changing nothing; None where there are none.
+
+    Raises:
+        ConfigurationError: not reachable, or not an URL.
+    """
+    try:
+        parsed = make_url(url)
+        is_file = parsed.get_backend_name() == "sqlite"
+        if is_file and not Path(parsed.database or "").is_file():
+            return None
+        engine = create_engine(parsed, hide_parameters=True)
+    except (ArgumentError, NoSuchModuleError, ModuleNotFoundError):
+        raise ConfigurationError("NXP_LEDGER_URL is no SQLAlchemy URL of a known driver") from None
+    try:
+        return _version(engine)
+    except SQLAlchemyError as error:
+        raise _unusable(url, getattr(error, "orig", None) or error) from None
+    finally:
+        engine.dispose()
+
+
 def _unusable(url: str, error: BaseException) -> ConfigurationError:
     return ConfigurationError(
         f"cannot open the ledger {_shown(url)}: {str(error).splitlines()[0]}: see that it answers, "

@@ -311,6 +311,10 @@ class Ledger:
         """Give back all leases of a run of this process, whose threads may not do it any more."""
         self._holding.give_back(run_id)
 
+    def lapsed_leases(self) -> list[str]:
+        """Name the units (dataset and unit) that a run holds which no longer renews its lease."""
+        return self._holding.lapsed()
+
     def _is(self, dataset: str, unit: str) -> Any:
         return and_(
             units.c.tenant == self._tenant, units.c.dataset == dataset, units.c.unit == unit

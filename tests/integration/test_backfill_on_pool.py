@@ -200,5 +200,5 @@ def test_without_a_server_or_a_deployment_it_says_what_to_do(pool: Pool) -> None
     silent = ended(PREFECT_API_URL="http://127.0.0.1:9/api")
     assert silent.returncode == 5, silent.stderr
     none = ended(PREFECT_API_URL="")
-    assert none.returncode == 3, none.stderr
+    assert none.returncode == 5, none.stderr
     assert "nxp server start" in none.stderr.splitlines()[-1]
