@@ -9,7 +9,6 @@ import signal
 import subprocess
 import sys
 import time
-from contextlib import suppress
 from types import FrameType
 from typing import Annotated, Final
 
@@ -20,9 +19,8 @@ from connectors.errors import UsageError
 from connectors.settings import load_settings
 from nxp.engine import prepare
 from nxp.output import say
+from nxp.processes import FAREWELL_SECONDS, let_runs_end
 
-# Beside the limit of a run's work: to tell the ledger and Prefect, and to go.
-FAREWELL_SECONDS: Final = 15.0
 POLL_SECONDS: Final = 0.2
 SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
 
@@ -32,6 +30,9 @@ def worker(
     *,
     name: Annotated[str | None, Parameter(help="The worker's name in Prefect.")] = None,
     limit: Annotated[int | None, Parameter(help="How many flow runs at once.")] = None,
+    with_healthcheck: Annotated[
+        bool, Parameter(negative="", help="Answer at /health, on PREFECT_WORKER_WEBSERVER_PORT.")
+    ] = False,
 ) -> int:
     """Run a worker of the work pool POOL until SIGTERM, then let its flow runs end."""
     settings = load_settings()
@@ -42,6 +43,7 @@ def worker(
         raise UsageError("PREFECT_API_URL is not set: a worker needs a server (nxp server start)")
     words = ["--pool", pool, *(["--name", name] if name else [])]
     words += ["--limit", str(limit)] if limit else []
+    words += ["--with-healthcheck"] if with_healthcheck else []
     told: list[int] = []
 
     def note(number: int, _frame: FrameType | None) -> None:
@@ -59,31 +61,8 @@ def worker(
         time.sleep(POLL_SECONDS)
     if process.poll() is not None:
         return process.returncode
-    _stop(psutil.Process(process.pid), told, settings.stop_seconds + FAREWELL_SECONDS)
+    seconds = settings.stop_seconds + FAREWELL_SECONDS
+    say(f"stopping: flow runs may end within {seconds:g} s; again to stop at once")
+    let_runs_end(psutil.Process(process.pid), seconds, lambda: len(told) > 1)
     process.wait()
     return 128 + told[0]
-
-
-def _stop(running: psutil.Process, told: list[int], seconds: float) -> None:
-    """Tell flow runs to end, wait for them, and then tell the worker; at once when told again."""
-    with suppress(psutil.NoSuchProcess):
-        running.suspend()
-        runs = running.children(recursive=True)
-        say(f"stopping: {len(runs)} flow runs may end within {seconds:g} s; again to stop at once")
-        for each in runs:
-            with suppress(psutil.NoSuchProcess):
-                each.terminate()
-        deadline = time.monotonic() + seconds
-        while any(_lives(each) for each in runs) and len(told) == 1:
-            if time.monotonic() > deadline:
-                break
-            time.sleep(POLL_SECONDS)
-        running.terminate()
-        running.resume()
-
-
-def _lives(process: psutil.Process) -> bool:
-    with suppress(psutil.NoSuchProcess):
-        # Nobody has waited for it while the worker is held.
-        return bool(process.status() != psutil.STATUS_ZOMBIE)
-    return False
