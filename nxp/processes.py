@@ -2,9 +2,7 @@
 
 import socket
 import subprocess
-import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,9 +11,6 @@ import psutil
 LOOPBACK = "127.0.0.1"
 # Two readings of one start time differ by less: it is counted from the boot, in ticks.
 SAME_START_SECONDS = 2
-# Beside the limit of a flow run's work: to tell the ledger and Prefect, and to go.
-FAREWELL_SECONDS = 15.0
-POLL_SECONDS = 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,40 +106,6 @@ def stop(processes: Iterable[psutil.Process], *, seconds: float, leader: bool = 
         except psutil.Error:
             continue
     psutil.wait_procs(left, timeout=seconds)
-
-
-def let_runs_end(
-    worker: psutil.Process, seconds: float, hurried: Callable[[], bool] = lambda: False
-) -> None:
-    """Tell a worker's flow runs to end, wait for them, and then tell the worker.
-
-    Prefect's worker would end them at once. It is held meanwhile, so that it begins no other.
-
-    Args:
-        worker: a process of Prefect's worker.
-        seconds: how long its runs may take.
-        hurried: says whether to wait no more.
-    """
-    with suppress(psutil.NoSuchProcess):
-        worker.suspend()
-        runs = worker.children(recursive=True)
-        for each in runs:
-            with suppress(psutil.NoSuchProcess):
-                each.terminate()
-        deadline = time.monotonic() + seconds
-        while any(_lives(each) for each in runs) and not hurried():
-            if time.monotonic() > deadline:
-                break
-            time.sleep(POLL_SECONDS)
-        worker.terminate()
-        worker.resume()
-
-
-def _lives(process: psutil.Process) -> bool:
-    with suppress(psutil.NoSuchProcess):
-        # Nobody has waited for it while the worker is held.
-        return bool(process.status() != psutil.STATUS_ZOMBIE)
-    return False
 
 
 def answers(url: str) -> bool:

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from types import FrameType
 from typing import Annotated, Final
 
@@ -19,8 +20,9 @@ from connectors.errors import UsageError
 from connectors.settings import load_settings
 from nxp.engine import prepare
 from nxp.output import say
-from nxp.processes import FAREWELL_SECONDS, let_runs_end
 
+# Beside the limit of a run's work: to tell the ledger and Prefect, and to go.
+FAREWELL_SECONDS: Final = 15.0
 POLL_SECONDS: Final = 0.2
 SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
 
@@ -31,7 +33,7 @@ def worker(
     name: Annotated[str | None, Parameter(help="The worker's name in Prefect.")] = None,
     limit: Annotated[int | None, Parameter(help="How many flow runs at once.")] = None,
     with_healthcheck: Annotated[
-        bool, Parameter(negative="", help="Answer at /health, on PREFECT_WORKER_WEBSERVER_PORT.")
+        bool, Parameter(negative="", help="Answer /health at PREFECT_WORKER_WEBSERVER_HOST, _PORT.")
     ] = False,
 ) -> int:
     """Run a worker of the work pool POOL until SIGTERM, then let its flow runs end."""
@@ -61,8 +63,31 @@ def worker(
         time.sleep(POLL_SECONDS)
     if process.poll() is not None:
         return process.returncode
-    seconds = settings.stop_seconds + FAREWELL_SECONDS
-    say(f"stopping: flow runs may end within {seconds:g} s; again to stop at once")
-    let_runs_end(psutil.Process(process.pid), seconds, lambda: len(told) > 1)
+    _stop(psutil.Process(process.pid), told, settings.stop_seconds + FAREWELL_SECONDS)
     process.wait()
     return 128 + told[0]
+
+
+def _stop(running: psutil.Process, told: list[int], seconds: float) -> None:
+    """Tell flow runs to end, wait for them, and then tell the worker; at once when told again."""
+    with suppress(psutil.NoSuchProcess):
+        running.suspend()
+        runs = running.children(recursive=True)
+        say(f"stopping: {len(runs)} flow runs may end within {seconds:g} s; again to stop at once")
+        for each in runs:
+            with suppress(psutil.NoSuchProcess):
+                each.terminate()
+        deadline = time.monotonic() + seconds
+        while any(_lives(each) for each in runs) and len(told) == 1:
+            if time.monotonic() > deadline:
+                break
+            time.sleep(POLL_SECONDS)
+        running.terminate()
+        running.resume()
+
+
+def _lives(process: psutil.Process) -> bool:
+    with suppress(psutil.NoSuchProcess):
+        # Nobody has waited for it while the worker is held.
+        return bool(process.status() != psutil.STATUS_ZOMBIE)
+    return False

@@ -26,7 +26,6 @@ from nxp.stack.parts import (
     SERVER,
     WORKER,
     Part,
-    ask,
     check_installed,
     client_environ,
     make_part,
@@ -132,18 +131,16 @@ def deploy(stack: Stack, *, anew: bool) -> None:
     Raises:
         UnavailableError: the server does not take them.
     """
-    file = stack.catalog / "prefect.yaml"
-    digest = hashlib.sha256(file.read_bytes()).hexdigest() if file.is_file() else ""
+    files = [stack.catalog / name for name in ("prefect.yaml", "automations.yaml")]
+    said = b"".join(file.read_bytes() for file in files if file.is_file())
+    digest = hashlib.sha256(said).hexdigest()
     if not anew and digest == stack.deployed:
         return
     log = log_of(stack, "deploy")
     say("deployments: bringing them to the server …")
-    # A pool that is there stays as it is, with its limit, and paused where somebody paused it.
-    ask(stack, "POST", "work_pools/", {"name": POOL, "type": "process"})
-    words = ("--no-prompt", "deploy", "--all", "--prefect-file", str(file))
     with log.open("ab") as output:
         ended = subprocess.run(  # noqa: S603 - our own interpreter, fixed words
-            [sys.executable, "-m", "prefect", *words],
+            [sys.executable, "-m", "nxp", "deploy", "--pool", POOL],
             stdout=output,
             stderr=output,
             stdin=subprocess.DEVNULL,
@@ -216,8 +213,16 @@ def _listener(port: int) -> str:
 
 def _end_leftovers(stack: Stack, name: str) -> None:
     """End what a killed part has left; a worker's flow runs go on, and end by themselves."""
+    left = leftovers(stack, name)
     if not name.startswith(WORKER):
-        stop(leftovers(stack, name), seconds=STOP_SECONDS)
+        stop(left, seconds=STOP_SECONDS)
+        return
+    for process in left:
+        with contextlib.suppress(psutil.Error):
+            # Told to end, Prefect's worker would end its flow runs at once.
+            if {"worker", "start"} <= set(process.cmdline()):
+                process.kill()
+                process.wait(STOP_SECONDS)
 
 
 def _start_stage(stack: Stack, names: Sequence[str], began: list[str]) -> None:

@@ -9,7 +9,7 @@ import psutil
 
 from connectors.settings import load_settings
 from nxp.output import say
-from nxp.processes import FAREWELL_SECONDS, let_runs_end, stop
+from nxp.processes import stop
 from nxp.stack.parts import MARK, POSTGRES, SANDBOX, SERVER, WORKER
 from nxp.stack.record import Stack
 
@@ -38,9 +38,10 @@ def stop_part(stack: Stack, name: str) -> None:
         with contextlib.suppress(psutil.Error):
             process.send_signal(signal.SIGINT)
             process.wait(STOP_SECONDS)
-    if process and name.startswith(WORKER):
-        let_runs_end(process, load_settings().stop_seconds + FAREWELL_SECONDS)
-    stop([process] if process else [], seconds=STOP_SECONDS)
+    # A worker tells its flow runs by itself, and gives them time.
+    leader = name.startswith(WORKER)
+    seconds = load_settings().stop_seconds + STOP_SECONDS if leader else STOP_SECONDS
+    stop([process] if process else [], seconds=seconds, leader=leader)
     stop(leftovers(stack, name), seconds=STOP_SECONDS)
     stack.forget(name)
 

@@ -113,6 +113,16 @@ def test_a_block_is_chosen_by_variable_or_profile_and_read_anew_under_way(
     tmp_path: Path, prefect_server: str
 ) -> None:
     with place(tmp_path, export_time=0.5) as made:
+        registered = subprocess.run(
+            [sys.executable, "-m", "prefect", "block", "register", "-m", "flows.credentials"],
+            env=environment(PREFECT_API_URL=prefect_server, PREFECT_HOME=str(tmp_path / "prefect")),
+            cwd=Path.cwd(),
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert registered.returncode == 0, registered.stderr
+        assert "Nexthink Credentials" in registered.stdout
         save_block("acme", made, made.tenant.client_secret, prefect_server)
         plain = {k: v for k, v in made.environment.items() if not k.startswith("NEXTHINK_")}
         env = {**plain, "PREFECT_API_URL": prefect_server, "NEXTHINK_BLOCK": "acme"}

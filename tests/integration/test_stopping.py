@@ -155,7 +155,7 @@ def test_a_stopped_sync_has_saved_every_answer_and_the_next_sends_the_rest(
 @pytest.fixture
 def made_to_act(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Acting]:
     """An action of a few requests, each answered late."""
-    with acting(tmp_path, monkeypatch.setenv, latency=1.0) as ready:
+    with acting(tmp_path, monkeypatch.setenv, latency=0.4) as ready:
         limits = {"targets": 100, "per_request": 5, "cool_down": "45min"}
         ready.specify("clean_up", targets={"query_id": "#windows_devices"}, limits=limits)
         yield ready
