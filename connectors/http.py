@@ -16,13 +16,14 @@ from enum import Enum
 from functools import partial
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from importlib.metadata import version
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import httpx
 import tenacity
 
 from connectors.clock import utc_now
 from connectors.errors import ConfigurationError, Exchange, LimitReachedError, UnavailableError
+from connectors.exchanges import Exchanged, operation_of, tell_exchange
 from connectors.redact import redact_library_logs, redacted_path, request_id
 
 log = logging.getLogger(__name__)
@@ -89,6 +90,16 @@ _RETRIED_STATUSES: Final = {
     Retry.START: frozenset({429, 503}),
     Retry.NEVER_SENT: frozenset[int](),
 }
+
+
+class Gate(Protocol):
+    """What a request passes each time before it is sent: set as `extensions={"gate": gate}`."""
+
+    def enter(self) -> None:
+        """Return once the request may be sent; raises LimitReachedError where that is far off."""
+
+    def limited(self, not_before: datetime) -> None:
+        """Hear when a server allows the next try."""
 
 
 def backoff(attempt: int) -> float:
@@ -215,16 +226,26 @@ class RetryTransport(httpx.BaseTransport):
         self._inner.close()
 
     def _send(self, request: httpx.Request) -> httpx.Response:
-        response = self._inner.handle_request(request)
+        try:
+            response = self._inner.handle_request(request)
+        except httpx.TransportError:
+            tell_exchange(Exchanged(operation_of(request), None))
+            raise
+        tell_exchange(Exchanged(operation_of(request), response.status_code))
         log.debug("%s", exchange_of(request, response))
         return response
 
     def _send_and_read(self, request: httpx.Request) -> httpx.Response:
+        gate: Gate | None = request.extensions.get("gate")
+        if gate:
+            gate.enter()
         response = self._send(request)
         try:
             response.read()
         finally:
             response.close()
+        if gate and (limit := limit_reached(request, response, self._clock())) and limit.not_before:
+            gate.limited(limit.not_before)
         return response
 
     def _is_worth_another_try(self, policy: Retry, state: tenacity.RetryCallState) -> bool:
@@ -261,6 +282,8 @@ def _last_outcome(state: tenacity.RetryCallState) -> Any:
 
 def _log_retry(request: httpx.Request, state: tenacity.RetryCallState) -> None:
     fault, response = _outcome(state)
+    status = response.status_code if response is not None else None
+    tell_exchange(Exchanged(operation_of(request), status, again=True))
     log.info(
         "%s (%s), attempt %d of %d, next in %.1f s",
         exchange_of(request, response),

@@ -7,13 +7,15 @@ import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 from pydantic import BaseModel, Field, SecretStr, field_validator, model_validator
 
 from connectors.errors import StorageError
 from connectors.variables import build, read_values, variable_name
 
+# Shorter than the 30 s after which Prefect and Kubernetes kill what they have told to stop.
+STOP_SECONDS = 20.0
 # Also `s3:/bucket`, which would else become a folder of that name.
 URL = re.compile(r"[a-z][a-z0-9+.-]*://|(s3|az):", re.IGNORECASE)
 OBJECT_STORAGE = re.compile(r"(s3|az)://[A-Za-z0-9$][A-Za-z0-9._-]+(/[A-Za-z0-9!_.'()=,+-]+)*")
@@ -29,6 +31,14 @@ class Settings(BaseModel, frozen=True):
     catalog: Path = Path("deployments")
     # What row groups that are not written yet may hold, over all units landing at once.
     memory_mb: int = Field(default=192, ge=16)
+    # Exports under way at once by all runs of one worker: None leaves it to each run.
+    exports_per_worker: int | None = Field(default=None, ge=1)
+    # Names the worker whose runs count together: by default the process that started the run.
+    worker: str = Field(default="", max_length=200)
+    # How long what is under way may take to end once a run is told to stop.
+    stop_seconds: float = Field(default=STOP_SECONDS, ge=0, le=3600)
+    # What is told on stderr: text for people, or a JSON object a line for machines.
+    log: Literal["text", "json"] = "text"
     # Where alerts are told to: a webhook that takes {"text": …}, as chats have them.
     alert_url: SecretStr | None = None
 

@@ -6,10 +6,12 @@ two runs from one window. Triage: the artifact of the run, then `nxp datasets NA
 
 from typing import Annotated, Any
 
-from prefect import flow, runtime
+from prefect import flow
 from pydantic import Field
 
 from connectors.errors import PipelineError
+from connectors.settings import load_settings
+from connectors.tenants import load_tenant
 from flows.export import Dataset, nql_backfill
 from tasks.artifact import show_report
 from tasks.gaps import find_gaps, markdown, raise_unless_closed
@@ -43,6 +45,6 @@ def nql_gaps(
     left = find_gaps(days, datasets, tenant) if land else found
     landed = sum(len(each.missing) for each in found) - sum(len(each.missing) for each in left)
     text = markdown(left, landed)
-    show_report(kind="gaps", name="windows", text=text, run_id=str(runtime.flow_run.id))
+    show_report("gaps", load_tenant(load_settings(), tenant).name, "windows", text)
     raise_unless_closed(left, failures)
     return [{"dataset": each.dataset, "windows": each.expected} for each in left]

@@ -3,6 +3,7 @@
 Commands are named by import path, so that `nxp --help` loads none of them.
 """
 
+import logging
 import os
 import signal
 import sys
@@ -14,6 +15,8 @@ from typing import NoReturn
 from cyclopts import App, CycloptsError
 
 from connectors.errors import PipelineError, StorageError
+from connectors.logs import write_json
+from nxp.output import is_json_asked, say
 
 BUG = 1
 USAGE = 2
@@ -25,6 +28,8 @@ COMMANDS = {
     "demo": "The whole story on the sandbox: export a snapshot and a window, look at them.",
     "sandbox": "Serve a stand-in tenant on this machine until stopped.",
     "server": "Keep one local Prefect server for repeated use: start, stop, status.",
+    "stack": "All that a company runs, on this machine: up, down, status, env.",
+    "worker": "Run a Prefect worker; told to stop, it lets its flow runs end first.",
     "export": "Export a dataset from Nexthink and land it in the lake.",
     "backfill": "Land the windows between two dates; goes on after any interruption.",
     "state": "What the ledger knows of a dataset: show, reset.",
@@ -54,6 +59,12 @@ GROUPS = {
         "start": "Start the server unless it runs; prints its API URL.",
         "stop": "Stop it.",
         "status": "Say whether it runs, and where.",
+    },
+    "stack": {
+        "up": "Start what does not run: PostgreSQL, Prefect, workers, S3, the sandbox.",
+        "down": "Stop all of it; data stay.",
+        "status": "How each part is.",
+        "env": "Print the variables that point a shell at it, as exports.",
     },
     "state": {
         "show": "Show watermark, windows by state, and what is under way.",
@@ -127,6 +138,8 @@ def _path(group: str, verb: str) -> str:
 def run(arguments: Sequence[str]) -> int:  # noqa: PLR0911 - one return for each way to end
     """Run one command and give the exit code; every error is one line on stderr."""
     signal.signal(signal.SIGTERM, _terminate)
+    if is_json_asked():
+        write_json()
     try:
         result = build_app()(arguments, exit_on_error=False, print_error=False)
         sys.stdout.flush()
@@ -158,7 +171,7 @@ def _terminate(_signal: int, _frame: FrameType | None) -> NoReturn:
 
 
 def _say(line: str, code: int) -> int:
-    print(f"nxp: {line}", file=sys.stderr)
+    say(line if is_json_asked() else f"nxp: {line}", logging.ERROR)
     return code
 
 

@@ -18,6 +18,7 @@ from filelock import FileLock, Timeout
 
 from connectors.errors import StorageError, UnavailableError
 from connectors.settings import Settings, prepare_home
+from nxp.processes import find
 
 SERVER_RECORD = "server.json"
 SERVER_ANSWERS_SECONDS = 10
@@ -90,8 +91,8 @@ def run_shown(
             show(report)
 
 
-def check_space(home: Path, least: int = SPACE_OF_A_SERVER) -> None:
-    """Make sure that a temporary server has room: without, Prefect waits two minutes for it.
+def check_space(home: Path, least: int = SPACE_OF_A_SERVER, what: str = "a run") -> None:
+    """Make sure that a server has room: without, Prefect waits two minutes for a temporary one.
 
     Raises:
         StorageError: the disk is full, or nearly.
@@ -100,7 +101,7 @@ def check_space(home: Path, least: int = SPACE_OF_A_SERVER) -> None:
     # Some file systems say nothing of their size.
     if disk.total and disk.free < least:
         raise StorageError(
-            f"NXP_HOME: the disk of {home} has {disk.free // MB} MB left, a run needs "
+            f"NXP_HOME: the disk of {home} has {disk.free // MB} MB left, {what} needs "
             f"{least // MB} MB at least: free some space, or choose another folder"
         )
 
@@ -201,8 +202,6 @@ def read_server(settings: Settings) -> dict[str, str] | None:
     """Read which server is kept here; None when there is none or its process is gone."""
     try:
         record: dict[str, str] = json.loads((settings.home / SERVER_RECORD).read_text("utf-8"))
-        process = psutil.Process(int(record["pid"]))
-        same = abs(process.create_time() - float(record["started"])) < 2  # noqa: PLR2004
-        return record if same and process.status() != psutil.STATUS_ZOMBIE else None
-    except (OSError, ValueError, KeyError, psutil.Error):
+        return record if find(int(record["pid"]), float(record["started"])) else None
+    except (OSError, ValueError, KeyError):
         return None

@@ -1,20 +1,34 @@
 """Printing: data on stdout, everything else on stderr, JSON for programs."""
 
 import json
+import logging
 import math
+import os
 import sys
 from collections.abc import Iterable, Sequence
 from datetime import date, datetime, time
 from decimal import Decimal
 from typing import Any
 
+from connectors.logs import JSON
+
+logger = logging.getLogger(__name__)
+
 # Wider than any row: programs read a line per row.
 WIDTH_OF_A_PIPE = 1_000_000
 
 
-def say(line: str = "") -> None:
-    """Tell a person something, on stderr."""
-    print(line, file=sys.stderr)
+def say(line: str = "", level: int = logging.INFO) -> None:
+    """Tell a person something, on stderr; a machine where NXP_LOG=json."""
+    if is_json_asked():
+        logger.log(level, "%s", line)
+    else:
+        print(line, file=sys.stderr)
+
+
+def is_json_asked() -> bool:
+    """Tell whether stderr is for machines."""
+    return os.environ.get("NXP_LOG") == JSON
 
 
 def print_json(data: Any) -> None:

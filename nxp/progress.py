@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from nxp.output import say
+from nxp.output import is_json_asked, say
 from tasks.counting import Count, Seldom
 from tasks.progress import Progress, listening
 
@@ -19,7 +19,7 @@ LINE_EVERY_SECONDS = 15.0
 def shown(units: int, *, rate: bool = False) -> Iterator[None]:
     """Show the progress of runs in this process, of so many units in all."""
     count = Count(units)
-    if not sys.stderr.isatty():
+    if is_json_asked() or not sys.stderr.isatty():
         seldom = Seldom(LINE_EVERY_SECONDS)
 
         def tell(progress: Progress) -> None:

@@ -6,7 +6,7 @@ import hmac
 import json
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from enum import Enum
 from urllib.parse import urlencode
@@ -52,6 +52,15 @@ class Gate:
         known = self._credentials.get(name)
         same = known and hmac.compare_digest(known.client_secret.encode(), secret.encode())
         return known if same else None
+
+    def rotate(self, client_secret: str) -> None:
+        """Give the tenant's own credential another secret, as an administrator does.
+
+        Tokens that were given out before are refused from now on.
+        """
+        (first, *_) = self._credentials
+        self._credentials[first] = replace(self._credentials[first], client_secret=client_secret)
+        self._tokens.clear()
 
     def issue(self, credential: Credential) -> Token:
         """Give out a token."""

@@ -1,7 +1,9 @@
-"""Checks that requirements.lock is in step with pyproject.toml; --renew makes it so.
+"""Checks that the lock files are in step with what they were made from; --renew makes it so.
 
-The check needs no network: the lock carries a digest of the requirements it was made from, and
-every pin must satisfy them and carry hashes.
+requirements.lock is for those who work here: everything, with all extras. Those of
+deployments/images are for what the product needs to run, for what builds it, and for what checks
+the files there. The check needs no network: a lock carries a digest of its requirements, and every
+pin must satisfy them and carry hashes.
 """
 
 import hashlib
@@ -10,71 +12,126 @@ import re
 import subprocess
 import sys
 import tomllib
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).resolve().parents[1]
-LOCK = ROOT / "requirements.lock"
-MARK = "# made from pyproject.toml "
+IMAGES = ROOT / "deployments" / "images"
+MARK = "# made from requirements "
 HEAD = "# Pinned with hashes, for Python 3.11 to 3.13. Renew it with: make lock\n"
 PIN = re.compile(r"^([A-Za-z0-9_.-]+)==([^\s;\\]+)", re.MULTILINE)
 
 
-def requirements() -> list[str]:
-    """Give all requirements of pyproject.toml, the dev extra's too."""
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
-    return [*project["dependencies"], *project["optional-dependencies"]["dev"]]
+@dataclass(frozen=True, slots=True)
+class Lock:
+    """A lock file and what it is made from; `within` is a lock whose versions it has to have."""
+
+    path: Path
+    requirements: Callable[[], list[str]]
+    within: Path | None = None
+
+    @property
+    def mark(self) -> str:
+        """The line that says from which requirements it was made."""
+        text = json.dumps([sorted(self.requirements()), _pyproject()["project"]["requires-python"]])
+        return f"{MARK}{hashlib.sha256(text.encode()).hexdigest()[:16]}\n"
+
+    def problems(self, lock: str) -> list[str]:
+        """List what is wrong with its text."""
+        name, found = self.path.name, []
+        if self.mark not in lock:
+            found.append(f"{name} was made from other requirements: run make lock")
+        locked = pins(lock)
+        for text in self.requirements():
+            requirement = Requirement(text)
+            versions = locked.get(canonicalize_name(requirement.name), set())
+            if not any(requirement.specifier.contains(version) for version in versions):
+                found.append(f"{name} has no version of {text}: run make lock")
+        entries = [entry for entry in re.split(r"\n(?=[A-Za-z0-9])", lock) if "==" in entry]
+        found += [f"no hash: {entry.split()[0]}" for entry in entries if "--hash=" not in entry]
+        if re.search(r"https?://|^--|^-f ", lock, re.MULTILINE):
+            found.append(f"{name} names an index or an address")
+        return found + self._differences(locked)
+
+    def _differences(self, locked: dict[str, set[str]]) -> list[str]:
+        if self.within is None:
+            return []
+        known = pins(self.within.read_text("utf-8"))
+        return [
+            f"{self.path.name} has another version of {name} than {self.within.name}: run make lock"
+            for name, versions in locked.items()
+            if not versions <= known.get(name, set())
+        ]
 
 
-def digest() -> str:
-    """Identify the requirements that the lock has to be made from."""
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
-    text = json.dumps([sorted(requirements()), project["requires-python"]])
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
-
-
-def problems(lock: str) -> list[str]:
-    """List what is wrong with the lock file."""
-    found = []
-    if f"{MARK}{digest()}\n" not in lock:
-        found.append("requirements.lock was made from other requirements: run make lock")
-    pins: dict[str, list[str]] = {}
+def pins(lock: str) -> dict[str, set[str]]:
+    """Give the versions that a lock has of each package."""
+    found: dict[str, set[str]] = {}
     for name, version in PIN.findall(lock):
-        pins.setdefault(canonicalize_name(name), []).append(version)
-    for text in requirements():
-        requirement = Requirement(text)
-        versions = pins.get(canonicalize_name(requirement.name), [])
-        if not any(requirement.specifier.contains(version) for version in versions):
-            found.append(f"requirements.lock has no version of {text}: run make lock")
-    entries = [entry for entry in re.split(r"\n(?=[A-Za-z0-9])", lock) if "==" in entry]
-    found += [f"no hash: {entry.split()[0]}" for entry in entries if "--hash=" not in entry]
-    if re.search(r"https?://|^--|^-f ", lock, re.MULTILINE):
-        found.append("requirements.lock names an index or an address")
+        found.setdefault(canonicalize_name(name), set()).add(version)
     return found
 
 
-def renew() -> None:
+def _pyproject() -> dict[str, Any]:
+    return tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
+
+
+def _runtime() -> list[str]:
+    return list(_pyproject()["project"]["dependencies"])
+
+
+def _all() -> list[str]:
+    extras = _pyproject()["project"]["optional-dependencies"].values()
+    return [*_runtime(), *(text for extra in extras for text in extra)]
+
+
+def _build() -> list[str]:
+    return list(_pyproject()["build-system"]["requires"])
+
+
+def _tools() -> list[str]:
+    lines = (IMAGES / "tools.in").read_text("utf-8").splitlines()
+    return [line for line in lines if line and not line.startswith("#")]
+
+
+EVERYTHING = Lock(ROOT / "requirements.lock", _all)
+LOCKS = (
+    EVERYTHING,
+    Lock(IMAGES / "runtime.lock", _runtime, EVERYTHING.path),
+    Lock(IMAGES / "build.lock", _build, EVERYTHING.path),
+    Lock(IMAGES / "tools.lock", _tools),
+)
+
+
+def renew(lock: Lock) -> None:
     """Resolve anew with uv, for all supported Pythons at once."""
-    command = ["uv", "pip", "compile", "pyproject.toml", "--extra", "dev", "--universal"]
-    options = ["--generate-hashes", "--no-emit-index-url", "--no-annotate", "--no-header", "-q"]
+    command = ["uv", "pip", "compile", "-", "--universal", "--python-version", "3.11", "-q"]
+    options = ["--generate-hashes", "--no-emit-index-url", "--no-annotate", "--no-header"]
+    within = ["--constraint", str(lock.within)] if lock.within else []
     resolved = subprocess.run(  # noqa: S603 - fixed words
-        [sys.executable, "-m", *command, *options, "--python-version", "3.11"],
+        [sys.executable, "-m", *command, *options, *within],
         cwd=ROOT,
+        input="\n".join(lock.requirements()),
         stdout=subprocess.PIPE,
         text=True,
         check=True,
     ).stdout
-    LOCK.write_text(f"{HEAD}{MARK}{digest()}\n{resolved}", "utf-8")
+    lock.path.write_text(f"{HEAD}{lock.mark}{resolved}", "utf-8")
 
 
 def main() -> int:
-    """Check, or renew."""
-    if sys.argv[1:] == ["--renew"]:
-        renew()
-    found = problems(LOCK.read_text("utf-8"))
-    print("\n".join(found) or "requirements.lock is in step with pyproject.toml")
+    """Check, or renew: all of them, or those whose names are given."""
+    if sys.argv[1:2] == ["--renew"]:
+        for lock in LOCKS:
+            if lock.path.name in sys.argv[2:] or not sys.argv[2:]:
+                renew(lock)
+    found = [problem for lock in LOCKS for problem in lock.problems(lock.path.read_text("utf-8"))]
+    print("\n".join(found) or "the lock files are in step with what they were made from")
     return bool(found)
 
 

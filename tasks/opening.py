@@ -1,11 +1,12 @@
 """What every run works with: client, ledger, lake, a folder of its own; cleared up at its end."""
 
+import os
 import shutil
-import threading
+import socket
 import time
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field, fields
 from datetime import datetime
 from pathlib import Path
@@ -13,42 +14,18 @@ from typing import Any
 
 from connectors.clock import utc_now
 from connectors.errors import PipelineError
+from connectors.gate import CallGate
+from connectors.http import LONGEST_WAIT
 from connectors.lake import Lake
 from connectors.lake.storage import storage_errors
-from connectors.ledger import Ledger, open_ledger
+from connectors.ledger import ExportLimits, Ledger, open_ledger, process_space
 from connectors.nexthink import NexthinkClient
 from connectors.settings import Settings, prepare_home
 from connectors.tenants import TenantSettings
+from tasks import metrics
 from tasks.export import Tools
-
-
-class StoppedError(Exception):
-    """Raised in the threads of a run that is being stopped, where they wait or tell progress."""
-
-
-class Stop:
-    """Stops the threads of a run; `sleep` is how they wait."""
-
-    def __init__(self, sleep: Callable[[float], None] = time.sleep) -> None:
-        self._event = threading.Event()
-        self._sleep = sleep
-
-    def set(self) -> None:
-        """Let no thread go on."""
-        self._event.set()
-
-    def check(self) -> None:
-        """Raise StoppedError once the run is being stopped."""
-        if self._event.is_set():
-            raise StoppedError
-
-    def sleep(self, seconds: float) -> None:
-        """Wait, but not for longer than the run goes on."""
-        if self._sleep is time.sleep:
-            self._event.wait(seconds)
-        else:
-            self._sleep(seconds)
-        self.check()
+from tasks.run_logs import logs_of
+from tasks.stopping import Stop
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,12 +61,33 @@ def opened(
     tenant: TenantSettings,
     clock: Callable[[], datetime] = utc_now,
     sleep: Callable[[float], None] = time.sleep,
+    **about: str,
 ) -> Iterator[Parts]:
     """Open client and ledger, and clear away what killed runs left aside.
 
-    A run that has begun in the ledger and not ended is abandoned, whatever ends it.
+    All that is logged meanwhile is bound to the run, its tenant and what it is `about`: its
+    dataset, sync or action.
+
+    A run that has begun in the ledger and not ended is abandoned, whatever ends it. One that was
+    told to stop, and had ended its work by then, raises that signal here.
     """
-    run_id, stop = str(uuid.uuid4()), Stop(sleep)
+    run_id = str(uuid.uuid4())
+    metrics.begin()
+    with logs_of(settings, run_id=run_id, tenant=tenant.name, **about):
+        try:
+            yield from _opened(run_id, settings, tenant, clock, sleep)
+        finally:
+            metrics.flush()
+
+
+def _opened(
+    run_id: str,
+    settings: Settings,
+    tenant: TenantSettings,
+    clock: Callable[[], datetime],
+    sleep: Callable[[float], None],
+) -> Iterator[Parts]:
+    stop = Stop(sleep, settings.stop_seconds)
     ledger = open_ledger(settings.ledger_url.get_secret_value(), tenant.name, clock)
     spool = prepare_home(settings) / "spool"
     lake = Lake(settings.lake, tenant.name, settings.home / "staging")
@@ -97,15 +95,53 @@ def opened(
         for interrupted in ledger.close_interrupted_runs():
             shutil.rmtree(spool / interrupted, ignore_errors=True)
             lake.discard_stage(interrupted)
-        with NexthinkClient(tenant, clock=clock, sleep=stop.sleep) as client:
-            tools = Tools(client, ledger, clock, stop.sleep)
+        gate = call_gate(ledger, tenant, clock, stop.sleep)
+        with (
+            closing(gate),
+            NexthinkClient(tenant, None, clock, stop.sleep, tenant.reread, gate) as client,
+        ):
+            at_once = ExportLimits(
+                tenant.exports_at_once, settings.exports_per_worker, worker_name(settings)
+            )
+            tools = Tools(client, ledger, clock, stop.sleep, run_id, at_once)
             yield Parts(run_id, tools, lake, spool / run_id, clock(), stop)
+        stop.end()
     except BaseException as error:
         # A signal, a bug, or a report that could not be kept; a run that has ended is left alone.
         with suppress(PipelineError):
-            ledger.abandon_run(run_id, "failed" if isinstance(error, Exception) else "interrupted")
+            if stop.is_stuck:
+                ledger.give_back(run_id)
+            state = "failed" if isinstance(error, Exception) else "interrupted"
+            if ledger.abandon_run(run_id, state):
+                metrics.run_ended(state)
         raise
     finally:
         shutil.rmtree(spool / run_id, ignore_errors=True)
         lake.discard_stage(run_id)
         ledger.close()
+
+
+def call_gate(
+    ledger: Ledger,
+    tenant: TenantSettings,
+    clock: Callable[[], datetime],
+    sleep: Callable[[float], None],
+) -> CallGate:
+    """Make what each call of this process passes: the limits that all processes share."""
+    return CallGate(
+        ledger.limits,
+        per_second=tenant.calls_per_second,
+        per_day=tenant.daily_calls,
+        longest_wait=LONGEST_WAIT,
+        clock=clock,
+        sleep=sleep,
+    )
+
+
+def worker_name(settings: Settings) -> str:
+    """Name the worker whose runs count together: as set, or the process that started this run."""
+    if settings.worker:
+        return settings.worker
+    started_by_worker = "PREFECT__FLOW_RUN_ID" in os.environ
+    pid = os.getppid() if started_by_worker else os.getpid()
+    return f"{socket.gethostname()}/{pid}/{process_space()}"

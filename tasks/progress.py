@@ -2,11 +2,12 @@
 
 from dataclasses import dataclass
 
-from tasks.listeners import Listeners
+from connectors.listeners import Listeners
 
 LANDED = "landed"
 SKIPPED = "landed by another run"
 FAILED = "failed"
+STOPPING = "stopping when they have ended; once more to stop at once"
 ENDS = (LANDED, SKIPPED, FAILED)
 
 

@@ -40,6 +40,7 @@ from connectors.nexthink.encoding import (
 from connectors.nexthink.enrichment import UNSPECIFIED
 from tasks.outcomes import Outcome, judge, without_answer
 from tasks.pace import Pace
+from tasks.stopping import Stop, pool_of, unbroken
 
 logger = logging.getLogger(__name__)
 
@@ -92,7 +93,7 @@ def push_batches(
     limits: PushLimits | None = None,
     clock: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], None] = time.sleep,
-    on_interrupt: Callable[[], None] = lambda: None,
+    stop: Stop | None = None,
 ) -> Pushed:
     """Send all objects that have a value, and hand each to `save` with its outcome, once.
 
@@ -105,8 +106,8 @@ def push_batches(
         limits: of requests.
         clock: seconds that only grow, for the rate.
         sleep: how to wait.
-        on_interrupt: called when this thread is interrupted (a signal), to end the waits of
-            requests under way; what they were answered is saved before the exception goes on.
+        stop: says how long requests under way may take once this thread is interrupted (a
+            signal); what they were answered is saved before the exception goes on.
 
     Raises:
         DataRefusedError: the frame cannot be sent; nothing was.
@@ -114,8 +115,8 @@ def push_batches(
     limits = limits or PushLimits()
     check_objects(objects, layout)
     rows = with_values(objects, layout)
-    pace = Pace(limits.per_minute, clock, sleep)
-    with ThreadPoolExecutor(limits.concurrency, "push") as pool:
+    pace, stop = Pace(limits.per_minute, clock, sleep), stop or Stop(sleep)
+    with pool_of(limits.concurrency, "push", stop) as pool:
         run = _Run(push, layout, save, limits.concurrency, pace, pool)
         try:
             sent = run.send(
@@ -126,9 +127,9 @@ def push_batches(
                 run.send_again()
             run.give_up(run.unanswered, NO_ANSWER, "sent, and not answered")
             run.give_up([rows.slice(sent)], NOT_SENT, "the run had stopped before")
-        except BaseException:
+        except BaseException as error:
             run.stop.set()
-            on_interrupt()
+            stop.let_end(run.under_way, error)
             run.take_answers()
             raise
         finally:
@@ -168,31 +169,33 @@ class _Run:
         self._pace = pace
         self._pool = pool
         self._in_a_row = 0
-        self._under_way: set[Future[_Settled]] = set()
+        self.under_way: set[Future[_Settled]] = set()
 
     def send(self, requests: Iterator[Batch]) -> int:
         """Send batches until none is left or the run stops; return how many objects were begun."""
         begun = 0
         while True:
-            while len(self._under_way) < self._concurrency and not self.result.stopped:
+            while len(self.under_way) < self._concurrency and not self.result.stopped:
                 batch = next(requests, None)
                 if batch is None:
                     break
                 begun += batch.objects.height
                 # The context carries Prefect's run, so that logs of threads belong to it.
-                self._under_way.add(self._pool.submit(copy_context().run, self._settle, batch))
-            if not self._under_way:
+                self.under_way.add(self._pool.submit(copy_context().run, self._settle, batch))
+            if not self.under_way:
                 return begun
-            done, _ = wait(self._under_way, return_when=FIRST_COMPLETED)
-            for future in done:
-                self._take(future.result())
-                self._under_way.remove(future)
+            done, _ = wait(self.under_way, return_when=FIRST_COMPLETED)
+            with unbroken():
+                for future in done:
+                    self._take(future.result())
+                    self.under_way.remove(future)
 
     def take_answers(self) -> None:
         """Save what requests under way come to; the run is being interrupted."""
-        for future in self._under_way:
-            with suppress(Exception):
-                self._take(future.result())
+        for future in self.under_way:
+            if future.done():
+                with suppress(Exception):
+                    self._take(future.result())
 
     def send_again(self) -> None:
         """Send what got no answer once more."""

@@ -5,7 +5,7 @@ A flow that fails returns nothing, so the command that started it listens here.
 
 from typing import Any
 
-from tasks.listeners import Listeners
+from connectors.listeners import Listeners
 
 _REPORTS: Listeners[dict[str, Any]] = Listeners()
 tell_report = _REPORTS.tell

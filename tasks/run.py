@@ -44,7 +44,12 @@ def open_run(
     sleep: Callable[[float], None] = time.sleep,
 ) -> Iterator[Run]:
     """Open client, ledger and landings, and clear away what killed runs left aside."""
-    with opened(plan.settings, plan.tenant, clock, sleep) as parts, ExitStack() as stack:
+    with (
+        opened(
+            plan.settings, plan.tenant, clock, sleep, dataset=plan.specification.dataset
+        ) as parts,
+        ExitStack() as stack,
+    ):
         landings = open_landings(
             plan.settings, plan.tenant.name, plan.specification, parts.lake, clock
         )

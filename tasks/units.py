@@ -6,10 +6,9 @@ is refused or a disk that is full would fail them all: then no further unit is b
 
 import logging
 import threading
-from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import copy_context
 from dataclasses import dataclass, field
 from typing import cast
@@ -20,11 +19,16 @@ from prefect.artifacts import create_progress_artifact, update_progress_artifact
 from prefect.cache_policies import NO_CACHE
 
 from connectors.errors import DataRefusedError, HeldError, LimitReachedError, PipelineError
+from connectors.http import LONGEST_WAIT
+from tasks import metrics
+from tasks.artifact import artifact_key
+from tasks.claims import Claims
 from tasks.counting import Count, Seldom
 from tasks.land import Outcome, land_unit
 from tasks.plan import Unit
-from tasks.progress import FAILED, Progress, listening, tell
+from tasks.progress import FAILED, STOPPING, Progress, listening, tell
 from tasks.run import Run
+from tasks.stopping import StoppedError, pool_of, unbroken
 
 logger = logging.getLogger(__name__)
 
@@ -33,6 +37,8 @@ SHOWN_FROM = 10
 ARTIFACT_EVERY_SECONDS = 5.0
 # Before each further try of what another run holds: long enough for a window that is nearly done.
 HELD_PAUSES = (1.0, 2.0, 4.0, 8.0)
+# Before each further look at what other runs of a shared back-fill hold.
+FIRST_PAUSE, LONGEST_PAUSE, PAUSE_GROWTH = 1.0, 10.0, 1.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,17 +53,25 @@ class Failure:
 class Landed:
     """What became of a run's units. `stopped` is why no more were begun.
 
-    `held` are those that another run holds, until they are tried again or become failures.
+    `held` are those that another run holds, until they are tried again or become failures; `left`
+    counts those that others have landed, or tried, of a back-fill that is shared.
     """
 
     outcomes: list[Outcome] = field(default_factory=list)
     failures: list[Failure] = field(default_factory=list)
     held: list[Failure] = field(default_factory=list)
+    left: int = 0
     stopped: PipelineError | None = None
+    # Those that threads are at; empty in the end, unless one had to be left behind.
+    under_way: dict[Future[Outcome], Unit] = field(default_factory=dict, repr=False)
 
 
 def land_all(run: Run, units: Sequence[Unit], concurrency: int) -> Landed:
-    """Land all units, so many at once; a signal stops them, and each leaves its unit as it was."""
+    """Land all units, so many at once.
+
+    A signal lets those under way end within the run's limit, and begins no other; what does not
+    land by then leaves its unit as it was, its export journalled.
+    """
     result = Landed()
     threads = f"landing {run.run_id}"
 
@@ -68,33 +82,52 @@ def land_all(run: Run, units: Sequence[Unit], concurrency: int) -> Landed:
     result.stopped = _unfit(run)
     if result.stopped:
         return result
-    with listening(heed), ThreadPoolExecutor(concurrency, threads) as pool:
+    with listening(heed), pool_of(concurrency, threads, run.stop) as pool:
         try:
-            _land_on(pool, concurrency, run, units, result)
-            _try_held_again(pool, concurrency, run, units, result)
-        except BaseException:
-            run.stop.set()
-            raise
+            if run.plan.asked.chunk:
+                _land_shared(pool, concurrency, run, result)
+            else:
+                _land_on(pool, concurrency, run, units, result)
+                _try_held_again(pool, concurrency, run, units, result)
+        except BaseException as error:
+            _wind_down(run, result, error)
+            if len(result.outcomes) < len(units):
+                raise
+            # Nothing is left out: the run ends as it would have, and then stops.
+            run.stop.asked = error
     for failure in result.held:
         _fail(run, failure, result)
     return result
 
 
+def _wind_down(run: Run, result: Landed, error: BaseException) -> None:
+    """Let units under way end, as long as the run may still take; count those that have landed."""
+    under_way = result.under_way
+    tell(Progress(run.dataset, f"{len(under_way)} under way", STOPPING))
+    run.stop.let_end(under_way, error)
+    for future in [future for future in under_way if future.done()]:
+        with suppress(StoppedError):
+            _settle(run, under_way.pop(future), future, result)
+
+
 def _land_on(
-    pool: ThreadPoolExecutor, at_once: int, run: Run, units: Sequence[Unit], result: Landed
+    pool: ThreadPoolExecutor, at_once: int, run: Run, units: Iterable[Unit], result: Landed
 ) -> None:
-    waiting = deque(units)
-    under_way: dict[Future[Outcome], Unit] = {}
-    while waiting or under_way:
-        while waiting and len(under_way) < at_once and not result.stopped:
-            unit = waiting.popleft()
+    waiting = iter(units)
+    under_way = result.under_way
+    while True:
+        while len(under_way) < at_once and not result.stopped:
+            unit = next(waiting, None)
+            if unit is None:
+                break
             # The context carries Prefect's run, so that logs of threads belong to it.
             under_way[pool.submit(copy_context().run, land_unit, run, unit)] = unit
         if not under_way:
             break
         done, _ = wait(under_way, return_when=FIRST_COMPLETED)
-        for future in done:
-            _settle(run, under_way.pop(future), future, result)
+        with unbroken():
+            for future in done:
+                _settle(run, under_way.pop(future), future, result)
 
 
 def _try_held_again(
@@ -111,6 +144,28 @@ def _try_held_again(
         _land_on(pool, at_once, run, held, result)
 
 
+def _land_shared(pool: ThreadPoolExecutor, at_once: int, run: Run, result: Landed) -> None:
+    """Land what nobody else does, until all is landed or has failed.
+
+    A run that has nothing left to do stays while others hold windows: should one of them be killed,
+    its leases end (at once where that is known, else after LEASE_TIME) and the windows are landed
+    here.
+    """
+    pause = FIRST_PAUSE
+    while not result.stopped:
+        tried = {outcome.unit for outcome in result.outcomes}
+        tried |= {failure.unit for failure in result.failures}
+        claims = Claims(run, tried)
+        _land_on(pool, at_once, run, claims.free(), result)
+        result.held.clear()
+        if not claims.open():
+            break
+        pause = FIRST_PAUSE if claims.given else min(LONGEST_PAUSE, pause * PAUSE_GROWTH)
+        run.stop.sleep(pause)
+    if not result.stopped:
+        result.left = len(run.plan.units) - len(result.outcomes) - len(result.failures)
+
+
 @contextmanager
 def _shown_in_prefect(run: Run) -> Iterator[None]:
     """Keep a progress artifact of a long run up to date; it is no part of the work."""
@@ -119,7 +174,7 @@ def _shown_in_prefect(run: Run) -> Iterator[None]:
         yield
         return
     count, seldom = Count(units), Seldom(ARTIFACT_EVERY_SECONDS)
-    key = f"progress-{run.dataset.replace('_', '-')}"
+    key = artifact_key("progress", run.plan.tenant.name, run.dataset)
     try:
         artifact = cast("UUID", create_progress_artifact(0.0, key=key))
     except Exception:  # noqa: BLE001 - what is landed does not depend on the UI
@@ -157,21 +212,20 @@ def _unfit(run: Run) -> PipelineError | None:
             place.check()
     except PipelineError as error:
         return error
-    limited = run.ledger.marks.limited_until()
-    if limited is None:
+    not_before = run.ledger.limits.limited_until()
+    if not_before is None or not_before - run.tools.clock() <= LONGEST_WAIT:
         return None
-    dataset, not_before = limited
     return LimitReachedError(
         f"{run.dataset}: the tenant's limit is reached, it allows the next try at "
-        f"{not_before:%Y-%m-%d %H:%M:%SZ} (said to {dataset}): run again then; nxp state reset "
-        f"{dataset} forgets it",
+        f"{not_before:%Y-%m-%d %H:%M:%SZ}: run again then; nxp state reset {run.dataset} forgets "
+        "it",
         not_before=not_before,
     )
 
 
 def _settle(run: Run, unit: Unit, future: Future[Outcome], result: Landed) -> None:
     try:
-        result.outcomes.append(future.result())
+        outcome = future.result()
     except PipelineError as error:
         failure = Failure(unit.name, error)
         # A snapshot is not tried again: what the other run lands is of another moment.
@@ -179,11 +233,15 @@ def _settle(run: Run, unit: Unit, future: Future[Outcome], result: Landed) -> No
             result.held.append(failure)
         else:
             _fail(run, failure, result)
+    else:
+        result.outcomes.append(outcome)
+        metrics.unit_landed(outcome)
 
 
 def _fail(run: Run, failure: Failure, result: Landed) -> None:
     tell(Progress(run.dataset, failure.unit, FAILED))
     logger.warning("%s", failure.error)
+    metrics.unit_failed(failure.error)
     result.failures.append(failure)
     if not isinstance(failure.error, DataRefusedError | HeldError):
         result.stopped = result.stopped or failure.error

@@ -1,7 +1,8 @@
 """Lands one dataset in a process of its own, without Prefect: a victim for tests that kill.
 
 Usage: python -m tests.land_once NOW DATASET [FROM TO [ONLY]]; prints `ready` when it begins
-to work. NOW is where the process's clock starts, as the tenant's does.
+to work. NOW is where the process's clock starts, as the tenant's does. SIGTERM ends it as it ends
+a command.
 """
 
 import sys
@@ -13,10 +14,12 @@ from tasks.plan import Asked, Only, plan_run
 from tasks.report import raise_unless_complete, settle
 from tasks.run import open_run
 from tasks.units import land_all
+from tests.victims import heed_sigterm
 
 
 def main() -> None:
     """Land all units, as the flow does."""
+    heed_sigterm()
     clock = TenantClock(datetime.fromisoformat(sys.argv[1])).now
     dataset, start, end, only = (*sys.argv[2:], None, None, None)[:4]
     plan = plan_run(Asked(str(dataset), start, end, only=Only(only) if only else None), clock)

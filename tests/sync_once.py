@@ -4,26 +4,20 @@ Usage: python -m tests.sync_once NOW; prints `ready` when it begins to work. NOW
 process's clock starts, as the tenant's does. SIGTERM ends it as it ends a command.
 """
 
-import signal
 import sys
 from datetime import datetime
-from types import FrameType
-from typing import NoReturn
 
 from sandbox.clock import TenantClock
 from tasks.sync.asked import SYNC, Asked
 from tasks.sync.run import choose, open_sync
 from tasks.sync.running import run_sync
 from tests.syncing import SYNC_NAME
-
-
-def _terminate(_signal: int, _frame: FrameType | None) -> NoReturn:
-    raise SystemExit(128 + signal.SIGTERM)
+from tests.victims import heed_sigterm
 
 
 def main() -> None:
     """Plan and apply, as the flow does."""
-    signal.signal(signal.SIGTERM, _terminate)
+    heed_sigterm()
     clock = TenantClock(datetime.fromisoformat(sys.argv[1])).now
     chosen = choose(SYNC_NAME)
     print("ready", flush=True)  # noqa: T201 - the killer waits for it

@@ -11,6 +11,7 @@ from connectors.catalogue.specification import Specification
 PARQUET = "parquet"
 SQL = "sql"
 IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}")
+TENANT = "{tenant}"
 
 
 class SnapshotLoad(StrEnum):
@@ -24,6 +25,8 @@ class SnapshotLoad(StrEnum):
 class SqlSpecification(Specification):
     """A table of the database at NXP_DATABASE_URL.
 
+    `{tenant}` in a name is the tenant's, so that tenants with one catalogue do not meet.
+
     Args:
         schema_: the database's schema; without it the connection's own.
         table: the table; without it the dataset's name.
@@ -36,10 +39,23 @@ class SqlSpecification(Specification):
     table: str | None = None
     snapshot: SnapshotLoad = SnapshotLoad.REPLACE
 
+    def of(self, tenant: str) -> "SqlSpecification":
+        """Give it with the names that it has for a tenant.
+
+        Raises:
+            ValueError: a name is too long then.
+        """
+        word = re.sub(r"[^a-z0-9]", "_", tenant)
+        # An identifier does not begin with a digit.
+        word = f"t_{word}" if word[0].isdigit() else word
+        names = {"schema": self.schema_, "table": self.table, "snapshot": self.snapshot}
+        told = {key: name and name.replace(TENANT, word) for key, name in names.items()}
+        return SqlSpecification.model_validate(told)
+
     @field_validator("schema_", "table")
     @classmethod
     def _identifier(cls, name: str | None) -> str | None:
-        if name is not None and not IDENTIFIER.fullmatch(name):
+        if name is not None and not IDENTIFIER.fullmatch(name.replace(TENANT, "t")):
             raise ValueError("must be a name of at most 63 letters, digits and _")
         return name
 

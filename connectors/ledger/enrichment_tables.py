@@ -9,7 +9,6 @@ from connectors.ledger.tables import UTCDateTime, metadata
 
 # SQLite compares bytewise by itself.
 BYTEWISE = Text().with_variant(Text(collation="C"), "postgresql")
-FILLFACTOR = 70
 # Written out, since no database uses the index below for a parameter.
 NOT_ACKNOWLEDGED = text("state <> 'acknowledged'")
 
@@ -44,8 +43,6 @@ enriched = Table(
         postgresql_where=NOT_ACKNOWLEDGED,
     ),
     sqlite_with_rowid=False,
-    # Rows are replaced more often than added: beside the old one, the indexes stay as they are.
-    postgresql_with={"fillfactor": FILLFACTOR},
 )
 
 # Keys that complete scans did not find: in how many consecutive ones, and since when.

@@ -52,6 +52,13 @@ class Holding:
             interval=LEASE_TIME.total_seconds() / RENEWALS_PER_LEASE,
         )
 
+    def give_back(self, run_id: str) -> None:
+        """Give back all that a run of this process holds: threads of it that go on find it lost."""
+        holder = str(Holder.of_this_process(run_id))
+        mine = update(units).where(units.c.tenant == self._tenant, units.c.holder == holder)
+        with self._engine.begin() as connection:
+            connection.execute(mine.values(holder=None, held_until=None))
+
     def living_runs(self) -> set[str]:
         """Name the runs that hold a unit and have renewed its lease lately."""
         held = select(units.c.holder).where(

@@ -18,15 +18,14 @@ from connectors.ledger.enriched import Enriched
 from connectors.ledger.holding import Holding
 from connectors.ledger.journal import Journal
 from connectors.ledger.leases import Holder, Lease
+from connectors.ledger.limits import Limits
 from connectors.ledger.marks import Marks
 from connectors.ledger.plans import Plans
 from connectors.ledger.syncs import Syncs
-from connectors.ledger.tables import runs, units
+from connectors.ledger.tables import DROPPED, runs, units
 
 logger = logging.getLogger(__name__)
 
-# The state of a unit whose rows are past retention.
-DROPPED = "dropped"
 # A run of another machine, or of this one before it was started anew, that began so long ago and
 # holds no unit is over: what it left aside holds rows, and is to be cleared away.
 SILENCE = timedelta(days=1)
@@ -47,6 +46,15 @@ class UnitRecord:
     last_error: str | None
     exported_at: datetime | None
     calls: int | None
+    failed_at: datetime | None = None
+    holder: str | None = None
+    held_until: datetime | None = None
+
+    def is_held(self, now: datetime) -> bool:
+        """Tell whether a run is at it that is not known to be gone."""
+        if self.holder is None or self.held_until is None or self.held_until < now:
+            return False
+        return not Holder.parse(self.holder).is_known_dead()
 
 
 class Ledger:
@@ -61,6 +69,7 @@ class Ledger:
         self._holding = Holding(engine, tenant, clock)
         self.journal = Journal(engine, tenant)
         self.marks = Marks(engine, tenant, clock)
+        self.limits = Limits(engine, tenant, clock)
         self.enriched = Enriched(engine, tenant)
         self.absences = Absences(engine, tenant)
         self.syncs = Syncs(engine, tenant)
@@ -102,11 +111,9 @@ class Ledger:
         with self._engine.begin() as connection:
             connection.execute(update(runs).where(runs.c.run_id == run_id).values(values))
 
-    def abandon_run(self, run_id: str, state: str) -> None:
-        """Record that a run ended without a report."""
-        left = update(runs).where(runs.c.run_id == run_id, runs.c.state == "running")
-        with self._engine.begin() as connection:
-            connection.execute(left.values(state=state, finished_at=self._clock()))
+    def abandon_run(self, run_id: str, state: str) -> bool:
+        """Record that a run ended without a report, unless it has one; landed units count."""
+        return self._abandon([run_id], state) > 0
 
     def close_interrupted_runs(self) -> list[str]:
         """Mark runs whose process is gone, and give their ids for clearing up."""
@@ -122,10 +129,22 @@ class Ledger:
             if self._is_gone(Holder.parse(row.holder), row.started_at, living)
         ]
         if gone:
-            closed = update(runs).where(runs.c.run_id.in_(gone), runs.c.state == "running")
-            with self._engine.begin() as connection:
-                connection.execute(closed.values(state="interrupted", finished_at=self._clock()))
+            self._abandon(gone, "interrupted")
         return gone
+
+    def _abandon(self, run_ids: Sequence[str], state: str) -> int:
+        landed = select(func.count()).where(units.c.run_id == runs.c.run_id)
+        rows = select(func.coalesce(func.sum(units.c.rows_landed), 0))
+        rows = rows.where(units.c.run_id == runs.c.run_id)
+        values = {
+            "state": state,
+            "finished_at": self._clock(),
+            "units": landed.scalar_subquery(),
+            "rows_landed": rows.scalar_subquery(),
+        }
+        left = update(runs).where(runs.c.run_id.in_(run_ids), runs.c.state == "running")
+        with self._engine.begin() as connection:
+            return connection.execute(left.values(values)).rowcount
 
     def runs(self, dataset: str | None = None, limit: int = 20) -> list[dict[str, Any]]:
         """List runs, newest first; one whose process is gone is told as interrupted."""
@@ -156,13 +175,17 @@ class Ledger:
             row = connection.execute(select(units).where(self._is(dataset, unit))).one_or_none()
         return None if row is None else _record(row)
 
-    def units(self, dataset: str) -> list[UnitRecord]:
-        """List a dataset's units in time order."""
+    def units(
+        self, dataset: str, starts_at: datetime | None = None, ends_at: datetime | None = None
+    ) -> list[UnitRecord]:
+        """List a dataset's units in time order; with bounds those that lie within."""
         query = (
             select(units)
             .where(units.c.tenant == self._tenant, units.c.dataset == dataset)
             .order_by(units.c.starts_at, units.c.unit)
         )
+        if starts_at and ends_at:
+            query = query.where(units.c.starts_at >= starts_at, units.c.ends_at <= ends_at)
         with self._engine.connect() as connection:
             return [_record(row) for row in connection.execute(query)]
 
@@ -227,7 +250,8 @@ class Ledger:
         """
         mine = update(units).where(self._is(dataset, unit))
         with self._engine.begin() as connection:
-            connection.execute(mine.values(last_error=error, not_before=not_before))
+            failed = {"last_error": error, "not_before": not_before, "failed_at": self._clock()}
+            connection.execute(mine.values(failed))
             connection.execute(mine.where(units.c.state != "landed").values(state=state))
 
     def mark_dropped(
@@ -254,7 +278,11 @@ class Ledger:
             connection.execute(update(units).where(*gone).values(state=DROPPED, rows_landed=None))
 
     def forget_failures(self, dataset: str) -> None:
-        """Drop errors, times to wait for and journalled exports of a dataset's units."""
+        """Drop errors, times to wait for and journalled exports of a dataset's units.
+
+        The tenant's limit with them: it may be asked again.
+        """
+        self.limits.forget()
         mine = update(units).where(units.c.tenant == self._tenant, units.c.dataset == dataset)
         with self._engine.begin() as connection:
             connection.execute(mine.values(last_error=None, not_before=None))
@@ -278,6 +306,10 @@ class Ledger:
             HeldError: another run holds it; the message says who, and until when.
         """
         return self._holding.lease(dataset, unit, starts_at, ends_at, run_id)
+
+    def give_back(self, run_id: str) -> None:
+        """Give back all leases of a run of this process, whose threads may not do it any more."""
+        self._holding.give_back(run_id)
 
     def lapsed_leases(self) -> list[str]:
         """Name the units (dataset and unit) that a run holds which no longer renews its lease."""
@@ -311,4 +343,7 @@ def _record(row: Row[Any]) -> UnitRecord:
         last_error=row.last_error,
         exported_at=row.exported_at,
         calls=row.calls,
+        failed_at=row.failed_at,
+        holder=row.holder,
+        held_until=row.held_until,
     )

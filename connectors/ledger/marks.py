@@ -1,14 +1,14 @@
-"""How far things are: watermarks, back-fills under way, and until when the tenant lets us wait."""
+"""How far things are: watermarks, and back-fills under way."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from sqlalchemy import Engine, Table, and_, delete, select
+from sqlalchemy import Engine, Table, and_, delete, func, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.sql.elements import ColumnElement
 
-from connectors.ledger.tables import backfills, units, watermarks
+from connectors.ledger.tables import DROPPED, backfills, units, watermarks
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,8 +30,19 @@ class Backfill:
     begun_at: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class Extent:
+    """What of a dataset counts as landed: how much, up to where, since when; its newest error."""
+
+    units: int = 0
+    rows: int = 0
+    landed_to: datetime | None = None
+    landed_at: datetime | None = None
+    last_error: str | None = None
+
+
 class Marks:
-    """Watermarks and back-fills of one tenant."""
+    """Watermarks, back-fills and extents of one tenant."""
 
     def __init__(self, engine: Engine, tenant: str, clock: Callable[[], datetime]) -> None:
         self._engine = engine
@@ -64,20 +75,41 @@ class Marks:
         with self._engine.begin() as connection:
             connection.execute(delete(watermarks).where(self._of(watermarks, dataset)))
 
-    def limited_until(self) -> tuple[str, datetime] | None:
-        """Give the latest time before which the tenant is not to be asked, and whose unit has it.
-
-        A tenant's limits are its own, whichever dataset met them.
-        """
-        query = (
-            select(units.c.dataset, units.c.not_before)
-            .where(units.c.tenant == self._tenant, units.c.not_before > self._clock())
-            .order_by(units.c.not_before.desc())
-            .limit(1)
+    def watermarks(self) -> dict[str, datetime]:
+        """Read the position of every dataset's watermark."""
+        query = select(watermarks.c.dataset, watermarks.c.position).where(
+            watermarks.c.tenant == self._tenant
         )
         with self._engine.connect() as connection:
-            row = connection.execute(query).one_or_none()
-        return None if row is None else (row.dataset, row.not_before)
+            return {row.dataset: row.position for row in connection.execute(query)}
+
+    def extents(self) -> dict[str, Extent]:
+        """Sum up what of every dataset has landed and is not past retention."""
+        mine = units.c.tenant == self._tenant
+        landed = (
+            select(
+                units.c.dataset,
+                func.count(),
+                func.coalesce(func.sum(units.c.rows_landed), 0),
+                func.max(units.c.ends_at),
+                func.max(units.c.landed_at),
+            )
+            .where(mine, units.c.landed_at.is_not(None), units.c.state != DROPPED)
+            .group_by(units.c.dataset)
+        )
+        failed = select(units.c.dataset, units.c.last_error).where(
+            mine, units.c.last_error.is_not(None)
+        )
+        with self._engine.connect() as connection:
+            rows = connection.execute(landed).all()
+            # In time order, so that the newest one stays.
+            late = connection.execute(failed.order_by(units.c.starts_at))
+            errors = {row.dataset: row.last_error for row in late}
+        found = {dataset: Extent(*sums) for dataset, *sums in rows}
+        return {
+            name: replace(found.get(name, Extent()), last_error=errors.get(name))
+            for name in found.keys() | errors.keys()
+        }
 
     def begin_backfill(
         self, dataset: str, starts_at: datetime, ends_at: datetime, step: timedelta

@@ -84,8 +84,15 @@ class ClientCredentials(httpx.Auth):
     sleeps, and a wall clock that jumps costs at most one 401, which renews the token anyway.
     """
 
-    def __init__(self, tenant: Tenant, login: httpx.Client, clock: Callable[[], datetime]) -> None:
+    def __init__(
+        self,
+        tenant: Tenant,
+        login: httpx.Client,
+        clock: Callable[[], datetime],
+        reread: Callable[[], Tenant] | None = None,
+    ) -> None:
         self._tenant = tenant
+        self._reread = reread
         self._login = login
         self._clock = clock
         self._origin = _origin(httpx.URL(tenant.api_url))
@@ -125,6 +132,9 @@ class ClientCredentials(httpx.Auth):
             self._token = self._take_token()
 
     def _take_token(self) -> Token:
+        if self._reread and self._token:
+            # The credential may have been renewed since the last token.
+            self._tenant = self._reread()
         # The life is counted from before the request: an answer's way back is unknown.
         asked_at = self._clock()
         answer = read_answer(_TokenAnswer, self._ask(), setting="NEXTHINK_LOGIN_URL")

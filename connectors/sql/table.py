@@ -58,9 +58,15 @@ def target_of(tenant: str, specification: DatasetSpecification) -> Target:
     Raises:
         ConfigurationError: it has no table, or the table's name is the bookkeeping's.
     """
-    sql = specification.sql
-    if sql is None:
+    if specification.sql is None:
         raise ConfigurationError(f"{specification.dataset} has no sql under landings")
+    try:
+        sql = specification.sql.of(tenant)
+    except ValueError:
+        raise ConfigurationError(
+            f"{specification.dataset}: its schema or table is no name of at most 63 letters, "
+            f"digits and _ for tenant {tenant}"
+        ) from None
     table = sql.table or specification.dataset
     if table.lower() == UNITS:
         raise ConfigurationError(f"{specification.dataset}: the table {UNITS} is the bookkeeping's")
@@ -138,7 +144,10 @@ def check_owner(session: Session, target: Target, table: Table) -> None:
     Raises:
         ConfigurationError: says to name another table.
     """
-    advice = "name another under landings, sql: {schema: …, table: …}"
+    advice = (
+        "name another under landings, sql: {schema: …, table: …}; {tenant} in a name tells "
+        "tenants apart"
+    )
     owners = Units(session, table.schema, table.name).owners()
     for tenant, dataset, load in owners:
         if (tenant, dataset) != target.owner[:2]:

@@ -5,12 +5,16 @@ from typing import Annotated, Any
 from cyclopts import Parameter
 
 from connectors.catalogue import DatasetSpecification, load_dataset, load_datasets, query_path
+from connectors.clock import utc_now
 from connectors.errors import ConfigurationError, UsageError
-from connectors.ledger import DROPPED, Ledger, UnitRecord, open_ledger
+from connectors.ledger import Ledger, UnitRecord, open_ledger
 from connectors.settings import Settings, load_settings
 from connectors.tenants import tenant_name
 from nxp.options import Json, Tenant
 from nxp.output import at_second, print_json, print_table
+from tasks.freshness import freshness_of
+
+_TOLD = ("watermark", "landed_to", "landed_at", "units", "rows", "last_error")
 
 
 def datasets(
@@ -34,8 +38,7 @@ def datasets(
         if name:
             _print_units(ledger.units(name) if ledger else [], as_json=as_json)
         else:
-            rows = [_row(item, ledger) for item in chosen]
-            _print(rows, as_json=as_json)
+            _print(_rows(chosen, ledger), as_json=as_json)
     finally:
         if ledger:
             ledger.close()
@@ -69,23 +72,17 @@ def _ledger(settings: Settings, tenant: str | None) -> Ledger | None:
     return open_ledger(settings.ledger_url.get_secret_value(), name)
 
 
-def _row(specification: DatasetSpecification, ledger: Ledger | None) -> dict[str, Any]:
-    units = ledger.units(specification.dataset) if ledger else []
-    mark = ledger.marks.watermark(specification.dataset) if ledger else None
-    landed = [unit for unit in units if unit.landed_at and unit.state != DROPPED]
-    newest = max(landed, key=lambda unit: unit.ends_at, default=None)
-    tried = [unit for unit in units if unit.last_error]
-    return {
-        "dataset": specification.dataset,
-        "mode": specification.mode,
-        "query_id": specification.query_id,
-        "watermark": mark and mark.position,
-        "landed_to": newest and newest.ends_at,
-        "landed_at": newest and newest.landed_at,
-        "units": len(landed),
-        "rows": sum(unit.rows_landed or 0 for unit in landed),
-        "last_error": tried[-1].last_error if tried else None,
-    }
+def _rows(chosen: list[DatasetSpecification], ledger: Ledger | None) -> list[dict[str, Any]]:
+    rows = [
+        {"dataset": each.dataset, "mode": each.mode, "query_id": each.query_id} for each in chosen
+    ]
+    fresh = freshness_of(chosen, ledger, utc_now()) if ledger else [None] * len(chosen)
+    return [
+        row
+        | {name: each and getattr(each, name) for name in _TOLD}
+        | {"freshness": each and each.light}
+        for row, each in zip(rows, fresh, strict=True)
+    ]
 
 
 def _print_units(units: list[UnitRecord], *, as_json: bool) -> None:

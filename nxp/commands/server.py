@@ -2,13 +2,10 @@
 
 import json
 import os
-import socket
-import subprocess
 import sys
 import time
 from pathlib import Path
 
-import httpx
 import psutil
 from filelock import FileLock
 
@@ -17,6 +14,9 @@ from connectors.settings import Settings, load_settings, prepare_home
 from nxp.engine import SERVER_RECORD, prepare, read_server
 from nxp.options import Json
 from nxp.output import print_json, say
+from nxp.processes import LOOPBACK, answers, free_port, started_at
+from nxp.processes import start as start_process
+from nxp.processes import stop as stop_processes
 
 START_SECONDS = 120
 STOP_SECONDS = 20
@@ -40,12 +40,7 @@ def stop() -> None:
     if record is None:
         say("no server runs here")
         return
-    process = psutil.Process(int(record["pid"]))
-    family = [process, *process.children(recursive=True)]
-    process.terminate()
-    _, left = psutil.wait_procs(family, timeout=STOP_SECONDS)
-    for survivor in left:
-        survivor.kill()
+    stop_processes([psutil.Process(int(record["pid"]))], seconds=STOP_SECONDS, leader=True)
     (settings.home / SERVER_RECORD).unlink(missing_ok=True)
     say("stopped")
 
@@ -53,7 +48,7 @@ def stop() -> None:
 def status(*, as_json: Json = False) -> int:
     """Say whether the server runs; exit code 5 when it does not."""
     record = read_server(load_settings())
-    healthy = record is not None and _is_healthy(record["api_url"])
+    healthy = record is not None and answers(f"{record['api_url']}/health")
     if as_json:
         print_json({"running": healthy, **(record or {})})
     elif record and healthy:
@@ -68,21 +63,15 @@ def _start(settings: Settings) -> dict[str, str]:
     environ.pop("PREFECT_API_URL", None)
     prepare(settings, environ)
     environ.pop("PREFECT_API_URL", None)
-    port = _free_port()
-    url = f"http://127.0.0.1:{port}/api"
+    port = free_port()
+    url = f"http://{LOOPBACK}:{port}/api"
     # The pages of the UI call this URL.
     environ["PREFECT_API_URL"] = url
     command = [sys.executable, "-m", "prefect", "server", "start"]
     log = settings.home / "server.log"
-    with log.open("ab") as output:
-        process = subprocess.Popen(  # noqa: S603 - our own interpreter, fixed words
-            [*command, "--host", "127.0.0.1", "--port", str(port)],
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            stdin=subprocess.DEVNULL,
-            env=environ,
-            start_new_session=True,
-        )
+    process = start_process(
+        [*command, "--host", LOOPBACK, "--port", str(port)], log=log, environ=environ
+    )
     say("starting a Prefect server (the first start takes a while) …")
     try:
         _await_health(process, url, log)
@@ -90,29 +79,14 @@ def _start(settings: Settings) -> dict[str, str]:
         # Also on Ctrl-C: nobody would know of this server.
         process.terminate()
         raise
-    started = psutil.Process(process.pid).create_time()
-    record = {"api_url": url, "pid": str(process.pid), "started": str(started)}
+    record = {"api_url": url, "pid": str(process.pid), "started": str(started_at(process.pid))}
     (settings.home / SERVER_RECORD).write_text(json.dumps(record), "utf-8")
     return record
 
 
-def _await_health(process: subprocess.Popen[bytes], url: str, log: Path) -> None:
+def _await_health(process: psutil.Popen, url: str, log: Path) -> None:
     deadline = time.monotonic() + START_SECONDS
-    while not _is_healthy(url):
+    while not answers(f"{url}/health"):
         if process.poll() is not None or time.monotonic() > deadline:
             raise UnavailableError(f"the Prefect server did not start: see {log}")
         time.sleep(0.3)
-
-
-def _is_healthy(url: str) -> bool:
-    try:
-        return httpx.get(f"{url}/health", timeout=5, trust_env=False).is_success
-    except httpx.HTTPError:
-        return False
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port

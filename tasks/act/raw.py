@@ -155,7 +155,9 @@ def send_raw(client: NexthinkClient, ledger: Ledger, requests: Sequence[Request]
         except PipelineError as fault:
             error = _told(fault, ledger, intent_id)
         except BaseException:
-            logger.warning("request %s may have been done: nxp act status", intent_id)
+            left = ledger.actions.get(intent_id)
+            if left and left.state == RequestState.UNKNOWN.value:
+                logger.warning("request %s may have been done: nxp act status", intent_id)
             raise
         finally:
             for intent_id, _ in named:

@@ -18,7 +18,7 @@ from tasks.artifact import show_report
 def report_action(run: ActionRun, stages: Stages) -> ActionReport:
     """Settle the run and show its report as an artifact of the flow run."""
     report = settle(run, stages)
-    show_report("action", report.dataset, markdown(report), run.run_id)
+    show_report("action", report.tenant, report.dataset, markdown(report))
     return report
 
 

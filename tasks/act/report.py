@@ -22,6 +22,7 @@ from connectors.errors import (
 )
 from connectors.lake.records import write_action_changes, write_run
 from connectors.ledger import ActionPlanRecord, RequestState
+from tasks import metrics
 from tasks.act.effect import Effect
 from tasks.act.outcomes import Waited
 from tasks.act.readback import FINAL, is_final
@@ -230,6 +231,9 @@ def settle(run: ActionRun, stages: Stages) -> ActionReport:
             raise
         logger.warning("the report of run %s is in the ledger only: %s", run.run_id, error)
     run.ledger.finish_run(run.run_id, report.state, {**plain, **counts})
+    asked = {name: plain[name] for name in ("requested", "refused", "in_doubt", "not_sent")}
+    metrics.targets_ended(asked, report.outcomes)
+    metrics.run_ended(report.state)
     return report
 
 

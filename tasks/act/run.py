@@ -121,6 +121,6 @@ def open_action(
     sleep: Callable[[float], None] = time.sleep,
 ) -> Iterator[ActionRun]:
     """Open client and ledger, record the run, and clear away what killed runs left aside."""
-    with opened(chosen.settings, chosen.tenant, clock, sleep) as parts:
+    with opened(chosen.settings, chosen.tenant, clock, sleep, action=chosen.name) as parts:
         parts.ledger.begin_run(parts.run_id, chosen.name, trigger)
         yield ActionRun(**parts.parts(), chosen=chosen, trigger=trigger)

@@ -29,10 +29,12 @@ from connectors.nexthink import (
     WorkflowRequest,
     intent_reason,
 )
+from connectors.settings import STOP_SECONDS
 from tasks.act.plan_file import ActionPlan, Sending
 from tasks.act.run import ActionRun
 from tasks.pace import Pace
 from tasks.progress import LANDED, Progress, tell
+from tasks.stopping import unbroken
 
 logger = logging.getLogger(__name__)
 
@@ -77,7 +79,8 @@ def send_plan(run: ActionRun, plan: ActionPlan, lease: Lease) -> None:
         kind = run.specification.kind
         body = request_of(kind, request.intent_id, targets, plan.sending)
         try:
-            send_once(run.ledger, request.intent_id, sender(run.tools.client, body))
+            send = sender(run.tools.client, body)
+            send_once(run.ledger, request.intent_id, send, run.stop.seconds)
         except ActionRefusedError as error:
             for other in waiting[number:]:
                 journal.give_up(other.intent_id, f"refused before: {error.code or 'no code'}")
@@ -85,12 +88,21 @@ def send_plan(run: ActionRun, plan: ActionPlan, lease: Lease) -> None:
     tell(Progress(run.action, "send", LANDED))
 
 
-def send_once(ledger: Ledger, intent_id: str, send: Send) -> Taken:
+def send_once(
+    ledger: Ledger, intent_id: str, send: Send, stop_seconds: float = STOP_SECONDS
+) -> Taken:
     """Send one journalled request and journal what is known of it afterwards, whatever happens.
+
+    A signal waits for the answer, so many seconds: without it nobody would know.
 
     Raises:
         PipelineError: as the client; the journal says what it means.
     """
+    with unbroken(stop_seconds):
+        return _sent(ledger, intent_id, send)
+
+
+def _sent(ledger: Ledger, intent_id: str, send: Send) -> Taken:
     journal = ledger.actions
     journal.sending(intent_id)
     try:

@@ -20,6 +20,7 @@ from tasks.outcomes import Outcome
 from tasks.pace import Pace
 from tasks.progress import Progress, tell
 from tasks.push import NOT_SENT, PushLimits, push_batches
+from tasks.stopping import StoppedError
 from tasks.sync.diff import Action
 from tasks.sync.objects import IDENTITY, as_objects
 from tasks.sync.plan_file import Plan
@@ -197,6 +198,8 @@ class Sender:
 
         def push(body: bytes) -> EnrichmentAnswer:
             self._pace.wait()
+            if run.stop.is_stopping:
+                raise StoppedError
             return run.tools.client.enrichment.push(body)
 
         def save(outcomes: pl.DataFrame) -> None:
@@ -209,7 +212,7 @@ class Sender:
             save,
             limits=self._limits,
             sleep=run.stop.sleep,
-            on_interrupt=run.stop.set,
+            stop=run.stop,
         )
         self._applied.requests += pushed.requests
         self._applied.stopped = self._applied.stopped or pushed.stopped

@@ -15,8 +15,10 @@ from prefect.cache_policies import NO_CACHE
 
 from connectors.errors import DataRefusedError, PartlyDoneError, PipelineError, StorageError
 from connectors.lake.records import write_run
+from tasks import metrics
 from tasks.artifact import show_report
 from tasks.outcomes import Outcome
+from tasks.overview import show_convergence
 from tasks.push import NOT_SENT
 from tasks.sync.apply import Applied
 from tasks.sync.diff import Action
@@ -239,6 +241,8 @@ def settle(run: SyncRun, stages: Stages) -> SyncReport:
         logger.warning("the report of run %s is in the ledger only: %s", run.run_id, error)
     counts = {name: row[name] for name in ("units", "rows_landed", "rows_rejected")}
     run.ledger.finish_run(run.run_id, report.state, {**plain, **counts})
+    metrics.values_ended(report.values)
+    metrics.run_ended(report.state)
     return report
 
 
@@ -285,7 +289,8 @@ def markdown(report: SyncReport) -> str:
 def report_sync(run: SyncRun, stages: Stages) -> SyncReport:
     """Settle the run and show its report as an artifact of the flow run."""
     report = settle(run, stages)
-    show_report("sync", report.dataset, markdown(report), run.run_id)
+    show_report("sync", report.tenant, report.dataset, markdown(report))
+    show_convergence(run.chosen.settings, run.ledger, report.tenant, report.finished_at)
     return report
 
 

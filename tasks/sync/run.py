@@ -77,6 +77,6 @@ def open_sync(
     sleep: Callable[[float], None] = time.sleep,
 ) -> Iterator[SyncRun]:
     """Open client and ledger, record the run, and clear away what killed runs left aside."""
-    with opened(chosen.settings, chosen.tenant, clock, sleep) as parts:
+    with opened(chosen.settings, chosen.tenant, clock, sleep, sync=chosen.name) as parts:
         parts.ledger.begin_run(parts.run_id, chosen.name, trigger)
         yield SyncRun(**parts.parts(), chosen=chosen, trigger=trigger)

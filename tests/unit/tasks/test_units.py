@@ -13,7 +13,7 @@ def test_a_run_goes_on_where_its_progress_cannot_be_shown(monkeypatch: pytest.Mo
         raise RuntimeError("no server")
 
     monkeypatch.setattr("tasks.units.create_progress_artifact", refuse)
-    plan = SimpleNamespace(units=range(SHOWN_FROM))
+    plan = SimpleNamespace(units=range(SHOWN_FROM), tenant=SimpleNamespace(name="t"))
     run = cast("Any", SimpleNamespace(plan=plan, dataset="d", run_id="r"))
     landed = []
     with _shown_in_prefect(run):

@@ -18,6 +18,10 @@ class Listeners(Generic[Told]):
         for listener in tuple(self._listeners):
             listener(told)
 
+    def listen(self, listener: Callable[[Told], None]) -> None:
+        """Let somebody listen for as long as the process lives."""
+        self._listeners.append(listener)
+
     @contextmanager
     def listening(self, listener: Callable[[Told], None]) -> Iterator[None]:
         """Let somebody listen meanwhile."""

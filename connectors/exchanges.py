@@ -1,0 +1,50 @@
+"""Telling of each exchange over HTTP: which operation, what was answered, whether it goes again.
+
+For measuring. An operation is a name of a few; a path may hold an id, a host the tenant's name.
+"""
+
+import re
+from dataclasses import dataclass
+from typing import Final
+
+import httpx
+
+from connectors.listeners import Listeners
+
+OTHER: Final = "other"
+_OPERATIONS: Final = tuple(
+    (re.compile(f"(?:{pattern})$"), name)
+    for pattern, name in (
+        (r".*/oauth2/.*/token", "token"),
+        (r"/api/v\d/nql/execute", "nql.execute"),
+        (r"/api/v\d/nql/export", "nql.export"),
+        (r"/api/v\d/nql/status/[^/]+", "nql.status"),
+        (r"/api/v\d/enrichment/data/fields", "enrichment.push"),
+        (r"/api/v\d/act/execute", "remote_actions.execute"),
+        (r"/api/v\d/act/remote-action(?:/details)?", "remote_actions.list"),
+        (r"/api/v\d/workflows/execute", "workflows.trigger"),
+        (r"/api/v\d/workflows/workflows/.*/trigger", "workflows.resume"),
+        (r"/api/v\d/workflows(?:/details)?", "workflows.list"),
+        (r"/api/v\d/euf/campaign/trigger", "campaigns.trigger"),
+    )
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Exchanged:
+    """A request that was sent: `status` is None without an answer, `again` when it is sent anew."""
+
+    operation: str
+    status: int | None
+    again: bool = False
+
+
+_EXCHANGES: Listeners[Exchanged] = Listeners()
+tell_exchange = _EXCHANGES.tell
+listen = _EXCHANGES.listen
+
+
+def operation_of(request: httpx.Request) -> str:
+    """Name the operation of a request; what is not of the API (files, sources) is `other`."""
+    path = request.url.path
+    return next((name for pattern, name in _OPERATIONS if pattern.match(path)), OTHER)

@@ -1,0 +1,100 @@
+"""`nxp stack`: PostgreSQL, Prefect server, workers, S3 and the sandbox, on this machine."""
+
+import shlex
+import sys
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from connectors.errors import UnavailableError
+from connectors.settings import load_settings
+from nxp.options import Json
+from nxp.output import print_json, print_table, say
+from nxp.stack.record import Stack, read_stack
+
+NONE = "no stack runs here: nxp stack up"
+
+
+def up(
+    *sandbox: Annotated[
+        str,
+        Parameter(allow_leading_hyphen=True, help="After --: options of nxp sandbox."),
+    ],
+    workers: Annotated[int | None, Parameter(help="How many; 2 at first.")] = None,
+    worker_limit: Annotated[
+        int | None, Parameter(help="Flow runs of one worker at a time; 4 at first.")
+    ] = None,
+    devices: Annotated[int | None, Parameter(help="Of the sandbox; 500 at first.")] = None,
+    days: Annotated[int | None, Parameter(help="Of the sandbox's events; 14 at first.")] = None,
+    port: Annotated[int | None, Parameter(help="Of Prefect; a free one at first.")] = None,
+) -> None:
+    """Start what does not run yet, and wait until it answers."""
+    from nxp.stack.running import held  # noqa: PLC0415 - not for --help
+    from nxp.stack.running import up as start_all  # noqa: PLC0415
+
+    given = {
+        "workers": workers,
+        "worker_limit": worker_limit,
+        "devices": devices,
+        "days": days,
+        "port": port,
+        "sandbox": sandbox or None,
+    }
+    settings = load_settings()
+    with held(settings):
+        stack = start_all(settings, {key: value for key, value in given.items() if value})
+    say("the stack is up; to use it from this shell:")
+    say('  eval "$(nxp stack env)"')
+    address = f"http://127.0.0.1:{stack.ports['server']}"
+    say(f"Prefect's pages: {address}, which ask for what PREFECT_API_AUTH_STRING is")
+
+
+def down() -> None:
+    """Stop all of it; data stay for the next `up`."""
+    from nxp.stack.running import down as stop_all  # noqa: PLC0415 - not for --help
+    from nxp.stack.running import held  # noqa: PLC0415
+
+    settings = load_settings()
+    with held(settings):
+        stack = read_stack(settings)
+        if stack is None:
+            say(NONE)
+            return
+        stop_all(stack)
+    say("stopped; the data stay in " + str(stack.folder))
+
+
+def status(*, as_json: Json = False) -> int:
+    """Say how each part is; exit code 5 unless all run and answer."""
+    from nxp.stack.running import observe  # noqa: PLC0415 - not for --help
+
+    stack = _made()
+    seen = observe(stack) if stack else []
+    if as_json:
+        print_json([{name: getattr(part, name) for name in part.__slots__} for part in seen])
+    elif seen:
+        names = ("part", "state", "pid", "address", "log")
+        print_table(names, [[getattr(part, name) for name in names] for part in seen])
+    else:
+        say(NONE)
+    fine = bool(seen) and all(part.state == "running" for part in seen)
+    return 0 if fine else UnavailableError.exit_code
+
+
+def env() -> None:
+    """Print the variables that point a shell at the stack, as exports."""
+    from nxp.stack.parts import exports  # noqa: PLC0415 - not for --help
+
+    stack = _made()
+    if stack is None or not stack.runs():
+        raise UnavailableError(NONE)
+    for name, value in exports(stack).items():
+        print(f"export {name}={shlex.quote(value)}")
+    if sys.stdout.isatty():
+        say('secrets are among them; for a shell: eval "$(nxp stack env)"')
+
+
+def _made() -> Stack | None:
+    """Read the stack, unless `up` has never come as far as to start a part."""
+    stack = read_stack(load_settings())
+    return stack if stack and stack.tenant else None

@@ -1,0 +1,256 @@
+"""The parts of the stack: what each is started with, and how one knows that it answers."""
+
+import importlib.util
+import json
+import os
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from connectors.errors import ConfigurationError
+from nxp.processes import LOOPBACK, Account, answers, is_free
+from nxp.stack import postgres
+from nxp.stack.record import Stack
+
+POSTGRES, STORE, SANDBOX, SERVER, WORKER = "postgres", "object-store", "sandbox", "server", "worker"
+POOL = "nexthink"
+BUCKET = "lake"
+# In the environment of everything that the stack starts, flow runs too: so that `down` finds all.
+MARK = "NXP_STACK_PART"
+# The API, login, results and ServiceNow.
+SANDBOX_PORTS = 4
+# Of the caller's shell: credentials of a real tenant must not reach the stack.
+NOT_OURS = ("NEXTHINK_", "NXP_SOURCE_", "AWS_", "AZURE_", "PREFECT_API_", "PREFECT_PROFILE")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """One process of the stack."""
+
+    name: str
+    address: str
+    command: tuple[str, ...]
+    environ: Mapping[str, str]
+    is_ready: Callable[[], bool]
+    output: Path | None = None
+    account: Account | None = None
+    folder: Path | None = None
+
+
+def worker_names(stack: Stack) -> list[str]:
+    """Name the workers that are to run."""
+    return [f"{WORKER}-{number}" for number in range(1, stack.options.workers + 1)]
+
+
+def stages(stack: Stack) -> tuple[tuple[str, ...], ...]:
+    """Name all parts in the order in which they are started; those of a stage at once."""
+    return ((POSTGRES, STORE, SANDBOX), (SERVER,), tuple(worker_names(stack)))
+
+
+def make_part(stack: Stack, name: str) -> Part:
+    """Describe a part."""
+    if name.startswith(WORKER):
+        return _worker(stack, name)
+    makers = {POSTGRES: _postgres, STORE: _store, SANDBOX: _sandbox, SERVER: _server}
+    return makers[name](stack)
+
+
+def check_installed() -> None:
+    """Make sure that the packages are there which only the stack needs.
+
+    Raises:
+        ConfigurationError: one is missing.
+    """
+    postgres.binaries()
+    if importlib.util.find_spec("moto") is None:
+        raise ConfigurationError(
+            "stack: the package moto (S3) is not installed: run make, or install the extra: "
+            "pip install 'nexthink-pipelines[stack]'"
+        )
+
+
+def exports(stack: Stack) -> dict[str, str]:
+    """Give the variables that point nxp, Prefect and the workers at the stack."""
+    tenant = stack.tenant
+    names = ("instance", "region", "client_id", "client_secret", "api_url", "login_url")
+    found = {
+        "NXP_HOME": str(stack.home),
+        "NXP_CATALOG": str(stack.catalog),
+        "NXP_LAKE": f"s3://{BUCKET}/nxp",
+        "NXP_LEDGER_URL": postgres.url(stack, "ledger", "psycopg"),
+        "NXP_DATABASE_URL": postgres.url(stack, "landing"),
+        "AWS_ENDPOINT_URL": _at(stack, STORE),
+        "AWS_ALLOW_HTTP": "true",
+        "AWS_REGION": "us-east-1",
+        "AWS_ACCESS_KEY_ID": "stack",
+        "AWS_SECRET_ACCESS_KEY": stack.secrets.object_store,
+        **{f"NEXTHINK_{name.upper()}": str(tenant[name]) for name in names},
+        "NEXTHINK_TIME_ZONE": str(tenant["time_zone"]),
+        "NXP_SOURCE_CMDB_URL": str(tenant["servicenow_url"]),
+        "NXP_SOURCE_CMDB_USER": str(tenant["servicenow_user"]),
+        "NXP_SOURCE_CMDB_PASSWORD": str(tenant["servicenow_password"]),
+        "NXP_SOURCE_HR_URL": postgres.url(stack, "hr"),
+        "PREFECT_HOME": str(stack.home / "prefect"),
+        "PREFECT_API_URL": api_url(stack),
+        "PREFECT_API_AUTH_STRING": stack.secrets.api,
+    }
+    return found | _unproxied()
+
+
+def api_url(stack: Stack) -> str:
+    """Give the address of Prefect's API; its pages are there without the path."""
+    return f"{_at(stack, SERVER)}/api"
+
+
+def base_environ(stack: Stack, name: str) -> dict[str, str]:
+    """Give the environment of any part: the shell's, without what points elsewhere."""
+    inherited = {key: value for key, value in os.environ.items() if not key.startswith(NOT_OURS)}
+    return {
+        **inherited,
+        **_unproxied(),
+        "PREFECT_HOME": str(stack.home / "prefect"),
+        # Both are needed to keep Prefect from sending telemetry.
+        "DO_NOT_TRACK": "1",
+        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+        "PREFECT_CLI_PROMPT": "false",
+        MARK: f"{stack.folder}:{name}",
+    }
+
+
+def client_environ(stack: Stack, name: str) -> dict[str, str]:
+    """Give the environment of what runs flows, or speaks with the server."""
+    extra = {"PREFECT_LOGGING_EXTRA_LOGGERS": "connectors,tasks"}
+    return base_environ(stack, name) | exports(stack) | extra
+
+
+def ask(stack: Stack, method: str, path: str, body: Any) -> Any:
+    """Ask Prefect's API as `nxp`; gives the answer's JSON, None for a refusal or no answer."""
+    import httpx  # noqa: PLC0415 - 0.1 s, not for --help
+
+    user, _, password = stack.secrets.api.partition(":")
+    try:
+        answer = httpx.request(
+            method,
+            f"{api_url(stack)}/{path}",
+            json=body,
+            auth=(user, password),
+            timeout=20,
+            trust_env=False,
+        )
+    except httpx.HTTPError:
+        return None
+    return answer.json() if answer.is_success else None
+
+
+def _postgres(stack: Stack) -> Part:
+    return Part(
+        name=POSTGRES,
+        address=f"{LOOPBACK}:{stack.ports[POSTGRES]}",
+        command=postgres.command(stack),
+        environ={"PATH": os.environ.get("PATH", ""), MARK: f"{stack.folder}:{POSTGRES}"},
+        is_ready=lambda: postgres.is_ready(stack),
+        account=postgres.account(),
+        folder=postgres.data(stack),
+    )
+
+
+def _store(stack: Stack) -> Part:
+    port = str(stack.ports[STORE])
+    kept = str(stack.folder / "objects.db")
+    words = ("-m", "nxp.stack.object_store", "--port", port, "--file", kept, "--bucket", BUCKET)
+    return Part(
+        name=STORE,
+        address=_at(stack, STORE),
+        command=(sys.executable, *words),
+        environ=base_environ(stack, STORE),
+        is_ready=lambda: answers(f"{_at(stack, STORE)}/{BUCKET}?list-type=2&max-keys=1"),
+    )
+
+
+def _sandbox(stack: Stack) -> Part:
+    said, options = stack.folder / "sandbox.json", stack.options
+    words = ("-m", "nxp", "sandbox", "--json", "--port", str(stack.ports[SANDBOX]))
+    sizes = ("--devices", str(options.devices), "--days", str(options.days))
+    people = ("--hr-out", str(stack.folder / "hr"), "--hr-form", "sql")
+    environ = base_environ(stack, SANDBOX) | {"NXP_CATALOG": str(stack.catalog)}
+
+    def is_ready() -> bool:
+        try:
+            stack.tenant = json.loads(said.read_text("utf-8"))
+        except (OSError, ValueError):
+            return False
+        return not is_free(stack.ports[SANDBOX])
+
+    return Part(
+        name=SANDBOX,
+        address=_at(stack, SANDBOX),
+        command=(sys.executable, *words, *sizes, *people, *options.sandbox),
+        environ=environ,
+        is_ready=is_ready,
+        output=said,
+    )
+
+
+def _server(stack: Stack) -> Part:
+    port = str(stack.ports[SERVER])
+    environ = base_environ(stack, SERVER) | {
+        # The pages of the UI call this URL.
+        "PREFECT_API_URL": api_url(stack),
+        "PREFECT_SERVER_API_AUTH_STRING": stack.secrets.api,
+        # Its services are clients of its own API.
+        "PREFECT_API_AUTH_STRING": stack.secrets.api,
+        "PREFECT_SERVER_DATABASE_CONNECTION_URL": postgres.url(stack, "prefect", "asyncpg"),
+    }
+    words = ("-m", "prefect", "server", "start", "--host", LOOPBACK, "--port", port)
+    return Part(
+        name=SERVER,
+        address=_at(stack, SERVER),
+        command=(sys.executable, *words),
+        environ=environ,
+        is_ready=lambda: answers(f"{api_url(stack)}/health"),
+    )
+
+
+def _worker(stack: Stack, name: str) -> Part:
+    environ = client_environ(stack, name) | {
+        "PREFECT_WORKER_WEBSERVER_HOST": LOOPBACK,
+        "PREFECT_WORKER_WEBSERVER_PORT": str(stack.ports[name]),
+    }
+    words = ("-m", "prefect", "worker", "start", "--pool", POOL, "--name", name)
+    options = ("--limit", str(stack.options.worker_limit), "--with-healthcheck")
+    return Part(
+        name=name,
+        address=_at(stack, name),
+        command=(sys.executable, *words, *options),
+        environ=environ,
+        is_ready=lambda: answers(f"{_at(stack, name)}/health") and _has_polled(stack, name),
+    )
+
+
+def _has_polled(stack: Stack, name: str) -> bool:
+    """Say whether the server has heard of a worker since its process began."""
+    if name not in stack.begun:
+        return False
+    heard = [
+        datetime.fromisoformat(worker["last_heartbeat_time"]).timestamp()
+        for worker in ask(stack, "POST", f"work_pools/{POOL}/workers/filter", {}) or ()
+        if worker["name"] == name and worker["last_heartbeat_time"]
+    ]
+    return any(moment >= stack.begun[name].started for moment in heard)
+
+
+def _at(stack: Stack, part: str) -> str:
+    return f"http://{LOOPBACK}:{stack.ports[part]}"
+
+
+def _unproxied() -> dict[str, str]:
+    """Keep a company's proxy out of what goes to this machine."""
+    kept = os.environ.get("NO_PROXY") or os.environ.get("no_proxy") or ""
+    if not any(name.lower().endswith("_proxy") for name in os.environ):
+        return {}
+    names = [name for name in kept.split(",") if name]
+    joined = ",".join(dict.fromkeys([*names, LOOPBACK, "localhost"]))
+    return {"NO_PROXY": joined, "no_proxy": joined}

@@ -1,0 +1,77 @@
+"""How fresh the datasets of a tenant are, by what the ledger knows to have landed."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from connectors.catalogue import DatasetSpecification
+from connectors.ledger import Extent, Ledger
+
+# Of the time from one landing to the next: one passes until the next is due, and it takes some.
+GREEN_PERIODS = 2
+AMBER_PERIODS = 3
+
+
+class Light(StrEnum):
+    """Whether a dataset is as fresh as its schedule makes it."""
+
+    GREEN = "green"
+    AMBER = "amber"
+    RED = "red"
+    NONE = "never landed"
+
+
+@dataclass(frozen=True, slots=True)
+class Freshness:
+    """How far a dataset is. `age` is how long ago ends what has landed."""
+
+    dataset: str
+    watermark: datetime | None
+    landed_to: datetime | None
+    landed_at: datetime | None
+    age: timedelta | None
+    units: int
+    rows: int
+    last_error: str | None
+    light: Light
+
+
+def freshness_of(
+    specifications: Iterable[DatasetSpecification], ledger: Ledger, now: datetime
+) -> list[Freshness]:
+    """Say of each dataset how far it is, and whether that is as far as it should be."""
+    extents, watermarks = ledger.marks.extents(), ledger.marks.watermarks()
+    return [
+        _freshness(each, extents.get(each.dataset, Extent()), watermarks.get(each.dataset), now)
+        for each in specifications
+    ]
+
+
+def _freshness(
+    specification: DatasetSpecification, extent: Extent, watermark: datetime | None, now: datetime
+) -> Freshness:
+    # Of a snapshot what counts is when it was taken: its slot reaches into the future.
+    reached = (watermark or extent.landed_to) if specification.window else extent.landed_at
+    age = now - reached if reached else None
+    return Freshness(
+        dataset=specification.dataset,
+        watermark=watermark,
+        landed_to=extent.landed_to,
+        landed_at=extent.landed_at,
+        age=age,
+        units=extent.units,
+        rows=extent.rows,
+        last_error=extent.last_error,
+        light=_light(specification, age),
+    )
+
+
+def _light(specification: DatasetSpecification, age: timedelta | None) -> Light:
+    if age is None:
+        return Light.NONE
+    window = specification.window
+    period, lag = (window.step, window.lag) if window else (specification.every, timedelta(0))
+    if age <= GREEN_PERIODS * period + lag:
+        return Light.GREEN
+    return Light.AMBER if age <= AMBER_PERIODS * period + lag else Light.RED
