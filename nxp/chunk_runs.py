@@ -20,8 +20,9 @@ from prefect.client.schemas.filters import (
     WorkPoolFilter,
     WorkPoolFilterName,
 )
-from prefect.client.schemas.objects import FlowRun
+from prefect.client.schemas.objects import FlowRun, State
 from prefect.exceptions import PrefectHTTPStatusError
+from prefect.states import Cancelled
 
 from connectors.errors import ConfigurationError, UnavailableError
 from tasks.chunks import Chunk, Identity
@@ -38,9 +39,11 @@ SILENCE = timedelta(minutes=5)
 
 @dataclass(frozen=True, slots=True)
 class ChunkRun:
-    """A run that was started for a chunk; `ended` and `started_at` by what Prefect says of it."""
+    """A run that was started for a chunk; `waits` for a worker, or `ended`, as Prefect says."""
 
+    flow_run_id: UUID
     chunk: Chunk
+    waits: bool
     ended: bool
     started_at: datetime | None
 
@@ -70,9 +73,16 @@ class ChunkRuns:
             if len(page) < PAGE:
                 return [_read(run) for run in found]
 
-    def all_ended(self, identity: Identity) -> bool:
-        """Tell whether none is under way, nor waits for a worker."""
-        return all(run.ended for run in self.known(identity))
+    def any_active(self, identity: Identity, now: datetime, *, idle: bool) -> bool:
+        """Tell whether one is under way, or waits for a worker."""
+        return any(run.is_active(now, idle=idle) for run in self.known(identity))
+
+    def cancel_waiting(self, identity: Identity) -> None:
+        """Cancel the runs that have not begun: others have landed their windows."""
+        for run in self.known(identity):
+            if run.waits:
+                nothing_left: State[Any] = Cancelled(message="Other runs have landed its windows.")
+                self._client.set_flow_run_state(run.flow_run_id, nothing_left)
 
     def start(
         self,
@@ -144,7 +154,9 @@ def _tag(identity: Identity) -> str:
 
 def _read(run: FlowRun) -> ChunkRun:
     return ChunkRun(
+        run.id,
         Chunk.model_validate(run.parameters["chunk"]),
+        waits=run.state is not None and run.state.is_scheduled(),
         ended=run.state is not None and run.state.is_final(),
         started_at=run.start_time,
     )

@@ -32,6 +32,9 @@ LOOK_SECONDS = 1.0
 ASK_SECONDS = 5.0
 # How long nothing may happen until that is told: a worker takes some seconds to see a run.
 NOTHING_SECONDS = 60.0
+# Runs look every ten seconds at most whether others have landed the rest.
+REPORT_SECONDS = 15.0
+MOST_RUNS = 10_000
 # Of what ended all runs that landed nothing: the first of these, in this order.
 ERRORS: dict[int, type[PipelineError]] = {
     error.exit_code: error
@@ -78,6 +81,8 @@ def run_shared(plan: Plan, pool: str, size: int, *, wait: bool, as_json: bool) -
         except KeyboardInterrupt:
             say("the runs on the pool go on; the same command shows how far they are")
             raise
+        if not tally.left:
+            runs.cancel_waiting(shared.identity)
         _end(shared, ledger, tally, since, as_json=as_json)
 
 
@@ -159,6 +164,7 @@ def _watch(shared: Shared, runs: "ChunkRuns", ledger: Ledger, since: datetime) -
     moved_at = asked_at = time.monotonic()
     with shown(len(shared.plan.units), rate=True):
         while True:
+            looked_at = time.monotonic()
             tally = _tally(shared, ledger, since)
             ended = dict.fromkeys(tally.done, LANDED)
             ended |= {record.unit: FAILED for record in tally.failed}
@@ -171,13 +177,14 @@ def _watch(shared: Shared, runs: "ChunkRuns", ledger: Ledger, since: datetime) -
             now = time.monotonic()
             if now - asked_at > ASK_SECONDS:
                 asked_at = now
-                if runs.all_ended(shared.identity):
+                if not runs.any_active(shared.identity, utc_now(), idle=not tally.held):
                     # What they landed since the look above counts.
                     return _tally(shared, ledger, since)
             if now - moved_at > NOTHING_SECONDS and not tally.held:
                 moved_at = now
                 say(f"no window has ended for a while: does a worker run on {runs.pool}?")
-            time.sleep(LOOK_SECONDS)
+            # Of ten thousand windows a look takes a while: never most of the time.
+            time.sleep(max(LOOK_SECONDS, 5 * (time.monotonic() - looked_at)))
 
 
 def _end(shared: Shared, ledger: Ledger, tally: Tally, since: datetime, *, as_json: bool) -> None:
@@ -186,11 +193,7 @@ def _end(shared: Shared, ledger: Ledger, tally: Tally, since: datetime, *, as_js
     dataset = plan.asked.dataset
     if not tally.failed and not tally.left:
         finish_shared(plan, ledger)
-    reports = [
-        run["report"]
-        for run in ledger.runs(dataset, limit=10_000)
-        if run["started_at"] >= since and run["trigger"] == "back-fill" and run["report"]
-    ]
+    reports = _reports(dataset, ledger, since)
     total = {
         "dataset": dataset,
         "windows": len(plan.units),
@@ -198,6 +201,7 @@ def _end(shared: Shared, ledger: Ledger, tally: Tally, since: datetime, *, as_js
         "failed": len(tally.failed),
         "left": len(tally.left),
         "runs_ended": len(reports),
+        "calls": sum(report["calls"] for report in reports),
         "rows_landed": sum(report["rows_landed"] for report in reports),
         "rows_rejected": sum(report["rows_rejected"] for report in reports),
     }
@@ -210,6 +214,21 @@ def _end(shared: Shared, ledger: Ledger, tally: Tally, since: datetime, *, as_js
     if error := _error(told, total, tally, reports):
         raise error
     say(told)
+
+
+def _reports(dataset: str, ledger: Ledger, since: datetime) -> list[dict[str, Any]]:
+    """Read what the runs came to; they write it a moment after their last window."""
+    deadline = time.monotonic() + REPORT_SECONDS
+    while True:
+        mine = [
+            run
+            for run in ledger.runs(dataset, limit=MOST_RUNS)
+            if run["started_at"] >= since and run["trigger"] == "back-fill"
+        ]
+        over = all(run["state"] != "running" for run in mine)
+        if over or time.monotonic() > deadline:
+            return [run["report"] for run in mine if run["report"]]
+        time.sleep(LOOK_SECONDS)
 
 
 def _error(

@@ -9,7 +9,9 @@ from tasks.plan import Only, Unit
 from tasks.run import Run
 
 # How old the knowledge may be of what others are at: a window tried in vain costs a few statements.
+# To look takes longer the more windows there are, and is to be a small part of the work.
 KNOWN_FOR_SECONDS = 5.0
+KNOWN_FOR_LOOKS = 20
 
 
 class Claims:
@@ -31,7 +33,7 @@ class Claims:
     def free(self) -> Iterator[Unit]:
         """Hand out windows that nobody holds, while there are any; looks again now and then."""
         while True:
-            now = self._run.tools.clock()
+            began, now = time.monotonic(), self._run.tools.clock()
             free = [
                 unit
                 for unit, record in self._left()
@@ -40,10 +42,11 @@ class Claims:
             if not free:
                 return
             looked_at = time.monotonic()
+            known_for = max(KNOWN_FOR_SECONDS, KNOWN_FOR_LOOKS * (looked_at - began))
             for unit in free:
                 self._handed_out.add(unit.name)
                 yield unit
-                if time.monotonic() - looked_at > KNOWN_FOR_SECONDS:
+                if time.monotonic() - looked_at > known_for:
                     break
 
     def open(self) -> bool:

@@ -32,6 +32,9 @@ def worker(
     *,
     name: Annotated[str | None, Parameter(help="The worker's name in Prefect.")] = None,
     limit: Annotated[int | None, Parameter(help="How many flow runs at once.")] = None,
+    with_healthcheck: Annotated[
+        bool, Parameter(negative="", help="Answer /health at PREFECT_WORKER_WEBSERVER_HOST, _PORT.")
+    ] = False,
 ) -> int:
     """Run a worker of the work pool POOL until SIGTERM, then let its flow runs end."""
     settings = load_settings()
@@ -42,6 +45,7 @@ def worker(
         raise UsageError("PREFECT_API_URL is not set: a worker needs a server (nxp server start)")
     words = ["--pool", pool, *(["--name", name] if name else [])]
     words += ["--limit", str(limit)] if limit else []
+    words += ["--with-healthcheck"] if with_healthcheck else []
     told: list[int] = []
 
     def note(number: int, _frame: FrameType | None) -> None:
