@@ -16,7 +16,7 @@ from enum import Enum
 from functools import partial
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from importlib.metadata import version
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import httpx
 import tenacity
@@ -90,6 +90,16 @@ _RETRIED_STATUSES: Final = {
     Retry.START: frozenset({429, 503}),
     Retry.NEVER_SENT: frozenset[int](),
 }
+
+
+class Gate(Protocol):
+    """What a request passes each time before it is sent: set as `extensions={"gate": gate}`."""
+
+    def enter(self) -> None:
+        """Return once the request may be sent; raises LimitReachedError where that is far off."""
+
+    def limited(self, not_before: datetime) -> None:
+        """Hear when a server allows the next try."""
 
 
 def backoff(attempt: int) -> float:
@@ -226,11 +236,16 @@ class RetryTransport(httpx.BaseTransport):
         return response
 
     def _send_and_read(self, request: httpx.Request) -> httpx.Response:
+        gate: Gate | None = request.extensions.get("gate")
+        if gate:
+            gate.enter()
         response = self._send(request)
         try:
             response.read()
         finally:
             response.close()
+        if gate and (limit := limit_reached(request, response, self._clock())) and limit.not_before:
+            gate.limited(limit.not_before)
         return response
 
     def _is_worth_another_try(self, policy: Retry, state: tenacity.RetryCallState) -> bool:

@@ -31,10 +31,16 @@ class Settings(BaseModel, frozen=True):
     catalog: Path = Path("deployments")
     # What row groups that are not written yet may hold, over all units landing at once.
     memory_mb: int = Field(default=192, ge=16)
+    # Exports under way at once by all runs of one worker: None leaves it to each run.
+    exports_per_worker: int | None = Field(default=None, ge=1)
+    # Names the worker whose runs count together: by default the process that started the run.
+    worker: str = Field(default="", max_length=200)
     # How long what is under way may take to end once a run is told to stop.
     stop_seconds: float = Field(default=STOP_SECONDS, ge=0, le=3600)
     # What is told on stderr: text for people, or a JSON object a line for machines.
     log: Literal["text", "json"] = "text"
+    # Where alerts are told to: a webhook that takes {"text": …}, as chats have them.
+    alert_url: SecretStr | None = None
 
     @model_validator(mode="before")
     @classmethod
@@ -62,6 +68,13 @@ class Settings(BaseModel, frozen=True):
         if set("*?[") & set(lake):
             raise ValueError("must not contain *, ? or [: readers take them for patterns")
         return _object_storage(lake) if URL.match(lake) else lake
+
+    @field_validator("alert_url")
+    @classmethod
+    def _webhook(cls, url: SecretStr | None) -> SecretStr | None:
+        if url and not url.get_secret_value().startswith(("https://", "http://")):
+            raise ValueError("must be an http(s) URL")
+        return url
 
     @model_validator(mode="after")
     def _apart(self) -> Self:

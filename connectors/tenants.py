@@ -40,8 +40,15 @@ class TenantSettings(BaseModel, frozen=True):
     api_url: str = ""
     login_url: str = ""
     time_zone: str = "UTC"
-    # Requests to the API per day, as reported of the product's thresholds; for planning.
+    # Requests to the API per day, as reported of the product's thresholds; all processes of a
+    # ledger share them.
     daily_calls: int = Field(default=50_000, ge=1)
+    # Calls of all processes together. What is reported (one query a second) is of `execute`, which
+    # no flow uses: no rate unless set.
+    calls_per_second: float | None = Field(default=None, gt=0)
+    # Exports under way at once, of all processes together. No such limit is documented: by
+    # default as many as one run may ask for.
+    exports_at_once: int = Field(default=16, ge=1)
     # Results of so many rows count as cut. HTTP 206 says so by itself: only for tenants where not.
     export_row_limit: int | None = Field(default=None, ge=1)
     name: str = ""

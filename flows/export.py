@@ -14,6 +14,7 @@ from pydantic import Field
 
 from connectors.catalogue import DATASET_PATTERN, DURATION_PATTERN
 from tasks.backfill import begin_backfill, finish_backfill
+from tasks.chunks import Chunk
 from tasks.plan import CONCURRENCY, MOST_AT_ONCE, Asked, Only, plan_run
 from tasks.report import raise_unless_complete, report_run
 from tasks.run import open_run
@@ -75,6 +76,7 @@ def nql_backfill(
     concurrency: AtOnce = CONCURRENCY,
     tenant: str | None = None,
     accept_shrink: bool = False,
+    chunk: Chunk | None = None,
 ) -> dict[str, Any]:
     """Land a stretch of time, window by window; started again it does only what is left.
 
@@ -89,6 +91,7 @@ def nql_backfill(
         concurrency: how many windows at once.
         tenant: a profile of profiles.toml; without it the NEXTHINK_* variables say the tenant.
         accept_shrink: publish although far fewer rows came than are landed already.
+        chunk: leave it empty; `nxp backfill --on` says by it what a run lands first.
     """
     return _run(
         Asked(
@@ -100,6 +103,7 @@ def nql_backfill(
             step=step,
             only=only,
             concurrency=concurrency,
+            chunk=chunk,
         )
     )
 

@@ -51,6 +51,8 @@ COMMANDS = {
     "rejects": "List rejected rows by run, unit and reason; --raw also shows their text.",
     "replay": "Land the rejected rows of a run that fit now, after the dataset was mended.",
     "check": "Validate settings and catalogue; --connect also takes a token.",
+    "deploy": "Bring the Prefect server to what deployments/*.yaml say.",
+    "doctor": "Look for what is wrong: server, workers, ledger, lake, tenant, clock, deployments.",
 }
 GROUPS = {
     "server": {

@@ -38,7 +38,7 @@ def prefect_ready(settings: Settings) -> Iterator[None]:
     """
     prepare(settings)
     if url := os.environ.get("PREFECT_API_URL"):
-        _check_answers(url)
+        check_answers(url)
         yield
         return
     home = Path(os.environ["PREFECT_HOME"])
@@ -124,14 +124,24 @@ def server_started() -> Iterator[None]:
         ) from None
 
 
-def _check_answers(url: str) -> None:
+def knows_server() -> bool:
+    """Tell whether there is a server to ask, after `prepare`."""
+    return bool(os.environ.get("PREFECT_API_URL"))
+
+
+def check_answers(url: str | None = None) -> None:
     """Tell a server that is gone from a bug, before anything is begun.
 
     Raises:
-        UnavailableError: nothing answers there.
+        UnavailableError: nothing answers there, or no server is known.
     """
     import httpx  # noqa: PLC0415 - 0.1 s, only before a flow
 
+    url = url or os.environ.get("PREFECT_API_URL")
+    if url is None:
+        raise UnavailableError(
+            "no Prefect server is known: keep one (nxp server start), or set PREFECT_API_URL"
+        )
     try:
         httpx.get(f"{url}/health", timeout=SERVER_ANSWERS_SECONDS)
     except (httpx.HTTPError, httpx.InvalidURL):

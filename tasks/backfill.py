@@ -1,17 +1,15 @@
 """A back-fill's place in the ledger."""
 
 from tasks.run import Run
+from tasks.shared import finish_shared, record_plan
 from tasks.units import Landed
 
 
 def begin_backfill(run: Run) -> None:
     """Write the plan into the ledger: an interrupted run leaves what is pending to be seen."""
-    units = [(unit.name, unit.starts_at, unit.ends_at) for unit in run.plan.units]
-    run.ledger.plan_units(run.dataset, units)
-    if backfill := run.plan.backfill:
-        run.ledger.marks.begin_backfill(
-            run.dataset, backfill.starts_at, backfill.ends_at, backfill.step
-        )
+    if run.plan.asked.chunk is None:
+        # Whoever started runs for its chunks has written a shared one.
+        record_plan(run.plan, run.ledger)
 
 
 def finish_backfill(run: Run, landed: Landed) -> None:
@@ -19,5 +17,10 @@ def finish_backfill(run: Run, landed: Landed) -> None:
 
     Also where rows were rejected: it would else take those windows for done when asked again.
     """
-    if run.plan.backfill and len(landed.outcomes) == len(run.plan.units):
-        run.ledger.marks.finish_backfill(run.dataset, run.plan.backfill)
+    backfill = run.plan.backfill
+    if backfill is None:
+        return
+    if run.plan.asked.chunk:
+        finish_shared(run.plan, run.ledger)
+    elif len(landed.outcomes) == len(run.plan.units):
+        run.ledger.marks.finish_backfill(run.dataset, backfill)

@@ -9,7 +9,8 @@ import json
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -24,7 +25,7 @@ from connectors.errors import (
     UnknownExportError,
     UnknownQueryError,
 )
-from connectors.ledger import Export, Ledger
+from connectors.ledger import Export, ExportLimits, Ledger, Slot
 from connectors.nexthink import (
     Compression,
     ExportState,
@@ -45,6 +46,9 @@ ATTACH_WITHIN = timedelta(minutes=60)
 FIRST_POLL = 0.2
 LONGEST_POLL = 15.0
 POLL_GROWTH = 1.5
+# Before each further look for a free place among the exports at once.
+FIRST_LOOK = 0.1
+LONGEST_LOOK = 2.0
 # An export whose result can no longer be fetched is started again this many times.
 EXPORTS = 3
 LOST = (UnknownExportError, ResultsExpiredError, ExportFailedError)
@@ -113,6 +117,8 @@ class Tools:
     ledger: Ledger
     clock: Callable[[], datetime]
     sleep: Callable[[float], None]
+    run_id: str = ""
+    at_once: ExportLimits = field(default_factory=ExportLimits)
     calls: Calls = field(default_factory=Calls)
 
 
@@ -151,10 +157,12 @@ def with_export(
             stays journalled and the next run goes on with it.
     """
     for attempt in range(1, EXPORTS + 1):
-        export, attached = begin_or_attach(tools, specification, request)
-        began = time.monotonic()
+        attached = False
         try:
-            status = await_result(tools, specification, request, export)
+            with _under_way(tools, request):
+                export, attached = begin_or_attach(tools, specification, request)
+                began = time.monotonic()
+                status = await_result(tools, specification, request, export)
             waited = time.monotonic() - began
             return use(Ready(export, attached, status.results_url, waited))
         except LOST as error:
@@ -165,6 +173,35 @@ def with_export(
                 raise
             logger.warning("%s %s: exporting again (%s)", request.dataset, request.unit, error)
     raise AssertionError("unreachable")
+
+
+@contextmanager
+def _under_way(tools: Tools, request: Request) -> Iterator[None]:
+    """Wait until the tenant and this worker may have one more export under way, and count it."""
+    slot = Slot(request.dataset, request.unit, request.piece)
+    pause = FIRST_LOOK
+    while (lease := tools.ledger.limits.take_slot(slot, tools.run_id, tools.at_once)) is None:
+        tell(Progress(request.dataset, request.unit, "waiting for other exports"))
+        _free_orphans(tools)
+        tools.sleep(pause)
+        pause = min(pause * POLL_GROWTH, LONGEST_LOOK)
+    with lease:
+        yield
+
+
+def _free_orphans(tools: Tools) -> None:
+    """Free the slots of killed processes whose exports have ended at the tenant, who says so."""
+    for slot, holder in tools.ledger.limits.orphans():
+        export = tools.ledger.journal.read(slot.dataset, slot.unit, slot.piece)
+        if export is None:
+            continue
+        tools.calls.add()
+        try:
+            state = tools.client.nql.export_status(export.export_id).state
+        except UnknownExportError:
+            state = ExportState.ERROR
+        if state in (ExportState.COMPLETED, ExportState.ERROR):
+            tools.ledger.limits.free(slot, holder)
 
 
 def begin_or_attach(

@@ -21,10 +21,11 @@ from connectors.ledger import Lease
 from connectors.logs import bound
 from tasks.arrival import ReadAgainError
 from tasks.checks import blocking, run_checks, warnings
+from tasks.chunks import is_done
 from tasks.conform import Counts
 from tasks.export import Fetched
 from tasks.pieces import fetch_pieces
-from tasks.plan import Unit
+from tasks.plan import Only, Unit
 from tasks.progress import LANDED, SKIPPED, Progress, tell
 from tasks.run import Run
 from tasks.staging import ResultPart, RowLimitReachedError, Staged, Staging
@@ -262,6 +263,8 @@ def _check_contents(run: Run, unit: Unit, outcome: Outcome, staged: Staged) -> t
 def _landed_meanwhile(run: Run, unit: Unit) -> bool:
     """Tell whether another run has landed a window since this one was planned; we hold it now."""
     record = run.ledger.unit(run.dataset, unit.name)
+    if chunk := run.plan.asked.chunk:
+        return is_done(record, run.plan.asked.only or Only.MISSING, chunk.begun_at)
     landed_at = record.landed_at if record else None
     return unit.window is not None and landed_at is not None and landed_at > run.plan.planned_at
 

@@ -1,10 +1,12 @@
 """What every run works with: client, ledger, lake, a folder of its own; cleared up at its end."""
 
+import os
 import shutil
+import socket
 import time
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field, fields
 from datetime import datetime
 from pathlib import Path
@@ -12,9 +14,11 @@ from typing import Any
 
 from connectors.clock import utc_now
 from connectors.errors import PipelineError
+from connectors.gate import CallGate
+from connectors.http import LONGEST_WAIT
 from connectors.lake import Lake
 from connectors.lake.storage import storage_errors
-from connectors.ledger import Ledger, open_ledger
+from connectors.ledger import ExportLimits, Ledger, open_ledger, process_space
 from connectors.nexthink import NexthinkClient
 from connectors.settings import Settings, prepare_home
 from connectors.tenants import TenantSettings
@@ -91,8 +95,15 @@ def _opened(
         for interrupted in ledger.close_interrupted_runs():
             shutil.rmtree(spool / interrupted, ignore_errors=True)
             lake.discard_stage(interrupted)
-        with NexthinkClient(tenant, None, clock, stop.sleep, tenant.reread) as client:
-            tools = Tools(client, ledger, clock, stop.sleep)
+        gate = call_gate(ledger, tenant, clock, stop.sleep)
+        with (
+            closing(gate),
+            NexthinkClient(tenant, None, clock, stop.sleep, tenant.reread, gate) as client,
+        ):
+            at_once = ExportLimits(
+                tenant.exports_at_once, settings.exports_per_worker, worker_name(settings)
+            )
+            tools = Tools(client, ledger, clock, stop.sleep, run_id, at_once)
             yield Parts(run_id, tools, lake, spool / run_id, clock(), stop)
         stop.end()
     except BaseException as error:
@@ -108,3 +119,29 @@ def _opened(
         shutil.rmtree(spool / run_id, ignore_errors=True)
         lake.discard_stage(run_id)
         ledger.close()
+
+
+def call_gate(
+    ledger: Ledger,
+    tenant: TenantSettings,
+    clock: Callable[[], datetime],
+    sleep: Callable[[float], None],
+) -> CallGate:
+    """Make what each call of this process passes: the limits that all processes share."""
+    return CallGate(
+        ledger.limits,
+        per_second=tenant.calls_per_second,
+        per_day=tenant.daily_calls,
+        longest_wait=LONGEST_WAIT,
+        clock=clock,
+        sleep=sleep,
+    )
+
+
+def worker_name(settings: Settings) -> str:
+    """Name the worker whose runs count together: as set, or the process that started this run."""
+    if settings.worker:
+        return settings.worker
+    started_by_worker = "PREFECT__FLOW_RUN_ID" in os.environ
+    pid = os.getppid() if started_by_worker else os.getpid()
+    return f"{socket.gethostname()}/{pid}/{process_space()}"

@@ -16,6 +16,7 @@ from connectors.ledger import Backfill, Ledger, UnitRecord, open_ledger
 from connectors.settings import Settings, load_settings
 from connectors.tenants import TenantSettings, load_tenant
 from tasks.calendar import Calendar
+from tasks.chunks import Chunk, has_failed, is_done, own_first
 from tasks.schedule import Coverage, Landed, due
 from tasks.windows import Window, floor
 
@@ -35,7 +36,8 @@ class Only(StrEnum):
 class Asked:
     """What the caller asks for; the same words as flow parameters and command options.
 
-    Without dates it is the scheduled form. `only` and `step` are of a back-fill.
+    Without dates it is the scheduled form. `only` and `step` are of a back-fill, `chunk` of one
+    that several runs share.
     """
 
     dataset: str
@@ -48,6 +50,7 @@ class Asked:
     only: Only | None = None
     concurrency: int = CONCURRENCY
     scheduled_at: datetime | None = None
+    chunk: Chunk | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +134,7 @@ def plan_run(asked: Asked, clock: Callable[[], datetime] = utc_now) -> Plan:
         if asked.window_from is None or asked.window_to is None:
             plan = _scheduled(asked, settings, tenant, specification, calendar, ledger, now)
         else:
-            windows = calendar.asked(asked.window_from, asked.window_to, now)
+            windows = _asked_windows(asked, calendar, now)
             backfill, left = _left(asked, windows, calendar, ledger, now)
             units = tuple(Unit.of_window(window) for window in left)
             plan = Plan(
@@ -241,6 +244,8 @@ def _left(
 ) -> tuple[Backfill | None, list[Window]]:
     """Leave out what a back-fill need not land; all of it, when begun before, since then."""
     records = ledger.units(asked.dataset)
+    if asked.chunk:
+        return _left_of_all(asked, asked.chunk, windows, calendar, records)
     if asked.only is Only.FAILED:
         failed = {record.unit for record in records if record.last_error}
         return None, [window for window in windows if Unit.of_window(window).name in failed]
@@ -259,3 +264,33 @@ def _left(
         if record.landed_at is not None and record.landed_at >= backfill.begun_at
     }
     return backfill, [window for window in windows if Unit.of_window(window).name not in done]
+
+
+def _left_of_all(
+    asked: Asked,
+    chunk: Chunk,
+    windows: list[Window],
+    calendar: Calendar,
+    records: list[UnitRecord],
+) -> tuple[Backfill | None, list[Window]]:
+    """Leave out what no run of a shared back-fill need land; its own chunk comes first."""
+    only = asked.only or Only.MISSING
+    known = {record.unit: record for record in records}
+    covered = Coverage(each.window for each in landed_of(records)) if only is Only.MISSING else None
+    left = []
+    for window in windows:
+        record = known.get(Unit.of_window(window).name)
+        done = covered.covers(window) if covered else is_done(record, only, chunk.begun_at)
+        if not done and not has_failed(record, chunk.asked_at):
+            left.append(window)
+    stretch = (windows[0].start, windows[-1].end)
+    backfill = Backfill(*stretch, calendar.step, chunk.begun_at) if only is Only.ALL else None
+    return backfill, own_first(left, chunk)
+
+
+def _asked_windows(asked: Asked, calendar: Calendar, now: datetime) -> list[Window]:
+    """Cut what is asked for; of a shared back-fill its start may be out of reach meanwhile."""
+    start, end = asked.window_from or "", asked.window_to or ""
+    if asked.chunk is None:
+        return calendar.asked(start, end, now)
+    return calendar.cut(calendar.bound(start, "--from"), calendar.bound(end, "--to"))

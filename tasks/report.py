@@ -15,6 +15,7 @@ from connectors.errors import PartlyDoneError, PipelineError
 from connectors.lake.records import write_run
 from tasks import metrics
 from tasks.artifact import ARTIFACT_ROWS, show_report
+from tasks.events import emit_outcome
 from tasks.overview import show_freshness
 from tasks.run import Run
 from tasks.units import Landed
@@ -80,7 +81,7 @@ def build_report(run: Run, landed: Landed, watermark: datetime | None = None) ->
     """Sum up what became of a run's units."""
     outcomes = sorted(landed.outcomes, key=lambda outcome: outcome.unit)
     total = {name: sum(getattr(outcome, name) for outcome in outcomes) for name in SUMMED}
-    planned = len(run.plan.units)
+    planned = len(run.plan.units) - landed.left
     complete = len(outcomes) == planned and not total["rows_rejected"] and not run.plan.lost
     return RunReport(
         run_id=run.run_id,
@@ -121,10 +122,20 @@ def settle(run: Run, landed: Landed) -> RunReport:
         if report.error is None:
             raise
         logger.warning("the report of run %s is in the ledger only: %s", run.run_id, error)
-    run.ledger.finish_run(run.run_id, report.state, report.plain())
+    plain = {**report.plain(), "exit_code": _exit_code(landed, report)}
+    run.ledger.finish_run(run.run_id, report.state, plain)
     metrics.watermark_moved(report.watermark, report.finished_at)
     metrics.run_ended(report.state)
     return report
+
+
+def _exit_code(landed: Landed, report: RunReport) -> int:
+    """Say how the run ends as a command: who waits for a run of another machine needs to know."""
+    first = _first(landed)
+    if first is not None and not landed.outcomes:
+        return first.exit_code
+    left_out = first is not None or report.rows_rejected or report.lost
+    return PartlyDoneError.exit_code if left_out else 0
 
 
 def raise_unless_complete(landed: Landed, report: RunReport) -> None:
@@ -190,8 +201,9 @@ def markdown(report: RunReport) -> str:
 
 @task(name="report", cache_policy=NO_CACHE, persist_result=False)
 def report_run(run: Run, landed: Landed) -> RunReport:
-    """Settle the run and show its report as an artifact of the flow run."""
+    """Settle the run, tell Prefect, and show its report as an artifact of the flow run."""
     report = settle(run, landed)
+    emit_outcome(report)
     show_report("export", report.tenant, report.dataset, markdown(report))
     show_freshness(run.plan.settings, run.ledger, report.tenant, report.finished_at)
     return report

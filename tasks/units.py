@@ -6,8 +6,7 @@ is refused or a disk that is full would fail them all: then no further unit is b
 
 import logging
 import threading
-from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager, suppress
 from contextvars import copy_context
@@ -20,8 +19,10 @@ from prefect.artifacts import create_progress_artifact, update_progress_artifact
 from prefect.cache_policies import NO_CACHE
 
 from connectors.errors import DataRefusedError, HeldError, LimitReachedError, PipelineError
+from connectors.http import LONGEST_WAIT
 from tasks import metrics
 from tasks.artifact import artifact_key
+from tasks.claims import Claims
 from tasks.counting import Count, Seldom
 from tasks.land import Outcome, land_unit
 from tasks.plan import Unit
@@ -36,6 +37,8 @@ SHOWN_FROM = 10
 ARTIFACT_EVERY_SECONDS = 5.0
 # Before each further try of what another run holds: long enough for a window that is nearly done.
 HELD_PAUSES = (1.0, 2.0, 4.0, 8.0)
+# Before each further look at what other runs of a shared back-fill hold.
+FIRST_PAUSE, LONGEST_PAUSE, PAUSE_GROWTH = 1.0, 10.0, 1.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,12 +53,14 @@ class Failure:
 class Landed:
     """What became of a run's units. `stopped` is why no more were begun.
 
-    `held` are those that another run holds, until they are tried again or become failures.
+    `held` are those that another run holds, until they are tried again or become failures; `left`
+    counts those that others have landed, or tried, of a back-fill that is shared.
     """
 
     outcomes: list[Outcome] = field(default_factory=list)
     failures: list[Failure] = field(default_factory=list)
     held: list[Failure] = field(default_factory=list)
+    left: int = 0
     stopped: PipelineError | None = None
     # Those that threads are at; empty in the end, unless one had to be left behind.
     under_way: dict[Future[Outcome], Unit] = field(default_factory=dict, repr=False)
@@ -79,8 +84,11 @@ def land_all(run: Run, units: Sequence[Unit], concurrency: int) -> Landed:
         return result
     with listening(heed), pool_of(concurrency, threads, run.stop) as pool:
         try:
-            _land_on(pool, concurrency, run, units, result)
-            _try_held_again(pool, concurrency, run, units, result)
+            if run.plan.asked.chunk:
+                _land_shared(pool, concurrency, run, result)
+            else:
+                _land_on(pool, concurrency, run, units, result)
+                _try_held_again(pool, concurrency, run, units, result)
         except BaseException as error:
             _wind_down(run, result, error)
             if len(result.outcomes) < len(units):
@@ -103,13 +111,15 @@ def _wind_down(run: Run, result: Landed, error: BaseException) -> None:
 
 
 def _land_on(
-    pool: ThreadPoolExecutor, at_once: int, run: Run, units: Sequence[Unit], result: Landed
+    pool: ThreadPoolExecutor, at_once: int, run: Run, units: Iterable[Unit], result: Landed
 ) -> None:
-    waiting = deque(units)
+    waiting = iter(units)
     under_way = result.under_way
-    while waiting or under_way:
-        while waiting and len(under_way) < at_once and not result.stopped:
-            unit = waiting.popleft()
+    while True:
+        while len(under_way) < at_once and not result.stopped:
+            unit = next(waiting, None)
+            if unit is None:
+                break
             # The context carries Prefect's run, so that logs of threads belong to it.
             under_way[pool.submit(copy_context().run, land_unit, run, unit)] = unit
         if not under_way:
@@ -132,6 +142,28 @@ def _try_held_again(
         result.held.clear()
         held = [unit for unit in units if unit.name in names]
         _land_on(pool, at_once, run, held, result)
+
+
+def _land_shared(pool: ThreadPoolExecutor, at_once: int, run: Run, result: Landed) -> None:
+    """Land what nobody else does, until all is landed or has failed.
+
+    A run that has nothing left to do stays while others hold windows: should one of them be killed,
+    its leases end (at once where that is known, else after LEASE_TIME) and the windows are landed
+    here.
+    """
+    pause = FIRST_PAUSE
+    while not result.stopped:
+        tried = {outcome.unit for outcome in result.outcomes}
+        tried |= {failure.unit for failure in result.failures}
+        claims = Claims(run, tried)
+        _land_on(pool, at_once, run, claims.free(), result)
+        result.held.clear()
+        if not claims.open():
+            break
+        pause = FIRST_PAUSE if claims.given else min(LONGEST_PAUSE, pause * PAUSE_GROWTH)
+        run.stop.sleep(pause)
+    if not result.stopped:
+        result.left = len(run.plan.units) - len(result.outcomes) - len(result.failures)
 
 
 @contextmanager
@@ -180,14 +212,13 @@ def _unfit(run: Run) -> PipelineError | None:
             place.check()
     except PipelineError as error:
         return error
-    limited = run.ledger.marks.limited_until()
-    if limited is None:
+    not_before = run.ledger.limits.limited_until()
+    if not_before is None or not_before - run.tools.clock() <= LONGEST_WAIT:
         return None
-    dataset, not_before = limited
     return LimitReachedError(
         f"{run.dataset}: the tenant's limit is reached, it allows the next try at "
-        f"{not_before:%Y-%m-%d %H:%M:%SZ} (said to {dataset}): run again then; nxp state reset "
-        f"{dataset} forgets it",
+        f"{not_before:%Y-%m-%d %H:%M:%SZ}: run again then; nxp state reset {run.dataset} forgets "
+        "it",
         not_before=not_before,
     )
 

@@ -10,10 +10,12 @@ from connectors.ledger.action_requests import (
     RequestState,
 )
 from connectors.ledger.actions import lease_name
+from connectors.ledger.engine import HEAD, ledger_version
 from connectors.ledger.enriched import KNOWN, EnrichedCounts, ValueState
 from connectors.ledger.journal import Export
-from connectors.ledger.leases import Lease
+from connectors.ledger.leases import Lease, process_space
 from connectors.ledger.ledger import Ledger, UnitRecord, open_ledger
+from connectors.ledger.limits import ExportLimits, Slot
 from connectors.ledger.marks import Backfill, Extent, Watermark
 from connectors.ledger.plans import PlanRecord, PlanState
 from connectors.ledger.syncs import SyncRecord
@@ -21,6 +23,7 @@ from connectors.ledger.tables import DROPPED
 
 __all__ = [
     "DROPPED",
+    "HEAD",
     "KNOWN",
     "SEEN",
     "TARGETS",
@@ -32,17 +35,21 @@ __all__ = [
     "Batch",
     "EnrichedCounts",
     "Export",
+    "ExportLimits",
     "Extent",
     "Lease",
     "Ledger",
     "PlanRecord",
     "PlanState",
     "RequestState",
+    "Slot",
     "SyncRecord",
     "UnitRecord",
     "ValueState",
     "Verdict",
     "Watermark",
     "lease_name",
+    "ledger_version",
     "open_ledger",
+    "process_space",
 ]

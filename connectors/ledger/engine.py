@@ -15,7 +15,7 @@ from connectors.errors import ConfigurationError, UnavailableError
 
 # Checked against the newest file in migrations/versions by a test: reading it there at every
 # start would import Alembic (0.2 s) for nothing.
-HEAD = "0004"
+HEAD = "0005"
 MIGRATIONS = Path(__file__).parent / "migrations"
 UPGRADE_TRIES = 5
 
@@ -48,6 +48,28 @@ def connect(url: str) -> Engine:
         raise
     event.listen(engine, "handle_error", _translate)
     return engine
+
+
+def ledger_version(url: str) -> str | None:
+    """Read which version the ledger's tables are of, changing nothing; None where there are none.
+
+    Raises:
+        ConfigurationError: not reachable, or not an URL.
+    """
+    try:
+        parsed = make_url(url)
+        is_file = parsed.get_backend_name() == "sqlite"
+        if is_file and not Path(parsed.database or "").is_file():
+            return None
+        engine = create_engine(parsed, hide_parameters=True)
+    except (ArgumentError, NoSuchModuleError, ModuleNotFoundError):
+        raise ConfigurationError("NXP_LEDGER_URL is no SQLAlchemy URL of a known driver") from None
+    try:
+        return _version(engine)
+    except SQLAlchemyError as error:
+        raise _unusable(url, getattr(error, "orig", None) or error) from None
+    finally:
+        engine.dispose()
 
 
 def _unusable(url: str, error: BaseException) -> ConfigurationError:

@@ -67,6 +67,17 @@ class Holding:
         with self._engine.connect() as connection:
             return {Holder.parse(holder).run_id for holder in connection.scalars(held) if holder}
 
+    def lapsed(self) -> list[str]:
+        """Name the units whose holder has neither renewed its lease nor given it back."""
+        held = (
+            select(units.c.dataset, units.c.unit)
+            .where(units.c.tenant == self._tenant, units.c.holder.is_not(None))
+            .where(units.c.held_until < self._clock())
+            .order_by(units.c.dataset, units.c.unit)
+        )
+        with self._engine.connect() as connection:
+            return [f"{row.dataset} {row.unit}" for row in connection.execute(held)]
+
     def ensure_unit(self, dataset: str, unit: str, starts_at: datetime, ends_at: datetime) -> None:
         """Record a unit as pending, unless it is known."""
         known = select(units.c.unit).where(self._is(dataset, unit))

@@ -18,6 +18,7 @@ from connectors.ledger.enriched import Enriched
 from connectors.ledger.holding import Holding
 from connectors.ledger.journal import Journal
 from connectors.ledger.leases import Holder, Lease
+from connectors.ledger.limits import Limits
 from connectors.ledger.marks import Marks
 from connectors.ledger.plans import Plans
 from connectors.ledger.syncs import Syncs
@@ -45,6 +46,15 @@ class UnitRecord:
     last_error: str | None
     exported_at: datetime | None
     calls: int | None
+    failed_at: datetime | None = None
+    holder: str | None = None
+    held_until: datetime | None = None
+
+    def is_held(self, now: datetime) -> bool:
+        """Tell whether a run is at it that is not known to be gone."""
+        if self.holder is None or self.held_until is None or self.held_until < now:
+            return False
+        return not Holder.parse(self.holder).is_known_dead()
 
 
 class Ledger:
@@ -59,6 +69,7 @@ class Ledger:
         self._holding = Holding(engine, tenant, clock)
         self.journal = Journal(engine, tenant)
         self.marks = Marks(engine, tenant, clock)
+        self.limits = Limits(engine, tenant, clock)
         self.enriched = Enriched(engine, tenant)
         self.absences = Absences(engine, tenant)
         self.syncs = Syncs(engine, tenant)
@@ -164,13 +175,17 @@ class Ledger:
             row = connection.execute(select(units).where(self._is(dataset, unit))).one_or_none()
         return None if row is None else _record(row)
 
-    def units(self, dataset: str) -> list[UnitRecord]:
-        """List a dataset's units in time order."""
+    def units(
+        self, dataset: str, starts_at: datetime | None = None, ends_at: datetime | None = None
+    ) -> list[UnitRecord]:
+        """List a dataset's units in time order; with bounds those that lie within."""
         query = (
             select(units)
             .where(units.c.tenant == self._tenant, units.c.dataset == dataset)
             .order_by(units.c.starts_at, units.c.unit)
         )
+        if starts_at and ends_at:
+            query = query.where(units.c.starts_at >= starts_at, units.c.ends_at <= ends_at)
         with self._engine.connect() as connection:
             return [_record(row) for row in connection.execute(query)]
 
@@ -235,7 +250,8 @@ class Ledger:
         """
         mine = update(units).where(self._is(dataset, unit))
         with self._engine.begin() as connection:
-            connection.execute(mine.values(last_error=error, not_before=not_before))
+            failed = {"last_error": error, "not_before": not_before, "failed_at": self._clock()}
+            connection.execute(mine.values(failed))
             connection.execute(mine.where(units.c.state != "landed").values(state=state))
 
     def mark_dropped(
@@ -262,7 +278,11 @@ class Ledger:
             connection.execute(update(units).where(*gone).values(state=DROPPED, rows_landed=None))
 
     def forget_failures(self, dataset: str) -> None:
-        """Drop errors, times to wait for and journalled exports of a dataset's units."""
+        """Drop errors, times to wait for and journalled exports of a dataset's units.
+
+        The tenant's limit with them: it may be asked again.
+        """
+        self.limits.forget()
         mine = update(units).where(units.c.tenant == self._tenant, units.c.dataset == dataset)
         with self._engine.begin() as connection:
             connection.execute(mine.values(last_error=None, not_before=None))
@@ -290,6 +310,10 @@ class Ledger:
     def give_back(self, run_id: str) -> None:
         """Give back all leases of a run of this process, whose threads may not do it any more."""
         self._holding.give_back(run_id)
+
+    def lapsed_leases(self) -> list[str]:
+        """Name the units (dataset and unit) that a run holds which no longer renews its lease."""
+        return self._holding.lapsed()
 
     def _is(self, dataset: str, unit: str) -> Any:
         return and_(
@@ -319,4 +343,7 @@ def _record(row: Row[Any]) -> UnitRecord:
         last_error=row.last_error,
         exported_at=row.exported_at,
         calls=row.calls,
+        failed_at=row.failed_at,
+        holder=row.holder,
+        held_until=row.held_until,
     )

@@ -1,4 +1,4 @@
-"""How far things are: watermarks, back-fills under way, and until when the tenant lets us wait."""
+"""How far things are: watermarks, and back-fills under way."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -110,21 +110,6 @@ class Marks:
             name: replace(found.get(name, Extent()), last_error=errors.get(name))
             for name in found.keys() | errors.keys()
         }
-
-    def limited_until(self) -> tuple[str, datetime] | None:
-        """Give the latest time before which the tenant is not to be asked, and whose unit has it.
-
-        A tenant's limits are its own, whichever dataset met them.
-        """
-        query = (
-            select(units.c.dataset, units.c.not_before)
-            .where(units.c.tenant == self._tenant, units.c.not_before > self._clock())
-            .order_by(units.c.not_before.desc())
-            .limit(1)
-        )
-        with self._engine.connect() as connection:
-            row = connection.execute(query).one_or_none()
-        return None if row is None else (row.dataset, row.not_before)
 
     def begin_backfill(
         self, dataset: str, starts_at: datetime, ends_at: datetime, step: timedelta

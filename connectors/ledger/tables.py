@@ -71,6 +71,8 @@ units = Table(
     Column("exported_at", UTCDateTime),
     # Requests to the tenant's API that the last landing took.
     Column("calls", Integer),
+    # When the last try failed; what has landed since may stand beside it.
+    Column("failed_at", UTCDateTime),
 )
 
 # Exports begun and not yet landed. A unit that was split has one for each piece.
@@ -107,6 +109,31 @@ backfills = Table(
     Column("ends_at", UTCDateTime, primary_key=True),
     Column("step", Integer, primary_key=True),
     Column("begun_at", UTCDateTime, nullable=False),
+)
+
+# What all processes of a tenant share. No call is sent before `limited_until`, which the tenant
+# said; `calls` were taken since `day` began; with a rate the next one goes at `free_at`.
+limits = Table(
+    "limits",
+    metadata,
+    Column("tenant", String(255), primary_key=True),
+    Column("limited_until", UTCDateTime),
+    Column("day", UTCDateTime),
+    Column("calls", Integer, nullable=False),
+    Column("free_at", UTCDateTime),
+)
+
+# Exports under way at the tenant, one row each; what a killed process held lapses.
+export_slots = Table(
+    "export_slots",
+    metadata,
+    Column("tenant", String(255), primary_key=True),
+    Column("dataset", String(255), primary_key=True),
+    Column("unit", String(64), primary_key=True),
+    Column("piece", String(128), primary_key=True),
+    Column("holder", String(255), nullable=False),
+    Column("worker", String(255), nullable=False),
+    Column("held_until", UTCDateTime, nullable=False),
 )
 
 runs = Table(

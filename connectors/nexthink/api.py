@@ -15,7 +15,7 @@ from connectors.errors import (
     PipelineError,
     UnavailableError,
 )
-from connectors.http import SERVER_ERRORS, Retry, exchange_of, limit_reached, unreachable
+from connectors.http import SERVER_ERRORS, Gate, Retry, exchange_of, limit_reached, unreachable
 
 Answer = TypeVar("Answer", bound=BaseModel)
 
@@ -46,9 +46,12 @@ class _ErrorEnvelope(BaseModel):
 class Api:
     """The tenant's API under one credential; each group of operations sends through it."""
 
-    def __init__(self, http: httpx.Client, clock: Callable[[], datetime]) -> None:
+    def __init__(
+        self, http: httpx.Client, clock: Callable[[], datetime], gate: Gate | None = None
+    ) -> None:
         self.http = http
         self.clock = clock
+        self._gate = gate
 
     def call(
         self,
@@ -79,7 +82,7 @@ class Api:
         """
         given = {"content" if isinstance(json, bytes) else "json": json}
         request = self.http.build_request(
-            method, path, headers=headers, extensions={"retry": retry}, **given
+            method, path, headers=headers, extensions={"retry": retry, "gate": self._gate}, **given
         )
         try:
             response = self.http.send(request)

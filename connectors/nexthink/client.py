@@ -10,7 +10,7 @@ import httpx
 
 from connectors.clock import utc_now
 from connectors.errors import UnavailableError
-from connectors.http import RetryTransport, build_client, exchange_of
+from connectors.http import Gate, RetryTransport, build_client, exchange_of
 from connectors.nexthink.api import Api
 from connectors.nexthink.auth import ClientCredentials, Tenant
 from connectors.nexthink.campaigns import CampaignsApi
@@ -38,6 +38,7 @@ class NexthinkClient:
         clock: the present moment, with zone.
         sleep: how to wait.
         reread: reads the tenant's credential anew, for each token after the first.
+        gate: what each call of the API passes, such as limits that processes share.
     """
 
     def __init__(
@@ -47,6 +48,7 @@ class NexthinkClient:
         clock: Callable[[], datetime] = utc_now,
         sleep: Callable[[float], None] = time.sleep,
         reread: Callable[[], Tenant] | None = None,
+        gate: Gate | None = None,
     ) -> None:
         self._transport = RetryTransport(transport or SystemProxies(), clock=clock, sleep=sleep)
         login = build_client(self._transport, origin=tenant.login_url)
@@ -56,7 +58,7 @@ class NexthinkClient:
         if api.base_url.scheme == _HTTPS:
             files.event_hooks = {"request": [_refuse_clear_text]}
         self._clients = (login, api, files)
-        calls = Api(api, clock)
+        calls = Api(api, clock, gate)
         self.nql = NqlApi(calls, Storage(files, clock, sleep))
         self.enrichment = EnrichmentApi(calls)
         self.remote_actions = RemoteActionsApi(calls)

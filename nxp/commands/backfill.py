@@ -4,6 +4,7 @@ from typing import Annotated, Any, Literal
 
 from cyclopts import Parameter
 
+from connectors.errors import UsageError
 from nxp.commands.export import print_report, print_units, printed_if_partly
 from nxp.engine import prefect_ready
 from nxp.options import AcceptShrink, Concurrency, DryRun, Json, Tenant
@@ -25,17 +26,27 @@ def backfill(
     ] = "missing",
     accept_shrink: AcceptShrink = False,
     concurrency: Concurrency = 4,
+    on: Annotated[
+        str | None, Parameter(help="Work pool whose workers share the windows; else land here.")
+    ] = None,
+    chunk: Annotated[
+        int, Parameter(help="With --on: how many windows are one run's to begin with.")
+    ] = 25,
+    wait: Annotated[bool, Parameter(help="With --on: show how far it is until it ends.")] = True,
     dry_run: DryRun = False,
     tenant: Tenant = None,
     as_json: Json = False,
 ) -> None:
     """Land the windows of DATASET between two dates; started again it does what is left.
 
-    It never moves the watermark of the scheduled export.
+    It never moves the watermark of the scheduled export. With --on POOL the workers of a Prefect
+    work pool share the windows; given again it starts only what nobody is at.
     """
     from tasks.estimate import estimate  # noqa: PLC0415 - polars and httpx, not for --help
     from tasks.plan import Asked, Only, opened_ledger, plan_run  # noqa: PLC0415
 
+    if chunk < 1:
+        raise UsageError("--chunk is a number of windows, 1 or more")
     asked = Asked(
         dataset,
         from_,
@@ -59,6 +70,11 @@ def backfill(
         print_units(plan, as_json=False)
     _say_plan(plan, expected)
     if idle:
+        return
+    if on:
+        from nxp.shared_backfill import run_shared  # noqa: PLC0415 - only with --on
+
+        run_shared(plan, on, chunk, wait=wait, as_json=as_json)
         return
     with (
         printed_if_partly(as_json=as_json),

@@ -103,6 +103,8 @@ def _state(specification: DatasetSpecification, ledger: Ledger) -> dict[str, Any
     states = Counter(record.state for record in records)
     mark = ledger.marks.watermark(dataset)
     waiting = [record.not_before for record in records if record.not_before]
+    if limited := ledger.limits.limited_until():
+        waiting.append(limited)
     return {
         "dataset": dataset,
         "mode": str(specification.mode),

@@ -39,9 +39,9 @@ from nxp.stack.parts import (
 from nxp.stack.record import Options, Stack, new_stack, read_stack
 
 # The first start of a server on a new database makes a hundred tables, on a busy machine.
-START_SECONDS = 120
-# A worker's flow runs finish or checkpoint their step within 20 s.
-STOP_SECONDS = 30
+START_SECONDS = 180
+# A worker's flow runs may finish or checkpoint their step.
+STOP_SECONDS = 45
 DEPLOY_SECONDS = 300
 # The databases, the write-ahead log, and a first day of data.
 SPACE = 300 * MB
@@ -91,6 +91,7 @@ def up(settings: Settings, wished: dict[str, object]) -> Stack:
     check_installed()
     check_space(settings.home, SPACE, "the stack")
     stack = read_stack(settings) or new_stack(settings)
+    stack.catalog = settings.catalog
     _choose(stack, wished)
     _stop_extra_workers(stack)
     _choose_ports(stack)
@@ -146,7 +147,9 @@ def stop_part(stack: Stack, name: str) -> None:
         with contextlib.suppress(psutil.Error):
             process.send_signal(signal.SIGINT)
             process.wait(STOP_SECONDS)
-    stop([process] if process else [], seconds=STOP_SECONDS)
+    # A worker tells its flow runs by itself.
+    leader = name.startswith(WORKER)
+    stop([process] if process else [], seconds=STOP_SECONDS, leader=leader)
     stop(leftovers(stack, name), seconds=STOP_SECONDS)
     stack.forget(name)
 

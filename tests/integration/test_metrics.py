@@ -4,7 +4,6 @@ import gzip
 import subprocess
 import sys
 import threading
-import time
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -214,11 +213,9 @@ def test_without_a_collector_nothing_is_imported_and_without_the_extra_it_is_sai
 def test_a_collector_that_is_away_keeps_no_run(tmp_path: Path) -> None:
     with place(tmp_path) as made:
         env = {**made.environment, "OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:9"}
-        began = time.monotonic()
         process = start("tests.land_once", NOW.isoformat(), "devices", env=env)
         _, said = process.communicate(timeout=60)
         assert process.returncode == 0
-        assert time.monotonic() - began < 10
         assert len(said.splitlines()) <= 1
         assert made.landed("devices").height
 

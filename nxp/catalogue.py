@@ -1,0 +1,99 @@
+"""Reading the whole catalogue at once: all problems of all kinds of files, and what is no error."""
+
+import os
+from collections.abc import Sized
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from connectors.catalogue import ACTIONS, SYNCS, DatasetSpecification, load_datasets
+from connectors.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from connectors.sources import Sources
+
+
+@dataclass(slots=True)
+class Catalogue:
+    """What there is, by name; `notes` are what cannot be used yet, or not in full."""
+
+    datasets: dict[str, DatasetSpecification] = field(default_factory=dict)
+    syncs: list[str] = field(default_factory=list)
+    actions: list[str] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def counted(self) -> str:
+        """Say how many there are of each kind, of those there are any."""
+        return _counted(datasets=self.datasets, syncs=self.syncs, actions=self.actions)
+
+
+def read_catalogue(catalog: Path) -> Catalogue:
+    """Read and validate datasets, syncs with their connections, and actions."""
+    read = Catalogue()
+    try:
+        read.datasets = load_datasets(catalog)
+    except ConfigurationError as error:
+        read.problems += error.problems or [str(error)]
+    read.syncs, read.notes = _syncs(catalog, read.problems)
+    read.actions = _actions(catalog, read.problems)
+    return read
+
+
+def _syncs(catalog: Path, problems: list[str]) -> tuple[list[str], list[str]]:
+    """Validate the syncs and their connections; gives their names, and what is no error."""
+    if not any((catalog / SYNCS).glob("*.yaml")):
+        return [], []
+    # Half a second of databases and frames, only where there are syncs.
+    from connectors.syncs import load_syncs  # noqa: PLC0415
+
+    try:
+        syncs = load_syncs(catalog)
+    except ConfigurationError as error:
+        # Those of the datasets are told already.
+        problems += [each for each in error.problems or [str(error)] if each not in problems]
+        return [], []
+    notes = []
+    for name, sync in syncs.items():
+        notes += _unconnected(name, sync.sources, problems)
+        notes += [
+            f"{name}: {field} cannot be emptied: the API has no value that does it"
+            for field in sync.not_clearable
+        ]
+    return list(syncs), notes
+
+
+def _actions(catalog: Path, problems: list[str]) -> list[str]:
+    """Validate the actions; gives their names."""
+    if not any((catalog / ACTIONS).glob("*.yaml")):
+        return []
+    from connectors.actions import load_actions  # noqa: PLC0415 - httpx, only where there are some
+
+    try:
+        return list(load_actions(catalog))
+    except ConfigurationError as error:
+        problems += error.problems or [str(error)]
+        return []
+
+
+def _counted(**kinds: Sized) -> str:
+    """Say how many there are of each kind, of those there are any."""
+    told = [f"{len(found)} {kind}" for kind, found in kinds.items() if found]
+    return " and ".join(filter(None, [", ".join(told[:-1]), *told[-1:]]))
+
+
+def _unconnected(sync: str, sources: "Sources", problems: list[str]) -> list[str]:
+    """Validate the connections of a sync; one of which nothing is set is not used here yet."""
+    from connectors.sources import Sources, load_connections  # noqa: PLC0415
+    from connectors.sources.connection import is_begun, variable  # noqa: PLC0415
+
+    names = {each.connection_name for each in sources.root.values()} - {None}
+    unset = sorted(name for name in names if name and not is_begun(name, os.environ))
+    begun = {name: each for name, each in sources.root.items() if each.connection_name not in unset}
+    try:
+        if begun:
+            load_connections(Sources(begun))
+    except ConfigurationError as error:
+        problems += [f"{sync}.yaml: {problem}" for problem in error.problems]
+    return [f"{sync}: cannot run yet: {variable(name, 'url')} is not set" for name in unset]

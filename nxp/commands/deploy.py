@@ -1,0 +1,102 @@
+"""`nxp deploy`: bring the Prefect server to what deployments/*.yaml say, and say what changed."""
+
+from collections import Counter
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Annotated
+from uuid import UUID
+
+from cyclopts import Parameter
+
+from connectors.catalogue import load_datasets
+from connectors.settings import Settings, load_settings
+from nxp.engine import check_answers, prepare
+from nxp.options import DryRun, Json
+from nxp.output import print_json, print_table, say
+
+if TYPE_CHECKING:
+    from nxp.deployment.changes import Change, Wanted
+
+
+def deploy(
+    *,
+    pool: Annotated[
+        str | None, Parameter(help="The work pool of all deployments; else the file's.")
+    ] = None,
+    dry_run: DryRun = False,
+    resume: Annotated[
+        bool,
+        Parameter(negative="", help="Also undo what was paused or switched by hand on the server."),
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Create, change and remove work pools, deployments and automations; twice changes nothing.
+
+    What is not ours, by the tag managed:nxp, is left alone. A schedule that somebody paused stays
+    paused. Alerts are told to the webhook of NXP_ALERT_URL.
+    """
+    settings = load_settings()
+    # The catalogue is read before anything is begun.
+    datasets = load_datasets(settings.catalog)
+    prepare(settings)
+    check_answers()
+    from nxp.deployment.automations import load_automations  # noqa: PLC0415 - prefect, 2 s
+    from nxp.deployment.changes import Wanted  # noqa: PLC0415
+    from nxp.deployment.files import load_deployments  # noqa: PLC0415
+
+    alert_url = settings.alert_url.get_secret_value() if settings.alert_url else None
+    wanted = Wanted(
+        load_deployments(settings.catalog, pool),
+        load_automations(settings.catalog, datasets.values()),
+        alert_url,
+        resume,
+    )
+    changes = bring(wanted, dry_run=dry_run)
+    _print(changes, settings, dry_run=dry_run, as_json=as_json)
+
+
+def bring(wanted: "Wanted", *, dry_run: bool = False) -> list["Change"]:
+    """Do what has to be done, in the order in which one needs the other.
+
+    Raises:
+        UnavailableError, AccessError, ConfigurationError: the server is away, or refuses.
+    """
+    from nxp.deployment.changes import alerts, automations, pools_and_deployments  # noqa: PLC0415
+    from nxp.deployment.server import connected, look  # noqa: PLC0415
+
+    done: list[Change] = []
+
+    def each(changes: Iterable["Change"]) -> None:
+        for change in list(changes):
+            if not dry_run:
+                change.do()
+            done.append(change)
+
+    with connected() as client:
+        found = look(client)
+        each(pools_and_deployments(client, found, wanted))
+        each(alerts(client, found, wanted))
+        if not dry_run:
+            # Automations name deployments and the webhook by the server's own ids.
+            found = look(client)
+        # In a dry run it may not be there yet.
+        webhook = (found.webhook or UUID(int=0)) if wanted.alert_url else None
+        each(automations(client, found, wanted, webhook))
+    return done
+
+
+def _print(changes: list["Change"], settings: Settings, *, dry_run: bool, as_json: bool) -> None:
+    rows = [(each.verb.value, each.kind, each.name, each.about) for each in changes]
+    if as_json:
+        names = ("verb", "kind", "name", "about")
+        print_json([dict(zip(names, row, strict=True)) for row in rows])
+    else:
+        told = [row for row in rows if row[0] != "left" or row[3]]
+        if told:
+            print_table(("", "what", "name", "about"), told)
+    counts = Counter(row[0] for row in rows)
+    counted = ", ".join(f"{counts[verb]} {verb}" for verb in ("created", "changed", "removed"))
+    changed = counts.total() - counts["left"]
+    would = "would be " if dry_run else ""
+    say(f"{would}{counted}, {counts['left']} left" if changed else "nothing to change")
+    if settings.alert_url is None:
+        say("NXP_ALERT_URL is not set: nobody is told of failures; see docs/operations.md")

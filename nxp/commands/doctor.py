@@ -1,0 +1,41 @@
+"""`nxp doctor`: look at everything that runs need, one line for each thing that was looked at."""
+
+from dataclasses import asdict
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from connectors.settings import load_settings
+from nxp.engine import prepare
+from nxp.options import Json, Tenant
+from nxp.output import print_json, print_table, say
+
+
+def doctor(
+    *,
+    pool: Annotated[
+        str | None, Parameter(help="The work pool that nxp deploy was given, if any.")
+    ] = None,
+    tenant: Tenant = None,
+    as_json: Json = False,
+) -> int:
+    """Look for what is wrong, and say what to do next; nothing is changed.
+
+    Looks at settings, catalogue, disk, lake, ledger, stale datasets, tenant, clock, and at the
+    Prefect server: its version, workers, runs, and whether deployments and automations are as the
+    files say. Exits with 0 where nothing fails, else with the code of the first failure.
+    """
+    settings = load_settings()
+    prepare(settings)
+    from nxp.doctor.checks import all_checks  # noqa: PLC0415 - prefect, 2 s
+    from nxp.doctor.finding import Level, examine, exit_code  # noqa: PLC0415
+
+    findings = list(examine(all_checks(settings, tenant, pool)))
+    if as_json:
+        print_json([asdict(each) | {"level": each.level.value} for each in findings])
+    else:
+        rows = [(each.level.value, each.check, each.what, each.do) for each in findings]
+        print_table(("", "check", "found", "what to do"), rows)
+    failed = sum(each.level is Level.FAIL for each in findings)
+    say(f"{failed} of {len(findings)} checks failed" if failed else "nothing fails")
+    return exit_code(findings)

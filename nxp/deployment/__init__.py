@@ -1,0 +1,1 @@
+"""Bringing a Prefect server to what the files of `deployments` say, and seeing where it is not."""

@@ -1,0 +1,165 @@
+"""Reading deployments/automations.yaml: what Prefect is to do by itself, and whom it tells."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, Literal
+from uuid import UUID
+
+import yaml
+from prefect.events.schemas.automations import AutomationCore
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from connectors.catalogue import DatasetSpecification, parse_duration
+from connectors.errors import ConfigurationError
+from nxp.deployment.files import OURS
+from tasks.windows import describe
+
+FILE = "automations.yaml"
+# Beyond so many times from one landing to the next a dataset is stale.
+STALE_PERIODS = 3
+# What a chat's webhook takes; the text is written as JSON by the template, whatever is in a name.
+PAYLOAD = '{{% set text %}}{text}{{% endset %}}{{"text": {{{{ text | tojson }}}}}}'
+
+
+class Entry(BaseModel):
+    """One automation of the file; `notify` and `run` stand for actions that need ids."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str = Field(pattern="^nxp-")
+    description: str
+    trigger: dict[str, Any]
+    actions: tuple[dict[str, Any], ...] = ()
+    notify: str | None = None
+    run: str | None = None
+    each: Literal["dataset"] | None = None
+    enabled: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Ids:
+    """What the server's own ids are: of the webhook, None without one, and of deployments."""
+
+    webhook: UUID | None
+    deployments: dict[str, UUID]
+
+
+def load_automations(catalog: Path, datasets: Iterable[DatasetSpecification]) -> list[Entry]:
+    """Read all automations; one of `each: dataset` becomes one for each.
+
+    Raises:
+        ConfigurationError: with every problem of the file.
+    """
+    path = catalog / FILE
+    problems: list[str] = []
+    found = []
+    after = staleness(catalog, datasets)
+    for made in _made(_read(path)["automations"], after):
+        name = made.get("name", "an automation without a name")
+        try:
+            entry = Entry.model_validate(made)
+            # The server's ids are not known yet: any will do to see whether Prefect takes it.
+            resolve(entry, Ids(UUID(int=0), {entry.run or "": UUID(int=0)}))
+            found.append(entry)
+        except ValidationError as error:
+            problems += [
+                f"{name}: {'.'.join(str(part) for part in each['loc'])}: {each['msg']}"
+                for each in error.errors(include_input=False)
+            ]
+    if problems:
+        raise ConfigurationError(str(path), problems=tuple(problems))
+    return found
+
+
+def resolve(entry: Entry, ids: Ids) -> AutomationCore | None:
+    """Make what Prefect takes of an entry; None where there is nothing that it could do.
+
+    Raises:
+        KeyError: it runs a deployment that there is not.
+        ValidationError: Prefect does not take it.
+    """
+    actions = [dict(action) for action in entry.actions]
+    if entry.run:
+        known = ids.deployments[entry.run]
+        actions.append(
+            {"type": "run-deployment", "source": "selected", "deployment_id": str(known)}
+        )
+    if entry.notify and ids.webhook:
+        payload = PAYLOAD.format(text=entry.notify)
+        webhook = str(ids.webhook)
+        actions.append({"type": "call-webhook", "block_document_id": webhook, "payload": payload})
+    if not actions:
+        return None
+    return AutomationCore.model_validate(
+        {
+            "name": entry.name,
+            "description": entry.description,
+            "enabled": entry.enabled,
+            "tags": [OURS],
+            "trigger": entry.trigger,
+            "actions": actions,
+        }
+    )
+
+
+def staleness(catalog: Path, datasets: Iterable[DatasetSpecification]) -> dict[str, timedelta]:
+    """Say after how long without a landing each dataset is stale.
+
+    Raises:
+        ConfigurationError: a time of the file's own is none, or of no dataset.
+    """
+    path = catalog / FILE
+    found = {each.dataset: _stale_after(each) for each in datasets}
+    for name, text in (_read(path).get("stale_after") or {}).items():
+        try:
+            own = parse_duration(text)
+        except ValueError as error:
+            raise ConfigurationError(f"{path}: stale_after.{name}: {error}") from None
+        if name not in found or not isinstance(own, timedelta):
+            raise ConfigurationError(f"{path}: stale_after.{name}: no dataset, or no duration")
+        found[name] = own
+    return found
+
+
+def _stale_after(specification: DatasetSpecification) -> timedelta:
+    window = specification.window
+    period, lag = (window.step, window.lag) if window else (specification.every, timedelta(0))
+    return STALE_PERIODS * period + lag
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        read: dict[str, Any] = yaml.safe_load(path.read_text("utf-8"))
+        if isinstance(read["automations"], list):
+            return read
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise ConfigurationError(f"{path}: {' '.join(str(error).split())}") from None
+    except (KeyError, TypeError):
+        pass
+    raise ConfigurationError(f"{path}: has no list of automations")
+
+
+def _made(raw: list[Any], after: Mapping[str, timedelta]) -> Iterator[dict[str, Any]]:
+    for entry in raw:
+        if entry.get("each") != "dataset":
+            yield entry
+            continue
+        for dataset, stale in after.items():
+            yield _filled(entry, dataset, stale)
+
+
+def _filled(value: Any, dataset: str, after: timedelta) -> Any:
+    """Put a dataset's name and freshness where the file has a place for them."""
+    match value:
+        case dict():
+            return {key: _filled(item, dataset, after) for key, item in value.items()}
+        case list():
+            return [_filled(item, dataset, after) for item in value]
+        case "{stale_after}":
+            return after.total_seconds()
+        case str():
+            return value.replace("{dataset}", dataset).replace("{stale_after}", describe(after))
+        case _:
+            return value

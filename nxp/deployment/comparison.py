@@ -1,0 +1,87 @@
+"""Where what the server has differs from what the files say."""
+
+from typing import Any
+
+from prefect.client.schemas.responses import DeploymentResponse
+from prefect.client.schemas.schedules import CronSchedule
+from prefect.events.schemas.automations import AutomationCore
+
+from nxp.deployment.files import Deployment
+
+# The server's own, and what a person may switch by hand.
+NOT_COMPARED = {"id", "created", "updated", "enabled", "owner_resource"}
+
+
+def differences(wanted: Deployment, found: DeploymentResponse) -> list[str]:
+    """Name what differs of a deployment; whether its schedules are paused is no difference."""
+    return _different(_wanted(wanted), _found(found))
+
+
+def automation_differences(wanted: AutomationCore, found: AutomationCore) -> list[str]:
+    """Name what differs of an automation; whether it is switched on is no difference."""
+    return _different(_automation(wanted), _automation(found))
+
+
+def paused_schedules(found: DeploymentResponse) -> list[str]:
+    """Name the schedules of a deployment that somebody paused; all of them when it is itself."""
+    return [each.slug or "unnamed" for each in found.schedules if found.paused or not each.active]
+
+
+def _different(wanted: dict[str, Any], found: dict[str, Any]) -> list[str]:
+    return [name for name, value in wanted.items() if found[name] != value]
+
+
+def _automation(each: AutomationCore) -> dict[str, Any]:
+    plain = each.model_dump(mode="json", exclude=NOT_COMPARED)
+    return {name: _unordered(value) for name, value in plain.items()}
+
+
+def _unordered(value: Any) -> Any:
+    """Give sets, which JSON has as lists, one order."""
+    match value:
+        case dict():
+            return {key: _unordered(item) for key, item in value.items() if key != "id"}
+        case list() if all(isinstance(item, str) for item in value):
+            return sorted(value)
+        case list():
+            return [_unordered(item) for item in value]
+        case _:
+            return value
+
+
+def _wanted(deployment: Deployment) -> dict[str, Any]:
+    entry = deployment.entry
+    limit = entry.concurrency_limit
+    return {
+        "entrypoint": entry.entrypoint,
+        "description": entry.description,
+        "tags": sorted(deployment.tags),
+        "parameters": entry.parameters,
+        "work pool": entry.work_pool.name,
+        "job variables": entry.work_pool.job_variables,
+        "limit": limit and limit.limit,
+        "collision strategy": limit and limit.collision_strategy,
+        "schedules": {each.slug: (each.cron, each.timezone) for each in entry.schedules},
+        "form": deployment.form,
+    }
+
+
+def _found(deployment: DeploymentResponse) -> dict[str, Any]:
+    limit, options = deployment.global_concurrency_limit, deployment.concurrency_options
+    return {
+        "entrypoint": deployment.entrypoint,
+        "description": deployment.description,
+        "tags": sorted(deployment.tags),
+        "parameters": deployment.parameters,
+        "work pool": deployment.work_pool_name,
+        "job variables": deployment.job_variables,
+        "limit": limit and limit.limit,
+        "collision strategy": limit and options and options.collision_strategy.value,
+        "schedules": {
+            each.slug: (each.schedule.cron, each.schedule.timezone)
+            if isinstance(each.schedule, CronSchedule)
+            else None
+            for each in deployment.schedules
+        },
+        "form": deployment.parameter_openapi_schema,
+    }

@@ -1,0 +1,169 @@
+"""Reading deployments/prefect.yaml: what the server should have, checked against the flows.
+
+The file keeps Prefect's own format, so that `prefect deploy` reads it too.
+"""
+
+import importlib
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Self
+
+import yaml
+from prefect import Flow
+from prefect.exceptions import ParameterTypeError, SignatureMismatchError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from connectors.errors import ConfigurationError
+
+FILE = "prefect.yaml"
+# Every deployment and automation of ours carries it: what else is on the server is left alone.
+OURS = "managed:nxp"
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Pool(_Strict):
+    """Where a deployment's runs are taken from."""
+
+    name: str
+    job_variables: dict[str, Any] = Field(default_factory=dict)
+
+
+class Limit(_Strict):
+    """How many runs of a deployment at once, and what becomes of one more."""
+
+    limit: int = Field(ge=1)
+    collision_strategy: str = "ENQUEUE"
+
+
+class Timetable(_Strict):
+    """When runs are scheduled. The slug is what keeps a changed schedule from doubling."""
+
+    slug: str
+    cron: str
+    timezone: str
+    active: bool = True
+
+
+class Entry(_Strict):
+    """One deployment of prefect.yaml."""
+
+    name: str
+    entrypoint: str
+    description: str
+    work_pool: Pool
+    tags: tuple[str, ...]
+    parameters: dict[str, Any] = Field(default_factory=dict)
+    schedules: tuple[Timetable, ...] = ()
+    concurrency_limit: Limit | None = None
+
+    @model_validator(mode="after")
+    def _one_slug_each(self) -> Self:
+        if len({each.slug for each in self.schedules}) < len(self.schedules):
+            raise ValueError("schedules: two have one slug")
+        return self
+
+
+@dataclass(frozen=True, slots=True)
+class Deployment:
+    """A deployment as the file has it, with its flow and the form made from it."""
+
+    entry: Entry
+    flow: str
+    form: dict[str, Any]
+
+    @property
+    def name(self) -> str:
+        """As Prefect names it: flow/deployment."""
+        return f"{self.flow}/{self.entry.name}"
+
+    @property
+    def tags(self) -> list[str]:
+        """The tags, with the one that makes it ours."""
+        return [*self.entry.tags, OURS]
+
+    def in_pool(self, pool: str) -> "Deployment":
+        """Give the same with runs in another work pool."""
+        moved = Pool(name=pool, job_variables=self.entry.work_pool.job_variables)
+        return replace(self, entry=self.entry.model_copy(update={"work_pool": moved}))
+
+
+def load_deployments(catalog: Path, pool: str | None = None) -> list[Deployment]:
+    """Read all deployments, load their flows, and check their parameters.
+
+    Args:
+        catalog: the folder of deployments.
+        pool: the work pool for all of them; without it each has the file's.
+
+    Raises:
+        ConfigurationError: with every problem of the file.
+    """
+    path = catalog / FILE
+    problems: list[str] = []
+    found = [each for raw in _read(path) if (each := _deployment(raw, problems))]
+    names = [each.name for each in found]
+    problems += [f"{name}: stands twice" for name in sorted(set(names)) if names.count(name) > 1]
+    if problems:
+        raise ConfigurationError(str(path), problems=tuple(problems))
+    return [each.in_pool(pool) for each in found] if pool else found
+
+
+def _read(path: Path) -> list[Any]:
+    try:
+        entries = yaml.safe_load(path.read_text("utf-8"))["deployments"]
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise ConfigurationError(f"{path}: {' '.join(str(error).split())}") from None
+    except (KeyError, TypeError):
+        raise ConfigurationError(f"{path}: has no deployments") from None
+    return entries if isinstance(entries, list) else []
+
+
+def _deployment(raw: Any, problems: list[str]) -> Deployment | None:
+    name = raw.get("name", "a deployment without a name") if isinstance(raw, dict) else raw
+    try:
+        entry = Entry.model_validate(raw)
+        flow = load_flow(entry.entrypoint)
+        _check_parameters(flow, entry.parameters)
+    except ValidationError as error:
+        problems += [
+            f"{name}: {'.'.join(str(part) for part in each['loc'])}: {each['msg']}"
+            for each in error.errors(include_input=False)
+        ]
+    except (ImportError, AttributeError, TypeError, ValueError) as error:
+        problems.append(f"{name}: {' '.join(str(error).split())}")
+    else:
+        form = flow.parameters.model_dump_for_openapi()
+        # As `prefect deploy` does, so that one does not undo the other.
+        return Deployment(
+            entry, flow.name, {k: v for k, v in form.items() if k != "definitions" or v}
+        )
+    return None
+
+
+def load_flow(entrypoint: str) -> Flow[Any, Any]:
+    """Load the flow of a module path such as flows.export.nql_export.
+
+    Raises:
+        ImportError, AttributeError: there is no such module or name.
+        TypeError: it is no flow.
+    """
+    module, _, name = entrypoint.rpartition(".")
+    flow = getattr(importlib.import_module(module), name)
+    if not isinstance(flow, Flow):
+        raise TypeError(f"{entrypoint} is no flow")
+    return flow
+
+
+def _check_parameters(flow: Flow[Any, Any], parameters: dict[str, Any]) -> None:
+    """See that the flow takes what is given; what is left open the form or the run asks for."""
+    unknown = sorted(parameters.keys() - flow.parameters.properties.keys())
+    if unknown:
+        raise ValueError(f"parameters: the flow {flow.name} has no {', '.join(unknown)}")
+    if set(flow.parameters.required) - parameters.keys():
+        return
+    try:
+        flow.validate_parameters(parameters)
+    except (ParameterTypeError, SignatureMismatchError) as error:
+        raise ValueError(f"parameters: {error}") from None

@@ -1,0 +1,196 @@
+"""This machine's part: settings, catalogue, disk, lake, ledger, and how fresh the datasets are."""
+
+import os
+import shutil
+from collections.abc import Callable, Iterator, Mapping
+from datetime import datetime, timedelta
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from connectors.catalogue import DatasetSpecification, load_datasets
+from connectors.errors import ConfigurationError, StorageError
+from connectors.lake import Lake
+from connectors.ledger import DROPPED, HEAD, Ledger, ledger_version, open_ledger
+from connectors.settings import URL, Settings, prepare_home
+from connectors.tenants import TenantSettings
+from nxp.catalogue import read_catalogue
+from nxp.deployment.automations import staleness
+from nxp.doctor.finding import Finding, fail, ok, warn
+
+MB = 1_000_000
+LEAST_MB = 500
+# Below it a single window may not fit, and a temporary Prefect server does not start.
+FULL_MB = 50
+STALE = 7
+LOOPBACK = {"127.0.0.1", "localhost", "::1"}
+# Of programs that ours starts or works beside.
+OTHERS = ("NXP_DEBUG", "NXP_LOG", "NXP_STOP_SECONDS", "NEXTHINK_BLOCK")
+SHOWN = 5
+
+
+def look_at_settings(
+    settings: Settings, environ: Mapping[str, str] = os.environ
+) -> Iterator[Finding]:
+    """Look for misspelt variables, and for state that other machines do not see."""
+    known = {f"NXP_{field.upper()}" for field in Settings.model_fields}
+    known |= {f"NEXTHINK_{field.upper()}" for field in TenantSettings.model_fields}
+    known |= {f"{name}_FILE" for name in known} | set(OTHERS)
+    unknown = [
+        name
+        for name in sorted(environ)
+        if name.startswith(("NXP_", "NEXTHINK_")) and name not in known
+    ]
+    # Connections of sources have names of their own.
+    unknown = [name for name in unknown if not name.startswith("NXP_SOURCE_")]
+    if unknown:
+        yield warn("settings", f"no setting is named {', '.join(unknown)}", "mend the spelling")
+    server = urlsplit(environ.get("PREFECT_API_URL", "")).hostname
+    if server and server not in LOOPBACK:
+        shared = settings.ledger_url.get_secret_value()
+        if shared.startswith("sqlite"):
+            yield warn(
+                "settings",
+                "the ledger is a SQLite file, and the Prefect server is another machine",
+                "workers need one ledger: set NXP_LEDGER_URL to a PostgreSQL database",
+            )
+        if not URL.match(settings.lake):
+            yield warn(
+                "settings",
+                "the lake is a folder, and the Prefect server is another machine",
+                "workers need one lake: object storage, or a folder that all of them mount",
+            )
+    prepare_home(settings)
+    yield ok("settings", f"NXP_HOME is {settings.home}")
+
+
+def look_at_catalogue(settings: Settings) -> Iterator[Finding]:
+    """Validate datasets, syncs and actions."""
+    read = read_catalogue(settings.catalog)
+    for problem in read.problems:
+        yield fail("catalogue", problem, "mend the file", ConfigurationError.exit_code)
+    for note in read.notes:
+        yield warn("catalogue", note, "see docs/sources.md, if the sync is to run here")
+    if not read.problems:
+        yield ok("catalogue", read.counted)
+
+
+def look_at_disk(settings: Settings) -> Iterator[Finding]:
+    """See how much room there is at NXP_HOME, and at a lake in a folder."""
+    places = {"NXP_HOME": settings.home}
+    if not URL.match(settings.lake):
+        places["NXP_LAKE"] = Path(settings.lake)
+    for name, place in places.items():
+        free = shutil.disk_usage(_existing(place)).free // MB
+        do = "free some space: nxp maintain NAME, or another disk"
+        if free < FULL_MB:
+            yield fail("disk", f"{name}: {free} MB left", do, StorageError.exit_code)
+        elif free < LEAST_MB:
+            yield warn("disk", f"{name}: {free} MB left", do)
+        else:
+            yield ok("disk", f"{name}: {free:,} MB left")
+
+
+def _existing(place: Path) -> Path:
+    return next(each for each in (place, *place.parents) if each.exists())
+
+
+def look_at_lake(settings: Settings, tenant: str) -> Iterator[Finding]:
+    """Write a file into the tenant's part of the lake, and delete it."""
+    lake = Lake(settings.lake, tenant, settings.home / "staging")
+    lake.check_writable()
+    # What a killed look leaves here `nxp maintain` clears away.
+    probe = "_probe/doctor"
+    lake.store.write(probe, b"")
+    lake.store.delete([probe])
+    yield ok("lake", f"{lake.location()} can be written")
+
+
+def look_at_ledger(
+    settings: Settings, tenant: str, clock: Callable[[], datetime]
+) -> Iterator[Finding]:
+    """See that the ledger is of this program's version; then what runs left in it."""
+    url = settings.ledger_url.get_secret_value()
+    version = ledger_version(url)
+    if version is None:
+        yield warn("ledger", "it has no tables yet", "the first run makes them: nxp export NAME")
+        return
+    if version != HEAD:
+        older = version < HEAD
+        yield fail(
+            "ledger",
+            f"its tables are of version {version}, this program wants {HEAD}",
+            "stop workers of the older program; the next run upgrades it"
+            if older
+            else "upgrade this program",
+            ConfigurationError.exit_code,
+        )
+        return
+    yield ok("ledger", f"reached, tables of version {version}")
+    ledger = open_ledger(url, tenant, clock)
+    try:
+        yield from _left_behind(ledger)
+        yield from _freshness(settings, ledger, clock())
+    finally:
+        ledger.close()
+
+
+def _left_behind(ledger: Ledger) -> Iterator[Finding]:
+    lapsed = ledger.lapsed_leases()
+    if lapsed:
+        told = f"{len(lapsed)} leases are held by nobody: {_some(lapsed)}"
+        yield warn("leases", told, "the next run takes them over; see nxp runs")
+    else:
+        yield ok("leases", "none was left behind")
+    gone = [
+        f"{run['dataset']} {run['run_id']}"
+        for run in ledger.runs(limit=200)
+        if run["state"] == "interrupted" and run["finished_at"] is None
+    ]
+    if gone:
+        told = f"{len(gone)} runs ended without a word: {_some(gone)}"
+        yield warn("runs", told, "the next run of any dataset closes them and clears up")
+
+
+def _freshness(settings: Settings, ledger: Ledger, now: datetime) -> Iterator[Finding]:
+    datasets = load_datasets(settings.catalog)
+    after = staleness(settings.catalog, datasets.values())
+    never, stale = [], 0
+    for name, specification in datasets.items():
+        reached = _reached(specification, ledger)
+        if reached is None:
+            never.append(name)
+        elif now - reached > after[name]:
+            stale += 1
+            yield fail(
+                "freshness",
+                f"{name} is {_age(now - reached)} old",
+                f"see nxp datasets {name} and nxp runs {name}",
+                STALE,
+            )
+    if never:
+        yield warn("freshness", f"never landed: {', '.join(never)}", "nxp export NAME")
+    if not stale:
+        yield ok("freshness", f"{len(datasets) - len(never)} datasets are as fresh as they should")
+
+
+def _reached(specification: DatasetSpecification, ledger: Ledger) -> datetime | None:
+    """Say up to when a dataset has landed; of a snapshot, when that was."""
+    landed = [
+        unit
+        for unit in ledger.units(specification.dataset)
+        if unit.landed_at and unit.state != DROPPED
+    ]
+    if specification.window:
+        mark = ledger.marks.watermark(specification.dataset)
+        return mark.position if mark else max((unit.ends_at for unit in landed), default=None)
+    return max((unit.landed_at for unit in landed if unit.landed_at), default=None)
+
+
+def _age(age: timedelta) -> str:
+    hours = age // timedelta(hours=1)
+    return f"{hours} hours" if hours < 72 else f"{hours // 24} days"  # noqa: PLR2004
+
+
+def _some(names: list[str]) -> str:
+    more = len(names) - SHOWN
+    return ", ".join(names[:SHOWN]) + (f" and {more} more" if more > 0 else "")

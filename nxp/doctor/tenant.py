@@ -1,0 +1,17 @@
+"""The tenant's part: is it reached, does it take the credential, does its clock agree."""
+
+from collections.abc import Callable, Iterator
+from datetime import datetime
+
+from connectors.nexthink import NexthinkClient
+from connectors.tenants import TenantSettings
+from nxp.doctor.clock import look_at_clock
+from nxp.doctor.finding import Finding, ok
+
+
+def look_at_tenant(tenant: TenantSettings, clock: Callable[[], datetime]) -> Iterator[Finding]:
+    """Take a token, and compare clocks."""
+    yield from look_at_clock("clock", tenant.login_url, f"tenant {tenant.name}", clock)
+    with NexthinkClient(tenant) as client:
+        client.authenticate()
+    yield ok("tenant", f"{tenant.login_url} gave a token")

@@ -1,0 +1,252 @@
+"""`nxp backfill --on POOL`: runs on a pool share the windows; the ledger says how far it is."""
+
+import time
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from connectors.clock import utc_now
+from connectors.errors import (
+    AccessError,
+    ConfigurationError,
+    DataRefusedError,
+    HeldError,
+    PartlyDoneError,
+    PipelineError,
+    UnavailableError,
+)
+from connectors.ledger import Ledger, UnitRecord
+from nxp.engine import check_answers, prepare
+from nxp.output import print_json, say
+from nxp.progress import shown
+from tasks.chunks import Chunk, Identity, cut_chunks, has_failed, is_done
+from tasks.plan import Only, Plan, opened_ledger
+from tasks.progress import FAILED, LANDED, Progress, tell
+from tasks.shared import finish_shared, record_plan
+
+if TYPE_CHECKING:
+    from nxp.chunk_runs import ChunkRuns
+
+LOOK_SECONDS = 1.0
+# Prefect is asked less often than the ledger: only whether anybody is at it still.
+ASK_SECONDS = 5.0
+# How long nothing may happen until that is told: a worker takes some seconds to see a run.
+NOTHING_SECONDS = 60.0
+# Runs look every ten seconds at most whether others have landed the rest.
+REPORT_SECONDS = 15.0
+MOST_RUNS = 10_000
+# Of what ended all runs that landed nothing: the first of these, in this order.
+ERRORS: dict[int, type[PipelineError]] = {
+    error.exit_code: error
+    for error in (AccessError, ConfigurationError, DataRefusedError, UnavailableError, HeldError)
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """A shared back-fill: the plan of what is left, and the chunks of all its windows."""
+
+    plan: Plan
+    chunks: tuple[Chunk, ...]
+    identity: Identity
+
+
+@dataclass(slots=True)
+class Tally:
+    """How far the planned windows are: done, failed, left; `held` of these are being landed."""
+
+    done: list[str] = field(default_factory=list)
+    failed: list[UnitRecord] = field(default_factory=list)
+    left: list[str] = field(default_factory=list)
+    held: set[str] = field(default_factory=set)
+
+
+def run_shared(plan: Plan, pool: str, size: int, *, wait: bool, as_json: bool) -> None:
+    """Start what is left of a back-fill on a work pool, and wait for it.
+
+    Raises:
+        PipelineError: the worst of what its runs came to; PartlyDoneError where some landed.
+    """
+    prepare(plan.settings)
+    check_answers()
+    from nxp.chunk_runs import opened  # noqa: PLC0415 - prefect, after its settings
+
+    with opened_ledger(plan.settings, plan.tenant) as ledger, opened(pool) as runs:
+        shared = _shared(plan, ledger, size)
+        since = _start(shared, runs, ledger)
+        if not wait:
+            return
+        try:
+            tally = _watch(shared, runs, ledger, since)
+        except KeyboardInterrupt:
+            say("the runs on the pool go on; the same command shows how far they are")
+            raise
+        if not tally.left:
+            runs.cancel_waiting(shared.identity)
+        _end(shared, ledger, tally, since, as_json=as_json)
+
+
+def _shared(plan: Plan, ledger: Ledger, size: int) -> Shared:
+    """Write the plan down, and cut all windows: the same command gives the same chunks."""
+    asked, calendar = plan.asked, plan.calendar
+    if calendar is None or asked.window_from is None or asked.window_to is None:
+        raise AssertionError("a back-fill has windows and dates")
+    begun_at = record_plan(plan, ledger)
+    windows = calendar.asked(asked.window_from, asked.window_to, plan.planned_at)
+    identity = Identity(
+        plan.tenant.name,
+        asked.dataset,
+        int(calendar.step.total_seconds()),
+        str(asked.only),
+        windows[0].start,
+        windows[-1].end,
+        begun_at,
+    )
+    chunks = cut_chunks(windows, size, begun_at or plan.planned_at, plan.planned_at)
+    return Shared(plan, tuple(chunks), identity)
+
+
+def _start(shared: Shared, runs: "ChunkRuns", ledger: Ledger) -> datetime:
+    """Start runs for the chunks that have something left; gives since when failures count."""
+    plan = shared.plan
+    known = runs.known(shared.identity)
+    tally = _tally(shared, ledger, plan.planned_at)
+    active = [run for run in known if run.is_active(plan.planned_at, idle=not tally.held)]
+    # What is being landed needs no further run, where there were some before.
+    needed = [unit.starts_at for unit in plan.units if not (known and unit.name in tally.held)]
+    wanted = [chunk for chunk in shared.chunks if any(chunk.holds(at) for at in needed)]
+    started = runs.start(shared.identity, wanted, known, active, _parameters(plan))
+    say(
+        f"{plan.asked.dataset}: {started} runs started on {runs.pool}, {len(active)} are under way "
+        "already"
+    )
+    if plan.settings.ledger_url.get_secret_value().startswith("sqlite"):
+        say("the ledger is a SQLite file: all workers of the pool must be on this machine")
+    return min([plan.planned_at, *(run.chunk.asked_at for run in active)])
+
+
+def _parameters(plan: Plan) -> dict[str, Any]:
+    asked = plan.asked
+    return {
+        "dataset": asked.dataset,
+        "window_from": asked.window_from,
+        "window_to": asked.window_to,
+        "step": asked.step,
+        "only": str(asked.only),
+        "concurrency": asked.concurrency,
+        "tenant": asked.tenant,
+        "accept_shrink": asked.accept_shrink,
+    }
+
+
+def _tally(shared: Shared, ledger: Ledger, since: datetime) -> Tally:
+    plan, tally = shared.plan, Tally()
+    only, begun_at = plan.asked.only or Only.MISSING, shared.chunks[0].begun_at
+    bounds = (shared.chunks[0].starts_at, shared.chunks[-1].ends_at)
+    known = {record.unit: record for record in ledger.units(plan.asked.dataset, *bounds)}
+    for unit in plan.units:
+        record = known.get(unit.name)
+        if is_done(record, only, begun_at):
+            tally.done.append(unit.name)
+        elif record and has_failed(record, since):
+            tally.failed.append(record)
+        else:
+            tally.left.append(unit.name)
+            if record and record.is_held(utc_now()):
+                tally.held.add(unit.name)
+    return tally
+
+
+def _watch(shared: Shared, runs: "ChunkRuns", ledger: Ledger, since: datetime) -> Tally:
+    """Show how far it is, by the ledger, until nothing is left or nobody is at it any more."""
+    dataset = shared.plan.asked.dataset
+    seen: set[str] = set()
+    moved_at = asked_at = time.monotonic()
+    with shown(len(shared.plan.units), rate=True):
+        while True:
+            looked_at = time.monotonic()
+            tally = _tally(shared, ledger, since)
+            ended = dict.fromkeys(tally.done, LANDED)
+            ended |= {record.unit: FAILED for record in tally.failed}
+            for name in ended.keys() - seen:
+                tell(Progress(dataset, name, ended[name]))
+                moved_at = time.monotonic()
+            seen |= ended.keys()
+            if not tally.left:
+                return tally
+            now = time.monotonic()
+            if now - asked_at > ASK_SECONDS:
+                asked_at = now
+                if not runs.any_active(shared.identity, utc_now(), idle=not tally.held):
+                    # What they landed since the look above counts.
+                    return _tally(shared, ledger, since)
+            if now - moved_at > NOTHING_SECONDS and not tally.held:
+                moved_at = now
+                say(f"no window has ended for a while: does a worker run on {runs.pool}?")
+            # Of ten thousand windows a look takes a while: never most of the time.
+            time.sleep(max(LOOK_SECONDS, 5 * (time.monotonic() - looked_at)))
+
+
+def _end(shared: Shared, ledger: Ledger, tally: Tally, since: datetime, *, as_json: bool) -> None:
+    """Say what it came to, and end as the worst of it."""
+    plan = shared.plan
+    dataset = plan.asked.dataset
+    if not tally.failed and not tally.left:
+        finish_shared(plan, ledger)
+    reports = _reports(dataset, ledger, since)
+    total = {
+        "dataset": dataset,
+        "windows": len(plan.units),
+        "landed": len(tally.done),
+        "failed": len(tally.failed),
+        "left": len(tally.left),
+        "runs_ended": len(reports),
+        "calls": sum(report["calls"] for report in reports),
+        "rows_landed": sum(report["rows_landed"] for report in reports),
+        "rows_rejected": sum(report["rows_rejected"] for report in reports),
+    }
+    if as_json:
+        print_json(total)
+    told = (
+        f"{dataset}: {total['landed']:,} of {total['windows']:,} windows landed, "
+        f"{total['failed']:,} failed, {total['left']:,} are left; {total['rows_landed']:,} rows"
+    )
+    if error := _error(told, total, tally, reports):
+        raise error
+    say(told)
+
+
+def _reports(dataset: str, ledger: Ledger, since: datetime) -> list[dict[str, Any]]:
+    """Read what the runs came to; they write it a moment after their last window."""
+    deadline = time.monotonic() + REPORT_SECONDS
+    while True:
+        mine = [
+            run
+            for run in ledger.runs(dataset, limit=MOST_RUNS)
+            if run["started_at"] >= since and run["trigger"] == "back-fill"
+        ]
+        over = all(run["state"] != "running" for run in mine)
+        if over or time.monotonic() > deadline:
+            return [run["report"] for run in mine if run["report"]]
+        time.sleep(LOOK_SECONDS)
+
+
+def _error(
+    told: str, total: dict[str, Any], tally: Tally, reports: list[dict[str, Any]]
+) -> PipelineError | None:
+    dataset = total["dataset"]
+    if not tally.failed and not tally.left:
+        if not total["rows_rejected"]:
+            return None
+        return PartlyDoneError(
+            f"{told}, {total['rows_rejected']:,} were rejected: see nxp rejects {dataset}"
+        )
+    reasons = [str(record.last_error) for record in tally.failed]
+    reasons += [report["error"] for report in reports if report["error"]]
+    reason = reasons[0] if reasons else "its runs ended before: see them in Prefect"
+    told = f"{told}: {reason}; run the same command again to land what is left"
+    if tally.done:
+        return PartlyDoneError(told)
+    codes = {report.get("exit_code") for report in reports}
+    kind = next((error for code, error in ERRORS.items() if code in codes), UnavailableError)
+    return kind(told)

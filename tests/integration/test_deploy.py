@@ -1,0 +1,424 @@
+"""`nxp deploy` and `nxp doctor` on a real Prefect server with a credential, and with a worker."""
+
+import json
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import httpx
+import pytest
+import yaml
+from sqlalchemy import create_engine, text
+
+from connectors.clock import utc_now
+from connectors.ledger import HEAD
+from nxp.doctor.clock import look_at_clock
+from nxp.doctor.finding import Level
+from tests.commands import Result, environment, nxp
+from tests.landing import CATALOG, Place, place
+from tests.webhook import Webhook, listening, until
+
+pytestmark = pytest.mark.prefect
+
+AUTH = "operator:a-secret-of-the-test"
+POOL = "nexthink"
+
+
+@dataclass
+class Site:
+    """A server, what it is deployed from, and whom it tells."""
+
+    place: Place
+    api: httpx.Client
+    webhook: Webhook
+    catalog: Path
+    env: dict[str, str] = field(repr=False)
+
+    def deploy(self, *words: str, **env: str) -> list[dict[str, str]]:
+        """Deploy, and give what was done."""
+        done = nxp("deploy", "--json", *words, env=self.env | env)
+        assert done.returncode == 0, done.stderr
+        assert AUTH not in done.stdout + done.stderr
+        changes: list[dict[str, str]] = json.loads(done.stdout)
+        return changes
+
+    def changed(self, *words: str, **env: str) -> set[tuple[str, str]]:
+        """Deploy, and give what was not left as it was, as verb and name."""
+        changes = self.deploy(*words, **env)
+        return {(each["verb"], each["name"]) for each in changes if each["verb"] != "left"}
+
+    def doctor(self, **env: str) -> tuple[Result, list[dict[str, Any]]]:
+        """Look for what is wrong."""
+        looked = nxp("doctor", "--json", env=self.env | env)
+        assert "Traceback" not in looked.stderr
+        return looked, json.loads(looked.stdout)
+
+    def ask(self, path: str, **body: Any) -> Any:
+        """Ask the server."""
+        answer = self.api.post(path, json=body)
+        answer.raise_for_status()
+        return answer.json() if answer.content else None
+
+    def deployment(self, name: str) -> dict[str, Any]:
+        """Read a deployment from the server."""
+        found: dict[str, Any] = self.api.get(f"deployments/name/{name}").json()
+        return found
+
+    def state(self, run: str) -> str:
+        """Read a flow run's state."""
+        return str(self.api.get(f"flow_runs/{run}").json()["state_name"])
+
+
+def problems(findings: list[dict[str, Any]]) -> dict[str, str]:
+    """Give what is not well, by its text, with how bad it is."""
+    return {each["what"]: each["level"] for each in findings if each["level"] != "ok"}
+
+
+def told(found: dict[str, str], *parts: str) -> str:
+    """Give how bad the one thing is that is told with these words."""
+    (level,) = [level for what, level in found.items() if all(part in what for part in parts)]
+    return level
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """Start a server with authentication, and a tenant; alerts are quick here."""
+    folder = tmp_path_factory.mktemp("deploy")
+    catalog = folder / "catalog"
+    shutil.copytree(CATALOG, catalog)
+    automations = catalog / "automations.yaml"
+    quick = automations.read_text().replace("within: 900", "within: 10")
+    quick = quick.replace("within: 600", "within: 10")
+    automations.write_text(f"{quick}  devices: 10s\n")
+    with place(folder, now=datetime.now(UTC)) as made, listening() as webhook:
+        env = environment(
+            made,
+            NXP_CATALOG=str(catalog),
+            NXP_ALERT_URL=webhook.url,
+            PREFECT_SERVER_API_AUTH_STRING=AUTH,
+            PREFECT_API_AUTH_STRING=AUTH,
+        )
+        started = nxp("server", "start", env=env)
+        assert started.returncode == 0, started.stderr
+        try:
+            url = started.stdout.strip()
+            with httpx.Client(base_url=url, auth=tuple(AUTH.split(":"))) as api:
+                yield Site(made, api, webhook, catalog, env | {"PREFECT_API_URL": url})
+        finally:
+            assert nxp("server", "stop", env=env).returncode == 0
+
+
+@contextmanager
+def worker(site: Site) -> Iterator[None]:
+    """Let a worker take runs, once it is known to the server."""
+    command = [sys.executable, "-m", "prefect", "worker", "start", "--pool", POOL]
+    command += ["--name", "test", "--type", "process"]
+    env = site.env | {
+        "PREFECT_HOME": str(site.place.folder / "worker"),
+        "PYTHONPATH": str(Path.cwd()),
+        "PREFECT_WORKER_QUERY_SECONDS": "1",
+    }
+    with (site.place.folder / "worker.log").open("wb") as log:
+        process = subprocess.Popen(command, env=env, stdout=log, stderr=log)
+        try:
+            until(lambda: site.ask(f"work_pools/{POOL}/workers/filter"))
+            yield
+        finally:
+            process.send_signal(signal.SIGINT)
+            process.wait(30)
+
+
+def test_a_first_deploy_creates_all_and_a_second_changes_nothing(site: Site) -> None:
+    planned = site.deploy("--dry-run")
+    assert {each["verb"] for each in planned} == {"created"}
+    assert site.ask("deployments/filter") == []
+    created = site.deploy()
+    assert [each["name"] for each in created] == [each["name"] for each in planned]
+    names = [
+        each["name"]
+        for each in yaml.safe_load((site.catalog / "prefect.yaml").read_text())["deployments"]
+    ]
+    assert sorted(each["name"] for each in site.ask("deployments/filter")) == sorted(names)
+    assert site.changed() == set()
+    again = nxp("deploy", env=site.env)
+    assert (again.returncode, again.stdout) == (0, "")
+    assert "nothing to change" in again.stderr
+
+
+def test_only_what_differs_is_changed_and_only_ours_is_removed(site: Site) -> None:
+    site.deploy()
+    mine = site.deployment("nql-export/devices-daily")
+    foreign = {"name": "theirs", "flow_id": mine["flow_id"], "tags": ["nexthink"]}
+    site.ask("deployments/", **foreign)
+    site.ask("deployments/", **foreign | {"name": "old", "tags": ["managed:nxp"]})
+    site.api.patch(
+        f"deployments/{mine['id']}", json={"description": "by hand", "tags": mine["tags"]}
+    )
+    file = site.catalog / "prefect.yaml"
+    before = file.read_text()
+    file.write_text(before.replace('cron: "40 5 * * *"', 'cron: "41 5 * * *"'))
+    try:
+        done = site.deploy()
+        assert {
+            (each["verb"], each["name"], each["about"]) for each in done if each["verb"] != "left"
+        } == {
+            ("changed", "nql-export/devices-daily", "description"),
+            ("changed", "nql-export/users-daily", "schedules"),
+            ("removed", "nql-export/old", "no longer in the file"),
+        }
+        (schedule,) = site.deployment("nql-export/users-daily")["schedules"]
+        assert schedule["schedule"]["cron"] == "41 5 * * *"
+        assert site.deployment("nql-export/theirs")["tags"] == ["nexthink"]
+    finally:
+        file.write_text(before)
+    assert site.changed() == {("changed", "nql-export/users-daily")}
+    assert site.changed() == set()
+
+
+def test_a_schedule_paused_by_hand_stays_paused_until_it_is_resumed(site: Site) -> None:
+    site.deploy()
+    paused = site.deployment("maintain/maintain-users")
+    (schedule,) = paused["schedules"]
+    path = f"deployments/{paused['id']}/schedules/{schedule['id']}"
+    assert site.api.patch(path, json={"active": False}).is_success
+    site.api.patch(f"deployments/{paused['id']}", json={"description": "-", "tags": paused["tags"]})
+    assert site.changed() == {("changed", "maintain/maintain-users")}
+    assert not site.deployment("maintain/maintain-users")["schedules"][0]["active"]
+    assert site.changed("--resume") == {("changed", "maintain/maintain-users")}
+    assert site.deployment("maintain/maintain-users")["schedules"][0]["active"]
+
+
+def test_without_an_address_for_alerts_nobody_is_told_and_that_is_said(site: Site) -> None:
+    site.deploy()
+    env = {name: value for name, value in site.env.items() if name != "NXP_ALERT_URL"}
+    done = nxp("deploy", env=env)
+    assert done.returncode == 0
+    assert "NXP_ALERT_URL is not set" in done.stderr
+    left = {each["name"]: each for each in site.ask("automations/filter")}
+    assert left.keys() == {"nxp-stuck-pending", "nxp-zombies", "nxp-sync-after-devices"}
+    assert all(len(each["actions"]) == 1 for each in left.values())
+    site.deploy()
+
+
+def test_a_bad_file_and_a_server_that_is_away_are_told_in_a_line(site: Site) -> None:
+    file = site.catalog / "prefect.yaml"
+    before = file.read_text()
+    file.write_text(before.replace("{dataset: users}", "{datset: users}").replace("UTC", "Nowhere"))
+    try:
+        bad = nxp("deploy", env=site.env)
+    finally:
+        file.write_text(before)
+    assert bad.returncode == 3
+    assert "users-daily: parameters: the flow nql-export has no datset" in bad.stderr
+    assert "devices-daily: schedules.0.timezone" in bad.stderr
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        nowhere = f"http://127.0.0.1:{unused.getsockname()[1]}/api"
+        away = nxp("deploy", env=site.env | {"PREFECT_API_URL": nowhere})
+        looked, findings = site.doctor(PREFECT_API_URL=nowhere)
+    assert (away.returncode, looked.returncode) == (5, 5)
+    assert len(away.stderr.splitlines()) == 1
+    assert told(problems(findings), "no Prefect server answers") == "fail"
+    wrong = nxp("deploy", env=site.env | {"PREFECT_API_AUTH_STRING": "operator:wrong"})
+    assert wrong.returncode == 4
+    assert "PREFECT_API_AUTH_STRING" in wrong.stderr
+
+
+def test_doctor_finds_nothing_where_all_is_well(site: Site) -> None:
+    site.deploy()
+    landed = nxp("export", "devices", env=site.env)
+    assert landed.returncode == 0, landed.stderr
+    with worker(site):
+        looked, findings = site.doctor()
+    assert looked.returncode == 0, findings
+    # What is not landed here, and the short time of the alerts, are worth a warning.
+    assert {each["check"] for each in findings if each["level"] == "warn"} <= {
+        "freshness",
+        "catalogue",
+        "automations",
+    }
+    checks = {each["check"] for each in findings if each["level"] == "ok"}
+    assert checks >= {
+        "settings",
+        "disk",
+        "lake",
+        "ledger",
+        "leases",
+        "tenant",
+        "clock",
+        "server",
+        "workers",
+        "deployments",
+        "runs",
+        "files",
+    }
+
+
+def test_doctor_finds_what_is_wrong_on_the_server(site: Site) -> None:
+    site.deploy()
+    drifted = site.deployment("nql-export/devices-daily")
+    site.api.patch(
+        f"deployments/{drifted['id']}",
+        json={"parameters": {"dataset": "users"}, "tags": drifted["tags"]},
+    )
+    missing = site.deployment("nql-gaps/gaps-weekly")
+    assert site.api.delete(f"deployments/{missing['id']}").is_success
+    paused = site.deployment("maintain/maintain-users")
+    path = f"deployments/{paused['id']}/schedules/{paused['schedules'][0]['id']}"
+    assert site.api.patch(path, json={"active": False}).is_success
+    site.ask("deployments/", name="old", flow_id=drifted["flow_id"], tags=["managed:nxp"])
+    site.api.patch(f"work_pools/{POOL}", json={"is_paused": True})
+    (alert,) = [
+        each for each in site.ask("automations/filter") if each["name"] == "nxp-failed-runs"
+    ]
+    assert site.api.delete(f"automations/{alert['id']}").is_success
+    try:
+        looked, findings = site.doctor()
+    finally:
+        site.api.patch(f"work_pools/{POOL}", json={"is_paused": False})
+    found = problems(findings)
+    assert told(found, "nql-export/devices-daily", "parameters") == "fail"
+    assert told(found, "nql-gaps/gaps-weekly is missing") == "fail"
+    assert told(found, "maintain-users of maintain/maintain-users is paused") == "warn"
+    assert told(found, "nql-export/old is on the server") == "warn"
+    assert told(found, "nexthink is paused") == "fail"
+    assert told(found, "no live worker") == "fail"
+    assert told(found, "nxp-failed-runs is missing") == "fail"
+    assert looked.returncode == 5
+    assert site.changed("--resume") == {
+        ("changed", "nql-export/devices-daily"),
+        ("created", "nql-gaps/gaps-weekly"),
+        ("changed", "maintain/maintain-users"),
+        ("removed", "nql-export/old"),
+        ("created", "nxp-failed-runs"),
+    }
+    pool = site.deployment("nql-export/users-daily")["work_pool_name"]
+    _, findings = site.doctor(PREFECT_API_AUTH_STRING="operator:wrong")
+    assert told(problems(findings), "refuses the credential") == "fail"
+    looked = nxp("doctor", "--pool", "elsewhere", env=site.env)
+    assert looked.returncode == 3
+    assert "there is no work pool elsewhere" in looked.stdout
+    assert pool == POOL
+
+
+def test_doctor_finds_what_is_wrong_on_this_machine(site: Site, tmp_path: Path) -> None:
+    ledger = f"sqlite:///{tmp_path / 'ledger.db'}"
+    env = {"NXP_LEDGER_URL": ledger}
+    _, findings = site.doctor(**env)
+    assert told(problems(findings), "it has no tables yet") == "warn"
+    assert not (tmp_path / "ledger.db").exists()
+    assert nxp("export", "devices", env=site.env | env).returncode == 0
+    old, stale = datetime(2026, 1, 1, tzinfo=UTC), "2026-01-01 00:00:00"
+    engine = create_engine(ledger)
+    with engine.begin() as database:
+        database.execute(text("UPDATE units SET landed_at = :at"), {"at": stale})
+        held = {"holder": "elsewhere/1/1/run/x", "until": stale}
+        database.execute(text("UPDATE units SET holder = :holder, held_until = :until"), held)
+    looked, findings = site.doctor(**env)
+    found = problems(findings)
+    assert told(found, f"devices is {(utc_now() - old).days} days old") == "fail"
+    assert told(found, "1 leases are held by nobody: devices") == "warn"
+    assert looked.returncode == 7
+    with engine.begin() as database:
+        database.execute(text("UPDATE alembic_version SET version_num = '0001'"))
+    (tmp_path / "lake").write_text("a file where a folder is needed")
+    broken = tmp_path / "catalog"
+    shutil.copytree(site.catalog, broken)
+    (broken / "datasets" / "users.yaml").write_text("dataset: users\n")
+    looked, findings = site.doctor(
+        **env,
+        NXP_LAKE=str(tmp_path / "lake"),
+        NXP_CATALOG=str(broken),
+        NXP_LAEK="misspelt",
+        NEXTHINK_CLIENT_SECRET="wrong",  # noqa: S106 - of nobody
+    )
+    found = problems(findings)
+    assert told(found, f"tables are of version 0001, this program wants {HEAD}") == "fail"
+    assert told(found, "cannot write", "a file stands where a folder is needed") == "fail"
+    assert told(found, "refuses the credential: check NEXTHINK_CLIENT_ID") == "fail"
+    assert told(found, "no setting is named NXP_LAEK") == "warn"
+    assert any("users.yaml" in what for what in found)
+    assert looked.returncode == 3
+    with engine.begin() as database:
+        version = database.scalar(text("SELECT version_num FROM alembic_version"))
+    engine.dispose()
+    assert version == "0001", "doctor changes nothing"
+
+
+@pytest.mark.parametrize(
+    ("off", "level"),
+    [(0, Level.OK), (-60, Level.WARN), (600, Level.FAIL)],
+)
+def test_a_clock_that_is_wrong_is_told(site: Site, off: int, level: Level) -> None:
+    url = f"{site.api.base_url}health"
+    (found,) = look_at_clock("clock", url, "it", lambda: utc_now() + timedelta(seconds=off))
+    assert found.level is level
+    assert ("ahead" in found.what, "behind" in found.what) == (off > 0, off < 0)
+
+
+def test_a_landing_is_an_event_a_failure_an_alert_and_a_stale_dataset_too(site: Site) -> None:
+    site.deploy()
+    site.webhook.told.clear()
+    with worker(site):
+        run = _start(site, "nql-export/devices-daily")
+        until(lambda: site.state(run) == "Completed", 90)
+        (event,) = until(lambda: _events(site, "nexthink.dataset.landed"))
+        # Its settings are those of the worker; no such sync runs without its sources.
+        failed = _start(site, "enrichment-sync/hr-users-sync")
+        until(lambda: site.state(failed) == "Failed", 90)
+    assert event["resource"]["prefect.resource.id"] == "nexthink.dataset.sandbox.eu.devices"
+    assert event["resource"]["nexthink.trigger"] == "scheduled"
+    assert (event["payload"]["rows_landed"], event["payload"]["units"]) == (40, 1)
+    alert = site.webhook.await_text("hr_users is Failed")
+    assert alert.startswith("enrichment-sync hr_users is Failed: http")
+    assert site.webhook.await_text("devices of tenant") == (
+        "devices of tenant sandbox.eu has not landed for 10s"
+    )
+
+
+def test_runs_that_are_stuck_or_dead_are_ended_and_told(site: Site) -> None:
+    site.deploy()
+    site.webhook.told.clear()
+    stuck, dead = (_start(site, "nql-export/users-daily", name) for name in ("stuck", "dead"))
+    for run, state in ((stuck, "PENDING"), (dead, "PENDING"), (dead, "RUNNING")):
+        site.ask(f"flow_runs/{run}/set_state", state={"type": state}, force=True)
+    tag = {"prefect.resource.id": "prefect.tag.managed:nxp", "prefect.resource.role": "tag"}
+    deployment = site.deployment("nql-export/users-daily")
+    flow = {
+        "prefect.resource.id": f"prefect.flow.{deployment['flow_id']}",
+        "prefect.resource.role": "flow",
+    }
+    beat = {
+        "id": str(uuid4()),
+        "occurred": utc_now().isoformat(),
+        "event": "prefect.flow-run.heartbeat",
+        "resource": {"prefect.resource.id": f"prefect.flow-run.{dead}"},
+        "related": [tag, flow],
+        "payload": {},
+    }
+    assert site.api.post("events", json=[beat]).is_success
+    until(lambda: site.state(stuck) == "Crashed")
+    until(lambda: site.state(dead) == "Crashed")
+    assert "was never started" in site.webhook.await_text("nql-export stuck")
+    assert "died without a word" in site.webhook.await_text("nql-export dead has died")
+
+
+def _start(site: Site, deployment: str, name: str | None = None) -> str:
+    identity = site.deployment(deployment)["id"]
+    body = {"name": name} if name else {}
+    return str(site.ask(f"deployments/{identity}/create_flow_run", **body)["id"])
+
+
+def _events(site: Site, name: str) -> list[dict[str, Any]]:
+    asked = {"filter": {"event": {"name": [name]}}}
+    found: list[dict[str, Any]] = site.ask("events/filter", **asked)["events"]
+    return found
