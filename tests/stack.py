@@ -64,10 +64,11 @@ class RunningStack:
         found = []
         for process in psutil.process_iter():
             try:
-                told = " ".join([*process.cmdline(), *process.environ().values()])
+                told = [*process.cmdline(), *process.environ().values(), process.cwd()]
+                gone = process.status() == psutil.STATUS_ZOMBIE
             except psutil.Error:
                 continue
-            if str(self.home) in told and process.status() != psutil.STATUS_ZOMBIE:
+            if any(str(self.home) in text for text in told) and not gone:
                 found.append(process)
         return found
 

@@ -4,6 +4,7 @@ Prefect's own worker kills them at once, and their state stays Running. So they 
 while the worker is held so that it begins no other, and end or checkpoint within NXP_STOP_SECONDS.
 """
 
+import ctypes
 import os
 import signal
 import subprocess
@@ -24,6 +25,8 @@ from nxp.output import say
 # Beside the limit of a run's work: to tell the ledger and Prefect, and to go.
 FAREWELL_SECONDS: Final = 15.0
 POLL_SECONDS: Final = 0.2
+# Of linux/prctl.h.
+PR_SET_PDEATHSIG: Final = 1
 SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
 
 
@@ -32,6 +35,9 @@ def worker(
     *,
     name: Annotated[str | None, Parameter(help="The worker's name in Prefect.")] = None,
     limit: Annotated[int | None, Parameter(help="How many flow runs at once.")] = None,
+    with_healthcheck: Annotated[
+        bool, Parameter(negative="", help="Answer /health at PREFECT_WORKER_WEBSERVER_HOST, _PORT.")
+    ] = False,
 ) -> int:
     """Run a worker of the work pool POOL until SIGTERM, then let its flow runs end."""
     settings = load_settings()
@@ -42,6 +48,7 @@ def worker(
         raise UsageError("PREFECT_API_URL is not set: a worker needs a server (nxp server start)")
     words = ["--pool", pool, *(["--name", name] if name else [])]
     words += ["--limit", str(limit)] if limit else []
+    words += ["--with-healthcheck"] if with_healthcheck else []
     told: list[int] = []
 
     def note(number: int, _frame: FrameType | None) -> None:
@@ -54,6 +61,7 @@ def worker(
         [sys.executable, "-m", "prefect", "worker", "start", *words],
         env=environ,
         start_new_session=True,
+        preexec_fn=_die_with_parent,  # noqa: PLW1509 - one system call, and no thread runs yet
     )
     while process.poll() is None and not told:
         time.sleep(POLL_SECONDS)
@@ -62,6 +70,12 @@ def worker(
     _stop(psutil.Process(process.pid), told, settings.stop_seconds + FAREWELL_SECONDS)
     process.wait()
     return 128 + told[0]
+
+
+def _die_with_parent() -> None:
+    """Let Prefect's worker be killed where this process is: nobody could stop it afterwards."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def _stop(running: psutil.Process, told: list[int], seconds: float) -> None:

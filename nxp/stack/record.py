@@ -105,13 +105,16 @@ def read_stack(settings: Settings) -> Stack | None:
     """
     path = settings.home / "stack" / FILE
     try:
-        return Stack.model_validate_json(path.read_text("utf-8"))
+        stack = Stack.model_validate_json(path.read_text("utf-8"))
     except FileNotFoundError:
         return None
     except (OSError, UnicodeDecodeError, ValidationError):
         raise ConfigurationError(
             f"{path} cannot be read: stop the processes that it named, delete it, and begin anew"
         ) from None
+    # Where it is now, whatever it was when it was written.
+    stack.folder, stack.home = path.parent, settings.home
+    return stack
 
 
 def new_stack(settings: Settings) -> Stack:

@@ -3,6 +3,8 @@
 import os
 import signal
 import socket
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 
@@ -173,3 +175,30 @@ def test_a_part_that_does_not_start_is_named_with_its_log_and_the_others_are_sto
         assert "nonsense" in log.read_text()
         assert stack.processes() == []
         assert stack.stack("status").returncode == 5
+
+
+@pytest.mark.parametrize(
+    ("number", "exit_code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGKILL, -9)]
+)
+def test_an_up_that_is_stopped_leaves_nothing_that_down_does_not_find(
+    number: signal.Signals, exit_code: int
+) -> None:
+    with stack_home() as stack:
+        started = subprocess.Popen(
+            [sys.executable, "-m", "nxp", "stack", "up"],
+            env=stack.outside,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        assert started.stderr is not None
+        # PostgreSQL answers, the others are on their way.
+        assert "postgres: 127.0.0.1" in started.stderr.readline()
+        started.send_signal(number)
+        _, said = started.communicate(timeout=120)
+        assert started.returncode == exit_code
+        if number == signal.SIGKILL:
+            assert stack.processes()
+            assert stack.stack("down").returncode == 0
+        else:
+            assert "stopping what was begun: postgres, object-store, sandbox" in said
+        assert stack.processes() == []
