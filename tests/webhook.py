@@ -18,7 +18,7 @@ class Webhook:
 
     def await_text(self, part: str, seconds: float = 60) -> str:
         """Wait until a text with this in it was told, and give it."""
-        return until(lambda: next((each for each in self.texts if part in each), ""), seconds)
+        return str(until(lambda: next((each for each in self.texts if part in each), ""), seconds))
 
     @property
     def texts(self) -> list[str]:

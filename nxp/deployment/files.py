@@ -10,6 +10,7 @@ from typing import Any, Self
 
 import yaml
 from prefect import Flow
+from prefect.client.schemas.schedules import CronSchedule
 from prefect.exceptions import ParameterTypeError, SignatureMismatchError
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -45,6 +46,11 @@ class Timetable(_Strict):
     cron: str
     timezone: str
     active: bool = True
+
+    @model_validator(mode="after")
+    def _known(self) -> Self:
+        CronSchedule(cron=self.cron, timezone=self.timezone)
+        return self
 
 
 class Entry(_Strict):

@@ -7,15 +7,16 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from connectors.catalogue import DatasetSpecification, load_datasets
+from connectors.catalogue import load_datasets
 from connectors.errors import ConfigurationError, StorageError
 from connectors.lake import Lake
-from connectors.ledger import DROPPED, HEAD, Ledger, ledger_version, open_ledger
+from connectors.ledger import HEAD, Ledger, ledger_version, open_ledger
 from connectors.settings import URL, Settings, prepare_home
 from connectors.tenants import TenantSettings
 from nxp.catalogue import read_catalogue
 from nxp.deployment.automations import staleness
 from nxp.doctor.finding import Finding, fail, ok, warn
+from tasks.freshness import freshness_of
 
 MB = 1_000_000
 LEAST_MB = 500
@@ -23,8 +24,8 @@ LEAST_MB = 500
 FULL_MB = 50
 STALE = 7
 LOOPBACK = {"127.0.0.1", "localhost", "::1"}
-# Of programs that ours starts or works beside.
-OTHERS = ("NXP_DEBUG", "NXP_LOG", "NXP_STOP_SECONDS", "NEXTHINK_BLOCK")
+# Read apart from the others; the last is set by `nxp stack`.
+OTHERS = ("NXP_DEBUG", "NEXTHINK_BLOCK", "NXP_STACK_PART")
 SHOWN = 5
 
 
@@ -155,35 +156,18 @@ def _freshness(settings: Settings, ledger: Ledger, now: datetime) -> Iterator[Fi
     datasets = load_datasets(settings.catalog)
     after = staleness(settings.catalog, datasets.values())
     never, stale = [], 0
-    for name, specification in datasets.items():
-        reached = _reached(specification, ledger)
-        if reached is None:
+    for fresh in freshness_of(datasets.values(), ledger, now):
+        name = fresh.dataset
+        if fresh.age is None:
             never.append(name)
-        elif now - reached > after[name]:
+        elif fresh.age > after[name]:
             stale += 1
-            yield fail(
-                "freshness",
-                f"{name} is {_age(now - reached)} old",
-                f"see nxp datasets {name} and nxp runs {name}",
-                STALE,
-            )
+            do = f"see nxp datasets {name} and nxp runs {name}"
+            yield fail("freshness", f"{name} is {_age(fresh.age)} old", do, STALE)
     if never:
         yield warn("freshness", f"never landed: {', '.join(never)}", "nxp export NAME")
     if not stale:
         yield ok("freshness", f"{len(datasets) - len(never)} datasets are as fresh as they should")
-
-
-def _reached(specification: DatasetSpecification, ledger: Ledger) -> datetime | None:
-    """Say up to when a dataset has landed; of a snapshot, when that was."""
-    landed = [
-        unit
-        for unit in ledger.units(specification.dataset)
-        if unit.landed_at and unit.state != DROPPED
-    ]
-    if specification.window:
-        mark = ledger.marks.watermark(specification.dataset)
-        return mark.position if mark else max((unit.ends_at for unit in landed), default=None)
-    return max((unit.landed_at for unit in landed if unit.landed_at), default=None)
 
 
 def _age(age: timedelta) -> str:

@@ -87,7 +87,7 @@ def _pool(client: SyncPrefectClient, found: Found, name: str) -> Iterator[Findin
     if online:
         yield ok("workers", f"{len(online)} poll {name}")
     else:
-        do = f"prefect worker start --pool {name}"
+        do = f"nxp worker {name}"
         yield fail("workers", f"no live worker polls {name}", do, AWAY)
 
 
