@@ -25,9 +25,11 @@ from connectors.lake.stores.local import LocalStore
 
 __all__ = ["Lake", "unit_name"]
 
-# Each failed try means that somebody else succeeded: so many in a row are no accident.
-TRIES = 20
-LONGEST_PAUSE_SECONDS = 0.5
+# A failed try means that somebody else succeeded, and with many publishers that is often. But so
+# many refusals of what nobody has changed are no accident.
+TRIES = 300
+REFUSALS = 20
+LONGEST_PAUSE_SECONDS = 1.0
 DROPPED = "dropped"
 
 
@@ -160,10 +162,14 @@ class Lake:
         Raises:
             HeldError: others came first every time.
         """
+        refusals, seen, longest = 0, None, 0.02
         for attempt in range(TRIES):
             manifest, tag = self.tagged_manifest(dataset)
             if attempt and is_done(manifest):
                 return
+            refusals, seen = (refusals + 1 if tag == seen else 0), tag
+            if refusals == REFUSALS:
+                break
             changed = decide(manifest)
             if changed is None:
                 return
@@ -171,7 +177,8 @@ class Lake:
             try:
                 self.store.swap(f"{dataset}/{MANIFEST}", content, tag)
             except Conflict:
-                time.sleep(random.uniform(0, min(LONGEST_PAUSE_SECONDS, 0.02 * 2**attempt)))
+                time.sleep(random.uniform(0, longest))
+                longest = min(LONGEST_PAUSE_SECONDS, 2 * longest)
             except UnavailableError:
                 # The answer was lost; the change may have been made.
                 if is_done(self.manifest(dataset)):
