@@ -22,11 +22,12 @@ help:
 	@echo "make bench  measure against other tools; numbers and plots to docs/performance"
 	@echo "make chaos  kill exports at random moments (slow)"
 
+# As constraints too: pip before 24 picks the newest of what is asked for with an extra.
 $(READY): requirements.lock pyproject.toml
 	@test -n "$(PYTHON)" || { echo "Python 3.11, 3.12 or 3.13 is needed: make PYTHON=/path/to/python3.12"; exit 1; }
 	@echo "installing into .venv (a minute or two) …" >&2
 	@$(PYTHON) -m venv .venv
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock -c requirements.lock
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $(READY)
 
@@ -48,7 +49,7 @@ check: $(READY)
 
 $(TOOLS)/ready: deployments/images/tools.lock $(READY)
 	@$(PYTHON) -m venv $(TOOLS)
-	@$(TOOLS)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r deployments/images/tools.lock
+	@$(TOOLS)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r deployments/images/tools.lock -c deployments/images/tools.lock
 	@touch $(TOOLS)/ready
 
 check-images: $(TOOLS)/ready

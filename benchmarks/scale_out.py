@@ -210,7 +210,7 @@ def _postgres(folder: Path) -> Iterator[str]:
     try:
         yield server.get_uri()
     finally:
-        server.stop()
+        server.cleanup()
 
 
 def _database(url: str, name: str) -> str:

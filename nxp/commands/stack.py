@@ -51,8 +51,8 @@ def up(
 
 def down() -> None:
     """Stop all of it; data stay for the next `up`."""
-    from nxp.stack.running import down as stop_all  # noqa: PLC0415 - not for --help
-    from nxp.stack.running import held  # noqa: PLC0415
+    from nxp.stack.running import held  # noqa: PLC0415 - not for --help
+    from nxp.stack.stopping import down as stop_all  # noqa: PLC0415
 
     settings = load_settings()
     with held(settings):

@@ -4,6 +4,7 @@ Prefect's own worker kills them at once, and their state stays Running. So they 
 while the worker is held so that it begins no other, and end or checkpoint within NXP_STOP_SECONDS.
 """
 
+import ctypes
 import os
 import signal
 import subprocess
@@ -24,6 +25,8 @@ from nxp.output import say
 # Beside the limit of a run's work: to tell the ledger and Prefect, and to go.
 FAREWELL_SECONDS: Final = 15.0
 POLL_SECONDS: Final = 0.2
+# Of linux/prctl.h.
+PR_SET_PDEATHSIG: Final = 1
 SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
 
 
@@ -58,6 +61,7 @@ def worker(
         [sys.executable, "-m", "prefect", "worker", "start", *words],
         env=environ,
         start_new_session=True,
+        preexec_fn=_die_with_parent,  # noqa: PLW1509 - one system call, and no thread runs yet
     )
     while process.poll() is None and not told:
         time.sleep(POLL_SECONDS)
@@ -66,6 +70,12 @@ def worker(
     _stop(psutil.Process(process.pid), told, settings.stop_seconds + FAREWELL_SECONDS)
     process.wait()
     return 128 + told[0]
+
+
+def _die_with_parent() -> None:
+    """Let Prefect's worker be killed where this process is: nobody could stop it afterwards."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def _stop(running: psutil.Process, told: list[int], seconds: float) -> None:

@@ -219,7 +219,7 @@ def _worker(stack: Stack, name: str) -> Part:
         "PREFECT_WORKER_WEBSERVER_HOST": LOOPBACK,
         "PREFECT_WORKER_WEBSERVER_PORT": str(stack.ports[name]),
     }
-    words = ("-m", "prefect", "worker", "start", "--pool", POOL, "--name", name)
+    words = ("-m", "nxp", "worker", POOL, "--name", name)
     options = ("--limit", str(stack.options.worker_limit), "--with-healthcheck")
     return Part(
         name=name,

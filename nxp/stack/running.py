@@ -1,9 +1,7 @@
-"""Starting what of the stack does not run, seeing that it answers, and stopping all of it."""
+"""Starting what of the stack does not run, and seeing that it answers."""
 
 import contextlib
 import hashlib
-import os
-import signal
 import subprocess
 import sys
 import time
@@ -21,7 +19,6 @@ from nxp.output import say
 from nxp.processes import free_port, is_free, start, stop
 from nxp.stack import postgres
 from nxp.stack.parts import (
-    MARK,
     POOL,
     POSTGRES,
     SANDBOX,
@@ -29,7 +26,6 @@ from nxp.stack.parts import (
     SERVER,
     WORKER,
     Part,
-    ask,
     check_installed,
     client_environ,
     make_part,
@@ -37,11 +33,10 @@ from nxp.stack.parts import (
     worker_names,
 )
 from nxp.stack.record import Options, Stack, new_stack, read_stack
+from nxp.stack.stopping import STOP_SECONDS, leftovers, stop_part
 
 # The first start of a server on a new database makes a hundred tables, on a busy machine.
 START_SECONDS = 180
-# A worker's flow runs may finish or checkpoint their step.
-STOP_SECONDS = 45
 DEPLOY_SECONDS = 300
 # The databases, the write-ahead log, and a first day of data.
 SPACE = 300 * MB
@@ -111,20 +106,6 @@ def up(settings: Settings, wished: dict[str, object]) -> Stack:
     return stack
 
 
-def down(stack: Stack) -> int:
-    """Stop all parts, workers first; gives how many processes had to be looked for.
-
-    Data stay.
-    """
-    for name in sorted(stack.begun, key=_stop_order):
-        if stack.process(name):
-            say(f"{name}: stopping")
-        stop_part(stack, name)
-    left = list(leftovers(stack))
-    stop(left, seconds=STOP_SECONDS)
-    return len(left)
-
-
 def observe(stack: Stack) -> list[Seen]:
     """Look at all parts that are to be there."""
     names = [name for stage in stages(stack) for name in stage]
@@ -139,39 +120,6 @@ def observe(stack: Stack) -> list[Seen]:
     return seen
 
 
-def stop_part(stack: Stack, name: str) -> None:
-    """Stop a part and what it started."""
-    process = stack.process(name)
-    if process and name == POSTGRES:
-        # A fast shutdown: SIGTERM would wait until every client has gone.
-        with contextlib.suppress(psutil.Error):
-            process.send_signal(signal.SIGINT)
-            process.wait(STOP_SECONDS)
-    # A worker tells its flow runs by itself.
-    leader = name.startswith(WORKER)
-    stop([process] if process else [], seconds=STOP_SECONDS, leader=leader)
-    stop(leftovers(stack, name), seconds=STOP_SECONDS)
-    stack.forget(name)
-
-
-def leftovers(stack: Stack, part: str | None = None) -> Iterator[psutil.Process]:
-    """Find processes of a part, or of any, also those whose parent was killed."""
-    begun = stack.begun.get(POSTGRES)
-    # PostgreSQL writes its titles over its environment: its processes are known by their session.
-    session = begun.pid if begun and part in {POSTGRES, None} else None
-    own = {os.getpid(), *(parent.pid for parent in psutil.Process().parents())}
-    for process in psutil.process_iter():
-        if process.pid in own:
-            continue
-        with contextlib.suppress(psutil.Error, OSError):
-            mark = process.environ().get(MARK, "")
-            folder, _, name = mark.rpartition(":")
-            ours = folder == str(stack.folder) and part in {name, None}
-            same = session is not None and begun is not None and os.getsid(process.pid) == session
-            if ours or (same and process.name() == POSTGRES):
-                yield process
-
-
 def log_of(stack: Stack, part: str) -> Path:
     """Name the file that a part writes to."""
     return stack.logs / f"{part}.log"
@@ -183,18 +131,16 @@ def deploy(stack: Stack, *, anew: bool) -> None:
     Raises:
         UnavailableError: the server does not take them.
     """
-    file = stack.catalog / "prefect.yaml"
-    digest = hashlib.sha256(file.read_bytes()).hexdigest() if file.is_file() else ""
+    files = [stack.catalog / name for name in ("prefect.yaml", "automations.yaml")]
+    said = b"".join(file.read_bytes() for file in files if file.is_file())
+    digest = hashlib.sha256(said).hexdigest()
     if not anew and digest == stack.deployed:
         return
     log = log_of(stack, "deploy")
     say("deployments: bringing them to the server …")
-    # A pool that is there stays as it is, with its limit, and paused where somebody paused it.
-    ask(stack, "POST", "work_pools/", {"name": POOL, "type": "process"})
-    words = ("--no-prompt", "deploy", "--all", "--prefect-file", str(file))
     with log.open("ab") as output:
         ended = subprocess.run(  # noqa: S603 - our own interpreter, fixed words
-            [sys.executable, "-m", "prefect", *words],
+            [sys.executable, "-m", "nxp", "deploy", "--pool", POOL],
             stdout=output,
             stderr=output,
             stdin=subprocess.DEVNULL,
@@ -267,8 +213,16 @@ def _listener(port: int) -> str:
 
 def _end_leftovers(stack: Stack, name: str) -> None:
     """End what a killed part has left; a worker's flow runs go on, and end by themselves."""
+    left = leftovers(stack, name)
     if not name.startswith(WORKER):
-        stop(leftovers(stack, name), seconds=STOP_SECONDS)
+        stop(left, seconds=STOP_SECONDS)
+        return
+    for process in left:
+        with contextlib.suppress(psutil.Error):
+            # Told to end, Prefect's worker would end its flow runs at once.
+            if {"worker", "start"} <= set(process.cmdline()):
+                process.kill()
+                process.wait(STOP_SECONDS)
 
 
 def _start_stage(stack: Stack, names: Sequence[str], began: list[str]) -> None:
@@ -325,10 +279,3 @@ def _await(stack: Stack, part: Part, deadline: float) -> None:
                 "nxp stack down ends it"
             )
         time.sleep(0.2)
-
-
-def _stop_order(name: str) -> tuple[int, str]:
-    order = (WORKER, SERVER, SANDBOX)
-    place = [place for place, start in enumerate(order) if name.startswith(start)]
-    last = len(order) + (name == POSTGRES)
-    return (place[0] if place else last, name)

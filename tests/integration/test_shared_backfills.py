@@ -27,11 +27,13 @@ ORDER = ["crashed_at", "device_uid", "binary_uid", "user_uid"]
 
 
 class Sharing:
-    """A tenant, a ledger, and processes that share one back-fill of 36 windows."""
+    """A tenant, a ledger, and processes that share one back-fill of nine days."""
 
-    def __init__(self, made: Place, ledger_url: str, only: Only = Only.MISSING) -> None:
+    def __init__(self, made: Place, ledger_url: str, only: Only, step: str) -> None:
         self.place = made
         self.only = only
+        self.step = step
+        self.windows = {"6h": 36, "40m": 324}[step]
         self.environment = {**made.environment, "NXP_LEDGER_URL": ledger_url}
         self.ledger: Ledger = open_ledger(ledger_url, "sandbox.eu", made.tenant.clock.now)
         self.asked_at = made.tenant.clock.now()
@@ -54,7 +56,7 @@ class Sharing:
             "dataset": "crashes",
             "window_from": FIRST.isoformat(),
             "window_to": LAST.isoformat(),
-            "step": "6h",
+            "step": self.step,
             "only": self.only.value,
             "concurrency": concurrency,
             "chunk": chunk.model_dump(mode="json"),
@@ -77,7 +79,7 @@ class Sharing:
 
     def wait_for(self, windows: int) -> None:
         """Wait until so many windows have landed."""
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 120
         while self.landed() < windows:
             assert time.monotonic() < deadline
             time.sleep(0.05)
@@ -101,7 +103,7 @@ class Sharing:
         there = there.filter(pl.col("crashed_at") < LAST)
         landed = self.place.landed("crashes")
         assert_frame_equal(landed.select(ORDER).sort(ORDER), there.select(ORDER).sort(ORDER))
-        assert self.landed() == 36
+        assert self.landed() == self.windows
 
 
 Share = Callable[..., Sharing]
@@ -112,9 +114,9 @@ def share(tmp_path: Path, ledger_url: str) -> Iterator[Share]:
     """Make a tenant whose exports take a while."""
     with ExitStack() as stack:
 
-        def make(only: Only = Only.MISSING) -> Sharing:
+        def make(only: Only = Only.MISSING, step: str = "6h") -> Sharing:
             made = stack.enter_context(place(tmp_path, export_time=EXPORT_SECONDS))
-            sharing = Sharing(made, ledger_url, only)
+            sharing = Sharing(made, ledger_url, only, step)
             stack.callback(sharing.ledger.close)
             return sharing
 
@@ -206,3 +208,24 @@ def test_the_same_back_fill_has_the_same_chunks_and_keys_and_another_has_others(
     assert {identity.key(chunk, 0) for chunk in later} < keys
     begun_anew = Identity("acme.eu", "crashes", 3600, "all", FIRST, LAST, LAST)
     assert begun_anew.digest() != identity.digest()
+
+
+@pytest.mark.chaos
+@pytest.mark.parametrize("ledger_url", ["postgres"], indirect=True)
+def test_324_windows_two_workers_two_killed_two_joined(share: Share) -> None:
+    sharing = share(step="40m")
+    limits = {"NEXTHINK_EXPORTS_AT_ONCE": "4", "NXP_EXPORTS_PER_WORKER": "2"}
+    first, second = (sharing.start(sharing.chunk(n, 4), env=limits) for n in range(2))
+    sharing.wait_for(80)
+    first.kill()
+    third = sharing.start(sharing.chunk(2, 4), env=limits)
+    sharing.wait_for(200)
+    second.kill()
+    fourth = sharing.start(sharing.chunk(3, 4), env=limits)
+    for killed in (first, second):
+        killed.communicate()
+    counts = [ended(process) for process in (third, fourth)]
+    assert [failures for _, _, failures in counts] == [0, 0]
+    sharing.assert_complete()
+    assert 324 <= sharing.exports() <= 324 + 2
+    assert sharing.most_at_once() <= 4

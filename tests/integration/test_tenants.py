@@ -172,7 +172,7 @@ def test_a_limit_of_one_does_not_hold_the_other_back(both: Both) -> None:
         lease = ledger.lease("devices", "x", NOW, NOW + timedelta(days=1), "another")
         with lease:
             later = both.places["north"].tenant.clock.now() + timedelta(hours=3)
-            ledger.mark_failed("devices", "x", "limit", state="pending", not_before=later)
+            ledger.limits.limit_until(later)
             with pytest.raises(LimitReachedError):
                 both.land("north", "crashes")
             # Nor does a unit of the same name that is held.

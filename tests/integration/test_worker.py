@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import psutil
 import pytest
 from sqlalchemy import create_engine, text
 
@@ -129,9 +130,13 @@ def test_a_worker_lets_its_flow_runs_end_and_the_next_run_does_the_rest(
         return dict(found)
 
     assert (newest()["state"], newest()["units"]) == ("interrupted", begun)
-    with working(env, tmp_path / "second.log"):
+    with working(env, tmp_path / "second.log") as worker:
         run = begin(prefect_server)
         await_(lambda: state(prefect_server, run) == "COMPLETED")
+        (of_prefect,) = psutil.Process(worker.pid).children()
+        worker.kill()
+        # A worker that nobody could stop any more would go on taking runs.
+        await_(lambda: not of_prefect.is_running() or of_prefect.status() == "zombie")
     assert (newest()["state"], newest()["units"]) == ("landed", DAYS - begun)
     # Nothing was exported twice.
     assert tenant.tenant.requests["export"] == DAYS
