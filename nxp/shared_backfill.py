@@ -53,8 +53,12 @@ class Shared:
 
 @dataclass(slots=True)
 class Tally:
-    """How far the planned windows are: done, failed, left; `held` of these are being landed."""
+    """How far the planned windows are: done, failed, left; `held` of these are being landed.
 
+    `rows` are those of the windows done: the ledger's, since a killed run reports none.
+    """
+
+    rows: int = 0
     done: list[str] = field(default_factory=list)
     failed: list[UnitRecord] = field(default_factory=list)
     left: list[str] = field(default_factory=list)
@@ -148,6 +152,7 @@ def _tally(shared: Shared, ledger: Ledger, since: datetime) -> Tally:
         record = known.get(unit.name)
         if is_done(record, only, begun_at):
             tally.done.append(unit.name)
+            tally.rows += (record.rows_landed if record else 0) or 0
         elif record and has_failed(record, since):
             tally.failed.append(record)
         else:
@@ -202,7 +207,7 @@ def _end(shared: Shared, ledger: Ledger, tally: Tally, since: datetime, *, as_js
         "left": len(tally.left),
         "runs_ended": len(reports),
         "calls": sum(report["calls"] for report in reports),
-        "rows_landed": sum(report["rows_landed"] for report in reports),
+        "rows_landed": tally.rows,
         "rows_rejected": sum(report["rows_rejected"] for report in reports),
     }
     if as_json:
