@@ -18,6 +18,7 @@ from connectors.errors import (
     UnknownOutcomeError,
 )
 from connectors.ledger import RequestState
+from connectors.ledger.leases import LEASE_TIME
 from tasks.act.asked import RUN, Asked
 from tasks.act.run import choose, open_action
 from tasks.act.running import run_act
@@ -75,6 +76,8 @@ def fail_at(made: Acting, step: int, fail: Callable[[], None]) -> None:
 
     with at_each_step(take), suppress(UnavailableError, KeyboardInterrupt):
         made.run(NAME)
+    # What fails while a lease is given back leaves it: this process lives, so it has to run out.
+    made.tenant.clock.advance(2 * LEASE_TIME)
     settle(made, since)
 
 
