@@ -90,6 +90,11 @@ def _all() -> list[str]:
     return [*_runtime(), *(text for extra in extras for text in extra)]
 
 
+def _image() -> list[str]:
+    # Metrics go where a collector is named; without one nothing of them is loaded.
+    return [*_runtime(), *_pyproject()["project"]["optional-dependencies"]["otel"]]
+
+
 def _build() -> list[str]:
     return list(_pyproject()["build-system"]["requires"])
 
@@ -102,7 +107,7 @@ def _tools() -> list[str]:
 EVERYTHING = Lock(ROOT / "requirements.lock", _all)
 LOCKS = (
     EVERYTHING,
-    Lock(IMAGES / "runtime.lock", _runtime, EVERYTHING.path),
+    Lock(IMAGES / "runtime.lock", _image, EVERYTHING.path),
     Lock(IMAGES / "build.lock", _build, EVERYTHING.path),
     Lock(IMAGES / "tools.lock", _tools),
 )
