@@ -131,6 +131,9 @@ def ended(process: subprocess.Popen[str], *, partly: bool = False) -> list[int]:
     return counts
 
 
+@pytest.mark.parametrize(
+    "ledger_url", ["postgres", pytest.param("sqlite", marks=pytest.mark.chaos)], indirect=True
+)
 def test_what_a_killed_process_leaves_is_landed_by_the_others_and_one_that_joins(
     share: Share,
 ) -> None:
@@ -154,6 +157,9 @@ def test_what_a_killed_process_leaves_is_landed_by_the_others_and_one_that_joins
     assert sharing.place.tenant.leaks == []
 
 
+@pytest.mark.parametrize(
+    "ledger_url", ["postgres", pytest.param("sqlite", marks=pytest.mark.chaos)], indirect=True
+)
 def test_the_exports_of_all_processes_stay_within_the_tenants_and_the_workers_limit(
     share: Share,
 ) -> None:
@@ -166,6 +172,7 @@ def test_the_exports_of_all_processes_stay_within_the_tenants_and_the_workers_li
     sharing.assert_complete()
 
 
+@pytest.mark.chaos
 def test_a_window_that_fails_is_tried_once_and_by_one_run_and_again_when_asked_again(
     share: Share,
 ) -> None:
@@ -182,6 +189,9 @@ def test_a_window_that_fails_is_tried_once_and_by_one_run_and_again_when_asked_a
     sharing.assert_complete()
 
 
+@pytest.mark.parametrize(
+    "ledger_url", ["postgres", pytest.param("sqlite", marks=pytest.mark.chaos)], indirect=True
+)
 def test_all_windows_land_anew_once_whoever_comes_late(share: Share) -> None:
     sharing = share(Only.ALL)
     sharing.ledger.marks.begin_backfill("crashes", FIRST, LAST, timedelta(hours=6))

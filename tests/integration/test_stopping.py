@@ -56,7 +56,9 @@ def known(made: Place) -> tuple[dict[str, Any], list[Any]]:
         ledger.close()
 
 
-@pytest.mark.parametrize("exports", [1, 4, 11, 24])
+@pytest.mark.parametrize(
+    "exports", [4, *(pytest.param(count, marks=pytest.mark.chaos) for count in (1, 11, 24))]
+)
 def test_sigterm_lets_windows_under_way_land_and_a_restart_does_only_the_rest(
     made: Place, exports: int
 ) -> None:
@@ -110,6 +112,7 @@ def test_a_second_sigterm_stops_at_once(tmp_path: Path) -> None:
         assert leases(made) == 0
 
 
+@pytest.mark.chaos
 def test_a_tenant_that_is_silent_does_not_keep_a_stopped_process(tmp_path: Path) -> None:
     with place(tmp_path, now=NOW, latency=40.0) as made:
         process = landing(made, NXP_STOP_SECONDS="1")
@@ -161,6 +164,7 @@ def made_to_act(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Act
         yield ready
 
 
+@pytest.mark.chaos
 def test_a_request_that_acts_is_answered_before_the_process_stops(made_to_act: Acting) -> None:
     made = made_to_act
     now = made.tenant.clock.now().isoformat()
