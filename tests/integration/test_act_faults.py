@@ -12,6 +12,7 @@ import pytest
 
 from connectors.errors import (
     AccessError,
+    PartlyDoneError,
     ResultTruncatedError,
     StorageError,
     UnavailableError,
@@ -74,7 +75,8 @@ def fail_at(made: Acting, step: int, fail: Callable[[], None]) -> None:
             if count == step:
                 fail()
 
-    with at_each_step(take), suppress(UnavailableError, KeyboardInterrupt):
+    # Partly done: all was sent, and the failure came while it was read back.
+    with at_each_step(take), suppress(UnavailableError, PartlyDoneError, KeyboardInterrupt):
         made.run(NAME)
     # What fails while a lease is given back leaves it: this process lives, so it has to run out.
     made.tenant.clock.advance(2 * LEASE_TIME)
