@@ -1,9 +1,7 @@
 """Back-fills that several processes share: real ones, on one ledger, at a tenant that counts."""
 
 import json
-import os
 import subprocess
-import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
@@ -20,6 +18,7 @@ from connectors.ledger import Ledger, open_ledger
 from tasks.chunks import Chunk, Identity, cut_chunks
 from tasks.plan import Only
 from tests.landing import CATALOG, NOW, Place, place, truth
+from tests.victims import start
 
 FIRST, LAST = datetime(2026, 11, 11, tzinfo=UTC), datetime(2026, 11, 20, tzinfo=UTC)
 EXPORT_SECONDS = 0.4
@@ -62,16 +61,8 @@ class Sharing:
             "chunk": chunk.model_dump(mode="json"),
         }
         now = self.place.tenant.clock.now().isoformat()
-        process = subprocess.Popen(
-            [sys.executable, "-m", "tests.share_once", now, json.dumps(asked)],
-            env={**os.environ, **self.environment, "PYTHONPATH": str(Path.cwd()), **(env or {})},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        assert process.stdout is not None
-        assert process.stdout.readline() == "ready\n"
-        return process
+        words = (now, json.dumps(asked))
+        return start("tests.share_once", *words, env=self.environment | dict(env or {}))
 
     def landed(self) -> int:
         """Count the windows that have landed."""
