@@ -69,6 +69,7 @@ $(PEERS)/ready: benchmarks/peers.txt $(READY)
 
 bench: $(PEERS)/ready
 	$(BIN)/python -m benchmarks.landing --peers-python $(PEERS)/bin/python $(BENCH)
+	$(BIN)/python -m benchmarks.landing.ratios
 	$(PEERS)/bin/python -m benchmarks.plots
 	$(BIN)/python -m benchmarks.queries
 	$(BIN)/python -m benchmarks.sql_landing

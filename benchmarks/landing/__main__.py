@@ -2,7 +2,8 @@
 
 Usage: python -m benchmarks.landing [--rows N]… [--rounds N] [--rate MB/S] [--only NAME]…
 `make bench` runs it with the peers in an environment of their own (benchmarks/peers.txt). What it
-measures goes to docs/performance/landing.json, which benchmarks.plots draws.
+measures goes to docs/performance/landing.json, which benchmarks.plots draws, and beside it the CPU
+of each step by itself (stages.json); benchmarks.landing.ratios tells what follows.
 """
 
 import json
@@ -45,6 +46,8 @@ MOST_ROWS_IN_MEMORY = 1_000_000
 # A run begins when the machine is idle, and is repeated if others were busy during it.
 IDLE_SECONDS, MOST_BUSY_PERCENT = 0.5, 10.0
 MOST_DISTURBED, MOST_TRIES = 0.12, 6
+# The steps by themselves are measured with what fits into memory.
+STAGES_ROWS = 1_000_000
 SLOW_ABOVE_ROWS = {"pandas": 5_000_000, "dlt": 5_000_000}
 
 
@@ -89,6 +92,8 @@ def measure(
         tools = [name for name in (ENGINE, *PEERS) if _is_run(name, number, only)]
         measured = {name: Measured(name, number, rate) for name in tools}
         with served(data, rate) as url:
+            if ENGINE in tools and number == STAGES_ROWS and not rate:
+                _keep_stages([_stages(url) for _ in range(rounds)])
             for _ in range(rounds):
                 for name in tools:
                     _run(measured[name], url, peers_python)
@@ -142,10 +147,31 @@ def _run(measured: Measured, url: str, peers_python: str, tries: int = 1) -> Non
         shutil.rmtree(folder)
 
 
+def _stages(url: str) -> dict[str, float]:
+    """Give the CPU seconds of each step of a landing by itself."""
+    query, module = f"events_{STAGES_ROWS}_zst", "benchmarks.landing"
+    with tempfile.TemporaryDirectory(prefix="nxp-bench-") as folder:
+        arguments = [query, url, folder]
+        engine = [sys.executable, "-m", f"{module}.engine", "prepare", *arguments]
+        subprocess.run(engine, cwd=ROOT, check=True)  # noqa: S603 - our own modules
+        _wait_until_idle()
+        command = [sys.executable, "-m", f"{module}.stages", *arguments]
+        told = subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE)  # noqa: S603
+    found: dict[str, float] = json.loads(told.stdout)
+    return found
+
+
+def _keep_stages(found: list[dict[str, float]]) -> None:
+    """Keep the least of each step: what disturbs only adds."""
+    least = {step: round(min(one[step] for one in found), 3) for step in found[0]}
+    RESULTS.mkdir(exist_ok=True)
+    kept = {"rows": STAGES_ROWS, "cpu": least}
+    (RESULTS / "stages.json").write_text(json.dumps(kept, indent=1) + "\n")
+
+
 def _timed(command: list[str], tool: str) -> tuple[float, resource.struct_rusage, float]:
     """Run a process once the machine is idle; also give what others used, as a share of a core."""
-    while psutil.cpu_percent(IDLE_SECONDS) > MOST_BUSY_PERCENT:
-        pass
+    _wait_until_idle()
     before, began = _busy(), time.monotonic()
     # By wait4, which tells of this one child.
     process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL)  # noqa: S603
@@ -156,6 +182,11 @@ def _timed(command: list[str], tool: str) -> tuple[float, resource.struct_rusage
         raise SystemExit(f"{tool} failed")
     own = usage.ru_utime + usage.ru_stime
     return wall, usage, max(0.0, _busy() - before - own) / wall
+
+
+def _wait_until_idle() -> None:
+    while psutil.cpu_percent(IDLE_SECONDS) > MOST_BUSY_PERCENT:
+        pass
 
 
 def _busy() -> float:

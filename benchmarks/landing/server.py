@@ -30,6 +30,8 @@ class Handler(BaseHTTPRequestHandler):
     """One connection."""
 
     protocol_version = "HTTP/1.1"
+    # Else the second part of an answer waits 40 ms for the first one's acknowledgement.
+    disable_nagle_algorithm = True
     folder = Path()
     rate: float | None = None
     exports: list[dict[str, str]] = []  # noqa: RUF012 - shared on purpose

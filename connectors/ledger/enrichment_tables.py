@@ -40,7 +40,7 @@ enriched = Table(
         "sync",
         "key",
         sqlite_where=NOT_ACKNOWLEDGED,
-        postgresql_where=NOT_ACKNOWLEDGED,
+        # In PostgreSQL too, by its migration: said here, each start would load that dialect.
     ),
     sqlite_with_rowid=False,
 )
