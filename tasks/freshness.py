@@ -8,10 +8,6 @@ from enum import StrEnum
 from connectors.catalogue import DatasetSpecification
 from connectors.ledger import Extent, Ledger
 
-# Of the time from one landing to the next: one passes until the next is due, and it takes some.
-GREEN_PERIODS = 2
-AMBER_PERIODS = 3
-
 
 class Light(StrEnum):
     """Whether a dataset is as fresh as its schedule makes it."""
@@ -70,8 +66,7 @@ def _freshness(
 def _light(specification: DatasetSpecification, age: timedelta | None) -> Light:
     if age is None:
         return Light.NONE
-    window = specification.window
-    period, lag = (window.step, window.lag) if window else (specification.every, timedelta(0))
-    if age <= GREEN_PERIODS * period + lag:
+    # One landing is missing before a dataset counts as stale.
+    if age <= specification.lasts - specification.period:
         return Light.GREEN
-    return Light.AMBER if age <= AMBER_PERIODS * period + lag else Light.RED
+    return Light.AMBER if age <= specification.lasts else Light.RED

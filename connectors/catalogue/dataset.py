@@ -19,6 +19,8 @@ DATASET_PATTERN = "^[a-z][a-z0-9_]*$"
 # Stands in the query id of mode slices for the number of days back.
 DAYS_BACK = "{days}"
 REST = "rest"
+# Beyond so many times from one landing to the next a dataset is stale.
+STALE_PERIODS = 3
 
 
 class Mode(StrEnum):
@@ -67,11 +69,23 @@ class DatasetSpecification(Specification):
     checks: tuple[Check, ...] = ()
     landings: tuple[Landing, ...] = Field(default=(PARQUET,), min_length=1)
     retention: Duration | None = None
+    stale_after: Duration | None = None
 
     @property
     def key_columns(self) -> tuple[str, ...]:
         """The landed columns that tell rows apart; none where none are declared."""
         return tuple(column.name for column in self.columns if column.key)
+
+    @property
+    def period(self) -> timedelta:
+        """The time from one landing to the next."""
+        return self.window.step if self.window else self.every
+
+    @property
+    def lasts(self) -> timedelta:
+        """How old what has landed may become before the dataset is stale."""
+        lag = self.window.lag if self.window else timedelta(0)
+        return self.stale_after or STALE_PERIODS * self.period + lag
 
     @property
     def in_lake(self) -> bool:
@@ -115,6 +129,8 @@ class DatasetSpecification(Specification):
             problems.append("every: must divide a day, or be whole days")
         if self.retention is not None and self.retention < DAY:
             problems.append("retention: must be a day at least")
+        if self.stale_after is not None and self.stale_after < 2 * self.period:
+            problems.append("stale_after: must be twice the time from one landing to the next")
         problems += self._window_problems()
         problems += self._shard_problems()
         problems += self._check_problems()

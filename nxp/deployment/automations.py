@@ -11,14 +11,12 @@ import yaml
 from prefect.events.schemas.automations import AutomationCore
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from connectors.catalogue import DatasetSpecification, parse_duration
+from connectors.catalogue import DatasetSpecification
 from connectors.errors import ConfigurationError
 from nxp.deployment.files import OURS
 from tasks.windows import describe
 
 FILE = "automations.yaml"
-# Beyond so many times from one landing to the next a dataset is stale.
-STALE_PERIODS = 3
 # What a chat's webhook takes; the text is written as JSON by the template, whatever is in a name.
 PAYLOAD = '{{% set text %}}{text}{{% endset %}}{{"text": {{{{ text | tojson }}}}}}'
 
@@ -55,7 +53,7 @@ def load_automations(catalog: Path, datasets: Iterable[DatasetSpecification]) ->
     path = catalog / FILE
     problems: list[str] = []
     found = []
-    after = staleness(catalog, datasets)
+    after = {each.dataset: each.lasts for each in datasets}
     for made in _made(_read(path)["automations"], after):
         name = made.get("name", "an automation without a name")
         try:
@@ -102,31 +100,6 @@ def resolve(entry: Entry, ids: Ids) -> AutomationCore | None:
             "actions": actions,
         }
     )
-
-
-def staleness(catalog: Path, datasets: Iterable[DatasetSpecification]) -> dict[str, timedelta]:
-    """Say after how long without a landing each dataset is stale.
-
-    Raises:
-        ConfigurationError: a time of the file's own is none, or of no dataset.
-    """
-    path = catalog / FILE
-    found = {each.dataset: _stale_after(each) for each in datasets}
-    for name, text in (_read(path).get("stale_after") or {}).items():
-        try:
-            own = parse_duration(text)
-        except ValueError as error:
-            raise ConfigurationError(f"{path}: stale_after.{name}: {error}") from None
-        if name not in found or not isinstance(own, timedelta):
-            raise ConfigurationError(f"{path}: stale_after.{name}: no dataset, or no duration")
-        found[name] = own
-    return found
-
-
-def _stale_after(specification: DatasetSpecification) -> timedelta:
-    window = specification.window
-    period, lag = (window.step, window.lag) if window else (specification.every, timedelta(0))
-    return STALE_PERIODS * period + lag
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -14,7 +14,6 @@ from connectors.ledger import HEAD, Ledger, ledger_version, open_ledger
 from connectors.settings import URL, Settings, prepare_home
 from connectors.tenants import TenantSettings
 from nxp.catalogue import read_catalogue
-from nxp.deployment.automations import staleness
 from nxp.doctor.finding import Finding, fail, ok, warn
 from tasks.freshness import freshness_of
 
@@ -154,13 +153,12 @@ def _left_behind(ledger: Ledger) -> Iterator[Finding]:
 
 def _freshness(settings: Settings, ledger: Ledger, now: datetime) -> Iterator[Finding]:
     datasets = load_datasets(settings.catalog)
-    after = staleness(settings.catalog, datasets.values())
     never, stale = [], 0
     for fresh in freshness_of(datasets.values(), ledger, now):
         name = fresh.dataset
         if fresh.age is None:
             never.append(name)
-        elif fresh.age > after[name]:
+        elif fresh.age > datasets[name].lasts:
             stale += 1
             do = f"see nxp datasets {name} and nxp runs {name}"
             yield fail("freshness", f"{name} is {_age(fresh.age)} old", do, STALE)
