@@ -124,6 +124,12 @@ class SqlPlace:
         engine = create_engine(self._plain, poolclass=NullPool)
         return [index["name"] for index in inspect(engine).get_indexes(name)]
 
+    def indexed(self, name: str, index: str) -> list[str | None]:
+        """Name the columns of one of a table's indices."""
+        engine = create_engine(self._plain, poolclass=NullPool)
+        known = {each["name"]: each for each in inspect(engine).get_indexes(name)}
+        return known[index]["column_names"]
+
     def units(self) -> list[Row]:
         """Read the books."""
         return sorted(self.table("nxp_units"), key=lambda row: str(row["starts_at"]))
