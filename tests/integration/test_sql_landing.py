@@ -196,11 +196,13 @@ def test_the_time_column_is_indexed(place: SqlPlace) -> None:
     assert "ix_events_at" in place.indices("events")
 
 
-def test_an_index_under_the_name_of_ours_is_left_as_it_is(place: SqlPlace) -> None:
+def test_an_index_under_the_name_of_ours_is_left_as_it_is(
+    place: SqlPlace, window: Callable[..., Staged]
+) -> None:
     window(3).publish(place.landing(specify()))
     place.run("DROP INDEX ix_events_at", "CREATE INDEX ix_events_at ON events (n)")
     window(5).publish(place.landing(specify()))
-    assert len(place.rows(specify())) == 5  # noqa: PLR2004
+    assert len(place.rows(specify())) == 5
     assert place.indexed("events", "ix_events_at") == ["n"]
 
 
