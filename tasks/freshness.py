@@ -66,7 +66,8 @@ def _freshness(
 def _light(specification: DatasetSpecification, age: timedelta | None) -> Light:
     if age is None:
         return Light.NONE
-    # One landing is missing before a dataset counts as stale.
-    if age <= specification.lasts - specification.period:
-        return Light.GREEN
-    return Light.AMBER if age <= specification.lasts else Light.RED
+    if age > specification.lasts:
+        return Light.RED
+    # One landing may be missing before a dataset counts as stale.
+    due = max(specification.period, specification.lasts - specification.period)
+    return Light.GREEN if age <= due else Light.AMBER

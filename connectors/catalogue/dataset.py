@@ -129,8 +129,8 @@ class DatasetSpecification(Specification):
             problems.append("every: must divide a day, or be whole days")
         if self.retention is not None and self.retention < DAY:
             problems.append("retention: must be a day at least")
-        if self.stale_after is not None and self.stale_after < 2 * self.period:
-            problems.append("stale_after: must be twice the time from one landing to the next")
+        if self.stale_after is not None and self.stale_after <= timedelta(0):
+            problems.append("stale_after: must be longer than nothing")
         problems += self._window_problems()
         problems += self._shard_problems()
         problems += self._check_problems()

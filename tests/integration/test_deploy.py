@@ -117,7 +117,9 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     automations = catalog / "automations.yaml"
     quick = automations.read_text().replace("within: 900", "within: 10")
     quick = quick.replace("within: 600", "within: 10")
-    automations.write_text(f"{quick}  devices: 10s\n")
+    automations.write_text(quick)
+    devices = catalog / "datasets" / "devices.yaml"
+    devices.write_text(f"{devices.read_text()}stale_after: 10s\n")
     with place(folder, now=datetime.now(UTC)) as made, listening() as webhook:
         env = environment(
             made,

@@ -117,7 +117,7 @@ SHARDS = "shards: [{name: one, parameters: {k: a}}, {name: rest, query_id: '#thi
         ("{nql: kind}]", "{nql: kind}]\nlandings: [sql: {table: 'a b'}]", "63 letters"),
         ("{nql: kind}]", "{nql: kind}]\nlandings: [sql: {snapshot: append}]", "only in mode"),
         ("{nql: kind}]", "{nql: kind}]\nretention: 3h", "a day at least"),
-        ("{nql: kind}]", "{nql: kind}]\nstale_after: 11h", "twice the time"),
+        ("{nql: kind}]", "{nql: kind}]\nstale_after: 0h", "longer than nothing"),
         ("{nql: kind}]", "{nql: kind}, {nql: kind, name: b}]", "the header 'kind' stands 2"),
     ],
 )
