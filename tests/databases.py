@@ -119,16 +119,10 @@ class SqlPlace:
                 for row in connection.execute(select(table)).mappings()
             ]
 
-    def indices(self, name: str) -> list[str | None]:
-        """Name a table's indices."""
+    def indices(self, name: str) -> dict[str | None, list[str | None]]:
+        """Name a table's indices and the columns of each."""
         engine = create_engine(self._plain, poolclass=NullPool)
-        return [index["name"] for index in inspect(engine).get_indexes(name)]
-
-    def indexed(self, name: str, index: str) -> list[str | None]:
-        """Name the columns of one of a table's indices."""
-        engine = create_engine(self._plain, poolclass=NullPool)
-        known = {each["name"]: each for each in inspect(engine).get_indexes(name)}
-        return known[index]["column_names"]
+        return {each["name"]: each["column_names"] for each in inspect(engine).get_indexes(name)}
 
     def units(self) -> list[Row]:
         """Read the books."""

@@ -128,9 +128,9 @@ def _run(measured: Measured, url: str, peers_python: str, tries: int = 1) -> Non
     folder = Path(tempfile.mkdtemp(prefix="nxp-bench-"))
     if measured.tool == ENGINE:
         query = f"events_{measured.rows}_zst"
-        engine = [sys.executable, "-m", "benchmarks.landing.engine"]
-        subprocess.run([*engine, "prepare", query, url, folder], cwd=ROOT, check=True)  # noqa: S603
-        command = [*engine, "land", query, url, str(folder)]
+        _prepare(query, url, str(folder))
+        module = "benchmarks.landing.engine"
+        command = [sys.executable, "-m", module, "land", query, url, str(folder)]
     else:
         address = f"{url}/files/events_{measured.rows}.csv.zst"
         module = "benchmarks.landing.peers"
@@ -147,15 +147,19 @@ def _run(measured: Measured, url: str, peers_python: str, tries: int = 1) -> Non
         shutil.rmtree(folder)
 
 
+def _prepare(query: str, url: str, folder: str) -> None:
+    """Make the installation that is landed in, before anything is timed."""
+    command = [sys.executable, "-m", "benchmarks.landing.engine", "prepare", query, url, folder]
+    subprocess.run(command, cwd=ROOT, check=True)  # noqa: S603 - our own module
+
+
 def _stages(url: str) -> dict[str, float]:
     """Give the CPU seconds of each step of a landing by itself."""
-    query, module = f"events_{STAGES_ROWS}_zst", "benchmarks.landing"
+    query = f"events_{STAGES_ROWS}_zst"
     with tempfile.TemporaryDirectory(prefix="nxp-bench-") as folder:
-        arguments = [query, url, folder]
-        engine = [sys.executable, "-m", f"{module}.engine", "prepare", *arguments]
-        subprocess.run(engine, cwd=ROOT, check=True)  # noqa: S603 - our own modules
+        _prepare(query, url, folder)
         _wait_until_idle()
-        command = [sys.executable, "-m", f"{module}.stages", *arguments]
+        command = [sys.executable, "-m", "benchmarks.landing.stages", query, url, folder]
         told = subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE)  # noqa: S603
     found: dict[str, float] = json.loads(told.stdout)
     return found

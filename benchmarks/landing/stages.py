@@ -43,10 +43,10 @@ class Clock:
 
     @contextmanager
     def at(self, step: str) -> Iterator[None]:
-        """Add what is spent within."""
+        """Note what is spent within."""
         began = time.process_time()
         yield
-        self.spent[step] = self.spent.get(step, 0.0) + time.process_time() - began
+        self.spent[step] = time.process_time() - began
 
 
 def measure(query: str, url: str, folder: Path) -> dict[str, float]:

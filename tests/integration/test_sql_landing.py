@@ -203,7 +203,7 @@ def test_an_index_under_the_name_of_ours_is_left_as_it_is(
     place.run("DROP INDEX ix_events_at", "CREATE INDEX ix_events_at ON events (n)")
     window(5).publish(place.landing(specify()))
     assert len(place.rows(specify())) == 5
-    assert place.indexed("events", "ix_events_at") == ["n"]
+    assert place.indices("events")["ix_events_at"] == ["n"]
 
 
 # Types
