@@ -16,7 +16,7 @@ import cyclopts
 import polars as pl
 
 from connectors.catalogue import DatasetSpecification
-from tasks.checks import run_checks
+from tasks.columns.checks import run_checks
 
 NOW = datetime(2026, 11, 20, tzinfo=UTC)
 ROW_GROUP = 65_536

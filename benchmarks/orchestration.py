@@ -84,9 +84,9 @@ def many(way: str, windows: int) -> None:
 
         nql_backfill(DATASET, concurrency=AT_ONCE, **dates)
         return
-    from tasks.plan import Asked, Only, plan_run
-    from tasks.run import open_run
-    from tasks.units import land_all
+    from tasks.land.plan import Asked, Only, plan_run
+    from tasks.land.run import open_run
+    from tasks.land.units import land_all
 
     asked = Asked(DATASET, only=Only.MISSING, concurrency=AT_ONCE, **dates)
     with open_run(plan_run(asked, clock), clock=clock) as run:

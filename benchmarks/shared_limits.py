@@ -14,8 +14,8 @@ from pathlib import Path
 import cyclopts
 
 from connectors.clock import utc_now
-from connectors.gate import CallGate
 from connectors.ledger import ExportLimits, Slot, open_ledger
+from connectors.ledger.gate import CallGate
 
 AT_ONCE = ExportLimits(per_tenant=16, worker="benchmark")
 

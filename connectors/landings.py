@@ -9,7 +9,7 @@ from connectors.errors import ConfigurationError
 from connectors.lake import Lake
 from connectors.lake.landing import LakeLanding
 from connectors.landing import Landing
-from connectors.settings import Settings
+from connectors.settings.installation import Settings
 
 
 def open_landings(

@@ -10,9 +10,9 @@ from typing import ClassVar, Self
 from prefect.blocks.core import Block
 from pydantic import Field, SecretStr, model_validator
 
-from connectors.blocks import BLOCK_TYPE
 from connectors.nexthink import NexthinkClient
-from connectors.tenants import TenantSettings
+from connectors.settings.blocks import BLOCK_TYPE
+from connectors.settings.tenants import TenantSettings
 
 
 class NexthinkCredentials(Block):

@@ -13,13 +13,13 @@ from prefect import flow, runtime
 from pydantic import Field
 
 from connectors.catalogue import DATASET_PATTERN, DURATION_PATTERN
-from tasks.backfill import begin_backfill, finish_backfill
-from tasks.chunks import Chunk
-from tasks.plan import CONCURRENCY, MOST_AT_ONCE, Asked, Only, plan_run
-from tasks.report import raise_unless_complete, report_run
-from tasks.run import open_run
-from tasks.units import land
-from tasks.windows import INSTANT_PATTERN
+from tasks.exports.windows import INSTANT_PATTERN
+from tasks.land.backfill import begin_backfill, finish_backfill
+from tasks.land.chunks import Chunk
+from tasks.land.plan import CONCURRENCY, MOST_AT_ONCE, Asked, Only, plan_run
+from tasks.land.report import raise_unless_complete, report_run
+from tasks.land.run import open_run
+from tasks.land.units import land
 
 Dataset = Annotated[str, Field(pattern=DATASET_PATTERN)]
 Instant = Annotated[str, Field(pattern=INSTANT_PATTERN)]

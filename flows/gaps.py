@@ -10,11 +10,11 @@ from prefect import flow
 from pydantic import Field
 
 from connectors.errors import PipelineError
-from connectors.settings import load_settings
-from connectors.tenants import load_tenant
+from connectors.settings.installation import load_settings
+from connectors.settings.tenants import load_tenant
 from flows.export import Dataset, nql_backfill
-from tasks.artifact import show_report
-from tasks.gaps import find_gaps, markdown, raise_unless_closed
+from tasks.runs.artifact import show_report
+from tasks.upkeep.gaps import find_gaps, markdown, raise_unless_closed
 
 LONGEST_DAYS = 400
 

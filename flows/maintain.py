@@ -11,7 +11,7 @@ from prefect import flow
 from pydantic import Field
 
 from connectors.catalogue import DATASET_PATTERN, DURATION_PATTERN
-from tasks.upkeep import maintain_task
+from tasks.upkeep.upkeep import maintain_task
 
 
 @flow(name="maintain", flow_run_name="{dataset}", persist_result=False)

@@ -25,7 +25,7 @@ from prefect.exceptions import PrefectHTTPStatusError
 from prefect.states import Cancelled
 
 from connectors.errors import ConfigurationError, UnavailableError
-from tasks.chunks import Chunk, Identity
+from tasks.land.chunks import Chunk, Identity
 
 FLOW = "nql-backfill"
 # As many as a Prefect server gives at once.

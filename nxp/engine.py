@@ -17,7 +17,7 @@ import psutil
 from filelock import FileLock, Timeout
 
 from connectors.errors import StorageError, UnavailableError
-from connectors.settings import Settings, prepare_home
+from connectors.settings.installation import Settings, prepare_home
 from nxp.processes import find
 
 SERVER_RECORD = "server.json"
@@ -80,7 +80,7 @@ def run_shown(
         show: prints a report.
     """
     from nxp.progress import shown  # noqa: PLC0415 - not for --help
-    from tasks.reported import hearing  # noqa: PLC0415
+    from tasks.runs.reported import hearing  # noqa: PLC0415
 
     reports: list[dict[str, Any]] = []
     try:

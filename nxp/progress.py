@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from nxp.output import is_json_asked, say
-from tasks.counting import Count, Seldom
-from tasks.progress import Progress, listening
+from tasks.runs.counting import Count, Seldom
+from tasks.runs.progress import Progress, listening
 
 # Without a terminal: for logs, so not often.
 LINE_EVERY_SECONDS = 15.0

@@ -13,7 +13,7 @@ def show_rows(
     """
     from connectors.actions import ActionKind  # noqa: PLC0415 - polars and httpx, not for --help
     from tasks.act.shown import newest_first, read_shown  # noqa: PLC0415
-    from tasks.windows import parse_instant  # noqa: PLC0415
+    from tasks.exports.windows import parse_instant  # noqa: PLC0415
 
     begin = parse_instant(since, "--since") if since else None
     rows = newest_first(read_shown(ActionKind(kind), action_id, begin, tenant))

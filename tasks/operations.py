@@ -38,8 +38,8 @@ from connectors.nexthink import (
     WorkflowRequest,
 )
 from connectors.nexthink.nql import EXECUTE_ROW_LIMIT
-from connectors.settings import load_settings
-from connectors.tenants import load_tenant
+from connectors.settings.installation import load_settings
+from connectors.settings.tenants import load_tenant
 from tasks.act.raw import Request, opened, send_raw
 from tasks.act.shown import read_shown
 

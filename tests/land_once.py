@@ -9,11 +9,11 @@ import sys
 from datetime import datetime
 
 from sandbox.clock import TenantClock
-from tasks.backfill import begin_backfill, finish_backfill
-from tasks.plan import Asked, Only, plan_run
-from tasks.report import raise_unless_complete, settle
-from tasks.run import open_run
-from tasks.units import land_all
+from tasks.land.backfill import begin_backfill, finish_backfill
+from tasks.land.plan import Asked, Only, plan_run
+from tasks.land.report import raise_unless_complete, settle
+from tasks.land.run import open_run
+from tasks.land.units import land_all
 from tests.victims import heed_sigterm
 
 

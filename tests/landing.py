@@ -22,12 +22,12 @@ from sandbox.clock import TenantClock
 from sandbox.options import SandboxOptions
 from sandbox.server import running
 from sandbox.tenant import Tenant
-from tasks.backfill import begin_backfill, finish_backfill
-from tasks.land import Outcome
-from tasks.plan import Asked, Plan, plan_run
-from tasks.report import raise_unless_complete, settle
-from tasks.run import open_run
-from tasks.units import land_all
+from tasks.land.backfill import begin_backfill, finish_backfill
+from tasks.land.plan import Asked, Plan, plan_run
+from tasks.land.report import raise_unless_complete, settle
+from tasks.land.run import open_run
+from tasks.land.unit import Outcome
+from tasks.land.units import land_all
 
 CATALOG = Path(__file__).resolve().parents[1] / "deployments"
 NOW = datetime(2026, 11, 20, 9, 30, tzinfo=UTC)

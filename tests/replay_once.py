@@ -13,8 +13,8 @@ import pyarrow as pa
 
 from connectors.lake import Entry, StagedFile
 from connectors.lake.landing import LakeLanding
-from connectors.settings import load_settings
-from tasks.replay_run import open_replay, run_replay
+from connectors.settings.installation import load_settings
+from tasks.upkeep.replay_run import open_replay, run_replay
 
 
 class KilledLanding(LakeLanding):

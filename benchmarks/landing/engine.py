@@ -23,7 +23,7 @@ DAY: dict[str, Any] = {"window_from": "2026-11-19", "window_to": "2026-11-20"}
 def make_ledger() -> None:
     """Make the ledger's tables, as the first command of an installation does."""
     from connectors.ledger import open_ledger
-    from connectors.settings import load_settings
+    from connectors.settings.installation import load_settings
 
     open_ledger(load_settings().ledger_url.get_secret_value(), "bench.eu").close()
 
@@ -70,9 +70,9 @@ def clock() -> datetime:
 
 def land(**asked: Any) -> int:
     """Land the windows asked for; gives the rows."""
-    from tasks.land import land_unit
-    from tasks.plan import Asked, plan_run
-    from tasks.run import open_run
+    from tasks.land.plan import Asked, plan_run
+    from tasks.land.run import open_run
+    from tasks.land.unit import land_unit
 
     plan = plan_run(Asked(DATASET, **asked), clock)
     with open_run(plan, clock=clock) as run:

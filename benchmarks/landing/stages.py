@@ -16,11 +16,11 @@ from pathlib import Path
 from benchmarks.landing.engine import DATASET, DAY, NOW, clock, point_to
 from connectors.lake.stage import Stage
 from connectors.nexthink import Compression, CsvStream
-from connectors.result_file import BLOCK_BYTES, ResultFile
+from connectors.nexthink.results.result_file import BLOCK_BYTES, ResultFile
 from nxp.__main__ import start_lightly
-from tasks.conform import Conformer, match_header
-from tasks.plan import Asked, plan_run
-from tasks.run import Run, open_run
+from tasks.columns.conform import Conformer, match_header
+from tasks.land.plan import Asked, plan_run
+from tasks.land.run import Run, open_run
 
 
 class Text:

@@ -11,14 +11,14 @@ from pydantic import Field, field_validator, model_validator
 from connectors.catalogue import DAY, Specification
 from connectors.catalogue.specification import Duration
 from connectors.nexthink import NQL_ID, QUERY_ID, intent_reason
-from connectors.nexthink.action_limits import (
+from connectors.nexthink.acting.limits import (
     CAMPAIGN_DEFAULT_EXPIRY_MINUTES,
     CAMPAIGN_EXPIRY_MINUTES,
     EXPIRY_MINUTES,
     MOST_CAMPAIGN_PARAMETERS,
     MOST_TARGETS,
 )
-from connectors.nexthink.action_limits import LONGEST_REASON as LONGEST
+from connectors.nexthink.acting.limits import LONGEST_REASON as LONGEST
 
 ACTION_PATTERN: Final = "^[a-z][a-z0-9_]*$"
 MINUTE: Final = timedelta(minutes=1)

@@ -4,8 +4,8 @@ Except for what an enrichment is made of: `fields`, and `encoding` and `column_c
 Polars.
 """
 
-from connectors.nexthink.action_limits import MOST_TARGETS, NQL_ID, SID, UUID
-from connectors.nexthink.action_models import (
+from connectors.nexthink.acting.limits import MOST_TARGETS, NQL_ID, SID, UUID
+from connectors.nexthink.acting.models import (
     ActionInput,
     CampaignAnswer,
     Dependency,
@@ -15,7 +15,8 @@ from connectors.nexthink.action_models import (
     Workflow,
     WorkflowAnswer,
 )
-from connectors.nexthink.action_requests import (
+from connectors.nexthink.acting.remote_actions import choose_remote_actions
+from connectors.nexthink.acting.requests import (
     CampaignRequest,
     DeviceIds,
     EventRequest,
@@ -27,7 +28,6 @@ from connectors.nexthink.action_requests import (
     nql_id,
 )
 from connectors.nexthink.client import NexthinkClient, Tenant
-from connectors.nexthink.csv_stream import CsvStream, StartedOverError, StreamClosedError
 from connectors.nexthink.models import (
     Compression,
     Download,
@@ -40,7 +40,7 @@ from connectors.nexthink.models import (
     Transferred,
 )
 from connectors.nexthink.nql import QUERY_ID
-from connectors.nexthink.remote_actions import choose_remote_actions
+from connectors.nexthink.results.csv_stream import CsvStream, StartedOverError, StreamClosedError
 
 __all__ = [
     "MOST_TARGETS",

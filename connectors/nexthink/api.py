@@ -15,7 +15,14 @@ from connectors.errors import (
     PipelineError,
     UnavailableError,
 )
-from connectors.http import SERVER_ERRORS, Gate, Retry, exchange_of, limit_reached, unreachable
+from connectors.http.client import (
+    SERVER_ERRORS,
+    Gate,
+    Retry,
+    exchange_of,
+    limit_reached,
+    unreachable,
+)
 
 Answer = TypeVar("Answer", bound=BaseModel)
 

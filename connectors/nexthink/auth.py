@@ -11,7 +11,7 @@ import httpx
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 from connectors.errors import AccessError, PipelineError, UnavailableError
-from connectors.http import SERVER_ERRORS, Retry, exchange_of, limit_reached, unreachable
+from connectors.http.client import SERVER_ERRORS, Retry, exchange_of, limit_reached, unreachable
 from connectors.nexthink.api import HTTP_FAULTS, read_answer
 
 log = logging.getLogger(__name__)

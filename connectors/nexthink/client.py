@@ -10,16 +10,16 @@ import httpx
 
 from connectors.clock import utc_now
 from connectors.errors import UnavailableError
-from connectors.http import Gate, RetryTransport, build_client, exchange_of
+from connectors.http.client import Gate, RetryTransport, build_client, exchange_of
+from connectors.http.proxies import SystemProxies
+from connectors.nexthink.acting.campaigns import CampaignsApi
+from connectors.nexthink.acting.remote_actions import RemoteActionsApi
+from connectors.nexthink.acting.workflows import WorkflowsApi
 from connectors.nexthink.api import Api
 from connectors.nexthink.auth import ClientCredentials, Tenant
-from connectors.nexthink.campaigns import CampaignsApi
-from connectors.nexthink.download import MAX_REDIRECTS, Storage
 from connectors.nexthink.enrichment import EnrichmentApi
 from connectors.nexthink.nql import NqlApi
-from connectors.nexthink.remote_actions import RemoteActionsApi
-from connectors.nexthink.workflows import WorkflowsApi
-from connectors.proxies import SystemProxies
+from connectors.nexthink.results.download import MAX_REDIRECTS, Storage
 
 __all__ = ["NexthinkClient", "Tenant"]
 

@@ -11,7 +11,7 @@ from typing import Any, Final
 import httpx
 from pydantic import ValidationError
 
-from connectors.http import Retry
+from connectors.http.client import Retry
 from connectors.nexthink.api import Api, code_of, read_answer
 from connectors.nexthink.models import EnrichmentAnswer, EnrichmentReply, ObjectError, Taken
 

@@ -22,11 +22,8 @@ from connectors.errors import (
     UnknownQueryError,
     UsageError,
 )
-from connectors.http import Retry, exchange_of
+from connectors.http.client import Retry, exchange_of
 from connectors.nexthink.api import Api, read_answer
-from connectors.nexthink.csv_file import CsvFile
-from connectors.nexthink.csv_stream import CsvStream
-from connectors.nexthink.download import Storage, Transfer
 from connectors.nexthink.models import (
     Compression,
     Download,
@@ -38,6 +35,9 @@ from connectors.nexthink.models import (
     QueryResult,
     Transferred,
 )
+from connectors.nexthink.results.csv_file import CsvFile
+from connectors.nexthink.results.csv_stream import CsvStream
+from connectors.nexthink.results.download import Storage, Transfer
 
 PERMISSION: Final = "NQL"
 EXPORT_PATH: Final = "/api/v1/nql/export"

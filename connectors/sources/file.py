@@ -11,7 +11,7 @@ import pyarrow as pa
 from pydantic import Field, field_validator, model_validator
 
 from connectors.errors import ConfigurationError, DataRefusedError
-from connectors.settings import URL
+from connectors.settings.installation import URL
 from connectors.sources.connection import Connection
 from connectors.sources.file_formats import Csv, Format, Parquet, complaint
 from connectors.sources.places import open_place

@@ -10,8 +10,8 @@ from cyclopts import Parameter
 from connectors.actions import load_actions
 from connectors.errors import NotApprovedError, UsageError
 from connectors.ledger import Ledger, Verdict, open_ledger
-from connectors.settings import load_settings
-from connectors.tenants import tenant_name
+from connectors.settings.installation import load_settings
+from connectors.settings.tenants import tenant_name
 from nxp.acting import NEWEST, print_journal, print_overview, print_plan, print_report
 from nxp.engine import run_shown
 from nxp.options import DryRun, Json, Parameters, Tenant, parse_parameters

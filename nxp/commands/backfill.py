@@ -42,8 +42,8 @@ def backfill(
     It never moves the watermark of the scheduled export. With --on POOL the workers of a Prefect
     work pool share the windows; given again it starts only what nobody is at.
     """
-    from tasks.estimate import estimate  # noqa: PLC0415 - polars and httpx, not for --help
-    from tasks.plan import Asked, Only, opened_ledger, plan_run  # noqa: PLC0415
+    from tasks.land.estimate import estimate  # noqa: PLC0415 - polars and httpx, not for --help
+    from tasks.land.plan import Asked, Only, opened_ledger, plan_run  # noqa: PLC0415
 
     if chunk < 1:
         raise UsageError("--chunk is a number of windows, 1 or more")

@@ -5,8 +5,8 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from connectors.errors import ConfigurationError
-from connectors.settings import load_settings, prepare_home
-from connectors.tenants import load_tenant
+from connectors.settings.installation import load_settings, prepare_home
+from connectors.settings.tenants import load_tenant
 from nxp.catalogue import read_catalogue
 from nxp.options import Json, Tenant
 from nxp.output import print_json, say

@@ -8,11 +8,11 @@ from connectors.catalogue import DatasetSpecification, load_dataset, load_datase
 from connectors.clock import utc_now
 from connectors.errors import ConfigurationError, UsageError
 from connectors.ledger import Ledger, UnitRecord, open_ledger
-from connectors.settings import Settings, load_settings
-from connectors.tenants import tenant_name
+from connectors.settings.installation import Settings, load_settings
+from connectors.settings.tenants import tenant_name
 from nxp.options import Json, Tenant
 from nxp.output import at_second, print_json, print_table
-from tasks.freshness import freshness_of
+from tasks.runs.freshness import freshness_of
 
 _TOLD = ("watermark", "landed_to", "landed_at", "units", "rows", "last_error")
 

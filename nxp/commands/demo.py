@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from connectors.errors import UnavailableError
-from connectors.settings import Settings, load_settings
+from connectors.settings.installation import Settings, load_settings
 from nxp.commands.export import print_report
 from nxp.engine import prefect_ready
 from nxp.output import say

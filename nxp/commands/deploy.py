@@ -8,7 +8,7 @@ from uuid import UUID
 from cyclopts import Parameter
 
 from connectors.catalogue import load_datasets
-from connectors.settings import Settings, load_settings
+from connectors.settings.installation import Settings, load_settings
 from nxp.engine import check_answers, prepare
 from nxp.options import DryRun, Json
 from nxp.output import print_json, print_table, say

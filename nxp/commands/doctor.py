@@ -5,7 +5,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from connectors.settings import load_settings
+from connectors.settings.installation import load_settings
 from nxp.engine import prepare
 from nxp.options import Json, Tenant
 from nxp.output import print_json, print_table, say

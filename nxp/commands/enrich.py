@@ -12,11 +12,11 @@ from connectors.nexthink import EnrichmentAnswer, NexthinkClient, Taken
 from connectors.nexthink.enrichment import UNSPECIFIED, meaning
 from connectors.nexthink.fields import LONGEST_TEXT
 from connectors.nexthink.request import EnrichmentRequest, read_request
-from connectors.settings import load_settings
-from connectors.tenants import load_tenant
+from connectors.settings.installation import load_settings
+from connectors.settings.tenants import load_tenant
 from nxp.options import Json, Tenant
 from nxp.output import print_json, print_table, say
-from tasks.outcomes import Outcome, judge
+from tasks.sync.outcomes import Outcome, judge
 
 STDIN = "-"
 POSITIONS_SHOWN = 10

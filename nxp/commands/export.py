@@ -36,7 +36,7 @@ def export(
     Windows that late rows may still join are landed again. With dates it lands these windows
     again and leaves the watermark alone; see nxp backfill.
     """
-    from tasks.plan import Asked, plan_run  # noqa: PLC0415 - polars and httpx, not for --help
+    from tasks.land.plan import Asked, plan_run  # noqa: PLC0415 - polars and httpx, not for --help
 
     asked = Asked(dataset, from_, to, tenant, accept_shrink, full_refresh, concurrency=concurrency)
     # What can be known without the tenant is checked before a server is started.
@@ -54,7 +54,7 @@ def export(
 
 
 def print_units(plan: Any, *, as_json: bool) -> None:
-    """Print what a plan would land; `plan` is a tasks.plan.Plan."""
+    """Print what a plan would land; `plan` is a tasks.land.plan.Plan."""
     planned = [
         {"unit": unit.name, "from": unit.starts_at, "to": unit.ends_at} for unit in plan.units
     ]

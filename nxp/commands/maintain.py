@@ -26,7 +26,7 @@ def maintain(
     Dropped units move to _old in the lake and are deleted after the grace. Of a sync plans,
     changes and rejects are deleted at once.
     """
-    from tasks.maintain import plan_upkeep, preview  # noqa: PLC0415 - pyarrow, not for --help
+    from tasks.upkeep.maintain import plan_upkeep, preview  # noqa: PLC0415 - pyarrow, not for --help
 
     upkeep = plan_upkeep(name, grace, tenant)
     if dry_run:

@@ -8,8 +8,8 @@ from cyclopts import Parameter
 
 from connectors.errors import UnavailableError, UsageError
 from connectors.nexthink import Compression, ExportState, NexthinkClient
-from connectors.settings import load_settings
-from connectors.tenants import load_tenant
+from connectors.settings.installation import load_settings
+from connectors.settings.tenants import load_tenant
 from nxp.options import Json, Parameters, Tenant, parse_parameters
 from nxp.output import print_json, print_table, say, text
 

@@ -7,9 +7,9 @@ from cyclopts import Parameter
 from connectors.catalogue import load_dataset
 from connectors.errors import UsageError
 from connectors.lake import Lake
-from connectors.rejects import RejectFile, reject_files
-from connectors.settings import Settings, load_settings
-from connectors.tenants import tenant_name
+from connectors.lake.rejects import RejectFile, reject_files
+from connectors.settings.installation import Settings, load_settings
+from connectors.settings.tenants import tenant_name
 from nxp.options import Json, Tenant
 from nxp.output import print_json, print_table, say
 

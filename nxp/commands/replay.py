@@ -9,7 +9,7 @@ from nxp.options import Json, Tenant
 from nxp.output import print_json, print_table, say
 
 if TYPE_CHECKING:
-    from tasks.replay import Replayed
+    from tasks.upkeep.replay import Replayed
 
 SHOWN = ("unit", "state", "tried", "landed", "rejected", "outside")
 
@@ -29,8 +29,8 @@ def replay(
     Only while the unit's rows are still of that run. What does not fit is kept as rejects of the
     new run.
     """
-    from connectors.settings import load_settings  # noqa: PLC0415
-    from tasks.replay_run import judge, open_replay, run_replay, try_replay  # noqa: PLC0415 - polars
+    from connectors.settings.installation import load_settings  # noqa: PLC0415
+    from tasks.upkeep.replay_run import judge, open_replay, run_replay, try_replay  # noqa: PLC0415 - polars
 
     with open_replay(load_settings(), dataset, tenant) as tools:
         outcomes = try_replay(tools, run) if dry_run else run_replay(tools, run)

@@ -7,8 +7,8 @@ from cyclopts import Parameter
 
 from connectors.catalogue import ACTIONS, SYNCS, load_dataset
 from connectors.ledger import open_ledger
-from connectors.settings import load_settings
-from connectors.tenants import tenant_name
+from connectors.settings.installation import load_settings
+from connectors.settings.tenants import tenant_name
 from nxp.options import Json, Tenant
 from nxp.output import at_second, print_json, print_table
 

@@ -9,7 +9,7 @@ from cyclopts import Parameter
 
 from connectors.errors import UnavailableError, UsageError
 from connectors.lake.storage import storage_errors
-from connectors.settings import load_settings
+from connectors.settings.installation import load_settings
 from nxp.options import Json
 from nxp.output import say
 from sandbox.actions.options import ActingOptions

@@ -16,14 +16,14 @@ from connectors.catalogue import DatasetSpecification, Mode, query_path
 from connectors.clock import utc_now
 from connectors.errors import ConfigurationError, DataRefusedError, HeldError, UsageError
 from connectors.lake.storage import storage_errors
-from connectors.settings import Settings, load_settings, prepare_home
-from connectors.tenants import TenantSettings, load_tenant
+from connectors.settings.installation import Settings, load_settings, prepare_home
+from connectors.settings.tenants import TenantSettings, load_tenant
 from nxp.options import Json, Parameters, Tenant, parse_parameters
 from nxp.output import print_json, print_table, say
 
 if TYPE_CHECKING:
-    from tasks.draft import Draft, Sample
-    from tasks.learn import Lesson
+    from tasks.upkeep.draft import Draft, Sample
+    from tasks.upkeep.learn import Lesson
 
 STDOUT = "-"
 # What a killed command left behind is older than any export may take.
@@ -58,7 +58,7 @@ def learn(
     """
     if out == STDOUT and as_json:
         raise UsageError("--out - prints the YAML: it does not go with --json")
-    from tasks.draft import write_draft  # noqa: PLC0415 - polars, not for --help
+    from tasks.upkeep.draft import write_draft  # noqa: PLC0415 - polars, not for --help
 
     settings = load_settings()
     wanted = Mode(mode) if mode else None
@@ -91,7 +91,7 @@ def _draft(
     given: Mapping[str, str],
     mode: Mode | None,
 ) -> "Draft":
-    from tasks.draft import Draft, plan_sample  # noqa: PLC0415
+    from tasks.upkeep.draft import Draft, plan_sample  # noqa: PLC0415
 
     text, notes = _read_query(settings, names[1])
     sample = plan_sample(text, given, mode, utc_now(), tenant.zone)
@@ -115,9 +115,9 @@ def _learn(
     settings: Settings, tenant: TenantSettings, query_id: str, sample: "Sample"
 ) -> tuple["Lesson", bool]:
     from connectors.nexthink import NexthinkClient  # noqa: PLC0415 - httpx, not for --help
-    from connectors.result_file import ResultFile  # noqa: PLC0415
-    from tasks.learn import learn_file  # noqa: PLC0415
-    from tasks.sample import export_to  # noqa: PLC0415
+    from connectors.nexthink.results.result_file import ResultFile  # noqa: PLC0415
+    from tasks.exports.sample import export_to  # noqa: PLC0415
+    from tasks.upkeep.learn import learn_file  # noqa: PLC0415
 
     with _folder(settings) as folder, NexthinkClient(tenant) as client:
         path = folder / "sample.csv"
@@ -165,7 +165,7 @@ def _write(target: Path, text: str) -> None:
 
 def _tell_differences(draft: "Draft", target: Path, *, as_json: bool) -> None:
     """Print how the result differs from the declared columns; raise where rows would not fit."""
-    from tasks.learn import differences  # noqa: PLC0415
+    from tasks.upkeep.learn import differences  # noqa: PLC0415
 
     try:
         declared = DatasetSpecification.model_validate(yaml.safe_load(target.read_text("utf-8")))

@@ -10,7 +10,7 @@ import psutil
 from filelock import FileLock
 
 from connectors.errors import UnavailableError
-from connectors.settings import Settings, load_settings, prepare_home
+from connectors.settings.installation import Settings, load_settings, prepare_home
 from nxp.engine import SERVER_RECORD, prepare, read_server
 from nxp.options import Json
 from nxp.output import print_json, say

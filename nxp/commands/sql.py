@@ -2,8 +2,8 @@
 
 from connectors.lake import Lake
 from connectors.lake.query import query_lake
-from connectors.settings import load_settings
-from connectors.tenants import tenant_name
+from connectors.settings.installation import load_settings
+from connectors.settings.tenants import tenant_name
 from nxp.options import Json, Tenant
 from nxp.output import print_json, print_table
 

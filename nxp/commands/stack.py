@@ -7,7 +7,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from connectors.errors import UnavailableError
-from connectors.settings import load_settings
+from connectors.settings.installation import load_settings
 from nxp.options import Json
 from nxp.output import print_json, print_table, say
 from nxp.stack.record import Stack, read_stack

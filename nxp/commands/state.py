@@ -9,8 +9,8 @@ from connectors.catalogue import DatasetSpecification, Mode, load_dataset
 from connectors.clock import utc_now
 from connectors.errors import UsageError
 from connectors.ledger import DROPPED, Ledger, open_ledger
-from connectors.settings import Settings, load_settings
-from connectors.tenants import tenant_name
+from connectors.settings.installation import Settings, load_settings
+from connectors.settings.tenants import tenant_name
 from nxp.options import Json, Tenant
 from nxp.output import at_second, print_json, print_table, say
 
@@ -77,10 +77,10 @@ def _count_from(
     tenant: str | None,
     from_: str,
 ) -> None:
-    from connectors.tenants import load_tenant  # noqa: PLC0415 - only here: needs the credential
-    from tasks.calendar import Calendar  # noqa: PLC0415 - polars, not for --help
-    from tasks.plan import landed_of  # noqa: PLC0415
-    from tasks.schedule import Coverage  # noqa: PLC0415
+    from connectors.settings.tenants import load_tenant  # noqa: PLC0415 - only here: needs the credential
+    from tasks.land.calendar import Calendar  # noqa: PLC0415 - polars, not for --help
+    from tasks.land.plan import landed_of  # noqa: PLC0415
+    from tasks.land.schedule import Coverage  # noqa: PLC0415
 
     if specification.mode is Mode.SNAPSHOT:
         raise UsageError(f"{specification.dataset} is a snapshot: it has no watermark")

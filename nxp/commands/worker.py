@@ -18,7 +18,7 @@ import psutil
 from cyclopts import Parameter
 
 from connectors.errors import UsageError
-from connectors.settings import load_settings
+from connectors.settings.installation import load_settings
 from nxp.engine import prepare
 from nxp.output import say
 

@@ -18,8 +18,8 @@ from connectors.nexthink import (
     WorkflowRequest,
     nql_id,
 )
-from connectors.settings import load_settings
-from connectors.tenants import load_tenant
+from connectors.settings.installation import load_settings
+from connectors.settings.tenants import load_tenant
 from nxp.options import Json, Parameters, Since, Tenant, parse_parameters
 from nxp.output import print_json, print_table, say
 from nxp.shown import show_rows

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from connectors.catalogue import DatasetSpecification
 from connectors.errors import ConfigurationError
 from nxp.deployment.files import OURS
-from tasks.windows import describe
+from tasks.exports.windows import describe
 
 FILE = "automations.yaml"
 # What a chat's webhook takes; the text is written as JSON by the template, whatever is in a name.

@@ -7,8 +7,8 @@ from functools import partial
 from connectors.catalogue import load_datasets
 from connectors.clock import utc_now
 from connectors.errors import PipelineError
-from connectors.settings import Settings
-from connectors.tenants import load_tenant, tenant_name
+from connectors.settings.installation import Settings
+from connectors.settings.tenants import load_tenant, tenant_name
 from nxp.deployment.automations import load_automations
 from nxp.deployment.files import load_deployments
 from nxp.doctor.finding import Check, Finding, ok, warn

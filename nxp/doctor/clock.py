@@ -6,8 +6,8 @@ from email.utils import parsedate_to_datetime
 
 import httpx
 
-from connectors.http import build_client
-from connectors.proxies import SystemProxies
+from connectors.http.client import build_client
+from connectors.http.proxies import SystemProxies
 from nxp.doctor.finding import Finding, fail, ok, warn
 
 # The header has whole seconds, and the answer takes a while.

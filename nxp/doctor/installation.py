@@ -11,11 +11,11 @@ from connectors.catalogue import load_datasets
 from connectors.errors import ConfigurationError, StorageError
 from connectors.lake import Lake
 from connectors.ledger import HEAD, Ledger, ledger_version, open_ledger
-from connectors.settings import URL, Settings, prepare_home
-from connectors.tenants import TenantSettings
+from connectors.settings.installation import URL, Settings, prepare_home
+from connectors.settings.tenants import TenantSettings
 from nxp.catalogue import read_catalogue
 from nxp.doctor.finding import Finding, fail, ok, warn
-from tasks.freshness import freshness_of
+from tasks.runs.freshness import freshness_of
 
 MB = 1_000_000
 LEAST_MB = 500

@@ -19,7 +19,7 @@ from prefect.client.schemas.sorting import FlowRunSort
 from prefect.settings import get_current_settings
 
 from connectors.errors import ConfigurationError, UnavailableError
-from connectors.settings import Settings
+from connectors.settings.installation import Settings
 from nxp.deployment.automations import Entry, Ids, resolve
 from nxp.deployment.comparison import automation_differences, differences, paused_schedules
 from nxp.deployment.files import OURS, Deployment

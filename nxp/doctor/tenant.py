@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from datetime import datetime
 
 from connectors.nexthink import NexthinkClient
-from connectors.tenants import TenantSettings
+from connectors.settings.tenants import TenantSettings
 from nxp.doctor.clock import look_at_clock
 from nxp.doctor.finding import Finding, ok
 

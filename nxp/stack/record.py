@@ -10,7 +10,7 @@ import psutil
 from pydantic import BaseModel, Field, ValidationError
 
 from connectors.errors import ConfigurationError
-from connectors.settings import Settings
+from connectors.settings.installation import Settings
 from nxp.processes import find, started_at
 
 FILE = "stack.json"

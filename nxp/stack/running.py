@@ -13,7 +13,7 @@ import psutil
 from filelock import FileLock, Timeout
 
 from connectors.errors import HeldError, StorageError, UnavailableError, UsageError
-from connectors.settings import Settings, prepare_home
+from connectors.settings.installation import Settings, prepare_home
 from nxp.engine import MB, check_space
 from nxp.output import say
 from nxp.processes import free_port, is_free, start, stop

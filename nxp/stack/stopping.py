@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import psutil
 
-from connectors.settings import load_settings
+from connectors.settings.installation import load_settings
 from nxp.output import say
 from nxp.processes import stop
 from nxp.stack.parts import MARK, POSTGRES, SANDBOX, SERVER, WORKER

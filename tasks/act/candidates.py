@@ -13,7 +13,7 @@ from connectors.errors import UsageError
 from tasks.act.asked import Asked, read_names
 from tasks.act.readback import DEVICE, PERSON
 from tasks.act.run import ActionRun, ask
-from tasks.saved_query import require_columns
+from tasks.exports.saved_query import require_columns
 
 # Who stands where; `reason` says why one is left out, null for nobody yet.
 CANDIDATES: Final = {

@@ -10,7 +10,7 @@ from connectors.ledger import RequestState
 from tasks.act.candidates import queried
 from tasks.act.readback import is_final
 from tasks.act.run import ActionRun
-from tasks.progress import Progress, tell
+from tasks.runs.progress import Progress, tell
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ import polars as pl
 from connectors.ledger import RequestState
 from tasks.act.readback import is_final, read_executions
 from tasks.act.run import ActionRun
-from tasks.progress import LANDED, Progress, tell
+from tasks.runs.progress import LANDED, Progress, tell
 
 # Most devices that are online answer within a minute; the others take hours.
 FIRST_POLL: Final = timedelta(seconds=15)

@@ -36,7 +36,7 @@ from tasks.act.plan_file import (
 )
 from tasks.act.run import ActionRun
 from tasks.act.send import request_of
-from tasks.progress import Progress, tell
+from tasks.runs.progress import Progress, tell
 
 LONGEST_LIFE: Final = timedelta(hours=24)
 

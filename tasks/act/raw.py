@@ -31,8 +31,8 @@ from connectors.nexthink import (
     WorkflowRequest,
     intent_reason,
 )
-from connectors.settings import load_settings
-from connectors.tenants import load_tenant
+from connectors.settings.installation import load_settings
+from connectors.settings.tenants import load_tenant
 from tasks.act.lookup import settle_left
 from tasks.act.run import take_action
 from tasks.act.send import Send, Taken, said_of, send_once

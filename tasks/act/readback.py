@@ -10,9 +10,9 @@ import polars as pl
 from connectors.actions import ActionKind
 from connectors.ledger import SEEN
 from tasks.act.run import ActionRun, ask
-from tasks.saved_query import require_columns
-from tasks.times import UTC_TYPE, read_datetimes
-from tasks.windows import bound_before, literal
+from tasks.columns.times import UTC_TYPE, read_datetimes
+from tasks.exports.saved_query import require_columns
+from tasks.exports.windows import bound_before, literal
 
 # Our clock and the tenant's differ, and it may show a request before we know its answer.
 SKEW: Final = timedelta(minutes=5)

@@ -12,7 +12,7 @@ from tasks.act.report import ActionReport, Stages, markdown, settle
 from tasks.act.run import ActionRun
 from tasks.act.send import send_plan
 from tasks.act.stages import Steps
-from tasks.artifact import show_report
+from tasks.runs.artifact import show_report
 
 
 def report_action(run: ActionRun, stages: Stages) -> ActionReport:

@@ -22,11 +22,11 @@ from connectors.errors import (
 )
 from connectors.lake.records import write_action_changes, write_run
 from connectors.ledger import ActionPlanRecord, RequestState
-from tasks import metrics
 from tasks.act.effect import Effect
 from tasks.act.outcomes import Waited
 from tasks.act.readback import FINAL, is_final
 from tasks.act.run import ActionRun
+from tasks.runs import metrics
 
 logger = logging.getLogger(__name__)
 

@@ -11,10 +11,10 @@ import polars as pl
 from connectors.actions import ActionSpecification, load_action
 from connectors.clock import utc_now
 from connectors.ledger import Lease, Ledger, lease_name
-from connectors.settings import Settings, load_settings
-from connectors.tenants import TenantSettings, load_tenant
-from tasks.opening import Parts, opened
-from tasks.saved_query import query_rows
+from connectors.settings.installation import Settings, load_settings
+from connectors.settings.tenants import TenantSettings, load_tenant
+from tasks.exports.saved_query import query_rows
+from tasks.runs.opening import Parts, opened
 
 UNIT = "send"
 _EVER = (datetime(1970, 1, 1, tzinfo=UTC), datetime(1970, 1, 1, tzinfo=UTC) + timedelta(days=1))

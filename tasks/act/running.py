@@ -25,7 +25,7 @@ from tasks.act.plan_file import ActionPlan
 from tasks.act.report import Stages, described
 from tasks.act.run import ActionRun
 from tasks.act.stages import PLAIN, Steps
-from tasks.reported import tell_report
+from tasks.runs.reported import tell_report
 
 # Shows what a plan comes to, and waits for a person.
 Approve: TypeAlias = Callable[[str], Verdict]

@@ -29,12 +29,12 @@ from connectors.nexthink import (
     WorkflowRequest,
     intent_reason,
 )
-from connectors.settings import STOP_SECONDS
+from connectors.settings.installation import STOP_SECONDS
 from tasks.act.plan_file import ActionPlan, Sending
 from tasks.act.run import ActionRun
-from tasks.pace import Pace
-from tasks.progress import LANDED, Progress, tell
-from tasks.stopping import unbroken
+from tasks.runs.pace import Pace
+from tasks.runs.progress import LANDED, Progress, tell
+from tasks.runs.stopping import unbroken
 
 logger = logging.getLogger(__name__)
 

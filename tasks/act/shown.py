@@ -13,12 +13,12 @@ from connectors.clock import utc_now
 from connectors.errors import ResultTruncatedError, UsageError
 from connectors.ledger import open_ledger
 from connectors.nexthink import NexthinkClient, nql_id
-from connectors.settings import load_settings, prepare_home
-from connectors.tenants import load_tenant
+from connectors.settings.installation import load_settings, prepare_home
+from connectors.settings.tenants import load_tenant
 from tasks.act.readback import REACH
-from tasks.export import Tools
-from tasks.saved_query import query_rows
-from tasks.windows import literal
+from tasks.exports.export import Tools
+from tasks.exports.saved_query import query_rows
+from tasks.exports.windows import literal
 
 # Long enough for devices that were away over a weekend.
 DEFAULT_SINCE: Final = timedelta(days=7)

@@ -12,7 +12,7 @@ import polars as pl
 from connectors.errors import UsageError
 from connectors.lake import Lake
 from connectors.ledger import ActionPlanRecord, Ledger, open_ledger
-from connectors.settings import Settings
+from connectors.settings.installation import Settings
 from tasks.act.lookup import look_up
 from tasks.act.outcomes import keep_shown
 from tasks.act.plan_file import read_plan

@@ -16,15 +16,15 @@ from connectors.errors import PipelineError
 from connectors.lake.records import write_changes, write_rejects
 from connectors.ledger import Lease, ValueState
 from connectors.nexthink import EnrichmentAnswer
-from tasks.outcomes import Outcome
-from tasks.pace import Pace
-from tasks.progress import Progress, tell
-from tasks.push import NOT_SENT, PushLimits, push_batches
-from tasks.stopping import StoppedError
+from tasks.runs.pace import Pace
+from tasks.runs.progress import Progress, tell
+from tasks.runs.stopping import StoppedError
 from tasks.sync.diff import Action
 from tasks.sync.objects import IDENTITY, as_objects
+from tasks.sync.outcomes import Outcome
 from tasks.sync.plan_file import Plan
 from tasks.sync.planning import fields_of
+from tasks.sync.push import NOT_SENT, PushLimits, push_batches
 from tasks.sync.run import SyncRun
 from tasks.sync.settled import Tried, known_rows
 from tasks.sync.wanted import RANGE_KEYS

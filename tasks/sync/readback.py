@@ -10,10 +10,10 @@ import polars as pl
 
 from connectors.errors import DataRefusedError
 from connectors.nexthink.fields import SHOWN_AS, Field, Kind, nql_name
-from connectors.result_file import ResultFile
+from connectors.nexthink.results.result_file import ResultFile
+from tasks.columns.times import read_datetimes
 from tasks.sync.objects import field_of
 from tasks.sync.wanted import EMPTY, folded
-from tasks.times import read_datetimes
 
 KEY: Final = "key"
 _SECOND: Final = "%Y-%m-%dT%H:%M:%SZ"

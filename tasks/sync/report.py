@@ -15,14 +15,14 @@ from prefect.cache_policies import NO_CACHE
 
 from connectors.errors import DataRefusedError, PartlyDoneError, PipelineError, StorageError
 from connectors.lake.records import write_run
-from tasks import metrics
-from tasks.artifact import show_report
-from tasks.outcomes import Outcome
-from tasks.overview import show_convergence
-from tasks.push import NOT_SENT
+from tasks.runs import metrics
+from tasks.runs.artifact import show_report
+from tasks.runs.overview import show_convergence
 from tasks.sync.apply import Applied
 from tasks.sync.diff import Action
+from tasks.sync.outcomes import Outcome
 from tasks.sync.plan_file import Plan
+from tasks.sync.push import NOT_SENT
 from tasks.sync.run import SyncRun
 from tasks.sync.verify import Verified
 

@@ -17,13 +17,13 @@ from connectors.errors import ConfigurationError, DataRefusedError, StorageError
 from connectors.lake import Entry, Lake
 from connectors.lake.manifest import SNAPSHOT
 from connectors.lake.reading import open_parquet
+from connectors.lake.rejects import reject_files
 from connectors.lake.storage import storage_errors
-from connectors.rejects import reject_files
 from connectors.syncs import InventorySpecification, SyncSpecification
+from tasks.exports.windows import describe
 from tasks.sync.cells import read_keys
 from tasks.sync.select import parquet
 from tasks.sync.wanted import folded
-from tasks.windows import describe
 
 UNMATCHED: Final = "unmatched"
 AMBIGUOUS: Final = "ambiguous"

@@ -8,10 +8,10 @@ from datetime import UTC, datetime, timedelta
 
 from connectors.clock import utc_now
 from connectors.ledger import Lease
-from connectors.settings import Settings, load_settings
+from connectors.settings.installation import Settings, load_settings
+from connectors.settings.tenants import TenantSettings, load_tenant
 from connectors.syncs import SyncSpecification, load_sync
-from connectors.tenants import TenantSettings, load_tenant
-from tasks.opening import Parts, opened
+from tasks.runs.opening import Parts, opened
 
 UNIT = "push"
 _EVER = (datetime(1970, 1, 1, tzinfo=UTC), datetime(1970, 1, 1, tzinfo=UTC) + timedelta(days=1))

@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 
 from connectors.errors import PartlyDoneError, PipelineError
 from connectors.ledger import Lease, PlanState
-from tasks.reported import tell_report
+from tasks.runs.reported import tell_report
 from tasks.sync.asked import Asked
 from tasks.sync.guards import check_accepted
 from tasks.sync.plan_file import Plan

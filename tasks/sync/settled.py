@@ -10,9 +10,9 @@ import polars as pl
 from connectors.ledger import KNOWN, ValueState
 from connectors.ledger.bulk import MOMENT
 from connectors.nexthink.enrichment import MEANINGS, REFUSED, fields_named
-from tasks.outcomes import Outcome
-from tasks.push import NOT_SENT
 from tasks.sync.objects import IDENTITY
+from tasks.sync.outcomes import Outcome
+from tasks.sync.push import NOT_SENT
 
 # Of an object that the tenant does not know, or holds another value of than it took.
 RETRY_DAYS: Final = (1, 2, 4, 7)

@@ -12,7 +12,7 @@ from prefect.cache_policies import NO_CACHE
 
 from connectors.errors import UsageError
 from connectors.ledger import Lease, PlanState
-from tasks.progress import LANDED, Progress, tell
+from tasks.runs.progress import LANDED, Progress, tell
 from tasks.sync.apply import Applied, apply_plan
 from tasks.sync.asked import APPLY, PLAN, VERIFY, Asked
 from tasks.sync.guards import check_accepted

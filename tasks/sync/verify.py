@@ -17,10 +17,10 @@ import pyarrow.parquet as pq
 from connectors.errors import DataRefusedError
 from connectors.lake.records import write_rejects
 from connectors.ledger import KNOWN, Lease, ValueState
-from connectors.result_file import ResultFile
-from tasks.export import Result
-from tasks.progress import Progress, tell
-from tasks.saved_query import export_query
+from connectors.nexthink.results.result_file import ResultFile
+from tasks.exports.export import Result
+from tasks.exports.saved_query import export_query
+from tasks.runs.progress import Progress, tell
 from tasks.sync.comparison import REASON, Comparison, compare
 from tasks.sync.readback import columns_of, read_back
 from tasks.sync.run import SyncRun

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 import yaml
 
-from connectors.settings import Settings, load_settings
+from connectors.settings.installation import Settings, load_settings
+from connectors.settings.tenants import TenantSettings, load_tenant
 from connectors.sources.connection import read_connection
-from connectors.tenants import TenantSettings, load_tenant
 from sandbox.options import SandboxOptions
 from sandbox.servicenow.options import ServiceNowOptions
 

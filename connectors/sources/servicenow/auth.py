@@ -8,7 +8,7 @@ import httpx
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from connectors.errors import AccessError, PipelineError, UnavailableError
-from connectors.http import Retry, exchange_of, limit_reached, unreachable
+from connectors.http.client import Retry, exchange_of, limit_reached, unreachable
 from connectors.sources.connection import Connection
 
 log = logging.getLogger(__name__)

@@ -17,7 +17,7 @@ from connectors.errors import (
     PipelineError,
     UnavailableError,
 )
-from connectors.http import (
+from connectors.http.client import (
     Retry,
     RetryTransport,
     build_client,
@@ -25,7 +25,7 @@ from connectors.http import (
     limit_reached,
     unreachable,
 )
-from connectors.proxies import SystemProxies
+from connectors.http.proxies import SystemProxies
 from connectors.sources.connection import Connection
 from connectors.sources.servicenow.auth import HTTP_FAULTS, OK, UNAUTHORIZED, ClientCredentials
 from connectors.sources.texts import as_text

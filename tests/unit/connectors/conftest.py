@@ -7,9 +7,9 @@ from pathlib import Path
 import httpx
 import pytest
 
-from connectors.http import RetryTransport
+from connectors.http.client import RetryTransport
+from connectors.http.proxies import SystemProxies
 from connectors.nexthink import NexthinkClient
-from connectors.proxies import SystemProxies
 from tests.unit.connectors.servers import TOKEN_PATH, Clock, FakeTenant, Server, token_reply
 
 

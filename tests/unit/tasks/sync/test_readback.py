@@ -7,7 +7,7 @@ import pytest
 
 from connectors.errors import DataRefusedError
 from connectors.nexthink.fields import FIELDS, SHOWN_AS, nql_name
-from connectors.result_file import ResultFile
+from connectors.nexthink.results.result_file import ResultFile
 from sandbox.enrichment.fields import BROKERS, DESKTOP_TYPES
 from tasks.sync.objects import field_of
 from tasks.sync.readback import KEY, columns_of, kept_as_compared, read_back, shown_as_kept

@@ -8,8 +8,8 @@ import pytest
 
 from connectors.ledger import KNOWN
 from connectors.ledger.bulk import MOMENT
-from tasks.outcomes import Outcome
-from tasks.push import NO_ANSWER, NOT_SENT
+from tasks.sync.outcomes import Outcome
+from tasks.sync.push import NO_ANSWER, NOT_SENT
 from tasks.sync.settled import READ_BACK, Tried, known_rows
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)

@@ -1,0 +1,1 @@
+"""HTTP: one client with retries, proxies, and nothing secret in errors."""

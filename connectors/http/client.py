@@ -1,0 +1,319 @@
+"""How this project speaks HTTP: time limits, the one retry layer, network errors.
+
+What a service means by its answers lives with that service's connector.
+"""
+
+import logging
+import random
+import re
+import socket
+import ssl
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+from enum import Enum
+from functools import partial
+from http.cookiejar import CookieJar, DefaultCookiePolicy
+from importlib.metadata import version
+from typing import Any, Final, Protocol
+
+import httpx
+import tenacity
+
+from connectors.clock import utc_now
+from connectors.errors import ConfigurationError, Exchange, LimitReachedError, UnavailableError
+from connectors.http.exchanges import Exchanged, operation_of, tell_exchange
+from connectors.http.redact import redact_library_logs, redacted_path, request_id
+
+log = logging.getLogger(__name__)
+
+# A connection that takes longer is not coming: the hosts are in well connected data centres.
+CONNECT_SECONDS: Final = 10.0
+# The longest silence seen as life: execute answers within 5 s, S3 sends without pause.
+READ_SECONDS: Final = 60.0
+TIMEOUT: Final = httpx.Timeout(READ_SECONDS, connect=CONNECT_SECONDS)
+
+# Six tries with doubling pauses bridge about 15 s: a fail-over, not an outage, which is the
+# scheduler's business.
+MAX_ATTEMPTS: Final = 6
+FIRST_PAUSE_SECONDS: Final = 0.5
+LONGEST_PAUSE_SECONDS: Final = 30.0
+# A tenant's wish is granted up to here; beyond it a worker slot is worth more than the wait.
+LONGEST_WAIT: Final = timedelta(minutes=5)
+# A daily limit is over after a day, whatever the zone and the clock that it is counted by. A wish
+# for more is a mistake of some machine between, and would keep us from the tenant for years.
+LONGEST_LIMIT: Final = timedelta(hours=25)
+
+TOO_MANY_REQUESTS: Final = 429
+SERVER_ERRORS: Final = range(500, 600)
+
+# Seven digits are 115 days: a longer number is a date without dashes, a Unix time or garbage.
+_SECONDS: Final = re.compile(r"[0-9]{1,7}")
+
+_NEVER_OPENED: Final = (
+    httpx.ConnectError,
+    httpx.ConnectTimeout,
+    httpx.PoolTimeout,
+    httpx.ProxyError,
+)
+_TRANSIENT: Final = (
+    httpx.TimeoutException,
+    httpx.NetworkError,
+    httpx.RemoteProtocolError,
+    httpx.ProxyError,
+)
+
+
+class Retry(Enum):
+    """What may be sent again: set per request, as `extensions={"retry": Retry.READ}`."""
+
+    READ = "read"  # reads and tokens: repeating is harmless
+    # Writes of values: sending the same values twice is as harmless, so this is READ's alias.
+    ALL = READ
+    START = "start"  # starts a costly job: only when it certainly did not start
+    NEVER_SENT = "never sent"  # acts on devices and people: only when nothing left this machine
+
+    @property
+    def faults(self) -> tuple[type[httpx.TransportError], ...]:
+        """The failures without answer after which the request may be sent again."""
+        return _TRANSIENT if self is Retry.READ else _NEVER_OPENED
+
+    @property
+    def statuses(self) -> frozenset[int]:
+        """The answers after which the request may be sent again."""
+        return _RETRIED_STATUSES[self]
+
+
+_RETRIED_STATUSES: Final = {
+    Retry.READ: frozenset({429, 500, 502, 503, 504}),
+    Retry.START: frozenset({429, 503}),
+    Retry.NEVER_SENT: frozenset[int](),
+}
+
+
+class Gate(Protocol):
+    """What a request passes each time before it is sent: set as `extensions={"gate": gate}`."""
+
+    def enter(self) -> None:
+        """Return once the request may be sent; raises LimitReachedError where that is far off."""
+
+    def limited(self, not_before: datetime) -> None:
+        """Hear when a server allows the next try."""
+
+
+def backoff(attempt: int) -> float:
+    """Return the seconds to pause after a failed attempt: doubling, jittered, capped."""
+    longest: float = min(LONGEST_PAUSE_SECONDS, FIRST_PAUSE_SECONDS * 2.0 ** (attempt - 1))
+    return longest * random.uniform(0.5, 1.0)
+
+
+def retry_after(headers: httpx.Headers, now: datetime) -> datetime | None:
+    """Return when a server allows the next try, from any form of Retry-After; None if unsaid."""
+    value = headers.get("retry-after", "").strip()
+    if _SECONDS.fullmatch(value):
+        return now + timedelta(seconds=int(value))
+    for parse in (datetime.fromisoformat, parsedate_to_datetime):
+        try:
+            moment = parse(value)
+            # Without an offset both standards leave the zone open; UTC is what servers mean.
+            return moment.replace(tzinfo=moment.tzinfo or UTC).astimezone(UTC)
+        except (ValueError, OverflowError):
+            continue
+    return None
+
+
+def exchange_of(request: httpx.Request, response: httpx.Response | None = None) -> Exchange:
+    """Return what may be told of an exchange."""
+    path = redacted_path(request.url)
+    if response is None:
+        return Exchange(request.method, path)
+    return Exchange(request.method, path, response.status_code, request_id(response.headers))
+
+
+def limit_reached(
+    request: httpx.Request, response: httpx.Response, now: datetime
+) -> LimitReachedError | None:
+    """Return the error of an answer that says to come back later, None for other answers."""
+    not_before = retry_after(response.headers, now)
+    asks_for_patience = not_before is not None and not_before - now > LONGEST_WAIT
+    is_busy = response.status_code in SERVER_ERRORS and asks_for_patience
+    if response.status_code != TOO_MANY_REQUESTS and not is_busy:
+        return None
+    if not_before is not None:
+        not_before = min(not_before, now + LONGEST_LIMIT)
+    until = "" if not_before is None else f", try again after {not_before:%Y-%m-%d %H:%M:%S} UTC"
+    return LimitReachedError(
+        f"{request.url.host} has reached a limit{until or ', try again later'}",
+        not_before=not_before,
+        exchange=exchange_of(request, response),
+    )
+
+
+def unreachable(
+    fault: Exception, request: httpx.Request, *, advice: str = "check the network"
+) -> UnavailableError:
+    """Return the error of a request that got no usable answer; raise it `from None`."""
+    return UnavailableError(
+        f"cannot reach {request.url.host}: {_reason(fault)}; {advice}",
+        exchange=exchange_of(request),
+    )
+
+
+def _reason(fault: Exception) -> str:
+    """Say why in our own words: the fault's text may hold a URL."""
+    reasons: tuple[tuple[type[Exception], str], ...] = (
+        (socket.gaierror, "DNS does not know the name"),
+        (ConnectionRefusedError, "connection refused"),
+        (ssl.SSLCertVerificationError, "its certificate is not trusted (see SSL_CERT_FILE)"),
+        (httpx.ConnectTimeout, f"no connection within {CONNECT_SECONDS:.0f} s"),
+        (httpx.TimeoutException, f"timeout, silent for {READ_SECONDS:.0f} s"),
+        (httpx.ProxyError, "the proxy refuses (see HTTPS_PROXY)"),
+        (httpx.TooManyRedirects, "too many redirects"),
+        (httpx.DecodingError, "the answer's encoding is broken"),
+        (httpx.UnsupportedProtocol, "its URL is not http(s)"),
+        (httpx.InvalidURL, "its URL is malformed"),
+        (httpx.ConnectError, "no connection"),
+    )
+    chain = tuple(_causes(fault))
+    for kind, reason in reasons:
+        if any(isinstance(cause, kind) for cause in chain):
+            return reason
+    return "the connection was lost"
+
+
+def _causes(fault: BaseException | None) -> Iterator[BaseException]:
+    while fault is not None:
+        yield fault
+        fault = fault.__cause__ or fault.__context__
+
+
+class RetryTransport(httpx.BaseTransport):
+    """Sends requests, and sends them again as far as their policy allows.
+
+    A request with a policy is answered with its body read, so that a connection lost inside the
+    body counts as a fault too. A request without one is sent once and its answer streams.
+    """
+
+    def __init__(
+        self,
+        inner: httpx.BaseTransport,
+        *,
+        clock: Callable[[], datetime] = utc_now,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._inner = inner
+        self._clock = clock
+        self._sleep = sleep
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        """Return the first answer that is final."""
+        policy = request.extensions.get("retry")
+        if not isinstance(policy, Retry):
+            return self._send(request)
+        attempts = tenacity.Retrying(
+            retry=partial(self._is_worth_another_try, policy),
+            wait=self._wait,
+            stop=tenacity.stop_after_attempt(MAX_ATTEMPTS),
+            sleep=self._sleep,
+            before_sleep=partial(_log_retry, request),
+            retry_error_callback=_last_outcome,
+        )
+        return attempts(self._send_and_read, request)
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._inner.close()
+
+    def _send(self, request: httpx.Request) -> httpx.Response:
+        try:
+            response = self._inner.handle_request(request)
+        except httpx.TransportError:
+            tell_exchange(Exchanged(operation_of(request), None))
+            raise
+        tell_exchange(Exchanged(operation_of(request), response.status_code))
+        log.debug("%s", exchange_of(request, response))
+        return response
+
+    def _send_and_read(self, request: httpx.Request) -> httpx.Response:
+        gate: Gate | None = request.extensions.get("gate")
+        if gate:
+            gate.enter()
+        response = self._send(request)
+        try:
+            response.read()
+        finally:
+            response.close()
+        if gate and (limit := limit_reached(request, response, self._clock())) and limit.not_before:
+            gate.limited(limit.not_before)
+        return response
+
+    def _is_worth_another_try(self, policy: Retry, state: tenacity.RetryCallState) -> bool:
+        fault, response = _outcome(state)
+        if response is None:
+            is_distrusted = any(isinstance(f, ssl.SSLCertVerificationError) for f in _causes(fault))
+            return isinstance(fault, policy.faults) and not is_distrusted
+        return (
+            response.status_code in policy.statuses and self._asked_wait(response) <= LONGEST_WAIT
+        )
+
+    def _wait(self, state: tenacity.RetryCallState) -> float:
+        _, response = _outcome(state)
+        asked = self._asked_wait(response).total_seconds() if response is not None else 0.0
+        return max(asked, backoff(state.attempt_number))
+
+    def _asked_wait(self, response: httpx.Response) -> timedelta:
+        now = self._clock()
+        return (retry_after(response.headers, now) or now) - now
+
+
+def _outcome(
+    state: tenacity.RetryCallState,
+) -> tuple[BaseException | None, httpx.Response | None]:
+    if state.outcome is None:
+        return None, None
+    fault = state.outcome.exception()
+    return fault, None if fault else state.outcome.result()
+
+
+def _last_outcome(state: tenacity.RetryCallState) -> Any:
+    return state.outcome and state.outcome.result()
+
+
+def _log_retry(request: httpx.Request, state: tenacity.RetryCallState) -> None:
+    fault, response = _outcome(state)
+    status = response.status_code if response is not None else None
+    tell_exchange(Exchanged(operation_of(request), status, again=True))
+    log.info(
+        "%s (%s), attempt %d of %d, next in %.1f s",
+        exchange_of(request, response),
+        "answered" if fault is None else type(fault).__name__,
+        state.attempt_number,
+        MAX_ATTEMPTS,
+        state.upcoming_sleep,
+    )
+
+
+def build_client(
+    transport: httpx.BaseTransport,
+    *,
+    origin: str = "",
+    auth: httpx.Auth | None = None,
+    max_redirects: int = 0,
+) -> httpx.Client:
+    """Return a client with our time limits that keeps no cookies; 0 redirects follows none."""
+    redact_library_logs()
+    try:
+        return httpx.Client(
+            base_url=origin,
+            transport=transport,
+            # An Auth that adds nothing: without it httpx sends the credentials a URL contains.
+            auth=auth or httpx.Auth(),
+            cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
+            headers={"User-Agent": f"nexthink-pipelines/{version('nexthink-pipelines')}"},
+            timeout=TIMEOUT,
+            follow_redirects=max_redirects > 0,
+            max_redirects=max_redirects or 1,
+        )
+    except httpx.InvalidURL:
+        raise ConfigurationError("NEXTHINK_API_URL or NEXTHINK_LOGIN_URL is not a URL") from None

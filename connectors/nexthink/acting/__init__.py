@@ -1,0 +1,1 @@
+"""Remote actions, campaigns and workflows: requests that act."""

@@ -1,0 +1,148 @@
+"""One request that acts on devices or people, and what is known once it has ended.
+
+It is sent again only where it certainly was not done: when no connection was opened, and with a new
+token after a 401. Everything else that is no plain answer leaves it open whether it was done.
+"""
+
+import json
+from collections.abc import Mapping
+from typing import Any, Final, TypeVar
+
+import httpx
+from pydantic import BaseModel
+
+from connectors.errors import (
+    AccessError,
+    ActionRefusedError,
+    LimitReachedError,
+    NotSentError,
+    PipelineError,
+    UnavailableError,
+    UnknownOutcomeError,
+    UsageError,
+)
+from connectors.http.client import TOO_MANY_REQUESTS, Retry, exchange_of, unreachable
+from connectors.nexthink.api import HTTP_FAULTS, Api, failure, read_answer, tenant_code
+
+Answer = TypeVar("Answer", bound=BaseModel)
+
+_ACCEPTED: Final = range(200, 300)
+_REFUSED: Final = range(400, 500)
+_UNAUTHORIZED: Final = 401
+_FORBIDDEN: Final = 403
+_TOO_LARGE: Final = 413
+# A gateway says so when it is tired of waiting, be it for the request or for the tenant.
+_GAVE_UP: Final = frozenset({408, 499})
+# Before any byte of the request has left.
+_NEVER_SENT: Final[tuple[type[Exception], ...]] = (
+    *Retry.NEVER_SENT.faults,
+    httpx.UnsupportedProtocol,
+    httpx.InvalidURL,
+)
+_READ_BACK: Final = "it may have been done: do not send it again, read back what was"
+
+
+def act(
+    api: Api,
+    path: str,
+    model: type[Answer],
+    *,
+    permission: str,
+    body: Mapping[str, Any],
+    source: str | None = None,
+) -> Answer:
+    """Send one request that acts, by POST, and return the tenant's answer that it was taken.
+
+    Args:
+        api: the tenant's API.
+        path: path below the API's origin.
+        model: the shape of the answer.
+        permission: the API permission of the credential that the call needs.
+        body: the request.
+        source: who asks, as the header of that name.
+
+    Raises:
+        ActionRefusedError, AccessError: nothing was done; mend the request, or the credential.
+        LimitReachedError, NotSentError: nothing was done; the request may be sent again.
+        UnknownOutcomeError: it may have been done.
+    """
+    response = _sent(api, _request(api, path, body, source))
+    if response.status_code in _ACCEPTED:
+        return _read(model, response)
+    raise _failure(api, response, permission)
+
+
+def _request(api: Api, path: str, body: Mapping[str, Any], source: str | None) -> httpx.Request:
+    try:
+        return api.http.build_request(
+            "POST",
+            path,
+            json=body,
+            headers={"Source": source} if source else None,
+            extensions={"retry": Retry.NEVER_SENT},
+        )
+    except UnicodeEncodeError:
+        raise UsageError(
+            "the request holds half a character (a lone surrogate): nothing was sent"
+        ) from None
+
+
+def _sent(api: Api, request: httpx.Request) -> httpx.Response:
+    try:
+        return api.http.send(request)
+    except (AccessError, LimitReachedError):
+        # The login host's: there was no token, or none after a 401.
+        raise
+    except PipelineError as error:
+        raise NotSentError(
+            f"{error.message}; nothing was sent to the tenant", exchange=error.exchange
+        ) from None
+    except _NEVER_SENT as fault:
+        advice = "check the network or NEXTHINK_API_URL; nothing was sent to the tenant"
+        told = unreachable(fault, request, advice=advice)
+        raise NotSentError(told.message, exchange=told.exchange) from None
+    except HTTP_FAULTS as fault:
+        told = unreachable(fault, request, advice=_READ_BACK)
+        raise UnknownOutcomeError(told.message, exchange=told.exchange) from None
+
+
+def _read(model: type[Answer], response: httpx.Response) -> Answer:
+    try:
+        return read_answer(model, response)
+    except PipelineError as error:
+        raise _unknown(response, error.message) from None
+
+
+def _failure(api: Api, response: httpx.Response, permission: str) -> PipelineError:
+    status, host = response.status_code, response.request.url.host
+    if status in (TOO_MANY_REQUESTS, _UNAUTHORIZED):
+        return failure(response, permission=permission, now=api.clock())
+    if status not in _REFUSED or status in _GAVE_UP or not _is_the_tenants(response):
+        return _unknown(response, f"{host} does not say whether it was done")
+    if status == _FORBIDDEN:
+        return failure(response, permission=permission, now=api.clock())
+    code = tenant_code(response)
+    return ActionRefusedError(
+        f"{host} refuses the request{f' (code {code})' if code else ''}: nothing was done",
+        code=code,
+        exchange=exchange_of(response.request, response),
+    )
+
+
+def _is_the_tenants(response: httpx.Response) -> bool:
+    """Tell a refusal of the tenant from a page of a machine between.
+
+    Such a machine may withhold the tenant's answer, too: then the action was done. That a request
+    is too large it says beforehand.
+    """
+    if not response.content.strip() or response.status_code == _TOO_LARGE:
+        return True
+    try:
+        return isinstance(json.loads(response.content), dict)
+    except (ValueError, RecursionError):
+        return False
+
+
+def _unknown(response: httpx.Response, what: str) -> UnavailableError:
+    exchange = exchange_of(response.request, response)
+    return UnknownOutcomeError(f"{what}; {_READ_BACK}", exchange=exchange)

@@ -1,0 +1,192 @@
+"""The workflows API: list, details, triggering by two kinds of ids, and telling one to go on."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+from urllib.parse import quote, urlencode
+
+import httpx
+from pydantic import BaseModel, Field, RootModel, model_validator
+
+from connectors.errors import UsageError
+from connectors.http.client import Retry, exchange_of
+from connectors.nexthink.acting.acting import act
+from connectors.nexthink.acting.limits import UUID
+from connectors.nexthink.acting.models import (
+    Dependency,
+    TriggerMethod,
+    Workflow,
+    WorkflowAnswer,
+)
+from connectors.nexthink.acting.requests import (
+    EventRequest,
+    WorkflowIdsRequest,
+    WorkflowRequest,
+    nql_id,
+)
+from connectors.nexthink.api import OK, Api, failure, read_answer
+
+PERMISSION: Final = "Workflows"
+LIST_PATH: Final = "/api/v1/workflows"
+DETAILS_PATH: Final = "/api/v1/workflows/details"
+TRIGGER_PATH: Final = "/api/v1/workflows/execute"
+TRIGGER_BY_IDS_PATH: Final = "/api/v2/workflows/execute"
+
+_BAD_REQUEST: Final = 400
+_NOT_FOUND: Final = 404
+
+
+class _Listed(RootModel[list[Workflow]]):
+    # The details are published as a list of one; a tenant may send just the one.
+    @model_validator(mode="before")
+    @classmethod
+    def _take_one_as_list(cls, given: Any) -> Any:
+        return [given] if isinstance(given, dict) else given
+
+
+class _Resumed(BaseModel):
+    request_id: str = Field(alias="requestUuid")
+
+
+class _ResumedAll(RootModel[list[_Resumed]]):
+    pass
+
+
+class WorkflowsApi:
+    """The operations on workflows, as `client.workflows`."""
+
+    def __init__(self, api: Api) -> None:
+        self._api = api
+
+    def list(
+        self,
+        dependency: Dependency | None = None,
+        trigger_method: TriggerMethod | None = None,
+        *,
+        only_active: bool = False,
+    ) -> list[Workflow]:
+        """List workflows, by any of the filters.
+
+        Live tenants take a request without filters, the specification wants both. So what is not
+        asked for is left out first, and if that is refused every value of it is asked for.
+        """
+        first = self._ask(dependency, trigger_method, only_active=only_active)
+        if first.status_code != _BAD_REQUEST:
+            answers = [first]
+        elif dependency and trigger_method:
+            raise self._failure(first)
+        else:
+            answers = [
+                self._accepted(self._ask(about, method, only_active=only_active))
+                for about in ([dependency] if dependency else Dependency)
+                for method in ([trigger_method] if trigger_method else TriggerMethod)
+            ]
+        found = {
+            workflow.uuid or workflow.id: workflow
+            for answer in answers
+            for workflow in read_answer(_Listed, answer).root
+        }
+        return [each for each in found.values() if each.is_active or not only_active]
+
+    def details(self, workflow_id: str) -> Workflow:
+        """Describe one workflow by its NQL id, with or without #, or by its UUID.
+
+        Raises:
+            UsageError: the tenant has none of this id.
+        """
+        is_uuid = UUID.fullmatch(workflow_id) is not None
+        named = workflow_id.lower() if is_uuid else nql_id(workflow_id)
+        response = self._api.call(
+            "GET",
+            f"{DETAILS_PATH}?{urlencode({'nqlId': named})}",
+            permission=PERMISSION,
+            retry=Retry.READ,
+            accepted=OK | {_BAD_REQUEST, _NOT_FOUND},
+        )
+        found = read_answer(_Listed, response).root if response.status_code in OK else []
+        if not found and is_uuid:
+            # The operation is documented for NQL ids only.
+            found = [each for each in self.list() if each.uuid.lower() == named]
+        if not found:
+            raise UsageError(
+                f"the tenant has no workflow {named}: nxp workflows list shows all",
+                exchange=exchange_of(response.request, response),
+            )
+        return found[0]
+
+    def trigger(self, request: WorkflowRequest) -> WorkflowAnswer:
+        """Trigger a workflow for collector ids and SIDs; never sent again where it may be done.
+
+        Raises:
+            PipelineError: as `acting.act`.
+        """
+        return self._trigger(TRIGGER_PATH, request)
+
+    def trigger_by_ids(self, request: WorkflowIdsRequest) -> WorkflowAnswer:
+        """Trigger a workflow for objects by any of their names; otherwise as `trigger`."""
+        return self._trigger(TRIGGER_BY_IDS_PATH, request)
+
+    def resume(
+        self,
+        workflow_uuid: str,
+        execution_uuid: str,
+        parameters: Mapping[str, str] | None = None,
+        *,
+        source: str | None = None,
+    ) -> tuple[str, ...]:
+        """Tell an execution that waits for an event to go on; gives the ids of the requests.
+
+        The specification has the tenant take it without giving one, too.
+
+        Raises:
+            PipelineError: as `acting.act`.
+        """
+        request = EventRequest(workflow_uuid, execution_uuid, parameters or {}, source)
+        workflow, execution = (quote(each, safe="") for each in (workflow_uuid, execution_uuid))
+        answer = act(
+            self._api,
+            f"/api/v1/workflows/workflows/{workflow}/execution/{execution}/trigger",
+            _ResumedAll,
+            permission=PERMISSION,
+            body=request.body(),
+            source=source,
+        )
+        return tuple(each.request_id for each in answer.root)
+
+    def _trigger(self, path: str, request: WorkflowRequest | WorkflowIdsRequest) -> WorkflowAnswer:
+        return act(
+            self._api,
+            path,
+            WorkflowAnswer,
+            permission=PERMISSION,
+            body=request.body(),
+            source=request.source,
+        )
+
+    def _ask(
+        self,
+        dependency: Dependency | None,
+        trigger_method: TriggerMethod | None,
+        *,
+        only_active: bool,
+    ) -> httpx.Response:
+        filters = {
+            "dependency": dependency,
+            "triggerMethod": trigger_method,
+            "fetchOnlyActiveWorkflows": "true" if only_active else None,
+        }
+        query = urlencode({name: value for name, value in filters.items() if value})
+        return self._api.call(
+            "GET",
+            f"{LIST_PATH}?{query}" if query else LIST_PATH,
+            permission=PERMISSION,
+            retry=Retry.READ,
+            accepted=OK | {_BAD_REQUEST},
+        )
+
+    def _accepted(self, response: httpx.Response) -> httpx.Response:
+        if response.status_code in OK:
+            return response
+        raise self._failure(response)
+
+    def _failure(self, response: httpx.Response) -> Exception:
+        return failure(response, permission=PERMISSION, now=self._api.clock())

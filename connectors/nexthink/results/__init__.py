@@ -1,0 +1,1 @@
+"""Results of exports: download, unpacking, strict reading of CSV."""

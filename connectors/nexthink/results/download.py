@@ -1,0 +1,287 @@
+"""One result file from object storage: without credentials, resumed where it broke off, whole.
+
+This module's loop is the only one that repeats these requests: they carry no retry policy.
+"""
+
+import logging
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final, Protocol
+
+import httpx
+
+from connectors.errors import (
+    Exchange,
+    IncompleteResultError,
+    PipelineError,
+    ResultsExpiredError,
+    UnavailableError,
+)
+from connectors.http.client import (
+    LONGEST_WAIT,
+    SERVER_ERRORS,
+    Retry,
+    backoff,
+    exchange_of,
+    limit_reached,
+    retry_after,
+    unreachable,
+)
+from connectors.nexthink.api import HTTP_FAULTS
+from connectors.nexthink.models import Compression
+from connectors.nexthink.results.decode import SniffingDecoder
+
+log = logging.getLogger(__name__)
+
+# Tries in a row that bring no byte beyond what an earlier try had. Any progress starts the count
+# again: a file of hours may break off often.
+MAX_STALLS: Final = 5
+# S3 redirects once, to the bucket's region; a gateway may add one more.
+MAX_REDIRECTS: Final = 5
+
+_OK: Final = 200
+_PARTIAL: Final = 206
+_RANGE_NOT_SATISFIABLE: Final = 416
+_BUSY: Final = frozenset({408, 429})
+# What a signed URL past its time, or of a deleted file, answers; 400 is S3's ExpiredToken.
+_URL_REFUSED: Final = frozenset({400, 401, 403, 404, 410})
+# Packings of the file itself that storage may declare; any other is a proxy's own.
+_OWN_ENCODINGS: Final = frozenset({"", "identity", "gzip", "x-gzip", "zstd", "aws-chunked"})
+
+_CONTENT_RANGE: Final = re.compile(r"bytes (?:(?P<start>\d+)-\d+|\*)/(?P<total>\d+)")
+
+
+class _BrokenOffError(Exception):
+    """A try has ended early; `error` is what to raise if no other try goes further."""
+
+    def __init__(
+        self,
+        error: PipelineError,
+        *,
+        wait: float = 0.0,
+        is_url_refused: bool = False,
+        is_other_file: bool = False,
+    ) -> None:
+        super().__init__()
+        self.error = error
+        self.wait = wait
+        self.is_url_refused = is_url_refused
+        self.is_other_file = is_other_file
+
+
+@dataclass(frozen=True)
+class Storage:
+    """The way to object storage, and how time passes meanwhile."""
+
+    http: httpx.Client
+    clock: Callable[[], datetime]
+    sleep: Callable[[float], None]
+
+
+class Destination(Protocol):
+    """Where the text of a result file goes: a file, or a stream to who reads it meanwhile."""
+
+    size: int
+
+    def write(self, piece: bytes) -> None:
+        """Append text."""
+
+    def start_over(self) -> None:
+        """Forget what was written."""
+
+    def finish(self) -> None:
+        """Check the end of the text."""
+
+
+class Transfer:
+    """The transfer of one result file to its destination."""
+
+    def __init__(
+        self,
+        storage: Storage,
+        file: Destination,
+        asked: Compression | None,
+        fresh_url: Callable[[], str],
+        on_bytes: Callable[[int], None],
+    ) -> None:
+        self.received = 0
+        self.resumed = 0
+        self.restarted = 0
+        self.decoder = SniffingDecoder(asked)
+        self._storage = storage
+        self._file = file
+        self._asked = asked
+        self._fresh_url = fresh_url
+        self._on_bytes = on_bytes
+        self._total: int | None = None
+        self._etag: str | None = None
+
+    def run(self, url: str) -> None:
+        """Try until the file is whole, or until tries bring nothing new."""
+        stalls = furthest = 0
+        while True:
+            try:
+                self._try(url)
+                break
+            except _BrokenOffError as break_off:
+                stalls = 1 if self.received > furthest else stalls + 1
+                furthest = max(furthest, self.received)
+                if stalls > MAX_STALLS:
+                    raise break_off.error from None
+                url = self._recover(break_off, stalls, url)
+        for piece in self.decoder.finish():
+            self._file.write(piece)
+        self._file.finish()
+
+    def _recover(self, break_off: _BrokenOffError, stalls: int, url: str) -> str:
+        """Make the next try possible, and return the URL for it."""
+        log.info(
+            "download broke off after %d bytes (%s), stall %d of %d",
+            self.received,
+            break_off.error.exchange,
+            stalls,
+            MAX_STALLS,
+        )
+        if break_off.is_other_file or self._etag is None:
+            self._start_over()
+        # A URL that has had its time is no sign of trouble: the first new one is tried at once.
+        is_mere_expiry = break_off.is_url_refused and stalls == 1
+        if not is_mere_expiry:
+            self._storage.sleep(max(break_off.wait, backoff(stalls)))
+        return self._fresh_url() if break_off.is_url_refused else url
+
+    def _start_over(self) -> None:
+        if self.received:
+            self.restarted += 1
+            self._file.start_over()
+            self.decoder = SniffingDecoder(self._asked)
+        self.received = 0
+        self._total = self._etag = None
+
+    def _try(self, url: str) -> None:
+        """Fetch what is missing.
+
+        Raises:
+            _BrokenOffError: another try may go on from here.
+            PipelineError: it makes no sense to go on.
+        """
+        request = self._request(url)
+        try:
+            response = self._storage.http.send(request, stream=True)
+            try:
+                if self._begin(response):
+                    for chunk in response.iter_raw():
+                        self._take(chunk)
+            finally:
+                response.close()
+        except Retry.READ.faults as fault:
+            raise _BrokenOffError(unreachable(fault, request)) from None
+        except HTTP_FAULTS as fault:
+            raise unreachable(fault, request) from None
+        if self._total is not None and self.received < self._total:
+            raise _BrokenOffError(self._cut(response))
+        if self._total is not None and self.received > self._total:
+            raise IncompleteResultError(
+                "the result file is longer than announced", exchange=_evidence(response)
+            )
+
+    def _request(self, url: str) -> httpx.Request:
+        # Unpacked by us, so nobody on the way shall pack it again: lengths would not match.
+        headers = {"Accept-Encoding": "identity"}
+        if self.received and self._etag:
+            headers["Range"] = f"bytes={self.received}-"
+            headers["If-Range"] = self._etag
+        try:
+            return self._storage.http.build_request("GET", url, headers=headers)
+        except HTTP_FAULTS:
+            raise UnavailableError("the tenant gives a result URL that is malformed") from None
+
+    def _take(self, chunk: bytes) -> None:
+        for piece in self.decoder.feed(chunk):
+            self._file.write(piece)
+        self.received += len(chunk)
+        self._on_bytes(self.received)
+
+    def _begin(self, response: httpx.Response) -> bool:
+        """Prepare for the body of an answer; False if there is nothing left to read."""
+        status = response.status_code
+        if status == _OK:
+            self._begin_whole(response)
+        elif status == _PARTIAL:
+            self._begin_rest(response)
+        elif status == _RANGE_NOT_SATISFIABLE:
+            self._check_nothing_left(response)
+            return False
+        else:
+            raise self._refusal(response)
+        return True
+
+    def _begin_whole(self, response: httpx.Response) -> None:
+        self._start_over()
+        headers = response.headers
+        encoding = headers.get("content-encoding", "").strip().lower()
+        if encoding not in _OWN_ENCODINGS:
+            raise UnavailableError(
+                "a proxy repacks the result file: let this host pass unchanged",
+                exchange=_evidence(response),
+            )
+        length = headers.get("content-length")
+        if length is None and "chunked" not in headers.get("transfer-encoding", "").lower():
+            raise IncompleteResultError(
+                "the result file comes without length, so its end cannot be proven",
+                exchange=_evidence(response),
+            )
+        self._total = None if length is None else int(length)
+        etag = headers.get("etag", "")
+        # A weak tag promises no equal bytes, so it cannot guard a resumption.
+        self._etag = etag if etag.startswith('"') else None
+
+    def _begin_rest(self, response: httpx.Response) -> None:
+        span = _CONTENT_RANGE.fullmatch(response.headers.get("content-range", ""))
+        is_our_rest = (
+            span is not None
+            and span["start"] == str(self.received)
+            and (self._total is None or span["total"] == str(self._total))
+            and response.headers.get("etag") == self._etag
+        )
+        if span is None or not is_our_rest or not self.received:
+            raise _BrokenOffError(self._cut(response), is_other_file=True)
+        self._total = int(span["total"])
+        self.resumed += 1
+
+    def _check_nothing_left(self, response: httpx.Response) -> None:
+        span = _CONTENT_RANGE.fullmatch(response.headers.get("content-range", ""))
+        if span is None or not self.received or span["total"] != str(self.received):
+            raise _BrokenOffError(self._cut(response), is_other_file=True)
+        self._total = self.received
+
+    def _refusal(self, response: httpx.Response) -> Exception:
+        """Return what an answer without any of the file means."""
+        status = response.status_code
+        if status in _URL_REFUSED:
+            expired = ResultsExpiredError(
+                "the result file's URL is refused, also when renewed: export again",
+                exchange=_evidence(response),
+            )
+            return _BrokenOffError(expired, is_url_refused=True)
+        now = self._storage.clock()
+        wait = ((retry_after(response.headers, now) or now) - now).total_seconds()
+        host = response.request.url.host
+        error = limit_reached(response.request, response, now) or UnavailableError(
+            f"{host} does not give the result file: try again later", exchange=_evidence(response)
+        )
+        if status not in _BUSY and status not in SERVER_ERRORS:
+            return error
+        return error if wait > LONGEST_WAIT.total_seconds() else _BrokenOffError(error, wait=wait)
+
+    def _cut(self, response: httpx.Response) -> UnavailableError:
+        return UnavailableError(
+            f"{response.request.url.host} gives only a part of the result file: try again later",
+            exchange=_evidence(response),
+        )
+
+
+def _evidence(response: httpx.Response) -> Exchange:
+    return exchange_of(response.request, response)

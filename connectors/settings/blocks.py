@@ -1,0 +1,71 @@
+"""Reading a credential that a Prefect server keeps: a block of the type of flows/credentials.py.
+
+By the server's own REST API: importing Prefect takes two seconds, and connectors know nothing of
+it. The address and the access to the server are those that Prefect itself reads.
+"""
+
+import os
+from collections.abc import Mapping
+from typing import Any, Final
+from urllib.parse import quote
+
+import httpx
+
+from connectors.errors import AccessError, ConfigurationError, UnavailableError
+from connectors.http.proxies import SystemProxies
+
+BLOCK_TYPE: Final = "nexthink-credentials"
+# Also of the flow: prefect block register -m flows.credentials
+_REGISTER: Final = "prefect block register -m flows.credentials"
+_SECONDS: Final = 20
+_REFUSED: Final = frozenset({401, 403})
+
+
+def read_block(name: str, environ: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Give the settings that a block holds, secrets in clear.
+
+    Raises:
+        ConfigurationError: no server is named, or it has no such block.
+        AccessError: the server refuses to show it.
+        UnavailableError: the server does not answer.
+    """
+    environ = os.environ if environ is None else environ
+    url = environ.get("PREFECT_API_URL", "").rstrip("/")
+    if not url:
+        raise ConfigurationError(
+            f"NEXTHINK_BLOCK: block {name!r} is on a Prefect server, and PREFECT_API_URL is not set"
+        )
+    answer = _ask(url, name, environ)
+    if answer.status_code in _REFUSED:
+        raise AccessError(
+            f"the Prefect server at {url} does not show block {name!r}: set "
+            "PREFECT_API_AUTH_STRING or PREFECT_API_KEY"
+        )
+    if answer.status_code == httpx.codes.NOT_FOUND:
+        raise ConfigurationError(
+            f"NEXTHINK_BLOCK: the Prefect server at {url} has no block {BLOCK_TYPE}/{name}: "
+            f"{_REGISTER}, then make it in the UI"
+        )
+    try:
+        data: Mapping[str, Any] = dict(answer.raise_for_status().json()["data"])
+    except (httpx.HTTPStatusError, ValueError, KeyError, TypeError):
+        raise UnavailableError(
+            f"the Prefect server at {url} does not give block {name!r} (HTTP {answer.status_code})"
+        ) from None
+    return {key: str(value) for key, value in data.items() if value not in {None, ""}}
+
+
+def _ask(url: str, name: str, environ: Mapping[str, str]) -> httpx.Response:
+    path = f"{url}/block_types/slug/{BLOCK_TYPE}/block_documents/name/{quote(name, safe='')}"
+    headers = {}
+    if key := environ.get("PREFECT_API_KEY"):
+        headers["Authorization"] = f"Bearer {key}"
+    basic = environ.get("PREFECT_API_AUTH_STRING", "")
+    auth = httpx.BasicAuth(*basic.split(":", 1)) if ":" in basic else None
+    try:
+        with httpx.Client(transport=SystemProxies(), timeout=_SECONDS, auth=auth) as client:
+            return client.get(path, params={"include_secrets": "true"}, headers=headers)
+    except (httpx.HTTPError, httpx.InvalidURL):
+        raise UnavailableError(
+            f"no Prefect server answers at PREFECT_API_URL ({url}), which keeps block {name!r}"
+        ) from None

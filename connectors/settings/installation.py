@@ -1,0 +1,150 @@
+"""Settings, read once at the edge: state folder, lake, ledger and catalogue.
+
+Values reach the rest of the code as frozen objects; a tenant's are in `tenants`, next to this.
+"""
+
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal, Self
+
+from pydantic import BaseModel, Field, SecretStr, field_validator, model_validator
+
+from connectors.errors import StorageError
+from connectors.settings.variables import build, read_values, variable_name
+
+# Shorter than the 30 s after which Prefect and Kubernetes kill what they have told to stop.
+STOP_SECONDS = 20.0
+# Also `s3:/bucket`, which would else become a folder of that name.
+URL = re.compile(r"[a-z][a-z0-9+.-]*://|(s3|az):", re.IGNORECASE)
+OBJECT_STORAGE = re.compile(r"(s3|az)://[A-Za-z0-9$][A-Za-z0-9._-]+(/[A-Za-z0-9!_.'()=,+-]+)*")
+
+
+class Settings(BaseModel, frozen=True):
+    """Where this installation keeps its state, its data and its catalogue; all paths absolute."""
+
+    home: Path = Path(".nxp")
+    lake: str = ""
+    ledger_url: SecretStr = SecretStr("")
+    database_url: SecretStr | None = None
+    catalog: Path = Path("deployments")
+    # What row groups that are not written yet may hold, over all units landing at once.
+    memory_mb: int = Field(default=192, ge=16)
+    # Exports under way at once by all runs of one worker: None leaves it to each run.
+    exports_per_worker: int | None = Field(default=None, ge=1)
+    # Names the worker whose runs count together: by default the process that started the run.
+    worker: str = Field(default="", max_length=200)
+    # How long what is under way may take to end once a run is told to stop.
+    stop_seconds: float = Field(default=STOP_SECONDS, ge=0, le=3600)
+    # What is told on stderr: text for people, or a JSON object a line for machines.
+    log: Literal["text", "json"] = "text"
+    # Where alerts are told to: a webhook that takes {"text": …}, as chats have them.
+    alert_url: SecretStr | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _absolute(cls, values: dict[str, Any]) -> dict[str, Any]:
+        home = Path(values.get("home") or ".nxp").expanduser().resolve()
+        lake = str(values.get("lake") or home / "lake")
+        return {
+            **values,
+            "home": home,
+            "lake": lake if URL.match(lake) else str(Path(lake).expanduser().resolve()),
+            "ledger_url": values.get("ledger_url") or f"sqlite:///{home / 'ledger.db'}",
+            "catalog": _catalog(values.get("catalog")).expanduser().resolve(),
+        }
+
+    @field_validator("home")
+    @classmethod
+    def _plain_home(cls, home: Path) -> Path:
+        if set("?%#") & set(str(home)):
+            raise ValueError("must not contain ?, % or #: database addresses are made from it")
+        return home
+
+    @field_validator("lake")
+    @classmethod
+    def _known_place(cls, lake: str) -> str:
+        if set("*?[") & set(lake):
+            raise ValueError("must not contain *, ? or [: readers take them for patterns")
+        return _object_storage(lake) if URL.match(lake) else lake
+
+    @field_validator("alert_url")
+    @classmethod
+    def _webhook(cls, url: SecretStr | None) -> SecretStr | None:
+        if url and not url.get_secret_value().startswith(("https://", "http://")):
+            raise ValueError("must be an http(s) URL")
+        return url
+
+    @model_validator(mode="after")
+    def _apart(self) -> Self:
+        if self.database_url and _file_of(self.database_url) == _file_of(self.ledger_url) != "":
+            # The landing writes by a copy of SQLite of its own: locks of the two do not add up.
+            raise ValueError("NXP_DATABASE_URL: must not be the ledger's own SQLite file")
+        return self
+
+
+def _file_of(url: SecretStr) -> str:
+    """Give the file of a SQLite URL, "" of any other."""
+    scheme, _, path = url.get_secret_value().partition(":///")
+    return str(Path(path).resolve()) if scheme.startswith("sqlite") and path else ""
+
+
+def _object_storage(url: str) -> str:
+    """Check the URL of a lake on object storage; the credential is no part of it."""
+    url = url.rstrip("/")
+    if not url.startswith(("s3://", "az://")):
+        raise ValueError("must be a folder, s3://bucket/prefix or az://container/prefix")
+    if "@" in url or "#" in url:
+        raise ValueError("must hold no credential: give it by the AWS_* or AZURE_* variables")
+    if not OBJECT_STORAGE.fullmatch(url) or {".", ".."} & set(url.split("/")):
+        raise ValueError("must name a bucket, and plain folders: s3://bucket/folder")
+    return url
+
+
+def _catalog(given: str | None) -> Path:
+    """Find the catalogue: as set, in the current folder, or beside an editable installation.
+
+    A Prefect worker runs flows in a folder of its own, where ./deployments is not to be found.
+    """
+    here = Path("deployments")
+    beside = Path(__file__).resolve().parents[2] / "deployments"
+    if given or here.is_dir() or not beside.is_dir():
+        return Path(given or here)
+    return beside
+
+
+def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
+    """Read the NXP_* variables; under a Prefect worker lake and ledger must be set.
+
+    Raises:
+        ConfigurationError: with every problem found.
+    """
+    environ = os.environ if environ is None else environ
+    values, problems = read_values(environ, "NXP_", Settings.model_fields)
+    if "PREFECT__FLOW_RUN_ID" in environ:
+        # A worker's folder is a throw-away one: a default lake there would be lost with it.
+        problems += [
+            f"{variable_name('NXP_', field)}: must be set for a Prefect worker"
+            for field in ("lake", "ledger_url")
+            if not values.get(field)
+        ]
+    return build(Settings, values, problems, "NXP_")
+
+
+def prepare_home(settings: Settings) -> Path:
+    """Create the state folder, for its owner's eyes only, and give it.
+
+    Raises:
+        StorageError: it cannot be written.
+    """
+    try:
+        settings.home.mkdir(parents=True, exist_ok=True, mode=0o700)
+        # Spooled results and the ledger are in it; an existing folder may be open to all.
+        settings.home.chmod(0o700)
+        writable = os.access(settings.home, os.W_OK | os.X_OK)
+    except OSError:
+        writable = False
+    if not writable:
+        raise StorageError(f"NXP_HOME: cannot write {settings.home}: choose another folder")
+    return settings.home

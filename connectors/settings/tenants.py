@@ -1,0 +1,230 @@
+"""A tenant's address and credential, from the NEXTHINK_* variables or a profile.
+
+Several tenants live as tables in `$NXP_HOME/profiles.toml`.
+"""
+
+import logging
+import os
+import re
+import tomllib
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any, Self
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
+
+from pydantic import BaseModel, Field, PrivateAttr, SecretStr, field_validator, model_validator
+
+from connectors.errors import ConfigurationError, PipelineError
+from connectors.settings.installation import URL, Settings
+from connectors.settings.variables import build, read_values, variable_name
+
+REGIONS = ("us", "eu", "pac", "meta")
+TENANT_NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")
+PROFILES = "profiles.toml"
+# NEXTHINK_BLOCK, or a profile's key: the name of a block on the Prefect server.
+BLOCK = "block"
+
+log = logging.getLogger(__name__)
+
+
+class TenantSettings(BaseModel, frozen=True):
+    """One tenant's address and credential. `name` keys its data in ledger and lake."""
+
+    instance: str = Field(min_length=1)
+    region: str
+    client_id: str = Field(min_length=1)
+    client_secret: SecretStr = Field(min_length=1)
+    scope: str = "service:integration"
+    api_url: str = ""
+    login_url: str = ""
+    time_zone: str = "UTC"
+    # Requests to the API per day, as reported of the product's thresholds; all processes of a
+    # ledger share them.
+    daily_calls: int = Field(default=50_000, ge=1)
+    # Calls of all processes together. What is reported (one query a second) is of `execute`, which
+    # no flow uses: no rate unless set.
+    calls_per_second: float | None = Field(default=None, gt=0)
+    # Exports under way at once, of all processes together. No such limit is documented: by
+    # default as many as one run may ask for.
+    exports_at_once: int = Field(default=16, ge=1)
+    # Results of so many rows count as cut. HTTP 206 says so by itself: only for tenants where not.
+    export_row_limit: int | None = Field(default=None, ge=1)
+    name: str = ""
+    # Reads it all again, where it was read from somewhere.
+    _source: Callable[[], "TenantSettings"] | None = PrivateAttr(default=None)
+
+    @field_validator("region")
+    @classmethod
+    def _known_region(cls, region: str) -> str:
+        if region not in REGIONS:
+            raise ValueError(f"must be one of {', '.join(REGIONS)}")
+        return region
+
+    @field_validator("api_url", "login_url")
+    @classmethod
+    def _origin(cls, url: str) -> str:
+        if not url:
+            return url
+        parts = urlsplit(url)
+        if parts.scheme not in {"http", "https"} or not parts.hostname:
+            raise ValueError("must be an origin such as https://host or http://127.0.0.1:8080")
+        if parts.path.strip("/") or parts.query or parts.fragment or parts.username:
+            raise ValueError("must be an origin: scheme, host and port, without a path")
+        return f"{parts.scheme}://{parts.netloc}"
+
+    @field_validator("time_zone")
+    @classmethod
+    def _known_zone(cls, zone: str) -> str:
+        try:
+            ZoneInfo(zone)
+        except (ValueError, OSError, LookupError):
+            raise ValueError("must be an IANA zone such as Europe/Zurich") from None
+        return zone
+
+    @model_validator(mode="after")
+    def _derived(self) -> Self:
+        host = f"{self.region}.nexthink.cloud"
+        derived = {
+            "api_url": self.api_url or f"https://{self.instance}.api.{host}",
+            "login_url": self.login_url or f"https://{self.instance}-login.{host}",
+            "name": self.name or f"{self.instance}.{self.region}",
+        }
+        if not TENANT_NAME.fullmatch(derived["name"]):
+            kind = "the profile's name" if self.name else "instance"
+            raise ValueError(f"{kind}: only lower-case letters, digits, dots and hyphens")
+        if self.name.endswith(tuple(f".{region}" for region in REGIONS)) and (
+            self.name != f"{self.instance}.{self.region}"
+        ):
+            # Data and state are kept by name: two tenants of one name would overwrite each other.
+            raise ValueError(f"the profile's name {self.name} is that of another instance")
+        for field, value in derived.items():
+            object.__setattr__(self, field, value)
+        return self
+
+    def reread(self) -> "TenantSettings":
+        """Read the tenant anew: variable, secret file or block may hold another credential by now.
+
+        What cannot be read at the moment stays as it was.
+        """
+        try:
+            return self._source() if self._source else self
+        except PipelineError as error:
+            log.warning("the credential of %s cannot be read anew: %s", self.name, error)
+            return self
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """The zone in which the tenant reads and writes date-times."""
+        return ZoneInfo(self.time_zone)
+
+
+def load_tenant(
+    settings: Settings, profile: str | None = None, environ: Mapping[str, str] | None = None
+) -> TenantSettings:
+    """Read one tenant: the profile of that name, else the NEXTHINK_* variables.
+
+    Either may name a Prefect block that holds the credential.
+
+    Raises:
+        ConfigurationError: with every problem found.
+    """
+    tenant = _read_tenant(settings, profile, environ)
+    tenant._source = partial(_read_tenant, settings, profile, environ)  # noqa: SLF001 - its own
+    return tenant
+
+
+def _read_tenant(
+    settings: Settings, profile: str | None, environ: Mapping[str, str] | None
+) -> TenantSettings:
+    environ = os.environ if environ is None else environ
+    if profile is None:
+        values, problems = read_values(
+            environ, "NEXTHINK_", {**TenantSettings.model_fields, BLOCK: None}
+        )
+        values.pop("name", None)
+        values = _with_block(values, problems, environ, "NEXTHINK_")
+        return build(TenantSettings, values, problems, "NEXTHINK_")
+    profiles = _profiles(settings.home / PROFILES)
+    if profile not in profiles:
+        known = ", ".join(sorted(profiles)) or "none"
+        raise ConfigurationError(
+            f"no tenant profile {profile!r} in {settings.home / PROFILES} (known: {known})"
+        )
+    if not isinstance(profiles[profile], dict):
+        raise ConfigurationError(f"{settings.home / PROFILES}: [{profile}] is no table")
+    table = {key.upper(): str(value) for key, value in profiles[profile].items()}
+    read = {**TenantSettings.model_fields, BLOCK: None}
+    values, problems = read_values(table, "", read)
+    fields = read.keys() - {"name"}
+    allowed = {f"{field}{end}" for field in fields for end in ("", "_file")}
+    unknown = sorted(profiles[profile].keys() - allowed)
+    problems += [f"{profile}.{key}: not a setting" for key in unknown]
+    values = _with_block(values, problems, environ, f"{profile}.")
+    return build(TenantSettings, {**values, "name": profile}, problems, f"{profile}.")
+
+
+def _with_block(
+    values: dict[str, str], problems: list[str], environ: Mapping[str, str], prefix: str
+) -> dict[str, str]:
+    """Add what a Prefect block says, where one is named; what stands beside it goes first."""
+    name = values.pop(BLOCK, None)
+    if name is None:
+        return values
+    problems += [
+        f"{variable_name(prefix, field)}: {variable_name(prefix, BLOCK)} names a block that has "
+        "it: give one of them"
+        for field in ("client_id", "client_secret")
+        if field in values
+    ]
+    from connectors.settings.blocks import read_block  # noqa: PLC0415 - httpx, only where there is one
+
+    found = read_block(name, environ)
+    return {key: found[key] for key in found.keys() & TenantSettings.model_fields.keys()} | values
+
+
+def tenant_name(
+    settings: Settings, profile: str | None = None, environ: Mapping[str, str] | None = None
+) -> str:
+    """Name the tenant whose landed data is meant, without needing its credential.
+
+    The profile, else NEXTHINK_INSTANCE and _REGION, else the only tenant in the lake.
+
+    Raises:
+        ConfigurationError: when none of these decides.
+    """
+    environ = os.environ if environ is None else environ
+    if profile:
+        if not TENANT_NAME.fullmatch(profile):
+            raise ConfigurationError(f"--tenant {profile!r} is no name of a tenant")
+        return profile
+    values, _ = read_values(environ, "NEXTHINK_", {"instance": None, "region": None, BLOCK: None})
+    if "instance" in values and "region" in values:
+        return f"{values['instance']}.{values['region']}"
+    if BLOCK in values:
+        return load_tenant(settings, None, environ).name
+    found, lake = _tenants(settings.lake), settings.lake
+    if len(found) == 1:
+        return found[0]
+    if not found:
+        raise ConfigurationError(f"the lake {lake} holds no data yet: land some with nxp export")
+    raise ConfigurationError(f"which tenant? say --tenant NAME; the lake holds {', '.join(found)}")
+
+
+def _tenants(lake: str) -> list[str]:
+    """Name the tenants of a lake: each has its reports; other folders are not ours."""
+    if not URL.match(lake):
+        return sorted(path.parent.name for path in Path(lake).glob("*/_runs"))
+    from connectors.lake.stores.remote import remote_tenants  # noqa: PLC0415 - obstore, only there
+
+    return remote_tenants(lake)
+
+
+def _profiles(path: Path) -> dict[str, dict[str, Any]]:
+    try:
+        return tomllib.loads(path.read_text("utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise ConfigurationError(f"{path}: {error}") from None

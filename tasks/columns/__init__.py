@@ -1,0 +1,1 @@
+"""Text to types: casts, times, rejects, checks. Pure."""

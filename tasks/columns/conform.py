@@ -1,0 +1,271 @@
+"""Making a result fit its declared columns: batch by batch, every row landed, rejected or counted.
+
+No files and no network here: tables of text in, typed tables and counts out. Text columns go
+through untouched, as they were read; only what is rejected passes through Python.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import reduce
+
+import polars as pl
+import pyarrow as pa
+import pyarrow.compute as pc
+from pydantic import ValidationError
+
+from connectors.catalogue import Column, DatasetSpecification, Drift
+from connectors.errors import DataRefusedError
+from tasks.columns.cast import ARROW_TYPES, POLARS_TYPES, UTC_TYPE, ColumnCast, misfits
+from tasks.columns.times import ARROW_UTC
+from tasks.exports.windows import Window
+
+RAGGED = "the number of fields differs from the header"
+NO_TIME = "no time to place it by"
+RUN_ID, EXPORTED_AT = "_nxp_run_id", "_nxp_exported_at"
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """How a result's header meets the declared columns.
+
+    `present` pairs each header with its column, `absent` are declared columns that the tenant
+    did not send, `added` those it sent unasked and that land as text, `dropped` are left out.
+    """
+
+    present: tuple[tuple[str, Column], ...]
+    absent: tuple[Column, ...] = ()
+    added: tuple[str, ...] = ()
+    dropped: tuple[str, ...] = ()
+
+    @property
+    def landed(self) -> tuple[Column, ...]:
+        """All columns that land, in their landed order."""
+        return (*(column for _, column in self.present), *self.absent)
+
+
+@dataclass(slots=True)
+class Counts:
+    """What became of a unit's rows: `read` = `landed` + `rejected` + `outside` + `duplicates`."""
+
+    read: int = 0
+    landed: int = 0
+    rejected: int = 0
+    outside: int = 0
+    strayed: int = 0
+    duplicates: int = 0
+    repeated_hour: int = 0
+
+    def check(self, dataset: str) -> None:
+        """Make sure that no row was lost and that the tenant kept to the window.
+
+        Raises:
+            DataRefusedError: rows outside the window, other than exactly on its end.
+        """
+        if self.strayed:
+            raise DataRefusedError(
+                f"{dataset}: {self.strayed} of {self.read} rows lie outside the window: the tenant "
+                "did not honour the query's time filter (check the query and "
+                "NEXTHINK_TIME_ZONE); nothing was published"
+            )
+        if self.read != self.landed + self.rejected + self.outside + self.duplicates:
+            raise AssertionError(f"{dataset}: rows do not add up: {self}")
+
+
+@dataclass(slots=True)
+class Conformed:
+    """One batch after conforming: what lands, and what does not with all its reasons."""
+
+    table: pa.Table
+    rejects: pl.DataFrame
+    raw: list[str] = field(default_factory=list)
+
+    @property
+    def landed(self) -> pl.DataFrame:
+        """What lands, as a frame."""
+        return pl.DataFrame(self.table)
+
+
+REJECTS_SCHEMA = {"record": pl.Int64(), "reasons": pl.List(pl.String())}
+
+
+def match_header(header: Sequence[str], specification: DatasetSpecification) -> Layout:
+    """Match a result's header with the declared columns.
+
+    Raises:
+        DataRefusedError: a required column is missing, two headers land under one name, or a
+            column is new and the dataset's drift mode is freeze.
+    """
+    name = specification.dataset
+    declared = {column.nql: column for column in specification.columns}
+    # First of all: without a header the first row stands in its place, and must not be quoted.
+    if not declared.keys() & set(header):
+        raise DataRefusedError(
+            f"{name}: the result's first line names none of the declared columns; "
+            "nothing was published"
+        )
+    if "" in header:
+        raise DataRefusedError(f"{name}: the result has a column without a name")
+    if twice := sorted({text for text in header if header.count(text) > 1}):
+        raise DataRefusedError(f"{name}: the result has {', '.join(twice)} twice")
+    absent = tuple(column for nql, column in declared.items() if nql not in header)
+    if missing := [column.nql for column in absent if not column.nullable or column.key]:
+        raise DataRefusedError(
+            f"{name}: the result lacks the required {', '.join(missing)}: the saved query in "
+            f"Nexthink differs from nxp datasets {name} --nql; nothing was published"
+        )
+    new = [text for text in header if text not in declared]
+    if new and specification.drift is Drift.FREEZE:
+        raise DataRefusedError(
+            f"{name}: the result has the undeclared {', '.join(new)} and drift is freeze; "
+            "nothing was published"
+        )
+    keep = specification.drift is Drift.EVOLVE
+    try:
+        added = [Column(nql=text) for text in new] if keep else []
+    except ValidationError:
+        raise DataRefusedError(
+            f"{name}: one of the undeclared {', '.join(new)} would land under a reserved name"
+        ) from None
+    present = [(text, declared[text]) for text in declared if text in header]
+    present += [(column.nql, column) for column in added]
+    landed = [column.name for _, column in present] + [column.name for column in absent]
+    if meet := sorted({text for text in landed if landed.count(text) > 1}):
+        raise DataRefusedError(
+            f"{name}: two columns of the result land as {', '.join(meet)}: declare both, each with "
+            "a name of its own"
+        )
+    return Layout(
+        tuple(present), absent, tuple(column.nql for column in added), () if keep else tuple(new)
+    )
+
+
+class Conformer:
+    """Conforms the batches of one result and keeps count."""
+
+    def __init__(
+        self,
+        layout: Layout,
+        zone: str,
+        run_id: str,
+        exported_at: datetime,
+        window: tuple[str, Window] | None = None,
+        counts: Counts | None = None,
+    ) -> None:
+        self.counts = counts or Counts()
+        self._is_numbered = True
+        self._layout = layout
+        self._casts = [ColumnCast(column.type, zone) for _, column in layout.present]
+        self._window = window
+        self._stamps = (pa.scalar(run_id, pa.string()), pa.scalar(exported_at, ARROW_UTC))
+
+    def schema(self) -> pl.Schema:
+        """Give the landed columns and types."""
+        columns = {column.name: POLARS_TYPES[column.type] for column in self._layout.landed}
+        return pl.Schema({**columns, RUN_ID: pl.String(), EXPORTED_AT: UTC_TYPE})
+
+    def arrow_schema(self) -> pa.Schema:
+        """Give the columns as they are written: text and lists of it as every reader knows them."""
+        landed = self._layout.landed
+        fields = [pa.field(column.name, ARROW_TYPES[column.type]) for column in landed]
+        return pa.schema([*fields, (RUN_ID, pa.string()), (EXPORTED_AT, ARROW_UTC)])
+
+    def conform(self, text: pa.Table | pl.DataFrame, ragged: Sequence[str] = ()) -> Conformed:
+        """Type one batch of text, set rejects apart, filter the window on arrival."""
+        table = _plain(pa.table(text))
+        # Where rows with too few or too many fields stood is not known: no number after them.
+        self._is_numbered = self._is_numbered and not ragged
+        first_record = self.counts.read + 1 if self._is_numbered else None
+        self.counts.read += table.num_rows + len(ragged)
+        typed, problems = self._cast(table)
+        rejects, raw = self._reject(table, problems, first_record)
+        if problems:
+            typed = typed.filter(pc.invert(_any(problems)))
+        landed = self._within(typed)
+        self.counts.landed += landed.num_rows
+        self.counts.rejected += len(rejects) + len(ragged)
+        if ragged:
+            rows = {"record": [None] * len(ragged), "reasons": [[RAGGED]] * len(ragged)}
+            rejects = pl.concat([rejects, pl.DataFrame(rows, REJECTS_SCHEMA)])
+            raw += list(ragged)
+        for name, value in zip((RUN_ID, EXPORTED_AT), self._stamps, strict=True):
+            landed = landed.append_column(name, pa.repeat(value, landed.num_rows))
+        return Conformed(landed, rejects, raw)
+
+    def _cast(self, text: pa.Table) -> tuple[pa.Table, dict[str, pa.Array]]:
+        """Type all columns; the problems are masks of the rows that each reason rejects."""
+        typed: dict[str, pa.Array] = {}
+        problems: dict[str, pa.Array] = {}
+        for (header, column), casting in zip(self._layout.present, self._casts, strict=True):
+            written = text[header]
+            values, repeated = casting.cast(written)
+            self.counts.repeated_hour += repeated
+            typed[column.name] = values
+            wrong = misfits(written, values)
+            if wrong is not None:
+                _note(problems, f"{column.name}: not {column.type}", wrong)
+            if (not column.nullable or column.key) and values.null_count:
+                absent = pc.is_null(values)
+                absent = absent if wrong is None else pc.and_not(absent, wrong)
+                _note(problems, f"{column.name}: null in a required column", absent)
+        for column in self._layout.absent:
+            typed[column.name] = pa.nulls(text.num_rows, ARROW_TYPES[column.type])
+        if self._window is not None and typed[self._window[0]].null_count:
+            nowhere = pc.is_null(typed[self._window[0]])
+            _note(problems, NO_TIME, pc.and_not(nowhere, _any(problems)) if problems else nowhere)
+        return pa.table(typed), problems
+
+    def _reject(
+        self, text: pa.Table, problems: dict[str, pa.Array], first_record: int | None
+    ) -> tuple[pl.DataFrame, list[str]]:
+        if not problems:
+            return pl.DataFrame(schema=REJECTS_SCHEMA), []
+        reasons = pl.concat_list(
+            pl.when(pl.Series(mask)).then(pl.lit(reason)) for reason, mask in problems.items()
+        ).list.drop_nulls()
+        bad = _any(problems)
+        rows = text.num_rows
+        records = pl.lit(None, pl.Int64).repeat_by(rows).explode()
+        if first_record is not None:
+            records = pl.int_range(first_record, first_record + rows, dtype=pl.Int64)
+        frame = pl.select(records.alias("record"), reasons.alias("reasons"))
+        # One JSON object a row; only rejected rows pass through Python.
+        raw = [json.dumps(row, ensure_ascii=False) for row in text.filter(bad).to_pylist()]
+        return frame.filter(pl.Series(bad)), raw
+
+    def _within(self, typed: pa.Table) -> pa.Table:
+        """Keep start <= t < end; count what lies outside, and what should not have been sent."""
+        if self._window is None or not typed.num_rows:
+            return typed
+        column, window = self._window
+        time = typed[column]
+        start, end = (pa.scalar(bound, ARROW_UTC) for bound in (window.start, window.end))
+        span = pc.min_max(time)
+        if span["min"].value >= start.value and span["max"].value < end.value:
+            return typed
+        landed = typed.filter(pc.and_(pc.greater_equal(time, start), pc.less(time, end)))
+        outside = typed.num_rows - landed.num_rows
+        self.counts.outside += outside
+        self.counts.strayed += outside - (pc.sum(pc.equal(time, end)).as_py() or 0)
+        return landed
+
+
+def _plain(text: pa.Table) -> pa.Table:
+    """Give text in Arrow's plain kind: a frame comes with views of it, a result file does not."""
+    plain = pa.schema([(name, pa.string()) for name in text.column_names])
+    return text if text.schema.equals(plain) else text.cast(plain)
+
+
+def _note(problems: dict[str, pa.Array], reason: str, mask: pa.Array) -> None:
+    if pc.any(mask).as_py():
+        problems[reason] = mask
+
+
+def _any(problems: dict[str, pa.Array]) -> pa.Array:
+    first, *others = (_flat(mask) for mask in problems.values())
+    return reduce(pc.or_, others, first)
+
+
+def _flat(mask: pa.Array | pa.ChunkedArray) -> pa.Array:
+    return mask.combine_chunks() if isinstance(mask, pa.ChunkedArray) else mask

@@ -1,0 +1,1 @@
+"""Asking the tenant: exports started, resumed, awaited and fetched."""

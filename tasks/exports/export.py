@@ -1,0 +1,303 @@
+"""Getting one result from the tenant: start an export or go on with a journalled one, poll, fetch.
+
+The export id is journalled before polling. A crash afterwards finds it again: no export is left
+orphaned, and the tenant's daily limit is not spent twice.
+"""
+
+import hashlib
+import json
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any, TypeVar
+
+from connectors.catalogue import DatasetSpecification
+from connectors.errors import (
+    ExportFailedError,
+    ResultsExpiredError,
+    ResultTruncatedError,
+    UnavailableError,
+    UnknownExportError,
+    UnknownQueryError,
+)
+from connectors.ledger import Export, ExportLimits, Ledger, Slot
+from connectors.nexthink import (
+    Compression,
+    ExportState,
+    ExportStatus,
+    NexthinkClient,
+    Transferred,
+)
+from tasks.exports.windows import describe
+from tasks.runs.progress import Progress, tell
+
+logger = logging.getLogger(__name__)
+
+# A journalled export older than this is not asked for again: how long a tenant keeps one is
+# not documented, and its data would be that much older than the run.
+ATTACH_WITHIN = timedelta(minutes=60)
+# Small exports are ready in a second; large ones take minutes, where asking often only spends
+# the tenant's limit.
+FIRST_POLL = 0.2
+LONGEST_POLL = 15.0
+POLL_GROWTH = 1.5
+# Before each further look for a free place among the exports at once.
+FIRST_LOOK = 0.1
+LONGEST_LOOK = 2.0
+# An export whose result can no longer be fetched is started again this many times.
+EXPORTS = 3
+LOST = (UnknownExportError, ResultsExpiredError, ExportFailedError)
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What is asked of the tenant for one unit."""
+
+    dataset: str
+    unit: str
+    query_id: str
+    parameters: dict[str, str]
+    compression: str
+    # Which part of the unit, where it is exported in parts.
+    piece: str = ""
+
+    def fingerprint(self) -> str:
+        """Identify query, parameters and compression: a journalled export must have the same."""
+        text = json.dumps([self.query_id, self.parameters, self.compression], sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fetched:
+    """A result that has come whole, and when its export was started (the time of its data)."""
+
+    export: Export
+    attached: bool
+    wire_bytes: int
+    csv_bytes: int
+    resumed: int
+    wait_seconds: float
+    download_seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result(Fetched):
+    """A result that has come whole, as a file."""
+
+    path: Path
+
+
+class Calls(threading.local):
+    """Counts the requests to the tenant's API that one thread makes: they are limited per day."""
+
+    count = 0
+
+    def add(self) -> None:
+        """Count one."""
+        self.count += 1
+
+    def take(self) -> int:
+        """Give the number since the last call."""
+        count, self.count = self.count, 0
+        return count
+
+
+@dataclass(frozen=True, slots=True)
+class Tools:
+    """What the steps work with; time and sleep are handed in so that tests need not wait."""
+
+    client: NexthinkClient
+    ledger: Ledger
+    clock: Callable[[], datetime]
+    sleep: Callable[[float], None]
+    run_id: str = ""
+    at_once: ExportLimits = field(default_factory=ExportLimits)
+    calls: Calls = field(default_factory=Calls)
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """An export whose result can be fetched, and how long that took."""
+
+    export: Export
+    attached: bool
+    url: str | None
+    wait_seconds: float
+
+
+def fetch_result(
+    tools: Tools, specification: DatasetSpecification, request: Request, folder: Path
+) -> Result:
+    """Bring one result to a file in `folder`, by as few exports as possible.
+
+    Raises:
+        PipelineError: as `with_export`, or why it cannot be fetched.
+    """
+    return with_export(
+        tools, specification, request, lambda ready: _fetch(tools, request, ready, folder)
+    )
+
+
+def with_export(
+    tools: Tools, specification: DatasetSpecification, request: Request, use: Callable[[Ready], T]
+) -> T:
+    """Have an export ready, and do with it what `use` does; with a new one if it is lost by then.
+
+    Raises:
+        ResultTruncatedError: the tenant cut the result at its row limit.
+        ExportFailedError: the tenant reports an error for the query.
+        UnavailableError: not finished within the dataset's timeout, or out of reach; the export
+            stays journalled and the next run goes on with it.
+    """
+    for attempt in range(1, EXPORTS + 1):
+        attached = False
+        try:
+            with _under_way(tools, request):
+                export, attached = begin_or_attach(tools, specification, request)
+                began = time.monotonic()
+                status = await_result(tools, specification, request, export)
+            waited = time.monotonic() - began
+            return use(Ready(export, attached, status.results_url, waited))
+        except LOST as error:
+            tools.ledger.journal.forget(request.dataset, request.unit, piece=request.piece)
+            # A failure that an earlier run journalled may be over; a fresh one is not.
+            lost = not isinstance(error, ExportFailedError)
+            if attempt == EXPORTS or not (lost or attached):
+                raise
+            logger.warning("%s %s: exporting again (%s)", request.dataset, request.unit, error)
+    raise AssertionError("unreachable")
+
+
+@contextmanager
+def _under_way(tools: Tools, request: Request) -> Iterator[None]:
+    """Wait until the tenant and this worker may have one more export under way, and count it."""
+    slot = Slot(request.dataset, request.unit, request.piece)
+    pause = FIRST_LOOK
+    while (lease := tools.ledger.limits.take_slot(slot, tools.run_id, tools.at_once)) is None:
+        tell(Progress(request.dataset, request.unit, "waiting for other exports"))
+        _free_orphans(tools)
+        tools.sleep(pause)
+        pause = min(pause * POLL_GROWTH, LONGEST_LOOK)
+    with lease:
+        yield
+
+
+def _free_orphans(tools: Tools) -> None:
+    """Free the slots of killed processes whose exports have ended at the tenant, who says so."""
+    for slot, holder in tools.ledger.limits.orphans():
+        export = tools.ledger.journal.read(slot.dataset, slot.unit, slot.piece)
+        if export is None:
+            continue
+        tools.calls.add()
+        try:
+            state = tools.client.nql.export_status(export.export_id).state
+        except UnknownExportError:
+            state = ExportState.ERROR
+        if state in (ExportState.COMPLETED, ExportState.ERROR):
+            tools.ledger.limits.free(slot, holder)
+
+
+def begin_or_attach(
+    tools: Tools, specification: DatasetSpecification, request: Request
+) -> tuple[Export, bool]:
+    """Start an export and journal it, or give the journalled one; True when it is the latter."""
+    known = tools.ledger.journal.read(request.dataset, request.unit, request.piece)
+    now = tools.clock()
+    if known and known.query == request.fingerprint() and now - known.started_at < ATTACH_WITHIN:
+        logger.info("%s %s: going on with a journalled export", request.dataset, request.unit)
+        return known, True
+    tools.calls.add()
+    try:
+        export_id = tools.client.nql.start_export(
+            request.query_id, request.parameters, specification.compression
+        )
+    except UnknownQueryError as error:
+        raise UnknownQueryError(
+            f"{request.dataset}: the tenant has no saved query {request.query_id}, or refuses its "
+            f"parameters: paste what nxp datasets {request.dataset} --nql prints into Nexthink as "
+            "an NQL API query of that id",
+            exchange=error.exchange,
+        ) from None
+    export = Export(export_id, request.fingerprint(), now)
+    tools.ledger.journal.write(request.dataset, request.unit, export, request.piece)
+    return export, False
+
+
+def await_result(
+    tools: Tools, specification: DatasetSpecification, request: Request, export: Export
+) -> ExportStatus:
+    """Poll until the export has ended, less often the longer it takes."""
+    deadline = tools.clock() + specification.timeout
+    pause = FIRST_POLL
+    while True:
+        tools.calls.add()
+        status = tools.client.nql.export_status(export.export_id)
+        if status.state is ExportState.COMPLETED:
+            break
+        if status.state is ExportState.ERROR:
+            raise ExportFailedError(
+                f"{request.dataset} {request.unit}: the tenant ended the export of "
+                f"{request.query_id} with an error: run the query in Nexthink to see why"
+            )
+        if tools.clock() >= deadline:
+            raise UnavailableError(
+                f"{request.dataset} {request.unit}: the export is not finished after "
+                f"{describe(specification.timeout)} and goes on at the tenant: run again to go "
+                "on waiting, or raise the dataset's timeout"
+            )
+        tell(Progress(request.dataset, request.unit, "waiting for the tenant"))
+        tools.sleep(pause)
+        pause = min(pause * POLL_GROWTH, LONGEST_POLL)
+    if status.truncated:
+        # Its id stays journalled: a run that is interrupted now learns of it without an export.
+        raise ResultTruncatedError(
+            f"{request.dataset} {request.unit}: the tenant cut the result at its row limit "
+            "(HTTP 206)"
+        )
+    return status
+
+
+def fetched(ready: Ready, done: Transferred, seconds: float) -> Fetched:
+    """Describe a result that was fetched in so many seconds."""
+    return Fetched(**_described(ready, done, seconds))
+
+
+def _described(ready: Ready, done: Transferred, seconds: float) -> dict[str, Any]:
+    return {
+        "export": ready.export,
+        "attached": ready.attached,
+        "wire_bytes": done.wire_bytes,
+        "csv_bytes": done.csv_bytes,
+        "resumed": done.resumed,
+        "wait_seconds": ready.wait_seconds,
+        "download_seconds": seconds,
+    }
+
+
+def tell_bytes(request: Request) -> Callable[[int], None]:
+    """Give what tells how far a request's download is."""
+
+    def count(received: int) -> None:
+        tell(Progress(request.dataset, request.unit, "downloading", received))
+
+    return count
+
+
+def _fetch(tools: Tools, request: Request, ready: Ready, folder: Path) -> Result:
+    began = time.monotonic()
+    path = folder / f"{request.unit}{request.piece.replace('/', '-')}.csv"
+    done = tools.client.nql.download(
+        ready.export.export_id,
+        path,
+        Compression(request.compression),
+        url=ready.url,
+        on_bytes=tell_bytes(request),
+    )
+    return Result(path=path, **_described(ready, done, time.monotonic() - began))

@@ -1,0 +1,1 @@
+"""Landing an export: from a plan to published windows, ledger last."""

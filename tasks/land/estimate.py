@@ -1,0 +1,48 @@
+"""What a back-fill will ask of the tenant. Imports no Prefect, whose settings are not made yet."""
+
+import math
+from dataclasses import dataclass
+from datetime import timedelta
+from statistics import fmean
+
+from connectors.ledger import Ledger
+from tasks.exports.windows import floor
+from tasks.land.plan import Plan
+
+# Of a dataset that has not landed yet: a start, and a status each at 0.2, 0.5, 1 and 1.7 s.
+CALLS_OF_AN_EXPORT = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """What a plan asks of the tenant's API: `calls` in all, of `limit` a day, `used` today.
+
+    `per_window` is measured where windows of the dataset have landed, else assumed.
+    """
+
+    windows: int
+    per_window: float
+    is_measured: bool
+    calls: int
+    used: int
+    limit: int
+
+    @property
+    def days(self) -> int:
+        """How many days the limit makes it last, 1 where it fits in today."""
+        over = max(0, self.calls - (self.limit - self.used))
+        return 1 + math.ceil(over / self.limit)
+
+
+def estimate(plan: Plan, ledger: Ledger) -> Estimate:
+    """Estimate a plan's calls from those that earlier windows of the dataset took."""
+    taken = [record.calls for record in ledger.units(plan.asked.dataset) if record.calls]
+    per_window = fmean(taken) if taken else CALLS_OF_AN_EXPORT
+    return Estimate(
+        windows=len(plan.units),
+        per_window=per_window,
+        is_measured=bool(taken),
+        calls=math.ceil(len(plan.units) * per_window),
+        used=ledger.calls_since(floor(plan.planned_at, timedelta(days=1))),
+        limit=plan.tenant.daily_calls,
+    )

@@ -1,0 +1,296 @@
+"""What one run is asked to do, checked, and the units it has to land. Nothing is exported here."""
+
+from bisect import bisect_left
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from connectors.catalogue import DatasetSpecification, Mode, load_dataset, parse_duration
+from connectors.clock import utc_now
+from connectors.errors import DataRefusedError, UsageError
+from connectors.lake import Lake
+from connectors.lake.lake import unit_name
+from connectors.ledger import Backfill, Ledger, UnitRecord, open_ledger
+from connectors.settings.installation import Settings, load_settings
+from connectors.settings.tenants import TenantSettings, load_tenant
+from tasks.exports.windows import Window, floor
+from tasks.land.calendar import Calendar
+from tasks.land.chunks import Chunk, has_failed, is_done, own_first
+from tasks.land.schedule import Coverage, Landed, due
+
+CONCURRENCY = 4
+MOST_AT_ONCE = 16
+
+
+class Only(StrEnum):
+    """Which windows of a stretch a back-fill lands."""
+
+    MISSING = "missing"
+    FAILED = "failed"
+    ALL = "all"
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What the caller asks for; the same words as flow parameters and command options.
+
+    Without dates it is the scheduled form. `only` and `step` are of a back-fill, `chunk` of one
+    that several runs share.
+    """
+
+    dataset: str
+    window_from: str | None = None
+    window_to: str | None = None
+    tenant: str | None = None
+    accept_shrink: bool = False
+    full_refresh: bool = False
+    step: str | None = None
+    only: Only | None = None
+    concurrency: int = CONCURRENCY
+    scheduled_at: datetime | None = None
+    chunk: Chunk | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """What lands at once: a window, or a snapshot's slot [starts_at, ends_at)."""
+
+    name: str
+    starts_at: datetime
+    ends_at: datetime
+    window: Window | None = None
+
+    @classmethod
+    def of_window(cls, window: Window) -> "Unit":
+        """Name a window."""
+        return cls(unit_name(window.start, window.end), window.start, window.end, window)
+
+    def __str__(self) -> str:
+        return str(self.window) if self.window else self.name
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A validated request: everything that can be known before the tenant is asked.
+
+    `asked_units` counts all windows of the stretch, `units` are those still to land. `origin` is
+    where the watermark counts from, None where it stays as it is. `lost` are missing windows
+    that the query no longer reaches back to.
+    """
+
+    asked: Asked
+    settings: Settings
+    tenant: TenantSettings
+    specification: DatasetSpecification
+    units: tuple[Unit, ...]
+    planned_at: datetime
+    asked_units: int = 0
+    origin: datetime | None = None
+    lost: tuple[Window, ...] = ()
+    backfill: Backfill | None = field(default=None)
+
+    @property
+    def trigger(self) -> str:
+        """Tell a run with dates, which leaves the watermark alone, from a scheduled one."""
+        if self.asked.window_from:
+            return "back-fill"
+        return "full-refresh" if self.asked.full_refresh else "scheduled"
+
+    @property
+    def goes_on_since(self) -> datetime | None:
+        """Say when the back-fill of everything was begun that this one goes on with, if any."""
+        backfill = self.backfill
+        return backfill.begun_at if backfill and backfill.begun_at < self.planned_at else None
+
+    @property
+    def calendar(self) -> Calendar | None:
+        """How the dataset's time is cut; None for snapshots."""
+        if self.specification.window is None:
+            return None
+        return Calendar.of(self.specification, self.tenant.zone, read_step(self.asked.step))
+
+
+def plan_run(asked: Asked, clock: Callable[[], datetime] = utc_now) -> Plan:
+    """Check settings, catalogue and dates, and decide which units to land.
+
+    Raises:
+        ConfigurationError: settings or catalogue have problems; all are listed.
+        UsageError: unknown dataset, or dates that cannot be exported.
+        DataRefusedError: a window would cut one that has landed in part.
+    """
+    settings = load_settings()
+    specification = load_dataset(settings.catalog, asked.dataset)
+    tenant = load_tenant(settings, asked.tenant)
+    _check_asked(asked, specification)
+    now = clock()
+    if specification.mode is Mode.SNAPSHOT:
+        slot = floor(asked.scheduled_at or now, specification.every)
+        unit = Unit(unit_name(slot), slot, slot + specification.every)
+        return Plan(asked, settings, tenant, specification, (unit,), now, 1)
+    calendar = Calendar.of(specification, tenant.zone, read_step(asked.step))
+    with opened_ledger(settings, tenant, clock) as ledger:
+        if asked.window_from is None or asked.window_to is None:
+            plan = _scheduled(asked, settings, tenant, specification, calendar, ledger, now)
+        else:
+            windows = _asked_windows(asked, calendar, now)
+            backfill, left = _left(asked, windows, calendar, ledger, now)
+            units = tuple(Unit.of_window(window) for window in left)
+            plan = Plan(
+                asked, settings, tenant, specification, units, now, len(windows), backfill=backfill
+            )
+    if specification.in_lake:
+        check_overlaps(Lake(settings.lake, tenant.name), asked.dataset, plan.units)
+    return plan
+
+
+def read_step(text: str | None) -> timedelta | None:
+    """Read `--step`.
+
+    Raises:
+        UsageError: it is no duration.
+    """
+    try:
+        step = parse_duration(text)
+    except ValueError as error:
+        raise UsageError(f"--step {text!r} {error}") from None
+    return step if isinstance(step, timedelta) else None
+
+
+def check_overlaps(lake: Lake, dataset: str, units: tuple[Unit, ...]) -> None:
+    """Make sure that no unit would cut a landed window in part.
+
+    Raises:
+        DataRefusedError: one would; says which, and what can be done.
+    """
+    manifest = lake.manifest(dataset) if units else None
+    entries = manifest.entries if manifest else ()
+    starts = [entry.starts_at for entry in entries]
+    for unit in units:
+        for bound in (unit.starts_at, unit.ends_at) if unit.window else ():
+            place = bisect_left(starts, bound) - 1
+            # Entries of windows never overlap: only the one that begins before can be cut.
+            if place >= 0 and bound < entries[place].ends_at:
+                cut = Window(entries[place].starts_at, entries[place].ends_at)
+                raise DataRefusedError(
+                    f"{dataset}: landing {unit} would cut the landed window {cut}: use a --step "
+                    f"and dates that cover it whole; nothing was exported"
+                )
+
+
+@contextmanager
+def opened_ledger(
+    settings: Settings, tenant: TenantSettings, clock: Callable[[], datetime] = utc_now
+) -> Iterator[Ledger]:
+    """Open the tenant's ledger for a while."""
+    ledger = open_ledger(settings.ledger_url.get_secret_value(), tenant.name, clock)
+    try:
+        yield ledger
+    finally:
+        ledger.close()
+
+
+def landed_of(records: list[UnitRecord]) -> list[Landed]:
+    """Give the stretches of time that have landed at some time, whatever came after."""
+    return [
+        Landed(Window(record.starts_at, record.ends_at), record.exported_at or record.landed_at)
+        for record in records
+        if record.landed_at is not None
+    ]
+
+
+def _check_asked(asked: Asked, specification: DatasetSpecification) -> None:
+    dated = asked.window_from is not None or asked.window_to is not None
+    if dated and specification.mode is Mode.SNAPSHOT:
+        raise UsageError(
+            f"{asked.dataset} is a snapshot of how things are now: it takes no --from and --to"
+        )
+    if dated and (asked.window_from is None or asked.window_to is None):
+        raise UsageError("a back-fill takes both --from and --to")
+    if dated and asked.full_refresh:
+        raise UsageError("--full-refresh lands everything: it takes no --from and --to")
+    if not dated and (asked.step or asked.only):
+        raise UsageError("--step and --only belong to a back-fill: give --from and --to")
+    if not 1 <= asked.concurrency <= MOST_AT_ONCE:
+        raise UsageError(f"--concurrency must be from 1 to {MOST_AT_ONCE}")
+
+
+def _scheduled(
+    asked: Asked,
+    settings: Settings,
+    tenant: TenantSettings,
+    specification: DatasetSpecification,
+    calendar: Calendar,
+    ledger: Ledger,
+    now: datetime,
+) -> Plan:
+    mark = ledger.marks.watermark(asked.dataset)
+    todo = due(
+        calendar,
+        landed_of(ledger.units(asked.dataset)),
+        now,
+        mark.starts_at if mark else None,
+        everything=asked.full_refresh,
+    )
+    units = tuple(Unit.of_window(window) for window in todo.windows)
+    return Plan(
+        asked, settings, tenant, specification, units, now, len(units), todo.origin, todo.lost
+    )
+
+
+def _left(
+    asked: Asked, windows: list[Window], calendar: Calendar, ledger: Ledger, now: datetime
+) -> tuple[Backfill | None, list[Window]]:
+    """Leave out what a back-fill need not land; all of it, when begun before, since then."""
+    records = ledger.units(asked.dataset)
+    if asked.chunk:
+        return _left_of_all(asked, asked.chunk, windows, calendar, records)
+    if asked.only is Only.FAILED:
+        failed = {record.unit for record in records if record.last_error}
+        return None, [window for window in windows if Unit.of_window(window).name in failed]
+    if asked.only is Only.MISSING:
+        coverage = Coverage(known.window for known in landed_of(records))
+        return None, [window for window in windows if not coverage.covers(window)]
+    if asked.only is None:
+        return None, windows
+    stretch = (windows[0].start, windows[-1].end)
+    backfill = ledger.marks.find_backfill(asked.dataset, *stretch, calendar.step)
+    if backfill is None:
+        return Backfill(*stretch, calendar.step, now), windows
+    done = {
+        record.unit
+        for record in records
+        if record.landed_at is not None and record.landed_at >= backfill.begun_at
+    }
+    return backfill, [window for window in windows if Unit.of_window(window).name not in done]
+
+
+def _left_of_all(
+    asked: Asked,
+    chunk: Chunk,
+    windows: list[Window],
+    calendar: Calendar,
+    records: list[UnitRecord],
+) -> tuple[Backfill | None, list[Window]]:
+    """Leave out what no run of a shared back-fill need land; its own chunk comes first."""
+    only = asked.only or Only.MISSING
+    known = {record.unit: record for record in records}
+    covered = Coverage(each.window for each in landed_of(records)) if only is Only.MISSING else None
+    left = []
+    for window in windows:
+        record = known.get(Unit.of_window(window).name)
+        done = covered.covers(window) if covered else is_done(record, only, chunk.begun_at)
+        if not done and not has_failed(record, chunk.asked_at):
+            left.append(window)
+    stretch = (windows[0].start, windows[-1].end)
+    backfill = Backfill(*stretch, calendar.step, chunk.begun_at) if only is Only.ALL else None
+    return backfill, own_first(left, chunk)
+
+
+def _asked_windows(asked: Asked, calendar: Calendar, now: datetime) -> list[Window]:
+    """Cut what is asked for; of a shared back-fill its start may be out of reach meanwhile."""
+    start, end = asked.window_from or "", asked.window_to or ""
+    if asked.chunk is None:
+        return calendar.asked(start, end, now)
+    return calendar.cut(calendar.bound(start, "--from"), calendar.bound(end, "--to"))

@@ -1,0 +1,235 @@
+"""The report of a run: counts, bytes and seconds, for the terminal, `_runs`, ledger and UI.
+
+Nothing of a row's values is in it: a report may be read by people who may not read the data.
+"""
+
+import logging
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any
+
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+
+from connectors.errors import PartlyDoneError, PipelineError
+from connectors.lake.records import write_run
+from tasks.land.run import Run
+from tasks.land.units import Landed
+from tasks.land.watermark import move_watermark
+from tasks.runs import metrics
+from tasks.runs.artifact import ARTIFACT_ROWS, show_report
+from tasks.runs.events import emit_outcome
+from tasks.runs.overview import show_freshness
+
+logger = logging.getLogger(__name__)
+
+STAGES = ("wait", "download", "conform", "check", "publish")
+SUMMED = (
+    "calls",
+    "rows_read",
+    "rows_landed",
+    "rows_rejected",
+    "rows_outside",
+    "duplicates",
+    "repeated_hour",
+    "wire_bytes",
+    "csv_bytes",
+    "parquet_bytes",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class RunReport:
+    """How a run ended. `state` is landed, partly or failed; bytes are as received and as read.
+
+    `units` have landed, of `planned`. `lost` are windows that the query no longer reaches back to.
+    """
+
+    run_id: str
+    tenant: str
+    dataset: str
+    trigger: str
+    state: str
+    started_at: datetime
+    finished_at: datetime
+    planned: int
+    units: int
+    calls: int
+    rows_read: int
+    rows_landed: int
+    rows_rejected: int
+    rows_outside: int
+    duplicates: int
+    repeated_hour: int
+    wire_bytes: int
+    csv_bytes: int
+    parquet_bytes: int
+    folder: str
+    watermark: datetime | None
+    error: str | None
+    seconds: dict[str, float]
+    lost: list[str]
+    failures: list[dict[str, str]]
+    outcomes: list[dict[str, Any]]
+
+    def plain(self) -> dict[str, Any]:
+        """Give the report as a dictionary; date-times stay objects."""
+        return asdict(self)
+
+
+def build_report(run: Run, landed: Landed, watermark: datetime | None = None) -> RunReport:
+    """Sum up what became of a run's units."""
+    outcomes = sorted(landed.outcomes, key=lambda outcome: outcome.unit)
+    total = {name: sum(getattr(outcome, name) for outcome in outcomes) for name in SUMMED}
+    planned = len(run.plan.units) - landed.left
+    complete = len(outcomes) == planned and not total["rows_rejected"] and not run.plan.lost
+    return RunReport(
+        run_id=run.run_id,
+        tenant=run.plan.tenant.name,
+        dataset=run.dataset,
+        trigger=run.plan.trigger,
+        state="landed" if complete else "failed" if _first(landed) and not outcomes else "partly",
+        started_at=run.started_at,
+        finished_at=run.tools.clock(),
+        planned=planned,
+        units=len(outcomes),
+        folder=run.lake.location(run.dataset),
+        watermark=watermark,
+        error=_error(run.dataset, landed) or _gap(run),
+        seconds={
+            stage: round(sum(outcome.seconds.get(stage, 0.0) for outcome in outcomes), 3)
+            for stage in STAGES
+        },
+        lost=[str(window) for window in run.plan.lost],
+        failures=[
+            {"unit": failure.unit, "error": str(failure.error)} for failure in landed.failures
+        ],
+        outcomes=[asdict(outcome) for outcome in outcomes],
+        **total,
+    )
+
+
+def settle(run: Run, landed: Landed) -> RunReport:
+    """Move the watermark and keep the report in the lake (`_runs`) and, last, in the ledger.
+
+    A run that failed because the disk is full, or the bucket away, cannot keep its report there
+    either: then the ledger alone has it, and the first error stays the one that is told.
+    """
+    report = build_report(run, landed, move_watermark(run))
+    try:
+        write_run(run.lake, report.plain())
+    except PipelineError as error:
+        if report.error is None:
+            raise
+        logger.warning("the report of run %s is in the ledger only: %s", run.run_id, error)
+    plain = {**report.plain(), "exit_code": _exit_code(landed, report)}
+    run.ledger.finish_run(run.run_id, report.state, plain)
+    metrics.watermark_moved(report.watermark, report.finished_at)
+    metrics.run_ended(report.state)
+    return report
+
+
+def _exit_code(landed: Landed, report: RunReport) -> int:
+    """Say how the run ends as a command: who waits for a run of another machine needs to know."""
+    first = _first(landed)
+    if first is not None and not landed.outcomes:
+        return first.exit_code
+    left_out = first is not None or report.rows_rejected or report.lost
+    return PartlyDoneError.exit_code if left_out else 0
+
+
+def raise_unless_complete(landed: Landed, report: RunReport) -> None:
+    """Let a run that left anything out end as such: it must not look green.
+
+    Raises:
+        PipelineError: the first failure, where nothing has landed.
+        PartlyDoneError: something has landed, something was left out.
+    """
+    first = _first(landed)
+    if first is not None:
+        several = len(landed.failures) > 1
+        told = (
+            f"{report.dataset}: {report.units} of {report.planned} windows landed, "
+            f"{'' if several else 'then: '}{report.error}"
+        )
+        if landed.outcomes:
+            raise PartlyDoneError(told, report=report.plain()) from first
+        if several:
+            raise first.retold(told) from first
+        raise first
+    if report.rows_rejected:
+        raise PartlyDoneError(
+            f"{report.dataset}: {report.rows_landed} rows landed, {report.rows_rejected} were "
+            f"rejected: see nxp rejects {report.dataset}, run {report.run_id}",
+            report=report.plain(),
+        )
+    if report.lost:
+        raise PartlyDoneError(report.error or "", report=report.plain())
+
+
+def markdown(report: RunReport) -> str:
+    """Write a report for the Prefect UI."""
+    lines = [
+        f"# {report.dataset}: {report.state}",
+        "",
+        (
+            f"{report.units} of {report.planned} units, {report.rows_landed:,} rows landed, "
+            f"{report.rows_rejected:,} rejected, {report.rows_outside:,} outside the window, of "
+            f"{report.rows_read:,} read. Run `{report.run_id}` of tenant `{report.tenant}`."
+        ),
+        "",
+        "| unit | landed | rejected | received | Parquet | seconds |",
+        "|---|---:|---:|---:|---:|---:|",
+    ]
+    lines += [
+        (
+            f"| {row['unit']} | {row['rows_landed']:,} | {row['rows_rejected']:,} | "
+            f"{row['wire_bytes']:,} B | {row['parquet_bytes']:,} B | "
+            f"{sum(row['seconds'].values()):.1f} |"
+        )
+        for row in report.outcomes[:ARTIFACT_ROWS]
+    ]
+    if len(report.outcomes) > ARTIFACT_ROWS:
+        lines += ["", f"… and {len(report.outcomes) - ARTIFACT_ROWS:,} more: nxp datasets NAME"]
+    lines += ["", *(f"- {row['unit']}: {row['error']}" for row in report.failures[:ARTIFACT_ROWS])]
+    warned = [(row["unit"], text) for row in report.outcomes for text in row["warnings"]]
+    lines += ["", *(f"- warning, {unit}: {text}" for unit, text in warned[:ARTIFACT_ROWS])]
+    if report.lost:
+        lines += ["", f"**{len(report.lost)} windows are out of reach, from {report.lost[0]} on.**"]
+    return "\n".join(lines)
+
+
+@task(name="report", cache_policy=NO_CACHE, persist_result=False)
+def report_run(run: Run, landed: Landed) -> RunReport:
+    """Settle the run, tell Prefect, and show its report as an artifact of the flow run."""
+    report = settle(run, landed)
+    emit_outcome(report)
+    show_report("export", report.tenant, report.dataset, markdown(report))
+    show_freshness(run.plan.settings, run.ledger, report.tenant, report.finished_at)
+    return report
+
+
+def _error(dataset: str, landed: Landed) -> str | None:
+    """Say why windows did not land: the reason of one, and how many there are."""
+    first, failed = _first(landed), len(landed.failures)
+    if first is None or failed <= 1:
+        return str(first) if first else None
+    which = "what stopped the run" if landed.stopped else "the first"
+    return f"{failed} failed, {which}: {first}; see nxp datasets {dataset}"
+
+
+def _gap(run: Run) -> str | None:
+    """Say which windows are lost, and how the gap is accepted."""
+    lost = run.plan.lost
+    if not lost:
+        return None
+    return (
+        f"{run.dataset}: {len(lost)} missing windows, from {lost[0]} on, are out of the query's "
+        "reach and the watermark waits for them: accept the gap with nxp state reset "
+        f"{run.dataset} --from {lost[-1].end:%Y-%m-%dT%H:%M:%SZ}"
+    )
+
+
+def _first(landed: Landed) -> PipelineError | None:
+    """Give the error to be told: what stopped the run, else that of the first window."""
+    return landed.stopped or (landed.failures[0].error if landed.failures else None)

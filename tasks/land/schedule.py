@@ -1,0 +1,196 @@
+"""What a scheduled export has to land: missing windows, and those that late rows may still join.
+
+Pure: intervals in, windows out. What has landed counts by the time it covers, whatever step it
+was landed with.
+"""
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from itertools import accumulate
+
+from tasks.exports.windows import Window
+from tasks.land.calendar import Calendar
+
+NEVER = datetime.min.replace(tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Landed:
+    """A stretch that has landed, and when the export of its rows was started."""
+
+    window: Window
+    exported_at: datetime
+
+
+class Coverage:
+    """The time that has landed, as disjoint stretches in order."""
+
+    def __init__(self, windows: Iterable[Window]) -> None:
+        self._stretches: list[Window] = []
+        for window in sorted(windows):
+            last = self._stretches[-1] if self._stretches else None
+            if last is not None and window.start <= last.end:
+                self._stretches[-1] = Window(last.start, max(last.end, window.end))
+            else:
+                self._stretches.append(window)
+        self._starts = [stretch.start for stretch in self._stretches]
+
+    def covers(self, window: Window) -> bool:
+        """Tell whether all of a window has landed."""
+        return self.end_from(window.start) >= window.end
+
+    def overlaps(self, window: Window) -> bool:
+        """Tell whether any of a window has landed."""
+        place = bisect_left(self._starts, window.end) - 1
+        return place >= 0 and self._stretches[place].end > window.start
+
+    def end_from(self, instant: datetime) -> datetime:
+        """Give the end of the landed stretch that an instant lies in; else the instant itself."""
+        place = bisect_right(self._starts, instant) - 1
+        return max(self._stretches[place].end, instant) if place >= 0 else instant
+
+
+class History:
+    """What has landed, found by bisection: there may be years of hours."""
+
+    def __init__(self, landed: Iterable[Landed]) -> None:
+        self.landed = sorted(landed, key=lambda known: known.window)
+        self._starts = [known.window.start for known in self.landed]
+        # Stretches may lie within each other, so their ends are in no order; the furthest are.
+        self._furthest = list(accumulate((known.window.end for known in self.landed), max))
+
+    def overlaps(self, window: Window) -> bool:
+        """Tell whether anything lies in a window, in part at least."""
+        return self._end_before(bisect_left(self._starts, window.end)) > window.start
+
+    def within(self, window: Window) -> list[Landed] | None:
+        """Give what lies in a window; None where something reaches out of it."""
+        first, last = (bisect_left(self._starts, bound) for bound in (window.start, window.end))
+        if self._end_before(first) > window.start:
+            return None
+        found = self.landed[first:last]
+        return None if any(known.window.end > window.end for known in found) else found
+
+    def _end_before(self, place: int) -> datetime:
+        return self._furthest[place - 1] if place else NEVER
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """The windows to land, from where the watermark counts, and those that are lost.
+
+    `lost` are missing, and the query no longer reaches back to them.
+    """
+
+    origin: datetime
+    windows: tuple[Window, ...]
+    lost: tuple[Window, ...] = ()
+
+
+def first_origin(calendar: Calendar, now: datetime) -> datetime:
+    """Say where the history begins when nothing has landed: at `start`, as far as reachable."""
+    horizon = calendar.horizon(now)
+    start = calendar.window.start or calendar.before(horizon)
+    reachable = [w for w in calendar.cut(start, horizon) if calendar.is_reachable(w, now)]
+    return reachable[0].start if reachable else horizon
+
+
+def origin_of(calendar: Calendar, counted_from: datetime | None, now: datetime) -> datetime:
+    """Say where the watermark counts from; `start` moves it, backwards only as far as reachable."""
+    if counted_from is None:
+        return first_origin(calendar, now)
+    start = calendar.window.start
+    if start is None or start >= counted_from:
+        # A start that is still to come must not move the watermark beyond what can have landed.
+        return min(start or counted_from, max(calendar.horizon(now), counted_from))
+    return min(first_origin(calendar, now), counted_from)
+
+
+def due(
+    calendar: Calendar,
+    landed: Sequence[Landed],
+    now: datetime,
+    counted_from: datetime | None = None,
+    *,
+    everything: bool = False,
+) -> Due:
+    """Decide what a scheduled export lands: all up to now - lag that has not landed for good.
+
+    Args:
+        calendar: how the dataset's time is cut.
+        landed: what has landed.
+        now: the present moment.
+        counted_from: where the watermark has been counted from so far.
+        everything: land all again, as far as the query reaches.
+    """
+    origin = origin_of(calendar, counted_from, now)
+    coverage = Coverage(known.window for known in landed)
+    history = History(landed)
+    unsettled = History(k for k in landed if k.exported_at < _settled(calendar, k.window))
+    cut = calendar.cut(origin, calendar.horizon(now))
+    wider = _wider(history, cut)
+    in_wider = Coverage(wider)
+    windows, lost = [], []
+    for window in cut:
+        missing = not coverage.covers(window)
+        if not calendar.is_reachable(window, now):
+            if missing:
+                lost.append(window)
+        elif (
+            missing
+            or (everything and not in_wider.overlaps(window))
+            or (unsettled.overlaps(window) and _may_grow(calendar, window, history, now))
+        ):
+            windows.append(window)
+    windows += [
+        wide
+        for wide in wider
+        if calendar.is_reachable(wide, now)
+        and (everything or _may_grow(calendar, wide, history, now))
+    ]
+    return Due(origin, tuple(sorted(windows)), tuple(lost))
+
+
+def _wider(history: History, cut: Sequence[Window]) -> list[Window]:
+    """Find what landed in wider windows than the schedule's: it can only be landed so again."""
+    starts = [window.start for window in cut]
+    found = []
+    for window in (known.window for known in history.landed):
+        place = bisect_right(starts, window.start) - 1
+        if place >= 0 and cut[place].end < window.end <= cut[-1].end:
+            found.append(window)
+    return _outermost(found)
+
+
+def _outermost(windows: Iterable[Window]) -> list[Window]:
+    """Leave out windows that lie within another."""
+    kept: list[Window] = []
+    for window in sorted(windows, key=lambda one: (one.start, -one.end.timestamp())):
+        # Of those that began before, the last one kept reaches furthest.
+        if not kept or window.end > kept[-1].end:
+            kept.append(window)
+    return kept
+
+
+def _may_grow(calendar: Calendar, window: Window, history: History, now: datetime) -> bool:
+    """Tell whether late rows may have come for a landed window since it was exported.
+
+    Once per step only, by slots and not by the time that has passed: a schedule that runs a
+    second earlier than the day before must not leave a day out.
+    """
+    parts = history.within(window)
+    if parts is None:
+        # Landed as part of a wider window, which is landed whole or not at all.
+        return False
+    whole = [known.exported_at for known in parts if known.window == window]
+    exported_at = max(whole) if whole else min(known.exported_at for known in parts)
+    return exported_at < _settled(calendar, window) and calendar.slot(exported_at) < calendar.slot(
+        now
+    )
+
+
+def _settled(calendar: Calendar, window: Window) -> datetime:
+    """Say from when on an export has all rows of a window."""
+    return window.end + calendar.window.lag + calendar.window.lookback

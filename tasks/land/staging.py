@@ -1,0 +1,212 @@
+"""From results to staged Parquet, rejects and counts: the engine of a landing.
+
+Results in, from files or as they arrive, staged files and counts out, batch by batch. Four steps
+run at once, each a few batches ahead of the next: download and unpacking (tasks.exports.arrival),
+reading CSV (connectors.nexthink.results.result_file), typing (here), and writing row groups
+(connectors.lake.stage).
+Nothing here is visible to a reader, and nothing of tenant, manifest or ledger is known here.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import polars as pl
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from connectors.catalogue import DatasetSpecification
+from connectors.errors import DataRefusedError
+from connectors.lake import Stage, StagedFile, keep_rows
+from connectors.nexthink.results.result_file import ResultFile, Source
+from tasks.columns.conform import Conformed, Conformer, Counts, Layout, match_header
+from tasks.exports.windows import EPOCH, Window
+
+
+@dataclass(frozen=True, slots=True)
+class ResultPart:
+    """One result of a unit. `window` is what its rows must lie in, None for a snapshot."""
+
+    source: Path | Source
+    name: str
+    window: Window | None
+    is_shard: bool
+    exported_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Staged:
+    """What a unit's results have become: files aside, rejects, and an account of every row."""
+
+    files: list[StagedFile]
+    schema: pa.Schema
+    layout: Layout
+    counts: Counts
+    rejected: list[Conformed]
+
+
+class RowLimitReachedError(Exception):
+    """A result has as many rows as the tenant is said to cut at; `part` names it."""
+
+    def __init__(self, part: str) -> None:
+        self.part = part
+        super().__init__(part)
+
+
+class Staging:
+    """Stages the results of one unit; use it as a context, add all parts, then finish.
+
+    Args:
+        specification: the declared columns.
+        unit: the unit's name, for messages and snapshots' files.
+        zone: the zone in which the tenant writes date-times.
+        run_id: stamped on every row.
+        open_stage: opens the place aside for rows of a schema.
+        row_limit: a result of so many rows or more counts as cut, where that is configured.
+        on_rows: told the rows read so far.
+        working: entered for each batch, so that not too many are worked on at once.
+    """
+
+    def __init__(
+        self,
+        specification: DatasetSpecification,
+        unit: str,
+        zone: str,
+        run_id: str,
+        open_stage: Callable[[pa.Schema], Stage],
+        *,
+        row_limit: int | None = None,
+        on_rows: Callable[[int], None] | None = None,
+        working: Callable[[], AbstractContextManager[None]] = nullcontext,
+    ) -> None:
+        self._specification = specification
+        self._unit = unit
+        self._zone = zone
+        self._run_id = run_id
+        self._open_stage = open_stage
+        self._row_limit = row_limit
+        self._on_rows = on_rows or (lambda _rows: None)
+        self._working = working
+        self._counts = Counts()
+        self._rejected: list[Conformed] = []
+        self._layout: Layout | None = None
+        self._stage: Stage | None = None
+        self._has_shards = False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._stage is not None:
+            self._stage.__exit__(kind, error, trace)
+
+    def add(self, part: ResultPart) -> None:
+        """Type, count and write all rows of one result; if it is a file, remove that.
+
+        Raises:
+            DataRefusedError: it is no CSV, or its columns break the contract.
+            RowLimitReachedError: it is to be divided.
+            RecordTooLongError: it arrives, and is to be read from a file instead.
+        """
+        file = ResultFile(part.source)
+        self._has_shards = self._has_shards or part.is_shard
+        # An export without any row may be an empty file: then there is no header to match.
+        if file.header:
+            self._add(file, part)
+        if isinstance(part.source, Path):
+            part.source.unlink()
+
+    def finish(self) -> Staged:
+        """Close all files, make them durable, and give the account."""
+        if self._layout is None:
+            columns = self._specification.columns
+            self._layout = Layout(tuple((column.nql, column) for column in columns))
+        conformer = Conformer(self._layout, self._zone, self._run_id, EPOCH)
+        schema = conformer.arrow_schema()
+        stage = self._opened(schema)
+        if self._specification.window is None and not self._counts.landed:
+            stage.write(f"snapshot={self._unit}", schema.empty_table())
+        files = stage.finish()
+        if self._has_shards:
+            files = [self._without_twins(file) for file in files]
+        return Staged(files, schema, self._layout, self._counts, self._rejected)
+
+    def _add(self, file: ResultFile, part: ResultPart) -> None:
+        layout = match_header(file.header, self._specification)
+        if self._layout is not None and self._layout.landed != layout.landed:
+            raise DataRefusedError(
+                f"{self._specification.dataset} {self._unit}: its parts came with different "
+                "columns: all saved queries of a dataset list the same; nothing was published"
+            )
+        self._layout = layout
+        window = self._specification.window
+        conformer = Conformer(
+            layout,
+            self._zone,
+            self._run_id,
+            part.exported_at,
+            (window.column, part.window) if window and part.window else None,
+            self._counts,
+        )
+        before = self._counts.read
+        self._write(file, conformer)
+        if self._row_limit is not None and self._counts.read - before >= self._row_limit:
+            raise RowLimitReachedError(part.name)
+
+    def _write(self, file: ResultFile, conformer: Conformer) -> None:
+        schema = conformer.arrow_schema()
+        stage = self._opened(schema)
+        for text in file.tables():
+            with self._working():
+                batch = conformer.conform(text, file.take_ragged())
+                for partition, rows in partitioned(self._specification, self._unit, batch.table):
+                    stage.write(partition, rows)
+            if len(batch.rejects):
+                self._rejected.append(batch)
+            self._on_rows(self._counts.read)
+        if late := file.take_ragged():
+            nothing = pl.DataFrame(schema=dict.fromkeys(file.header, pl.String()))
+            self._rejected.append(conformer.conform(nothing, late))
+
+    def _opened(self, schema: pa.Schema) -> Stage:
+        if self._stage is None:
+            self._stage = self._open_stage(schema)
+        return self._stage
+
+    def _without_twins(self, file: StagedFile) -> StagedFile:
+        """Keep the latest of rows that came in two shards: they moved between the exports."""
+        keys = list(self._specification.key_columns)
+        frame = pl.read_parquet(file.path, columns=keys, hive_partitioning=False)
+        keep = frame.select(pl.struct(keys).is_last_distinct()).to_series()
+        twins = len(keep) - int(keep.sum())
+        if not twins:
+            return file
+        self._counts.duplicates += twins
+        self._counts.landed -= twins
+        return keep_rows(file, keep.to_arrow())
+
+
+def partitioned(
+    specification: DatasetSpecification, unit: str, rows: pa.Table
+) -> Iterator[tuple[str, pa.Table]]:
+    """Divide landed rows by the partition they belong to: the slot, or the UTC date of each row."""
+    if specification.window is None:
+        yield f"snapshot={unit}", rows
+        return
+    dates = rows[specification.window.column].cast(pa.date32())
+    span = pc.min_max(dates)
+    if span["min"] == span["max"]:
+        if rows.num_rows:
+            yield f"date={span['min']}", rows
+        return
+    for date in sorted(pc.unique(dates).to_pylist()):
+        yield f"date={date}", rows.filter(pc.equal(dates, pa.scalar(date, pa.date32())))

@@ -1,0 +1,247 @@
+"""Landing many units: a bounded number at once, each on its own, until all are done or none can be.
+
+A unit that is refused leaves the others alone. A tenant that cannot be reached, a credential that
+is refused or a disk that is full would fail them all: then no further unit is begun.
+"""
+
+import logging
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager, suppress
+from contextvars import copy_context
+from dataclasses import dataclass, field
+from typing import cast
+from uuid import UUID
+
+from prefect import task
+from prefect.artifacts import create_progress_artifact, update_progress_artifact
+from prefect.cache_policies import NO_CACHE
+
+from connectors.errors import DataRefusedError, HeldError, LimitReachedError, PipelineError
+from connectors.http.client import LONGEST_WAIT
+from tasks.land.claims import Claims
+from tasks.land.plan import Unit
+from tasks.land.run import Run
+from tasks.land.unit import Outcome, land_unit
+from tasks.runs import metrics
+from tasks.runs.artifact import artifact_key
+from tasks.runs.counting import Count, Seldom
+from tasks.runs.progress import FAILED, STOPPING, Progress, listening, tell
+from tasks.runs.stopping import StoppedError, pool_of, unbroken
+
+logger = logging.getLogger(__name__)
+
+# A run of a few units is over before anybody looks.
+SHOWN_FROM = 10
+ARTIFACT_EVERY_SECONDS = 5.0
+# Before each further try of what another run holds: long enough for a window that is nearly done.
+HELD_PAUSES = (1.0, 2.0, 4.0, 8.0)
+# Before each further look at what other runs of a shared back-fill hold.
+FIRST_PAUSE, LONGEST_PAUSE, PAUSE_GROWTH = 1.0, 10.0, 1.5
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A unit that did not land, and why."""
+
+    unit: str
+    error: PipelineError
+
+
+@dataclass(slots=True)
+class Landed:
+    """What became of a run's units. `stopped` is why no more were begun.
+
+    `held` are those that another run holds, until they are tried again or become failures; `left`
+    counts those that others have landed, or tried, of a back-fill that is shared.
+    """
+
+    outcomes: list[Outcome] = field(default_factory=list)
+    failures: list[Failure] = field(default_factory=list)
+    held: list[Failure] = field(default_factory=list)
+    left: int = 0
+    stopped: PipelineError | None = None
+    # Those that threads are at; empty in the end, unless one had to be left behind.
+    under_way: dict[Future[Outcome], Unit] = field(default_factory=dict, repr=False)
+
+
+def land_all(run: Run, units: Sequence[Unit], concurrency: int) -> Landed:
+    """Land all units, so many at once.
+
+    A signal lets those under way end within the run's limit, and begins no other; what does not
+    land by then leaves its unit as it was, its export journalled.
+    """
+    result = Landed()
+    threads = f"landing {run.run_id}"
+
+    def heed(_progress: Progress) -> None:
+        if threading.current_thread().name.startswith(threads):
+            run.stop.check()
+
+    result.stopped = _unfit(run)
+    if result.stopped:
+        return result
+    with listening(heed), pool_of(concurrency, threads, run.stop) as pool:
+        try:
+            if run.plan.asked.chunk:
+                _land_shared(pool, concurrency, run, result)
+            else:
+                _land_on(pool, concurrency, run, units, result)
+                _try_held_again(pool, concurrency, run, units, result)
+        except BaseException as error:
+            _wind_down(run, result, error)
+            if len(result.outcomes) < len(units):
+                raise
+            # Nothing is left out: the run ends as it would have, and then stops.
+            run.stop.asked = error
+    for failure in result.held:
+        _fail(run, failure, result)
+    return result
+
+
+def _wind_down(run: Run, result: Landed, error: BaseException) -> None:
+    """Let units under way end, as long as the run may still take; count those that have landed."""
+    under_way = result.under_way
+    tell(Progress(run.dataset, f"{len(under_way)} under way", STOPPING))
+    run.stop.let_end(under_way, error)
+    for future in [future for future in under_way if future.done()]:
+        with suppress(StoppedError):
+            _settle(run, under_way.pop(future), future, result)
+
+
+def _land_on(
+    pool: ThreadPoolExecutor, at_once: int, run: Run, units: Iterable[Unit], result: Landed
+) -> None:
+    waiting = iter(units)
+    under_way = result.under_way
+    while True:
+        while len(under_way) < at_once and not result.stopped:
+            unit = next(waiting, None)
+            if unit is None:
+                break
+            # The context carries Prefect's run, so that logs of threads belong to it.
+            under_way[pool.submit(copy_context().run, land_unit, run, unit)] = unit
+        if not under_way:
+            break
+        done, _ = wait(under_way, return_when=FIRST_COMPLETED)
+        with unbroken():
+            for future in done:
+                _settle(run, under_way.pop(future), future, result)
+
+
+def _try_held_again(
+    pool: ThreadPoolExecutor, at_once: int, run: Run, units: Sequence[Unit], result: Landed
+) -> None:
+    """Try what another run held again at the end: that run may have landed it by then."""
+    for seconds in HELD_PAUSES:
+        if not result.held or result.stopped:
+            return
+        run.stop.sleep(seconds)
+        names = {failure.unit for failure in result.held}
+        result.held.clear()
+        held = [unit for unit in units if unit.name in names]
+        _land_on(pool, at_once, run, held, result)
+
+
+def _land_shared(pool: ThreadPoolExecutor, at_once: int, run: Run, result: Landed) -> None:
+    """Land what nobody else does, until all is landed or has failed.
+
+    A run that has nothing left to do stays while others hold windows: should one of them be killed,
+    its leases end (at once where that is known, else after LEASE_TIME) and the windows are landed
+    here.
+    """
+    pause = FIRST_PAUSE
+    while not result.stopped:
+        tried = {outcome.unit for outcome in result.outcomes}
+        tried |= {failure.unit for failure in result.failures}
+        claims = Claims(run, tried)
+        _land_on(pool, at_once, run, claims.free(), result)
+        result.held.clear()
+        if not claims.open():
+            break
+        pause = FIRST_PAUSE if claims.given else min(LONGEST_PAUSE, pause * PAUSE_GROWTH)
+        run.stop.sleep(pause)
+    if not result.stopped:
+        result.left = len(run.plan.units) - len(result.outcomes) - len(result.failures)
+
+
+@contextmanager
+def _shown_in_prefect(run: Run) -> Iterator[None]:
+    """Keep a progress artifact of a long run up to date; it is no part of the work."""
+    units = len(run.plan.units)
+    if units < SHOWN_FROM:
+        yield
+        return
+    count, seldom = Count(units), Seldom(ARTIFACT_EVERY_SECONDS)
+    key = artifact_key("progress", run.plan.tenant.name, run.dataset)
+    try:
+        artifact = cast("UUID", create_progress_artifact(0.0, key=key))
+    except Exception:  # noqa: BLE001 - what is landed does not depend on the UI
+        logger.warning("the progress of run %s cannot be shown in Prefect", run.run_id)
+        yield
+        return
+
+    def show(progress: Progress) -> None:
+        if count.add(progress) and (seldom.is_time() or count.done == units):
+            try:
+                update_progress_artifact(
+                    artifact_id=artifact,
+                    progress=100 * count.done / units,
+                    description=str(count),
+                )
+            except Exception:  # noqa: BLE001 - what is landed does not depend on the UI
+                logger.warning("the progress of run %s could not be shown in Prefect", run.run_id)
+
+    with listening(show):
+        yield
+
+
+@task(name="land", task_run_name="{run.dataset}", cache_policy=NO_CACHE, persist_result=False)
+def land(run: Run) -> Landed:
+    """Land all units of a run, as one recorded task run: see land_all."""
+    with _shown_in_prefect(run):
+        return land_all(run, run.plan.units, run.plan.asked.concurrency)
+
+
+def _unfit(run: Run) -> PipelineError | None:
+    """Say why nothing can land now, before anything is exported."""
+    try:
+        run.lake.check_writable()
+        for place in run.landings:
+            place.check()
+    except PipelineError as error:
+        return error
+    not_before = run.ledger.limits.limited_until()
+    if not_before is None or not_before - run.tools.clock() <= LONGEST_WAIT:
+        return None
+    return LimitReachedError(
+        f"{run.dataset}: the tenant's limit is reached, it allows the next try at "
+        f"{not_before:%Y-%m-%d %H:%M:%SZ}: run again then; nxp state reset {run.dataset} forgets "
+        "it",
+        not_before=not_before,
+    )
+
+
+def _settle(run: Run, unit: Unit, future: Future[Outcome], result: Landed) -> None:
+    try:
+        outcome = future.result()
+    except PipelineError as error:
+        failure = Failure(unit.name, error)
+        # A snapshot is not tried again: what the other run lands is of another moment.
+        if isinstance(error, HeldError) and unit.window:
+            result.held.append(failure)
+        else:
+            _fail(run, failure, result)
+    else:
+        result.outcomes.append(outcome)
+        metrics.unit_landed(outcome)
+
+
+def _fail(run: Run, failure: Failure, result: Landed) -> None:
+    tell(Progress(run.dataset, failure.unit, FAILED))
+    logger.warning("%s", failure.error)
+    metrics.unit_failed(failure.error)
+    result.failures.append(failure)
+    if not isinstance(failure.error, DataRefusedError | HeldError):
+        result.stopped = result.stopped or failure.error

@@ -1,0 +1,101 @@
+"""What an operator reads at a glance: how fresh all datasets are, how far all syncs converge.
+
+Tables at stable keys, renewed by every export and every sync. Counts and times only.
+"""
+
+import logging
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from connectors.catalogue import load_datasets
+from connectors.errors import PipelineError
+from connectors.ledger import Ledger
+from connectors.settings.installation import Settings
+from connectors.syncs import load_syncs
+from tasks.runs.artifact import show_table
+from tasks.runs.freshness import Freshness, Light, freshness_of
+
+logger = logging.getLogger(__name__)
+
+_LIGHTS: Final = {Light.GREEN: "🟢", Light.AMBER: "🟠", Light.RED: "🔴", Light.NONE: "⚪"}
+# What is wrong comes first: of many datasets only so many are shown.
+_WORST_FIRST: Final = (Light.RED, Light.AMBER, Light.NONE, Light.GREEN)
+_LONGEST_ERROR: Final = 200
+# Planning alone, or a run that failed before it sent anything, says nothing of convergence.
+_RUNS_LOOKED_AT: Final = 20
+
+
+def show_freshness(settings: Settings, ledger: Ledger, tenant: str, now: datetime) -> None:
+    """Show how fresh every dataset of the catalogue is."""
+    try:
+        found = freshness_of(load_datasets(settings.catalog).values(), ledger, now)
+    except PipelineError as error:
+        # Another dataset's YAML is no reason for this run to fail.
+        logger.warning("the freshness of the datasets cannot be told: %s", error)
+        return
+    found.sort(key=lambda each: (_WORST_FIRST.index(each.light), each.dataset))
+    rows = [_fresh_row(each) for each in found]
+    show_table("freshness", tenant, rows, f"Datasets of tenant {tenant}, as of {_at(now)}.")
+
+
+def show_convergence(settings: Settings, ledger: Ledger, tenant: str, now: datetime) -> None:
+    """Show of every sync of the catalogue what its newest run came to."""
+    try:
+        rows = [_sync_row(ledger, name) for name in load_syncs(settings.catalog)]
+    except PipelineError as error:
+        logger.warning("the convergence of the syncs cannot be told: %s", error)
+        return
+    show_table("convergence", tenant, rows, f"Syncs of tenant {tenant}, as of {_at(now)}.")
+
+
+def _fresh_row(fresh: Freshness) -> dict[str, Any]:
+    return {
+        "": _LIGHTS[fresh.light],
+        "dataset": fresh.dataset,
+        "freshness": fresh.light.value,
+        "age": _length(fresh.age),
+        "watermark": _at(fresh.watermark),
+        "landed to": _at(fresh.landed_to),
+        "landed at": _at(fresh.landed_at),
+        "units": fresh.units,
+        "rows": fresh.rows,
+        "last error": (fresh.last_error or "")[:_LONGEST_ERROR],
+    }
+
+
+def _sync_row(ledger: Ledger, sync: str) -> dict[str, Any]:
+    runs = ledger.runs(sync, _RUNS_LOOKED_AT)
+    run = next((each for each in runs if (each["report"] or {}).get("plan_id")), {})
+    report = run.get("report") or {}
+    verified = report.get("verified") or {}
+    values = report.get("values") or {}
+    left = {"not sent", "open"}
+    planned = (report.get("planned") or {}).get("rows")
+    return {
+        "sync": sync,
+        "state": run.get("state", "never run"),
+        "at": _at(run.get("finished_at")),
+        "values planned": planned,
+        "objects accepted": report.get("acknowledged"),
+        "objects refused": report.get("rejected"),
+        "objects left": report.get("unknown", 0) + report.get("not_sent", 0) if report else None,
+        "values left": sum(sum(v for k, v in each.items() if k in left) for each in values.values())
+        if report
+        else None,
+        "verified": verified.get("confirmed"),
+        "differ": verified.get("differs"),
+        "convergence %": report.get("convergence"),
+        "error": (report.get("error") or "")[:_LONGEST_ERROR],
+    }
+
+
+def _at(moment: datetime | None) -> str:
+    return "" if moment is None else f"{moment:%Y-%m-%d %H:%M:%SZ}"
+
+
+def _length(age: timedelta | None) -> str:
+    if age is None:
+        return ""
+    hours, seconds = divmod(int(age.total_seconds()), 3600)
+    days, hours = divmod(hours, 24)
+    return f"{days} d {hours} h" if days else f"{hours} h {seconds // 60} min"

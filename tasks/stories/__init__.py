@@ -1,0 +1,1 @@
+"""One plain function per kind of run, read from top to bottom."""

@@ -1,0 +1,294 @@
+"""Sending a frame of values to the tenant, so that every object ends in exactly one outcome.
+
+A few requests are under way at once. A request that is refused for objects it does not name is
+halved until they are alone; what got no answer is sent once more at the end. A tenant that answers
+nobody, refuses the credential or every request, or has reached a limit stops the run: what was not
+sent by then is unknown.
+"""
+
+import logging
+import threading
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import suppress
+from contextvars import copy_context
+from dataclasses import dataclass, field
+from typing import Final, TypeAlias
+
+import polars as pl
+
+from connectors.errors import (
+    DataRefusedError,
+    LimitReachedError,
+    PipelineError,
+    UnavailableError,
+    UsageError,
+)
+from connectors.nexthink import EnrichmentAnswer
+from connectors.nexthink.encoding import (
+    DEFAULT_BYTES,
+    DEFAULT_OBJECTS,
+    Batch,
+    Layout,
+    batches,
+    check_objects,
+    encode,
+    with_values,
+)
+from connectors.nexthink.enrichment import UNSPECIFIED
+from tasks.runs.pace import Pace
+from tasks.runs.stopping import Stop, pool_of, unbroken
+from tasks.sync.outcomes import Outcome, judge, without_answer
+
+logger = logging.getLogger(__name__)
+
+Push: TypeAlias = Callable[[bytes], EnrichmentAnswer]
+Save: TypeAlias = Callable[[pl.DataFrame], None]
+
+NO_ANSWER: Final = "NO_ANSWER"
+NOT_SENT: Final = "NOT_SENT"
+
+MOST_CONCURRENCY: Final = 16
+# To find one culprit in 5,000 takes at most 27 requests, to find two at most 51.
+MOST_REQUESTS_PER_BATCH: Final = 64
+# Each has been tried for 15 s by then: an outage, which is the scheduler's business.
+MOST_UNANSWERED: Final = 3
+PAUSE_BEFORE_AGAIN_SECONDS: Final = 30.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PushLimits:
+    """How much goes into a request, how many are under way, and how many start in a minute."""
+
+    objects: int = DEFAULT_OBJECTS
+    bytes: int = DEFAULT_BYTES
+    concurrency: int = 2
+    per_minute: float | None = None
+
+    def __post_init__(self) -> None:
+        if not 0 < self.concurrency <= MOST_CONCURRENCY:
+            raise UsageError(f"1 to {MOST_CONCURRENCY} requests can be under way at once")
+        if self.per_minute is not None and self.per_minute <= 0:
+            raise UsageError("a rate is more than 0 requests per minute")
+
+
+@dataclass(slots=True)
+class Pushed:
+    """What became of a frame. `stopped` is why not everything was sent."""
+
+    outcomes: Counter[Outcome] = field(default_factory=Counter)
+    codes: Counter[str] = field(default_factory=Counter)
+    requests: int = 0
+    stopped: PipelineError | None = None
+
+
+def push_batches(
+    push: Push,
+    objects: pl.DataFrame,
+    layout: Layout,
+    save: Save,
+    *,
+    limits: PushLimits | None = None,
+    clock: Callable[[], float] = time.monotonic,
+    sleep: Callable[[float], None] = time.sleep,
+    stop: Stop | None = None,
+) -> Pushed:
+    """Send all objects that have a value, and hand each to `save` with its outcome, once.
+
+    Args:
+        push: `client.enrichment.push`.
+        objects: a row per object, its key unique.
+        layout: what the columns mean.
+        save: takes the outcomes of some objects (name, value, outcome, code, reason) as soon as
+            they are known; called from this thread.
+        limits: of requests.
+        clock: seconds that only grow, for the rate.
+        sleep: how to wait.
+        stop: says how long requests under way may take once this thread is interrupted (a
+            signal); what they were answered is saved before the exception goes on.
+
+    Raises:
+        DataRefusedError: the frame cannot be sent; nothing was.
+    """
+    limits = limits or PushLimits()
+    check_objects(objects, layout)
+    rows = with_values(objects, layout)
+    pace, stop = Pace(limits.per_minute, clock, sleep), stop or Stop(sleep)
+    with pool_of(limits.concurrency, "push", stop) as pool:
+        run = _Run(push, layout, save, limits.concurrency, pace, pool)
+        try:
+            sent = run.send(
+                batches(rows, layout, most_objects=limits.objects, most_bytes=limits.bytes)
+            )
+            if run.unanswered and not run.result.stopped:
+                sleep(PAUSE_BEFORE_AGAIN_SECONDS)
+                run.send_again()
+            run.give_up(run.unanswered, NO_ANSWER, "sent, and not answered")
+            run.give_up([rows.slice(sent)], NOT_SENT, "the run had stopped before")
+        except BaseException as error:
+            run.stop.set()
+            stop.let_end(run.under_way, error)
+            run.take_answers()
+            raise
+        finally:
+            run.stop.set()
+    return run.result
+
+
+@dataclass(slots=True)
+class _Settled:
+    """What a batch came to: outcomes, what got no answer, and the error that this ended in."""
+
+    outcomes: list[pl.DataFrame] = field(default_factory=list)
+    unanswered: list[pl.DataFrame] = field(default_factory=list)
+    error: PipelineError | None = None
+    requests: int = 0
+
+
+class _Run:
+    """One push: requests in threads, everything else in the caller's."""
+
+    def __init__(
+        self,
+        push: Push,
+        layout: Layout,
+        save: Save,
+        concurrency: int,
+        pace: Pace,
+        pool: ThreadPoolExecutor,
+    ) -> None:
+        self.result = Pushed()
+        self.unanswered: list[pl.DataFrame] = []
+        self.stop = threading.Event()
+        self._push = push
+        self._layout = layout
+        self._save = save
+        self._concurrency = concurrency
+        self._pace = pace
+        self._pool = pool
+        self._in_a_row = 0
+        self.under_way: set[Future[_Settled]] = set()
+
+    def send(self, requests: Iterator[Batch]) -> int:
+        """Send batches until none is left or the run stops; return how many objects were begun."""
+        begun = 0
+        while True:
+            while len(self.under_way) < self._concurrency and not self.result.stopped:
+                batch = next(requests, None)
+                if batch is None:
+                    break
+                begun += batch.objects.height
+                # The context carries Prefect's run, so that logs of threads belong to it.
+                self.under_way.add(self._pool.submit(copy_context().run, self._settle, batch))
+            if not self.under_way:
+                return begun
+            done, _ = wait(self.under_way, return_when=FIRST_COMPLETED)
+            with unbroken():
+                for future in done:
+                    self._take(future.result())
+                    self.under_way.remove(future)
+
+    def take_answers(self) -> None:
+        """Save what requests under way come to; the run is being interrupted."""
+        for future in self.under_way:
+            if future.done():
+                with suppress(Exception):
+                    self._take(future.result())
+
+    def send_again(self) -> None:
+        """Send what got no answer once more."""
+        waiting = deque(self.unanswered)
+        self.unanswered = []
+        self.send(self._encoded(waiting))
+        self.unanswered.extend(waiting)
+
+    def give_up(self, pieces: list[pl.DataFrame], code: str, reason: str) -> None:
+        """Let objects end as unknown."""
+        for piece in pieces:
+            if piece.height:
+                self._keep(without_answer(_identified(piece, self._layout), code, reason))
+
+    def _encoded(self, waiting: deque[pl.DataFrame]) -> Iterator[Batch]:
+        while waiting:
+            piece = waiting.popleft()
+            yield Batch(piece, encode(piece, self._layout))
+
+    def _take(self, settled: _Settled) -> None:
+        self.result.requests += settled.requests
+        for outcomes in settled.outcomes:
+            self._keep(outcomes)
+        self.unanswered += settled.unanswered
+        error = settled.error
+        self._in_a_row = self._in_a_row + 1 if error else 0
+        if error is None or self.result.stopped:
+            return
+        logger.warning("%s", error)
+        may_pass = isinstance(error, UnavailableError) and not isinstance(error, LimitReachedError)
+        if not may_pass or self._in_a_row >= MOST_UNANSWERED:
+            self.result.stopped = error
+            self.stop.set()
+
+    def _keep(self, outcomes: pl.DataFrame) -> None:
+        self._save(outcomes)
+        for outcome, count in outcomes["outcome"].value_counts().iter_rows():
+            self.result.outcomes[Outcome(outcome)] += count
+        for code, count in outcomes["code"].drop_nulls().value_counts().iter_rows():
+            self.result.codes[code] += count
+
+    def _settle(self, batch: Batch) -> _Settled:
+        """Send one batch, and its halves as long as the tenant does not say which are refused."""
+        settled = _Settled()
+        waiting = deque([batch.objects])
+        body, code = batch.body, UNSPECIFIED
+        while waiting and settled.requests < MOST_REQUESTS_PER_BATCH and not self.stop.is_set():
+            piece = waiting.popleft()
+            try:
+                self._pace.wait()
+                settled.requests += 1
+                answer = self._push(body or encode(piece, self._layout))
+            except PipelineError as error:
+                settled.error = error
+                settled.unanswered = [piece, *waiting]
+                return settled
+            except Exception:
+                # Woken while it waited: the halves before this one have their answers.
+                if not self.stop.is_set():
+                    raise
+                return settled
+            body, code = b"", answer.code or code
+            judged = judge(_identified(piece, self._layout), answer, self._layout.fields.values())
+            settled.outcomes.append(judged.filter(pl.col("outcome").is_not_null()))
+            waiting.extend(_halves(piece.filter(judged["outcome"].is_null())))
+        if waiting:
+            self._leave(waiting, code, settled)
+        return settled
+
+    def _leave(self, waiting: deque[pl.DataFrame], code: str, settled: _Settled) -> None:
+        """Give up looking for culprits."""
+        if self.stop.is_set():
+            settled.unanswered = list(waiting)
+            return
+        taken = any(
+            (outcomes["outcome"] == Outcome.ACKNOWLEDGED).any() for outcomes in settled.outcomes
+        )
+        if not taken:
+            settled.error = DataRefusedError(
+                f"the tenant refuses whole requests, whatever objects they hold (code {code})"
+            )
+        reason = f"refused with others, and not alone within {MOST_REQUESTS_PER_BATCH} requests"
+        settled.outcomes += [
+            without_answer(_identified(piece, self._layout), code, reason) for piece in waiting
+        ]
+
+
+def _identified(objects: pl.DataFrame, layout: Layout) -> pl.DataFrame:
+    return objects.select(
+        pl.lit(layout.identification).alias("name"), pl.col(layout.key).alias("value")
+    )
+
+
+def _halves(objects: pl.DataFrame) -> list[pl.DataFrame]:
+    middle = objects.height // 2
+    return [half for half in (objects.slice(0, middle), objects.slice(middle)) if half.height]

@@ -1,0 +1,1 @@
+"""Looking after what landed: replay, maintenance, gaps, learning a dataset's columns."""

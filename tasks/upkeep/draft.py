@@ -1,0 +1,202 @@
+"""Writing what was learned as a dataset of the catalogue, with what is unsure as comments."""
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from connectors.catalogue import DAY, ColumnType, Mode, parse_duration
+from connectors.errors import ConfigurationError, UsageError
+from tasks.exports.windows import bound_before, describe, literal
+from tasks.upkeep.learn import Learned, Lesson
+
+COMMENT = re.compile(r"/\*.*?\*/|//[^\n]*", re.DOTALL)
+PARAMETER = re.compile(r"\$(\w+)")
+FROM = re.compile(r"([\w.#-]+)\s*>=?\s*\$(\w+)")
+TO = re.compile(r"([\w.#-]+)\s*<=?\s*\$(\w+)")
+FRAME = re.compile(r"\bduring\s+past\s+(\d+\s*(?:min|h|d))\b")
+# Text that YAML reads as itself, whatever its version.
+PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9_]*(\.[A-Za-z0-9_]+)*")
+YAML_WORDS = {"true", "false", "yes", "no", "on", "off", "null", "y", "n"}
+LAG = timedelta(hours=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """What a saved query's text says: its parameters, and the field that it places in time."""
+
+    parameters: frozenset[str] = frozenset()
+    field: str | None = None
+    from_: str = ""
+    to: str = ""
+    reach: timedelta | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """What to export once: the mode that the dataset will have, and the query's parameters."""
+
+    mode: Mode
+    query: Query
+    parameters: dict[str, str]
+
+    @property
+    def declared(self) -> dict[str, str]:
+        """The parameters that the dataset declares: those that are not the window's."""
+        bounds = {self.query.from_, self.query.to} if self.mode is Mode.WINDOW else set[str]()
+        return {name: value for name, value in self.parameters.items() if name not in bounds}
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A dataset as proposed."""
+
+    dataset: str
+    query_id: str
+    sample: Sample
+    lesson: Lesson
+    notes: tuple[str, ...] = ()
+
+    @property
+    def unsure(self) -> list[str]:
+        """List everything that a person should look at."""
+        columns = [f"{c.header}: {note}" for c in self.lesson.columns for note in c.notes]
+        return [*self.notes, *columns]
+
+
+def read_query(text: str) -> Query:
+    """Find a query's parameters, and the one field that is compared with two of them as bounds."""
+    text = COMMENT.sub(" ", text)
+    parameters = frozenset(PARAMETER.findall(text))
+    frame = FRAME.search(text)
+    reach = parse_duration(frame[1]) if frame else None
+    upper = dict(TO.findall(text))
+    for name, parameter in FROM.findall(text):
+        if name in upper:
+            return Query(parameters, name, parameter, upper[name], reach)
+    return Query(parameters)
+
+
+def plan_sample(
+    text: str, given: Mapping[str, str], mode: Mode | None, now: datetime, zone: ZoneInfo
+) -> Sample:
+    """Decide mode and parameters; a window that is not given is the last full UTC day.
+
+    Raises:
+        UsageError: a parameter of the query has no value, or a window has no bounds in the query.
+    """
+    query = read_query(text)
+    mode = mode or (Mode.WINDOW if query.field else Mode.SNAPSHOT)
+    parameters = dict(given)
+    if mode is Mode.WINDOW and not query.field:
+        raise UsageError(
+            "--mode window: the saved query in queries/ compares no field with two parameters "
+            "(where time >= $from and time <= $to)"
+        )
+    if query.field:
+        end = bound_before(now - LAG, DAY, zone)
+        parameters.setdefault(query.from_, literal(bound_before(end - DAY, DAY, zone), zone))
+        parameters.setdefault(query.to, literal(end, zone))
+    if missing := sorted(query.parameters - parameters.keys()):
+        raise UsageError(f"the query has the parameter {', '.join(missing)}: give it with -p")
+    return Sample(mode, query, parameters)
+
+
+def timed_column(query: Query, lesson: Lesson) -> Learned:
+    """Find the column of the field that the query compares; a header has the whole path of it.
+
+    Raises:
+        ConfigurationError: the query does not list the field, or its values are no date-times.
+    """
+    found = [
+        column
+        for column in lesson.columns
+        if query.field and f".{column.header}".endswith(f".{query.field}")
+    ]
+    if not found:
+        raise ConfigurationError(
+            f"the query compares {query.field} with its parameters and does not list it: list it, "
+            "so that a row can be placed in its window"
+        )
+    if found[0].type is not ColumnType.DATETIME:
+        raise ConfigurationError(f"{found[0].header} is compared as a time and is no datetime here")
+    return found[0]
+
+
+def write_draft(draft: Draft, *, with_values: bool = True) -> str:
+    """Write the YAML; without values for a place that is not the catalogue."""
+    lines = [f"# Learned from {draft.lesson.rows:,} rows. Grain: one row per …: say it here."]
+    lines += [f"# Unsure: {note}." for note in draft.notes]
+    lines += [
+        f"dataset: {draft.dataset}",
+        f'query_id: "{draft.query_id}"',
+        f"mode: {draft.sample.mode}",
+    ]
+    if draft.sample.mode is Mode.SNAPSHOT:
+        lines.append("every: 1d")
+    if declared := draft.sample.declared:
+        lines.append("parameters:")
+        lines += [f"  {_text(name)}: {_quoted(value)}" for name, value in declared.items()]
+    lines.append("compression: ZSTD")
+    lines += _window(draft)
+    lines.append("columns:")
+    for column in draft.lesson.columns:
+        lines += _column(draft, column)
+    lines += _checks(draft, with_values=with_values)
+    return "\n".join(lines) + "\n"
+
+
+def _window(draft: Draft) -> list[str]:
+    if draft.sample.mode is not Mode.WINDOW:
+        return []
+    query = draft.sample.query
+    lines = [
+        "window:",
+        f"  column: {timed_column(query, draft.lesson).name}",
+        f"  from: {_text(query.from_)}",
+        f"  to: {_text(query.to)}",
+        "  step: 1d",
+        "  lag: 1h",
+    ]
+    if query.reach and query.reach >= DAY + LAG:
+        lines.append(f"  reach: {describe(query.reach)}")
+    return lines
+
+
+def _column(draft: Draft, column: Learned) -> list[str]:
+    keys = [f"nql: {_text(column.header)}"]
+    if column.is_renamed:
+        keys.append(f"name: {column.name}")
+    if column.type is not ColumnType.STRING:
+        keys.append(f"type: {column.type}")
+    if draft.sample.mode is Mode.WINDOW and column is timed_column(
+        draft.sample.query, draft.lesson
+    ):
+        keys.append("nullable: false")
+    notes = [f"  # Unsure: {note}." for note in column.notes]
+    return [*notes, f"  - {{{', '.join(keys)}}}"]
+
+
+def _checks(draft: Draft, *, with_values: bool) -> list[str]:
+    told = [column for column in draft.lesson.columns if column.values]
+    if not told or not with_values:
+        return []
+    lines = ["# Checks that would hold today; take the signs away from those that should always."]
+    lines.append("# checks:")
+    for column in told:
+        values = ", ".join(_quoted(value) for value in column.values)
+        lines.append(f"#   - {{check: allowed, column: {column.name}, values: [{values}]}}")
+    return lines
+
+
+def _text(value: str) -> str:
+    if PLAIN.fullmatch(value) and value.lower() not in YAML_WORDS:
+        return value
+    return _quoted(value)
+
+
+def _quoted(value: str) -> str:
+    # JSON's strings are YAML's; escaped, so that no sign of the tenant's ends the line.
+    return json.dumps(value)

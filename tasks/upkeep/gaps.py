@@ -1,0 +1,129 @@
+"""Looking in the ledger for windows that never landed, of the last days of each dataset."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from connectors.catalogue import DatasetSpecification, load_dataset, load_datasets
+from connectors.clock import utc_now
+from connectors.errors import PartlyDoneError
+from connectors.ledger import Ledger
+from connectors.settings.installation import load_settings
+from connectors.settings.tenants import load_tenant
+from tasks.exports.windows import Window
+from tasks.land.calendar import Calendar
+from tasks.land.plan import landed_of, opened_ledger
+from tasks.land.schedule import Coverage
+
+# As flows and commands take it; not `short`, which the days of a tenant's zone read otherwise.
+INSTANT = "%Y-%m-%dT%H:%M:%SZ"
+
+
+@dataclass(frozen=True, slots=True)
+class Gaps:
+    """What of a dataset's windows never landed. `lost` are those that the query does not reach."""
+
+    dataset: str
+    expected: int
+    missing: tuple[Window, ...]
+    lost: tuple[Window, ...]
+
+    @property
+    def stretch(self) -> tuple[str, str]:
+        """From the first missing window to the last one that can be landed, as dates."""
+        return f"{self.missing[0].start:{INSTANT}}", f"{self.missing[-1].end:{INSTANT}}"
+
+
+def find_gaps(
+    days: int,
+    names: Sequence[str] = (),
+    tenant: str | None = None,
+    clock: Callable[[], datetime] = utc_now,
+) -> list[Gaps]:
+    """Look for gaps in the last days of the datasets that land windows.
+
+    What is expected begins where the dataset does: at its `start`, else where its watermark
+    counts from, else with the first window that landed. A dataset that never landed has no gaps.
+
+    Raises:
+        ConfigurationError: settings or catalogue have problems.
+        UsageError: unknown dataset.
+    """
+    settings = load_settings()
+    loaded = load_tenant(settings, tenant)
+    chosen = [load_dataset(settings.catalog, name) for name in names]
+    chosen = chosen or list(load_datasets(settings.catalog).values())
+    now = clock()
+    with opened_ledger(settings, loaded, clock) as ledger:
+        return [
+            _gaps(each, Calendar.of(each, loaded.zone), ledger, now, now - timedelta(days=days))
+            for each in chosen
+            if each.window
+        ]
+
+
+def raise_unless_closed(gaps: Sequence[Gaps], failures: Sequence[str] = ()) -> None:
+    """Let a run after which windows are missing end as such.
+
+    Raises:
+        PartlyDoneError: says of which datasets, and what to do.
+    """
+    open_ = [each for each in gaps if each.missing or each.lost]
+    if not open_ and not failures:
+        return
+    told = [
+        f"{each.dataset}: {len(each.missing)} windows never landed, {len(each.lost)} more are out "
+        "of the query's reach"
+        for each in open_
+    ]
+    raise PartlyDoneError(
+        "; ".join([*told, *failures]) + ". See nxp datasets NAME; a gap that cannot be landed is "
+        "accepted by nxp state reset NAME --from DATE"
+    )
+
+
+def markdown(gaps: Sequence[Gaps], landed: int) -> str:
+    """Write what was found for the Prefect UI."""
+    lines = [
+        f"# Gaps: {landed} windows landed now",
+        "",
+        "| dataset | windows | still missing | out of reach | first |",
+        "|---|---:|---:|---:|---|",
+    ]
+    for each in gaps:
+        first = min([*each.missing[:1], *each.lost[:1]], default="")
+        lines.append(
+            f"| {each.dataset} | {each.expected} | {len(each.missing)} | {len(each.lost)} "
+            f"| {first} |"
+        )
+    return "\n".join(lines)
+
+
+def _gaps(
+    specification: DatasetSpecification,
+    calendar: Calendar,
+    ledger: Ledger,
+    now: datetime,
+    since: datetime,
+) -> Gaps:
+    name = specification.dataset
+    records = landed_of(ledger.units(name))
+    begin = _begin(calendar, ledger, name, [known.window.start for known in records])
+    end = calendar.horizon(now)
+    if begin is None or max(begin, since) >= end:
+        return Gaps(name, 0, (), ())
+    windows = [each for each in calendar.cut(max(begin, since), end) if each.end <= end]
+    coverage = Coverage(known.window for known in records)
+    missing = [window for window in windows if not coverage.covers(window)]
+    within = tuple(window for window in missing if calendar.is_reachable(window, now))
+    lost = tuple(window for window in missing if window not in within)
+    return Gaps(name, len(windows), within, lost)
+
+
+def _begin(
+    calendar: Calendar, ledger: Ledger, name: str, landed: Sequence[datetime]
+) -> datetime | None:
+    mark = ledger.marks.watermark(name)
+    if mark:
+        return mark.starts_at
+    return calendar.window.start or min(landed, default=None)

@@ -1,0 +1,243 @@
+"""Keeping a dataset, or what a sync leaves, no longer than its retention, and clearing away.
+
+Whatever leaves the manifest moves to `_old` first and is deleted a grace time later: until then a
+reader that holds the manifest of before finds its files, and a mistake can be undone.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from connectors.catalogue import SQL, DatasetSpecification, load_datasets, parse_duration
+from connectors.errors import UsageError
+from connectors.lake import Entry, Lake
+from connectors.lake.aging import (
+    expired_of_sync,
+    expired_rejects,
+    orphans,
+    probes,
+    superseded_files,
+)
+from connectors.lake.stores import StoredFile
+from connectors.landing import Landing
+from connectors.landings import open_landings
+from connectors.settings.installation import Settings, load_settings
+from connectors.settings.tenants import tenant_name
+from connectors.syncs import SyncSpecification, load_syncs
+
+TRIGGER = "maintain"
+# A publish takes less, and so does a reader from the manifest to its last file.
+SHORTEST_GRACE = timedelta(hours=1)
+ORPHANED = "orphaned"
+
+
+class Kind(StrEnum):
+    """What a maintenance clears away; the first two move to `_old`, the others are deleted."""
+
+    PAST_RETENTION = "past retention"
+    TABLE_ROWS = "table rows past retention"
+    ORPHANED = "left by killed runs"
+    SUPERSEDED = "kept in _old for the grace"
+    REJECTS = "rejects past retention"
+    SYNC = "plans, changes and rejects past retention"
+
+
+MOVED = (Kind.PAST_RETENTION, Kind.ORPHANED)
+
+
+@dataclass(frozen=True, slots=True)
+class Upkeep:
+    """What a maintenance is about; everything that can be known before the lake is looked at."""
+
+    settings: Settings
+    tenant: str
+    specification: DatasetSpecification | SyncSpecification
+    grace: timedelta
+
+    @property
+    def name(self) -> str:
+        """The dataset's name, or the sync's."""
+        of = self.specification
+        return of.sync if isinstance(of, SyncSpecification) else of.dataset
+
+
+@dataclass(frozen=True, slots=True)
+class Cleared:
+    """What was done to one kind of files, or would be."""
+
+    what: Kind
+    units: int = 0
+    rows: int = 0
+    files: int = 0
+    bytes: int = 0
+
+    @classmethod
+    def of(cls, what: Kind, files: Sequence[StoredFile]) -> "Cleared":
+        """Count files."""
+        return cls(what, files=len(files), bytes=sum(file.bytes for file in files))
+
+
+def plan_upkeep(name: str, grace: str, tenant: str | None = None) -> Upkeep:
+    """Check settings, catalogue and grace.
+
+    Raises:
+        ConfigurationError: settings or catalogue have problems; all are listed.
+        UsageError: no such dataset or sync, or a grace that takes files from under their readers.
+    """
+    settings = load_settings()
+    specification = _find(settings.catalog, name)
+    try:
+        duration: timedelta = parse_duration(grace)
+    except ValueError as error:
+        raise UsageError(f"--grace {grace!r} {error}") from None
+    if duration < SHORTEST_GRACE:
+        raise UsageError(
+            f"--grace {grace}: an hour at least, since running readers and publishes need the files"
+        )
+    return Upkeep(settings, tenant_name(settings, tenant), specification, duration)
+
+
+def _find(catalog: Path, name: str) -> DatasetSpecification | SyncSpecification:
+    known: dict[str, DatasetSpecification | SyncSpecification] = {
+        **load_datasets(catalog),
+        **load_syncs(catalog),
+    }
+    if name not in known:
+        raise UsageError(f"unknown dataset or sync {name!r}: the catalogue has {', '.join(known)}")
+    return known[name]
+
+
+def clear(upkeep: Upkeep, lake: Lake, now: datetime, *, dry_run: bool = False) -> list[Cleared]:
+    """Maintain what the upkeep is about.
+
+    Raises:
+        PipelineError: as maintain_dataset.
+    """
+    of = upkeep.specification
+    if isinstance(of, DatasetSpecification):
+        tables = tables_of(upkeep, of, lake)
+        return maintain_dataset(lake, of, upkeep.grace, now, tables=tables, dry_run=dry_run)
+    found = expired_of_sync(lake, of.sync, now - of.retention) if of.retention else []
+    if not dry_run:
+        lake.store.delete(file.path for file in found)
+    return [Cleared.of(Kind.SYNC, found)]
+
+
+def maintain_dataset(
+    lake: Lake,
+    specification: DatasetSpecification,
+    grace: timedelta,
+    now: datetime,
+    *,
+    tables: Sequence[Landing] = (),
+    dry_run: bool = False,
+) -> list[Cleared]:
+    """Drop the units past retention, and delete what has been out of the manifest for the grace.
+
+    Rows of `tables` past retention are deleted at once: a database has no place to keep them aside.
+
+    Raises:
+        HeldError, StorageError, UnavailableError: what was done until then stays done, and the
+            next maintenance goes on.
+    """
+    dataset, before = specification.dataset, now - grace
+    # What moves to `_old` now is to stay there for the grace: so what is there goes first.
+    done = [_delete_superseded(lake, dataset, before, dry_run=dry_run)]
+    done.append(_take_orphans(lake, dataset, before, dry_run=dry_run))
+    if specification.retention is not None:
+        horizon = now - specification.retention
+        done.append(_delete_rejects(lake, dataset, horizon, dry_run=dry_run))
+        done.append(_drop(lake, dataset, horizon, dry_run=dry_run))
+        if tables:
+            rows = sum(table.drop_before(horizon, dry_run=dry_run) for table in tables)
+            done.append(Cleared(Kind.TABLE_ROWS, rows=rows))
+    return sorted(done, key=lambda part: list(Kind).index(part.what))
+
+
+def _delete_superseded(lake: Lake, dataset: str, before: datetime, *, dry_run: bool) -> Cleared:
+    found = superseded_files(lake, dataset, before)
+    if found and not dry_run:
+        with lake.store.exclusive(dataset):
+            lake.store.delete(file.path for file in found)
+            lake.store.tidy(f"_old/{dataset}")
+    return Cleared.of(Kind.SUPERSEDED, found)
+
+
+def _take_orphans(lake: Lake, dataset: str, before: datetime, *, dry_run: bool) -> Cleared:
+    found = orphans(lake, dataset, before)
+    if found and not dry_run:
+        with lake.store.exclusive(dataset):
+            # In a folder a publish may meanwhile have given such a name to a file that counts.
+            found = orphans(lake, dataset, before)
+            paths = [file.path.removeprefix(f"{dataset}/") for file in found]
+            lake.move_aside(dataset, ORPHANED, paths)
+    if not dry_run:
+        lake.store.delete(file.path for file in probes(lake, before))
+    return Cleared.of(Kind.ORPHANED, found)
+
+
+def _delete_rejects(lake: Lake, dataset: str, horizon: datetime, *, dry_run: bool) -> Cleared:
+    """Delete at once: the raw text of rejects is personal data, and no manifest names it."""
+    found = expired_rejects(lake, dataset, horizon)
+    if not dry_run:
+        lake.store.delete(file.path for file in found)
+    return Cleared.of(Kind.REJECTS, found)
+
+
+def _drop(lake: Lake, dataset: str, horizon: datetime, *, dry_run: bool) -> Cleared:
+    manifest = lake.manifest(dataset)
+    dropped: tuple[Entry, ...] = ()
+    if manifest and manifest.ended_by(horizon):
+        dropped = lake.dropped_before(dataset, horizon, dry_run=dry_run)
+    files = [file for entry in dropped for file in entry.files]
+    return Cleared(
+        Kind.PAST_RETENTION,
+        units=len(dropped),
+        rows=sum(entry.rows for entry in dropped),
+        files=len(files),
+        bytes=sum(file.bytes for file in files),
+    )
+
+
+def preview(upkeep: Upkeep, clock: Callable[[], datetime]) -> dict[str, Any]:
+    """Say what a maintenance would do; nothing is changed and nothing recorded."""
+    lake, now = Lake(upkeep.settings.lake, upkeep.tenant), clock()
+    return {"state": "dry run", **describe(upkeep, clear(upkeep, lake, now, dry_run=True))}
+
+
+def tables_of(upkeep: Upkeep, of: DatasetSpecification, lake: Lake) -> list[Landing]:
+    """Open the tables that the dataset lands in.
+
+    Raises:
+        ConfigurationError: NXP_DATABASE_URL is not set, or cannot be used.
+    """
+    landings = open_landings(upkeep.settings, upkeep.tenant, of, lake)
+    return [landing for landing in landings if landing.name == SQL]
+
+
+def describe(upkeep: Upkeep, done: Sequence[Cleared]) -> dict[str, Any]:
+    """Give the part of a report that counts."""
+    moved = [part for part in done if part.what in MOVED]
+    deleted = [part for part in done if part.what not in MOVED]
+    retention = upkeep.specification.retention
+    return {
+        "tenant": upkeep.tenant,
+        "dataset": upkeep.name,
+        "trigger": TRIGGER,
+        "retention": None if retention is None else _short(retention),
+        "units": sum(part.units for part in done),
+        "rows_dropped": sum(part.rows for part in done),
+        "files_moved": sum(part.files for part in moved),
+        "bytes_moved": sum(part.bytes for part in moved),
+        "files_deleted": sum(part.files for part in deleted),
+        "bytes_deleted": sum(part.bytes for part in deleted),
+        "cleared": [asdict(part) | {"what": part.what.value} for part in done],
+    }
+
+
+def _short(duration: timedelta) -> str:
+    hours = duration // timedelta(hours=1)
+    return f"{hours}h" if hours % 24 else f"{hours // 24}d"

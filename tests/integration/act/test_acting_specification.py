@@ -1,0 +1,327 @@
+"""The client against everything that the vendor's OpenAPI files allow of the acting APIs."""
+
+import ssl
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from json import dumps, loads
+from typing import Any
+
+import httpx
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+
+from connectors.errors import (
+    AccessError,
+    ActionRefusedError,
+    DataRefusedError,
+    PipelineError,
+    UsageError,
+)
+from connectors.http.proxies import SystemProxies
+from connectors.nexthink import (
+    CampaignRequest,
+    Dependency,
+    DeviceIds,
+    NexthinkClient,
+    RemoteActionRequest,
+    TriggerMethod,
+    UserIds,
+    WorkflowIdsRequest,
+    WorkflowRequest,
+)
+from tests import vendor, vendor_values
+from tests.unit.connectors.servers import (
+    TOKEN_PATH,
+    Clock,
+    FakeTenant,
+    Reply,
+    Server,
+    json_reply,
+    token_reply,
+)
+
+pytestmark = pytest.mark.skipif(not vendor.is_here(), reason=vendor.ABSENT)
+
+EXAMPLES = 30
+UUID = "11111111-2222-3333-4444-555555555555"
+RESUME = "/api/v1/workflows/workflows/{workflowUuid}/execution/{executionUuid}/trigger"
+
+examples = settings(
+    max_examples=EXAMPLES,
+    derandomize=True,
+    deadline=None,
+    database=None,
+    phases=[Phase.generate],
+    suppress_health_check=list(HealthCheck),
+)
+
+
+@dataclass(frozen=True)
+class Operation:
+    """An operation of the vendor's: how the client calls it, and with what by default."""
+
+    file: str
+    method: str
+    path: str
+    call: Callable[[NexthinkClient], Any]
+    # Makes the call that sends what a generated body says.
+    asked: Callable[[NexthinkClient, dict[str, Any]], Any] | None = None
+
+    @property
+    def address(self) -> str:
+        return self.path.format(workflowUuid=UUID, executionUuid=UUID)
+
+
+def execute(client: NexthinkClient, body: dict[str, Any]) -> Any:
+    info = body.get("triggerInfo", {})
+    return client.remote_actions.execute(
+        RemoteActionRequest(
+            body["remoteActionId"],
+            body["devices"],
+            body.get("params", {}),
+            body.get("expiresInMinutes"),
+            info.get("externalSource"),
+            info.get("reason"),
+            info.get("externalReference"),
+        )
+    )
+
+
+def trigger(client: NexthinkClient, body: dict[str, Any]) -> Any:
+    return client.workflows.trigger(
+        WorkflowRequest(body["workflowId"], body["devices"], body["users"], body.get("params", {}))
+    )
+
+
+def trigger_by_ids(client: NexthinkClient, body: dict[str, Any]) -> Any:
+    devices = [
+        DeviceIds(each.get("name"), each.get("uid"), each.get("collectorUid"))
+        for each in body["devices"]
+    ]
+    users = [UserIds(each.get("sid"), each.get("upn"), each.get("uid")) for each in body["users"]]
+    return client.workflows.trigger_by_ids(
+        WorkflowIdsRequest(body["workflowId"], devices, users, body.get("params", {}))
+    )
+
+
+def resume(client: NexthinkClient, body: dict[str, Any]) -> Any:
+    return client.workflows.resume(UUID, UUID, body.get("parameters"))
+
+
+def campaign(client: NexthinkClient, body: dict[str, Any]) -> Any:
+    return client.campaigns.trigger(
+        CampaignRequest(
+            body["campaignNqlId"],
+            body["userSid"],
+            body["expiresInMinutes"],
+            body.get("parameters", {}),
+        )
+    )
+
+
+OPERATIONS = [
+    Operation(
+        "remote-actions",
+        "get",
+        "/api/v1/act/remote-action",
+        lambda client: client.remote_actions.list(),
+    ),
+    Operation(
+        "remote-actions",
+        "get",
+        "/api/v1/act/remote-action/details",
+        lambda client: client.remote_actions.details("#a"),
+    ),
+    Operation(
+        "remote-actions",
+        "post",
+        "/api/v1/act/execute",
+        lambda client: execute(client, {"remoteActionId": "#a", "devices": [UUID]}),
+        execute,
+    ),
+    Operation(
+        "workflows",
+        "get",
+        "/api/v1/workflows",
+        lambda client: client.workflows.list(Dependency.USER, TriggerMethod.API),
+    ),
+    Operation(
+        "workflows",
+        "get",
+        "/api/v1/workflows/details",
+        lambda client: client.workflows.details("#w"),
+    ),
+    Operation(
+        "workflows",
+        "post",
+        "/api/v1/workflows/execute",
+        lambda client: trigger(client, {"workflowId": "#w", "devices": [UUID], "users": []}),
+        trigger,
+    ),
+    Operation(
+        "workflows",
+        "post",
+        "/api/v2/workflows/execute",
+        lambda client: trigger_by_ids(client, {"workflowId": "#w", "devices": [], "users": []}),
+        trigger_by_ids,
+    ),
+    Operation("workflows", "post", RESUME, lambda client: resume(client, {}), resume),
+    Operation(
+        "campaigns",
+        "post",
+        "/api/v1/euf/campaign/trigger",
+        lambda client: campaign(
+            client, {"campaignNqlId": "#c", "userSid": ["0"], "expiresInMinutes": 1}
+        ),
+        campaign,
+    ),
+]
+ACTING = [operation for operation in OPERATIONS if operation.asked]
+
+
+def name_of(operation: Operation) -> str:
+    return f"{operation.method} {operation.path}"
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Server]:
+    with Server() as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def client(server: Server) -> Iterator[NexthinkClient]:
+    server.on("POST", TOKEN_PATH, token_reply())
+    clock = Clock()
+    network = SystemProxies(ssl.create_default_context())
+    with NexthinkClient(FakeTenant(server.url, server.url), network, clock, clock.sleep) as opened:
+        yield opened
+
+
+def test_every_operation_of_the_vendors_is_here() -> None:
+    theirs = {
+        (name, *operation)
+        for name in ("remote-actions", "workflows", "campaigns")
+        for operation in vendor.operations(name)
+    }
+    assert theirs == {(each.file, each.method, each.path) for each in OPERATIONS}
+
+
+@pytest.mark.parametrize("operation", OPERATIONS, ids=name_of)
+def test_every_valid_answer_is_read(
+    server: Server, client: NexthinkClient, operation: Operation
+) -> None:
+    valid = vendor_values.answers(operation.file, operation.method, operation.path, 200)
+
+    @examples
+    @given(body=valid)
+    def read(body: Any) -> None:
+        answer = json_reply(body)
+        vendor.judge(
+            operation.file,
+            operation.method,
+            operation.path,
+            httpx.Response(200, content=answer.body, headers=answer.headers),
+        )
+        server.on(operation.method.upper(), operation.address, answer)
+        is_none = operation.path.endswith("/workflows/details") and body == []
+        try:
+            told = operation.call(client)
+        except UsageError:
+            assert is_none
+            return
+        assert not is_none
+        if isinstance(body, list) and isinstance(told, list):
+            # Workflows are merged by uuid.
+            names = {each["uuid"] or each["id"] for each in body}
+            assert {each.uuid or each.id for each in told} == names
+        elif operation.file == "campaigns":
+            assert [each.user_sid for each in told] == [
+                each["userSid"] for each in body["requests"]
+            ]
+
+    read()
+
+
+def documented_errors() -> list[tuple[tuple[str, str, str], int]]:
+    if not vendor.is_here():
+        return []
+    return sorted(
+        ((name, method, path), status)
+        for name in ("remote-actions", "workflows", "campaigns")
+        for method, path, status in vendor.documented(name)
+        if status >= 400
+    )
+
+
+@pytest.mark.parametrize(("key", "status"), documented_errors())
+def test_every_documented_error_is_told_as_what_it_is(
+    server: Server, client: NexthinkClient, key: tuple[str, str, str], status: int
+) -> None:
+    (operation,) = [each for each in OPERATIONS if (each.file, each.method, each.path) == key]
+    unknown = operation.path.endswith("details") and status in (400, 404)
+    refused = ActionRefusedError if operation.asked else DataRefusedError
+    kind = {401: AccessError, 403: AccessError}.get(status, UsageError if unknown else refused)
+
+    @examples
+    @given(body=vendor_values.answers(*key, status))
+    def read(body: Any) -> None:
+        content = b"" if body is None else dumps(body).encode()
+        server.on(operation.method.upper(), operation.address, Reply(status, content))
+        server.seen.clear()
+        with pytest.raises(PipelineError) as caught:
+            operation.call(client)
+        assert type(caught.value) is kind
+        assert len(server.requests(operation.address)) == (2 if status == 401 else 1)
+
+    read()
+
+
+@pytest.mark.parametrize("operation", ACTING, ids=name_of)
+def test_every_request_that_we_make_is_valid_and_says_what_was_asked(
+    server: Server, client: NexthinkClient, operation: Operation
+) -> None:
+    """Of what the vendor's schema allows we refuse some; what we send is of that schema."""
+    good = vendor_values.answers(operation.file, operation.method, operation.path, 200)
+    ids = st.from_regex(r"#[a-z0-9_]{2,20}", fullmatch=True)
+    sent = refused = 0
+
+    @examples
+    @given(
+        asked=vendor_values.requests(operation.file, operation.method, operation.path),
+        answer=good,
+        identity=ids,
+        data=st.data(),
+    )
+    def ask(asked: dict[str, Any], answer: Any, identity: str, data: st.DataObject) -> None:
+        nonlocal sent, refused
+        for field in ("remoteActionId", "workflowId", "campaignNqlId"):
+            if field in asked:
+                asked[field] = identity
+        # Published as any text, while only these mean something.
+        if "remoteActionId" in asked and data.draw(st.booleans()):
+            asked["devices"] = [str(each) for each in data.draw(st.lists(st.uuids(), min_size=1))]
+        if "userSid" in asked and data.draw(st.booleans()):
+            sids = st.from_regex(r"S(-[0-9]{1,5}){3,9}", fullmatch=True)
+            asked["userSid"] = data.draw(st.lists(sids, min_size=1))
+        server.on("POST", operation.address, json_reply(answer))
+        server.seen.clear()
+        assert operation.asked
+        try:
+            operation.asked(client, asked)
+        except UsageError:
+            refused += 1
+            assert server.requests(operation.address) == []
+            return
+        sent += 1
+        (seen,) = server.requests(operation.address)
+        body = loads(seen.body)
+        vendor.judge_request(operation.file, operation.method, operation.path, body)
+        for field in body.keys() | asked.keys():
+            assert (body.get(field) or {}) == (asked.get(field) or {})
+
+    ask()
+    # Neither path of the test may be empty, where there are two.
+    assert sent > EXAMPLES // 10
+    assert (refused > 0) == (operation.path != RESUME)

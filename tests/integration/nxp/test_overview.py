@@ -1,0 +1,136 @@
+"""What an operator reads at a glance: freshness, convergence, reports, progress, at stable keys."""
+
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from connectors.catalogue import load_datasets
+from connectors.ledger import open_ledger
+from connectors.settings.installation import load_settings
+from tasks.runs import overview
+from tasks.runs.artifact import ARTIFACT_ROWS, artifact_key, show_table
+from tasks.runs.freshness import Light, freshness_of
+from tests.commands import environment, nxp
+from tests.landing import CATALOG, NOW, Place, place
+from tests.prefect import MARK, begin, end
+from tests.syncing import SYNC_NAME, Syncing, syncing
+
+HOUR, DAY = timedelta(hours=1), timedelta(days=1)
+
+
+@pytest.mark.parametrize(
+    ("later", "light"),
+    [
+        (timedelta(0), Light.GREEN),
+        (DAY + 15 * HOUR, Light.GREEN),
+        (DAY + 17 * HOUR, Light.AMBER),
+        (3 * DAY, Light.RED),
+    ],
+)
+def test_a_dataset_turns_amber_and_red_when_its_landings_stop(
+    here: Place, later: timedelta, light: Light
+) -> None:
+    # Windows of a day, and an hour of lag: the one of yesterday has landed at half past nine.
+    here.land(here.plan("crashes"))
+    here.land(here.plan("devices"))
+    found = fresh(here, NOW + later)
+    assert found["crashes"].light is light
+    assert found["crashes"].age == later + 9.5 * HOUR
+    assert found["crashes"].rows == len(here.landed("crashes"))
+    assert found["users"].light is Light.NONE
+    if not later:
+        assert found["devices"].light is Light.GREEN
+        assert found["devices"].age < HOUR
+
+
+def fresh(made: Place, now: datetime) -> dict[str, Any]:
+    ledger = open_ledger(made.environment["NXP_LEDGER_URL"], "sandbox.eu")
+    try:
+        found = freshness_of(load_datasets(CATALOG).values(), ledger, now)
+    finally:
+        ledger.close()
+    return {each.dataset: each for each in found}
+
+
+def test_what_is_wrong_comes_first_and_a_hundred_rows_are_shown(
+    here: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shown: list[Any] = []
+    monkeypatch.setattr(
+        "tasks.runs.artifact.create_table_artifact", lambda **said: shown.append(said)
+    )
+    here.land(here.plan("crashes"))
+    ledger = open_ledger(here.environment["NXP_LEDGER_URL"], "sandbox.eu")
+    overview.show_freshness(load_settings(), ledger, "sandbox.eu", NOW + 9 * DAY)
+    ledger.close()
+    (told,) = shown
+    assert told["key"] == "freshness-sandbox-eu"
+    assert (told["table"][0]["dataset"], told["table"][0]["freshness"]) == ("crashes", "red")
+    show_table("freshness", "t", [{"n": n} for n in range(250)], "All.")
+    assert len(shown[1]["table"]) == ARTIFACT_ROWS
+    assert shown[1]["description"] == "All. The first 100 of 250."
+
+
+def test_keys_are_what_prefect_allows() -> None:
+    assert artifact_key("export", "acme.eu", "device_performance") == (
+        "export-acme-eu-device-performance"
+    )
+
+
+def artifacts(api: str, key: str) -> list[dict[str, Any]]:
+    asked = {"artifacts": {"key": {"any_": [key]}}, "sort": "CREATED_DESC"}
+    found: list[dict[str, Any]] = httpx.post(f"{api}/artifacts/filter", json=asked).json()
+    return found
+
+
+def test_exports_show_their_report_progress_and_the_freshness_of_all(
+    tmp_path: Path, prefect_server: str
+) -> None:
+    with place(tmp_path, now=None, days=14, instance="glance") as made:
+        env = environment(made, PREFECT_API_URL=prefect_server)
+        today = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+        dates = ("--from", f"{today - 11 * DAY:%Y-%m-%d}", "--to", f"{today:%Y-%m-%d}")
+        assert nxp("backfill", "crashes", *dates, env=env).returncode == 0
+        tenant = f"glance-{made.tenant.region}"
+        (report,) = artifacts(prefect_server, f"export-{tenant}-crashes")
+        assert "# crashes: landed" in report["data"]
+        (progress,) = artifacts(prefect_server, f"progress-{tenant}-crashes")
+        assert progress["data"] == 100
+        assert progress["description"].startswith("11 of 11 windows")
+        (table,) = artifacts(prefect_server, f"freshness-{tenant}")
+        rows = {row["dataset"]: row for row in json.loads(table["data"])}
+        assert rows.keys() == load_datasets(CATALOG).keys()
+        assert rows["crashes"]["freshness"] == "green"
+        assert rows["crashes"]["units"] == 11
+        assert rows["users"]["freshness"] == "never landed"
+        listed = json.loads(nxp("datasets", "--json", env=env).stdout)
+        told = {row["dataset"]: row["freshness"] for row in listed}
+        assert told == {name: row["freshness"] for name, row in rows.items()}
+
+
+@pytest.fixture
+def made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Syncing]:
+    with syncing(tmp_path, now=None, instance="glance-syncs") as ready:
+        for name, value in ready.place.environment.items():
+            monkeypatch.setenv(name, value)
+        ready.write([{"uid": uid, "owner": MARK} for uid in ready.uids()])
+        yield ready
+
+
+def test_syncs_show_how_far_they_converge(made: Syncing, prefect_server: str) -> None:
+    env = environment(made.place, PREFECT_API_URL=prefect_server)
+    ran = end(begin(env, "sync", SYNC_NAME))
+    assert ran.returncode == 0, ran.stderr
+    (table,) = artifacts(prefect_server, f"convergence-glance-syncs-{made.place.tenant.region}")
+    (row,) = json.loads(table["data"])
+    devices = len(made.uids())
+    assert (row["sync"], row["state"]) == (SYNC_NAME, "applied")
+    assert (row["values planned"], row["objects accepted"]) == (devices, devices)
+    assert (row["objects refused"], row["objects left"], row["values left"]) == (0, 0, 0)
+    assert (row["verified"], row["convergence %"]) == (devices, 100.0)
+    assert MARK not in json.dumps(table)

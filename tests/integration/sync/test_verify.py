@@ -1,0 +1,221 @@
+"""Reading back: what Nexthink holds against what it has acknowledged, and what is done about it."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from connectors.errors import DataRefusedError, PartlyDoneError
+from connectors.lake.rejects import reject_files
+from tasks.upkeep.maintain import plan_upkeep
+from tasks.upkeep.upkeep import run_upkeep
+from tests.acting import Client, enrichment
+from tests.landing import NOW
+from tests.syncing import BROKER, OWNER, POOL, SYNC_NAME, TAG, UPDATED, Rows, Syncing, syncing
+
+UID = "device/device/uid"
+DAY = timedelta(days=1)
+
+
+@pytest.fixture
+def made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Syncing]:
+    yield from _made(tmp_path, monkeypatch)
+
+
+def _made(folder: Path, monkeypatch: pytest.MonkeyPatch, **options: Any) -> Iterator[Syncing]:
+    with syncing(folder, devices=60, **options) as ready:
+        for name, value in ready.place.environment.items():
+            monkeypatch.setenv(name, value)
+        yield ready
+
+
+def rows_of(uids: list[str], **more: str) -> Rows:
+    return [{"uid": uid, "owner": f"owner {n}", **more} for n, uid in enumerate(uids)]
+
+
+def last_verified(made: Syncing) -> dict[str, Any]:
+    with made.ledger() as ledger:
+        (run,) = ledger.runs(SYNC_NAME, 1)
+    verified: dict[str, Any] = run["report"]["verified"]
+    return verified
+
+
+def edit(made: Syncing, uid: str, **fields: Any) -> None:
+    """Write as an administrator does."""
+    with Client(made.place.tenant) as client:
+        client.enrich(enrichment(UID, uid, {f"device/device/#{k}": v for k, v in fields.items()}))
+
+
+def test_what_somebody_edits_is_noticed_listed_and_set_again(made: Syncing) -> None:
+    uids = made.uids()
+    made.write(rows_of(uids))
+    made.sync(now=NOW)
+    edit(made, uids[5], asset_owner="edited")
+    before = made.requests
+    with pytest.raises(PartlyDoneError, match=r"1 of \d+ acknowledged values do not read back"):
+        made.sync(now=NOW + timedelta(minutes=1))
+    assert made.requests == before
+    checked = last_verified(made)
+    assert (checked["differs"], checked["not_found"]) == (1, 0)
+    assert checked["confirmed"] == len(uids) - 1
+    (unknown,) = made.known().filter(state="unknown").to_dicts()
+    assert (unknown["key"], unknown["value"], unknown["open_value"]) == (uids[5], None, "owner 5")
+    (file,) = reject_files(made.place.lake, SYNC_NAME)
+    assert [reject.reasons for reject in file.rows()] == [(f"{OWNER}: read back differs",)]
+    assert file.raw() == [uids[5]]
+    # It waits for its day, and is set again then.
+    made.sync(now=NOW)
+    assert made.requests == before
+    report = made.sync(now=NOW + 1.1 * DAY)
+    assert (made.requests, report["convergence"]) == (before + 1, 100.0)
+    assert made.held(OWNER)[uids[5]] == "owner 5"
+    assert made.known()["attempts"].to_list() == [0] * len(uids)
+
+
+def test_what_somebody_edits_is_theirs_also_where_our_next_value_was_refused(made: Syncing) -> None:
+    made.specify(fields={OWNER: {"column": "owner", "longest": 200}})
+    uids = made.uids()
+    rows = rows_of(uids)
+    made.write(rows)
+    made.sync()
+    rows[3]["owner"] = "x" * 80
+    made.write(rows)
+    with pytest.raises(DataRefusedError, match="1 rejected"):
+        made.sync()
+    edit(made, uids[3], asset_owner="edited")
+    made.sync(now=NOW + timedelta(minutes=1))
+    (refused,) = made.known().filter(state="rejected").to_dicts()
+    assert (refused["value"], refused["open_value"]) == (None, "x" * 80)
+    made.write(rows_of(uids)[:3] + rows_of(uids)[4:])
+    for days in (1, 2, 3):
+        made.sync(now=NOW + days * DAY)
+    assert made.held(OWNER)[uids[3]] == "edited"
+
+
+def test_what_is_edited_again_and_again_is_tried_less_often(made: Syncing) -> None:
+    uids = made.uids()
+    made.write(rows_of(uids))
+    made.sync(now=NOW)
+    now = NOW
+    for days in (1, 2, 4, 7, 7):
+        edit(made, uids[5], asset_owner="edited")
+        with pytest.raises(PartlyDoneError):
+            made.sync(now=now)
+        (unknown,) = made.known().filter(state="unknown").to_dicts()
+        waits = unknown["retry_at"] - now
+        assert timedelta(days=days) <= waits < timedelta(days=days, minutes=5)
+        now = unknown["retry_at"] + timedelta(minutes=1)
+        made.sync(now=now, verify=False)
+
+
+def test_retry_does_not_wait(made: Syncing) -> None:
+    uids = made.uids()
+    made.write(rows_of(uids))
+    made.sync()
+    edit(made, uids[5], asset_owner="edited")
+    with pytest.raises(PartlyDoneError):
+        made.sync()
+    report = made.retry()
+    assert (report["objects"], report["convergence"]) == (1, 100.0)
+    assert made.held(OWNER)[uids[5]] == "owner 5"
+
+
+def test_what_was_acknowledged_and_lost_is_not_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for made in _made(tmp_path, monkeypatch, enrichment_takes_unknown=True):
+        uids = made.uids()
+        made.write(rows_of([*uids, "nobody"]))
+        with pytest.raises(PartlyDoneError):
+            made.sync()
+        checked = last_verified(made)
+        assert (checked["differs"], checked["not_found"]) == (0, 1)
+        (file,) = reject_files(made.place.lake, SYNC_NAME)
+        assert (file.rows()[0].reasons, file.raw()) == ((f"{OWNER}: not found",), ["nobody"])
+
+
+@pytest.mark.parametrize("form", ["local", "iso-ms", "utc"])
+def test_values_of_every_kind_read_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, form: str
+) -> None:
+    zone = "Europe/Zurich" if form == "local" else "UTC"
+    for made in _made(tmp_path, monkeypatch, datetime_format=form, time_zone=zone):
+        rows = rows_of(made.uids(), pool='a "b", c', updated="2026-10-03T15:00:00.250Z")
+        for n, row in enumerate(rows):
+            row["broker"] = str(n % 8)
+        made.write(rows)
+        report = made.sync()
+        assert (report["convergence"], report["verified"]["differs"]) == (100.0, 0)
+        assert report["verified"]["compared"] == 4 * len(rows)
+        assert {row["field"] for row in made.known().to_dicts()} == {OWNER, BROKER, POOL, UPDATED}
+
+
+def test_values_that_show_later_are_waited_for(made: Syncing) -> None:
+    made.specify(verify={"query_id": "#assets_readback", "after": "5min"})
+    made.place.tenant.enrichment.delay = 0.2
+    made.write(rows_of(made.uids()))
+    # The test's five minutes are 0.3 s.
+    assert made.sync()["convergence"] == 100.0
+
+
+def test_a_result_that_is_cut_is_not_compared(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for made in _made(tmp_path, monkeypatch, row_limit=30):
+        made.write(rows_of(made.uids()))
+        with pytest.raises(PartlyDoneError, match=r"HTTP 206.*nothing was decided"):
+            made.sync()
+        assert set(made.known()["state"]) == {"acknowledged"}
+
+
+QUERIES = {
+    "does not list device.#asset_owner": "devices during past 30d | list device.uid",
+    "reads back 0 objects": (
+        'devices during past 30d | where device.name == "nobody" | list device.uid, '
+        "device.#asset_owner, device.#asset_tag, device.virtualization.desktop_broker, "
+        "device.virtualization.desktop_pool, device.virtualization.last_update"
+    ),
+}
+
+
+@pytest.mark.parametrize("said", QUERIES)
+def test_a_query_that_cannot_tell_changes_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: str
+) -> None:
+    with syncing(tmp_path, devices=60) as made:
+        for name, value in made.place.environment.items():
+            monkeypatch.setenv(name, value)
+        query = Path(made.place.environment["NXP_CATALOG"]) / "queries" / "assets_readback.nql"
+        query.write_text(QUERIES[said], "utf-8")
+        made.write(rows_of(made.uids()))
+        with pytest.raises(PartlyDoneError, match=said):
+            made.sync()
+        assert set(made.known()["state"]) == {"acknowledged"}
+        assert made.held(TAG) == {}
+
+
+def test_what_a_sync_leaves_is_kept_for_its_retention(made: Syncing) -> None:
+    made.specify(retention="7d")
+    made.write(rows_of(made.uids()))
+    made.sync()
+    written = datetime.now(UTC)
+    folders = [made.place.lake.folder / name for name in ("_plans", "_changes")]
+
+    def left() -> list[int]:
+        return [len(list(folder.rglob("*.parquet"))) for folder in folders]
+
+    before = left()
+    assert all(before)
+    for days, expected in ((6, before), (8, [0, 0])):
+        run_upkeep(plan_upkeep(SYNC_NAME, "7d"), partial(_at, written + days * DAY))
+        assert left() == expected
+    with made.ledger() as ledger:
+        assert ledger.plans.of(SYNC_NAME) == []
+    assert made.sync()["values"] == {}
+
+
+def _at(instant: datetime) -> datetime:
+    return instant
