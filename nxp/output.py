@@ -17,6 +17,8 @@ logger = logging.getLogger(__name__)
 # Wider than any row: programs read a line per row.
 WIDTH_OF_A_PIPE = 1_000_000
 
+_LAST: list[str] = []
+
 
 def say(line: str = "", level: int = logging.INFO) -> None:
     """Tell a person something, on stderr; a machine where NXP_LOG=json."""
@@ -24,6 +26,17 @@ def say(line: str = "", level: int = logging.INFO) -> None:
         logger.log(level, "%s", line)
     else:
         print(line, file=sys.stderr)
+
+
+def say_last(line: str) -> None:
+    """Keep a line for the end of the command: see `say_left`."""
+    _LAST.append(line)
+
+
+def say_left() -> None:
+    """Say what was kept for the end of the command."""
+    while _LAST:
+        say(_LAST.pop(0))
 
 
 def is_json_asked() -> bool:

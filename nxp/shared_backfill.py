@@ -19,9 +19,9 @@ from connectors.ledger import Ledger, UnitRecord
 from nxp.engine import check_answers, prepare
 from nxp.output import print_json, say
 from nxp.progress import shown
+from tasks.land.backfill import finish_shared, record_plan
 from tasks.land.chunks import Chunk, Identity, cut_chunks, has_failed, is_done
 from tasks.land.plan import Only, Plan, opened_ledger
-from tasks.land.shared import finish_shared, record_plan
 from tasks.runs.progress import FAILED, LANDED, Progress, tell
 
 if TYPE_CHECKING:

@@ -8,9 +8,9 @@ import sys
 from datetime import datetime
 
 from sandbox.clock import TenantClock
-from tasks.act.asked import RUN, Asked
-from tasks.act.run import choose, open_action
-from tasks.act.running import run_act
+from tasks.act.asked import ActionAsked
+from tasks.act.run import choose_action
+from tasks.stories import act as stories
 from tests.victims import heed_sigterm
 
 
@@ -18,10 +18,9 @@ def main() -> None:
     """Plan and send, as the flow does."""
     heed_sigterm()
     clock = TenantClock(datetime.fromisoformat(sys.argv[1])).now
-    chosen = choose(sys.argv[2])
+    chosen = choose_action(sys.argv[2])
     print("ready", flush=True)  # noqa: T201 - the test waits for it
-    with open_action(chosen, RUN, clock) as run:
-        run_act(run, Asked(wait=False))
+    stories.act(chosen, ActionAsked(wait=False), clock=clock)
 
 
 if __name__ == "__main__":

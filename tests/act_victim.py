@@ -16,9 +16,9 @@ from typing import Any
 
 from connectors.errors import PipelineError
 from sandbox.clock import TenantClock
-from tasks.act.asked import RUN, Asked
-from tasks.act.run import choose, open_action
-from tasks.act.running import run_act
+from tasks.act.asked import ActionAsked
+from tasks.act.run import choose_action
+from tasks.stories import act as stories
 from tests.steps import at_each_step
 
 
@@ -50,11 +50,9 @@ def live(asked: dict[str, Any]) -> int:
     clock = TenantClock(datetime.fromisoformat(asked["now"])).now
     code = 0
     try:
-        with (
-            at_each_step(steps.take),
-            open_action(choose(asked["action"]), RUN, clock, doze) as run,
-        ):
-            run_act(run, Asked(wait=False))
+        with at_each_step(steps.take):
+            chosen = choose_action(asked["action"])
+            stories.act(chosen, ActionAsked(wait=False), clock=clock, sleep=doze)
     except PipelineError as error:
         code = error.exit_code
     os.write(int(asked["tell"]), json.dumps([steps.taken, steps.of_requests]).encode())

@@ -14,9 +14,9 @@ import yaml
 from connectors.ledger import Ledger, open_ledger
 from sandbox.actions.options import ActingOptions
 from sandbox.tenant import Tenant
-from tasks.act.asked import RUN, Asked
-from tasks.act.run import ActionRun, choose, open_action
-from tasks.act.running import run_act, run_plan
+from tasks.act.asked import RUN, ActionAsked
+from tasks.act.run import ActionRun, choose_action, open_action
+from tasks.stories import act as stories
 from tests.landing import CATALOG, Place, place
 
 # Everything succeeds, and at once; a test says what does not.
@@ -75,18 +75,31 @@ class Acting:
     @contextmanager
     def opened(self, name: str) -> Iterator[ActionRun]:
         """Open a run by the tenant's clock, which moves on where the run waits."""
-        with open_action(choose(name), RUN, self.tenant.clock.now, self.sleep) as run:
+        with open_action(choose_action(name), RUN, self.tenant.clock.now, self.sleep) as run:
             yield run
 
-    def run(self, name: str, asked: Asked | None = None, **more: Any) -> dict[str, Any]:
-        """Run an action as the flow does."""
-        with self.opened(name) as run:
-            return run_act(run, asked or Asked(), **more)
+    def run(
+        self,
+        name: str,
+        asked: ActionAsked | None = None,
+        plan_id: str | None = None,
+        sha256: str | None = None,
+        approve: stories.Approve | None = None,
+    ) -> dict[str, Any]:
+        """Run an action as a plain command does."""
+        return stories.act(
+            choose_action(name),
+            asked or ActionAsked(),
+            stories.WhichPlan(plan_id, sha256),
+            approve,
+            self.tenant.clock.now,
+            self.sleep,
+        )
 
-    def plan(self, name: str, asked: Asked | None = None) -> dict[str, Any]:
-        """Plan an action as the flow does."""
-        with self.opened(name) as run:
-            return run_plan(run, asked or Asked())
+    def plan(self, name: str, asked: ActionAsked | None = None) -> dict[str, Any]:
+        """Plan an action as a plain command does."""
+        clock = self.tenant.clock.now
+        return stories.plan(choose_action(name), asked or ActionAsked(), clock, self.sleep)
 
     def sleep(self, seconds: float) -> None:
         """Let the tenant's time pass."""

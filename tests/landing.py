@@ -4,7 +4,7 @@ import io
 import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,12 +22,9 @@ from sandbox.clock import TenantClock
 from sandbox.options import SandboxOptions
 from sandbox.server import running
 from sandbox.tenant import Tenant
-from tasks.land.backfill import begin_backfill, finish_backfill
 from tasks.land.plan import Asked, Plan, plan_run
-from tasks.land.report import raise_unless_complete, settle
-from tasks.land.run import open_run
-from tasks.land.unit import Outcome
-from tasks.land.units import land_all
+from tasks.land.unit import UnitOutcome
+from tasks.stories.export import land_plan
 
 CATALOG = Path(__file__).resolve().parents[1] / "deployments"
 NOW = datetime(2026, 11, 20, 9, 30, tzinfo=UTC)
@@ -76,23 +73,21 @@ class Place:
         *,
         partly: bool = False,
         sleep: Callable[[float], None] = time.sleep,
-    ) -> list[Outcome]:
-        """Land all units of a plan as the flow does, without Prefect; raises as the flow does.
+    ) -> list[UnitOutcome]:
+        """Land all units of a plan as a plain run does; raises as it does.
 
         With `partly` a run that leaves something out is what the test is about.
         """
-        # A flow plans anew each time; a test may land one plan twice.
+        # A run plans each time; a test may land one plan twice.
         clock = self.clock(now)
         plan = replace(plan, planned_at=clock())
-        with open_run(plan, clock=clock, sleep=sleep) as run:
-            run.ledger.begin_run(run.run_id, run.dataset, plan.trigger)
-            begin_backfill(run)
-            landed = land_all(run, plan.units, plan.asked.concurrency)
-            report = settle(run, landed)
-            finish_backfill(run, landed)
-            with suppress(*(PartlyDoneError,) if partly else ()):
-                raise_unless_complete(landed, report)
-        return sorted(landed.outcomes, key=lambda outcome: outcome.unit)
+        try:
+            report: Mapping[str, Any] = land_plan(plan, clock, sleep).plain()
+        except PartlyDoneError as error:
+            if not partly or error.report is None:
+                raise
+            report = error.report
+        return [UnitOutcome(**outcome) for outcome in report["outcomes"]]
 
     def landed(self, dataset: str) -> pl.DataFrame:
         """Read exactly what the manifest names, without the columns of the run."""

@@ -13,8 +13,7 @@ import pyarrow as pa
 
 from connectors.lake import Entry, StagedFile
 from connectors.lake.landing import LakeLanding
-from connectors.settings.installation import load_settings
-from tasks.upkeep.replay_run import open_replay, run_replay
+from tasks.stories.replay import open_replay, replay
 
 
 class KilledLanding(LakeLanding):
@@ -29,9 +28,9 @@ class KilledLanding(LakeLanding):
 
 def main() -> None:
     """Replay."""
-    with open_replay(load_settings(), sys.argv[1], None) as tools:
-        killed = KilledLanding(tools.lake, tools.specification)
-        run_replay(replace(tools, landings=[killed]), sys.argv[2])
+    with open_replay(sys.argv[1], None) as run:
+        killed = KilledLanding(run.lake, run.specification)
+        replay(replace(run, landings=[killed]), sys.argv[2])
 
 
 if __name__ == "__main__":

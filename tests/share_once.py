@@ -12,9 +12,9 @@ from sandbox.clock import TenantClock
 from tasks.land.backfill import finish_backfill
 from tasks.land.chunks import Chunk
 from tasks.land.plan import Asked, Only, plan_run
-from tasks.land.report import raise_unless_complete, settle
+from tasks.land.report import raise_unless_complete, report_run
 from tasks.land.run import open_run
-from tasks.land.units import land_all
+from tasks.land.units import land
 
 
 def main() -> None:
@@ -25,9 +25,8 @@ def main() -> None:
     plan = plan_run(Asked(**given, only=only, chunk=chunk), clock)
     print("ready", flush=True)  # noqa: T201 - the test waits for it
     with open_run(plan, clock) as run:
-        run.ledger.begin_run(run.run_id, run.dataset, plan.trigger)
-        landed = land_all(run, plan.units, plan.asked.concurrency)
-        report = settle(run, landed)
+        landed = land(run)
+        report = report_run(run, landed)
         finish_backfill(run, landed)
         skipped = sum(outcome.skipped for outcome in landed.outcomes)
         done = len(landed.outcomes) - skipped

@@ -8,9 +8,9 @@ import sys
 from datetime import datetime
 
 from sandbox.clock import TenantClock
-from tasks.sync.asked import SYNC, Asked
-from tasks.sync.run import choose, open_sync
-from tasks.sync.running import run_sync
+from tasks.stories import sync as stories
+from tasks.sync.asked import SyncAsked
+from tasks.sync.run import choose_sync
 from tests.syncing import SYNC_NAME
 from tests.victims import heed_sigterm
 
@@ -19,10 +19,9 @@ def main() -> None:
     """Plan and apply, as the flow does."""
     heed_sigterm()
     clock = TenantClock(datetime.fromisoformat(sys.argv[1])).now
-    chosen = choose(SYNC_NAME)
+    chosen = choose_sync(SYNC_NAME)
     print("ready", flush=True)  # noqa: T201 - the killer waits for it
-    with open_sync(chosen, SYNC, clock) as run:
-        run_sync(run, Asked(verify=False))
+    stories.sync(chosen, SyncAsked(verify=False), clock=clock)
 
 
 if __name__ == "__main__":

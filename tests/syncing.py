@@ -13,9 +13,9 @@ import polars as pl
 import yaml
 
 from connectors.ledger import Ledger, open_ledger
-from tasks.sync.asked import APPLY, PLAN, RETRY, SYNC, Asked
-from tasks.sync.run import SyncRun, choose, open_sync
-from tasks.sync.running import run_apply, run_plan, run_retry, run_sync
+from tasks.stories import sync as stories
+from tasks.sync.asked import SYNC, SyncAsked
+from tasks.sync.run import SyncRun, choose_sync, open_sync
 from tests.acting import Client
 from tests.landing import CATALOG, NOW, Place, place
 
@@ -97,24 +97,30 @@ class Syncing:
     def opened(self, trigger: str = SYNC, now: datetime | None = None) -> Iterator[SyncRun]:
         """Open a run; its waits are short."""
         clock = self.place.clock(now)
-        with open_sync(choose(SYNC_NAME), trigger, clock, _briefly) as run:
+        with open_sync(choose_sync(SYNC_NAME), trigger, clock, _briefly) as run:
             yield run
 
     def plan(self, *, now: datetime | None = None, **asked: Any) -> dict[str, Any]:
-        with self.opened(PLAN, now) as run:
-            return run_plan(run, Asked(**asked))
+        clock = self.place.clock(now)
+        return stories.plan(choose_sync(SYNC_NAME), SyncAsked(**asked), clock, _briefly)
 
     def apply(self, plan: str | None = None, *, now: datetime | None = None) -> dict[str, Any]:
-        with self.opened(APPLY, now) as run:
-            return run_apply(run, plan, Asked())
+        clock = self.place.clock(now)
+        return stories.apply(choose_sync(SYNC_NAME), plan, SyncAsked(), clock, _briefly)
 
-    def sync(self, *, now: datetime | None = None, **asked: Any) -> dict[str, Any]:
-        with self.opened(SYNC, now) as run:
-            return run_sync(run, Asked(**asked))
+    def sync(
+        self,
+        approve: stories.Approve | None = None,
+        *,
+        now: datetime | None = None,
+        **asked: Any,
+    ) -> dict[str, Any]:
+        clock = self.place.clock(now)
+        return stories.sync(choose_sync(SYNC_NAME), SyncAsked(**asked), approve, clock, _briefly)
 
     def retry(self, *, now: datetime | None = None) -> dict[str, Any]:
-        with self.opened(RETRY, now) as run:
-            return run_retry(run, Asked())
+        clock = self.place.clock(now)
+        return stories.retry(choose_sync(SYNC_NAME), SyncAsked(), clock, _briefly)
 
     @contextmanager
     def ledger(self) -> Iterator[Ledger]:

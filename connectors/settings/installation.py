@@ -39,6 +39,8 @@ class Settings(BaseModel, frozen=True):
     stop_seconds: float = Field(default=STOP_SECONDS, ge=0, le=3600)
     # What is told on stderr: text for people, or a JSON object a line for machines.
     log: Literal["text", "json"] = "text"
+    # Whether commands run as flows: by default they do where a Prefect server is known.
+    prefect: bool | None = None
     # Where alerts are told to: a webhook that takes {"text": …}, as chats have them.
     alert_url: SecretStr | None = None
 

@@ -1,4 +1,4 @@
-"""What is asked of a run of an action. Light to import: commands check it before anything else."""
+"""What a run of an action is asked to do. Light to import: commands check it first of all."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -9,22 +9,22 @@ from connectors.errors import UsageError
 
 PLAN: Final = "plan"
 RUN: Final = "run"
-# A name longer than any: the file is no list of targets.
+# Longer than any name: such a file is not a list of targets.
 LONGEST_NAME: Final = 1_024
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
-    """What is asked of a run.
+class ActionAsked:
+    """What a run is asked to do.
 
     Args:
         devices: names, uids or collector ids of devices; a person names them.
         file: a list of targets: a device or a person a line, `device,person` for workflows.
-        parameters: of the action, beside and above those of its YAML.
+        parameters: of the action; they add to those of its YAML and override them.
         who: who asks for it, which approves the plan together with `why`.
         why: the reason, which is kept.
         ticket: travels with the request as its external reference.
-        dry_run: send nothing, whatever the YAML says.
+        dry_run: send nothing, even if the YAML would.
         wait: wait for outcomes, as long as the YAML says.
     """
 
@@ -39,9 +39,9 @@ class Asked:
 
     def __post_init__(self) -> None:
         if bool((self.who or "").strip()) != bool((self.why or "").strip()):
-            raise UsageError("--who NAME and --why TEXT go together: both are kept as the approval")
+            raise UsageError("who and why go together: both are kept as the approval")
         if self.devices and self.file:
-            raise UsageError("--device or --targets FILE, not both")
+            raise UsageError("give devices or a file of targets, not both")
 
     @property
     def names_targets(self) -> bool:

@@ -18,7 +18,7 @@ from connectors.lake.manifest import Manifest
 from sandbox.faults import KINDS
 from tasks.land.plan import Plan
 from tasks.land.run import open_run
-from tasks.land.unit import Outcome, land_unit
+from tasks.land.unit import UnitOutcome, land_unit
 from tests.landing import CATALOG, Place, place, truth
 
 ROUTES = ("token", "export", "status", "download")
@@ -52,7 +52,7 @@ class Scene:
         column = specification.window.column if specification.window else ""
         return frame.filter(pl.col(column).dt.truncate("1s") < self.plan.units[0].ends_at)
 
-    def land(self) -> list[Outcome]:
+    def land(self) -> list[UnitOutcome]:
         """Land as the flow does, without waiting."""
         # A later run each time: what one fault asks to wait for is over.
         self.later += timedelta(seconds=2)
