@@ -103,14 +103,14 @@ def test_up_again_starts_nothing_and_says_so(stack: RunningStack) -> None:
     before = stack.parts()
     again = stack.stack("up")
     assert again.returncode == 0
-    assert again.stderr.count("ran already") == len(PARTS)
+    assert again.stderr.count("already running") == len(PARTS)
     assert stack.parts() == before
 
 
 def test_other_options_for_what_runs_are_refused(stack: RunningStack) -> None:
     refused = stack.stack("up", "--devices", "41")
     assert refused.returncode == 2
-    assert "sandbox runs with other options (devices): nxp stack down first" in refused.stderr
+    assert "sandbox runs with other options (devices): run nxp stack down first" in refused.stderr
 
 
 @pytest.mark.parametrize("part", PARTS)
@@ -161,7 +161,7 @@ def test_a_port_that_somebody_has_is_named_and_nothing_is_begun() -> None:
         port = taken.getsockname()[1]
         refused = stack.stack("up", "--port", str(port))
         assert refused.returncode == 5
-        assert f"server: somebody else listens on its port {port}" in refused.stderr
+        assert f"server: another program listens on its port {port}" in refused.stderr
         assert "Traceback" not in refused.stderr
         assert stack.processes() == []
 
@@ -200,5 +200,5 @@ def test_an_up_that_is_stopped_leaves_nothing_that_down_does_not_find(
             assert stack.processes()
             assert stack.stack("down").returncode == 0
         else:
-            assert "stopping what was begun: postgres, object-store, sandbox" in said
+            assert "stopping what was started: postgres, object-store, sandbox" in said
         assert stack.processes() == []
