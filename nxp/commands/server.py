@@ -1,4 +1,4 @@
-"""`nxp server`: one local Prefect server, kept in NXP_HOME, on a free port of this machine."""
+"""`nxp server`: one local Prefect server with its data in NXP_HOME, on a free port."""
 
 import json
 import os
@@ -23,7 +23,7 @@ STOP_SECONDS = 20
 
 
 def start(*, as_json: Json = False) -> None:
-    """Start the server unless it runs; prints its API URL for PREFECT_API_URL."""
+    """Start the server unless it runs, and print its API URL for PREFECT_API_URL."""
     settings = load_settings()
     with FileLock(prepare_home(settings) / "server.lock"):
         record = read_server(settings) or _start(settings)
@@ -46,7 +46,7 @@ def stop() -> None:
 
 
 def status(*, as_json: Json = False) -> int:
-    """Say whether the server runs; exit code 5 when it does not."""
+    """Show whether the server runs; exit code 5 if it does not."""
     record = read_server(load_settings())
     healthy = record is not None and answers(f"{record['api_url']}/health")
     if as_json:
@@ -54,7 +54,7 @@ def status(*, as_json: Json = False) -> int:
     elif record and healthy:
         print(record["api_url"])
     else:
-        say("no server runs here: nxp server start")
+        say("no server runs here: start it with nxp server start")
     return 0 if healthy else UnavailableError.exit_code
 
 
@@ -76,7 +76,7 @@ def _start(settings: Settings) -> dict[str, str]:
     try:
         _await_health(process, url, log)
     except BaseException:
-        # Also on Ctrl-C: nobody would know of this server.
+        # Also on Ctrl-C: this server is not recorded yet, so nothing could stop it later.
         process.terminate()
         raise
     record = {"api_url": url, "pid": str(process.pid), "started": str(started_at(process.pid))}

@@ -353,7 +353,7 @@ def test_doctor_finds_what_is_wrong_on_this_machine(site: Site, tmp_path: Path) 
     looked, findings = site.doctor(**env)
     found = problems(findings)
     assert told(found, f"devices is {(utc_now() - old).days} days old") == "fail"
-    assert told(found, "1 leases are held by nobody: devices") == "warn"
+    assert told(found, "1 leases have expired: devices") == "warn"
     assert looked.returncode == 7
     with engine.begin() as database:
         database.execute(text("UPDATE alembic_version SET version_num = '0001'"))
@@ -369,7 +369,7 @@ def test_doctor_finds_what_is_wrong_on_this_machine(site: Site, tmp_path: Path) 
         NEXTHINK_CLIENT_SECRET="wrong",  # noqa: S106 - of nobody
     )
     found = problems(findings)
-    assert told(found, f"tables are of version 0001, this program wants {HEAD}") == "fail"
+    assert told(found, f"tables have version 0001, this program needs {HEAD}") == "fail"
     assert told(found, "cannot write", "a file stands where a folder is needed") == "fail"
     assert told(found, "refuses the credential: check NEXTHINK_CLIENT_ID") == "fail"
     assert told(found, "no setting is named NXP_LAEK") == "warn"
@@ -387,7 +387,7 @@ def test_doctor_finds_what_is_wrong_on_this_machine(site: Site, tmp_path: Path) 
 )
 def test_a_clock_that_is_wrong_is_told(site: Site, off: int, level: Level) -> None:
     url = f"{site.api.base_url}health"
-    (found,) = look_at_clock("clock", url, "it", lambda: utc_now() + timedelta(seconds=off))
+    (found,) = look_at_clock("clock", url, whose="it", clock=lambda: utc_now() + timedelta(seconds=off))
     assert found.level is level
     assert ("ahead" in found.what, "behind" in found.what) == (off > 0, off < 0)
 

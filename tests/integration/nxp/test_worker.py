@@ -142,6 +142,6 @@ def test_a_worker_lets_its_flow_runs_end_and_the_next_run_does_the_rest(
     assert tenant.tenant.requests["export"] == DAYS
     lines = (tmp_path / "worker.log").read_text().splitlines()
     told = [json.loads(line) for line in lines if line.startswith("{")]
-    assert "1 flow runs may end within 35 s" in told[-1]["message"]
+    assert "1 flow runs have 35 s to end" in told[-1]["message"]
     assert told[0]["tenant"] == "sandbox.eu"
     assert told[0]["flow_run_id"]

@@ -1,3 +1,5 @@
+"""Files of targets: the encodings that are read, and what is refused."""
+
 from pathlib import Path
 
 import pytest
