@@ -171,7 +171,7 @@ def test_ctrl_c_leaves_the_runs_going_and_what_failed_is_started_again(pool: Poo
     asked.send_signal(signal.SIGINT)
     said = asked.communicate(timeout=60)[1]
     assert asked.returncode == 130, said
-    assert "runs on the pool go on" in said
+    assert "runs on the pool continue" in said
     # The tenant refuses the query, once: the window fails, the run ends as partly done.
     pool.place.tenant.faults.add("404@export:1")
     with pool.worker("only"):
