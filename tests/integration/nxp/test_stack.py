@@ -1,4 +1,4 @@
-"""`nxp stack`: everything a company runs, on this machine; and each part of it killed."""
+"""`nxp stack`: everything a company runs, on this machine; and what happens if a part is killed."""
 
 import os
 import signal
@@ -89,7 +89,7 @@ def test_secrets_are_for_their_owner_only(stack: RunningStack) -> None:
 def test_postgresql_writes_its_checkpoints_while_the_home_is_closed_to_others(
     stack: RunningStack,
 ) -> None:
-    """It runs as another user where root starts it, who may not enter NXP_HOME."""
+    """If root starts it, it runs as another user, who may not enter NXP_HOME."""
     assert stack.home.stat().st_mode & 0o077 == 0
     server = stack.inside["NXP_DATABASE_URL"]
     with psycopg.connect(server, autocommit=True) as connection:
@@ -126,7 +126,7 @@ def test_a_part_that_was_killed_comes_back_and_nothing_is_lost(
     mended = stack.stack("up")
     assert mended.returncode == 0, mended.stderr
     after = stack.parts()
-    assert {name: told["state"] for name, told in after.items()} == dict.fromkeys(PARTS, "running")
+    assert {name: part["state"] for name, part in after.items()} == dict.fromkeys(PARTS, "running")
     assert {name for name in PARTS if after[name]["pid"] != before[name]["pid"]} == {part}
     assert devices(stack) == counted
 
@@ -142,7 +142,7 @@ def test_workers_are_added_and_taken_away(stack: RunningStack) -> None:
 def test_down_leaves_no_process_and_up_finds_the_data(stack: RunningStack) -> None:
     assert stack.nxp("export", "devices").returncode == 0
     counted, env = devices(stack), stack.inside
-    # An orphan of a killed worker, as a flow run is one.
+    # A killed part may leave orphans, as a killed worker leaves its flow runs.
     os.kill(stack.parts()["server"]["pid"], signal.SIGKILL)
     assert stack.stack("down").returncode == 0
     assert stack.processes() == []
@@ -191,7 +191,7 @@ def test_an_up_that_is_stopped_leaves_nothing_that_down_does_not_find(
             text=True,
         )
         assert started.stderr is not None
-        # PostgreSQL answers, the others are on their way.
+        # PostgreSQL answers; the others are still starting.
         assert "postgres: 127.0.0.1" in started.stderr.readline()
         started.send_signal(number)
         _, said = started.communicate(timeout=120)
