@@ -82,9 +82,9 @@ class Syncing:
             schema=dict.fromkeys(columns, pl.String),
             orient="row",
         )
-        aside = self.source.with_suffix(".new")
-        frame.write_csv(aside)
-        aside.replace(self.source)
+        fresh = self.source.with_suffix(".new")
+        frame.write_csv(fresh)
+        fresh.replace(self.source)
 
     def specify(self, **changes: Any) -> None:
         """Replace the YAML."""

@@ -27,7 +27,7 @@ def trigger(
     tenant: Tenant = None,
     as_json: Json = False,
 ) -> None:
-    """Send the campaign CAMPAIGN_ID to users, with a journal; for many users, use nxp act.
+    """Send the campaign CAMPAIGN_ID to users and journal it; for many users, use nxp act.
 
     More than 10,000 users are split into several requests.
     """

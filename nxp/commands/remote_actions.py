@@ -107,7 +107,7 @@ def execute(
     tenant: Tenant = None,
     as_json: Json = False,
 ) -> None:
-    """Run the remote action ACTION_ID on devices, with a journal; for many devices, use nxp act.
+    """Run the remote action ACTION_ID on devices and journal it; for many devices, use nxp act.
 
     More than 10,000 devices are split into several requests.
     """

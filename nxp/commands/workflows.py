@@ -87,7 +87,7 @@ def trigger(
     tenant: Tenant = None,
     as_json: Json = False,
 ) -> None:
-    """Trigger the workflow WORKFLOW_ID, with a journal; for many targets, use nxp act.
+    """Trigger the workflow WORKFLOW_ID and journal it; for many targets, use nxp act.
 
     More than 10,000 targets are split into several requests if they are all devices or all users.
     """

@@ -186,10 +186,10 @@ def assert_names_nobody(collector: Collector, values: list[str]) -> None:
 
 
 def loaded(env: Mapping[str, str], blocked: str = "") -> subprocess.CompletedProcess[str]:
-    """Land once in a process, and return whether the SDK was imported there."""
+    """Count the end of a run in a process, which prints the modules of the SDK it imported."""
     program = (
         f"import sys; sys.modules.update({{{blocked!r}: None}} if {blocked!r} else {{}});"
-        "from tasks import metrics; import logging; logging.basicConfig();"
+        "from tasks.runs import metrics; import logging; logging.basicConfig();"
         "metrics.begin(); metrics.flush(); metrics.run_ended('landed');"
         "print([name for name in sys.modules if name.startswith('opentelemetry.sdk.metrics')])"
     )
