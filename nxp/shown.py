@@ -16,7 +16,7 @@ def show_rows(
     from tasks.exports.windows import parse_instant  # noqa: PLC0415
 
     begin = parse_instant(since, "--since") if since else None
-    rows = newest_first(read_shown(ActionKind(kind), action_id, begin, tenant))
+    rows = newest_first(read_shown(ActionKind(kind), action_id, since=begin, tenant=tenant))
     if as_json:
         print_json(rows.to_dicts())
     else:

@@ -136,7 +136,7 @@ def resume(
     if not UUID.fullmatch(workflow):
         with _client(tenant) as client:
             uuid = client.workflows.details(workflow).uuid
-    request = EventRequest(uuid, execution, parse_parameters(parameter), source)
+    request = EventRequest(uuid, execution, parse_parameters(parameter), source=source)
     read_back = f"nxp workflows executions {workflow}"
     send([request], tenant, as_json=as_json, read_back=read_back)
 
@@ -173,7 +173,9 @@ def _by_keys(
     parameters: Mapping[str, str],
     source: str | None,
 ) -> WorkflowRequest:
-    return WorkflowRequest(workflow_id, devices, users, parameters, source)
+    return WorkflowRequest(
+        workflow_id, devices=devices, users=users, parameters=parameters, source=source
+    )
 
 
 def _by_ids(
@@ -185,7 +187,11 @@ def _by_ids(
     source: str | None,
 ) -> WorkflowIdsRequest:
     return WorkflowIdsRequest(
-        workflow_id, read_device_ids(devices), read_user_ids(users), parameters, source
+        workflow_id,
+        devices=read_device_ids(devices),
+        users=read_user_ids(users),
+        parameters=parameters,
+        source=source,
     )
 
 

@@ -41,12 +41,12 @@ def ok(check: str, what: str) -> Finding:
 
 def warn(check: str, what: str, *, do: str) -> Finding:
     """Return a finding that may become a problem."""
-    return Finding(Level.WARN, check, what, do)
+    return Finding(Level.WARN, check, what, do=do)
 
 
 def fail(check: str, what: str, *, do: str, code: int) -> Finding:
     """Return a failure, with the exit code that a run would end with because of it."""
-    return Finding(Level.FAIL, check, what, do, code)
+    return Finding(Level.FAIL, check, what, do=do, code=code)
 
 
 def examine(checks: Iterable[Check]) -> Iterator[Finding]:

@@ -43,7 +43,7 @@ SPACE = 300 * MB
 FULL = 4 * MB
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Seen:
     """The state of a part: running, not answering, died, or stopped."""
 
@@ -116,7 +116,8 @@ def observe(stack: Stack) -> list[Seen]:
         if process:
             state = "running" if part.is_ready() else "not answering"
         pid = process.pid if process else None
-        seen.append(Seen(name, state, pid, part.address, log_of(stack, name)))
+        log = log_of(stack, name)
+        seen.append(Seen(part=name, state=state, pid=pid, address=part.address, log=log))
     return seen
 
 
