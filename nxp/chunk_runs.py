@@ -37,7 +37,7 @@ SILENCE = timedelta(minutes=5)
 
 @dataclass(frozen=True, slots=True)
 class ChunkRun:
-    """A run started for a chunk; by Prefect, it `waits` for a worker or has `ended`."""
+    """A run started for a chunk. Prefect says whether it `waits` (for a worker) or has `ended`."""
 
     flow_run_id: UUID
     chunk: Chunk

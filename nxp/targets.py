@@ -45,13 +45,13 @@ def read_targets(named: Iterable[str], file: str | None, options: str) -> Target
 
 
 def read_device_ids(names: Sequence[str]) -> list[DeviceIds]:
-    """Return the ids that name=, uid= or collector= name; an error gives only the position."""
+    """Return the ids written as name=, uid= or collector=; an error shows only the position."""
     kinds = {"name": "name", "uid": "uid", "collector": "collector_uid"}
     return [DeviceIds(**ids) for ids in _ids("device", names, kinds)]
 
 
 def read_user_ids(names: Sequence[str]) -> list[UserIds]:
-    """Return the ids that sid=, upn= or uid= name; an error gives only the position."""
+    """Return the ids written as sid=, upn= or uid=; an error shows only the position."""
     kinds = {"sid": "sid", "upn": "upn", "uid": "uid"}
     return [UserIds(**ids) for ids in _ids("user", names, kinds)]
 

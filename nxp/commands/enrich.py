@@ -61,7 +61,7 @@ def _read(file: str) -> bytes:
 
 
 def _outcomes(request: EnrichmentRequest, answer: EnrichmentAnswer) -> pl.DataFrame:
-    """Return the outcome of each object; the request's own where the answer names none."""
+    """Return the outcome of each object: its own, or the request's if the answer has none."""
     objects = pl.DataFrame(
         request.objects, schema={"name": pl.String, "value": pl.String}, orient="row"
     )

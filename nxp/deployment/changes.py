@@ -93,7 +93,7 @@ def alerts(client: SyncPrefectClient, found: Found, wanted: Wanted) -> Iterator[
 def automations(
     client: SyncPrefectClient, found: Found, wanted: Wanted, webhook: UUID | None
 ) -> Iterator[Change]:
-    """Yield the changes to automations; they need the deployments and the webhook as they are."""
+    """Yield the changes to automations, which refer to deployments and webhook by their ids."""
     known = dict.fromkeys((each.name for each in wanted.deployments), UUID(int=0))
     ids = Ids(webhook, known | {name: each.id for name, each in found.deployments.items()})
     kept = set()

@@ -165,7 +165,7 @@ def load_flow(entrypoint: str) -> Flow[Any, Any]:
 
 
 def _check_parameters(flow: Flow[Any, Any], parameters: dict[str, Any]) -> None:
-    """Raise unless the flow accepts the parameters; missing ones are asked for by form or run."""
+    """Raise unless the flow accepts the parameters; a form or the run asks for missing ones."""
     unknown = sorted(parameters.keys() - flow.parameters.properties.keys())
     if unknown:
         raise ValueError(f"parameters: the flow {flow.name} has no {', '.join(unknown)}")

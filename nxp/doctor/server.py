@@ -1,4 +1,4 @@
-"""The checks of the Prefect server: reached, our version, in line with the files; workers, runs."""
+"""The checks of the Prefect server: its version, its agreement with the files, workers, runs."""
 
 import os
 from collections.abc import Callable, Iterator, Sequence

@@ -127,7 +127,7 @@ def log_of(stack: Stack, part: str) -> Path:
 
 
 def deploy(stack: Stack, *, again: bool) -> None:
-    """Deploy the work pool and the deployments if their files have changed, or in any case again.
+    """Deploy the work pool and the deployments if their files have changed, or if `again` is set.
 
     Raises:
         UnavailableError: deploying fails.
