@@ -1,7 +1,7 @@
 """What Prefect adds to a landing, and what a window of a long back-fill costs.
 
 Usage: python -m benchmarks.orchestration [--windows N]. Starts a Prefect server and the tenant in
-miniature, whose windows have 1,000 rows. Prints what docs/performance.md says under Orchestration.
+miniature, whose windows have 1,000 rows. Prints the figures of docs/performance.md, Orchestration.
 """
 
 import json
@@ -30,7 +30,7 @@ ONE: dict[str, Any] = {"window_from": "2026-11-07T00:00Z", "window_to": "2026-11
 
 
 def measure(*, windows: int = 300) -> None:
-    """Compare one landing three ways, and land WINDOWS windows as function and as flow."""
+    """Compare three ways of landing one window, and land WINDOWS windows as function and flow."""
     with tempfile.TemporaryDirectory() as name, served(Path(name)) as url:
         folder = Path(name)
         prepare("windows", url, folder, window=_window())
@@ -47,7 +47,7 @@ def measure(*, windows: int = 300) -> None:
 
 
 def ways() -> None:
-    """Land one window again and again: as function, as flow, as run of a deployment."""
+    """Land one window repeatedly: as a function, as a flow, as a run of a deployment."""
     from flows.export import nql_export
 
     os.environ["PREFECT_LOGGING_LEVEL"] = "ERROR"
@@ -125,7 +125,7 @@ def _timed(act: Callable[[], object]) -> float:
 
 
 def _child(way: str, windows: int, server: psutil.Process) -> tuple[float, float, float]:
-    """Run a part in a process of its own; gives its wall and CPU seconds, and its peak in MiB."""
+    """Run a part in a process of its own; return its wall and CPU seconds and its peak in MiB."""
     if not server.is_running():
         raise SystemExit("the Prefect server has ended")
     command = [sys.executable, "-m", "benchmarks.orchestration", way, str(windows)]

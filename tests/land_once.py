@@ -1,8 +1,8 @@
 """Lands one dataset in a process of its own, without Prefect: a victim for tests that kill.
 
-Usage: python -m tests.land_once NOW DATASET [FROM TO [ONLY]]; prints `ready` when it begins
-to work. NOW is where the process's clock starts, as the tenant's does. SIGTERM ends it as it ends
-a command.
+Usage: python -m tests.land_once NOW DATASET [FROM TO [ONLY]]; prints `ready` when it starts to
+work. The clock of the process starts at NOW, like the tenant's. SIGTERM ends it as it ends a
+command.
 """
 
 import sys

@@ -1,6 +1,6 @@
 """Replays a run in a process of its own, and is killed on the way: a victim for tests.
 
-Usage: python -m tests.replay_once DATASET RUN before|after; killed before or after the publishing.
+Usage: python -m tests.replay_once DATASET RUN before|after; killed before or after publishing.
 """
 
 import os
@@ -17,10 +17,10 @@ from tasks.stories.replay import open_replay, replay
 
 
 class KilledLanding(LakeLanding):
-    """A lake at whose publishing the process ends, as by a kill -9."""
+    """A lake whose publishing ends the process, like kill -9."""
 
     def publish(self, entry: Entry, staged: Sequence[StagedFile], schema: pa.Schema) -> None:
-        """Publish or not, and end."""
+        """Publish or not, then end the process."""
         if sys.argv[3] == "after":
             super().publish(entry, staged, schema)
         os.kill(os.getpid(), signal.SIGKILL)

@@ -1,7 +1,7 @@
 """Lands its part of a shared back-fill in a process of its own, without Prefect.
 
-Usage: python -m tests.share_once NOW ASKED, which is JSON of what a run is asked; prints `ready`
-when it begins to work, and how many windows it has landed, skipped and seen fail.
+Usage: python -m tests.share_once NOW ASKED; ASKED is JSON with what the run is asked. Prints
+`ready` when it starts to work, and how many windows it has landed, skipped and failed to land.
 """
 
 import json
@@ -18,7 +18,7 @@ from tasks.land.units import land
 
 
 def main() -> None:
-    """Land what is left for this run, as the flow does."""
+    """Land the windows left for this run, as the flow does."""
     clock = TenantClock(datetime.fromisoformat(sys.argv[1])).now
     given = json.loads(sys.argv[2])
     only, chunk = Only(given.pop("only")), Chunk.model_validate(given.pop("chunk"))

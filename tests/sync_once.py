@@ -1,7 +1,7 @@
 """Runs the sync of tests.syncing in a process of its own, without Prefect: a victim for tests.
 
-Usage: python -m tests.sync_once NOW; prints `ready` when it begins to work. NOW is where the
-process's clock starts, as the tenant's does. SIGTERM ends it as it ends a command.
+Usage: python -m tests.sync_once NOW; prints `ready` when it starts to work. The clock of the
+process starts at NOW, like the tenant's. SIGTERM ends it as it ends a command.
 """
 
 import sys

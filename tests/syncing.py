@@ -26,7 +26,7 @@ BROKER = "device/device/virtualization/desktop_broker"
 POOL = "device/device/virtualization/desktop_pool"
 UPDATED = "device/device/virtualization/last_update"
 FIELDS = (OWNER, TAG, BROKER, POOL, UPDATED)
-# The source's column of each.
+# The source's column for each field.
 COLUMNS = ("owner", "tag", "broker", "pool", "updated")
 PATHS = {
     OWNER: "#asset_owner",
@@ -45,7 +45,7 @@ Rows = list[dict[str, str]]
 
 
 def sync_yaml(source: Path, **changes: Any) -> dict[str, Any]:
-    """Give the words of the sync; `changes` replace keys of it."""
+    """Return the sync as YAML has it; `changes` replace keys of it."""
     return {
         "sync": SYNC_NAME,
         "domain": "test",
@@ -69,7 +69,7 @@ def sync_yaml(source: Path, **changes: Any) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class Syncing:
-    """A place with a sync, whose source is a file."""
+    """A place with a sync whose source is a file."""
 
     place: Place
     source: Path
@@ -82,9 +82,9 @@ class Syncing:
             schema=dict.fromkeys(columns, pl.String),
             orient="row",
         )
-        aside = self.source.with_suffix(".new")
-        frame.write_csv(aside)
-        aside.replace(self.source)
+        fresh = self.source.with_suffix(".new")
+        frame.write_csv(fresh)
+        fresh.replace(self.source)
 
     def specify(self, **changes: Any) -> None:
         """Replace the YAML."""
@@ -95,7 +95,7 @@ class Syncing:
 
     @contextmanager
     def opened(self, trigger: str = SYNC, now: datetime | None = None) -> Iterator[SyncRun]:
-        """Open a run; its waits are short."""
+        """Open a run that waits only briefly."""
         clock = self.place.clock(now)
         with open_sync(choose_sync(SYNC_NAME), trigger, clock, _briefly) as run:
             yield run
@@ -133,16 +133,16 @@ class Syncing:
             ledger.close()
 
     def known(self) -> pl.DataFrame:
-        """Read what the ledger knows of the sync."""
+        """Return what the ledger knows about the sync."""
         with self.ledger() as ledger:
             return ledger.enriched.read(SYNC_NAME)
 
     def held(self, name: str) -> Mapping[str, Any]:
-        """Give what the tenant holds of a field, by uid, of what was ever written."""
+        """Return the tenant's values of a field, by uid, for objects that were ever written."""
         return self.place.tenant.enrichment.values("device", PATHS[name])
 
     def uids(self) -> list[str]:
-        """Name the tenant's devices."""
+        """Return the names of the tenant's devices."""
         with Client(self.place.tenant) as client:
             return [row["device.uid"] for row in client.devices()]
 
@@ -158,7 +158,7 @@ def _briefly(seconds: float) -> None:
 
 @contextmanager
 def syncing(folder: Path, **options: Any) -> Iterator[Syncing]:
-    """Serve a tenant with a sync beside it; the caller sets `place.environment`."""
+    """Serve a tenant and set up a sync; the caller sets `place.environment`."""
     catalog = folder / "catalog"
     shutil.copytree(CATALOG, catalog)
     shutil.rmtree(catalog / "syncs", ignore_errors=True)

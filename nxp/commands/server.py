@@ -1,4 +1,4 @@
-"""`nxp server`: one local Prefect server, kept in NXP_HOME, on a free port of this machine."""
+"""`nxp server`: one local Prefect server with its data in NXP_HOME, on a free port."""
 
 import json
 import os
@@ -23,7 +23,7 @@ STOP_SECONDS = 20
 
 
 def start(*, as_json: Json = False) -> None:
-    """Start the server unless it runs; prints its API URL for PREFECT_API_URL."""
+    """Start the server unless it runs, and print its API URL for PREFECT_API_URL."""
     settings = load_settings()
     prepare_home(settings)
     check_space(settings.home)
@@ -70,7 +70,7 @@ def status(*, as_json: Json = False) -> int:
     elif record and healthy:
         print(record["api_url"])
     else:
-        say("no server runs here: nxp server start")
+        say("no server runs here: start it with nxp server start")
     return 0 if healthy else UnavailableError.exit_code
 
 
@@ -91,7 +91,7 @@ def _start(settings: Settings) -> dict[str, str]:
     try:
         _await_health(process, url, log)
     except BaseException:
-        # Even on Ctrl-C: nobody would know of this server.
+        # Also on Ctrl-C: this server is not recorded yet, so nothing could stop it later.
         process.terminate()
         raise
     record = {"api_url": url, "pid": str(process.pid), "started": str(started_at(process.pid))}

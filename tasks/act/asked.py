@@ -9,8 +9,6 @@ from connectors.errors import UsageError
 
 PLAN: Final = "plan"
 RUN: Final = "run"
-# Longer than any name: such a file is not a list of targets.
-LONGEST_NAME: Final = 1_024
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,24 +45,3 @@ class ActionAsked:
     def names_targets(self) -> bool:
         """Whether targets are named."""
         return bool(self.devices) or self.file is not None
-
-
-def read_names(file: Path) -> list[tuple[str, str]]:
-    """Read a list of targets: the first two fields of each line; blank lines are left out.
-
-    Raises:
-        UsageError: it cannot be read, is no text, or names nobody.
-    """
-    try:
-        text = file.read_text("utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "is no text in UTF-8"
-        raise UsageError(f"{file}: {reason}") from None
-    lines = [line.replace("\t", ",").split(",") for line in text.splitlines()]
-    found = [(line[0].strip(), line[1].strip() if len(line) > 1 else "") for line in lines]
-    found = [pair for pair in found if any(pair)]
-    if not found:
-        raise UsageError(f"{file}: names nobody")
-    if any(len(name) > LONGEST_NAME or "\0" in name for pair in found for name in pair):
-        raise UsageError(f"{file}: is no list of targets, one a line")
-    return found

@@ -10,9 +10,10 @@ import polars as pl
 
 from connectors.actions import ActionKind
 from connectors.errors import UsageError
-from tasks.act.asked import ActionAsked, read_names
+from tasks.act.asked import ActionAsked
 from tasks.act.readback import DEVICE, PERSON
 from tasks.act.run import ActionRun, ask
+from tasks.act.target_files import read_pairs
 from tasks.exports.saved_query import require_columns
 
 # Who stands where; `reason` says why one is left out, null for nobody yet.
@@ -93,7 +94,7 @@ def _pairs(
 ) -> list[tuple[str, str]]:
     given = [(name, "") for name in asked.devices]
     if asked.file:
-        given = read_names(asked.file)
+        given = read_pairs(asked.file)
     if given and not devices and not people:
         raise UsageError(f"{run.action} is about no device and no person: name none")
     if asked.devices and not devices:

@@ -241,7 +241,6 @@ def test_a_second_run_of_the_same_window_is_told_who_holds_it(here: Place) -> No
     plan = here.plan("crashes", **DAY)
     unit = plan.units[0]
     with open_run(plan, clock=here.tenant.clock.now) as run:
-        run.ledger.begin_run(run.run_id, run.dataset, plan.trigger)
         with (
             run.ledger.lease("crashes", unit.name, unit.starts_at, unit.ends_at, run.run_id),
             open_run(plan, clock=here.tenant.clock.now) as other,

@@ -61,18 +61,18 @@ class Both:
             opened.close()
 
     def landed(self, name: str, dataset: str) -> pl.DataFrame:
-        """Read what of a tenant is in the lake, by a plain glob."""
+        """Return a tenant's rows in the lake, by a plain glob."""
         folder = Lake(str(self.folder / "lake"), name).dataset_folder(dataset)
         return pl.read_parquet(folder / "*" / "*.parquet", hive_partitioning=False)
 
     def devices(self, name: str) -> set[str]:
-        """Name a tenant's devices, as the tenant knows them."""
+        """Return the ids of a tenant's devices, as the tenant knows them."""
         return set(self.places[name].tenant.frame("#devices", {})["device.uid"])
 
 
 @pytest.fixture
 def both(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Both]:
-    """Tenants of other devices, other secrets and another zone."""
+    """Tenants with different devices, secrets and time zones."""
     sql = {"landings": ["parquet", {"sql": {"table": "{tenant}_crashes"}}]}
     catalog = catalogue(tmp_path, {"assets_readback": READ_BACK}, crashes=sql)
     for other in (catalog / "syncs").glob("*.yaml"):
@@ -150,7 +150,7 @@ def test_a_sync_of_one_leaves_the_other_alone(both: Both) -> None:
     with both.ledger("south") as ledger:
         assert ledger.enriched.read(SYNC_NAME).is_empty()
         assert ledger.runs(SYNC_NAME) == []
-    # Keys that one has acknowledged are neither known to the other nor absent there.
+    # Keys acknowledged by one tenant are neither known nor considered absent for the other.
     assert both.sync("south")["acknowledged"] == len(both.devices("south"))
     for name in PROFILES:
         values = held[name].values("device", OWNER)
@@ -166,7 +166,7 @@ def test_a_limit_of_one_does_not_hold_the_other_back(both: Both) -> None:
             ledger.limits.limit_until(later)
             with pytest.raises(LimitReachedError):
                 both.land("north", "crashes")
-            # Nor does a unit of the same name that is held.
+            # Nor does a unit of the same name that the other holds.
             both.land("south", "crashes")
             both.land("south", "devices")
     assert both.places["north"].tenant.requests["export"] == 0

@@ -181,7 +181,7 @@ def test_reasons_and_text_that_do_not_belong_together_are_refused(tools: ReplayR
     kept = raw.read_bytes()
     reject(tools, [row("c", "3")])
     raw.write_bytes(kept)
-    with pytest.raises(StorageError, match="of different rows"):
+    with pytest.raises(StorageError, match="belong to different rows"):
         replay_unit(tools, file)
 
 
