@@ -113,13 +113,11 @@ def stand_in(seconds: float) -> Iterator[str]:
 def by_product(step: str) -> None:
     """Sync as `nxp sync` does, without the flow engine around it."""
     del step
-    from tasks.sync.asked import SYNC as TRIGGER
-    from tasks.sync.asked import Asked
-    from tasks.sync.run import choose, open_sync
-    from tasks.sync.running import run_sync
+    from tasks.stories import sync as stories
+    from tasks.sync.asked import SyncAsked
+    from tasks.sync.run import choose_sync
 
-    with open_sync(choose(SYNC), TRIGGER) as run:
-        run_sync(run, Asked())
+    stories.sync(choose_sync(SYNC), SyncAsked())
 
 
 def by_script(step: str) -> None:

@@ -84,16 +84,12 @@ def many(way: str, windows: int) -> None:
 
         nql_backfill(DATASET, concurrency=AT_ONCE, **dates)
         return
-    from tasks.land.plan import Asked, Only, plan_run
-    from tasks.land.run import open_run
-    from tasks.land.units import land_all
+    from tasks.land.plan import Asked, Only
+    from tasks.stories.export import export_dataset
 
-    asked = Asked(DATASET, only=Only.MISSING, concurrency=AT_ONCE, **dates)
-    with open_run(plan_run(asked, clock), clock=clock) as run:
-        run.ledger.begin_run(run.run_id, run.dataset, run.plan.trigger)
-        landed = land_all(run, run.plan.units, AT_ONCE)
-        if len(landed.outcomes) != windows:
-            raise SystemExit(f"{len(landed.outcomes)} of {windows} windows landed")
+    report = export_dataset(Asked(DATASET, only=Only.MISSING, concurrency=AT_ONCE, **dates), clock)
+    if report.units != windows:
+        raise SystemExit(f"{report.units} of {windows} windows landed")
 
 
 def _deployed() -> None:

@@ -76,7 +76,6 @@ def land(**asked: Any) -> int:
 
     plan = plan_run(Asked(DATASET, **asked), clock)
     with open_run(plan, clock=clock) as run:
-        run.ledger.begin_run(run.run_id, run.dataset, plan.trigger)
         return sum(land_unit(run, unit).rows_landed for unit in plan.units)
 
 

@@ -58,7 +58,6 @@ class Scene:
         self.later += timedelta(seconds=2)
         self.plan = replace(self.plan, planned_at=self.now())
         with open_run(self.plan, clock=self.now, sleep=_no_time) as run:
-            run.ledger.begin_run(run.run_id, run.dataset, self.plan.trigger)
             return [land_unit(run, unit) for unit in self.plan.units]
 
     def manifest(self) -> Manifest:

@@ -69,7 +69,6 @@ def tenant(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
 def land() -> UnitOutcome:
     plan = plan_run(Asked("things", "2026-11-19", "2026-11-20"), now)
     with open_run(plan, clock=now, sleep=lambda _seconds: None) as run:
-        run.ledger.begin_run(run.run_id, run.dataset, plan.trigger)
         outcome = land_unit(run, plan.units[0])
         assert not list(run.spool.iterdir())
     return outcome
