@@ -134,7 +134,7 @@ def test_days_of_a_zone_have_23_24_or_25_hours() -> None:
     ],
 )
 def test_a_date_is_midnight_utc_and_a_date_time_keeps_its_offset(text: str, expected: str) -> None:
-    assert parse_instant(text, "--from") == at(expected)
+    assert parse_instant(text, "window_from") == at(expected)
 
 
 @pytest.mark.parametrize(
@@ -154,8 +154,8 @@ def test_a_date_is_midnight_utc_and_a_date_time_keeps_its_offset(text: str, expe
     ],
 )
 def test_what_is_no_date_or_has_no_offset_is_refused(text: str) -> None:
-    with pytest.raises(UsageError, match="--from"):
-        parse_instant(text, "--from")
+    with pytest.raises(UsageError, match="window_from"):
+        parse_instant(text, "window_from")
 
 
 def test_durations_are_described_as_the_catalogue_writes_them() -> None:
