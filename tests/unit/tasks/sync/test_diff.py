@@ -26,7 +26,9 @@ def compared(
     settings: dict[str, Any] = {"mode": SyncMode.MIRROR, "now": NOW, "is_complete": True}
     before = pl.Series("key", list(absent), pl.String)
     says = wanted(estate, listed=listed)
-    return difference(says, known(*rows), FIELDS, View(**(settings | view)), before)
+    return difference(
+        says, known(*rows), fields=FIELDS, view=View(**(settings | view)), absent_before=before
+    )
 
 
 def told(found: Difference) -> Rows:

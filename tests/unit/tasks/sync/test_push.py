@@ -26,7 +26,7 @@ from connectors.nexthink import EnrichmentAnswer, ObjectError, Taken
 from connectors.nexthink.encoding import Layout
 from tasks.runs.stopping import Stop
 from tasks.sync import push as module
-from tasks.sync.outcomes import Outcome, judge
+from tasks.sync.outcomes import ObjectOutcome, judge
 from tasks.sync.push import MOST_UNANSWERED, NO_ANSWER, NOT_SENT, Pushed, PushLimits, push_batches
 
 NAME = "device/device/name"
@@ -351,7 +351,7 @@ def test_no_more_are_under_way_than_allowed_and_as_many_as_allowed() -> None:
     keys = [str(number) for number in range(48)]
     limits = PushLimits(objects=8, concurrency=3)
     result = push_batches(push, frame(keys), LAYOUT, lambda _: None, limits=limits)
-    assert result.outcomes == {Outcome.ACKNOWLEDGED: 48}
+    assert result.outcomes == {ObjectOutcome.ACKNOWLEDGED: 48}
     assert max(most) == 3
 
 
