@@ -177,7 +177,7 @@ def test_more_targets_than_allowed_are_refused_as_a_whole(made: Acting) -> None:
 
 
 REFUSED: dict[str, tuple[dict[str, Any], str]] = {
-    "run-as": ({"run_as": "INTERACTIVE_USER"}, "it would run with other rights"),
+    "run-as": ({"run_as": "INTERACTIVE_USER"}, "it would run with different rights"),
     "unknown parameter": (
         {"parameters": {"X": "1", "MinimumAgeDays": "7", "EmptyRecycleBin": "true"}},
         "parameter X: its inputs are MinimumAgeDays, EmptyRecycleBin",

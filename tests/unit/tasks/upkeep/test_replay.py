@@ -194,10 +194,10 @@ def frame(values: pl.Series) -> pl.DataFrame:
         (pl.Series([1, None]), "float", [1.0, None]),
         (pl.Series([1, None]), "bytes", [1, None]),
         (pl.Series(["1", "x"]), "int", "do not fit"),
-        (pl.Series([1]), "string", "another type than string"),
-        (pl.Series([1.0]), "int", "another type than int"),
-        (pl.Series([True]), "int", "another type than int"),
-        (pl.Series([["a"]]), "string", "another type than string"),
+        (pl.Series([1]), "string", "a type other than string"),
+        (pl.Series([1.0]), "int", "a type other than int"),
+        (pl.Series([True]), "int", "a type other than int"),
+        (pl.Series([["a"]]), "string", "a type other than string"),
     ],
 )
 def test_landed_values_follow_a_type_only_where_it_is_exact(
