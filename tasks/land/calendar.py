@@ -128,7 +128,7 @@ class Calendar:
         return (self._day(now) - self._day(window.start)).days
 
     def slot(self, instant: datetime) -> datetime:
-        """Return the step that an instant less the lag lies in; a window re-lands once in each."""
+        """Return the step of an instant minus the lag; a window lands again once in each step."""
         if self.days:
             return midnight(self._day(instant - self.window.lag), self.zone)
         return floor(instant - self.window.lag, self.step)

@@ -175,7 +175,7 @@ def _outermost(windows: Iterable[Window]) -> list[Window]:
 
 
 def _may_grow(calendar: Calendar, window: Window, history: History, now: datetime) -> bool:
-    """Return whether a landed window may have got late rows since it was exported.
+    """Return whether late rows may have come for a landed window since it was exported.
 
     Only once per step, counted in slots and not by elapsed time: a schedule that runs a second
     earlier than the day before must not skip a day.

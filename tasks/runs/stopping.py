@@ -115,7 +115,7 @@ def exit_code_of(signalled: BaseException) -> int:
 
 @contextmanager
 def unbroken(seconds: float = STOP_SECONDS) -> Iterator[None]:
-    """Delay a signal until the block is done, up to a number of seconds; a second one is at once.
+    """Delay a signal until the block is done, up to a limit; a second signal acts at once.
 
     For short work that would otherwise be in doubt: a request that acts, and recording its answer.
     """
@@ -157,7 +157,7 @@ def unbroken(seconds: float = STOP_SECONDS) -> Iterator[None]:
 
 
 def _end_process_after(seconds: float, code: int) -> None:
-    """End this process after a while, even if a thread has not ended: all is recorded then."""
+    """End this process after a while even if a thread has not ended; the end is recorded then."""
 
     def end() -> None:
         time.sleep(seconds)

@@ -56,7 +56,7 @@ class PlanSummary:
 
     @classmethod
     def from_json(cls, kept: Mapping[str, Any]) -> "PlanSummary":
-        """Read it back."""
+        """Return a summary from what `to_json` returned."""
         source = kept["source"]
         return cls(
             **{

@@ -74,7 +74,7 @@ class Pulled:
 
     @property
     def is_complete(self) -> bool:
-        """Return whether in all sources a row that did not come is gone."""
+        """Return whether, in every source, a row that did not come is gone."""
         return all(source.completeness is Completeness.COMPLETE for source in self.sources.values())
 
 

@@ -30,7 +30,7 @@ def recover(planning: Planning) -> int:
 
 
 def open_plan(planning: Planning, record: PlanRecord) -> Plan:
-    """Open a plan whose file is found and verified.
+    """Find and verify the file of a plan, and return the plan.
 
     Raises:
         StaleError: the file is gone, or is not the one that was planned.

@@ -105,7 +105,7 @@ def learn_file(file: ResultFile, zone: str) -> Lesson:
 
 
 def propose_names(header: Sequence[str]) -> dict[str, str]:
-    """Return by header a unique landed name that is not reserved."""
+    """Return a landed name for each header: unique, and not reserved."""
     names: dict[str, str] = {}
     for text in header:
         name = landed_name(text)

@@ -153,7 +153,7 @@ def test_targets_are_named_or_found_not_both(made: Acting) -> None:
     with pytest.raises(UsageError, match="finds its targets itself"):
         made.plan(NAME, Asked(("PC1",)))
     made.specify(NAME)
-    with pytest.raises(UsageError, match="names no targets"):
+    with pytest.raises(UsageError, match="has no targets"):
         made.plan(NAME)
 
 

@@ -145,7 +145,7 @@ def test_a_date_is_midnight_utc_and_a_date_time_keeps_its_offset(text: str, expe
         "",
         "2026-13-01",
         "20.11.2026",
-        # Of ISO 8601 too, but the flow's form refuses them: a command must not let them through.
+        # Valid ISO 8601, but the flow's form refuses them, so a command must refuse them too.
         "20261120",
         "2026-W47-5",
         "2026-11-20T06:00:00.000Z",

@@ -21,7 +21,7 @@ NOW = datetime(2026, 11, 20, 9, 30, tzinfo=UTC)
 
 
 def calendar(*, zone: ZoneInfo = UTC_ZONE, days: bool = False, **window: object) -> Calendar:
-    """Give a calendar; `window` as in a dataset's file."""
+    """Return a calendar; `window` is as in a dataset's file."""
     values = {"column": "at", "from": "from", "to": "to", **window}
     specification = WindowSpecification.model_validate(values)
     return Calendar(specification, zone, specification.step, days)
@@ -89,7 +89,7 @@ def test_late_rows_are_fetched_once_per_step_until_lookback_is_over() -> None:
     landed = LandedWindow(window, at("2026-11-11T02:30:40Z"))
     runs = []
     for n in range(11, 20):
-        # Every run begins a few seconds earlier than the one before; two a day.
+        # Two runs a day, each a few seconds earlier than the day before.
         for hour in (2, 14):
             now = at(f"2026-11-{n}T{hour:02}:30:00Z") - timedelta(seconds=n)
             todo = due(cut, [landed], now, window.start)

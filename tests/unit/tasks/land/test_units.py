@@ -1,4 +1,4 @@
-"""What goes on around the landing of units."""
+"""What happens around the landing of units."""
 
 from types import SimpleNamespace
 from typing import Any, cast

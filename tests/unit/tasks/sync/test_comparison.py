@@ -1,4 +1,4 @@
-"""What is acknowledged against what was read back: confirmed, differing, or not found."""
+"""Acknowledged values against those read back: confirmed, differing, or not found."""
 
 from datetime import UTC, datetime
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Guards: which numbers stop a plan, and what is said then."""
+"""Guards: which numbers stop a plan, and the message."""
 
 from typing import Any
 
@@ -42,7 +42,7 @@ def tripped(**numbers: Any) -> list[str]:
             {"keys": 500, "changed": 900, "cleared": 500},
             [Guard.SHRINK, Guard.CHANGES, Guard.CLEARS],
         ),
-        # Of fewer than 20 keys every share is large.
+        # With fewer than 20 keys every share is large.
         ({"known": 19, "changed": 19, "with_value": 19, "cleared": 19}, []),
         ({"known": 20, "changed": 20}, [Guard.CHANGES]),
         ({"last_keys": 19, "keys": 1}, []),

@@ -1,4 +1,4 @@
-"""Outcomes of objects become what is known of each value, by the rules of the sync."""
+"""From the outcomes of objects to what is known of each value."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -36,7 +36,7 @@ def settled(
     attempts: int = 0,
     before: str | None = None,
 ) -> dict[str, dict[str, Any]]:
-    """Give what is known of two fields of one object, A new and B changed."""
+    """Return what is known of two fields of one object, A new and B changed."""
     sent = pl.DataFrame(
         [
             ("pc-1", "PC-1", A, "new", None, None, None, None),

@@ -1,4 +1,4 @@
-"""Replaying rejects on a lake and a ledger of their own, without a tenant."""
+"""Replaying rejects with a lake and a ledger but without a tenant."""
 
 import json
 import uuid
@@ -55,7 +55,7 @@ def ledger(tmp_path: Path) -> Iterator[Ledger]:
 
 @pytest.fixture
 def tools(tmp_path: Path, ledger: Ledger) -> Tools:
-    """A lake in which the run OLD has landed two rows."""
+    """Return tools with a lake in which the run OLD has landed two rows."""
     lake = Lake(str(tmp_path), "t")
     layout = match_header(HEADER, specification())
     conformer = Conformer(layout, "UTC", OLD, EXPORTED)
@@ -81,7 +81,7 @@ def tools(tmp_path: Path, ledger: Ledger) -> Tools:
 
 
 def reject(tools: Tools, rows: list[dict[str, str | None] | str]) -> None:
-    """Keep rows as OLD's rejects; a text is a row of a wrong length."""
+    """Write rows as OLD's rejects; a text is a row of the wrong length."""
     ragged = [isinstance(row, str) for row in rows]
     reasons = [[RAGGED] if one else ["size: not int"] for one in ragged]
     records = [None if any(ragged) else i + 10 for i in range(len(rows))]
