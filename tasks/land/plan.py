@@ -18,7 +18,7 @@ from connectors.settings.tenants import TenantSettings, load_tenant
 from tasks.exports.windows import Window, floor
 from tasks.land.calendar import Calendar
 from tasks.land.chunks import Chunk, has_failed, is_done, own_first
-from tasks.land.schedule import Coverage, Landed, due
+from tasks.land.schedule import Coverage, LandedWindow, due
 
 CONCURRENCY = 4
 MOST_AT_ONCE = 16
@@ -194,10 +194,12 @@ def opened_ledger(
         ledger.close()
 
 
-def landed_of(records: list[UnitRecord]) -> list[Landed]:
+def landed_of(records: list[UnitRecord]) -> list[LandedWindow]:
     """Return the stretches of time that have ever landed, whatever happened to them later."""
     return [
-        Landed(Window(record.starts_at, record.ends_at), record.exported_at or record.landed_at)
+        LandedWindow(
+            Window(record.starts_at, record.ends_at), record.exported_at or record.landed_at
+        )
         for record in records
         if record.landed_at is not None
     ]

@@ -21,7 +21,7 @@ from connectors.nexthink.encoding import Layout, encode
 from sandbox.options import SandboxOptions
 from sandbox.server import running
 from sandbox.tenant import Tenant
-from tasks.sync.outcomes import Outcome
+from tasks.sync.outcomes import ObjectOutcome
 from tasks.sync.push import NO_ANSWER, NOT_SENT, Pushed, PushLimits, push_batches
 from tests import vendor
 from tests.acting import Client
@@ -279,7 +279,7 @@ def test_the_tenant_holds_what_was_acknowledged(
     result, outcomes = push(calm, rows, objects=size, concurrency=concurrency)
     bad = sum(not (row["is_known"] and row["is_good"]) for row in chosen)
     assert_held(calm, outcomes, rows)
-    if result.stopped or result.outcomes[Outcome.UNKNOWN]:
+    if result.stopped or result.outcomes[ObjectOutcome.UNKNOWN]:
         # Only faults keep an object from its outcome.
         assert calm.faults.struck.total() > struck_before
     else:

@@ -202,10 +202,10 @@ def test_a_unit_that_landed_anew_is_left_alone(here: Place, declare: Change) -> 
             {"user.days_since_last_seen": {"type": "int"}},
             {"user.days_since_last_seen": {"type": "string"}},
             {},
-            "another type than string",
+            "a type other than string",
         ),
         ({}, {"user.upn": {"type": "int"}}, {}, "upn is int now"),
-        ({}, {"user.ad.city": {"name": "town"}}, {}, "is no column any more"),
+        ({}, {"user.ad.city": {"name": "town"}}, {}, "is no longer a column"),
         ({}, {}, {"checks": [{"check": "rows", "max": 1}]}, "from 0 to 1 rows"),
     ],
 )

@@ -1,4 +1,4 @@
-"""Results that are read while they arrive: whole, or an error, or a reason to read them again."""
+"""Results read while they arrive: complete, or an error, or a reason to read them again."""
 
 import ssl
 from collections.abc import Iterator
