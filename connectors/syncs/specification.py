@@ -25,8 +25,7 @@ from connectors.nexthink.fields import (
 )
 from connectors.nexthink.fields import Field as ApiField
 from connectors.sources import Sources
-from connectors.sources.servicenow import ServiceNowSpecification
-from connectors.sources.sql import SqlSpecification
+from connectors.sources.specification import ServiceNowSpecification, SqlSourceSpecification
 from connectors.syncs.statements import sql_problems
 
 SYNC_PATTERN = "^[a-z][a-z0-9_]*$"
@@ -270,7 +269,7 @@ class SyncSpecification(Specification):
                 return [f"incremental: {self.incremental!r} is none of the sources"]
             case ServiceNowSpecification(incremental=True):
                 return []
-            case SqlSpecification(incremental=str()):
+            case SqlSourceSpecification(incremental=str()):
                 return []
         return [f"incremental: the source {self.incremental} cannot tell what has changed"]
 
