@@ -40,7 +40,7 @@ from connectors.nexthink.models import (
     Transferred,
 )
 from connectors.nexthink.nql import QUERY_ID
-from connectors.nexthink.results.csv_stream import CsvStream, StartedOverError, StreamClosedError
+from connectors.nexthink.results.destination import CsvStream, StartedOverError, StreamClosedError
 
 __all__ = [
     "MOST_TARGETS",

@@ -35,8 +35,7 @@ from connectors.nexthink.models import (
     QueryResult,
     Transferred,
 )
-from connectors.nexthink.results.csv_file import CsvFile
-from connectors.nexthink.results.csv_stream import CsvStream
+from connectors.nexthink.results.destination import CsvFile, CsvStream
 from connectors.nexthink.results.download import Storage, Transfer
 
 PERMISSION: Final = "NQL"

@@ -184,7 +184,7 @@ class _Object:
 def _nothing(source: str, where: str) -> Any:
     """Raise: a file that was not delivered is not the same as an empty one."""
     raise UnavailableError(
-        f"source {source}: no file at {where}: correct the path, or try again once the file is there"
+        f"source {source}: no file at {where}: correct the path, or try again once it is there"
     )
 
 
@@ -193,7 +193,7 @@ def _family(scheme: str) -> str:
 
 
 def _matcher(pattern: str) -> re.Pattern[str]:
-    """Compile a pattern as a shell reads it: `*` stops at a slash, `**/` is any folders."""
+    """Compile a shell pattern: `*` stops at a slash, `**/` is any folders."""
     words = {"**/": "(?:.*/)?", "**": ".*", "*": "[^/]*", "?": "[^/]"}
     parts = re.split(r"(\*\*/|\*\*|\*|\?)", pattern)
     return re.compile("".join(words.get(part) or re.escape(part) for part in parts))
