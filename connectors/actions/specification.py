@@ -209,7 +209,7 @@ class ActionSpecification(Specification):
 
     @property
     def lifetime(self) -> timedelta:
-        """How long a target may take: at least a week, since requests by others have other limits."""
+        """How long a target may take: a week or more, since others' requests have other limits."""
         return max(self.expires_in_minutes or 0, EXPIRY_MINUTES[-1]) * MINUTE
 
     @property
