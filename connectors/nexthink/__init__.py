@@ -1,7 +1,7 @@
 """The Nexthink API. Other packages import from here, not from the modules below.
 
-Except for what an enrichment is made of: `fields`, and `encoding` and `column_checks`, which load
-Polars.
+The parts of an enrichment are the exception: `fields`, and `encoding` and `column_checks`, which
+load Polars.
 """
 
 from connectors.nexthink.acting.limits import MOST_TARGETS, NQL_ID, SID, UUID

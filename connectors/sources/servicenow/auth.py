@@ -39,7 +39,7 @@ class InstanceCredentials(httpx.Auth):
         source: the source's name, for errors.
         connection: holds id and secret of the OAuth client.
         login: client of the instance that has no credential.
-        clock: the present moment.
+        clock: returns the current time.
     """
 
     def __init__(

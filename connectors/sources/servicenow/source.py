@@ -60,8 +60,8 @@ class ServiceNowSource(Source):
         specification: what to read.
         connection: the instance and the account that reads it.
         transport: carries the requests instead of the network.
-        clock: the present moment, with zone.
-        sleep: how to wait.
+        clock: returns the current time, with zone.
+        sleep: waits for some seconds.
     """
 
     def __init__(

@@ -57,8 +57,8 @@ class Table:
         table: the table's name.
         connection: the instance and the account that reads it.
         transport: carries the requests instead of the network; closed with the table.
-        clock: the present moment, with zone.
-        sleep: how to wait.
+        clock: returns the current time, with zone.
+        sleep: waits for some seconds.
     """
 
     def __init__(

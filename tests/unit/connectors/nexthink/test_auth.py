@@ -256,7 +256,7 @@ def test_the_token_is_shown_to_the_api_only(
         credentials = ClientCredentials(tenant, login, clock)
         with (
             build_client(httpx.HTTPTransport(), auth=credentials) as http,
-            pytest.raises(AccessError, match="not shown the token"),
+            pytest.raises(AccessError, match="the token is not sent"),
         ):
             http.get(other_server.url + "/x")
     assert server.seen == other_server.seen == []

@@ -205,8 +205,8 @@ def test_categories_are_texts(dtype: Any) -> None:
     [
         (["a", None], "1 objects have nothing that identifies them"),
         (["a", ""], "1 objects have nothing that identifies them"),
-        (["a", "a", "b"], "1 objects stand in the frame more than once"),
-        ([1, 2], "what identifies is text"),
+        (["a", "a", "b"], "1 objects are in the frame more than once"),
+        ([1, 2], "an identification must be text"),
     ],
 )
 def test_frames_whose_keys_do_not_identify_are_refused(keys: list[Any], words: str) -> None:
