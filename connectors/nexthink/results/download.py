@@ -132,7 +132,7 @@ class Transfer:
         )
         if break_off.is_other_file or self._etag is None:
             self._start_over()
-        # An expired URL is no sign of trouble: the first new one is tried at once.
+        # An expired URL does not mean trouble: the first new one is tried at once.
         is_mere_expiry = break_off.is_url_refused and stalls == 1
         if not is_mere_expiry:
             self._storage.sleep(max(break_off.wait, backoff(stalls)))

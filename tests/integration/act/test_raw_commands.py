@@ -223,7 +223,7 @@ BAD: list[tuple[tuple[str, ...], str]] = [
     ),
     (
         ("remote-actions", "execute", DISK, "--device", DEVICE.format(1), "--reason", "r" * 460),
-        "room for 459",
+        "only 459 fit",
     ),
     (("remote-actions", "execute", DISK, "--device", DEVICE.format(1), "-p", "a"), "key=value"),
     (("workflows", "trigger", "#leaver_checks", "--user", "S-1-5-x"), "users[0] is not a SID"),

@@ -172,9 +172,9 @@ BAD: list[tuple[Any, str]] = [
     (request({**good(MARK), "fields": [{"value": MARK}]}), ".fields[0] has no name"),
     (
         request(good(MARK), enrichment(NAME, MARK, {MARK: 1})),
-        "enrichments[1].fields[0] is no field",
+        "enrichments[1].fields[0] is not a field",
     ),
-    (request(enrichment(NAME, MARK, {CITY: MARK})), "no field of a device"),
+    (request(enrichment(NAME, MARK, {CITY: MARK})), "not a field of a device"),
     (request(enrichment(NAME, MARK, {OWNER: 7})), f"fields[0] ({OWNER}): wrong type"),
     (request(enrichment(NAME, MARK, {OWNER: None})), "wrong type"),
     (request(enrichment(NAME, MARK, {OWNER: MARK * 8})), "too long"),

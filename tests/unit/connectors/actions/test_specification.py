@@ -1,4 +1,4 @@
-"""What the YAML of an action may say, and what it is told where it may not."""
+"""What the YAML of an action may contain, and the error messages for the rest."""
 
 from datetime import timedelta
 from typing import Any

@@ -1,4 +1,4 @@
-"""What the YAML of a sync may say: all that is wrong is told at once."""
+"""What the YAML of a sync may contain; one error lists all problems."""
 
 from typing import Any
 
@@ -14,11 +14,11 @@ DECLARED = {"cmdb": {"kind": "file", "path": "/x.csv", "fields": ["name", "cost_
 
 
 def refusal(**changes: Any) -> str:
-    """Make a sync that is refused; gives why."""
+    """Make a sync that is refused; return why."""
     try:
         sync_of(**changes)
     except ValidationError as error:
-        # As text: pydantic's error, if kept, keeps DuckDB from being unloaded, which says so.
+        # As text: a kept pydantic error keeps DuckDB from being unloaded, which prints a warning.
         return str(error)
     raise AssertionError("it was taken")
 
@@ -118,7 +118,7 @@ def test_a_fingerprint_tells_one_mapping_from_another_and_nothing_else() -> None
     others = [{"values": {"a": 1, "b": 3}}, {"longest": 10}, {"normalise": ["trim", "nfc"]}]
     made = {FieldMapping.model_validate(each).fingerprint for each in others}
     assert len(made | {mapping.fingerprint}) == len(others) + 1
-    # Kept in the ledger: it has to be the same after an upgrade.
+    # Stored in the ledger: it must stay the same after an upgrade.
     assert FieldMapping(longest=10).fingerprint == "a91ba7ea5a4b93a3"
     assert sync_of().fingerprint == sync_of(**dict(reversed(SYNC.items()))).fingerprint
     assert sync_of().fingerprint != sync_of(domain="other").fingerprint

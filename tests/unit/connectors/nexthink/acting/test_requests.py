@@ -1,4 +1,4 @@
-"""Requests that act: every limit and pattern, all problems at once, and nobody's data in them."""
+"""Requests that act: every limit and pattern; all problems in one error without people's data."""
 
 from collections.abc import Callable
 from typing import Any
@@ -66,7 +66,7 @@ GOOD: list[tuple[Make, dict[str, Any]]] = [
     (workflow, {}),
     (workflow, {"devices": devices(10_000), "users": sids(10_000)}),
     (workflow, {"users": ["0", "S-1-5", "S-1-2-3-4-5-6-7-8-9-10"]}),
-    # Two people of one device: nobody is acted on twice.
+    # Two people on one device: nobody is acted on twice.
     (workflow, {"devices": [DEVICE, DEVICE], "users": sids(2)}),
     (workflow, {"source": "service desk"}),
     (by_ids, {}),
@@ -166,7 +166,7 @@ def test_all_problems_are_told_at_once_up_to_a_few() -> None:
     told = str(caught.value)
     assert "the id of a campaign" in told
     assert told.count("users[") == 4
-    # 9 without pattern, 8 repeats, id and expiry: 19 in all.
+    # 9 that do not match, 8 repeats, the id and the expiry: 19 in total.
     assert "and 14 more" in told
 
 
@@ -186,7 +186,7 @@ def test_bodies_are_in_the_vendors_shape_and_hold_no_null() -> None:
         "expiresInMinutes": 60,
         "triggerInfo": {"externalSource": "s", "reason": "r", "externalReference": "INC-1"},
     }
-    # Both lists always.
+    # Always both lists.
     assert workflow().body() == {"workflowId": "#w", "devices": [], "users": [], "params": {}}
     named = by_ids(devices=[DeviceIds(name="pc")], users=[UserIds(sid=SID)])
     assert named.body() == {

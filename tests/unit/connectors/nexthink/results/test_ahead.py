@@ -1,4 +1,4 @@
-"""Iterators that run in a thread of their own."""
+"""Iterators that run in their own thread."""
 
 import threading
 from collections.abc import Iterator
