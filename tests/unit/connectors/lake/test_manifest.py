@@ -1,4 +1,4 @@
-"""The list of published files, when it grows large."""
+"""The list of the files that count, as it grows large."""
 
 import time
 from datetime import UTC, datetime, timedelta
@@ -28,6 +28,6 @@ def test_a_wide_window_replaces_thousands_without_comparing_each_with_each() -> 
     wide = entry(known[100].starts_at, known[2_999].ends_at)
     began = time.monotonic()
     changed = manifest.with_entry(wide, "", {})
-    # Comparing all pairs would take half a minute and hold the dataset's lock for that long.
+    # Each with each takes half a minute, and holds the dataset's lock for as long.
     assert time.monotonic() - began < 5
     assert changed.entries == (*known[:100], wide, *known[3_000:])

@@ -1,4 +1,4 @@
-"""Staging Parquet: row groups, what they buffer, and how columns are written."""
+"""Staging Parquet: row groups, what they hold back, and how columns are written."""
 
 from pathlib import Path
 
