@@ -1,4 +1,4 @@
-# Everything a newcomer needs: make demo, make test. PYTHON may be 3.11, 3.12 or 3.13.
+# A newcomer needs make demo and make test. PYTHON may be 3.11, 3.12 or 3.13.
 PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3 python; do \
 	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null \
 	&& echo $$p && break; done)
@@ -6,7 +6,7 @@ BIN := .venv/bin
 READY := .venv/ready
 PEERS := .venv/peers
 TOOLS := .venv/tools
-# More of it: make bench BENCH="--rows 1000000 5000000 20000000 --rate 20"
+# For a longer benchmark: make bench BENCH="--rows 1000000 5000000 20000000 --rate 20"
 BENCH ?=
 
 .PHONY: help demo test test-prefect check check-images fix lock bench chaos clean
@@ -22,7 +22,7 @@ help:
 	@echo "make bench  measure against other tools; numbers and plots to docs/performance"
 	@echo "make chaos  kill exports at random moments (slow)"
 
-# As constraints too: pip before 24 picks the newest of what is asked for with an extra.
+# Also as constraints: pip before 24 picks the newest version of a requirement with an extra.
 $(READY): requirements.lock pyproject.toml
 	@test -n "$(PYTHON)" || { echo "Python 3.11, 3.12 or 3.13 is needed: make PYTHON=/path/to/python3.12"; exit 1; }
 	@echo "installing into .venv (a minute or two) …" >&2

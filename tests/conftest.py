@@ -1,4 +1,4 @@
-"""What all tests share: no settings of the machine reach them."""
+"""What all tests share; no settings of the machine reach them."""
 
 import os
 from collections.abc import Iterator
@@ -18,7 +18,7 @@ settings.load_profile("unhurried")
 
 @pytest.fixture(autouse=True)
 def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Take the user's own settings away."""
+    """Remove the user's own settings."""
     for name in list(os.environ):
         if name.startswith(("NEXTHINK_", "NXP_", "PREFECT_", "AWS_", "AZURE_")):
             monkeypatch.delenv(name)
@@ -42,7 +42,7 @@ def object_storage() -> Iterator[ObjectStore]:
 
 @pytest.fixture
 def s3(object_storage: ObjectStore, monkeypatch: pytest.MonkeyPatch) -> Iterator[ObjectStore]:
-    """The S3 service, and an environment that points to it; its faults are gone afterwards."""
+    """The S3 service, and an environment that points to it; its faults are reset afterwards."""
     for name, value in object_storage.environment.items():
         monkeypatch.setenv(name, value)
     plain = {name: getattr(object_storage, name) for name in ("refuse", "swallow")}
@@ -73,7 +73,7 @@ def site(request: pytest.FixtureRequest) -> Site:
 
 @pytest.fixture
 def use(monkeypatch: pytest.MonkeyPatch) -> Use:
-    """Point the product at a tenant made by the test."""
+    """Point the product at a tenant created by the test."""
 
     def point(made: Place) -> Place:
         for name, value in made.environment.items():

@@ -39,6 +39,8 @@ class Settings(BaseModel, frozen=True):
     stop_seconds: float = Field(default=STOP_SECONDS, ge=0, le=3600)
     # The log on stderr: text for people, or one JSON object per line for machines.
     log: Literal["text", "json"] = "text"
+    # Whether commands run as flows; by default they do if a Prefect server is configured.
+    prefect: bool | None = None
     # Where alerts are sent: a webhook that accepts {"text": …}, as chat systems offer.
     alert_url: SecretStr | None = None
 

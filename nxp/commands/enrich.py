@@ -1,4 +1,4 @@
-"""`nxp enrich`: one enrichment request as given."""
+"""`nxp enrich`: send one enrichment request as it is in a file."""
 
 import sys
 from pathlib import Path
@@ -26,7 +26,7 @@ def enrich(
     file: Annotated[str, Parameter(allow_leading_hyphen=True, help="JSON; - reads stdin.")],
     *,
     domain: Annotated[
-        str | None, Parameter(help="What the tenant notes as the source, unless the file says it.")
+        str | None, Parameter(help="The source that the tenant records, unless the file names one.")
     ] = None,
     max_length: Annotated[
         int, Parameter(help="Longest text of a field, in characters.")
@@ -34,9 +34,9 @@ def enrich(
     tenant: Tenant = None,
     as_json: Json = False,
 ) -> None:
-    """Send the enrichment request in FILE, checked first; prints what became of its objects.
+    """Check the enrichment request in FILE, send it, and print the outcomes of its objects.
 
-    Objects are told by their position in the file, from 0, since their names may be people's.
+    Objects are shown by their position in the file, from 0, because their names may be people's.
     """
     request = read_request(_read(file), domain, longest=max_length)
     with NexthinkClient(load_tenant(load_settings(), tenant)) as client:
@@ -61,7 +61,7 @@ def _read(file: str) -> bytes:
 
 
 def _outcomes(request: EnrichmentRequest, answer: EnrichmentAnswer) -> pl.DataFrame:
-    """Judge each object; one that is left open shares the fate of the request."""
+    """Return the outcome of each object: its own, or the request's if the answer has none."""
     objects = pl.DataFrame(
         request.objects, schema={"name": pl.String, "value": pl.String}, orient="row"
     )
@@ -92,7 +92,7 @@ def _print(counts: dict[Outcome, int], codes: list[dict[str, Any]]) -> None:
         print()
         print_table(list(codes[0]), [[*list(each.values())[:-1], _shown(each)] for each in codes])
     if counts[Outcome.ACKNOWLEDGED]:
-        say("acknowledged values show in Nexthink later: read them back to be sure")
+        say("acknowledged values appear in Nexthink later: read them back to be sure")
 
 
 def _shown(entry: dict[str, Any]) -> str:

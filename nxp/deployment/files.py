@@ -1,6 +1,6 @@
 """Reading deployments/prefect.yaml: what the server should have, checked against the flows.
 
-The file keeps Prefect's own format, so that `prefect deploy` reads it too.
+The file is in Prefect's own format, so `prefect deploy` can read it too.
 """
 
 import importlib
@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from connectors.errors import ConfigurationError
 
 FILE = "prefect.yaml"
-# Every deployment and automation of ours carries it: what else is on the server is left alone.
+# Every deployment and automation of ours carries this tag; others on the server are left alone.
 OURS = "managed:nxp"
 
 
@@ -26,21 +26,21 @@ class _Strict(BaseModel):
 
 
 class Pool(_Strict):
-    """Where a deployment's runs are taken from."""
+    """The work pool of a deployment's runs."""
 
     name: str
     job_variables: dict[str, Any] = Field(default_factory=dict)
 
 
 class Limit(_Strict):
-    """How many runs of a deployment at once, and what becomes of one more."""
+    """How many runs of a deployment may run at once, and what happens to one more."""
 
     limit: int = Field(ge=1)
     collision_strategy: str = "ENQUEUE"
 
 
 class Timetable(_Strict):
-    """When runs are scheduled. The slug is what keeps a changed schedule from doubling."""
+    """When runs are scheduled. By its slug, a changed schedule replaces the old one."""
 
     slug: str
     cron: str
@@ -54,7 +54,7 @@ class Timetable(_Strict):
 
 
 class Entry(_Strict):
-    """One deployment of prefect.yaml."""
+    """One deployment in prefect.yaml."""
 
     name: str
     entrypoint: str
@@ -68,13 +68,13 @@ class Entry(_Strict):
     @model_validator(mode="after")
     def _one_slug_each(self) -> Self:
         if len({each.slug for each in self.schedules}) < len(self.schedules):
-            raise ValueError("schedules: two have one slug")
+            raise ValueError("schedules: two have the same slug")
         return self
 
 
 @dataclass(frozen=True, slots=True)
 class Deployment:
-    """A deployment as the file has it, with its flow and the form made from it."""
+    """A deployment as it is in the file, with its flow and the form made from the flow."""
 
     entry: Entry
     flow: str
@@ -82,35 +82,37 @@ class Deployment:
 
     @property
     def name(self) -> str:
-        """As Prefect names it: flow/deployment."""
+        """Prefect's name for it: flow/deployment."""
         return f"{self.flow}/{self.entry.name}"
 
     @property
     def tags(self) -> list[str]:
-        """The tags, with the one that makes it ours."""
+        """The tags, including the one that marks it as ours."""
         return [*self.entry.tags, OURS]
 
     def in_pool(self, pool: str) -> "Deployment":
-        """Give the same with runs in another work pool."""
+        """Return the same deployment with its runs in another work pool."""
         moved = Pool(name=pool, job_variables=self.entry.work_pool.job_variables)
         return replace(self, entry=self.entry.model_copy(update={"work_pool": moved}))
 
 
 def load_deployments(catalog: Path, pool: str | None = None) -> list[Deployment]:
-    """Read all deployments, load their flows, and check their parameters.
+    """Return all deployments, with their flows loaded and their parameters checked.
 
     Args:
         catalog: the folder of deployments.
-        pool: the work pool for all of them; without it each has the file's.
+        pool: the work pool for all of them; without it each has the one in the file.
 
     Raises:
-        ConfigurationError: with every problem of the file.
+        ConfigurationError: with all problems of the file.
     """
     path = catalog / FILE
     problems: list[str] = []
     found = [each for raw in _read(path) if (each := _deployment(raw, problems))]
     names = [each.name for each in found]
-    problems += [f"{name}: stands twice" for name in sorted(set(names)) if names.count(name) > 1]
+    problems += [
+        f"{name}: is defined twice" for name in sorted(set(names)) if names.count(name) > 1
+    ]
     if problems:
         raise ConfigurationError(str(path), problems=tuple(problems))
     return [each.in_pool(pool) for each in found] if pool else found
@@ -141,7 +143,7 @@ def _deployment(raw: Any, problems: list[str]) -> Deployment | None:
         problems.append(f"{name}: {' '.join(str(error).split())}")
     else:
         form = flow.parameters.model_dump_for_openapi()
-        # As `prefect deploy` does, so that one does not undo the other.
+        # The same form as `prefect deploy` makes, so that one does not undo the other.
         return Deployment(
             entry, flow.name, {k: v for k, v in form.items() if k != "definitions" or v}
         )
@@ -149,21 +151,21 @@ def _deployment(raw: Any, problems: list[str]) -> Deployment | None:
 
 
 def load_flow(entrypoint: str) -> Flow[Any, Any]:
-    """Load the flow of a module path such as flows.export.nql_export.
+    """Return the flow at a module path such as flows.export.nql_export.
 
     Raises:
         ImportError, AttributeError: there is no such module or name.
-        TypeError: it is no flow.
+        TypeError: it is not a flow.
     """
     module, _, name = entrypoint.rpartition(".")
     flow = getattr(importlib.import_module(module), name)
     if not isinstance(flow, Flow):
-        raise TypeError(f"{entrypoint} is no flow")
+        raise TypeError(f"{entrypoint} is not a flow")
     return flow
 
 
 def _check_parameters(flow: Flow[Any, Any], parameters: dict[str, Any]) -> None:
-    """See that the flow takes what is given; what is left open the form or the run asks for."""
+    """Raise unless the flow accepts the parameters; a form or the run asks for missing ones."""
     unknown = sorted(parameters.keys() - flow.parameters.properties.keys())
     if unknown:
         raise ValueError(f"parameters: the flow {flow.name} has no {', '.join(unknown)}")

@@ -10,9 +10,10 @@ import polars as pl
 
 from connectors.actions import ActionKind
 from connectors.errors import UsageError
-from tasks.act.asked import Asked, read_names
+from tasks.act.asked import ActionAsked
 from tasks.act.readback import DEVICE, PERSON
 from tasks.act.run import ActionRun, ask
+from tasks.act.target_files import read_pairs
 from tasks.exports.saved_query import require_columns
 
 # Who stands where; `reason` says why one is left out, null for nobody yet.
@@ -36,7 +37,9 @@ _DEVICE_NAMES: Final = (DEVICE, "device.uid", _NAME)
 _USER_NAMES: Final = (PERSON, "user.uid", "user.upn")
 
 
-def find_candidates(run: ActionRun, asked: Asked, *, devices: bool, people: bool) -> pl.DataFrame:
+def find_candidates(
+    run: ActionRun, asked: ActionAsked, *, devices: bool, people: bool
+) -> pl.DataFrame:
     """Give the rows of CANDIDATES that an action of devices, people or both is for.
 
     Raises:
@@ -65,7 +68,7 @@ def queried(run: ActionRun) -> pl.DataFrame:
     return _candidates(found)
 
 
-def _named(run: ActionRun, asked: Asked, *, devices: bool, people: bool) -> pl.DataFrame:
+def _named(run: ActionRun, asked: ActionAsked, *, devices: bool, people: bool) -> pl.DataFrame:
     pairs = _pairs(run, asked, devices=devices, people=people)
     if not pairs:
         if devices or people:
@@ -86,10 +89,12 @@ def _named(run: ActionRun, asked: Asked, *, devices: bool, people: bool) -> pl.D
     return rows.select(*CANDIDATES)
 
 
-def _pairs(run: ActionRun, asked: Asked, *, devices: bool, people: bool) -> list[tuple[str, str]]:
+def _pairs(
+    run: ActionRun, asked: ActionAsked, *, devices: bool, people: bool
+) -> list[tuple[str, str]]:
     given = [(name, "") for name in asked.devices]
     if asked.file:
-        given = read_names(asked.file)
+        given = read_pairs(asked.file)
     if given and not devices and not people:
         raise UsageError(f"{run.action} is about no device and no person: name none")
     if asked.devices and not devices:

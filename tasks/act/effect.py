@@ -11,6 +11,7 @@ from tasks.act.candidates import queried
 from tasks.act.readback import is_final
 from tasks.act.run import ActionRun
 from tasks.runs.progress import Progress, tell
+from tasks.runs.recorded import recorded
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +27,7 @@ class Effect:
         return f"Of {self.ended:,} targets that have ended, the query still finds {self.still:,}."
 
 
+@recorded("measure effect", says=lambda effect: effect.told)
 def measure_effect(run: ActionRun, plan_id: str) -> Effect:
     """Ask the query of the targets again, once what has changed had its time to show.
 

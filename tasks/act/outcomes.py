@@ -11,6 +11,7 @@ from connectors.ledger import RequestState
 from tasks.act.readback import is_final, read_executions
 from tasks.act.run import ActionRun
 from tasks.runs.progress import LANDED, Progress, tell
+from tasks.runs.recorded import recorded
 
 # Most devices that are online answer within a minute; the others take hours.
 FIRST_POLL: Final = timedelta(seconds=15)
@@ -34,6 +35,10 @@ class Waited:
     def is_complete(self) -> bool:
         """Whether nothing more is to come."""
         return self.final == self.targets
+
+    def __str__(self) -> str:
+        """Sum up for an operator."""
+        return f"{self.final:,} of {self.targets:,} targets have ended"
 
 
 def refresh(run: ActionRun, since: datetime) -> pl.DataFrame:
@@ -90,6 +95,7 @@ def changed_by(
     return found.filter(is_new).drop(_BEFORE)
 
 
+@recorded("read back", says=str)
 def await_outcomes(run: ActionRun, plan_id: str, since: datetime, wait: bool) -> Waited:
     """Read back until every target of a plan has its outcome, or the action's wait is over.
 

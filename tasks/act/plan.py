@@ -11,7 +11,7 @@ import polars as pl
 from connectors.actions import ActionKind
 from connectors.errors import DataRefusedError, StaleError, UsageError
 from connectors.ledger import ActionPlanRecord, ActionPlanState, RequestState
-from tasks.act.asked import Asked
+from tasks.act.asked import ActionAsked
 from tasks.act.candidates import find_candidates
 from tasks.act.checks import Described, describe_action
 from tasks.act.consent import consenting
@@ -37,11 +37,13 @@ from tasks.act.plan_file import (
 from tasks.act.run import ActionRun
 from tasks.act.send import request_of
 from tasks.runs.progress import Progress, tell
+from tasks.runs.recorded import recorded
 
 LONGEST_LIFE: Final = timedelta(hours=24)
 
 
-def make_plan(run: ActionRun, asked: Asked) -> ActionPlan:
+@recorded("plan", says=lambda plan: f"{plan.record.summary['targets']:,} targets")
+def make_plan(run: ActionRun, asked: ActionAsked) -> ActionPlan:
     """Find targets, leave out whom has to be left out, write the plan and record it.
 
     A plan without any target is one, too: it says why.
@@ -181,7 +183,7 @@ def summary_of(rows: pl.DataFrame) -> dict[str, Any]:
     }
 
 
-def _found(run: ActionRun, asked: Asked, described: Described) -> pl.DataFrame:
+def _found(run: ActionRun, asked: ActionAsked, described: Described) -> pl.DataFrame:
     if run.specification.targets.consent is not None:
         if asked.names_targets:
             raise UsageError(f"{run.action} acts for those who agreed: name no targets")

@@ -34,6 +34,7 @@ from tasks.act.plan_file import ActionPlan, Sending
 from tasks.act.run import ActionRun
 from tasks.runs.pace import Pace
 from tasks.runs.progress import LANDED, Progress, tell
+from tasks.runs.recorded import recorded
 from tasks.runs.stopping import unbroken
 
 logger = logging.getLogger(__name__)
@@ -53,6 +54,7 @@ class Taken:
 Send = Callable[[], Taken]
 
 
+@recorded("send")
 def send_plan(run: ActionRun, plan: ActionPlan, lease: Lease) -> None:
     """Send what of a plan has not been sent, one request after the other. Under its lease.
 

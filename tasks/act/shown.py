@@ -16,9 +16,9 @@ from connectors.nexthink import NexthinkClient, nql_id
 from connectors.settings.installation import load_settings, prepare_home
 from connectors.settings.tenants import load_tenant
 from tasks.act.readback import REACH
-from tasks.exports.export import Tools
 from tasks.exports.saved_query import query_rows
 from tasks.exports.windows import literal
+from tasks.runs.tools import Tools
 
 # Long enough for devices that were away over a weekend.
 DEFAULT_SINCE: Final = timedelta(days=7)

@@ -20,12 +20,12 @@ from tasks.exports.export import (
     Ready,
     Request,
     Result,
-    Tools,
     fetch_result,
     fetched,
     tell_bytes,
     with_export,
 )
+from tasks.runs.tools import Tools
 
 
 class ReadAgainError(Exception):

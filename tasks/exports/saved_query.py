@@ -10,7 +10,8 @@ import polars as pl
 from connectors.catalogue import Column, DatasetSpecification, Mode
 from connectors.errors import DataRefusedError, ResultTruncatedError, UnknownQueryError
 from connectors.nexthink.results.result_file import ResultFile
-from tasks.exports.export import Request, Result, Tools, fetch_result
+from tasks.exports.export import Request, Result, fetch_result
+from tasks.runs.tools import Tools
 
 
 def export_query(

@@ -14,6 +14,7 @@ from connectors.settings.installation import Settings
 from connectors.syncs import load_syncs
 from tasks.runs.artifact import show_table
 from tasks.runs.freshness import Freshness, Light, freshness_of
+from tasks.runs.recorded import flow_run
 
 logger = logging.getLogger(__name__)
 
@@ -27,6 +28,8 @@ _RUNS_LOOKED_AT: Final = 20
 
 def show_freshness(settings: Settings, ledger: Ledger, tenant: str, now: datetime) -> None:
     """Show how fresh every dataset of the catalogue is."""
+    if flow_run() is None:
+        return
     try:
         found = freshness_of(load_datasets(settings.catalog).values(), ledger, now)
     except PipelineError as error:
@@ -40,6 +43,8 @@ def show_freshness(settings: Settings, ledger: Ledger, tenant: str, now: datetim
 
 def show_convergence(settings: Settings, ledger: Ledger, tenant: str, now: datetime) -> None:
     """Show of every sync of the catalogue what its newest run came to."""
+    if flow_run() is None:
+        return
     try:
         rows = [_sync_row(ledger, name) for name in load_syncs(settings.catalog)]
     except PipelineError as error:

@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
+from contextvars import ContextVar
 from types import FrameType
 from typing import Any, Final
 
@@ -93,6 +94,26 @@ class Stop:
             if wait(under_way, NOTICE_SECONDS).not_done:
                 self.is_stuck = True
                 _end_process_after(FAREWELL_SECONDS, exit_code_of(signalled))
+
+
+# Threads of a run work in a copy of its context, so they find its Stop here.
+_STOP: ContextVar[Stop | None] = ContextVar("stop", default=None)
+
+
+@contextmanager
+def stopped_by(stop: Stop) -> Iterator[None]:
+    """Let `check_stop` know the Stop of the run that is open here."""
+    before = _STOP.set(stop)
+    try:
+        yield
+    finally:
+        _STOP.reset(before)
+
+
+def check_stop() -> None:
+    """Raise StoppedError once the run that this thread works for is being stopped."""
+    if stop := _STOP.get():
+        stop.check()
 
 
 @contextmanager

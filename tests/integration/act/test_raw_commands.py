@@ -214,7 +214,7 @@ def test_more_targets_than_fit_are_divided_and_none_is_dropped(
 BAD: list[tuple[tuple[str, ...], str]] = [
     (("remote-actions", "execute", DISK), "there are no devices"),
     (("remote-actions", "execute", DISK, "--device", "pc-1"), "devices[0] is not a collector id"),
-    (("remote-actions", "execute", DISK, "--device", ""), "names nobody"),
+    (("remote-actions", "execute", DISK, "--device", ""), "no target is named"),
     (("remote-actions", "execute", DISK, "--devices", "/nowhere"), "No such file"),
     (("remote-actions", "execute", "S-1-5-21", "--device", DEVICE.format(1)), "is not #"),
     (
@@ -229,7 +229,7 @@ BAD: list[tuple[tuple[str, ...], str]] = [
     (("workflows", "trigger", "#leaver_checks", "--user", "S-1-5-x"), "users[0] is not a SID"),
     (
         ("workflows", "trigger", "#leaver_checks", "--by-id", "--user", "S-1-5-21"),
-        "user 0 begins with none of sid=, upn=, uid=",
+        "user 0 is not one of sid=, upn=, uid=",
     ),
     (("workflows", "trigger", "#w", "--devices", "-", "--users", "-"), "stdin"),
     (("workflows", "resume", "#nowhere", DEVICE.format(1)), "no workflow #nowhere"),

@@ -18,7 +18,7 @@ from connectors.lake.manifest import Manifest
 from sandbox.faults import KINDS
 from tasks.land.plan import Plan
 from tasks.land.run import open_run
-from tasks.land.unit import Outcome, land_unit
+from tasks.land.unit import UnitOutcome, land_unit
 from tests.landing import CATALOG, Place, place, truth
 
 ROUTES = ("token", "export", "status", "download")
@@ -52,13 +52,12 @@ class Scene:
         column = specification.window.column if specification.window else ""
         return frame.filter(pl.col(column).dt.truncate("1s") < self.plan.units[0].ends_at)
 
-    def land(self) -> list[Outcome]:
+    def land(self) -> list[UnitOutcome]:
         """Land as the flow does, without waiting."""
         # A later run each time: what one fault asks to wait for is over.
         self.later += timedelta(seconds=2)
         self.plan = replace(self.plan, planned_at=self.now())
         with open_run(self.plan, clock=self.now, sleep=_no_time) as run:
-            run.ledger.begin_run(run.run_id, run.dataset, self.plan.trigger)
             return [land_unit(run, unit) for unit in self.plan.units]
 
     def manifest(self) -> Manifest:

@@ -14,7 +14,8 @@ from connectors.ledger import Export, open_ledger
 from connectors.nexthink import NexthinkClient
 from connectors.nexthink.results.result_file import BLOCK_BYTES, ResultFile
 from tasks.exports.arrival import Arrival, ReadAgainError
-from tasks.exports.export import Ready, Request, Tools
+from tasks.exports.export import Ready, Request
+from tasks.runs.tools import Tools
 from tests.unit.connectors.results import FILE, STATUS, text_of, url_of
 from tests.unit.connectors.servers import (
     TOKEN_PATH,
