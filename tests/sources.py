@@ -16,7 +16,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from connectors.sources import Pull, Source, Sources, load_connections, open_sources
-from connectors.sources.servicenow import ServiceNowSource, ServiceNowSpecification
+from connectors.sources.servicenow.source import ServiceNowSource
+from connectors.sources.specification import ServiceNowSpecification
 from sandbox.options import SandboxOptions
 from sandbox.server import running
 from sandbox.servicenow.options import ServiceNowOptions

@@ -1,7 +1,7 @@
 """The Nexthink API. Other packages import from here, not from the modules below.
 
-Except for what an enrichment is made of: `fields`, and `encoding` and `column_checks`, which load
-Polars.
+The parts of an enrichment are the exception: `fields`, and `encoding` and `column_checks`, which
+load Polars.
 """
 
 from connectors.nexthink.acting.limits import MOST_TARGETS, NQL_ID, SID, UUID
@@ -40,7 +40,7 @@ from connectors.nexthink.models import (
     Transferred,
 )
 from connectors.nexthink.nql import QUERY_ID
-from connectors.nexthink.results.csv_stream import CsvStream, StartedOverError, StreamClosedError
+from connectors.nexthink.results.destination import CsvStream, StartedOverError, StreamClosedError
 
 __all__ = [
     "MOST_TARGETS",

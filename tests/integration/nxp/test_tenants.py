@@ -196,7 +196,7 @@ def test_commands_show_and_reset_the_tenant_that_is_named(
     assert before["watermark"] is not None
     unsaid = called("runs", capsys=capsys)
     assert unsaid.returncode == 3
-    assert "say --tenant NAME; the lake holds north, south" in unsaid.stderr
+    assert "set tenant to one of those in the lake: north, south" in unsaid.stderr
 
 
 def test_a_wrong_tenant_touches_nobody(both: Both, capsys: pytest.CaptureFixture[str]) -> None:
