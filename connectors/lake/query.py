@@ -12,6 +12,8 @@ from connectors.errors import ConfigurationError, StorageError, UsageError
 from connectors.lake.lake import Lake
 from connectors.lake.manifest import SNAPSHOT, Manifest
 from connectors.lake.records import REJECTS, RUNS
+from connectors.locked_duckdb import BLIND, CLOSED, first_line, lock_down
+from connectors.quoting import quoted_name, quoted_text
 
 Result = TypeVar("Result")
 
@@ -20,11 +22,6 @@ RECORDS = (RUNS, REJECTS)
 HISTORY = "_history"
 # How soon Ctrl-C is noticed while DuckDB works.
 LISTEN_SECONDS = 0.1
-# Extensions are downloads, tried for any scheme or function that a statement names.
-NO_DOWNLOADS: dict[str, str | bool | int | float | list[str]] = {
-    "autoinstall_known_extensions": "false",
-    "autoload_known_extensions": "false",
-}
 # Arrow's names of the landed types, as DuckDB names them; needed only where there is no file yet.
 DUCKDB_TYPES = {
     "string": "VARCHAR",
@@ -71,13 +68,13 @@ def query_lake(lake: Lake, sql: str) -> tuple[list[str], list[tuple[Any, ...]]]:
             # A publish may have moved files aside between the reading of manifest and files.
             if attempt == READ_AGAIN:
                 raise StorageError(
-                    f"a file of the lake cannot be read, land its unit again: {_first_line(error)}"
+                    f"a file of the lake cannot be read, land its unit again: {first_line(error)}"
                 ) from None
     raise AssertionError("unreachable")
 
 
 def _query(lake: Lake, sql: str) -> tuple[list[str], list[tuple[Any, ...]]]:
-    connection = duckdb.connect(":memory:", config=NO_DOWNLOADS)
+    connection = duckdb.connect(":memory:", config=CLOSED)
     views: list[View] = []
     files = None
     try:
@@ -86,8 +83,8 @@ def _query(lake: Lake, sql: str) -> tuple[list[str], list[tuple[Any, ...]]]:
         if files is not None:
             connection.register_filesystem(files)
         for view in views:
-            connection.execute(f'CREATE VIEW "{view.name}" AS {view.source}')
-        _lock_down(connection, lake.store.sql_root)
+            connection.execute(f"CREATE VIEW {quoted_name(view.name)} AS {view.source}")
+        lock_down(connection, lake.store.sql_root)
         statements = connection.extract_statements(sql)
         # EXPLAIN is none of them: with ANALYZE it carries out what it explains.
         if len(statements) != 1 or statements[0].type != duckdb.StatementType.SELECT:
@@ -106,7 +103,7 @@ def _query(lake: Lake, sql: str) -> tuple[list[str], list[tuple[Any, ...]]]:
 
 def _named(sql: str) -> set[str]:
     """Find the tables that a statement names; where it names files, they are not looked at."""
-    blind = duckdb.connect(":memory:", config={**NO_DOWNLOADS, "enable_external_access": "false"})
+    blind = duckdb.connect(":memory:", config=BLIND)
     try:
         return blind.get_table_names(sql)
     finally:
@@ -135,14 +132,6 @@ def _interruptibly(connection: duckdb.DuckDBPyConnection, work: Callable[[], Res
         except BaseException:
             connection.interrupt()
             raise
-
-
-def _lock_down(connection: duckdb.DuckDBPyConnection, root: str) -> None:
-    """Leave the lake as the only place that a statement can read, and nothing to change that."""
-    connection.execute("SET TimeZone = 'UTC'")
-    connection.execute(f"SET allowed_directories = [{_quote(root)}]")
-    connection.execute("SET enable_external_access = false")
-    connection.execute("SET lock_configuration = true")
 
 
 def _views(lake: Lake, wanted: set[str]) -> list[View]:
@@ -185,7 +174,7 @@ def _view(lake: Lake, name: str, manifest: Manifest) -> View:
         )
         return View(name, source, tuple(files))
     columns = [
-        f'CAST(NULL AS {_duckdb_type(kind)}) AS "{column}"'
+        f"CAST(NULL AS {_duckdb_type(kind)}) AS {quoted_name(column)}"
         for column, kind in manifest.schema_columns.items()
     ]
     columns.append(
@@ -195,7 +184,7 @@ def _view(lake: Lake, name: str, manifest: Manifest) -> View:
 
 
 def _read(lake: Lake, files: list[str]) -> str:
-    listed = ", ".join(_quote(lake.store.sql_root + file) for file in files)
+    listed = ", ".join(quoted_text(lake.store.sql_root + file) for file in files)
     options = "union_by_name = true, hive_partitioning = false, filename = true"
     return f"read_parquet([{listed}], {options})"
 
@@ -207,11 +196,3 @@ def _duckdb_type(arrow: str) -> str:
     if arrow.startswith(("list<", "large_list<")):
         return "VARCHAR[]"
     return DUCKDB_TYPES.get(arrow, "VARCHAR")
-
-
-def _quote(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).splitlines()[0]

@@ -4,7 +4,7 @@ import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Self
 
 from sqlalchemy import Engine, Row, and_, func, select, update
 from sqlalchemy.exc import IntegrityError
@@ -76,6 +76,12 @@ class Ledger:
         self.plans = Plans(engine, tenant, clock)
         self.action_plans = ActionPlans(engine, tenant, clock)
         self.actions = Actions(engine, tenant, clock, self.action_plans)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     def close(self) -> None:
         """Close the connections."""

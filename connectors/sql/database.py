@@ -1,19 +1,16 @@
-"""What a landing asks of a database, and which one a URL means."""
+"""What a landing needs from a database."""
 
 from dataclasses import dataclass
 from typing import Protocol
 
 import pyarrow as pa
 from sqlalchemy import Dialect
-from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError
+from sqlalchemy.engine import URL
 from sqlalchemy.types import TypeEngine
 
 from connectors.catalogue import ColumnType
-from connectors.errors import ConfigurationError
 from connectors.sql.session import Session
 
-KNOWN = "sqlite:///file.db or postgresql://user:password@host/database"
 # A load waits for another one into the same table; one that takes longer is stuck.
 WAIT_SECONDS = 600
 
@@ -76,27 +73,6 @@ class Database(Protocol):
         Raises:
             ValueError: with the reason why it cannot hold them.
         """
-
-
-def open_database(url: str) -> Database:
-    """Tell which database a URL means; connects to nothing yet.
-
-    Raises:
-        ConfigurationError: not a URL, or of a database that is not known here.
-    """
-    from connectors.sql.postgresql import PostgresDatabase  # noqa: PLC0415 - they import this one
-    from connectors.sql.sqlite import SqliteDatabase  # noqa: PLC0415
-
-    try:
-        parsed = make_url(url)
-    except ArgumentError:
-        raise ConfigurationError(f"NXP_DATABASE_URL is no database URL, such as {KNOWN}") from None
-    backend = parsed.get_backend_name()
-    if backend == "sqlite":
-        return SqliteDatabase(parsed)
-    if backend in {"postgresql", "postgres"}:
-        return PostgresDatabase(parsed)
-    raise ConfigurationError(f"NXP_DATABASE_URL: {backend} is not supported: give {KNOWN}")
 
 
 def shown(url: URL) -> str:

@@ -18,8 +18,8 @@ from connectors.clock import utc_now
 from connectors.errors import DataRefusedError
 from connectors.lake import Entry, StagedFile
 from connectors.sql.batches import Batches
-from connectors.sql.database import open_database
 from connectors.sql.failures import explain
+from connectors.sql.opening import open_database
 from connectors.sql.replacing import drop_ended, is_outdated, record, replaced, within
 from connectors.sql.session import Session
 from connectors.sql.table import (

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from adbc_driver_manager import Error
 from psycopg.conninfo import make_conninfo
-from sqlalchemy import JSON, Dialect, Text, literal
+from sqlalchemy import JSON, Dialect, Text
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.engine import URL
 from sqlalchemy.schema import CreateSchema
@@ -16,6 +16,7 @@ from sqlalchemy.types import TypeEngine
 
 from connectors.catalogue import ColumnType
 from connectors.errors import ConfigurationError
+from connectors.quoting import quoted_text
 from connectors.sql.database import WAIT_SECONDS, ExistingColumn, shown
 from connectors.sql.failures import explain_connecting
 from connectors.sql.session import Session
@@ -118,21 +119,21 @@ class PostgresDatabase:
         """Make a schema that is missing."""
         name = schema or ""
         # IF NOT EXISTS alone asks for the permission even where the schema is there.
-        known = f"SELECT count(*) FROM pg_catalog.pg_namespace WHERE nspname = {_text(name)}"  # noqa: S608 - a name, quoted
+        known = f"SELECT count(*) FROM pg_catalog.pg_namespace WHERE nspname = {quoted_text(name)}"  # noqa: S608 - a name, quoted
         if not session.scalar(known):
             self.lock(session, f"schema {name}")
             session.execute(CreateSchema(name, if_not_exists=True))
 
     def lock(self, session: Session, name: str) -> None:
         """Wait until no other landing holds this name; held until the transaction ends."""
-        key = _text(f"nexthink-pipelines {name}")
+        key = quoted_text(f"nexthink-pipelines {name}")
         session.fetch(f"SELECT pg_advisory_xact_lock(hashtextextended({key}, 0))::text")
 
     def columns(
         self, session: Session, schema: str | None, table: str
     ) -> dict[str, ExistingColumn] | None:
         """Describe a table's columns, None without such a table."""
-        relation = f"n.nspname = {_text(schema or '')} AND c.relname = {_text(table)}"
+        relation = f"n.nspname = {quoted_text(schema or '')} AND c.relname = {quoted_text(table)}"
         found = session.fetch(
             "SELECT c.relkind::text FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n "  # noqa: S608 - names, quoted
             f"ON n.oid = c.relnamespace WHERE {relation}"
@@ -154,7 +155,7 @@ class PostgresDatabase:
         """Name a table's indices."""
         rows = session.fetch(
             "SELECT indexname::text FROM pg_catalog.pg_indexes WHERE "  # noqa: S608 - names, quoted
-            f"schemaname = {_text(schema or '')} AND tablename = {_text(table)}"
+            f"schemaname = {quoted_text(schema or '')} AND tablename = {quoted_text(table)}"
         )
         return {name for (name,) in rows}
 
@@ -182,11 +183,3 @@ class PostgresDatabase:
 def _refuse_nul(texts: pa.Array) -> None:
     if pc.any(pc.match_substring(texts, "\0")).as_py():
         raise ValueError("a NUL character, which PostgreSQL cannot hold in text")
-
-
-def _text(value: str) -> str:
-    """Write a string as a literal."""
-    written = literal(value, Text()).compile(
-        dialect=DIALECT, compile_kwargs={"literal_binds": True}
-    )
-    return str(written)

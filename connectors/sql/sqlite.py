@@ -22,6 +22,7 @@ from sqlalchemy.types import TypeEngine
 
 from connectors.catalogue import ColumnType
 from connectors.errors import ConfigurationError, PipelineError
+from connectors.quoting import quoted_text
 from connectors.sql.database import WAIT_SECONDS, ExistingColumn
 from connectors.sql.session import Session
 
@@ -96,15 +97,15 @@ class SqliteDatabase:
         table: str,
     ) -> dict[str, ExistingColumn] | None:
         """Describe a table's columns, None without such a table."""
-        named = f"name = '{table}' COLLATE NOCASE"
-        kinds = session.fetch(f"SELECT type FROM sqlite_schema WHERE {named}")  # noqa: S608 - a checked identifier
+        named = f"name = {quoted_text(table)} COLLATE NOCASE"
+        kinds = session.fetch(f"SELECT type FROM sqlite_schema WHERE {named}")  # noqa: S608 - a name, quoted
         if not kinds:
             return None
         if kinds[0][0] != "table":
             raise ConfigurationError(f"{session.table} is no table: name another in landings")
         rows = session.fetch(
-            'SELECT name, type, "notnull", dflt_value IS NULL '  # noqa: S608 - a checked identifier
-            f"FROM pragma_table_info('{table}')"
+            'SELECT name, type, "notnull", dflt_value IS NULL '  # noqa: S608 - a name, quoted
+            f"FROM pragma_table_info({quoted_text(table)})"
         )
         return {
             name: ExistingColumn(type_.upper(), bool(not_null and bare))
@@ -118,7 +119,7 @@ class SqliteDatabase:
         table: str,
     ) -> set[str]:
         """Name a table's indices."""
-        rows = session.fetch(f"SELECT name FROM pragma_index_list('{table}')")  # noqa: S608 - a checked identifier
+        rows = session.fetch(f"SELECT name FROM pragma_index_list({quoted_text(table)})")  # noqa: S608 - a name, quoted
         return {name for (name,) in rows}
 
     def takes(self, existing: str, kind: ColumnType) -> bool:

@@ -22,8 +22,7 @@ from connectors.lake.aging import (
     superseded_files,
 )
 from connectors.lake.stores import StoredFile
-from connectors.landing import Landing
-from connectors.landings import open_landings
+from connectors.landings import Landing, open_landings
 from connectors.settings.installation import Settings, load_settings
 from connectors.settings.tenants import tenant_name
 from connectors.syncs import SyncSpecification, load_syncs

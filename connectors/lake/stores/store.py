@@ -99,18 +99,3 @@ class Store(Protocol):
 def is_remote(root: str) -> bool:
     """Tell a URL of object storage from a folder."""
     return root.partition("://")[0] in SCHEMES
-
-
-def open_store(root: str, tenant: str) -> Store:
-    """Open one tenant's part of the lake at a folder or URL.
-
-    Raises:
-        StorageError: what the environment says of the object storage makes no sense.
-    """
-    if is_remote(root):
-        from connectors.lake.stores.remote import open_remote  # noqa: PLC0415 - obstore, only here
-
-        return open_remote(f"{root.rstrip('/')}/{tenant}")
-    from connectors.lake.stores.local import LocalStore  # noqa: PLC0415 - for symmetry
-
-    return LocalStore(Path(root) / tenant)

@@ -638,7 +638,7 @@ def test_readers_see_the_old_rows_until_the_new_ones_count(
 @pytest.mark.parametrize(
     ("url", "message"),
     [
-        ("nonsense", "no database URL"),
+        ("nonsense", "not a database URL"),
         ("mysql://u:pw@h/x", "mysql is not supported"),
         ("oracle://u:pw@h/x", "oracle is not supported"),
         ("sqlite://", "give a file"),
