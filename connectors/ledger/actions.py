@@ -176,7 +176,7 @@ class Actions:
                 self._save(connection, seen.with_columns(intent_id=pl.lit(intent_id)))
 
     def refused(self, intent_id: str, code: str | None) -> None:
-        """Record that the tenant has answered that it does not accept a request."""
+        """Record the tenant's answer that it does not accept a request."""
         self._move(intent_id, (RequestState.SENDING,), RequestState.REFUSED, code=code)
 
     def not_left(self, intent_id: str) -> None:

@@ -86,9 +86,9 @@ class Enriched:
     def key_at(
         self, sync: str, after: str | None, up_to: str | None, rows: int, *, settled: bool = True
     ) -> str | None:
-        """Return the key `rows` rows further on in a range, None past its end.
+        """Return the key that is `rows` rows further on in a range, None past its end.
 
-        Up to there, a range fits into memory.
+        Reading a range in parts, up to one such key after another, bounds memory.
         """
         query = (
             select(enriched.c.key)

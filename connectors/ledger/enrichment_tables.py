@@ -1,6 +1,6 @@
 """The ledger's tables of enrichment: what Nexthink has accepted, which keys are absent, plans.
 
-Keys are compared bytewise in every database, because code outside of it splits them into ranges.
+Keys are compared bytewise in every database, because our own code splits them into ranges.
 """
 
 from sqlalchemy import JSON, BigInteger, Column, Index, Integer, String, Table, Text, text

@@ -75,7 +75,7 @@ class SqlLanding:
         """Accept every unit: a table replaces rows by their time, not whole units."""
 
     def publish(self, entry: Entry, staged: Sequence[StagedFile], schema: pa.Schema) -> None:
-        """Replace rows with those of a unit."""
+        """Replace the rows that a unit supersedes with its staged ones."""
         columns = columns_of(self._target, schema.names)
         added = {SNAPSHOT: entry.unit} if SNAPSHOT in columns else {}
         batches = Batches(self._database, staged, columns, added)

@@ -16,13 +16,13 @@ Conditions = list[ColumnElement[bool]]
 def within(target: Target, table: Table, starts_at: datetime, ends_at: datetime) -> Conditions:
     """Return the conditions that select the rows of [starts_at, ends_at)."""
     if target.specification.window is None:
-        raise AssertionError("only a window has rows of a stretch of time")
+        raise AssertionError("only a dataset of windows has rows of a span of time")
     column = table.c[target.specification.window.column]
     return [column >= starts_at.astimezone(UTC), column < ends_at.astimezone(UTC)]
 
 
 def replaced(target: Target, table: Table, entry: Entry) -> Conditions:
-    """Return the conditions for the rows that a unit replaces: by time, so that cuts may change."""
+    """Return the conditions for the rows that a unit replaces: by time, as windows may change."""
     if target.is_window:
         return within(target, table, entry.starts_at, entry.ends_at)
     if target.load == SnapshotLoad.APPEND:

@@ -80,7 +80,7 @@ class Units:
         return [(tenant, dataset, load) for tenant, dataset, load in self._session.fetch(query)]
 
     def unaccounted(self, table: Table) -> Select[tuple[bool]]:
-        """Return a query: has the table rows although no unit of it is recorded?"""
+        """Return a query for whether the table has rows although no unit of it is recorded."""
         rows = exists(select(true()).select_from(table))
         return select(
             and_(rows, ~exists(select(true()).select_from(self._units).where(self._mine)))

@@ -39,7 +39,7 @@ class Objects:
 
 
 class ReadOnlyFiles(AbstractFileSystem):  # type: ignore[misc] # fsspec is untyped
-    """Opens objects of one tenant for DuckDB, and keeps the reason of a failure.
+    """Opens objects of one tenant for DuckDB, and keeps the reason for a failure.
 
     DuckDB shows an error from Python as a traceback within its own message; `failure` is the error
     itself.

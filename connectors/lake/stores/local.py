@@ -29,7 +29,7 @@ class LocalStore:
         self.sql_root = f"{folder}/"
 
     def location(self, path: str = "") -> str:
-        """Return the absolute path."""
+        """Return the path on the file system."""
         return str(self.folder / path)
 
     @contextmanager
