@@ -17,7 +17,7 @@ from connectors.catalogue import DatasetSpecification
 from connectors.lake import Entry, Lake, Stage, StagedFile
 from connectors.lake.landing import LakeLanding
 from connectors.lake.query import query_lake
-from connectors.landing import Landing
+from connectors.landings import Landing
 from connectors.sql import SqlLanding
 
 DAY = timedelta(days=1)

@@ -1,6 +1,6 @@
 """The lake: plain Parquet folders, published atomically, with a manifest of what counts.
 
-The SQL view of it is in connectors.lake.query, apart because it loads DuckDB.
+Its SQL views are in connectors.lake.query, a module of its own because it loads DuckDB.
 """
 
 from connectors.lake.lake import Lake

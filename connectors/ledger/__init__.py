@@ -1,4 +1,4 @@
-"""The ledger: what was exported and landed, by whom, and who is at it. The truth about data."""
+"""The ledger: what was exported, landed and sent, by which run, and what runs hold right now."""
 
 from connectors.ledger.action_plans import ActionPlanRecord, ActionPlanState, Verdict
 from connectors.ledger.action_requests import (

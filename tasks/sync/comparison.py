@@ -13,8 +13,8 @@ import duckdb
 import polars as pl
 import pyarrow.parquet as pq
 
-from connectors.lake.query import NO_DOWNLOADS
 from connectors.ledger import KNOWN, ValueState
+from connectors.locked_duckdb import CLOSED
 from tasks.sync.objects import field_of
 from tasks.sync.readback import KEY, kept_as_compared
 from tasks.sync.wanted import EMPTY
@@ -102,7 +102,7 @@ def compare(
     _write(shown, dict.fromkeys([KEY, *fields], pl.String), shown_path)
     differing, confirmed = folder / "differing.parquet", folder / "confirmed.parquet"
     settings = {
-        **NO_DOWNLOADS,
+        **CLOSED,
         "memory_limit": _MEMORY,
         "temp_directory": str(folder / "spill"),
         "preserve_insertion_order": "false",

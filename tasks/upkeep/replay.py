@@ -22,7 +22,7 @@ from connectors.lake import Entry, Lake, StagedFile
 from connectors.lake.landed import landed_batches
 from connectors.lake.records import write_rejects
 from connectors.lake.rejects import RejectFile
-from connectors.landing import Landing
+from connectors.landings import Landing
 from tasks.columns.checks import blocking, run_checks
 from tasks.columns.conform import RAGGED, REJECTS_SCHEMA, Conformer, Layout, match_header
 from tasks.exports.windows import Window

@@ -1,4 +1,4 @@
-"""Staging Parquet: row groups, what they hold back, and how columns are written."""
+"""Staging Parquet: row groups, rows held back, and how columns are written."""
 
 from pathlib import Path
 
