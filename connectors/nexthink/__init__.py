@@ -4,6 +4,9 @@ Except for what an enrichment is made of: `fields`, and `encoding` and `column_c
 Polars.
 """
 
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from connectors.nexthink.acting.limits import MOST_TARGETS, NQL_ID, SID, UUID
 from connectors.nexthink.acting.models import (
     ActionInput,
@@ -15,7 +18,6 @@ from connectors.nexthink.acting.models import (
     Workflow,
     WorkflowAnswer,
 )
-from connectors.nexthink.acting.remote_actions import choose_remote_actions
 from connectors.nexthink.acting.requests import (
     CampaignRequest,
     DeviceIds,
@@ -27,8 +29,8 @@ from connectors.nexthink.acting.requests import (
     intent_reason,
     nql_id,
 )
-from connectors.nexthink.client import NexthinkClient, Tenant
 from connectors.nexthink.models import (
+    QUERY_ID,
     Compression,
     Download,
     EnrichmentAnswer,
@@ -39,8 +41,15 @@ from connectors.nexthink.models import (
     Taken,
     Transferred,
 )
-from connectors.nexthink.nql import QUERY_ID
-from connectors.nexthink.results.csv_stream import CsvStream, StartedOverError, StreamClosedError
+
+if TYPE_CHECKING:
+    from connectors.nexthink.acting.remote_actions import choose_remote_actions
+    from connectors.nexthink.client import NexthinkClient, Tenant
+    from connectors.nexthink.results.csv_stream import (
+        CsvStream,
+        StartedOverError,
+        StreamClosedError,
+    )
 
 __all__ = [
     "MOST_TARGETS",
@@ -81,3 +90,20 @@ __all__ = [
     "intent_reason",
     "nql_id",
 ]
+
+# Imported on first use, since they load httpx and NumPy (0.2 s): the catalogue needs only the
+# models.
+_MODULES = {
+    "choose_remote_actions": "acting.remote_actions",
+    "NexthinkClient": "client",
+    "Tenant": "client",
+    "CsvStream": "results.csv_stream",
+    "StartedOverError": "results.csv_stream",
+    "StreamClosedError": "results.csv_stream",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
