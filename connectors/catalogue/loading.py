@@ -86,9 +86,7 @@ def query_path(catalog: Path, query_id: str) -> Path:
     return catalog / "queries" / f"{query_id.removeprefix('#')}.nql"
 
 
-def _read(
-    path: Path, kind: type[AnySpecification]
-) -> tuple[AnySpecification | None, list[str]]:
+def _read(path: Path, kind: type[AnySpecification]) -> tuple[AnySpecification | None, list[str]]:
     try:
         return _validated(kind, path.read_text("utf-8")), []
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
