@@ -17,8 +17,19 @@ def test_shipped_files_have_the_values_that_pyyaml_reads(path: Path) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "1", "a: 1\n", "\ufeffa: b", "a: 2026-11-20", "a: [yes, ~, 0x1f, 1_000, 1.5e3, '1']"]
-    + ["a: &x {b: 1}\nc: *x", "a: {<<: {b: 1}, c: 2}", "a: |\n  one\n  two\n", "é: ü", "a: {b:c}"],
+    [
+        "",
+        "1",
+        "a: 1\n",
+        "\ufeffa: b",
+        "a: 2026-11-20",
+        "a: [yes, ~, 0x1f, 1_000, 1.5e3, '1']",
+        "a: &x {b: 1}\nc: *x",
+        "a: {<<: {b: 1}, c: 2}",
+        "a: |\n  one\n  two\n",
+        "é: ü",
+        "a: {b:c}",
+    ],
 )
 def test_values_are_those_that_pyyaml_reads(text: str) -> None:
     assert parse_yaml(text) == yaml.safe_load(text)
@@ -26,8 +37,20 @@ def test_values_are_those_that_pyyaml_reads(text: str) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["a: [1,", "a: b: c", "\ta: 1", "a: 'x", "a: *b", "? [a]\n: 1", "a: 1\n---\nb: 2", "a: \x07"]
-    + ["a: !!python/object:os.system x", "a: 1\na: 2", "{a: 1, a: 1}", "b: {a: 1, a: 2}"],
+    [
+        "a: [1,",
+        "a: b: c",
+        "\ta: 1",
+        "a: 'x",
+        "a: *b",
+        "? [a]\n: 1",
+        "a: 1\n---\nb: 2",
+        "a: \x07",
+        "a: !!python/object:os.system x",
+        "a: 1\na: 2",
+        "{a: 1, a: 1}",
+        "b: {a: 1, a: 2}",
+    ],
 )
 def test_what_is_not_plain_yaml_is_refused(text: str) -> None:
     with pytest.raises(yaml.YAMLError):
