@@ -18,7 +18,7 @@ if yaml.__with_libyaml__:
             yaml.CSafeLoader.__init__(self, text)
             Composer.__init__(self)
 else:
-    _Parsed = yaml.SafeLoader
+    _Parsed = yaml.SafeLoader  # type: ignore[misc, assignment]
 
 
 class _Loader(_Parsed):
