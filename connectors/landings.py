@@ -9,8 +9,9 @@ import pyarrow as pa
 from connectors.catalogue import DatasetSpecification
 from connectors.clock import utc_now
 from connectors.errors import ConfigurationError
-from connectors.lake import Entry, Lake, StagedFile
+from connectors.lake import Entry, Lake
 from connectors.lake.landing import LakeLanding
+from connectors.lake.stage import StagedFile
 from connectors.settings.installation import Settings
 
 

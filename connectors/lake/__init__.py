@@ -5,15 +5,10 @@ Its SQL views are in connectors.lake.query, a module of its own because it loads
 
 from connectors.lake.lake import Lake
 from connectors.lake.manifest import Entry, Manifest, ManifestFile
-from connectors.lake.stage import Budget, Stage, StagedFile, keep_rows
 
 __all__ = [
-    "Budget",
     "Entry",
     "Lake",
     "Manifest",
     "ManifestFile",
-    "Stage",
-    "StagedFile",
-    "keep_rows",
 ]

@@ -4,9 +4,8 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from connectors.lake.lake import Lake
-from connectors.lake.naming import unit_end
+from connectors.lake.naming import CHANGES, REJECTS, REJECTS_RAW, unit_end
 from connectors.lake.plans import PLANS
-from connectors.lake.records import CHANGES, REJECTS, REJECTS_RAW
 from connectors.lake.stores import OLD, StoredFile
 
 PROBES = "_probe"

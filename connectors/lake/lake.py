@@ -10,18 +10,22 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import pyarrow as pa
 from pydantic import ValidationError
 
 from connectors.errors import HeldError, StorageError, UnavailableError
 from connectors.lake.manifest import MANIFEST, Entry, Manifest, check_same_mode
 from connectors.lake.naming import unit_name
 from connectors.lake.publishing import Publication
-from connectors.lake.stage import Budget, Stage, StagedFile
 from connectors.lake.storage import storage_errors
 from connectors.lake.stores import Conflict, Store, is_remote, open_store
 from connectors.lake.stores.local import LocalStore
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from connectors.lake.stage import Budget, Stage, StagedFile
 
 __all__ = ["Lake", "unit_name"]
 
@@ -112,11 +116,18 @@ class Lake:
                 tempfile.TemporaryFile(dir=self._staging).close()
 
     def stage(
-        self, dataset: str, run_id: str, unit: str, schema: pa.Schema, budget: Budget | None = None
-    ) -> Stage:
+        self,
+        dataset: str,
+        run_id: str,
+        unit: str,
+        schema: "pa.Schema",
+        budget: "Budget | None" = None,
+    ) -> "Stage":
         """Return a stage for one unit's files: on the lake's own file system, or locally."""
         if self._staging is None:
             raise AssertionError("a lake on object storage is published from a scratch folder")
+        from connectors.lake.stage import Stage  # noqa: PLC0415 - pyarrow, not for reading
+
         return Stage(self._staging / run_id / f"{dataset}-{unit}", schema, budget)
 
     def discard_stage(self, run_id: str) -> None:
@@ -129,8 +140,8 @@ class Lake:
         dataset: str,
         mode: str,
         entry: Entry,
-        staged: Sequence[StagedFile],
-        schema: pa.Schema,
+        staged: Sequence["StagedFile"],
+        schema: "pa.Schema",
     ) -> Entry:
         """Make a unit's staged files the ones that count; return the entry with its files.
 

@@ -3,9 +3,18 @@
 import re
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
 
 from connectors.lake.manifest import SNAPSHOT, Entry
-from connectors.lake.stage import StagedFile
+
+if TYPE_CHECKING:
+    from connectors.lake.stage import StagedFile
+
+# The folders next to the datasets' own.
+RUNS = "_runs"
+REJECTS = "_rejects"
+REJECTS_RAW = "_rejects_raw"
+CHANGES = "_changes"
 
 COMPACT = "%Y%m%dT%H%M%SZ"
 INSTANT = r"\d{8}T\d{6}Z"
@@ -27,7 +36,7 @@ def unit_end(name: str) -> datetime | None:
 
 
 def targets_in_place(
-    entry: Entry, staged: Sequence[StagedFile], mode: str, gone: Sequence[str], version: int
+    entry: Entry, staged: Sequence["StagedFile"], mode: str, gone: Sequence[str], version: int
 ) -> list[str]:
     """Return file names for a store that replaces by rename: a unit's only file keeps its name."""
     plain = [_plain(entry, file, mode) for file in staged]
@@ -38,7 +47,7 @@ def targets_in_place(
     return [_with(path, f"v{version}") for path in plain]
 
 
-def targets_apart(entry: Entry, staged: Sequence[StagedFile], mode: str, token: str) -> list[str]:
+def targets_apart(entry: Entry, staged: Sequence["StagedFile"], mode: str, token: str) -> list[str]:
     """Return file names for a store without locks: no publisher uses them again."""
     return [_with(_plain(entry, file, mode), token) for file in staged]
 
@@ -65,7 +74,7 @@ def is_within(path: str, entry: Entry, mode: str) -> bool:
     return entry.starts_at <= _instant(match[1]) and _instant(match[2]) <= entry.ends_at
 
 
-def _plain(entry: Entry, file: StagedFile, mode: str) -> str:
+def _plain(entry: Entry, file: "StagedFile", mode: str) -> str:
     if mode == SNAPSHOT:
         return f"snapshot={entry.unit}/data.parquet"
     return f"{file.partition}/{entry.unit}.parquet"

@@ -17,14 +17,17 @@ import logging
 import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-
-import pyarrow as pa
+from typing import TYPE_CHECKING
 
 from connectors.errors import HeldError, PipelineError, StorageError, UnavailableError
 from connectors.lake.manifest import MANIFEST, Entry, Manifest, ManifestFile, check_same_mode
 from connectors.lake.naming import is_within, partitions, targets_apart, targets_in_place
-from connectors.lake.stage import StagedFile
 from connectors.lake.stores import Store
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from connectors.lake.stage import StagedFile
 
 logger = logging.getLogger(__name__)
 
@@ -38,8 +41,8 @@ class Publication:
         dataset: str,
         mode: str,
         entry: Entry,
-        staged: Sequence[StagedFile],
-        schema: pa.Schema,
+        staged: Sequence["StagedFile"],
+        schema: "pa.Schema",
     ) -> None:
         self.entry = entry
         self._store = store

@@ -11,7 +11,7 @@ import duckdb
 from connectors.errors import ConfigurationError, StorageError, UsageError
 from connectors.lake.lake import Lake
 from connectors.lake.manifest import SNAPSHOT, Manifest
-from connectors.lake.records import REJECTS, RUNS
+from connectors.lake.naming import REJECTS, RUNS
 from connectors.locked_duckdb import BLIND, CLOSED, first_line, lock_down
 from connectors.quoting import quoted_name, quoted_text
 

@@ -8,11 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from connectors.lake.lake import Lake
-
-RUNS = "_runs"
-REJECTS = "_rejects"
-REJECTS_RAW = "_rejects_raw"
-CHANGES = "_changes"
+from connectors.lake.naming import CHANGES, REJECTS, REJECTS_RAW, RUNS
 
 
 def write_rejects(

@@ -8,8 +8,8 @@ import pyarrow as pa
 
 from connectors.errors import StorageError, UsageError
 from connectors.lake import Lake
+from connectors.lake.naming import REJECTS, REJECTS_RAW
 from connectors.lake.reading import open_parquet
-from connectors.lake.records import REJECTS, REJECTS_RAW
 
 RUN_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 FILE = re.compile(rf"(?P<unit>[0-9TZ-]+)-(?P<run_id>{RUN_ID.pattern})\.parquet")

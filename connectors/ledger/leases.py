@@ -11,8 +11,6 @@ from functools import cache
 from pathlib import Path
 from typing import Self
 
-import psutil
-
 from connectors.errors import HeldError
 
 logger = logging.getLogger(__name__)
@@ -41,6 +39,8 @@ class Holder:
     @classmethod
     def of_this_process(cls, run_id: str) -> "Holder":
         """Return the holder for this process and a run."""
+        import psutil  # noqa: PLC0415 - not for commands that hold nothing
+
         process = psutil.Process()
         started = int(process.create_time())
         return cls(socket.gethostname(), os.getpid(), started, run_id, process_space())
@@ -63,6 +63,8 @@ class Holder:
         """Return whether the process is certainly gone; from another space nothing is certain."""
         if not self.is_near():
             return False
+        import psutil  # noqa: PLC0415
+
         try:
             # An adjusted clock moves the start time a little, a reused pid moves it far.
             return abs(psutil.Process(self.pid).create_time() - self.started) > 2  # noqa: PLR2004

@@ -4,17 +4,15 @@ import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Self
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Self
 
 from sqlalchemy import Engine, Row, and_, func, select, update
 from sqlalchemy.exc import IntegrityError
 
 from connectors.clock import utc_now
-from connectors.ledger.absences import Absences
 from connectors.ledger.action_plans import ActionPlans
-from connectors.ledger.actions import Actions
 from connectors.ledger.engine import connect
-from connectors.ledger.enriched import Enriched
 from connectors.ledger.holding import Holding
 from connectors.ledger.journal import Journal
 from connectors.ledger.leases import Holder, Lease
@@ -23,6 +21,11 @@ from connectors.ledger.marks import Marks
 from connectors.ledger.plans import Plans
 from connectors.ledger.syncs import Syncs
 from connectors.ledger.tables import DROPPED, runs, units
+
+if TYPE_CHECKING:
+    from connectors.ledger.absences import Absences
+    from connectors.ledger.actions import Actions
+    from connectors.ledger.enriched import Enriched
 
 logger = logging.getLogger(__name__)
 
@@ -70,12 +73,32 @@ class Ledger:
         self.journal = Journal(engine, tenant)
         self.marks = Marks(engine, tenant, clock)
         self.limits = Limits(engine, tenant, clock)
-        self.enriched = Enriched(engine, tenant)
-        self.absences = Absences(engine, tenant)
         self.syncs = Syncs(engine, tenant)
         self.plans = Plans(engine, tenant, clock)
         self.action_plans = ActionPlans(engine, tenant, clock)
-        self.actions = Actions(engine, tenant, clock, self.action_plans)
+
+    # The next three handle frames: Polars is imported by those that use them.
+
+    @cached_property
+    def enriched(self) -> "Enriched":
+        """What Nexthink is known to have taken from each sync."""
+        from connectors.ledger.enriched import Enriched  # noqa: PLC0415
+
+        return Enriched(self._engine, self._tenant)
+
+    @cached_property
+    def absences(self) -> "Absences":
+        """Which keys of each sync its sources no longer have."""
+        from connectors.ledger.absences import Absences  # noqa: PLC0415
+
+        return Absences(self._engine, self._tenant)
+
+    @cached_property
+    def actions(self) -> "Actions":
+        """The journal of requests to the tenant."""
+        from connectors.ledger.actions import Actions  # noqa: PLC0415
+
+        return Actions(self._engine, self._tenant, self._clock, self.action_plans)
 
     def __enter__(self) -> Self:
         return self

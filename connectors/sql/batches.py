@@ -7,7 +7,7 @@ import pyarrow.parquet as pq
 
 from connectors.catalogue import ColumnType
 from connectors.errors import DataRefusedError, PipelineError, StorageError
-from connectors.lake import StagedFile
+from connectors.lake.stage import StagedFile
 from connectors.sql.database import Database
 
 # From 5,000 to 50,000 rows the speed is the same (benchmarks/sql_landing.py).

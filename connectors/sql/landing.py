@@ -16,7 +16,8 @@ from sqlalchemy import Table, delete
 from connectors.catalogue import DatasetSpecification, SnapshotLoad
 from connectors.clock import utc_now
 from connectors.errors import DataRefusedError
-from connectors.lake import Entry, StagedFile
+from connectors.lake import Entry
+from connectors.lake.stage import StagedFile
 from connectors.sql.batches import Batches
 from connectors.sql.failures import explain
 from connectors.sql.opening import open_database

@@ -8,7 +8,8 @@ import polars as pl
 from cyclopts import Parameter
 
 from connectors.errors import DataRefusedError, PartlyDoneError, UsageError
-from connectors.nexthink import EnrichmentAnswer, NexthinkClient, Taken
+from connectors.nexthink import EnrichmentAnswer, Taken
+from connectors.nexthink.client import NexthinkClient
 from connectors.nexthink.enrichment import UNSPECIFIED, meaning
 from connectors.nexthink.fields import LONGEST_TEXT
 from connectors.nexthink.request import EnrichmentRequest, read_request

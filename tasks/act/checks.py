@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from connectors.actions import ActionKind, ActionSpecification
 from connectors.errors import ConfigurationError
-from connectors.nexthink import ActionInput, Dependency, RemoteAction, Workflow
+from connectors.nexthink.acting.models import ActionInput, Dependency, RemoteAction, Workflow
 from tasks.act.run import ActionRun
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import polars as pl
 
-from connectors.ledger import RequestState
+from connectors.ledger.action_requests import RequestState
 from tasks.act.candidates import queried
 from tasks.act.readback import is_final
 from tasks.act.run import ActionRun

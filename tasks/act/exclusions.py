@@ -11,7 +11,7 @@ from typing import Final
 import polars as pl
 
 from connectors.actions import ActionKind
-from connectors.ledger import UNSETTLED
+from connectors.ledger.action_requests import UNSETTLED
 from connectors.nexthink import SID, UUID
 from tasks.act.candidates import CANDIDATES, NO_IDENTITY
 from tasks.act.readback import is_final, target_of

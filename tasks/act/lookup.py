@@ -7,7 +7,8 @@ from typing import Final
 import polars as pl
 
 from connectors.actions import ActionKind
-from connectors.ledger import ActionRequest, Ledger, RequestState
+from connectors.ledger import Ledger
+from connectors.ledger.action_requests import ActionRequest, RequestState
 from tasks.act.readback import SKEW, read_executions
 from tasks.act.run import ActionRun
 

@@ -7,7 +7,7 @@ from typing import Final
 
 import polars as pl
 
-from connectors.ledger import RequestState
+from connectors.ledger.action_requests import RequestState
 from tasks.act.readback import is_final, read_executions
 from tasks.act.run import ActionRun
 from tasks.runs.progress import LANDED, Progress, tell

@@ -10,7 +10,8 @@ import polars as pl
 
 from connectors.actions import ActionKind
 from connectors.errors import DataRefusedError, StaleError, UsageError
-from connectors.ledger import ActionPlanRecord, ActionPlanState, RequestState
+from connectors.ledger import ActionPlanRecord, ActionPlanState
+from connectors.ledger.action_requests import RequestState
 from tasks.act.asked import ActionAsked
 from tasks.act.candidates import find_candidates
 from tasks.act.checks import Described, describe_action

@@ -19,7 +19,8 @@ from connectors.errors import StaleError
 from connectors.lake import Lake
 from connectors.lake.plans import PLANS, fetch_plan, keep_plan
 from connectors.lake.storage import storage_errors
-from connectors.ledger import TARGETS, ActionPlanRecord, Batch
+from connectors.ledger import ActionPlanRecord
+from connectors.ledger.action_requests import TARGETS, Batch
 
 COLUMNS: Final = ("ordinal", "intent_id", "target", "device", "person", "name", "reason")
 _SCHEMA: Final = pa.schema(

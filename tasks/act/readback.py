@@ -8,7 +8,7 @@ from typing import Any, Final
 import polars as pl
 
 from connectors.actions import ActionKind
-from connectors.ledger import SEEN
+from connectors.ledger.action_requests import SEEN
 from tasks.act.run import ActionRun, ask
 from tasks.columns.times import UTC_TYPE, read_datetimes
 from tasks.exports.saved_query import require_columns

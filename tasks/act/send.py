@@ -20,15 +20,16 @@ from connectors.errors import (
     NotSentError,
     UsageError,
 )
-from connectors.ledger import Lease, Ledger, RequestState
-from connectors.nexthink import (
-    CampaignAnswer,
+from connectors.ledger import Lease, Ledger
+from connectors.ledger.action_requests import RequestState
+from connectors.nexthink.acting.models import CampaignAnswer
+from connectors.nexthink.acting.requests import (
     CampaignRequest,
-    NexthinkClient,
     RemoteActionRequest,
     WorkflowRequest,
     intent_reason,
 )
+from connectors.nexthink.client import NexthinkClient
 from connectors.settings.installation import STOP_SECONDS
 from tasks.act.plan_file import ActionPlan, Sending
 from tasks.act.run import ActionRun

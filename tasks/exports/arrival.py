@@ -12,7 +12,8 @@ from contextvars import copy_context
 from pathlib import Path
 
 from connectors.catalogue import DatasetSpecification
-from connectors.nexthink import Compression, CsvStream, StartedOverError, StreamClosedError
+from connectors.nexthink import Compression
+from connectors.nexthink.results.destination import CsvStream, StartedOverError, StreamClosedError
 from connectors.nexthink.results.result_file import RecordTooLongError, Source
 from tasks.exports.export import (
     LOST,

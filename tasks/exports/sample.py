@@ -5,7 +5,8 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from connectors.errors import ExportFailedError, UnavailableError
-from connectors.nexthink import Compression, ExportState, NexthinkClient
+from connectors.nexthink import Compression, ExportState
+from connectors.nexthink.client import NexthinkClient
 
 FIRST_POLL = 0.2
 LONGEST_POLL = 15.0

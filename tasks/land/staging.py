@@ -21,7 +21,7 @@ import pyarrow.compute as pc
 
 from connectors.catalogue import DatasetSpecification
 from connectors.errors import DataRefusedError
-from connectors.lake import Stage, StagedFile, keep_rows
+from connectors.lake.stage import Stage, StagedFile, keep_rows
 from connectors.nexthink.results.result_file import ResultFile, Source
 from tasks.columns.conform import Conformed, Conformer, Counts, Layout, match_header
 from tasks.exports.windows import EPOCH, Window

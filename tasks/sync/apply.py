@@ -14,7 +14,8 @@ import polars as pl
 
 from connectors.errors import PipelineError
 from connectors.lake.records import write_changes, write_rejects
-from connectors.ledger import Lease, ValueState
+from connectors.ledger import Lease
+from connectors.ledger.enriched import ValueState
 from connectors.nexthink import EnrichmentAnswer
 from tasks.runs.pace import Pace
 from tasks.runs.progress import Progress, tell

@@ -13,7 +13,7 @@ import duckdb
 import polars as pl
 import pyarrow.parquet as pq
 
-from connectors.ledger import KNOWN, ValueState
+from connectors.ledger.enriched import KNOWN, ValueState
 from connectors.locked_duckdb import CLOSED
 from tasks.sync.objects import field_of
 from tasks.sync.readback import KEY, kept_as_compared

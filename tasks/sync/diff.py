@@ -11,7 +11,7 @@ from typing import Final
 
 import polars as pl
 
-from connectors.ledger import ValueState
+from connectors.ledger.enriched import ValueState
 from connectors.syncs import SyncMode
 from tasks.sync.wanted import EMPTY, Wanted
 

@@ -14,7 +14,8 @@ import polars as pl
 
 from connectors.errors import DataRefusedError, StaleError, UsageError
 from connectors.lake.plans import FILE, keep_plan, plan_path, staged_plan
-from connectors.ledger import KNOWN, EnrichedCounts, PlanRecord, PlanState, SyncRecord
+from connectors.ledger import PlanRecord, PlanState, SyncRecord
+from connectors.ledger.enriched import KNOWN, EnrichedCounts
 from tasks.sync.diff import DiffCounts, Difference, View, again, difference
 from tasks.sync.guards import Finding, GuardNumbers, findings
 from tasks.sync.plan_file import SCHEMA, Plan, PlanSummary, file_sha256

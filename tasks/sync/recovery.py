@@ -9,7 +9,8 @@ import polars as pl
 
 from connectors.errors import StaleError
 from connectors.lake.plans import fetch_plan
-from connectors.ledger import KNOWN, PlanRecord, PlanState, ValueState
+from connectors.ledger import PlanRecord, PlanState
+from connectors.ledger.enriched import KNOWN, ValueState
 from tasks.sync.plan_file import Plan, PlanSummary
 from tasks.sync.planning import Planning
 

@@ -7,8 +7,8 @@ from typing import Final
 
 import polars as pl
 
-from connectors.ledger import KNOWN, ValueState
 from connectors.ledger.bulk import MOMENT
+from connectors.ledger.enriched import KNOWN, ValueState
 from connectors.nexthink.enrichment import MEANINGS, REFUSED, fields_named
 from tasks.sync.objects import IDENTITY
 from tasks.sync.outcomes import ObjectOutcome

@@ -16,7 +16,8 @@ import pyarrow.parquet as pq
 
 from connectors.errors import DataRefusedError
 from connectors.lake.records import write_rejects
-from connectors.ledger import KNOWN, Lease, ValueState
+from connectors.ledger import Lease
+from connectors.ledger.enriched import KNOWN, ValueState
 from connectors.nexthink.results.result_file import ResultFile
 from tasks.exports.export import Result
 from tasks.exports.saved_query import export_query

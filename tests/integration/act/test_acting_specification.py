@@ -19,17 +19,16 @@ from connectors.errors import (
     UsageError,
 )
 from connectors.http.proxies import SystemProxies
-from connectors.nexthink import (
+from connectors.nexthink.acting.models import Dependency, TriggerMethod
+from connectors.nexthink.acting.requests import (
     CampaignRequest,
-    Dependency,
     DeviceIds,
-    NexthinkClient,
     RemoteActionRequest,
-    TriggerMethod,
     UserIds,
     WorkflowIdsRequest,
     WorkflowRequest,
 )
+from connectors.nexthink.client import NexthinkClient
 from tests import vendor, vendor_values
 from tests.unit.connectors.servers import (
     TOKEN_PATH,

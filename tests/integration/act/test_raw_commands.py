@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from connectors.ledger import Ledger, RequestState, open_ledger
+from connectors.ledger import Ledger, open_ledger
+from connectors.ledger.action_requests import RequestState
 from sandbox.actions.options import ActingOptions
 from sandbox.actions.store import ActionRequest
 from tasks.act.run import take_action

@@ -10,7 +10,7 @@ from connectors.errors import LimitReachedError
 from connectors.ledger import ExportLimits, Ledger, Slot, open_ledger
 from connectors.ledger.gate import CALLS_AT_ONCE, CallGate
 from connectors.ledger.leases import LEASE_TIME
-from connectors.nexthink import NexthinkClient
+from connectors.nexthink.client import NexthinkClient
 from connectors.settings.installation import load_settings
 from connectors.settings.tenants import load_tenant
 from tasks.runs.opening import call_gate

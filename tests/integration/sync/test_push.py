@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from pydantic import SecretStr
 
 from connectors.errors import AccessError, LimitReachedError, UnavailableError
-from connectors.nexthink import NexthinkClient
+from connectors.nexthink.client import NexthinkClient
 from connectors.nexthink.encoding import Layout, encode
 from sandbox.options import SandboxOptions
 from sandbox.server import running

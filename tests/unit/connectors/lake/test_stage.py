@@ -7,8 +7,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from connectors.errors import StorageError
-from connectors.lake import Budget, Stage, keep_rows
-from connectors.lake.stage import GROUP_ROWS
+from connectors.lake.stage import GROUP_ROWS, Budget, Stage, keep_rows
 
 ROWS = 25_000
 

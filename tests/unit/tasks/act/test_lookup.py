@@ -6,7 +6,7 @@ from typing import Any
 import polars as pl
 import pytest
 
-from connectors.ledger import ActionRequest
+from connectors.ledger.action_requests import ActionRequest
 from tasks.act.lookup import shown_of
 from tasks.act.readback import EXECUTIONS
 

@@ -5,8 +5,8 @@ from typing import Any
 import polars as pl
 import pytest
 
-from connectors.ledger import SEEN
-from connectors.nexthink import CampaignAnswer
+from connectors.ledger.action_requests import SEEN
+from connectors.nexthink.acting.models import CampaignAnswer
 from tasks.act.outcomes import changed_by, counted
 from tasks.act.readback import EXECUTIONS
 from tasks.act.send import said_of

@@ -6,7 +6,7 @@ from typing import Any
 
 import polars as pl
 
-from connectors.ledger import KNOWN
+from connectors.ledger.enriched import KNOWN
 from tasks.sync.comparison import Comparison, compare
 
 NOW = datetime(2026, 11, 20, tzinfo=UTC)

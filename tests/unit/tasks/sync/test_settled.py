@@ -6,8 +6,8 @@ from typing import Any
 import polars as pl
 import pytest
 
-from connectors.ledger import KNOWN
 from connectors.ledger.bulk import MOMENT
+from connectors.ledger.enriched import KNOWN
 from tasks.sync.outcomes import ObjectOutcome
 from tasks.sync.push import NO_ANSWER, NOT_SENT
 from tasks.sync.settled import READ_BACK, Tried, known_rows
