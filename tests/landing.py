@@ -4,7 +4,7 @@ import io
 import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -28,6 +28,7 @@ from tasks.land.report import raise_unless_complete, settle
 from tasks.land.run import open_run
 from tasks.land.unit import Outcome
 from tasks.land.units import land_all
+from tests.once import known_inventories
 
 CATALOG = Path(__file__).resolve().parents[1] / "deployments"
 NOW = datetime(2026, 11, 20, 9, 30, tzinfo=UTC)
@@ -138,7 +139,9 @@ def place(folder: Path, **options: object) -> Iterator[Place]:
         "now": NOW,
         **options,
     }
-    with running(SandboxOptions(**settings)) as tenant:  # type: ignore[arg-type]
+    with ExitStack() as stack:
+        with known_inventories():
+            tenant = stack.enter_context(running(SandboxOptions(**settings)))  # type: ignore[arg-type]
         environment = {
             **tenant.environment(),
             "NXP_HOME": str(folder / "home"),
