@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from tests.forks import forking
 from tests.lakes import Site
 from tests.landing import Place, Use, place
 from tests.object_store import ObjectStore, running_object_store
@@ -32,7 +33,7 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(autouse=True, scope="session")
 def quickly() -> Iterator[None]:
     """Make once what the product makes anew for every run."""
-    with made_once():
+    with made_once(), forking():
         yield
 
 
