@@ -16,9 +16,10 @@ from tests.lakes import Site
 from tests.landing import Place, Use, place
 from tests.object_store import ObjectStore, running_object_store
 from tests.once import made_once
+from tests.sampling import sampled
 
 # A busy machine must not fail a test: no example has a time limit.
-settings.register_profile("unhurried", deadline=None)
+settings.register_profile("unhurried", deadline=None, max_examples=sampled(100))
 settings.load_profile("unhurried")
 
 

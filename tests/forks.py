@@ -5,6 +5,8 @@ words, environment and folder, and brings the streams. A keeper is forked first,
 process of the test and tells its id and how it ended: whoever asked is not its parent.
 """
 
+import atexit
+import gc
 import importlib
 import json
 import os
@@ -14,11 +16,13 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
+import traceback
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 LIVES = ("act_once", "land_once", "publish_once", "replay_once", "share_once", "sync_once")
 LONGEST_REQUEST = 1 << 20
@@ -94,10 +98,11 @@ def _server() -> socket.socket:
     return _pair()[0]
 
 
-def main() -> None:
+def main() -> NoReturn:
     """Fork for each request, until nobody can ask any more."""
-    for name in LIVES:
-        importlib.import_module(f"tests.{name}")
+    for name in (*(f"tests.{name}" for name in LIVES), "alembic.command"):
+        importlib.import_module(name)
+    gc.freeze()
     asked = socket.socket(fileno=int(sys.argv[1]))
     while True:
         text, streams, _, _ = socket.recv_fds(asked, LONGEST_REQUEST, 4)
@@ -106,7 +111,6 @@ def main() -> None:
         if os.fork() == 0:
             asked.close()
             _keep(json.loads(text), streams)
-            return
         for stream in streams:
             os.close(stream)
         with suppress(ChildProcessError):
@@ -115,15 +119,16 @@ def main() -> None:
     with suppress(ChildProcessError):
         while os.wait():
             pass
+    # Taking what is frozen apart would be complained about, and takes a while.
+    os._exit(0)
 
 
-def _keep(request: dict[str, Any], streams: list[int]) -> None:
+def _keep(request: dict[str, Any], streams: list[int]) -> NoReturn:
     *streams, tell = streams
     pid = os.fork()
     if pid == 0:
         os.close(tell)
-        _live(request, streams)
-        return
+        os._exit(_live(request, streams))
     for stream in (0, 1, 2, *streams):
         os.close(stream)
     os.write(tell, f"{pid}\n".encode())
@@ -133,8 +138,11 @@ def _keep(request: dict[str, Any], streams: list[int]) -> None:
     os._exit(0)
 
 
-def _live(request: dict[str, Any], streams: list[int]) -> None:
-    """Be the process; it ends as any other does, when this is over."""
+def _live(request: dict[str, Any], streams: list[int]) -> int:
+    """Be the process, to its end; gives its exit code.
+
+    It ends as another would, but takes no module apart: that is most of a second's work.
+    """
     for number, stream in enumerate(streams):
         os.dup2(stream, number)
         os.close(stream)
@@ -146,7 +154,19 @@ def _live(request: dict[str, Any], streams: list[int]) -> None:
     # Or all would draw the same numbers.
     random.seed()
     signal.set_wakeup_fd(-1)
-    importlib.import_module(module).main()
+    code = 0
+    try:
+        importlib.import_module(module).main()
+    except SystemExit as end:
+        code = end.code if isinstance(end.code, int) else int(end.code is not None)
+    except BaseException:  # noqa: BLE001 - as the interpreter does
+        traceback.print_exc()
+        code = 1
+    threading._shutdown()  # type: ignore[attr-defined]
+    atexit._run_exitfuncs()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    return code
 
 
 if __name__ == "__main__":
