@@ -209,14 +209,15 @@ def _check_asked(asked: Asked, specification: DatasetSpecification) -> None:
     dated = asked.window_from is not None or asked.window_to is not None
     if dated and specification.mode is Mode.SNAPSHOT:
         raise UsageError(
-            f"{asked.dataset} is a snapshot of how things are now: it takes no from and to"
+            f"{asked.dataset} is a snapshot of how things are now: it takes no window_from and "
+            "window_to"
         )
     if dated and (asked.window_from is None or asked.window_to is None):
-        raise UsageError("a back-fill takes both from and to")
+        raise UsageError("a back-fill takes both window_from and window_to")
     if dated and asked.full_refresh:
-        raise UsageError("full_refresh lands everything: it takes no from and to")
+        raise UsageError("full_refresh lands everything: it takes no window_from and window_to")
     if not dated and (asked.step or asked.only):
-        raise UsageError("step and only belong to a back-fill: give from and to")
+        raise UsageError("step and only belong to a back-fill: give window_from and window_to")
     if not 1 <= asked.concurrency <= MOST_AT_ONCE:
         raise UsageError(f"concurrency must be from 1 to {MOST_AT_ONCE}")
 
@@ -298,4 +299,4 @@ def _asked_windows(asked: Asked, calendar: Calendar, now: datetime) -> list[Wind
     start, end = asked.window_from or "", asked.window_to or ""
     if asked.chunk is None:
         return calendar.asked(start, end, now)
-    return calendar.cut(calendar.bound(start, "from"), calendar.bound(end, "to"))
+    return calendar.cut(calendar.bound(start, "window_from"), calendar.bound(end, "window_to"))

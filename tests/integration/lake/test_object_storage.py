@@ -30,6 +30,7 @@ from connectors.lake.query import query_lake
 from connectors.lake.records import write_rejects, write_run
 from connectors.settings.installation import load_settings
 from connectors.settings.tenants import tenant_name
+from tests.forks import fork
 from tests.lakes import (
     DAY,
     START,
@@ -50,12 +51,12 @@ DENIED = ("403 Forbidden", "AccessDenied")
 def process(site: Site, run: str, first: int, windows: int, days: int) -> subprocess.Popen[str]:
     """Start a publisher and wait until it only has to publish."""
     words = [site.root, str(site.scratch / run), run, str(first), str(windows), str(days)]
-    started = subprocess.Popen(
-        [sys.executable, "-m", "tests.publish_once", *words],
+    started = fork(
+        "tests.publish_once",
+        *words,
+        env=os.environ,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
-        text=True,
-        env={**os.environ, "PYTHONPATH": str(Path.cwd())},
     )
     assert started.stdout is not None
     assert started.stdout.readline() == "ready\n"

@@ -20,6 +20,7 @@ from connectors.ledger import Export, Ledger, open_ledger
 from connectors.ledger.engine import HEAD, MIGRATIONS
 from connectors.ledger.leases import Holder
 from connectors.ledger.tables import metadata
+from tests.once import migrate
 
 START = datetime(2026, 11, 19, tzinfo=UTC)
 END = START + timedelta(days=1)
@@ -33,6 +34,12 @@ class Clock:
 
     def __call__(self) -> datetime:
         return self.now
+
+
+@pytest.fixture(autouse=True)
+def migrated(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let Alembic make every ledger here."""
+    monkeypatch.setattr("connectors.ledger.engine._run_migrations", migrate)
 
 
 @pytest.fixture

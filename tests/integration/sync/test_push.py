@@ -25,6 +25,7 @@ from tasks.sync.outcomes import ObjectOutcome
 from tasks.sync.push import NO_ANSWER, NOT_SENT, Pushed, PushLimits, push_batches
 from tests import vendor
 from tests.acting import Client
+from tests.sampling import sampled
 
 NOW = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 UID = "device/device/uid"
@@ -254,7 +255,7 @@ FAULTS = st.lists(
 )
 
 
-@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=sampled(40), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(chosen=ROWS, faults=FAULTS, size=st.integers(3, 30), concurrency=st.integers(1, 3))
 def test_the_tenant_holds_what_was_acknowledged(
     calm: Tenant,

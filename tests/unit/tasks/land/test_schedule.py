@@ -14,6 +14,7 @@ from connectors.errors import UsageError
 from tasks.exports.windows import Window
 from tasks.land.calendar import Calendar
 from tasks.land.schedule import Coverage, History, LandedWindow, _outermost, due
+from tests.sampling import sampled
 
 UTC_ZONE, ZURICH = ZoneInfo("UTC"), ZoneInfo("Europe/Zurich")
 DAY, HOUR = timedelta(days=1), timedelta(hours=1)
@@ -119,7 +120,7 @@ def test_a_full_refresh_lands_all_again() -> None:
     assert len(due(calendar(), landed, NOW, origin, everything=True).windows) == 3
 
 
-@settings(max_examples=60)
+@settings(max_examples=sampled(60))
 @given(
     step=st.sampled_from([HOUR, 6 * HOUR, DAY]),
     lookback=st.sampled_from([timedelta(0), 3 * HOUR, 2 * DAY]),

@@ -28,6 +28,7 @@ from tasks.runs.stopping import Stop
 from tasks.sync import push as module
 from tasks.sync.outcomes import ObjectOutcome, judge
 from tasks.sync.push import MOST_UNANSWERED, NO_ANSWER, NOT_SENT, Pushed, PushLimits, push_batches
+from tests.sampling import sampled
 
 NAME = "device/device/name"
 OWNER = "device/device/#owner"
@@ -192,7 +193,7 @@ def send(
 KEYS = st.lists(st.text("abcdefgh", min_size=1, max_size=3), unique=True, max_size=40)
 
 
-@settings(max_examples=150)
+@settings(max_examples=sampled(150))
 @given(st.data(), KEYS, st.integers(1, 10), st.integers(1, 4))
 def test_every_object_ends_in_one_outcome_and_it_is_true(
     data: st.DataObject, keys: list[str], size: int, concurrency: int

@@ -15,6 +15,7 @@ from connectors.lake import Lake
 from connectors.sources import Completeness
 from tasks.sync.shape import DUPLICATE, _end, shaped
 from tasks.sync.wanted import folded
+from tests.sampling import sampled
 from tests.shaping import AT, CENTRE, TYPE, cells, keys, pulled_of, shaping, sync_of
 
 Rows = Mapping[str, Sequence[str | None]]
@@ -148,7 +149,7 @@ texts = st.one_of(
 )
 
 
-@settings(max_examples=40)
+@settings(max_examples=sampled(40))
 @given(
     rows=st.lists(st.tuples(texts, texts, st.sampled_from([None, "", "1", "3", "4"])), max_size=40),
     range_keys=st.integers(1, 5),
