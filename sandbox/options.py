@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 from sandbox.actions.options import ActingOptions
 from sandbox.faults import Fault
 from sandbox.servicenow.options import ServiceNowOptions
+from sandbox.tenant_options import TenantOptions
 
 PERMISSIONS = frozenset(
     {
@@ -104,35 +105,15 @@ class Credential:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SandboxOptions:
+class SandboxOptions(TenantOptions):
     """Everything that shapes the tenant; the same options and seed give the same data."""
 
     queries: Path
     host: str = "127.0.0.1"
-    port: int = 0
-    devices: int = 500
-    days: int = 14
-    seed: int = 1
     # None is the real clock; an instant is where the tenant's clock starts, and it runs on.
     now: datetime | None = None
-    time_zone: str = "UTC"
-    datetime_format: str = "local"
-    # What stands for null in CSV: `empty` is nothing at all, anything else is written as it is.
-    null_form: str = "empty"
-    boolean_form: str = "true/false"
-    row_limit: int = 1_000_000
-    execute_row_limit: int = 1000
-    token_ttl: float = 900.0
-    url_ttl: float = 900.0
-    export_time: float = 0.0
-    latency: float = 0.0
-    retention: int = 30
-    # Days for which high-resolution samples of execution and connection events are kept; None is
-    # 14, and as long as all else where their reach is without a limit.
-    fine_retention: int | None = None
     # The longest stretch one high-resolution query of execution.events may span; None is no limit.
     reach_limit: timedelta | None = timedelta(days=8)
-    late_share: float = 0.0
     # One third party reports that a real tenant refuses the GET form of export.
     export_get: bool = True
     # What goes wrong from the start, as `KIND@ROUTE[:COUNT|PERCENT%]`; `sandbox.faults` has more.
@@ -140,15 +121,6 @@ class SandboxOptions:
     # Seconds that a 429 asks to wait, and that a `timeout-after` keeps its connection.
     fault_retry_after: float = 1.0
     fault_delay: float = 0.0
-    # Most objects in one request; 5000 in the specification of 2024.
-    enrichment_limit: int = 10_000
-    # Seconds until a written value shows in queries.
-    enrichment_delay: float = 0.0
-    # Whether objects the tenant does not know are accepted and lost, instead of refused.
-    enrichment_takes_unknown: bool = False
-    # Refuse what only the published form of workflows refuses: lists without both filters,
-    # requests without both arrays.
-    strict_workflows: bool = False
     instance: str = "sandbox"
     region: str = "eu"
     client_id: str = ""
