@@ -1,34 +1,25 @@
 """The whole estate as a source of rows for the query language."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import polars as pl
 
 from sandbox.estate import catalogue, effects
-from sandbox.estate.devices import Fleet, make_fleet
+from sandbox.estate.devices import Fleet
 from sandbox.estate.event_rows import EventRows, Request
 from sandbox.estate.events import EventMaker, Weights
 from sandbox.estate.fed import fed_rows
 from sandbox.estate.feed import Feed, NoFeed
 from sandbox.estate.installed import installed_packages
-from sandbox.estate.inventory import (
-    make_applications,
-    make_binaries,
-    make_monitors,
-    make_packages,
-    make_users,
-)
 from sandbox.estate.objects import Objects
 from sandbox.estate.overlay import NoOverlay, Overlay
+from sandbox.estate.stock import make_stock
 from sandbox.model.kinds import DATETIME, DTYPES
 from sandbox.model.tables import Origin, Table
 from sandbox.nql.timeframe import Frame
 from sandbox.options import SandboxOptions
-
-# The rest of the users have several devices or share one.
-USERS_PER_DEVICE = 0.85
 
 
 class Estate:
@@ -46,22 +37,15 @@ class Estate:
         anchor = started.replace(hour=0, minute=0, second=0, microsecond=0)
         self._retention = timedelta(days=options.retention)
         self._fine_retention = timedelta(days=options.fine_days)
-        self._seed, devices = options.seed, options.devices
+        self._seed = options.seed
         self._feed = feed or NoFeed()
-        users = make_users(self._seed, 1 + round(devices * USERS_PER_DEVICE), anchor)
-        binaries, programs = make_binaries(self._seed, anchor)
-        packages, self._products = make_packages(self._seed, anchor)
-        self._fleet = make_fleet(self._seed, devices, users, anchor)
-        frames = {
-            "device": self._fleet.frame,
-            "user": users,
-            "binary": binaries,
-            "application": make_applications(self._seed),
-            "package": packages,
-            "alert.monitor": make_monitors(self._seed),
-        }
-        self._objects = Objects(self._seed, frames, anchor, overlay or NoOverlay(), self._feed)
-        self._events = self._event_rows(options, self._fleet, programs, anchor)
+        stock = make_stock(self._seed, options.devices, anchor)
+        self._fleet = stock.fleet
+        self._products = stock.products
+        self._objects = Objects(
+            self._seed, stock.frames, anchor, overlay or NoOverlay(), self._feed
+        )
+        self._events = self._event_rows(options, self._fleet, stock.programs, anchor)
 
     def pieces(
         self,
@@ -151,7 +135,7 @@ class Estate:
         return installed_packages(self._seed, self._fleet, self._products, apple)
 
     def _event_rows(
-        self, options: SandboxOptions, fleet: Fleet, programs: list[int], anchor: datetime
+        self, options: SandboxOptions, fleet: Fleet, programs: Sequence[int], anchor: datetime
     ) -> EventRows:
         names = [catalogue.PROGRAMS[i].application for i in programs]
         known = list(catalogue.APPLICATIONS)
@@ -169,7 +153,7 @@ class Estate:
         return EventRows(maker, application, history, ZoneInfo(options.time_zone))
 
 
-def _by_platform(programs: list[int]) -> Weights:
+def _by_platform(programs: Sequence[int]) -> Weights:
     """Share the weight of a program among its versions, on its own platform."""
     chosen = [catalogue.PROGRAMS[i] for i in programs]
     shares = [(p.platform == "macOS", p.weight / len(p.versions)) for p in chosen]

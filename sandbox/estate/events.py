@@ -4,7 +4,7 @@ Every column of a chunk has a random stream of its own, keyed by (seed, table, d
 so a chunk is the same whenever and in whatever order it is made, and only columns asked for are.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import TypeAlias
@@ -67,7 +67,7 @@ class EventMaker:
         self,
         seed: int,
         fleet: Fleet,
-        programs: list[int],
+        programs: Sequence[int],
         weights: Mapping[str, Weights],
         late_share: float,
     ) -> None:

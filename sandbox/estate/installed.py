@@ -1,6 +1,6 @@
 """Which packages are on which devices: made a block of devices at a time."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import polars as pl
@@ -14,7 +14,7 @@ _SHARE = 0.7
 
 
 def installed_packages(
-    seed: int, fleet: Fleet, products: list[int], is_mac: list[bool]
+    seed: int, fleet: Fleet, products: Sequence[int], is_mac: list[bool]
 ) -> Iterator[pl.DataFrame]:
     """Yield `#device`, `#package` and when the package was first seen on the device.
 

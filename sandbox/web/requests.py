@@ -27,8 +27,9 @@ Parameters = dict[str, str]
 
 
 class _Body(BaseModel):
-    # Unknown fields pass, as the specification has it.
-    model_config = ConfigDict(strict=True, frozen=True, hide_input_in_errors=True)
+    # Unknown fields pass, as the specification has it. Most runs of the sandbox never act: the
+    # validators are built for the first request.
+    model_config = ConfigDict(strict=True, frozen=True, hide_input_in_errors=True, defer_build=True)
 
 
 class TriggerInfo(_Body):

@@ -12,13 +12,22 @@ from sandbox.options import SandboxOptions, parse_reach
 from sandbox.tenant import Tenant
 
 
-def test_importing_the_options_pulls_in_neither_polars_nor_starlette() -> None:
-    code = (
-        "import sys, sandbox.options;"
-        "sys.exit(any(n in sys.modules for n in ('polars', 'numpy', 'starlette', 'lark')))"
-    )
+@pytest.mark.parametrize(
+    ("module", "absent"),
+    [
+        ("sandbox.options", ("polars", "numpy", "starlette", "lark")),
+        ("nxp.commands.sandbox", ("polars", "numpy", "starlette", "lark", "pydantic", "pyarrow")),
+        ("sandbox.server", ("websockets",)),
+    ],
+)
+def test_importing_a_module_does_not_load_what_it_can_do_without(
+    module: str, absent: tuple[str, ...]
+) -> None:
+    code = f"import sys, {module}; print([n for n in {absent} if n in sys.modules])"
     root = Path(__file__).resolve().parents[3]
-    assert subprocess.run([sys.executable, "-c", code], check=False, cwd=root).returncode == 0
+    command = [sys.executable, "-c", code]
+    loaded = subprocess.run(command, check=True, cwd=root, capture_output=True, text=True)
+    assert loaded.stdout.strip() == "[]"
 
 
 def test_everything_wrong_with_the_options_is_said_at_once() -> None:
