@@ -96,7 +96,7 @@ class _Server(uvicorn.Server):
             await super().shutdown(sockets)
 
     def stop(self) -> None:
-        """Stop, called from another thread."""
+        """Stop; this is called from another thread."""
         self.should_exit = True
         if self._loop is not None and not self._loop.is_closed():
             self._loop.call_soon_threadsafe(self._stopping.set)
@@ -111,12 +111,12 @@ class _Listener:
 
 
 def _sockets(options: SandboxOptions) -> list[socket.socket]:
-    """Bind a port for each origin: any, or the given one and those after it."""
+    """Bind a port for each origin: any free one, or the given port and those after it."""
     family = socket.AF_INET6 if ":" in options.host else socket.AF_INET
     bound: list[socket.socket] = []
     try:
         for offset in range(_ORIGINS):
-            # Named as TCP, or asyncio leaves Nagle's delay on: 40 ms for every small answer.
+            # Without the protocol, asyncio leaves Nagle's delay on: 40 ms per small answer.
             each = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
             bound.append(each)
             each.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -139,7 +139,7 @@ def _config(app: object) -> uvicorn.Config:
     return uvicorn.Config(
         app,  # type: ignore[arg-type]
         http=Breakable,
-        # Neither served nor imported: it takes part in every start.
+        # WebSockets are not served, so that the library is not imported at every start.
         ws="none",
         log_config=None,
         access_log=False,

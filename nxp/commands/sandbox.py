@@ -1,4 +1,4 @@
-"""`nxp sandbox`: serve the stand-in tenant until stopped."""
+"""`nxp sandbox`: serves the stand-in tenant until stopped."""
 
 import json
 from dataclasses import asdict
@@ -24,31 +24,33 @@ def sandbox(
     *,
     tenant: Annotated[TenantOptions | None, Parameter(name="*", negative="")] = None,
     now: Annotated[
-        str | None, Parameter(help="Where the tenant's clock starts: 2026-06-15T12:00:00Z.")
+        str | None, Parameter(help="Start of the tenant's clock, such as 2026-06-15T12:00:00Z.")
     ] = None,
-    reach_limit: Annotated[str, Parameter(help="Longest high-resolution query, or off.")] = "8d",
+    reach_limit: Annotated[
+        str, Parameter(help="Longest span of a high-resolution query, or off.")
+    ] = "8d",
     fault: Annotated[
         tuple[str, ...],
-        Parameter(negative="", help="KIND@ROUTE, with :COUNT or :PERCENT%; repeatable."),
+        Parameter(negative="", help="KIND@ROUTE, optionally with :COUNT or :PERCENT%; repeatable."),
     ] = (),
     custom_field: Annotated[
         tuple[str, ...],
-        Parameter(negative="", help="device.x makes device.#x exist; repeatable."),
+        Parameter(negative="", help="device.x creates the field device.#x; repeatable."),
     ] = (),
     hr_out: Annotated[
         Path | None, Parameter(help="Also write HR tables of the same people to this folder.")
     ] = None,
-    hr_form: Annotated[Literal["csv", "sql"], Parameter(help="Of the HR tables.")] = "csv",
+    hr_form: Annotated[Literal["csv", "sql"], Parameter(help="Format of the HR tables.")] = "csv",
     servicenow: Annotated[
-        ServiceNowOptions | None, Parameter(help="The ServiceNow instance beside the tenant.")
+        ServiceNowOptions | None, Parameter(help="The ServiceNow instance next to the tenant.")
     ] = None,
     acting: Annotated[ActingOptions | None, Parameter(name="*")] = None,
     queries: Annotated[
-        Path | None, Parameter(help="Folder of saved queries; default the catalogue's.")
+        Path | None, Parameter(help="Folder of saved queries; by default the catalogue's.")
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Serve a stand-in tenant on loopback; prints its address and credential when ready."""
+    """Serve a stand-in tenant on loopback; print its address and credential when ready."""
     folder = _queries(queries)
     try:
         options = SandboxOptions(
@@ -104,7 +106,7 @@ def _announce(tenant: "Tenant", *, as_json: bool) -> None:
     if as_json:
         print(json.dumps(tenant.describe()), flush=True)
         return
-    say("a stand-in tenant is ready; in another terminal give these to nxp (Ctrl-C stops it):")
+    say("a stand-in tenant is ready (Ctrl-C stops it); in another terminal, point nxp at it:")
     for name, value in tenant.environment().items():
         print(f"export {name}={value}", flush=True)
-    say(f"beside it: ServiceNow at {tenant.servicenow.url} (its accounts are in --json)")
+    say(f"with it runs ServiceNow at {tenant.servicenow.url} (--json shows its accounts)")

@@ -129,7 +129,7 @@ def test_the_options_refuse_custom_fields_that_cannot_be() -> None:
 
     assert options(("device", "mine")).custom_fields_of("device") == {"#mine"}
     for name in (("device", "Mine"), ("printer", "mine"), ("user", "team.#mine")):
-        with pytest.raises(ValueError, match="is not a name"):
+        with pytest.raises(ValueError, match="is not a valid name"):
             options(name)
     with pytest.raises(ValueError, match="more than 100"):
         options(*(("device", f"mine_{n}") for n in range(101)))

@@ -100,5 +100,5 @@ def test_shares_of_executions_and_answers_are_checked() -> None:
     acting = ActingOptions(offline_share=1.5, execution_time=-1)
     with pytest.raises(ValueError, match=r"offline_share.*execution_time"):
         SandboxOptions(queries=Path(), acting=acting)
-    with pytest.raises(ValueError, match="together above 1"):
+    with pytest.raises(ValueError, match="add up to more than 1"):
         SandboxOptions(queries=Path(), acting=ActingOptions(answer_share=0.8, decline_share=0.3))
