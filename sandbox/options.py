@@ -247,8 +247,9 @@ def _field_problems(options: SandboxOptions) -> list[str]:
     problems: list[str] = []
     if len(options.custom_fields) > MOST_CUSTOM_FIELDS:
         problems.append(f"there are more than {MOST_CUSTOM_FIELDS} custom fields")
+    kinds = ", ".join(sorted(CUSTOMISABLE))
     problems += [
-        f"custom field {kind}.{name} is not a valid name; kinds are {', '.join(sorted(CUSTOMISABLE))}"
+        f"custom field {kind}.{name} is not a valid name; kinds are {kinds}"
         for kind, name in options.custom_fields
         if kind not in CUSTOMISABLE or not _CUSTOM_FIELD.fullmatch(name)
     ]

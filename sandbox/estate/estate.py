@@ -23,7 +23,7 @@ from sandbox.options import SandboxOptions
 
 
 class Estate:
-    """Everything the tenant knows, as of any moment."""
+    """Everything the tenant knows, at any moment."""
 
     def __init__(
         self,
@@ -32,8 +32,8 @@ class Estate:
         overlay: Overlay | None = None,
         feed: Feed | None = None,
     ) -> None:
-        """Make the inventories; events wait until they are asked for."""
-        # Anchored at midnight: a restart on the same day shows the same estate.
+        """Generate the inventories; events are generated on demand."""
+        # Anchored at midnight, so that a restart on the same day shows the same estate.
         anchor = started.replace(hour=0, minute=0, second=0, microsecond=0)
         self._retention = timedelta(days=options.retention)
         self._fine_retention = timedelta(days=options.fine_days)
@@ -56,7 +56,7 @@ class Estate:
         *,
         newest: bool | None,
     ) -> Iterator[pl.DataFrame]:
-        """Yield the rows of a frame that are visible now, in pieces; at least one, maybe empty."""
+        """Yield the visible rows of a time frame in pieces: at least one, which may be empty."""
         yield pl.DataFrame(schema={path: _dtype(table, path) for path in columns})
         kept = self._kept(table, frame, now)
         match table.origin:
@@ -104,7 +104,7 @@ class Estate:
         return whole.filter(_within(table.time, frame))
 
     def _of_seen(self, rows: pl.DataFrame, frame: Frame, now: datetime) -> pl.DataFrame:
-        """Keep what belongs to devices seen within the frame, as with the devices themselves."""
+        """Return the rows of devices seen within the frame; queries of devices filter alike."""
         devices = self._objects.at("device", now, ())
         seen = devices.select(_within("device.last_seen", frame)).to_series()
         return rows.filter(seen.gather(rows["#device"]))
@@ -112,7 +112,7 @@ class Estate:
     def _linked(
         self, table: Table, columns: tuple[str, ...], now: datetime
     ) -> dict[str, pl.DataFrame]:
-        """Return the objects whose columns are asked for."""
+        """Return the objects whose columns are requested."""
         owners = {table.owner(path) for path in columns if not path.startswith("#")} - {""}
         return {owner: self._objects.at(owner, now, columns) for owner in owners}
 
@@ -154,7 +154,7 @@ class Estate:
 
 
 def _by_platform(programs: Sequence[int]) -> Weights:
-    """Share the weight of a program among its versions, on its own platform."""
+    """Return weights that split a program's weight among its versions, on its own platform."""
     chosen = [catalogue.PROGRAMS[i] for i in programs]
     shares = [(p.platform == "macOS", p.weight / len(p.versions)) for p in chosen]
     return [0.0 if mac else w for mac, w in shares], [w if mac else 0.0 for mac, w in shares]

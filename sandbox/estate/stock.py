@@ -1,4 +1,4 @@
-"""All objects of an estate, made together."""
+"""All objects of an estate, generated together."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,15 +16,15 @@ from sandbox.estate.inventory import (
     make_users,
 )
 
-# The rest of the users have several devices or share one.
+# Fewer users than devices, since some have several.
 USERS_PER_DEVICE = 0.85
-# Tests serve one estate after another in a process, most of them alike.
+# Tests start many tenants in one process, most of them with the same estate.
 _KEPT = 4
 
 
 @dataclass(frozen=True, slots=True)
 class Stock:
-    """The objects by kind, and the program that each binary and each package is of."""
+    """The objects by kind, and the program of each binary and of each package."""
 
     fleet: Fleet
     frames: Mapping[str, pl.DataFrame]
@@ -34,7 +34,7 @@ class Stock:
 
 @lru_cache(_KEPT)
 def make_stock(seed: int, devices: int, anchor: datetime) -> Stock:
-    """Make the objects. Estates share what this returns, so nobody may change it in place."""
+    """Return the objects. Estates share the result, so it must not be changed in place."""
     users = make_users(seed, 1 + round(devices * USERS_PER_DEVICE), anchor)
     binaries, programs = make_binaries(seed, anchor)
     packages, products = make_packages(seed, anchor)
