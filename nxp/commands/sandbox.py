@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 def sandbox(
     *,
     tenant: Annotated[TenantOptions | None, Parameter(name="*", negative="")] = None,
+    queries: Annotated[
+        Path | None, Parameter(help="Folder of saved queries; by default the catalogue's.")
+    ] = None,
     now: Annotated[
         str | None, Parameter(help="Start of the tenant's clock, such as 2026-06-15T12:00:00Z.")
     ] = None,
@@ -45,9 +48,6 @@ def sandbox(
         ServiceNowOptions | None, Parameter(help="The ServiceNow instance next to the tenant.")
     ] = None,
     acting: Annotated[ActingOptions | None, Parameter(name="*")] = None,
-    queries: Annotated[
-        Path | None, Parameter(help="Folder of saved queries; by default the catalogue's.")
-    ] = None,
     as_json: Json = False,
 ) -> None:
     """Serve a stand-in tenant on loopback; print its address and credential when ready."""

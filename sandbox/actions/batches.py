@@ -152,7 +152,7 @@ def _course(
 def _decreed(
     course: courses.Course, asked: Asked, targets: Sequence[Target], fates: Mapping[str, str]
 ) -> courses.Course:
-    """Apply at once the outcomes that tests have set for single targets."""
+    """Return the courses with the outcomes that tests have set, which happen at once."""
     rows = [(n, fates[k]) for n, each in enumerate(targets) for k in _names(each) if k in fates]
     if not rows:
         return course

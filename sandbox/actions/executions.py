@@ -106,7 +106,7 @@ def _acting(kind: str) -> Mapping[str, RemoteAction | Workflow]:
 
 
 def _progressed(rows: pl.DataFrame, now: datetime) -> pl.DataFrame:
-    """Add the state, when it was reached and its details."""
+    """Return the rows with the state, when it was reached and its details."""
     moment = pl.lit(now, dtype=DATETIME)
     done = (pl.col("end") <= moment).fill_null(value=False)
     begun = pl.col("begin") <= moment

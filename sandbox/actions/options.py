@@ -8,25 +8,22 @@ _SHARES = ("offline_share", "failure_share", "answer_share", "decline_share", "a
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ActingOptions:
-    """How remote actions, workflows and campaigns turn out, and how soon.
-
-    Attributes:
-        execution_time: Seconds until every execution has ended and every answer has arrived.
-        visibility_delay: Seconds until an execution shows in NQL.
-        offline_share: Share of devices that never come online.
-        failure_share: Share of executions that fail.
-        answer_share: Share of people who answer a campaign.
-        decline_share: Share of people who decline one; the rest let it expire.
-        agree_share: Share of answers that agree, where a campaign asks for agreement.
-    """
+    """How remote actions, workflows and campaigns turn out; the text below a field is its help."""
 
     execution_time: float = 60.0
+    """Seconds until every execution has ended and every answer has arrived."""
     visibility_delay: float = 1.0
+    """Seconds until an execution shows in NQL."""
     offline_share: float = 0.05
+    """Share of devices that never come online."""
     failure_share: float = 0.05
+    """Share of executions that fail."""
     answer_share: float = 0.7
+    """Share of people who answer a campaign."""
     decline_share: float = 0.1
+    """Share of people who decline one; the rest let it expire."""
     agree_share: float = 0.8
+    """Share of answers that agree, where a campaign asks for agreement."""
 
     def problems(self) -> list[str]:
         """Return what is invalid; the tenant's options report it with their own problems."""

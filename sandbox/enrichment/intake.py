@@ -111,7 +111,7 @@ class Intake:
         return Decision(identification, () if problems else tuple(writes), tuple(problems))
 
     def _read(self, entity: str, given: object, uids: list[str]) -> Iterator[Write | Problem]:
-        """Read one field into a value for each object, or into a problem."""
+        """Yield a value of one field for each object, or a problem."""
         if not isinstance(given, dict) or not isinstance(given.get("name"), str):
             yield Problem(MISSING, "Missing required field(s): name.")
             return
