@@ -31,7 +31,7 @@ class Gate:
     """Knows the credentials, issues tokens and recognises them."""
 
     def __init__(self, options: SandboxOptions, clock: TenantClock) -> None:
-        """Take the credentials from the options."""
+        """Read the credentials from the options."""
         own = Credential(options.client_id, options.client_secret)
         self._credentials = {c.client_id: c for c in (own, *options.credentials)}
         self._ttl = options.token_ttl

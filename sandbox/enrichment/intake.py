@@ -83,7 +83,7 @@ class Intake:
         if absent:
             raise RequestRefusedError(MISSING, f"Missing required field(s): {', '.join(absent)}.")
         if not isinstance(enrichments, list) or not isinstance(domain, str):
-            raise RequestRefusedError(MALFORMED, "enrichments is no list, or domain no text.")
+            raise RequestRefusedError(MALFORMED, "enrichments is not a list, or domain not a text.")
         if len(enrichments) > self.limit:
             message = f"The number of objects is beyond the maximum of {self.limit}."
             raise RequestRefusedError(TOO_MANY, message)
@@ -122,7 +122,7 @@ class Intake:
         elif field is None:
             yield Problem(UNKNOWN_FIELD, f"There is no field {name[:100]}.")
         elif field.entity != entity:
-            yield Problem(OTHER_OBJECT, f"{name} is no field of a {entity}.")
+            yield Problem(OTHER_OBJECT, f"{name} is not a field of a {entity}.")
         else:
             try:
                 read = field.read(value)
@@ -149,6 +149,6 @@ def _identification(position: int, enrichment: object) -> dict[str, str]:
     if name is None or value is None:
         raise RequestRefusedError(MISSING, f"{where}.identification lacks its name or value.")
     if not isinstance(name, str) or name not in IDENTIFICATIONS or not isinstance(value, str):
-        message = f"{where}.identification has an unknown name, or a value that is no text."
+        message = f"{where}.identification has an unknown name, or a value that is not a text."
         raise RequestRefusedError(MALFORMED, message)
     return {"name": name, "value": value}

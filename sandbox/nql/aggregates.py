@@ -19,7 +19,7 @@ _QUANTILES = {"p95": 0.95, "p05": 0.05}
 
 
 def gather(reduction: plan.Reduce, pieces: Iterable[pl.DataFrame]) -> pl.DataFrame:
-    """Return one row for each group of all pieces, of which there is at least one."""
+    """Return one row for each group; there must be at least one piece."""
     parts: list[pl.DataFrame] = []
     for piece in pieces:
         parts.append(_partial(reduction, piece))

@@ -46,7 +46,7 @@ class Reckoner:
         column = Column(assignment.alias.path.lower(), kind)
         if column.path in self._earlier:
             place = assignment.alias.place
-            raise NqlNameError(f"{column.path!r} is there twice", place.line, place.column)
+            raise NqlNameError(f"{column.path!r} is defined twice", place.line, place.column)
         self._earlier[column.path] = column
         self.results.append(plan.Result(column, formula))
 
@@ -185,5 +185,5 @@ def _result_kind(function: str, argument: Column) -> Kind | None:
 
 
 def _unfit(call: syntax.Call, what: str) -> NqlTypeError:
-    message = f"{call.function}() cannot be taken of {what}"
+    message = f"{call.function}() cannot be applied to {what}"
     return NqlTypeError(message, call.place.line, call.place.column)

@@ -149,7 +149,7 @@ class _Resolver:
             raise NqlTypeError(message, place.line, place.column)
         table = find_table(clause.table, self._vocabulary)
         if self._table.prefix not in table.links:
-            message = f"the rows of {table.path} belong to no {self._table.prefix}"
+            message = f"the rows of {table.path} do not belong to a {self._table.prefix}"
             raise NqlTypeError(message, place.line, place.column)
         self._joining = _Joining(clause, Scope(table, self._vocabulary, self._zone))
 
@@ -214,7 +214,7 @@ class _Resolver:
         for comparison in _comparisons(condition):
             for value in comparison.values:
                 if isinstance(value, syntax.Parameter):
-                    message = f"parameter ${value.name} stands outside where"
+                    message = f"parameter ${value.name} is used outside where"
                     raise NqlSyntaxError(message, value.place.line, value.place.column)
         return self._predicate(condition, scope)
 

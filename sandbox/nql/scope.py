@@ -177,6 +177,6 @@ def zone_of(call: syntax.Call, default: ZoneInfo) -> str:
             message = f"{value.text!r} is not a time zone"
             raise NqlTypeError(message, value.place.line, value.place.column) from None
     if call.arguments:
-        message = f"{call.function}() takes nothing but timezone='…'"
+        message = f"{call.function}() only takes timezone='…'"
         raise NqlTypeError(message, call.place.line, call.place.column)
     return default.key

@@ -39,7 +39,7 @@ class Access:
     """Recognises the only account, issues tokens and counts requests."""
 
     def __init__(self, options: ServiceNowOptions, clock: TenantClock) -> None:
-        """Take the credentials from the options."""
+        """Read the credentials from the options."""
         self._options = options
         self._clock = clock
         self._tokens: dict[str, Grant] = {}

@@ -79,7 +79,7 @@ def _question(tenant: Tenant, body: Mapping[str, object]) -> Question:
     compression = body.get("compression")
     is_known = isinstance(compression, str) and compression in SUFFIXES
     if compression is not None and not is_known:
-        raise _malformed("compression is none of ZSTD, GZIP, NONE.")
+        raise _malformed("compression is not one of ZSTD, GZIP, NONE.")
     text = tenant.queries.text(query_id)
     if text is None:
         message = f"There is no NQL API query with the id {query_id}."

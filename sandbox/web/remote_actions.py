@@ -67,11 +67,11 @@ def _executable(asked: RemoteActionRequest) -> RemoteAction:
     inputs = {each.id: each for each in action.inputs}
     unknown = sorted(set(asked.params) - set(inputs))
     if unknown:
-        message = f"The remote action has {len(inputs)} inputs; {len(unknown)} given are none."
+        message = f"The remote action has {len(inputs)} inputs; {len(unknown)} others were given."
         raise _bad("INVALID_PARAMETERS", message)
     for name, value in asked.params.items():
         if not inputs[name].takes(value):
-            raise _bad("INVALID_PARAMETERS", f"The input {name} takes none but its options.")
+            raise _bad("INVALID_PARAMETERS", f"The input {name} takes only its options.")
     return action
 
 

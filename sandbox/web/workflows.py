@@ -107,7 +107,7 @@ def _admitted(request: Request) -> Tenant:
 def _choice(request: Request, name: str, known: tuple[str, ...]) -> str | None:
     value = request.query_params.get(name)
     if value is not None and value not in known:
-        raise _bad("", f"{name} is none of {', '.join(known)}.")
+        raise _bad("", f"{name} is not one of {', '.join(known)}.")
     return value
 
 
