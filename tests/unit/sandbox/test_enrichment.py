@@ -1,4 +1,4 @@
-"""Fields that clients write: what they take, and when it shows."""
+"""Fields that clients write: which values they accept, and when these show."""
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -23,7 +23,7 @@ OF_DEVICE = "device/device/virtualization/"
 
 
 class Clock(TenantClock):
-    """A clock that is set by hand."""
+    """A clock that the test sets."""
 
     def __init__(self) -> None:
         super().__init__(NOW)

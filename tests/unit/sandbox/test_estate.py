@@ -1,4 +1,4 @@
-"""The estate: the same every time, plausible, and awkward where real ones are."""
+"""The estate: always the same, plausible, and as awkward as real ones."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -195,7 +195,7 @@ def test_every_column_of_every_table_can_be_read_and_is_what_it_says(
     assert list(found.schema.values()) == [DTYPES[c.kind] for c in table.columns.values()]
     assert (found.height == 0) == (table.origin is Origin.FEED)
     assert all(column in table.columns for column in table.defaults)
-    # A field that nobody ever has a value of would be a slip.
+    # A field that is always null would be a mistake.
     own = [c for c in found.columns if not table.owner(c) and c != "package.parent_name"]
     empty = [c for c in own if found[c].is_null().all()]
     assert table.origin is Origin.FEED or found.height < 30 or not empty
@@ -210,7 +210,7 @@ def test_the_same_devices_are_off_in_every_table() -> None:
     ]
     everybody = set(ask(engine, "devices | list uid")["device.uid"])
     assert len(seen[0] | seen[1] | seen[2]) < 0.95 * len(everybody)
-    # One or two were given up in the course of the day.
+    # One or two were abandoned during the day.
     assert len((seen[0] | seen[1] | seen[2]) - (seen[0] & seen[1] & seen[2])) <= 3
 
 
