@@ -45,7 +45,7 @@ class TenantOptions:
     """What booleans are in CSV: true/false, True/False or 1/0."""
     # The specification of 2024 says 5000.
     enrichment_limit: int = 10_000
-    """Most objects in one enrichment request."""
+    """Maximum number of objects in one enrichment request."""
     enrichment_delay: float = 0.0
     """Seconds until an enriched value shows."""
     enrichment_takes_unknown: bool = False
