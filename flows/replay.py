@@ -5,9 +5,10 @@ alone. Triage: `nxp rejects DATASET`.
 """
 
 from dataclasses import asdict
-from typing import Any
+from typing import Annotated, Any
 
 from prefect import flow
+from pydantic import Field
 
 from flows.export import Dataset
 from flows.naming import named
@@ -16,9 +17,11 @@ from tasks.stories.replay import open_replay
 from tasks.stories.replay import replay as replay_now
 from tasks.upkeep.replay import LANDED
 
+RunId = Annotated[str, Field(pattern=r"^[0-9a-f-]{36}$")]
+
 
 @flow(name="replay", flow_run_name=named("replay", "dataset"), persist_result=False)
-def replay(dataset: Dataset, run: str, tenant: str | None = None) -> dict[str, Any]:
+def replay(dataset: Dataset, run: RunId, tenant: str | None = None) -> dict[str, Any]:
     """Land the rejected rows of a run that fit now.
 
     Args:

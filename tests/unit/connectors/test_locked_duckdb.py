@@ -20,9 +20,8 @@ def test_a_locked_connection_reads_its_folder_and_nothing_else(tmp_path: Path) -
         folder.mkdir()
         (folder / "a.csv").write_text("n\n1\n")
     ours = pa.table({"n": [1]})
-    found = duckdb.sql("FROM ours")
-    assert found
-    assert found.fetchall() == [(ours.num_rows,)]
+    with duckdb.connect(":memory:") as usual:
+        assert usual.sql("FROM ours").fetchall() == [(ours.num_rows,)]
     with duckdb.connect(":memory:", config=CLOSED) as connection:
         lock_down(connection, f"{inside}/")
         assert connection.sql(reading(inside / "a.csv")).fetchall() == [(1,)]
