@@ -1,7 +1,7 @@
-"""How a command runs a story: in its own process, or as a flow where a Prefect server is.
+"""How a command runs a story: in its own process, or as a flow if there is a Prefect server.
 
 Ledger, reports, leases, exit codes and output are the same either way. Only the flow imports
-Prefect, which takes seconds. Call `prepare` before anything imports it: it reads its settings then.
+Prefect, which takes seconds. Call `prepare` before that: Prefect reads its settings on import.
 """
 
 import json
@@ -24,33 +24,33 @@ R = TypeVar("R")
 SERVER_RECORD = "server.json"
 SERVER_ANSWERS_SECONDS = 10
 MB = 1_000_000
-# Its fresh database takes 5 MB with the log, and runs have their spool in the same place.
+# A fresh database takes 5 MB with its log, and runs have their spool in the same place.
 SPACE_OF_A_SERVER = 16 * MB
-# A file in NXP_HOME: the hint about Prefect was shown.
+# A file in NXP_HOME that means: the hint about Prefect has been shown.
 HINT_SHOWN = "prefect-hint-shown"
-HINT = "ran without Prefect; after nxp server start, runs show in its pages too"
+HINT = "ran without Prefect; after nxp server start, runs also show in its pages"
 
 
 def run_here(
     settings: Settings, prefect: bool | None, story: Callable[[], R], flow: Callable[[], R]
 ) -> R:
-    """Run a story in this process, or its flow where a Prefect server is.
+    """Run a story in this process, or its flow if there is a Prefect server.
 
     Args:
         settings: of the installation.
-        prefect: what the command line says; None leaves it to NXP_PREFECT, else to whether a
+        prefect: --prefect or --no-prefect; None leaves it to NXP_PREFECT, or else to whether a
             server is known.
         story: imports and calls the story.
         flow: imports and calls the flow.
 
     Raises:
-        UnavailableError: the server does not answer; the story is not run instead.
+        UnavailableError: the server does not answer; the story is then not run either.
     """
     if uses_prefect(settings, prefect):
         with prefect_ready(settings):
             return flow()
     for name in OURS:
-        # What a run logs is for its log; errors are printed by the command, once, as one line.
+        # Keep log lines off stderr: the command prints an error itself, once, as one line.
         logging.getLogger(name).addHandler(logging.NullHandler())
     result = story()
     _hint(settings)
@@ -71,7 +71,7 @@ def run_reported(
     Args:
         settings: of the installation.
         prefect: as for `run_here`.
-        stages: how many the run has at the most.
+        stages: how many the run has at most.
         story: imports and calls the story.
         flow: imports and calls the flow.
         show: prints a report.
@@ -92,7 +92,7 @@ def uses_prefect(settings: Settings, prefect: bool | None) -> bool:
     """Return whether a command runs as a flow.
 
     Raises:
-        UnavailableError: it is to, and no server is known.
+        UnavailableError: it should, but no server is known.
     """
     wanted = settings.prefect if prefect is None else prefect
     if wanted is False:
@@ -111,13 +111,13 @@ def require_prefect(settings: Settings, prefect: bool | None, what: str) -> None
     """
     if not uses_prefect(settings, prefect):
         raise UnavailableError(
-            f"{what} needs Prefect: keep a server (nxp server start), or set PREFECT_API_URL"
+            f"{what} needs Prefect: start a server (nxp server start), or set PREFECT_API_URL"
         )
 
 
 @contextmanager
 def prefect_ready(settings: Settings) -> Iterator[None]:
-    """Make flows runnable on the server of PREFECT_API_URL, or the one that is kept here.
+    """Make flows runnable on the server of PREFECT_API_URL, or the one that runs here.
 
     Raises:
         UnavailableError: it does not answer.
@@ -128,7 +128,7 @@ def prefect_ready(settings: Settings) -> Iterator[None]:
 
 
 def check_space(home: Path, least: int = SPACE_OF_A_SERVER, what: str = "a Prefect server") -> None:
-    """Raise unless there is room for a server, before it fails without a reason.
+    """Raise unless there is room for a server, which would otherwise fail without a reason.
 
     Raises:
         StorageError: the disk is full, or nearly.
@@ -138,17 +138,17 @@ def check_space(home: Path, least: int = SPACE_OF_A_SERVER, what: str = "a Prefe
     if disk.total and disk.free < least:
         raise StorageError(
             f"NXP_HOME: the disk of {home} has {disk.free // MB} MB left, {what} needs "
-            f"{least // MB} MB at least: free some space, or choose another folder"
+            f"at least {least // MB} MB: free some space, or choose another folder"
         )
 
 
 def knows_server() -> bool:
-    """Return whether PREFECT_API_URL names a server, which `prepare` sets for a kept one."""
+    """Return whether PREFECT_API_URL names a server; `prepare` sets it for one that runs here."""
     return bool(os.environ.get("PREFECT_API_URL"))
 
 
 def check_answers(url: str | None = None) -> None:
-    """Raise unless the server answers, before anything is begun.
+    """Raise unless the server answers; called before anything is begun.
 
     Raises:
         UnavailableError: nothing answers there, or no server is known.
@@ -170,7 +170,7 @@ def check_answers(url: str | None = None) -> None:
 def prepare(settings: Settings, environ: MutableMapping[str, str] | None = None) -> None:
     """Set the variables that Prefect reads when it is imported, unless the user has set them."""
     if "prefect" in sys.modules:
-        raise AssertionError("prefect was imported before its settings were made")
+        raise AssertionError("prefect was imported before its settings were set")
     environ = os.environ if environ is None else environ
     home = prepare_home(settings)
     defaults = {
@@ -178,10 +178,10 @@ def prepare(settings: Settings, environ: MutableMapping[str, str] | None = None)
         # Both are needed to keep the server from sending telemetry.
         "DO_NOT_TRACK": "1",
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
-        # Without a server there are plain runs; a temporary one takes 14 s to start.
+        # Without a server runs are plain; a temporary server takes 14 s to start.
         "PREFECT_SERVER_ALLOW_EPHEMERAL_MODE": "false",
         "PREFECT_LOGGING_EXTRA_LOGGERS": "connectors,tasks",
-        # Errors are printed by the command, once, as one line; the run's log has the rest.
+        # The command prints an error itself, once, as one line; the run's log has the rest.
         "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL",
         "PREFECT_CLI_PROMPT": "false",
     }
@@ -192,31 +192,31 @@ def prepare(settings: Settings, environ: MutableMapping[str, str] | None = None)
 
 
 def running_server(settings: Settings) -> str | None:
-    """Return the API URL of the server that `nxp server start` keeps, if it runs."""
+    """Return the API URL of the server that `nxp server start` started, if it is running."""
     record = read_server(settings)
     return record["api_url"] if record else None
 
 
 def read_server(settings: Settings) -> dict[str, str] | None:
-    """Read which server is kept here; None when there is none or its process is gone."""
+    """Return the record of the server started here; None if there is none or it has ended."""
     try:
         record: dict[str, str] = json.loads((settings.home / SERVER_RECORD).read_text("utf-8"))
         pid, started = int(record["pid"]), float(record["started"])
     except (OSError, ValueError, KeyError):
         return None
-    from nxp.processes import find  # noqa: PLC0415 - psutil, only where a server was kept
+    from nxp.processes import find  # noqa: PLC0415 - psutil, only if a server was started
 
     return record if find(pid, started) else None
 
 
 def _no_server() -> UnavailableError:
     return UnavailableError(
-        "no Prefect server is known: keep one (nxp server start), or set PREFECT_API_URL"
+        "no Prefect server is known: start one (nxp server start), or set PREFECT_API_URL"
     )
 
 
 def _hint(settings: Settings) -> None:
-    """Say once, as the command's last line, how runs come to show in Prefect."""
+    """Print once, as the command's last line, how to see runs in Prefect."""
     shown = settings.home / HINT_SHOWN
     if is_json_asked() or settings.prefect is False or shown.exists():
         return

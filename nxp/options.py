@@ -14,25 +14,27 @@ Tenant = Annotated[
     ),
 ]
 AcceptShrink = Annotated[
-    bool, Parameter(negative="", help="Publish although far fewer rows came than before.")
+    bool, Parameter(negative="", help="Publish even if far fewer rows came than before.")
 ]
-Concurrency = Annotated[int, Parameter(help="How many windows at once, 1 to 16.")]
+Concurrency = Annotated[int, Parameter(help="How many windows to land at once, 1 to 16.")]
 DryRun = Annotated[bool, Parameter(negative="", help="Show what would be done, and stop.")]
 Prefect = Annotated[
     bool | None,
     Parameter(
         name="--prefect",
         negative="--no-prefect",
-        help="Run as a flow; by default where a Prefect server is known.",
+        help="Run as a flow; by default, if a Prefect server is known.",
     ),
 ]
-Full = Annotated[bool, Parameter(negative="", help="Pull all rows, even if the changes would do.")]
+Full = Annotated[
+    bool, Parameter(negative="", help="Pull all rows, even if the changes would be enough.")
+]
 AcceptGuards = Annotated[
     tuple[str, ...],
     Parameter(
         name="--accept-guard",
         negative="",
-        help="Accept that this guard trips: empty, shrink, changes or clears; repeatable.",
+        help="Continue if this guard trips: empty, shrink, changes or clears; repeatable.",
     ),
 ]
 Why = Annotated[str | None, Parameter(help="The reason; it is kept with the plan.")]
@@ -45,22 +47,24 @@ Parameters = Annotated[
 ]
 Since = Annotated[
     str | None,
-    Parameter(help="Those asked for since then, such as 2026-11-20; by default a week ago."),
+    Parameter(
+        help="Show only those requested since then, such as 2026-11-20; by default a week ago."
+    ),
 ]
 
 
 def parse_parameters(pairs: tuple[str, ...]) -> dict[str, str]:
-    """Read `key=value` pairs.
+    """Return `key=value` pairs as a dictionary.
 
     Raises:
-        UsageError: no equals sign, no key, or a key given twice.
+        UsageError: a pair has no equals sign or no key, or a key comes twice.
     """
     found: dict[str, str] = {}
     for pair in pairs:
         key, equals, value = pair.partition("=")
         key = key.removeprefix("$")
         if not key or not equals:
-            raise UsageError(f"-p {pair!r}: give a parameter as key=value")
+            raise UsageError(f"-p {pair!r}: write a parameter as key=value")
         if key in found:
             raise UsageError(f"-p {key}: given twice")
         found[key] = value

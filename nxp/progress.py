@@ -1,6 +1,6 @@
-"""Progress of a run: on a terminal a bar of its units, elsewhere a line now and then.
+"""Progress of a run, on stderr: a bar of its units on a terminal, elsewhere a line now and then.
 
-On stderr. With `rate` also how many units a minute land, and how long the rest will take.
+With `rate` it also shows how many units land a minute, and how long the rest will take.
 """
 
 import sys
@@ -10,22 +10,22 @@ from contextlib import contextmanager
 from nxp.output import is_json_asked, say
 from tasks.runs.progress import PLANNED, Count, Progress, Seldom, listening
 
-# Without a terminal: for logs, so not often.
+# Without a terminal these lines end up in a log, so they are rare.
 LINE_EVERY_SECONDS = 15.0
 
 
 @contextmanager
 def shown(units: int = 0, *, rate: bool = False) -> Iterator[None]:
-    """Show the progress of runs in this process: of so many units, and of those they plan."""
+    """Show the progress of runs in this process, over `units` and those that the runs plan."""
     count = Count(units)
     if is_json_asked() or not sys.stderr.isatty():
         seldom = Seldom(LINE_EVERY_SECONDS)
 
-        def tell(progress: Progress) -> None:
+        def say_count(progress: Progress) -> None:
             if count.add(progress) and rate and seldom.is_time():
                 say(str(count))
 
-        with listening(tell):
+        with listening(say_count):
             yield
         return
     from rich.console import Console  # noqa: PLC0415 - only on a terminal
@@ -40,7 +40,7 @@ def shown(units: int = 0, *, rate: bool = False) -> Iterator[None]:
     from rich.progress import Progress as Bars  # noqa: PLC0415
     from rich.table import Column  # noqa: PLC0415
 
-    # The words give way on a narrow terminal, not the bar.
+    # On a narrow terminal the words are cut, not the bar.
     rest = Column(ratio=1, no_wrap=True, overflow="ellipsis")
     happening = TextColumn("{task.description}", markup=False, table_column=rest)
     pace = (TextColumn("{task.fields[pace]}"), TimeRemainingColumn()) if rate else ()
@@ -70,7 +70,7 @@ def shown(units: int = 0, *, rate: bool = False) -> Iterator[None]:
 
 
 def describe(progress: Progress) -> str:
-    """Return in a few words how far a unit is."""
+    """Return how far a unit is, in a few words."""
     if progress.stage == PLANNED:
         return f"{progress.dataset}: {progress.done:,} to land"
     amount = ""

@@ -17,7 +17,7 @@ from nxp.engine import require_prefect, run_reported
 from nxp.options import DryRun, Json, Parameters, Prefect, Tenant, parse_parameters
 from nxp.output import print_json, print_table, say
 
-# Plan, send, outcomes, effect: the most that a run has.
+# Plan, send, outcomes and effect are all that a run may have.
 STAGES = 4
 Device = Annotated[
     tuple[str, ...],
@@ -25,11 +25,13 @@ Device = Annotated[
 ]
 Targets = Annotated[
     Path | None,
-    Parameter(name="--targets", help="A file with a device or person a line; or device,person."),
+    Parameter(
+        name="--targets", help="A file with one device or person per line; or device,person."
+    ),
 ]
-Who = Annotated[str | None, Parameter(help="Your name; it is kept as who approved it.")]
+Who = Annotated[str | None, Parameter(help="Your name; it is kept as the approver's.")]
 Why = Annotated[str | None, Parameter(help="The reason; it is kept.")]
-Ticket = Annotated[str | None, Parameter(help="Travels with the request, and is kept.")]
+Ticket = Annotated[str | None, Parameter(help="Sent with the request, and kept.")]
 PlanId = Annotated[str | None, Parameter(name="--plan", help="A plan's id.")]
 
 
@@ -44,12 +46,12 @@ def plan(
     tenant: Tenant = None,
     as_json: Json = False,
 ) -> None:
-    """Plan ACTION: who it is for, who is left out and why, in which requests. Nothing is sent."""
+    """Plan ACTION: whom it acts on, who is left out and why, in which requests. Nothing is sent."""
     from tasks.act.asked import ActionAsked  # noqa: PLC0415 - polars and httpx, not for --help
     from tasks.act.run import choose_action  # noqa: PLC0415
 
     parameters = parse_parameters(parameter)
-    # What can be known without the tenant is checked before a run is made of it.
+    # What can be checked without the tenant is checked before a run begins.
     asked = ActionAsked(device, _absolute(targets), parameters, ticket=ticket)
     chosen = choose_action(action, tenant)
 
@@ -76,16 +78,16 @@ def plan(
 def approve(
     action: str,
     *,
-    who: Annotated[str, Parameter(help="Your name, which is kept.")],
-    why: Annotated[str, Parameter(help="The reason, which is kept.")],
+    who: Annotated[str, Parameter(help="Your name; it is kept.")],
+    why: Annotated[str, Parameter(help="The reason; it is kept.")],
     plan: PlanId = None,
     ticket: Ticket = None,
-    decline: Annotated[bool, Parameter(negative="", help="Say no instead.")] = False,
+    decline: Annotated[bool, Parameter(negative="", help="Decline the plan instead.")] = False,
     tenant: Tenant = None,
 ) -> None:
-    """Approve a plan of ACTION, or decline it; without --plan the newest one."""
+    """Approve or decline a plan of ACTION; without --plan, the newest one."""
     if not who.strip() or not why.strip():
-        raise UsageError("--who NAME and --why TEXT: both are kept, and may not be empty")
+        raise UsageError("--who NAME and --why TEXT are kept, and must not be empty")
     with _ledger(tenant) as ledger:
         found = ledger.action_plans.of(action, limit=NEWEST)
         newest = [each for each in found if each.begun_at is None]
@@ -105,7 +107,7 @@ def run(
     *,
     plan: PlanId = None,
     plan_hash: Annotated[
-        str | None, Parameter(name="--hash", help="Its hash, or the beginning of it.")
+        str | None, Parameter(name="--hash", help="The plan's hash, or the beginning of it.")
     ] = None,
     device: Device = (),
     targets: Targets = None,
@@ -130,7 +132,7 @@ def run(
 ) -> None:
     """Send a plan of ACTION once it is approved, and wait for outcomes; without one, plan first.
 
-    What was interrupted is resumed; what may have been sent is never sent again.
+    An interrupted plan is resumed; what may have been sent is never sent again.
     """
     from tasks.act.asked import ActionAsked  # noqa: PLC0415 - polars and httpx, not for --help
     from tasks.act.run import choose_action  # noqa: PLC0415
@@ -182,7 +184,7 @@ def run(
         show=lambda report: print_report(report, as_json=as_json),
     )
     if lands := chosen.specification.lands:
-        say(f"what has come lands as {lands}: nxp datasets {lands}")
+        say(f"what the devices returned has landed as {lands}: nxp datasets {lands}")
 
 
 def status(
@@ -190,7 +192,7 @@ def status(
     *,
     plan: PlanId = None,
     targets: Annotated[
-        bool, Parameter(negative="", help="Each target and who was left out: personal data.")
+        bool, Parameter(negative="", help="Show each target and who was left out: personal data.")
     ] = False,
     refresh: Annotated[
         bool, Parameter(negative="", help="Ask the tenant for outcomes first.")
@@ -198,10 +200,10 @@ def status(
     tenant: Tenant = None,
     as_json: Json = False,
 ) -> None:
-    """Show what was planned and sent of ACTION, and its outcomes; without one, of all actions."""
+    """Show what was planned and sent for ACTION, with outcomes; without ACTION, for all."""
     if action is None:
         if plan or targets or refresh:
-            raise UsageError("--plan, --targets and --refresh need an ACTION: name it")
+            raise UsageError("--plan, --targets and --refresh need the name of an ACTION")
         with _ledger(tenant) as ledger:
             print_journal(ledger, as_json=as_json)
         return
@@ -246,7 +248,7 @@ def resolve(
     from tasks.act.status import resolve_request  # noqa: PLC0415 - polars
 
     if not why.strip():
-        raise UsageError("--why TEXT: how you know is kept, and may not be empty")
+        raise UsageError("--why TEXT, how you know, is kept and must not be empty")
     with _ledger(tenant) as ledger:
         resolve_request(ledger, request, sent=found == "sent", why=why.strip())
     say(f"request {request} counts as {found.replace('-', ' ')}")

@@ -1,4 +1,4 @@
-"""`nxp apply`: send what a plan says."""
+"""`nxp apply`: send exactly what a sync's plan says."""
 
 from typing import Annotated
 
@@ -12,7 +12,9 @@ from nxp.options import AcceptGuards, Json, NoVerify, Prefect, Tenant, Why
 def apply(
     sync: str,
     *,
-    plan: Annotated[str | None, Parameter(help="Its id; without it the newest plan.")] = None,
+    plan: Annotated[
+        str | None, Parameter(help="The plan's id; by default, the newest plan.")
+    ] = None,
     accept_guard: AcceptGuards = (),
     why: Why = None,
     no_verify: NoVerify = False,

@@ -22,31 +22,33 @@ def backfill(
     ] = None,
     only: Annotated[
         Literal["missing", "failed", "all"],
-        Parameter(help="Missing windows, those whose last try failed, or all again."),
+        Parameter(help="Which windows: missing ones, those whose last try failed, or all again."),
     ] = "missing",
     accept_shrink: AcceptShrink = False,
     concurrency: Concurrency = 4,
     on: Annotated[
         str | None,
-        Parameter(help="Work pool whose workers share the windows; otherwise land here."),
+        Parameter(help="A work pool whose workers share the windows; without it, land here."),
     ] = None,
-    chunk: Annotated[int, Parameter(help="With --on: how many windows a run starts with.")] = 25,
-    wait: Annotated[bool, Parameter(help="With --on: show how far it is until it ends.")] = True,
+    chunk: Annotated[int, Parameter(help="With --on: how many windows a run begins with.")] = 25,
+    wait: Annotated[
+        bool, Parameter(help="With --on: wait until it ends, and show progress.")
+    ] = True,
     dry_run: DryRun = False,
     prefect: Prefect = None,
     tenant: Tenant = None,
     as_json: Json = False,
 ) -> None:
-    """Land the windows of DATASET between two dates; started again, it does what is left.
+    """Land the windows of DATASET between two dates; run it again to resume.
 
-    It never moves the watermark of the scheduled export. With --on POOL the workers of a Prefect
-    work pool share the windows; started again, it adds runs only for what nobody is doing.
+    It never moves the watermark of the scheduled export. With --on POOL, the workers of a Prefect
+    work pool share the windows; run again, it starts runs only for windows that no run works on.
     """
     from tasks.land.estimate import estimate  # noqa: PLC0415 - polars and httpx, not for --help
     from tasks.land.plan import Asked, Only, opened_ledger, plan_run  # noqa: PLC0415
 
     if chunk < 1:
-        raise UsageError("--chunk is a number of windows, 1 or more")
+        raise UsageError("--chunk must be a number of windows, 1 or more")
     asked = Asked(
         dataset,
         from_,
@@ -61,7 +63,7 @@ def backfill(
     with opened_ledger(plan.settings, plan.tenant) as ledger:
         expected = estimate(plan, ledger)
         if plan.backfill and not plan.units and not dry_run:
-            # A run that was killed after its last window could not; otherwise it would never end.
+            # A run killed after its last window could not do this; the back-fill would never end.
             ledger.marks.finish_backfill(dataset, plan.backfill)
     idle = dry_run or not plan.units
     if idle and as_json:
@@ -106,7 +108,7 @@ def _say_plan(plan: Any, expected: Any) -> None:
         again = (
             f"nxp state reset {plan.asked.dataset} lets it start over, but forgets the watermark"
             if plan.units
-            else "that was all of it, and the next one starts over"
+            else "that was all of it, so the next one starts over"
         )
         say(
             f"resumes the back-fill begun at {plan.resumed_since:%Y-%m-%d %H:%MZ}: {done:,} "
@@ -118,7 +120,7 @@ def _say_plan(plan: Any, expected: Any) -> None:
     )
     if expected.days > 1:
         say(
-            f"more than today has left: it takes about {expected.days} days; when the tenant "
+            f"more than is left for today: it takes about {expected.days} days; when the tenant "
             "stops it, run the same command again"
         )
 

@@ -1,4 +1,4 @@
-"""`nxp check`: are settings and catalogue right, and does the tenant let us in?"""
+"""`nxp check`: whether settings and catalogue are valid, and whether the tenant lets us in."""
 
 from typing import Annotated
 
@@ -15,12 +15,12 @@ from nxp.output import print_json, say
 def check(
     *,
     connect: Annotated[
-        bool, Parameter(negative="", help="Also take a token from the tenant.")
+        bool, Parameter(negative="", help="Also log in to the tenant, to check the credential.")
     ] = False,
     tenant: Tenant = None,
     as_json: Json = False,
 ) -> None:
-    """Validate settings and catalogue; all problems are listed at once."""
+    """Validate settings and catalogue, and list all problems at once."""
     problems: list[str] = []
     settings = load_settings()
     prepare_home(settings)
@@ -33,7 +33,7 @@ def check(
     problems += read.problems
     if settings.database_url is None:
         problems += [
-            f"{name}.yaml: lands in a table, and NXP_DATABASE_URL is not set"
+            f"{name}.yaml: lands in a table, but NXP_DATABASE_URL is not set"
             for name, specification in read.datasets.items()
             if specification.sql
         ]
@@ -56,7 +56,7 @@ def check(
             }
         )
     else:
-        said = f"a token was given by {found.login_url}" if connect else "nothing was asked of it"
+        said = f"{found.login_url} issued a token" if connect else "the tenant was not contacted"
         say(f"settings of tenant {found.name} and {read.counted} are valid; {said}")
         for note in read.notes:
             say(note)

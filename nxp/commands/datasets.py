@@ -14,7 +14,7 @@ from nxp.options import Json, Tenant
 from nxp.output import at_second, print_json, print_table
 from tasks.runs.freshness import freshness_of
 
-_TOLD = ("watermark", "landed_to", "landed_at", "units", "rows", "last_error")
+_FRESH = ("watermark", "landed_to", "landed_at", "units", "rows", "last_error")
 
 
 def datasets(
@@ -26,7 +26,7 @@ def datasets(
     tenant: Tenant = None,
     as_json: Json = False,
 ) -> None:
-    """List all datasets with freshness, rows and last error; with a NAME its units."""
+    """List all datasets with freshness, rows and last error; with NAME, list its units."""
     settings = load_settings()
     if nql:
         _print_query(settings, name, as_json=as_json)
@@ -62,7 +62,7 @@ def _print_query(settings: Settings, name: str | None, *, as_json: bool) -> None
 
 
 def _ledger(settings: Settings, tenant: str | None) -> Ledger | None:
-    """Open the ledger where a tenant is known; a list of the catalogue needs none."""
+    """Open the ledger if a tenant is known; the catalogue can be listed without one."""
     try:
         name = tenant_name(settings, tenant)
     except ConfigurationError:
@@ -79,7 +79,7 @@ def _rows(chosen: list[DatasetSpecification], ledger: Ledger | None) -> list[dic
     fresh = freshness_of(chosen, ledger, utc_now()) if ledger else [None] * len(chosen)
     return [
         row
-        | {name: each and getattr(each, name) for name in _TOLD}
+        | {name: each and getattr(each, name) for name in _FRESH}
         | {"freshness": each and each.light}
         for row, each in zip(rows, fresh, strict=True)
     ]

@@ -1,4 +1,4 @@
-"""`nxp demo`: the main job on the sandbox, from start to the first query of what landed."""
+"""`nxp demo`: the main job on the sandbox, from an export to the first query of its rows."""
 
 import json
 import os
@@ -35,13 +35,13 @@ Try next (after: source .venv/bin/activate):
   nxp datasets                      what the catalogue has, and how far each dataset is
   nxp runs                          what ran
   nxp datasets devices --nql        the saved query to paste into a real Nexthink
-  nxp sandbox                       keep a stand-in tenant; it prints the variables to set, then
-  nxp export crashes                … in another terminal land more from it
-  nxp server start                  keep a Prefect server, so that exports start at once"""
+  nxp sandbox                       run a stand-in tenant; it prints the variables to set, then
+  nxp export crashes                … in another terminal, land more from it
+  nxp server start                  run a Prefect server, so that runs show in its pages"""
 
 
 def demo() -> None:
-    """Export a snapshot and a window from a stand-in tenant, and query what landed."""
+    """Export a snapshot and a window from a stand-in tenant, and query the rows that landed."""
     began = time.monotonic()
     settings = load_settings()
     say("1. a stand-in tenant: 500 devices, 14 days of events; and a Prefect server")
@@ -60,7 +60,7 @@ def demo() -> None:
 
 @contextmanager
 def stand_in(options: tuple[str, ...]) -> Iterator[dict[str, str]]:
-    """Serve a stand-in tenant from a process of its own; gives what it says when ready."""
+    """Serve a stand-in tenant from a process of its own; yield how to reach it."""
     command = [sys.executable, "-m", "nxp", "sandbox", "--json", *options]
     with subprocess.Popen(  # noqa: S603 - our own interpreter
         command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
@@ -75,7 +75,7 @@ def stand_in(options: tuple[str, ...]) -> Iterator[dict[str, str]]:
 
 
 def environment(tenant: dict[str, str]) -> dict[str, str]:
-    """Turn what the sandbox says into the variables that point nxp at it."""
+    """Return the variables that point nxp at a sandbox."""
     names = ("instance", "region", "client_id", "client_secret", "api_url", "login_url")
     return {f"NEXTHINK_{name.upper()}": tenant[name] for name in names} | {
         "NEXTHINK_TIME_ZONE": tenant.get("time_zone", "UTC")
@@ -88,7 +88,7 @@ def _export(settings: Settings, server: Callable[[], str]) -> list[dict[str, Any
         with prefect_ready(settings):
             from flows.export import nql_export  # noqa: PLC0415 - prefect, 2 s
 
-            # By dates: a demo of weeks ago must not leave a schedule's gap to fill.
+            # With dates: otherwise a later demo would first fill the weeks since this one.
             today = datetime.now(UTC).date()
             window = (str(today - timedelta(days=1)), str(today))
             return [
@@ -99,10 +99,10 @@ def _export(settings: Settings, server: Callable[[], str]) -> list[dict[str, Any
 
 @contextmanager
 def served(settings: Settings) -> Iterator[Callable[[], str]]:
-    """Start a Prefect server while other things start, and stop it again unless it was kept before.
+    """Start a Prefect server in the background, and stop it at the end, unless one ran before.
 
     Yields:
-        What waits for the server and returns its API URL.
+        A function that waits for the server and returns its API URL.
     """
     if url := os.environ.get("PREFECT_API_URL") or running_server(settings):
         yield lambda: url

@@ -27,7 +27,8 @@ def export(
     from_: Annotated[str | None, Parameter(name="--from", help="First instant to land.")] = None,
     to: Annotated[str | None, Parameter(name="--to", help="The instant to stop before.")] = None,
     full_refresh: Annotated[
-        bool, Parameter(negative="", help="Land all windows again, as far as the query reaches.")
+        bool,
+        Parameter(negative="", help="Land all windows again, as far back as the query reaches."),
     ] = False,
     accept_shrink: AcceptShrink = False,
     concurrency: Concurrency = 4,
@@ -36,11 +37,11 @@ def export(
     tenant: Tenant = None,
     as_json: Json = False,
 ) -> None:
-    """Export DATASETs and land them: every window that is missing, or a snapshot of now.
+    """Export DATASETs and land them: every missing window, or a snapshot of now.
 
-    Windows that late rows may still join are landed again. With dates it lands these windows
-    again and leaves the watermark alone; see nxp backfill. Of several datasets each lands on its
-    own: one that fails leaves the others alone.
+    Windows that late rows may still join are landed again. With dates, it lands the windows
+    between them again and leaves the watermark alone; see nxp backfill. Each dataset lands on its
+    own: one that fails does not stop the others.
     """
     settings = load_settings()
     names = _names(dataset, settings, all_=all_)
@@ -63,7 +64,7 @@ def export(
 
     def flow() -> dict[str, Any]:
         if len(asked) == 1:
-            # What can be known without the tenant is checked before a flow run is made of it.
+            # What can be checked without the tenant is checked before a flow run begins.
             plan_run(asked[0])
         from flows.export import nql_export  # noqa: PLC0415 - prefect, 2 s
 
@@ -79,12 +80,12 @@ def export(
 
 def _names(given: Sequence[str], settings: Settings, *, all_: bool) -> list[str]:
     if all_ == bool(given):
-        raise UsageError("name the datasets to export, or give --all for the whole catalogue")
+        raise UsageError("name the datasets to export, or use --all for the whole catalogue")
     return list(load_datasets(settings.catalog)) if all_ else list(dict.fromkeys(given))
 
 
 def print_plans(plans: Sequence[Any], *, as_json: bool) -> None:
-    """Print what plans of several datasets would land, each a tasks.land.plan.Plan."""
+    """Print what several plans would land; each is a tasks.land.plan.Plan."""
     if len(plans) == 1:
         print_units(plans[0], as_json=as_json)
         return
@@ -110,31 +111,31 @@ def print_units(plan: Any, *, as_json: bool) -> None:
     print_table(["unit", "from", "to"], [tuple(unit.values()) for unit in planned[:SHOWN]])
     _say_left(len(planned))
     if plan.lost:
-        say(f"{len(plan.lost)} missing windows from {plan.lost[0]} on are out of reach")
+        say(f"{len(plan.lost)} missing windows, from {plan.lost[0]} on, are out of reach")
 
 
 @contextmanager
 def printed_if_partly(*, as_json: bool) -> Iterator[None]:
-    """Print the report of a run that left something out, before its error ends the command."""
+    """Print the report of an incomplete run before its error ends the command."""
     try:
         yield
     except PartlyDoneError as error:
         if error.report:
             print_report(error.report, as_json=as_json)
-            # The report comes first even if both streams are read as one.
+            # The report comes first, even if both streams are read as one.
             sys.stdout.flush()
         raise
 
 
 def print_report(report: Mapping[str, Any], *, as_json: bool = False) -> None:
-    """Print a run's report: JSON, or a table of its units and a line of sums; or several."""
+    """Print the report of a run, or of several: as JSON, or as tables with a line of sums."""
     if as_json:
         print_json(report)
         return
     if "datasets" in report:
         for each in report["datasets"]:
             print_report(each)
-            # Reports on stdout and stderr stay in order where both are read as one.
+            # Reports stay in order, even if stdout and stderr are read as one.
             sys.stdout.flush()
         return
     names = ["unit", "rows_read", "rows_landed", "rows_rejected", "rows_outside", "files"]
@@ -160,7 +161,7 @@ def print_report(report: Mapping[str, Any], *, as_json: bool = False) -> None:
 
 def _say_special(unit: Mapping[str, Any]) -> None:
     if unit["skipped"]:
-        say(f"{unit['unit']} was landed by another run in the meantime")
+        say(f"{unit['unit']} was landed by another run first")
     for warning in unit["warnings"]:
         say(f"warning: {unit['unit']}: {warning}")
     if unit["parts"] > 1:

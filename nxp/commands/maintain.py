@@ -1,4 +1,4 @@
-"""`nxp maintain`: maintain a dataset or a sync here, and print what was cleared away."""
+"""`nxp maintain`: maintain a dataset or a sync, and print what was deleted."""
 
 from typing import Annotated, Any
 
@@ -13,10 +13,10 @@ def maintain(
     name: Annotated[str, Parameter(help="A dataset or a sync.")],
     *,
     grace: Annotated[
-        str, Parameter(help="How long what left the manifest is kept in _old, such as 12h or 7d.")
+        str, Parameter(help="How long superseded files are kept in _old, such as 12h or 7d.")
     ] = "7d",
     dry_run: Annotated[
-        bool, Parameter(negative="", help="Show what would be cleared away, and change nothing.")
+        bool, Parameter(negative="", help="Show what would be deleted, and change nothing.")
     ] = False,
     prefect: Prefect = None,
     tenant: Tenant = None,
@@ -24,8 +24,8 @@ def maintain(
 ) -> None:
     """Delete data past its retention, and files that were superseded long ago.
 
-    Dropped units move to _old in the lake and are deleted after the grace. A
-    sync's plans, changes and rejects are deleted at once.
+    Dropped units move to _old in the lake and are deleted after the grace period. A sync's plans,
+    changes and rejects are deleted at once.
     """
     from tasks.upkeep.maintain import plan_upkeep, preview  # noqa: PLC0415 - pyarrow, not for --help
 
@@ -49,7 +49,7 @@ def maintain(
 
 
 def print_cleared(report: dict[str, Any], *, as_json: bool) -> None:
-    """Print a maintenance's report: JSON, or a table and a line."""
+    """Print the report of a maintenance: as JSON, or as a table and a line."""
     if as_json:
         print_json(report)
         return

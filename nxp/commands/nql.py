@@ -1,4 +1,4 @@
-"""`nxp nql`: the raw operations on a saved query, one client call each."""
+"""`nxp nql`: raw operations on saved queries, one client call each."""
 
 import sys
 from pathlib import Path
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 def queries(query_id: str | None = None, *, as_json: Json = False) -> None:
     """List the catalogue's saved queries, or print the text of one, to paste into Nexthink.
 
-    Datasets, the read-back of syncs, and actions need them there, each under its id.
+    Datasets, actions and the read-back of syncs need their queries saved there, each under its id.
     """
     folder = load_settings().catalog / "queries"
     texts = {f"#{path.stem}": path.read_text("utf-8") for path in sorted(folder.glob("*.nql"))}
@@ -40,15 +40,15 @@ def execute(
     query_id: str,
     *,
     parameter: Parameters = (),
-    version: Annotated[Literal[1, 2], Parameter(help="Of the operation.")] = 2,
-    csv: Annotated[bool, Parameter(negative="", help="Print the tenant's CSV as it is.")] = False,
+    version: Annotated[Literal[1, 2], Parameter(help="Version of the API operation.")] = 2,
+    csv: Annotated[bool, Parameter(negative="", help="Print the tenant's CSV unchanged.")] = False,
     local_times: Annotated[
-        bool, Parameter(negative="", help="Date-times in the tenant's zone, not in UTC.")
+        bool, Parameter(negative="", help="Show date-times in the tenant's zone, not in UTC.")
     ] = False,
     tenant: Tenant = None,
     as_json: Json = False,
 ) -> None:
-    """Run the saved query QUERY_ID and print its rows; for more than 1,000 use an export."""
+    """Run the saved query QUERY_ID and print its rows; beyond 1,000 rows, use an export."""
     values = parse_parameters(parameter)
     with _client(tenant) as client:
         if csv:
@@ -72,7 +72,7 @@ def export(
     tenant: Tenant = None,
     as_json: Json = False,
 ) -> None:
-    """Start an export of the saved query QUERY_ID; prints the export's id."""
+    """Start an export of the saved query QUERY_ID, and print the export's id."""
     with _client(tenant) as client:
         export_id = client.nql.start_export(query_id, parse_parameters(parameter), compression)
     if as_json:
@@ -102,11 +102,11 @@ def status(export_id: str, *, tenant: Tenant = None, as_json: Json = False) -> N
 def download(
     export_id: str,
     *,
-    to: Annotated[Path, Parameter(help="The file to write, CSV.")],
+    to: Annotated[Path, Parameter(help="The CSV file to write.")],
     tenant: Tenant = None,
     as_json: Json = False,
 ) -> None:
-    """Write the result of the export EXPORT_ID to a file: decompressed and complete."""
+    """Write the complete result of the export EXPORT_ID to a file, decompressed."""
     with _client(tenant) as client:
         found = client.nql.export_status(export_id)
         if found.state is not ExportState.COMPLETED:

@@ -20,12 +20,12 @@ def plan(
 ) -> None:
     """Plan SYNC: pull its sources, compare, and keep what differs for nxp apply.
 
-    Prints counts, the guards that trip, and samples with nothing left of a value but its length.
+    Prints counts, the guards that trip, and samples that show only the length of a value.
     """
     from tasks.sync.asked import SyncAsked  # noqa: PLC0415 - polars and httpx, not for --help
     from tasks.sync.run import choose_sync  # noqa: PLC0415
 
-    # What can be known without source and tenant is checked before a run is made of it.
+    # What can be checked without source and tenant is checked before a run begins.
     asked = SyncAsked(full=full, accept_guards=accept_guard, why=why)
     chosen = choose_sync(sync, tenant)
 
@@ -50,7 +50,7 @@ def plan(
 
 
 def print_plan(report: dict[str, Any], *, as_json: bool) -> None:
-    """Print a plan: counts, masked samples, and what stands in its way."""
+    """Print a plan: counts, masked samples, and what would stop it."""
     if as_json:
         print_json(report)
     if as_json or not report["planned"]:
@@ -68,15 +68,15 @@ def print_plan(report: dict[str, Any], *, as_json: bool) -> None:
 
 
 def say_plan(report: dict[str, Any]) -> None:
-    """Say in a few lines what a plan was made from, and what stands in its way."""
+    """Print in a few lines what a plan was made from, and what would stop it."""
     planned = report["planned"]
     counts = planned["counts"]
     say_source(report)
     waiting, absent = counts["waiting"], counts["absent_keys"] - counts["gone_keys"]
     if waiting:
-        say(f"{waiting:,} values were refused before and wait")
+        say(f"{waiting:,} values were refused before and are not sent for now")
     if absent:
-        say(f"{absent:,} objects did not come; what is gone twice is emptied")
+        say(f"{absent:,} objects were missing; after a second time their fields are emptied")
     for finding in planned["findings"]:
         say(f"guard {finding['guard']}: {finding['text']}")
     say(

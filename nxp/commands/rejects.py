@@ -15,7 +15,7 @@ from nxp.output import print_json, print_table, say
 
 CURRENT, LATEST = "current", "latest"
 
-RunId = Annotated[str | None, Parameter(name="--run", help="Of one run only.")]
+RunId = Annotated[str | None, Parameter(name="--run", help="List those of one run only.")]
 
 
 def rejects(
@@ -23,16 +23,16 @@ def rejects(
     *,
     run: RunId = None,
     raw: Annotated[
-        bool, Parameter(negative="", help="Also show the rows' text: personal data.")
+        bool, Parameter(negative="", help="Also show the rows as text: personal data.")
     ] = False,
     tenant: Tenant = None,
     as_json: Json = False,
 ) -> None:
     """List the rejected rows of DATASET, or the refused rows of a sync, with all reasons.
 
-    `current` rows are of the run whose rows are landed: they can be replayed. `superseded` rows
-    are of units that have landed again since, `not landed` rows of units with nothing landed.
-    For a sync, `latest` rows are of the last run that refused any.
+    `current` rows come from the run whose rows are in the lake, and can be replayed. `superseded`
+    rows come from units that have landed again since, `not landed` rows from units that have not
+    landed at all. For a sync, `latest` rows come from the last run that refused any.
     """
     settings = load_settings()
     is_sync = _is_sync(settings, dataset)
@@ -63,10 +63,10 @@ def rejects(
 
 
 def _is_sync(settings: Settings, name: str) -> bool:
-    """Return whether a name is a sync's; otherwise it is a dataset's.
+    """Return whether a name is that of a sync and not of a dataset.
 
     Raises:
-        UsageError: it is neither's.
+        UsageError: there is neither.
     """
     try:
         load_dataset(settings.catalog, name)

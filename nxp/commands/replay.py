@@ -24,10 +24,10 @@ def replay(
     tenant: Tenant = None,
     as_json: Json = False,
 ) -> None:
-    """Conform the rejected rows of a run of DATASET again, and land those that fit now.
+    """Try the rejected rows of a run of DATASET again, and land those that fit now.
 
-    Only while the unit's rows are still from that run. Rows that do not fit are kept as rejects of
-    the new run.
+    A unit is replayed only while its rows are still from that run. Rows that do not fit are kept
+    as rejects of the new run.
     """
     from tasks.stories.replay import open_replay, try_replay  # noqa: PLC0415 - polars
 
@@ -56,7 +56,7 @@ def replay(
 
 
 def _show(units: list[dict[str, Any]], run_id: str | None, *, as_json: bool) -> None:
-    """Print what became of each unit; without a run nothing was changed."""
+    """Print the outcome of each unit; without a run id, nothing was changed."""
     if as_json:
         print_json({"run_id": run_id, "units": units})
         return

@@ -1,4 +1,4 @@
-"""`nxp retry`: send again what of a sync is not acknowledged."""
+"""`nxp retry`: send again what a sync has sent without an acknowledgement."""
 
 from nxp.commands.sync import STAGES, print_report
 from nxp.engine import run_reported
@@ -13,7 +13,7 @@ def retry(
     tenant: Tenant = None,
     as_json: Json = False,
 ) -> None:
-    """Send again what of SYNC is open, unknown or rejected, as it was; no source is asked."""
+    """Send SYNC's open, unknown and rejected values again, unchanged; no source is read."""
     from tasks.sync.asked import SyncAsked  # noqa: PLC0415 - polars and httpx, not for --help
     from tasks.sync.run import choose_sync  # noqa: PLC0415
 

@@ -18,11 +18,11 @@ SHOWN = ("started_at", "dataset", "trigger", "state", "units", "rows_landed", "r
 def runs(
     dataset: str | None = None,
     *,
-    limit: Annotated[int, Parameter(help="How many.")] = 20,
+    limit: Annotated[int, Parameter(help="How many to list.")] = 20,
     tenant: Tenant = None,
     as_json: Json = False,
 ) -> None:
-    """List runs, newest first, of one dataset, sync or action, or of all."""
+    """List runs, newest first: of one dataset, sync or action, or of all."""
     settings = load_settings()
     name = tenant_name(settings, tenant)
     ledger = open_ledger(settings.ledger_url.get_secret_value(), name)
@@ -31,7 +31,7 @@ def runs(
     finally:
         ledger.close()
     if dataset and not found and not _is_in_catalogue(settings.catalog, dataset):
-        # One that has left the catalogue keeps its runs; a name of neither is a mistake.
+        # A name without runs that is not in the catalogue either is a mistake.
         load_dataset(settings.catalog, dataset)
     if as_json:
         print_json(found)

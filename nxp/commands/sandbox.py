@@ -1,4 +1,4 @@
-"""`nxp sandbox`: serves the stand-in tenant until stopped."""
+"""`nxp sandbox`: serve a stand-in tenant until stopped."""
 
 import json
 from dataclasses import asdict
@@ -27,7 +27,7 @@ def sandbox(
         Path | None, Parameter(help="Folder of saved queries; by default the catalogue's.")
     ] = None,
     now: Annotated[
-        str | None, Parameter(help="Start of the tenant's clock, such as 2026-06-15T12:00:00Z.")
+        str | None, Parameter(help="Where the tenant's clock starts, such as 2026-06-15T12:00:00Z.")
     ] = None,
     reach_limit: Annotated[
         str, Parameter(help="Longest span of a high-resolution query, or off.")
@@ -38,7 +38,7 @@ def sandbox(
     ] = (),
     custom_field: Annotated[
         tuple[str, ...],
-        Parameter(negative="", help="device.x creates the field device.#x; repeatable."),
+        Parameter(negative="", help="device.x adds the field device.#x; repeatable."),
     ] = (),
     hr_out: Annotated[
         Path | None, Parameter(help="Also write HR tables of the same people to this folder.")
@@ -109,4 +109,4 @@ def _announce(tenant: "Tenant", *, as_json: bool) -> None:
     say("a stand-in tenant is ready (Ctrl-C stops it); in another terminal, point nxp at it:")
     for name, value in tenant.environment().items():
         print(f"export {name}={value}", flush=True)
-    say(f"with it runs ServiceNow at {tenant.servicenow.url} (--json shows its accounts)")
+    say(f"a ServiceNow instance runs at {tenant.servicenow.url} (--json shows its accounts)")

@@ -1,4 +1,4 @@
-"""`nxp schema`: learn a dataset's columns from what its query returns."""
+"""`nxp schema`: learn a dataset's columns from its query's result."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -30,30 +30,30 @@ def learn(
     dataset: str,
     *,
     query_id: Annotated[
-        str | None, Parameter(help='Of the saved query; default "#DATASET".')
+        str | None, Parameter(help='Id of the saved query; by default "#DATASET".')
     ] = None,
     parameter: Parameters = (),
     mode: Annotated[
         Literal["snapshot", "window"] | None,
-        Parameter(help="Default: window where the query has bounds as parameters."),
+        Parameter(help="By default window if the query takes bounds as parameters."),
     ] = None,
     out: Annotated[
         str | None,
         Parameter(
             allow_leading_hyphen=True,
-            help="The file to write, or - for stdout; default in the catalogue.",
+            help="The file to write, or - for stdout; by default in the catalogue.",
         ),
     ] = None,
-    force: Annotated[bool, Parameter(negative="", help="Replace a file that exists.")] = False,
+    force: Annotated[bool, Parameter(negative="", help="Replace an existing file.")] = False,
     tenant: Tenant = None,
     as_json: Json = False,
 ) -> None:
     """Export the query of DATASET once, and write its columns and types as a dataset YAML.
 
-    A file that exists is left as it is, and what differs from it is told instead.
+    An existing file is left as it is, and the differences from it are listed instead.
     """
     if out == STDOUT and as_json:
-        raise UsageError("--out - prints the YAML: it does not go with --json")
+        raise UsageError("--out - prints the YAML, so it cannot be used with --json")
     from tasks.upkeep.draft import write_draft  # noqa: PLC0415 - polars, not for --help
 
     settings = load_settings()
@@ -64,7 +64,7 @@ def learn(
     lesson = draft.lesson
     target = Path(out) if out else settings.catalog / "datasets" / f"{dataset}.yaml"
     if out != STDOUT and target.exists() and not force:
-        _tell_differences(draft, target, as_json=as_json)
+        _show_differences(draft, target, as_json=as_json)
         return
     text = write_draft(draft, with_values=out != STDOUT)
     _check(dataset, text)
@@ -117,7 +117,7 @@ def _learn(
 
 
 def _check(dataset: str, text: str) -> None:
-    """Make sure that what is written is what the catalogue takes: only the name can be off."""
+    """Raise unless the catalogue accepts what is to be written; only the name can be wrong."""
     try:
         DatasetSpecification.model_validate(yaml.safe_load(text))
     except ValidationError as error:
@@ -127,12 +127,12 @@ def _check(dataset: str, text: str) -> None:
 
 def _write(target: Path, text: str) -> None:
     with storage_errors(target):
-        aside = target.with_name(f".{target.name}.new")
-        aside.write_text(text, "utf-8")
-        aside.replace(target)
+        staged = target.with_name(f".{target.name}.new")
+        staged.write_text(text, "utf-8")
+        staged.replace(target)
 
 
-def _tell_differences(draft: "Draft", target: Path, *, as_json: bool) -> None:
+def _show_differences(draft: "Draft", target: Path, *, as_json: bool) -> None:
     """Print how the result differs from the declared columns; raise where rows would not fit."""
     from tasks.upkeep.learn import differences  # noqa: PLC0415
 
@@ -140,7 +140,7 @@ def _tell_differences(draft: "Draft", target: Path, *, as_json: bool) -> None:
         declared = DatasetSpecification.model_validate(yaml.safe_load(target.read_text("utf-8")))
     except (ValidationError, yaml.YAMLError, UnicodeDecodeError):
         raise UsageError(
-            f"{target} exists and is no dataset: nxp check says why, --force replaces it"
+            f"{target} exists and is not a dataset: nxp check says why, --force replaces it"
         ) from None
     found = differences(draft.lesson, declared)
     rows: list[Mapping[str, Any]] = [
@@ -156,11 +156,11 @@ def _tell_differences(draft: "Draft", target: Path, *, as_json: bool) -> None:
     elif rows:
         print_table(list(rows[0]), [list(row.values()) for row in rows])
     for note in draft.notes:
-        # Such as a result that the tenant has cut: `all rows` below are not all of the query.
+        # Such as a result that the tenant has cut: `all rows` below are then not all rows.
         say(f"unsure: {note}")
     if broken := sum(difference.breaks for difference in found):
         raise HeldError(
-            f"{target} is stale: {broken} columns differ from the result; mend it, or replace it "
-            "with --force"
+            f"{target} is stale: {broken} columns differ from the result; correct it, or replace "
+            "it with --force"
         )
     say(f"{target} fits all {draft.lesson.rows:,} rows; --force would replace it")

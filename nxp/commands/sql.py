@@ -9,10 +9,10 @@ from nxp.output import print_json, print_table
 
 
 def sql(query: str, *, tenant: Tenant = None, as_json: Json = False) -> None:
-    """Run one SELECT over what landed, read-only.
+    """Run one SELECT over what has landed, read-only.
 
-    A snapshot dataset is a view of its latest snapshot and NAME_history of all; a window dataset
-    is one view; _runs and _rejects are views too.
+    A window dataset is one view. A snapshot dataset is two: NAME has the latest snapshot, and
+    NAME_history all of them. _runs and _rejects are views too.
     """
     settings = load_settings()
     names, rows = query_lake(Lake(settings.lake, tenant_name(settings, tenant)), query)

@@ -1,4 +1,4 @@
-"""`nxp state`: what the ledger knows of a dataset, and beginning anew."""
+"""`nxp state`: show what the ledger knows about a dataset, and start over."""
 
 from collections import Counter
 from typing import Annotated, Any
@@ -16,7 +16,7 @@ from nxp.output import at_second, print_json, print_table, say
 
 
 def show(dataset: str, *, tenant: Tenant = None, as_json: Json = False) -> None:
-    """Show watermark, windows by state, exports under way and interrupted back-fills."""
+    """Show the watermark, windows by state, exports under way and interrupted back-fills."""
     settings = load_settings()
     specification, ledger = _open(settings, dataset, tenant)
     try:
@@ -34,14 +34,14 @@ def reset(
     *,
     from_: Annotated[
         str | None,
-        Parameter(name="--from", help="Count the watermark from here: gaps before are accepted."),
+        Parameter(name="--from", help="Count the watermark from here: earlier gaps are accepted."),
     ] = None,
     tenant: Tenant = None,
     as_json: Json = False,
 ) -> None:
-    """Forget the watermark, failures, times to wait and journalled exports of DATASET.
+    """Forget the watermark, failures, waiting times and journalled exports of DATASET.
 
-    What has landed stays, and stays known. With --from the watermark counts from there on.
+    What has landed stays, and stays known. With --from, the watermark counts from there on.
     """
     settings = load_settings()
     specification, ledger = _open(settings, dataset, tenant)
@@ -77,7 +77,7 @@ def _count_from(
     tenant: str | None,
     from_: str,
 ) -> None:
-    from connectors.settings.tenants import load_tenant  # noqa: PLC0415 - only here: needs the credential
+    from connectors.settings.tenants import load_tenant  # noqa: PLC0415 - needs the credential, only here
     from tasks.land.calendar import Calendar  # noqa: PLC0415 - polars, not for --help
     from tasks.land.plan import landed_of  # noqa: PLC0415
     from tasks.land.schedule import Coverage  # noqa: PLC0415
@@ -87,10 +87,10 @@ def _count_from(
     calendar = Calendar.of(specification, load_tenant(settings, tenant).zone)
     instant = calendar.bound(from_, "from")
     if instant > (now := utc_now()):
-        # Everything until then would be taken as an accepted gap, in silence.
+        # Everything until then would silently count as an accepted gap.
         raise UsageError(
-            f"--from {from_} is in the future (now {now:%Y-%m-%d %H:%MZ}): what comes until then "
-            "would never land; nothing was changed"
+            f"--from {from_} is in the future (now {now:%Y-%m-%d %H:%MZ}): rows until then would "
+            "never land; nothing was changed"
         )
     landed = landed_of(ledger.units(specification.dataset))
     end = Coverage(known.window for known in landed).end_from(instant)

@@ -1,4 +1,4 @@
-"""`nxp sync`: plan and apply, under guards; and how the reports of syncs are shown."""
+"""`nxp sync`: plan and apply a sync under its guards; and how reports of syncs are printed."""
 
 from typing import Annotated, Any
 
@@ -9,7 +9,7 @@ from nxp.engine import require_prefect, run_reported
 from nxp.options import AcceptGuards, Full, Json, NoVerify, Prefect, Tenant, Why
 from nxp.output import print_json, print_table, say
 
-# Plan, apply, read back: the most that a run has.
+# Plan, apply and read back are all that a run may have.
 STAGES = 3
 
 
@@ -31,7 +31,7 @@ def sync(
     from tasks.sync.asked import SyncAsked  # noqa: PLC0415 - polars and httpx, not for --help
     from tasks.sync.run import choose_sync  # noqa: PLC0415
 
-    # What can be known without source and tenant is checked before a run is made of it.
+    # What can be checked without source and tenant is checked before a run begins.
     asked = SyncAsked(full=full, accept_guards=accept_guard, why=why, verify=not no_verify)
     chosen = choose_sync(sync, tenant)
     if approve:
@@ -63,7 +63,7 @@ def sync(
 
 
 def print_report(report: dict[str, Any], *, as_json: bool = False) -> None:
-    """Print the report of a run that sends: JSON, or tables and a line of sums."""
+    """Print the report of a run that sends: as JSON, or as tables and a line of sums."""
     if as_json:
         print_json(report)
         return
@@ -94,12 +94,12 @@ def print_report(report: dict[str, Any], *, as_json: bool = False) -> None:
         say(
             f"read back: convergence {report['convergence']:.2f} %; of {checked['compared']:,} "
             f"acknowledged values {checked['differs']:,} differ, {checked['not_found']:,} are not "
-            f"found, {checked['waiting']:,} more wait"
+            f"found, {checked['waiting']:,} more are waiting"
         )
 
 
 def say_source(report: dict[str, Any]) -> None:
-    """Say what the sources returned, and what was left out of it."""
+    """Print what the sources returned, and what was left out of it."""
     source = (report["planned"] or {}).get("source")
     if not source:
         return

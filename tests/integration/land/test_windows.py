@@ -382,7 +382,7 @@ def test_what_another_run_landed_meanwhile_is_not_landed_again(
             outcome = land_unit(run, slow.units[0])
             print_report(build_report(run, Landed([outcome])).plain())
         assert outcome.skipped
-        said = "20261118T000000Z-20261119T000000Z was landed by another run in the meantime"
+        said = "20261118T000000Z-20261119T000000Z was landed by another run first"
         assert said in capsys.readouterr().err
         assert made.tenant.requests["export"] == exports
 

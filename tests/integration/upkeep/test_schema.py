@@ -136,7 +136,7 @@ def test_what_cannot_be_learned_is_one_line(tmp_path: Path) -> None:
     early = ("-p", "from=2001-01-01 00:00:00", "-p", "to=2001-01-02 00:00:00")
     assert_one_line(learn("crashes", *early), 6, "no rows")
     (tmp_path / "catalogue" / "datasets" / "devices.yaml").write_text("[")
-    assert_one_line(learn("devices"), 2, "is no dataset")
+    assert_one_line(learn("devices"), 2, "is not a dataset")
     assert not list((tmp_path / "home" / "spool").iterdir())
 
 

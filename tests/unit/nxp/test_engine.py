@@ -56,12 +56,12 @@ def test_a_flow_that_is_asked_for_without_a_server_is_an_error_and_no_plain_run(
 ) -> None:
     if option is None:
         settings = load_settings({"NXP_HOME": str(tmp_path), "NXP_PREFECT": "1"})
-    with pytest.raises(UnavailableError, match="no Prefect server is known: keep one"):
+    with pytest.raises(UnavailableError, match="no Prefect server is known: start one"):
         run_here(settings, option, lambda: pytest.fail("ran plain"), lambda: pytest.fail("ran"))
 
 
 def test_what_needs_prefect_says_so_in_one_line(settings: Settings) -> None:
-    with pytest.raises(UnavailableError, match=r"^--approve needs Prefect: keep a server"):
+    with pytest.raises(UnavailableError, match=r"^--approve needs Prefect: start a server"):
         require_prefect(settings, None, "--approve")
 
 
