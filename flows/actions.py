@@ -3,7 +3,7 @@
 Four scenarios over one engine: assisted service, self-help, self-healing, on-demand data. Safe to
 run again at any time: no target gets an action twice within its cool-down, and what may have been
 sent is read back, never sent again. Triage: `nxp act status ACTION`, then `nxp act resolve`.
-Devices may be named in parameters here; people only in files.
+Parameters may name devices, but people are named only in files.
 """
 
 from pathlib import Path
@@ -46,7 +46,7 @@ def action_plan(
         targets_file: the same as a file on the worker; people are named in files only.
         parameters: of the action; they add to those of its YAML and override them.
         ticket: travels with the request as its external reference.
-        tenant: a profile of profiles.toml; without it the NEXTHINK_* variables say the tenant.
+        tenant: a profile of profiles.toml; without it, the NEXTHINK_* variables name the tenant.
     """
     asked = ActionAsked(devices, targets_file, parameters or {}, ticket=ticket or None)
     return _completed(stories.plan(choose_action(action, tenant), asked))
@@ -77,14 +77,14 @@ def action_run(
         devices: names, uids or collector ids, if the action does not find its targets itself.
         targets_file: the same as a file on the worker; people are named in files only.
         parameters: of the action; they add to those of its YAML and override them.
-        who: who asks for it; together with why this approves the plan.
+        who: who asks for it; together with why, this approves the plan.
         why: the reason; it is kept.
         ticket: travels with the request as its external reference.
         approve: wait until a person approves the plan in Prefect, for 23 hours at most, even if
             the YAML needs no approval.
         dry_run: send nothing, even if the YAML would.
         wait: wait for outcomes, as long as the YAML says.
-        tenant: a profile of profiles.toml; without it the NEXTHINK_* variables say the tenant.
+        tenant: a profile of profiles.toml; without it, the NEXTHINK_* variables name the tenant.
     """
     asked = ActionAsked(
         devices, targets_file, parameters or {}, who, why, ticket or None, dry_run, wait
@@ -94,7 +94,7 @@ def action_run(
         chosen = choose_action(action, tenant)
         return _completed(stories.act_and_land(chosen, asked, which, _ask if approve else None))
     except NotApprovedError as error:
-        # A person said no: the run is cancelled, it has not failed.
+        # A person said no, so the run counts as cancelled and not as failed.
         return Cancelled(message=str(error))  # type: ignore[return-value]
 
 
@@ -121,7 +121,7 @@ def assisted_service(
         why: the reason; it is kept.
         ticket: travels with the request as its external reference.
         parameters: of the action; they add to those of its YAML and override them.
-        tenant: a profile of profiles.toml; without it the NEXTHINK_* variables say the tenant.
+        tenant: a profile of profiles.toml; without it, the NEXTHINK_* variables name the tenant.
     """
     asked = ActionAsked(devices, None, parameters or {}, who, why, ticket or None)
     return _completed(stories.act(choose_action(action, tenant), asked))
@@ -131,12 +131,12 @@ def assisted_service(
 def self_help(action: Action, tenant: str | None = None) -> list[dict[str, Any]]:
     """Ask the people at devices with a known issue, and act on the devices of those who agree.
 
-    Each run asks the people whom the campaign's query newly finds, waits as long as the campaign's
-    YAML says, and acts for all who have agreed, including those asked by earlier runs.
+    Each run asks the people that the campaign's query finds for the first time, waits as long as
+    the campaign's YAML says, and acts for all who have agreed, even if an earlier run asked them.
 
     Args:
         action: a name of deployments/actions whose targets come from a consent.
-        tenant: a profile of profiles.toml; without it the NEXTHINK_* variables say the tenant.
+        tenant: a profile of profiles.toml; without it, the NEXTHINK_* variables name the tenant.
     """
     reports = stories.ask_and_act(action, tenant)
     return completed(reports, "; ".join(map(summary_of, reports)))
@@ -144,11 +144,11 @@ def self_help(action: Action, tenant: str | None = None) -> list[dict[str, Any]]
 
 @flow(name="self-healing", flow_run_name=named("self-healing", "action"), persist_result=False)
 def self_healing(action: Action, tenant: str | None = None) -> dict[str, Any]:
-    """Find devices by a query, act on them without asking, and measure what it helped.
+    """Find devices by a query, act on them without asking, and measure the effect.
 
     Args:
         action: a name of deployments/actions with a query for its targets.
-        tenant: a profile of profiles.toml; without it the NEXTHINK_* variables say the tenant.
+        tenant: a profile of profiles.toml; without it, the NEXTHINK_* variables name the tenant.
     """
     return _completed(stories.act(choose_action(action, tenant), ActionAsked()))
 
@@ -157,15 +157,17 @@ def self_healing(action: Action, tenant: str | None = None) -> dict[str, Any]:
 def on_demand_data(action: Action, tenant: str | None = None) -> dict[str, Any]:
     """Have devices collect data, and land what they return as a dataset.
 
-    What has come lands, even if some devices failed or have not answered yet.
+    What has arrived lands, even if some devices failed or have not answered yet.
 
     Args:
-        action: a name of deployments/actions that names the dataset it lands as.
-        tenant: a profile of profiles.toml; without it the NEXTHINK_* variables say the tenant.
+        action: a name of deployments/actions whose YAML names the dataset to land.
+        tenant: a profile of profiles.toml; without it, the NEXTHINK_* variables name the tenant.
     """
     chosen = choose_action(action, tenant)
     if chosen.specification.lands is None:
-        raise UsageError(f"{action} has no lands: on-demand data needs the dataset that lands it")
+        raise UsageError(
+            f"{action} has no lands: on-demand data needs the name of a dataset to land"
+        )
     return _completed(stories.act_and_land(chosen, ActionAsked()))
 
 

@@ -1,4 +1,4 @@
-"""Asking a person in Prefect: the flow run pauses with a form that shows what a plan comes to."""
+"""Asking a person in Prefect: the flow run pauses with a form that describes the plan."""
 
 from prefect.exceptions import FlowPauseTimeout
 from prefect.flow_runs import pause_flow_run
@@ -12,7 +12,7 @@ POLL_SECONDS = 5
 
 
 class ApprovalForm(RunInput):
-    """What a person answers to a plan; open source Prefect does not know who that is."""
+    """A person's answer to a plan. It asks for a name, since open source Prefect has no users."""
 
     approved: bool = False
     who: str = ""
@@ -20,7 +20,7 @@ class ApprovalForm(RunInput):
 
 
 class TicketForm(ApprovalForm):
-    """The same for acting on devices and people, with the ticket it is done for."""
+    """The same for acting on devices and people, with the ticket that asks for it."""
 
     ticket: str = ""
 
@@ -38,9 +38,9 @@ def ask_in_prefect(description: str, form: type[ApprovalForm] = ApprovalForm) ->
             poll_interval=POLL_SECONDS,
         )
     except FlowPauseTimeout:
-        raise NotApprovedError("nobody has approved the plan in time: nothing was sent") from None
+        raise NotApprovedError("nobody approved the plan in time: nothing was sent") from None
     if not answer.approved:
         raise NotApprovedError("the plan was not approved: nothing was sent")
     if not answer.who.strip() or not answer.why.strip():
-        raise NotApprovedError("the approval does not say who gave it, or why: nothing was sent")
+        raise NotApprovedError("the approval lacks a name or a reason: nothing was sent")
     return answer

@@ -1,8 +1,8 @@
 """The block `NexthinkCredentials`: a tenant's address and credential, kept by a Prefect server.
 
 Register its type with `prefect block register -m flows.credentials`, make blocks of it in the UI or
-with `save`, and name one in NEXTHINK_BLOCK or a profile. Whoever reaches the server's API without
-having to log in reads the secret in clear: see docs/credentials.md.
+with `save`, and name one in NEXTHINK_BLOCK or a profile. If the server's API needs no login, anyone
+who reaches it can read the secret in clear text: see docs/credentials.md.
 """
 
 from typing import ClassVar, Self
@@ -40,21 +40,23 @@ class NexthinkCredentials(Block):
     client_id: str = Field(description="Id of the API credential.")
     client_secret: SecretStr = Field(description="Secret of the API credential.")
     scope: str = Field(default="service:integration", description="OAuth scope to ask for.")
-    api_url: str = Field(default="", description="Origin of the API; else by instance and region.")
+    api_url: str = Field(
+        default="", description="Origin of the API; by default from instance and region."
+    )
     login_url: str = Field(default="", description="Origin of the login host; likewise.")
     time_zone: str = Field(default="UTC", description="IANA zone in which the tenant shows times.")
 
     @model_validator(mode="after")
     def _makes_a_tenant(self) -> Self:
-        """Refuse, when the block is made, what no run could use."""
+        """Raise when the block is made if no run could use it."""
         self.get_tenant()
         return self
 
     def get_tenant(self) -> TenantSettings:
-        """Give the settings of the tenant."""
+        """Return the settings of the tenant."""
         fields = type(self).model_fields.keys() & TenantSettings.model_fields.keys()
         return TenantSettings.model_validate({name: getattr(self, name) for name in fields})
 
     def get_client(self) -> NexthinkClient:
-        """Open a client of the tenant; close it, or use it in a `with`."""
+        """Return an open client of the tenant; close it, or use it in a `with`."""
         return NexthinkClient(self.get_tenant())

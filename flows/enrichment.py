@@ -1,7 +1,7 @@
 """Enrichment syncs: plan what the sources change, apply it, read it back.
 
 Sources: deployments/syncs. Target: fields of Nexthink. Schedule: deployments/prefect.yaml. Safe to
-run again at any time: a second run sends nothing, and one after a kill converges. Triage:
+run again at any time: a second run sends nothing, and a run after a kill converges. Triage:
 `nxp runs SYNC`, then `nxp rejects SYNC`. Values are people's data: no parameter, log, artifact or
 result here holds any.
 """
@@ -38,8 +38,8 @@ def enrichment_plan(
 
     Args:
         sync: a name of deployments/syncs.
-        tenant: a profile of profiles.toml; without it the NEXTHINK_* variables say the tenant.
-        full: pull all rows, even if the changes would do.
+        tenant: a profile of profiles.toml; without it, the NEXTHINK_* variables name the tenant.
+        full: pull all rows, even if the changes would be enough.
         accept_guards: guards that may trip.
         why: the reason for that; it is kept.
     """
@@ -61,7 +61,7 @@ def enrichment_apply(
     Args:
         sync: a name of deployments/syncs.
         plan: the plan's id; without it the newest one.
-        tenant: a profile of profiles.toml; without it the NEXTHINK_* variables say the tenant.
+        tenant: a profile of profiles.toml; without it, the NEXTHINK_* variables name the tenant.
         accept_guards: guards that may have tripped.
         why: the reason for that; it is kept.
         verify: read back afterwards, if the sync has a query for it.
@@ -84,8 +84,8 @@ def enrichment_sync(
 
     Args:
         sync: a name of deployments/syncs.
-        tenant: a profile of profiles.toml; without it the NEXTHINK_* variables say the tenant.
-        full: pull all rows, even if the changes would do.
+        tenant: a profile of profiles.toml; without it, the NEXTHINK_* variables name the tenant.
+        full: pull all rows, even if the changes would be enough.
         accept_guards: guards that may trip.
         why: the reason for that; it is kept.
         approve: wait until a person approves the plan in Prefect, for 23 hours at most.
@@ -101,11 +101,11 @@ def enrichment_sync(
 
 @flow(name="enrichment-retry", flow_run_name=named("retry", "sync"), persist_result=False)
 def enrichment_retry(sync: Sync, tenant: str | None = None, verify: bool = True) -> dict[str, Any]:
-    """Send again what a sync has open, unknown or rejected; no source is asked.
+    """Send a sync's open, unknown and rejected values again; no source is read.
 
     Args:
         sync: a name of deployments/syncs.
-        tenant: a profile of profiles.toml; without it the NEXTHINK_* variables say the tenant.
+        tenant: a profile of profiles.toml; without it, the NEXTHINK_* variables name the tenant.
         verify: read back afterwards, if the sync has a query for it.
     """
     return _completed(stories.retry(choose_sync(sync, tenant), SyncAsked(verify=verify)))

@@ -1,6 +1,6 @@
-"""Land datasets: what is missing up to now, or the windows of a stretch of time.
+"""Land datasets: what is missing up to now, or the windows of a period.
 
-Source: saved NQL queries of the tenant. Grain: as the query lists. Schedule: deployments/
+Source: saved NQL queries of the tenant. Grain: one row per row of the query. Schedule: deployments/
 prefect.yaml. Safe to run again at any time: a unit that is landed again replaces itself, and an
 export begun by an interrupted run is resumed. Triage: `nxp runs`, then the unit's last error in
 `nxp datasets NAME`.
@@ -39,17 +39,17 @@ def nql_export(
     """Export datasets of the catalogue from Nexthink and land them.
 
     Without dates: a snapshot of now, or every window that is missing up to now, and those that
-    late rows may still join; the watermark moves. Of several datasets each lands on its own: one
-    that fails leaves the others alone.
+    late rows may still join; the watermark moves. Each dataset lands on its own: one that fails
+    does not stop the others.
 
     Args:
         dataset: a name of deployments/datasets, or several.
         window_from: first instant to land again, a date or a date-time with offset.
         window_to: the instant to stop before.
-        tenant: a profile of profiles.toml; without it the NEXTHINK_* variables say the tenant.
-        accept_shrink: publish although far fewer rows came than are landed already.
-        full_refresh: land all windows again, as far as the query reaches.
-        concurrency: how many windows at once.
+        tenant: a profile of profiles.toml; without it, the NEXTHINK_* variables name the tenant.
+        accept_shrink: publish even if far fewer rows came than have landed already.
+        full_refresh: land all windows again, as far back as the query reaches.
+        concurrency: how many windows to land at once.
     """
     asked = [
         Asked(
@@ -90,20 +90,20 @@ def nql_backfill(
     accept_shrink: bool = False,
     chunk: Chunk | None = None,
 ) -> dict[str, Any]:
-    """Land a stretch of time, window by window; started again, it does only what is left.
+    """Land a period, window by window; run again, it lands only what is left.
 
-    The watermark of the schedule stays where it is.
+    The watermark of the scheduled export stays where it is.
 
     Args:
         dataset: a window dataset of deployments/datasets.
         window_from: first instant, a date or a date-time with offset.
         window_to: the instant to stop before.
-        step: length of a window; without it the dataset's own.
+        step: length of a window; by default, the dataset's own.
         only: missing windows, those whose last try failed, or all of them.
-        concurrency: how many windows at once.
-        tenant: a profile of profiles.toml; without it the NEXTHINK_* variables say the tenant.
-        accept_shrink: publish although far fewer rows came than are landed already.
-        chunk: leave it empty; `nxp backfill --on` sets it to what the run lands first.
+        concurrency: how many windows to land at once.
+        tenant: a profile of profiles.toml; without it, the NEXTHINK_* variables name the tenant.
+        accept_shrink: publish even if far fewer rows came than have landed already.
+        chunk: leave this empty; `nxp backfill --on` sets it to the windows the run lands first.
     """
     asked = Asked(
         dataset,

@@ -1,7 +1,7 @@
-"""The weekly back-fill check: windows of the last days that never landed are landed, or reported.
+"""The weekly gap check: land, or report, windows of the last days that never landed.
 
 Source: the ledger. Schedule: weekly. Safe to run again at any time, even during exports: leases
-keep two runs from one window. Triage: the artifact of the run, then `nxp datasets NAME`.
+keep two runs from landing the same window. Triage: the run's artifact, then `nxp datasets NAME`.
 """
 
 from typing import Annotated, Any
@@ -28,9 +28,9 @@ def nql_gaps(
 
     Args:
         days: how far to look back from now.
-        datasets: window datasets of deployments/datasets; without any, all of them.
+        datasets: window datasets of deployments/datasets; by default, all of them.
         land: land what is missing; otherwise only report it.
-        tenant: a profile of profiles.toml; without it the NEXTHINK_* variables say the tenant.
+        tenant: a profile of profiles.toml; without it, the NEXTHINK_* variables name the tenant.
     """
     left = close_gaps(days, datasets, tenant, land=land)
     found = [{"dataset": each.dataset, "windows": each.expected} for each in left]

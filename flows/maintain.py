@@ -1,4 +1,4 @@
-"""Maintain one dataset: delete data past its retention, and superseded files.
+"""Maintain a dataset or a sync: delete data past its retention, and superseded files.
 
 Source and target: the lake. Schedule: daily, preferably outside the exports' own time; it is safe
 while an export runs. Safe to run again at any time: the next run finishes what a killed one left.
@@ -23,12 +23,12 @@ def maintain(
     tenant: str | None = None,
     grace: Annotated[str, Field(pattern=DURATION_PATTERN)] = "7d",
 ) -> dict[str, Any]:
-    """Delete a dataset's data past its retention, and files that nobody reads any more.
+    """Delete a dataset's data past its retention, and files that are no longer read.
 
     Args:
         dataset: a name of deployments/datasets, or of deployments/syncs.
-        tenant: a profile of profiles.toml; without it the NEXTHINK_* variables say the tenant.
-        grace: how long what left the manifest is kept in `_old`, such as 12h or 7d.
+        tenant: a profile of profiles.toml; without it, the NEXTHINK_* variables name the tenant.
+        grace: how long superseded files are kept in `_old`, such as 12h or 7d.
     """
     report = maintain_now(plan_upkeep(dataset, grace, tenant))
     gone = f"{report['units']} units past retention, {report['files_deleted']} files deleted"

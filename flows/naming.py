@@ -1,4 +1,4 @@
-"""Names of flow runs, as an operator reads a list of them: verb, subject, and date or window."""
+"""Names of flow runs for an operator's list: verb, subject, and date or window."""
 
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
@@ -12,7 +12,7 @@ _NO_PERSON = frozenset({"SCHEDULE", "AUTOMATION"})
 
 
 def named(verb: str, *parameters: str) -> Callable[[], str]:
-    """Return what names a flow run: a verb, its subject, and the day that it was scheduled for.
+    """Return a function that names a flow run: verb, subject, and the day it was scheduled for.
 
     Args:
         verb: what the flow does.
@@ -36,19 +36,19 @@ def subjects(given: Mapping[str, Any], *parameters: str) -> list[str]:
 
 
 def day() -> datetime:
-    """Return when the flow run was scheduled for, or began where that is not known."""
+    """Return the time that the flow run was scheduled for, or now if that is not known."""
     return scheduled_at() or datetime.now(UTC)
 
 
 def scheduled_at() -> datetime | None:
     """Return the time that the run was scheduled for, so that a late run lands its own slot."""
     scheduled = runtime.flow_run.scheduled_start_time
-    # Prefect's own date-time class does not compute with the standard library's.
+    # Prefect's own date-time class cannot be mixed with the standard library's.
     return None if scheduled is None else datetime.fromtimestamp(scheduled.timestamp(), UTC)
 
 
 def is_scheduled() -> bool:
-    """Return whether a schedule or an automation started the run, and not a person."""
+    """Return whether a schedule or an automation started the run, rather than a person."""
     context = FlowRunContext.get()
     run = context.flow_run if context else None
     if run is None:

@@ -1,7 +1,7 @@
 """Replay the rejected rows of a run, after the dataset was corrected.
 
-Source: `_rejects_raw` of the lake. Safe to run again at any time: a unit that was replayed is left
-alone. Triage: `nxp rejects DATASET`.
+Source: `_rejects_raw` of the lake. Safe to run again at any time: a unit that has been replayed is
+left alone. Triage: `nxp rejects DATASET`.
 """
 
 from dataclasses import asdict
@@ -27,7 +27,7 @@ def replay(dataset: Dataset, run: RunId, tenant: str | None = None) -> dict[str,
     Args:
         dataset: a name of deployments/datasets.
         run: the id of the run that rejected the rows.
-        tenant: a profile of profiles.toml; without it the NEXTHINK_* variables say the tenant.
+        tenant: a profile of profiles.toml; without it, the NEXTHINK_* variables name the tenant.
     """
     with open_replay(dataset, tenant) as opened:
         result = replay_now(opened, run)

@@ -1,10 +1,10 @@
 """Every operation of the Nexthink client as a Prefect task, for flows of your own.
 
-A task opens a client by the settings: hand it the name of a tenant's profile, or nothing where the
-NEXTHINK_* variables say it. Nothing is retried, cached or kept by Prefect: the client knows what
-may be sent again, and values and answers may be people's data. Those that act are journalled as the
-raw commands are (docs/acting.md); a flow that starts over sends them anew, so that acting on many
-is for `nxp act`.
+A task opens a client by the settings: pass it the name of a tenant's profile, or nothing if the
+NEXTHINK_* variables name the tenant. Prefect neither retries, caches nor keeps anything: the client
+knows what may be sent again, and values and answers may be people's data. Operations that act are
+journalled as the raw commands are (docs/acting.md). A flow that starts over sends them again, so
+use `nxp act` to act on many targets.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -46,7 +46,7 @@ R = TypeVar("R")
 
 
 def _operation(function: Callable[P, R]) -> Task[P, R]:
-    """Make a task of it: 0 retries also where Prefect's settings say otherwise."""
+    """Return a function as a task, without retries whatever Prefect's settings say."""
     name = function.__name__.replace("_", " ")
     return task(
         name=name,
@@ -69,7 +69,7 @@ def _act(request: Request, tenant: str | None, kind: type[R]) -> R:
         raise report.error
     answer = report.sent[0].answer
     if not isinstance(answer, kind):
-        raise TypeError("a request that was taken has an answer of its kind")
+        raise TypeError("an accepted request has an answer of its kind")
     return answer
 
 
@@ -115,14 +115,14 @@ def nql_start_export(
     compression: Compression = Compression.ZSTD,
     tenant: str | None = None,
 ) -> str:
-    """Start the export of a saved query's whole result; gives the export's id."""
+    """Start the export of a saved query's whole result, and return the export's id."""
     with _client(tenant) as client:
         return client.nql.start_export(query_id, parameters, compression)
 
 
 @_operation
 def nql_export_status(export_id: str, tenant: str | None = None) -> ExportStatus:
-    """Say how far an export is."""
+    """Return how far an export is."""
     with _client(tenant) as client:
         return client.nql.export_status(export_id)
 
@@ -134,7 +134,7 @@ def nql_download(
     compression: Compression | None = None,
     tenant: str | None = None,
 ) -> Download:
-    """Write the result of a completed export to a file, unpacked, whole or not at all."""
+    """Write the result of a completed export to a file, decompressed, whole or not at all."""
     with _client(tenant) as client:
         return client.nql.download(export_id, destination, compression)
 
@@ -144,7 +144,7 @@ def nql_download(
 
 @_operation
 def enrichment_push(body: bytes, tenant: str | None = None) -> EnrichmentAnswer:
-    """Send one enrichment request; gives what the tenant says of its objects."""
+    """Send one enrichment request, and return the tenant's result for each object."""
     with _client(tenant) as client:
         return client.enrichment.push(body)
 
@@ -226,7 +226,7 @@ def workflows_resume(
     source: str | None = None,
     tenant: str | None = None,
 ) -> tuple[str, ...]:
-    """Tell an execution that waits for an event to go on, at most once, journalled."""
+    """Resume an execution that waits for an event, at most once, journalled."""
     request = EventRequest(workflow_uuid, execution_uuid, parameters or {}, source)
     return _act(request, tenant, tuple)
 
@@ -246,7 +246,7 @@ def workflows_executions(
 def campaigns_trigger(
     request: CampaignRequest, tenant: str | None = None
 ) -> tuple[CampaignAnswer, ...]:
-    """Send a campaign to users, at most once, journalled; gives what became of each."""
+    """Send a campaign to users, at most once, journalled; return the result for each."""
     return _act(request, tenant, tuple)
 
 
@@ -258,5 +258,5 @@ def campaigns_responses(
     return read_shown(ActionKind.CAMPAIGN, campaign_id, since, tenant)
 
 
-# What reads back by a saved query, where the API has no operation.
+# These read back by a saved query, because the API has no operation for it.
 READ_BACKS: Final = (remote_actions_executions, workflows_executions, campaigns_responses)

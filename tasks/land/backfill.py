@@ -12,12 +12,12 @@ from tasks.land.units import Landed
 def begin_backfill(run: Run) -> None:
     """Write the plan into the ledger, so that an interrupted run shows what is still pending."""
     if run.plan.asked.chunk is None:
-        # A shared one was written by the command that started runs for its chunks.
+        # The command that started runs for the chunks of a shared one has written it.
         record_plan(run.plan, run.ledger)
 
 
 def finish_backfill(run: Run, landed: Landed) -> None:
-    """Forget a back-fill of everything whose windows have all landed: the next one starts over.
+    """Forget a back-fill of everything once all its windows landed, so the next one starts over.
 
     Do this even if rows were rejected; otherwise the next back-fill skips those windows.
     """
@@ -31,7 +31,7 @@ def finish_backfill(run: Run, landed: Landed) -> None:
 
 
 def record_plan(plan: Plan, ledger: Ledger) -> datetime | None:
-    """Write a plan into the ledger; return when a back-fill of everything was begun."""
+    """Write a plan into the ledger; return when its back-fill of everything was begun."""
     dataset = plan.specification.dataset
     ledger.plan_units(dataset, [(unit.name, unit.starts_at, unit.ends_at) for unit in plan.units])
     if (asked := plan.backfill) is None:

@@ -1,4 +1,4 @@
-"""What one run is asked to do, checked, and the units it has to land. Nothing is exported here."""
+"""Checking what a run is asked to do, and deciding which units it lands. Exports nothing."""
 
 from bisect import bisect_left
 from collections.abc import Callable, Iterator
@@ -25,7 +25,7 @@ MOST_AT_ONCE = 16
 
 
 class Only(StrEnum):
-    """Which windows of a stretch a back-fill lands."""
+    """Which windows of a period a back-fill lands."""
 
     MISSING = "missing"
     FAILED = "failed"
@@ -37,7 +37,7 @@ class Asked:
     """What the caller asks for, in the words of flow parameters and command options.
 
     Without dates a run lands what is missing up to now. `only` and `step` belong to a back-fill,
-    `chunk` to one that several runs share. `is_scheduled` when no person started the run.
+    `chunk` to one that several runs share. `is_scheduled` means that no person started the run.
     """
 
     dataset: str
@@ -56,7 +56,7 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Unit:
-    """What lands at once: a window, or a snapshot's slot [starts_at, ends_at)."""
+    """What lands as a whole: a window, or a snapshot's slot [starts_at, ends_at)."""
 
     name: str
     starts_at: datetime
@@ -65,7 +65,7 @@ class Unit:
 
     @classmethod
     def of_window(cls, window: Window) -> "Unit":
-        """Name a window."""
+        """Return a window as a unit."""
         return cls(unit_name(window.start, window.end), window.start, window.end, window)
 
     def __str__(self) -> str:
@@ -76,9 +76,9 @@ class Unit:
 class Plan:
     """A validated request: everything that can be known before the tenant is asked.
 
-    `asked_units` counts all windows of the stretch, `units` are those still to land. `origin` is
-    where the watermark counts from, None where it stays as it is. `lost` are missing windows
-    that the query no longer reaches back to.
+    `asked_units` counts all windows of the period, `units` are those still to land. `origin` is
+    where the watermark counts from, None if it stays as it is. `lost` are missing windows that the
+    query no longer reaches back to.
     """
 
     asked: Asked
@@ -94,7 +94,7 @@ class Plan:
 
     @property
     def trigger(self) -> str:
-        """What started the run. A back-fill, the one with dates, leaves the watermark alone."""
+        """What started the run. With dates it is a back-fill, which leaves the watermark alone."""
         if self.asked.window_from:
             return "back-fill"
         if self.asked.full_refresh:
@@ -103,7 +103,7 @@ class Plan:
 
     @property
     def resumed_since(self) -> datetime | None:
-        """When the back-fill of everything was begun that this one resumes; None for a new one."""
+        """When the back-fill of everything that this one resumes was begun; None for a new one."""
         backfill = self.backfill
         return backfill.begun_at if backfill and backfill.begun_at < self.planned_at else None
 
@@ -149,7 +149,7 @@ def plan_run(asked: Asked, clock: Callable[[], datetime] = utc_now) -> Plan:
 
 
 def read_step(text: str | None) -> timedelta | None:
-    """Return the length of a window that was asked for, None where none was.
+    """Return the length of a window that was asked for; None if none was.
 
     Raises:
         UsageError: it is not a duration.
@@ -162,10 +162,10 @@ def read_step(text: str | None) -> timedelta | None:
 
 
 def check_overlaps(lake: Lake, dataset: str, units: tuple[Unit, ...]) -> None:
-    """Raise unless every unit covers each landed window whole or not at all.
+    """Raise unless every unit covers each landed window wholly or not at all.
 
     Raises:
-        DataRefusedError: names the unit that would cut a landed window, and what to do.
+        DataRefusedError: a unit would cut a landed window; the message says what to do.
     """
     manifest = lake.manifest(dataset) if units else None
     entries = manifest.entries if manifest else ()
@@ -173,7 +173,7 @@ def check_overlaps(lake: Lake, dataset: str, units: tuple[Unit, ...]) -> None:
     for unit in units:
         for bound in (unit.starts_at, unit.ends_at) if unit.window else ():
             place = bisect_left(starts, bound) - 1
-            # Entries of windows never overlap: only the one that begins before can be cut.
+            # Entries of windows never overlap, so only the one that begins before can be cut.
             if place >= 0 and bound < entries[place].ends_at:
                 cut = Window(entries[place].starts_at, entries[place].ends_at)
                 raise DataRefusedError(
@@ -195,7 +195,7 @@ def opened_ledger(
 
 
 def landed_of(records: list[UnitRecord]) -> list[LandedWindow]:
-    """Return the stretches of time that have ever landed, whatever happened to them later."""
+    """Return the windows that have ever landed, whatever happened to them later."""
     return [
         LandedWindow(
             Window(record.starts_at, record.ends_at), record.exported_at or record.landed_at
@@ -217,7 +217,7 @@ def _check_asked(asked: Asked, specification: DatasetSpecification) -> None:
     if dated and asked.full_refresh:
         raise UsageError("full_refresh lands everything: it takes no window_from and window_to")
     if not dated and (asked.step or asked.only):
-        raise UsageError("step and only belong to a back-fill: give window_from and window_to")
+        raise UsageError("step and only belong to a back-fill: set window_from and window_to")
     if not 1 <= asked.concurrency <= MOST_AT_ONCE:
         raise UsageError(f"concurrency must be from 1 to {MOST_AT_ONCE}")
 
@@ -248,7 +248,7 @@ def _missing(
 def _left(
     asked: Asked, windows: list[Window], calendar: Calendar, ledger: Ledger, now: datetime
 ) -> tuple[Backfill | None, list[Window]]:
-    """Leave out what a back-fill need not land, such as what landed since it was begun."""
+    """Return the windows that a back-fill must land, without those landed since it was begun."""
     records = ledger.units(asked.dataset)
     if asked.chunk:
         return _left_of_all(asked, asked.chunk, windows, calendar, records)
@@ -279,7 +279,7 @@ def _left_of_all(
     calendar: Calendar,
     records: list[UnitRecord],
 ) -> tuple[Backfill | None, list[Window]]:
-    """Leave out what no run of a shared back-fill needs to land; put the run's own chunk first."""
+    """Return what is left of a shared back-fill, with the run's own chunk first."""
     only = asked.only or Only.MISSING
     known = {record.unit: record for record in records}
     covered = Coverage(each.window for each in landed_of(records)) if only is Only.MISSING else None
@@ -295,7 +295,7 @@ def _left_of_all(
 
 
 def _asked_windows(asked: Asked, calendar: Calendar, now: datetime) -> list[Window]:
-    """Cut the stretch asked for; the start of a shared back-fill may be out of reach by now."""
+    """Return the windows of the period asked for; only a shared one may begin out of reach."""
     start, end = asked.window_from or "", asked.window_to or ""
     if asked.chunk is None:
         return calendar.asked(start, end, now)

@@ -1,6 +1,6 @@
 """The report of a run: counts, bytes and seconds, for the terminal, `_runs`, ledger and UI.
 
-Nothing of a row's values is in it: a report may be read by people who may not read the data.
+It holds no row's values, because its readers may not be allowed to read the data.
 """
 
 import logging
@@ -40,7 +40,8 @@ SUMMED = (
 class RunReport:
     """How a run ended. `state` is landed, partly or failed; bytes are as received and as read.
 
-    `units` have landed, of `planned`. `lost` are windows that the query no longer reaches back to.
+    `units` of the `planned` ones have landed. The query no longer reaches back to the windows that
+    are `lost`.
     """
 
     run_id: str
@@ -71,7 +72,7 @@ class RunReport:
     outcomes: list[dict[str, Any]]
 
     def plain(self) -> dict[str, Any]:
-        """Give the report as a dictionary; date-times stay objects."""
+        """Return the report as a dictionary; date-times stay objects."""
         return asdict(self)
 
 
@@ -85,7 +86,7 @@ def summary(report: RunReport) -> str:
 
 
 def build_report(run: Run, landed: Landed, watermark: datetime | None = None) -> RunReport:
-    """Sum up what became of a run's units."""
+    """Return the report of a run, summed up from its units."""
     outcomes = sorted(landed.outcomes, key=lambda outcome: outcome.unit)
     total = {name: sum(getattr(outcome, name) for outcome in outcomes) for name in SUMMED}
     planned = len(run.plan.units) - landed.left
@@ -131,7 +132,7 @@ def report_run(run: Run, landed: Landed) -> RunReport:
 
 
 def _exit_code(landed: Landed, report: RunReport) -> int:
-    """Say how the run ends as a command: who waits for a run of another machine needs to know."""
+    """Return the run's exit code as a command, for those who wait for it on another machine."""
     first = _first(landed)
     if first is not None and not landed.outcomes:
         return first.exit_code
@@ -140,23 +141,23 @@ def _exit_code(landed: Landed, report: RunReport) -> int:
 
 
 def raise_unless_complete(landed: Landed, report: RunReport) -> None:
-    """Let a run that left anything out end as such: it must not look green.
+    """Raise unless everything landed, so that an incomplete run never shows as successful.
 
     Raises:
-        PipelineError: the first failure, where nothing has landed.
-        PartlyDoneError: something has landed, something was left out.
+        PipelineError: the first failure, if nothing has landed.
+        PartlyDoneError: something has landed, and something was left out.
     """
     first = _first(landed)
     if first is not None:
         several = len(landed.failures) > 1
-        told = (
+        message = (
             f"{report.dataset}: {report.units} of {report.planned} windows landed, "
             f"{'' if several else 'then: '}{report.error}"
         )
         if landed.outcomes:
-            raise PartlyDoneError(told, report=report.plain()) from first
+            raise PartlyDoneError(message, report=report.plain()) from first
         if several:
-            raise first.retold(told) from first
+            raise first.retold(message) from first
         raise first
     if report.rows_rejected:
         raise PartlyDoneError(
@@ -169,7 +170,7 @@ def raise_unless_complete(landed: Landed, report: RunReport) -> None:
 
 
 def markdown(report: RunReport) -> str:
-    """Write a report for the Prefect UI."""
+    """Return a report as Markdown for the Prefect UI."""
     lines = [
         f"# {report.dataset}: {report.state}",
         "",
@@ -201,7 +202,7 @@ def markdown(report: RunReport) -> str:
 
 
 def _error(dataset: str, landed: Landed) -> str | None:
-    """Say why windows did not land: the reason of one, and how many there are."""
+    """Return why windows did not land: the reason of one, and how many there are."""
     first, failed = _first(landed), len(landed.failures)
     if first is None or failed <= 1:
         return str(first) if first else None
@@ -210,7 +211,7 @@ def _error(dataset: str, landed: Landed) -> str | None:
 
 
 def _gap(run: Run) -> str | None:
-    """Say which windows are lost, and how the gap is accepted."""
+    """Return which windows are lost, and how to accept the gap; None if none are."""
     lost = run.plan.lost
     if not lost:
         return None
@@ -222,14 +223,14 @@ def _gap(run: Run) -> str | None:
 
 
 def _first(landed: Landed) -> PipelineError | None:
-    """Give the error to be told: what stopped the run, else that of the first window."""
+    """Return the error to report: what stopped the run, or else that of the first window."""
     return landed.stopped or (landed.failures[0].error if landed.failures else None)
 
 
 def move_watermark(run: Run) -> datetime | None:
-    """Write the end of the contiguous landed stretch; a back-fill only reads it.
+    """Move the watermark to the end of the contiguous landed time; a back-fill only reads it.
 
-    What back-fills have landed counts too, from the next scheduled export on.
+    What back-fills have landed counts from the next scheduled export on.
     """
     if run.plan.origin is None:
         known = run.ledger.marks.watermark(run.dataset)

@@ -15,7 +15,7 @@ from tasks.land.plan import Plan
 from tasks.runs.opening import OpenedRun, connected, opened
 from tasks.runs.tools import Tools
 
-# Batches are typed in memory, on all cores: more at once would only take memory.
+# Batches are typed on all cores, so more at once would only take more memory.
 CONFORMING_AT_ONCE = min(2, os.cpu_count() or 1)
 MIB = 1024 * 1024
 

@@ -1,7 +1,7 @@
 """Landing one unit: lease, export, stage, check, publish, ledger, in this order.
 
 Effect first, state last: a kill between two steps repeats work and loses none. Nothing is
-visible before `publish`; the ledger learns of it afterwards.
+visible before `publish`, and the ledger records it afterwards.
 """
 
 import logging
@@ -35,10 +35,10 @@ logger = logging.getLogger(__name__)
 
 @dataclass(slots=True)
 class UnitOutcome:
-    """What became of one unit: counts, bytes, seconds per stage. For reports: no values of rows.
+    """The outcome of one unit: counts, bytes, seconds per stage. For reports: no values of rows.
 
-    `parts` are the exports that it took, `calls` the requests to the tenant's API. `skipped` when
-    another run has landed the unit meanwhile.
+    `parts` are the exports that it took, `calls` the requests to the tenant's API. It was `skipped`
+    if another run landed the unit after it was planned.
     """
 
     unit: str
@@ -64,7 +64,7 @@ class UnitOutcome:
     seconds: dict[str, float] = field(default_factory=dict)
 
     def count(self, result: Fetched) -> None:
-        """Add one result that the unit was exported in."""
+        """Add one of the results that the unit was exported in."""
         started_at = result.export.started_at
         self.exported_at = min(self.exported_at or started_at, started_at)
         self.attached = self.attached or result.attached
@@ -75,7 +75,7 @@ class UnitOutcome:
         self._add("download", result.download_seconds)
 
     def account(self, staged: Staged) -> None:
-        """Take over the counts of what was staged."""
+        """Copy the counts of what was staged."""
         counts = staged.counts
         self.rows_read = counts.read
         self.rows_landed = counts.landed
@@ -91,7 +91,7 @@ class UnitOutcome:
 
     @contextmanager
     def timed(self, stage: str) -> Iterator[None]:
-        """Add the seconds of a stage."""
+        """Add the time that the block takes to a stage."""
         began = time.monotonic()
         try:
             yield
@@ -103,10 +103,10 @@ class UnitOutcome:
 
 
 def land_unit(run: Run, unit: Unit) -> UnitOutcome:
-    """Land one unit, so that exactly the rows of the query are there, or nothing has changed.
+    """Land one unit: afterwards it has exactly the rows of the query, or nothing has changed.
 
     Raises:
-        HeldError: another run is at this unit.
+        HeldError: another run holds this unit.
         DataRefusedError: the result is incomplete, truncated, or breaks a rule of the dataset.
         UnavailableError: the tenant cannot be reached in time; the export is kept for later.
     """
@@ -115,7 +115,7 @@ def land_unit(run: Run, unit: Unit) -> UnitOutcome:
         run.ledger.lease(run.dataset, unit.name, unit.starts_at, unit.ends_at, run.run_id) as lease,
         _recorded(run, unit, lease),
     ):
-        if _landed_meanwhile(run, unit):
+        if _landed_since_planned(run, unit):
             tell(Progress(run.dataset, unit.name, SKIPPED))
             return UnitOutcome(unit=unit.name, skipped=True)
         _check_may_ask(run, unit)
@@ -129,7 +129,7 @@ def land_unit(run: Run, unit: Unit) -> UnitOutcome:
 
 
 def stage_unit(run: Run, unit: Unit) -> tuple[UnitOutcome, Staged]:
-    """Export a unit, in parts where it is too large, and stage it; check what was staged.
+    """Export a unit, in parts if it is too large, stage it, and check what was staged.
 
     Raises:
         DataRefusedError: columns, window, checks, share of rejects or number of rows break a rule.
@@ -138,7 +138,7 @@ def stage_unit(run: Run, unit: Unit) -> tuple[UnitOutcome, Staged]:
     spooled = False
     while True:
         outcome = UnitOutcome(unit=unit.name)
-        # Whatever is tried again: parts that were whole are journalled, and not exported again.
+        # Parts that were complete are in the journal, so a further try does not export them again.
         try:
             staged = _stage(run, unit, outcome, refused, spooled=spooled)
         except RowLimitReachedError as error:
@@ -155,7 +155,7 @@ def stage_unit(run: Run, unit: Unit) -> tuple[UnitOutcome, Staged]:
 
 
 def check_counts(run: Run, unit: Unit, counts: Counts) -> None:
-    """Refuse what must not be published: strayed rows, too many rejects, a shrunken result."""
+    """Raise if it must not be published: strayed rows, too many rejects, a shrunken result."""
     counts.check(f"{run.dataset} {unit.name}")
     allowed = run.plan.specification.max_reject_share
     if counts.rejected > allowed * counts.read:
@@ -168,13 +168,13 @@ def check_counts(run: Run, unit: Unit, counts: Counts) -> None:
     empty = unit.window is None and counts.landed == 0
     if (empty or counts.landed * 2 < before) and not run.plan.asked.accept_shrink:
         raise DataRefusedError(
-            f"{run.dataset} {unit.name}: {counts.landed} rows, {before} are landed already; if "
-            "this is right, run again with --accept-shrink; nothing was published"
+            f"{run.dataset} {unit.name}: {counts.landed} rows, but {before} have landed before; if "
+            "this is right, run again with accept_shrink; nothing was published"
         )
 
 
 def publish(run: Run, unit: Unit, lease: Lease, outcome: UnitOutcome, staged: Staged) -> None:
-    """Make the staged files the ones that count, in all landings; the ledger last."""
+    """Publish the staged files in all landings, and record it in the ledger last."""
     if outcome.exported_at is None:
         raise AssertionError("a unit is exported before it is published")
     entry = Entry(
@@ -187,7 +187,7 @@ def publish(run: Run, unit: Unit, lease: Lease, outcome: UnitOutcome, staged: St
         files=(),
     )
     with outcome.timed("publish"):
-        # The first place refuses by itself; what it has committed none after it may refuse.
+        # Check the others first: once the first has committed, none after it may refuse.
         for place in run.landings[1:]:
             place.check_unit(entry)
         for place in run.landings:
@@ -206,7 +206,7 @@ def publish(run: Run, unit: Unit, lease: Lease, outcome: UnitOutcome, staged: St
 def _stage(
     run: Run, unit: Unit, outcome: UnitOutcome, refused: set[str], *, spooled: bool
 ) -> Staged:
-    def tell_rows(rows: int) -> None:
+    def report_rows(rows: int) -> None:
         check_stop()
         tell(Progress(run.dataset, unit.name, "landing", rows))
 
@@ -223,7 +223,7 @@ def _stage(
         run.run_id,
         lambda schema: run.lake.stage(run.dataset, run.run_id, unit.name, schema, run.budget),
         row_limit=plan.tenant.export_row_limit,
-        on_rows=tell_rows,
+        on_rows=report_rows,
         working=working,
     )
     with staging:
@@ -243,7 +243,7 @@ def _stage(
 
 
 def _check_contents(run: Run, unit: Unit, outcome: UnitOutcome, staged: Staged) -> tuple[str, ...]:
-    """Run the declared checks; give the warnings of those that failed and do not block."""
+    """Run the declared checks; return the warnings of failed ones that do not block."""
     if outcome.exported_at is None:
         raise AssertionError("a unit is exported before it is checked")
     with outcome.timed("check"):
@@ -262,8 +262,8 @@ def _check_contents(run: Run, unit: Unit, outcome: UnitOutcome, staged: Staged) 
     return tuple(warnings(results))
 
 
-def _landed_meanwhile(run: Run, unit: Unit) -> bool:
-    """Tell whether another run has landed a window since this one was planned; we hold it now."""
+def _landed_since_planned(run: Run, unit: Unit) -> bool:
+    """Return whether another run landed a window after it was planned; we hold its lease now."""
     record = run.ledger.unit(run.dataset, unit.name)
     if chunk := run.plan.asked.chunk:
         return is_done(record, run.plan.asked.only or Only.MISSING, chunk.begun_at)
@@ -272,7 +272,7 @@ def _landed_meanwhile(run: Run, unit: Unit) -> bool:
 
 
 def _check_may_ask(run: Run, unit: Unit) -> None:
-    """Ask nothing that is out of reach by now, nor before the tenant allows it."""
+    """Raise if a unit is out of reach by now, or the tenant does not allow another try yet."""
     record = run.ledger.unit(run.dataset, unit.name)
     now = run.tools.clock()
     if record and record.not_before and record.not_before > now:
@@ -291,14 +291,14 @@ def _check_may_ask(run: Run, unit: Unit) -> None:
 
 @contextmanager
 def _recorded(run: Run, unit: Unit, lease: Lease) -> Iterator[None]:
-    """Record in the ledger why a unit failed, unless it is another run's by now."""
+    """Record in the ledger why a unit failed, unless another run holds it by now."""
     try:
         yield
     except PipelineError as error:
         if not lease.renew():
             raise
         if isinstance(error, DataRefusedError):
-            # What is wrong may be mended at the tenant: the next run must ask anew.
+            # The tenant may correct what is wrong, so the next run must export again.
             run.ledger.journal.forget(run.dataset, unit.name)
         not_before = error.not_before if isinstance(error, LimitReachedError) else None
         again = isinstance(error, UnavailableError)

@@ -1,7 +1,7 @@
-"""Landing many units: a bounded number at once, each on its own, until all are done or none can be.
+"""Landing many units, a limited number at once, until all are done or none can be.
 
-A unit that is refused leaves the others alone. A tenant that cannot be reached, a credential that
-is refused or a disk that is full would fail them all: then no further unit is begun.
+A unit that is refused does not affect the others. A tenant that cannot be reached, a credential
+that is refused or a full disk would fail them all, so then no further unit is begun.
 """
 
 import logging
@@ -25,9 +25,9 @@ from tasks.runs.stopping import StoppedError, pool_of, unbroken
 
 logger = logging.getLogger(__name__)
 
-# Before each further try of what another run holds: long enough for a window that is nearly done.
+# Seconds before each further try of a window that another run holds: it may be nearly done.
 HELD_PAUSES = (1.0, 2.0, 4.0, 8.0)
-# Before each further look at what other runs of a shared back-fill hold.
+# Seconds before each further look at what other runs of a shared back-fill hold.
 FIRST_PAUSE, LONGEST_PAUSE, PAUSE_GROWTH = 1.0, 10.0, 1.5
 
 
@@ -41,10 +41,10 @@ class Failure:
 
 @dataclass(slots=True)
 class Landed:
-    """What became of a run's units. `stopped` is why no more were begun.
+    """The outcome of a run's units. `stopped` is why no more were begun.
 
-    `held` are those that another run holds, until they are tried again or become failures; `left`
-    counts those that others have landed, or tried, of a back-fill that is shared.
+    `held` are those that another run holds, until they are tried again or become failures. `left`
+    counts the windows of a shared back-fill that other runs have landed, or tried.
     """
 
     outcomes: list[UnitOutcome] = field(default_factory=list)
@@ -52,7 +52,7 @@ class Landed:
     held: list[Failure] = field(default_factory=list)
     left: int = 0
     stopped: PipelineError | None = None
-    # Those that threads are at; empty in the end, unless one had to be left behind.
+    # Those that threads work on; empty at the end, unless a thread had to be left behind.
     under_way: dict[Future[UnitOutcome], Unit] = field(default_factory=dict, repr=False)
 
     def __str__(self) -> str:
@@ -66,8 +66,8 @@ class Landed:
 def land(run: Run) -> Landed:
     """Land all units of a run, as many at once as was asked for.
 
-    A signal lets those under way end within the run's limit, and begins no other; a unit that does
-    not land in time stays as it was, its export journalled.
+    After a signal, those under way may end within the run's limit, and no other is begun. A unit
+    that does not land in time stays as it was, with its export in the journal.
     """
     result = Landed()
     units, at_once = run.plan.units, run.plan.asked.concurrency
@@ -89,7 +89,7 @@ def land(run: Run) -> Landed:
             _wind_down(run, result, error)
             if len(result.outcomes) < len(units):
                 raise
-            # Nothing is left out: the run ends as it would have, and then stops.
+            # Nothing was left out: the run ends as usual, and then raises the signal.
             run.stop.asked = error
     for failure in result.held:
         _fail(run, failure, result)
@@ -97,7 +97,7 @@ def land(run: Run) -> Landed:
 
 
 def _wind_down(run: Run, result: Landed, error: BaseException) -> None:
-    """Let units under way end, as long as the run may still take; count those that have landed."""
+    """Let units under way end within the run's limit, and count those that have landed."""
     under_way = result.under_way
     tell(Progress(run.dataset, f"{len(under_way)} under way", STOPPING))
     run.stop.let_end(under_way, error)
@@ -116,7 +116,7 @@ def _land_on(
             unit = next(waiting, None)
             if unit is None:
                 break
-            # The context carries Prefect's run, so that logs of threads belong to it.
+            # The context carries Prefect's run, so that the threads' logs belong to it.
             under_way[pool.submit(copy_context().run, land_unit, run, unit)] = unit
         if not under_way:
             break
@@ -129,7 +129,7 @@ def _land_on(
 def _try_held_again(
     pool: ThreadPoolExecutor, at_once: int, run: Run, units: Sequence[Unit], result: Landed
 ) -> None:
-    """Try what another run held again at the end: that run may have landed it by then."""
+    """Try windows that another run held again at the end: that run may have landed them."""
     for seconds in HELD_PAUSES:
         if not result.held or result.stopped:
             return
@@ -141,10 +141,10 @@ def _try_held_again(
 
 
 def _land_shared(pool: ThreadPoolExecutor, at_once: int, run: Run, result: Landed) -> None:
-    """Land what nobody else does, until all is landed or has failed.
+    """Land windows that no other run holds, until all have landed or failed.
 
-    A run that has nothing left to do stays while others hold windows: should one of them be killed,
-    its leases end (at once where that is known, else after LEASE_TIME) and the windows are landed
+    A run with nothing left to do stays while others hold windows: if one of them is killed, its
+    leases end (at once if that can be seen, otherwise after LEASE_TIME) and the windows are landed
     here.
     """
     pause = FIRST_PAUSE
@@ -163,7 +163,7 @@ def _land_shared(pool: ThreadPoolExecutor, at_once: int, run: Run, result: Lande
 
 
 def _unfit(run: Run) -> PipelineError | None:
-    """Say why nothing can land now, before anything is exported."""
+    """Return why nothing can land now, before anything is exported; None if it can."""
     try:
         run.lake.check_writable()
         for place in run.landings:
@@ -186,7 +186,7 @@ def _settle(run: Run, unit: Unit, future: Future[UnitOutcome], result: Landed) -
         outcome = future.result()
     except PipelineError as error:
         failure = Failure(unit.name, error)
-        # A snapshot is not tried again: what the other run lands is of another moment.
+        # A snapshot is not tried again: the other run lands that of another moment.
         if isinstance(error, HeldError) and unit.window:
             result.held.append(failure)
         else:

@@ -1,1 +1,1 @@
-"""What every run works with: its parts, how it is recorded, stopped, shown and measured."""
+"""What every run works with: opening, recording, stopping, showing and measuring it."""

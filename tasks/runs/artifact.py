@@ -1,4 +1,4 @@
-"""Reports and overviews in the Prefect UI, each at a key that stays: an operator's bookmark.
+"""Reports and overviews in the Prefect UI, each under a stable key that can be bookmarked.
 
 Keys name kind, tenant and subject, so that tenants on one server do not share a history. A plain
 run has no UI, so nothing is shown there.
@@ -17,13 +17,13 @@ logger = logging.getLogger(__name__)
 
 # Artifacts are kept in Prefect's database and have no size limit of their own.
 ARTIFACT_ROWS: Final = 100
-# A run of a few units is over before anybody looks.
+# A run of a few units ends before anyone looks.
 SHOWN_FROM: Final = 10
 ARTIFACT_EVERY_SECONDS: Final = 5.0
 
 
 def artifact_key(*parts: str) -> str:
-    """Make a key of what Prefect allows: lower-case letters, digits and dashes."""
+    """Return a key in the characters that Prefect allows: lower-case letters, digits and dashes."""
     return re.sub(r"[^a-z0-9]+", "-", "-".join(parts).lower()).strip("-")
 
 
@@ -46,7 +46,7 @@ def show_report(kind: str, tenant: str, name: str, text: str) -> None:
 
 
 def show_table(kind: str, tenant: str, rows: Sequence[Mapping[str, Any]], about: str) -> None:
-    """Keep a table as an artifact of the flow run, cut to the number of rows that fit."""
+    """Keep a table as an artifact of the flow run, cut to ARTIFACT_ROWS."""
     if flow_run() is None:
         return
     from prefect.artifacts import create_table_artifact  # noqa: PLC0415 - not in a plain run
@@ -60,7 +60,7 @@ def show_table(kind: str, tenant: str, rows: Sequence[Mapping[str, Any]], about:
 
 @contextmanager
 def progress_shown(tenant: str, name: str, units: int) -> Iterator[None]:
-    """Keep a progress artifact of a long run up to date while its units end."""
+    """Keep the progress artifact of a long run up to date."""
     if units < SHOWN_FROM or flow_run() is None:
         yield
         return
@@ -91,7 +91,7 @@ def progress_shown(tenant: str, name: str, units: int) -> Iterator[None]:
 
 
 def _show(key: str, show: Callable[[], Any]) -> Any:
-    """Show something; what was done does not depend on the UI."""
+    """Show something; a failure is only logged, because the work does not depend on the UI."""
     try:
         return show()
     except Exception:  # noqa: BLE001 - whatever the server answers

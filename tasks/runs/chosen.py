@@ -1,4 +1,4 @@
-"""What a run is about, of which tenant, with which settings: known before anything is opened."""
+"""What a run is about, with its tenant and settings: known before anything is opened."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,24 +13,24 @@ Specification = TypeVar("Specification")
 
 @dataclass(frozen=True, slots=True)
 class Chosen(Generic[Specification]):
-    """A specification of the catalogue, of which tenant it is run, and with which settings."""
+    """A specification of the catalogue, with the tenant and settings that it is run with."""
 
     settings: Settings
     tenant: TenantSettings
     specification: Specification
-    # As it was asked for: a profile, or None where the variables say the tenant.
+    # The profile asked for, or None if the NEXTHINK_* variables name the tenant.
     profile: str | None = None
 
 
 def choose(
     load: Callable[[Path, str], Specification], name: str, tenant: str | None = None
 ) -> Chosen[Specification]:
-    """Read settings and catalogue.
+    """Return a specification of the catalogue with settings and tenant.
 
     Args:
         load: reads one specification of the catalogue.
         name: of the specification.
-        tenant: a profile; without it the NEXTHINK_* variables say the tenant.
+        tenant: a profile; without it, the NEXTHINK_* variables name the tenant.
 
     Raises:
         UsageError: there is no such specification.

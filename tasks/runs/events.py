@@ -1,7 +1,7 @@
-"""Events of datasets that landed, or did not: what Prefect's automations start from.
+"""Events that say whether a dataset landed; Prefect's automations react to them.
 
-Counts only, never a row's values. An event is no part of the work: a server that is away changes
-nothing. A plain run emits none.
+They hold counts, never a row's values. The work does not depend on them: if the server is away,
+the event is lost and the run goes well. A plain run emits none.
 """
 
 import logging
@@ -22,7 +22,7 @@ def resource_id(tenant: str, dataset: str) -> str:
 
 
 def emit_outcome(report: Mapping[str, Any]) -> None:
-    """Emit nexthink.dataset.landed, .partly or .failed; nothing where nothing was to be landed.
+    """Emit nexthink.dataset.landed, .partly or .failed; nothing if there was nothing to land.
 
     Args:
         report: of an export, as `_runs` and the ledger keep it.
@@ -50,5 +50,5 @@ def emit_outcome(report: Mapping[str, Any]) -> None:
                 "watermark": report["watermark"] and report["watermark"].isoformat(),
             },
         )
-    except Exception:  # noqa: BLE001 - whatever Prefect answers
+    except Exception:  # noqa: BLE001 - whatever Prefect raises
         logger.warning("the event of run %s was not emitted", report["run_id"])

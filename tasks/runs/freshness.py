@@ -1,4 +1,4 @@
-"""How fresh the datasets of a tenant are, according to what the ledger says has landed."""
+"""How fresh the datasets of a tenant are, according to the ledger."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass

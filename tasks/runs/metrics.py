@@ -1,7 +1,7 @@
 """Metrics of runs by OpenTelemetry, only if OTEL_EXPORTER_OTLP_ENDPOINT is set.
 
-Labels are the tenant and what a run is about, as bound for logs, and fixed words: never a person, a
-device, a unit or a run. The names are an interface: docs/observability.md.
+Labels are the tenant and what a run is about, as bound for logs, and fixed words. They never name a
+person, a device, a unit or a run. The names are an interface: docs/observability.md.
 """
 
 import logging
@@ -71,7 +71,7 @@ class _Metrics:
         listen(_exchanged)
 
     def _make(self) -> None:
-        # Importing it takes 0.3 s, and it is an extra: only on request.
+        # Importing it takes 0.3 s, and it is an optional extra.
         from opentelemetry.exporter.otlp.proto.http.metric_exporter import (  # noqa: PLC0415
             OTLPMetricExporter,
         )
@@ -80,7 +80,7 @@ class _Metrics:
         from opentelemetry.sdk.resources import Resource  # noqa: PLC0415
 
         names = {"service.name": os.environ.get("OTEL_SERVICE_NAME") or SERVICE}
-        # Counters begin at zero in each process: kept apart by this id, they add up.
+        # Counters begin at zero in each process; with this id they stay apart and add up.
         names["service.instance.id"] = os.urandom(16).hex()
         has_timeout = any(os.environ.get(name) for name in TIMEOUTS)
         exporter = OTLPMetricExporter(timeout=None if has_timeout else FLUSH_SECONDS)
@@ -102,7 +102,7 @@ class _Metrics:
 
         def flush() -> None:
             sent = False
-            # Whatever goes wrong in the exporter, the work itself is done.
+            # Whatever goes wrong in the exporter must not fail a run whose work is done.
             with suppress(Exception):
                 sent = provider.force_flush(FLUSH_SECONDS * 1000)
             if not sent:
@@ -117,7 +117,7 @@ begin = _METRICS.begin
 
 
 def flush() -> None:
-    """Send what was measured; called at the end of a run, since its process may end too."""
+    """Send what was measured; call it at the end of a run, when its process may end too."""
     _METRICS.flush()
 
 
@@ -172,7 +172,7 @@ def values_ended(values: Mapping[str, Mapping[str, int]]) -> None:
 
 
 def targets_ended(counts: Mapping[str, int], shown: Mapping[str, int]) -> None:
-    """Count the targets of an action: by the outcome of requests, and by what was read back."""
+    """Count the targets of an action by the outcome of requests, and by what was read back."""
     for outcome, count in counts.items():
         _measure("nxp.action.targets", count, stage="request", outcome=outcome)
     for outcome, count in shown.items():

@@ -1,7 +1,7 @@
-"""What every run works with: ledger, lake, a folder of its own; cleared up at its end.
+"""Opening a run: ledger, lake and a folder of its own, cleared up at its end.
 
-Every kind of run is opened here, an export as much as a maintenance, so that all of them are
-logged, measured, stopped and abandoned alike.
+Every kind of run is opened here, from an export to a maintenance, so that all of them are logged,
+measured, stopped and abandoned alike.
 """
 
 import logging
@@ -39,7 +39,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """The parts of a run under way; what a run is about is added by its kind."""
+    """The parts of a run under way; each kind of run adds what it is about."""
 
     run_id: str
     settings: Settings
@@ -67,13 +67,13 @@ class Parts:
         """Keep a run's report in the lake (`_runs`) and, last, in the ledger.
 
         A run that failed because the disk is full, or the bucket out of reach, cannot keep its
-        report there either: then only the ledger has it, and the first error stays the one raised.
+        report there either: then only the ledger has it, and the first error is the one raised.
 
         Args:
             state: how the run ended.
-            report: what the ledger keeps; its `error` is None where nothing went wrong.
-            row: what `_runs` keeps, where that differs.
-            also: writes what else the run leaves in the lake, before the row.
+            report: what the ledger keeps; its `error` is None if nothing went wrong.
+            row: what `_runs` keeps, if that differs.
+            also: writes other things that the run leaves in the lake, before the row.
         """
         try:
             if also:
@@ -138,8 +138,8 @@ def opened(
 ) -> Iterator[Parts]:
     """Open the parts of a run, and clear away what killed runs left behind.
 
-    A run that has begun in the ledger and not ended is abandoned, whatever ends it. A run that
-    finished its work although it was asked to stop raises that signal here, at its end.
+    A run that has begun in the ledger but not ended there is marked as abandoned, whatever ended
+    it. A run that finished its work after a signal raises the signal here, at its end.
 
     Args:
         settings: of the installation.
@@ -181,7 +181,7 @@ def _opened(
             )
             stop.end()
         except BaseException as error:
-            # A signal, a bug, or a report that could not be kept; an ended run is left alone.
+            # A signal, a bug, or a report that could not be kept; an ended run stays as it is.
             with suppress(PipelineError):
                 if stop.is_stuck:
                     ledger.give_back(run_id)
@@ -196,7 +196,7 @@ def _opened(
 
 @contextmanager
 def connected(parts: Parts, tenant: TenantSettings) -> Iterator[Tools]:
-    """Open a client of the tenant for a run, within the limits that all processes share."""
+    """Open a client of the tenant for a run, under the limits that all processes share."""
     sleep, settings = parts.stop.sleep, parts.settings
     gate = call_gate(parts.ledger, tenant, parts.clock, sleep)
     with (
@@ -215,7 +215,7 @@ def call_gate(
     clock: Callable[[], datetime],
     sleep: Callable[[float], None],
 ) -> CallGate:
-    """Return the gate that each call of this process passes: the limits all processes share."""
+    """Return the gate that each call of this process passes; all processes share its limits."""
     return CallGate(
         ledger.limits,
         per_second=tenant.calls_per_second,
@@ -227,7 +227,7 @@ def call_gate(
 
 
 def worker_name(settings: Settings) -> str:
-    """Name the worker whose runs count together: as set, or the process that started this run."""
+    """Return the worker whose runs count together: as set, or the process that started this run."""
     if settings.worker:
         return settings.worker
     started_by_worker = "PREFECT__FLOW_RUN_ID" in os.environ
@@ -237,7 +237,7 @@ def worker_name(settings: Settings) -> str:
 
 @contextmanager
 def _logs_of(settings: Settings, **names: str) -> Iterator[None]:
-    """Bind names to all log lines of a run; on stderr they are JSON where that is asked for."""
+    """Bind names to all log lines of a run, and write these as JSON if the settings say so."""
     if settings.log == JSON:
         write_json()
     with bound(**names, flow_run_id=_flow_run_id()):
@@ -245,8 +245,8 @@ def _logs_of(settings: Settings, **names: str) -> Iterator[None]:
 
 
 def _flow_run_id() -> str | None:
-    """Return the flow run's id where this is one, and let Prefect show the bound names too."""
-    # Prefect reads its settings when it is imported: without it there is no flow run.
+    """Return the flow run's id, if there is one, and make Prefect show the bound names too."""
+    # Do not import Prefect just to ask: if nothing has imported it, there is no flow run.
     if "prefect" not in sys.modules:
         return None
     from prefect import runtime  # noqa: PLC0415

@@ -1,6 +1,7 @@
 """An operator's overview: how fresh all datasets are, and how far all syncs converge.
 
-Tables under stable keys, updated by every export and every sync. They have only counts and times.
+The tables have stable keys, and every export and sync updates them. They hold only counts and
+times.
 """
 
 import logging
@@ -22,7 +23,7 @@ _LIGHTS: Final = {Light.GREEN: "🟢", Light.AMBER: "🟠", Light.RED: "🔴", L
 # Problems come first, since a table shows only a limited number of datasets.
 _WORST_FIRST: Final = (Light.RED, Light.AMBER, Light.NONE, Light.GREEN)
 _LONGEST_ERROR: Final = 200
-# How many runs are searched: one that only planned, or failed before sending, shows no convergence.
+# How many runs to search: one that only planned, or failed before sending, has no convergence.
 _RUNS_LOOKED_AT: Final = 20
 
 

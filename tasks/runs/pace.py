@@ -1,4 +1,4 @@
-"""Spreading requests over time: a rate that is kept across several pushes in succession."""
+"""Spreading requests over time, at a rate that holds across successive pushes."""
 
 import threading
 from collections.abc import Callable

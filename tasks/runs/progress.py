@@ -1,7 +1,7 @@
-"""How far a run is: shown by the command's progress bars and counted; and reports passed on.
+"""How far a run is, for progress bars and counts; and how its report reaches the caller.
 
-Whoever starts a run in this process listens here. A flow that fails returns nothing, so reports of
-runs that end in an error are passed on this way too.
+The code that starts a run in this process listens here. A flow that fails returns nothing, so this
+is also how reports of runs that end in an error are passed on.
 """
 
 import time
@@ -16,17 +16,17 @@ PLANNED = "planned"
 LANDED = "landed"
 SKIPPED = "landed by another run"
 FAILED = "failed"
-STOPPING = "stopping when they have ended; once more to stop at once"
+STOPPING = "stopping when they have ended; stop again to stop at once"
 ENDS = (LANDED, SKIPPED, FAILED)
-# What ends at once says nothing about what is to come.
+# Units that end at once say nothing about the pace of the others.
 PACE_AFTER_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far a unit is: `stage` is what is being done, one of ENDS at the end; `done` counts.
+    """How far a unit is: `stage` is what it is doing, one of ENDS at the end; `done` counts.
 
-    With the stage PLANNED it is the run that is meant, and `done` is its number of units.
+    With the stage PLANNED this is about the whole run, and `done` is its number of units.
     """
 
     dataset: str
@@ -45,7 +45,7 @@ hearing = _REPORTS.listening
 
 
 class Count:
-    """Counts the units that have ended, out of a total that runs may add to; safe under threads."""
+    """Counts the units that have ended, of a total that runs may add to. Thread-safe."""
 
     def __init__(self, units: int = 0, clock: Callable[[], float] = time.monotonic) -> None:
         self.units = units
@@ -66,20 +66,20 @@ class Count:
             return False
         ended = progress.stage in ENDS
         with self._lock:
-            # From the first sign of work: starting up is no part of the pace.
+            # The pace counts from the first sign of work, without the time to start up.
             self._began = self._clock() if self._began is None else self._began
             self.done += ended
         return ended
 
     def pace(self) -> str:
-        """Return how many units end in a minute, empty until there was time to see it."""
+        """Return how many units end in a minute; empty until that can be measured."""
         seconds = self._elapsed()
         if not self.done or seconds < PACE_AFTER_SECONDS:
             return ""
         return f"{60 * self.done / seconds:,.1f}/min"
 
     def left(self) -> str:
-        """Return how long the rest takes at this pace, empty while there is none."""
+        """Return how long the rest takes at this pace; empty until there is a pace."""
         if not self.pace():
             return ""
         seconds = int(self._elapsed() / self.done * max(0, self.units - self.done))
@@ -87,7 +87,7 @@ class Count:
         return f"{minutes} min {seconds:02} s left" if minutes else f"{seconds} s left"
 
     def __str__(self) -> str:
-        """Return all of it in one line."""
+        """Return count, pace and time left in one line."""
         return ", ".join(
             part
             for part in (f"{self.done:,} of {self.units:,} windows", self.pace(), self.left())

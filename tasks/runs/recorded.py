@@ -1,7 +1,7 @@
 """Recording a step: a Prefect task inside a flow run, the plain function everywhere else.
 
-The only place where steps become tasks. Prefect is imported by the flow, never from here in a
-plain run, so that such a run starts in a fraction of a second.
+This is the only place where steps become tasks. A plain run never imports Prefect from here, so it
+starts in a fraction of a second.
 """
 
 import sys
@@ -17,7 +17,7 @@ R = TypeVar("R")
 
 
 def flow_run() -> "FlowRunContext | None":
-    """Return the flow run that this code runs in, None in a plain run."""
+    """Return the flow run that this code runs in; None in a plain run."""
     context = sys.modules.get("prefect.context")
     found: FlowRunContext | None = context.FlowRunContext.get() if context else None
     return found
@@ -26,15 +26,15 @@ def flow_run() -> "FlowRunContext | None":
 def recorded(
     verb: str, subject: str = "{run.subject}", says: Callable[[Any], str] | None = None
 ) -> Callable[[Callable[P, R]], Callable[P, R]]:
-    """Make a step a Prefect task wherever it is called inside a flow run.
+    """Return a decorator that makes a step a Prefect task when it is called inside a flow run.
 
-    Prefect neither caches, persists nor repeats it: what may be repeated, the ledger decides.
+    Prefect neither caches, persists nor repeats it: the ledger decides what may be repeated.
 
     Args:
         verb: what the step does, such as `land`.
-        subject: what it does that to, a template over the step's arguments. The task run is named
-            verb and subject, `land crashes`.
-        says: sums up the result in a few words, for the message of the task run's state.
+        subject: what the step works on, a template over its arguments. The name of the task run
+            is verb and subject, such as `land crashes`.
+        says: sums up the result in a few words, as the message of the task run's state.
     """
 
     def decorate(step: Callable[P, R]) -> Callable[P, R]:
@@ -47,7 +47,7 @@ def recorded(
             if not as_task:
                 as_task.append(_task(step, verb, f"{verb} {subject}", says))
             returned: Any = as_task[0](*args, **kwargs)
-            # A task gives its state back where it made one itself; a flow unpacks it.
+            # A task that returns a state of its own returns it as a state, which must be unpacked.
             result: R = returned.result() if says else returned
             return result
 
@@ -74,7 +74,7 @@ def _task(
 
 
 def completed(result: R, message: str) -> R:
-    """Return a result of a flow or task with a message for its state: operators read that first."""
+    """Return a flow's or task's result with a message for its state, which operators read first."""
     from prefect.states import Completed  # noqa: PLC0415 - a plain run never comes here
 
     state: Any = Completed(data=result, message=message)

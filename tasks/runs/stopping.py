@@ -1,6 +1,6 @@
 """Stopping a run: work under way may end within a limit, and nothing new is begun.
 
-A signal is an exception in the main thread, of the command or of Prefect's engine. Code that has
+A signal becomes an exception in the main thread, in a command and in Prefect's engine. Code with
 work under way catches it, lets the work end within NXP_STOP_SECONDS, and raises it again. A second
 signal during this wait ends it at once.
 """
@@ -25,19 +25,19 @@ SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
 # Threads that wait notice at once that they must end. A thread that reads from a silent tenant does
 # not, and would keep the process alive for a minute.
 NOTICE_SECONDS: Final = 2.0
-# Time for the ledger and Prefect to record the end if such a thread is left behind.
+# If such a thread is left behind, the time that the ledger and Prefect have to record the end.
 FAREWELL_SECONDS: Final = 8.0
 
 
 class StoppedError(Exception):
-    """Raised in the threads of a run that is being stopped, where they wait or report progress."""
+    """Raised in the threads of a run that is being stopped, when they wait or report progress."""
 
 
 class Stop:
     """Stops the threads of a run; they wait by its `sleep`.
 
-    `asked` is the signal of a run whose work could still be ended; it is raised at the run's end.
-    `is_stopping` means that nothing new may begin, `is_stuck` that threads had to be left behind.
+    `asked` is a signal that came when the work could still be finished; it is raised at the run's
+    end. `is_stopping` means that nothing new may begin, `is_stuck` that threads were left behind.
     """
 
     def __init__(
@@ -51,7 +51,7 @@ class Stop:
         self.is_stuck = False
 
     def set(self) -> None:
-        """Stop all threads where they next check."""
+        """Stop each thread at its next check."""
         self._event.set()
 
     def check(self) -> None:
@@ -68,7 +68,7 @@ class Stop:
         self.check()
 
     def end(self) -> None:
-        """Raise the signal that came while the last work was ending, if any."""
+        """Raise the signal that came while the last work was finishing, if any."""
         if self.asked:
             raise self.asked
 
@@ -97,13 +97,13 @@ class Stop:
                 _end_process_after(FAREWELL_SECONDS, exit_code_of(signalled))
 
 
-# Threads of a run work in a copy of its context, so they find its Stop here.
+# Threads of a run work in a copy of its context, and so find its Stop here.
 _STOP: ContextVar[Stop | None] = ContextVar("stop", default=None)
 
 
 @contextmanager
 def stopped_by(stop: Stop) -> Iterator[None]:
-    """Let `check_stop` know the Stop of the run that is open here."""
+    """Make `check_stop` use the Stop of the run that is open here."""
     before = _STOP.set(stop)
     try:
         yield
@@ -119,7 +119,7 @@ def check_stop() -> None:
 
 @contextmanager
 def pool_of(threads: int, name: str, stop: Stop) -> Iterator[ThreadPoolExecutor]:
-    """Enter a pool of threads, which are waited for at the end unless they were left behind."""
+    """Yield a pool of threads, and wait for them at the end unless they were left behind."""
     pool = ThreadPoolExecutor(threads, name)
     try:
         yield pool
@@ -128,7 +128,7 @@ def pool_of(threads: int, name: str, stop: Stop) -> Iterator[ThreadPoolExecutor]
 
 
 def exit_code_of(signalled: BaseException) -> int:
-    """Return the exit code of a process that was ended by a signal's exception."""
+    """Return the exit code of a process that a signal's exception ended."""
     if isinstance(signalled, KeyboardInterrupt):
         return 128 + signal.SIGINT
     return 128 + signal.SIGTERM
@@ -138,7 +138,7 @@ def exit_code_of(signalled: BaseException) -> int:
 def unbroken(seconds: float = STOP_SECONDS) -> Iterator[None]:
     """Delay a signal until the block is done, up to a limit; a second signal acts at once.
 
-    For short work that would otherwise be in doubt: a request that acts, and recording its answer.
+    For short work that must not be interrupted: a request that acts, and recording its answer.
     """
     handlers = {number: signal.getsignal(number) for number in SIGNALS}
     is_main = threading.current_thread() is threading.main_thread()
@@ -159,7 +159,7 @@ def unbroken(seconds: float = STOP_SECONDS) -> Iterator[None]:
             signal.raise_signal(number)
             return
         main = threading.main_thread().ident or 0
-        # To the main thread, which may be waiting for an answer: in another it would not be woken.
+        # To the main thread: it may be waiting for an answer, and only this wakes it.
         timer = threading.Timer(seconds, signal.pthread_kill, (main, number))
         timer.daemon = True
         timer.start()
@@ -178,7 +178,7 @@ def unbroken(seconds: float = STOP_SECONDS) -> Iterator[None]:
 
 
 def _end_process_after(seconds: float, code: int) -> None:
-    """End this process after a while even if a thread has not ended; the end is recorded then."""
+    """End this process after a while, even if a thread is still running."""
 
     def end() -> None:
         time.sleep(seconds)

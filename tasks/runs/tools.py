@@ -1,4 +1,4 @@
-"""What steps ask the tenant with: client, ledger, clock and sleep, and the tenant's limits."""
+"""What steps use to call the tenant: client, ledger, clock and sleep, and the tenant's limits."""
 
 import threading
 from collections.abc import Callable
@@ -10,12 +10,12 @@ from connectors.nexthink.client import NexthinkClient
 
 
 class Calls(threading.local):
-    """Counts the requests to the tenant's API that one thread makes: they are limited per day."""
+    """Counts the requests that one thread makes to the tenant's API, which limits them per day."""
 
     count = 0
 
     def add(self) -> None:
-        """Count one."""
+        """Count one request."""
         self.count += 1
 
     def take(self) -> int:
@@ -26,7 +26,7 @@ class Calls(threading.local):
 
 @dataclass(frozen=True, slots=True)
 class Tools:
-    """What steps ask the tenant with; time and sleep are passed in so that tests need not wait."""
+    """What steps use to call the tenant; tests pass a clock and sleep of their own."""
 
     client: NexthinkClient
     ledger: Ledger

@@ -1,4 +1,4 @@
-"""One plain function per kind of run, read from top to bottom; above the wings.
+"""One plain function per kind of run, which reads from top to bottom.
 
-Flows and commands call the same ones: a flow is the form of a story under Prefect.
+Flows and commands call the same functions: a flow is a story as Prefect runs it.
 """

@@ -1,7 +1,7 @@
 """An action: planned, approved, sent, and its outcomes read back.
 
-A run keeps its report however it ends, and then raises what was left out. An interrupted plan is
-resumed before anything new is planned.
+A run keeps its report however it ends, and then raises if anything was left out. An interrupted
+plan is resumed before anything new is planned.
 """
 
 import time
@@ -37,7 +37,7 @@ from tasks.stories.export import export_dataset
 Clock: TypeAlias = Callable[[], datetime]
 Sleep: TypeAlias = Callable[[float], None]
 T = TypeVar("T")
-# Shows what a plan comes to, and waits for a person.
+# Shows a person a description of the plan, and waits for the answer.
 Approve: TypeAlias = Callable[[str], Verdict]
 
 
@@ -81,21 +81,21 @@ def act(
 ) -> dict[str, Any]:
     """Send a plan once it is approved, and read its outcomes back; without one, plan first.
 
-    A plan that has begun is resumed: what may have been sent is never sent again. One whose
-    requests have all been sent sends nothing, and is only read back.
+    A plan that has begun is resumed: what may have been sent is never sent again. If all requests
+    of a plan have been sent, it is only read back.
 
     Args:
         chosen: the action.
         asked: targets, parameters, who asks.
         which: a plan that was made before.
-        approve: how a person is asked, where nobody has approved the plan yet.
+        approve: asks a person, if nobody has approved the plan yet.
         clock: tells the time.
         sleep: waits.
 
     Raises:
         NotApprovedError: a person has said no, or nobody has said yes.
         StaleError: what the plan was made from has changed.
-        PipelineError: as the stages; the journal knows what was sent.
+        PipelineError: as the stages; the journal has what was sent.
     """
     stages = ActionStages(is_dry=chosen.specification.dry_run or asked.dry_run)
 
@@ -132,9 +132,9 @@ def act_and_land(
     which: WhichPlan = NEW_PLAN,
     approve: Approve | None = None,
 ) -> dict[str, Any]:
-    """Act, and land what devices have returned by the end, if the action says as which dataset.
+    """Act, and land what devices have returned, if the action names a dataset for it.
 
-    What has come is landed even if some devices failed or have not answered yet.
+    What has arrived lands even if some devices failed or have not answered yet.
 
     Raises:
         PipelineError: as `act` and `export_dataset`.
@@ -152,7 +152,7 @@ def ask_and_act(action: str, tenant: str | None = None) -> list[dict[str, Any]]:
     """Ask the people at devices with a known issue, then act on the devices of those who agreed.
 
     Returns:
-        The report of the campaign, if it ended well, and that of the action.
+        The report of the campaign, if that succeeded, and the report of the action.
 
     Raises:
         UsageError: the action has no `targets.consent`.
@@ -170,7 +170,7 @@ def ask_and_act(action: str, tenant: str | None = None) -> list[dict[str, Any]]:
 
 
 def _partly(work: Callable[[], T]) -> tuple[T | None, PartlyDoneError | None]:
-    """Do work that others depend on only in part; return what it left out, to raise at the end."""
+    """Do work that may be incomplete; return its PartlyDoneError instead of raising it now."""
     try:
         return work(), None
     except PartlyDoneError as error:
@@ -186,7 +186,7 @@ def _planned(run: ActionRun, asked: ActionAsked, stages: ActionStages) -> Action
 
 
 def _resume(run: ActionRun, lease: Lease, stages: ActionStages) -> None:
-    """Send what interrupted plans have left, unless it is out of date."""
+    """Send what is left of interrupted plans, unless it is out of date."""
     plans = run.ledger.action_plans
     for record in plans.of(run.action, state=ActionPlanState.RUNNING):
         if not give_up_outdated(run, record):
@@ -200,10 +200,10 @@ def _resume(run: ActionRun, lease: Lease, stages: ActionStages) -> None:
 def _approve(
     run: ActionRun, record: ActionPlanRecord, asked: ActionAsked, approve: Approve | None
 ) -> None:
-    """Raise unless a person agrees to a plan, where the action or the run asks for it.
+    """Raise unless a person agrees to a plan, if the action or the run asks for that.
 
-    Who agreed and why is kept. Without the lease: others may act while a person thinks, which
-    makes the plan stale.
+    Who agreed and why is kept. The lease is not held here: others may act while a person thinks,
+    which makes the plan stale.
     """
     plans = run.ledger.action_plans
     who, why = (asked.who or "").strip(), (asked.why or "").strip()
@@ -233,14 +233,14 @@ def _approve(
 
 
 def _send(run: ActionRun, made: ActionPlan, lease: Lease, stages: ActionStages) -> None:
-    """Begin a plan or resume it, and send those of its requests that were not sent."""
+    """Begin a plan or resume it, and send the requests that were not sent yet."""
     began = time.monotonic()
     current = run.ledger.action_plans.get(made.plan_id) or made.record
     if current.ticket:
         # The ticket of the approval is newer than that of the plan.
         made = replace(made, sending=replace(made.sending, ticket=current.ticket))
     if current.begun_at is None:
-        # As it is now: another run may have begun one since it was approved.
+        # Check it again: another run may have begun a plan since this one was approved.
         load_plan(run, made.plan_id)
         check_meanwhile(run, made)
         run.ledger.actions.begin(made.record, made.batches())
@@ -248,7 +248,7 @@ def _send(run: ActionRun, made: ActionPlan, lease: Lease, stages: ActionStages) 
     try:
         send_plan(run, made, lease)
     except ActionRefusedError:
-        # No more of it will be sent.
+        # No more of this plan will be sent.
         _finish(run, made.plan_id)
         raise
     finally:
@@ -257,7 +257,7 @@ def _send(run: ActionRun, made: ActionPlan, lease: Lease, stages: ActionStages) 
 
 
 def _finish(run: ActionRun, plan_id: str) -> None:
-    """Mark a plan as finished once all of it was sent."""
+    """Mark a plan as finished once all of it has been sent."""
     if not run.ledger.actions.requests(plan_id=plan_id, states=[RequestState.INTENT]):
         run.ledger.action_plans.finish(plan_id)
 
@@ -273,7 +273,7 @@ def _read_back(run: ActionRun, asked: ActionAsked, stages: ActionStages) -> None
             stages.effect = measure_effect(run, plan_id)
     except PipelineError as error:
         raise PartlyDoneError(
-            f"{run.action}: sent, and not read back: {error}; nxp act status {run.action} "
+            f"{run.action}: sent, but not read back: {error}; nxp act status {run.action} "
             "--refresh reads it back"
         ) from error
 
@@ -281,7 +281,7 @@ def _read_back(run: ActionRun, asked: ActionAsked, stages: ActionStages) -> None
 def _reported(
     run: ActionRun, stages: ActionStages, work: Callable[[ActionRun], None]
 ) -> dict[str, Any]:
-    """Do a run's work, keep its report, and raise what was left out."""
+    """Do a run's work, keep its report, and raise if anything was left out."""
     try:
         work(run)
     except PipelineError as error:

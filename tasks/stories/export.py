@@ -26,7 +26,7 @@ def export_dataset(
     """Export a dataset and land it: what is missing up to now, or the windows between two dates.
 
     Raises:
-        PipelineError: why nothing landed, or (PartlyDoneError) what was left out.
+        PipelineError: nothing landed, or (PartlyDoneError) something was left out.
     """
     return land_plan(plan_run(asked, clock), clock, sleep)
 
@@ -48,13 +48,13 @@ def land_plan(
 
 @dataclass(slots=True)
 class Exported:
-    """What became of several datasets, each on its own."""
+    """The outcome of several datasets, each on its own."""
 
     reports: list[dict[str, Any]] = field(default_factory=list)
     failures: dict[str, PipelineError] = field(default_factory=dict)
 
     def plain(self) -> dict[str, Any]:
-        """Return it as a dictionary: the reports of all runs, and why datasets failed."""
+        """Return a dictionary with the reports of all runs, and why datasets failed."""
         return {
             "state": "partly" if self.failures else "landed",
             "datasets": self.reports,
@@ -77,11 +77,11 @@ def export_datasets(
     clock: Callable[[], datetime] = utc_now,
     sleep: Callable[[float], None] = time.sleep,
 ) -> Exported:
-    """Export datasets one after the other; one that fails leaves the others alone.
+    """Export datasets one after the other; one that fails does not stop the others.
 
     Raises:
-        PartlyDoneError: some failed or left something out; `report` has what became of each.
-        PipelineError: none has landed, the error of the first.
+        PartlyDoneError: some failed or are incomplete; its `report` has the outcome of each.
+        PipelineError: the first dataset's error, if none has landed.
     """
     done = Exported()
     for each in asked:
@@ -93,8 +93,8 @@ def export_datasets(
                 done.reports.append(dict(error.report))
     if not done.failures:
         return done
-    told = "; ".join(f"{error}" for error in done.failures.values())
+    reasons = "; ".join(f"{error}" for error in done.failures.values())
     first = next(iter(done.failures.values()))
     if done.reports:
-        raise PartlyDoneError(f"{done}: {told}", report=done.plain()) from first
-    raise first.retold(told) from first
+        raise PartlyDoneError(f"{done}: {reasons}", report=done.plain()) from first
+    raise first.retold(reasons) from first

@@ -1,4 +1,4 @@
-"""The back-fill check: windows of the last days that never landed are landed, or reported."""
+"""The gap check: land, or report, windows of the last days that never landed."""
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
@@ -25,13 +25,13 @@ def close_gaps(
 
     Args:
         days: how far to look back from now.
-        datasets: window datasets; without any, all of the catalogue.
-        tenant: a profile; without it the NEXTHINK_* variables say the tenant.
+        datasets: window datasets; by default, all of the catalogue.
+        tenant: a profile; without it, the NEXTHINK_* variables name the tenant.
         land: land what is missing; otherwise only report it.
         clock: tells the time.
 
     Raises:
-        PartlyDoneError: windows are still missing; names the datasets and what to do.
+        PartlyDoneError: windows are still missing; the message names the datasets and what to do.
     """
     found = find_gaps(days, datasets, tenant, clock)
     failures = []

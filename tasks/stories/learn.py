@@ -19,7 +19,7 @@ TRIGGER = "learn"
 
 @dataclass(frozen=True, slots=True)
 class LearnAsked:
-    """What is to be learned from: a dataset's saved query, with its parameters."""
+    """What to learn from: a dataset's saved query, with its parameters."""
 
     dataset: str
     query_id: str
@@ -33,9 +33,9 @@ def learn(
     clock: Callable[[], datetime] = utc_now,
     sleep: Callable[[float], None] = time.sleep,
 ) -> tuple[Lesson, bool]:
-    """Export a saved query and return what its rows teach; True if the tenant cut the result.
+    """Export a saved query; return what its rows show, and whether the tenant cut the result.
 
-    The result holds people's data: it lies in the run's own folder, which is removed at the end.
+    The result holds people's data, so it lies in the run's own folder, which is removed at the end.
 
     Raises:
         DataRefusedError: there are no rows to learn from, or they are damaged.

@@ -1,4 +1,4 @@
-"""A maintenance: data past its retention dropped, superseded files deleted."""
+"""A maintenance: drop data past its retention, and delete superseded files."""
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
@@ -13,7 +13,7 @@ from tasks.upkeep.maintain import TRIGGER, Cleared, Upkeep, clear, describe
 
 
 def maintain(upkeep: Upkeep, clock: Callable[[], datetime] = utc_now) -> dict[str, Any]:
-    """Maintain a dataset or what a sync leaves; return the report.
+    """Maintain a dataset, or what a sync leaves in the lake; return the report.
 
     Raises:
         PipelineError: as maintain_dataset; the run is recorded as failed.
@@ -48,7 +48,7 @@ def maintain(upkeep: Upkeep, clock: Callable[[], datetime] = utc_now) -> dict[st
 
 @recorded("maintain", "{upkeep.name}")
 def clear_away(upkeep: Upkeep, parts: Parts) -> list[Cleared]:
-    """Clear away, and let the ledger know, including what a killed maintenance dropped."""
+    """Clear away, and record it in the ledger, including what a killed maintenance dropped."""
     done = clear(upkeep, parts.lake, parts.started_at)
     of = upkeep.specification
     if of.retention is None:

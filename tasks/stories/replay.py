@@ -1,4 +1,4 @@
-"""A replay: the rejected rows of a run, landed where they fit by now, unit after unit."""
+"""A replay: the rejected rows of a run are tried again, unit by unit, and land if they fit now."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -37,7 +37,7 @@ TRIGGER = "replay"
 
 @dataclass(frozen=True, slots=True)
 class ReplayResult:
-    """What a replay did, or would do: its run, and what became of each unit."""
+    """What a replay did, or would do: its run, and the outcome of each unit."""
 
     run_id: str
     outcomes: tuple[Replayed, ...]
@@ -78,7 +78,7 @@ def try_replay(run: ReplayRun, rejecting_run: str) -> ReplayResult:
 
 
 def replay(run: ReplayRun, rejecting_run: str) -> ReplayResult:
-    """Replay all units of a run; one that is refused ends the replay, those before stay landed.
+    """Replay all units of a run; one that is refused ends the replay, earlier ones stay landed.
 
     Raises:
         UsageError: that run has rejected no rows.
@@ -107,7 +107,7 @@ def replay(run: ReplayRun, rejecting_run: str) -> ReplayResult:
 
 @recorded("replay")
 def replay_units(run: ReplayRun, files: Sequence[RejectFile], outcomes: list[Replayed]) -> None:
-    """Replay units one after the other; `outcomes` keeps those that ended before one fails."""
+    """Replay units one after the other; if one fails, `outcomes` has those before it."""
     for file in files:
         outcomes.append(replay_unit(run, file))  # noqa: PERF401 - kept when a later one fails
 
@@ -147,7 +147,7 @@ def _files(run: ReplayRun, rejecting_run: str) -> list[RejectFile]:
 def _report(
     run: ReplayRun, outcomes: Sequence[Replayed], error: PipelineError | None
 ) -> dict[str, Any]:
-    """Return the report; its columns are an export's."""
+    """Return the report, with the columns of an export's."""
     done = [outcome for outcome in outcomes if outcome.state == LANDED]
     rejected = sum(outcome.rejected for outcome in outcomes)
     partly = "partly" if done else "failed"

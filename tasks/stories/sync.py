@@ -1,7 +1,7 @@
 """A sync: planned, applied, both, or tried again.
 
-A run keeps its report however it ends, and then raises what was left out. What one stage has saved
-does not depend on the stages after it.
+A run keeps its report however it ends, and then raises if anything was left out. What one stage has
+saved does not depend on the stages after it.
 """
 
 import time
@@ -21,7 +21,7 @@ from tasks.sync.report import SyncStages, described, report_sync, shortfall
 from tasks.sync.run import ChosenSync, SyncRun, open_sync
 from tasks.sync.stages import apply_found, find_plan, plan_again, plan_sync, verify_applied
 
-# In `accepted`, next to the names of guards.
+# A key of `accepted`, next to the names of guards.
 APPROVAL = "approval"
 
 Clock: TypeAlias = Callable[[], datetime]
@@ -36,7 +36,7 @@ class SyncApproval:
     why: str
 
 
-# Shows what a plan comes to, and waits for a person.
+# Shows a person a description of the plan, and waits for the answer.
 Approve: TypeAlias = Callable[[str], SyncApproval]
 
 
@@ -68,11 +68,11 @@ def apply(
     clock: Clock = utc_now,
     sleep: Sleep = time.sleep,
 ) -> dict[str, Any]:
-    """Apply a plan, the newest one if none is named; one that is applied sends nothing.
+    """Apply a plan, the newest one if none is named; one that was applied before sends nothing.
 
     Raises:
         StaleError: the plan is no longer valid.
-        PipelineError: as the stages; what was acknowledged is known.
+        PipelineError: as the stages; what was acknowledged is recorded.
     """
     stages = SyncStages()
 
@@ -94,11 +94,11 @@ def sync(
     clock: Clock = utc_now,
     sleep: Sleep = time.sleep,
 ) -> dict[str, Any]:
-    """Plan and apply; with `approve` only once a person has agreed to the plan.
+    """Plan and apply; with `approve`, only once a person has agreed to the plan.
 
     Raises:
         NotApprovedError: a person looked and said no, or nobody answered in time.
-        PipelineError: as the stages; what was acknowledged is known.
+        PipelineError: as the stages; what was acknowledged is recorded.
     """
     stages = SyncStages()
 
@@ -109,7 +109,7 @@ def sync(
                 _apply(run, made, lease, asked, stages)
                 return
             check_accepted(run.sync, made.summary.findings, made.record.accepted)
-        # Without the lease: others may sync while a person thinks, which makes the plan stale.
+        # No lease is held here: others may sync while a person thinks, which makes the plan stale.
         if made.summary.rows:
             approval = approve(described(made))
             said = {APPROVAL: f"{approval.who}: {approval.why}"}
@@ -124,10 +124,10 @@ def sync(
 def retry(
     chosen: ChosenSync, asked: SyncAsked, clock: Clock = utc_now, sleep: Sleep = time.sleep
 ) -> dict[str, Any]:
-    """Send again what is open, unknown or rejected, as it was; no source is asked.
+    """Send open, unknown and rejected values again, unchanged; no source is read.
 
     Raises:
-        PipelineError: as the stages; what was acknowledged is known.
+        PipelineError: as the stages; what was acknowledged is recorded.
     """
     stages = SyncStages()
 
@@ -150,11 +150,11 @@ def _apply(run: SyncRun, found: Plan, lease: Lease, asked: SyncAsked, stages: Sy
     try:
         stages.verified = verify_applied(run, stages.applied, lease)
     except PipelineError as error:
-        raise PartlyDoneError(f"{run.sync}: applied, and not verified: {error}") from error
+        raise PartlyDoneError(f"{run.sync}: applied, but not verified: {error}") from error
 
 
 def _reported(run: SyncRun, stages: SyncStages, work: Callable[[SyncRun], None]) -> dict[str, Any]:
-    """Do a run's work, keep its report, and raise what was left out."""
+    """Do a run's work, keep its report, and raise if anything was left out."""
     try:
         work(run)
     except PipelineError as error:

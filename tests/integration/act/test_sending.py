@@ -164,7 +164,7 @@ def test_a_pace_spreads_requests(made: Acting) -> None:
 def test_a_read_back_that_fails_leaves_what_was_sent_and_says_so(made: Acting) -> None:
     made.specify(NAME, **FOUND, limits={"cool_down": "0s"})
     made.query("remote_action_executions", "nonsense")
-    with pytest.raises(PartlyDoneError, match=r"sent, and not read back: .* --refresh"):
+    with pytest.raises(PartlyDoneError, match=r"sent, but not read back: .* --refresh"):
         made.run(NAME)
     assert made.done() == dict.fromkeys(made.devices(), 1)
 

@@ -266,7 +266,7 @@ def test_several_windows_that_fail_beside_one_that_lands_are_counted(
     with place(tmp_path, devices=40, now=NOW + timedelta(hours=1)) as made:
         use(made)
         asked: dict[str, Any] = {"window_from": "2026-11-16", "window_to": "2026-11-19"}
-        words = r"1 of 3 windows landed, 2 failed, the first: .*accept-shrink.*see nxp datasets cra"
+        words = r"1 of 3 windows landed, 2 failed, the first: .*accept_shrink.*see nxp datasets cra"
         with pytest.raises(PartlyDoneError, match=words):
             made.land(made.plan("crashes", **asked))
 
