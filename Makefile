@@ -12,16 +12,16 @@ BENCH ?=
 .PHONY: help demo test test-all test-prefect check check-images fix lock bench chaos clean
 
 help:
-	@echo "make demo   the whole story on a stand-in tenant"
-	@echo "make test   all fast tests; of what is tried at random, a sample"
-	@echo "make test-all  everything that needs no network: with slow proofs, chaos and Prefect"
-	@echo "make test-prefect  those that need a running Prefect server"
-	@echo "make check  format, lint, types, import rules, lock files"
-	@echo "make check-images  lint and schemas of Dockerfile, compose.yaml and Kubernetes files"
-	@echo "make fix    mend what can be mended by itself"
-	@echo "make lock   renew the lock files after a change of dependencies"
-	@echo "make bench  measure against other tools; numbers and plots to docs/performance"
-	@echo "make chaos  kill exports at random moments (slow)"
+	@echo "make demo          export from a stand-in tenant, and query the result (a minute)"
+	@echo "make test          all fast tests; randomised tests run a sample"
+	@echo "make test-all      everything that needs no network, with slow, chaos and Prefect tests"
+	@echo "make test-prefect  the tests that need a running Prefect server"
+	@echo "make check         format, lint, types, import rules, lock files"
+	@echo "make check-images  lint Dockerfile, compose.yaml and Kubernetes files"
+	@echo "make fix           format, and fix what the linter can fix"
+	@echo "make lock          renew the lock files after dependencies have changed"
+	@echo "make bench         measure against other tools; writes docs/performance"
+	@echo "make chaos         kill exports at random moments (slow)"
 
 # Also as constraints: pip before 24 picks the newest version of a requirement with an extra.
 $(READY): requirements.lock pyproject.toml

@@ -1,4 +1,4 @@
-"""What a run of an action is asked to do. Light to import: commands check it first of all."""
+"""What a run of an action is asked to do. Light to import, since commands check it first."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -16,11 +16,11 @@ class ActionAsked:
     """What a run is asked to do.
 
     Args:
-        devices: names, uids or collector ids of devices; a person names them.
-        file: a list of targets: a device or a person a line, `device,person` for workflows.
+        devices: names, uids or collector ids of devices that a person names.
+        file: a list of targets: one device or person per line, or `device,person` for workflows.
         parameters: of the action; they add to those of its YAML and override them.
-        who: who asks for it, which approves the plan together with `why`.
-        why: the reason, which is kept.
+        who: who asks for it; together with `why`, this approves the plan.
+        why: the reason; it is kept.
         ticket: travels with the request as its external reference.
         dry_run: send nothing, even if the YAML would.
         wait: wait for outcomes, as long as the YAML says.
@@ -39,7 +39,7 @@ class ActionAsked:
         if bool((self.who or "").strip()) != bool((self.why or "").strip()):
             raise UsageError("who and why go together: both are kept as the approval")
         if self.devices and self.file:
-            raise UsageError("give devices or a file of targets, not both")
+            raise UsageError("name devices or a file of targets, not both")
 
     @property
     def names_targets(self) -> bool:

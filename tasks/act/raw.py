@@ -1,7 +1,7 @@
-"""Requests that a person or a flow sends as they are, without a plan: journalled all the same.
+"""Requests that a person or a flow sends directly, without a plan; they are journalled too.
 
-Intent first, effect second, as with plans: a target of a request of which it is not known whether
-it was done is not sent the same action again. There is no cool-down here, and no approval.
+Intent first, effect second, as with plans: while it is unknown whether a request was done, its
+targets are not sent the same action again. There is no cool-down here, and no approval.
 """
 
 import logging
@@ -43,14 +43,14 @@ Request = (
 )
 Answer = RemoteActionAnswer | WorkflowAnswer | tuple[CampaignAnswer, ...] | tuple[str, ...]
 
-# The journal's kind of telling a waiting execution to go on: nobody is acted on anew.
+# The journal's kind for resuming a waiting execution, which acts on no new target.
 EVENT: Final = "workflow_event"
 _NOT_SENT: Final = "the command ended before it was sent"
 
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """One request and how it ended; the answer is there where the tenant has taken it."""
+    """One request and how it ended, with the answer if the tenant accepted it."""
 
     record: ActionRequest
     request: Request
@@ -58,24 +58,24 @@ class Sent:
 
     @property
     def is_taken(self) -> bool:
-        """Whether the tenant has taken it."""
+        """Whether the tenant accepted it."""
         return self.record.state == RequestState.REQUESTED.value
 
     @property
     def users(self) -> list[CampaignAnswer]:
-        """What the tenant says of each user of a campaign; of other requests nothing."""
+        """The tenant's answer for each user of a campaign; empty for other requests."""
         answers = self.answer if isinstance(self.answer, tuple) else ()
         return [each for each in answers if isinstance(each, CampaignAnswer)]
 
     @property
     def refused(self) -> int:
-        """How many users the tenant has left out of a campaign that it took."""
+        """How many users the tenant left out of a campaign that it accepted."""
         return sum(each.request_id is None for each in self.users)
 
 
 @dataclass(frozen=True, slots=True)
 class RawReport:
-    """What became of requests of one action; `error` is what ended them early."""
+    """The outcome of requests of one action; `error` is what ended them early."""
 
     kind: str
     action_id: str
@@ -83,12 +83,12 @@ class RawReport:
     error: PipelineError | None = None
 
     def raise_unless_complete(self) -> None:
-        """Raise what a caller has to know.
+        """Raise unless the tenant accepted all requests and all targets.
 
         Raises:
-            PartlyDoneError: some requests, or some users of a campaign, were taken, some were not.
-            DataRefusedError: the tenant took none of the users.
-            PipelineError: nothing was taken, as the client says it.
+            PartlyDoneError: only some requests, or some users of a campaign, were accepted.
+            DataRefusedError: the tenant accepted none of the users.
+            PipelineError: nothing was accepted; the client's own error.
         """
         taken = [each for each in self.sent if each.is_taken]
         if self.error and not taken:
@@ -123,7 +123,7 @@ def opened(tenant: str | None) -> Iterator[tuple[NexthinkClient, Ledger]]:
 
 
 def send_raw(client: NexthinkClient, ledger: Ledger, requests: Sequence[Request]) -> RawReport:
-    """Send requests of one action, one after the other, up to the first that is not taken.
+    """Send requests of one action, one after the other, until one is not accepted.
 
     Args:
         client: of the tenant.
@@ -131,13 +131,13 @@ def send_raw(client: NexthinkClient, ledger: Ledger, requests: Sequence[Request]
         requests: of one kind and id.
 
     Raises:
-        HeldError: the action is being sent by another run, or it is not known of some targets
-            whether it was done; nothing was sent.
-        UsageError: the requests are of several actions, or a reason is too long.
+        HeldError: another run is sending the action, or it is unknown for some targets whether it
+            was done; nothing was sent.
+        UsageError: the requests belong to several actions, or a reason is too long.
     """
     keys = {_key(request) for request in requests}
     if len(keys) != 1:
-        raise UsageError("requests of one action at a time: one kind, one id")
+        raise UsageError("send requests of one action at a time: one kind, one id")
     (key,) = keys
     intents = [(str(uuid.uuid4()), request) for request in requests]
     named = [(intent_id, _with_intent(request, intent_id)) for intent_id, request in intents]
@@ -152,7 +152,7 @@ def send_raw(client: NexthinkClient, ledger: Ledger, requests: Sequence[Request]
                 lease.check()
                 send_once(ledger, intent_id, _sender(client, request, intent_id, answers))
         except PipelineError as fault:
-            error = _told(fault, ledger, intent_id)
+            error = _with_intent_id(fault, ledger, intent_id)
         except BaseException:
             left = ledger.actions.get(intent_id)
             if left and left.state == RequestState.UNKNOWN.value:
@@ -170,11 +170,11 @@ def send_raw(client: NexthinkClient, ledger: Ledger, requests: Sequence[Request]
 
 
 def split(targets: Sequence[str], most: int) -> list[Sequence[str]]:
-    """Divide targets into what fits into a request each."""
+    """Divide targets into parts that each fit into one request."""
     return [targets[at : at + most] for at in range(0, len(targets), most)] or [targets]
 
 
-def _told(error: PipelineError, ledger: Ledger, intent_id: str) -> PipelineError:
+def _with_intent_id(error: PipelineError, ledger: Ledger, intent_id: str) -> PipelineError:
     found = ledger.actions.get(intent_id)
     if found is None or found.state != RequestState.UNKNOWN.value:
         return error
@@ -196,14 +196,14 @@ def _key(request: Request) -> tuple[str, str]:
 
 
 def _with_intent(request: Request, intent_id: str) -> Request:
-    """Let the intent travel with a request whose API has a place for it."""
+    """Return a request that carries its intent's id, if the API has a place for that."""
     if not isinstance(request, RemoteActionRequest):
         return request
     return replace(request, reason=intent_reason(intent_id, request.reason))
 
 
 def _targets(request: Request) -> pl.DataFrame:
-    """Name who is acted on, each once: a frame of `TARGETS`."""
+    """Return the targets of a request, each once: a frame of `TARGETS`."""
     match request:
         case RemoteActionRequest():
             rows = [(each.lower(), each.lower(), None) for each in request.devices]
@@ -214,7 +214,7 @@ def _targets(request: Request) -> pl.DataFrame:
             devices = [each.lower() for each in request.devices]
             return _pairs(devices, request.users)
         case WorkflowIdsRequest():
-            # Which objects the tenant will find by these names is not known here.
+            # It is not known here which objects the tenant will find by these names.
             devices = [_device_name(each) for each in request.devices]
             return _pairs(devices, [_user_name(each) for each in request.users])
         case EventRequest():
@@ -244,7 +244,7 @@ def _frame(rows: Iterable[tuple[str | None, str | None, str | None]]) -> pl.Data
 def _sender(
     client: NexthinkClient, request: Request, intent_id: str, answers: dict[str, Answer]
 ) -> Send:
-    """Give what sends a request, and keeps its answer."""
+    """Return a function that sends a request and keeps its answer."""
 
     def send() -> Taken:
         answer = answers[intent_id] = _answer(client, request)

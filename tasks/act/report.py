@@ -1,6 +1,7 @@
 """The report of an action's run: counts, for the terminal, `_runs`, ledger and UI.
 
-It holds numbers only; which devices and people they were is in `_changes`, for its owner.
+It holds numbers only. Which devices and people they were is in `_changes`, for those who may
+read it.
 """
 
 import json
@@ -40,7 +41,7 @@ _NOT_SENT: Final = (RequestState.INTENT, RequestState.NOT_SENT)
 _BAD: Final = frozenset({"failure", "failed"})
 _REASONS_TOLD: Final = 20
 _LONGEST_REASON: Final = 80
-# Paths, addresses, names, quoted texts and numbers may be people's data, and make one reason many.
+# Paths, addresses, names, quoted texts and numbers may be people's data, and split one reason.
 _CAPITAL: Final = r"[A-ZÀ-ÖØ-Þ][^\W\d_]+"
 _PRIVATE: Final = re.compile(
     rf"""("[^"]*"|'[^']*'|\S*[\\/@]\S*|\S*\d\S*|\w\S*\.\w\S*|{_CAPITAL}(?:[ ,]+{_CAPITAL})+)"""
@@ -51,10 +52,10 @@ _PRIVATE: Final = re.compile(
 class ActionReport:
     """How a run of an action ended: planned, dry_run, sent, done, partly or failed.
 
-    `candidates` were found, `excluded` counts them by reason, `targets` are left. Of
-    these the tenant took `requested` and refused `refused`; nobody knows about those `in_doubt`,
-    and `not_sent` are left. `outcomes` counts the requested ones by outcome, `reasons` the
-    failures.
+    `candidates` were found, `excluded` counts those left out by reason, and `targets` are the rest.
+    Of these the tenant accepted `requested` and refused `refused`; it is unknown whether those
+    `in_doubt` were sent, and `not_sent` were not. `outcomes` counts the requested ones by outcome,
+    `reasons` the failures by reason.
     """
 
     run_id: str
@@ -91,7 +92,7 @@ class ActionReport:
 
 @dataclass(slots=True)
 class ActionStages:
-    """What a run came to, stage by stage; a stage that was not reached is None."""
+    """The results of a run, stage by stage; a stage that was not reached is None."""
 
     plan: ActionPlanRecord | None = None
     is_plan: bool = False
@@ -104,7 +105,7 @@ class ActionStages:
 
 
 def described(plan: ActionPlanRecord) -> str:
-    """Return what a plan comes to, for the person who approves it: numbers, and no names."""
+    """Return a description of a plan for the person who approves it: numbers, and no names."""
     summary = plan.summary
     lines = [
         (
@@ -121,7 +122,7 @@ def described(plan: ActionPlanRecord) -> str:
 
 
 def build_report(run: ActionRun, stages: ActionStages) -> ActionReport:
-    """Sum up a run from what the journal says of its plan."""
+    """Return the report of a run, from what the journal has about its plan."""
     plan = stages.plan
     summary: Mapping[str, Any] = plan.summary if plan else {}
     rows = _rows(run, stages)
@@ -164,7 +165,7 @@ def build_report(run: ActionRun, stages: ActionStages) -> ActionReport:
 
 
 def outcomes_of(rows: pl.DataFrame) -> dict[str, int]:
-    """Count the targets that the tenant took, by the status it showed last."""
+    """Count the accepted targets by the status that the tenant showed last."""
     shown = _taken(rows).select(pl.col("status").fill_null(NOT_YET))
     return dict(shown.group_by("status").len().sort("status").iter_rows())
 
@@ -190,8 +191,8 @@ def shortfall(
 ) -> PipelineError | None:
     """Return what went wrong, so that the run never shows as successful; None if nothing.
 
-    Targets that have not answered yet are not a failure: the next run, or nxp act status, shows
-    them.
+    Targets that have not answered yet are not a failure; the next run, or nxp act status, shows
+    their outcome.
     """
     if not stages.is_begun or stages.is_dry:
         return None
@@ -215,7 +216,7 @@ def summary(report: ActionReport) -> str:
 
 
 def summary_of(report: Mapping[str, Any]) -> str:
-    """Return the same of a report as a dictionary."""
+    """Return the same for a report in the form of a dictionary."""
     said = f"{report['dataset']} {report['state']}"
     if not report["requested"]:
         return f"{said}: {report['targets']:,} targets"
@@ -231,7 +232,7 @@ def report_action(run: ActionRun, stages: ActionStages) -> ActionReport:
     """Keep the report in the lake (`_runs`, `_changes`), Prefect and, last, the ledger."""
     report = build_report(run, stages)
     plain = report.plain()
-    # A row of `_runs` holds as text what the report counts by name.
+    # A row of `_runs` has counts by name as JSON text.
     texts = {
         name: json.dumps(value) for name, value in plain.items() if isinstance(value, dict | list)
     }

@@ -60,7 +60,7 @@ class ActionRun(OpenedRun):
 
     @property
     def exported_for(self) -> str:
-        """What its exports are for, in errors and in their journal."""
+        """What the run's exports are for, in errors and in the journal."""
         return f"action {self.action}"
 
     @property
@@ -70,11 +70,11 @@ class ActionRun(OpenedRun):
 
     @property
     def key(self) -> tuple[str, str]:
-        """What the journal knows the action by: kind and the tenant's id."""
+        """The action's key in the journal: kind and the tenant's id."""
         return self.specification.kind.value, self.specification.id
 
     def lease(self) -> Lease:
-        """Take the action for this run: no other run sends it, or looks for what was sent.
+        """Take the action for this run, so that no other run sends it or looks for what was sent.
 
         Raises:
             HeldError: another run has it.

@@ -1,4 +1,4 @@
-"""What the tenant shows of an action, as rows: for a person or a flow that asks for it."""
+"""What the tenant shows of an action, as rows for a person or a flow."""
 
 import shutil
 import time
@@ -32,17 +32,17 @@ def read_shown(
 
     Args:
         kind: of the action; its saved query is named in `READ_BACK`.
-        action_id: NQL id, with or without #; of a workflow its UUID will do, too.
-        since: when they were asked for, at the earliest; a week ago by default.
-        tenant: a profile, else the NEXTHINK_* variables.
+        action_id: NQL id, with or without #; for a workflow also its UUID.
+        since: the earliest time of a request; a week ago by default.
+        tenant: a profile; without it, the NEXTHINK_* variables name the tenant.
 
     Returns:
-        Text under the query's headers in lower case, null where empty. It may hold people's data.
-        Of a workflow also its UUID and name, which the query cannot tell.
+        Text under the query's headers in lower case, null if empty. It may hold people's data.
+        For a workflow also its UUID and name, which the query cannot return.
 
     Raises:
-        UsageError: further back than the saved query goes, or no NQL id.
-        ResultTruncatedError: more rows than the tenant gives.
+        UsageError: `since` is further back than the saved query goes, or the NQL id is invalid.
+        ResultTruncatedError: there are more rows than the tenant returns.
         PipelineError: as `query_rows`.
     """
     settings = load_settings()
@@ -50,7 +50,9 @@ def read_shown(
     now = utc_now()
     begin = since or now - DEFAULT_SINCE
     if now - begin > REACH:
-        raise UsageError(f"since: at most {REACH.days} days ago, which is as far as the query goes")
+        raise UsageError(
+            f"since: at most {REACH.days} days ago, which is as far back as the query goes"
+        )
     ledger = open_ledger(settings.ledger_url.get_secret_value(), chosen.name)
     folder = prepare_home(settings) / "spool" / str(uuid.uuid4())
     try:
@@ -67,14 +69,14 @@ def read_shown(
             )
         return rows.with_columns(pl.lit(value).alias(name) for name, value in known.items())
     except ResultTruncatedError as error:
-        raise error.retold(f"{error.message}: ask for less, with a later --since") from None
+        raise error.retold(f"{error.message}: ask for less, with a later since") from None
     finally:
         shutil.rmtree(folder, ignore_errors=True)
         ledger.close()
 
 
 def _named(client: NexthinkClient, kind: ActionKind, action_id: str) -> tuple[str, dict[str, str]]:
-    """Give the NQL id of an action, and what else is known of it."""
+    """Return the NQL id of an action, and columns that its query lacks."""
     if kind is not ActionKind.WORKFLOW:
         return nql_id(action_id), {}
     workflow = client.workflows.details(action_id)
@@ -82,6 +84,6 @@ def _named(client: NexthinkClient, kind: ActionKind, action_id: str) -> tuple[st
 
 
 def newest_first(rows: pl.DataFrame) -> pl.DataFrame:
-    """Sort rows by the time at which they were asked for, whatever their query calls it."""
+    """Sort rows by the time of the request, whatever the query calls it."""
     begun = [name for name in rows.columns if name.endswith(("request_time", "first_targeted"))]
     return rows.sort(begun[0], descending=True, nulls_last=True) if begun else rows

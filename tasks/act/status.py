@@ -1,4 +1,4 @@
-"""What is known of an action afterwards: its plans, requests and targets; settling what is open."""
+"""What is known about an action's plans, requests and targets; and settling what is open."""
 
 import tempfile
 import uuid
@@ -27,10 +27,10 @@ _NEWEST: Final = 20
 
 
 def overview(ledger: Ledger, action: str, plan_id: str | None = None) -> list[dict[str, Any]]:
-    """Give an action's plans, newest first, with their requests and outcomes; or one of them.
+    """Return an action's plans, newest first, or one of them, with requests and outcomes.
 
     Raises:
-        UsageError: it has no such plan.
+        UsageError: there is no such plan.
     """
     plans = ledger.action_plans.of(action, limit=_NEWEST)
     chosen = [_plan(ledger, action, plan_id)] if plan_id else plans
@@ -40,11 +40,11 @@ def overview(ledger: Ledger, action: str, plan_id: str | None = None) -> list[di
 def planned_rows(
     settings: Settings, tenant: str, action: str, plan_id: str | None = None
 ) -> list[dict[str, Any]]:
-    """Give everybody whom a plan names, with the reason of those left out: people's data.
+    """Return everyone that a plan names, and why some were left out: people's data.
 
     Raises:
         UsageError: the action has no such plan.
-        StaleError: its file is gone.
+        StaleError: the plan's file is gone.
     """
     ledger = open_ledger(settings.ledger_url.get_secret_value(), tenant)
     try:
@@ -63,10 +63,10 @@ def planned_rows(
 
 
 def refresh_action(action: str, tenant: str | None = None) -> None:
-    """Look up what is in doubt and read back what the tenant shows of an action's requests.
+    """Settle an action's requests that are in doubt, and read back its outcomes.
 
     Raises:
-        PipelineError: as the export, or another run holds the action.
+        PipelineError: the export failed, or another run holds the action.
     """
     with open_action(choose_action(action, tenant), REFRESH) as run:
         with run.lease():
@@ -79,20 +79,20 @@ def refresh_action(action: str, tenant: str | None = None) -> None:
 
 
 def resolve_request(ledger: Ledger, intent_id: str, *, sent: bool, why: str) -> None:
-    """Keep what a person has found out about a request, under its action's lease.
+    """Record what a person found out about a request, under its action's lease.
 
-    One that has not left this machine can be given up, as not sent.
+    A request that has not left this machine can be given up, as not sent.
 
     Raises:
         UsageError: there is no such request, or nothing to resolve.
-        HeldError: a run is at the action.
+        HeldError: a run holds the action.
     """
     request = ledger.actions.get(intent_id)
     if request is None:
         raise UsageError(f"there is no request {intent_id}: nxp act status lists them")
     key = (request.kind, request.action_id)
     with take_action(ledger, key, str(uuid.uuid4())):
-        # Whoever was sending is gone, or the lease would not have been given.
+        # The run that was sending has ended: otherwise it would still hold the lease.
         ledger.actions.doubt(*key)
         ledger.actions.resolve(intent_id, sent=sent, why=why)
 

@@ -1,4 +1,4 @@
-"""What a run of a sync is asked to do. Light to import: commands check it first of all."""
+"""What a run of a sync is asked to do. Light to import, since commands check it first."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -18,9 +18,9 @@ class SyncAsked:
     """What a run is asked to do.
 
     Args:
-        full: pull all rows, even if the changes would do.
+        full: pull all rows, even if the changes would be enough.
         accept_guards: names of guards that may trip.
-        why: the reason for that; needed with them, and only then.
+        why: the reason for that; required with accept_guards, and only then.
         verify: read back afterwards, if the sync has a query for it.
     """
 
@@ -33,9 +33,9 @@ class SyncAsked:
         unknown = set(self.accept_guards) - {guard.value for guard in Guard}
         if unknown:
             known = ", ".join(Guard)
-            raise UsageError(f"no guard {', '.join(sorted(unknown))}: there are {known}")
+            raise UsageError(f"unknown guard {', '.join(sorted(unknown))}: the guards are {known}")
         if bool(self.accept_guards) != bool((self.why or "").strip()):
-            raise UsageError("accept_guards need why, and why needs a guard: both are kept")
+            raise UsageError("accept_guards needs why, and why needs accept_guards: both are kept")
 
     @property
     def accepted(self) -> dict[str, str]:

@@ -1,6 +1,6 @@
 """The report of a sync's run: counts, seconds and rates, for the terminal, `_runs`, ledger, UI.
 
-It holds nothing of a row: no value, and nothing that identifies an object.
+It holds no row's values, and nothing that identifies an object.
 """
 
 import json
@@ -26,7 +26,7 @@ from tasks.sync.verify import Verified
 logger = logging.getLogger(__name__)
 
 PLANNED, APPLIED, PARTLY, FAILED = "planned", "applied", "partly", "failed"
-# Of fewer objects a share says nothing.
+# A share of fewer objects says nothing.
 FEW_OBJECTS: Final = 20
 _KEYLESS: Final = ("without_key", "unmatched", "ambiguous")
 
@@ -35,9 +35,9 @@ _KEYLESS: Final = ("without_key", "unmatched", "ambiguous")
 class SyncReport:
     """How a run of a sync ended. `state` is planned, applied, partly or failed.
 
-    `objects` were to be sent and have an outcome each, `not_sent` have none; `left_out` are the
-    sources' rejects. `values` counts values by action and what is known of each then, `codes`
-    objects by code. `seconds` are per stage.
+    `objects` were to be sent, and each has an outcome unless it counts as `not_sent`; `left_out`
+    are the sources' rejects. `values` counts values by action and state, `codes` counts objects by
+    code. `seconds` are per stage.
     """
 
     run_id: str
@@ -72,7 +72,7 @@ class SyncReport:
 
 @dataclass(slots=True)
 class SyncStages:
-    """What a run came to, stage by stage; a stage that was not reached is None."""
+    """The results of a run, stage by stage; a stage that was not reached is None."""
 
     plan_id: str = ""
     planned: Mapping[str, Any] | None = None
@@ -81,11 +81,11 @@ class SyncStages:
     error: PipelineError | None = None
     # The plan had been applied before.
     is_done: bool = False
-    # Masked; for a terminal only.
+    # Masked, and for a terminal only.
     samples: list[dict[str, str]] = field(default_factory=list)
 
     def take(self, plan: Plan) -> None:
-        """Take over the counts of a plan."""
+        """Copy the counts of a plan."""
         self.plan_id = plan.plan_id
         self.planned = plan.summary.to_json()
 
@@ -97,24 +97,24 @@ class SyncStages:
 
     @property
     def left_by_source(self) -> int:
-        """How many objects were rejected before anything was planned for them."""
+        """How many objects were rejected before the planning."""
         source = (self.planned or {}).get("source") or {}
         return sum(source.get(name, 0) for name in (*_KEYLESS, "duplicates", "bad_values"))
 
     @property
     def of_source(self) -> int:
-        """How many objects the sources gave, as far as they can be told apart."""
+        """How many objects the sources returned, as far as they can be distinguished."""
         source = (self.planned or {}).get("source") or {}
         return sum(source.get(name, 0) for name in (*_KEYLESS, "keys"))
 
     @property
     def is_sent(self) -> bool:
-        """Whether all of the plan was sent."""
+        """Whether the whole plan was sent."""
         return self.is_done or (self.applied is not None and self.applied.is_complete)
 
 
 def described(plan: Plan) -> str:
-    """Return what a plan comes to, for the person who approves it: no values and no keys."""
+    """Return a description of a plan for the person who approves it: no values and no keys."""
     summary, counts = plan.summary, plan.summary.counts
     lines = [
         (
@@ -132,7 +132,7 @@ def described(plan: Plan) -> str:
 
 
 def build_report(run: SyncRun, stages: SyncStages) -> SyncReport:
-    """Sum up a run."""
+    """Return the report of a run."""
     applied = stages.applied or Applied()
     verified = stages.verified
     not_sent = applied.codes[NOT_SENT]
@@ -179,9 +179,9 @@ def shortfall(run: SyncRun, stages: SyncStages) -> PipelineError | None:
     if checked is None or not wrong:
         return None
     return PartlyDoneError(
-        f"{run.sync}: {wrong:,} of {checked.compared:,} acknowledged values do not read back as "
-        f"such (convergence {checked.convergence:.2f} %); they are sent again after 1, 2, 4, 7 "
-        f"days, or by nxp retry {run.sync}: see nxp rejects {run.sync} --run {run.run_id}"
+        f"{run.sync}: {wrong:,} of {checked.compared:,} acknowledged values do not read back "
+        f"(convergence {checked.convergence:.2f} %); they are sent again after 1, 2, 4 and 7 days, "
+        f"or by nxp retry {run.sync}: see nxp rejects {run.sync} --run {run.run_id}"
     )
 
 
@@ -191,7 +191,7 @@ def _left_out(run: SyncRun, stages: SyncStages, applied: Applied) -> PipelineErr
     if applied.stopped:
         if not taken:
             return applied.stopped
-        return PartlyDoneError(f"{said}, then: {applied.stopped}; nxp apply {run.sync} goes on")
+        return PartlyDoneError(f"{said}, then: {applied.stopped}; nxp apply {run.sync} resumes")
     beyond = is_beyond(stages, run.specification.max_reject_share)
     if taken == objects and applied.is_complete and not beyond:
         return None
@@ -204,7 +204,7 @@ def _left_out(run: SyncRun, stages: SyncStages, applied: Applied) -> PipelineErr
         if stages.made_by not in (None, run.run_id):
             said += f" (nxp rejects {run.sync} --run {stages.made_by})"
     if beyond:
-        said += f" (more than {run.specification.max_reject_share:.1%} may not be rejected)"
+        said += f" (more than the {run.specification.max_reject_share:.1%} allowed)"
     said += f": see nxp rejects {run.sync} --run {run.run_id}"
     return PartlyDoneError(said) if taken or not objects else DataRefusedError(said)
 
@@ -223,7 +223,7 @@ def summary(report: SyncReport) -> str:
 
 
 def summary_of(report: Mapping[str, Any]) -> str:
-    """Return the same of a report as a dictionary."""
+    """Return the same for a report in the form of a dictionary."""
     said = f"{report['dataset']} {report['state']}"
     if report["state"] == PLANNED:
         return f"{said}: {(report['planned'] or {}).get('rows', 0):,} values to send"
@@ -238,7 +238,7 @@ def report_sync(run: SyncRun, stages: SyncStages) -> SyncReport:
     """Keep the report in the lake (`_runs`), Prefect and, last, the ledger."""
     report = build_report(run, stages)
     plain = report.plain()
-    # A row of `_runs` holds as text what the report counts by name.
+    # A row of `_runs` has counts by name as JSON text.
     row = {
         **plain,
         "values": json.dumps(report.values),

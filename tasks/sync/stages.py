@@ -1,6 +1,6 @@
 """The stages of a sync's run: planning, applying, reading back.
 
-Each is one recorded step, however many objects it moves.
+Each is one recorded step, whatever the number of objects.
 """
 
 from dataclasses import replace
@@ -24,7 +24,7 @@ from tasks.sync.verify import Verified, verify_sync
 
 
 def planning_of(run: SyncRun) -> Planning:
-    """Return what plans of the run are made with, at this moment."""
+    """Return what plans of the run are made from, as of now."""
     return Planning(run.specification, run.ledger, run.lake, run.folder(), run.tools.clock())
 
 
@@ -67,7 +67,7 @@ def plan_sync(run: SyncRun, asked: SyncAsked) -> Plan:
 
 @recorded("plan again", says=_planned)
 def plan_again(run: SyncRun) -> Plan:
-    """Plan again what is not acknowledged. Call it under the sync's lease."""
+    """Plan values again that are not acknowledged. Call it under the sync's lease."""
     return retry_plan(planning_of(run))
 
 
@@ -88,7 +88,7 @@ def find_plan(run: SyncRun, plan_id: str | None) -> Plan:
 
 @recorded("apply", says=_applied)
 def apply_found(run: SyncRun, plan: Plan, lease: Lease) -> Applied:
-    """Apply a plan whose guards are accepted; resume one that was interrupted.
+    """Apply a plan if its guards are accepted; resume one that was interrupted.
 
     Raises:
         DataRefusedError: a guard tripped that nobody accepted; nothing was sent.
@@ -107,7 +107,7 @@ def apply_found(run: SyncRun, plan: Plan, lease: Lease) -> Applied:
 
 @recorded("verify", says=_verified)
 def verify_applied(run: SyncRun, applied: Applied | None, lease: Lease) -> Verified:
-    """Read back, once what was sent has had its time to show."""
+    """Read back, once enough time has passed for what was sent to show."""
     sent_at = run.tools.clock() if applied and applied.requests else None
     verified = verify_sync(run, lease, sent_at=sent_at)
     tell(Progress(run.sync, VERIFY, LANDED))

@@ -1,4 +1,4 @@
-"""Writing what was learned as a dataset of the catalogue, with uncertainties as comments."""
+"""Writing what was learned as a dataset of the catalogue, with doubts as comments."""
 
 import json
 import re
@@ -17,7 +17,7 @@ PARAMETER = re.compile(r"\$(\w+)")
 FROM = re.compile(r"([\w.#-]+)\s*>=?\s*\$(\w+)")
 TO = re.compile(r"([\w.#-]+)\s*<=?\s*\$(\w+)")
 FRAME = re.compile(r"\bduring\s+past\s+(\d+\s*(?:min|h|d))\b")
-# Text that every version of YAML reads as that text.
+# Text that every version of YAML reads as the same text.
 PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9_]*(\.[A-Za-z0-9_]+)*")
 YAML_WORDS = {"true", "false", "yes", "no", "on", "off", "null", "y", "n"}
 LAG = timedelta(hours=1)
@@ -61,7 +61,7 @@ class Draft:
 
     @property
     def unsure(self) -> list[str]:
-        """Return everything that a person should look at."""
+        """Return everything that a person should check."""
         columns = [f"{c.header}: {note}" for c in self.lesson.columns for note in c.notes]
         return [*self.notes, *columns]
 
@@ -100,7 +100,7 @@ def plan_sample(
         parameters.setdefault(query.from_, literal(bound_before(end - DAY, DAY, zone), zone))
         parameters.setdefault(query.to, literal(end, zone))
     if missing := sorted(query.parameters - parameters.keys()):
-        raise UsageError(f"the query has the parameter {', '.join(missing)}: set it with -p")
+        raise UsageError(f"the query has the parameter {', '.join(missing)}: it needs a value")
     return Sample(mode, query, parameters)
 
 
@@ -200,5 +200,5 @@ def _text(value: str) -> str:
 
 
 def _quoted(value: str) -> str:
-    # JSON strings are YAML strings; escaped, so that no character of the tenant's ends the line.
+    # JSON strings are YAML strings. Escaping keeps the tenant's characters from ending the line.
     return json.dumps(value)

@@ -1,4 +1,4 @@
-"""Looking in the ledger for windows that never landed, of the last days of each dataset."""
+"""Finding windows of the last days that never landed, by what the ledger says."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -15,13 +15,13 @@ from tasks.land.calendar import Calendar
 from tasks.land.plan import landed_of, opened_ledger
 from tasks.land.schedule import Coverage
 
-# As flows and commands take it; not `short`, which the days of a tenant's zone read otherwise.
+# As flows and commands take it. Not `short`: days in a tenant's zone read that differently.
 INSTANT = "%Y-%m-%dT%H:%M:%SZ"
 
 
 @dataclass(frozen=True, slots=True)
 class Gaps:
-    """What of a dataset's windows never landed. `lost` are those that the query does not reach."""
+    """A dataset's windows that never landed; the query no longer reaches the `lost` ones."""
 
     dataset: str
     expected: int
@@ -40,10 +40,10 @@ def find_gaps(
     tenant: str | None = None,
     clock: Callable[[], datetime] = utc_now,
 ) -> list[Gaps]:
-    """Look for gaps in the last days of the datasets that land windows.
+    """Return the gaps in the last days of each dataset that lands windows.
 
-    What is expected begins where the dataset does: at its `start`, else where its watermark
-    counts from, else with the first window that landed. A dataset that never landed has no gaps.
+    Windows are expected from where the watermark counts from, or else from the dataset's `start`,
+    or else from the first window that landed. A dataset without any of these has no gaps.
 
     Raises:
         ConfigurationError: settings or catalogue have problems.
@@ -63,27 +63,28 @@ def find_gaps(
 
 
 def raise_unless_closed(gaps: Sequence[Gaps], failures: Sequence[str] = ()) -> None:
-    """Let a run after which windows are missing end as such.
+    """Raise if windows are missing.
 
     Raises:
-        PartlyDoneError: says of which datasets, and what to do.
+        PartlyDoneError: windows of datasets are missing; the message says what to do.
     """
     open_ = [each for each in gaps if each.missing or each.lost]
     if not open_ and not failures:
         return
-    told = [
+    missing = [
         f"{each.dataset}: {len(each.missing)} windows never landed, {len(each.lost)} more are out "
         "of the query's reach"
         for each in open_
     ]
     raise PartlyDoneError(
-        "; ".join([*told, *failures]) + ". See nxp datasets NAME; a gap that cannot be landed is "
+        "; ".join([*missing, *failures])
+        + ". See nxp datasets NAME; a gap that cannot be landed is "
         "accepted by nxp state reset NAME --from DATE"
     )
 
 
 def markdown(gaps: Sequence[Gaps], landed: int) -> str:
-    """Write what was found for the Prefect UI."""
+    """Return what was found as Markdown for the Prefect UI."""
     lines = [
         f"# Gaps: {landed} windows landed now",
         "",

@@ -20,7 +20,7 @@ MEASURE = r"score|ratio|rate|percent|average|avg|usage|load|temperature"
 # The values of such columns are never listed: even a few of them may identify people or machines.
 PERSONAL = r"name|mail|upn|address|title|department|office|phone|user|owner|manager|city|location"
 REPEATS = 5
-# In fewer rows anything may be unique.
+# In fewer rows, any column may be unique by chance.
 KEY_ROWS = 20
 COUNT = r"^number_of|count$"
 NOT_NUMBERS = (
@@ -48,7 +48,7 @@ class Learned:
 
     @property
     def is_renamed(self) -> bool:
-        """Return whether the name differs from the one that the header alone would land as."""
+        """Return whether the name differs from the one derived from the header."""
         return self.name != landed_name(self.header)
 
 
@@ -96,7 +96,7 @@ def learn_file(file: ResultFile, zone: str) -> Lesson:
         raise DataRefusedError(f"{ragged} rows have more or fewer fields than the header")
     if not rows:
         raise DataRefusedError(
-            "the result has no rows to learn from: set the query's parameters with -p"
+            "the result has no rows to learn from: set the query's parameters"
         )
     for one in found:
         one.settle()

@@ -1,7 +1,7 @@
-"""Keeping a dataset, or what a sync leaves, no longer than its retention, and clearing away.
+"""Deleting what is past its retention, of a dataset or a sync, and superseded files.
 
-Whatever leaves the manifest moves to `_old` first and is deleted a grace time later: until then a
-reader that holds the manifest of before finds its files, and a mistake can be undone.
+Files that leave the manifest move to `_old` and are deleted after the grace period. Until then a
+reader with the previous manifest still finds its files, and a mistake can be undone.
 """
 
 from collections.abc import Callable, Sequence
@@ -34,7 +34,7 @@ ORPHANED = "orphaned"
 
 
 class Kind(StrEnum):
-    """What a maintenance clears away; the first two move to `_old`, the others are deleted."""
+    """What a maintenance clears away; `MOVED` kinds move to `_old`, the others are deleted."""
 
     PAST_RETENTION = "past retention"
     TABLE_ROWS = "table rows past retention"
@@ -49,7 +49,7 @@ MOVED = (Kind.PAST_RETENTION, Kind.ORPHANED)
 
 @dataclass(frozen=True, slots=True)
 class Upkeep:
-    """What a maintenance is about; everything that can be known before the lake is looked at."""
+    """What a maintenance is about, as far as it can be known before the lake is read."""
 
     settings: Settings
     tenant: str
@@ -65,7 +65,7 @@ class Upkeep:
 
 @dataclass(frozen=True, slots=True)
 class Cleared:
-    """What was done to one kind of files, or would be."""
+    """What was cleared away of one kind, or would be."""
 
     what: Kind
     units: int = 0
@@ -84,17 +84,17 @@ def plan_upkeep(name: str, grace: str, tenant: str | None = None) -> Upkeep:
 
     Raises:
         ConfigurationError: settings or catalogue have problems; all are listed.
-        UsageError: no such dataset or sync, or a grace that takes files from under their readers.
+        UsageError: no such dataset or sync, or a grace too short for running readers.
     """
     settings = load_settings()
     specification = _find(settings.catalog, name)
     try:
         duration: timedelta = parse_duration(grace)
     except ValueError as error:
-        raise UsageError(f"--grace {grace!r} {error}") from None
+        raise UsageError(f"grace {grace!r} {error}") from None
     if duration < SHORTEST_GRACE:
         raise UsageError(
-            f"--grace {grace}: an hour at least, since running readers and publishes need the files"
+            f"grace {grace}: at least an hour, since running readers and publishes need the files"
         )
     return Upkeep(settings, tenant_name(settings, tenant), specification, duration)
 
@@ -110,7 +110,7 @@ def _find(catalog: Path, name: str) -> DatasetSpecification | SyncSpecification:
 
 
 def clear(upkeep: Upkeep, lake: Lake, now: datetime, *, dry_run: bool = False) -> list[Cleared]:
-    """Maintain what the upkeep is about.
+    """Maintain a dataset or a sync.
 
     Raises:
         PipelineError: as maintain_dataset.
@@ -134,16 +134,16 @@ def maintain_dataset(
     tables: Sequence[Landing] = (),
     dry_run: bool = False,
 ) -> list[Cleared]:
-    """Drop the units past retention, and delete what has been out of the manifest for the grace.
+    """Drop units past retention, and delete files that left the manifest before the grace period.
 
-    Rows of `tables` past retention are deleted at once: a database has no place to keep them aside.
+    Rows of `tables` past retention are deleted at once, since a database has no `_old`.
 
     Raises:
-        HeldError, StorageError, UnavailableError: what was done until then stays done, and the
-            next maintenance goes on.
+        HeldError, StorageError, UnavailableError: what was done before stays done, and the next
+            maintenance does the rest.
     """
     dataset, before = specification.dataset, now - grace
-    # What moves to `_old` now is to stay there for the grace: so what is there goes first.
+    # First, so that what moves to `_old` now stays there for the grace period.
     done = [_delete_superseded(lake, dataset, before, dry_run=dry_run)]
     done.append(_take_orphans(lake, dataset, before, dry_run=dry_run))
     if specification.retention is not None:
@@ -169,7 +169,7 @@ def _take_orphans(lake: Lake, dataset: str, before: datetime, *, dry_run: bool) 
     found = orphans(lake, dataset, before)
     if found and not dry_run:
         with lake.store.exclusive(dataset):
-            # In a folder a publish may meanwhile have given such a name to a file that counts.
+            # Look again under the lock: a publish may have put a file in use under such a name.
             found = orphans(lake, dataset, before)
             paths = [file.path.removeprefix(f"{dataset}/") for file in found]
             lake.move_to_old(dataset, ORPHANED, paths)
@@ -202,7 +202,7 @@ def _drop(lake: Lake, dataset: str, horizon: datetime, *, dry_run: bool) -> Clea
 
 
 def preview(upkeep: Upkeep, clock: Callable[[], datetime]) -> dict[str, Any]:
-    """Say what a maintenance would do; nothing is changed and nothing recorded."""
+    """Return what a maintenance would do; nothing is changed and nothing recorded."""
     lake, now = Lake(upkeep.settings.lake, upkeep.tenant), clock()
     return {"state": "dry run", **describe(upkeep, clear(upkeep, lake, now, dry_run=True))}
 
@@ -218,7 +218,7 @@ def tables_of(upkeep: Upkeep, of: DatasetSpecification, lake: Lake) -> list[Land
 
 
 def describe(upkeep: Upkeep, done: Sequence[Cleared]) -> dict[str, Any]:
-    """Give the part of a report that counts."""
+    """Return the counts of a report."""
     moved = [part for part in done if part.what in MOVED]
     deleted = [part for part in done if part.what not in MOVED]
     retention = upkeep.specification.retention

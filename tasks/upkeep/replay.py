@@ -1,11 +1,12 @@
 """Replaying the rejected rows of a run, after the specification was corrected.
 
-The rows are conformed again by the same rules, and those that fit are published together with what
-the unit has, as its next version under a run of its own. A unit is replayed only while its rows are
-still from the run that rejected them: after it has landed again, the rejects are of an old result.
+The rows are conformed again by the same rules. Those that fit are published together with the
+unit's landed rows, as its next version, under a run of their own. A unit is replayed only while its
+rows are still from the run that rejected them: once it has landed again, the rejects belong to an
+old result.
 
-Remaining rejects first, then the publication, the ledger last: a kill leaves the unit as it was
-or as it is now, and replaying again finishes or finds it done.
+The remaining rejects are written first, then the unit is published, and the ledger comes last: a
+kill leaves the unit either old or new, and a further replay finishes it or finds it done.
 """
 
 import json
@@ -39,7 +40,7 @@ DONE = "replayed already"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReplayRun(OpenedRun):
-    """A replay under way; `zone` is the one in which the tenant writes date-times."""
+    """A replay under way; the tenant writes date-times in `zone`."""
 
     specification: DatasetSpecification
     landings: Sequence[Landing]
@@ -58,7 +59,7 @@ class ReplayRun(OpenedRun):
 
 @dataclass(frozen=True, slots=True)
 class Replayed:
-    """What became of one unit's rejected rows: `tried` = landed + rejected + outside."""
+    """The outcome of one unit's rejected rows: `tried` = landed + rejected + outside."""
 
     unit: str
     state: str
@@ -90,7 +91,7 @@ def owner_of(lake: Lake, dataset: str, unit: str) -> Entry | None:
 
 
 def may_be_replayed(run: ReplayRun, file: RejectFile) -> bool:
-    """Return whether a unit is still from the run, by the manifest or, after a kill, the ledger."""
+    """Return whether a unit is still from a run, by the manifest or, after a kill, the ledger."""
     entry = owner_of(run.lake, run.dataset, file.unit)
     record = run.ledger.unit(run.dataset, file.unit)
     return file.run_id in {entry and entry.run_id, record and record.run_id}
@@ -117,7 +118,7 @@ def replay_unit(run: ReplayRun, file: RejectFile) -> Replayed:
     """Publish the rows of one unit that fit now.
 
     Raises:
-        HeldError: another run is at this unit.
+        HeldError: another run holds this unit.
         DataRefusedError: a rule of the dataset is broken, or what has landed cannot take the
             current shape; nothing has changed.
     """
@@ -173,7 +174,7 @@ def fit(run: ReplayRun, file: RejectFile, entry: Entry) -> Fitted:
     )
     result = conformer.conform(text)
     conformer.counts.check(f"{run.dataset} {entry.unit}")
-    # Numbered as in the result that they came with.
+    # Number them as in the result that they came from.
     numbers = pl.Series([rows[i].record for i in whole], dtype=pl.Int64)
     records = numbers.gather(result.rejects["record"] - 1)
     rejects = pl.concat([result.rejects.with_columns(record=records), left])
@@ -189,12 +190,12 @@ def _window(specification: DatasetSpecification, entry: Entry) -> tuple[str, Win
 
 
 def _stage(run: ReplayRun, entry: Entry, fitted: Fitted) -> tuple[list[StagedFile], int]:
-    """Write the unit again, what it has and what fits now; also count the rows that were added."""
+    """Write the unit again with the rows that fit now; return its files and the rows added."""
     shape = _shape(run, entry, fitted)
     new = fitted.landed
     keys = list(run.specification.key_columns) if run.specification.shards else []
     if keys:
-        # What two shards sent lands once; a row that has landed stays.
+        # A row that came in two shards lands once; a row that has landed stays.
         new = new.unique(keys, keep="last", maintain_order=True)
     with run.lake.stage(run.dataset, run.run_id, entry.unit, shape.schema) as stage:
         for partition, old in _reshaped(run, entry, shape):
@@ -236,7 +237,7 @@ def _check(run: ReplayRun, entry: Entry, staged: Sequence[StagedFile], rows: int
     results = run_checks(files, run.specification, rows=rows, exported_at=entry.exported_at)
     if reason := blocking(results):
         raise DataRefusedError(
-            f"{run.dataset} {entry.unit}: with the replayed rows a check fails: {reason}; "
+            f"{run.dataset} {entry.unit}: a check fails with the replayed rows: {reason}; "
             "nothing was published"
         )
 
@@ -248,9 +249,9 @@ def _keep_rejects(run: ReplayRun, entry: Entry, fitted: Fitted) -> None:
 
 
 def _catch_up(run: ReplayRun, file: RejectFile, entry: Entry | None) -> Replayed:
-    """Return whether a unit landed again, or its replay was killed before the ledger was updated.
+    """Return DONE if a replay was killed before it updated the ledger, otherwise SUPERSEDED.
 
-    The manifest counts, so the ledger is brought up to date with it in either case.
+    The manifest counts, so the ledger is then brought up to date with it.
     """
     record = run.ledger.unit(run.dataset, file.unit)
     if entry is None or record is None or record.run_id != file.run_id:

@@ -58,7 +58,7 @@ def test_every_deployment_is_owned_and_described_and_limited_or_says_why_not(
         assert entry.concurrency_limit.limit == 1
         assert entry.concurrency_limit.collision_strategy == "ENQUEUE"
     else:
-        assert "Side by side: " in entry.description
+        assert "Runs may overlap: " in entry.description
 
 
 @pytest.mark.parametrize("deployment", SCHEDULED, ids=lambda each: each.name)

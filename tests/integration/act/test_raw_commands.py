@@ -516,4 +516,4 @@ def test_what_the_tenant_cuts_is_said_with_what_to_do(
         words = ("remote-actions", "executions", DISK, "--since", "2026-11-19")
         done = called(*words, capsys=capsys)
     assert (done.returncode, done.stdout) == (6, "")
-    assert "a later --since" in done.stderr
+    assert "a later since" in done.stderr

@@ -277,7 +277,7 @@ def test_a_back_fill_of_all_says_with_which_earlier_one_it_goes_on(present: Plac
     start, end = today - timedelta(days=3), today - timedelta(days=1)
     dated = ("--from", f"{start:%Y-%m-%d}", "--to", f"{end:%Y-%m-%d}")
     words = ("backfill", "crashes", *dated, "--only", "all", "--dry-run")
-    assert "goes on" not in nxp(*words, env=env).stderr
+    assert "resumes" not in nxp(*words, env=env).stderr
     ledger = open_ledger(present.environment["NXP_LEDGER_URL"], "sandbox.eu")
     ledger.marks.begin_backfill("crashes", start, end, timedelta(days=1))
     window = ("crashes", unit_name(start, start + timedelta(days=1)))
@@ -285,9 +285,9 @@ def test_a_back_fill_of_all_says_with_which_earlier_one_it_goes_on(present: Plac
     ledger.mark_landed(*window, "run", 1, datetime.now(UTC))
     ledger.close()
     said = nxp(*words, env=env).stderr
-    assert re.search(r"goes on with the back-fill begun at .*Z: 1 windows were landed since", said)
+    assert re.search(r"resumes the back-fill begun at .*Z: 1 windows were landed since", said)
     nxp("state", "reset", "crashes", env=env)
-    assert "goes on" not in nxp(*words, env=env).stderr
+    assert "resumes" not in nxp(*words, env=env).stderr
 
 
 def test_runs_of_a_name_that_nobody_knows_are_a_mistake(tmp_path: Path) -> None:

@@ -442,8 +442,8 @@ def test_runs_that_are_stuck_or_dead_are_ended_and_told(site: Site) -> None:
     assert site.api.post("events", json=[beat]).is_success
     until(lambda: site.state(stuck) == "Crashed")
     until(lambda: site.state(dead) == "Crashed")
-    assert "was never started" in site.webhook.await_text("nql-export stuck")
-    assert "died without a word" in site.webhook.await_text("nql-export dead has died")
+    assert "was not started" in site.webhook.await_text("nql-export stuck")
+    assert "sends no heartbeat" in site.webhook.await_text("nql-export dead has died")
 
 
 def _start(site: Site, deployment: str, name: str | None = None) -> str:

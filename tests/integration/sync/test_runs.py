@@ -210,7 +210,7 @@ def test_a_run_that_was_stopped_halfway_is_gone_on_with(
         plan = made.plan()["plan_id"]
         with ThreadPoolExecutor(1) as pool:
             refusing = pool.submit(refuse_after, made, 4)
-            with pytest.raises(PartlyDoneError, match="nxp apply assets goes on"):
+            with pytest.raises(PartlyDoneError, match="nxp apply assets resumes"):
                 made.apply(plan)
             refusing.result()
         report = last_report(made)
@@ -347,7 +347,7 @@ def test_a_resumed_plan_leaves_out_what_is_settled(made: Syncing) -> None:
 def test_too_many_rejects_fail_the_run_that_has_saved_everything(made: Syncing) -> None:
     rows = rows_of([*made.uids(), *(f"nobody {n}" for n in range(20))])
     made.write(rows)
-    with pytest.raises(PartlyDoneError, match=r"more than 5\.0% may not be rejected"):
+    with pytest.raises(PartlyDoneError, match=r"more than the 5\.0% allowed"):
         made.sync()
     assert last_report(made)["state"] == "failed"
     assert owners(made) == {uid: owner for uid, owner in wanted(rows).items() if "nob" not in uid}
