@@ -5,12 +5,12 @@ import gc
 import os
 import sys
 
-# Importing makes many objects that stay: collecting garbage meanwhile takes a fifth of a start.
+# Imports make many objects that stay, and collecting garbage among them takes a fifth of a start.
 COLLECT_AFTER = 50_000
 
 
 def main() -> None:
-    """Run the command line and exit with its documented code."""
+    """Run the command line, and exit with the documented code."""
     # Registered first, so it is called last.
     atexit.register(_hush)
     start_lightly()
@@ -24,19 +24,19 @@ def main() -> None:
 
 
 def start_lightly() -> None:
-    """Keep a start short, before anything large is imported; for whole processes of ours only."""
+    """Shorten the start of a process of our own; call it before large imports."""
     gc.set_threshold(COLLECT_AFTER, *gc.get_threshold()[1:])
-    # numpy's threads for linear algebra are not used here, and each start would make them.
+    # numpy would start threads for linear algebra, which nothing here uses.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    # Looking for plugins of pydantic, pydantic reads the metadata of every installed package.
+    # To look for plugins, pydantic reads the metadata of every installed package.
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
 
 
 def _hush() -> None:
-    """Close stderr to what happens while the interpreter goes: all has been said by then.
+    """Silence stderr while the interpreter shuts down, when everything has been said.
 
-    After a flow DuckDB's bindings write fifty lines there about objects that Prefect's threads
-    still know, and the last line is to be ours.
+    After a flow, DuckDB's bindings write fifty lines there about objects that Prefect's threads
+    still hold, and the last line should be ours.
     """
     if not os.environ.get("NXP_DEBUG"):
         sys.stderr.flush()

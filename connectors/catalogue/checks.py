@@ -1,4 +1,4 @@
-"""Declared checks of a dataset: what must hold of a result before it is published."""
+"""Declared checks of a dataset: what must be true of a result before it is published."""
 
 from enum import StrEnum
 from typing import Annotated, Literal, Self
@@ -9,7 +9,7 @@ from connectors.catalogue.specification import Duration, Specification
 
 
 class Severity(StrEnum):
-    """Whether a check that fails blocks the publication or is only reported."""
+    """Whether a failed check blocks the publication or is only reported."""
 
     BLOCK = "block"
     WARN = "warn"
@@ -77,7 +77,7 @@ class FreshCheck(_Check):
 
 
 class AllowedCheck(_Check):
-    """All values that are there are among the listed ones, compared as text."""
+    """All values except nulls are among the listed ones, compared as text."""
 
     check: Literal["allowed"]
     column: str

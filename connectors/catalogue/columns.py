@@ -1,4 +1,4 @@
-"""Declared columns: the header that the tenant sends, and the name and type it lands as."""
+"""Declared columns: the header that the tenant sends, and the name and type it lands with."""
 
 import re
 from enum import StrEnum
@@ -45,5 +45,5 @@ class Column(Specification):
 
 
 def landed_name(header: str) -> str:
-    """Name a column as it lands: lower case, every run outside [a-z0-9_] one underscore."""
+    """Return a header's landed name: lower case, other characters than [a-z0-9_] one underscore."""
     return re.sub(r"[^a-z0-9_]+", "_", header.lower())

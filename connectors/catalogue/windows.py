@@ -18,7 +18,7 @@ SMALLEST_SPLIT = timedelta(minutes=15)
 
 
 def _instant(value: Any) -> Any:
-    """Read a plain date as 00:00 UTC; a date-time needs an offset."""
+    """Return an instant; a plain date means 00:00 UTC, and a date-time needs an offset."""
     if isinstance(value, str):
         try:
             value = datetime.fromisoformat(value) if "T" in value else date.fromisoformat(value)
@@ -35,18 +35,18 @@ Instant = Annotated[datetime, BeforeValidator(_instant)]
 
 
 class WindowSpecification(Specification):
-    """How time is cut: half-open windows of `step`, on bounds counted from 00:00 UTC.
+    """How time is cut: half-open windows of `step`, with bounds counted from 00:00 UTC.
 
     Args:
         column: the landed column that places a row in time.
-        from_: the query's parameter of the first instant; none in mode slices.
-        to: the query's parameter of the last one; none in mode slices.
-        start: where the history begins; without it with the first window that is ever scheduled.
+        from_: the query's parameter for the start of a window; none in mode slices.
+        to: the query's parameter for its end; none in mode slices.
+        start: where the history begins; by default, with the first window ever scheduled.
         step: length of a window.
         min_step: how small a window may become when the tenant truncates it.
         lag: how long after its end a window is complete enough to be landed.
-        lookback: how long, after end and lag, late rows may still come: until then the scheduled
-            export lands the window anew, once per step.
+        lookback: how long, after end and lag, late rows may still come; until then the scheduled
+            export lands the window again, once per step.
         reach: how far back the query selects.
     """
 
@@ -63,7 +63,7 @@ class WindowSpecification(Specification):
     @model_validator(mode="before")
     @classmethod
     def _smaller(cls, values: Any) -> Any:
-        """Let a step below the smallest split have itself as its smallest."""
+        """Set min_step to the step if that is below the default, or not a multiple of it."""
         if isinstance(values, dict) and "min_step" not in values and "step" in values:
             return {**values, "min_step": _lesser(values["step"])}
         return values

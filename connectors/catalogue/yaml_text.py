@@ -10,8 +10,8 @@ if yaml.__with_libyaml__:
     class _Parsed(Composer, yaml.CSafeLoader):
         """Text parsed by libyaml, which takes an eighth of the time of PyYAML's own parser.
 
-        Nodes are composed by PyYAML all the same: libyaml's loader recurses in C, so that text
-        nested deeply enough would end the process instead of raising an error.
+        PyYAML still composes the nodes: libyaml's loader recurses in C, so deeply nested text would
+        crash the process instead of raising an error.
         """
 
         def __init__(self, text: str) -> None:
@@ -22,7 +22,7 @@ else:
 
 
 class _Loader(_Parsed):
-    """Refuses a key that is given twice: YAML would silently drop the first one."""
+    """Refuses a key that comes twice: YAML would silently drop the first one."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         met: set[tuple[str, str]] = set()

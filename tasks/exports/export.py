@@ -1,7 +1,7 @@
-"""Getting one result from the tenant: start an export or go on with a journalled one, poll, fetch.
+"""Getting one result from the tenant: start an export or resume a journalled one, poll, fetch.
 
-The export id is journalled before polling. A crash afterwards finds it again: no export is left
-orphaned, and the tenant's daily limit is not spent twice.
+The export id is journalled before polling, so that a run after a crash finds it again: no export is
+left orphaned, and the tenant's daily limit is not spent twice.
 """
 
 import hashlib
@@ -38,18 +38,18 @@ from tasks.runs.tools import Tools
 
 logger = logging.getLogger(__name__)
 
-# A journalled export older than this is not asked for again: how long a tenant keeps one is
-# not documented, and its data would be that much older than the run.
+# A journalled export older than this is not resumed: how long a tenant keeps one is not documented,
+# and its data would be older than the run by as much.
 ATTACH_WITHIN = timedelta(minutes=60)
-# Small exports are ready in a second; large ones take minutes, where asking often only spends
-# the tenant's limit.
+# Small exports are ready in a second; large ones take minutes, and polling those often would only
+# spend the tenant's limit.
 FIRST_POLL = 0.2
 LONGEST_POLL = 15.0
 POLL_GROWTH = 1.5
-# Before each further look for a free place among the exports at once.
+# Seconds before each further look for a free slot.
 FIRST_LOOK = 0.1
 LONGEST_LOOK = 2.0
-# An export whose result can no longer be fetched is started again this many times.
+# So many exports are tried in all if a result can no longer be fetched.
 EXPORTS = 3
 LOST = (UnknownExportError, ResultsExpiredError, ExportFailedError)
 
@@ -65,18 +65,18 @@ class Request:
     query_id: str
     parameters: dict[str, str]
     compression: str
-    # Which part of the unit, where it is exported in parts.
+    # Which part of the unit, if it is exported in parts.
     piece: str = ""
 
     def fingerprint(self) -> str:
-        """Identify query, parameters and compression: a journalled export must have the same."""
+        """Return a hash of the request; a journalled export is resumed only if its hash is the same."""
         text = json.dumps([self.query_id, self.parameters, self.compression], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fetched:
-    """A result that has come whole, and when its export was started (the time of its data)."""
+    """A complete result, and when its export was started (the time of its data)."""
 
     export: Export
     attached: bool
@@ -89,7 +89,7 @@ class Fetched:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Result(Fetched):
-    """A result that has come whole, as a file."""
+    """A complete result, as a file."""
 
     path: Path
 
@@ -107,10 +107,10 @@ class Ready:
 def fetch_result(
     tools: Tools, specification: DatasetSpecification, request: Request, folder: Path
 ) -> Result:
-    """Bring one result to a file in `folder`, by as few exports as possible.
+    """Return one result as a file in `folder`, with as few exports as possible.
 
     Raises:
-        PipelineError: as `with_export`, or why it cannot be fetched.
+        PipelineError: as `with_export`, or the result cannot be fetched.
     """
     return with_export(
         tools, specification, request, lambda ready: _fetch(tools, request, ready, folder)
@@ -120,13 +120,13 @@ def fetch_result(
 def with_export(
     tools: Tools, specification: DatasetSpecification, request: Request, use: Callable[[Ready], T]
 ) -> T:
-    """Have an export ready, and do with it what `use` does; with a new one if it is lost by then.
+    """Call `use` with a finished export; if its result is lost by then, with a new export.
 
     Raises:
         ResultTruncatedError: the tenant cut the result at its row limit.
         ExportFailedError: the tenant reports an error for the query.
-        UnavailableError: not finished within the dataset's timeout, or out of reach; the export
-            stays journalled and the next run goes on with it.
+        UnavailableError: it did not finish within the dataset's timeout, or the tenant is out of
+            reach; the export stays in the journal and the next run resumes it.
     """
     for attempt in range(1, EXPORTS + 1):
         attached = False
@@ -139,7 +139,7 @@ def with_export(
             return use(Ready(export, attached, status.results_url, waited))
         except LOST as error:
             tools.ledger.journal.forget(request.dataset, request.unit, piece=request.piece)
-            # A failure that an earlier run journalled may be over; a fresh one is not.
+            # Export again after a failure of an earlier run's export, but not after one of our own.
             lost = not isinstance(error, ExportFailedError)
             if attempt == EXPORTS or not (lost or attached):
                 raise
@@ -149,7 +149,7 @@ def with_export(
 
 @contextmanager
 def _under_way(tools: Tools, request: Request) -> Iterator[None]:
-    """Wait until the tenant and this worker may have one more export under way, and count it."""
+    """Wait for a slot of the tenant and of this worker, and hold it while the block runs."""
     slot = Slot(request.dataset, request.unit, request.piece)
     pause = FIRST_LOOK
     while (lease := tools.ledger.limits.take_slot(slot, tools.run_id, tools.at_once)) is None:
@@ -162,7 +162,7 @@ def _under_way(tools: Tools, request: Request) -> Iterator[None]:
 
 
 def _free_orphans(tools: Tools) -> None:
-    """Free the slots of killed processes whose exports have ended at the tenant, who says so."""
+    """Free the slots of killed processes whose exports have ended, according to the tenant."""
     for slot, holder in tools.ledger.limits.orphans():
         export = tools.ledger.journal.read(slot.dataset, slot.unit, slot.piece)
         if export is None:
@@ -179,11 +179,11 @@ def _free_orphans(tools: Tools) -> None:
 def begin_or_attach(
     tools: Tools, specification: DatasetSpecification, request: Request
 ) -> tuple[Export, bool]:
-    """Start an export and journal it, or give the journalled one; True when it is the latter."""
+    """Return an export, started and journalled or resumed, and whether it was resumed."""
     known = tools.ledger.journal.read(request.dataset, request.unit, request.piece)
     now = tools.clock()
     if known and known.query == request.fingerprint() and now - known.started_at < ATTACH_WITHIN:
-        logger.info("%s %s: going on with a journalled export", request.dataset, request.unit)
+        logger.info("%s %s: resuming a journalled export", request.dataset, request.unit)
         return known, True
     tools.calls.add()
     try:
@@ -221,14 +221,14 @@ def await_result(
         if tools.clock() >= deadline:
             raise UnavailableError(
                 f"{request.dataset} {request.unit}: the export is not finished after "
-                f"{describe(specification.timeout)} and goes on at the tenant: run again to go "
-                "on waiting, or raise the dataset's timeout"
+                f"{describe(specification.timeout)} but still runs at the tenant: run again to wait "
+                "longer, or raise the dataset's timeout"
             )
         tell(Progress(request.dataset, request.unit, "waiting for the tenant"))
         tools.sleep(pause)
         pause = min(pause * POLL_GROWTH, LONGEST_POLL)
     if status.truncated:
-        # Its id stays journalled: a run that is interrupted now learns of it without an export.
+        # Its id stays in the journal, so that a run after a crash learns this without a new export.
         raise ResultTruncatedError(
             f"{request.dataset} {request.unit}: the tenant cut the result at its row limit "
             "(HTTP 206)"
@@ -237,7 +237,7 @@ def await_result(
 
 
 def fetched(ready: Ready, done: Transferred, seconds: float) -> Fetched:
-    """Describe a result that was fetched in so many seconds."""
+    """Return a result that was fetched in so many seconds."""
     return Fetched(**_described(ready, done, seconds))
 
 
@@ -254,7 +254,7 @@ def _described(ready: Ready, done: Transferred, seconds: float) -> dict[str, Any
 
 
 def tell_bytes(request: Request) -> Callable[[int], None]:
-    """Give what tells how far a request's download is."""
+    """Return a function that reports how far a request's download is."""
 
     def count(received: int) -> None:
         check_stop()
