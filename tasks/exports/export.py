@@ -69,7 +69,7 @@ class Request:
     piece: str = ""
 
     def fingerprint(self) -> str:
-        """Return a hash of the request; a journalled export is resumed only if its hash is the same."""
+        """Return a hash of the request; only a journalled export with the same one is resumed."""
         text = json.dumps([self.query_id, self.parameters, self.compression], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:32]
 
@@ -221,8 +221,8 @@ def await_result(
         if tools.clock() >= deadline:
             raise UnavailableError(
                 f"{request.dataset} {request.unit}: the export is not finished after "
-                f"{describe(specification.timeout)} but still runs at the tenant: run again to wait "
-                "longer, or raise the dataset's timeout"
+                f"{describe(specification.timeout)} but still runs at the tenant: run again to "
+                "wait longer, or raise the dataset's timeout"
             )
         tell(Progress(request.dataset, request.unit, "waiting for the tenant"))
         tools.sleep(pause)

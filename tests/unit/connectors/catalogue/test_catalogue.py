@@ -94,7 +94,7 @@ SHARDS = "shards: [{name: one, parameters: {k: a}}, {name: rest, query_id: '#thi
         ("step: 6h", "step: 6h, start: today", "must be a date"),
         ("step: 6h", "step: 6h, reach: 6h", "no window could be landed"),
         ("mode: window", "mode: slices", "mode slices needs {days} in it"),
-        ("{nql: kind}]", "{nql: kind}]\n" + SHARDS.replace("rest", "two"), "one is rest"),
+        ("{nql: kind}]", "{nql: kind}]\n" + SHARDS.replace("rest", "two"), "one must be rest"),
         ("id, key: true}, {nql: kind}]", "id}]\n" + SHARDS, "need a key column"),
         ("{nql: kind}]", "{nql: kind}]\n" + SHARDS.replace("{k: a}", "{to: a}"), "belongs to"),
         ("{nql: kind}]", "{nql: kind}]\n" + SHARDS.replace("'#things'", "'#no-id'"), "query_id"),
@@ -104,7 +104,7 @@ SHARDS = "shards: [{name: one, parameters: {k: a}}, {name: rest, query_id: '#thi
         (
             "{nql: kind}]",
             "{nql: kind}]\nchecks: [{check: not_null, column: nope}]",
-            "'nope', which is no column",
+            "'nope', which is not a column",
         ),
         (
             "{nql: kind}]",
