@@ -1,4 +1,4 @@
-"""What everyday commands take, beside the dlt script that a user would write instead.
+"""What everyday commands take, next to the dlt script that a user would write instead.
 
 Usage: python -m benchmarks.everyday --peers-python .venv/peers/bin/python [--rounds N]. Starts one
 sandbox and one kept Prefect server, then runs each command as a whole process, in turns, when the

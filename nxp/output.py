@@ -34,13 +34,13 @@ def say_last(line: str) -> None:
 
 
 def say_left() -> None:
-    """Say what was kept for the end of the command."""
+    """Print the lines that were kept for the end of the command."""
     while _LAST:
         say(_LAST.pop(0))
 
 
 def is_json_asked() -> bool:
-    """Return whether stderr is for machines."""
+    """Return whether stderr is for machines (NXP_LOG=json)."""
     return os.environ.get("NXP_LOG") == JSON
 
 

@@ -165,7 +165,7 @@ def _tally(shared: Shared, ledger: Ledger, since: datetime) -> Tally:
 
 
 def _watch(shared: Shared, runs: "ChunkRuns", ledger: Ledger, since: datetime) -> Tally:
-    """Show the progress by the ledger until nothing is left or no run is at work any more."""
+    """Show progress from the ledger until nothing is left, or no run is working any more."""
     dataset = shared.plan.asked.dataset
     seen: set[str] = set()
     moved_at = asked_at = time.monotonic()

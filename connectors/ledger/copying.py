@@ -67,10 +67,10 @@ def _ledger_errors(table: str) -> Iterator[None]:
         yield
     except psycopg.OperationalError:
         raise UnavailableError(
-            f"the ledger cannot be used ({table}): run again when it can; nothing of this was saved"
+            f"the ledger cannot be used ({table}): run again when it can; nothing was saved"
         ) from None
     except psycopg.Error as error:
         raise DataRefusedError(
             f"the ledger refuses rows of {table} (SQLSTATE {error.sqlstate or 'none'}): one "
-            "of their texts holds what it cannot store; nothing of this was saved"
+            "of their texts holds what it cannot store; nothing was saved"
         ) from None

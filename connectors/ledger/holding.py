@@ -53,7 +53,7 @@ class Holding:
         )
 
     def give_back(self, run_id: str) -> None:
-        """Give back all that a run of this process holds; its threads that still run lose it."""
+        """Release all that a run of this process holds; threads of it that still run lose it."""
         holder = str(Holder.of_this_process(run_id))
         mine = update(units).where(units.c.tenant == self._tenant, units.c.holder == holder)
         with self._engine.begin() as connection:

@@ -337,7 +337,7 @@ class Ledger:
         return self._holding.lease(dataset, unit, starts_at, ends_at, run_id)
 
     def give_back(self, run_id: str) -> None:
-        """Give back all leases of a run of this process, whose threads may no longer do so."""
+        """Release all leases of a run of this process whose threads can no longer do so."""
         self._holding.give_back(run_id)
 
     def lapsed_leases(self) -> list[str]:

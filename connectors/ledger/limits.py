@@ -72,7 +72,7 @@ class Limits:
             )
 
     def forget(self) -> None:
-        """Let the tenant be asked again, whatever time it named."""
+        """Allow requests to the tenant again, whatever time it named."""
         with self._engine.begin() as connection:
             connection.execute(update(limits).where(self._mine).values(limited_until=None))
 
@@ -97,7 +97,7 @@ class Limits:
         return Taken(given, starts_at)
 
     def return_calls(self, calls: int, taken_at: datetime) -> None:
-        """Return calls that were taken that day and not made to the budget."""
+        """Put calls that were taken that day but not made back into the budget."""
         today = taken_at.replace(hour=0, minute=0, second=0, microsecond=0)
         back = update(limits).where(self._mine, limits.c.day == today, limits.c.calls >= calls)
         with self._engine.begin() as connection:
@@ -164,7 +164,7 @@ class Limits:
         ]
 
     def free(self, slot: Slot, holder: str) -> None:
-        """Give back the slot of a holder: its export has ended."""
+        """Release the slot of a holder whose export has ended."""
         mine = delete(export_slots).where(self._of(slot), export_slots.c.holder == holder)
         with self._engine.begin() as connection:
             connection.execute(mine)

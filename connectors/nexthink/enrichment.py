@@ -32,7 +32,7 @@ UNSPECIFIED: Final = "unspecified"
 # Codes of our own, for refusals without one.
 REFUSED: Final = "HTTP_400"
 TOO_LARGE: Final = "HTTP_413"
-# Codes that the vendor's examples explain; of the others only the name is known.
+# The vendor's examples explain these codes; of the others only the names are known.
 MEANINGS: Final = {
     "ENRICH_001": "a required part is missing",
     "ENRICH_011": "a value is of the wrong type for its field",

@@ -46,7 +46,7 @@ class FileSource(Source):
         return Pull(self._of.key, self._read(files, self._of.key))
 
     def close(self) -> None:
-        """Nothing stays open between two pulls."""
+        """Do nothing: no file stays open between two pulls."""
 
     def _checked(self) -> tuple[list[str], tuple[str, ...]]:
         files = self._place.find()

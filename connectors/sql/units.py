@@ -122,7 +122,7 @@ class Units:
         return next(reversed(self.stretches()), None)
 
     def forget(self, units: list[str] | None = None) -> None:
-        """Delete the records of units; of all units if there is no list."""
+        """Delete the records of the given units, or of all units if none are given."""
         wanted = [] if units is None else [self._units.c.unit.in_(units)]
         if units is None or units:
             self._session.execute(delete(self._units).where(self._mine, *wanted))

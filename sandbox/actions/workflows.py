@@ -102,7 +102,7 @@ WORKFLOWS: dict[str, Workflow] = {
         Workflow(
             "#access_approval",
             "Access approval",
-            "Waits for the answer of the identity system before it goes on.",
+            "Waits for the answer of the identity system before it continues.",
             "USER",
             waits_for_event=True,
         ),

@@ -53,7 +53,7 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """The decision on one object: values to write, or problems and then no values."""
+    """The decision on one object: values to write, or problems and no values."""
 
     identification: dict[str, str]
     writes: tuple[Write, ...]

@@ -27,7 +27,7 @@ def instants(values: NDArray[np.int64], nulls: NDArray[np.bool_] | None = None) 
 
 
 def blank(series: pl.Series, where: NDArray[np.bool_], text: str | None = None) -> pl.Series:
-    """Return a series with a text, null by default, in the rows of a mask."""
+    """Return a series that has a text (by default null) in the rows of a mask."""
     frame = pl.DataFrame({"value": series, "where": pl.Series(where)})
     filler = pl.lit(text, dtype=series.dtype)
     chosen = pl.when("where").then(filler).otherwise("value")

@@ -26,7 +26,7 @@ def look_up(run: ActionRun, executions: pl.DataFrame | None = None) -> list[Acti
     """Settle requests of unknown outcome that the tenant shows; return those that are left.
 
     Call it under the action's lease: a request still marked as being sent is then in doubt. One
-    that does not show within half an hour is `not_seen`: a person has to say what became of it.
+    that does not show within half an hour is `not_seen`: a person has to find out what happened.
 
     Args:
         run: of the action.

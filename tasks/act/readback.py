@@ -1,4 +1,4 @@
-"""Reading back what became of requests: executions and responses, by exporting a saved query."""
+"""Reading back the outcomes of requests (executions, responses) by exporting a saved query."""
 
 import json
 from collections.abc import Iterator

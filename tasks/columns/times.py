@@ -105,7 +105,7 @@ def _read_exact(text: pa.Array, zone: str) -> tuple[pa.Array, int]:
 
 
 def _only_offset(span: pa.Scalar, zone: str) -> timedelta | None:
-    """Return the zone's offset if it is the same throughout a span of local time, else None."""
+    """Return the zone's offset if it is the same throughout a span of local time, otherwise None."""
     first, last = span["min"].as_py(), span["max"].as_py()
     if first is None or last - first > LONGEST_SPAN or last.year > LAST_TABULATED:
         return None

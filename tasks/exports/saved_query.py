@@ -61,7 +61,7 @@ def export_query(
     except ResultTruncatedError as error:
         raise error.retold(
             f"{subject}: the tenant truncated what {query_id} returns at its row limit (HTTP 206): "
-            "a row that is not in it may exist all the same; nothing was decided from it"
+            "a missing row may still exist, so nothing was decided from it"
         ) from None
     finally:
         tools.ledger.journal.forget(subject, None)

@@ -58,7 +58,7 @@ class Calendar:
         return cut(start, end, self.step, self.zone)
 
     def asked(self, from_: str, to: str, now: datetime) -> list[Window]:
-        """Cut the stretch that a caller asks for.
+        """Return the windows of the period that a caller asks for.
 
         Raises:
             UsageError: not dates, reversed, off the step, not over yet, or out of reach.

@@ -116,7 +116,7 @@ def due(
     *,
     everything: bool = False,
 ) -> Due:
-    """Decide what a scheduled export lands: all up to now - lag that is missing or may still grow.
+    """Return what a scheduled export lands: windows up to now - lag that are missing or may grow.
 
     Args:
         calendar: how the dataset's time is cut.

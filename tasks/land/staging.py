@@ -4,7 +4,7 @@ Results come in, from files or as they arrive; staged files and counts go out, b
 steps run at once, each a few batches ahead of the next: download and unpacking
 (tasks.exports.arrival), reading CSV (connectors.nexthink.results.result_file), typing (here), and
 writing row groups (connectors.lake.stage).
-Readers see nothing of this, and this module knows nothing of tenant, manifest or ledger.
+Readers see none of this, and this module does not know tenant, manifest or ledger.
 """
 
 from collections.abc import Callable, Iterator

@@ -46,7 +46,7 @@ def plan(
     """Plan a sync, and keep the plan for `nxp apply`; return the report with masked samples.
 
     Raises:
-        DataRefusedError: a guard tripped; the plan is kept all the same.
+        DataRefusedError: a guard tripped; the plan is kept anyway.
         PipelineError: nothing was planned.
     """
     stages = SyncStages()

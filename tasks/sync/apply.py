@@ -83,7 +83,7 @@ def apply_plan(
 
     Raises:
         HeldError: another run took the sync over.
-        DataRefusedError: the plan has a value that cannot be sent; nothing of its chunk was.
+        DataRefusedError: the plan has a value that cannot be sent; its chunk was not sent.
         UnavailableError: the ledger cannot be used; what was acknowledged before is recorded.
     """
     began, applied = time.monotonic(), Applied()
@@ -232,7 +232,7 @@ class Sender:
         changed = judged.filter(pl.col("state") == ValueState.ACKNOWLEDGED)
         self._files += 1
         if changed.height:
-            # Before the ledger: what it knows as acknowledged is never sent or recorded again.
+            # Written before the ledger: acknowledged values in it are never sent or recorded again.
             columns = changed.select("key", "field", "before", "after", "action")
             write_changes(run.lake, run.sync, run.run_id, self._files, now, columns.to_arrow())
         run.ledger.enriched.save(run.sync, known)

@@ -175,7 +175,7 @@ def _left_open(others: pl.DataFrame) -> pl.DataFrame:
 
 
 def again(known: pl.DataFrame, fields: Fields, view: View) -> Difference:
-    """Plan everything again that is open, unknown or rejected, as it was sent."""
+    """Plan all open, unknown and rejected values again, as they were sent."""
     mapped = known.filter(
         pl.col("field").is_in(list(fields.mappings))
         & (pl.col("state") != ValueState.ACKNOWLEDGED.value)

@@ -1,6 +1,6 @@
-"""What became of each object of an enrichment request: read from the answer, by identification.
+"""The outcome of each object of an enrichment request: read from the answer, by identification.
 
-A tenant's message can quote what it was sent. So only the code is passed on, with its documented
+A tenant's message can quote what it was sent, so only the code is passed on, with its documented
 meaning and the fields that the message names.
 """
 
@@ -30,7 +30,7 @@ _NAMES: Final = ["name", "value"]
 def judge(objects: pl.DataFrame, answer: EnrichmentAnswer, fields: Collection[str]) -> pl.DataFrame:
     """Return `objects` (columns name and value) with an outcome, a code and a reason each.
 
-    The outcome is null if the answer does not say what became of an object: either the request was
+    The outcome is null if the answer leaves open what happened to an object: either the request was
     refused because of objects that the answer does not name, or one of its errors names no object
     of the request and could be about any of them. If a request has one object, every error is
     about it.

@@ -111,7 +111,7 @@ def make_plan(
 
 
 def retry_plan(planning: Planning) -> Plan:
-    """Plan again what is open, unknown or rejected, as it was sent; no source is read.
+    """Plan open, unknown and rejected values again, unchanged; no source is read.
 
     No guards apply: every row was in a plan that passed them.
     """

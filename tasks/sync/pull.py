@@ -99,7 +99,7 @@ def pull_sources(
     full: bool = False,
     environ: Mapping[str, str] | None = None,
 ) -> Pulled:
-    """Pull all sources of a sync; it takes the memory of one batch.
+    """Pull all sources of a sync, in the memory of one batch.
 
     Args:
         sync: the sync.

@@ -110,7 +110,7 @@ def push_batches(
             their answers are saved before the exception is raised again.
 
     Raises:
-        DataRefusedError: the frame cannot be sent; nothing was.
+        DataRefusedError: the frame cannot be sent; nothing was sent.
     """
     limits = limits or PushLimits()
     check_objects(objects, layout)

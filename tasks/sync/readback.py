@@ -1,6 +1,6 @@
 """Reading back: the rows of the saved query, in the form in which values are kept and compared.
 
-A moment is compared to the second: how precisely a tenant writes it is not documented.
+Times are compared to the second, since it is not documented how precisely a tenant writes them.
 """
 
 from collections.abc import Iterable, Iterator, Mapping

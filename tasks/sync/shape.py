@@ -103,7 +103,7 @@ class Shaped:
         self.counts.without_key += sum(reasons.values())
 
     def _condensed(self, rows: pl.DataFrame) -> pl.DataFrame:
-        """Reduce one key's rows to as many as show whether they contradict each other."""
+        """Reduce one key's rows to a few that still show whether the rows contradict each other."""
         distinct = rows.drop_nulls("record").sort("bad", descending=True, maintain_order=True)
         distinct = distinct.unique(self._cells, keep="first", maintain_order=True)
         self._reject_duplicates(distinct.slice(2))

@@ -179,7 +179,7 @@ def _take_orphans(lake: Lake, dataset: str, before: datetime, *, dry_run: bool) 
 
 
 def _delete_rejects(lake: Lake, dataset: str, horizon: datetime, *, dry_run: bool) -> Cleared:
-    """Delete at once: the raw text of rejects is personal data, and no manifest names it."""
+    """Delete expired rejects at once: their text is personal data, and no manifest names them."""
     found = expired_rejects(lake, dataset, horizon)
     if not dry_run:
         lake.store.delete(file.path for file in found)

@@ -1,6 +1,6 @@
 """Where a lake's files are: a folder, or a prefix of a bucket. One protocol, two implementations.
 
-The implementation for object storage is imported only for a lake that is there.
+The implementation for object storage is imported only for a lake in a bucket.
 """
 
 from connectors.lake.stores.opening import open_store

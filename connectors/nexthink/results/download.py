@@ -244,7 +244,7 @@ class Transfer:
         self._total = self.received
 
     def _refusal(self, response: httpx.Response) -> Exception:
-        """Return the error of an answer that contains nothing of the file."""
+        """Return the error of an answer without any part of the file."""
         status = response.status_code
         if status in _URL_REFUSED:
             expired = ResultsExpiredError(

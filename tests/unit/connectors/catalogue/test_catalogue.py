@@ -113,7 +113,7 @@ SHARDS = "shards: [{name: one, parameters: {k: a}}, {name: rest, query_id: '#thi
         ),
         ("{nql: kind}]", "{nql: kind}]\nlandings: [csv]", "must be parquet, sql"),
         ("{nql: kind}]", "{nql: kind}]\nlandings: []", "landings"),
-        ("{nql: kind}]", "{nql: kind}]\nlandings: [sql, sql: {table: x}]", "each kind may occur once"),
+        ("{nql: kind}]", "{nql: kind}]\nlandings: [sql, sql: {table: x}]", "kind may occur once"),
         ("{nql: kind}]", "{nql: kind}]\nlandings: [sql: {table: 'a b'}]", "63 letters"),
         ("{nql: kind}]", "{nql: kind}]\nlandings: [sql: {snapshot: append}]", "only in mode"),
         ("{nql: kind}]", "{nql: kind}]\nretention: 3h", "at least a day"),
