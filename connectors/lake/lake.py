@@ -1,6 +1,6 @@
 """One tenant's lake: its datasets and manifests, staging, publishing, dropping old units.
 
-How a unit is made the one that counts is in connectors.lake.publishing.
+How a unit is published is in connectors.lake.publishing.
 """
 
 import random

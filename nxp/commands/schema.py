@@ -133,7 +133,7 @@ def _write(target: Path, text: str) -> None:
 
 
 def _show_differences(draft: "Draft", target: Path, *, as_json: bool) -> None:
-    """Print how the result differs from the declared columns; raise where rows would not fit."""
+    """Print how the result differs from the declared columns; raise if rows would not fit."""
     from tasks.upkeep.learn import differences  # noqa: PLC0415
 
     try:
@@ -156,7 +156,7 @@ def _show_differences(draft: "Draft", target: Path, *, as_json: bool) -> None:
     elif rows:
         print_table(list(rows[0]), [list(row.values()) for row in rows])
     for note in draft.notes:
-        # Such as a result that the tenant has cut: `all rows` below are then not all rows.
+        # Such as that the tenant cut the result: then `all rows` below are only those it sent.
         say(f"unsure: {note}")
     if broken := sum(difference.breaks for difference in found):
         raise HeldError(

@@ -59,7 +59,7 @@ def read_dates(text: pl.Series) -> pl.Series:
 
 
 def read_column(text: pa.Array, zone: str) -> tuple[pa.Array, int]:
-    """Read a column of date-times as `read_datetimes` does, which gets only the unusual values."""
+    """Read a column of date-times; only unusual values take the slow way of `read_datetimes`."""
     values, repeated = _read_exact(text, zone)
     left = pc.and_(pc.is_null(values), pc.greater(pc.fill_null(pc.binary_length(text), 0), 0))
     if pc.any(left).as_py():
@@ -105,7 +105,7 @@ def _read_exact(text: pa.Array, zone: str) -> tuple[pa.Array, int]:
 
 
 def _only_offset(span: pa.Scalar, zone: str) -> timedelta | None:
-    """Return the zone's offset if it is the same throughout a span of local time, otherwise None."""
+    """Return the zone's offset if it is the same throughout a span of local time; if not, None."""
     first, last = span["min"].as_py(), span["max"].as_py()
     if first is None or last - first > LONGEST_SPAN or last.year > LAST_TABULATED:
         return None

@@ -155,7 +155,7 @@ def stage_unit(run: Run, unit: Unit) -> tuple[UnitOutcome, Staged]:
 
 
 def check_counts(run: Run, unit: Unit, counts: Counts) -> None:
-    """Raise if it must not be published: strayed rows, too many rejects, a shrunken result."""
+    """Raise if a unit must not be published: strayed rows, too many rejects, a shrunken result."""
     counts.check(f"{run.dataset} {unit.name}")
     allowed = run.plan.specification.max_reject_share
     if counts.rejected > allowed * counts.read:

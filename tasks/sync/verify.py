@@ -55,7 +55,7 @@ class Verified:
 
     @property
     def convergence(self) -> float:
-        """Return how much of what was to be sent Nexthink holds, in per cent."""
+        """Return the percentage of the values to be sent that Nexthink holds."""
         of = self.compared + self.waiting
         return round(100 * self.confirmed / of, 3) if of else 100.0
 
