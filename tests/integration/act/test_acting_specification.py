@@ -59,13 +59,13 @@ examples = settings(
 
 @dataclass(frozen=True)
 class Operation:
-    """An operation of the vendor's: how the client calls it, and with what by default."""
+    """An operation of the vendor's API: how the client calls it, and with what by default."""
 
     file: str
     method: str
     path: str
     call: Callable[[NexthinkClient], Any]
-    # Makes the call that sends what a generated body says.
+    # Makes the call that sends a generated body.
     asked: Callable[[NexthinkClient, dict[str, Any]], Any] | None = None
 
     @property
@@ -282,7 +282,7 @@ def test_every_documented_error_is_told_as_what_it_is(
 def test_every_request_that_we_make_is_valid_and_says_what_was_asked(
     server: Server, client: NexthinkClient, operation: Operation
 ) -> None:
-    """Of what the vendor's schema allows we refuse some; what we send is of that schema."""
+    """We refuse some of what the vendor's schema allows, but all that we send matches it."""
     good = vendor_values.answers(operation.file, operation.method, operation.path, 200)
     ids = st.from_regex(r"#[a-z0-9_]{2,20}", fullmatch=True)
     sent = refused = 0
@@ -299,7 +299,7 @@ def test_every_request_that_we_make_is_valid_and_says_what_was_asked(
         for field in ("remoteActionId", "workflowId", "campaignNqlId"):
             if field in asked:
                 asked[field] = identity
-        # Published as any text, while only these mean something.
+        # The schema allows any text, but only these have a meaning.
         if "remoteActionId" in asked and data.draw(st.booleans()):
             asked["devices"] = [str(each) for each in data.draw(st.lists(st.uuids(), min_size=1))]
         if "userSid" in asked and data.draw(st.booleans()):
@@ -322,6 +322,6 @@ def test_every_request_that_we_make_is_valid_and_says_what_was_asked(
             assert (body.get(field) or {}) == (asked.get(field) or {})
 
     ask()
-    # Neither path of the test may be empty, where there are two.
+    # The test must have seen both cases, where an operation has both.
     assert sent > EXAMPLES // 10
     assert (refused > 0) == (operation.path != RESUME)

@@ -1,4 +1,4 @@
-"""The journal of acting on real databases: each request moves once, and only where it may."""
+"""The journal of acting on real databases: a request changes its state once, as it may."""
 
 import uuid
 from collections.abc import Callable, Iterator
@@ -133,7 +133,7 @@ MOVES: dict[str, Move] = {
     "not_sent": lambda ledger, intent: ledger.actions.resolve(intent, sent=False, why="looked"),
     "doubt": lambda ledger, _intent: ledger.actions.doubt(*ACTION),
 }
-# By way to a state: the moves that change it, and to what.
+# For each way to reach a state: the moves that change it, and the new state.
 WAYS: dict[tuple[str, ...], dict[str, str]] = {
     (): {"sending": "sending", "give_up": "not_sent", "not_sent": "not_sent"},
     ("sending",): {
@@ -202,7 +202,7 @@ def test_recent_targets_are_those_taken_since_and_all_in_doubt(
         ledger.actions.sending(each.intent_id)
     clock.now += timedelta(days=8)
     ledger.actions.begin_raw(*ACTION, [left_out, refused])
-    # What was journalled long before it left counts from then.
+    # What was journalled long before it left counts from when it left.
     for each in (late, left_out, refused):
         ledger.actions.sending(each.intent_id)
     ledger.actions.requested(late.intent_id, "r2")

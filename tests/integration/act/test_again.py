@@ -1,4 +1,4 @@
-"""Runs after runs: nobody is acted on twice in time, whatever became of the plans before."""
+"""Run after run: nobody is acted on again too early, however earlier plans ended."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -36,7 +36,7 @@ def made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Acting]:
 
 @pytest.fixture
 def interrupted(made: Acting) -> Acting:
-    """A plan whose first request was turned away, so that all are left."""
+    """A plan whose first request was rejected, so that all requests are left."""
     made.tenant.faults.add("429-seconds@act:1")
     with pytest.raises(LimitReachedError):
         made.run(NAME)
@@ -67,7 +67,7 @@ def test_a_device_that_is_still_to_act_is_not_asked_again(made: Acting) -> None:
         excluded = made.run(NAME)["excluded"]
         assert excluded.pop("elsewhere", 0) <= 3
         assert excluded.keys() <= {"under_way", "cool_down"}
-    # Who has acted a day ago is asked again, who has not yet is not.
+    # A device that acted a day ago is asked again; one that has not acted yet is not.
     twice = {device for device, count in made.done().items() if count > 1}
     for device in twice:
         own = [
@@ -88,7 +88,7 @@ def test_a_cool_down_counts_from_when_a_device_has_acted(made: Acting) -> None:
     made.tenant.actions.options = replace(CERTAIN, execution_time=40 * 3_600)
     made.run(NAME)
     made.tenant.clock.advance(41 * HOUR)
-    # All have acted by now, some of them hours ago only.
+    # By now all have acted, some only hours ago.
     report = made.run(NAME)
     assert report["excluded"].keys() == {"cool_down"}
     assert 0 < report["requested"] < len(made.devices())
@@ -101,7 +101,7 @@ def test_an_interrupted_plan_leaves_out_on_whom_somebody_else_has_acted(
     theirs = made.devices()[3]
     made.tenant.actions.by_console(KIND, CLEAN_UP, devices=[theirs])
     report = made.run(NAME)
-    # The others of its request are planned for anew.
+    # The other targets of its request are planned again.
     assert (report["requested"], report["excluded"]["elsewhere"]) == (4, 1)
     assert made.done() == dict.fromkeys(made.devices(), 1)
     with made.ledger() as ledger:
@@ -154,7 +154,7 @@ def test_what_of_an_interrupted_plan_was_not_sent_may_be_given_up_by_a_person(
             with pytest.raises(UsageError, match="it is intent"):
                 resolve_request(ledger, request.intent_id, sent=True, why="no")
             resolve_request(ledger, request.intent_id, sent=False, why="not wanted any more")
-    # Another YAML may act on the same devices now.
+    # Now an action with another YAML may act on the same devices.
     made.specify("other", **FOUND)
     assert made.run("other")["requested"] == len(made.devices())
     made.run(NAME)
@@ -165,7 +165,7 @@ def test_a_plan_that_was_declined_just_now_does_not_begin(made: Acting) -> None:
     made.specify(NAME, **FOUND, approval="required")
 
     def disagree(_: str) -> Verdict:
-        # Somebody else says no before this yes has come to anything.
+        # Somebody else says no before this yes has any effect.
         with made.ledger() as ledger:
             (plan,) = ledger.action_plans.of(NAME)
             with made.opened(NAME) as run, run.lease():

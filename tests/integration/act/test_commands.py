@@ -1,4 +1,4 @@
-"""Actions as a user runs them: `nxp act`, on a real Prefect server, and nobody's data in sight."""
+"""Actions as a user runs them: `nxp act` on a real Prefect server, without showing any data."""
 
 import json
 import time
@@ -47,7 +47,7 @@ def test_a_plan_is_made_approved_run_and_looked_at(
     assert f"nxp act approve {NAME} --plan" in early.stderr.splitlines()[-1]
     approved = say("act", "approve", NAME, "--who", "Ann", "--why", "needed")
     assert approved.returncode == 0, approved.stderr
-    # It says what to type next.
+    # It shows what to type next.
     words = approved.stderr.splitlines()[-1].split()[1:]
     ran = end(begin(env, *words, "--json"))
     assert ran.returncode == 0, ran.stderr
@@ -100,7 +100,7 @@ def test_wrong_words_are_one_line_before_anything_is_begun(
 def test_nobodys_data_is_in_sight(
     made: Acting, env: dict[str, str], tmp_path: Path, prefect_home: Path
 ) -> None:
-    """People are named in a file, by marked names that nobody has, and by real SIDs."""
+    """A file names people, by marked names that nobody has, and by real SIDs."""
     made.specify(
         "ask", kind="campaign", id="#disk_clean_up_consent", parameters={"free_space": "1 GB"}
     )

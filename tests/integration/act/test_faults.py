@@ -1,4 +1,4 @@
-"""Whatever fails on the way of a run, at whatever step: nobody gets it twice, nobody is lost."""
+"""Whichever step of a run fails, nobody is acted on twice, and nobody is lost."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -44,7 +44,7 @@ def sent(made: Acting) -> list[dict[str, Any]]:
 
 
 def settle(made: Acting, since: datetime) -> None:
-    """Run to the end, freeing what was certainly never sent, and see that all got it once."""
+    """Run to the end, free what was certainly never sent, and check that each got it once."""
     made.run(NAME)
     assert set(made.done(since).values()) <= {1}
     with made.ledger() as ledger:
@@ -69,22 +69,22 @@ def fail_at(made: Acting, step: int, fail: Callable[[], None]) -> None:
 
     def take(_: bool) -> None:
         nonlocal count
-        # The lease is kept by a thread of its own.
+        # Steps of the thread that renews the lease do not count.
         if threading.current_thread() is main:
             count += 1
             if count == step:
                 fail()
 
-    # Partly done: all was sent, and the failure came while it was read back.
+    # Partly done: all was sent, and then the reading back failed.
     with at_each_step(take), suppress(UnavailableError, PartlyDoneError, KeyboardInterrupt):
         made.run(NAME)
-    # What fails while a lease is given back leaves it: this process lives, so it has to run out.
+    # If releasing a lease fails, it must run out, since this process lives.
     made.tenant.clock.advance(2 * LEASE_TIME)
     settle(made, since)
 
 
 def steps_of(made: Acting) -> list[bool]:
-    """Say of each step whether it is of a request."""
+    """Return for each step whether it belongs to a request."""
     made.run(NAME)
     made.tenant.clock.advance(timedelta(hours=2))
     steps: list[bool] = []

@@ -25,7 +25,7 @@ SEED = int(os.environ.get("NXP_CHAOS_SEED", "1"))
 KILLED = -9
 HELD = 8
 ASKED = "users during past 30d | list user.sid"
-# Longer than a request may take to show, and so short that many cycles fit into the estate.
+# Longer than a request may take to show, but short enough for many cycles.
 COOL_DOWN = timedelta(minutes=45)
 KINDS: dict[str, dict[str, Any]] = {
     "remote_action": {"targets": {"query_id": "#windows_devices"}},
@@ -52,7 +52,7 @@ class Victims:
         self._made = made
 
     def run(self, kill_at: int | None = None) -> dict[str, Any]:
-        """Run the action to its end, or to a step; gives exit code and steps."""
+        """Run the action to its end, or to a step; return exit code and steps."""
         assert self._process.stdin
         assert self._process.stdout
         now = self._made.tenant.clock.now().isoformat()
@@ -119,7 +119,7 @@ def test_it_finds_more_than_one_request(made: Acting) -> None:
 
 
 def cycle(made: Acting, lives: Victims, *kills: int) -> bool:
-    """Kill runs at steps, one after the other, and let another go on: was the first one killed?"""
+    """Kill runs at steps, then finish with another; return whether the first was killed."""
     made.tenant.clock.advance(2 * COOL_DOWN)
     since = made.tenant.clock.now()
     codes = [lives.run(kill_at)["code"] for kill_at in kills]
@@ -130,14 +130,14 @@ def cycle(made: Acting, lives: Victims, *kills: int) -> bool:
 
 
 def assert_everybody_once(made: Acting, lives: Victims, since: datetime) -> None:
-    """Nobody was sent it twice; whom a lost request did not reach is once it is resolved."""
+    """Nobody was acted on twice; those that a lost request missed are, once it is resolved."""
     assert set(made.done(since).values()) <= {1}
     with made.ledger() as ledger:
         key = ledger.actions.requests(limit=1)[0]
         of = (key.kind, key.action_id)
         assert not ledger.actions.requests(action=of, states=[RequestState.SENDING])
         doubtful = ledger.actions.requests(action=of, states=[RequestState.UNKNOWN])
-        # What the tenant has taken shows, and is known by it; the rest never reached it.
+        # What the tenant accepted shows and was found; the requests in doubt never reached it.
         for request in doubtful:
             targets = ledger.actions.targets(intent_id=request.intent_id)
             assert not made.done(since).keys() & set(targets["target"].str.replace(r"\|.*", ""))
@@ -157,7 +157,7 @@ def assert_everybody_once(made: Acting, lives: Victims, since: datetime) -> None
 
 
 def undisturbed(made: Acting, lives: Victims) -> dict[str, Any]:
-    """Give the steps of a run; the first one makes the ledger, too."""
+    """Return the steps of a run; the first run also creates the ledger."""
     lives.run()
     made.tenant.clock.advance(2 * COOL_DOWN)
     return lives.run()
@@ -198,7 +198,7 @@ def test_a_few_kills_do_so_with_a_journal_on_postgresql(by_each: Acting) -> None
 
 
 def run_at_once(made: Acting, rounds: int) -> None:
-    """Several runs at once, of which some are killed."""
+    """Several runs at once, some of which are killed."""
     chance = random.Random(SEED)
     with victims(made) as one, victims(made) as two, victims(made) as three:
         steps = steps_of(made, one)

@@ -27,7 +27,7 @@ FOUND: dict[str, Any] = {"targets": {"query_id": "#windows_devices"}}
 COOL_DOWN = timedelta(hours=6)
 EXPIRES = timedelta(hours=2)
 STEPS = int(os.environ.get("NXP_CHAOS_KILLS", "200"))
-# Fewer do too little to say anything.
+# Fewer steps show too little.
 FEWEST = 25
 SEED = int(os.environ.get("NXP_CHAOS_SEED", "1"))
 FAULTS = ("429-seconds", "403", "401", "500", "503", "timeout-after", "cut", "reset", "404")
@@ -48,7 +48,7 @@ def made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Acting]:
 
 
 class Done(NamedTuple):
-    """One thing that was asked of a device."""
+    """One request for a device."""
 
     at: datetime
     request: str
@@ -57,7 +57,7 @@ class Done(NamedTuple):
 
 
 class Model:
-    """Does things at random, and remembers which requests no cool-down was meant for."""
+    """Does things at random, and remembers the requests that no cool-down applies to."""
 
     def __init__(self, made: Acting, chance: random.Random) -> None:
         self.made = made
@@ -117,7 +117,7 @@ class Model:
             self.free |= after - before
 
     def resolve(self) -> None:
-        """Say the truth of a request that does not show."""
+        """Resolve requests that do not show, truthfully."""
         with self.made.ledger() as ledger:
             for lost in ledger.actions.requests(states=[RequestState.NOT_SEEN]):
                 reasons = [each.reason or "" for each in self.made.tenant.actions.requests]
@@ -129,7 +129,7 @@ class Model:
 
 
 def shown(made: Acting) -> dict[str, list[Done]]:
-    """Give what the tenant knows of each device, oldest first."""
+    """Return what the tenant knows of each device, oldest first."""
     rows = made.tenant.frame(
         "#remote_action_executions", {"nql_id": CLEAN_UP, "from": "2026-10-01 00:00:00"}
     )
@@ -164,7 +164,7 @@ def assert_never_too_soon(made: Acting, free: set[str]) -> None:
 
 
 def assert_nobody_is_lost(made: Acting) -> None:
-    """What the tenant has taken from us is journalled as that, once all is looked up."""
+    """Once all is looked up, the journal has everything that the tenant accepted from us."""
     made.tenant.faults.clear()
     refresh_action(NAME)
     ours = {

@@ -1,4 +1,4 @@
-"""The client's operations as Prefect tasks: one each, on the sandbox, and never sent twice."""
+"""The client's operations as Prefect tasks: one each, on the sandbox, never sent twice."""
 
 import inspect
 import subprocess
@@ -70,7 +70,7 @@ def test_every_operation_of_the_client_has_one_task() -> None:
         for method, _ in inspect.getmembers(group, inspect.ismethod)
         if not method.startswith("_")
     }
-    # A download to who reads meanwhile in the same process: no task run can hand that on.
+    # A download to a reader in the same process, which no task run can pass on.
     methods.remove("nql_stream")
     read_backs = {task.fn.__name__ for task in operations.READ_BACKS}
     assert methods | read_backs == found().keys()
@@ -80,7 +80,7 @@ def test_every_operation_of_the_client_has_one_task() -> None:
 def test_nothing_of_a_task_is_tried_again_or_kept() -> None:
     for task in found().values():
         assert (task.retries, task.persist_result, task.cache_policy) == (0, False, NO_CACHE)
-        # No argument may become a name: it may be somebody's.
+        # No argument may be part of a name, since it may be personal data.
         assert task.task_run_name == task.name
         assert "{" not in task.name
         assert list(inspect.signature(task.fn).parameters)[-1] == "tenant"
@@ -95,7 +95,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Place]:
 
 
 def test_every_operation_works_on_the_sandbox(here: Place, tmp_path: Path) -> None:
-    """As plain functions: what Prefect adds is its own."""
+    """The tasks are called as plain functions; what Prefect adds is not tested here."""
     call = {name: task.fn for name, task in found().items()}
     with Client(here.tenant) as client:
         device = next(each for each in client.devices() if each["device.name"])
@@ -146,7 +146,7 @@ def test_every_operation_works_on_the_sandbox(here: Place, tmp_path: Path) -> No
 def test_a_tenant_that_keeps_to_the_specification_is_served_too(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Both filters of the list are required, and both lists of targets."""
+    """Such a tenant requires both filters of the list, and both lists of targets."""
     with place(tmp_path, strict_workflows=True) as made:
         for name, value in made.environment.items():
             monkeypatch.setenv(name, value)
@@ -183,7 +183,7 @@ def test_a_flow_of_ones_own_acts_once_and_tells_the_server_of_nobody(
 ) -> None:
     with Client(here.tenant) as client:
         sid = client.users()[3]["user.sid"]
-    # Also where the worker's settings would have every task tried again.
+    # Even if the worker's settings make Prefect retry every task.
     env = environment(here, PREFECT_API_URL=prefect_server, PREFECT_TASKS_DEFAULT_RETRIES="3")
     env["PYTHONPATH"] = str(CATALOG.parent)
     here.tenant.faults.add("timeout-after@act:1")
@@ -199,7 +199,7 @@ def test_a_flow_of_ones_own_acts_once_and_tells_the_server_of_nobody(
     assert run.returncode != 0
     assert "UnknownOutcomeError" in run.stdout
     assert "nxp act resolve" in run.stdout
-    # What a second try would have met: the journal holds the first.
+    # A second try would have met the first in the journal.
     assert "HeldError" not in run.stdout
     assert sid not in run.stdout
     assert len(here.tenant.actions.requests) == 1
@@ -263,7 +263,7 @@ def test_the_first_that_is_not_taken_is_the_last_that_is_sent(
     with pytest.raises(PartlyDoneError, match="1 of 3 requests were taken, for 2 of 4") as caught:
         report.raise_unless_complete()
     assert words in str(caught.value)
-    # What was not sent is free, what may have been done is not.
+    # Targets of unsent requests are free; those of requests that may be done are not.
     server.on("POST", ACT, TAKEN)
     assert act(server, ledger, [on_devices(4)]).error is None
     if state == "unknown":
@@ -275,7 +275,7 @@ def test_the_first_that_is_not_taken_is_the_last_that_is_sent(
 
 
 class Stopped(httpx.BaseTransport):
-    """Is interrupted while it waits for the answer of a request that acts."""
+    """The process is interrupted while it waits for the answer of a request that acts."""
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         if request.url.path == ACT:

@@ -1,4 +1,4 @@
-"""Plans of actions: who is left out and why, what makes them stale, what a person has to say."""
+"""Plans of actions: who is left out and why, what makes a plan stale, how a person decides."""
 
 from collections.abc import Iterator
 from datetime import timedelta
@@ -285,7 +285,7 @@ def test_a_new_action_is_a_dry_run(made: Acting) -> None:
     made.specify(NAME, **FOUND)
     assert made.run(NAME, ActionAsked(dry_run=True))["state"] == "dry_run"
     assert not made.tenant.actions.requests
-    # The plan that was looked at is the one that is sent.
+    # The plan that the person saw is the one that is sent.
     assert made.run(NAME, plan_id=report["plan_id"])["requested"] == report["targets"]
 
 

@@ -36,7 +36,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
 
 @pytest.fixture
 def here(served: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Place:
-    """Give the tenant, with a ledger of the test's own."""
+    """Yield the tenant, with a ledger of the test's own."""
     values = dict(served.environment) | {"NXP_LEDGER_URL": f"sqlite:///{tmp_path / 'ledger.db'}"}
     for name, value in values.items():
         monkeypatch.setenv(name, value)
@@ -45,7 +45,7 @@ def here(served: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Plac
 
 @pytest.fixture
 def nxp(here: Place, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture) -> Run:
-    """Run a command; gives exit code, stdout, and stderr without anybody's SID."""
+    """Run a command; return exit code, stdout, and stderr, which must not hold any SID."""
     caplog.set_level("DEBUG")
 
     def run(*words: str) -> tuple[int, str, str]:
@@ -389,13 +389,13 @@ def test_a_lost_answer_holds_its_targets_until_a_person_says_what_it_was(
     code, out, err = nxp(*EXECUTE)
     assert (code, out) == (8, "")
     assert "nxp act resolve" in err
-    # Others are free, and so is another action.
+    # Other targets are free, and so is another action.
     assert nxp("remote-actions", "execute", DISK, "--device", DEVICE.format(8))[0] == 0
     assert nxp("remote-actions", "execute", "#repair_office", *EXECUTE[3:])[0] == 0
     resolved = ("act", "resolve", record.intent_id, "--as", "not-sent", "--why", "looked into it")
     assert nxp(*resolved)[0] == 0
     assert nxp(*EXECUTE)[0] == 0
-    # The one of the fault was not done: two in all.
+    # The request with the fault was not done, so there are two in all.
     assert len(asked(here, DISK)) - before == 2
 
 
@@ -438,7 +438,7 @@ def test_killed_while_sending_it_holds_what_was_sent_and_nothing_else(
         run.kill()
     here.tenant.faults.delay = 0
     assert [each.state for each in ledger.actions.requests()] == ["sending", "intent"]
-    # The first ten thousand may have been done, the others certainly not.
+    # The first ten thousand may have been done, the others certainly were not.
     code, _, err = nxp(*EXECUTE[:3], "--device", names[0])
     assert code == 8
     assert "nxp act resolve" in err
@@ -484,7 +484,7 @@ def test_workflows_and_responses_are_read_back(nxp: Run, here: Place, people: li
     assert row["user.sid"] == people[0]
     assert row["workflow.execution.execution_id"] == last(here).executions[0].id
     assert row["workflow.name"] == "Leaver checks"
-    # Its UUID, with which a waiting execution is told to go on, names it as well.
+    # Its UUID, which resuming an execution needs, names it as well.
     by_uuid = ("executions", row["workflow.uuid"], *words[2:])
     assert json.loads(nxp("workflows", *by_uuid)[1]) == [row]
     _, sent, _ = nxp("campaigns", "trigger", "#device_feedback", "--sids", people[5], "--json")

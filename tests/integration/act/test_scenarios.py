@@ -1,4 +1,4 @@
-"""The four scenarios, from the shipped YAML to what became of it."""
+"""The four scenarios, from the shipped YAML to the outcomes."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -18,7 +18,7 @@ from tests.actions import CERTAIN, Acting, acting
 from tests.landing import Place
 
 ENGINEER: dict[str, Any] = {"who": "an engineer", "why": "prints nothing", "ticket": "INC1"}
-# A few people and devices of each kind, and a moment for what happens to show.
+# A few people and devices of each kind, and things show after a moment.
 MOVING = replace(CERTAIN, execution_time=30)
 
 
@@ -28,7 +28,7 @@ def made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Acting]:
         yield ready
 
 
-# As the shipped query, over a longer time.
+# Like the shipped query, over a longer time.
 OVERDUE = Path("deployments/queries/restart_overdue.nql").read_text("utf-8").replace("24h", "7d")
 
 
@@ -82,7 +82,7 @@ def test_self_help_acts_for_those_who_agree_and_only_once(made: Acting) -> None:
     theirs = overdue.filter(pl.col("user.sid").is_in(agreed.implode()))["device.collector.uid"]
     assert 0 < len(done) == report["requested"] < overdue["device.collector.uid"].n_unique()
     assert done <= set(theirs)
-    # Nobody who said no has been restarted, nor a device of which one person said no.
+    # No device was restarted if a person at it said no.
     refused = overdue.filter(
         pl.col("user.sid").is_in(
             rows.filter(
@@ -100,7 +100,7 @@ def test_self_help_acts_for_those_who_agree_and_only_once(made: Acting) -> None:
 
 
 def asked_about(made: Acting, action: str) -> dict[str, list[str]]:
-    """Say whom a plan asks, by the device that they are asked about."""
+    """Return whom a plan asks, by the device that they are asked about."""
     made.plan(action)
     people: dict[str, list[str]] = {}
     for row in planned_rows(load_settings(), "sandbox.eu", action):
@@ -128,7 +128,7 @@ def test_of_several_people_at_a_device_one_no_counts_and_silence_does_not(made: 
     made.tenant.clock.advance(timedelta(minutes=1))
     excluded = {"not_agreed": 2, "not_answered": len(people) - 5}
     assert made.plan("restart_agreed")["excluded"] == excluded
-    # Nor does it when the question has expired.
+    # Nor does it once the question has expired.
     made.tenant.clock.advance(timedelta(days=2, hours=1))
     made.query("restart_overdue", OVERDUE)
     report = made.run("restart_agreed")
@@ -163,7 +163,7 @@ def test_self_healing_acts_without_asking_and_says_what_it_helped(made: Acting) 
     assert set(made.done()) == found
     assert report["effect"]["ended"] == len(found)
     assert report["effect"]["still"] < len(found)
-    # Those that it did not help are left alone until they have cooled down.
+    # Devices that it did not help are left alone until they have cooled down.
     again = made.run("free_disk_space")
     assert again["requested"] == 0
     assert set(again["excluded"]) <= {"cool_down"}

@@ -1,4 +1,4 @@
-"""Requests of a plan against a tenant that fails: nothing is sent twice, and nothing is lost."""
+"""Requests of a plan to a tenant that fails: nothing is sent twice, and nothing is lost."""
 
 import json
 from collections.abc import Iterator
@@ -57,7 +57,7 @@ def test_what_was_turned_away_is_sent_by_the_next_run(
         made.run(NAME)
     assert not made.tenant.actions.requests
     assert states(made) == {"intent": everybody}
-    # It goes on with that plan; for a new one nobody is left.
+    # The run resumes that plan; nobody is left for a new one.
     report = made.run(NAME)
     assert report["excluded"] == {"cool_down": everybody}
     assert states(made) == {"requested": everybody} or not states(made)

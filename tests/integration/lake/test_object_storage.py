@@ -64,7 +64,7 @@ def process(site: Site, run: str, first: int, windows: int, days: int) -> subpro
 
 
 def go(*publishers: subprocess.Popen[str], wait: bool = True) -> list[list[str]]:
-    """Let publishers start at the same time; return what each printed until its end."""
+    """Start publishers at the same time; return what each printed until its end."""
     for publisher in publishers:
         assert publisher.stdin is not None
         publisher.stdin.write("\n")
