@@ -1,4 +1,4 @@
-"""What has to be true of deployments/prefect.yaml and automations.yaml, and of the flows' forms."""
+"""What must be true of deployments/prefect.yaml and automations.yaml, and of the flows' forms."""
 
 import importlib
 import pkgutil
@@ -34,7 +34,7 @@ each_deployment = pytest.mark.parametrize("deployment", DEPLOYMENTS, ids=lambda 
 
 
 def all_flows() -> dict[str, Flow[Any, Any]]:
-    """Give every flow of the package, by its entry point."""
+    """Return every flow of the package, by its entry point."""
     found = {}
     for module in pkgutil.iter_modules(flows.__path__, "flows."):
         for name, value in vars(importlib.import_module(module.name)).items():
@@ -88,7 +88,7 @@ def test_every_field_of_a_form_is_described_and_choices_are_offered(entrypoint: 
         references = "$ref" in str(asked)
         assert references or any(types), name
     for definition in form.get("definitions", {}).values():
-        # A choice; but the part of a shared back-fill, which no person fills in.
+        # A choice of values, except for the chunk of a shared back-fill, which no person fills in.
         assert definition.get("enum") or definition["title"] == "Chunk"
 
 

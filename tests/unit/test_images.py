@@ -1,4 +1,4 @@
-"""What Dockerfile, compose.yaml and the Kubernetes files say has to be true of this project."""
+"""What Dockerfile, compose.yaml and the Kubernetes files say must be true of this project."""
 
 import re
 from fnmatch import fnmatch
@@ -33,7 +33,7 @@ GIVEN = {
 
 
 def interpolated(text: str) -> str:
-    """Put values where compose.yaml asks for them, as Compose does."""
+    """Fill in values where compose.yaml asks for them, as Compose does."""
 
     def value(found: re.Match[str]) -> str:
         name, default = found[1], found[2] or ""
@@ -43,20 +43,20 @@ def interpolated(text: str) -> str:
 
 
 def compose_environment(service: str) -> dict[str, str]:
-    """Give what a container of a service has, with that of the image."""
+    """Return the variables of a service's container, including those of the image."""
     own = {key: interpolated(str(value)) for key, value in SERVICES[service]["environment"].items()}
     return image_environment() | own
 
 
 def image_environment() -> dict[str, str]:
-    """Give the variables that the image sets."""
+    """Return the variables that the image sets."""
     block = re.search(r"^ENV (PATH=(?:.*\\\n)*.*)", DOCKERFILE, re.MULTILINE)
     assert block
     return dict(pair.split("=", 1) for pair in re.findall(r"[A-Z_]+=\S+", block[1]))
 
 
 def kubernetes_environment(config: str) -> dict[str, str]:
-    """Give what a container has of a ConfigMap and the Secret of the same name."""
+    """Return what a container has from a ConfigMap and the Secret of the same name."""
     kustomization = next(each for each in MANIFESTS if each["kind"] == "Kustomization")
     maps = {each["name"]: each["literals"] for each in kustomization["configMapGenerator"]}
     secrets: dict[str, dict[str, str]] = {
@@ -137,7 +137,7 @@ def test_what_the_dockerfile_copies_is_there_and_let_in() -> None:
     assert "deployments/images/runtime.lock" in copied
     for source in copied:
         assert (ROOT / source).exists(), source
-        # The last rule that fits decides.
+        # The last rule that matches decides.
         fits = [rule for rule in rules if _fits(rule.removeprefix("!"), source)]
         assert fits[-1].startswith("!"), source
     assert not {"tests", ".git", ".env", ".nxp", "docs"} & {
@@ -173,7 +173,7 @@ def test_no_container_is_roots_and_every_image_of_others_has_a_version() -> None
 
 
 def test_no_secret_is_in_the_files() -> None:
-    """Only those of the sandbox, which are derived from its seed."""
+    """The only ones are the sandbox's, which are derived from its seed."""
     for each in MANIFESTS:
         if each["kind"] == "Secret":
             assert all(value.endswith("CHANGE-ME") for value in each["stringData"].values())

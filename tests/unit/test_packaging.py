@@ -1,4 +1,4 @@
-"""What has to be true of the project as a whole: packages, deployments, lock file, documents."""
+"""What must be true of the whole project: packages, deployments, lock file, documents."""
 
 import importlib
 import re

@@ -29,7 +29,7 @@ ZURICH = ZoneInfo("Europe/Zurich")
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
-    """A tenant in Zurich just after the end of summer time, so that one window has two files."""
+    """A tenant in Zurich just after the end of summer time, where one window has two files."""
     folder = tmp_path_factory.mktemp("chaos")
     with place(
         folder,
@@ -43,7 +43,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
 
 
 def start(made: Place, now: datetime = NOW, *asked: str, **env: str) -> subprocess.Popen[str]:
-    """Begin a landing, and wait until it is past its imports."""
+    """Start a landing, and wait until its imports are done."""
     environment = {**os.environ, **made.environment, **env}
     words = ("crashes", *(asked or PERIOD))
     process = fork(
@@ -56,7 +56,7 @@ def start(made: Place, now: datetime = NOW, *asked: str, **env: str) -> subproce
 
 
 def expected(made: Place) -> pl.DataFrame:
-    """Give the rows of the whole period."""
+    """Return the rows of the whole period."""
     from connectors.catalogue import load_dataset  # noqa: PLC0415
 
     specification = load_dataset(Path(made.environment["NXP_CATALOG"]), "crashes")
@@ -69,7 +69,7 @@ def expected(made: Place) -> pl.DataFrame:
 
 
 def assert_whole(made: Place, rows_of_unit: dict[str, int]) -> None:
-    """Every unit that the manifest names is complete, and of one run."""
+    """Assert that every unit in the manifest is complete, and from one run."""
     manifest = made.lake.manifest("crashes")
     for entry in manifest.entries if manifest else ():
         folder = made.lake.dataset_folder("crashes")
@@ -151,5 +151,5 @@ def test_a_90_day_back_fill_killed_at_random_ends_equal_to_an_undisturbed_one(
             entry.unit
             for entry in there.lake.manifest("crashes").entries  # type: ignore[union-attr]
         ]
-        # Nothing landed is landed again, and no begun export is wasted but those just being sent.
+        # What landed is not landed again; only exports that were just being sent are wasted.
         assert made.tenant.requests["export"] - exports <= 90 + 2 * kills

@@ -1,4 +1,4 @@
-"""Landing while things go wrong: the right rows land, or a message says why and nothing changed."""
+"""Landing with faults: the right rows land, or a message says why and nothing has changed."""
 
 import random
 from collections.abc import Iterator
@@ -24,17 +24,17 @@ from tests.landing import CATALOG, Place, place, truth
 ROUTES = ("token", "export", "status", "download")
 DATASET = "crashes"
 DAY: dict[str, Any] = {"window_from": "2026-11-18", "window_to": "2026-11-19"}
-# How many of the pairs `make test` tries.
+# How many pairs of faults `make test` tries.
 SAMPLE = 8
 BOUNDS = {"from": "2026-11-18 00:00:00", "to": "2026-11-19 00:00:00"}
-# After these the client has reason to believe that its export is lost: it exports again, by design.
+# After these the client has reason to think that its export is lost, and exports again by design.
 EXPORTS_AGAIN = {"404@status", "401@download", "403@download", "404@download"}
-# After these an export runs of which the client knows nothing.
+# After these an export runs that the client does not know about.
 LOST_ANSWERS = {"timeout-after@export", "cut@export"}
 
 
 class Scene:
-    """One tenant and one installation, on which one fault after the other is tried."""
+    """One tenant and one installation, on which faults are tried one after the other."""
 
     def __init__(self, made: Place) -> None:
         self.place = made
@@ -45,7 +45,7 @@ class Scene:
         assert self.rows().height == self.expected.height > 0
 
     def now(self) -> datetime:
-        """Give the present of the next run."""
+        """Return the present time of the next run."""
         return self.place.tenant.clock.now() + self.later
 
     def _expected(self) -> pl.DataFrame:
@@ -56,20 +56,20 @@ class Scene:
 
     def land(self) -> list[UnitOutcome]:
         """Land as the flow does, without waiting."""
-        # A later run each time: what one fault asks to wait for is over.
+        # Each run is later, so that the waiting time of an earlier fault is over.
         self.later += timedelta(seconds=2)
         self.plan = replace(self.plan, planned_at=self.now())
         with open_run(self.plan, clock=self.now, sleep=_no_time) as run:
             return [land_unit(run, unit) for unit in self.plan.units]
 
     def manifest(self) -> Manifest:
-        """Return what counts now."""
+        """Return the current manifest."""
         manifest = self.place.lake.manifest(DATASET)
         assert manifest is not None
         return manifest
 
     def rows(self) -> pl.DataFrame:
-        """Return the landed rows, which the manifest and a plain glob must agree on."""
+        """Return the landed rows; manifest and plain glob must agree on them."""
         landed = self.place.landed(DATASET)
         assert_frame_equal(landed, self.place.globbed(DATASET), check_row_order=False)
         return landed
@@ -91,7 +91,7 @@ class Scene:
         )
 
     def suffer(self, *faults: str) -> PipelineError | None:
-        """Land under faults, then without: return what the first run said, None if it landed."""
+        """Land under faults, then without; return the error of the first run, None if it landed."""
         tenant, before, started = self.place.tenant, self.manifest(), self.exports()
         tenant.faults.add(*faults)
         said: PipelineError | None = None
@@ -124,7 +124,7 @@ class Scene:
 
 
 def _no_time(_seconds: float) -> None:
-    """Wait not at all."""
+    """Do not wait."""
 
 
 @pytest.fixture(scope="module")
@@ -136,7 +136,7 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
         yield Scene(made)
 
 
-# How many in a row are overcome within the run; the others end it with a message.
+# How many in a row a run overcomes; any other fault ends it with a message.
 PATIENT = ("token", "status", "download")
 TEMPORARY = ("429-seconds", "429-date", "429-iso", "500", "503", "reset", "cut", "timeout-after")
 OVERCOME = {
@@ -147,7 +147,7 @@ OVERCOME = {
 }
 
 
-# What the message of a run that fails says to do: 5, try again later, for all others.
+# The exit codes of failed runs; all others are 5, try again later.
 EXIT_CODES = {
     **{f"{kind}@{route}": 4 for kind in ("401", "403") for route in ("token", "export", "status")},
     "404@export": 3,
@@ -175,12 +175,12 @@ def test_a_lost_answer_to_an_export_is_not_sent_again_and_says_so(scene: Scene) 
     said = scene.suffer("timeout-after@export:1")
     assert said is not None
     assert said.exit_code == 5
-    # The one nobody knows of, and the one of the run afterwards.
+    # The lost one, and that of the next run.
     assert scene.exports() - started == 2
 
 
 def pairs(seed: int, count: int) -> list[tuple[str, str]]:
-    """Choose pairs of faults on different routes, most of them passing ones."""
+    """Choose pairs of faults on different routes, most of them temporary."""
     chance = random.Random(seed)
     chosen = []
     for _ in range(count):

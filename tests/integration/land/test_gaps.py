@@ -1,4 +1,4 @@
-"""Windows that never landed are found in the ledger, and what cannot be landed is told."""
+"""Windows that never landed are found in the ledger, and those out of reach are reported."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -13,13 +13,13 @@ DAY = timedelta(days=1)
 
 
 def found(here: Place, days: int, *, now: datetime | None = None) -> Gaps:
-    """Look for gaps of the crashes."""
+    """Return the gaps of the crashes."""
     (gaps,) = find_gaps(days, ["crashes"], clock=here.clock(now))
     return gaps
 
 
 def starts(gaps: Gaps) -> list[int]:
-    """Give the days of November of the missing windows."""
+    """Return the days of November of the missing windows."""
     return [window.start.day for window in gaps.missing]
 
 
@@ -34,7 +34,7 @@ def test_windows_between_those_that_landed_are_found_and_a_back_fill_closes_them
     for first, last in (("2026-11-12", "2026-11-14"), ("2026-11-16", "2026-11-17")):
         here.land(here.plan("crashes", window_from=first, window_to=last))
     gaps = found(here, 30)
-    # From the first that landed up to the last that is complete, a lag after its end.
+    # From the first window that landed to the last that is complete, a lag after its end.
     assert (gaps.expected, starts(gaps)) == (8, [14, 15, 17, 18, 19])
     assert starts(found(here, 3)) == [17, 18, 19]
     with pytest.raises(PartlyDoneError, match="crashes: 5 windows never landed"):

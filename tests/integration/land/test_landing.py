@@ -1,4 +1,4 @@
-"""Landing whole datasets from the stand-in tenant, without Prefect: what lands is what is there."""
+"""Landing whole datasets from the stand-in tenant, without Prefect: exactly its rows land."""
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -33,7 +33,7 @@ BOUNDS = {"from": "2026-11-18 00:00:00", "to": "2026-11-19 00:00:00"}
 
 
 def expected(made: Place, dataset: str, bounds: dict[str, str]) -> pl.DataFrame:
-    """Give the tenant's own rows of a window, cut half-open and typed as they land."""
+    """Return the tenant's own rows of a half-open window, typed as they land."""
     specification = load_dataset(CATALOG, dataset)
     frame = truth(made, specification, bounds)
     if specification.window:
@@ -305,7 +305,7 @@ def test_a_tenant_in_zurich_over_the_end_of_summer_time(
         if form != "local":
             same(landed, there)
         else:
-            # Naive values of the repeated hour have two meanings; the first is taken and counted.
+            # Naive values of the repeated hour count as ambiguous, and are read as the first.
             hour = pl.col("started_at").is_between(
                 datetime(2026, 10, 25, 1, tzinfo=UTC),
                 datetime(2026, 10, 25, 2, tzinfo=UTC),

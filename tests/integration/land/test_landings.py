@@ -35,7 +35,7 @@ DEVICES = [("id", pa.string()), ("n", pa.int64())]
 
 @pytest.fixture(params=["lake", "sqlite", "postgres"])
 def place(request: pytest.FixtureRequest, tmp_path: Path) -> Kind:
-    """Give each kind of place, empty."""
+    """Return an empty place of each kind."""
     if request.param == "lake":
         return LakePlace(tmp_path)
     if request.param == "sqlite":
@@ -128,7 +128,7 @@ def test_every_type_lands_value_by_value(place: Kind, tmp_path: Path) -> None:
     for row in landed:
         row["a_list"] = decoded(row["a_list"])
         if place.name == "postgres":
-            # The driver reads json; its text is compared in test_sql_landing.
+            # The driver parses JSON; test_sql_landing compares its text.
             row.pop("a_json")
             for expected in rows:
                 expected.pop("a_json", None)
@@ -192,7 +192,7 @@ def test_columns_that_come_later_are_null_in_what_was_there(place: Kind, tmp_pat
     landing = place.landing(second)
     landing.check()
     stage(tmp_path, rows, fields, START + DAY, run="b").publish(landing)
-    # The next one is without the column that nobody declared.
+    # The next one lacks the undeclared column.
     fields = [*EVENTS, ("x", pa.float64())]
     rows = [{"at": START + 2 * DAY, "n": 2, "x": None}]
     stage(tmp_path, rows, fields, START + 2 * DAY, run="c").publish(landing)

@@ -38,7 +38,7 @@ class Sharing:
         self.asked_at = made.tenant.clock.now()
 
     def chunk(self, number: int, of: int) -> Chunk:
-        """Give a chunk: the whole stretch in equal parts."""
+        """Return one of the equal parts of the whole period."""
         part = (LAST - FIRST) / of
         return Chunk(
             starts_at=FIRST + number * part,
@@ -50,7 +50,7 @@ class Sharing:
     def start(
         self, chunk: Chunk, *, concurrency: int = 4, env: Mapping[str, str] | None = None
     ) -> subprocess.Popen[str]:
-        """Begin a run in a process, and wait until it is past its imports."""
+        """Start a run in a process, and wait until its imports are done."""
         asked = {
             "dataset": "crashes",
             "window_from": FIRST.isoformat(),
@@ -76,17 +76,17 @@ class Sharing:
             time.sleep(0.05)
 
     def exports(self) -> int:
-        """Count the exports that the tenant has begun."""
+        """Count the exports that were started at the tenant."""
         return self.place.tenant.requests["export"]
 
     def most_at_once(self) -> int:
-        """Count how many exports were under way at once, as the tenant sees it."""
+        """Return the most exports that were under way at once, according to the tenant."""
         length = timedelta(seconds=EXPORT_SECONDS)
         begun = [export.created for export in self.place.tenant.exports._exports.values()]
         return max(sum(0 <= (at - each) / length < 1 for each in begun) for at in begun)
 
     def assert_complete(self) -> None:
-        """See that exactly the rows of the stretch are there, each window once."""
+        """Assert that exactly the rows of the period have landed, each window once."""
         specification = load_dataset(CATALOG, "crashes")
         bounds = {"from": "2026-11-11 00:00:00", "to": "2026-11-20 00:00:00"}
         time_of = pl.col("crashed_at").dt.truncate("1s").cast(pl.Datetime("us", "UTC"))
@@ -102,7 +102,7 @@ Share = Callable[..., Sharing]
 
 @pytest.fixture
 def share(tmp_path: Path, ledger_url: str) -> Iterator[Share]:
-    """Make a tenant whose exports take a while."""
+    """Return a function that makes a tenant whose exports take a while."""
     with ExitStack() as stack:
 
         def make(only: Only = Only.MISSING, step: str = "6h") -> Sharing:
@@ -115,7 +115,7 @@ def share(tmp_path: Path, ledger_url: str) -> Iterator[Share]:
 
 
 def ended(process: subprocess.Popen[str], *, partly: bool = False) -> list[int]:
-    """Wait for a run; gives what it says it landed, skipped and saw fail."""
+    """Wait for a run; return how many windows it reports as landed, skipped and failed."""
     out, err = process.communicate(timeout=120)
     assert partly or process.returncode == 0, err
     counts: list[int] = json.loads(out)
@@ -139,8 +139,8 @@ def test_what_a_killed_process_leaves_is_landed_by_the_others_and_one_that_joins
     sharing.assert_complete()
     assert by_other[2] == by_joined[2] == 0
     assert by_other[0] > 0 < by_joined[0]
-    # Nothing was exported twice: what the victim had begun, others went on with. At most what it
-    # was starting when it died is unknown to the journal.
+    # Nothing was exported twice, since others resumed what the victim had begun. Only the export that
+    # it was starting when it died may be missing in the journal.
     assert 36 <= sharing.exports() <= 36 + 1
     assert sharing.most_at_once() <= 2
     (row,) = Counter(record.holder for record in sharing.ledger.units("crashes")).items()

@@ -1,4 +1,4 @@
-"""What only tables have: what people put on them, types, keys, owners, failing databases."""
+"""What only tables have: people's additions, types, keys, owners, failing databases."""
 
 import json
 import os
@@ -51,7 +51,7 @@ def postgres_place(server: Server) -> SqlPlace:
 
 @pytest.fixture(params=["sqlite", "postgres"])
 def place(request: pytest.FixtureRequest, tmp_path: Path) -> SqlPlace:
-    """Give each kind of database, empty."""
+    """Return an empty database of each kind."""
     if request.param == "sqlite":
         return SqlPlace("sqlite", f"sqlite:///{tmp_path / 'landed.db'}")
     return postgres_place(request.getfixturevalue("postgres"))
@@ -81,7 +81,7 @@ def snapshot(tmp_path: Path) -> Callable[..., Staged]:
 
 
 def by_hour(place: SqlPlace) -> dict[int, str]:
-    """Give the run of each landed hour; a doubled hour fails."""
+    """Return the run of each landed hour; fail if an hour landed twice."""
     rows = place.table("events")
     found = {(row["at"] - START) // HOUR: row["_nxp_run_id"] for row in rows}
     assert len(found) == len(rows)
@@ -92,7 +92,7 @@ def books(place: SqlPlace) -> list[tuple[str, int]]:
     return [(row["unit"][9:11] + row["unit"][26:28], row["rows"]) for row in place.units()]
 
 
-# Windows, and their books
+# Windows, and their records
 
 
 def test_windows_cut_in_any_way_leave_each_instant_with_its_last_landing(
@@ -147,7 +147,7 @@ def test_one_window_landed_by_two_at_once_is_there_once(
     assert sum(unit["rows"] for unit in place.units()) == 24
 
 
-# What people put on a table
+# What people add to a table
 
 
 def test_what_people_put_on_a_table_survives_every_landing(
@@ -464,7 +464,7 @@ def expect_as_it_was(place: SqlPlace, before: list[dict[str, Any]]) -> None:
 
 @pytest.fixture
 def landed(place: SqlPlace, window: Callable[..., Staged]) -> list[dict[str, Any]]:
-    """Land a first window; returns its rows."""
+    """Land a first window and return its rows."""
     window(24, run="before").publish(place.landing(specify()))
     return sorted(place.table("events"), key=lambda row: row["n"])
 
@@ -475,7 +475,7 @@ def test_a_constraint_that_the_last_row_breaks(
     if place.name == "postgres":
         place.run("ALTER TABLE events ADD CONSTRAINT few CHECK (n < 60000)")
     else:
-        # SQLite takes constraints with new columns only.
+        # SQLite accepts constraints only with new columns.
         place.run("ALTER TABLE events ADD COLUMN c INTEGER CHECK (n < 60000) DEFAULT 1")
     rows = event_rows(60_001)
     with pytest.raises(DataRefusedError, match=r"events.*constraint.*is unchanged") as caught:
@@ -610,7 +610,7 @@ def test_a_load_that_the_servers_time_limit_stops(
 def test_readers_see_the_old_rows_until_the_new_ones_count(
     place: SqlPlace, landed: list[dict[str, Any]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Another process reads: this one must not open SQLite's file by its own copy meanwhile."""
+    """Another process reads, because this one must not also open SQLite's file by a second copy."""
     seen = tmp_path / "seen.json"
     query = "SELECT count(*), min(_nxp_run_id), max(_nxp_run_id) FROM events"
     connect, address = "import sqlite3 as driver", place.url.removeprefix("sqlite:///")
@@ -681,7 +681,7 @@ def test_a_wrong_password_and_a_missing_database_are_settings(postgres: Server) 
             SqlLanding(server, TENANT, specify()).check()
         assert "wrong-pw" not in str(caught.value)
         right = server.replace("wrong-pw", "right%20p%2540ss%2F")
-        # The password is right: what is refused now is the permission in schema public.
+        # The password is right; now the permission in schema public is missing.
         with pytest.raises(StorageError, match="lacks a permission"):
             SqlLanding(right, TENANT, specify()).check()
     finally:

@@ -1,4 +1,4 @@
-"""A unit whose download has to begin anew while it is read: it lands once, and nothing twice."""
+"""A unit whose download must start over while it is read: it lands once, and no row twice."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -84,7 +84,7 @@ def test_a_file_that_cannot_be_resumed_lands_once(tenant: Server, tmp_path: Path
     assert outcome.rows_read == outcome.rows_landed == ROWS
     assert landed(tmp_path)["number"].to_list() == list(range(ROWS))
     assert len(tenant.requests(EXPORT)) == 1
-    # Read until it broke; then spooled, where it broke once more.
+    # Read until it broke, then spooled, which broke once more.
     assert len(tenant.requests(FILE)) == 3
 
 

@@ -1,4 +1,4 @@
-"""SIGTERM: what is under way ends within the limit, nothing more is begun, a restart goes on."""
+"""SIGTERM: work under way ends within the limit, nothing more is begun, a restart resumes."""
 
 import signal
 import threading
@@ -19,7 +19,7 @@ from tests.syncing import Syncing, syncing
 from tests.victims import ended, start, stop, until
 
 NOW = datetime(2026, 11, 20, 9, 30, tzinfo=UTC)
-# Of the period, by the step of the shipped dataset.
+# Windows in the period, by the step of the shipped dataset.
 WINDOWS = 2
 
 
@@ -33,13 +33,13 @@ def made(tmp_path: Path) -> Iterator[Place]:
 
 
 def landing(made: Place, **env: str) -> Any:
-    """Begin a back-fill of 24 windows."""
+    """Start a back-fill of 24 windows."""
     words = (NOW.isoformat(), "crashes", "2026-11-18", "2026-11-20", "missing")
     return start("tests.land_once", *words, env={**made.environment, **env})
 
 
 def leases(made: Place) -> int:
-    """Count the leases in the ledger, by no code of the product."""
+    """Count the leases in the ledger, without the product's code."""
     engine = create_engine(made.environment["NXP_LEDGER_URL"])
     with engine.connect() as connection:
         held = connection.scalar(text("SELECT count(*) FROM units WHERE holder IS NOT NULL"))
@@ -48,7 +48,7 @@ def leases(made: Place) -> int:
 
 
 def known(made: Place) -> tuple[dict[str, Any], list[Any]]:
-    """Give the newest run, and the units of the dataset."""
+    """Return the newest run, and the units of the dataset."""
     ledger = open_ledger(made.environment["NXP_LEDGER_URL"], "sandbox.eu")
     try:
         return ledger.runs("crashes", 1)[0], ledger.units("crashes")
@@ -97,7 +97,7 @@ def test_past_the_limit_windows_are_left_resumable(tmp_path: Path) -> None:
         assert leases(made) == 0
         assert not any((tmp_path / "home" / "spool").iterdir())
         assert ended(landing(made)) == 0
-        # Gone on with: the journal had their ids.
+        # They were resumed, since the journal had their ids.
         assert made.tenant.requests["export"] == WINDOWS
 
 
@@ -185,12 +185,12 @@ def test_a_request_that_acts_is_answered_before_the_process_stops(made_to_act: A
 
 
 class Signalled(BaseException):
-    """What the handler of these tests raises."""
+    """Raised by the handler of these tests."""
 
 
 @pytest.fixture
 def handled() -> Iterator[None]:
-    """A SIGTERM that raises, as that of the command does."""
+    """Make SIGTERM raise, as in the command."""
 
     def handle(*_: object) -> None:
         raise Signalled
@@ -212,7 +212,7 @@ def test_a_signal_waits_for_what_must_not_be_broken() -> None:
     with pytest.raises(Signalled):
         work()
     assert done == [1]
-    # The handler is as it was.
+    # The handler is restored.
     with pytest.raises(Signalled):
         signal.raise_signal(signal.SIGTERM)
 

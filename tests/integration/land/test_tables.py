@@ -1,4 +1,4 @@
-"""From the tenant into the lake and a table at once: the same rows, value by value."""
+"""From the tenant into the lake and a table at once: both have the same values."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -24,7 +24,7 @@ PERIOD: dict[str, Any] = {"window_from": "2026-11-16", "window_to": "2026-11-19"
 
 @pytest.fixture(params=["sqlite", "postgres"])
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """Give the address of an empty database."""
+    """Return the address of an empty database."""
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path / 'landed.db'}"
     server: Server = request.getfixturevalue("postgres")
@@ -40,7 +40,7 @@ def point(made: Place, monkeypatch: pytest.MonkeyPatch, database: str | None, **
 
 
 def table(database: str, dataset: str, like: pl.DataFrame) -> pl.DataFrame:
-    """Read a table by plain SQL and give it the types that a Parquet file of the dataset has."""
+    """Return a table, read by plain SQL, with the types of the dataset's Parquet files."""
     engine = create_engine(database.replace("postgresql://", "postgresql+psycopg://"))
     with engine.connect() as connection:
         found = connection.execute(text(f"SELECT * FROM {dataset}"))  # noqa: S608
@@ -64,7 +64,7 @@ def parquet(made: Place, dataset: str) -> pl.DataFrame:
 
 
 def assert_same(made: Place, database: str, dataset: str) -> None:
-    """The table has exactly what the lake has."""
+    """Assert that the table has exactly the rows of the lake."""
     lake = parquet(made, dataset)
     assert len(lake) > 0
     order = [name for name in lake.columns if lake.schema[name] != pl.List]
@@ -116,7 +116,7 @@ def test_a_table_alone_needs_no_lake_files(
             rows = connection.scalar(text("SELECT count(*) FROM app_crashes"))
         engine.dispose()
         assert rows == sum(outcome.rows_landed for outcome in outcomes) > 0
-        # Another step cuts no file here: the table replaces by time.
+        # Another step cuts no file here, because a table replaces rows by time.
         made.land(made.plan("crashes", **PERIOD, step="6h", only=Only.ALL))
         made.land(made.plan("crashes", **PERIOD, step="1d", only=Only.ALL))
 

@@ -57,7 +57,7 @@ def watermark(made: Place, dataset: str) -> datetime | None:
 
 
 def crashes_between(made: Place, start: str, end: str, zone: str = "UTC") -> pl.DataFrame:
-    """Give the tenant's own rows of [start, end), as they land."""
+    """Return the tenant's own rows of [start, end), as they land."""
     specification = load_dataset(Path(made.environment["NXP_CATALOG"]), "crashes")
     bounds = {
         name: literal(at(f"{day}T00:00Z"), ZoneInfo(zone))
@@ -69,14 +69,14 @@ def crashes_between(made: Place, start: str, end: str, zone: str = "UTC") -> pl.
 
 
 def assert_landed(made: Place, there: pl.DataFrame) -> None:
-    """Manifest and plain glob both have exactly the rows."""
+    """Assert that manifest and plain glob both have exactly the rows."""
     assert len(there) > 0
     assert_frame_equal(made.landed("crashes").select(ORDER).sort(ORDER), there)
     assert_frame_equal(made.globbed("crashes").select(ORDER).sort(ORDER), there)
 
 
 def window_of(**changes: Any) -> dict[str, Any]:
-    """Give the shipped windows of crashes, with differences."""
+    """Return the window settings of the shipped crashes, with changes."""
     window = {"column": "crashed_at", "from": "from", "to": "to", "step": "1d", "reach": "30d"}
     return {"window": {**window, **changes}}
 
@@ -212,7 +212,7 @@ SHARDED = """execution.crashes during past 720h
 
 
 def sharded(folder: Path, **changes: Any) -> None:
-    """Declare crashes in two shards, of which one takes what the other leaves."""
+    """Declare crashes in two shards, one of which takes what the other leaves."""
     whole = load_dataset(catalogue(folder / "shipped", {}), "crashes")
     columns = [
         {**column.model_dump(mode="json"), "key": column.name in ORDER[:3]}
@@ -291,7 +291,7 @@ def test_slices_land_days_of_the_tenant(tmp_path: Path, use: Use) -> None:
         assert landed["device_uid"].sort().equals(truths["device.uid"].sort().alias("device_uid"))
         with pytest.raises(UsageError, match="out of reach"):
             made.plan("device_performance", window_from="2026-10-20", window_to="2026-10-28")
-        # All that is over has landed, and late rows are asked for in the next step only.
+        # All that is over has landed, and late rows are exported only in the next step.
         assert made.plan("device_performance").units == ()
 
 

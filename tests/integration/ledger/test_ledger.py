@@ -62,7 +62,7 @@ def test_a_new_ledger_and_one_upgraded_from_nothing_have_the_same_tables(ledger_
 
 
 def described(engine: Engine) -> dict[str, Any]:
-    """Return all that a database says of its tables."""
+    """Return all that a database says about its tables."""
     found = inspect(engine)
     return {
         table: {
@@ -213,7 +213,7 @@ def test_a_process_id_says_nothing_of_a_process_in_another_space(
         ledger.lease("d", "u", START, END, "near")
     assert ledger.close_interrupted_runs() == []
     clock.now += timedelta(days=2)
-    # Its lease lapsed long ago, and it holds nothing else.
+    # Its lease ran out long ago, and it holds nothing else.
     assert [run["state"] for run in ledger.runs()] == ["interrupted"]
     assert ledger.close_interrupted_runs() == ["afar"]
 

@@ -126,7 +126,7 @@ def test_the_calls_of_a_day_are_shared_and_the_next_day_has_its_own(opened: Open
         first.enter()
     assert caught.value.not_before == NOON + timedelta(hours=12)
     assert ledgers[0].limits.calls_today() == 25
-    # The first can use what the second did not.
+    # The first can use what the second left.
     second.close()
     first.enter()
     clock.now = NOON + timedelta(hours=12)
@@ -151,7 +151,7 @@ def test_exports_at_once_are_counted_by_tenant_and_by_worker(opened: Open) -> No
     third = take(other, "3", "b")
     assert third
     assert take(other, "4", "b") is None
-    # Given back when the export has ended; lapsed if the process was killed.
+    # Released when the export has ended, or run out if the process was killed.
     with first:  # type: ignore[attr-defined]
         pass
     assert take(other, "4", "b")
@@ -204,5 +204,5 @@ def test_a_process_asks_the_ledger_once_for_many_calls(opened: Open) -> None:
     for _ in range(CALLS_AT_ONCE):
         clock.now += timedelta(milliseconds=100)
         entering.enter()
-    # Calls were taken once, and whether to wait was looked up once.
+    # Calls were taken once, and the waiting time was read once.
     assert len(transactions) <= 2

@@ -1,4 +1,4 @@
-"""ServiceNow as a source, with all that makes its tables hard to read."""
+"""ServiceNow as a source, with everything that makes its tables hard to read."""
 
 import json
 import time
@@ -76,7 +76,7 @@ class Instance(httpx.BaseTransport):
 
 
 class Answers(httpx.BaseTransport):
-    """An instance that gives prepared answers, one after the other, the last one for ever."""
+    """An instance with prepared answers, one after the other; it repeats the last one."""
 
     def __init__(self, *answers: httpx.Response) -> None:
         self.answers = list(answers)
@@ -101,7 +101,7 @@ def behind(
 
 
 def answering(*answers: httpx.Response, **changes: Any) -> ServiceNowSource:
-    """Open a table of an instance that gives these answers."""
+    """Open a table of an instance with these answers."""
     return _opened(Answers(*answers), {"USER": "reader", "PASSWORD": SECRET}, changes, utc_now)
 
 
@@ -193,7 +193,7 @@ def test_hidden_rows_do_not_end_a_pull_and_take_its_completeness_away() -> None:
         truth = {row["sys_id"] for row in kind.truth("cmdb_ci_computer")}
         visible = {key for key in truth if not kind.tenant.servicenow.is_hidden(key)}
         assert 0 < len(visible) < len(truth)
-        # With two rows a page many pages are empty, and many in a row.
+        # With two rows per page many pages are empty, often several in a row.
         for page_rows in (2, 25, 10_000):
             with opened(kind, **COMPUTERS | {"page_rows": page_rows}) as source:
                 pull = source.pull()
@@ -261,7 +261,7 @@ def test_deletes_are_found_by_a_key_scan_alone() -> None:
 
 
 def test_a_cursor_that_is_fed_back_misses_nothing_and_repeats_nothing() -> None:
-    """A copy that is kept by increments alone is the table, but for what was deleted."""
+    """A copy kept only by increments equals the table, except for deleted rows."""
     with instance(devices=120) as kind, opened(kind, **COMPUTERS) as source:
         pull = source.pull()
         copy = {row["sys_id"]: row for row in rows_of(pull)}
@@ -271,7 +271,7 @@ def test_a_cursor_that_is_fed_back_misses_nothing_and_repeats_nothing() -> None:
             gone |= set(changed.deleted)
             pull = source.pull(cursor)
             rows = rows_of(pull)
-            # Those of the overlap that have not changed do not come again.
+            # Unchanged rows of the overlap do not come again.
             assert set(ids(rows)) <= {*changed.updated, *changed.inserted}
             assert set(changed.inserted) <= set(ids(rows))
             copy |= {row["sys_id"]: row for row in rows}
@@ -427,7 +427,7 @@ ROW = {"sys_id": "a" * 32, "name": "n"}
 
 
 def test_an_answer_that_was_cut_short_is_no_answer() -> None:
-    """An instance whose time is up adds an error to what it has sent with status 200."""
+    """An instance that runs out of time adds an error to what it has sent with status 200."""
     failure = '"error":{"message":"cancelled","detail":"x"},"status": "failure"'
     for body in (f'{{"result":[],{failure}}}', f'{{"result":[{{"sys_id":"a"}},{failure}}}'):
         cut = httpx.Response(200, content=body, headers={"x-total-count": "1"})

@@ -1,4 +1,4 @@
-"""What every kind of source does, each in front of the real thing."""
+"""What every kind of source does, each against the real thing."""
 
 import logging
 from collections.abc import Iterator
@@ -146,7 +146,7 @@ def test_chosen_fields_come_in_the_order_they_are_listed(kind: Kind) -> None:
 
 @every_kind
 def test_all_missing_fields_are_named_before_any_row_is_given(kind: Kind) -> None:
-    # An instance of ServiceNow tells the fields of an empty table to nobody.
+    # A ServiceNow instance does not reveal the fields of an empty table.
     for height in (3,) if kind.name == "servicenow" else (0, 3):
         kind.fill(people(height))
         with opened(kind, fields=["id", "nmae", "name", "tilte"]) as source:

@@ -94,7 +94,7 @@ def test_a_query_means_the_same_in_a_key_scan_and_in_an_increment(kind: Postgres
 
 
 def test_the_server_gives_rows_as_they_are_asked_for(kind: PostgresKind) -> None:
-    """A row far behind cannot be computed: the batches before it come all the same."""
+    """A later row cannot be computed; the batches before it still come."""
     bad = 4 * BATCH_ROWS
     query = f"SELECT n::text AS id, 1 / ({bad} - n) AS q FROM generate_series(1, 1000000) n"  # noqa: S608
     with opened(kind, query=query) as source:
@@ -196,7 +196,7 @@ def test_a_pull_sees_one_state_of_the_data(kind: PostgresKind) -> None:
 
 
 class Changes:
-    """A table whose rows change, and a copy that is kept by increments."""
+    """A table whose rows change, and a copy kept by increments."""
 
     def __init__(self, kind: PostgresKind, column: str) -> None:
         self.kind = kind
@@ -227,7 +227,7 @@ class Changes:
 def test_increments_miss_nothing_and_repeat_nothing(kind: PostgresKind, column: str) -> None:
     changes = Changes(kind, column)
     with opened(kind, **changes.specification) as source:
-        # Empty: there is no cursor yet, and the next pull is a full one.
+        # It is empty: there is no cursor yet, so the next pull is a full one.
         assert (changes.pull(source), changes.cursor) == (set(), None)
         changes.write("a", "one", "2026-11-20 08:00:00")
         changes.write("b", "one", "2026-11-20 09:00:00")
@@ -318,7 +318,7 @@ def test_sqlite_increments_by_a_text_column(tmp_path: Path) -> None:
 
 
 def test_the_personnel_tables_of_the_sandbox(tmp_path: Path) -> None:
-    """A dump as a personnel system gives it, joined by the query."""
+    """A dump as a personnel system writes it, joined by the query."""
     options = SandboxOptions(queries=tmp_path, devices=40)
     (dump,) = write_hr(options, tmp_path, "sql")
     kind = SqliteKind(tmp_path)

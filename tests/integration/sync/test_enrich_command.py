@@ -1,4 +1,4 @@
-"""`nxp enrich` as a user runs it: one request, checked, sent, and told without names or values."""
+"""`nxp enrich` as a user runs it: one request, checked, sent, shown without names or values."""
 
 import io
 import json
@@ -24,7 +24,7 @@ Enrich = Callable[..., tuple[int, str, str]]
 
 @pytest.fixture(autouse=True)
 def signals() -> Iterator[None]:
-    """Put back what the command changes."""
+    """Restore what the command changes."""
     before = signal.getsignal(signal.SIGTERM)
     yield
     signal.signal(signal.SIGTERM, before)
@@ -39,7 +39,7 @@ def devices(here: Place) -> list[str]:
 
 @pytest.fixture
 def enrich(here: Place, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Enrich:
-    """Run the command on a request; gives exit code, stdout and stderr."""
+    """Run the command on a request; return exit code, stdout and stderr."""
 
     def act(body: Any, *words: str) -> tuple[int, str, str]:
         file = tmp_path / "request.json"
@@ -199,7 +199,7 @@ def test_what_is_no_request_is_6_and_not_sent(
 def test_the_length_of_texts_can_be_set(enrich: Enrich, devices: list[str]) -> None:
     body = request(enrichment(NAME, devices[0], {OWNER: "x" * 65}))
     assert enrich(body, "--domain", "cmdb")[0] == 6
-    # Sent now; this tenant refuses it by itself.
+    # Now it is sent, and this tenant refuses it.
     code, out, _ = enrich(body, "--domain", "cmdb", "--max-length", "65")
     assert code == 6
     assert "ENRICH_013" in out

@@ -261,7 +261,7 @@ def test_an_apply_is_gone_on_with_until_another_plan_is_begun(ledger: Ledger) ->
     ledger.plans.begin("killed", "k")
     ledger.plans.add(plan("meanwhile", version=1))
     assert ledger.plans.start("killed").begun_to == "k"
-    # It moved the ledger on once more, which the other plan has not seen.
+    # It changed the ledger once more, which the other plan has not seen.
     with pytest.raises(StaleError):
         ledger.plans.start("meanwhile")
     ledger.plans.add(plan("next", version=2))

@@ -19,7 +19,7 @@ UID = "device/device/uid"
 KILLS = int(os.environ.get("NXP_CHAOS_KILLS", "60"))
 SEED = int(os.environ.get("NXP_CHAOS_SEED", "1"))
 THEIRS = "theirs"
-# Half of the objects change, five go into a request: no run has fewer.
+# Half of the objects change, and five go into a request, so each run has at least this many.
 FEWEST_REQUESTS = 4
 
 
@@ -33,7 +33,7 @@ def made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Syncing]:
 
 
 def start(made: Syncing) -> subprocess.Popen[str]:
-    """Begin a sync, and wait until it is past its imports."""
+    """Start a sync, and wait until its imports are done."""
     process = fork(
         "tests.sync_once",
         NOW.isoformat(),
@@ -68,9 +68,9 @@ class Source:
 
 
 def assert_converged(made: Syncing, source: Source) -> None:
-    """The tenant holds what the source says, and where that is nothing, none of ours.
+    """Assert that the tenant holds what the source says, and none of our values elsewhere.
 
-    What others wrote is there still, unless a value of ours came over it, which then was emptied.
+    Values of others are still there, unless one of ours replaced them and was emptied later.
     """
     for name, column in ((OWNER, "owner"), (POOL, "pool")):
         held = made.held(name)
@@ -113,7 +113,7 @@ def kill_and_converge(made: Syncing, kills: int) -> None:
         if number % 2:
             time.sleep(chance.uniform(0, undisturbed))
         else:
-            # Between two answers, however quick the machine is: these kills are no misses.
+            # Between two answers, so that these kills never miss, however fast the machine is.
             await_requests(made, victim, made.requests + chance.randint(1, FEWEST_REQUESTS))
         victim.kill()
         killed += victim.wait() != 0

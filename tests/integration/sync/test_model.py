@@ -1,7 +1,7 @@
-"""Random lives of a sync: sources change, answers are lost, processes die, people type, devices go.
+"""Random lives of a sync: sources change, answers get lost, processes die, people type.
 
-Whatever happened, undisturbed runs afterwards bring the tenant to what the source says, and nothing
-is ever emptied that this sync has not set.
+Whatever happened, undisturbed runs afterwards bring the tenant to what the source says, and no
+value is ever emptied that this sync has not set.
 """
 
 import random
@@ -42,14 +42,14 @@ NAMES, FIELDS = ("PC-1", "PC-2", "PC-3", "PC-4"), (OWNER, SITE)
 REFUSED = "refused"
 # None: no row of the select's column, which a mirror reads as empty.
 VALUES = ("A", "B", "", None, REFUSED)
-# What can become of a value that is sent; the last two end the process.
+# What can happen to a value that is sent; the last two end the process.
 TROUBLES = ("lost", "lost and taken", "killed", "killed and taken")
 BOUNDS = ((), ("pc-2",), ("pc-1", "pc-3"))
 DAY = timedelta(days=1)
 
 
 class Killed(Exception):  # noqa: N818 - not an error: the test ends a process here
-    """The process has died."""
+    """The process was killed."""
 
 
 class Life:
@@ -93,7 +93,7 @@ class Life:
         cell = identity.lower(), field
         in_doubt = self.ledger.plans.of(SYNC, state=PlanState.APPLYING)
         if cell[0] in self.tenant.unknown or in_doubt:
-            # What a kill left is told apart by the next run only, which may come too late.
+            # Only the next run sorts out what a kill left, and it may come too late.
             return
         self.tenant.holds[cell] = ADMINISTRATORS
         self.read_back()
@@ -155,7 +155,7 @@ class Life:
         plans.finish(plan.plan_id)
 
     def allowed(self, settles: pl.DataFrame, rest: pl.DataFrame) -> pl.DataFrame:
-        """Hold back what follows a settle that is not acknowledged."""
+        """Return the rows without those that follow a settle that is not acknowledged."""
         known = self.ledger.enriched.read(SYNC)
         taken = known.filter(pl.col("state") == ValueState.ACKNOWLEDGED.value)
         held_back = settles.join(taken, on=["key", "field"], how="anti")
@@ -180,7 +180,7 @@ class Life:
             self.ledger.enriched.save(SYNC, saved.with_columns(retry_at=later))
 
     def read_back(self) -> None:
-        """Drop what the tenant does not hold as it was acknowledged, nor as it may have been."""
+        """Drop values that the tenant holds neither as acknowledged nor as possibly sent."""
         known = self.ledger.enriched.read(SYNC)
         state = pl.col("state")
         is_taken, is_open = state == ValueState.ACKNOWLEDGED.value, state == ValueState.OPEN.value
@@ -203,14 +203,14 @@ class Life:
         )
         self.ledger.enriched.save(SYNC, lost)
 
-    # What has to come of it -----------------------------------------------------------------------
+    # What must come of it -------------------------------------------------------------------------
 
     def converges(self) -> None:
-        """Let undisturbed runs pass, and compare."""
+        """Run without disturbance, and compare."""
         self.tenant.unknown.clear()
         self.read_back()
         self.planning = replace(self.planning, now=self.planning.now + 8 * DAY)
-        # A key that is gone is emptied by the second.
+        # The second run empties a key that is gone.
         for _ in range(2):
             apply_plan(self.planning, self.plan(), self.tenant)
         again = self.plan()
@@ -228,12 +228,12 @@ class Life:
         if wants:
             assert held == wants
         else:
-            # What a person has typed is not ours to empty.
+            # What a person typed must not be emptied.
             assert held in (None, ADMINISTRATORS)
 
 
 def happenings(chance: random.Random) -> list[tuple[str, dict[str, Any]]]:
-    """Choose what happens: hypothesis alone draws lives in which next to nothing does."""
+    """Choose what happens; Hypothesis alone would draw lives in which hardly anything does."""
 
     def fates() -> list[str]:
         trouble = chance.choice((0, 0.1, 0.3, 0.5))
@@ -268,14 +268,14 @@ def happenings(chance: random.Random) -> list[tuple[str, dict[str, Any]]]:
 
 @pytest.fixture(scope="module")
 def empty_ledger(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A ledger with its tables, to be copied: making them takes longer than a life."""
+    """A ledger with its tables, to be copied, since making them takes longer than a life."""
     path = tmp_path_factory.mktemp("model") / "ledger.db"
     open_ledger(f"sqlite:///{path}", "acme.eu").close()
     return path
 
 
 def live(mode: str, seed: int, empty_ledger: Path) -> None:
-    """Let everything happen, and see that it converges."""
+    """Make everything happen, and check that it converges."""
     with tempfile.TemporaryDirectory(prefix="nxp-model-") as folder:
         shutil.copy(empty_ledger, folder)
         life = Life(mode, Path(folder))

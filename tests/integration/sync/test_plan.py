@@ -71,7 +71,7 @@ def applied(planning: Planning, estate: Estate = ESTATE, tenant: Tenant | None =
 
 
 def killed(planning: Planning, plan: Plan, tenant: Tenant, sent: int) -> None:
-    """Apply one chunk, and die after so many sent rows of which none is saved."""
+    """Apply one chunk, and die after so many rows were sent and none was saved."""
     record = planning.ledger.plans.start(plan.plan_id)
     (rows,) = plan.chunks()
     planning.ledger.plans.begin(record.plan_id, rows["key"][-1])
@@ -335,7 +335,7 @@ def test_what_a_killed_apply_may_have_sent_is_open_and_sent_again(planning: Plan
     assert recover(planning) == 4
     assert states(planning)["pc-1", OWNER] == (None, "A1", "open")
     assert recover(planning) == 0
-    # The source no longer has it: what may have been written is emptied, after it is ours for sure.
+    # The source no longer has it: what may have been written is emptied, once it is surely ours.
     emptied = {"PC-1": {OWNER: "", SITE: "S1"}, "PC-2": {OWNER: ""}, "PC-3": {SITE: "S3"}}
     plan = planned(planning, emptied)
     assert [row[2:] for row in rows_of(plan) if row[1] == OWNER] == [
@@ -383,7 +383,7 @@ def test_a_settle_and_its_clear_are_told_apart(planning: Planning, died: str) ->
     }
     assert states(planning)["pc-1", OWNER] == expected[died]
     assert recover(planning) == 0
-    # The source wants it again: whatever the clear did, it is written.
+    # The source has the value again, so it is written, whatever the clear did.
     apply_plan(planning, planned(planning, {"PC-1": {OWNER: "B"}}), tenant)
     assert tenant.holds == {("pc-1", OWNER): "B"}
 
@@ -407,7 +407,7 @@ def test_without_its_file_all_keys_of_a_killed_apply_are_sent_again(planning: Pl
     plan = planned(planning, changed)
     killed(planning, plan, tenant, sent=1)
     plan.path.unlink()
-    # The source goes back meanwhile; the tenant has what nobody knows of.
+    # The source has its old value again, and nobody knows what the tenant holds.
     assert recover(planning) == 2
     apply_plan(planning, planned(planning), tenant)
     assert tenant.holds["pc-1", OWNER] == "A1"

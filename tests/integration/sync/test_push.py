@@ -55,7 +55,7 @@ def tenant(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tenant]:
 
 @pytest.fixture
 def calm(tenant: Tenant) -> Iterator[Tenant]:
-    """Give the tenant without faults, and take those away that a test adds."""
+    """Yield the tenant without faults, and remove those that a test adds."""
     tenant.faults.clear()
     yield tenant
     tenant.faults.clear()
@@ -68,7 +68,7 @@ def uids(tenant: Tenant) -> list[str]:
 
 
 class Named:
-    """What the client needs to know of the tenant."""
+    """Return what the client needs to know about the tenant."""
 
     name = "sandbox.eu"
     scope = "service:integration"
@@ -80,7 +80,7 @@ class Named:
 
 
 def client_of(tenant: Tenant) -> NexthinkClient:
-    """Open a client that waits in the tenant's time as it should, and in ours for a moment."""
+    """Return a client that waits as it should by the tenant's clock, but only briefly by ours."""
     return NexthinkClient(
         Named(tenant), clock=tenant.clock.now, sleep=lambda seconds: time.sleep(seconds / 1000)
     )
@@ -266,7 +266,7 @@ def test_the_tenant_holds_what_was_acknowledged(
     concurrency: int,
 ) -> None:
     calm.faults.clear()
-    # A value of its own, so that nothing of an earlier example is taken for this one's.
+    # Each example has values of its own, so that none of an earlier one is mistaken for them.
     mark = f"run {time.monotonic_ns()}"
     rows = [
         {
@@ -281,7 +281,7 @@ def test_the_tenant_holds_what_was_acknowledged(
     bad = sum(not (row["is_known"] and row["is_good"]) for row in chosen)
     assert_held(calm, outcomes, rows)
     if result.stopped or result.outcomes[ObjectOutcome.UNKNOWN]:
-        # Only faults keep an object from its outcome.
+        # Only faults can leave an object without an outcome.
         assert calm.faults.struck.total() > struck_before
     else:
         assert result.outcomes == Counter(acknowledged=len(rows) - bad, rejected=bad)

@@ -1,4 +1,4 @@
-"""Syncs from a file into the stand-in tenant: what it holds, what the ledger knows, the report."""
+"""Syncs from a file into the stand-in tenant: its values, the ledger, the report."""
 
 import time
 from collections.abc import Iterator
@@ -189,7 +189,7 @@ def test_a_tenant_that_takes_nothing_ends_the_run_and_apply_goes_on(
     report = last_report(made)
     assert report["state"] == "failed"
     assert report["unknown"] + report["not_sent"] == len(rows)
-    # What was sent is open; of what was not sent the ledger knows nothing.
+    # What was sent is open; the ledger does not have what was not sent.
     assert states(made) == {"open": report["unknown"]}
     assert set(made.known()["code"]) == {NO_ANSWER}
     made.place.tenant.faults.clear()
@@ -226,7 +226,7 @@ def test_a_run_that_was_stopped_halfway_is_gone_on_with(
 
 
 def refuse_after(made: Syncing, requests: int) -> None:
-    """Let the tenant refuse the credential once it has answered so many requests."""
+    """Make the tenant refuse the credential after so many requests."""
     deadline = time.monotonic() + 20
     while made.requests < requests and time.monotonic() < deadline:
         time.sleep(0.005)
@@ -245,7 +245,7 @@ def test_an_unknown_object_waits_and_the_others_are_taken(made: Syncing) -> None
     before = made.requests
     assert made.sync(now=NOW)["objects"] == 0
     assert made.requests == before
-    # Due after a day, then after two.
+    # It is due after a day, then after two.
     for later, requests in ((1.1 * DAY, 1), (1.6 * DAY, 1), (3.2 * DAY, 2)):
         try:
             made.sync(now=NOW + later)
@@ -302,7 +302,7 @@ def test_chunks_follow_each_other_and_what_is_left_is_counted(made: Syncing) -> 
 
 
 def opened_rows(uid: str, **changes: Any) -> pl.DataFrame:
-    """Make a row of the ledger that was sent, and is not known to have been taken."""
+    """Return a row of the ledger that was sent but not acknowledged."""
     row = {"key": uid, "identity": uid, "field": OWNER, "state": "open", "attempts": 1}
     return pl.DataFrame([row | changes], schema=dict(KNOWN))
 
@@ -311,7 +311,7 @@ def test_what_may_be_there_is_emptied_only_once_it_is_ours_for_sure(made: Syncin
     first, second, *_ = made.uids()
     with made.ledger() as ledger:
         ledger.enriched.save(SYNC_NAME, opened_rows(first, open_value="ours"))
-        # The tenant refuses it: it cannot be there.
+        # The tenant refuses it, so it cannot be there.
         ledger.enriched.save(SYNC_NAME, opened_rows(second, open_value="x" * 80))
     with Client(made.place.tenant) as client:
         client.enrich(*(enrichment(UID, uid, {OWNER: "theirs"}) for uid in (first, second)))

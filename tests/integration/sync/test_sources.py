@@ -1,4 +1,4 @@
-"""The first half of a sync in front of real sources: pulled, joined, resolved."""
+"""The first half of a sync with real sources: pulled, joined, resolved."""
 
 import sqlite3
 from collections.abc import Iterator
@@ -36,7 +36,7 @@ BY_SERIAL: dict[str, Any] = {
 
 @pytest.fixture
 def connected(here: Place, monkeypatch: pytest.MonkeyPatch) -> Place:
-    """The tenant, with ServiceNow beside it and the HR tables of the same people in a database."""
+    """The tenant, with ServiceNow next to it and the HR tables of the same people in a database."""
     told = here.tenant.describe()
     monkeypatch.setenv("NXP_SOURCE_CMDB_URL", str(told["servicenow_url"]))
     monkeypatch.setenv("NXP_SOURCE_CMDB_USER", str(told["servicenow_user"]))
@@ -96,7 +96,7 @@ def test_the_query_that_reads_back_gives_identity_and_fields(here: Place, name: 
 
 
 def with_serials(place: Place, **changed: str | None) -> list[dict[str, Any]]:
-    """Land devices, some with another serial number; returns them as they have landed."""
+    """Land devices, some with another serial number; return them as landed."""
     place.land(place.plan("devices"))
     manifest = place.lake.manifest("devices")
     assert manifest is not None
@@ -221,7 +221,7 @@ def test_changes_are_joined_with_all_rows_of_the_others(
         ranges = list(shape.ranges())
     assert cells(ranges) == {(f"pc-{n}", CENTRE): "GVA" for n in range(40)}
     assert not shape.counts.is_complete
-    # The cursor goes on from there, and a day later all rows come again.
+    # The cursor continues from there, and a day later all rows come again.
     assert pull(Kept(sync.fingerprint, NOW, second.cursors)).sources["machines"].rows == 0
     assert pull(Kept(sync.fingerprint, NOW - DAY, second.cursors)).is_full
 

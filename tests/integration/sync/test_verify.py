@@ -1,4 +1,4 @@
-"""Reading back: what Nexthink holds against what it has acknowledged, and what is done about it."""
+"""Reading back: what Nexthink holds is compared with what it acknowledged, and corrected."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -66,7 +66,7 @@ def test_what_somebody_edits_is_noticed_listed_and_set_again(made: Syncing) -> N
     (file,) = reject_files(made.place.lake, SYNC_NAME)
     assert [reject.reasons for reject in file.rows()] == [(f"{OWNER}: read back differs",)]
     assert file.raw() == [uids[5]]
-    # It waits for its day, and is set again then.
+    # It waits for its day, and is then set again.
     made.sync(now=NOW)
     assert made.requests == before
     report = made.sync(now=NOW + 1.1 * DAY)

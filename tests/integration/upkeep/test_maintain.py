@@ -1,4 +1,4 @@
-"""Retention: what leaves the lake and when, on an injected clock; kills; the command."""
+"""Retention: what leaves the lake and when, with a test's clock; kills; the command."""
 
 import json
 import os
@@ -27,13 +27,13 @@ from tests.landing import CATALOG
 
 WEEK = timedelta(days=7)
 HOUR = timedelta(hours=1)
-# The lake's own times are the machine's: what a test publishes is fresh by any clock near it.
+# The lake uses the machine's times, so what a test publishes is fresh by any clock near that.
 PRESENT = datetime.now(UTC)
 COLUMNS = [{"nql": "t", "type": "datetime"}]
 
 
 def events(retention: str | None = None) -> DatasetSpecification:
-    """Describe the dataset that tests.lakes publishes."""
+    """Return the specification of the dataset that tests.lakes publishes."""
     return DatasetSpecification.model_validate(
         {
             "dataset": "events",
@@ -47,7 +47,7 @@ def events(retention: str | None = None) -> DatasetSpecification:
 
 
 def devices(retention: str) -> DatasetSpecification:
-    """Describe the snapshots that tests.lakes publishes."""
+    """Return the specification of the snapshots that tests.lakes publishes."""
     return DatasetSpecification.model_validate(
         {
             "dataset": "devices",
@@ -60,12 +60,12 @@ def devices(retention: str) -> DatasetSpecification:
 
 
 def of(done: list[Cleared], kind: Kind) -> Cleared:
-    """Find one kind's line."""
+    """Return the line of one kind."""
     return next(part for part in done if part.what is kind)
 
 
 def days_ago(days: int) -> datetime:
-    """Give a day's beginning."""
+    """Return the beginning of a day."""
     return PRESENT.replace(hour=0, minute=0, second=0, microsecond=0) - days * DAY
 
 
@@ -163,7 +163,7 @@ def test_a_kill_between_manifest_and_files_loses_nothing_and_the_next_run_finish
     publish(site.lake, "a", days_ago(40))
     publish(site.lake, "b", days_ago(2))
     lake = site.lake
-    # What a kill there leaves: the manifest is without the unit, its file is where it was.
+    # A kill there leaves a manifest without the unit, and its file where it was.
     entries = lake.manifest("events")
     assert entries is not None
     with lake.store.exclusive("events"):
@@ -250,7 +250,7 @@ def test_units_past_retention_are_told_as_dropped(
     datasets(as_json=True)
     (listed,) = json.loads(capsys.readouterr().out)
     assert (listed["units"], listed["rows"]) == (1, 3)
-    # A run that lands it after all, and a try that fails, tell of it as of any other.
+    # If a run lands it after all, or a try fails, the ledger shows it like any other unit.
     ledger.mark_landed("events", "a", "run", 4, utc_now())
     ledger.mark_failed("events", "a", "why")
     assert [unit.state for unit in ledger.units("events")] == ["landed", "landed"]

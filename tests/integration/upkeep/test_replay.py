@@ -1,4 +1,4 @@
-"""Rejects and their replay, end to end: a wrong declaration, its mending, and what lands then."""
+"""Rejects and their replay, end to end: a wrong declaration is corrected, and the rows land."""
 
 import json
 import os
@@ -38,7 +38,7 @@ Columns = Mapping[str, Mapping[str, object]]
 
 @pytest.fixture
 def declare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Change:
-    """Declare columns of a shipped dataset otherwise, in a catalogue of the test's own."""
+    """Declare columns of a shipped dataset differently, in a catalogue of the test's own."""
     catalog = tmp_path / "catalogue"
     shutil.copytree(CATALOG, catalog)
     monkeypatch.setenv("NXP_CATALOG", str(catalog))
@@ -67,7 +67,7 @@ def replay(here: Place, dataset: str, run_id: str, *, dry_run: bool = False) -> 
 def fresh(
     here: Place, dataset: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> pl.DataFrame:
-    """Land by the present declaration in a lake of its own."""
+    """Land by the current declaration in a lake of its own."""
     lake = here.environment["NXP_LAKE"]
     try:
         monkeypatch.setenv("NXP_LAKE", str(tmp_path / "fresh"))
@@ -85,7 +85,7 @@ def fresh(
 
 
 def within(here: Place) -> pl.DataFrame:
-    """Give the tenant's rows of the day, half-open, as a foreign client reads them."""
+    """Return the tenant's rows of the half-open day, as another client reads them."""
     there = foreign_export(here, "#execution_events", BOUNDS)
     return there.filter(pl.col("execution.event.start_time") < BOUNDS["to"])
 
@@ -94,12 +94,12 @@ IN = {"execution.event.incoming_traffic": {"nullable": False}}
 OUT = {"execution.event.outgoing_traffic": {"nullable": False}}
 EVENTS = "execution_events"
 WRONG: dict[str, Columns] = {
-    # What landed as whole numbers is to become a float.
+    # Landed whole numbers are to become floats.
     "execution_events": {
         "execution.event.bucket_duration": {"type": "int"},
         "execution.event.incoming_traffic": {"nullable": False},
     },
-    # Text that landed is to become a number.
+    # Landed text is to become a number.
     "users": {"user.upn": {"nullable": False}, "user.days_since_last_seen": {"type": "string"}},
 }
 
@@ -156,7 +156,7 @@ def test_what_still_does_not_fit_stays_a_reject_of_the_new_run(
     (left,) = reject_files(here.lake, EVENTS, manifest.entries[-1].run_id)
     reasons = {row.reasons for row in left.rows()}
     assert reasons == {("outgoing_bytes: null in a required column",)}
-    # Numbered as in the tenant's result, and with the text of just these rows.
+    # They are numbered as in the tenant's result, and have the text of exactly these rows.
     foreign = foreign_export(here, "#execution_events", BOUNDS)
     for row, text in zip(left.rows(), left.raw(), strict=True):
         assert row.record
@@ -197,7 +197,7 @@ def test_a_unit_that_landed_anew_is_left_alone(here: Place, declare: Change) -> 
 @pytest.mark.parametrize(
     ("wrong", "mended", "keys", "words"),
     [
-        # The text that a landed number came from is gone.
+        # The original text of a landed number is gone.
         (
             {"user.days_since_last_seen": {"type": "int"}},
             {"user.days_since_last_seen": {"type": "string"}},

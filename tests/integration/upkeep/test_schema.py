@@ -1,4 +1,4 @@
-"""`nxp schema learn` against the stand-in tenant: what is learned lands, and doubts are said."""
+"""`nxp schema learn` against the stand-in tenant: what it learns lands, and doubts are noted."""
 
 import json
 import os
@@ -21,7 +21,7 @@ SHIPPED = ("devices", "users", "execution_events", "crashes")
 
 @pytest.fixture(scope="module")
 def tenant(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
-    """One tenant at the machine's own time; each test has a catalogue of its own."""
+    """One tenant, by the machine's clock; each test has a catalogue of its own."""
     with place(tmp_path_factory.mktemp("tenant"), now=None, devices=80) as made:
         yield made
 
