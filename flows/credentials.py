@@ -43,7 +43,7 @@ class NexthinkCredentials(Block):
     api_url: str = Field(
         default="", description="Origin of the API; by default from instance and region."
     )
-    login_url: str = Field(default="", description="Origin of the login host; likewise.")
+    login_url: str = Field(default="", description="Origin of the login host; by default likewise.")
     time_zone: str = Field(default="UTC", description="IANA zone in which the tenant shows times.")
 
     @model_validator(mode="after")

@@ -62,7 +62,7 @@ GROUPS = {
     },
     "stack": {
         "up": "Start what is not running: PostgreSQL, Prefect, workers, S3, the sandbox.",
-        "down": "Stop all of it; the data stays.",
+        "down": "Stop all of it; the data is kept.",
         "status": "Show the state of each part.",
         "env": "Print the variables that point a shell at it, as export lines.",
     },

@@ -11,7 +11,7 @@ from connectors.errors import UsageError
 from connectors.nexthink.acting.requests import DeviceIds, UserIds
 from tasks.act.target_files import STDIN, read_lines
 
-_HELP: Final = f"A file with one a line; {STDIN} reads stdin."
+_HELP: Final = f"A file with one per line; {STDIN} reads stdin."
 TargetFile = Annotated[str | None, Parameter(allow_leading_hyphen=True, help=_HELP)]
 
 

@@ -102,7 +102,7 @@ class Acting:
         return stories.plan(choose_action(name), asked or ActionAsked(), clock, self.sleep)
 
     def sleep(self, seconds: float) -> None:
-        """Let the tenant's time pass."""
+        """Move the tenant's clock forward."""
         self.tenant.clock.advance(timedelta(seconds=seconds))
 
     @contextmanager

@@ -1,8 +1,8 @@
-"""Processes of tests, forked from one that has done the imports: each would take seconds for them.
+"""Processes of tests, forked from one that has done the imports, because those take seconds.
 
-Run as a module it is that process. A request says which module of tests to live as, with which
-words, environment and folder, and brings the streams. A keeper is forked first, who waits for the
-process of the test and tells its id and how it ended: whoever asked is not its parent.
+Run as a module this is that process. A request names the test module to run, with arguments,
+environment and folder, and brings the streams. A keeper is forked first, which waits for the test's
+process and reports its id and how it ended, because the caller is not its parent.
 """
 
 import atexit
@@ -139,9 +139,9 @@ def _keep(request: dict[str, Any], streams: list[int]) -> NoReturn:
 
 
 def _live(request: dict[str, Any], streams: list[int]) -> int:
-    """Be the process, to its end; gives its exit code.
+    """Run the process to its end; return its exit code.
 
-    It ends as another would, but takes no module apart: that is most of a second's work.
+    It ends like any other, but does not tear down modules, which takes most of a second.
     """
     for number, stream in enumerate(streams):
         os.dup2(stream, number)

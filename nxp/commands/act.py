@@ -29,7 +29,7 @@ Targets = Annotated[
         name="--targets", help="A file with one device or person per line; or device,person."
     ),
 ]
-Who = Annotated[str | None, Parameter(help="Your name; it is kept as the approver's.")]
+Who = Annotated[str | None, Parameter(help="Your name; it is kept as the approver.")]
 Why = Annotated[str | None, Parameter(help="The reason; it is kept.")]
 Ticket = Annotated[str | None, Parameter(help="Sent with the request, and kept.")]
 PlanId = Annotated[str | None, Parameter(name="--plan", help="A plan's id.")]

@@ -99,9 +99,9 @@ def backfill(
 
 def _say_plan(plan: Any, expected: Any) -> None:
     done = plan.asked_units - expected.windows
-    measured = "as its earlier windows took" if expected.is_measured else "assumed"
+    measured = "as its earlier windows needed" if expected.is_measured else "assumed"
     say(
-        f"{plan.asked.dataset}: {plan.asked_units:,} windows, {done:,} need nothing, "
+        f"{plan.asked.dataset}: {plan.asked_units:,} windows, {done:,} done already, "
         f"{expected.windows:,} to land, {min(plan.asked.concurrency, expected.windows)} at once"
     )
     if plan.resumed_since:

@@ -61,7 +61,7 @@ def connected() -> Iterator[SyncPrefectClient]:
         if status in {httpx.codes.UNPROCESSABLE_ENTITY, httpx.codes.CONFLICT}:
             raise ConfigurationError(
                 "the Prefect server refuses what it was sent: run nxp deploy again, or see if it "
-                f"is of another version ({where})"
+                f"has another version ({where})"
             ) from None
         raise UnavailableError(f"the Prefect server cannot answer now ({where})") from None
     except httpx.HTTPError as error:

@@ -41,5 +41,5 @@ def read_pairs(file: Path) -> list[tuple[str, str]]:
     if not found:
         raise UsageError(f"{file}: names no target")
     if any(len(name) > LONGEST_NAME or "\0" in name for pair in found for name in pair):
-        raise UsageError(f"{file}: is not a list of targets, one a line")
+        raise UsageError(f"{file}: is not a list of targets, one per line")
     return found

@@ -95,9 +95,7 @@ def learn_file(file: ResultFile, zone: str) -> Lesson:
     if ragged:
         raise DataRefusedError(f"{ragged} rows have more or fewer fields than the header")
     if not rows:
-        raise DataRefusedError(
-            "the result has no rows to learn from: set the query's parameters"
-        )
+        raise DataRefusedError("the result has no rows to learn from: set the query's parameters")
     for one in found:
         one.settle()
     names = propose_names(header)

@@ -139,8 +139,8 @@ def test_what_a_killed_process_leaves_is_landed_by_the_others_and_one_that_joins
     sharing.assert_complete()
     assert by_other[2] == by_joined[2] == 0
     assert by_other[0] > 0 < by_joined[0]
-    # Nothing was exported twice, since others resumed what the victim had begun. Only the export that
-    # it was starting when it died may be missing in the journal.
+    # Nothing was exported twice, since others resumed what the victim had begun. Only the export
+    # that it was starting when it died may be missing in the journal.
     assert 36 <= sharing.exports() <= 36 + 1
     assert sharing.most_at_once() <= 2
     (row,) = Counter(record.holder for record in sharing.ledger.units("crashes")).items()

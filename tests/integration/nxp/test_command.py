@@ -237,7 +237,7 @@ def test_a_back_fill_is_planned_interrupted_and_goes_on(
         assert len(here.landed("crashes")) > 0
         idle = called("backfill", *dated, capsys=capsys)
         assert (idle.returncode, idle.stdout) == (0, "")
-        assert "8 need nothing" in idle.stderr
+        assert "8 done already" in idle.stderr
         reset = called("state", "reset", "crashes", "--json", capsys=capsys)
         assert json.loads(reset.stdout)["landed"] == 8
         future = called("state", "reset", "crashes", "--from", "2100-01-01", capsys=capsys)
