@@ -37,7 +37,7 @@ class Lock:
 
     @property
     def mark(self) -> str:
-        """The line that identifies the requirements it was made from."""
+        """The line of a lock file that identifies the requirements it was made from."""
         text = json.dumps([sorted(self.requirements()), _pyproject()["project"]["requires-python"]])
         return f"{MARK}{hashlib.sha256(text.encode()).hexdigest()[:16]}\n"
 

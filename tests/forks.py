@@ -119,7 +119,7 @@ def main() -> NoReturn:
     with suppress(ChildProcessError):
         while os.wait():
             pass
-    # Taking what is frozen apart would be complained about, and takes a while.
+    # Tearing down frozen objects causes complaints, and takes a while.
     os._exit(0)
 
 

@@ -45,7 +45,7 @@ class Objects:
             return self._nested[name]
 
     def at(self, entity: str, now: datetime, columns: tuple[str, ...]) -> pl.DataFrame:
-        """Return the objects of a kind, including those requested columns that are theirs."""
+        """Return the objects of a kind, with those of the requested columns that they have."""
         frame = self._dated(entity, now)
         if BOOTED in columns and entity == "device":
             frame = restarted(frame, self._feed, now)

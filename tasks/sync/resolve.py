@@ -59,8 +59,8 @@ def latest_inventory(sync: SyncSpecification, lake: Lake, now: datetime) -> Entr
         )
     if now - entry.exported_at > of.max_age:
         raise DataRefusedError(
-            f"sync {sync.sync}: {of.dataset} is from {entry.exported_at:%Y-%m-%d %H:%MZ}, older than "
-            f"{describe(of.max_age)}: {again}"
+            f"sync {sync.sync}: {of.dataset} is from {entry.exported_at:%Y-%m-%d %H:%MZ}, older "
+            f"than {describe(of.max_age)}: {again}"
         )
     if not entry.rows:
         raise DataRefusedError(f"sync {sync.sync}: the landed {of.dataset} has no rows: {again}")
