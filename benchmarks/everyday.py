@@ -58,7 +58,7 @@ def cases() -> list[Case]:
 
 
 def measure(*, peers_python: str, rounds: int = 7, when_idle: bool = True) -> None:
-    """Run every command ROUNDS times, and write what came of it."""
+    """Run every command ROUNDS times, and write the results."""
     measured = cases()
     with tempfile.TemporaryDirectory(prefix="nxp-everyday-") as name:
         folder = Path(name)

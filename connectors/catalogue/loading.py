@@ -43,7 +43,7 @@ def load_datasets(catalog: Path) -> dict[str, DatasetSpecification]:
 
 
 def load_dataset(catalog: Path, dataset: str) -> DatasetSpecification:
-    """Return one dataset's specification, reading no other file where that is enough.
+    """Return one dataset's specification, reading other files only if necessary.
 
     It is not where the dataset lands in a table, which another one may name too.
 

@@ -76,7 +76,7 @@ class Holder:
 
 @cache
 def process_space() -> str:
-    """Return the space in which this process's ids are valid, "" if the system does not tell."""
+    """Return the space in which this process's ids are valid, "" if the system does not say."""
     try:
         namespace = Path("/proc/self/ns/pid").stat().st_ino
         boot = Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()

@@ -191,7 +191,10 @@ class Ledger:
         return found
 
     def _is_gone(self, holder: Holder, started_at: datetime, living: set[str]) -> bool:
-        """Return whether a run's process is gone: from afar, if it is old and holds nothing."""
+        """Return whether a run's process is gone.
+
+        On another machine this is assumed if the run is old and holds nothing.
+        """
         if holder.is_near():
             return holder.is_known_dead()
         return holder.run_id not in living and started_at < self._clock() - SILENCE

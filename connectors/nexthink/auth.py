@@ -29,7 +29,7 @@ _UNAUTHORIZED: Final = 401
 
 
 class Tenant(Protocol):
-    """What the client needs to know of a tenant."""
+    """What the client needs to know about a tenant."""
 
     @property
     def name(self) -> str:

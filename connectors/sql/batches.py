@@ -17,7 +17,7 @@ BATCH_ROWS = 20_000
 class Batches:
     """The rows of a unit, to be read once. `failure` is why the stream ended early.
 
-    ADBC reports only that it did.
+    ADBC itself reports only that it did.
 
     Args:
         database: what converts values to its types.

@@ -19,7 +19,7 @@ from tasks.runs.freshness import freshness_of
 
 MB = 1_000_000
 LEAST_MB = 500
-# With less, a single window may not fit, and a temporary Prefect server does not start.
+# With less, a single window may not fit, and a Prefect server does not start.
 FULL_MB = 50
 STALE = 7
 LOOPBACK = {"127.0.0.1", "localhost", "::1"}

@@ -40,13 +40,13 @@ from tasks.runs.stopping import unbroken
 
 logger = logging.getLogger(__name__)
 
-# The code of a user whom the tenant left out of a campaign's request that it took.
+# The code of a user that the tenant left out when it took a campaign's request.
 REFUSED_TARGET: Final = "refused"
 
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """A request that the tenant has taken: its id, and what the answer says of targets, if any."""
+    """A request that the tenant has taken: its id, and what the answer says about targets, if anything."""
 
     request_id: str | None
     seen: pl.DataFrame | None = field(default=None, repr=False)
@@ -94,7 +94,7 @@ def send_plan(run: ActionRun, plan: ActionPlan, lease: Lease) -> None:
 def send_once(
     ledger: Ledger, intent_id: str, send: Send, stop_seconds: float = STOP_SECONDS
 ) -> Taken:
-    """Send one journalled request, and journal what is known of it afterwards, whatever happens.
+    """Send one journalled request, and journal what is known afterwards, whatever happens.
 
     A signal waits up to `stop_seconds` for the answer: otherwise the outcome would be unknown.
 
@@ -172,7 +172,7 @@ def sender(
 def said_of(sids: Sequence[str], answers: Sequence[CampaignAnswer]) -> pl.DataFrame:
     """Return each user's request id, with the code `refused` for users the tenant left out.
 
-    Nothing is known of a user whom the answer does not mention: that user counts as taken.
+    Nothing is known about a user that the answer does not mention; that user counts as taken.
     """
     by_sid = {each.user_sid: each for each in answers}
     ids = {sid: each.request_id for sid, each in by_sid.items()}

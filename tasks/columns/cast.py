@@ -45,7 +45,7 @@ ARROW_TYPES: dict[ColumnType, pa.DataType] = {
 }
 # Slow to read, and such columns rarely have many distinct values: each distinct text is read once.
 FEW_VALUES = (ColumnType.DATE, ColumnType.LIST)
-# At most so many distinct texts are remembered between tables, roughly: it bounds the memory.
+# About how many distinct texts are kept between tables, to limit the memory.
 MOST_REMEMBERED = 4096
 # The bytes of plainly written numbers, as a range: within it Arrow reads the same as Polars. Beyond
 # it Arrow also takes hexadecimal and white space, and refuses a plus before an integer.

@@ -76,7 +76,7 @@ class Arrival:
 
         Raises:
             ReadAgainError: what was read is no longer valid.
-            PipelineError: the download failed; raised in place of what that led to.
+            PipelineError: the download failed; raised instead of the errors that it caused.
         """
         self._thread.start()
         try:

@@ -1,4 +1,4 @@
-"""What the SELECT says of each field of each row: a value, that it is to be empty, or nothing.
+"""What the SELECT says about each field of each row: a value, to empty it, or nothing.
 
 Column by column, without Python code per row; which rows belong to one object is decided later.
 Values become text in one canonical form: values that mean the same compare equal.

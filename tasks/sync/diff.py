@@ -197,7 +197,7 @@ _SETTLE_AND_CHANGE: Final = "settle and change"
 def _judged(
     cells: pl.DataFrame, known: pl.DataFrame, fields: Fields, view: View, listed: pl.Series
 ) -> pl.DataFrame:
-    """Add to each cell (key, field, value, identity) what becomes of it: `verdict`."""
+    """Add to each cell (key, field, value, identity) what to do with it: `verdict`."""
     of_ledger = known.select(
         "key",
         "field",

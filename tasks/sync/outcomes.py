@@ -15,7 +15,7 @@ from connectors.nexthink.enrichment import UNSPECIFIED, fields_named, meaning
 
 
 class ObjectOutcome(StrEnum):
-    """What became of an object: taken, refused, or unknown, so that it has to be sent again."""
+    """The outcome of an object: taken, refused, or unknown, so that it must be sent again."""
 
     ACKNOWLEDGED = "acknowledged"
     REJECTED = "rejected"

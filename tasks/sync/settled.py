@@ -41,7 +41,7 @@ def retry_at(attempts: pl.Expr, at: datetime) -> pl.Expr:
 def known_rows(sent: pl.DataFrame, outcomes: pl.DataFrame, tried: Tried) -> pl.DataFrame:
     """Return the ledger's rows for what was sent, by the outcomes of its objects.
 
-    What was not sent has no row: the ledger keeps what it knows of it.
+    What was not sent has no row, so the ledger's own row stays.
 
     Args:
         sent: key, identity, field, after; value, acknowledged_at, attempts and code as known

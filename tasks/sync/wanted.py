@@ -37,7 +37,7 @@ class SourceCounts:
     """What the sources gave, complete once the last range was read: objects, except as noted.
 
     A key comes without a cell if its rows contradict each other (`duplicates`), or if an ambiguous
-    row may mean it: the object is there, and nothing is known of it.
+    row may mean it: the object is there, and nothing is known about it.
 
     `rows`, `without_key`, `unmatched` and `ambiguous` count rows of the SELECT. Objects with
     `bad_values` had some of their cells refused; those that are `not_clearable` have a field that

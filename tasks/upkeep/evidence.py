@@ -34,7 +34,7 @@ DATE_SHAPES = {
 
 @dataclass(slots=True)
 class Evidence:
-    """What is known of one column after the batches so far."""
+    """What is known about one column after the batches so far."""
 
     header: str
     zone: str

@@ -94,7 +94,7 @@ class Store(Protocol):
         """Return whether there is such a file."""
 
     def filesystem(self, readable: frozenset[str]) -> Any | None:
-        """Return a file system by which DuckDB reads these paths; None if it needs none."""
+        """Return a file system for DuckDB to read these paths with; None if it needs none."""
 
 
 def is_remote(root: str) -> bool:

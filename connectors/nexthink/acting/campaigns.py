@@ -37,7 +37,7 @@ class CampaignsApi:
         """Send a campaign to users; return the tenant's answer for each of them.
 
         A user without a request id was not reached. The tenant leaves out repeated users, and
-        nothing is known of a user it does not mention.
+        nothing is known about a user it does not mention.
 
         Raises:
             PipelineError: as `acting.act`.
