@@ -117,7 +117,7 @@ def assisted_service(
     Args:
         action: a name of deployments/actions whose targets a person names.
         devices: names, uids or collector ids of the devices.
-        who: your name, kept as who approved it.
+        who: your name, kept as the approver.
         why: the reason; it is kept.
         ticket: travels with the request as its external reference.
         parameters: of the action; they add to those of its YAML and override them.

@@ -119,7 +119,7 @@ class Enriched:
             upsert(connection, enriched, owned)
 
     def forget(self, sync: str) -> int:
-        """Drop all that is known about a sync, so that it starts over; return the number of rows."""
+        """Drop what is known about a sync, so that it starts over; return the number of rows."""
         with self._engine.begin() as connection:
             return connection.execute(delete(enriched).where(self._of(sync))).rowcount
 

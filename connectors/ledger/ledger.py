@@ -54,7 +54,7 @@ class UnitRecord:
     held_until: datetime | None = None
 
     def is_held(self, now: datetime) -> bool:
-        """Return whether a run holds it that is not known to be gone."""
+        """Return whether a run that is not known to be gone holds it."""
         if self.holder is None or self.held_until is None or self.held_until < now:
             return False
         return not Holder.parse(self.holder).is_known_dead()
@@ -113,7 +113,7 @@ class Ledger:
     # Runs ---------------------------------------------------------------------------------------
 
     def begin_run(self, run_id: str, dataset: str, trigger: str) -> None:
-        """Record that a run has begun; `trigger` is scheduled or back-fill."""
+        """Record that a run has begun; `trigger` says why, such as scheduled or back-fill."""
         row = {
             "run_id": run_id,
             "tenant": self._tenant,

@@ -46,7 +46,7 @@ REFUSED_TARGET: Final = "refused"
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """A request that the tenant has taken: its id, and what the answer says about targets, if anything."""
+    """A request that the tenant has taken: its id, and what the answer says about targets."""
 
     request_id: str | None
     seen: pl.DataFrame | None = field(default=None, repr=False)

@@ -1,7 +1,7 @@
 """Events that say whether a dataset landed; Prefect's automations react to them.
 
 They hold counts, never a row's values. The work does not depend on them: if the server is away,
-the event is lost and the run goes well. A plain run emits none.
+the event is lost and the run is not affected. A plain run emits none.
 """
 
 import logging
