@@ -9,11 +9,12 @@ TOOLS := .venv/tools
 # For a longer benchmark: make bench BENCH="--rows 1000000 5000000 20000000 --rate 20"
 BENCH ?=
 
-.PHONY: help demo test test-prefect check check-images fix lock bench chaos clean
+.PHONY: help demo test test-all test-prefect check check-images fix lock bench chaos clean
 
 help:
 	@echo "make demo   the whole story on a stand-in tenant"
-	@echo "make test   all fast tests"
+	@echo "make test   all fast tests; of what is tried at random, a sample"
+	@echo "make test-all  everything that needs no network: with slow proofs, chaos and Prefect"
 	@echo "make test-prefect  those that need a running Prefect server"
 	@echo "make check  format, lint, types, import rules, lock files"
 	@echo "make check-images  lint and schemas of Dockerfile, compose.yaml and Kubernetes files"
@@ -35,7 +36,11 @@ demo: $(READY)
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/nxp demo
 
 test: $(READY)
-	$(BIN)/pytest -n 2 -m "not chaos and not prefect"
+	$(BIN)/pytest -n 2 --dist loadfile -m "not chaos and not prefect and not slow"
+
+test-all: $(READY)
+	NXP_TEST_WHOLE=1 $(BIN)/pytest -n 2 --dist loadfile -m "not chaos"
+	$(MAKE) chaos
 
 test-prefect: $(READY)
 	$(BIN)/pytest -n 2 --dist loadfile -m "prefect and not chaos"
@@ -77,7 +82,7 @@ bench: $(PEERS)/ready
 	$(BIN)/python -m benchmarks.orchestration
 
 chaos: $(READY)
-	$(BIN)/pytest -m chaos
+	NXP_TEST_WHOLE=1 $(BIN)/pytest -m chaos
 
 clean:
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

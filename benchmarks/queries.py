@@ -21,7 +21,7 @@ import pyarrow.parquet as pq
 from benchmarks.landing.__main__ import DATA, served
 from benchmarks.landing.data import make
 from benchmarks.landing.engine import DAY, land, prepare
-from connectors.lake import Stage
+from connectors.lake.stage import Stage
 
 ROUNDS = 7
 BATCH_ROWS = 3_000

@@ -30,7 +30,8 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.schema import CreateTable, DropTable
 
 from connectors.catalogue import DatasetSpecification
-from connectors.lake import Entry, Stage, StagedFile
+from connectors.lake import Entry
+from connectors.lake.stage import Stage, StagedFile
 from connectors.sql import SqlLanding, batches
 from connectors.sql.batches import Batches
 from connectors.sql.replacing import replaced

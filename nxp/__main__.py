@@ -28,6 +28,8 @@ def start_lightly() -> None:
     gc.set_threshold(COLLECT_AFTER, *gc.get_threshold()[1:])
     # numpy's threads for linear algebra are not used here, and each start would make them.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    # Looking for plugins of pydantic, pydantic reads the metadata of every installed package.
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
 
 
 def _hush() -> None:

@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from connectors.ledger import UNSETTLED, ActionRequest, Ledger
+from connectors.ledger import Ledger
+from connectors.ledger.action_requests import UNSETTLED, ActionRequest
 from nxp.output import at_second, print_json, print_table, say
 
 NEWEST = 20

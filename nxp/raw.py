@@ -4,13 +4,9 @@ import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-from connectors.nexthink import (
-    MOST_TARGETS,
-    CampaignAnswer,
-    CampaignRequest,
-    RemoteActionAnswer,
-    WorkflowAnswer,
-)
+from connectors.nexthink import MOST_TARGETS
+from connectors.nexthink.acting.models import CampaignAnswer, RemoteActionAnswer, WorkflowAnswer
+from connectors.nexthink.acting.requests import CampaignRequest
 from nxp.output import print_json, print_table, say
 
 if TYPE_CHECKING:

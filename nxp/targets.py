@@ -8,7 +8,7 @@ from typing import Annotated, Final
 from cyclopts import Parameter
 
 from connectors.errors import UsageError
-from connectors.nexthink import DeviceIds, UserIds
+from connectors.nexthink.acting.requests import DeviceIds, UserIds
 from tasks.act.target_files import STDIN, read_lines
 
 _HELP: Final = f"A file with one a line; {STDIN} reads stdin."

@@ -1,18 +1,25 @@
 """What all tests share; no settings of the machine reach them."""
 
 import os
+
+# Frames of tests are small: sharing them among threads costs more than it saves. Before polars.
+os.environ.setdefault("POLARS_MAX_THREADS", "1")
+
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
 
+from tests.forks import forking
 from tests.lakes import Site
 from tests.landing import Place, Use, place
 from tests.object_store import ObjectStore, running_object_store
+from tests.once import made_once
+from tests.sampling import sampled
 
 # A busy machine must not fail a test: no example has a time limit.
-settings.register_profile("unhurried", deadline=None)
+settings.register_profile("unhurried", deadline=None, max_examples=sampled(100))
 settings.load_profile("unhurried")
 
 
@@ -22,6 +29,13 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in list(os.environ):
         if name.startswith(("NEXTHINK_", "NXP_", "PREFECT_", "AWS_", "AZURE_")):
             monkeypatch.delenv(name)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def quickly() -> Iterator[None]:
+    """Make once what the product makes anew for every run."""
+    with made_once(), forking():
+        yield
 
 
 @pytest.fixture

@@ -14,10 +14,11 @@ from sqlalchemy import MetaData, NullPool, Table, create_engine, inspect, select
 from sqlalchemy.engine import make_url
 
 from connectors.catalogue import DatasetSpecification
-from connectors.lake import Entry, Lake, Stage, StagedFile
+from connectors.lake import Entry, Lake
 from connectors.lake.landing import LakeLanding
 from connectors.lake.query import query_lake
-from connectors.landing import Landing
+from connectors.lake.stage import Stage, StagedFile
+from connectors.landings import Landing
 from connectors.sql import SqlLanding
 
 DAY = timedelta(days=1)

@@ -9,9 +9,10 @@ from pathlib import Path
 import polars as pl
 import pyarrow as pa
 
-from connectors.lake import Entry, Lake, StagedFile
+from connectors.lake import Entry, Lake
 from connectors.lake.lake import unit_name
 from connectors.lake.query import query_lake
+from connectors.lake.stage import StagedFile
 from tests.object_store import ObjectStore
 
 TENANT = "acme.eu"

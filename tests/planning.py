@@ -10,7 +10,8 @@ from typing import Any
 import polars as pl
 
 from connectors.lake import Lake
-from connectors.ledger import KNOWN, Ledger, ValueState
+from connectors.ledger import Ledger
+from connectors.ledger.enriched import KNOWN, ValueState
 from connectors.syncs import SyncSpecification
 from tasks.sync.plan_file import Plan
 from tasks.sync.planning import Planning

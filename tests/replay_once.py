@@ -11,8 +11,9 @@ from dataclasses import replace
 
 import pyarrow as pa
 
-from connectors.lake import Entry, StagedFile
+from connectors.lake import Entry
 from connectors.lake.landing import LakeLanding
+from connectors.lake.stage import StagedFile
 from tasks.stories.replay import open_replay, replay
 
 

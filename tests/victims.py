@@ -3,12 +3,12 @@
 import os
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from types import FrameType
 from typing import NoReturn
+
+from tests.forks import fork
 
 
 def heed_sigterm() -> None:
@@ -22,12 +22,12 @@ def _terminate(_signal: int, _frame: FrameType | None) -> NoReturn:
 
 def start(module: str, *words: str, env: Mapping[str, str]) -> subprocess.Popen[str]:
     """Start a module of tests that prints `ready` when it starts to work."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", module, *words],
-        env={**os.environ, **env, "PYTHONPATH": str(Path.cwd())},
+    process = fork(
+        module,
+        *words,
+        env={**os.environ, **env},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        text=True,
     )
     assert process.stdout is not None
     assert process.stdout.readline() == "ready\n"

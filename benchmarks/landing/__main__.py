@@ -136,7 +136,7 @@ def _run(measured: Measured, url: str, peers_python: str, tries: int = 1) -> Non
         module = "benchmarks.landing.peers"
         command = [peers_python, "-m", module, measured.tool, address, str(folder)]
     try:
-        wall, usage, disturbed = _timed(command, measured.tool)
+        wall, usage, disturbed = timed(command, measured.tool)
         if disturbed > MOST_DISTURBED and tries < MOST_TRIES:
             _run(measured, url, peers_python, tries + 1)
         else:
@@ -173,9 +173,12 @@ def _keep_stages(found: list[dict[str, float]]) -> None:
     (RESULTS / "stages.json").write_text(json.dumps(kept, indent=1) + "\n")
 
 
-def _timed(command: list[str], tool: str) -> tuple[float, resource.struct_rusage, float]:
-    """Run a process when the machine is idle; also return what others used, as share of a core."""
-    _wait_until_idle()
+def timed(
+    command: list[str], tool: str, *, when_idle: bool = True
+) -> tuple[float, resource.struct_rusage, float]:
+    """Run a process once the machine is idle; also return others' use, as a share of a core."""
+    if when_idle:
+        _wait_until_idle()
     before, began = _busy(), time.monotonic()
     # By wait4, which reports the usage of this one child.
     process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL)  # noqa: S603

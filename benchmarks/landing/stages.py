@@ -15,7 +15,8 @@ from pathlib import Path
 
 from benchmarks.landing.engine import DATASET, DAY, NOW, clock, point_to
 from connectors.lake.stage import Stage
-from connectors.nexthink import Compression, CsvStream
+from connectors.nexthink import Compression
+from connectors.nexthink.results.destination import CsvStream
 from connectors.nexthink.results.result_file import BLOCK_BYTES, ResultFile
 from nxp.__main__ import start_lightly
 from tasks.columns.conform import Conformer, match_header

@@ -1,6 +1,6 @@
 """Actions: what is done to whom, within which limits, from deployments/actions.
 
-Only reads and validates; targets are found and requests sent in tasks/act.
+Only reads and validates; tasks/act finds the targets and sends the requests.
 """
 
 from connectors.actions.loading import load_action, load_actions

@@ -1,4 +1,4 @@
-"""Reading the actions of the catalogue, with all problems of all files told at once."""
+"""Reading the catalogue's actions; all problems of all files are reported at once."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -7,7 +7,6 @@ from connectors.actions.specification import ActionKind, ActionSpecification
 from connectors.catalogue import (
     ACTIONS,
     SYNCS,
-    load_datasets,
     query_path,
     read_specifications,
 )
@@ -15,7 +14,7 @@ from connectors.errors import ConfigurationError, UsageError
 
 
 def load_actions(catalog: Path) -> dict[str, ActionSpecification]:
-    """Read all actions, by name; a catalogue without the folder has none.
+    """Return all actions, by name; a catalogue without the folder has none.
 
     Raises:
         ConfigurationError: with every problem of every file.
@@ -25,13 +24,13 @@ def load_actions(catalog: Path) -> dict[str, ActionSpecification]:
     taken = _names_taken(catalog)
     for path, action in read.items():
         if action.action != path.stem:
-            problems.append(f"{path.name}: action {action.action!r} is not the file's")
+            problems.append(f"{path.name}: action {action.action!r} is not the file's name")
         found = [*_query_problems(action, catalog), *_consent_problems(action, by_name)]
         if action.action in taken:
             # Reports and changes are kept by name.
             found.append(f"action: {action.action} is the name of a {taken[action.action]} too")
         if action.lands and taken.get(action.lands) != "dataset":
-            found.append(f"lands: {action.lands!r} is no dataset of the catalogue")
+            found.append(f"lands: {action.lands!r} is not a dataset of the catalogue")
         problems += [f"{path.name}: {problem}" for problem in found]
     if problems:
         raise ConfigurationError(f"catalogue {catalog}", problems=tuple(problems))
@@ -39,10 +38,10 @@ def load_actions(catalog: Path) -> dict[str, ActionSpecification]:
 
 
 def load_action(catalog: Path, name: str) -> ActionSpecification:
-    """Read one action.
+    """Return one action.
 
     Raises:
-        UsageError: no such action; names those there are.
+        UsageError: no such action; the message lists those there are.
     """
     actions = load_actions(catalog)
     if name not in actions:
@@ -52,12 +51,10 @@ def load_action(catalog: Path, name: str) -> ActionSpecification:
 
 
 def _names_taken(catalog: Path) -> dict[str, str]:
-    names = {path.stem: "sync" for path in (catalog / SYNCS).glob("*.yaml")}
-    try:
-        return names | dict.fromkeys(load_datasets(catalog), "dataset")
-    except ConfigurationError:
-        # Told by whoever reads the datasets; their files' names will do here.
-        return names | {path.stem: "dataset" for path in (catalog / "datasets").glob("*.yaml")}
+    """Return the kind of each name, by the files' names: their text is checked elsewhere."""
+    syncs, datasets = (catalog / SYNCS).glob("*.yaml"), (catalog / "datasets").glob("*.yaml")
+    names = dict.fromkeys((path.stem for path in syncs), "sync")
+    return names | dict.fromkeys((path.stem for path in datasets), "dataset")
 
 
 def _query_problems(action: ActionSpecification, catalog: Path) -> list[str]:
@@ -72,7 +69,7 @@ def _consent_problems(
         return []
     campaign = actions.get(action.targets.consent.campaign)
     if campaign is None or campaign.kind is not ActionKind.CAMPAIGN:
-        return [f"targets.consent.campaign: {action.targets.consent.campaign!r} is no campaign"]
+        return [f"targets.consent.campaign: {action.targets.consent.campaign!r} is not a campaign"]
     if campaign.targets.query_id is None:
-        return [f"targets.consent.campaign: {campaign.action} names no targets.query_id"]
+        return [f"targets.consent.campaign: {campaign.action} has no targets.query_id"]
     return []

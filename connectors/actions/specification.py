@@ -10,7 +10,7 @@ from pydantic import Field, field_validator, model_validator
 
 from connectors.catalogue import DAY, Specification
 from connectors.catalogue.specification import Duration
-from connectors.nexthink import NQL_ID, QUERY_ID, intent_reason
+from connectors.nexthink import NQL_ID, QUERY_ID
 from connectors.nexthink.acting.limits import (
     CAMPAIGN_DEFAULT_EXPIRY_MINUTES,
     CAMPAIGN_EXPIRY_MINUTES,
@@ -19,6 +19,7 @@ from connectors.nexthink.acting.limits import (
     MOST_TARGETS,
 )
 from connectors.nexthink.acting.limits import LONGEST_REASON as LONGEST
+from connectors.nexthink.acting.requests import intent_reason
 
 ACTION_PATTERN: Final = "^[a-z][a-z0-9_]*$"
 MINUTE: Final = timedelta(minutes=1)

@@ -1,17 +1,7 @@
-"""The ledger: what was exported and landed, by whom, and who is at it. The truth about data."""
+"""The ledger: what was exported, landed and sent, by which run, and what runs hold right now."""
 
 from connectors.ledger.action_plans import ActionPlanRecord, ActionPlanState, Verdict
-from connectors.ledger.action_requests import (
-    SEEN,
-    TARGETS,
-    UNSETTLED,
-    ActionRequest,
-    Batch,
-    RequestState,
-)
-from connectors.ledger.actions import lease_name
 from connectors.ledger.engine import HEAD, ledger_version
-from connectors.ledger.enriched import KNOWN, EnrichedCounts, ValueState
 from connectors.ledger.journal import Export
 from connectors.ledger.leases import Lease, process_space
 from connectors.ledger.ledger import Ledger, UnitRecord, open_ledger
@@ -24,16 +14,9 @@ from connectors.ledger.tables import DROPPED
 __all__ = [
     "DROPPED",
     "HEAD",
-    "KNOWN",
-    "SEEN",
-    "TARGETS",
-    "UNSETTLED",
     "ActionPlanRecord",
     "ActionPlanState",
-    "ActionRequest",
     "Backfill",
-    "Batch",
-    "EnrichedCounts",
     "Export",
     "ExportLimits",
     "Extent",
@@ -41,14 +24,11 @@ __all__ = [
     "Ledger",
     "PlanRecord",
     "PlanState",
-    "RequestState",
     "Slot",
     "SyncRecord",
     "UnitRecord",
-    "ValueState",
     "Verdict",
     "Watermark",
-    "lease_name",
     "ledger_version",
     "open_ledger",
     "process_space",

@@ -1,34 +1,13 @@
-"""The Nexthink API. Other packages import from here, not from the modules below.
+"""The Nexthink API.
 
-The parts of an enrichment are the exception: `fields`, and `encoding` and `column_checks`, which
-load Polars.
+What is light to import is named here: the catalogue, which every command reads, needs no more. The
+client is in `client`, what acts in `acting`, reading results in `results`, enrichment in `encoding`
+and `column_checks`.
 """
 
 from connectors.nexthink.acting.limits import MOST_TARGETS, NQL_ID, SID, UUID
-from connectors.nexthink.acting.models import (
-    ActionInput,
-    CampaignAnswer,
-    Dependency,
-    RemoteAction,
-    RemoteActionAnswer,
-    TriggerMethod,
-    Workflow,
-    WorkflowAnswer,
-)
-from connectors.nexthink.acting.remote_actions import choose_remote_actions
-from connectors.nexthink.acting.requests import (
-    CampaignRequest,
-    DeviceIds,
-    EventRequest,
-    RemoteActionRequest,
-    UserIds,
-    WorkflowIdsRequest,
-    WorkflowRequest,
-    intent_reason,
-    nql_id,
-)
-from connectors.nexthink.client import NexthinkClient, Tenant
 from connectors.nexthink.models import (
+    QUERY_ID,
     Compression,
     Download,
     EnrichmentAnswer,
@@ -39,8 +18,6 @@ from connectors.nexthink.models import (
     Taken,
     Transferred,
 )
-from connectors.nexthink.nql import QUERY_ID
-from connectors.nexthink.results.destination import CsvStream, StartedOverError, StreamClosedError
 
 __all__ = [
     "MOST_TARGETS",
@@ -48,36 +25,13 @@ __all__ = [
     "QUERY_ID",
     "SID",
     "UUID",
-    "ActionInput",
-    "CampaignAnswer",
-    "CampaignRequest",
     "Compression",
-    "CsvStream",
-    "Dependency",
-    "DeviceIds",
     "Download",
     "EnrichmentAnswer",
-    "EventRequest",
     "ExportState",
     "ExportStatus",
-    "NexthinkClient",
     "ObjectError",
     "QueryResult",
-    "RemoteAction",
-    "RemoteActionAnswer",
-    "RemoteActionRequest",
-    "StartedOverError",
-    "StreamClosedError",
     "Taken",
-    "Tenant",
     "Transferred",
-    "TriggerMethod",
-    "UserIds",
-    "Workflow",
-    "WorkflowAnswer",
-    "WorkflowIdsRequest",
-    "WorkflowRequest",
-    "choose_remote_actions",
-    "intent_reason",
-    "nql_id",
 ]

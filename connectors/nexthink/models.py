@@ -3,13 +3,17 @@
 Fields that may contain people's data or a signed URL are left out of every `repr`.
 """
 
+import re
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+# What the API accepts, where pattern and length limit differ by one: 255 holds for both.
+QUERY_ID: Final = re.compile(r"#[a-z0-9_]{2,254}")
 
 
 class Compression(StrEnum):

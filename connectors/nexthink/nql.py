@@ -1,6 +1,5 @@
 """The NQL API: run a saved query now, or export its whole result to a file and fetch it."""
 
-import re
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict
@@ -25,6 +24,7 @@ from connectors.errors import (
 from connectors.http.client import Retry, exchange_of
 from connectors.nexthink.api import Api, read_answer
 from connectors.nexthink.models import (
+    QUERY_ID,
     Compression,
     Download,
     ExecuteAnswerV1,
@@ -41,9 +41,6 @@ from connectors.nexthink.results.download import Storage, Transfer
 PERMISSION: Final = "NQL"
 EXPORT_PATH: Final = "/api/v1/nql/export"
 STATUS_PATH: Final = "/api/v1/nql/status/"
-
-# The API's documented pattern and length limit differ by one: 255 satisfies both.
-QUERY_ID: Final = re.compile(r"#[a-z0-9_]{2,254}")
 
 # Above this many rows `execute` silently leaves out the rest.
 EXECUTE_ROW_LIMIT: Final = 1000

@@ -1,6 +1,6 @@
-"""Syncs: what of which sources is sent to which fields of Nexthink, from deployments/syncs.
+"""Syncs: which columns of which sources go to which fields of Nexthink, from deployments/syncs.
 
-Only reads and validates; rows are pulled, compared and sent in tasks/sync.
+Only reads and validates; tasks/sync pulls, compares and sends the rows.
 """
 
 from connectors.syncs.loading import load_sync, load_syncs

@@ -1,4 +1,4 @@
-"""Reading the syncs of the catalogue, with all problems of all files told at once."""
+"""Reading the catalogue's syncs; all problems of all files are reported at once."""
 
 import re
 from collections.abc import Mapping
@@ -15,13 +15,13 @@ from connectors.catalogue import (
 from connectors.errors import ConfigurationError, UsageError
 from connectors.syncs.specification import InventorySpecification, SyncSpecification
 
-# What leaves objects out. The time frame is no filter: no query is without one.
+# What leaves objects out. The time frame is not a filter: every query has one.
 _FILTERING = re.compile(r"\|\s*(where|limit|summarize)\b", re.IGNORECASE)
 _COMMENT = re.compile(r"/\*.*?\*/", re.DOTALL)
 
 
 def load_syncs(catalog: Path) -> dict[str, SyncSpecification]:
-    """Read all syncs, by name; a catalogue without the folder has none.
+    """Return all syncs, by name; a catalogue without the folder has none.
 
     Raises:
         ConfigurationError: with every problem of every file, and of the datasets.
@@ -36,7 +36,7 @@ def load_syncs(catalog: Path) -> dict[str, SyncSpecification]:
         raise ConfigurationError(f"catalogue {catalog}", problems=tuple(problems)) from None
     for path, sync in read.items():
         if sync.sync != path.stem:
-            problems.append(f"{path.name}: sync {sync.sync!r} is not the file's")
+            problems.append(f"{path.name}: sync {sync.sync!r} is not the file's name")
         found = _catalogue_problems(sync, datasets, catalog)
         problems += [f"{path.name}: {problem}" for problem in found]
     problems += _conflicts({path.name: sync for path, sync in read.items()})
@@ -46,10 +46,10 @@ def load_syncs(catalog: Path) -> dict[str, SyncSpecification]:
 
 
 def load_sync(catalog: Path, name: str) -> SyncSpecification:
-    """Read one sync.
+    """Return one sync.
 
     Raises:
-        UsageError: no such sync; names those there are.
+        UsageError: no such sync; the message lists those there are.
     """
     syncs = load_syncs(catalog)
     if name not in syncs:
@@ -61,7 +61,7 @@ def load_sync(catalog: Path, name: str) -> SyncSpecification:
 def _catalogue_problems(
     sync: SyncSpecification, datasets: Mapping[str, DatasetSpecification], catalog: Path
 ) -> list[str]:
-    """Say what else of the catalogue does not fit: the inventory, the query that reads back."""
+    """Return how the sync does not fit the rest of the catalogue: datasets and saved queries."""
     problems = []
     if sync.sync in datasets:
         # Reports and rejects are kept by name.
@@ -76,7 +76,7 @@ def _catalogue_problems(
             known = ", ".join(datasets) or "none"
             return [
                 *problems,
-                f"inventory.dataset: {sync.inventory.dataset!r} is none of {known}",
+                f"inventory.dataset: {sync.inventory.dataset!r} is not one of {known}",
             ]
         problems += [
             f"inventory: {problem}" for problem in _unfit(sync.inventory, dataset, catalog)
@@ -87,9 +87,9 @@ def _catalogue_problems(
 def _unfit(
     inventory: InventorySpecification, dataset: DatasetSpecification, catalog: Path
 ) -> list[str]:
-    """Say why identities cannot be looked up in a dataset."""
+    """Return why identities cannot be looked up in a dataset."""
     if dataset.mode is not Mode.SNAPSHOT:
-        return [f"{dataset.dataset} is no snapshot"]
+        return [f"{dataset.dataset} is not a snapshot"]
     problems = []
     if not dataset.in_lake:
         problems.append(f"{dataset.dataset} does not land in the lake")
@@ -100,18 +100,18 @@ def _unfit(
         if name not in names
     ]
     for query_id in dataset.query_ids():
-        # Shards are filtered too, and together they are all there is.
+        # Shards are filtered too, but together they are the whole inventory.
         text = query_path(catalog, query_id).read_text("utf-8", "replace")
         if not dataset.shards and (found := _FILTERING.search(_COMMENT.sub("", text))):
             problems.append(
                 f"{dataset.dataset} is filtered by {found[1].lower()}: a second match may be among "
-                "what is left out"
+                "the rows left out"
             )
     return problems
 
 
 def _conflicts(syncs: Mapping[str, SyncSpecification]) -> list[str]:
-    """Find the fields that two syncs write: each would undo what the other has done."""
+    """Return the fields that two syncs write: each would undo what the other has done."""
     owners: dict[str, str] = {}
     problems = []
     for file, sync in syncs.items():

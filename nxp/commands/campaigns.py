@@ -4,7 +4,8 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from connectors.nexthink import MOST_TARGETS, CampaignRequest, nql_id
+from connectors.nexthink import MOST_TARGETS
+from connectors.nexthink.acting.requests import CampaignRequest, nql_id
 from nxp.options import Json, Parameters, Since, Tenant, parse_parameters
 from nxp.shown import show_rows
 from nxp.targets import TargetFile, read_targets

@@ -8,7 +8,8 @@ import polars as pl
 from cyclopts import Parameter
 
 from connectors.errors import DataRefusedError, PartlyDoneError, UsageError
-from connectors.nexthink import EnrichmentAnswer, NexthinkClient, Taken
+from connectors.nexthink import EnrichmentAnswer, Taken
+from connectors.nexthink.client import NexthinkClient
 from connectors.nexthink.enrichment import UNSPECIFIED, meaning
 from connectors.nexthink.fields import LONGEST_TEXT
 from connectors.nexthink.request import EnrichmentRequest, read_request
@@ -16,7 +17,7 @@ from connectors.settings.installation import load_settings
 from connectors.settings.tenants import load_tenant
 from nxp.options import Json, Tenant
 from nxp.output import print_json, print_table, say
-from tasks.sync.outcomes import Outcome, judge
+from tasks.sync.outcomes import ObjectOutcome, judge
 
 STDIN = "-"
 POSITIONS_SHOWN = 10
@@ -42,7 +43,7 @@ def enrich(
     with NexthinkClient(load_tenant(load_settings(), tenant)) as client:
         answer = client.enrichment.push(request.body)
     outcomes = _outcomes(request, answer)
-    counts = {outcome: int((outcomes["outcome"] == outcome).sum()) for outcome in Outcome}
+    counts = {outcome: int((outcomes["outcome"] == outcome).sum()) for outcome in ObjectOutcome}
     codes = _codes(outcomes)
     if as_json:
         print_json({"domain": request.domain, "objects": outcomes.height, **counts, "codes": codes})
@@ -66,7 +67,7 @@ def _outcomes(request: EnrichmentRequest, answer: EnrichmentAnswer) -> pl.DataFr
         request.objects, schema={"name": pl.String, "value": pl.String}, orient="row"
     )
     refused = answer.taken is Taken.NOTHING
-    rest = Outcome.REJECTED if refused else Outcome.UNKNOWN
+    rest = ObjectOutcome.REJECTED if refused else ObjectOutcome.UNKNOWN
     code = answer.code or UNSPECIFIED
     shared = {"outcome": rest.value, "code": code, "reason": meaning(code)}
     is_open = pl.col("outcome").is_null()
@@ -79,20 +80,20 @@ def _outcomes(request: EnrichmentRequest, answer: EnrichmentAnswer) -> pl.DataFr
 def _codes(outcomes: pl.DataFrame) -> list[dict[str, Any]]:
     return (
         outcomes.with_row_index("position")
-        .filter(pl.col("outcome") != Outcome.ACKNOWLEDGED)
+        .filter(pl.col("outcome") != ObjectOutcome.ACKNOWLEDGED)
         .group_by("outcome", "code", "reason", maintain_order=True)
         .agg(pl.len().alias("objects"), pl.col("position").alias("positions"))
         .to_dicts()
     )
 
 
-def _print(counts: dict[Outcome, int], codes: list[dict[str, Any]]) -> None:
+def _print(counts: dict[ObjectOutcome, int], codes: list[dict[str, Any]]) -> None:
     print_table(["outcome", "objects"], [[outcome, count] for outcome, count in counts.items()])
     if codes:
         print()
         print_table(list(codes[0]), [[*list(each.values())[:-1], _shown(each)] for each in codes])
-    if counts[Outcome.ACKNOWLEDGED]:
-        say("acknowledged values appear in Nexthink later: read them back to be sure")
+    if counts[ObjectOutcome.ACKNOWLEDGED]:
+        say("acknowledged values show in Nexthink later: read them back to be sure")
 
 
 def _shown(entry: dict[str, Any]) -> str:
@@ -101,11 +102,12 @@ def _shown(entry: dict[str, Any]) -> str:
     return ", ".join(map(str, positions[:POSITIONS_SHOWN])) + more
 
 
-def _raise_unless_all(counts: dict[Outcome, int], objects: int) -> None:
-    if counts[Outcome.REJECTED] == objects:
+def _raise_unless_all(counts: dict[ObjectOutcome, int], objects: int) -> None:
+    if counts[ObjectOutcome.REJECTED] == objects:
         raise DataRefusedError(f"the tenant refuses all {objects:,} objects")
-    if counts[Outcome.ACKNOWLEDGED] < objects:
+    if counts[ObjectOutcome.ACKNOWLEDGED] < objects:
         raise PartlyDoneError(
-            f"{counts[Outcome.ACKNOWLEDGED]:,} of {objects:,} objects acknowledged, "
-            f"{counts[Outcome.REJECTED]:,} rejected, {counts[Outcome.UNKNOWN]:,} unknown"
+            f"{counts[ObjectOutcome.ACKNOWLEDGED]:,} of {objects:,} objects acknowledged, "
+            f"{counts[ObjectOutcome.REJECTED]:,} rejected, "
+            f"{counts[ObjectOutcome.UNKNOWN]:,} unknown"
         )

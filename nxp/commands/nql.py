@@ -2,22 +2,25 @@
 
 import sys
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
 from connectors.errors import UnavailableError, UsageError
-from connectors.nexthink import Compression, ExportState, NexthinkClient
+from connectors.nexthink import Compression, ExportState
 from connectors.settings.installation import load_settings
 from connectors.settings.tenants import load_tenant
 from nxp.options import Json, Parameters, Tenant, parse_parameters
 from nxp.output import print_json, print_table, say, text
 
+if TYPE_CHECKING:
+    from connectors.nexthink.client import NexthinkClient
+
 
 def queries(query_id: str | None = None, *, as_json: Json = False) -> None:
     """List the catalogue's saved queries, or print the text of one, to paste into Nexthink.
 
-    Datasets, the reading back of syncs, and actions need them there, each under its id.
+    Datasets, the read-back of syncs, and actions need them there, each under its id.
     """
     folder = load_settings().catalog / "queries"
     texts = {f"#{path.stem}": path.read_text("utf-8") for path in sorted(folder.glob("*.nql"))}
@@ -79,7 +82,7 @@ def export(
 
 
 def status(export_id: str, *, tenant: Tenant = None, as_json: Json = False) -> None:
-    """Say how far the export EXPORT_ID is; its presigned URL is not shown."""
+    """Show the state of the export EXPORT_ID; its presigned URL is not shown."""
     with _client(tenant) as client:
         found = client.nql.export_status(export_id)
     if as_json:
@@ -110,12 +113,12 @@ def download(
             raise UnavailableError(f"the export is {found.state}: ask nxp nql status again later")
         if to.exists():
             raise UsageError(f"--to {to}: the file exists already")
-        aside = to.with_name(f".{to.name}.part")
+        part = to.with_name(f".{to.name}.part")
         try:
-            result = client.nql.download(export_id, aside, url=found.results_url)
-            aside.replace(to)
+            result = client.nql.download(export_id, part, url=found.results_url)
+            part.replace(to)
         finally:
-            aside.unlink(missing_ok=True)
+            part.unlink(missing_ok=True)
     if as_json:
         print_json({"path": str(to), "csv_bytes": result.csv_bytes, "truncated": found.truncated})
     else:
@@ -124,5 +127,7 @@ def download(
         say("the tenant cut this result at its row limit")
 
 
-def _client(tenant: str | None) -> NexthinkClient:
+def _client(tenant: str | None) -> "NexthinkClient":
+    from connectors.nexthink.client import NexthinkClient  # noqa: PLC0415 - httpx, not for the queries
+
     return NexthinkClient(load_tenant(load_settings(), tenant))

@@ -28,11 +28,11 @@ def rejects(
     tenant: Tenant = None,
     as_json: Json = False,
 ) -> None:
-    """List the rejected rows of DATASET, or what of a sync was refused, with all reasons.
+    """List the rejected rows of DATASET, or the refused rows of a sync, with all reasons.
 
-    `current` are those of the run whose rows are landed: they can be replayed. `superseded` are
-    those of units that landed anew since, `not landed` those of units that have nothing landed.
-    Of a sync, `latest` are those of the last run that refused any.
+    `current` rows are of the run whose rows are landed: they can be replayed. `superseded` rows
+    are of units that have landed again since, `not landed` rows of units with nothing landed.
+    For a sync, `latest` rows are of the last run that refused any.
     """
     settings = load_settings()
     is_sync = _is_sync(settings, dataset)
@@ -63,16 +63,16 @@ def rejects(
 
 
 def _is_sync(settings: Settings, name: str) -> bool:
-    """Tell whether a name is a sync's; it is a dataset's otherwise.
+    """Return whether a name is a sync's; otherwise it is a dataset's.
 
     Raises:
         UsageError: it is neither's.
     """
-    from connectors.syncs import load_syncs  # noqa: PLC0415 - polars, not for --help
-
     try:
         load_dataset(settings.catalog, name)
     except UsageError:
+        from connectors.syncs import load_syncs  # noqa: PLC0415 - polars, not for datasets
+
         if name not in load_syncs(settings.catalog):
             raise
         return True

@@ -4,14 +4,11 @@ from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
-from connectors.nexthink import (
-    MOST_TARGETS,
-    NexthinkClient,
-    RemoteAction,
-    RemoteActionRequest,
-    choose_remote_actions,
-    nql_id,
-)
+from connectors.nexthink import MOST_TARGETS
+from connectors.nexthink.acting.models import RemoteAction
+from connectors.nexthink.acting.remote_actions import choose_remote_actions
+from connectors.nexthink.acting.requests import RemoteActionRequest, nql_id
+from connectors.nexthink.client import NexthinkClient
 from connectors.settings.installation import load_settings
 from connectors.settings.tenants import load_tenant
 from nxp.options import Json, Parameters, Since, Tenant, parse_parameters

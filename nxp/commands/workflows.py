@@ -6,18 +6,15 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from connectors.errors import UsageError
-from connectors.nexthink import (
-    MOST_TARGETS,
-    UUID,
-    Dependency,
+from connectors.nexthink import MOST_TARGETS, UUID
+from connectors.nexthink.acting.models import Dependency, TriggerMethod, Workflow
+from connectors.nexthink.acting.requests import (
     EventRequest,
-    NexthinkClient,
-    TriggerMethod,
-    Workflow,
     WorkflowIdsRequest,
     WorkflowRequest,
     nql_id,
 )
+from connectors.nexthink.client import NexthinkClient
 from connectors.settings.installation import load_settings
 from connectors.settings.tenants import load_tenant
 from nxp.options import Json, Parameters, Since, Tenant, parse_parameters

@@ -10,7 +10,6 @@ from prefect.blocks.webhook import Webhook
 from prefect.client.orchestration import SyncPrefectClient
 from prefect.client.schemas.actions import DeploymentScheduleCreate, WorkPoolCreate
 from prefect.client.schemas.objects import ConcurrencyLimitStrategy, ConcurrencyOptions
-from prefect.client.schemas.responses import DeploymentResponse
 from prefect.client.schemas.schedules import CronSchedule
 from prefect.events.schemas.automations import Automation, AutomationCore
 from prefect.workers.process import ProcessWorker
@@ -59,7 +58,7 @@ def pools_and_deployments(
     for pool in dict.fromkeys(each.entry.work_pool.name for each in wanted.deployments):
         yield _pool(client, found, pool)
     for deployment in wanted.deployments:
-        yield _deployment(client, deployment, found.deployments.get(deployment.name), wanted)
+        yield _deployment(client, deployment, found, wanted)
     gone = found.ours.keys() - {each.name for each in wanted.deployments}
     for name in sorted(gone):
         yield Change(
@@ -129,15 +128,18 @@ def _pool(client: SyncPrefectClient, found: Found, name: str) -> Change:
 def _deployment(
     client: SyncPrefectClient,
     deployment: Deployment,
-    known: DeploymentResponse | None,
+    found: Found,
     wanted: Wanted,
 ) -> Change:
+    known = found.deployments.get(deployment.name)
+
     def apply() -> object:
         return _write(client, deployment, set() if wanted.resume else paused, wanted)
 
     if known is None:
-        paused: set[str] = set()
-        return Change(Verb.CREATE, "deployment", deployment.name, do=apply)
+        paused = _paused_before(deployment, found)
+        about = "its schedule starts paused, as what it replaces" if paused else ""
+        return Change(Verb.CREATE, "deployment", deployment.name, about=about, do=apply)
     paused = set(paused_schedules(known))
     different = differences(deployment, known)
     if wanted.resume and (paused or known.paused):
@@ -147,6 +149,14 @@ def _deployment(
         return Change(Verb.CHANGE, "deployment", deployment.name, about=about, do=apply)
     about = "its schedule is paused" if paused else ""
     return Change(Verb.LEAVE, "deployment", deployment.name, about=about)
+
+
+def _paused_before(deployment: Deployment, found: Found) -> set[str]:
+    """Return the schedules to start paused: all, where somebody had paused what is replaced."""
+    replaced = [found.deployments.get(name) for name in deployment.entry.replaces]
+    if not any(each and paused_schedules(each) for each in replaced):
+        return set()
+    return {each.slug for each in deployment.entry.schedules}
 
 
 def _write(

@@ -4,6 +4,7 @@ The file is in Prefect's own format, so `prefect deploy` can read it too.
 """
 
 import importlib
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
@@ -14,7 +15,10 @@ from prefect.client.schemas.schedules import CronSchedule
 from prefect.exceptions import ParameterTypeError, SignatureMismatchError
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from connectors.actions import load_actions
+from connectors.catalogue import load_datasets
 from connectors.errors import ConfigurationError
+from connectors.syncs import load_syncs
 
 FILE = "prefect.yaml"
 # Every deployment and automation of ours carries this tag; others on the server are left alone.
@@ -64,6 +68,8 @@ class Entry(_Strict):
     parameters: dict[str, Any] = Field(default_factory=dict)
     schedules: tuple[Timetable, ...] = ()
     concurrency_limit: Limit | None = None
+    # Deployments of earlier releases, as flow/deployment: where one was paused, this starts paused.
+    replaces: tuple[str, ...] = ()
 
     @model_validator(mode="after")
     def _one_slug_each(self) -> Self:
@@ -108,7 +114,8 @@ def load_deployments(catalog: Path, pool: str | None = None) -> list[Deployment]
     """
     path = catalog / FILE
     problems: list[str] = []
-    found = [each for raw in _read(path) if (each := _deployment(raw, problems))]
+    names_of = _names(catalog)
+    found = [each for raw in _read(path) if (each := _deployment(raw, names_of, problems))]
     names = [each.name for each in found]
     problems += [
         f"{name}: is defined twice" for name in sorted(set(names)) if names.count(name) > 1
@@ -128,7 +135,46 @@ def _read(path: Path) -> list[Any]:
     return entries if isinstance(entries, list) else []
 
 
-def _deployment(raw: Any, problems: list[str]) -> Deployment | None:
+def _names(catalog: Path) -> Mapping[str, list[str]]:
+    """Return the catalogue's names by parameter, for the drop-downs of forms."""
+    datasets, syncs = list(load_datasets(catalog)), list(load_syncs(catalog))
+    return {
+        "dataset": datasets,
+        "datasets": datasets,
+        "sync": syncs,
+        "action": list(load_actions(catalog)),
+        # Syncs leave plans and changes, which are maintained too.
+        "maintain.dataset": datasets + syncs,
+    }
+
+
+def _with_choices(schema: Any, names: Sequence[str]) -> Any:
+    """Return a parameter's schema in which each text is one of the names."""
+    match schema:
+        case {"type": "string"}:
+            return {**schema, "enum": list(names)}
+        case {"anyOf": list(choices)}:
+            return {**schema, "anyOf": [_with_choices(each, names) for each in choices]}
+        case {"items": items}:
+            return {**schema, "items": _with_choices(items, names)}
+        case _:
+            return schema
+
+
+def _form(flow: Flow[Any, Any], names_of: Mapping[str, list[str]]) -> dict[str, Any]:
+    """Return the schema of a flow's form, with the catalogue's names to choose from."""
+    form = flow.parameters.model_dump_for_openapi()
+    form = {key: value for key, value in form.items() if key != "definitions" or value}
+    properties = {}
+    for parameter, schema in form["properties"].items():
+        names = names_of.get(f"{flow.name}.{parameter}") or names_of.get(parameter)
+        properties[parameter] = _with_choices(schema, names) if names else schema
+    return {**form, "properties": properties}
+
+
+def _deployment(
+    raw: Any, names_of: Mapping[str, list[str]], problems: list[str]
+) -> Deployment | None:
     name = raw.get("name", "a deployment without a name") if isinstance(raw, dict) else raw
     try:
         entry = Entry.model_validate(raw)
@@ -142,11 +188,7 @@ def _deployment(raw: Any, problems: list[str]) -> Deployment | None:
     except (ImportError, AttributeError, TypeError, ValueError) as error:
         problems.append(f"{name}: {' '.join(str(error).split())}")
     else:
-        form = flow.parameters.model_dump_for_openapi()
-        # The same form as `prefect deploy` makes, so that one does not undo the other.
-        return Deployment(
-            entry, flow.name, {k: v for k, v in form.items() if k != "definitions" or v}
-        )
+        return Deployment(entry, flow.name, _form(flow, names_of))
     return None
 
 

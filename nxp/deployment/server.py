@@ -60,7 +60,8 @@ def connected() -> Iterator[SyncPrefectClient]:
             ) from None
         if status in {httpx.codes.UNPROCESSABLE_ENTITY, httpx.codes.CONFLICT}:
             raise ConfigurationError(
-                f"the Prefect server refuses what it was sent: is it of another version? ({where})"
+                "the Prefect server refuses what it was sent: run nxp deploy again, or see if it "
+                f"is of another version ({where})"
             ) from None
         raise UnavailableError(f"the Prefect server cannot answer now ({where})") from None
     except httpx.HTTPError as error:

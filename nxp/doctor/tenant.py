@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from datetime import datetime
 
-from connectors.nexthink import NexthinkClient
+from connectors.nexthink.client import NexthinkClient
 from connectors.settings.tenants import TenantSettings
 from nxp.doctor.clock import look_at_clock
 from nxp.doctor.finding import Finding, ok

@@ -20,7 +20,8 @@ from connectors.errors import (
     PipelineError,
 )
 from connectors.lake.records import write_action_changes
-from connectors.ledger import ActionPlanRecord, RequestState
+from connectors.ledger import ActionPlanRecord
+from connectors.ledger.action_requests import RequestState
 from tasks.act.effect import Effect
 from tasks.act.outcomes import Waited
 from tasks.act.readback import FINAL, is_final

@@ -11,7 +11,8 @@ import polars as pl
 
 from connectors.actions import ActionSpecification, load_action
 from connectors.clock import utc_now
-from connectors.ledger import Lease, Ledger, lease_name
+from connectors.ledger import Lease, Ledger
+from connectors.ledger.actions import lease_name
 from tasks.exports.saved_query import query_rows
 from tasks.runs.chosen import Chosen, choose
 from tasks.runs.opening import OpenedRun, connected, opened

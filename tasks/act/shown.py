@@ -12,7 +12,8 @@ from connectors.actions import READ_BACK, ActionKind
 from connectors.clock import utc_now
 from connectors.errors import ResultTruncatedError, UsageError
 from connectors.ledger import open_ledger
-from connectors.nexthink import NexthinkClient, nql_id
+from connectors.nexthink.acting.requests import nql_id
+from connectors.nexthink.client import NexthinkClient
 from connectors.settings.installation import load_settings, prepare_home
 from connectors.settings.tenants import load_tenant
 from tasks.act.readback import REACH

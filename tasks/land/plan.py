@@ -18,7 +18,7 @@ from connectors.settings.tenants import TenantSettings, load_tenant
 from tasks.exports.windows import Window, floor
 from tasks.land.calendar import Calendar
 from tasks.land.chunks import Chunk, has_failed, is_done, own_first
-from tasks.land.schedule import Coverage, Landed, due
+from tasks.land.schedule import Coverage, LandedWindow, due
 
 CONCURRENCY = 4
 MOST_AT_ONCE = 16
@@ -194,10 +194,12 @@ def opened_ledger(
         ledger.close()
 
 
-def landed_of(records: list[UnitRecord]) -> list[Landed]:
+def landed_of(records: list[UnitRecord]) -> list[LandedWindow]:
     """Return the stretches of time that have ever landed, whatever happened to them later."""
     return [
-        Landed(Window(record.starts_at, record.ends_at), record.exported_at or record.landed_at)
+        LandedWindow(
+            Window(record.starts_at, record.ends_at), record.exported_at or record.landed_at
+        )
         for record in records
         if record.landed_at is not None
     ]
@@ -207,14 +209,15 @@ def _check_asked(asked: Asked, specification: DatasetSpecification) -> None:
     dated = asked.window_from is not None or asked.window_to is not None
     if dated and specification.mode is Mode.SNAPSHOT:
         raise UsageError(
-            f"{asked.dataset} is a snapshot of how things are now: it takes no from and to"
+            f"{asked.dataset} is a snapshot of how things are now: it takes no window_from and "
+            "window_to"
         )
     if dated and (asked.window_from is None or asked.window_to is None):
-        raise UsageError("a back-fill takes both from and to")
+        raise UsageError("a back-fill takes both window_from and window_to")
     if dated and asked.full_refresh:
-        raise UsageError("full_refresh lands everything: it takes no from and to")
+        raise UsageError("full_refresh lands everything: it takes no window_from and window_to")
     if not dated and (asked.step or asked.only):
-        raise UsageError("step and only belong to a back-fill: give from and to")
+        raise UsageError("step and only belong to a back-fill: give window_from and window_to")
     if not 1 <= asked.concurrency <= MOST_AT_ONCE:
         raise UsageError(f"concurrency must be from 1 to {MOST_AT_ONCE}")
 
@@ -296,4 +299,4 @@ def _asked_windows(asked: Asked, calendar: Calendar, now: datetime) -> list[Wind
     start, end = asked.window_from or "", asked.window_to or ""
     if asked.chunk is None:
         return calendar.asked(start, end, now)
-    return calendar.cut(calendar.bound(start, "from"), calendar.bound(end, "to"))
+    return calendar.cut(calendar.bound(start, "window_from"), calendar.bound(end, "window_to"))

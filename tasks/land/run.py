@@ -9,9 +9,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from connectors.clock import utc_now
-from connectors.lake import Budget
-from connectors.landing import Landing
-from connectors.landings import open_landings
+from connectors.lake.stage import Budget
+from connectors.landings import Landing, open_landings
 from tasks.land.plan import Plan
 from tasks.runs.opening import OpenedRun, connected, opened
 from tasks.runs.tools import Tools

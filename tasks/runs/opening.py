@@ -27,7 +27,7 @@ from connectors.lake.storage import storage_errors
 from connectors.ledger import ExportLimits, Ledger, open_ledger, process_space
 from connectors.ledger.gate import CallGate
 from connectors.logs import JSON, OURS, TextWithNames, bound, write_json
-from connectors.nexthink import NexthinkClient
+from connectors.nexthink.client import NexthinkClient
 from connectors.settings.installation import Settings, prepare_home
 from connectors.settings.tenants import TenantSettings
 from tasks.runs import metrics

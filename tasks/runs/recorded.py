@@ -46,7 +46,10 @@ def recorded(
                 return step(*args, **kwargs)
             if not as_task:
                 as_task.append(_task(step, verb, f"{verb} {subject}", says))
-            return as_task[0](*args, **kwargs)
+            returned: Any = as_task[0](*args, **kwargs)
+            # A task gives its state back where it made one itself; a flow unpacks it.
+            result: R = returned.result() if says else returned
+            return result
 
         return call
 
@@ -74,6 +77,5 @@ def completed(result: R, message: str) -> R:
     """Return a result of a flow or task with a message for its state: operators read that first."""
     from prefect.states import Completed  # noqa: PLC0415 - a plain run never comes here
 
-    # Prefect unpacks it: the caller of the flow or task receives the result.
     state: Any = Completed(data=result, message=message)
     return state  # type: ignore[no-any-return]

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from connectors.ledger import ExportLimits, Ledger
-from connectors.nexthink import NexthinkClient
+from connectors.nexthink.client import NexthinkClient
 
 
 class Calls(threading.local):

@@ -19,13 +19,8 @@ from connectors.errors import (
     PipelineError,
     UsageError,
 )
-from connectors.ledger import (
-    ActionPlanRecord,
-    ActionPlanState,
-    Lease,
-    RequestState,
-    Verdict,
-)
+from connectors.ledger import ActionPlanRecord, ActionPlanState, Lease, Verdict
+from connectors.ledger.action_requests import RequestState
 from tasks.act.asked import PLAN, RUN, ActionAsked
 from tasks.act.effect import measure_effect
 from tasks.act.lookup import look_up

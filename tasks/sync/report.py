@@ -17,7 +17,7 @@ from tasks.runs.overview import show_convergence
 from tasks.runs.recorded import recorded
 from tasks.sync.apply import Applied
 from tasks.sync.diff import Action
-from tasks.sync.outcomes import Outcome
+from tasks.sync.outcomes import ObjectOutcome
 from tasks.sync.plan_file import Plan
 from tasks.sync.push import NOT_SENT
 from tasks.sync.run import SyncRun
@@ -149,9 +149,9 @@ def build_report(run: SyncRun, stages: SyncStages) -> SyncReport:
         started_at=run.started_at,
         finished_at=run.tools.clock(),
         objects=objects,
-        acknowledged=applied.objects[Outcome.ACKNOWLEDGED],
-        rejected=applied.objects[Outcome.REJECTED],
-        unknown=applied.objects[Outcome.UNKNOWN] - not_sent,
+        acknowledged=applied.objects[ObjectOutcome.ACKNOWLEDGED],
+        rejected=applied.objects[ObjectOutcome.REJECTED],
+        unknown=applied.objects[ObjectOutcome.UNKNOWN] - not_sent,
         not_sent=not_sent,
         settled_before=applied.settled_before,
         left_out=stages.left_by_source,
@@ -186,7 +186,7 @@ def shortfall(run: SyncRun, stages: SyncStages) -> PipelineError | None:
 
 
 def _left_out(run: SyncRun, stages: SyncStages, applied: Applied) -> PipelineError | None:
-    objects, taken = applied.objects.total(), applied.objects[Outcome.ACKNOWLEDGED]
+    objects, taken = applied.objects.total(), applied.objects[ObjectOutcome.ACKNOWLEDGED]
     said = f"{run.sync}: {taken:,} of {objects:,} objects acknowledged"
     if applied.stopped:
         if not taken:
@@ -196,8 +196,8 @@ def _left_out(run: SyncRun, stages: SyncStages, applied: Applied) -> PipelineErr
     if taken == objects and applied.is_complete and not beyond:
         return None
     said += (
-        f", {applied.objects[Outcome.REJECTED]:,} rejected, "
-        f"{applied.objects[Outcome.UNKNOWN]:,} unknown"
+        f", {applied.objects[ObjectOutcome.REJECTED]:,} rejected, "
+        f"{applied.objects[ObjectOutcome.UNKNOWN]:,} unknown"
     )
     if left := stages.left_by_source:
         said += f", {left:,} left out of the sources"
@@ -213,7 +213,7 @@ def is_beyond(stages: SyncStages, share: float) -> bool:
     """Return whether more objects were rejected, by us or by the tenant, than is allowed."""
     applied = stages.applied or Applied()
     objects = max(stages.of_source, applied.objects.total())
-    rejected = stages.left_by_source + applied.objects[Outcome.REJECTED]
+    rejected = stages.left_by_source + applied.objects[ObjectOutcome.REJECTED]
     return objects >= FEW_OBJECTS and rejected > share * objects
 
 
@@ -299,7 +299,7 @@ def _state(run: SyncRun, stages: SyncStages, error: PipelineError | None) -> str
     if error is None:
         return PLANNED if stages.applied is None and not stages.is_done else APPLIED
     applied = stages.applied or Applied()
-    taken = applied.objects[Outcome.ACKNOWLEDGED]
+    taken = applied.objects[ObjectOutcome.ACKNOWLEDGED]
     beyond = is_beyond(stages, run.specification.max_reject_share)
     nothing = stages.applied is None or (applied.objects.total() and not taken)
     return FAILED if beyond or nothing else PARTLY

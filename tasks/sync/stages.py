@@ -12,7 +12,7 @@ from tasks.runs.recorded import recorded
 from tasks.sync.apply import Applied, apply_plan
 from tasks.sync.asked import APPLY, PLAN, VERIFY, SyncAsked
 from tasks.sync.guards import check_accepted
-from tasks.sync.outcomes import Outcome as ObjectOutcome
+from tasks.sync.outcomes import ObjectOutcome
 from tasks.sync.plan import load_plan, make_plan, retry_plan
 from tasks.sync.plan_file import Plan
 from tasks.sync.planning import Planning

@@ -18,11 +18,12 @@ import pyarrow as pa
 
 from connectors.catalogue import DatasetSpecification
 from connectors.errors import DataRefusedError, StorageError
-from connectors.lake import Entry, Lake, StagedFile
+from connectors.lake import Entry, Lake
 from connectors.lake.landed import landed_batches
 from connectors.lake.records import write_rejects
 from connectors.lake.rejects import RejectFile
-from connectors.landing import Landing
+from connectors.lake.stage import StagedFile
+from connectors.landings import Landing
 from tasks.columns.checks import blocking, run_checks
 from tasks.columns.conform import RAGGED, REJECTS_SCHEMA, Conformer, Layout, match_header
 from tasks.exports.windows import Window

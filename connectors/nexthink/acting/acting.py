@@ -99,11 +99,11 @@ def _sent(api: Api, request: httpx.Request) -> httpx.Response:
         ) from None
     except _NEVER_SENT as fault:
         advice = "check the network or NEXTHINK_API_URL; nothing was sent to the tenant"
-        reason = unreachable(fault, request, advice=advice)
-        raise NotSentError(reason.message, exchange=reason.exchange) from None
+        away = unreachable(fault, request, advice=advice)
+        raise NotSentError(away.message, exchange=away.exchange) from None
     except HTTP_FAULTS as fault:
-        reason = unreachable(fault, request, advice=_READ_BACK)
-        raise UnknownOutcomeError(reason.message, exchange=reason.exchange) from None
+        away = unreachable(fault, request, advice=_READ_BACK)
+        raise UnknownOutcomeError(away.message, exchange=away.exchange) from None
 
 
 def _read(model: type[Answer], response: httpx.Response) -> Answer:

@@ -15,7 +15,8 @@ from connectors.errors import (
     StaleError,
     UsageError,
 )
-from connectors.ledger import RequestState, Verdict
+from connectors.ledger import Verdict
+from connectors.ledger.action_requests import RequestState
 from tasks.act.asked import ActionAsked
 from tasks.act.status import overview, resolve_request
 from tests.actions import CERTAIN, CLEAN_UP, Acting, acting

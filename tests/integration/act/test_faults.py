@@ -18,7 +18,7 @@ from connectors.errors import (
     UnavailableError,
     UnknownOutcomeError,
 )
-from connectors.ledger import RequestState
+from connectors.ledger.action_requests import RequestState
 from connectors.ledger.leases import LEASE_TIME
 from tasks.act.asked import ActionAsked
 from tasks.act.run import choose_action

@@ -14,8 +14,8 @@ import polars as pl
 import pytest
 
 from connectors.errors import PipelineError
-from connectors.ledger import RequestState
-from connectors.nexthink import RemoteActionRequest
+from connectors.ledger.action_requests import RequestState
+from connectors.nexthink.acting.requests import RemoteActionRequest
 from tasks.act.asked import ActionAsked
 from tasks.act.raw import send_raw
 from tasks.act.status import refresh_action, resolve_request

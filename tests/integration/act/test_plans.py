@@ -154,7 +154,7 @@ def test_targets_are_named_or_found_not_both(made: Acting) -> None:
     with pytest.raises(UsageError, match="finds its targets itself"):
         made.plan(NAME, ActionAsked(("PC1",)))
     made.specify(NAME)
-    with pytest.raises(UsageError, match="names no targets"):
+    with pytest.raises(UsageError, match="has no targets"):
         made.plan(NAME)
 
 
@@ -178,7 +178,7 @@ def test_more_targets_than_allowed_are_refused_as_a_whole(made: Acting) -> None:
 
 
 REFUSED: dict[str, tuple[dict[str, Any], str]] = {
-    "run-as": ({"run_as": "INTERACTIVE_USER"}, "it would run with other rights"),
+    "run-as": ({"run_as": "INTERACTIVE_USER"}, "it would run with different rights"),
     "unknown parameter": (
         {"parameters": {"X": "1", "MinimumAgeDays": "7", "EmptyRecycleBin": "true"}},
         "parameter X: its inputs are MinimumAgeDays, EmptyRecycleBin",

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from connectors.ledger import Ledger, RequestState, open_ledger
+from connectors.ledger import Ledger, open_ledger
+from connectors.ledger.action_requests import RequestState
 from sandbox.actions.options import ActingOptions
 from sandbox.actions.store import ActionRequest
 from tasks.act.run import take_action
@@ -496,7 +497,7 @@ def test_workflows_and_responses_are_read_back(nxp: Run, here: Place, people: li
 
 def test_a_time_out_of_reach_is_2(nxp: Run) -> None:
     words = ("remote-actions", "executions", DISK, "--since")
-    for since, told in (("2026-01-01", "at most 30 days ago"), ("soon", "give a date")):
+    for since, told in (("2026-01-01", "at most 30 days ago"), ("soon", "is not a date")):
         code, out, err = nxp(*words, since)
         assert (code, out) == (2, "")
         assert told in err

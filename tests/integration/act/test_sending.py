@@ -17,7 +17,7 @@ from connectors.errors import (
     PipelineError,
     UnknownOutcomeError,
 )
-from connectors.ledger import RequestState
+from connectors.ledger.action_requests import RequestState
 from tasks.act.asked import ActionAsked
 from tasks.act.run import choose_action
 from tasks.act.status import overview, refresh_action, resolve_request

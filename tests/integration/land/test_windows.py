@@ -494,14 +494,14 @@ def test_another_step_never_doubles_or_loses_a_row_and_never_cuts_a_window(
 @pytest.mark.parametrize(
     ("asked", "words"),
     [
-        ({"window_from": "2026-11-18"}, "both from and to"),
+        ({"window_from": "2026-11-18"}, "both window_from and window_to"),
         ({"step": "6h"}, "belong to a back-fill"),
         ({"window_from": "2026-11-18", "window_to": "2026-11-19", "step": "5h"}, "divide a day"),
         ({"window_from": "2026-11-18", "window_to": "2026-11-19", "step": "soon"}, "^step 'soon'"),
         ({"window_from": "2026-11-18", "window_to": "2026-11-19", "concurrency": 0}, "from 1 to"),
         (
             {"window_from": "2026-11-18", "window_to": "2026-11-19", "full_refresh": True},
-            "takes no from",
+            "takes no window_from",
         ),
     ],
 )

@@ -20,6 +20,7 @@ from connectors.ledger import Export, Ledger, open_ledger
 from connectors.ledger.engine import HEAD, MIGRATIONS
 from connectors.ledger.leases import Holder
 from connectors.ledger.tables import metadata
+from tests.once import migrate
 
 START = datetime(2026, 11, 19, tzinfo=UTC)
 END = START + timedelta(days=1)
@@ -35,6 +36,12 @@ class Clock:
         return self.now
 
 
+@pytest.fixture(autouse=True)
+def migrated(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let Alembic make every ledger here."""
+    monkeypatch.setattr("connectors.ledger.engine._run_migrations", migrate)
+
+
 @pytest.fixture
 def clock() -> Clock:
     return Clock()
@@ -42,9 +49,8 @@ def clock() -> Clock:
 
 @pytest.fixture
 def ledger(tmp_path: Path, clock: Clock) -> Iterator[Ledger]:
-    opened = open_ledger(f"sqlite:///{tmp_path / 'ledger.db'}", "acme.eu", clock)
-    yield opened
-    opened.close()
+    with open_ledger(f"sqlite:///{tmp_path / 'ledger.db'}", "acme.eu", clock) as opened:
+        yield opened
 
 
 def test_the_revisions_make_exactly_the_tables_of_the_code(tmp_path: Path) -> None:
@@ -95,11 +101,10 @@ def test_an_upgrade_that_was_killed_is_made_whole_by_the_next_start(
         patched.setattr("connectors.ledger.engine.create_engine", lambda *_, **__: listening)
         with pytest.raises(KeyboardInterrupt):
             open_ledger(url, "acme.eu")
-    ledger = open_ledger(url, "acme.eu")
-    assert ledger.journal.read("d", "u") == Export("e", "q", START)
-    (unit,) = ledger.units("d")
-    assert (unit.state, unit.landed_at, unit.exported_at) == ("landed", START, START)
-    ledger.close()
+    with open_ledger(url, "acme.eu") as ledger:
+        assert ledger.journal.read("d", "u") == Export("e", "q", START)
+        (unit,) = ledger.units("d")
+        assert (unit.state, unit.landed_at, unit.exported_at) == ("landed", START, START)
 
 
 def test_a_ledger_of_a_newer_program_is_refused(tmp_path: Path) -> None:
@@ -162,13 +167,12 @@ def test_a_dead_process_of_this_machine_is_taken_over_at_once(tmp_path: Path) ->
     process = multiprocessing.get_context("spawn").Process(target=_hold_and_die, args=(url,))
     process.start()
     process.join()
-    ledger = open_ledger(url, "acme.eu")
-    assert ledger.runs()[0]["state"] == "interrupted"
-    assert ledger.close_interrupted_runs() == ["dead"]
-    assert ledger.close_interrupted_runs() == []
-    with ledger.lease("d", "u", START, END, "alive"):
-        pass
-    ledger.close()
+    with open_ledger(url, "acme.eu") as ledger:
+        assert ledger.runs()[0]["state"] == "interrupted"
+        assert ledger.close_interrupted_runs() == ["dead"]
+        assert ledger.close_interrupted_runs() == []
+        with ledger.lease("d", "u", START, END, "alive"):
+            pass
 
 
 def test_a_process_id_says_nothing_of_a_process_in_another_space(
@@ -192,7 +196,7 @@ def test_a_process_id_says_nothing_of_a_process_in_another_space(
         ledger.lease("d", "u", START, END, "near")
     assert ledger.close_interrupted_runs() == []
     clock.now += timedelta(days=2)
-    # Its lease has ended long ago, and it holds nothing else.
+    # Its lease lapsed long ago, and it holds nothing else.
     assert [run["state"] for run in ledger.runs()] == ["interrupted"]
     assert ledger.close_interrupted_runs() == ["afar"]
 
@@ -249,17 +253,18 @@ def test_a_failure_is_recorded_and_does_not_undo_what_had_landed(ledger: Ledger)
 
 def test_a_ledger_that_goes_away_meanwhile_is_one_clear_error(tmp_path: Path) -> None:
     path = tmp_path / "ledger.db"
-    ledger = open_ledger(f"sqlite:///{path}", "acme.eu")
-    with sqlite3.connect(path) as saboteur:
-        saboteur.execute("DROP TABLE units")
-    saboteur.close()
-    with pytest.raises(UnavailableError, match="ledger cannot be used"):
-        ledger.units("d")
-    ledger.close()
+    with open_ledger(f"sqlite:///{path}", "acme.eu") as ledger:
+        with sqlite3.connect(path) as saboteur:
+            saboteur.execute("DROP TABLE units")
+        saboteur.close()
+        with pytest.raises(UnavailableError, match="ledger cannot be used"):
+            ledger.units("d")
 
 
 def test_tenants_do_not_see_each_other(tmp_path: Path, ledger: Ledger) -> None:
-    other = open_ledger(f"sqlite:///{tmp_path / 'ledger.db'}", "other.eu")
-    with ledger.lease("d", "u", START, END, "r"), other.lease("d", "u", START, END, "r"):
+    with (
+        open_ledger(f"sqlite:///{tmp_path / 'ledger.db'}", "other.eu") as other,
+        ledger.lease("d", "u", START, END, "r"),
+        other.lease("d", "u", START, END, "r"),
+    ):
         assert other.runs() == []
-    other.close()

@@ -179,29 +179,29 @@ def test_a_first_deploy_creates_all_and_a_second_changes_nothing(site: Site) -> 
 
 def test_only_what_differs_is_changed_and_only_ours_is_removed(site: Site) -> None:
     site.deploy()
-    mine = site.deployment("nql-export/devices-daily")
+    mine = site.deployment("nql-export/inventory-daily")
     foreign = {"name": "theirs", "flow_id": mine["flow_id"], "tags": ["nexthink"]}
     site.ask("deployments/", **foreign)
     site.ask("deployments/", **foreign | {"name": "old", "tags": ["managed:nxp"]})
     site.patch(f"deployments/{mine['id']}", description="by hand", tags=mine["tags"])
     file = site.catalog / "prefect.yaml"
     before = file.read_text()
-    file.write_text(before.replace('cron: "40 5 * * *"', 'cron: "41 5 * * *"'))
+    file.write_text(before.replace('cron: "30 2 * * *"', 'cron: "41 2 * * *"'))
     try:
         done = site.deploy()
         assert {
             (each["verb"], each["name"], each["about"]) for each in done if each["verb"] != "left"
         } == {
-            ("changed", "nql-export/devices-daily", "description"),
-            ("changed", "nql-export/users-daily", "schedules"),
+            ("changed", "nql-export/inventory-daily", "description"),
+            ("changed", "nql-export/execution-events-daily", "schedules"),
             ("removed", "nql-export/old", "no longer in the file"),
         }
-        (schedule,) = site.deployment("nql-export/users-daily")["schedules"]
-        assert schedule["schedule"]["cron"] == "41 5 * * *"
+        (schedule,) = site.deployment("nql-export/execution-events-daily")["schedules"]
+        assert schedule["schedule"]["cron"] == "41 2 * * *"
         assert site.deployment("nql-export/theirs")["tags"] == ["nexthink"]
     finally:
         file.write_text(before)
-    assert site.changed() == {("changed", "nql-export/users-daily")}
+    assert site.changed() == {("changed", "nql-export/execution-events-daily")}
     assert site.changed() == set()
 
 
@@ -234,7 +234,7 @@ def test_a_bad_file_and_a_server_that_is_away_are_told_in_a_line(site: Site) -> 
     file = site.catalog / "prefect.yaml"
     before = file.read_text()
     file.write_text(
-        before.replace("{dataset: users}", "{datset: users}").replace(
+        before.replace("{dataset: execution_events}", "{datset: users}").replace(
             '"30 5 * * *", timezone: UTC', '"30 5 * * *", timezone: Nowhere'
         )
     )
@@ -243,8 +243,8 @@ def test_a_bad_file_and_a_server_that_is_away_are_told_in_a_line(site: Site) -> 
     finally:
         file.write_text(before)
     assert bad.returncode == 3
-    assert "users-daily: parameters: the flow nql-export has no datset" in bad.stderr
-    assert "devices-daily: schedules.0.timezone: " in bad.stderr
+    assert "execution-events-daily: parameters: the flow nql-export has no datset" in bad.stderr
+    assert "inventory-daily: schedules.0.timezone: " in bad.stderr
     assert "Nowhere" in bad.stderr
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
@@ -291,7 +291,7 @@ def test_doctor_finds_nothing_where_all_is_well(site: Site) -> None:
 
 def test_doctor_finds_what_is_wrong_on_the_server(site: Site, tmp_path: Path) -> None:
     site.deploy()
-    drifted = site.deployment("nql-export/devices-daily")
+    drifted = site.deployment("nql-export/inventory-daily")
     site.patch(
         f"deployments/{drifted['id']}", parameters={"dataset": "users"}, tags=drifted["tags"]
     )
@@ -312,7 +312,7 @@ def test_doctor_finds_what_is_wrong_on_the_server(site: Site, tmp_path: Path) ->
     finally:
         site.patch(f"work_pools/{POOL}", is_paused=False)
     found = problems(findings)
-    assert level_of(found, "nql-export/devices-daily", "parameters") == "fail"
+    assert level_of(found, "nql-export/inventory-daily", "parameters") == "fail"
     assert level_of(found, "nql-gaps/gaps-weekly is missing") == "fail"
     assert level_of(found, "maintain-users of maintain/maintain-users is paused") == "warn"
     assert level_of(found, "nql-export/old is on the server") == "warn"
@@ -320,13 +320,13 @@ def test_doctor_finds_what_is_wrong_on_the_server(site: Site, tmp_path: Path) ->
     assert level_of(found, "nxp-failed-runs is missing") == "fail"
     assert looked.returncode == 5
     assert site.changed("--resume") == {
-        ("changed", "nql-export/devices-daily"),
+        ("changed", "nql-export/inventory-daily"),
         ("created", "nql-gaps/gaps-weekly"),
         ("changed", "maintain/maintain-users"),
         ("removed", "nql-export/old"),
         ("created", "nxp-failed-runs"),
     }
-    pool = site.deployment("nql-export/users-daily")["work_pool_name"]
+    pool = site.deployment("nql-export/execution-events-daily")["work_pool_name"]
     _, findings = site.doctor(PREFECT_API_AUTH_STRING="operator:wrong")
     assert level_of(problems(findings), "refuses the credential") == "fail"
     looked = nxp("doctor", "--pool", "elsewhere", env=site.env)
@@ -398,18 +398,20 @@ def test_a_landing_is_an_event_a_failure_an_alert_and_a_stale_dataset_too(site: 
     site.deploy()
     site.webhook.sent.clear()
     with worker(site):
-        run = _start(site, "nql-export/devices-daily")
+        run = _start(site, "nql-export/inventory-daily")
         until(lambda: site.state(run) == "Completed", 90)
-        event = until(lambda: _events(site, "nexthink.dataset.landed"))[0]
+        events = until(lambda: _events(site, "nexthink.dataset.landed"))
+        devices = "nexthink.dataset.sandbox.eu.devices"
+        (event,) = [each for each in events if each["resource"]["prefect.resource.id"] == devices]
         # It has the worker's settings, in which the sync's sources are missing.
         failed = _start(site, "enrichment-sync/hr-users-sync")
         until(lambda: site.state(failed) == "Failed", 90)
-    assert event["resource"]["prefect.resource.id"] == "nexthink.dataset.sandbox.eu.devices"
-    assert event["resource"]["nexthink.trigger"] == "scheduled"
+    # Somebody started it by its form; a schedule's own run says `scheduled`.
+    assert event["resource"]["nexthink.trigger"] == "manual"
     rows = site.place.landed("devices").height
     assert (event["payload"]["rows_landed"], event["payload"]["units"]) == (rows, 1)
-    alert = site.webhook.await_text("hr_users is Failed")
-    assert alert.startswith("enrichment-sync hr_users is Failed: http")
+    alert = site.webhook.await_text(" is Failed: http")
+    assert alert.startswith("enrichment-sync sync hr_users 20")
     assert site.webhook.await_text("devices of tenant") == (
         "devices of tenant sandbox.eu has not landed for 10s"
     )
@@ -418,11 +420,13 @@ def test_a_landing_is_an_event_a_failure_an_alert_and_a_stale_dataset_too(site: 
 def test_runs_that_are_stuck_or_dead_are_ended_and_told(site: Site) -> None:
     site.deploy()
     site.webhook.sent.clear()
-    stuck, dead = (_start(site, "nql-export/users-daily", name) for name in ("stuck", "dead"))
+    stuck, dead = (
+        _start(site, "nql-export/execution-events-daily", name) for name in ("stuck", "dead")
+    )
     for run, state in ((stuck, "PENDING"), (dead, "PENDING"), (dead, "RUNNING")):
         site.ask(f"flow_runs/{run}/set_state", state={"type": state}, force=True)
     tag = {"prefect.resource.id": "prefect.tag.managed:nxp", "prefect.resource.role": "tag"}
-    deployment = site.deployment("nql-export/users-daily")
+    deployment = site.deployment("nql-export/execution-events-daily")
     flow = {
         "prefect.resource.id": f"prefect.flow.{deployment['flow_id']}",
         "prefect.resource.role": "flow",

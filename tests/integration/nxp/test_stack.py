@@ -32,7 +32,7 @@ def devices(stack: RunningStack) -> str:
 def test_a_worker_lands_what_a_deployment_says_in_lake_table_and_ledger(
     stack: RunningStack,
 ) -> None:
-    ran = stack.prefect("deployment", "run", "nql-export/devices-daily", "--watch")
+    ran = stack.prefect("deployment", "run", "nql-export/inventory-daily", "--watch")
     assert ran.returncode == 0, ran.stdout + ran.stderr
     assert devices(stack).split()[1].isdigit()
     assert "landed" in stack.nxp("runs").stdout

@@ -28,11 +28,12 @@ from sandbox.options import SandboxOptions
 from sandbox.server import running
 from sandbox.tenant import Tenant
 from tests import vendor
+from tests.sampling import sampled
 
 if not vendor.is_here():
     pytest.skip(vendor.ABSENT, allow_module_level=True)
 
-EXAMPLES = 8
+EXAMPLES = sampled(8)
 # What the checks of a stranger's tool may find fault with. Left out: that every well-formed request
 # is granted, since most made up ids belong to nothing.
 CHECKS = (

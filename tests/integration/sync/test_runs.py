@@ -23,7 +23,7 @@ from connectors.errors import (
     UsageError,
 )
 from connectors.lake.rejects import reject_files
-from connectors.ledger import KNOWN
+from connectors.ledger.enriched import KNOWN
 from nxp.commands.sync import print_report
 from tasks.sync.apply import Applied, Sender, apply_plan
 from tasks.sync.asked import SyncAsked

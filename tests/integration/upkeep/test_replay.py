@@ -5,7 +5,6 @@ import os
 import shutil
 import signal
 import subprocess
-import sys
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
@@ -28,6 +27,7 @@ from tasks.stories.replay import open_replay, raise_unless_replayed, try_replay
 from tasks.stories.replay import replay as replay_story
 from tasks.upkeep.replay import Replayed
 from tests.commands import called
+from tests.forks import fork
 from tests.landing import CATALOG, Place, foreign_export
 
 DAY: dict[str, Any] = {"window_from": "2026-11-18", "window_to": "2026-11-19"}
@@ -202,10 +202,10 @@ def test_a_unit_that_landed_anew_is_left_alone(here: Place, declare: Change) -> 
             {"user.days_since_last_seen": {"type": "int"}},
             {"user.days_since_last_seen": {"type": "string"}},
             {},
-            "another type than string",
+            "a type other than string",
         ),
         ({}, {"user.upn": {"type": "int"}}, {}, "upn is int now"),
-        ({}, {"user.ad.city": {"name": "town"}}, {}, "is no column any more"),
+        ({}, {"user.ad.city": {"name": "town"}}, {}, "is no longer a column"),
         ({}, {}, {"checks": [{"check": "rows", "max": 1}]}, "from 0 to 1 rows"),
     ],
 )
@@ -251,9 +251,11 @@ def test_a_replay_that_is_killed_is_exact_when_replayed_again(
     here.land(here.plan(EVENTS, **DAY), partly=True)
     run_id = only_run(here, EVENTS)
     declare(EVENTS, OUT)
-    victim = [sys.executable, "-m", "tests.replay_once", EVENTS, run_id, moment]
-    killed = subprocess.run(victim, check=False, env=dict(os.environ), capture_output=True)
-    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    killed = fork(
+        "tests.replay_once", EVENTS, run_id, moment, env=os.environ, stderr=subprocess.PIPE
+    )
+    _, said = killed.communicate(timeout=60)
+    assert killed.returncode == -signal.SIGKILL, said
     (again,) = outcomes = replay(here, EVENTS, run_id)
     assert again.state == ("landed" if moment == "before" else "replayed already")
     if moment == "after":

@@ -9,7 +9,7 @@ import pytest
 
 from connectors.http.client import RetryTransport
 from connectors.http.proxies import SystemProxies
-from connectors.nexthink import NexthinkClient
+from connectors.nexthink.client import NexthinkClient
 from tests.unit.connectors.servers import TOKEN_PATH, Clock, FakeTenant, Server, token_reply
 
 

@@ -14,6 +14,7 @@ from sandbox.servicenow.conditions import Reader
 from sandbox.servicenow.dates import computed
 from sandbox.servicenow.encoded_query import Condition, Order, parse
 from sandbox.servicenow.store import Store
+from tests.sampling import sampled
 from tests.unit.sandbox.conftest import NOW
 
 READER = Reader(NOW, ZoneInfo("Europe/Zurich"))
@@ -190,7 +191,7 @@ def parts(rows: list[Row]) -> st.SearchStrategy[Part]:
     )
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=sampled(150), deadline=None, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
 def test_queries_answer_as_a_plain_model_does(store: Store, data: st.DataObject) -> None:
     rows = walked_rows(store)

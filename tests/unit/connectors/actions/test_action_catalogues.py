@@ -13,14 +13,9 @@ from connectors.errors import (
     UsageError,
 )
 from connectors.http.client import MAX_ATTEMPTS
-from connectors.nexthink import (
-    Dependency,
-    NexthinkClient,
-    RemoteAction,
-    TriggerMethod,
-    Workflow,
-    choose_remote_actions,
-)
+from connectors.nexthink.acting.models import Dependency, RemoteAction, TriggerMethod, Workflow
+from connectors.nexthink.acting.remote_actions import choose_remote_actions
+from connectors.nexthink.client import NexthinkClient
 from tests.unit.connectors.servers import Reply, Seen, Server, json_reply
 
 ACTIONS = "/api/v1/act/remote-action"

@@ -70,8 +70,8 @@ def test_all_problems_of_all_files_are_told(catalog: Path) -> None:
         "three.yaml: no saved query queries/gone.nql",
         "users.yaml: action: users is the name of a dataset too",
         "hr_users.yaml: action: hr_users is the name of a sync too",
-        "four.yaml: lands: 'nowhere' is no dataset of the catalogue",
-        "five.yaml: targets.consent.campaign: 'ask' is no campaign",
+        "four.yaml: lands: 'nowhere' is not a dataset of the catalogue",
+        "five.yaml: targets.consent.campaign: 'ask' is not a campaign",
         "six.yaml: ",
     ):
         assert problem in told
@@ -80,7 +80,7 @@ def test_all_problems_of_all_files_are_told(catalog: Path) -> None:
 def test_a_consent_asks_those_whom_a_query_finds(catalog: Path) -> None:
     write(catalog, "ask", kind="campaign", id="#ask")
     write(catalog, "do", **CONSENT)
-    with pytest.raises(ConfigurationError, match=r"ask names no targets\.query_id"):
+    with pytest.raises(ConfigurationError, match=r"ask has no targets\.query_id"):
         load_actions(catalog)
     write(catalog, "ask", **PLAIN)
     assert load_action(catalog, "do").targets.consent

@@ -201,3 +201,27 @@ def test_a_duration_that_the_form_of_a_flow_refuses_or_no_calendar_holds_is_refu
 ) -> None:
     with pytest.raises(ValueError, match=r"duration|longer"):
         parse_duration(text)
+
+
+def test_one_dataset_is_read_without_the_others(tmp_path: Path) -> None:
+    catalogue_with(tmp_path, "columns: [", "others")
+    assert load_dataset(catalogue_with(tmp_path, GOOD), "things").dataset == "things"
+
+
+def test_one_dataset_that_lands_in_a_table_is_compared_with_all(tmp_path: Path) -> None:
+    catalogue_with(tmp_path, GOOD + "landings: [sql: {table: same}]")
+    other = GOOD.replace("dataset: things", "dataset: others") + "landings: [sql: {table: same}]"
+    with pytest.raises(ConfigurationError, match="others lands in the same table"):
+        load_dataset(catalogue_with(tmp_path, other, "others"), "things")
+
+
+def test_a_path_is_not_the_name_of_a_dataset(tmp_path: Path) -> None:
+    (tmp_path / "things.yaml").write_text(GOOD)
+    with pytest.raises(UsageError, match="unknown dataset"):
+        load_dataset(catalogue_with(tmp_path, GOOD), "../things")
+
+
+def test_a_change_of_a_file_is_seen_however_soon(tmp_path: Path) -> None:
+    assert load_dataset(catalogue_with(tmp_path, GOOD), "things").every == timedelta(days=1)
+    catalogue_with(tmp_path, GOOD + "every: 6h")
+    assert load_dataset(tmp_path, "things").every == timedelta(hours=6)

@@ -11,7 +11,7 @@ import pytest
 from connectors.errors import PipelineError
 from connectors.http.proxies import SystemProxies
 from connectors.http.redact import redacted_path, redacted_url, request_id
-from connectors.nexthink import NexthinkClient
+from connectors.nexthink.client import NexthinkClient
 from tests.unit.connectors.servers import (
     TOKEN_PATH,
     Clock,

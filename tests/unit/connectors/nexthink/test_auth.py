@@ -16,8 +16,8 @@ from connectors.errors import (
     UnavailableError,
 )
 from connectors.http.client import MAX_ATTEMPTS, build_client
-from connectors.nexthink import NexthinkClient
 from connectors.nexthink.auth import ClientCredentials
+from connectors.nexthink.client import NexthinkClient
 from tests.unit.connectors.servers import (
     SECRET,
     TOKEN,

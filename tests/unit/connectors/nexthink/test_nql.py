@@ -20,7 +20,8 @@ from connectors.errors import (
     UsageError,
 )
 from connectors.http.client import MAX_ATTEMPTS
-from connectors.nexthink import Compression, ExportState, ExportStatus, NexthinkClient
+from connectors.nexthink import Compression, ExportState, ExportStatus
+from connectors.nexthink.client import NexthinkClient
 from connectors.nexthink.nql import _count_rows
 from tests.unit.connectors.servers import START, Clock, Reply, Server, json_reply
 

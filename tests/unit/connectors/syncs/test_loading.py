@@ -59,8 +59,11 @@ def test_an_unknown_sync_names_those_there_are(catalog: Path) -> None:
     [
         ({"sync": "others"}, "'others' is not the file's"),
         ({"verify": {"query_id": "#nothing"}}, "no saved query queries/nothing.nql"),
-        ({"identification": UID, "inventory": INVENTORY | {"dataset": "nope"}}, "none of crashes"),
-        ({"identification": UID, "inventory": INVENTORY | {"dataset": "crashes"}}, "no snapshot"),
+        ({"identification": UID, "inventory": INVENTORY | {"dataset": "nope"}}, "not one of"),
+        (
+            {"identification": UID, "inventory": INVENTORY | {"dataset": "crashes"}},
+            "not a snapshot",
+        ),
         (
             {"identification": UID, "inventory": INVENTORY | {"identity": "serial"}},
             "devices lands no column serial",
@@ -97,7 +100,7 @@ def test_a_field_that_is_mapped_twice_is_refused(catalog: Path) -> None:
     again = text.replace(f"  {CENTRE}: {{}}\n", f"  {CENTRE}: {{}}\n  {CENTRE}: {{longest: 8}}\n")
     assert again != text
     file.write_text(again, "utf-8")
-    with pytest.raises(ConfigurationError, match=rf"machines\.yaml: the key {CENTRE} stands twice"):
+    with pytest.raises(ConfigurationError, match=rf"s\.yaml: the key {CENTRE} is given twice"):
         load_syncs(catalog)
 
 

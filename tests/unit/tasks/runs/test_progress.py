@@ -1,4 +1,4 @@
-"""How many units have ended, at what pace, and how long the rest takes."""
+"""How many units have ended, at what pace, and how long the others will take."""
 
 from tasks.runs.progress import LANDED, Count, Progress
 

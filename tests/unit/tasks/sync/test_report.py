@@ -1,4 +1,4 @@
-"""How a run is summed up: shares of rejects, and what makes a run fail."""
+"""Summing up a run: shares of rejects, and what makes a run fail."""
 
 from collections import Counter
 from typing import Any
@@ -22,9 +22,9 @@ def stages(rejected: int, objects: int, **source: int) -> SyncStages:
     [
         (stages(2, 40), False),
         (stages(3, 40), True),
-        # Of so few a share says nothing.
+        # With so few objects a share means nothing.
         (stages(19, 19), False),
-        # A run of few changes is measured by all objects of the sources.
+        # A run with few changes is measured against all objects of the sources.
         (stages(3, 3, keys=100), False),
         (stages(0, 40, keys=90, unmatched=10), True),
         (stages(0, 0, keys=100, duplicates=3, bad_values=2), False),

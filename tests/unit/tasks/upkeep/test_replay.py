@@ -1,4 +1,4 @@
-"""Replaying rejects on a lake and a ledger of their own, without a tenant."""
+"""Replaying rejects with a lake and a ledger but without a tenant."""
 
 import json
 import uuid
@@ -58,7 +58,7 @@ def ledger(tmp_path: Path) -> Iterator[Ledger]:
 
 @pytest.fixture
 def tools(tmp_path: Path, ledger: Ledger) -> ReplayRun:
-    """A lake in which the run OLD has landed two rows."""
+    """Return a replay of a lake in which the run OLD has landed two rows."""
     lake = Lake(str(tmp_path), "t")
     layout = match_header(HEADER, specification())
     conformer = Conformer(layout, "UTC", OLD, EXPORTED)
@@ -98,7 +98,7 @@ def tools(tmp_path: Path, ledger: Ledger) -> ReplayRun:
 
 
 def reject(tools: ReplayRun, rows: list[dict[str, str | None] | str]) -> None:
-    """Keep rows as OLD's rejects; a text is a row of a wrong length."""
+    """Write rows as OLD's rejects; a text is a row of the wrong length."""
     ragged = [isinstance(row, str) for row in rows]
     reasons = [[RAGGED] if one else ["size: not int"] for one in ragged]
     records = [None if any(ragged) else i + 10 for i in range(len(rows))]
@@ -211,10 +211,10 @@ def frame(values: pl.Series) -> pl.DataFrame:
         (pl.Series([1, None]), "float", [1.0, None]),
         (pl.Series([1, None]), "bytes", [1, None]),
         (pl.Series(["1", "x"]), "int", "do not fit"),
-        (pl.Series([1]), "string", "another type than string"),
-        (pl.Series([1.0]), "int", "another type than int"),
-        (pl.Series([True]), "int", "another type than int"),
-        (pl.Series([["a"]]), "string", "another type than string"),
+        (pl.Series([1]), "string", "a type other than string"),
+        (pl.Series([1.0]), "int", "a type other than int"),
+        (pl.Series([True]), "int", "a type other than int"),
+        (pl.Series([["a"]]), "string", "a type other than string"),
     ],
 )
 def test_landed_values_follow_a_type_only_where_it_is_exact(

@@ -24,15 +24,15 @@ from connectors.errors import (
 )
 from connectors.http.client import MAX_ATTEMPTS
 from connectors.http.proxies import SystemProxies
-from connectors.nexthink import (
+from connectors.nexthink.acting.requests import (
     CampaignRequest,
     DeviceIds,
-    NexthinkClient,
     RemoteActionRequest,
     UserIds,
     WorkflowIdsRequest,
     WorkflowRequest,
 )
+from connectors.nexthink.client import NexthinkClient
 from tests.unit.connectors.servers import (
     SECRET,
     TOKEN,

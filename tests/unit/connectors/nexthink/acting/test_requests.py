@@ -6,9 +6,10 @@ from typing import Any
 import pytest
 
 from connectors.errors import UsageError
-from connectors.nexthink import (
+from connectors.nexthink.acting.requests import (
     CampaignRequest,
     DeviceIds,
+    EventRequest,
     RemoteActionRequest,
     UserIds,
     WorkflowIdsRequest,
@@ -16,7 +17,6 @@ from connectors.nexthink import (
     intent_reason,
     nql_id,
 )
-from connectors.nexthink.acting.requests import EventRequest
 
 UUID = "11111111-2222-3333-4444-{:012x}"
 DEVICE = UUID.format(1)

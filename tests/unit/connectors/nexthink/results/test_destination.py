@@ -7,8 +7,13 @@ import time
 import pytest
 
 from connectors.errors import IncompleteResultError
-from connectors.nexthink import CsvStream, StartedOverError, StreamClosedError
-from connectors.nexthink.results.destination import BLOCK_BYTES, BLOCKS_AHEAD
+from connectors.nexthink.results.destination import (
+    BLOCK_BYTES,
+    BLOCKS_AHEAD,
+    CsvStream,
+    StartedOverError,
+    StreamClosedError,
+)
 
 TEXT = random.Random(1).randbytes(3 * BLOCK_BYTES + 17).replace(b'"', b"'")
 

@@ -15,7 +15,8 @@ from connectors.errors import (
     UnavailableError,
     UnknownExportError,
 )
-from connectors.nexthink import Compression, NexthinkClient
+from connectors.nexthink import Compression
+from connectors.nexthink.client import NexthinkClient
 from connectors.nexthink.results.download import MAX_REDIRECTS
 from tests.unit.connectors.results import (
     FILE,

@@ -11,7 +11,8 @@ from connectors.errors import (
     UnavailableError,
     UnknownExportError,
 )
-from connectors.nexthink import Compression, NexthinkClient
+from connectors.nexthink import Compression
+from connectors.nexthink.client import NexthinkClient
 from connectors.nexthink.results.download import MAX_STALLS
 from tests.unit.connectors.results import (
     FILE,
