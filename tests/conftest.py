@@ -15,7 +15,6 @@ from tests.forks import forking
 from tests.lakes import Site
 from tests.landing import Place, Use, place
 from tests.object_store import ObjectStore, running_object_store
-from tests.once import made_once
 from tests.sampling import sampled
 
 # A busy machine must not fail a test: no example has a time limit.
@@ -32,9 +31,9 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(autouse=True, scope="session")
-def quickly() -> Iterator[None]:
-    """Make once what the product makes anew for every run."""
-    with made_once(), forking():
+def forks() -> Iterator[None]:
+    """End the process that forks those of tests."""
+    with forking():
         yield
 
 

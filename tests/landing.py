@@ -4,7 +4,7 @@ import io
 import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -25,7 +25,6 @@ from sandbox.tenant import Tenant
 from tasks.land.plan import Asked, Plan, plan_run
 from tasks.land.unit import UnitOutcome
 from tasks.stories.export import land_plan
-from tests.once import known_inventories
 
 CATALOG = Path(__file__).resolve().parents[1] / "deployments"
 NOW = datetime(2026, 11, 20, 9, 30, tzinfo=UTC)
@@ -134,9 +133,7 @@ def place(folder: Path, **options: object) -> Iterator[Place]:
         "now": NOW,
         **options,
     }
-    with ExitStack() as stack:
-        with known_inventories():
-            tenant = stack.enter_context(running(SandboxOptions(**settings)))  # type: ignore[arg-type]
+    with running(SandboxOptions(**settings)) as tenant:  # type: ignore[arg-type]
         environment = {
             **tenant.environment(),
             "NXP_HOME": str(folder / "home"),

@@ -1,11 +1,24 @@
 """The route to a host: direct, or through the proxies of the environment or the system."""
 
+import os
 import ssl
 import urllib.request
+from functools import cache
 
 import httpx
 
 from connectors.errors import ConfigurationError
+
+
+def trusted() -> ssl.SSLContext:
+    """Return what decides which servers are trusted, by SSL_CERT_FILE, SSL_CERT_DIR or certifi."""
+    return _trusted(os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR"))
+
+
+# Reading all certificates takes 0.03 s: once for all clients of a process.
+@cache
+def _trusted(_file: str | None, _folder: str | None) -> ssl.SSLContext:
+    return httpx.create_ssl_context()
 
 
 class SystemProxies(httpx.BaseTransport):
@@ -16,7 +29,7 @@ class SystemProxies(httpx.BaseTransport):
     """
 
     def __init__(self, tls: ssl.SSLContext | None = None) -> None:
-        self._tls = tls or httpx.create_ssl_context()
+        self._tls = tls or trusted()
         self._direct = httpx.HTTPTransport(verify=self._tls)
         proxies = urllib.request.getproxies()
         self._through = {

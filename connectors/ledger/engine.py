@@ -7,17 +7,35 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event, inspect, text
+from sqlalchemy import (
+    Column,
+    Connection,
+    Engine,
+    MetaData,
+    String,
+    Table,
+    create_engine,
+    event,
+    inspect,
+    text,
+)
 from sqlalchemy.engine import URL, ExceptionContext, make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, OperationalError, SQLAlchemyError
 
 from connectors.errors import ConfigurationError, UnavailableError
+from connectors.ledger.tables import metadata
 
 # A test compares it with the newest file in migrations/versions: reading it from there at every
 # start would import Alembic, 0.2 s for nothing.
 HEAD = "0005"
 MIGRATIONS = Path(__file__).parent / "migrations"
 UPGRADE_TRIES = 5
+# Alembic's own table, as it makes it.
+_VERSION = Table(
+    "alembic_version",
+    MetaData(),
+    Column("version_num", String(32), primary_key=True),
+)
 
 
 def connect(url: str) -> Engine:
@@ -129,7 +147,10 @@ def _upgrade(engine: Engine) -> None:
                 f"the ledger is of a newer version ({version}) than this program ({HEAD}): upgrade"
             )
         try:
-            _run_migrations(engine)
+            if version is None and not _tables(engine):
+                _create(engine)
+            else:
+                migrate(engine)
         except SQLAlchemyError:
             # Two processes that start at once on a new ledger: the other one may have created it.
             if attempt == UPGRADE_TRIES:
@@ -137,8 +158,29 @@ def _upgrade(engine: Engine) -> None:
             time.sleep(0.2 * attempt)
 
 
-def _run_migrations(engine: Engine) -> None:
-    from alembic import command  # noqa: PLC0415 - 0.2 s, needed once per ledger
+def _tables(engine: Engine) -> list[str]:
+    return inspect(engine).get_table_names()
+
+
+def _create(engine: Engine) -> None:
+    """Create the tables of a new ledger as the code has them, without the way through revisions.
+
+    A test makes sure that the revisions lead to the same tables.
+    """
+    # They register their tables: only now are all of them known.
+    from connectors.ledger import action_tables, enrichment_tables  # noqa: F401, PLC0415
+
+    with engine.begin() as connection, _whole_or_not_at_all(connection):
+        metadata.create_all(connection)
+        _VERSION.create(connection, checkfirst=True)
+        # Another process may have been quicker.
+        if connection.scalar(_VERSION.select()) is None:
+            connection.execute(_VERSION.insert().values(version_num=HEAD))
+
+
+def migrate(engine: Engine) -> None:
+    """Bring the tables of an older ledger up to date, revision by revision."""
+    from alembic import command  # noqa: PLC0415 - 0.2 s, needed once per upgrade
     from alembic.config import Config  # noqa: PLC0415
 
     config = Config()

@@ -1,4 +1,4 @@
-"""Encoded queries: read, and answered as a plain model of the same rows answers them."""
+"""Encoded queries are parsed, and answered like a simple model of the same rows."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -176,7 +176,7 @@ def walked_rows(store: Store) -> list[Row]:
 
 
 def parts(rows: list[Row]) -> st.SearchStrategy[Part]:
-    """Conditions whose values occur, or nearly."""
+    """Return conditions whose values occur, or nearly."""
 
     def values(path: str) -> st.SearchStrategy[str]:
         if "bogus" in path:
