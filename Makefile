@@ -1,4 +1,4 @@
-# Everything a newcomer needs: make demo, make test. PYTHON may be 3.11, 3.12 or 3.13.
+# A newcomer needs make demo and make test. PYTHON may be 3.11, 3.12 or 3.13.
 PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3 python; do \
 	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null \
 	&& echo $$p && break; done)
@@ -6,14 +6,15 @@ BIN := .venv/bin
 READY := .venv/ready
 PEERS := .venv/peers
 TOOLS := .venv/tools
-# More of it: make bench BENCH="--rows 1000000 5000000 20000000 --rate 20"
+# For a longer benchmark: make bench BENCH="--rows 1000000 5000000 20000000 --rate 20"
 BENCH ?=
 
-.PHONY: help demo test test-prefect check check-images fix lock bench chaos clean
+.PHONY: help demo test test-all test-prefect check check-images fix lock bench chaos clean
 
 help:
 	@echo "make demo   the whole story on a stand-in tenant"
-	@echo "make test   all fast tests"
+	@echo "make test   all fast tests; of what is tried at random, a sample"
+	@echo "make test-all  everything that needs no network: with slow proofs, chaos and Prefect"
 	@echo "make test-prefect  those that need a running Prefect server"
 	@echo "make check  format, lint, types, import rules, lock files"
 	@echo "make check-images  lint and schemas of Dockerfile, compose.yaml and Kubernetes files"
@@ -22,7 +23,7 @@ help:
 	@echo "make bench  measure against other tools; numbers and plots to docs/performance"
 	@echo "make chaos  kill exports at random moments (slow)"
 
-# As constraints too: pip before 24 picks the newest of what is asked for with an extra.
+# Also as constraints: pip before 24 picks the newest version of a requirement with an extra.
 $(READY): requirements.lock pyproject.toml
 	@test -n "$(PYTHON)" || { echo "Python 3.11, 3.12 or 3.13 is needed: make PYTHON=/path/to/python3.12"; exit 1; }
 	@echo "installing into .venv (a minute or two) …" >&2
@@ -35,7 +36,11 @@ demo: $(READY)
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/nxp demo
 
 test: $(READY)
-	$(BIN)/pytest -n 2 -m "not chaos and not prefect"
+	$(BIN)/pytest -n 2 --dist loadfile -m "not chaos and not prefect and not slow"
+
+test-all: $(READY)
+	NXP_TEST_WHOLE=1 $(BIN)/pytest -n 2 --dist loadfile -m "not chaos"
+	$(MAKE) chaos
 
 test-prefect: $(READY)
 	$(BIN)/pytest -n 2 --dist loadfile -m "prefect and not chaos"
@@ -77,7 +82,7 @@ bench: $(PEERS)/ready
 	$(BIN)/python -m benchmarks.orchestration
 
 chaos: $(READY)
-	$(BIN)/pytest -m chaos
+	NXP_TEST_WHOLE=1 $(BIN)/pytest -m chaos
 
 clean:
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

@@ -1,1 +1,1 @@
-"""Measurements, each run by its own command; numbers in documents come from here."""
+"""Benchmarks, each run by its own command; the figures in the documents come from here."""

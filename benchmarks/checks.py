@@ -1,4 +1,4 @@
-"""How long five checks of a unit take, and how much memory.
+"""How much time and memory five checks of a unit take.
 
 Usage: python -m benchmarks.checks [--rows N]. Prints one line: the seconds of one rows, not_null,
 unique, fresh and allowed check over N rows, and by how much they raised the process's peak memory.
@@ -42,7 +42,7 @@ SPECIFICATION = {
 
 
 def measure(*, rows: int = 1_000_000, write_to: Path | None = None) -> None:
-    """Judge a file of ROWS rows; it is written by another process, not to count its memory."""
+    """Check a file of ROWS rows; another process writes it, so that its memory does not count."""
     if write_to:
         _write(rows, write_to)
         return

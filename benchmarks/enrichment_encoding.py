@@ -1,10 +1,10 @@
-"""How long it takes to write request bodies, by column and by row, and how much memory.
+"""How much time and memory it takes to write request bodies, by column and by row.
 
 Usage: python -m benchmarks.enrichment_encoding [--rows N] [--runs N]. Encodes N objects of six
 fields into batches of 5,000: with this project's encoder, with the json module and with orjson.
-The ways take turns, each run in a process of its own; printed are the median, least and most
-seconds of encoding alone, the seconds of processor that took, and the peak memory above what the
-process had with the frame in it (Linux only). POLARS_MAX_THREADS=1 takes the second core away.
+The encoders take turns, and each run has a process of its own. Prints the median, minimum and
+maximum seconds of encoding alone, its CPU seconds, and how far the peak memory rose above that of
+the process with the frame loaded (Linux only). POLARS_MAX_THREADS=1 takes the second core away.
 """
 
 import json
@@ -48,7 +48,7 @@ def by_column(objects: pl.DataFrame) -> Iterator[bytes]:
 
 
 def by_row(objects: pl.DataFrame, dumps: Callable[[object], bytes]) -> Iterator[bytes]:
-    """Encode as one would without the product: a dictionary per object, date-times by Polars."""
+    """Encode as a script would: a dictionary per object, date-times by Polars."""
     names = list(LAYOUT.fields.values())
     moments = pl.col("updated").dt.strftime("%Y-%m-%dT%H:%M:%S%.3fZ")
     for objects_of_piece in objects.select("uid", *LAYOUT.fields).iter_slices(DEFAULT_OBJECTS):
@@ -80,7 +80,7 @@ WAYS: dict[str, Callable[[pl.DataFrame], Iterator[bytes]]] = {
 def measure(
     *, rows: int = 1_000_000, runs: int = 5, way: str | None = None, file: Path | None = None
 ) -> None:
-    """Compare the ways; with WAY and FILE make one run of one."""
+    """Compare the encoders; with WAY and FILE, run one of them once."""
     if way and file:
         _run(WAYS[way], file)
         return
@@ -94,7 +94,7 @@ def measure(
                 command += ["--way", name, "--file", str(made)]
                 done = subprocess.run(command, check=True, capture_output=True, text=True)  # noqa: S603
                 results.append(Run(*map(float, done.stdout.split())))
-    # All ways write the same values with the same separators, so not a byte may differ in number.
+    # All encoders write the same values with the same separators, so the sizes must be equal.
     (size,) = {run.size for results in found.values() for run in results}
     print(f"{rows:,} objects of 6 fields, {size / MEBIBYTE:,.0f} MiB of bodies, {runs} runs each")
     for name, results in found.items():
@@ -111,7 +111,7 @@ def measure(
 
 
 class Run(NamedTuple):
-    """What one run took: seconds, and bytes."""
+    """The cost of one run: seconds and bytes."""
 
     seconds: float
     processor: float
@@ -136,7 +136,7 @@ def _objects(rows: int) -> pl.DataFrame:
     number = pl.int_range(rows)
     return pl.select(
         uid=pl.format("{}-0000-4000-8000-{}", number + 10_000_000, number * 7),
-        # A backslash in each, as account names have, so that one column has to be escaped.
+        # Each has a backslash, as account names do, so that one column has to be escaped.
         owner=pl.format("CORP\\user{}", number % 90_000),
         cost_center=pl.format("CC-{}", number % 700),
         location=pl.when(number % 10 > 0).then(pl.format("Zürich {}", number % 40)),
@@ -147,9 +147,9 @@ def _objects(rows: int) -> pl.DataFrame:
 
 
 def _memory(*, forget_peak: bool = False) -> int:
-    """Return the most memory that this process has had since its peak was forgotten."""
+    """Return this process's peak memory since the peak was last reset."""
     if forget_peak:
-        # Reading the file took more than encoding does; the kernel starts its mark anew.
+        # Reading the file took more memory than encoding does, so reset the kernel's peak.
         Path("/proc/self/clear_refs").write_text("5", "ascii")
     status = Path("/proc/self/status").read_text("ascii")
     return 1024 * int(status.partition("VmHWM:")[2].split()[0])

@@ -1,12 +1,12 @@
-"""How long a whole sync takes, from a Parquet file to acknowledged values, and how much memory.
+"""How much time and memory a whole sync takes, from a Parquet file to acknowledged values.
 
 Usage: python -m benchmarks.enrichment_sync [--objects N] [--share S] [--runs N] [--stand-in-ms MS].
-Three syncs after each other: all N objects of six fields for the first time, the same file again,
-and a file in which a share S of the objects has changed. Beside it a script that has no memory: it
-reads the file, writes every object with the json module and sends it, every time. Both send 5,000
-objects a request, two at a time, to a stand-in that answers each after so many milliseconds. Each
-run is a process of its own, its ledger a fresh SQLite file; printed are the median, least and most
-seconds and the peak memory of the process.
+Runs three syncs in a row: all N objects of six fields for the first time, the same file again, and
+a file in which a share S of the objects has changed. It compares them with a script that remembers
+nothing: it reads the file, writes every object with the json module and sends it, every time. Both
+send 5,000 objects a request, two requests at a time, to a stand-in that answers each after MS
+milliseconds. Each run is a process of its own with a new SQLite file as its ledger. Prints the
+median, minimum and maximum seconds and the peak memory of the process.
 """
 
 import json
@@ -45,7 +45,7 @@ STEPS: Final = ("first", "unchanged", "changed")
 
 
 def register(objects: int, share: float) -> pl.DataFrame:
-    """Make the source: a row per device, and of a share of them another owner."""
+    """Write the source: a row per device; a share of them have another owner."""
     number = pl.int_range(objects, eager=True)
     changed = number.cast(pl.Float64) < objects * share
     return pl.DataFrame(
@@ -70,7 +70,7 @@ def register(objects: int, share: float) -> pl.DataFrame:
 
 
 class Answering(BaseHTTPRequestHandler):
-    """A tenant that takes everything, and counts."""
+    """A tenant that accepts everything, and counts."""
 
     protocol_version = "HTTP/1.1"
     seconds = 0.0
@@ -78,7 +78,7 @@ class Answering(BaseHTTPRequestHandler):
     lock = threading.Lock()
 
     def do_POST(self) -> None:
-        """Give a token, or take a request."""
+        """Issue a token, or accept a request."""
         body = self.rfile.read(int(self.headers["Content-Length"]))
         answer: dict[str, Any] = {"status": "success"}
         if "enrichment" in self.path:
@@ -95,7 +95,7 @@ class Answering(BaseHTTPRequestHandler):
         self.wfile.write(text)
 
     def log_message(self, *_words: Any) -> None:
-        """Say nothing."""
+        """Log nothing."""
 
 
 @contextmanager
@@ -113,17 +113,15 @@ def stand_in(seconds: float) -> Iterator[str]:
 def by_product(step: str) -> None:
     """Sync as `nxp sync` does, without the flow engine around it."""
     del step
-    from tasks.sync.asked import SYNC as TRIGGER
-    from tasks.sync.asked import Asked
-    from tasks.sync.run import choose, open_sync
-    from tasks.sync.running import run_sync
+    from tasks.stories import sync as stories
+    from tasks.sync.asked import SyncAsked
+    from tasks.sync.run import choose_sync
 
-    with open_sync(choose(SYNC), TRIGGER) as run:
-        run_sync(run, Asked())
+    stories.sync(choose_sync(SYNC), SyncAsked())
 
 
 def by_script(step: str) -> None:
-    """Send everything, object by object: the script that one writes first."""
+    """Send everything, object by object, as a first script would."""
     source = Path(os.environ["NXP_HOME"]).parent / "register.parquet"
     del step
 
@@ -155,7 +153,7 @@ WAYS: Final = {"nxp": by_product, "script": by_script}
 
 
 def measured(way: str, step: str) -> None:
-    """Run one way once, and say its seconds and peak memory."""
+    """Run one way once, and print its seconds and peak memory."""
     began = time.monotonic()
     WAYS[way](step)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
@@ -179,7 +177,7 @@ def prepare(folder: Path) -> None:
 
 
 def run_once(folder: Path, way: str, step: str, url: str, home: Path) -> tuple[float, float, int]:
-    """Run one way in a process of its own; seconds, bytes, objects sent."""
+    """Run one way in a process of its own; return its seconds, bytes and objects sent."""
     environment = {
         **os.environ,
         "NXP_HOME": str(home),
@@ -211,7 +209,7 @@ def main(
     way: str = "",
     step: str = "",
 ) -> None:
-    """Compare, or be one of the compared."""
+    """Compare all ways, or run one of them."""
     if way:
         measured(way, step)
         return

@@ -1,7 +1,7 @@
 """What Prefect adds to a landing, and what a window of a long back-fill costs.
 
 Usage: python -m benchmarks.orchestration [--windows N]. Starts a Prefect server and the tenant in
-miniature, whose windows have 1,000 rows. Prints what docs/performance.md says under Orchestration.
+miniature, whose windows have 1,000 rows. Prints the figures of docs/performance.md, Orchestration.
 """
 
 import json
@@ -30,7 +30,7 @@ ONE: dict[str, Any] = {"window_from": "2026-11-07T00:00Z", "window_to": "2026-11
 
 
 def measure(*, windows: int = 300) -> None:
-    """Compare one landing three ways, and land WINDOWS windows as function and as flow."""
+    """Compare three ways of landing one window, and land WINDOWS windows as function and flow."""
     with tempfile.TemporaryDirectory() as name, served(Path(name)) as url:
         folder = Path(name)
         prepare("windows", url, folder, window=_window())
@@ -47,7 +47,7 @@ def measure(*, windows: int = 300) -> None:
 
 
 def ways() -> None:
-    """Land one window again and again: as function, as flow, as run of a deployment."""
+    """Land one window repeatedly: as a function, as a flow, as a run of a deployment."""
     from flows.export import nql_export
 
     os.environ["PREFECT_LOGGING_LEVEL"] = "ERROR"
@@ -84,16 +84,12 @@ def many(way: str, windows: int) -> None:
 
         nql_backfill(DATASET, concurrency=AT_ONCE, **dates)
         return
-    from tasks.land.plan import Asked, Only, plan_run
-    from tasks.land.run import open_run
-    from tasks.land.units import land_all
+    from tasks.land.plan import Asked, Only
+    from tasks.stories.export import export_dataset
 
-    asked = Asked(DATASET, only=Only.MISSING, concurrency=AT_ONCE, **dates)
-    with open_run(plan_run(asked, clock), clock=clock) as run:
-        run.ledger.begin_run(run.run_id, run.dataset, run.plan.trigger)
-        landed = land_all(run, run.plan.units, AT_ONCE)
-        if len(landed.outcomes) != windows:
-            raise SystemExit(f"{len(landed.outcomes)} of {windows} windows landed")
+    report = export_dataset(Asked(DATASET, only=Only.MISSING, concurrency=AT_ONCE, **dates), clock)
+    if report.units != windows:
+        raise SystemExit(f"{report.units} of {windows} windows landed")
 
 
 def _deployed() -> None:
@@ -125,7 +121,7 @@ def _timed(act: Callable[[], object]) -> float:
 
 
 def _child(way: str, windows: int, server: psutil.Process) -> tuple[float, float, float]:
-    """Run a part in a process of its own; gives its wall and CPU seconds, and its peak in MiB."""
+    """Run a part in a process of its own; return its wall and CPU seconds and its peak in MiB."""
     if not server.is_running():
         raise SystemExit("the Prefect server has ended")
     command = [sys.executable, "-m", "benchmarks.orchestration", way, str(windows)]

@@ -1,4 +1,4 @@
-"""Draws docs/performance/*.svg from what benchmarks.landing has measured.
+"""Draws docs/performance/*.svg from the measurements of benchmarks.landing.
 
 Usage: python -m benchmarks.plots, in the peers' environment, which has matplotlib.
 """

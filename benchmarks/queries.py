@@ -1,7 +1,8 @@
-"""What a landed file's form does for three questions of analysts, asked by DuckDB and by Polars.
+"""How a landed file's layout affects three analysts' queries, run by DuckDB and by Polars.
 
-Usage: python -m benchmarks.queries [--rows N]. The same rows as this engine lands them, as it lands
-an export that the saved query has sorted by time, and as pyarrow writes batches by default.
+Usage: python -m benchmarks.queries [--rows N]. The layouts hold the same rows: as this engine lands
+them, as it lands an export that the saved query has sorted by time, and as pyarrow writes batches
+by default.
 """
 
 import statistics
@@ -20,7 +21,7 @@ import pyarrow.parquet as pq
 from benchmarks.landing.__main__ import DATA, served
 from benchmarks.landing.data import make
 from benchmarks.landing.engine import DAY, land, prepare
-from connectors.lake import Stage
+from connectors.lake.stage import Stage
 
 ROUNDS = 7
 BATCH_ROWS = 3_000
@@ -46,7 +47,7 @@ QUESTIONS = {
 
 
 def measure(*, rows: int = 1_000_000) -> None:
-    """Ask each question of each form, in turns."""
+    """Run each query on each layout, taking turns."""
     make(DATA, rows)
     with tempfile.TemporaryDirectory() as name, served(DATA) as url:
         folder = Path(name)
@@ -88,7 +89,7 @@ def _asked(
 
 
 def _sorted(landed: Path, folder: Path) -> Path:
-    """Write the rows as the engine would if they came in order of time."""
+    """Write the rows as the engine would if they came sorted by time."""
     table = pq.read_table(landed, partitioning=None).sort_by("event_time")
     with Stage(folder / "sorted", table.schema) as stage:
         for batch in table.to_batches(20_000):

@@ -2,7 +2,7 @@
 
 Usage: python -m benchmarks.sandbox_export [--devices N] [--days N] [--rows N] [--compression C].
 Prints one line: the seconds until the sandbox is ready, until the export is complete and until it
-is downloaded, its size, and the peak memory of the sandbox's process.
+is downloaded, the export's size, and the peak memory of the sandbox's process.
 """
 
 import json
@@ -31,7 +31,7 @@ def measure(
     rows: int = 5_000_000,
     compression: Compression = Compression.ZSTD,
 ) -> None:
-    """Start a sandbox, export up to ROWS rows, download them, stop it."""
+    """Start a sandbox, export up to ROWS rows, download them, and stop the sandbox."""
     with tempfile.TemporaryDirectory() as folder:
         (Path(folder) / "big.nql").write_text(QUERY.format(hours=24 * days))
         command = ["sandbox", "--json", "--devices", str(devices), "--days", str(days)]
@@ -59,7 +59,7 @@ def measure(
 
 
 def _export(tenant: dict[str, str], compression: Compression) -> tuple[float, float, int]:
-    """Give the seconds to complete and to download, and the bytes received."""
+    """Return the seconds to complete and to download, and the bytes received."""
     token = httpx.post(
         f"{tenant['login_url']}/oauth2/default/v1/token",
         auth=(tenant["client_id"], tenant["client_secret"]),
@@ -81,7 +81,7 @@ def _export(tenant: dict[str, str], compression: Compression) -> tuple[float, fl
 
 
 def _peak(pid: int) -> int:
-    """Give the highest memory of a process so far, in bytes, where the system tells."""
+    """Return the peak memory of a process so far, in bytes, where the system reports it."""
     try:
         for line in Path(f"/proc/{pid}/status").read_text().splitlines():
             if line.startswith("VmHWM:"):

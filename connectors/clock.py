@@ -1,8 +1,8 @@
-"""The present moment, as everything takes it that is not handed another clock."""
+"""The current time, the default wherever no other clock is passed in."""
 
 from datetime import UTC, datetime
 
 
 def utc_now() -> datetime:
-    """Give the time of the machine's clock, in UTC."""
+    """Return the time of the machine's clock, in UTC."""
     return datetime.now(UTC)

@@ -1,34 +1,34 @@
 """Every error a user can meet, grouped by what the caller should do about it.
 
 PipelineError                   exit 1
-├── UsageError                  exit 2   call again, corrected
-├── ConfigurationError          exit 3   mend the settings, the catalogue or the machine
+├── UsageError                  exit 2   correct the call
+├── ConfigurationError          exit 3   fix the settings, the catalogue or the machine
 │   ├── UnknownQueryError                paste the saved query into Nexthink
-│   └── StorageError                     free space, or give write access
-├── AccessError                 exit 4   mend the credential or its permissions
-├── UnavailableError            exit 5   try again later, the work is kept
+│   └── StorageError                     free space, or allow writing
+├── AccessError                 exit 4   fix the credential or its permissions
+├── UnavailableError            exit 5   try again later; finished work is kept
 │   ├── LimitReachedError                try again after `not_before`
 │   ├── UnknownExportError               export again: the tenant does not know the export
-│   ├── ResultsExpiredError              export again: the tenant gives no working result URL
+│   ├── ResultsExpiredError              export again: the tenant returns no working result URL
 │   ├── NotSentError                     an action has not left this machine: send it again
-│   └── UnknownOutcomeError              an action may have been done: never again, read back
+│   └── UnknownOutcomeError              an action may have been done: never resend, read back
 ├── DataRefusedError            exit 6   look at the data: nothing was published
-│   ├── IncompleteResultError            a result that was cut short in transfer
-│   ├── ResultTruncatedError             a result that the tenant cut at a row limit
-│   ├── ExportFailedError                the tenant says that the query failed
-│   └── ActionRefusedError               the tenant says no to an action: nothing was done
+│   ├── IncompleteResultError            a result was cut short in transfer
+│   ├── ResultTruncatedError             the tenant cut a result at a row limit
+│   ├── ExportFailedError                the tenant reports that the query failed
+│   └── ActionRefusedError               the tenant refused an action: nothing was done
 ├── PartlyDoneError             exit 7   look at what was left out
-├── HeldError                   exit 8   somebody else holds it
-└── StaleError                  exit 8   look again: what it was made from has moved on
-    └── NotApprovedError                 a person said no, or nobody has answered
+├── HeldError                   exit 8   another run holds it
+└── StaleError                  exit 8   plan again: what the plan was made from has changed
+    └── NotApprovedError                 a person rejected the plan, or nobody has answered
 
 An error from HTTP carries its `Exchange` as evidence: never a body, a token or a query string,
-since these may hold people's data or give access.
+since these may contain people's data or grant access.
 
-A request that acts on devices and people ends in one of five ways: an answer; nothing was done, and
-the request or what it needs has to be mended (ActionRefusedError, AccessError); nothing was done,
-and it may be sent again as it is (LimitReachedError, NotSentError); nobody knows
-(UnknownOutcomeError, and whatever ends the process meanwhile).
+A request that acts on devices and people ends in one of four ways: an answer; nothing was done, and
+the request or what it needs has to be fixed (ActionRefusedError, AccessError); nothing was done,
+and it may be sent again unchanged (LimitReachedError, NotSentError); nobody knows
+(UnknownOutcomeError, or the process ended during the request).
 """
 
 from collections.abc import Mapping
@@ -40,7 +40,7 @@ from typing import Any, ClassVar, Self
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
-    """What may be told of one HTTP exchange: `path` is redacted, `status` None without answer."""
+    """The parts of an HTTP exchange that may be shown; `status` is None without an answer."""
 
     method: str
     path: str
@@ -54,7 +54,7 @@ class Exchange:
 
 
 class PipelineError(Exception):
-    """Base of all errors: `message` is one line that says what happened and what to do next."""
+    """Base of all errors: `message` says in one line what happened and what to do next."""
 
     exit_code: ClassVar[int] = 1
 
@@ -67,20 +67,20 @@ class PipelineError(Exception):
         return f"{self.message} ({self.exchange})" if self.exchange else self.message
 
     def retold(self, message: str) -> Self:
-        """Give an error of the same kind in other words, which tell of the exchange themselves."""
-        told = copy(self)
-        told.message, told.exchange = message, None
-        return told
+        """Return an error of the same class with a new message, which includes the exchange."""
+        reworded = copy(self)
+        reworded.message, reworded.exchange = message, None
+        return reworded
 
 
 class UsageError(PipelineError):
-    """The call's words are off: unknown dataset, reversed dates, a bound off the step."""
+    """The call is wrong: unknown dataset, reversed dates, a bound that is not on a step."""
 
     exit_code = 2
 
 
 class ConfigurationError(PipelineError):
-    """Settings, catalogue or machine need mending; `problems` lists all that was found."""
+    """Settings, catalogue or machine need fixing; `problems` lists everything found."""
 
     exit_code = 3
 
@@ -111,7 +111,7 @@ class AccessError(PipelineError):
 
 
 class UnavailableError(PipelineError):
-    """The tenant cannot be reached or does not answer in time; what was begun is kept."""
+    """The tenant cannot be reached or does not answer in time; work already done is kept."""
 
     exit_code = 5
 
@@ -135,19 +135,19 @@ class UnknownExportError(UnavailableError):
 
 
 class ResultsExpiredError(UnavailableError):
-    """The result file stays out of reach, even by a URL the tenant has just given."""
+    """The result file cannot be fetched, even with a URL that the tenant has just returned."""
 
 
 class NotSentError(UnavailableError):
-    """A request that acts has not left this machine, or was turned away unread: not done."""
+    """A request that acts never left this machine, or was rejected unread: nothing was done."""
 
 
 class UnknownOutcomeError(UnavailableError):
-    """A request that acts may have been done: its answer was lost, or says neither yes nor no."""
+    """A request that acts may have been done: its answer was lost or is inconclusive."""
 
 
 class DataRefusedError(PipelineError):
-    """The data broke a rule; nothing of it was published."""
+    """The data broke a rule; none of it was published."""
 
     exit_code = 6
 
@@ -165,7 +165,7 @@ class ExportFailedError(DataRefusedError):
 
 
 class ActionRefusedError(DataRefusedError):
-    """The tenant refuses a request that acts: nothing was done; `code` is its reason, if told."""
+    """The tenant refuses a request that acts: nothing was done; `code` is its reason, if any."""
 
     def __init__(
         self, message: str, *, code: str | None = None, exchange: Exchange | None = None
@@ -175,9 +175,9 @@ class ActionRefusedError(DataRefusedError):
 
 
 class PartlyDoneError(PipelineError):
-    """Some of the work was done and saved, some was left out; `report` says what, if there is one.
+    """Some of the work was done and saved, some was left out; `report`, if any, says what.
 
-    It goes with the error since a flow that fails returns nothing.
+    The error carries the report because a failed flow returns nothing.
     """
 
     exit_code = 7
@@ -194,16 +194,16 @@ class PartlyDoneError(PipelineError):
 
 
 class HeldError(PipelineError):
-    """Held by another run."""
+    """Another run holds what this one needs."""
 
     exit_code = 8
 
 
 class StaleError(PipelineError):
-    """A plan that was made from what is no longer so, or that nobody has approved."""
+    """A plan that no longer fits what it was made from, or that nobody has approved."""
 
     exit_code = 8
 
 
 class NotApprovedError(StaleError):
-    """A plan to which a person said no, or to which nobody has said anything."""
+    """A plan that a person rejected, or that nobody has answered."""

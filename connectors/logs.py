@@ -1,7 +1,7 @@
-"""Structured logs: what a line belongs to is bound once, and every line of its threads carries it.
+"""Structured logs: names such as the run id are bound once, and every line then carries them.
 
-`NXP_LOG=json` writes one JSON object a line on stderr. A line holds what its logger said, and the
-names bound around it: never a value of a row, never a secret, of an exception only its kind.
+`NXP_LOG=json` writes one JSON object per line to stderr. A line contains the logged message and
+the bound names: never a value of a row, never a secret, and only the class of an exception.
 """
 
 import json
@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
-# The loggers of the product; below them every module has its own.
+# The product's loggers; every module has its own below them.
 OURS: Final = ("connectors", "tasks", "flows", "nxp")
 JSON: Final = "json"
 
@@ -23,7 +23,7 @@ _BOUND: ContextVar[Mapping[str, str]] = ContextVar("bound", default={})  # noqa:
 
 @contextmanager
 def bound(**names: str | None) -> Iterator[None]:
-    """Bind names (run_id, tenant, dataset, unit) to all lines of this context meanwhile."""
+    """Bind names (run_id, tenant, dataset, unit) to all log lines inside the `with` block."""
     known = {name: value for name, value in names.items() if value}
     token = _BOUND.set({**_BOUND.get(), **known})
     try:
@@ -33,7 +33,7 @@ def bound(**names: str | None) -> Iterator[None]:
 
 
 def bound_names() -> Mapping[str, str]:
-    """Give what is bound here."""
+    """Return the names bound in this context."""
     return _BOUND.get()
 
 
@@ -41,39 +41,39 @@ class JsonLines(logging.Formatter):
     """Writes a record as one line of JSON."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """Give time (UTC), level, logger, message, what is bound, and of an exception its kind."""
-        told: dict[str, Any] = {
+        """Return time (UTC), level, logger, message, bound names and the class of an exception."""
+        entry: dict[str, Any] = {
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname.lower(),
             "logger": record.name,
             "message": record.getMessage(),
             **_BOUND.get(),
         }
-        # Prefect gives its own records the run that they belong to.
+        # Prefect adds the run id to its own records.
         if flow_run_id := getattr(record, "flow_run_id", None):
-            told.setdefault("flow_run_id", str(flow_run_id))
+            entry.setdefault("flow_run_id", str(flow_run_id))
         if record.exc_info and record.exc_info[0]:
-            told["exception"] = record.exc_info[0].__name__
+            entry["exception"] = record.exc_info[0].__name__
             trace = record.exc_info[2]
             while trace and trace.tb_next:
                 trace = trace.tb_next
             if trace:
                 code = trace.tb_frame.f_code
-                told["at"] = f"{Path(code.co_filename).name}:{trace.tb_lineno}"
-        return json.dumps(told, ensure_ascii=False, default=str)
+                entry["at"] = f"{Path(code.co_filename).name}:{trace.tb_lineno}"
+        return json.dumps(entry, ensure_ascii=False, default=str)
 
 
 class TextWithNames(logging.Formatter):
-    """Writes a message, and behind it what is bound, for places that show text only."""
+    """Writes a message followed by the bound names, for places that show only text."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """Give the message, and names and values in brackets."""
+        """Return the message, followed by names and values in brackets."""
         names = " ".join(f"{name}={value}" for name, value in _BOUND.get().items())
         return f"{record.getMessage()} [{names}]" if names else record.getMessage()
 
 
 class JsonOnStderr(logging.StreamHandler[Any]):
-    """The handler of NXP_LOG=json; one of it, whoever asks."""
+    """The handler of NXP_LOG=json, added at most once to each logger."""
 
     def __init__(self) -> None:
         super().__init__(sys.stderr)
@@ -81,9 +81,10 @@ class JsonOnStderr(logging.StreamHandler[Any]):
 
 
 def write_json() -> None:
-    """Let the product's loggers, and others that write to a stream, write JSON; idempotent.
+    """Make the product's loggers, and Prefect's on a console, write JSON; idempotent.
 
-    Called when the command starts, and when a run is opened: by then Prefect has its handlers.
+    Called when the command starts and again when a run is opened, since Prefect adds its handlers
+    in between.
     """
     known = [logging.getLogger(), *map(logging.getLogger, logging.root.manager.loggerDict)]
     for logger in known:
@@ -93,7 +94,7 @@ def write_json() -> None:
                 _take_over(logger, handler)
     for name in OURS:
         logger = logging.getLogger(name)
-        # Prefect's console of the root logger writes JSON by now, too.
+        # Prefect's console handler on the root logger now writes JSON too: avoid a second copy.
         logger.propagate = False
         if not any(isinstance(handler, JsonOnStderr) for handler in logger.handlers):
             logger.addHandler(JsonOnStderr())
@@ -102,7 +103,7 @@ def write_json() -> None:
 
 
 def _take_over(logger: logging.Logger, handler: logging.Handler) -> None:
-    """Let a console of Prefect write JSON, and nothing of ours a second time."""
+    """Make a console handler of Prefect write JSON, but not our lines a second time."""
     if not isinstance(handler, logging.StreamHandler):
         return
     if logger.name in OURS:

@@ -1,1 +1,4 @@
-"""The stories, each read top to bottom like a runbook. No HTTP, no SQL, no frame expressions."""
+"""The forms of the stories under Prefect: typed parameters, names, approval.
+
+No HTTP, no SQL, no frame expressions: what a run does is in tasks/stories.
+"""

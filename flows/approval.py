@@ -12,7 +12,7 @@ POLL_SECONDS = 5
 
 
 class ApprovalForm(RunInput):
-    """What a person says to a plan; open source Prefect does not know who that is."""
+    """What a person answers to a plan; open source Prefect does not know who that is."""
 
     approved: bool = False
     who: str = ""
@@ -20,7 +20,7 @@ class ApprovalForm(RunInput):
 
 
 class TicketForm(ApprovalForm):
-    """The same for what is done to devices and people, with the ticket that it is done for."""
+    """The same for acting on devices and people, with the ticket it is done for."""
 
     ticket: str = ""
 
@@ -29,7 +29,7 @@ def ask_in_prefect(description: str, form: type[ApprovalForm] = ApprovalForm) ->
     """Pause the flow run until a person has agreed to a plan.
 
     Raises:
-        NotApprovedError: no, or no name or reason, or nobody has answered in time.
+        NotApprovedError: the answer was no, lacked a name or reason, or did not come in time.
     """
     try:
         answer: ApprovalForm = pause_flow_run(
@@ -42,5 +42,5 @@ def ask_in_prefect(description: str, form: type[ApprovalForm] = ApprovalForm) ->
     if not answer.approved:
         raise NotApprovedError("the plan was not approved: nothing was sent")
     if not answer.who.strip() or not answer.why.strip():
-        raise NotApprovedError("the approval lacks who gave it, or why: nothing was sent")
+        raise NotApprovedError("the approval does not say who gave it, or why: nothing was sent")
     return answer

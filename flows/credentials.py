@@ -10,7 +10,7 @@ from typing import ClassVar, Self
 from prefect.blocks.core import Block
 from pydantic import Field, SecretStr, model_validator
 
-from connectors.nexthink import NexthinkClient
+from connectors.nexthink.client import NexthinkClient
 from connectors.settings.blocks import BLOCK_TYPE
 from connectors.settings.tenants import TenantSettings
 

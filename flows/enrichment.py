@@ -2,8 +2,8 @@
 
 Sources: deployments/syncs. Target: fields of Nexthink. Schedule: deployments/prefect.yaml. Safe to
 run again at any time: a second run sends nothing, and one after a kill converges. Triage:
-`nxp runs SYNC`, then `nxp rejects SYNC`. Values are people's data: they are in none of the
-parameters, logs, artifacts and results here.
+`nxp runs SYNC`, then `nxp rejects SYNC`. Values are people's data: no parameter, log, artifact or
+result here holds any.
 """
 
 from typing import Annotated, Any
@@ -15,16 +15,18 @@ from pydantic import Field
 from connectors.errors import NotApprovedError
 from connectors.syncs.specification import SYNC_PATTERN
 from flows.approval import ask_in_prefect
-from tasks.sync.asked import APPLY, PLAN, RETRY, SYNC, Asked
+from flows.naming import named
+from tasks.runs.recorded import completed
+from tasks.stories import sync as stories
+from tasks.sync.asked import SyncAsked
 from tasks.sync.guards import Guard
-from tasks.sync.run import choose, open_sync
-from tasks.sync.running import Approval, run_apply, run_plan, run_retry, run_sync
-from tasks.sync.stages import RECORDED
+from tasks.sync.report import summary_of
+from tasks.sync.run import choose_sync
 
 Sync = Annotated[str, Field(pattern=SYNC_PATTERN)]
 
 
-@flow(name="enrichment-plan", flow_run_name="{sync}", persist_result=False)
+@flow(name="enrichment-plan", flow_run_name=named("plan", "sync"), persist_result=False)
 def enrichment_plan(
     sync: Sync,
     tenant: str | None = None,
@@ -37,16 +39,15 @@ def enrichment_plan(
     Args:
         sync: a name of deployments/syncs.
         tenant: a profile of profiles.toml; without it the NEXTHINK_* variables say the tenant.
-        full: pull all rows, also where changes would do.
+        full: pull all rows, even if the changes would do.
         accept_guards: guards that may trip.
-        why: the reason for that, which is kept.
+        why: the reason for that; it is kept.
     """
-    asked = Asked(full=full, accept_guards=_names(accept_guards), why=why)
-    with open_sync(choose(sync, tenant), PLAN) as run:
-        return run_plan(run, asked, RECORDED)
+    asked = SyncAsked(full=full, accept_guards=_names(accept_guards), why=why)
+    return _completed(stories.plan(choose_sync(sync, tenant), asked))
 
 
-@flow(name="enrichment-apply", flow_run_name="{sync}", persist_result=False)
+@flow(name="enrichment-apply", flow_run_name=named("apply", "sync"), persist_result=False)
 def enrichment_apply(
     sync: Sync,
     plan: str | None = None,
@@ -62,15 +63,14 @@ def enrichment_apply(
         plan: the plan's id; without it the newest one.
         tenant: a profile of profiles.toml; without it the NEXTHINK_* variables say the tenant.
         accept_guards: guards that may have tripped.
-        why: the reason for that, which is kept.
-        verify: read back afterwards, where the sync has a query for it.
+        why: the reason for that; it is kept.
+        verify: read back afterwards, if the sync has a query for it.
     """
-    asked = Asked(accept_guards=_names(accept_guards), why=why, verify=verify)
-    with open_sync(choose(sync, tenant), APPLY) as run:
-        return run_apply(run, plan, asked, RECORDED)
+    asked = SyncAsked(accept_guards=_names(accept_guards), why=why, verify=verify)
+    return _completed(stories.apply(choose_sync(sync, tenant), plan, asked))
 
 
-@flow(name="enrichment-sync", flow_run_name="{sync}", persist_result=False)
+@flow(name="enrichment-sync", flow_run_name=named("sync", "sync"), persist_result=False)
 def enrichment_sync(
     sync: Sync,
     tenant: str | None = None,
@@ -85,36 +85,39 @@ def enrichment_sync(
     Args:
         sync: a name of deployments/syncs.
         tenant: a profile of profiles.toml; without it the NEXTHINK_* variables say the tenant.
-        full: pull all rows, also where changes would do.
+        full: pull all rows, even if the changes would do.
         accept_guards: guards that may trip.
-        why: the reason for that, which is kept.
-        approve: wait for a person's word in Prefect, for 23 hours at most.
-        verify: read back afterwards, where the sync has a query for it.
+        why: the reason for that; it is kept.
+        approve: wait until a person approves the plan in Prefect, for 23 hours at most.
+        verify: read back afterwards, if the sync has a query for it.
     """
-    asked = Asked(full=full, accept_guards=_names(accept_guards), why=why, verify=verify)
+    asked = SyncAsked(full=full, accept_guards=_names(accept_guards), why=why, verify=verify)
     try:
-        with open_sync(choose(sync, tenant), SYNC) as run:
-            return run_sync(run, asked, _ask if approve else None, RECORDED)
+        chosen = choose_sync(sync, tenant)
+        return _completed(stories.sync(chosen, asked, _ask if approve else None))
     except NotApprovedError as error:
         return Cancelled(message=str(error))  # type: ignore[return-value]
 
 
-@flow(name="enrichment-retry", flow_run_name="{sync}", persist_result=False)
+@flow(name="enrichment-retry", flow_run_name=named("retry", "sync"), persist_result=False)
 def enrichment_retry(sync: Sync, tenant: str | None = None, verify: bool = True) -> dict[str, Any]:
-    """Send what a sync has open, unknown or rejected once more; no source is asked.
+    """Send again what a sync has open, unknown or rejected; no source is asked.
 
     Args:
         sync: a name of deployments/syncs.
         tenant: a profile of profiles.toml; without it the NEXTHINK_* variables say the tenant.
-        verify: read back afterwards, where the sync has a query for it.
+        verify: read back afterwards, if the sync has a query for it.
     """
-    with open_sync(choose(sync, tenant), RETRY) as run:
-        return run_retry(run, Asked(verify=verify), RECORDED)
+    return _completed(stories.retry(choose_sync(sync, tenant), SyncAsked(verify=verify)))
 
 
-def _ask(description: str) -> Approval:
+def _completed(report: dict[str, Any]) -> dict[str, Any]:
+    return completed(report, summary_of(report))
+
+
+def _ask(description: str) -> stories.SyncApproval:
     answer = ask_in_prefect(description)
-    return Approval(answer.who.strip(), answer.why.strip())
+    return stories.SyncApproval(answer.who.strip(), answer.why.strip())
 
 
 def _names(guards: tuple[Guard, ...]) -> tuple[str, ...]:

@@ -1,8 +1,8 @@
-"""Maintain one dataset: drop what is past its retention, delete what was replaced long ago.
+"""Maintain one dataset: delete data past its retention, and superseded files.
 
-Source and target: the lake. Schedule: daily, outside the exports' own time if you can; beside a
-running export it is safe. Safe to run again at any time: a run that was killed is gone on with by
-the next. Triage: `nxp runs DATASET`, trigger maintain.
+Source and target: the lake. Schedule: daily, preferably outside the exports' own time; it is safe
+while an export runs. Safe to run again at any time: the next run finishes what a killed one left.
+Triage: `nxp runs DATASET`, trigger maintain.
 """
 
 from typing import Annotated, Any
@@ -11,20 +11,25 @@ from prefect import flow
 from pydantic import Field
 
 from connectors.catalogue import DATASET_PATTERN, DURATION_PATTERN
-from tasks.upkeep.upkeep import maintain_task
+from flows.naming import named
+from tasks.runs.recorded import completed
+from tasks.stories.maintain import maintain as maintain_now
+from tasks.upkeep.maintain import plan_upkeep
 
 
-@flow(name="maintain", flow_run_name="{dataset}", persist_result=False)
+@flow(name="maintain", flow_run_name=named("maintain", "dataset"), persist_result=False)
 def maintain(
     dataset: Annotated[str, Field(pattern=DATASET_PATTERN)],
     tenant: str | None = None,
     grace: Annotated[str, Field(pattern=DURATION_PATTERN)] = "7d",
 ) -> dict[str, Any]:
-    """Drop what of a dataset is past its retention, and clear away what nobody reads any more.
+    """Delete a dataset's data past its retention, and files that nobody reads any more.
 
     Args:
         dataset: a name of deployments/datasets, or of deployments/syncs.
         tenant: a profile of profiles.toml; without it the NEXTHINK_* variables say the tenant.
         grace: how long what left the manifest is kept in `_old`, such as 12h or 7d.
     """
-    return maintain_task(dataset, grace, tenant)
+    report = maintain_now(plan_upkeep(dataset, grace, tenant))
+    gone = f"{report['units']} units past retention, {report['files_deleted']} files deleted"
+    return completed(report, f"{dataset} {report['state']}: {gone}")

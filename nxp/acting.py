@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from connectors.ledger import UNSETTLED, ActionRequest, Ledger
+from connectors.ledger import Ledger
+from connectors.ledger.action_requests import UNSETTLED, ActionRequest
 from nxp.output import at_second, print_json, print_table, say
 
 NEWEST = 20
@@ -11,7 +12,7 @@ _REQUEST_SHOWN = ("intent_id", "state", "targets", "created_at", "sent_at", "req
 
 
 def print_plan(report: dict[str, Any], *, as_json: bool) -> None:
-    """Print what a plan comes to."""
+    """Print the sums of a plan."""
     if as_json:
         print_json(report)
         return
@@ -24,8 +25,11 @@ def print_plan(report: dict[str, Any], *, as_json: bool) -> None:
     )
     if not report["targets"]:
         return
-    say(f"plan {report['plan_id']}, hash {report['sha256'][:12]}: counts for 24 hours")
-    say(f"nxp act status {report['dataset']} --plan {report['plan_id']} --targets shows who")
+    say(f"plan {report['plan_id']}, hash {report['sha256'][:12]}: valid for 24 hours")
+    say(
+        f"see its targets with: nxp act status {report['dataset']} --plan {report['plan_id']} "
+        "--targets"
+    )
 
 
 def print_report(report: dict[str, Any], *, as_json: bool) -> None:
@@ -59,7 +63,7 @@ def _print_counts(title: str, counts: dict[str, int]) -> None:
 
 
 def print_overview(plans: list[dict[str, Any]]) -> None:
-    """Print plans, and the requests of the first."""
+    """Print plans, and the requests of the first one."""
     columns = [*_PLAN_SHOWN, "targets", "requests", "outcomes"]
     print_table(columns, [[at_second(each[name]) for name in columns] for each in plans])
     requests = [

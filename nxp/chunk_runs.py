@@ -1,6 +1,6 @@
-"""Runs of the back-fill's deployment, one for each chunk, on a work pool: find, start, look after.
+"""Runs of the back-fill's deployment on a work pool, one for each chunk: found, started, watched.
 
-Call nxp.engine.prepare first: this imports Prefect.
+Call nxp.engine.prepare first, because this module imports Prefect.
 """
 
 from collections.abc import Iterator, Sequence
@@ -28,18 +28,16 @@ from connectors.errors import ConfigurationError, UnavailableError
 from tasks.land.chunks import Chunk, Identity
 
 FLOW = "nql-backfill"
-# As many as a Prefect server gives at once.
+# The most a Prefect server returns at once.
 PAGE = 200
-
-
-# A run that holds nothing so long after its start, while nobody holds anything, is dead, whatever
-# Prefect says of it: its machine is gone.
+# If this long after a run's start no run holds a window, the run is dead, whatever Prefect says:
+# its machine is gone.
 SILENCE = timedelta(minutes=5)
 
 
 @dataclass(frozen=True, slots=True)
 class ChunkRun:
-    """A run that was started for a chunk; `waits` for a worker, or `ended`, as Prefect says."""
+    """A run started for a chunk. Prefect says whether it `waits` (for a worker) or has `ended`."""
 
     flow_run_id: UUID
     chunk: Chunk
@@ -48,7 +46,7 @@ class ChunkRun:
     started_at: datetime | None
 
     def is_active(self, now: datetime, *, idle: bool) -> bool:
-        """Tell whether it goes on, or waits for a worker; `idle` when no window is being landed."""
+        """Return whether it runs or waits for a worker; `idle` if no window is being landed."""
         is_silent = idle and self.started_at is not None and self.started_at < now - SILENCE
         return not self.ended and not is_silent
 
@@ -62,7 +60,7 @@ class ChunkRuns:
         self._deployment = self._find()
 
     def known(self, identity: Identity) -> list[ChunkRun]:
-        """List the runs that were started for chunks of a back-fill."""
+        """Return the runs that were started for chunks of a back-fill."""
         wanted = FlowRunFilter(tags=FlowRunFilterTags(all_=[_tag(identity)]))
         found: list[FlowRun] = []
         while True:
@@ -74,11 +72,11 @@ class ChunkRuns:
                 return [_read(run) for run in found]
 
     def any_active(self, identity: Identity, now: datetime, *, idle: bool) -> bool:
-        """Tell whether one is under way, or waits for a worker."""
+        """Return whether any of its runs is under way or waits for a worker."""
         return any(run.is_active(now, idle=idle) for run in self.known(identity))
 
     def cancel_waiting(self, identity: Identity) -> None:
-        """Cancel the runs that have not begun: others have landed their windows."""
+        """Cancel the runs that have not started, because others have landed their windows."""
         for run in self.known(identity):
             if run.waits:
                 nothing_left: State[Any] = Cancelled(message="Other runs have landed its windows.")
@@ -88,14 +86,15 @@ class ChunkRuns:
         self,
         identity: Identity,
         chunks: Sequence[Chunk],
+        *,
         known: Sequence[ChunkRun],
         active: Sequence[ChunkRun],
         parameters: dict[str, Any],
     ) -> int:
-        """Start a run for each chunk that none is active for; gives how many it were.
+        """Start a run for each chunk that has no active run; return how many were started.
 
-        The key of a run counts those of its chunk that were before: whoever asks at the same
-        moment asks for the same run.
+        A run's key counts the earlier runs of its chunk, so that two commands at the same moment
+        ask for the same run.
         """
         started = 0
         for chunk in chunks:
@@ -112,22 +111,22 @@ class ChunkRuns:
         return started
 
     def _find(self) -> UUID:
-        """Find the deployment of the back-fill flow that is on the pool."""
+        """Return the id of the back-fill flow's deployment on the pool."""
         found = self._client.read_deployments(
             flow_filter=FlowFilter(name=FlowFilterName(any_=[FLOW])),
             work_pool_filter=WorkPoolFilter(name=WorkPoolFilterName(any_=[self.pool])),
         )
         if not found:
             raise ConfigurationError(
-                f"no deployment of {FLOW} is on a work pool {self.pool!r}: nxp deploy makes both, "
-                "or name the pool that it is on; nothing was started"
+                f"no deployment of {FLOW} is on a work pool {self.pool!r}: create both with "
+                "nxp deploy, or name the pool it is on; nothing was started"
             )
         return found[0].id
 
 
 @contextmanager
 def opened(pool: str) -> Iterator[ChunkRuns]:
-    """Speak to the Prefect server.
+    """Yield the chunk runs of a pool, as the Prefect server has them.
 
     Raises:
         ConfigurationError: the back-fill has no deployment on the pool.
@@ -139,12 +138,12 @@ def opened(pool: str) -> Iterator[ChunkRuns]:
     except PrefectHTTPStatusError as error:
         raise UnavailableError(
             f"the Prefect server answers HTTP {error.response.status_code}: see its log and "
-            "PREFECT_API_AUTH_STRING; runs that were started go on"
+            "PREFECT_API_AUTH_STRING; runs that were started continue"
         ) from None
     except httpx.HTTPError:
         raise UnavailableError(
-            "the Prefect server cannot be reached (PREFECT_API_URL): runs that were started go "
-            "on, the same command shows how far they are"
+            "the Prefect server cannot be reached (PREFECT_API_URL): runs that were started "
+            "continue, and the same command shows how far they are"
         ) from None
 
 

@@ -16,7 +16,7 @@ from cyclopts import App, CycloptsError
 
 from connectors.errors import PipelineError, StorageError
 from connectors.logs import write_json
-from nxp.output import is_json_asked, say
+from nxp.output import is_json_asked, say, say_left
 
 BUG = 1
 USAGE = 2
@@ -143,6 +143,7 @@ def run(arguments: Sequence[str]) -> int:  # noqa: PLR0911 - one return for each
     try:
         result = build_app()(arguments, exit_on_error=False, print_error=False)
         sys.stdout.flush()
+        say_left()
     except CycloptsError as error:
         return _say(f"{_one_line(error)} (see nxp --help)", USAGE)
     except PipelineError as error:

@@ -1,104 +1,140 @@
-"""Preparing Prefect for a command: its home, its server, silence on the terminal.
+"""How a command runs a story: in its own process, or as a flow where a Prefect server is.
 
-Call `prepare` before anything imports prefect: it reads its settings on import.
+Ledger, reports, leases, exit codes and output are the same either way. Only the flow imports
+Prefect, which takes seconds. Call `prepare` before anything imports it: it reads its settings then.
 """
 
 import json
+import logging
 import os
 import shutil
 import sys
-import tempfile
 from collections.abc import Callable, Iterator, MutableMapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
-
-import psutil
-from filelock import FileLock, Timeout
+from typing import Any, TypeVar
 
 from connectors.errors import StorageError, UnavailableError
+from connectors.logs import OURS
 from connectors.settings.installation import Settings, prepare_home
-from nxp.processes import find
+from nxp.output import is_json_asked, say_last
+
+R = TypeVar("R")
 
 SERVER_RECORD = "server.json"
 SERVER_ANSWERS_SECONDS = 10
 MB = 1_000_000
-# Its fresh database takes 5 MB with the log, and the run's spool is beside it.
+# Its fresh database takes 5 MB with the log, and runs have their spool in the same place.
 SPACE_OF_A_SERVER = 16 * MB
-# What Prefect's error says, which has no type of its own.
-NOT_STARTED = "ephemeral Prefect API server"
+# A file in NXP_HOME: the hint about Prefect was shown.
+HINT_SHOWN = "prefect-hint-shown"
+HINT = "ran without Prefect; after nxp server start, runs show in its pages too"
 
 
-@contextmanager
-def prefect_ready(settings: Settings) -> Iterator[None]:
-    """Make flows runnable here: on PREFECT_API_URL, the kept server, or a temporary one.
-
-    Two temporary servers on one home trip over each other's database, so the second command at
-    the same time gets a home of its own, which is removed afterwards.
-    """
-    prepare(settings)
-    if url := os.environ.get("PREFECT_API_URL"):
-        check_answers(url)
-        yield
-        return
-    home = Path(os.environ["PREFECT_HOME"])
-    check_space(settings.home)
-    home.mkdir(parents=True, exist_ok=True, mode=0o700)
-    lock = FileLock(home / "temporary-server.lock", timeout=0)
-    try:
-        lock.acquire()
-    except Timeout:
-        own = tempfile.mkdtemp(prefix="prefect-", dir=settings.home)
-        os.environ["PREFECT_HOME"] = own
-        try:
-            with server_started():
-                yield
-        finally:
-            shutil.rmtree(own, ignore_errors=True)
-        return
-    # Outside the `try` above: a time-out of another lock, within the flow, is not about this one.
-    try:
-        _stop_orphans(home)
-        with server_started():
-            yield
-    finally:
-        lock.release()
-
-
-def run_shown(
-    settings: Settings,
-    stages: int,
-    start: Callable[[], None],
-    show: Callable[[dict[str, Any]], None],
-) -> None:
-    """Run a flow with its progress, and show its reports, also where it ends in an error.
+def run_here(
+    settings: Settings, prefect: bool | None, story: Callable[[], R], flow: Callable[[], R]
+) -> R:
+    """Run a story in this process, or its flow where a Prefect server is.
 
     Args:
         settings: of the installation.
+        prefect: what the command line says; None leaves it to NXP_PREFECT, else to whether a
+            server is known.
+        story: imports and calls the story.
+        flow: imports and calls the flow.
+
+    Raises:
+        UnavailableError: the server does not answer; the story is not run instead.
+    """
+    if uses_prefect(settings, prefect):
+        with prefect_ready(settings):
+            return flow()
+    for name in OURS:
+        # What a run logs is for its log; errors are printed by the command, once, as one line.
+        logging.getLogger(name).addHandler(logging.NullHandler())
+    result = story()
+    _hint(settings)
+    return result
+
+
+def run_reported(
+    settings: Settings,
+    prefect: bool | None,
+    *,
+    stages: int,
+    story: Callable[[], object],
+    flow: Callable[[], object],
+    show: Callable[[dict[str, Any]], None],
+) -> None:
+    """Run a story with its progress, and show its reports even if it ends in an error.
+
+    Args:
+        settings: of the installation.
+        prefect: as for `run_here`.
         stages: how many the run has at the most.
-        start: calls the flow; it imports it first.
+        story: imports and calls the story.
+        flow: imports and calls the flow.
         show: prints a report.
     """
     from nxp.progress import shown  # noqa: PLC0415 - not for --help
-    from tasks.runs.reported import hearing  # noqa: PLC0415
+    from tasks.runs.progress import hearing  # noqa: PLC0415
 
     reports: list[dict[str, Any]] = []
     try:
-        with prefect_ready(settings), shown(stages), hearing(reports.append):
-            start()
+        with shown(stages), hearing(reports.append):
+            run_here(settings, prefect, story, flow)
     finally:
         for report in reports:
             show(report)
 
 
-def check_space(home: Path, least: int = SPACE_OF_A_SERVER, what: str = "a run") -> None:
-    """Make sure that a server has room: without, Prefect waits two minutes for a temporary one.
+def uses_prefect(settings: Settings, prefect: bool | None) -> bool:
+    """Return whether a command runs as a flow.
+
+    Raises:
+        UnavailableError: it is to, and no server is known.
+    """
+    wanted = settings.prefect if prefect is None else prefect
+    if wanted is False:
+        return False
+    is_known = knows_server() or running_server(settings) is not None
+    if wanted and not is_known:
+        raise _no_server()
+    return is_known
+
+
+def require_prefect(settings: Settings, prefect: bool | None, what: str) -> None:
+    """Raise unless the command runs as a flow, which `what` needs.
+
+    Raises:
+        UnavailableError: it does not.
+    """
+    if not uses_prefect(settings, prefect):
+        raise UnavailableError(
+            f"{what} needs Prefect: keep a server (nxp server start), or set PREFECT_API_URL"
+        )
+
+
+@contextmanager
+def prefect_ready(settings: Settings) -> Iterator[None]:
+    """Make flows runnable on the server of PREFECT_API_URL, or the one that is kept here.
+
+    Raises:
+        UnavailableError: it does not answer.
+    """
+    prepare(settings)
+    check_answers()
+    yield
+
+
+def check_space(home: Path, least: int = SPACE_OF_A_SERVER, what: str = "a Prefect server") -> None:
+    """Raise unless there is room for a server, before it fails without a reason.
 
     Raises:
         StorageError: the disk is full, or nearly.
     """
     disk = shutil.disk_usage(home)
-    # Some file systems say nothing of their size.
+    # Some file systems do not report their size.
     if disk.total and disk.free < least:
         raise StorageError(
             f"NXP_HOME: the disk of {home} has {disk.free // MB} MB left, {what} needs "
@@ -106,31 +142,13 @@ def check_space(home: Path, least: int = SPACE_OF_A_SERVER, what: str = "a run")
         )
 
 
-@contextmanager
-def server_started() -> Iterator[None]:
-    """Tell a temporary server that did not start from a bug.
-
-    Raises:
-        UnavailableError: it did not answer in time; nothing was begun.
-    """
-    try:
-        yield
-    except RuntimeError as error:
-        if NOT_STARTED not in str(error):
-            raise
-        raise UnavailableError(
-            "the temporary Prefect server did not start in time, nothing was begun: run again "
-            "when the machine is less busy, or keep one (nxp server start)"
-        ) from None
-
-
 def knows_server() -> bool:
-    """Tell whether there is a server to ask, after `prepare`."""
+    """Return whether PREFECT_API_URL names a server, which `prepare` sets for a kept one."""
     return bool(os.environ.get("PREFECT_API_URL"))
 
 
 def check_answers(url: str | None = None) -> None:
-    """Tell a server that is gone from a bug, before anything is begun.
+    """Raise unless the server answers, before anything is begun.
 
     Raises:
         UnavailableError: nothing answers there, or no server is known.
@@ -138,10 +156,8 @@ def check_answers(url: str | None = None) -> None:
     import httpx  # noqa: PLC0415 - 0.1 s, only before a flow
 
     url = url or os.environ.get("PREFECT_API_URL")
-    if url is None:
-        raise UnavailableError(
-            "no Prefect server is known: keep one (nxp server start), or set PREFECT_API_URL"
-        )
+    if not url:
+        raise _no_server()
     try:
         httpx.get(f"{url}/health", timeout=SERVER_ANSWERS_SECONDS)
     except (httpx.HTTPError, httpx.InvalidURL):
@@ -151,24 +167,8 @@ def check_answers(url: str | None = None) -> None:
         ) from None
 
 
-def _stop_orphans(home: Path) -> None:
-    """Stop temporary servers on this home whose command was killed; we hold the home's lock."""
-    for process in psutil.process_iter():
-        try:
-            if _is_orphan(process, home):
-                process.terminate()
-                process.wait(SERVER_ANSWERS_SECONDS)
-        except psutil.Error:
-            continue
-
-
-def _is_orphan(process: psutil.Process, home: Path) -> bool:
-    is_server = any(word.startswith("prefect.server") for word in process.cmdline())
-    return is_server and process.ppid() == 1 and process.environ().get("PREFECT_HOME") == str(home)
-
-
 def prepare(settings: Settings, environ: MutableMapping[str, str] | None = None) -> None:
-    """Set the variables that Prefect reads on import, where the user has not set them."""
+    """Set the variables that Prefect reads when it is imported, unless the user has set them."""
     if "prefect" in sys.modules:
         raise AssertionError("prefect was imported before its settings were made")
     environ = os.environ if environ is None else environ
@@ -178,9 +178,8 @@ def prepare(settings: Settings, environ: MutableMapping[str, str] | None = None)
         # Both are needed to keep the server from sending telemetry.
         "DO_NOT_TRACK": "1",
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
-        "PREFECT_SERVER_ALLOW_EPHEMERAL_MODE": "true",
-        # Creating a fresh database overruns the default of 20 s on a small machine.
-        "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "120",
+        # Without a server there are plain runs; a temporary one takes 14 s to start.
+        "PREFECT_SERVER_ALLOW_EPHEMERAL_MODE": "false",
         "PREFECT_LOGGING_EXTRA_LOGGERS": "connectors,tasks",
         # Errors are printed by the command, once, as one line; the run's log has the rest.
         "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL",
@@ -188,12 +187,12 @@ def prepare(settings: Settings, environ: MutableMapping[str, str] | None = None)
     }
     for name, value in defaults.items():
         environ.setdefault(name, value)
-    if "PREFECT_API_URL" not in environ and (url := running_server(settings)):
+    if not environ.get("PREFECT_API_URL") and (url := running_server(settings)):
         environ["PREFECT_API_URL"] = url
 
 
 def running_server(settings: Settings) -> str | None:
-    """Give the API URL of the server that `nxp server start` keeps, if it runs."""
+    """Return the API URL of the server that `nxp server start` keeps, if it runs."""
     record = read_server(settings)
     return record["api_url"] if record else None
 
@@ -202,6 +201,24 @@ def read_server(settings: Settings) -> dict[str, str] | None:
     """Read which server is kept here; None when there is none or its process is gone."""
     try:
         record: dict[str, str] = json.loads((settings.home / SERVER_RECORD).read_text("utf-8"))
-        return record if find(int(record["pid"]), float(record["started"])) else None
+        pid, started = int(record["pid"]), float(record["started"])
     except (OSError, ValueError, KeyError):
         return None
+    from nxp.processes import find  # noqa: PLC0415 - psutil, only where a server was kept
+
+    return record if find(pid, started) else None
+
+
+def _no_server() -> UnavailableError:
+    return UnavailableError(
+        "no Prefect server is known: keep one (nxp server start), or set PREFECT_API_URL"
+    )
+
+
+def _hint(settings: Settings) -> None:
+    """Say once, as the command's last line, how runs come to show in Prefect."""
+    shown = settings.home / HINT_SHOWN
+    if is_json_asked() or settings.prefect is False or shown.exists():
+        return
+    shown.touch()
+    say_last(HINT)

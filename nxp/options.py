@@ -9,25 +9,33 @@ from connectors.errors import UsageError
 Json = Annotated[bool, Parameter(name="--json", negative="", help="Print JSON.")]
 Tenant = Annotated[
     str | None,
-    Parameter(name="--tenant", help="A profile of profiles.toml; else the NEXTHINK_* variables."),
+    Parameter(
+        name="--tenant", help="A profile of profiles.toml; by default the NEXTHINK_* variables."
+    ),
 ]
 AcceptShrink = Annotated[
     bool, Parameter(negative="", help="Publish although far fewer rows came than before.")
 ]
 Concurrency = Annotated[int, Parameter(help="How many windows at once, 1 to 16.")]
-DryRun = Annotated[bool, Parameter(negative="", help="Say what would be done, and stop.")]
-Full = Annotated[
-    bool, Parameter(negative="", help="Pull all rows, also where the changes would do.")
+DryRun = Annotated[bool, Parameter(negative="", help="Show what would be done, and stop.")]
+Prefect = Annotated[
+    bool | None,
+    Parameter(
+        name="--prefect",
+        negative="--no-prefect",
+        help="Run as a flow; by default where a Prefect server is known.",
+    ),
 ]
+Full = Annotated[bool, Parameter(negative="", help="Pull all rows, even if the changes would do.")]
 AcceptGuards = Annotated[
     tuple[str, ...],
     Parameter(
         name="--accept-guard",
         negative="",
-        help="Let this guard trip: empty, shrink, changes or clears; repeatable.",
+        help="Accept that this guard trips: empty, shrink, changes or clears; repeatable.",
     ),
 ]
-Why = Annotated[str | None, Parameter(help="The reason, which is kept with the plan.")]
+Why = Annotated[str | None, Parameter(help="The reason; it is kept with the plan.")]
 NoVerify = Annotated[
     bool, Parameter(name="--no-verify", negative="", help="Do not read back afterwards.")
 ]
@@ -37,7 +45,7 @@ Parameters = Annotated[
 ]
 Since = Annotated[
     str | None,
-    Parameter(help="Asked for since then, such as 2026-11-20; a week ago by default."),
+    Parameter(help="Those asked for since then, such as 2026-11-20; by default a week ago."),
 ]
 
 

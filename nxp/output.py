@@ -14,17 +14,33 @@ from connectors.logs import JSON
 
 logger = logging.getLogger(__name__)
 
+# Wider than any row, because programs expect one line per row.
+WIDTH_OF_A_PIPE = 1_000_000
+
+_LAST: list[str] = []
+
 
 def say(line: str = "", level: int = logging.INFO) -> None:
-    """Tell a person something, on stderr; a machine where NXP_LOG=json."""
+    """Print a line for a person on stderr, or log it as JSON if NXP_LOG=json."""
     if is_json_asked():
         logger.log(level, "%s", line)
     else:
         print(line, file=sys.stderr)
 
 
+def say_last(line: str) -> None:
+    """Keep a line for the end of the command: see `say_left`."""
+    _LAST.append(line)
+
+
+def say_left() -> None:
+    """Say what was kept for the end of the command."""
+    while _LAST:
+        say(_LAST.pop(0))
+
+
 def is_json_asked() -> bool:
-    """Tell whether stderr is for machines."""
+    """Return whether stderr is for machines."""
     return os.environ.get("NXP_LOG") == JSON
 
 
@@ -69,12 +85,12 @@ def _print_folded(heads: Sequence[str], lines: Iterable[Sequence[str]]) -> None:
 
 
 def at_second(value: Any) -> Any:
-    """Leave the fraction out of our own times of day; a query's values keep theirs."""
+    """Return a time without its fraction, for times of our own; a query's values keep theirs."""
     return value.replace(microsecond=0) if isinstance(value, datetime) else value
 
 
 def text(value: Any) -> str:
-    """Write a value for a person, without signs that would steer the terminal."""
+    """Return a value as text for a person, without characters that control the terminal."""
     if value is None:
         return ""
     if isinstance(value, datetime):
@@ -82,11 +98,11 @@ def text(value: Any) -> str:
         return format(value, f"%Y-%m-%d %H:%M:%S{fraction}")
     if isinstance(value, list | dict):
         return json.dumps(_plain(value), ensure_ascii=False)
-    return "".join(sign if sign.isprintable() else repr(sign)[1:-1] for sign in str(value))
+    return "".join(each if each.isprintable() else repr(each)[1:-1] for each in str(value))
 
 
 def _plain(value: Any) -> Any:  # noqa: PLR0911 - one return for each kind
-    """Turn a value into what JSON knows; what has no form there becomes text, NaN null."""
+    """Return a value as JSON has it; types JSON does not have become text, NaN becomes null."""
     match value:
         case dict():
             return {str(_plain(key)): _plain(item) for key, item in value.items()}

@@ -1,4 +1,4 @@
-"""Processes that go on after the command: started, known again by pid and start time, stopped."""
+"""Processes that outlive the command: started, found again by pid and start time, stopped."""
 
 import socket
 import subprocess
@@ -9,13 +9,13 @@ from pathlib import Path
 import psutil
 
 LOOPBACK = "127.0.0.1"
-# Two readings of one start time differ by less: it is counted from the boot, in ticks.
+# Two readings of one start time differ by less than this: it is counted in ticks from the boot.
 SAME_START_SECONDS = 2
 
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """The user to run a process as, instead of one's own."""
+    """The user to run a process as, instead of the current one."""
 
     uid: int
     gid: int
@@ -30,15 +30,15 @@ def start(
     account: Account | None = None,
     folder: Path | None = None,
 ) -> psutil.Popen:
-    """Start a process in a session of its own, which our end and our terminal do not end.
+    """Start a process in a session of its own, so that it survives us and our terminal.
 
     Args:
         command: program and arguments.
-        log: what it says is appended there, for its owner's eyes only.
-        environ: all of its environment.
-        output: a fresh file for stdout, if that is not to go to the log.
-        account: whom it runs as, where that is somebody else.
-        folder: where it runs; that other user need not be able to come there by itself.
+        log: its output is appended there; only the owner may read the file.
+        environ: its whole environment.
+        output: a new file for stdout, instead of the log.
+        account: the user it runs as, if not the current one.
+        folder: where it runs; that user need not have access to the folders above.
     """
     log.touch(mode=0o600)
     errors = log.open("ab")
@@ -65,12 +65,12 @@ def start(
 
 
 def started_at(pid: int) -> float:
-    """Give when a process began, in seconds since 1970: with its pid, what knows it again."""
+    """Return when a process started, in seconds since 1970; with the pid this identifies it."""
     return float(psutil.Process(pid).create_time())
 
 
 def find(pid: int, started: float) -> psutil.Process | None:
-    """Find a process again; None when it has ended, whoever has its pid now."""
+    """Return a process, or None if it has ended, even if another process has its pid now."""
     try:
         process = psutil.Process(pid)
         same = abs(process.create_time() - started) < SAME_START_SECONDS
@@ -80,12 +80,12 @@ def find(pid: int, started: float) -> psutil.Process | None:
 
 
 def stop(processes: Iterable[psutil.Process], *, seconds: float, leader: bool = False) -> None:
-    """Ask processes to end, and end those that have not after some time.
+    """Ask processes and all their children to end, and kill those that have not after a time.
 
     Args:
-        processes: with all their children.
+        processes: to stop.
         seconds: how long they may take.
-        leader: ask only these; they see to their children.
+        leader: ask only these processes; they stop their children themselves.
     """
     asked = list(processes)
     family = {process.pid: process for process in asked}
@@ -109,7 +109,7 @@ def stop(processes: Iterable[psutil.Process], *, seconds: float, leader: bool = 
 
 
 def answers(url: str) -> bool:
-    """Say whether a server of this machine answers a request with success."""
+    """Return whether a server on this machine answers a request with success."""
     import httpx  # noqa: PLC0415 - 0.1 s, not for commands that start nothing
 
     try:
@@ -119,7 +119,7 @@ def answers(url: str) -> bool:
 
 
 def free_port(count: int = 1) -> int:
-    """Find a port of loopback that nobody listens on, the first of so many in a row."""
+    """Return a free port of loopback, the first of `count` free ports in a row."""
     while True:
         with socket.socket() as probe:
             probe.bind((LOOPBACK, 0))
@@ -129,9 +129,9 @@ def free_port(count: int = 1) -> int:
 
 
 def is_free(port: int) -> bool:
-    """Say whether nobody listens on a port of loopback."""
+    """Return whether nothing listens on a port of loopback."""
     with socket.socket() as probe:
-        # A port that a server has just left is free.
+        # With this option, a port that a server has just left counts as free.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((LOOPBACK, port))

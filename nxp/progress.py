@@ -8,16 +8,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from nxp.output import is_json_asked, say
-from tasks.runs.counting import Count, Seldom
-from tasks.runs.progress import Progress, listening
+from tasks.runs.progress import PLANNED, Count, Progress, Seldom, listening
 
 # Without a terminal: for logs, so not often.
 LINE_EVERY_SECONDS = 15.0
 
 
 @contextmanager
-def shown(units: int, *, rate: bool = False) -> Iterator[None]:
-    """Show the progress of runs in this process, of so many units in all."""
+def shown(units: int = 0, *, rate: bool = False) -> Iterator[None]:
+    """Show the progress of runs in this process: of so many units, and of those they plan."""
     count = Count(units)
     if is_json_asked() or not sys.stderr.isatty():
         seldom = Seldom(LINE_EVERY_SECONDS)
@@ -54,18 +53,26 @@ def shown(units: int, *, rate: bool = False) -> Iterator[None]:
         happening,
     )
     with Bars(*columns, console=Console(stderr=True), transient=True, expand=True) as bars:
-        line = bars.add_task("starting Prefect", total=units, pace="")
+        line = bars.add_task("starting", total=units or None, pace="")
 
         def show(progress: Progress) -> None:
             ended = count.add(progress)
-            bars.update(line, description=describe(progress), advance=int(ended), pace=count.pace())
+            bars.update(
+                line,
+                description=describe(progress),
+                total=count.units or None,
+                advance=int(ended),
+                pace=count.pace(),
+            )
 
         with listening(show):
             yield
 
 
 def describe(progress: Progress) -> str:
-    """Say in a few words how far a unit is."""
+    """Return in a few words how far a unit is."""
+    if progress.stage == PLANNED:
+        return f"{progress.dataset}: {progress.done:,} to land"
     amount = ""
     if progress.done:
         is_bytes = progress.stage == "downloading"

@@ -1,22 +1,18 @@
-"""What the raw commands that act have in common: sending, and telling what became of it."""
+"""What the raw commands that act have in common: sending requests and printing the answers."""
 
 import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-from connectors.nexthink import (
-    MOST_TARGETS,
-    CampaignAnswer,
-    CampaignRequest,
-    RemoteActionAnswer,
-    WorkflowAnswer,
-)
+from connectors.nexthink import MOST_TARGETS
+from connectors.nexthink.acting.models import CampaignAnswer, RemoteActionAnswer, WorkflowAnswer
+from connectors.nexthink.acting.requests import CampaignRequest
 from nxp.output import print_json, print_table, say
 
 if TYPE_CHECKING:
     from tasks.act.raw import RawReport, Request, Sent
 
-# Messages of the tenant are told without whom they are about.
+# Messages of the tenant are printed without the names of the people they are about.
 _PEOPLE: Final = re.compile(r"S(?:-[0-9]+){2,}|[^\s@]+@[^\s@]+")
 _SHOWN: Final = 20
 
@@ -29,17 +25,17 @@ def send(
     as_json: bool = False,
     read_back: str,
 ) -> None:
-    """Send requests of one action and print what became of each.
+    """Send requests of one action and print the answer to each.
 
     Args:
-        requests: each of at most as many targets as the API takes.
+        requests: each with no more targets than the API accepts.
         tenant: a profile.
-        duplicates: how many targets were named more than once and dropped.
+        duplicates: how many targets were dropped because they were named before.
         as_json: print JSON.
-        read_back: the command that shows what comes of it.
+        read_back: the command that shows the outcomes.
 
     Raises:
-        PipelineError: not all was taken, see `RawReport.raise_unless_complete`.
+        PipelineError: not all requests were accepted, see `RawReport.raise_unless_complete`.
     """
     from tasks.act.raw import opened, send_raw  # noqa: PLC0415 - polars, not for --help
 
@@ -50,9 +46,9 @@ def send(
     else:
         _print(report)
         if duplicates:
-            say(f"{duplicates:,} targets were named more than once: asked for once")
+            say(f"{duplicates:,} targets were named more than once: each is asked for once")
         if any(each.is_taken for each in report.sent):
-            say(f"what comes of it: {read_back}")
+            say(f"see the outcomes with: {read_back}")
     report.raise_unless_complete()
 
 
@@ -87,7 +83,7 @@ def _answered(sent: "Sent") -> dict[str, Any]:
 
 
 def _users(sent: "Sent") -> list[dict[str, Any]]:
-    """Tell users by their position among the targets: their names are not printed unasked."""
+    """Return users by their position among the targets, so that their names are not printed."""
     sids = sent.request.sids if isinstance(sent.request, CampaignRequest) else ()
     begin = sent.record.ordinal * MOST_TARGETS
     positions = {sid: begin + position for position, sid in enumerate(sids)}

@@ -1,4 +1,4 @@
-"""`nxp backfill --on POOL`: runs on a pool share the windows; the ledger says how far it is."""
+"""`nxp backfill --on POOL`: runs on a pool share the windows; the ledger shows the progress."""
 
 import time
 from dataclasses import dataclass, field
@@ -19,23 +19,23 @@ from connectors.ledger import Ledger, UnitRecord
 from nxp.engine import check_answers, prepare
 from nxp.output import print_json, say
 from nxp.progress import shown
+from tasks.land.backfill import finish_shared, record_plan
 from tasks.land.chunks import Chunk, Identity, cut_chunks, has_failed, is_done
 from tasks.land.plan import Only, Plan, opened_ledger
-from tasks.land.shared import finish_shared, record_plan
 from tasks.runs.progress import FAILED, LANDED, Progress, tell
 
 if TYPE_CHECKING:
     from nxp.chunk_runs import ChunkRuns
 
 LOOK_SECONDS = 1.0
-# Prefect is asked less often than the ledger: only whether anybody is at it still.
+# Prefect is asked less often than the ledger, and only whether any run is still at work.
 ASK_SECONDS = 5.0
-# How long nothing may happen until that is told: a worker takes some seconds to see a run.
+# How long nothing may happen before a message says so: a worker takes some seconds to see a run.
 NOTHING_SECONDS = 60.0
-# Runs look every ten seconds at most whether others have landed the rest.
+# Longer than the ten seconds within which a run sees that others have landed the rest.
 REPORT_SECONDS = 15.0
 MOST_RUNS = 10_000
-# Of what ended all runs that landed nothing: the first of these, in this order.
+# If all runs failed and landed nothing, the error is the first of these that ended one of them.
 ERRORS: dict[int, type[PipelineError]] = {
     error.exit_code: error
     for error in (AccessError, ConfigurationError, DataRefusedError, UnavailableError, HeldError)
@@ -44,7 +44,7 @@ ERRORS: dict[int, type[PipelineError]] = {
 
 @dataclass(frozen=True, slots=True)
 class Shared:
-    """A shared back-fill: the plan of what is left, and the chunks of all its windows."""
+    """A shared back-fill: the plan of the windows left, and the chunks of all its windows."""
 
     plan: Plan
     chunks: tuple[Chunk, ...]
@@ -53,9 +53,9 @@ class Shared:
 
 @dataclass(slots=True)
 class Tally:
-    """How far the planned windows are: done, failed, left; `held` of these are being landed.
+    """The planned windows that are done, failed and left; the `held` ones are being landed.
 
-    `rows` are those of the windows done: the ledger's, since a killed run reports none.
+    `rows` counts the rows of windows done, by the ledger, because a killed run reports none.
     """
 
     rows: int = 0
@@ -66,10 +66,10 @@ class Tally:
 
 
 def run_shared(plan: Plan, pool: str, size: int, *, wait: bool, as_json: bool) -> None:
-    """Start what is left of a back-fill on a work pool, and wait for it.
+    """Start the rest of a back-fill on a work pool, and wait for it.
 
     Raises:
-        PipelineError: the worst of what its runs came to; PartlyDoneError where some landed.
+        PipelineError: the worst result of its runs; PartlyDoneError if some windows landed.
     """
     prepare(plan.settings)
     check_answers()
@@ -83,7 +83,7 @@ def run_shared(plan: Plan, pool: str, size: int, *, wait: bool, as_json: bool) -
         try:
             tally = _watch(shared, runs, ledger, since)
         except KeyboardInterrupt:
-            say("the runs on the pool go on; the same command shows how far they are")
+            say("the runs on the pool continue; the same command shows how far they are")
             raise
         if not tally.left:
             runs.cancel_waiting(shared.identity)
@@ -91,38 +91,40 @@ def run_shared(plan: Plan, pool: str, size: int, *, wait: bool, as_json: bool) -
 
 
 def _shared(plan: Plan, ledger: Ledger, size: int) -> Shared:
-    """Write the plan down, and cut all windows: the same command gives the same chunks."""
+    """Record the plan, and cut all windows so that the same command gets the same chunks."""
     asked, calendar = plan.asked, plan.calendar
     if calendar is None or asked.window_from is None or asked.window_to is None:
         raise AssertionError("a back-fill has windows and dates")
     begun_at = record_plan(plan, ledger)
     windows = calendar.asked(asked.window_from, asked.window_to, plan.planned_at)
     identity = Identity(
-        plan.tenant.name,
-        asked.dataset,
-        int(calendar.step.total_seconds()),
-        str(asked.only),
-        windows[0].start,
-        windows[-1].end,
-        begun_at,
+        tenant=plan.tenant.name,
+        dataset=asked.dataset,
+        step_seconds=int(calendar.step.total_seconds()),
+        only=str(asked.only),
+        starts_at=windows[0].start,
+        ends_at=windows[-1].end,
+        begun_at=begun_at,
     )
     chunks = cut_chunks(windows, size, begun_at or plan.planned_at, plan.planned_at)
     return Shared(plan, tuple(chunks), identity)
 
 
 def _start(shared: Shared, runs: "ChunkRuns", ledger: Ledger) -> datetime:
-    """Start runs for the chunks that have something left; gives since when failures count."""
+    """Start runs for the chunks with windows left; return the time from which failures count."""
     plan = shared.plan
     known = runs.known(shared.identity)
     tally = _tally(shared, ledger, plan.planned_at)
     active = [run for run in known if run.is_active(plan.planned_at, idle=not tally.held)]
-    # What is being landed needs no further run, where there were some before.
+    # On a repeated command, windows that are being landed need no further run.
     needed = [unit.starts_at for unit in plan.units if not (known and unit.name in tally.held)]
     wanted = [chunk for chunk in shared.chunks if any(chunk.holds(at) for at in needed)]
-    started = runs.start(shared.identity, wanted, known, active, _parameters(plan))
+    started = runs.start(
+        shared.identity, wanted, known=known, active=active, parameters=_parameters(plan)
+    )
     say(
-        f"{plan.asked.dataset}: {started} runs started on {runs.pool}, {len(active)} are under way "
-        "already"
+        f"{plan.asked.dataset}: {started} runs started on {runs.pool}, {len(active)} already "
+        "under way"
     )
     if plan.settings.ledger_url.get_secret_value().startswith("sqlite"):
         say("the ledger is a SQLite file: all workers of the pool must be on this machine")
@@ -163,7 +165,7 @@ def _tally(shared: Shared, ledger: Ledger, since: datetime) -> Tally:
 
 
 def _watch(shared: Shared, runs: "ChunkRuns", ledger: Ledger, since: datetime) -> Tally:
-    """Show how far it is, by the ledger, until nothing is left or nobody is at it any more."""
+    """Show the progress by the ledger until nothing is left or no run is at work any more."""
     dataset = shared.plan.asked.dataset
     seen: set[str] = set()
     moved_at = asked_at = time.monotonic()
@@ -183,17 +185,17 @@ def _watch(shared: Shared, runs: "ChunkRuns", ledger: Ledger, since: datetime) -
             if now - asked_at > ASK_SECONDS:
                 asked_at = now
                 if not runs.any_active(shared.identity, utc_now(), idle=not tally.held):
-                    # What they landed since the look above counts.
+                    # Count again: they may have landed windows since the tally above.
                     return _tally(shared, ledger, since)
             if now - moved_at > NOTHING_SECONDS and not tally.held:
                 moved_at = now
                 say(f"no window has ended for a while: does a worker run on {runs.pool}?")
-            # Of ten thousand windows a look takes a while: never most of the time.
+            # With ten thousand windows a tally takes a while: spend at most a sixth of the time.
             time.sleep(max(LOOK_SECONDS, 5 * (time.monotonic() - looked_at)))
 
 
 def _end(shared: Shared, ledger: Ledger, tally: Tally, since: datetime, *, as_json: bool) -> None:
-    """Say what it came to, and end as the worst of it."""
+    """Print the result, and raise the worst error."""
     plan = shared.plan
     dataset = plan.asked.dataset
     if not tally.failed and not tally.left:
@@ -212,17 +214,17 @@ def _end(shared: Shared, ledger: Ledger, tally: Tally, since: datetime, *, as_js
     }
     if as_json:
         print_json(total)
-    told = (
+    summary = (
         f"{dataset}: {total['landed']:,} of {total['windows']:,} windows landed, "
         f"{total['failed']:,} failed, {total['left']:,} are left; {total['rows_landed']:,} rows"
     )
-    if error := _error(told, total, tally, reports):
+    if error := _error(summary, total, tally, reports):
         raise error
-    say(told)
+    say(summary)
 
 
 def _reports(dataset: str, ledger: Ledger, since: datetime) -> list[dict[str, Any]]:
-    """Read what the runs came to; they write it a moment after their last window."""
+    """Return the reports of the runs, which they write a moment after their last window."""
     deadline = time.monotonic() + REPORT_SECONDS
     while True:
         mine = [
@@ -237,21 +239,21 @@ def _reports(dataset: str, ledger: Ledger, since: datetime) -> list[dict[str, An
 
 
 def _error(
-    told: str, total: dict[str, Any], tally: Tally, reports: list[dict[str, Any]]
+    summary: str, total: dict[str, Any], tally: Tally, reports: list[dict[str, Any]]
 ) -> PipelineError | None:
     dataset = total["dataset"]
     if not tally.failed and not tally.left:
         if not total["rows_rejected"]:
             return None
         return PartlyDoneError(
-            f"{told}, {total['rows_rejected']:,} were rejected: see nxp rejects {dataset}"
+            f"{summary}, {total['rows_rejected']:,} were rejected: see nxp rejects {dataset}"
         )
     reasons = [str(record.last_error) for record in tally.failed]
     reasons += [report["error"] for report in reports if report["error"]]
-    reason = reasons[0] if reasons else "its runs ended before: see them in Prefect"
-    told = f"{told}: {reason}; run the same command again to land what is left"
+    reason = reasons[0] if reasons else "its runs ended early: see them in Prefect"
+    message = f"{summary}: {reason}; run the same command again to land what is left"
     if tally.done:
-        return PartlyDoneError(told)
+        return PartlyDoneError(message)
     codes = {report.get("exit_code") for report in reports}
     kind = next((error for code, error in ERRORS.items() if code in codes), UnavailableError)
-    return kind(told)
+    return kind(message)

@@ -1,7 +1,5 @@
-"""Who is acted on, as a person names them: options, a file or stdin, one a line."""
+"""The targets of a raw command, as a person names them: by options, in a file or on stdin."""
 
-import codecs
-import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,39 +8,36 @@ from typing import Annotated, Final
 from cyclopts import Parameter
 
 from connectors.errors import UsageError
-from connectors.nexthink import DeviceIds, UserIds
+from connectors.nexthink.acting.requests import DeviceIds, UserIds
+from tasks.act.target_files import STDIN, read_lines
 
-STDIN: Final = "-"
-_HELP: Final = "one a line; - reads stdin"
+_HELP: Final = f"A file with one a line; {STDIN} reads stdin."
 TargetFile = Annotated[str | None, Parameter(allow_leading_hyphen=True, help=_HELP)]
-
-# Windows tools write UTF-16 at times; both begin with a mark that says which.
-_MARKS: Final = {codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
 
 
 @dataclass(frozen=True, slots=True)
 class Targets:
-    """Who is named, each once, in order, and how many more times than once."""
+    """The named targets, each once and in order, and how many repetitions were dropped."""
 
     names: Sequence[str]
     duplicates: int = 0
 
 
 def read_targets(named: Iterable[str], file: str | None, options: str) -> Targets:
-    """Take what options name and what a file lists, blank lines left out and each only once.
+    """Return the targets that options name and a file lists, without blanks and repetitions.
 
     Args:
-        named: from the options.
-        file: its path, or - for stdin.
-        options: how the two are called, for the error.
+        named: by options.
+        file: a path, or - for stdin.
+        options: what the two options are called, for the error message.
 
     Raises:
-        UsageError: nobody is named, or the file cannot be read. It never quotes a line.
+        UsageError: no target is named, or the file cannot be read. The message quotes no line.
     """
     given = [*named, *(_lines(file) if file else ())]
     stripped = [name for each in given if (name := each.strip())]
     if not stripped and (given or file):
-        raise UsageError(f"{options}: names nobody")
+        raise UsageError(f"{options}: no target is named")
     once: dict[str, str] = {}
     for name in stripped:
         once.setdefault(name.lower(), name)
@@ -50,13 +45,13 @@ def read_targets(named: Iterable[str], file: str | None, options: str) -> Target
 
 
 def read_device_ids(names: Sequence[str]) -> list[DeviceIds]:
-    """Read name=, uid= or collector=; a UsageError tells the position only."""
+    """Return the ids written as name=, uid= or collector=; an error shows only the position."""
     kinds = {"name": "name", "uid": "uid", "collector": "collector_uid"}
     return [DeviceIds(**ids) for ids in _ids("device", names, kinds)]
 
 
 def read_user_ids(names: Sequence[str]) -> list[UserIds]:
-    """Read sid=, upn= or uid=; a UsageError tells the position only."""
+    """Return the ids written as sid=, upn= or uid=; an error shows only the position."""
     kinds = {"sid": "sid", "upn": "upn", "uid": "uid"}
     return [UserIds(**ids) for ids in _ids("user", names, kinds)]
 
@@ -66,15 +61,9 @@ def _ids(what: str, names: Sequence[str], kinds: dict[str, str]) -> Iterable[dic
         kind, equals, value = each.partition("=")
         if kind not in kinds or not equals or not value:
             known = ", ".join(f"{kind}=" for kind in kinds)
-            raise UsageError(f"{what} {position} begins with none of {known} and a value")
+            raise UsageError(f"{what} {position} is not one of {known} followed by a value")
         yield {kinds[kind]: value}
 
 
 def _lines(file: str) -> list[str]:
-    try:
-        content = sys.stdin.buffer.read() if file == STDIN else Path(file).read_bytes()
-        return content.decode(_MARKS.get(content[:2], "utf-8-sig")).splitlines()
-    except UnicodeDecodeError:
-        raise UsageError(f"{file}: is no text in UTF-8") from None
-    except OSError as error:
-        raise UsageError(f"{file}: {error.strerror or 'cannot be read'}") from None
+    return read_lines(None if file == STDIN else Path(file))

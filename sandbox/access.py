@@ -1,4 +1,4 @@
-"""Credentials, tokens and presigned addresses: who may do what, and until when."""
+"""Credentials, tokens and presigned URLs: who may do what, and until when."""
 
 import base64
 import hashlib
@@ -20,7 +20,7 @@ _AMZ_DATE = "%Y%m%dT%H%M%SZ"
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """An access token that was given out."""
+    """An access token that was issued."""
 
     text: str
     credential: Credential
@@ -28,10 +28,10 @@ class Token:
 
 
 class Gate:
-    """Knows the credentials, gives out tokens and recognises them again."""
+    """Knows the credentials, issues tokens and recognises them."""
 
     def __init__(self, options: SandboxOptions, clock: TenantClock) -> None:
-        """Take the credentials from the options."""
+        """Read the credentials from the options."""
         own = Credential(options.client_id, options.client_secret)
         self._credentials = {c.client_id: c for c in (own, *options.credentials)}
         self._ttl = options.token_ttl
@@ -40,7 +40,7 @@ class Gate:
         self._tokens: dict[str, Token] = {}
 
     def credential(self, authorization: str) -> Credential | None:
-        """Return the credential of a Basic header, None when it is none of ours."""
+        """Return the credential of a Basic header, or None if it is unknown."""
         scheme, _, encoded = authorization.partition(" ")
         if scheme.lower() != "basic":
             return None
@@ -54,16 +54,16 @@ class Gate:
         return known if same else None
 
     def rotate(self, client_secret: str) -> None:
-        """Give the tenant's own credential another secret, as an administrator does.
+        """Replace the secret of the tenant's own credential, as an administrator does.
 
-        Tokens that were given out before are refused from now on.
+        Tokens issued before are refused from now on.
         """
         (first, *_) = self._credentials
         self._credentials[first] = replace(self._credentials[first], client_secret=client_secret)
         self._tokens.clear()
 
     def issue(self, credential: Credential) -> Token:
-        """Give out a token."""
+        """Issue a token."""
         now = self._clock.now()
         expires = now + timedelta(seconds=self._ttl)
         claims = {
@@ -81,7 +81,7 @@ class Gate:
         return token
 
     def holder(self, authorization: str) -> Credential | None:
-        """Return whose bearer token this is, None when it is unknown or has expired."""
+        """Return the credential of a bearer token, or None if it is unknown or expired."""
         scheme, _, text = authorization.partition(" ")
         token = self._tokens.get(text.strip()) if scheme.lower() == "bearer" else None
         if token is None or token.expires <= self._clock.now():
@@ -98,7 +98,7 @@ def _encoded(data: bytes) -> str:
 
 
 class Refusal(Enum):
-    """Why the results store turns a presigned address away."""
+    """Why the results store refuses a presigned URL."""
 
     UNSIGNED = "Access Denied"
     EXPIRED = "Request has expired"
@@ -106,10 +106,10 @@ class Refusal(Enum):
 
 
 class Signer:
-    """Signs addresses of result files in the manner of S3, and checks them."""
+    """Signs URLs of result files as S3 does, and checks them."""
 
     def __init__(self, ttl: float, clock: TenantClock) -> None:
-        """Make a key that lives as long as the tenant."""
+        """Create a key that lives as long as the tenant."""
         self._ttl = ttl
         self._clock = clock
         self._key = secrets.token_bytes(32)
@@ -129,7 +129,7 @@ class Signer:
         return f"{path}?{urlencode(query | {'X-Amz-Signature': self._signature(path, query)})}"
 
     def refusal(self, path: str, query: Mapping[str, str]) -> Refusal | None:
-        """Return why an address is refused, None when it is good."""
+        """Return why a URL is refused, or None if it is valid."""
         signature = query.get("X-Amz-Signature")
         if signature is None:
             return Refusal.UNSIGNED

@@ -1,11 +1,11 @@
-"""The tenant's clock: starts where it is told to, then runs at the speed of the real one."""
+"""The tenant's clock: starts at a given instant and runs at normal speed."""
 
 import time
 from datetime import UTC, datetime, timedelta
 
 
 class TenantClock:
-    """Real time, or real time displaced so that it started at a given instant."""
+    """Real time, or real time shifted so that it started at a given instant."""
 
     def __init__(self, start: datetime | None = None) -> None:
         """Start the clock now, at the given instant or at the real time."""
@@ -19,11 +19,11 @@ class TenantClock:
         return self._start
 
     def now(self) -> datetime:
-        """Return the tenant's present, in UTC."""
+        """Return the tenant's current time, in UTC."""
         return self._start + timedelta(seconds=time.monotonic() - self._origin) + self._ahead
 
     def advance(self, by: timedelta) -> None:
-        """Put the clock forward; tokens and addresses of results grow older with it."""
+        """Move the clock forward; tokens and result URLs age with it."""
         if by < timedelta(0):
-            raise ValueError("the tenant's clock does not go back")
+            raise ValueError("the tenant's clock cannot go back")
         self._ahead += by

@@ -1,4 +1,4 @@
-"""Finding devices, users, binaries and packages by the names that the write APIs accept."""
+"""Finds devices, users, binaries and packages by the names that the write APIs accept."""
 
 import threading
 from collections import defaultdict
@@ -11,7 +11,7 @@ from sandbox.clock import TenantClock
 from sandbox.engine import Engine
 from sandbox.nql.errors import NqlError
 
-# Which objects there are changes with the days, not with the requests.
+# The set of objects changes from day to day, not from request to request.
 _KEPT = timedelta(minutes=5)
 _QUERIES = {
     "device": "devices | list uid, name, collector.uid, operating_system.platform, last_seen",
@@ -42,7 +42,7 @@ class Directory:
         self._indexes: dict[str, _Index] = {}
 
     def find(self, entity: str, name: str, value: str) -> list[str]:
-        """Return the uids of the objects whose field has a value, the one seen last first."""
+        """Return the uids of the objects whose field has a value, most recently seen first."""
         with self._lock:
             index = self._index(entity)
             if name not in index.by_field:
@@ -70,7 +70,7 @@ class Directory:
         try:
             prepared = self._engine.prepare(_QUERIES[entity], {}, now)
         except NqlError:
-            # The tenant has no table of this kind, hence no object either.
+            # The tenant has no table of this kind, so no objects either.
             return pl.DataFrame(schema={f"{entity}.uid": pl.String})
         frame = pl.concat(self._engine.rows(prepared))
         seen = f"{entity}.last_seen"

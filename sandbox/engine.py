@@ -1,4 +1,4 @@
-"""Runs saved queries against the estate: the one road from a query id to rows."""
+"""Runs saved queries against the estate: the only way from a query id to rows."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -24,25 +24,25 @@ from sandbox.nql.timeframe import Frame, frame_of, refuse_beyond
 from sandbox.options import SandboxOptions
 from sandbox.queries import SavedQueries
 
-# Events asked for without a time frame: the vendor's pages do not say what is meant.
+# For event queries without a time frame: the vendor's pages do not say what applies.
 DEFAULT_FRAME = timedelta(hours=24)
 _FOREVER = timedelta(days=36500)
 
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A query ready to run: its plan, its frames and the moment it speaks of."""
+    """A query ready to run: its plan, its time frames and the moment it is evaluated for."""
 
     plan: Plan
     frame: Frame
     now: datetime
-    # Of each with or include, in order.
+    # The frame of each `with` or `include`, in order.
     joined: tuple[Frame, ...] = ()
 
 
 @dataclass(slots=True)
 class Run:
-    """What is said of a run that is being recorded."""
+    """What the caller reports about a run that is being recorded."""
 
     rows: int | None = None
 
@@ -60,7 +60,7 @@ class Engine:
     ) -> None:
         """Build the estate.
 
-        `overlay` has what enrichment has set, `feed` the executions of actions and the answers.
+        `overlay` holds what enrichment has set, `feed` the executions of actions and the answers.
         """
         self._options = options
         self._queries = queries
@@ -75,7 +75,7 @@ class Engine:
         return parameters_of(parse(text)) - set(parameters)
 
     def prepare(self, text: str, parameters: Mapping[str, str], now: datetime) -> Prepared:
-        """Settle a query, or raise the NqlError that says why it cannot run."""
+        """Return a query ready to run, or raise the NqlError that says why it cannot."""
         query = parse(text)
         plan = resolve(query, text, parameters, self._zone, self._vocabulary)
         frame = self._frame(plan.table, plan.selection, now)
@@ -84,16 +84,16 @@ class Engine:
         return Prepared(plan, frame, now, joined)
 
     def rows(self, prepared: Prepared) -> Pieces:
-        """Yield the result, at least one piece."""
+        """Yield the result in pieces, at least one."""
         return evaluate(prepared.plan, self._estate, prepared.frame, prepared.now, prepared.joined)
 
     def record(self, entry: LogEntry) -> None:
-        """Remember a run, for `platform.nql_api_logs`."""
+        """Record a run, for `platform.nql_api_logs`."""
         self._feed.log.add(entry)
 
     @contextmanager
     def recorded(self, query_id: str, kind: str, now: datetime) -> Iterator["Run"]:
-        """Remember a run when it ends, well or not; the caller says how many rows it had."""
+        """Record a run when it ends, successfully or not; the caller sets how many rows it had."""
         run, started = Run(), perf_counter()
         status, details = "failure", None
         try:
@@ -121,7 +121,7 @@ class Engine:
 
 
 class _WithLog:
-    """A feed, and beside it the log that the engine keeps itself."""
+    """A feed, plus the log that the engine keeps itself."""
 
     def __init__(self, feed: Feed, log: QueryLog) -> None:
         self._feed = feed
@@ -143,7 +143,7 @@ class _WithLog:
 
 
 def _refuse_fine_groups(plan: Plan, frame: Frame) -> None:
-    """Refuse groups of time that are finer than the daily samples they would be made of."""
+    """Raise if time is grouped more finely than the daily samples that are grouped."""
     if not (frame.daily and plan.table.samples):
         return
     for stage in plan.stages:

@@ -1,4 +1,4 @@
-"""Exports: started by a request, written once by a worker thread, then waiting to be fetched."""
+"""Exports: started by a request, written once by a worker thread, then kept for download."""
 
 import hashlib
 import logging
@@ -23,13 +23,13 @@ logger = logging.getLogger(__name__)
 
 # Files of exports older than this are removed when another export starts.
 KEPT = timedelta(hours=24)
-# Share of the export time during which an export has not been begun.
+# Share of the export time during which an export counts as submitted, not begun.
 _SUBMITTED_SHARE = 0.3
 
 
 @dataclass(frozen=True, slots=True)
 class ResultFile:
-    """A finished file: where it is, how long, and whether rows were left out."""
+    """A finished file: its path, its length, and whether rows were left out."""
 
     path: Path
     size: int
@@ -40,7 +40,7 @@ class ResultFile:
 
 @dataclass(slots=True)
 class Export:
-    """One export and how far it has come."""
+    """One export and its progress."""
 
     id: str
     query_id: str
@@ -56,7 +56,7 @@ class Export:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """What a status poll is told."""
+    """What a status poll returns."""
 
     status: str
     file: ResultFile | None = None
@@ -67,7 +67,7 @@ class Exports:
     """All exports of the tenant."""
 
     def __init__(self, options: SandboxOptions, engine: Engine, clock: TenantClock) -> None:
-        """Make the directory for the files and the threads that write them."""
+        """Create the directory for the files and the threads that write them."""
         self._options = options
         self._engine = engine
         self._clock = clock
@@ -80,7 +80,7 @@ class Exports:
     def start(
         self, query_id: str, text: str, parameters: dict[str, str], compression: str
     ) -> Export:
-        """Begin an export; it speaks of the present moment however long it takes."""
+        """Start an export; its data are as of now, however long it takes."""
         self._remove_old()
         identity, now = str(uuid.uuid4()), self._clock.now()
         path = Path(self._directory.name) / identity
@@ -96,7 +96,7 @@ class Exports:
         return self._exports.get(identity)
 
     def progress(self, export: Export) -> Progress:
-        """Say how far an export has come."""
+        """Return the state of an export."""
         age = (self._clock.now() - export.created).total_seconds()
         begun = export.future.running() or export.future.done()
         if age < self._options.export_time * _SUBMITTED_SHARE or not begun:
@@ -111,7 +111,7 @@ class Exports:
         return Progress("ERROR", error="The export failed because of an internal error.")
 
     def close(self) -> None:
-        """Stop the workers, at the next piece of what they are writing, and remove the files."""
+        """Stop the workers after the piece they are writing, and remove the files."""
         self._closing.set()
         self._workers.shutdown(wait=True, cancel_futures=True)
         self._directory.cleanup()
@@ -171,7 +171,7 @@ class Exports:
 
 
 class _Tally:
-    """Counts rows up to a limit and notices when there were more."""
+    """Counts rows up to a limit and records whether there were more."""
 
     def __init__(self, limit: int) -> None:
         self._limit = limit

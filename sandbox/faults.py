@@ -1,9 +1,9 @@
-"""Faults on demand: which requests go wrong, and how. How that looks on the wire is `web.faulty`'s.
+"""Faults on demand: which requests go wrong, and how. `web.faulty` puts them on the wire.
 
 A fault is written `KIND@ROUTE`, `KIND@ROUTE:COUNT` (the first COUNT requests of the route) or
-`KIND@ROUTE:PERCENT%` (that share, by the seed); without a suffix every request of the route. Of
-several faults on one route the first that still applies has its turn, so counted ones follow
-each other: `503@status:2` and `reset@status:1` are two 503 and then a reset.
+`KIND@ROUTE:PERCENT%` (that share, drawn from the seed); without a suffix it hits every request of
+the route. If a route has several faults, the first that still applies is used, so counted ones
+follow each other: `503@status:2` and `reset@status:1` are two 503 and then a reset.
 """
 
 import random
@@ -17,7 +17,7 @@ STATUSES = ("401", "403", "404", "429-seconds", "429-date", "429-iso", "500", "5
 # An aborted connection; a body that ends early; a request that has its effect and no answer.
 BREAKS = ("reset", "cut", "timeout-after")
 KINDS = (*STATUSES, *BREAKS)
-# `act` is everything that acts on devices and people, `list` is reading what could be triggered.
+# `act` is every route that acts on devices and people, `list` reads what can be triggered.
 ROUTES = ("token", "execute", "export", "status", "download", "enrich", "act", "list")
 
 _FORM = re.compile(r"([^@:%]+)@([^@:%]+)(?::(\d{1,9})|:(\d{1,3}(?:\.\d+)?)%)?")
@@ -25,7 +25,7 @@ _FORM = re.compile(r"([^@:%]+)@([^@:%]+)(?::(\d{1,9})|:(\d{1,3}(?:\.\d+)?)%)?")
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One thing that goes wrong on one route: `count` times, in a share of cases, or always."""
+    """One failure on one route: `count` times, for a share of requests, or always."""
 
     kind: str
     route: str
@@ -34,7 +34,7 @@ class Fault:
 
     @classmethod
     def parse(cls, text: str) -> "Fault":
-        """Read a fault, or say in a ValueError what is not known of it."""
+        """Return the fault a text describes; raise ValueError if a part of it is unknown."""
         match = _FORM.fullmatch(text.strip())
         if match is None:
             form = "KIND@ROUTE, KIND@ROUTE:COUNT or KIND@ROUTE:PERCENT%"
@@ -45,12 +45,12 @@ class Fault:
                 raise ValueError(
                     f"fault {text!r}: {name} {word!r} is unknown; known are {', '.join(known)}"
                 )
-        if percent is not None and float(percent) > 100:  # noqa: PLR2004 - it is a percentage
+        if percent is not None and float(percent) > 100:  # noqa: PLR2004 - a percentage
             raise ValueError(f"fault {text!r}: more than 100 percent")
         return cls(kind, route, int(count) if count else None, float(percent) if percent else None)
 
     def __str__(self) -> str:
-        """Write the fault as it is read."""
+        """Return the text that `parse` reads."""
         if self.count is not None:
             return f"{self.kind}@{self.route}:{self.count}"
         share = "" if self.percent is None else f":{self.percent:g}%"
@@ -58,7 +58,7 @@ class Fault:
 
 
 class Faults:
-    """The faults of a tenant; may be changed while it serves."""
+    """The faults of a tenant; they may be changed while it serves."""
 
     def __init__(
         self,
@@ -68,17 +68,17 @@ class Faults:
         retry_after: float = 1.0,
         delay: float = 0.0,
     ) -> None:
-        """Take the first faults; `retry_after` and `delay` may be set at any time.
+        """Start with some faults; `retry_after` and `delay` may be set at any time.
 
         Args:
-            seed: decides which requests a share falls on.
+            seed: decides which requests a share hits.
             faults: as `add` takes them.
             retry_after: seconds that a 429 asks the client to wait.
             delay: seconds between the effect of a `timeout-after` and the loss of its connection.
         """
         self.retry_after = retry_after
         self.delay = delay
-        # How often each fault has struck, by its text.
+        # How often each fault has hit, by its text.
         self.struck: Counter[str] = Counter()
         self._seed = seed
         self._lock = threading.Lock()
@@ -86,21 +86,21 @@ class Faults:
         self.add(*faults)
 
     def add(self, *faults: str | Fault) -> None:
-        """Let further faults happen from now on, after those that are there."""
+        """Add faults, effective from now on, after the existing ones."""
         read = [each if isinstance(each, Fault) else Fault.parse(each) for each in faults]
         with self._lock:
             for each in read:
                 self._rules.append(_Rule(each, f"{self._seed} {each} {len(self._rules)}"))
 
     def clear(self) -> None:
-        """Let nothing go wrong any more."""
+        """Remove all faults."""
         with self._lock:
             self._rules.clear()
 
     def strike(self, route: str) -> Fault | None:
-        """Decide what happens to the next request of a route; None is nothing."""
+        """Return the fault that hits the next request of a route, or None."""
         with self._lock:
-            # Every rule hears of every request, so shares do not depend on their neighbours.
+            # Every rule sees every request, so shares do not depend on each other.
             due = [rule for rule in self._rules if rule.fault.route == route and rule.is_due()]
             if not due:
                 return None
@@ -110,7 +110,7 @@ class Faults:
 
 
 class _Rule:
-    """One fault and how often it has struck."""
+    """One fault and how often it has hit."""
 
     def __init__(self, fault: Fault, seed: str) -> None:
         self.fault = fault

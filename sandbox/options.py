@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 from sandbox.actions.options import ActingOptions
 from sandbox.faults import Fault
 from sandbox.servicenow.options import ServiceNowOptions
+from sandbox.tenant_options import TenantOptions
 
 PERMISSIONS = frozenset(
     {
@@ -24,7 +25,7 @@ PERMISSIONS = frozenset(
     }
 )
 
-# Keys are what --datetime-format takes; anything with a % in it is a strftime format of its own.
+# The keys are values of --datetime-format; any value that contains a % is a strftime format.
 DATETIME_FORMATS = {
     "local": "%Y-%m-%d %H:%M:%S",
     "local-ms": "%Y-%m-%d %H:%M:%S%.3f",
@@ -34,7 +35,7 @@ DATETIME_FORMATS = {
     "utc-ms": "%Y-%m-%dT%H:%M:%S%.3fZ",
 }
 
-# How the two truth values are written in CSV: the vendor does not say.
+# How booleans are written in CSV: the vendor does not say.
 BOOLEAN_FORMS = {
     "true/false": ("true", "false"),
     "True/False": ("True", "False"),
@@ -42,7 +43,7 @@ BOOLEAN_FORMS = {
 }
 # Kinds of object that may have custom fields.
 CUSTOMISABLE = frozenset({"device", "user", "binary", "package"})
-# As the vendor's pages have it, of those that are filled by hand or by the API.
+# The vendor's limit for custom fields that are filled by hand or by the API.
 MOST_CUSTOM_FIELDS = 100
 DEFAULT_CUSTOM_FIELDS = (
     ("device", "asset_owner"),
@@ -65,12 +66,12 @@ DEFAULT_CUSTOM_FIELDS = (
 )
 _CUSTOM_FIELD = re.compile(r"(?:organization\.#|#)?[a-z_][a-z0-9_]*")
 
-# Ten years: beyond it dates leave the calendar.
+# Ten years: with more, dates leave the supported range.
 _LONGEST_DAYS = 3650
 _LONGEST_SECONDS = 1_000_000_000
 FIRST_YEAR, LAST_YEAR = 2000, 2100
 FINE_DAYS = 14
-# What each number may be; four ports follow each other.
+# The range of each number; four consecutive ports are used.
 BOUNDS: dict[str, tuple[int, int]] = {
     "port": (0, 65_532),
     "devices": (1, 10_000_000),
@@ -104,65 +105,36 @@ class Credential:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SandboxOptions:
+class SandboxOptions(TenantOptions):
     """Everything that shapes the tenant; the same options and seed give the same data."""
 
     queries: Path
     host: str = "127.0.0.1"
-    port: int = 0
-    devices: int = 500
-    days: int = 14
-    seed: int = 1
-    # None is the real clock; an instant is where the tenant's clock starts, and it runs on.
+    # None is the real clock; otherwise the tenant's clock starts at this instant and runs on.
     now: datetime | None = None
-    time_zone: str = "UTC"
-    datetime_format: str = "local"
-    # What stands for null in CSV: `empty` is nothing at all, anything else is written as it is.
-    null_form: str = "empty"
-    boolean_form: str = "true/false"
-    row_limit: int = 1_000_000
-    execute_row_limit: int = 1000
-    token_ttl: float = 900.0
-    url_ttl: float = 900.0
-    export_time: float = 0.0
-    latency: float = 0.0
-    retention: int = 30
-    # Days for which high-resolution samples of execution and connection events are kept; None is
-    # 14, and as long as all else where their reach is without a limit.
-    fine_retention: int | None = None
-    # The longest stretch one high-resolution query of execution.events may span; None is no limit.
+    # The longest span of a high-resolution query of execution.events; None is no limit.
     reach_limit: timedelta | None = timedelta(days=8)
-    late_share: float = 0.0
     # One third party reports that a real tenant refuses the GET form of export.
     export_get: bool = True
-    # What goes wrong from the start, as `KIND@ROUTE[:COUNT|PERCENT%]`; `sandbox.faults` has more.
+    # What goes wrong from the start, as `KIND@ROUTE[:COUNT|PERCENT%]`; see `sandbox.faults`.
     faults: tuple[str, ...] = ()
-    # Seconds that a 429 asks to wait, and that a `timeout-after` keeps its connection.
+    # Seconds that a 429 asks to wait, and that a `timeout-after` holds its connection.
     fault_retry_after: float = 1.0
     fault_delay: float = 0.0
-    # Most objects in one request; 5000 in the specification of 2024.
-    enrichment_limit: int = 10_000
-    # Seconds until a written value shows in queries.
-    enrichment_delay: float = 0.0
-    # Whether objects the tenant does not know are accepted and lost, instead of refused.
-    enrichment_takes_unknown: bool = False
-    # Refuse what only the published form of workflows refuses: lists without both filters,
-    # requests without both arrays.
-    strict_workflows: bool = False
     instance: str = "sandbox"
     region: str = "eu"
     client_id: str = ""
     client_secret: str = field(default="", repr=False)
-    # Custom fields that exist, as (kind of object, name): read as `device.#cost_center`.
+    # Custom fields that exist, as (kind of object, name): in NQL, `device.#cost_center`.
     custom_fields: tuple[tuple[str, str], ...] = DEFAULT_CUSTOM_FIELDS
     # Further credentials, for instance one without the permission `nql`.
     credentials: tuple[Credential, ...] = ()
     servicenow: ServiceNowOptions = field(default_factory=ServiceNowOptions)
-    # What becomes of remote actions, workflows and campaigns.
+    # How remote actions, workflows and campaigns turn out.
     acting: ActingOptions = field(default_factory=ActingOptions)
 
     def __post_init__(self) -> None:
-        """Refuse, all at once, what cannot be served."""
+        """Raise ValueError with everything that is invalid."""
         problems = _problems(self)
         if problems:
             raise ValueError("; ".join(problems))
@@ -189,12 +161,12 @@ class SandboxOptions:
 
     @property
     def null_text(self) -> str:
-        """What stands for null in CSV."""
+        """The text for null in CSV."""
         return "" if self.null_form == "empty" else self.null_form
 
     @property
     def boolean_texts(self) -> tuple[str, str]:
-        """What stands for true and for false in CSV."""
+        """The texts for true and false in CSV."""
         return BOOLEAN_FORMS[self.boolean_form]
 
     def custom_fields_of(self, entity: str) -> frozenset[str]:
@@ -209,7 +181,7 @@ class SandboxOptions:
 
 
 def parse_reach(text: str) -> timedelta | None:
-    """Read a reach limit such as `192h`, `8d` or `off`."""
+    """Return the limit that a text such as `192h`, `8d` or `off` means."""
     if text == "off":
         return None
     match = _SPAN.fullmatch(text)
@@ -217,7 +189,7 @@ def parse_reach(text: str) -> timedelta | None:
         raise ValueError(f"{text!r} is not a span such as 192h or 8d, nor off")
     seconds = float(match[1]) * _SPAN_SECONDS[match[2]]
     if seconds > _LONGEST_DAYS * _SPAN_SECONDS["d"]:
-        raise ValueError(f"{text!r} is longer than {_LONGEST_DAYS} days: say off")
+        raise ValueError(f"{text!r} is longer than {_LONGEST_DAYS} days: use off")
     return timedelta(seconds=seconds)
 
 
@@ -246,19 +218,19 @@ def _form_problems(options: SandboxOptions) -> list[str]:
         problems.append(f"time_zone {options.time_zone!r} is not an IANA zone")
     if options.datetime_format not in DATETIME_FORMATS and "%" not in options.datetime_format:
         known = ", ".join(DATETIME_FORMATS)
-        problems.append(f"datetime_format {options.datetime_format!r} is none of {known}")
+        problems.append(f"datetime_format {options.datetime_format!r} is not one of {known}")
     if options.now is not None and options.now.tzinfo is None:
         problems.append("now has no offset")
     if options.boolean_form not in BOOLEAN_FORMS:
         known = ", ".join(BOOLEAN_FORMS)
-        problems.append(f"boolean_form {options.boolean_form!r} is none of {known}")
+        problems.append(f"boolean_form {options.boolean_form!r} is not one of {known}")
     if set(options.null_form) & set('",\r\n'):
-        problems.append("null_form has a character that CSV would have to quote")
+        problems.append("null_form contains a character that CSV would have to quote")
     return problems
 
 
 def _number_problems(options: SandboxOptions) -> list[str]:
-    # So written that what is not a number (nan) is outside too.
+    # Written so that NaN is out of range too.
     problems = [
         f"{name} is not between {low:,} and {high:,}"
         for name, (low, high) in BOUNDS.items()
@@ -275,8 +247,9 @@ def _field_problems(options: SandboxOptions) -> list[str]:
     problems: list[str] = []
     if len(options.custom_fields) > MOST_CUSTOM_FIELDS:
         problems.append(f"there are more than {MOST_CUSTOM_FIELDS} custom fields")
+    kinds = ", ".join(sorted(CUSTOMISABLE))
     problems += [
-        f"custom field {kind}.{name} is not a name of one of {', '.join(sorted(CUSTOMISABLE))}"
+        f"custom field {kind}.{name} is not a valid name; kinds are {kinds}"
         for kind, name in options.custom_fields
         if kind not in CUSTOMISABLE or not _CUSTOM_FIELD.fullmatch(name)
     ]

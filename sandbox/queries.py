@@ -17,7 +17,7 @@ class SavedQueries:
         self._read: dict[str, tuple[int, int, str]] = {}
 
     def text(self, query_id: str) -> str | None:
-        """Return the text of a saved query, None when there is none."""
+        """Return the text of a saved query, or None if it does not exist."""
         path = self._directory / f"{query_id.removeprefix('#')}{SUFFIX}"
         try:
             status = path.stat()
@@ -25,7 +25,7 @@ class SavedQueries:
             self._read.pop(query_id, None)
             return None
         held = self._read.get(query_id)
-        # The size as well: two writes may fall into one tick of the clock.
+        # Compare the size too: two writes may fall into one tick of the clock.
         if held is None or held[:2] != (status.st_mtime_ns, status.st_size):
             try:
                 text = path.read_text(encoding="utf-8-sig")

@@ -1,4 +1,4 @@
-"""Frames to what travels: CSV bytes, compressed or not, and JSON cells."""
+"""Turns frames into what is sent: CSV bytes, compressed or not, and JSON cells."""
 
 import csv
 import io
@@ -14,17 +14,17 @@ from sandbox.options import SandboxOptions
 
 SUFFIXES = {"NONE": ".csv", "GZIP": ".csv.gz", "ZSTD": ".csv.zst"}
 
-# The quickest levels: nobody keeps these files.
+# The fastest levels: nobody keeps these files.
 _GZIP_LEVEL = 1
 _ZSTD_LEVEL = 1
 _GZIP_HEADER = 31
-# What the CSV writer gives by itself.
+# What the CSV writer writes by default.
 _BOOLEANS = ("true", "false")
 
 
 @dataclass(frozen=True, slots=True)
 class DateStyle:
-    """How values are written: date-times, in which zone; and in CSV nulls and truth values."""
+    """How values are written: date-times and their zone; in CSV also nulls and booleans."""
 
     strftime: str
     zone: str
@@ -44,7 +44,7 @@ def style_of(options: SandboxOptions) -> DateStyle:
 
 
 def written(frame: pl.DataFrame, style: DateStyle) -> pl.DataFrame:
-    """Return the frame with date-times and arrays as the texts that results show."""
+    """Return the frame with date-times and arrays as text, as results show them."""
     changed = []
     for name, dtype in frame.schema.items():
         if isinstance(dtype, pl.Datetime):
@@ -64,7 +64,7 @@ def csv_header(frame: pl.DataFrame) -> bytes:
 
 
 def csv_rows(frame: pl.DataFrame, style: DateStyle) -> bytes:
-    """Return the rows as CSV: a null is by default nothing, an empty text is a pair of quotes."""
+    """Return the rows as CSV: by default a null is nothing and an empty text a pair of quotes."""
     buffer = io.BytesIO()
     texts = written(frame, style)
     if style.booleans != _BOOLEANS:
@@ -78,10 +78,10 @@ def csv_rows(frame: pl.DataFrame, style: DateStyle) -> bytes:
 
 
 class Compressor(Protocol):
-    """Takes bytes in pieces."""
+    """Compresses bytes in pieces."""
 
     def compress(self, data: bytes, /) -> bytes:
-        """Take a piece, return what is ready."""
+        """Compress a piece and return what is ready."""
         ...
 
     def flush(self) -> bytes:

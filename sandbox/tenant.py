@@ -1,4 +1,4 @@
-"""The tenant as a whole: what the routes serve and what tests ask about."""
+"""The whole tenant: what the routes serve and what tests inspect."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -24,7 +24,7 @@ from sandbox.servicenow.instance import ServiceNow
 
 @dataclass(frozen=True, slots=True)
 class Leak:
-    """A secret that reached a place it does not belong in; the secret itself is not kept."""
+    """A secret that appeared where it does not belong; the secret itself is not kept."""
 
     origin: str
     path: str
@@ -32,7 +32,7 @@ class Leak:
 
 
 class Tenant:
-    """One tenant: its data, its credentials, its exports, and a record of what was asked of it."""
+    """One tenant: its data, its credentials, its exports, and a record of its requests."""
 
     def __init__(self, options: SandboxOptions) -> None:
         """Build the estate; addresses are known once the server listens."""
@@ -107,7 +107,7 @@ class Tenant:
         }
 
     def describe(self) -> dict[str, str | int]:
-        """Return what the ready line says."""
+        """Return the content of the ready line."""
         return {
             "api_url": self.api_url,
             "login_url": self.login_url,
@@ -130,7 +130,7 @@ class Tenant:
         parameters: Mapping[str, str] | None = None,
         now: datetime | None = None,
     ) -> pl.DataFrame:
-        """Return what a saved query returns at a moment, typed, without any row limit."""
+        """Return the typed result of a saved query at a moment, without a row limit."""
         text = self.queries.text(query_id)
         if text is None:
             raise KeyError(query_id)
@@ -143,7 +143,7 @@ class Tenant:
 
 
 def _require_writable(strftime: str) -> None:
-    """Refuse a date-time format now rather than in every export."""
+    """Raise if a date-time format is invalid: now rather than in every export."""
     try:
         pl.Series([datetime.fromtimestamp(0, UTC)]).dt.to_string(strftime)
     except pl.exceptions.PolarsError as error:

@@ -1,1 +1,1 @@
-"""Tools of the developers, called by the Makefile."""
+"""Developers' tools, called by the Makefile."""

@@ -1,7 +1,7 @@
 """Checks Dockerfile, compose.yaml and the Kubernetes files with the tools of tools.lock.
 
-Lint and schemas only: nothing is built or started, and nothing is asked of a network. Run by
-`make check-images`, in an environment of its own.
+Only lint and schemas: nothing is built or started, and no network is used. `make check-images`
+runs it in an environment of its own.
 """
 
 import subprocess
@@ -23,8 +23,8 @@ CHECKS = (
 
 
 def run(*words: str) -> tuple[int, str]:
-    """Run one tool; gives its exit code and what it said."""
-    ended = subprocess.run(  # noqa: S603 - tools of our own environment
+    """Run one tool; return its exit code and its output."""
+    ended = subprocess.run(  # noqa: S603 - tools from our own environment
         [BIN / words[0], *words[1:]], cwd=ROOT, capture_output=True, text=True, check=False
     )
     return ended.returncode, ended.stdout + ended.stderr
@@ -41,10 +41,10 @@ def main() -> int:
             file.flush()
             words = ("kubernetes-validate", "--strict", "-k", KUBERNETES, file.name)
             results.append(("kubernetes-validate", *run(*words)))
-    for tool, code, said in results:
+    for tool, code, output in results:
         print(f"{tool}: {'fine' if not code else 'FAILED'}")
         if code:
-            print(said)
+            print(output)
     return int(any(code for _, code, _ in results))
 
 

@@ -1,6 +1,6 @@
-"""Checks that the lock files are in step with what they were made from; --renew makes it so.
+"""Checks that the lock files match the requirements they were made from; --renew renews them.
 
-requirements.lock is for those who work here: everything, with all extras. Those of
+requirements.lock is for developers: everything, with all extras. The lock files in
 deployments/images are for what the product needs to run, for what builds it, and for what checks
 the files there. The check needs no network: a lock carries a digest of its requirements, and every
 pin must satisfy them and carry hashes.
@@ -29,7 +29,7 @@ PIN = re.compile(r"^([A-Za-z0-9_.-]+)==([^\s;\\]+)", re.MULTILINE)
 
 @dataclass(frozen=True, slots=True)
 class Lock:
-    """A lock file and what it is made from; `within` is a lock whose versions it has to have."""
+    """A lock file and its requirements; `within` is a lock whose versions it must share."""
 
     path: Path
     requirements: Callable[[], list[str]]
@@ -37,12 +37,12 @@ class Lock:
 
     @property
     def mark(self) -> str:
-        """The line that says from which requirements it was made."""
+        """The line that identifies the requirements it was made from."""
         text = json.dumps([sorted(self.requirements()), _pyproject()["project"]["requires-python"]])
         return f"{MARK}{hashlib.sha256(text.encode()).hexdigest()[:16]}\n"
 
     def problems(self, lock: str) -> list[str]:
-        """List what is wrong with its text."""
+        """Return the problems of its text."""
         name, found = self.path.name, []
         if self.mark not in lock:
             found.append(f"{name} was made from other requirements: run make lock")
@@ -70,7 +70,7 @@ class Lock:
 
 
 def pins(lock: str) -> dict[str, set[str]]:
-    """Give the versions that a lock has of each package."""
+    """Return the versions that a lock has of each package."""
     found: dict[str, set[str]] = {}
     for name, version in PIN.findall(lock):
         found.setdefault(canonicalize_name(name), set()).add(version)
@@ -91,7 +91,7 @@ def _all() -> list[str]:
 
 
 def _image() -> list[str]:
-    # Metrics go where a collector is named; without one nothing of them is loaded.
+    # Metrics are sent if a collector is set; without one none of these packages is loaded.
     return [*_runtime(), *_pyproject()["project"]["optional-dependencies"]["otel"]]
 
 
@@ -114,7 +114,7 @@ LOCKS = (
 
 
 def renew(lock: Lock) -> None:
-    """Resolve anew with uv, for all supported Pythons at once."""
+    """Resolve a lock again with uv, for all supported Pythons at once."""
     command = ["uv", "pip", "compile", "-", "--universal", "--python-version", "3.11", "-q"]
     options = ["--generate-hashes", "--no-emit-index-url", "--no-annotate", "--no-header"]
     within = ["--constraint", str(lock.within)] if lock.within else []
@@ -130,13 +130,13 @@ def renew(lock: Lock) -> None:
 
 
 def main() -> int:
-    """Check, or renew: all of them, or those whose names are given."""
+    """Check the locks; with --renew, first renew all of them or those named."""
     if sys.argv[1:2] == ["--renew"]:
         for lock in LOCKS:
             if lock.path.name in sys.argv[2:] or not sys.argv[2:]:
                 renew(lock)
     found = [problem for lock in LOCKS for problem in lock.problems(lock.path.read_text("utf-8"))]
-    print("\n".join(found) or "the lock files are in step with what they were made from")
+    print("\n".join(found) or "the lock files match their requirements")
     return bool(found)
 
 

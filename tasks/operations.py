@@ -17,26 +17,24 @@ from prefect import Task, task
 from prefect.cache_policies import NO_CACHE
 
 from connectors.actions import ActionKind
-from connectors.nexthink import (
+from connectors.nexthink import Compression, Download, EnrichmentAnswer, ExportStatus, QueryResult
+from connectors.nexthink.acting.models import (
     CampaignAnswer,
-    CampaignRequest,
-    Compression,
     Dependency,
-    Download,
-    EnrichmentAnswer,
-    EventRequest,
-    ExportStatus,
-    NexthinkClient,
-    QueryResult,
     RemoteAction,
     RemoteActionAnswer,
-    RemoteActionRequest,
     TriggerMethod,
     Workflow,
     WorkflowAnswer,
+)
+from connectors.nexthink.acting.requests import (
+    CampaignRequest,
+    EventRequest,
+    RemoteActionRequest,
     WorkflowIdsRequest,
     WorkflowRequest,
 )
+from connectors.nexthink.client import NexthinkClient
 from connectors.nexthink.nql import EXECUTE_ROW_LIMIT
 from connectors.settings.installation import load_settings
 from connectors.settings.tenants import load_tenant

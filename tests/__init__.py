@@ -1,1 +1,1 @@
-"""All tests; landing.py is what they share."""
+"""All tests; the modules of this folder are what they share."""

@@ -1,16 +1,16 @@
 """Runs one action in a process of its own, without Prefect: a victim for tests that stop it.
 
-Usage: python -m tests.act_once NOW ACTION; prints `ready` when it begins to work. NOW is where the
-process's clock starts, as the tenant's does. SIGTERM ends it as it ends a command.
+Usage: python -m tests.act_once NOW ACTION; prints `ready` when it starts to work. The clock of the
+process starts at NOW, like the tenant's. SIGTERM ends it as it ends a command.
 """
 
 import sys
 from datetime import datetime
 
 from sandbox.clock import TenantClock
-from tasks.act.asked import RUN, Asked
-from tasks.act.run import choose, open_action
-from tasks.act.running import run_act
+from tasks.act.asked import ActionAsked
+from tasks.act.run import choose_action
+from tasks.stories import act as stories
 from tests.victims import heed_sigterm
 
 
@@ -18,10 +18,9 @@ def main() -> None:
     """Plan and send, as the flow does."""
     heed_sigterm()
     clock = TenantClock(datetime.fromisoformat(sys.argv[1])).now
-    chosen = choose(sys.argv[2])
+    chosen = choose_action(sys.argv[2])
     print("ready", flush=True)  # noqa: T201 - the test waits for it
-    with open_action(chosen, RUN, clock) as run:
-        run_act(run, Asked(wait=False))
+    stories.act(chosen, ActionAsked(wait=False), clock=clock)
 
 
 if __name__ == "__main__":

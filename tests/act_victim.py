@@ -1,9 +1,9 @@
 """Runs actions in processes that kill themselves at their n-th step: victims for tests.
 
 Usage: python -m tests.act_victim; then a line of JSON on stdin for each run:
-{"action": NAME, "now": ISO, "kill_at": N or null}. Each runs in a fork of this process, which has
-done the imports, without Prefect. Steps are those of tests.steps. Answers with a
-line of JSON: how it ended, how many steps it took, and which of them were of requests.
+{"action": NAME, "now": ISO, "kill_at": N or null}. Each runs without Prefect in a fork of this
+process, which has done the imports. Steps are those of tests.steps. Each run is answered with a
+line of JSON: how it ended, how many steps it took, and which of them belonged to requests.
 """
 
 import json
@@ -16,14 +16,14 @@ from typing import Any
 
 from connectors.errors import PipelineError
 from sandbox.clock import TenantClock
-from tasks.act.asked import RUN, Asked
-from tasks.act.run import choose, open_action
-from tasks.act.running import run_act
+from tasks.act.asked import ActionAsked
+from tasks.act.run import choose_action
+from tasks.stories import act as stories
 from tests.steps import at_each_step
 
 
 class Steps:
-    """Counts steps, and ends the process at one of them."""
+    """Counts steps, and kills the process at one of them."""
 
     def __init__(self, kill_at: int | None) -> None:
         self.taken = 0
@@ -31,7 +31,7 @@ class Steps:
         self._kill_at = kill_at
 
     def take(self, is_request: bool) -> None:
-        """Take a step, or die."""
+        """Count a step, or die."""
         self.taken += 1
         if is_request:
             self.of_requests.append(self.taken)
@@ -40,21 +40,19 @@ class Steps:
 
 
 def doze(seconds: float) -> None:
-    """Wait for exports no longer than the stand-in takes."""
+    """Poll exports no longer than the stand-in takes."""
     time.sleep(min(seconds, 0.01))
 
 
 def live(asked: dict[str, Any]) -> int:
-    """Run one action; gives the exit code, or dies on the way."""
+    """Run one action and return the exit code, or die on the way."""
     steps = Steps(asked["kill_at"])
     clock = TenantClock(datetime.fromisoformat(asked["now"])).now
     code = 0
     try:
-        with (
-            at_each_step(steps.take),
-            open_action(choose(asked["action"]), RUN, clock, doze) as run,
-        ):
-            run_act(run, Asked(wait=False))
+        with at_each_step(steps.take):
+            chosen = choose_action(asked["action"])
+            stories.act(chosen, ActionAsked(wait=False), clock=clock, sleep=doze)
     except PipelineError as error:
         code = error.exit_code
     os.write(int(asked["tell"]), json.dumps([steps.taken, steps.of_requests]).encode())

@@ -12,7 +12,7 @@ from sandbox.tenant import Tenant
 
 
 class Client:
-    """Speaks to the API under one credential."""
+    """Calls the API with one credential."""
 
     def __init__(self, tenant: Tenant, client_id: str = "", client_secret: str = "") -> None:
         self.tenant = tenant

@@ -1,4 +1,4 @@
-"""Actions set up for tests: a stand-in tenant, YAMLs of the test, runs without Prefect."""
+"""Actions set up for tests: a stand-in tenant, the test's YAML files, runs without Prefect."""
 
 import shutil
 from collections import Counter
@@ -14,12 +14,12 @@ import yaml
 from connectors.ledger import Ledger, open_ledger
 from sandbox.actions.options import ActingOptions
 from sandbox.tenant import Tenant
-from tasks.act.asked import RUN, Asked
-from tasks.act.run import ActionRun, choose, open_action
-from tasks.act.running import run_act, run_plan
+from tasks.act.asked import RUN, ActionAsked
+from tasks.act.run import ActionRun, choose_action, open_action
+from tasks.stories import act as stories
 from tests.landing import CATALOG, Place, place
 
-# Everything succeeds, and at once; a test says what does not.
+# Everything succeeds at once, unless a test says otherwise.
 CERTAIN = ActingOptions(
     execution_time=0,
     visibility_delay=0,
@@ -39,7 +39,7 @@ WINDOWS = """devices during past 30d
 
 @dataclass(frozen=True)
 class Acting:
-    """A place whose catalogue has the actions of the test."""
+    """A place whose catalogue contains the actions of the test."""
 
     place: Place
 
@@ -69,24 +69,37 @@ class Acting:
         self._write(f"queries/{name}.nql", text)
 
     def devices(self, query: str = "windows_devices") -> list[str]:
-        """Give the collector ids that a saved query finds."""
+        """Return the collector ids that a saved query finds."""
         return list(self.tenant.frame(f"#{query}")["device.collector.uid"])
 
     @contextmanager
     def opened(self, name: str) -> Iterator[ActionRun]:
-        """Open a run by the tenant's clock, which moves on where the run waits."""
-        with open_action(choose(name), RUN, self.tenant.clock.now, self.sleep) as run:
+        """Open a run on the tenant's clock, which advances when the run waits."""
+        with open_action(choose_action(name), RUN, self.tenant.clock.now, self.sleep) as run:
             yield run
 
-    def run(self, name: str, asked: Asked | None = None, **more: Any) -> dict[str, Any]:
-        """Run an action as the flow does."""
-        with self.opened(name) as run:
-            return run_act(run, asked or Asked(), **more)
+    def run(
+        self,
+        name: str,
+        asked: ActionAsked | None = None,
+        plan_id: str | None = None,
+        sha256: str | None = None,
+        approve: stories.Approve | None = None,
+    ) -> dict[str, Any]:
+        """Run an action as a plain command does."""
+        return stories.act(
+            choose_action(name),
+            asked or ActionAsked(),
+            stories.WhichPlan(plan_id, sha256),
+            approve,
+            self.tenant.clock.now,
+            self.sleep,
+        )
 
-    def plan(self, name: str, asked: Asked | None = None) -> dict[str, Any]:
-        """Plan an action as the flow does."""
-        with self.opened(name) as run:
-            return run_plan(run, asked or Asked())
+    def plan(self, name: str, asked: ActionAsked | None = None) -> dict[str, Any]:
+        """Plan an action as a plain command does."""
+        clock = self.tenant.clock.now
+        return stories.plan(choose_action(name), asked or ActionAsked(), clock, self.sleep)
 
     def sleep(self, seconds: float) -> None:
         """Let the tenant's time pass."""
@@ -103,7 +116,7 @@ class Acting:
             opened.close()
 
     def done(self, since: datetime | None = None) -> Counter[str]:
-        """Count what each device or person was sent: the truth."""
+        """Count the requests that each device or person was really sent."""
         return Counter(
             execution.device or execution.user or ""
             for request in self.tenant.actions.requests
@@ -121,7 +134,7 @@ class Acting:
 def acting(
     folder: Path, set_variable: Callable[[str, str], None], **options: Any
 ) -> Iterator[Acting]:
-    """Serve a tenant, and point the product at it; the shipped actions are there, too."""
+    """Serve a tenant, and point the product at it; the shipped actions are included."""
     shutil.copytree(CATALOG, folder / "catalog")
     settings: Mapping[str, Any] = {"acting": CERTAIN, "devices": 30, "days": 3, **options}
     with place(folder, **settings) as made:

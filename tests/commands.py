@@ -1,4 +1,4 @@
-"""The command `nxp` as a user runs it, and within the test's own process, which is quicker."""
+"""The command `nxp` as a user runs it, and in the test's own process, which is faster."""
 
 import os
 import signal
@@ -16,7 +16,7 @@ Result = subprocess.CompletedProcess[str]
 
 
 def environment(place: Place | None = None, **extra: str) -> dict[str, str]:
-    """Give what a user's shell would have, and nothing else."""
+    """Return what a user's shell would have, and nothing else."""
     base = {"PATH": os.environ["PATH"], "HOME": "/nonexistent", "NXP_CATALOG": str(CATALOG)}
     return base | dict(place.environment if place else {}) | extra
 
@@ -35,7 +35,7 @@ def nxp(*words: str, env: Mapping[str, str], cwd: Path | None = None) -> Result:
 
 
 def called(*words: str, capsys: pytest.CaptureFixture[str]) -> Result:
-    """Run one command in this process, with its environment; not for what runs a flow."""
+    """Run one command in this process, with its environment; not for commands that run a flow."""
     capsys.readouterr()
     before = signal.getsignal(signal.SIGTERM)
     try:

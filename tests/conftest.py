@@ -1,27 +1,40 @@
-"""What all tests share: no settings of the machine reach them."""
+"""What all tests share; no settings of the machine reach them."""
 
 import os
+
+# Frames of tests are small: sharing them among threads costs more than it saves. Before polars.
+os.environ.setdefault("POLARS_MAX_THREADS", "1")
+
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
 
+from tests.forks import forking
 from tests.lakes import Site
 from tests.landing import Place, Use, place
 from tests.object_store import ObjectStore, running_object_store
+from tests.sampling import sampled
 
 # A busy machine must not fail a test: no example has a time limit.
-settings.register_profile("unhurried", deadline=None)
+settings.register_profile("unhurried", deadline=None, max_examples=sampled(100))
 settings.load_profile("unhurried")
 
 
 @pytest.fixture(autouse=True)
 def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Take the user's own settings away."""
+    """Remove the user's own settings."""
     for name in list(os.environ):
         if name.startswith(("NEXTHINK_", "NXP_", "PREFECT_", "AWS_", "AZURE_")):
             monkeypatch.delenv(name)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def forks() -> Iterator[None]:
+    """End the process that forks those of tests."""
+    with forking():
+        yield
 
 
 @pytest.fixture
@@ -42,7 +55,7 @@ def object_storage() -> Iterator[ObjectStore]:
 
 @pytest.fixture
 def s3(object_storage: ObjectStore, monkeypatch: pytest.MonkeyPatch) -> Iterator[ObjectStore]:
-    """The S3 service, and an environment that points to it; its faults are gone afterwards."""
+    """The S3 service, and an environment that points to it; its faults are reset afterwards."""
     for name, value in object_storage.environment.items():
         monkeypatch.setenv(name, value)
     plain = {name: getattr(object_storage, name) for name in ("refuse", "swallow")}
@@ -73,7 +86,7 @@ def site(request: pytest.FixtureRequest) -> Site:
 
 @pytest.fixture
 def use(monkeypatch: pytest.MonkeyPatch) -> Use:
-    """Point the product at a tenant made by the test."""
+    """Point the product at a tenant created by the test."""
 
     def point(made: Place) -> Place:
         for name, value in made.environment.items():

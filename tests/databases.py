@@ -1,4 +1,4 @@
-"""Places to land in, each read back by something other than what wrote it."""
+"""Places to land in, each read back by other code than the code that wrote it."""
 
 import itertools
 import json
@@ -14,10 +14,11 @@ from sqlalchemy import MetaData, NullPool, Table, create_engine, inspect, select
 from sqlalchemy.engine import make_url
 
 from connectors.catalogue import DatasetSpecification
-from connectors.lake import Entry, Lake, Stage, StagedFile
+from connectors.lake import Entry, Lake
 from connectors.lake.landing import LakeLanding
 from connectors.lake.query import query_lake
-from connectors.landing import Landing
+from connectors.lake.stage import Stage, StagedFile
+from connectors.landings import Landing
 from connectors.sql import SqlLanding
 
 DAY = timedelta(days=1)
@@ -31,18 +32,18 @@ _numbers = itertools.count()
 
 @dataclass(frozen=True)
 class Server:
-    """A running PostgreSQL server, and how its owner reaches it."""
+    """A running PostgreSQL server, and how to reach it as its owner."""
 
     url: str
 
     def schema(self) -> str:
-        """Make a schema that nobody has used."""
+        """Create a new schema."""
         name = f"test_{next(_numbers)}"
         self.run(f"CREATE SCHEMA {name}")
         return name
 
     def run(self, *statements: str) -> list[tuple[Any, ...]]:
-        """Run statements as the owner; returns the rows of the last one."""
+        """Run statements as the owner, and return the rows of the last one."""
         with psycopg.connect(self.url, autocommit=True) as connection:
             for statement in statements:
                 cursor = connection.execute(statement.encode())
@@ -58,7 +59,7 @@ class Kind(Protocol):
         """Open a landing of a dataset."""
 
     def rows(self, specification: DatasetSpecification) -> list[Row]:
-        """Read all that counts, as Python's values."""
+        """Return all rows that count, as Python values."""
 
 
 class LakePlace:
@@ -96,7 +97,7 @@ class SqlPlace:
         return SqlLanding(self.url, tenant, specification)
 
     def run(self, *statements: str) -> list[tuple[Any, ...]]:
-        """Run statements; returns the rows of the last one."""
+        """Run statements, and return the rows of the last one."""
         engine = create_engine(self._plain, poolclass=NullPool)
         with engine.begin() as connection:
             for statement in statements:
@@ -120,19 +121,19 @@ class SqlPlace:
             ]
 
     def indices(self, name: str) -> dict[str | None, list[str | None]]:
-        """Name a table's indices and the columns of each."""
+        """Return a table's indices with the columns of each."""
         engine = create_engine(self._plain, poolclass=NullPool)
         return {each["name"]: each["column_names"] for each in inspect(engine).get_indexes(name)}
 
     def units(self) -> list[Row]:
-        """Read the books."""
+        """Return the rows of the bookkeeping table."""
         return sorted(self.table("nxp_units"), key=lambda row: str(row["starts_at"]))
 
 
 def specify(
     columns: Sequence[dict[str, Any]] | None = None, sql: dict[str, Any] | None = None, **more: Any
 ) -> DatasetSpecification:
-    """Make a dataset of windows, or a snapshot with mode=…, that lands in lake and table."""
+    """Return a dataset of windows, or a snapshot with mode=…, that lands in lake and table."""
     defaults: dict[str, Any] = {
         "dataset": "events",
         "query_id": "#events",
@@ -150,7 +151,7 @@ def specify(
 
 
 def devices(sql: dict[str, Any] | None = None, **more: Any) -> DatasetSpecification:
-    """Make a snapshot dataset with a key."""
+    """Return a snapshot dataset with a key."""
     columns: list[dict[str, Any]] = [
         {"nql": "id", "nullable": False, "key": True},
         {"nql": "n", "type": "int"},
@@ -160,14 +161,14 @@ def devices(sql: dict[str, Any] | None = None, **more: Any) -> DatasetSpecificat
 
 
 def event_rows(count: int, start: datetime = START, every: timedelta | None = None) -> list[Row]:
-    """Make rows spread over a day from `start`; n counts them."""
+    """Return rows spread over a day from `start`; n numbers them."""
     every = every or DAY / max(count, 1)
     return [{"at": start + n * every, "n": n} for n in range(count)]
 
 
 @dataclass(frozen=True)
 class Staged:
-    """A unit that was staged and is ready to be published."""
+    """A staged unit, ready to be published."""
 
     entry: Entry
     files: list[StagedFile]
@@ -215,12 +216,12 @@ def stage(
 
 
 def decoded(value: Any) -> Any:
-    """Read a list that SQLite keeps as JSON text."""
+    """Return a list that SQLite stores as JSON text."""
     return json.loads(value) if isinstance(value, str) else value
 
 
 def _utc(value: Any) -> Any:
-    """Read a date-time as UTC: SQLite's have no offset."""
+    """Return a date-time as UTC, because SQLite's have no offset."""
     if not isinstance(value, datetime):
         return value
     return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)

@@ -1,4 +1,4 @@
-"""A lake in a folder or in a bucket, looked at by other means than the product's."""
+"""A lake in a folder or in a bucket, inspected without the product's own code."""
 
 import io
 import random
@@ -9,9 +9,10 @@ from pathlib import Path
 import polars as pl
 import pyarrow as pa
 
-from connectors.lake import Entry, Lake, StagedFile
+from connectors.lake import Entry, Lake
 from connectors.lake.lake import unit_name
 from connectors.lake.query import query_lake
+from connectors.lake.stage import StagedFile
 from tests.object_store import ObjectStore
 
 TENANT = "acme.eu"
@@ -34,7 +35,7 @@ class Site:
         return Lake(self.root, TENANT, self.scratch)
 
     def below(self, *names: str) -> "Site":
-        """Give the same place some folders further down."""
+        """Return the same place some folders further down."""
         return Site("/".join((self.root, *names)), self.scratch, self.service)
 
     def _key(self, path: str) -> tuple[ObjectStore, str, str]:
@@ -43,7 +44,7 @@ class Site:
         return self.service, bucket, f"{prefix}/{TENANT}/{path}"
 
     def paths(self, folder: str = "") -> list[str]:
-        """List the files below a folder of the tenant's part."""
+        """Return the files below a folder of the tenant's part."""
         if self.service is None:
             own = Path(self.root) / TENANT
             found = (path for path in (own / folder).rglob("*") if path.is_file())
@@ -52,7 +53,7 @@ class Site:
         return [key.removeprefix(self._key("")[2]) for key in service.keys(bucket, prefix)]
 
     def parquet(self, folder: str) -> list[str]:
-        """List the Parquet files below a folder."""
+        """Return the Parquet files below a folder."""
         return [path for path in self.paths(folder) if path.endswith(".parquet")]
 
     def get(self, path: str) -> bytes:
@@ -81,11 +82,11 @@ class Site:
         service.request("DELETE", f"{bucket}/{key}").raise_for_status()
 
     def globbed(self, dataset: str = "events") -> list[str]:
-        """Tell the runs of all rows that a plain glob of a dataset finds."""
+        """Return the runs of all rows that a plain glob of a dataset finds."""
         return self.runs(path for path in self.parquet(dataset) if path.count("/") == 2)
 
     def named(self, dataset: str = "events") -> list[str]:
-        """Tell the runs of all rows that the manifest names; every file is whole."""
+        """Return the runs of all rows in the manifest's files, each of which is complete."""
         manifest = self.lake.manifest(dataset)
         entries = manifest.entries if manifest else ()
         for entry in entries:
@@ -95,7 +96,7 @@ class Site:
         return self.runs(f"{dataset}/{file.path}" for entry in entries for file in entry.files)
 
     def runs(self, paths: object) -> list[str]:
-        """Tell the runs of all rows of these files."""
+        """Return the runs of all rows of these files."""
         assert hasattr(paths, "__iter__")
         return sorted(
             run for path in paths for run in pl.read_parquet(io.BytesIO(self.get(path)))["run"]
@@ -155,6 +156,6 @@ def _entry(unit: str, start: datetime, end: datetime, run: str, rows: int) -> En
 
 
 def counted(lake: Lake, view: str = "events") -> list[str]:
-    """Tell the runs of all rows that SQL finds."""
+    """Return the runs of all rows that SQL finds."""
     _, rows = query_lake(lake, f"SELECT run FROM {view} ORDER BY run")  # noqa: S608
     return [row[0] for row in rows]

@@ -1,10 +1,10 @@
-"""A landing set-up for tests: a stand-in tenant, settings in a temporary folder, and comparison."""
+"""What tests of landing need: a stand-in tenant, an installation in a folder, and comparison."""
 
 import io
 import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,12 +22,9 @@ from sandbox.clock import TenantClock
 from sandbox.options import SandboxOptions
 from sandbox.server import running
 from sandbox.tenant import Tenant
-from tasks.land.backfill import begin_backfill, finish_backfill
 from tasks.land.plan import Asked, Plan, plan_run
-from tasks.land.report import raise_unless_complete, settle
-from tasks.land.run import open_run
-from tasks.land.unit import Outcome
-from tasks.land.units import land_all
+from tasks.land.unit import UnitOutcome
+from tasks.stories.export import land_plan
 
 CATALOG = Path(__file__).resolve().parents[1] / "deployments"
 NOW = datetime(2026, 11, 20, 9, 30, tzinfo=UTC)
@@ -38,7 +35,7 @@ Use = Callable[["Place"], "Place"]
 
 @dataclass(frozen=True)
 class Place:
-    """One tenant and one installation of the product beside it."""
+    """One tenant, and one installation of the product."""
 
     tenant: Tenant
     folder: Path
@@ -58,7 +55,7 @@ class Place:
         specification: DatasetSpecification | None = None,
         **asked: Any,
     ) -> Plan:
-        """Plan a run at the tenant's present, or at an instant before it."""
+        """Plan a run at the tenant's current time, or at an earlier one."""
         plan = plan_run(Asked(dataset, **asked), self.clock(now))
         specification = specification or plan.specification
         if compression:
@@ -66,7 +63,7 @@ class Place:
         return replace(plan, specification=specification)
 
     def clock(self, now: datetime | None = None) -> Callable[[], datetime]:
-        """Give the tenant's clock, or one that started at an instant just now."""
+        """Return the tenant's clock, or one that has just started at an instant."""
         return TenantClock(now).now if now else self.tenant.clock.now
 
     def land(
@@ -76,26 +73,24 @@ class Place:
         *,
         partly: bool = False,
         sleep: Callable[[float], None] = time.sleep,
-    ) -> list[Outcome]:
-        """Land all units of a plan as the flow does, without Prefect; raises as the flow does.
+    ) -> list[UnitOutcome]:
+        """Land all units of a plan as a plain run does; raises as it does.
 
-        With `partly` a run that leaves something out is what the test is about.
+        With `partly`, the test is about an incomplete run, which then does not raise.
         """
-        # A flow plans anew each time; a test may land one plan twice.
+        # A run plans each time; a test may land one plan twice.
         clock = self.clock(now)
         plan = replace(plan, planned_at=clock())
-        with open_run(plan, clock=clock, sleep=sleep) as run:
-            run.ledger.begin_run(run.run_id, run.dataset, plan.trigger)
-            begin_backfill(run)
-            landed = land_all(run, plan.units, plan.asked.concurrency)
-            report = settle(run, landed)
-            finish_backfill(run, landed)
-            with suppress(*(PartlyDoneError,) if partly else ()):
-                raise_unless_complete(landed, report)
-        return sorted(landed.outcomes, key=lambda outcome: outcome.unit)
+        try:
+            report: Mapping[str, Any] = land_plan(plan, clock, sleep).plain()
+        except PartlyDoneError as error:
+            if not partly or error.report is None:
+                raise
+            report = error.report
+        return [UnitOutcome(**outcome) for outcome in report["outcomes"]]
 
     def landed(self, dataset: str) -> pl.DataFrame:
-        """Read exactly what the manifest names, without the columns of the run."""
+        """Return exactly the rows of the manifest's files, without the columns of the run."""
         manifest = self.lake.manifest(dataset)
         if manifest is None:
             return pl.DataFrame()
@@ -105,16 +100,16 @@ class Place:
         return frame.drop("_nxp_run_id", "_nxp_exported_at")
 
     def globbed(self, dataset: str) -> pl.DataFrame:
-        """Read what a plain glob finds, as an analyst without the manifest would."""
+        """Return what a plain glob finds, as for an analyst without the manifest."""
         folder = self.lake.dataset_folder(dataset)
         frame = pl.read_parquet(folder / "*" / "*.parquet", hive_partitioning=False)
         return frame.drop("_nxp_run_id", "_nxp_exported_at")
 
 
 def catalogue(folder: Path, queries: Mapping[str, str], **datasets: Mapping[str, Any]) -> Path:
-    """Copy the shipped catalogue, with further queries and datasets that differ from shipped ones.
+    """Copy the shipped catalogue, with more queries and with variants of shipped datasets.
 
-    A dataset's mapping names the shipped one it is `like`, and the keys that differ.
+    The mapping of a variant names the shipped dataset it is `like`, and the keys that differ.
     """
     made = folder / "catalog"
     shutil.copytree(CATALOG, made)
@@ -154,13 +149,13 @@ def place(folder: Path, **options: object) -> Iterator[Place]:
 def truth(
     place: Place, specification: DatasetSpecification, parameters: Mapping[str, str]
 ) -> pl.DataFrame:
-    """Give what the tenant's query returns, under the landed names, by no code of the product."""
+    """Return the rows of the tenant's query under the landed names, without the product's code."""
     frame = place.tenant.frame(specification.query_id, dict(parameters))
     return frame.rename({column.nql: column.name for column in specification.columns})
 
 
 def foreign_export(place: Place, query_id: str, parameters: Mapping[str, str]) -> pl.DataFrame:
-    """Export with plain httpx and Polars' own CSV reader: a client that nobody here wrote."""
+    """Export with plain httpx and Polars' own CSV reader: a client independent of the product."""
     tenant = place.tenant
     token = httpx.post(
         f"{tenant.login_url}/oauth2/default/v1/token",

@@ -1,6 +1,6 @@
-"""A real S3 service on loopback for tests (moto), with faults of its own to switch on.
+"""A real S3 service on loopback for tests (moto), with faults that can be switched on.
 
-Requests are answered one after the other, since moto itself does not exclude a write between its
+Requests are answered one at a time, because moto itself does not prevent another write between its
 check of a condition and its own write.
 """
 
@@ -26,20 +26,20 @@ Wsgi = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
 @dataclass
 class ObjectStore:
-    """The service. `refuse` says which requests get an S3 error: `(status, code)` or None."""
+    """The service. `refuse` returns a request's S3 error, `(status, code)`, or None."""
 
     url: str = ""
     app: Wsgi | None = None
     refuse: Callable[[str, str], Answer | None] = lambda _method, _path: None
     ignores_conditions: bool = False
-    # Carries a request out, and then closes the connection without an answer.
+    # Carries out a request, then closes the connection without an answer.
     swallow: Callable[[str, str], bool] = lambda _method, _path: False
     requests: list[tuple[str, str]] = field(default_factory=list)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     @property
     def environment(self) -> dict[str, str]:
-        """Give what points a process here."""
+        """Return the variables that point a process here."""
         return {
             "AWS_ENDPOINT_URL": self.url,
             "AWS_ALLOW_HTTP": "true",
@@ -49,22 +49,22 @@ class ObjectStore:
         }
 
     def bucket(self) -> str:
-        """Make a bucket that nobody has used."""
+        """Create a new bucket."""
         name = f"lake-{uuid.uuid4().hex[:8]}"
         self.request("PUT", name).raise_for_status()
         return name
 
     def keys(self, bucket: str, prefix: str = "") -> list[str]:
-        """List a bucket by plain HTTP, by no code of the product."""
+        """Return the keys in a bucket by plain HTTP, without the product's code."""
         listed = self.request("GET", bucket, params={"list-type": "2", "prefix": prefix}).text
         return re.findall(r"<Key>([^<]*)</Key>", listed)
 
     def get(self, bucket: str, key: str) -> bytes:
-        """Read an object by plain HTTP."""
+        """Return an object by plain HTTP."""
         return self.request("GET", f"{bucket}/{key}").raise_for_status().content
 
     def request(self, method: str, path: str, **options: Any) -> httpx.Response:
-        """Ask by plain HTTP; moto wants a signature and does not look into it."""
+        """Send a plain HTTP request; moto wants a signature but does not check it."""
         signed = {"Authorization": "AWS loopback:unread"}
         return httpx.request(
             method, f"{self.url}/{path}", headers=signed, trust_env=False, **options
@@ -98,7 +98,7 @@ def _refused(
 
 class _Quiet(WSGIRequestHandler):
     def log_request(self, *_: object) -> None:
-        """Say nothing."""
+        """Log nothing."""
 
 
 @contextmanager

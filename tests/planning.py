@@ -10,7 +10,8 @@ from typing import Any
 import polars as pl
 
 from connectors.lake import Lake
-from connectors.ledger import KNOWN, Ledger, ValueState
+from connectors.ledger import Ledger
+from connectors.ledger.enriched import KNOWN, ValueState
 from connectors.syncs import SyncSpecification
 from tasks.sync.plan_file import Plan
 from tasks.sync.planning import Planning
@@ -20,18 +21,18 @@ NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 NAME, UID = "device/device/name", "device/device/uid"
 OWNER, SITE = "device/device/#owner", "device/device/#site"
 BROKER = "device/device/virtualization/desktop_broker"
-# Has no value that empties it.
+# A field that no value empties.
 TYPE = "device/device/virtualization/type"
 
-# A value that a person has typed into the tenant.
+# A value that a person typed into the tenant.
 ADMINISTRATORS = "typed by hand"
 
-# What a source says: by identity, by field, a value or "" (empty the field).
+# What a source wants: by identity and field, a value or "" (empty the field).
 Estate = Mapping[str, Mapping[str, str]]
 
 
 def sync_specification(**more: Any) -> SyncSpecification:
-    """Make a sync of devices."""
+    """Return a sync of devices."""
     settings = {
         "sync": "cmdb_devices",
         "domain": "cmdb",
@@ -51,7 +52,7 @@ def wanted(
     up_to: str | None = None,
     listed: Iterable[str] | None = None,
 ) -> Wanted:
-    """Make one range of what the sources say; `listed` keys are in the inventory."""
+    """Return one range of what the sources want; `listed` keys are in the inventory."""
     keys = pl.DataFrame({"identity": list(estate)}, schema={"identity": pl.String})
     rows = [
         (identity.strip().lower(), name, value)
@@ -68,7 +69,7 @@ def wanted(
 
 
 def tiled(estate: Estate, bounds: Iterable[str] = ()) -> Iterator[Wanted]:
-    """Make several ranges that tile all keys."""
+    """Yield several ranges that together cover all keys."""
     edges = [None, *sorted(bounds), None]
     for after, up_to in itertools.pairwise(edges):
         within = {
@@ -81,7 +82,7 @@ def tiled(estate: Estate, bounds: Iterable[str] = ()) -> Iterator[Wanted]:
 
 
 def known(*rows: Mapping[str, Any]) -> pl.DataFrame:
-    """Make rows of the ledger: key and value are needed, the rest is as after a plain apply."""
+    """Return rows of the ledger: key and value are given, the rest is as after a plain apply."""
     made = []
     for row in rows:
         plain = {
@@ -98,7 +99,7 @@ def known(*rows: Mapping[str, Any]) -> pl.DataFrame:
 
 
 def full(estate: Estate, **more: Any) -> SourceCounts:
-    """Count a full and complete pull."""
+    """Return the counts of a full and complete pull."""
     rows = len(estate)
     return SourceCounts(
         **({"rows": rows, "keys": rows, "is_full": True, "is_complete": True} | more)
@@ -108,7 +109,7 @@ def full(estate: Estate, **more: Any) -> SourceCounts:
 def planning_at(
     folder: Path, ledger: Ledger, specification: SyncSpecification | None = None, **more: Any
 ) -> Planning:
-    """Plan in a folder, at NOW."""
+    """Return a planning in a folder, at NOW."""
     places: dict[str, Any] = {
         "lake": Lake(str(folder / "lake"), "acme.eu", folder / "scratch"),
         "scratch": folder / "scratch",
@@ -119,17 +120,17 @@ def planning_at(
 
 @dataclass
 class Tenant:
-    """What a tenant holds, and whatever reached it; it can refuse objects and lose answers."""
+    """What a tenant holds, and what reached it; it can refuse objects and lose answers."""
 
     holds: dict[tuple[str, str], str] = field(default_factory=dict)
     refuses: set[str] = field(default_factory=set)
     unknown: set[str] = field(default_factory=set)
-    # Keys and fields that were ever written by us, not empty.
+    # Keys and fields to which we have ever written a value.
     written: set[tuple[str, str]] = field(default_factory=set)
     requests: int = 0
 
     def send(self, key: str, name: str, value: str) -> ValueState:
-        """Take, or refuse, one value."""
+        """Accept or refuse one value."""
         self.requests += 1
         if key in self.unknown:
             return ValueState.UNKNOWN
@@ -152,7 +153,7 @@ def outcome_rows(
     planning: Planning,
     plan_id: str,
 ) -> pl.DataFrame:
-    """Make what an apply saves of plan rows, by their states (docs/planning.md)."""
+    """Return what an apply saves for plan rows, by their states (docs/planning.md)."""
     values = {
         (key, name): value
         for key, name, value in before.select("key", "field", "value").iter_rows()
@@ -183,7 +184,7 @@ def outcome_rows(
 
 
 def apply_plan(planning: Planning, plan: Plan, tenant: Tenant) -> int:
-    """Apply a plan as told in docs/planning.md, undisturbed; returns what was sent."""
+    """Apply a plan as in docs/planning.md, undisturbed, and return the number of sent values."""
     before = tenant.requests
     ledger = planning.ledger
     record = ledger.plans.start(plan.plan_id)
@@ -197,7 +198,7 @@ def apply_plan(planning: Planning, plan: Plan, tenant: Tenant) -> int:
 
 
 def passes(chunk: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Part a chunk: settles go first."""
+    """Split a chunk, settles first."""
     is_settle = pl.col("action") == "settle"
     return chunk.filter(is_settle), chunk.filter(~is_settle)
 
@@ -205,7 +206,7 @@ def passes(chunk: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
 def send_rows(
     planning: Planning, plan_id: str, rows: pl.DataFrame, tenant: Tenant, *, save: bool = True
 ) -> None:
-    """Send rows and save what became of them, unless the process dies in between."""
+    """Send rows and save their outcomes, unless the process dies in between."""
     if rows.is_empty():
         return
     known_rows = planning.ledger.enriched.read_keys(planning.sync, rows["key"].unique())
@@ -215,7 +216,7 @@ def send_rows(
         if row["state"] == "acknowledged" and row["value"]
     }
     held = {(row["key"], row["field"]) for row in known_rows.iter_rows(named=True) if row["value"]}
-    # A clear goes where a value of ours is acknowledged: also one that was just settled.
+    # A clear is sent where a value of ours is acknowledged, even one that was just settled.
     allowed = [
         row["action"] != "clear" or (row["key"], row["field"]) in settled | held
         for row in rows.iter_rows(named=True)

@@ -1,4 +1,4 @@
-"""Commands on a real Prefect server: forms that are answered, values that are marked."""
+"""Commands on a real Prefect server: answering forms, and finding marked values."""
 
 import subprocess
 import sys
@@ -26,21 +26,21 @@ def begin(env: Mapping[str, str], *words: str) -> subprocess.Popen[str]:
 
 
 def end(process: subprocess.Popen[str]) -> Result:
-    """Wait for a command; what it wrote has no marked value."""
+    """Wait for a command, and check that its output has no marked value."""
     out, err = process.communicate(timeout=240)
     assert MARK not in out + err
     return Result(process.args, process.returncode, out, err)
 
 
 def waiting_run(api: str, name: str) -> dict[str, Any]:
-    """Wait until a flow run is paused whose name begins like this."""
+    """Wait for a paused flow run whose name begins like this, and return it."""
     deadline = time.monotonic() + 150
     while time.monotonic() < deadline:
         asked = {"flow_runs": {"state": {"type": {"any_": ["PAUSED"]}}, "name": {"like_": name}}}
         found = httpx.post(f"{api}/flow_runs/filter", json=asked).json()
         keys = found[0]["state"]["state_details"].get("run_input_keyset") if found else None
         if keys:
-            # The form is there a moment after the state.
+            # The form appears a moment after the state.
             path = f"{api}/flow_runs/{found[0]['id']}/input/{keys['schema']}"
             if httpx.get(path).status_code == httpx.codes.OK:
                 run: dict[str, Any] = found[0]
@@ -50,19 +50,19 @@ def waiting_run(api: str, name: str) -> dict[str, Any]:
 
 
 def described(api: str, run: dict[str, Any]) -> str:
-    """Give what the form of a paused run shows."""
+    """Return the text that the form of a paused run shows."""
     keys = run["state"]["state_details"]["run_input_keyset"]
     return httpx.get(f"{api}/flow_runs/{run['id']}/input/{keys['description']}").text
 
 
 def answer(api: str, run: dict[str, Any], **form: Any) -> None:
     """Fill in the form of a paused run."""
-    told = httpx.post(f"{api}/flow_runs/{run['id']}/resume", json={"run_input": form}).json()
-    assert told["status"] == "ACCEPT", told
+    resumed = httpx.post(f"{api}/flow_runs/{run['id']}/resume", json={"run_input": form}).json()
+    assert resumed["status"] == "ACCEPT", resumed
 
 
 def unmarked(folder: Path, *but: str) -> None:
-    """See that no marked value is in any file of a folder, beside the private ones."""
+    """Check that no file in a folder, except the private ones, has a marked value."""
     for path in folder.rglob("*"):
         if path.is_file() and not any(part in str(path.relative_to(folder)) for part in but):
             with suppress(FileNotFoundError):

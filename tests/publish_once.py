@@ -14,7 +14,7 @@ from tests.lakes import DAY, START, TENANT, publish
 
 
 def main() -> None:
-    """Publish so many windows of so many days each, beginning at a day."""
+    """Publish a number of windows of a number of days each, from a first day on."""
     root, scratch, run, first, windows, days = sys.argv[1:7]
     lake = Lake(root, TENANT, Path(scratch))
     lake.manifest("events")

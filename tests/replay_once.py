@@ -1,6 +1,6 @@
 """Replays a run in a process of its own, and is killed on the way: a victim for tests.
 
-Usage: python -m tests.replay_once DATASET RUN before|after; killed before or after the publishing.
+Usage: python -m tests.replay_once DATASET RUN before|after; killed before or after publishing.
 """
 
 import os
@@ -11,17 +11,17 @@ from dataclasses import replace
 
 import pyarrow as pa
 
-from connectors.lake import Entry, StagedFile
+from connectors.lake import Entry
 from connectors.lake.landing import LakeLanding
-from connectors.settings.installation import load_settings
-from tasks.upkeep.replay_run import open_replay, run_replay
+from connectors.lake.stage import StagedFile
+from tasks.stories.replay import open_replay, replay
 
 
 class KilledLanding(LakeLanding):
-    """A lake at whose publishing the process ends, as by a kill -9."""
+    """A lake whose publishing ends the process, like kill -9."""
 
     def publish(self, entry: Entry, staged: Sequence[StagedFile], schema: pa.Schema) -> None:
-        """Publish or not, and end."""
+        """Publish or not, then end the process."""
         if sys.argv[3] == "after":
             super().publish(entry, staged, schema)
         os.kill(os.getpid(), signal.SIGKILL)
@@ -29,9 +29,9 @@ class KilledLanding(LakeLanding):
 
 def main() -> None:
     """Replay."""
-    with open_replay(load_settings(), sys.argv[1], None) as tools:
-        killed = KilledLanding(tools.lake, tools.specification)
-        run_replay(replace(tools, landings=[killed]), sys.argv[2])
+    with open_replay(sys.argv[1], None) as run:
+        killed = KilledLanding(run.lake, run.specification)
+        replay(replace(run, landings=[killed]), sys.argv[2])
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""A sync over rows that a test gives, shaped without asking any source."""
+"""A sync of rows that a test provides, shaped without asking a source."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -32,7 +32,7 @@ SYNC: dict[str, Any] = {
 
 
 def sync_of(**changes: Any) -> SyncSpecification:
-    """Make a sync that differs from the plain one."""
+    """Return a sync that differs from the plain one."""
     return SyncSpecification.model_validate(SYNC | changes)
 
 
@@ -64,7 +64,7 @@ def shaping(
     now: datetime = AT,
     **sources: Mapping[str, Sequence[str | None]],
 ) -> Iterator[tuple[Shaped, list[Wanted]]]:
-    """Shape rows and read all ranges."""
+    """Shape rows and return all ranges."""
     pulled = pulled_of(folder / "run", sources)
     lake = lake or Lake(str(folder / "lake"), "sandbox.eu")
     with shaped(sync, pulled, lake, folder / "run", now, range_keys=range_keys) as shape:
@@ -72,10 +72,10 @@ def shaping(
 
 
 def cells(ranges: Sequence[Wanted]) -> dict[tuple[str, str], str]:
-    """Give what is wanted by key and field."""
+    """Return what is wanted, by key and field."""
     return {(key, field): value for each in ranges for key, field, value in each.rows.iter_rows()}
 
 
 def keys(ranges: Sequence[Wanted]) -> dict[str, str]:
-    """Give identity by key."""
+    """Return the identity of each key."""
     return {key: identity for each in ranges for key, identity in each.keys.iter_rows()}

@@ -1,4 +1,4 @@
-"""Kinds of sources, each filled with the same rows by other means than the product's."""
+"""Kinds of sources, each filled with the same rows without the product's own code."""
 
 import csv
 import io
@@ -16,7 +16,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from connectors.sources import Pull, Source, Sources, load_connections, open_sources
-from connectors.sources.servicenow import ServiceNowSource, ServiceNowSpecification
+from connectors.sources.servicenow.source import ServiceNowSource
+from connectors.sources.specification import ServiceNowSpecification
 from sandbox.options import SandboxOptions
 from sandbox.server import running
 from sandbox.servicenow.options import ServiceNowOptions
@@ -32,7 +33,7 @@ SECRET = "s3cr3t-that-no-one-may-read"  # noqa: S105 - of stand-ins
 Row = dict[str, str]
 _numbers = itertools.count()
 
-# Each is read back as it is: nothing is trimmed, folded, guessed or taken for no value.
+# Each is read back as it is: nothing is trimmed, folded, guessed or treated as missing.
 AWKWARD = (
     "",
     " padded ",
@@ -53,12 +54,12 @@ AWKWARD = (
 
 
 def people(count: int) -> list[Row]:
-    """Make rows."""
+    """Return rows."""
     return [{"id": f"{n:06}", "name": f"Name {n}", "description": "plain"} for n in range(count)]
 
 
 def awkward_people() -> list[Row]:
-    """Make rows whose values are read wrongly by careless readers."""
+    """Return rows with values that careless readers get wrong."""
     return [
         {"id": f"{n:06}", "name": f"Name {n}", "description": value}
         for n, value in enumerate(AWKWARD)
@@ -66,17 +67,17 @@ def awkward_people() -> list[Row]:
 
 
 def rows_of(pull: Pull) -> list[dict[str, str | None]]:
-    """Read a pull to its end."""
+    """Return all rows of a pull."""
     return [row for batch in pull for row in batch.to_pylist()]
 
 
 def by_id(rows: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    """Put rows in order: sources have their own."""
+    """Return rows sorted, because each source has its own order."""
     return sorted(rows, key=lambda row: str(row["id"]))
 
 
 class Kind(Protocol):
-    """A kind of source, in front of rows of `COLUMNS`."""
+    """A kind of source that holds rows of `COLUMNS`."""
 
     name: str
     specification: dict[str, Any]
@@ -86,15 +87,15 @@ class Kind(Protocol):
         """Replace all rows."""
 
     def hide(self) -> None:
-        """Take the source out of reach."""
+        """Make the source unreachable."""
 
     def refuse(self) -> None:
-        """Make the credential a wrong one."""
+        """Make the credential wrong."""
 
 
 @contextmanager
 def opened(kind: Kind, **changes: Any) -> Iterator[Source]:
-    """Open a source as a sync does, from what its YAML says and from the environment."""
+    """Open a source as a sync does, from its YAML and the environment."""
     sources = Sources.model_validate({"here": kind.specification | changes})
     if isinstance(kind, ServiceNowKind):
         specification = sources.root["here"]
@@ -292,7 +293,7 @@ class ServiceNowKind:
 
     @property
     def requests(self) -> int:
-        """How many the instance has answered."""
+        """How many requests the instance has answered."""
         return self.tenant.requests["servicenow"]
 
     def fill(self, rows: Sequence[Row]) -> None:
@@ -303,17 +304,17 @@ class ServiceNowKind:
         instance._store = Store(instance.store._tables | {table: made}, 0)
 
     def change(self, at: datetime, **counts: int) -> Changes:
-        """Change computers as if it were then."""
+        """Change computers as of a point in time."""
         wanted = {"updates": 0, "inserts": 0, "deletes": 0} | counts
         return self.tenant.servicenow.store.change("cmdb_ci_computer", at, **wanted)
 
     def truth(self, table: str = "cmn_department") -> list[dict[str, Any]]:
-        """Give all rows as they are now, hidden ones included."""
+        """Return all rows as they are now, including hidden ones."""
         return self.tenant.servicenow.frame(table).to_dicts()
 
     def hide(self) -> None:
         self.environ["NXP_SOURCE_CMDB_URL"] = "http://127.0.0.1:1"
-        # Nothing comes back by waiting.
+        # Waiting does not help.
         self.sleep = lambda _seconds: None
 
     def refuse(self) -> None:

@@ -1,4 +1,4 @@
-"""The stack as `nxp stack up` starts it, in a folder of its own, for tests that need all of it."""
+"""The stack as `nxp stack up` starts it, in a folder of its own, for tests that need it whole."""
 
 import json
 import re
@@ -23,13 +23,13 @@ SECONDS = 300
 
 @dataclass(frozen=True)
 class RunningStack:
-    """A stack, and the ways to it."""
+    """A stack, and how to use it."""
 
     home: Path
 
     @property
     def outside(self) -> dict[str, str]:
-        """The environment of a shell that knows NXP_HOME only."""
+        """The environment of a shell that only knows NXP_HOME."""
         return environment(NXP_HOME=str(self.home))
 
     @property
@@ -52,23 +52,23 @@ class RunningStack:
         return self._run("nxp", *words, env=self.inside)
 
     def prefect(self, *words: str) -> Result:
-        """Run a command of Prefect's against the stack."""
+        """Run a Prefect command against the stack."""
         return self._run("prefect", *words, env=self.inside)
 
     def parts(self) -> dict[str, dict[str, Any]]:
-        """Say how each part is, by its name."""
+        """Return the state of each part, by name."""
         return {part["part"]: part for part in json.loads(self.stack("status", "--json").stdout)}
 
     def processes(self) -> list[psutil.Process]:
-        """Find what runs in the stack's folder, or was started by it."""
+        """Return the processes that run in the stack's folder or were started by it."""
         found = []
         for process in psutil.process_iter():
             try:
-                told = [*process.cmdline(), *process.environ().values(), process.cwd()]
+                texts = [*process.cmdline(), *process.environ().values(), process.cwd()]
                 gone = process.status() == psutil.STATUS_ZOMBIE
             except psutil.Error:
                 continue
-            if any(str(self.home) in text for text in told) and not gone:
+            if any(str(self.home) in text for text in texts) and not gone:
                 found.append(process)
         return found
 
@@ -85,7 +85,7 @@ class RunningStack:
 
 @contextmanager
 def stack_home() -> Iterator[RunningStack]:
-    """Make a folder for a stack; whatever runs there at the end is stopped."""
+    """Create a folder for a stack; what still runs there at the end is stopped."""
     # Not in tmp_path: PostgreSQL's user has to pass through it when root runs the tests.
     folder = Path(tempfile.mkdtemp(prefix="nxp-stack-"))
     stack = RunningStack(folder / "home")
@@ -98,7 +98,7 @@ def stack_home() -> Iterator[RunningStack]:
 
 @contextmanager
 def running_stack(*options: str) -> Iterator[RunningStack]:
-    """Start a stack, small unless options say otherwise, and stop it at the end."""
+    """Start a stack, a small one unless options say otherwise, and stop it at the end."""
     with stack_home() as stack:
         started = stack.stack("up", "--workers", "1", "--devices", "40", "--days", "3", *options)
         assert started.returncode == 0, started.stderr

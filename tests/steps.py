@@ -1,6 +1,6 @@
 """What reaches the outside world, step by step: SQL statements, commits, requests that act.
 
-A step of a request is before it leaves, and one more when its answer is there.
+A request has two steps: before it is sent, and when its answer has arrived.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -14,9 +14,9 @@ _EVENTS = ("before_cursor_execute", "commit")
 
 @contextmanager
 def at_each_step(take: Callable[[bool], None]) -> Iterator[None]:
-    """Have `take` called at each step of this process, which may raise or end it.
+    """Call `take` at each step of this process; it may raise, or end the process.
 
-    It is told whether the step is one of a request.
+    Its argument is whether the step belongs to a request.
     """
 
     def step(*_: object) -> None:
@@ -46,10 +46,10 @@ def at_each_step(take: Callable[[bool], None]) -> Iterator[None]:
 
 
 def telling(of_requests: Sequence[int]) -> list[int]:
-    """Choose the steps that tell most, of those at which requests leave and are answered.
+    """Return the most telling of the steps at which requests are sent and answered.
 
-    A request that has not left but may have; one that was done and nobody knows; and when what is
-    known of it is being written.
+    At the first, a request was not sent but may have been; at the second, it was done and nothing
+    records that; at the third, its result is being written.
     """
     answered, leaves = of_requests[1], of_requests[2]
     return [leaves, answered, answered + 2]

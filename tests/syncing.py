@@ -13,9 +13,9 @@ import polars as pl
 import yaml
 
 from connectors.ledger import Ledger, open_ledger
-from tasks.sync.asked import APPLY, PLAN, RETRY, SYNC, Asked
-from tasks.sync.run import SyncRun, choose, open_sync
-from tasks.sync.running import run_apply, run_plan, run_retry, run_sync
+from tasks.stories import sync as stories
+from tasks.sync.asked import SYNC, SyncAsked
+from tasks.sync.run import SyncRun, choose_sync, open_sync
 from tests.acting import Client
 from tests.landing import CATALOG, NOW, Place, place
 
@@ -26,7 +26,7 @@ BROKER = "device/device/virtualization/desktop_broker"
 POOL = "device/device/virtualization/desktop_pool"
 UPDATED = "device/device/virtualization/last_update"
 FIELDS = (OWNER, TAG, BROKER, POOL, UPDATED)
-# The source's column of each.
+# The source's column for each field.
 COLUMNS = ("owner", "tag", "broker", "pool", "updated")
 PATHS = {
     OWNER: "#asset_owner",
@@ -45,7 +45,7 @@ Rows = list[dict[str, str]]
 
 
 def sync_yaml(source: Path, **changes: Any) -> dict[str, Any]:
-    """Give the words of the sync; `changes` replace keys of it."""
+    """Return the sync as YAML has it; `changes` replace keys of it."""
     return {
         "sync": SYNC_NAME,
         "domain": "test",
@@ -69,7 +69,7 @@ def sync_yaml(source: Path, **changes: Any) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class Syncing:
-    """A place with a sync, whose source is a file."""
+    """A place with a sync whose source is a file."""
 
     place: Place
     source: Path
@@ -82,9 +82,9 @@ class Syncing:
             schema=dict.fromkeys(columns, pl.String),
             orient="row",
         )
-        aside = self.source.with_suffix(".new")
-        frame.write_csv(aside)
-        aside.replace(self.source)
+        fresh = self.source.with_suffix(".new")
+        frame.write_csv(fresh)
+        fresh.replace(self.source)
 
     def specify(self, **changes: Any) -> None:
         """Replace the YAML."""
@@ -95,26 +95,32 @@ class Syncing:
 
     @contextmanager
     def opened(self, trigger: str = SYNC, now: datetime | None = None) -> Iterator[SyncRun]:
-        """Open a run; its waits are short."""
+        """Open a run that waits only briefly."""
         clock = self.place.clock(now)
-        with open_sync(choose(SYNC_NAME), trigger, clock, _briefly) as run:
+        with open_sync(choose_sync(SYNC_NAME), trigger, clock, _briefly) as run:
             yield run
 
     def plan(self, *, now: datetime | None = None, **asked: Any) -> dict[str, Any]:
-        with self.opened(PLAN, now) as run:
-            return run_plan(run, Asked(**asked))
+        clock = self.place.clock(now)
+        return stories.plan(choose_sync(SYNC_NAME), SyncAsked(**asked), clock, _briefly)
 
     def apply(self, plan: str | None = None, *, now: datetime | None = None) -> dict[str, Any]:
-        with self.opened(APPLY, now) as run:
-            return run_apply(run, plan, Asked())
+        clock = self.place.clock(now)
+        return stories.apply(choose_sync(SYNC_NAME), plan, SyncAsked(), clock, _briefly)
 
-    def sync(self, *, now: datetime | None = None, **asked: Any) -> dict[str, Any]:
-        with self.opened(SYNC, now) as run:
-            return run_sync(run, Asked(**asked))
+    def sync(
+        self,
+        approve: stories.Approve | None = None,
+        *,
+        now: datetime | None = None,
+        **asked: Any,
+    ) -> dict[str, Any]:
+        clock = self.place.clock(now)
+        return stories.sync(choose_sync(SYNC_NAME), SyncAsked(**asked), approve, clock, _briefly)
 
     def retry(self, *, now: datetime | None = None) -> dict[str, Any]:
-        with self.opened(RETRY, now) as run:
-            return run_retry(run, Asked())
+        clock = self.place.clock(now)
+        return stories.retry(choose_sync(SYNC_NAME), SyncAsked(), clock, _briefly)
 
     @contextmanager
     def ledger(self) -> Iterator[Ledger]:
@@ -127,16 +133,16 @@ class Syncing:
             ledger.close()
 
     def known(self) -> pl.DataFrame:
-        """Read what the ledger knows of the sync."""
+        """Return what the ledger knows about the sync."""
         with self.ledger() as ledger:
             return ledger.enriched.read(SYNC_NAME)
 
     def held(self, name: str) -> Mapping[str, Any]:
-        """Give what the tenant holds of a field, by uid, of what was ever written."""
+        """Return the tenant's values of a field, by uid, for objects that were ever written."""
         return self.place.tenant.enrichment.values("device", PATHS[name])
 
     def uids(self) -> list[str]:
-        """Name the tenant's devices."""
+        """Return the names of the tenant's devices."""
         with Client(self.place.tenant) as client:
             return [row["device.uid"] for row in client.devices()]
 
@@ -152,7 +158,7 @@ def _briefly(seconds: float) -> None:
 
 @contextmanager
 def syncing(folder: Path, **options: Any) -> Iterator[Syncing]:
-    """Serve a tenant with a sync beside it; the caller sets `place.environment`."""
+    """Serve a tenant and set up a sync; the caller sets `place.environment`."""
     catalog = folder / "catalog"
     shutil.copytree(CATALOG, catalog)
     shutil.rmtree(catalog / "syncs", ignore_errors=True)

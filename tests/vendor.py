@@ -16,7 +16,7 @@ _TRIGGERS = ("apiEnabled", "manualEnabled", "manualAllowMultipleInstances", "sch
 
 
 def is_here() -> bool:
-    """Say whether the files are there: they are no part of this repository."""
+    """Return whether the files are present; they are not part of this repository."""
     return FOLDER.is_dir()
 
 
@@ -26,12 +26,12 @@ def specification(name: str) -> dict[str, Any]:
     loaded: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
     schemas = loaded["components"]["schemas"]
     if name == "nql":
-        # Published: every cell an object. Real tenants send scalars. OpenAPI 3.0 has no list of
-        # types, so "anything that is no container" is said the other way round.
+        # Published: every cell is an object. Real tenants send scalars. OpenAPI 3.0 has no list of
+        # types, so "anything but a container" has to be written as a negation.
         rows = schemas["NqlApiExecuteResponse"]["properties"]["data"]["items"]
         rows["items"] = {"not": {"anyOf": [{"type": "object"}, {"type": "array", "items": {}}]}}
     if name == "workflows":
-        # Published: a workflow inside each workflow, without end.
+        # Published: each workflow contains a workflow, endlessly.
         published = schemas["Workflow"]["properties"]
         published["triggerMethods"] = _object({name: {"type": "boolean"} for name in _TRIGGERS})
         published["versions"]["items"] = _object(
@@ -69,7 +69,7 @@ def documented(name: str) -> set[tuple[str, str, int]]:
 
 
 def judge(name: str, method: str, path: str, response: httpx.Response) -> None:
-    """Fail unless the status is a documented one and the body is of its schema."""
+    """Fail unless the status is documented and the body fits its schema."""
     loaded = specification(name)
     answers = loaded["paths"][path][method]["responses"]
     assert str(response.status_code) in answers, response.status_code
@@ -84,7 +84,7 @@ def judge(name: str, method: str, path: str, response: httpx.Response) -> None:
 
 
 def _with_null(node: Any) -> Any:
-    """Say OpenAPI's `nullable` in the words of JSON Schema."""
+    """Return a schema with OpenAPI's `nullable` translated to JSON Schema."""
     if isinstance(node, list):
         return [_with_null(each) for each in node]
     if not isinstance(node, dict):
@@ -98,13 +98,14 @@ def _with_null(node: Any) -> Any:
 
 
 def judge_request(name: str, method: str, path: str, body: Any) -> None:
-    """Fail unless a body is of the schema of its operation."""
+    """Fail unless a body fits the schema of its operation."""
     loaded = specification(name)
     if name == "enrichment":
-        # Published: one of text, number and date. A date is a text, so none could ever be sent.
+        # Published: exactly one of text, number and date. A date is also a text, so no date would
+        # be valid.
         value = loaded["components"]["schemas"]["Field"]["properties"]["value"]
         value["anyOf"] = value.pop("oneOf")
-        # Published: placeholders where a tenant's own field stands.
+        # Published: placeholders in place of a tenant's own fields.
         names = loaded["components"]["schemas"]["Field"]["properties"]["name"]
         patterns = [re.sub("<[a-z_]+>", "[a-z_]+", each) for each in names.pop("enum")]
         names["pattern"] = f"^({'|'.join(patterns)})$"

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from tests import vendor
 
-# Long enough to find what only short lists hide, short enough for hundreds of examples.
+# Long enough to find errors that short lists hide, short enough for hundreds of examples.
 MOST_ITEMS = 4
 _SCALARS = st.none() | st.booleans() | st.integers() | st.text(max_size=5)
 _NAMES = st.text("abcXYZ_9", min_size=1, max_size=6)
@@ -21,9 +21,9 @@ def requests(name: str, method: str, path: str) -> st.SearchStrategy[Any]:
 
 
 def answers(name: str, method: str, path: str, status: int) -> st.SearchStrategy[Any]:
-    """Generate bodies that are valid answers of a status; None where the body is empty.
+    """Generate bodies that are valid answers with a status; None if the body is empty.
 
-    Objects have further fields at times, as live tenants send them.
+    Objects sometimes have extra fields, as in the answers of live tenants.
     """
     loaded = vendor.specification(name)
     answer = loaded["paths"][path][method]["responses"][str(status)]
@@ -35,7 +35,7 @@ def answers(name: str, method: str, path: str, status: int) -> st.SearchStrategy
 def values(
     schema: dict[str, Any], loaded: dict[str, Any], *, more: bool = False
 ) -> st.SearchStrategy[Any]:
-    """Generate what a schema allows, of the kinds of schemas that these files hold."""
+    """Generate what a schema allows, for the kinds of schemas in these files."""
     if "$ref" in schema:
         return values(_named(schema["$ref"], loaded), loaded, more=more)
     if "allOf" in schema:
@@ -95,12 +95,12 @@ def _scalars(schema: dict[str, Any]) -> st.SearchStrategy[Any]:
 
 def _texts(schema: dict[str, Any]) -> st.SearchStrategy[str]:
     if "pattern" in schema:
-        # `$` in these patterns is the very end, in Python also the place before a last line feed.
+        # `$` means the very end in these patterns, but in Python also before a final line feed.
         found = st.from_regex(re.compile(schema["pattern"], re.ASCII))
         return found.filter(lambda text: not text.endswith("\n"))
     if schema.get("format") == "uuid":
         return st.uuids().map(str)
     if schema.get("format") == "date-time":
         return st.datetimes().map(lambda moment: f"{moment.isoformat()}Z")
-    # Half a character cannot be written in UTF-8.
+    # A lone surrogate cannot be written in UTF-8.
     return st.text(st.characters(codec="utf-8"), min_size=schema.get("minLength", 0), max_size=20)

@@ -1,18 +1,18 @@
-"""Processes of tests that are told to stop: started as a user's command, or as a helper script."""
+"""Processes that tests stop: started as a user's command, or as a helper script."""
 
 import os
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 
+from tests.forks import fork
+
 
 def heed_sigterm() -> None:
-    """Let SIGTERM end this process as it ends a command."""
+    """Make SIGTERM end this process as it ends a command."""
     signal.signal(signal.SIGTERM, _terminate)
 
 
@@ -21,28 +21,28 @@ def _terminate(_signal: int, _frame: FrameType | None) -> NoReturn:
 
 
 def start(module: str, *words: str, env: Mapping[str, str]) -> subprocess.Popen[str]:
-    """Start a module of tests that prints `ready` once it begins to work."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", module, *words],
-        env={**os.environ, **env, "PYTHONPATH": str(Path.cwd())},
+    """Start a module of tests that prints `ready` when it starts to work."""
+    process = fork(
+        module,
+        *words,
+        env={**os.environ, **env},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        text=True,
     )
     assert process.stdout is not None
     assert process.stdout.readline() == "ready\n"
     return process
 
 
-def until(process: subprocess.Popen[str], come: Callable[[], bool]) -> None:
-    """Wait until something has come, while a process runs."""
+def until(process: subprocess.Popen[str], condition: Callable[[], bool]) -> None:
+    """Wait until a condition holds, while a process runs."""
     deadline = time.monotonic() + 60
-    while not come() and process.poll() is None and time.monotonic() < deadline:
+    while not condition() and process.poll() is None and time.monotonic() < deadline:
         time.sleep(0.005)
 
 
 def stop(process: subprocess.Popen[str], *, times: int = 1) -> tuple[int, float, str]:
-    """Send SIGTERM; gives the exit code, the seconds that it took, and what was said."""
+    """Send SIGTERM; return the exit code, the seconds it took, and the output."""
     began = time.monotonic()
     for number in range(times):
         if number:
@@ -53,6 +53,6 @@ def stop(process: subprocess.Popen[str], *, times: int = 1) -> tuple[int, float,
 
 
 def ended(process: subprocess.Popen[str]) -> int:
-    """Wait for a process to end by itself; gives the exit code."""
+    """Wait for a process to end by itself, and return the exit code."""
     process.communicate(timeout=90)
     return process.returncode

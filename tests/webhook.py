@@ -1,4 +1,4 @@
-"""A webhook on loopback that keeps what it is told."""
+"""A webhook on loopback that records what is sent to it."""
 
 import json
 import threading
@@ -10,24 +10,24 @@ from typing import Any
 
 
 class Webhook:
-    """What was told to an address, as JSON."""
+    """What was sent to an address, as JSON."""
 
     def __init__(self, url: str) -> None:
         self.url = url
-        self.told: list[dict[str, Any]] = []
+        self.sent: list[dict[str, Any]] = []
 
     def await_text(self, part: str, seconds: float = 60) -> str:
-        """Wait until a text with this in it was told, and give it."""
+        """Wait for a text that contains this part, and return it."""
         return str(until(lambda: next((each for each in self.texts if part in each), ""), seconds))
 
     @property
     def texts(self) -> list[str]:
-        """The texts that were told."""
-        return [each["text"] for each in self.told]
+        """The texts that were sent."""
+        return [each["text"] for each in self.sent]
 
 
 def until(look: Callable[[], Any], seconds: float = 60) -> Any:
-    """Look until there is something to see."""
+    """Call `look` until it returns something, and return that."""
     deadline = time.monotonic() + seconds
     while not (found := look()):
         assert time.monotonic() < deadline, "it did not come"
@@ -43,7 +43,7 @@ def listening() -> Iterator[Webhook]:
         def do_POST(self) -> None:
             assert self.headers["Content-Type"] == "application/json"
             body = self.rfile.read(int(self.headers["Content-Length"]))
-            webhook.told.append(json.loads(body))
+            webhook.sent.append(json.loads(body))
             self.send_response(200)
             self.end_headers()
 

@@ -1,1 +1,1 @@
-"""One export landed as Parquet, by this engine and by what users would take instead."""
+"""One export landed as Parquet, by this engine and by the tools users would use instead."""

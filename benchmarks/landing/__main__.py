@@ -1,9 +1,9 @@
-"""Lands one made export by every tool, in turns, each time in a process of its own.
+"""Lands one generated export with every tool in turn, each time in a process of its own.
 
 Usage: python -m benchmarks.landing [--rows N]… [--rounds N] [--rate MB/S] [--only NAME]…
-`make bench` runs it with the peers in an environment of their own (benchmarks/peers.txt). What it
-measures goes to docs/performance/landing.json, which benchmarks.plots draws, and beside it the CPU
-of each step by itself (stages.json); benchmarks.landing.ratios tells what follows.
+`make bench` runs it with the peers in an environment of their own (benchmarks/peers.txt). Results
+go to docs/performance/landing.json, which benchmarks.plots draws, and the CPU of each step by
+itself to stages.json next to it; benchmarks.landing.ratios prints the ratios.
 """
 
 import json
@@ -40,13 +40,13 @@ PEERS = (
     "Polars lazy",
     "dlt",
 )
-# What loads a whole export takes more memory than a small worker has.
+# A tool that loads a whole export takes more memory than a small worker has.
 WHOLE_IN_MEMORY = ("Polars naive",)
 MOST_ROWS_IN_MEMORY = 1_000_000
-# A run begins when the machine is idle, and is repeated if others were busy during it.
+# A run starts when the machine is idle, and is repeated if other processes were busy during it.
 IDLE_SECONDS, MOST_BUSY_PERCENT = 0.5, 10.0
 MOST_DISTURBED, MOST_TRIES = 0.12, 6
-# The steps by themselves are measured with what fits into memory.
+# The steps by themselves are measured with an export that fits into memory.
 STAGES_ROWS = 1_000_000
 SLOW_ABOVE_ROWS = {"pandas": 5_000_000, "dlt": 5_000_000}
 
@@ -62,11 +62,11 @@ class Measured:
     cpu: list[float] = field(default_factory=list)
     peak: list[float] = field(default_factory=list)
     megabytes: float = 0.0
-    # What other processes, the server of the file among them, used meanwhile: shares of a core.
+    # What other processes, including the file's server, used during the run: shares of a core.
     disturbed: list[float] = field(default_factory=list)
 
     def told(self) -> str:
-        """Give one line."""
+        """Return the measurement as one line."""
         wall = statistics.median(self.wall)
         spread = f"{min(self.wall):.2f} to {max(self.wall):.2f}"
         cpu, peak = statistics.median(self.cpu), max(self.peak)
@@ -85,7 +85,7 @@ def measure(
     peers_python: str = sys.executable,
     data: Path = DATA,
 ) -> None:
-    """Land exports of ROWS rows by each tool, ROUNDS times; RATE in MB a second, 0 for none."""
+    """Land exports of ROWS rows with each tool, ROUNDS times; RATE in MB a second, 0 for none."""
     found: list[Measured] = []
     for number in rows:
         make(data, number)
@@ -113,7 +113,7 @@ def _is_run(name: str, rows: int, only: tuple[str, ...]) -> bool:
 
 @contextmanager
 def served(data: Path, rate: float = 0) -> Iterator[str]:
-    """Serve a folder's files, and give the address."""
+    """Serve a folder's files, and yield the address."""
     command = [sys.executable, "-m", "benchmarks.landing.server", str(data), "--rate", str(rate)]
     with subprocess.Popen(  # noqa: S603 - our own module
         command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
@@ -148,13 +148,13 @@ def _run(measured: Measured, url: str, peers_python: str, tries: int = 1) -> Non
 
 
 def _prepare(query: str, url: str, folder: str) -> None:
-    """Make the installation that is landed in, before anything is timed."""
+    """Create the installation to land in, before anything is timed."""
     command = [sys.executable, "-m", "benchmarks.landing.engine", "prepare", query, url, folder]
     subprocess.run(command, cwd=ROOT, check=True)  # noqa: S603 - our own module
 
 
 def _stages(url: str) -> dict[str, float]:
-    """Give the CPU seconds of each step of a landing by itself."""
+    """Return the CPU seconds of each step of a landing by itself."""
     query = f"events_{STAGES_ROWS}_zst"
     with tempfile.TemporaryDirectory(prefix="nxp-bench-") as folder:
         _prepare(query, url, folder)
@@ -166,7 +166,7 @@ def _stages(url: str) -> dict[str, float]:
 
 
 def _keep_stages(found: list[dict[str, float]]) -> None:
-    """Keep the least of each step: what disturbs only adds."""
+    """Keep the minimum of each step, because disturbances can only add to it."""
     least = {step: round(min(one[step] for one in found), 3) for step in found[0]}
     RESULTS.mkdir(exist_ok=True)
     kept = {"rows": STAGES_ROWS, "cpu": least}
@@ -176,11 +176,11 @@ def _keep_stages(found: list[dict[str, float]]) -> None:
 def timed(
     command: list[str], tool: str, *, when_idle: bool = True
 ) -> tuple[float, resource.struct_rusage, float]:
-    """Run a process once the machine is idle; also give what others used, as a share of a core."""
+    """Run a process once the machine is idle; also return others' use, as a share of a core."""
     if when_idle:
         _wait_until_idle()
     before, began = _busy(), time.monotonic()
-    # By wait4, which tells of this one child.
+    # By wait4, which reports the usage of this one child.
     process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL)  # noqa: S603
     _, status, usage = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
@@ -197,7 +197,7 @@ def _wait_until_idle() -> None:
 
 
 def _busy() -> float:
-    """Give the CPU seconds that the whole machine has used."""
+    """Return the CPU seconds that the whole machine has used."""
     times = psutil.cpu_times()
     return sum(times) - times.idle - times.iowait - times.guest - times.guest_nice
 
@@ -206,7 +206,7 @@ def _take(measured: Measured, usage: resource.struct_rusage, folder: Path) -> No
     measured.cpu.append(usage.ru_utime + usage.ru_stime)
     measured.peak.append(usage.ru_maxrss / 1024)
     files = [path for path in folder.rglob("*.parquet") if "_runs" not in path.parts]
-    # dlt keeps what it has loaded in its own folder too.
+    # dlt also keeps a copy of what it has loaded in its own folder.
     files = [path for path in files if folder / "dlt" not in path.parents]
     landed = sum(pq.read_metadata(path).num_rows for path in files)
     if landed < measured.rows:
@@ -215,7 +215,7 @@ def _take(measured: Measured, usage: resource.struct_rusage, folder: Path) -> No
 
 
 def _keep(found: list[Measured]) -> None:
-    """Add to what was measured before: the newest of each tool, size and rate counts."""
+    """Add to earlier measurements, keeping the newest for each tool, size and rate."""
     path = RESULTS / "landing.json"
     path.parent.mkdir(exist_ok=True)
     known = json.loads(path.read_text()) if path.exists() else []

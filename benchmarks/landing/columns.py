@@ -1,4 +1,4 @@
-"""The columns of the made export and their types; apart, for tools that import nothing of ours."""
+"""The generated export's columns and their types, for tools that import nothing else of ours."""
 
 COLUMNS = (
     ("event_time", "datetime"),

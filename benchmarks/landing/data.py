@@ -1,7 +1,7 @@
-"""A made export of 24 columns as CSV, seeded: the same rows count gives the same bytes.
+"""A generated, seeded export of 24 columns as CSV: the same number of rows gives the same bytes.
 
-Shaped like a day of execution events: three date-times, ten columns of text that repeat, texts
-with quotes and newlines, numbers, a list. The rows are in no order, as an export promises none.
+It resembles a day of execution events: three date-times, ten columns of repeating text, texts with
+quotes and newlines, numbers, a list. The rows are not sorted, because an export promises no order.
 """
 
 import gzip
@@ -19,7 +19,7 @@ START = datetime(2026, 11, 19, tzinfo=UTC)
 DAY = timedelta(days=1)
 DAY_SECONDS = 86_400
 CHUNK_ROWS = 100_000
-# Of the twenty kinds of messages one has quotes and one has newlines in it.
+# Of the twenty kinds of messages, one contains quotes and one contains newlines.
 QUOTED, OF_LINES = 1, 2
 WORDS = (
     "stopped",
@@ -35,7 +35,7 @@ WORDS = (
 
 
 def make(folder: Path, rows: int, suffix: str = "zst") -> Path:
-    """Write the export, packed as `suffix` says (csv, gz, zst), once; gives its path."""
+    """Write the export once, compressed by `suffix` (csv, gz, zst), and return its path."""
     path = folder / f"events_{rows}.csv.{suffix}".replace(".csv.csv", ".csv")
     if path.exists():
         return path
@@ -57,14 +57,14 @@ def _packed(raw: BinaryIO, suffix: str) -> AbstractContextManager[Any]:
 
 
 def chunks(rows: int) -> Iterator[bytes]:
-    """Give the CSV in pieces of whole records; the header comes with the first."""
+    """Yield the CSV in pieces of whole records; the header comes with the first."""
     for offset in range(0, rows, CHUNK_ROWS):
         frame = _frame(offset, min(CHUNK_ROWS, rows - offset))
         yield frame.write_csv(include_header=not offset, quote_style="necessary").encode()
 
 
 def window(start: datetime, end: datetime, rows: int) -> bytes:
-    """Give a small export of a window as CSV."""
+    """Return a small export of a window as CSV."""
     seconds = int((end - start).total_seconds())
     frame = _frame(int(start.timestamp()), rows, start, seconds)
     return frame.write_csv(quote_style="necessary").encode()
@@ -134,7 +134,7 @@ def _texts(number: pl.DataFrame) -> list[pl.Series]:
 
 
 def _spread(number: pl.Expr, digits: int) -> pl.Expr:
-    """Turn small numbers into ones of many digits, as identifiers look."""
+    """Turn small numbers into numbers with many digits, like identifiers."""
     spread = (number + 1) * 11_400_714_819_323 % 10**digits
     text: pl.Expr = spread.cast(pl.String).str.zfill(digits)
     return text
@@ -151,6 +151,6 @@ def _long_texts(number: pl.DataFrame) -> list[pl.Series]:
     message = unusual.otherwise(plain)
     tags = pl.when(kind % 3 == 0).then(pl.lit("[]")).otherwise(pl.format("[{}, {}]", first, second))
     frame = pl.select(tags.alias("tags"), message.alias("message"))
-    # A fifth of the messages is not there.
+    # A fifth of the messages is missing.
     empty = pl.when(kind % 5 == 0).then(None).otherwise(frame["message"]).alias("message")
     return [frame["tags"], pl.select(empty).to_series()]

@@ -1,8 +1,8 @@
-"""This engine's plain function: one unit landed in a lake, with all that a landing has to do.
+"""This engine's plain function: one unit landed in a lake, with everything a landing includes.
 
-Usage: python -m benchmarks.landing.engine prepare|land QUERY URL FOLDER. `prepare` makes the
-installation in FOLDER, with the tables of its ledger; `land` is what is measured, from token to
-ledger: `open_run` and `land_unit` of a dataset whose saved query is QUERY, at the tenant in
+Usage: python -m benchmarks.landing.engine prepare|land QUERY URL FOLDER. `prepare` creates the
+installation in FOLDER, with the tables of its ledger. `land` is what is measured, from token to
+ledger: `open_run` and `land_unit` of a dataset whose saved query is QUERY, with the tenant in
 miniature at URL.
 """
 
@@ -21,7 +21,7 @@ DAY: dict[str, Any] = {"window_from": "2026-11-19", "window_to": "2026-11-20"}
 
 
 def make_ledger() -> None:
-    """Make the ledger's tables, as the first command of an installation does."""
+    """Create the ledger's tables, as the first command of an installation does."""
     from connectors.ledger import open_ledger
     from connectors.settings.installation import load_settings
 
@@ -29,7 +29,7 @@ def make_ledger() -> None:
 
 
 def prepare(query: str, url: str, folder: Path, **changes: Any) -> None:
-    """Make an installation with one dataset: catalogue, home, lake, and the settings for them."""
+    """Create an installation with one dataset: catalogue, home, lake, and their settings."""
     import yaml
 
     specification = {
@@ -48,7 +48,7 @@ def prepare(query: str, url: str, folder: Path, **changes: Any) -> None:
 
 
 def point_to(url: str, folder: Path) -> None:
-    """Have the settings of this process name the installation in a folder, and the tenant."""
+    """Point the settings of this process at the installation in a folder, and at the tenant."""
     os.environ |= {
         "NXP_HOME": str(folder / "home"),
         "NXP_LAKE": str(folder / "lake"),
@@ -64,19 +64,18 @@ def point_to(url: str, folder: Path) -> None:
 
 
 def clock() -> datetime:
-    """Give a present in which the day is over."""
+    """Return a current time at which the day is over."""
     return NOW + timedelta(seconds=datetime.now(UTC).timestamp() % 3600)
 
 
 def land(**asked: Any) -> int:
-    """Land the windows asked for; gives the rows."""
+    """Land the windows asked for, and return the number of rows."""
     from tasks.land.plan import Asked, plan_run
     from tasks.land.run import open_run
     from tasks.land.unit import land_unit
 
     plan = plan_run(Asked(DATASET, **asked), clock)
     with open_run(plan, clock=clock) as run:
-        run.ledger.begin_run(run.run_id, run.dataset, plan.trigger)
         return sum(land_unit(run, unit).rows_landed for unit in plan.units)
 
 

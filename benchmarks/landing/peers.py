@@ -1,8 +1,8 @@
-"""What users would take instead: one function for each tool, as its own documents advise.
+"""What users would use instead: one function for each tool, as its own documents advise.
 
-Usage: python -m benchmarks.landing.peers TOOL URL FOLDER. Each brings the packed export at URL as
-Parquet into FOLDER, columns typed (lists stay text), zstd level 1, in a process of its own. Tools
-that cannot read the stream download it first, which is part of their time.
+Usage: python -m benchmarks.landing.peers TOOL URL FOLDER. Each lands the compressed export at URL
+as Parquet in FOLDER, with typed columns (lists stay text) and zstd level 1, in a process of its
+own. Tools that cannot read the stream download it first, which counts towards their time.
 """
 
 import shutil
@@ -33,7 +33,7 @@ def duckdb(url: str, folder: Path) -> None:
 
 
 def pyarrow_streaming(url: str, folder: Path) -> None:
-    """The streaming reader over the response, batch by batch into one file."""
+    """The streaming reader on the response, batch by batch into one file."""
     import pyarrow as pa
     import pyarrow.csv as pc
     import pyarrow.parquet as pq

@@ -1,7 +1,7 @@
-"""Tells what benchmarks.landing has measured as ratios to peers and to the floor.
+"""Prints the results of benchmarks.landing as ratios to the peers and to the floor.
 
 Usage: python -m benchmarks.landing.ratios. The floor is the CPU of all steps by themselves, divided
-by two cores; start and imports are not in it.
+by two cores; it does not include start and imports.
 """
 
 import json
@@ -38,14 +38,14 @@ def _peers(rows: int) -> tuple[str, ...]:
 
 
 def _floor(stages: dict[str, Any]) -> tuple[float, float]:
-    """Give the seconds of a start, and those of a row."""
+    """Return the seconds of a start, and those of a row."""
     steps = dict(stages["cpu"])
     start = steps.pop("start")
     return start, sum(steps.values()) / CORES / stages["rows"]
 
 
 def _against(peer: dict[str, Any], ours: dict[str, Any]) -> str:
-    """Give the ratio of medians, and its least and most by the spread of both."""
+    """Return the ratio of medians, with its minimum and maximum by the spread of both."""
     least = min(ours["wall"]) / max(peer["wall"])
     most = max(ours["wall"]) / min(peer["wall"])
     middle = statistics.median(ours["wall"]) / statistics.median(peer["wall"])

@@ -1,9 +1,9 @@
 """A tenant in miniature over loopback HTTP: token, export, status, and results as S3 serves them.
 
 Usage: python -m benchmarks.landing.server FOLDER [--rate MB/S]. Prints its address and serves until
-its input ends. `/files/NAME` gives a file of FOLDER (Range, If-Range, ETag), no faster than RATE.
-An export of #events_ROWS_zst is the file events_ROWS.csv.zst; one of #windows is a thousand rows of
-the window asked for, made on demand.
+its input ends. `/files/NAME` is a file in FOLDER (Range, If-Range, ETag), no faster than RATE. An
+export of #events_ROWS_zst is the file events_ROWS.csv.zst; one of #windows has a thousand rows of
+the requested window, generated on demand.
 """
 
 import json
@@ -30,14 +30,14 @@ class Handler(BaseHTTPRequestHandler):
     """One connection."""
 
     protocol_version = "HTTP/1.1"
-    # Else the second part of an answer waits 40 ms for the first one's acknowledgement.
+    # Without this, the second part of an answer waits 40 ms for the acknowledgement of the first.
     disable_nagle_algorithm = True
     folder = Path()
     rate: float | None = None
     exports: list[dict[str, str]] = []  # noqa: RUF012 - shared on purpose
 
     def do_POST(self) -> None:
-        """Give a token, or begin an export."""
+        """Issue a token, or start an export."""
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         if self.path.endswith("/token"):
             token = {"token_type": "Bearer", "expires_in": 900, "access_token": "benchmark"}
@@ -48,7 +48,7 @@ class Handler(BaseHTTPRequestHandler):
         self._answer({"exportId": str(len(self.exports) - 1)})
 
     def do_GET(self) -> None:
-        """Tell that an export is done, or send a result."""
+        """Report that an export is done, or send a result."""
         kind, _, name = self.path.rpartition("/")
         if kind.endswith("/status"):
             asked = self.exports[int(name)]
@@ -64,7 +64,7 @@ class Handler(BaseHTTPRequestHandler):
             self._send_file(self.folder / name)
 
     def log_message(self, *_args: object) -> None:
-        """Say nothing."""
+        """Log nothing."""
 
     def _answer(self, answer: Mapping[str, object]) -> None:
         self._send_bytes(json.dumps(answer).encode(), "application/json")
@@ -116,7 +116,7 @@ def _window(start: str, end: str) -> bytes:
 
 
 def serve(folder: Path, *, rate: float = 0) -> None:
-    """Serve until the standard input ends; RATE in MB a second, 0 for as fast as it goes."""
+    """Serve until the standard input ends; RATE is in MB a second, 0 for as fast as possible."""
     Handler.folder = folder
     Handler.rate = rate * 1e6 or None
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)

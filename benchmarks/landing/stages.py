@@ -1,8 +1,8 @@
-"""The floor of a landing: the CPU that each step takes by itself, one after the other.
+"""The floor of a landing: the CPU each step takes by itself, one after the other.
 
 Usage: python -m benchmarks.landing.stages QUERY URL FOLDER, in an installation that
 benchmarks.landing.engine has prepared. Prints the CPU seconds of each step as JSON. No schedule of
-the same steps on as many cores can be quicker than their sum divided by the cores.
+the same steps can be faster than their sum divided by the number of cores.
 """
 
 import json
@@ -15,7 +15,8 @@ from pathlib import Path
 
 from benchmarks.landing.engine import DATASET, DAY, NOW, clock, point_to
 from connectors.lake.stage import Stage
-from connectors.nexthink import Compression, CsvStream
+from connectors.nexthink import Compression
+from connectors.nexthink.results.destination import CsvStream
 from connectors.nexthink.results.result_file import BLOCK_BYTES, ResultFile
 from nxp.__main__ import start_lightly
 from tasks.columns.conform import Conformer, match_header
@@ -30,7 +31,7 @@ class Text:
         self._text = memoryview(text)
 
     def read(self, size: int) -> bytes:
-        """Give the next bytes."""
+        """Return the next bytes."""
         part, self._text = self._text[:size], self._text[size:]
         return bytes(part)
 
@@ -43,17 +44,17 @@ class Clock:
 
     @contextmanager
     def at(self, step: str) -> Iterator[None]:
-        """Note what is spent within."""
+        """Record the CPU seconds spent in the block as those of a step."""
         began = time.process_time()
         yield
         self.spent[step] = time.process_time() - began
 
 
 def measure(query: str, url: str, folder: Path) -> dict[str, float]:
-    """Take every step of landing one export, each to its end before the next.
+    """Run every step of landing one export, each to its end before the next.
 
-    What a timed step makes is not kept: memory that is new costs time which a landing, which frees
-    and takes it again, does not spend.
+    The results of a timed step are not kept: getting new memory costs time, and a real landing
+    spends less of it because it frees memory and uses it again.
     """
     spent = Clock()
     spent.spent["start"] = time.process_time()

@@ -1,4 +1,4 @@
-"""One action of the catalogue: which one, for whom, within which limits, and how it is judged."""
+"""One action of the catalogue: its kind, its targets, its limits, and how it is judged."""
 
 import hashlib
 import uuid
@@ -10,7 +10,7 @@ from pydantic import Field, field_validator, model_validator
 
 from connectors.catalogue import DAY, Specification
 from connectors.catalogue.specification import Duration
-from connectors.nexthink import NQL_ID, QUERY_ID, intent_reason
+from connectors.nexthink import NQL_ID, QUERY_ID
 from connectors.nexthink.acting.limits import (
     CAMPAIGN_DEFAULT_EXPIRY_MINUTES,
     CAMPAIGN_EXPIRY_MINUTES,
@@ -19,23 +19,24 @@ from connectors.nexthink.acting.limits import (
     MOST_TARGETS,
 )
 from connectors.nexthink.acting.limits import LONGEST_REASON as LONGEST
+from connectors.nexthink.acting.requests import intent_reason
 
 ACTION_PATTERN: Final = "^[a-z][a-z0-9_]*$"
 MINUTE: Final = timedelta(minutes=1)
-# Of a reason an intent id takes the beginning.
+# The intent id takes up the beginning of a reason.
 LONGEST_REASON: Final = LONGEST - len(intent_reason(str(uuid.UUID(int=0)))) - 1
 _DIGEST_BYTES: Final = 8
 
 
 class ActionKind(StrEnum):
-    """Which of the tenant's APIs does it."""
+    """Which of the tenant's APIs runs the action."""
 
     REMOTE_ACTION = "remote_action"
     CAMPAIGN = "campaign"
     WORKFLOW = "workflow"
 
 
-# In minutes; None where the API takes none.
+# In minutes; None where the API has no expiry.
 EXPIRY: Final[dict[ActionKind, range | None]] = {
     ActionKind.REMOTE_ACTION: EXPIRY_MINUTES,
     ActionKind.CAMPAIGN: CAMPAIGN_EXPIRY_MINUTES,
@@ -44,7 +45,7 @@ EXPIRY: Final[dict[ActionKind, range | None]] = {
 
 
 class Scenario(StrEnum):
-    """The four ways of the product's documentation in which an action is used."""
+    """The four uses of an action, as the product's documentation names them."""
 
     ASSISTED_SERVICE = "assisted_service"
     SELF_HELP = "self_help"
@@ -53,7 +54,7 @@ class Scenario(StrEnum):
 
 
 class RunAs(StrEnum):
-    """Whose rights a remote action runs with: the tenant's setting, which the YAML repeats."""
+    """The account a remote action runs as: the tenant's setting, repeated in the YAML."""
 
     LOCAL_SYSTEM = "LOCAL_SYSTEM"
     INTERACTIVE_USER = "INTERACTIVE_USER"
@@ -61,20 +62,20 @@ class RunAs(StrEnum):
 
 
 class Approval(StrEnum):
-    """Whether a person has to agree to each plan."""
+    """Whether a person has to approve each plan."""
 
     REQUIRED = "required"
     NONE = "none"
 
 
 class Consent(Specification):
-    """Whom a campaign has asked and who has agreed: targets of self-help.
+    """People who agreed when a campaign asked them: the targets of self-help.
 
     Attributes:
-        campaign: a campaign of deployments/actions, whose targets come with their device.
-        agree: the answers that count as agreement, without regard to case.
-        question: the question that asks for it; without one, whatever is answered has to agree.
-        within: how long an answer counts.
+        campaign: a campaign of deployments/actions whose query lists each person's device.
+        agree: the answers that count as agreement; case does not matter.
+        question: the question that asks for agreement; if not set, every answer must agree.
+        within: how long an answer stays valid.
     """
 
     campaign: str
@@ -84,13 +85,13 @@ class Consent(Specification):
 
 
 class TargetSpecification(Specification):
-    """Where targets come from; without any of it they are named when a plan is made.
+    """Where targets come from; if nothing is set, they are named when a plan is made.
 
     Attributes:
         query_id: a saved query that lists `device.collector.uid`, and `user.sid` where people are
-            asked; `device.name` and `device.operating_system.platform` where it can.
-        parameters: of the query.
-        consent: those who agreed to a campaign.
+            asked; if possible also `device.name` and `device.operating_system.platform`.
+        parameters: parameters of the query.
+        consent: the people who agreed to a campaign.
     """
 
     query_id: str | None = None
@@ -100,26 +101,26 @@ class TargetSpecification(Specification):
     @model_validator(mode="after")
     def _one_source(self) -> Self:
         if self.query_id and self.consent:
-            raise ValueError("a query or a consent, not both")
+            raise ValueError("set a query or a consent, not both")
         if self.query_id and not QUERY_ID.fullmatch(self.query_id):
             raise ValueError("query_id: must be # and 2 to 254 of a-z, 0-9 and _")
         return self
 
     @property
     def are_named(self) -> bool:
-        """Whether a person names them for each plan."""
+        """Whether a person names the targets for each plan."""
         return self.query_id is None and self.consent is None
 
 
 class Limits(Specification):
-    """How many at once, how fast, how often.
+    """How many targets at once, how fast, how often.
 
     Attributes:
-        targets: a plan for more is refused as a whole.
-        per_request: at most 10,000.
-        per_minute: devices or people a minute; None: as fast as the tenant takes them.
-        cool_down: no target gets the same action twice within it, whoever started it; it counts
-            from when it was asked for, and from its end where that came later.
+        targets: the most targets of a plan; a plan with more is refused as a whole.
+        per_request: the most targets of a request, up to 10,000.
+        per_minute: devices or people per minute; None: as fast as the tenant accepts them.
+        cool_down: how long a target does not get the same action again, no matter who started it;
+            counted from the request, or from the action's end if that is later.
     """
 
     targets: int = Field(default=100, ge=1)
@@ -129,18 +130,18 @@ class Limits(Specification):
 
     @property
     def batch(self) -> int:
-        """How many targets go into one request: no more than a minute may have."""
+        """The number of targets in one request: never more than allowed per minute."""
         return min(self.per_request, self.per_minute or self.per_request)
 
 
 class OutcomeSpecification(Specification):
-    """How what became of targets is read back, and judged.
+    """How outcomes are read back and judged.
 
     Attributes:
-        query_id: the saved query; takes `nql_id` and `from`, as those of deployments/queries do.
-        wait: how long a run waits for outcomes; what is still to come does not make it fail.
-        max_failure_share: of the targets that have ended; above it a run ends as partly done.
-        poll: how often to ask, at most.
+        query_id: the saved query; takes `nql_id` and `from`, as those in deployments/queries do.
+        wait: how long a run waits for outcomes; outcomes still missing do not make it fail.
+        max_failure_share: share of the finished targets; above it a run ends as partly done.
+        poll: the shortest time between two polls.
     """
 
     query_id: str | None = None
@@ -152,7 +153,7 @@ class OutcomeSpecification(Specification):
     @classmethod
     def _not_too_often(cls, poll: timedelta) -> timedelta:
         if poll < timedelta(seconds=1):
-            raise ValueError("must be a second at least: each poll is an export")
+            raise ValueError("must be at least a second: each poll is an export")
         return poll
 
 
@@ -168,12 +169,12 @@ class ActionSpecification(Specification):
 
     Attributes:
         id: the NQL id in the tenant.
-        dry_run: plan and report only; a new action is one until a person has reviewed it.
-        run_as: of a remote action; has to be what the tenant says.
-        expires: how long a device that is offline, or a person, may take.
-        effect_after: how long after the last outcome the query of the targets is asked again, to
-            say how many are still in it; None: not at all.
-        lands: a dataset to export once the outcomes are there (on-demand data).
+        dry_run: plan and report only; the default until a person has reviewed the action.
+        run_as: for a remote action; must match the tenant's setting.
+        expires: how long an offline device, or a person, may take.
+        effect_after: how long after the last outcome the targets' query runs again, to count how
+            many are still in it; None: not at all.
+        lands: a dataset to export once the outcomes have arrived (on-demand data).
     """
 
     action: str = Field(pattern=ACTION_PATTERN)
@@ -195,13 +196,13 @@ class ActionSpecification(Specification):
 
     @property
     def fingerprint(self) -> str:
-        """What tells the action from others, and from itself before an edit: 16 digits."""
+        """A digest that differs for other actions and after an edit: 16 hexadecimal digits."""
         text = self.model_dump_json(exclude={"dry_run", "outcome"})
         return hashlib.blake2b(text.encode(), digest_size=_DIGEST_BYTES).hexdigest()
 
     @property
     def expires_in_minutes(self) -> int | None:
-        """The expiry as the API takes it."""
+        """The expiry in the API's unit, minutes."""
         if self.expires is None:
             is_campaign = self.kind is ActionKind.CAMPAIGN
             return CAMPAIGN_DEFAULT_EXPIRY_MINUTES if is_campaign else None
@@ -209,17 +210,17 @@ class ActionSpecification(Specification):
 
     @property
     def lifetime(self) -> timedelta:
-        """How long a target may take: a week at least, since others' requests have other limits."""
+        """How long a target may take: a week or more, since others' requests have other limits."""
         return max(self.expires_in_minutes or 0, EXPIRY_MINUTES[-1]) * MINUTE
 
     @property
     def read_back(self) -> str:
-        """The saved query that tells what became of targets."""
+        """The saved query that returns the outcomes."""
         return self.outcome.query_id or READ_BACK[self.kind]
 
     @property
     def query_ids(self) -> tuple[str, ...]:
-        """The saved queries that it needs."""
+        """The saved queries that the action needs."""
         return tuple(filter(None, (self.targets.query_id, self.read_back)))
 
     @model_validator(mode="after")
@@ -236,7 +237,7 @@ class ActionSpecification(Specification):
     def _kind_problems(self) -> list[str]:
         problems = []
         if (self.kind is ActionKind.REMOTE_ACTION) != (self.run_as is not None):
-            problems.append("run_as: said of a remote action, and of nothing else")
+            problems.append("run_as: set it for a remote action, and only there")
         bounds, minutes = EXPIRY[self.kind], self.expires_in_minutes
         if bounds is None and self.expires is not None:
             problems.append("expires: a workflow's request has no expiry")
@@ -246,19 +247,19 @@ class ActionSpecification(Specification):
             problems.append("expires: must be whole minutes")
         is_campaign = self.kind is ActionKind.CAMPAIGN
         if is_campaign and len(self.parameters) > MOST_CAMPAIGN_PARAMETERS:
-            problems.append(f"parameters: at most {MOST_CAMPAIGN_PARAMETERS} of a campaign")
+            problems.append(f"parameters: at most {MOST_CAMPAIGN_PARAMETERS} for a campaign")
         if self.targets.consent and self.kind is not ActionKind.REMOTE_ACTION:
             problems.append(
-                "targets.consent: for remote actions, on the devices of those who agree"
+                "targets.consent: only for remote actions, on the devices of those who agree"
             )
         return problems
 
     def _scenario_problems(self) -> list[str]:
         problems = []
         if self.scenario is Scenario.SELF_HELP and not self.targets.consent:
-            problems.append("targets.consent: self-help acts for those who agreed to a campaign")
+            problems.append("targets.consent: self-help acts for people who agreed to a campaign")
         if self.effect_after is not None and not self.targets.query_id:
-            problems.append("effect_after: needs targets.query_id, which is asked again")
+            problems.append("effect_after: needs targets.query_id, which runs again")
         if self.scenario is Scenario.SELF_HEALING and not self.targets.query_id:
             problems.append("targets.query_id: self-healing finds its devices itself")
         if self.scenario is Scenario.ON_DEMAND_DATA and not self.lands:

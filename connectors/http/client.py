@@ -1,6 +1,6 @@
-"""How this project speaks HTTP: time limits, the one retry layer, network errors.
+"""HTTP for all connectors: timeouts, the only retry layer, network errors.
 
-What a service means by its answers lives with that service's connector.
+What a service's answers mean is decided in that service's connector.
 """
 
 import logging
@@ -28,21 +28,20 @@ from connectors.http.redact import redact_library_logs, redacted_path, request_i
 
 log = logging.getLogger(__name__)
 
-# A connection that takes longer is not coming: the hosts are in well connected data centres.
+# The hosts are in well-connected data centres: a connection that takes longer will not come.
 CONNECT_SECONDS: Final = 10.0
-# The longest silence seen as life: execute answers within 5 s, S3 sends without pause.
+# A longer silence means a dead connection: execute answers within 5 s, S3 sends without pause.
 READ_SECONDS: Final = 60.0
 TIMEOUT: Final = httpx.Timeout(READ_SECONDS, connect=CONNECT_SECONDS)
 
-# Six tries with doubling pauses bridge about 15 s: a fail-over, not an outage, which is the
-# scheduler's business.
+# Six tries with doubling pauses bridge about 15 s: a fail-over. An outage is up to the scheduler.
 MAX_ATTEMPTS: Final = 6
 FIRST_PAUSE_SECONDS: Final = 0.5
 LONGEST_PAUSE_SECONDS: Final = 30.0
-# A tenant's wish is granted up to here; beyond it a worker slot is worth more than the wait.
+# We wait this long if a tenant asks for it; a longer wait would block a worker slot for too long.
 LONGEST_WAIT: Final = timedelta(minutes=5)
-# A daily limit is over after a day, whatever the zone and the clock that it is counted by. A wish
-# for more is a mistake of some machine between, and would keep us from the tenant for years.
+# A daily limit is over after a day, in any time zone and by any clock. A longer Retry-After is a
+# mistake of some machine in between, and could keep us from the tenant for years.
 LONGEST_LIMIT: Final = timedelta(hours=25)
 
 TOO_MANY_REQUESTS: Final = 429
@@ -69,10 +68,10 @@ class Retry(Enum):
     """What may be sent again: set per request, as `extensions={"retry": Retry.READ}`."""
 
     READ = "read"  # reads and tokens: repeating is harmless
-    # Writes of values: sending the same values twice is as harmless, so this is READ's alias.
+    # Writes of values: sending the same values twice is harmless too, so this is an alias.
     ALL = READ
-    START = "start"  # starts a costly job: only when it certainly did not start
-    NEVER_SENT = "never sent"  # acts on devices and people: only when nothing left this machine
+    START = "start"  # starts a costly job: only if it certainly did not start
+    NEVER_SENT = "never sent"  # acts on devices and people: only if nothing left this machine
 
     @property
     def faults(self) -> tuple[type[httpx.TransportError], ...]:
@@ -93,13 +92,13 @@ _RETRIED_STATUSES: Final = {
 
 
 class Gate(Protocol):
-    """What a request passes each time before it is sent: set as `extensions={"gate": gate}`."""
+    """What every sending of a request has to pass: set as `extensions={"gate": gate}`."""
 
     def enter(self) -> None:
-        """Return once the request may be sent; raises LimitReachedError where that is far off."""
+        """Return once the request may be sent; raise LimitReachedError if that is too far off."""
 
     def limited(self, not_before: datetime) -> None:
-        """Hear when a server allows the next try."""
+        """Note when a server allows the next try."""
 
 
 def backoff(attempt: int) -> float:
@@ -116,7 +115,7 @@ def retry_after(headers: httpx.Headers, now: datetime) -> datetime | None:
     for parse in (datetime.fromisoformat, parsedate_to_datetime):
         try:
             moment = parse(value)
-            # Without an offset both standards leave the zone open; UTC is what servers mean.
+            # Without an offset both standards leave the zone open; servers mean UTC.
             return moment.replace(tzinfo=moment.tzinfo or UTC).astimezone(UTC)
         except (ValueError, OverflowError):
             continue
@@ -124,7 +123,7 @@ def retry_after(headers: httpx.Headers, now: datetime) -> datetime | None:
 
 
 def exchange_of(request: httpx.Request, response: httpx.Response | None = None) -> Exchange:
-    """Return what may be told of an exchange."""
+    """Return the parts of an exchange that may be shown."""
     path = redacted_path(request.url)
     if response is None:
         return Exchange(request.method, path)
@@ -134,7 +133,7 @@ def exchange_of(request: httpx.Request, response: httpx.Response | None = None) 
 def limit_reached(
     request: httpx.Request, response: httpx.Response, now: datetime
 ) -> LimitReachedError | None:
-    """Return the error of an answer that says to come back later, None for other answers."""
+    """Return the error of an answer that asks to come back later, None for other answers."""
     not_before = retry_after(response.headers, now)
     asks_for_patience = not_before is not None and not_before - now > LONGEST_WAIT
     is_busy = response.status_code in SERVER_ERRORS and asks_for_patience
@@ -161,7 +160,7 @@ def unreachable(
 
 
 def _reason(fault: Exception) -> str:
-    """Say why in our own words: the fault's text may hold a URL."""
+    """Return the reason in our own words: the fault's text may contain a URL."""
     reasons: tuple[tuple[type[Exception], str], ...] = (
         (socket.gaierror, "DNS does not know the name"),
         (ConnectionRefusedError, "connection refused"),
@@ -189,10 +188,10 @@ def _causes(fault: BaseException | None) -> Iterator[BaseException]:
 
 
 class RetryTransport(httpx.BaseTransport):
-    """Sends requests, and sends them again as far as their policy allows.
+    """Sends requests, and sends them again if their policy allows it.
 
-    A request with a policy is answered with its body read, so that a connection lost inside the
-    body counts as a fault too. A request without one is sent once and its answer streams.
+    The body of an answer to a request with a policy is read here, so that a connection lost inside
+    the body counts as a fault too. A request without a policy is sent once, and its answer streams.
     """
 
     def __init__(
@@ -301,13 +300,13 @@ def build_client(
     auth: httpx.Auth | None = None,
     max_redirects: int = 0,
 ) -> httpx.Client:
-    """Return a client with our time limits that keeps no cookies; 0 redirects follows none."""
+    """Return a client with our timeouts that keeps no cookies and follows 0 redirects or more."""
     redact_library_logs()
     try:
         return httpx.Client(
             base_url=origin,
             transport=transport,
-            # An Auth that adds nothing: without it httpx sends the credentials a URL contains.
+            # An Auth that adds nothing: without it httpx would send credentials contained in a URL.
             auth=auth or httpx.Auth(),
             cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
             headers={"User-Agent": f"nexthink-pipelines/{version('nexthink-pipelines')}"},

@@ -1,6 +1,6 @@
-"""Telling of each exchange over HTTP: which operation, what was answered, whether it goes again.
+"""Events for metrics, one per HTTP exchange: operation, status, whether it is sent again.
 
-For measuring. An operation is a name of a few; a path may hold an id, a host the tenant's name.
+An operation is one of a few names: a path may contain an id, a host the tenant's name.
 """
 
 import re
@@ -32,7 +32,7 @@ _OPERATIONS: Final = tuple(
 
 @dataclass(frozen=True, slots=True)
 class Exchanged:
-    """A request that was sent: `status` is None without an answer, `again` when it is sent anew."""
+    """A request that was sent: `status` is None without an answer, `again` if it is sent again."""
 
     operation: str
     status: int | None
@@ -45,6 +45,6 @@ listen = _EXCHANGES.listen
 
 
 def operation_of(request: httpx.Request) -> str:
-    """Name the operation of a request; what is not of the API (files, sources) is `other`."""
+    """Return the operation of a request; `other` for what is not the API (files, sources)."""
     path = request.url.path
     return next((name for pattern, name in _OPERATIONS if pattern.match(path)), OTHER)

@@ -1,22 +1,35 @@
-"""The way to a host: direct, or through the proxies that the environment or the system names."""
+"""The route to a host: direct, or through the proxies of the environment or the system."""
 
+import os
 import ssl
 import urllib.request
+from functools import cache
 
 import httpx
 
 from connectors.errors import ConfigurationError
 
 
-class SystemProxies(httpx.BaseTransport):
-    """Goes through the proxies that the environment or the system names.
+def trusted() -> ssl.SSLContext:
+    """Return what decides which servers are trusted, by SSL_CERT_FILE, SSL_CERT_DIR or certifi."""
+    return _trusted(os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR"))
 
-    httpx has this too, but only for a client without a transport of its own. `tls` says which
-    certificates to trust: without it, those of SSL_CERT_FILE, SSL_CERT_DIR or certifi.
+
+# Reading all certificates takes 0.03 s: once for all clients of a process.
+@cache
+def _trusted(_file: str | None, _folder: str | None) -> ssl.SSLContext:
+    return httpx.create_ssl_context()
+
+
+class SystemProxies(httpx.BaseTransport):
+    """Uses the proxies of the environment or the system.
+
+    httpx can do this too, but only for a client without a transport of its own. `tls` sets which
+    certificates are trusted; by default those of SSL_CERT_FILE, SSL_CERT_DIR or certifi.
     """
 
     def __init__(self, tls: ssl.SSLContext | None = None) -> None:
-        self._tls = tls or httpx.create_ssl_context()
+        self._tls = tls or trusted()
         self._direct = httpx.HTTPTransport(verify=self._tls)
         proxies = urllib.request.getproxies()
         self._through = {
@@ -26,14 +39,14 @@ class SystemProxies(httpx.BaseTransport):
         }
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
-        """Send the request by the way that its host asks for."""
+        """Send the request by the route for its host."""
         host = request.url.host
         # A proxy cannot reach this machine's loopback, where the sandbox listens.
         is_local = host in {"localhost", "127.0.0.1", "::1"}
         if is_local or urllib.request.proxy_bypass(host):
             return self._direct.handle_request(request)
-        way = self._through.get(request.url.scheme, self._direct)
-        return way.handle_request(request)
+        route = self._through.get(request.url.scheme, self._direct)
+        return route.handle_request(request)
 
     def close(self) -> None:
         """Close the connections."""
@@ -42,14 +55,14 @@ class SystemProxies(httpx.BaseTransport):
 
     def _proxy(self, url: str) -> httpx.HTTPTransport:
         try:
-            # httpcore takes a TLS context for an https proxy only.
+            # httpcore accepts a TLS context only for an https proxy.
             proxy = httpx.Proxy(
                 url if "://" in url else f"http://{url}",
                 ssl_context=self._tls if url.startswith("https://") else None,
             )
             return httpx.HTTPTransport(verify=self._tls, proxy=proxy)
         except (httpx.InvalidURL, ValueError, ImportError):
-            # The text of the fault would show the proxy's password.
+            # The fault's text would show the proxy's password.
             raise ConfigurationError(
                 "the proxy in HTTP_PROXY, HTTPS_PROXY or ALL_PROXY is not a usable http(s) URL"
             ) from None

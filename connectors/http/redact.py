@@ -1,4 +1,4 @@
-"""What of an HTTP exchange may appear in a log line or an error text: never a query or a header."""
+"""The parts of an HTTP exchange that may appear in logs and errors: never a query or a header."""
 
 import logging
 import re
@@ -6,16 +6,16 @@ from typing import Final
 
 import httpx
 
-# The ids that Nexthink, its gateway and S3 put on their answers, best first.
+# The ids that Nexthink, its gateway and S3 add to their answers, best first.
 REQUEST_ID_HEADERS: Final = ("x-request-id", "x-trace-id", "x-amz-request-id")
 
-# An id is echoed by some servers from what they were sent, so only what looks like one is told.
+# Some servers echo what they were sent as the id, so only what looks like an id is shown.
 _REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._:=+/-]{1,128}")
 
-# Longer or odder path segments may be a token, an address of a person, or a name.
-_TELLABLE_SEGMENT: Final = re.compile(r"[A-Za-z0-9._~-]{0,64}")
+# Longer or unusual path segments may be a token, a person's address, or a name.
+_SAFE_SEGMENT: Final = re.compile(r"[A-Za-z0-9._~-]{0,64}")
 
-# httpx logs whole URLs, httpcore the headers of answers: both can hold a signature.
+# httpx logs whole URLs, httpcore the headers of answers: both can contain a signature.
 _LOGGERS_OF_URLS: Final = ("httpx",)
 _LOGGERS_OF_HEADERS: Final = (
     "httpcore.connection",
@@ -27,9 +27,9 @@ _LOGGERS_OF_HEADERS: Final = (
 
 
 def redacted_path(url: httpx.URL) -> str:
-    """Return the path of a URL without query, its unusual segments masked."""
+    """Return the path of a URL, without its query and with unusual segments masked."""
     segments = url.path.split("/")
-    return "/".join(part if _TELLABLE_SEGMENT.fullmatch(part) else "..." for part in segments)
+    return "/".join(part if _SAFE_SEGMENT.fullmatch(part) else "..." for part in segments)
 
 
 def redacted_url(url: httpx.URL) -> str:
@@ -39,7 +39,7 @@ def redacted_url(url: httpx.URL) -> str:
 
 
 def request_id(headers: httpx.Headers) -> str | None:
-    """Return the server's id of an exchange, for its support to look up."""
+    """Return the server's id of an exchange, which its support can look up."""
     for name in REQUEST_ID_HEADERS:
         value: str = headers.get(name, "")
         if _REQUEST_ID.fullmatch(value):
@@ -48,7 +48,7 @@ def request_id(headers: httpx.Headers) -> str | None:
 
 
 class HideQueries(logging.Filter):
-    """Takes the query out of the URLs in a record's arguments."""
+    """Removes the query from the URLs in a record's arguments."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Rewrite the record in place, and let it pass."""
@@ -61,7 +61,7 @@ class HideQueries(logging.Filter):
 
 
 class HideHeaders(logging.Filter):
-    """Takes what a call returned, headers among it, out of the message."""
+    """Removes what a call returned, including headers, from the message."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Cut the record in place, and let it pass."""
@@ -75,7 +75,7 @@ _HIDE_HEADERS: Final = HideHeaders()
 
 
 def redact_library_logs() -> None:
-    """Keep secrets out of what the HTTP libraries log; calling it again changes nothing."""
+    """Keep secrets out of the logs of the HTTP libraries; calling it again changes nothing."""
     for name in _LOGGERS_OF_URLS:
         logging.getLogger(name).addFilter(_HIDE_QUERIES)
     for name in _LOGGERS_OF_HEADERS:

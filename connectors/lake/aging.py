@@ -1,4 +1,4 @@
-"""What of a dataset is old enough to go: which files, judged from a listing. Nothing is changed."""
+"""Which files of a dataset are old enough to delete, from a listing. Nothing is changed here."""
 
 from collections.abc import Iterable
 from datetime import datetime
@@ -13,17 +13,17 @@ PARTITIONED = ("date=", "snapshot=")
 
 
 def superseded_files(lake: Lake, dataset: str, before: datetime) -> list[StoredFile]:
-    """Find what was replaced or dropped, and came to `_old` before an instant."""
+    """Return files, replaced or dropped, that were moved to `_old` before an instant."""
     return [file for file in lake.store.files(f"{OLD}/{dataset}") if file.modified_at < before]
 
 
 def orphans(lake: Lake, dataset: str, before: datetime) -> list[StoredFile]:
-    """Find data files that came before an instant and that the manifest does not name.
+    """Return data files older than an instant that the manifest does not name.
 
-    Killed publishes and drops leave them. A younger one may belong to a publish under way.
+    Killed publishes and drops leave them. A newer one may belong to a publish in progress.
     """
-    # Listed first: what the manifest read afterwards does not name was not named before either,
-    # unless it was superseded in between, and then it is on its way to `_old` as well.
+    # Listed before the manifest is read: a file that this manifest does not name was not named at
+    # the listing either, unless it was superseded in between, and then it belongs in `_old` too.
     listed = lake.store.files(dataset)
     manifest = lake.manifest(dataset)
     counted = manifest.paths() if manifest else set()
@@ -35,12 +35,12 @@ def orphans(lake: Lake, dataset: str, before: datetime) -> list[StoredFile]:
 
 
 def probes(lake: Lake, before: datetime) -> list[StoredFile]:
-    """Find what killed first publishes left of their look at the object storage."""
+    """Return the probes of object storage that killed first publishes left behind."""
     return _older(lake.store.files(PROBES), before)
 
 
 def expired_rejects(lake: Lake, dataset: str, horizon: datetime) -> list[StoredFile]:
-    """Find rejected rows, and their raw text, of units that ended at an instant or before."""
+    """Return files of rejected rows, and their raw text, of units that ended by an instant."""
     found = []
     for kind in (REJECTS, REJECTS_RAW):
         for file in lake.store.files(f"{kind}/dataset={dataset}"):
@@ -51,7 +51,7 @@ def expired_rejects(lake: Lake, dataset: str, horizon: datetime) -> list[StoredF
 
 
 def expired_of_sync(lake: Lake, sync: str, horizon: datetime) -> list[StoredFile]:
-    """Find a sync's plans, changes and rejects that came before an instant."""
+    """Return the files of a sync's plans, changes and rejects that are older than an instant."""
     folders = (f"{PLANS}/sync={sync}", f"{CHANGES}/sync={sync}")
     found = [file for folder in folders for file in _older(lake.store.files(folder), horizon)]
     return found + expired_rejects(lake, sync, horizon)

@@ -1,6 +1,6 @@
-"""One tenant's lake: its datasets and manifests, staging, publishing, dropping what is old.
+"""One tenant's lake: its datasets and manifests, staging, publishing, dropping old units.
 
-How a unit becomes the one that counts is in connectors.lake.publishing.
+How a unit is made the one that counts is in connectors.lake.publishing.
 """
 
 import random
@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Lake", "unit_name"]
 
-# A failed try means that somebody else succeeded, and with many publishers that is often. But so
-# many refusals of what nobody has changed are no accident.
+# A failed try means that another publisher succeeded, which is common when there are many. But
+# this many refusals in a row of a manifest that nobody has changed are a fault of the storage.
 TRIES = 300
 REFUSALS = 20
 LONGEST_PAUSE_SECONDS = 1.0
@@ -52,21 +52,21 @@ class Lake:
 
     @property
     def folder(self) -> Path:
-        """The folder of a lake that lies in one; on object storage there is none."""
+        """The lake's folder; a lake on object storage has none."""
         if not isinstance(self.store, LocalStore):
-            raise TypeError(f"{self.location()} is no folder")
+            raise TypeError(f"{self.location()} is not a folder")
         return self.store.folder
 
     def dataset_folder(self, dataset: str) -> Path:
-        """Where a dataset's files and manifest are, for a lake in a folder."""
+        """Return the folder of a dataset's files and manifest, for a lake in a folder."""
         return self.folder / dataset
 
     def location(self, dataset: str = "") -> str:
-        """Say where the lake, or one dataset of it, is: a path or a URL."""
+        """Return the path or URL of the lake, or of one of its datasets."""
         return self.store.location(dataset)
 
     def datasets(self) -> list[str]:
-        """Name the datasets that have something published."""
+        """Return the names of the datasets that have published units."""
         return [
             name
             for name in self.store.folders()
@@ -74,11 +74,11 @@ class Lake:
         ]
 
     def manifest(self, dataset: str) -> Manifest | None:
-        """Read a dataset's manifest, None where nothing was published yet."""
+        """Return a dataset's manifest, None if nothing was published yet."""
         return self.tagged_manifest(dataset)[0]
 
     def tagged_manifest(self, dataset: str) -> tuple[Manifest | None, str | None]:
-        """Read a dataset's manifest and the tag to replace it by.
+        """Return a dataset's manifest and the tag that is needed to replace it.
 
         Raises:
             StorageError: it cannot be read, or is damaged.
@@ -94,10 +94,10 @@ class Lake:
             raise StorageError(f"cannot read {where}: {type(error).__name__}") from None
 
     def check_mode(self, dataset: str, mode: str) -> Manifest | None:
-        """Read a dataset's manifest, and make sure that it was landed in the same mode.
+        """Return a dataset's manifest; raise unless it was landed in the same mode.
 
         Raises:
-            DataRefusedError: windows and snapshots cannot stand in one dataset.
+            DataRefusedError: the modes differ: a dataset holds either windows or snapshots.
         """
         manifest = self.manifest(dataset)
         if manifest:
@@ -105,10 +105,10 @@ class Lake:
         return manifest
 
     def check_writable(self) -> None:
-        """Make sure that files can be staged, before anything is asked of a tenant.
+        """Raise unless files can be staged; called before any request to the tenant.
 
         Raises:
-            StorageError: they cannot; says where, and what to do.
+            StorageError: they cannot; the message says where, and what to do.
         """
         if self._staging is not None:
             with storage_errors(self._staging):
@@ -123,7 +123,7 @@ class Lake:
         schema: "pa.Schema",
         budget: "Budget | None" = None,
     ) -> "Stage":
-        """Open a place aside for one unit's files: on the lake's own file system, or locally."""
+        """Return a stage for one unit's files: on the lake's own file system, or locally."""
         if self._staging is None:
             raise AssertionError("a lake on object storage is published from a scratch folder")
         from connectors.lake.stage import Stage  # noqa: PLC0415 - pyarrow, not for reading
@@ -131,7 +131,7 @@ class Lake:
         return Stage(self._staging / run_id / f"{dataset}-{unit}", schema, budget)
 
     def discard_stage(self, run_id: str) -> None:
-        """Remove what a run has staged and not published."""
+        """Remove what a run staged and did not publish."""
         if self._staging is not None:
             shutil.rmtree(self._staging / run_id, ignore_errors=True)
 
@@ -143,15 +143,15 @@ class Lake:
         staged: Sequence["StagedFile"],
         schema: "pa.Schema",
     ) -> Entry:
-        """Make a unit's staged files the ones that count; returns the entry with its files.
+        """Make a unit's staged files the ones that count; return the entry with its files.
 
-        A kill at any moment leaves the unit as it was or as it is now, never a mixture.
+        A kill at any moment leaves either the old unit or the new one, never a mixture.
 
         Raises:
-            DataRefusedError: the unit overlaps another landed window in part.
-            HeldError: another run published the unit meanwhile; what it published stays.
+            DataRefusedError: the unit overlaps part of another landed window.
+            HeldError: another run published the unit since this one began; its files stay.
             StorageError: the lake cannot be written; nothing was published.
-            UnavailableError: the object storage is out of reach.
+            UnavailableError: the object storage cannot be reached.
         """
         publication = Publication(self.store, dataset, mode, entry, staged, schema)
         with self.store.exclusive(dataset), publication.withdrawn_on_failure():
@@ -165,10 +165,10 @@ class Lake:
         decide: Callable[[Manifest | None], Manifest | None],
         is_done: Callable[[Manifest | None], bool] = lambda _: False,
     ) -> None:
-        """Replace a manifest by what `decide` makes of it, against the very version it saw.
+        """Replace a manifest with what `decide` makes of it, if it is still the version it saw.
 
-        Call it within `store.exclusive`. When another publisher came first, it is read and decided
-        anew; `is_done` then tells a change of our own whose answer was lost.
+        Call it within `store.exclusive`. If another publisher came first, the manifest is read and
+        decided on again; `is_done` then recognizes a change of our own whose answer was lost.
 
         Raises:
             HeldError: others came first every time.
@@ -200,9 +200,10 @@ class Lake:
         raise HeldError(f"{dataset} is being published by many runs at once: try again")
 
     def drop_before(self, dataset: str, instant: datetime, *, dry_run: bool = False) -> int:
-        """Drop all units that ended before an instant; returns their rows.
+        """Drop all units that ended before an instant; return how many rows they had.
 
-        The newest snapshot is never dropped. Files move to `_old`, the manifest goes first.
+        The newest snapshot is never dropped. The manifest is changed first, then the files are
+        moved to `_old`.
 
         Raises:
             HeldError, StorageError, UnavailableError: the lake cannot be changed.
@@ -212,7 +213,7 @@ class Lake:
     def dropped_before(
         self, dataset: str, instant: datetime, *, dry_run: bool = False
     ) -> tuple[Entry, ...]:
-        """Do what drop_before does; returns the units."""
+        """Do what drop_before does; return the units."""
         dropped: tuple[Entry, ...] = ()
 
         def decide(manifest: Manifest | None) -> Manifest | None:
@@ -228,10 +229,10 @@ class Lake:
             return dropped
         with self.store.exclusive(dataset):
             self.change(dataset, decide, is_done)
-            self.move_aside(dataset, DROPPED, [f.path for e in dropped for f in e.files])
+            self.move_to_old(dataset, DROPPED, [f.path for e in dropped for f in e.files])
         return dropped
 
-    def move_aside(self, dataset: str, why: str, paths: Iterable[str]) -> None:
-        """Move files that count no more to `_old`, where they are kept for a while."""
+    def move_to_old(self, dataset: str, why: str, paths: Iterable[str]) -> None:
+        """Move files that no longer count to `_old`, where they are kept for a while."""
         for path in paths:
-            self.store.move(f"{dataset}/{path}", self.store.aside(dataset, why, path))
+            self.store.move(f"{dataset}/{path}", self.store.old_path(dataset, why, path))

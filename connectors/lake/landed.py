@@ -1,4 +1,4 @@
-"""Reading what has landed back, batch by batch, with the partition that it stands in."""
+"""Reading landed rows back, batch by batch, each with its partition."""
 
 from collections.abc import Iterator
 
@@ -13,7 +13,7 @@ BATCH_ROWS = 65_536
 
 
 def landed_batches(lake: Lake, dataset: str, entry: Entry) -> Iterator[tuple[str, pl.DataFrame]]:
-    """Give the rows of a published unit as they were written: partition and frame.
+    """Yield the rows of a published unit as they were written: partition and frame.
 
     Raises:
         StorageError: a file that the manifest names is missing or damaged.
@@ -23,7 +23,7 @@ def landed_batches(lake: Lake, dataset: str, entry: Entry) -> Iterator[tuple[str
         try:
             with open_parquet(lake, path) as opened:
                 if opened.metadata.num_rows != file.rows:
-                    # A publish that was killed between its file and the manifest.
+                    # A publish was killed between its file and the manifest.
                     raise StorageError(
                         f"{lake.location(path)} holds {opened.metadata.num_rows} rows and the "
                         f"manifest says {file.rows}: land its unit again"

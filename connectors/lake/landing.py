@@ -12,22 +12,22 @@ from connectors.lake.stage import StagedFile
 
 
 class LakeLanding:
-    """One dataset of one tenant in the lake. Publishing takes the staged files away."""
+    """One dataset of one tenant in the lake. Publishing moves the staged files away."""
 
     name = PARQUET
 
     def __init__(self, lake: Lake, specification: DatasetSpecification) -> None:
         self._lake = lake
         self._dataset = specification.dataset
-        # Slices are windows of whole days: only how they are asked for differs.
+        # Slices are windows of whole days: only their queries differ.
         self._mode = str(Mode.SNAPSHOT if specification.mode is Mode.SNAPSHOT else Mode.WINDOW)
 
     def check(self) -> None:
-        """Make sure that what has landed is of the same mode."""
+        """Raise unless what has landed is of the same mode."""
         self._lake.check_mode(self._dataset, self._mode)
 
     def rows_before(self, starts_at: datetime, ends_at: datetime) -> int:
-        """Count the rows that publishing [starts_at, ends_at) replaces."""
+        """Return the number of rows that publishing [starts_at, ends_at) replaces."""
         manifest = self._lake.manifest(self._dataset)
         if manifest is None or not manifest.entries:
             return 0
@@ -40,7 +40,7 @@ class LakeLanding:
         )
 
     def check_unit(self, entry: Entry) -> None:
-        """Refuse a window that would cut a landed one."""
+        """Raise if a window would replace only part of a landed one."""
         manifest = self._lake.check_mode(self._dataset, self._mode)
         if manifest:
             manifest.superseded_by(entry)
@@ -54,4 +54,4 @@ class LakeLanding:
         return self._lake.drop_before(self._dataset, instant, dry_run=dry_run)
 
     def close(self) -> None:
-        """Hold nothing."""
+        """Do nothing: the lake holds no connections."""

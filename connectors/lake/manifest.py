@@ -22,7 +22,7 @@ class ManifestFile(BaseModel):
 
 
 class Entry(BaseModel):
-    """One published unit (a window or a snapshot's slot) and its files; none when empty."""
+    """One published unit (a window or a snapshot's slot) and its files; an empty one has none."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -35,16 +35,16 @@ class Entry(BaseModel):
     files: tuple[ManifestFile, ...]
 
     def overlaps(self, other: "Entry") -> bool:
-        """Tell whether both cover some instant."""
+        """Return whether there is an instant that both cover."""
         return self.starts_at < other.ends_at and other.starts_at < self.ends_at
 
     def covers(self, other: "Entry") -> bool:
-        """Tell whether the other lies wholly within."""
+        """Return whether the other lies completely within this one."""
         return self.starts_at <= other.starts_at and other.ends_at <= self.ends_at
 
 
 class Manifest(BaseModel):
-    """What a reader of a dataset must read, in time order. `version` grows with every change."""
+    """What a reader of a dataset must read, in time order. Every change increases `version`."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -56,14 +56,14 @@ class Manifest(BaseModel):
     entries: tuple[Entry, ...] = ()
 
     def paths(self) -> set[str]:
-        """Name all files that count, relative to the dataset's folder."""
+        """Return the paths of all files that count, relative to the dataset's folder."""
         return {file.path for entry in self.entries for file in entry.files}
 
     def superseded_by(self, entry: Entry) -> list[Entry]:
-        """Find the entries that this one replaces: the same unit, or ones wholly within it.
+        """Return the entries that this one replaces: the same unit, or any completely within it.
 
         Raises:
-            DataRefusedError: an entry that overlaps only in part, which cannot be replaced whole.
+            DataRefusedError: it overlaps part of an entry, which can only be replaced whole.
         """
         if self.mode == SNAPSHOT:
             return [known for known in self.entries if known.unit == entry.unit]
@@ -72,14 +72,14 @@ class Manifest(BaseModel):
             if not entry.covers(known):
                 raise DataRefusedError(
                     f"{self.dataset} {entry.unit} overlaps the landed window {known.unit} in part: "
-                    "land a window that covers it whole"
+                    "land a window that covers all of it"
                 )
         return found
 
     def with_entry(
         self, entry: Entry, schema_hash: str, schema_columns: dict[str, str]
     ) -> "Manifest":
-        """Give the next version, in which the entry stands for all that it supersedes."""
+        """Return the next version, in which the entry replaces all that it supersedes."""
         gone = set(self.superseded_by(entry))
         kept = [known for known in self.entries if known not in gone]
         return self.model_copy(
@@ -92,25 +92,25 @@ class Manifest(BaseModel):
         )
 
     def ended_by(self, instant: datetime) -> tuple[Entry, ...]:
-        """Find the units that ended at an instant or before; never the newest snapshot."""
+        """Return the units that ended at an instant or before, never the newest snapshot."""
         candidates = self.entries[:-1] if self.mode == SNAPSHOT else self.entries
         return tuple(entry for entry in candidates if entry.ends_at <= instant)
 
     def without(self, dropped: Iterable[Entry]) -> "Manifest":
-        """Give the next version, in which these units are not any more."""
+        """Return the next version, without these units."""
         gone = set(dropped)
         kept = tuple(entry for entry in self.entries if entry not in gone)
         return self.model_copy(update={"version": self.version + 1, "entries": kept})
 
 
 def check_same_mode(manifest: Manifest, mode: str) -> None:
-    """Make sure that a dataset goes on in the mode in which it has landed.
+    """Raise unless a dataset continues in the mode in which it has landed.
 
     Raises:
-        DataRefusedError: windows and snapshots cannot stand in one dataset.
+        DataRefusedError: the modes differ: a dataset holds either windows or snapshots.
     """
     if manifest.mode != mode:
         raise DataRefusedError(
-            f"{manifest.dataset} has landed as {manifest.mode} and cannot go on as {mode}: "
-            "give it another name, or move its folder away"
+            f"{manifest.dataset} has landed as {manifest.mode} and cannot continue as {mode}: "
+            "use another name for it, or move its folder away"
         )

@@ -1,4 +1,4 @@
-"""Names within a dataset's folder: units, their files, and which of them belong to whom."""
+"""Names within a dataset's folder: units, their files, and which unit a file belongs to."""
 
 import re
 from collections.abc import Sequence
@@ -18,19 +18,19 @@ CHANGES = "_changes"
 
 COMPACT = "%Y%m%dT%H%M%SZ"
 INSTANT = r"\d{8}T\d{6}Z"
-# `.v7` follows the name on a file system, twelve hexadecimal digits on object storage.
+# On a file system `.v7` may follow the name, on object storage twelve hexadecimal digits.
 WINDOW_FILE = re.compile(rf"({INSTANT})-({INSTANT})(\.[0-9a-v]+)?\.parquet")
 UNIT = re.compile(rf"({INSTANT})(?:-({INSTANT}))?")
 
 
 def unit_name(starts_at: datetime, ends_at: datetime | None = None) -> str:
-    """Name a window (`…Z-…Z`) or, without an end, a snapshot's slot."""
+    """Return the name of a window (`…Z-…Z`) or, without an end, of a snapshot's slot."""
     start = f"{starts_at.astimezone(UTC):{COMPACT}}"
     return start if ends_at is None else f"{start}-{ends_at.astimezone(UTC):{COMPACT}}"
 
 
 def unit_end(name: str) -> datetime | None:
-    """Read the end of the unit that a name begins with; a snapshot's start; None if neither."""
+    """Return the end of the window, or the start of the snapshot, that a name begins with."""
     match = UNIT.match(name)
     return _instant(match[2] or match[1]) if match else None
 
@@ -38,22 +38,22 @@ def unit_end(name: str) -> datetime | None:
 def targets_in_place(
     entry: Entry, staged: Sequence["StagedFile"], mode: str, gone: Sequence[str], version: int
 ) -> list[str]:
-    """Name the files where one rename replaces a file: its own name, if it is the only one."""
+    """Return file names for a store that replaces by rename: a unit's only file keeps its name."""
     plain = [_plain(entry, file, mode) for file in staged]
     in_place = len(plain) == 1 and list(gone) == plain
     if mode == SNAPSHOT or in_place or not any(entry.unit in path for path in gone):
         return plain
-    # Never a name that an older version had: a reader may still be on its way through that one.
+    # Never a name that an older version used: a reader may still be reading that one.
     return [_with(path, f"v{version}") for path in plain]
 
 
 def targets_apart(entry: Entry, staged: Sequence["StagedFile"], mode: str, token: str) -> list[str]:
-    """Name the files where publishers cannot exclude each other: as nobody else ever will."""
+    """Return file names for a store without locks: no publisher uses them again."""
     return [_with(_plain(entry, file, mode), token) for file in staged]
 
 
 def partitions(entry: Entry, mode: str) -> list[str]:
-    """Name the folders in which files of a unit can be."""
+    """Return the names of the folders in which a unit's files can be."""
     if mode == SNAPSHOT:
         return [f"snapshot={entry.unit}"]
     day = entry.starts_at.astimezone(UTC).date()
@@ -65,7 +65,7 @@ def partitions(entry: Entry, mode: str) -> list[str]:
 
 
 def is_within(path: str, entry: Entry, mode: str) -> bool:
-    """Tell whether a file of one of the unit's partitions holds rows of the unit only."""
+    """Return whether a file of one of the unit's partitions holds rows of that unit only."""
     if mode == SNAPSHOT:
         return True
     match = WINDOW_FILE.fullmatch(path.rpartition("/")[2])

@@ -1,6 +1,6 @@
-"""Plan files of syncs: what is to be sent, value by value. Personal data, for its owner only.
+"""Plan files of syncs: what will be sent, value by value. Personal data, for its owner only.
 
-On object storage there are no file modes: the bucket's policy protects `_plans`.
+Object storage has no file modes: there the bucket's policy protects `_plans`.
 """
 
 from collections.abc import Iterator
@@ -19,13 +19,13 @@ _PRIVATE_FOLDER: Final = 0o700
 
 
 def plan_path(sync: str, plan_id: str) -> str:
-    """Name a plan's file within the tenant's part of the lake."""
+    """Return the path of a plan's file within the tenant's part of the lake."""
     return f"{PLANS}/sync={sync}/{plan_id}.parquet"
 
 
 @contextmanager
 def staged_plan(lake: Lake, plan_id: str, schema: pa.Schema) -> Iterator[Stage]:
-    """Open a place for a plan's file that nobody else reads; gone afterwards."""
+    """Yield a stage for a plan's file, readable by its owner only and removed afterwards."""
     stage = lake.stage(PLANS, plan_id, FILE, schema)
     stage.folder.chmod(_PRIVATE_FOLDER)
     try:
@@ -37,10 +37,10 @@ def staged_plan(lake: Lake, plan_id: str, schema: pa.Schema) -> Iterator[Stage]:
 
 
 def keep_plan(lake: Lake, source: Path, path: str) -> None:
-    """Put a finished plan file in its place in the lake."""
+    """Move a finished plan file to its place in the lake."""
     lake.store.bring_in(source, path, private=True)
 
 
 def fetch_plan(lake: Lake, path: str, scratch: Path) -> Path | None:
-    """Give a plan's file as a local one; None where it is gone. Of a bucket it is a copy."""
+    """Return a plan's file as a local one (from a bucket a copy), None if there is none."""
     return lake.store.fetch(path, scratch / path.rpartition("/")[2])

@@ -1,15 +1,15 @@
 """Making one unit's files the ones that count: files first, the manifest last.
 
 In a folder, publishers exclude each other by a lock. A file that replaces the only file of the
-same unit takes its name in one rename, so that even a plain glob is exact; where a unit has
-several files the new ones stand beside the old ones under names of their own, the manifest decides
-in one step, and the old ones move aside afterwards.
+same unit takes over its name in one rename, so that even a plain glob is exact. If a unit has
+several files, the new ones are put next to the old ones under names of their own, the manifest
+decides in one step, and the old ones are moved to `_old` afterwards.
 
-On object storage nobody can be excluded, so every file gets a name that nobody uses again, and the
-manifest is replaced against the version that was read before the first upload. Whoever is second
-at the same unit finds it published and gives up; a publisher of another unit just tries again.
-What a killed publish left is listed before the manifest is replaced and removed afterwards: a file
-on that list is either nobody's, or of a publisher who will now be second.
+On object storage nobody can be excluded, so every file gets a name that is never used again, and
+the manifest is replaced only if it is still the version read before the first upload. The second
+publisher of the same unit finds it published and gives up; a publisher of another unit just tries
+again. What a killed publish left is listed before the manifest is replaced and removed afterwards:
+a file on that list belongs to nobody, or to a publisher that has now come second.
 """
 
 import hashlib
@@ -33,7 +33,7 @@ logger = logging.getLogger(__name__)
 
 
 class Publication:
-    """One publish under way: `decide` may be called several times, with each newer manifest."""
+    """One publish in progress: `decide` may be called again, each time with a newer manifest."""
 
     def __init__(
         self,
@@ -57,11 +57,11 @@ class Publication:
         self._decided = False
 
     def decide(self, manifest: Manifest | None) -> Manifest:
-        """Say what the manifest becomes; the first time the files are brought in too.
+        """Return the new manifest; the first call also brings the files in.
 
         Raises:
-            DataRefusedError: another mode, or a window that overlaps in part.
-            HeldError: the unit was published by another run since the first time.
+            DataRefusedError: another mode, or a window that overlaps part of another.
+            HeldError: another run has published the unit since the first call.
         """
         base = manifest or Manifest(dataset=self._dataset, mode=self._mode)
         check_same_mode(base, self._mode)
@@ -73,15 +73,15 @@ class Publication:
             self._bring_in(base)
         elif not found <= self._seen:
             raise HeldError(
-                f"{self._dataset} {self.entry.unit} was published by another run meanwhile: that "
-                "stays, nothing was published by this one"
+                f"{self._dataset} {self.entry.unit} was published by another run in the meantime: "
+                "its files stay, nothing was published by this one"
             )
         digest = hashlib.sha256(repr(self._columns).encode()).hexdigest()[:16]
         self._decided = True
         return base.with_entry(self.entry, digest, self._columns)
 
     def is_done(self, manifest: Manifest | None) -> bool:
-        """Tell whether the manifest holds just this publication."""
+        """Return whether the manifest holds exactly this publication."""
         return bool(manifest and self._decided and self.entry in manifest.entries)
 
     def _bring_in(self, base: Manifest) -> None:
@@ -94,7 +94,7 @@ class Publication:
             token = uuid.uuid4().hex[:12]
             self._targets = targets_apart(self.entry, self._staged, self._mode, token)
         for path in self._gone:
-            self._store.keep(f"{self._dataset}/{path}", self._aside(path))
+            self._store.keep(f"{self._dataset}/{path}", self._old(path))
         files = []
         for file, target in zip(self._staged, self._targets, strict=True):
             self._store.bring_in(file.path, f"{self._dataset}/{target}")
@@ -102,7 +102,7 @@ class Publication:
         self.entry = self.entry.model_copy(update={"files": tuple(files)})
 
     def _left_behind(self, base: Manifest) -> list[str]:
-        """Find files of killed publishes: within the unit's time, and in no manifest."""
+        """Return files of killed publishes: within the unit's time, and in no manifest."""
         counted = base.paths()
         found = []
         for partition in partitions(self.entry, self._mode):
@@ -113,17 +113,17 @@ class Publication:
         return found
 
     def clear_away(self) -> None:
-        """Remove what counts no more; it is kept in `_old`. A failure here changes no reader."""
+        """Move what no longer counts to `_old`. A failure here does not affect readers."""
         old = set(self._gone) - set(self._targets)
         stale = set(self._stale) - set(self._targets) - old
         try:
             self._store.delete(f"{self._dataset}/{path}" for path in sorted(old))
             for path in sorted(stale):
-                self._store.move(f"{self._dataset}/{path}", self._aside(path))
+                self._store.move(f"{self._dataset}/{path}", self._old(path))
             self._store.tidy(self._dataset)
         except PipelineError as error:
             logger.warning(
-                "%s %s is published; replaced files are left beside it until nxp maintain: %s",
+                "%s %s is published; replaced files are left next to it until nxp maintain: %s",
                 self._dataset,
                 self.entry.unit,
                 error,
@@ -131,11 +131,11 @@ class Publication:
 
     @contextmanager
     def withdrawn_on_failure(self) -> Iterator[None]:
-        """Take new files away again when it is certain that no manifest will name them."""
+        """Remove the new files on a failure after which certainly no manifest will name them."""
         try:
             yield
         except UnavailableError:
-            # The manifest may be replaced all the same: nxp maintain clears away what is not.
+            # The manifest may have been replaced: nxp maintain removes the files if it was not.
             raise
         except StorageError as error:
             self._withdraw()
@@ -157,8 +157,8 @@ class Publication:
             kind = type(error).__name__
             logger.warning("new files of %s are left for nxp maintain: %s", self._dataset, kind)
 
-    def _aside(self, path: str) -> str:
-        return self._store.aside(self._dataset, self.entry.run_id, path)
+    def _old(self, path: str) -> str:
+        return self._store.old_path(self._dataset, self.entry.run_id, path)
 
 
 def _once(error: StorageError) -> str:

@@ -12,6 +12,8 @@ from connectors.errors import ConfigurationError, StorageError, UsageError
 from connectors.lake.lake import Lake
 from connectors.lake.manifest import SNAPSHOT, Manifest
 from connectors.lake.naming import REJECTS, RUNS
+from connectors.locked_duckdb import BLIND, CLOSED, first_line, lock_down
+from connectors.quoting import quoted_name, quoted_text
 
 Result = TypeVar("Result")
 
@@ -20,12 +22,7 @@ RECORDS = (RUNS, REJECTS)
 HISTORY = "_history"
 # How soon Ctrl-C is noticed while DuckDB works.
 LISTEN_SECONDS = 0.1
-# Extensions are downloads, tried for any scheme or function that a statement names.
-NO_DOWNLOADS: dict[str, str | bool | int | float | list[str]] = {
-    "autoinstall_known_extensions": "false",
-    "autoload_known_extensions": "false",
-}
-# Arrow's names of the landed types, as DuckDB names them; needed only where there is no file yet.
+# Arrow's names of the landed types, as DuckDB names them; only needed if there is no file yet.
 DUCKDB_TYPES = {
     "string": "VARCHAR",
     "large_string": "VARCHAR",
@@ -34,8 +31,8 @@ DUCKDB_TYPES = {
     "bool": "BOOLEAN",
     "date32[day]": "DATE",
 }
-# The partition is read from the end of the path, by our own pattern: DuckDB's partitioning would
-# also take what stands in the folders above the lake.
+# The partition is read from the end of the path, by our own pattern: DuckDB's own partitioning
+# would also read names of folders above the lake.
 DATE = ("date", "CAST(regexp_extract(filename, '/date=([0-9-]+)/[^/]*$', 1) AS DATE)")
 SLOT = ("snapshot", "regexp_extract(filename, '/snapshot=([0-9TZ]+)/[^/]*$', 1)")
 
@@ -50,10 +47,10 @@ class View:
 
 
 def query_lake(lake: Lake, sql: str) -> tuple[list[str], list[tuple[Any, ...]]]:
-    """Run one read-only statement; returns the column names and the rows.
+    """Run one read-only statement; return the column names and the rows.
 
-    A snapshot dataset is a view of its latest snapshot, and `<dataset>_history` of all; a window
-    dataset is one view; `_runs` and `_rejects` are views too.
+    A snapshot dataset has a view of its latest snapshot, and `<dataset>_history` of all of them; a
+    window dataset has one view; `_runs` and `_rejects` are views too.
 
     Raises:
         UsageError: the statement is wrong, or would write.
@@ -68,16 +65,16 @@ def query_lake(lake: Lake, sql: str) -> tuple[list[str], list[tuple[Any, ...]]]:
         try:
             return _query(lake, sql)
         except (duckdb.IOException, FileNotFoundError) as error:
-            # A publish may have moved files aside between the reading of manifest and files.
+            # A publish may have moved files to `_old` after the manifest was read.
             if attempt == READ_AGAIN:
                 raise StorageError(
-                    f"a file of the lake cannot be read, land its unit again: {_first_line(error)}"
+                    f"a file of the lake cannot be read, land its unit again: {first_line(error)}"
                 ) from None
     raise AssertionError("unreachable")
 
 
 def _query(lake: Lake, sql: str) -> tuple[list[str], list[tuple[Any, ...]]]:
-    connection = duckdb.connect(":memory:", config=NO_DOWNLOADS)
+    connection = duckdb.connect(":memory:", config=CLOSED)
     views: list[View] = []
     files = None
     try:
@@ -86,16 +83,16 @@ def _query(lake: Lake, sql: str) -> tuple[list[str], list[tuple[Any, ...]]]:
         if files is not None:
             connection.register_filesystem(files)
         for view in views:
-            connection.execute(f'CREATE VIEW "{view.name}" AS {view.source}')
-        _lock_down(connection, lake.store.sql_root)
+            connection.execute(f"CREATE VIEW {quoted_name(view.name)} AS {view.source}")
+        lock_down(connection, lake.store.sql_root)
         statements = connection.extract_statements(sql)
-        # EXPLAIN is none of them: with ANALYZE it carries out what it explains.
+        # EXPLAIN is not a SELECT: with ANALYZE it carries out what it explains.
         if len(statements) != 1 or statements[0].type != duckdb.StatementType.SELECT:
             raise UsageError("nxp sql takes one SELECT statement: the lake is read-only")
         return _interruptibly(connection, lambda: _rows(connection.execute(statements[0])))
     except duckdb.Error as error:
         if files is not None and files.failure is not None:
-            # What DuckDB makes of it is a traceback within a message.
+            # DuckDB would show it as a traceback within its own message.
             raise files.failure from None
         if isinstance(error, duckdb.IOException):
             raise
@@ -105,8 +102,8 @@ def _query(lake: Lake, sql: str) -> tuple[list[str], list[tuple[Any, ...]]]:
 
 
 def _named(sql: str) -> set[str]:
-    """Find the tables that a statement names; where it names files, they are not looked at."""
-    blind = duckdb.connect(":memory:", config={**NO_DOWNLOADS, "enable_external_access": "false"})
+    """Return the tables that a statement names; files that it names are not looked at."""
+    blind = duckdb.connect(":memory:", config=BLIND)
     try:
         return blind.get_table_names(sql)
     finally:
@@ -116,14 +113,14 @@ def _named(sql: str) -> set[str]:
 def _rows(cursor: duckdb.DuckDBPyConnection) -> tuple[list[str], list[tuple[Any, ...]]]:
     names: list[str] = []
     for column in cursor.description or []:
-        # Two columns of one name would be one in JSON.
+        # Two columns with the same name would become one in JSON.
         twins = sum(name == column[0] or name.startswith(f"{column[0]}_") for name in names)
         names.append(f"{column[0]}_{twins}" if column[0] in names else column[0])
     return names, cursor.fetchall()
 
 
 def _interruptibly(connection: duckdb.DuckDBPyConnection, work: Callable[[], Result]) -> Result:
-    """Work in a thread, so that a signal is noticed here and stops it."""
+    """Run `work` in another thread, so that a signal is noticed here and stops it."""
     with ThreadPoolExecutor(max_workers=1) as pool:
         future = pool.submit(work)
         try:
@@ -137,16 +134,8 @@ def _interruptibly(connection: duckdb.DuckDBPyConnection, work: Callable[[], Res
             raise
 
 
-def _lock_down(connection: duckdb.DuckDBPyConnection, root: str) -> None:
-    """Leave the lake as the only place that a statement can read, and nothing to change that."""
-    connection.execute("SET TimeZone = 'UTC'")
-    connection.execute(f"SET allowed_directories = [{_quote(root)}]")
-    connection.execute("SET enable_external_access = false")
-    connection.execute("SET lock_configuration = true")
-
-
 def _views(lake: Lake, wanted: set[str]) -> list[View]:
-    """Give the views that a statement names, so that one damaged dataset does not hide others."""
+    """Return only the views that a statement names, so that no other damaged dataset matters."""
     wanted = {name.lower() for name in wanted}
     views = []
     for dataset in lake.datasets():
@@ -168,7 +157,7 @@ def _views(lake: Lake, wanted: set[str]) -> list[View]:
 
 
 def _records(lake: Lake, name: str) -> list[str]:
-    """List the finished files of `_runs` or `_rejects`."""
+    """Return the finished files of `_runs` or `_rejects`."""
     paths = [file.path for file in lake.store.files(name)]
     return [path for path in paths if path.endswith(".parquet")]
 
@@ -185,7 +174,7 @@ def _view(lake: Lake, name: str, manifest: Manifest) -> View:
         )
         return View(name, source, tuple(files))
     columns = [
-        f'CAST(NULL AS {_duckdb_type(kind)}) AS "{column}"'
+        f"CAST(NULL AS {_duckdb_type(kind)}) AS {quoted_name(column)}"
         for column, kind in manifest.schema_columns.items()
     ]
     columns.append(
@@ -195,7 +184,7 @@ def _view(lake: Lake, name: str, manifest: Manifest) -> View:
 
 
 def _read(lake: Lake, files: list[str]) -> str:
-    listed = ", ".join(_quote(lake.store.sql_root + file) for file in files)
+    listed = ", ".join(quoted_text(lake.store.sql_root + file) for file in files)
     options = "union_by_name = true, hive_partitioning = false, filename = true"
     return f"read_parquet([{listed}], {options})"
 
@@ -203,15 +192,7 @@ def _read(lake: Lake, files: list[str]) -> str:
 def _duckdb_type(arrow: str) -> str:
     if arrow.startswith("timestamp"):
         return "TIMESTAMPTZ"
-    # `list<item: string>`, and `list<element: string>` in what another version wrote.
+    # `list<item: string>`; another version wrote `list<element: string>`.
     if arrow.startswith(("list<", "large_list<")):
         return "VARCHAR[]"
     return DUCKDB_TYPES.get(arrow, "VARCHAR")
-
-
-def _quote(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).splitlines()[0]

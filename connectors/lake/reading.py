@@ -9,7 +9,7 @@ from connectors.lake.stores.local import LocalStore
 
 
 def open_parquet(lake: Lake, path: str) -> pq.ParquetFile:
-    """Open one file; from object storage it is read whole first.
+    """Return one file, opened; from object storage it is first read completely.
 
     Raises:
         OSError: it is missing, or may not be read.

@@ -1,4 +1,4 @@
-"""What runs leave behind beside the data, as Parquet too: rejects and run reports."""
+"""What runs write next to the data, as Parquet too: rejects, changes and run reports."""
 
 import io
 from datetime import datetime
@@ -14,9 +14,9 @@ from connectors.lake.naming import CHANGES, REJECTS, REJECTS_RAW, RUNS
 def write_rejects(
     lake: Lake, dataset: str, unit: str, run_id: str, rejects: pa.Table, raw: list[str]
 ) -> str:
-    """Keep rejected rows: number and reasons for all to read, the raw text in a protected file.
+    """Write rejected rows: number and reasons for all to read, the raw text in a protected file.
 
-    On object storage there are no file modes: the bucket's policy protects `_rejects_raw`.
+    Object storage has no file modes: there the bucket's policy protects `_rejects_raw`.
 
     Args:
         lake: the tenant's lake.
@@ -27,7 +27,7 @@ def write_rejects(
         raw: the text of each row, in the same order.
 
     Returns:
-        Where number and reasons are.
+        The path or URL of the file with numbers and reasons.
     """
     name = f"dataset={dataset}/{unit}-{run_id}.parquet"
     table = rejects
@@ -42,18 +42,18 @@ def write_rejects(
 def write_changes(
     lake: Lake, sync: str, run_id: str, number: int, at: datetime, changes: pa.Table
 ) -> str:
-    """Keep what a tenant has taken of a sync, in a protected file: people's data.
+    """Write the changes of a sync that a tenant has accepted, in a protected file: personal data.
 
     Args:
         lake: the tenant's lake.
         sync: the sync's name.
         run_id: the run that sent it.
-        number: of the file within its run.
-        at: when it was acknowledged.
+        number: the file's number within its run.
+        at: when they were acknowledged.
         changes: key, field, before, after and action of each value.
 
     Returns:
-        Where it is.
+        The path or URL of the file.
     """
     rows = changes.num_rows
     table = changes.add_column(0, "run_id", pa.array([run_id] * rows, pa.string()))
@@ -66,17 +66,17 @@ def write_changes(
 def write_action_changes(
     lake: Lake, action: str, run_id: str, at: datetime, targets: pa.Table
 ) -> str:
-    """Keep who was acted on in a run and what is known of it, in a protected file: people's data.
+    """Write who was acted on in a run and the outcomes, in a protected file: personal data.
 
     Args:
         lake: the tenant's lake.
         action: the action's name.
-        run_id: the run that sent it.
-        at: when it was written.
+        run_id: the run that sent the requests.
+        at: when the file is written.
         targets: a row per target, as the journal has it.
 
     Returns:
-        Where it is.
+        The path or URL of the file.
     """
     rows = targets.num_rows
     table = targets.add_column(0, "run_id", pa.array([run_id] * rows, pa.string()))
@@ -86,10 +86,10 @@ def write_action_changes(
 
 
 def write_run(lake: Lake, report: dict[str, Any]) -> str:
-    """Keep a run's report as one row of `_runs`; the columns are the report's plain values.
+    """Write a run's report as one row of `_runs`; the columns are the report's plain values.
 
     Returns:
-        Where it is.
+        The path or URL of the file.
     """
     row = {name: value for name, value in report.items() if not isinstance(value, list | dict)}
     row |= {f"seconds_{stage}": value for stage, value in report["seconds"].items()}

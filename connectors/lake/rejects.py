@@ -17,7 +17,7 @@ FILE = re.compile(rf"(?P<unit>[0-9TZ-]+)-(?P<run_id>{RUN_ID.pattern})\.parquet")
 
 @dataclass(frozen=True, slots=True)
 class Reject:
-    """One rejected row: its number in the result, None where unknown, and all its reasons."""
+    """One rejected row: its number in the result (None if unknown) and all its reasons."""
 
     record: int | None
     reasons: tuple[str, ...]
@@ -34,12 +34,12 @@ class RejectFile:
     run_id: str
 
     def rows(self) -> list[Reject]:
-        """Read numbers and reasons, in the order of the result."""
+        """Return numbers and reasons, in the order of the result."""
         table = _read(self.lake, self.path, ["record", "reasons"])
         return [Reject(row["record"], tuple(row["reasons"])) for row in table.to_pylist()]
 
     def raw(self) -> list[str]:
-        """Read the rows' text, in the same order: personal data.
+        """Return the rows' text, in the same order: personal data.
 
         Raises:
             StorageError: the protected file is missing or may not be read.
@@ -49,13 +49,13 @@ class RejectFile:
 
 
 def reject_files(lake: Lake, dataset: str, run_id: str | None = None) -> list[RejectFile]:
-    """List the rejects of a dataset, of all runs or of one, by unit.
+    """Return the rejects of a dataset, from all runs or from one, ordered by unit.
 
     Raises:
-        UsageError: the run id is none.
+        UsageError: `run_id` is not a run id.
     """
     if run_id is not None and not RUN_ID.fullmatch(run_id):
-        raise UsageError(f"--run {run_id!r}: not a run id (nxp runs lists them)")
+        raise UsageError(f"run: {run_id!r} is not a run id (nxp runs lists them)")
     return sorted(_found(lake, dataset, run_id), key=lambda file: (file.unit, file.path))
 
 

@@ -1,7 +1,7 @@
-"""Staged Parquet: tables in, closed and durable files aside out. Nothing here is visible yet.
+"""Staged Parquet: tables go in, closed and durable files come out. No reader sees them yet.
 
-Rows are held back until they make a row group, which another thread writes while the next ones
-come. How the columns are written is chosen by what the first group holds.
+Rows are held back until they fill a row group, which another thread writes while the next rows
+arrive. The first group's values decide how the columns are written.
 """
 
 import os
@@ -19,25 +19,25 @@ import pyarrow.parquet as pq
 
 from connectors.lake.storage import storage_errors
 
-# Level 1 costs a third of level 3's time for a tenth more bytes on such data.
+# Level 1 takes a third of level 3's time and a tenth more bytes on such data.
 COMPRESSION_LEVEL = 1
-# Readers skip whole row groups and read several at once. With twice as many rows files are 3 %
-# smaller and memory is half as much again; bytes bound wide rows.
+# Readers skip whole row groups and read several at once. With twice as many rows, files are 3 %
+# smaller and memory use is 50 % higher; wide rows are bounded by bytes.
 GROUP_ROWS = 65_536
 GROUP_BYTES = 64 * 1024 * 1024
-# With more different values than this share of the rows, a dictionary costs more than it saves.
+# If distinct values exceed this share of the rows, a dictionary costs more than it saves.
 DICTIONARY_SHARE = 0.25
 
 
 class Budget:
-    """The bytes that all stages of a run may hold back together; a stage beyond it writes early."""
+    """The bytes that all stages of a run may hold back together; beyond it they write early."""
 
     def __init__(self, limit: int) -> None:
         self._left = limit
         self._lock = threading.Lock()
 
     def take(self, size: int) -> bool:
-        """Hold so much more (or less, below zero); tell whether that is within the budget."""
+        """Hold `size` bytes more (less if negative); return whether that is within the budget."""
         with self._lock:
             self._left -= size
             return self._left >= 0
@@ -45,7 +45,7 @@ class Budget:
 
 @dataclass(frozen=True, slots=True)
 class StagedFile:
-    """A finished file aside, and the partition (`date=2026-11-20`) that it belongs to."""
+    """A finished file, staged, and the partition (`date=2026-11-20`) that it belongs to."""
 
     path: Path
     partition: str
@@ -55,7 +55,7 @@ class StagedFile:
 
 @dataclass(slots=True)
 class _Held:
-    """Rows of one partition that wait to be a row group."""
+    """Rows of one partition that are waiting to fill a row group."""
 
     tables: list[pa.Table]
     rows: int = 0
@@ -63,7 +63,7 @@ class _Held:
 
 
 class Stage:
-    """Writes one Parquet file per partition below `folder`; memory is two row groups."""
+    """Writes one Parquet file per partition below `folder`, holding at most two row groups."""
 
     def __init__(self, folder: Path, schema: pa.Schema, budget: Budget | None = None) -> None:
         self.folder = folder
@@ -95,7 +95,7 @@ class Stage:
             try:
                 writer.close()
             except OSError:
-                # A disk that is full refuses the footer too; the error under way says it better.
+                # A full disk refuses the footer too; the error already raised explains it better.
                 if kind is None:
                     raise
         self._writers.clear()
@@ -110,12 +110,12 @@ class Stage:
         self._rows[partition] += table.num_rows
         is_within = self._budget.take(size)
         if held.rows >= GROUP_ROWS or held.bytes >= GROUP_BYTES:
-            self._write_aside(partition)
+            self._start_writing(partition)
         elif not is_within:
-            self._write_aside(max(self._held, key=lambda name: self._held[name].bytes))
+            self._start_writing(max(self._held, key=lambda name: self._held[name].bytes))
 
     def finish(self) -> list[StagedFile]:
-        """Close all files and make them durable."""
+        """Close all files, make them durable, and return them."""
         with storage_errors(self.folder):
             self._await()
             for partition in list(self._held):
@@ -125,8 +125,8 @@ class Stage:
             self._writers.clear()
             return [self._finished(partition) for partition in sorted(self._rows)]
 
-    def _write_aside(self, partition: str) -> None:
-        """Have a row group written by another thread, once it has written the one before."""
+    def _start_writing(self, partition: str) -> None:
+        """Let the other thread write a row group, once it has written the previous one."""
         self._await()
         if self._thread is None:
             self._thread = ThreadPoolExecutor(1, "writing")
@@ -158,7 +158,7 @@ class Stage:
 
 
 def _open_writer(path: Path, schema: pa.Schema, first: pa.Table) -> pq.ParquetWriter:
-    """Open a file; the values of its first row group say how the columns are best written."""
+    """Open a file; the values of its first row group decide how its columns are written."""
     dictionaries, encodings, plain_text = [], {}, set()
     for field in schema:
         if pa.types.is_list(field.type) or pa.types.is_large_list(field.type):
@@ -178,14 +178,14 @@ def _open_writer(path: Path, schema: pa.Schema, first: pa.Table) -> pq.ParquetWr
         compression_level=COMPRESSION_LEVEL,
         use_dictionary=dictionaries,
         column_encoding=encodings,
-        # Of text that nearly always differs, least and most prune nothing.
+        # Min/max statistics of near-unique text let a reader skip nothing.
         write_statistics=[name for name in schema.names if name not in plain_text],
         write_page_index=True,
     )
 
 
 def keep_rows(file: StagedFile, keep: pa.Array) -> StagedFile:
-    """Rewrite a staged file with the rows that a mask keeps; memory is one row group."""
+    """Rewrite a staged file with the rows that a mask keeps, one row group at a time."""
     path, at = file.path.with_suffix(".kept"), 0
     with storage_errors(path), pq.ParquetFile(file.path) as old:
         writer = None

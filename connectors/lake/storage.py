@@ -1,4 +1,4 @@
-"""Turning the file system's refusals into one line that says what to do."""
+"""Turning the file system's errors into one line that says what to do."""
 
 import errno
 from collections.abc import Iterator
@@ -13,15 +13,15 @@ ADVICE = {
     errno.EACCES: "no permission there",
     errno.EPERM: "no permission there",
     errno.EROFS: "the file system is read-only",
-    errno.ENOENT: "the folder is gone, or none can be made there: choose another place",
+    errno.ENOENT: "the folder does not exist and cannot be made: choose another place",
     errno.ENOTDIR: "a file stands where a folder is needed",
-    errno.EFBIG: "the file grows past what is allowed there",
+    errno.EFBIG: "the file is larger than that place allows",
 }
 
 
 @contextmanager
 def storage_errors(path: Path) -> Iterator[None]:
-    """Raise StorageError, naming the place and the remedy, for what the file system refuses."""
+    """Turn an OSError into a StorageError that names the place and the remedy."""
     try:
         yield
     except OSError as error:
@@ -29,5 +29,5 @@ def storage_errors(path: Path) -> Iterator[None]:
 
 
 def advice(error: OSError) -> str:
-    """Say what the file system refused, and what to do about it."""
+    """Return what went wrong, and what to do about it."""
     return ADVICE.get(error.errno or 0, type(error).__name__)

@@ -1,7 +1,4 @@
-"""The ledger: what was exported and landed, by whom, and who is at it. The truth about data."""
-
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+"""The ledger: what was exported, landed and sent, by which run, and what runs hold right now."""
 
 from connectors.ledger.action_plans import ActionPlanRecord, ActionPlanState, Verdict
 from connectors.ledger.engine import HEAD, ledger_version
@@ -14,31 +11,12 @@ from connectors.ledger.plans import PlanRecord, PlanState
 from connectors.ledger.syncs import SyncRecord
 from connectors.ledger.tables import DROPPED
 
-if TYPE_CHECKING:
-    from connectors.ledger.action_requests import (
-        SEEN,
-        TARGETS,
-        UNSETTLED,
-        ActionRequest,
-        Batch,
-        RequestState,
-    )
-    from connectors.ledger.actions import lease_name
-    from connectors.ledger.enriched import KNOWN, EnrichedCounts, ValueState
-
 __all__ = [
     "DROPPED",
     "HEAD",
-    "KNOWN",
-    "SEEN",
-    "TARGETS",
-    "UNSETTLED",
     "ActionPlanRecord",
     "ActionPlanState",
-    "ActionRequest",
     "Backfill",
-    "Batch",
-    "EnrichedCounts",
     "Export",
     "ExportLimits",
     "Extent",
@@ -46,36 +24,12 @@ __all__ = [
     "Ledger",
     "PlanRecord",
     "PlanState",
-    "RequestState",
     "Slot",
     "SyncRecord",
     "UnitRecord",
-    "ValueState",
     "Verdict",
     "Watermark",
-    "lease_name",
     "ledger_version",
     "open_ledger",
     "process_space",
 ]
-
-# Imported on first use, since they load Polars (0.2 s), which the ledger of runs, units and plans
-# does not need.
-_MODULES = {
-    "SEEN": "action_requests",
-    "TARGETS": "action_requests",
-    "UNSETTLED": "action_requests",
-    "ActionRequest": "action_requests",
-    "Batch": "action_requests",
-    "RequestState": "action_requests",
-    "lease_name": "actions",
-    "KNOWN": "enriched",
-    "EnrichedCounts": "enriched",
-    "ValueState": "enriched",
-}
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _MODULES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)

@@ -1,4 +1,4 @@
-"""Keys that a sync knows and its sources no longer have: in how many consecutive complete scans."""
+"""Keys that a sync knows and its sources lack, and for how many complete scans in a row."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -15,26 +15,26 @@ COLUMNS = ("key", "scans", "since")
 
 
 class Absences:
-    """The absent keys of one tenant's syncs. A pull that is not complete has no place here."""
+    """The absent keys of one tenant's syncs. Only complete pulls may be recorded here."""
 
     def __init__(self, engine: Engine, tenant: str) -> None:
         self._engine = engine
         self._tenant = tenant
 
     def read(self, sync: str, after: str | None = None, up_to: str | None = None) -> pl.DataFrame:
-        """Read key, scans and since of a range, by key ascending."""
+        """Return key, scans and since of a range, ordered by key."""
         query = select(*(absences.c[name] for name in COLUMNS)).order_by(absences.c.key)
         with self._engine.connect() as connection:
             return fetch(connection, query.where(*self._within(sync, after, up_to)))
 
     def count(self, sync: str) -> int:
-        """Count the absent keys."""
+        """Return the number of absent keys."""
         query = select(func.count()).select_from(absences).where(self._of(sync))
         with self._engine.connect() as connection:
             return int(connection.scalar(query) or 0)
 
     def record(self, sync: str, absent: pl.Series, moment: datetime) -> None:
-        """Record a complete scan that did not find these keys; all others are not absent."""
+        """Record a complete scan that did not find these keys; all other keys are present."""
         keys = absent.alias("key").to_frame().unique()
         known = self.read(sync)
         counted = keys.join(known, on="key", how="left").select(

@@ -1,4 +1,4 @@
-"""Plans of actions: who is to be acted on, who approved it, how far it is."""
+"""Plans of actions: who will be acted on, who approved it, how far it has got."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, fields
@@ -14,13 +14,13 @@ from connectors.ledger.action_tables import action_plans
 
 
 class ActionPlanState(StrEnum):
-    """How far a plan is. Only a planned or approved one can begin, and each begins once.
+    """The state of a plan. Only a planned or approved one can begin, and each begins once.
 
-    - planned: made, and nobody has said anything.
-    - approved, declined: what a person said.
+    - planned: made, and not judged yet.
+    - approved, declined: a person's verdict.
     - running: its requests are journalled; some may have been sent.
-    - finished: every request has been sent, or is known not to be.
-    - stale: what it was made from has moved on.
+    - finished: every request was sent, or is known not to have been.
+    - stale: what it was made from has changed since.
     """
 
     PLANNED = "planned"
@@ -39,13 +39,13 @@ class ActionPlanRecord:
     """One plan.
 
     Attributes:
-        action: the name of its YAML.
+        action: the name of its YAML file.
         kind: remote_action, campaign or workflow.
-        action_id: the tenant's id of it.
+        action_id: the tenant's id of the action.
         location: the file's path within the tenant's part of the lake.
-        specification: fingerprint of the YAML.
-        version: how many requests of the same action the journal had when it was made.
-        summary: counts, by tasks.act.plan; nothing of a target.
+        specification: fingerprint of the YAML file.
+        version: how many requests of the action were journalled when the plan was made.
+        summary: counts, made by tasks.act.plan; nothing about a single target.
     """
 
     plan_id: str
@@ -69,7 +69,7 @@ class ActionPlanRecord:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What a person said of a plan; open source Prefect does not know who that is."""
+    """A person's verdict on a plan, with the name, which open source Prefect does not know."""
 
     who: str
     why: str
@@ -91,7 +91,7 @@ class ActionPlans:
             connection.execute(action_plans.insert().values(row))
 
     def get(self, plan_id: str) -> ActionPlanRecord | None:
-        """Read a plan."""
+        """Return a plan, None if there is no such plan."""
         with self._engine.connect() as connection:
             row = connection.execute(select(action_plans).where(self._is(plan_id))).one_or_none()
         return None if row is None else _record(row)
@@ -99,7 +99,7 @@ class ActionPlans:
     def of(
         self, action: str, *, state: ActionPlanState | None = None, limit: int = 20
     ) -> list[ActionPlanRecord]:
-        """List the plans of an action, newest first."""
+        """Return the plans of an action, newest first."""
         query = select(action_plans).where(
             action_plans.c.tenant == self._tenant, action_plans.c.action == action
         )
@@ -112,9 +112,9 @@ class ActionPlans:
             ]
 
     def judge(self, plan_id: str, verdict: Verdict, *, approved: bool) -> None:
-        """Record what a person said of a plan that has not begun; the last word counts.
+        """Record a person's verdict on a plan that has not begun; the last verdict counts.
 
-        A ticket takes the place of the plan's; without one that stays.
+        Its ticket, if it has one, replaces the plan's.
 
         Raises:
             UsageError: there is no such plan, or it has begun or is stale.
@@ -128,24 +128,24 @@ class ActionPlans:
         }
         if verdict.ticket:
             values["ticket"] = verdict.ticket
-        open_to_say = (*READY, ActionPlanState.DECLINED.value)
-        if not self._move(plan_id, open_to_say, values):
+        can_be_judged = (*READY, ActionPlanState.DECLINED.value)
+        if not self._move(plan_id, can_be_judged, values):
             found = self.get(plan_id)
-            said = f"it is {found.state}" if found else "there is no such plan"
-            raise UsageError(f"plan {plan_id} cannot be approved or declined: {said}")
+            reason = f"it is {found.state}" if found else "there is no such plan"
+            raise UsageError(f"plan {plan_id} cannot be approved or declined: {reason}")
 
     def begin(self, connection: Connection, plan_id: str) -> bool:
-        """Let a plan be under way, within the transaction that journals its requests; once."""
+        """Start a plan in the transaction that journals its requests; return whether this did."""
         values = {"state": ActionPlanState.RUNNING.value, "begun_at": self._clock()}
         ready = and_(self._is(plan_id), action_plans.c.state.in_(READY))
         begun = connection.execute(update(action_plans).where(ready).values(values))
         return begun.rowcount == 1
 
     def make_sure_begun(self, connection: Connection, plan_id: str) -> None:
-        """Make sure that a plan is under way or over.
+        """Raise unless a plan is running or finished.
 
         Raises:
-            StaleError: it is not.
+            StaleError: it is neither.
         """
         query = select(action_plans.c.state).where(self._is(plan_id))
         state = connection.scalar(query)
@@ -155,12 +155,12 @@ class ActionPlans:
             )
 
     def finish(self, plan_id: str) -> None:
-        """Record that nothing of a plan is left to be sent."""
+        """Record that nothing of a plan remains to be sent."""
         values = {"state": ActionPlanState.FINISHED.value, "finished_at": self._clock()}
         self._move(plan_id, (ActionPlanState.RUNNING.value,), values)
 
     def outdate(self, plan_id: str) -> None:
-        """Record that a plan which has not begun is stale."""
+        """Record that a plan is stale, unless it has begun."""
         self._move(plan_id, READY, {"state": ActionPlanState.STALE.value})
 
     def _move(self, plan_id: str, states: tuple[str, ...], values: Mapping[str, Any]) -> bool:

@@ -1,4 +1,4 @@
-"""What the journal of acting holds of a request, and whom it is for."""
+"""What the journal of acting records about a request and its targets."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,9 +10,9 @@ import polars as pl
 
 from connectors.ledger.bulk import MOMENT
 
-# Who a request is for. `target` is the canonical key, see tasks.act.targets.
+# The targets of a request. `target` is the canonical key, see tasks.act.targets.
 TARGETS: Final[Mapping[str, Any]] = {"target": pl.String, "device": pl.String, "person": pl.String}
-# What reading back, or the answer itself, says of targets.
+# What the answer, or reading back later, reports about targets.
 SEEN: Final[Mapping[str, Any]] = {
     "target": pl.String,
     "request_id": pl.String,
@@ -26,7 +26,7 @@ SEEN: Final[Mapping[str, Any]] = {
 
 
 class RequestState(StrEnum):
-    """How far a request is, see the module."""
+    """The state of a request, see connectors.ledger.actions."""
 
     INTENT = "intent"
     SENDING = "sending"
@@ -37,7 +37,7 @@ class RequestState(StrEnum):
     NOT_SENT = "not_sent"
 
 
-# Something may still come of them, or has and is not known.
+# These may still be sent, or may have had an effect that is not known.
 UNSETTLED: Final = (
     RequestState.INTENT,
     RequestState.SENDING,
@@ -48,7 +48,7 @@ UNSETTLED: Final = (
 
 @dataclass(frozen=True, slots=True)
 class ActionRequest:
-    """One request: `targets` is their number; `plan_id` and `action` are None for a raw one."""
+    """One request; `targets` is their number. A raw command's has no `plan_id` and no `action`."""
 
     intent_id: str
     kind: str
@@ -68,7 +68,7 @@ class ActionRequest:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """The targets of one request to be: a frame of `TARGETS`, each target once."""
+    """The targets of one future request: a frame of `TARGETS`, each target once."""
 
     intent_id: str
     targets: pl.DataFrame

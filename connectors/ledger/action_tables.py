@@ -1,6 +1,6 @@
-"""The ledger's tables of acting: plans, requests to the tenant, and whom each of them is for.
+"""The ledger's tables of acting: plans, requests to the tenant, and the targets of each request.
 
-Targets are compared bytewise, as keys of enrichment are. A SID is people's data: it stands here
+Targets are compared bytewise, like keys of enrichment. A SID is personal data: it is stored here
 and in plan files, nowhere else.
 """
 
@@ -23,7 +23,7 @@ action_plans = Table(
     Column("location", Text, nullable=False),
     Column("created_at", UTCDateTime, nullable=False),
     Column("specification", String(64), nullable=False),
-    # How many requests of the same action the journal had when the plan was made.
+    # How many requests of the action were journalled when the plan was made.
     Column("version", Integer, nullable=False),
     Column("summary", JSON, nullable=False),
     Column("approved_by", Text),
@@ -35,13 +35,13 @@ action_plans = Table(
     Index("action_plans_by_creation", "tenant", "action", "created_at"),
 )
 
-# One row per POST. What was sent may have been done, whether the answer came or not.
+# One row per POST. A sent request may have had its effect, even if no answer came.
 action_requests = Table(
     "action_requests",
     metadata,
     Column("intent_id", String(36), primary_key=True),
     Column("tenant", String(255), nullable=False),
-    # A request that a person sent by a raw command has neither plan nor action.
+    # A request sent by a raw command has neither plan nor action.
     Column("plan_id", String(64)),
     Column("action", String(255)),
     Column("kind", String(16), nullable=False),
@@ -54,7 +54,7 @@ action_requests = Table(
     Column("created_at", UTCDateTime, nullable=False),
     Column("sent_at", UTCDateTime),
     Column("settled_at", UTCDateTime),
-    # Why a person says that it was sent, or was not.
+    # A person's reason for resolving it as sent or not sent.
     Column("why", Text),
     Index("action_requests_by_action", "tenant", "kind", "action_id", "created_at"),
     Index("action_requests_by_plan", "tenant", "plan_id"),
@@ -65,15 +65,15 @@ action_targets = Table(
     metadata,
     Column("intent_id", String(36), primary_key=True),
     Column("target", BYTEWISE, primary_key=True),
-    # Of a campaign: the device that it is about, if it is about one.
+    # For a campaign: the device that it is about, if any.
     Column("device", Text),
     Column("person", Text),
-    # Campaigns give each user a request of their own, workflows each target an execution.
+    # In campaigns each user has a request of their own, in workflows each target an execution.
     Column("request_id", String(255)),
     Column("execution_id", String(255)),
-    # Why the tenant left this one out of a request that it took.
+    # Why the tenant left this target out of a request that it accepted.
     Column("code", String(64)),
-    # What was read back last, in the tenant's words.
+    # What was last read back, in the tenant's words.
     Column("status", String(64)),
     Column("details", Text),
     Column("answers", Text),

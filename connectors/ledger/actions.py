@@ -1,15 +1,15 @@
 """The journal of acting: every request to the tenant, written before it is sent.
 
-    intent ──▶ sending ──▶ requested          the tenant has taken it
+    intent ──▶ sending ──▶ requested          the tenant has accepted it
        │          ├──────▶ refused            the tenant has answered that it has not
        │          ├──────▶ intent             it has not left this machine
        │          └──────▶ unknown ─▶ requested   seen when reading back
-       │                      └────▶ not_seen ─▶ requested, not_sent   a person says so
+       │                      └────▶ not_seen ─▶ requested, not_sent   resolved by a person
        └──────▶ not_sent                      given up before it was sent, also by a person
 
-What `sending` was written for and no answer is known of may have been done, also after a kill.
-A target of a request that is not settled is in no other request of the same action. Whoever moves
-a request holds the lease of its action meanwhile (`lease_name`).
+A request that reached `sending` and has no known answer may have had its effect, also after a kill.
+A target of an unsettled request is in no other request of the same action. A process that moves a
+request holds the lease of its action (`lease_name`).
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -34,12 +34,12 @@ from connectors.ledger.action_requests import (
 from connectors.ledger.action_tables import action_requests, action_targets
 from connectors.ledger.bulk import fetch, upsert
 
-# A request of a paced or interrupted plan leaves long after it was journalled.
+# A request of a paced or interrupted plan is sent long after it was journalled.
 _requested_at = func.coalesce(action_requests.c.sent_at, action_requests.c.created_at)
 
 
 def lease_name(kind: str, action_id: str) -> str:
-    """Name what is leased while requests of an action are sent or looked up."""
+    """Return the name of the lease held while requests of an action are sent or looked up."""
     return f"act {kind} {action_id}"
 
 
@@ -55,12 +55,12 @@ class Actions:
         self._plans = plans
 
     def version(self, kind: str, action_id: str) -> int:
-        """Count the requests that the journal has of an action: a plan is made from them."""
+        """Return the number of journalled requests of an action; a plan is made for that number."""
         with self._engine.connect() as connection:
             return self._version(connection, kind, action_id)
 
     def begin(self, plan: ActionPlanRecord, batches: Sequence[Batch]) -> None:
-        """Journal all requests of a plan as intents, once; a plan that has begun stays as it is.
+        """Journal all requests of a plan as intents, unless the plan has already begun.
 
         Raises:
             StaleError: the same action was requested since the plan was made, or the plan is
@@ -69,7 +69,7 @@ class Actions:
         with self._engine.begin() as connection:
             version = self._version(connection, plan.kind, plan.action_id)
             if not self._plans.begin(connection, plan.plan_id):
-                # Meanwhile somebody may have said no.
+                # It may have been declined in the meantime.
                 self._plans.make_sure_begun(connection, plan.plan_id)
                 return
             if version != plan.version:
@@ -101,10 +101,9 @@ class Actions:
             held = unsettled.filter(pl.col("target").is_in(wanted.implode()))
             if held.height:
                 raise HeldError(
-                    f"{held['target'].n_unique():,} targets are in a request of {action_id} of "
-                    f"which it is not known whether it was done (request "
-                    f"{held['intent_id'][0]}): see nxp act status and nxp act resolve; "
-                    "nothing was sent"
+                    f"{held['target'].n_unique():,} targets are in a request of {action_id} "
+                    f"whose outcome is unknown (request {held['intent_id'][0]}): see "
+                    "nxp act status and nxp act resolve; nothing was sent"
                 )
             for ordinal, batch in enumerate(batches):
                 request = ActionRequest(
@@ -113,7 +112,7 @@ class Actions:
                 self._insert(connection, request, batch.targets)
 
     def get(self, intent_id: str) -> ActionRequest | None:
-        """Read one request."""
+        """Return one request, None if there is no such request."""
         found = self.requests(intent_id=intent_id)
         return found[0] if found else None
 
@@ -127,10 +126,10 @@ class Actions:
         since: datetime | None = None,
         limit: int | None = None,
     ) -> list[ActionRequest]:
-        """List requests, oldest first; of an intent, a plan, a (kind, action id), in some states.
+        """Return requests, oldest first: of an intent, a plan, a (kind, action id), in some states.
 
-        With `since` those that left, or were journalled, no earlier; with `limit` only the newest
-        so many.
+        With `since`, only those sent (or, if unsent, journalled) since then; with `limit`, only
+        that many of the newest.
         """
         table = action_requests.c
         query = select(action_requests).where(table.tenant == self._tenant)
@@ -154,20 +153,20 @@ class Actions:
     # Moving a request ---------------------------------------------------------------------------
 
     def sending(self, intent_id: str) -> None:
-        """Record that a request leaves this machine now: the last thing before it does.
+        """Record that a request is being sent; called last, right before it is.
 
         Raises:
-            HeldError: somebody else has moved it.
+            HeldError: another process has moved it.
         """
         if not self._move(intent_id, (RequestState.INTENT,), RequestState.SENDING, sent=True):
-            raise HeldError(f"request {intent_id} was taken up by another run: nothing was sent")
+            raise HeldError(f"request {intent_id} was taken by another run: nothing was sent")
 
     def requested(
         self, intent_id: str, request_id: str | None, seen: pl.DataFrame | None = None
     ) -> None:
-        """Record that the tenant has taken a request, and what it says of targets (part of SEEN).
+        """Record that the tenant accepted a request, and what it reports of targets (part of SEEN).
 
-        Evidence beats what a person has said before, so that only an intent cannot become one.
+        Evidence overrides a person's verdict, so a request in any state but intent can get here.
         """
         may_be = [state for state in RequestState if state is not RequestState.INTENT]
         taken = RequestState.REQUESTED
@@ -177,7 +176,7 @@ class Actions:
                 self._save(connection, seen.with_columns(intent_id=pl.lit(intent_id)))
 
     def refused(self, intent_id: str, code: str | None) -> None:
-        """Record that the tenant has answered that it has not taken a request."""
+        """Record the tenant's answer that it does not accept a request."""
         self._move(intent_id, (RequestState.SENDING,), RequestState.REFUSED, code=code)
 
     def not_left(self, intent_id: str) -> None:
@@ -185,24 +184,24 @@ class Actions:
         self._move(intent_id, (RequestState.SENDING,), RequestState.INTENT, sent_at=None)
 
     def unknown(self, intent_id: str) -> None:
-        """Record that nobody knows whether the tenant has taken a request."""
+        """Record that it is unknown whether the tenant accepted a request."""
         self._move(intent_id, (RequestState.SENDING,), RequestState.UNKNOWN)
 
     def not_seen(self, intent_id: str) -> None:
-        """Record that a request of unknown outcome has not shown in time."""
+        """Record that a request of unknown outcome was not seen within the time for it."""
         self._move(intent_id, (RequestState.UNKNOWN,), RequestState.NOT_SEEN)
 
     def give_up(self, intent_id: str, why: str) -> None:
-        """Record that a request which was never sent will not be."""
+        """Record that a request was never sent and never will be."""
         self._move(intent_id, (RequestState.INTENT,), RequestState.NOT_SENT, why=why)
 
     def resolve(self, intent_id: str, *, sent: bool, why: str) -> None:
         """Record what a person has found out about a request of unknown outcome.
 
-        As not sent also one that has not left this machine: it never will.
+        An intent can be resolved too, as not sent: then it never will be.
 
         Raises:
-            UsageError: it is not of unknown outcome.
+            UsageError: its outcome is known.
         """
         state = RequestState.REQUESTED if sent else RequestState.NOT_SENT
         open_states = [RequestState.UNKNOWN, RequestState.NOT_SEEN]
@@ -210,13 +209,13 @@ class Actions:
             open_states.append(RequestState.INTENT)
         if not self._move(intent_id, open_states, state, why=why):
             found = self.get(intent_id)
-            said = f"it is {found.state}" if found else "there is none"
-            raise UsageError(f"request {intent_id} has nothing to resolve: {said}")
+            reason = f"it is {found.state}" if found else "there is no such request"
+            raise UsageError(f"request {intent_id} has nothing to resolve: {reason}")
 
     def doubt(self, kind: str, action_id: str) -> int:
-        """Take what a process was sending when it ended as unknown; give the number of requests.
+        """Mark requests that a dead process was sending as unknown; return how many.
 
-        Call it under the action's lease: whoever was sending is gone then.
+        Call it under the action's lease: then no process that was sending is alive.
         """
         table = action_requests.c
         mine = and_(
@@ -232,7 +231,7 @@ class Actions:
     # Targets ------------------------------------------------------------------------------------
 
     def targets(self, *, intent_id: str | None = None, plan_id: str | None = None) -> pl.DataFrame:
-        """Read the targets of a request or a plan: intent_id, state, TARGETS and SEEN."""
+        """Return the targets of a request or a plan: intent_id, state, TARGETS and SEEN."""
         query = self._joined(*(action_targets.c[name] for name in SEEN if name not in TARGETS))
         if intent_id is not None:
             query = query.where(action_requests.c.intent_id == intent_id)
@@ -242,11 +241,11 @@ class Actions:
             return fetch(connection, query)
 
     def recent(self, kind: str, action_id: str, since: datetime) -> pl.DataFrame:
-        """Read who is, or may be, acted on since a moment, and who is in doubt from any time.
+        """Return targets requested since a moment, and those of unsettled requests of any age.
 
         Returns:
-            intent_id, state, target, device, person, action, requested_at (when it left), status,
-            status_at, answers; targets that the tenant left out of a request are not among them.
+            intent_id, state, target, device, person, action, requested_at (when it was sent),
+            status, status_at, answers; without targets that the tenant left out of a request.
         """
         table = action_requests.c
         unsettled = table.state.in_([state.value for state in UNSETTLED])
@@ -264,12 +263,12 @@ class Actions:
             return fetch(connection, query)
 
     def save_seen(self, seen: pl.DataFrame) -> None:
-        """Keep what was read back of targets: `intent_id`, `target` and other columns of SEEN."""
+        """Save what was read back about targets: `intent_id`, `target`, other columns of SEEN."""
         with self._engine.begin() as connection:
             self._save(connection, seen)
 
     def request_ids(self, kind: str, action_id: str) -> pl.Series:
-        """Give the tenant's ids of all our requests of an action."""
+        """Return the tenant's ids of all our requests of an action."""
         table = action_requests.c
         mine = and_(table.kind == kind, table.action_id == action_id)
         of_requests = select(table.request_id).where(table.tenant == self._tenant, mine)

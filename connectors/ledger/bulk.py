@@ -1,6 +1,6 @@
-"""Many rows at once between frames and the ledger's tables, in the quickest way of each database.
+"""Many rows at once between frames and the ledger's tables, each database in its fastest way.
 
-SQLite takes and gives tuples; PostgreSQL takes and gives CSV by COPY, twice as fast as statements.
+For SQLite these are tuples, for PostgreSQL CSV by COPY, which is twice as fast as statements.
 """
 
 from typing import Any, Final
@@ -19,10 +19,10 @@ _POSTGRESQL: Final = "postgresql"
 
 
 def upsert(connection: Connection, table: Table, rows: pl.DataFrame) -> None:
-    """Insert rows, or replace those of the same primary key; each key stands once.
+    """Insert rows, or replace those with the same primary key; each key must occur once.
 
     Raises:
-        DataRefusedError: a text that the database cannot hold.
+        DataRefusedError: the database cannot hold one of the texts.
         UnavailableError: the database cannot be used.
     """
     if rows.is_empty():
@@ -33,10 +33,10 @@ def upsert(connection: Connection, table: Table, rows: pl.DataFrame) -> None:
         f"ON CONFLICT ({', '.join(keys)}) DO UPDATE SET "
         f"{', '.join(f'{name} = excluded.{name}' for name in others)}"
     )
-    # Neighbours in the table one after the other, so that every page is changed once.
+    # In the order of the table, so that every page is changed once.
     ordered = rows.sort(keys)
     if connection.dialect.name == _POSTGRESQL:
-        from connectors.ledger.copying import copy_in  # noqa: PLC0415 - psycopg, only here
+        from connectors.ledger.copying import copy_in  # noqa: PLC0415 - psycopg
 
         copy_in(connection, table.name, _written(ordered, "+00"), conflict)
         return
@@ -48,11 +48,11 @@ def upsert(connection: Connection, table: Table, rows: pl.DataFrame) -> None:
 
 
 def fetch(connection: Connection, query: Select[Any]) -> pl.DataFrame:
-    """Read the rows of a query of plain columns: texts, whole numbers and moments."""
+    """Return the rows of a query of plain columns: texts, integers and date-times."""
     columns = list(query.selected_columns)
     plain = query.with_only_columns(*(_plain(connection, column) for column in columns))
     if connection.dialect.name == _POSTGRESQL:
-        from connectors.ledger.copying import copy_out  # noqa: PLC0415 - psycopg, only here
+        from connectors.ledger.copying import copy_out  # noqa: PLC0415 - psycopg
 
         frame = copy_out(connection, plain)
     else:
@@ -64,7 +64,7 @@ def _fetch_tuples(connection: Connection, query: Select[Any]) -> pl.DataFrame:
     names = [column.name for column in query.selected_columns]
     cursor: Any = connection.execute(query).cursor
     rows = cursor.fetchall()
-    # Column by column: Polars takes twice as long for rows.
+    # Column by column: by rows, Polars takes twice as long.
     columns = zip(*rows, strict=True) if rows else [()] * len(names)
     return pl.DataFrame(
         [pl.Series(name, list(values)) for name, values in zip(names, columns, strict=True)]
@@ -72,7 +72,7 @@ def _fetch_tuples(connection: Connection, query: Select[Any]) -> pl.DataFrame:
 
 
 def _plain(connection: Connection, column: ColumnElement[Any]) -> ColumnElement[Any]:
-    """Have a moment given as the text in which SQLite keeps it."""
+    """Return the column; a date-time as text, in the form in which SQLite stores it."""
     if not isinstance(column.type, UTCDateTime):
         return column
     if connection.dialect.name == _POSTGRESQL:

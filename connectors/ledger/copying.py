@@ -1,6 +1,6 @@
 """Rows to and from PostgreSQL by COPY, as CSV that Polars writes and reads.
 
-In both, a bare empty cell is null and a quoted one is the empty text.
+For both, an unquoted empty cell is null and a quoted one is the empty text.
 """
 
 import io
@@ -18,10 +18,10 @@ STAGING: Final = "nxp_rows"
 
 
 def copy_in(connection: Connection, table: str, rows: pl.DataFrame, conflict: str) -> None:
-    """Insert rows, or do what `conflict` says, by way of a temporary table."""
+    """Insert rows through a temporary table; `conflict` is the ON CONFLICT clause."""
     names = ", ".join(rows.columns)
     content = rows.write_csv(include_header=False).encode()
-    with _telling(table), _cursor(connection) as cursor:
+    with _ledger_errors(table), _cursor(connection) as cursor:
         cursor.execute(
             f"CREATE TEMPORARY TABLE {STAGING} AS SELECT {names} FROM {table} LIMIT 0"  # noqa: S608 - our own names
         )
@@ -34,14 +34,14 @@ def copy_in(connection: Connection, table: str, rows: pl.DataFrame, conflict: st
 
 
 def copy_out(connection: Connection, query: Select[Any]) -> pl.DataFrame:
-    """Read the rows of a query, all columns as texts."""
+    """Return the rows of a query, all columns as text."""
     compiled = query.compile(
         dialect=connection.dialect, compile_kwargs={"render_postcompile": True}
     )
     statement = f"COPY ({compiled}) TO STDOUT (FORMAT csv)"
     buffer = io.BytesIO()
     with (
-        _telling("the ledger"),
+        _ledger_errors("the ledger"),
         _cursor(connection) as cursor,
         cursor.copy(statement, compiled.params) as copy,
     ):
@@ -61,8 +61,8 @@ def _cursor(connection: Connection) -> psycopg.Cursor[Any]:
 
 
 @contextmanager
-def _telling(table: str) -> Iterator[None]:
-    """Say in one line what the database refuses: its own words may quote a row."""
+def _ledger_errors(table: str) -> Iterator[None]:
+    """Turn the database's error into one line of ours: its own message may quote a row."""
     try:
         yield
     except psycopg.OperationalError:
@@ -71,6 +71,6 @@ def _telling(table: str) -> Iterator[None]:
         ) from None
     except psycopg.Error as error:
         raise DataRefusedError(
-            f"the ledger refuses rows of {table} (SQLSTATE {error.sqlstate or 'none'}): a text of "
-            "them holds what it cannot keep; nothing of this was saved"
+            f"the ledger refuses rows of {table} (SQLSTATE {error.sqlstate or 'none'}): one "
+            "of their texts holds what it cannot store; nothing of this was saved"
         ) from None

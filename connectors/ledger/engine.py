@@ -7,24 +7,42 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event, inspect, text
+from sqlalchemy import (
+    Column,
+    Connection,
+    Engine,
+    MetaData,
+    String,
+    Table,
+    create_engine,
+    event,
+    inspect,
+    text,
+)
 from sqlalchemy.engine import URL, ExceptionContext, make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, OperationalError, SQLAlchemyError
 
 from connectors.errors import ConfigurationError, UnavailableError
+from connectors.ledger.tables import metadata
 
-# Checked against the newest file in migrations/versions by a test: reading it there at every
-# start would import Alembic (0.2 s) for nothing.
+# A test compares it with the newest file in migrations/versions: reading it from there at every
+# start would import Alembic, 0.2 s for nothing.
 HEAD = "0005"
 MIGRATIONS = Path(__file__).parent / "migrations"
 UPGRADE_TRIES = 5
+# Alembic's own table, as it makes it.
+_VERSION = Table(
+    "alembic_version",
+    MetaData(),
+    Column("version_num", String(32), primary_key=True),
+)
 
 
 def connect(url: str) -> Engine:
-    """Open the database and upgrade its tables when they are older than this program.
+    """Return the opened database, its tables upgraded if they are older than this program.
 
     Raises:
-        ConfigurationError: not reachable, not an URL, or newer than this program.
+        ConfigurationError: not reachable, not a URL, or newer than this program.
     """
     try:
         parsed = make_url(url)
@@ -33,7 +51,9 @@ def connect(url: str) -> Engine:
             parsed, pool_pre_ping=True, json_serializer=_json, hide_parameters=True
         )
     except (ArgumentError, NoSuchModuleError, ModuleNotFoundError):
-        raise ConfigurationError("NXP_LEDGER_URL is no SQLAlchemy URL of a known driver") from None
+        raise ConfigurationError(
+            "NXP_LEDGER_URL is not a SQLAlchemy URL of a known driver"
+        ) from None
     except OSError as error:
         raise _unusable(url, error) from None
     if parsed.get_backend_name() == "sqlite":
@@ -51,10 +71,10 @@ def connect(url: str) -> Engine:
 
 
 def ledger_version(url: str) -> str | None:
-    """Read which version the ledger's tables are of, changing nothing; None where there are none.
+    """Return the version of the ledger's tables, None if there are none; changes nothing.
 
     Raises:
-        ConfigurationError: not reachable, or not an URL.
+        ConfigurationError: not reachable, or not a URL.
     """
     try:
         parsed = make_url(url)
@@ -63,7 +83,9 @@ def ledger_version(url: str) -> str | None:
             return None
         engine = create_engine(parsed, hide_parameters=True)
     except (ArgumentError, NoSuchModuleError, ModuleNotFoundError):
-        raise ConfigurationError("NXP_LEDGER_URL is no SQLAlchemy URL of a known driver") from None
+        raise ConfigurationError(
+            "NXP_LEDGER_URL is not a SQLAlchemy URL of a known driver"
+        ) from None
     try:
         return _version(engine)
     except SQLAlchemyError as error:
@@ -74,8 +96,8 @@ def ledger_version(url: str) -> str | None:
 
 def _unusable(url: str, error: BaseException) -> ConfigurationError:
     return ConfigurationError(
-        f"cannot open the ledger {_shown(url)}: {str(error).splitlines()[0]}: see that it answers, "
-        "or mend NXP_LEDGER_URL; nothing was begun"
+        f"cannot open the ledger {_shown(url)}: {str(error).splitlines()[0]}: check that it "
+        "answers, or correct NXP_LEDGER_URL; nothing was started"
     )
 
 
@@ -106,12 +128,12 @@ def _version(engine: Engine) -> str | None:
 
 
 def _translate(context: ExceptionContext) -> None:
-    """Turn a database that fails while a run is under way into one line; nothing was lost."""
+    """Turn a failure of the database during a run into one line; nothing is lost."""
     error = context.sqlalchemy_exception
     if isinstance(error, OperationalError):
         reason = str(error.orig).splitlines()[0]
         raise UnavailableError(
-            f"the ledger cannot be used ({reason}): run again when it can, published data stays"
+            f"the ledger cannot be used ({reason}): run again when it can; published data stays"
         ) from None
 
 
@@ -125,16 +147,40 @@ def _upgrade(engine: Engine) -> None:
                 f"the ledger is of a newer version ({version}) than this program ({HEAD}): upgrade"
             )
         try:
-            _run_migrations(engine)
+            if version is None and not _tables(engine):
+                _create(engine)
+            else:
+                migrate(engine)
         except SQLAlchemyError:
-            # Two processes that start at once on a new ledger: the other one's tables will do.
+            # Two processes that start at once on a new ledger: the other one may have created it.
             if attempt == UPGRADE_TRIES:
                 raise
             time.sleep(0.2 * attempt)
 
 
-def _run_migrations(engine: Engine) -> None:
-    from alembic import command  # noqa: PLC0415 - 0.2 s, needed once per ledger
+def _tables(engine: Engine) -> list[str]:
+    return inspect(engine).get_table_names()
+
+
+def _create(engine: Engine) -> None:
+    """Create the tables of a new ledger as the code has them, without the way through revisions.
+
+    A test makes sure that the revisions lead to the same tables.
+    """
+    # They register their tables: only now are all of them known.
+    from connectors.ledger import action_tables, enrichment_tables  # noqa: F401, PLC0415
+
+    with engine.begin() as connection, _whole_or_not_at_all(connection):
+        metadata.create_all(connection)
+        _VERSION.create(connection, checkfirst=True)
+        # Another process may have been quicker.
+        if connection.scalar(_VERSION.select()) is None:
+            connection.execute(_VERSION.insert().values(version_num=HEAD))
+
+
+def migrate(engine: Engine) -> None:
+    """Bring the tables of an older ledger up to date, revision by revision."""
+    from alembic import command  # noqa: PLC0415 - 0.2 s, needed once per upgrade
     from alembic.config import Config  # noqa: PLC0415
 
     config = Config()
@@ -146,10 +192,10 @@ def _run_migrations(engine: Engine) -> None:
 
 @contextmanager
 def _whole_or_not_at_all(connection: Connection) -> Iterator[None]:
-    """Make the transaction hold changes of tables too; PostgreSQL's do, and need nothing.
+    """Make the transaction cover changes of tables too, as PostgreSQL's always do.
 
-    Python's sqlite3 begins one before the first changed row only: tables made by an upgrade that
-    was killed would stay, and every later upgrade would fail on them.
+    Python's sqlite3 only begins one before the first changed row: tables created by an upgrade
+    that was killed would stay, and every later upgrade would fail on them.
     """
     if connection.dialect.name != "sqlite":
         yield
@@ -157,12 +203,12 @@ def _whole_or_not_at_all(connection: Connection) -> Iterator[None]:
     driver: Any = connection.connection.driver_connection
     usual, driver.isolation_level = driver.isolation_level, None
     try:
-        # Immediate: another process that upgrades is waited for, and then nothing is left to do.
+        # Immediate: this waits for another process that upgrades, and then has nothing to do.
         connection.exec_driver_sql("BEGIN IMMEDIATE")
         yield
         driver.isolation_level = usual
     except BaseException:
-        # Closing it undoes what was done.
+        # Closing the connection rolls back.
         connection.invalidate()
         raise
 

@@ -1,4 +1,4 @@
-"""What Nexthink is known to have taken from each sync, per key and field, and what is open."""
+"""What Nexthink is known to have accepted from each sync, by key and field, and what is open."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -28,19 +28,19 @@ KNOWN: Final[Mapping[str, Any]] = {
     "mapping": pl.String,
     "plan_id": pl.String,
 }
-# Keys in one statement; SQLite takes 32,766 parameters, and writing them out takes time.
+# Keys in one statement: SQLite allows 32,766 parameters, and writing them out takes time.
 _KEYS_AT_ONCE: Final = 5_000
 
 
 class ValueState(StrEnum):
-    """What is known of a field of an object.
+    """What is known about a field of an object.
 
-    - acknowledged: `value` was taken; nothing is open.
-    - open: `open_value` was sent and may have been taken or not, or was to be sent. Also the
-      fields of an object that was refused for another of its fields.
-    - unknown: the object is not known to Nexthink, or reading back showed something else: nothing
-      of ours is there, `value` is null, `open_value` is tried again at `retry_at`.
-    - rejected: `open_value` was refused for what it is; `value`, if any, is still there.
+    - acknowledged: Nexthink has `value`; nothing is open.
+    - open: `open_value` is about to be sent, or was sent and may or may not have been accepted.
+      Also the fields of an object that was refused because of another field.
+    - unknown: Nexthink does not know the object, or reading back showed another value: it has no
+      value of ours, `value` is null, and `open_value` is tried again at `retry_at`.
+    - rejected: `open_value` itself was refused; `value`, if any, is still there.
     """
 
     ACKNOWLEDGED = "acknowledged"
@@ -51,7 +51,7 @@ class ValueState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class EnrichedCounts:
-    """Of a sync: keys with any row, keys with an acknowledged value, rows by state."""
+    """Counts of a sync: keys with any row, keys with an acknowledged value, rows by state."""
 
     keys: int = 0
     keys_with_value: int = 0
@@ -59,9 +59,9 @@ class EnrichedCounts:
 
 
 class Enriched:
-    """The known rows of one tenant: frames of the columns `KNOWN`, by key and field ascending.
+    """The known rows of one tenant: frames of the columns `KNOWN`, ordered by key and field.
 
-    Keys are compared bytewise. A range is `after` < key <= `up_to`; None: no end there.
+    Keys are compared bytewise. A range is `after` < key <= `up_to`; None leaves that end open.
     """
 
     def __init__(self, engine: Engine, tenant: str) -> None:
@@ -71,11 +71,11 @@ class Enriched:
     def read(
         self, sync: str, after: str | None = None, up_to: str | None = None, *, settled: bool = True
     ) -> pl.DataFrame:
-        """Read the rows of a range; without the `settled` ones, those not acknowledged."""
+        """Return the rows of a range; unless `settled`, only those not acknowledged."""
         return self._fetch(self._columns().where(*self._within(sync, after, up_to, settled)))
 
     def read_keys(self, sync: str, keys: pl.Series) -> pl.DataFrame:
-        """Read the rows of some keys."""
+        """Return the rows of some keys."""
         ordered = keys.sort().to_list()
         frames = []
         for start in range(0, len(ordered), _KEYS_AT_ONCE):
@@ -86,9 +86,9 @@ class Enriched:
     def key_at(
         self, sync: str, after: str | None, up_to: str | None, rows: int, *, settled: bool = True
     ) -> str | None:
-        """Give the key of the row that stands `rows` further on in a range, None past its end.
+        """Return the key that is `rows` rows further on in a range, None past its end.
 
-        What of a range fits into memory ends there.
+        Reading a range in parts, up to one such key after another, bounds memory.
         """
         query = (
             select(enriched.c.key)
@@ -105,7 +105,7 @@ class Enriched:
         """Insert or replace rows (columns `KNOWN`, each key and field once) in one transaction.
 
         Raises:
-            DataRefusedError: a row lacks its key, or holds what the database cannot.
+            DataRefusedError: a row lacks its key, or holds what the database cannot store.
             UnavailableError: the ledger cannot be used.
         """
         whole = rows.select(pl.col(name).cast(dtype) for name, dtype in KNOWN.items())
@@ -119,12 +119,12 @@ class Enriched:
             upsert(connection, enriched, owned)
 
     def forget(self, sync: str) -> int:
-        """Drop all that is known of a sync: it begins anew. Returns the rows."""
+        """Drop all that is known of a sync, so that it starts over; return the number of rows."""
         with self._engine.begin() as connection:
             return connection.execute(delete(enriched).where(self._of(sync))).rowcount
 
     def counts(self, sync: str) -> EnrichedCounts:
-        """Count keys and rows; reads all rows of the sync."""
+        """Return the numbers of keys and rows; reads all rows of the sync."""
         has_value = func.max(case((enriched.c.value != "", 1), else_=0)).label("has_value")
         by_key = (
             select(enriched.c.key, has_value).where(self._of(sync)).group_by(enriched.c.key)

@@ -1,15 +1,15 @@
-"""The ledger's tables of enrichment: what Nexthink has taken, who is absent, plans.
+"""The ledger's tables of enrichment: what Nexthink has accepted, which keys are absent, plans.
 
-Keys are compared bytewise in every database, since ranges of them are cut by other programs.
+Keys are compared bytewise in every database, because our own code splits them into ranges.
 """
 
 from sqlalchemy import JSON, BigInteger, Column, Index, Integer, String, Table, Text, text
 
 from connectors.ledger.tables import UTCDateTime, metadata
 
-# SQLite compares bytewise by itself.
+# SQLite compares bytewise by default.
 BYTEWISE = Text().with_variant(Text(collation="C"), "postgresql")
-# Written out, since no database uses the index below for a parameter.
+# As literal SQL: with a parameter no database would use the index below.
 NOT_ACKNOWLEDGED = text("state <> 'acknowledged'")
 
 # One row per object and field that a sync has ever sent.
@@ -21,10 +21,10 @@ enriched = Table(
     Column("key", BYTEWISE, primary_key=True),
     Column("field", String(255), primary_key=True),
     Column("identity", Text, nullable=False),
-    # What Nexthink acknowledged last: "" was emptied by us, null is nothing.
+    # What Nexthink acknowledged last: "" if we emptied the field, null if nothing.
     Column("value", Text),
     Column("acknowledged_at", UTCDateTime),
-    # What was sent, or is to be, and is not acknowledged.
+    # What was or will be sent, and is not acknowledged.
     Column("open_value", Text),
     Column("state", String(16), nullable=False),
     Column("code", String(64)),
@@ -33,19 +33,19 @@ enriched = Table(
     Column("retry_at", UTCDateTime),
     Column("mapping", String(64)),
     Column("plan_id", String(64)),
-    # Most rows are settled, and what is not is looked for between all of them.
+    # Most rows are settled; this finds the others without reading all.
     Index(
         "enriched_unsettled",
         "tenant",
         "sync",
         "key",
         sqlite_where=NOT_ACKNOWLEDGED,
-        # In PostgreSQL too, by its migration: said here, each start would load that dialect.
+        # The migration adds it in PostgreSQL: here it would load that dialect at each start.
     ),
     sqlite_with_rowid=False,
 )
 
-# Keys that complete scans did not find: in how many consecutive ones, and since when.
+# Keys that complete scans did not find: in how many in a row, and since when.
 absences = Table(
     "enrichment_absences",
     metadata,
@@ -57,7 +57,7 @@ absences = Table(
     sqlite_with_rowid=False,
 )
 
-# How far each sync is. `version` grows with every plan that begins to be applied.
+# The state of each sync. Every plan that begins to be applied increases `version`.
 syncs = Table(
     "syncs",
     metadata,
@@ -83,15 +83,15 @@ plans = Table(
     # The file's path within the tenant's part of the lake.
     Column("location", Text, nullable=False),
     Column("created_at", UTCDateTime, nullable=False),
-    # Of the sync as the plan met it; when the plan is begun, the one that this made.
+    # The sync's version when the plan was made; once the plan has begun, the one it made.
     Column("version", Integer, nullable=False),
     Column("identification", String(255), nullable=False),
     Column("specification", String(64), nullable=False),
     Column("summary", JSON, nullable=False),
-    # What the sync's become when the plan is applied; null leaves them.
+    # The sync's cursors once the plan is applied; null leaves them unchanged.
     Column("cursors", JSON),
     Column("keys", BigInteger),
-    # The last key of the chunk that was begun last, and of the one that was done last.
+    # The last key of the last chunk that was begun, and of the last one that was done.
     Column("begun_to", Text),
     Column("settled_to", Text),
     Column("begun_at", UTCDateTime),

@@ -1,8 +1,8 @@
-"""What each request to a tenant's API passes before it is sent: limits that processes share.
+"""The gate that each request to a tenant's API passes before it is sent: limits of all processes.
 
-The ledger is asked seldom: calls of a day are taken ten at a time, and whether the tenant asked for
-patience is looked up once a second at most. Where a rate is set each call has its own moment, and
-is taken by itself: what one process does not use at its moment would be lost for the others.
+The ledger is queried rarely: calls of a day are taken ten at a time, and whether the tenant asked
+us to wait is looked up at most once a second. With a rate, each call has its own moment and is
+taken singly: a moment that one process does not use would be lost for the others.
 """
 
 import threading
@@ -19,15 +19,15 @@ LOOK_EVERY = timedelta(seconds=1)
 
 
 class CallGate:
-    """The gate of one process; safe under threads.
+    """The gate of one process; thread-safe.
 
     Args:
-        limits: the tenant's, in the ledger.
+        limits: the tenant's limits, in the ledger.
         per_second: calls of all processes, None for no rate.
         per_day: calls of all processes on a day (UTC).
-        longest_wait: what is waited for; beyond it a call is refused.
-        clock: the present moment.
-        sleep: how to wait.
+        longest_wait: how long a call may wait; beyond that it is refused.
+        clock: returns the present moment.
+        sleep: waits for some seconds.
     """
 
     def __init__(
@@ -56,31 +56,31 @@ class CallGate:
         """Return once a request may be sent.
 
         Raises:
-            LimitReachedError: not within the longest wait; nothing was sent.
+            LimitReachedError: the wait would be longer than `longest_wait`; nothing was sent.
         """
         with self._lock:
-            until = self._patience()
-        self._wait(until, "the tenant has asked for patience")
+            until = self._waiting_until()
+        self._wait(until, "the tenant has asked us to wait")
         with self._lock:
             at = self._next()
         self._wait(at, "the rate of calls is used up")
 
     def limited(self, not_before: datetime) -> None:
-        """Let all processes know when the tenant allows the next try."""
+        """Record, for all processes, when the tenant allows the next try."""
         with self._lock:
             self._limits.limit_until(not_before)
             self._looked_at = None
 
     def close(self) -> None:
-        """Give back the calls that were not made."""
+        """Return the calls that were not made to the day's budget."""
         with self._lock:
             if self._in_hand and self._taken_at:
-                # A ledger that is away: the day counts a few calls too many.
+                # If the ledger is not available, the day counts a few calls too many.
                 with suppress(PipelineError):
                     self._limits.return_calls(len(self._in_hand), self._taken_at)
             self._in_hand.clear()
 
-    def _patience(self) -> datetime | None:
+    def _waiting_until(self) -> datetime | None:
         now = self._clock()
         if self._looked_at is None or abs(now - self._looked_at) >= LOOK_EVERY:
             self._limited_until = self._limits.limited_until()
@@ -90,7 +90,7 @@ class CallGate:
     def _next(self) -> datetime:
         now = self._clock()
         if self._taken_at is None or self._taken_at.date() != now.date():
-            # What was left of yesterday is not today's.
+            # Calls left over from yesterday do not count for today.
             self._in_hand.clear()
         if not self._in_hand:
             self._take(now)
@@ -102,7 +102,7 @@ class CallGate:
         if not taken.calls:
             raise LimitReachedError(
                 f"the day's {self._per_day:,} API calls (daily_calls, of all processes of this "
-                f"ledger) are used, the next day begins at {taken.starts_at:%Y-%m-%d %H:%MZ}: "
+                f"ledger) are used; the next day begins at {taken.starts_at:%Y-%m-%d %H:%MZ}: "
                 "run again then, or raise NEXTHINK_DAILY_CALLS",
                 not_before=taken.starts_at,
             )
@@ -110,14 +110,14 @@ class CallGate:
         self._taken_at = now
 
     def _wait(self, until: datetime | None, why: str) -> None:
-        """Wait once: should more patience be asked for meanwhile, the answer will say so."""
+        """Wait once: if the tenant extends the time in between, the next answer will say so."""
         now = self._clock()
         if until is None or until <= now:
             return
         if until - now > self._longest_wait:
             raise LimitReachedError(
-                f"{why}: the next try is at {until:%Y-%m-%d %H:%M:%SZ}: run again then, or forget "
-                "it with nxp state reset DATASET",
+                f"{why}: the next try is at {until:%Y-%m-%d %H:%M:%SZ}: run again then, or clear "
+                "this limit with nxp state reset DATASET",
                 not_before=until,
             )
         self._sleep((until - now).total_seconds())

@@ -1,4 +1,4 @@
-"""Taking units for a run: leases in the ledger, and taking over from holders that are gone."""
+"""Taking units for a run: leases in the ledger, and takeover from holders that are gone."""
 
 import logging
 from collections.abc import Callable
@@ -32,10 +32,10 @@ class Holding:
     def lease(
         self, dataset: str, unit: str, starts_at: datetime, ends_at: datetime, run_id: str
     ) -> Lease:
-        """Take the unit for this run; one whose holder is dead or silent is taken over.
+        """Return a lease on the unit for this run; a dead or silent holder is replaced.
 
         Raises:
-            HeldError: another run holds it; the message says who, and until when.
+            HeldError: another run holds it; the message says which, and until when.
         """
         holder = Holder.of_this_process(run_id)
         self.ensure_unit(dataset, unit, starts_at, ends_at)
@@ -53,14 +53,14 @@ class Holding:
         )
 
     def give_back(self, run_id: str) -> None:
-        """Give back all that a run of this process holds: threads of it that go on find it lost."""
+        """Give back all that a run of this process holds; its threads that still run lose it."""
         holder = str(Holder.of_this_process(run_id))
         mine = update(units).where(units.c.tenant == self._tenant, units.c.holder == holder)
         with self._engine.begin() as connection:
             connection.execute(mine.values(holder=None, held_until=None))
 
     def living_runs(self) -> set[str]:
-        """Name the runs that hold a unit and have renewed its lease lately."""
+        """Return the ids of the runs that hold a unit with a lease that has not lapsed."""
         held = select(units.c.holder).where(
             units.c.tenant == self._tenant, units.c.held_until >= self._clock()
         )
@@ -68,7 +68,7 @@ class Holding:
             return {Holder.parse(holder).run_id for holder in connection.scalars(held) if holder}
 
     def lapsed(self) -> list[str]:
-        """Name the units whose holder has neither renewed its lease nor given it back."""
+        """Return the units whose holder has neither renewed its lease nor given it back."""
         held = (
             select(units.c.dataset, units.c.unit)
             .where(units.c.tenant == self._tenant, units.c.holder.is_not(None))
@@ -89,7 +89,7 @@ class Holding:
             with self._engine.begin() as connection:
                 connection.execute(units.insert().values(row))
         except IntegrityError:
-            logger.debug("%s %s was recorded by another run meanwhile", dataset, unit)
+            logger.debug("%s %s was recorded by another run in the meantime", dataset, unit)
 
     def _take(self, dataset: str, unit: str, holder: Holder) -> bool:
         now = self._clock()
@@ -97,7 +97,7 @@ class Holding:
         with self._engine.connect() as connection:
             current = connection.scalar(select(units.c.holder).where(self._is(dataset, unit)))
         if current is not None and Holder.parse(current).is_known_dead():
-            # Compared by value, so that of two who see the dead holder only one takes over.
+            # Compared by value, so that of two runs that see the dead holder only one takes over.
             free = or_(free, units.c.holder == current)
         take = update(units).where(self._is(dataset, unit), free)
         with self._engine.begin() as connection:
@@ -107,7 +107,7 @@ class Holding:
     def _overlapping(
         self, dataset: str, unit: str, starts_at: datetime, ends_at: datetime
     ) -> str | None:
-        """Find a held unit of another name over the same time (another step, a merged window)."""
+        """Return a held unit with another name in the same time (another step, a merged window)."""
         held = select(units.c.unit, units.c.holder).where(
             units.c.tenant == self._tenant,
             units.c.dataset == dataset,
@@ -143,7 +143,7 @@ class Holding:
     def new(
         self, dataset: str, unit: str, starts_at: datetime, ends_at: datetime
     ) -> dict[str, Any]:
-        """Give the row of a unit that nothing is known of yet."""
+        """Return the row of a unit about which nothing is known yet."""
         return {
             "tenant": self._tenant,
             "dataset": dataset,

@@ -1,4 +1,4 @@
-"""The journal of exports: an id is written down before it is polled, so that none is orphaned."""
+"""The journal of exports: an id is recorded before it is polled, so that no export is lost."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,7 +11,7 @@ from connectors.ledger.tables import exports
 
 @dataclass(frozen=True, slots=True)
 class Export:
-    """An export begun at the tenant. `query` identifies what was asked for."""
+    """An export begun at the tenant. `query` identifies what was requested."""
 
     export_id: str
     query: str
@@ -26,7 +26,7 @@ class Journal:
         self._tenant = tenant
 
     def read(self, dataset: str, unit: str, piece: str = "") -> Export | None:
-        """Give the export that was begun for a piece of a unit; `""` is the whole of it."""
+        """Return the export begun for a piece of a unit; the piece `""` is the whole unit."""
         with self._engine.connect() as connection:
             row = connection.execute(
                 select(exports).where(self._is(dataset, unit, piece))
@@ -34,7 +34,7 @@ class Journal:
         return None if row is None else Export(row.export_id, row.query, row.started_at)
 
     def write(self, dataset: str, unit: str, export: Export, piece: str = "") -> None:
-        """Record an export at once when the tenant has named it; one per piece."""
+        """Record an export, as soon as the tenant has returned its id; one per piece."""
         row = {
             "tenant": self._tenant,
             "dataset": dataset,
@@ -63,7 +63,7 @@ class Journal:
         connection.execute(delete(exports).where(self._is(dataset, unit, piece)))
 
     def count(self, dataset: str) -> int:
-        """Count the exports of a dataset that were begun and have not landed."""
+        """Return the number of exports of a dataset that were begun and have not landed."""
         query = select(func.count()).where(self._is(dataset, None, None))
         with self._engine.connect() as connection:
             return int(connection.scalar(query) or 0)

@@ -1,4 +1,4 @@
-"""Who holds a unit: one lease per (tenant, dataset, unit), renewed while its holder lives."""
+"""Who holds a unit: one lease per (tenant, dataset, unit), renewed while its holder is alive."""
 
 import logging
 import os
@@ -15,30 +15,30 @@ from connectors.errors import HeldError
 
 logger = logging.getLogger(__name__)
 
-# Long enough that a process which pages or waits for a slow ledger does not lose its lease,
-# short enough that a lost machine's work is taken over soon.
+# Long enough that a process that swaps or waits for a slow ledger does not lose its lease, short
+# enough that a lost machine's work is taken over soon.
 LEASE_TIME = timedelta(minutes=2)
 RENEWALS_PER_LEASE = 4
 
 
 @dataclass(frozen=True, slots=True)
 class Holder:
-    """A run in a process: `host/pid/start/run/space`. A dead one of this space is known.
+    """A run in a process: `host/pid/start/run/space`. A dead one in this space is recognized.
 
-    Process ids count within a space only: containers of one host name have each their own, and
-    so has a machine from one start to the next.
+    Process ids are only valid within a space: each container has one, even under the same host
+    name, and so has each boot of a machine.
     """
 
     host: str
     pid: int
     started: int
     run_id: str
-    # Holders that older versions wrote say nothing of it.
+    # Older versions wrote holders without it.
     space: str = ""
 
     @classmethod
     def of_this_process(cls, run_id: str) -> "Holder":
-        """Name this process and run."""
+        """Return the holder for this process and a run."""
         import psutil  # noqa: PLC0415 - not for commands that hold nothing
 
         process = psutil.Process()
@@ -47,7 +47,7 @@ class Holder:
 
     @classmethod
     def parse(cls, text: str) -> "Holder":
-        """Read a holder back from the ledger."""
+        """Return a holder from its text in the ledger."""
         host, pid, started, run_id, *space = text.split("/")
         return cls(host, int(pid), int(started), run_id, "".join(space))
 
@@ -56,17 +56,17 @@ class Holder:
         return f"{known}/{self.space}" if self.space else known
 
     def is_near(self) -> bool:
-        """Tell whether its process id means something here."""
+        """Return whether its process id is valid here."""
         return (self.host, self.space) == (socket.gethostname(), process_space())
 
     def is_known_dead(self) -> bool:
-        """Tell whether the process is certainly gone; from afar nothing is certain."""
+        """Return whether the process is certainly gone; from another space nothing is certain."""
         if not self.is_near():
             return False
         import psutil  # noqa: PLC0415
 
         try:
-            # Clocks that are adjusted move the start time a little; a reused pid moves it far.
+            # An adjusted clock moves the start time a little, a reused pid moves it far.
             return abs(psutil.Process(self.pid).create_time() - self.started) > 2  # noqa: PLR2004
         except psutil.NoSuchProcess:
             return True
@@ -76,7 +76,7 @@ class Holder:
 
 @cache
 def process_space() -> str:
-    """Name what the process ids of this process count in; "" where the system does not say."""
+    """Return the space in which this process's ids are valid, "" if the system does not tell."""
     try:
         namespace = Path("/proc/self/ns/pid").stat().st_ino
         boot = Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()
@@ -87,7 +87,7 @@ def process_space() -> str:
 
 @dataclass
 class Lease:
-    """A held unit. `renew` is called from a thread until `release`."""
+    """A held unit. Within `with`, a thread keeps calling `renew`."""
 
     unit: str
     holder: Holder
@@ -113,25 +113,27 @@ class Lease:
         while not self._stop.wait(self.interval):
             try:
                 renewed = self.renew()
-            except Exception:  # noqa: BLE001 - a ledger that is away for a moment: try again
-                logger.warning("the lease on %s could not be renewed, trying again", self.unit)
+            except Exception:  # noqa: BLE001 - the ledger may be away for a moment
+                logger.warning("the lease on %s could not be renewed: trying again", self.unit)
                 continue
             if not renewed:
                 self._lost.set()
                 return
 
     def check(self) -> None:
-        """Make sure that the unit is still ours, before anything is published.
+        """Raise unless the unit is still ours; called before anything is published.
 
         Raises:
             HeldError: another run has taken the unit over.
         """
         if self._lost.is_set() or not self.renew():
-            raise HeldError(f"{self.unit}: the lease was lost to another run, nothing published")
+            raise HeldError(
+                f"{self.unit}: the lease was lost to another run; nothing was published"
+            )
 
 
 def held_message(dataset: str, unit: str, holder: Holder, until: datetime) -> str:
-    """Say who holds a unit and until when."""
+    """Return the message that says who holds a unit and until when."""
     return (
         f"{dataset} {unit} is held by run {holder.run_id} (process {holder.pid} on {holder.host}) "
         f"until {until:%Y-%m-%d %H:%M:%SZ} at least: wait for it, or stop it"

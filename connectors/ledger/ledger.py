@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from sqlalchemy import Engine, Row, and_, func, select, update
 from sqlalchemy.exc import IntegrityError
@@ -29,14 +29,14 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-# A run of another machine, or of this one before it was started anew, that began so long ago and
-# holds no unit is over: what it left aside holds rows, and is to be cleared away.
+# A run of another machine, or of this one before it was rebooted, that began this long ago and
+# holds no unit is over: the files it staged contain rows, and have to be removed.
 SILENCE = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
 class UnitRecord:
-    """What the ledger knows of one unit (a window, or a snapshot's slot)."""
+    """What the ledger knows about one unit (a window, or a snapshot's slot)."""
 
     unit: str
     starts_at: datetime
@@ -54,14 +54,14 @@ class UnitRecord:
     held_until: datetime | None = None
 
     def is_held(self, now: datetime) -> bool:
-        """Tell whether a run is at it that is not known to be gone."""
+        """Return whether a run holds it that is not known to be gone."""
         if self.holder is None or self.held_until is None or self.held_until < now:
             return False
         return not Holder.parse(self.holder).is_known_dead()
 
 
 class Ledger:
-    """The ledger of one tenant. Safe under threads and processes; every call is one transaction."""
+    """The ledger of one tenant, safe for threads and processes; every call is one transaction."""
 
     def __init__(
         self, engine: Engine, tenant: str, clock: Callable[[], datetime] = utc_now
@@ -100,6 +100,12 @@ class Ledger:
 
         return Actions(self._engine, self._tenant, self._clock, self.action_plans)
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
     def close(self) -> None:
         """Close the connections."""
         self._engine.dispose()
@@ -135,11 +141,11 @@ class Ledger:
             connection.execute(update(runs).where(runs.c.run_id == run_id).values(values))
 
     def abandon_run(self, run_id: str, state: str) -> bool:
-        """Record that a run ended without a report, unless it has one; landed units count."""
+        """Record that a run ended without a report, unless it has one; count its landed units."""
         return self._abandon([run_id], state) > 0
 
     def close_interrupted_runs(self) -> list[str]:
-        """Mark runs whose process is gone, and give their ids for clearing up."""
+        """Mark runs whose process is gone as interrupted; return their ids for cleaning up."""
         query = select(runs.c.run_id, runs.c.holder, runs.c.started_at).where(
             runs.c.tenant == self._tenant, runs.c.state == "running"
         )
@@ -170,7 +176,7 @@ class Ledger:
             return connection.execute(left.values(values)).rowcount
 
     def runs(self, dataset: str | None = None, limit: int = 20) -> list[dict[str, Any]]:
-        """List runs, newest first; one whose process is gone is told as interrupted."""
+        """Return runs, newest first; one whose process is gone is shown as interrupted."""
         query = select(runs).where(runs.c.tenant == self._tenant)
         if dataset:
             query = query.where(runs.c.dataset == dataset)
@@ -185,7 +191,7 @@ class Ledger:
         return found
 
     def _is_gone(self, holder: Holder, started_at: datetime, living: set[str]) -> bool:
-        """Tell whether a run's process is gone; from afar, by its having held nothing for long."""
+        """Return whether a run's process is gone: from afar, if it is old and holds nothing."""
         if holder.is_near():
             return holder.is_known_dead()
         return holder.run_id not in living and started_at < self._clock() - SILENCE
@@ -193,7 +199,7 @@ class Ledger:
     # Units --------------------------------------------------------------------------------------
 
     def unit(self, dataset: str, unit: str) -> UnitRecord | None:
-        """Read one unit, None when it has never been tried."""
+        """Return one unit, None if it was never tried."""
         with self._engine.connect() as connection:
             row = connection.execute(select(units).where(self._is(dataset, unit))).one_or_none()
         return None if row is None else _record(row)
@@ -201,7 +207,7 @@ class Ledger:
     def units(
         self, dataset: str, starts_at: datetime | None = None, ends_at: datetime | None = None
     ) -> list[UnitRecord]:
-        """List a dataset's units in time order; with bounds those that lie within."""
+        """Return a dataset's units in time order; with bounds, those that lie within them."""
         query = (
             select(units)
             .where(units.c.tenant == self._tenant, units.c.dataset == dataset)
@@ -213,7 +219,7 @@ class Ledger:
             return [_record(row) for row in connection.execute(query)]
 
     def plan_units(self, dataset: str, planned: Sequence[tuple[str, datetime, datetime]]) -> None:
-        """Record units (name, start, end) as pending, where they are not known yet."""
+        """Record units (name, start, end) as pending, unless they are known."""
         known = {record.unit for record in self.units(dataset)}
         rows = [
             self._holding.new(dataset, name, starts_at, ends_at)
@@ -232,7 +238,7 @@ class Ledger:
     def mark_landed(
         self, dataset: str, unit: str, run_id: str, rows: int, exported_at: datetime, calls: int = 0
     ) -> None:
-        """Record a published unit; the last step, after everything is in place."""
+        """Record a published unit: the last step, once everything is in place."""
         values = {
             "state": "landed",
             "run_id": run_id,
@@ -250,9 +256,9 @@ class Ledger:
     def mark_replayed(
         self, dataset: str, unit: str, run_id: str, rows: int, exported_at: datetime
     ) -> None:
-        """Record a unit to which rejected rows of its own export came: it was not exported anew.
+        """Record that rejected rows of a unit's own export were added; it was not exported again.
 
-        So `landed_at` stays: schedules and back-fills know by it what they still have to export.
+        So `landed_at` stays: from it, schedules and back-fills see what they still have to export.
         """
         values = {"run_id": run_id, "rows_landed": rows, "exported_at": exported_at}
         with self._engine.begin() as connection:
@@ -267,9 +273,9 @@ class Ledger:
         state: str = "failed",
         not_before: datetime | None = None,
     ) -> None:
-        """Record why a unit did not land; `pending` where trying again later may do.
+        """Record why a unit did not land; `pending` if trying again later may help.
 
-        What was landed before stays landed.
+        A unit that had landed before stays landed.
         """
         mine = update(units).where(self._is(dataset, unit))
         with self._engine.begin() as connection:
@@ -280,15 +286,15 @@ class Ledger:
     def mark_dropped(
         self, dataset: str, horizon: datetime, before: datetime, *, keep_newest: bool = False
     ) -> None:
-        """Record that units which ended by `horizon` are past retention and hold no rows any more.
+        """Record that units that ended by `horizon` are past retention and have no rows any more.
 
-        They stay known as landed at some time: nothing is to land them again unasked.
+        They stay recorded as once landed, so that nothing lands them again unasked.
 
         Args:
             dataset: the dataset.
-            horizon: what ended by then was dropped.
-            before: when the drop began; what has landed since is left alone.
-            keep_newest: the newest unit that landed was not dropped (snapshots).
+            horizon: units that ended at this instant or before were dropped.
+            before: when the drop began; units that have landed since are left alone.
+            keep_newest: whether the newest landed unit was kept (snapshots).
         """
         landed = and_(
             units.c.tenant == self._tenant, units.c.dataset == dataset, units.c.state == "landed"
@@ -301,9 +307,9 @@ class Ledger:
             connection.execute(update(units).where(*gone).values(state=DROPPED, rows_landed=None))
 
     def forget_failures(self, dataset: str) -> None:
-        """Drop errors, times to wait for and journalled exports of a dataset's units.
+        """Drop errors, waiting times and journalled exports of a dataset's units.
 
-        The tenant's limit with them: it may be asked again.
+        Also the tenant's limit, so that it may be asked again at once.
         """
         self.limits.forget()
         mine = update(units).where(units.c.tenant == self._tenant, units.c.dataset == dataset)
@@ -313,7 +319,7 @@ class Ledger:
             self.journal.forget(dataset, None, connection)
 
     def calls_since(self, instant: datetime) -> int:
-        """Count the requests to the tenant that landings since an instant took."""
+        """Return the number of requests to the tenant that landings since an instant needed."""
         query = select(func.sum(units.c.calls)).where(
             units.c.tenant == self._tenant, units.c.landed_at >= instant
         )
@@ -323,19 +329,19 @@ class Ledger:
     def lease(
         self, dataset: str, unit: str, starts_at: datetime, ends_at: datetime, run_id: str
     ) -> Lease:
-        """Take the unit for this run; one whose holder is dead or silent is taken over.
+        """Return a lease on the unit for this run; a dead or silent holder is replaced.
 
         Raises:
-            HeldError: another run holds it; the message says who, and until when.
+            HeldError: another run holds it; the message says which, and until when.
         """
         return self._holding.lease(dataset, unit, starts_at, ends_at, run_id)
 
     def give_back(self, run_id: str) -> None:
-        """Give back all leases of a run of this process, whose threads may not do it any more."""
+        """Give back all leases of a run of this process, whose threads may no longer do so."""
         self._holding.give_back(run_id)
 
     def lapsed_leases(self) -> list[str]:
-        """Name the units (dataset and unit) that a run holds which no longer renews its lease."""
+        """Return the units (dataset and unit) held by a run that no longer renews its lease."""
         return self._holding.lapsed()
 
     def _is(self, dataset: str, unit: str) -> Any:
@@ -345,7 +351,7 @@ class Ledger:
 
 
 def open_ledger(url: str, tenant: str, clock: Callable[[], datetime] = utc_now) -> Ledger:
-    """Connect to the ledger, creating or upgrading its tables first.
+    """Return the ledger, connected; its tables are created or upgraded first.
 
     Raises:
         ConfigurationError: the ledger cannot be reached, or is newer than this program.

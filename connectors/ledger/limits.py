@@ -1,6 +1,6 @@
-"""The limits of a tenant, shared by all processes on its ledger: patience, calls, exports at once.
+"""A tenant's limits, shared by all processes on its ledger: waiting times, calls, exports at once.
 
-Each change locks the tenant's one row first, so that of two processes one counts after the other.
+Each change first locks the tenant's only row, so that processes count one after the other.
 """
 
 from collections.abc import Callable
@@ -19,9 +19,9 @@ DAY = timedelta(days=1)
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """Calls that a process may make: so many, the first at `starts_at`.
+    """The number of calls that a process may make, the first at `starts_at`.
 
-    Of 0 calls the day's budget is used up; the next day begins at `starts_at`.
+    With 0 calls the day's budget is used up, and the next day begins at `starts_at`.
     """
 
     calls: int
@@ -30,7 +30,7 @@ class Taken:
 
 @dataclass(frozen=True, slots=True)
 class ExportLimits:
-    """How many exports are under way at once: at the tenant, and by one worker; None: no limit."""
+    """How many exports may run at once, at the tenant and by one worker; None is no limit."""
 
     per_tenant: int | None = None
     per_worker: int | None = None
@@ -56,14 +56,14 @@ class Limits:
         self._is_there = False
 
     def limited_until(self) -> datetime | None:
-        """Give the time before which the tenant is not to be asked, None when that is over."""
+        """Return the time before which the tenant must not be asked, None if it has passed."""
         query = select(limits.c.limited_until).where(self._mine)
         with self._engine.connect() as connection:
             until: datetime | None = connection.scalar(query)
         return until if until and until > self._clock() else None
 
     def limit_until(self, moment: datetime) -> None:
-        """Record what the tenant said; of two such times the later one counts."""
+        """Record the time that the tenant named; of two such times the later one counts."""
         self._ensure()
         earlier = limits.c.limited_until.is_(None) | (limits.c.limited_until < moment)
         with self._engine.begin() as connection:
@@ -72,14 +72,14 @@ class Limits:
             )
 
     def forget(self) -> None:
-        """Let the tenant be asked again, whatever it said."""
+        """Let the tenant be asked again, whatever time it named."""
         with self._engine.begin() as connection:
             connection.execute(update(limits).where(self._mine).values(limited_until=None))
 
     # Calls --------------------------------------------------------------------------------------
 
     def take_calls(self, calls: int, per_second: float | None, per_day: int) -> Taken:
-        """Take some calls of the tenant's budget; fewer where the day has no more."""
+        """Take calls from the tenant's budget and return them; fewer if the day has no more."""
         self._ensure()
         with self._engine.begin() as connection:
             row = self._locked(connection)
@@ -97,14 +97,14 @@ class Limits:
         return Taken(given, starts_at)
 
     def return_calls(self, calls: int, taken_at: datetime) -> None:
-        """Give back what was taken that day and not made."""
+        """Return calls that were taken that day and not made to the budget."""
         today = taken_at.replace(hour=0, minute=0, second=0, microsecond=0)
         back = update(limits).where(self._mine, limits.c.day == today, limits.c.calls >= calls)
         with self._engine.begin() as connection:
             connection.execute(back.values(calls=limits.c.calls - calls))
 
     def calls_today(self) -> int:
-        """Count the calls of today (UTC), by all processes; those in hand included."""
+        """Return the calls of today (UTC) by all processes, including those taken but not made."""
         today = self._clock().replace(hour=0, minute=0, second=0, microsecond=0)
         query = select(limits.c.calls).where(self._mine, limits.c.day == today)
         with self._engine.connect() as connection:
@@ -113,12 +113,12 @@ class Limits:
     # Exports ------------------------------------------------------------------------------------
 
     def take_slot(self, slot: Slot, run_id: str, allowed: ExportLimits) -> Lease | None:
-        """Take the right to have an export under way; None while others have all of them.
+        """Return a lease on a slot for a running export, None while others hold all slots.
 
-        The slot of a dead run's export is taken over by whoever goes on with that export, who
-        holds its unit: so the tenant never has more of them than slots. Others' slots lapse.
+        The slot of a dead run's export is taken over by the run that resumes that export, which
+        holds its unit, so the tenant never has more exports than slots. Other slots lapse.
         """
-        # Without the lock first: those who wait must not keep those who work from it.
+        # First without the lock: processes that wait must not block those that work.
         with self._engine.connect() as connection:
             if not self._is_free(connection, slot, allowed):
                 return None
@@ -151,7 +151,7 @@ class Limits:
         )
 
     def orphans(self) -> list[tuple[Slot, str]]:
-        """List slots whose process is known to be gone, and who held them; not yet lapsed."""
+        """Return slots, not lapsed yet, whose process is known to be gone, with their holders."""
         held = select(export_slots).where(
             export_slots.c.tenant == self._tenant, export_slots.c.held_until >= self._clock()
         )
@@ -164,7 +164,7 @@ class Limits:
         ]
 
     def free(self, slot: Slot, holder: str) -> None:
-        """Give a slot back for who held it: its export has ended."""
+        """Give back the slot of a holder: its export has ended."""
         mine = delete(export_slots).where(self._of(slot), export_slots.c.holder == holder)
         with self._engine.begin() as connection:
             connection.execute(mine)
@@ -205,7 +205,7 @@ class Limits:
         )
 
     def _locked(self, connection: Connection) -> Row[tuple[object, ...]]:
-        """Read the row, locked until the transaction ends: by writing it, in any database."""
+        """Return the row, locked until the transaction ends: by a write, as in any database."""
         connection.execute(update(limits).where(self._mine).values(calls=limits.c.calls))
         return connection.execute(select(limits).where(self._mine)).one()
 
@@ -219,6 +219,6 @@ class Limits:
                 with self._engine.begin() as connection:
                     connection.execute(limits.insert().values(tenant=self._tenant, calls=0))
             except IntegrityError:
-                # Another process has made it at the same moment.
+                # Another process has created it at the same moment.
                 pass
         self._is_there = True

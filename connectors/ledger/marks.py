@@ -1,4 +1,4 @@
-"""How far things are: watermarks, and back-fills under way."""
+"""Progress: watermarks, and back-fills in progress."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -22,7 +22,7 @@ class Watermark:
 
 @dataclass(frozen=True, slots=True)
 class Backfill:
-    """A back-fill of all windows of a stretch; what has landed since `begun_at` is done."""
+    """A back-fill of all windows in a span of time; those landed since `begun_at` are done."""
 
     starts_at: datetime
     ends_at: datetime
@@ -32,7 +32,7 @@ class Backfill:
 
 @dataclass(frozen=True, slots=True)
 class Extent:
-    """What of a dataset counts as landed: how much, up to where, since when; its newest error."""
+    """What a dataset has landed: how much, up to where, when last; and its newest error."""
 
     units: int = 0
     rows: int = 0
@@ -50,7 +50,7 @@ class Marks:
         self._clock = clock
 
     def watermark(self, dataset: str) -> Watermark | None:
-        """Read a dataset's watermark, None before the first scheduled export."""
+        """Return a dataset's watermark, None before the first scheduled export."""
         with self._engine.connect() as connection:
             row = connection.execute(
                 select(watermarks).where(self._of(watermarks, dataset))
@@ -58,7 +58,7 @@ class Marks:
         return None if row is None else Watermark(row.starts_at, row.position, row.moved_at)
 
     def set_watermark(self, dataset: str, starts_at: datetime, position: datetime) -> None:
-        """Write a dataset's watermark; only the scheduled export and `nxp state reset` do."""
+        """Set a dataset's watermark; only the scheduled export and `nxp state reset` do this."""
         row = {
             "tenant": self._tenant,
             "dataset": dataset,
@@ -71,12 +71,12 @@ class Marks:
             connection.execute(watermarks.insert().values(row))
 
     def forget_watermark(self, dataset: str) -> None:
-        """Let the next scheduled export begin as the first one did."""
+        """Delete a watermark, so that the next scheduled export begins like the first one."""
         with self._engine.begin() as connection:
             connection.execute(delete(watermarks).where(self._of(watermarks, dataset)))
 
     def watermarks(self) -> dict[str, datetime]:
-        """Read the position of every dataset's watermark."""
+        """Return the position of every dataset's watermark."""
         query = select(watermarks.c.dataset, watermarks.c.position).where(
             watermarks.c.tenant == self._tenant
         )
@@ -84,7 +84,7 @@ class Marks:
             return {row.dataset: row.position for row in connection.execute(query)}
 
     def extents(self) -> dict[str, Extent]:
-        """Sum up what of every dataset has landed and is not past retention."""
+        """Return what every dataset has landed, without units past retention."""
         mine = units.c.tenant == self._tenant
         landed = (
             select(
@@ -102,7 +102,7 @@ class Marks:
         )
         with self._engine.connect() as connection:
             rows = connection.execute(landed).all()
-            # In time order, so that the newest one stays.
+            # In time order, so that the newest error is kept.
             late = connection.execute(failed.order_by(units.c.starts_at))
             errors = {row.dataset: row.last_error for row in late}
         found = {dataset: Extent(*sums) for dataset, *sums in rows}
@@ -114,7 +114,7 @@ class Marks:
     def begin_backfill(
         self, dataset: str, starts_at: datetime, ends_at: datetime, step: timedelta
     ) -> Backfill:
-        """Record a back-fill of everything, or give the same one that was interrupted."""
+        """Record and return a back-fill of everything, or return the same one, if interrupted."""
         seconds = int(step.total_seconds())
         row = {
             "tenant": self._tenant,
@@ -131,14 +131,14 @@ class Marks:
             with self._engine.begin() as connection:
                 connection.execute(backfills.insert().values(row))
         except IntegrityError:
-            # Another process has begun it at the same moment: then it is the same one.
+            # Another process has begun the same one at the same moment.
             return self._backfills(same)[0]
         return Backfill(starts_at, ends_at, step, row["begun_at"])  # type: ignore[arg-type]
 
     def find_backfill(
         self, dataset: str, starts_at: datetime, ends_at: datetime, step: timedelta
     ) -> Backfill | None:
-        """Give a back-fill of everything that was begun and did not end."""
+        """Return a back-fill of everything that was begun and has not ended, None without one."""
         found = self._backfills(self._is(dataset, starts_at, ends_at, int(step.total_seconds())))
         return found[0] if found else None
 
@@ -150,7 +150,7 @@ class Marks:
             connection.execute(delete(backfills).where(done))
 
     def backfills(self, dataset: str) -> list[Backfill]:
-        """List a dataset's back-fills that were begun and did not end."""
+        """Return a dataset's back-fills that were begun and have not ended."""
         return self._backfills(self._of(backfills, dataset))
 
     def _backfills(self, where: ColumnElement[bool]) -> list[Backfill]:

@@ -14,7 +14,7 @@ from connectors.ledger.enrichment_tables import absences, enriched, plans, syncs
 
 
 class PlanState(StrEnum):
-    """How far a plan is; a stale one is never applied, nor gone on with."""
+    """The state of a plan; a stale one is never applied or resumed."""
 
     PLANNED = "planned"
     APPLYING = "applying"
@@ -28,13 +28,13 @@ class PlanRecord:
 
     Attributes:
         location: the file's path within the tenant's part of the lake.
-        version: what the sync's version has to be for the plan to count.
+        version: what the sync's version has to be for the plan to be applied.
         summary: counts and findings, as made by tasks.sync.plan.
-        cursors: what the sync's become when the plan is applied; None leaves them.
+        cursors: the sync's cursors once the plan is applied; None leaves them unchanged.
         keys: the keys of a full pull, None for any other plan.
-        begun_to: the last key of the chunk that was begun last.
-        settled_to: the last key of the chunk whose outcomes are all saved.
-        accepted: by guard, why a person lets it pass.
+        begun_to: the last key of the last chunk that was begun.
+        settled_to: the last key of the last chunk whose outcomes are all saved.
+        accepted: by guard, a person's reason to let the plan pass.
     """
 
     plan_id: str
@@ -57,7 +57,7 @@ class PlanRecord:
 
 
 class Plans:
-    """The plans of one tenant. Whoever applies one holds the sync's lease meanwhile."""
+    """The plans of one tenant. A run that applies one holds the sync's lease."""
 
     def __init__(self, engine: Engine, tenant: str, clock: Callable[[], datetime]) -> None:
         self._engine = engine
@@ -71,13 +71,13 @@ class Plans:
             connection.execute(plans.insert().values(row))
 
     def get(self, plan_id: str) -> PlanRecord | None:
-        """Read a plan."""
+        """Return a plan, None if there is no such plan."""
         with self._engine.connect() as connection:
             row = connection.execute(select(plans).where(self._is(plan_id))).one_or_none()
         return None if row is None else _record(row)
 
     def of(self, sync: str, *, state: PlanState | None = None, limit: int = 20) -> list[PlanRecord]:
-        """List a sync's plans, newest first."""
+        """Return a sync's plans, newest first."""
         query = select(plans).where(plans.c.tenant == self._tenant, plans.c.sync == sync)
         if state:
             query = query.where(plans.c.state == state.value)
@@ -86,17 +86,17 @@ class Plans:
             return [_record(row) for row in connection.execute(query)]
 
     def accept(self, plan_id: str, guards: Mapping[str, str]) -> None:
-        """Record why a person lets guards pass."""
+        """Record a person's reasons to let the plan pass guards."""
         with self._engine.begin() as connection:
             accepted = connection.scalar(select(plans.c.accepted).where(self._is(plan_id))) or {}
             changed = {**accepted, **guards}
             connection.execute(update(plans).where(self._is(plan_id)).values(accepted=changed))
 
     def start(self, plan_id: str) -> PlanRecord:
-        """Begin to apply a plan, or go on with it; one that is applied stays as it is.
+        """Begin or resume applying a plan, and return it; an applied plan is returned unchanged.
 
-        The sync's version grows, so that every other plan is stale from now on. Where the sync
-        identified its objects in another way before, what is known is dropped.
+        The sync's version increases, so that every other plan is stale from now on. If the sync
+        used to identify its objects in another way, what is known about them is dropped.
 
         Raises:
             StaleError: another plan has begun since this one was made.
@@ -120,7 +120,7 @@ class Plans:
         self._set(plan_id, settled_to=up_to)
 
     def finish(self, plan_id: str) -> None:
-        """Record that a plan is applied, and let its cursors be the sync's."""
+        """Record that a plan is applied, and make its cursors the sync's."""
         plan = self._known(plan_id)
         values: dict[str, Any] = {"specification": plan.specification}
         if plan.cursors is not None:
@@ -134,7 +134,7 @@ class Plans:
                 connection.execute(update(syncs).where(self._of(plan.sync)).values(values))
 
     def drop_before(self, sync: str, instant: datetime) -> int:
-        """Drop the records of plans made before an instant, but of one that is under way."""
+        """Drop plans made before an instant, except one being applied; return how many."""
         old = and_(
             plans.c.tenant == self._tenant,
             plans.c.sync == sync,
@@ -145,7 +145,7 @@ class Plans:
             return connection.execute(delete(plans).where(old)).rowcount
 
     def _advance(self, connection: Connection, row: Row[Any]) -> None:
-        """Make a plan the one that counts."""
+        """Make a plan the one being applied, and all other unfinished ones stale."""
         sync = and_(self._of(row.sync), syncs.c.version == row.version)
         before = connection.scalar(select(syncs.c.identification).where(self._of(row.sync)))
         moved = {"version": row.version + 1, "identification": row.identification}

@@ -1,4 +1,4 @@
-"""How far each sync is: its version, its cursors, its last full pull."""
+"""The state of each sync: its version, its cursors, its last full pull."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,13 +14,13 @@ from connectors.ledger.enrichment_tables import syncs
 
 @dataclass(frozen=True, slots=True)
 class SyncRecord:
-    """What the ledger knows of one sync; of one that was never applied nearly nothing.
+    """What the ledger knows about one sync: nearly nothing before it was first applied.
 
     Attributes:
-        version: grows with every plan that begins to be applied.
-        identification: what identified the objects of the known rows.
-        specification: hash of the specification that was applied last.
-        cursors: by source, from where the next incremental pull goes on.
+        version: increased by every plan that begins to be applied.
+        identification: what identifies the objects of the known rows.
+        specification: hash of the last applied specification.
+        cursors: by source, where the next incremental pull continues.
         full_at: when the plan of the last applied full pull was made.
         keys: how many keys that pull had.
     """
@@ -41,7 +41,7 @@ class Syncs:
         self._tenant = tenant
 
     def read(self, sync: str) -> SyncRecord:
-        """Read a sync's record."""
+        """Return a sync's record."""
         with self._engine.connect() as connection:
             row = connection.execute(select(syncs).where(self._is(sync))).one_or_none()
         if row is None:
@@ -56,7 +56,7 @@ class Syncs:
         )
 
     def ensure(self, sync: str) -> SyncRecord:
-        """Record a sync, unless it is known."""
+        """Record a sync, unless it is known; return its record."""
         row = {"tenant": self._tenant, "sync": sync, "version": 0}
         try:
             with self._engine.begin() as connection:
@@ -69,7 +69,7 @@ class Syncs:
         return self.read(sync)
 
     def forget(self, sync: str) -> None:
-        """Drop the record: the next pull is a full one."""
+        """Drop the record, so that the next pull is a full one."""
         with self._engine.begin() as connection:
             connection.execute(delete(syncs).where(self._is(sync)))
 

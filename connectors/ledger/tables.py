@@ -28,13 +28,13 @@ DROPPED = "dropped"
 
 
 class UTCDateTime(TypeDecorator[datetime]):
-    """An aware UTC date-time in every database, also where the database knows no zones."""
+    """An aware UTC date-time in every database, even one that does not know time zones."""
 
     impl = DateTime(timezone=True)
     cache_ok = True
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """Refuse a naive value; store UTC."""
+        """Return the value in UTC; raise if it is naive."""
         del dialect
         if value is None:
             return None
@@ -43,7 +43,7 @@ class UTCDateTime(TypeDecorator[datetime]):
         return value.astimezone(UTC)
 
     def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
-        """Give an aware UTC value back (SQLite drops the zone)."""
+        """Return the stored value as aware UTC: SQLite drops the zone."""
         del dialect
         if value is None:
             return None
@@ -67,11 +67,11 @@ units = Table(
     Column("rows_landed", BigInteger),
     Column("not_before", UTCDateTime),
     Column("last_error", Text),
-    # When the export was started that the landed rows are from: the age of the data.
+    # When the export of the landed rows was started: the age of the data.
     Column("exported_at", UTCDateTime),
-    # Requests to the tenant's API that the last landing took.
+    # Requests to the tenant's API that the last landing needed.
     Column("calls", Integer),
-    # When the last try failed; what has landed since may stand beside it.
+    # When the last try failed; a unit that has landed since may still have it.
     Column("failed_at", UTCDateTime),
 )
 
@@ -88,7 +88,7 @@ exports = Table(
     Column("started_at", UTCDateTime, nullable=False),
 )
 
-# How far the scheduled export has landed a dataset without a gap, counted from `starts_at`.
+# Up to where the scheduled export has landed a dataset without a gap, from `starts_at`.
 watermarks = Table(
     "watermarks",
     metadata,
@@ -99,7 +99,7 @@ watermarks = Table(
     Column("moved_at", UTCDateTime, nullable=False),
 )
 
-# Back-fills of everything that are under way: what has landed since `begun_at` is done.
+# Back-fills of everything in progress: what has landed since `begun_at` is done.
 backfills = Table(
     "backfills",
     metadata,
@@ -112,7 +112,7 @@ backfills = Table(
 )
 
 # What all processes of a tenant share. No call is sent before `limited_until`, which the tenant
-# said; `calls` were taken since `day` began; with a rate the next one goes at `free_at`.
+# named; `calls` were taken since `day` began; with a rate, the next call is due at `free_at`.
 limits = Table(
     "limits",
     metadata,
@@ -123,7 +123,7 @@ limits = Table(
     Column("free_at", UTCDateTime),
 )
 
-# Exports under way at the tenant, one row each; what a killed process held lapses.
+# Exports running at the tenant, one row each; the slots of a killed process lapse.
 export_slots = Table(
     "export_slots",
     metadata,

@@ -1,4 +1,4 @@
-"""One authenticated exchange with the tenant's API, and what its failures mean to a caller."""
+"""One authenticated exchange with the tenant's API, and what its failures mean."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -26,7 +26,7 @@ from connectors.http.client import (
 
 Answer = TypeVar("Answer", bound=BaseModel)
 
-# Everything that httpx raises; UnicodeError is what a host name outside IDNA ends in.
+# Everything that httpx raises; UnicodeError comes from a host name that IDNA cannot encode.
 HTTP_FAULTS: Final = (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, UnicodeError)
 
 OK: Final = frozenset({200})
@@ -37,13 +37,13 @@ _REQUEST_TIMEOUT: Final = 408
 _CLIENT_ERRORS: Final = range(400, 500)
 
 
-# A server may put what it was sent where a code belongs; only what looks like one is told.
+# A server may echo what it was sent as the code; only what looks like a code is shown.
 _CODE: Final = re.compile(r"[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+|[0-9]{1,3}")
 _LONGEST_CODE: Final = 40
 
 
 class _ErrorEnvelope(BaseModel):
-    """What the error envelopes of all APIs have in common; the rest may hold people's data."""
+    """The common part of all APIs' error envelopes; the rest may contain people's data."""
 
     model_config = ConfigDict(hide_input_in_errors=True)
 
@@ -51,7 +51,7 @@ class _ErrorEnvelope(BaseModel):
 
 
 class Api:
-    """The tenant's API under one credential; each group of operations sends through it."""
+    """The tenant's API with one credential; every group of operations uses it."""
 
     def __init__(
         self, http: httpx.Client, clock: Callable[[], datetime], gate: Gate | None = None
@@ -72,20 +72,20 @@ class Api:
         json: Any = None,
         headers: Mapping[str, str] | None = None,
     ) -> httpx.Response:
-        """Return an answer whose status is accepted.
+        """Send a request and return its answer, whose status is one of `accepted`.
 
         Args:
             method: HTTP method.
-            path: path below the API's origin, its query too, variable parts already quoted.
-            permission: the API permission of the credential that the call needs.
+            path: path below the API's origin, with the query; variable parts already quoted.
+            permission: the API permission that the credential needs for the call.
             retry: what may be sent again.
-            accepted: the statuses that the caller reads itself.
-            missing: the error that a 404 means here.
-            json: the body; bytes are JSON already.
+            accepted: the statuses that the caller handles itself.
+            missing: makes the error for a 404.
+            json: the body; bytes are sent as they are.
             headers: additional headers.
 
         Raises:
-            PipelineError: the kind that tells what to do, for every other outcome.
+            PipelineError: for every other outcome; its kind says what to do.
         """
         given = {"content" if isinstance(json, bytes) else "json": json}
         request = self.http.build_request(
@@ -104,7 +104,7 @@ class Api:
 
 
 def failure(response: httpx.Response, *, permission: str, now: datetime) -> PipelineError:
-    """Return the error that an answer of the API means, whatever operation it answers."""
+    """Return the error that an answer of the API means, for any operation."""
     exchange = exchange_of(response.request, response)
     host, status = response.request.url.host, response.status_code
     if limit := limit_reached(response.request, response, now):
@@ -123,7 +123,8 @@ def failure(response: httpx.Response, *, permission: str, now: datetime) -> Pipe
         )
     if status in SERVER_ERRORS or status == _REQUEST_TIMEOUT:
         return UnavailableError(
-            f"{host} is out of order{_code(response)}: try again later", exchange=exchange
+            f"{host} is not working{_code(response)}: try again later",
+            exchange=exchange,
         )
     if status in _CLIENT_ERRORS:
         return DataRefusedError(f"{host} refuses the request{_code(response)}", exchange=exchange)
@@ -134,7 +135,7 @@ def failure(response: httpx.Response, *, permission: str, now: datetime) -> Pipe
 
 
 def tenant_code(response: httpx.Response) -> str | None:
-    """Return the code of the tenant's error, if it gives one."""
+    """Return the code of the tenant's error, if it has one."""
     try:
         return code_of(_ErrorEnvelope.model_validate_json(response.content).code)
     except ValidationError:
@@ -142,7 +143,7 @@ def tenant_code(response: httpx.Response) -> str | None:
 
 
 def code_of(given: object) -> str | None:
-    """Return what a tenant gives as a code, if it looks like one."""
+    """Return a code as text, None if it does not look like one."""
     text = str(given) if isinstance(given, str | int) else ""
     return text if len(text) <= _LONGEST_CODE and _CODE.fullmatch(text) else None
 
@@ -155,11 +156,11 @@ def _code(response: httpx.Response) -> str:
 def read_answer(
     model: type[Answer], response: httpx.Response, *, setting: str = "NEXTHINK_API_URL"
 ) -> Answer:
-    """Return the body of an accepted answer, checked; `setting` names where its host is set.
+    """Return the validated body of an accepted answer; `setting` names the setting of its host.
 
     Raises:
-        UnavailableError: the body is not JSON, so something else has answered.
-        DataRefusedError: the body is JSON of another shape: the API has changed.
+        UnavailableError: the body is not JSON, so the answer is not the API's.
+        DataRefusedError: the body is JSON in another shape: the API has changed.
     """
     try:
         return model.model_validate_json(response.content)
@@ -172,7 +173,7 @@ def read_answer(
             f"a proxy may answer in its place, check {setting}",
             exchange=exchange,
         )
-    # Of a path inside the answer only the field's own name is ours to tell, not a column's.
+    # Only the top field of a path inside the answer may be shown: below it may be column names.
     fields = sorted({str(problem["loc"][0]) for problem in problems if problem["loc"]})
     raise DataRefusedError(
         f"{response.request.url.host} answers in a shape this version does not know"

@@ -1,4 +1,4 @@
-"""The tenant's bearer token: taken from the login host, renewed in time, shown to the API only."""
+"""The tenant's bearer token: taken from the login host, renewed in time, sent only to the API."""
 
 import logging
 import threading
@@ -18,8 +18,8 @@ log = logging.getLogger(__name__)
 
 TOKEN_PATH: Final = "/oauth2/default/v1/token"  # noqa: S105 - a path, not a token
 
-# Renewed before the end, so that a request in flight does not outlive its token; tokens of a few
-# seconds give a share of their life instead.
+# Renewed before it expires, so that a request in flight does not outlive its token; for tokens that
+# live a few seconds the margin is a share of their life.
 RENEWAL_MARGIN: Final = timedelta(seconds=60)
 RENEWAL_SHARE: Final = 0.2
 
@@ -33,7 +33,7 @@ class Tenant(Protocol):
 
     @property
     def name(self) -> str:
-        """The name that ledger and lake know it by."""
+        """The name under which ledger and lake store its data."""
 
     @property
     def api_url(self) -> str:
@@ -64,14 +64,14 @@ class _TokenAnswer(BaseModel):
     model_config = ConfigDict(hide_input_in_errors=True)
 
     token_type: str = Field(pattern=r"^(?i:bearer)$")
-    # Only what fits into a header: httpx would quote anything else in its error.
+    # Only what a header can hold: httpx would quote anything else in its error.
     access_token: str = Field(pattern=r"^[\x21-\x7e]+$", repr=False)
     expires_in: float = Field(gt=0, le=timedelta(days=365).total_seconds())
 
 
 @dataclass(frozen=True)
 class Token:
-    """A bearer token and the moment from which on a new one is taken."""
+    """A bearer token and the time from which a new one is requested."""
 
     value: str = field(repr=False)
     renew_at: datetime
@@ -80,8 +80,8 @@ class Token:
 class ClientCredentials(httpx.Auth):
     """OAuth client credentials; one instance serves all threads of a client.
 
-    Times are the injected wall clock's, not the monotonic one: that stands still while a laptop
-    sleeps, and a wall clock that jumps costs at most one 401, which renews the token anyway.
+    Times come from the injected wall clock, since the monotonic clock stops while a laptop
+    sleeps. A wall clock that jumps costs at most one 401, which renews the token anyway.
     """
 
     def __init__(
@@ -102,24 +102,24 @@ class ClientCredentials(httpx.Auth):
     def sync_auth_flow(
         self, request: httpx.Request
     ) -> Generator[httpx.Request, httpx.Response, None]:
-        """Send the request with a token, and once more with a new one if that is refused."""
+        """Send the request with a token, and once more with a new one if the token is refused."""
         if _origin(request.url) != self._origin:
             raise AccessError(
-                f"{request.url.host} is not the tenant's API, so it is not shown the token",
+                f"{request.url.host} is not the tenant's API, so the token is not sent to it",
                 exchange=exchange_of(request),
             )
         token = self.token()
         request.headers["Authorization"] = f"Bearer {token.value}"
         response = yield request
         if response.status_code == _UNAUTHORIZED:
-            log.info("%s, taking a new token", exchange_of(request, response))
+            log.info("%s, requesting a new token", exchange_of(request, response))
             token = self.token(refused=token)
             request.headers["Authorization"] = f"Bearer {token.value}"
             yield request
 
     def token(self, *, refused: Token | None = None) -> Token:
-        """Return a token that is alive and not the refused one, taking a new one if need be."""
-        # Threads wait here for the one that renews, and then find its token.
+        """Return a valid token other than the refused one, requesting a new one if necessary."""
+        # Threads wait here while one renews, and then use its token.
         with self._lock:
             known = self._token
             if known is None or known is refused or self._clock() >= known.renew_at:
@@ -127,19 +127,19 @@ class ClientCredentials(httpx.Auth):
             return known
 
     def renew(self) -> None:
-        """Take a new token whatever the age of the known one."""
+        """Request a new token, regardless of the age of the known one."""
         with self._lock:
             self._token = self._take_token()
 
     def _take_token(self) -> Token:
         if self._reread and self._token:
-            # The credential may have been renewed since the last token.
+            # The credential may have changed since the last token.
             self._tenant = self._reread()
-        # The life is counted from before the request: an answer's way back is unknown.
+        # The life counts from before the request: how long the answer took is unknown.
         asked_at = self._clock()
         answer = read_answer(_TokenAnswer, self._ask(), setting="NEXTHINK_LOGIN_URL")
         life = timedelta(seconds=answer.expires_in)
-        log.info("took a token for %s, valid for %d s", self._tenant.name, life.total_seconds())
+        log.info("got a token for %s, valid for %d s", self._tenant.name, life.total_seconds())
         return Token(
             answer.access_token,
             renew_at=asked_at + life - min(RENEWAL_MARGIN, life * RENEWAL_SHARE),
@@ -178,9 +178,9 @@ class ClientCredentials(httpx.Auth):
         advice = "try again later"
         if response.status_code not in SERVER_ERRORS:
             advice = "check NEXTHINK_INSTANCE, NEXTHINK_REGION or NEXTHINK_LOGIN_URL"
-        return UnavailableError(f"{host} gives no token: {advice}", exchange=exchange)
+        return UnavailableError(f"{host} issues no token: {advice}", exchange=exchange)
 
 
 def _origin(url: httpx.URL) -> tuple[str, str, int | None]:
-    # httpx drops the port where it is the scheme's own, so equal origins compare equal.
+    # httpx drops the scheme's default port, so equal origins compare equal.
     return url.scheme, url.host, url.port

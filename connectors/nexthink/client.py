@@ -1,4 +1,4 @@
-"""The client of one Nexthink tenant: it owns the connections and keeps the credential apart."""
+"""The client of one Nexthink tenant: owns the connections and keeps the credential separate."""
 
 import time
 from collections.abc import Callable
@@ -29,16 +29,16 @@ _HTTPS: Final = "https"
 class NexthinkClient:
     """One tenant's API, safe to share between threads.
 
-    Three HTTP clients share its connections: one for the login host that knows the secret, one
-    for the API that knows the token, one for result files that knows neither.
+    Three HTTP clients share its connections: the one for the login host has the secret, the one
+    for the API has the token, the one for result files has neither.
 
     Args:
         tenant: address and credential.
-        transport: what carries the requests instead of the network; closed with the client.
-        clock: the present moment, with zone.
-        sleep: how to wait.
-        reread: reads the tenant's credential anew, for each token after the first.
-        gate: what each call of the API passes, such as limits that processes share.
+        transport: carries the requests instead of the network; closed with the client.
+        clock: returns the current time, with zone.
+        sleep: waits for some seconds.
+        reread: reads the tenant's credential again, for each token after the first.
+        gate: passed by each call of the API, for limits that processes share.
     """
 
     def __init__(
@@ -77,7 +77,7 @@ class NexthinkClient:
         self.close()
 
     def authenticate(self) -> None:
-        """Take a token now; raises AccessError if the login host refuses the credential."""
+        """Request a token now; raise AccessError if the login host refuses the credential."""
         self._credentials.renew()
 
     def close(self) -> None:
@@ -87,9 +87,9 @@ class NexthinkClient:
 
 
 def _refuse_clear_text(request: httpx.Request) -> None:
-    """Refuse to fetch people's data over plain HTTP, also where a redirect leads."""
+    """Refuse to fetch people's data over plain HTTP, even after a redirect."""
     if request.url.scheme != _HTTPS:
         raise UnavailableError(
-            f"{request.url.host} gives the result file without encryption: not fetched",
+            f"{request.url.host} offers the result file without encryption: not fetched",
             exchange=exchange_of(request),
         )

@@ -1,6 +1,6 @@
 """Checking whole columns of values before anything is sent: which are bad, why, and how many.
 
-Says the same of each value as `fields.check_value`, without a step of Python per row.
+Finds the same problems as `fields.check_value`, but without running Python for each row.
 """
 
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ from connectors.nexthink.fields import FIRST_YEAR, LAST_YEAR, MOMENT_TEXT, Field
 
 @dataclass(frozen=True, slots=True)
 class ColumnCheck:
-    """What a check found: `problems` has a reason for each bad value and null for the others."""
+    """The result of a check: `problems` has a reason for each bad value, null for the others."""
 
     problems: pl.Series = field(repr=False)
     counts: Mapping[Problem, int]
@@ -25,7 +25,7 @@ class ColumnCheck:
 
 
 def check_column(column: Field, values: pl.Series) -> ColumnCheck:
-    """Check the values of one field; null is no value and never a problem."""
+    """Return the problems of one field's values; null is a missing value, never a problem."""
     frame = values.alias("value").to_frame()
     problems = frame.select(
         pl.when(pl.col("value").is_not_null()).then(_problem(column, values.dtype)).alias("problem")
@@ -35,7 +35,7 @@ def check_column(column: Field, values: pl.Series) -> ColumnCheck:
 
 
 def _problem(column: Field, dtype: pl.DataType) -> pl.Expr:
-    """Give the reason against each value, null where there is none."""
+    """Return an expression for the problem of each value, null where there is none."""
     value = pl.col("value")
     if column.kind is Kind.TEXT and isinstance(dtype, pl.String | pl.Categorical | pl.Enum):
         if column.longest is None:
@@ -52,9 +52,9 @@ def _problem(column: Field, dtype: pl.DataType) -> pl.Expr:
 def _problem_of_moment(value: pl.Expr, dtype: pl.DataType) -> pl.Expr:
     if isinstance(dtype, pl.String):
         day = value.str.slice(0, 10).str.to_date("%Y-%m-%d", strict=False)
-        # A text that does not match has no year either, and a null says nothing.
-        is_one = value.str.contains(f"^{MOMENT_TEXT}$") & _has_a_year(day).fill_null(value=False)
-        return _unless(is_one, Problem.WRONG_TYPE)
+        # A text that does not match yields a null year, which would hide the problem.
+        is_moment = value.str.contains(f"^{MOMENT_TEXT}$") & _has_a_year(day).fill_null(value=False)
+        return _unless(is_moment, Problem.WRONG_TYPE)
     if isinstance(dtype, pl.Date):
         return _unless(_has_a_year(value), Problem.OUT_OF_RANGE)
     if isinstance(dtype, pl.Datetime) and dtype.time_zone:

@@ -1,8 +1,8 @@
 """Writing frames as request bodies of the enrichment API, column by column.
 
-A null cell is left out, an object without any value is, too; a cell that holds its field's
-`clearing` value empties the field. No Python runs per row: rows become text by expressions, and
-a batch is a stretch of one buffer.
+Null cells are left out, and so are objects without any value; a cell with its field's `clearing`
+value empties the field. No Python runs per row: expressions turn rows into text, and a batch is a
+slice of one buffer.
 """
 
 import json
@@ -17,10 +17,10 @@ from connectors.errors import DataRefusedError, UsageError
 from connectors.nexthink.enrichment import MOST_OBJECTS
 
 DEFAULT_OBJECTS: Final = 5_000
-# Twice what 5,000 objects of six fields take; no limit is documented, and gateways have one.
+# Twice the size of 5,000 objects with six fields; no limit is documented, but gateways have one.
 DEFAULT_BYTES: Final = 4 * 2**20
 
-# What JSON text cannot hold as it is; all else, a DEL or an emoji, may stay.
+# What JSON text must escape; everything else, even a DEL or an emoji, may stay.
 _ESCAPES: Final = {
     **{chr(sign): f"\\u{sign:04x}" for sign in range(0x20)},
     "\b": "\\b",
@@ -37,13 +37,13 @@ _MOMENT_FORM: Final = "%Y-%m-%dT%H:%M:%S%.3fZ"
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """How the columns of a frame become objects of a request.
+    """How the columns of a frame map to the objects of a request.
 
     Args:
-        identification: the API's name of what identifies an object.
-        key: the column that holds it; each value stands once.
-        fields: the API's name of the field by column of values.
-        domain: what the tenant notes as the source.
+        identification: the API's name for what identifies an object.
+        key: the column that holds it; its values are unique.
+        fields: the API's name of the field for each column of values.
+        domain: what the tenant records as the source.
     """
 
     identification: str
@@ -58,7 +58,7 @@ class Layout:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """One request: the objects in it, and its body."""
+    """One request: its objects and its body."""
 
     objects: pl.DataFrame = field(repr=False)
     body: bytes = field(repr=False)
@@ -68,7 +68,7 @@ def encode(objects: pl.DataFrame, layout: Layout) -> bytes:
     """Return the body of one request for all objects of a frame; each needs a value.
 
     Raises:
-        DataRefusedError: a key is missing, or a column has no form in a request.
+        DataRefusedError: a key is missing, or a request cannot hold a column's type.
     """
     return _framed(_rows(objects, layout), layout)
 
@@ -80,15 +80,17 @@ def batches(
     most_objects: int = DEFAULT_OBJECTS,
     most_bytes: int = DEFAULT_BYTES,
 ) -> Iterator[Batch]:
-    """Cut a frame into requests, each made when it is asked for.
+    """Yield the requests for a frame, each made on demand.
 
-    An object that is larger than `most_bytes` alone is sent alone.
+    An object larger than `most_bytes` is sent alone.
 
     Raises:
-        DataRefusedError: as `encode`.
+        DataRefusedError: like `encode`.
     """
     if not 0 < most_objects <= MOST_OBJECTS or most_bytes <= 0:
-        raise UsageError(f"a request holds 1 to {MOST_OBJECTS:,} objects, and some bytes")
+        raise UsageError(
+            f"a request must allow 1 to {MOST_OBJECTS:,} objects, and more than 0 bytes"
+        )
     room = most_bytes - len(_framed(b",", layout))
     for piece in with_values(objects, layout).iter_slices(most_objects):
         text, ends = _lines(_objects_as_text(piece, layout))
@@ -98,35 +100,35 @@ def batches(
 
 
 def with_values(objects: pl.DataFrame, layout: Layout) -> pl.DataFrame:
-    """Leave out the objects that have no value in any field."""
+    """Return a frame without the objects that have no value in any field."""
     empty = pl.all_horizontal(pl.col(column).is_null() for column in layout.fields)
     return objects.filter(~empty) if objects.select(empty.any()).item() else objects
 
 
 def check_objects(objects: pl.DataFrame, layout: Layout) -> None:
-    """See that a frame can be encoded, and that no key stands in it twice.
+    """Raise unless a frame can be encoded and its keys are unique.
 
     Raises:
-        DataRefusedError: with the number of objects, or the column, in the way.
+        DataRefusedError: names the number of bad objects, or the bad column.
     """
     _check_keys(objects[layout.key])
     encode(objects.clear(), layout)
     repeated = objects.height - objects[layout.key].n_unique()
     if repeated:
-        # Two requests under way at once would decide by chance which of them lasts.
-        raise DataRefusedError(f"{repeated:,} objects stand in the frame more than once")
+        # With two requests running at once, chance would decide which value stays.
+        raise DataRefusedError(f"{repeated:,} objects are in the frame more than once")
 
 
 def json_text(values: pl.Series) -> pl.Expr:
-    """Write the values of a column as JSON; null stays null.
+    """Return an expression for the values of a column as JSON; null stays null.
 
     Raises:
-        DataRefusedError: a type that no request holds, such as fractions with their NaN.
+        DataRefusedError: a type that requests cannot hold, such as floats with their NaN.
     """
     dtype, value = values.dtype, pl.col(values.name)
     if isinstance(dtype, pl.String | pl.Categorical | pl.Enum):
         text = value.cast(pl.String)
-        # Most columns need no escaping, and to see that is five times quicker than to escape.
+        # Most columns need no escaping, and checking that is five times faster than escaping.
         if values.cast(pl.String).str.contains(_UNSAFE).any():
             text = text.str.replace_many(list(_ESCAPES), list(_ESCAPES.values()))
         return _quoted(text)
@@ -142,8 +144,8 @@ def json_text(values: pl.Series) -> pl.Expr:
     if isinstance(dtype, pl.Null):
         return pl.lit(None, pl.String)
     raise DataRefusedError(
-        f"column {values.name} is {dtype}, which an enrichment cannot hold: make it text, a whole "
-        "number, a date, or a date-time with its zone"
+        f"column {values.name} is {dtype}, which an enrichment cannot hold: convert it to text, a "
+        "whole number, a date, or a date-time with its zone"
     )
 
 
@@ -156,7 +158,7 @@ def _quote(text: str) -> str:
 
 
 def _objects_as_text(objects: pl.DataFrame, layout: Layout) -> pl.Series:
-    """Write each object as JSON with a comma behind it."""
+    """Return each object as JSON, followed by a comma."""
     _check_keys(objects[layout.key])
     fields = [
         pl.concat_str(
@@ -177,15 +179,17 @@ def _objects_as_text(objects: pl.DataFrame, layout: Layout) -> pl.Series:
 
 def _check_keys(keys: pl.Series) -> None:
     if not isinstance(keys.dtype, pl.String):
-        raise DataRefusedError(f"column {keys.name} is {keys.dtype}: what identifies is text")
+        raise DataRefusedError(
+            f"column {keys.name} is {keys.dtype}: an identification must be text"
+        )
     missing = int((keys.is_null() | (keys == "")).sum())
     if missing:
         raise DataRefusedError(f"{missing:,} objects have nothing that identifies them")
 
 
 def _lines(rows: pl.Series) -> tuple[memoryview, memoryview]:
-    """Return the texts of a column one after the other as bytes, and where each ends."""
-    # Arrow's older layout keeps a column's texts in one buffer, so a stretch of rows is a slice.
+    """Return the texts of a column, joined as bytes, and where each ends."""
+    # Arrow's older layout keeps a column's texts in one buffer, so a range of rows is a slice.
     array = rows.rechunk().to_arrow(compat_level=pl.CompatLevel.oldest())
     _, offsets, data = array.buffers()
     ends = memoryview(offsets).cast("B").cast("q")[array.offset : array.offset + len(array) + 1]
@@ -195,7 +199,7 @@ def _lines(rows: pl.Series) -> tuple[memoryview, memoryview]:
 def _cuts(ends: memoryview, room: int) -> Iterator[tuple[int, int]]:
     start, last = 0, len(ends) - 1
     while start < last:
-        # `ends` begins with 0, so the entry behind a row's number is where the row ends.
+        # `ends` begins with 0, so entry n + 1 is where row n ends.
         fitting = bisect_right(ends, ends[start] + room, lo=start + 1) - 1
         stop = max(start + 1, fitting)
         yield start, stop
@@ -208,7 +212,7 @@ def _rows(objects: pl.DataFrame, layout: Layout) -> memoryview:
 
 
 def _framed(rows: bytes | memoryview, layout: Layout) -> bytes:
-    # The comma behind the last object goes.
+    # Drops the comma after the last object.
     return b"".join(
         (b'{"enrichments":[', rows[:-1], b'],"domain":', _quote(layout.domain).encode(), b"}")
     )

@@ -1,7 +1,7 @@
 """The enrichment API: values for fields of devices, users, binaries and packages.
 
-A request body, an identification and a value are people's data: none of them gets into an error,
-a log or a `repr` here.
+Request bodies, identifications and values are people's data: they never get into an error, a log
+or a `repr` here.
 """
 
 import re
@@ -18,7 +18,7 @@ from connectors.nexthink.models import EnrichmentAnswer, EnrichmentReply, Object
 PERMISSION: Final = "Enrichment"
 ENRICHMENT_PATH: Final = "/api/v1/enrichment/data/fields"
 
-# What the specification of 2026 allows in one request; that of 2024 allowed 5,000.
+# The limit per request in the specification of 2026; that of 2024 allowed 5,000.
 MOST_OBJECTS: Final = 10_000
 
 _OK: Final = 200
@@ -29,10 +29,10 @@ _REFUSALS: Final = frozenset({_BAD_REQUEST, _TOO_LARGE})
 _JSON: Final = {"Content-Type": "application/json"}
 
 UNSPECIFIED: Final = "unspecified"
-# Refusals without a code of the tenant's.
+# Codes of our own, for refusals without one.
 REFUSED: Final = "HTTP_400"
 TOO_LARGE: Final = "HTTP_413"
-# Codes that the vendor's own examples explain; of the others only the name is known.
+# Codes that the vendor's examples explain; of the others only the name is known.
 MEANINGS: Final = {
     "ENRICH_001": "a required part is missing",
     "ENRICH_011": "a value is of the wrong type for its field",
@@ -40,7 +40,7 @@ MEANINGS: Final = {
     REFUSED: "the request as a whole is refused, without a code",
     TOO_LARGE: "the request is too large",
 }
-# Fields are named in messages by their documented path, the last part in lower case or custom.
+# Messages name fields by their documented path; the last part is lower case or a custom name.
 _FIELD: Final = re.compile(r"\b(?:device|user|binary|package)/[a-z]+(?:/[a-z_]+)*/#?[A-Za-z0-9_]+")
 
 
@@ -51,15 +51,15 @@ class EnrichmentApi:
         self._api = api
 
     def push(self, body: bytes) -> EnrichmentAnswer:
-        """Send one request, as `encode` makes it, and return what the tenant says of its objects.
+        """Send one request made by `encode`; return what the tenant answers about its objects.
 
-        It is sent again after any passing fault, since the same values written twice are the same.
-        A refusal of the request as a whole is an answer, too: the caller knows what was in it.
+        It is sent again after any transient fault: writing the same values twice changes nothing.
+        A refusal of the whole request is returned as an answer: the caller knows its content.
 
         Raises:
             AccessError: the credential is refused, or lacks the permission.
-            UnavailableError: no answer, or none of the API; whether values were taken is unknown.
-            DataRefusedError: an answer in a shape or with a status that this version does not know.
+            UnavailableError: no answer from the API; whether values were written is unknown.
+            DataRefusedError: this version does not know the answer's shape or status.
         """
         response = self._api.call(
             "POST",
@@ -76,12 +76,12 @@ class EnrichmentApi:
 
 
 def meaning(code: str) -> str:
-    """Say in our own words what a code means, as far as that is known."""
+    """Return our explanation of a code, empty if it is not known."""
     return MEANINGS.get(code, "")
 
 
 def fields_named(message: str) -> tuple[str, ...]:
-    """Return the names of fields in a tenant's message; they are settings, the rest is not told."""
+    """Return the field names in a tenant's message: only these may be shown, they are settings."""
     return tuple(dict.fromkeys(_FIELD.findall(message)))
 
 
@@ -93,7 +93,7 @@ def _answer(reply: EnrichmentReply, status: int) -> EnrichmentAnswer:
 
 
 def _refusal(response: httpx.Response) -> EnrichmentAnswer:
-    """Read a refusal leniently: a gateway says so in any form, and it is one all the same."""
+    """Read a refusal leniently: a gateway's refusal may have any form."""
     plain = TOO_LARGE if response.status_code == _TOO_LARGE else REFUSED
     try:
         reply = EnrichmentReply.model_validate_json(response.content)
@@ -111,7 +111,7 @@ def _refusal(response: httpx.Response) -> EnrichmentAnswer:
 
 
 def _errors(reply: EnrichmentReply) -> tuple[tuple[ObjectError, ...], int]:
-    """Return the errors that name an object, and the number of the others."""
+    """Return the errors that name an object, and the number of other errors."""
     alone = [] if reply.errors is None else [reply.errors]
     entries = reply.errors if isinstance(reply.errors, list) else alone
     read = tuple(error for entry in entries if (error := _object_error(entry)))
@@ -119,7 +119,7 @@ def _errors(reply: EnrichmentReply) -> tuple[tuple[ObjectError, ...], int]:
 
 
 def _object_error(entry: object) -> ObjectError | None:
-    """Read one entry of an answer's list, None if it does not say which object is meant."""
+    """Return one entry of an answer's list, None if it does not identify an object."""
     if not isinstance(entry, dict):
         return None
     named = next(_dicts(entry.get("identification")), {})
@@ -133,7 +133,7 @@ def _object_error(entry: object) -> ObjectError | None:
 
 
 def _dicts(given: object) -> Iterator[dict[str, Any]]:
-    """Give the objects of a list; one without its list is taken as well."""
+    """Yield the objects of a list; a single object without a list is accepted too."""
     for each in given if isinstance(given, list) else [given]:
         if isinstance(each, dict):
             yield each

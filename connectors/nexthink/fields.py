@@ -1,4 +1,4 @@
-"""The fields that can be written, the values each takes, and how it is cleared.
+"""The fields that can be written, the values each accepts, and how it is cleared.
 
 Names and values are those of the enrichment API. Messages name fields and kinds, never a value.
 """
@@ -10,10 +10,10 @@ from datetime import date, datetime
 from enum import StrEnum
 from typing import Final, TypeAlias
 
-# Reported of real tenants, not documented by the vendor: a default that a caller may change.
+# Reported from real tenants, not documented by the vendor: a default that a caller may change.
 LONGEST_TEXT: Final = 64
 
-# What identifies an object of each kind, best first: a uid never changes hands.
+# What identifies an object of each kind, best first: a uid is never reused.
 IDENTIFICATIONS: Final[Mapping[str, tuple[str, ...]]] = {
     "device": ("device/device/uid", "device/device/name"),
     "user": ("user/user/uid", "user/user/sid", "user/user/upn"),
@@ -25,11 +25,11 @@ Value: TypeAlias = str | int | date
 
 
 class FieldError(ValueError):
-    """A name that is none, or an operation that the field does not know."""
+    """An unknown name, or an operation that the field does not support."""
 
 
 class Kind(StrEnum):
-    """What a field takes."""
+    """What a field accepts."""
 
     TEXT = "text"
     NUMBER = "a whole number"
@@ -46,7 +46,7 @@ class Problem(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """One writable field; `numbers` are what a NUMBER takes, `longest` limits a TEXT."""
+    """One writable field; `numbers` are the values of a NUMBER, `longest` limits a TEXT."""
 
     name: str
     kind: Kind = Kind.TEXT
@@ -56,7 +56,7 @@ class Field:
 
     @property
     def object_type(self) -> str:
-        """The kind of object it belongs to: device, user, binary or package."""
+        """The kind of object that the field belongs to: device, user, binary or package."""
         return self.name.partition("/")[0]
 
     @property
@@ -64,7 +64,7 @@ class Field:
         """The value that empties the field.
 
         Raises:
-            FieldError: there is none.
+            FieldError: no value empties it.
         """
         if self.clear is None:
             raise FieldError(f"{self.name} cannot be cleared: the API has no value that empties it")
@@ -112,7 +112,7 @@ FIELDS: Final[Mapping[str, Field]] = {
     field.name: field
     for field in (
         *map(Field, _TEXTS),
-        # The path of a person in a directory is longer than 64 by nature: the tenant decides.
+        # A person's path in a directory is usually longer than 64, so the tenant decides.
         Field(_DIRECTORY + "distinguished_name", longest=None),
         Field(_VIRTUALIZATION + "desktop_broker", Kind.NUMBER, None, range(8), clear=0),
         Field(_VIRTUALIZATION + "type", Kind.NUMBER, None, range(1, 4), clear=None),
@@ -120,7 +120,7 @@ FIELDS: Final[Mapping[str, Field]] = {
         _moment(_DIRECTORY + "last_update"),
     )
 }
-# What NQL shows for the numbers of a field, from 0; the first broker is none at all.
+# What NQL shows for the numbers of a field, from 0; broker 0 means no broker.
 SHOWN_AS: Final[Mapping[str, tuple[str, ...]]] = {
     _VIRTUALIZATION + "desktop_broker": (
         "",
@@ -137,7 +137,7 @@ SHOWN_AS: Final[Mapping[str, tuple[str, ...]]] = {
 _CUSTOM: Final = re.compile(
     r"(?:(device|user|binary|package)/\1|user/user/organization)/#[A-Za-z0-9_]{1,64}"
 )
-# A whole date and perhaps a time, to the minute at least and with its offset.
+# A full date and optionally a time, at least to the minute and with its offset.
 _CLOCK: Final = "(?:[01][0-9]|2[0-3]):[0-5][0-9]"
 MOMENT_TEXT: Final = (
     "[0-9]{4}-[0-9]{2}-[0-9]{2}"
@@ -149,7 +149,7 @@ _MOMENT: Final = re.compile(MOMENT_TEXT)
 
 
 def nql_name(name: str) -> str:
-    """Give the header under which NQL lists a field or an identification.
+    """Return the name that NQL uses for a field or an identification.
 
     `device/device/#owner` is `device.#owner`, `user/user/ad/city` is `user.ad.city`.
     """
@@ -158,31 +158,32 @@ def nql_name(name: str) -> str:
 
 
 def check_identification(object_type: str, name: str) -> None:
-    """See that the objects of a kind are identified by this name.
+    """Raise unless the objects of a kind are identified by this name.
 
     Raises:
-        FieldError: no such kind of object, or it has other identifications.
+        FieldError: the kind is unknown, or has other identifications.
     """
     known = IDENTIFICATIONS.get(object_type)
     if known is None:
-        raise FieldError(f"{object_type!r} is no kind of object: {', '.join(IDENTIFICATIONS)} are")
+        raise FieldError(
+            f"{object_type!r} is not a kind of object: use {', '.join(IDENTIFICATIONS)}"
+        )
     if name not in known:
-        raise FieldError(f"{name!r} identifies no {object_type}: use {' or '.join(known)}")
+        raise FieldError(f"{name!r} does not identify a {object_type}: use {' or '.join(known)}")
 
 
 def check_field(object_type: str, name: str, *, longest: int = LONGEST_TEXT) -> Field:
-    """Return the field of this name; `longest` limits its text where the default would.
+    """Return the field with this name; `longest` replaces the default limit of its text.
 
-    A custom field has the form `device/device/#name`; that it was made in the tenant only the
-    tenant can say.
+    A custom field has the form `device/device/#name`; only the tenant knows whether it exists.
 
     Raises:
-        FieldError: the name is none, or is another kind of object's.
+        FieldError: the name is unknown, or belongs to another kind of object.
     """
     field = FIELDS.get(name) or (Field(name) if _CUSTOM.fullmatch(name) else None)
     if field is None:
         raise FieldError(
-            f"{name!r} is no field that can be written: "
+            f"{name!r} is not a field that can be written: "
             f"custom ones are {object_type}/{object_type}/#name"
         )
     if field.object_type != object_type:
@@ -191,7 +192,7 @@ def check_field(object_type: str, name: str, *, longest: int = LONGEST_TEXT) -> 
 
 
 def check_value(field: Field, value: object) -> Problem | None:
-    """Say what is wrong with a value, None if it can be sent; `clear` values can be, too."""
+    """Return what is wrong with a value, None if it can be sent; `clear` values can be sent."""
     match field.kind:
         case Kind.TEXT:
             if not isinstance(value, str) or not _is_unicode(value):
@@ -199,7 +200,7 @@ def check_value(field: Field, value: object) -> Problem | None:
             too_long = field.longest is not None and len(value) > field.longest
             return Problem.TOO_LONG if too_long else None
         case Kind.NUMBER:
-            # A bool is an int only for Python.
+            # In Python a bool is an int, in the API it is not.
             if not isinstance(value, int) or isinstance(value, bool):
                 return Problem.WRONG_TYPE
             return None if value in field.numbers else Problem.OUT_OF_RANGE
@@ -208,7 +209,7 @@ def check_value(field: Field, value: object) -> Problem | None:
 
 
 def _is_unicode(text: str) -> bool:
-    # JSON can escape half of a character; UTF-8 cannot write it.
+    # JSON can escape half of a character; UTF-8 cannot encode it.
     return not any("\ud800" <= sign <= "\udfff" for sign in text)
 
 

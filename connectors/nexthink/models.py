@@ -1,6 +1,6 @@
-"""What the API answers: public values, and the shapes on the wire that they are read from.
+"""The API's answers: public values, and the wire formats that they are read from.
 
-Fields that can hold people's data or a signed URL are left out of every `repr`.
+Fields that may contain people's data or a signed URL are left out of every `repr`.
 """
 
 import re
@@ -17,7 +17,7 @@ QUERY_ID: Final = re.compile(r"#[a-z0-9_]{2,254}")
 
 
 class Compression(StrEnum):
-    """How the tenant packs a result file."""
+    """How the tenant compresses a result file."""
 
     NONE = "NONE"
     GZIP = "GZIP"
@@ -25,7 +25,7 @@ class Compression(StrEnum):
 
 
 class ExportState(StrEnum):
-    """How far an export is."""
+    """The progress of an export."""
 
     SUBMITTED = "SUBMITTED"
     IN_PROGRESS = "IN_PROGRESS"
@@ -34,14 +34,14 @@ class ExportState(StrEnum):
 
 
 class _Value(BaseModel):
-    # Strict: a number where text belongs is a changed API, not something to convert.
+    # Strict: a number in place of text means that the API has changed; do not convert it.
     model_config = ConfigDict(
         frozen=True, strict=True, validate_by_name=True, hide_input_in_errors=True
     )
 
 
 class ExportStatus(_Value):
-    """The state of one export; `truncated` says that the licence's row limit cut the result."""
+    """The state of one export; `truncated` means that the licence's row limit cut the result."""
 
     state: ExportState = Field(alias="status")
     results_url: str | None = Field(default=None, alias="resultsFileUrl", repr=False)
@@ -52,8 +52,8 @@ class ExportStatus(_Value):
 class QueryResult(_Value):
     """The answer of one `execute`, in the same shape for both versions of the API.
 
-    `executed_at` is as given: without zone when the tenant names none. `headers` of a v2 answer
-    are the keys of its rows in order of appearance, so there are none without rows.
+    `executed_at` is unchanged: without a zone if the tenant sends none. `headers` of a v2 answer
+    are the keys of its rows in order of appearance, so without rows there are none.
     """
 
     query_id: str
@@ -66,9 +66,9 @@ class QueryResult(_Value):
 
 @dataclass(frozen=True)
 class Transferred:
-    """What has come of one result file.
+    """The result of transferring one result file.
 
-    `truncated` is what the tenant said if this download had to ask for a URL, otherwise None.
+    `truncated` is the tenant's answer if this download had to ask for a URL, otherwise None.
     """
 
     wire_bytes: int
@@ -81,13 +81,13 @@ class Transferred:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Download(Transferred):
-    """One result file as it landed: plain CSV at `path`."""
+    """One downloaded result file: plain CSV at `path`."""
 
     path: Path
 
 
 class Taken(StrEnum):
-    """What of a request the tenant has taken."""
+    """How much of a request the tenant has accepted."""
 
     ALL = "all"
     SOME = "some"
@@ -96,7 +96,7 @@ class Taken(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ObjectError:
-    """Why one object was refused; all but the code may be or quote people's data."""
+    """Why one object was refused; everything but the code may contain people's data."""
 
     name: str
     value: str = field(repr=False)
@@ -106,10 +106,10 @@ class ObjectError:
 
 @dataclass(frozen=True, slots=True)
 class EnrichmentAnswer:
-    """What the tenant says of the objects of one request.
+    """The tenant's answer about the objects of one request.
 
-    `code` is set where the request is refused as a whole; `unread` counts the errors that do not
-    say which object they mean.
+    `code` is set if the whole request is refused; `unread` counts the errors that do not identify
+    an object.
     """
 
     taken: Taken
@@ -120,9 +120,9 @@ class EnrichmentAnswer:
 
 
 class EnrichmentReply(BaseModel):
-    """An answer of the enrichment API on the wire, in any of its forms; all parts may be absent."""
+    """An answer of the enrichment API as sent, in any of its forms; all parts may be absent."""
 
-    # Lenient: to misread an answer is worse than to know less of it.
+    # Lenient: failing to read an answer is worse than reading less of it.
     model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
 
     status: Any = None
@@ -132,13 +132,13 @@ class EnrichmentReply(BaseModel):
 
 
 class ExportAnswer(_Value):
-    """The answer that an export has started."""
+    """The answer to starting an export."""
 
     export_id: str = Field(alias="exportId", min_length=1)
 
 
 class ExecuteAnswer(_Value):
-    """What both versions of an `execute` answer have in common."""
+    """The common part of both versions of an `execute` answer."""
 
     query_id: str = Field(alias="queryId")
     executed_query: str = Field(alias="executedQuery")
@@ -146,7 +146,7 @@ class ExecuteAnswer(_Value):
 
 
 class ExecuteAnswerV1(ExecuteAnswer):
-    """An answer of headers and rows of cells, its time in parts."""
+    """An answer with headers and rows of cells, and its time in parts."""
 
     executed_at: dict[str, int] = Field(alias="executionDateTime")
     headers: list[str]
@@ -179,7 +179,7 @@ class ExecuteAnswerV1(ExecuteAnswer):
 
 
 class ExecuteAnswerV2(ExecuteAnswer):
-    """An answer of rows keyed by column, its time in ISO format."""
+    """An answer with rows keyed by column, and its time in ISO format."""
 
     executed_at: datetime = Field(alias="executionDateTime")
     data: list[dict[str, Any]]

@@ -1,4 +1,4 @@
-"""The NQL API: run a saved query now, or export its whole result to a file and fetch that."""
+"""The NQL API: run a saved query now, or export its whole result to a file and fetch it."""
 
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
@@ -35,15 +35,14 @@ from connectors.nexthink.models import (
     QueryResult,
     Transferred,
 )
-from connectors.nexthink.results.csv_file import CsvFile
-from connectors.nexthink.results.csv_stream import CsvStream
+from connectors.nexthink.results.destination import CsvFile, CsvStream
 from connectors.nexthink.results.download import Storage, Transfer
 
 PERMISSION: Final = "NQL"
 EXPORT_PATH: Final = "/api/v1/nql/export"
 STATUS_PATH: Final = "/api/v1/nql/status/"
 
-# Beyond this many rows `execute` leaves out the rest and does not say so.
+# Above this many rows `execute` silently leaves out the rest.
 EXECUTE_ROW_LIMIT: Final = 1000
 
 _WHOLE: Final = 200
@@ -73,7 +72,7 @@ class NqlApi:
         """Run a saved query and return its rows.
 
         Raises:
-            ResultTruncatedError: there are `row_limit` rows, so there may be more; None accepts.
+            ResultTruncatedError: there are `row_limit` rows, so perhaps more; None allows it.
         """
         response = self._execute(
             query_id, parameters, version, utc_times=utc_times, accept="application/json"
@@ -82,7 +81,7 @@ class NqlApi:
         _check_row_limit(query_id, max(result.rows, len(result.data)), row_limit, response)
         if result.rows != len(result.data):
             raise IncompleteResultError(
-                f"{query_id} announces {result.rows} rows and gives {len(result.data)}",
+                f"{query_id} announces {result.rows} rows and returns {len(result.data)}",
                 exchange=exchange_of(response.request, response),
             )
         return result
@@ -111,7 +110,7 @@ class NqlApi:
         compression: Compression = Compression.ZSTD,
     ) -> str:
         """Start the export of a saved query's whole result and return its export id."""
-        # By POST: the documented GET is refused by tenants, and writes parameters into a URL.
+        # POST, because tenants refuse the documented GET, and it would put parameters into a URL.
         response = self._api.call(
             "POST",
             EXPORT_PATH,
@@ -123,7 +122,7 @@ class NqlApi:
         return read_answer(ExportAnswer, response).export_id
 
     def export_status(self, export_id: str) -> ExportStatus:
-        """Return how far an export is; a completed one has a new URL of its result file.
+        """Return the status of an export; a completed one has a new URL for its result file.
 
         Raises:
             UnknownExportError: the tenant does not know the export: export again.
@@ -150,18 +149,18 @@ class NqlApi:
         url: str | None = None,
         on_bytes: Callable[[int], None] | None = None,
     ) -> Download:
-        """Write the result of a completed export to `destination`, unpacked, whole or not at all.
+        """Write the result of a completed export to `destination`: decompressed, all or nothing.
 
         Args:
-            export_id: asked for a URL when none is given, and again when one is refused.
-            destination: replaced, and readable by its owner only.
-            compression: what was asked for; the file itself says what it is.
-            url: the URL of a fresh `export_status`.
-            on_bytes: told the bytes received so far; the number falls if the file starts over.
+            export_id: used to request a URL if none is given, and again when one is refused.
+            destination: replaced; readable by its owner only.
+            compression: what was requested; the file's own bytes decide.
+            url: the URL of a recent `export_status`.
+            on_bytes: called with the bytes received so far; these fall if the file starts over.
 
         Raises:
             ResultsExpiredError, UnknownExportError: export again.
-            IncompleteResultError: the file has come whole, but it is not a whole file.
+            IncompleteResultError: the file was transferred completely but is itself incomplete.
             StorageError: the destination cannot be written.
         """
         done = self._transfer(export_id, destination, compression, url, on_bytes)
@@ -176,13 +175,13 @@ class NqlApi:
         url: str | None = None,
         on_bytes: Callable[[int], None] | None = None,
     ) -> Transferred:
-        """Do as `download`, but hand the text to whoever reads the stream meanwhile.
+        """Do as `download`, but pass the text to a reader of the stream while it arrives.
 
-        The stream does not end before the result is proven whole.
+        The stream ends only after the result is proven to be whole.
 
         Raises:
-            StartedOverError: the file changed on the way: what was read of it counts no more.
-            StreamClosedError: the reader has left.
+            StartedOverError: the file changed during the transfer: what was read is not valid.
+            StreamClosedError: the reader has stopped reading.
         """
         return self._transfer(export_id, stream, compression, url, on_bytes)
 
@@ -235,7 +234,7 @@ class NqlApi:
             "POST",
             f"/api/v{version}/nql/execute",
             permission=PERMISSION,
-            # A POST that only reads.
+            # It is a POST, but it only reads.
             retry=Retry.READ,
             missing=_unknown_query(query_id),
             json=_query(query_id, parameters),
@@ -246,14 +245,14 @@ class NqlApi:
 def _query(query_id: str, parameters: Mapping[str, str] | None) -> dict[str, object]:
     if not QUERY_ID.fullmatch(query_id):
         raise UsageError(
-            "a query id is # and 2 to 254 of a-z, 0-9 and _, as Nexthink shows it: "
-            f"{query_id[:80]!r} is none"
+            "a query id must be # and 2 to 254 of a-z, 0-9 and _, as Nexthink shows it, "
+            f"not {query_id[:80]!r}"
         )
     for name, value in (parameters or {}).items():
         if not isinstance(value, str):
             raise UsageError(f"parameter {name} of {query_id} is not text")
         if name.startswith("$"):
-            raise UsageError(f"parameter {name} of {query_id} is given without its $")
+            raise UsageError(f"parameter {name} of {query_id} must be named without its $")
     return {"queryId": query_id, **({"parameters": dict(parameters)} if parameters else {})}
 
 
@@ -276,22 +275,22 @@ def _unknown_export(exchange: Exchange) -> UnknownExportError:
 
 def _results_url(status: ExportStatus) -> str:
     if status.state is ExportState.ERROR:
-        # Its description may quote the query with its parameters.
+        # The description is not shown: it may quote the query with its parameters.
         raise ExportFailedError("the tenant ended the export with an error: there is no result")
     if status.state is not ExportState.COMPLETED:
         raise UnavailableError(f"the export is {status.state}, not COMPLETED: try again later")
     if not status.results_url:
-        raise ResultsExpiredError("the tenant gives no URL for the result file: export again")
+        raise ResultsExpiredError("the tenant returns no URL for the result file: export again")
     return status.results_url
 
 
 def _check_row_limit(
     query_id: str, rows: int, row_limit: int | None, response: httpx.Response
 ) -> None:
-    # More rows than the limit show that the limit is not the tenant's, so they prove nothing.
+    # More rows than the limit are refused too: the tenant's own limit is then another, unknown one.
     if row_limit is not None and rows >= row_limit:
         raise ResultTruncatedError(
-            f"{query_id} returned {rows} rows, and execute cuts at {row_limit} without saying so: "
+            f"{query_id} returned {rows} rows, and execute silently cuts at {row_limit}: "
             "use an export, or narrow the query",
             exchange=exchange_of(response.request, response),
         )
@@ -315,7 +314,7 @@ def _csv_text(response: httpx.Response) -> str:
 
 
 def _count_rows(text: str) -> int:
-    """Count the records below the header: newlines inside quotes end none."""
+    """Return the number of records below the header; newlines inside quotes end no record."""
     unquoted = text.split('"')[::2]
     ends = sum(part.count("\n") for part in unquoted)
     is_last_open = bool(text) and not text.endswith("\n")

@@ -1,6 +1,6 @@
-"""An enrichment request that a person wrote: checked before it is sent, then sent as it is.
+"""An enrichment request that a person wrote: checked before it is sent, then sent unchanged.
 
-Problems are told by position: names and values in the file may be people's data.
+Problems name a position: names and values in the file may be people's data.
 """
 
 import json
@@ -23,7 +23,7 @@ _PROBLEMS_SHOWN: Final = 5
 
 @dataclass(frozen=True, slots=True)
 class EnrichmentRequest:
-    """One request: its body, and by position what identifies its objects."""
+    """One request: its body, and what identifies its objects, in the same order."""
 
     body: bytes = field(repr=False)
     domain: str
@@ -34,11 +34,11 @@ class EnrichmentRequest:
 def read_request(
     text: bytes, domain: str | None = None, *, longest: int = LONGEST_TEXT
 ) -> EnrichmentRequest:
-    """Read JSON with `enrichments`, and with `domain` unless it is given apart.
+    """Return the request in a JSON text with `enrichments`, and with `domain` unless passed in.
 
     Raises:
-        DataRefusedError: it is not a request that the API takes; says what is wrong, and where.
-        UsageError: no domain, or two.
+        DataRefusedError: the API would not accept it; says what is wrong, and where.
+        UsageError: there is no domain, or two different ones.
     """
     given = _parsed(text)
     enrichments = given.get("enrichments")
@@ -55,8 +55,8 @@ def read_request(
     ]
     if problems:
         more = len(problems) - _PROBLEMS_SHOWN
-        told = "; ".join(problems[:_PROBLEMS_SHOWN]) + (f"; and {more:,} more" if more > 0 else "")
-        raise DataRefusedError(f"nothing was sent: {told}")
+        shown = "; ".join(problems[:_PROBLEMS_SHOWN]) + (f"; and {more:,} more" if more > 0 else "")
+        raise DataRefusedError(f"nothing was sent: {shown}")
     known = _domain(given, domain)
     return EnrichmentRequest(
         _encoded({**given, "domain": known}),
@@ -85,9 +85,13 @@ def _refuse_constant(_name: str) -> NoReturn:
 def _domain(given: Mapping[str, Any], asked: str | None) -> str:
     written = given.get("domain", asked)
     if not isinstance(written, str) or not written:
-        raise UsageError("give --domain, or a domain in the file: a text that names the source")
+        raise UsageError(
+            "set a domain, as a parameter or in the file: a text that names the source"
+        )
     if asked is not None and written != asked:
-        raise UsageError("--domain and the file name different domains: give one of them")
+        raise UsageError(
+            "the parameter domain and the file name different domains: set one of them"
+        )
     return written
 
 
@@ -95,8 +99,10 @@ def _encoded(request: Mapping[str, Any]) -> bytes:
     try:
         return json.dumps(request, ensure_ascii=False, separators=(",", ":")).encode()
     except UnicodeEncodeError:
-        # Escaped halves of characters, which UTF-8 cannot write.
-        raise DataRefusedError("a text in the file is not Unicode: half a character") from None
+        # Escaped halves of characters, which UTF-8 cannot encode.
+        raise DataRefusedError(
+            "a text in the file is not Unicode: it contains half a character"
+        ) from None
 
 
 def _identification(given: Mapping[str, Any]) -> dict[str, Any]:
@@ -105,9 +111,9 @@ def _identification(given: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _problems(given: object, longest: int) -> Iterator[str]:
-    """Say what is wrong with one object, in words behind its position."""
+    """Yield the problems of one object, worded to follow its position."""
     if not isinstance(given, dict):
-        yield " is no object"
+        yield " is not an object"
         return
     object_type = _object_type(given.get("identification"))
     if object_type is None:
@@ -139,9 +145,9 @@ def _problem_of_field(given: object, object_type: str, seen: set[str], longest: 
     try:
         known = check_field(object_type, name, longest=longest)
     except FieldError:
-        return f"is no field of a {object_type} that can be written"
+        return f"is not a field of a {object_type} that can be written"
     if name in seen:
-        return f"({name}) stands there twice"
+        return f"({name}) is listed twice"
     seen.add(name)
     problem = check_value(known, given.get("value"))
     return None if problem is None else f"({name}): {problem}"

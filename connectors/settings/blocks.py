@@ -1,7 +1,7 @@
-"""Reading a credential that a Prefect server keeps: a block of the type of flows/credentials.py.
+"""Reading a credential stored on a Prefect server: a block of the type in flows/credentials.py.
 
-By the server's own REST API: importing Prefect takes two seconds, and connectors know nothing of
-it. The address and the access to the server are those that Prefect itself reads.
+Uses the server's REST API: importing Prefect takes two seconds, and connectors do not depend on
+it. Address and login of the server come from the variables that Prefect itself reads.
 """
 
 import os
@@ -15,18 +15,17 @@ from connectors.errors import AccessError, ConfigurationError, UnavailableError
 from connectors.http.proxies import SystemProxies
 
 BLOCK_TYPE: Final = "nexthink-credentials"
-# Also of the flow: prefect block register -m flows.credentials
 _REGISTER: Final = "prefect block register -m flows.credentials"
 _SECONDS: Final = 20
 _REFUSED: Final = frozenset({401, 403})
 
 
 def read_block(name: str, environ: Mapping[str, str] | None = None) -> dict[str, str]:
-    """Give the settings that a block holds, secrets in clear.
+    """Return the settings in a block, secrets in clear text.
 
     Raises:
-        ConfigurationError: no server is named, or it has no such block.
-        AccessError: the server refuses to show it.
+        ConfigurationError: no server is configured, or it has no such block.
+        AccessError: the server refuses access to it.
         UnavailableError: the server does not answer.
     """
     environ = os.environ if environ is None else environ
@@ -44,13 +43,14 @@ def read_block(name: str, environ: Mapping[str, str] | None = None) -> dict[str,
     if answer.status_code == httpx.codes.NOT_FOUND:
         raise ConfigurationError(
             f"NEXTHINK_BLOCK: the Prefect server at {url} has no block {BLOCK_TYPE}/{name}: "
-            f"{_REGISTER}, then make it in the UI"
+            f"run {_REGISTER}, then create it in the UI"
         )
     try:
         data: Mapping[str, Any] = dict(answer.raise_for_status().json()["data"])
     except (httpx.HTTPStatusError, ValueError, KeyError, TypeError):
         raise UnavailableError(
-            f"the Prefect server at {url} does not give block {name!r} (HTTP {answer.status_code})"
+            f"the Prefect server at {url} does not return block {name!r} "
+            f"(HTTP {answer.status_code})"
         ) from None
     return {key: str(value) for key, value in data.items() if value not in {None, ""}}
 

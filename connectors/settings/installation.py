@@ -1,6 +1,6 @@
-"""Settings, read once at the edge: state folder, lake, ledger and catalogue.
+"""Settings of the installation, read once at the start: state folder, lake, ledger, catalogue.
 
-Values reach the rest of the code as frozen objects; a tenant's are in `tenants`, next to this.
+Values reach the rest of the code as frozen objects; those of a tenant are in `tenants`.
 """
 
 import os
@@ -14,9 +14,9 @@ from pydantic import BaseModel, Field, SecretStr, field_validator, model_validat
 from connectors.errors import StorageError
 from connectors.settings.variables import build, read_values, variable_name
 
-# Shorter than the 30 s after which Prefect and Kubernetes kill what they have told to stop.
+# Shorter than the 30 s after which Prefect and Kubernetes kill what they asked to stop.
 STOP_SECONDS = 20.0
-# Also `s3:/bucket`, which would else become a folder of that name.
+# Also matches `s3:/bucket`, which would otherwise become a folder of that name.
 URL = re.compile(r"[a-z][a-z0-9+.-]*://|(s3|az):", re.IGNORECASE)
 OBJECT_STORAGE = re.compile(r"(s3|az)://[A-Za-z0-9$][A-Za-z0-9._-]+(/[A-Za-z0-9!_.'()=,+-]+)*")
 
@@ -29,17 +29,19 @@ class Settings(BaseModel, frozen=True):
     ledger_url: SecretStr = SecretStr("")
     database_url: SecretStr | None = None
     catalog: Path = Path("deployments")
-    # What row groups that are not written yet may hold, over all units landing at once.
+    # Memory for row groups not written yet, over all units landing at the same time.
     memory_mb: int = Field(default=192, ge=16)
-    # Exports under way at once by all runs of one worker: None leaves it to each run.
+    # Exports running at once over all runs of one worker; None leaves it to each run.
     exports_per_worker: int | None = Field(default=None, ge=1)
-    # Names the worker whose runs count together: by default the process that started the run.
+    # The worker whose runs are counted together; by default the process that started the run.
     worker: str = Field(default="", max_length=200)
-    # How long what is under way may take to end once a run is told to stop.
+    # How long running work may take to end after a run is asked to stop.
     stop_seconds: float = Field(default=STOP_SECONDS, ge=0, le=3600)
-    # What is told on stderr: text for people, or a JSON object a line for machines.
+    # The log on stderr: text for people, or one JSON object per line for machines.
     log: Literal["text", "json"] = "text"
-    # Where alerts are told to: a webhook that takes {"text": …}, as chats have them.
+    # Whether commands run as flows; by default they do if a Prefect server is configured.
+    prefect: bool | None = None
+    # Where alerts are sent: a webhook that accepts {"text": …}, as chat systems offer.
     alert_url: SecretStr | None = None
 
     @model_validator(mode="before")
@@ -59,14 +61,14 @@ class Settings(BaseModel, frozen=True):
     @classmethod
     def _plain_home(cls, home: Path) -> Path:
         if set("?%#") & set(str(home)):
-            raise ValueError("must not contain ?, % or #: database addresses are made from it")
+            raise ValueError("must not contain ?, % or #: database URLs are built from it")
         return home
 
     @field_validator("lake")
     @classmethod
     def _known_place(cls, lake: str) -> str:
         if set("*?[") & set(lake):
-            raise ValueError("must not contain *, ? or [: readers take them for patterns")
+            raise ValueError("must not contain *, ? or [: readers treat them as patterns")
         return _object_storage(lake) if URL.match(lake) else lake
 
     @field_validator("alert_url")
@@ -79,39 +81,39 @@ class Settings(BaseModel, frozen=True):
     @model_validator(mode="after")
     def _apart(self) -> Self:
         if self.database_url and _file_of(self.database_url) == _file_of(self.ledger_url) != "":
-            # The landing writes by a copy of SQLite of its own: locks of the two do not add up.
-            raise ValueError("NXP_DATABASE_URL: must not be the ledger's own SQLite file")
+            # The SQL landing uses its own copy of SQLite: the two do not see each other's locks.
+            raise ValueError("NXP_DATABASE_URL: must not be the ledger's SQLite file")
         return self
 
 
 def _file_of(url: SecretStr) -> str:
-    """Give the file of a SQLite URL, "" of any other."""
+    """Return the file of a SQLite URL, "" for any other URL."""
     scheme, _, path = url.get_secret_value().partition(":///")
     return str(Path(path).resolve()) if scheme.startswith("sqlite") and path else ""
 
 
 def _object_storage(url: str) -> str:
-    """Check the URL of a lake on object storage; the credential is no part of it."""
+    """Return the URL of a lake on object storage, checked; it must not contain the credential."""
     url = url.rstrip("/")
     if not url.startswith(("s3://", "az://")):
         raise ValueError("must be a folder, s3://bucket/prefix or az://container/prefix")
     if "@" in url or "#" in url:
-        raise ValueError("must hold no credential: give it by the AWS_* or AZURE_* variables")
+        raise ValueError("must not hold a credential: set it in the AWS_* or AZURE_* variables")
     if not OBJECT_STORAGE.fullmatch(url) or {".", ".."} & set(url.split("/")):
-        raise ValueError("must name a bucket, and plain folders: s3://bucket/folder")
+        raise ValueError("must be a bucket and plain folders: s3://bucket/folder")
     return url
 
 
 def _catalog(given: str | None) -> Path:
-    """Find the catalogue: as set, in the current folder, or beside an editable installation.
+    """Return the catalogue: as set, in the current folder, or next to an editable installation.
 
-    A Prefect worker runs flows in a folder of its own, where ./deployments is not to be found.
+    A Prefect worker runs flows in a folder of its own, which has no ./deployments.
     """
     here = Path("deployments")
-    beside = Path(__file__).resolve().parents[2] / "deployments"
-    if given or here.is_dir() or not beside.is_dir():
+    installed = Path(__file__).resolve().parents[2] / "deployments"
+    if given or here.is_dir() or not installed.is_dir():
         return Path(given or here)
-    return beside
+    return installed
 
 
 def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
@@ -123,7 +125,7 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
     environ = os.environ if environ is None else environ
     values, problems = read_values(environ, "NXP_", Settings.model_fields)
     if "PREFECT__FLOW_RUN_ID" in environ:
-        # A worker's folder is a throw-away one: a default lake there would be lost with it.
+        # A worker's folder is temporary: a default lake there would be lost with it.
         problems += [
             f"{variable_name('NXP_', field)}: must be set for a Prefect worker"
             for field in ("lake", "ledger_url")
@@ -133,14 +135,14 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
 
 
 def prepare_home(settings: Settings) -> Path:
-    """Create the state folder, for its owner's eyes only, and give it.
+    """Create the state folder, readable by its owner only, and return its path.
 
     Raises:
-        StorageError: it cannot be written.
+        StorageError: it is not writable.
     """
     try:
         settings.home.mkdir(parents=True, exist_ok=True, mode=0o700)
-        # Spooled results and the ledger are in it; an existing folder may be open to all.
+        # It holds spooled results and the ledger; an existing folder may be open to everyone.
         settings.home.chmod(0o700)
         writable = os.access(settings.home, os.W_OK | os.X_OK)
     except OSError:

@@ -1,6 +1,6 @@
 """A tenant's address and credential, from the NEXTHINK_* variables or a profile.
 
-Several tenants live as tables in `$NXP_HOME/profiles.toml`.
+Profiles are tables in `$NXP_HOME/profiles.toml`, one for each tenant.
 """
 
 import logging
@@ -40,19 +40,19 @@ class TenantSettings(BaseModel, frozen=True):
     api_url: str = ""
     login_url: str = ""
     time_zone: str = "UTC"
-    # Requests to the API per day, as reported of the product's thresholds; all processes of a
-    # ledger share them.
+    # Requests to the API per day, the reported threshold of the product; shared by all processes
+    # of a ledger.
     daily_calls: int = Field(default=50_000, ge=1)
-    # Calls of all processes together. What is reported (one query a second) is of `execute`, which
-    # no flow uses: no rate unless set.
+    # Calls of all processes together. The reported rate (one query a second) applies to `execute`,
+    # which no flow uses, so there is no rate unless set.
     calls_per_second: float | None = Field(default=None, gt=0)
-    # Exports under way at once, of all processes together. No such limit is documented: by
-    # default as many as one run may ask for.
+    # Exports running at once, of all processes together. No such limit is documented: by default
+    # as many as one run may ask for.
     exports_at_once: int = Field(default=16, ge=1)
-    # Results of so many rows count as cut. HTTP 206 says so by itself: only for tenants where not.
+    # Results with this many rows count as cut. Only for tenants that do not send HTTP 206 instead.
     export_row_limit: int | None = Field(default=None, ge=1)
     name: str = ""
-    # Reads it all again, where it was read from somewhere.
+    # Reads all settings again from their source, if there is one.
     _source: Callable[[], "TenantSettings"] | None = PrivateAttr(default=None)
 
     @field_validator("region")
@@ -93,25 +93,25 @@ class TenantSettings(BaseModel, frozen=True):
         }
         if not TENANT_NAME.fullmatch(derived["name"]):
             kind = "the profile's name" if self.name else "instance"
-            raise ValueError(f"{kind}: only lower-case letters, digits, dots and hyphens")
+            raise ValueError(f"{kind}: only lower-case letters, digits, dots, hyphens")
         if self.name.endswith(tuple(f".{region}" for region in REGIONS)) and (
             self.name != f"{self.instance}.{self.region}"
         ):
-            # Data and state are kept by name: two tenants of one name would overwrite each other.
-            raise ValueError(f"the profile's name {self.name} is that of another instance")
+            # Data and state are keyed by name: tenants of one name would overwrite each other.
+            raise ValueError(f"the profile's name {self.name} belongs to another instance")
         for field, value in derived.items():
             object.__setattr__(self, field, value)
         return self
 
     def reread(self) -> "TenantSettings":
-        """Read the tenant anew: variable, secret file or block may hold another credential by now.
+        """Return the tenant read again: its credential may have changed since the last reading.
 
-        What cannot be read at the moment stays as it was.
+        If that fails, log a warning and return the known values.
         """
         try:
             return self._source() if self._source else self
         except PipelineError as error:
-            log.warning("the credential of %s cannot be read anew: %s", self.name, error)
+            log.warning("the credential of %s cannot be read again: %s", self.name, error)
             return self
 
     @property
@@ -123,7 +123,7 @@ class TenantSettings(BaseModel, frozen=True):
 def load_tenant(
     settings: Settings, profile: str | None = None, environ: Mapping[str, str] | None = None
 ) -> TenantSettings:
-    """Read one tenant: the profile of that name, else the NEXTHINK_* variables.
+    """Read one tenant: the given profile, otherwise the NEXTHINK_* variables.
 
     Either may name a Prefect block that holds the credential.
 
@@ -153,7 +153,7 @@ def _read_tenant(
             f"no tenant profile {profile!r} in {settings.home / PROFILES} (known: {known})"
         )
     if not isinstance(profiles[profile], dict):
-        raise ConfigurationError(f"{settings.home / PROFILES}: [{profile}] is no table")
+        raise ConfigurationError(f"{settings.home / PROFILES}: [{profile}] is not a table")
     table = {key.upper(): str(value) for key, value in profiles[profile].items()}
     read = {**TenantSettings.model_fields, BLOCK: None}
     values, problems = read_values(table, "", read)
@@ -168,17 +168,17 @@ def _read_tenant(
 def _with_block(
     values: dict[str, str], problems: list[str], environ: Mapping[str, str], prefix: str
 ) -> dict[str, str]:
-    """Add what a Prefect block says, where one is named; what stands beside it goes first."""
+    """Add the values of a Prefect block, if one is named; values set directly take precedence."""
     name = values.pop(BLOCK, None)
     if name is None:
         return values
     problems += [
         f"{variable_name(prefix, field)}: {variable_name(prefix, BLOCK)} names a block that has "
-        "it: give one of them"
+        "it: set one of them"
         for field in ("client_id", "client_secret")
         if field in values
     ]
-    from connectors.settings.blocks import read_block  # noqa: PLC0415 - httpx, only where there is one
+    from connectors.settings.blocks import read_block  # noqa: PLC0415 - httpx, only for a block
 
     found = read_block(name, environ)
     return {key: found[key] for key in found.keys() & TenantSettings.model_fields.keys()} | values
@@ -187,17 +187,17 @@ def _with_block(
 def tenant_name(
     settings: Settings, profile: str | None = None, environ: Mapping[str, str] | None = None
 ) -> str:
-    """Name the tenant whose landed data is meant, without needing its credential.
+    """Return the name of the tenant whose landed data is meant, without needing its credential.
 
-    The profile, else NEXTHINK_INSTANCE and _REGION, else the only tenant in the lake.
+    This is the profile, or NEXTHINK_INSTANCE and _REGION, or the only tenant in the lake.
 
     Raises:
-        ConfigurationError: when none of these decides.
+        ConfigurationError: these do not decide.
     """
     environ = os.environ if environ is None else environ
     if profile:
         if not TENANT_NAME.fullmatch(profile):
-            raise ConfigurationError(f"--tenant {profile!r} is no name of a tenant")
+            raise ConfigurationError(f"tenant {profile!r} is not the name of a tenant")
         return profile
     values, _ = read_values(environ, "NEXTHINK_", {"instance": None, "region": None, BLOCK: None})
     if "instance" in values and "region" in values:
@@ -208,15 +208,17 @@ def tenant_name(
     if len(found) == 1:
         return found[0]
     if not found:
-        raise ConfigurationError(f"the lake {lake} holds no data yet: land some with nxp export")
-    raise ConfigurationError(f"which tenant? say --tenant NAME; the lake holds {', '.join(found)}")
+        raise ConfigurationError(f"the lake {lake} contains no data yet: land some with nxp export")
+    raise ConfigurationError(
+        f"which tenant? set tenant to one of those in the lake: {', '.join(found)}"
+    )
 
 
 def _tenants(lake: str) -> list[str]:
-    """Name the tenants of a lake: each has its reports; other folders are not ours."""
+    """Return the tenants of a lake: the folders with reports; other folders are not ours."""
     if not URL.match(lake):
         return sorted(path.parent.name for path in Path(lake).glob("*/_runs"))
-    from connectors.lake.stores.remote import remote_tenants  # noqa: PLC0415 - obstore, only there
+    from connectors.lake.stores.remote import remote_tenants  # noqa: PLC0415 - obstore, only for buckets
 
     return remote_tenants(lake)
 

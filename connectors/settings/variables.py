@@ -1,6 +1,6 @@
-"""Reading settings from variables, and naming all that is wrong with them without a value.
+"""Reading settings from variables, and listing all problems without showing a value.
 
-Every variable may be given as `NAME_FILE`, a file that holds the value.
+Every variable may instead be set as `NAME_FILE`, the path of a file that holds the value.
 """
 
 from collections.abc import Mapping
@@ -15,14 +15,14 @@ Model = TypeVar("Model", bound=BaseModel)
 
 
 def variable_name(prefix: str, field: str) -> str:
-    """Name a field as the user wrote it: NXP_LAKE, or a profile's key."""
+    """Return a field's name as the user wrote it: NXP_LAKE, or a profile's key."""
     return f"{prefix}{field.upper()}" if prefix.isupper() else f"{prefix}{field}"
 
 
 def read_values(
     environ: Mapping[str, str], prefix: str, fields: Mapping[str, Any]
 ) -> tuple[dict[str, str], list[str]]:
-    """Read the variables of some fields, or the files they name; also give what is unreadable."""
+    """Return the values of some fields from variables or their files, and what is unreadable."""
     values: dict[str, str] = {}
     problems: list[str] = []
     for field in fields:
@@ -38,10 +38,10 @@ def read_values(
 
 
 def build(model: type[Model], values: dict[str, str], problems: list[str], prefix: str) -> Model:
-    """Make a settings object.
+    """Return a settings object.
 
     Raises:
-        ConfigurationError: with every problem, those found before and its own.
+        ConfigurationError: with every problem, the ones passed in included.
     """
     try:
         built = model.model_validate(values)

@@ -1,22 +1,24 @@
 """Where a sync's rows come from: ServiceNow, SQL databases, files. One protocol for all kinds.
 
-Only reads. What rows of several sources make together, and what of it is sent, is decided in
+Only reads. How the rows of several sources are joined, and which of them are sent, is decided in
 tasks/.
 """
 
 from connectors.sources.connection import Connection
-from connectors.sources.source import Completeness, Outcome, Pull, Source, SourceSpecification
-from connectors.sources.specification import AnySource, Sources, load_connections, open_sources
+from connectors.sources.opening import load_connections, open_source, open_sources
+from connectors.sources.source import Completeness, Pull, PullOutcome, Source
+from connectors.sources.specification import AnySource, Sources, SourceSpecification
 
 __all__ = [
     "AnySource",
     "Completeness",
     "Connection",
-    "Outcome",
     "Pull",
+    "PullOutcome",
     "Source",
     "SourceSpecification",
     "Sources",
     "load_connections",
+    "open_source",
     "open_sources",
 ]

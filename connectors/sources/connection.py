@@ -1,7 +1,7 @@
-"""Named connections: where a source is and who reads it, from the environment or secret files.
+"""Named connections: address and account of a source, from the environment or secret files.
 
 `connection: cmdb` in the YAML reads NXP_SOURCE_CMDB_URL, _USER, _PASSWORD, _CLIENT_ID and
-_CLIENT_SECRET; each may be given as `…_FILE`, a file that holds the value.
+_CLIENT_SECRET; each may instead be set as `…_FILE`, the path of a file that holds the value.
 """
 
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ NAMES = ("url", "user", "password", "client_id", "client_secret")
 
 
 class Connection(BaseModel, frozen=True):
-    """Where a source is and who reads it. The URL is secret too: it may hold a password."""
+    """Address and account of a source. The URL is secret too: it may hold a password."""
 
     name: str
     url: SecretStr = SecretStr("")
@@ -25,32 +25,32 @@ class Connection(BaseModel, frozen=True):
     client_secret: SecretStr = SecretStr("")
 
     def variable(self, field: str) -> str:
-        """Name the variable that a field is read from."""
+        """Return the name of the variable that a field is read from."""
         return variable(self.name, field)
 
     def unset(self, *fields: str) -> list[str]:
-        """Tell which of these fields are not given, as problems."""
+        """Return a problem for each of these fields that is not set."""
         return [f"{self.variable(field)}: not set" for field in fields if not self.has(field)]
 
     def has(self, field: str) -> bool:
-        """Tell whether a field is given."""
+        """Return whether a field is set."""
         value = getattr(self, field)
         return bool(value.get_secret_value() if isinstance(value, SecretStr) else value)
 
 
 def variable(connection: str, field: str) -> str:
-    """Name the variable of a connection's field."""
+    """Return the name of the variable of a connection's field."""
     return f"{PREFIX}{connection.upper()}_{field.upper()}"
 
 
 def is_begun(connection: str, environ: Mapping[str, str]) -> bool:
-    """Tell whether any variable of a connection is set."""
+    """Return whether any variable of a connection is set."""
     given = (variable(connection, field) for field in NAMES)
     return any(environ.get(name) or environ.get(f"{name}_FILE") for name in given)
 
 
 def read_connection(name: str, environ: Mapping[str, str]) -> tuple[Connection, list[str]]:
-    """Read a connection, and list the files that could not be read."""
+    """Return a connection, and a problem for each file that could not be read."""
     values: dict[str, str] = {}
     problems: list[str] = []
     for field in NAMES:

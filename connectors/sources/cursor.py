@@ -1,7 +1,7 @@
 """How far an incremental pull has come: a moment, and which rows around it are known.
 
 The next pull reads again what changed shortly before that moment, since a transaction may commit
-after a later one, and leaves out the rows that have not changed. Rows are known by a digest.
+after a later one, and leaves out rows that have not changed. Rows are recognised by a digest.
 """
 
 import base64
@@ -17,29 +17,29 @@ from pydantic import BaseModel
 from connectors.sources.texts import as_text
 
 DIGEST_BYTES = 8
-# About a megabyte of cursor. Of more rows around the moment some come again with every pull,
-# until there is a newer moment.
+# About a megabyte of cursor. If there are more rows around the moment, some come again with every
+# pull until there is a newer moment.
 KNOWN_ROWS = 100_000
-# They change how rows are asked for, not which.
+# These change how rows are requested, not which.
 WITHOUT_EFFECT = {"page_rows", "overlap"}
 
 
 @dataclass(frozen=True, slots=True)
 class Cursor:
-    """The end of a pull: `until` in the source's own form, and the rows known around it."""
+    """The end of a pull: `until` as the source writes it, and the rows known around it."""
 
     specification: str
     until: str
     known: frozenset[bytes]
 
     def write(self) -> str:
-        """Write it down as text, to be kept."""
+        """Return the cursor as text, for storage."""
         known = base64.b64encode(b"".join(sorted(self.known))).decode()
         return json.dumps({"of": self.specification, "until": self.until, "known": known})
 
     @classmethod
     def read(cls, text: str, specification: str) -> Self | None:
-        """Read it; None where it is of another specification, whose rows were others."""
+        """Return a stored cursor; None if it belongs to another specification, with other rows."""
         try:
             kept = json.loads(text)
             known = base64.b64decode(kept["known"])
@@ -56,16 +56,16 @@ def _cut(known: bytes) -> frozenset[bytes]:
 
 
 def fingerprint(specification: BaseModel, *parts: str) -> str:
-    """Give what tells a specification from others: a cursor is good for one."""
+    """Return a digest of a specification: a cursor is valid for one specification only."""
     text = json.dumps([specification.model_dump_json(exclude=WITHOUT_EFFECT), *parts])
     return hashlib.blake2b(text.encode(), digest_size=DIGEST_BYTES).hexdigest()
 
 
 class Known:
-    """The rows around two moments: those known from the last pull, those to be known by the next.
+    """The rows around two moments: known from the last pull, and remembered for the next.
 
     Args:
-        before: the digests that the last pull left.
+        before: the digests that the last pull remembered.
     """
 
     def __init__(self, before: Iterable[bytes] = ()) -> None:
@@ -73,7 +73,7 @@ class Known:
         self.found: set[bytes] = set()
 
     def is_new(self, row: Sequence[Any], *, is_recent: bool) -> bool:
-        """Tell whether the last pull has not given this row, and remember a recent one."""
+        """Return whether the last pull did not return this row; remember it if it is recent."""
         if not (self._before or is_recent):
             return True
         text = json.dumps(list(row), default=as_text).encode()

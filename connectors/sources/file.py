@@ -1,91 +1,26 @@
-"""CSV and Parquet files as a source: one file, or all that a pattern finds, as one table."""
+"""CSV and Parquet files as a source: one file, or all that match a pattern, as one table."""
 
-import codecs
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from enum import StrEnum
-from pathlib import PurePosixPath
-from typing import Any, Literal, Self
+from typing import Any
 
 import pyarrow as pa
-from pydantic import Field, field_validator, model_validator
 
 from connectors.errors import ConfigurationError, DataRefusedError
-from connectors.settings.installation import URL
-from connectors.sources.connection import Connection
 from connectors.sources.file_formats import Csv, Format, Parquet, complaint
 from connectors.sources.places import open_place
 from connectors.sources.source import (
     Batches,
     Completeness,
-    Outcome,
     Pull,
+    PullOutcome,
     Source,
-    SourceSpecification,
 )
-
-REMOTE = ("s3://", "az://")
-
-
-class FileFormat(StrEnum):
-    """A format of files."""
-
-    CSV = "csv"
-    PARQUET = "parquet"
-
-
-class FileSpecification(SourceSpecification):
-    """Files that are delivered somewhere.
-
-    Attributes:
-        path: a file or a pattern (`*`, `**`, `?`), local or `s3://bucket/…`, `az://container/…`.
-        format: without it, by the name's ending.
-        delimiter: of CSV.
-        encoding: of CSV, as Python names it.
-        quoted: whether CSV has values in double quotes.
-    """
-
-    kind: Literal["file"]
-    path: str = Field(min_length=1)
-    format: FileFormat | None = None
-    delimiter: str = Field(default=",", min_length=1, max_length=1)
-    encoding: str = "utf-8"
-    quoted: bool = True
-
-    @field_validator("path")
-    @classmethod
-    def _known_place(cls, path: str) -> str:
-        if URL.match(path) and not path.startswith(REMOTE):
-            raise ValueError("must be a path, s3://bucket/… or az://container/…")
-        if path.startswith(REMOTE) and {"@", "#"} & set(path):
-            raise ValueError("must hold no credential: give it by the AWS_* or AZURE_* variables")
-        return path
-
-    @field_validator("encoding")
-    @classmethod
-    def _known_encoding(cls, encoding: str) -> str:
-        try:
-            return codecs.lookup(encoding).name
-        except LookupError:
-            raise ValueError("must be an encoding such as utf-8, cp1252 or utf-16") from None
-
-    @model_validator(mode="after")
-    def _known_format(self) -> Self:
-        if self.format is None:
-            ending = PurePosixPath(self.path).suffix.lower().removeprefix(".")
-            if ending not in list(FileFormat):
-                raise ValueError("format: csv or parquet, which the path's ending does not say")
-            object.__setattr__(self, "format", FileFormat(ending))
-        return self
-
-    def open(self, name: str, connection: Connection | None) -> "FileSource":
-        """Open the files."""
-        del connection
-        return FileSource(name, self)
+from connectors.sources.specification import FileFormat, FileSpecification
 
 
 class FileSource(Source):
-    """Files of the same columns; what a pull covers is always all of them."""
+    """Files with the same columns; a pull always reads all of them."""
 
     def __init__(self, name: str, specification: FileSpecification) -> None:
         self.name = name
@@ -98,7 +33,7 @@ class FileSource(Source):
         return self._checked()[1]
 
     def pull(self, since: str | None = None) -> Pull:
-        """Read all rows: files do not tell what changed."""
+        """Read all rows: files do not show what changed."""
         del since
         files, columns = self._checked()
         return Pull(columns, self._read(files, columns))
@@ -106,7 +41,7 @@ class FileSource(Source):
     def keys(self) -> Pull:
         """Read the key of every row."""
         if not self._of.key:
-            raise ConfigurationError(f"source {self.name}: needs a key to scan keys")
+            raise ConfigurationError(f"source {self.name}: set a key, which scanning keys needs")
         files, _ = self._checked()
         return Pull(self._of.key, self._read(files, self._of.key))
 
@@ -132,9 +67,9 @@ class FileSource(Source):
             yield f"has no column {', '.join(missing)}"
         if twice := sorted({name for name in there if there.count(name) > 1}):
             yield f"has the column {', '.join(twice)} twice"
-        # Without a list of fields all columns are wanted, so all files have to agree on them.
+        # Without a list of fields all columns are wanted, so all files must have the same ones.
         if not self._of.fields and (more := [name for name in there if name not in needed]):
-            yield f"has the column {', '.join(more)}, which the first file has not: list the fields"
+            yield f"has the column {', '.join(more)}, which the first file lacks: list the fields"
 
     def _columns(self, path: str) -> list[str]:
         with self._opened(path) as file:
@@ -146,7 +81,7 @@ class FileSource(Source):
                 for batch in self._format.batches(file, columns):
                     if batch.num_rows:
                         yield batch
-        return Outcome(Completeness.COMPLETE)
+        return PullOutcome(Completeness.COMPLETE)
 
     @contextmanager
     def _opened(self, path: str) -> Iterator[Any]:
@@ -170,5 +105,5 @@ def _format(specification: FileSpecification) -> Format:
 
 
 def _short(path: str) -> str:
-    """Name a file without its folders."""
+    """Return the name of a file without its folders."""
     return path.rpartition("/")[2]

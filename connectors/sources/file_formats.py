@@ -19,37 +19,37 @@ QUOTE = b'"'
 
 
 class Format(Protocol):
-    """A format of files. Errors of Arrow are the caller's to tell, by `complaint`."""
+    """A format of files. The caller explains Arrow's errors with `complaint`."""
 
     def columns(self, file: Any) -> list[str]:
-        """Name the columns."""
+        """Return the names of the columns."""
 
     def batches(self, file: Any, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
-        """Give these columns of all rows, as text."""
+        """Yield these columns of all rows, as text."""
 
 
 class Parquet:
-    """Parquet, read a piece of a row group after the other."""
+    """Parquet, read piece by piece, smaller than a row group."""
 
     def columns(self, file: Any) -> list[str]:
-        """Name the columns."""
+        """Return the names of the columns."""
         with pq.ParquetFile(file) as parquet:
             return list(parquet.schema_arrow.names)
 
     def batches(self, file: Any, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
-        """Give these columns of all rows, as text."""
+        """Yield these columns of all rows, as text."""
         with pq.ParquetFile(file, pre_buffer=False, buffer_size=BLOCK_BYTES) as parquet:
             for batch in parquet.iter_batches(BATCH_ROWS, columns=list(columns)):
                 yield as_texts(batch.select(list(columns)))
 
 
 class Csv:
-    """CSV with a header: every value is the text that stands there, an empty field an empty text.
+    """CSV with a header: every value is text as written, an empty field is an empty text.
 
     Args:
-        delimiter: between two fields.
+        delimiter: separates two fields.
         encoding: of the text.
-        quoted: whether values stand in double quotes, those within them doubled.
+        quoted: whether values may be in double quotes, with quotes inside them doubled.
     """
 
     def __init__(self, delimiter: str, encoding: str, *, quoted: bool) -> None:
@@ -60,27 +60,27 @@ class Csv:
         )
 
     def columns(self, file: Any) -> list[str]:
-        """Name the columns of the first line."""
+        """Return the names of the columns from the first line."""
         with self._reader(file, None) as reader:
             return list(reader.schema.names)
 
     def batches(self, file: Any, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
-        """Give these columns of all rows."""
+        """Yield these columns of all rows."""
         counted = _Counted(file)
         with self._reader(counted, columns) as reader:
             for block in reader:
                 for start in range(0, block.num_rows, BATCH_ROWS):
                     yield block.slice(start, BATCH_ROWS)
         if self._quoted and counted.quotes % 2:
-            # Arrow takes all that follows the last quote for one value.
+            # Arrow reads everything after an unclosed quote as one value.
             raise DataRefusedError(
-                "has a quote that is not closed: it was cut off, or holds quotes that are not "
-                "doubled (then set quoted: false)"
+                "has a quote that is not closed: the file was cut off, or contains quotes that "
+                "are not doubled (then set quoted: false)"
             )
 
     def _reader(self, file: Any, columns: Sequence[str] | None) -> pc.CSVStreamingReader:
         options = pc.ReadOptions(encoding=self._encoding, block_size=BLOCK_BYTES, use_threads=False)
-        # No type is guessed: a number with leading zeros stays one.
+        # No type is guessed: a number keeps its leading zeros.
         convert = pc.ConvertOptions(
             include_columns=list(columns or ()),
             column_types=dict.fromkeys(columns or (), pa.string()),
@@ -90,7 +90,7 @@ class Csv:
 
 
 class _Counted:
-    """A file whose quotes are counted as they are read."""
+    """A file whose quotes are counted while it is read."""
 
     closed = False
 
@@ -99,37 +99,37 @@ class _Counted:
         self._file = file
 
     def read(self, size: int = -1) -> bytes:
-        """Read on, and count."""
+        """Return the next bytes, counting their quotes."""
         content: bytes = self._file.read(size)
         self.quotes += content.count(QUOTE)
         return content
 
     def readable(self) -> bool:
-        """It can be read."""
+        """Return True: the file can be read."""
         return True
 
     def seekable(self) -> bool:
-        """It is read once, in order."""
+        """Return False: the file is read once, in order."""
         return False
 
     def writable(self) -> bool:
-        """It cannot be written."""
+        """Return False: the file cannot be written."""
         return False
 
     def close(self) -> None:
-        """Leave the file open: who opened it closes it."""
+        """Leave the file open: its opener closes it."""
         self.closed = True
 
 
 def complaint(error: Exception) -> str:
-    """Say what is wrong with a file; Arrow's own words may quote a row."""
+    """Return what is wrong with a file; Arrow's own message may quote a row."""
     text = str(error)
     if found := RAGGED.search(text):
         return f"row {found[1]} has {found[3]} fields where the header has {found[2]}"
     if "UTF8" in text or "ncod" in text or isinstance(error, UnicodeError):
-        return "holds text that is not of the encoding: set encoding"
+        return "contains text in another encoding: set encoding"
     if "Empty CSV" in text:
         return "is empty: not even a header"
     if "straddling" in text:
         return "has a row of more than a megabyte, or a quote that is not closed"
-    return "cannot be read: it is damaged, or of another format"
+    return "cannot be read: it is damaged, or has another format"

@@ -1,4 +1,4 @@
-"""Where files of a source are: a path or a pattern, in folders or in a bucket."""
+"""Where the files of a source are: a path or a pattern, in folders or in a bucket."""
 
 import glob
 import os
@@ -16,17 +16,17 @@ DENIED = ("401", "403")
 
 
 class Place(Protocol):
-    """A path or a pattern; all errors are ours, and name the source."""
+    """A path or a pattern; every error is a PipelineError that names the source."""
 
     def find(self) -> list[str]:
-        """Name the files, in order.
+        """Return the paths of the files, in order.
 
         Raises:
             UnavailableError: there is none.
         """
 
     def open(self, path: str) -> Any:
-        """Open one of them for reading, as bytes."""
+        """Open one of the files for reading, as bytes."""
 
 
 def open_place(source: str, path: str) -> Place:
@@ -39,10 +39,10 @@ class Folders:
 
     def __init__(self, source: str, pattern: str) -> None:
         self._source = source
-        self._pattern = os.path.expanduser(pattern)  # noqa: PTH111 - a pattern is no path
+        self._pattern = os.path.expanduser(pattern)  # noqa: PTH111 - a pattern is not a path
 
     def find(self) -> list[str]:
-        """Name the files, in order."""
+        """Return the paths of the files, in order."""
         pattern = self._pattern
         found = glob.glob(pattern, recursive=True) if MAGIC.search(pattern) else [pattern]  # noqa: PTH207 - absolute patterns
         files = sorted(path for path in found if os.path.isfile(path))  # noqa: PTH113 - likewise
@@ -54,17 +54,17 @@ class Folders:
             return open(path, "rb")  # noqa: PTH123 - the reader closes it
         except FileNotFoundError:
             raise UnavailableError(
-                f"source {self._source}: {path} went away while it was read: run again"
+                f"source {self._source}: {path} was removed while the files were read: run again"
             ) from None
         except OSError as error:
             raise AccessError(
-                f"source {self._source}: cannot read {path} ({type(error).__name__}): give the "
-                "right to read it"
+                f"source {self._source}: cannot read {path} ({type(error).__name__}): allow "
+                "this user to read it"
             ) from None
 
 
 class Bucket:
-    """Objects of a bucket or container, configured by the AWS_* or AZURE_* environment."""
+    """Objects of a bucket or container, configured by the AWS_* or AZURE_* variables."""
 
     def __init__(self, source: str, url: str) -> None:
         from obstore.store import from_url  # noqa: PLC0415 - slow, and only for object storage
@@ -78,17 +78,17 @@ class Bucket:
         client = CLIENT.copy()
         if os.environ.get(f"{_family(scheme)}_ALLOW_HTTP", "").lower() in TRUE:
             client["allow_http"] = True
-        with self._telling(url):
+        with self._explaining(url):
             store = from_url(self._root, client_options=client, retry_config=RETRIES)
         self._store = cast("Any", store)
 
     def find(self) -> list[str]:
-        """Name the objects, in order."""
+        """Return the paths of the objects, in order."""
         if not MAGIC.search(self._pattern):
             return [self._pattern]
         folder = MAGIC.split(self._pattern, maxsplit=1)[0].rpartition("/")[0]
         matches = _matcher(self._pattern)
-        with self._telling(self._pattern):
+        with self._explaining(self._pattern):
             listed = self._store.list(folder or None).collect()
         found = sorted(meta["path"] for meta in listed if matches.fullmatch(meta["path"]))
         return found or _nothing(self._source, f"{self._root}/{self._pattern}")
@@ -97,18 +97,18 @@ class Bucket:
         """Open an object."""
         import obstore  # noqa: PLC0415 - slow, and only for object storage
 
-        with self._telling(path):
+        with self._explaining(path):
             reader = obstore.open_reader(self._store, path, buffer_size=READ_AHEAD)
         return _Object(self, reader, path)
 
     @contextmanager
-    def telling(self, path: str) -> Iterator[None]:
-        """Say what the object storage refuses."""
-        with self._telling(path):
+    def explaining(self, path: str) -> Iterator[None]:
+        """Raise what the object storage refuses as a PipelineError."""
+        with self._explaining(path):
             yield
 
     @contextmanager
-    def _telling(self, path: str) -> Iterator[None]:
+    def _explaining(self, path: str) -> Iterator[None]:
         from obstore.exceptions import BaseError  # noqa: PLC0415 - slow
 
         from connectors.lake.stores.refusals import CODE, STATUS, refusal  # noqa: PLC0415
@@ -134,7 +134,7 @@ class Bucket:
 
 
 class _Object:
-    """One object as a file: what Arrow asks of one."""
+    """One object as a file, with the methods that Arrow uses."""
 
     closed = False
 
@@ -144,47 +144,47 @@ class _Object:
         self._path = path
 
     def read(self, size: int = -1) -> bytes:
-        """Read on from where we are."""
-        with self._bucket.telling(self._path):
+        """Return the next bytes."""
+        with self._bucket.explaining(self._path):
             return bytes(self._reader.read(size if size is not None and size >= 0 else None))
 
     def seek(self, offset: int, whence: int = 0) -> int:
-        """Go to a place."""
+        """Go to an offset."""
         return int(self._reader.seek(offset, whence))
 
     def tell(self) -> int:
-        """Say where we are."""
+        """Return the current offset."""
         return int(self._reader.tell())
 
     def size(self) -> int:
-        """Say how long it is."""
+        """Return the size in bytes."""
         return int(self._reader.size)
 
     def readable(self) -> bool:
-        """It can be read."""
+        """Return True: the object can be read."""
         return True
 
     def seekable(self) -> bool:
-        """Any place can be read."""
+        """Return True: any offset can be read."""
         return True
 
     def writable(self) -> bool:
-        """It cannot be written."""
+        """Return False: the object cannot be written."""
         return False
 
     def flush(self) -> None:
-        """Nothing is ever written."""
+        """Do nothing: nothing is ever written."""
 
     def close(self) -> None:
-        """Let go of what was read ahead."""
+        """Drop what was read ahead."""
         self.closed = True
         self._reader.close()
 
 
 def _nothing(source: str, where: str) -> Any:
-    """Refuse: a file that was not delivered is something else than an empty one."""
+    """Raise: a file that was not delivered is not the same as an empty one."""
     raise UnavailableError(
-        f"source {source}: no file at {where}: correct the path unless it is yet to come"
+        f"source {source}: no file at {where}: correct the path, or try again once it is there"
     )
 
 
@@ -193,7 +193,7 @@ def _family(scheme: str) -> str:
 
 
 def _matcher(pattern: str) -> re.Pattern[str]:
-    """Read a pattern as the file system does: `*` ends at a slash, `**/` is any folders."""
+    """Compile a shell pattern: `*` stops at a slash, `**/` is any folders."""
     words = {"**/": "(?:.*/)?", "**": ".*", "*": "[^/]*", "?": "[^/]"}
     parts = re.split(r"(\*\*/|\*\*|\*|\?)", pattern)
     return re.compile("".join(words.get(part) or re.escape(part) for part in parts))

@@ -1,23 +1,219 @@
-"""The `sources:` of a sync: which kinds there are, and how all of a sync's are opened."""
+"""The `sources:` of a sync as its YAML states them: which kinds there are, and what each needs.
 
-import os
-from collections.abc import Mapping
-from typing import Annotated
+Knows no implementation: `opening` chooses one by the class of the specification.
+"""
 
-from pydantic import Field, RootModel
+import codecs
+from datetime import timedelta
+from enum import StrEnum
+from pathlib import PurePosixPath
+from typing import Annotated, Literal, Self
+from urllib.parse import urlsplit
 
-from connectors.errors import ConfigurationError
-from connectors.sources.connection import Connection, read_connection
-from connectors.sources.file import FileSpecification
-from connectors.sources.servicenow import ServiceNowSpecification
-from connectors.sources.source import Source
-from connectors.sources.sql import SqlSpecification
+from pydantic import Field, RootModel, field_validator, model_validator
 
-# A new kind is added here: one name.
+from connectors.catalogue import Specification
+from connectors.catalogue.specification import Duration
+from connectors.settings.installation import URL
+from connectors.sources.connection import NAME_PATTERN, Connection
+from connectors.sources.servicenow.query import FIELD, conditions
+
+LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+USER = ("user", "password")
+CLIENT = ("client_id", "client_secret")
+READS = ("SELECT", "WITH")
+REMOTE = ("s3://", "az://")
+
+FieldName = Annotated[str, Field(min_length=1)]
+
+
+class SourceSpecification(Specification):
+    """What the YAML of every kind of source has.
+
+    Attributes:
+        fields: the columns to pull; if empty, all columns of the source.
+        key: which of them identify a row.
+    """
+
+    fields: tuple[FieldName, ...] = ()
+    key: tuple[FieldName, ...] = ()
+
+    @model_validator(mode="after")
+    def _plain_fields(self) -> Self:
+        for name, listed in (("fields", self.fields), ("key", self.key)):
+            if len(set(listed)) < len(listed):
+                raise ValueError(f"{name}: a name is listed twice")
+        if self.fields and (strange := set(self.key) - set(self.fields)):
+            raise ValueError(f"key: not among the fields: {', '.join(sorted(strange))}")
+        return self
+
+    @property
+    def connection_name(self) -> str | None:
+        """The connection to read from the environment; None for a kind that needs none."""
+        return None
+
+    def lacking(self, connection: Connection) -> list[str]:  # noqa: ARG002 - for kinds with one
+        """Return what this kind needs of a connection and does not find, by variable."""
+        return []
+
+
+class ServiceNowSpecification(SourceSpecification):
+    """A table of a ServiceNow instance.
+
+    Attributes:
+        fields: the fields, also through references: `assigned_to.email`.
+        query: encoded query that limits the rows.
+        key: sys_id unless set.
+        page_rows: rows per request.
+        incremental: whether the table has sys_updated_on, so that changes can be asked for.
+        overlap: changes made this shortly before the end of the last pull are read again.
+    """
+
+    kind: Literal["servicenow"]
+    connection: str = Field(pattern=NAME_PATTERN)
+    table: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
+    fields: Annotated[tuple[FieldName, ...], Field(min_length=1)]
+    key: tuple[FieldName, ...] = ()
+    query: str = ""
+    page_rows: int = Field(default=1_000, ge=1, le=10_000)
+    incremental: bool = True
+    overlap: Duration = timedelta(minutes=10)
+
+    @field_validator("fields", "key")
+    @classmethod
+    def _paths(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        if strange := [name for name in names if not FIELD.fullmatch(name)]:
+            raise ValueError(f"not names of fields: {', '.join(strange)}")
+        return names
+
+    @field_validator("query")
+    @classmethod
+    def _usable(cls, query: str) -> str:
+        conditions(query)
+        return query.strip("^")
+
+    @model_validator(mode="after")
+    def _keyed(self) -> Self:
+        if not self.key:
+            object.__setattr__(self, "key", ("sys_id",))
+        return self
+
+    @property
+    def connection_name(self) -> str:
+        """The connection to read."""
+        return self.connection
+
+    def lacking(self, connection: Connection) -> list[str]:
+        """Require an https URL, and either a user or an OAuth client."""
+        problems = connection.unset("url") or _url_problems(connection)
+        is_client = any(connection.has(field) for field in CLIENT)
+        is_user = any(connection.has(field) for field in USER)
+        if is_client and is_user:
+            both = f"{connection.variable('user')} and {connection.variable('client_id')}"
+            return [*problems, f"{both}: set a user or an OAuth client, not both"]
+        return problems + connection.unset(*(CLIENT if is_client else USER))
+
+
+class SqlSourceSpecification(SourceSpecification):
+    """The rows of a query; not `SqlSpecification`, a table that a dataset lands in.
+
+    Attributes:
+        query: one SELECT.
+        incremental: the column that says when a row last changed; null means never.
+        overlap: changes made this shortly before the end of the last pull are read again, where
+            the column holds dates or date-times.
+    """
+
+    kind: Literal["sql"]
+    connection: str = Field(pattern=NAME_PATTERN)
+    query: str
+    incremental: FieldName | None = None
+    overlap: Duration = timedelta(minutes=10)
+
+    @field_validator("query")
+    @classmethod
+    def _one_select(cls, query: str) -> str:
+        query = query.strip().rstrip(";").rstrip()
+        if not query.upper().startswith(READS):
+            raise ValueError("must be one SELECT statement")
+        return query
+
+    @model_validator(mode="after")
+    def _keyless(self) -> Self:
+        if self.incremental and not self.key:
+            raise ValueError("key: needed for an incremental pull")
+        return self
+
+    @property
+    def connection_name(self) -> str:
+        """The connection to read."""
+        return self.connection
+
+    def lacking(self, connection: Connection) -> list[str]:
+        """Require a URL; user and password may be part of it."""
+        return connection.unset("url")
+
+
+class FileFormat(StrEnum):
+    """A format of files."""
+
+    CSV = "csv"
+    PARQUET = "parquet"
+
+
+class FileSpecification(SourceSpecification):
+    """Files that are delivered somewhere.
+
+    Attributes:
+        path: a file or a pattern (`*`, `**`, `?`), local or `s3://bucket/…`, `az://container/…`.
+        format: taken from the file name's extension unless set.
+        delimiter: of CSV.
+        encoding: of CSV, as Python names it.
+        quoted: whether CSV has values in double quotes.
+    """
+
+    kind: Literal["file"]
+    path: str = Field(min_length=1)
+    format: FileFormat | None = None
+    delimiter: str = Field(default=",", min_length=1, max_length=1)
+    encoding: str = "utf-8"
+    quoted: bool = True
+
+    @field_validator("path")
+    @classmethod
+    def _known_place(cls, path: str) -> str:
+        if URL.match(path) and not path.startswith(REMOTE):
+            raise ValueError("must be a path, s3://bucket/… or az://container/…")
+        if path.startswith(REMOTE) and {"@", "#"} & set(path):
+            raise ValueError("must not hold a credential: set it in the AWS_* or AZURE_* variables")
+        return path
+
+    @field_validator("encoding")
+    @classmethod
+    def _known_encoding(cls, encoding: str) -> str:
+        try:
+            return codecs.lookup(encoding).name
+        except LookupError:
+            raise ValueError("must be an encoding such as utf-8, cp1252 or utf-16") from None
+
+    @model_validator(mode="after")
+    def _known_format(self) -> Self:
+        if self.format is None:
+            extension = PurePosixPath(self.path).suffix.lower().removeprefix(".")
+            if extension not in list(FileFormat):
+                raise ValueError(
+                    "format: set csv or parquet, since the path's extension is neither"
+                )
+            object.__setattr__(self, "format", FileFormat(extension))
+        return self
+
+
+# A new kind is added here, and to `opening.open_source`.
 AnySource = Annotated[
-    ServiceNowSpecification | SqlSpecification | FileSpecification, Field(discriminator="kind")
+    ServiceNowSpecification | SqlSourceSpecification | FileSpecification,
+    Field(discriminator="kind"),
 ]
-# The name that the sync's SQL knows the source by.
+# The name by which the sync's SQL knows the source.
 SourceName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
 
 
@@ -25,39 +221,15 @@ class Sources(RootModel[Annotated[dict[SourceName, AnySource], Field(min_length=
     """All sources of a sync, by name."""
 
 
-def open_sources(sources: Sources, environ: Mapping[str, str] | None = None) -> dict[str, Source]:
-    """Open all sources of a sync, each with its connection; sends nothing yet.
-
-    Raises:
-        ConfigurationError: with every problem of every connection.
-    """
-    connections = load_connections(sources, environ)
-    return {
-        name: each.open(name, connections.get(each.connection_name or ""))
-        for name, each in sources.root.items()
-    }
-
-
-def load_connections(
-    sources: Sources, environ: Mapping[str, str] | None = None
-) -> dict[str, Connection]:
-    """Read the connections that the sources name, by name.
-
-    Raises:
-        ConfigurationError: with every problem of every connection.
-    """
-    environ = os.environ if environ is None else environ
-    found: dict[str, Connection] = {}
-    problems: list[str] = []
-    for each in sources.root.values():
-        name = each.connection_name
-        if name is None:
-            continue
-        connection, unreadable = read_connection(name, environ)
-        # What could not be read is a problem already, not one that is lacking too.
-        lacking = [] if unreadable else each.lacking(connection)
-        problems += [text for text in (*unreadable, *lacking) if text not in problems]
-        found[name] = connection
-    if problems:
-        raise ConfigurationError("connections of sources", problems=tuple(problems))
-    return found
+def _url_problems(connection: Connection) -> list[str]:
+    variable = connection.variable("url")
+    try:
+        parts = urlsplit(connection.url.get_secret_value())
+        host, _ = parts.hostname, parts.port
+    except ValueError:
+        host, parts = None, urlsplit("")
+    if not host or parts.username or parts.path.strip("/") or parts.query or parts.fragment:
+        return [f"{variable}: must be an origin such as https://company.service-now.com"]
+    if parts.scheme != "https" and not (parts.scheme == "http" and host in LOOPBACK):
+        return [f"{variable}: must be https, since a credential is sent there"]
+    return []

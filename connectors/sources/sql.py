@@ -1,7 +1,7 @@
-"""A query of a SQL database as a source: any database that SQLAlchemy knows.
+"""A query of a SQL database as a source: any database that SQLAlchemy supports.
 
-Rows are fetched as they are asked for (on PostgreSQL by a cursor of the server), within one
-transaction that cannot write.
+Rows are fetched on demand (on PostgreSQL with a server-side cursor), within one transaction that
+cannot write.
 """
 
 import json
@@ -12,10 +12,9 @@ from contextlib import contextmanager
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any
 from urllib.parse import quote
 
-from pydantic import Field, field_validator, model_validator
 from sqlalchemy import (
     Connection as Database,
 )
@@ -34,24 +33,22 @@ from sqlalchemy import (
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 
-from connectors.catalogue.specification import Duration
 from connectors.errors import ConfigurationError, UnavailableError
-from connectors.sources.connection import NAME_PATTERN, Connection
+from connectors.sources.connection import Connection
 from connectors.sources.cursor import Cursor, Known, fingerprint
 from connectors.sources.source import (
     BATCH_ROWS,
     Batches,
     Completeness,
-    FieldName,
-    Outcome,
     Pull,
+    PullOutcome,
     Source,
-    SourceSpecification,
 )
+from connectors.sources.specification import SqlSourceSpecification
 from connectors.sources.sql_failures import explain
 from connectors.sources.texts import text_batch
 
-# A server that vanished without a word is noticed after a minute instead of the system's two hours.
+# A server that disappeared is noticed after a minute instead of the system's two hours.
 POSTGRESQL: dict[str, Any] = {
     "application_name": "nexthink-pipelines",
     "connect_timeout": 15,
@@ -59,19 +56,18 @@ POSTGRESQL: dict[str, Any] = {
     "keepalives_interval": 10,
     "keepalives_count": 3,
 }
-# Run first of all. On other databases the rights of the user alone keep the query from writing.
+# Run first. On other databases only the user's rights keep the query from writing.
 BEGINNING: dict[str, tuple[str, ...]] = {
     "postgresql": (
-        # One state of the data for all statements of a pull.
+        # All statements of a pull see the same state of the data.
         "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY",
         # The end of time, 9999-12-31, is beyond Python's calendar in zones east of it.
         "SET LOCAL TIME ZONE 'UTC'",
     ),
     "sqlite": ("PRAGMA query_only = ON",),
 }
-# SQLAlchemy logs every row where all is logged.
+# At its most detailed level SQLAlchemy logs every row.
 LOGGER = "nxp_source"
-READS = ("SELECT", "WITH")
 MOMENTS: dict[str, Callable[[str], Any]] = {
     "datetime": datetime.fromisoformat,
     "date": date.fromisoformat,
@@ -81,56 +77,12 @@ MOMENTS: dict[str, Callable[[str], Any]] = {
 }
 
 
-class SqlSpecification(SourceSpecification):
-    """The rows of a query.
-
-    Attributes:
-        query: one SELECT.
-        incremental: the column that says when a row changed last; null is never.
-        overlap: what changed so shortly before the last pull's end is read again, where the
-            column holds dates or date-times.
-    """
-
-    kind: Literal["sql"]
-    connection: str = Field(pattern=NAME_PATTERN)
-    query: str
-    incremental: FieldName | None = None
-    overlap: Duration = timedelta(minutes=10)
-
-    @field_validator("query")
-    @classmethod
-    def _one_select(cls, query: str) -> str:
-        query = query.strip().rstrip(";").rstrip()
-        if not query.upper().startswith(READS):
-            raise ValueError("must be one SELECT statement")
-        return query
-
-    @model_validator(mode="after")
-    def _keyless(self) -> Self:
-        if self.incremental and not self.key:
-            raise ValueError("key: needed for an incremental pull")
-        return self
-
-    @property
-    def connection_name(self) -> str:
-        """The connection to read."""
-        return self.connection
-
-    def lacking(self, connection: Connection) -> list[str]:
-        """Ask for a URL; user and password may be part of it."""
-        return connection.unset("url")
-
-    def open(self, name: str, connection: Connection | None) -> "SqlSource":
-        """Open the query."""
-        if connection is None:
-            raise TypeError("a SQL source has a connection")
-        return SqlSource(name, self, connection)
-
-
 class SqlSource(Source):
-    """A query, run anew by each pull."""
+    """A query, run again by each pull."""
 
-    def __init__(self, name: str, specification: SqlSpecification, connection: Connection) -> None:
+    def __init__(
+        self, name: str, specification: SqlSourceSpecification, connection: Connection
+    ) -> None:
         self.name = name
         self._of = specification
         self._variable = connection.variable("url")
@@ -139,7 +91,7 @@ class SqlSource(Source):
         self._columns: tuple[str, ...] = ()
 
     def check(self) -> tuple[str, ...]:
-        """Begin the query, without fetching rows, and look at its columns."""
+        """Start the query without fetching rows, and check its columns."""
         with self._reading() as database, self._all_rows(database) as result:
             self._columns = tuple(result.keys())
         twice = sorted({name for name in self._columns if self._columns.count(name) > 1})
@@ -160,7 +112,7 @@ class SqlSource(Source):
     def keys(self) -> Pull:
         """Read the key of every row."""
         if not self._of.key:
-            raise ConfigurationError(f"source {self.name}: needs a key to scan keys")
+            raise ConfigurationError(f"source {self.name}: set a key, which scanning keys needs")
         self.check()
         return Pull(self._of.key, self._scanned())
 
@@ -181,9 +133,9 @@ class SqlSource(Source):
                         yield text_batch(columns, [values[n] for n in self._places(columns)])
         completeness = Completeness.CHANGES if cursor else Completeness.COMPLETE
         if until is None:
-            return Outcome(completeness)
+            return PullOutcome(completeness)
         kept = Cursor(self._mark, _write(until), frozenset(known.found))
-        return Outcome(completeness, kept.write())
+        return PullOutcome(completeness, kept.write())
 
     def _scanned(self) -> Batches:
         with self._reading() as database:
@@ -192,11 +144,11 @@ class SqlSource(Source):
             with database.execute(keys) as result:
                 for part in result.partitions(BATCH_ROWS):
                     yield text_batch(self._of.key, list(zip(*part, strict=True)))
-        return Outcome(Completeness.COMPLETE)
+        return PullOutcome(Completeness.COMPLETE)
 
     @contextmanager
     def _reading(self) -> Iterator[Database]:
-        """Hold one transaction that cannot write, and say what the database refuses."""
+        """Hold one transaction that cannot write; explain what the database refuses."""
         try:
             with self._engine.connect() as database:
                 for statement in BEGINNING.get(database.dialect.name, ()):
@@ -206,16 +158,16 @@ class SqlSource(Source):
             raise explain(error, self.name, self._variable) from None
 
     def _query(self) -> TextualSelect:
-        # A colon would begin a parameter.
+        # A colon would start a parameter.
         query = text(self._of.query.replace(":", "\\:") + "\n")
         return query.columns(*(column(name) for name in self._columns))
 
     def _all_rows(self, database: Database) -> CursorResult[Any]:
-        # As it is written: some databases allow less in a query that stands in another.
+        # Sent as written: some databases allow less in a query inside another.
         return database.execution_options(no_parameters=True).exec_driver_sql(self._of.query)
 
     def _newest(self, database: Database, cursor: Cursor | None) -> Any:
-        """Find up to where a pull covers the changes; never less than the last one."""
+        """Return up to when a pull covers changes: never earlier than the last pull did."""
         source = self._query().subquery("source")
         newest = database.execute(select(func.max(source.c[self._of.incremental or ""]))).scalar()
         before = _read(cursor.until) if cursor else None
@@ -229,7 +181,7 @@ class SqlSource(Source):
         return database.execute(changed)
 
     def _new(self, rows: Sequence[Any], known: Known, until: Any) -> Iterator[Any]:
-        """Leave out what the last pull has given."""
+        """Yield the rows that the last pull did not return."""
         place = self._columns.index(self._of.incremental or "")
         recent = None if until is None else _earlier(until, self._of.overlap)
         for row in rows:
@@ -264,18 +216,18 @@ def _engine(source: str, connection: Connection) -> Engine:
             f"{variable}: the driver of this kind of database is not installed"
         ) from None
     except ArgumentError:
-        raise ConfigurationError(f"{variable}: is no SQLAlchemy URL") from None
+        raise ConfigurationError(f"{variable}: not a SQLAlchemy URL") from None
 
 
 def _sqlite(source: str, variable: str, url: URL) -> Engine:
-    """Open the file for reading: SQLite would make an empty one where there is none."""
+    """Open the file read-only: SQLite would otherwise create an empty one if it is missing."""
     path = Path(url.database or "").expanduser().absolute()
 
     def connect() -> sqlite3.Connection:
         if not path.is_file():
             raise UnavailableError(
-                f"source {source}: no database file at {path}: correct {variable} unless it is "
-                "yet to come"
+                f"source {source}: no database file at {path}: correct {variable}, or try "
+                "again once the file is there"
             )
         return sqlite3.connect(f"file:{quote(str(path))}?mode=ro", uri=True)
 

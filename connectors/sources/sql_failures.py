@@ -1,6 +1,6 @@
 """What a database's refusal of a query means, in one line.
 
-What the database says itself is not repeated: it quotes rows, the query and its values.
+The database's own message is not repeated: it quotes rows, the query and its values.
 """
 
 from sqlalchemy.exc import DataError, DBAPIError, ProgrammingError, SQLAlchemyError
@@ -17,7 +17,7 @@ REFUSES = "the database refuses the credential: check the user and the password"
 RIGHT = "the user lacks a right: grant SELECT on what the query reads"
 WRITES = "the query tries to write: a source only reads"
 GONE = "the database cannot be reached: try again later, or check the connection's URL"
-BUSY = "the database is busy with others: try again later"
+BUSY = "the database is busy: try again later"
 
 Meaning = tuple[type[PipelineError], str]
 
@@ -25,22 +25,25 @@ BY_STATE: dict[str, Meaning] = {
     "25006": (ConfigurationError, WRITES),
     "3D000": (ConfigurationError, "there is no such database: check the connection's URL"),
     "42501": (AccessError, RIGHT),
-    "42601": (ConfigurationError, "the query is no valid SQL"),
-    "42703": (ConfigurationError, "the query names a column that is not there"),
-    "42883": (ConfigurationError, "the query uses a function or operator that is not there"),
-    "42P01": (ConfigurationError, "the query names a table that is not there"),
+    "42601": (ConfigurationError, "the query is not valid SQL"),
+    "42703": (ConfigurationError, "the query names a column that does not exist"),
+    "42883": (ConfigurationError, "the query uses a function or operator that does not exist"),
+    "42P01": (ConfigurationError, "the query names a table that does not exist"),
     "57014": (UnavailableError, "the query was cancelled, perhaps by statement_timeout: raise it"),
 }
 BY_CLASS: dict[str, Meaning] = {
     "08": (UnavailableError, GONE),
-    "22": (DataRefusedError, "a row holds a value that the query cannot handle: correct either"),
+    "22": (
+        DataRefusedError,
+        "a row holds a value that the query cannot handle: correct the row or the query",
+    ),
     "28": (AccessError, REFUSES),
     "40": (UnavailableError, BUSY),
     "53": (UnavailableError, BUSY),
     "55": (UnavailableError, BUSY),
     "57": (UnavailableError, GONE),
 }
-# For what has no state: PostgreSQL before it has let anybody in, SQLite always.
+# For errors without a state: PostgreSQL before it has accepted a login, SQLite always.
 BY_WORDS: tuple[tuple[str, Meaning], ...] = (
     ("password authentication failed", (AccessError, REFUSES)),
     ("no password supplied", (AccessError, REFUSES)),
@@ -54,16 +57,16 @@ BY_WORDS: tuple[tuple[str, Meaning], ...] = (
     ("incomplete input", BY_STATE["42601"]),
     ("readonly", (ConfigurationError, WRITES)),
     ("locked", (UnavailableError, BUSY)),
-    ("not a database", (ConfigurationError, "the file is no SQLite database")),
+    ("not a database", (ConfigurationError, "the file is not a SQLite database")),
     ("malformed", (DataRefusedError, "the database file is damaged")),
     ("decode to UTF-8", (DataRefusedError, "a text of the database is not UTF-8")),
 )
-# PostgreSQL says these in the words of a refusal, and will let people in later.
+# PostgreSQL words these like a refused login, but accepts the login later.
 COMING_OR_GOING = ("starting up", "shutting down", "recovery mode", "too many", "remaining conn")
 
 
 def explain(error: SQLAlchemyError, source: str, variable: str) -> PipelineError:
-    """Say in one line what the database refuses, and what to do."""
+    """Return the error that says in one line what the database refuses, and what to do."""
     kind, reason = _meaning(error)
     return kind(f"source {source}: {reason} ({variable})")
 
@@ -82,7 +85,7 @@ def _meaning(error: SQLAlchemyError) -> Meaning:
 def _by_words(text: str) -> Meaning | None:
     if any(words in text for words in COMING_OR_GOING):
         return None
-    # Of several addresses that were tried the last one's refusal counts.
+    # If several addresses were tried, the refusal of the last one counts.
     last = text.rpartition("FATAL:")[2]
     return next((meaning for words, meaning in BY_WORDS if words in last), None)
 

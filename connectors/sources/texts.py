@@ -1,8 +1,8 @@
-"""Values as text, one way for each type: all columns of all sources are text.
+"""Values as text, one form for each type: all columns of all sources are text.
 
 So a source's columns are known before its first row, an empty source has the same columns as a
-full one, and joining two sources never fails on types. No value stays null; an empty text stays
-an empty text.
+full one, and joining two sources never fails on types. A missing value stays null; an empty text
+stays an empty text.
 """
 
 import json
@@ -20,14 +20,14 @@ PLAIN = {str, type(None)}
 
 
 def as_text(value: Any) -> str | None:  # noqa: PLR0911 - one line for each type
-    """Write a value of any type."""
+    """Return a value of any type as text."""
     match value:
         case None | str():
             return value
         case bool():
             return "true" if value else "false"
         case float():
-            # Frames that were written by pandas have NaN for no value.
+            # Data written by pandas has NaN for a missing value.
             return None if math.isnan(value) else repr(value)
         case Decimal():
             return None if value.is_nan() else f"{value:f}"
@@ -39,12 +39,12 @@ def as_text(value: Any) -> str | None:  # noqa: PLR0911 - one line for each type
             return bytes(value).hex()
         case dict() | list() | tuple():
             return json.dumps(value, ensure_ascii=False, default=_inner)
-    # Also dates and times, which this writes as ISO 8601 does, and UUIDs.
+    # Also UUIDs, and dates and times, which str() writes in ISO 8601.
     return str(value)
 
 
 def _instant(value: datetime) -> str:
-    """Write a date-time: in UTC where it has a zone, as it is where it has none."""
+    """Return a date-time as text: in UTC if it has a zone, otherwise unchanged."""
     if value.tzinfo is None:
         return value.isoformat(" ")
     return f"{value.astimezone(UTC).replace(tzinfo=None).isoformat('T')}Z"
@@ -55,7 +55,7 @@ def _inner(value: Any) -> str | None:
 
 
 def text_batch(columns: Sequence[str], values: Iterable[Sequence[Any]]) -> pa.RecordBatch:
-    """Make a batch of the values of each column, of any types."""
+    """Return a batch made from the values of each column, of any type."""
     return pa.RecordBatch.from_arrays([_array(each) for each in values], list(columns))
 
 
@@ -65,7 +65,7 @@ def _array(values: Sequence[Any]) -> pa.Array:
     try:
         return pa.array(values, pa.string())
     except UnicodeEncodeError:
-        # Systems that count in UTF-16 cut a long text in the middle of an emoji.
+        # Systems that count in UTF-16 may cut a long text in the middle of an emoji.
         return pa.array([_whole(value) for value in values], pa.string())
 
 
@@ -76,7 +76,7 @@ def _whole(value: str | None) -> str | None:
 
 
 def as_texts(batch: pa.RecordBatch) -> pa.RecordBatch:
-    """Write all columns of a typed batch."""
+    """Return a typed batch with all columns as text."""
     arrays = [_written(column) for column in batch.columns]
     return pa.RecordBatch.from_arrays(arrays, batch.schema.names)
 
@@ -90,6 +90,6 @@ def _written(column: pa.Array) -> pa.Array:
     if kinds.is_integer(kind) or kinds.is_boolean(kind) or kinds.is_null(kind):
         return column.cast(pa.string())
     if kinds.is_timestamp(kind) and kind.unit == "ns":
-        # Python's date-times end at microseconds.
+        # Python's date-times have no nanoseconds.
         column = column.cast(pa.timestamp("us", kind.tz), safe=False)
     return _array(column.to_pylist())

@@ -1,4 +1,4 @@
-"""Staged Parquet as a stream of record batches in a database's types: memory is one batch."""
+"""Staged Parquet as a stream of record batches in a database's types, one batch in memory."""
 
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -7,21 +7,23 @@ import pyarrow.parquet as pq
 
 from connectors.catalogue import ColumnType
 from connectors.errors import DataRefusedError, PipelineError, StorageError
-from connectors.lake import StagedFile
+from connectors.lake.stage import StagedFile
 from connectors.sql.database import Database
 
-# Between 5,000 and 50,000 rows the speed is the same (benchmarks/sql_landing.py).
+# From 5,000 to 50,000 rows the speed is the same (benchmarks/sql_landing.py).
 BATCH_ROWS = 20_000
 
 
 class Batches:
-    """The rows of a unit, once. `failure` is why the stream ended early: ADBC would only say so.
+    """The rows of a unit, to be read once. `failure` is why the stream ended early.
+
+    ADBC reports only that it did.
 
     Args:
-        database: gives the types.
+        database: what converts values to its types.
         staged: the files, read in order.
         columns: the columns to load and their types.
-        added: the values of columns that are the same in all rows and not in the files.
+        added: columns that are not in the files, with the value that all rows have.
     """
 
     def __init__(
@@ -39,7 +41,7 @@ class Batches:
         self._added = dict(added)
 
     def reader(self, schema: pa.Schema) -> pa.RecordBatchReader:
-        """Open the stream; `schema` is that of the files."""
+        """Return the stream, opened; `schema` is that of the files."""
         empty = pa.RecordBatch.from_pylist([], schema)
         return pa.RecordBatchReader.from_batches(self._converted(empty).schema, self._stream())
 
@@ -73,7 +75,7 @@ class Batches:
                 arrays[name] = self._database.convert(batch.column(name), kind)
             except ValueError as error:
                 raise DataRefusedError(
-                    f"column {name} holds {error}: take it out of the query or correct it there; "
+                    f"column {name} holds {error}: remove it from the query or correct it there; "
                     "nothing was published"
                 ) from None
         return pa.RecordBatch.from_pydict(arrays)

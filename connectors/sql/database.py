@@ -1,39 +1,36 @@
-"""What a landing asks of a database, and which one a URL means."""
+"""What a landing needs from a database."""
 
 from dataclasses import dataclass
 from typing import Protocol
 
 import pyarrow as pa
 from sqlalchemy import Dialect
-from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError
+from sqlalchemy.engine import URL
 from sqlalchemy.types import TypeEngine
 
 from connectors.catalogue import ColumnType
-from connectors.errors import ConfigurationError
 from connectors.sql.session import Session
 
-KNOWN = "sqlite:///file.db or postgresql://user:password@host/database"
-# A load waits for another one into the same table; one that takes longer is stuck.
+# A load waits this long for another one into the same table; one that takes longer is stuck.
 WAIT_SECONDS = 600
 
 
 @dataclass(frozen=True, slots=True)
 class ExistingColumn:
-    """A column that a table has; `must_be_given` has neither null nor a default to fall back on."""
+    """A column of a table; one that `must_be_given` allows no null and has no default."""
 
     type: str
     must_be_given: bool
 
 
 class Database(Protocol):
-    """A kind of database: how it connects, locks, describes itself, and takes Arrow's types."""
+    """A kind of database: how it connects, locks, describes tables, and stores Arrow's types."""
 
     dialect: Dialect
     types: dict[ColumnType, TypeEngine[object]]
 
     def begin(self, table: str, *, writes: bool = True) -> Session:
-        """Connect and begin a transaction; `table` is for messages.
+        """Return a session: connected, a transaction begun; `table` is for messages.
 
         Raises:
             ConfigurationError: there is no such database, or it refuses the user.
@@ -41,65 +38,44 @@ class Database(Protocol):
         """
 
     def start(self, session: Session, *, writes: bool = True) -> None:
-        """Set a transaction up that has just begun: after connecting, and after each commit."""
+        """Set up a transaction that has just begun: after connecting, and after each commit."""
 
     def schema(self, session: Session, wanted: str | None) -> str | None:
-        """Give the name of the schema to land in; None where there are none.
+        """Return the name of the schema to land in, None for a database without schemas.
 
         Raises:
-            ConfigurationError: none is wanted, and the connection has none of its own.
+            ConfigurationError: none is configured, and the connection has no default.
         """
 
     def make_schema(self, session: Session, schema: str | None) -> None:
-        """Make a schema that is missing."""
+        """Create the schema if it is missing."""
 
     def lock(self, session: Session, name: str) -> None:
-        """Wait until no other landing holds this name; held until the transaction ends."""
+        """Wait until no other landing holds this lock; hold it until the transaction ends."""
 
     def columns(
         self, session: Session, schema: str | None, table: str
     ) -> dict[str, ExistingColumn] | None:
-        """Describe a table's columns, None without such a table."""
+        """Return a table's columns, None if there is no such table."""
 
     def indices(self, session: Session, schema: str | None, table: str) -> set[str]:
-        """Name a table's indices."""
+        """Return the names of a table's indices."""
 
     def takes(self, existing: str, kind: ColumnType) -> bool:
-        """Tell whether a column of this type takes the values as they are."""
+        """Return whether a column of this type takes the values unchanged."""
 
     def widening(self, column: str) -> str:
-        """Write what ALTER TABLE needs to make a column of whole numbers one of fractions."""
+        """Return the clause of ALTER TABLE that makes an integer column a floating-point one."""
 
     def convert(self, values: pa.Array, kind: ColumnType) -> pa.Array:
-        """Give a column's values as this database's columns take them.
+        """Return a column's values as this database's columns take them.
 
         Raises:
-            ValueError: with the reason why it cannot hold them.
+            ValueError: it cannot hold them; the text says why.
         """
 
 
-def open_database(url: str) -> Database:
-    """Tell which database a URL means; connects to nothing yet.
-
-    Raises:
-        ConfigurationError: not a URL, or of a database that is not known here.
-    """
-    from connectors.sql.postgresql import PostgresDatabase  # noqa: PLC0415 - they import this one
-    from connectors.sql.sqlite import SqliteDatabase  # noqa: PLC0415
-
-    try:
-        parsed = make_url(url)
-    except ArgumentError:
-        raise ConfigurationError(f"NXP_DATABASE_URL is no database URL, such as {KNOWN}") from None
-    backend = parsed.get_backend_name()
-    if backend == "sqlite":
-        return SqliteDatabase(parsed)
-    if backend in {"postgresql", "postgres"}:
-        return PostgresDatabase(parsed)
-    raise ConfigurationError(f"NXP_DATABASE_URL: {backend} is not supported: give {KNOWN}")
-
-
 def shown(url: URL) -> str:
-    """Show where a URL leads: no password, and no options, which may hold one."""
+    """Return a URL to show: without user and password, and without options, which may hold one."""
     where = url.set(username=None, password=None, query={}).render_as_string()
     return where.replace("+psycopg", "", 1)

@@ -1,7 +1,7 @@
-"""Turning a database's refusals into one line that says what to do.
+"""Turning a database's errors into one line that says what to do.
 
-What the database itself says is not repeated: it quotes rows ("Failing row contains …") and may
-quote passwords. Names of columns and constraints are, since people need them.
+The database's own message is not repeated: it quotes rows ("Failing row contains …") and may quote
+passwords. Names of columns and constraints are repeated, since people need them.
 """
 
 import re
@@ -18,13 +18,13 @@ from connectors.errors import (
     UnavailableError,
 )
 
-AS_IT_WAS = "the table is as it was"
+AS_IT_WAS = "the table is unchanged"
 BY_STATE: dict[str, tuple[type[PipelineError], str]] = {
     "42501": (StorageError, ": the database's user lacks a permission (docs/sql.md lists them)"),
     "25006": (StorageError, ": the database is read-only"),
     "53100": (StorageError, ": the database's disk is full"),
     "55P03": (UnavailableError, " is locked by another session: try again"),
-    "40001": (UnavailableError, " is changed by another session: try again"),
+    "40001": (UnavailableError, " is being changed by another session: try again"),
     "40P01": (UnavailableError, " is locked by another session: try again"),
     "57014": (UnavailableError, ": the load was cancelled, perhaps by statement_timeout: raise it"),
     "0A000": (
@@ -35,25 +35,25 @@ BY_STATE: dict[str, tuple[type[PipelineError], str]] = {
 BY_WORDS: dict[str, tuple[type[PipelineError], str]] = {
     "locked": (UnavailableError, " is locked by another process: try again"),
     "readonly": (StorageError, ": no permission to write the database file"),
-    "unable to open": (StorageError, ": no permission to write beside the database file"),
+    "unable to open": (StorageError, ": no permission to write next to the database file"),
     "disk is full": (StorageError, ": the database's disk is full"),
     "disk I/O": (StorageError, ": the disk fails to read or write the database file"),
-    "not a database": (ConfigurationError, ": NXP_DATABASE_URL names no SQLite database"),
+    "not a database": (ConfigurationError, ": NXP_DATABASE_URL does not name a SQLite database"),
     "malformed": (StorageError, ": the database file is damaged, restore it"),
 }
-# The line that COPY adds, last: those above it may quote a value.
+# The line that COPY adds at the end: the lines above it may quote a value.
 COLUMN_IN_CONTEXT = re.compile(r"^COPY \S+, line \d+, column (\w+)$", re.MULTILINE)
-# Of SQLite's messages only those are known to hold no values.
+# The only messages of SQLite that are known to hold no values.
 SQLITE_CONSTRAINT = re.compile(
     r"(CHECK|NOT NULL|UNIQUE|FOREIGN KEY) constraint failed(: [\w., ]+)?"
 )
-# Said by a server that is there and will be of use later.
+# Words of a server that is there, and can be used later.
 COMING_OR_GOING = ("starting up", "shutting down", "recovery mode", "too many", "remaining conn")
 
 
 @contextmanager
 def database_errors(table: str) -> Iterator[None]:
-    """Raise one of our errors, naming the table and the remedy, for what the database refuses."""
+    """Turn a database's error into one of ours that names the table and the remedy."""
     try:
         yield
     except Error as error:
@@ -61,7 +61,7 @@ def database_errors(table: str) -> Iterator[None]:
 
 
 def explain(error: Error, table: str) -> PipelineError:
-    """Say in one line what the database refuses, and what to do."""
+    """Return the error to raise: one line with what the database refuses, and what to do."""
     if not error.sqlstate:
         return _without_state(error, table)
     if known := BY_STATE.get(error.sqlstate):
@@ -71,11 +71,11 @@ def explain(error: Error, table: str) -> PipelineError:
 
 
 def explain_connecting(error: Error, shown: str) -> PipelineError:
-    """Say why a PostgreSQL server cannot be connected to."""
+    """Return the error to raise if connecting to a PostgreSQL server fails."""
     text = str(error)
     fatal = text.partition("FATAL:")[2]
     if fatal and not any(words in fatal for words in COMING_OR_GOING):
-        # These messages name user and database, nothing else.
+        # These messages name user and database, and nothing else.
         reason = fatal.strip().splitlines()[0]
         return ConfigurationError(f"NXP_DATABASE_URL: {shown} refuses: {reason}")
     if "Connection refused" in text or "timeout" in text or "timed out" in text or fatal:
@@ -92,7 +92,7 @@ def explain_connecting(error: Error, shown: str) -> PipelineError:
 
 
 def _by_class(error: Error, state: str, table: str) -> PipelineError:
-    """Judge by the first two characters of the SQLSTATE."""
+    """Return the error for the first two characters of a SQLSTATE."""
     if state.startswith(("08", "53", "57")):
         return _lost(table)
     if state.startswith("23"):
@@ -101,7 +101,7 @@ def _by_class(error: Error, state: str, table: str) -> PipelineError:
         columns = COLUMN_IN_CONTEXT.findall(_detail(error, "PG_DIAG_CONTEXT"))
         where = f"column {columns[-1]}" if columns else "a column"
         return DataRefusedError(
-            f"{table}: {where} holds a value that its type does not take (SQLSTATE {state}): "
+            f"{table}: {where} holds a value that its type does not allow (SQLSTATE {state}): "
             f"declare it as string, or correct the query; {AS_IT_WAS}"
         )
     return ConfigurationError(
@@ -130,7 +130,7 @@ def _detail(error: Error, name: str) -> str:
 
 
 def _without_state(error: Error, table: str) -> PipelineError:
-    """Read what SQLite says, or libpq where the server is gone."""
+    """Return the error for a message of SQLite, or of libpq after a lost connection."""
     text = str(error)
     if match := SQLITE_CONSTRAINT.search(text):
         return DataRefusedError(

@@ -1,7 +1,7 @@
-"""Landing a dataset's units in a table: one transaction each, whole or not at all.
+"""Landing a dataset's units in a table: each in one transaction, completely or not at all.
 
-The rows go straight into the table, after a delete of what they replace: readers see neither
-before the commit. docs/decisions/0004-sql-landing.md has what this was measured against.
+The rows go straight into the table, after those that they replace are deleted; readers see neither
+before the commit. docs/decisions/0004-sql-landing.md lists what this was measured against.
 """
 
 import logging
@@ -16,10 +16,11 @@ from sqlalchemy import Table, delete
 from connectors.catalogue import DatasetSpecification, SnapshotLoad
 from connectors.clock import utc_now
 from connectors.errors import DataRefusedError
-from connectors.lake import Entry, StagedFile
+from connectors.lake import Entry
+from connectors.lake.stage import StagedFile
 from connectors.sql.batches import Batches
-from connectors.sql.database import open_database
 from connectors.sql.failures import explain
+from connectors.sql.opening import open_database
 from connectors.sql.replacing import drop_ended, is_outdated, record, replaced, within
 from connectors.sql.session import Session
 from connectors.sql.table import (
@@ -54,14 +55,14 @@ class SqlLanding:
         self._clock = clock
 
     def check(self) -> None:
-        """Make the table, or see that it is ours and can hold the dataset."""
+        """Create the table, or raise unless it is ours and can hold the dataset."""
         with self._session() as session:
             table = prepare(session, self._database, self._target, columns_of(self._target))
             check_permissions(session, self._target, table)
             session.commit()
 
     def rows_before(self, starts_at: datetime, ends_at: datetime) -> int:
-        """Count the rows that publishing [starts_at, ends_at) replaces."""
+        """Return the number of rows that publishing [starts_at, ends_at) replaces."""
         with self._session(writes=False) as session:
             table = self._existing(session)
             if table is None:
@@ -72,15 +73,15 @@ class SqlLanding:
             return newest.rows if newest else 0
 
     def check_unit(self, entry: Entry) -> None:
-        """Take every unit: a table replaces rows by their time, and cuts nothing."""
+        """Accept every unit: a table replaces rows by their time, not whole units."""
 
     def publish(self, entry: Entry, staged: Sequence[StagedFile], schema: pa.Schema) -> None:
-        """Put a unit's rows in the place of those that it replaces."""
+        """Replace the rows that a unit supersedes with its staged ones."""
         columns = columns_of(self._target, schema.names)
         added = {SNAPSHOT: entry.unit} if SNAPSHOT in columns else {}
         batches = Batches(self._database, staged, columns, added)
         with self._session() as session:
-            # On its own: a change of the table held until all rows are in would stop its readers.
+            # In a transaction of its own: until a change of the table is committed, readers wait.
             table = prepare(session, self._database, self._target, columns)
             session.commit()
             self._database.start(session)
@@ -88,7 +89,7 @@ class SqlLanding:
             check_owner(session, self._target, table)
             if is_outdated(session, self._target, table, entry):
                 logger.warning(
-                    "%s: %s is older than the snapshot there: the table stays as it is",
+                    "%s: %s is older than the snapshot in the table, which stays as it is",
                     self._target.shown,
                     entry.unit,
                 )
@@ -99,7 +100,7 @@ class SqlLanding:
             session.commit()
 
     def drop_before(self, instant: datetime, *, dry_run: bool = False) -> int:
-        """Drop all units that ended before an instant; returns their rows."""
+        """Drop all units that ended before an instant; return how many rows they had."""
         with self._session(writes=not dry_run) as session:
             table = self._existing(session)
             if table is None:
@@ -112,7 +113,7 @@ class SqlLanding:
         return rows
 
     def close(self) -> None:
-        """Hold nothing: every call has a connection of its own."""
+        """Do nothing: every call has a connection of its own."""
 
     @contextmanager
     def _session(self, *, writes: bool = True) -> Iterator[Session]:
@@ -166,5 +167,5 @@ class SqlLanding:
 
 
 def rows_of(table: Table) -> str:
-    """Name the lock under which a table's rows change."""
+    """Return the name of the lock under which a table's rows change."""
     return f"rows of {table.schema}.{table.name}"

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from adbc_driver_manager import Error
 from psycopg.conninfo import make_conninfo
-from sqlalchemy import JSON, Dialect, Text, literal
+from sqlalchemy import JSON, Dialect, Text
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.engine import URL
 from sqlalchemy.schema import CreateSchema
@@ -16,11 +16,12 @@ from sqlalchemy.types import TypeEngine
 
 from connectors.catalogue import ColumnType
 from connectors.errors import ConfigurationError
+from connectors.quoting import quoted_text
 from connectors.sql.database import WAIT_SECONDS, ExistingColumn, shown
 from connectors.sql.failures import explain_connecting
 from connectors.sql.session import Session
 
-# A server that vanished without a word is noticed after a minute instead of the system's two hours.
+# A server that vanished is noticed after a minute, instead of the system's two hours.
 CONNECTION = {
     "application_name": "nexthink-pipelines",
     "connect_timeout": "15",
@@ -38,7 +39,7 @@ TYPES: dict[ColumnType, TypeEngine[Any]] = {
     ColumnType.BYTES: postgresql.BIGINT(),
     ColumnType.DURATION: postgresql.DOUBLE_PRECISION(),
     ColumnType.LIST: postgresql.ARRAY(Text()),
-    # Not jsonb: its binary form begins with a version that the bulk load does not write.
+    # Not jsonb: its binary form starts with a version byte that the bulk load does not write.
     ColumnType.JSON: JSON(),
 }
 # As pg_catalog.format_type names them.
@@ -69,7 +70,7 @@ class PostgresDatabase:
         self._shown = shown(url)
         given = {name: str(value) for name, value in url.query.items()}
         if not url.database and "dbname" not in given:
-            raise ConfigurationError("NXP_DATABASE_URL names no database: …://host/database")
+            raise ConfigurationError("NXP_DATABASE_URL does not name a database: …://host/database")
         parts = {
             "host": url.host,
             "port": url.port and str(url.port),
@@ -79,13 +80,13 @@ class PostgresDatabase:
         }
         settings = CONNECTION | {name: value for name, value in parts.items() if value} | given
         try:
-            # As a list of settings: libpq reads the escapes of a URL in another way.
+            # As a list of settings: libpq reads the escapes in a URL differently.
             self._address = make_conninfo("", **settings)
         except psycopg.Error:
-            raise ConfigurationError("NXP_DATABASE_URL has an option that libpq lacks") from None
+            raise ConfigurationError("NXP_DATABASE_URL has an option unknown to libpq") from None
 
     def begin(self, table: str, *, writes: bool = True) -> Session:
-        """Connect and begin a transaction."""
+        """Return a session: connected, a transaction begun."""
         try:
             connection = driver.connect(self._address)
         except Error as error:
@@ -99,40 +100,40 @@ class PostgresDatabase:
         return session
 
     def start(self, session: Session, *, writes: bool = True) -> None:  # noqa: ARG002 - the protocol's
-        """Set a transaction up that has just begun."""
-        # Another landing's commit must be seen after waiting for its lock.
+        """Set up a transaction that has just begun."""
+        # After waiting for another landing's lock, its commit must be visible.
         session.execute("SET TRANSACTION ISOLATION LEVEL READ COMMITTED")
         session.execute(f"SET LOCAL lock_timeout = '{WAIT_SECONDS}s'")
 
     def schema(self, session: Session, wanted: str | None) -> str:
-        """Give the name of the schema to land in."""
+        """Return the name of the schema to land in."""
         name = wanted or session.scalar("SELECT current_schema()::text")
         if name is None:
             raise ConfigurationError(
-                f"{session.table}: the database's user has no schema of its own: name one under "
+                f"{session.table}: the database's user has no default schema: name one under "
                 "landings, sql: {schema: …}"
             )
         return str(name)
 
     def make_schema(self, session: Session, schema: str | None) -> None:
-        """Make a schema that is missing."""
+        """Create the schema if it is missing."""
         name = schema or ""
-        # IF NOT EXISTS alone asks for the permission even where the schema is there.
-        known = f"SELECT count(*) FROM pg_catalog.pg_namespace WHERE nspname = {_text(name)}"  # noqa: S608 - a name, quoted
+        # IF NOT EXISTS needs the permission to create even if the schema exists.
+        known = f"SELECT count(*) FROM pg_catalog.pg_namespace WHERE nspname = {quoted_text(name)}"  # noqa: S608 - a name, quoted
         if not session.scalar(known):
             self.lock(session, f"schema {name}")
             session.execute(CreateSchema(name, if_not_exists=True))
 
     def lock(self, session: Session, name: str) -> None:
-        """Wait until no other landing holds this name; held until the transaction ends."""
-        key = _text(f"nexthink-pipelines {name}")
+        """Wait until no other landing holds this lock; hold it until the transaction ends."""
+        key = quoted_text(f"nexthink-pipelines {name}")
         session.fetch(f"SELECT pg_advisory_xact_lock(hashtextextended({key}, 0))::text")
 
     def columns(
         self, session: Session, schema: str | None, table: str
     ) -> dict[str, ExistingColumn] | None:
-        """Describe a table's columns, None without such a table."""
-        relation = f"n.nspname = {_text(schema or '')} AND c.relname = {_text(table)}"
+        """Return a table's columns, None if there is no such table."""
+        relation = f"n.nspname = {quoted_text(schema or '')} AND c.relname = {quoted_text(table)}"
         found = session.fetch(
             "SELECT c.relkind::text FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n "  # noqa: S608 - names, quoted
             f"ON n.oid = c.relnamespace WHERE {relation}"
@@ -140,7 +141,7 @@ class PostgresDatabase:
         if not found:
             return None
         if found[0][0] not in TABLE_KINDS:
-            raise ConfigurationError(f"{session.table} is no table: name another in landings")
+            raise ConfigurationError(f"{session.table} is not a table: name another in landings")
         rows = session.fetch(
             "SELECT a.attname::text, pg_catalog.format_type(a.atttypid, NULL), a.attnotnull "  # noqa: S608 - names, quoted
             "AND NOT a.atthasdef AND a.attidentity = '' FROM pg_catalog.pg_attribute a "
@@ -151,23 +152,23 @@ class PostgresDatabase:
         return {name: ExistingColumn(type_, given) for name, type_, given in rows}
 
     def indices(self, session: Session, schema: str | None, table: str) -> set[str]:
-        """Name a table's indices."""
+        """Return the names of a table's indices."""
         rows = session.fetch(
             "SELECT indexname::text FROM pg_catalog.pg_indexes WHERE "  # noqa: S608 - names, quoted
-            f"schemaname = {_text(schema or '')} AND tablename = {_text(table)}"
+            f"schemaname = {quoted_text(schema or '')} AND tablename = {quoted_text(table)}"
         )
         return {name for (name,) in rows}
 
     def takes(self, existing: str, kind: ColumnType) -> bool:
-        """Tell whether a column of this type takes the values as they are."""
+        """Return whether a column of this type takes the values unchanged."""
         return existing in NAMES[kind]
 
     def widening(self, column: str) -> str:
-        """Write what ALTER TABLE needs to make a column of whole numbers one of fractions."""
+        """Return the clause of ALTER TABLE that makes an integer column a floating-point one."""
         return f"ALTER COLUMN {column} TYPE double precision"
 
     def convert(self, values: pa.Array, kind: ColumnType) -> pa.Array:
-        """Give a column's values as COPY takes them."""
+        """Return a column's values as COPY takes them."""
         if kind is ColumnType.LIST:
             values = values.cast(ARROW_LIST)
             _refuse_nul(values.flatten())
@@ -182,11 +183,3 @@ class PostgresDatabase:
 def _refuse_nul(texts: pa.Array) -> None:
     if pc.any(pc.match_substring(texts, "\0")).as_py():
         raise ValueError("a NUL character, which PostgreSQL cannot hold in text")
-
-
-def _text(value: str) -> str:
-    """Write a string as a literal."""
-    written = literal(value, Text()).compile(
-        dialect=DIALECT, compile_kwargs={"literal_binds": True}
-    )
-    return str(written)

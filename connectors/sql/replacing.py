@@ -1,4 +1,4 @@
-"""Which rows of a table a unit stands for: what it replaces, and what goes when it is old."""
+"""Which rows of a table belong to a unit: what it replaces, and what is deleted when it is old."""
 
 from datetime import UTC, datetime
 
@@ -14,15 +14,15 @@ Conditions = list[ColumnElement[bool]]
 
 
 def within(target: Target, table: Table, starts_at: datetime, ends_at: datetime) -> Conditions:
-    """Select the rows of [starts_at, ends_at)."""
+    """Return the conditions that select the rows of [starts_at, ends_at)."""
     if target.specification.window is None:
-        raise AssertionError("only a window has rows of a stretch of time")
+        raise AssertionError("only a dataset of windows has rows of a span of time")
     column = table.c[target.specification.window.column]
     return [column >= starts_at.astimezone(UTC), column < ends_at.astimezone(UTC)]
 
 
 def replaced(target: Target, table: Table, entry: Entry) -> Conditions:
-    """Select the rows that a unit replaces: by time, so that the cut of windows may change."""
+    """Return the conditions for the rows that a unit replaces: by time, as windows may change."""
     if target.is_window:
         return within(target, table, entry.starts_at, entry.ends_at)
     if target.load == SnapshotLoad.APPEND:
@@ -31,7 +31,7 @@ def replaced(target: Target, table: Table, entry: Entry) -> Conditions:
 
 
 def is_outdated(session: Session, target: Target, table: Table, entry: Entry) -> bool:
-    """Tell whether a snapshot that replaces all would replace a later one."""
+    """Return whether a snapshot that replaces all rows would replace a later one."""
     if target.load != SnapshotLoad.REPLACE:
         return False
     newest = Units(session, table.schema, table.name).newest()
@@ -46,7 +46,7 @@ def record(
     rows: int,
     landed_at: datetime,
 ) -> None:
-    """Write a landed unit into the books, and take out those that it replaced."""
+    """Record a landed unit, and remove the records of those that it replaced."""
     units = Units(session, table.schema, table.name)
     stretches = [stretch_of(entry, rows)]
     if target.is_window:
@@ -67,12 +67,12 @@ def record(
 def drop_ended(
     session: Session, target: Target, table: Table, instant: datetime, *, dry_run: bool
 ) -> int:
-    """Delete the rows of the units that ended before an instant; returns how many."""
+    """Delete the rows of the units that ended before an instant; return how many."""
     units = Units(session, table.schema, table.name)
     ended = units.ended_by(instant)
     newest = units.newest()
     if not target.is_window and newest in ended:
-        # The newest snapshot is what is known of the present, however old it is.
+        # The newest snapshot, however old, is what is known about the present.
         ended = [one for one in ended if one != newest]
     dropped = 0
     for conditions in _rows_of(target, table, units, ended):
@@ -92,12 +92,12 @@ def _rows_of(target: Target, table: Table, units: Units, ended: list[Stretch]) -
     if target.load == SnapshotLoad.APPEND:
         return [[table.c[SNAPSHOT].in_([one.unit for one in ended])]]
     kept = [one.exported_at for one in units.stretches() if one not in ended]
-    # The rows of an upsert that no kept snapshot had; of a replaced table, all or none.
+    # Of an upsert, rows that are in none of the kept snapshots; of a replaced table, all or none.
     return [[table.c[EXPORTED_AT] < min(kept).astimezone(UTC)]] if kept else [[]]
 
 
 def _joined(ended: list[Stretch]) -> list[tuple[datetime, datetime]]:
-    """Join windows that follow one another, for one statement instead of hundreds."""
+    """Return adjacent windows joined, for one statement instead of hundreds."""
     joined: list[tuple[datetime, datetime]] = []
     for one in ended:
         if joined and joined[-1][1] == one.starts_at:

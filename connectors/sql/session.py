@@ -1,8 +1,8 @@
 """One connection and its one transaction: statements, counts and bulk loads.
 
-Everything goes through ADBC, the reading too. The standard library's sqlite3 is another copy of
-SQLite: two copies in one process undo each other's file locks (sqlite.org/howtocorrupt.html,
-section 2.2.1). SQLAlchemy writes the statements, for its quoting.
+Everything goes through ADBC, reading too. The standard library's sqlite3 is another copy of
+SQLite, and two copies in one process undo each other's file locks (sqlite.org/howtocorrupt.html,
+section 2.2.1). SQLAlchemy writes the statements because it quotes them.
 """
 
 from collections.abc import Iterator
@@ -22,7 +22,7 @@ Statement = Executable | ExecutableDDLElement | str
 
 
 class Session:
-    """A transaction under way; `table` is how errors name what it is about."""
+    """A transaction in progress; errors name `table`."""
 
     def __init__(self, connection: Connection, dialect: Dialect, table: str) -> None:
         self.dialect = dialect
@@ -31,18 +31,18 @@ class Session:
         self._cursor = connection.cursor()
 
     def execute(self, statement: Statement) -> None:
-        """Run a statement that gives no rows."""
+        """Run a statement that returns no rows."""
         with database_errors(self.table):
             self._cursor.execute(self._written(statement))
 
     def fetch(self, statement: Statement) -> list[tuple[Any, ...]]:
-        """Run a query; returns all its rows, so ask for few."""
+        """Return all rows of a query; use it for few."""
         with database_errors(self.table):
             self._cursor.execute(self._written(statement))
             return list(self._cursor.fetchall())
 
     def scalar(self, statement: Statement) -> Any:
-        """Run a query of one value."""
+        """Return the value of a query with one row and column."""
         return self.fetch(statement)[0][0]
 
     def load(self, table: Table, rows: pa.RecordBatchReader, *, temporary: bool = False) -> None:
@@ -56,28 +56,28 @@ class Session:
         )
 
     def quoted(self, name: str) -> str:
-        """Quote a name where the database needs it."""
+        """Return a name, quoted if the database needs it."""
         return self.dialect.identifier_preparer.quote(name)
 
     def named(self, table: Table) -> str:
-        """Write a table's name with its schema."""
+        """Return a table's name with its schema."""
         return self.dialect.identifier_preparer.format_table(table)
 
     def commit(self) -> None:
-        """Make the transaction count."""
+        """Commit the transaction."""
         try:
             self._connection.commit()
         except Error as error:
             reason = explain(error, self.table)
             if isinstance(reason, UnavailableError):
                 raise UnavailableError(
-                    f"{self.table}: the database went away at the last step, and may have taken "
-                    "the rows or not: run again, which replaces them"
+                    f"{self.table}: the database went away at the last step, so the rows may "
+                    "or may not have landed: run again, which replaces them"
                 ) from None
             raise reason from None
 
     def close(self) -> None:
-        """Undo what was not committed, and let go of the connection."""
+        """Roll back what was not committed, and close the connection."""
         with _regardless():
             self._cursor.close()
         with _regardless():
@@ -90,14 +90,14 @@ class Session:
             return statement
         if isinstance(statement, ExecutableDDLElement):
             return str(statement.compile(dialect=self.dialect))
-        # The values are ours (names, times, units), never ones of rows: SQLAlchemy writes them.
+        # The values are ours (names, times, units), never those of rows: SQLAlchemy may write them.
         compiled = statement.compile(dialect=self.dialect, compile_kwargs={"literal_binds": True})  # type: ignore[attr-defined]
         return str(compiled)
 
 
 @contextmanager
 def _regardless() -> Iterator[None]:
-    """Let nothing that fails while closing hide why it is closed."""
+    """Ignore errors while closing: they would hide the reason for it."""
     try:
         yield
     except Error:

@@ -1,8 +1,8 @@
-"""SQLite, by the copy of it that ADBC brings.
+"""SQLite, in the copy that ADBC brings.
 
-It has no types for these, so: date-times are text `YYYY-MM-DD HH:MM:SS.ffffff` in UTC, which
-SQLAlchemy's DateTime reads, its date functions understand and string comparison orders; dates are
-`YYYY-MM-DD`, lists and JSON are JSON text.
+It has no types for some values. Date-times are text `YYYY-MM-DD HH:MM:SS.ffffff` in UTC, which
+SQLAlchemy's DateTime reads, SQLite's date functions understand and string comparison orders. Dates
+are `YYYY-MM-DD`; lists and JSON are JSON text.
 """
 
 import uuid
@@ -22,6 +22,7 @@ from sqlalchemy.types import TypeEngine
 
 from connectors.catalogue import ColumnType
 from connectors.errors import ConfigurationError, PipelineError
+from connectors.quoting import quoted_text
 from connectors.sql.database import WAIT_SECONDS, ExistingColumn
 from connectors.sql.session import Session
 
@@ -34,7 +35,7 @@ TYPES: dict[ColumnType, TypeEngine[Any]] = {
     ColumnType.DATE: Date(),
     ColumnType.BYTES: BigInteger(),
     ColumnType.DURATION: Double(),
-    # Declared as JSON the text 1 would become a number.
+    # In a column declared as JSON, the text 1 would become a number.
     ColumnType.LIST: Text(),
     ColumnType.JSON: Text(),
 }
@@ -48,13 +49,13 @@ class SqliteDatabase:
 
     def __init__(self, url: URL) -> None:
         if not url.database or url.database == ":memory:" or url.query:
-            raise ConfigurationError("NXP_DATABASE_URL: for SQLite give a file, sqlite:///file.db")
+            raise ConfigurationError("NXP_DATABASE_URL: SQLite needs a file, sqlite:///file.db")
         self.dialect: Dialect = sqlite.dialect()
         self.types = TYPES
         self._path = Path(url.database).expanduser().resolve()
 
     def begin(self, table: str, *, writes: bool = True) -> Session:
-        """Open the file and begin a transaction; one that writes waits for other writers."""
+        """Return a session: file open, transaction begun; a writer waits for other writers."""
         try:
             if not self._path.exists():
                 self._create()
@@ -74,20 +75,20 @@ class SqliteDatabase:
         return session
 
     def start(self, session: Session, *, writes: bool = True) -> None:
-        """Set a transaction up that has just begun."""
+        """Set up a transaction that has just begun."""
         if writes:
-            # What ADBC began would read first, and then could not wait for another writer.
+            # ADBC's own transaction would read first, and then could not wait for another writer.
             session.execute("ROLLBACK")
             session.execute("BEGIN IMMEDIATE")
 
     def schema(self, session: Session, wanted: str | None) -> None:
-        """Leave schemas out: SQLite has none, and one catalogue serves both databases."""
+        """Return None: SQLite has no schemas, and the same catalogue serves both databases."""
 
     def make_schema(self, session: Session, schema: str | None) -> None:
-        """Make none."""
+        """Do nothing: SQLite has no schemas."""
 
     def lock(self, session: Session, name: str) -> None:
-        """Have it already: SQLite has one writer."""
+        """Do nothing: SQLite has a single writer, and that is this transaction."""
 
     def columns(
         self,
@@ -95,16 +96,16 @@ class SqliteDatabase:
         schema: str | None,  # noqa: ARG002 - the protocol's
         table: str,
     ) -> dict[str, ExistingColumn] | None:
-        """Describe a table's columns, None without such a table."""
-        named = f"name = '{table}' COLLATE NOCASE"
-        kinds = session.fetch(f"SELECT type FROM sqlite_schema WHERE {named}")  # noqa: S608 - a checked identifier
+        """Return a table's columns, None if there is no such table."""
+        named = f"name = {quoted_text(table)} COLLATE NOCASE"
+        kinds = session.fetch(f"SELECT type FROM sqlite_schema WHERE {named}")  # noqa: S608 - a name, quoted
         if not kinds:
             return None
         if kinds[0][0] != "table":
-            raise ConfigurationError(f"{session.table} is no table: name another in landings")
+            raise ConfigurationError(f"{session.table} is not a table: name another in landings")
         rows = session.fetch(
-            'SELECT name, type, "notnull", dflt_value IS NULL '  # noqa: S608 - a checked identifier
-            f"FROM pragma_table_info('{table}')"
+            'SELECT name, type, "notnull", dflt_value IS NULL '  # noqa: S608 - a name, quoted
+            f"FROM pragma_table_info({quoted_text(table)})"
         )
         return {
             name: ExistingColumn(type_.upper(), bool(not_null and bare))
@@ -117,24 +118,24 @@ class SqliteDatabase:
         schema: str | None,  # noqa: ARG002 - the protocol's
         table: str,
     ) -> set[str]:
-        """Name a table's indices."""
-        rows = session.fetch(f"SELECT name FROM pragma_index_list('{table}')")  # noqa: S608 - a checked identifier
+        """Return the names of a table's indices."""
+        rows = session.fetch(f"SELECT name FROM pragma_index_list({quoted_text(table)})")  # noqa: S608 - a name, quoted
         return {name for (name,) in rows}
 
     def takes(self, existing: str, kind: ColumnType) -> bool:
-        """Tell whether a column of this type takes the values as they are.
+        """Return whether a column of this type takes the values unchanged.
 
-        A column of whole numbers keeps fractions as they are: SQLite's types are preferences.
+        An integer column keeps fractions: SQLite's types are only preferences.
         """
         declared = str(TYPES[kind].compile(self.dialect))
         return existing == declared or (kind in FRACTIONS and existing in WHOLE)
 
     def widening(self, column: str) -> str:
-        """Never be asked: see takes."""
+        """Raise: never needed, see `takes`."""
         raise NotImplementedError(column)
 
     def convert(self, values: pa.Array, kind: ColumnType) -> pa.Array:
-        """Give a column's values as SQLite's columns hold them."""
+        """Return a column's values as SQLite's columns hold them."""
         if kind is ColumnType.DATETIME:
             return pc.strftime(values, DATETIME)
         if kind is ColumnType.LIST:
@@ -144,26 +145,26 @@ class SqliteDatabase:
         return values
 
     def _create(self) -> None:
-        """Make the file: readable by its owner only, and readers do not wait for a load.
+        """Create the file, for its owner only, and in WAL mode, so that loads block no reader.
 
-        Made aside, since setting WAL fails at once, and does not wait, where another process does
-        the same.
+        It is made under another name, because setting WAL mode fails at once, without waiting, if
+        another process does the same.
         """
         self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        aside = self._path.with_name(f".{self._path.name}.{uuid.uuid4().hex}")
+        new = self._path.with_name(f".{self._path.name}.{uuid.uuid4().hex}")
         try:
-            aside.touch(mode=0o600)
+            new.touch(mode=0o600)
             with (
-                driver.connect(str(aside), autocommit=True) as connection,
+                driver.connect(str(new), autocommit=True) as connection,
                 connection.cursor() as cursor,
             ):
                 cursor.execute("PRAGMA journal_mode = WAL")
                 cursor.fetchall()
             with suppress(FileExistsError):
-                # Not a rename, which would replace what another process has just made.
-                self._path.hardlink_to(aside)
+                # Not a rename, which would replace a file that another process has just made.
+                self._path.hardlink_to(new)
         finally:
-            aside.unlink(missing_ok=True)
+            new.unlink(missing_ok=True)
 
 
 def _as_json(lists: pa.Array) -> pa.Array:

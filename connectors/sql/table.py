@@ -1,6 +1,6 @@
-"""The table of a dataset: made from its contract, widened when the contract grows, never remade.
+"""The table of a dataset: created from its contract, widened when that grows, never re-created.
 
-People put indices, grants, comments and views on it: only ALTER TABLE touches it.
+People put indices, grants, comments and views on it, so it is only changed by ALTER TABLE.
 """
 
 from collections.abc import Mapping
@@ -21,13 +21,13 @@ SNAPSHOT = "snapshot"
 WINDOW = "window"
 WHOLE = (ColumnType.INT, ColumnType.BYTES)
 FRACTIONS = (ColumnType.FLOAT, ColumnType.DURATION)
-# Names beyond a database's limit are cut short by SQLAlchemy, in a way of their own each.
+# SQLAlchemy shortens names beyond a database's limit, and keeps them distinct.
 NAMING = {"ix": "ix_%(table_name)s_%(column_0_N_name)s"}
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Where a dataset lands, and how: the names that its catalogue file gives."""
+    """Where and how a dataset lands, in the names of its catalogue file."""
 
     tenant: str
     specification: DatasetSpecification
@@ -37,26 +37,26 @@ class Target:
 
     @property
     def owner(self) -> tuple[str, str, str]:
-        """Who lands in the table, as the books have it."""
+        """Who lands in the table, as `nxp_units` records it."""
         return self.tenant, self.specification.dataset, self.load
 
     @property
     def is_window(self) -> bool:
-        """Whether units are stretches of time, and not snapshots."""
+        """Whether units are windows of time, and not snapshots."""
         return self.load == WINDOW
 
     @property
     def shown(self) -> str:
-        """Name dataset and table in messages."""
+        """Dataset and table, for messages."""
         table = f"{self.wanted_schema}.{self.table}" if self.wanted_schema else self.table
         return f"{self.specification.dataset} in table {table}"
 
 
 def target_of(tenant: str, specification: DatasetSpecification) -> Target:
-    """Read where a dataset lands from its specification.
+    """Return where a dataset lands, from its specification.
 
     Raises:
-        ConfigurationError: it has no table, or the table's name is the bookkeeping's.
+        ConfigurationError: it has no table, or the table's name is reserved.
     """
     if specification.sql is None:
         raise ConfigurationError(f"{specification.dataset} has no sql under landings")
@@ -64,18 +64,20 @@ def target_of(tenant: str, specification: DatasetSpecification) -> Target:
         sql = specification.sql.of(tenant)
     except ValueError:
         raise ConfigurationError(
-            f"{specification.dataset}: its schema or table is no name of at most 63 letters, "
-            f"digits and _ for tenant {tenant}"
+            f"{specification.dataset}: its schema or table, for tenant {tenant}, is not a name of "
+            "at most 63 letters, digits and _"
         ) from None
     table = sql.table or specification.dataset
     if table.lower() == UNITS:
-        raise ConfigurationError(f"{specification.dataset}: the table {UNITS} is the bookkeeping's")
+        raise ConfigurationError(
+            f"{specification.dataset}: the table {UNITS} is reserved for bookkeeping"
+        )
     load = str(sql.snapshot) if specification.mode is Mode.SNAPSHOT else WINDOW
     return Target(tenant, specification, table, sql.schema_, load)
 
 
 def columns_of(target: Target, staged: list[str] | None = None) -> dict[str, ColumnType]:
-    """Give the columns that land and their types; staged ones nobody declared are text."""
+    """Return the columns that land and their types; staged but undeclared ones are text."""
     declared = {column.name: column.type for column in target.specification.columns}
     known = declared | {RUN_ID: ColumnType.STRING, EXPORTED_AT: ColumnType.DATETIME}
     names = list(known) if staged is None else staged
@@ -88,7 +90,7 @@ def columns_of(target: Target, staged: list[str] | None = None) -> dict[str, Col
 def describe(
     target: Target, schema: str | None, columns: Mapping[str, ColumnType], database: Database
 ) -> Table:
-    """Describe the table as the contract has it."""
+    """Return the table as the contract describes it."""
     required = {
         column.name for column in target.specification.columns if column.key or not column.nullable
     } | {RUN_ID, EXPORTED_AT, SNAPSHOT}
@@ -115,16 +117,16 @@ def describe(
 def prepare(
     session: Session, database: Database, target: Target, columns: Mapping[str, ColumnType]
 ) -> Table:
-    """Make the table ready for rows with these columns: made, or grown.
+    """Create or widen the table for rows with these columns, and return it.
 
     Raises:
-        ConfigurationError: the table is not this dataset's to fill.
+        ConfigurationError: the table does not belong to this dataset.
         DataRefusedError: a column's type has changed.
     """
     schema = database.schema(session, target.wanted_schema)
     database.make_schema(session, schema)
     table = describe(target, schema, columns, database)
-    # Two landings that begin at once must not both make the same things.
+    # Two landings that start at the same time must not create the same things.
     database.lock(session, f"tables of {schema}")
     if database.columns(session, schema, UNITS) is None:
         session.execute(CreateTable(units_table(schema)))
@@ -139,13 +141,13 @@ def prepare(
 
 
 def check_owner(session: Session, target: Target, table: Table) -> None:
-    """Refuse a table that somebody else fills, or that was not made by a landing.
+    """Raise if another dataset fills the table, or if its rows are not from a landing.
 
     Raises:
-        ConfigurationError: says to name another table.
+        ConfigurationError: the message says to name another table.
     """
     advice = (
-        "name another under landings, sql: {schema: …, table: …}; {tenant} in a name tells "
+        "name another under landings, sql: {schema: …, table: …}; {tenant} in a name keeps "
         "tenants apart"
     )
     owners = Units(session, table.schema, table.name).owners()
@@ -156,10 +158,10 @@ def check_owner(session: Session, target: Target, table: Table) -> None:
             )
         if load != target.load and {load, target.load} & {WINDOW, str(SnapshotLoad.APPEND)}:
             raise ConfigurationError(
-                f"{target.shown}: the table was filled as {load} and cannot go on as "
+                f"{target.shown}: the table was filled as {load} and cannot continue as "
                 f"{target.load}: {advice}"
             )
-    # In one statement: another landing may commit its first rows between two.
+    # In one statement: between two, another landing might commit its first rows.
     if not owners and session.scalar(Units(session, table.schema, table.name).unaccounted(table)):
         raise ConfigurationError(
             f"{target.shown}: the table has rows that no landing put there: empty it, or {advice}"
@@ -167,7 +169,7 @@ def check_owner(session: Session, target: Target, table: Table) -> None:
 
 
 def check_permissions(session: Session, target: Target, table: Table) -> None:
-    """Try the statements of a landing on no rows at all."""
+    """Run the statements of a landing on no rows, so that a missing permission shows."""
     if target.load == SnapshotLoad.UPSERT:
         session.execute(table.update().where(false()).values({RUN_ID: table.c[RUN_ID]}))
     session.execute(table.delete().where(false()))
@@ -183,11 +185,11 @@ def _grow(
     existing: Mapping[str, ExistingColumn],
     columns: Mapping[str, ColumnType],
 ) -> None:
-    """Add what is missing and loosen what is in the way; all in the caller's transaction."""
+    """Add missing columns and widen or relax others, all in the caller's transaction."""
     changes = _changes(session, database, target, table, existing, columns)
     if not changes:
         return
-    # Not while rows are being loaded: a waiting ALTER TABLE would hold up all readers.
+    # Not while rows are being loaded: a waiting ALTER TABLE would block all readers.
     database.lock(session, f"rows of {table.schema}.{table.name}")
     now = database.columns(session, table.schema, table.name) or {}
     for change in _changes(session, database, target, table, now, columns):
@@ -218,7 +220,7 @@ def _changes(
                 f"{target.shown}: column {name} is {known.type} in the table and {kind} in the "
                 "catalogue: declare it as it was, alter the table by hand, or name another table"
             )
-    # Columns that the contract no longer has stay, and are null from now on.
+    # Columns that are no longer in the contract stay, and are null from now on.
     changes += [
         f"ALTER COLUMN {session.quoted(name)} DROP NOT NULL"
         for name, known in existing.items()

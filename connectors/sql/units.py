@@ -1,6 +1,6 @@
-"""Bookkeeping beside the data, in the same transaction: which units a table's rows came from.
+"""Bookkeeping next to the data, in the same transaction: which units a table's rows came from.
 
-Windows are kept disjoint: one that is replaced in part keeps what is left of it.
+Recorded windows never overlap: of one that is replaced in part, the rest is kept.
 """
 
 from collections.abc import Callable
@@ -34,7 +34,7 @@ COMPACT = "%Y%m%dT%H%M%SZ"
 
 @dataclass(frozen=True, slots=True)
 class Stretch:
-    """One landed unit, or what is left of it: its time, and the run it came from."""
+    """One landed unit, or the rest of one: its time, and the run it came from."""
 
     unit: str
     starts_at: datetime
@@ -45,7 +45,7 @@ class Stretch:
 
 
 def units_table(schema: str | None) -> Table:
-    """Describe the bookkeeping's table."""
+    """Return the table in which units are recorded."""
     return Table(
         UNITS,
         MetaData(),
@@ -65,7 +65,7 @@ def units_table(schema: str | None) -> Table:
 
 
 class Units:
-    """The units of one table, in a transaction under way."""
+    """The units of one table, in a transaction in progress."""
 
     def __init__(self, session: Session, schema: str | None, table: str) -> None:
         self._session = session
@@ -74,20 +74,20 @@ class Units:
         self._mine = self._units.c.table_name == table
 
     def owners(self) -> list[tuple[str, str, str]]:
-        """Name who lands in the table: tenant, dataset and way of loading."""
+        """Return who lands in the table: tenant, dataset and way of loading."""
         units = self._units.c
         query = select(units.tenant, units.dataset, units.load).where(self._mine).distinct()
         return [(tenant, dataset, load) for tenant, dataset, load in self._session.fetch(query)]
 
     def unaccounted(self, table: Table) -> Select[tuple[bool]]:
-        """Ask whether the table has rows while the books have no unit of it."""
+        """Return a query for whether the table has rows although no unit of it is recorded."""
         rows = exists(select(true()).select_from(table))
         return select(
             and_(rows, ~exists(select(true()).select_from(self._units).where(self._mine)))
         )
 
     def stretches(self, *conditions: ColumnElement[bool]) -> list[Stretch]:
-        """List units in time order."""
+        """Return the units that fulfil the conditions, in time order."""
         units = self._units.c
         query = (
             select(
@@ -107,28 +107,28 @@ class Units:
         ]
 
     def ended_by(self, instant: datetime) -> list[Stretch]:
-        """List the units that ended before an instant, or with it."""
+        """Return the units that ended at an instant or before."""
         return self.stretches(self._units.c.ends_at <= instant.astimezone(UTC))
 
     def overlapping(self, starts_at: datetime, ends_at: datetime) -> list[Stretch]:
-        """List the units that share time with [starts_at, ends_at)."""
+        """Return the units that overlap [starts_at, ends_at)."""
         return self.stretches(
             self._units.c.starts_at < ends_at.astimezone(UTC),
             self._units.c.ends_at > starts_at.astimezone(UTC),
         )
 
     def newest(self) -> Stretch | None:
-        """Give the unit that is latest in time."""
+        """Return the latest unit, None if there are none."""
         return next(reversed(self.stretches()), None)
 
     def forget(self, units: list[str] | None = None) -> None:
-        """Drop units from the books; all of them without a list."""
+        """Delete the records of units; of all units if there is no list."""
         wanted = [] if units is None else [self._units.c.unit.in_(units)]
         if units is None or units:
             self._session.execute(delete(self._units).where(self._mine, *wanted))
 
     def record(self, owner: tuple[str, str, str], stretch: Stretch, landed_at: datetime) -> None:
-        """Write a unit into the books."""
+        """Record a unit."""
         tenant, dataset, load = owner
         self._session.execute(
             insert(self._units).values(
@@ -148,7 +148,7 @@ class Units:
 
 
 def stretch_of(entry: Entry, rows: int) -> Stretch:
-    """Take a unit as it lands, with the rows that were loaded."""
+    """Return the record of a unit as it lands, with the number of rows loaded."""
     return Stretch(
         entry.unit, entry.starts_at, entry.ends_at, entry.run_id, entry.exported_at, rows
     )
@@ -157,7 +157,7 @@ def stretch_of(entry: Entry, rows: int) -> Stretch:
 def left_over(
     known: Stretch, entry: Entry, count: Callable[[datetime, datetime], int]
 ) -> list[Stretch]:
-    """Cut a landed window by one that replaces it in part: what stays before and after."""
+    """Return the parts of a landed window before and after one that replaces a part of it."""
     parts = [(known.starts_at, entry.starts_at), (entry.ends_at, known.ends_at)]
     return [
         Stretch(
@@ -174,12 +174,12 @@ def left_over(
 
 
 def rows_in(session: Session, table: Table, *conditions: ColumnElement[bool]) -> int:
-    """Count rows of a table."""
+    """Return the number of rows of a table that fulfil the conditions."""
     return int(session.scalar(select(func.count()).select_from(table).where(*conditions)))
 
 
 def _instant(value: datetime | str) -> datetime:
-    """Read a time of the books: SQLite gives text, in UTC."""
+    """Return a recorded time; SQLite stores it as text, in UTC."""
     if isinstance(value, str):
         return datetime.fromisoformat(value).replace(tzinfo=UTC)
     return value.astimezone(UTC)

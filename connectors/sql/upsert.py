@@ -1,4 +1,4 @@
-"""Merging a snapshot by key, by way of a temporary table: rows that it lacks stay."""
+"""Merging a snapshot by key, through a temporary table: rows that it lacks stay."""
 
 from collections.abc import Sequence
 
@@ -13,7 +13,7 @@ STAGING = "nxp_staging"
 
 
 def empty_copy(session: Session, table: Table) -> Table:
-    """Make a temporary table with the same columns and no rows."""
+    """Create a temporary table with the same columns and no rows, and return it."""
     names = ", ".join(session.quoted(column.name) for column in table.c)
     session.execute(
         f"CREATE TEMPORARY TABLE {STAGING} AS SELECT {names} FROM {session.named(table)} LIMIT 0"  # noqa: S608 - names, quoted
@@ -22,17 +22,17 @@ def empty_copy(session: Session, table: Table) -> Table:
 
 
 def refuse_twice(session: Session, staging: Table, keys: Sequence[str], shown: str) -> None:
-    """Refuse a snapshot in which two rows have the same key.
+    """Raise if two rows of a snapshot have the same key.
 
     Raises:
-        DataRefusedError: with how many keys, and never which.
+        DataRefusedError: the message says how many keys, and never which.
     """
     columns = [staging.c[key] for key in keys]
     twice = select(*columns).group_by(*columns).having(func.count() > 1).subquery()
     count = session.scalar(select(func.count()).select_from(twice))
     if count:
         raise DataRefusedError(
-            f"{shown}: {count} keys ({', '.join(keys)}) stand in more than one row of the "
+            f"{shown}: {count} keys ({', '.join(keys)}) occur in more than one row of the "
             "snapshot: correct the query or the key columns; nothing was published"
         )
 
@@ -41,7 +41,7 @@ def merge(session: Session, table: Table, staging: Table, keys: Sequence[str]) -
     """Insert new keys, and update those whose row is not from a later export."""
     dialect = postgresql if session.dialect.name == "postgresql" else sqlite
     names = [column.name for column in table.c]
-    # SQLite reads ON CONFLICT after a SELECT only if that has a WHERE.
+    # SQLite only accepts ON CONFLICT after a SELECT that has a WHERE.
     rows = select(staging).where(true())
     insert = dialect.insert(table).from_select(names, rows)
     session.execute(

@@ -1,4 +1,4 @@
-"""One sync of the catalogue: sources, the SELECT over them, and what goes into which fields."""
+"""One sync of the catalogue: its sources, the SELECT over them, and the fields it writes."""
 
 import hashlib
 import json
@@ -25,8 +25,7 @@ from connectors.nexthink.fields import (
 )
 from connectors.nexthink.fields import Field as ApiField
 from connectors.sources import Sources
-from connectors.sources.servicenow import ServiceNowSpecification
-from connectors.sources.sql import SqlSpecification
+from connectors.sources.specification import ServiceNowSpecification, SqlSourceSpecification
 from connectors.syncs.statements import sql_problems
 
 SYNC_PATTERN = "^[a-z][a-z0-9_]*$"
@@ -34,21 +33,21 @@ DIGEST_BYTES = 8
 
 
 class SyncMode(StrEnum):
-    """What no value means: upsert leaves the field alone, mirror empties what this sync has set."""
+    """What a missing value does: upsert leaves the field, mirror empties what this sync has set."""
 
     UPSERT = "upsert"
     MIRROR = "mirror"
 
 
 class EmptyText(StrEnum):
-    """What an empty text means: no value, or that the field is to be emptied."""
+    """What an empty text means: no value, or emptying the field."""
 
     NULL = "null"
     KEEP = "keep"
 
 
 class Normalisation(StrEnum):
-    """A step that a text goes through before it is compared and sent."""
+    """A change made to a text before it is compared and sent."""
 
     TRIM = "trim"
     COLLAPSE = "collapse"
@@ -58,9 +57,9 @@ class Normalisation(StrEnum):
 
 
 class Identification(Specification):
-    """What identifies an object: the API's name of it, and the select's column that holds it.
+    """What identifies an object: the API's name for it, and the column of the select.
 
-    With an inventory the column is None: the inventory gives the identity.
+    With an inventory the column is None: the inventory supplies the identity.
     """
 
     name: str
@@ -72,8 +71,8 @@ class InventorySpecification(Specification):
 
     Attributes:
         dataset: a snapshot dataset of the catalogue.
-        match: landed column by column of the select; all of them have to agree.
-        identity: the landed column that identifies.
+        match: landed column by column of the select; all of them must match.
+        identity: the landed column that identifies an object.
         max_age: how old the snapshot may be.
     """
 
@@ -84,16 +83,17 @@ class InventorySpecification(Specification):
 
 
 class FieldMapping(Specification):
-    """Where the value of one field comes from, and what is made of it.
+    """Where the value of one field comes from, and how it is changed.
 
     Attributes:
-        column: of the select; without it the last part of the field's name, without `#`.
+        column: of the select; by default the last part of the field's name, without `#`.
         empty: what an empty text means.
-        clear_when: a SQL condition over the select's columns on which the field is emptied.
+        clear_when: a SQL condition over the select's columns; where it is true, the field is
+            emptied.
         normalise: steps, in this order.
         longest: the longest text, in characters.
-        values: what is sent for a text of the source; others are rejects. YAML's `yes` is a truth
-            value and no text: it is refused.
+        values: what is sent for each text of the source; other texts are rejected. YAML's `yes`
+            is a truth value, not a text: it is refused.
     """
 
     column: str | None = None
@@ -105,12 +105,12 @@ class FieldMapping(Specification):
 
     @property
     def fingerprint(self) -> str:
-        """What tells the mapping from others: 16 hexadecimal digits."""
+        """A digest that differs for other mappings: 16 hexadecimal digits."""
         return _fingerprint(self)
 
 
 class Guards(Specification):
-    """Shares, from 0 to 1, above which nothing is sent without a person's word."""
+    """Shares, from 0 to 1, above which nothing is sent until a person accepts it."""
 
     shrink: float = Field(default=0.2, ge=0, le=1)
     changes: float = Field(default=0.5, ge=0, le=1)
@@ -118,7 +118,7 @@ class Guards(Specification):
 
 
 class PushSpecification(Specification):
-    """How much goes into a request, how many are under way, how many start in a minute."""
+    """How much goes into a request, how many run at once, how many start per minute."""
 
     objects: int = Field(default=DEFAULT_OBJECTS, ge=1, le=MOST_OBJECTS)
     bytes: int = Field(default=DEFAULT_BYTES, ge=1)
@@ -127,20 +127,20 @@ class PushSpecification(Specification):
 
 
 class VerifySpecification(Specification):
-    """The saved query that reads the fields back, and how long after the push it is asked."""
+    """The saved query that reads the fields back, and how long after the push it runs."""
 
     query_id: str
     after: Duration = timedelta(minutes=5)
 
 
 class SyncSpecification(Specification):
-    """What of which sources is sent to which fields: one file of deployments/syncs.
+    """One file of deployments/syncs: which values of which sources go to which fields.
 
     Attributes:
-        incremental: the source of which only the changes are pulled between full pulls. Each row
-            of the select has to follow from one row of it.
-        full_every: how often all rows are pulled nevertheless.
-        max_reject_share: of objects; above it a run ends as failed, after saving everything.
+        incremental: the source from which only changes are pulled between full pulls. Each row
+            of the select must derive from a single row of it.
+        full_every: how often all rows are pulled anyway.
+        max_reject_share: share of objects; above it a run ends as failed, after saving everything.
         retention: how long plans, changes and rejects are kept; None: for ever.
     """
 
@@ -162,17 +162,17 @@ class SyncSpecification(Specification):
 
     @property
     def fingerprint(self) -> str:
-        """What tells the sync from others, and from itself before an edit: 16 digits."""
+        """A digest that differs for other syncs and after an edit: 16 hexadecimal digits."""
         return _fingerprint(self.model_copy(update={"retention": None}))
 
     @property
     def object_type(self) -> str:
-        """The kind of the objects: device, user, binary or package."""
+        """The kind of object: device, user, binary or package."""
         return self.identification.name.partition("/")[0]
 
     @cached_property
     def api_fields(self) -> Mapping[str, ApiField]:
-        """The fields as the API knows them, by name, in the order of the YAML."""
+        """The fields as the API defines them, by name, in the order of the YAML."""
         return {
             name: check_field(self.object_type, name, longest=mapping.longest)
             for name, mapping in self.fields.items()
@@ -180,7 +180,7 @@ class SyncSpecification(Specification):
 
     @property
     def columns(self) -> Mapping[str, str]:
-        """The select's column by field."""
+        """The select's column for each field."""
         return {
             name: mapping.column or name.rpartition("/")[2].removeprefix("#")
             for name, mapping in self.fields.items()
@@ -188,7 +188,7 @@ class SyncSpecification(Specification):
 
     @property
     def named_columns(self) -> Mapping[str, str]:
-        """The columns of the select that the sync names, by what they are for."""
+        """The columns of the select that the sync names, by their use."""
         named = dict(self.columns)
         if self.identification.column is not None:
             named["identification"] = self.identification.column
@@ -198,7 +198,7 @@ class SyncSpecification(Specification):
 
     @property
     def not_clearable(self) -> tuple[str, ...]:
-        """The fields that are to be emptied at times and have no value that empties them."""
+        """The fields that may have to be emptied but have no value that empties them."""
         return tuple(
             name
             for name, mapping in self.fields.items()
@@ -217,9 +217,9 @@ class SyncSpecification(Specification):
         if self.verify and not QUERY_ID.fullmatch(self.verify.query_id):
             problems.append("verify.query_id: must be # and 2 to 254 of a-z, 0-9 and _")
         if self.full_every <= timedelta(0):
-            problems.append("full_every: must be longer than nothing")
+            problems.append("full_every: must be more than zero")
         if self.retention is not None and self.retention < 2 * DAY:
-            problems.append("retention: must be two days at least, since plans live for one")
+            problems.append("retention: must be at least two days, since plans live for one")
         if problems:
             raise ValueError("; ".join(problems))
         return self
@@ -241,8 +241,8 @@ class SyncSpecification(Specification):
             problems.append(f"identification.name: {error}")
         if (self.identification.column is None) == (self.inventory is None):
             problems.append(
-                "identification.column: the select's column that identifies, or an inventory that "
-                "gives it; one of them"
+                "identification.column: set either the column that identifies, or an inventory "
+                "that supplies the identity"
             )
         return problems
 
@@ -254,7 +254,7 @@ class SyncSpecification(Specification):
             except FieldError as error:
                 problems.append(f"fields: {error}")
                 continue
-            # What is translated stands in the YAML: no value of a row.
+            # The values come from the YAML, not from a row, so they may be shown.
             problems += [
                 f"fields.{name}.values: {target!r} is {problem}"
                 for target in mapping.values.values()
@@ -267,12 +267,12 @@ class SyncSpecification(Specification):
             return []
         match self.sources.root.get(self.incremental):
             case None:
-                return [f"incremental: {self.incremental!r} is none of the sources"]
+                return [f"incremental: {self.incremental!r} is not one of the sources"]
             case ServiceNowSpecification(incremental=True):
                 return []
-            case SqlSpecification(incremental=str()):
+            case SqlSourceSpecification(incremental=str()):
                 return []
-        return [f"incremental: the source {self.incremental} cannot tell what has changed"]
+        return [f"incremental: the source {self.incremental} cannot select what has changed"]
 
 
 def _problem_of(field: ApiField, target: str | int) -> str | None:
@@ -286,6 +286,6 @@ def _problem_of(field: ApiField, target: str | int) -> str | None:
 
 
 def _fingerprint(of: BaseModel) -> str:
-    # Without defaults, so that a new key of the YAML changes no old fingerprint.
+    # Without defaults, so that a new key of the YAML does not change old fingerprints.
     text = json.dumps(of.model_dump(mode="json", exclude_defaults=True), sort_keys=True)
     return hashlib.blake2b(text.encode(), digest_size=DIGEST_BYTES).hexdigest()

@@ -1,4 +1,4 @@
-"""What is wrong with the SQL of a sync, before there is any row: its form, tables and columns."""
+"""Problems of a sync's SQL found before there is any row: its form, tables and columns."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -6,7 +6,7 @@ from typing import Any
 
 import duckdb
 
-# Extensions are downloads, and a name that is no view must not become a variable of ours.
+# Extensions are downloads, and a name that is not a view must not resolve to a Python variable.
 CLOSED: dict[str, str | bool | int | float | list[str]] = {
     "autoinstall_known_extensions": "false",
     "autoload_known_extensions": "false",
@@ -21,13 +21,13 @@ def sql_problems(
     named: Mapping[str, str],
     sources: Mapping[str, Sequence[str]],
 ) -> list[str]:
-    """Say what is wrong with the SQL of a sync.
+    """Return the problems of a sync's SQL.
 
     Args:
-        sql: has to be one SELECT over the sources, all of them and no other table.
-        conditions: over its columns, by field.
+        sql: must be one SELECT over all of the sources and no other table.
+        conditions: conditions over its columns, by field.
         named: the columns that the sync names, by use.
-        sources: the columns of each source; none where they are not declared.
+        sources: the columns of each source; empty if they are not declared.
     """
     with duckdb.connect(":memory:", config=_BLIND) as database:
         texts = {"sql": sql}
@@ -41,7 +41,7 @@ def sql_problems(
         ]
         problems = problems or _table_problems(database, list(texts.values()), set(sources))
         if problems or not all(sources.values()):
-            # Without declared fields the columns are known once the source is asked.
+            # Without declared fields the columns are known only once the source is queried.
             return problems
         return _column_problems(database, sql, conditions, named, sources)
 
@@ -49,9 +49,9 @@ def sql_problems(
 def column_places(
     named: Mapping[str, str], columns: Sequence[str]
 ) -> tuple[dict[str, int], list[str]]:
-    """Find named columns among those of a select, by use, and say which are none, or two.
+    """Return the position of each named column in a select, and which are missing or ambiguous.
 
-    SQL knows no upper and lower case in names.
+    SQL ignores upper and lower case in names.
     """
     lowered = [name.lower() for name in columns]
     used = dict.fromkeys(column.lower() for column in named.values())
@@ -63,17 +63,17 @@ def column_places(
 
 
 def without_end(sql: str) -> str:
-    """Take the semicolon from a statement, so that it may stand within another."""
+    """Return a statement without its semicolon, so that it can be nested in another."""
     return sql.strip().rstrip(";").rstrip()
 
 
 def quoted(name: str) -> str:
-    """Write a name as SQL does."""
+    """Return a name quoted for SQL."""
     return '"' + name.replace('"', '""') + '"'
 
 
 def first_line(error: Exception) -> str:
-    """Give what DuckDB says without the statement that it quotes."""
+    """Return DuckDB's message without the statement that it quotes."""
     return str(error).splitlines()[0]
 
 
@@ -100,15 +100,15 @@ def _table_problems(
         found = database.execute("SELECT json_serialize_sql($1::VARCHAR)", [text]).fetchone()
         tree = json.loads(found[0]) if found else {"error": True}
         if tree["error"]:
-            # DuckDB cannot write it down (PIVOT): then the source's columns tell.
+            # DuckDB cannot serialize it (PIVOT): the check of the columns then finds problems.
             return []
         named |= {name.lower() for name in _tables(tree)}
-    problems = [f"sql: {name} is none of the sources" for name in sorted(named - sources)]
+    problems = [f"sql: {name} is not one of the sources" for name in sorted(named - sources)]
     return problems + [f"sql: does not read the source {name}" for name in sorted(sources - named)]
 
 
 def _tables(tree: Any) -> set[str]:
-    """Name the tables that a statement reads, without those that it makes itself."""
+    """Return the tables that a statement reads, without those that it defines itself."""
     nodes = list(_nodes(tree))
     own = {made["key"].lower() for node in nodes for made in node.get("cte_map", {}).get("map", ())}
     read = {node["table_name"] for node in nodes if node.get("type") == "BASE_TABLE"}
@@ -130,7 +130,7 @@ def _column_problems(
     named: Mapping[str, str],
     sources: Mapping[str, Sequence[str]],
 ) -> list[str]:
-    """Say what does not fit the columns of the sources, all of which are text."""
+    """Return what does not fit the columns of the sources, which are all text."""
     try:
         for name, columns in sources.items():
             texts = ", ".join(f"{quoted(column)} VARCHAR" for column in columns)

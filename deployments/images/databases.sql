@@ -1,4 +1,4 @@
--- Read once, when the data of the service `postgres` are new.
+-- Run once, when the volume of the service `postgres` is new.
 CREATE DATABASE prefect;
 CREATE DATABASE ledger;
 CREATE DATABASE landing;

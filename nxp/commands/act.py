@@ -1,4 +1,4 @@
-"""`nxp act`: actions of the catalogue, from a plan to what became of it."""
+"""`nxp act`: actions of the catalogue, from a plan to its outcome."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,8 +13,8 @@ from connectors.ledger import Ledger, Verdict, open_ledger
 from connectors.settings.installation import load_settings
 from connectors.settings.tenants import tenant_name
 from nxp.acting import NEWEST, print_journal, print_overview, print_plan, print_report
-from nxp.engine import run_shown
-from nxp.options import DryRun, Json, Parameters, Tenant, parse_parameters
+from nxp.engine import require_prefect, run_reported
+from nxp.options import DryRun, Json, Parameters, Prefect, Tenant, parse_parameters
 from nxp.output import print_json, print_table, say
 
 # Plan, send, outcomes, effect: the most that a run has.
@@ -25,10 +25,10 @@ Device = Annotated[
 ]
 Targets = Annotated[
     Path | None,
-    Parameter(name="--targets", help="A file: a device or person a line; device,person for both."),
+    Parameter(name="--targets", help="A file with a device or person a line; or device,person."),
 ]
-Who = Annotated[str | None, Parameter(help="Your name, which is kept as who approved it.")]
-Why = Annotated[str | None, Parameter(help="The reason, which is kept.")]
+Who = Annotated[str | None, Parameter(help="Your name; it is kept as who approved it.")]
+Why = Annotated[str | None, Parameter(help="The reason; it is kept.")]
 Ticket = Annotated[str | None, Parameter(help="Travels with the request, and is kept.")]
 PlanId = Annotated[str | None, Parameter(name="--plan", help="A plan's id.")]
 
@@ -40,24 +40,37 @@ def plan(
     targets: Targets = None,
     parameter: Parameters = (),
     ticket: Ticket = None,
+    prefect: Prefect = None,
     tenant: Tenant = None,
     as_json: Json = False,
 ) -> None:
     """Plan ACTION: who it is for, who is left out and why, in which requests. Nothing is sent."""
-    from tasks.act.asked import Asked  # noqa: PLC0415 - polars and httpx, not for --help
-    from tasks.act.run import choose  # noqa: PLC0415
+    from tasks.act.asked import ActionAsked  # noqa: PLC0415 - polars and httpx, not for --help
+    from tasks.act.run import choose_action  # noqa: PLC0415
 
     parameters = parse_parameters(parameter)
-    # What can be known without the tenant is checked before a server is started.
-    Asked(device, targets, parameters, ticket=ticket)
-    chosen = choose(action, tenant)
+    # What can be known without the tenant is checked before a run is made of it.
+    asked = ActionAsked(device, _absolute(targets), parameters, ticket=ticket)
+    chosen = choose_action(action, tenant)
 
-    def start() -> None:
+    def story() -> None:
+        from tasks.stories import act as stories  # noqa: PLC0415 - after the checks
+
+        stories.plan(chosen, asked)
+
+    def flow() -> None:
         from flows.actions import action_plan  # noqa: PLC0415 - prefect, 2 s
 
         action_plan(action, device, _absolute(targets), parameters, ticket or "", tenant)
 
-    run_shown(chosen.settings, STAGES, start, lambda report: print_plan(report, as_json=as_json))
+    run_reported(
+        chosen.settings,
+        prefect,
+        stages=STAGES,
+        story=story,
+        flow=flow,
+        show=lambda report: print_plan(report, as_json=as_json),
+    )
 
 
 def approve(
@@ -70,7 +83,7 @@ def approve(
     decline: Annotated[bool, Parameter(negative="", help="Say no instead.")] = False,
     tenant: Tenant = None,
 ) -> None:
-    """Agree to a plan of ACTION, or say no to it; without --plan to the newest one."""
+    """Approve a plan of ACTION, or decline it; without --plan the newest one."""
     if not who.strip() or not why.strip():
         raise UsageError("--who NAME and --why TEXT: both are kept, and may not be empty")
     with _ledger(tenant) as ledger:
@@ -104,30 +117,39 @@ def run(
         bool,
         Parameter(
             negative="",
-            help="Wait in Prefect for a person to approve the plan, whatever its YAML says.",
+            help="Wait until a person approves the plan in Prefect, whatever its YAML says.",
         ),
     ] = False,
     dry_run: DryRun = False,
     no_wait: Annotated[
         bool, Parameter(name="--no-wait", negative="", help="Do not wait for outcomes.")
     ] = False,
+    prefect: Prefect = None,
     tenant: Tenant = None,
     as_json: Json = False,
 ) -> None:
     """Send a plan of ACTION once it is approved, and wait for outcomes; without one, plan first.
 
-    What was interrupted is gone on with; what may have been sent is never sent again.
+    What was interrupted is resumed; what may have been sent is never sent again.
     """
-    from tasks.act.asked import Asked  # noqa: PLC0415 - polars and httpx, not for --help
-    from tasks.act.run import choose  # noqa: PLC0415
+    from tasks.act.asked import ActionAsked  # noqa: PLC0415 - polars and httpx, not for --help
+    from tasks.act.run import choose_action  # noqa: PLC0415
 
     parameters = parse_parameters(parameter)
-    asked = Asked(device, targets, parameters, who, why, ticket, dry_run, not no_wait)
+    file = _absolute(targets)
+    asked = ActionAsked(device, file, parameters, who, why, ticket, dry_run, not no_wait)
     if plan and (asked.names_targets or parameters):
-        raise UsageError("--plan says targets and parameters already: leave them out")
-    chosen = choose(action, tenant)
+        raise UsageError("--plan has targets and parameters already: leave them out")
+    chosen = choose_action(action, tenant)
+    if approve:
+        require_prefect(chosen.settings, prefect, "--approve")
 
-    def start() -> None:
+    def story() -> None:
+        from tasks.stories import act as stories  # noqa: PLC0415 - after the checks
+
+        stories.act_and_land(chosen, asked, stories.WhichPlan(plan, plan_hash))
+
+    def flow() -> None:
         from prefect.exceptions import CancelledRun  # noqa: PLC0415 - prefect, 2 s
 
         from flows.actions import action_run  # noqa: PLC0415
@@ -138,7 +160,7 @@ def run(
                 plan,
                 plan_hash,
                 device,
-                _absolute(targets),
+                file,
                 parameters,
                 who,
                 why,
@@ -151,7 +173,14 @@ def run(
         except CancelledRun as error:
             raise NotApprovedError(str(error)) from None
 
-    run_shown(chosen.settings, STAGES, start, lambda report: print_report(report, as_json=as_json))
+    run_reported(
+        chosen.settings,
+        prefect,
+        stages=STAGES,
+        story=story,
+        flow=flow,
+        show=lambda report: print_report(report, as_json=as_json),
+    )
     if lands := chosen.specification.lands:
         say(f"what has come lands as {lands}: nxp datasets {lands}")
 
@@ -161,18 +190,18 @@ def status(
     *,
     plan: PlanId = None,
     targets: Annotated[
-        bool, Parameter(negative="", help="Each target and who was left out: people's data.")
+        bool, Parameter(negative="", help="Each target and who was left out: personal data.")
     ] = False,
     refresh: Annotated[
-        bool, Parameter(negative="", help="Ask the tenant first what became of them.")
+        bool, Parameter(negative="", help="Ask the tenant for outcomes first.")
     ] = False,
     tenant: Tenant = None,
     as_json: Json = False,
 ) -> None:
-    """Say what was planned and sent of ACTION, and what became of it; without one, of all."""
+    """Show what was planned and sent of ACTION, and its outcomes; without one, of all actions."""
     if action is None:
         if plan or targets or refresh:
-            raise UsageError("--plan, --targets and --refresh are of one ACTION: name it")
+            raise UsageError("--plan, --targets and --refresh need an ACTION: name it")
         with _ledger(tenant) as ledger:
             print_journal(ledger, as_json=as_json)
         return
@@ -205,12 +234,12 @@ def resolve(
     request: str,
     *,
     found: Annotated[
-        Literal["sent", "not-sent"], Parameter(name="--as", help="What you have found out.")
+        Literal["sent", "not-sent"], Parameter(name="--as", help="What you found out.")
     ],
     why: Annotated[str, Parameter(help="How you know; it is kept.")],
     tenant: Tenant = None,
 ) -> None:
-    """Say whether REQUEST, of which nobody knows, was sent: look in Nexthink first.
+    """Record whether REQUEST, whose outcome is unknown, was sent: look in Nexthink first.
 
     `not-sent` frees its targets: a later plan may act on them.
     """

@@ -5,8 +5,8 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from nxp.commands.sync import STAGES, print_report
-from nxp.engine import run_shown
-from nxp.options import AcceptGuards, Json, NoVerify, Tenant, Why
+from nxp.engine import run_reported
+from nxp.options import AcceptGuards, Json, NoVerify, Prefect, Tenant, Why
 
 
 def apply(
@@ -16,22 +16,35 @@ def apply(
     accept_guard: AcceptGuards = (),
     why: Why = None,
     no_verify: NoVerify = False,
+    prefect: Prefect = None,
     tenant: Tenant = None,
     as_json: Json = False,
 ) -> None:
-    """Send exactly what a plan of SYNC says, once; a plan that was interrupted is gone on with.
+    """Send exactly what a plan of SYNC says, once; resume a plan that was interrupted.
 
-    A plan is refused as stale when the sync's YAML, the ledger or 24 hours have moved on.
+    A plan is refused as stale once the sync's YAML or the ledger has changed, or after 24 hours.
     """
-    from tasks.sync.asked import Asked  # noqa: PLC0415 - polars and httpx, not for --help
-    from tasks.sync.run import choose  # noqa: PLC0415
+    from tasks.sync.asked import SyncAsked  # noqa: PLC0415 - polars and httpx, not for --help
+    from tasks.sync.run import choose_sync  # noqa: PLC0415
 
-    asked = Asked(accept_guards=accept_guard, why=why)
-    chosen = choose(sync, tenant)
+    asked = SyncAsked(accept_guards=accept_guard, why=why, verify=not no_verify)
+    chosen = choose_sync(sync, tenant)
 
-    def start() -> None:
+    def story() -> None:
+        from tasks.stories import sync as stories  # noqa: PLC0415 - duckdb, after the checks
+
+        stories.apply(chosen, plan, asked)
+
+    def flow() -> None:
         from flows.enrichment import enrichment_apply  # noqa: PLC0415 - prefect, 2 s
 
         enrichment_apply(sync, plan, tenant, asked.guards, why, verify=not no_verify)
 
-    run_shown(chosen.settings, STAGES, start, lambda report: print_report(report, as_json=as_json))
+    run_reported(
+        chosen.settings,
+        prefect,
+        stages=STAGES,
+        story=story,
+        flow=flow,
+        show=lambda report: print_report(report, as_json=as_json),
+    )

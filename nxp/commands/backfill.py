@@ -1,4 +1,4 @@
-"""`nxp backfill`: land a stretch of time, and go on with it after any interruption."""
+"""`nxp backfill`: land a stretch of time, and resume it after any interruption."""
 
 from typing import Annotated, Any, Literal
 
@@ -6,8 +6,8 @@ from cyclopts import Parameter
 
 from connectors.errors import UsageError
 from nxp.commands.export import print_report, print_units, printed_if_partly
-from nxp.engine import prefect_ready
-from nxp.options import AcceptShrink, Concurrency, DryRun, Json, Tenant
+from nxp.engine import require_prefect, run_here
+from nxp.options import AcceptShrink, Concurrency, DryRun, Json, Prefect, Tenant
 from nxp.output import print_json, say
 from nxp.progress import shown
 
@@ -18,7 +18,7 @@ def backfill(
     from_: Annotated[str, Parameter(name="--from", help="First instant to land.")],
     to: Annotated[str, Parameter(name="--to", help="The instant to stop before.")],
     step: Annotated[
-        str | None, Parameter(help="Length of a window, such as 6h; else the dataset's.")
+        str | None, Parameter(help="Length of a window, such as 6h; by default the dataset's.")
     ] = None,
     only: Annotated[
         Literal["missing", "failed", "all"],
@@ -27,20 +27,20 @@ def backfill(
     accept_shrink: AcceptShrink = False,
     concurrency: Concurrency = 4,
     on: Annotated[
-        str | None, Parameter(help="Work pool whose workers share the windows; else land here.")
+        str | None,
+        Parameter(help="Work pool whose workers share the windows; otherwise land here."),
     ] = None,
-    chunk: Annotated[
-        int, Parameter(help="With --on: how many windows are one run's to begin with.")
-    ] = 25,
+    chunk: Annotated[int, Parameter(help="With --on: how many windows a run starts with.")] = 25,
     wait: Annotated[bool, Parameter(help="With --on: show how far it is until it ends.")] = True,
     dry_run: DryRun = False,
+    prefect: Prefect = None,
     tenant: Tenant = None,
     as_json: Json = False,
 ) -> None:
-    """Land the windows of DATASET between two dates; started again it does what is left.
+    """Land the windows of DATASET between two dates; started again, it does what is left.
 
     It never moves the watermark of the scheduled export. With --on POOL the workers of a Prefect
-    work pool share the windows; given again it starts only what nobody is at.
+    work pool share the windows; started again, it adds runs only for what nobody is doing.
     """
     from tasks.land.estimate import estimate  # noqa: PLC0415 - polars and httpx, not for --help
     from tasks.land.plan import Asked, Only, opened_ledger, plan_run  # noqa: PLC0415
@@ -61,7 +61,7 @@ def backfill(
     with opened_ledger(plan.settings, plan.tenant) as ledger:
         expected = estimate(plan, ledger)
         if plan.backfill and not plan.units and not dry_run:
-            # A run that was killed after its last window could not: else nothing is ever left.
+            # A run that was killed after its last window could not; otherwise it would never end.
             ledger.marks.finish_backfill(dataset, plan.backfill)
     idle = dry_run or not plan.units
     if idle and as_json:
@@ -72,20 +72,26 @@ def backfill(
     if idle:
         return
     if on:
+        require_prefect(plan.settings, prefect, "--on")
         from nxp.shared_backfill import run_shared  # noqa: PLC0415 - only with --on
 
         run_shared(plan, on, chunk, wait=wait, as_json=as_json)
         return
-    with (
-        printed_if_partly(as_json=as_json),
-        prefect_ready(plan.settings),
-        shown(len(plan.units), rate=True),
-    ):
+
+    def story() -> dict[str, Any]:
+        from tasks.stories.export import land_plan  # noqa: PLC0415
+
+        return land_plan(plan).plain()
+
+    def flow() -> dict[str, Any]:
         from flows.export import nql_backfill  # noqa: PLC0415 - prefect, 2 s
 
-        report = nql_backfill(
+        return nql_backfill(
             dataset, from_, to, step, Only(only), concurrency, tenant, accept_shrink
         )
+
+    with printed_if_partly(as_json=as_json), shown(rate=True):
+        report = run_here(plan.settings, prefect, story, flow)
     print_report(report, as_json=as_json)
 
 
@@ -96,15 +102,15 @@ def _say_plan(plan: Any, expected: Any) -> None:
         f"{plan.asked.dataset}: {plan.asked_units:,} windows, {done:,} need nothing, "
         f"{expected.windows:,} to land, {min(plan.asked.concurrency, expected.windows)} at once"
     )
-    if plan.goes_on_since:
-        anew = (
-            f"nxp state reset {plan.asked.dataset} lets it begin anew, but forgets the watermark"
+    if plan.resumed_since:
+        again = (
+            f"nxp state reset {plan.asked.dataset} lets it start over, but forgets the watermark"
             if plan.units
-            else "that was all of it, and the next one begins anew"
+            else "that was all of it, and the next one starts over"
         )
         say(
-            f"goes on with the back-fill begun at {plan.goes_on_since:%Y-%m-%d %H:%MZ}: {done:,} "
-            f"windows were landed since; {anew}"
+            f"resumes the back-fill begun at {plan.resumed_since:%Y-%m-%d %H:%MZ}: {done:,} "
+            f"windows were landed since; {again}"
         )
     say(
         f"about {expected.calls:,} API calls ({expected.per_window:.1f} a window, {measured}), of "

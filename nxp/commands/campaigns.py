@@ -4,7 +4,8 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from connectors.nexthink import MOST_TARGETS, CampaignRequest, nql_id
+from connectors.nexthink import MOST_TARGETS
+from connectors.nexthink.acting.requests import CampaignRequest, nql_id
 from nxp.options import Json, Parameters, Since, Tenant, parse_parameters
 from nxp.shown import show_rows
 from nxp.targets import TargetFile, read_targets
@@ -21,15 +22,15 @@ def trigger(
     ] = (),
     file: TargetFile = None,
     expires: Annotated[
-        int, Parameter(help="Minutes until it expires, 1 to 525600, from now on.")
+        int, Parameter(help="Minutes from now until it expires, 1 to 525600.")
     ] = DEFAULT_EXPIRY_MINUTES,
     parameter: Parameters = (),
     tenant: Tenant = None,
     as_json: Json = False,
 ) -> None:
-    """Send the campaign CAMPAIGN_ID to users, journalled; for many use nxp act.
+    """Send the campaign CAMPAIGN_ID to users and journal it; for many users, use nxp act.
 
-    Of more than 10,000 users several requests are made.
+    More than 10,000 users are split into several requests.
     """
     from nxp.raw import send  # noqa: PLC0415
     from tasks.act.raw import split  # noqa: PLC0415 - polars, not for --help
@@ -39,7 +40,8 @@ def trigger(
     targets = read_targets(given, file, "--sids or --file")
     values = parse_parameters(parameter)
     requests = [
-        CampaignRequest(named, part, expires, values) for part in split(targets.names, MOST_TARGETS)
+        CampaignRequest(named, part, expires_in_minutes=expires, parameters=values)
+        for part in split(targets.names, MOST_TARGETS)
     ]
     send(
         requests,
@@ -54,4 +56,4 @@ def responses(
     campaign_id: str, *, since: Since = None, tenant: Tenant = None, as_json: Json = False
 ) -> None:
     """Print the responses to the campaign CAMPAIGN_ID, newest first; they name people."""
-    show_rows("campaign", campaign_id, since, tenant, as_json=as_json)
+    show_rows("campaign", campaign_id, since=since, tenant=tenant, as_json=as_json)

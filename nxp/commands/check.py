@@ -40,7 +40,7 @@ def check(
     if problems or found is None:
         raise ConfigurationError("check", problems=tuple(problems))
     if connect:
-        from connectors.nexthink import NexthinkClient  # noqa: PLC0415 - httpx, only to connect
+        from connectors.nexthink.client import NexthinkClient  # noqa: PLC0415 - httpx, only to connect
 
         with NexthinkClient(found) as client:
             client.authenticate()

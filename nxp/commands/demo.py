@@ -5,7 +5,8 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -13,7 +14,8 @@ from typing import Any
 from connectors.errors import UnavailableError
 from connectors.settings.installation import Settings, load_settings
 from nxp.commands.export import print_report
-from nxp.engine import prefect_ready
+from nxp.commands.server import start_server, stop_server
+from nxp.engine import prefect_ready, running_server
 from nxp.output import say
 from nxp.progress import shown
 
@@ -42,11 +44,14 @@ def demo() -> None:
     """Export a snapshot and a window from a stand-in tenant, and query what landed."""
     began = time.monotonic()
     settings = load_settings()
-    say("1. a stand-in tenant: 500 devices, 14 days of events")
-    with stand_in(("--devices", "500", "--days", "14")) as tenant:
+    say("1. a stand-in tenant: 500 devices, 14 days of events; and a Prefect server")
+    with (
+        served(settings) as server,
+        stand_in(("--devices", "500", "--days", "14")) as tenant,
+    ):
         os.environ.update(environment(tenant))
         say("2. the flow nql-export, for a snapshot and for yesterday's window")
-        reports = _export(settings)
+        reports = _export(settings, server)
     say("3. what is in the lake")
     _look(reports)
     say(NEXT)
@@ -77,17 +82,38 @@ def environment(tenant: dict[str, str]) -> dict[str, str]:
     }
 
 
-def _export(settings: Settings) -> list[dict[str, Any]]:
-    with prefect_ready(settings), shown(2):
-        from flows.export import nql_export  # noqa: PLC0415 - prefect, 2 s
+def _export(settings: Settings, server: Callable[[], str]) -> list[dict[str, Any]]:
+    with shown():
+        os.environ["PREFECT_API_URL"] = server()
+        with prefect_ready(settings):
+            from flows.export import nql_export  # noqa: PLC0415 - prefect, 2 s
 
-        # By dates: a demo of weeks ago must not leave a schedule's gap to fill.
-        today = datetime.now(UTC).date()
-        window = (str(today - timedelta(days=1)), str(today))
-        return [
-            nql_export("devices", accept_shrink=True),
-            nql_export("execution_events", *window, accept_shrink=True),
-        ]
+            # By dates: a demo of weeks ago must not leave a schedule's gap to fill.
+            today = datetime.now(UTC).date()
+            window = (str(today - timedelta(days=1)), str(today))
+            return [
+                nql_export("devices", accept_shrink=True),
+                nql_export("execution_events", *window, accept_shrink=True),
+            ]
+
+
+@contextmanager
+def served(settings: Settings) -> Iterator[Callable[[], str]]:
+    """Start a Prefect server while other things start, and stop it again unless it was kept before.
+
+    Yields:
+        What waits for the server and returns its API URL.
+    """
+    if url := os.environ.get("PREFECT_API_URL") or running_server(settings):
+        yield lambda: url
+        return
+    with ThreadPoolExecutor(1, "server") as pool:
+        starting = pool.submit(start_server, settings)
+        try:
+            yield lambda: starting.result()["api_url"]
+        finally:
+            if starting.exception() is None:
+                stop_server(settings)
 
 
 def _look(reports: list[dict[str, Any]]) -> None:

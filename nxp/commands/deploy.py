@@ -1,4 +1,4 @@
-"""`nxp deploy`: bring the Prefect server to what deployments/*.yaml say, and say what changed."""
+"""`nxp deploy`: bring the Prefect server in line with deployments/*.yaml, and show what changed."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 def deploy(
     *,
     pool: Annotated[
-        str | None, Parameter(help="The work pool of all deployments; else the file's.")
+        str | None, Parameter(help="The work pool of all deployments, instead of the file's.")
     ] = None,
     dry_run: DryRun = False,
     resume: Annotated[
@@ -29,13 +29,13 @@ def deploy(
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Create, change and remove work pools, deployments and automations; twice changes nothing.
+    """Create, change and remove work pools, deployments and automations, as the files say.
 
-    What is not ours, by the tag managed:nxp, is left alone. A schedule that somebody paused stays
-    paused. Alerts are told to the webhook of NXP_ALERT_URL.
+    A second run changes nothing. Only what has the tag managed:nxp is changed or removed. A
+    schedule paused by hand stays paused. Alerts are sent to the webhook of NXP_ALERT_URL.
     """
     settings = load_settings()
-    # The catalogue is read before anything is begun.
+    # The catalogue is read before anything is started.
     datasets = load_datasets(settings.catalog)
     prepare(settings)
     check_answers()
@@ -45,20 +45,20 @@ def deploy(
 
     alert_url = settings.alert_url.get_secret_value() if settings.alert_url else None
     wanted = Wanted(
-        load_deployments(settings.catalog, pool),
-        load_automations(settings.catalog, datasets.values()),
-        alert_url,
-        resume,
+        deployments=load_deployments(settings.catalog, pool),
+        automations=load_automations(settings.catalog, datasets.values()),
+        alert_url=alert_url,
+        resume=resume,
     )
     changes = bring(wanted, dry_run=dry_run)
     _print(changes, settings, dry_run=dry_run, as_json=as_json)
 
 
 def bring(wanted: "Wanted", *, dry_run: bool = False) -> list["Change"]:
-    """Do what has to be done, in the order in which one needs the other.
+    """Make the changes, each after those it depends on, and return them.
 
     Raises:
-        UnavailableError, AccessError, ConfigurationError: the server is away, or refuses.
+        UnavailableError, AccessError, ConfigurationError: the server is down, or refuses.
     """
     from nxp.deployment.changes import alerts, automations, pools_and_deployments  # noqa: PLC0415
     from nxp.deployment.server import connected, look  # noqa: PLC0415
@@ -76,9 +76,9 @@ def bring(wanted: "Wanted", *, dry_run: bool = False) -> list["Change"]:
         each(pools_and_deployments(client, found, wanted))
         each(alerts(client, found, wanted))
         if not dry_run:
-            # Automations name deployments and the webhook by the server's own ids.
+            # Automations refer to deployments and the webhook by the server's own ids.
             found = look(client)
-        # In a dry run it may not be there yet.
+        # In a dry run it may not exist yet.
         webhook = (found.webhook or UUID(int=0)) if wanted.alert_url else None
         each(automations(client, found, wanted, webhook))
     return done
@@ -90,13 +90,13 @@ def _print(changes: list["Change"], settings: Settings, *, dry_run: bool, as_jso
         names = ("verb", "kind", "name", "about")
         print_json([dict(zip(names, row, strict=True)) for row in rows])
     else:
-        told = [row for row in rows if row[0] != "left" or row[3]]
-        if told:
-            print_table(("", "what", "name", "about"), told)
+        shown = [row for row in rows if row[0] != "left" or row[3]]
+        if shown:
+            print_table(("", "what", "name", "about"), shown)
     counts = Counter(row[0] for row in rows)
     counted = ", ".join(f"{counts[verb]} {verb}" for verb in ("created", "changed", "removed"))
     changed = counts.total() - counts["left"]
     would = "would be " if dry_run else ""
     say(f"{would}{counted}, {counts['left']} left" if changed else "nothing to change")
     if settings.alert_url is None:
-        say("NXP_ALERT_URL is not set: nobody is told of failures; see docs/operations.md")
+        say("NXP_ALERT_URL is not set: failures are reported to nobody; see docs/operations.md")

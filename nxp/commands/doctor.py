@@ -1,4 +1,4 @@
-"""`nxp doctor`: look at everything that runs need, one line for each thing that was looked at."""
+"""`nxp doctor`: check everything that runs need, with one line for each check."""
 
 from dataclasses import asdict
 from typing import Annotated
@@ -14,23 +14,23 @@ from nxp.output import print_json, print_table, say
 def doctor(
     *,
     pool: Annotated[
-        str | None, Parameter(help="The work pool that nxp deploy was given, if any.")
+        str | None, Parameter(help="The work pool given to nxp deploy, if any.")
     ] = None,
     tenant: Tenant = None,
     as_json: Json = False,
 ) -> int:
-    """Look for what is wrong, and say what to do next; nothing is changed.
+    """Check for problems and say what to do next; nothing is changed.
 
-    Looks at settings, catalogue, disk, lake, ledger, stale datasets, tenant, clock, and at the
-    Prefect server: its version, workers, runs, and whether deployments and automations are as the
-    files say. Exits with 0 where nothing fails, else with the code of the first failure.
+    Checks settings, catalogue, disk, lake, ledger, stale datasets, tenant, clock, and the Prefect
+    server: its version, workers, runs, and whether deployments and automations match the files.
+    Exits with 0 if nothing fails, otherwise with the code of the first failure.
     """
     settings = load_settings()
     prepare(settings)
     from nxp.doctor.checks import all_checks  # noqa: PLC0415 - prefect, 2 s
     from nxp.doctor.finding import Level, examine, exit_code  # noqa: PLC0415
 
-    findings = list(examine(all_checks(settings, tenant, pool)))
+    findings = list(examine(all_checks(settings, profile=tenant, pool=pool)))
     if as_json:
         print_json([asdict(each) | {"level": each.level.value} for each in findings])
     else:

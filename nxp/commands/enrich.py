@@ -1,4 +1,4 @@
-"""`nxp enrich`: one enrichment request as given."""
+"""`nxp enrich`: send one enrichment request as it is in a file."""
 
 import sys
 from pathlib import Path
@@ -8,7 +8,8 @@ import polars as pl
 from cyclopts import Parameter
 
 from connectors.errors import DataRefusedError, PartlyDoneError, UsageError
-from connectors.nexthink import EnrichmentAnswer, NexthinkClient, Taken
+from connectors.nexthink import EnrichmentAnswer, Taken
+from connectors.nexthink.client import NexthinkClient
 from connectors.nexthink.enrichment import UNSPECIFIED, meaning
 from connectors.nexthink.fields import LONGEST_TEXT
 from connectors.nexthink.request import EnrichmentRequest, read_request
@@ -16,7 +17,7 @@ from connectors.settings.installation import load_settings
 from connectors.settings.tenants import load_tenant
 from nxp.options import Json, Tenant
 from nxp.output import print_json, print_table, say
-from tasks.sync.outcomes import Outcome, judge
+from tasks.sync.outcomes import ObjectOutcome, judge
 
 STDIN = "-"
 POSITIONS_SHOWN = 10
@@ -26,7 +27,7 @@ def enrich(
     file: Annotated[str, Parameter(allow_leading_hyphen=True, help="JSON; - reads stdin.")],
     *,
     domain: Annotated[
-        str | None, Parameter(help="What the tenant notes as the source, unless the file says it.")
+        str | None, Parameter(help="The source that the tenant records, unless the file names one.")
     ] = None,
     max_length: Annotated[
         int, Parameter(help="Longest text of a field, in characters.")
@@ -34,15 +35,15 @@ def enrich(
     tenant: Tenant = None,
     as_json: Json = False,
 ) -> None:
-    """Send the enrichment request in FILE, checked first; prints what became of its objects.
+    """Check the enrichment request in FILE, send it, and print the outcomes of its objects.
 
-    Objects are told by their position in the file, from 0, since their names may be people's.
+    Objects are shown by their position in the file, from 0, because their names may be people's.
     """
     request = read_request(_read(file), domain, longest=max_length)
     with NexthinkClient(load_tenant(load_settings(), tenant)) as client:
         answer = client.enrichment.push(request.body)
     outcomes = _outcomes(request, answer)
-    counts = {outcome: int((outcomes["outcome"] == outcome).sum()) for outcome in Outcome}
+    counts = {outcome: int((outcomes["outcome"] == outcome).sum()) for outcome in ObjectOutcome}
     codes = _codes(outcomes)
     if as_json:
         print_json({"domain": request.domain, "objects": outcomes.height, **counts, "codes": codes})
@@ -61,12 +62,12 @@ def _read(file: str) -> bytes:
 
 
 def _outcomes(request: EnrichmentRequest, answer: EnrichmentAnswer) -> pl.DataFrame:
-    """Judge each object; one that is left open shares the fate of the request."""
+    """Return the outcome of each object: its own, or the request's if the answer has none."""
     objects = pl.DataFrame(
         request.objects, schema={"name": pl.String, "value": pl.String}, orient="row"
     )
     refused = answer.taken is Taken.NOTHING
-    rest = Outcome.REJECTED if refused else Outcome.UNKNOWN
+    rest = ObjectOutcome.REJECTED if refused else ObjectOutcome.UNKNOWN
     code = answer.code or UNSPECIFIED
     shared = {"outcome": rest.value, "code": code, "reason": meaning(code)}
     is_open = pl.col("outcome").is_null()
@@ -79,19 +80,19 @@ def _outcomes(request: EnrichmentRequest, answer: EnrichmentAnswer) -> pl.DataFr
 def _codes(outcomes: pl.DataFrame) -> list[dict[str, Any]]:
     return (
         outcomes.with_row_index("position")
-        .filter(pl.col("outcome") != Outcome.ACKNOWLEDGED)
+        .filter(pl.col("outcome") != ObjectOutcome.ACKNOWLEDGED)
         .group_by("outcome", "code", "reason", maintain_order=True)
         .agg(pl.len().alias("objects"), pl.col("position").alias("positions"))
         .to_dicts()
     )
 
 
-def _print(counts: dict[Outcome, int], codes: list[dict[str, Any]]) -> None:
+def _print(counts: dict[ObjectOutcome, int], codes: list[dict[str, Any]]) -> None:
     print_table(["outcome", "objects"], [[outcome, count] for outcome, count in counts.items()])
     if codes:
         print()
         print_table(list(codes[0]), [[*list(each.values())[:-1], _shown(each)] for each in codes])
-    if counts[Outcome.ACKNOWLEDGED]:
+    if counts[ObjectOutcome.ACKNOWLEDGED]:
         say("acknowledged values show in Nexthink later: read them back to be sure")
 
 
@@ -101,11 +102,12 @@ def _shown(entry: dict[str, Any]) -> str:
     return ", ".join(map(str, positions[:POSITIONS_SHOWN])) + more
 
 
-def _raise_unless_all(counts: dict[Outcome, int], objects: int) -> None:
-    if counts[Outcome.REJECTED] == objects:
+def _raise_unless_all(counts: dict[ObjectOutcome, int], objects: int) -> None:
+    if counts[ObjectOutcome.REJECTED] == objects:
         raise DataRefusedError(f"the tenant refuses all {objects:,} objects")
-    if counts[Outcome.ACKNOWLEDGED] < objects:
+    if counts[ObjectOutcome.ACKNOWLEDGED] < objects:
         raise PartlyDoneError(
-            f"{counts[Outcome.ACKNOWLEDGED]:,} of {objects:,} objects acknowledged, "
-            f"{counts[Outcome.REJECTED]:,} rejected, {counts[Outcome.UNKNOWN]:,} unknown"
+            f"{counts[ObjectOutcome.ACKNOWLEDGED]:,} of {objects:,} objects acknowledged, "
+            f"{counts[ObjectOutcome.REJECTED]:,} rejected, "
+            f"{counts[ObjectOutcome.UNKNOWN]:,} unknown"
         )

@@ -1,15 +1,17 @@
-"""`nxp export`: run the export flow here, and print its report."""
+"""`nxp export`: export datasets here, and print their reports."""
 
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Annotated, Any
 
 from cyclopts import Parameter
 
-from connectors.errors import PartlyDoneError
-from nxp.engine import prefect_ready
-from nxp.options import AcceptShrink, Concurrency, DryRun, Json, Tenant
+from connectors.catalogue import load_datasets
+from connectors.errors import PartlyDoneError, UsageError
+from connectors.settings.installation import Settings, load_settings
+from nxp.engine import run_here
+from nxp.options import AcceptShrink, Concurrency, DryRun, Json, Prefect, Tenant
 from nxp.output import print_json, print_table, say
 from nxp.progress import shown
 
@@ -18,8 +20,10 @@ SHOWN = 40
 
 
 def export(
-    dataset: str,
-    *,
+    *dataset: str,
+    all_: Annotated[
+        bool, Parameter(name="--all", negative="", help="All datasets of the catalogue.")
+    ] = False,
     from_: Annotated[str | None, Parameter(name="--from", help="First instant to land.")] = None,
     to: Annotated[str | None, Parameter(name="--to", help="The instant to stop before.")] = None,
     full_refresh: Annotated[
@@ -28,36 +32,78 @@ def export(
     accept_shrink: AcceptShrink = False,
     concurrency: Concurrency = 4,
     dry_run: DryRun = False,
+    prefect: Prefect = None,
     tenant: Tenant = None,
     as_json: Json = False,
 ) -> None:
-    """Export DATASET and land it: every window that is missing, or a snapshot of now.
+    """Export DATASETs and land them: every window that is missing, or a snapshot of now.
 
     Windows that late rows may still join are landed again. With dates it lands these windows
-    again and leaves the watermark alone; see nxp backfill.
+    again and leaves the watermark alone; see nxp backfill. Of several datasets each lands on its
+    own: one that fails leaves the others alone.
     """
+    settings = load_settings()
+    names = _names(dataset, settings, all_=all_)
     from tasks.land.plan import Asked, plan_run  # noqa: PLC0415 - polars and httpx, not for --help
 
-    asked = Asked(dataset, from_, to, tenant, accept_shrink, full_refresh, concurrency=concurrency)
-    # What can be known without the tenant is checked before a server is started.
-    plan = plan_run(asked)
+    asked = [
+        Asked(name, from_, to, tenant, accept_shrink, full_refresh, concurrency=concurrency)
+        for name in names
+    ]
     if dry_run:
-        print_units(plan, as_json=as_json)
+        print_plans([plan_run(each) for each in asked], as_json=as_json)
         return
-    with printed_if_partly(as_json=as_json), prefect_ready(plan.settings), shown(len(plan.units)):
+
+    def story() -> dict[str, Any]:
+        from tasks.stories.export import export_dataset, export_datasets  # noqa: PLC0415
+
+        if len(asked) == 1:
+            return export_dataset(asked[0]).plain()
+        return export_datasets(asked).plain()
+
+    def flow() -> dict[str, Any]:
+        if len(asked) == 1:
+            # What can be known without the tenant is checked before a flow run is made of it.
+            plan_run(asked[0])
         from flows.export import nql_export  # noqa: PLC0415 - prefect, 2 s
 
-        report = nql_export(
-            dataset, from_, to, tenant, accept_shrink, full_refresh, concurrency=concurrency
+        given = names[0] if len(names) == 1 else names
+        return nql_export(
+            given, from_, to, tenant, accept_shrink, full_refresh, concurrency=concurrency
         )
+
+    with printed_if_partly(as_json=as_json), shown():
+        report = run_here(settings, prefect, story, flow)
     print_report(report, as_json=as_json)
+
+
+def _names(given: Sequence[str], settings: Settings, *, all_: bool) -> list[str]:
+    if all_ == bool(given):
+        raise UsageError("name the datasets to export, or give --all for the whole catalogue")
+    return list(load_datasets(settings.catalog)) if all_ else list(dict.fromkeys(given))
+
+
+def print_plans(plans: Sequence[Any], *, as_json: bool) -> None:
+    """Print what plans of several datasets would land, each a tasks.land.plan.Plan."""
+    if len(plans) == 1:
+        print_units(plans[0], as_json=as_json)
+        return
+    if as_json:
+        print_json({plan.specification.dataset: planned_units(plan) for plan in plans})
+        return
+    for plan in plans:
+        say(f"{plan.specification.dataset}:")
+        print_units(plan, as_json=False)
+
+
+def planned_units(plan: Any) -> list[dict[str, Any]]:
+    """Return the units of a plan as rows."""
+    return [{"unit": unit.name, "from": unit.starts_at, "to": unit.ends_at} for unit in plan.units]
 
 
 def print_units(plan: Any, *, as_json: bool) -> None:
     """Print what a plan would land; `plan` is a tasks.land.plan.Plan."""
-    planned = [
-        {"unit": unit.name, "from": unit.starts_at, "to": unit.ends_at} for unit in plan.units
-    ]
+    planned = planned_units(plan)
     if as_json:
         print_json(planned)
         return
@@ -75,15 +121,21 @@ def printed_if_partly(*, as_json: bool) -> Iterator[None]:
     except PartlyDoneError as error:
         if error.report:
             print_report(error.report, as_json=as_json)
-            # The report comes first also where both streams are read as one.
+            # The report comes first even if both streams are read as one.
             sys.stdout.flush()
         raise
 
 
 def print_report(report: Mapping[str, Any], *, as_json: bool = False) -> None:
-    """Print a run's report: JSON, or a table of its units and a line of sums."""
+    """Print a run's report: JSON, or a table of its units and a line of sums; or several."""
     if as_json:
         print_json(report)
+        return
+    if "datasets" in report:
+        for each in report["datasets"]:
+            print_report(each)
+            # Reports on stdout and stderr stay in order where both are read as one.
+            sys.stdout.flush()
         return
     names = ["unit", "rows_read", "rows_landed", "rows_rejected", "rows_outside", "files"]
     outcomes = report["outcomes"]
@@ -91,12 +143,7 @@ def print_report(report: Mapping[str, Any], *, as_json: bool = False) -> None:
         print_table(names, [[unit[name] for name in names] for unit in outcomes[:SHOWN]])
         _say_left(len(outcomes))
     for unit in outcomes:
-        if unit["skipped"]:
-            say(f"{unit['unit']} was landed by another run meanwhile")
-        for warning in unit["warnings"]:
-            say(f"warning: {unit['unit']}: {warning}")
-        if unit["parts"] > 1:
-            say(f"{unit['unit']} was too large for one export and took {unit['parts']}")
+        _say_special(unit)
     if report["watermark"]:
         say(f"watermark {report['watermark']:%Y-%m-%d %H:%M}Z")
     if not outcomes:
@@ -109,6 +156,15 @@ def print_report(report: Mapping[str, Any], *, as_json: bool = False) -> None:
         f"({stages})"
     )
     say(f"in {report['folder']}")
+
+
+def _say_special(unit: Mapping[str, Any]) -> None:
+    if unit["skipped"]:
+        say(f"{unit['unit']} was landed by another run in the meantime")
+    for warning in unit["warnings"]:
+        say(f"warning: {unit['unit']}: {warning}")
+    if unit["parts"] > 1:
+        say(f"{unit['unit']} was too large for one export and took {unit['parts']}")
 
 
 def _say_left(units: int) -> None:

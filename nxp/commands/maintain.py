@@ -1,11 +1,11 @@
-"""`nxp maintain`: run the maintenance flow here, and print what it cleared away."""
+"""`nxp maintain`: maintain a dataset or a sync here, and print what was cleared away."""
 
 from typing import Annotated, Any
 
 from cyclopts import Parameter
 
 from connectors.clock import utc_now
-from nxp.options import Json, Tenant
+from nxp.options import Json, Prefect, Tenant
 from nxp.output import print_json, print_table, say
 
 
@@ -16,15 +16,16 @@ def maintain(
         str, Parameter(help="How long what left the manifest is kept in _old, such as 12h or 7d.")
     ] = "7d",
     dry_run: Annotated[
-        bool, Parameter(negative="", help="Say what would be cleared away, and change nothing.")
+        bool, Parameter(negative="", help="Show what would be cleared away, and change nothing.")
     ] = False,
+    prefect: Prefect = None,
     tenant: Tenant = None,
     as_json: Json = False,
 ) -> None:
-    """Drop what of a dataset is past its retention, and delete what was replaced long ago.
+    """Delete data past its retention, and files that were superseded long ago.
 
-    Dropped units move to _old in the lake and are deleted after the grace. Of a sync plans,
-    changes and rejects are deleted at once.
+    Dropped units move to _old in the lake and are deleted after the grace. A
+    sync's plans, changes and rejects are deleted at once.
     """
     from tasks.upkeep.maintain import plan_upkeep, preview  # noqa: PLC0415 - pyarrow, not for --help
 
@@ -32,13 +33,19 @@ def maintain(
     if dry_run:
         print_cleared(preview(upkeep, utc_now), as_json=as_json)
         return
-    from nxp.engine import prefect_ready  # noqa: PLC0415 - psutil, only before a flow
+    from nxp.engine import run_here  # noqa: PLC0415 - not for --help
 
-    with prefect_ready(upkeep.settings):
-        from flows.maintain import maintain as flow  # noqa: PLC0415 - prefect, 2 s
+    def story() -> dict[str, Any]:
+        from tasks.stories.maintain import maintain as run  # noqa: PLC0415
 
-        report = flow(name, tenant, grace)
-    print_cleared(report, as_json=as_json)
+        return run(upkeep)
+
+    def flow() -> dict[str, Any]:
+        from flows.maintain import maintain as run  # noqa: PLC0415 - prefect, 2 s
+
+        return run(name, tenant, grace)
+
+    print_cleared(run_here(upkeep.settings, prefect, story, flow), as_json=as_json)
 
 
 def print_cleared(report: dict[str, Any], *, as_json: bool) -> None:

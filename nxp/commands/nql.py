@@ -14,7 +14,7 @@ from nxp.options import Json, Parameters, Tenant, parse_parameters
 from nxp.output import print_json, print_table, say, text
 
 if TYPE_CHECKING:
-    from connectors.nexthink import NexthinkClient
+    from connectors.nexthink.client import NexthinkClient
 
 
 def queries(query_id: str | None = None, *, as_json: Json = False) -> None:
@@ -128,6 +128,6 @@ def download(
 
 
 def _client(tenant: str | None) -> "NexthinkClient":
-    from connectors.nexthink import NexthinkClient  # noqa: PLC0415 - httpx, not for the queries
+    from connectors.nexthink.client import NexthinkClient  # noqa: PLC0415 - httpx, not for the queries
 
     return NexthinkClient(load_tenant(load_settings(), tenant))

@@ -3,8 +3,8 @@
 from typing import Any
 
 from nxp.commands.sync import STAGES, say_source
-from nxp.engine import run_shown
-from nxp.options import AcceptGuards, Full, Json, Tenant, Why
+from nxp.engine import run_reported
+from nxp.options import AcceptGuards, Full, Json, Prefect, Tenant, Why
 from nxp.output import print_json, print_table, say
 
 
@@ -14,6 +14,7 @@ def plan(
     full: Full = False,
     accept_guard: AcceptGuards = (),
     why: Why = None,
+    prefect: Prefect = None,
     tenant: Tenant = None,
     as_json: Json = False,
 ) -> None:
@@ -21,23 +22,35 @@ def plan(
 
     Prints counts, the guards that trip, and samples with nothing left of a value but its length.
     """
-    from tasks.sync.asked import Asked  # noqa: PLC0415 - polars and httpx, not for --help
-    from tasks.sync.run import choose  # noqa: PLC0415
+    from tasks.sync.asked import SyncAsked  # noqa: PLC0415 - polars and httpx, not for --help
+    from tasks.sync.run import choose_sync  # noqa: PLC0415
 
-    # What can be known without source and tenant is checked before a server is started.
-    asked = Asked(full=full, accept_guards=accept_guard, why=why)
-    chosen = choose(sync, tenant)
+    # What can be known without source and tenant is checked before a run is made of it.
+    asked = SyncAsked(full=full, accept_guards=accept_guard, why=why)
+    chosen = choose_sync(sync, tenant)
 
-    def start() -> None:
+    def story() -> None:
+        from tasks.stories import sync as stories  # noqa: PLC0415 - duckdb, after the checks
+
+        stories.plan(chosen, asked)
+
+    def flow() -> None:
         from flows.enrichment import enrichment_plan  # noqa: PLC0415 - prefect, 2 s
 
         enrichment_plan(sync, tenant, full, asked.guards, why)
 
-    run_shown(chosen.settings, STAGES, start, lambda report: print_plan(report, as_json=as_json))
+    run_reported(
+        chosen.settings,
+        prefect,
+        stages=STAGES,
+        story=story,
+        flow=flow,
+        show=lambda report: print_plan(report, as_json=as_json),
+    )
 
 
 def print_plan(report: dict[str, Any], *, as_json: bool) -> None:
-    """Print what a plan comes to."""
+    """Print a plan: counts, masked samples, and what stands in its way."""
     if as_json:
         print_json(report)
     if as_json or not report["planned"]:
@@ -55,7 +68,7 @@ def print_plan(report: dict[str, Any], *, as_json: bool) -> None:
 
 
 def say_plan(report: dict[str, Any]) -> None:
-    """Say in a few lines from what a plan was made, and what stands in its way."""
+    """Say in a few lines what a plan was made from, and what stands in its way."""
     planned = report["planned"]
     counts = planned["counts"]
     say_source(report)

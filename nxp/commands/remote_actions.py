@@ -4,14 +4,11 @@ from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
-from connectors.nexthink import (
-    MOST_TARGETS,
-    NexthinkClient,
-    RemoteAction,
-    RemoteActionRequest,
-    choose_remote_actions,
-    nql_id,
-)
+from connectors.nexthink import MOST_TARGETS
+from connectors.nexthink.acting.models import RemoteAction
+from connectors.nexthink.acting.remote_actions import choose_remote_actions
+from connectors.nexthink.acting.requests import RemoteActionRequest, nql_id
+from connectors.nexthink.client import NexthinkClient
 from connectors.settings.installation import load_settings
 from connectors.settings.tenants import load_tenant
 from nxp.options import Json, Parameters, Since, Tenant, parse_parameters
@@ -23,14 +20,14 @@ from nxp.targets import TargetFile, read_targets
 def list_(
     *,
     windows: Annotated[
-        bool | None, Parameter(help="Has a script for Windows, or has none.")
+        bool | None, Parameter(help="With a script for Windows, or without.")
     ] = None,
-    macos: Annotated[bool | None, Parameter(help="Has a script for macOS, or has none.")] = None,
+    macos: Annotated[bool | None, Parameter(help="With a script for macOS, or without.")] = None,
     api_enabled: Annotated[
-        bool | None, Parameter(help="May be triggered by the API, or may not.")
+        bool | None, Parameter(help="Can be triggered by the API, or cannot.")
     ] = None,
     purpose: Annotated[
-        Literal["DATA_COLLECTION", "REMEDIATION"] | None, Parameter(help="What it is for.")
+        Literal["DATA_COLLECTION", "REMEDIATION"] | None, Parameter(help="Its purpose.")
     ] = None,
     tenant: Tenant = None,
     as_json: Json = False,
@@ -98,17 +95,18 @@ def execute(
     devices: TargetFile = None,
     parameter: Parameters = (),
     expires: Annotated[
-        int | None, Parameter(help="Minutes until it expires where a device is away, 60 to 10080.")
+        int | None,
+        Parameter(help="Minutes until it expires on a device that is offline, 60 to 10080."),
     ] = None,
-    reason: Annotated[str | None, Parameter(help="Why, up to 459 characters.")] = None,
+    reason: Annotated[str | None, Parameter(help="The reason, up to 459 characters.")] = None,
     reference: Annotated[str | None, Parameter(help="A ticket, for instance.")] = None,
-    source: Annotated[str | None, Parameter(help="The tool that asks.")] = None,
+    source: Annotated[str | None, Parameter(help="The tool that makes the request.")] = None,
     tenant: Tenant = None,
     as_json: Json = False,
 ) -> None:
-    """Run the remote action ACTION_ID on devices, journalled; for many use nxp act.
+    """Run the remote action ACTION_ID on devices and journal it; for many devices, use nxp act.
 
-    Of more than 10,000 devices several requests are made.
+    More than 10,000 devices are split into several requests.
     """
     from nxp.raw import send  # noqa: PLC0415
     from tasks.act.raw import split  # noqa: PLC0415 - polars, not for --help
@@ -117,7 +115,15 @@ def execute(
     targets = read_targets(device, devices, "--device or --devices")
     values = parse_parameters(parameter)
     requests = [
-        RemoteActionRequest(named, part, values, expires, source, reason, reference)
+        RemoteActionRequest(
+            named,
+            part,
+            values,
+            expires_in_minutes=expires,
+            source=source,
+            reason=reason,
+            reference=reference,
+        )
         for part in split(targets.names, MOST_TARGETS)
     ]
     send(
@@ -132,8 +138,8 @@ def execute(
 def executions(
     action_id: str, *, since: Since = None, tenant: Tenant = None, as_json: Json = False
 ) -> None:
-    """Print what became of the remote action ACTION_ID on each device, newest first."""
-    show_rows("remote_action", action_id, since, tenant, as_json=as_json)
+    """Print the outcome of the remote action ACTION_ID on each device, newest first."""
+    show_rows("remote_action", action_id, since=since, tenant=tenant, as_json=as_json)
 
 
 def _row(action: RemoteAction) -> list[object]:

@@ -1,15 +1,14 @@
 """`nxp replay`: land the rejected rows of a run that fit now."""
 
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated, Any
 
 from cyclopts import Parameter
 
-from nxp.options import Json, Tenant
+from connectors.settings.installation import load_settings
+from nxp.engine import run_here
+from nxp.options import Json, Prefect, Tenant
 from nxp.output import print_json, print_table, say
-
-if TYPE_CHECKING:
-    from tasks.upkeep.replay import Replayed
 
 SHOWN = ("unit", "state", "tried", "landed", "rejected", "outside")
 
@@ -19,31 +18,55 @@ def replay(
     *,
     run: Annotated[str, Parameter(name="--run", help="The run that rejected the rows.")],
     dry_run: Annotated[
-        bool, Parameter(negative="", help="Say what would land, and change nothing.")
+        bool, Parameter(negative="", help="Show what would land, and change nothing.")
     ] = False,
+    prefect: Prefect = None,
     tenant: Tenant = None,
     as_json: Json = False,
 ) -> None:
-    """Conform the rejected rows of a run of DATASET anew, and land those that fit now.
+    """Conform the rejected rows of a run of DATASET again, and land those that fit now.
 
-    Only while the unit's rows are still of that run. What does not fit is kept as rejects of the
-    new run.
+    Only while the unit's rows are still from that run. Rows that do not fit are kept as rejects of
+    the new run.
     """
-    from connectors.settings.installation import load_settings  # noqa: PLC0415
-    from tasks.upkeep.replay_run import judge, open_replay, run_replay, try_replay  # noqa: PLC0415 - polars
+    from tasks.stories.replay import open_replay, try_replay  # noqa: PLC0415 - polars
 
-    with open_replay(load_settings(), dataset, tenant) as tools:
-        outcomes = try_replay(tools, run) if dry_run else run_replay(tools, run)
-        _show(outcomes, tools.run_id, as_json=as_json, dry_run=dry_run)
-        judge(dataset, run, outcomes)
-
-
-def _show(outcomes: "list[Replayed]", run_id: str, *, as_json: bool, dry_run: bool) -> None:
-    if as_json:
-        print_json(
-            {"run_id": None if dry_run else run_id, "units": [asdict(one) for one in outcomes]}
-        )
+    if dry_run:
+        with open_replay(dataset, tenant) as opened:
+            tried = try_replay(opened, run)
+        _show([asdict(each) for each in tried.outcomes], None, as_json=as_json)
+        _judge(dataset, run, [asdict(each) for each in tried.outcomes])
         return
-    print_table(SHOWN, [[getattr(one, name) for name in SHOWN] for one in outcomes])
-    landed = sum(one.landed for one in outcomes)
-    say(f"{landed} rows would land; nothing was changed" if dry_run else f"{landed} rows landed")
+
+    def story() -> dict[str, Any]:
+        from tasks.stories.replay import replay as replay_now  # noqa: PLC0415
+
+        with open_replay(dataset, tenant) as opened:
+            result = replay_now(opened, run)
+        return {"run_id": result.run_id, "units": [asdict(each) for each in result.outcomes]}
+
+    def flow() -> dict[str, Any]:
+        from flows.replay import replay as replay_flow  # noqa: PLC0415 - prefect, 2 s
+
+        return replay_flow(dataset, run, tenant)
+
+    done = run_here(load_settings(), prefect, story, flow)
+    _show(done["units"], done["run_id"], as_json=as_json)
+    _judge(dataset, run, done["units"])
+
+
+def _show(units: list[dict[str, Any]], run_id: str | None, *, as_json: bool) -> None:
+    """Print what became of each unit; without a run nothing was changed."""
+    if as_json:
+        print_json({"run_id": run_id, "units": units})
+        return
+    print_table(SHOWN, [[unit[name] for name in SHOWN] for unit in units])
+    landed = sum(unit["landed"] for unit in units)
+    say(f"{landed} rows landed" if run_id else f"{landed} rows would land; nothing was changed")
+
+
+def _judge(dataset: str, run: str, units: list[dict[str, Any]]) -> None:
+    from tasks.stories.replay import raise_unless_replayed  # noqa: PLC0415
+    from tasks.upkeep.replay import Replayed  # noqa: PLC0415
+
+    raise_unless_replayed(dataset, run, [Replayed(**unit) for unit in units])

@@ -1,6 +1,7 @@
-"""`nxp sandbox`: serve the stand-in tenant until stopped."""
+"""`nxp sandbox`: serves the stand-in tenant until stopped."""
 
 import json
+from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -8,13 +9,12 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from cyclopts import Parameter
 
 from connectors.errors import UnavailableError, UsageError
-from connectors.lake.storage import storage_errors
-from connectors.settings.installation import load_settings
 from nxp.options import Json
 from nxp.output import say
 from sandbox.actions.options import ActingOptions
 from sandbox.options import DEFAULT_CUSTOM_FIELDS, SandboxOptions, parse_reach
 from sandbox.servicenow.options import ServiceNowOptions
+from sandbox.tenant_options import TenantOptions
 
 if TYPE_CHECKING:
     from sandbox.tenant import Tenant
@@ -22,95 +22,44 @@ if TYPE_CHECKING:
 
 def sandbox(
     *,
-    port: Annotated[
-        int, Parameter(help="Of the API; login, results and ServiceNow take the next three.")
-    ] = 0,
-    devices: Annotated[int, Parameter(help="Known ever; the oldest are past retention.")] = 500,
-    days: Annotated[int, Parameter(help="Days of events up to now.")] = 14,
-    seed: Annotated[int, Parameter(help="The same seed gives the same data.")] = 1,
+    tenant: Annotated[TenantOptions | None, Parameter(name="*", negative="")] = None,
+    queries: Annotated[
+        Path | None, Parameter(help="Folder of saved queries; by default the catalogue's.")
+    ] = None,
     now: Annotated[
-        str | None, Parameter(help="Where the tenant's clock starts: 2026-06-15T12:00:00Z.")
+        str | None, Parameter(help="Start of the tenant's clock, such as 2026-06-15T12:00:00Z.")
     ] = None,
-    time_zone: Annotated[str, Parameter(help="Of the tenant, an IANA name.")] = "UTC",
-    datetime_format: Annotated[
-        str, Parameter(help="local, iso, utc, each also -ms; or a strftime pattern.")
-    ] = "local",
-    row_limit: Annotated[int, Parameter(help="Exports beyond it are cut (206).")] = 1_000_000,
-    execute_row_limit: Annotated[int, Parameter(help="Execute is cut there, silently.")] = 1000,
-    token_ttl: Annotated[float, Parameter(help="Seconds.")] = 900.0,
-    url_ttl: Annotated[float, Parameter(help="Seconds.")] = 900.0,
-    export_time: Annotated[float, Parameter(help="Seconds until an export is done.")] = 0.0,
-    latency: Annotated[float, Parameter(help="Seconds added to every answer.")] = 0.0,
-    retention: Annotated[int, Parameter(help="Days.")] = 30,
-    reach_limit: Annotated[str, Parameter(help="Longest high-resolution query, or off.")] = "8d",
-    late_share: Annotated[float, Parameter(help="Share of events that arrive late.")] = 0.0,
-    fine_retention: Annotated[
-        int | None,
-        Parameter(help="Days of high-resolution samples; 14, or all with --reach-limit off."),
-    ] = None,
-    null_form: Annotated[str, Parameter(help="Null in CSV: empty, or a text.")] = "empty",
-    boolean_form: Annotated[str, Parameter(help="true/false, True/False or 1/0.")] = "true/false",
+    reach_limit: Annotated[
+        str, Parameter(help="Longest span of a high-resolution query, or off.")
+    ] = "8d",
     fault: Annotated[
         tuple[str, ...],
-        Parameter(negative="", help="KIND@ROUTE, with :COUNT or :PERCENT%; repeatable."),
+        Parameter(negative="", help="KIND@ROUTE, optionally with :COUNT or :PERCENT%; repeatable."),
     ] = (),
     custom_field: Annotated[
         tuple[str, ...],
-        Parameter(negative="", help="device.x makes device.#x exist; repeatable."),
+        Parameter(negative="", help="device.x creates the field device.#x; repeatable."),
     ] = (),
-    enrichment_limit: Annotated[int, Parameter(help="Objects in one request.")] = 10_000,
-    enrichment_delay: Annotated[float, Parameter(help="Seconds until a value shows.")] = 0.0,
-    enrichment_takes_unknown: Annotated[
-        bool, Parameter(negative="", help="Accept unknown objects and lose them.")
-    ] = False,
-    strict_workflows: Annotated[
-        bool, Parameter(negative="", help="Refuse lists without both filters.")
-    ] = False,
     hr_out: Annotated[
         Path | None, Parameter(help="Also write HR tables of the same people to this folder.")
     ] = None,
-    hr_form: Annotated[Literal["csv", "sql"], Parameter(help="Of the HR tables.")] = "csv",
+    hr_form: Annotated[Literal["csv", "sql"], Parameter(help="Format of the HR tables.")] = "csv",
     servicenow: Annotated[
-        ServiceNowOptions | None, Parameter(help="The ServiceNow instance beside the tenant.")
+        ServiceNowOptions | None, Parameter(help="The ServiceNow instance next to the tenant.")
     ] = None,
     acting: Annotated[ActingOptions | None, Parameter(name="*")] = None,
-    queries: Annotated[
-        Path | None, Parameter(help="Folder of saved queries; default the catalogue's.")
-    ] = None,
     as_json: Json = False,
 ) -> None:
-    """Serve a stand-in tenant on loopback; prints its address and credential when ready."""
-    folder = queries or load_settings().catalog / "queries"
-    if not folder.is_dir():
-        raise UsageError(f"--queries {folder}: no such folder")
+    """Serve a stand-in tenant on loopback; print its address and credential when ready."""
+    folder = _queries(queries)
     try:
         options = SandboxOptions(
-            queries=folder.resolve(),
-            port=port,
-            devices=devices,
-            days=days,
-            seed=seed,
+            **asdict(tenant or TenantOptions()),
+            queries=folder,
             now=datetime.fromisoformat(now) if now else None,
-            time_zone=time_zone,
-            datetime_format=datetime_format,
-            row_limit=row_limit,
-            execute_row_limit=execute_row_limit,
-            token_ttl=token_ttl,
-            url_ttl=url_ttl,
-            export_time=export_time,
-            latency=latency,
-            retention=retention,
             reach_limit=parse_reach(reach_limit),
-            late_share=late_share,
-            fine_retention=fine_retention,
-            null_form=null_form,
-            boolean_form=boolean_form,
             faults=fault,
             custom_fields=(*DEFAULT_CUSTOM_FIELDS, *map(_custom_field, custom_field)),
-            enrichment_limit=enrichment_limit,
-            enrichment_delay=enrichment_delay,
-            enrichment_takes_unknown=enrichment_takes_unknown,
-            strict_workflows=strict_workflows,
             servicenow=servicenow or ServiceNowOptions(),
             acting=acting or ActingOptions(),
         )
@@ -125,7 +74,18 @@ def sandbox(
     except ValueError as error:
         raise UsageError(f"sandbox: {error}") from None
     except OSError as error:
-        raise UnavailableError(f"cannot listen on port {port}: {error.strerror}") from None
+        message = f"cannot listen on port {options.port}: {error.strerror}"
+        raise UnavailableError(message) from None
+
+
+def _queries(given: Path | None) -> Path:
+    if given is None:
+        from connectors.settings.installation import load_settings  # noqa: PLC0415 - pydantic
+
+        given = load_settings().catalog / "queries"
+    if not given.is_dir():
+        raise UsageError(f"--queries {given}: no such folder")
+    return given.resolve()
 
 
 def _custom_field(text: str) -> tuple[str, str]:
@@ -134,6 +94,7 @@ def _custom_field(text: str) -> tuple[str, str]:
 
 
 def _write_hr(options: SandboxOptions, folder: Path, form: Literal["csv", "sql"]) -> None:
+    from connectors.lake.storage import storage_errors  # noqa: PLC0415 - pyarrow, only here
     from sandbox.hr.writing import write_hr  # noqa: PLC0415 - polars, not for --help
 
     with storage_errors(folder):
@@ -145,7 +106,7 @@ def _announce(tenant: "Tenant", *, as_json: bool) -> None:
     if as_json:
         print(json.dumps(tenant.describe()), flush=True)
         return
-    say("a stand-in tenant is ready; in another terminal give these to nxp (Ctrl-C stops it):")
+    say("a stand-in tenant is ready (Ctrl-C stops it); in another terminal, point nxp at it:")
     for name, value in tenant.environment().items():
         print(f"export {name}={value}", flush=True)
-    say(f"beside it: ServiceNow at {tenant.servicenow.url} (its accounts are in --json)")
+    say(f"with it runs ServiceNow at {tenant.servicenow.url} (--json shows its accounts)")

@@ -1,10 +1,6 @@
 """`nxp schema`: learn a dataset's columns from what its query returns."""
 
-import shutil
-import time
-import uuid
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -14,9 +10,9 @@ from pydantic import ValidationError
 
 from connectors.catalogue import DatasetSpecification, Mode, query_path
 from connectors.clock import utc_now
-from connectors.errors import ConfigurationError, DataRefusedError, HeldError, UsageError
+from connectors.errors import ConfigurationError, HeldError, UsageError
 from connectors.lake.storage import storage_errors
-from connectors.settings.installation import Settings, load_settings, prepare_home
+from connectors.settings.installation import Settings, load_settings
 from connectors.settings.tenants import TenantSettings, load_tenant
 from nxp.options import Json, Parameters, Tenant, parse_parameters
 from nxp.output import print_json, print_table, say
@@ -95,7 +91,7 @@ def _draft(
 
     text, notes = _read_query(settings, names[1])
     sample = plan_sample(text, given, mode, utc_now(), tenant.zone)
-    lesson, is_cut = _learn(settings, tenant, names[1], sample)
+    lesson, is_cut = _learn(settings, tenant, names, sample)
     if is_cut:
         notes.append("the tenant cut the result at its row limit: later rows may not fit")
     return Draft(*names, sample, lesson, tuple(notes))
@@ -112,39 +108,12 @@ def _read_query(settings: Settings, query_id: str) -> tuple[str, list[str]]:
 
 
 def _learn(
-    settings: Settings, tenant: TenantSettings, query_id: str, sample: "Sample"
+    settings: Settings, tenant: TenantSettings, names: tuple[str, str], sample: "Sample"
 ) -> tuple["Lesson", bool]:
-    from connectors.nexthink import NexthinkClient  # noqa: PLC0415 - httpx, not for --help
-    from connectors.nexthink.results.result_file import ResultFile  # noqa: PLC0415
-    from tasks.exports.sample import export_to  # noqa: PLC0415
-    from tasks.upkeep.learn import learn_file  # noqa: PLC0415
+    dataset, query_id = names
+    from tasks.stories.learn import LearnAsked, learn  # noqa: PLC0415 - polars, not for --help
 
-    with _folder(settings) as folder, NexthinkClient(tenant) as client:
-        path = folder / "sample.csv"
-        is_cut = export_to(
-            path, client, query_id, sample.parameters, clock=utc_now, sleep=time.sleep
-        )
-        try:
-            return learn_file(ResultFile(path), tenant.time_zone), is_cut
-        except DataRefusedError as error:
-            raise DataRefusedError(f"{query_id}: {error.message}") from None
-
-
-@contextmanager
-def _folder(settings: Settings) -> Iterator[Path]:
-    """Give a folder for the result, which holds people's data: it is gone afterwards."""
-    spool = prepare_home(settings) / "spool"
-    with storage_errors(spool):
-        spool.mkdir(exist_ok=True, mode=0o700)
-        for left in spool.glob("learn-*"):
-            if time.time() - left.stat().st_mtime > ABANDONED_SECONDS:
-                shutil.rmtree(left, ignore_errors=True)
-        folder = spool / f"learn-{uuid.uuid4()}"
-        folder.mkdir(mode=0o700)
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+    return learn(settings, tenant, LearnAsked(dataset, query_id, sample.parameters))
 
 
 def _check(dataset: str, text: str) -> None:

@@ -1,4 +1,4 @@
-"""`nxp server`: one local Prefect server, kept in NXP_HOME, on a free port of this machine."""
+"""`nxp server`: one local Prefect server with its data in NXP_HOME, on a free port."""
 
 import json
 import os
@@ -11,7 +11,7 @@ from filelock import FileLock
 
 from connectors.errors import UnavailableError
 from connectors.settings.installation import Settings, load_settings, prepare_home
-from nxp.engine import SERVER_RECORD, prepare, read_server
+from nxp.engine import SERVER_RECORD, check_space, prepare, read_server
 from nxp.options import Json
 from nxp.output import print_json, say
 from nxp.processes import LOOPBACK, answers, free_port, started_at
@@ -23,30 +23,46 @@ STOP_SECONDS = 20
 
 
 def start(*, as_json: Json = False) -> None:
-    """Start the server unless it runs; prints its API URL for PREFECT_API_URL."""
+    """Start the server unless it runs, and print its API URL for PREFECT_API_URL."""
     settings = load_settings()
-    with FileLock(prepare_home(settings) / "server.lock"):
-        record = read_server(settings) or _start(settings)
+    prepare_home(settings)
+    check_space(settings.home)
+    if read_server(settings) is None:
+        say("starting a Prefect server (the first start takes a while) …")
+    record = start_server(settings)
     if as_json:
         print_json(record)
     else:
         print(record["api_url"])
 
 
+def start_server(settings: Settings) -> dict[str, str]:
+    """Start the server unless it runs, and return its record: URL, process, start time.
+
+    Raises:
+        UnavailableError: it did not start.
+    """
+    with FileLock(prepare_home(settings) / "server.lock"):
+        return read_server(settings) or _start(settings)
+
+
 def stop() -> None:
     """Stop the server."""
-    settings = load_settings()
+    say("stopped" if stop_server(load_settings()) else "no server runs here")
+
+
+def stop_server(settings: Settings) -> bool:
+    """Stop the server that is kept here; return whether there was one."""
     record = read_server(settings)
     if record is None:
-        say("no server runs here")
-        return
+        return False
     stop_processes([psutil.Process(int(record["pid"]))], seconds=STOP_SECONDS, leader=True)
     (settings.home / SERVER_RECORD).unlink(missing_ok=True)
-    say("stopped")
+    return True
 
 
 def status(*, as_json: Json = False) -> int:
-    """Say whether the server runs; exit code 5 when it does not."""
+    """Print the server's address if it runs; exit code 5 if it does not."""
     record = read_server(load_settings())
     healthy = record is not None and answers(f"{record['api_url']}/health")
     if as_json:
@@ -54,7 +70,7 @@ def status(*, as_json: Json = False) -> int:
     elif record and healthy:
         print(record["api_url"])
     else:
-        say("no server runs here: nxp server start")
+        say("no server runs here: start it with nxp server start")
     return 0 if healthy else UnavailableError.exit_code
 
 
@@ -72,11 +88,10 @@ def _start(settings: Settings) -> dict[str, str]:
     process = start_process(
         [*command, "--host", LOOPBACK, "--port", str(port)], log=log, environ=environ
     )
-    say("starting a Prefect server (the first start takes a while) …")
     try:
         _await_health(process, url, log)
     except BaseException:
-        # Also on Ctrl-C: nobody would know of this server.
+        # Also on Ctrl-C: this server is not recorded yet, so nothing could stop it later.
         process.terminate()
         raise
     record = {"api_url": url, "pid": str(process.pid), "started": str(started_at(process.pid))}

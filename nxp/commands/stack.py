@@ -12,7 +12,7 @@ from nxp.options import Json
 from nxp.output import print_json, print_table, say
 from nxp.stack.record import Stack, read_stack
 
-NONE = "no stack runs here: nxp stack up"
+NONE = "no stack runs here: start it with nxp stack up"
 
 
 def up(
@@ -20,15 +20,17 @@ def up(
         str,
         Parameter(allow_leading_hyphen=True, help="After --: options of nxp sandbox."),
     ],
-    workers: Annotated[int | None, Parameter(help="How many; 2 at first.")] = None,
+    workers: Annotated[int | None, Parameter(help="Number of workers; initially 2.")] = None,
     worker_limit: Annotated[
-        int | None, Parameter(help="Flow runs of one worker at a time; 4 at first.")
+        int | None, Parameter(help="Flow runs of one worker at a time; initially 4.")
     ] = None,
-    devices: Annotated[int | None, Parameter(help="Of the sandbox; 500 at first.")] = None,
-    days: Annotated[int | None, Parameter(help="Of the sandbox's events; 14 at first.")] = None,
-    port: Annotated[int | None, Parameter(help="Of Prefect; a free one at first.")] = None,
+    devices: Annotated[int | None, Parameter(help="Devices of the sandbox; initially 500.")] = None,
+    days: Annotated[
+        int | None, Parameter(help="Days of the sandbox's events; initially 14.")
+    ] = None,
+    port: Annotated[int | None, Parameter(help="Prefect's port; initially a free one.")] = None,
 ) -> None:
-    """Start what does not run yet, and wait until it answers."""
+    """Start the parts that do not run yet, and wait until they answer."""
     from nxp.stack.running import held  # noqa: PLC0415 - not for --help
     from nxp.stack.running import up as start_all  # noqa: PLC0415
 
@@ -43,14 +45,14 @@ def up(
     settings = load_settings()
     with held(settings):
         stack = start_all(settings, {key: value for key, value in given.items() if value})
-    say("the stack is up; to use it from this shell:")
+    say("the stack is up; to use it in this shell:")
     say('  eval "$(nxp stack env)"')
     address = f"http://127.0.0.1:{stack.ports['server']}"
-    say(f"Prefect's pages: {address}, which ask for what PREFECT_API_AUTH_STRING is")
+    say(f"Prefect's pages: {address}; they ask for the value of PREFECT_API_AUTH_STRING")
 
 
 def down() -> None:
-    """Stop all of it; data stay for the next `up`."""
+    """Stop all parts; the data stay for the next `up`."""
     from nxp.stack.running import held  # noqa: PLC0415 - not for --help
     from nxp.stack.stopping import down as stop_all  # noqa: PLC0415
 
@@ -65,7 +67,7 @@ def down() -> None:
 
 
 def status(*, as_json: Json = False) -> int:
-    """Say how each part is; exit code 5 unless all run and answer."""
+    """Show the state of each part; exit code 5 unless all run and answer."""
     from nxp.stack.running import observe  # noqa: PLC0415 - not for --help
 
     stack = _made()
@@ -82,7 +84,7 @@ def status(*, as_json: Json = False) -> int:
 
 
 def env() -> None:
-    """Print the variables that point a shell at the stack, as exports."""
+    """Print export lines for the variables that point a shell at the stack."""
     from nxp.stack.parts import exports  # noqa: PLC0415 - not for --help
 
     stack = _made()
@@ -91,10 +93,10 @@ def env() -> None:
     for name, value in exports(stack).items():
         print(f"export {name}={shlex.quote(value)}")
     if sys.stdout.isatty():
-        say('secrets are among them; for a shell: eval "$(nxp stack env)"')
+        say('these include secrets; to set them in a shell: eval "$(nxp stack env)"')
 
 
 def _made() -> Stack | None:
-    """Read the stack, unless `up` has never come as far as to start a part."""
+    """Return the stack, or None if `up` never got as far as a running sandbox."""
     stack = read_stack(load_settings())
     return stack if stack and stack.tenant else None

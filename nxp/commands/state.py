@@ -85,7 +85,7 @@ def _count_from(
     if specification.mode is Mode.SNAPSHOT:
         raise UsageError(f"{specification.dataset} is a snapshot: it has no watermark")
     calendar = Calendar.of(specification, load_tenant(settings, tenant).zone)
-    instant = calendar.bound(from_, "--from")
+    instant = calendar.bound(from_, "from")
     if instant > (now := utc_now()):
         # Everything until then would silently count as an accepted gap.
         raise UsageError(

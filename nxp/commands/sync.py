@@ -5,8 +5,8 @@ from typing import Annotated, Any
 from cyclopts import Parameter
 
 from connectors.errors import NotApprovedError
-from nxp.engine import run_shown
-from nxp.options import AcceptGuards, Full, Json, NoVerify, Tenant, Why
+from nxp.engine import require_prefect, run_reported
+from nxp.options import AcceptGuards, Full, Json, NoVerify, Prefect, Tenant, Why
 from nxp.output import print_json, print_table, say
 
 # Plan, apply, read back: the most that a run has.
@@ -20,21 +20,29 @@ def sync(
     accept_guard: AcceptGuards = (),
     why: Why = None,
     approve: Annotated[
-        bool, Parameter(negative="", help="Wait in Prefect for a person to approve the plan.")
+        bool, Parameter(negative="", help="Wait until a person approves the plan in Prefect.")
     ] = False,
     no_verify: NoVerify = False,
+    prefect: Prefect = None,
     tenant: Tenant = None,
     as_json: Json = False,
 ) -> None:
     """Plan SYNC and send what differs, unless a guard trips; then read back what Nexthink holds."""
-    from tasks.sync.asked import Asked  # noqa: PLC0415 - polars and httpx, not for --help
-    from tasks.sync.run import choose  # noqa: PLC0415
+    from tasks.sync.asked import SyncAsked  # noqa: PLC0415 - polars and httpx, not for --help
+    from tasks.sync.run import choose_sync  # noqa: PLC0415
 
-    # What can be known without source and tenant is checked before a server is started.
-    asked = Asked(full=full, accept_guards=accept_guard, why=why)
-    chosen = choose(sync, tenant)
+    # What can be known without source and tenant is checked before a run is made of it.
+    asked = SyncAsked(full=full, accept_guards=accept_guard, why=why, verify=not no_verify)
+    chosen = choose_sync(sync, tenant)
+    if approve:
+        require_prefect(chosen.settings, prefect, "--approve")
 
-    def start() -> None:
+    def story() -> None:
+        from tasks.stories import sync as stories  # noqa: PLC0415 - duckdb, after the checks
+
+        stories.sync(chosen, asked)
+
+    def flow() -> None:
         from prefect.exceptions import CancelledRun  # noqa: PLC0415 - prefect, 2 s
 
         from flows.enrichment import enrichment_sync  # noqa: PLC0415
@@ -44,7 +52,14 @@ def sync(
         except CancelledRun as error:
             raise NotApprovedError(str(error)) from None
 
-    run_shown(chosen.settings, STAGES, start, lambda report: print_report(report, as_json=as_json))
+    run_reported(
+        chosen.settings,
+        prefect,
+        stages=STAGES,
+        story=story,
+        flow=flow,
+        show=lambda report: print_report(report, as_json=as_json),
+    )
 
 
 def print_report(report: dict[str, Any], *, as_json: bool = False) -> None:
@@ -84,7 +99,7 @@ def print_report(report: dict[str, Any], *, as_json: bool = False) -> None:
 
 
 def say_source(report: dict[str, Any]) -> None:
-    """Say what the sources gave, and what of it was left out."""
+    """Say what the sources returned, and what was left out of it."""
     source = (report["planned"] or {}).get("source")
     if not source:
         return

@@ -1,7 +1,8 @@
-"""`nxp worker`: a Prefect worker that lets its flow runs end when it is told to stop.
+"""`nxp worker`: a Prefect worker that lets its flow runs end when it is asked to stop.
 
-Prefect's own worker kills them at once, and their state stays Running. So they are told first,
-while the worker is held so that it begins no other, and end or checkpoint within NXP_STOP_SECONDS.
+Prefect's own worker kills them at once, and their state stays Running. Here the worker is
+suspended first, so that it starts no other run; then its flow runs are asked to stop, and finish
+or checkpoint within NXP_STOP_SECONDS.
 """
 
 import ctypes
@@ -22,10 +23,10 @@ from connectors.settings.installation import load_settings
 from nxp.engine import prepare
 from nxp.output import say
 
-# Beside the limit of a run's work: to tell the ledger and Prefect, and to go.
+# In addition to the time a run has to stop: to write to the ledger and Prefect, and to exit.
 FAREWELL_SECONDS: Final = 15.0
 POLL_SECONDS: Final = 0.2
-# Of linux/prctl.h.
+# From linux/prctl.h.
 PR_SET_PDEATHSIG: Final = 1
 SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
 
@@ -34,7 +35,7 @@ def worker(
     pool: str = "nexthink",
     *,
     name: Annotated[str | None, Parameter(help="The worker's name in Prefect.")] = None,
-    limit: Annotated[int | None, Parameter(help="How many flow runs at once.")] = None,
+    limit: Annotated[int | None, Parameter(help="How many flow runs may run at once.")] = None,
     with_healthcheck: Annotated[
         bool, Parameter(negative="", help="Answer /health at PREFECT_WORKER_WEBSERVER_HOST, _PORT.")
     ] = False,
@@ -49,46 +50,49 @@ def worker(
     words = ["--pool", pool, *(["--name", name] if name else [])]
     words += ["--limit", str(limit)] if limit else []
     words += ["--with-healthcheck"] if with_healthcheck else []
-    told: list[int] = []
+    signals: list[int] = []
 
     def note(number: int, _frame: FrameType | None) -> None:
-        told.append(number)
+        signals.append(number)
 
     for number in SIGNALS:
         signal.signal(number, note)
-    # A session of its own: Ctrl-C at the terminal is for us to pass on.
+    # In a session of its own, so that Ctrl-C reaches only this process, which passes it on.
     process = subprocess.Popen(  # noqa: S603 - our own interpreter, the user's words
         [sys.executable, "-m", "prefect", "worker", "start", *words],
         env=environ,
         start_new_session=True,
         preexec_fn=_die_with_parent,  # noqa: PLW1509 - one system call, and no thread runs yet
     )
-    while process.poll() is None and not told:
+    while process.poll() is None and not signals:
         time.sleep(POLL_SECONDS)
     if process.poll() is not None:
         return process.returncode
-    _stop(psutil.Process(process.pid), told, settings.stop_seconds + FAREWELL_SECONDS)
+    _stop(psutil.Process(process.pid), signals, settings.stop_seconds + FAREWELL_SECONDS)
     process.wait()
-    return 128 + told[0]
+    return 128 + signals[0]
 
 
 def _die_with_parent() -> None:
-    """Let Prefect's worker be killed where this process is: nobody could stop it afterwards."""
+    """Have Prefect's worker killed with this process: afterwards nothing could stop it."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
-def _stop(running: psutil.Process, told: list[int], seconds: float) -> None:
-    """Tell flow runs to end, wait for them, and then tell the worker; at once when told again."""
+def _stop(running: psutil.Process, signals: list[int], seconds: float) -> None:
+    """Stop flow runs, wait for them, then stop the worker; a second signal ends the wait."""
     with suppress(psutil.NoSuchProcess):
         running.suspend()
         runs = running.children(recursive=True)
-        say(f"stopping: {len(runs)} flow runs may end within {seconds:g} s; again to stop at once")
+        say(
+            f"stopping: {len(runs)} flow runs have {seconds:g} s to end; "
+            "interrupt again to stop at once"
+        )
         for each in runs:
             with suppress(psutil.NoSuchProcess):
                 each.terminate()
         deadline = time.monotonic() + seconds
-        while any(_lives(each) for each in runs) and len(told) == 1:
+        while any(_lives(each) for each in runs) and len(signals) == 1:
             if time.monotonic() > deadline:
                 break
             time.sleep(POLL_SECONDS)
@@ -98,6 +102,6 @@ def _stop(running: psutil.Process, told: list[int], seconds: float) -> None:
 
 def _lives(process: psutil.Process) -> bool:
     with suppress(psutil.NoSuchProcess):
-        # Nobody has waited for it while the worker is held.
+        # An ended run stays a zombie while the suspended worker cannot reap it.
         return bool(process.status() != psutil.STATUS_ZOMBIE)
     return False

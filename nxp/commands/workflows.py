@@ -6,18 +6,15 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from connectors.errors import UsageError
-from connectors.nexthink import (
-    MOST_TARGETS,
-    UUID,
-    Dependency,
+from connectors.nexthink import MOST_TARGETS, UUID
+from connectors.nexthink.acting.models import Dependency, TriggerMethod, Workflow
+from connectors.nexthink.acting.requests import (
     EventRequest,
-    NexthinkClient,
-    TriggerMethod,
-    Workflow,
     WorkflowIdsRequest,
     WorkflowRequest,
     nql_id,
 )
+from connectors.nexthink.client import NexthinkClient
 from connectors.settings.installation import load_settings
 from connectors.settings.tenants import load_tenant
 from nxp.options import Json, Parameters, Since, Tenant, parse_parameters
@@ -25,14 +22,14 @@ from nxp.output import print_json, print_table, say
 from nxp.shown import show_rows
 from nxp.targets import TargetFile, read_device_ids, read_targets, read_user_ids
 
-Source = Annotated[str | None, Parameter(help="The tool that asks.")]
+Source = Annotated[str | None, Parameter(help="The tool that makes the request.")]
 
 
 def list_(
     *,
-    dependency: Annotated[Dependency | None, Parameter(help="What it is about.")] = None,
+    dependency: Annotated[Dependency | None, Parameter(help="What it acts on.")] = None,
     trigger_method: Annotated[
-        TriggerMethod | None, Parameter(help="From where it may be triggered.")
+        TriggerMethod | None, Parameter(help="How it can be triggered.")
     ] = None,
     active: Annotated[bool, Parameter(negative="", help="Only active ones.")] = False,
     tenant: Tenant = None,
@@ -70,31 +67,31 @@ def trigger(
     device: Annotated[
         tuple[str, ...],
         Parameter(
-            negative="", help="A device's collector id; with --by-id any name=, uid=, collector=."
+            negative="", help="A device's collector id; with --by-id name=, uid= or collector=."
         ),
     ] = (),
     devices: TargetFile = None,
     user: Annotated[
         tuple[str, ...],
-        Parameter(negative="", help="A user's SID; with --by-id any sid=, upn=, uid=."),
+        Parameter(negative="", help="A user's SID; with --by-id sid=, upn= or uid=."),
     ] = (),
     users: TargetFile = None,
     by_id: Annotated[
-        bool, Parameter(negative="", help="Devices and users by any of their names (v2).")
+        bool, Parameter(negative="", help="Name devices and users by any of their ids (v2).")
     ] = False,
     parameter: Parameters = (),
     source: Source = None,
     tenant: Tenant = None,
     as_json: Json = False,
 ) -> None:
-    """Trigger the workflow WORKFLOW_ID, journalled; for many use nxp act.
+    """Trigger the workflow WORKFLOW_ID and journal it; for many targets, use nxp act.
 
-    Of more than 10,000 devices, or users, several requests are made where it is about these only.
+    More than 10,000 targets are split into several requests if they are all devices or all users.
     """
     from nxp.raw import send  # noqa: PLC0415 - polars, not for --help
 
     if devices == users == "-":
-        raise UsageError("--devices - and --users -: stdin is only one of them")
+        raise UsageError("--devices - and --users -: only one of them can read stdin")
     named = nql_id(workflow_id)
     wanted = read_targets(device, devices, "--device or --devices")
     people = read_targets(user, users, "--user or --users")
@@ -102,7 +99,13 @@ def trigger(
         _refuse_to_split(named, tenant, both=bool(wanted.names and people.names))
     make = _by_ids if by_id else _by_keys
     requests = [
-        make(named, some, others, parse_parameters(parameter), source)
+        make(
+            named,
+            devices=some,
+            users=others,
+            parameters=parse_parameters(parameter),
+            source=source,
+        )
         for some, others in _parts(wanted.names, people.names)
     ]
     send(
@@ -123,14 +126,14 @@ def resume(
     tenant: Tenant = None,
     as_json: Json = False,
 ) -> None:
-    """Tell EXECUTION (a UUID) of WORKFLOW, which waits for an event, to go on."""
+    """Resume EXECUTION (a UUID) of WORKFLOW, which waits for an event."""
     from nxp.raw import send  # noqa: PLC0415 - polars, not for --help
 
     uuid = workflow
     if not UUID.fullmatch(workflow):
         with _client(tenant) as client:
             uuid = client.workflows.details(workflow).uuid
-    request = EventRequest(uuid, execution, parse_parameters(parameter), source)
+    request = EventRequest(uuid, execution, parse_parameters(parameter), source=source)
     read_back = f"nxp workflows executions {workflow}"
     send([request], tenant, as_json=as_json, read_back=read_back)
 
@@ -139,7 +142,7 @@ def executions(
     workflow_id: str, *, since: Since = None, tenant: Tenant = None, as_json: Json = False
 ) -> None:
     """Print the executions of the workflow WORKFLOW_ID (its NQL id or UUID), newest first."""
-    show_rows("workflow", workflow_id, since, tenant, as_json=as_json)
+    show_rows("workflow", workflow_id, since=since, tenant=tenant, as_json=as_json)
 
 
 def _described(workflow: Workflow) -> dict[str, object]:
@@ -161,23 +164,31 @@ def _described(workflow: Workflow) -> dict[str, object]:
 
 def _by_keys(
     workflow_id: str,
+    *,
     devices: Sequence[str],
     users: Sequence[str],
     parameters: Mapping[str, str],
     source: str | None,
 ) -> WorkflowRequest:
-    return WorkflowRequest(workflow_id, devices, users, parameters, source)
+    return WorkflowRequest(
+        workflow_id, devices=devices, users=users, parameters=parameters, source=source
+    )
 
 
 def _by_ids(
     workflow_id: str,
+    *,
     devices: Sequence[str],
     users: Sequence[str],
     parameters: Mapping[str, str],
     source: str | None,
 ) -> WorkflowIdsRequest:
     return WorkflowIdsRequest(
-        workflow_id, read_device_ids(devices), read_user_ids(users), parameters, source
+        workflow_id,
+        devices=read_device_ids(devices),
+        users=read_user_ids(users),
+        parameters=parameters,
+        source=source,
     )
 
 
@@ -194,12 +205,12 @@ def _parts(
 
 
 def _refuse_to_split(workflow_id: str, tenant: str | None, *, both: bool) -> None:
-    """Make sure that several requests are the same as one."""
+    """Raise unless several requests do the same as one."""
     with _client(tenant) as client:
         about = None if both else client.workflows.details(workflow_id).dependency
     if about not in (Dependency.DEVICE, Dependency.USER):
         raise UsageError(
-            f"{workflow_id}: more than {MOST_TARGETS:,} targets, and what is about devices and "
+            f"{workflow_id}: more than {MOST_TARGETS:,} targets, and a workflow about devices and "
             "users together may not be split into several requests; nothing was sent"
         )
 

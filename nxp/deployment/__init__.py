@@ -1,1 +1,1 @@
-"""Bringing a Prefect server to what the files of `deployments` say, and seeing where it is not."""
+"""Bringing a Prefect server in line with the files of `deployments`, and finding differences."""

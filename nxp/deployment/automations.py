@@ -1,4 +1,4 @@
-"""Reading deployments/automations.yaml: what Prefect is to do by itself, and whom it tells."""
+"""Reading deployments/automations.yaml: what Prefect does by itself, and the alerts it sends."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -17,12 +17,13 @@ from nxp.deployment.files import OURS
 from tasks.exports.windows import describe
 
 FILE = "automations.yaml"
-# What a chat's webhook takes; the text is written as JSON by the template, whatever is in a name.
+# What the webhook of a chat accepts. The template writes the text as JSON, so that no character in
+# a name can break it.
 PAYLOAD = '{{% set text %}}{text}{{% endset %}}{{"text": {{{{ text | tojson }}}}}}'
 
 
 class Entry(BaseModel):
-    """One automation of the file; `notify` and `run` stand for actions that need ids."""
+    """One automation in the file; `notify` and `run` stand for actions that need ids."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -38,17 +39,17 @@ class Entry(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Ids:
-    """What the server's own ids are: of the webhook, None without one, and of deployments."""
+    """The server's own ids: of the webhook, None without one, and of the deployments."""
 
     webhook: UUID | None
     deployments: dict[str, UUID]
 
 
 def load_automations(catalog: Path, datasets: Iterable[DatasetSpecification]) -> list[Entry]:
-    """Read all automations; one of `each: dataset` becomes one for each.
+    """Return all automations; an entry with `each: dataset` becomes one for each dataset.
 
     Raises:
-        ConfigurationError: with every problem of the file.
+        ConfigurationError: with all problems of the file.
     """
     path = catalog / FILE
     problems: list[str] = []
@@ -58,7 +59,7 @@ def load_automations(catalog: Path, datasets: Iterable[DatasetSpecification]) ->
         name = made.get("name", "an automation without a name")
         try:
             entry = Entry.model_validate(made)
-            # The server's ids are not known yet: any will do to see whether Prefect takes it.
+            # The server's ids are not known yet; any id shows whether Prefect accepts the entry.
             resolve(entry, Ids(UUID(int=0), {entry.run or "": UUID(int=0)}))
             found.append(entry)
         except ValidationError as error:
@@ -72,11 +73,11 @@ def load_automations(catalog: Path, datasets: Iterable[DatasetSpecification]) ->
 
 
 def resolve(entry: Entry, ids: Ids) -> AutomationCore | None:
-    """Make what Prefect takes of an entry; None where there is nothing that it could do.
+    """Return an entry as Prefect's automation, or None if it would have nothing to do.
 
     Raises:
-        KeyError: it runs a deployment that there is not.
-        ValidationError: Prefect does not take it.
+        KeyError: it runs a deployment that does not exist.
+        ValidationError: Prefect does not accept it.
     """
     actions = [dict(action) for action in entry.actions]
     if entry.run:
@@ -124,7 +125,7 @@ def _made(raw: list[Any], after: Mapping[str, timedelta]) -> Iterator[dict[str, 
 
 
 def _filled(value: Any, dataset: str, after: timedelta) -> Any:
-    """Put a dataset's name and freshness where the file has a place for them."""
+    """Return a value with a dataset's name and freshness in its placeholders."""
     match value:
         case dict():
             return {key: _filled(item, dataset, after) for key, item in value.items()}

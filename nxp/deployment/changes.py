@@ -1,4 +1,4 @@
-"""What `nxp deploy` has to do, planned first and done after, so that a dry run says the same."""
+"""What `nxp deploy` has to do: planned first and done afterwards, so a dry run shows the same."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -10,7 +10,6 @@ from prefect.blocks.webhook import Webhook
 from prefect.client.orchestration import SyncPrefectClient
 from prefect.client.schemas.actions import DeploymentScheduleCreate, WorkPoolCreate
 from prefect.client.schemas.objects import ConcurrencyLimitStrategy, ConcurrencyOptions
-from prefect.client.schemas.responses import DeploymentResponse
 from prefect.client.schemas.schedules import CronSchedule
 from prefect.events.schemas.automations import Automation, AutomationCore
 from prefect.workers.process import ProcessWorker
@@ -23,7 +22,7 @@ from nxp.deployment.server import WEBHOOK, Found
 
 
 class Verb(StrEnum):
-    """What becomes of something on the server."""
+    """What is done with something on the server."""
 
     CREATE = "created"
     CHANGE = "changed"
@@ -33,18 +32,18 @@ class Verb(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One thing on the server, what becomes of it, and why; `do` does it."""
+    """One thing on the server, what is done with it, and why; `do` does it."""
 
     verb: Verb
     kind: str
     name: str
-    about: str = ""
-    do: Callable[[], object] = field(default=lambda: None, repr=False)
+    about: str = field(default="", kw_only=True)
+    do: Callable[[], object] = field(default=lambda: None, repr=False, kw_only=True)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
-    """What the files and the settings say. `resume` undoes what was switched by hand."""
+    """What the files and the settings ask for. `resume` undoes what was switched by hand."""
 
     deployments: Sequence[Deployment]
     automations: Sequence[Entry]
@@ -55,29 +54,29 @@ class Wanted:
 def pools_and_deployments(
     client: SyncPrefectClient, found: Found, wanted: Wanted
 ) -> Iterator[Change]:
-    """Plan the work pools, and the deployments: to make, to change, and to remove."""
+    """Yield the changes to work pools and deployments: to create, change or remove them."""
     for pool in dict.fromkeys(each.entry.work_pool.name for each in wanted.deployments):
         yield _pool(client, found, pool)
     for deployment in wanted.deployments:
-        yield _deployment(client, deployment, found.deployments.get(deployment.name), wanted)
+        yield _deployment(client, deployment, found, wanted)
     gone = found.ours.keys() - {each.name for each in wanted.deployments}
     for name in sorted(gone):
         yield Change(
             Verb.REMOVE,
             "deployment",
             name,
-            "no longer in the file",
-            partial(client.delete_deployment, found.deployments[name].id),
+            about="no longer in the file",
+            do=partial(client.delete_deployment, found.deployments[name].id),
         )
 
 
 def alerts(client: SyncPrefectClient, found: Found, wanted: Wanted) -> Iterator[Change]:
-    """Plan the webhook that alerts are told to."""
+    """Yield the change to the webhook that alerts are sent to."""
     url = wanted.alert_url
     if url and found.webhook is None:
         yield Change(Verb.CREATE, "webhook", WEBHOOK, do=lambda: _save(url))
     elif url and found.webhook_url != url:
-        yield Change(Verb.CHANGE, "webhook", WEBHOOK, "address", lambda: _save(url))
+        yield Change(Verb.CHANGE, "webhook", WEBHOOK, about="address", do=lambda: _save(url))
     elif url:
         yield Change(Verb.LEAVE, "webhook", WEBHOOK)
     elif (webhook := found.webhook) is not None:
@@ -85,15 +84,15 @@ def alerts(client: SyncPrefectClient, found: Found, wanted: Wanted) -> Iterator[
             Verb.REMOVE,
             "webhook",
             WEBHOOK,
-            "NXP_ALERT_URL is not set",
-            lambda: client.delete_block_document(webhook),
+            about="NXP_ALERT_URL is not set",
+            do=lambda: client.delete_block_document(webhook),
         )
 
 
 def automations(
     client: SyncPrefectClient, found: Found, wanted: Wanted, webhook: UUID | None
 ) -> Iterator[Change]:
-    """Plan the automations, once deployments and webhook are known."""
+    """Yield the changes to automations, which refer to deployments and webhook by their ids."""
     known = dict.fromkeys((each.name for each in wanted.deployments), UUID(int=0))
     ids = Ids(webhook, known | {name: each.id for name, each in found.deployments.items()})
     kept = set()
@@ -109,49 +108,61 @@ def automations(
                 Verb.REMOVE,
                 "automation",
                 name,
-                about,
-                partial(client.delete_automation, automation.id),
+                about=about,
+                do=partial(client.delete_automation, automation.id),
             )
 
 
 def _pool(client: SyncPrefectClient, found: Found, name: str) -> Change:
     pool = found.pools.get(name)
     if pool is None:
-        made = WorkPoolCreate(
+        new = WorkPoolCreate(
             name=name,
             type=ProcessWorker.type,
             base_job_template=ProcessWorker.get_default_base_job_template(),
         )
-        return Change(Verb.CREATE, "work pool", name, do=lambda: client.create_work_pool(made))
-    return Change(Verb.LEAVE, "work pool", name, "paused" if pool.is_paused else "")
+        return Change(Verb.CREATE, "work pool", name, do=lambda: client.create_work_pool(new))
+    return Change(Verb.LEAVE, "work pool", name, about="paused" if pool.is_paused else "")
 
 
 def _deployment(
     client: SyncPrefectClient,
     deployment: Deployment,
-    known: DeploymentResponse | None,
+    found: Found,
     wanted: Wanted,
 ) -> Change:
+    known = found.deployments.get(deployment.name)
+
     def apply() -> object:
         return _write(client, deployment, set() if wanted.resume else paused, wanted)
 
     if known is None:
-        paused: set[str] = set()
-        return Change(Verb.CREATE, "deployment", deployment.name, do=apply)
+        paused = _paused_before(deployment, found)
+        about = "its schedule starts paused, as what it replaces" if paused else ""
+        return Change(Verb.CREATE, "deployment", deployment.name, about=about, do=apply)
     paused = set(paused_schedules(known))
     different = differences(deployment, known)
     if wanted.resume and (paused or known.paused):
         different.append("paused schedules")
     if different:
-        return Change(Verb.CHANGE, "deployment", deployment.name, ", ".join(different), apply)
+        about = ", ".join(different)
+        return Change(Verb.CHANGE, "deployment", deployment.name, about=about, do=apply)
     about = "its schedule is paused" if paused else ""
-    return Change(Verb.LEAVE, "deployment", deployment.name, about)
+    return Change(Verb.LEAVE, "deployment", deployment.name, about=about)
+
+
+def _paused_before(deployment: Deployment, found: Found) -> set[str]:
+    """Return the schedules to start paused: all, where somebody had paused what is replaced."""
+    replaced = [found.deployments.get(name) for name in deployment.entry.replaces]
+    if not any(each and paused_schedules(each) for each in replaced):
+        return set()
+    return {each.slug for each in deployment.entry.schedules}
 
 
 def _write(
     client: SyncPrefectClient, deployment: Deployment, paused: set[str], wanted: Wanted
 ) -> object:
-    """Create the deployment or replace what it says; a schedule that was paused stays paused."""
+    """Create or replace the deployment; a paused schedule stays paused."""
     entry, limit = deployment.entry, deployment.entry.concurrency_limit
     strategy = ConcurrencyLimitStrategy(limit.collision_strategy) if limit else None
     return client.create_deployment(
@@ -188,8 +199,8 @@ def _automation(
             Verb.CREATE,
             "automation",
             core.name,
-            "" if core.enabled else "switched off",
-            lambda: client.create_automation(core),
+            about="" if core.enabled else "switched off",
+            do=lambda: client.create_automation(core),
         )
     different = automation_differences(core, known)
     switched = known.enabled != core.enabled
@@ -202,17 +213,16 @@ def _automation(
             Verb.CHANGE,
             "automation",
             core.name,
-            ", ".join(different),
-            lambda: client.update_automation(known.id, core),
+            about=", ".join(different),
+            do=lambda: client.update_automation(known.id, core),
         )
     state = "on" if known.enabled else "off"
-    return Change(
-        Verb.LEAVE, "automation", core.name, f"switched {state} by hand" if switched else ""
-    )
+    about = f"switched {state} by hand" if switched else ""
+    return Change(Verb.LEAVE, "automation", core.name, about=about)
 
 
 def _save(url: str) -> object:
-    """Keep the address in a block; JSON is what chats take."""
+    """Save the address in a block; chats accept JSON."""
     block = Webhook(
         method="POST",
         url=SecretStr(url),

@@ -1,4 +1,4 @@
-"""Where what the server has differs from what the files say."""
+"""The differences between the server and the files."""
 
 from typing import Any
 
@@ -8,22 +8,22 @@ from prefect.events.schemas.automations import AutomationCore
 
 from nxp.deployment.files import Deployment
 
-# The server's own, and what a person may switch by hand.
+# The server's own fields, and what a person may switch by hand.
 NOT_COMPARED = {"id", "created", "updated", "enabled", "owner_resource"}
 
 
 def differences(wanted: Deployment, found: DeploymentResponse) -> list[str]:
-    """Name what differs of a deployment; whether its schedules are paused is no difference."""
+    """Return what differs in a deployment; paused schedules do not count as a difference."""
     return _different(_wanted(wanted), _found(found))
 
 
 def automation_differences(wanted: AutomationCore, found: AutomationCore) -> list[str]:
-    """Name what differs of an automation; whether it is switched on is no difference."""
+    """Return what differs in an automation; being switched on or off is not a difference."""
     return _different(_automation(wanted), _automation(found))
 
 
 def paused_schedules(found: DeploymentResponse) -> list[str]:
-    """Name the schedules of a deployment that somebody paused; all of them when it is itself."""
+    """Return a deployment's paused schedules: all of them if the deployment itself is paused."""
     return [each.slug or "unnamed" for each in found.schedules if found.paused or not each.active]
 
 
@@ -37,7 +37,7 @@ def _automation(each: AutomationCore) -> dict[str, Any]:
 
 
 def _unordered(value: Any) -> Any:
-    """Give sets, which JSON has as lists, one order."""
+    """Return a value with its sets, which are lists in JSON, in one order."""
     match value:
         case dict():
             return {key: _unordered(item) for key, item in value.items() if key != "id"}

@@ -1,9 +1,10 @@
 """Reading deployments/prefect.yaml: what the server should have, checked against the flows.
 
-The file keeps Prefect's own format, so that `prefect deploy` reads it too.
+The file is in Prefect's own format, so `prefect deploy` can read it too.
 """
 
 import importlib
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
@@ -14,10 +15,13 @@ from prefect.client.schemas.schedules import CronSchedule
 from prefect.exceptions import ParameterTypeError, SignatureMismatchError
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from connectors.actions import load_actions
+from connectors.catalogue import load_datasets
 from connectors.errors import ConfigurationError
+from connectors.syncs import load_syncs
 
 FILE = "prefect.yaml"
-# Every deployment and automation of ours carries it: what else is on the server is left alone.
+# Every deployment and automation of ours carries this tag; others on the server are left alone.
 OURS = "managed:nxp"
 
 
@@ -26,21 +30,21 @@ class _Strict(BaseModel):
 
 
 class Pool(_Strict):
-    """Where a deployment's runs are taken from."""
+    """The work pool of a deployment's runs."""
 
     name: str
     job_variables: dict[str, Any] = Field(default_factory=dict)
 
 
 class Limit(_Strict):
-    """How many runs of a deployment at once, and what becomes of one more."""
+    """How many runs of a deployment may run at once, and what happens to one more."""
 
     limit: int = Field(ge=1)
     collision_strategy: str = "ENQUEUE"
 
 
 class Timetable(_Strict):
-    """When runs are scheduled. The slug is what keeps a changed schedule from doubling."""
+    """When runs are scheduled. By its slug, a changed schedule replaces the old one."""
 
     slug: str
     cron: str
@@ -54,7 +58,7 @@ class Timetable(_Strict):
 
 
 class Entry(_Strict):
-    """One deployment of prefect.yaml."""
+    """One deployment in prefect.yaml."""
 
     name: str
     entrypoint: str
@@ -64,17 +68,19 @@ class Entry(_Strict):
     parameters: dict[str, Any] = Field(default_factory=dict)
     schedules: tuple[Timetable, ...] = ()
     concurrency_limit: Limit | None = None
+    # Deployments of earlier releases, as flow/deployment: where one was paused, this starts paused.
+    replaces: tuple[str, ...] = ()
 
     @model_validator(mode="after")
     def _one_slug_each(self) -> Self:
         if len({each.slug for each in self.schedules}) < len(self.schedules):
-            raise ValueError("schedules: two have one slug")
+            raise ValueError("schedules: two have the same slug")
         return self
 
 
 @dataclass(frozen=True, slots=True)
 class Deployment:
-    """A deployment as the file has it, with its flow and the form made from it."""
+    """A deployment as it is in the file, with its flow and the form made from the flow."""
 
     entry: Entry
     flow: str
@@ -82,35 +88,38 @@ class Deployment:
 
     @property
     def name(self) -> str:
-        """As Prefect names it: flow/deployment."""
+        """Prefect's name for it: flow/deployment."""
         return f"{self.flow}/{self.entry.name}"
 
     @property
     def tags(self) -> list[str]:
-        """The tags, with the one that makes it ours."""
+        """The tags, including the one that marks it as ours."""
         return [*self.entry.tags, OURS]
 
     def in_pool(self, pool: str) -> "Deployment":
-        """Give the same with runs in another work pool."""
+        """Return the same deployment with its runs in another work pool."""
         moved = Pool(name=pool, job_variables=self.entry.work_pool.job_variables)
         return replace(self, entry=self.entry.model_copy(update={"work_pool": moved}))
 
 
 def load_deployments(catalog: Path, pool: str | None = None) -> list[Deployment]:
-    """Read all deployments, load their flows, and check their parameters.
+    """Return all deployments, with their flows loaded and their parameters checked.
 
     Args:
         catalog: the folder of deployments.
-        pool: the work pool for all of them; without it each has the file's.
+        pool: the work pool for all of them; without it each has the one in the file.
 
     Raises:
-        ConfigurationError: with every problem of the file.
+        ConfigurationError: with all problems of the file.
     """
     path = catalog / FILE
     problems: list[str] = []
-    found = [each for raw in _read(path) if (each := _deployment(raw, problems))]
+    names_of = _names(catalog)
+    found = [each for raw in _read(path) if (each := _deployment(raw, names_of, problems))]
     names = [each.name for each in found]
-    problems += [f"{name}: stands twice" for name in sorted(set(names)) if names.count(name) > 1]
+    problems += [
+        f"{name}: is defined twice" for name in sorted(set(names)) if names.count(name) > 1
+    ]
     if problems:
         raise ConfigurationError(str(path), problems=tuple(problems))
     return [each.in_pool(pool) for each in found] if pool else found
@@ -126,7 +135,46 @@ def _read(path: Path) -> list[Any]:
     return entries if isinstance(entries, list) else []
 
 
-def _deployment(raw: Any, problems: list[str]) -> Deployment | None:
+def _names(catalog: Path) -> Mapping[str, list[str]]:
+    """Return the catalogue's names by parameter, for the drop-downs of forms."""
+    datasets, syncs = list(load_datasets(catalog)), list(load_syncs(catalog))
+    return {
+        "dataset": datasets,
+        "datasets": datasets,
+        "sync": syncs,
+        "action": list(load_actions(catalog)),
+        # Syncs leave plans and changes, which are maintained too.
+        "maintain.dataset": datasets + syncs,
+    }
+
+
+def _with_choices(schema: Any, names: Sequence[str]) -> Any:
+    """Return a parameter's schema in which each text is one of the names."""
+    match schema:
+        case {"type": "string"}:
+            return {**schema, "enum": list(names)}
+        case {"anyOf": list(choices)}:
+            return {**schema, "anyOf": [_with_choices(each, names) for each in choices]}
+        case {"items": items}:
+            return {**schema, "items": _with_choices(items, names)}
+        case _:
+            return schema
+
+
+def _form(flow: Flow[Any, Any], names_of: Mapping[str, list[str]]) -> dict[str, Any]:
+    """Return the schema of a flow's form, with the catalogue's names to choose from."""
+    form = flow.parameters.model_dump_for_openapi()
+    form = {key: value for key, value in form.items() if key != "definitions" or value}
+    properties = {}
+    for parameter, schema in form["properties"].items():
+        names = names_of.get(f"{flow.name}.{parameter}") or names_of.get(parameter)
+        properties[parameter] = _with_choices(schema, names) if names else schema
+    return {**form, "properties": properties}
+
+
+def _deployment(
+    raw: Any, names_of: Mapping[str, list[str]], problems: list[str]
+) -> Deployment | None:
     name = raw.get("name", "a deployment without a name") if isinstance(raw, dict) else raw
     try:
         entry = Entry.model_validate(raw)
@@ -140,30 +188,26 @@ def _deployment(raw: Any, problems: list[str]) -> Deployment | None:
     except (ImportError, AttributeError, TypeError, ValueError) as error:
         problems.append(f"{name}: {' '.join(str(error).split())}")
     else:
-        form = flow.parameters.model_dump_for_openapi()
-        # As `prefect deploy` does, so that one does not undo the other.
-        return Deployment(
-            entry, flow.name, {k: v for k, v in form.items() if k != "definitions" or v}
-        )
+        return Deployment(entry, flow.name, _form(flow, names_of))
     return None
 
 
 def load_flow(entrypoint: str) -> Flow[Any, Any]:
-    """Load the flow of a module path such as flows.export.nql_export.
+    """Return the flow at a module path such as flows.export.nql_export.
 
     Raises:
         ImportError, AttributeError: there is no such module or name.
-        TypeError: it is no flow.
+        TypeError: it is not a flow.
     """
     module, _, name = entrypoint.rpartition(".")
     flow = getattr(importlib.import_module(module), name)
     if not isinstance(flow, Flow):
-        raise TypeError(f"{entrypoint} is no flow")
+        raise TypeError(f"{entrypoint} is not a flow")
     return flow
 
 
 def _check_parameters(flow: Flow[Any, Any], parameters: dict[str, Any]) -> None:
-    """See that the flow takes what is given; what is left open the form or the run asks for."""
+    """Raise unless the flow accepts the parameters; a form or the run asks for missing ones."""
     unknown = sorted(parameters.keys() - flow.parameters.properties.keys())
     if unknown:
         raise ValueError(f"parameters: the flow {flow.name} has no {', '.join(unknown)}")

@@ -1,4 +1,4 @@
-"""What a Prefect server has, and its refusals in one line."""
+"""What a Prefect server has, and its errors in one line."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,13 +19,13 @@ from connectors.errors import AccessError, ConfigurationError, UnavailableError
 from nxp.deployment.files import OURS
 
 PAGE = 200
-# The block that holds the address which alerts are told to.
+# The block that holds the address alerts are sent to.
 WEBHOOK = "nexthink-alerts"
 
 
 @dataclass(slots=True)
 class Found:
-    """What the server has: by name, deployments as flow/deployment."""
+    """What the server has, by name; deployments as flow/deployment."""
 
     pools: dict[str, WorkPool]
     deployments: dict[str, DeploymentResponse]
@@ -35,16 +35,16 @@ class Found:
 
     @property
     def ours(self) -> dict[str, DeploymentResponse]:
-        """The deployments that `nxp deploy` made."""
+        """The deployments created by `nxp deploy`."""
         return {name: each for name, each in self.deployments.items() if OURS in each.tags}
 
 
 @contextmanager
 def connected() -> Iterator[SyncPrefectClient]:
-    """Speak to the server of PREFECT_API_URL.
+    """Yield a client of the server at PREFECT_API_URL.
 
     Raises:
-        UnavailableError: it does not answer.
+        UnavailableError: the server does not answer.
         AccessError: it refuses the credential.
         ConfigurationError: it refuses what it was sent.
     """
@@ -60,18 +60,19 @@ def connected() -> Iterator[SyncPrefectClient]:
             ) from None
         if status in {httpx.codes.UNPROCESSABLE_ENTITY, httpx.codes.CONFLICT}:
             raise ConfigurationError(
-                f"the Prefect server refuses what it was sent: is it of another version? ({where})"
+                "the Prefect server refuses what it was sent: run nxp deploy again, or see if it "
+                f"is of another version ({where})"
             ) from None
         raise UnavailableError(f"the Prefect server cannot answer now ({where})") from None
     except httpx.HTTPError as error:
         raise UnavailableError(
-            f"the Prefect server does not answer ({type(error).__name__}): see that it runs at "
+            f"the Prefect server does not answer ({type(error).__name__}): check that it runs at "
             "PREFECT_API_URL"
         ) from None
 
 
 def look(client: SyncPrefectClient) -> Found:
-    """Read what the server has."""
+    """Return what the server has."""
     deployments = _deployments(client)
     flows = _flow_names(client, {each.flow_id for each in deployments})
     webhook = _webhook()

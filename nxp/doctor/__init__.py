@@ -1,1 +1,1 @@
-"""Looking for what is wrong with an installation, each check a line that says what to do next."""
+"""Checks of an installation: each prints a line that says what is wrong and what to do next."""

@@ -1,4 +1,4 @@
-"""Everything that `nxp doctor` looks at, in order: this machine, the tenant, the Prefect server."""
+"""All checks of `nxp doctor`, in order: this machine, the tenant, the Prefect server."""
 
 from collections.abc import Callable, Iterator
 from datetime import datetime
@@ -26,18 +26,19 @@ from nxp.engine import check_answers, knows_server
 
 def all_checks(
     settings: Settings,
+    *,
     profile: str | None = None,
     pool: str | None = None,
     clock: Callable[[], datetime] = utc_now,
 ) -> Iterator[Check]:
-    """Give all checks; those of a tenant need its name, and the others are done without it."""
+    """Yield all checks; those that need the tenant's name are left out where it is not known."""
     yield Check("settings", partial(look_at_settings, settings))
     yield Check("catalogue", partial(look_at_catalogue, settings))
     yield Check("disk", partial(look_at_disk, settings))
     try:
         name = tenant_name(settings, profile)
     except PipelineError:
-        # Told by the check of the tenant.
+        # The check of the tenant reports it.
         name = None
     if name:
         yield Check("lake", partial(look_at_lake, settings, name))
@@ -55,14 +56,14 @@ def _tenant(
 def _server(
     settings: Settings, pool: str | None, clock: Callable[[], datetime]
 ) -> Iterator[Finding]:
-    # Before the server is asked: a file that is wrong is no fault of it.
+    # Read before the server is asked: a wrong file is not the server's fault.
     deployments = load_deployments(settings.catalog, pool)
     datasets = load_datasets(settings.catalog)
     automations = load_automations(settings.catalog, datasets.values())
     yield ok("files", f"{len(deployments)} deployments and {len(automations)} automations")
     if not knows_server():
-        do = "nothing is scheduled without: nxp server start, or set PREFECT_API_URL"
-        yield warn("server", "no Prefect server is known", do)
+        do = "nothing is scheduled without one: run nxp server start, or set PREFECT_API_URL"
+        yield warn("server", "no Prefect server is known", do=do)
         return
     check_answers()
     yield from look_at_server(settings, deployments, automations, clock)

@@ -1,4 +1,4 @@
-"""What a check finds, and how checks are run so that one that fails does not hide the others."""
+"""What a check finds, and how checks are run so that a failing one does not hide the others."""
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from connectors.errors import PipelineError
 
 
 class Level(StrEnum):
-    """How bad it is: only what fails ends in an exit code."""
+    """How bad a finding is: only a failure sets the exit code."""
 
     OK = "ok"
     WARN = "warn"
@@ -17,7 +17,7 @@ class Level(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One line: what was looked at, what was seen, what to do. `code` is that of a failure."""
+    """One line: what was checked, what was found, what to do. `code` is a failure's exit code."""
 
     level: Level
     check: str
@@ -28,36 +28,36 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """A name, and what looks; it gives findings, or raises what a run would raise."""
+    """A name and a function that returns findings, or raises what a run would raise."""
 
     name: str
     look: Callable[[], Iterable[Finding]]
 
 
 def ok(check: str, what: str) -> Finding:
-    """Say that all is well."""
+    """Return the finding that all is well."""
     return Finding(Level.OK, check, what)
 
 
-def warn(check: str, what: str, do: str) -> Finding:
-    """Say what may become a problem."""
-    return Finding(Level.WARN, check, what, do)
+def warn(check: str, what: str, *, do: str) -> Finding:
+    """Return a finding that may become a problem."""
+    return Finding(Level.WARN, check, what, do=do)
 
 
-def fail(check: str, what: str, do: str, code: int) -> Finding:
-    """Say what is wrong, with the exit code that a run would end with because of it."""
-    return Finding(Level.FAIL, check, what, do, code)
+def fail(check: str, what: str, *, do: str, code: int) -> Finding:
+    """Return a failure, with the exit code that a run would end with because of it."""
+    return Finding(Level.FAIL, check, what, do=do, code=code)
 
 
 def examine(checks: Iterable[Check]) -> Iterator[Finding]:
-    """Run checks; an error of one is its finding."""
+    """Run checks and yield their findings; an error raised by a check becomes its finding."""
     for check in checks:
         try:
             yield from check.look()
         except PipelineError as error:
-            yield fail(check.name, " ".join(str(error).split()), "", error.exit_code)
+            yield fail(check.name, " ".join(str(error).split()), do="", code=error.exit_code)
 
 
 def exit_code(findings: Iterable[Finding]) -> int:
-    """Give the code of the first failure; 0 without one."""
+    """Return the code of the first failure, or 0 without one."""
     return next((each.code for each in findings if each.level is Level.FAIL), 0)

@@ -1,4 +1,4 @@
-"""This machine's part: settings, catalogue, disk, lake, ledger, and how fresh the datasets are."""
+"""The checks of this machine: settings, catalogue, disk, lake, ledger, freshness of datasets."""
 
 import os
 import shutil
@@ -19,11 +19,11 @@ from tasks.runs.freshness import freshness_of
 
 MB = 1_000_000
 LEAST_MB = 500
-# Below it a single window may not fit, and a temporary Prefect server does not start.
+# With less, a single window may not fit, and a temporary Prefect server does not start.
 FULL_MB = 50
 STALE = 7
 LOOPBACK = {"127.0.0.1", "localhost", "::1"}
-# Read apart from the others; the last is set by `nxp stack`.
+# Variables read outside the settings; the last is set by `nxp stack`.
 OTHERS = ("NXP_DEBUG", "NEXTHINK_BLOCK", "NXP_STACK_PART")
 SHOWN = 5
 
@@ -31,7 +31,7 @@ SHOWN = 5
 def look_at_settings(
     settings: Settings, environ: Mapping[str, str] = os.environ
 ) -> Iterator[Finding]:
-    """Look for misspelt variables, and for state that other machines do not see."""
+    """Look for misspelt variables, and for state that other machines cannot see."""
     known = {f"NXP_{field.upper()}" for field in Settings.model_fields}
     known |= {f"NEXTHINK_{field.upper()}" for field in TenantSettings.model_fields}
     known |= {f"{name}_FILE" for name in known} | set(OTHERS)
@@ -43,21 +43,21 @@ def look_at_settings(
     # Connections of sources have names of their own.
     unknown = [name for name in unknown if not name.startswith("NXP_SOURCE_")]
     if unknown:
-        yield warn("settings", f"no setting is named {', '.join(unknown)}", "mend the spelling")
+        yield warn("settings", f"no setting is named {', '.join(unknown)}", do="fix the spelling")
     server = urlsplit(environ.get("PREFECT_API_URL", "")).hostname
     if server and server not in LOOPBACK:
         shared = settings.ledger_url.get_secret_value()
         if shared.startswith("sqlite"):
             yield warn(
                 "settings",
-                "the ledger is a SQLite file, and the Prefect server is another machine",
-                "workers need one ledger: set NXP_LEDGER_URL to a PostgreSQL database",
+                "the ledger is a SQLite file, but the Prefect server is on another machine",
+                do="workers must share a ledger: set NXP_LEDGER_URL to a PostgreSQL database",
             )
         if not URL.match(settings.lake):
             yield warn(
                 "settings",
-                "the lake is a folder, and the Prefect server is another machine",
-                "workers need one lake: object storage, or a folder that all of them mount",
+                "the lake is a folder, but the Prefect server is on another machine",
+                do="workers must share a lake: object storage, or a folder that all of them mount",
             )
     prepare_home(settings)
     yield ok("settings", f"NXP_HOME is {settings.home}")
@@ -67,25 +67,25 @@ def look_at_catalogue(settings: Settings) -> Iterator[Finding]:
     """Validate datasets, syncs and actions."""
     read = read_catalogue(settings.catalog)
     for problem in read.problems:
-        yield fail("catalogue", problem, "mend the file", ConfigurationError.exit_code)
+        yield fail("catalogue", problem, do="fix the file", code=ConfigurationError.exit_code)
     for note in read.notes:
-        yield warn("catalogue", note, "see docs/sources.md, if the sync is to run here")
+        yield warn("catalogue", note, do="if the sync should run here, see docs/sources.md")
     if not read.problems:
         yield ok("catalogue", read.counted)
 
 
 def look_at_disk(settings: Settings) -> Iterator[Finding]:
-    """See how much room there is at NXP_HOME, and at a lake in a folder."""
+    """Check how much space is free at NXP_HOME, and in the lake if it is a folder."""
     places = {"NXP_HOME": settings.home}
     if not URL.match(settings.lake):
         places["NXP_LAKE"] = Path(settings.lake)
     for name, place in places.items():
         free = shutil.disk_usage(_existing(place)).free // MB
-        do = "free some space: nxp maintain NAME, or another disk"
+        do = "free some space with nxp maintain NAME, or use another disk"
         if free < FULL_MB:
-            yield fail("disk", f"{name}: {free} MB left", do, StorageError.exit_code)
+            yield fail("disk", f"{name}: {free} MB left", do=do, code=StorageError.exit_code)
         elif free < LEAST_MB:
-            yield warn("disk", f"{name}: {free} MB left", do)
+            yield warn("disk", f"{name}: {free} MB left", do=do)
         else:
             yield ok("disk", f"{name}: {free:,} MB left")
 
@@ -98,7 +98,7 @@ def look_at_lake(settings: Settings, tenant: str) -> Iterator[Finding]:
     """Write a file into the tenant's part of the lake, and delete it."""
     lake = Lake(settings.lake, tenant, settings.home / "staging")
     lake.check_writable()
-    # What a killed look leaves here `nxp maintain` clears away.
+    # If doctor is killed here, `nxp maintain` deletes the file.
     probe = "_probe/doctor"
     lake.store.write(probe, b"")
     lake.store.delete([probe])
@@ -108,21 +108,22 @@ def look_at_lake(settings: Settings, tenant: str) -> Iterator[Finding]:
 def look_at_ledger(
     settings: Settings, tenant: str, clock: Callable[[], datetime]
 ) -> Iterator[Finding]:
-    """See that the ledger is of this program's version; then what runs left in it."""
+    """Check that the ledger has this program's version, then what runs left in it."""
     url = settings.ledger_url.get_secret_value()
     version = ledger_version(url)
     if version is None:
-        yield warn("ledger", "it has no tables yet", "the first run makes them: nxp export NAME")
+        do = "the first run creates them: nxp export NAME"
+        yield warn("ledger", "it has no tables yet", do=do)
         return
     if version != HEAD:
         older = version < HEAD
         yield fail(
             "ledger",
-            f"its tables are of version {version}, this program wants {HEAD}",
-            "stop workers of the older program; the next run upgrades it"
+            f"its tables have version {version}, this program needs {HEAD}",
+            do="stop workers of the older program; the next run upgrades it"
             if older
             else "upgrade this program",
-            ConfigurationError.exit_code,
+            code=ConfigurationError.exit_code,
         )
         return
     yield ok("ledger", f"reached, tables of version {version}")
@@ -137,8 +138,8 @@ def look_at_ledger(
 def _left_behind(ledger: Ledger) -> Iterator[Finding]:
     lapsed = ledger.lapsed_leases()
     if lapsed:
-        told = f"{len(lapsed)} leases are held by nobody: {_some(lapsed)}"
-        yield warn("leases", told, "the next run takes them over; see nxp runs")
+        what = f"{len(lapsed)} leases have expired: {_some(lapsed)}"
+        yield warn("leases", what, do="the next run takes them over; see nxp runs")
     else:
         yield ok("leases", "none was left behind")
     gone = [
@@ -147,8 +148,8 @@ def _left_behind(ledger: Ledger) -> Iterator[Finding]:
         if run["state"] == "interrupted" and run["finished_at"] is None
     ]
     if gone:
-        told = f"{len(gone)} runs ended without a word: {_some(gone)}"
-        yield warn("runs", told, "the next run of any dataset closes them and clears up")
+        what = f"{len(gone)} runs ended without reporting: {_some(gone)}"
+        yield warn("runs", what, do="the next run of any dataset closes them and cleans up")
 
 
 def _freshness(settings: Settings, ledger: Ledger, now: datetime) -> Iterator[Finding]:
@@ -161,11 +162,11 @@ def _freshness(settings: Settings, ledger: Ledger, now: datetime) -> Iterator[Fi
         elif fresh.age > datasets[name].lasts:
             stale += 1
             do = f"see nxp datasets {name} and nxp runs {name}"
-            yield fail("freshness", f"{name} is {_age(fresh.age)} old", do, STALE)
+            yield fail("freshness", f"{name} is {_age(fresh.age)} old", do=do, code=STALE)
     if never:
-        yield warn("freshness", f"never landed: {', '.join(never)}", "nxp export NAME")
+        yield warn("freshness", f"never landed: {', '.join(never)}", do="nxp export NAME")
     if not stale:
-        yield ok("freshness", f"{len(datasets) - len(never)} datasets are as fresh as they should")
+        yield ok("freshness", f"{len(datasets) - len(never)} datasets are fresh enough")
 
 
 def _age(age: timedelta) -> str:

@@ -1,4 +1,4 @@
-"""The Prefect server's part: reached, of our version, and as the files say; workers and runs."""
+"""The checks of the Prefect server: its version, its agreement with the files, workers, runs."""
 
 import os
 from collections.abc import Callable, Iterator, Sequence
@@ -30,7 +30,7 @@ from nxp.doctor.finding import Finding, fail, ok, warn
 DRIFTED = ConfigurationError.exit_code
 AWAY = UnavailableError.exit_code
 DEPLOY = "nxp deploy"
-# As the automations have it.
+# The same as in the automations.
 STUCK_AFTER = timedelta(minutes=15)
 LONG_RUN = timedelta(hours=24)
 HEARTBEATS = 3
@@ -44,11 +44,12 @@ def look_at_server(
     automations: Sequence[Entry],
     clock: Callable[[], datetime],
 ) -> Iterator[Finding]:
-    """Compare a Prefect server with the files, and look at its workers and runs."""
+    """Compare a Prefect server with the files, and check its workers and runs."""
     url = os.environ["PREFECT_API_URL"]
     with connected() as client:
         yield from _version(client)
-        yield from look_at_clock("clock", f"{url}/health", "the Prefect server", clock)
+        whose = "the Prefect server"
+        yield from look_at_clock("clock", f"{url}/health", whose=whose, clock=clock)
         found = look(client)
         for pool in dict.fromkeys(each.entry.work_pool.name for each in deployments):
             yield from _pool(client, found, pool)
@@ -66,9 +67,9 @@ def _version(client: SyncPrefectClient) -> Iterator[Finding]:
     if version != prefect.__version__:
         yield fail(
             "server",
-            f"it is Prefect {version}, here is {prefect.__version__}",
-            "bring both to the version of requirements.lock, the server first",
-            DRIFTED,
+            f"it is Prefect {version}, this machine has {prefect.__version__}",
+            do="bring both to the version of requirements.lock, the server first",
+            code=DRIFTED,
         )
     else:
         yield ok("server", f"reached, Prefect {version}")
@@ -77,18 +78,18 @@ def _version(client: SyncPrefectClient) -> Iterator[Finding]:
 def _pool(client: SyncPrefectClient, found: Found, name: str) -> Iterator[Finding]:
     pool = found.pools.get(name)
     if pool is None:
-        yield fail("work pool", f"there is no work pool {name}", DEPLOY, DRIFTED)
+        yield fail("work pool", f"there is no work pool {name}", do=DEPLOY, code=DRIFTED)
         return
     if pool.is_paused:
         do = f"prefect work-pool resume {name}"
-        yield fail("work pool", f"{name} is paused: no run is taken", do, AWAY)
+        yield fail("work pool", f"{name} is paused: no run starts", do=do, code=AWAY)
     workers = client.read_workers_for_work_pool(name)
     online = [worker for worker in workers if worker.status is WorkerStatus.ONLINE]
     if online:
         yield ok("workers", f"{len(online)} poll {name}")
     else:
         do = f"nxp worker {name}"
-        yield fail("workers", f"no live worker polls {name}", do, AWAY)
+        yield fail("workers", f"no live worker polls {name}", do=do, code=AWAY)
 
 
 def _deployments(found: Found, wanted: Sequence[Deployment]) -> Iterator[Finding]:
@@ -96,30 +97,32 @@ def _deployments(found: Found, wanted: Sequence[Deployment]) -> Iterator[Finding
     for deployment in wanted:
         known = found.deployments.get(deployment.name)
         if known is None:
-            told, do = f"{deployment.name} is missing on the server", DEPLOY
+            what, do = f"{deployment.name} is missing on the server", DEPLOY
         elif different := differences(deployment, known):
-            told = f"{deployment.name} differs from the file: {', '.join(different)}"
-            do = f"{DEPLOY}, or bring the change into the file"
+            what = f"{deployment.name} differs from the file: {', '.join(different)}"
+            do = f"{DEPLOY}, or copy the change into the file"
         else:
             continue
         wrong += 1
-        yield fail("deployments", told, do, DRIFTED)
+        yield fail("deployments", what, do=do, code=DRIFTED)
     names = {each.name for each in wanted}
     for name in sorted(found.ours.keys() - names):
-        yield warn("deployments", f"{name} is on the server and in no file", DEPLOY)
+        yield warn("deployments", f"{name} is on the server but in no file", do=DEPLOY)
     for name, each in sorted(found.ours.items()):
         for slug in paused_schedules(each):
-            do = "resume it in the UI, or all of them: nxp deploy --resume"
-            yield warn("schedules", f"{slug} of {name} is paused", do)
+            do = "resume it in the UI, or all of them with nxp deploy --resume"
+            yield warn("schedules", f"{slug} of {name} is paused", do=do)
     if not wrong:
-        yield ok("deployments", f"{len(wanted)} are as the file says")
+        yield ok("deployments", f"{len(wanted)} match the file")
 
 
 def _alerts(settings: Settings, found: Found) -> Iterator[Finding]:
     if settings.alert_url is None:
-        yield warn("alerts", "nobody is told of failures", "set NXP_ALERT_URL, and nxp deploy")
+        do = "set NXP_ALERT_URL, then nxp deploy"
+        yield warn("alerts", "failures are reported to nobody", do=do)
     elif found.webhook_url != settings.alert_url.get_secret_value():
-        yield fail("alerts", "the webhook on the server is not NXP_ALERT_URL", DEPLOY, DRIFTED)
+        what = "the webhook on the server is not NXP_ALERT_URL"
+        yield fail("alerts", what, do=DEPLOY, code=DRIFTED)
 
 
 def _automations(settings: Settings, found: Found, wanted: Sequence[Entry]) -> Iterator[Finding]:
@@ -127,7 +130,7 @@ def _automations(settings: Settings, found: Found, wanted: Sequence[Entry]) -> I
     ids = Ids(webhook, {name: each.id for name, each in found.deployments.items()})
     wrong = 0
     for entry in wanted:
-        # A deployment that is missing is told already.
+        # A missing deployment has been reported already.
         core = None if entry.run and entry.run not in ids.deployments else resolve(entry, ids)
         if core is None:
             continue
@@ -135,41 +138,41 @@ def _automations(settings: Settings, found: Found, wanted: Sequence[Entry]) -> I
         if known is None or (different := automation_differences(core, known)):
             wrong += 1
             how = f"differs from the file: {', '.join(different)}" if known else "is missing"
-            yield fail("automations", f"{entry.name} {how}", DEPLOY, DRIFTED)
+            yield fail("automations", f"{entry.name} {how}", do=DEPLOY, code=DRIFTED)
         elif known.enabled != core.enabled:
-            state = "on" if known.enabled else "off"
-            yield warn("automations", f"{entry.name} was switched {state} by hand", "see why")
+            what = f"{entry.name} was switched {'on' if known.enabled else 'off'} by hand"
+            yield warn("automations", what, do="find out why")
     if not wrong:
-        yield ok("automations", "as the file says")
+        yield ok("automations", "they match the file")
 
 
 def _heartbeat(wanted: Sequence[Entry]) -> Iterator[Finding]:
-    """See that a run counts as dead only after it missed several signs of life."""
+    """Check that a run counts as dead only after it missed several heartbeats."""
     beat = get_current_settings().flows.heartbeat_frequency
     window = next((each.trigger["within"] for each in wanted if each.name == "nxp-zombies"), 0)
     if beat is None or window < HEARTBEATS * beat:
         yield warn(
             "automations",
-            f"runs beat every {beat} s, and count as dead after {window} s",
-            f"set PREFECT_FLOWS_HEARTBEAT_FREQUENCY to {window // HEARTBEATS} s at most",
+            f"runs send a heartbeat every {beat} s, and count as dead after {window} s",
+            do=f"set PREFECT_FLOWS_HEARTBEAT_FREQUENCY to {window // HEARTBEATS} s at most",
         )
 
 
 def _runs(client: SyncPrefectClient, now: datetime) -> Iterator[Finding]:
     late = _read(client, FlowRunFilterState(name=FlowRunFilterStateName(any_=["Late"])))
     if late:
-        told = f"{len(late)} runs are late: {_some(late)}"
-        yield warn("runs", told, "start a worker, or more of them; raise the pool's limit")
+        what = f"{len(late)} runs are late: {_some(late)}"
+        yield warn("runs", what, do="start more workers, or raise the pool's limit")
     stuck = _older(client, now, STUCK_AFTER, StateType.PENDING, StateType.CANCELLING)
     if stuck:
-        told = f"{len(stuck)} runs are stuck: {_some(stuck)}"
+        what = f"{len(stuck)} runs are stuck: {_some(stuck)}"
         do = "their worker is gone: prefect flow-run delete ID, or set them to Crashed in the UI"
-        yield fail("runs", told, do, AWAY)
+        yield fail("runs", what, do=do, code=AWAY)
     long = _older(client, now, LONG_RUN, StateType.RUNNING)
     if long:
         hours = LONG_RUN // timedelta(hours=1)
-        told = f"{len(long)} runs have been running for more than {hours} hours: {_some(long)}"
-        yield warn("runs", told, "see nxp runs whether they are; the ledger knows")
+        what = f"{len(long)} runs have been running for more than {hours} hours: {_some(long)}"
+        yield warn("runs", what, do="nxp runs shows whether they still run, by the ledger")
     if not late and not stuck and not long:
         yield ok("runs", "none is late or stuck")
 
@@ -182,7 +185,7 @@ def _older(
 
 
 def _read(client: SyncPrefectClient, state: FlowRunFilterState) -> list[FlowRun]:
-    """Read runs of our deployments in a state, the oldest first."""
+    """Return runs of our deployments in a state, oldest first."""
     ours = DeploymentFilter(tags=DeploymentFilterTags(all_=[OURS]))
     return client.read_flow_runs(
         deployment_filter=ours,

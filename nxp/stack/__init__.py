@@ -1,1 +1,1 @@
-"""The stack: all that a company runs, on one machine and on loopback, without containers."""
+"""The stack: everything a company runs, on one machine and on loopback, without containers."""

@@ -1,8 +1,8 @@
-"""An S3 server for the stack: moto's, a stand-in, with what is in it kept in one SQLite file.
+"""An S3 server for the stack: moto's stand-in, with its contents kept in one SQLite file.
 
-moto holds all in memory. Here an object that was written is kept before the answer goes out, and is
-there again after a restart. It asks for no credential and holds everything in memory as well: for
-trials on loopback, not for a company's data.
+moto holds everything in memory. Here an object is saved before its write is answered, and is there
+again after a restart. The server checks no credential and also holds everything in memory: use it
+for trials on loopback, not for a company's data.
 """
 
 import argparse
@@ -31,7 +31,7 @@ CREATE TABLE IF NOT EXISTS buckets (bucket TEXT PRIMARY KEY);
 CREATE TABLE IF NOT EXISTS objects (
     bucket TEXT, key TEXT, type TEXT, body BLOB, PRIMARY KEY (bucket, key));
 """
-# moto finds the service by the form of a signature, which it does not look into.
+# moto finds the service by the form of a signature, which it does not check.
 SIGNED = {"Authorization": "AWS stack:unread"}
 MISSING = 404
 
@@ -40,9 +40,9 @@ Wsgi = Callable[[dict[str, Any], Respond], Iterable[bytes]]
 
 
 class KeptStore:
-    """A WSGI application before moto's: one request after the other, and kept on disk.
+    """A WSGI application in front of moto's: it serves one request at a time and saves changes.
 
-    One after the other because moto does not exclude a write between its check of a condition and
+    One at a time because moto does not prevent another write between its check of a condition and
     its own write.
     """
 
@@ -57,23 +57,23 @@ class KeptStore:
         self._load()
 
     def make_bucket(self, bucket: str) -> None:
-        """Make a bucket unless it is there."""
+        """Create a bucket unless it exists."""
         with self._lock:
             self._client.put(f"/{bucket}", headers=SIGNED)
             self._kept.execute("INSERT OR IGNORE INTO buckets VALUES (?)", (bucket,))
 
     def __call__(self, environ: dict[str, Any], respond: Respond) -> Iterable[bytes]:
-        """Answer one request, once what it changed is kept."""
-        told: list[str] = []
+        """Answer one request after saving what it changed."""
+        statuses: list[str] = []
 
-        def hear(status: str, *rest: Any) -> Any:
-            told.append(status)
+        def note(status: str, *rest: Any) -> Any:
+            statuses.append(status)
             return respond(status, *rest)
 
         with self._lock:
             changed = list(_changed(environ))
-            answer = list(self._app(environ, hear))
-            if told and told[0].startswith("2"):
+            answer = list(self._app(environ, note))
+            if statuses and statuses[0].startswith("2"):
                 for bucket, key in changed:
                     self._keep(environ["REQUEST_METHOD"], bucket, key)
         return answer
@@ -89,7 +89,7 @@ class KeptStore:
             self._client.put(_path(bucket, key), data=body, content_type=kind, headers=SIGNED)
 
     def _keep(self, method: str, bucket: str, key: str) -> None:
-        """Make the file agree with what moto has now."""
+        """Bring the file in line with what moto has now."""
         if not key:
             statement = (
                 "DELETE FROM buckets WHERE bucket = ?"
@@ -107,7 +107,7 @@ class KeptStore:
 
 
 def _changed(environ: dict[str, Any]) -> Iterator[tuple[str, str]]:
-    """Name the objects that a request may change; a bucket itself has the key ""."""
+    """Yield bucket and key of each object that a request may change; a bucket has the key ""."""
     method, query = environ["REQUEST_METHOD"], parse_qs(environ["QUERY_STRING"], True)
     path = environ["PATH_INFO"].encode("latin-1").decode("utf-8", "replace").lstrip("/")
     bucket, _, key = path.partition("/")
@@ -117,7 +117,7 @@ def _changed(environ: dict[str, Any]) -> Iterator[tuple[str, str]]:
         for named in re.findall(r"<Key>([^<]*)</Key>", body.decode("utf-8", "replace")):
             yield bucket, unescape(named, {"&quot;": '"', "&apos;": "'"})
         return
-    # A part, or a beginning of parts, is no object yet; properties of a bucket are not kept.
+    # An upload in parts is not an object until it is completed; bucket properties are not saved.
     whole = not {"partNumber", "uploads"} & query.keys() and (key or not query)
     if method in {"PUT", "POST", "DELETE"} and bucket and whole:
         yield bucket, key
@@ -129,15 +129,15 @@ def _path(bucket: str, key: str) -> str:
 
 class _Quiet(WSGIRequestHandler):
     def log_request(self, *_: object) -> None:
-        """Say nothing of requests: names of objects belong to the lake."""
+        """Log no requests: the names of objects belong to the lake."""
 
 
 def main() -> None:
     """Serve until stopped."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--port", type=int, required=True)
-    parser.add_argument("--file", type=Path, required=True, help="what is kept")
-    parser.add_argument("--bucket", required=True, help="made unless it is there")
+    parser.add_argument("--file", type=Path, required=True, help="where objects are saved")
+    parser.add_argument("--bucket", required=True, help="created unless it exists")
     given = parser.parse_args()
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
     store = KeptStore(DomainDispatcherApplication(create_backend_app), given.file)

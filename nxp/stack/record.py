@@ -1,4 +1,7 @@
-"""What is kept of a stack between commands, for its owner only: options, ports, secrets, pids."""
+"""The record of a stack between commands, readable by its owner only.
+
+It holds options, ports, secrets and process ids.
+"""
 
 import json
 import os
@@ -21,8 +24,8 @@ class Options(BaseModel, frozen=True):
     """What the stack consists of."""
 
     workers: int = Field(default=2, ge=0, le=32)
-    # Flow runs of one worker at a time: each is a process, and one that waits for its approval
-    # keeps its place.
+    # Flow runs of one worker at a time. Each is a process, and one that waits for approval still
+    # occupies its slot.
     worker_limit: int = Field(default=4, ge=1, le=64)
     port: int | None = Field(default=None, ge=1, le=65535)
     devices: int = Field(default=500, ge=1)
@@ -31,13 +34,13 @@ class Options(BaseModel, frozen=True):
 
 
 class Begun(BaseModel, frozen=True):
-    """A process that was started, in words that know it again."""
+    """A process that was started, with what identifies it later."""
 
     pid: int
     started: float
 
     def find(self) -> psutil.Process | None:
-        """Find it; None when it has ended."""
+        """Return the process, or None if it has ended."""
         return find(self.pid, self.started)
 
 
@@ -59,49 +62,49 @@ class Stack(BaseModel):
     options: Options = Options()
     secrets: Secrets = Field(default_factory=Secrets)
     ports: dict[str, int] = {}
-    # What the stand-in tenant said when it was ready.
+    # What the sandbox printed when it was ready.
     tenant: dict[str, Any] = Field(default={}, repr=False)
     begun: dict[str, Begun] = {}
     deployed: str = ""
 
     @property
     def logs(self) -> Path:
-        """Where each part writes."""
+        """The folder of the parts' logs."""
         return self.folder / "logs"
 
     def process(self, part: str) -> psutil.Process | None:
-        """Find a part's process; None when it has ended or was never started."""
+        """Return a part's process, or None if it has ended or was never started."""
         begun = self.begun.get(part)
         return begun.find() if begun else None
 
     def runs(self) -> bool:
-        """Say whether any part runs."""
+        """Return whether any part runs."""
         return any(begun.find() for begun in self.begun.values())
 
     def note(self, part: str, pid: int) -> None:
-        """Keep which process a part is."""
+        """Record the process of a part."""
         self.begun[part] = Begun(pid=pid, started=started_at(pid))
         self.save()
 
     def forget(self, part: str) -> None:
-        """Forget a part that was stopped."""
+        """Remove a stopped part from the record."""
         self.begun.pop(part, None)
         self.save()
 
     def save(self) -> None:
-        """Write the record, whole or not at all."""
+        """Write the record atomically."""
         fresh = self.folder / f"{FILE}.new"
         fresh.unlink(missing_ok=True)
         fresh.touch(mode=0o600)
         fresh.write_text(json.dumps(self.model_dump(mode="json"), indent=1), "utf-8")
-        os.replace(fresh, self.folder / FILE)  # noqa: PTH105 - as one step
+        os.replace(fresh, self.folder / FILE)  # noqa: PTH105 - in one step
 
 
 def read_stack(settings: Settings) -> Stack | None:
-    """Read the record of the stack of this installation; None where none was made.
+    """Return the record of this installation's stack, or None if there is none.
 
     Raises:
-        ConfigurationError: the file is not ours.
+        ConfigurationError: the file is not such a record.
     """
     path = settings.home / "stack" / FILE
     try:
@@ -110,15 +113,15 @@ def read_stack(settings: Settings) -> Stack | None:
         return None
     except (OSError, UnicodeDecodeError, ValidationError):
         raise ConfigurationError(
-            f"{path} cannot be read: stop the processes that it named, delete it, and begin anew"
+            f"{path} cannot be read: stop the processes it named, delete it, and start again"
         ) from None
-    # Where it is now, whatever it was when it was written.
+    # The folder may have been moved since the record was written.
     stack.folder, stack.home = path.parent, settings.home
     return stack
 
 
 def new_stack(settings: Settings) -> Stack:
-    """Make the folder and the secrets of a stack."""
+    """Create the folder and the secrets of a stack."""
     folder = settings.home / "stack"
     stack = Stack(folder=folder, home=settings.home, catalog=settings.catalog)
     for path in (folder, stack.logs, folder / "hr"):

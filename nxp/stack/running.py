@@ -1,4 +1,4 @@
-"""Starting what of the stack does not run, and seeing that it answers."""
+"""Starting the parts of the stack that do not run, and waiting until they answer."""
 
 import contextlib
 import hashlib
@@ -35,7 +35,7 @@ from nxp.stack.parts import (
 from nxp.stack.record import Options, Stack, new_stack, read_stack
 from nxp.stack.stopping import STOP_SECONDS, leftovers, stop_part
 
-# The first start of a server on a new database makes a hundred tables, on a busy machine.
+# A server's first start creates a hundred tables, possibly on a busy machine.
 START_SECONDS = 180
 DEPLOY_SECONDS = 300
 # The databases, the write-ahead log, and a first day of data.
@@ -43,9 +43,9 @@ SPACE = 300 * MB
 FULL = 4 * MB
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Seen:
-    """How a part is: running, not answering, died, or stopped."""
+    """The state of a part: running, not answering, died, or stopped."""
 
     part: str
     state: str
@@ -56,16 +56,16 @@ class Seen:
 
 @contextlib.contextmanager
 def held(settings: Settings) -> Iterator[None]:
-    """Exclude other commands on the stack.
+    """Hold the stack, so that no other command changes it.
 
     Raises:
-        HeldError: one is at work.
+        HeldError: another command holds it.
     """
     lock = FileLock(prepare_home(settings) / "stack.lock", timeout=0)
     try:
         lock.acquire()
     except Timeout:
-        raise HeldError("stack: another nxp stack is at work here: wait for it") from None
+        raise HeldError("stack: another nxp stack command is running: wait for it") from None
     try:
         yield
     finally:
@@ -73,15 +73,15 @@ def held(settings: Settings) -> Iterator[None]:
 
 
 def up(settings: Settings, wished: dict[str, object]) -> Stack:
-    """Start what does not run, in order, and wait until each part answers.
+    """Start the parts that do not run, in order, and wait until each answers.
 
     Args:
         settings: of the installation.
-        wished: options that were given; the others stay as they were.
+        wished: the options that were given; the others stay as they were.
 
     Raises:
-        UnavailableError: a part did not start; what this call began is stopped again.
-        UsageError: other options than those of a part that runs.
+        UnavailableError: a part did not start; the parts this call started are stopped again.
+        UsageError: the options differ from those of a part that runs.
     """
     check_installed()
     check_space(settings.home, SPACE, "the stack")
@@ -95,11 +95,11 @@ def up(settings: Settings, wished: dict[str, object]) -> Stack:
         for stage in stages(stack):
             _start_stage(stack, stage, began)
             if stage == (SERVER,):
-                deploy(stack, anew=SERVER in began)
+                deploy(stack, again=SERVER in began)
     except BaseException:
-        # Also on Ctrl-C: what is half there would be in the way of the next try.
+        # Also on Ctrl-C: a half-started stack would be in the way of the next attempt.
         if began:
-            say(f"stack: stopping what was begun: {', '.join(began)}")
+            say(f"stack: stopping what was started: {', '.join(began)}")
         for name in reversed(began):
             stop_part(stack, name)
         raise
@@ -107,7 +107,7 @@ def up(settings: Settings, wished: dict[str, object]) -> Stack:
 
 
 def observe(stack: Stack) -> list[Seen]:
-    """Look at all parts that are to be there."""
+    """Return the state of each part the stack should have."""
     names = [name for stage in stages(stack) for name in stage]
     seen = []
     for name in names:
@@ -116,28 +116,29 @@ def observe(stack: Stack) -> list[Seen]:
         if process:
             state = "running" if part.is_ready() else "not answering"
         pid = process.pid if process else None
-        seen.append(Seen(name, state, pid, part.address, log_of(stack, name)))
+        log = log_of(stack, name)
+        seen.append(Seen(part=name, state=state, pid=pid, address=part.address, log=log))
     return seen
 
 
 def log_of(stack: Stack, part: str) -> Path:
-    """Name the file that a part writes to."""
+    """Return the file a part writes its log to."""
     return stack.logs / f"{part}.log"
 
 
-def deploy(stack: Stack, *, anew: bool) -> None:
-    """Bring the work pool and the deployments to the server, where they may have changed.
+def deploy(stack: Stack, *, again: bool) -> None:
+    """Deploy the work pool and the deployments if their files have changed, or if `again` is set.
 
     Raises:
-        UnavailableError: the server does not take them.
+        UnavailableError: deploying fails.
     """
     files = [stack.catalog / name for name in ("prefect.yaml", "automations.yaml")]
-    said = b"".join(file.read_bytes() for file in files if file.is_file())
-    digest = hashlib.sha256(said).hexdigest()
-    if not anew and digest == stack.deployed:
+    content = b"".join(file.read_bytes() for file in files if file.is_file())
+    digest = hashlib.sha256(content).hexdigest()
+    if not again and digest == stack.deployed:
         return
     log = log_of(stack, "deploy")
-    say("deployments: bringing them to the server …")
+    say("deployments: applying them to the server …")
     with log.open("ab") as output:
         ended = subprocess.run(  # noqa: S603 - our own interpreter, fixed words
             [sys.executable, "-m", "nxp", "deploy", "--pool", POOL],
@@ -150,7 +151,7 @@ def deploy(stack: Stack, *, anew: bool) -> None:
             check=False,
         )
     if ended.returncode:
-        raise UnavailableError(f"stack: the deployments were not taken: see {log}")
+        raise UnavailableError(f"stack: nxp deploy failed: see {log}")
     stack.deployed = digest
     stack.save()
 
@@ -162,7 +163,7 @@ def _choose(stack: Stack, wished: dict[str, object]) -> None:
         if changed and stack.process(part):
             raise UsageError(
                 f"stack: the {part} runs with other options ({', '.join(changed)}): "
-                "nxp stack down first"
+                "run nxp stack down first"
             )
     stack.options = chosen
     stack.save()
@@ -176,10 +177,10 @@ def _stop_extra_workers(stack: Stack) -> None:
 
 
 def _choose_ports(stack: Stack) -> None:
-    """Keep the ports that were used before; others only where nothing points to them yet.
+    """Keep the ports used before; choose another only where nothing points to the old one yet.
 
     Raises:
-        UnavailableError: somebody else has a port that the rest of the stack is pointed at.
+        UnavailableError: another program has a port that the rest of the stack points to.
     """
     running = stack.runs()
     if stack.options.port and not stack.process(SERVER):
@@ -195,15 +196,15 @@ def _choose_ports(stack: Stack) -> None:
         fixed = name == SERVER and stack.options.port is not None
         if port and (running or fixed):
             raise UnavailableError(
-                f"stack: {name}: somebody else listens on its port {port}{_listener(port)}: "
-                f"stop that{', or choose another --port' if fixed else ', or nxp stack down'}"
+                f"stack: {name}: another program listens on its port {port}{_listener(port)}: "
+                f"stop it, or {'choose another --port' if fixed else 'run nxp stack down'}"
             )
         stack.ports[name] = free_port(count)
     stack.save()
 
 
 def _listener(port: int) -> str:
-    """Say who listens on a port, where the system tells."""
+    """Return which program listens on a port, in brackets, or "" if the system does not say."""
     with contextlib.suppress(psutil.Error, OSError):
         for connection in psutil.net_connections("tcp"):
             if connection.laddr and connection.laddr.port == port and connection.pid:
@@ -212,14 +213,14 @@ def _listener(port: int) -> str:
 
 
 def _end_leftovers(stack: Stack, name: str) -> None:
-    """End what a killed part has left; a worker's flow runs go on, and end by themselves."""
+    """End the processes a killed part left; a worker's flow runs continue and end by themselves."""
     left = leftovers(stack, name)
     if not name.startswith(WORKER):
         stop(left, seconds=STOP_SECONDS)
         return
     for process in left:
         with contextlib.suppress(psutil.Error):
-            # Told to end, Prefect's worker would end its flow runs at once.
+            # Killed, because on a signal to end Prefect's worker would end its flow runs at once.
             if {"worker", "start"} <= set(process.cmdline()):
                 process.kill()
                 process.wait(STOP_SECONDS)
@@ -239,7 +240,7 @@ def _start_stage(stack: Stack, names: Sequence[str], began: list[str]) -> None:
         part = make_part(stack, name)
         if name in waiting:
             _await(stack, part, deadline)
-        say(f"{name}: {part.address}" + ("" if name in waiting else " (ran already)"))
+        say(f"{name}: {part.address}" + ("" if name in waiting else " (already running)"))
     if POSTGRES in names:
         postgres.make_databases(stack)
         stack.save()
@@ -276,6 +277,6 @@ def _await(stack: Stack, part: Part, deadline: float) -> None:
         if time.monotonic() > deadline:
             raise UnavailableError(
                 f"stack: {part.name} does not answer at {part.address}: see {log}; "
-                "nxp stack down ends it"
+                "nxp stack down stops it"
             )
         time.sleep(0.2)

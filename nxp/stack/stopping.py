@@ -1,4 +1,4 @@
-"""Stopping the stack's parts, with what they started."""
+"""Stopping the stack's parts and the processes they started."""
 
 import contextlib
 import os
@@ -17,9 +17,9 @@ STOP_SECONDS = 30
 
 
 def down(stack: Stack) -> int:
-    """Stop all parts, workers first; gives how many processes had to be looked for.
+    """Stop all parts, workers first; return how many leftover processes had to be searched for.
 
-    Data stay.
+    The data stay.
     """
     for name in sorted(stack.begun, key=_stop_order):
         if stack.process(name):
@@ -31,14 +31,14 @@ def down(stack: Stack) -> int:
 
 
 def stop_part(stack: Stack, name: str) -> None:
-    """Stop a part and what it started."""
+    """Stop a part and the processes it started."""
     process = stack.process(name)
     if process and name == POSTGRES:
         # A fast shutdown: SIGTERM would wait until every client has gone.
         with contextlib.suppress(psutil.Error):
             process.send_signal(signal.SIGINT)
             process.wait(STOP_SECONDS)
-    # A worker tells its flow runs by itself, and gives them time.
+    # A worker stops its flow runs by itself, and gives them time.
     leader = name.startswith(WORKER)
     seconds = load_settings().stop_seconds + STOP_SECONDS if leader else STOP_SECONDS
     stop([process] if process else [], seconds=seconds, leader=leader)
@@ -47,9 +47,9 @@ def stop_part(stack: Stack, name: str) -> None:
 
 
 def leftovers(stack: Stack, part: str | None = None) -> Iterator[psutil.Process]:
-    """Find processes of a part, or of any, also those whose parent was killed."""
+    """Yield the processes of a part, or of all, including those whose parent was killed."""
     begun = stack.begun.get(POSTGRES)
-    # PostgreSQL writes its titles over its environment: its processes are known by their session.
+    # PostgreSQL overwrites its environment with titles: its processes are found by their session.
     session = begun.pid if begun and part in {POSTGRES, None} else None
     own = {os.getpid(), *(parent.pid for parent in psutil.Process().parents())}
     for process in psutil.process_iter():

@@ -1,1 +1,1 @@
-"""What can be done to devices and people of the tenant, and what was asked to be done."""
+"""What can be done to the tenant's devices and people, and what was requested."""

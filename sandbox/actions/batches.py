@@ -1,7 +1,7 @@
-"""The executions of requests as a frame: all that will ever be said of them, known from the start.
+"""The executions of requests as a frame: their whole future, decided from the start.
 
-Targets that the tenant does not know leave no row: a guess, from reports that a wrong id of a
-device silently yields nothing.
+Unknown targets leave no row. This is a guess, from reports that a wrong device id silently yields
+nothing.
 """
 
 from collections.abc import Mapping, Sequence
@@ -22,7 +22,7 @@ from sandbox.estate.chance import at
 from sandbox.estate.inventory import instants, micros
 from sandbox.model.kinds import DATETIME
 
-# What tests may decree for a target, instead of what the seed says.
+# Outcomes that tests may set for a target, overriding the seed.
 FATES = ("success", "failure", "expired", "answered", "declined", "agreed", "disagreed")
 _ACTED_SHARE = 0.85
 
@@ -36,7 +36,7 @@ SCHEMA: dict[str, pl.DataType] = {
     "request_time": DATETIME,
     "begin": DATETIME,
     "end": DATETIME,
-    # How long a workflow takes, also from the moment at which it is told to go on.
+    # How long a workflow takes, and also how long it takes after it is resumed.
     "takes": pl.Duration("us"),
     "waits": pl.Boolean(),
     "outcome": pl.String(),
@@ -53,7 +53,7 @@ SCHEMA: dict[str, pl.DataType] = {
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """One execution to come: of a device and a user that the tenant knows, or of neither."""
+    """One future execution, for a device and a user that the tenant knows, or for neither."""
 
     request: str
     execution: str
@@ -62,18 +62,18 @@ class Target:
     # Of the device.
     uid: str | None = None
     platform: str | None = None
-    # The first time that it gets this action is 0.
+    # 0 the first time it gets this action.
     turn: int = 0
 
     @property
     def key(self) -> str:
-        """What tells targets apart."""
+        """The key that identifies the target."""
         return f"{self.device or ''}|{self.user or ''}"
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What all targets of a request have in common."""
+    """What all targets of a request share."""
 
     kind: str
     nql_id: str
@@ -138,7 +138,7 @@ def _course(
 ) -> courses.Course:
     if asked.kind == "campaign":
         return courses.campaign(drawn, asked.expires_in_minutes, options)
-    # The same devices are away whatever is asked of them.
+    # The same devices are away for every request.
     away = courses.draws(f"{seed}|offline|{each.device}" for each in targets)[:, 0]
     has_device = np.array([each.device is not None for each in targets], dtype=bool)
     offline = has_device & (away < options.offline_share)
@@ -152,7 +152,7 @@ def _course(
 def _decreed(
     course: courses.Course, asked: Asked, targets: Sequence[Target], fates: Mapping[str, str]
 ) -> courses.Course:
-    """Let what tests have decreed for single targets happen, at once."""
+    """Return the courses with the outcomes that tests have set, which happen at once."""
     rows = [(n, fates[k]) for n, each in enumerate(targets) for k in _names(each) if k in fates]
     if not rows:
         return course
@@ -195,7 +195,7 @@ def _results(
                 agreeing[row] = fate == "agreed"
         made = answers(CAMPAIGNS[asked.nql_id].questions, drawn, agreeing)
         return _where(made, course.outcome == "answered"), none
-    # Not by the turn: a device says the same of itself each time.
+    # Not keyed by the turn: a device reports the same about itself each time.
     own = courses.draws(f"{seed}|{asked.nql_id}|{each.device}|outputs" for each in targets)
     made = outputs(REMOTE_ACTIONS[asked.nql_id].outputs, own, asked.parameters, asked.taken)
     return _where(made, course.outcome == "success"), none

@@ -1,4 +1,4 @@
-"""The campaigns of the tenant: made up; no operation lists them."""
+"""The campaigns of the tenant. They are invented, and no operation lists them."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,7 @@ from sandbox.actions.identity import uuid_of
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """A question of a campaign and its answers; the first agrees where it asks to."""
+    """A campaign's question and its answers; where it asks for agreement, the first one agrees."""
 
     id: str
     options: tuple[str, ...]
@@ -16,12 +16,12 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Campaign:
-    """A campaign, what a trigger of it has to name and what it asks."""
+    """A campaign: what a trigger must provide and what it asks."""
 
     id: str
     name: str
     published: bool = True
-    # Campaigns of other kinds go out by schedule or by hand and cannot be triggered.
+    # Campaigns of other kinds are sent by schedule or by hand and cannot be triggered.
     by_api: bool = True
     parameters: frozenset[str] = frozenset()
     questions: tuple[Question, ...] = ()

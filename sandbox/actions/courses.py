@@ -1,4 +1,4 @@
-"""What becomes of each target of a request, and when: settled as it is taken, from the seed."""
+"""What happens to each target of a request, and when: decided from the seed on acceptance."""
 
 import hashlib
 from collections.abc import Iterable
@@ -13,9 +13,9 @@ from sandbox.actions.options import ActingOptions
 _DRAWS = 8
 _SECOND_US = 1_000_000
 MINUTE_US = 60 * _SECOND_US
-# A guess: how long a workflow waits for a device that does not come online.
+# A guess: how long a workflow waits for a device that stays offline.
 _WORKFLOW_PATIENCE_US = 10_080 * MINUTE_US
-# Of the time of an execution, how much the device lets it wait at most.
+# The largest share of an execution's time that is spent waiting for the device.
 _WAITING_SHARE = 0.4
 
 FAILURES = (
@@ -30,17 +30,17 @@ STEP_FAILED = "A step of the workflow failed."
 
 @dataclass(frozen=True, slots=True)
 class Course:
-    """For each target when it is taken up and over, in microseconds from the request, and how."""
+    """When each target starts and ends, in microseconds after the request, and how it ends."""
 
     begin: NDArray[np.int64]
     end: NDArray[np.int64]
     outcome: NDArray[np.str_]
-    # An empty text for none.
+    # Empty if there is none.
     details: NDArray[np.str_]
 
 
 def draws(keys: Iterable[str]) -> NDArray[np.float64]:
-    """Return eight numbers in [0, 1) for each key, always the same ones for a key."""
+    """Return eight numbers in [0, 1) for each key; a key always gets the same ones."""
     digests = b"".join(hashlib.blake2b(key.encode(), digest_size=64).digest() for key in keys)
     whole = np.frombuffer(digests, dtype="<u8").reshape(-1, _DRAWS)
     return np.asarray((whole >> np.uint64(11)) * 2.0**-53)
@@ -53,7 +53,7 @@ def remote_action(
     expires_in_minutes: int,
     options: ActingOptions,
 ) -> Course:
-    """Wait for the device, run on it, end; expired where the device does not come in time."""
+    """Return a course that waits for the device and runs; it expires if the device is late."""
     span = options.execution_time * _SECOND_US
     begin = (drawn[:, 1] * _WAITING_SHARE * span).astype(np.int64)
     end = begin + ((0.2 + 0.8 * drawn[:, 2]) * (1 - _WAITING_SHARE) * span).astype(np.int64)
@@ -72,7 +72,7 @@ def remote_action(
 def workflow(
     drawn: NDArray[np.float64], offline: NDArray[np.bool_], options: ActingOptions
 ) -> Course:
-    """Run at once; fail, much later, where a device does not come online."""
+    """Return a course that runs at once; it fails, much later, if the device stays offline."""
     span = options.execution_time * _SECOND_US
     end = ((0.3 + 0.7 * drawn[:, 1]) * span).astype(np.int64)
     failed = drawn[:, 0] < options.failure_share
@@ -83,7 +83,7 @@ def workflow(
 
 
 def campaign(drawn: NDArray[np.float64], expires_in_minutes: int, options: ActingOptions) -> Course:
-    """Be answered or declined some time after it is shown, or expire."""
+    """Return a course that is answered or declined some time after it is shown, or expires."""
     end = ((0.1 + 0.9 * drawn[:, 1]) * options.execution_time * _SECOND_US).astype(np.int64)
     expiry = expires_in_minutes * MINUTE_US
     shown = np.where(drawn[:, 0] < options.answer_share, "answered", "declined")

@@ -30,23 +30,23 @@ _WAITING_FOR_EVENT = "Waiting for an event."
 
 
 class Executions:
-    """Keeps what was accepted and tells how far it has come. Safe under threads."""
+    """Keeps accepted executions and reports their progress. Thread-safe."""
 
     def __init__(self, visibility_delay: float) -> None:
-        """Begin without any; the delay is in seconds."""
+        """Start empty; the delay is in seconds."""
         self.visibility_delay = visibility_delay
         self._lock = threading.Lock()
         self._batches: defaultdict[str, list[pl.DataFrame]] = defaultdict(list)
-        # Moment at which a waiting workflow was told to go on, by execution.
+        # When a waiting workflow was resumed, by execution.
         self._resumed: dict[str, datetime] = {}
 
     def add(self, kind: str, rows: pl.DataFrame) -> None:
-        """Take the executions of a request."""
+        """Add the executions of a request."""
         with self._lock:
             self._batches[kind].append(rows)
 
     def resume(self, execution: str, moment: datetime) -> None:
-        """Let a waiting execution go on."""
+        """Resume a waiting execution."""
         with self._lock:
             self._resumed[execution] = moment
 
@@ -73,7 +73,7 @@ class Executions:
         return None if things is None else frozenset(things)
 
     def effects(self, effect: Effect, now: datetime) -> pl.DataFrame:
-        """Return when what has an effect succeeded on which device."""
+        """Return which devices an effect happened to, and when."""
         found = []
         for kind in ("remote_action", "workflow"):
             ids = [each.id for each in _acting(kind).values() if each.effect is effect]
@@ -83,7 +83,7 @@ class Executions:
         return pl.concat(found)
 
     def _whole(self, kind: str) -> pl.DataFrame:
-        """Return all that was accepted, what waits for an event without an end."""
+        """Return everything accepted; executions that wait for an event have no end."""
         with self._lock:
             held = self._batches[kind]
             if len(held) > 1:
@@ -106,11 +106,11 @@ def _acting(kind: str) -> Mapping[str, RemoteAction | Workflow]:
 
 
 def _progressed(rows: pl.DataFrame, now: datetime) -> pl.DataFrame:
-    """Add the state, when it was reached and what there is to say of it."""
+    """Return the rows with the state, when it was reached and its details."""
     moment = pl.lit(now, dtype=DATETIME)
     done = (pl.col("end") <= moment).fill_null(value=False)
     begun = pl.col("begin") <= moment
-    # It has come to the step that waits.
+    # It has reached the step that waits.
     halted = pl.col("waits") & (pl.col("begin") + pl.col("takes") <= moment)
     if "resumed" in rows.columns:
         halted &= ~(pl.col("resumed") <= moment).fill_null(value=False)
@@ -173,7 +173,7 @@ def _executed(kind: str) -> list[pl.Expr]:
 
 def _responses() -> list[pl.Expr]:
     prefix = "campaign.response"
-    # Nobody has to come online: who was not reached has not answered.
+    # Nobody has to come online: people who were not reached have not answered.
     state = pl.col("state").replace({"in_progress": "targeted", "waiting_on_device": "targeted"})
     named = {
         "time": "time",

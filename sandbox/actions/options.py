@@ -1,4 +1,4 @@
-"""How executions and answers go. Light to import, like the tenant's own options."""
+"""How executions and answers turn out. Light to import, like the tenant's own options."""
 
 from dataclasses import dataclass
 
@@ -8,29 +8,26 @@ _SHARES = ("offline_share", "failure_share", "answer_share", "decline_share", "a
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ActingOptions:
-    """What becomes of remote actions, workflows and campaigns, and how soon.
-
-    Attributes:
-        execution_time: Seconds until every execution and answer that comes has come.
-        visibility_delay: Seconds until an execution shows in NQL.
-        offline_share: Share of devices that never come online.
-        failure_share: Share of executions that fail.
-        answer_share: Share of people who answer a campaign.
-        decline_share: Share of people who decline one; the rest let it expire.
-        agree_share: Share of answers that agree, where a campaign asks to.
-    """
+    """How remote actions, workflows and campaigns turn out; the text below a field is its help."""
 
     execution_time: float = 60.0
+    """Seconds until every execution has ended and every answer has arrived."""
     visibility_delay: float = 1.0
+    """Seconds until an execution shows in NQL."""
     offline_share: float = 0.05
+    """Share of devices that never come online."""
     failure_share: float = 0.05
+    """Share of executions that fail."""
     answer_share: float = 0.7
+    """Share of people who answer a campaign."""
     decline_share: float = 0.1
+    """Share of people who decline one; the rest let it expire."""
     agree_share: float = 0.8
+    """Share of answers that agree, where a campaign asks for agreement."""
 
     def problems(self) -> list[str]:
-        """List what cannot be served; the tenant's options refuse it with their own problems."""
-        # So written that what is not a number (nan) is outside too.
+        """Return what is invalid; the tenant's options report it with their own problems."""
+        # Written so that NaN is out of range too.
         problems = [
             f"{name} is not between 0 and 1"
             for name in _SHARES
@@ -42,5 +39,5 @@ class ActingOptions:
             if not 0 <= getattr(self, name) <= _LONGEST_SECONDS
         ]
         if not problems and self.answer_share + self.decline_share > 1 + 1e-9:
-            problems.append("answer_share and decline_share are together above 1")
+            problems.append("answer_share and decline_share add up to more than 1")
         return problems

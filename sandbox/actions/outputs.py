@@ -1,4 +1,4 @@
-"""What scripts return and people answer: JSON objects, the same for a target every time."""
+"""What scripts return and people answer: JSON objects, always the same for a target."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
@@ -11,7 +11,7 @@ from sandbox.actions.campaigns import Question
 from sandbox.estate.chance import at
 
 _GB = 1_000_000_000
-# By name, else by type: from, to.
+# By name, otherwise by type: from, to.
 _RANGES: Mapping[str, tuple[float, float]] = {
     "FreeSpace": (4 * _GB, 180 * _GB),
     "FreedSpace": (1 * _GB, 40 * _GB),
@@ -31,7 +31,7 @@ _WORDS: Mapping[str, tuple[str, ...]] = {
     "Status": ("Running", "Stopped"),
     "StartType": ("Automatic", "Manual", "Disabled"),
     "BiosVersion": ("1.14.2", "1.21.0", "F.62 Rev. A"),
-    # A comma, a quote and a letter beyond ASCII: outputs have them too.
+    # A comma, a quote and a non-ASCII letter: real outputs have them too.
     "String": ("value one", 'value "two", with a comma', "Wert drei, größer"),
 }
 _LISTS: tuple[list[str], ...] = (
@@ -39,10 +39,10 @@ _LISTS: tuple[list[str], ...] = (
     ["OneDrive.exe", "Teams.exe", 'ACME "Vault" Backup'],
     [],
 )
-# Outputs that say what an input asked for.
+# Outputs that echo what an input asked for.
 _ECHOES = {"StartType": "SetStartTypeTo"}
 _WHOLE = frozenset({"Int", "Size", "Millisecond"})
-# The parts of a number's golden walk are spread evenly, so that outputs differ.
+# Multiples of the golden ratio spread evenly in [0, 1), so outputs differ.
 _STEP = 0.6180339887498949
 
 
@@ -84,7 +84,7 @@ def answers(
 
 def _values(name: str, kind: str, numbers: NDArray[np.float64], taken: datetime) -> pl.Series:
     if kind == "Bool":
-        return pl.Series(numbers < 0.85)  # noqa: PLR2004 - most devices are as they should be
+        return pl.Series(numbers < 0.85)  # noqa: PLR2004 - most devices are fine
     if kind == "StringList":
         return pl.Series(_LISTS).gather(_index(numbers, len(_LISTS)))
     if kind == "DateTime":
@@ -98,7 +98,7 @@ def _values(name: str, kind: str, numbers: NDArray[np.float64], taken: datetime)
 
 
 def _moments(numbers: NDArray[np.float64], taken: datetime) -> pl.Series:
-    """Return instants of the fortnight before, as ISO 8601 with a Z."""
+    """Return times in the previous two weeks, as ISO 8601 with a Z."""
     seconds = pl.Series((numbers * timedelta(days=14).total_seconds()).astype(np.int64))
     frame = pl.DataFrame({"s": seconds})
     instant = pl.lit(taken) - pl.duration(seconds=pl.col("s"))

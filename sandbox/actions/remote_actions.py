@@ -1,4 +1,4 @@
-"""The remote actions of the tenant: made up, each of a kind that a real tenant has too."""
+"""The remote actions of the tenant: invented, but each of a kind that real tenants have."""
 
 from dataclasses import dataclass
 
@@ -8,7 +8,7 @@ from sandbox.estate.feed import Effect
 
 @dataclass(frozen=True, slots=True)
 class Input:
-    """A parameter of a script; without options it takes any text."""
+    """A parameter of a script; without options it accepts any text."""
 
     id: str
     description: str
@@ -16,7 +16,7 @@ class Input:
     allow_custom_value: bool = True
 
     def takes(self, value: str) -> bool:
-        """Say whether a value is one of those it offers, where it insists on them."""
+        """Return whether a value is allowed: one of its options, where custom values are not."""
         return self.allow_custom_value or value in self.options
 
 
@@ -41,11 +41,11 @@ class RemoteAction:
     origin: str = "CUSTOM"
     version: str = ""
     delegate: str = ""
-    # What it changes about a device on which it succeeds.
+    # What it changes on a device where it succeeds.
     effect: Effect | None = None
 
     def runs_on(self, platform: str | None) -> bool:
-        """Say whether it has a script for a platform."""
+        """Return whether it has a script for a platform."""
         return {"Windows": self.windows, "macOS": self.mac}.get(platform or "", True)
 
     @property
@@ -54,7 +54,7 @@ class RemoteAction:
         return uuid_of(self.id)
 
     def describe(self) -> dict[str, object]:
-        """Return it as the API lists it, with what live tenants add to the published form."""
+        """Return it as the API lists it, with what live tenants add to the published schema."""
         platforms = {"usedByWindows": self.windows, "usedByMacOs": self.mac}
         return {
             "id": self.id,

@@ -1,4 +1,4 @@
-"""The requests to act that the tenant has accepted, from the API and from its console."""
+"""The action requests that the tenant has accepted, from the API and from its console."""
 
 import threading
 import uuid
@@ -14,7 +14,7 @@ from sandbox.actions.workflows import WORKFLOWS
 from sandbox.clock import TenantClock
 from sandbox.directory import Directory
 
-# A guess: what a request without a limit of its own is given; a week is the most there is.
+# A guess: the expiry of a request that sets none; a week is the maximum.
 DEFAULT_EXPIRY_MINUTES = 10_080
 
 Pair = tuple[str | None, str | None]
@@ -31,10 +31,10 @@ class Execution:
 
 @dataclass(frozen=True, slots=True)
 class ActionRequest:
-    """An accepted request, as it was made."""
+    """An accepted request, as received."""
 
     id: str
-    # remote_action, workflow, campaign or event (a workflow told to go on)
+    # remote_action, workflow, campaign or event (a workflow was resumed)
     kind: str
     nql_id: str
     created_at: datetime
@@ -44,12 +44,12 @@ class ActionRequest:
     source: str | None = None
     reason: str | None = None
     reference: str | None = None
-    # api, or manual from the console
+    # `api`, or `manual` from the console
     trigger_method: str = "api"
 
 
 class ActionStore:
-    """Keeps the requests in the order in which they came, and has their executions made."""
+    """Keeps the requests in order of arrival and creates their executions."""
 
     def __init__(
         self,
@@ -59,7 +59,7 @@ class ActionStore:
         directory: Directory,
         executions: Executions,
     ) -> None:
-        """Begin without any; `options` may be replaced, for the requests to come."""
+        """Start empty; `options` may be replaced, which affects later requests."""
         self.requests: list[ActionRequest] = []
         self.options = options
         self._seed = seed
@@ -72,23 +72,24 @@ class ActionStore:
         self._fates: dict[str, str] = {}
 
     def decree(self, target: str, fate: str) -> None:
-        """Settle what becomes of a device (its collector's id) or a SID in requests to come.
+        """Set the outcome of a device (its collector's id) or a SID in later requests.
 
-        At once, but `expired`: at the expiry of the request. `agreed` and `disagreed` answer.
+        It happens at once, except `expired`, which happens when the request expires. `agreed` and
+        `disagreed` are answers.
         """
         if fate not in FATES:
-            raise ValueError(f"{fate!r} is none of {', '.join(FATES)}")
+            raise ValueError(f"{fate!r} is not one of {', '.join(FATES)}")
         self._fates[target.lower()] = fate
 
     def accept(
         self, kind: str, nql_id: str, targets: Iterable[Pair], **details: object
     ) -> ActionRequest:
-        """Remember a request: one execution for each (device, user)."""
+        """Record a request: one execution for each (device, user)."""
         executions = tuple(Execution(str(uuid.uuid4()), *target) for target in targets)
         return self._remember(kind, nql_id, [executions], **details)[0]
 
     def send(self, nql_id: str, sids: Iterable[str], **details: object) -> list[ActionRequest]:
-        """Remember a campaign: one request for each user."""
+        """Record a campaign: one request for each user."""
         each = [(Execution(str(uuid.uuid4()), None, sid),) for sid in sids]
         return self._remember("campaign", nql_id, each, **details)
 
@@ -101,7 +102,7 @@ class ActionStore:
         users: Sequence[str] = (),
         parameters: Mapping[str, str] | None = None,
     ) -> list[ActionRequest]:
-        """Start a remote_action, workflow or campaign from the console, whatever the API may do."""
+        """Start a remote_action, workflow or campaign from the console, even if the API may not."""
         if nql_id not in (self._executions.ids(kind) or ()):
             raise ValueError(f"there is no {kind} with the id {nql_id!r}")
         details = {"parameters": parameters or {}, "trigger_method": "manual"}
@@ -116,7 +117,7 @@ class ActionStore:
         parameters: Mapping[str, str],
         source: str | None = None,
     ) -> str | None:
-        """Let a waiting execution go on and return the id of the request, None if it does not."""
+        """Resume an execution and return the id of the request, or None if it does not wait."""
         with self._lock:
             if self._waiting.get(execution) != nql_id:
                 return None
@@ -165,7 +166,7 @@ class ActionStore:
         )
 
     def _targets(self, requests: Sequence[ActionRequest]) -> list[Target]:
-        """Return the targets that the tenant knows, each with its turn."""
+        """Return the known targets, each with how often it had this action before."""
         found = []
         for request in requests:
             for execution in request.executions:
@@ -192,9 +193,9 @@ class ActionStore:
 
 
 def paired(devices: Sequence[str], users: Sequence[str]) -> list[Pair]:
-    """Return one (device, user) for each execution; none of either is one of neither.
+    """Return one (device, user) for each execution; without both there is one, for neither.
 
-    A guess: devices and users of a workflow about both belong together in their order.
+    A guess: in a workflow about both, devices and users are paired in order.
     """
     count = max(len(devices), len(users))
     if not count:

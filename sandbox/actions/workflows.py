@@ -1,4 +1,4 @@
-"""The workflows of the tenant: made up, one for each kind of target and of trigger."""
+"""The workflows of the tenant: invented, one for each kind of target and of trigger."""
 
 from dataclasses import dataclass
 
@@ -11,7 +11,7 @@ TRIGGER_METHODS = ("API", "MANUAL", "MANUAL_MULTIPLE", "SCHEDULER")
 
 @dataclass(frozen=True, slots=True)
 class Workflow:
-    """A workflow, what it is about and where it may be triggered from."""
+    """A workflow, what it acts on and where it may be triggered from."""
 
     id: str
     name: str
@@ -23,7 +23,7 @@ class Workflow:
     waits_for_event: bool = False
     versions: int = 1
     last_update: str = "2026-09-14T08:30:00Z"
-    # What it changes about a device on which it succeeds.
+    # What it changes on a device where it succeeds.
     effect: Effect | None = None
 
     @property
@@ -33,16 +33,16 @@ class Workflow:
 
     @property
     def has_device(self) -> bool:
-        """Whether it is about devices."""
+        """Whether it acts on devices."""
         return self.dependency in ("DEVICE", "USER_AND_DEVICE")
 
     @property
     def has_user(self) -> bool:
-        """Whether it is about users."""
+        """Whether it acts on users."""
         return self.dependency in ("USER", "USER_AND_DEVICE")
 
     def describe(self) -> dict[str, object]:
-        """Return it as live tenants list it: the published form of two fields is endless."""
+        """Return it as live tenants list it: the published schema of two fields never ends."""
         return {
             "id": self.id,
             "uuid": self.uuid,

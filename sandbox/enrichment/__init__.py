@@ -1,1 +1,1 @@
-"""Fields that clients write: what there is to write, what is refused, and when it shows."""
+"""Fields that clients write: which exist, which values are refused, and when they show."""

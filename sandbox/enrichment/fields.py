@@ -7,10 +7,10 @@ from enum import Enum
 
 from sandbox.options import CUSTOMISABLE, SandboxOptions
 
-# Values longer than this are refused, as a third party reports of real tenants.
+# Real tenants refuse longer values, a third party reports.
 LONGEST_VALUE = 64
 
-# In the order of the numbers that stand for them; the first is no broker at all.
+# In the order of their numeric codes; the first means no broker.
 BROKERS = (
     None,
     "citrix_cvad",
@@ -27,7 +27,7 @@ Value = str | int | datetime | None
 
 
 class Kind(Enum):
-    """What a field takes."""
+    """What a field accepts."""
 
     TEXT = "a text"
     MOMENT = "a date, or a date and time"
@@ -36,7 +36,7 @@ class Kind(Enum):
 
 
 class WrongTypeError(ValueError):
-    """A value of a type that the field does not take."""
+    """A value of a type that the field does not accept."""
 
 
 class TooLongError(ValueError):
@@ -44,12 +44,12 @@ class TooLongError(ValueError):
 
 
 class OutOfRangeError(ValueError):
-    """A value of the right type that means nothing."""
+    """A value of the right type that has no meaning."""
 
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """A field under the name that the API uses."""
+    """A field by its name in the API."""
 
     name: str
     kind: Kind
@@ -65,7 +65,7 @@ class Field:
         return ".".join(self.name.split("/")[2:])
 
     def read(self, value: object) -> Value:
-        """Return a value as NQL shows it, None for one that clears, or say why it is refused."""
+        """Return a value as NQL shows it, None if it clears the field, or raise a refusal."""
         if self.kind in (Kind.BROKER, Kind.DESKTOP_TYPE):
             # A bool is an int only for Python.
             if not isinstance(value, int) or isinstance(value, bool):
@@ -75,7 +75,7 @@ class Field:
             raise WrongTypeError(f"{self.name} takes {self.kind.value}")
         if len(value) > LONGEST_VALUE and not self.name.endswith("/distinguished_name"):
             raise TooLongError(f"{self.name} takes at most {LONGEST_VALUE} characters")
-        # Only texts are cleared by an empty one.
+        # Only text fields are cleared by an empty text.
         return self._moment(value) if self.kind is Kind.MOMENT else value or None
 
     def _choice(self, number: int) -> str | None:
@@ -137,5 +137,5 @@ def _custom(options: SandboxOptions) -> Iterable[Field]:
 
 
 def fields_of(options: SandboxOptions) -> dict[str, Field]:
-    """Return all fields by name: those every tenant has, and a tenant's own custom ones."""
+    """Return all fields by name: those of every tenant, and this tenant's custom ones."""
     return {field.name: field for field in (*_known(), *_custom(options))}

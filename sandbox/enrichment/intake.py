@@ -1,8 +1,8 @@
-"""Deciding on an enrichment request, object by object: what is written and what is refused.
+"""Decides on an enrichment request, object by object: what is written and what is refused.
 
-Of the codes only 001, 011 and 042 are known from the vendor's examples; the others are guesses. So
-are these: an object with any problem has nothing written, all objects of one name are written, and
-an unknown object is a problem at once rather than a loss later.
+Only the codes 001, 011 and 042 are known, from the vendor's examples; the others are guesses. These
+are guesses too: nothing is written for an object with any problem, all objects that share a name
+are written, and an unknown object is refused at once rather than lost later.
 """
 
 from collections.abc import Iterator
@@ -37,7 +37,7 @@ class RequestRefusedError(Exception):
     """A request that is refused as a whole."""
 
     def __init__(self, code: str, message: str) -> None:
-        """Keep what to answer."""
+        """Keep the answer."""
         self.code = code
         self.message = message
         super().__init__(message)
@@ -53,7 +53,7 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What becomes of one object: values to write, or problems and then no values at all."""
+    """The decision on one object: values to write, or problems and then no values."""
 
     identification: dict[str, str]
     writes: tuple[Write, ...]
@@ -67,14 +67,14 @@ class Intake:
     store: EnrichmentStore
     directory: Directory
     limit: int
-    # Whether an object that the tenant does not know is accepted like any other, and then lost.
+    # Whether unknown objects are accepted like any other, and then lost.
     takes_unknown: bool = False
 
     def decide(self, body: object) -> tuple[str, list[Decision]]:
         """Return the domain and a decision for each object.
 
         Raises:
-            RequestRefusedError: the request as a whole is not one.
+            RequestRefusedError: the whole request is malformed.
         """
         if not isinstance(body, dict):
             raise RequestRefusedError(MALFORMED, "The body is not a JSON object.")
@@ -83,11 +83,11 @@ class Intake:
         if absent:
             raise RequestRefusedError(MISSING, f"Missing required field(s): {', '.join(absent)}.")
         if not isinstance(enrichments, list) or not isinstance(domain, str):
-            raise RequestRefusedError(MALFORMED, "enrichments is no list, or domain no text.")
+            raise RequestRefusedError(MALFORMED, "enrichments is not a list, or domain not a text.")
         if len(enrichments) > self.limit:
             message = f"The number of objects is beyond the maximum of {self.limit}."
             raise RequestRefusedError(TOO_MANY, message)
-        # Identified first: an answer repeats identifications, so each must be one.
+        # Identified first: an answer repeats identifications, so each must be valid.
         identified = [_identification(position, each) for position, each in enumerate(enrichments)]
         return domain, [
             self._decide(identification, each)
@@ -111,7 +111,7 @@ class Intake:
         return Decision(identification, () if problems else tuple(writes), tuple(problems))
 
     def _read(self, entity: str, given: object, uids: list[str]) -> Iterator[Write | Problem]:
-        """Read one field: a value for each object it is meant for, or what is wrong."""
+        """Yield a value of one field for each object, or a problem."""
         if not isinstance(given, dict) or not isinstance(given.get("name"), str):
             yield Problem(MISSING, "Missing required field(s): name.")
             return
@@ -122,7 +122,7 @@ class Intake:
         elif field is None:
             yield Problem(UNKNOWN_FIELD, f"There is no field {name[:100]}.")
         elif field.entity != entity:
-            yield Problem(OTHER_OBJECT, f"{name} is no field of a {entity}.")
+            yield Problem(OTHER_OBJECT, f"{name} is not a field of a {entity}.")
         else:
             try:
                 read = field.read(value)
@@ -149,6 +149,6 @@ def _identification(position: int, enrichment: object) -> dict[str, str]:
     if name is None or value is None:
         raise RequestRefusedError(MISSING, f"{where}.identification lacks its name or value.")
     if not isinstance(name, str) or name not in IDENTIFICATIONS or not isinstance(value, str):
-        message = f"{where}.identification has an unknown name, or a value that is no text."
+        message = f"{where}.identification has an unknown name, or a value that is not a text."
         raise RequestRefusedError(MALFORMED, message)
     return {"name": name, "value": value}

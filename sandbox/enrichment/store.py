@@ -1,4 +1,4 @@
-"""The values that were written: accepted now, visible once their delay has passed."""
+"""The written values: accepted now, visible once their delay has passed."""
 
 import threading
 from collections import defaultdict, deque
@@ -22,7 +22,7 @@ class Write:
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """A request as it was answered: for tests, so without any value."""
+    """An answered request, recorded for tests, without its values."""
 
     at: datetime
     domain: str
@@ -31,13 +31,13 @@ class Received:
 
 
 class EnrichmentStore:
-    """Keeps what was written, apart from the inventory it is laid over."""
+    """Keeps what was written, separately from the inventory that it overrides."""
 
     def __init__(self, options: SandboxOptions, clock: TenantClock) -> None:
-        """Begin with nothing written; `delay` is in seconds and may be changed."""
+        """Start empty; `delay` is in seconds and may be changed."""
         self.fields = fields_of(options)
         self.delay = options.enrichment_delay
-        # What was asked, in order.
+        # The requests, in order.
         self.received: list[Received] = []
         self._custom_fields = options.custom_fields_of
         self._clock = clock
@@ -46,14 +46,14 @@ class EnrichmentStore:
         self._values: defaultdict[tuple[str, str], dict[str, Value]] = defaultdict(dict)
 
     def accept(self, received: Received, writes: Iterable[Write]) -> None:
-        """Take values that will be visible after the delay."""
+        """Accept values that will be visible after the delay."""
         due = received.at + timedelta(seconds=self.delay)
         with self._lock:
             self.received.append(received)
             self._coming.extend((due, write) for write in writes)
 
     def values(self, entity: str, field: str) -> Mapping[str, Value]:
-        """Return the written values of a field by uid as far as they show; None is cleared."""
+        """Return the visible values of a field by uid; None is a cleared value."""
         with self._lock:
             self._settle()
             return dict(self._values.get((entity, field), {}))
@@ -64,7 +64,7 @@ class EnrichmentStore:
 
     def _settle(self) -> None:
         now = self._clock.now()
-        # In the order of acceptance, so a changed delay lets nothing overtake.
+        # In order of acceptance, so that a shorter delay lets no value overtake an earlier one.
         while self._coming and self._coming[0][0] <= now:
             _, write = self._coming.popleft()
             self._values[write.field.entity, write.field.path][write.uid] = write.value

@@ -1,1 +1,1 @@
-"""The devices, users, binaries and events of the sandbox tenant: seeded and made when asked for."""
+"""The devices, users, binaries and events of the sandbox tenant: seeded and generated on demand."""

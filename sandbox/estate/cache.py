@@ -1,4 +1,4 @@
-"""Columns once made, kept while there is room."""
+"""A cache of generated columns, within a limit."""
 
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
@@ -6,12 +6,12 @@ from threading import Lock
 
 import polars as pl
 
-# Enough for weeks of small estates; a large one streams through and needs no more.
+# Enough for weeks of a small estate; a large one streams through and gains nothing from more.
 DEFAULT_BYTES = 96 * 1024 * 1024
 
 
 class SeriesCache:
-    """The least recently used columns leave first. Safe under threads."""
+    """Evicts the least recently used columns first. Thread-safe."""
 
     def __init__(self, limit: int = DEFAULT_BYTES) -> None:
         """Start empty, with a limit in bytes."""
@@ -21,12 +21,12 @@ class SeriesCache:
         self._lock = Lock()
 
     def get(self, key: Hashable, make: Callable[[], pl.Series]) -> pl.Series:
-        """Return the column of a key, made now if it is not held."""
+        """Return the column of a key, generated now if it is not cached."""
         with self._lock:
             if key in self._held:
                 self._held.move_to_end(key)
                 return self._held[key]
-        # Two threads may make the same column: it is the same either way.
+        # Two threads may generate the same column: the result is identical.
         series = make()
         with self._lock:
             if key not in self._held:

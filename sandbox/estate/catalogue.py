@@ -1,4 +1,4 @@
-"""The fixed stock that the estate is put together from: models, places, names, programs."""
+"""The fixed values that the estate is built from: models, places, names, programs."""
 
 from dataclasses import dataclass
 
@@ -23,7 +23,7 @@ MODELS = (
     Model("HP", "EliteBook 840 G9", "EliteBook", "laptop", "Windows", (8, 16), 10),
     Model("Dell Inc.", "OptiPlex 7010", "OptiPlex", "desktop", "Windows", (8, 16), 10),
     Model("HP", 'Z2 Tower G9 24" Bundle', "Z Workstation", "desktop", "Windows", (64, 128), 3),
-    # The name that HP's computers bore until 2015, and still do in old estates.
+    # The manufacturer name of HP's computers until 2015, still found in old estates.
     Model("Hewlett-Packard", "HP EliteBook 840 G2", "EliteBook", "laptop", "Windows", (8,), 4),
     Model("VMware, Inc.", "VMware7,1", "VMware Virtual Platform", "virtual", "Windows", (8,), 6),
     Model("Microsoft Corporation", "Virtual Machine", "Azure", "virtual", "Windows", (8, 16), 4),
@@ -74,7 +74,7 @@ LAST_NAMES = (
     "Müller", "O'Brien", "Nowak", "García", "Dubois", "Weiß", "Kowalski", "Smith", "Ångström",
     "Rossi", "Çelik", "山田", "Favre", "Lindqvist", "Meier", "d'Alembert", "Jones", "Żak",
 )  # fmt: skip
-# Plain letters of the names above, for accounts and addresses.
+# The names above in ASCII, for accounts and addresses.
 FIRST_ACCOUNTS = (
     "anna", "joerg", "zoe", "francois", "lukasz", "ayse", "noah", "mia", "soren", "chloe",
     "bjorn", "maria", "ivan", "sinead", "taro", "leila", "pawel", "grace", "dmitrij", "renee",
@@ -85,7 +85,7 @@ LAST_ACCOUNTS = (
 )  # fmt: skip
 
 DEPARTMENTS = ("Finance", "Sales", "R&D", "IT, Operations", "Human Resources", "Legal")
-# Two of these are there to break a careless CSV reader.
+# Two of these are meant to break a careless CSV reader.
 JOB_TITLES = (
     "Engineer", "Senior Engineer", "Accountant", "Account Manager", "Director, EMEA",
     'Expert "Level 3"', "Head of\nOperations", "Analyst", "Counsel", "Recruiter",
@@ -94,7 +94,7 @@ JOB_TITLES = (
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """One program; `system` ones run for no person."""
+    """One program; `system` ones run under no person's account."""
 
     name: str
     product: str
@@ -177,5 +177,5 @@ DESTINATIONS = (
 
 
 def version_text(version: tuple[int, ...]) -> str:
-    """Write a version as results show it."""
+    """Return a version as results show it."""
     return f"[{', '.join(map(str, version))}]"

@@ -1,4 +1,4 @@
-"""Seeded randomness, keyed by what it is for: no draw depends on another having been made."""
+"""Seeded randomness, keyed by purpose: no draw depends on an earlier one."""
 
 import hashlib
 from collections.abc import Sequence
@@ -8,12 +8,12 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-# Rows of an inventory: as narrow as they are kept.
+# Rows of an inventory, in the narrow integers in which they are kept.
 Indices: TypeAlias = NDArray[np.integer[Any]]
 
 
 def stream(*key: str | int) -> np.random.Generator:
-    """Return the random stream of a key; Philox is counter-based, so a key is all it needs."""
+    """Return the random stream of a key; Philox is counter-based, so a key is enough."""
     text = "\x1f".join(str(part) for part in key)
     digest = hashlib.blake2b(text.encode(), digest_size=16).digest()
     return np.random.Generator(np.random.Philox(key=int.from_bytes(digest, "big")))
@@ -50,13 +50,13 @@ def pick(
     values: Sequence[str | None],
     weights: Sequence[float] | None = None,
 ) -> pl.Series:
-    """Return values drawn by weight, evenly by default."""
+    """Return values drawn by weight, uniformly by default."""
     indices = choose(rng, count, weights or [1.0] * len(values))
     return pl.Series(list(values), dtype=pl.String).gather(indices)
 
 
 def some(rng: np.random.Generator, count: int, share: float) -> NDArray[np.bool_]:
-    """Return which of so many are among a share of them."""
+    """Return a mask that is true for about a share of the rows."""
     return np.asarray(rng.random(count) < share)
 
 

@@ -1,4 +1,4 @@
-"""High-resolution samples to daily ones, as queries with a frame in days return them."""
+"""Combines high-resolution samples into daily ones, as queries with a time frame in days return."""
 
 from datetime import datetime
 
@@ -7,8 +7,8 @@ import polars as pl
 from sandbox.model.kinds import TEXTUAL, Kind
 from sandbox.model.tables import Column, Table
 
-# Everything that is not a level, a rate or a share adds up over the day. How a tenant makes
-# daily samples of each field is not published: a guess throughout.
+# Everything that is not a level, a rate or a share adds up over the day. How a tenant computes
+# the daily sample of each field is not published, so all of this is a guess.
 _AVERAGED = frozenset(
     {
         "memory.avg", "real_memory", "incoming_throughput", "outgoing_throughput",
@@ -24,7 +24,7 @@ _AVERAGED = frozenset(
 
 
 def to_daily(samples: pl.DataFrame, table: Table, start: datetime, end: datetime) -> pl.DataFrame:
-    """Return one sample for each device, user and so on; it stands at the day's first instant."""
+    """Return one sample per day for each device, user and so on, dated at the start of the day."""
     prefix = f"{table.prefix}."
     links = [path for path in samples.columns if path.startswith("#")]
     own = [path for path in samples.columns if path.startswith(prefix)]
@@ -47,7 +47,7 @@ def _aggregate(  # noqa: PLR0911 - one per rule
             seconds = int((end - start).total_seconds())
             return pl.lit(seconds, dtype=pl.Int64).alias(of.path)
         case "highest_process_visibility":
-            # foreground sorts after background, and is the higher of the two
+            # foreground sorts after background and wins
             return column.max()
         case _ if of.kind in TEXTUAL:
             return column.first()

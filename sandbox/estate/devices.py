@@ -11,14 +11,14 @@ from sandbox.estate import catalogue
 from sandbox.estate.chance import at, choose, hexadecimal, pick, some, stream, uuids
 from sandbox.estate.inventory import DAY_US, blank, instants, micros
 
-# Shares that give inventories their rough edges.
+# Shares of devices with the flaws of real inventories.
 DUPLICATE_NAMES = 0.01
 STALE = 0.12
 
 
 @dataclass(frozen=True, slots=True)
 class Fleet:
-    """The devices as a frame, and what the makers of events need of them as arrays."""
+    """The devices as a frame, and as arrays what the event generators need."""
 
     frame: pl.DataFrame
     users: int
@@ -31,13 +31,13 @@ class Fleet:
 
 
 def make_fleet(seed: int, count: int, users: pl.DataFrame, anchor: datetime) -> Fleet:
-    """Make the devices and give each its user; some users have several."""
+    """Return the devices, each with a user; some users have several."""
     rng = stream(seed, "devices")
     model = choose(rng, count, [m.weight for m in catalogue.MODELS])
     place = choose(rng, count, [p.weight for p in catalogue.PLACES])
     owner = rng.integers(1, max(users.height, 2), count) % users.height
     now = micros(anchor)
-    # A fifth of the estate is younger than the history that is kept.
+    # Five percent of the devices are younger than the history that is kept.
     age = np.where(some(rng, count, 0.05), 20, rng.integers(40, 1500, count))
     first_seen = now - age * DAY_US + rng.integers(0, DAY_US, count)
     stale = np.where(some(rng, count, STALE), rng.integers(1, 45, count), 0)

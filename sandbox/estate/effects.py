@@ -1,4 +1,4 @@
-"""What executions change about devices: a fuller disk becomes emptier, an old boot a fresh one."""
+"""What executions change on devices: disks get free space, restarted devices a recent boot."""
 
 from datetime import datetime
 
@@ -11,13 +11,13 @@ from sandbox.model.kinds import DATETIME
 from sandbox.model.tables import Table
 
 BOOTED = "device.boot.days_since_last_full_boot"
-# Of the drive, for good: an estate that fills its disks again would be another story.
+# Share of the drive, freed for good: disks that fill up again are not modelled.
 FREED_SHARE = 0.3
 _NEVER = np.iinfo(np.int64).max
 
 
 def restarted(devices: pl.DataFrame, feed: Feed, now: datetime) -> pl.DataFrame:
-    """Return the devices with their last full boot where they were restarted since."""
+    """Return the devices with the last full boot updated where they were restarted."""
     happened = feed.effects(Effect.RESTARTS, now)
     if not happened.height:
         return devices
@@ -35,7 +35,7 @@ def restarted(devices: pl.DataFrame, feed: Feed, now: datetime) -> pl.DataFrame:
 def cleaned(
     feed: Feed, table: Table, devices: pl.DataFrame, now: datetime
 ) -> NDArray[np.int64] | None:
-    """Return for each device when its disk was first cleaned up, None where it does not show."""
+    """Return when each device's disk was first cleaned up, or None if the table has no disks."""
     if table.path != "device_performance.events":
         return None
     return _cleaned(feed, devices, now)
@@ -63,7 +63,7 @@ def relieve(column: pl.Series, prefix: str, capacity: pl.Series, since: pl.Serie
 
 
 def relieved(feed: Feed, rows: pl.DataFrame, devices: pl.DataFrame, now: datetime) -> pl.DataFrame:
-    """Return the rows of a list of the devices, system volumes with the space that was freed."""
+    """Return the rows of a nested list, system volumes with the freed space."""
     free = "device.volume.free_space"
     at = _cleaned(feed, devices, now) if free in rows.columns else None
     if at is None:

@@ -1,38 +1,29 @@
 """The whole estate as a source of rows for the query language."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import polars as pl
 
 from sandbox.estate import catalogue, effects
-from sandbox.estate.devices import Fleet, make_fleet
+from sandbox.estate.devices import Fleet
 from sandbox.estate.event_rows import EventRows, Request
 from sandbox.estate.events import EventMaker, Weights
 from sandbox.estate.fed import fed_rows
 from sandbox.estate.feed import Feed, NoFeed
 from sandbox.estate.installed import installed_packages
-from sandbox.estate.inventory import (
-    make_applications,
-    make_binaries,
-    make_monitors,
-    make_packages,
-    make_users,
-)
 from sandbox.estate.objects import Objects
 from sandbox.estate.overlay import NoOverlay, Overlay
+from sandbox.estate.stock import make_stock
 from sandbox.model.kinds import DATETIME, DTYPES
 from sandbox.model.tables import Origin, Table
 from sandbox.nql.timeframe import Frame
 from sandbox.options import SandboxOptions
 
-# The rest of the users have several devices or share one.
-USERS_PER_DEVICE = 0.85
-
 
 class Estate:
-    """Everything the tenant knows, as of any moment."""
+    """Everything the tenant knows, at any moment."""
 
     def __init__(
         self,
@@ -41,27 +32,20 @@ class Estate:
         overlay: Overlay | None = None,
         feed: Feed | None = None,
     ) -> None:
-        """Make the inventories; events wait until they are asked for."""
-        # Anchored at midnight: a restart on the same day shows the same estate.
+        """Generate the inventories; events are generated on demand."""
+        # Anchored at midnight, so that a restart on the same day shows the same estate.
         anchor = started.replace(hour=0, minute=0, second=0, microsecond=0)
         self._retention = timedelta(days=options.retention)
         self._fine_retention = timedelta(days=options.fine_days)
-        self._seed, devices = options.seed, options.devices
+        self._seed = options.seed
         self._feed = feed or NoFeed()
-        users = make_users(self._seed, 1 + round(devices * USERS_PER_DEVICE), anchor)
-        binaries, programs = make_binaries(self._seed, anchor)
-        packages, self._products = make_packages(self._seed, anchor)
-        self._fleet = make_fleet(self._seed, devices, users, anchor)
-        frames = {
-            "device": self._fleet.frame,
-            "user": users,
-            "binary": binaries,
-            "application": make_applications(self._seed),
-            "package": packages,
-            "alert.monitor": make_monitors(self._seed),
-        }
-        self._objects = Objects(self._seed, frames, anchor, overlay or NoOverlay(), self._feed)
-        self._events = self._event_rows(options, self._fleet, programs, anchor)
+        stock = make_stock(self._seed, options.devices, anchor)
+        self._fleet = stock.fleet
+        self._products = stock.products
+        self._objects = Objects(
+            self._seed, stock.frames, anchor, overlay or NoOverlay(), self._feed
+        )
+        self._events = self._event_rows(options, self._fleet, stock.programs, anchor)
 
     def pieces(
         self,
@@ -72,7 +56,7 @@ class Estate:
         *,
         newest: bool | None,
     ) -> Iterator[pl.DataFrame]:
-        """Yield the rows of a frame that are visible now, in pieces; at least one, maybe empty."""
+        """Yield the visible rows of a time frame in pieces: at least one, which may be empty."""
         yield pl.DataFrame(schema={path: _dtype(table, path) for path in columns})
         kept = self._kept(table, frame, now)
         match table.origin:
@@ -120,7 +104,7 @@ class Estate:
         return whole.filter(_within(table.time, frame))
 
     def _of_seen(self, rows: pl.DataFrame, frame: Frame, now: datetime) -> pl.DataFrame:
-        """Keep what belongs to devices seen within the frame, as with the devices themselves."""
+        """Return the rows of devices seen within the frame; queries of devices filter alike."""
         devices = self._objects.at("device", now, ())
         seen = devices.select(_within("device.last_seen", frame)).to_series()
         return rows.filter(seen.gather(rows["#device"]))
@@ -128,7 +112,7 @@ class Estate:
     def _linked(
         self, table: Table, columns: tuple[str, ...], now: datetime
     ) -> dict[str, pl.DataFrame]:
-        """Return the objects whose columns are asked for."""
+        """Return the objects whose columns are requested."""
         owners = {table.owner(path) for path in columns if not path.startswith("#")} - {""}
         return {owner: self._objects.at(owner, now, columns) for owner in owners}
 
@@ -151,7 +135,7 @@ class Estate:
         return installed_packages(self._seed, self._fleet, self._products, apple)
 
     def _event_rows(
-        self, options: SandboxOptions, fleet: Fleet, programs: list[int], anchor: datetime
+        self, options: SandboxOptions, fleet: Fleet, programs: Sequence[int], anchor: datetime
     ) -> EventRows:
         names = [catalogue.PROGRAMS[i].application for i in programs]
         known = list(catalogue.APPLICATIONS)
@@ -169,8 +153,8 @@ class Estate:
         return EventRows(maker, application, history, ZoneInfo(options.time_zone))
 
 
-def _by_platform(programs: list[int]) -> Weights:
-    """Share the weight of a program among its versions, on its own platform."""
+def _by_platform(programs: Sequence[int]) -> Weights:
+    """Return weights that split a program's weight among its versions, on its own platform."""
     chosen = [catalogue.PROGRAMS[i] for i in programs]
     shares = [(p.platform == "macOS", p.weight / len(p.versions)) for p in chosen]
     return [0.0 if mac else w for mac, w in shares], [w if mac else 0.0 for mac, w in shares]

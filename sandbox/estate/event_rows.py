@@ -1,4 +1,4 @@
-"""Event tables as pieces of frames: which rows a query may see, and the objects they link to."""
+"""Event tables in pieces: which rows a query may see, and the objects they link to."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -18,23 +18,23 @@ from sandbox.model.tables import Table
 from sandbox.nql.timeframe import Frame
 from sandbox.nql.values import add_day
 
-# Rows in a piece: what is held at once, linked texts included, stays at some tens of megabytes.
+# Rows of a piece: with linked texts, a few tens of megabytes are in memory at a time.
 PIECE = 131_072
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What one query wants of an event table."""
+    """What one query reads from an event table."""
 
     table: Table
     columns: tuple[str, ...]
     frame: Frame
     now: datetime
-    # None when any order will do, else whether the newest come first.
+    # None if any order will do, otherwise whether the newest come first.
     newest: bool | None
     # By the prefix of their columns.
     objects: Mapping[str, pl.DataFrame]
-    # For each device when its disk was cleaned up, in microseconds; None where that is nowhere.
+    # When each device's disk was cleaned up, in microseconds; None if the query shows no disks.
     cleaned: NDArray[np.int64] | None = None
 
 
@@ -53,7 +53,7 @@ class EventRows:
     def __init__(
         self, maker: EventMaker, application: pl.Series, history: date, zone: ZoneInfo
     ) -> None:
-        """Keep the maker of events, the application of each binary, and where history begins."""
+        """Keep the event generator, the application of each binary and the first day of history."""
         self._maker = maker
         self._application = application
         self._history = history
@@ -89,7 +89,7 @@ class EventRows:
             part = Frame(start, end - timedelta(microseconds=1))
             frame = request.frame.narrowed(part.start, None)
             if frame.start > start:
-                # A daily sample stands at its midnight: outside the frame when that is.
+                # A daily sample is dated at midnight: it is left out if that is outside the frame.
                 continue
             for block in range(self._maker.blocks):
                 bases = [
@@ -114,22 +114,22 @@ class EventRows:
         return [chunk for chunk in chunks if len(chunk.rows)]
 
     def _visible(self, request: Request, day: date, block: int, frame: Frame) -> NDArray[np.int64]:
-        """Return the positions in a chunk of the rows in a frame that have come in by now."""
+        """Return the positions in a chunk of the rows in a time frame that have arrived by now."""
         name, now = request.table.path, micros(request.now)
         start = self._maker.keys(name, day, block).start
         low = int(np.searchsorted(start, micros(frame.start), side="left"))
         high = int(np.searchsorted(start, micros(min(frame.end, request.now)), side="right"))
         rows = np.arange(low, max(low, high))
-        # A sample is complete, and so visible, when its bucket has ended.
+        # A sample is complete, and so visible, once its bucket has ended.
         shown = start[rows] + (SLOT_US if request.table.samples else 0)
         if self._maker.has_late:
             shown = shown + self._maker.delay(name, day, block)[rows]
         return rows[shown <= now]
 
     def _by_slot(self, request: Request, chunks: list[_Chunk]) -> Iterator[pl.DataFrame]:
-        """Merge the chunks of a day a quarter of an hour at a time, so that linking stays small.
+        """Yield a day's chunks merged by quarters of an hour, so that linked pieces stay small.
 
-        The day itself is made once, before: the cache of a large estate would not hold it.
+        The day itself is generated once, before: the cache could not hold it for a large estate.
         """
         bases = [self._base(request, chunk) for chunk in chunks]
         slots = [
@@ -147,7 +147,7 @@ class EventRows:
             yield pl.concat(group)
 
     def _base(self, request: Request, chunk: _Chunk) -> pl.DataFrame:
-        """Return the columns of the events themselves, and the rows of the linked objects."""
+        """Return the events' own columns, and the rows of the linked objects."""
         table = request.table
         name = table.path
         keys = self._maker.keys(name, chunk.day, chunk.block)
@@ -175,7 +175,7 @@ class EventRows:
         own: list[pl.Series],
         cleaned: NDArray[np.int64],
     ) -> list[pl.Series]:
-        """Return the columns with more free space in the samples since a disk was cleaned up."""
+        """Return the columns with more free space in samples after the disk was cleaned up."""
         name = request.table.path
         keys = self._maker.keys(name, chunk.day, chunk.block)
         since = keys.start[chunk.rows] >= cleaned[keys.device[chunk.rows]]
@@ -188,7 +188,7 @@ class EventRows:
         ]
 
     def _linked(self, request: Request, base: pl.DataFrame) -> pl.DataFrame:
-        """Bring in the columns of linked objects."""
+        """Return the piece with the columns of linked objects added."""
         if "#application" not in base.columns and "#binary" in base.columns:
             application = self._application.gather(base["#binary"])
             base = base.with_columns(application.alias("#application"))

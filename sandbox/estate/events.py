@@ -1,10 +1,11 @@
-"""Rows that happen at a time: one chunk is a UTC day of a block of devices, made on demand.
+"""Generates event rows on demand, in chunks: one UTC day of one block of devices.
 
 Every column of a chunk has a random stream of its own, keyed by (seed, table, day, block, column),
-so a chunk is the same whenever and in whatever order it is made, and only columns asked for are.
+so a chunk is the same whenever and in whatever order it is generated, and only the columns asked
+for are generated.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import TypeAlias
@@ -24,22 +25,22 @@ from sandbox.estate.shapes import SCORE_HOUR, SHAPES, Rhythm, Shape
 SLOTS = 96
 SLOT_US = 900 * 1_000_000
 HOUR_US = 3600 * 1_000_000
-# Devices in a chunk: keeps a chunk of a day under 300,000 rows however large the estate.
+# Devices in a chunk: keeps a chunk under 300,000 rows, however large the estate.
 BLOCK = 5_000
 
-# Averages over a week of working days and weekends are to come out at the figures above.
+# Chosen so that averages over a whole week match the figures of the shapes.
 _WEEKDAY, _WEEKEND = 1.3, 0.25
 _ONLINE = 0.9
 _LATE_HOURS = (1.0, 14.0)
 _VISITORS = 0.03
-# Of tables where a few devices are to blame for most rows.
+# For tables where a few devices cause most rows.
 _CULPRITS, _CULPRIT_FACTOR = 0.03, 25.0
 _SATURDAY = 5
 _EPOCH = date(1970, 1, 1).toordinal()
 
 
 def _rhythm() -> NDArray[np.float64]:
-    """Return how busy each quarter of an hour of a local day is."""
+    """Return the cumulative activity by quarter of an hour of a local day."""
     hour = np.arange(SLOTS) / 4
     work = np.exp(-(((hour - 10.0) / 2.2) ** 2)) + np.exp(-(((hour - 15.0) / 2.4) ** 2))
     weights = 0.06 + work
@@ -61,17 +62,17 @@ Weights: TypeAlias = tuple[list[float], list[float]]
 
 
 class EventMaker:
-    """Makes the chunks of the event tables of one estate."""
+    """Generates the chunks of the event tables of one estate."""
 
     def __init__(
         self,
         seed: int,
         fleet: Fleet,
-        programs: list[int],
+        programs: Sequence[int],
         weights: Mapping[str, Weights],
         late_share: float,
     ) -> None:
-        """Keep what chunks are made from; `weights` says how often each object is drawn."""
+        """Keep what chunks are generated from; `weights` says how often each object is drawn."""
         self._seed = seed
         self._fleet = fleet
         self._weights = weights
@@ -84,12 +85,12 @@ class EventMaker:
 
     @property
     def blocks(self) -> int:
-        """How many blocks the devices fall into."""
+        """The number of blocks of devices."""
         return -(-self._fleet.frame.height // BLOCK)
 
     @property
     def has_late(self) -> bool:
-        """Whether some events come in long after they happened."""
+        """Whether some events arrive long after they happened."""
         return self._late_share > 0
 
     def keys(self, table: str, day: date, block: int) -> Keys:
@@ -101,7 +102,7 @@ class EventMaker:
             if not made:
                 made.append(self._make_keys(table, day, block))
             rows = pl.Series(getattr(made[0], part))
-            # Half the room: no inventory has more rows than that.
+            # Half the memory: no inventory has more rows than 32 bits can count.
             return rows if part == "start" else rows.cast(pl.Int32)
 
         arrays = [
@@ -121,7 +122,7 @@ class EventMaker:
         )
 
     def delay(self, table: str, day: date, block: int) -> NDArray[np.int64]:
-        """Return how long after it happened each row of a chunk becomes visible."""
+        """Return the delay after which each row of a chunk becomes visible."""
 
         def make(rng: np.random.Generator, keys: Keys) -> pl.Series:
             count = len(keys.start)
@@ -148,7 +149,7 @@ class EventMaker:
         return self._cache.get((table, day, block, name), made)
 
     def _facts(self, table: str, keys: Keys) -> metrics.Facts:
-        # Only programs take memory or run for no person; elsewhere the figures are not looked at.
+        # Only programs take memory or run without a person; other tables ignore the figures.
         binary = keys.link if SHAPES[table].link == "binary" else np.zeros_like(keys.link)
         return metrics.Facts(
             keys.start,
@@ -172,7 +173,7 @@ class EventMaker:
             slot, device, link = self._unique(shape, slot, device, link)
             start = (midnight + slot) * SLOT_US
         else:
-            # Crashes and the like happen at any millisecond.
+            # Crashes and similar events happen at any millisecond.
             within = rng.integers(0, SLOT_US // 1000, len(device)) * 1000
             start = (midnight + slot) * SLOT_US + within
         active = start >= self._fleet.active_from[device]
@@ -185,7 +186,7 @@ class EventMaker:
     def _active_devices(
         self, rng: np.random.Generator, shape: Shape, day: date, block: int
     ) -> NDArray[np.int64]:
-        """Return a device for each row of a day: none for devices that are switched off."""
+        """Return a device for each row of a day; devices that are switched off have no rows."""
         first = block * BLOCK
         devices = np.arange(first, min(first + BLOCK, self._fleet.frame.height))
         # The same devices are off in every table.
@@ -201,14 +202,14 @@ class EventMaker:
         return np.repeat(devices, rng.poisson(mean * online))
 
     def _slots(self, rng: np.random.Generator, device: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Return the quarter of an hour of each row, by the rhythm of where its device is."""
+        """Return the quarter of an hour of each row, by the rhythm of the device's location."""
         local = np.searchsorted(self._rhythm, rng.random(len(device)), side="right")
         return np.asarray((local - 4 * self._fleet.hours_ahead[device]) % SLOTS)
 
     def _links(
         self, rng: np.random.Generator, shape: Shape, device: NDArray[np.int64]
     ) -> NDArray[np.int64]:
-        """Return the object beside the device, of those that its platform has."""
+        """Return the linked object of each row, among those of the device's platform."""
         if shape.link is None:
             return np.zeros(len(device), dtype=np.int64)
         windows, apple = (choose(rng, len(device), w) for w in self._weights[shape.link])
@@ -221,10 +222,10 @@ class EventMaker:
         device: NDArray[np.int64],
         link: NDArray[np.int64],
     ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-        """Drop doubles: one sample for each device, object beside it and quarter of an hour."""
+        """Return the rows without duplicates: one sample per device, linked object and quarter."""
         links = len(self._weights[shape.link][0]) if shape.link else 1
         devices = self._fleet.frame.height
-        # Sorting first is several times quicker than the hashing of np.unique.
+        # Sorting first is several times faster than the hashing of np.unique.
         code = np.sort((slot * devices + device) * links + link)
         code = code[np.diff(code, prepend=-1) != 0]
         return code // links // devices, code // links % devices, code % links
@@ -236,7 +237,7 @@ class EventMaker:
         device: NDArray[np.int64],
         link: NDArray[np.int64],
     ) -> NDArray[np.int64]:
-        """Return who it concerns: mostly the device's own user, now and then somebody else."""
+        """Return the user of each row: mostly the device's own, now and then somebody else."""
         visitor = some(rng, len(device), _VISITORS)
         users = self._fleet.users
         other = rng.integers(1, max(users, 2), len(device)) % users

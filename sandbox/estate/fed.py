@@ -1,4 +1,4 @@
-"""Rows of a feed, brought into the shape of their table and linked to the estate's objects."""
+"""Converts the rows of a feed to the columns of their table and links them to objects."""
 
 import json
 from collections.abc import Mapping
@@ -9,9 +9,9 @@ from sandbox.model.kinds import DATETIME, DTYPES
 from sandbox.model.tables import Table
 from sandbox.nql.timeframe import Frame
 
-# Fields that hold a JSON object, whose members dynamic tables have as fields.
+# Fields that hold a JSON object; dynamic tables have its members as fields.
 _JSON = ("outputs", "answers")
-# By what a row may name its object: the actions API knows collectors and security identifiers.
+# Keys by which a row may name its object: the actions API uses collector ids and SIDs.
 _KEYS = {
     "device": ("device.uid", "device.collector.uid"),
     "user": ("user.uid", "user.sid"),
@@ -27,7 +27,7 @@ def fed_rows(
     *,
     newest: bool | None,
 ) -> pl.DataFrame:
-    """Return the rows in a frame: own columns typed, `#device` and `#user` for the objects."""
+    """Return the rows in a time frame: own columns typed, objects as `#device` and `#user`."""
     wanted = [path for path in columns if not path.startswith("#") and not table.owner(path)]
     if fed is None:
         fed = pl.DataFrame()
@@ -61,7 +61,7 @@ def _own(fed: pl.DataFrame, path: str, table: Table) -> pl.Series:
 
 
 def _link(fed: pl.DataFrame, entity: str, objects: pl.DataFrame) -> pl.Series:
-    """Return the row of the object that each row of the feed names, null when it is not known."""
+    """Return the row of the object that each row of the feed names, null if it is unknown."""
     name = f"#{entity}"
     key = next((key for key in _KEYS.get(entity, ()) if key in fed.columns), None)
     if key is None:

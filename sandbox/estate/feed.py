@@ -1,4 +1,4 @@
-"""Tables that are filled by what is done to the tenant: actions, and the log of queries."""
+"""Tables filled by requests to the tenant: actions, and the log of queries."""
 
 from collections import deque
 from collections.abc import Sequence
@@ -14,12 +14,12 @@ from sandbox.model.kinds import DATETIME, DTYPES
 from sandbox.model.tables import TABLES
 
 _LOGS = TABLES["platform.nql_api_logs"]
-# A month of a busy integration; the oldest leave first.
+# A month of a busy integration; the oldest are dropped first.
 _KEPT = 200_000
 
 
 class Effect(StrEnum):
-    """What an execution that succeeds changes about its device."""
+    """What a successful execution changes on its device."""
 
     FREES_DISK = "frees_disk"
     RESTARTS = "restarts"
@@ -29,35 +29,35 @@ EFFECTS_SCHEMA: dict[str, pl.DataType] = {"uid": pl.String(), "at": DATETIME}
 
 
 class Feed(Protocol):
-    """Whoever keeps executions and answers."""
+    """A store of executions and answers."""
 
     def rows(self, table: str, now: datetime) -> pl.DataFrame | None:
-        """Return all rows of a table such as `remote_action.executions` at a moment, None for none.
+        """Return the rows of a table such as `remote_action.executions` at a moment, or None.
 
         Columns have their full paths, `remote_action.execution.status`, `remote_action.nql_id`
-        (with its #); those left out are null. The column of the table's time is never null. The
+        (with its #); omitted ones are null. The column of the table's time is never null. The
         object is named by `device.uid` or `device.collector.uid`, and `user.uid` or `user.sid`.
         """
         ...
 
     def ids(self, namespace: str) -> frozenset[str] | None:
-        """Return the NQL ids that `remote_action.#id.executions` may name; None is any."""
+        """Return the NQL ids that `remote_action.#id.executions` may name; None allows any."""
         ...
 
     def effects(self, effect: Effect, now: datetime) -> pl.DataFrame:
-        """Return the devices it happened to by a moment: `uid` and `at`, once for each time."""
+        """Return the devices it has happened to until a moment: `uid` and `at`, a row each time."""
         ...
 
 
 class NoFeed:
-    """Nothing was done to the tenant, and any id is taken."""
+    """A feed without rows, where any id is allowed."""
 
     def rows(self, table: str, now: datetime) -> pl.DataFrame | None:  # noqa: ARG002
         """Return nothing."""
         return None
 
     def ids(self, namespace: str) -> frozenset[str] | None:  # noqa: ARG002
-        """Take any."""
+        """Allow any."""
         return None
 
     def effects(self, effect: Effect, now: datetime) -> pl.DataFrame:  # noqa: ARG002
@@ -67,7 +67,7 @@ class NoFeed:
 
 @dataclass(frozen=True, slots=True)
 class LogEntry:
-    """One run of a saved query. What a real log says beyond that it exists is a guess."""
+    """One run of a saved query. A real log has such entries; its further content is a guess."""
 
     time: datetime
     query_id: str
@@ -80,7 +80,7 @@ class LogEntry:
 
 
 class QueryLog:
-    """Every run of a saved query, as `platform.nql_api_logs` shows it. Safe under threads."""
+    """Every run of a saved query, as `platform.nql_api_logs` shows it. Thread-safe."""
 
     def __init__(self) -> None:
         """Start empty."""
@@ -88,7 +88,7 @@ class QueryLog:
         self._lock = Lock()
 
     def add(self, entry: LogEntry) -> None:
-        """Remember one run."""
+        """Record one run."""
         with self._lock:
             self._entries.append(entry)
 

@@ -1,6 +1,6 @@
-"""Which packages are on which devices: made a block of devices at a time."""
+"""Generates which packages are on which devices, one block of devices at a time."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import polars as pl
@@ -14,11 +14,12 @@ _SHARE = 0.7
 
 
 def installed_packages(
-    seed: int, fleet: Fleet, products: list[int], is_mac: list[bool]
+    seed: int, fleet: Fleet, products: Sequence[int], is_mac: list[bool]
 ) -> Iterator[pl.DataFrame]:
     """Yield `#device`, `#package` and when the package was first seen on the device.
 
-    `products` says of which program each package is a version: a device has one version at most.
+    `products` names the program that each package is a version of; a device has at most one
+    version of a program.
     """
     programs = np.array(sorted(set(products)))
     versions = [np.flatnonzero(np.array(products) == program) for program in programs]

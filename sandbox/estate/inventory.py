@@ -21,13 +21,13 @@ def micros(instant: datetime) -> int:
 
 
 def instants(values: NDArray[np.int64], nulls: NDArray[np.bool_] | None = None) -> pl.Series:
-    """Return microseconds as date-times, some of them null."""
+    """Return microseconds as date-times, null where `nulls` is true."""
     series = pl.Series(values).cast(DATETIME)
     return series if nulls is None else blank(series, nulls)
 
 
 def blank(series: pl.Series, where: NDArray[np.bool_], text: str | None = None) -> pl.Series:
-    """Return a series with another value, null by default, in some rows."""
+    """Return a series with a text, null by default, in the rows of a mask."""
     frame = pl.DataFrame({"value": series, "where": pl.Series(where)})
     filler = pl.lit(text, dtype=series.dtype)
     chosen = pl.when("where").then(filler).otherwise("value")
@@ -35,7 +35,7 @@ def blank(series: pl.Series, where: NDArray[np.bool_], text: str | None = None) 
 
 
 def make_users(seed: int, count: int, anchor: datetime) -> pl.DataFrame:
-    """Make the users; the first is the system account."""
+    """Return the users; the first is the system account."""
     rng = stream(seed, "users")
     first = rng.integers(0, len(catalogue.FIRST_NAMES), count)
     last = rng.integers(0, len(catalogue.LAST_NAMES), count)
@@ -68,7 +68,7 @@ def make_users(seed: int, count: int, anchor: datetime) -> pl.DataFrame:
 
 
 def _names(base: pl.DataFrame) -> pl.DataFrame:
-    """Put together what is made of a person's names."""
+    """Return the texts that are made of a person's names."""
     account = pl.concat_str("account", "n")
     return base.select(
         username=account,
@@ -100,7 +100,7 @@ def _directory(
     place: NDArray[np.int64],
     local: NDArray[np.bool_],
 ) -> list[pl.Series]:
-    """Make the fields that come from the directory: none for local accounts."""
+    """Return the fields that come from the directory, which are null for local accounts."""
     count = base.height
     nicknamed = some(rng, count, 0.02)
     named = pl.when(pl.Series("", nicknamed)).then("quoted").otherwise("full")
@@ -149,7 +149,7 @@ def _system_account(users: pl.DataFrame) -> pl.DataFrame:
 
 
 def make_binaries(seed: int, anchor: datetime) -> tuple[pl.DataFrame, list[int]]:
-    """Make the binaries, one for each version of a program; say which program each one is."""
+    """Return the binaries, one for each version of a program, and the program of each."""
     pairs = [(i, v) for i, p in enumerate(catalogue.PROGRAMS) for v in p.versions]
     programs = [catalogue.PROGRAMS[i] for i, _ in pairs]
     count = len(pairs)
@@ -177,7 +177,7 @@ def make_binaries(seed: int, anchor: datetime) -> tuple[pl.DataFrame, list[int]]
 
 
 def make_applications(seed: int) -> pl.DataFrame:
-    """Make the applications that some programs belong to, and those of the web behind them."""
+    """Return the applications that some programs belong to, followed by web applications."""
     desktop, web = catalogue.APPLICATIONS, [name for name, *_ in catalogue.WEB_APPLICATIONS]
     names = [*desktop, *web]
     return pl.DataFrame(
@@ -191,7 +191,7 @@ def make_applications(seed: int) -> pl.DataFrame:
 
 
 def make_packages(seed: int, anchor: datetime) -> tuple[pl.DataFrame, list[int]]:
-    """Make the packages, one for each version of an installed program; say which program."""
+    """Return the packages, one for each version of an installed program, and the programs."""
     pairs = [
         (i, v)
         for i, p in enumerate(catalogue.PROGRAMS)
@@ -216,7 +216,7 @@ def make_packages(seed: int, anchor: datetime) -> tuple[pl.DataFrame, list[int]]
 
 
 def make_monitors(seed: int) -> pl.DataFrame:
-    """Make the monitors that raise alerts."""
+    """Return the monitors that raise alerts."""
     monitors = catalogue.MONITORS
     ids = [f"#monitor_{number}" for number in range(1, len(monitors) + 1)]
     return pl.DataFrame(

@@ -1,4 +1,4 @@
-"""Which column of which event table is distributed how. Made-up figures, of a plausible size."""
+"""How each column of each event table is distributed. The figures are invented but plausible."""
 
 from collections.abc import Mapping
 
@@ -222,5 +222,5 @@ _MEASURES: Mapping[str, Mapping[str, m.Maker]] = {
 
 
 def measure(table: str, name: str, rng: np.random.Generator, facts: m.Facts) -> pl.Series:
-    """Make one column of a table, by its short name."""
+    """Return one column of a table, by its short name."""
     return _MEASURES[table][name](rng, facts)

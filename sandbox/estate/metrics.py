@@ -1,4 +1,4 @@
-"""The ways in which a measured column may be distributed. Which one has which is in measures."""
+"""The distributions of measured columns; `measures` says which column has which."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -16,13 +16,13 @@ _SECOND_US = 1_000_000
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What is known of the rows before anything is measured."""
+    """What is known about the rows before their values are drawn."""
 
     start: NDArray[np.int64]
-    # Rows of the device and of the object beside it.
+    # Rows of the device and of the linked object.
     device: Indices
     link: Indices
-    # What the program usually takes, and whether it runs for no person.
+    # The memory the program usually takes, and whether it runs under no person's account.
     memory: NDArray[np.float64]
     system: NDArray[np.bool_]
     # Of the device.
@@ -45,7 +45,7 @@ def _exact(values: NDArray[np.float64], rng: np.random.Generator, missing: float
 
 
 def amount(median: float, spread: float, *, missing: float = 0.0, digits: int = 3) -> Maker:
-    """Skewed positive numbers around a median, some of them missing."""
+    """Return skewed positive numbers around a median, some of them missing."""
 
     def maker(rng: np.random.Generator, facts: Facts) -> pl.Series:
         values = rng.standard_normal(facts.count, dtype=np.float32) * np.float32(spread)
@@ -56,13 +56,13 @@ def amount(median: float, spread: float, *, missing: float = 0.0, digits: int = 
 
 
 def size(median: float, spread: float, *, missing: float = 0.0) -> Maker:
-    """Like an amount, in whole bytes."""
+    """Return numbers as `amount` does, in whole bytes."""
     amounts = amount(median, spread, missing=missing, digits=0)
     return lambda rng, facts: amounts(rng, facts).cast(pl.Int64)
 
 
 def memory(spread: float) -> Maker:
-    """Bytes around what the program usually takes."""
+    """Return bytes around what the program usually takes."""
 
     def maker(rng: np.random.Generator, facts: Facts) -> pl.Series:
         noise = np.exp(rng.standard_normal(facts.count) * spread)
@@ -72,7 +72,7 @@ def memory(spread: float) -> Maker:
 
 
 def count(mean: float, *, missing: float = 0.0) -> Maker:
-    """Small whole numbers, most of them nought when the mean is small."""
+    """Return small whole numbers, most of them 0 if the mean is small."""
 
     def maker(rng: np.random.Generator, facts: Facts) -> pl.Series:
         values = rng.poisson(mean, facts.count).astype(np.float64)
@@ -82,18 +82,18 @@ def count(mean: float, *, missing: float = 0.0) -> Maker:
 
 
 def flag(share: float) -> Maker:
-    """Return true for a share."""
+    """Return a mask that is true for a share of the rows."""
     return lambda rng, facts: pl.Series(some(rng, facts.count, share))
 
 
 def visibility(rng: np.random.Generator, facts: Facts) -> pl.Series:
-    """Mostly foreground, unless it runs for no person."""
+    """Return mostly foreground, except for programs that run under no person's account."""
     front = (some(rng, facts.count, 0.6)) & ~facts.system
     return at(("background", "foreground"), front.astype(np.int64))
 
 
 def path(rng: np.random.Generator, facts: Facts) -> pl.Series:
-    """Return where a program lies."""
+    """Return the path of a program."""
     paths = (
         "%ProgramFiles%\\",
         "%ProgramFiles(x86)%\\Vendor, Inc\\",
@@ -104,23 +104,23 @@ def path(rng: np.random.Generator, facts: Facts) -> pl.Series:
 
 
 def path_root(rng: np.random.Generator, facts: Facts) -> pl.Series:
-    """Return under which folder a program lies."""
+    """Return the parent folder of a program."""
     roots = ("program_files", "user_profile", "system")
     return at(roots, rng.integers(0, len(roots), facts.count))
 
 
 def one() -> Maker:
-    """Return 1 throughout: the number of things that a row stands for."""
+    """Return 1 for each row: the number of events it stands for."""
     return lambda _, facts: pl.Series(np.ones(facts.count, dtype=np.int64))
 
 
 def whole(low: int, high: int) -> Maker:
-    """Return whole numbers between two, the upper one included."""
+    """Return whole numbers between two bounds, the upper one included."""
     return lambda rng, facts: pl.Series(rng.integers(low, high + 1, facts.count))
 
 
 def between(low: float, high: float, *, missing: float = 0.0) -> Maker:
-    """Even numbers between two."""
+    """Return uniformly distributed numbers between two bounds."""
 
     def maker(rng: np.random.Generator, facts: Facts) -> pl.Series:
         values = np.round(rng.uniform(low, high, facts.count), 3)
@@ -135,22 +135,22 @@ def word(values: Sequence[str | None], weights: Sequence[float] | None = None) -
 
 
 def of_link(values: Sequence[str | None]) -> Maker:
-    """Return the text of the object beside the device."""
+    """Return the text of the linked object."""
     return lambda _, facts: at(values, facts.link % len(values))
 
 
 def of_pair(values: Sequence[str | None]) -> Maker:
-    """Return a text that a device and the object beside it always have together."""
+    """Return a text that is constant for a device and its linked object."""
     return lambda _, facts: at(values, (facts.device * 7 + facts.link) % len(values))
 
 
 def of_device(values: Sequence[str | None]) -> Maker:
-    """Return a text that a device always has."""
+    """Return a text that is constant for a device."""
     return lambda _, facts: at(values, facts.device % len(values))
 
 
 def per_device(values: Sequence[int]) -> Maker:
-    """Return a number that a device always has."""
+    """Return a number that is constant for a device."""
     return lambda _, facts: pl.Series(np.asarray(values)[facts.device % len(values)])
 
 
@@ -170,7 +170,7 @@ def bucket(_: np.random.Generator, facts: Facts) -> pl.Series:
 
 
 def after(median: float, *, missing: float = 0.0) -> Maker:
-    """Return a time some seconds after the start, or none."""
+    """Return a time some seconds after the start, or null."""
     delays = amount(median, 0.8, missing=missing)
 
     def maker(rng: np.random.Generator, facts: Facts) -> pl.Series:
@@ -187,18 +187,18 @@ def identity(rng: np.random.Generator, facts: Facts) -> pl.Series:
 
 
 def code(rng: np.random.Generator, facts: Facts) -> pl.Series:
-    """Return hexadecimal codes such as system crashes have."""
+    """Return hexadecimal codes like those of system crashes."""
     digits = pl.DataFrame({"h": hexadecimal(rng, facts.count, 4)})
     return digits.select(pl.concat_str(pl.lit("0x0000"), "h")).to_series()
 
 
 def used(_: np.random.Generator, facts: Facts) -> pl.Series:
-    """Return the memory in use: each device has a level of its own and swings around it."""
+    """Return the memory in use: each device fluctuates around a level of its own."""
     return pl.Series((facts.installed * _load(facts)).astype(np.int64))
 
 
 def free(_: np.random.Generator, facts: Facts) -> pl.Series:
-    """Return the memory not in use: the two add up."""
+    """Return the free memory, so that the two add up to the whole."""
     return pl.Series(facts.installed - (facts.installed * _load(facts)).astype(np.int64))
 
 
@@ -214,7 +214,7 @@ def _load(facts: Facts) -> NDArray[np.float64]:
 
 
 def free_space(capacities: Sequence[int]) -> Maker:
-    """Return how much of the system drive is free: a level of the device's own."""
+    """Return the free space of the system drive, around a level of the device's own."""
 
     def maker(_: np.random.Generator, facts: Facts) -> pl.Series:
         capacity = np.asarray(capacities)[facts.device % len(capacities)]
@@ -229,7 +229,7 @@ def usage(_: np.random.Generator, facts: Facts) -> pl.Series:
 
 
 def _free_share(facts: Facts) -> NDArray[np.float64]:
-    """Return a share between 2 and 62 percent, and small swings: a few drives are nearly full."""
+    """Return a slightly fluctuating share of 2 to 62 percent: a few drives are nearly full."""
     level = 0.02 + 0.6 * ((facts.device * 0.7548776662466927) % 1.0)
     swing = 0.005 * np.sin(facts.start / (6 * 3600.0 * _SECOND_US))
     return np.asarray(level + swing)

@@ -1,4 +1,4 @@
-"""The lists of a device: disks, processors, administrators and so on, as rows of their own."""
+"""The nested lists of devices: disks, processors, administrators and so on, as rows."""
 
 from collections.abc import Callable, Mapping
 
@@ -17,7 +17,7 @@ _GPUS = ("Intel(R) Iris(R) Xe Graphics", "NVIDIA T1000", "AMD Radeon 680M")
 _SCREENS = ("DELL U2722D", 'HP E27 27"', "LEN T24i-20")
 _ADMINS = ("Administrator", "CORP\\Desktop Support", "CORP\\jörg.müller7", "local-admin")
 
-# How many of each a device has, from none, by weight.
+# The weights of how many of each a device has, starting at 0.
 _NUMBERS: dict[str, tuple[float, ...]] = {
     "antiviruses": (2, 90, 8),
     "cpus": (0, 97, 3),
@@ -33,7 +33,7 @@ _Made = Mapping[str, pl.Series]
 
 
 def make_nested(seed: int, name: str, devices: int) -> pl.DataFrame:
-    """Make all rows of one list; `#device` has the row of the device each belongs to."""
+    """Return all rows of one list; `#device` is the row of the device that each belongs to."""
     rng = stream(seed, "nested", name)
     weights = np.asarray(_NUMBERS[name], dtype=float)
     numbers = rng.choice(len(weights), size=devices, p=weights / weights.sum())
@@ -46,7 +46,7 @@ def make_nested(seed: int, name: str, devices: int) -> pl.DataFrame:
 
 
 def as_lists(rows: pl.DataFrame, devices: int) -> pl.Series:
-    """Return for each device the names in its list, which is how the list is shown: a guess."""
+    """Return the names in each device's list. That lists are shown so is a guess."""
     name = next(column for column in rows.columns if column.endswith(".name"))
     grouped = rows.group_by("#device", maintain_order=True).agg(pl.col(name).alias("names"))
     every = pl.DataFrame({"#device": np.arange(devices)})

@@ -1,4 +1,4 @@
-"""The objects of the tenant as of a moment, with what enrichment has laid over them."""
+"""The objects of the tenant as of a moment, with the values that enrichment has set."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -27,7 +27,7 @@ class Objects:
         overlay: Overlay,
         feed: Feed,
     ) -> None:
-        """Keep the frames; what changes is worked out when asked for."""
+        """Keep the frames; what changes with time is computed on demand."""
         self._seed = seed
         self._frames = dict(frames)
         self._anchor = anchor
@@ -38,14 +38,14 @@ class Objects:
         self._lock = Lock()
 
     def nested(self, name: str) -> pl.DataFrame:
-        """Return the rows of one list of the devices, made the first time."""
+        """Return the rows of one list of the devices, generated on first use."""
         with self._lock:
             if name not in self._nested:
                 self._nested[name] = make_nested(self._seed, name, self._frames["device"].height)
             return self._nested[name]
 
     def at(self, entity: str, now: datetime, columns: tuple[str, ...]) -> pl.DataFrame:
-        """Return the objects of a kind; of the columns asked for, those that are theirs."""
+        """Return the objects of a kind, including those requested columns that are theirs."""
         frame = self._dated(entity, now)
         if BOOTED in columns and entity == "device":
             frame = restarted(frame, self._feed, now)
@@ -54,7 +54,7 @@ class Objects:
             if path in _LISTS:
                 frame = frame.with_columns(self._list(_LISTS[path]).alias(path))
             elif path not in frame.columns:
-                # A custom field: nobody has a value until somebody sets one.
+                # A custom field: it is null until somebody sets a value.
                 frame = frame.with_columns(pl.lit(None, dtype=pl.String).alias(path))
             if entity in ("device", "user", "binary", "package"):
                 frame = self._laid_over(frame, entity, path)
@@ -72,7 +72,7 @@ class Objects:
         frame = self._frames[entity]
         if f"{entity}.last_seen" not in {f"{entity}.{name}" for name in OBJECTS[entity]}:
             return frame
-        # An active object was seen within five minutes: its collector is never far behind.
+        # An active object was seen within the last five minutes, as its collector reports often.
         latest = _literal(now).dt.truncate("5m")
         if entity == "device":
             last = pl.coalesce("device.stale_since", latest)
@@ -87,9 +87,9 @@ class Objects:
         return frame.with_columns(since.alias(f"{entity}.days_since_last_seen"))
 
     def _laid_over(self, frame: pl.DataFrame, entity: str, path: str) -> pl.DataFrame:
-        """Join in the values that enrichment has set; an object it does not name keeps its own."""
+        """Return the frame with the values set by enrichment; other objects keep their own."""
         field = path.removeprefix(f"{entity}.")
-        # A copy: a request may set further values meanwhile.
+        # A copy: another request may set values while this one reads.
         values = dict(self._overlay.values(entity, field))
         if not values:
             return frame
@@ -103,7 +103,7 @@ class Objects:
 
 
 def _typed(values: Mapping[str, OverlayValue], path: str, kind: Kind) -> pl.Series:
-    """Return the values as the column holds them: numbers of enumerations become their words."""
+    """Return the values as the column holds them: enumeration codes become their names."""
     series = pl.Series(list(values.values()), strict=False)
     if path in ENUM_CODES and series.dtype.is_integer():
         words = pl.Series(ENUM_CODES[path], dtype=pl.String)

@@ -1,4 +1,4 @@
-"""What others lay over the estate: values set by enrichment, and custom fields they declare."""
+"""What overrides the estate: values set by enrichment, and the custom fields it declares."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -8,12 +8,12 @@ OverlayValue = str | int | datetime | None
 
 
 class Overlay(Protocol):
-    """Read at query time, so that a value set a moment ago is already seen."""
+    """Values that are read at query time, so that a value set a moment ago is already visible."""
 
     def values(self, entity: str, field: str) -> Mapping[str, OverlayValue]:
         """Return uid -> value for a field such as `virtualization.region` or `#cost_center`.
 
-        None means that the value was cleared; an object that is not named keeps its own.
+        None means that the value was cleared; objects that are not listed keep their own.
         """
         ...
 
@@ -23,7 +23,7 @@ class Overlay(Protocol):
 
 
 class NoOverlay:
-    """Nothing is laid over."""
+    """An overlay that changes nothing."""
 
     def values(self, entity: str, field: str) -> Mapping[str, OverlayValue]:  # noqa: ARG002
         """Return nothing."""

@@ -1,25 +1,25 @@
-"""How often and when the rows of each event table come about, and what they belong to."""
+"""How often and when each event table gets rows, and which objects they belong to."""
 
 from dataclasses import dataclass
 from enum import Enum, auto
 
 
 class Rhythm(Enum):
-    """When rows stand."""
+    """When rows are dated."""
 
-    SLOTS = auto()  # at quarters of an hour, one for each thing and quarter
+    SLOTS = auto()  # on the quarter hours, one per linked object
     INSTANTS = auto()  # at any millisecond
     DAILY = auto()  # once a day at a fixed hour
 
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """One table: rows per device and day, and the object beside device and user."""
+    """One table: rows per device and day, and the object linked besides device and user."""
 
     per_day: float
     rhythm: Rhythm
     link: str | None = None
-    # Whether a few devices have most of the rows, as with devices that keep crashing.
+    # Whether a few devices have most of the rows, like devices that keep crashing.
     has_culprits: bool = False
 
 
@@ -40,7 +40,7 @@ SHAPES: dict[str, Shape] = {
     "web.transactions": Shape(2.0, Rhythm.INSTANTS, "application"),
     "collaboration.sessions": Shape(1.5, Rhythm.INSTANTS),
     "package.installations": Shape(0.05, Rhythm.INSTANTS, "package"),
-    # Scores are tagged with four o'clock UTC, so the vendor's pages say.
+    # The vendor's pages say that scores are dated at 04:00 UTC.
     "dex.scores": Shape(1.0, Rhythm.DAILY),
     "alert.alerts": Shape(0.01, Rhythm.INSTANTS, "alert.monitor"),
     "alert.impacts": Shape(0.05, Rhythm.INSTANTS, "alert.monitor"),

@@ -1,1 +1,1 @@
-"""Tables as a personnel department keeps them, about the people of the estate."""
+"""Personnel tables about the people of the estate."""

@@ -1,4 +1,4 @@
-"""The people behind the estate's accounts, as they truly are: systems of record distort them."""
+"""The true data of the people behind the estate's accounts; systems of record distort them."""
 
 from datetime import UTC, date, datetime, timedelta
 
@@ -15,7 +15,7 @@ _USERS = (
     " ad.department, ad.office, ad.country_code, ad.distinguished_name"
 )
 _SID = "S-1-5-21-3623811015-3361044348-30300820-"
-# Beyond the numbers of accounts that exist, so that nobody is counted twice.
+# Above the numbers of existing accounts, so that no number is used twice.
 _EXTRA = 900_000
 _TEAM = 8
 
@@ -36,7 +36,7 @@ def ask(engine: Engine, text: str, moment: datetime) -> pl.DataFrame:
 
 
 def portion(rng: np.random.Generator, count: int, share: float) -> NDArray[np.bool_]:
-    """Return which are among a share: at least one of them, if there are any at all."""
+    """Return a mask of a share of the rows: at least one row, if there are any."""
     chosen = np.zeros(count, dtype=np.bool_)
     if share > 0 and count:
         chosen[rng.permutation(count)[: max(1, round(count * share))]] = True
@@ -44,7 +44,7 @@ def portion(rng: np.random.Generator, count: int, share: float) -> NDArray[np.bo
 
 
 def make_register(engine: Engine, seed: int, moment: datetime) -> pl.DataFrame:
-    """Make the register: who has an account in the directory, who had one, who will have one."""
+    """Return the register: people who have, had or will have an account in the directory."""
     rng = stream(seed, "register")
     today = moment.astimezone(UTC).date()
     people = pl.concat([_with_account(engine, moment), *_without_account(rng, engine, moment)])
@@ -61,7 +61,7 @@ def cost_centre() -> pl.Expr:
 
 
 def _with_account(engine: Engine, moment: datetime) -> pl.DataFrame:
-    """Return the people among the users; local accounts and the system are nobody."""
+    """Return the people among the users, without local accounts and the system account."""
     users = ask(engine, _USERS, moment).rename(lambda name: name.removeprefix("user."))
     known = users.filter(
         pl.col("upn").is_not_null(),
@@ -74,7 +74,7 @@ def _with_account(engine: Engine, moment: datetime) -> pl.DataFrame:
             "employee_id"
         ),
         "sid",
-        # The name that a device shows for its last login.
+        # The name that devices show as their last login.
         pl.col("name").alias("account"),
         "username",
         "upn",
@@ -98,11 +98,11 @@ def _with_account(engine: Engine, moment: datetime) -> pl.DataFrame:
 def _without_account(
     rng: np.random.Generator, engine: Engine, moment: datetime
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Make those who are gone and those who have not started."""
+    """Return people who have left and people who have not started."""
     known = _with_account(engine, moment).height
     gone, coming = max(1, round(known * LEFT)), max(1, round(known * JOINING))
     people = _strangers(rng, gone + coming)
-    # Someone who has not started has no account yet, hence no SID.
+    # People who have not started have no account yet, so no SID.
     joiners = people.tail(coming).with_columns(
         pl.lit(None, pl.String).alias("sid"), pl.lit(JOINER).alias("status")
     )
@@ -147,7 +147,7 @@ def _strangers(rng: np.random.Generator, count: int) -> pl.DataFrame:
 
 
 def _careers(rng: np.random.Generator, status: pl.Series, today: date) -> list[pl.Series]:
-    """Draw when people came and went; some who went still have their account."""
+    """Return status and dates of hire and leaving; some leavers still have their account."""
     count = status.len()
     gone, coming = (status == LEAVER).to_numpy(), (status == JOINER).to_numpy()
     left_lately = portion(rng, count, LEFT_WITH_ACCOUNT) & ~gone & ~coming
@@ -177,7 +177,7 @@ def _days_before(
 def _renamed(
     rng: np.random.Generator, people: pl.DataFrame, where: NDArray[np.bool_]
 ) -> list[pl.Series]:
-    """Give some a new family name and address; the UPN stays what it was."""
+    """Return names and addresses, some of them changed since; the UPN stays."""
     index = rng.integers(0, len(catalogue.LAST_NAMES), people.height)
     number = people["username"].str.extract(r"(\d+)$")
     account = people["username"].str.extract(r"^([^.]+)\.")
@@ -198,7 +198,7 @@ def _renamed(
 
 
 def _managed(people: pl.DataFrame) -> pl.DataFrame:
-    """Give everyone a manager: a team's lead, a department's head, and one at the top."""
+    """Return the people with managers: team leads, department heads, and one at the top."""
     ranked = people.with_columns(
         (pl.int_range(pl.len()).over(pl.col("status") == ACTIVE, "department")).alias("rank")
     )

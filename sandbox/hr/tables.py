@@ -17,7 +17,7 @@ from sandbox.hr.register import (
     portion,
 )
 
-# Shares of the faults. Each hits at least one person.
+# Shares of people with each fault. Each fault affects at least one person.
 NOT_YET_RECORDED = 0.02
 RECORDED_LATE = 0.03
 DUPLICATED = 0.01
@@ -26,7 +26,7 @@ BLANK_SID = 0.1
 TRAILING_BLANK = 0.01
 OTHER_CASE = 0.03
 
-# Every table and the columns that identify a row of it.
+# Every table and the column that identifies its rows.
 KEYS = {
     "cost_centres": "cost_centre_code",
     "departments": "department_code",
@@ -38,7 +38,7 @@ _DAY = timedelta(days=1)
 
 
 def make_tables(register: pl.DataFrame, seed: int, moment: datetime) -> dict[str, pl.DataFrame]:
-    """Make all tables; those that others refer to come first."""
+    """Return all tables; those that others refer to come first."""
     rng = stream(seed, "personnel")
     positions = _positions()
     return {
@@ -97,10 +97,10 @@ def _positions() -> pl.DataFrame:
 def _people(
     rng: np.random.Generator, register: pl.DataFrame, positions: pl.DataFrame, now: datetime
 ) -> pl.DataFrame:
-    """Distort the register into records."""
+    """Return the records: the register with the faults of a real one."""
     active = (register["status"] == ACTIVE).to_numpy()
     missing = portion(rng, register.height, NOT_YET_RECORDED) & active
-    # An estate of one person keeps its record.
+    # The only person of an estate keeps their record.
     known = register.filter(~pl.Series(missing)) if active.sum() > 1 else register
     coded = known.with_columns(
         pl.col("department").replace_strict(DEPARTMENT_CODES, default=None).alias("department_code")
@@ -146,7 +146,7 @@ def _people(
 def _instants(
     rng: np.random.Generator, people: pl.DataFrame, now: datetime
 ) -> tuple[pl.Series, pl.Series]:
-    """Draw since when a record is true and when it was written: some of it weeks too late."""
+    """Return since when each record is valid and when it was written; some were weeks late."""
     count = people.height
     recorded = rng.integers(2, 400, count)
     late = portion(rng, count, RECORDED_LATE)
@@ -157,10 +157,10 @@ def _instants(
     frame = people.select("hire_date").with_columns(
         ago=pl.Series(recorded), delay=pl.Series(delay), seconds=pl.Series(seconds)
     )
-    # The nightly run writes between midnight and three.
+    # The nightly run writes between 00:00 and 03:00.
     written = pl.lit(midnight) - pl.duration(days="ago") + pl.duration(seconds="seconds")
     made = frame.select(
-        # A run of this night that has not come to it yet has not written it yet.
+        # Tonight's run may still be under way: no record is written in the future.
         pl.min_horizontal(written, pl.lit(now.replace(microsecond=0, tzinfo=None)))
         .cast(pl.Datetime("us"))
         .alias("recorded_at"),
@@ -170,7 +170,7 @@ def _instants(
 
 
 def _second_records(rng: np.random.Generator, records: pl.DataFrame) -> pl.DataFrame:
-    """Give some people a second record, from when they were contractors: same UPN, other number."""
+    """Return second records of former contractors: the same UPN, another number."""
     chosen = records.filter(pl.Series(portion(rng, records.height, DUPLICATED)))
     return chosen.with_columns(
         pl.concat_str(pl.lit("C"), pl.col("employee_id").str.slice(1)).alias("employee_id"),

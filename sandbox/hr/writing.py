@@ -15,7 +15,7 @@ from sandbox.queries import SavedQueries
 
 Form = Literal["csv", "sql"]
 
-# Rows of one INSERT: well below what SQLite and PostgreSQL take in one statement.
+# Rows per INSERT, well below the limits of SQLite and PostgreSQL.
 _BATCH = 500
 
 _SQL_TYPES: dict[type[pl.DataType], str] = {
@@ -27,7 +27,7 @@ _SQL_TYPES: dict[type[pl.DataType], str] = {
 
 
 def hr_tables(options: SandboxOptions) -> dict[str, pl.DataFrame]:
-    """Return the personnel tables that belong to a tenant of these options."""
+    """Return the personnel tables that match a tenant with these options."""
     moment = (options.now or datetime.now(UTC)).astimezone(UTC)
     engine = Engine(options, SavedQueries(options.queries), moment)
     return make_tables(make_register(engine, options.seed, moment), options.seed, moment)
@@ -45,7 +45,7 @@ def write_hr(options: SandboxOptions, folder: Path, form: Form = "csv") -> list[
     paths = []
     for name, table in tables.items():
         path = folder / f"{name}.csv"
-        # An empty field is all that such an export has for no value.
+        # Such exports write a missing value as an empty field.
         table.write_csv(path, datetime_format="%Y-%m-%dT%H:%M:%SZ")
         paths.append(path)
     return paths
@@ -72,7 +72,7 @@ def _inserts(name: str, table: pl.DataFrame) -> Iterator[str]:
 
 
 def _literal(value: object) -> str:
-    """Write a value in the SQL that SQLite and PostgreSQL share."""
+    """Return a value as a literal of the SQL that SQLite and PostgreSQL share."""
     match value:
         case None:
             return "NULL"
@@ -83,5 +83,5 @@ def _literal(value: object) -> str:
         case int():
             return str(value)
         case _:
-            # Backslashes are themselves in both; only the quote is doubled.
+            # Both take backslashes literally; only the quote is doubled.
             return "'" + str(value).replace("'", "''") + "'"

@@ -1,1 +1,1 @@
-"""The data model a tenant shows: types, tables, columns. No data and no query language here."""
+"""The tenant's data model: types, tables, columns. It knows neither data nor the query language."""

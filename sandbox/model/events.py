@@ -1,6 +1,6 @@
-"""The fields of the tables that have a time: published names where known, else guessed by analogy.
+"""The fields of tables with a time: published names where known, otherwise guessed by analogy.
 
-Short names; a result shows them behind the namespace and the singular of the table.
+The names are short; results prefix them with the namespace and the table's singular.
 """
 
 from collections.abc import Mapping
@@ -86,7 +86,7 @@ _EXECUTED = {
     "external_reference": S, "reason": S,
 }  # fmt: skip
 
-# Path of the table -> its own fields. The first date-time is the one that frames go by.
+# Path of the table -> its own fields. Time frames apply to the first date-time.
 EVENTS: dict[str, Mapping[str, Kind]] = {
     "execution.events": _EXECUTION,
     "execution.crashes": _CRASH,
@@ -119,7 +119,7 @@ EVENTS: dict[str, Mapping[str, Kind]] = {
     "alert.impacts": {"time": T, "status": E, "number_of_impacts": I},
 }  # fmt: skip
 
-# Filled by what is done to the tenant, not by the estate.
+# Filled by requests to the tenant, not by the estate.
 FED: dict[str, Mapping[str, Kind]] = {
     "remote_action.executions": {**_EXECUTED, "execution_id": S, "outputs": S, "purpose": E},
     "workflow.executions": {**_EXECUTED, "execution_id": S, "outcome": E, "outcome_details": S,
@@ -130,7 +130,7 @@ FED: dict[str, Mapping[str, Kind]] = {
     "platform.nql_api_logs": {"time": T, "query_id": S, "type": E, "status": E,
                               "number_of_rows": I, "duration": D, "status_details": S},
 }  # fmt: skip
-# Fields of the thing itself that such a table shows beside its own.
+# Fields of the action or campaign that such a table has in addition to its own.
 FED_HEADS: dict[str, Mapping[str, Kind]] = {
     "remote_action": {"name": S, "nql_id": S, "uid": S, "description": S},
     "workflow": {"name": S, "nql_id": S, "uid": S, "description": S},

@@ -1,4 +1,4 @@
-"""The data types of NQL, what may be done with each, and how each is held in a frame."""
+"""The data types of NQL: which operators each has, and how it is stored in a frame."""
 
 from enum import StrEnum
 
@@ -8,7 +8,7 @@ DATETIME = pl.Datetime("us", "UTC")
 
 
 class Kind(StrEnum):
-    """A data type as a person writing NQL knows it."""
+    """A data type under its name in NQL."""
 
     STRING = "string"
     INT = "int"
@@ -28,7 +28,7 @@ _ORDERED = frozenset({"=", "!=", "<", ">", "<=", ">="})
 _LISTED = frozenset({"in", "!in"})
 _CONTAINING = frozenset({"contains", "!contains"})
 
-# A date-time has no < and no >, and a byte has no =: so the vendor's table of operators says.
+# The vendor's table of operators has no < and > for date-times, and no = for bytes.
 OPERATORS: dict[Kind, frozenset[str]] = {
     Kind.STRING: _EQUAL | _LISTED | _CONTAINING,
     Kind.INT: _ORDERED | _LISTED,
@@ -47,7 +47,7 @@ NUMERIC = frozenset({Kind.INT, Kind.FLOAT, Kind.BYTES, Kind.DURATION})
 GROUPABLE = frozenset({Kind.STRING, Kind.BOOLEAN, Kind.ENUM, Kind.VERSION, Kind.IP})
 TEXTUAL = frozenset({Kind.STRING, Kind.ENUM, Kind.IP})
 
-# Versions are held as the text that a result shows, `[22631, 4169]`.
+# Versions are stored as the text that results show, `[22631, 4169]`.
 DTYPES: dict[Kind, pl.DataType] = {
     Kind.STRING: pl.String(),
     Kind.INT: pl.Int64(),

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from sandbox.model.kinds import Kind
 
-S, I, F, B = Kind.STRING, Kind.INT, Kind.FLOAT, Kind.BOOLEAN  # noqa: E741 - one letter a type
+S, I, F, B = Kind.STRING, Kind.INT, Kind.FLOAT, Kind.BOOLEAN  # noqa: E741 - one letter per type
 T, E, Y, D, V, P, A = (
     Kind.DATETIME,
     Kind.ENUM,
@@ -66,7 +66,7 @@ _MONITOR = {
     "uid": S, "name": S, "nql_id": S, "priority": E, "tags": A, "type": E,
 }  # fmt: skip
 
-# What each list of a device has in its rows: names guessed beside the few that are published.
+# The fields of each nested list of devices: a few names are published, the others guessed.
 NESTED: dict[str, Mapping[str, Kind]] = {
     "antiviruses": {"name": S, "is_up_to_date": B, "real_time_protection": B},
     "cpus": {"name": S, "frequency": F, "number_of_cores": I, "number_of_logical_processors": I},
@@ -88,7 +88,7 @@ OBJECTS: dict[str, Mapping[str, Kind]] = {
     "alert.monitor": _MONITOR,
 }
 
-# Enrichment sends these enumerations as numbers; 0 is no value.
+# Enrichment sends these enumerations as numbers; 0 means no value.
 ENUM_CODES: dict[str, tuple[str | None, ...]] = {
     "device.virtualization.desktop_broker": (
         None, "citrix_cvad", "citrix_daas", "azure_virtual_desktops", "windows_365",

@@ -1,4 +1,4 @@
-"""The tables of the sandbox tenant and their columns, named as results name them."""
+"""The tables of the sandbox tenant and their columns, named as in results."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -30,7 +30,7 @@ class Origin(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """One table: what makes its rows is the estate's affair."""
+    """One table; the estate generates its rows."""
 
     namespace: str
     name: str
@@ -41,52 +41,52 @@ class Table:
     origin: Origin
     # The objects each row belongs to, by the prefix of their columns.
     links: tuple[str, ...] = ()
-    # A dynamic table is of one remote action, workflow or campaign: its NQL id.
+    # The NQL id of the remote action, workflow or campaign of a dynamic table.
     identity: str | None = None
 
     @property
     def path(self) -> str:
-        """The name by which a query calls the table."""
+        """The name of the table in queries."""
         return f"{self.namespace}.{self.name}"
 
     @property
     def prefix(self) -> str:
-        """What precedes the name of a field of this table's own."""
+        """The prefix of the table's own fields."""
         same = self.namespace == self.entity
         return self.entity if same else f"{self.namespace}.{self.entity}"
 
     @property
     def is_event(self) -> bool:
-        """Whether rows happen at a time, rather than being things that exist."""
+        """Whether rows are events with a time, rather than objects."""
         return self.origin in (Origin.EVENTS, Origin.FEED) and self.time != ""
 
     @property
     def samples(self) -> bool:
-        """Whether rows are samples over a bucket of time, which days make coarser."""
+        """Whether rows are samples over a bucket of time, with daily ones for frames in days."""
         return f"{self.prefix}.bucket_duration" in self.columns
 
     @property
     def is_limited(self) -> bool:
-        """Whether fine samples are kept for less long, and a query of them reaches less far.
+        """Whether high-resolution samples have a shorter retention and a limit on time frames.
 
-        Third parties say so of these two namespaces and of no other.
+        Third parties report this for these two namespaces only.
         """
         return self.samples and self.namespace in ("execution", "connection")
 
     @property
     def is_open_ended(self) -> bool:
-        """Whether a query without a time frame means all there is, and nothing is ever removed."""
+        """Whether a query without a time frame returns all rows, and none are ever removed."""
         return self.path == "campaign.responses"
 
     def owner(self, path: str) -> str:
-        """Return whose column this is: a link, or an empty text for the table's own."""
+        """Return the linked object that has a column, or an empty text for the table's own."""
         owners = [link for link in self.links if path.startswith(f"{link}.")]
         longest = max(owners, key=len, default="")
         own = path.startswith(f"{self.prefix}.") and len(self.prefix) > len(longest)
         return "" if own else longest
 
     def with_columns(self, columns: Iterable[Column]) -> "Table":
-        """Return the table with further columns."""
+        """Return the table with additional columns."""
         return replace(self, columns={**self.columns, **{c.path: c for c in columns}})
 
 
@@ -209,7 +209,7 @@ TABLES: dict[str, Table] = {
     )
 }
 
-# The vendor's pages name the first five; the others are seen in published queries.
+# The vendor's pages name the first five; published queries use the others.
 SHORTCUTS = {
     "applications": "application.applications",
     "binaries": "binary.binaries",
@@ -224,10 +224,10 @@ _DYNAMIC = re.compile(r"(remote_action|workflow|campaign)\.#?([a-z0-9_]+)\.([a-z
 
 
 def find(path: str) -> Table | None:
-    """Find a table by its path, its shortcut, or as the dynamic table of one action."""
+    """Return a table by its path or shortcut, or as the dynamic table of one action."""
     table = TABLES.get(SHORTCUTS.get(path, path))
     if table is None and (match := _DYNAMIC.fullmatch(path)):
-        # One published query writes the id without its #; taken to mean the same.
+        # One published query writes the id without its #; it is taken to mean the same.
         whole = TABLES.get(f"{match[1]}.{match[3]}")
         if whole is not None and whole.is_event:
             return replace(whole, identity=f"#{match[2]}")

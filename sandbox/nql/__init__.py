@@ -1,1 +1,1 @@
-"""The query language: text to syntax tree, names to columns, tree to frames. No HTTP here."""
+"""The query language: text to syntax tree, names to columns, tree to frames. It knows no HTTP."""

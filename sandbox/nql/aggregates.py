@@ -1,4 +1,4 @@
-"""Aggregates that can be taken piece by piece: partial, merged, finished."""
+"""Aggregates that are computed piece by piece: partial, merged, finished."""
 
 from collections.abc import Iterable
 from datetime import datetime
@@ -10,16 +10,16 @@ from sandbox.nql import plan
 from sandbox.nql.conditions import expression
 from sandbox.nql.deriving import derived
 
-# How many rows each group has, whatever is asked of them.
+# The number of rows of each group, which is always counted.
 ROWS = "#rows"
 _START, _END, _DURATION = "start_time", "end_time", "bucket_duration"
-# Parts are merged when they have grown to this many rows together, not one by one.
+# Parts are merged once they have this many rows in total, not one by one.
 _MERGE_AT = 200_000
 _QUANTILES = {"p95": 0.95, "p05": 0.05}
 
 
 def gather(reduction: plan.Reduce, pieces: Iterable[pl.DataFrame]) -> pl.DataFrame:
-    """Aggregate pieces, at least one, into one row for each group."""
+    """Return one row for each group; there must be at least one piece."""
     parts: list[pl.DataFrame] = []
     for piece in pieces:
         parts.append(_partial(reduction, piece))
@@ -33,7 +33,7 @@ def gather(reduction: plan.Reduce, pieces: Iterable[pl.DataFrame]) -> pl.DataFra
 
 
 def finish(reduction: plan.Reduce, gathered: pl.DataFrame, now: datetime) -> pl.DataFrame:
-    """Work out the results and name everything as the query does."""
+    """Return the results, with all columns named as the query names them."""
     frame = with_results(reduction, gathered, now)
     times: list[str] = []
     if reduction.bucket is not None:
@@ -44,7 +44,7 @@ def finish(reduction: plan.Reduce, gathered: pl.DataFrame, now: datetime) -> pl.
 
 
 def with_results(reduction: plan.Reduce, frame: pl.DataFrame, now: datetime) -> pl.DataFrame:
-    """Put the results beside the aggregates; each may use those before it."""
+    """Return the frame with the results added; each result may use earlier ones."""
     for result in reduction.results:
         value = _worked_out(result.formula, now).cast(DTYPES[result.column.kind])
         frame = frame.with_columns(value.alias(result.column.path))
@@ -150,7 +150,7 @@ def _merged(  # noqa: PLR0911 - one per function
 def _final(index: int, aggregate: plan.Aggregate) -> pl.Expr:
     value, number = (pl.col(name) for name in _names(index))
     match aggregate.function:
-        # Nothing to add up or to average is null, not zero: a guess, as for the sum.
+        # The sum or average of nothing is null, not zero: a guess.
         case "sum":
             return pl.when(number > 0).then(value)
         case "avg":
@@ -159,7 +159,7 @@ def _final(index: int, aggregate: plan.Aggregate) -> pl.Expr:
             return value.list.len().cast(pl.Int64)
         case "p95" | "p05":
             share = _QUANTILES[aggregate.function]
-            # Between two values the line is taken: a guess.
+            # Quantiles are interpolated linearly: a guess.
             return value.list.eval(pl.element().quantile(share, "linear")).list.first()
         case _:
             return value
@@ -188,14 +188,14 @@ def _operation(operator: str, left: pl.Expr, right: pl.Expr) -> pl.Expr:
         case "*":
             return left * right
         case "/":
-            # Divided by nought is null: a guess.
+            # Division by zero is null: a guess.
             return pl.when(right != 0).then(left / right)
         case _:
             return left.cast(pl.Float64).pow(right.cast(pl.Float64))
 
 
 def _with_ends(bucket: plan.Bucket, frame: pl.DataFrame) -> pl.DataFrame:
-    """Add where each group ends. A stretch of time without rows has no group: a guess."""
+    """Return the frame with the end of each group. Times without rows have no group: a guess."""
     local = pl.col(_START).dt.convert_time_zone(bucket.zone)
     end = local.dt.offset_by(bucket.length).dt.convert_time_zone("UTC")
     frame = frame.with_columns(end.alias(_END))

@@ -1,4 +1,4 @@
-"""Conditions as column expressions, and the time bounds that can be read off them."""
+"""Conditions as column expressions, and the time bounds that they imply."""
 
 import re
 from datetime import datetime
@@ -24,14 +24,14 @@ def expression(predicate: plan.Predicate) -> pl.Expr:
         case plan.Some(parts):
             return reduce(or_, (expression(part) for part in parts))
         case plan.Test(_, operator) if operator.startswith("!"):
-            # A null is different from every value, so negations keep it.
+            # Null differs from every value, so negations keep it.
             return ~_holds(predicate, operator[1:])
         case plan.Test(_, operator):
             return _holds(predicate, operator)
 
 
 def time_bounds(predicate: plan.Predicate, path: str) -> tuple[datetime | None, datetime | None]:
-    """Return bounds of a date-time column that every passing row keeps within."""
+    """Return the bounds of a date-time column in the rows that pass."""
     if isinstance(predicate, plan.Every):
         pairs = [time_bounds(part, path) for part in predicate.parts]
         starts = [start for start, _ in pairs if start]
@@ -86,12 +86,12 @@ def _equal(column: pl.Expr, kind: Kind, value: Plain) -> pl.Expr:
 
 
 def _is_address(column: pl.Expr, text: str) -> pl.Expr:
-    """Compare with an address, or with all addresses of a mask such as 10.0.0.0/8."""
+    """Return whether a column is an address, or within a mask such as 10.0.0.0/8."""
     network = ip_network(text, strict=False)
     if network.version != _IPV4:
-        # Wider masks of the longer addresses are not understood: one address is.
+        # For IPv6 only a single address is supported, not a mask.
         return (column.str.to_lowercase() == str(network[0])).fill_null(value=False)
-    # An address may be written in the longer form, `::ffff:10.1.2.3`.
+    # An IPv4 address may be written as IPv6, `::ffff:10.1.2.3`.
     octets = column.str.extract(r"(?i)^(?:::ffff:)?(\d+\.\d+\.\d+\.\d+)$").str.split(".")
     number = reduce(
         lambda total, i: total * 256 + octets.list.get(i, null_on_oob=True).cast(pl.Int64),
@@ -116,7 +116,7 @@ def _constant(kind: Kind, value: Plain) -> pl.Expr:
 
 
 def _pattern(text: str) -> str:
-    """Return the wildcard text as an anchored expression; an escaped star is a plain one."""
+    """Return the wildcard text as an anchored expression; an escaped star is literal."""
     parts = re.split(r"(\\[*?\\]|[*?])", text)
     body = "".join(
         {"*": ".*", "?": "."}.get(part) or re.escape(re.sub(r"^\\([*?\\])$", r"\1", part))
@@ -126,6 +126,6 @@ def _pattern(text: str) -> str:
 
 
 def _version_key(version: pl.Expr) -> pl.Expr:
-    """Pad each number so that comparing the texts compares the versions."""
+    """Return versions with padded numbers, so that comparing texts compares versions."""
     numbers = version.str.extract_all(r"\d+")
     return numbers.list.eval(pl.element().str.zfill(10)).list.join(".")

@@ -1,4 +1,4 @@
-"""What the functions behind a date-time make of it."""
+"""The functions that derive a value from a date-time."""
 
 from datetime import datetime
 
@@ -6,7 +6,7 @@ import polars as pl
 
 
 def derived(column: pl.Expr, function: str, zone: str, now: datetime) -> pl.Expr:
-    """Return the result of a function, as a column of its own."""
+    """Return the result of a function as a column."""
     if function == "time_elapsed":
         elapsed = pl.lit(now, dtype=pl.Datetime("us", "UTC")) - column
         return elapsed.dt.total_seconds().cast(pl.Float64)
@@ -15,9 +15,9 @@ def derived(column: pl.Expr, function: str, zone: str, now: datetime) -> pl.Expr
         case "hour":
             part = local.hour()
         case "day":
-            # Of the month: a guess.
+            # The day of the month: a guess.
             part = local.day()
         case _:
-            # Monday is 1, as ISO has it: a guess.
+            # Monday is 1, as in ISO 8601: a guess.
             part = local.weekday()
     return part.cast(pl.Int64)

@@ -1,11 +1,11 @@
-"""What can be wrong with a query, with the place where it is wrong."""
+"""The errors of a query, each with its place in the text."""
 
 
 class NqlError(Exception):
-    """A query that cannot be run, said so that its author can mend it."""
+    """A query that cannot be run, worded so that its author can fix it."""
 
     def __init__(self, message: str, line: int = 0, column: int = 0) -> None:
-        """Keep the sentence and, when known, the place (both counted from 1)."""
+        """Keep the message and, if known, the place (line and column count from 1)."""
         self.message = message
         self.line = line
         self.column = column
@@ -30,4 +30,4 @@ class NqlParameterError(NqlError):
 
 
 class NqlReachError(NqlError):
-    """A time frame longer than the tenant answers."""
+    """A time frame longer than the tenant allows."""

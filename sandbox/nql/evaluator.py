@@ -1,4 +1,4 @@
-"""A plan to frames, piece by piece: a result is never held whole unless its order asks for it."""
+"""Runs a plan piece by piece: a result is in memory as a whole only if it must be sorted."""
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
@@ -28,7 +28,7 @@ class Source(Protocol):
         *,
         newest: bool | None,
     ) -> Pieces:
-        """Yield the rows of a frame, at least one piece; in any order if newest is None."""
+        """Yield the rows of a time frame, at least one piece; in any order if newest is None."""
         ...
 
 
@@ -39,9 +39,9 @@ def evaluate(
     now: datetime,
     joined: Sequence[Frame] = (),
 ) -> Pieces:
-    """Yield the result of a plan, at least one piece, every piece with the result's columns.
+    """Yield the result of a plan: at least one piece, each with the result's columns.
 
-    `joined` has the frame of each with or include, in order.
+    `joined` has the time frame of each `with` or `include`, in order.
     """
     stages = list(prepared.stages)
     narrowed = _narrowed(prepared.table, prepared.stages, frame)
@@ -64,7 +64,7 @@ def evaluate(
 
 
 def _narrowed(table: Table, stages: tuple[plan.Stage, ...], frame: Frame) -> Frame:
-    """Read bounds of time off the leading conditions, so that other days are never made."""
+    """Return the frame within the time bounds of the leading conditions: other days are skipped."""
     for stage in stages:
         if isinstance(stage, plan.Filter) and table.is_event:
             frame = frame.narrowed(*time_bounds(stage.predicate, table.time))
@@ -74,7 +74,7 @@ def _narrowed(table: Table, stages: tuple[plan.Stage, ...], frame: Frame) -> Fra
 
 
 def _drop_sort_by_time(table: Table, stages: list[plan.Stage]) -> bool | None:
-    """Take out a sort that the source can do by itself; say whether it starts at the newest."""
+    """Remove a sort by time that the source does itself; return whether it is descending."""
     for position, stage in enumerate(stages):
         if isinstance(stage, plan.Order) and table.is_event:
             column, descending = stage.keys[0]
@@ -107,11 +107,11 @@ def _apply(stage: plan.Stage, pieces: Pieces, now: datetime) -> Pieces:
         case plan.Reduce():
             return _reduced(pieces, stage, now)
         case plan.Join():
-            raise AssertionError("a join stands among the stages of a plan only")
+            raise AssertionError("a join can only be a stage of a plan")
 
 
 def head(pieces: Pieces, rows: int) -> Pieces:
-    """Yield the first rows, and take no piece more than that needs."""
+    """Yield the first rows, reading no more pieces than needed."""
     left = rows
     for piece in pieces:
         yield piece.head(left)
@@ -141,9 +141,9 @@ def _reduced(pieces: Pieces, reduction: plan.Reduce, now: datetime) -> Pieces:
 def _joined(
     join: plan.Join, objects: Pieces, source: Source, frame: Frame, now: datetime
 ) -> Pieces:
-    """Bring aggregates of another table's rows to the objects they belong to.
+    """Yield the objects with aggregates of another table's rows.
 
-    Objects are few beside rows, and held whole anyway.
+    There are far fewer objects than rows, and they are all in memory anyway.
     """
     narrowed = _narrowed(join.table, join.stages, frame)
     rows = source.pieces(join.table, join.needed, narrowed, now, newest=None)
@@ -155,7 +155,7 @@ def _joined(
     whole = pl.concat(objects)
     how: Literal["left", "inner"] = "left" if join.keeps_all else "inner"
     beside = whole.join(found, on=key, how=how, maintain_order="left")
-    # Where there are no rows their number is nought; everything else about them is null.
+    # Without rows the count is 0 and every other aggregate null.
     counts = [
         pl.col(f"#{i}").fill_null(0)
         for i, aggregate in enumerate(reduction.aggregates)

@@ -1,4 +1,4 @@
-"""Text to syntax tree. What the words mean is the resolver's affair."""
+"""Parses text to a syntax tree; the resolver looks up names."""
 
 import re
 from functools import cache
@@ -19,10 +19,10 @@ from sandbox.nql import syntax
 from sandbox.nql.errors import NqlSyntaxError
 from sandbox.nql.syntax import Place
 
-# The vendor's limit on the text of a query, as third parties report it.
+# The vendor's limit on the length of a query, as third parties report it.
 MAX_LENGTH = 16_000
 
-# What a person would call the terminals of the grammar, for messages.
+# Readable names of the grammar's terminals, for messages.
 _TERMINALS = {
     "PATH": "a field name",
     "VBAR": "'|'",
@@ -58,7 +58,7 @@ MOST_ROWS = 1_000_000_000
 
 
 def parse(text: str) -> syntax.Query:
-    """Read a query, or raise NqlSyntaxError with the place of the first mistake."""
+    """Return the syntax tree, or raise NqlSyntaxError with the place of the first mistake."""
     if len(text) > MAX_LENGTH:
         raise NqlSyntaxError(f"a query has at most {MAX_LENGTH} characters, this has {len(text)}")
     try:
@@ -116,8 +116,8 @@ def _span(token: Token) -> syntax.Span:
 
 
 def _unquoted(token: Token) -> str:
-    # Other backslashes stay: before a wildcard they mean something to the condition, and account
-    # names have plain ones.
+    # Other backslashes stay: before a wildcard they escape it in the condition, and account names
+    # contain plain ones.
     return re.sub(r"\\([\"'])", r"\1", token[1:-1])
 
 

@@ -1,4 +1,4 @@
-"""A query with every name and type settled: what the evaluator works from."""
+"""A query with every name and type resolved, as the evaluator runs it."""
 
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -64,7 +64,7 @@ class Head:
 
 @dataclass(frozen=True, slots=True)
 class Derived:
-    """A column made of another by a function such as `hour`."""
+    """A column derived from another by a function such as `hour`."""
 
     result: Column
     function: str
@@ -74,19 +74,19 @@ class Derived:
 
 @dataclass(frozen=True, slots=True)
 class Extend:
-    """Put derived columns beside the others."""
+    """Add derived columns."""
 
     derived: tuple[Derived, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Aggregate:
-    """One aggregate: the function, the column it reads and the condition it keeps to (if any)."""
+    """One aggregate: the function, the column it reads and its condition (if any)."""
 
     function: str
     argument: Column | None
     condition: Predicate | None = None
-    # The column that `last` goes by.
+    # The column by which `last` finds the last row.
     time: Column | None = None
 
 
@@ -122,7 +122,7 @@ class Operation:
 
 @dataclass(frozen=True, slots=True)
 class Applied:
-    """In a formula: a function of what another formula gives."""
+    """In a formula: a function of another formula's result."""
 
     function: str
     inner: "Formula"
@@ -134,7 +134,7 @@ Formula: TypeAlias = Slot | Own | Constant | Operation | Applied
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """A named result and how it is worked out."""
+    """A named result and its formula."""
 
     column: Column
     formula: Formula
@@ -142,7 +142,7 @@ class Result:
 
 @dataclass(frozen=True, slots=True)
 class Bucket:
-    """Groups of time: from this column, cut at multiples of a length in a zone."""
+    """Groups of time: this column, cut at multiples of a length in a zone."""
 
     time: Column
     length: str
@@ -151,7 +151,7 @@ class Bucket:
 
 @dataclass(frozen=True, slots=True)
 class Reduce:
-    """Aggregates over groups, and the results made of them."""
+    """Aggregates over groups, and the results computed from them."""
 
     aggregates: tuple[Aggregate, ...]
     groups: tuple[Column, ...]
@@ -161,14 +161,14 @@ class Reduce:
 
 @dataclass(frozen=True, slots=True)
 class Join:
-    """Rows of another table, brought to the objects they belong to."""
+    """Rows of another table, joined to the objects they belong to."""
 
     table: Table
     selection: Selection | None
     keeps_all: bool
     needed: tuple[str, ...]
     stages: tuple["Stage", ...]
-    # Grouped by the object; its results are worked out beside the object's own columns.
+    # Grouped by the object; results may use the object's own columns.
     reduction: Reduce
 
 
@@ -177,7 +177,7 @@ Stage: TypeAlias = Filter | Project | Order | Head | Extend | Reduce | Join
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Where rows come from, which source columns are needed, and what is done with them."""
+    """The source of the rows, the columns needed from it, and the stages applied."""
 
     table: Table
     selection: Selection | None

@@ -1,4 +1,4 @@
-"""Aggregates and the arithmetic between them: names and types settled, ready to be worked out."""
+"""Resolves aggregates and the arithmetic between them to columns and types."""
 
 from collections.abc import Callable
 from zoneinfo import ZoneInfo
@@ -19,9 +19,9 @@ Settled = tuple[plan.Formula, Kind]
 
 
 class Reckoner:
-    """Settles the assignments of one clause.
+    """Resolves the assignments of one clause.
 
-    `rows` is what aggregates are taken of; `own`, for compute, the object they are taken for.
+    `rows` are the rows that are aggregated; `own`, for compute, is the object they belong to.
     """
 
     def __init__(
@@ -41,12 +41,12 @@ class Reckoner:
         self.results: list[plan.Result] = []
 
     def settle(self, assignment: syntax.Assignment) -> None:
-        """Settle one assignment; those after it may use its name."""
+        """Resolve one assignment; later ones may use its name."""
         formula, kind = self._formula(assignment.formula)
         column = Column(assignment.alias.path.lower(), kind)
         if column.path in self._earlier:
             place = assignment.alias.place
-            raise NqlNameError(f"{column.path!r} is there twice", place.line, place.column)
+            raise NqlNameError(f"{column.path!r} is defined twice", place.line, place.column)
         self._earlier[column.path] = column
         self.results.append(plan.Result(column, formula))
 
@@ -85,7 +85,7 @@ class Reckoner:
 
     def _call(self, call: syntax.Call) -> Settled:
         if call.function == "as":
-            # How a screen shows a value makes no difference to a result: a guess.
+            # `as` only changes how a screen shows a value, not the result: a guess.
             if call.target is None:
                 raise _unfit(call, "nothing")
             return self._formula(call.target)
@@ -104,26 +104,26 @@ class Reckoner:
         if countable and isinstance(call.target, syntax.Name):
             entity = _entity(call.target, self._rows.table)
             if entity:
-                # The number of different objects, however many rows each has.
+                # Counts different objects, however many rows each has.
                 return self._aggregate("distinct", self._object(entity), condition), Kind.INT
         return self._of_field(call, condition)
 
     def _of_field(self, call: syntax.Call, condition: plan.Predicate | None) -> Settled:
-        assert call.target is not None  # noqa: S101 - the caller has seen to it
+        assert call.target is not None  # noqa: S101 - the caller has checked it
         function = call.function.removesuffix("if")
-        # Counting is of the rows, whatever it is that they have a value of.
+        # `count` counts rows with a value, even of the object's own field.
         own = self._own_column(call.target) if function != "count" else None
         argument = own or self._rows.field(call.target)
         kind = _result_kind(function, argument)
         if kind is None:
             raise _unfit(call, f"{argument.path} of type {argument.kind}")
         if own is not None:
-            # Of one object there is one value: every aggregate of it is that value.
+            # One object has one value: every aggregate of it is that value.
             return plan.Own(own), kind
         return self._aggregate(function, argument, condition), kind
 
     def _own_column(self, target: syntax.Field) -> Column | None:
-        """Return a column of the object itself, when that is what a name means in compute."""
+        """Return a column of the object itself, if a name in compute means one."""
         if self._own is None or not isinstance(target, syntax.Name):
             return None
         there = self._rows.look(target, need=False)
@@ -149,7 +149,7 @@ class Reckoner:
     ) -> plan.Formula:
         time = None
         if function == "last" and self._rows.is_whole:
-            # What exists has no time; the last of it is the last in order.
+            # Objects have no time; the last one is the last in order.
             time = self._rows.table.columns.get(self._rows.table.time)
             if time is not None:
                 self._rows.need(time)
@@ -160,14 +160,14 @@ class Reckoner:
 
 
 def _entity(name: syntax.Name, table: Table) -> str:
-    """Return the kind of object that a name alone means, empty when it means none."""
+    """Return the kind of object that a bare name means, or an empty text."""
     known = (*table.links, table.prefix) if table.origin is Origin.OBJECTS else table.links
     path = name.path.lower()
     return next((e for e in known if path in (e, e.rpartition(".")[2])), "")
 
 
 def _result_kind(function: str, argument: Column) -> Kind | None:
-    """Say what an aggregate yields, None when it makes no sense."""
+    """Return the type of an aggregate, or None if the field has no such aggregate."""
     numeric = argument.kind in NUMERIC
     match function:
         case "count":
@@ -185,5 +185,5 @@ def _result_kind(function: str, argument: Column) -> Kind | None:
 
 
 def _unfit(call: syntax.Call, what: str) -> NqlTypeError:
-    message = f"{call.function}() cannot be taken of {what}"
+    message = f"{call.function}() cannot be applied to {what}"
     return NqlTypeError(message, call.place.line, call.place.column)

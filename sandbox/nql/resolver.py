@@ -1,4 +1,4 @@
-"""Names to columns, literals and parameters to values, and the rules of types."""
+"""Resolves names to columns, literals and parameters to values, and checks types."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -13,7 +13,7 @@ from sandbox.nql.scope import Scope, Vocabulary, find_table
 from sandbox.nql.values import Plain, read_literal, read_parameter, shown
 
 _EQUALITY = frozenset({"=", "!=", "in", "!in"})
-# Lengths of time by which rows can be grouped: the documented ones, no multiples of them.
+# The spans by which rows can be grouped: the documented ones, without multiples.
 _LENGTHS: dict[tuple[float, str], str] = {(15, "min"): "15m", (1, "h"): "1h", (1, "d"): "1d"}
 _BUCKET = (
     Column("start_time", Kind.DATETIME),
@@ -29,7 +29,7 @@ def resolve(
     zone: ZoneInfo,
     vocabulary: Vocabulary | None = None,
 ) -> plan.Plan:
-    """Settle every name, type and parameter of a query, or raise the NqlError that says why not."""
+    """Return the plan of a query, or raise the NqlError that says why there is none."""
     return _Resolver(query, text, parameters, zone, vocabulary or Vocabulary()).run()
 
 
@@ -61,7 +61,7 @@ def _name_of(field: syntax.Field) -> syntax.Name | None:
 
 @dataclass(slots=True)
 class _Joining:
-    """A with or include whose rows have not been computed with yet."""
+    """A `with` or `include` whose rows no `compute` has used yet."""
 
     clause: syntax.Joining
     scope: Scope
@@ -69,7 +69,7 @@ class _Joining:
 
 
 class _Resolver:
-    """Walks the clauses in order: each sees what the one before it left."""
+    """Walks the clauses in order; each sees the columns that the one before it left."""
 
     def __init__(
         self,
@@ -149,14 +149,14 @@ class _Resolver:
             raise NqlTypeError(message, place.line, place.column)
         table = find_table(clause.table, self._vocabulary)
         if self._table.prefix not in table.links:
-            message = f"the rows of {table.path} belong to no {self._table.prefix}"
+            message = f"the rows of {table.path} do not belong to a {self._table.prefix}"
             raise NqlTypeError(message, place.line, place.column)
         self._joining = _Joining(clause, Scope(table, self._vocabulary, self._zone))
 
     def _where(self, condition: syntax.Condition) -> None:
-        """Filter; between with or include and compute it is the joined rows that conditions name.
+        """Add a filter: of the joined rows between `with` or `include` and `compute`.
 
-        Conditions that name nothing but the object's own fields filter the objects: a guess.
+        There, conditions on the object's own fields only still filter the objects: a guess.
         """
         joining = self._joining
         if joining is not None and self._names_rows(condition, joining.scope):
@@ -183,7 +183,7 @@ class _Resolver:
         self._finish_joining(joining, reckoner)
 
     def _end_joining(self) -> None:
-        """Settle a join that nothing is computed of: `with` still keeps to objects with rows."""
+        """Add a join without a compute: `with` still keeps only objects with rows."""
         if self._joining is not None:
             reckoner = Reckoner(self._joining.scope, self._scope, self._unparametrised, self._zone)
             self._finish_joining(self._joining, reckoner)
@@ -214,7 +214,7 @@ class _Resolver:
         for comparison in _comparisons(condition):
             for value in comparison.values:
                 if isinstance(value, syntax.Parameter):
-                    message = f"parameter ${value.name} stands outside where"
+                    message = f"parameter ${value.name} is used outside where"
                     raise NqlSyntaxError(message, value.place.line, value.place.column)
         return self._predicate(condition, scope)
 
@@ -233,7 +233,7 @@ class _Resolver:
         values = tuple(self._value(value, column.kind) for value in comparison.values)
         place = comparison.name.place
         if None in values:
-            # Null may be asked for in a field of any type, but has no order.
+            # A field of any type can be compared with null, but null has no order.
             if operator in _EQUALITY:
                 return plan.Test(column, operator, values)
             message = f"{operator!r} cannot compare {column.path} with null"
@@ -273,7 +273,7 @@ class _Resolver:
 
     def _group(self, item: syntax.Field) -> Column:
         column = self._scope.field(item)
-        # The hour or day of a time is an int too, but there to be grouped by: a guess.
+        # The hour or day of a time is an int too, but it can be grouped by: a guess.
         if column.kind not in GROUPABLE and not self._scope.is_derived(column):
             message = f"{column.path} is of type {column.kind}: it cannot be grouped by"
             raise NqlTypeError(message, item.place.line, item.place.column)

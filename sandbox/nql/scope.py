@@ -1,4 +1,4 @@
-"""Which names a query may say at one point, and which columns it has thereby asked for."""
+"""The names that a query may use at one point, and the columns it has used."""
 
 import re
 from collections.abc import Callable, Iterable
@@ -10,14 +10,14 @@ from sandbox.model.tables import SHORTCUTS, TABLES, Column, Table, find
 from sandbox.nql import plan, syntax
 from sandbox.nql.errors import NqlNameError, NqlTypeError
 
-# What each function makes of a date-time; `as` only says how a screen shows a value.
+# The type that each function derives from a date-time; `as` only affects display.
 DERIVING = {
     "time_elapsed": Kind.DURATION,
     "hour": Kind.INT,
     "day": Kind.INT,
     "day_of_week": Kind.INT,
 }
-# How the answers of one campaign are said is a guess, after the outputs of one remote action.
+# The names of a campaign's answers are a guess, by analogy with a remote action's outputs.
 _MEMBERS = re.compile(
     r"(?:(?:remote_action\.)?execution\.)?(outputs)\.([^.]+)"
     r"|(?:(?:campaign\.)?response\.)?(answers)\.([^.]+)",
@@ -27,9 +27,9 @@ _MEMBERS = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Vocabulary:
-    """What is known only while the tenant runs: custom fields, and the ids of actions.
+    """Names known only while the tenant runs: custom fields, and the ids of actions.
 
-    `ids` gives None where any id is taken, a set where an unknown one is a mistake.
+    `ids` returns None where any id is allowed, otherwise the set of known ids.
     """
 
     custom_fields: Callable[[str], frozenset[str]] = lambda _: frozenset()
@@ -37,7 +37,7 @@ class Vocabulary:
 
 
 def find_table(name: syntax.Name, vocabulary: Vocabulary) -> Table:
-    """Find a table by its path or its shortcut."""
+    """Return a table by its path or shortcut."""
     table = find(name.path.lower())
     if table is None:
         known = ", ".join(sorted({*TABLES, *SHORTCUTS}))
@@ -52,13 +52,13 @@ def find_table(name: syntax.Name, vocabulary: Vocabulary) -> Table:
 
 
 class Scope:
-    """The columns of one table in reach, and the ways to say their names."""
+    """The columns of one table that are in scope, and the names they can be used by."""
 
     def __init__(self, table: Table, vocabulary: Vocabulary, zone: ZoneInfo) -> None:
         """Start from all columns of a table."""
         self.table = table
         self.needed: dict[str, None] = {}
-        # Derived columns that the next stage has to find made.
+        # Derived columns that must exist before the next stage.
         self.derived: list[plan.Derived] = []
         self._columns = dict(table.columns)
         self._source = dict(table.columns)
@@ -67,32 +67,32 @@ class Scope:
         self._zone = zone
 
     def source(self) -> Table:
-        """Return the table with the columns that were found on the way."""
+        """Return the table with the custom and dynamic columns that were used."""
         further = [c for path, c in self._source.items() if path not in self.table.columns]
         return self.table.with_columns(further) if further else self.table
 
     @property
     def is_whole(self) -> bool:
-        """Whether no clause has put columns of the table out of reach."""
+        """Whether all columns of the table are still in scope."""
         return self._whole
 
     def leave(self, columns: Iterable[Column]) -> None:
-        """Put all but these columns out of reach."""
+        """Limit the scope to these columns."""
         self._columns = {column.path.lower(): column for column in columns}
         self._whole = False
 
     def add(self, column: Column) -> None:
-        """Bring a further column into reach."""
+        """Add a column to the scope."""
         self._columns[column.path] = column
 
     def need(self, *columns: Column) -> None:
-        """Ask the source for columns, those of them that are its own."""
+        """Mark columns as needed from the source, where they are its own."""
         for column in columns:
             if self._source.get(column.path) is column:
                 self.needed[column.path] = None
 
     def look(self, name: syntax.Name, *, need: bool = True) -> Column | None:
-        """Find a column by its full path, its half path or its short name."""
+        """Return a column by its full path, partial path or short name."""
         path = name.path.lower()
         table = self.table
         candidates = (path, f"{table.prefix}.{path}", f"{table.namespace}.{path}")
@@ -104,7 +104,7 @@ class Scope:
         return found
 
     def field(self, field: syntax.Field) -> Column:
-        """Find a column, or make it of another by the functions written behind its name."""
+        """Return a column, or derive it from another by the functions after its name."""
         if isinstance(field, syntax.Name):
             column = self.look(field)
             if column is None:
@@ -120,17 +120,17 @@ class Scope:
         return self._derive(field, source)
 
     def take_derived(self) -> list[plan.Stage]:
-        """Return the stage that makes the derived columns asked for since the last time."""
+        """Return the stage that adds the columns derived since the last call."""
         made, self.derived = tuple(dict.fromkeys(self.derived)), []
         return [plan.Extend(made)] if made else []
 
     def is_derived(self, column: Column) -> bool:
-        """Whether a column was made by a function."""
+        """Return whether a column was derived by a function."""
         return any(derived.result is column for derived in self.derived)
 
     def _derive(self, call: syntax.Call, source: Column) -> Column:
         kind = require_derivable(call, source.kind, source.path)
-        # How such a column is headed is a guess: the path and the function.
+        # The header of such a column is a guess: the path and the function.
         result = Column(f"{source.path}.{call.function}", kind)
         self.derived.append(plan.Derived(result, call.function, source, zone_of(call, self._zone)))
         return result
@@ -150,14 +150,14 @@ class Scope:
         return None
 
     def _found(self, column: Column) -> Column:
-        # The same column for the same path: needs are told apart by identity.
+        # The same column object for the same path, since columns are compared by identity.
         column = self._source.setdefault(column.path, column)
         self._columns[column.path.lower()] = column
         return column
 
 
 def require_derivable(call: syntax.Call, kind: Kind, what: str) -> Kind:
-    """Return the kind that a function makes of a date-time, or refuse what is none."""
+    """Return the type that a function derives; raise unless its field is a date-time."""
     if kind is not Kind.DATETIME:
         message = f"{call.function}() is for a date time; {what} is of type {kind}"
         raise NqlTypeError(message, call.place.line, call.place.column)
@@ -165,7 +165,7 @@ def require_derivable(call: syntax.Call, kind: Kind, what: str) -> Kind:
 
 
 def zone_of(call: syntax.Call, default: ZoneInfo) -> str:
-    """Read the argument `timezone='…'`, by default the tenant's own zone."""
+    """Return the zone of the argument `timezone='…'`, by default the tenant's own."""
     for argument in call.arguments:
         value = argument.values[0] if isinstance(argument, syntax.Comparison) else None
         named = isinstance(argument, syntax.Comparison) and isinstance(argument.name, syntax.Name)
@@ -177,6 +177,6 @@ def zone_of(call: syntax.Call, default: ZoneInfo) -> str:
             message = f"{value.text!r} is not a time zone"
             raise NqlTypeError(message, value.place.line, value.place.column) from None
     if call.arguments:
-        message = f"{call.function}() takes nothing but timezone='…'"
+        message = f"{call.function}() only takes timezone='…'"
         raise NqlTypeError(message, call.place.line, call.place.column)
     return default.key

@@ -8,7 +8,7 @@ from sandbox.model.kinds import Kind
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where something stands in the text, for messages and for substitution."""
+    """A place in the text, for messages and for substitution."""
 
     line: int
     column: int
@@ -26,7 +26,7 @@ class Name:
 
 @dataclass(frozen=True, slots=True)
 class Literal:
-    """A value in the text. A bare word has no kind of its own: the field decides."""
+    """A value in the text. A bare word has no type of its own: the field decides."""
 
     kind: Kind | None
     text: str
@@ -59,7 +59,7 @@ Field: TypeAlias = Name | Call
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """`field operator value`; `in` has several values, everything else has one."""
+    """`field operator value`; `in` has several values, the other operators one."""
 
     name: Field
     operator: str
@@ -173,7 +173,7 @@ class Number:
 
 @dataclass(frozen=True, slots=True)
 class Binary:
-    """Two formulas and what stands between them: one of + - * / ^."""
+    """Two formulas and the operator between them: one of + - * / ^."""
 
     operator: str
     left: "Formula"
@@ -202,7 +202,7 @@ class Joining:
 
 @dataclass(frozen=True, slots=True)
 class Compute:
-    """Aggregates for each object, over the rows that with or include brought in."""
+    """Aggregates for each object, over the rows joined by `with` or `include`."""
 
     assignments: tuple[Assignment, ...]
     place: Place = field(compare=False)
@@ -210,7 +210,7 @@ class Compute:
 
 @dataclass(frozen=True, slots=True)
 class Summarize:
-    """Aggregates, for the whole or for each group; a span groups by time."""
+    """Aggregates, in total or by group; a span groups by time."""
 
     assignments: tuple[Assignment, ...]
     groups: tuple[Field, ...]

@@ -1,4 +1,4 @@
-"""The time frame of a query: from its words to two instants."""
+"""The time frame of a query, as two instants."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -14,21 +14,21 @@ _LAST = timedelta(microseconds=1)
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """Both ends included. Whole days ask for daily samples, anything finer for the real ones."""
+    """A time frame, ends included. Whole days use daily samples, anything finer the real ones."""
 
     start: datetime
     end: datetime
     daily: bool = False
 
     def narrowed(self, start: datetime | None, end: datetime | None) -> "Frame":
-        """Return the part between two further instants."""
+        """Return the part of the frame between two instants."""
         later = max(self.start, start) if start else self.start
         earlier = min(self.end, end) if end else self.end
         return Frame(later, earlier, self.daily)
 
 
 def frame_of(selection: syntax.Selection, now: datetime, zone: ZoneInfo) -> Frame:
-    """Work out the frame a selection means at an instant, or raise the NqlError saying why not."""
+    """Return the frame of a selection at an instant, or raise the NqlError that says why not."""
     try:
         return _frame(selection, now, zone)
     except OverflowError:
@@ -56,7 +56,7 @@ def _frame(selection: syntax.Selection, now: datetime, zone: ZoneInfo) -> Frame:
 
 
 def refuse_beyond(frame: Frame, limit: timedelta | None) -> None:
-    """Raise NqlReachError when a high-resolution frame is longer than the tenant answers."""
+    """Raise NqlReachError if a high-resolution frame is longer than the tenant allows."""
     if limit is None or frame.daily or frame.end - frame.start <= limit:
         return
     hours = f"{limit.total_seconds() / 3600:g}"
@@ -70,7 +70,7 @@ def refuse_beyond(frame: Frame, limit: timedelta | None) -> None:
 def _instant(
     instant: syntax.Instant, now: datetime, zone: ZoneInfo
 ) -> tuple[datetime, datetime, bool]:
-    """Return where the instant begins and ends, and whether it is a whole day."""
+    """Return the start and end of an instant, and whether it is a whole day."""
     if isinstance(instant, syntax.Span):
         if instant.unit != "d":
             moment = now - _length(instant)

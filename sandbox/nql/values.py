@@ -1,4 +1,4 @@
-"""Values as written, to values as compared: by the kind of the field they stand beside."""
+"""Converts values as written to values for comparison, by the type of their field."""
 
 import re
 from datetime import UTC, datetime, timedelta
@@ -25,7 +25,7 @@ _WORDED = re.compile(
 
 
 def read_literal(literal: Literal, kind: Kind, zone: ZoneInfo) -> Plain:
-    """Read a value in the text for a field of this kind."""
+    """Return the value of a literal for a field of this type."""
     if literal.kind is None and literal.text.lower() == "null":
         return None
     if not _suits(literal.kind, kind):
@@ -38,7 +38,7 @@ def read_literal(literal: Literal, kind: Kind, zone: ZoneInfo) -> Plain:
 
 
 def read_parameter(parameter: Parameter, text: str, kind: Kind, zone: ZoneInfo) -> Plain:
-    """Read the value of a parameter: its type is inferred from the field."""
+    """Return the value of a parameter, with the type of the field."""
     try:
         return read_text(text, kind, zone)
     except ValueError as error:
@@ -46,8 +46,8 @@ def read_parameter(parameter: Parameter, text: str, kind: Kind, zone: ZoneInfo) 
         raise _error(NqlParameterError, message, parameter.place) from error
 
 
-def read_text(text: str, kind: Kind, zone: ZoneInfo) -> Plain:  # noqa: PLR0911 - one per kind
-    """Read a text as a value of a kind, or raise ValueError with the reason."""
+def read_text(text: str, kind: Kind, zone: ZoneInfo) -> Plain:  # noqa: PLR0911 - one per type
+    """Return the value of a text for a type, or raise ValueError with the reason."""
     match kind:
         case Kind.BOOLEAN:
             if text.lower() not in ("true", "false"):
@@ -64,7 +64,7 @@ def read_text(text: str, kind: Kind, zone: ZoneInfo) -> Plain:  # noqa: PLR0911 
         case Kind.VERSION:
             return f"[{', '.join(re.findall(r'[0-9]+', text))}]"
         case Kind.IP if not set(text) & set("*?"):
-            # Raises ValueError with a sentence of its own.
+            # Raises ValueError with its own message.
             ip_network(text.lower().removeprefix("::ffff:"), strict=False)
             return text.lower().removeprefix("::ffff:")
         case _:
@@ -72,9 +72,9 @@ def read_text(text: str, kind: Kind, zone: ZoneInfo) -> Plain:  # noqa: PLR0911 
 
 
 def read_instant(text: str, zone: ZoneInfo) -> tuple[datetime, bool]:
-    """Read a date-time of the tenant's zone; say also whether it was a whole day.
+    """Return a date-time of the tenant's zone, and whether it is a whole day.
 
-    In a repeated local hour the first reading is meant (fold 0).
+    In a repeated local hour, the first occurrence is used (fold 0).
     """
     if match := _INSTANT.fullmatch(text):
         year, month, day, hour, minute, second, fraction = match.groups()
@@ -99,7 +99,7 @@ def add_day(instant: datetime, zone: ZoneInfo) -> datetime:
 
 
 def shown(text: str, kind: Kind) -> str:
-    """Write the value of a parameter as the executed query shows it."""
+    """Return the value of a parameter as the executed query shows it."""
     if kind in TEXTUAL or kind is Kind.ARRAY:
         escaped = text.replace("\\", "\\\\").replace('"', '\\"')
         return f'"{escaped}"'
@@ -117,7 +117,7 @@ def _suits(written: Kind | None, kind: Kind) -> bool:
         return written in (Kind.VERSION, Kind.STRING)
     if kind in (Kind.INT, Kind.FLOAT):
         return written in (Kind.INT, Kind.FLOAT)
-    # Bytes and seconds are numbers underneath, and queries in the wild compare them so.
+    # Bytes and seconds are stored as numbers, and published queries compare them as such.
     return written is kind or (kind in NUMERIC and written in (Kind.INT, Kind.FLOAT))
 
 

@@ -1,1 +1,1 @@
-"""A stand-in for a ServiceNow instance beside the tenant: the Table API, to read only."""
+"""A stand-in for a ServiceNow instance next to the tenant: the Table API, read-only."""

@@ -1,4 +1,4 @@
-"""Who may read: basic authentication, OAuth tokens, and how often."""
+"""Access: basic authentication, OAuth tokens and rate limits."""
 
 import base64
 import hmac
@@ -13,13 +13,13 @@ from sandbox.clock import TenantClock
 from sandbox.servicenow.options import ServiceNowOptions
 
 SCOPE = "useraccount"
-# Refresh tokens of a real instance live a hundred days.
+# The refresh tokens of a real instance are valid for a hundred days.
 _REFRESH_LIFE = timedelta(days=100)
 
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """A token that was given out."""
+    """A token that was issued."""
 
     text: str
     expires: datetime
@@ -27,19 +27,19 @@ class Grant:
 
 @dataclass(frozen=True, slots=True)
 class Quota:
-    """Where a user stands within the current window."""
+    """The state of a user's rate limit in the current window."""
 
     limit: int
     resets: int
-    # Seconds to wait; None when the request may pass.
+    # Seconds to wait; None if the request may pass.
     wait: int | None
 
 
 class Access:
-    """Recognises the one account, gives out tokens, counts requests."""
+    """Recognises the only account, issues tokens and counts requests."""
 
     def __init__(self, options: ServiceNowOptions, clock: TenantClock) -> None:
-        """Take the credentials from the options."""
+        """Read the credentials from the options."""
         self._options = options
         self._clock = clock
         self._tokens: dict[str, Grant] = {}
@@ -48,7 +48,7 @@ class Access:
         self.rule = secrets.token_hex(16)
 
     def allows(self, authorization: str) -> bool:
-        """Say whether an Authorization header is good."""
+        """Return whether an Authorization header is valid."""
         scheme, _, text = authorization.partition(" ")
         if scheme.lower() == "basic":
             return self._is_user(*_pair(text))
@@ -58,7 +58,7 @@ class Access:
         return any(g.text == text.strip() and g.expires > now for g in self._tokens.values())
 
     def grant(self, form: Mapping[str, str], authorization: str) -> dict[str, object] | None:
-        """Answer a token request, None when it is refused."""
+        """Return the answer to a token request, or None if it is refused."""
         if not self._is_client(form, authorization):
             return None
         match form.get("grant_type"):
@@ -71,7 +71,7 @@ class Access:
         return None
 
     def quota(self) -> Quota | None:
-        """Count a request; None when there is no limit."""
+        """Count a request and return the quota, or None if there is no limit."""
         limit, window = self._options.rate_limit, self._options.rate_window
         if limit is None:
             return None
@@ -85,7 +85,7 @@ class Access:
     def _granted(self, whose: str, refresh: Grant | None) -> dict[str, object]:
         now = self._clock.now()
         token = self._tokens.get(whose)
-        # Within its life the token that is out is given again, with the time that is left.
+        # While it is valid, the issued token is returned again, with the time that is left.
         if token is None or token.expires <= now:
             life = timedelta(seconds=self._options.token_ttl)
             token = self._tokens[whose] = Grant(secrets.token_urlsafe(48), now + life)
@@ -110,7 +110,7 @@ class Access:
         return held is not None and held.expires > self._clock.now() and _same(text, held.text)
 
     def _is_client(self, form: Mapping[str, str], authorization: str) -> bool:
-        """Check the client: in the form, or in a Basic header."""
+        """Return whether the client in the form or the Basic header is valid."""
         name, secret = form.get("client_id", ""), form.get("client_secret", "")
         scheme, _, text = authorization.partition(" ")
         if scheme.lower() == "basic" and not secret:

@@ -28,8 +28,8 @@ _NO_RECORD = ("No Record found", "Record doesn't exist or ACL restricts the reco
 _RESTRICTED = ("User Not Authorized", "Failed API level ACL Validation")
 
 
-class Refused(Exception):  # noqa: N818 - an answer on its way, not a failure
-    """A request that gets its answer without any row being read."""
+class Refused(Exception):  # noqa: N818 - carries an answer, not a failure
+    """Raised to answer a request without reading any row."""
 
     def __init__(self, response: Response) -> None:
         """Keep the answer."""
@@ -84,7 +84,7 @@ _Answer = Callable[[Request, ServiceNow], Response]
 
 
 def _guarded(answer: _Answer) -> Callable[[Request], Awaitable[Response]]:
-    """Check who asks, how often and for what, then answer from a thread."""
+    """Check credentials, rate limit and table, then answer from a thread."""
 
     async def endpoint(request: Request) -> Response:
         tenant: Tenant = request.app.state.tenant
@@ -108,7 +108,7 @@ def _guarded(answer: _Answer) -> Callable[[Request], Awaitable[Response]]:
 
 
 def _look_for_leaks(request: Request, tenant: Tenant) -> None:
-    """Note a credential of the tenant that was sent to this other system."""
+    """Record a leak if a credential of the tenant was sent to this other system."""
     header = request.headers.get("authorization", "")
     if tenant.gate.credential(header):
         tenant.leaks.append(Leak("servicenow", request.url.path, "client secret"))
@@ -159,7 +159,7 @@ def _require_table(request: Request, instance: ServiceNow) -> None:
 
 
 def _list(request: Request, instance: ServiceNow) -> Response:
-    """Answer a query: limit and offset first, access rules after them."""
+    """Answer a query; limit and offset apply before the access rules."""
     asked = request.query_params
     table = request.path_params["table"]
     limit = _number(asked.get("sysparm_limit", ""), DEFAULT_LIMIT, least=1)
@@ -199,7 +199,7 @@ def _written_list(
 
 
 def _one(request: Request, instance: ServiceNow) -> Response:
-    """Answer for one record."""
+    """Answer a request for one record."""
     table, key = TABLES[request.path_params["table"]], request.path_params["id"]
     view = instance.store.record(table.name, key)
     if view is None or instance.is_hidden(key):
@@ -230,7 +230,7 @@ def _links(
     *,
     is_counted: bool,
 ) -> str:
-    """Return the Link header; empty when everything is on one page."""
+    """Return the Link header, or an empty text if everything is on one page."""
     if offset == 0 and total <= limit:
         return ""
     offsets = {"first": 0}
@@ -254,7 +254,7 @@ def _links(
 
 
 def _number(text: str, default: int, *, least: int) -> int:
-    """Read a number; what is none, or too small, counts as not given."""
+    """Return the number in a parameter; an invalid or too small one counts as absent."""
     try:
         number = int(text)
     except ValueError:

@@ -10,7 +10,7 @@ from sandbox.estate.chance import at, hexadecimal, pick, some, stream
 from sandbox.hr.register import portion
 from sandbox.servicenow.rows import days, instants, sys_ids
 
-# Shares of the faults. Each hits at least one row.
+# Shares of rows with each fault. Each fault affects at least one row.
 NOT_IN_CMDB = 0.05
 NOT_IN_NEXTHINK = 0.06
 DUPLICATED = 0.015
@@ -37,7 +37,7 @@ DEVICES = (
 
 
 def make_models(seed: int, devices: pl.DataFrame) -> dict[str, pl.DataFrame]:
-    """Make the manufacturers and models that occur."""
+    """Return the manufacturers and models that occur."""
     makers = devices.select(pl.col("hardware.manufacturer").alias("name")).unique(
         maintain_order=True
     )
@@ -68,7 +68,7 @@ def make_models(seed: int, devices: pl.DataFrame) -> dict[str, pl.DataFrame]:
 def make_assets(
     seed: int, devices: pl.DataFrame, tables: dict[str, pl.DataFrame], now: datetime
 ) -> dict[str, pl.DataFrame]:
-    """Make the computers and the assets, each knowing the other."""
+    """Return the computers and the assets, which refer to each other."""
     rng = stream(seed, "servicenow", "assets")
     computers = _computers(rng, seed, devices, tables)
     computers = computers.with_columns(_life(rng, computers.height, now))
@@ -129,7 +129,7 @@ def _computers(
 
 
 def _unknown_to_nexthink(rng: np.random.Generator, devices: pl.DataFrame) -> pl.DataFrame:
-    """Make machines without a collector: in store, retired, servers."""
+    """Return machines without a collector: in stock, retired, servers."""
     count = max(1, round(devices.height * NOT_IN_NEXTHINK))
     like = devices.select(pl.all().gather(pl.Series(rng.integers(0, devices.height, count))))
     number = pl.Series(np.arange(900_001, 900_001 + count)).cast(pl.String)
@@ -206,7 +206,7 @@ def _states(rng: np.random.Generator, rows: pl.DataFrame) -> list[pl.Expr]:
 def _owned(
     rng: np.random.Generator, rows: pl.DataFrame, tables: dict[str, pl.DataFrame]
 ) -> pl.DataFrame:
-    """Assign computers to people: mostly to who uses them."""
+    """Return the computers assigned to people, mostly to those who use them."""
     count = rows.height
     users = tables["sys_user"].filter(pl.col("account").is_not_null(), ~pl.col("is_second"))
     login = "login.last_login_user_name"
@@ -239,7 +239,7 @@ def _owned(
 
 
 def _life(rng: np.random.Generator, count: int, now: datetime) -> list[pl.Series]:
-    """Draw when a machine was bought, for how much, and how long it is covered."""
+    """Return when machines were bought, for how much, and how long they are covered."""
     present = int(now.timestamp())
     bought = present - rng.integers(20, 2000, count) * _DAY
     years = rng.choice([3, 3, 3, 4, 5], count)
@@ -261,7 +261,7 @@ def _life(rng: np.random.Generator, count: int, now: datetime) -> list[pl.Series
 
 
 def _assets(rng: np.random.Generator, seed: int, computers: pl.DataFrame) -> pl.DataFrame:
-    """Make one asset for each computer that is not a duplicate; a few have none."""
+    """Return one asset for each computer that is not a duplicate; a few have none."""
     owned = computers.filter(
         pl.col("origin") != "again",
         ~pl.Series(portion(rng, computers.height, WITHOUT_ASSET)) | (pl.int_range(pl.len()) == 0),

@@ -1,4 +1,4 @@
-"""All tables of the instance, made from the estate and from the people behind it."""
+"""Builds all tables of the instance from the estate and the people behind it."""
 
 from datetime import datetime
 
@@ -21,7 +21,7 @@ from sandbox.servicenow.schema import TABLES
 def build_tables(
     engine: Engine, seed: int, moment: datetime, reader: str
 ) -> dict[str, pl.DataFrame]:
-    """Build every table as of a moment; whoever reads has an account too."""
+    """Return every table as of a moment; the reader has an account too."""
     register = make_register(engine, seed, moment)
     devices = ask(engine, DEVICES, moment).rename(lambda name: name.removeprefix("device."))
     tables = {

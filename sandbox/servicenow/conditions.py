@@ -12,7 +12,7 @@ from sandbox.servicenow.dates import computed
 from sandbox.servicenow.encoded_query import Condition, EncodedQuery
 from sandbox.servicenow.schema import Field, Kind, Table, resolve
 
-# A dotted path to the column that holds its values.
+# Returns the column of values at a dotted path.
 Walk = Callable[[str], pl.Expr]
 
 _NUMBERS = frozenset({Kind.INTEGER, Kind.CURRENCY})
@@ -46,7 +46,7 @@ _SIZES: dict[str, Callable[[pl.Expr, pl.Expr], pl.Expr]] = {
 
 @dataclass(frozen=True, slots=True)
 class Reader:
-    """Who asks, and when: some values depend on it."""
+    """The user and time of a query, on which some values depend."""
 
     now: datetime
     zone: ZoneInfo
@@ -55,14 +55,14 @@ class Reader:
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """What remains of a query: an expression, or None for every row."""
+    """The valid part of a query: an expression, or None for every row."""
 
     keep: pl.Expr | None
     dropped: bool
 
 
 def build_filter(query: EncodedQuery, table: Table, walk: Walk, reader: Reader) -> Filter:
-    """Build the filter of a query without its invalid parts."""
+    """Return the filter of a query without its invalid parts."""
     dropped = bool(query.unread)
     alternatives: list[pl.Expr] = []
     for group in query.groups:
@@ -79,7 +79,7 @@ def build_filter(query: EncodedQuery, table: Table, walk: Walk, reader: Reader) 
 
 
 def _expression(condition: Condition, table: Table, walk: Walk, reader: Reader) -> pl.Expr | None:
-    """Build one comparison, or None when its field or its value means nothing."""
+    """Return one comparison, or None if its field or its value is invalid."""
     fields = resolve(table, condition.path)
     if fields is None:
         return None
@@ -93,7 +93,7 @@ def _expression(condition: Condition, table: Table, walk: Walk, reader: Reader) 
 
 
 def _compared(column: pl.Expr, field: Field, operator: str, value: str) -> pl.Expr | None:
-    # The database beneath compares texts without regard to case.
+    # The database below compares texts case-insensitively.
     text = column.str.to_lowercase() if field.kind is Kind.STRING else column
     folded = value.lower()
     if operator in _MATCHES:
@@ -110,14 +110,14 @@ def _compared(column: pl.Expr, field: Field, operator: str, value: str) -> pl.Ex
 
 
 def _readable(field: Field, value: str) -> bool:
-    """Say whether a value can be compared with a field of this kind."""
+    """Return whether a value can be compared with a field of this type."""
     if field.kind in (Kind.DATE, Kind.DATETIME):
         return value == "" or _DATE.fullmatch(value) is not None
     return True
 
 
 def _ordered(column: pl.Expr, field: Field, operator: str, value: str) -> pl.Expr | None:
-    """Compare by size; no value is neither more nor less than any."""
+    """Return a comparison by order; a missing value is neither greater nor less than any."""
     if not _readable(field, value):
         return None
     left: pl.Expr = column

@@ -1,4 +1,4 @@
-"""The few date functions that queries of integrations use, as the instance computes them."""
+"""The few date functions that integrations use in queries, as the instance computes them."""
 
 import re
 from collections.abc import Callable
@@ -17,7 +17,7 @@ _AGO: dict[str, Callable[[float], timedelta]] = {
 
 
 def computed(value: str, now: datetime, zone: ZoneInfo) -> str | None:
-    """Return the UTC text of a computed date; None when the function is not known here."""
+    """Return the UTC text of a computed date, or None if the function is unknown."""
     match = _CALL.fullmatch(value)
     if match is None:
         return None
@@ -32,7 +32,7 @@ def _called(name: str, arguments: str, now: datetime, zone: ZoneInfo) -> datetim
     local = now.astimezone(zone)
     midnight = local.replace(hour=0, minute=0, second=0, microsecond=0)
     if name == "dateGenerate":
-        # Its arguments are in the time zone of the person who asks.
+        # Its arguments are in the user's time zone.
         text = " ".join(_TEXT.findall(arguments))
         return datetime.strptime(text, WRITTEN).replace(tzinfo=zone)
     if name in _AGO:

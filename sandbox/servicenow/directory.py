@@ -8,7 +8,7 @@ from sandbox.estate.chance import some, stream
 from sandbox.hr.register import ACTIVE, DEPARTMENT_CODES, JOINER, LEAVER, cost_centre, portion
 from sandbox.servicenow.rows import sys_ids
 
-# Shares of the faults.
+# Shares of rows with each fault.
 MISSING = 0.02
 DUPLICATED = 0.01
 STILL_ACTIVE = 0.3
@@ -19,7 +19,7 @@ _SERVICES = ("admin", "svc.discovery", "svc.monitoring")
 
 
 def make_places(seed: int) -> pl.DataFrame:
-    """Make the locations: a country above its sites."""
+    """Return the locations: countries above their sites."""
     places = catalogue.PLACES
     countries = list(dict.fromkeys(p.country for p in places))
     ids = sys_ids(seed, "cmn_location", len(countries) + len(places)).to_list()
@@ -39,7 +39,7 @@ def make_places(seed: int) -> pl.DataFrame:
 
 
 def make_cost_centres(seed: int) -> pl.DataFrame:
-    """Make the cost centres, under the codes the personnel department uses."""
+    """Return the cost centres, with the codes that the personnel department uses."""
     units = pl.DataFrame({"department": list(DEPARTMENT_CODES)})
     countries = pl.DataFrame({"country_code": sorted({p.code for p in catalogue.PLACES})})
     frame = units.join(countries, how="cross").with_columns(cost_centre().alias("code"))
@@ -55,7 +55,7 @@ def make_cost_centres(seed: int) -> pl.DataFrame:
 def make_users(
     seed: int, register: pl.DataFrame, tables: dict[str, pl.DataFrame], reader: str
 ) -> pl.DataFrame:
-    """Make the users from the register of people, and some that nobody is behind."""
+    """Return the users: the people of the register, and some accounts without a person."""
     rng = stream(seed, "servicenow", "users")
     people = register.filter(
         ~pl.Series(portion(rng, register.height, MISSING)) | (pl.int_range(pl.len()) == 0),
@@ -80,7 +80,7 @@ def make_users(
 
 
 def _person(rng: np.random.Generator, people: pl.DataFrame) -> list[pl.Expr]:
-    """Write what a person is called; half of the renamed are still under their old name."""
+    """Return the columns of names; half of the renamed people still have their old one."""
     count = people.height
 
     def where(share: float) -> pl.Series:
@@ -115,7 +115,7 @@ def _person(rng: np.random.Generator, people: pl.DataFrame) -> list[pl.Expr]:
 
 
 def _related(frame: pl.DataFrame, tables: dict[str, pl.DataFrame]) -> pl.DataFrame:
-    """Turn names and numbers into references."""
+    """Return the users with names and numbers replaced by references."""
     departments, places = tables["cmn_department"], tables["cmn_location"]
     centres = tables["cmn_cost_center"]
     first = frame.filter(~pl.col("is_second"))
@@ -133,7 +133,7 @@ def _related(frame: pl.DataFrame, tables: dict[str, pl.DataFrame]) -> pl.DataFra
 
 
 def make_departments(seed: int) -> pl.DataFrame:
-    """Make the departments under one above them all; heads are known once users are."""
+    """Return the departments below one for all of them; their heads need the users first."""
     names = ["Corporate", *DEPARTMENT_CODES]
     ids = sys_ids(seed, "cmn_department", len(names))
     return pl.DataFrame(
@@ -160,7 +160,7 @@ def with_heads(departments: pl.DataFrame, users: pl.DataFrame) -> pl.DataFrame:
 
 
 def _services(seed: int, reader: str) -> pl.DataFrame:
-    """Make the accounts of services, who reads among them: no person, no department."""
+    """Return the service accounts, including the reader's: no person, no department."""
     names = list(dict.fromkeys((*_SERVICES, reader)))
     return pl.DataFrame(
         {

@@ -1,4 +1,4 @@
-"""Encoded queries read into conditions and an order. What cannot be read is dropped."""
+"""Parses encoded queries into conditions and an order. Unreadable parts are dropped."""
 
 import re
 from dataclasses import dataclass
@@ -14,13 +14,13 @@ _SAME = {"CONTAINS": "LIKE", "NOTLIKE": "NOT LIKE", "DOES NOT CONTAIN": "NOT LIK
 _CONDITION = re.compile(
     rf"([a-z0-9_]+(?:\.[a-z0-9_]+)*)({'|'.join(map(re.escape, OPERATORS))})(.*)", re.DOTALL
 )
-# Two carets stand for one within a value.
+# Two carets mean one within a value.
 _CARET = "\x00"
 
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """One comparison; the path may lead through references."""
+    """One comparison; the path may follow references."""
 
     path: str
     operator: str
@@ -37,16 +37,16 @@ class Order:
 
 @dataclass(frozen=True, slots=True)
 class EncodedQuery:
-    """Alternatives of which each is a list of choices that must all hold."""
+    """Alternatives, each a list of choices that must all hold."""
 
     groups: tuple[tuple[tuple[Condition, ...], ...], ...]
     orders: tuple[Order, ...]
-    # Parts that say nothing readable.
+    # Parts that cannot be read.
     unread: tuple[str, ...] = ()
 
 
 def parse(text: str) -> EncodedQuery:
-    """Read an encoded query; `^OR` belongs to the one condition before it."""
+    """Return the parsed query; `^OR` applies to the one condition before it."""
     groups: list[list[list[Condition]]] = [[]]
     orders: list[Order] = []
     unread: list[str] = []

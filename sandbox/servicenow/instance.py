@@ -1,4 +1,4 @@
-"""The instance as a whole: what the routes serve and what tests ask about."""
+"""The whole instance: what the routes serve and what tests inspect."""
 
 from threading import Lock
 from zoneinfo import ZoneInfo
@@ -18,10 +18,10 @@ _HIDDEN_DIGITS = 6
 
 
 class ServiceNow:
-    """One instance beside one tenant; its tables are built when first asked for."""
+    """One instance next to one tenant; its tables are built on first use."""
 
     def __init__(self, options: SandboxOptions, engine: Engine, clock: TenantClock) -> None:
-        """Take what the tenant is made of; the address is known once the server listens."""
+        """Keep the parts of the tenant; the URL is known once the server listens."""
         self.options = options.servicenow.resolved(options.seed)
         self.url = ""
         self.access = Access(self.options, clock)
@@ -34,7 +34,7 @@ class ServiceNow:
 
     @property
     def store(self) -> Store:
-        """The rows, built now if nobody has asked before."""
+        """The rows, built on first use."""
         with self._lock:
             if self._store is None:
                 tables = build_tables(
@@ -44,7 +44,7 @@ class ServiceNow:
             return self._store
 
     def reader(self) -> Reader:
-        """Return who asks, now."""
+        """Return the user and the current time."""
         zone = ZoneInfo(self.options.time_zone)
         own = pl.col("user_name") == self.options.user
         ids = self.store.rows("sys_user").filter(own)["sys_id"]
@@ -55,7 +55,7 @@ class ServiceNow:
         return self.store.rows(table)
 
     def is_hidden(self, sys_id: str) -> bool:
-        """Say whether access rules keep a row from the reader; its last digits decide."""
+        """Return whether access rules hide a row from the reader; its last digits decide."""
         drawn = int(sys_id[-_HIDDEN_DIGITS:], _HEX)
         return drawn < self.options.hidden_share * float(_HEX**_HIDDEN_DIGITS)
 
@@ -72,7 +72,7 @@ class ServiceNow:
         return self.store.change(table, now, updates=updates, inserts=inserts, deletes=deletes)
 
     def answered(self, table: str) -> None:
-        """Note an answered list, and change the table when it is time to."""
+        """Count an answered list, and change the table when a change is due."""
         every, rows = self.options.change_every, self.options.change_rows
         with self._lock:
             self._answered += 1
@@ -82,7 +82,7 @@ class ServiceNow:
             self.mutate(table, updates=rows, inserts=fewer, deletes=fewer)
 
     def describe(self) -> dict[str, str]:
-        """Return what a client needs: address and credentials."""
+        """Return what a client needs: URL and credentials."""
         return {
             "servicenow_url": self.url,
             "servicenow_user": self.options.user,

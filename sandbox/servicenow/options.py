@@ -1,4 +1,4 @@
-"""What shapes the ServiceNow instance. Light to import, like the tenant's own options."""
+"""The options of the ServiceNow instance. Light to import, like the tenant's own."""
 
 import hashlib
 from dataclasses import dataclass, field, replace
@@ -9,47 +9,40 @@ LONGEST_SECONDS = 1_000_000_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServiceNowOptions:
-    """Its credentials, limits and habits.
-
-    Attributes:
-        user: Account of the reader.
-        password: Of the reader; made from the seed.
-        client_id: Of the OAuth client; made from the seed.
-        client_secret: Of the OAuth client; made from the seed.
-        token_ttl: Seconds.
-        rate_limit: Requests in one window, then 429; none is no limit.
-        rate_window: Seconds.
-        hidden_share: Share of rows that access rules hide: pages are short.
-        denied_tables: Tables answered with 403.
-        change_every: Rows change after so many answered lists; 0 is never.
-        change_rows: How many rows change each time.
-        invalid_query_returns_no_rows: An invalid query finds nothing, instead of everything.
-        time_zone: Of display values and of dates computed in queries.
-    """
+    """Its credentials, limits and behaviour; the text below each field is its help."""
 
     user: str = "svc.reader"
+    """Account of the reader."""
     password: str = field(default="", repr=False)
+    """Password of the reader; by default derived from the seed."""
     client_id: str = ""
+    """Id of the OAuth client; by default derived from the seed."""
     client_secret: str = field(default="", repr=False)
-    # Seconds; a real instance says 1799 of a fresh token.
+    """Secret of the OAuth client; by default derived from the seed."""
+    # A real instance answers 1799 for a new token.
     token_ttl: float = 1800.0
-    # Requests of one user in one window; None is no limit. Real rules count by the hour.
+    """Lifetime of a token in seconds."""
+    # Real rules count a user's requests by the hour.
     rate_limit: int | None = None
+    """Requests in one window, then 429; none is no limit."""
     rate_window: float = 3600.0
-    # The share of rows that access rules keep from the reader.
+    """Length of a window in seconds."""
     hidden_share: float = 0.0
-    # Tables that the reader may not read at all.
+    """Share of rows that access rules hide: pages are short."""
     denied_tables: tuple[str, ...] = ()
-    # Rows change after every so many answered lists; 0 is never.
+    """Tables answered with 403."""
     change_every: int = 0
+    """Rows change after so many answered lists; 0 is never."""
     change_rows: int = 10
+    """How many rows change each time."""
     # The setting glide.invalid_query.returns_no_rows of real instances.
     invalid_query_returns_no_rows: bool = False
-    # Of the reader: display values and dates computed in queries are in it.
+    """An invalid query finds nothing, instead of everything."""
     time_zone: str = "Europe/Zurich"
+    """Time zone of the reader, for display values and dates computed in queries."""
 
     def problems(self) -> list[str]:
-        """List what cannot be served; the tenant's options refuse it with their own problems."""
+        """Return what is invalid; the tenant's options report it with their own problems."""
         return _problems(self)
 
     def resolved(self, seed: int) -> "ServiceNowOptions":

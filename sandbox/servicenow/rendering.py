@@ -1,4 +1,4 @@
-"""Rows as the Table API writes them: every value a text, references as objects."""
+"""Rows as the Table API returns them: every value a text, references as objects."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,16 +16,16 @@ from sandbox.servicenow.store import View
 class Style:
     """How an answer is to be written."""
 
-    # `false`, `true` or `all`: values, what a person would see, or both.
+    # `false`, `true` or `all`: values, display values, or both.
     display: str
     with_links: bool
-    # What precedes the name of a table in a link.
+    # The part of a link before the table's name.
     tables_url: str
     zone: ZoneInfo
 
 
 def known_paths(table: Table, asked: str) -> list[str]:
-    """Return the fields that are asked for and exist; all of them when none is asked for."""
+    """Return the requested fields that exist; all fields if none are requested."""
     names = [name.strip() for name in asked.split(",") if name.strip()]
     if not names:
         return list(table.fields)
@@ -33,10 +33,10 @@ def known_paths(table: Table, asked: str) -> list[str]:
 
 
 def render(view: View, table: Table, paths: Sequence[str], style: Style) -> list[dict[str, Any]]:
-    """Write the rows."""
+    """Return the rows as JSON objects."""
     columns = [_cells(view, table, path, style) for path in paths]
     if not columns:
-        # Nothing that was asked for exists: the rows are there, and empty.
+        # None of the requested fields exists: the rows are returned empty.
         return [{} for _ in range(view.rows.height)]
     return [dict(zip(paths, row, strict=True)) for row in zip(*columns, strict=True)]
 
@@ -77,7 +77,7 @@ def _references(view: View, path: str, field: Field, values: list[str], style: S
 
 
 def _shown(field: Field, values: list[str], zone: ZoneInfo) -> list[str]:
-    """Return what a person sees of values."""
+    """Return the display values."""
     match field.kind:
         case Kind.CHOICE:
             return [field.choices.get(value, value) for value in values]

@@ -1,4 +1,4 @@
-"""What all tables share: ids, the fields the instance keeps by itself, all values as text."""
+"""What all tables share: ids, the fields that the instance maintains, all values as text."""
 
 from datetime import datetime
 
@@ -12,7 +12,7 @@ from sandbox.servicenow.dates import WRITTEN
 from sandbox.servicenow.schema import TABLES
 
 _DAY = 86_400
-# The import that touches many rows in the same second, at night.
+# The nightly import that updates many rows in the same second.
 _IMPORT_HOUR = 2 * 3600
 IMPORTED = 0.2
 FRESH = 0.1
@@ -35,14 +35,14 @@ def days(seconds: NDArray[np.int64]) -> pl.Series:
 
 
 def finished(frame: pl.DataFrame, table: str, seed: int, now: datetime) -> pl.DataFrame:
-    """Return a table with all its fields as text, in the order of its ids."""
+    """Return a table with all its fields as text, ordered by id."""
     rng = stream(seed, "servicenow", table, "system")
     frame = frame.with_columns(_system_fields(rng, frame.height, table, now))
     made = []
     for name in TABLES[table].fields:
         column = pl.col(name) if name in frame.columns else pl.lit("")
         made.append(column.cast(pl.String).fill_null("").alias(name))
-    # Without an order the rows come as they lie: in no order that means anything.
+    # Without an order, rows come as stored: in no meaningful order.
     lying = pl.Series("_lying", rng.random(frame.height))
     return frame.select(*made, lying).sort("sys_id")
 

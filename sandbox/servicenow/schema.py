@@ -6,7 +6,7 @@ from enum import StrEnum
 
 
 class Kind(StrEnum):
-    """The type of a field, as the dictionary of an instance calls it."""
+    """The type of a field, under its name in an instance's dictionary."""
 
     STRING = "string"
     INTEGER = "integer"
@@ -25,7 +25,7 @@ class Field:
 
     name: str
     kind: Kind = Kind.STRING
-    # The table a reference leads to.
+    # The table that a reference points to.
     target: str = ""
     choices: Mapping[str, str] = field(default_factory=dict)
 
@@ -60,7 +60,7 @@ _SYSTEM = (
 
 
 def _table(name: str, display: str, fields: str, **choices: Mapping[str, str]) -> Table:
-    """Read a line such as `name cpu_count:i location>cmn_location`."""
+    """Return the fields of a line such as `name cpu_count:i location>cmn_location`."""
     made = [Field("sys_id", Kind.SYS_ID)]
     for text in f"{fields} {_SYSTEM}".split():
         plain, _, target = text.partition(">")
@@ -129,7 +129,7 @@ TABLES: dict[str, Table] = {
 
 
 def resolve(table: Table, path: str) -> list[Field] | None:
-    """Return the fields along a dotted path, or None when it leads nowhere."""
+    """Return the fields along a dotted path, or None if it does not exist."""
     found: list[Field] = []
     here: Table | None = table
     for name in path.split("."):

@@ -1,4 +1,4 @@
-"""The rows of the instance: found by query, changed while somebody reads."""
+"""The rows of the instance: found by query, changed while clients read."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from sandbox.servicenow.encoded_query import EncodedQuery, Order
 from sandbox.servicenow.schema import TABLES, Kind, resolve
 
 _NUMBERS = frozenset({Kind.INTEGER, Kind.CURRENCY})
-# What an update changes besides the fields the instance keeps by itself.
+# What an update changes besides the fields that the instance maintains.
 _CHANGING: dict[str, tuple[str, Sequence[str]]] = {
     "cmdb_ci_computer": ("install_status", ("1", "3", "6", "7")),
     "alm_hardware": ("install_status", ("1", "3", "6", "7")),
@@ -26,10 +26,10 @@ _TAGS = ("sys_tags", ("reviewed", "audited"))
 
 
 class View:
-    """Rows of one table, with the columns behind references joined when asked for."""
+    """Rows of one table; columns behind references are joined on demand."""
 
     def __init__(self, tables: dict[str, pl.DataFrame], table: str, rows: pl.DataFrame) -> None:
-        """Look at some rows of a table."""
+        """Start with some rows of a table."""
         self._tables = tables
         self._table = TABLES[table]
         self.rows = rows
@@ -55,19 +55,19 @@ class View:
                 pl.col("sys_id").alias("key"), pl.col(field.name).alias("value")
             )
             if keys.len() < target.height // 4:
-                # A page needs little of a large table.
+                # A page needs only a few rows of a large table.
                 target = target.filter(pl.col("key").is_in(keys.unique().implode()))
             found = pl.DataFrame({"key": keys}).join(
                 target, on="key", how="left", maintain_order="left"
             )
-            # Nothing there, or a reference to what has been deleted.
+            # A missing value, or a reference to a deleted row.
             keys = found["value"].fill_null("")
         return keys.alias(path)
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Some rows of an answer, and how many there are in all."""
+    """Some rows of an answer, and the total number of rows."""
 
     view: View
     total: int
@@ -83,10 +83,10 @@ class Changes:
 
 
 class Store:
-    """All tables. Safe under threads: a reader sees the tables of one moment."""
+    """All tables. Thread-safe: a reader sees the tables of one moment."""
 
     def __init__(self, tables: dict[str, pl.DataFrame], seed: int) -> None:
-        """Take the tables, each in the order of its ids."""
+        """Start with the tables, each ordered by id."""
         self._tables = tables
         self._seed = seed
         self._changes = 0
@@ -97,7 +97,7 @@ class Store:
         return self._tables[table].drop("_lying")
 
     def record(self, table: str, sys_id: str) -> View | None:
-        """Return one row, None when there is none."""
+        """Return one row, or None if there is none."""
         tables = self._tables
         found = tables[table].filter(pl.col("sys_id") == sys_id)
         return View(tables, table, found) if found.height else None
@@ -105,7 +105,7 @@ class Store:
     def find(
         self, table: str, query: EncodedQuery, reader: Reader, span: range, *, strict: bool
     ) -> Page:
-        """Return the rows of a span; strictly, an invalid query finds nothing."""
+        """Return the rows of a span; if strict, an invalid query finds nothing."""
         tables = self._tables
         view = View(tables, table, tables[table])
         conditions = build_filter(query, TABLES[table], view.walk, reader)
@@ -123,7 +123,7 @@ class Store:
 
     @staticmethod
     def _order(view: View, table: str, orders: Sequence[Order]) -> pl.Series | None:
-        """Return the order asked for; what that leaves open comes as the rows lie."""
+        """Return the row numbers in the requested order; ties come as stored."""
         keys: list[pl.Expr] = []
         descending: list[bool] = []
         for order in orders:
@@ -131,7 +131,7 @@ class Store:
             if fields is None:
                 continue
             if fields == [TABLES[table].fields["sys_id"]] and not (keys or order.descending):
-                # The tables are kept in this order.
+                # The tables are stored in this order.
                 return None
             path, last = order.path, fields[-1]
             if last.target:
@@ -148,7 +148,7 @@ class Store:
     def change(
         self, table: str, now: datetime, *, updates: int, inserts: int, deletes: int
     ) -> Changes:
-        """Change rows; the same sequence of changes is the same for a seed."""
+        """Change rows; a seed always gives the same sequence of changes."""
         with self._lock:
             self._changes += 1
             changed, changes = self._changed(table, now, updates, inserts, deletes)
@@ -180,7 +180,7 @@ class Store:
             _where(touched, "_lying", pl.Series(rng.random(rows.height))),
         ).filter(pl.col("_role") != "gone")
         changed = changed.drop("_role")
-        # A new row is like one that is there.
+        # A new row is a copy of an existing one.
         inserts = inserts if changed.height else 0
         like = changed[rng.integers(0, max(changed.height, 1), inserts).tolist()]
         ids = hexadecimal(rng, inserts, 32).cast(pl.String)

@@ -1,1 +1,1 @@
-"""The tenant over HTTP: routes and their answers. What is answered is decided elsewhere."""
+"""The tenant over HTTP: routes and answers. Their content is decided elsewhere."""

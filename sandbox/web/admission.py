@@ -1,4 +1,4 @@
-"""What every route of the API does first: see who asks, and read what they send."""
+"""What every API route does first: authenticate the client and read the request."""
 
 import logging
 from collections.abc import Awaitable, Callable
@@ -18,12 +18,12 @@ logger = logging.getLogger(__name__)
 Endpoint: TypeAlias = Callable[[Request], Awaitable[Response]]
 Body = TypeVar("Body", bound=BaseModel)
 
-# More problems than these help nobody.
+# Listing more problems than this helps nobody.
 _PROBLEMS_SHOWN = 5
 
 
-class Refused(Exception):  # noqa: N818 - an answer on its way, not a failure
-    """A request that gets its answer without anything being done."""
+class Refused(Exception):  # noqa: N818 - carries an answer, not a failure
+    """Raised to answer a request without doing anything."""
 
     def __init__(self, response: Response) -> None:
         """Keep the answer."""
@@ -32,7 +32,7 @@ class Refused(Exception):  # noqa: N818 - an answer on its way, not a failure
 
 
 def answering(envelope: Envelope) -> Callable[[Endpoint], Endpoint]:
-    """Turn refusals into their answers and anything unforeseen into the API's 500."""
+    """Return a route that turns refusals into answers, and any other error into the API's 500."""
 
     def decorate(endpoint: Endpoint) -> Endpoint:
         @wraps(endpoint)
@@ -51,7 +51,7 @@ def answering(envelope: Envelope) -> Callable[[Endpoint], Endpoint]:
 
 
 def admit(request: Request, permission: str, envelope: Envelope) -> Tenant:
-    """Return the tenant, or refuse: 401 without a valid token, 403 without the permission."""
+    """Return the tenant; refuse with 401 without a valid token, 403 without the permission."""
     tenant: Tenant = request.app.state.tenant
     holder = tenant.gate.holder(request.headers.get("authorization", ""))
     if holder is None:
@@ -63,12 +63,12 @@ def admit(request: Request, permission: str, envelope: Envelope) -> Tenant:
 
 
 async def json_of(request: Request) -> Any:
-    """Read a body that is to be JSON, or raise a ValueError."""
+    """Return a JSON body, or raise ValueError."""
     return from_json(await request.body(), allow_inf_nan=False)
 
 
 async def body_of(request: Request, model: type[Body], envelope: Envelope) -> Body:
-    """Read a body of a known form, or refuse it with 400 and what is wrong with it."""
+    """Return a body of a known form, or refuse it with 400 and what is wrong with it."""
     try:
         return model.model_validate_json(await request.body())
     except ValidationError as error:
@@ -76,7 +76,7 @@ async def body_of(request: Request, model: type[Body], envelope: Envelope) -> Bo
 
 
 def _told(error: ValidationError) -> str:
-    """Say what is wrong and where; never a value, which may be a person's."""
+    """Return what is wrong and where, but no value: it may be personal data."""
     problems = error.errors(include_input=False, include_url=False, include_context=False)
     told = [
         f"{'.'.join(str(part) for part in problem['loc']) or 'body'}: {problem['msg']}"

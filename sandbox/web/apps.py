@@ -1,4 +1,4 @@
-"""The three origins of the tenant as applications: API, login, results."""
+"""The tenant's three origins as applications: API, login, results."""
 
 from dataclasses import dataclass
 
@@ -27,7 +27,7 @@ from sandbox.web.observing import Observed
 
 @dataclass(frozen=True, slots=True)
 class _Entry:
-    """One route: `name` is what faults and the count of requests call it."""
+    """One route: `name` is its name in faults and in the count of requests."""
 
     name: str
     path: str
@@ -123,7 +123,7 @@ def _app(tenant: Tenant, origin: str, entries: tuple[_Entry, ...]) -> Starlette:
 
 
 async def _nothing(request: Request) -> Response:
-    """Answer what no route took: 405 where another method would have done, else 404."""
+    """Answer a request without a route: 405 if the path has another method, otherwise 404."""
     for route in request.app.routes:
         match, _ = route.matches(request.scope)
         if match is Match.PARTIAL:

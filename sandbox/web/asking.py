@@ -1,4 +1,4 @@
-"""Reading NQL requests: for which saved query, with which parameters."""
+"""Reads NQL requests: which saved query, with which parameters."""
 
 import re
 from collections.abc import Mapping
@@ -28,7 +28,7 @@ class Question:
 
 
 def accepted_type(request: Request) -> str:
-    """Return the content type of an execute answer, or refuse with 406."""
+    """Return the content type for an answer of execute, or refuse with 406."""
     accept = request.headers.get("accept", "")
     kinds = [part.partition(";")[0].strip().lower() for part in accept.split(",")]
     for kind in kinds:
@@ -41,7 +41,7 @@ def accepted_type(request: Request) -> str:
 
 
 async def question_of_body(request: Request, tenant: Tenant) -> Question:
-    """Read a request body, or refuse with 404, the spec's only answer to a bad request."""
+    """Return the request in a body, or refuse with 404, the spec's only answer to a bad request."""
     try:
         body = await json_of(request)
     except ValueError as error:
@@ -52,7 +52,7 @@ async def question_of_body(request: Request, tenant: Tenant) -> Question:
 
 
 def question_of_address(request: Request, tenant: Tenant) -> Question:
-    """Read a request from its address: parameters as one JSON object or one by one."""
+    """Return the request in a URL: parameters as one JSON object or one by one."""
     named = dict(request.query_params)
     try:
         parameters = from_json(named.pop("parameters", "{}"), allow_inf_nan=False)
@@ -79,7 +79,7 @@ def _question(tenant: Tenant, body: Mapping[str, object]) -> Question:
     compression = body.get("compression")
     is_known = isinstance(compression, str) and compression in SUFFIXES
     if compression is not None and not is_known:
-        raise _malformed("compression is none of ZSTD, GZIP, NONE.")
+        raise _malformed("compression is not one of ZSTD, GZIP, NONE.")
     text = tenant.queries.text(query_id)
     if text is None:
         message = f"There is no NQL API query with the id {query_id}."
@@ -92,7 +92,7 @@ def _require_parameters(tenant: Tenant, text: str, parameters: Mapping[str, str]
     try:
         missing = tenant.engine.missing_parameters(text, parameters)
     except NqlError:
-        # A query that cannot be read fails when it is run, and says so there.
+        # A query that cannot be parsed fails, with its reason, when it is run.
         return
     if missing:
         names = ", ".join(sorted(missing))

@@ -13,14 +13,14 @@ from sandbox.web.requests import CampaignRequest
 
 @answering(envelopes.campaigns)
 async def trigger(request: Request) -> Response:
-    """Send a campaign to users; one that the tenant does not know gets a message instead."""
+    """Send a campaign to users; an unknown user gets a message instead."""
     tenant = admit(request, "campaigns", envelopes.campaigns)
     asked = await body_of(request, CampaignRequest, envelopes.campaigns)
     return await run_in_threadpool(_send, tenant, _triggerable(asked), asked)
 
 
 def _send(tenant: Tenant, campaign: Campaign, asked: CampaignRequest) -> Response:
-    # Repeated users are answered once.
+    # A repeated user gets one answer.
     sids = list(dict.fromkeys(asked.user_sid))
     known = [sid for sid in sids if tenant.directory.find("user", "sid", sid)]
     accepted = tenant.actions.send(

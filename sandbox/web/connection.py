@@ -1,4 +1,4 @@
-"""The connection beneath a request: what a route needs to break it off."""
+"""The connection below a request, which lets a route break it off."""
 
 import asyncio
 import socket
@@ -15,19 +15,19 @@ _LINGER_NOT = struct.pack("ii", 1, 0)
 
 
 class Breakable(H11Protocol):
-    """HTTP as uvicorn speaks it; every request knows its connection."""
+    """uvicorn's HTTP, with the connection available to every request."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Put the connection where requests find it."""
+        """Store the connection where requests find it."""
         super().connection_made(transport)
         self.app_state = {**self.app_state, _KEY: transport}
 
 
 async def taken_in(receive: Receive) -> Receive:
-    """Take a whole request in, and return what hands it on.
+    """Read a whole request, and return a `receive` that replays it.
 
-    A connection that ends while a request is still arriving is reset in any case, and at a moment
-    that depends on chance: some clients then see a plain end, others a reset.
+    A connection that is closed while its request still arrives is always reset, at a random moment:
+    some clients would see a plain end, others a reset.
     """
     body = bytearray()
     more = True
@@ -48,7 +48,7 @@ async def taken_in(receive: Receive) -> Receive:
 
 
 async def reset(scope: Scope, receive: Receive) -> None:
-    """Abort the connection so that the client sees it reset."""
+    """Abort the connection so that the client sees a reset."""
     transport = _transport(scope)
     bound = transport.get_extra_info("socket")
     bound.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_NOT)
@@ -57,13 +57,13 @@ async def reset(scope: Scope, receive: Receive) -> None:
 
 
 async def close(scope: Scope, receive: Receive) -> None:
-    """Close the connection once what was written has left."""
+    """Close the connection once everything written has been sent."""
     end(scope)
     await _gone(receive)
 
 
 def end(scope: Scope) -> None:
-    """Close the connection without waiting until it is."""
+    """Close the connection without waiting for it."""
     _transport(scope).close()
 
 
@@ -74,6 +74,6 @@ def _transport(scope: Scope) -> asyncio.Transport:
 
 
 async def _gone(receive: Receive) -> None:
-    # Until the server knows, it would try to answer for the route that did not.
+    # Until the server notices, it would try to answer in place of the route.
     while (await receive())["type"] != "http.disconnect":
         pass

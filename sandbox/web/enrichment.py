@@ -1,4 +1,4 @@
-"""The enrichment route: the decisions of the intake in the API's forms."""
+"""The enrichment route: the intake's decisions as API answers."""
 
 from typing import Any
 
@@ -15,7 +15,7 @@ from sandbox.web.admission import Refused, admit, answering, json_of
 
 @answering(envelopes.enrichment)
 async def enrich(request: Request) -> Response:
-    """Take values for fields: 200 for all objects, 207 for some of them, 400 for none."""
+    """Write values to fields: 200 if all objects were accepted, 207 if some were, 400 if none."""
     tenant = admit(request, "enrichment", envelopes.enrichment)
     try:
         body = await json_of(request)

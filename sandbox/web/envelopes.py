@@ -1,7 +1,7 @@
-"""How each API of the tenant words a refusal: its status, its code and its message.
+"""How each API of the tenant answers a refusal: its status, its code and its message.
 
 The APIs differ: `{message, code, source}` with a number, `{code, message}`, `{code, details}`,
-`{message}` alone, and for some statuses an empty body. Where the specification names no body,
+`{message}` alone, and for some statuses an empty body. Where the specification has no body,
 none is sent.
 """
 
@@ -11,10 +11,10 @@ from xml.sax.saxutils import escape
 
 from starlette.responses import JSONResponse, Response
 
-# Turns a status, a code (empty for the API's usual one) and a message into an answer.
+# Turns a status, a code (empty for the API's default) and a message into an answer.
 Envelope: TypeAlias = Callable[[int, str, str], Response]
 
-# 100 is what a real tenant says of a missing query; the others are the sandbox's own.
+# A real tenant answers 100 for a missing query; the others are the sandbox's own.
 NO_SUCH_QUERY = 100
 MALFORMED = 101
 MISSING_PARAMETER = 102
@@ -24,7 +24,7 @@ INTERNAL = 120
 
 _NQL_CODES = {403: NOT_ALLOWED, 404: NO_SUCH_QUERY, 406: MALFORMED}
 
-# Guesses: only INVALID_CAMPAIGN_TRIGGER_TYPE has been seen of a real tenant's words.
+# Guesses: of a real tenant's codes only INVALID_CAMPAIGN_TRIGGER_TYPE has been seen.
 _WORDS = {
     400: "INVALID_REQUEST",
     401: "UNAUTHORIZED",
@@ -54,40 +54,40 @@ NO_STORE = {"cache-control": "no-cache, no-store", "pragma": "no-cache"}
 
 
 def nql(status: int, code: str, message: str) -> Response:
-    """Word a refusal of the NQL API."""
+    """Return a refusal of the NQL API."""
     if status in (401, 429, 503):
         return Response(status_code=status)
     return nql_error(status, int(code) if code else _NQL_CODES.get(status, INTERNAL), message)
 
 
 def nql_error(status: int, code: int, message: str) -> JSONResponse:
-    """Word a refusal of the NQL API whose code is known."""
+    """Return a refusal of the NQL API with a given code."""
     return JSONResponse({"message": message, "code": code, "source": "nql"}, status_code=status)
 
 
 def remote_actions(status: int, code: str, message: str) -> Response:
-    """Word a refusal of the remote actions API."""
+    """Return a refusal of the remote actions API."""
     if status == 401:  # noqa: PLR2004
         return Response(status_code=status)
     return JSONResponse({"code": code or _WORDS[status], "message": message}, status_code=status)
 
 
 def workflows(status: int, code: str, message: str) -> Response:
-    """Word a refusal of the workflows API."""
+    """Return a refusal of the workflows API."""
     if status == 401:  # noqa: PLR2004
         return Response(status_code=status)
     return JSONResponse({"code": code or _WORDS[status], "details": message}, status_code=status)
 
 
 def campaigns(status: int, code: str, message: str) -> Response:
-    """Word a refusal of the campaigns API: its 401 has a body, its 403 has none."""
+    """Return a refusal of the campaigns API: its 401 has a body, its 403 has none."""
     if status == 403:  # noqa: PLR2004
         return Response(status_code=status)
     return JSONResponse({"code": code or _WORDS[status], "message": message}, status_code=status)
 
 
 def enrichment(status: int, code: str, message: str) -> Response:
-    """Word a refusal of the enrichment API as a whole; objects of their own are another form."""
+    """Return a refusal of a whole enrichment request; single objects have another form."""
     if status == 401:  # noqa: PLR2004
         return Response(status_code=status)
     if status == 403:  # noqa: PLR2004
@@ -96,13 +96,13 @@ def enrichment(status: int, code: str, message: str) -> Response:
 
 
 def login(status: int, code: str, message: str) -> Response:
-    """Word a refusal of the login host, as OAuth has it."""
+    """Return a refusal of the login host, in OAuth's form."""
     body = {"error": code or _LOGIN_CODES[status], "error_description": message}
     return JSONResponse(body, status_code=status, headers=NO_STORE)
 
 
 def store(status: int, code: str, message: str) -> Response:
-    """Word a refusal of the results store, as S3 has it."""
+    """Return a refusal of the results store, in S3's form."""
     body = (
         '<?xml version="1.0" encoding="UTF-8"?>\n'
         f"<Error><Code>{code or _STORE_CODES[status]}</Code>"

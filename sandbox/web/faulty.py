@@ -19,17 +19,17 @@ logger = logging.getLogger("sandbox.requests")
 
 
 class Faulty:
-    """Wraps one route: lets requests through, or has a fault happen to them."""
+    """Wraps one route: passes requests through, or makes a fault happen to them."""
 
     def __init__(self, app: ASGIApp, tenant: Tenant, route: str, envelope: Envelope) -> None:
-        """Wrap a route; the envelope words its refusals."""
+        """Wrap a route; the envelope makes its refusals."""
         self._app = app
         self._tenant = tenant
         self._route = route
         self._envelope = envelope
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer, or fail as the tenant's faults want it."""
+        """Answer, or fail as the tenant's faults require."""
         fault = self._tenant.faults.strike(self._route)
         if fault is None:
             await self._app(scope, receive, send)
@@ -60,7 +60,7 @@ class Faulty:
         if form == "seconds":
             return str(math.ceil(seconds))
         moment = self._tenant.clock.now() + timedelta(seconds=seconds)
-        # Both forms hold whole seconds; rounded down they would name a moment already past.
+        # Both forms have whole seconds; rounded down they would name a moment already past.
         if moment.microsecond:
             moment = moment.replace(microsecond=0) + timedelta(seconds=1)
         if form == "date":
@@ -69,11 +69,11 @@ class Faulty:
 
 
 async def _swallow(_message: Message) -> None:
-    """Answer nobody."""
+    """Send no answer."""
 
 
 class _Cut:
-    """Sends the head of an answer and half of the body that it announces, then hangs up."""
+    """Sends the head of an answer and half of the announced body, then hangs up."""
 
     def __init__(self, scope: Scope, send: Send) -> None:
         self._scope = scope
@@ -86,7 +86,7 @@ class _Cut:
             return
         if message["type"] == "http.response.start":
             length = int(Headers(raw=message["headers"]).get("content-length", "0"))
-            # An answer without a body is made to announce one: there is nothing else to cut.
+            # An answer without a body announces one byte: there is nothing else to cut.
             MutableHeaders(scope=message)["content-length"] = str(length or 1)
             self._left = length // 2
             await self._send(message)

@@ -22,13 +22,13 @@ from sandbox.web.asking import Question
 
 @answering(envelopes.nql)
 async def execute_v1(request: Request) -> Response:
-    """Run a saved query at once; rows as lists beside a list of headers."""
+    """Run a saved query at once; return rows as lists, with a list of headers."""
     return await _execute(request, _shape_v1)
 
 
 @answering(envelopes.nql)
 async def execute_v2(request: Request) -> Response:
-    """Run a saved query at once; rows as objects."""
+    """Run a saved query at once; return rows as objects."""
     return await _execute(request, _shape_v2)
 
 
@@ -50,7 +50,7 @@ async def export(request: Request) -> Response:
 
 @answering(envelopes.nql)
 async def status(request: Request) -> Response:
-    """Say how far an export has come; when it is done, with a fresh address of its file."""
+    """Return the state of an export and, once it is done, a newly signed URL of its file."""
     tenant = admit(request, "nql", envelopes.nql)
     found = tenant.exports.find(request.path_params["export_id"])
     if found is None:

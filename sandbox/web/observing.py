@@ -14,7 +14,7 @@ logger = logging.getLogger("sandbox.requests")
 
 
 class Observed:
-    """Wraps one route under its name: those of faults, or unknown."""
+    """Wraps one route under its name, which is that of faults, or `unknown`."""
 
     def __init__(self, app: ASGIApp, tenant: Tenant, route: str, origin: str) -> None:
         """Wrap a route of one of the three origins."""
@@ -24,7 +24,7 @@ class Observed:
         self._origin = origin
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Count the request, look for leaks, wait, answer."""
+        """Count the request, look for leaks, wait for the latency, answer."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return

@@ -17,7 +17,7 @@ _BROKEN_ESCAPE = re.compile(rb"%(?![0-9a-fA-F]{2})")
 
 @answering(envelopes.remote_actions)
 async def listing(request: Request) -> Response:
-    """List all remote actions; the specification knows no filter."""
+    """List all remote actions; the specification has no filter."""
     admit(request, "remote_actions", envelopes.remote_actions)
     if _BROKEN_ESCAPE.search(request.scope["query_string"]):
         raise _bad("", "The address is not well-formed.")
@@ -26,7 +26,7 @@ async def listing(request: Request) -> Response:
 
 @answering(envelopes.remote_actions)
 async def details(request: Request) -> Response:
-    """Describe one remote action; its id may lack the #."""
+    """Describe one remote action, by its NQL id with or without the #."""
     admit(request, "remote_actions", envelopes.remote_actions)
     name = request.query_params.get("nql-id", "")
     found = REMOTE_ACTIONS.get(f"#{name.removeprefix('#')}")
@@ -37,7 +37,7 @@ async def details(request: Request) -> Response:
 
 @answering(envelopes.remote_actions)
 async def execute(request: Request) -> Response:
-    """Take a request for devices; unknown devices are taken as well, and nothing comes of them."""
+    """Accept a request for devices; unknown ones are accepted too, but nothing happens to them."""
     tenant = admit(request, "remote_actions", envelopes.remote_actions)
     asked = await body_of(request, RemoteActionRequest, envelopes.remote_actions)
     action = _executable(asked)
@@ -67,11 +67,11 @@ def _executable(asked: RemoteActionRequest) -> RemoteAction:
     inputs = {each.id: each for each in action.inputs}
     unknown = sorted(set(asked.params) - set(inputs))
     if unknown:
-        message = f"The remote action has {len(inputs)} inputs; {len(unknown)} given are none."
+        message = f"The remote action has {len(inputs)} inputs; {len(unknown)} others were given."
         raise _bad("INVALID_PARAMETERS", message)
     for name, value in asked.params.items():
         if not inputs[name].takes(value):
-            raise _bad("INVALID_PARAMETERS", f"The input {name} takes none but its options.")
+            raise _bad("INVALID_PARAMETERS", f"The input {name} takes only its options.")
     return action
 
 

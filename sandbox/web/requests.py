@@ -1,10 +1,10 @@
-"""The bodies of requests that act, as the vendor's specification describes them."""
+"""The bodies of action requests, as the vendor's specification describes them."""
 
 from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-# The published patterns; \d would also be digits of other scripts here.
+# The published patterns with [0-9] for \d, which here would match digits of other scripts.
 _UUID = r"^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}$"
 _SID = r"^S(-[0-9]+){2,10}$|^0$"
 _UPN = r"^[a-zA-Z0-9._%+-]+@[a-zA-Z0-9.-]+\.[a-zA-Z]{2,}$"
@@ -13,7 +13,7 @@ MOST_TARGETS = 10_000
 
 
 def _no_null(value: Any) -> Any:
-    """Refuse null: the specification lets no field of these requests be null, only absent."""
+    """Refuse null: in these requests the specification lets a field be absent, but not null."""
     if value is None:
         raise ValueError("is null")
     return value
@@ -27,8 +27,9 @@ Parameters = dict[str, str]
 
 
 class _Body(BaseModel):
-    # Unknown fields pass, as the specification has it.
-    model_config = ConfigDict(strict=True, frozen=True, hide_input_in_errors=True)
+    # Unknown fields are allowed, as in the specification. Validators are built for the first
+    # request, as most runs of the sandbox never act.
+    model_config = ConfigDict(strict=True, frozen=True, hide_input_in_errors=True, defer_build=True)
 
 
 class TriggerInfo(_Body):
@@ -86,7 +87,7 @@ class ExternalIdsRequest(_Body):
 
 
 class EventRequest(_Body):
-    """What a waiting workflow is told."""
+    """What resumes a waiting workflow."""
 
     parameters: dict[str, Annotated[str, Field(min_length=1)]] = {}
 

@@ -1,4 +1,4 @@
-"""The results store, an origin of its own in the manner of S3: presigned, in ranges, XML errors."""
+"""The results store, an origin of its own like S3: presigned URLs, ranges, XML errors."""
 
 import re
 from collections.abc import AsyncIterator
@@ -26,7 +26,7 @@ _CODES = {
 
 @dataclass(frozen=True, slots=True)
 class _Part:
-    """The bytes to send: from the first to, and with, the last."""
+    """The bytes to send, from the first to the last, inclusive."""
 
     first: int
     last: int
@@ -42,7 +42,7 @@ async def download(request: Request) -> Response:
     if "authorization" in request.headers:
         return store(400, "InvalidArgument", "Only one auth mechanism allowed")
     if request.method == "HEAD":
-        # The signature covers the method: an address to GET is no address to ask for the HEAD.
+        # The signature covers the method: a URL signed for GET is not valid for HEAD.
         return store(403, "SignatureDoesNotMatch", Refusal.MISMATCH.value)
     refusal = tenant.signer.refusal(request.url.path, request.query_params)
     if refusal is not None:
@@ -65,7 +65,7 @@ def _send(request: Request, file: ResultFile) -> Response:
         return Response(status_code=304, headers={"etag": file.etag})
     part, status = _Part(0, file.size - 1), 200
     asked = _RANGE.fullmatch(request.headers.get("range", "").strip())
-    # A range of something that has changed since is answered with the whole.
+    # A range of a file that has changed since is answered with the whole file.
     if asked and any(asked.groups()) and request.headers.get("if-range", file.etag) == file.etag:
         chosen = _part(asked[1], asked[2], file.size)
         if chosen is None:
@@ -79,7 +79,7 @@ def _send(request: Request, file: ResultFile) -> Response:
 
 
 def _part(first: str, last: str, size: int) -> _Part | None:
-    """Return the part a range means, None when it cannot be had."""
+    """Return the part that a range asks for, or None if it cannot be satisfied."""
     if not first:
         length = min(int(last), size)
         return _Part(size - length, size - 1) if length else None

@@ -1,4 +1,4 @@
-"""The workflows routes: list, details, execute in two versions, and waking a waiting one."""
+"""The workflows routes: list, details, execute in two versions, and resume."""
 
 import re
 from collections.abc import Sequence
@@ -26,7 +26,7 @@ _BOOLEANS = {"true": True, "false": False}
 
 @answering(envelopes.workflows)
 async def listing(request: Request) -> Response:
-    """List workflows by dependency, trigger method and status, each of them if it is named."""
+    """List workflows, filtered by those of dependency, trigger method and status that are given."""
     tenant = _admitted(request)
     dependency = _choice(request, "dependency", DEPENDENCIES)
     method = _choice(request, "triggerMethod", TRIGGER_METHODS)
@@ -57,7 +57,7 @@ async def details(request: Request) -> Response:
 
 @answering(envelopes.workflows)
 async def execute_v1(request: Request) -> Response:
-    """Take a request for collectors' ids and SIDs; unknown ones are taken as well."""
+    """Accept a request for collectors' ids and SIDs; unknown ones are accepted too."""
     tenant = _admitted(request)
     asked = await body_of(request, WorkflowRequest, envelopes.workflows)
     workflow = _executable(tenant, asked)
@@ -68,7 +68,7 @@ async def execute_v1(request: Request) -> Response:
 
 @answering(envelopes.workflows)
 async def execute_v2(request: Request) -> Response:
-    """Take a request for devices and users by any name; of several the one seen last is meant."""
+    """Accept a request for devices and users by any name; of several, the last seen counts."""
     tenant = _admitted(request)
     asked = await body_of(request, ExternalIdsRequest, envelopes.workflows)
     workflow = _executable(tenant, asked)
@@ -81,7 +81,7 @@ async def execute_v2(request: Request) -> Response:
 
 @answering(envelopes.workflows)
 async def trigger(request: Request) -> Response:
-    """Tell a waiting execution to go on."""
+    """Resume a waiting execution."""
     tenant = _admitted(request)
     workflow_uuid, execution = (
         request.path_params[name] for name in ("workflow_uuid", "execution_uuid")
@@ -107,12 +107,12 @@ def _admitted(request: Request) -> Tenant:
 def _choice(request: Request, name: str, known: tuple[str, ...]) -> str | None:
     value = request.query_params.get(name)
     if value is not None and value not in known:
-        raise _bad("", f"{name} is none of {', '.join(known)}.")
+        raise _bad("", f"{name} is not one of {', '.join(known)}.")
     return value
 
 
 def _active_only(request: Request) -> bool:
-    # Clients in Python write True; frameworks that real services are made with take any case.
+    # Python clients write True, and the frameworks of real services accept any case.
     value = request.query_params.get("fetchOnlyActiveWorkflows", "false").lower()
     if value not in _BOOLEANS:
         raise _bad("", "fetchOnlyActiveWorkflows is neither true nor false.")
@@ -142,7 +142,7 @@ def _executable(tenant: Tenant, asked: WorkflowRequest | ExternalIdsRequest) -> 
 
 
 def _resolved(tenant: Tenant, asked: ExternalIdsRequest) -> tuple[list[str], list[str]]:
-    """Return the collectors' ids and SIDs that are meant; what nothing matches is left out."""
+    """Return the matching collectors' ids and SIDs; names without a match are left out."""
     devices = [
         _meant(
             tenant,
@@ -159,7 +159,7 @@ def _resolved(tenant: Tenant, asked: ExternalIdsRequest) -> tuple[list[str], lis
 
 
 def _meant(tenant: Tenant, entity: str, names: dict[str, str | None]) -> str | None:
-    """Return the first kind of name of the object that any of its names finds."""
+    """Return the first kind of name of the object that any of the given names finds."""
     wanted = next(iter(names))
     for name, value in names.items():
         found = tenant.directory.find(entity, name, value) if value else []

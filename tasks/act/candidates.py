@@ -1,7 +1,7 @@
-"""Whom an action is for: named by a person, found by a saved query, or agreed to a campaign.
+"""The targets of an action: named by a person, or found by a saved query.
 
 Names and uids are resolved here: remote actions take the collector's id, which is not the
-device's uid. Nobody is guessed: what fits nothing, or several, is left out with the reason.
+device's uid. Nothing is guessed: a name that fits no object or several is left out with the reason.
 """
 
 from typing import Final
@@ -10,12 +10,13 @@ import polars as pl
 
 from connectors.actions import ActionKind
 from connectors.errors import UsageError
-from tasks.act.asked import Asked, read_names
+from tasks.act.asked import ActionAsked
 from tasks.act.readback import DEVICE, PERSON
 from tasks.act.run import ActionRun, ask
+from tasks.act.target_files import read_pairs
 from tasks.exports.saved_query import require_columns
 
-# Who stands where; `reason` says why one is left out, null for nobody yet.
+# The columns of candidates; `reason` is why one is left out, null as long as it is not.
 CANDIDATES: Final = {
     "device": pl.String,
     "person": pl.String,
@@ -31,16 +32,18 @@ DEVICES: Final = "#action_devices"
 USERS: Final = "#action_users"
 _NAME: Final = "device.name"
 _PLATFORM: Final = "device.operating_system.platform"
-# By what a person may name a device or somebody; the first is what the API takes.
+# By which a person may name a device or a user; the API takes the first.
 _DEVICE_NAMES: Final = (DEVICE, "device.uid", _NAME)
 _USER_NAMES: Final = (PERSON, "user.uid", "user.upn")
 
 
-def find_candidates(run: ActionRun, asked: Asked, *, devices: bool, people: bool) -> pl.DataFrame:
-    """Give the rows of CANDIDATES that an action of devices, people or both is for.
+def find_candidates(
+    run: ActionRun, asked: ActionAsked, *, devices: bool, people: bool
+) -> pl.DataFrame:
+    """Return the candidates of an action on devices, people or both, as rows of CANDIDATES.
 
     Raises:
-        UsageError: nobody is named where somebody has to be, or the other way round.
+        UsageError: targets have to be named and are not, or the other way round.
         PipelineError: as the exports.
     """
     targets = run.specification.targets
@@ -48,14 +51,14 @@ def find_candidates(run: ActionRun, asked: Asked, *, devices: bool, people: bool
         return _named(run, asked, devices=devices, people=people)
     if asked.names_targets:
         raise UsageError(
-            f"{run.action} finds its targets itself: leave --device and --targets out, or use an "
+            f"{run.action} finds its targets itself: leave devices and targets_file out, or use an "
             "action without targets in its YAML"
         )
     return queried(run)
 
 
 def queried(run: ActionRun) -> pl.DataFrame:
-    """Export the query of the targets."""
+    """Return the candidates that the query of the targets finds."""
     targets = run.specification.targets
     if targets.query_id is None:
         raise AssertionError("only for actions with a query")
@@ -65,12 +68,12 @@ def queried(run: ActionRun) -> pl.DataFrame:
     return _candidates(found)
 
 
-def _named(run: ActionRun, asked: Asked, *, devices: bool, people: bool) -> pl.DataFrame:
+def _named(run: ActionRun, asked: ActionAsked, *, devices: bool, people: bool) -> pl.DataFrame:
     pairs = _pairs(run, asked, devices=devices, people=people)
     if not pairs:
         if devices or people:
-            raise UsageError(f"{run.action} names no targets: say --device NAME or --targets FILE")
-        # A workflow about nobody in particular has one execution.
+            raise UsageError(f"{run.action} has no targets: name them in devices or targets_file")
+        # A workflow without a device or a person is executed once.
         return pl.DataFrame({"device": [None]}, CANDIDATES)
     wanted = pl.DataFrame(pairs, {"device": pl.String, "person": pl.String}, orient="row")
     rows = wanted.with_columns(
@@ -86,24 +89,26 @@ def _named(run: ActionRun, asked: Asked, *, devices: bool, people: bool) -> pl.D
     return rows.select(*CANDIDATES)
 
 
-def _pairs(run: ActionRun, asked: Asked, *, devices: bool, people: bool) -> list[tuple[str, str]]:
+def _pairs(
+    run: ActionRun, asked: ActionAsked, *, devices: bool, people: bool
+) -> list[tuple[str, str]]:
     given = [(name, "") for name in asked.devices]
     if asked.file:
-        given = read_names(asked.file)
+        given = read_pairs(asked.file)
     if given and not devices and not people:
-        raise UsageError(f"{run.action} is about no device and no person: name none")
+        raise UsageError(f"{run.action} is not about devices or people: name no targets")
     if asked.devices and not devices:
-        raise UsageError(f"{run.action} is about people: name them in a file (--targets FILE)")
+        raise UsageError(f"{run.action} is about people: name them in a file (targets_file)")
     if devices and people:
         return given
-    # One field a line counts: whoever it is about.
+    # Only the first field of each line counts, be it a device or a person.
     return [(first, "") if devices else ("", first) for first, _ in given]
 
 
 def resolved(
     rows: pl.DataFrame, column: str, objects: pl.DataFrame, names: tuple[str, ...]
 ) -> pl.DataFrame:
-    """Put the identity in the place of any name of one object."""
+    """Replace each name that fits exactly one object by that object's identity."""
     require_columns(objects, names, DEVICES if column == "device" else USERS)
     found = _candidates(objects).with_row_index("object")
     spelled = pl.concat(
@@ -149,7 +154,7 @@ def resolved(
 
 
 def _candidates(found: pl.DataFrame) -> pl.DataFrame:
-    """Give rows of a query as CANDIDATES; columns that it does not list are null."""
+    """Return rows of a query as CANDIDATES; columns that it does not list are null."""
     headers = {"device": DEVICE, "person": PERSON, "name": _NAME, "platform": _PLATFORM}
     return found.select(
         *(

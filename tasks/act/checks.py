@@ -1,21 +1,21 @@
-"""An action against the tenant's own description of it, before anybody is planned for."""
+"""Checking an action against the tenant's own description of it, before targets are planned."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from connectors.actions import ActionKind, ActionSpecification
 from connectors.errors import ConfigurationError
-from connectors.nexthink import ActionInput, Dependency, RemoteAction, Workflow
+from connectors.nexthink.acting.models import ActionInput, Dependency, RemoteAction, Workflow
 from tasks.act.run import ActionRun
 
 
 @dataclass(frozen=True, slots=True)
 class Described:
-    """What of the tenant's description planning needs.
+    """The part of the tenant's description that planning needs.
 
     Attributes:
         devices, people: what the action is about.
-        windows, mac: which systems it has a script for; both where it has no script.
+        windows, mac: the systems it has a script for; both if it has no script.
         is_whole: its request may not be split.
     """
 
@@ -27,12 +27,12 @@ class Described:
 
 
 def describe_action(run: ActionRun, parameters: Mapping[str, str]) -> Described:
-    """Read the tenant's description of an action and see that it can be asked for as it is.
+    """Read the tenant's description of an action; raise unless the action fits it.
 
-    Of campaigns the API describes nothing: the tenant's answer to the request tells.
+    The API does not describe campaigns: whether one fits shows in the answer to its request.
 
     Raises:
-        ConfigurationError: with everything that does not fit.
+        ConfigurationError: the action does not fit; the message lists every reason.
         PipelineError: the tenant does not know it, or cannot be asked.
     """
     specification, client = run.specification, run.tools.client
@@ -52,7 +52,7 @@ def describe_action(run: ActionRun, parameters: Mapping[str, str]) -> Described:
             about = workflow.dependency
             both = about is Dependency.USER_AND_DEVICE
             return Described(
-                # A tenant that does not say leaves it to the targets.
+                # If the tenant does not say, the targets are taken as devices.
                 devices=both or about in (Dependency.DEVICE, None),
                 people=both or about is Dependency.USER,
                 is_whole=both,
@@ -64,13 +64,13 @@ def describe_action(run: ActionRun, parameters: Mapping[str, str]) -> Described:
 def remote_action_problems(
     specification: ActionSpecification, action: RemoteAction, parameters: Mapping[str, str]
 ) -> Iterator[str]:
-    """Say why a remote action would be refused, or would do something else than its YAML says."""
+    """Yield why a remote action would be refused, or would not do what its YAML says."""
     if not action.targeting.api_enabled:
         yield "it may not be triggered by the API: enable that in Nexthink"
     if specification.run_as is not None and specification.run_as != action.script.run_as:
         yield (
             f"run_as: the YAML says {specification.run_as}, the tenant {action.script.run_as}: it "
-            "would run with other rights"
+            "would run with different rights"
         )
     inputs = {each.id: each for each in action.script.inputs}
     known = ", ".join(inputs) or "none"
@@ -79,19 +79,19 @@ def remote_action_problems(
             yield f"parameter {name}: its inputs are {known}"
         elif problem := _input_problem(inputs[name], parameters[name]):
             yield f"parameter {name}: {problem}"
-    # What a script does without one of its inputs is not to be found out on people's devices.
+    # People's devices are not the place to find out what a script does without an input.
     if missing := [name for name in inputs if name not in parameters]:
         yield f"parameters are missing: {', '.join(missing)}"
 
 
 def workflow_problems(workflow: Workflow, parameters: Mapping[str, str]) -> Iterator[str]:
-    """Say why a workflow would be refused."""
+    """Yield why a workflow would be refused."""
     if not workflow.is_active:
         yield "it is not active: activate it in Nexthink"
     if not workflow.trigger_methods.api:
         yield "it may not be triggered by the API: enable that in Nexthink"
     version = workflow.current
-    # Without any the tenant may just not say.
+    # No parameters may only mean that the tenant does not describe them.
     known = version.parameters if version else ()
     for name in parameters:
         if known and name not in known:

@@ -1,7 +1,7 @@
-"""Self-help: acting on the devices of those who agreed to a campaign, as long as they need it.
+"""Self-help: acting on the devices of people who agreed to a campaign, as long as they need it.
 
-The campaign's targets stand in the journal with the device that each was asked about; their answers
-are read back. Nothing else is kept, so that a run can end and another one go on.
+The journal has the campaign's targets with the device that each person was asked about; the answers
+are read back. Nothing else is kept, so that one run can end and another can continue.
 """
 
 from typing import Final
@@ -19,20 +19,20 @@ DECLINED: Final = "not_agreed"
 USED: Final = "consent_used"
 NOT_AFFECTED: Final = "not_affected"
 _ANSWERED: Final = "answered"
-# Who lets a question expire has said neither yes nor no.
+# A question that expired was answered neither yes nor no.
 _SILENT: Final = ("targeted", "expired")
 
 
 def campaign_of(run: ActionRun) -> ActionRun:
-    """Give the run of the campaign that asks for the consent of a run's action."""
+    """Return a run of the campaign that asks for consent to a run's action."""
     return run.of(_campaign(run))
 
 
 def consenting(run: ActionRun) -> pl.DataFrame:
-    """Give the devices that somebody was asked about, as CANDIDATES with the reason of a no.
+    """Return the devices that people were asked about, as CANDIDATES with a reason if not agreed.
 
-    A consent counts for one action, within its time, while the campaign's query still finds the
-    device.
+    A consent counts for one action on the device, within its time, while the campaign's query still
+    finds the device.
     """
     consent = run.specification.targets.consent
     if consent is None:
@@ -70,7 +70,7 @@ def consenting(run: ActionRun) -> pl.DataFrame:
     judged = latest.join(acted, on="device", how="left").with_columns(
         person=pl.lit(None, pl.String), reason=reason
     )
-    # Of several people at a device one no counts, and one yes where the others are silent.
+    # If several people use a device, one no is enough, and one yes counts if the others are silent.
     rank = pl.col("reason").replace_strict(
         {USED: 0, DECLINED: 1, NOT_AFFECTED: 2, WAITING: 4}, default=3, return_dtype=pl.Int8
     )
@@ -83,7 +83,7 @@ def consenting(run: ActionRun) -> pl.DataFrame:
 
 
 def agrees(text: str | None, consent: Consent) -> bool:
-    """Tell whether a campaign's answers are an agreement: of the question that asks, or all."""
+    """Return whether a campaign's answers agree: to the question that asks, or all of them."""
     agree = {answer.strip().lower() for answer in consent.agree}
     question = consent.question.strip().lower() if consent.question else None
     given = {answer for asked, answer in answers_of(text) if question in (None, asked)}

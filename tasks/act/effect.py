@@ -1,4 +1,4 @@
-"""Whether an action helped: the query that found its targets, asked once more."""
+"""Whether an action helped: the query that found its targets is run once more."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -6,28 +6,30 @@ from typing import Any
 
 import polars as pl
 
-from connectors.ledger import RequestState
+from connectors.ledger.action_requests import RequestState
 from tasks.act.candidates import queried
 from tasks.act.readback import is_final
 from tasks.act.run import ActionRun
 from tasks.runs.progress import Progress, tell
+from tasks.runs.recorded import recorded
 
 
 @dataclass(frozen=True, slots=True)
 class Effect:
-    """Of the targets on which the action `ended`, how many the query finds `still`."""
+    """How many targets of an action have `ended`, and how many of those the query `still` finds."""
 
     ended: int
     still: int
 
     @property
     def told(self) -> str:
-        """Say it in a sentence."""
+        """Return it as a sentence."""
         return f"Of {self.ended:,} targets that have ended, the query still finds {self.still:,}."
 
 
+@recorded("measure effect", says=lambda effect: effect.told)
 def measure_effect(run: ActionRun, plan_id: str) -> Effect:
-    """Ask the query of the targets again, once what has changed had its time to show.
+    """Run the query of the targets again, once changes have had time to show.
 
     Raises:
         PipelineError: as the export.

@@ -1,7 +1,7 @@
-"""Who is left out of a plan, and why: one reason each, the first that applies.
+"""Which candidates are left out of a plan, and why: each for the first reason that applies.
 
-The journal says who is in doubt and who was acted on lately; the tenant's own executions say who
-was acted on by somebody else, from the console or another client.
+The journal shows which targets are in doubt and which were acted on recently; the tenant's own
+executions show which were acted on by somebody else, from the console or another client.
 """
 
 from collections.abc import Iterable
@@ -11,7 +11,7 @@ from typing import Final
 import polars as pl
 
 from connectors.actions import ActionKind
-from connectors.ledger import UNSETTLED
+from connectors.ledger.action_requests import UNSETTLED
 from connectors.nexthink import SID, UUID
 from tasks.act.candidates import CANDIDATES, NO_IDENTITY
 from tasks.act.readback import is_final, target_of
@@ -23,16 +23,16 @@ COOL_DOWN: Final = "cool_down"
 UNDER_WAY: Final = "under_way"
 ELSEWHERE: Final = "elsewhere"
 
-# Candidates with the key of the target, null where there is none.
+# Candidates with the key of the target, null if it has none.
 TARGETED: Final = {"target": pl.String, **CANDIDATES}
-# What was to happen did not: the target is as it was.
+# With these the action did not happen: the target is unchanged.
 UNDONE: Final = ("expired", "cancelled")
 
 
 def targeted(
     candidates: pl.DataFrame, kind: ActionKind, *, devices: bool, people: bool
 ) -> pl.DataFrame:
-    """Name each candidate's target, and leave out those without identity and repeated ones."""
+    """Add each candidate's target; leave out those without an identity, and repeated ones."""
     lacks = pl.lit(value=False)
     for is_needed, column, form in ((devices, "device", UUID), (people, "person", SID)):
         if is_needed:
@@ -50,7 +50,7 @@ def targeted(
 def left_out(
     targets: pl.DataFrame, reasons: Iterable[tuple[str, pl.Series | pl.Expr]]
 ) -> pl.DataFrame:
-    """Leave out targets that a series of keys names, or a condition meets, with the reason."""
+    """Leave out, with the reason, targets whose key is in a series or that meet a condition."""
     for reason, those in reasons:
         meets = those if isinstance(those, pl.Expr) else pl.col("target").is_in(those.implode())
         targets = targets.with_columns(
@@ -60,16 +60,16 @@ def left_out(
 
 
 def other_platform(windows: bool, mac: bool) -> pl.Expr:
-    """Meet devices for whose system a remote action has no script; unknown systems pass."""
+    """Match devices whose system the remote action has no script for; unknown systems pass."""
     fitting = [name for name, has in (("windows", windows), ("macos", mac)) if has]
     return ~pl.col("platform").str.to_lowercase().is_in(fitting)
 
 
 def by_journal(recent: pl.DataFrame, since: datetime) -> list[tuple[str, pl.Series]]:
-    """Say who is in doubt, who was acted on since a moment, and who is still to be acted on.
+    """Return the targets in doubt, those acted on since a moment, and those still under way.
 
     Args:
-        recent: what `ledger.actions.recent` gives of a time that is longer by how long targets
+        recent: what `ledger.actions.recent` returns for the cool-down plus the time that targets
             may take.
         since: when the cool-down began.
     """
@@ -82,10 +82,10 @@ def by_journal(recent: pl.DataFrame, since: datetime) -> list[tuple[str, pl.Seri
 
 
 def elsewhere(executions: pl.DataFrame, known: pl.Series, since: datetime) -> pl.Series:
-    """Give the targets that somebody else has acted on since a moment, or is still to act on.
+    """Return the targets that somebody else has acted on since a moment, or is acting on.
 
     Args:
-        executions: read back.
+        executions: what was read back.
         known: ids of our own requests.
         since: when the cool-down began.
     """
@@ -98,9 +98,9 @@ def elsewhere(executions: pl.DataFrame, known: pl.Series, since: datetime) -> pl
 
 
 def _is_done(since: datetime) -> pl.Expr:
-    """Meet what was asked for or has ended since a moment, as far as it was not without effect."""
+    """Match what was requested or has ended since a moment, unless it had no effect."""
     undone = pl.col("status").is_in(list(UNDONE)).fill_null(value=False)
-    # A device that was away ends days later; what has no time at all may be of just now.
+    # A device that was offline ends days later; an execution without any time may be recent.
     last = pl.max_horizontal("requested_at", "status_at").fill_null(since)
     return ~undone & (last >= since)
 

@@ -1,4 +1,4 @@
-"""Requests of which nobody knows whether the tenant has taken them: looked up, never sent again."""
+"""Looking up requests that the tenant may or may not have taken; they are never sent again."""
 
 import logging
 from datetime import timedelta
@@ -7,29 +7,30 @@ from typing import Final
 import polars as pl
 
 from connectors.actions import ActionKind
-from connectors.ledger import ActionRequest, Ledger, RequestState
+from connectors.ledger import Ledger
+from connectors.ledger.action_requests import ActionRequest, RequestState
 from tasks.act.readback import SKEW, read_executions
 from tasks.act.run import ActionRun
 
 logger = logging.getLogger(__name__)
 
-# Until then a tenant may still show it.
+# How long it may take until a tenant shows a request.
 SHOWS_WITHIN: Final = timedelta(minutes=30)
-# A request that was under way that long has been answered or given up.
+# After this time a request has been answered or given up.
 _UNDER_WAY: Final = timedelta(minutes=10)
 _LEFT_OVER: Final = "the command had ended before it was sent"
 _BY_API: Final = ("api", "external_api", "api_call")
 
 
 def look_up(run: ActionRun, executions: pl.DataFrame | None = None) -> list[ActionRequest]:
-    """Settle requests of unknown outcome that the tenant shows; give those that are left.
+    """Settle requests of unknown outcome that the tenant shows; return those that are left.
 
-    Call it under the action's lease: what was being sent by somebody is in doubt then. One that
-    does not show within half an hour is `not_seen`: a person has to say what it is.
+    Call it under the action's lease: a request still marked as being sent is then in doubt. One
+    that does not show within half an hour is `not_seen`: a person has to say what became of it.
 
     Args:
         run: of the action.
-        executions: what was read back just now, if it was.
+        executions: what was just read back, if anything.
 
     Raises:
         PipelineError: as `read_executions`.
@@ -49,13 +50,13 @@ def look_up(run: ActionRun, executions: pl.DataFrame | None = None) -> list[Acti
         seen = shown_of(request, targets, executions, known)
         if seen.height:
             ids = seen["request_id"].drop_nulls().unique().to_list()
-            # Of a campaign every target has its own.
+            # In a campaign every target has its own id.
             journal.requested(request.intent_id, ids[0] if len(ids) == 1 else None, seen)
-            logger.info("%s: request %s has shown", run.action, request.intent_id)
+            logger.info("%s: the tenant shows request %s", run.action, request.intent_id)
         elif request.state == RequestState.UNKNOWN and _is_late(run, request):
             journal.not_seen(request.intent_id)
             logger.warning(
-                "%s: request %s of %d targets does not show: nxp act resolve",
+                "%s: the tenant does not show request %s of %d targets: see nxp act resolve",
                 run.action,
                 request.intent_id,
                 request.targets,
@@ -64,9 +65,9 @@ def look_up(run: ActionRun, executions: pl.DataFrame | None = None) -> list[Acti
 
 
 def settle_left(ledger: Ledger, key: tuple[str, str]) -> None:
-    """Settle what ended commands left of an action; call it under the action's lease.
+    """Settle requests of an action that ended commands left; call it under the action's lease.
 
-    What was being sent is in doubt; what had not been sent never will be.
+    A request that was being sent is in doubt; one that had not been sent never will be.
     """
     ledger.actions.doubt(*key)
     for left in ledger.actions.requests(action=key, states=[RequestState.INTENT]):
@@ -77,10 +78,11 @@ def settle_left(ledger: Ledger, key: tuple[str, str]) -> None:
 def shown_of(
     request: ActionRequest, targets: pl.DataFrame, executions: pl.DataFrame, known: pl.Series
 ) -> pl.DataFrame:
-    """Give the executions that are of a request: `target` and `request_id`, or nothing.
+    """Return the executions of a request (`target` and `request_id`), or none.
 
-    The intent id in the reason tells for certain. Without it those count that began while it was
-    sent, by the API, for its targets only, under an id that is of no other request of ours.
+    The intent id in the reason is certain proof. Without it those executions count that began while
+    the request was sent, by the API, for its targets only, under an id that none of our other
+    requests has.
     """
     columns = ["target", "request_id"]
     certain = executions.filter(
@@ -90,7 +92,7 @@ def shown_of(
         mine = certain.filter(pl.col("target").is_in(targets["target"].implode()))
         return mine.unique("target", keep="first").select(columns)
     if request.sent_at is None or executions["reason"].is_not_null().any():
-        # The tenant shows reasons, and ours is not among them.
+        # The tenant shows reasons, but ours is not among them.
         return executions.select(columns).clear()
     fits = (
         pl.col("requested_at").is_between(request.sent_at - SKEW, request.sent_at + _UNDER_WAY)
@@ -103,7 +105,7 @@ def shown_of(
         fits, ~pl.col("request_id").is_in(of_others["request_id"].drop_nulls().implode())
     )
     if request.kind != ActionKind.CAMPAIGN and mine["request_id"].n_unique() > 1:
-        # Somebody else asked for the same at the same time: which one is ours cannot be told.
+        # Somebody else requested the same at the same time: it is not known which one is ours.
         mine = mine.clear()
     return mine.unique("target", keep="first", maintain_order=True).select(columns)
 

@@ -1,4 +1,4 @@
-"""What became of targets: read back, kept in the journal, waited for."""
+"""What became of targets: reading it back, keeping it in the journal, waiting for it."""
 
 import time
 from dataclasses import dataclass
@@ -7,18 +7,19 @@ from typing import Final
 
 import polars as pl
 
-from connectors.ledger import RequestState
+from connectors.ledger.action_requests import RequestState
 from tasks.act.readback import is_final, read_executions
 from tasks.act.run import ActionRun
 from tasks.runs.progress import LANDED, Progress, tell
+from tasks.runs.recorded import recorded
 
 # Most devices that are online answer within a minute; the others take hours.
 FIRST_POLL: Final = timedelta(seconds=15)
 POLL_GROWTH: Final = 2
 _SHOWN: Final = ("execution_id", "status", "details", "answers", "status_at")
-# What is kept again where it has changed.
-_TOLD: Final = ("status", "details", "answers")
-_BEFORE: Final = tuple(f"{name}_before" for name in _TOLD)
+# A target is saved again if one of these has changed.
+_COMPARED: Final = ("status", "details", "answers")
+_BEFORE: Final = tuple(f"{name}_before" for name in _COMPARED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,12 +33,16 @@ class Waited:
 
     @property
     def is_complete(self) -> bool:
-        """Whether nothing more is to come."""
+        """Return whether every target has ended."""
         return self.final == self.targets
+
+    def __str__(self) -> str:
+        """Sum up for an operator."""
+        return f"{self.final:,} of {self.targets:,} targets have ended"
 
 
 def refresh(run: ActionRun, since: datetime) -> pl.DataFrame:
-    """Read back what the tenant shows since a moment, and keep it for requests that it has taken.
+    """Read back what the tenant shows since a moment, and save it for requests that it has taken.
 
     Returns:
         All executions that were read, ours or not.
@@ -51,7 +56,7 @@ def refresh(run: ActionRun, since: datetime) -> pl.DataFrame:
 
 
 def keep_shown(run: ActionRun, executions: pl.DataFrame, since: datetime) -> None:
-    """Keep what was read back for requests since a moment that the tenant has taken."""
+    """Save what was read back for requests since a moment that the tenant has taken."""
     journal = run.ledger.actions
     taken = journal.requests(action=run.key, states=[RequestState.REQUESTED], since=since)
     for request in taken:
@@ -64,15 +69,18 @@ def keep_shown(run: ActionRun, executions: pl.DataFrame, since: datetime) -> Non
 def changed_by(
     targets: pl.DataFrame, request_id: str | None, executions: pl.DataFrame
 ) -> pl.DataFrame:
-    """Give what is new of a request's targets: `intent_id`, `target` and what is shown of them.
+    """Return what has changed of a request's targets: `intent_id`, `target` and what is shown.
 
-    A campaign has a request for each target; a request that a person says was sent may have no id,
-    then the newest execution of the target counts.
+    A campaign has one request for each target. A request that a person has declared as sent may
+    have no id: then the newest execution of the target counts.
     """
     named = targets.with_columns(
         pl.coalesce("request_id", pl.lit(request_id, pl.String)).alias("expected")
     ).select(
-        "intent_id", "target", "expected", *(pl.col(name).alias(f"{name}_before") for name in _TOLD)
+        "intent_id",
+        "target",
+        "expected",
+        *(pl.col(name).alias(f"{name}_before") for name in _COMPARED),
     )
     shown = executions.select("target", "request_id", *_SHOWN)
     latest = shown.unique(["target", "request_id"], keep="first", maintain_order=True)
@@ -86,12 +94,15 @@ def changed_by(
             by_target.select("intent_id", "target", *_BEFORE, *_SHOWN),
         ]
     )
-    is_new = pl.any_horizontal(pl.col(name).ne_missing(pl.col(f"{name}_before")) for name in _TOLD)
+    is_new = pl.any_horizontal(
+        pl.col(name).ne_missing(pl.col(f"{name}_before")) for name in _COMPARED
+    )
     return found.filter(is_new).drop(_BEFORE)
 
 
+@recorded("read back", says=str)
 def await_outcomes(run: ActionRun, plan_id: str, since: datetime, wait: bool) -> Waited:
-    """Read back until every target of a plan has its outcome, or the action's wait is over.
+    """Read back until every target of a plan has its outcome, or the action's waiting time is over.
 
     Raises:
         PipelineError: as `read_executions`; what was read before is kept.
@@ -113,6 +124,6 @@ def await_outcomes(run: ActionRun, plan_id: str, since: datetime, wait: bool) ->
 
 
 def counted(rows: pl.DataFrame) -> tuple[int, int]:
-    """Count the targets that the tenant has taken, and those of them that have ended."""
+    """Return how many targets the tenant has taken, and how many of them have ended."""
     taken = rows.filter(pl.col("state") == RequestState.REQUESTED.value, pl.col("code").is_null())
     return taken.height, int(taken.select(is_final(pl.col("status"))).to_series().sum())

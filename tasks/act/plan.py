@@ -1,4 +1,4 @@
-"""Planning an action: who it is for, who is left out and why, in which requests."""
+"""Planning an action: its targets, which are left out and why, and the requests."""
 
 import json
 import uuid
@@ -10,8 +10,9 @@ import polars as pl
 
 from connectors.actions import ActionKind
 from connectors.errors import DataRefusedError, StaleError, UsageError
-from connectors.ledger import ActionPlanRecord, ActionPlanState, RequestState
-from tasks.act.asked import Asked
+from connectors.ledger import ActionPlanRecord, ActionPlanState
+from connectors.ledger.action_requests import RequestState
+from tasks.act.asked import ActionAsked
 from tasks.act.candidates import find_candidates
 from tasks.act.checks import Described, describe_action
 from tasks.act.consent import consenting
@@ -37,20 +38,22 @@ from tasks.act.plan_file import (
 from tasks.act.run import ActionRun
 from tasks.act.send import request_of
 from tasks.runs.progress import Progress, tell
+from tasks.runs.recorded import recorded
 
 LONGEST_LIFE: Final = timedelta(hours=24)
 
 
-def make_plan(run: ActionRun, asked: Asked) -> ActionPlan:
-    """Find targets, leave out whom has to be left out, write the plan and record it.
+@recorded("plan", says=lambda plan: f"{plan.record.summary['targets']:,} targets")
+def make_plan(run: ActionRun, asked: ActionAsked) -> ActionPlan:
+    """Find targets, leave some out for a reason, write the plan and record it.
 
-    A plan without any target is one, too: it says why.
+    A plan may have no targets; it then says why.
 
     Raises:
-        UsageError: nobody is named, or a request cannot be made with what was asked.
+        UsageError: no targets are named, or a request cannot be made with what was asked.
         ConfigurationError: the tenant's action does not fit the YAML.
-        DataRefusedError: more targets than the action may have, or a request that may not be split
-            would have to be.
+        DataRefusedError: there are more targets than the action may have, or a request would have
+            to be split but must not be.
         PipelineError: as the exports.
     """
     specification = run.specification
@@ -94,22 +97,22 @@ def make_plan(run: ActionRun, asked: Asked) -> ActionPlan:
 
 
 def load_plan(run: ActionRun, plan_id: str, sha256: str | None = None) -> ActionPlan:
-    """Open a plan to run it, or to go on with it.
+    """Open a plan to run or resume it.
 
     Args:
         run: of the plan's action.
         plan_id: the plan.
-        sha256: its hash, or the beginning of it, as whoever reviewed the plan was shown.
+        sha256: its hash, or the beginning of it, as shown to the person who reviewed the plan.
 
     Raises:
         UsageError: the action has no such plan.
-        StaleError: another hash, or YAML or 24 hours have moved on.
+        StaleError: the plan has another hash, the YAML has changed, or 24 hours are over.
     """
     record = run.ledger.action_plans.get(plan_id)
     if record is None or record.action != run.action:
         raise UsageError(f"{run.action} has no plan {plan_id}: nxp act plan {run.action} makes one")
     if sha256 is not None and not (sha256 and record.sha256.startswith(sha256.lower())):
-        raise StaleError(f"{run.action}: plan {plan_id} has another hash: nothing was sent")
+        raise StaleError(f"{run.action}: plan {plan_id} has another hash; nothing was sent")
     is_over = record.state in (ActionPlanState.RUNNING, ActionPlanState.FINISHED)
     if not is_over and (reason := _staleness(run, record)):
         run.ledger.action_plans.outdate(plan_id)
@@ -120,10 +123,10 @@ def load_plan(run: ActionRun, plan_id: str, sha256: str | None = None) -> Action
 
 
 def check_meanwhile(run: ActionRun, plan: ActionPlan) -> None:
-    """See, right before a plan begins, that nobody else has acted on its targets since.
+    """Raise, right before a plan begins, if somebody else has acted on its targets since.
 
     Raises:
-        StaleError: somebody has: plan again.
+        StaleError: somebody has; plan again.
     """
     if not run.specification.limits.cool_down or plan.targets.is_empty():
         return
@@ -139,16 +142,16 @@ def check_meanwhile(run: ActionRun, plan: ActionPlan) -> None:
 
 
 def give_up_outdated(run: ActionRun, record: ActionPlanRecord) -> bool:
-    """Give up what an interrupted plan has left, where it may not be sent any more.
+    """Give up requests that an interrupted plan has left and that must no longer be sent.
 
-    That is all of a plan that is too old, or whose YAML names another action by now, and requests
-    on whose targets somebody else has acted. Whoever is left out by that may be planned for anew.
+    That is all of them if the plan is too old or its YAML now names another action, and otherwise
+    those whose targets somebody else has acted on. Their targets may be planned again.
 
     Returns:
-        Whether there is something left to be sent.
+        Whether something is left to be sent.
 
     Raises:
-        PipelineError: as the export that tells of others.
+        PipelineError: as the export of the executions.
     """
     journal = run.ledger.actions
     waiting = journal.requests(plan_id=record.plan_id, states=[RequestState.INTENT])
@@ -171,7 +174,7 @@ def give_up_outdated(run: ActionRun, record: ActionPlanRecord) -> bool:
 
 
 def summary_of(rows: pl.DataFrame) -> dict[str, Any]:
-    """Count a plan's rows: nothing of a target is in it."""
+    """Return the counts of a plan's rows; they reveal nothing about a target."""
     excluded = rows.drop_nulls("reason").group_by("reason").len().sort("reason")
     return {
         "candidates": rows.height,
@@ -181,10 +184,10 @@ def summary_of(rows: pl.DataFrame) -> dict[str, Any]:
     }
 
 
-def _found(run: ActionRun, asked: Asked, described: Described) -> pl.DataFrame:
+def _found(run: ActionRun, asked: ActionAsked, described: Described) -> pl.DataFrame:
     if run.specification.targets.consent is not None:
         if asked.names_targets:
-            raise UsageError(f"{run.action} acts for those who agreed: name no targets")
+            raise UsageError(f"{run.action} acts for people who agreed: name no targets")
         return consenting(run)
     return find_candidates(run, asked, devices=described.devices, people=described.people)
 
@@ -197,7 +200,7 @@ def _excluded(run: ActionRun, candidates: pl.DataFrame, described: Described) ->
         rows = left_out(rows, [(PLATFORM, unfit)])
     others = pl.Series([], dtype=pl.String)
     if cool_down and rows["reason"].null_count():
-        # Who was acted on without effect is known only now, and is free again.
+        # Reading back also shows which actions had no effect: their targets are free again.
         others = acted_elsewhere(run)
     reach = cool_down + run.specification.lifetime if cool_down else cool_down
     recent = run.ledger.actions.recent(*run.key, run.now - reach)
@@ -205,14 +208,14 @@ def _excluded(run: ActionRun, candidates: pl.DataFrame, described: Described) ->
 
 
 def acted_elsewhere(run: ActionRun) -> pl.Series:
-    """Ask the tenant on whom somebody else has acted within the cool-down, or still will."""
+    """Return the targets that somebody else has acted on within the cool-down, or is acting on."""
     since = run.now - run.specification.limits.cool_down
     executions = refresh(run, since - run.specification.lifetime)
     return elsewhere(executions, run.ledger.actions.request_ids(*run.key), since)
 
 
 def _batched(rows: pl.DataFrame, batch: int) -> pl.DataFrame:
-    """Put those who are not left out into requests, each with its intent."""
+    """Divide the targets that are not left out into requests, each with its intent."""
     wanted = rows.filter(pl.col("reason").is_null()).sort("target", maintain_order=True)
     ordinal = (pl.int_range(pl.len()) // max(batch, 1)).cast(pl.Int32)
     numbered = wanted.with_columns(ordinal=ordinal)
@@ -236,13 +239,14 @@ def _check_size(run: ActionRun, targets: int, described: Described) -> None:
         )
     if described.is_whole and targets > limits.batch:
         raise DataRefusedError(
-            f"{run.action}: {targets:,} pairs of devices and people are more than a request or a "
-            f"minute may have ({limits.batch:,}), and such a request cannot be split: narrow it"
+            f"{run.action}: {targets:,} pairs of devices and people are more than one request or "
+            f"one minute may have ({limits.batch:,}), and such a request cannot be split: narrow "
+            "it; nothing was planned"
         )
 
 
 def _check_requests(run: ActionRun, planned: pl.DataFrame, sending: Sending) -> None:
-    """See that every request can be made: a plan that cannot be sent is none."""
+    """Raise unless every request can be made: a plan that cannot be sent must not exist."""
     try:
         for batch in batches_of(planned):
             request_of(run.specification.kind, batch.intent_id, batch.targets, sending)
@@ -251,13 +255,13 @@ def _check_requests(run: ActionRun, planned: pl.DataFrame, sending: Sending) -> 
         raise error.retold(f"{run.action}: {error.message}") from None
     except UnicodeEncodeError:
         raise UsageError(
-            f"{run.action}: parameters or ticket hold half a character; nothing was sent"
+            f"{run.action}: parameters or ticket have half a character; nothing was sent"
         ) from None
 
 
 def _staleness(run: ActionRun, record: ActionPlanRecord) -> str | None:
     if record.state == ActionPlanState.STALE:
-        return "what it was made from has moved on"
+        return "what it was made from has changed"
     if record.specification != run.specification.fingerprint:
         return "the action's YAML has changed"
     if record.version != run.ledger.actions.version(*run.key):

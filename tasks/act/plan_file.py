@@ -1,7 +1,7 @@
-"""A plan of an action as a file: every target with its request, everybody left out with a reason.
+"""A plan of an action as a file: each target with its request, each one left out with its reason.
 
-People's data, for its owner only. What is sent besides targets stands in the file's metadata, so
-that its sha-256 is of all that will be sent.
+It has people's data and is for its owner only. The file's metadata has what is sent in addition to
+the targets, so that its sha-256 covers everything that will be sent.
 """
 
 import hashlib
@@ -19,7 +19,8 @@ from connectors.errors import StaleError
 from connectors.lake import Lake
 from connectors.lake.plans import PLANS, fetch_plan, keep_plan
 from connectors.lake.storage import storage_errors
-from connectors.ledger import TARGETS, ActionPlanRecord, Batch
+from connectors.ledger import ActionPlanRecord
+from connectors.ledger.action_requests import TARGETS, Batch
 
 COLUMNS: Final = ("ordinal", "intent_id", "target", "device", "person", "name", "reason")
 _SCHEMA: Final = pa.schema(
@@ -31,7 +32,7 @@ _BLOCK: Final = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class Sending:
-    """What goes with every request of a plan, whoever it is for."""
+    """What every request of a plan carries, whatever its targets."""
 
     kind: str
     action_id: str
@@ -44,7 +45,7 @@ class Sending:
 
 @dataclass(frozen=True, slots=True)
 class ActionPlan:
-    """A plan and what its file says: rows of `COLUMNS`; those without `ordinal` are left out."""
+    """A plan and the rows of its file (`COLUMNS`); rows without `ordinal` are left out."""
 
     record: ActionPlanRecord
     sending: Sending
@@ -52,21 +53,21 @@ class ActionPlan:
 
     @property
     def plan_id(self) -> str:
-        """Name the plan."""
+        """Return the plan's id."""
         return self.record.plan_id
 
     @property
     def targets(self) -> pl.DataFrame:
-        """The rows of those who are acted on."""
+        """Return the rows that are acted on."""
         return self.rows.filter(pl.col("ordinal").is_not_null())
 
     def batches(self) -> list[Batch]:
-        """Give the targets of each request, in order."""
+        """Return the targets of each request, in order."""
         return batches_of(self.targets)
 
 
 def batches_of(rows: pl.DataFrame) -> list[Batch]:
-    """Give the targets of each request that rows of a plan name, in order."""
+    """Return the targets of each request in rows of a plan, in order."""
     parts = (
         rows.drop_nulls("ordinal")
         .sort("ordinal", "target")
@@ -76,29 +77,29 @@ def batches_of(rows: pl.DataFrame) -> list[Batch]:
 
 
 def plan_path(action: str, plan_id: str) -> str:
-    """Name a plan's file within the tenant's part of the lake."""
+    """Return the path of a plan's file within the tenant's part of the lake."""
     return f"{PLANS}/action={action}/{plan_id}.parquet"
 
 
 def write_plan(lake: Lake, path: str, rows: pl.DataFrame, sending: Sending, scratch: Path) -> str:
-    """Write a plan's file and put it in its place; returns its sha-256."""
+    """Write a plan's file, move it into place, and return its sha-256."""
     request = json.dumps(asdict(sending), sort_keys=True).encode()
     table = (
         rows.select(*COLUMNS).to_arrow().cast(_SCHEMA).replace_schema_metadata({_METADATA: request})
     )
-    aside = scratch / path.rpartition("/")[2]
-    with storage_errors(aside):
-        pq.write_table(table, aside, compression="zstd")
-    sha256 = _sha256(aside)
-    keep_plan(lake, aside, path)
+    staged = scratch / path.rpartition("/")[2]
+    with storage_errors(staged):
+        pq.write_table(table, staged, compression="zstd")
+    sha256 = _sha256(staged)
+    keep_plan(lake, staged, path)
     return sha256
 
 
 def read_plan(lake: Lake, record: ActionPlanRecord, scratch: Path) -> ActionPlan:
-    """Read a plan's file, and prove that it is the one that was made.
+    """Read a plan's file, and verify that it is the one that was made.
 
     Raises:
-        StaleError: it is gone, or another.
+        StaleError: it is gone, or is another file.
     """
     path = fetch_plan(lake, record.location, scratch)
     if path is None or _sha256(path) != record.sha256:

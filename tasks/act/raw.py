@@ -16,21 +16,20 @@ import polars as pl
 
 from connectors.actions import ActionKind
 from connectors.errors import DataRefusedError, PartlyDoneError, PipelineError, UsageError
-from connectors.ledger import TARGETS, ActionRequest, Batch, Ledger, RequestState, open_ledger
-from connectors.nexthink import (
-    CampaignAnswer,
+from connectors.ledger import Ledger, open_ledger
+from connectors.ledger.action_requests import TARGETS, ActionRequest, Batch, RequestState
+from connectors.nexthink.acting.models import CampaignAnswer, RemoteActionAnswer, WorkflowAnswer
+from connectors.nexthink.acting.requests import (
     CampaignRequest,
     DeviceIds,
     EventRequest,
-    NexthinkClient,
-    RemoteActionAnswer,
     RemoteActionRequest,
     UserIds,
-    WorkflowAnswer,
     WorkflowIdsRequest,
     WorkflowRequest,
     intent_reason,
 )
+from connectors.nexthink.client import NexthinkClient
 from connectors.settings.installation import load_settings
 from connectors.settings.tenants import load_tenant
 from tasks.act.lookup import settle_left

@@ -8,23 +8,23 @@ from typing import Any, Final
 import polars as pl
 
 from connectors.actions import ActionKind
-from connectors.ledger import SEEN
+from connectors.ledger.action_requests import SEEN
 from tasks.act.run import ActionRun, ask
 from tasks.columns.times import UTC_TYPE, read_datetimes
 from tasks.exports.saved_query import require_columns
 from tasks.exports.windows import bound_before, literal
 
-# Our clock and the tenant's differ, and it may show a request before we know its answer.
+# Our clock and the tenant's differ, and the tenant may show a request before we have its answer.
 SKEW: Final = timedelta(minutes=5)
-# What is read too early does no harm; what is left out would never be found.
+# Reading from too early does no harm; an execution that is not read would never be found.
 EARLIER: Final = timedelta(hours=1)
 MINUTE: Final = timedelta(minutes=1)
-# How far the saved queries of deployments/queries go back.
+# How far back the saved queries of deployments/queries reach.
 REACH: Final = timedelta(hours=720)
 DEVICE: Final = "device.collector.uid"
 PERSON: Final = "user.sid"
 
-# Our name by the query's, per kind; the first few have to be listed.
+# By kind: our name for each column of the query. The query has to list the first few.
 COLUMNS: Final[dict[ActionKind, dict[str, str]]] = {
     ActionKind.REMOTE_ACTION: {
         DEVICE: "device",
@@ -64,29 +64,29 @@ _NEEDED: Final = {
     ActionKind.CAMPAIGN: 3,
 }
 _MOMENTS: Final = ("requested_at", "status_at")
-# What the columns above come to.
+# The columns of executions, whatever the kind.
 EXECUTIONS: Final[dict[str, Any]] = {
     **dict.fromkeys(("target", "device", "person", "request_id", "execution_id"), pl.String),
     **dict.fromkeys(("status", "details", "answers", "trigger", "reason"), pl.String),
     **dict.fromkeys(_MOMENTS, UTC_TYPE),
 }
 
-# After these nothing more happens.
+# Final states: after these nothing more happens.
 FINAL: Final = frozenset(
     {"success", "failure", "expired", "cancelled", "answered", "declined", "done", "failed"}
 )
 
 
 def read_executions(run: ActionRun, since: datetime) -> pl.DataFrame:
-    """Export what the tenant shows of an action since a moment, and some time before it.
+    """Return the executions of an action that the tenant shows since shortly before a moment.
 
-    A row of EXECUTIONS each; the latest of each target and request comes first.
+    Rows are as EXECUTIONS; the latest of each target and request comes first.
 
     Raises:
         PipelineError: as `query_rows`; a query that lacks a column is refused.
     """
     specification, zone = run.specification, run.chosen.tenant.zone
-    # A time that the tenant's clock shows twice could be taken for the later one.
+    # A time that the tenant's clock shows twice could be read as the later one.
     begin = bound_before(max(since - EARLIER, run.now - REACH + SKEW), MINUTE, zone)
     parameters = {"nql_id": specification.id, "from": literal(begin, zone)}
     texts = ask(run, "read-back", specification.read_back, parameters)
@@ -97,7 +97,7 @@ def read_executions(run: ActionRun, since: datetime) -> pl.DataFrame:
 
 
 def executions_of(texts: pl.DataFrame, kind: ActionKind, zone: str) -> pl.DataFrame:
-    """Type the rows of a read-back, and name their targets."""
+    """Return the rows of a read-back as EXECUTIONS: typed, with their targets."""
     columns = {nql: name for nql, name in COLUMNS[kind].items() if nql in texts.columns}
     named = texts.select(pl.col(nql).alias(name) for nql, name in columns.items())
     moments = [
@@ -122,7 +122,7 @@ def executions_of(texts: pl.DataFrame, kind: ActionKind, zone: str) -> pl.DataFr
 
 
 def target_of(kind: ActionKind) -> pl.Expr:
-    """Give the canonical key of who is acted on, from the columns `device` and `person`."""
+    """Return the canonical key of a target, from the columns `device` and `person`."""
     match kind:
         case ActionKind.REMOTE_ACTION:
             return pl.col("device")
@@ -134,7 +134,7 @@ def target_of(kind: ActionKind) -> pl.Expr:
 
 
 def seen_of(executions: pl.DataFrame) -> pl.DataFrame:
-    """Give the latest row of each target as the journal keeps it."""
+    """Return the latest row of each target in the journal's form."""
     return (
         executions.unique("target", keep="first", maintain_order=True)
         .filter(pl.col("target").is_not_null())
@@ -143,15 +143,15 @@ def seen_of(executions: pl.DataFrame) -> pl.DataFrame:
 
 
 def is_final(status: pl.Expr) -> pl.Expr:
-    """Tell whether nothing more happens to a target."""
+    """Return whether a status is final."""
     return status.is_in(list(FINAL)).fill_null(value=False)
 
 
 def answers_of(text: str | None) -> list[tuple[str, str]]:
-    """Read a campaign's answers as (question, answer) in lower case; "" where nothing says which.
+    """Return a campaign's answers as (question, answer), lower case; "" for an unknown question.
 
-    They come as a JSON object of question and answer, as a list of objects with these names, or as
-    one text.
+    They come as a JSON object of questions and answers, as a list of objects with the keys
+    `question` and `answer`, or as one text.
     """
     if not text:
         return []

@@ -1,6 +1,6 @@
 """The report of an action's run: counts, for the terminal, `_runs`, ledger and UI.
 
-Of devices and people only numbers are in it; who they were stands in `_changes`, for its owner.
+It holds numbers only; which devices and people they were is in `_changes`, for its owner.
 """
 
 import json
@@ -18,15 +18,17 @@ from connectors.errors import (
     NotApprovedError,
     PartlyDoneError,
     PipelineError,
-    StorageError,
 )
-from connectors.lake.records import write_action_changes, write_run
-from connectors.ledger import ActionPlanRecord, RequestState
+from connectors.lake.records import write_action_changes
+from connectors.ledger import ActionPlanRecord
+from connectors.ledger.action_requests import RequestState
 from tasks.act.effect import Effect
 from tasks.act.outcomes import Waited
 from tasks.act.readback import FINAL, is_final
 from tasks.act.run import ActionRun
 from tasks.runs import metrics
+from tasks.runs.artifact import show_report
+from tasks.runs.recorded import recorded
 
 logger = logging.getLogger(__name__)
 
@@ -49,9 +51,9 @@ _PRIVATE: Final = re.compile(
 class ActionReport:
     """How a run of an action ended: planned, dry_run, sent, done, partly or failed.
 
-    `candidates` were found, `excluded` counts them by reason, `targets` are left. Of these
-    `requested` were taken by the tenant, `refused` were not, of those `in_doubt` nobody knows, and
-    `not_sent` are left. `outcomes` counts the requested ones by what became of them, `reasons` the
+    `candidates` were found, `excluded` counts them by reason, `targets` are left. Of
+    these the tenant took `requested` and refused `refused`; nobody knows about those `in_doubt`,
+    and `not_sent` are left. `outcomes` counts the requested ones by outcome, `reasons` the
     failures.
     """
 
@@ -83,12 +85,12 @@ class ActionReport:
     effect: dict[str, int] | None
 
     def plain(self) -> dict[str, Any]:
-        """Give the report as a dictionary; date-times stay objects."""
+        """Return the report as a dictionary; date-times stay objects."""
         return asdict(self)
 
 
 @dataclass(slots=True)
-class Stages:
+class ActionStages:
     """What a run came to, stage by stage; a stage that was not reached is None."""
 
     plan: ActionPlanRecord | None = None
@@ -102,7 +104,7 @@ class Stages:
 
 
 def described(plan: ActionPlanRecord) -> str:
-    """Say what a plan comes to, for whoever is to approve it: numbers, and nobody's name."""
+    """Return what a plan comes to, for the person who approves it: numbers, and no names."""
     summary = plan.summary
     lines = [
         (
@@ -118,7 +120,7 @@ def described(plan: ActionPlanRecord) -> str:
     return "\n".join(lines if summary["excluded"] else lines[:1])
 
 
-def build_report(run: ActionRun, stages: Stages) -> ActionReport:
+def build_report(run: ActionRun, stages: ActionStages) -> ActionReport:
     """Sum up a run from what the journal says of its plan."""
     plan = stages.plan
     summary: Mapping[str, Any] = plan.summary if plan else {}
@@ -162,13 +164,13 @@ def build_report(run: ActionRun, stages: Stages) -> ActionReport:
 
 
 def outcomes_of(rows: pl.DataFrame) -> dict[str, int]:
-    """Count the targets that the tenant has taken, by what it showed of them last."""
+    """Count the targets that the tenant took, by the status it showed last."""
     shown = _taken(rows).select(pl.col("status").fill_null(NOT_YET))
     return dict(shown.group_by("status").len().sort("status").iter_rows())
 
 
 def reasons_of(rows: pl.DataFrame) -> dict[str, int]:
-    """Count failures by reason, the most frequent first; what may be somebody's is left out."""
+    """Count failures by reason, the most frequent first, without what may be personal data."""
     failed = _taken(rows).filter(pl.col("status").is_in(list(_BAD)))
     reasons = failed.select(
         pl.col("details").fill_null("").map_elements(plain_reason, return_dtype=pl.String)
@@ -178,17 +180,18 @@ def reasons_of(rows: pl.DataFrame) -> dict[str, int]:
 
 
 def plain_reason(details: str) -> str:
-    """Give a script's own words without what may be somebody's data."""
+    """Return a script's own words without what may be personal data."""
     words = " ".join(_PRIVATE.sub("…", details).split())
     return words[:_LONGEST_REASON] or "no reason given"
 
 
 def shortfall(
-    run: ActionRun, stages: Stages, counts: Mapping[str, int], rows: pl.DataFrame
+    run: ActionRun, stages: ActionStages, counts: Mapping[str, int], rows: pl.DataFrame
 ) -> PipelineError | None:
-    """Say what of a run went wrong, so that it does not look green; None where nothing did.
+    """Return what went wrong, so that the run never shows as successful; None if nothing.
 
-    Targets that are still to answer are no fault: the next run, or nxp act status, tells of them.
+    Targets that have not answered yet are not a failure: the next run, or nxp act status, shows
+    them.
     """
     if not stages.is_begun or stages.is_dry:
         return None
@@ -206,11 +209,29 @@ def shortfall(
     return PartlyDoneError(said) if counts["requested"] else DataRefusedError(said)
 
 
-def settle(run: ActionRun, stages: Stages) -> ActionReport:
-    """Keep the report in the lake (`_runs`, `_changes`) and, last, in the ledger."""
+def summary(report: ActionReport) -> str:
+    """Return how a run ended in a few words, for an operator who sees one line."""
+    return summary_of(report.plain())
+
+
+def summary_of(report: Mapping[str, Any]) -> str:
+    """Return the same of a report as a dictionary."""
+    said = f"{report['dataset']} {report['state']}"
+    if not report["requested"]:
+        return f"{said}: {report['targets']:,} targets"
+    ended = ", ".join(f"{count:,} {outcome}" for outcome, count in report["outcomes"].items())
+    return (
+        f"{said}: {report['requested']:,} of {report['targets']:,} targets requested"
+        f"{': ' if ended else ''}{ended}"
+    )
+
+
+@recorded("report", says=summary)
+def report_action(run: ActionRun, stages: ActionStages) -> ActionReport:
+    """Keep the report in the lake (`_runs`, `_changes`), Prefect and, last, the ledger."""
     report = build_report(run, stages)
     plain = report.plain()
-    # Of what is counted by name, a row has the text.
+    # A row of `_runs` holds as text what the report counts by name.
     texts = {
         name: json.dumps(value) for name, value in plain.items() if isinstance(value, dict | list)
     }
@@ -219,26 +240,25 @@ def settle(run: ActionRun, stages: Stages) -> ActionReport:
         "rows_landed": report.requested,
         "rows_rejected": report.refused + report.in_doubt + report.not_sent,
     }
-    try:
+
+    def keep_changes() -> None:
         rows = _rows(run, stages)
         if rows.height and stages.plan:
             write_action_changes(
                 run.lake, run.action, run.run_id, report.finished_at, rows.to_arrow()
             )
-        write_run(run.lake, {**plain, **texts, **counts, "seconds": report.seconds})
-    except StorageError as error:
-        if report.error is None:
-            raise
-        logger.warning("the report of run %s is in the ledger only: %s", run.run_id, error)
-    run.ledger.finish_run(run.run_id, report.state, {**plain, **counts})
+
+    row = {**plain, **texts, **counts, "seconds": report.seconds}
+    run.parts.keep_report(report.state, {**plain, **counts}, row, also=keep_changes)
     asked = {name: plain[name] for name in ("requested", "refused", "in_doubt", "not_sent")}
     metrics.targets_ended(asked, report.outcomes)
-    metrics.run_ended(report.state)
+    logger.info("%s", summary(report))
+    show_report("action", report.tenant, report.dataset, markdown(report))
     return report
 
 
 def markdown(report: ActionReport) -> str:
-    """Write a report for the Prefect UI."""
+    """Return a report as Markdown for the Prefect UI."""
     lines = [
         f"# {report.dataset}: {report.state}",
         "",
@@ -264,7 +284,7 @@ def markdown(report: ActionReport) -> str:
     return "\n".join(lines)
 
 
-def _rows(run: ActionRun, stages: Stages) -> pl.DataFrame:
+def _rows(run: ActionRun, stages: ActionStages) -> pl.DataFrame:
     plan_id = stages.plan.plan_id if stages.plan and stages.is_begun else ""
     return run.ledger.actions.targets(plan_id=plan_id)
 
@@ -274,7 +294,7 @@ def _taken(rows: pl.DataFrame) -> pl.DataFrame:
 
 
 def _state(
-    stages: Stages, counts: Mapping[str, int], rows: pl.DataFrame, error: PipelineError | None
+    stages: ActionStages, counts: Mapping[str, int], rows: pl.DataFrame, error: PipelineError | None
 ) -> str:
     if isinstance(error, NotApprovedError):
         return PLANNED

@@ -5,53 +5,43 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from typing import TypeAlias
 
 import polars as pl
 
 from connectors.actions import ActionSpecification, load_action
 from connectors.clock import utc_now
-from connectors.ledger import Lease, Ledger, lease_name
-from connectors.settings.installation import Settings, load_settings
-from connectors.settings.tenants import TenantSettings, load_tenant
+from connectors.ledger import Lease, Ledger
+from connectors.ledger.actions import lease_name
 from tasks.exports.saved_query import query_rows
-from tasks.runs.opening import Parts, opened
+from tasks.runs.chosen import Chosen, choose
+from tasks.runs.opening import OpenedRun, connected, opened
+from tasks.runs.tools import Tools
 
 UNIT = "send"
 _EVER = (datetime(1970, 1, 1, tzinfo=UTC), datetime(1970, 1, 1, tzinfo=UTC) + timedelta(days=1))
 
 
-@dataclass(frozen=True, slots=True)
-class Chosen:
-    """Which action of which tenant, by which settings: known before anything is opened."""
-
-    settings: Settings
-    tenant: TenantSettings
-    specification: ActionSpecification
-
-    @property
-    def name(self) -> str:
-        """The action's name in the catalogue."""
-        return self.specification.action
+ChosenAction: TypeAlias = Chosen[ActionSpecification]
 
 
-def choose(action: str, tenant: str | None = None) -> Chosen:
-    """Read settings and catalogue.
+def choose_action(action: str, tenant: str | None = None) -> ChosenAction:
+    """Read settings and catalogue for a run of an action.
 
     Raises:
-        UsageError: no such action.
+        UsageError: there is no such action.
         ConfigurationError: with every problem found.
     """
-    settings = load_settings()
-    specification = load_action(settings.catalog, action)
-    return Chosen(settings, load_tenant(settings, tenant), specification)
+    return choose(load_action, action, tenant)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ActionRun(Parts):
+class ActionRun(OpenedRun):
     """A run of an action under way."""
 
-    chosen: Chosen
+    chosen: ChosenAction
     trigger: str
+    tools: Tools
 
     @property
     def specification(self) -> ActionSpecification:
@@ -65,6 +55,11 @@ class ActionRun(Parts):
 
     @property
     def subject(self) -> str:
+        """What the run is about: the action."""
+        return self.action
+
+    @property
+    def exported_for(self) -> str:
         """What its exports are for, in errors and in their journal."""
         return f"action {self.action}"
 
@@ -79,7 +74,7 @@ class ActionRun(Parts):
         return self.specification.kind.value, self.specification.id
 
     def lease(self) -> Lease:
-        """Take the action for this run: nobody else sends it, or looks for what was sent.
+        """Take the action for this run: no other run sends it, or looks for what was sent.
 
         Raises:
             HeldError: another run has it.
@@ -87,7 +82,7 @@ class ActionRun(Parts):
         return take_action(self.ledger, self.key, self.run_id)
 
     def of(self, specification: ActionSpecification) -> "ActionRun":
-        """Give a run of another action beside this one, with the same parts."""
+        """Return a run of another action with the same parts."""
         chosen = Chosen(self.chosen.settings, self.chosen.tenant, specification)
         return replace(self, chosen=chosen)
 
@@ -110,17 +105,22 @@ def ask(
         PipelineError: as `query_rows`.
     """
     unit = f"{unit}-{run.run_id}"
-    return query_rows(run.tools, run.subject, unit, query_id, run.folder(), parameters)
+    return query_rows(run.tools, run.exported_for, unit, query_id, run.folder(), parameters)
 
 
 @contextmanager
 def open_action(
-    chosen: Chosen,
+    chosen: ChosenAction,
     trigger: str,
     clock: Callable[[], datetime] = utc_now,
     sleep: Callable[[float], None] = time.sleep,
 ) -> Iterator[ActionRun]:
-    """Open client and ledger, record the run, and clear away what killed runs left aside."""
-    with opened(chosen.settings, chosen.tenant, clock, sleep, action=chosen.name) as parts:
-        parts.ledger.begin_run(parts.run_id, chosen.name, trigger)
-        yield ActionRun(**parts.parts(), chosen=chosen, trigger=trigger)
+    """Open a run of an action: its client, and its place in the ledger."""
+    settings, tenant = chosen.settings, chosen.tenant
+    action = chosen.specification.action
+    with (
+        opened(settings, tenant.name, {"action": action}, clock, sleep) as parts,
+        connected(parts, tenant) as tools,
+    ):
+        parts.ledger.begin_run(parts.run_id, action, trigger)
+        yield ActionRun(parts=parts, chosen=chosen, trigger=trigger, tools=tools)

@@ -1,7 +1,7 @@
-"""Sending the requests of a plan, each at most once: intent, sending, POST, what the tenant said.
+"""Sending the requests of a plan, each at most once: intent, sending, POST, the tenant's answer.
 
-The order is the promise: a request is journalled as being sent before it leaves, so that whatever
-ends this process leaves it as one that may have been done, and nothing ever sends it again.
+This order guarantees it: a request is journalled as being sent before it leaves. However this
+process ends, the request is then known as one that may have been done, and is never sent again.
 """
 
 import logging
@@ -20,31 +20,33 @@ from connectors.errors import (
     NotSentError,
     UsageError,
 )
-from connectors.ledger import Lease, Ledger, RequestState
-from connectors.nexthink import (
-    CampaignAnswer,
+from connectors.ledger import Lease, Ledger
+from connectors.ledger.action_requests import RequestState
+from connectors.nexthink.acting.models import CampaignAnswer
+from connectors.nexthink.acting.requests import (
     CampaignRequest,
-    NexthinkClient,
     RemoteActionRequest,
     WorkflowRequest,
     intent_reason,
 )
+from connectors.nexthink.client import NexthinkClient
 from connectors.settings.installation import STOP_SECONDS
 from tasks.act.plan_file import ActionPlan, Sending
 from tasks.act.run import ActionRun
 from tasks.runs.pace import Pace
 from tasks.runs.progress import LANDED, Progress, tell
+from tasks.runs.recorded import recorded
 from tasks.runs.stopping import unbroken
 
 logger = logging.getLogger(__name__)
 
-# Of a user whom the tenant has left out of a campaign's request that it took.
+# The code of a user whom the tenant left out of a campaign's request that it took.
 REFUSED_TARGET: Final = "refused"
 
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """That the tenant has taken a request: its id, and what it says of targets, if anything."""
+    """A request that the tenant has taken: its id, and what the answer says of targets, if any."""
 
     request_id: str | None
     seen: pl.DataFrame | None = field(default=None, repr=False)
@@ -53,15 +55,16 @@ class Taken:
 Send = Callable[[], Taken]
 
 
+@recorded("send")
 def send_plan(run: ActionRun, plan: ActionPlan, lease: Lease) -> None:
-    """Send what of a plan has not been sent, one request after the other. Under its lease.
+    """Send a plan's requests that have not been sent, one after the other. Call it under its lease.
 
-    It ends at the first request that is not taken: of what follows nothing has left then. A refusal
-    would meet the others, too, so that they are given up; anything else can be gone on with.
+    It ends at the first request that is not taken; those after it have not left. A refusal would
+    apply to the others too, so they are given up; after anything else the plan can be resumed.
 
     Raises:
         ActionRefusedError: the tenant refuses a request; the others are given up.
-        AccessError, LimitReachedError, NotSentError: nothing was done of what is left.
+        AccessError, LimitReachedError, NotSentError: this request and the others were not done.
         UnknownOutcomeError: one request may have been done; the others have not been sent.
         HeldError: another run took the action over.
     """
@@ -91,12 +94,12 @@ def send_plan(run: ActionRun, plan: ActionPlan, lease: Lease) -> None:
 def send_once(
     ledger: Ledger, intent_id: str, send: Send, stop_seconds: float = STOP_SECONDS
 ) -> Taken:
-    """Send one journalled request and journal what is known of it afterwards, whatever happens.
+    """Send one journalled request, and journal what is known of it afterwards, whatever happens.
 
-    A signal waits for the answer, so many seconds: without it nobody would know.
+    A signal waits up to `stop_seconds` for the answer: otherwise the outcome would be unknown.
 
     Raises:
-        PipelineError: as the client; the journal says what it means.
+        PipelineError: as the client; the journal has what it means for the request.
     """
     with unbroken(stop_seconds):
         return _sent(ledger, intent_id, send)
@@ -111,11 +114,11 @@ def _sent(ledger: Ledger, intent_id: str, send: Send) -> Taken:
         journal.refused(intent_id, error.code)
         raise
     except (AccessError, LimitReachedError, NotSentError, UsageError):
-        # The last of it where the request cannot even be written.
+        # UsageError: the request could not even be written.
         journal.not_left(intent_id)
         raise
     except BaseException:
-        # An answer that was lost, a signal, a bug: it may have been done.
+        # A lost answer, a signal or a bug: the request may have been done.
         journal.unknown(intent_id)
         raise
     journal.requested(intent_id, taken.request_id, taken.seen)
@@ -125,7 +128,7 @@ def _sent(ledger: Ledger, intent_id: str, send: Send) -> Taken:
 def request_of(
     kind: ActionKind, intent_id: str, targets: pl.DataFrame, sending: Sending
 ) -> RemoteActionRequest | WorkflowRequest | CampaignRequest:
-    """Build the request of an intent, checked against the API's limits.
+    """Return the request of an intent, checked against the API's limits.
 
     Raises:
         UsageError: it does not fit.
@@ -156,7 +159,7 @@ def request_of(
 def sender(
     client: NexthinkClient, request: RemoteActionRequest | WorkflowRequest | CampaignRequest
 ) -> Send:
-    """Give what sends a request when it is called."""
+    """Return a function that sends a request."""
     match request:
         case RemoteActionRequest():
             return lambda: Taken(client.remote_actions.execute(request).request_id)
@@ -167,13 +170,13 @@ def sender(
 
 
 def said_of(sids: Sequence[str], answers: Sequence[CampaignAnswer]) -> pl.DataFrame:
-    """Say which users have a request of their own, and whom the tenant has left out.
+    """Return each user's request id, with the code `refused` for users the tenant left out.
 
-    Of one that it does not mention nothing is known: it counts as taken.
+    Nothing is known of a user whom the answer does not mention: that user counts as taken.
     """
-    said = {each.user_sid: each for each in answers}
-    ids = {sid: each.request_id for sid, each in said.items()}
-    codes = {sid: None if each.request_id else REFUSED_TARGET for sid, each in said.items()}
+    by_sid = {each.user_sid: each for each in answers}
+    ids = {sid: each.request_id for sid, each in by_sid.items()}
+    codes = {sid: None if each.request_id else REFUSED_TARGET for sid, each in by_sid.items()}
     return pl.DataFrame(
         {
             "target": sids,

@@ -12,13 +12,14 @@ from connectors.actions import READ_BACK, ActionKind
 from connectors.clock import utc_now
 from connectors.errors import ResultTruncatedError, UsageError
 from connectors.ledger import open_ledger
-from connectors.nexthink import NexthinkClient, nql_id
+from connectors.nexthink.acting.requests import nql_id
+from connectors.nexthink.client import NexthinkClient
 from connectors.settings.installation import load_settings, prepare_home
 from connectors.settings.tenants import load_tenant
 from tasks.act.readback import REACH
-from tasks.exports.export import Tools
 from tasks.exports.saved_query import query_rows
 from tasks.exports.windows import literal
+from tasks.runs.tools import Tools
 
 # Long enough for devices that were away over a weekend.
 DEFAULT_SINCE: Final = timedelta(days=7)

@@ -18,7 +18,7 @@ from tasks.act.outcomes import keep_shown
 from tasks.act.plan_file import read_plan
 from tasks.act.readback import read_executions
 from tasks.act.report import outcomes_of
-from tasks.act.run import choose, open_action, take_action
+from tasks.act.run import choose_action, open_action, take_action
 
 REFRESH: Final = "refresh"
 # As far back as the saved queries go.
@@ -68,7 +68,7 @@ def refresh_action(action: str, tenant: str | None = None) -> None:
     Raises:
         PipelineError: as the export, or another run holds the action.
     """
-    with open_action(choose(action, tenant), REFRESH) as run:
+    with open_action(choose_action(action, tenant), REFRESH) as run:
         with run.lease():
             since = run.now - _PAST
             executions = read_executions(run, since)

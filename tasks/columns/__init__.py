@@ -1,1 +1,1 @@
-"""Text to types: casts, times, rejects, checks. Pure."""
+"""Text to types: casts, times, rejects, checks. Pure, but for the checks, which read files."""

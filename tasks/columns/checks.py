@@ -1,8 +1,8 @@
-"""Judging a unit's staged files by the declared checks, before they are published.
+"""Running the declared checks on a unit's staged files, before they are published.
 
-One streaming pass over the files for all checks, reading the columns that they name. Uniqueness
-compares 64-bit hashes: equal rows have equal hashes, so it never misses a row that came twice, and
-a first finding is confirmed by a second, independent hash.
+All checks share one streaming pass over the files, which reads only the columns they name.
+Uniqueness compares 64-bit hashes: equal rows have equal hashes, so a repeated row is never missed,
+and a first finding is confirmed by a second, independent hash.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -26,8 +26,8 @@ from connectors.catalogue import (
 )
 from tasks.exports.windows import describe
 
-# More declared values than this are counted, not listed, in a line for a person.
-VALUES_TOLD = 5
+# More declared values than this are counted, not listed, in a message.
+VALUES_LISTED = 5
 ANOTHER_SEED = 1
 
 Observed = Mapping[str, int | float | None]
@@ -36,7 +36,7 @@ Read = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class CheckResult:
-    """How a unit stands to one check: `check` in words, `observed` in counts, no value of a row."""
+    """The result of one check: `check` in words, `observed` in counts, never a value of a row."""
 
     check: str
     severity: Severity
@@ -44,15 +44,15 @@ class CheckResult:
     observed: Observed
 
     def __str__(self) -> str:
-        said = ", ".join(f"{name} {_number(value)}" for name, value in self.observed.items())
-        return f"{self.check} ({said})"
+        counts = ", ".join(f"{name} {_number(value)}" for name, value in self.observed.items())
+        return f"{self.check} ({counts})"
 
 
 @dataclass(frozen=True, slots=True)
 class _Probe:
     """What a check reads in the pass, and how it judges what was read.
 
-    `again` is a second reading, asked for only where the first one finds fault.
+    `again` is a second reading, made only if the first one finds fault.
     """
 
     check: str
@@ -64,13 +64,13 @@ class _Probe:
 def run_checks(
     files: Sequence[Path], specification: DatasetSpecification, *, rows: int, exported_at: datetime
 ) -> list[CheckResult]:
-    """Judge staged Parquet files by the dataset's checks; a unit of no rows may have no files.
+    """Run the dataset's checks on staged Parquet files; a unit without rows may have no files.
 
     Args:
         files: the unit's staged files.
         specification: the dataset.
         rows: how many rows the files have.
-        exported_at: the time of the data, from which freshness counts.
+        exported_at: the time of the data; freshness is measured from it.
     """
     probes = [_probe(check, specification, exported_at) for check in specification.checks]
     read = _read(files, {i: probe.reads for i, probe in enumerate(probes)}) if rows else {}
@@ -84,13 +84,13 @@ def run_checks(
 
 
 def blocking(results: Sequence[CheckResult]) -> str | None:
-    """Give the reason, in one line, why nothing may be published; None where nothing blocks."""
+    """Return in one line why nothing may be published; None if nothing blocks."""
     found = [str(result) for result in results if _is_broken(result, Severity.BLOCK)]
     return "; ".join(found) or None
 
 
 def warnings(results: Sequence[CheckResult]) -> list[str]:
-    """List the checks that failed and do not block."""
+    """Return the failed checks that do not block."""
     return [str(result) for result in results if _is_broken(result, Severity.WARN)]
 
 
@@ -101,7 +101,7 @@ def _is_broken(result: CheckResult, severity: Severity) -> bool:
 def _read(
     files: Sequence[Path], reads: Mapping[int, Mapping[str, pl.Expr]]
 ) -> dict[int, dict[str, Any]]:
-    """Read what all probes want in one pass."""
+    """Read everything that the probes need in one pass."""
     expressions = [
         expression.alias(f"{i}.{name}")
         for i, wanted in reads.items()
@@ -184,7 +184,7 @@ def _allowed(check: AllowedCheck, specification: DatasetSpecification) -> _Probe
     other = ~column.cast(pl.String).is_in(values)
     if ColumnType.LIST in {c.type for c in specification.columns if c.name == check.column}:
         other = column.list.drop_nulls().list.set_difference(pl.lit(values)).list.len() > 0
-    listed = ", ".join(values) if len(values) <= VALUES_TOLD else f"{len(values)} declared values"
+    listed = ", ".join(values) if len(values) <= VALUES_LISTED else f"{len(values)} declared values"
     return _Probe(f"{check.column} is one of {listed}", {"others": other.sum()}, judge)
 
 

@@ -1,7 +1,7 @@
-"""Making a result fit its declared columns: batch by batch, every row landed, rejected or counted.
+"""Fitting a result to its declared columns, batch by batch: each row lands, is rejected or counted.
 
-No files and no network here: tables of text in, typed tables and counts out. Text columns go
-through untouched, as they were read; only what is rejected passes through Python.
+No files and no network here: tables of text in, typed tables and counts out. Text columns pass
+through as they were read; only rejected rows go through Python.
 """
 
 import json
@@ -30,8 +30,9 @@ RUN_ID, EXPORTED_AT = "_nxp_run_id", "_nxp_exported_at"
 class Layout:
     """How a result's header meets the declared columns.
 
-    `present` pairs each header with its column, `absent` are declared columns that the tenant
-    did not send, `added` those it sent unasked and that land as text, `dropped` are left out.
+    `present` pairs each header with its column; `absent` are declared columns that the tenant did
+    not send; `added` are undeclared ones that it sent and that land as text; `dropped` are
+    undeclared ones that are left out.
     """
 
     present: tuple[tuple[str, Column], ...]
@@ -41,7 +42,7 @@ class Layout:
 
     @property
     def landed(self) -> tuple[Column, ...]:
-        """All columns that land, in their landed order."""
+        """Return all columns that land, in the order in which they land."""
         return (*(column for _, column in self.present), *self.absent)
 
 
@@ -58,7 +59,7 @@ class Counts:
     repeated_hour: int = 0
 
     def check(self, dataset: str) -> None:
-        """Make sure that no row was lost and that the tenant kept to the window.
+        """Raise unless every row is accounted for and the tenant kept to the window.
 
         Raises:
             DataRefusedError: rows outside the window, other than exactly on its end.
@@ -83,7 +84,7 @@ class Conformed:
 
     @property
     def landed(self) -> pl.DataFrame:
-        """What lands, as a frame."""
+        """Return the rows that land, as a frame."""
         return pl.DataFrame(self.table)
 
 
@@ -99,7 +100,7 @@ def match_header(header: Sequence[str], specification: DatasetSpecification) -> 
     """
     name = specification.dataset
     declared = {column.nql: column for column in specification.columns}
-    # First of all: without a header the first row stands in its place, and must not be quoted.
+    # This comes first: if there is no header, a row stands in its place and must not be quoted.
     if not declared.keys() & set(header):
         raise DataRefusedError(
             f"{name}: the result's first line names none of the declared columns; "
@@ -134,7 +135,7 @@ def match_header(header: Sequence[str], specification: DatasetSpecification) -> 
     if meet := sorted({text for text in landed if landed.count(text) > 1}):
         raise DataRefusedError(
             f"{name}: two columns of the result land as {', '.join(meet)}: declare both, each with "
-            "a name of its own"
+            "its own name"
         )
     return Layout(
         tuple(present), absent, tuple(column.nql for column in added), () if keep else tuple(new)
@@ -161,20 +162,20 @@ class Conformer:
         self._stamps = (pa.scalar(run_id, pa.string()), pa.scalar(exported_at, ARROW_UTC))
 
     def schema(self) -> pl.Schema:
-        """Give the landed columns and types."""
+        """Return the landed columns and types."""
         columns = {column.name: POLARS_TYPES[column.type] for column in self._layout.landed}
         return pl.Schema({**columns, RUN_ID: pl.String(), EXPORTED_AT: UTC_TYPE})
 
     def arrow_schema(self) -> pa.Schema:
-        """Give the columns as they are written: text and lists of it as every reader knows them."""
+        """Return the schema as written: text and lists in the types that every reader supports."""
         landed = self._layout.landed
         fields = [pa.field(column.name, ARROW_TYPES[column.type]) for column in landed]
         return pa.schema([*fields, (RUN_ID, pa.string()), (EXPORTED_AT, ARROW_UTC)])
 
     def conform(self, text: pa.Table | pl.DataFrame, ragged: Sequence[str] = ()) -> Conformed:
-        """Type one batch of text, set rejects apart, filter the window on arrival."""
+        """Type one batch of text, separate the rejects, and keep only rows of the window."""
         table = _plain(pa.table(text))
-        # Where rows with too few or too many fields stood is not known: no number after them.
+        # It is not known where rows with too few or too many fields stood: no numbers after them.
         self._is_numbered = self._is_numbered and not ragged
         first_record = self.counts.read + 1 if self._is_numbered else None
         self.counts.read += table.num_rows + len(ragged)
@@ -230,12 +231,12 @@ class Conformer:
         if first_record is not None:
             records = pl.int_range(first_record, first_record + rows, dtype=pl.Int64)
         frame = pl.select(records.alias("record"), reasons.alias("reasons"))
-        # One JSON object a row; only rejected rows pass through Python.
+        # One JSON object per row; only rejected rows pass through Python.
         raw = [json.dumps(row, ensure_ascii=False) for row in text.filter(bad).to_pylist()]
         return frame.filter(pl.Series(bad)), raw
 
     def _within(self, typed: pa.Table) -> pa.Table:
-        """Keep start <= t < end; count what lies outside, and what should not have been sent."""
+        """Keep start <= t < end; count the rows outside, and those that should not have come."""
         if self._window is None or not typed.num_rows:
             return typed
         column, window = self._window
@@ -252,7 +253,7 @@ class Conformer:
 
 
 def _plain(text: pa.Table) -> pa.Table:
-    """Give text in Arrow's plain kind: a frame comes with views of it, a result file does not."""
+    """Return text as Arrow's plain strings: a frame has string views, a result file does not."""
     plain = pa.schema([(name, pa.string()) for name in text.column_names])
     return text if text.schema.equals(plain) else text.cast(plain)
 

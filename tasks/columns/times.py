@@ -1,9 +1,9 @@
 """Reading dates and date-times, exactly as documented or not at all.
 
-Date-times are read with one exact form per batch, known from its first rows, by Arrow's own parser:
-it takes a twentieth of the time of any other. Values that do not fit it go the general way, where
-every form is tried. Values with an offset keep it; others are read in the tenant's zone. The shape
-is checked apart, since Polars' formats also take `2026-1-5` and a second 60.
+Date-times of a batch are read in one exact form, known from its first rows, by Arrow's own parser:
+it takes a twentieth of the time of any other. Values in other forms take the general path, which
+tries every form. Values with an offset keep it; others are read in the tenant's zone. The shape is
+checked separately, since Polars' formats also accept `2026-1-5` and a second 60.
 """
 
 import re
@@ -29,7 +29,7 @@ FORMATS = (
     "%Y-%m-%dT%H:%M:%S%.f%z",
 )
 OFFSET = len("2026-01-05 10:15:00")
-# Of the lengths that one form alone has: to the second, or with a point and up to six digits.
+# Forms that Arrow reads exactly: to the second, or with a point and up to six digits.
 EXACT = r"^[0-9-]{10}[ T][0-9:]{8}(\.[0-9]{1,6})?Z?$"
 POSSIBLE = (
     r"^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])[ T]"
@@ -38,13 +38,13 @@ POSSIBLE = (
 FIRST_LOOK = 100
 NAIVE = pa.timestamp("us")
 ARROW_UTC = pa.timestamp("us", "UTC")
-# What readers can hold: Python's own date-times, and so DuckDB's answers, end there.
+# What readers can represent: Python's date-times, and therefore DuckDB's answers, end there.
 FIRST = datetime(1, 1, 1, tzinfo=UTC)
 LAST = datetime(9999, 12, 31, 23, 59, 59, 999_999, tzinfo=UTC)
 DAY = timedelta(days=1)
-# Beyond it most zones have changed their clocks: looking for a single offset would be in vain.
+# In a longer span most zones change their clocks: do not look for a single offset.
 LONGEST_SPAN = timedelta(days=190)
-# Polars knows the zones' rules to its end.
+# Polars knows the zones' rules to the end of this year.
 LAST_TABULATED = 2099
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 FIRST_MICROS, LAST_MICROS = (
@@ -59,7 +59,7 @@ def read_dates(text: pl.Series) -> pl.Series:
 
 
 def read_column(text: pa.Array, zone: str) -> tuple[pa.Array, int]:
-    """Read a column of date-times as `read_datetimes` does, which only gets what is unusual."""
+    """Read a column of date-times as `read_datetimes` does, which gets only the unusual values."""
     values, repeated = _read_exact(text, zone)
     left = pc.and_(pc.is_null(values), pc.greater(pc.fill_null(pc.binary_length(text), 0), 0))
     if pc.any(left).as_py():
@@ -70,7 +70,7 @@ def read_column(text: pa.Array, zone: str) -> tuple[pa.Array, int]:
 
 
 def _read_exact(text: pa.Array, zone: str) -> tuple[pa.Array, int]:
-    """Read what has the form of the first rows; the rest is null."""
+    """Read the values that have the form of the first rows; the rest is null."""
     nothing = pa.nulls(len(text), ARROW_UTC)
     few = text.drop_null()[:FIRST_LOOK].to_pylist()
     first = next((value for value in few if re.match(EXACT, value)), "")
@@ -80,7 +80,7 @@ def _read_exact(text: pa.Array, zone: str) -> tuple[pa.Array, int]:
     fits = pc.equal(lengths, len(first))
     has_offset = first.endswith("Z")
     if has_offset:
-        # Of this length there are also forms with an offset in digits.
+        # Forms with an offset in digits can have the same length.
         fits = pc.and_(fits, pc.ends_with(text, "Z"))
     shaped = text if pc.all(fits).as_py() else pc.if_else(fits, text, None)
     kind = ARROW_UTC if has_offset else NAIVE
@@ -105,7 +105,7 @@ def _read_exact(text: pa.Array, zone: str) -> tuple[pa.Array, int]:
 
 
 def _only_offset(span: pa.Scalar, zone: str) -> timedelta | None:
-    """Give the zone's offset where it is one and the same in all of a span of local time."""
+    """Return the zone's offset if it is the same throughout a span of local time, else None."""
     first, last = span["min"].as_py(), span["max"].as_py()
     if first is None or last - first > LONGEST_SPAN or last.year > LAST_TABULATED:
         return None
@@ -116,7 +116,7 @@ def _only_offset(span: pa.Scalar, zone: str) -> timedelta | None:
 
 @cache
 def _offset_of_day(day: date, zone: str) -> timedelta | None:
-    """Give the zone's offset on a local day, None where its clocks are changed on it."""
+    """Return the zone's offset on a local day, or None if its clocks change on that day."""
     midnight = datetime(day.year, day.month, day.day, tzinfo=ZoneInfo(zone))
     quarters = (midnight + timedelta(minutes=15 * quarter) for quarter in range(4 * 24 + 1))
     found = {local.replace(fold=fold).utcoffset() for local in quarters for fold in (0, 1)}
@@ -124,19 +124,19 @@ def _offset_of_day(day: date, zone: str) -> timedelta | None:
 
 
 def _holds(instant: pa.Scalar) -> bool:
-    """Tell whether readers can hold an instant whatever the zone, a day being the widest."""
+    """Return whether readers can represent an instant in any zone; a day is the widest offset."""
     return instant.value is None or FIRST_MICROS <= instant.value <= LAST_MICROS
 
 
 def read_datetimes(text: pl.Series, zone: str) -> tuple[pl.Series, int]:
-    """Read date-times in the zone; also count the naive ones in an hour that it has twice."""
+    """Read date-times in the zone; also count the naive ones in an hour that it repeats."""
     shaped = _shaped(text, DATETIME)
     present = shaped.drop_nulls()
     if not len(present):
         return pl.Series(text.name, [None] * len(text), UTC_TYPE), 0
     result, repeated = _parse(shaped, _format_of(present[0]), zone)
     for form in FORMATS:
-        # A batch of several forms: each value that is left takes the first form that fits it.
+        # A batch of several forms: each remaining value is read by the first form that fits.
         left = result.is_null() & shaped.is_not_null()
         if not left.any():
             break
@@ -169,14 +169,14 @@ def _parse(text: pl.Series, form: str, zone: str) -> tuple[pl.Series, int]:
 
 
 def _localise(naive: pl.Series, zone: str) -> tuple[pl.Series, int]:
-    """Read naive values in the zone: first reading where it has two, later where it has none."""
+    """Read naive values in the zone: a repeated time as its first instant, a skipped one later."""
     first = naive.dt.replace_time_zone(zone, ambiguous="earliest", non_existent="null")
     last = naive.dt.replace_time_zone(zone, ambiguous="latest", non_existent="null")
     repeated = int((first != last).sum())
     values = first.dt.convert_time_zone("UTC")
     missing = first.is_null() & naive.is_not_null()
     if missing.any():
-        # With the offset from before the gap the clock's hand goes on by as much as was left out.
+        # The offset from before the gap moves a skipped time forward by the length of the gap.
         gap = naive.filter(missing).unique()
         moved = [local.replace(tzinfo=ZoneInfo(zone), fold=0).astimezone(UTC) for local in gap]
         forward = naive.replace_strict(gap, pl.Series(moved, dtype=UTC_TYPE), default=None)

@@ -1,7 +1,7 @@
-"""A result that is read while it arrives: the download in a thread of its own, a few blocks ahead.
+"""A result that is read while it arrives: the download runs in its own thread, a few blocks ahead.
 
-What has been read of a result cannot be taken back. So where a download has to begin anew, or the
-export is lost on the way, the caller stages the unit again from whole files, as `spooled`.
+Rows that have been read cannot be taken back. So if a download has to start over, or the export is
+lost on the way, the caller stages the unit again from whole files (`spooled`).
 """
 
 import threading
@@ -12,7 +12,8 @@ from contextvars import copy_context
 from pathlib import Path
 
 from connectors.catalogue import DatasetSpecification
-from connectors.nexthink import Compression, CsvStream, StartedOverError, StreamClosedError
+from connectors.nexthink import Compression
+from connectors.nexthink.results.destination import CsvStream, StartedOverError, StreamClosedError
 from connectors.nexthink.results.result_file import RecordTooLongError, Source
 from tasks.exports.export import (
     LOST,
@@ -20,20 +21,20 @@ from tasks.exports.export import (
     Ready,
     Request,
     Result,
-    Tools,
     fetch_result,
     fetched,
     tell_bytes,
     with_export,
 )
+from tasks.runs.tools import Tools
 
 
 class ReadAgainError(Exception):
-    """What was read of a result counts no more: read it again, from a file that has come whole."""
+    """What was read of a result is no longer valid: read it again, from a complete file."""
 
 
 class Spooled:
-    """A result that has come whole, as a file."""
+    """A result that has arrived completely, as a file."""
 
     def __init__(self, result: Result) -> None:
         self.source: Path | Source = result.path
@@ -42,12 +43,12 @@ class Spooled:
 
     @contextmanager
     def reading(self) -> Iterator[None]:
-        """Read the file within this."""
+        """Enter the context in which the file is read."""
         yield
 
 
 class Arrival:
-    """A result that is on its way; read `source` within `reading`, then it is `fetched`."""
+    """A result that is arriving: read `source` within `reading`; `fetched` describes it after."""
 
     def __init__(self, tools: Tools, request: Request, ready: Ready) -> None:
         self.started_at = ready.export.started_at
@@ -58,24 +59,24 @@ class Arrival:
         self.source: Path | Source = self._stream
         self._fetched: Fetched | None = None
         self._failure: BaseException | None = None
-        # Whoever stops a run's threads knows them by their names.
+        # A run's threads are found by their names when it is stopped.
         name = f"{threading.current_thread().name} download"
         self._thread = threading.Thread(target=copy_context().run, args=(self._fetch,), name=name)
 
     @property
     def fetched(self) -> Fetched:
-        """The result, once it was read to its end."""
+        """Return the description of the result, once it has been read to its end."""
         if self._fetched is None:
             raise AssertionError("a result is read before it is described")
         return self._fetched
 
     @contextmanager
     def reading(self) -> Iterator[None]:
-        """Download while the source is read within this.
+        """Enter the context in which the source is read while it is downloaded.
 
         Raises:
-            ReadAgainError: what was read counts no more.
-            PipelineError: why the download failed, before what that led to.
+            ReadAgainError: what was read is no longer valid.
+            PipelineError: the download failed; raised in place of what that led to.
         """
         self._thread.start()
         try:
@@ -124,10 +125,10 @@ def arrive(
     *,
     spooled: bool = False,
 ) -> Arrival | Spooled:
-    """Have a result on its way; whole in a file in `folder` where it is to be spooled.
+    """Start a result's arrival; if `spooled`, wait until it is complete in a file in `folder`.
 
     Raises:
-        PipelineError: as `with_export`, and as `fetch_result` where it is to be spooled.
+        PipelineError: as `with_export`, or as `fetch_result` if `spooled`.
     """
     if spooled:
         return Spooled(fetch_result(tools, specification, request, folder))

@@ -7,12 +7,11 @@ orphaned, and the tenant's daily limit is not spent twice.
 import hashlib
 import json
 import logging
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -25,16 +24,17 @@ from connectors.errors import (
     UnknownExportError,
     UnknownQueryError,
 )
-from connectors.ledger import Export, ExportLimits, Ledger, Slot
+from connectors.ledger import Export, Slot
 from connectors.nexthink import (
     Compression,
     ExportState,
     ExportStatus,
-    NexthinkClient,
     Transferred,
 )
 from tasks.exports.windows import describe
 from tasks.runs.progress import Progress, tell
+from tasks.runs.stopping import check_stop
+from tasks.runs.tools import Tools
 
 logger = logging.getLogger(__name__)
 
@@ -92,34 +92,6 @@ class Result(Fetched):
     """A result that has come whole, as a file."""
 
     path: Path
-
-
-class Calls(threading.local):
-    """Counts the requests to the tenant's API that one thread makes: they are limited per day."""
-
-    count = 0
-
-    def add(self) -> None:
-        """Count one."""
-        self.count += 1
-
-    def take(self) -> int:
-        """Give the number since the last call."""
-        count, self.count = self.count, 0
-        return count
-
-
-@dataclass(frozen=True, slots=True)
-class Tools:
-    """What the steps work with; time and sleep are handed in so that tests need not wait."""
-
-    client: NexthinkClient
-    ledger: Ledger
-    clock: Callable[[], datetime]
-    sleep: Callable[[float], None]
-    run_id: str = ""
-    at_once: ExportLimits = field(default_factory=ExportLimits)
-    calls: Calls = field(default_factory=Calls)
 
 
 @dataclass(frozen=True, slots=True)
@@ -285,6 +257,7 @@ def tell_bytes(request: Request) -> Callable[[int], None]:
     """Give what tells how far a request's download is."""
 
     def count(received: int) -> None:
+        check_stop()
         tell(Progress(request.dataset, request.unit, "downloading", received))
 
     return count

@@ -1,11 +1,12 @@
-"""Bringing one whole result to a file, outside of any run: to look at it, not to land it."""
+"""Exporting one whole result to a file outside of any run: to look at it, not to land it."""
 
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
 
 from connectors.errors import ExportFailedError, UnavailableError
-from connectors.nexthink import Compression, ExportState, NexthinkClient
+from connectors.nexthink import Compression, ExportState
+from connectors.nexthink.client import NexthinkClient
 
 FIRST_POLL = 0.2
 LONGEST_POLL = 15.0
@@ -22,12 +23,12 @@ def export_to(
     clock: Callable[[], datetime],
     sleep: Callable[[float], None],
 ) -> bool:
-    """Export a saved query to a file of its owner's; True when the tenant cut it at its limit.
+    """Export a saved query to a file that only its owner can read; return whether it was truncated.
 
     Raises:
         UnknownQueryError: the tenant has no such saved query, or refuses its parameters.
         ExportFailedError: the tenant reports an error for the query.
-        UnavailableError: not finished in time, or out of reach.
+        UnavailableError: the export is not finished in time, or the tenant cannot be reached.
     """
     compression = Compression.ZSTD
     export_id = client.nql.start_export(query_id, parameters, compression)
@@ -36,11 +37,11 @@ def export_to(
     while (status := client.nql.export_status(export_id)).state is not ExportState.COMPLETED:
         if status.state is ExportState.ERROR:
             raise ExportFailedError(
-                f"the tenant ended the export of {query_id} with an error: run the query in "
-                "Nexthink to see why"
+                f"the export of {query_id} failed in the tenant: run the query in Nexthink to see "
+                "why"
             )
         if clock() >= deadline:
-            raise UnavailableError(f"the export of {query_id} is not finished after an hour")
+            raise UnavailableError(f"the export of {query_id} has not finished within an hour")
         sleep(pause)
         pause = min(pause * POLL_GROWTH, LONGEST_POLL)
     client.nql.download(export_id, path, compression, url=status.results_url)

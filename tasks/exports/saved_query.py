@@ -1,6 +1,6 @@
 """A saved query's whole result, for what is not a dataset: read-backs, targets, identities.
 
-Always by export: execute cuts at its row limit without a word.
+Always by export: the execute call truncates silently at its row limit.
 """
 
 from pathlib import Path
@@ -10,7 +10,8 @@ import polars as pl
 from connectors.catalogue import Column, DatasetSpecification, Mode
 from connectors.errors import DataRefusedError, ResultTruncatedError, UnknownQueryError
 from connectors.nexthink.results.result_file import ResultFile
-from tasks.exports.export import Request, Result, Tools, fetch_result
+from tasks.exports.export import Request, Result, fetch_result
+from tasks.runs.tools import Tools
 
 
 def export_query(
@@ -21,15 +22,15 @@ def export_query(
     folder: Path,
     parameters: dict[str, str] | None = None,
 ) -> Result:
-    """Export a saved query anew and bring its result to a file in `folder`.
+    """Start a new export of a saved query and download its result to a file in `folder`.
 
     Args:
         tools: client, ledger, clock, sleep.
         subject: what it is for, in errors and in the journal of exports.
-        unit: tells exports of one subject apart.
+        unit: distinguishes the exports of one subject.
         query_id: the saved query.
-        folder: of the run.
-        parameters: of the query.
+        folder: the run's folder.
+        parameters: the query's parameters.
 
     Raises:
         ResultTruncatedError: the tenant cut the result at its row limit.
@@ -42,7 +43,7 @@ def export_query(
         "mode": Mode.SNAPSHOT,
         "columns": [Column(nql="any")],
     }
-    # One that an earlier run began may be of before what is looked for.
+    # An export begun by an earlier run may be older than what this one looks for.
     tools.ledger.journal.forget(subject, None)
     try:
         return fetch_result(
@@ -59,8 +60,8 @@ def export_query(
         ) from None
     except ResultTruncatedError as error:
         raise error.retold(
-            f"{subject}: the tenant cut what {query_id} returns at its row limit (HTTP 206): what "
-            "is missing there cannot be told from what is not; nothing was decided from it"
+            f"{subject}: the tenant truncated what {query_id} returns at its row limit (HTTP 206): "
+            "a row that is not in it may exist all the same; nothing was decided from it"
         ) from None
     finally:
         tools.ledger.journal.forget(subject, None)
@@ -74,10 +75,10 @@ def query_rows(
     folder: Path,
     parameters: dict[str, str] | None = None,
 ) -> pl.DataFrame:
-    """Give a saved query's whole result: text under headers in lower case, null where empty.
+    """Return a saved query's whole result: text under lower-case headers, null where empty.
 
     Raises:
-        DataRefusedError: rows that are no rows of the header.
+        DataRefusedError: rows that do not fit the header.
         PipelineError: as `export_query`.
     """
     result = export_query(tools, subject, unit, query_id, folder, parameters)
@@ -86,22 +87,22 @@ def query_rows(
     batches = list(file.batches())
     result.path.unlink(missing_ok=True)
     if file.take_ragged():
-        raise DataRefusedError(f"{subject}: the result has damaged rows: nothing was decided")
+        raise DataRefusedError(f"{subject}: the result has damaged rows; nothing was decided")
     if not batches:
         return pl.DataFrame(schema=dict.fromkeys(names, pl.String))
     return pl.concat(batches).rename(dict(zip(file.header, names, strict=True)))
 
 
 def require_columns(rows: pl.DataFrame, names: tuple[str, ...], query_id: str) -> None:
-    """Make sure that a query lists what is needed of it.
+    """Raise unless a query lists the columns that are needed.
 
     Raises:
-        DataRefusedError: names what is missing.
+        DataRefusedError: columns are missing; the message names them.
     """
     missing = [name for name in names if name not in rows.columns]
     # A result without any row may come without its header.
     if missing and rows.width:
         raise DataRefusedError(
-            f"the saved query {query_id} does not list {', '.join(missing)}: add them to its list "
-            "in Nexthink; nothing was decided"
+            f"the saved query {query_id} does not list {', '.join(missing)}: add what is missing "
+            "to its list in Nexthink; nothing was decided"
         )

@@ -1,7 +1,7 @@
-"""Cutting time: half-open UTC windows on bounds of a step, and snapshot slots. Pure.
+"""Cutting time into half-open UTC windows between bounds of a step. Pure.
 
-A bound that the tenant's zone reads twice (the repeated hour in autumn) cannot be written for it
-without doubt, so it is no bound: the windows on both sides are one.
+A time that the tenant's zone repeats (the extra hour in autumn) cannot be written unambiguously, so
+it cannot be a bound: the windows on both sides of it are one.
 """
 
 import re
@@ -12,9 +12,9 @@ from zoneinfo import ZoneInfo
 from connectors.errors import UsageError
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-# Beyond these computing with zones can leave the calendar.
+# Outside these years, arithmetic with zones can leave the calendar.
 FIRST_YEAR, LAST_YEAR = 1970, 2200
-# For forms and commands alike; whether it is a date at all is seen when it is read.
+# For forms and commands alike; whether it is a real date shows when it is parsed.
 INSTANT_PATTERN = r"^\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2})?(Z|[+-]\d{2}:\d{2}))?$"
 LITERAL = "%Y-%m-%d %H:%M:%S"
 
@@ -30,49 +30,57 @@ class Window:
         return f"{short(self.start)}..{short(self.end)}"
 
 
-def parse_instant(text: str, option: str) -> datetime:
+def parse_instant(text: str, parameter: str) -> datetime:
     """Read a date (00:00 UTC) or a date-time with an offset.
 
+    Args:
+        text: what was given.
+        parameter: its name, for the error message.
+
     Raises:
-        UsageError: neither; a date-time without an offset has no one meaning.
+        UsageError: it is neither; a date-time without an offset is ambiguous.
     """
-    wrong = UsageError(f"{option} {text!r}: give a date such as 2026-11-20, or 2026-11-20T06:00Z")
+    wrong = UsageError(
+        f"{parameter} {text!r} is not a date: use 2026-11-20 or 2026-11-20T06:00Z, for example"
+    )
     try:
         value = datetime.fromisoformat(text)
     except ValueError:
         raise wrong from None
-    _check_year(value, text, option)
+    _check_year(value, text, parameter)
     if len(text) > len("2026-11-20") and value.tzinfo is None:
-        raise UsageError(f"{option} {text!r}: a date-time needs an offset, such as {text}Z")
+        raise UsageError(f"{parameter} {text!r}: a date-time needs an offset, such as {text}Z")
     if not re.fullmatch(INSTANT_PATTERN, text):
         raise wrong
     return value.astimezone(UTC) if value.tzinfo else value.replace(tzinfo=UTC)
 
 
-def _check_year(value: datetime, text: str, option: str) -> None:
+def _check_year(value: datetime, text: str, parameter: str) -> None:
     if not FIRST_YEAR <= value.year < LAST_YEAR:
-        raise UsageError(f"{option} {text!r}: the year is not from {FIRST_YEAR} to {LAST_YEAR - 1}")
+        raise UsageError(
+            f"{parameter} {text!r}: the year must be from {FIRST_YEAR} to {LAST_YEAR - 1}"
+        )
 
 
 def floor(instant: datetime, step: timedelta) -> datetime:
-    """Give the last bound at or before an instant, counted from 00:00 UTC."""
+    """Return the last bound at or before an instant, counted from 00:00 UTC."""
     return instant - (instant - EPOCH) % step
 
 
 def is_repeated(instant: datetime, zone: ZoneInfo) -> bool:
-    """Tell whether the zone's clock reads this instant's time twice."""
+    """Return whether the zone's clock shows this instant's time twice."""
     local = instant.astimezone(zone).replace(tzinfo=None)
     first = local.replace(tzinfo=zone, fold=0).utcoffset()
     return first != local.replace(tzinfo=zone, fold=1).utcoffset()
 
 
 def literal(instant: datetime, zone: ZoneInfo) -> str:
-    """Write an instant as NQL takes it: in the tenant's zone, to the second."""
+    """Return an instant as NQL expects it: in the tenant's zone, to the second."""
     return f"{instant.astimezone(zone):{LITERAL}}"
 
 
 def bound_before(instant: datetime, step: timedelta, zone: ZoneInfo) -> datetime:
-    """Give the last usable bound at or before an instant."""
+    """Return the last usable bound at or before an instant."""
     bound = floor(instant, step)
     while is_repeated(bound, zone):
         bound -= step
@@ -80,7 +88,7 @@ def bound_before(instant: datetime, step: timedelta, zone: ZoneInfo) -> datetime
 
 
 def bound_after(instant: datetime, step: timedelta, zone: ZoneInfo) -> datetime:
-    """Give the first usable bound at or after an instant."""
+    """Return the first usable bound at or after an instant."""
     bound = floor(instant, step)
     while bound < instant or is_repeated(bound, zone):
         bound += step
@@ -88,7 +96,7 @@ def bound_after(instant: datetime, step: timedelta, zone: ZoneInfo) -> datetime:
 
 
 def cut(start: datetime, end: datetime, step: timedelta, zone: ZoneInfo) -> list[Window]:
-    """Cut [start, end) into windows; both are widened where they are no usable bound."""
+    """Cut [start, end) into windows, widened at either end if that is not a usable bound."""
     bound = bound_before(start, step, zone)
     windows = []
     while bound < end:
@@ -99,7 +107,7 @@ def cut(start: datetime, end: datetime, step: timedelta, zone: ZoneInfo) -> list
 
 
 def split(window: Window, min_step: timedelta, zone: ZoneInfo) -> tuple[Window, Window] | None:
-    """Halve a window on a usable bound of `min_step`, None where it has none inside."""
+    """Halve a window at a usable bound of `min_step`; None if there is no such bound inside."""
     middle = window.start + (window.end - window.start) / 2
     for bound in (bound_before(middle, min_step, zone), bound_after(middle, min_step, zone)):
         if window.start < bound < window.end:
@@ -108,12 +116,12 @@ def split(window: Window, min_step: timedelta, zone: ZoneInfo) -> tuple[Window, 
 
 
 def midnight(day: date, zone: ZoneInfo) -> datetime:
-    """Give the instant at which a calendar day begins in the zone, in UTC."""
+    """Return the instant at which a calendar day begins in the zone, in UTC."""
     return datetime(day.year, day.month, day.day, tzinfo=zone).astimezone(UTC)
 
 
 def cut_days(start: datetime, end: datetime, zone: ZoneInfo) -> list[Window]:
-    """Cut [start, end) into the zone's calendar days, widened to whole ones; 23 to 25 hours."""
+    """Cut [start, end), widened to whole days, into the zone's calendar days of 23 to 25 hours."""
     day = start.astimezone(zone).date()
     windows = []
     while (begin := midnight(day, zone)) < end:
@@ -123,31 +131,31 @@ def cut_days(start: datetime, end: datetime, zone: ZoneInfo) -> list[Window]:
 
 
 def check_order(start: datetime, end: datetime) -> None:
-    """Make sure that a stretch has some length.
+    """Raise unless a stretch of time has some length.
 
     Raises:
         UsageError: it is empty or reversed.
     """
     if start >= end:
-        raise UsageError(f"--from {short(start)} is not before --to {short(end)}")
+        raise UsageError(f"window_from {short(start)} is not before window_to {short(end)}")
 
 
 def check_bounds(start: datetime, end: datetime, step: timedelta) -> None:
-    """Make sure that a stretch begins and ends on bounds of the step.
+    """Raise unless a stretch of time begins and ends on bounds of the step.
 
     Raises:
         UsageError: it does not; the message names the nearest bounds.
     """
-    for option, bound in (("--from", start), ("--to", end)):
+    for parameter, bound in (("window_from", start), ("window_to", end)):
         if floor(bound, step) != bound:
             raise UsageError(
-                f"{option} {short(bound)} is not on a bound of the step {describe(step)}: "
+                f"{parameter} {short(bound)} is not on a bound of the step {describe(step)}: "
                 f"{short(floor(bound, step))} or {short(floor(bound, step) + step)} is"
             )
 
 
 def describe(duration: timedelta) -> str:
-    """Write a duration as the catalogue does: 1d, 6h, 15min or 30s."""
+    """Return a duration as the catalogue writes it: 1d, 6h, 15min or 30s."""
     seconds = int(duration.total_seconds())
     for unit, size in (("d", 86_400), ("h", 3_600), ("min", 60)):
         if seconds and seconds % size == 0:
@@ -156,7 +164,7 @@ def describe(duration: timedelta) -> str:
 
 
 def short(instant: datetime) -> str:
-    """Write an instant as briefly as it can be read back."""
+    """Return an instant in the shortest form that can be read back."""
     if instant == floor(instant, timedelta(days=1)):
         return f"{instant:%Y-%m-%d}"
     return f"{instant:%Y-%m-%dT%H:%M:%SZ}" if instant.second else f"{instant:%Y-%m-%dT%H:%MZ}"

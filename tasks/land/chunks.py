@@ -1,7 +1,7 @@
-"""A back-fill that several runs share: each has a chunk of its own, and helps with the rest.
+"""A back-fill that several runs share: each has its own chunk, and then helps with the others.
 
-A run lands the windows of its chunk first, and then those of the others which nobody holds. So what
-a killed run leaves is landed by those that live, and who joins late finds work. Imports no Prefect.
+A run lands the windows of its chunk first, and then those of other chunks that no run holds. So the
+other runs land what a killed run left, and a run that joins late finds work. Imports no Prefect.
 """
 
 import hashlib
@@ -24,9 +24,9 @@ class Chunk(BaseModel, frozen=True):
     Attributes:
         starts_at: the start of its first window.
         ends_at: the end of its last one.
-        begun_at: when the back-fill was begun; where all windows land again, what has landed since
-            is done.
-        asked_at: when the run was asked for; what failed since is left alone.
+        begun_at: when the back-fill was begun; if all windows are to land again, those that landed
+            since then are done.
+        asked_at: when the run was asked for; windows that failed since then are left alone.
     """
 
     starts_at: AwareDatetime
@@ -35,17 +35,17 @@ class Chunk(BaseModel, frozen=True):
     asked_at: AwareDatetime
 
     def overlaps(self, other: "Chunk") -> bool:
-        """Tell whether two chunks share a window."""
+        """Return whether two chunks share a window."""
         return self.starts_at < other.ends_at and other.starts_at < self.ends_at
 
     def holds(self, starts_at: datetime) -> bool:
-        """Tell whether a window that starts then is of this chunk."""
+        """Return whether the window that starts at this time belongs to this chunk."""
         return self.starts_at <= starts_at < self.ends_at
 
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """What makes a shared back-fill the same one when it is asked for again."""
+    """What identifies a shared back-fill when it is asked for again."""
 
     tenant: str
     dataset: str
@@ -56,21 +56,21 @@ class Identity:
     begun_at: datetime | None
 
     def digest(self) -> str:
-        """Give 16 characters that stand for it."""
+        """Return 16 characters that identify it."""
         parts = [self.tenant, self.dataset, self.step_seconds, self.only]
         moments = [self.starts_at, self.ends_at, self.begun_at]
         text = json.dumps([*parts, *(at and at.isoformat() for at in moments)])
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     def key(self, chunk: Chunk, attempt: int) -> str:
-        """Give the idempotency key of a chunk's run; `attempt` counts its runs that have ended."""
+        """Return the idempotency key of a chunk's run; `attempt` counts its runs that ended."""
         return f"nxp-backfill-{self.digest()}-{chunk.starts_at:%Y%m%dT%H%M%SZ}-{attempt}"
 
 
 def cut_chunks(
     windows: Sequence[Window], size: int, begun_at: datetime, asked_at: datetime
 ) -> list[Chunk]:
-    """Cut all windows of a back-fill into chunks: the same whatever has landed meanwhile."""
+    """Cut all windows of a back-fill into chunks: the same ones however many have landed."""
     parts = [windows[at : at + size] for at in range(0, len(windows), size)]
     return [
         Chunk(starts_at=part[0].start, ends_at=part[-1].end, begun_at=begun_at, asked_at=asked_at)
@@ -79,13 +79,13 @@ def cut_chunks(
 
 
 def own_first(windows: Sequence[Window], chunk: Chunk) -> list[Window]:
-    """Put the chunk's windows first, then those after it, and those before it last."""
+    """Return the windows in this order: the chunk's, those after it, those before it."""
     first = next((at for at, each in enumerate(windows) if each.start >= chunk.starts_at), 0)
     return [*windows[first:], *windows[:first]]
 
 
 def is_done(record: UnitRecord | None, only: str, begun_at: datetime) -> bool:
-    """Tell whether a window needs nothing any more, whichever run has landed it."""
+    """Return whether nothing is left to do for a window, whichever run landed it."""
     if record is None:
         return False
     if only == "failed":
@@ -95,5 +95,5 @@ def is_done(record: UnitRecord | None, only: str, begun_at: datetime) -> bool:
 
 
 def has_failed(record: UnitRecord | None, since: datetime) -> bool:
-    """Tell whether a window was tried since then, and its failure stands."""
+    """Return whether a window has failed since then, and has not landed after that."""
     return bool(record and record.last_error and record.failed_at and record.failed_at >= since)

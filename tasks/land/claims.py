@@ -1,4 +1,4 @@
-"""The windows of a shared back-fill that a run may land now: nobody has landed or holds them."""
+"""The windows of a shared back-fill that a run may land now: neither landed nor held by any run."""
 
 import time
 from collections.abc import Iterator
@@ -8,16 +8,17 @@ from tasks.land.chunks import has_failed, is_done
 from tasks.land.plan import Only, Unit
 from tasks.land.run import Run
 
-# How old the knowledge may be of what others are at: a window tried in vain costs a few statements.
-# To look takes longer the more windows there are, and is to be a small part of the work.
+# How long a look at the ledger stays valid. A window that another run has taken since costs only a
+# few statements. A look takes longer the more windows there are, and must stay a small part of the
+# work: so the result is used for a multiple of the time that the look took.
 KNOWN_FOR_SECONDS = 5.0
 KNOWN_FOR_LOOKS = 20
 
 
 class Claims:
-    """What is left for one run, by what the ledger says of all of them.
+    """What is left for one run, according to the ledger's records of all runs.
 
-    `given` counts what `free` has handed out; a window comes once.
+    `given` counts what `free` has handed out; each window is handed out once.
     """
 
     def __init__(self, run: Run, tried: set[str]) -> None:
@@ -27,11 +28,11 @@ class Claims:
 
     @property
     def given(self) -> int:
-        """Count the windows that were handed out."""
+        """Return how many windows were handed out."""
         return len(self._handed_out)
 
     def free(self) -> Iterator[Unit]:
-        """Hand out windows that nobody holds, while there are any; looks again now and then."""
+        """Yield windows that no run holds while there are any, reading the ledger now and then."""
         while True:
             began, now = time.monotonic(), self._run.tools.clock()
             free = [
@@ -50,7 +51,7 @@ class Claims:
                     break
 
     def open(self) -> bool:
-        """Tell whether there are windows that have neither landed nor failed."""
+        """Return whether there are windows that have neither landed nor failed."""
         return any(True for _ in self._left())
 
     def _left(self) -> Iterator[tuple[Unit, UnitRecord | None]]:

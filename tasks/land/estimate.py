@@ -1,4 +1,4 @@
-"""What a back-fill will ask of the tenant. Imports no Prefect, whose settings are not made yet."""
+"""How many API calls a back-fill will take. Imports no Prefect: its settings are not made yet."""
 
 import math
 from dataclasses import dataclass
@@ -9,15 +9,15 @@ from connectors.ledger import Ledger
 from tasks.exports.windows import floor
 from tasks.land.plan import Plan
 
-# Of a dataset that has not landed yet: a start, and a status each at 0.2, 0.5, 1 and 1.7 s.
+# Assumed for a dataset that has not landed yet: a start, and a status at 0.2, 0.5, 1 and 1.7 s.
 CALLS_OF_AN_EXPORT = 5
 
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """What a plan asks of the tenant's API: `calls` in all, of `limit` a day, `used` today.
+    """A plan's calls of the tenant's API: `calls` in total, `limit` a day, `used` so far today.
 
-    `per_window` is measured where windows of the dataset have landed, else assumed.
+    `per_window` is measured if windows of the dataset have landed, otherwise assumed.
     """
 
     windows: int
@@ -29,13 +29,13 @@ class Estimate:
 
     @property
     def days(self) -> int:
-        """How many days the limit makes it last, 1 where it fits in today."""
+        """Return how many days it takes under the limit; 1 if it fits into today."""
         over = max(0, self.calls - (self.limit - self.used))
         return 1 + math.ceil(over / self.limit)
 
 
 def estimate(plan: Plan, ledger: Ledger) -> Estimate:
-    """Estimate a plan's calls from those that earlier windows of the dataset took."""
+    """Estimate a plan's calls from what earlier windows of the dataset took."""
     taken = [record.calls for record in ledger.units(plan.asked.dataset) if record.calls]
     per_window = fmean(taken) if taken else CALLS_OF_AN_EXPORT
     return Estimate(

@@ -1,7 +1,7 @@
-"""Exporting a unit that is too large as one: in halves of time, then by the dataset's shards.
+"""Exporting a unit that is too large in pieces: in halves of time, then by the dataset's shards.
 
-The tenant says with HTTP 206 that it has truncated a result. Each piece is asked for and
-journalled on its own; together they are the unit, and it is published as one.
+HTTP 206 says that the tenant has truncated a result. Each piece is requested and journalled on its
+own; together they are the unit, which is published as one.
 """
 
 import logging
@@ -24,7 +24,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """A part of a unit: of its time, and of one shard where there are any."""
+    """A part of a unit: some of its time, and one shard if it is divided by shards."""
 
     window: Window | None
     shard: Shard | None = None
@@ -32,7 +32,7 @@ class Piece:
 
     @property
     def name(self) -> str:
-        """Name the piece in the journal; the whole unit has no name."""
+        """Return the piece's name in the journal; empty for the whole unit."""
         part = unit_name(self.window.start, self.window.end) if self.window else ""
         return (
             f"{part if self.is_part else ''}/{self.shard.name}"
@@ -41,7 +41,7 @@ class Piece:
         )
 
     def parts(self, run: Run) -> list["Piece"]:
-        """Divide a piece that was truncated; into nothing where it cannot be divided."""
+        """Divide a piece that was truncated; return no parts if it cannot be divided."""
         specification, zone = run.plan.specification, run.plan.tenant.zone
         if self.window and specification.mode is Mode.WINDOW and specification.window:
             halves = split(self.window, specification.window.min_step, zone)
@@ -55,13 +55,13 @@ class Piece:
 def fetch_pieces(
     run: Run, unit: Unit, refused: set[str], *, spooled: bool = False
 ) -> Iterator[tuple[Piece, Arrival | Spooled]]:
-    """Have a unit's results arrive one after the other, in order of time and of the shards.
+    """Yield a unit's results as they arrive, one after the other, by time and then by shard.
 
     Args:
         run: the run.
         unit: what is exported.
         refused: names of pieces that are known to be truncated.
-        spooled: each is to come whole, as a file, before it is read.
+        spooled: download each result completely to a file before it is read.
 
     Raises:
         ResultTruncatedError: a piece is truncated and cannot be divided further.
@@ -87,7 +87,7 @@ def fetch_pieces(
 
 
 def request_for(run: Run, unit: Unit, piece: Piece) -> Request:
-    """Say what to ask of the tenant; a window's bounds are written in the tenant's zone."""
+    """Return the request for a piece; a window's bounds are written in the tenant's zone."""
     specification = run.plan.specification
     parameters = dict(specification.parameters)
     if piece.shard:
@@ -123,15 +123,15 @@ def _too_large(
     if piece.shard:
         what += f", even its shard {piece.shard.name}"
     return ResultTruncatedError(
-        f"{what}: the tenant cuts the result at its row limit (HTTP 206): "
-        f"{_advice(run.plan.specification)}; nothing was published, what had landed stays",
+        f"{what}: the tenant truncates the result at its row limit (HTTP 206): "
+        f"{_advice(run.plan.specification)}; nothing was published, earlier data stays",
         exchange=error.exchange,
     )
 
 
 def _advice(specification: DatasetSpecification) -> str:
-    """Say what would make the pieces smaller, of what the dataset's mode knows."""
+    """Return what would make the pieces smaller, in the dataset's mode."""
     if specification.mode is Mode.SLICES:
-        return "let the saved queries select less"
+        return "make the saved queries select less"
     shards = "divide its shards further" if specification.shards else "add shards"
     return shards if specification.window is None else f"{shards}, or make min_step smaller"

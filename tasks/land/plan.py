@@ -18,7 +18,7 @@ from connectors.settings.tenants import TenantSettings, load_tenant
 from tasks.exports.windows import Window, floor
 from tasks.land.calendar import Calendar
 from tasks.land.chunks import Chunk, has_failed, is_done, own_first
-from tasks.land.schedule import Coverage, Landed, due
+from tasks.land.schedule import Coverage, LandedWindow, due
 
 CONCURRENCY = 4
 MOST_AT_ONCE = 16
@@ -34,10 +34,10 @@ class Only(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What the caller asks for; the same words as flow parameters and command options.
+    """What the caller asks for, in the words of flow parameters and command options.
 
-    Without dates it is the scheduled form. `only` and `step` are of a back-fill, `chunk` of one
-    that several runs share.
+    Without dates a run lands what is missing up to now. `only` and `step` belong to a back-fill,
+    `chunk` to one that several runs share. `is_scheduled` when no person started the run.
     """
 
     dataset: str
@@ -50,6 +50,7 @@ class Asked:
     only: Only | None = None
     concurrency: int = CONCURRENCY
     scheduled_at: datetime | None = None
+    is_scheduled: bool = False
     chunk: Chunk | None = None
 
 
@@ -93,14 +94,16 @@ class Plan:
 
     @property
     def trigger(self) -> str:
-        """Tell a run with dates, which leaves the watermark alone, from a scheduled one."""
+        """What started the run. A back-fill, the one with dates, leaves the watermark alone."""
         if self.asked.window_from:
             return "back-fill"
-        return "full-refresh" if self.asked.full_refresh else "scheduled"
+        if self.asked.full_refresh:
+            return "full-refresh"
+        return "scheduled" if self.asked.is_scheduled else "manual"
 
     @property
-    def goes_on_since(self) -> datetime | None:
-        """Say when the back-fill of everything was begun that this one goes on with, if any."""
+    def resumed_since(self) -> datetime | None:
+        """When the back-fill of everything was begun that this one resumes; None for a new one."""
         backfill = self.backfill
         return backfill.begun_at if backfill and backfill.begun_at < self.planned_at else None
 
@@ -132,7 +135,7 @@ def plan_run(asked: Asked, clock: Callable[[], datetime] = utc_now) -> Plan:
     calendar = Calendar.of(specification, tenant.zone, read_step(asked.step))
     with opened_ledger(settings, tenant, clock) as ledger:
         if asked.window_from is None or asked.window_to is None:
-            plan = _scheduled(asked, settings, tenant, specification, calendar, ledger, now)
+            plan = _missing(asked, settings, tenant, specification, calendar, ledger, now)
         else:
             windows = _asked_windows(asked, calendar, now)
             backfill, left = _left(asked, windows, calendar, ledger, now)
@@ -146,23 +149,23 @@ def plan_run(asked: Asked, clock: Callable[[], datetime] = utc_now) -> Plan:
 
 
 def read_step(text: str | None) -> timedelta | None:
-    """Read `--step`.
+    """Return the length of a window that was asked for, None where none was.
 
     Raises:
-        UsageError: it is no duration.
+        UsageError: it is not a duration.
     """
     try:
         step = parse_duration(text)
     except ValueError as error:
-        raise UsageError(f"--step {text!r} {error}") from None
+        raise UsageError(f"step {text!r} {error}") from None
     return step if isinstance(step, timedelta) else None
 
 
 def check_overlaps(lake: Lake, dataset: str, units: tuple[Unit, ...]) -> None:
-    """Make sure that no unit would cut a landed window in part.
+    """Raise unless every unit covers each landed window whole or not at all.
 
     Raises:
-        DataRefusedError: one would; says which, and what can be done.
+        DataRefusedError: names the unit that would cut a landed window, and what to do.
     """
     manifest = lake.manifest(dataset) if units else None
     entries = manifest.entries if manifest else ()
@@ -174,8 +177,8 @@ def check_overlaps(lake: Lake, dataset: str, units: tuple[Unit, ...]) -> None:
             if place >= 0 and bound < entries[place].ends_at:
                 cut = Window(entries[place].starts_at, entries[place].ends_at)
                 raise DataRefusedError(
-                    f"{dataset}: landing {unit} would cut the landed window {cut}: use a --step "
-                    f"and dates that cover it whole; nothing was exported"
+                    f"{dataset}: landing {unit} would cut the landed window {cut}: use a step and "
+                    f"dates that cover it whole; nothing was exported"
                 )
 
 
@@ -183,7 +186,7 @@ def check_overlaps(lake: Lake, dataset: str, units: tuple[Unit, ...]) -> None:
 def opened_ledger(
     settings: Settings, tenant: TenantSettings, clock: Callable[[], datetime] = utc_now
 ) -> Iterator[Ledger]:
-    """Open the tenant's ledger for a while."""
+    """Open the tenant's ledger, and close it at the end."""
     ledger = open_ledger(settings.ledger_url.get_secret_value(), tenant.name, clock)
     try:
         yield ledger
@@ -191,10 +194,12 @@ def opened_ledger(
         ledger.close()
 
 
-def landed_of(records: list[UnitRecord]) -> list[Landed]:
-    """Give the stretches of time that have landed at some time, whatever came after."""
+def landed_of(records: list[UnitRecord]) -> list[LandedWindow]:
+    """Return the stretches of time that have ever landed, whatever happened to them later."""
     return [
-        Landed(Window(record.starts_at, record.ends_at), record.exported_at or record.landed_at)
+        LandedWindow(
+            Window(record.starts_at, record.ends_at), record.exported_at or record.landed_at
+        )
         for record in records
         if record.landed_at is not None
     ]
@@ -204,19 +209,20 @@ def _check_asked(asked: Asked, specification: DatasetSpecification) -> None:
     dated = asked.window_from is not None or asked.window_to is not None
     if dated and specification.mode is Mode.SNAPSHOT:
         raise UsageError(
-            f"{asked.dataset} is a snapshot of how things are now: it takes no --from and --to"
+            f"{asked.dataset} is a snapshot of how things are now: it takes no window_from and "
+            "window_to"
         )
     if dated and (asked.window_from is None or asked.window_to is None):
-        raise UsageError("a back-fill takes both --from and --to")
+        raise UsageError("a back-fill takes both window_from and window_to")
     if dated and asked.full_refresh:
-        raise UsageError("--full-refresh lands everything: it takes no --from and --to")
+        raise UsageError("full_refresh lands everything: it takes no window_from and window_to")
     if not dated and (asked.step or asked.only):
-        raise UsageError("--step and --only belong to a back-fill: give --from and --to")
+        raise UsageError("step and only belong to a back-fill: give window_from and window_to")
     if not 1 <= asked.concurrency <= MOST_AT_ONCE:
-        raise UsageError(f"--concurrency must be from 1 to {MOST_AT_ONCE}")
+        raise UsageError(f"concurrency must be from 1 to {MOST_AT_ONCE}")
 
 
-def _scheduled(
+def _missing(
     asked: Asked,
     settings: Settings,
     tenant: TenantSettings,
@@ -242,7 +248,7 @@ def _scheduled(
 def _left(
     asked: Asked, windows: list[Window], calendar: Calendar, ledger: Ledger, now: datetime
 ) -> tuple[Backfill | None, list[Window]]:
-    """Leave out what a back-fill need not land; all of it, when begun before, since then."""
+    """Leave out what a back-fill need not land, such as what landed since it was begun."""
     records = ledger.units(asked.dataset)
     if asked.chunk:
         return _left_of_all(asked, asked.chunk, windows, calendar, records)
@@ -273,7 +279,7 @@ def _left_of_all(
     calendar: Calendar,
     records: list[UnitRecord],
 ) -> tuple[Backfill | None, list[Window]]:
-    """Leave out what no run of a shared back-fill need land; its own chunk comes first."""
+    """Leave out what no run of a shared back-fill needs to land; put the run's own chunk first."""
     only = asked.only or Only.MISSING
     known = {record.unit: record for record in records}
     covered = Coverage(each.window for each in landed_of(records)) if only is Only.MISSING else None
@@ -289,8 +295,8 @@ def _left_of_all(
 
 
 def _asked_windows(asked: Asked, calendar: Calendar, now: datetime) -> list[Window]:
-    """Cut what is asked for; of a shared back-fill its start may be out of reach meanwhile."""
+    """Cut the stretch asked for; the start of a shared back-fill may be out of reach by now."""
     start, end = asked.window_from or "", asked.window_to or ""
     if asked.chunk is None:
         return calendar.asked(start, end, now)
-    return calendar.cut(calendar.bound(start, "--from"), calendar.bound(end, "--to"))
+    return calendar.cut(calendar.bound(start, "window_from"), calendar.bound(end, "window_to"))

@@ -8,18 +8,16 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
-from prefect import task
-from prefect.cache_policies import NO_CACHE
-
 from connectors.errors import PartlyDoneError, PipelineError
-from connectors.lake.records import write_run
+from tasks.land.plan import landed_of
 from tasks.land.run import Run
+from tasks.land.schedule import Coverage
 from tasks.land.units import Landed
-from tasks.land.watermark import move_watermark
 from tasks.runs import metrics
 from tasks.runs.artifact import ARTIFACT_ROWS, show_report
 from tasks.runs.events import emit_outcome
 from tasks.runs.overview import show_freshness
+from tasks.runs.recorded import recorded
 
 logger = logging.getLogger(__name__)
 
@@ -77,6 +75,15 @@ class RunReport:
         return asdict(self)
 
 
+def summary(report: RunReport) -> str:
+    """Return how a run ended in a few words, for an operator who sees one line."""
+    rejected = f", {report.rows_rejected:,} rejected" if report.rows_rejected else ""
+    return (
+        f"{report.dataset} {report.state}: {report.units:,} of {report.planned:,} windows, "
+        f"{report.rows_landed:,} rows{rejected}"
+    )
+
+
 def build_report(run: Run, landed: Landed, watermark: datetime | None = None) -> RunReport:
     """Sum up what became of a run's units."""
     outcomes = sorted(landed.outcomes, key=lambda outcome: outcome.unit)
@@ -109,23 +116,17 @@ def build_report(run: Run, landed: Landed, watermark: datetime | None = None) ->
     )
 
 
-def settle(run: Run, landed: Landed) -> RunReport:
-    """Move the watermark and keep the report in the lake (`_runs`) and, last, in the ledger.
-
-    A run that failed because the disk is full, or the bucket away, cannot keep its report there
-    either: then the ledger alone has it, and the first error stays the one that is told.
-    """
+@recorded("report", says=summary)
+def report_run(run: Run, landed: Landed) -> RunReport:
+    """Move the watermark, and keep the report in the lake (`_runs`), Prefect and the ledger."""
     report = build_report(run, landed, move_watermark(run))
-    try:
-        write_run(run.lake, report.plain())
-    except PipelineError as error:
-        if report.error is None:
-            raise
-        logger.warning("the report of run %s is in the ledger only: %s", run.run_id, error)
     plain = {**report.plain(), "exit_code": _exit_code(landed, report)}
-    run.ledger.finish_run(run.run_id, report.state, plain)
+    run.parts.keep_report(report.state, plain, report.plain())
     metrics.watermark_moved(report.watermark, report.finished_at)
-    metrics.run_ended(report.state)
+    logger.info("%s", summary(report))
+    emit_outcome(report.plain())
+    show_report("export", report.tenant, report.dataset, markdown(report))
+    show_freshness(run.plan.settings, run.ledger, report.tenant, report.finished_at)
     return report
 
 
@@ -199,16 +200,6 @@ def markdown(report: RunReport) -> str:
     return "\n".join(lines)
 
 
-@task(name="report", cache_policy=NO_CACHE, persist_result=False)
-def report_run(run: Run, landed: Landed) -> RunReport:
-    """Settle the run, tell Prefect, and show its report as an artifact of the flow run."""
-    report = settle(run, landed)
-    emit_outcome(report)
-    show_report("export", report.tenant, report.dataset, markdown(report))
-    show_freshness(run.plan.settings, run.ledger, report.tenant, report.finished_at)
-    return report
-
-
 def _error(dataset: str, landed: Landed) -> str | None:
     """Say why windows did not land: the reason of one, and how many there are."""
     first, failed = _first(landed), len(landed.failures)
@@ -233,3 +224,17 @@ def _gap(run: Run) -> str | None:
 def _first(landed: Landed) -> PipelineError | None:
     """Give the error to be told: what stopped the run, else that of the first window."""
     return landed.stopped or (landed.failures[0].error if landed.failures else None)
+
+
+def move_watermark(run: Run) -> datetime | None:
+    """Write the end of the contiguous landed stretch; a back-fill only reads it.
+
+    What back-fills have landed counts too, from the next scheduled export on.
+    """
+    if run.plan.origin is None:
+        known = run.ledger.marks.watermark(run.dataset)
+        return known.position if known else None
+    coverage = Coverage(known.window for known in landed_of(run.ledger.units(run.dataset)))
+    position = coverage.end_from(run.plan.origin)
+    run.ledger.marks.set_watermark(run.dataset, run.plan.origin, position)
+    return position

@@ -1,4 +1,4 @@
-"""One export run under way: the parts it works with, and its place in the ledger."""
+"""One export run under way: its plan, and where its units land."""
 
 import os
 import threading
@@ -9,22 +9,23 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from connectors.clock import utc_now
-from connectors.lake import Budget
-from connectors.landing import Landing
-from connectors.landings import open_landings
+from connectors.lake.stage import Budget
+from connectors.landings import Landing, open_landings
 from tasks.land.plan import Plan
-from tasks.runs.opening import Parts, opened
+from tasks.runs.opening import OpenedRun, connected, opened
+from tasks.runs.tools import Tools
 
-# Batches are typed in memory, on all cores: more at once only take memory.
+# Batches are typed in memory, on all cores: more at once would only take memory.
 CONFORMING_AT_ONCE = min(2, os.cpu_count() or 1)
 MIB = 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Run(Parts):
-    """A run under way: the plan, and the parts it works with."""
+class Run(OpenedRun):
+    """An export run under way."""
 
     plan: Plan
+    tools: Tools
     landings: Sequence[Landing]
     budget: Budget | None = None
     conforming: threading.Semaphore = field(
@@ -36,6 +37,11 @@ class Run(Parts):
         """The dataset's name."""
         return self.plan.specification.dataset
 
+    @property
+    def subject(self) -> str:
+        """What the run is about: the dataset."""
+        return self.dataset
+
 
 @contextmanager
 def open_run(
@@ -43,17 +49,16 @@ def open_run(
     clock: Callable[[], datetime] = utc_now,
     sleep: Callable[[float], None] = time.sleep,
 ) -> Iterator[Run]:
-    """Open client, ledger and landings, and clear away what killed runs left aside."""
+    """Open a run of a plan: its client and landings, and its place in the ledger."""
+    settings, tenant, specification = plan.settings, plan.tenant, plan.specification
     with (
-        opened(
-            plan.settings, plan.tenant, clock, sleep, dataset=plan.specification.dataset
-        ) as parts,
+        opened(settings, tenant.name, {"dataset": specification.dataset}, clock, sleep) as parts,
+        connected(parts, tenant) as tools,
         ExitStack() as stack,
     ):
-        landings = open_landings(
-            plan.settings, plan.tenant.name, plan.specification, parts.lake, clock
-        )
+        landings = open_landings(settings, tenant.name, specification, parts.lake, clock)
         for landing in landings:
             stack.callback(landing.close)
-        budget = Budget(plan.settings.memory_mb * MIB)
-        yield Run(**parts.parts(), plan=plan, landings=landings, budget=budget)
+        budget = Budget(settings.memory_mb * MIB)
+        parts.ledger.begin_run(parts.run_id, specification.dataset, plan.trigger)
+        yield Run(parts=parts, plan=plan, tools=tools, landings=landings, budget=budget)

@@ -1,6 +1,6 @@
-"""What a scheduled export has to land: missing windows, and those that late rows may still join.
+"""What a scheduled export has to land: missing windows, and those that may still get late rows.
 
-Pure: intervals in, windows out. What has landed counts by the time it covers, whatever step it
+Pure: intervals in, windows out. What has landed counts by the time it covers, whatever the step it
 was landed with.
 """
 
@@ -17,8 +17,8 @@ NEVER = datetime.min.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
-class Landed:
-    """A stretch that has landed, and when the export of its rows was started."""
+class LandedWindow:
+    """A window that has landed, and when the export of its rows was started."""
 
     window: Window
     exported_at: datetime
@@ -38,35 +38,35 @@ class Coverage:
         self._starts = [stretch.start for stretch in self._stretches]
 
     def covers(self, window: Window) -> bool:
-        """Tell whether all of a window has landed."""
+        """Return whether all of a window has landed."""
         return self.end_from(window.start) >= window.end
 
     def overlaps(self, window: Window) -> bool:
-        """Tell whether any of a window has landed."""
+        """Return whether any part of a window has landed."""
         place = bisect_left(self._starts, window.end) - 1
         return place >= 0 and self._stretches[place].end > window.start
 
     def end_from(self, instant: datetime) -> datetime:
-        """Give the end of the landed stretch that an instant lies in; else the instant itself."""
+        """Return the end of the landed stretch that an instant lies in, or the instant itself."""
         place = bisect_right(self._starts, instant) - 1
         return max(self._stretches[place].end, instant) if place >= 0 else instant
 
 
 class History:
-    """What has landed, found by bisection: there may be years of hours."""
+    """The windows that have landed, searched by bisection: there may be years of hours."""
 
-    def __init__(self, landed: Iterable[Landed]) -> None:
+    def __init__(self, landed: Iterable[LandedWindow]) -> None:
         self.landed = sorted(landed, key=lambda known: known.window)
         self._starts = [known.window.start for known in self.landed]
-        # Stretches may lie within each other, so their ends are in no order; the furthest are.
+        # Windows may lie within each other, so their ends are not in order; the furthest ends are.
         self._furthest = list(accumulate((known.window.end for known in self.landed), max))
 
     def overlaps(self, window: Window) -> bool:
-        """Tell whether anything lies in a window, in part at least."""
+        """Return whether anything that has landed overlaps a window."""
         return self._end_before(bisect_left(self._starts, window.end)) > window.start
 
-    def within(self, window: Window) -> list[Landed] | None:
-        """Give what lies in a window; None where something reaches out of it."""
+    def within(self, window: Window) -> list[LandedWindow] | None:
+        """Return what lies in a window, or None if something extends beyond it."""
         first, last = (bisect_left(self._starts, bound) for bound in (window.start, window.end))
         if self._end_before(first) > window.start:
             return None
@@ -79,9 +79,9 @@ class History:
 
 @dataclass(frozen=True, slots=True)
 class Due:
-    """The windows to land, from where the watermark counts, and those that are lost.
+    """The windows to land, and `origin`, from which the watermark counts.
 
-    `lost` are missing, and the query no longer reaches back to them.
+    `lost` windows are missing, and the query no longer reaches back to them.
     """
 
     origin: datetime
@@ -90,7 +90,7 @@ class Due:
 
 
 def first_origin(calendar: Calendar, now: datetime) -> datetime:
-    """Say where the history begins when nothing has landed: at `start`, as far as reachable."""
+    """Return where the history begins when nothing has landed: at `start`, as far as reachable."""
     horizon = calendar.horizon(now)
     start = calendar.window.start or calendar.before(horizon)
     reachable = [w for w in calendar.cut(start, horizon) if calendar.is_reachable(w, now)]
@@ -98,32 +98,32 @@ def first_origin(calendar: Calendar, now: datetime) -> datetime:
 
 
 def origin_of(calendar: Calendar, counted_from: datetime | None, now: datetime) -> datetime:
-    """Say where the watermark counts from; `start` moves it, backwards only as far as reachable."""
+    """Return where the watermark counts from: `start` moves it, backwards only within reach."""
     if counted_from is None:
         return first_origin(calendar, now)
     start = calendar.window.start
     if start is None or start >= counted_from:
-        # A start that is still to come must not move the watermark beyond what can have landed.
+        # A start in the future must not move the watermark beyond what can have landed.
         return min(start or counted_from, max(calendar.horizon(now), counted_from))
     return min(first_origin(calendar, now), counted_from)
 
 
 def due(
     calendar: Calendar,
-    landed: Sequence[Landed],
+    landed: Sequence[LandedWindow],
     now: datetime,
     counted_from: datetime | None = None,
     *,
     everything: bool = False,
 ) -> Due:
-    """Decide what a scheduled export lands: all up to now - lag that has not landed for good.
+    """Decide what a scheduled export lands: all up to now - lag that is missing or may still grow.
 
     Args:
         calendar: how the dataset's time is cut.
         landed: what has landed.
         now: the present moment.
-        counted_from: where the watermark has been counted from so far.
-        everything: land all again, as far as the query reaches.
+        counted_from: where the watermark has counted from so far.
+        everything: land all windows again, as far back as the query reaches.
     """
     origin = origin_of(calendar, counted_from, now)
     coverage = Coverage(known.window for known in landed)
@@ -154,7 +154,7 @@ def due(
 
 
 def _wider(history: History, cut: Sequence[Window]) -> list[Window]:
-    """Find what landed in wider windows than the schedule's: it can only be landed so again."""
+    """Return landed windows wider than the schedule's: they can only be landed again whole."""
     starts = [window.start for window in cut]
     found = []
     for window in (known.window for known in history.landed):
@@ -168,17 +168,17 @@ def _outermost(windows: Iterable[Window]) -> list[Window]:
     """Leave out windows that lie within another."""
     kept: list[Window] = []
     for window in sorted(windows, key=lambda one: (one.start, -one.end.timestamp())):
-        # Of those that began before, the last one kept reaches furthest.
+        # Of the windows that began before, the last one kept extends furthest.
         if not kept or window.end > kept[-1].end:
             kept.append(window)
     return kept
 
 
 def _may_grow(calendar: Calendar, window: Window, history: History, now: datetime) -> bool:
-    """Tell whether late rows may have come for a landed window since it was exported.
+    """Return whether late rows may have come for a landed window since it was exported.
 
-    Once per step only, by slots and not by the time that has passed: a schedule that runs a
-    second earlier than the day before must not leave a day out.
+    Only once per step, counted in slots and not by elapsed time: a schedule that runs a second
+    earlier than the day before must not skip a day.
     """
     parts = history.within(window)
     if parts is None:
@@ -192,5 +192,5 @@ def _may_grow(calendar: Calendar, window: Window, history: History, now: datetim
 
 
 def _settled(calendar: Calendar, window: Window) -> datetime:
-    """Say from when on an export has all rows of a window."""
+    """Return the moment from which an export has all rows of a window."""
     return window.end + calendar.window.lag + calendar.window.lookback

@@ -1,10 +1,10 @@
 """From results to staged Parquet, rejects and counts: the engine of a landing.
 
-Results in, from files or as they arrive, staged files and counts out, batch by batch. Four steps
-run at once, each a few batches ahead of the next: download and unpacking (tasks.exports.arrival),
-reading CSV (connectors.nexthink.results.result_file), typing (here), and writing row groups
-(connectors.lake.stage).
-Nothing here is visible to a reader, and nothing of tenant, manifest or ledger is known here.
+Results come in, from files or as they arrive; staged files and counts go out, batch by batch. Four
+steps run at once, each a few batches ahead of the next: download and unpacking
+(tasks.exports.arrival), reading CSV (connectors.nexthink.results.result_file), typing (here), and
+writing row groups (connectors.lake.stage).
+Readers see nothing of this, and this module knows nothing of tenant, manifest or ledger.
 """
 
 from collections.abc import Callable, Iterator
@@ -21,7 +21,7 @@ import pyarrow.compute as pc
 
 from connectors.catalogue import DatasetSpecification
 from connectors.errors import DataRefusedError
-from connectors.lake import Stage, StagedFile, keep_rows
+from connectors.lake.stage import Stage, StagedFile, keep_rows
 from connectors.nexthink.results.result_file import ResultFile, Source
 from tasks.columns.conform import Conformed, Conformer, Counts, Layout, match_header
 from tasks.exports.windows import EPOCH, Window
@@ -29,7 +29,7 @@ from tasks.exports.windows import EPOCH, Window
 
 @dataclass(frozen=True, slots=True)
 class ResultPart:
-    """One result of a unit. `window` is what its rows must lie in, None for a snapshot."""
+    """One result of a unit. Its rows must lie in `window`, which is None for a snapshot."""
 
     source: Path | Source
     name: str
@@ -40,7 +40,7 @@ class ResultPart:
 
 @dataclass(frozen=True, slots=True)
 class Staged:
-    """What a unit's results have become: files aside, rejects, and an account of every row."""
+    """What a unit's results have become: staged files, rejects, and a count of every row."""
 
     files: list[StagedFile]
     schema: pa.Schema
@@ -50,7 +50,7 @@ class Staged:
 
 
 class RowLimitReachedError(Exception):
-    """A result has as many rows as the tenant is said to cut at; `part` names it."""
+    """A result has reached the configured row limit of the tenant; `part` names it."""
 
     def __init__(self, part: str) -> None:
         self.part = part
@@ -58,16 +58,16 @@ class RowLimitReachedError(Exception):
 
 
 class Staging:
-    """Stages the results of one unit; use it as a context, add all parts, then finish.
+    """Stages the results of one unit: use it as a context manager, add all parts, then finish.
 
     Args:
         specification: the declared columns.
         unit: the unit's name, for messages and snapshots' files.
         zone: the zone in which the tenant writes date-times.
         run_id: stamped on every row.
-        open_stage: opens the place aside for rows of a schema.
-        row_limit: a result of so many rows or more counts as cut, where that is configured.
-        on_rows: told the rows read so far.
+        open_stage: opens the staging place for rows of a schema.
+        row_limit: if set, a result with this many rows or more counts as truncated.
+        on_rows: called with the number of rows read so far.
         working: entered for each batch, so that not too many are worked on at once.
     """
 
@@ -110,23 +110,23 @@ class Staging:
             self._stage.__exit__(kind, error, trace)
 
     def add(self, part: ResultPart) -> None:
-        """Type, count and write all rows of one result; if it is a file, remove that.
+        """Type, count and write all rows of one result; if it is a file, delete it.
 
         Raises:
-            DataRefusedError: it is no CSV, or its columns break the contract.
-            RowLimitReachedError: it is to be divided.
-            RecordTooLongError: it arrives, and is to be read from a file instead.
+            DataRefusedError: it is not CSV, or its columns break the contract.
+            RowLimitReachedError: it must be divided.
+            RecordTooLongError: it was read while arriving, and must be read from a file instead.
         """
         file = ResultFile(part.source)
         self._has_shards = self._has_shards or part.is_shard
-        # An export without any row may be an empty file: then there is no header to match.
+        # An export without rows may be an empty file: then there is no header to match.
         if file.header:
             self._add(file, part)
         if isinstance(part.source, Path):
             part.source.unlink()
 
     def finish(self) -> Staged:
-        """Close all files, make them durable, and give the account."""
+        """Close all files, make them durable, and return what was staged."""
         if self._layout is None:
             columns = self._specification.columns
             self._layout = Layout(tuple((column.nql, column) for column in columns))
@@ -144,8 +144,8 @@ class Staging:
         layout = match_header(file.header, self._specification)
         if self._layout is not None and self._layout.landed != layout.landed:
             raise DataRefusedError(
-                f"{self._specification.dataset} {self._unit}: its parts came with different "
-                "columns: all saved queries of a dataset list the same; nothing was published"
+                f"{self._specification.dataset} {self._unit}: its parts have different columns: "
+                "all saved queries of a dataset must list the same; nothing was published"
             )
         self._layout = layout
         window = self._specification.window
@@ -183,7 +183,7 @@ class Staging:
         return self._stage
 
     def _without_twins(self, file: StagedFile) -> StagedFile:
-        """Keep the latest of rows that came in two shards: they moved between the exports."""
+        """Keep the latest of rows that came in two shards, having moved between the exports."""
         keys = list(self._specification.key_columns)
         frame = pl.read_parquet(file.path, columns=keys, hive_partitioning=False)
         keep = frame.select(pl.struct(keys).is_last_distinct()).to_series()
@@ -198,7 +198,7 @@ class Staging:
 def partitioned(
     specification: DatasetSpecification, unit: str, rows: pa.Table
 ) -> Iterator[tuple[str, pa.Table]]:
-    """Divide landed rows by the partition they belong to: the slot, or the UTC date of each row."""
+    """Divide landed rows by partition: the slot of a snapshot, or the UTC date of each row."""
     if specification.window is None:
         yield f"snapshot={unit}", rows
         return

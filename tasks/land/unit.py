@@ -16,7 +16,6 @@ import polars as pl
 from connectors.errors import DataRefusedError, LimitReachedError, PipelineError, UnavailableError
 from connectors.lake import Entry
 from connectors.lake.records import write_rejects
-from connectors.lake.storage import storage_errors
 from connectors.ledger import Lease
 from connectors.logs import bound
 from tasks.columns.checks import blocking, run_checks, warnings
@@ -29,12 +28,13 @@ from tasks.land.plan import Only, Unit
 from tasks.land.run import Run
 from tasks.land.staging import ResultPart, RowLimitReachedError, Staged, Staging
 from tasks.runs.progress import LANDED, SKIPPED, Progress, tell
+from tasks.runs.stopping import check_stop
 
 logger = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
-class Outcome:
+class UnitOutcome:
     """What became of one unit: counts, bytes, seconds per stage. For reports: no values of rows.
 
     `parts` are the exports that it took, `calls` the requests to the tenant's API. `skipped` when
@@ -102,7 +102,7 @@ class Outcome:
         self.seconds[stage] = self.seconds.get(stage, 0.0) + seconds
 
 
-def land_unit(run: Run, unit: Unit) -> Outcome:
+def land_unit(run: Run, unit: Unit) -> UnitOutcome:
     """Land one unit, so that exactly the rows of the query are there, or nothing has changed.
 
     Raises:
@@ -117,10 +117,9 @@ def land_unit(run: Run, unit: Unit) -> Outcome:
     ):
         if _landed_meanwhile(run, unit):
             tell(Progress(run.dataset, unit.name, SKIPPED))
-            return Outcome(unit=unit.name, skipped=True)
+            return UnitOutcome(unit=unit.name, skipped=True)
         _check_may_ask(run, unit)
-        with storage_errors(run.spool):
-            run.spool.mkdir(parents=True, exist_ok=True, mode=0o700)
+        run.folder()
         run.tools.calls.take()
         outcome, staged = stage_unit(run, unit)
         outcome.calls = run.tools.calls.take()
@@ -129,7 +128,7 @@ def land_unit(run: Run, unit: Unit) -> Outcome:
     return outcome
 
 
-def stage_unit(run: Run, unit: Unit) -> tuple[Outcome, Staged]:
+def stage_unit(run: Run, unit: Unit) -> tuple[UnitOutcome, Staged]:
     """Export a unit, in parts where it is too large, and stage it; check what was staged.
 
     Raises:
@@ -138,7 +137,7 @@ def stage_unit(run: Run, unit: Unit) -> tuple[Outcome, Staged]:
     refused: set[str] = set()
     spooled = False
     while True:
-        outcome = Outcome(unit=unit.name)
+        outcome = UnitOutcome(unit=unit.name)
         # Whatever is tried again: parts that were whole are journalled, and not exported again.
         try:
             staged = _stage(run, unit, outcome, refused, spooled=spooled)
@@ -174,7 +173,7 @@ def check_counts(run: Run, unit: Unit, counts: Counts) -> None:
         )
 
 
-def publish(run: Run, unit: Unit, lease: Lease, outcome: Outcome, staged: Staged) -> None:
+def publish(run: Run, unit: Unit, lease: Lease, outcome: UnitOutcome, staged: Staged) -> None:
     """Make the staged files the ones that count, in all landings; the ledger last."""
     if outcome.exported_at is None:
         raise AssertionError("a unit is exported before it is published")
@@ -204,8 +203,11 @@ def publish(run: Run, unit: Unit, lease: Lease, outcome: Outcome, staged: Staged
     )
 
 
-def _stage(run: Run, unit: Unit, outcome: Outcome, refused: set[str], *, spooled: bool) -> Staged:
+def _stage(
+    run: Run, unit: Unit, outcome: UnitOutcome, refused: set[str], *, spooled: bool
+) -> Staged:
     def tell_rows(rows: int) -> None:
+        check_stop()
         tell(Progress(run.dataset, unit.name, "landing", rows))
 
     @contextmanager
@@ -240,7 +242,7 @@ def _stage(run: Run, unit: Unit, outcome: Outcome, refused: set[str], *, spooled
             return staging.finish()
 
 
-def _check_contents(run: Run, unit: Unit, outcome: Outcome, staged: Staged) -> tuple[str, ...]:
+def _check_contents(run: Run, unit: Unit, outcome: UnitOutcome, staged: Staged) -> tuple[str, ...]:
     """Run the declared checks; give the warnings of those that failed and do not block."""
     if outcome.exported_at is None:
         raise AssertionError("a unit is exported before it is checked")

@@ -5,36 +5,26 @@ is refused or a disk that is full would fail them all: then no further unit is b
 """
 
 import logging
-import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from contextvars import copy_context
 from dataclasses import dataclass, field
-from typing import cast
-from uuid import UUID
-
-from prefect import task
-from prefect.artifacts import create_progress_artifact, update_progress_artifact
-from prefect.cache_policies import NO_CACHE
 
 from connectors.errors import DataRefusedError, HeldError, LimitReachedError, PipelineError
 from connectors.http.client import LONGEST_WAIT
 from tasks.land.claims import Claims
 from tasks.land.plan import Unit
 from tasks.land.run import Run
-from tasks.land.unit import Outcome, land_unit
+from tasks.land.unit import UnitOutcome, land_unit
 from tasks.runs import metrics
-from tasks.runs.artifact import artifact_key
-from tasks.runs.counting import Count, Seldom
-from tasks.runs.progress import FAILED, STOPPING, Progress, listening, tell
+from tasks.runs.artifact import progress_shown
+from tasks.runs.progress import FAILED, PLANNED, STOPPING, Progress, tell
+from tasks.runs.recorded import recorded
 from tasks.runs.stopping import StoppedError, pool_of, unbroken
 
 logger = logging.getLogger(__name__)
 
-# A run of a few units is over before anybody looks.
-SHOWN_FROM = 10
-ARTIFACT_EVERY_SECONDS = 5.0
 # Before each further try of what another run holds: long enough for a window that is nearly done.
 HELD_PAUSES = (1.0, 2.0, 4.0, 8.0)
 # Before each further look at what other runs of a shared back-fill hold.
@@ -57,38 +47,44 @@ class Landed:
     counts those that others have landed, or tried, of a back-fill that is shared.
     """
 
-    outcomes: list[Outcome] = field(default_factory=list)
+    outcomes: list[UnitOutcome] = field(default_factory=list)
     failures: list[Failure] = field(default_factory=list)
     held: list[Failure] = field(default_factory=list)
     left: int = 0
     stopped: PipelineError | None = None
     # Those that threads are at; empty in the end, unless one had to be left behind.
-    under_way: dict[Future[Outcome], Unit] = field(default_factory=dict, repr=False)
+    under_way: dict[Future[UnitOutcome], Unit] = field(default_factory=dict, repr=False)
+
+    def __str__(self) -> str:
+        """Sum up for an operator."""
+        units = len(self.outcomes) + len(self.failures)
+        rows = sum(outcome.rows_landed for outcome in self.outcomes)
+        return f"{len(self.outcomes):,} of {units:,} windows, {rows:,} rows"
 
 
-def land_all(run: Run, units: Sequence[Unit], concurrency: int) -> Landed:
-    """Land all units, so many at once.
+@recorded("land", says=str)
+def land(run: Run) -> Landed:
+    """Land all units of a run, as many at once as was asked for.
 
-    A signal lets those under way end within the run's limit, and begins no other; what does not
-    land by then leaves its unit as it was, its export journalled.
+    A signal lets those under way end within the run's limit, and begins no other; a unit that does
+    not land in time stays as it was, its export journalled.
     """
     result = Landed()
-    threads = f"landing {run.run_id}"
-
-    def heed(_progress: Progress) -> None:
-        if threading.current_thread().name.startswith(threads):
-            run.stop.check()
-
+    units, at_once = run.plan.units, run.plan.asked.concurrency
+    tell(Progress(run.dataset, "", PLANNED, len(units)))
     result.stopped = _unfit(run)
     if result.stopped:
         return result
-    with listening(heed), pool_of(concurrency, threads, run.stop) as pool:
+    with (
+        progress_shown(run.plan.tenant.name, run.dataset, len(units)),
+        pool_of(at_once, f"landing {run.run_id}", run.stop) as pool,
+    ):
         try:
             if run.plan.asked.chunk:
-                _land_shared(pool, concurrency, run, result)
+                _land_shared(pool, at_once, run, result)
             else:
-                _land_on(pool, concurrency, run, units, result)
-                _try_held_again(pool, concurrency, run, units, result)
+                _land_on(pool, at_once, run, units, result)
+                _try_held_again(pool, at_once, run, units, result)
         except BaseException as error:
             _wind_down(run, result, error)
             if len(result.outcomes) < len(units):
@@ -166,44 +162,6 @@ def _land_shared(pool: ThreadPoolExecutor, at_once: int, run: Run, result: Lande
         result.left = len(run.plan.units) - len(result.outcomes) - len(result.failures)
 
 
-@contextmanager
-def _shown_in_prefect(run: Run) -> Iterator[None]:
-    """Keep a progress artifact of a long run up to date; it is no part of the work."""
-    units = len(run.plan.units)
-    if units < SHOWN_FROM:
-        yield
-        return
-    count, seldom = Count(units), Seldom(ARTIFACT_EVERY_SECONDS)
-    key = artifact_key("progress", run.plan.tenant.name, run.dataset)
-    try:
-        artifact = cast("UUID", create_progress_artifact(0.0, key=key))
-    except Exception:  # noqa: BLE001 - what is landed does not depend on the UI
-        logger.warning("the progress of run %s cannot be shown in Prefect", run.run_id)
-        yield
-        return
-
-    def show(progress: Progress) -> None:
-        if count.add(progress) and (seldom.is_time() or count.done == units):
-            try:
-                update_progress_artifact(
-                    artifact_id=artifact,
-                    progress=100 * count.done / units,
-                    description=str(count),
-                )
-            except Exception:  # noqa: BLE001 - what is landed does not depend on the UI
-                logger.warning("the progress of run %s could not be shown in Prefect", run.run_id)
-
-    with listening(show):
-        yield
-
-
-@task(name="land", task_run_name="{run.dataset}", cache_policy=NO_CACHE, persist_result=False)
-def land(run: Run) -> Landed:
-    """Land all units of a run, as one recorded task run: see land_all."""
-    with _shown_in_prefect(run):
-        return land_all(run, run.plan.units, run.plan.asked.concurrency)
-
-
 def _unfit(run: Run) -> PipelineError | None:
     """Say why nothing can land now, before anything is exported."""
     try:
@@ -223,7 +181,7 @@ def _unfit(run: Run) -> PipelineError | None:
     )
 
 
-def _settle(run: Run, unit: Unit, future: Future[Outcome], result: Landed) -> None:
+def _settle(run: Run, unit: Unit, future: Future[UnitOutcome], result: Landed) -> None:
     try:
         outcome = future.result()
     except PipelineError as error:

@@ -1,19 +1,25 @@
 """Reports and overviews in the Prefect UI, each at a key that stays: an operator's bookmark.
 
-Keys name kind, tenant and what it is about, so that tenants on one server do not share a history.
+Keys name kind, tenant and subject, so that tenants on one server do not share a history. A plain
+run has no UI, so nothing is shown there.
 """
 
 import logging
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, Final
 
-from prefect.artifacts import create_markdown_artifact, create_table_artifact
+from tasks.runs.progress import Count, Progress, Seldom, listening
+from tasks.runs.recorded import flow_run
 
 logger = logging.getLogger(__name__)
 
 # Artifacts are kept in Prefect's database and have no size limit of their own.
 ARTIFACT_ROWS: Final = 100
+# A run of a few units is over before anybody looks.
+SHOWN_FROM: Final = 10
+ARTIFACT_EVERY_SECONDS: Final = 5.0
 
 
 def artifact_key(*parts: str) -> str:
@@ -30,22 +36,64 @@ def show_report(kind: str, tenant: str, name: str, text: str) -> None:
         name: of the dataset, sync or action.
         text: the report in Markdown.
     """
+    if flow_run() is None:
+        return
+    from prefect.artifacts import create_markdown_artifact  # noqa: PLC0415 - not in a plain run
+
     key = artifact_key(kind, tenant, name)
-    shown(key, lambda: create_markdown_artifact(key=key, markdown=text))
+    about = f"How the newest {kind} run of {name} ended, tenant {tenant}."
+    _show(key, lambda: create_markdown_artifact(key=key, markdown=text, description=about))
 
 
 def show_table(kind: str, tenant: str, rows: Sequence[Mapping[str, Any]], about: str) -> None:
-    """Keep a table as an artifact of the flow run, as many rows of it as fit."""
+    """Keep a table as an artifact of the flow run, cut to the number of rows that fit."""
+    if flow_run() is None:
+        return
+    from prefect.artifacts import create_table_artifact  # noqa: PLC0415 - not in a plain run
+
     key = artifact_key(kind, tenant)
     if len(rows) > ARTIFACT_ROWS:
         about = f"{about} The first {ARTIFACT_ROWS} of {len(rows):,}."
     table = [dict(row) for row in rows[:ARTIFACT_ROWS]]
-    shown(key, lambda: create_table_artifact(table=table, key=key, description=about))
+    _show(key, lambda: create_table_artifact(table=table, key=key, description=about))
 
 
-def shown(key: str, show: Callable[[], Any]) -> None:
+@contextmanager
+def progress_shown(tenant: str, name: str, units: int) -> Iterator[None]:
+    """Keep a progress artifact of a long run up to date while its units end."""
+    if units < SHOWN_FROM or flow_run() is None:
+        yield
+        return
+    from prefect.artifacts import (  # noqa: PLC0415 - not in a plain run
+        create_progress_artifact,
+        update_progress_artifact,
+    )
+
+    count, seldom = Count(units), Seldom(ARTIFACT_EVERY_SECONDS)
+    key = artifact_key("progress", tenant, name)
+    about = f"How many of the {units:,} windows of this run have ended."
+    artifact = _show(key, lambda: create_progress_artifact(0.0, key=key, description=about))
+    if artifact is None:
+        yield
+        return
+
+    def show(progress: Progress) -> None:
+        if count.add(progress) and (seldom.is_time() or count.done == units):
+            _show(
+                key,
+                lambda: update_progress_artifact(
+                    artifact, progress=100 * count.done / units, description=str(count)
+                ),
+            )
+
+    with listening(show):
+        yield
+
+
+def _show(key: str, show: Callable[[], Any]) -> Any:
     """Show something; what was done does not depend on the UI."""
     try:
-        show()
-    except Exception:  # noqa: BLE001 - whatever the server says to it
+        return show()
+    except Exception:  # noqa: BLE001 - whatever the server answers
         logger.warning("%s could not be shown in Prefect", key)
+        return None

@@ -1,16 +1,14 @@
-"""Telling Prefect that a dataset landed, or did not: what automations start from.
+"""Events of datasets that landed, or did not: what Prefect's automations start from.
 
 Counts only, never a row's values. An event is no part of the work: a server that is away changes
-nothing.
+nothing. A plain run emits none.
 """
 
 import logging
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import Any
 
-from prefect.events import emit_event
-
-if TYPE_CHECKING:
-    from tasks.land.report import RunReport
+from tasks.runs.recorded import flow_run
 
 logger = logging.getLogger(__name__)
 
@@ -19,31 +17,38 @@ COUNTED = ("planned", "units", "calls", "rows_read", "rows_landed", "rows_reject
 
 
 def resource_id(tenant: str, dataset: str) -> str:
-    """Name a dataset of a tenant as the resource of its events."""
+    """Return the resource that the events of a tenant's dataset are about."""
     return f"{EVENT}.{tenant}.{dataset}"
 
 
-def emit_outcome(report: "RunReport") -> None:
-    """Emit nexthink.dataset.landed, .partly or .failed; nothing where nothing was to be landed."""
-    if not report.planned and not report.lost:
+def emit_outcome(report: Mapping[str, Any]) -> None:
+    """Emit nexthink.dataset.landed, .partly or .failed; nothing where nothing was to be landed.
+
+    Args:
+        report: of an export, as `_runs` and the ledger keep it.
+    """
+    if flow_run() is None or not (report["planned"] or report["lost"]):
         return
+    from prefect.events import emit_event  # noqa: PLC0415 - not in a plain run
+
+    tenant, dataset = report["tenant"], report["dataset"]
     try:
         emit_event(
-            f"{EVENT}.{report.state}",
+            f"{EVENT}.{report['state']}",
             resource={
-                "prefect.resource.id": resource_id(report.tenant, report.dataset),
-                "prefect.resource.name": report.dataset,
-                "nexthink.tenant": report.tenant,
-                "nexthink.dataset": report.dataset,
+                "prefect.resource.id": resource_id(tenant, dataset),
+                "prefect.resource.name": dataset,
+                "nexthink.tenant": tenant,
+                "nexthink.dataset": dataset,
                 # A back-fill of old windows does not make a dataset fresh.
-                "nexthink.trigger": report.trigger,
+                "nexthink.trigger": report["trigger"],
             },
             payload={
-                "run_id": report.run_id,
-                **{name: getattr(report, name) for name in COUNTED},
-                "windows_lost": len(report.lost),
-                "watermark": report.watermark and report.watermark.isoformat(),
+                "run_id": report["run_id"],
+                **{name: report[name] for name in COUNTED},
+                "windows_lost": len(report["lost"]),
+                "watermark": report["watermark"] and report["watermark"].isoformat(),
             },
         )
-    except Exception:  # noqa: BLE001 - whatever Prefect says to it
-        logger.warning("the event of run %s was not emitted", report.run_id)
+    except Exception:  # noqa: BLE001 - whatever Prefect answers
+        logger.warning("the event of run %s was not emitted", report["run_id"])

@@ -1,4 +1,4 @@
-"""How fresh the datasets of a tenant are, by what the ledger knows to have landed."""
+"""How fresh the datasets of a tenant are, according to what the ledger says has landed."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from connectors.ledger import Extent, Ledger
 
 
 class Light(StrEnum):
-    """Whether a dataset is as fresh as its schedule makes it."""
+    """Whether a dataset is as fresh as its schedule should make it."""
 
     GREEN = "green"
     AMBER = "amber"
@@ -20,7 +20,7 @@ class Light(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Freshness:
-    """How far a dataset is. `age` is how long ago ends what has landed."""
+    """How fresh a dataset is. `age` is the time since the end of what has landed."""
 
     dataset: str
     watermark: datetime | None
@@ -36,7 +36,7 @@ class Freshness:
 def freshness_of(
     specifications: Iterable[DatasetSpecification], ledger: Ledger, now: datetime
 ) -> list[Freshness]:
-    """Say of each dataset how far it is, and whether that is as far as it should be."""
+    """Return how fresh each dataset is, and whether that is as fresh as it should be."""
     extents, watermarks = ledger.marks.extents(), ledger.marks.watermarks()
     return [
         _freshness(each, extents.get(each.dataset, Extent()), watermarks.get(each.dataset), now)
@@ -47,7 +47,7 @@ def freshness_of(
 def _freshness(
     specification: DatasetSpecification, extent: Extent, watermark: datetime | None, now: datetime
 ) -> Freshness:
-    # Of a snapshot what counts is when it was taken: its slot reaches into the future.
+    # For a snapshot the time of its export counts: its slot ends in the future.
     reached = (watermark or extent.landed_to) if specification.window else extent.landed_at
     age = now - reached if reached else None
     return Freshness(
@@ -68,6 +68,6 @@ def _light(specification: DatasetSpecification, age: timedelta | None) -> Light:
         return Light.NONE
     if age > specification.lasts:
         return Light.RED
-    # One landing may be missing before a dataset counts as stale.
+    # A dataset may miss one landing before it counts as stale.
     due = max(specification.period, specification.lasts - specification.period)
     return Light.GREEN if age <= due else Light.AMBER

@@ -1,7 +1,7 @@
-"""Metrics of runs by OpenTelemetry, where OTEL_EXPORTER_OTLP_ENDPOINT is set; else nothing at all.
+"""Metrics of runs by OpenTelemetry, only if OTEL_EXPORTER_OTLP_ENDPOINT is set.
 
-Labels are the tenant and what a run is about, as bound for logs, and words of ours: never a person,
-a device, a unit or a run. The names are an interface: docs/observability.md.
+Labels are the tenant and what a run is about, as bound for logs, and fixed words: never a person, a
+device, a unit or a run. The names are an interface: docs/observability.md.
 """
 
 import logging
@@ -20,7 +20,7 @@ logger = logging.getLogger(__name__)
 ENDPOINTS: Final = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_METRICS_ENDPOINT")
 SERVICE: Final = "nexthink-pipelines"
 LABELS: Final = ("tenant", "dataset", "sync", "action")
-# A collector that is away must not keep a run; OTEL_EXPORTER_OTLP_TIMEOUT says otherwise.
+# A collector that does not answer must not delay a run; OTEL_EXPORTER_OTLP_TIMEOUT overrides this.
 FLUSH_SECONDS: Final = 3
 TIMEOUTS: Final = ("OTEL_EXPORTER_OTLP_TIMEOUT", "OTEL_EXPORTER_OTLP_METRICS_TIMEOUT")
 
@@ -46,7 +46,7 @@ Measure = Callable[[str, float, Mapping[str, str]], None]
 
 
 class _Metrics:
-    """The instruments of this process: made once, by the first run."""
+    """The instruments of this process, created once by the first run."""
 
     def __init__(self) -> None:
         self.measure: Measure | None = None
@@ -54,7 +54,7 @@ class _Metrics:
         self._is_begun = False
 
     def begin(self) -> None:
-        """Make them, where a collector is named and the extra is installed."""
+        """Create them if a collector is named and the extra is installed."""
         if self._is_begun:
             return
         self._is_begun = True
@@ -64,14 +64,14 @@ class _Metrics:
             self._make()
         except ImportError:
             logger.warning(
-                "OTEL_EXPORTER_OTLP_ENDPOINT is set, and OpenTelemetry is not installed: no "
+                "OTEL_EXPORTER_OTLP_ENDPOINT is set but OpenTelemetry is not installed: no "
                 "metrics; pip install 'nexthink-pipelines[otel]'"
             )
             return
         listen(_exchanged)
 
     def _make(self) -> None:
-        # 0.3 s, and an extra: only where it is asked for.
+        # Importing it takes 0.3 s, and it is an extra: only on request.
         from opentelemetry.exporter.otlp.proto.http.metric_exporter import (  # noqa: PLC0415
             OTLPMetricExporter,
         )
@@ -80,12 +80,12 @@ class _Metrics:
         from opentelemetry.sdk.resources import Resource  # noqa: PLC0415
 
         names = {"service.name": os.environ.get("OTEL_SERVICE_NAME") or SERVICE}
-        # Counters begin at zero in each process: told apart, they add up.
+        # Counters begin at zero in each process: kept apart by this id, they add up.
         names["service.instance.id"] = os.urandom(16).hex()
-        is_said = any(os.environ.get(name) for name in TIMEOUTS)
-        exporter = OTLPMetricExporter(timeout=None if is_said else FLUSH_SECONDS)
+        has_timeout = any(os.environ.get(name) for name in TIMEOUTS)
+        exporter = OTLPMetricExporter(timeout=None if has_timeout else FLUSH_SECONDS)
         reader = PeriodicExportingMetricReader(exporter)
-        # Its tries and tracebacks are no lines of ours.
+        # Its retries and tracebacks do not belong in our logs.
         logging.getLogger("opentelemetry").setLevel(logging.CRITICAL)
         provider = MeterProvider([reader], Resource.create(names), shutdown_on_exit=False)
         meter = provider.get_meter(SERVICE)
@@ -102,7 +102,7 @@ class _Metrics:
 
         def flush() -> None:
             sent = False
-            # Whatever the exporter meets: the work is done.
+            # Whatever goes wrong in the exporter, the work itself is done.
             with suppress(Exception):
                 sent = provider.force_flush(FLUSH_SECONDS * 1000)
             if not sent:
@@ -117,7 +117,7 @@ begin = _METRICS.begin
 
 
 def flush() -> None:
-    """Send what was measured; at the end of a run, whose process may end too."""
+    """Send what was measured; called at the end of a run, since its process may end too."""
     _METRICS.flush()
 
 
@@ -129,14 +129,14 @@ def _measure(name: str, value: float, **labels: str) -> None:
     _METRICS.measure(name, value, known | labels)
 
 
-def _exchanged(told: Exchanged) -> None:
-    status = "none" if told.status is None else str(told.status)
-    name = "nxp.api.retries" if told.again else "nxp.api.calls"
-    _measure(name, 1, operation=told.operation, status=status)
+def _exchanged(exchange: Exchanged) -> None:
+    status = "none" if exchange.status is None else str(exchange.status)
+    name = "nxp.api.retries" if exchange.again else "nxp.api.calls"
+    _measure(name, 1, operation=exchange.operation, status=status)
 
 
 def unit_landed(outcome: Any) -> None:
-    """Count a unit that has landed, by its tasks.land.unit.Outcome."""
+    """Count a unit that has landed, by its tasks.land.unit.UnitOutcome."""
     _measure("nxp.windows", 1, outcome="skipped" if outcome.skipped else "landed")
     if outcome.skipped:
         return
@@ -159,20 +159,20 @@ def run_ended(state: str) -> None:
 
 
 def watermark_moved(position: datetime | None, now: datetime) -> None:
-    """Tell how far a dataset's watermark is behind."""
+    """Measure how far a dataset's watermark is behind."""
     if position is not None:
         _measure("nxp.watermark.lag", (now - position).total_seconds())
 
 
 def values_ended(values: Mapping[str, Mapping[str, int]]) -> None:
-    """Count the values of a sync, by action and by what is known of them."""
+    """Count the values of a sync, by action and outcome."""
     for action, outcomes in values.items():
         for outcome, count in outcomes.items():
             _measure("nxp.enrichment.values", count, kind=action, outcome=outcome)
 
 
 def targets_ended(counts: Mapping[str, int], shown: Mapping[str, int]) -> None:
-    """Count the targets of an action: what came of asking, and what was read back of them."""
+    """Count the targets of an action: by the outcome of requests, and by what was read back."""
     for outcome, count in counts.items():
         _measure("nxp.action.targets", count, stage="request", outcome=outcome)
     for outcome, count in shown.items():

@@ -1,13 +1,19 @@
-"""What every run works with: client, ledger, lake, a folder of its own; cleared up at its end."""
+"""What every run works with: ledger, lake, a folder of its own; cleared up at its end.
 
+Every kind of run is opened here, an export as much as a maintenance, so that all of them are
+logged, measured, stopped and abandoned alike.
+"""
+
+import logging
 import os
 import shutil
 import socket
+import sys
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -16,16 +22,19 @@ from connectors.clock import utc_now
 from connectors.errors import PipelineError
 from connectors.http.client import LONGEST_WAIT
 from connectors.lake import Lake
+from connectors.lake.records import write_run
 from connectors.lake.storage import storage_errors
 from connectors.ledger import ExportLimits, Ledger, open_ledger, process_space
 from connectors.ledger.gate import CallGate
-from connectors.nexthink import NexthinkClient
+from connectors.logs import JSON, OURS, TextWithNames, bound, write_json
+from connectors.nexthink.client import NexthinkClient
 from connectors.settings.installation import Settings, prepare_home
 from connectors.settings.tenants import TenantSettings
-from tasks.exports.export import Tools
 from tasks.runs import metrics
-from tasks.runs.run_logs import logs_of
-from tasks.runs.stopping import Stop
+from tasks.runs.stopping import Stop, stopped_by
+from tasks.runs.tools import Tools
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,47 +42,116 @@ class Parts:
     """The parts of a run under way; what a run is about is added by its kind."""
 
     run_id: str
-    tools: Tools
+    settings: Settings
+    tenant: str
+    ledger: Ledger
     lake: Lake
     spool: Path
+    clock: Callable[[], datetime]
     started_at: datetime
     stop: Stop = field(default_factory=Stop)
 
-    @property
-    def ledger(self) -> Ledger:
-        """The tenant's ledger."""
-        return self.tools.ledger
-
     def folder(self) -> Path:
-        """Make the run's own folder, removed at its end: for its owner only."""
+        """Make the run's own folder: for its owner only, removed when the run ends."""
         with storage_errors(self.spool):
             self.spool.mkdir(parents=True, exist_ok=True, mode=0o700)
         return self.spool
 
-    def parts(self) -> dict[str, Any]:
-        """Give them by name, to make a run of them."""
-        return {each.name: getattr(self, each.name) for each in fields(Parts)}
+    def keep_report(
+        self,
+        state: str,
+        report: Mapping[str, Any],
+        row: Mapping[str, Any] | None = None,
+        also: Callable[[], object] | None = None,
+    ) -> None:
+        """Keep a run's report in the lake (`_runs`) and, last, in the ledger.
+
+        A run that failed because the disk is full, or the bucket out of reach, cannot keep its
+        report there either: then only the ledger has it, and the first error stays the one raised.
+
+        Args:
+            state: how the run ended.
+            report: what the ledger keeps; its `error` is None where nothing went wrong.
+            row: what `_runs` keeps, where that differs.
+            also: writes what else the run leaves in the lake, before the row.
+        """
+        try:
+            if also:
+                also()
+            write_run(self.lake, dict(row or report))
+        except PipelineError as error:
+            if report["error"] is None:
+                raise
+            logger.warning("the report of run %s is in the ledger only: %s", self.run_id, error)
+        self.ledger.finish_run(self.run_id, state, dict(report))
+        metrics.run_ended(state)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenedRun:
+    """A run of any kind under way, over its parts."""
+
+    parts: Parts
+
+    @property
+    def run_id(self) -> str:
+        """The run's id."""
+        return self.parts.run_id
+
+    @property
+    def ledger(self) -> Ledger:
+        """The tenant's ledger."""
+        return self.parts.ledger
+
+    @property
+    def lake(self) -> Lake:
+        """The tenant's part of the lake."""
+        return self.parts.lake
+
+    @property
+    def spool(self) -> Path:
+        """The run's own folder, which `folder` makes."""
+        return self.parts.spool
+
+    @property
+    def started_at(self) -> datetime:
+        """When the run began."""
+        return self.parts.started_at
+
+    @property
+    def stop(self) -> Stop:
+        """What stops the run's threads."""
+        return self.parts.stop
+
+    def folder(self) -> Path:
+        """Make the run's own folder: for its owner only, removed when the run ends."""
+        return self.parts.folder()
 
 
 @contextmanager
 def opened(
     settings: Settings,
-    tenant: TenantSettings,
+    tenant: str,
+    about: Mapping[str, str],
     clock: Callable[[], datetime] = utc_now,
     sleep: Callable[[float], None] = time.sleep,
-    **about: str,
 ) -> Iterator[Parts]:
-    """Open client and ledger, and clear away what killed runs left aside.
+    """Open the parts of a run, and clear away what killed runs left behind.
 
-    All that is logged meanwhile is bound to the run, its tenant and what it is `about`: its
-    dataset, sync or action.
+    A run that has begun in the ledger and not ended is abandoned, whatever ends it. A run that
+    finished its work although it was asked to stop raises that signal here, at its end.
 
-    A run that has begun in the ledger and not ended is abandoned, whatever ends it. One that was
-    told to stop, and had ended its work by then, raises that signal here.
+    Args:
+        settings: of the installation.
+        tenant: its name.
+        about: the dataset, sync or action of the run, such as {"sync": "cmdb_devices"}; bound to
+            everything logged inside, as are run and tenant.
+        clock: tells the time.
+        sleep: waits.
     """
     run_id = str(uuid.uuid4())
     metrics.begin()
-    with logs_of(settings, run_id=run_id, tenant=tenant.name, **about):
+    with _logs_of(settings, run_id=run_id, tenant=tenant, **about):
         try:
             yield from _opened(run_id, settings, tenant, clock, sleep)
         finally:
@@ -83,42 +161,52 @@ def opened(
 def _opened(
     run_id: str,
     settings: Settings,
-    tenant: TenantSettings,
+    tenant: str,
     clock: Callable[[], datetime],
     sleep: Callable[[float], None],
 ) -> Iterator[Parts]:
     stop = Stop(sleep, settings.stop_seconds)
-    ledger = open_ledger(settings.ledger_url.get_secret_value(), tenant.name, clock)
     spool = prepare_home(settings) / "spool"
-    lake = Lake(settings.lake, tenant.name, settings.home / "staging")
-    try:
-        for interrupted in ledger.close_interrupted_runs():
-            shutil.rmtree(spool / interrupted, ignore_errors=True)
-            lake.discard_stage(interrupted)
-        gate = call_gate(ledger, tenant, clock, stop.sleep)
-        with (
-            closing(gate),
-            NexthinkClient(tenant, None, clock, stop.sleep, tenant.reread, gate) as client,
-        ):
-            at_once = ExportLimits(
-                tenant.exports_at_once, settings.exports_per_worker, worker_name(settings)
+    lake = Lake(settings.lake, tenant, settings.home / "staging")
+    with (
+        closing(open_ledger(settings.ledger_url.get_secret_value(), tenant, clock)) as ledger,
+        stopped_by(stop),
+    ):
+        try:
+            for interrupted in ledger.close_interrupted_runs():
+                shutil.rmtree(spool / interrupted, ignore_errors=True)
+                lake.discard_stage(interrupted)
+            yield Parts(
+                run_id, settings, tenant, ledger, lake, spool / run_id, clock, clock(), stop
             )
-            tools = Tools(client, ledger, clock, stop.sleep, run_id, at_once)
-            yield Parts(run_id, tools, lake, spool / run_id, clock(), stop)
-        stop.end()
-    except BaseException as error:
-        # A signal, a bug, or a report that could not be kept; a run that has ended is left alone.
-        with suppress(PipelineError):
-            if stop.is_stuck:
-                ledger.give_back(run_id)
-            state = "failed" if isinstance(error, Exception) else "interrupted"
-            if ledger.abandon_run(run_id, state):
-                metrics.run_ended(state)
-        raise
-    finally:
-        shutil.rmtree(spool / run_id, ignore_errors=True)
-        lake.discard_stage(run_id)
-        ledger.close()
+            stop.end()
+        except BaseException as error:
+            # A signal, a bug, or a report that could not be kept; an ended run is left alone.
+            with suppress(PipelineError):
+                if stop.is_stuck:
+                    ledger.give_back(run_id)
+                state = "failed" if isinstance(error, Exception) else "interrupted"
+                if ledger.abandon_run(run_id, state):
+                    metrics.run_ended(state)
+            raise
+        finally:
+            shutil.rmtree(spool / run_id, ignore_errors=True)
+            lake.discard_stage(run_id)
+
+
+@contextmanager
+def connected(parts: Parts, tenant: TenantSettings) -> Iterator[Tools]:
+    """Open a client of the tenant for a run, within the limits that all processes share."""
+    sleep, settings = parts.stop.sleep, parts.settings
+    gate = call_gate(parts.ledger, tenant, parts.clock, sleep)
+    with (
+        closing(gate),
+        NexthinkClient(tenant, None, parts.clock, sleep, tenant.reread, gate) as client,
+    ):
+        at_once = ExportLimits(
+            tenant.exports_at_once, settings.exports_per_worker, worker_name(settings)
+        )
+        yield Tools(client, parts.ledger, parts.clock, sleep, parts.run_id, at_once)
 
 
 def call_gate(
@@ -127,7 +215,7 @@ def call_gate(
     clock: Callable[[], datetime],
     sleep: Callable[[float], None],
 ) -> CallGate:
-    """Make what each call of this process passes: the limits that all processes share."""
+    """Return the gate that each call of this process passes: the limits all processes share."""
     return CallGate(
         ledger.limits,
         per_second=tenant.calls_per_second,
@@ -145,3 +233,28 @@ def worker_name(settings: Settings) -> str:
     started_by_worker = "PREFECT__FLOW_RUN_ID" in os.environ
     pid = os.getppid() if started_by_worker else os.getpid()
     return f"{socket.gethostname()}/{pid}/{process_space()}"
+
+
+@contextmanager
+def _logs_of(settings: Settings, **names: str) -> Iterator[None]:
+    """Bind names to all log lines of a run; on stderr they are JSON where that is asked for."""
+    if settings.log == JSON:
+        write_json()
+    with bound(**names, flow_run_id=_flow_run_id()):
+        yield
+
+
+def _flow_run_id() -> str | None:
+    """Return the flow run's id where this is one, and let Prefect show the bound names too."""
+    # Prefect reads its settings when it is imported: without it there is no flow run.
+    if "prefect" not in sys.modules:
+        return None
+    from prefect import runtime  # noqa: PLC0415
+    from prefect.logging.handlers import APILogHandler  # noqa: PLC0415
+
+    for ours in map(logging.getLogger, OURS):
+        for handler in ours.handlers:
+            if isinstance(handler, APILogHandler):
+                handler.setFormatter(TextWithNames())
+    flow_run_id = runtime.flow_run.id
+    return flow_run_id and str(flow_run_id)

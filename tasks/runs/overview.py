@@ -1,6 +1,6 @@
-"""What an operator reads at a glance: how fresh all datasets are, how far all syncs converge.
+"""An operator's overview: how fresh all datasets are, and how far all syncs converge.
 
-Tables at stable keys, renewed by every export and every sync. Counts and times only.
+Tables under stable keys, updated by every export and every sync. They have only counts and times.
 """
 
 import logging
@@ -14,24 +14,27 @@ from connectors.settings.installation import Settings
 from connectors.syncs import load_syncs
 from tasks.runs.artifact import show_table
 from tasks.runs.freshness import Freshness, Light, freshness_of
+from tasks.runs.recorded import flow_run
 
 logger = logging.getLogger(__name__)
 
 _LIGHTS: Final = {Light.GREEN: "🟢", Light.AMBER: "🟠", Light.RED: "🔴", Light.NONE: "⚪"}
-# What is wrong comes first: of many datasets only so many are shown.
+# Problems come first, since a table shows only a limited number of datasets.
 _WORST_FIRST: Final = (Light.RED, Light.AMBER, Light.NONE, Light.GREEN)
 _LONGEST_ERROR: Final = 200
-# Planning alone, or a run that failed before it sent anything, says nothing of convergence.
+# How many runs are searched: one that only planned, or failed before sending, shows no convergence.
 _RUNS_LOOKED_AT: Final = 20
 
 
 def show_freshness(settings: Settings, ledger: Ledger, tenant: str, now: datetime) -> None:
     """Show how fresh every dataset of the catalogue is."""
+    if flow_run() is None:
+        return
     try:
         found = freshness_of(load_datasets(settings.catalog).values(), ledger, now)
     except PipelineError as error:
-        # Another dataset's YAML is no reason for this run to fail.
-        logger.warning("the freshness of the datasets cannot be told: %s", error)
+        # An error in another dataset's YAML must not fail this run.
+        logger.warning("the freshness of the datasets cannot be shown: %s", error)
         return
     found.sort(key=lambda each: (_WORST_FIRST.index(each.light), each.dataset))
     rows = [_fresh_row(each) for each in found]
@@ -39,11 +42,13 @@ def show_freshness(settings: Settings, ledger: Ledger, tenant: str, now: datetim
 
 
 def show_convergence(settings: Settings, ledger: Ledger, tenant: str, now: datetime) -> None:
-    """Show of every sync of the catalogue what its newest run came to."""
+    """Show the result of the newest run of every sync of the catalogue."""
+    if flow_run() is None:
+        return
     try:
         rows = [_sync_row(ledger, name) for name in load_syncs(settings.catalog)]
     except PipelineError as error:
-        logger.warning("the convergence of the syncs cannot be told: %s", error)
+        logger.warning("the convergence of the syncs cannot be shown: %s", error)
         return
     show_table("convergence", tenant, rows, f"Syncs of tenant {tenant}, as of {_at(now)}.")
 

@@ -1,11 +1,11 @@
-"""Spreading requests over time: a rate that several pushes one after the other keep together."""
+"""Spreading requests over time: a rate that is kept across several pushes in succession."""
 
 import threading
 from collections.abc import Callable
 
 
 class Pace:
-    """Spreads requests over time, whichever thread sends them."""
+    """Spreads requests over time, whichever threads send them."""
 
     def __init__(
         self,

@@ -1,8 +1,8 @@
-"""Stopping a run: what is under way may end within a limit, and nothing more is begun.
+"""Stopping a run: work under way may end within a limit, and nothing new is begun.
 
-A signal is an exception in the main thread: of the command, or of Prefect's engine. Whoever has
+A signal is an exception in the main thread, of the command or of Prefect's engine. Code that has
 work under way catches it, lets the work end within NXP_STOP_SECONDS, and raises it again. A second
-signal meanwhile ends the wait at once.
+signal during this wait ends it at once.
 """
 
 import logging
@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
+from contextvars import ContextVar
 from types import FrameType
 from typing import Any, Final
 
@@ -21,22 +22,22 @@ from connectors.settings.installation import STOP_SECONDS
 logger = logging.getLogger(__name__)
 
 SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
-# Threads that wait notice at once that they are to end; one that reads from a silent tenant does
-# not, and would keep the process for a minute.
+# Threads that wait notice at once that they must end. A thread that reads from a silent tenant does
+# not, and would keep the process alive for a minute.
 NOTICE_SECONDS: Final = 2.0
-# For the ledger and Prefect to learn of the end, where such a thread is left behind.
+# Time for the ledger and Prefect to record the end if such a thread is left behind.
 FAREWELL_SECONDS: Final = 8.0
 
 
 class StoppedError(Exception):
-    """Raised in the threads of a run that is being stopped, where they wait or tell progress."""
+    """Raised in the threads of a run that is being stopped, where they wait or report progress."""
 
 
 class Stop:
-    """Stops the threads of a run; `sleep` is how they wait.
+    """Stops the threads of a run; they wait by its `sleep`.
 
-    `asked` is the signal of a run whose work has ended all the same; it is raised at its end.
-    `is_stopping` once nothing more is to be begun, `is_stuck` once threads had to be left behind.
+    `asked` is the signal of a run whose work could still be ended; it is raised at the run's end.
+    `is_stopping` means that nothing new may begin, `is_stuck` that threads had to be left behind.
     """
 
     def __init__(
@@ -50,7 +51,7 @@ class Stop:
         self.is_stuck = False
 
     def set(self) -> None:
-        """Let no thread go on."""
+        """Stop all threads where they next check."""
         self._event.set()
 
     def check(self) -> None:
@@ -59,7 +60,7 @@ class Stop:
             raise StoppedError
 
     def sleep(self, seconds: float) -> None:
-        """Wait, but not for longer than the run goes on."""
+        """Wait, but raise StoppedError as soon as the run is being stopped."""
         if self._sleep is time.sleep:
             self._event.wait(seconds)
         else:
@@ -67,18 +68,19 @@ class Stop:
         self.check()
 
     def end(self) -> None:
-        """Raise the signal that has come while the last work ended."""
+        """Raise the signal that came while the last work was ending, if any."""
         if self.asked:
             raise self.asked
 
     def let_end(self, under_way: Collection[Future[Any]], signalled: BaseException) -> None:
-        """Let what is under way in threads end within the limit; then no thread goes on.
+        """Let work that is under way in threads end within the limit, then stop all threads.
 
         A thread that does not notice is left behind, and does not keep the process from ending.
 
         Args:
-            under_way: in threads.
-            signalled: why the run is stopped; an error of ours is no signal, and has no limit.
+            under_way: the work in threads.
+            signalled: why the run is stopped. An ordinary error is not a signal: it stops the
+                threads at once, and they are waited for without a limit.
         """
         self.is_stopping = True
         if isinstance(signalled, Exception):
@@ -95,9 +97,29 @@ class Stop:
                 _end_process_after(FAREWELL_SECONDS, exit_code_of(signalled))
 
 
+# Threads of a run work in a copy of its context, so they find its Stop here.
+_STOP: ContextVar[Stop | None] = ContextVar("stop", default=None)
+
+
+@contextmanager
+def stopped_by(stop: Stop) -> Iterator[None]:
+    """Let `check_stop` know the Stop of the run that is open here."""
+    before = _STOP.set(stop)
+    try:
+        yield
+    finally:
+        _STOP.reset(before)
+
+
+def check_stop() -> None:
+    """Raise StoppedError once the run that this thread works for is being stopped."""
+    if stop := _STOP.get():
+        stop.check()
+
+
 @contextmanager
 def pool_of(threads: int, name: str, stop: Stop) -> Iterator[ThreadPoolExecutor]:
-    """Give threads that are waited for at the end, unless they had to be left behind."""
+    """Enter a pool of threads, which are waited for at the end unless they were left behind."""
     pool = ThreadPoolExecutor(threads, name)
     try:
         yield pool
@@ -106,7 +128,7 @@ def pool_of(threads: int, name: str, stop: Stop) -> Iterator[ThreadPoolExecutor]
 
 
 def exit_code_of(signalled: BaseException) -> int:
-    """Give the exit code of a process that was ended by a signal's exception."""
+    """Return the exit code of a process that was ended by a signal's exception."""
     if isinstance(signalled, KeyboardInterrupt):
         return 128 + signal.SIGINT
     return 128 + signal.SIGTERM
@@ -114,9 +136,9 @@ def exit_code_of(signalled: BaseException) -> int:
 
 @contextmanager
 def unbroken(seconds: float = STOP_SECONDS) -> Iterator[None]:
-    """Let a signal wait until something is done, but no longer than so; a second one is at once.
+    """Delay a signal until the block is done, up to a limit; a second signal acts at once.
 
-    For what is short and would else be in doubt: a request that acts, and the record of an answer.
+    For short work that would otherwise be in doubt: a request that acts, and recording its answer.
     """
     handlers = {number: signal.getsignal(number) for number in SIGNALS}
     is_main = threading.current_thread() is threading.main_thread()
@@ -137,7 +159,7 @@ def unbroken(seconds: float = STOP_SECONDS) -> Iterator[None]:
             signal.raise_signal(number)
             return
         main = threading.main_thread().ident or 0
-        # Sent to the thread that may be waiting for an answer: another would not wake it.
+        # To the main thread, which may be waiting for an answer: in another it would not be woken.
         timer = threading.Timer(seconds, signal.pthread_kill, (main, number))
         timer.daemon = True
         timer.start()
@@ -156,7 +178,7 @@ def unbroken(seconds: float = STOP_SECONDS) -> Iterator[None]:
 
 
 def _end_process_after(seconds: float, code: int) -> None:
-    """End this process although a thread of it does not: by then all that can be told is told."""
+    """End this process after a while even if a thread has not ended; the end is recorded then."""
 
     def end() -> None:
         time.sleep(seconds)

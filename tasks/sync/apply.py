@@ -1,7 +1,7 @@
-"""Applying a plan: what it says is sent, chunk by chunk of keys, and its outcomes become known.
+"""Applying a plan: send what it says, chunk by chunk of keys, and record the outcomes.
 
-What is sent is recorded before, and what was answered as soon as it is, so that after a kill at any
-moment the ledger knows of every value that Nexthink has it, has it not, or may have it.
+A chunk is recorded before it is sent, and each answer as soon as it comes. So after a kill at any
+moment the ledger knows for every value whether Nexthink has it, does not have it, or may have it.
 """
 
 import logging
@@ -14,14 +14,15 @@ import polars as pl
 
 from connectors.errors import PipelineError
 from connectors.lake.records import write_changes, write_rejects
-from connectors.ledger import Lease, ValueState
+from connectors.ledger import Lease
+from connectors.ledger.enriched import ValueState
 from connectors.nexthink import EnrichmentAnswer
 from tasks.runs.pace import Pace
 from tasks.runs.progress import Progress, tell
 from tasks.runs.stopping import StoppedError
 from tasks.sync.diff import Action
 from tasks.sync.objects import IDENTITY, as_objects
-from tasks.sync.outcomes import Outcome
+from tasks.sync.outcomes import ObjectOutcome
 from tasks.sync.plan_file import Plan
 from tasks.sync.planning import fields_of
 from tasks.sync.push import NOT_SENT, PushLimits, push_batches
@@ -32,21 +33,25 @@ from tasks.sync.wanted import RANGE_KEYS
 logger = logging.getLogger(__name__)
 
 SENDING: Final = "sending"
-# What became of a value, beside the states of the ledger.
+# What became of a value, in addition to the states of the ledger.
 LEFT: Final = "not sent"
 
 _CELL: Final = ["key", "field"]
-# How an object ends that was sent twice, once for values to be settled: the worse of the two.
-_WORST_FIRST: Final = (Outcome.REJECTED, Outcome.UNKNOWN, Outcome.ACKNOWLEDGED)
+# The outcome of an object that was sent twice, once for values to be settled, is the worse of two.
+_WORST_FIRST: Final = (
+    ObjectOutcome.REJECTED,
+    ObjectOutcome.UNKNOWN,
+    ObjectOutcome.ACKNOWLEDGED,
+)
 
 
 @dataclass(slots=True)
 class Applied:
     """What became of a plan. Counts only; `stopped` is why not everything was sent.
 
-    `values` counts by action and by what is known of the value then; `objects` by outcome,
-    `codes` the objects of each. `settled_before` are values that an earlier run of it has settled,
-    `held_back` those that follow a value of which it is not known whether it is there.
+    `values` counts by action and by the value's state afterwards, `objects` by outcome, `codes` the
+    objects by error code. `settled_before` counts values that an earlier run of the plan settled;
+    `held_back` those that were to follow a value that may or may not be there.
     """
 
     objects: Counter[str] = field(default_factory=Counter)
@@ -60,26 +65,26 @@ class Applied:
 
     @property
     def is_complete(self) -> bool:
-        """Whether all was sent: what is not acknowledged then is in the ledger."""
+        """Return whether all was sent; the ledger then has what is not acknowledged."""
         return self.stopped is None and not self.held_back
 
 
 def apply_plan(
     run: SyncRun, plan: Plan, lease: Lease, *, is_resumed: bool, most: int = RANGE_KEYS
 ) -> Applied:
-    """Send what a plan says, once; one that was interrupted is gone on with.
+    """Send what a plan says, once; a plan that was interrupted is resumed.
 
     Args:
-        run: the sync's.
-        plan: begun in the ledger.
+        run: the sync's run.
+        plan: the plan, begun in the ledger.
         lease: on the sync.
-        is_resumed: a run before this one has begun it.
-        most: objects in a chunk.
+        is_resumed: an earlier run has begun the plan.
+        most: the most objects in a chunk.
 
     Raises:
         HeldError: another run took the sync over.
-        DataRefusedError: the plan holds what cannot be sent; nothing of its chunk was.
-        UnavailableError: the ledger cannot be used; what was acknowledged until then is known.
+        DataRefusedError: the plan has a value that cannot be sent; nothing of its chunk was.
+        UnavailableError: the ledger cannot be used; what was acknowledged before is recorded.
     """
     began, applied = time.monotonic(), Applied()
     sender = Sender(run, plan, applied)
@@ -92,7 +97,7 @@ def apply_plan(
         plans.begin(plan.plan_id, last)
         sender.send(sender.left_of(rows) if is_resumed else rows)
         if applied.stopped:
-            # Each outcome is saved: nothing of the chunk is in doubt, as it is after a kill.
+            # Each outcome is saved: unlike after a kill, nothing of the chunk is in doubt.
             plans.begin(plan.plan_id, settled_to or "")
             for left in chunks:
                 sender.leave(left)
@@ -107,7 +112,7 @@ def apply_plan(
 
 
 class Sender:
-    """Sends chunks of one plan, and keeps what becomes of them."""
+    """Sends the chunks of one plan, and records what becomes of them."""
 
     def __init__(self, run: SyncRun, plan: Plan, applied: Applied) -> None:
         self._run = run
@@ -123,7 +128,7 @@ class Sender:
         self._outcomes: list[pl.DataFrame] = []
 
     def left_of(self, rows: pl.DataFrame) -> pl.DataFrame:
-        """Leave out what an interrupted run of this plan has settled: it saved each answer."""
+        """Return the rows that an interrupted run of this plan left: it saved each answer."""
         ours = (
             self._known(rows)
             .filter(pl.col("plan_id") == self._plan_id)
@@ -138,12 +143,12 @@ class Sender:
             is_done=(is_taken | is_refused).fill_null(value=False),
             is_refused=is_refused.fill_null(value=False),
         )
-        # A value that is settled and then emptied or changed stands twice: then both are done.
+        # A value that is settled and then emptied or changed has two rows: both are done then.
         is_settle, is_clear = pl.col("action") == Action.SETTLE, pl.col("action") == Action.CLEAR
         followed = joined.filter(pl.col("is_done") & ~is_settle)
         left = joined.filter(~pl.col("is_done")).select(rows.columns)
         done = left.filter(is_settle).join(followed, on=_CELL, how="semi")
-        # And where it could not be settled, it is not emptied either.
+        # A value that could not be settled is not emptied either.
         refused = joined.filter(is_settle & pl.col("is_refused"))
         done = pl.concat([done, left.filter(is_clear).join(refused, on=_CELL, how="semi")])
         left = left.join(done, on=[*_CELL, "action"], how="anti", maintain_order="left")
@@ -151,16 +156,16 @@ class Sender:
         return left
 
     def send(self, rows: pl.DataFrame) -> None:
-        """Send the rows of a chunk: first what is to be settled, then the rest."""
+        """Send the rows of a chunk: first the values to be settled, then the rest."""
         is_settle = pl.col("action") == Action.SETTLE
         settle, rest = rows.filter(is_settle), rows.filter(~is_settle)
         self._outcomes = []
         settled = self._push(settle)
         is_refused = pl.col("state").is_in([ValueState.REJECTED, ValueState.UNKNOWN])
         refused = settled.filter(is_refused)
-        # What was refused is not there: a change may follow, and there is nothing to empty.
+        # A refused value is not there: a change may follow, but there is nothing to empty.
         clears = rest.filter(pl.col("action") == Action.CLEAR).join(refused, on=_CELL, how="semi")
-        # What may be there still must be neither emptied nor forgotten.
+        # A value that may still be there must be neither emptied nor forgotten.
         taken = settled.filter(pl.col("state") == ValueState.ACKNOWLEDGED)
         unsure = settle.join(pl.concat([taken, refused]), on=_CELL, how="anti")
         held = rest.join(unsure, on=_CELL, how="semi")
@@ -175,14 +180,14 @@ class Sender:
         self._count_objects()
 
     def leave(self, rows: pl.DataFrame) -> None:
-        """Count the rows of a chunk that is not sent, since the run has stopped."""
+        """Count the rows of a chunk that is not sent because the run has stopped."""
         objects = rows["key"].n_unique()
-        self._applied.objects[Outcome.UNKNOWN] += objects
+        self._applied.objects[ObjectOutcome.UNKNOWN] += objects
         self._applied.codes[NOT_SENT] += objects
         self._count_left(rows)
 
     def _push(self, rows: pl.DataFrame) -> pl.DataFrame:
-        """Send rows, each field of an object once; gives cells with the state that came of it."""
+        """Send rows, each field of an object once; return the cells with their states after it."""
         if rows.is_empty():
             return rows.select(*_CELL, pl.lit("").alias("state"))
         run, states, known = self._run, list[pl.DataFrame](), self._known(rows)
@@ -219,42 +224,43 @@ class Sender:
         return pl.concat(states)
 
     def _save(self, rows: pl.DataFrame, outcomes: pl.DataFrame) -> pl.DataFrame:
-        """Keep the outcomes of some objects: changes, ledger, rejects; gives their states."""
+        """Record the outcomes of some objects: changes, ledger, rejects; return their states."""
         run, now = self._run, self._run.tools.clock()
         sent = rows.join(outcomes.select(pl.col("value").alias(IDENTITY)), on=IDENTITY, how="semi")
         known = known_rows(sent, outcomes, Tried(now, self._plan_id, self._mappings))
-        told = sent.join(known.select(*_CELL, "state"), on=_CELL, how="left")
-        changed = told.filter(pl.col("state") == ValueState.ACKNOWLEDGED)
+        judged = sent.join(known.select(*_CELL, "state"), on=_CELL, how="left")
+        changed = judged.filter(pl.col("state") == ValueState.ACKNOWLEDGED)
         self._files += 1
         if changed.height:
-            # First: what the ledger knows as acknowledged is never sent, or told, again.
+            # Before the ledger: what it knows as acknowledged is never sent or recorded again.
             columns = changed.select("key", "field", "before", "after", "action")
             write_changes(run.lake, run.sync, run.run_id, self._files, now, columns.to_arrow())
         run.ledger.enriched.save(run.sync, known)
         self._reject(outcomes)
         self._outcomes.append(outcomes)
-        states = told.select("action", pl.col("state").fill_null(LEFT)).group_by("action", "state")
+        state = pl.col("state").fill_null(LEFT)
+        states = judged.select("action", state).group_by("action", "state")
         for action, state, count in states.len().iter_rows():
             self._applied.values[action, state] += count
         tell(Progress(run.sync, self._plan_id, SENDING, sum(self._applied.values.values())))
-        return told.select(*_CELL, "state")
+        return judged.select(*_CELL, "state")
 
     def _known(self, rows: pl.DataFrame) -> pl.DataFrame:
         return self._run.ledger.enriched.read_keys(self._run.sync, rows["key"].unique())
 
     def _reject(self, outcomes: pl.DataFrame) -> None:
-        """List refused objects; what identifies them goes into the protected file."""
-        refused = outcomes.filter(pl.col("outcome") == Outcome.REJECTED)
+        """Write refused objects to the rejects; their identities go into the protected file."""
+        refused = outcomes.filter(pl.col("outcome") == ObjectOutcome.REJECTED)
         if refused.is_empty():
             return
         code, reason = pl.col("code"), pl.col("reason").fill_null("")
-        said = pl.when(reason == "").then(code).otherwise(pl.concat_str(code, pl.lit(": "), reason))
+        text = pl.when(reason == "").then(code).otherwise(pl.concat_str(code, pl.lit(": "), reason))
         write_rejects(
             self._run.lake,
             self._run.sync,
             f"{self._run.started_at:%Y%m%dT%H%M%SZ}-{self._files}",
             self._run.run_id,
-            refused.select(record=pl.lit(None, pl.Int64), reasons=pl.concat_list(said)).to_arrow(),
+            refused.select(record=pl.lit(None, pl.Int64), reasons=pl.concat_list(text)).to_arrow(),
             refused["value"].to_list(),
         )
 

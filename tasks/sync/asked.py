@@ -1,4 +1,4 @@
-"""What is asked of a run of a sync. Light to import: commands check it before anything else."""
+"""What a run of a sync is asked to do. Light to import: commands check it first of all."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -14,14 +14,14 @@ VERIFY: Final = "verify"
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
-    """What is asked of a run.
+class SyncAsked:
+    """What a run is asked to do.
 
     Args:
-        full: pull all rows, also where changes would do.
+        full: pull all rows, even if the changes would do.
         accept_guards: names of guards that may trip.
         why: the reason for that; needed with them, and only then.
-        verify: read back afterwards, where the sync has a query for it.
+        verify: read back afterwards, if the sync has a query for it.
     """
 
     full: bool = False
@@ -35,11 +35,11 @@ class Asked:
             known = ", ".join(Guard)
             raise UsageError(f"no guard {', '.join(sorted(unknown))}: there are {known}")
         if bool(self.accept_guards) != bool((self.why or "").strip()):
-            raise UsageError("--accept-guard needs --why TEXT, and --why a guard: both are kept")
+            raise UsageError("accept_guards need why, and why needs a guard: both are kept")
 
     @property
     def accepted(self) -> dict[str, str]:
-        """Why each guard may trip."""
+        """Why each accepted guard may trip."""
         return dict.fromkeys(self.accept_guards, (self.why or "").strip())
 
     @property

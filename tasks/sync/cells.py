@@ -1,7 +1,7 @@
-"""What the select says of each field of each row: a value, that it is to be empty, or nothing.
+"""What the SELECT says of each field of each row: a value, that it is to be empty, or nothing.
 
-Row by row and without a step of Python per row: which rows belong to one object is decided later.
-Values become text in one form: what compares equal is equal.
+Column by column, without Python code per row; which rows belong to one object is decided later.
+Values become text in one canonical form: values that mean the same compare equal.
 """
 
 from dataclasses import dataclass, field
@@ -14,14 +14,14 @@ from connectors.nexthink.fields import FIRST_YEAR, LAST_YEAR, Field, Kind, Probl
 from connectors.syncs import EmptyText, FieldMapping, Normalisation, SyncMode, SyncSpecification
 from tasks.sync.wanted import EMPTY, folded
 
-# Reasons of rejects. Those of values are `Problem`s too.
+# Reasons of rejects; those of `Problem` are reasons too.
 UNTRANSLATED: Final = "not among the values"
 NUL: Final = "has a NUL character"
 WITHOUT_KEY: Final = "no key"
 LONG_KEY: Final = "key too long"
-# The ledger's index holds it, in every database.
+# The ledger's index can hold it in every supported database.
 LONGEST_KEY: Final = 255
-# Text of DuckDB's own: a blank before the time, and an offset of hours.
+# How DuckDB writes moments: a blank before the time, and an offset in hours.
 _OWN_MOMENT: Final = (
     r"^(\d{4}-\d{2}-\d{2}) (\d{2}:\d{2}:\d{2}(?:\.\d{1,9})?)([+-]\d{2}(?::\d{2})?)$"
 )
@@ -38,7 +38,7 @@ class Said:
 
     Attributes:
         cells: a column for each field, in order (`v0`, `v1` …): a value, EMPTY, or null; `bad`:
-            a value was refused; `not_clearable`: a field that cannot be emptied was to be.
+            a value was refused; `not_clearable`: a field that cannot be emptied was to be emptied.
         rejects: row (place in the batch), field, reason: one line for each refused value.
     """
 
@@ -51,8 +51,8 @@ def read_cells(sync: SyncSpecification, texts: pl.DataFrame, clears: pl.DataFram
 
     Args:
         sync: the sync.
-        texts: the select's column of each field, in the fields' order, as text.
-        clears: by field name whether its `clear_when` holds; null is no.
+        texts: the SELECT's column for each field, in the fields' order, as text.
+        clears: by field name, whether its `clear_when` holds; null means no.
     """
     nothing = pl.repeat(False, texts.height, dtype=pl.Boolean, eager=True)
     bad = not_clearable = nothing
@@ -77,12 +77,12 @@ def read_cells(sync: SyncSpecification, texts: pl.DataFrame, clears: pl.DataFram
 
 
 def cell_name(place: int) -> str:
-    """Name the column of the cells of a field, by its place in the YAML."""
+    """Return the name of the column with a field's cells, by the field's place in the YAML."""
     return f"v{place}"
 
 
 def read_keys(identities: pl.Series) -> pl.DataFrame:
-    """Read what identifies: key, identity, and the reason where a row has none that can be used."""
+    """Read identities: key, identity, and the reason if a row has none that can be used."""
     frame = (
         identities.alias("raw")
         .to_frame()
@@ -124,7 +124,7 @@ def _normalised(steps: tuple[Normalisation, ...], texts: pl.Series) -> pl.Series
 def _empties(
     sync: SyncSpecification, mapping: FieldMapping, text: pl.Series, clears: pl.Series
 ) -> pl.Series:
-    """Tell which cells say that the field is to be empty."""
+    """Return which cells say that the field is to be empty."""
     empty, null = (text == "").fill_null(value=False), text.is_null()
     keeps, mirrors = mapping.empty is EmptyText.KEEP, sync.mode is SyncMode.MIRROR
     empties = clears.fill_null(value=False)
@@ -134,7 +134,7 @@ def _empties(
 
 
 def _read(mapping: FieldMapping, api: Field, text: pl.Series) -> tuple[pl.Series, pl.Series]:
-    """Give the values in their one form, and the reason against each that is refused."""
+    """Return the values in canonical form, and the reason for each that is refused."""
     value = pl.col("value")
     targets = {source: str(target) for source, target in mapping.values.items()}
     translated = value.replace_strict(targets, default=None, return_dtype=pl.String)
@@ -170,7 +170,7 @@ def _canonical(api: Field, text: pl.Series) -> tuple[pl.Series, pl.Series]:
 
 
 def _moments(api: Field, text: pl.Series) -> tuple[pl.Series, pl.Series]:
-    """Write moments in UTC to the millisecond; a date is its midnight."""
+    """Return moments in UTC to the millisecond; a date means its midnight."""
     text = text.str.replace(_OWN_MOMENT, "${1}T${2}${3}")
     text = text.str.replace(r"(T.*[+-]\d{2})$", "${1}:00")
     frame = text.str.extract_groups(_PARTS).struct.unnest()
@@ -188,7 +188,7 @@ def _moments(api: Field, text: pl.Series) -> tuple[pl.Series, pl.Series]:
     written = pl.concat_str(
         moment.dt.strftime("%Y-%m-%dT%H:%M:%S."), fraction, pl.lit("Z"), ignore_nulls=False
     )
-    # An offset may lead out of the calendar that four digits can write.
+    # An offset may lead outside the years that four digits can write.
     is_out = ~moment.dt.year().is_between(FIRST_YEAR, LAST_YEAR)
     frame = frame.with_columns((local - pl.duration(minutes=ahead)).alias("moment")).select(
         written.alias("value"),

@@ -1,6 +1,6 @@
 """Comparing what was read back with what is known to have been written, for any number of objects.
 
-Both sides go through files, and DuckDB joins them within a bounded memory.
+Both sides go through files, and DuckDB joins them in bounded memory.
 """
 
 from collections.abc import Iterable
@@ -13,8 +13,8 @@ import duckdb
 import polars as pl
 import pyarrow.parquet as pq
 
-from connectors.lake.query import NO_DOWNLOADS
-from connectors.ledger import KNOWN, ValueState
+from connectors.ledger.enriched import KNOWN, ValueState
+from connectors.locked_duckdb import CLOSED
 from tasks.sync.objects import field_of
 from tasks.sync.readback import KEY, kept_as_compared
 from tasks.sync.wanted import EMPTY
@@ -22,15 +22,15 @@ from tasks.sync.wanted import EMPTY
 DIFFERS: Final = "read back differs"
 NOT_FOUND: Final = "not found"
 COMPARED: Final = "compared"
-# What may be there instead, of a value that was sent and not answered.
+# What may be there instead, if a value was sent and no answer came.
 COMPARED_OPEN: Final = "compared_open"
 REASON: Final = "reason"
 
-# What DuckDB may take before it goes to the disk.
+# What DuckDB may use before it spills to disk.
 _MEMORY: Final = "512MB"
 
-# A key that stands for several objects is confirmed by any of them: which one the tenant writes
-# is not documented. What was emptied of an object that is gone is empty.
+# A key that matches several objects is confirmed by any of them: which one the tenant writes is
+# not documented. A field that was emptied counts as empty if its object is gone.
 _DIFFERING: Final = """
 COPY (
   WITH shown AS (UNPIVOT read_back ON COLUMNS(* EXCLUDE key) INTO NAME field VALUE shown)
@@ -63,11 +63,11 @@ _READ: Final = "SELECT count(*), count(DISTINCT key) FROM read_back"
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """How what was read back compares: `rows` came, of `objects` keys, against `values`.
+    """How what was read back compares: `rows` came, with `objects` distinct keys.
 
-    `keys` have a value, `found` of them were read back. Counts of values are of acknowledged ones.
-    `differing` has all known rows that differ with their reason, `confirmed` those that are right
-    after attempts before; both Parquet.
+    Of the known keys `keys` have a value, and `found` of them were read back. `values`, `differs`
+    and `not_found` count acknowledged values. The file `differing` has all known rows that differ,
+    with the reason; `confirmed` those that are right now after failed attempts; both Parquet.
     """
 
     rows: int
@@ -82,15 +82,19 @@ class Comparison:
 
 
 def compare(
-    known: Iterable[pl.DataFrame], shown: Iterable[pl.DataFrame], fields: list[str], folder: Path
+    known: Iterable[pl.DataFrame],
+    shown: Iterable[pl.DataFrame],
+    *,
+    fields: list[str],
+    folder: Path,
 ) -> Comparison:
     """Compare what is known to have been written with what was read back.
 
     Args:
         known: rows of KNOWN, of these fields, that have a value or are open.
-        shown: what was read back, as `readback.read_back` gives it.
+        shown: what was read back, as `readback.read_back` returns it.
         fields: the names of the fields.
-        folder: where files may be left; it is the caller's to remove.
+        folder: where files may be left; the caller deletes it.
     """
     known_path, shown_path = folder / "known.parquet", folder / "shown.parquet"
     columns = {**KNOWN, COMPARED: pl.String, COMPARED_OPEN: pl.String}
@@ -98,7 +102,7 @@ def compare(
     _write(shown, dict.fromkeys([KEY, *fields], pl.String), shown_path)
     differing, confirmed = folder / "differing.parquet", folder / "confirmed.parquet"
     settings = {
-        **NO_DOWNLOADS,
+        **CLOSED,
         "memory_limit": _MEMORY,
         "temp_directory": str(folder / "spill"),
         "preserve_insertion_order": "false",
@@ -117,20 +121,20 @@ def compare(
     reasons = pl.scan_parquet(differing).filter(is_taken).group_by(REASON).len().collect()
     count = dict(reasons.iter_rows())
     return Comparison(
-        rows,
-        objects,
-        keys,
-        found,
-        values,
-        count.get(DIFFERS, 0),
-        count.get(NOT_FOUND, 0),
-        differing,
-        confirmed,
+        rows=rows,
+        objects=objects,
+        keys=keys,
+        found=found,
+        values=values,
+        differs=count.get(DIFFERS, 0),
+        not_found=count.get(NOT_FOUND, 0),
+        differing=differing,
+        confirmed=confirmed,
     )
 
 
 def _comparable(page: pl.DataFrame) -> pl.DataFrame:
-    """Add how each value is compared; where none is known to be there, as empty."""
+    """Add the form in which each value is compared; empty if none is known to be there."""
     is_open = pl.col("state") == ValueState.OPEN.value
     page = page.with_columns(_open=pl.when(is_open).then("open_value"))
     parts = [

@@ -1,6 +1,6 @@
 """What has to be sent so that Nexthink holds what the sources say. Frames in, frames out.
 
-The cases are told in docs/planning.md. Nothing is cleared that this sync has not set.
+docs/planning.md describes the cases. Nothing is cleared that this sync has not set.
 """
 
 from collections.abc import Mapping
@@ -11,7 +11,7 @@ from typing import Final
 
 import polars as pl
 
-from connectors.ledger import ValueState
+from connectors.ledger.enriched import ValueState
 from connectors.syncs import SyncMode
 from tasks.sync.wanted import EMPTY, Wanted
 
@@ -22,11 +22,11 @@ class Action(StrEnum):
     """What is done to a field of an object.
 
     - set: a value where Nexthink holds none of ours.
-    - change: another value than the acknowledged one.
-    - clear: the value goes.
-    - settle: a value that may be there already is written again, since that is not known. What
-      stands behind it for the same field, a clear or a change, follows only once it is
-      acknowledged: so a value of ours is never forgotten, and only such a value is ever emptied.
+    - change: a value other than the acknowledged one.
+    - clear: the value is emptied.
+    - settle: a value is written again because it is not known whether it is there. A clear or a
+      change planned after it for the same field follows only once it is acknowledged: so a value
+      of ours is never forgotten, and only such a value is ever emptied.
     """
 
     SET = "set"
@@ -37,7 +37,7 @@ class Action(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Fields:
-    """The mapped fields: `mappings` has a fingerprint of each, `clearable` those with a clear."""
+    """The mapped fields: `mappings` has a fingerprint of each; `clearable` can be emptied."""
 
     mappings: Mapping[str, str]
     clearable: frozenset[str]
@@ -45,14 +45,15 @@ class Fields:
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """From where a difference is taken.
+    """The settings of a comparison.
 
     Attributes:
         mode: what an absent key means.
-        now: what comes due by now is tried again.
-        inventory_at: when the inventory was exported that lists the range's keys.
-        is_complete: a known key that is not wanted has gone; else that says nothing.
-        waits: what was refused waits for another value, mapping, or its time; False: nothing does.
+        now: values whose retry is due at this moment are tried again.
+        inventory_at: when the inventory that lists the range's keys was exported.
+        is_complete: a known key that is not wanted is gone; if not, its absence means nothing.
+        waits: a refused value waits for another value, another mapping, or its retry time; if not,
+            everything is tried now.
     """
 
     mode: SyncMode
@@ -64,17 +65,17 @@ class View:
 
 @dataclass(slots=True)
 class DiffCounts:
-    """Cells by what becomes of them, and keys. Ranges without a common key add up.
+    """Counts of cells by what becomes of them, and of keys. Counts of disjoint ranges add up.
 
     Attributes:
         set: and `change`, `clear`, `settle`: rows of the plan.
         unchanged: cells that are as wanted.
         waiting: cells that were refused and are not tried now.
         not_clearable: cells of gone keys whose field has no value that empties it.
-        unmapped: known values of fields that are mapped no more, which are left alone.
+        unmapped: known values of fields that are no longer mapped, which are left alone.
         changed_keys: keys with a change.
         cleared_keys: keys with a clear.
-        absent_keys: keys that did not come; `gone_keys` of them for the second time.
+        absent_keys: keys that did not come; for `gone_keys` of them it is the second time.
     """
 
     set: int = 0
@@ -106,16 +107,16 @@ class Difference:
 
 
 def difference(
-    wanted: Wanted, known: pl.DataFrame, fields: Fields, view: View, absent_before: pl.Series
+    wanted: Wanted, known: pl.DataFrame, *, fields: Fields, view: View, absent_before: pl.Series
 ) -> Difference:
-    """Compare what the sources say with what Nexthink has taken, for one range of keys.
+    """Compare what the sources say with what Nexthink has acknowledged, for one range of keys.
 
     Args:
         wanted: what the sources say.
-        known: the ledger's rows of the range (columns `connectors.ledger.KNOWN`); where the pull
-            is not complete those of the wanted keys, and all that are open or unknown.
+        known: the ledger's rows of the range (columns `connectors.ledger.KNOWN`); if the pull is
+            not complete, those of the wanted keys, and all that are open or unknown.
         fields: the mapped fields.
-        view: how to look.
+        view: the settings of the comparison.
         absent_before: the keys that the last complete scan did not find.
     """
     mapped = known.filter(pl.col("field").is_in(list(fields.mappings)))
@@ -128,7 +129,7 @@ def difference(
     elif view.mode is SyncMode.MIRROR:
         held = _held(others)
         if wanted.listed is not None:
-            # A key that the inventory lacks was not looked for.
+            # A key that is not in the inventory was not looked for.
             held = held.filter(pl.col("key").is_in(wanted.listed.implode()))
         emptied = held.filter(pl.col("field").is_in(list(fields.clearable)))
         absent = emptied["key"].unique().sort()
@@ -156,7 +157,7 @@ def _with_value(known: pl.DataFrame) -> pl.DataFrame:
 
 
 def _held(known: pl.DataFrame) -> pl.DataFrame:
-    """Keep the rows of which Nexthink holds a value of ours, or may hold one."""
+    """Return the rows for which Nexthink holds a value of ours, or may hold one."""
     return known.filter((pl.col("value").fill_null("") != "") | _may_be_written())
 
 
@@ -166,7 +167,7 @@ def _may_be_written() -> pl.Expr:
 
 
 def _left_open(others: pl.DataFrame) -> pl.DataFrame:
-    """Want again what was sent and is not known to be taken: a pull of changes leaves it out."""
+    """Return cells that were sent but not acknowledged: a pull of changes does not include them."""
     again = pl.col("state").is_in([ValueState.OPEN.value, ValueState.UNKNOWN.value])
     return others.filter(again & pl.col("open_value").is_not_null()).select(
         "key", "field", pl.col("open_value").alias("value"), "identity"
@@ -174,7 +175,7 @@ def _left_open(others: pl.DataFrame) -> pl.DataFrame:
 
 
 def again(known: pl.DataFrame, fields: Fields, view: View) -> Difference:
-    """Want everything again that is open, unknown or rejected, as it was sent."""
+    """Plan everything again that is open, unknown or rejected, as it was sent."""
     mapped = known.filter(
         pl.col("field").is_in(list(fields.mappings))
         & (pl.col("state") != ValueState.ACKNOWLEDGED.value)
@@ -196,7 +197,7 @@ _SETTLE_AND_CHANGE: Final = "settle and change"
 def _judged(
     cells: pl.DataFrame, known: pl.DataFrame, fields: Fields, view: View, listed: pl.Series
 ) -> pl.DataFrame:
-    """Say of each cell (key, field, value, identity) what becomes of it: `verdict`."""
+    """Add to each cell (key, field, value, identity) what becomes of it: `verdict`."""
     of_ledger = known.select(
         "key",
         "field",
@@ -235,7 +236,7 @@ def _judged(
 
 
 def _waits(fields: Fields, view: View, listed: pl.Series) -> pl.Expr:
-    """Tell cells of which the same was refused, and nothing has changed since."""
+    """Mark cells whose value was refused before, if nothing has changed since."""
     is_same = pl.col("open_value").eq_missing(pl.col("value"))
     mapping = pl.col("field").replace_strict(
         list(fields.mappings), list(fields.mappings.values()), default=None, return_dtype=pl.String
@@ -243,7 +244,7 @@ def _waits(fields: Fields, view: View, listed: pl.Series) -> pl.Expr:
     is_rejected = pl.col("state") == ValueState.REJECTED.value
     is_early = pl.col("retry_at") > view.now
     if view.inventory_at is not None:
-        # The object has come to Nexthink since it was tried.
+        # The object has appeared in Nexthink since the value was tried.
         has_come = pl.col("key").is_in(listed.implode())
         has_come &= (pl.col("tried_at") < view.inventory_at).fill_null(value=True)
         is_early &= ~has_come
@@ -278,7 +279,7 @@ def _plan_rows(judged: pl.DataFrame) -> pl.DataFrame:
         verdict.replace_strict(second, return_dtype=pl.String).alias("action"),
     )
     rows = pl.concat([single, settles, others]).cast(PLAN)  # type: ignore[arg-type]
-    # A settle stands before what follows it.
+    # A settle comes before what follows it.
     return rows.sort("key", "field", pl.col("action") != Action.SETTLE.value)
 
 

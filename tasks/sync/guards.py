@@ -1,4 +1,4 @@
-"""Numbers that make a person look before anything is sent."""
+"""Limits beyond which a person has to look at a plan before anything is sent."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -8,12 +8,12 @@ from typing import Final
 from connectors.errors import DataRefusedError
 from connectors.syncs import Guards
 
-# Of fewer keys every share is large.
+# With fewer keys every share is large.
 FEWEST_KEYS: Final = 20
 
 
 class Guard(StrEnum):
-    """What is watched; the names that `--accept-guard` takes."""
+    """What is watched; `accept_guards` takes these names."""
 
     EMPTY = "empty"
     SHRINK = "shrink"
@@ -21,9 +21,9 @@ class Guard(StrEnum):
     CLEARS = "clears"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class GuardNumbers:
-    """What a plan comes to, in keys.
+    """The numbers of a plan that guards judge, in keys.
 
     Attributes:
         rows: rows of the sources.
@@ -31,7 +31,7 @@ class GuardNumbers:
         is_full: all rows were pulled, so that their number means something.
         last_keys: the keys of the last full pull whose plan was applied, None before the first.
         known: keys that the ledger knows; `changed` of them get another value.
-        with_value: keys of which Nexthink holds a value of ours; of `cleared` one is emptied.
+        with_value: keys for which Nexthink holds a value of ours; `cleared` of them lose one.
     """
 
     rows: int
@@ -46,7 +46,7 @@ class GuardNumbers:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """A guard that tripped: `count` of `whole` keys, where `limit` is the largest share."""
+    """A guard that tripped: `count` of `whole` keys, while `limit` is the largest allowed share."""
 
     guard: str
     count: int
@@ -56,10 +56,10 @@ class Finding:
 
 
 def findings(guards: Guards, numbers: GuardNumbers) -> list[Finding]:
-    """Say which guards a plan trips."""
+    """Return the guards that a plan trips."""
     if numbers.is_full and not numbers.keys:
         text = f"a full pull gave no key at all ({numbers.rows:,} rows)"
-        return [Finding(Guard.EMPTY.value, 0, numbers.rows, 0.0, text)]
+        return [Finding(guard=Guard.EMPTY.value, count=0, whole=numbers.rows, limit=0.0, text=text)]
     last = numbers.last_keys or 0
     lost = max(last - numbers.keys, 0) if numbers.is_full else 0
     watched = (
@@ -74,28 +74,30 @@ def findings(guards: Guards, numbers: GuardNumbers) -> list[Finding]:
         ),
     )
     return [
-        Finding(guard.value, count, whole, limit, _text(count, whole, limit, words))
+        Finding(
+            guard=guard.value,
+            count=count,
+            whole=whole,
+            limit=limit,
+            text=f"{count:,} of {whole:,} {words} ({count / whole:.1%}, the limit is {limit:.0%})",
+        )
         for guard, count, whole, limit, words in watched
         if whole >= FEWEST_KEYS and count / whole > limit
     ]
 
 
 def check_accepted(sync: str, found: Sequence[Finding], accepted: Collection[str]) -> None:
-    """See that a person has accepted every guard that tripped.
+    """Raise unless a person has accepted every guard that tripped.
 
     Raises:
-        DataRefusedError: with the numbers, and what lets the plan pass.
+        DataRefusedError: with the numbers, and how to accept the plan.
     """
     open_ones = [finding for finding in found if finding.guard not in accepted]
     if not open_ones:
         return
-    told = "; ".join(f"{finding.guard}: {finding.text}" for finding in open_ones)
-    words = " ".join(f"--accept-guard {finding.guard}" for finding in open_ones)
+    findings_text = "; ".join(f"{finding.guard}: {finding.text}" for finding in open_ones)
+    options = " ".join(f"--accept-guard {finding.guard}" for finding in open_ones)
     raise DataRefusedError(
-        f"{sync}: {told}: nothing was sent; mend the source, or look at the plan and let it pass "
-        f"with {words} --why TEXT"
+        f"{sync}: {findings_text}: nothing was sent; correct the source, or look at the plan and "
+        f"accept it: nxp apply {sync} {options} --why TEXT"
     )
-
-
-def _text(count: int, whole: int, limit: float, words: str) -> str:
-    return f"{count:,} of {whole:,} {words} ({count / whole:.1%}, the limit is {limit:.0%})"

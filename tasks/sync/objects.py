@@ -10,7 +10,7 @@ from connectors.nexthink.fields import Field, FieldError, Kind, check_field
 from tasks.sync.wanted import EMPTY
 
 IDENTITY: Final = "identity"
-# As a plan has them. `before` is what Nexthink has acknowledged, null where that is nothing.
+# The columns of a plan. `before` is what Nexthink has acknowledged, null if nothing.
 PLANNED: Final = {
     "key": pl.String,
     IDENTITY: pl.String,
@@ -22,23 +22,23 @@ PLANNED: Final = {
 
 
 def field_of(name: str) -> Field:
-    """Give the field of a name as it stands in a plan: it was checked when the plan was made."""
+    """Return the field of a name in a plan: it was checked when the plan was made."""
     return check_field(name.partition("/")[0], name)
 
 
 def as_objects(rows: pl.DataFrame, identification: str, domain: str) -> tuple[pl.DataFrame, Layout]:
-    """Make a frame for `push_batches` of a plan's rows, and say what its columns mean.
+    """Return a plan's rows as a frame for `push_batches`, and the meaning of its columns.
 
     Args:
         rows: identity, field and after; each field of an object once. `after` "" empties it.
-        identification: the API's name of what identifies an object.
-        domain: what the tenant notes as the source.
+        identification: the API's name of the identifying field.
+        domain: what the tenant records as the source.
 
     Raises:
-        DataRefusedError: a value that its field does not take, or one too many of an object.
+        DataRefusedError: a value that its field does not accept, or two values for one field.
     """
     if rows.select(pl.struct(IDENTITY, "field").is_duplicated().any()).item():
-        raise DataRefusedError("the plan gives a field of an object two values: plan anew")
+        raise DataRefusedError("the plan gives a field of an object two values: plan again")
     wide = rows.select(IDENTITY, "field", "after").pivot(
         on="field", index=IDENTITY, values="after", maintain_order=True
     )
@@ -52,10 +52,10 @@ def _typed(values: pl.Series, field: Field) -> pl.Series:
         try:
             values = values.replace(EMPTY, str(field.clearing))
         except FieldError as error:
-            raise DataRefusedError(f"the plan empties {error}: plan anew") from None
+            raise DataRefusedError(f"the plan empties {error}: plan again") from None
     if field.kind is not Kind.NUMBER:
         return values
     numbers = values.cast(pl.Int64, strict=False)
     if numbers.null_count() > values.null_count():
-        raise DataRefusedError(f"the plan has values of {field.name} that are no numbers")
+        raise DataRefusedError(f"the plan has values of {field.name} that are not numbers")
     return numbers

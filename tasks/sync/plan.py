@@ -1,6 +1,7 @@
 """Planning a sync: known values against wanted ones, range by range, into a file and the ledger.
 
-Nothing is sent, and nothing changes but absences. Whoever plans or applies holds the sync's lease.
+Nothing is sent, and nothing changes except the recorded absences. A run that plans or applies holds
+the sync's lease.
 """
 
 import uuid
@@ -13,7 +14,8 @@ import polars as pl
 
 from connectors.errors import DataRefusedError, StaleError, UsageError
 from connectors.lake.plans import FILE, keep_plan, plan_path, staged_plan
-from connectors.ledger import KNOWN, EnrichedCounts, PlanRecord, PlanState, SyncRecord
+from connectors.ledger import PlanRecord, PlanState, SyncRecord
+from connectors.ledger.enriched import KNOWN, EnrichedCounts
 from tasks.sync.diff import DiffCounts, Difference, View, again, difference
 from tasks.sync.guards import Finding, GuardNumbers, findings
 from tasks.sync.plan_file import SCHEMA, Plan, PlanSummary, file_sha256
@@ -22,15 +24,15 @@ from tasks.sync.recovery import open_plan, recover
 from tasks.sync.wanted import SourceCounts, Wanted
 
 LONGEST_LIFE: Final = timedelta(hours=24)
-# Known rows in memory at a time: some 200 MB, most of it while they are read.
+# Known rows in memory at a time: about 200 MB, most of it while they are read.
 KNOWN_ROWS: Final = 200_000
-# PostgreSQL's index takes 2,704 bytes of tenant, sync, key and field.
+# PostgreSQL's index can hold 2,704 bytes of tenant, sync, key and field.
 LONGEST_KEY_BYTES: Final = 1_024
 
 
 @dataclass(slots=True)
 class _Draft:
-    """A plan that is being made: where it starts from, and what was compared so far."""
+    """A plan that is being made: what it starts from, and what has been compared so far."""
 
     base: SyncRecord
     known: EnrichedCounts
@@ -58,22 +60,22 @@ def make_plan(
     accepted: Mapping[str, str] | None = None,
     made_by: str | None = None,
 ) -> Plan:
-    """Plan a sync; a plan without rows is one, too, and moves the cursors when it is applied.
+    """Plan a sync. A plan may have no rows; it still moves the cursors when it is applied.
 
-    Guards that trip are in the summary's findings: whoever applies it checks them.
+    Guards that trip are in the summary's findings; they are checked when the plan is applied.
 
     Args:
         planning: the sync and its places.
-        wanted: what the sources say: ranges, ascending, that tile all keys.
+        wanted: what the sources say, in ascending ranges that together cover all keys.
         source: counts of the sources. `is_complete` and `is_full` are read before the first range,
             the others after the last.
-        cursors: what the sync's become when the plan is applied.
-        inventory_at: when the inventory was exported that lists the keys.
-        accepted: by guard, why a person lets it pass.
-        made_by: the run that plans, under whose id the sources' rejects are kept.
+        cursors: the sync's cursors once the plan has been applied.
+        inventory_at: when the inventory that lists the keys was exported.
+        accepted: by guard, why a person accepts it.
+        made_by: the run that plans; the sources' rejects are kept under its id.
 
     Raises:
-        DataRefusedError: a key or value that the ledger cannot keep; nothing was planned.
+        DataRefusedError: the ledger cannot keep a key or a value; nothing was planned.
     """
     recover(planning)
     draft = _begin(planning)
@@ -87,14 +89,16 @@ def make_plan(
             draft.wanted_keys += each.keys.height
             for piece, known in _pieces(planning, draft, each, is_whole=is_complete or is_full):
                 absences = planning.ledger.absences.read(planning.sync, piece.after, piece.up_to)
-                yield difference(piece, known, planning.fields, view, absences["key"])
+                yield difference(
+                    piece, known, fields=planning.fields, view=view, absent_before=absences["key"]
+                )
 
     plan_id, sha256 = _write(planning, draft, differences())
     plan = _record(
         planning,
         draft,
-        plan_id,
-        sha256,
+        plan_id=plan_id,
+        sha256=sha256,
         source=source,
         cursors=cursors,
         keys=draft.wanted_keys if is_full else None,
@@ -107,9 +111,9 @@ def make_plan(
 
 
 def retry_plan(planning: Planning) -> Plan:
-    """Plan what is open, unknown or rejected once more, as it was sent; no source is asked.
+    """Plan again what is open, unknown or rejected, as it was sent; no source is read.
 
-    No guard watches: every row of it was in a plan that passed.
+    No guards apply: every row was in a plan that passed them.
     """
     recover(planning)
     draft = _begin(planning)
@@ -125,15 +129,16 @@ def retry_plan(planning: Planning) -> Plan:
         for after, up_to in pieces
     )
     plan_id, sha256 = _write(planning, draft, differences)
-    return _record(planning, draft, plan_id, sha256)
+    return _record(planning, draft, plan_id=plan_id, sha256=sha256)
 
 
 def load_plan(planning: Planning, plan_id: str) -> Plan:
-    """Open a plan to apply it, or to go on with it. One that is applied comes as it is.
+    """Open a plan to apply or resume it. A plan that has been applied is returned as it is.
 
     Raises:
         UsageError: the sync has no such plan.
-        StaleError: specification, ledger, file or 24 hours have moved on.
+        StaleError: the sync's YAML, its ledger or the plan's file has changed, or 24 hours are
+            over.
     """
     record = planning.ledger.plans.get(plan_id)
     if record is None or record.sync != planning.sync:
@@ -161,7 +166,7 @@ def _staleness(planning: Planning, record: PlanRecord) -> str | None:
 def _begin(planning: Planning) -> _Draft:
     base = planning.ledger.syncs.ensure(planning.sync)
     if base.identification not in (None, planning.identification):
-        # Objects that were identified in another way are others; starting the plan drops them.
+        # Keys of another identification mean other objects; beginning the plan drops them.
         return _Draft(base, EnrichedCounts())
     return _Draft(base, planning.ledger.enriched.counts(planning.sync))
 
@@ -169,9 +174,9 @@ def _begin(planning: Planning) -> _Draft:
 def _pieces(
     planning: Planning, draft: _Draft, wanted: Wanted, *, is_whole: bool
 ) -> Iterator[tuple[Wanted, pl.DataFrame]]:
-    """Cut a range where what is known of it becomes too much, and read that.
+    """Cut a range into pieces of limited numbers of known rows, and read those rows.
 
-    Of a pull of changes only the wanted keys are looked at, and what is not acknowledged.
+    For a pull of changes only the wanted keys are read, and what is not acknowledged.
     """
     ledger, sync = planning.ledger.enriched, planning.sync
     for after, up_to in _ranges(planning, draft, wanted, settled=is_whole):
@@ -220,24 +225,24 @@ def _cut(frame: pl.DataFrame, after: str | None, up_to: str | None) -> pl.DataFr
 
 
 def _check_texts(sync: str, wanted: Wanted) -> None:
-    """Refuse what would only be refused by the ledger after it was sent."""
+    """Refuse now what the ledger could not keep once it has been sent."""
     texts = [wanted.keys["key"], wanted.keys["identity"], wanted.rows["value"]]
     nul = sum(int(text.str.contains("\0", literal=True).sum()) for text in texts)
     if nul:
         raise DataRefusedError(
-            f"{sync}: {nul:,} keys or values hold a NUL character, which the ledger cannot keep: "
-            "leave it out in the sync's SELECT"
+            f"{sync}: {nul:,} keys or values have a NUL character, which the ledger cannot keep: "
+            "remove it in the sync's SELECT"
         )
     long = int((wanted.keys["key"].str.len_bytes() > LONGEST_KEY_BYTES).sum())
     if long:
         raise DataRefusedError(
             f"{sync}: {long:,} keys are longer than {LONGEST_KEY_BYTES:,} bytes: correct the "
-            "column that identifies"
+            "identifying column"
         )
 
 
 def _write(planning: Planning, draft: _Draft, differences: Iterable[Difference]) -> tuple[str, str]:
-    """Write the plan's file, and put it in its place; return the plan's name and the sha-256."""
+    """Write the plan's file and move it into place; return the plan's id and the sha-256."""
     plan_id = f"{planning.now:%Y%m%dT%H%M%SZ}-{uuid.uuid4().hex[:8]}"
     with staged_plan(planning.lake, plan_id, SCHEMA) as stage:
         for found in differences:
@@ -252,9 +257,9 @@ def _write(planning: Planning, draft: _Draft, differences: Iterable[Difference])
 def _record(
     planning: Planning,
     draft: _Draft,
+    *,
     plan_id: str,
     sha256: str,
-    *,
     source: SourceCounts | None = None,
     cursors: Mapping[str, Any] | None = None,
     keys: int | None = None,

@@ -1,4 +1,4 @@
-"""The plan as a file: written range by range, proven by its sha-256, read in whole keys."""
+"""The plan as a file: written range by range, verified by its sha-256, read in whole keys."""
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
@@ -21,23 +21,23 @@ from tasks.sync.wanted import RANGE_KEYS, SourceCounts
 SCHEMA: Final = pa.schema([(name, pa.string()) for name in PLAN])
 _BATCH_ROWS: Final = 100_000
 _HASHED_BYTES: Final = 1 << 20
-# Of a short text the first character tells too much: M or F, a country, a floor.
+# The first character of a short text reveals too much: M or F, a country, a floor.
 _SHORTEST_SHOWN: Final = 4
 
 
 @dataclass(frozen=True, slots=True)
 class PlanSummary:
-    """What a plan comes to. No key and no value.
+    """The numbers of a plan. It has no key and no value.
 
     Attributes:
-        rows: of the plan.
-        keys: with anything to send.
-        counts: of the comparison.
-        source: of the sources; None for a plan of what is open.
-        known_keys: keys that the ledger knew; of `valued_keys` an acknowledged value.
+        rows: rows of the plan.
+        keys: keys with anything to send.
+        counts: the counts of the comparison.
+        source: the counts of the sources; None for a plan of what is open.
+        known_keys: keys that the ledger knew; `valued_keys` of them have an acknowledged value.
         last_keys: keys of the last full pull that was applied.
         findings: guards that tripped.
-        made_by: the run that made it, which has kept what the sources gave and was rejected.
+        made_by: the run that made it; the sources' rejects are kept under its id.
     """
 
     rows: int
@@ -51,12 +51,12 @@ class PlanSummary:
     made_by: str | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """Write it as the ledger keeps it."""
+        """Return it in the form that the ledger keeps."""
         return asdict(self)
 
     @classmethod
     def from_json(cls, kept: Mapping[str, Any]) -> "PlanSummary":
-        """Read it back."""
+        """Return a summary from what `to_json` returned."""
         source = kept["source"]
         return cls(
             **{
@@ -81,7 +81,7 @@ class Sample:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """A plan and its file. Close it, or use it as a context: that drops a copy from a bucket."""
+    """A plan and its file. Close it or use it as a context, which deletes a copy from a bucket."""
 
     record: PlanRecord
     summary: PlanSummary
@@ -90,7 +90,7 @@ class Plan:
 
     @property
     def plan_id(self) -> str:
-        """Name the plan."""
+        """Return the plan's id."""
         return self.record.plan_id
 
     def __enter__(self) -> Self:
@@ -105,19 +105,19 @@ class Plan:
         self.close()
 
     def close(self) -> None:
-        """Delete the local copy of a file that lies in a bucket."""
+        """Delete the local copy of a file that is in a bucket."""
         if self.is_copy:
             self.path.unlink(missing_ok=True)
 
     def chunks(
         self, after: str | None = None, up_to: str | None = None, *, most: int = RANGE_KEYS
     ) -> Iterator[pl.DataFrame]:
-        """Read the rows of `after` < key <= `up_to`, at most so many keys at a time.
+        """Yield the rows of `after` < key <= `up_to`, at most `most` keys at a time.
 
         All rows of a key come together, a settle before its clear: send a chunk's settles first.
 
         Raises:
-            StaleError: the file is gone, or not the one that was planned.
+            StaleError: the file is gone, or is not the one that was planned.
         """
         left = pl.DataFrame(schema=PLAN)
         with self._opened() as file:
@@ -129,16 +129,16 @@ class Plan:
             yield left
 
     def check(self) -> None:
-        """See that the file is the one that was planned.
+        """Raise unless the file is the one that was planned.
 
         Raises:
-            StaleError: it is gone, or another.
+            StaleError: it is gone, or is another file.
         """
         with self._opened():
             pass
 
     def samples(self, most: int = 3) -> list[Sample]:
-        """Give some rows of each action, with nothing left of a value but its length."""
+        """Return some rows of each action with masked values: see `masked`."""
         with self._opened() as file:
             kept = {action.value: pl.DataFrame(schema=PLAN) for action in Action}
             for batch in pq.ParquetFile(file).iter_batches(_BATCH_ROWS):
@@ -157,7 +157,7 @@ class Plan:
 
     @contextmanager
     def _opened(self) -> Iterator[BinaryIO]:
-        """Open the file, and prove the very bytes that are then read."""
+        """Open the file, and verify the very bytes that are then read."""
         try:
             file = self.path.open("rb")
         except FileNotFoundError:
@@ -175,7 +175,7 @@ class Plan:
 
 
 def masked(value: str | None) -> str:
-    """Show that there is a value, and how long it is, and of a longer one how it begins."""
+    """Return that there is a value, its length, and the first character of a longer one."""
     if value is None:
         return "nothing"
     if not value:
@@ -185,7 +185,7 @@ def masked(value: str | None) -> str:
 
 
 def file_sha256(path: Path) -> str:
-    """Compute a file's sha-256, in hexadecimal."""
+    """Return a file's sha-256, in hexadecimal."""
     with path.open("rb") as file:
         return _sha256(file)
 
@@ -213,7 +213,7 @@ def _between(rows: pl.DataFrame, after: str | None, up_to: str | None) -> pl.Dat
 
 
 def _by_keys(rows: pl.DataFrame, most: int) -> Sequence[pl.DataFrame]:
-    """Cut sorted rows into pieces of so many keys; the last may lack rows of its last key."""
+    """Cut sorted rows into pieces of `most` keys; the last may lack rows of its last key."""
     if rows.is_empty():
         return [rows]
     number = rows["key"].rle_id()

@@ -1,4 +1,4 @@
-"""What plans of a sync are made with and judged by: its places, its fields, the moment."""
+"""What plans of a sync are made from and checked against: its places, its fields, the moment."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -12,14 +12,14 @@ from tasks.sync.diff import Fields
 
 @dataclass(frozen=True, slots=True)
 class Planning:
-    """A sync, where its plans lie, and the present moment.
+    """A sync, where its plans are kept, and the present moment.
 
     Args:
         specification: the sync.
-        ledger: the tenant's.
-        lake: the tenant's.
-        scratch: a local folder, for copies of plans that lie in a bucket.
-        now: when this is.
+        ledger: the tenant's ledger.
+        lake: the tenant's lake.
+        scratch: a local folder, for copies of plans that are in a bucket.
+        now: the present moment.
     """
 
     specification: SyncSpecification
@@ -34,22 +34,22 @@ class Planning:
 
     @property
     def fingerprint(self) -> str:
-        """Tell the sync from others, and from itself before an edit."""
+        """Return what distinguishes the sync from others, and from itself before an edit."""
         return self.specification.fingerprint
 
     @property
     def sync(self) -> str:
-        """Name the sync."""
+        """Return the sync's name."""
         return self.specification.sync
 
     @property
     def identification(self) -> str:
-        """Give the API's name of what identifies the objects."""
+        """Return the API's name of the field that identifies the objects."""
         return self.specification.identification.name
 
 
 def fields_of(specification: SyncSpecification) -> Fields:
-    """Give a sync's fields: a fingerprint of each mapping, and which can be emptied.
+    """Return a sync's fields: a fingerprint of each mapping, and which can be emptied.
 
     A refused value waits until the fingerprint changes.
     """

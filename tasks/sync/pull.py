@@ -1,8 +1,8 @@
-"""Pulling the sources of a sync into files aside, batch by batch: in full, or what changed.
+"""Pulling the sources of a sync into local files, batch by batch: all rows, or only changes.
 
-Of one source only the changes are pulled where the sync asks for it, of all others every row each
-time, so that what changed finds what it is joined with. A row that changes in one of the others
-alone is seen with the next full pull.
+If the sync asks for it, only the changes of one source are pulled. All rows of the other sources
+are pulled each time, so that changed rows find the rows they are joined with. A change in one of
+the other sources alone is seen with the next full pull.
 """
 
 import logging
@@ -28,11 +28,11 @@ ROWS_AT_ONCE: Final = 50_000
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """What the sync's last apply has left: from where changes can be pulled.
+    """What the sync's last apply has left: where a pull of changes can start.
 
     Attributes:
-        fingerprint: of the specification that was applied.
-        full_at: when all rows were pulled last.
+        fingerprint: the fingerprint of the specification that was applied.
+        full_at: when all rows were last pulled.
         cursors: by source.
     """
 
@@ -53,13 +53,13 @@ class PulledSource:
 
 @dataclass(frozen=True, slots=True)
 class Pulled:
-    """All sources of a sync, pulled. Keep `cursors` once the rows' effect is done.
+    """All sources of a sync, pulled. Keep `cursors` only once the rows have been applied.
 
     Attributes:
         sources: by name.
         cursors: of the source that is pulled incrementally, for the next pull.
         pulled_at: when the pull began.
-        changes_of: the source of which only changes came; None: all rows of all sources did.
+        changes_of: the source that sent only changes; None if all rows of all sources came.
     """
 
     sources: Mapping[str, PulledSource]
@@ -69,22 +69,22 @@ class Pulled:
 
     @property
     def is_full(self) -> bool:
-        """Whether all rows that can be seen came."""
+        """Return whether all rows that can be seen came."""
         return self.changes_of is None
 
     @property
     def is_complete(self) -> bool:
-        """Whether a row that did not come is gone, in all sources."""
+        """Return whether, in every source, a row that did not come is gone."""
         return all(source.completeness is Completeness.COMPLETE for source in self.sources.values())
 
 
 def since_when(
     sync: SyncSpecification, kept: Kept, now: datetime, *, full: bool = False
 ) -> str | None:
-    """Give the cursor since which the incremental source is pulled; None: all rows."""
+    """Return the cursor from which the incremental source is pulled; None for all rows."""
     if full or sync.incremental is None or kept.full_at is None:
         return None
-    # Another mapping says something else of rows that have not changed.
+    # With another mapping, rows that have not changed mean other values.
     is_same = kept.fingerprint == sync.fingerprint
     is_young = kept.full_at <= now < kept.full_at + sync.full_every
     return kept.cursors.get(sync.incremental) if is_same and is_young else None
@@ -99,11 +99,11 @@ def pull_sources(
     full: bool = False,
     environ: Mapping[str, str] | None = None,
 ) -> Pulled:
-    """Pull all sources of a sync; memory is one batch.
+    """Pull all sources of a sync; it takes the memory of one batch.
 
     Args:
         sync: the sync.
-        folder: a private folder of the run, which is made; one file per source.
+        folder: a private folder of the run, created if missing; one file per source.
         kept: what the last apply has left.
         now: the time of the pull.
         full: pull all rows in any case.
@@ -111,7 +111,7 @@ def pull_sources(
 
     Raises:
         ConfigurationError: a connection or a field is missing; nothing was pulled.
-        AccessError, UnavailableError, DataRefusedError: of the source, by name.
+        AccessError, UnavailableError, DataRefusedError: a source failed; the message names it.
         StorageError: the folder cannot be written.
     """
     since = since_when(sync, kept, now, full=full)
@@ -151,7 +151,7 @@ def _pulled(source: Source, since: str | None, folder: Path) -> tuple[PulledSour
 
 
 def _write(pull: Pull, path: Path) -> None:
-    """Write a pull's rows; only what the disk refuses is an error of the storage."""
+    """Write a pull's rows; only failures of the disk are raised as errors of the storage."""
     with storage_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         writer = pq.ParquetWriter(path, pull.schema, compression="zstd", compression_level=1)

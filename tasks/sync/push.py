@@ -1,9 +1,9 @@
 """Sending a frame of values to the tenant, so that every object ends in exactly one outcome.
 
-A few requests are under way at once. A request that is refused for objects it does not name is
-halved until they are alone; what got no answer is sent once more at the end. A tenant that answers
-nobody, refuses the credential or every request, or has reached a limit stops the run: what was not
-sent by then is unknown.
+A few requests are under way at once. If one is refused because of objects that the answer does not
+name, it is halved until those are alone. Objects without an answer are sent once more at the end.
+The run stops if the tenant answers no requests, refuses the credential or every request, or has
+reached a limit: the objects that have not been sent are then unknown.
 """
 
 import logging
@@ -40,7 +40,7 @@ from connectors.nexthink.encoding import (
 from connectors.nexthink.enrichment import UNSPECIFIED
 from tasks.runs.pace import Pace
 from tasks.runs.stopping import Stop, pool_of, unbroken
-from tasks.sync.outcomes import Outcome, judge, without_answer
+from tasks.sync.outcomes import ObjectOutcome, judge, without_answer
 
 logger = logging.getLogger(__name__)
 
@@ -51,9 +51,9 @@ NO_ANSWER: Final = "NO_ANSWER"
 NOT_SENT: Final = "NOT_SENT"
 
 MOST_CONCURRENCY: Final = 16
-# To find one culprit in 5,000 takes at most 27 requests, to find two at most 51.
+# Finding one bad object in 5,000 takes at most 27 requests, finding two at most 51.
 MOST_REQUESTS_PER_BATCH: Final = 64
-# Each has been tried for 15 s by then: an outage, which is the scheduler's business.
+# Each of them has been tried for 15 s: this is an outage, which is left to the next scheduled run.
 MOST_UNANSWERED: Final = 3
 PAUSE_BEFORE_AGAIN_SECONDS: Final = 30.0
 
@@ -69,16 +69,16 @@ class PushLimits:
 
     def __post_init__(self) -> None:
         if not 0 < self.concurrency <= MOST_CONCURRENCY:
-            raise UsageError(f"1 to {MOST_CONCURRENCY} requests can be under way at once")
+            raise UsageError(f"concurrency must be from 1 to {MOST_CONCURRENCY}")
         if self.per_minute is not None and self.per_minute <= 0:
-            raise UsageError("a rate is more than 0 requests per minute")
+            raise UsageError("per_minute must be more than 0")
 
 
 @dataclass(slots=True)
 class Pushed:
     """What became of a frame. `stopped` is why not everything was sent."""
 
-    outcomes: Counter[Outcome] = field(default_factory=Counter)
+    outcomes: Counter[ObjectOutcome] = field(default_factory=Counter)
     codes: Counter[str] = field(default_factory=Counter)
     requests: int = 0
     stopped: PipelineError | None = None
@@ -95,19 +95,19 @@ def push_batches(
     sleep: Callable[[float], None] = time.sleep,
     stop: Stop | None = None,
 ) -> Pushed:
-    """Send all objects that have a value, and hand each to `save` with its outcome, once.
+    """Send all objects that have a value, and pass each to `save` with its outcome, once.
 
     Args:
         push: `client.enrichment.push`.
-        objects: a row per object, its key unique.
+        objects: one row per object, with a unique key.
         layout: what the columns mean.
-        save: takes the outcomes of some objects (name, value, outcome, code, reason) as soon as
+        save: receives the outcomes of some objects (name, value, outcome, code, reason) as soon as
             they are known; called from this thread.
-        limits: of requests.
-        clock: seconds that only grow, for the rate.
+        limits: the limits of requests.
+        clock: a monotonic clock in seconds, for the rate.
         sleep: how to wait.
-        stop: says how long requests under way may take once this thread is interrupted (a
-            signal); what they were answered is saved before the exception goes on.
+        stop: how long requests under way may take once this thread is interrupted (a signal);
+            their answers are saved before the exception is raised again.
 
     Raises:
         DataRefusedError: the frame cannot be sent; nothing was.
@@ -139,7 +139,7 @@ def push_batches(
 
 @dataclass(slots=True)
 class _Settled:
-    """What a batch came to: outcomes, what got no answer, and the error that this ended in."""
+    """What became of a batch: outcomes, pieces without an answer, and the error that ended it."""
 
     outcomes: list[pl.DataFrame] = field(default_factory=list)
     unanswered: list[pl.DataFrame] = field(default_factory=list)
@@ -191,21 +191,21 @@ class _Run:
                     self.under_way.remove(future)
 
     def take_answers(self) -> None:
-        """Save what requests under way come to; the run is being interrupted."""
+        """Save the answers to requests that were under way when the run was interrupted."""
         for future in self.under_way:
             if future.done():
                 with suppress(Exception):
                     self._take(future.result())
 
     def send_again(self) -> None:
-        """Send what got no answer once more."""
+        """Send once more what got no answer."""
         waiting = deque(self.unanswered)
         self.unanswered = []
         self.send(self._encoded(waiting))
         self.unanswered.extend(waiting)
 
     def give_up(self, pieces: list[pl.DataFrame], code: str, reason: str) -> None:
-        """Let objects end as unknown."""
+        """Save objects as unknown."""
         for piece in pieces:
             if piece.height:
                 self._keep(without_answer(_identified(piece, self._layout), code, reason))
@@ -233,12 +233,12 @@ class _Run:
     def _keep(self, outcomes: pl.DataFrame) -> None:
         self._save(outcomes)
         for outcome, count in outcomes["outcome"].value_counts().iter_rows():
-            self.result.outcomes[Outcome(outcome)] += count
+            self.result.outcomes[ObjectOutcome(outcome)] += count
         for code, count in outcomes["code"].drop_nulls().value_counts().iter_rows():
             self.result.codes[code] += count
 
     def _settle(self, batch: Batch) -> _Settled:
-        """Send one batch, and its halves as long as the tenant does not say which are refused."""
+        """Send one batch, and then halves of it while the answer does not say which are refused."""
         settled = _Settled()
         waiting = deque([batch.objects])
         body, code = batch.body, UNSPECIFIED
@@ -253,7 +253,7 @@ class _Run:
                 settled.unanswered = [piece, *waiting]
                 return settled
             except Exception:
-                # Woken while it waited: the halves before this one have their answers.
+                # Stopped while it waited: the halves before this one have their answers.
                 if not self.stop.is_set():
                     raise
                 return settled
@@ -266,16 +266,17 @@ class _Run:
         return settled
 
     def _leave(self, waiting: deque[pl.DataFrame], code: str, settled: _Settled) -> None:
-        """Give up looking for culprits."""
+        """Give up looking for the objects that are refused."""
         if self.stop.is_set():
             settled.unanswered = list(waiting)
             return
         taken = any(
-            (outcomes["outcome"] == Outcome.ACKNOWLEDGED).any() for outcomes in settled.outcomes
+            (outcomes["outcome"] == ObjectOutcome.ACKNOWLEDGED).any()
+            for outcomes in settled.outcomes
         )
         if not taken:
             settled.error = DataRefusedError(
-                f"the tenant refuses whole requests, whatever objects they hold (code {code})"
+                f"the tenant refuses whole requests, whichever objects are in them (code {code})"
             )
         reason = f"refused with others, and not alone within {MOST_REQUESTS_PER_BATCH} requests"
         settled.outcomes += [

@@ -1,6 +1,6 @@
 """Reading back: the rows of the saved query, in the form in which values are kept and compared.
 
-A moment is compared to the second: how fine a tenant writes it is not documented.
+A moment is compared to the second: how precisely a tenant writes it is not documented.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -24,30 +24,30 @@ _TO_THE_SECOND: Final = len("2026-10-03T15:00:00")
 def columns_of(
     header: Iterable[str], identification: str, fields: Iterable[str], query_id: str
 ) -> dict[str, str]:
-    """Find what identifies (as KEY) and each field in a header; upper and lower case are one.
+    """Find the identifying column (as KEY) and each field in a header, ignoring case.
 
     Returns:
-        The header's spelling by KEY and by name of field.
+        The header's spelling, by KEY and by the name of each field.
 
     Raises:
-        DataRefusedError: the query does not list them all.
+        DataRefusedError: the query does not list all of them.
     """
     listed = {name.lower(): name for name in header}
     sought = {KEY: nql_name(identification)} | {name: nql_name(name) for name in fields}
     missing = [nql for nql in sought.values() if nql.lower() not in listed]
     if missing:
         raise DataRefusedError(
-            f"the saved query {query_id} does not list {', '.join(missing)}: add them to its list "
-            "in Nexthink; nothing was compared"
+            f"the saved query {query_id} does not list {', '.join(missing)}: add what is missing "
+            "to its list in Nexthink; nothing was compared"
         )
     return {name: listed[nql.lower()] for name, nql in sought.items()}
 
 
 def read_back(file: ResultFile, columns: Mapping[str, str], zone: str) -> Iterator[pl.DataFrame]:
-    """Give a result's rows in batches: KEY as keys are compared, a column of text per field.
+    """Yield a result's rows in batches: KEY as keys are compared, a column of text per field.
 
     Raises:
-        DataRefusedError: rows that are no rows of the header.
+        DataRefusedError: rows that do not fit the header.
     """
     for batch in file.batches():
         _check_whole(file)
@@ -64,11 +64,11 @@ def read_back(file: ResultFile, columns: Mapping[str, str], zone: str) -> Iterat
 
 def _check_whole(file: ResultFile) -> None:
     if file.take_ragged():
-        raise DataRefusedError("the result read back has damaged rows: nothing was compared")
+        raise DataRefusedError("the result read back has damaged rows; nothing was compared")
 
 
 def shown_as_kept(shown: pl.Series, field: Field, zone: str) -> pl.Series:
-    """Turn what the tenant shows into what is kept; nothing is the empty text."""
+    """Return values as the tenant shows them in the form that is kept; no value is empty text."""
     text = shown.fill_null(EMPTY)
     match field.kind:
         case Kind.NUMBER:
@@ -81,7 +81,7 @@ def shown_as_kept(shown: pl.Series, field: Field, zone: str) -> pl.Series:
 
 
 def kept_as_compared(kept: pl.Series, field: Field) -> pl.Series:
-    """Turn what is kept of a field into what `shown_as_kept` makes of the same value."""
+    """Return kept values of a field as `shown_as_kept` returns the same values read back."""
     match field.kind:
         case Kind.NUMBER:
             return _without_clearing(kept, field)

@@ -1,6 +1,6 @@
-"""After a kill: what an apply may have sent, and has not saved, is open from then on.
+"""After a kill: values that an apply may have sent without saving the answer become open.
 
-Between a plan's `settled_to` and its `begun_to` anything may have reached the tenant.
+Anything between a plan's `settled_to` and its `begun_to` may have reached the tenant.
 """
 
 import logging
@@ -9,7 +9,8 @@ import polars as pl
 
 from connectors.errors import StaleError
 from connectors.lake.plans import fetch_plan
-from connectors.ledger import KNOWN, PlanRecord, PlanState, ValueState
+from connectors.ledger import PlanRecord, PlanState
+from connectors.ledger.enriched import KNOWN, ValueState
 from tasks.sync.plan_file import Plan, PlanSummary
 from tasks.sync.planning import Planning
 
@@ -17,10 +18,10 @@ logger = logging.getLogger(__name__)
 
 
 def recover(planning: Planning) -> int:
-    """Write down what a killed apply of a sync left in doubt. Call it under the sync's lease.
+    """Record as open what a killed apply of a sync left in doubt. Call it under the sync's lease.
 
     Returns:
-        How many values are open now; a second call opens none.
+        How many values were opened; a second call opens none.
     """
     return sum(
         _recover(planning, record)
@@ -30,15 +31,16 @@ def recover(planning: Planning) -> int:
 
 
 def open_plan(planning: Planning, record: PlanRecord) -> Plan:
-    """Find a plan's file, and prove it.
+    """Find and verify the file of a plan, and return the plan.
 
     Raises:
-        StaleError: it is gone, or another.
+        StaleError: the file is gone, or is not the one that was planned.
     """
     path = fetch_plan(planning.lake, record.location, planning.scratch)
     if path is None:
         raise StaleError(
-            f"{record.sync}: the file of plan {record.plan_id} is gone: plan again; nothing sent"
+            f"{record.sync}: the file of plan {record.plan_id} is gone: plan again; nothing was "
+            "sent"
         )
     is_copy = str(path) != planning.lake.location(record.location)
     plan = Plan(record, PlanSummary.from_json(record.summary), path, is_copy=is_copy)
@@ -51,10 +53,10 @@ def open_plan(planning: Planning, record: PlanRecord) -> Plan:
 
 
 def doubtful(rows: pl.DataFrame, known: pl.DataFrame, plan_id: str) -> pl.DataFrame:
-    """Give what of a plan's rows may have been sent and was not saved: as open rows.
+    """Return as open rows the values of a plan that may have been sent but were not saved.
 
     Args:
-        rows: of the plan.
+        rows: rows of the plan.
         known: the ledger's rows of the same keys.
         plan_id: the plan.
     """
@@ -68,7 +70,7 @@ def doubtful(rows: pl.DataFrame, known: pl.DataFrame, plan_id: str) -> pl.DataFr
     saved = pl.coalesce("open_value", "value")
     is_mine = (pl.col("plan_id") == plan_id).fill_null(value=False)
     is_done = is_mine & (saved == pl.col("last")).fill_null(value=False)
-    # What follows a settle is sent only when that is acknowledged.
+    # What follows a settle is sent only once the settle is acknowledged.
     met_first = is_mine & pl.col("is_settled_first") & (saved == pl.col("first"))
     met_first = met_first.fill_null(value=False)
     is_taken = (pl.col("state") == ValueState.ACKNOWLEDGED.value).fill_null(value=False)
@@ -101,9 +103,9 @@ def _recover(planning: Planning, record: PlanRecord) -> int:
 
 
 def _doubt_all(planning: Planning, record: PlanRecord) -> int:
-    """Doubt all that is known of the keys, where the plan can tell nothing any more."""
+    """Open all known values of the keys under way: without its file the plan's rows are lost."""
     logger.warning(
-        "%s: the file of plan %s is lost: all its keys that were under way are sent again",
+        "%s: the file of plan %s is lost: the values of all keys under way will be sent again",
         planning.sync,
         record.plan_id,
     )

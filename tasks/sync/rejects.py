@@ -1,4 +1,4 @@
-"""What of the sources cannot be used: row, field and reason; the rows' text in a private file."""
+"""Values of the sources that cannot be used: row, field, reason; the rows' text stays private."""
 
 import json
 from collections import Counter
@@ -15,17 +15,17 @@ from connectors.lake import Lake
 from connectors.lake.lake import unit_name
 from connectors.lake.records import write_rejects
 
-# The others are only counted.
+# Rejects beyond this number are only counted.
 MOST_KEPT: Final = 100_000
 SCHEMA: Final = {"record": pl.Int64, "field": pl.String, "reason": pl.String}
 
 
 @dataclass(slots=True)
 class Rejects:
-    """Rejects as they are found, of one shaping.
+    """The rejects of one shaping, collected as they are found.
 
     Attributes:
-        reasons: how many there are of each field ("" for a row) and reason, all of them.
+        reasons: the number of all rejects, by field ("" for a whole row) and reason.
     """
 
     reasons: Counter[tuple[str, str]] = field(default_factory=Counter)
@@ -33,7 +33,7 @@ class Rejects:
     _room: int = MOST_KEPT
 
     def add(self, rejects: pl.DataFrame) -> None:
-        """Take rejects: record, field, reason."""
+        """Add rejects (record, field, reason)."""
         for name, reason, count in rejects.group_by("field", "reason").len().iter_rows():
             self.reasons[name, reason] += count
         kept = rejects.head(self._room)
@@ -43,38 +43,45 @@ class Rejects:
 
     @property
     def frame(self) -> pl.DataFrame:
-        """Those that are kept: record (row of the select, from 1), field ("" for a row), reason."""
+        """Return the kept rejects: record (row of the SELECT, from 1), field or "", reason."""
         return pl.concat([pl.DataFrame(schema=SCHEMA), *self._kept]).sort("record", "field")
 
     def write(
-        self, lake: Lake, sync: str, run_id: str, at: datetime, rows: Path, columns: Sequence[str]
+        self,
+        lake: Lake,
+        *,
+        sync: str,
+        run_id: str,
+        at: datetime,
+        rows: Path,
+        columns: Sequence[str],
     ) -> str | None:
-        """Keep them in the lake, by row, with the rows' text in a file for its owner only.
+        """Write them to the lake, by row, with the rows' text in a file for its owner only.
 
         Args:
             lake: the tenant's lake.
             sync: the sync's name.
             run_id: the run that rejected them.
-            at: names the file, beside the run.
-            rows: Parquet with `record` and the select's columns as `s0` ….
-            columns: their names.
+            at: part of the file's name, together with the run.
+            rows: Parquet with `record` and the SELECT's columns as `s0` ….
+            columns: the names of those columns.
 
         Returns:
-            Where they are, None without any.
+            Where they are, None if there are none.
         """
         frame = self.frame
         if frame.is_empty():
             return None
         of_field = pl.concat_str("field", pl.lit(": "), "reason")
-        told = pl.when(pl.col("field") == "").then("reason").otherwise(of_field)
-        by_row = frame.group_by("record", maintain_order=True).agg(told.alias("reasons"))
+        reason = pl.when(pl.col("field") == "").then("reason").otherwise(of_field)
+        by_row = frame.group_by("record", maintain_order=True).agg(reason.alias("reasons"))
         raw = dict(_texts(rows, columns, by_row["record"]))
         text = [raw[record] for record in by_row["record"]]
         return write_rejects(lake, sync, unit_name(at), run_id, by_row.to_arrow(), text)
 
 
 def _texts(rows: Path, columns: Sequence[str], records: pl.Series) -> Iterator[tuple[int, str]]:
-    """Write rows as JSON."""
+    """Yield rows as JSON, by record."""
     names = [f"s{place}" for place in range(len(columns))]
     wanted = records.implode()
     with pq.ParquetFile(rows) as file:

@@ -1,6 +1,6 @@
 """The report of a sync's run: counts, seconds and rates, for the terminal, `_runs`, ledger, UI.
 
-Nothing of a row is in it: neither a value nor what identifies an object.
+It holds nothing of a row: no value, and nothing that identifies an object.
 """
 
 import json
@@ -10,17 +10,14 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
-from prefect import task
-from prefect.cache_policies import NO_CACHE
-
-from connectors.errors import DataRefusedError, PartlyDoneError, PipelineError, StorageError
-from connectors.lake.records import write_run
+from connectors.errors import DataRefusedError, PartlyDoneError, PipelineError
 from tasks.runs import metrics
 from tasks.runs.artifact import show_report
 from tasks.runs.overview import show_convergence
+from tasks.runs.recorded import recorded
 from tasks.sync.apply import Applied
 from tasks.sync.diff import Action
-from tasks.sync.outcomes import Outcome
+from tasks.sync.outcomes import ObjectOutcome
 from tasks.sync.plan_file import Plan
 from tasks.sync.push import NOT_SENT
 from tasks.sync.run import SyncRun
@@ -69,12 +66,12 @@ class SyncReport:
     verified: dict[str, Any] | None
 
     def plain(self) -> dict[str, Any]:
-        """Give the report as a dictionary; date-times stay objects."""
+        """Return the report as a dictionary; date-times stay objects."""
         return asdict(self)
 
 
 @dataclass(slots=True)
-class Stages:
+class SyncStages:
     """What a run came to, stage by stage; a stage that was not reached is None."""
 
     plan_id: str = ""
@@ -88,19 +85,19 @@ class Stages:
     samples: list[dict[str, str]] = field(default_factory=list)
 
     def take(self, plan: Plan) -> None:
-        """Take over what a plan comes to: counts only."""
+        """Take over the counts of a plan."""
         self.plan_id = plan.plan_id
         self.planned = plan.summary.to_json()
 
     @property
     def made_by(self) -> str | None:
-        """The run that has made the plan, and kept the sources' rejects."""
+        """The run that made the plan and kept the sources' rejects."""
         made_by: str | None = (self.planned or {}).get("made_by")
         return made_by
 
     @property
     def left_by_source(self) -> int:
-        """How many objects were rejected before anything was planned of them."""
+        """How many objects were rejected before anything was planned for them."""
         source = (self.planned or {}).get("source") or {}
         return sum(source.get(name, 0) for name in (*_KEYLESS, "duplicates", "bad_values"))
 
@@ -112,12 +109,12 @@ class Stages:
 
     @property
     def is_sent(self) -> bool:
-        """Whether nothing of the plan is left to be sent."""
+        """Whether all of the plan was sent."""
         return self.is_done or (self.applied is not None and self.applied.is_complete)
 
 
 def described(plan: Plan) -> str:
-    """Say what a plan comes to, for whoever is to approve it: no value, and no key."""
+    """Return what a plan comes to, for the person who approves it: no values and no keys."""
     summary, counts = plan.summary, plan.summary.counts
     lines = [
         (
@@ -134,7 +131,7 @@ def described(plan: Plan) -> str:
     return "\n".join(lines).rstrip()
 
 
-def build_report(run: SyncRun, stages: Stages) -> SyncReport:
+def build_report(run: SyncRun, stages: SyncStages) -> SyncReport:
     """Sum up a run."""
     applied = stages.applied or Applied()
     verified = stages.verified
@@ -152,9 +149,9 @@ def build_report(run: SyncRun, stages: Stages) -> SyncReport:
         started_at=run.started_at,
         finished_at=run.tools.clock(),
         objects=objects,
-        acknowledged=applied.objects[Outcome.ACKNOWLEDGED],
-        rejected=applied.objects[Outcome.REJECTED],
-        unknown=applied.objects[Outcome.UNKNOWN] - not_sent,
+        acknowledged=applied.objects[ObjectOutcome.ACKNOWLEDGED],
+        rejected=applied.objects[ObjectOutcome.REJECTED],
+        unknown=applied.objects[ObjectOutcome.UNKNOWN] - not_sent,
         not_sent=not_sent,
         settled_before=applied.settled_before,
         left_out=stages.left_by_source,
@@ -173,8 +170,8 @@ def build_report(run: SyncRun, stages: Stages) -> SyncReport:
     )
 
 
-def shortfall(run: SyncRun, stages: Stages) -> PipelineError | None:
-    """Say what of a run was left out, so that it does not look green; None where nothing was."""
+def shortfall(run: SyncRun, stages: SyncStages) -> PipelineError | None:
+    """Return what a run left out, so that it never shows as successful; None if nothing."""
     if stages.applied is not None and (error := _left_out(run, stages, stages.applied)):
         return error
     checked = stages.verified
@@ -188,8 +185,8 @@ def shortfall(run: SyncRun, stages: Stages) -> PipelineError | None:
     )
 
 
-def _left_out(run: SyncRun, stages: Stages, applied: Applied) -> PipelineError | None:
-    objects, taken = applied.objects.total(), applied.objects[Outcome.ACKNOWLEDGED]
+def _left_out(run: SyncRun, stages: SyncStages, applied: Applied) -> PipelineError | None:
+    objects, taken = applied.objects.total(), applied.objects[ObjectOutcome.ACKNOWLEDGED]
     said = f"{run.sync}: {taken:,} of {objects:,} objects acknowledged"
     if applied.stopped:
         if not taken:
@@ -199,8 +196,8 @@ def _left_out(run: SyncRun, stages: Stages, applied: Applied) -> PipelineError |
     if taken == objects and applied.is_complete and not beyond:
         return None
     said += (
-        f", {applied.objects[Outcome.REJECTED]:,} rejected, "
-        f"{applied.objects[Outcome.UNKNOWN]:,} unknown"
+        f", {applied.objects[ObjectOutcome.REJECTED]:,} rejected, "
+        f"{applied.objects[ObjectOutcome.UNKNOWN]:,} unknown"
     )
     if left := stages.left_by_source:
         said += f", {left:,} left out of the sources"
@@ -212,19 +209,36 @@ def _left_out(run: SyncRun, stages: Stages, applied: Applied) -> PipelineError |
     return PartlyDoneError(said) if taken or not objects else DataRefusedError(said)
 
 
-def is_beyond(stages: Stages, share: float) -> bool:
-    """Tell whether more objects were rejected, by us or by the tenant, than may be."""
+def is_beyond(stages: SyncStages, share: float) -> bool:
+    """Return whether more objects were rejected, by us or by the tenant, than is allowed."""
     applied = stages.applied or Applied()
     objects = max(stages.of_source, applied.objects.total())
-    rejected = stages.left_by_source + applied.objects[Outcome.REJECTED]
+    rejected = stages.left_by_source + applied.objects[ObjectOutcome.REJECTED]
     return objects >= FEW_OBJECTS and rejected > share * objects
 
 
-def settle(run: SyncRun, stages: Stages) -> SyncReport:
-    """Keep the report in the lake (`_runs`) and, last, in the ledger."""
+def summary(report: SyncReport) -> str:
+    """Return how a run ended in a few words, for an operator who sees one line."""
+    return summary_of(report.plain())
+
+
+def summary_of(report: Mapping[str, Any]) -> str:
+    """Return the same of a report as a dictionary."""
+    said = f"{report['dataset']} {report['state']}"
+    if report["state"] == PLANNED:
+        return f"{said}: {(report['planned'] or {}).get('rows', 0):,} values to send"
+    return (
+        f"{said}: {report['acknowledged']:,} of {report['objects']:,} objects acknowledged, "
+        f"{report['rejected']:,} rejected"
+    )
+
+
+@recorded("report", says=summary)
+def report_sync(run: SyncRun, stages: SyncStages) -> SyncReport:
+    """Keep the report in the lake (`_runs`), Prefect and, last, the ledger."""
     report = build_report(run, stages)
     plain = report.plain()
-    # Of what is counted by name, a row has the text.
+    # A row of `_runs` holds as text what the report counts by name.
     row = {
         **plain,
         "values": json.dumps(report.values),
@@ -233,21 +247,17 @@ def settle(run: SyncRun, stages: Stages) -> SyncReport:
         "rows_landed": report.acknowledged,
         "rows_rejected": report.rejected,
     }
-    try:
-        write_run(run.lake, row)
-    except StorageError as error:
-        if report.error is None:
-            raise
-        logger.warning("the report of run %s is in the ledger only: %s", run.run_id, error)
     counts = {name: row[name] for name in ("units", "rows_landed", "rows_rejected")}
-    run.ledger.finish_run(run.run_id, report.state, {**plain, **counts})
+    run.parts.keep_report(report.state, {**plain, **counts}, row)
     metrics.values_ended(report.values)
-    metrics.run_ended(report.state)
+    logger.info("%s", summary(report))
+    show_report("sync", report.tenant, report.dataset, markdown(report))
+    show_convergence(run.chosen.settings, run.ledger, report.tenant, report.finished_at)
     return report
 
 
 def markdown(report: SyncReport) -> str:
-    """Write a report for the Prefect UI."""
+    """Return a report as Markdown for the Prefect UI."""
     lines = [
         f"# {report.dataset}: {report.state}",
         "",
@@ -285,20 +295,11 @@ def markdown(report: SyncReport) -> str:
     return "\n".join(lines)
 
 
-@task(name="report", task_run_name="{run.sync}", cache_policy=NO_CACHE, persist_result=False)
-def report_sync(run: SyncRun, stages: Stages) -> SyncReport:
-    """Settle the run and show its report as an artifact of the flow run."""
-    report = settle(run, stages)
-    show_report("sync", report.tenant, report.dataset, markdown(report))
-    show_convergence(run.chosen.settings, run.ledger, report.tenant, report.finished_at)
-    return report
-
-
-def _state(run: SyncRun, stages: Stages, error: PipelineError | None) -> str:
+def _state(run: SyncRun, stages: SyncStages, error: PipelineError | None) -> str:
     if error is None:
         return PLANNED if stages.applied is None and not stages.is_done else APPLIED
     applied = stages.applied or Applied()
-    taken = applied.objects[Outcome.ACKNOWLEDGED]
+    taken = applied.objects[ObjectOutcome.ACKNOWLEDGED]
     beyond = is_beyond(stages, run.specification.max_reject_share)
     nothing = stages.applied is None or (applied.objects.total() and not taken)
     return FAILED if beyond or nothing else PARTLY

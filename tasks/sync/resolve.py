@@ -1,7 +1,7 @@
-"""Looking identities up in a landed inventory: one object, or none is taken. Nothing is guessed.
+"""Looking identities up in a landed inventory: exactly one object, or none. Nothing is guessed.
 
-A row matches the objects of which all compared columns agree, without case and blanks around. It
-is matched if there is one such object, and no other one has the same identity.
+A row fits the objects that agree with it in all compared columns, ignoring case and surrounding
+blanks. It is matched if there is one such object, and no other object has the same identity.
 """
 
 from collections.abc import Iterator
@@ -32,13 +32,13 @@ _ROWS_AT_ONCE: Final = 50_000
 
 
 def latest_inventory(sync: SyncSpecification, lake: Lake, now: datetime) -> Entry:
-    """Find the newest snapshot of the sync's inventory, and see that it can be relied on.
+    """Return the newest snapshot of the sync's inventory; raise if it cannot be relied on.
 
-    What lands is whole: a result that the tenant cut is refused then. Left to see are its age, and
-    rows that were rejected: a second object of the same name may be among them.
+    A landed snapshot is complete, since a truncated result is refused. What remains to be checked
+    is its age, and whether rows were rejected: a second object of the same name may be among them.
 
     Raises:
-        DataRefusedError: there is none, or it is too old, empty, or lacks rejected rows.
+        DataRefusedError: there is none, or it is too old, is empty, or had rows rejected.
     """
     of = _inventory(sync)
     manifest = lake.manifest(of.dataset)
@@ -46,7 +46,7 @@ def latest_inventory(sync: SyncSpecification, lake: Lake, now: datetime) -> Entr
     if manifest is None or not manifest.entries:
         raise DataRefusedError(f"sync {sync.sync}: no {of.dataset} has landed: {again}")
     if manifest.mode != SNAPSHOT:
-        raise ConfigurationError(f"sync {sync.sync}: inventory: {of.dataset} is no snapshot")
+        raise ConfigurationError(f"sync {sync.sync}: inventory: {of.dataset} is not a snapshot")
     entry = manifest.entries[-1]
     missing = [
         name
@@ -71,14 +71,14 @@ def latest_inventory(sync: SyncSpecification, lake: Lake, now: datetime) -> Entr
     )
     if rejected:
         raise DataRefusedError(
-            f"sync {sync.sync}: {rejected:,} rows of {of.dataset} were rejected, and a second "
-            f"match may be among them: see nxp rejects {of.dataset}, then {again}"
+            f"sync {sync.sync}: {rejected:,} rows of {of.dataset} were rejected, so a second match "
+            f"may be missing: see nxp rejects {of.dataset}, then {again}"
         )
     return entry
 
 
 def stage_inventory(sync: SyncSpecification, lake: Lake, now: datetime, path: Path) -> datetime:
-    """Write the inventory's keys, identities and compared columns (`m0` …); returns its time.
+    """Write the inventory's keys, identities and compared columns (`m0` …); return its time.
 
     Raises:
         DataRefusedError: as `latest_inventory`.
@@ -89,7 +89,7 @@ def stage_inventory(sync: SyncSpecification, lake: Lake, now: datetime, path: Pa
         try:
             _stage(_inventory(sync), lake, entry, path)
         except (OSError, pa.ArrowException) as error:
-            # A newer snapshot may have moved the file aside.
+            # A newer snapshot may have replaced the file.
             if attempt == _READ_AGAIN:
                 raise StorageError(
                     f"sync {sync.sync}: the landed {_inventory(sync).dataset} cannot be read "
@@ -101,15 +101,15 @@ def stage_inventory(sync: SyncSpecification, lake: Lake, now: datetime, path: Pa
 
 
 def compared(values: pl.Series) -> pl.Series:
-    """Give values as they are compared with those of an inventory; a blank one matches nothing."""
+    """Return values as they are compared with an inventory's; a blank value matches nothing."""
     value = folded(pl.col(values.name))
     return values.to_frame().select(pl.when(value != "").then(value)).to_series()
 
 
 def resolved(rows: Path, inventory: Path, compared_columns: int) -> str:
-    """Write the SQL that gives each row the key of its object, or the reason why it has none.
+    """Return the SQL that gives each row the key of its object, or the reason why it has none.
 
-    Beside the rows it gives every key of the inventory, without a record: `silent` are those of
+    In addition to the rows it returns every key of the inventory, without a record: `silent` marks
     objects that an ambiguous row may have meant.
     """
     names = [f"m{n}" for n in range(compared_columns)]

@@ -5,50 +5,39 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import TypeAlias
 
 from connectors.clock import utc_now
 from connectors.ledger import Lease
-from connectors.settings.installation import Settings, load_settings
-from connectors.settings.tenants import TenantSettings, load_tenant
 from connectors.syncs import SyncSpecification, load_sync
-from tasks.runs.opening import Parts, opened
+from tasks.runs.chosen import Chosen, choose
+from tasks.runs.opening import OpenedRun, connected, opened
+from tasks.runs.tools import Tools
 
 UNIT = "push"
 _EVER = (datetime(1970, 1, 1, tzinfo=UTC), datetime(1970, 1, 1, tzinfo=UTC) + timedelta(days=1))
 
 
-@dataclass(frozen=True, slots=True)
-class Chosen:
-    """Which sync of which tenant, by which settings: known before anything is opened."""
-
-    settings: Settings
-    tenant: TenantSettings
-    specification: SyncSpecification
-
-    @property
-    def name(self) -> str:
-        """The sync's name."""
-        return self.specification.sync
+ChosenSync: TypeAlias = Chosen[SyncSpecification]
 
 
-def choose(sync: str, tenant: str | None = None) -> Chosen:
-    """Read settings and catalogue.
+def choose_sync(sync: str, tenant: str | None = None) -> ChosenSync:
+    """Read settings and catalogue for a run of a sync.
 
     Raises:
-        UsageError: no such sync.
+        UsageError: there is no such sync.
         ConfigurationError: with every problem found.
     """
-    settings = load_settings()
-    specification = load_sync(settings.catalog, sync)
-    return Chosen(settings, load_tenant(settings, tenant), specification)
+    return choose(load_sync, sync, tenant)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SyncRun(Parts):
+class SyncRun(OpenedRun):
     """A run of a sync under way."""
 
-    chosen: Chosen
+    chosen: ChosenSync
     trigger: str
+    tools: Tools
 
     @property
     def specification(self) -> SyncSpecification:
@@ -59,6 +48,11 @@ class SyncRun(Parts):
     def sync(self) -> str:
         """The sync's name."""
         return self.chosen.specification.sync
+
+    @property
+    def subject(self) -> str:
+        """What the run is about: the sync."""
+        return self.sync
 
     def lease(self) -> Lease:
         """Take the sync for this run.
@@ -71,12 +65,17 @@ class SyncRun(Parts):
 
 @contextmanager
 def open_sync(
-    chosen: Chosen,
+    chosen: ChosenSync,
     trigger: str,
     clock: Callable[[], datetime] = utc_now,
     sleep: Callable[[float], None] = time.sleep,
 ) -> Iterator[SyncRun]:
-    """Open client and ledger, record the run, and clear away what killed runs left aside."""
-    with opened(chosen.settings, chosen.tenant, clock, sleep, sync=chosen.name) as parts:
-        parts.ledger.begin_run(parts.run_id, chosen.name, trigger)
-        yield SyncRun(**parts.parts(), chosen=chosen, trigger=trigger)
+    """Open a run of a sync: its client, and its place in the ledger."""
+    settings, tenant = chosen.settings, chosen.tenant
+    sync = chosen.specification.sync
+    with (
+        opened(settings, tenant.name, {"sync": sync}, clock, sleep) as parts,
+        connected(parts, tenant) as tools,
+    ):
+        parts.ledger.begin_run(parts.run_id, sync, trigger)
+        yield SyncRun(parts=parts, chosen=chosen, trigger=trigger, tools=tools)

@@ -1,7 +1,7 @@
-"""The sync's SELECT over its pulled sources: DuckDB with limited memory, shut off from all else.
+"""The sync's SELECT over its pulled sources, in a DuckDB with limited memory and no other access.
 
-The SQL sees views named like the sources. It can read nothing but the run's private folder, and
-what it says when it fails on a row is not passed on: it would quote the row.
+The SQL sees views named like the sources. It can read nothing but the run's private folder. The
+message of an SQL error on a row is not passed on, because it would quote the row.
 """
 
 import os
@@ -20,7 +20,7 @@ from connectors.syncs import SyncSpecification
 from connectors.syncs.statements import CLOSED, column_places, first_line, quoted, without_end
 from tasks.sync.pull import Pulled
 
-# What sorting and joining may take; more is spilled into the run's folder.
+# Memory for sorting and joining; beyond it DuckDB spills into the run's folder.
 MEMORY: Final = "1GiB"
 ROWS_AT_ONCE: Final = 25_000
 _NO_MEMORY: Final = "Out of Memory"
@@ -31,11 +31,11 @@ _WRITTEN_WRONGLY = (duckdb.BinderException, duckdb.CatalogException, duckdb.Pars
 
 @dataclass(frozen=True, slots=True)
 class Selected:
-    """The select, ready to be read.
+    """The SELECT, ready to be read.
 
     Attributes:
-        columns: of the select, in its order.
-        places: where among them is what the sync names, by the use of it.
+        columns: the SELECT's columns, in its order.
+        places: by use, the place among them of each column that the sync names.
     """
 
     columns: tuple[str, ...]
@@ -43,7 +43,7 @@ class Selected:
     _relation: duckdb.DuckDBPyRelation
 
     def batches(self) -> Iterator[pl.DataFrame]:
-        """Read the rows: `s0` … the select's columns as text, `k0` … the conditions."""
+        """Yield the rows: `s0` … are the SELECT's columns as text, `k0` … the conditions."""
         return read(self._relation)
 
 
@@ -53,7 +53,7 @@ def selected(sync: SyncSpecification, pulled: Pulled, folder: Path) -> Iterator[
 
     Raises:
         ConfigurationError: the SQL, or a column that the sync names, does not fit the sources; or
-            it fails on a row.
+            the SQL fails on a row.
         StorageError: the disk is full.
     """
     with closed_database(folder) as database, sql_errors(sync, folder):
@@ -65,7 +65,7 @@ def selected(sync: SyncSpecification, pulled: Pulled, folder: Path) -> Iterator[
         if problems:
             raise ConfigurationError(f"sync {sync.sync}: sql: {', '.join(problems)}")
         sql = f"(\n{statement}\n) AS selected"
-        # A name that stands twice and is not used is another here.
+        # DuckDB renames a column whose name occurs twice; the sync does not use such a column.
         columns = tuple(database.sql(f"FROM {sql} LIMIT 0").columns)
         texts = [f"CAST({quoted(name)} AS VARCHAR) AS s{n}" for n, name in enumerate(columns)]
         conditions = [
@@ -79,7 +79,7 @@ def selected(sync: SyncSpecification, pulled: Pulled, folder: Path) -> Iterator[
 
 @contextmanager
 def closed_database(folder: Path) -> Iterator[duckdb.DuckDBPyConnection]:
-    """Open an empty database in memory that can read one folder, and spills into it."""
+    """Open an empty database in memory that can read only one folder, and spills into it."""
     with duckdb.connect(":memory:", config=CLOSED) as database:
         database.execute("SET TimeZone = 'UTC'")
         database.execute(f"SET memory_limit = '{MEMORY}'")
@@ -92,7 +92,7 @@ def closed_database(folder: Path) -> Iterator[duckdb.DuckDBPyConnection]:
 
 
 class ReadError(Exception):
-    """A result broke off; `kind` is all that is told of it, since the message quotes values."""
+    """A result broke off. Only the `kind` of error is passed on: the message quotes values."""
 
     def __init__(self, error: Exception) -> None:
         self.kind = _kind(error)
@@ -100,7 +100,7 @@ class ReadError(Exception):
 
 
 def read(relation: duckdb.DuckDBPyRelation) -> Iterator[pl.DataFrame]:
-    """Read a result in batches as they are made; the first has no rows, and all columns."""
+    """Yield a result in batches as they are made; the first has all columns but no rows."""
     with relation.to_arrow_reader(ROWS_AT_ONCE) as reader:
         yield pl.DataFrame(reader.schema.empty_table())
         while True:
@@ -115,7 +115,7 @@ def read(relation: duckdb.DuckDBPyRelation) -> Iterator[pl.DataFrame]:
 
 @contextmanager
 def sql_errors(sync: SyncSpecification, folder: Path) -> Iterator[None]:
-    """Say in one line, without a value, why the SQL of a sync does not work."""
+    """Raise errors of a sync's SQL as errors of one line that quote no value."""
     try:
         yield
     except _WRITTEN_WRONGLY as error:
@@ -128,40 +128,40 @@ def sql_errors(sync: SyncSpecification, folder: Path) -> Iterator[None]:
             ) from None
         if kind == _NO_FILE:
             raise StorageError(
-                f"sync {sync.sync}: cannot write to {folder}, or read from there: free some space"
+                f"sync {sync.sync}: cannot write to {folder}, or read from it: free some space"
             ) from None
         if kind == _NO_ACCESS:
             raise ConfigurationError(
-                f"sync {sync.sync}: sql: may read its sources and nothing else"
+                f"sync {sync.sync}: sql: it may read its sources and nothing else"
             ) from None
         raise ConfigurationError(
-            f"sync {sync.sync}: sql: fails on a row ({kind}): write it so that it holds for every "
+            f"sync {sync.sync}: sql: fails on a row ({kind}): write it so that it works for every "
             "row, for instance with TRY_CAST"
         ) from None
 
 
 def _kind(error: Exception) -> str:
-    """Give the words before DuckDB's message, which say of what kind it is."""
+    """Return the kind of error, which are the words before DuckDB's message."""
     kind, found, _ = str(error)[:40].partition(" Error:")
     return kind if found else type(error).__name__
 
 
 def parquet(path: Path) -> str:
-    """Write a file as a table of a statement."""
+    """Return the SQL of a table that reads a file."""
     return f"read_parquet({literal(str(path))}, hive_partitioning = false)"
 
 
 def literal(text: str) -> str:
-    """Write a text as SQL does."""
+    """Return a text as an SQL literal."""
     return "'" + text.replace("'", "''") + "'"
 
 
 def _check_increments(
     sync: SyncSpecification, pulled: Pulled, database: duckdb.DuckDBPyConnection
 ) -> None:
-    """See that all rows follow from the source of which only the changes may come.
+    """Raise unless every row of the SELECT needs a row of the incremental source.
 
-    A row that comes without any would look as if its fields were empty.
+    A row without one would come in a pull of changes too, as if its fields were empty.
     """
     if sync.incremental is None:
         return
@@ -172,7 +172,7 @@ def _check_increments(
     database.execute(view)
     if found:
         raise ConfigurationError(
-            f"sync {sync.sync}: incremental: the sql has rows without any row of "
-            f"{sync.incremental}, so that what has not changed would look empty: join the others "
-            "to it, or leave incremental out"
+            f"sync {sync.sync}: incremental: the sql returns rows even without a row of "
+            f"{sync.incremental}, so that unchanged values would look empty: join the other "
+            "sources to it, or remove incremental"
         )

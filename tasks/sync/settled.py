@@ -1,4 +1,4 @@
-"""What the outcome of an object means for each of its values: how the ledger is to know them."""
+"""What the outcome of an object means for each of its values: the rows for the ledger."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,25 +7,25 @@ from typing import Final
 
 import polars as pl
 
-from connectors.ledger import KNOWN, ValueState
 from connectors.ledger.bulk import MOMENT
+from connectors.ledger.enriched import KNOWN, ValueState
 from connectors.nexthink.enrichment import MEANINGS, REFUSED, fields_named
 from tasks.sync.objects import IDENTITY
-from tasks.sync.outcomes import Outcome
+from tasks.sync.outcomes import ObjectOutcome
 from tasks.sync.push import NOT_SENT
 
-# Of an object that the tenant does not know, or holds another value of than it took.
+# For an object that the tenant does not know, or a value that read back differently.
 RETRY_DAYS: Final = (1, 2, 4, 7)
-# The code of a value that reading back did not confirm.
+# The code of a value that the read-back did not confirm.
 READ_BACK: Final = "READ_BACK"
-# Refusals of a value, even where no field is named. Of the other codes only the name is known:
-# one that names no field is about the object itself, most often that the tenant knows none.
+# Codes that refuse a value, even if no field is named. Of other codes only the name is known: an
+# error without a field is about the object itself, most often that the tenant does not know it.
 _OF_VALUES: Final = frozenset(MEANINGS.keys() - {REFUSED})
 
 
 @dataclass(frozen=True, slots=True)
 class Tried:
-    """When values were sent, by which plan, and by what mapping each field's came about."""
+    """When values were sent, by which plan, and the fingerprint of each field's mapping."""
 
     at: datetime
     plan_id: str
@@ -33,19 +33,19 @@ class Tried:
 
 
 def retry_at(attempts: pl.Expr, at: datetime) -> pl.Expr:
-    """Say when to try again after so many attempts, of which there is one at least."""
+    """Return when to try again after a number of attempts, which is at least one."""
     days = pl.lit(list(RETRY_DAYS)).list.get(attempts.clip(1, len(RETRY_DAYS)) - 1)
     return (pl.lit(at, MOMENT) + days * pl.duration(days=1)).cast(MOMENT)
 
 
 def known_rows(sent: pl.DataFrame, outcomes: pl.DataFrame, tried: Tried) -> pl.DataFrame:
-    """Give the known rows that outcomes make of what was sent.
+    """Return the ledger's rows for what was sent, by the outcomes of its objects.
 
-    What was not sent has no row: the ledger knows of it what it knew before.
+    What was not sent has no row: the ledger keeps what it knows of it.
 
     Args:
         sent: key, identity, field, after; value, acknowledged_at, attempts and code as known
-            before, null where nothing was.
+            before, null if nothing was known.
         outcomes: of objects: value (the identity), outcome, code, reason.
         tried: about the sending.
 
@@ -62,12 +62,13 @@ def known_rows(sent: pl.DataFrame, outcomes: pl.DataFrame, tried: Tried) -> pl.D
     )
     at, named = pl.lit(tried.at, MOMENT), pl.col("named")
     is_taken = pl.col("state") == ValueState.ACKNOWLEDGED
-    # Of an object with a bad value the others may have been written or not.
+    # The other values of an object with a bad value may or may not have been written.
     is_other = (pl.col("state") == ValueState.REJECTED) & (named.list.len() > 0)
     is_other &= ~pl.col("field").is_in(named)
     state = pl.when(is_other).then(pl.lit(ValueState.OPEN.value)).otherwise("state")
     before = pl.col("attempts").fill_null(0)
-    # What did not read back is not done with being taken again: the next reading back tells.
+    # For a value that once did not read back, an acknowledgement is not enough: its attempts are
+    # kept until the next read-back confirms it.
     kept = pl.when(pl.col("code_before") == READ_BACK).then(before).otherwise(0)
     attempts = pl.when(is_taken).then(kept).otherwise(before + 1)
     is_unknown = pl.col("state") == ValueState.UNKNOWN
@@ -90,22 +91,22 @@ def known_rows(sent: pl.DataFrame, outcomes: pl.DataFrame, tried: Tried) -> pl.D
 
 
 def is_unknown_object(code: str | None, reason: str | None) -> bool:
-    """Tell whether a refusal is of the object and not of a value: see `_OF_VALUES`."""
+    """Return whether a refusal is about the object and not about a value: see `_OF_VALUES`."""
     return code not in _OF_VALUES and not fields_named(reason or "")
 
 
 def _states(answered: pl.DataFrame) -> pl.DataFrame:
-    """Give the state, and the fields named, for each kind of outcome; there are few kinds."""
+    """Return the state and the named fields for each distinct outcome; there are only a few."""
     kinds = answered.select("outcome", "code", "reason").unique()
     rows = []
     for outcome, code, reason in kinds.iter_rows():
         named = list(fields_named(reason or ""))
         match outcome:
-            case Outcome.ACKNOWLEDGED:
+            case ObjectOutcome.ACKNOWLEDGED:
                 state = ValueState.ACKNOWLEDGED
-            case Outcome.REJECTED if is_unknown_object(code, reason):
+            case ObjectOutcome.REJECTED if is_unknown_object(code, reason):
                 state = ValueState.UNKNOWN
-            case Outcome.REJECTED:
+            case ObjectOutcome.REJECTED:
                 state = ValueState.REJECTED
             case _:
                 state = ValueState.OPEN

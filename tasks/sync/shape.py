@@ -1,8 +1,8 @@
 """From pulled sources to what is wanted: the SELECT, its rows by key, range by range.
 
-Rows are read one by one first (`cells`), written aside with their keys, sorted by DuckDB on disk,
-and then met object by object: each row of the select is wanted, says the same as one that is, or
-is a reject. Memory is one batch of the select and one range.
+Rows are first read batch by batch (`cells`), written to a file with their keys and sorted by DuckDB
+on disk. Then the rows of each object come together: each row of the SELECT is wanted, says the same
+as a wanted one, or is a reject. It takes the memory of one batch of the SELECT and of one range.
 """
 
 from collections.abc import Callable, Iterator
@@ -28,20 +28,20 @@ from tasks.sync.select import Selected, closed_database, parquet, read, selected
 from tasks.sync.wanted import KEYS, RANGE_KEYS, ROWS, SourceCounts, Wanted
 
 DUPLICATE: Final = "duplicate key"
-# Files of a shaping, beside those of the sources, whose names begin with a letter.
+# Files of a shaping, next to those of the sources, whose names begin with a letter.
 _ROWS: Final = "_rows.parquet"
 _INVENTORY: Final = "_inventory.parquet"
 
 
 @dataclass(slots=True)
 class Shaped:
-    """A sync's rows, read and written aside; `ranges` gives what they want.
+    """A sync's rows, read and staged in files; `ranges` yields what they want.
 
     Attributes:
         sync: the sync.
-        counts: complete once the last range was read.
+        counts: complete once the last range has been read.
         rejects: likewise.
-        inventory_at: of when the inventory is that gave the identities, None without one.
+        inventory_at: when the inventory that gave the identities was exported, None without one.
     """
 
     sync: SyncSpecification
@@ -54,12 +54,12 @@ class Shaped:
     _is_read: bool = field(default=False, init=False)
 
     def ranges(self) -> Iterator[Wanted]:
-        """Read what is wanted, once, in ascending ranges of keys that leave no key out.
+        """Yield what is wanted, once, in ascending ranges that together cover all keys.
 
-        Each has at most RANGE_KEYS keys, and as many listed ones.
+        Each has at most RANGE_KEYS keys, and at most as many listed ones.
         """
         if self._is_read:
-            raise RuntimeError("ranges can be read once: they are counted meanwhile")
+            raise RuntimeError("ranges can be read only once: reading them counts them")
         self._is_read = True
         with closed_database(self._folder) as database, sql_errors(self.sync, self._folder):
             after: str | None = None
@@ -68,16 +68,22 @@ class Shaped:
                 after = last
 
     def keep_rejects(self, lake: Lake, run_id: str, at: datetime) -> str | None:
-        """Keep the rejects in the lake under the sync's name; returns where, None without any."""
-        rows = self._folder / _ROWS
-        return self.rejects.write(lake, self.sync.sync, run_id, at, rows, self._columns)
+        """Write the rejects to the lake under the sync's name; return where, None if none."""
+        return self.rejects.write(
+            lake,
+            sync=self.sync.sync,
+            run_id=run_id,
+            at=at,
+            rows=self._folder / _ROWS,
+            columns=self._columns,
+        )
 
     @property
     def _cells(self) -> list[str]:
         return [cell_name(place) for place in range(len(self.sync.fields))]
 
     def _sorted(self, database: duckdb.DuckDBPyConnection) -> Iterator[pl.DataFrame]:
-        """Read the rows that have a key, sorted by it; those without are told as rejects."""
+        """Yield the rows that have a key, sorted by it; the others become rejects."""
         rows, of = self._folder / _ROWS, self.sync.inventory
         source = f"FROM {parquet(rows)} SELECT *, false AS silent"
         if of:
@@ -86,10 +92,10 @@ class Shaped:
         columns = ", ".join([*names, *self._cells])
         ordered = f"FROM ({source}) SELECT {columns} ORDER BY key NULLS FIRST, record"
         for frame in read(database.sql(ordered)):
-            self._tell_keyless(frame.filter(pl.col("key").is_null()))
+            self._reject_keyless(frame.filter(pl.col("key").is_null()))
             yield frame.drop_nulls("key").drop("reason")
 
-    def _tell_keyless(self, rows: pl.DataFrame) -> None:
+    def _reject_keyless(self, rows: pl.DataFrame) -> None:
         self.rejects.add(rows.select("record", pl.lit("").alias("field"), "reason"))
         reasons = dict(rows["reason"].value_counts().iter_rows())
         self.counts.unmatched += reasons.pop(UNMATCHED, 0)
@@ -97,15 +103,15 @@ class Shaped:
         self.counts.without_key += sum(reasons.values())
 
     def _condensed(self, rows: pl.DataFrame) -> pl.DataFrame:
-        """Keep of one key's rows so many that it shows whether they contradict each other."""
-        said = rows.drop_nulls("record").sort("bad", descending=True, maintain_order=True)
-        said = said.unique(self._cells, keep="first", maintain_order=True)
-        self._tell_duplicates(said.slice(2))
-        return pl.concat([said.head(2), rows.filter(pl.col("record").is_null()).head(1)])
+        """Reduce one key's rows to as many as show whether they contradict each other."""
+        distinct = rows.drop_nulls("record").sort("bad", descending=True, maintain_order=True)
+        distinct = distinct.unique(self._cells, keep="first", maintain_order=True)
+        self._reject_duplicates(distinct.slice(2))
+        return pl.concat([distinct.head(2), rows.filter(pl.col("record").is_null()).head(1)])
 
-    def _tell_duplicates(self, rows: pl.DataFrame) -> None:
-        told = rows.select("record", field=pl.lit(""), reason=pl.lit(DUPLICATE))
-        self.rejects.add(told.drop_nulls("record"))
+    def _reject_duplicates(self, rows: pl.DataFrame) -> None:
+        rejects = rows.select("record", field=pl.lit(""), reason=pl.lit(DUPLICATE))
+        self.rejects.add(rejects.drop_nulls("record"))
 
     def _wanted(self, after: str | None, up_to: str | None, piece: pl.DataFrame) -> Wanted:
         """Make one object of the rows of each key."""
@@ -121,22 +127,22 @@ class Shaped:
         contradictory = come.filter(pl.col("sayings") > 1)
         clear = come.filter(pl.col("sayings") == 1)
         rows = piece.filter(is_row)
-        self._tell_duplicates(rows.join(contradictory, on="key", how="semi"))
+        self._reject_duplicates(rows.join(contradictory, on="key", how="semi"))
         self.counts.keys += come.height
         self.counts.duplicates += contradictory.height
         self.counts.bad_values += int(clear["bad"].sum())
         self.counts.not_clearable += int(clear["not_clearable"].sum())
-        said = rows.join(clear, on="key", how="semi").unique("key", keep="first")
+        agreed = rows.join(clear, on="key", how="semi").unique("key", keep="first")
         return Wanted(
             after,
             up_to,
             come.select(*KEYS),
-            self._long(said),
+            self._long(agreed),
             objects["key"] if self.sync.inventory else None,
         )
 
     def _long(self, rows: pl.DataFrame) -> pl.DataFrame:
-        """Give each cell that says something a row of its own, sorted by key and field."""
+        """Return one row for each cell that says something, sorted by key and field."""
         names = dict(zip(self._cells, self.sync.fields, strict=True))
         cells = rows.select("key", *self._cells).rename(names)
         long = cells.unpivot(index="key", variable_name="field", value_name="value")
@@ -157,15 +163,15 @@ def shaped(
     *,
     range_keys: int = RANGE_KEYS,
 ) -> Iterator[Shaped]:
-    """Shape what was pulled; all rows are read, none is compared yet.
+    """Shape what was pulled: all rows are read, and none is compared yet.
 
     Args:
         sync: the sync.
         pulled: its sources, in files of the folder.
         lake: where the inventory has landed.
-        folder: the run's private folder; what is written there goes when this ends.
+        folder: the run's private folder; what this writes there is deleted at its end.
         now: the time, for the age of the inventory.
-        range_keys: how many keys a range has at most.
+        range_keys: the most keys of a range.
 
     Raises:
         ConfigurationError: the SQL does not fit the sources, or fails on a row.
@@ -188,7 +194,7 @@ def shaped(
 
 
 def _write_rows(sync: SyncSpecification, select: Selected, path: Path, rejects: Rejects) -> int:
-    """Read all rows of the select and write them with keys and cells; returns how many."""
+    """Read all rows of the SELECT and write them with keys and cells; return how many."""
     texts = [*(f"s{n}" for n in range(len(select.columns)))]
     cells = [cell_name(n) for n in range(len(sync.fields))]
     keys = ["key", "identity", "reason"]
@@ -215,7 +221,7 @@ def _write_rows(sync: SyncSpecification, select: Selected, path: Path, rejects: 
 def _with_cells(
     sync: SyncSpecification, select: Selected, batch: pl.DataFrame, first: int, rejects: Rejects
 ) -> pl.DataFrame:
-    """Add record, keys and cells to a batch of the select, and take its rejects."""
+    """Return a batch of the SELECT with record, keys and cells added; collect its rejects."""
     texts = [batch[f"s{select.places[name]}"].alias(f"t{n}") for n, name in enumerate(sync.fields)]
     clears = {
         name: batch[f"k{n}"]
@@ -238,11 +244,11 @@ def _pieces(
     most: int,
     condensed: Callable[[pl.DataFrame], pl.DataFrame],
 ) -> Iterator[tuple[str | None, pl.DataFrame]]:
-    """Cut sorted rows where a key ends, with the last key of each piece, None of the last."""
+    """Cut sorted rows where a key ends; yield each piece with its last key, None for the last."""
     held = next(batches)
     for batch in batches:
         held = pl.concat([held, batch])
-        # The last key may go on in the next batch.
+        # The last key may continue in the next batch.
         while end := _end(held["key"], most):
             yield held["key"][end - 1], held.head(end)
             held = held.slice(end)
@@ -252,7 +258,7 @@ def _pieces(
 
 
 def _end(keys: pl.Series, most: int) -> int | None:
-    """Say how many of these sorted rows make a piece; None: not yet enough are known."""
+    """Return how many of these sorted rows make a piece; None if too few are known yet."""
     begins = (keys != keys.shift()).fill_null(value=True).arg_true()
     if begins.len() > most:
         return int(begins[most])

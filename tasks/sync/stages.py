@@ -1,38 +1,48 @@
-"""The stages of a sync's run: planning, applying, reading back, reporting.
+"""The stages of a sync's run: planning, applying, reading back.
 
-Each is a plain function, and once more a recorded task run: one per stage, whatever it moves.
+Each is one recorded step, however many objects it moves.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
-from typing import Any, Final
-
-from prefect import task
-from prefect.cache_policies import NO_CACHE
+from dataclasses import replace
 
 from connectors.errors import UsageError
 from connectors.ledger import Lease, PlanState
 from tasks.runs.progress import LANDED, Progress, tell
+from tasks.runs.recorded import recorded
 from tasks.sync.apply import Applied, apply_plan
-from tasks.sync.asked import APPLY, PLAN, VERIFY, Asked
+from tasks.sync.asked import APPLY, PLAN, VERIFY, SyncAsked
 from tasks.sync.guards import check_accepted
+from tasks.sync.outcomes import ObjectOutcome
 from tasks.sync.plan import load_plan, make_plan, retry_plan
 from tasks.sync.plan_file import Plan
 from tasks.sync.planning import Planning
 from tasks.sync.pull import Kept, pull_sources
 from tasks.sync.recovery import recover
-from tasks.sync.report import Stages, SyncReport, report_sync, settle
 from tasks.sync.run import SyncRun
 from tasks.sync.shape import shaped
 from tasks.sync.verify import Verified, verify_sync
 
 
 def planning_of(run: SyncRun) -> Planning:
-    """Say what plans of the run are made with, at this moment."""
+    """Return what plans of the run are made with, at this moment."""
     return Planning(run.specification, run.ledger, run.lake, run.folder(), run.tools.clock())
 
 
-def plan_sync(run: SyncRun, asked: Asked) -> Plan:
+def _planned(plan: Plan) -> str:
+    return f"{plan.summary.rows:,} values of {plan.summary.keys:,} objects"
+
+
+def _applied(applied: Applied) -> str:
+    taken, objects = applied.objects[ObjectOutcome.ACKNOWLEDGED], applied.objects.total()
+    return f"{taken:,} of {objects:,} objects acknowledged"
+
+
+def _verified(verified: Verified) -> str:
+    return f"convergence {verified.convergence:.2f} %, {verified.differs:,} values differ"
+
+
+@recorded("plan", says=_planned)
+def plan_sync(run: SyncRun, asked: SyncAsked) -> Plan:
     """Pull, shape, compare, and write a plan. Call it under the sync's lease."""
     planning, specification = planning_of(run), run.specification
     record = run.ledger.syncs.read(run.sync)
@@ -55,17 +65,18 @@ def plan_sync(run: SyncRun, asked: Asked) -> Plan:
     return plan
 
 
-def plan_again(run: SyncRun, _asked: Asked) -> Plan:
-    """Plan what is not acknowledged once more. Call it under the sync's lease."""
+@recorded("plan again", says=_planned)
+def plan_again(run: SyncRun) -> Plan:
+    """Plan again what is not acknowledged. Call it under the sync's lease."""
     return retry_plan(planning_of(run))
 
 
 def find_plan(run: SyncRun, plan_id: str | None) -> Plan:
-    """Open a plan, the newest one where none is named.
+    """Open a plan, the newest one if none is named.
 
     Raises:
         UsageError: there is none.
-        StaleError: it counts no more.
+        StaleError: it is no longer valid.
     """
     if plan_id is None:
         newest = run.ledger.plans.of(run.sync, limit=1)
@@ -75,11 +86,12 @@ def find_plan(run: SyncRun, plan_id: str | None) -> Plan:
     return load_plan(planning_of(run), plan_id)
 
 
+@recorded("apply", says=_applied)
 def apply_found(run: SyncRun, plan: Plan, lease: Lease) -> Applied:
-    """Apply a plan whose guards are accepted; one that was interrupted is gone on with.
+    """Apply a plan whose guards are accepted; resume one that was interrupted.
 
     Raises:
-        DataRefusedError: a guard tripped that nobody has accepted; nothing was sent.
+        DataRefusedError: a guard tripped that nobody accepted; nothing was sent.
         PipelineError: as `apply_plan`.
     """
     record = run.ledger.plans.get(plan.plan_id) or plan.record
@@ -93,38 +105,10 @@ def apply_found(run: SyncRun, plan: Plan, lease: Lease) -> Applied:
     return applied
 
 
+@recorded("verify", says=_verified)
 def verify_applied(run: SyncRun, applied: Applied | None, lease: Lease) -> Verified:
     """Read back, once what was sent has had its time to show."""
     sent_at = run.tools.clock() if applied and applied.requests else None
     verified = verify_sync(run, lease, sent_at=sent_at)
     tell(Progress(run.sync, VERIFY, LANDED))
     return verified
-
-
-@dataclass(frozen=True, slots=True)
-class Steps:
-    """The stages of a run: plain functions, or the same ones as recorded task runs."""
-
-    plan: Callable[[SyncRun, Asked], Plan] = plan_sync
-    again: Callable[[SyncRun, Asked], Plan] = plan_again
-    apply: Callable[[SyncRun, Plan, Lease], Applied] = apply_found
-    verify: Callable[[SyncRun, Applied | None, Lease], Verified] = verify_applied
-    report: Callable[[SyncRun, Stages], SyncReport] = settle
-
-
-PLAIN: Final = Steps()
-
-
-def _task(name: str) -> Any:
-    return task(
-        name=name, task_run_name=f"{name} {{run.sync}}", cache_policy=NO_CACHE, persist_result=False
-    )
-
-
-RECORDED: Final = Steps(
-    _task("plan")(plan_sync),
-    _task("plan again")(plan_again),
-    _task("apply")(apply_found),
-    _task("verify")(verify_applied),
-    report_sync,
-)

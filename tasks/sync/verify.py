@@ -1,6 +1,6 @@
 """Reading back what Nexthink holds, by an export, and comparing it with what it acknowledged.
 
-An acknowledgement does not guarantee the value, and people edit fields: only reading back tells.
+An acknowledgement does not guarantee the value, and people edit fields: only a read-back shows it.
 """
 
 import logging
@@ -16,7 +16,8 @@ import pyarrow.parquet as pq
 
 from connectors.errors import DataRefusedError
 from connectors.lake.records import write_rejects
-from connectors.ledger import KNOWN, Lease, ValueState
+from connectors.ledger import Lease
+from connectors.ledger.enriched import KNOWN, ValueState
 from connectors.nexthink.results.result_file import ResultFile
 from tasks.exports.export import Result
 from tasks.exports.saved_query import export_query
@@ -29,16 +30,17 @@ from tasks.sync.settled import READ_BACK, retry_at
 logger = logging.getLogger(__name__)
 
 PAGE_ROWS: Final = 200_000
-# With so few a laptop that is sold may be half of all.
+# With fewer keys, one laptop that was sold may be half of all.
 FEW_KEYS: Final = 20
 
 
 @dataclass(frozen=True, slots=True)
 class Verified:
-    """How what Nexthink holds stands to what was sent. Counts of values, where not said else.
+    """How what Nexthink holds compares with what was sent, in counts of values.
 
-    `compared` were acknowledged; of them `confirmed` read back as sent, `differs` as another value,
-    `not_found` are of objects that were not read back. `waiting` are not acknowledged.
+    `compared` values were acknowledged: `confirmed` read back as sent, `differs` read back as
+    another value, `not_found` belong to objects that were not read back. `waiting` values are not
+    acknowledged. `rows` and `objects` count what was read back.
     """
 
     exported_at: datetime
@@ -53,23 +55,23 @@ class Verified:
 
     @property
     def convergence(self) -> float:
-        """How much of all that was to be sent is held, in per cent."""
+        """Return how much of what was to be sent Nexthink holds, in per cent."""
         of = self.compared + self.waiting
         return round(100 * self.confirmed / of, 3) if of else 100.0
 
 
 def verify_sync(run: SyncRun, lease: Lease, *, sent_at: datetime | None) -> Verified:
-    """Compare all that was written with what is read back; what differs is ours no more.
+    """Compare all that was written with what is read back; a value that differs is no longer ours.
 
     Args:
-        run: of a sync with `verify`.
+        run: the run of a sync with `verify`.
         lease: on the sync.
-        sent_at: when values were sent last in this run; they show after a while.
+        sent_at: when this run last sent values; they show only after a while.
 
     Raises:
-        DataRefusedError: what came is incomplete, or is not of these objects; nothing has changed.
+        DataRefusedError: the result is incomplete, or is about other objects; nothing has changed.
         HeldError: another run took the sync over.
-        UnavailableError: the tenant or the ledger is out of reach.
+        UnavailableError: the tenant or the ledger cannot be reached.
     """
     specification = run.specification
     if specification.verify is None:
@@ -83,7 +85,10 @@ def verify_sync(run: SyncRun, lease: Lease, *, sent_at: datetime | None) -> Veri
     )
     pages = _Written(run)
     compared = compare(
-        pages.read(), read_back(file, columns, run.chosen.tenant.time_zone), fields, run.folder()
+        pages.read(),
+        read_back(file, columns, run.chosen.tenant.time_zone),
+        fields=fields,
+        folder=run.folder(),
     )
     _check(run, specification.verify.query_id, compared)
     lease.check()
@@ -102,7 +107,7 @@ def verify_sync(run: SyncRun, lease: Lease, *, sent_at: datetime | None) -> Veri
 
 
 class _Written:
-    """What was written to a sync's mapped fields, page by page; counts what is waiting."""
+    """What was written to a sync's mapped fields, page by page; counts the waiting values."""
 
     def __init__(self, run: SyncRun) -> None:
         self.waiting = 0
@@ -139,20 +144,21 @@ def _export(run: SyncRun, query_id: str) -> Result:
 
 
 def _check(run: SyncRun, query_id: str, compared: Comparison) -> None:
-    """Refuse what cannot be all: else a filtered query would make nearly everything unknown."""
+    """Refuse a result that cannot be complete: a filtered query would make most values unknown."""
     if not compared.keys:
         return
     few = compared.keys >= FEW_KEYS and compared.found * 2 < compared.keys
     if few or not compared.rows:
         raise DataRefusedError(
             f"{run.sync}: {query_id} reads back {compared.rows:,} objects, among them "
-            f"{compared.found:,} of {compared.keys:,} that have values: it has to list all, "
-            "without filters, under what identifies them in the sync; nothing was compared"
+            f"{compared.found:,} of {compared.keys:,} that have values: it has to list all "
+            "objects, without filters, with the field that identifies them in the sync; nothing "
+            "was compared"
         )
 
 
 def _keep(run: SyncRun, compared: Comparison) -> None:
-    """Make what differs known, and list it; what is confirmed counts its attempts anew."""
+    """Record what differs, and list it; reset the attempts of what is confirmed."""
     now = run.tools.clock()
     for number, page in enumerate(_pages(compared.differing)):
         _list(run, number, page)
@@ -168,10 +174,10 @@ def _pages(path: Path) -> Iterator[pl.DataFrame]:
 
 
 def _unknown(page: pl.DataFrame, now: datetime) -> pl.DataFrame:
-    """Drop values that are not there any more, so that nobody else's are emptied for them.
+    """Drop values that are no longer there, so that a sync never empties another person's value.
 
-    What was acknowledged is tried again after a while, what is open at once; what was refused
-    stays so.
+    An acknowledged value is tried again after a while, an open one at once; a refused one stays
+    refused.
     """
     state = pl.col("state")
     is_taken, is_open = state == ValueState.ACKNOWLEDGED.value, state == ValueState.OPEN.value
@@ -196,12 +202,12 @@ def _unknown(page: pl.DataFrame, now: datetime) -> pl.DataFrame:
 
 
 def _list(run: SyncRun, number: int, page: pl.DataFrame) -> None:
-    said = pl.concat_str("field", pl.lit(": "), REASON)
+    text = pl.concat_str("field", pl.lit(": "), REASON)
     write_rejects(
         run.lake,
         run.sync,
         f"{run.started_at:%Y%m%dT%H%M%SZ}-0-{number}",
         run.run_id,
-        page.select(record=pl.lit(None, pl.Int64), reasons=pl.concat_list(said)).to_arrow(),
+        page.select(record=pl.lit(None, pl.Int64), reasons=pl.concat_list(text)).to_arrow(),
         page["identity"].to_list(),
     )

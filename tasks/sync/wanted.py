@@ -1,13 +1,14 @@
-"""What the sources say: for each key which value a field is to have, or that it is to be empty."""
+"""What the sources say: for each key the value that a field should have, or that it is empty."""
 
 from dataclasses import dataclass, field
 from typing import Final
 
 import polars as pl
 
-# The value that empties a field; of numbers too, as kept and compared. Sent is the field's own.
+# The value that empties a field, also of numbers, as kept and compared. What is sent instead is the
+# field's own clearing value.
 EMPTY: Final = ""
-# Objects that are compared, and sent, at a time: what bounds memory.
+# Objects that are compared, and sent, at a time: this bounds memory.
 RANGE_KEYS: Final = 50_000
 KEYS: Final = {"key": pl.String, "identity": pl.String}
 ROWS: Final = {"key": pl.String, "field": pl.String, "value": pl.String}
@@ -15,13 +16,13 @@ ROWS: Final = {"key": pl.String, "field": pl.String, "value": pl.String}
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """One range of keys: `after` < key <= `up_to`, None where the range has no end there.
+    """One range of keys: `after` < key <= `up_to`; None means that the range is open on that side.
 
     Attributes:
         keys: key (compared) and identity (sent), each key once, ascending.
-        rows: key, field and value; of a cell that says nothing there is no row.
-        listed: with an inventory all keys that it has in the range: a key that does not come and
-            is not listed was not looked for, so that its absence means nothing.
+        rows: key, field and value; a cell that says nothing has no row.
+        listed: all keys of the inventory in the range, if there is one: a key that does not come
+            and is not listed was not looked for, so its absence means nothing.
     """
 
     after: str | None
@@ -33,14 +34,15 @@ class Wanted:
 
 @dataclass(slots=True)
 class SourceCounts:
-    """What the sources gave, complete once the last range was read. Objects, if not said else.
+    """What the sources gave, complete once the last range was read: objects, except as noted.
 
-    A key comes, without a cell, where its rows contradict each other (`duplicates`) and where an
-    ambiguous row may mean it: it is there, and nothing is known of it.
+    A key comes without a cell if its rows contradict each other (`duplicates`), or if an ambiguous
+    row may mean it: the object is there, and nothing is known of it.
 
-    `rows`, `without_key`, `unmatched`, `ambiguous`: rows of the select; `bad_values`: of a part of
-    the cells; `not_clearable`: a field without a clearing value was to be emptied.
-    `is_complete`: the absence of a key means that it is gone, in all sources.
+    `rows`, `without_key`, `unmatched` and `ambiguous` count rows of the SELECT. Objects with
+    `bad_values` had some of their cells refused; those that are `not_clearable` have a field that
+    was to be emptied but has no clearing value.
+    `is_complete`: in all sources, the absence of a key means that it is gone.
     """
 
     rows: int = 0
@@ -56,5 +58,5 @@ class SourceCounts:
 
 
 def folded(keys: pl.Expr) -> pl.Expr:
-    """Give keys as they are compared: without case, and without blanks around."""
+    """Return keys as they are compared: in lower case, without surrounding blanks."""
     return keys.str.strip_chars().str.to_lowercase()

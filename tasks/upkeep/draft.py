@@ -1,4 +1,4 @@
-"""Writing what was learned as a dataset of the catalogue, with what is unsure as comments."""
+"""Writing what was learned as a dataset of the catalogue, with uncertainties as comments."""
 
 import json
 import re
@@ -17,7 +17,7 @@ PARAMETER = re.compile(r"\$(\w+)")
 FROM = re.compile(r"([\w.#-]+)\s*>=?\s*\$(\w+)")
 TO = re.compile(r"([\w.#-]+)\s*<=?\s*\$(\w+)")
 FRAME = re.compile(r"\bduring\s+past\s+(\d+\s*(?:min|h|d))\b")
-# Text that YAML reads as itself, whatever its version.
+# Text that every version of YAML reads as that text.
 PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9_]*(\.[A-Za-z0-9_]+)*")
 YAML_WORDS = {"true", "false", "yes", "no", "on", "off", "null", "y", "n"}
 LAG = timedelta(hours=1)
@@ -25,7 +25,7 @@ LAG = timedelta(hours=1)
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """What a saved query's text says: its parameters, and the field that it places in time."""
+    """What a saved query's text says: its parameters, and the field that it limits in time."""
 
     parameters: frozenset[str] = frozenset()
     field: str | None = None
@@ -44,14 +44,14 @@ class Sample:
 
     @property
     def declared(self) -> dict[str, str]:
-        """The parameters that the dataset declares: those that are not the window's."""
+        """Return the parameters that the dataset declares: all but the window's bounds."""
         bounds = {self.query.from_, self.query.to} if self.mode is Mode.WINDOW else set[str]()
         return {name: value for name, value in self.parameters.items() if name not in bounds}
 
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """A dataset as proposed."""
+    """A proposed dataset."""
 
     dataset: str
     query_id: str
@@ -61,13 +61,13 @@ class Draft:
 
     @property
     def unsure(self) -> list[str]:
-        """List everything that a person should look at."""
+        """Return everything that a person should look at."""
         columns = [f"{c.header}: {note}" for c in self.lesson.columns for note in c.notes]
         return [*self.notes, *columns]
 
 
 def read_query(text: str) -> Query:
-    """Find a query's parameters, and the one field that is compared with two of them as bounds."""
+    """Return a query's parameters, and the field that it compares with two of them as bounds."""
     text = COMMENT.sub(" ", text)
     parameters = frozenset(PARAMETER.findall(text))
     frame = FRAME.search(text)
@@ -82,7 +82,7 @@ def read_query(text: str) -> Query:
 def plan_sample(
     text: str, given: Mapping[str, str], mode: Mode | None, now: datetime, zone: ZoneInfo
 ) -> Sample:
-    """Decide mode and parameters; a window that is not given is the last full UTC day.
+    """Decide the mode and the parameters; without bounds, the window is the last full UTC day.
 
     Raises:
         UsageError: a parameter of the query has no value, or a window has no bounds in the query.
@@ -92,7 +92,7 @@ def plan_sample(
     parameters = dict(given)
     if mode is Mode.WINDOW and not query.field:
         raise UsageError(
-            "--mode window: the saved query in queries/ compares no field with two parameters "
+            "mode window: the saved query in queries/ does not compare a field with two parameters "
             "(where time >= $from and time <= $to)"
         )
     if query.field:
@@ -100,15 +100,15 @@ def plan_sample(
         parameters.setdefault(query.from_, literal(bound_before(end - DAY, DAY, zone), zone))
         parameters.setdefault(query.to, literal(end, zone))
     if missing := sorted(query.parameters - parameters.keys()):
-        raise UsageError(f"the query has the parameter {', '.join(missing)}: give it with -p")
+        raise UsageError(f"the query has the parameter {', '.join(missing)}: set it with -p")
     return Sample(mode, query, parameters)
 
 
 def timed_column(query: Query, lesson: Lesson) -> Learned:
-    """Find the column of the field that the query compares; a header has the whole path of it.
+    """Return the column of the field that the query compares; a header has the field's full path.
 
     Raises:
-        ConfigurationError: the query does not list the field, or its values are no date-times.
+        ConfigurationError: the query does not list the field, or its values are not date-times.
     """
     found = [
         column
@@ -117,17 +117,19 @@ def timed_column(query: Query, lesson: Lesson) -> Learned:
     ]
     if not found:
         raise ConfigurationError(
-            f"the query compares {query.field} with its parameters and does not list it: list it, "
-            "so that a row can be placed in its window"
+            f"the query compares {query.field} with its parameters but does not list it: list it, "
+            "so that a row can be assigned to its window"
         )
     if found[0].type is not ColumnType.DATETIME:
-        raise ConfigurationError(f"{found[0].header} is compared as a time and is no datetime here")
+        raise ConfigurationError(
+            f"{found[0].header} is compared as a time, but its values are not date-times"
+        )
     return found[0]
 
 
 def write_draft(draft: Draft, *, with_values: bool = True) -> str:
-    """Write the YAML; without values for a place that is not the catalogue."""
-    lines = [f"# Learned from {draft.lesson.rows:,} rows. Grain: one row per …: say it here."]
+    """Return the YAML, without values if it is written outside the catalogue."""
+    lines = [f"# Learned from {draft.lesson.rows:,} rows. Grain: one row per … (fill in)."]
     lines += [f"# Unsure: {note}." for note in draft.notes]
     lines += [
         f"dataset: {draft.dataset}",
@@ -180,12 +182,12 @@ def _column(draft: Draft, column: Learned) -> list[str]:
 
 
 def _checks(draft: Draft, *, with_values: bool) -> list[str]:
-    told = [column for column in draft.lesson.columns if column.values]
-    if not told or not with_values:
+    listed = [column for column in draft.lesson.columns if column.values]
+    if not listed or not with_values:
         return []
-    lines = ["# Checks that would hold today; take the signs away from those that should always."]
+    lines = ["# Checks that would pass today; uncomment those that should always pass."]
     lines.append("# checks:")
-    for column in told:
+    for column in listed:
         values = ", ".join(_quoted(value) for value in column.values)
         lines.append(f"#   - {{check: allowed, column: {column.name}, values: [{values}]}}")
     return lines
@@ -198,5 +200,5 @@ def _text(value: str) -> str:
 
 
 def _quoted(value: str) -> str:
-    # JSON's strings are YAML's; escaped, so that no sign of the tenant's ends the line.
+    # JSON strings are YAML strings; escaped, so that no character of the tenant's ends the line.
     return json.dumps(value)

@@ -1,6 +1,7 @@
 """What the values of one text column prove about its type: over all rows, batch by batch.
 
-Every type is tried by the cast that will land it, so what is proven here lands without a reject.
+Every type is tried with the cast that will land it, so the type that is proven here will reject
+nothing.
 """
 
 import re
@@ -12,12 +13,12 @@ from connectors.catalogue import ColumnType
 from tasks.columns.cast import cast
 
 TYPES = frozenset(ColumnType) - {ColumnType.STRING, ColumnType.BYTES, ColumnType.DURATION}
-# Enough to dismiss most types of a batch before all of it is cast.
+# Enough values to rule out most types before the whole batch is cast.
 FIRST_LOOK = 100
-# Digits beyond which two decimals may be one float.
+# With more digits than this, two decimals may be the same float.
 EXACT_DIGITS = 15
 FEW_VALUES = 12
-# As a number such text would read otherwise than it is written.
+# Text that would look different if it were read as a number and written again.
 NO_PLAIN_NUMBER = r"^[+-]?0[0-9]|^\+|^-0$"
 SIGNIFICANT = r"^[+-]?[0.]*|\.|[eE].*$"
 OFFSET = r"(Z|[+-][0-9]{2}:?[0-9]{2})$"
@@ -33,7 +34,7 @@ DATE_SHAPES = {
 
 @dataclass(slots=True)
 class Evidence:
-    """What is known of one column after the batches taken so far."""
+    """What is known of one column after the batches so far."""
 
     header: str
     zone: str
@@ -52,11 +53,11 @@ class Evidence:
 
     @property
     def is_key(self) -> bool:
-        """Whether no value came twice and none was missing."""
+        """Return whether no value came twice and none was missing."""
         return self._hashes is not None and self.present == self.rows > 0
 
     def take(self, text: pl.Series) -> None:
-        """Weigh one batch."""
+        """Add one batch to the evidence."""
         self.rows += len(text)
         present = text.drop_nulls()
         present = present.filter(present != "")
@@ -87,7 +88,7 @@ class Evidence:
         self.has_point |= bool(present.str.contains(".", literal=True).any())
         digits = present.str.replace_all(SIGNIFICANT, "").str.strip_chars_end("0").str.len_bytes()
         long = present.filter(digits > EXACT_DIGITS)
-        # A decimal is held exactly where the shortest text of its float is itself.
+        # A float holds a decimal exactly if the shortest text of the float is the decimal itself.
         self.is_rounded |= any(_plain(text) != _plain(repr(float(text))) for text in long.unique())
 
     def _look_at_text(self, present: pl.Series) -> None:
@@ -113,13 +114,13 @@ class Evidence:
         self._hashes = self._hashes.append(hashes)
 
     def settle(self) -> None:
-        """Compare values of different batches; call it after the last one."""
+        """Look for repeated values across batches; call it after the last one."""
         if self._hashes is not None and self._hashes.n_unique() < len(self._hashes):
             self._hashes = None
 
 
 def _plain(number: str) -> tuple[str, int]:
-    """Give a decimal's digits and its power of ten, to compare decimals as they are written."""
+    """Return a decimal's digits and its power of ten, to compare decimals as they are written."""
     mantissa, _, power = number.lower().lstrip("+-").partition("e")
     whole, _, fraction = mantissa.partition(".")
     digits = (whole + fraction).lstrip("0")
@@ -128,5 +129,5 @@ def _plain(number: str) -> tuple[str, int]:
 
 
 def looks_like(header: str, pattern: str) -> bool:
-    """Tell whether a header's last name fits a pattern of names."""
+    """Return whether the last part of a header matches a pattern of names."""
     return bool(re.search(pattern, header.lower().rpartition(".")[2]))

@@ -1,4 +1,4 @@
-"""Deciding the declared columns from what their values prove, and saying what remains unsure."""
+"""Proposing declared columns from what their values prove, and noting what remains uncertain."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from connectors.errors import DataRefusedError
 from connectors.nexthink.results.result_file import ResultFile
 from tasks.upkeep.evidence import Evidence, looks_like
 
-# Names tell what numbers cannot: an id is not to be reckoned with, memory is in bytes.
+# Names show what numbers cannot: nobody calculates with an id, and memory is in bytes.
 ID = (
     r"(^|_|#)(u?id|uuid|guid|sid|code|version|build|serial|serial_number|phone|zip|postal_code"
     r"|imei|asset_tag)$"
@@ -17,10 +17,10 @@ ID = (
 BYTES = r"memory|bytes|traffic|capacity|disk_space|(^|_)size$"
 DURATION = r"duration|_time$|seconds|uptime|latency|elapsed"
 MEASURE = r"score|ratio|rate|percent|average|avg|usage|load|temperature"
-# Columns whose few values are still people or machines are never listed.
+# The values of such columns are never listed: even a few of them may identify people or machines.
 PERSONAL = r"name|mail|upn|address|title|department|office|phone|user|owner|manager|city|location"
 REPEATS = 5
-# In fewer rows anything is unique.
+# In fewer rows anything may be unique.
 KEY_ROWS = 20
 COUNT = r"^number_of|count$"
 NOT_NUMBERS = (
@@ -31,14 +31,14 @@ NOT_NUMBERS = (
     ColumnType.JSON,
 )
 NESTED = {
-    ColumnType.LIST: ["looks like lists: a guess, string keeps the text as it is"],
-    ColumnType.JSON: ["looks like JSON: a guess, string takes any text"],
+    ColumnType.LIST: ["looks like lists, a guess: string keeps the text as it is"],
+    ColumnType.JSON: ["looks like JSON, a guess: string takes any text"],
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Learned:
-    """One column as proposed; `notes` say what is unsure, `values` what a check could allow."""
+    """One proposed column; `notes` say what is uncertain, `values` what a check could allow."""
 
     header: str
     name: str
@@ -48,13 +48,13 @@ class Learned:
 
     @property
     def is_renamed(self) -> bool:
-        """Whether the name is not the one that the header would land as by itself."""
+        """Return whether the name differs from the one that the header alone would land as."""
         return self.name != landed_name(self.header)
 
 
 @dataclass(frozen=True, slots=True)
 class Lesson:
-    """What one whole result teaches: its columns in order, and what was seen of each."""
+    """What one whole result teaches: its columns in order, and the evidence for each."""
 
     rows: int
     columns: tuple[Learned, ...]
@@ -63,7 +63,7 @@ class Lesson:
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """One difference between the declared columns and the result; `breaks` when rows would not fit.
+    """One difference between declared columns and a result; it `breaks` if rows would not fit.
 
     `what` is added, gone or type.
     """
@@ -79,7 +79,7 @@ def learn_file(file: ResultFile, zone: str) -> Lesson:
     """Read a whole result and propose its columns.
 
     Raises:
-        DataRefusedError: no rows to learn from, ragged ones, or a header that cannot be declared.
+        DataRefusedError: there are no rows, ragged rows, or a header that cannot be declared.
     """
     header = file.header
     if "" in header or len(set(header)) < len(header):
@@ -96,7 +96,7 @@ def learn_file(file: ResultFile, zone: str) -> Lesson:
         raise DataRefusedError(f"{ragged} rows have more or fewer fields than the header")
     if not rows:
         raise DataRefusedError(
-            "the result has no rows to learn from: give the query's parameters with -p"
+            "the result has no rows to learn from: set the query's parameters with -p"
         )
     for one in found:
         one.settle()
@@ -105,7 +105,7 @@ def learn_file(file: ResultFile, zone: str) -> Lesson:
 
 
 def propose_names(header: Sequence[str]) -> dict[str, str]:
-    """Give each header a landed name of its own that is not reserved."""
+    """Return a landed name for each header: unique, and not reserved."""
     names: dict[str, str] = {}
     for text in header:
         name = landed_name(text)
@@ -114,7 +114,7 @@ def propose_names(header: Sequence[str]) -> dict[str, str]:
         taken = {*names.values(), *(landed_name(other) for other in header if other != text)}
         number = 2
         proposed = name
-        # The first of two that meet keeps the name.
+        # The first of two headers with the same name keeps it.
         while proposed in names.values() or (proposed != landed_name(text) and proposed in taken):
             proposed = f"{name}_{number}"
             number += 1
@@ -123,9 +123,9 @@ def propose_names(header: Sequence[str]) -> dict[str, str]:
 
 
 def differences(lesson: Lesson, declared: DatasetSpecification) -> list[Difference]:
-    """Compare the declared columns with a result: by fit, not by taste.
+    """Return the differences between declared columns and a result.
 
-    A declared type that all values fit is told only where another was proposed.
+    A declared type that all values fit is listed only if another type is proposed.
     """
     columns = {column.nql: column for column in declared.columns}
     found = [
@@ -151,7 +151,7 @@ def _holds(evidence: Evidence, column: Column) -> bool:
 def _column(evidence: Evidence, name: str) -> Learned:
     kind, notes = decide(evidence)
     if name != landed_name(evidence.header):
-        notes = [*notes, "the header's own name is reserved or taken: choose another if you like"]
+        notes = [*notes, "the header's own name is reserved or taken: choose another if you wish"]
     if (
         evidence.is_key
         and evidence.rows >= KEY_ROWS
@@ -162,12 +162,12 @@ def _column(evidence: Evidence, name: str) -> Learned:
     few = evidence.values
     if kind is ColumnType.STRING and few and evidence.present >= REPEATS * len(few):
         notes = [*notes, f"only {_counted(len(few))}: an allowed check may fit"]
-        values = tuple(sorted(few)) if _is_told(evidence.header) else ()
+        values = tuple(sorted(few)) if _may_list_values(evidence.header) else ()
     return Learned(evidence.header, name, kind, tuple(notes), values)
 
 
 def decide(evidence: Evidence) -> tuple[ColumnType, list[str]]:
-    """Choose the narrowest type that loses nothing of any value."""
+    """Return the narrowest type in which no value loses anything, with notes."""
     if not evidence.present:
         return ColumnType.STRING, ["no value in any row: the type is unknown"]
     if ColumnType.FLOAT in evidence.fits:
@@ -180,7 +180,7 @@ def decide(evidence: Evidence) -> tuple[ColumnType, list[str]]:
 
 
 def _why_no_number(evidence: Evidence) -> str | None:
-    """Tell why numbers are kept as text: read as numbers they would lose something."""
+    """Return why numbers are kept as text: because they would lose something as numbers."""
     if looks_like(evidence.header, ID):
         return "only numbers; kept as text because its name says id or version"
     if evidence.has_odd_numbers:
@@ -188,7 +188,7 @@ def _why_no_number(evidence: Evidence) -> str | None:
     if ColumnType.INT not in evidence.fits and not evidence.has_point:
         return "numbers beyond int, or with exponents only: kept as text"
     if ColumnType.INT not in evidence.fits and evidence.is_rounded:
-        return "more digits than a float holds: kept as text, not to round"
+        return "more digits than a float holds: kept as text, to avoid rounding"
     return None
 
 
@@ -202,7 +202,7 @@ def _whole(evidence: Evidence) -> tuple[ColumnType, list[str]]:
     if looks_like(evidence.header, BYTES):
         return ColumnType.BYTES, ["bytes, by its name: a guess"]
     if evidence.switches and not looks_like(evidence.header, COUNT):
-        return ColumnType.INT, ["only 0 and 1: may be bool, which takes them too"]
+        return ColumnType.INT, ["only 0 and 1: may be bool, which accepts them too"]
     if looks_like(evidence.header, MEASURE):
         return ColumnType.INT, ["only whole numbers so far: may be float"]
     return ColumnType.INT, []
@@ -223,7 +223,7 @@ def _text_notes(evidence: Evidence) -> list[str]:
     return [f"looks like dates, written as {forms}: kept as text, only 2026-01-05 is a date"]
 
 
-def _is_told(header: str) -> bool:
+def _may_list_values(header: str) -> bool:
     return not header.lower().startswith("user.") and not looks_like(header, f"{PERSONAL}|{ID}")
 
 

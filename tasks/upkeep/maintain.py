@@ -22,8 +22,7 @@ from connectors.lake.aging import (
     superseded_files,
 )
 from connectors.lake.stores import StoredFile
-from connectors.landing import Landing
-from connectors.landings import open_landings
+from connectors.landings import Landing, open_landings
 from connectors.settings.installation import Settings, load_settings
 from connectors.settings.tenants import tenant_name
 from connectors.syncs import SyncSpecification, load_syncs
@@ -173,7 +172,7 @@ def _take_orphans(lake: Lake, dataset: str, before: datetime, *, dry_run: bool) 
             # In a folder a publish may meanwhile have given such a name to a file that counts.
             found = orphans(lake, dataset, before)
             paths = [file.path.removeprefix(f"{dataset}/") for file in found]
-            lake.move_aside(dataset, ORPHANED, paths)
+            lake.move_to_old(dataset, ORPHANED, paths)
     if not dry_run:
         lake.store.delete(file.path for file in probes(lake, before))
     return Cleared.of(Kind.ORPHANED, found)

@@ -1,8 +1,8 @@
-"""Replaying the rejected rows of a run, after the specification was mended.
+"""Replaying the rejected rows of a run, after the specification was corrected.
 
-The rows are conformed anew by the same rules, and those that fit are published together with what
-the unit has, as its next version under a run of its own. A unit is replayed only while its rows
-are still of the run that rejected: landed anew since, its rejects are those of another result.
+The rows are conformed again by the same rules, and those that fit are published together with what
+the unit has, as its next version under a run of its own. A unit is replayed only while its rows are
+still from the run that rejected them: after it has landed again, the rejects are of an old result.
 
 Remaining rejects first, then the publication, the ledger last: a kill leaves the unit as it was
 or as it is now, and replaying again finishes or finds it done.
@@ -18,16 +18,17 @@ import pyarrow as pa
 
 from connectors.catalogue import DatasetSpecification
 from connectors.errors import DataRefusedError, StorageError
-from connectors.lake import Entry, Lake, StagedFile
+from connectors.lake import Entry, Lake
 from connectors.lake.landed import landed_batches
 from connectors.lake.records import write_rejects
 from connectors.lake.rejects import RejectFile
-from connectors.landing import Landing
-from connectors.ledger import Ledger
+from connectors.lake.stage import StagedFile
+from connectors.landings import Landing
 from tasks.columns.checks import blocking, run_checks
 from tasks.columns.conform import RAGGED, REJECTS_SCHEMA, Conformer, Layout, match_header
 from tasks.exports.windows import Window
 from tasks.land.staging import partitioned
+from tasks.runs.opening import OpenedRun
 from tasks.upkeep.reshape import Shape, reshape
 
 LANDED = "landed"
@@ -36,22 +37,23 @@ SUPERSEDED = "superseded"
 DONE = "replayed already"
 
 
-@dataclass(frozen=True, slots=True)
-class Tools:
-    """What a replay works with; `run_id` is the run that it is."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReplayRun(OpenedRun):
+    """A replay under way; `zone` is the one in which the tenant writes date-times."""
 
-    run_id: str
-    tenant: str
     specification: DatasetSpecification
-    lake: Lake
     landings: Sequence[Landing]
-    ledger: Ledger
     zone: str
 
     @property
     def dataset(self) -> str:
         """The dataset's name."""
         return self.specification.dataset
+
+    @property
+    def subject(self) -> str:
+        """What the run is about: the dataset."""
+        return self.dataset
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +72,7 @@ class Replayed:
 
 @dataclass(frozen=True, slots=True)
 class Fitted:
-    """Rejected rows conformed anew: what lands, in which shape, and what is still rejected."""
+    """Rejected rows conformed again: what lands, in which shape, and what is still rejected."""
 
     landed: pl.DataFrame
     rejects: pl.DataFrame
@@ -81,80 +83,80 @@ class Fitted:
 
 
 def owner_of(lake: Lake, dataset: str, unit: str) -> Entry | None:
-    """Give the entry that the manifest has for a unit."""
+    """Return the manifest's entry for a unit."""
     manifest = lake.manifest(dataset)
     found = [entry for entry in manifest.entries if entry.unit == unit] if manifest else []
     return found[0] if found else None
 
 
-def may_be_replayed(tools: Tools, file: RejectFile) -> bool:
-    """Tell whether a unit is still of the run, by the manifest or, after a kill, by the ledger."""
-    entry = owner_of(tools.lake, tools.dataset, file.unit)
-    record = tools.ledger.unit(tools.dataset, file.unit)
+def may_be_replayed(run: ReplayRun, file: RejectFile) -> bool:
+    """Return whether a unit is still from the run, by the manifest or, after a kill, the ledger."""
+    entry = owner_of(run.lake, run.dataset, file.unit)
+    record = run.ledger.unit(run.dataset, file.unit)
     return file.run_id in {entry and entry.run_id, record and record.run_id}
 
 
-def try_unit(tools: Tools, file: RejectFile) -> Replayed:
-    """Say what a replay would land, changing nothing; the declared checks are not run.
+def try_unit(run: ReplayRun, file: RejectFile) -> Replayed:
+    """Return what a replay would land, without changing anything or running declared checks.
 
     Raises:
         DataRefusedError: as replay_unit.
     """
-    entry = owner_of(tools.lake, tools.dataset, file.unit)
+    entry = owner_of(run.lake, run.dataset, file.unit)
     if entry is None or entry.run_id != file.run_id:
         return _superseded(file, entry)
-    fitted = fit(tools, file, entry)
+    fitted = fit(run, file, entry)
     if not len(fitted.landed):
         return _outcome(file, fitted, UNFIT)
-    for _ in _reshaped(tools, entry, _shape(tools, entry, fitted)):
+    for _ in _reshaped(run, entry, _shape(run, entry, fitted)):
         pass
     return _outcome(file, fitted, LANDED)
 
 
-def replay_unit(tools: Tools, file: RejectFile) -> Replayed:
+def replay_unit(run: ReplayRun, file: RejectFile) -> Replayed:
     """Publish the rows of one unit that fit now.
 
     Raises:
         HeldError: another run is at this unit.
         DataRefusedError: a rule of the dataset is broken, or what has landed cannot take the
-            present shape; nothing has changed.
+            current shape; nothing has changed.
     """
-    entry = owner_of(tools.lake, tools.dataset, file.unit)
+    entry = owner_of(run.lake, run.dataset, file.unit)
     if entry is None:
         return _superseded(file, None)
-    where = (tools.dataset, entry.unit, entry.starts_at, entry.ends_at)
-    with tools.ledger.lease(*where, tools.run_id) as lease:
-        entry = owner_of(tools.lake, tools.dataset, file.unit)
+    where = (run.dataset, entry.unit, entry.starts_at, entry.ends_at)
+    with run.ledger.lease(*where, run.run_id) as lease:
+        entry = owner_of(run.lake, run.dataset, file.unit)
         if entry is None or entry.run_id != file.run_id:
-            return _catch_up(tools, file, entry)
-        for place in tools.landings:
+            return _catch_up(run, file, entry)
+        for place in run.landings:
             place.check()
-        fitted = fit(tools, file, entry)
+        fitted = fit(run, file, entry)
         if not len(fitted.landed):
             return _outcome(file, fitted, UNFIT)
-        staged, landed = _stage(tools, entry, fitted)
+        staged, landed = _stage(run, entry, fitted)
         rows = sum(one.rows for one in staged)
-        _check(tools, entry, staged, rows)
-        _keep_rejects(tools, entry, fitted)
-        new = entry.model_copy(update={"run_id": tools.run_id, "rows": rows, "files": ()})
-        for place in tools.landings:
+        _check(run, entry, staged, rows)
+        _keep_rejects(run, entry, fitted)
+        new = entry.model_copy(update={"run_id": run.run_id, "rows": rows, "files": ()})
+        for place in run.landings:
             lease.check()
             place.publish(new, staged, _schema(fitted))
-        tools.ledger.mark_replayed(tools.dataset, entry.unit, tools.run_id, rows, entry.exported_at)
+        run.ledger.mark_replayed(run.dataset, entry.unit, run.run_id, rows, entry.exported_at)
     outcome = _outcome(file, fitted, LANDED)
     size = sum(one.bytes for one in staged)
     return replace(outcome, landed=landed, parquet_bytes=size)
 
 
-def fit(tools: Tools, file: RejectFile, entry: Entry) -> Fitted:
-    """Conform rejected rows by the present specification. Rows of a wrong length stay rejects.
+def fit(run: ReplayRun, file: RejectFile, entry: Entry) -> Fitted:
+    """Conform rejected rows by the current specification. Rows of a wrong length stay rejects.
 
     Raises:
         DataRefusedError: the header no longer meets the declared columns, or rows lie outside.
     """
     rows, raw = file.rows(), file.raw()
     if len(rows) != len(raw):
-        raise StorageError(f"{file.path}: reasons and text are of different rows: export anew")
+        raise StorageError(f"{file.path}: reasons and text belong to different rows: export again")
     whole = [i for i, row in enumerate(rows) if row.reasons != (RAGGED,)]
     ragged = [i for i, row in enumerate(rows) if row.reasons == (RAGGED,)]
     left = pl.DataFrame(
@@ -165,12 +167,12 @@ def fit(tools: Tools, file: RejectFile, entry: Entry) -> Fitted:
         return Fitted(pl.DataFrame(), left, kept, 0)
     text = pl.DataFrame([json.loads(raw[i]) for i in whole], infer_schema_length=None)
     text = text.cast(pl.String)
-    layout = match_header(text.columns, tools.specification)
+    layout = match_header(text.columns, run.specification)
     conformer = Conformer(
-        layout, tools.zone, tools.run_id, entry.exported_at, _window(tools.specification, entry)
+        layout, run.zone, run.run_id, entry.exported_at, _window(run.specification, entry)
     )
     result = conformer.conform(text)
-    conformer.counts.check(f"{tools.dataset} {entry.unit}")
+    conformer.counts.check(f"{run.dataset} {entry.unit}")
     # Numbered as in the result that they came with.
     numbers = pl.Series([rows[i].record for i in whole], dtype=pl.Int64)
     records = numbers.gather(result.rejects["record"] - 1)
@@ -186,42 +188,42 @@ def _window(specification: DatasetSpecification, entry: Entry) -> tuple[str, Win
     return specification.window.column, Window(entry.starts_at, entry.ends_at)
 
 
-def _stage(tools: Tools, entry: Entry, fitted: Fitted) -> tuple[list[StagedFile], int]:
-    """Write the unit anew, what it has and what fits now; also count the rows that came to it."""
-    shape = _shape(tools, entry, fitted)
+def _stage(run: ReplayRun, entry: Entry, fitted: Fitted) -> tuple[list[StagedFile], int]:
+    """Write the unit again, what it has and what fits now; also count the rows that were added."""
+    shape = _shape(run, entry, fitted)
     new = fitted.landed
-    keys = list(tools.specification.key_columns) if tools.specification.shards else []
+    keys = list(run.specification.key_columns) if run.specification.shards else []
     if keys:
         # What two shards sent lands once; a row that has landed stays.
         new = new.unique(keys, keep="last", maintain_order=True)
-    with tools.lake.stage(tools.dataset, tools.run_id, entry.unit, shape.schema) as stage:
-        for partition, old in _reshaped(tools, entry, shape):
+    with run.lake.stage(run.dataset, run.run_id, entry.unit, shape.schema) as stage:
+        for partition, old in _reshaped(run, entry, shape):
             if keys:
                 new = new.join(old, on=keys, how="anti", maintain_order="left")
             stage.write(partition, old.to_arrow().cast(shape.schema))
         rows = new.to_arrow().cast(shape.schema)
-        for partition, part in partitioned(tools.specification, entry.unit, rows):
+        for partition, part in partitioned(run.specification, entry.unit, rows):
             stage.write(partition, part)
         return stage.finish(), len(new)
 
 
-def _shape(tools: Tools, entry: Entry, fitted: Fitted) -> Shape:
+def _shape(run: ReplayRun, entry: Entry, fitted: Fitted) -> Shape:
     columns = fitted.layout.landed if fitted.layout else ()
-    return Shape(tools.dataset, entry.unit, columns, _schema(fitted), tools.zone)
+    return Shape(run.dataset, entry.unit, columns, _schema(fitted), run.zone)
 
 
-def _reshaped(tools: Tools, entry: Entry, shape: Shape) -> Iterator[tuple[str, pl.DataFrame]]:
-    """Give the landed rows in the present shape, by partition."""
-    for partition, batch in landed_batches(tools.lake, tools.dataset, entry):
+def _reshaped(run: ReplayRun, entry: Entry, shape: Shape) -> Iterator[tuple[str, pl.DataFrame]]:
+    """Yield the landed rows in the current shape, by partition."""
+    for partition, batch in landed_batches(run.lake, run.dataset, entry):
         old = reshape(batch, shape)
-        _check_place(tools.specification, partition, old, shape)
+        _check_place(run.specification, partition, old, shape)
         yield partition, old
 
 
 def _check_place(
     specification: DatasetSpecification, partition: str, old: pl.DataFrame, shape: Shape
 ) -> None:
-    """Make sure that landed rows stand where the present window column puts them."""
+    """Raise unless landed rows are in the partition where the window column puts them."""
     if specification.window is None:
         return
     dates = old[specification.window.column].dt.date().cast(pl.String)
@@ -229,33 +231,31 @@ def _check_place(
         raise shape.refuse(f"its landed rows are not placed by {specification.window.column}")
 
 
-def _check(tools: Tools, entry: Entry, staged: Sequence[StagedFile], rows: int) -> None:
+def _check(run: ReplayRun, entry: Entry, staged: Sequence[StagedFile], rows: int) -> None:
     files: list[Path] = [one.path for one in staged]
-    results = run_checks(files, tools.specification, rows=rows, exported_at=entry.exported_at)
+    results = run_checks(files, run.specification, rows=rows, exported_at=entry.exported_at)
     if reason := blocking(results):
         raise DataRefusedError(
-            f"{tools.dataset} {entry.unit}: with the replayed rows a check fails: {reason}; "
+            f"{run.dataset} {entry.unit}: with the replayed rows a check fails: {reason}; "
             "nothing was published"
         )
 
 
-def _keep_rejects(tools: Tools, entry: Entry, fitted: Fitted) -> None:
+def _keep_rejects(run: ReplayRun, entry: Entry, fitted: Fitted) -> None:
     if len(fitted.rejects):
         rejects = fitted.rejects.to_arrow()
-        write_rejects(tools.lake, tools.dataset, entry.unit, tools.run_id, rejects, fitted.raw)
+        write_rejects(run.lake, run.dataset, entry.unit, run.run_id, rejects, fitted.raw)
 
 
-def _catch_up(tools: Tools, file: RejectFile, entry: Entry | None) -> Replayed:
-    """Tell a unit that landed anew from one whose replay was killed before the ledger learnt of it.
+def _catch_up(run: ReplayRun, file: RejectFile, entry: Entry | None) -> Replayed:
+    """Return whether a unit landed again, or its replay was killed before the ledger was updated.
 
-    What the manifest says counts, so the ledger is brought up to it in either case.
+    The manifest counts, so the ledger is brought up to date with it in either case.
     """
-    record = tools.ledger.unit(tools.dataset, file.unit)
+    record = run.ledger.unit(run.dataset, file.unit)
     if entry is None or record is None or record.run_id != file.run_id:
         return _superseded(file, entry)
-    tools.ledger.mark_replayed(
-        tools.dataset, file.unit, entry.run_id, entry.rows, entry.exported_at
-    )
+    run.ledger.mark_replayed(run.dataset, file.unit, entry.run_id, entry.rows, entry.exported_at)
     return replace(_superseded(file, entry), state=DONE)
 
 

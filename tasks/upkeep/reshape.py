@@ -1,7 +1,7 @@
-"""Bringing landed rows into the shape of a specification that has changed since: exactly, or not.
+"""Converting landed rows to a specification that has changed since: exactly, or not at all.
 
-What landed is typed; the text it came from is gone. So a type may change only where the landed
-value says all that the text did.
+Landed values are typed; the text they came from is gone. So a type may change only if the landed
+value says everything that the text said.
 """
 
 from dataclasses import dataclass
@@ -13,14 +13,14 @@ from connectors.catalogue import Column, ColumnType
 from connectors.errors import DataRefusedError
 from tasks.columns.cast import POLARS_TYPES, cast, failed
 
-# A whole number is the same number as a float, and nothing else is the same as anything else.
+# The only change that loses nothing: an integer is the same number as a float.
 WIDENED = {(pl.Int64(), pl.Float64())}
 OWN = ("_nxp_run_id", "_nxp_exported_at")
 
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """What rows have to look like: the columns in order, and how they are written."""
+    """The form that rows must have: the columns in order, and how they are written."""
 
     dataset: str
     unit: str
@@ -29,22 +29,22 @@ class Shape:
     zone: str
 
     def refuse(self, why: str) -> DataRefusedError:
-        """Say that this unit cannot be replayed."""
+        """Return the error that this unit cannot be replayed."""
         return DataRefusedError(
             f"{self.dataset} {self.unit}: {why}: export it again instead; nothing was published"
         )
 
 
 def reshape(landed: pl.DataFrame, shape: Shape) -> pl.DataFrame:
-    """Bring rows as they landed into the present shape.
+    """Convert rows as they landed to the present shape.
 
     Raises:
-        DataRefusedError: a column is gone, is required and has nulls, or its values do not say
-            what the text would be as its new type.
+        DataRefusedError: a column is gone, is required but has nulls, or its values do not show
+            what the text would be in the new type.
     """
     names = {column.name for column in shape.columns}
     if gone := [name for name in landed.columns if name not in names and name not in OWN]:
-        raise shape.refuse(f"its landed rows have {', '.join(gone)}, which is no column any more")
+        raise shape.refuse(f"its landed rows have {', '.join(gone)}, which is no longer a column")
     values = [_column(landed, column, shape) for column in shape.columns]
     return pl.DataFrame([*values, *(landed[name] for name in OWN)])
 
@@ -56,20 +56,20 @@ def _column(landed: pl.DataFrame, column: Column, shape: Shape) -> pl.Series:
     else:
         values = _retype(landed[column.name], column, shape)
     if (not column.nullable or column.key) and values.null_count():
-        raise shape.refuse(f"{column.name} is required now and null in landed rows")
+        raise shape.refuse(f"{column.name} is required now but null in landed rows")
     return values.alias(column.name)
 
 
 def _retype(values: pl.Series, column: Column, shape: Shape) -> pl.Series:
     wanted = POLARS_TYPES[column.type]
     if values.dtype == pl.String and column.type is not ColumnType.STRING:
-        # Text landed as it came, so it is read as a fresh export would be.
+        # Text landed as it came, so it can be read like a new export.
         typed = cast(values, column.type, shape.zone).values
         if failed(values, typed).any():
-            raise shape.refuse(f"{column.name} is {column.type} now and landed rows do not fit")
+            raise shape.refuse(f"{column.name} is {column.type} now but landed rows do not fit")
         return typed
     if values.dtype == wanted:
         return values
     if (values.dtype, wanted) in WIDENED:
         return values.cast(wanted)
-    raise shape.refuse(f"{column.name} has landed as another type than {column.type}")
+    raise shape.refuse(f"{column.name} has landed with a type other than {column.type}")

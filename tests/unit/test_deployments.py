@@ -3,6 +3,7 @@
 import importlib
 import pkgutil
 from collections import defaultdict
+from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -94,26 +95,41 @@ def test_every_field_of_a_form_is_described_and_choices_are_offered(entrypoint: 
 @each_deployment
 def test_what_a_deployment_names_is_in_the_catalogue(deployment: Deployment) -> None:
     parameters = deployment.entry.parameters
-    assert {parameters["dataset"]} <= {*DATASETS, *SYNCS} if "dataset" in parameters else True
+    assert set(named(parameters)) <= {*DATASETS, *SYNCS}
     assert {parameters["sync"]} <= set(SYNCS) if "sync" in parameters else True
     assert {parameters["action"]} <= set(ACTIONS) if "action" in parameters else True
 
 
-def landed_by(deployment: Deployment) -> str | None:
-    """Name the dataset that a scheduled deployment lands."""
+def named(parameters: Mapping[str, Any]) -> list[str]:
+    """Return the datasets that parameters name: one, several or none."""
+    given = parameters.get("dataset", [])
+    return [given] if isinstance(given, str) else list(given)
+
+
+def landed_by(deployment: Deployment) -> list[str]:
+    """Return the datasets that a scheduled deployment lands."""
     parameters = deployment.entry.parameters
     match deployment.flow:
         case "nql-export":
-            return str(parameters["dataset"])
+            return named(parameters)
         case "on-demand-data":
-            return ACTIONS[parameters["action"]].lands
+            return [ACTIONS[parameters["action"]].lands or ""]
         case _:
-            return None
+            return []
 
 
 def test_every_dataset_is_landed_by_one_schedule() -> None:
-    landed = [name for each in SCHEDULED if (name := landed_by(each))]
+    landed = [name for each in SCHEDULED for name in landed_by(each)]
     assert sorted(landed) == sorted(DATASETS)
+
+
+def test_forms_offer_the_names_of_the_catalogue() -> None:
+    forms = {each.name: each.form["properties"] for each in DEPLOYMENTS}
+    one, several = forms["nql-export/inventory-daily"]["dataset"]["anyOf"]
+    assert one["enum"] == several["items"]["enum"] == list(DATASETS)
+    assert forms["enrichment-plan/sync-plan"]["sync"]["enum"] == list(SYNCS)
+    assert forms["action-plan/action-plan"]["action"]["enum"] == list(ACTIONS)
+    assert forms["maintain/maintain-users"]["dataset"]["enum"] == [*DATASETS, *SYNCS]
 
 
 def test_every_sync_and_every_action_that_finds_its_targets_is_deployed() -> None:

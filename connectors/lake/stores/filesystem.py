@@ -1,7 +1,7 @@
 """What DuckDB may read of a lake on object storage: exactly the named objects, read-only.
 
-The paths have a scheme of their own (`nxplake://`) and hold no bucket, so that a statement has no
-words for any other place.
+The paths have a scheme of their own (`nxplake://`) and no bucket, so that a statement cannot name
+any other place.
 """
 
 from collections.abc import Callable
@@ -22,9 +22,9 @@ READ_AHEAD = 1 << 20
 
 
 class Objects:
-    """The objects that may be read: one value, since fsspec writes out what it is made with.
+    """The objects that may be read, as one value: fsspec calls repr() on its arguments.
 
-    An obstore for Azure that is configured by the environment panics when it is written out.
+    The repr() of an obstore for Azure that is configured by the environment panics.
     """
 
     def __init__(
@@ -39,9 +39,10 @@ class Objects:
 
 
 class ReadOnlyFiles(AbstractFileSystem):  # type: ignore[misc] # fsspec is untyped
-    """Opens objects of one tenant for DuckDB, and remembers why it could not.
+    """Opens objects of one tenant for DuckDB, and keeps the reason for a failure.
 
-    DuckDB shows an error from Python as a traceback within the text of its own: `failure` is ours.
+    DuckDB shows an error from Python as a traceback within its own message; `failure` is the error
+    itself.
     """
 
     protocol: ClassVar[str] = "nxplake"
@@ -55,7 +56,7 @@ class ReadOnlyFiles(AbstractFileSystem):  # type: ignore[misc] # fsspec is untyp
         self.failure: PipelineError | FileNotFoundError | None = None
 
     def info(self, path: str, **_: Any) -> dict[str, Any]:
-        """Tell size and time of an object."""
+        """Return size and time of an object."""
         key = self._key(path)
         head = self._either(key, self._objects.head)
         return {
@@ -66,12 +67,12 @@ class ReadOnlyFiles(AbstractFileSystem):  # type: ignore[misc] # fsspec is untyp
         }
 
     def modified(self, path: str) -> datetime:
-        """Tell when an object came; one that is named in a manifest never changes."""
+        """Return when an object was written; one that a manifest names never changes."""
         at: datetime = self.info(path)["last_modified"]
         return at
 
     def glob(self, path: str, **_: Any) -> list[str]:
-        """Find the path itself: what DuckDB is to read is listed, not searched."""
+        """Return the path itself: what DuckDB reads is listed, not searched for."""
         self._key(path)
         return [path]
 
@@ -91,22 +92,22 @@ class ReadOnlyFiles(AbstractFileSystem):  # type: ignore[misc] # fsspec is untyp
         return key
 
     def reader(self, key: str) -> Any:
-        """Open an object."""
+        """Return an object, opened."""
         return self._either(
             key, lambda at: obstore.open_reader(self._objects, at, buffer_size=READ_AHEAD)
         )
 
     def _either(self, key: str, ask: Callable[[str], Any]) -> Any:
-        """Ask for an object; one that was replaced meanwhile is kept in `_old` for the grace."""
+        """Request an object; one that has just been replaced is kept in `_old` for a while."""
         try:
             return ask(key)
         except FileNotFoundError:
-            return self.told(key, lambda: ask(f"{OLD}/{key}"))
+            return self.request(key, lambda: ask(f"{OLD}/{key}"))
         except (BaseError, ValueError, OSError) as error:
             raise self._remembered(refusal(error, self._location(key))) from None
 
-    def told(self, key: str, ask: Callable[[], Any]) -> Any:
-        """Ask the object store, and remember why it refused."""
+    def request(self, key: str, ask: Callable[[], Any]) -> Any:
+        """Return the object store's answer; on a refusal raise its reason, and keep it."""
         try:
             return ask()
         except FileNotFoundError:
@@ -122,7 +123,7 @@ class ReadOnlyFiles(AbstractFileSystem):  # type: ignore[misc] # fsspec is untyp
 
 
 class Reader:
-    """One open object, as DuckDB uses it; one that moves while it is read is read on in `_old`."""
+    """One open object for DuckDB; if it is moved to `_old`, reading continues there."""
 
     def __init__(self, files: ReadOnlyFiles, key: str) -> None:
         self._files = files
@@ -130,33 +131,33 @@ class Reader:
         self._reader = files.reader(key)
 
     def read(self, size: int = -1) -> bytes:
-        """Read on from where we are."""
+        """Return the next bytes."""
         place = self._reader.tell()
         try:
             return self._read(size)
         except FileNotFoundError:
             self._reader = self._files.reader(self._key)
             self._reader.seek(place)
-            return bytes(self._files.told(self._key, lambda: self._read(size)))
+            return bytes(self._files.request(self._key, lambda: self._read(size)))
         except (BaseError, ValueError, OSError):
-            # Once more, to have the refusal told.
-            return bytes(self._files.told(self._key, lambda: self._read(size)))
+            # Try once more: `request` turns the refusal into our own error.
+            return bytes(self._files.request(self._key, lambda: self._read(size)))
 
     def _read(self, size: int) -> bytes:
         return bytes(self._reader.read(size if size >= 0 else None))
 
     def seek(self, offset: int, whence: int = 0) -> int:
-        """Go to a place."""
+        """Move to a position and return it."""
         return int(self._reader.seek(offset, whence))
 
     def tell(self) -> int:
-        """Say where we are."""
+        """Return the position."""
         return int(self._reader.tell())
 
     def seekable(self) -> bool:
-        """Any place can be read."""
+        """Return True: any position can be read."""
         return True
 
     def close(self) -> None:
-        """Let go of what was read ahead."""
+        """Drop what was read ahead."""
         self._reader.close()

@@ -13,7 +13,7 @@ from connectors.errors import HeldError, StorageError
 from connectors.lake.storage import advice, storage_errors
 from connectors.lake.stores.store import OLD, StoredFile
 
-# A publish holds the lock for milliseconds; minutes mean a stuck file system.
+# A publish holds the lock for milliseconds; a whole minute means a stuck file system.
 LOCK_SECONDS = 60
 PRIVATE = 0o600
 PRIVATE_FOLDER = 0o700
@@ -29,12 +29,12 @@ class LocalStore:
         self.sql_root = f"{folder}/"
 
     def location(self, path: str = "") -> str:
-        """Say where a path is."""
+        """Return the path on the file system."""
         return str(self.folder / path)
 
     @contextmanager
     def exclusive(self, folder: str) -> Iterator[None]:
-        """Hold the folder's lock; released by the system on a kill."""
+        """Hold the folder's lock; the system releases it on a kill."""
         place = self.folder / folder
         with storage_errors(place):
             place.mkdir(parents=True, exist_ok=True)
@@ -49,7 +49,7 @@ class LocalStore:
             lock.release()
 
     def read(self, path: str) -> tuple[bytes, str] | None:
-        """Read a file; the lock stands for the tag."""
+        """Return a file's content; the tag is empty, since the lock takes its place."""
         try:
             return (self.folder / path).read_bytes(), ""
         except FileNotFoundError:
@@ -62,17 +62,17 @@ class LocalStore:
         """Replace a file in one atomic and durable step. Call it under `exclusive`."""
         del tag
         target = self.folder / path
-        aside = target.with_name(f"{target.name}.new")
-        with storage_errors(target.parent), _gone_on_failure(aside):
-            with aside.open("wb") as file:
+        new = target.with_name(f"{target.name}.new")
+        with storage_errors(target.parent), _removed_on_failure(new):
+            with new.open("wb") as file:
                 file.write(content)
                 file.flush()
                 os.fsync(file.fileno())
-            aside.replace(target)
+            new.replace(target)
             _sync_folder(target.parent)
 
     def bring_in(self, source: Path, path: str, *, private: bool = False) -> None:
-        """Rename a finished file of the same file system into place."""
+        """Rename a finished file on the same file system into place."""
         target = self.folder / path
         with storage_errors(target):
             target.parent.mkdir(parents=True, exist_ok=True)
@@ -84,16 +84,16 @@ class LocalStore:
             _sync_folder(target.parent.parent)
 
     def fetch(self, path: str, target: Path) -> Path | None:
-        """Give the file itself."""
+        """Return the path of the file itself."""
         del target
         found = self.folder / path
         return found if found.is_file() else None
 
     def write(self, path: str, content: bytes, *, private: bool = False) -> None:
-        """Write a file aside and rename it; no reader meets half of it."""
+        """Write a file under another name and rename it, so that no reader sees half of it."""
         target = self.folder / path
         new = target.with_name(f".{target.name}.new")
-        with storage_errors(target), _gone_on_failure(new):
+        with storage_errors(target), _removed_on_failure(new):
             target.parent.mkdir(parents=True, exist_ok=True)
             if private:
                 target.parent.chmod(PRIVATE_FOLDER)
@@ -101,13 +101,13 @@ class LocalStore:
             new.write_bytes(content)
             new.replace(target)
 
-    def aside(self, dataset: str, why: str, path: str) -> str:
-        """Keep them apart by run: on a file system a name may have had several contents."""
+    def old_path(self, dataset: str, why: str, path: str) -> str:
+        """Return a path by run: on a file system a name may have had several contents."""
         return f"{OLD}/{dataset}/{why}/{path}"
 
-    def keep(self, path: str, aside: str) -> None:
-        """Give a file that is about to be replaced a second name, so that it is not lost."""
-        source, target = self.folder / path, self.folder / aside
+    def keep(self, path: str, old_path: str) -> None:
+        """Link a file that is about to be replaced to a second name, so that it is not lost."""
+        source, target = self.folder / path, self.folder / old_path
         with storage_errors(target):
             target.parent.mkdir(parents=True, exist_ok=True)
             target.unlink(missing_ok=True)
@@ -116,12 +116,12 @@ class LocalStore:
             except FileNotFoundError:
                 return
             except OSError:
-                # No links on this file system.
+                # This file system has no links.
                 shutil.copyfile(source, target)
 
-    def move(self, path: str, aside: str) -> None:
-        """Rename a file; its folder goes with it when it was the last one there."""
-        source, target = self.folder / path, self.folder / aside
+    def move(self, path: str, old_path: str) -> None:
+        """Rename a file; its folder is removed if that leaves it empty."""
+        source, target = self.folder / path, self.folder / old_path
         with storage_errors(target):
             target.parent.mkdir(parents=True, exist_ok=True)
             with suppress(FileNotFoundError):
@@ -135,15 +135,15 @@ class LocalStore:
                 (self.folder / path).unlink(missing_ok=True)
 
     def tidy(self, folder: str) -> None:
-        """Remove the empty folders below a folder, the innermost first."""
+        """Remove the empty folders below a folder, innermost first."""
         for path in sorted((self.folder / folder).rglob("*/"), reverse=True):
             _drop_empty(path)
 
     def files(self, folder: str) -> list[StoredFile]:
-        """List all files below a folder."""
+        """Return all files below a folder."""
         found = []
         for path in sorted((self.folder / folder).rglob("*")):
-            # A publisher beside us may move files while we look.
+            # Another publisher may move files while we look.
             with suppress(FileNotFoundError):
                 if path.is_file():
                     found.append(self._stored(path))
@@ -151,25 +151,25 @@ class LocalStore:
 
     def _stored(self, path: Path) -> StoredFile:
         stat = path.stat()
-        # A rename or a new link leaves the time of writing as it was, but not the time of change.
+        # A rename or a new link changes ctime, but not mtime.
         at = datetime.fromtimestamp(max(stat.st_mtime, stat.st_ctime), UTC)
         return StoredFile(path.relative_to(self.folder).as_posix(), stat.st_size, at)
 
     def folders(self, folder: str = "") -> list[str]:
-        """Name the folders directly below a folder."""
+        """Return the names of the folders directly below a folder."""
         return sorted(path.name for path in (self.folder / folder).glob("*/"))
 
     def exists(self, path: str) -> bool:
-        """Tell whether there is such a file."""
+        """Return whether there is such a file."""
         return (self.folder / path).is_file()
 
     def filesystem(self, readable: frozenset[str]) -> None:
-        """DuckDB reads folders by itself."""
+        """Return None: DuckDB reads folders by itself."""
 
 
 @contextmanager
-def _gone_on_failure(new: Path) -> Iterator[None]:
-    """Leave no half of a file where the disk is full: it takes the room that it lacked."""
+def _removed_on_failure(new: Path) -> Iterator[None]:
+    """Remove a half-written file on failure: on a full disk it would keep that space taken."""
     try:
         yield
     except OSError:

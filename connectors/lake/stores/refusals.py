@@ -1,6 +1,6 @@
-"""Turning what an object store answers into one line: the place, what is wrong, what to do.
+"""Turning an object store's error into one line: the place, what is wrong, what to do.
 
-Never more of the answer than its status and code: the rest may hold signed requests.
+Of the answer only status and code are shown: the rest may hold signed requests.
 """
 
 import re
@@ -36,7 +36,7 @@ REMEDIES = (
         "the bucket is in another region: set AWS_REGION",
     ),
 )
-# Words of the client, for what fails before the service is asked.
+# The client's own words for what fails before a request is sent.
 PLAIN_HTTP = "BadScheme"
 WRONG_REGION = "redirect without LOCATION"
 NO_CREDENTIAL = re.compile(
@@ -47,7 +47,7 @@ NETWORK = re.compile(r"HTTP error|error sending|timed out")
 
 
 def refusal(error: Exception, place: str) -> PipelineError:
-    """Say what an error of the object store means for a place."""
+    """Return the error to raise for an object store's error at a place."""
     text = str(error)
     answer = text.partition("Debug source")[0]
     status = int(found[1]) if (found := STATUS.search(answer)) else None
@@ -82,7 +82,7 @@ def _by_status(place: str, status: int | None, code: str, answer: str) -> Pipeli
         return UnavailableError(f"{place}: the object storage answers {status}: run again later")
     if status in DENIED:
         return StorageError(
-            f"{place}: access denied ({code}): give the credential the rights that docs/lake.md "
-            "lists"
+            f"{place}: access denied ({code}): grant the credential the rights listed in "
+            "docs/lake.md"
         )
     return StorageError(f"{place}: the object storage answers {status} ({code})")

@@ -1,4 +1,4 @@
-"""What a lake asks of the place that it lies in."""
+"""What a lake needs from the place where its files are."""
 
 from collections.abc import Iterable
 from contextlib import AbstractContextManager
@@ -11,15 +11,15 @@ SCHEMES = ("s3", "az")
 OLD = "_old"
 
 
-class Conflict(Exception):  # noqa: N818 - not an error: the caller reads again and decides anew
-    """Somebody else has replaced the file since it was read."""
+class Conflict(Exception):  # noqa: N818 - not an error: the caller reads and decides again
+    """Another publisher has replaced the file since it was read."""
 
 
 @dataclass(frozen=True, slots=True)
 class StoredFile:
     """One file, its path relative to the tenant's part of the lake.
 
-    `modified_at` is when it came to this path, also where it was moved there.
+    `modified_at` is when it was written or moved to this path.
     """
 
     path: str
@@ -28,89 +28,75 @@ class StoredFile:
 
 
 class Store(Protocol):
-    """One tenant's part of a lake. All paths are relative to it, with `/` in between.
+    """One tenant's part of a lake. All paths are relative to it and use `/`.
 
-    Every method raises StorageError, naming the place and the remedy, when the place refuses, and
-    UnavailableError when it cannot be reached, so that the outcome of a change is not known.
+    Every method raises StorageError, with the place and the remedy, if the place refuses, and
+    UnavailableError if it cannot be reached; the outcome of a change is then unknown.
     """
 
-    # Whether the only file of a unit is replaced under its own name. Only where publishers exclude
-    # each other: otherwise two of them could write one name and the manifest mean the other's file.
+    # Whether the only file of a unit is replaced under its own name. That needs publishers that
+    # exclude each other: otherwise two could write the same name, and the manifest of one would
+    # name the file of the other.
     in_place: bool
-    # How DuckDB names the files: this and the path.
+    # DuckDB names a file by this, followed by its path.
     sql_root: str
 
     def location(self, path: str = "") -> str:
-        """Say where a path is, for people."""
+        """Return where a path is, for people to read."""
 
     def exclusive(self, folder: str) -> AbstractContextManager[None]:
-        """Keep other publishers of a folder out for a while, where the place can do that."""
+        """Keep other publishers of a folder out in the meantime, if the place can do that."""
 
     def read(self, path: str) -> tuple[bytes, str] | None:
-        """Read a small file and the tag of its version; None where there is none."""
+        """Return a small file and the tag of its version, None if there is no such file."""
 
     def swap(self, path: str, content: bytes, tag: str | None) -> None:
-        """Replace the version of that tag (None: there is none yet), in one durable step.
+        """Replace the version with that tag (None: there is none yet), in one durable step.
 
         Raises:
             Conflict: another version is there.
         """
 
     def bring_in(self, source: Path, path: str, *, private: bool = False) -> None:
-        """Put a finished local file in place, whole and durable; it may then be gone locally.
+        """Put a finished local file in place, whole and durable; the local one may be moved.
 
-        A private one is for its owner only, where the place knows owners.
+        A private file is for its owner only, if the place knows owners.
         """
 
     def fetch(self, path: str, target: Path) -> Path | None:
-        """Give a file as a local one: itself, or a copy at `target`; None where there is none."""
+        """Return a local path of a file: its own, or a copy at `target`; None if there is none."""
 
     def write(self, path: str, content: bytes, *, private: bool = False) -> None:
-        """Write a small file whole, for its owner only where the place knows owners."""
+        """Write a small file whole; a private one for its owner only, if the place knows owners."""
 
-    def aside(self, dataset: str, why: str, path: str) -> str:
-        """Name the place in `_old` for a dataset's file that counts no more."""
+    def old_path(self, dataset: str, why: str, path: str) -> str:
+        """Return the path in `_old` for a dataset's file that no longer counts."""
 
-    def keep(self, path: str, aside: str) -> None:
-        """Give a file a second path; one that is not there is left out."""
+    def keep(self, path: str, old_path: str) -> None:
+        """Copy or link a file to a second path; a missing file is ignored."""
 
-    def move(self, path: str, aside: str) -> None:
-        """Give a file another path; one that is not there is left out."""
+    def move(self, path: str, old_path: str) -> None:
+        """Move a file to another path; a missing file is ignored."""
 
     def delete(self, paths: Iterable[str]) -> None:
-        """Delete files; those that are gone already are none the worse."""
+        """Delete files; missing ones are ignored."""
 
     def tidy(self, folder: str) -> None:
-        """Remove empty folders below a folder, where the place has folders."""
+        """Remove empty folders below a folder, if the place has folders."""
 
     def files(self, folder: str) -> list[StoredFile]:
-        """List all files below a folder, by path."""
+        """Return all files below a folder, ordered by path."""
 
     def folders(self, folder: str = "") -> list[str]:
-        """Name the folders directly below a folder."""
+        """Return the names of the folders directly below a folder."""
 
     def exists(self, path: str) -> bool:
-        """Tell whether there is such a file."""
+        """Return whether there is such a file."""
 
     def filesystem(self, readable: frozenset[str]) -> Any | None:
-        """Give DuckDB a way to read these paths; None where it has its own."""
+        """Return a file system by which DuckDB reads these paths; None if it needs none."""
 
 
 def is_remote(root: str) -> bool:
-    """Tell a URL of object storage from a folder."""
+    """Return whether a lake's root is a URL of object storage, and not a folder."""
     return root.partition("://")[0] in SCHEMES
-
-
-def open_store(root: str, tenant: str) -> Store:
-    """Open one tenant's part of the lake at a folder or URL.
-
-    Raises:
-        StorageError: what the environment says of the object storage makes no sense.
-    """
-    if is_remote(root):
-        from connectors.lake.stores.remote import open_remote  # noqa: PLC0415 - obstore, only here
-
-        return open_remote(f"{root.rstrip('/')}/{tenant}")
-    from connectors.lake.stores.local import LocalStore  # noqa: PLC0415 - for symmetry
-
-    return LocalStore(Path(root) / tenant)

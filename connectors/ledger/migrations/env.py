@@ -1,4 +1,4 @@
-"""Alembic's entry: runs the revisions on the connection that the program hands over."""
+"""Alembic's entry: runs the revisions on the connection that the program passes."""
 
 from alembic import context
 

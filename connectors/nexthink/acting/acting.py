@@ -1,7 +1,7 @@
-"""One request that acts on devices or people, and what is known once it has ended.
+"""One request that acts on devices or people, and what is known after it ended.
 
-It is sent again only where it certainly was not done: when no connection was opened, and with a new
-token after a 401. Everything else that is no plain answer leaves it open whether it was done.
+It is sent again only if it certainly was not done: when no connection was opened, and with a new
+token after a 401. After anything else without a clear answer it is unknown whether it was done.
 """
 
 import json
@@ -31,15 +31,15 @@ _REFUSED: Final = range(400, 500)
 _UNAUTHORIZED: Final = 401
 _FORBIDDEN: Final = 403
 _TOO_LARGE: Final = 413
-# A gateway says so when it is tired of waiting, be it for the request or for the tenant.
+# From a gateway that timed out, waiting either for the request or for the tenant.
 _GAVE_UP: Final = frozenset({408, 499})
-# Before any byte of the request has left.
+# Raised before any byte of the request was sent.
 _NEVER_SENT: Final[tuple[type[Exception], ...]] = (
     *Retry.NEVER_SENT.faults,
     httpx.UnsupportedProtocol,
     httpx.InvalidURL,
 )
-_READ_BACK: Final = "it may have been done: do not send it again, read back what was"
+_READ_BACK: Final = "it may have been done: do not send it again, read back what was done"
 
 
 def act(
@@ -51,18 +51,18 @@ def act(
     body: Mapping[str, Any],
     source: str | None = None,
 ) -> Answer:
-    """Send one request that acts, by POST, and return the tenant's answer that it was taken.
+    """Send one request that acts, by POST, and return the tenant's answer that accepts it.
 
     Args:
         api: the tenant's API.
         path: path below the API's origin.
         model: the shape of the answer.
-        permission: the API permission of the credential that the call needs.
+        permission: the API permission that the credential needs for the call.
         body: the request.
-        source: who asks, as the header of that name.
+        source: who asks; sent as the header Source.
 
     Raises:
-        ActionRefusedError, AccessError: nothing was done; mend the request, or the credential.
+        ActionRefusedError, AccessError: nothing was done; correct the request or the credential.
         LimitReachedError, NotSentError: nothing was done; the request may be sent again.
         UnknownOutcomeError: it may have been done.
     """
@@ -83,7 +83,7 @@ def _request(api: Api, path: str, body: Mapping[str, Any], source: str | None) -
         )
     except UnicodeEncodeError:
         raise UsageError(
-            "the request holds half a character (a lone surrogate): nothing was sent"
+            "the request contains half a character (a lone surrogate): nothing was sent"
         ) from None
 
 
@@ -91,7 +91,7 @@ def _sent(api: Api, request: httpx.Request) -> httpx.Response:
     try:
         return api.http.send(request)
     except (AccessError, LimitReachedError):
-        # The login host's: there was no token, or none after a 401.
+        # From the login host: there was no token, or no new one after a 401.
         raise
     except PipelineError as error:
         raise NotSentError(
@@ -99,11 +99,11 @@ def _sent(api: Api, request: httpx.Request) -> httpx.Response:
         ) from None
     except _NEVER_SENT as fault:
         advice = "check the network or NEXTHINK_API_URL; nothing was sent to the tenant"
-        told = unreachable(fault, request, advice=advice)
-        raise NotSentError(told.message, exchange=told.exchange) from None
+        away = unreachable(fault, request, advice=advice)
+        raise NotSentError(away.message, exchange=away.exchange) from None
     except HTTP_FAULTS as fault:
-        told = unreachable(fault, request, advice=_READ_BACK)
-        raise UnknownOutcomeError(told.message, exchange=told.exchange) from None
+        away = unreachable(fault, request, advice=_READ_BACK)
+        raise UnknownOutcomeError(away.message, exchange=away.exchange) from None
 
 
 def _read(model: type[Answer], response: httpx.Response) -> Answer:
@@ -130,10 +130,10 @@ def _failure(api: Api, response: httpx.Response, permission: str) -> PipelineErr
 
 
 def _is_the_tenants(response: httpx.Response) -> bool:
-    """Tell a refusal of the tenant from a page of a machine between.
+    """Return whether a refusal comes from the tenant, not from a machine in between.
 
-    Such a machine may withhold the tenant's answer, too: then the action was done. That a request
-    is too large it says beforehand.
+    Such a machine may also replace the tenant's answer, and then the action was done. But it
+    refuses a request that is too large before passing it on.
     """
     if not response.content.strip() or response.status_code == _TOO_LARGE:
         return True

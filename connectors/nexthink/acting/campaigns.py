@@ -28,16 +28,16 @@ class _TriggeredAll(BaseModel):
 
 
 class CampaignsApi:
-    """The operation on campaigns, as `client.campaigns`; no operation lists or describes them."""
+    """The operation on campaigns, as `client.campaigns`; the API cannot list or describe them."""
 
     def __init__(self, api: Api) -> None:
         self._api = api
 
     def trigger(self, request: CampaignRequest) -> tuple[CampaignAnswer, ...]:
-        """Send a campaign to users; gives what became of each, as the tenant tells it.
+        """Send a campaign to users; return the tenant's answer for each of them.
 
-        A user without a request id was not reached. The tenant leaves out what repeats, and what
-        it says nothing of is not known.
+        A user without a request id was not reached. The tenant leaves out repeated users, and
+        nothing is known of a user it does not mention.
 
         Raises:
             PipelineError: as `acting.act`.

@@ -1,7 +1,7 @@
-"""What the tenant says of remote actions, workflows and campaigns, and answers when one is asked.
+"""Remote actions and workflows as the tenant describes them, and its answers to requests that act.
 
-Read leniently: fields that live tenants add are ignored, those that they leave out or send as null
-have a value that says nothing, and words are taken as they come.
+Read leniently: fields that live tenants add are ignored, fields that they omit or send as null get
+a neutral default, and words are not validated.
 """
 
 from dataclasses import dataclass, field
@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 
 class Dependency(StrEnum):
-    """What a workflow is about."""
+    """The kind of object a workflow runs on."""
 
     USER = "USER"
     DEVICE = "DEVICE"
@@ -21,7 +21,7 @@ class Dependency(StrEnum):
 
 
 class TriggerMethod(StrEnum):
-    """From where a workflow may be triggered."""
+    """How a workflow may be triggered."""
 
     API = "API"
     MANUAL = "MANUAL"
@@ -41,7 +41,7 @@ class _Lenient(BaseModel):
 
 
 class Targeting(_Lenient):
-    """From where a remote action may be triggered."""
+    """How a remote action may be triggered."""
 
     api_enabled: bool = Field(default=False, alias="apiEnabled")
     manual_enabled: bool = Field(default=False, alias="manualEnabled")
@@ -50,7 +50,7 @@ class Targeting(_Lenient):
 
 
 class ActionInput(_Lenient):
-    """A parameter of a remote action; `options` are suggestions where own values are allowed."""
+    """A parameter of a remote action; `options` are suggestions if custom values are allowed."""
 
     id: str
     name: str = ""
@@ -62,7 +62,7 @@ class ActionInput(_Lenient):
 
 
 class ActionOutput(_Lenient):
-    """What a remote action reports, and of which type."""
+    """A value that a remote action reports, with its type."""
 
     id: str
     name: str = ""
@@ -99,9 +99,9 @@ class RemoteAction(_Lenient):
 
 
 class WorkflowVersion(_Lenient):
-    """A version of a workflow; `parameters` are names, as far as the tenant's shape is understood.
+    """A version of a workflow; `parameters` are names, as far as they could be read.
 
-    The vendor publishes no usable shape of it; this one is what a live tenant was seen to send.
+    The vendor publishes no usable schema; this is the shape that a live tenant sent.
     """
 
     version: Any = None
@@ -123,7 +123,7 @@ class WorkflowVersion(_Lenient):
 
 
 class TriggerMethods(_Lenient):
-    """From where a workflow may be triggered, as the tenant says it."""
+    """How a workflow may be triggered, in the tenant's own form."""
 
     api: bool = Field(default=False, alias="apiEnabled")
     manual: bool = Field(default=False, alias="manualEnabled")
@@ -150,21 +150,21 @@ class Workflow(_Lenient):
 
     @property
     def triggers(self) -> tuple[TriggerMethod, ...]:
-        """From where it may be triggered."""
-        said = self.trigger_methods
-        ways = (said.api, said.manual, said.manual_multiple, said.scheduler)
+        """The ways in which it may be triggered."""
+        enabled = self.trigger_methods
+        ways = (enabled.api, enabled.manual, enabled.manual_multiple, enabled.scheduler)
         return tuple(way for way, open_ in zip(TriggerMethod, ways, strict=True) if open_)
 
     @property
     def current(self) -> WorkflowVersion | None:
-        """The version that runs: the active one, or else the one listed last."""
+        """The version that runs: the active one, otherwise the one listed last."""
         active = [each for each in self.versions if each.status == "ACTIVE"]
         chosen = active or self.versions
         return chosen[-1] if chosen else None
 
     @property
     def dependency(self) -> Dependency | None:
-        """What it is about, by its current version; None where the tenant does not say."""
+        """The kind of object its current version runs on; None if the tenant does not say."""
         version = self.current
         if version is None or version.has_device is None or version.has_user is None:
             return None
@@ -176,14 +176,14 @@ class Workflow(_Lenient):
 
 
 class RemoteActionAnswer(_Lenient):
-    """A remote action was taken: `request_id` is what reading back finds its executions by."""
+    """A remote action was accepted; `request_id` finds its executions when they are read back."""
 
     request_id: str = Field(alias="requestId", min_length=1)
     expires_in_minutes: int | None = Field(default=None, alias="expiresInMinutes")
 
 
 class WorkflowAnswer(_Lenient):
-    """A workflow was taken: one execution for each object it is about, in no stated order."""
+    """A workflow was accepted: one execution for each object, in no documented order."""
 
     request_id: str = Field(alias="requestUuid", min_length=1)
     execution_ids: tuple[str, ...] = Field(default=(), alias="executionsUuids")
@@ -191,7 +191,7 @@ class WorkflowAnswer(_Lenient):
 
 @dataclass(frozen=True, slots=True)
 class CampaignAnswer:
-    """What became of one user: a request of their own, or a message why there is none."""
+    """The answer for one user: a request id, or a message why there is none."""
 
     user_sid: str = field(repr=False)
     request_id: str | None = None

@@ -30,15 +30,15 @@ class RemoteActionsApi:
         self._api = api
 
     def list(self) -> list[RemoteAction]:
-        """List all remote actions; the API has no filter, `choose_remote_actions` is one."""
+        """Return all remote actions; the API has no filter, use `choose_remote_actions`."""
         response = self._api.call("GET", LIST_PATH, permission=PERMISSION, retry=Retry.READ)
         return read_answer(_Listed, response).root
 
     def details(self, action_id: str) -> RemoteAction:
-        """Describe one remote action by its NQL id, with or without #.
+        """Return one remote action by its NQL id, with or without #.
 
         Raises:
-            UsageError: the tenant has none of this id.
+            UsageError: the tenant has none with this id.
         """
         named = nql_id(action_id)
 
@@ -58,7 +58,7 @@ class RemoteActionsApi:
         return read_answer(RemoteAction, response)
 
     def execute(self, request: RemoteActionRequest) -> RemoteActionAnswer:
-        """Trigger a remote action on devices; never sent again where it may have been done.
+        """Trigger a remote action on devices; never sent again if it may have been done.
 
         Raises:
             PipelineError: as `acting.act`.
@@ -80,7 +80,7 @@ def choose_remote_actions(
     api_enabled: bool | None = None,
     purpose: str | None = None,
 ) -> list[RemoteAction]:
-    """Choose remote actions; what is None does not matter."""
+    """Return the remote actions that match; a filter of None matches all."""
     return [
         action
         for action in actions

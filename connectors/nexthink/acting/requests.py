@@ -1,6 +1,6 @@
-"""Requests that act, whole and within the published limits, or not made at all.
+"""Requests that act, checked against the published limits when they are created.
 
-Every problem is told at once, as a UsageError that quotes nobody's data.
+One UsageError lists all problems and quotes nobody's data.
 """
 
 from collections.abc import Mapping, Sequence
@@ -35,7 +35,7 @@ from connectors.nexthink.acting.limits import (
 
 @dataclass(frozen=True, slots=True)
 class RemoteActionRequest:
-    """A remote action for devices by collector id; without an expiry the tenant's own counts."""
+    """A remote action for devices by collector id; without an expiry the tenant's applies."""
 
     action_id: str
     devices: Sequence[str]
@@ -58,7 +58,7 @@ class RemoteActionRequest:
         )
 
     def body(self) -> dict[str, Any]:
-        """Give it in the API's shape."""
+        """Return the request in the API's shape."""
         info = {
             "externalSource": self.source,
             "reason": self.reason,
@@ -77,9 +77,9 @@ class RemoteActionRequest:
 
 @dataclass(frozen=True, slots=True)
 class WorkflowRequest:
-    """A workflow for devices by collector id and users by SID; about nobody if both are empty.
+    """A workflow for devices by collector id and users by SID; both empty: no target.
 
-    How the tenant pairs the two where both are given is not published.
+    How the tenant pairs devices and users if both are given is not published.
     """
 
     workflow_id: str
@@ -103,7 +103,7 @@ class WorkflowRequest:
         )
 
     def body(self) -> dict[str, Any]:
-        """Give it in the API's shape: both lists always, as its specification requires."""
+        """Return the request in the API's shape, which requires both lists."""
         return {
             "workflowId": self.workflow_id,
             "devices": list(self.devices),
@@ -114,14 +114,14 @@ class WorkflowRequest:
 
 @dataclass(frozen=True, slots=True)
 class DeviceIds:
-    """A device by at least one of its names; of several devices the one seen last is meant."""
+    """A device by at least one of its names; if several match, the one seen last is meant."""
 
     name: str | None = None
     uid: str | None = None
     collector_uid: str | None = None
 
     def body(self) -> dict[str, str]:
-        """Give it in the API's shape."""
+        """Return the request in the API's shape."""
         return _without_none(
             {"name": self.name, "uid": self.uid, "collectorUid": self.collector_uid}
         )
@@ -129,14 +129,14 @@ class DeviceIds:
 
 @dataclass(frozen=True, slots=True)
 class UserIds:
-    """A user by at least one of their names; of several users the one seen last is meant."""
+    """A user by at least one of their names; if several match, the one seen last is meant."""
 
     sid: str | None = field(default=None, repr=False)
     upn: str | None = field(default=None, repr=False)
     uid: str | None = field(default=None, repr=False)
 
     def body(self) -> dict[str, str]:
-        """Give it in the API's shape."""
+        """Return the request in the API's shape."""
         return _without_none({"sid": self.sid, "upn": self.upn, "uid": self.uid})
 
 
@@ -166,7 +166,7 @@ class WorkflowIdsRequest:
         )
 
     def body(self) -> dict[str, Any]:
-        """Give it in the API's shape: both lists always, as its specification requires."""
+        """Return the request in the API's shape, which requires both lists."""
         return {
             "workflowId": self.workflow_id,
             "devices": [each.body() for each in self.devices],
@@ -177,7 +177,7 @@ class WorkflowIdsRequest:
 
 @dataclass(frozen=True, slots=True)
 class EventRequest:
-    """What an execution of a workflow that waits for an event is told."""
+    """The event that a waiting execution of a workflow receives."""
 
     workflow_uuid: str
     execution_uuid: str
@@ -187,22 +187,22 @@ class EventRequest:
     def __post_init__(self) -> None:
         empty = [name for name, value in self.parameters.items() if value == ""]
         make_sure(
-            "request to go on",
-            pattern_problems("workflow", [self.workflow_uuid], UUID, "no UUID"),
-            pattern_problems("execution", [self.execution_uuid], UUID, "no UUID"),
+            "request to resume",
+            pattern_problems("workflow", [self.workflow_uuid], UUID, "not a UUID"),
+            pattern_problems("execution", [self.execution_uuid], UUID, "not a UUID"),
             parameter_problems(self.parameters),
             [f"parameter {name[:80]} is empty" for name in empty],
             source_problems(self.source),
         )
 
     def body(self) -> dict[str, Any]:
-        """Give it in the API's shape."""
+        """Return the request in the API's shape."""
         return {"parameters": dict(self.parameters)}
 
 
 @dataclass(frozen=True, slots=True)
 class CampaignRequest:
-    """A campaign for users by SID; its expiry counts from the request, not from when it is seen."""
+    """A campaign for users by SID; the expiry counts from the request."""
 
     campaign_id: str
     sids: Sequence[str] = field(repr=False)
@@ -224,7 +224,7 @@ class CampaignRequest:
         )
 
     def body(self) -> dict[str, Any]:
-        """Give it in the API's shape."""
+        """Return the request in the API's shape."""
         return {
             "campaignNqlId": self.campaign_id,
             "userSid": list(self.sids),
@@ -234,18 +234,18 @@ class CampaignRequest:
 
 
 def nql_id(given: str) -> str:
-    """Return an NQL id with its #; UsageError for what cannot be one."""
+    """Return an NQL id with its #; raise UsageError if it cannot be one."""
     named = f"#{given.removeprefix('#')}"
     make_sure("id", id_problems("the action", named))
     return named
 
 
 def intent_reason(intent_id: str, text: str | None = None) -> str:
-    """Return the reason of a request that carries its intent id; UsageError if it is too long."""
+    """Return a request's reason, with its intent id; raise UsageError if it is too long."""
     prefix = f"{INTENT_PREFIX}{intent_id}"
     room = LONGEST_REASON - len(prefix) - 1
     if text and len(text) > room:
-        raise UsageError(f"the reason has {len(text)} characters, there is room for {room}")
+        raise UsageError(f"the reason has {len(text)} characters, but only {room} fit")
     return f"{prefix} {text}" if text else prefix
 
 

@@ -1,4 +1,4 @@
-"""The workflows API: list, details, triggering by two kinds of ids, and telling one to go on."""
+"""The workflows API: list, details, triggering by two kinds of ids, and resuming."""
 
 from collections.abc import Mapping
 from typing import Any, Final
@@ -36,7 +36,7 @@ _NOT_FOUND: Final = 404
 
 
 class _Listed(RootModel[list[Workflow]]):
-    # The details are published as a list of one; a tenant may send just the one.
+    # Details are documented as a list with one entry; a tenant may send just the entry.
     @model_validator(mode="before")
     @classmethod
     def _take_one_as_list(cls, given: Any) -> Any:
@@ -64,10 +64,10 @@ class WorkflowsApi:
         *,
         only_active: bool = False,
     ) -> list[Workflow]:
-        """List workflows, by any of the filters.
+        """Return the workflows that match the filters.
 
-        Live tenants take a request without filters, the specification wants both. So what is not
-        asked for is left out first, and if that is refused every value of it is asked for.
+        The specification requires both filters, but live tenants accept requests without them. So
+        an unset filter is left out at first; if that is refused, every value of it is requested.
         """
         first = self._ask(dependency, trigger_method, only_active=only_active)
         if first.status_code != _BAD_REQUEST:
@@ -76,8 +76,8 @@ class WorkflowsApi:
             raise self._failure(first)
         else:
             answers = [
-                self._accepted(self._ask(about, method, only_active=only_active))
-                for about in ([dependency] if dependency else Dependency)
+                self._accepted(self._ask(kind, method, only_active=only_active))
+                for kind in ([dependency] if dependency else Dependency)
                 for method in ([trigger_method] if trigger_method else TriggerMethod)
             ]
         found = {
@@ -88,10 +88,10 @@ class WorkflowsApi:
         return [each for each in found.values() if each.is_active or not only_active]
 
     def details(self, workflow_id: str) -> Workflow:
-        """Describe one workflow by its NQL id, with or without #, or by its UUID.
+        """Return one workflow by its NQL id, with or without #, or by its UUID.
 
         Raises:
-            UsageError: the tenant has none of this id.
+            UsageError: the tenant has none with this id.
         """
         is_uuid = UUID.fullmatch(workflow_id) is not None
         named = workflow_id.lower() if is_uuid else nql_id(workflow_id)
@@ -104,7 +104,7 @@ class WorkflowsApi:
         )
         found = read_answer(_Listed, response).root if response.status_code in OK else []
         if not found and is_uuid:
-            # The operation is documented for NQL ids only.
+            # The operation is documented only for NQL ids.
             found = [each for each in self.list() if each.uuid.lower() == named]
         if not found:
             raise UsageError(
@@ -114,7 +114,7 @@ class WorkflowsApi:
         return found[0]
 
     def trigger(self, request: WorkflowRequest) -> WorkflowAnswer:
-        """Trigger a workflow for collector ids and SIDs; never sent again where it may be done.
+        """Trigger a workflow by collector ids and SIDs; never sent again if it may be done.
 
         Raises:
             PipelineError: as `acting.act`.
@@ -122,7 +122,7 @@ class WorkflowsApi:
         return self._trigger(TRIGGER_PATH, request)
 
     def trigger_by_ids(self, request: WorkflowIdsRequest) -> WorkflowAnswer:
-        """Trigger a workflow for objects by any of their names; otherwise as `trigger`."""
+        """Trigger a workflow for objects by any of their names; otherwise like `trigger`."""
         return self._trigger(TRIGGER_BY_IDS_PATH, request)
 
     def resume(
@@ -133,9 +133,9 @@ class WorkflowsApi:
         *,
         source: str | None = None,
     ) -> tuple[str, ...]:
-        """Tell an execution that waits for an event to go on; gives the ids of the requests.
+        """Resume an execution that waits for an event; return the ids of the requests.
 
-        The specification has the tenant take it without giving one, too.
+        According to the specification the tenant may accept it without returning an id.
 
         Raises:
             PipelineError: as `acting.act`.

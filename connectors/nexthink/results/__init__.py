@@ -1,1 +1,1 @@
-"""Results of exports: download, unpacking, strict reading of CSV."""
+"""Results of exports: download, decompression, strict reading of CSV."""

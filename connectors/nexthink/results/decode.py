@@ -1,7 +1,7 @@
-"""Result files unpacked while they arrive, piece by piece, and proven to be whole.
+"""Result files decompressed piece by piece while they arrive, and proven to be whole.
 
-Neither zlib nor zstandard complains about a stream that stops early or is followed by something
-else, so every frame's end is checked here.
+Neither zlib nor zstandard complains if a stream stops early or is followed by something else, so
+the end of every frame is checked here.
 """
 
 from abc import ABC, abstractmethod
@@ -14,10 +14,10 @@ from isal import igzip_lib, isal_zlib
 from connectors.errors import DataRefusedError, IncompleteResultError
 from connectors.nexthink.models import Compression
 
-# What goes into a decompressor at once: bounds its output, and the copying after each frame.
+# Input of one call of a decompressor: bounds its output, and what is copied after each frame.
 PIECE_BYTES: Final = 64 * 1024
 
-# What `zstd --long` makes at most without asking its reader for more; it bounds our memory too.
+# The largest window that `zstd --long` uses without extra flags; bounds our memory too.
 LONGEST_WINDOW_BYTES: Final = 128 * 1024 * 1024
 
 GZIP_MAGIC: Final = b"\x1f\x8b"
@@ -27,19 +27,19 @@ _SKIPPABLE_FIRST_BYTES: Final = range(0x50, 0x60)
 _SKIPPABLE_REST: Final = b"\x2a\x4d\x18"
 _LONGEST_MAGIC: Final = 4
 
-# How zlib is told to expect a gzip header and check its trailer; ISA-L takes a fourth of the time.
+# Makes zlib expect a gzip header and check the trailer; ISA-L takes a quarter of zlib's time.
 _GZIP_WBITS: Final = 31
 
 
 class Decoder(Protocol):
-    """Turns the bytes of a file, cut anywhere, into its text."""
+    """Turns the bytes of a file, split anywhere, into its text."""
 
     @property
     def compression(self) -> Compression:
-        """What the file is packed with."""
+        """The compression of the file."""
 
     def feed(self, data: bytes) -> Iterator[bytes]:
-        """Yield the text that the next bytes complete."""
+        """Yield the text that the next bytes decode to."""
 
     def finish(self) -> Iterator[bytes]:
         """Yield what was held back; raise IncompleteResultError if the file has not ended."""
@@ -55,12 +55,12 @@ class PlainDecoder:
         yield data
 
     def finish(self) -> Iterator[bytes]:
-        """Hold nothing back: plain text does not know its end."""
+        """Yield nothing: plain text does not show where it ends."""
         yield from ()
 
 
 class _Frame(Protocol):
-    """What zlib's and zstandard's decompression objects have in common."""
+    """The common interface of zlib's and zstandard's decompression objects."""
 
     @property
     def eof(self) -> bool: ...
@@ -70,7 +70,7 @@ class _Frame(Protocol):
 
 
 class _FramedDecoder(ABC):
-    """Unpacks frames that follow each other without anything between or after them."""
+    """Decompresses frames that follow each other with nothing between or after them."""
 
     compression: ClassVar[Compression]
     magic_bytes: ClassVar[int]
@@ -83,7 +83,7 @@ class _FramedDecoder(ABC):
     @staticmethod
     @abstractmethod
     def is_magic(head: bytes) -> bool:
-        """Tell whether a frame begins with these bytes."""
+        """Return whether a frame begins with these bytes."""
 
     @abstractmethod
     def _open_frame(self) -> _Frame: ...
@@ -92,12 +92,12 @@ class _FramedDecoder(ABC):
     def _decompress(self, frame: _Frame, data: bytes) -> bytes: ...
 
     def feed(self, data: bytes) -> Iterator[bytes]:
-        """Yield the text that the next bytes complete."""
+        """Yield the text that the next bytes decode to."""
         for start in range(0, len(data), PIECE_BYTES):
             yield from self._feed_piece(data[start : start + PIECE_BYTES])
 
     def finish(self) -> Iterator[bytes]:
-        """Raise IncompleteResultError unless the last frame has ended exactly here."""
+        """Raise IncompleteResultError unless the last frame ends exactly here."""
         if self._frame is not None or (self._head and not self._frames):
             raise IncompleteResultError(
                 f"the result file breaks off inside its {self.compression} frame"
@@ -139,14 +139,14 @@ class _FramedDecoder(ABC):
 
 
 class GzipDecoder(_FramedDecoder):
-    """Unpacks one or several gzip members; zlib checks their checksum and length."""
+    """Decompresses one or more gzip members; zlib checks their checksums and lengths."""
 
     compression = Compression.GZIP
     magic_bytes = len(GZIP_MAGIC)
 
     @staticmethod
     def is_magic(head: bytes) -> bool:
-        """Tell whether a member begins with these bytes."""
+        """Return whether a member begins with these bytes."""
         return head == GZIP_MAGIC
 
     def _open_frame(self) -> _Frame:
@@ -160,7 +160,7 @@ class GzipDecoder(_FramedDecoder):
 
 
 class ZstdDecoder(_FramedDecoder):
-    """Unpacks one or several zstd frames, skippable ones among them."""
+    """Decompresses one or more zstd frames, including skippable ones."""
 
     compression = Compression.ZSTD
     magic_bytes = len(ZSTD_MAGIC)
@@ -171,7 +171,7 @@ class ZstdDecoder(_FramedDecoder):
 
     @staticmethod
     def is_magic(head: bytes) -> bool:
-        """Tell whether a frame begins with these bytes."""
+        """Return whether a frame begins with these bytes."""
         is_skippable = head[0] in _SKIPPABLE_FIRST_BYTES and head[1:] == _SKIPPABLE_REST
         return head == ZSTD_MAGIC or is_skippable
 
@@ -191,9 +191,9 @@ class ZstdDecoder(_FramedDecoder):
 
 
 class SniffingDecoder:
-    """Unpacks whatever the file's first bytes say it is: a tenant may ignore what was asked for.
+    """Decompresses by the file's first bytes: a tenant may ignore the requested compression.
 
-    What was asked for decides only about a file too short to tell.
+    The requested compression decides only for a file too short to recognise.
     """
 
     def __init__(self, asked: Compression | None) -> None:
@@ -203,11 +203,11 @@ class SniffingDecoder:
 
     @property
     def compression(self) -> Compression:
-        """What the file is packed with; NONE until its first bytes are here."""
+        """The compression of the file; NONE until its first bytes have arrived."""
         return Compression.NONE if self._decoder is None else self._decoder.compression
 
     def feed(self, data: bytes) -> Iterator[bytes]:
-        """Yield the text that the next bytes complete."""
+        """Yield the text that the next bytes decode to."""
         if self._decoder is None:
             self._head += data
             if len(self._head) < _LONGEST_MAGIC:

@@ -1,6 +1,6 @@
-"""One result file from object storage: without credentials, resumed where it broke off, whole.
+"""The download of one result file: without credentials, resumed where it broke off, complete.
 
-This module's loop is the only one that repeats these requests: they carry no retry policy.
+These requests carry no retry policy: the loop in this module is the only one that repeats them.
 """
 
 import logging
@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final, Protocol
+from typing import Final
 
 import httpx
 
@@ -32,11 +32,12 @@ from connectors.http.client import (
 from connectors.nexthink.api import HTTP_FAULTS
 from connectors.nexthink.models import Compression
 from connectors.nexthink.results.decode import SniffingDecoder
+from connectors.nexthink.results.destination import Destination
 
 log = logging.getLogger(__name__)
 
-# Tries in a row that bring no byte beyond what an earlier try had. Any progress starts the count
-# again: a file of hours may break off often.
+# Tries in a row without a byte more than earlier tries received. Any progress resets the count:
+# a download of hours may break off often.
 MAX_STALLS: Final = 5
 # S3 redirects once, to the bucket's region; a gateway may add one more.
 MAX_REDIRECTS: Final = 5
@@ -45,16 +46,16 @@ _OK: Final = 200
 _PARTIAL: Final = 206
 _RANGE_NOT_SATISFIABLE: Final = 416
 _BUSY: Final = frozenset({408, 429})
-# What a signed URL past its time, or of a deleted file, answers; 400 is S3's ExpiredToken.
+# Answers of a signed URL that has expired or whose file is deleted; 400 is S3's ExpiredToken.
 _URL_REFUSED: Final = frozenset({400, 401, 403, 404, 410})
-# Packings of the file itself that storage may declare; any other is a proxy's own.
+# Encodings of the file itself that storage may declare; any other was added by a proxy.
 _OWN_ENCODINGS: Final = frozenset({"", "identity", "gzip", "x-gzip", "zstd", "aws-chunked"})
 
 _CONTENT_RANGE: Final = re.compile(r"bytes (?:(?P<start>\d+)-\d+|\*)/(?P<total>\d+)")
 
 
 class _BrokenOffError(Exception):
-    """A try has ended early; `error` is what to raise if no other try goes further."""
+    """A try ended early; `error` is raised if no other try gets further."""
 
     def __init__(
         self,
@@ -73,30 +74,15 @@ class _BrokenOffError(Exception):
 
 @dataclass(frozen=True)
 class Storage:
-    """The way to object storage, and how time passes meanwhile."""
+    """The HTTP client for object storage, with the clock and sleep to use."""
 
     http: httpx.Client
     clock: Callable[[], datetime]
     sleep: Callable[[float], None]
 
 
-class Destination(Protocol):
-    """Where the text of a result file goes: a file, or a stream to who reads it meanwhile."""
-
-    size: int
-
-    def write(self, piece: bytes) -> None:
-        """Append text."""
-
-    def start_over(self) -> None:
-        """Forget what was written."""
-
-    def finish(self) -> None:
-        """Check the end of the text."""
-
-
 class Transfer:
-    """The transfer of one result file to its destination."""
+    """The transfer of one result file to a destination."""
 
     def __init__(
         self,
@@ -119,7 +105,7 @@ class Transfer:
         self._etag: str | None = None
 
     def run(self, url: str) -> None:
-        """Try until the file is whole, or until tries bring nothing new."""
+        """Try until the file is complete, or until tries bring nothing new."""
         stalls = furthest = 0
         while True:
             try:
@@ -136,7 +122,7 @@ class Transfer:
         self._file.finish()
 
     def _recover(self, break_off: _BrokenOffError, stalls: int, url: str) -> str:
-        """Make the next try possible, and return the URL for it."""
+        """Prepare the next try, and return its URL."""
         log.info(
             "download broke off after %d bytes (%s), stall %d of %d",
             self.received,
@@ -146,7 +132,7 @@ class Transfer:
         )
         if break_off.is_other_file or self._etag is None:
             self._start_over()
-        # A URL that has had its time is no sign of trouble: the first new one is tried at once.
+        # An expired URL does not mean trouble: the first new one is tried at once.
         is_mere_expiry = break_off.is_url_refused and stalls == 1
         if not is_mere_expiry:
             self._storage.sleep(max(break_off.wait, backoff(stalls)))
@@ -164,8 +150,8 @@ class Transfer:
         """Fetch what is missing.
 
         Raises:
-            _BrokenOffError: another try may go on from here.
-            PipelineError: it makes no sense to go on.
+            _BrokenOffError: another try may continue from here.
+            PipelineError: another try is pointless.
         """
         request = self._request(url)
         try:
@@ -188,7 +174,7 @@ class Transfer:
             )
 
     def _request(self, url: str) -> httpx.Request:
-        # Unpacked by us, so nobody on the way shall pack it again: lengths would not match.
+        # We decompress it ourselves. A proxy must not compress it again: lengths would not match.
         headers = {"Accept-Encoding": "identity"}
         if self.received and self._etag:
             headers["Range"] = f"bytes={self.received}-"
@@ -196,7 +182,7 @@ class Transfer:
         try:
             return self._storage.http.build_request("GET", url, headers=headers)
         except HTTP_FAULTS:
-            raise UnavailableError("the tenant gives a result URL that is malformed") from None
+            raise UnavailableError("the tenant returned a malformed result URL") from None
 
     def _take(self, chunk: bytes) -> None:
         for piece in self.decoder.feed(chunk):
@@ -205,7 +191,7 @@ class Transfer:
         self._on_bytes(self.received)
 
     def _begin(self, response: httpx.Response) -> bool:
-        """Prepare for the body of an answer; False if there is nothing left to read."""
+        """Prepare for the body of an answer; return False if there is nothing left to read."""
         status = response.status_code
         if status == _OK:
             self._begin_whole(response)
@@ -224,18 +210,18 @@ class Transfer:
         encoding = headers.get("content-encoding", "").strip().lower()
         if encoding not in _OWN_ENCODINGS:
             raise UnavailableError(
-                "a proxy repacks the result file: let this host pass unchanged",
+                "a proxy re-encodes the result file: let this host pass unchanged",
                 exchange=_evidence(response),
             )
         length = headers.get("content-length")
         if length is None and "chunked" not in headers.get("transfer-encoding", "").lower():
             raise IncompleteResultError(
-                "the result file comes without length, so its end cannot be proven",
+                "the result file comes without a length, so its end cannot be proven",
                 exchange=_evidence(response),
             )
         self._total = None if length is None else int(length)
         etag = headers.get("etag", "")
-        # A weak tag promises no equal bytes, so it cannot guard a resumption.
+        # A weak tag does not promise equal bytes, so it cannot protect a resumed download.
         self._etag = etag if etag.startswith('"') else None
 
     def _begin_rest(self, response: httpx.Response) -> None:
@@ -258,11 +244,11 @@ class Transfer:
         self._total = self.received
 
     def _refusal(self, response: httpx.Response) -> Exception:
-        """Return what an answer without any of the file means."""
+        """Return the error of an answer that contains nothing of the file."""
         status = response.status_code
         if status in _URL_REFUSED:
             expired = ResultsExpiredError(
-                "the result file's URL is refused, also when renewed: export again",
+                "the result file's URL is refused, even a new one: export again",
                 exchange=_evidence(response),
             )
             return _BrokenOffError(expired, is_url_refused=True)
@@ -270,7 +256,8 @@ class Transfer:
         wait = ((retry_after(response.headers, now) or now) - now).total_seconds()
         host = response.request.url.host
         error = limit_reached(response.request, response, now) or UnavailableError(
-            f"{host} does not give the result file: try again later", exchange=_evidence(response)
+            f"{host} does not deliver the result file: try again later",
+            exchange=_evidence(response),
         )
         if status not in _BUSY and status not in SERVER_ERRORS:
             return error
@@ -278,7 +265,7 @@ class Transfer:
 
     def _cut(self, response: httpx.Response) -> UnavailableError:
         return UnavailableError(
-            f"{response.request.url.host} gives only a part of the result file: try again later",
+            f"{response.request.url.host} delivered only part of the result file: try again later",
             exchange=_evidence(response),
         )
 

@@ -1,48 +1,52 @@
 """A result (plain CSV) as tables of text columns; typing is done elsewhere.
 
-pyarrow's reader is used because it reports rows with too few or too many fields, which others
-fill with nulls or cut in silence, because it tells a quoted empty string from an empty field, and
-because it cuts the text at the ends of records while that still arrives.
+pyarrow's reader is used for three reasons: it reports rows with too few or too many fields, which
+others silently fill with nulls or cut; it distinguishes a quoted empty string from an empty field;
+and it splits the text at the ends of records while it still arrives.
 """
 
 import csv
 import io
-from collections.abc import Iterator
+import queue
+import threading
+from collections.abc import Generator, Iterator
 from contextlib import closing
+from contextvars import copy_context
 from pathlib import Path
-from typing import BinaryIO, Protocol
+from typing import BinaryIO, Protocol, TypeVar
 
 import polars as pl
 import pyarrow as pa
 import pyarrow.csv as pc
 
 from connectors.errors import DataRefusedError
-from connectors.nexthink.results.ahead import ahead
 
-# Small blocks stay in the processor's cache: with 16 MiB the same takes three times as long. A
-# record must fit into one block, though, and where one does not, the larger ones are used.
+# Small blocks stay in the processor's cache: with 16 MiB the same work takes three times as long.
+# But a record must fit into one block; where one does not, large blocks are used.
 BLOCK_BYTES = 512 * 1024
 LARGE_BLOCK_BYTES = 32 * BLOCK_BYTES
-# What is worked on at once: enough that the cost of each step's call does not count.
+# Processed at once: enough that the overhead of calling each step does not matter.
 TABLE_BYTES = 8 * 1024 * 1024
 TABLES_AHEAD = 1
 
+T = TypeVar("T")
+
 
 class Source(Protocol):
-    """Where the text of a result comes from while it arrives."""
+    """Where the text of a result is read from while it arrives."""
 
     def read(self, size: int) -> bytes:
-        """Give the next bytes: as many as asked for, fewer only at the end."""
+        """Return the next bytes: as many as asked for, fewer only at the end."""
 
 
 class RecordTooLongError(Exception):
-    """A record does not fit into a block: read the result again, with large ones."""
+    """A record does not fit into a block: read the result again, with large blocks."""
 
 
 class ResultFile:
-    """One result, from a file or as it arrives.
+    """One result, from a file or while it arrives.
 
-    `ragged` collects the text of rows whose number of fields is off.
+    `ragged` collects the text of rows with the wrong number of fields.
     """
 
     def __init__(self, source: Path | Source) -> None:
@@ -59,31 +63,31 @@ class ResultFile:
         self.ragged: list[str] = []
 
     def batches(self) -> Iterator[pl.DataFrame]:
-        """Give the records as frames: see tables."""
+        """Yield the records as frames: see `tables`."""
         return (pl.DataFrame(table) for table in self.tables())
 
     def tables(self) -> Iterator[pa.Table]:
-        """Give the records in order: all columns text, null for an empty field.
+        """Yield the records in order: all columns are text, an empty field is null.
 
         Raises:
-            DataRefusedError: the file is not UTF-8, or no CSV.
-            RecordTooLongError: it arrives, and a record is longer than a block.
+            DataRefusedError: the file is not UTF-8, or not CSV.
+            RecordTooLongError: it still arrives, and a record is longer than a block.
         """
         if not self._has_rows:
             return
         try:
-            # Arrow reads in whichever thread asks it to.
+            # Arrow reads in the thread that calls it, so it gets a thread of its own.
             with closing(ahead(_grouped(self._reader()), TABLES_AHEAD)) as tables:
                 yield from tables
         except pa.ArrowInvalid as error:
             if "straddl" in str(error) and self._block_bytes < LARGE_BLOCK_BYTES:
                 raise RecordTooLongError from None
             # Arrow's message may quote a record, which may hold a person's data.
-            kind = "text that is not UTF-8" if "UTF8" in str(error) else "text that is no CSV"
+            kind = "text that is not UTF-8" if "UTF8" in str(error) else "text that is not CSV"
             raise DataRefusedError(f"the result holds {kind}: nothing was published") from None
 
     def take_ragged(self) -> list[str]:
-        """Give the ragged rows found since the last call."""
+        """Return the ragged rows found since the last call."""
         found, self.ragged = self.ragged, []
         return found
 
@@ -98,7 +102,7 @@ class ResultFile:
             parse_options=pc.ParseOptions(
                 newlines_in_values=True,
                 invalid_row_handler=keep,
-                # An empty line is a row whose one field is null, or nothing.
+                # With one column an empty line is a row with a null; otherwise it is nothing.
                 ignore_empty_lines=len(self.header) > 1,
             ),
             convert_options=pc.ConvertOptions(
@@ -124,7 +128,7 @@ def _grouped(batches: pc.CSVStreamingReader) -> Iterator[pa.Table]:
 
 
 class _Rejoined(io.RawIOBase):
-    """What has been read of a source to see its header, and then the rest, as Arrow reads it."""
+    """The bytes read to see the header, followed by the rest of the source, as Arrow reads it."""
 
     def __init__(self, first: bytes, rest: Source) -> None:
         super().__init__()
@@ -142,7 +146,7 @@ class _Rejoined(io.RawIOBase):
 
 
 def _read_beginning(file: BinaryIO) -> tuple[list[str], bool]:
-    """Give the header, empty for an empty file, and whether anything follows it."""
+    """Return the header (empty for an empty file), and whether anything follows it."""
     try:
         with io.TextIOWrapper(file, encoding="utf-8-sig", newline="") as text:
             first = next(csv.reader(text), [])
@@ -150,4 +154,55 @@ def _read_beginning(file: BinaryIO) -> tuple[list[str], bool]:
                 raise DataRefusedError("the result begins with an empty line: no header")
             return first, bool(first) and next(text, None) is not None
     except (UnicodeDecodeError, csv.Error):
-        raise DataRefusedError("the beginning of the result is no CSV in UTF-8") from None
+        raise DataRefusedError("the beginning of the result is not CSV in UTF-8") from None
+
+
+class _End:
+    """The last item: the error that the iterator ended with, if any."""
+
+    def __init__(self, error: BaseException | None = None) -> None:
+        self.error = error
+
+
+def ahead(items: Iterator[T], most: int) -> Generator[T]:
+    """Yield the items of an iterator that runs in another thread, at most `most` items ahead.
+
+    An exception of the iterator is raised here, after the items before it. Close the generator,
+    or read it to its end: the thread has then ended too.
+    """
+    waiting: queue.Queue[T | _End] = queue.Queue(most)
+    stopped = threading.Event()
+
+    def run() -> None:
+        end = _End()
+        try:
+            for item in items:
+                waiting.put(item)
+                if stopped.is_set():
+                    break
+        except BaseException as error:  # noqa: BLE001 - raised by the thread that reads
+            end = _End(error)
+        waiting.put(end)
+
+    name = f"{threading.current_thread().name} ahead"
+    thread = threading.Thread(target=copy_context().run, args=(run,), name=name)
+    thread.start()
+    try:
+        while not isinstance(item := waiting.get(), _End):
+            yield item
+        if item.error is not None:
+            raise item.error
+    finally:
+        stopped.set()
+        while thread.is_alive():
+            # Make room for the items it still has to put.
+            _drain(waiting)
+            thread.join(0.01)
+
+
+def _drain(waiting: "queue.Queue[T]") -> None:
+    while True:
+        try:
+            waiting.get_nowait()
+        except queue.Empty:
+            return

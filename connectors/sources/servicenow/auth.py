@@ -1,4 +1,4 @@
-"""OAuth2 client credentials of a ServiceNow instance: a token, renewed before its end."""
+"""OAuth2 client credentials of a ServiceNow instance: a token, renewed before it expires."""
 
 import logging
 from collections.abc import Callable, Generator
@@ -14,7 +14,7 @@ from connectors.sources.connection import Connection
 log = logging.getLogger(__name__)
 
 TOKEN_PATH = "/oauth_token.do"  # noqa: S105 - a path, not a token
-# Within a token's life the instance gives the same one again, with less and less time left.
+# While a token is valid the instance returns the same one again, with less and less time left.
 RENEWAL_MARGIN = timedelta(seconds=60)
 RENEWAL_SHARE = 0.2
 OK = 200
@@ -27,19 +27,19 @@ class _TokenAnswer(BaseModel):
     model_config = ConfigDict(hide_input_in_errors=True)
 
     token_type: str = Field(pattern=r"^(?i:bearer)$")
-    # Only what fits into a header: httpx would quote anything else in its error.
+    # Only what a header can hold: httpx would quote anything else in its error.
     access_token: str = Field(pattern=r"^[\x21-\x7e]+$", repr=False)
     expires_in: float = Field(ge=0, le=timedelta(days=365).total_seconds())
 
 
-class ClientCredentials(httpx.Auth):
-    """Adds a bearer token, and takes a new one before its end or once it is refused.
+class InstanceCredentials(httpx.Auth):
+    """Adds a bearer token, and requests a new one before it expires or when it is refused.
 
     Args:
         source: the source's name, for errors.
         connection: holds id and secret of the OAuth client.
-        login: client of the instance that knows no credential.
-        clock: the present moment.
+        login: client of the instance that has no credential.
+        clock: returns the current time.
     """
 
     def __init__(
@@ -59,7 +59,7 @@ class ClientCredentials(httpx.Auth):
     def sync_auth_flow(
         self, request: httpx.Request
     ) -> Generator[httpx.Request, httpx.Response, None]:
-        """Send the request with a token, and once more with a new one if that is refused."""
+        """Send the request with a token, and once more with a new one if the token is refused."""
         if self._renew_at is None or self._clock() >= self._renew_at:
             self._renew()
         request.headers["Authorization"] = f"Bearer {self._token}"
@@ -76,12 +76,12 @@ class ClientCredentials(httpx.Auth):
             answer = _TokenAnswer.model_validate_json(response.content)
         except ValidationError:
             raise UnavailableError(
-                f"source {self._source}: what answers at {TOKEN_PATH} gives no token: check "
+                f"source {self._source}: the answer at {TOKEN_PATH} contains no token: check "
                 f"{self._connection.variable('url')} and proxies",
                 exchange=exchange_of(response.request, response),
             ) from None
         life = timedelta(seconds=answer.expires_in)
-        log.info("source %s: took a token, valid for %d s", self._source, life.total_seconds())
+        log.info("source %s: got a token, valid for %d s", self._source, life.total_seconds())
         self._token = answer.access_token
         self._renew_at = asked_at + life - min(RENEWAL_MARGIN, life * RENEWAL_SHARE)
 
@@ -110,13 +110,13 @@ class ClientCredentials(httpx.Auth):
         if response.status_code in REFUSED:
             return AccessError(
                 f"source {self._source}: the instance refuses the OAuth client: check "
-                f"{self._connection.variable('client_id')} and _CLIENT_SECRET, and that the grant "
-                "client credentials is allowed there",
+                f"{self._connection.variable('client_id')} and _CLIENT_SECRET, and that the "
+                "client credentials grant is allowed there",
                 exchange=exchange,
             )
         if limit := limit_reached(response.request, response, self._clock()):
             return limit
         return UnavailableError(
-            f"source {self._source}: the instance gives no token: try again later",
+            f"source {self._source}: the instance issues no token: try again later",
             exchange=exchange,
         )

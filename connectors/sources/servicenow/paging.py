@@ -1,8 +1,8 @@
-"""All rows of a table, page by page, whatever access rules hide and others change meanwhile.
+"""All rows of a table, page by page, even if access rules hide rows and others change during it.
 
 Paged by the last sys_id seen: with offsets, rows that change while they are read are lost or come
-twice. The instance applies the limit first and its access rules after it, so a short or an empty
-page is not the end: the count of matching rows says where that is.
+twice. The instance applies the limit first and its access rules afterwards, so a short or empty
+page is not the end: the count of matching rows shows where the end is.
 """
 
 import re
@@ -17,14 +17,14 @@ USUAL_ID = re.compile(r"[0-9a-f]{32}")
 
 
 class Paging:
-    """One pass over the rows that match; `total` is their number at its beginning.
+    """One pass over the matching rows; `total` is their number at the start.
 
     Args:
         source: the source's name, for errors.
         table: where the rows are.
-        query: what they match.
-        fields: what to ask for; sys_id is among them.
-        page_rows: rows of one request.
+        query: what the rows match.
+        fields: what to request; sys_id is among them.
+        page_rows: rows per request.
     """
 
     def __init__(
@@ -40,14 +40,14 @@ class Paging:
         self._page_rows = page_rows
 
     def pages(self) -> Generator[list[Row], None, None]:
-        """Give the rows in the order of their sys_id."""
+        """Yield the rows in the order of their sys_id."""
         last, offset = "", 0
         page = self._fetch(last, offset)
         self.total = page.total
         while True:
             expected = max(0, min(self._page_rows, page.total - offset))
             if len(page.rows) < expected and not self.is_missing_rows:
-                # Once more: a row may have gone between the instance's counting and its reading.
+                # Try once more: a row may be deleted after the instance counted and before it read.
                 page = self._fetch(last, offset)
                 expected = max(0, min(self._page_rows, page.total - offset))
                 self.is_missing_rows = len(page.rows) < expected
@@ -58,7 +58,7 @@ class Paging:
                 last = page.rows[-1][SYS_ID] or ""
             if self._is_end(page, offset):
                 return
-            # Of a page whose rows are all hidden there is no last id to go on from.
+            # A page whose rows are all hidden has no last id to continue from.
             offset = 0 if page.rows else offset + self._page_rows
             page = self._fetch(last, offset)
 
@@ -71,11 +71,11 @@ class Paging:
         return self._table.page(query, self._fields, self._page_rows, offset)
 
     def _check(self, rows: list[Row], last: str) -> None:
-        """Hold a page against what was asked for, since an instance ignores what it likes."""
+        """Check that a page is what was asked for: an instance may ignore parts of a query."""
         for row in rows:
             if missing := [name for name in self._fields if name not in row]:
                 raise AccessError(
-                    f"source {self._source}: some rows come without {', '.join(missing)}: give the "
+                    f"source {self._source}: some rows lack {', '.join(missing)}: give the "
                     "account the right to read these fields in all rows"
                 )
         ids = [row[SYS_ID] or "" for row in rows]

@@ -1,7 +1,7 @@
-"""A ServiceNow table as a source: checked, in full, by what changed, or its keys alone.
+"""A ServiceNow table as a source: checked, then pulled in full, by changes, or only its keys.
 
-What changed is asked for by sys_updated_on, up to the newest row there is by the instance's own
-clock. A row that changes while it is read leaves that window, and comes with the next pull.
+Changes are selected by sys_updated_on, up to the newest row by the instance's own clock. A row
+that changes while it is read drops out of that window and comes with the next pull.
 """
 
 import logging
@@ -9,7 +9,6 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
 
 import httpx
 import pyarrow as pa
@@ -21,23 +20,21 @@ from connectors.sources.cursor import Cursor, Known, fingerprint
 from connectors.sources.servicenow.paging import SYS_ID, Paging
 from connectors.sources.servicenow.query import conditions, field_of, ignored, joined
 from connectors.sources.servicenow.table import Page, Row, Table
-from connectors.sources.source import Batches, Completeness, Outcome, Pull, Source
+from connectors.sources.source import Batches, Completeness, Pull, PullOutcome, Source
+from connectors.sources.specification import ServiceNowSpecification
 from connectors.sources.texts import text_batch
-
-if TYPE_CHECKING:
-    from connectors.sources.servicenow.specification import ServiceNowSpecification
 
 log = logging.getLogger(__name__)
 
 UPDATED = "sys_updated_on"
 WRITTEN = "%Y-%m-%d %H:%M:%S"
-# Rows to look for the fields, or for the newest change, in; some of them may be hidden.
+# Rows that are searched for the fields, or for the newest change; some may be hidden.
 SAMPLE_ROWS = 100
 
 
 @dataclass(frozen=True, slots=True)
 class _Span:
-    """What of sys_updated_on a pull covers; without `since` all of it."""
+    """The range of sys_updated_on that a pull covers; without `since`, all of it."""
 
     since: str
     until: str
@@ -45,13 +42,13 @@ class _Span:
 
     @property
     def query(self) -> str:
-        """Write it as conditions."""
+        """The range as conditions of a query."""
         if not self.since:
             return ""
         return f"{UPDATED}>={self.since}^{UPDATED}<={self.until}"
 
     def holds(self, row: Row) -> bool:
-        """Tell whether a row is in it."""
+        """Return whether a row is in the range."""
         return not self.since or self.since <= (row[UPDATED] or "") <= self.until
 
 
@@ -59,18 +56,18 @@ class ServiceNowSource(Source):
     """A table of an instance.
 
     Args:
-        name: what the sync calls the source.
+        name: the source's name in the sync.
         specification: what to read.
-        connection: the instance, and who reads it.
-        transport: what carries the requests instead of the network.
-        clock: the present moment, with zone.
-        sleep: how to wait.
+        connection: the instance and the account that reads it.
+        transport: carries the requests instead of the network.
+        clock: returns the current time, with zone.
+        sleep: waits for some seconds.
     """
 
     def __init__(
         self,
         name: str,
-        specification: "ServiceNowSpecification",
+        specification: ServiceNowSpecification,
         connection: Connection,
         transport: httpx.BaseTransport | None = None,
         clock: Callable[[], datetime] = utc_now,
@@ -84,7 +81,7 @@ class ServiceNowSource(Source):
         self._is_checked = False
 
     def check(self) -> tuple[str, ...]:
-        """Ask for some rows with all fields, those of the query and of the key too."""
+        """Request some rows with all fields, including those of the query and the key."""
         asked = conditions(self._of.query)
         needed = dict.fromkeys((*self._own_fields(), *self._of.key, *map(field_of, asked)))
         page = self._sample(tuple(needed))
@@ -98,7 +95,7 @@ class ServiceNowSource(Source):
                 f"{self._of.table}: give the account a role that may read them"
             )
         else:
-            log.info("source %s: the table is empty, so its fields are not known", self.name)
+            log.info("source %s: the table is empty, so its fields cannot be checked", self.name)
         self._is_checked = True
         return self._of.fields
 
@@ -126,7 +123,7 @@ class ServiceNowSource(Source):
         return tuple(dict.fromkeys((*system, *self._of.fields)))
 
     def _sample(self, fields: tuple[str, ...]) -> Page:
-        """Give some rows: of those that match, else of any that there are."""
+        """Return some rows: matching ones, or any if none match."""
         page = self._table.page(self._of.query, fields, SAMPLE_ROWS)
         return page if page.total else self._table.page("", fields, SAMPLE_ROWS)
 
@@ -156,7 +153,7 @@ class ServiceNowSource(Source):
             yield from self._batch(self._of.fields, self._new(rows, span, known))
         until = span.until or (cursor.until if cursor else "")
         kept = Cursor(self._mark, until, frozenset(known.found)).write() if until else None
-        return Outcome(_completeness(paging, is_full=cursor is None), kept)
+        return PullOutcome(_completeness(paging, is_full=cursor is None), kept)
 
     def _scanned(self) -> Batches:
         paging = self._paging("", tuple(dict.fromkeys((SYS_ID, *self._of.key))))
@@ -165,17 +162,17 @@ class ServiceNowSource(Source):
         if paging.is_missing_rows:
             raise DataRefusedError(
                 f"source {self.name}: access rules hide about {paging.total - paging.seen:,} of "
-                f"{paging.total:,} rows, so what is absent cannot be told: give the account a role "
-                "that may read them, or exclude them by the query"
+                f"{paging.total:,} rows, so it is unknown which are absent: give the account a "
+                "role that may read them, or exclude them in the query"
             )
-        return Outcome(Completeness.COMPLETE)
+        return PullOutcome(Completeness.COMPLETE)
 
     def _paging(self, query: str, fields: tuple[str, ...]) -> Paging:
         query = joined(self._of.query, query)
         return Paging(self.name, self._table, query, fields, self._of.page_rows)
 
     def _span(self, cursor: Cursor | None) -> _Span:
-        """Decide what to cover: from before the cursor up to the newest row, both fixed."""
+        """Return what to cover: from just before the cursor up to the newest row, both fixed."""
         if not self._of.incremental:
             return _Span("", "", "")
         until = max(self._newest(), cursor.until if cursor else "")
@@ -190,8 +187,8 @@ class ServiceNowSource(Source):
     def _require_span(self, span: _Span, rows: list[Row]) -> None:
         if not all(span.holds(row) for row in rows):
             raise DataRefusedError(
-                f"source {self.name}: the instance gives rows that changed outside the time asked "
-                "for: set the account's time zone to GMT"
+                f"source {self.name}: the instance returns rows that changed outside the requested "
+                "time: set the account's time zone to GMT"
             )
 
     def _new(self, rows: list[Row], span: _Span, known: Known) -> Iterator[Row]:

@@ -1,4 +1,4 @@
-"""One table over HTTP: a page of rows and how many there are, and what refusals mean."""
+"""One table over HTTP: a page of rows, their total number, and what refusals mean."""
 
 import json
 import time
@@ -27,7 +27,7 @@ from connectors.http.client import (
 )
 from connectors.http.proxies import SystemProxies
 from connectors.sources.connection import Connection
-from connectors.sources.servicenow.auth import HTTP_FAULTS, OK, UNAUTHORIZED, ClientCredentials
+from connectors.sources.servicenow.auth import HTTP_FAULTS, OK, UNAUTHORIZED, InstanceCredentials
 from connectors.sources.texts import as_text
 
 BAD_REQUEST = 400
@@ -35,7 +35,7 @@ FORBIDDEN = 403
 NOT_FOUND = 404
 # Version 1 answers 404 where nothing matches.
 PATH = "/api/now/v2/table/"
-# What an instance adds to an answer that it cuts short, with status 200, when its time is up.
+# What an instance adds, with status 200, to an answer that it cuts short when time is up.
 CUT_SHORT = b'"status":"failure"'
 
 Row = dict[str, str | None]
@@ -43,22 +43,22 @@ Row = dict[str, str | None]
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Some rows, and how many the query matches in all, hidden ones included."""
+    """Some rows, and how many rows the query matches in total, including hidden ones."""
 
     rows: list[Row]
     total: int
 
 
 class Table:
-    """A table of an instance under one credential.
+    """A table of an instance, read with one credential.
 
     Args:
         source: the source's name, for errors.
         table: the table's name.
-        connection: the instance, and who reads it.
-        transport: what carries the requests instead of the network; closed with the table.
-        clock: the present moment, with zone.
-        sleep: how to wait.
+        connection: the instance and the account that reads it.
+        transport: carries the requests instead of the network; closed with the table.
+        clock: returns the current time, with zone.
+        sleep: waits for some seconds.
     """
 
     def __init__(
@@ -80,10 +80,10 @@ class Table:
         self._http = build_client(carrier, origin=origin, auth=self._auth())
 
     def page(self, query: str, fields: Sequence[str], limit: int, offset: int = 0) -> Page:
-        """Ask for some rows, their values as the database has them: date-times in UTC.
+        """Return some rows with the values as stored: date-times in UTC.
 
         Raises:
-            PipelineError: the kind that tells what to do.
+            PipelineError: its kind says what to do.
         """
         asked = {
             "sysparm_query": query,
@@ -107,7 +107,7 @@ class Table:
     def _auth(self) -> httpx.Auth:
         known = self._connection
         if known.has("client_id"):
-            return ClientCredentials(self._source, known, self._login, self._clock)
+            return InstanceCredentials(self._source, known, self._login, self._clock)
         return httpx.BasicAuth(known.user, known.password.get_secret_value())
 
     def _get(self, asked: dict[str, str]) -> httpx.Response:
@@ -125,8 +125,8 @@ class Table:
         total = response.headers.get("x-total-count", "")
         if not total.isdecimal():
             raise UnavailableError(
-                f"source {self._source}: the answer does not count the rows (X-Total-Count), so "
-                "their end cannot be told: a proxy may have taken the header away",
+                f"source {self._source}: the answer lacks the number of rows (X-Total-Count), so "
+                "their end cannot be determined: a proxy may have removed the header",
                 exchange=exchange_of(response.request, response),
             )
         try:
@@ -162,7 +162,7 @@ class Table:
         )
 
     def _failure(self, response: httpx.Response) -> PipelineError:
-        """Say what an answer without rows means; its text may quote a query, so is not told."""
+        """Return what an answer without rows means, without its text, which may quote a query."""
         exchange = exchange_of(response.request, response)
         if limit := limit_reached(response.request, response, self._clock()):
             return limit
@@ -183,11 +183,11 @@ class Table:
         if status in (BAD_REQUEST, NOT_FOUND):
             return ConfigurationError, f"the instance has no table {self._table}"
         return UnavailableError, (
-            "what answers is no ServiceNow instance, or one out of order: try again later, or "
+            "the answer is not from a working ServiceNow instance: try again later, or "
             f"check {known.variable('url')}"
         )
 
 
 def _text(value: Any) -> str | None:
-    """Write a value; a reference, should it come as an object, by the id that it holds."""
+    """Return a value as text; a reference that comes as an object becomes its id."""
     return as_text(value["value"] if isinstance(value, dict) and "value" in value else value)

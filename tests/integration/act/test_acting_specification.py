@@ -19,18 +19,18 @@ from connectors.errors import (
     UsageError,
 )
 from connectors.http.proxies import SystemProxies
-from connectors.nexthink import (
+from connectors.nexthink.acting.models import Dependency, TriggerMethod
+from connectors.nexthink.acting.requests import (
     CampaignRequest,
-    Dependency,
     DeviceIds,
-    NexthinkClient,
     RemoteActionRequest,
-    TriggerMethod,
     UserIds,
     WorkflowIdsRequest,
     WorkflowRequest,
 )
+from connectors.nexthink.client import NexthinkClient
 from tests import vendor, vendor_values
+from tests.sampling import sampled
 from tests.unit.connectors.servers import (
     TOKEN_PATH,
     Clock,
@@ -43,7 +43,7 @@ from tests.unit.connectors.servers import (
 
 pytestmark = pytest.mark.skipif(not vendor.is_here(), reason=vendor.ABSENT)
 
-EXAMPLES = 30
+EXAMPLES = sampled(30)
 UUID = "11111111-2222-3333-4444-555555555555"
 RESUME = "/api/v1/workflows/workflows/{workflowUuid}/execution/{executionUuid}/trigger"
 

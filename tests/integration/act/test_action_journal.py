@@ -10,14 +10,8 @@ import polars as pl
 import pytest
 
 from connectors.errors import HeldError, StaleError, UsageError
-from connectors.ledger import (
-    ActionPlanRecord,
-    ActionPlanState,
-    Batch,
-    Ledger,
-    Verdict,
-    open_ledger,
-)
+from connectors.ledger import ActionPlanRecord, ActionPlanState, Ledger, Verdict, open_ledger
+from connectors.ledger.action_requests import Batch
 
 ACTION = ("remote_action", "#clean_up_disk")
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)

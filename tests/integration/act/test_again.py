@@ -15,8 +15,9 @@ from connectors.errors import (
     StaleError,
     UsageError,
 )
-from connectors.ledger import RequestState, Verdict
-from tasks.act.asked import Asked
+from connectors.ledger import Verdict
+from connectors.ledger.action_requests import RequestState
+from tasks.act.asked import ActionAsked
 from tasks.act.status import overview, resolve_request
 from tests.actions import CERTAIN, CLEAN_UP, Acting, acting
 
@@ -113,7 +114,7 @@ def test_a_dry_run_sends_nothing_of_an_interrupted_plan_either(
     interrupted: Acting, way: str
 ) -> None:
     made = interrupted
-    asked, plan_id = Asked(dry_run=way != "yaml"), None
+    asked, plan_id = ActionAsked(dry_run=way != "yaml"), None
     if way == "yaml":
         made.specify(NAME, **FOUND, limits={"per_request": 5}, dry_run=True)
     if way == "plan":
@@ -181,8 +182,8 @@ def test_a_plan_that_was_declined_just_now_does_not_begin(made: Acting) -> None:
 
 def test_the_ticket_of_a_plan_stays_where_its_approval_has_none(made: Acting) -> None:
     made.specify(NAME, **FOUND, approval="required")
-    planned = made.plan(NAME, Asked(ticket="INC7"))
-    report = made.run(NAME, Asked(who="a", why="b"), plan_id=planned["plan_id"])
+    planned = made.plan(NAME, ActionAsked(ticket="INC7"))
+    report = made.run(NAME, ActionAsked(who="a", why="b"), plan_id=planned["plan_id"])
     assert report["ticket"] == "INC7"
     assert {request.reference for request in made.tenant.actions.requests} == {"INC7"}
 
@@ -190,11 +191,13 @@ def test_the_ticket_of_a_plan_stays_where_its_approval_has_none(made: Acting) ->
 def test_a_plan_that_cannot_be_sent_is_none(made: Acting) -> None:
     users = {"targets": {"query_id": "#action_users"}}
     made.specify("ask", kind="campaign", id="#disk_clean_up_consent", **users)
-    many = Asked(parameters={f"p{number}": "x" for number in range(31)})
+    many = ActionAsked(parameters={f"p{number}": "x" for number in range(31)})
     with pytest.raises(UsageError, match=r"ask: campaign request: 31 parameters"):
         made.plan("ask", many)
     with pytest.raises(UsageError, match="half a character"):
-        made.plan(NAME, Asked(parameters={"MinimumAgeDays": "\udcff", "EmptyRecycleBin": "true"}))
+        made.plan(
+            NAME, ActionAsked(parameters={"MinimumAgeDays": "\udcff", "EmptyRecycleBin": "true"})
+        )
     with made.ledger() as ledger:
         assert not ledger.action_plans.of("ask")
 
@@ -207,6 +210,6 @@ def test_pairs_of_a_workflow_keep_to_the_pace_or_are_refused(made: Acting, tmp_p
     pairs = zip(devices[:2], people[:2], strict=True)
     file.write_text("\n".join(",".join(pair) for pair in pairs), "utf-8")
     with pytest.raises(DataRefusedError, match="cannot be split"):
-        made.plan("repair", Asked(file=file))
+        made.plan("repair", ActionAsked(file=file))
     file.write_text(f"{devices[0]},{people[0]}", "utf-8")
-    assert made.run("repair", Asked(file=file))["requested"] == 1
+    assert made.run("repair", ActionAsked(file=file))["requested"] == 1

@@ -18,12 +18,12 @@ from connectors.errors import (
     UnavailableError,
     UnknownOutcomeError,
 )
-from connectors.ledger import RequestState
+from connectors.ledger.action_requests import RequestState
 from connectors.ledger.leases import LEASE_TIME
-from tasks.act.asked import RUN, Asked
-from tasks.act.run import choose, open_action
-from tasks.act.running import run_act
+from tasks.act.asked import ActionAsked
+from tasks.act.run import choose_action
 from tasks.act.status import refresh_action
+from tasks.stories import act as stories
 from tests.actions import CLEAN_UP, Acting, acting
 from tests.steps import at_each_step, telling
 
@@ -157,8 +157,7 @@ def test_a_clock_that_is_wrong_finds_what_was_sent_all_the_same(made: Acting, mi
         return made.tenant.clock.now() + timedelta(minutes=minutes)
 
     def run() -> dict[str, Any]:
-        with open_action(choose(NAME), RUN, clock, made.sleep) as opened:
-            return run_act(opened, Asked())
+        return stories.act(choose_action(NAME), ActionAsked(), clock=clock, sleep=made.sleep)
 
     made.tenant.faults.add("timeout-after@act:1")
     with pytest.raises(UnknownOutcomeError):

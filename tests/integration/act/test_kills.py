@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from connectors.ledger import RequestState
+from connectors.ledger.action_requests import RequestState
 from tests.actions import Acting, acting
 from tests.steps import telling
 

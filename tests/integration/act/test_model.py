@@ -14,9 +14,9 @@ import polars as pl
 import pytest
 
 from connectors.errors import PipelineError
-from connectors.ledger import RequestState
-from connectors.nexthink import RemoteActionRequest
-from tasks.act.asked import Asked
+from connectors.ledger.action_requests import RequestState
+from connectors.nexthink.acting.requests import RemoteActionRequest
+from tasks.act.asked import ActionAsked
 from tasks.act.raw import send_raw
 from tasks.act.status import refresh_action, resolve_request
 from tasks.columns.times import read_datetimes
@@ -79,7 +79,7 @@ class Model:
         return self.chance.sample(self.made.devices(), self.chance.randint(1, 3))
 
     def run(self) -> None:
-        self.made.run(self.action(), Asked(dry_run=self.chance.random() < 0.1, wait=False))
+        self.made.run(self.action(), ActionAsked(dry_run=self.chance.random() < 0.1, wait=False))
 
     def plan(self) -> None:
         self.made.plan(self.action())
@@ -89,7 +89,9 @@ class Model:
         with self.made.ledger() as ledger:
             plans = ledger.action_plans.of(action, limit=3)
         if plans:
-            self.made.run(action, Asked(wait=False), plan_id=self.chance.choice(plans).plan_id)
+            self.made.run(
+                action, ActionAsked(wait=False), plan_id=self.chance.choice(plans).plan_id
+            )
 
     def fault(self) -> None:
         self.made.tenant.faults.add(f"{self.chance.choice(FAULTS)}@act:1")

@@ -21,19 +21,18 @@ from connectors.errors import (
     UsageError,
 )
 from connectors.ledger import Ledger, open_ledger
-from connectors.nexthink import (
+from connectors.nexthink import ExportState, Taken
+from connectors.nexthink.acting.models import Dependency
+from connectors.nexthink.acting.requests import (
     CampaignRequest,
-    Dependency,
     DeviceIds,
     EventRequest,
-    ExportState,
-    NexthinkClient,
     RemoteActionRequest,
-    Taken,
     UserIds,
     WorkflowIdsRequest,
     WorkflowRequest,
 )
+from connectors.nexthink.client import NexthinkClient
 from sandbox.actions.workflows import WORKFLOWS
 from tasks import operations
 from tasks.act.raw import RawReport, Request, send_raw
@@ -164,7 +163,7 @@ def test_a_tenant_that_keeps_to_the_specification_is_served_too(
 FLOW = """
 import sys
 from prefect import flow
-from connectors.nexthink import CampaignRequest
+from connectors.nexthink.acting.requests import CampaignRequest
 from sandbox.actions.workflows import WORKFLOWS
 from tasks import operations
 

@@ -17,8 +17,9 @@ from connectors.errors import (
     UsageError,
 )
 from connectors.ledger import Verdict
-from tasks.act.asked import Asked
-from tasks.act.running import run_act
+from tasks.act.asked import ActionAsked
+from tasks.act.run import choose_action
+from tasks.stories import act as stories
 from tests.actions import CLEAN_UP, Acting, acting
 
 NAME = "clean_up"
@@ -119,7 +120,7 @@ def test_names_are_resolved_and_nobody_is_guessed(made: Acting) -> None:
     windows = [row for row in rows if row["device.operating_system.platform"] == "Windows"]
     one, two = windows[:2]
     names = (one["device.name"], one["device.uid"], two["device.collector.uid"], "PC-NOBODY")
-    report = made.run(NAME, Asked(names))
+    report = made.run(NAME, ActionAsked(names))
     assert report["excluded"] == {"duplicate": 1, "unknown": 1}
     assert set(made.done()) == {one["device.collector.uid"], two["device.collector.uid"]}
 
@@ -129,13 +130,13 @@ def test_a_file_names_targets_and_people(made: Acting, tmp_path: Path) -> None:
     names = made.tenant.frame("#windows_devices")["device.name"].to_list()
     file = tmp_path / "targets.txt"
     file.write_text("﻿" + "\r\n".join([names[0], "", f" {names[1]} ", names[0]]), "utf-8")
-    assert made.run(NAME, Asked(file=file))["excluded"] == {"duplicate": 1}
+    assert made.run(NAME, ActionAsked(file=file))["excluded"] == {"duplicate": 1}
     made.specify(
         "ask", kind="campaign", id="#disk_clean_up_consent", parameters={"free_space": "1 GB"}
     )
     users = made.tenant.frame("#action_users").drop_nulls().to_dicts()
     file.write_text(f"{users[0]['user.upn']}\n{users[1]['user.sid']}\nnobody@example.com", "utf-8")
-    report = made.run("ask", Asked(file=file))
+    report = made.run("ask", ActionAsked(file=file))
     assert (report["requested"], report["excluded"]) == (2, {"unknown": 1})
     assert set(made.done()) > {users[0]["user.sid"], users[1]["user.sid"]}
 
@@ -146,14 +147,14 @@ def test_a_file_that_is_no_list_is_refused(made: Acting, tmp_path: Path, text: b
     file = tmp_path / "targets"
     file.write_bytes(text)
     with pytest.raises(UsageError, match="targets"):
-        made.plan(NAME, Asked(file=file))
+        made.plan(NAME, ActionAsked(file=file))
 
 
 def test_targets_are_named_or_found_not_both(made: Acting) -> None:
     with pytest.raises(UsageError, match="finds its targets itself"):
-        made.plan(NAME, Asked(("PC1",)))
+        made.plan(NAME, ActionAsked(("PC1",)))
     made.specify(NAME)
-    with pytest.raises(UsageError, match="names no targets"):
+    with pytest.raises(UsageError, match="has no targets"):
         made.plan(NAME)
 
 
@@ -177,7 +178,7 @@ def test_more_targets_than_allowed_are_refused_as_a_whole(made: Acting) -> None:
 
 
 REFUSED: dict[str, tuple[dict[str, Any], str]] = {
-    "run-as": ({"run_as": "INTERACTIVE_USER"}, "it would run with other rights"),
+    "run-as": ({"run_as": "INTERACTIVE_USER"}, "it would run with different rights"),
     "unknown parameter": (
         {"parameters": {"X": "1", "MinimumAgeDays": "7", "EmptyRecycleBin": "true"}},
         "parameter X: its inputs are MinimumAgeDays, EmptyRecycleBin",
@@ -272,17 +273,17 @@ def test_who_wants_a_person_asked_has_one_asked_also_where_the_action_needs_none
 def test_a_blank_name_or_reason_approves_nothing(made: Acting) -> None:
     made.specify(NAME, **FOUND, approval="required")
     with pytest.raises(NotApprovedError):
-        made.run(NAME, Asked(who=" ", why="\t"))
+        made.run(NAME, ActionAsked(who=" ", why="\t"))
     assert not made.tenant.actions.requests
 
 
 def test_a_new_action_is_a_dry_run(made: Acting) -> None:
     made.specify(NAME, **FOUND, dry_run=True)
-    report = made.run(NAME, Asked(who="me", why="because"))
+    report = made.run(NAME, ActionAsked(who="me", why="because"))
     assert report["state"] == "dry_run"
     assert report["targets"] == len(made.devices())
     made.specify(NAME, **FOUND)
-    assert made.run(NAME, Asked(dry_run=True))["state"] == "dry_run"
+    assert made.run(NAME, ActionAsked(dry_run=True))["state"] == "dry_run"
     assert not made.tenant.actions.requests
     # The plan that was looked at is the one that is sent.
     assert made.run(NAME, plan_id=report["plan_id"])["requested"] == report["targets"]
@@ -315,7 +316,7 @@ def test_a_read_back_that_the_tenant_cuts_decides_nothing(
 def test_a_missing_saved_query_says_where_its_text_is(made: Acting) -> None:
     made.query("gone", ALL)
     made.specify(NAME, targets={"query_id": "#gone"})
-    with made.opened(NAME) as run:
-        (Path(made.place.environment["NXP_CATALOG"]) / "queries/gone.nql").unlink()
-        with pytest.raises(ConfigurationError, match="nxp nql queries '#gone'"):
-            run_act(run, Asked())
+    chosen = choose_action(NAME)
+    (Path(made.place.environment["NXP_CATALOG"]) / "queries/gone.nql").unlink()
+    with pytest.raises(ConfigurationError, match="nxp nql queries '#gone'"):
+        stories.act(chosen, ActionAsked())

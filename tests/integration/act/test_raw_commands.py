@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from connectors.ledger import Ledger, RequestState, open_ledger
+from connectors.ledger import Ledger, open_ledger
+from connectors.ledger.action_requests import RequestState
 from sandbox.actions.options import ActingOptions
 from sandbox.actions.store import ActionRequest
 from tasks.act.run import take_action
@@ -213,8 +214,8 @@ def test_more_targets_than_fit_are_divided_and_none_is_dropped(
 
 BAD: list[tuple[tuple[str, ...], str]] = [
     (("remote-actions", "execute", DISK), "there are no devices"),
-    (("remote-actions", "execute", DISK, "--device", "pc-1"), "devices[0] is no collector id"),
-    (("remote-actions", "execute", DISK, "--device", ""), "names nobody"),
+    (("remote-actions", "execute", DISK, "--device", "pc-1"), "devices[0] is not a collector id"),
+    (("remote-actions", "execute", DISK, "--device", ""), "no target is named"),
     (("remote-actions", "execute", DISK, "--devices", "/nowhere"), "No such file"),
     (("remote-actions", "execute", "S-1-5-21", "--device", DEVICE.format(1)), "is not #"),
     (
@@ -223,19 +224,19 @@ BAD: list[tuple[tuple[str, ...], str]] = [
     ),
     (
         ("remote-actions", "execute", DISK, "--device", DEVICE.format(1), "--reason", "r" * 460),
-        "room for 459",
+        "only 459 fit",
     ),
     (("remote-actions", "execute", DISK, "--device", DEVICE.format(1), "-p", "a"), "key=value"),
-    (("workflows", "trigger", "#leaver_checks", "--user", "S-1-5-x"), "users[0] is no SID"),
+    (("workflows", "trigger", "#leaver_checks", "--user", "S-1-5-x"), "users[0] is not a SID"),
     (
         ("workflows", "trigger", "#leaver_checks", "--by-id", "--user", "S-1-5-21"),
-        "user 0 begins with none of sid=, upn=, uid=",
+        "user 0 is not one of sid=, upn=, uid=",
     ),
     (("workflows", "trigger", "#w", "--devices", "-", "--users", "-"), "stdin"),
     (("workflows", "resume", "#nowhere", DEVICE.format(1)), "no workflow #nowhere"),
-    (("workflows", "resume", DEVICE.format(1), "now"), "execution[0] is no UUID"),
+    (("workflows", "resume", DEVICE.format(1), "now"), "execution[0] is not a UUID"),
     (("campaigns", "trigger", "#device_feedback"), "there are no users"),
-    (("campaigns", "trigger", "#device_feedback", "--sids", "S-1-5-x"), "users[0] is no SID"),
+    (("campaigns", "trigger", "#device_feedback", "--sids", "S-1-5-x"), "users[0] is not a SID"),
     (
         ("campaigns", "trigger", "#device_feedback", "--sids", SID.format(1), "--expires", "0"),
         "0 minutes",
@@ -496,7 +497,7 @@ def test_workflows_and_responses_are_read_back(nxp: Run, here: Place, people: li
 
 def test_a_time_out_of_reach_is_2(nxp: Run) -> None:
     words = ("remote-actions", "executions", DISK, "--since")
-    for since, told in (("2026-01-01", "at most 30 days ago"), ("soon", "give a date")):
+    for since, told in (("2026-01-01", "at most 30 days ago"), ("soon", "is not a date")):
         code, out, err = nxp(*words, since)
         assert (code, out) == (2, "")
         assert told in err

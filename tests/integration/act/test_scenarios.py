@@ -12,7 +12,7 @@ import pytest
 from connectors.errors import PartlyDoneError
 from connectors.settings.installation import load_settings
 from sandbox.actions.options import ActingOptions
-from tasks.act.asked import Asked
+from tasks.act.asked import ActionAsked
 from tasks.act.status import planned_rows
 from tests.actions import CERTAIN, Acting, acting
 from tests.landing import Place
@@ -47,7 +47,7 @@ def test_assisted_service_acts_on_named_devices_with_a_ticket(made: Acting) -> N
         windows[1]["device.uid"].upper(),
         windows[2]["device.collector.uid"],
     )
-    asked = Asked(named, parameters={"ServiceName": "Spooler"}, **ENGINEER)
+    asked = ActionAsked(named, parameters={"ServiceName": "Spooler"}, **ENGINEER)
     report = made.run("restart_service", asked)
     assert (report["state"], report["outcomes"]) == ("done", {"success": 3})
     assert set(made.done()) == {row["device.collector.uid"] for row in windows}
@@ -124,7 +124,7 @@ def test_of_several_people_at_a_device_one_no_counts_and_silence_does_not(made: 
     ):
         for sid, fate in zip(people[device], fates, strict=False):
             made.tenant.actions.decree(sid, fate)
-    made.run("restart_consent", Asked(wait=False))
+    made.run("restart_consent", ActionAsked(wait=False))
     made.tenant.clock.advance(timedelta(minutes=1))
     excluded = {"not_agreed": 2, "not_answered": len(people) - 5}
     assert made.plan("restart_agreed")["excluded"] == excluded
@@ -173,7 +173,7 @@ def test_on_demand_data_lands_what_devices_return(
     made: Acting,
 ) -> None:
     set_fates(made, offline_share=0.1, failure_share=0.05)
-    report = made.run("startup_report", Asked())
+    report = made.run("startup_report", ActionAsked())
     assert report["excluded"]["platform"]
     assert report["outcomes"].keys() > {"success", "waiting_on_device"}
     place: Place = made.place
@@ -197,7 +197,7 @@ def test_too_many_failures_end_as_partly_done_with_their_reasons(made: Acting) -
 
 def test_a_workflow_that_waits_is_told_to_go_on_and_read_back(made: Acting) -> None:
     device = made.devices()[0]
-    asked = Asked((device,), parameters={"ticket": "REQ7"}, **ENGINEER)
+    asked = ActionAsked((device,), parameters={"ticket": "REQ7"}, **ENGINEER)
     report = made.run("replace_device", asked)
     assert report["outcomes"] == {"in_progress": 1}
     row = journal_rows(made, "replace_device")[0]
@@ -207,6 +207,6 @@ def test_a_workflow_that_waits_is_told_to_go_on_and_read_back(made: Acting) -> N
     made.tenant.clock.advance(timedelta(minutes=2))
     with made.ledger() as ledger:
         (plan,) = ledger.action_plans.of("replace_device")
-    again = made.run("replace_device", Asked(wait=False), plan_id=plan.plan_id)
+    again = made.run("replace_device", ActionAsked(wait=False), plan_id=plan.plan_id)
     assert again["outcomes"] == {"success": 1}
     assert len(made.tenant.actions.requests) == 2

@@ -17,11 +17,11 @@ from connectors.errors import (
     PipelineError,
     UnknownOutcomeError,
 )
-from connectors.ledger import RequestState
-from tasks.act.asked import RUN, Asked
-from tasks.act.run import choose, open_action
-from tasks.act.running import run_act
+from connectors.ledger.action_requests import RequestState
+from tasks.act.asked import ActionAsked
+from tasks.act.run import choose_action
 from tasks.act.status import overview, refresh_action, resolve_request
+from tasks.stories import act as stories
 from tests.actions import Acting, acting
 
 NAME = "clean_up"
@@ -154,8 +154,8 @@ def test_a_pace_spreads_requests(made: Acting) -> None:
         waits.append(seconds)
         plain(seconds)
 
-    with open_action(choose(NAME), RUN, made.tenant.clock.now, sleep) as run:
-        report = run_act(run, Asked())
+    clock = made.tenant.clock.now
+    report = stories.act(choose_action(NAME), ActionAsked(), clock=clock, sleep=sleep)
     requests = -(-len(made.devices()) // 7)
     assert report["requests"] == requests
     assert sum(wait > 50 for wait in waits) == requests - 1

@@ -1,9 +1,9 @@
-"""The same lake on Azure Blob Storage, against Azurite where there is one.
+"""The same lake on Azure Blob Storage, against Azurite if there is one.
 
     npm install azurite
     PATH=$PWD/node_modules/.bin:$PATH pytest tests/integration/lake/test_azure.py
 
-or NXP_TEST_AZURITE=http://127.0.0.1:10000 for one that runs already.
+or set NXP_TEST_AZURITE=http://127.0.0.1:10000 for one that is already running.
 """
 
 import os
@@ -29,14 +29,14 @@ from tests.lakes import DAY, START, TENANT, counted, publish, publish_snapshot
 
 EXECUTABLE = shutil.which("azurite-blob") or shutil.which("azurite")
 HOW = "Azure is not tested: put azurite on PATH (npm install azurite) or set NXP_TEST_AZURITE"
-# Published by Azurite for everybody.
+# Azurite documents these for everybody.
 ACCOUNT = "devstoreaccount1"
 KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
 
 
 @pytest.fixture(scope="module")
 def azurite(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Give the origin of an Azurite, started here unless one is named."""
+    """Yield the origin of an Azurite, started here unless the environment names one."""
     if named := os.environ.get("NXP_TEST_AZURITE"):
         yield named.rstrip("/")
         return
@@ -71,7 +71,7 @@ def azurite(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 @pytest.fixture
 def lake(azurite: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Lake:
-    """An empty lake in a container of its own."""
+    """Return an empty lake in a container of its own."""
     for name, value in {
         "AZURE_STORAGE_ACCOUNT_NAME": ACCOUNT,
         "AZURE_STORAGE_ACCOUNT_KEY": KEY,
@@ -85,7 +85,7 @@ def lake(azurite: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Lake:
 
 
 def make_container(origin: str, name: str) -> None:
-    """Create a container with a signed request: obstore makes objects only."""
+    """Create a container by a signed request: obstore only creates objects."""
     import base64  # noqa: PLC0415 - for the signature
     import hashlib  # noqa: PLC0415
     import hmac  # noqa: PLC0415
@@ -167,9 +167,9 @@ def test_refusals_are_one_line(lake: Lake, monkeypatch: pytest.MonkeyPatch, tmp_
         publish(Lake("az://no-such-container/lake", TENANT, tmp_path), "a")
     with monkeypatch.context() as changed:
         changed.setenv("AZURE_STORAGE_ACCOUNT_KEY", KEY.replace("Eby8", "Xby8"))
-        with pytest.raises(StorageError, match=r"access denied|does not accept") as told:
+        with pytest.raises(StorageError, match=r"access denied|does not accept") as caught:
             Lake(lake.location().rpartition("/")[0], TENANT, tmp_path).manifest("events")
-        assert "Xby8" not in str(told.value)
+        assert "Xby8" not in str(caught.value)
     with monkeypatch.context() as changed:
         changed.setenv("AZURE_STORAGE_ENDPOINT", f"http://127.0.0.1:1/{ACCOUNT}")
         with pytest.raises(UnavailableError, match="cannot be reached"):

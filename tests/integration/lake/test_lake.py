@@ -126,7 +126,7 @@ def test_a_reader_beside_a_writer_sees_one_version_or_the_other(site: Site) -> N
             files = [f"events/{f.path}" for e in manifest.entries for f in e.files]
             runs = site.runs(files)
         except (FileNotFoundError, httpx.HTTPStatusError):
-            continue  # moved aside between the two reads: a reader reads the manifest again
+            continue  # moved to `_old` between the two reads: a reader reads the manifest again
         assert len(runs) == 6
         assert len(set(runs)) == 1
         seen.add(runs[0])
@@ -156,7 +156,7 @@ def test_a_folder_that_cannot_be_written_is_one_clear_error(tmp_path: Path) -> N
 
 
 def test_what_a_full_disk_cut_short_is_taken_away_again(tmp_path: Path) -> None:
-    """A limit on the size of files stands for the disk: the manifest does not fit any more."""
+    """A limit on file sizes stands in for the disk: the manifest no longer fits."""
     lake = Lake(str(tmp_path), TENANT)
     publish(lake, "a")
     known = lake.manifest("events")

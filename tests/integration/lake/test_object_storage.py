@@ -30,6 +30,7 @@ from connectors.lake.query import query_lake
 from connectors.lake.records import write_rejects, write_run
 from connectors.settings.installation import load_settings
 from connectors.settings.tenants import tenant_name
+from tests.forks import fork
 from tests.lakes import (
     DAY,
     START,
@@ -48,14 +49,14 @@ DENIED = ("403 Forbidden", "AccessDenied")
 
 
 def process(site: Site, run: str, first: int, windows: int, days: int) -> subprocess.Popen[str]:
-    """Start a publisher and wait until only its publishing is left."""
+    """Start a publisher and wait until it only has to publish."""
     words = [site.root, str(site.scratch / run), run, str(first), str(windows), str(days)]
-    started = subprocess.Popen(
-        [sys.executable, "-m", "tests.publish_once", *words],
+    started = fork(
+        "tests.publish_once",
+        *words,
+        env=os.environ,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
-        text=True,
-        env={**os.environ, "PYTHONPATH": str(Path.cwd())},
     )
     assert started.stdout is not None
     assert started.stdout.readline() == "ready\n"
@@ -63,7 +64,7 @@ def process(site: Site, run: str, first: int, windows: int, days: int) -> subpro
 
 
 def go(*publishers: subprocess.Popen[str], wait: bool = True) -> list[list[str]]:
-    """Let publishers begin at once; gives what each said by its end."""
+    """Let publishers start at the same time; return what each printed until its end."""
     for publisher in publishers:
         assert publisher.stdin is not None
         publisher.stdin.write("\n")
@@ -115,7 +116,7 @@ def test_of_two_processes_at_one_window_every_publish_is_whole_or_says_who_won(
 
 
 def at_manifest(do: Callable[[], object]) -> Callable[[str, str], Answer | None]:
-    """Do something once, just before the first manifest is written."""
+    """Return a `refuse` that calls `do` once, just before the first manifest is written."""
     did: list[bool] = []
 
     def refuse(method: str, path: str) -> None:
@@ -233,9 +234,11 @@ def test_a_refused_step_is_one_line_and_leaves_nothing(bucket_site: Site, what: 
     bucket_site.service.refuse = lambda method, path: (
         DENIED if method == "PUT" and what in path else None
     )
-    with pytest.raises(StorageError, match=r"access denied \(AccessDenied\).*nothing was") as told:
+    with pytest.raises(
+        StorageError, match=r"access denied \(AccessDenied\).*nothing was"
+    ) as caught:
         publish(bucket_site.lake, "mine")
-    assert_one_line(told.value)
+    assert_one_line(caught.value)
     assert bucket_site.named() == bucket_site.globbed() == ["before"] * 3
 
 
@@ -247,14 +250,14 @@ def test_what_cannot_be_deleted_does_not_undo_a_publish(
     bucket_site.service.refuse = lambda method, _path: DENIED if method == "POST" else None
     publish(bucket_site.lake, "mine")
     assert bucket_site.named() == ["mine"] * 3
-    assert "left beside it until nxp maintain" in caplog.text
+    assert "left next to it until nxp maintain" in caplog.text
     bucket_site.service.refuse = lambda _method, _path: None
     publish(bucket_site.lake, "next")
     assert bucket_site.globbed() == ["next"] * 3
 
 
 def assert_one_line(error: PipelineError) -> None:
-    """An error names the place, in one line, and no secret."""
+    """Assert that an error is one line, names the place, and holds no secret."""
     assert "\n" not in str(error)
     assert "s3://" in str(error)
     assert SECRET not in str(error)
@@ -287,9 +290,9 @@ def test_every_refusal_is_one_line_that_says_what_to_do(
         "list": lake.datasets,
         "sql": lambda: counted(lake),
     }
-    with pytest.raises(StorageError, match=words) as told:
+    with pytest.raises(StorageError, match=words) as caught:
         acts[act]()
-    assert_one_line(told.value)
+    assert_one_line(caught.value)
 
 
 def test_a_missing_bucket_is_told_by_every_way_in(s3: ObjectStore, tmp_path: Path) -> None:
@@ -301,9 +304,9 @@ def test_a_missing_bucket_is_told_by_every_way_in(s3: ObjectStore, tmp_path: Pat
         lambda: query_lake(lake, "SELECT 1"),
         lambda: write_rejects(lake, "events", "u", "r", pa.table({"record": [1]}), ["x"]),
     ):
-        with pytest.raises(StorageError, match="no such bucket") as told:
+        with pytest.raises(StorageError, match="no such bucket") as caught:
             act()
-        assert_one_line(told.value)
+        assert_one_line(caught.value)
 
 
 def test_a_wrong_endpoint_plain_http_and_no_credential_are_told(
@@ -370,9 +373,9 @@ def test_sql_reads_the_views_and_nothing_else(bucket_site: Site, s3: ObjectStore
     before = bucket_site.paths()
     statement = sql.format(other=other, bucket=bucket_site.root.split("/")[2])
     for asked in (statement, statement.replace("FROM", "FROM events,", 1)):
-        with pytest.raises(UsageError) as told:
+        with pytest.raises(UsageError) as caught:
             query_lake(bucket_site.lake, asked)
-        assert "Traceback" not in str(told.value)
+        assert "Traceback" not in str(caught.value)
     assert bucket_site.paths() == before
     assert counted(bucket_site.lake) == ["a"] * 3
 
@@ -454,12 +457,12 @@ def test_a_bucket_that_goes_away_is_told_by_what_did_not_land_not_by_the_lost_re
     plan = here.plan("crashes", window_from="2026-11-18", window_to="2026-11-19")
     s3.refuse = lambda method, _path: ("503 Slow Down", "SlowDown") if method == "PUT" else None
     try:
-        with pytest.raises(UnavailableError) as told:
+        with pytest.raises(UnavailableError) as caught:
             here.land(plan)
     finally:
         s3.refuse = lambda _method, _path: None
-    assert "crashes" in str(told.value)
-    assert "_runs" not in str(told.value)
+    assert "crashes" in str(caught.value)
+    assert "_runs" not in str(caught.value)
 
 
 def test_a_large_file_goes_up_in_parts_and_comes_back_whole(bucket_site: Site) -> None:
@@ -477,5 +480,5 @@ def test_an_endpoint_that_is_no_url_is_refused_by_name(
     monkeypatch: pytest.MonkeyPatch, endpoint: str
 ) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)
-    with pytest.raises(StorageError, match="AWS_ENDPOINT_URL is no URL"):
+    with pytest.raises(StorageError, match="AWS_ENDPOINT_URL is not the URL"):
         Lake("s3://lake/prefix", "acme.eu").manifest("crashes")

@@ -3,7 +3,6 @@
 import os
 import random
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -15,6 +14,7 @@ import pytest
 from polars.testing import assert_frame_equal
 
 from tasks.exports.windows import literal
+from tests.forks import fork
 from tests.landing import CATALOG, Place, catalogue, place, truth
 
 pytestmark = pytest.mark.chaos
@@ -44,12 +44,10 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
 
 def start(made: Place, now: datetime = NOW, *asked: str, **env: str) -> subprocess.Popen[str]:
     """Begin a landing, and wait until it is past its imports."""
-    environment = {**os.environ, **made.environment, "PYTHONPATH": str(Path.cwd()), **env}
-    process = subprocess.Popen(
-        [sys.executable, "-m", "tests.land_once", now.isoformat(), "crashes", *(asked or PERIOD)],
-        env=environment,
-        stdout=subprocess.PIPE,
-        text=True,
+    environment = {**os.environ, **made.environment, **env}
+    words = ("crashes", *(asked or PERIOD))
+    process = fork(
+        "tests.land_once", now.isoformat(), *words, env=environment, stdout=subprocess.PIPE
     )
     assert process.stdout is not None
     with process.stdout as said:

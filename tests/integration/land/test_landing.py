@@ -240,14 +240,13 @@ def test_nothing_is_exported_for_a_lake_that_cannot_be_written(
 def test_a_second_run_of_the_same_window_is_told_who_holds_it(here: Place) -> None:
     plan = here.plan("crashes", **DAY)
     unit = plan.units[0]
-    with open_run(plan, clock=here.tenant.clock.now) as run:
-        run.ledger.begin_run(run.run_id, run.dataset, plan.trigger)
-        with (
-            run.ledger.lease("crashes", unit.name, unit.starts_at, unit.ends_at, run.run_id),
-            open_run(plan, clock=here.tenant.clock.now) as other,
-            pytest.raises(HeldError, match=run.run_id),
-        ):
-            land_unit(other, unit)
+    with (
+        open_run(plan, clock=here.tenant.clock.now) as run,
+        run.ledger.lease("crashes", unit.name, unit.starts_at, unit.ends_at, run.run_id),
+        open_run(plan, clock=here.tenant.clock.now) as other,
+        pytest.raises(HeldError, match=run.run_id),
+    ):
+        land_unit(other, unit)
     assert here.land(plan)[0].rows_landed > 0
 
 

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pytest
 
 from connectors.catalogue import ColumnType
-from connectors.landing import Landing
+from connectors.landings import Landing
 from tests.databases import (
     DAY,
     START,

@@ -11,7 +11,7 @@ import yaml
 from connectors.nexthink.results.result_file import BLOCK_BYTES
 from tasks.land.plan import Asked, plan_run
 from tasks.land.run import open_run
-from tasks.land.unit import Outcome, land_unit
+from tasks.land.unit import UnitOutcome, land_unit
 from tests.unit.connectors.results import FILE, STATUS, completed, url_of
 from tests.unit.connectors.servers import (
     TOKEN_PATH,
@@ -66,10 +66,9 @@ def tenant(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
         yield server
 
 
-def land() -> Outcome:
+def land() -> UnitOutcome:
     plan = plan_run(Asked("things", "2026-11-19", "2026-11-20"), now)
     with open_run(plan, clock=now, sleep=lambda _seconds: None) as run:
-        run.ledger.begin_run(run.run_id, run.dataset, plan.trigger)
         outcome = land_unit(run, plan.units[0])
         assert not list(run.spool.iterdir())
     return outcome

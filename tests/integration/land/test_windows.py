@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -29,7 +30,7 @@ from tasks.land.plan import Only
 from tasks.land.report import build_report
 from tasks.land.run import open_run
 from tasks.land.unit import land_unit
-from tasks.land.units import Landed, land_all
+from tasks.land.units import Landed, land
 from tasks.runs.progress import Progress, listening
 from tests.landing import NOW, Place, Use, catalogue, place, truth
 
@@ -341,9 +342,8 @@ def test_a_back_fill_of_all_that_was_interrupted_goes_on(tmp_path: Path, use: Us
         made.land(made.plan("crashes", **asked))
         plan = made.plan("crashes", **asked, only=Only.ALL)
         with open_run(plan, clock=made.tenant.clock.now) as run:
-            run.ledger.begin_run(run.run_id, run.dataset, plan.trigger)
             begin_backfill(run)
-            land_all(run, plan.units[:2], 1)
+            land(replace(run, plan=replace(plan, units=plan.units[:2])))
         again = made.plan("crashes", **asked, only=Only.ALL)
         assert again.units == plan.units[2:]
         made.land(again)
@@ -358,13 +358,12 @@ def test_a_window_that_fails_leaves_the_others_and_only_failed_finds_it(
         asked: dict[str, Any] = {"window_from": "2026-11-16", "window_to": "2026-11-19"}
         plan = made.plan("crashes", **asked)
         unit = plan.units[1]
-        with open_run(plan, clock=made.tenant.clock.now) as run:
-            run.ledger.begin_run(run.run_id, run.dataset, plan.trigger)
-            with (
-                run.ledger.lease("crashes", unit.name, unit.starts_at, unit.ends_at, run.run_id),
-                pytest.raises(PartlyDoneError, match=r"2 of 3 windows landed, then: .* is held by"),
-            ):
-                made.land(plan, sleep=lambda _: None)
+        with (
+            open_run(plan, clock=made.tenant.clock.now) as run,
+            run.ledger.lease("crashes", unit.name, unit.starts_at, unit.ends_at, run.run_id),
+            pytest.raises(PartlyDoneError, match=r"2 of 3 windows landed, then: .* is held by"),
+        ):
+            made.land(plan, sleep=lambda _: None)
         assert [str(u) for u in made.plan("crashes", **asked, only=Only.MISSING).units] == [
             str(unit)
         ]
@@ -383,7 +382,7 @@ def test_what_another_run_landed_meanwhile_is_not_landed_again(
             outcome = land_unit(run, slow.units[0])
             print_report(build_report(run, Landed([outcome])).plain())
         assert outcome.skipped
-        said = "20261118T000000Z-20261119T000000Z was landed by another run meanwhile"
+        said = "20261118T000000Z-20261119T000000Z was landed by another run in the meantime"
         assert said in capsys.readouterr().err
         assert made.tenant.requests["export"] == exports
 
@@ -495,14 +494,14 @@ def test_another_step_never_doubles_or_loses_a_row_and_never_cuts_a_window(
 @pytest.mark.parametrize(
     ("asked", "words"),
     [
-        ({"window_from": "2026-11-18"}, "both --from and --to"),
+        ({"window_from": "2026-11-18"}, "both window_from and window_to"),
         ({"step": "6h"}, "belong to a back-fill"),
         ({"window_from": "2026-11-18", "window_to": "2026-11-19", "step": "5h"}, "divide a day"),
-        ({"window_from": "2026-11-18", "window_to": "2026-11-19", "step": "soon"}, "--step 'soon'"),
+        ({"window_from": "2026-11-18", "window_to": "2026-11-19", "step": "soon"}, "^step 'soon'"),
         ({"window_from": "2026-11-18", "window_to": "2026-11-19", "concurrency": 0}, "from 1 to"),
         (
             {"window_from": "2026-11-18", "window_to": "2026-11-19", "full_refresh": True},
-            "takes no --from",
+            "takes no window_from",
         ),
     ],
 )

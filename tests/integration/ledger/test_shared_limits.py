@@ -1,4 +1,4 @@
-"""Limits that processes share through one ledger: calls, patience, exports at once."""
+"""Limits that processes share through one ledger: calls, waiting times, exports at once."""
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -10,7 +10,7 @@ from connectors.errors import LimitReachedError
 from connectors.ledger import ExportLimits, Ledger, Slot, open_ledger
 from connectors.ledger.gate import CALLS_AT_ONCE, CallGate
 from connectors.ledger.leases import LEASE_TIME
-from connectors.nexthink import NexthinkClient
+from connectors.nexthink.client import NexthinkClient
 from connectors.settings.installation import load_settings
 from connectors.settings.tenants import load_tenant
 from tasks.runs.opening import call_gate
@@ -21,7 +21,7 @@ PATIENCE = timedelta(minutes=5)
 
 
 class Clock:
-    """A clock that sleep moves; it notes how long was slept."""
+    """A clock that `sleep` moves; it records the seconds slept."""
 
     def __init__(self, now: datetime = NOON) -> None:
         self.now = now
@@ -40,13 +40,11 @@ Open = Callable[..., Ledger]
 
 @pytest.fixture
 def opened(ledger_url: str) -> Iterator[Open]:
-    """Open the ledger as several processes do: each with connections of its own."""
+    """Return a function that opens the ledger like another process: with its own connections."""
     with ExitStack() as stack:
 
         def open_one(clock: Callable[[], datetime], tenant: str = "acme.eu") -> Ledger:
-            ledger = open_ledger(ledger_url, tenant, clock)
-            stack.callback(ledger.close)
-            return ledger
+            return stack.enter_context(open_ledger(ledger_url, tenant, clock))
 
         yield open_one
 
@@ -69,7 +67,7 @@ def test_patience_asked_of_one_process_is_kept_by_all(opened: Open) -> None:
     first, second = (gate(opened(clock), clock) for _ in range(2))
     second.enter()
     first.limited(NOON + timedelta(seconds=30))
-    # What it knows is a second old at most.
+    # What a gate knows is at most a second old.
     clock.now += timedelta(seconds=1)
     second.enter()
     assert clock.slept == [29.0]
@@ -128,7 +126,7 @@ def test_the_calls_of_a_day_are_shared_and_the_next_day_has_its_own(opened: Open
         first.enter()
     assert caught.value.not_before == NOON + timedelta(hours=12)
     assert ledgers[0].limits.calls_today() == 25
-    # What the second did not use is there for the first again.
+    # The first can use what the second did not.
     second.close()
     first.enter()
     clock.now = NOON + timedelta(hours=12)
@@ -153,7 +151,7 @@ def test_exports_at_once_are_counted_by_tenant_and_by_worker(opened: Open) -> No
     third = take(other, "3", "b")
     assert third
     assert take(other, "4", "b") is None
-    # Given back where the export has ended; lapsed where the process was killed.
+    # Given back when the export has ended; lapsed if the process was killed.
     with first:  # type: ignore[attr-defined]
         pass
     assert take(other, "4", "b")
@@ -206,5 +204,5 @@ def test_a_process_asks_the_ledger_once_for_many_calls(opened: Open) -> None:
     for _ in range(CALLS_AT_ONCE):
         clock.now += timedelta(milliseconds=100)
         entering.enter()
-    # Calls once, and a look at the tenant's patience.
+    # Calls were taken once, and whether to wait was looked up once.
     assert len(transactions) <= 2

@@ -45,7 +45,7 @@ class Pool:
         )
 
     def deploy(self) -> None:
-        """Make the pool and the deployment."""
+        """Create the pool and the deployment."""
         self._prefect("work-pool", "create", "nexthink", "--type", "process", "--overwrite")
         file = str(ROOT / "deployments" / "prefect.yaml")
         self._prefect("--no-prompt", "deploy", "--name", "backfill", "--prefect-file", file)
@@ -64,7 +64,7 @@ class Pool:
 
     @contextmanager
     def worker(self, name: str) -> Iterator[psutil.Process]:
-        """Run a worker that takes two runs at once; its runs end with it."""
+        """Run a worker that takes two runs at once; its runs end when it ends."""
         words = ("worker", "start", "--pool", "nexthink", "--limit", "2", "--name", name)
         log = self.place.folder / f"{name}.log"
         with log.open("w") as out:
@@ -82,7 +82,7 @@ class Pool:
                 process.wait()
 
     def landed(self) -> int:
-        """Count the windows that have landed."""
+        """Return how many windows have landed."""
         ledger = open_ledger(self.ledger_url, "sandbox.eu")
         try:
             return sum(record.landed_at is not None for record in ledger.units("crashes"))
@@ -90,8 +90,8 @@ class Pool:
             ledger.close()
 
     def flow_runs(self) -> list[dict[str, object]]:
-        """List the flow runs of chunks that were asked for since this test began."""
-        # The server has hundreds of runs that other tests' schedules have planned.
+        """Return the flow runs of chunks that were asked for since this test began."""
+        # The server has hundreds of runs planned by the schedules of other tests.
         wanted = {"limit": 200, "flows": {"name": {"any_": ["nql-backfill"]}}}
         answer = httpx.post(f"{self.api}/flow_runs/filter", json=wanted).json()
         chunks = [(run, run["parameters"].get("chunk")) for run in answer]
@@ -110,7 +110,7 @@ class Pool:
 
 
 def kill(pid: int) -> None:
-    """Kill a process and all that it has started, as the loss of its machine does."""
+    """Kill a process and everything it started, as the loss of its machine would."""
     try:
         family = [*psutil.Process(pid).children(recursive=True), psutil.Process(pid)]
     except psutil.NoSuchProcess:
@@ -122,10 +122,12 @@ def kill(pid: int) -> None:
             continue
 
 
-def until(asked: subprocess.Popen[str], come: Callable[[], bool], seconds: float = 120) -> None:
-    """Wait until something has come, while a command runs."""
+def until(
+    asked: subprocess.Popen[str], condition: Callable[[], bool], seconds: float = 120
+) -> None:
+    """Wait until a condition holds, while a command runs."""
     deadline = time.monotonic() + seconds
-    while not come():
+    while not condition():
         assert asked.poll() is None, asked.communicate()
         assert time.monotonic() < deadline
         time.sleep(0.2)
@@ -133,7 +135,7 @@ def until(asked: subprocess.Popen[str], come: Callable[[], bool], seconds: float
 
 @pytest.fixture
 def pool(tmp_path: Path, prefect_server: str, ledger_url: str) -> Iterator[Pool]:
-    """An installation on a ledger, beside a tenant whose exports take a while."""
+    """An installation with a ledger, and a tenant whose exports take a while."""
     with place(tmp_path, now=None, export_time=0.8) as made:
         yield Pool(made, prefect_server, ledger_url)
 
@@ -146,7 +148,7 @@ def test_workers_share_a_back_fill_one_is_killed_another_joins_and_all_of_it_lan
     with pool.worker("first") as first, pool.worker("second"):
         asked = pool.begin("--chunk", "4", "--json")
         until(asked, lambda: pool.landed() >= 3)
-        # The same command starts nothing that is under way, and shows how far it is.
+        # The same command starts nothing that is already under way, and shows the progress.
         again = pool.begin("--chunk", "4", "--no-wait")
         said = again.communicate(timeout=120)[1]
         assert again.returncode == 0, said
@@ -156,8 +158,8 @@ def test_workers_share_a_back_fill_one_is_killed_another_joins_and_all_of_it_lan
         with pool.worker("third"):
             out, err = asked.communicate(timeout=240)
     assert asked.returncode == 0, err
-    told = json.loads(out)
-    assert (told["landed"], told["failed"], told["left"]) == (16, 0, 0)
+    report = json.loads(out)
+    assert (report["landed"], report["failed"], report["left"]) == (16, 0, 0)
     assert pool.landed() == 16
     assert 16 <= pool.place.tenant.requests["export"] <= 16 + 2
     assert pool.place.tenant.leaks == []
@@ -171,7 +173,7 @@ def test_ctrl_c_leaves_the_runs_going_and_what_failed_is_started_again(pool: Poo
     asked.send_signal(signal.SIGINT)
     said = asked.communicate(timeout=60)[1]
     assert asked.returncode == 130, said
-    assert "runs on the pool go on" in said
+    assert "runs on the pool continue" in said
     # The tenant refuses the query, once: the window fails, the run ends as partly done.
     pool.place.tenant.faults.add("404@export:1")
     with pool.worker("only"):
@@ -184,8 +186,8 @@ def test_ctrl_c_leaves_the_runs_going_and_what_failed_is_started_again(pool: Poo
         again = pool.begin("--chunk", "16", "--json")
         out, err = again.communicate(timeout=120)
     assert again.returncode == 0, err
-    told = json.loads(out)
-    assert told["landed"] == told["windows"] > 0
+    report = json.loads(out)
+    assert report["landed"] == report["windows"] > 0
     assert pool.landed() == 16
     assert len(pool.flow_runs()) == 2
 

@@ -21,15 +21,15 @@ from tests.landing import CATALOG, Place, place
 
 @pytest.fixture
 def present(tmp_path: Path) -> Iterator[Place]:
-    """A tenant at the machine's own time, for commands that compute with it."""
+    """A tenant at the machine's own time, for commands that use the current time."""
     with place(tmp_path, now=None) as made:
         yield made
 
 
-def until(process: subprocess.Popen[str], come: Callable[[], bool]) -> None:
-    """Wait until something has come, while a process runs."""
+def until(process: subprocess.Popen[str], condition: Callable[[], bool]) -> None:
+    """Wait until a condition holds, while a process runs."""
     deadline = time.monotonic() + 60
-    while not come() and process.poll() is None and time.monotonic() < deadline:
+    while not condition() and process.poll() is None and time.monotonic() < deadline:
         time.sleep(0.01)
 
 
@@ -110,7 +110,7 @@ def test_a_mistake_is_one_line_and_its_exit_code(
     code: int,
     said: str,
 ) -> None:
-    """In this process, since starting one takes most of a second; others here start theirs."""
+    """In this process, because starting one takes most of a second; other tests here start one."""
     monkeypatch.setenv("NXP_HOME", str(tmp_path))
     monkeypatch.setenv("NXP_CATALOG", str(CATALOG))
     monkeypatch.chdir(tmp_path)
@@ -132,7 +132,7 @@ def test_no_network_a_bad_secret_and_no_answer_are_told_apart(
     def ended(words: tuple[str, ...], name: str, value: str) -> Result:
         return nxp(*words, env={**env, name: value})
 
-    # Two of them wait for ten seconds before they give up: all at the same time.
+    # Two of them wait for ten seconds before they give up, so they run at the same time.
     with ThreadPoolExecutor(3) as pool:
         bad = pool.submit(ended, ("export", "users"), "NEXTHINK_CLIENT_SECRET", "planted-secret")
         silent = pool.submit(
@@ -216,7 +216,7 @@ def test_a_back_fill_is_planned_interrupted_and_goes_on(
             stderr=subprocess.PIPE,
             text=True,
         )
-        # Asked how far it is, the third export is in the journal; before, it may not be.
+        # Once its status is asked for, the third export is in the journal; before, it may not be.
         requests = here.tenant.requests
         until(begun, lambda: requests["export"] == 3)
         asked = requests["status"]
@@ -232,7 +232,7 @@ def test_a_back_fill_is_planned_interrupted_and_goes_on(
         done = nxp("backfill", *dated, "--json", env=env)
         assert done.returncode == 0, done.stderr
         assert json.loads(done.stdout)["units"] == 8 - state["landed"]
-        # The export that was under way was gone on with.
+        # The export that was under way was resumed.
         assert here.tenant.requests["export"] == 8
         assert len(here.landed("crashes")) > 0
         idle = called("backfill", *dated, capsys=capsys)
@@ -366,5 +366,5 @@ def test_sigterm_ends_an_export_with_143_and_the_next_goes_on_with_it(
         states = [run["state"] for run in json.loads(nxp("runs", "--json", env=env).stdout)]
         assert states == [state]
         assert nxp("export", "devices", env=env).returncode == 0
-        # What was begun is gone on with; what has landed is landed anew, being a snapshot.
+        # An export that was begun is resumed; a snapshot that has landed is landed again.
         assert here.tenant.requests["export"] == 2 - left

@@ -1,4 +1,4 @@
-"""Credentials: from files, blocks and profiles; another secret is used without a new deployment."""
+"""Credentials from files, blocks and profiles; a new secret is used without a new deployment."""
 
 import json
 import subprocess
@@ -26,17 +26,17 @@ SECOND = "MARK-second-secret"
 
 
 def with_file(made: Place, file: Path) -> dict[str, str]:
-    """Give the secret by a file instead of the variable."""
+    """Return the environment with the secret in a file instead of the variable."""
     env = dict(made.environment)
     file.write_text(env.pop("NEXTHINK_CLIENT_SECRET"), "utf-8")
     return {**env, "NEXTHINK_CLIENT_SECRET_FILE": str(file)}
 
 
 def replace(file: Path, secret: str) -> None:
-    """Write another secret as Kubernetes and Vault do: aside, then in one step."""
-    aside = file.with_suffix(".new")
-    aside.write_text(secret, "utf-8")
-    aside.replace(file)
+    """Write another secret as Kubernetes and Vault do: to a new file, then renamed in one step."""
+    fresh = file.with_suffix(".new")
+    fresh.write_text(secret, "utf-8")
+    fresh.replace(file)
 
 
 def test_a_secret_file_that_changes_is_read_by_the_next_run(tmp_path: Path) -> None:
@@ -58,7 +58,7 @@ def test_a_run_under_way_goes_on_with_the_secret_that_its_file_holds_by_then(
         file = tmp_path / "secret"
         process = start("tests.land_once", NOW.isoformat(), *PERIOD, env=with_file(made, file))
         until(process, lambda: made.tenant.requests["export"] >= 3)
-        # First the file, then the tenant: its tokens of before are refused from now on.
+        # First the file, then the tenant, which refuses its earlier tokens from now on.
         replace(file, SECOND)
         made.tenant.gate.rotate(SECOND)
         _, said = process.communicate(timeout=60)
@@ -82,7 +82,7 @@ def test_a_file_that_is_away_for_a_moment_leaves_the_credential_as_it_was(
 
 
 def save_block(name: str, made: Place, secret: str, api: str) -> None:
-    """Save a block as a user does, by Prefect."""
+    """Save a block as a user does, through Prefect."""
     tenant = made.tenant
     program = (
         "import json, sys; from flows.credentials import NexthinkCredentials;"
@@ -136,7 +136,7 @@ def test_a_block_is_chosen_by_variable_or_profile_and_read_anew_under_way(
         _, said = process.communicate(timeout=60)
         assert process.returncode == 0, said
         assert SECOND not in said
-        # The same by a profile, whose name is the tenant's.
+        # The same with a profile, whose name is the tenant's.
         home = Path(env["NXP_HOME"])
         (home / "profiles.toml").write_text('[lab]\nblock = "acme"\n', "utf-8")
         del env["NEXTHINK_BLOCK"]
@@ -149,7 +149,7 @@ def test_a_block_is_chosen_by_variable_or_profile_and_read_anew_under_way(
 
 @contextmanager
 def keeping(status: int, data: Any) -> Iterator[tuple[str, list[str]]]:
-    """Answer as a Prefect server does that is asked for a block; also give who asked."""
+    """Answer like a Prefect server asked for a block; also yield the credentials it was sent."""
     seen: list[str] = []
 
     class Handler(BaseHTTPRequestHandler):
@@ -162,7 +162,7 @@ def keeping(status: int, data: Any) -> Iterator[tuple[str, list[str]]]:
             self.wfile.write(body)
 
         def log_message(self, *_: object) -> None:
-            """Say nothing."""
+            """Log nothing."""
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         thread = threading.Thread(target=server.serve_forever)

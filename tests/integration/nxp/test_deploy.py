@@ -35,7 +35,7 @@ POOL = "nexthink"
 
 
 class Patient(httpx.HTTPTransport):
-    """Asks again where the server is busy, as Prefect's own client does."""
+    """Repeats a request if the server is busy, as Prefect's own client does."""
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         for _ in range(20):
@@ -49,7 +49,7 @@ class Patient(httpx.HTTPTransport):
 
 @dataclass
 class Site:
-    """A server, what it is deployed from, and whom it tells."""
+    """A server, the files deployed to it, and the webhook it sends alerts to."""
 
     place: Place
     api: httpx.Client
@@ -58,7 +58,7 @@ class Site:
     env: dict[str, str] = field(repr=False)
 
     def deploy(self, *words: str, **env: str) -> list[dict[str, str]]:
-        """Deploy, and give what was done."""
+        """Deploy, and return what was done."""
         done = nxp("deploy", "--json", *words, env=self.env | env)
         assert done.returncode == 0, done.stderr
         assert AUTH not in done.stdout + done.stderr
@@ -66,18 +66,18 @@ class Site:
         return changes
 
     def changed(self, *words: str, **env: str) -> set[tuple[str, str]]:
-        """Deploy, and give what was not left as it was, as verb and name."""
+        """Deploy, and return what was changed, as verb and name."""
         changes = self.deploy(*words, **env)
         return {(each["verb"], each["name"]) for each in changes if each["verb"] != "left"}
 
     def doctor(self, **env: str) -> tuple[Result, list[dict[str, Any]]]:
-        """Look for what is wrong."""
+        """Run doctor."""
         looked = nxp("doctor", "--json", env=self.env | env)
         assert "Traceback" not in looked.stderr
         return looked, json.loads(looked.stdout)
 
     def ask(self, path: str, **body: Any) -> Any:
-        """Ask the server."""
+        """Send the server a request."""
         answer = self.api.post(path, json=body)
         answer.raise_for_status()
         return answer.json() if answer.content else None
@@ -88,29 +88,29 @@ class Site:
         assert answer.is_success, answer.text
 
     def deployment(self, name: str) -> dict[str, Any]:
-        """Read a deployment from the server."""
+        """Return a deployment from the server."""
         found: dict[str, Any] = self.api.get(f"deployments/name/{name}").json()
         return found
 
     def state(self, run: str) -> str:
-        """Read a flow run's state."""
+        """Return a flow run's state."""
         return str(self.api.get(f"flow_runs/{run}").json()["state_name"])
 
 
 def problems(findings: list[dict[str, Any]]) -> dict[str, str]:
-    """Give what is not well, by its text, with how bad it is."""
+    """Return the level of each finding that is not ok, by its text."""
     return {each["what"]: each["level"] for each in findings if each["level"] != "ok"}
 
 
-def told(found: dict[str, str], *parts: str) -> str:
-    """Give how bad the one thing is that is told with these words."""
+def level_of(found: dict[str, str], *parts: str) -> str:
+    """Return the level of the one finding whose text contains these words."""
     (level,) = [level for what, level in found.items() if all(part in what for part in parts)]
     return level
 
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    """Start a server with authentication, and a tenant; alerts are quick here."""
+    """Start a server with authentication, and a tenant; alerts come quickly here."""
     folder = tmp_path_factory.mktemp("deploy")
     catalog = folder / "catalog"
     shutil.copytree(CATALOG, catalog)
@@ -142,7 +142,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
 
 @contextmanager
 def worker(site: Site) -> Iterator[None]:
-    """Let a worker take runs, once it is known to the server."""
+    """Run a worker; the block starts once the server knows the worker."""
     command = [sys.executable, "-m", "prefect", "worker", "start", "--pool", POOL]
     command += ["--name", "test", "--type", "process"]
     env = site.env | {
@@ -179,29 +179,29 @@ def test_a_first_deploy_creates_all_and_a_second_changes_nothing(site: Site) -> 
 
 def test_only_what_differs_is_changed_and_only_ours_is_removed(site: Site) -> None:
     site.deploy()
-    mine = site.deployment("nql-export/devices-daily")
+    mine = site.deployment("nql-export/inventory-daily")
     foreign = {"name": "theirs", "flow_id": mine["flow_id"], "tags": ["nexthink"]}
     site.ask("deployments/", **foreign)
     site.ask("deployments/", **foreign | {"name": "old", "tags": ["managed:nxp"]})
     site.patch(f"deployments/{mine['id']}", description="by hand", tags=mine["tags"])
     file = site.catalog / "prefect.yaml"
     before = file.read_text()
-    file.write_text(before.replace('cron: "40 5 * * *"', 'cron: "41 5 * * *"'))
+    file.write_text(before.replace('cron: "30 2 * * *"', 'cron: "41 2 * * *"'))
     try:
         done = site.deploy()
         assert {
             (each["verb"], each["name"], each["about"]) for each in done if each["verb"] != "left"
         } == {
-            ("changed", "nql-export/devices-daily", "description"),
-            ("changed", "nql-export/users-daily", "schedules"),
+            ("changed", "nql-export/inventory-daily", "description"),
+            ("changed", "nql-export/execution-events-daily", "schedules"),
             ("removed", "nql-export/old", "no longer in the file"),
         }
-        (schedule,) = site.deployment("nql-export/users-daily")["schedules"]
-        assert schedule["schedule"]["cron"] == "41 5 * * *"
+        (schedule,) = site.deployment("nql-export/execution-events-daily")["schedules"]
+        assert schedule["schedule"]["cron"] == "41 2 * * *"
         assert site.deployment("nql-export/theirs")["tags"] == ["nexthink"]
     finally:
         file.write_text(before)
-    assert site.changed() == {("changed", "nql-export/users-daily")}
+    assert site.changed() == {("changed", "nql-export/execution-events-daily")}
     assert site.changed() == set()
 
 
@@ -234,7 +234,7 @@ def test_a_bad_file_and_a_server_that_is_away_are_told_in_a_line(site: Site) -> 
     file = site.catalog / "prefect.yaml"
     before = file.read_text()
     file.write_text(
-        before.replace("{dataset: users}", "{datset: users}").replace(
+        before.replace("{dataset: execution_events}", "{datset: users}").replace(
             '"30 5 * * *", timezone: UTC', '"30 5 * * *", timezone: Nowhere'
         )
     )
@@ -243,8 +243,8 @@ def test_a_bad_file_and_a_server_that_is_away_are_told_in_a_line(site: Site) -> 
     finally:
         file.write_text(before)
     assert bad.returncode == 3
-    assert "users-daily: parameters: the flow nql-export has no datset" in bad.stderr
-    assert "devices-daily: schedules.0.timezone: " in bad.stderr
+    assert "execution-events-daily: parameters: the flow nql-export has no datset" in bad.stderr
+    assert "inventory-daily: schedules.0.timezone: " in bad.stderr
     assert "Nowhere" in bad.stderr
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
@@ -253,7 +253,7 @@ def test_a_bad_file_and_a_server_that_is_away_are_told_in_a_line(site: Site) -> 
         looked, findings = site.doctor(PREFECT_API_URL=nowhere)
     assert (away.returncode, looked.returncode) == (5, 5)
     assert len(away.stderr.splitlines()) == 1
-    assert told(problems(findings), "no Prefect server answers") == "fail"
+    assert level_of(problems(findings), "no Prefect server answers") == "fail"
     wrong = nxp("deploy", env=site.env | {"PREFECT_API_AUTH_STRING": "operator:wrong"})
     assert wrong.returncode == 4
     assert "PREFECT_API_AUTH_STRING" in wrong.stderr
@@ -266,7 +266,7 @@ def test_doctor_finds_nothing_where_all_is_well(site: Site) -> None:
     with worker(site):
         looked, findings = site.doctor()
     assert looked.returncode == 0, findings
-    # What is not landed here, and the short time of the alerts, are worth a warning.
+    # Datasets that have not landed here, and the alerts' short delays, each cause a warning.
     assert {each["check"] for each in findings if each["level"] == "warn"} <= {
         "freshness",
         "catalogue",
@@ -291,7 +291,7 @@ def test_doctor_finds_nothing_where_all_is_well(site: Site) -> None:
 
 def test_doctor_finds_what_is_wrong_on_the_server(site: Site, tmp_path: Path) -> None:
     site.deploy()
-    drifted = site.deployment("nql-export/devices-daily")
+    drifted = site.deployment("nql-export/inventory-daily")
     site.patch(
         f"deployments/{drifted['id']}", parameters={"dataset": "users"}, tags=drifted["tags"]
     )
@@ -307,28 +307,28 @@ def test_doctor_finds_what_is_wrong_on_the_server(site: Site, tmp_path: Path) ->
     ]
     assert site.api.delete(f"automations/{alert['id']}").is_success
     try:
-        # A ledger of its own: in the other one the devices are stale by now.
+        # A ledger of its own, because in the other one the devices are stale after earlier tests.
         looked, findings = site.doctor(NXP_LEDGER_URL=f"sqlite:///{tmp_path / 'ledger.db'}")
     finally:
         site.patch(f"work_pools/{POOL}", is_paused=False)
     found = problems(findings)
-    assert told(found, "nql-export/devices-daily", "parameters") == "fail"
-    assert told(found, "nql-gaps/gaps-weekly is missing") == "fail"
-    assert told(found, "maintain-users of maintain/maintain-users is paused") == "warn"
-    assert told(found, "nql-export/old is on the server") == "warn"
-    assert told(found, "nexthink is paused") == "fail"
-    assert told(found, "nxp-failed-runs is missing") == "fail"
+    assert level_of(found, "nql-export/inventory-daily", "parameters") == "fail"
+    assert level_of(found, "nql-gaps/gaps-weekly is missing") == "fail"
+    assert level_of(found, "maintain-users of maintain/maintain-users is paused") == "warn"
+    assert level_of(found, "nql-export/old is on the server") == "warn"
+    assert level_of(found, "nexthink is paused") == "fail"
+    assert level_of(found, "nxp-failed-runs is missing") == "fail"
     assert looked.returncode == 5
     assert site.changed("--resume") == {
-        ("changed", "nql-export/devices-daily"),
+        ("changed", "nql-export/inventory-daily"),
         ("created", "nql-gaps/gaps-weekly"),
         ("changed", "maintain/maintain-users"),
         ("removed", "nql-export/old"),
         ("created", "nxp-failed-runs"),
     }
-    pool = site.deployment("nql-export/users-daily")["work_pool_name"]
+    pool = site.deployment("nql-export/execution-events-daily")["work_pool_name"]
     _, findings = site.doctor(PREFECT_API_AUTH_STRING="operator:wrong")
-    assert told(problems(findings), "refuses the credential") == "fail"
+    assert level_of(problems(findings), "refuses the credential") == "fail"
     looked = nxp("doctor", "--pool", "elsewhere", env=site.env)
     assert "there is no work pool elsewhere" in looked.stdout
     site.ask("work_pools/", name="elsewhere", type="process")
@@ -341,7 +341,7 @@ def test_doctor_finds_what_is_wrong_on_this_machine(site: Site, tmp_path: Path) 
     ledger = f"sqlite:///{tmp_path / 'ledger.db'}"
     env = {"NXP_LEDGER_URL": ledger}
     _, findings = site.doctor(**env)
-    assert told(problems(findings), "it has no tables yet") == "warn"
+    assert level_of(problems(findings), "it has no tables yet") == "warn"
     assert not (tmp_path / "ledger.db").exists()
     assert nxp("export", "devices", env=site.env | env).returncode == 0
     old, stale = datetime(2026, 1, 1, tzinfo=UTC), "2026-01-01 00:00:00"
@@ -352,8 +352,8 @@ def test_doctor_finds_what_is_wrong_on_this_machine(site: Site, tmp_path: Path) 
         database.execute(text("UPDATE units SET holder = :holder, held_until = :until"), held)
     looked, findings = site.doctor(**env)
     found = problems(findings)
-    assert told(found, f"devices is {(utc_now() - old).days} days old") == "fail"
-    assert told(found, "1 leases are held by nobody: devices") == "warn"
+    assert level_of(found, f"devices is {(utc_now() - old).days} days old") == "fail"
+    assert level_of(found, "1 leases have expired: devices") == "warn"
     assert looked.returncode == 7
     with engine.begin() as database:
         database.execute(text("UPDATE alembic_version SET version_num = '0001'"))
@@ -366,13 +366,13 @@ def test_doctor_finds_what_is_wrong_on_this_machine(site: Site, tmp_path: Path) 
         NXP_LAKE=str(tmp_path / "lake"),
         NXP_CATALOG=str(broken),
         NXP_LAEK="misspelt",
-        NEXTHINK_CLIENT_SECRET="wrong",  # noqa: S106 - of nobody
+        NEXTHINK_CLIENT_SECRET="wrong",  # noqa: S106 - nobody's secret
     )
     found = problems(findings)
-    assert told(found, f"tables are of version 0001, this program wants {HEAD}") == "fail"
-    assert told(found, "cannot write", "a file stands where a folder is needed") == "fail"
-    assert told(found, "refuses the credential: check NEXTHINK_CLIENT_ID") == "fail"
-    assert told(found, "no setting is named NXP_LAEK") == "warn"
+    assert level_of(found, f"tables have version 0001, this program needs {HEAD}") == "fail"
+    assert level_of(found, "cannot write", "a file stands where a folder is needed") == "fail"
+    assert level_of(found, "refuses the credential: check NEXTHINK_CLIENT_ID") == "fail"
+    assert level_of(found, "no setting is named NXP_LAEK") == "warn"
     assert any("users.yaml" in what for what in found)
     assert looked.returncode == 3
     with engine.begin() as database:
@@ -387,27 +387,31 @@ def test_doctor_finds_what_is_wrong_on_this_machine(site: Site, tmp_path: Path) 
 )
 def test_a_clock_that_is_wrong_is_told(site: Site, off: int, level: Level) -> None:
     url = f"{site.api.base_url}health"
-    (found,) = look_at_clock("clock", url, "it", lambda: utc_now() + timedelta(seconds=off))
+    (found,) = look_at_clock(
+        "clock", url, whose="it", clock=lambda: utc_now() + timedelta(seconds=off)
+    )
     assert found.level is level
     assert ("ahead" in found.what, "behind" in found.what) == (off > 0, off < 0)
 
 
 def test_a_landing_is_an_event_a_failure_an_alert_and_a_stale_dataset_too(site: Site) -> None:
     site.deploy()
-    site.webhook.told.clear()
+    site.webhook.sent.clear()
     with worker(site):
-        run = _start(site, "nql-export/devices-daily")
+        run = _start(site, "nql-export/inventory-daily")
         until(lambda: site.state(run) == "Completed", 90)
-        event = until(lambda: _events(site, "nexthink.dataset.landed"))[0]
-        # Its settings are those of the worker; no such sync runs without its sources.
+        events = until(lambda: _events(site, "nexthink.dataset.landed"))
+        devices = "nexthink.dataset.sandbox.eu.devices"
+        (event,) = [each for each in events if each["resource"]["prefect.resource.id"] == devices]
+        # It has the worker's settings, in which the sync's sources are missing.
         failed = _start(site, "enrichment-sync/hr-users-sync")
         until(lambda: site.state(failed) == "Failed", 90)
-    assert event["resource"]["prefect.resource.id"] == "nexthink.dataset.sandbox.eu.devices"
-    assert event["resource"]["nexthink.trigger"] == "scheduled"
+    # Somebody started it by its form; a schedule's own run says `scheduled`.
+    assert event["resource"]["nexthink.trigger"] == "manual"
     rows = site.place.landed("devices").height
     assert (event["payload"]["rows_landed"], event["payload"]["units"]) == (rows, 1)
-    alert = site.webhook.await_text("hr_users is Failed")
-    assert alert.startswith("enrichment-sync hr_users is Failed: http")
+    alert = site.webhook.await_text(" is Failed: http")
+    assert alert.startswith("enrichment-sync sync hr_users 20")
     assert site.webhook.await_text("devices of tenant") == (
         "devices of tenant sandbox.eu has not landed for 10s"
     )
@@ -415,12 +419,14 @@ def test_a_landing_is_an_event_a_failure_an_alert_and_a_stale_dataset_too(site: 
 
 def test_runs_that_are_stuck_or_dead_are_ended_and_told(site: Site) -> None:
     site.deploy()
-    site.webhook.told.clear()
-    stuck, dead = (_start(site, "nql-export/users-daily", name) for name in ("stuck", "dead"))
+    site.webhook.sent.clear()
+    stuck, dead = (
+        _start(site, "nql-export/execution-events-daily", name) for name in ("stuck", "dead")
+    )
     for run, state in ((stuck, "PENDING"), (dead, "PENDING"), (dead, "RUNNING")):
         site.ask(f"flow_runs/{run}/set_state", state={"type": state}, force=True)
     tag = {"prefect.resource.id": "prefect.tag.managed:nxp", "prefect.resource.role": "tag"}
-    deployment = site.deployment("nql-export/users-daily")
+    deployment = site.deployment("nql-export/execution-events-daily")
     flow = {
         "prefect.resource.id": f"prefect.flow.{deployment['flow_id']}",
         "prefect.resource.role": "flow",

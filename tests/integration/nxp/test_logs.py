@@ -1,4 +1,4 @@
-"""Structured logs: every line says which run, tenant, dataset and unit it is of, and no more."""
+"""Structured logs: every line names its run, tenant, dataset and unit, and no more."""
 
 import json
 import logging
@@ -21,12 +21,12 @@ PERIOD = ("crashes", "2026-11-17", "2026-11-20")
 
 
 def lines(said: str) -> list[dict[str, Any]]:
-    """Read one JSON object a line; anything else fails."""
+    """Return one JSON object per line; anything else fails."""
     return [json.loads(line) for line in said.splitlines()]
 
 
 def landed(made: Place, **env: str) -> tuple[int, str]:
-    """Land three windows in a process of their own; gives the exit code and its stderr."""
+    """Land three windows in a process of its own; return its exit code and stderr."""
     process = start("tests.land_once", NOW.isoformat(), *PERIOD, env={**made.environment, **env})
     _, said = process.communicate(timeout=60)
     return process.returncode, said
@@ -36,11 +36,11 @@ def test_every_line_of_a_run_says_run_tenant_dataset_and_unit(tmp_path: Path) ->
     with place(tmp_path, faults=("503@status:2",)) as made:
         code, said = landed(made, **JSON)
         assert code == 0, said
-        told = lines(said)
-        (run,) = {line["run_id"] for line in told}
-        assert {line["tenant"] for line in told} == {"sandbox.eu"}
-        assert {line["dataset"] for line in told} == {"crashes"}
-        retried = [line for line in told if "attempt 1 of" in line["message"]]
+        logged = lines(said)
+        (run,) = {line["run_id"] for line in logged}
+        assert {line["tenant"] for line in logged} == {"sandbox.eu"}
+        assert {line["dataset"] for line in logged} == {"crashes"}
+        retried = [line for line in logged if "attempt 1 of" in line["message"]]
         assert len(retried) == 2
         for line in retried:
             assert line["unit"].startswith("202611")
@@ -64,18 +64,18 @@ def test_no_value_of_a_source_is_in_a_log(tmp_path: Path, monkeypatch: pytest.Mo
         now = made.place.tenant.clock.now().isoformat()
         process = start("tests.sync_once", now, env={**made.place.environment, **JSON})
         _, said = process.communicate(timeout=60)
-        told = lines(said.partition("Traceback")[0])
-        assert told
-        assert {line["sync"] for line in told} == {"assets"}
+        logged = lines(said.partition("Traceback")[0])
+        assert logged
+        assert {line["sync"] for line in logged} == {"assets"}
         assert MARK not in said
 
 
 def test_a_mistake_is_one_object_too(tmp_path: Path) -> None:
     result = nxp("export", "nope", env=environment(NXP_HOME=str(tmp_path), NXP_LOG="json"))
     assert result.returncode == 2
-    (told,) = lines(result.stderr)
-    assert told["level"] == "error"
-    assert "unknown dataset 'nope'" in told["message"]
+    (logged,) = lines(result.stderr)
+    assert logged["level"] == "error"
+    assert "unknown dataset 'nope'" in logged["message"]
     wrong = nxp("runs", env=environment(NXP_HOME=str(tmp_path), NXP_LOG="xml"))
     assert wrong.returncode == 3
     assert "NXP_LOG" in wrong.stderr
@@ -83,16 +83,20 @@ def test_a_mistake_is_one_object_too(tmp_path: Path) -> None:
 
 def test_an_exception_is_told_by_its_kind_only() -> None:
     try:
-        raise ValueError(MARK)  # noqa: TRY301 - as any library may
+        raise ValueError(MARK)  # noqa: TRY301 - as any library might
     except ValueError as error:
         trace = (ValueError, error, error.__traceback__)
     record = logging.LogRecord("tasks", logging.ERROR, "", 1, "gone: %s", ("x",), trace)
     with bound(run_id="r", tenant=None):
-        (told,) = lines(JsonLines().format(record))
-    assert (told["exception"], told["message"], told["run_id"]) == ("ValueError", "gone: x", "r")
-    assert told["at"].startswith("test_logs.py:")
-    assert MARK not in json.dumps(told)
-    assert "tenant" not in told
+        (logged,) = lines(JsonLines().format(record))
+    assert (logged["exception"], logged["message"], logged["run_id"]) == (
+        "ValueError",
+        "gone: x",
+        "r",
+    )
+    assert logged["at"].startswith("test_logs.py:")
+    assert MARK not in json.dumps(logged)
+    assert "tenant" not in logged
 
 
 def test_prefect_shows_the_names_and_stderr_has_them_as_json(
@@ -104,8 +108,8 @@ def test_prefect_shows_the_names_and_stderr_has_them_as_json(
         dates = ("--from", f"{day:%Y-%m-%d}", "--to", f"{day + timedelta(days=1):%Y-%m-%d}")
         result = nxp("export", "crashes", *dates, env=env)
         assert result.returncode == 0, result.stderr
-        told = lines(result.stderr)
-        of_run = [line for line in told if "unit" in line]
+        logged = lines(result.stderr)
+        of_run = [line for line in logged if "unit" in line]
         assert {line["logger"].partition(".")[0] for line in of_run} <= {"connectors", "tasks"}
         (flow_run,) = {line["flow_run_id"] for line in of_run}
         asked = {"logs": {"flow_run_id": {"any_": [flow_run]}}, "limit": 200}

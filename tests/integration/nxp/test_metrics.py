@@ -1,4 +1,4 @@
-"""Metrics as a collector gets them: OTLP over HTTP, decoded here; labels that name nobody."""
+"""Metrics as a collector gets them: OTLP over HTTP, decoded here; labels name no person."""
 
 import gzip
 import subprocess
@@ -31,18 +31,18 @@ NAMES = {*COUNTERS, *HISTOGRAMS, *GAUGES}
 
 @dataclass
 class Collector:
-    """What a collector has received: the last value of each name and labels of each process."""
+    """What a collector received: each process's last value for each name and labels."""
 
     url: str = ""
     bodies: list[bytes] = field(default_factory=list)
 
     @property
     def environment(self) -> dict[str, str]:
-        """What a user sets, who has one."""
+        """The variables that a user with a collector sets."""
         return {"OTEL_EXPORTER_OTLP_ENDPOINT": self.url}
 
     def values(self) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:
-        """Add up the processes; of a histogram the count."""
+        """Return the sum over all processes; for a histogram, of its counts."""
         last: dict[Any, float] = {}
         for body in self.bodies:
             request = ExportMetricsServiceRequest.FromString(body)
@@ -59,7 +59,7 @@ class Collector:
         return total
 
     def total(self, name: str, **labels: str) -> float:
-        """Add up what has these labels, whatever others it has."""
+        """Return the sum over all series with these labels, whatever their other labels."""
         found = self.values().items()
         return sum(v for (n, has), v in found if n == name and labels.items() <= dict(has).items())
 
@@ -93,7 +93,7 @@ def collecting() -> Iterator[Collector]:
             self.wfile.write(answer)
 
         def log_message(self, *_: object) -> None:
-            """Say nothing."""
+            """Log nothing."""
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         thread = threading.Thread(target=server.serve_forever)
@@ -127,7 +127,7 @@ def test_a_landing_is_measured_as_the_tenant_and_the_lake_have_it(
         windows = collector.total("nxp.windows", outcome="landed", **of)
         assert windows == collector.total("nxp.export.wait", **of)
         assert windows == collector.total("nxp.landing", **of) > 2
-        # Every request that the tenant saw, and no other.
+        # Every request that the tenant received, and no other.
         for operation in ("export", "status"):
             called = collector.total("nxp.api.calls", operation=f"nql.{operation}", **of)
             assert called == made.tenant.requests[operation]
@@ -186,10 +186,10 @@ def assert_names_nobody(collector: Collector, values: list[str]) -> None:
 
 
 def loaded(env: Mapping[str, str], blocked: str = "") -> subprocess.CompletedProcess[str]:
-    """Land once in a process, and say whether the SDK was imported there."""
+    """Count the end of a run in a process, which prints the modules of the SDK it imported."""
     program = (
         f"import sys; sys.modules.update({{{blocked!r}: None}} if {blocked!r} else {{}});"
-        "from tasks import metrics; import logging; logging.basicConfig();"
+        "from tasks.runs import metrics; import logging; logging.basicConfig();"
         "metrics.begin(); metrics.flush(); metrics.run_ended('landed');"
         "print([name for name in sys.modules if name.startswith('opentelemetry.sdk.metrics')])"
     )
@@ -221,6 +221,6 @@ def test_a_collector_that_is_away_keeps_no_run(tmp_path: Path) -> None:
 
 
 def test_every_name_is_documented() -> None:
-    told = (CATALOG.parent / "docs" / "observability.md").read_text("utf-8")
+    manual = (CATALOG.parent / "docs" / "observability.md").read_text("utf-8")
     for name in NAMES:
-        assert f"`{name}`" in told
+        assert f"`{name}`" in manual

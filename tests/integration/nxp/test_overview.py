@@ -1,4 +1,4 @@
-"""What an operator reads at a glance: freshness, convergence, reports, progress, at stable keys."""
+"""What an operator sees at a glance, at stable keys: freshness, convergence, reports, progress."""
 
 import json
 from collections.abc import Iterator
@@ -35,7 +35,7 @@ HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 def test_a_dataset_turns_amber_and_red_when_its_landings_stop(
     here: Place, later: timedelta, light: Light
 ) -> None:
-    # Windows of a day, and an hour of lag: the one of yesterday has landed at half past nine.
+    # With one-day windows and an hour of lag, yesterday's window lands at half past nine.
     here.land(here.plan("crashes"))
     here.land(here.plan("devices"))
     found = fresh(here, NOW + later)
@@ -68,9 +68,12 @@ def test_what_is_wrong_comes_first_and_a_hundred_rows_are_shown(
     ledger = open_ledger(here.environment["NXP_LEDGER_URL"], "sandbox.eu")
     overview.show_freshness(load_settings(), ledger, "sandbox.eu", NOW + 9 * DAY)
     ledger.close()
-    (told,) = shown
-    assert told["key"] == "freshness-sandbox-eu"
-    assert (told["table"][0]["dataset"], told["table"][0]["freshness"]) == ("crashes", "red")
+    (artifact,) = shown
+    assert artifact["key"] == "freshness-sandbox-eu"
+    assert (artifact["table"][0]["dataset"], artifact["table"][0]["freshness"]) == (
+        "crashes",
+        "red",
+    )
     show_table("freshness", "t", [{"n": n} for n in range(250)], "All.")
     assert len(shown[1]["table"]) == ARTIFACT_ROWS
     assert shown[1]["description"] == "All. The first 100 of 250."
@@ -109,8 +112,8 @@ def test_exports_show_their_report_progress_and_the_freshness_of_all(
         assert rows["crashes"]["units"] == 11
         assert rows["users"]["freshness"] == "never landed"
         listed = json.loads(nxp("datasets", "--json", env=env).stdout)
-        told = {row["dataset"]: row["freshness"] for row in listed}
-        assert told == {name: row["freshness"] for name, row in rows.items()}
+        lights = {row["dataset"]: row["freshness"] for row in listed}
+        assert lights == {name: row["freshness"] for name, row in rows.items()}
 
 
 @pytest.fixture

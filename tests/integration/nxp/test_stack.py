@@ -1,4 +1,4 @@
-"""`nxp stack`: everything a company runs, on this machine; and each part of it killed."""
+"""`nxp stack`: everything a company runs, on this machine; and what happens if a part is killed."""
 
 import os
 import signal
@@ -32,7 +32,7 @@ def devices(stack: RunningStack) -> str:
 def test_a_worker_lands_what_a_deployment_says_in_lake_table_and_ledger(
     stack: RunningStack,
 ) -> None:
-    ran = stack.prefect("deployment", "run", "nql-export/devices-daily", "--watch")
+    ran = stack.prefect("deployment", "run", "nql-export/inventory-daily", "--watch")
     assert ran.returncode == 0, ran.stdout + ran.stderr
     assert devices(stack).split()[1].isdigit()
     assert "landed" in stack.nxp("runs").stdout
@@ -89,7 +89,7 @@ def test_secrets_are_for_their_owner_only(stack: RunningStack) -> None:
 def test_postgresql_writes_its_checkpoints_while_the_home_is_closed_to_others(
     stack: RunningStack,
 ) -> None:
-    """It runs as another user where root starts it, who may not enter NXP_HOME."""
+    """If root starts it, it runs as another user, who may not enter NXP_HOME."""
     assert stack.home.stat().st_mode & 0o077 == 0
     server = stack.inside["NXP_DATABASE_URL"]
     with psycopg.connect(server, autocommit=True) as connection:
@@ -103,14 +103,14 @@ def test_up_again_starts_nothing_and_says_so(stack: RunningStack) -> None:
     before = stack.parts()
     again = stack.stack("up")
     assert again.returncode == 0
-    assert again.stderr.count("ran already") == len(PARTS)
+    assert again.stderr.count("already running") == len(PARTS)
     assert stack.parts() == before
 
 
 def test_other_options_for_what_runs_are_refused(stack: RunningStack) -> None:
     refused = stack.stack("up", "--devices", "41")
     assert refused.returncode == 2
-    assert "sandbox runs with other options (devices): nxp stack down first" in refused.stderr
+    assert "sandbox runs with other options (devices): run nxp stack down first" in refused.stderr
 
 
 @pytest.mark.parametrize("part", PARTS)
@@ -126,7 +126,7 @@ def test_a_part_that_was_killed_comes_back_and_nothing_is_lost(
     mended = stack.stack("up")
     assert mended.returncode == 0, mended.stderr
     after = stack.parts()
-    assert {name: told["state"] for name, told in after.items()} == dict.fromkeys(PARTS, "running")
+    assert {name: part["state"] for name, part in after.items()} == dict.fromkeys(PARTS, "running")
     assert {name for name in PARTS if after[name]["pid"] != before[name]["pid"]} == {part}
     assert devices(stack) == counted
 
@@ -142,7 +142,7 @@ def test_workers_are_added_and_taken_away(stack: RunningStack) -> None:
 def test_down_leaves_no_process_and_up_finds_the_data(stack: RunningStack) -> None:
     assert stack.nxp("export", "devices").returncode == 0
     counted, env = devices(stack), stack.inside
-    # An orphan of a killed worker, as a flow run is one.
+    # A killed part may leave orphans, as a killed worker leaves its flow runs.
     os.kill(stack.parts()["server"]["pid"], signal.SIGKILL)
     assert stack.stack("down").returncode == 0
     assert stack.processes() == []
@@ -161,7 +161,7 @@ def test_a_port_that_somebody_has_is_named_and_nothing_is_begun() -> None:
         port = taken.getsockname()[1]
         refused = stack.stack("up", "--port", str(port))
         assert refused.returncode == 5
-        assert f"server: somebody else listens on its port {port}" in refused.stderr
+        assert f"server: another program listens on its port {port}" in refused.stderr
         assert "Traceback" not in refused.stderr
         assert stack.processes() == []
 
@@ -191,7 +191,7 @@ def test_an_up_that_is_stopped_leaves_nothing_that_down_does_not_find(
             text=True,
         )
         assert started.stderr is not None
-        # PostgreSQL answers, the others are on their way.
+        # PostgreSQL answers; the others are still starting.
         assert "postgres: 127.0.0.1" in started.stderr.readline()
         started.send_signal(number)
         _, said = started.communicate(timeout=120)
@@ -200,5 +200,5 @@ def test_an_up_that_is_stopped_leaves_nothing_that_down_does_not_find(
             assert stack.processes()
             assert stack.stack("down").returncode == 0
         else:
-            assert "stopping what was begun: postgres, object-store, sandbox" in said
+            assert "stopping what was started: postgres, object-store, sandbox" in said
         assert stack.processes() == []

@@ -1,4 +1,4 @@
-"""The stack's S3 server: what it said yes to is there after it was killed."""
+"""The stack's S3 server: what it confirmed is still there after it was killed."""
 
 import subprocess
 import sys
@@ -33,7 +33,7 @@ def serving(path: Path) -> Iterator[S3Store]:
             "lake",
             endpoint=url,
             access_key_id="a",
-            secret_access_key="b",  # noqa: S106 - it asks for none
+            secret_access_key="b",  # noqa: S106 - the server checks none
             region="us-east-1",
             client_options={"allow_http": True},
         )
@@ -43,7 +43,7 @@ def serving(path: Path) -> Iterator[S3Store]:
 
 
 def contents(store: S3Store) -> dict[str, bytes]:
-    """Read all objects."""
+    """Return all objects."""
     listed = [item["path"] for page in obstore.list(store) for item in page]
     return {path: bytes(obstore.get(store, path).bytes()) for path in listed}
 

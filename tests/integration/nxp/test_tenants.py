@@ -17,15 +17,11 @@ import yaml
 from connectors.errors import ConfigurationError, LimitReachedError
 from connectors.lake import Lake
 from connectors.ledger import Ledger, open_ledger
-from tasks.land.backfill import begin_backfill
-from tasks.land.plan import Asked, plan_run
-from tasks.land.report import raise_unless_complete, settle
-from tasks.land.run import open_run
-from tasks.land.units import land_all
-from tasks.sync.asked import SYNC
-from tasks.sync.asked import Asked as SyncAsked
-from tasks.sync.run import choose, open_sync
-from tasks.sync.running import run_sync
+from tasks.land.plan import Asked
+from tasks.stories import sync as sync_stories
+from tasks.stories.export import export_dataset
+from tasks.sync.asked import SyncAsked
+from tasks.sync.run import choose_sync
 from tests.commands import called
 from tests.landing import NOW, Place, catalogue, place
 from tests.syncing import READ_BACK, SYNC_NAME, sync_yaml
@@ -44,12 +40,7 @@ class Both:
     def land(self, name: str, dataset: str, **asked: Any) -> None:
         """Land a dataset of one tenant, as the flow does."""
         clock = self.places[name].tenant.clock.now
-        plan = plan_run(Asked(dataset, tenant=name, **asked), clock)
-        with open_run(plan, clock) as run:
-            run.ledger.begin_run(run.run_id, run.dataset, plan.trigger)
-            begin_backfill(run)
-            landed = land_all(run, plan.units, plan.asked.concurrency)
-            raise_unless_complete(landed, settle(run, landed))
+        export_dataset(Asked(dataset, tenant=name, **asked), clock)
 
     def sync(self, name: str) -> dict[str, Any]:
         """Sync one tenant, as the flow does."""
@@ -57,8 +48,8 @@ class Both:
         text = "\n".join(["uid,owner,tag,broker,pool,updated", *rows])
         (self.folder / "register.csv").write_text(text, "utf-8")
         clock = self.places[name].tenant.clock.now
-        with open_sync(choose(SYNC_NAME, name), SYNC, clock, lambda _: None) as run:
-            return run_sync(run, SyncAsked(verify=False))
+        chosen, asked = choose_sync(SYNC_NAME, name), SyncAsked(verify=False)
+        return sync_stories.sync(chosen, asked, clock=clock, sleep=lambda _: None)
 
     @contextmanager
     def ledger(self, name: str) -> Iterator[Ledger]:
@@ -70,18 +61,18 @@ class Both:
             opened.close()
 
     def landed(self, name: str, dataset: str) -> pl.DataFrame:
-        """Read what of a tenant is in the lake, by a plain glob."""
+        """Return a tenant's rows in the lake, by a plain glob."""
         folder = Lake(str(self.folder / "lake"), name).dataset_folder(dataset)
         return pl.read_parquet(folder / "*" / "*.parquet", hive_partitioning=False)
 
     def devices(self, name: str) -> set[str]:
-        """Name a tenant's devices, as the tenant knows them."""
+        """Return the ids of a tenant's devices, as the tenant knows them."""
         return set(self.places[name].tenant.frame("#devices", {})["device.uid"])
 
 
 @pytest.fixture
 def both(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Both]:
-    """Tenants of other devices, other secrets and another zone."""
+    """Tenants with different devices, secrets and time zones."""
     sql = {"landings": ["parquet", {"sql": {"table": "{tenant}_crashes"}}]}
     catalog = catalogue(tmp_path, {"assets_readback": READ_BACK}, crashes=sql)
     for other in (catalog / "syncs").glob("*.yaml"):
@@ -159,7 +150,7 @@ def test_a_sync_of_one_leaves_the_other_alone(both: Both) -> None:
     with both.ledger("south") as ledger:
         assert ledger.enriched.read(SYNC_NAME).is_empty()
         assert ledger.runs(SYNC_NAME) == []
-    # Keys that one has acknowledged are neither known to the other nor absent there.
+    # Keys acknowledged by one tenant are neither known nor considered absent for the other.
     assert both.sync("south")["acknowledged"] == len(both.devices("south"))
     for name in PROFILES:
         values = held[name].values("device", OWNER)
@@ -175,7 +166,7 @@ def test_a_limit_of_one_does_not_hold_the_other_back(both: Both) -> None:
             ledger.limits.limit_until(later)
             with pytest.raises(LimitReachedError):
                 both.land("north", "crashes")
-            # Nor does a unit of the same name that is held.
+            # Nor does a unit of the same name that the other holds.
             both.land("south", "crashes")
             both.land("south", "devices")
     assert both.places["north"].tenant.requests["export"] == 0
@@ -205,7 +196,7 @@ def test_commands_show_and_reset_the_tenant_that_is_named(
     assert before["watermark"] is not None
     unsaid = called("runs", capsys=capsys)
     assert unsaid.returncode == 3
-    assert "say --tenant NAME; the lake holds north, south" in unsaid.stderr
+    assert "set tenant to one of those in the lake: north, south" in unsaid.stderr
 
 
 def test_a_wrong_tenant_touches_nobody(both: Both, capsys: pytest.CaptureFixture[str]) -> None:
@@ -240,4 +231,4 @@ def test_variables_of_one_tenant_never_complete_the_profile_of_another(
     for name, value in both.places["south"].environment.items():
         monkeypatch.setenv(name, value)
     with pytest.raises(ConfigurationError, match=r"half\.client_secret: not set"):
-        plan_run(Asked("crashes", tenant="half"))
+        export_dataset(Asked("crashes", tenant="half"))

@@ -1,4 +1,4 @@
-"""A worker that is told to stop, on a real Prefect server: its flow runs end, the next go on."""
+"""A worker that is stopped, on a real Prefect server: its flow runs end, the next run resumes."""
 
 import json
 import subprocess
@@ -23,7 +23,7 @@ DAYS = 8
 
 
 def prefect(*words: str, env: dict[str, str]) -> None:
-    """Run a command of Prefect."""
+    """Run a Prefect command."""
     subprocess.run(
         [sys.executable, "-m", "prefect", *words],
         env=env,
@@ -35,7 +35,7 @@ def prefect(*words: str, env: dict[str, str]) -> None:
 
 @contextmanager
 def working(env: dict[str, str], log: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """Keep a worker, which is told to stop at the end at the latest."""
+    """Run a worker, which is stopped at the end at the latest."""
     with log.open("wb") as said:
         process = subprocess.Popen(
             [sys.executable, "-m", "nxp", "worker", POOL],
@@ -69,14 +69,14 @@ def begin(api: str) -> str:
 
 
 def state(api: str, run: str) -> str:
-    """Give the state of a flow run."""
+    """Return the state of a flow run."""
     return str(httpx.get(f"{api}/flow_runs/{run}").json()["state"]["type"])
 
 
-def await_(come: Callable[[], bool]) -> None:
-    """Wait until something has come."""
+def await_(condition: Callable[[], bool]) -> None:
+    """Wait until a condition holds."""
     deadline = time.monotonic() + 90
-    while not come():
+    while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.05)
 
@@ -112,7 +112,7 @@ def test_a_worker_lets_its_flow_runs_end_and_the_next_run_does_the_rest(
         worker.terminate()
         assert worker.wait(60) == 143
         assert time.monotonic() - began < 20
-    # The flow run itself has said so: its place in the limit is free.
+    # The flow run reported this itself, so its slot in the concurrency limit is free.
     assert state(prefect_server, run) == "CRASHED"
     begun = tenant.tenant.requests["export"]
     assert 3 <= begun < DAYS
@@ -125,8 +125,8 @@ def test_a_worker_lets_its_flow_runs_end_and_the_next_run_does_the_rest(
         monkeypatch.setenv(name, value)
 
     def newest() -> dict[str, Any]:
-        told = called("runs", "crashes", "--json", "--limit", "1", capsys=capsys)
-        (found,) = json.loads(told.stdout)
+        shown = called("runs", "crashes", "--json", "--limit", "1", capsys=capsys)
+        (found,) = json.loads(shown.stdout)
         return dict(found)
 
     assert (newest()["state"], newest()["units"]) == ("interrupted", begun)
@@ -135,13 +135,13 @@ def test_a_worker_lets_its_flow_runs_end_and_the_next_run_does_the_rest(
         await_(lambda: state(prefect_server, run) == "COMPLETED")
         (of_prefect,) = psutil.Process(worker.pid).children()
         worker.kill()
-        # A worker that nobody could stop any more would go on taking runs.
+        # Otherwise Prefect's worker would keep taking runs, and nothing could stop it.
         await_(lambda: not of_prefect.is_running() or of_prefect.status() == "zombie")
     assert (newest()["state"], newest()["units"]) == ("landed", DAYS - begun)
     # Nothing was exported twice.
     assert tenant.tenant.requests["export"] == DAYS
     lines = (tmp_path / "worker.log").read_text().splitlines()
-    told = [json.loads(line) for line in lines if line.startswith("{")]
-    assert "1 flow runs may end within 35 s" in told[-1]["message"]
-    assert told[0]["tenant"] == "sandbox.eu"
-    assert told[0]["flow_run_id"]
+    logged = [json.loads(line) for line in lines if line.startswith("{")]
+    assert "1 flow runs have 35 s to end" in logged[-1]["message"]
+    assert logged[0]["tenant"] == "sandbox.eu"
+    assert logged[0]["flow_run_id"]

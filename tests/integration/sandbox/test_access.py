@@ -171,7 +171,7 @@ def test_parts_of_a_file_are_served_as_asked_for(tenant: Tenant) -> None:
     assert part("bytes=10-19", **{"if-range": etag}).status_code == 206
     assert part("bytes=10-19", **{"if-range": '"old"'}).status_code == 200
     assert httpx.get(url, headers={"if-none-match": etag}).status_code == 304
-    # Signed for GET, so asking for the head alone is refused, as S3 does.
+    # Signed for GET, so HEAD is refused, as in S3.
     assert httpx.head(url).status_code == 403
 
 

@@ -1,4 +1,4 @@
-"""Remote actions, workflows and campaigns over TCP: what is listed, taken and refused."""
+"""Remote actions, workflows and campaigns over TCP: what is listed, accepted and refused."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime

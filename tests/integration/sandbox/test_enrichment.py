@@ -1,4 +1,4 @@
-"""The enrichment API over TCP: what is taken, what is refused how, and what shows when."""
+"""The enrichment API over TCP: what is accepted, how the rest is refused, and when values show."""
 
 import inspect
 import time
@@ -26,7 +26,7 @@ Serve = Callable[..., Client]
 
 @pytest.fixture
 def serve(tmp_path: Path) -> Iterator[Serve]:
-    """Serve tenants with the options a test asks for."""
+    """Serve tenants with the options that a test sets."""
     with ExitStack() as stack:
 
         def make(**options: Any) -> Client:

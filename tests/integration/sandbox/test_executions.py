@@ -14,7 +14,7 @@ from sandbox.server import running
 from tests.acting import Client
 
 NOW = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
-# Before all requests, as a parameter is written in the tenant's zone.
+# Earlier than all requests; parameters are in the tenant's zone.
 FROM = "2026-11-20 11:00:00"
 UNKNOWN = "11111111-2222-3333-4444-555555555555"
 ACT = "/api/v1/act/execute"
@@ -52,7 +52,7 @@ def saved(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def client(saved: Path) -> Iterator[Client]:
-    # The clock is put forward by days, and tokens with it.
+    # The clock is moved forward by days, and tokens age with it.
     options = SandboxOptions(queries=saved, now=NOW, devices=100, token_ttl=1_000_000, acting=SURE)
     with running(options) as tenant, Client(tenant) as made:
         yield made
@@ -93,7 +93,7 @@ def test_a_remote_action_is_read_back_by_its_request_id(client: Client) -> None:
     assert {(row["status"], row["trigger_method"]) for row in ended} == {("success", "api")}
     outputs = {row["uid"]: json.loads(row["outputs"]) for row in ended}
     assert all(0 <= each["UsedShare"] <= 1 for each in outputs.values())
-    # The same as the action's own table says it.
+    # The action's own table shows the same.
     own = client.exported("#disk")
     assert {
         r["device.collector.uid"]: r["remote_action.execution.outputs.FreeSpace"] for r in own

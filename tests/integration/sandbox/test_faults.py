@@ -1,4 +1,4 @@
-"""Faults as a client meets them, over TCP."""
+"""Faults as a client sees them, over TCP."""
 
 import time
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""The language over the wire: what is computed and nested arrives as CSV and as JSON."""
+"""The language over TCP: computed and nested values arrive as CSV and as JSON."""
 
 import csv
 import io

@@ -1,4 +1,4 @@
-"""The sandbox over TCP: the NQL API, held against the vendor's own OpenAPI file."""
+"""The sandbox over TCP: the NQL API, validated with the vendor's own OpenAPI file."""
 
 import csv
 import io
@@ -37,7 +37,7 @@ UNPRIVILEGED = Credential("enricher", "s3cret", frozenset({"enrichment"}))
 
 
 class Client:
-    """A plain HTTP client of one tenant; every NQL answer is judged."""
+    """A plain HTTP client of one tenant; every NQL answer is validated."""
 
     def __init__(self, tenant: Tenant) -> None:
         self.tenant = tenant
@@ -90,7 +90,7 @@ def client_of(tenant: Tenant) -> Iterator[Client]:
 
 @pytest.fixture(scope="module")
 def specification() -> None:
-    """Skip loudly where answers could not be judged."""
+    """Skip visibly if answers could not be validated."""
     if not vendor.is_here():
         pytest.skip(vendor.ABSENT)
 

@@ -1,4 +1,4 @@
-"""The ServiceNow instance over TCP, read by plain httpx as a client that nobody here wrote."""
+"""The ServiceNow instance over TCP, read by plain httpx instead of our own client."""
 
 import re
 from collections import Counter
@@ -243,7 +243,7 @@ def test_tokens_open_the_tables_until_they_expire() -> None:
         url = f"{tenant.servicenow.url}{USERS}"
         asked = {"sysparm_limit": "1"}
         assert httpx.get(url, params=asked, headers=headers, trust_env=False).status_code == 200
-        # While a token lives, the same one is given again.
+        # While a token is valid, the same one is returned.
         again = ask_token(tenant, grant_type="password", **person).json()
         while again["access_token"] == body["access_token"]:
             again = ask_token(
@@ -283,7 +283,7 @@ def test_hidden_rows_shorten_pages_after_the_limit() -> None:
         assert 0 < len(answer.json()["result"]) < 50
         assert answer.headers["x-total-count"] == str(len(truth))
         assert sorted(offsets(client, COMPUTERS, 50)) == visible
-        # With one row a page there are empty pages, and who stops at the first loses the rest.
+        # With one row per page some pages are empty, and a client that stops there loses the rest.
         pages = [
             rows(client, COMPUTERS, limit=1, offset=n, query="ORDERBYsys_id", fields="sys_id")
             for n in range(20)
@@ -363,7 +363,7 @@ def test_an_incremental_pull_with_an_overlap_sees_every_change() -> None:
             known[row["sys_id"]] = row
         truth = {row["sys_id"]: row for row in rows(client, COMPUTERS)}
         gone = known.keys() - truth.keys()
-        # What was deleted does not show in any increment.
+        # Deleted rows do not show in any increment.
         assert len(gone) == 1
         assert {key: row for key, row in known.items() if key not in gone} == truth
 

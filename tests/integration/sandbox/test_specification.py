@@ -1,4 +1,4 @@
-"""Every status that the vendor documents for an operation, and how to come by it."""
+"""Every status that the vendor documents for an operation, and how to provoke it."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -47,13 +47,13 @@ def region(uid: str) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class How:
-    """A request that brings about a status; `{uid}` in texts is a known device's."""
+    """A request that provokes a status; `{uid}` in texts is a known device's."""
 
     json: Any = None
     query: str = ""
     accept: str = "*/*"
     fault: str = ""
-    # The path as called, where it is not the documented one: an export or an execution.
+    # The actual path, if it is not the documented one: an export or an execution.
     path: str = ""
 
 
@@ -105,14 +105,14 @@ ROUTES = {EXECUTE: "execute", EXECUTE_V2: "execute", EXPORT: "export", STATUS: "
 
 @dataclass(frozen=True)
 class Scene:
-    """A tenant, two credentials, and what requests can name."""
+    """A tenant, two credentials, and the ids that requests can use."""
 
     able: Client
     unable: Client
     names: dict[str, str]
 
     def answer(self, method: str, path: str, status: int) -> httpx.Response:
-        """Make the request that brings about a status."""
+        """Send the request that provokes a status."""
         how = BY_HAND.get((method, path, status)) or _otherwise(path, status)
         client = self.unable if status == 403 else self.able
         headers = {"accept": how.accept}
@@ -136,7 +136,7 @@ class Scene:
 
 
 def _otherwise(path: str, status: int) -> How:
-    """Return how to come by what every operation has: no token, no permission, an outage."""
+    """Return how to provoke what every operation has: no token, no permission, an outage."""
     if status in (401, 403):
         return How({})
     return How({}, fault=f"{status}@{ROUTES[path]}:1")

@@ -69,7 +69,7 @@ def test_a_byte_order_mark_is_no_part_of_the_first_name(kind: CsvKind) -> None:
     [
         (b"", "is empty: not even a header"),
         (b"id,name\n1,Marked\n2\n", "row 3 has 1 fields where the header has 2"),
-        (b"id,name\n1,Mark\xe9d\n", "of the encoding"),
+        (b"id,name\n1,Mark\xe9d\n", "in another encoding"),
         (b'id,name\n1,"Marked\n2,x\n', "quote that is not closed"),
         (b'id,name\n1,x\n2,"Mark', "quote that is not closed"),
         (b"id,name\n1," + b"x" * 3_000_000, "more than a megabyte"),
@@ -114,7 +114,7 @@ def test_files_that_differ_in_columns_are_told(kind: CsvKind) -> None:
         source.check()
     assert raised.value.problems == (
         "b.csv has no column name",
-        "b.csv has the column title, which the first file has not: list the fields",
+        "b.csv has the column title, which the first file lacks: list the fields",
     )
     with opened(kind, **pattern, fields=["id"]) as source:
         assert [row["id"] for row in rows_of(source.pull())] == ["1", "2", "3"]
@@ -136,7 +136,7 @@ def test_files_have_no_increments(kind: CsvKind) -> None:
 
 def test_without_a_key_there_is_no_key_scan(kind: CsvKind) -> None:
     kind.fill(people(3))
-    with opened(kind, key=[]) as source, pytest.raises(ConfigurationError, match="needs a key"):
+    with opened(kind, key=[]) as source, pytest.raises(ConfigurationError, match="set a key"):
         source.keys()
 
 

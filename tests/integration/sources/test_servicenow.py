@@ -20,7 +20,8 @@ from connectors.errors import (
     UnavailableError,
 )
 from connectors.sources import Completeness, Sources, load_connections
-from connectors.sources.servicenow import ServiceNowSource, ServiceNowSpecification
+from connectors.sources.servicenow.source import ServiceNowSource
+from connectors.sources.specification import ServiceNowSpecification
 from sandbox.servicenow.options import ServiceNowOptions
 from tests.sources import SECRET, ServiceNowKind, instance, opened, people, rows_of
 
@@ -456,7 +457,7 @@ def test_what_is_no_answer_of_the_table_api_is_told(reply: httpx.Response, told:
 
 def test_a_field_that_is_missing_in_some_rows_is_told() -> None:
     rows = [ROW, {"sys_id": "b" * 32}]
-    with answering(answer(rows)) as source, pytest.raises(AccessError, match="without name"):
+    with answering(answer(rows)) as source, pytest.raises(AccessError, match="lack name"):
         rows_of(source.pull())
 
 

@@ -144,7 +144,7 @@ def test_a_query_that_writes_is_refused(kind: PostgresKind, query: str) -> None:
     [
         ("SELECT * FROM {schema}.nowhere", ConfigurationError, "names a table"),
         ("SELECT nothing FROM {schema}.people", ConfigurationError, "names a column"),
-        ("SELECT FROM WHERE", ConfigurationError, "no valid SQL"),
+        ("SELECT FROM WHERE", ConfigurationError, "not valid SQL"),
         ("SELECT * FROM {schema}.closed", AccessError, "lacks a right"),
         ("SELECT 'Marked Person'::int AS v", DataRefusedError, "a row holds a value"),
         ("SELECT id, id FROM {schema}.people", ConfigurationError, "column id twice"),
@@ -278,7 +278,7 @@ def test_sqlite_is_opened_for_reading_alone(tmp_path: Path) -> None:
         rows_of(source.pull())
     assert kind.path.read_bytes() == before
     kind.path.write_bytes(b"This is no database, whatever its name says." * 40)
-    with opened(kind) as source, pytest.raises(ConfigurationError, match="no SQLite database"):
+    with opened(kind) as source, pytest.raises(ConfigurationError, match="not a SQLite database"):
         source.check()
     kind.path.unlink()
     with opened(kind) as source, pytest.raises(UnavailableError, match="no database file"):
@@ -344,6 +344,6 @@ def test_a_driver_that_is_not_installed_is_told() -> None:
     for url in ("nosuch+driver://host/db", "mysql+nosuch://host/db"):
         with pytest.raises(ConfigurationError, match=r"NXP_SOURCE_HR_URL.*not installed"):
             open_sources(sources, {"NXP_SOURCE_HR_URL": url})
-    with pytest.raises(ConfigurationError, match="no SQLAlchemy URL") as raised:
+    with pytest.raises(ConfigurationError, match="not a SQLAlchemy URL") as raised:
         open_sources(sources, {"NXP_SOURCE_HR_URL": f"{SECRET} no url"})
     assert SECRET not in str(raised.value)

@@ -18,6 +18,7 @@ from connectors.ledger import Ledger, PlanRecord, SyncRecord, open_ledger
 from connectors.ledger.engine import HEAD
 from tests.databases import Server
 from tests.planning import NAME, NOW, OWNER, SITE, UID, known
+from tests.sampling import sampled
 
 SYNC = "cmdb_devices"
 
@@ -114,7 +115,7 @@ def test_postgresql_is_told_to_compare_keys_bytewise(ledger: Ledger) -> None:
 
 
 @given(values=st.lists(st.none() | VALUES | TRICKY, min_size=1, max_size=30))
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=sampled(60), suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_any_text_survives(ledger: Ledger, values: list[str | None]) -> None:
     rows = known(
         *(

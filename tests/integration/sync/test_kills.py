@@ -4,7 +4,6 @@ import os
 import random
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.acting import Client, enrichment
+from tests.forks import fork
 from tests.landing import NOW
 from tests.syncing import OWNER, PATHS, POOL, TAG, Rows, Syncing, syncing
 
@@ -34,12 +34,11 @@ def made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Syncing]:
 
 def start(made: Syncing) -> subprocess.Popen[str]:
     """Begin a sync, and wait until it is past its imports."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "tests.sync_once", NOW.isoformat()],
-        env={**os.environ, **made.place.environment, "PYTHONPATH": str(Path.cwd())},
+    process = fork(
+        "tests.sync_once",
+        NOW.isoformat(),
+        env={**os.environ, **made.place.environment},
         stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
     )
     assert process.stdout is not None
     with process.stdout as said:

@@ -18,7 +18,8 @@ import pytest
 from hypothesis import given, note, settings
 from hypothesis import strategies as st
 
-from connectors.ledger import KNOWN, PlanState, ValueState, open_ledger
+from connectors.ledger import PlanState, open_ledger
+from connectors.ledger.enriched import KNOWN, ValueState
 from tasks.sync.plan import load_plan, make_plan, retry_plan
 from tasks.sync.plan_file import Plan
 from tests.planning import (

@@ -16,15 +16,16 @@ from hypothesis import strategies as st
 from pydantic import SecretStr
 
 from connectors.errors import AccessError, LimitReachedError, UnavailableError
-from connectors.nexthink import NexthinkClient
+from connectors.nexthink.client import NexthinkClient
 from connectors.nexthink.encoding import Layout, encode
 from sandbox.options import SandboxOptions
 from sandbox.server import running
 from sandbox.tenant import Tenant
-from tasks.sync.outcomes import Outcome
+from tasks.sync.outcomes import ObjectOutcome
 from tasks.sync.push import NO_ANSWER, NOT_SENT, Pushed, PushLimits, push_batches
 from tests import vendor
 from tests.acting import Client
+from tests.sampling import sampled
 
 NOW = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 UID = "device/device/uid"
@@ -254,7 +255,7 @@ FAULTS = st.lists(
 )
 
 
-@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=sampled(40), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(chosen=ROWS, faults=FAULTS, size=st.integers(3, 30), concurrency=st.integers(1, 3))
 def test_the_tenant_holds_what_was_acknowledged(
     calm: Tenant,
@@ -279,7 +280,7 @@ def test_the_tenant_holds_what_was_acknowledged(
     result, outcomes = push(calm, rows, objects=size, concurrency=concurrency)
     bad = sum(not (row["is_known"] and row["is_good"]) for row in chosen)
     assert_held(calm, outcomes, rows)
-    if result.stopped or result.outcomes[Outcome.UNKNOWN]:
+    if result.stopped or result.outcomes[ObjectOutcome.UNKNOWN]:
         # Only faults keep an object from its outcome.
         assert calm.faults.struck.total() > struck_before
     else:

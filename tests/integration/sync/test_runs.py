@@ -23,10 +23,10 @@ from connectors.errors import (
     UsageError,
 )
 from connectors.lake.rejects import reject_files
-from connectors.ledger import KNOWN
+from connectors.ledger.enriched import KNOWN
 from nxp.commands.sync import print_report
 from tasks.sync.apply import Applied, Sender, apply_plan
-from tasks.sync.asked import Asked
+from tasks.sync.asked import SyncAsked
 from tasks.sync.push import NO_ANSWER
 from tasks.sync.stages import plan_sync
 from tests.acting import Client, enrichment
@@ -285,7 +285,7 @@ def test_chunks_follow_each_other_and_what_is_left_is_counted(made: Syncing) -> 
     rows = rows_of(made.uids())
     made.write(rows)
     made.place.tenant.faults.add("403@enrich")
-    with made.opened() as run, run.lease() as lease, plan_sync(run, Asked()) as plan:
+    with made.opened() as run, run.lease() as lease, plan_sync(run, SyncAsked()) as plan:
         started = replace(plan, record=run.ledger.plans.start(plan.plan_id))
         stopped = apply_plan(run, started, lease, is_resumed=False, most=7)
         assert isinstance(stopped.stopped, AccessError)
@@ -330,7 +330,7 @@ def test_a_resumed_plan_leaves_out_what_is_settled(made: Syncing) -> None:
         for uid in uids:
             ledger.enriched.save(SYNC_NAME, opened_rows(uid, open_value="ours"))
     made.write([{"uid": uid} for uid in made.uids()])
-    with made.opened() as run, run.lease(), plan_sync(run, Asked()) as plan:
+    with made.opened() as run, run.lease(), plan_sync(run, SyncAsked()) as plan:
         mine = {"plan_id": plan.plan_id}
         found = [
             opened_rows(uids[0], state="acknowledged", value="ours", **mine),

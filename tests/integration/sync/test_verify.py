@@ -10,8 +10,8 @@ import pytest
 
 from connectors.errors import DataRefusedError, PartlyDoneError
 from connectors.lake.rejects import reject_files
+from tasks.stories.maintain import maintain
 from tasks.upkeep.maintain import plan_upkeep
-from tasks.upkeep.upkeep import run_upkeep
 from tests.acting import Client, enrichment
 from tests.landing import NOW
 from tests.syncing import BROKER, OWNER, POOL, SYNC_NAME, TAG, UPDATED, Rows, Syncing, syncing
@@ -210,7 +210,7 @@ def test_what_a_sync_leaves_is_kept_for_its_retention(made: Syncing) -> None:
     before = left()
     assert all(before)
     for days, expected in ((6, before), (8, [0, 0])):
-        run_upkeep(plan_upkeep(SYNC_NAME, "7d"), partial(_at, written + days * DAY))
+        maintain(plan_upkeep(SYNC_NAME, "7d"), partial(_at, written + days * DAY))
         assert left() == expected
     with made.ledger() as ledger:
         assert ledger.plans.of(SYNC_NAME) == []

@@ -20,8 +20,8 @@ from connectors.lake.query import query_lake
 from connectors.lake.records import write_rejects
 from connectors.ledger import open_ledger
 from nxp.commands.datasets import datasets
+from tasks.stories.maintain import maintain
 from tasks.upkeep.maintain import Cleared, Kind, maintain_dataset, plan_upkeep, preview
-from tasks.upkeep.upkeep import run_upkeep
 from tests.lakes import DAY, START, Site, counted, publish, publish_snapshot
 from tests.landing import CATALOG
 
@@ -220,7 +220,7 @@ def test_a_maintenance_is_recorded_in_runs_and_ledger(installed: Site) -> None:
     upkeep = plan_upkeep("events", "7d")
     planned = preview(upkeep, lambda: PRESENT)
     assert installed.parquet("_runs") == []
-    report = run_upkeep(upkeep, lambda: PRESENT)
+    report = maintain(upkeep, lambda: PRESENT)
     assert planned["cleared"] == report["cleared"]
     _, rows = query_lake(
         installed.lake, "SELECT trigger, state, units, rows_dropped, files_moved FROM _runs"
@@ -241,7 +241,7 @@ def test_units_past_retention_are_told_as_dropped(
         publish(installed.lake, unit, days_ago(days))
         ledger.plan_units("events", [(unit, days_ago(days), days_ago(days - 1))])
         ledger.mark_landed("events", unit, "run", 3, days_ago(days))
-    run_upkeep(upkeep, lambda: utc_now() + timedelta(seconds=1))
+    maintain(upkeep, lambda: utc_now() + timedelta(seconds=1))
     datasets("events", as_json=True)
     shown = [
         (row["unit"], row["state"], row["rows"]) for row in json.loads(capsys.readouterr().out)
@@ -280,7 +280,7 @@ def test_a_maintenance_that_fails_is_recorded_as_failed(installed: Site) -> None
             else None
         )
     with pytest.raises(PipelineError):
-        run_upkeep(upkeep, lambda: PRESENT)
+        maintain(upkeep, lambda: PRESENT)
     ledger = open_ledger(upkeep.settings.ledger_url.get_secret_value(), "acme.eu")
     (run,) = ledger.runs("events")
     ledger.close()

@@ -5,7 +5,6 @@ import os
 import shutil
 import signal
 import subprocess
-import sys
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
@@ -20,14 +19,15 @@ from connectors.errors import DataRefusedError, HeldError, PartlyDoneError, Stor
 from connectors.lake.rejects import reject_files
 from connectors.lake.stores.local import LocalStore
 from connectors.ledger import open_ledger
-from connectors.settings.installation import load_settings
 from tasks.land.backfill import begin_backfill
 from tasks.land.plan import Only
 from tasks.land.run import open_run
 from tasks.land.unit import land_unit
+from tasks.stories.replay import open_replay, raise_unless_replayed, try_replay
+from tasks.stories.replay import replay as replay_story
 from tasks.upkeep.replay import Replayed
-from tasks.upkeep.replay_run import judge, open_replay, run_replay, try_replay
 from tests.commands import called
+from tests.forks import fork
 from tests.landing import CATALOG, Place, foreign_export
 
 DAY: dict[str, Any] = {"window_from": "2026-11-18", "window_to": "2026-11-19"}
@@ -59,8 +59,9 @@ def only_run(here: Place, dataset: str) -> str:
 
 
 def replay(here: Place, dataset: str, run_id: str, *, dry_run: bool = False) -> list[Replayed]:
-    with open_replay(load_settings(), dataset, None, here.tenant.clock.now) as tools:
-        return try_replay(tools, run_id) if dry_run else run_replay(tools, run_id)
+    with open_replay(dataset, None, here.tenant.clock.now) as run:
+        result = try_replay(run, run_id) if dry_run else replay_story(run, run_id)
+    return list(result.outcomes)
 
 
 def fresh(
@@ -132,8 +133,8 @@ def test_a_mended_dataset_is_replayed_to_what_a_fresh_export_gives(
     assert (unit.run_id, unit.rows_landed) == (manifest.entries[-1].run_id, len(expected))
     assert manifest.entries[-1].exported_at == outcome.exported_at
     again = replay(here, dataset, run_id)
-    with pytest.raises(HeldError, match="landed anew since, by run"):
-        judge(dataset, run_id, again)
+    with pytest.raises(HeldError, match="landed again since, by run"):
+        raise_unless_replayed(dataset, run_id, again)
     assert len(here.landed(dataset)) == len(expected)
 
 
@@ -149,7 +150,7 @@ def test_what_still_does_not_fit_stays_a_reject_of_the_new_run(
     assert done.rejected > 0
     assert done.landed + done.rejected + done.outside == outcome.rows_rejected
     with pytest.raises(PartlyDoneError, match="still do not fit"):
-        judge(EVENTS, run_id, [done])
+        raise_unless_replayed(EVENTS, run_id, [done])
     manifest = here.lake.manifest(EVENTS)
     assert manifest
     (left,) = reject_files(here.lake, EVENTS, manifest.entries[-1].run_id)
@@ -173,7 +174,7 @@ def test_nothing_that_fits_publishes_nothing(here: Place, declare: Change) -> No
     run_id = only_run(here, "users")
     outcomes = replay(here, "users", run_id)
     with pytest.raises(DataRefusedError, match="none of the"):
-        judge("users", run_id, outcomes)
+        raise_unless_replayed("users", run_id, outcomes)
     assert here.lake.manifest("users") == before
 
 
@@ -187,7 +188,7 @@ def test_a_unit_that_landed_anew_is_left_alone(here: Place, declare: Change) -> 
     (outcome,) = outcomes = replay(here, "users", run_id)
     assert (outcome.state, outcome.landed) == ("superseded", 0)
     with pytest.raises(HeldError):
-        judge("users", run_id, outcomes)
+        raise_unless_replayed("users", run_id, outcomes)
     assert here.lake.manifest("users") == before
     runs = open_ledger(here.environment["NXP_LEDGER_URL"], "sandbox.eu").runs("users")
     assert "replay" not in {run["trigger"] for run in runs}
@@ -201,10 +202,10 @@ def test_a_unit_that_landed_anew_is_left_alone(here: Place, declare: Change) -> 
             {"user.days_since_last_seen": {"type": "int"}},
             {"user.days_since_last_seen": {"type": "string"}},
             {},
-            "another type than string",
+            "a type other than string",
         ),
         ({}, {"user.upn": {"type": "int"}}, {}, "upn is int now"),
-        ({}, {"user.ad.city": {"name": "town"}}, {}, "is no column any more"),
+        ({}, {"user.ad.city": {"name": "town"}}, {}, "is no longer a column"),
         ({}, {}, {"checks": [{"check": "rows", "max": 1}]}, "from 0 to 1 rows"),
     ],
 )
@@ -250,13 +251,15 @@ def test_a_replay_that_is_killed_is_exact_when_replayed_again(
     here.land(here.plan(EVENTS, **DAY), partly=True)
     run_id = only_run(here, EVENTS)
     declare(EVENTS, OUT)
-    victim = [sys.executable, "-m", "tests.replay_once", EVENTS, run_id, moment]
-    killed = subprocess.run(victim, check=False, env=dict(os.environ), capture_output=True)
-    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    killed = fork(
+        "tests.replay_once", EVENTS, run_id, moment, env=os.environ, stderr=subprocess.PIPE
+    )
+    _, said = killed.communicate(timeout=60)
+    assert killed.returncode == -signal.SIGKILL, said
     (again,) = outcomes = replay(here, EVENTS, run_id)
     assert again.state == ("landed" if moment == "before" else "replayed already")
     if moment == "after":
-        judge(EVENTS, run_id, outcomes)
+        raise_unless_replayed(EVENTS, run_id, outcomes)
     manifest = here.lake.manifest(EVENTS)
     assert manifest
     (entry,) = manifest.entries
@@ -280,7 +283,6 @@ def test_a_replay_is_no_export_to_schedules_and_back_fills(here: Place, declare:
     slow = here.plan(EVENTS, **DAY)
     interrupted = here.plan(EVENTS, **DAY, only=Only.ALL)
     with open_run(interrupted, clock=here.tenant.clock.now) as run:
-        run.ledger.begin_run(run.run_id, run.dataset, interrupted.trigger)
         begin_backfill(run)
     (replayed,) = replay(here, EVENTS, run_id)
     assert replayed.state == "landed"

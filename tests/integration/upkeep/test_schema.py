@@ -130,7 +130,7 @@ def test_stdout_gets_the_yaml_and_no_value_of_a_row(here: Place) -> None:
 def test_what_cannot_be_learned_is_one_line(tmp_path: Path) -> None:
     assert_one_line(learn("nothing"), 3, "#nothing")
     assert_one_line(learn("crashes", "--out", str(tmp_path / "x"), "--mode", "nope"), 2, "mode")
-    assert_one_line(learn("devices", "--mode", "window"), 2, "--mode window")
+    assert_one_line(learn("devices", "--mode", "window"), 2, "mode window: ")
     assert_one_line(learn("devices", "--out", "-", "--json"), 2, "--json")
     assert_one_line(learn("Devices", "--query-id", "#devices", "--out", "-"), 2, "a-z")
     early = ("-p", "from=2001-01-01 00:00:00", "-p", "to=2001-01-02 00:00:00")

@@ -1,4 +1,4 @@
-"""One scripted server per test, and a client of a tenant that it plays."""
+"""One scripted server per test, and a client of the tenant that it simulates."""
 
 import ssl
 from collections.abc import Iterator
@@ -9,13 +9,13 @@ import pytest
 
 from connectors.http.client import RetryTransport
 from connectors.http.proxies import SystemProxies
-from connectors.nexthink import NexthinkClient
+from connectors.nexthink.client import NexthinkClient
 from tests.unit.connectors.servers import TOKEN_PATH, Clock, FakeTenant, Server, token_reply
 
 
 @pytest.fixture(scope="session")
 def tls() -> ssl.SSLContext:
-    """Load the trusted certificates once: 30 ms that every client would spend again."""
+    """Load the trusted certificates once: it takes every client 30 ms."""
     return httpx.create_ssl_context()
 
 
@@ -33,7 +33,7 @@ def server() -> Iterator[Server]:
 
 @pytest.fixture
 def other_server() -> Iterator[Server]:
-    """Provide a second origin: object storage, or where a redirect leads."""
+    """Provide a second origin: object storage, or the target of a redirect."""
     with Server() as running:
         yield running
 
@@ -55,5 +55,5 @@ def retrying(clock: Clock, tls: ssl.SSLContext) -> Iterator[httpx.Client]:
 
 @pytest.fixture
 def target(tmp_path: Path) -> Path:
-    """Name the file that a download writes."""
+    """Return the path of the file that a download writes."""
     return tmp_path / "result.csv"

@@ -1,4 +1,4 @@
-"""Result files to download: their text, their packings, and the URLs a status gives for them."""
+"""Result files to download: their text, compressions, and the URLs that a status returns."""
 
 import gzip
 import random
@@ -15,7 +15,7 @@ SIGNATURE = "X-Amz-Signature=MARK-signature"
 
 
 def text_of(size: int) -> bytes:
-    """Return CSV that does not pack well, quotes and newlines in fields included."""
+    """Return CSV that does not compress well, with quotes and newlines in fields."""
     source = random.Random(size)
     row = b'"%s ""x""\n",%d\n'
     rows = (row % (source.randbytes(9).hex().encode(), number) for number in range(size // 30))
@@ -39,6 +39,6 @@ def completed(url: str, status: int = 200) -> Reply:
 
 
 def fresh_urls(storage: Server) -> Callable[[Seen], Reply]:
-    """Give a new URL for each status asked."""
+    """Answer every status request with a new URL."""
     given = iter(range(1, 1000))
     return lambda _: completed(url_of(storage, next(given)))

@@ -1,4 +1,4 @@
-"""A scripted HTTP server on a real socket, and a tenant and a clock to go with it."""
+"""A scripted HTTP server on a real socket, with a tenant and a clock."""
 
 import socket
 import struct
@@ -20,7 +20,7 @@ START = datetime(2026, 11, 22, 12, tzinfo=UTC)
 
 
 class Clock:
-    """Time that passes by sleeping only."""
+    """A clock that advances only by sleeping."""
 
     def __init__(self) -> None:
         self.now = START
@@ -38,7 +38,7 @@ class Clock:
 
 @dataclass(frozen=True)
 class FakeTenant:
-    """What settings would say."""
+    """A tenant as settings would describe it."""
 
     api_url: str
     login_url: str
@@ -64,7 +64,7 @@ class Seen:
 class Reply:
     """What the server does with a request.
 
-    `cut` sends that many bytes of the body and closes; with `reset` the connection dies at once
+    `cut` sends that many bytes of the body and closes; with `reset` the connection drops at once
     (before the answer, or after `cut` bytes). `framing` is length, chunked or none.
     """
 
@@ -89,7 +89,7 @@ Script = Reply | Callable[[Seen], Reply]
 
 
 class Server:
-    """Answers each route by its script: one entry per request, the last one for ever."""
+    """Answers each route from its script: one entry per request, the last one repeatedly."""
 
     def __init__(self) -> None:
         self.seen: list[Seen] = []
@@ -187,8 +187,8 @@ def _reset(handler: BaseHTTPRequestHandler) -> None:
 class Storage:
     """Object storage for one file: ranges, ETags, URLs that expire, connections that break.
 
-    `cuts` are the byte positions at which the connection breaks, each once; `urls` how many
-    answers a URL is good for, None for ever.
+    `cuts` are the byte positions at which the connection breaks, each once; `urls` is how many
+    answers a URL is valid for, None for any number.
     """
 
     body: bytes

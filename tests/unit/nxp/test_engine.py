@@ -1,23 +1,88 @@
-"""What keeps a temporary Prefect server from starting is told, and is no bug."""
+"""How a command decides between a plain run and a flow, and what keeps a server from starting."""
 
 from pathlib import Path
 
 import pytest
 
-from connectors.errors import StorageError, UnavailableError
-from nxp.engine import check_space, server_started
+from connectors.errors import ConfigurationError, StorageError, UnavailableError
+from connectors.settings.installation import Settings, load_settings
+from nxp.engine import SERVER_RECORD, check_space, require_prefect, run_here, uses_prefect
 
 
-def test_a_disk_without_room_for_a_server_is_told_before_it_is_started(tmp_path: Path) -> None:
+@pytest.fixture
+def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    """Settings of an installation that knows no server."""
+    monkeypatch.delenv("PREFECT_API_URL", raising=False)
+    return load_settings({"NXP_HOME": str(tmp_path)})
+
+
+def test_a_disk_without_room_for_a_server_is_reported_before_it_starts(tmp_path: Path) -> None:
     check_space(tmp_path)
     with pytest.raises(StorageError, match=r"NXP_HOME: the disk of .* free some space"):
         check_space(tmp_path, least=2**60)
 
 
-def test_a_server_that_did_not_start_is_no_bug_and_other_errors_stay_what_they_are() -> None:
-    # Prefect's own words; a later version may have others.
-    said = "Timed out while attempting to connect to ephemeral Prefect API server."
-    with pytest.raises(UnavailableError, match="did not start in time"), server_started():
-        raise RuntimeError(said)
-    with pytest.raises(RuntimeError, match="another"), server_started():
-        raise RuntimeError("another")
+@pytest.mark.parametrize(
+    ("url", "variable", "option", "flow"),
+    [
+        (None, None, None, False),
+        (None, "0", None, False),
+        (None, None, False, False),
+        ("http://127.0.0.1:1/api", None, None, True),
+        ("http://127.0.0.1:1/api", "0", None, False),
+        ("http://127.0.0.1:1/api", "0", True, True),
+        ("http://127.0.0.1:1/api", "1", False, False),
+        ("http://127.0.0.1:1/api", "yes", None, True),
+    ],
+)
+def test_a_command_runs_as_a_flow_where_a_server_is_known_unless_told_otherwise(
+    url: str | None,
+    variable: str | None,
+    option: bool | None,
+    flow: bool,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delenv("PREFECT_API_URL", raising=False)
+    if url:
+        monkeypatch.setenv("PREFECT_API_URL", url)
+    environ = {"NXP_HOME": str(tmp_path)} | ({"NXP_PREFECT": variable} if variable else {})
+    assert uses_prefect(load_settings(environ), option) is flow
+
+
+@pytest.mark.parametrize("option", [True, None])
+def test_a_flow_that_is_asked_for_without_a_server_is_an_error_and_no_plain_run(
+    option: bool | None, tmp_path: Path, settings: Settings
+) -> None:
+    if option is None:
+        settings = load_settings({"NXP_HOME": str(tmp_path), "NXP_PREFECT": "1"})
+    with pytest.raises(UnavailableError, match="no Prefect server is known: keep one"):
+        run_here(settings, option, lambda: pytest.fail("ran plain"), lambda: pytest.fail("ran"))
+
+
+def test_what_needs_prefect_says_so_in_one_line(settings: Settings) -> None:
+    with pytest.raises(UnavailableError, match=r"^--approve needs Prefect: keep a server"):
+        require_prefect(settings, None, "--approve")
+
+
+def test_a_record_of_a_server_whose_process_is_gone_is_no_server(settings: Settings) -> None:
+    record = '{"api_url": "http://127.0.0.1:1/api", "pid": "999999", "started": "1.0"}'
+    (settings.home / SERVER_RECORD).write_text(record, "utf-8")
+    assert not uses_prefect(settings, None)
+
+
+def test_a_variable_that_is_neither_yes_nor_no_is_a_problem_of_the_settings() -> None:
+    with pytest.raises(ConfigurationError, match="NXP_PREFECT"):
+        load_settings({"NXP_PREFECT": "perhaps"})
+
+
+def test_the_hint_about_prefect_is_kept_for_the_end_once(
+    settings: Settings, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from nxp.output import say_left  # noqa: PLC0415 - what `run_here` keeps
+
+    for _ in range(2):
+        assert run_here(settings, None, lambda: 1, lambda: 2) == 1
+    assert capsys.readouterr().err == ""
+    say_left()
+    assert capsys.readouterr().err.count("nxp server start") == 1

@@ -11,14 +11,14 @@ from sandbox.engine import Engine
 from sandbox.options import SandboxOptions
 from sandbox.queries import SavedQueries
 
-# A Friday noon: working days lie behind it.
+# A Friday noon, after working days.
 NOW = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 
 Ask = Callable[..., pl.DataFrame]
 
 
 def make_engine(directory: Path = Path("unused"), **options: object) -> Engine:
-    """Return an engine over an estate of 200 devices, unless told otherwise."""
+    """Return an engine over an estate, of 200 devices by default."""
     given = {"devices": 200, "now": NOW, "queries": directory} | options
     made = SandboxOptions(**given)  # type: ignore[arg-type]
     assert made.now is not None
@@ -26,11 +26,11 @@ def make_engine(directory: Path = Path("unused"), **options: object) -> Engine:
 
 
 def ask(engine: Engine, text: str, now: datetime = NOW, **parameters: str) -> pl.DataFrame:
-    """Return what a query yields at a moment."""
+    """Return the result of a query at a moment."""
     return pl.concat(engine.rows(engine.prepare(text, parameters, now)))
 
 
 @pytest.fixture(scope="session")
 def engine() -> Engine:
-    """Return the estate most tests look at."""
+    """Return the estate that most tests use."""
     return make_engine()

@@ -1,4 +1,4 @@
-"""Conditions against a plain model of what they mean, row by row."""
+"""Conditions compared with a simple model of their meaning, row by row."""
 
 import fnmatch
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""Fields that clients write: what they take, and when it shows."""
+"""Fields that clients write: which values they accept, and when these show."""
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -23,7 +23,7 @@ OF_DEVICE = "device/device/virtualization/"
 
 
 class Clock(TenantClock):
-    """A clock that is set by hand."""
+    """A clock that the test sets."""
 
     def __init__(self) -> None:
         super().__init__(NOW)
@@ -129,7 +129,7 @@ def test_the_options_refuse_custom_fields_that_cannot_be() -> None:
 
     assert options(("device", "mine")).custom_fields_of("device") == {"#mine"}
     for name in (("device", "Mine"), ("printer", "mine"), ("user", "team.#mine")):
-        with pytest.raises(ValueError, match="is not a name"):
+        with pytest.raises(ValueError, match="is not a valid name"):
             options(name)
     with pytest.raises(ValueError, match="more than 100"):
         options(*(("device", f"mine_{n}") for n in range(101)))

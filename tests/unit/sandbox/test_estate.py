@@ -1,4 +1,4 @@
-"""The estate: the same every time, plausible, and awkward where real ones are."""
+"""The estate: always the same, plausible, and as awkward as real ones."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -6,6 +6,7 @@ import polars as pl
 import pytest
 
 from sandbox.engine import Engine
+from sandbox.estate.stock import make_stock
 from sandbox.model.kinds import DTYPES
 from sandbox.model.tables import TABLES, Origin
 from tests.unit.sandbox.conftest import NOW, ask, make_engine
@@ -18,7 +19,9 @@ CRASHES = "execution.crashes during past 192h | list time, device.uid, binary.ui
 
 
 def test_the_same_seed_makes_the_same_estate_and_another_seed_another() -> None:
-    first, again, other = make_engine(), make_engine(), make_engine(seed=2)
+    first, other = make_engine(), make_engine(seed=2)
+    make_stock.cache_clear()
+    again = make_engine()
     for query in ("devices | list uid, name, last_seen", EVENTS, CRASHES):
         assert ask(first, query).equals(ask(again, query))
         assert not ask(first, query).equals(ask(other, query))
@@ -192,7 +195,7 @@ def test_every_column_of_every_table_can_be_read_and_is_what_it_says(
     assert list(found.schema.values()) == [DTYPES[c.kind] for c in table.columns.values()]
     assert (found.height == 0) == (table.origin is Origin.FEED)
     assert all(column in table.columns for column in table.defaults)
-    # A field that nobody ever has a value of would be a slip.
+    # A field that is always null would be a mistake.
     own = [c for c in found.columns if not table.owner(c) and c != "package.parent_name"]
     empty = [c for c in own if found[c].is_null().all()]
     assert table.origin is Origin.FEED or found.height < 30 or not empty
@@ -207,5 +210,11 @@ def test_the_same_devices_are_off_in_every_table() -> None:
     ]
     everybody = set(ask(engine, "devices | list uid")["device.uid"])
     assert len(seen[0] | seen[1] | seen[2]) < 0.95 * len(everybody)
-    # One or two were given up in the course of the day.
+    # One or two were abandoned during the day.
     assert len((seen[0] | seen[1] | seen[2]) - (seen[0] & seen[1] & seen[2])) <= 3
+
+
+def test_estates_of_one_seed_share_their_objects_and_other_seeds_have_others() -> None:
+    one, again, other = (make_stock(seed, 20, NOW) for seed in (1, 1, 2))
+    assert one is again
+    assert not one.fleet.frame.equals(other.fleet.frame)

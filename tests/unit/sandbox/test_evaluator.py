@@ -1,4 +1,4 @@
-"""Plans over pieces: the pieces must not show in the result."""
+"""Plans over pieces: how rows are cut must not affect the result."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -22,7 +22,7 @@ WEEK = Frame(NOW - timedelta(days=7), NOW)
 
 
 class Pieces:
-    """Rows already cut into pieces; remembers how many were taken and what was asked."""
+    """Rows already cut into pieces; records how many were read and which rows were requested."""
 
     def __init__(self, frame: pl.DataFrame, size: int) -> None:
         self.frame, self.size, self.taken = frame, size, 0

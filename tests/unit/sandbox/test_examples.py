@@ -1,4 +1,4 @@
-"""Queries that were published, or seen to be accepted by real tenants: each of them runs here."""
+"""Queries that were published or that real tenants accepted: each of them runs here."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -10,8 +10,8 @@ from sandbox.estate.feed import LogEntry
 from sandbox.nql.errors import NqlError
 from tests.unit.sandbox.conftest import NOW, ask, make_engine
 
-# Names, whether rows are to be expected of an untouched tenant, and the text: literal, as a
-# query is what it is, but for the names of one device that exists here.
+# Name, whether an untouched tenant returns rows, and the text, which is literal except for the
+# names of one device that exists here.
 PUBLISHED = (
     (
         "inventory",

@@ -1,4 +1,4 @@
-"""What becomes of requests: states over the tenant's time, outputs, answers, effects on devices."""
+"""The outcome of requests: states over time, outputs, answers, effects on devices."""
 
 import json
 from collections import Counter
@@ -27,7 +27,7 @@ Make = Callable[..., Tenant]
 
 @pytest.fixture
 def make() -> Iterator[Make]:
-    """Return a maker of tenants on which all goes well, unless told otherwise."""
+    """Return a factory of tenants on which, by default, everything succeeds."""
     made: list[Tenant] = []
 
     def maker(devices: int = 200, seed: int = 1, **acting: float) -> Tenant:
@@ -286,7 +286,7 @@ def test_single_fates_can_be_decreed(make: Make) -> None:
     ]
     states = {device: state for state, device in ask(tenant, RUNS).iter_rows()}
     assert [states[device] for device in devices] == ["failure", "expired", "success"]
-    with pytest.raises(ValueError, match="none of success"):
+    with pytest.raises(ValueError, match="not one of success"):
         tenant.actions.decree(people[0], "lost")
 
 

@@ -1,4 +1,4 @@
-"""Which requests a fault falls on."""
+"""Which requests a fault hits."""
 
 import pytest
 

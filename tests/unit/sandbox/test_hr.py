@@ -1,4 +1,4 @@
-"""The personnel tables: they belong to the estate, and have the faults they promise."""
+"""The personnel tables: they match the estate and have the promised faults."""
 
 import csv
 import sqlite3
@@ -92,7 +92,7 @@ def test_the_same_people_are_in_both_systems_of_record(
     assert 0.9 * users.height < both.height < users.height
     assert (both["u_user_principal_name"] == both["upn"].str.to_lowercase()).all()
     family = both["last_name_right"].str.strip_chars()
-    # Some who were renamed are still under their old name there.
+    # Some renamed people still have their old name there.
     assert 0.95 < (both["last_name"] == family).sum() / both.height < 1
 
 

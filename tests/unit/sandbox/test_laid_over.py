@@ -1,4 +1,4 @@
-"""Values of enrichment and rows of actions, laid over the estate and fed into it."""
+"""Enriched values that override the estate, and rows of actions that are fed into it."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
@@ -16,7 +16,7 @@ from tests.unit.sandbox.conftest import NOW, ask, make_engine
 
 
 class Enriched:
-    """An overlay that holds what a test has put in."""
+    """An overlay with the values that a test sets."""
 
     def __init__(self) -> None:
         self.held: dict[tuple[str, str], dict[str, OverlayValue]] = {}
@@ -29,7 +29,7 @@ class Enriched:
 
 
 class Acted:
-    """A feed that holds what a test has put in."""
+    """A feed with the rows that a test sets."""
 
     def __init__(self, tables: Mapping[str, pl.DataFrame]) -> None:
         self.tables = tables
@@ -164,7 +164,7 @@ def test_answers_to_a_campaign_are_counted_for_each_user() -> None:
     sids = ask(engine, "users | list sid")["user.sid"]
     tables["campaign.responses"] = pl.DataFrame(
         {
-            # Long past the retention of events: answers are kept for good.
+            # Long past the retention of events: answers are kept forever.
             "campaign.response.time": [NOW - timedelta(days=400), NOW, NOW],
             "campaign.response.state": ["answered", "answered", "declined"],
             "campaign.nql_id": ["#welcome"] * 3,

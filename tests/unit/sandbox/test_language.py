@@ -1,4 +1,4 @@
-"""What clauses and functions mean, seen on the estate."""
+"""What clauses and functions mean, checked on the estate."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any

@@ -1,4 +1,4 @@
-"""Encoded queries: read, and answered as a plain model of the same rows answers them."""
+"""Encoded queries are parsed, and answered like a simple model of the same rows."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -14,6 +14,7 @@ from sandbox.servicenow.conditions import Reader
 from sandbox.servicenow.dates import computed
 from sandbox.servicenow.encoded_query import Condition, Order, parse
 from sandbox.servicenow.store import Store
+from tests.sampling import sampled
 from tests.unit.sandbox.conftest import NOW
 
 READER = Reader(NOW, ZoneInfo("Europe/Zurich"))
@@ -175,7 +176,7 @@ def walked_rows(store: Store) -> list[Row]:
 
 
 def parts(rows: list[Row]) -> st.SearchStrategy[Part]:
-    """Conditions whose values occur, or nearly."""
+    """Return conditions whose values occur, or nearly."""
 
     def values(path: str) -> st.SearchStrategy[str]:
         if "bogus" in path:
@@ -190,7 +191,7 @@ def parts(rows: list[Row]) -> st.SearchStrategy[Part]:
     )
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=sampled(150), deadline=None, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
 def test_queries_answer_as_a_plain_model_does(store: Store, data: st.DataObject) -> None:
     rows = walked_rows(store)

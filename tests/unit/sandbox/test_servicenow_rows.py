@@ -1,4 +1,4 @@
-"""The rows of the ServiceNow instance: they fit the estate, have faults, and change."""
+"""The rows of the ServiceNow instance: they match the estate, have faults, and change."""
 
 from pathlib import Path
 

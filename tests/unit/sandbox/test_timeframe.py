@@ -11,7 +11,7 @@ from sandbox.nql.timeframe import Frame, frame_of, refuse_beyond
 from sandbox.nql.values import read_instant
 
 ZURICH = ZoneInfo("Europe/Zurich")
-# 23:30 in Zurich, the day before in UTC terms still the 19th.
+# 23:30 in Zurich, shortly before the local day ends.
 NOW = datetime(2026, 11, 19, 22, 30, tzinfo=UTC)
 LAST = timedelta(microseconds=1)
 

@@ -33,7 +33,7 @@ def upgrade() -> None:
         sqlite_with_rowid=False,
     )
     if op.get_bind().dialect.name == "postgresql":
-        # Rows are replaced more often than added: beside the old one, the indexes stay as they are.
+        # Rows are replaced more often than added: with space on the page, indexes stay unchanged.
         op.execute("ALTER TABLE enriched SET (fillfactor = 70)")
     op.create_index(
         "enriched_unsettled",

@@ -1,4 +1,4 @@
-"""What acting has to remember: plans, intents and requests, targets and what became of them."""
+"""What acting has to remember: plans, intents and requests, targets and their outcomes."""
 
 import sqlalchemy as sa
 from alembic import op

@@ -10,7 +10,7 @@ MOMENT = sa.DateTime(timezone=True)
 
 
 def upgrade() -> None:
-    """Add limits and slots; a limit that units have met so far counts on."""
+    """Add limits and slots; limits recorded with units so far stay in force."""
     op.add_column("units", sa.Column("failed_at", MOMENT))
     op.create_table(
         "limits",

@@ -1,4 +1,4 @@
-"""What a tenant lists and describes: filters, ids in all their forms, live tenants' own shapes."""
+"""Listing and describing actions: filters, all forms of ids, and the shapes of live tenants."""
 
 from typing import Any
 
@@ -13,14 +13,9 @@ from connectors.errors import (
     UsageError,
 )
 from connectors.http.client import MAX_ATTEMPTS
-from connectors.nexthink import (
-    Dependency,
-    NexthinkClient,
-    RemoteAction,
-    TriggerMethod,
-    Workflow,
-    choose_remote_actions,
-)
+from connectors.nexthink.acting.models import Dependency, RemoteAction, TriggerMethod, Workflow
+from connectors.nexthink.acting.remote_actions import choose_remote_actions
+from connectors.nexthink.client import NexthinkClient
 from tests.unit.connectors.servers import Reply, Seen, Server, json_reply
 
 ACTIONS = "/api/v1/act/remote-action"
@@ -29,7 +24,7 @@ WORKFLOWS = "/api/v1/workflows"
 WORKFLOW = "/api/v1/workflows/details"
 UUID = "11111111-2222-3333-4444-555555555555"
 
-# As a live tenant was seen to answer: more fields than are published.
+# As a live tenant answered: with more fields than are documented.
 LIVE_ACTION = {
     "id": "#a",
     "uuid": UUID,
@@ -53,7 +48,7 @@ LIVE_ACTION = {
 
 
 def workflow(name: str, *, active: bool = True, **version: Any) -> dict[str, Any]:
-    """Describe a workflow as a live tenant was seen to."""
+    """Return a workflow as a live tenant described it."""
     return {
         "id": f"#{name}",
         "uuid": f"uuid-{name}",
@@ -158,7 +153,7 @@ def test_workflows_are_listed_without_filters_at_first(
     listed = [workflow("a"), workflow("b", active=False)]
     server.on("GET", WORKFLOWS, json_reply(listed))
     assert [each.id for each in client.workflows.list()] == ["#a", "#b"]
-    # A tenant that ignores the filter is filtered here.
+    # If a tenant ignores the filter, the client filters.
     assert [each.id for each in client.workflows.list(only_active=True)] == ["#a"]
     client.workflows.list(Dependency.USER, TriggerMethod.API, only_active=True)
     assert [each.query for each in server.requests(WORKFLOWS)] == [
@@ -169,7 +164,7 @@ def test_workflows_are_listed_without_filters_at_first(
 
 
 def strict(seen: Seen) -> Reply:
-    """Answer as the specification says: both filters are required."""
+    """Answer as the specification requires: only with both filters."""
     if "dependency=" not in seen.query or "triggerMethod=" not in seen.query:
         return json_reply({"code": "BAD_REQUEST", "details": "MARK"}, 400)
     about = seen.query.partition("dependency=")[2].partition("&")[0]

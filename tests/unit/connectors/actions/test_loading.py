@@ -1,4 +1,4 @@
-"""Reading all actions of a catalogue, and what of the rest of it does not fit them."""
+"""Reading all actions of a catalogue, and finding what does not fit the rest of it."""
 
 import shutil
 from pathlib import Path
@@ -44,7 +44,7 @@ def test_the_shipped_actions_are_valid_and_say_who_acts() -> None:
         "on_demand_data",
     }
     for action in actions.values():
-        # What a person names, a person answers for.
+        # A person who names the targets is responsible for them.
         assert (action.approval == "required") == action.targets.are_named
 
 

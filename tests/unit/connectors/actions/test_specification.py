@@ -1,4 +1,4 @@
-"""What the YAML of an action may say, and what it is told where it may not."""
+"""What the YAML of an action may contain, and the error messages for the rest."""
 
 from datetime import timedelta
 from typing import Any
@@ -59,7 +59,7 @@ def test_the_fingerprint_is_of_what_is_done_not_of_how_it_is_looked_at() -> None
     [
         ({"action": "Clean"}, "action: String should match"),
         ({"id": "clean_up_disk"}, "id: must be #"),
-        ({"run_as": None}, "run_as: said of a remote action"),
+        ({"run_as": None}, "run_as: set it for a remote action"),
         ({"run_as": "ROOT"}, "run_as"),
         ({"expires": "30min"}, "expires: must be 60 to 10,080 minutes"),
         ({"expires": "8d"}, "expires: must be 60 to 10,080 minutes"),
@@ -67,7 +67,7 @@ def test_the_fingerprint_is_of_what_is_done_not_of_how_it_is_looked_at() -> None
         ({"reason": "x" * 460}, "at most 459 characters"),
         ({"limits": {"per_request": 10_001}}, "limits.per_request"),
         ({"limits": {"targets": 0}}, "limits.targets"),
-        ({"outcome": {"poll": "0s"}}, "a second at least"),
+        ({"outcome": {"poll": "0s"}}, "at least a second"),
         ({"outcome": {"query_id": "nope"}}, "outcome.query_id: must be #"),
         ({"targets": {"query_id": "nope"}}, "query_id: must be #"),
         ({"targets": {**FOUND["targets"], **CONSENT["targets"]}}, "not both"),
@@ -91,7 +91,7 @@ def test_what_does_not_fit_is_told_by_its_key(changes: dict[str, Any], problem: 
         ({"run_as": "LOCAL_SYSTEM"}, "run_as"),
         ({"expires": "366d"}, "must be 1 to 525,600 minutes"),
         ({"parameters": {f"p{n}": "x" for n in range(31)}}, "at most 30"),
-        (CONSENT, "targets.consent: for remote actions"),
+        (CONSENT, "targets.consent: only for remote actions"),
     ],
 )
 def test_a_campaign_has_limits_of_its_own(changes: dict[str, Any], problem: str) -> None:

@@ -1,4 +1,4 @@
-"""The names of a landing's table, where they hold the tenant's."""
+"""Names of landing tables that contain the tenant's name."""
 
 import pytest
 from pydantic import ValidationError

@@ -1,4 +1,4 @@
-"""The retry layer: what is sent again, after which wait, and what is told about it."""
+"""The retry layer: what is sent again, after how long, and what errors and logs say about it."""
 
 import logging
 import socket

@@ -1,4 +1,4 @@
-"""Operations have a name each, whatever ids their addresses hold."""
+"""Every operation has one name, whatever ids its URL contains."""
 
 import httpx
 import pytest

@@ -1,4 +1,4 @@
-"""Nothing secret and nobody's data in errors, their causes, or any library's log lines."""
+"""No secrets and no people's data in errors, their causes, or any library's log lines."""
 
 import logging
 import ssl
@@ -11,7 +11,7 @@ import pytest
 from connectors.errors import PipelineError
 from connectors.http.proxies import SystemProxies
 from connectors.http.redact import redacted_path, redacted_url, request_id
-from connectors.nexthink import NexthinkClient
+from connectors.nexthink.client import NexthinkClient
 from tests.unit.connectors.servers import (
     TOKEN_PATH,
     Clock,
@@ -59,7 +59,7 @@ def test_a_request_id_is_told_if_it_looks_like_one(
 
 
 def echo(seen: Seen) -> Reply:
-    """Answer with everything that must not be told, and fail."""
+    """Answer with everything that must stay hidden, and fail."""
     return Reply(400, b"MARK-body " + seen.body, {"x-request-id": "MARK header"})
 
 

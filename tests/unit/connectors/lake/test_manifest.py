@@ -1,4 +1,4 @@
-"""The list of the files that count, as it grows large."""
+"""The list of the files that count, when it has grown large."""
 
 import time
 from datetime import UTC, datetime, timedelta
@@ -28,6 +28,6 @@ def test_a_wide_window_replaces_thousands_without_comparing_each_with_each() -> 
     wide = entry(known[100].starts_at, known[2_999].ends_at)
     began = time.monotonic()
     changed = manifest.with_entry(wide, "", {})
-    # Each with each takes half a minute, and holds the dataset's lock for as long.
+    # Comparing each with each takes half a minute, and holds the dataset's lock for as long.
     assert time.monotonic() - began < 5
     assert changed.entries == (*known[:100], wide, *known[3_000:])

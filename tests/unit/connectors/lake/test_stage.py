@@ -1,4 +1,4 @@
-"""Staging Parquet: row groups, what they hold back, and how columns are written."""
+"""Staging Parquet: row groups, rows held back, and how columns are written."""
 
 from pathlib import Path
 
@@ -7,8 +7,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from connectors.errors import StorageError
-from connectors.lake import Budget, Stage, keep_rows
-from connectors.lake.stage import GROUP_ROWS
+from connectors.lake.stage import GROUP_ROWS, Budget, Stage, keep_rows
 
 ROWS = 25_000
 

@@ -1,4 +1,4 @@
-"""Tokens: how they are asked for, renewed and shared between threads, and who never sees them."""
+"""Tokens: how they are requested, renewed and shared between threads, and who never sees them."""
 
 import threading
 from base64 import b64encode
@@ -16,8 +16,8 @@ from connectors.errors import (
     UnavailableError,
 )
 from connectors.http.client import MAX_ATTEMPTS, build_client
-from connectors.nexthink import NexthinkClient
 from connectors.nexthink.auth import ClientCredentials
+from connectors.nexthink.client import NexthinkClient
 from tests.unit.connectors.servers import (
     SECRET,
     TOKEN,
@@ -36,7 +36,7 @@ SUBMITTED = json_reply({"status": "SUBMITTED"})
 
 
 class Login:
-    """Gives numbered tokens, of which the API accepts the last only."""
+    """Issues numbered tokens; the API accepts only the last."""
 
     def __init__(self, life: float = 900) -> None:
         self.given = 0
@@ -256,7 +256,7 @@ def test_the_token_is_shown_to_the_api_only(
         credentials = ClientCredentials(tenant, login, clock)
         with (
             build_client(httpx.HTTPTransport(), auth=credentials) as http,
-            pytest.raises(AccessError, match="not shown the token"),
+            pytest.raises(AccessError, match="the token is not sent"),
         ):
             http.get(other_server.url + "/x")
     assert server.seen == other_server.seen == []

@@ -1,4 +1,4 @@
-"""Request bodies made by column are what the json module would write, whatever the values."""
+"""Request bodies made by column equal what the json module writes, for any values."""
 
 import json
 from collections.abc import Iterator
@@ -37,7 +37,7 @@ SCHEMA: dict[str, Any] = {
     "day": pl.Date,
 }
 
-# Every sign that JSON must escape, and those that are easily got wrong.
+# Every character that JSON must escape, and some that are easy to get wrong.
 AWKWARD = [*map(chr, range(0x21)), *'"\\/\x7f\x80\u2028\u2029\ufeff\uffff😀é\\n\\u0041']
 TEXTS = st.text(st.sampled_from(AWKWARD) | st.characters(codec="utf-8"))
 ROWS = st.fixed_dictionaries(
@@ -56,7 +56,7 @@ def frame(rows: list[dict[str, Any]]) -> pl.DataFrame:
 
 
 def plain(value: Any) -> Any:
-    """Say a value in the documented form, without Polars."""
+    """Return a value in the documented form, without Polars."""
     if isinstance(value, datetime):
         moment = value.astimezone(UTC)
         return f"{moment:%m-%dT%H:%M:%S}".join((f"{moment.year:04}-", "")) + (
@@ -153,7 +153,7 @@ def test_batches_are_as_large_as_they_may_be() -> None:
 
     assert sizes() == [100]
     assert sizes(most_objects=30) == [30, 30, 30, 10]
-    # One byte of leeway: the comma behind the last object.
+    # One byte of leeway: the comma after the last object.
     assert sizes(most_bytes=ten + 1) == [10] * 10
     assert sizes(most_bytes=one - 1) == [1] * 100
 
@@ -205,8 +205,8 @@ def test_categories_are_texts(dtype: Any) -> None:
     [
         (["a", None], "1 objects have nothing that identifies them"),
         (["a", ""], "1 objects have nothing that identifies them"),
-        (["a", "a", "b"], "1 objects stand in the frame more than once"),
-        ([1, 2], "what identifies is text"),
+        (["a", "a", "b"], "1 objects are in the frame more than once"),
+        ([1, 2], "an identification must be text"),
     ],
 )
 def test_frames_whose_keys_do_not_identify_are_refused(keys: list[Any], words: str) -> None:

@@ -14,7 +14,8 @@ from connectors.errors import (
     UnavailableError,
 )
 from connectors.http.client import MAX_ATTEMPTS
-from connectors.nexthink import EnrichmentAnswer, NexthinkClient, Taken
+from connectors.nexthink import EnrichmentAnswer, Taken
+from connectors.nexthink.client import NexthinkClient
 from connectors.nexthink.enrichment import fields_named
 from tests.unit.connectors.servers import TOKEN_PATH, Clock, Reply, Server, json_reply, token_reply
 

@@ -1,4 +1,4 @@
-"""Writable fields: held against the vendor's file, and checked alike one by one and by column."""
+"""Writable fields: compared with the vendor's file; checks by value and by column agree."""
 
 from datetime import UTC, date, datetime
 from typing import Any

@@ -20,7 +20,8 @@ from connectors.errors import (
     UsageError,
 )
 from connectors.http.client import MAX_ATTEMPTS
-from connectors.nexthink import Compression, ExportState, ExportStatus, NexthinkClient
+from connectors.nexthink import Compression, ExportState, ExportStatus
+from connectors.nexthink.client import NexthinkClient
 from connectors.nexthink.nql import _count_rows
 from tests.unit.connectors.servers import START, Clock, Reply, Server, json_reply
 
@@ -100,7 +101,7 @@ def test_as_many_rows_as_the_limit_may_be_a_part_only(
 
 def test_fewer_rows_than_announced_are_refused(server: Server, client: NexthinkClient) -> None:
     server.on("POST", V2, json_reply({**ANSWER_V2, "rows": 3}))
-    with pytest.raises(IncompleteResultError, match="announces 3 rows and gives 2"):
+    with pytest.raises(IncompleteResultError, match="announces 3 rows and returns 2"):
         client.nql.execute("#devices")
 
 
@@ -257,8 +258,8 @@ ENVELOPE = {"message": "MARK-body", "code": 100, "source": "MARK-body"}
             "after 2026-11-23 00:00:00 UTC",
         ),
         (Reply(503, headers={"retry-after": "3600"}), LimitReachedError, "after 2026-11-22 13"),
-        (json_reply(ENVELOPE, 500), UnavailableError, "out of order (code 100)"),
-        (Reply(503), UnavailableError, "out of order"),
+        (json_reply(ENVELOPE, 500), UnavailableError, "is not working (code 100)"),
+        (Reply(503), UnavailableError, "is not working"),
         (Reply(400, b"MARK-body"), DataRefusedError, "refuses the request"),
         (Reply(406), DataRefusedError, "refuses the request"),
         (Reply(408), UnavailableError, "try again later"),

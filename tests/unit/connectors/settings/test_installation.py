@@ -139,7 +139,7 @@ def test_profiles_are_read_strictly_and_cannot_take_anothers_name(tmp_path: Path
     settings = load_settings({"NXP_HOME": str(tmp_path)})
     with pytest.raises(ConfigurationError, match="timezone: not a setting"):
         load_tenant(settings, "typo")
-    with pytest.raises(ConfigurationError, match="that of another instance"):
+    with pytest.raises(ConfigurationError, match="belongs to another instance"):
         load_tenant(settings, "acme.eu")
 
 
@@ -167,7 +167,7 @@ def test_landing_in_the_ledgers_own_file_is_refused(tmp_path: Path) -> None:
         "NXP_HOME": str(tmp_path),
         "NXP_DATABASE_URL": f"sqlite:///{tmp_path}/../{tmp_path.name}/ledger.db",
     }
-    with pytest.raises(ConfigurationError, match="the ledger's own SQLite file"):
+    with pytest.raises(ConfigurationError, match="the ledger's SQLite file"):
         load_settings(environ)
     environ["NXP_DATABASE_URL"] = f"sqlite:///{tmp_path}/landed.db"
     assert load_settings(environ).database_url is not None

@@ -1,4 +1,4 @@
-"""Cursors: kept as text, good for one specification, and what they know."""
+"""Cursors: stored as text, valid for one specification, and the rows they remember."""
 
 import pytest
 from hypothesis import given
@@ -47,7 +47,7 @@ def test_a_row_is_known_by_all_its_values() -> None:
     assert second.is_new(["2", "None"], is_recent=True)
     assert second.is_new(["1", "b"], is_recent=True)
     assert second.is_new(["3", "old"], is_recent=True)
-    # What is recent no more is forgotten; what came again and is recent still is not.
+    # Rows that are no longer recent are forgotten; those that came again and still are, are not.
     third = Known(second.found)
     assert not third.is_new(["1", "a"], is_recent=True)
     assert third.is_new(["2", None], is_recent=True)

@@ -1,4 +1,4 @@
-"""What databases refuse, in our words."""
+"""Refusals of databases, explained in our words."""
 
 import psycopg
 import pytest

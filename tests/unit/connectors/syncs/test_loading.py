@@ -1,4 +1,4 @@
-"""Reading all syncs of a catalogue, and what of the rest of it does not fit them."""
+"""Reading all syncs of a catalogue, and finding what does not fit the rest of it."""
 
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,7 @@ def with_sync(catalog: Path, name: str = "machines", **changes: Any) -> Path:
 
 @pytest.fixture
 def catalog(tmp_path: Path) -> Path:
-    """The shipped catalogue without its syncs, and with datasets that are no good inventory."""
+    """The shipped catalogue without its syncs, plus datasets unfit as an inventory."""
     made = catalogue(
         tmp_path,
         {"some_devices": "devices /* | limit */\n|  WHERE name = 'x' | list uid"},

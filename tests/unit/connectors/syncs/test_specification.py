@@ -1,4 +1,4 @@
-"""What the YAML of a sync may say: all that is wrong is told at once."""
+"""What the YAML of a sync may contain; one error lists all problems."""
 
 from typing import Any
 
@@ -14,11 +14,11 @@ DECLARED = {"cmdb": {"kind": "file", "path": "/x.csv", "fields": ["name", "cost_
 
 
 def refusal(**changes: Any) -> str:
-    """Make a sync that is refused; gives why."""
+    """Make a sync that is refused; return why."""
     try:
         sync_of(**changes)
     except ValidationError as error:
-        # As text: pydantic's error, if kept, keeps DuckDB from being unloaded, which says so.
+        # As text: a kept pydantic error keeps DuckDB from being unloaded, which prints a warning.
         return str(error)
     raise AssertionError("it was taken")
 
@@ -31,12 +31,15 @@ def refusal(**changes: Any) -> str:
         ({"mode": "merge"}, "'upsert' or 'mirror'"),
         ({"colour": "red"}, "colour"),
         ({"fields": {}}, "at least 1"),
-        ({"fields": {"device/device/cost_center": {}}}, "no field that can be written"),
+        ({"fields": {"device/device/cost_center": {}}}, "not a field that can be written"),
         ({"fields": {"user/user/#team": {}}}, "a field of a user"),
-        ({"identification": {"name": "device/device/serial"}}, "identifies no device"),
-        ({"identification": {"name": "printer/printer/uid", "column": "x"}}, "no kind of object"),
-        ({"identification": {"name": "device/device/uid"}}, "one of them"),
-        ({"inventory": INVENTORY}, "one of them"),
+        ({"identification": {"name": "device/device/serial"}}, "does not identify a device"),
+        (
+            {"identification": {"name": "printer/printer/uid", "column": "x"}},
+            "not a kind of object",
+        ),
+        ({"identification": {"name": "device/device/uid"}}, "set either the column"),
+        ({"inventory": INVENTORY}, "set either the column"),
         ({"inventory": INVENTORY | {"match": {}}}, "at least 1"),
         ({"fields": {BROKER: {"values": {"a": 8}}}}, "8 is out of range"),
         ({"fields": {BROKER: {"values": {"a": "citrix"}}}}, "'citrix' is wrong type"),
@@ -49,15 +52,15 @@ def refusal(**changes: Any) -> str:
         ({"sql": "SELECT * FROM cmdb; SELECT 1"}, "one SELECT"),
         ({"sql": "COPY cmdb TO 'x'"}, "one SELECT"),
         ({"sql": "SELECT FROM"}, "Parser Error"),
-        ({"sql": "SELECT * FROM cmdb, hr"}, "hr is none of the sources"),
-        ({"sql": "SELECT * FROM '/etc/passwd', cmdb"}, "is none of the sources"),
+        ({"sql": "SELECT * FROM cmdb, hr"}, "hr is not one of the sources"),
+        ({"sql": "SELECT * FROM '/etc/passwd', cmdb"}, "is not one of the sources"),
         ({"sql": "SELECT 1 AS name, 2 AS cost_center"}, "does not read the source cmdb"),
         ({"sources": DECLARED, "sql": "SELECT nam FROM cmdb"}, '"nam" not found'),
         ({"sources": DECLARED, "sql": "SELECT name FROM cmdb"}, "no column cost_center"),
         ({"sources": DECLARED, "fields": {CENTRE: {"clear_when": "gone"}}}, '"gone" not found'),
         ({"sources": DECLARED, "fields": {CENTRE: {"clear_when": "count(*) > 1"}}}, "clear_when"),
-        ({"incremental": "hr"}, "none of the sources"),
-        ({"incremental": "cmdb"}, "cannot tell what has changed"),
+        ({"incremental": "hr"}, "not one of the sources"),
+        ({"incremental": "cmdb"}, "cannot select what has changed"),
         ({"full_every": "0s"}, "full_every"),
         ({"guards": {"shrink": 20}}, "less than or equal to 1"),
         ({"push": {"objects": 10_001}}, "less than or equal to 10000"),
@@ -74,7 +77,14 @@ def test_all_problems_are_told_at_once() -> None:
         fields={"device/device/x": {}, BROKER: {"values": {"a": 8, "b": 9}}},
         sql="SELECT * FROM hr",
     )
-    for words in ("serial", "device/device/x", "8 is", "9 is", "one of them", "hr is none"):
+    for words in (
+        "serial",
+        "device/device/x",
+        "8 is",
+        "9 is",
+        "set either the column",
+        "hr is not one",
+    ):
         assert words in told
 
 
@@ -108,7 +118,7 @@ def test_a_fingerprint_tells_one_mapping_from_another_and_nothing_else() -> None
     others = [{"values": {"a": 1, "b": 3}}, {"longest": 10}, {"normalise": ["trim", "nfc"]}]
     made = {FieldMapping.model_validate(each).fingerprint for each in others}
     assert len(made | {mapping.fingerprint}) == len(others) + 1
-    # Kept in the ledger: it has to be the same after an upgrade.
+    # Stored in the ledger: it must stay the same after an upgrade.
     assert FieldMapping(longest=10).fingerprint == "a91ba7ea5a4b93a3"
     assert sync_of().fingerprint == sync_of(**dict(reversed(SYNC.items()))).fingerprint
     assert sync_of().fingerprint != sync_of(domain="other").fingerprint

@@ -1,4 +1,4 @@
-"""Whether what somebody has answered is a yes: nobody who disagrees is acted on."""
+"""Whether an answer is a yes: no action on the devices of people who disagree."""
 
 import pytest
 
@@ -15,7 +15,7 @@ from tasks.act.consent import agrees
         ('{"agreement": "No"}', None, False),
         ("", None, False),
         (None, None, False),
-        # Another question's yes is no consent.
+        # A yes to another question is not consent.
         ('{"agreement": "No", "was it slow": "Yes"}', None, False),
         ('{"agreement": "Yes", "comment": "but not today"}', None, False),
         ('{"agreement": "Yes", "comment": "go on"}', "Agreement", True),

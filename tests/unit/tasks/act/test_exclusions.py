@@ -1,4 +1,4 @@
-"""Who is left out of a plan: one reason each, by what the journal and the tenant know."""
+"""Which targets are left out of a plan: each for one reason, from the journal or the tenant."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -30,7 +30,7 @@ def candidates(*rows: dict[str, Any]) -> pl.DataFrame:
 
 
 def reason_of(**row: Any) -> str | None:
-    """Say why the journal leaves a target out that it knows by one row."""
+    """Return why a target with one row in the journal is left out."""
     usual = {"target": "a", "state": "requested", "requested_at": LONG_AGO}
     recent = pl.DataFrame([usual | row], schema=RECENT)
     rows = pl.DataFrame({"target": ["a"], "reason": [None]}, schema_overrides={"reason": pl.String})
@@ -50,11 +50,11 @@ def reason_of(**row: Any) -> str | None:
         ({"requested_at": LATELY, "status": "failure", "status_at": LATELY}, "cool_down"),
         ({"requested_at": LATELY, "status": "expired", "status_at": LATELY}, None),
         ({"requested_at": LATELY, "status": "cancelled", "status_at": LATELY}, None),
-        # A device that was away for days has acted just now.
+        # A device that was offline for days has acted just now.
         ({"status": "success", "status_at": LATELY}, "cool_down"),
         ({"status": "success", "status_at": LONG_AGO}, None),
         ({"status": "waiting_on_device", "status_at": LONG_AGO}, "under_way"),
-        # What never showed counts for the cool-down only.
+        # A request that never showed counts for the cool-down only.
         ({"status": None}, None),
     ],
 )

@@ -1,4 +1,4 @@
-"""Which executions are those of a request whose answer was lost."""
+"""Which executions belong to a request whose answer was lost."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 import polars as pl
 import pytest
 
-from connectors.ledger import ActionRequest
+from connectors.ledger.action_requests import ActionRequest
 from tasks.act.lookup import shown_of
 from tasks.act.readback import EXECUTIONS
 
@@ -76,5 +76,5 @@ def test_a_request_that_acts_on_others_too_is_not_ours() -> None:
 def test_of_two_that_fit_neither_is_taken_but_for_campaigns() -> None:
     shown = executions({"target": "a"}, {"target": "b", "request_id": "r2"})
     assert shown_of(request("workflow"), targets("a", "b"), shown, NONE).is_empty()
-    # A campaign gives everybody a request of their own.
+    # In a campaign every user has a request of their own.
     assert shown_of(request("campaign"), targets("a", "b"), shown, NONE).height == 2

@@ -1,12 +1,12 @@
-"""What is new of targets, who has ended, and what an answer says of users."""
+"""What has changed of targets, which have ended, and what an answer says of users."""
 
 from typing import Any
 
 import polars as pl
 import pytest
 
-from connectors.ledger import SEEN
-from connectors.nexthink import CampaignAnswer
+from connectors.ledger.action_requests import SEEN
+from connectors.nexthink.acting.models import CampaignAnswer
 from tasks.act.outcomes import changed_by, counted
 from tasks.act.readback import EXECUTIONS
 from tasks.act.send import said_of
@@ -32,10 +32,10 @@ def changed(known: dict[str, Any], request_id: str | None, *shown: dict[str, Any
         ({}, "r", {"request_id": "r", "status": "success"}, ["success"]),
         ({}, "r", {"request_id": "other", "status": "success"}, []),
         ({}, "r", {"request_id": None, "status": "success"}, []),
-        # A campaign gives each target a request of its own.
+        # In a campaign every target has its own request.
         ({"request_id": "own"}, None, {"request_id": "own", "status": "x"}, ["x"]),
         ({"request_id": "own"}, "r", {"request_id": "r", "status": "x"}, []),
-        # A person said that it was sent; which request it was nobody knows.
+        # A person declared it as sent; its request is not known.
         ({}, None, {"request_id": "any", "status": "x"}, ["x"]),
         ({"status": "x"}, "r", {"request_id": "r", "status": "x"}, []),
         ({"status": "x"}, "r", {"request_id": "r", "status": "x", "answers": "yes"}, ["x"]),

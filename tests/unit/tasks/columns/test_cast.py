@@ -33,7 +33,7 @@ def values(texts: list[str | None], kind: ColumnType, zone: str = "UTC") -> list
     found = cast(pl.Series("x", texts, pl.String), kind, zone)
     column, repeated = ColumnCast(kind, zone).cast(written(texts))
     assert column.type == ARROW_TYPES[kind]
-    # Whole columns are cast by other ways, to the same values.
+    # Whole columns are cast in another way, to the same values.
     assert pl.Series(column).to_list() == found.values.to_list()
     assert repeated == found.repeated
     return found.values.to_list()

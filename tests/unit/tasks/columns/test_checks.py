@@ -1,4 +1,4 @@
-"""Judging staged files by the declared checks."""
+"""Running the declared checks on staged files."""
 
 from collections import Counter
 from datetime import UTC, datetime, timedelta

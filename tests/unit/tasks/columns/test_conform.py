@@ -72,7 +72,7 @@ def test_record_numbers_go_on_over_batches_and_ragged_rows_are_rejects() -> None
     machine.conform(frame((INSIDE, "a", "1")))
     result = machine.conform(frame((INSIDE, "b", "x")))
     assert result.rejects["record"].to_list() == [2]
-    # Where a ragged row stood is not known, so no number is given after it.
+    # It is not known where a ragged row stood, so rows after it have no number.
     machine.conform(frame((INSIDE, "a", "1")), ["short"])
     result = machine.conform(frame((INSIDE, "b", "x")))
     assert result.rejects["record"].to_list() == [None]

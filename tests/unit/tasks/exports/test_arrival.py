@@ -1,4 +1,4 @@
-"""Results that are read while they arrive: whole, or an error, or a reason to read them again."""
+"""Results read while they arrive: complete, or an error, or a reason to read them again."""
 
 import ssl
 from collections.abc import Iterator
@@ -11,10 +11,11 @@ import pytest
 from connectors.errors import DataRefusedError, IncompleteResultError, UnavailableError
 from connectors.http.proxies import SystemProxies
 from connectors.ledger import Export, open_ledger
-from connectors.nexthink import NexthinkClient
+from connectors.nexthink.client import NexthinkClient
 from connectors.nexthink.results.result_file import BLOCK_BYTES, ResultFile
 from tasks.exports.arrival import Arrival, ReadAgainError
-from tasks.exports.export import Ready, Request, Tools
+from tasks.exports.export import Ready, Request
+from tasks.runs.tools import Tools
 from tests.unit.connectors.results import FILE, STATUS, text_of, url_of
 from tests.unit.connectors.servers import (
     TOKEN_PATH,

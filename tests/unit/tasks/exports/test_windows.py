@@ -134,7 +134,7 @@ def test_days_of_a_zone_have_23_24_or_25_hours() -> None:
     ],
 )
 def test_a_date_is_midnight_utc_and_a_date_time_keeps_its_offset(text: str, expected: str) -> None:
-    assert parse_instant(text, "--from") == at(expected)
+    assert parse_instant(text, "window_from") == at(expected)
 
 
 @pytest.mark.parametrize(
@@ -145,7 +145,7 @@ def test_a_date_is_midnight_utc_and_a_date_time_keeps_its_offset(text: str, expe
         "",
         "2026-13-01",
         "20.11.2026",
-        # Of ISO 8601 too, but the flow's form refuses them: a command must not let them through.
+        # Valid ISO 8601, but the flow's form refuses them, so a command must refuse them too.
         "20261120",
         "2026-W47-5",
         "2026-11-20T06:00:00.000Z",
@@ -154,8 +154,8 @@ def test_a_date_is_midnight_utc_and_a_date_time_keeps_its_offset(text: str, expe
     ],
 )
 def test_what_is_no_date_or_has_no_offset_is_refused(text: str) -> None:
-    with pytest.raises(UsageError, match="--from"):
-        parse_instant(text, "--from")
+    with pytest.raises(UsageError, match="window_from"):
+        parse_instant(text, "window_from")
 
 
 def test_durations_are_described_as_the_catalogue_writes_them() -> None:

@@ -30,7 +30,7 @@ SPECIFICATION = DatasetSpecification.model_validate(
 
 
 def stage(tmp_path: Path, *results: str, shards: bool = False, limit: int | None = None) -> Staged:
-    """Stage results, each written to a file of its own."""
+    """Stage results, each written to its own file."""
     lake = Lake(str(tmp_path / "lake"), "acme.eu")
     with Staging(
         SPECIFICATION,

@@ -1,7 +1,6 @@
-"""How many units have ended, at what pace, and how long the rest takes."""
+"""How many units have ended, at what pace, and how long the others will take."""
 
-from tasks.runs.counting import Count
-from tasks.runs.progress import LANDED, Progress
+from tasks.runs.progress import LANDED, Count, Progress
 
 
 def test_a_pace_is_told_once_there_was_time_to_see_one() -> None:

@@ -1,4 +1,4 @@
-"""Reading cells: what empties, what is refused, and the one form of each value."""
+"""Reading cells: what empties a field, what is refused, and the canonical form of values."""
 
 from typing import Any
 
@@ -19,7 +19,7 @@ def read(
     clears: list[bool | None] | None = None,
     **of: Any,
 ) -> tuple[list[str | None], list[str | None]]:
-    """Read one field's cells; gives them, and the reason against each."""
+    """Read one field's cells; return them, and the reason for each that is refused."""
     mode = of.pop("mode", "upsert")
     if clears:
         of["clear_when"] = "true"
@@ -63,7 +63,7 @@ def test_steps_of_normalisation_go_in_their_order() -> None:
     text = "  Zu\u0308rich \t Nord "
     assert read([text], normalise=["trim", "collapse", "upper", "nfc"])[0] == ["ZÜRICH NORD"]
     assert read([text], normalise=["lower"])[0] == [text.lower()]
-    # What is blank only becomes an empty text first.
+    # Text of blanks only becomes empty text first.
     assert read([" "], normalise=["trim"], empty="keep")[0] == [""]
     assert read([" "], empty="keep")[0] == [" "]
 
@@ -92,7 +92,7 @@ def test_numbers_and_texts_that_do_not_fit_are_refused() -> None:
         ("2026-10-03T15:00Z", "2026-10-03T15:00:00.000Z"),
         ("2026-10-03T15:00:07.1234567+02:00", "2026-10-03T13:00:07.123Z"),
         ("2026-10-03T00:30:00-05:30", "2026-10-03T06:00:00.000Z"),
-        # As DuckDB writes a TIMESTAMPTZ.
+        # The form in which DuckDB writes a TIMESTAMPTZ.
         ("2026-10-03 15:00:00.5+00", "2026-10-03T15:00:00.500Z"),
         ("2026-10-03 15:00:00", None),
         ("2026-10-03 15:00:00+2", None),

@@ -1,4 +1,4 @@
-"""What is acknowledged against what was read back: confirmed, differing, or not found."""
+"""Acknowledged values against those read back: confirmed, differing, or not found."""
 
 from datetime import UTC, datetime
 from pathlib import Path
@@ -6,7 +6,7 @@ from typing import Any
 
 import polars as pl
 
-from connectors.ledger import KNOWN
+from connectors.ledger.enriched import KNOWN
 from tasks.sync.comparison import Comparison, compare
 
 NOW = datetime(2026, 11, 20, tzinfo=UTC)
@@ -38,7 +38,7 @@ def shown(*rows: tuple[str, str, str, str]) -> pl.DataFrame:
 def compared(
     folder: Path, ours: list[pl.DataFrame], theirs: list[pl.DataFrame]
 ) -> tuple[Comparison, list[tuple[str, str, str]]]:
-    result = compare(ours, theirs, [COST, BROKER, UPDATED], folder)
+    result = compare(ours, theirs, fields=[COST, BROKER, UPDATED], folder=folder)
     rows = pl.read_parquet(result.differing)
     return result, rows.select("key", "field", "reason").rows()
 

@@ -1,4 +1,4 @@
-"""The difference: every case of what the sources say against what Nexthink has taken."""
+"""The difference, in every case, between the sources and what Nexthink has acknowledged."""
 
 from collections.abc import Mapping
 from datetime import timedelta
@@ -26,7 +26,9 @@ def compared(
     settings: dict[str, Any] = {"mode": SyncMode.MIRROR, "now": NOW, "is_complete": True}
     before = pl.Series("key", list(absent), pl.String)
     says = wanted(estate, listed=listed)
-    return difference(says, known(*rows), FIELDS, View(**(settings | view)), before)
+    return difference(
+        says, known(*rows), fields=FIELDS, view=View(**(settings | view)), absent_before=before
+    )
 
 
 def told(found: Difference) -> Rows:
@@ -69,7 +71,7 @@ def test_a_key_in_another_spelling_is_the_same_key() -> None:
         ("B", {"value": ""}, [("", "B", "set")]),
         ("", {"value": "A"}, [("A", "", "clear")]),
         ("", {"value": ""}, []),
-        # Sent, and not known to be taken.
+        # Sent, but not known to be taken.
         ("B", open_row(None, "B"), [(None, "B", "set")]),
         ("B", open_row("A", "B"), [("A", "B", "change")]),
         ("A", open_row("A", "B"), [("A", "A", "settle")]),
@@ -77,12 +79,12 @@ def test_a_key_in_another_spelling_is_the_same_key() -> None:
         ("", open_row("A", "B"), [("A", "", "clear")]),
         ("", open_row("A", ""), [("A", "", "clear")]),
         ("C", open_row("A", "B"), [("A", "C", "change")]),
-        # Were C refused, nobody would know any more that B may be there.
+        # If C were refused, it would no longer be known that B may be there.
         ("C", open_row(None, "B"), [(None, "B", "settle"), ("B", "C", "change")]),
         ("C", open_row("", "B"), [("", "B", "settle"), ("B", "C", "change")]),
         ("", open_row(None, "B"), [(None, "B", "settle"), ("B", "", "clear")]),
         ("", open_row("", "B"), [("", "B", "settle"), ("B", "", "clear")]),
-        # Refused for what it is.
+        # Refused because of the value.
         ("B", open_row("A", "B", "rejected"), []),
         ("C", open_row("A", "B", "rejected"), [("A", "C", "change")]),
         ("A", open_row("A", "B", "rejected"), [("A", "A", "settle")]),
@@ -90,7 +92,7 @@ def test_a_key_in_another_spelling_is_the_same_key() -> None:
         ("", open_row(None, "B", "rejected"), []),
         ("", open_row("A", "B", "rejected"), [("A", "", "clear")]),
         ("", open_row("A", "", "rejected"), []),
-        # The object is not there.
+        # The object does not exist.
         ("B", open_row(None, "B", "unknown", retry_at=NOW + HOUR), []),
         ("B", open_row(None, "B", "unknown", retry_at=NOW), [(None, "B", "set")]),
         ("C", open_row(None, "B", "unknown", retry_at=NOW + HOUR), [(None, "C", "set")]),

@@ -1,4 +1,4 @@
-"""Guards: which numbers stop a plan, and what is said then."""
+"""Guards: which numbers stop a plan, and the message."""
 
 from typing import Any
 
@@ -42,7 +42,7 @@ def tripped(**numbers: Any) -> list[str]:
             {"keys": 500, "changed": 900, "cleared": 500},
             [Guard.SHRINK, Guard.CHANGES, Guard.CLEARS],
         ),
-        # Of fewer than 20 keys every share is large.
+        # With fewer than 20 keys every share is large.
         ({"known": 19, "changed": 19, "with_value": 19, "cleared": 19}, []),
         ({"known": 20, "changed": 20}, [Guard.CHANGES]),
         ({"last_keys": 19, "keys": 1}, []),
@@ -53,7 +53,16 @@ def test_a_guard_trips_above_its_share(numbers: dict[str, Any], expected: list[s
 
 
 def test_what_tripped_is_told_with_its_numbers_in_one_line() -> None:
-    numbers = GuardNumbers(480, 480, True, 1000, 1000, 0, 1000, 0)
+    numbers = GuardNumbers(
+        rows=480,
+        keys=480,
+        is_full=True,
+        last_keys=1000,
+        known=1000,
+        changed=0,
+        with_value=1000,
+        cleared=0,
+    )
     found = findings(Guards(shrink=0.2), numbers)
     with pytest.raises(DataRefusedError) as caught:
         check_accepted("cmdb", found, [])
@@ -61,7 +70,7 @@ def test_what_tripped_is_told_with_its_numbers_in_one_line() -> None:
     assert (
         "shrink: 520 of 1,000 keys of the last full pull are gone (52.0%, the limit is 20%)" in text
     )
-    assert "--accept-guard shrink" in text
+    assert "nxp apply cmdb --accept-guard shrink --why TEXT" in text
     assert "\n" not in text
     with pytest.raises(DataRefusedError):
         check_accepted("cmdb", found, ["clears"])

@@ -1,4 +1,4 @@
-"""Rows of a plan become objects: typed columns, and each field's own value that empties it."""
+"""Rows of a plan become objects: typed columns, and each field's own clearing value."""
 
 import json
 

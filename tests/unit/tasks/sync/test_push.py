@@ -1,4 +1,4 @@
-"""Outcomes: each object ends in exactly one, whatever the tenant answers, and in a true one."""
+"""Outcomes: each object ends in exactly one, and in a true one, whatever the tenant answers."""
 
 import json
 import random
@@ -26,8 +26,9 @@ from connectors.nexthink import EnrichmentAnswer, ObjectError, Taken
 from connectors.nexthink.encoding import Layout
 from tasks.runs.stopping import Stop
 from tasks.sync import push as module
-from tasks.sync.outcomes import Outcome, judge
+from tasks.sync.outcomes import ObjectOutcome, judge
 from tasks.sync.push import MOST_UNANSWERED, NO_ANSWER, NOT_SENT, Pushed, PushLimits, push_batches
+from tests.sampling import sampled
 
 NAME = "device/device/name"
 OWNER = "device/device/#owner"
@@ -64,11 +65,11 @@ TAKEN, OPEN, WRONG = ("acknowledged", None), (None, None), ("rejected", "ENRICH_
         (EnrichmentAnswer(Taken.SOME, (error("b"), error("b", "ENRICH_001"))), [TAKEN, WRONG]),
         # In the tenant's own spelling.
         (EnrichmentAnswer(Taken.SOME, (error("B "),)), [TAKEN, WRONG]),
-        # An error of nobody here may be anybody's.
+        # An error that names no object of the request may be about any of them.
         (EnrichmentAnswer(Taken.SOME, (error("b"), error("c"))), [OPEN, WRONG]),
         (EnrichmentAnswer(Taken.SOME, (error("b"),), unread=1), [OPEN, WRONG]),
         (EnrichmentAnswer(Taken.SOME), [OPEN, OPEN]),
-        # All are refused, and not all are named.
+        # All are refused, but not all are named.
         (EnrichmentAnswer(Taken.NOTHING, (error("b"),), code="HTTP_400"), [OPEN, WRONG]),
         (EnrichmentAnswer(Taken.NOTHING, code="ENRICH_042"), [OPEN, OPEN]),
     ],
@@ -106,14 +107,14 @@ def test_of_a_message_only_the_fields_that_were_sent_are_told() -> None:
 
 @dataclass
 class FakeTenant:
-    """Takes values, except for objects it refuses, by name or as a whole; may not answer."""
+    """Takes values, except of objects that it refuses, naming them or not; may not answer."""
 
     by_name: frozenset[str] = frozenset()
     as_a_whole: frozenset[str] = frozenset()
-    # Refuses as it should, and tells it of somebody else.
+    # Refuses the right object, but names another.
     misnamed: frozenset[str] = frozenset()
     most_objects: int = 10_000
-    # What befalls a request, by its number: before it has an effect, or after.
+    # What happens to a request, by its number: before it has an effect, or after.
     lost: Callable[[int], PipelineError | None] = lambda _number: None
     lost_after: Callable[[int], PipelineError | None] = lambda _number: None
     holds: dict[str, str] = field(default_factory=dict)
@@ -153,7 +154,7 @@ class FakeTenant:
 
 @dataclass
 class Time:
-    """Time that passes by sleeping only."""
+    """Time that passes only by sleeping."""
 
     now: float = 0.0
     sleeps: list[float] = field(default_factory=list)
@@ -166,7 +167,7 @@ class Time:
 def send(
     tenant: FakeTenant, keys: list[str], passing: Time | None = None, **limits: Any
 ) -> tuple[Pushed, dict[str, tuple[str, str | None]]]:
-    """Push and return the outcomes by key; fail if an object has none, or two."""
+    """Push, and return the outcomes by key; fail if an object has none, or two."""
     passing = passing or Time()
     saved: list[pl.DataFrame] = []
     given_limits = PushLimits(**({"objects": 8} | limits))
@@ -192,7 +193,7 @@ def send(
 KEYS = st.lists(st.text("abcdefgh", min_size=1, max_size=3), unique=True, max_size=40)
 
 
-@settings(max_examples=150)
+@settings(max_examples=sampled(150))
 @given(st.data(), KEYS, st.integers(1, 10), st.integers(1, 4))
 def test_every_object_ends_in_one_outcome_and_it_is_true(
     data: st.DataObject, keys: list[str], size: int, concurrency: int
@@ -220,7 +221,7 @@ def test_every_object_ends_in_one_outcome_and_it_is_true(
     bad = tenant.by_name | tenant.as_a_whole | tenant.misnamed
     acknowledged = {key for key, (outcome, _) in outcomes.items() if outcome == "acknowledged"}
     rejected = {key for key, (outcome, _) in outcomes.items() if outcome == "rejected"}
-    # Nothing is claimed that is not so, and nothing true is denied.
+    # Nothing false is claimed, and nothing true is denied.
     assert acknowledged <= tenant.holds.keys()
     assert acknowledged.isdisjoint(bad)
     assert rejected <= bad
@@ -342,7 +343,7 @@ def test_no_more_are_under_way_than_allowed_and_as_many_as_allowed() -> None:
         with tenant.lock:
             under_way["now"] += 1
             most.append(under_way["now"])
-        # Only three at once get through here.
+        # Only three requests at once can pass this.
         meeting.wait()
         with tenant.lock:
             under_way["now"] -= 1
@@ -351,7 +352,7 @@ def test_no_more_are_under_way_than_allowed_and_as_many_as_allowed() -> None:
     keys = [str(number) for number in range(48)]
     limits = PushLimits(objects=8, concurrency=3)
     result = push_batches(push, frame(keys), LAYOUT, lambda _: None, limits=limits)
-    assert result.outcomes == {Outcome.ACKNOWLEDGED: 48}
+    assert result.outcomes == {ObjectOutcome.ACKNOWLEDGED: 48}
     assert max(most) == 3
 
 
@@ -393,7 +394,7 @@ def test_a_search_for_culprits_ends_with_the_push() -> None:
     def push(body: bytes) -> EnrichmentAnswer:
         answer = tenant.push(body)
         if answer.taken is Taken.NOTHING:
-            # The other batch is through, and its outcomes could not be saved.
+            # The other batch was sent, but its outcomes could not be saved.
             failed.wait(10)
             time.sleep(0.02)
         return answer
@@ -431,7 +432,7 @@ def test_limits_that_make_no_sense_are_refused(limits: dict[str, Any]) -> None:
 
 
 class Interrupted(BaseException):
-    """What a signal raises in the thread that waits."""
+    """The exception that a signal raises in the thread that waits."""
 
 
 def test_what_is_answered_while_the_run_is_interrupted_is_saved() -> None:
@@ -442,7 +443,7 @@ def test_what_is_answered_while_the_run_is_interrupted_is_saved() -> None:
         both.wait(5)
         if b"a-1" in body:
             return ALL
-        # The other one is answered after the signal, and within the limit.
+        # The other one is answered after the signal, but within the limit.
         assert interrupted.wait(5)
         if b"b-1" in body:
             return ALL

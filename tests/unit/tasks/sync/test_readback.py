@@ -1,4 +1,4 @@
-"""What NQL shows, turned into what is kept: headers, names of numbers, moments, nothing."""
+"""From what NQL shows to what is kept: headers, names of numbers, moments, no value."""
 
 from pathlib import Path
 
@@ -52,7 +52,7 @@ def test_numbers_are_shown_by_name() -> None:
         "other",
     ]
     assert shown(TYPE, "personal", None) == ["2", ""]
-    # The number that empties a field reads back as nothing.
+    # The number that empties a field reads back as no value.
     assert compared(BROKER, "0", "", "4") == ["", "", "4"]
     assert compared(TYPE, "1") == ["1"]
 

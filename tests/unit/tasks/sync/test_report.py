@@ -1,4 +1,4 @@
-"""How a run is summed up: shares of rejects, and what makes a run fail."""
+"""Summing up a run: shares of rejects, and what makes a run fail."""
 
 from collections import Counter
 from typing import Any
@@ -6,15 +6,15 @@ from typing import Any
 import pytest
 
 from tasks.sync.apply import Applied
-from tasks.sync.report import Stages, is_beyond
+from tasks.sync.report import SyncStages, is_beyond
 
 
-def stages(rejected: int, objects: int, **source: int) -> Stages:
+def stages(rejected: int, objects: int, **source: int) -> SyncStages:
     counts: dict[str, Any] = dict.fromkeys(
         ("without_key", "unmatched", "ambiguous", "duplicates", "bad_values", "keys"), 0
     )
     outcomes = Counter(acknowledged=objects - rejected, rejected=rejected)
-    return Stages(planned={"source": counts | source}, applied=Applied(objects=outcomes))
+    return SyncStages(planned={"source": counts | source}, applied=Applied(objects=outcomes))
 
 
 @pytest.mark.parametrize(
@@ -22,15 +22,15 @@ def stages(rejected: int, objects: int, **source: int) -> Stages:
     [
         (stages(2, 40), False),
         (stages(3, 40), True),
-        # Of so few a share says nothing.
+        # With so few objects a share means nothing.
         (stages(19, 19), False),
-        # A run of few changes is measured by all objects of the sources.
+        # A run with few changes is measured against all objects of the sources.
         (stages(3, 3, keys=100), False),
         (stages(0, 40, keys=90, unmatched=10), True),
         (stages(0, 0, keys=100, duplicates=3, bad_values=2), False),
         (stages(1, 40, keys=100, duplicates=3, bad_values=2), True),
-        (Stages(), False),
+        (SyncStages(), False),
     ],
 )
-def test_rejects_of_sources_and_tenant_count_together(found: Stages, beyond: bool) -> None:
+def test_rejects_of_sources_and_tenant_count_together(found: SyncStages, beyond: bool) -> None:
     assert is_beyond(found, 0.05) is beyond

@@ -15,6 +15,7 @@ from connectors.lake import Lake
 from connectors.sources import Completeness
 from tasks.sync.shape import DUPLICATE, _end, shaped
 from tasks.sync.wanted import folded
+from tests.sampling import sampled
 from tests.shaping import AT, CENTRE, TYPE, cells, keys, pulled_of, shaping, sync_of
 
 Rows = Mapping[str, Sequence[str | None]]
@@ -120,7 +121,7 @@ def test_a_key_of_very_many_rows_is_met_a_few_rows_at_a_time(tmp_path: Path) -> 
         assert cells(ranges) == {("twin", CENTRE): "A", ("other", CENTRE): "B"}
         assert (shape.counts.keys, shape.counts.duplicates) == (3, 1)
         assert len(keys(ranges)) == 3
-        # Each that says something else is told, also where it was met long before the last.
+        # Each contradicting row is rejected, even if it came long before the last.
         rejected = set(shape.rejects.frame["record"])
         assert set(range(1, 8)) < rejected <= set(range(1, count + 1))
 
@@ -148,7 +149,7 @@ texts = st.one_of(
 )
 
 
-@settings(max_examples=40)
+@settings(max_examples=sampled(40))
 @given(
     rows=st.lists(st.tuples(texts, texts, st.sampled_from([None, "", "1", "3", "4"])), max_size=40),
     range_keys=st.integers(1, 5),
@@ -179,7 +180,7 @@ def test_ranges_tile_all_keys_and_every_row_is_accounted_for(
         found, wanted = keys(ranges), cells(ranges)
         names = pl.lit(pl.Series(columns["name"], dtype=pl.String))
         compared = pl.select(folded(names)).to_series()
-        # A mirror clears by null as by an empty text: both say the same.
+        # In a mirror a null clears like empty text: both mean the same.
         said = [
             (key, *(text or "" for text in row[1:]))
             for key, row in zip(compared, rows, strict=True)
@@ -188,7 +189,7 @@ def test_ranges_tile_all_keys_and_every_row_is_accounted_for(
             if number in rejected:
                 assert not any((key, field) in wanted for field in sync.fields)
             elif any(said[other - 1] == said[number - 1] for other in rejected):
-                # Of very many that say the same, one is enough to contradict another.
+                # Of very many rows that say the same, one is enough to contradict another.
                 assert not any((key, field) in wanted for field in sync.fields)
             else:
                 assert key in found
@@ -211,7 +212,7 @@ def test_sql_that_does_not_work_is_told_in_one_line_without_a_value(
     tmp_path: Path, sql: str, words: str
 ) -> None:
     count = 70_000
-    # Far behind the first batch, where Arrow tells what DuckDB says.
+    # Long after the first batch, when Arrow passes on DuckDB's error.
     rows: Rows = {"name": ["a"] * count, "cost_center": ["1"] * (count - 1) + [SECRET]}
     pulled = pulled_of(tmp_path / "run", {"cmdb": rows})
     lake = Lake(str(tmp_path / "lake"), "sandbox.eu")
@@ -292,5 +293,5 @@ def test_rows_that_come_without_any_of_the_incremental_source_are_refused(tmp_pa
             return sum(each.keys.height for each in made.ranges())
 
     assert shape("SELECT * FROM changes LEFT JOIN cmdb USING (id)") == 1
-    with pytest.raises(ConfigurationError, match="without any row of changes"):
+    with pytest.raises(ConfigurationError, match="even without a row of changes"):
         shape("SELECT * FROM cmdb LEFT JOIN changes USING (id)")

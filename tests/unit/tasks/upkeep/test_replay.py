@@ -1,4 +1,4 @@
-"""Replaying rejects on a lake and a ledger of their own, without a tenant."""
+"""Replaying rejects with a lake and a ledger but without a tenant."""
 
 import json
 import uuid
@@ -13,14 +13,17 @@ import pyarrow as pa
 import pytest
 
 from connectors.catalogue import Column, DatasetSpecification
+from connectors.clock import utc_now
 from connectors.errors import DataRefusedError, HeldError, StorageError, UsageError
 from connectors.lake import Entry, Lake
 from connectors.lake.landing import LakeLanding
 from connectors.lake.records import write_rejects
 from connectors.lake.rejects import reject_files
 from connectors.ledger import Ledger, open_ledger
+from connectors.settings.installation import load_settings
 from tasks.columns.conform import RAGGED, REJECTS_SCHEMA, Conformer, match_header
-from tasks.upkeep.replay import Tools, replay_unit, try_unit
+from tasks.runs.opening import Parts
+from tasks.upkeep.replay import ReplayRun, replay_unit, try_unit
 from tasks.upkeep.reshape import Shape, reshape
 
 EXPORTED = datetime(2026, 11, 20, 9, tzinfo=UTC)
@@ -54,8 +57,8 @@ def ledger(tmp_path: Path) -> Iterator[Ledger]:
 
 
 @pytest.fixture
-def tools(tmp_path: Path, ledger: Ledger) -> Tools:
-    """A lake in which the run OLD has landed two rows."""
+def tools(tmp_path: Path, ledger: Ledger) -> ReplayRun:
+    """Return a replay of a lake in which the run OLD has landed two rows."""
     lake = Lake(str(tmp_path), "t")
     layout = match_header(HEADER, specification())
     conformer = Conformer(layout, "UTC", OLD, EXPORTED)
@@ -75,13 +78,27 @@ def tools(tmp_path: Path, ledger: Ledger) -> Tools:
         files=(),
     )
     lake.publish("things", "snapshot", entry, staged, schema)
-    return Tools(
-        NEW, "acme.eu", specification(), lake, [LakeLanding(lake, specification())], ledger, "UTC"
+    settings = load_settings({"NXP_HOME": str(tmp_path / "home")})
+    parts = Parts(
+        run_id=NEW,
+        settings=settings,
+        tenant="acme.eu",
+        ledger=ledger,
+        lake=lake,
+        spool=tmp_path / "spool",
+        clock=utc_now,
+        started_at=utc_now(),
+    )
+    return ReplayRun(
+        parts=parts,
+        specification=specification(),
+        landings=[LakeLanding(lake, specification())],
+        zone="UTC",
     )
 
 
-def reject(tools: Tools, rows: list[dict[str, str | None] | str]) -> None:
-    """Keep rows as OLD's rejects; a text is a row of a wrong length."""
+def reject(tools: ReplayRun, rows: list[dict[str, str | None] | str]) -> None:
+    """Write rows as OLD's rejects; a text is a row of the wrong length."""
     ragged = [isinstance(row, str) for row in rows]
     reasons = [[RAGGED] if one else ["size: not int"] for one in ragged]
     records = [None if any(ragged) else i + 10 for i in range(len(rows))]
@@ -94,13 +111,13 @@ def row(uid: str | None, size: str | None) -> dict[str, str | None]:
     return {"thing.uid": uid, "thing.size": size}
 
 
-def landed(tools: Tools) -> pl.DataFrame:
+def landed(tools: ReplayRun) -> pl.DataFrame:
     path = tools.lake.dataset_folder("things") / f"snapshot={UNIT}" / "data.parquet"
     return pl.read_parquet(path, hive_partitioning=False)
 
 
 def test_replayed_rows_join_those_that_have_landed_and_say_where_they_are_from(
-    tools: Tools,
+    tools: ReplayRun,
 ) -> None:
     reject(tools, [row("c", "3"), row("d", "x"), row(None, "5"), row("e", None)])
     (file,) = reject_files(tools.lake, "things", OLD)
@@ -122,7 +139,7 @@ def test_replayed_rows_join_those_that_have_landed_and_say_where_they_are_from(
     assert [json.loads(text)["thing.uid"] for text in left.raw()] == ["d", None]
 
 
-def test_rows_of_a_wrong_length_stay_rejects(tools: Tools) -> None:
+def test_rows_of_a_wrong_length_stay_rejects(tools: ReplayRun) -> None:
     reject(tools, [row("c", "3"), "d,4,5"])
     (file,) = reject_files(tools.lake, "things", OLD)
     done = replay_unit(tools, file)
@@ -131,14 +148,14 @@ def test_rows_of_a_wrong_length_stay_rejects(tools: Tools) -> None:
     assert ([one.reasons for one in left.rows()], left.raw()) == ([(RAGGED,)], ["d,4,5"])
 
 
-def test_only_rows_of_a_wrong_length_fit_nothing(tools: Tools) -> None:
+def test_only_rows_of_a_wrong_length_fit_nothing(tools: ReplayRun) -> None:
     reject(tools, ["d,4,5"])
     (file,) = reject_files(tools.lake, "things", OLD)
     assert try_unit(tools, file).state == replay_unit(tools, file).state == "nothing fits"
     assert not reject_files(tools.lake, "things", NEW)
 
 
-def test_with_shards_a_key_that_has_landed_is_not_added(tools: Tools) -> None:
+def test_with_shards_a_key_that_has_landed_is_not_added(tools: ReplayRun) -> None:
     reject(tools, [row("b", "9"), row("c", "3"), row("c", "4")])
     (file,) = reject_files(tools.lake, "things", OLD)
     keyed = replace(tools, specification=specification(**KEYED))
@@ -146,7 +163,7 @@ def test_with_shards_a_key_that_has_landed_is_not_added(tools: Tools) -> None:
     assert landed(tools).select("uid", "size").rows() == [("a", 1), ("b", 2), ("c", 4)]
 
 
-def test_a_unit_that_another_run_holds_is_left_alone(tools: Tools) -> None:
+def test_a_unit_that_another_run_holds_is_left_alone(tools: ReplayRun) -> None:
     reject(tools, [row("c", "3")])
     (file,) = reject_files(tools.lake, "things", OLD)
     before = tools.lake.manifest("things")
@@ -156,7 +173,7 @@ def test_a_unit_that_another_run_holds_is_left_alone(tools: Tools) -> None:
     assert tools.lake.manifest("things") == before
 
 
-def test_reasons_and_text_that_do_not_belong_together_are_refused(tools: Tools) -> None:
+def test_reasons_and_text_that_do_not_belong_together_are_refused(tools: ReplayRun) -> None:
     reject(tools, [row("c", "3")])
     (file,) = reject_files(tools.lake, "things", OLD)
     reject(tools, [row("c", "3"), row("d", "4")])
@@ -164,11 +181,11 @@ def test_reasons_and_text_that_do_not_belong_together_are_refused(tools: Tools) 
     kept = raw.read_bytes()
     reject(tools, [row("c", "3")])
     raw.write_bytes(kept)
-    with pytest.raises(StorageError, match="of different rows"):
+    with pytest.raises(StorageError, match="belong to different rows"):
         replay_unit(tools, file)
 
 
-def test_a_run_id_is_no_pattern(tools: Tools) -> None:
+def test_a_run_id_is_no_pattern(tools: ReplayRun) -> None:
     with pytest.raises(UsageError, match="not a run id"):
         reject_files(tools.lake, "things", "*")
 
@@ -194,10 +211,10 @@ def frame(values: pl.Series) -> pl.DataFrame:
         (pl.Series([1, None]), "float", [1.0, None]),
         (pl.Series([1, None]), "bytes", [1, None]),
         (pl.Series(["1", "x"]), "int", "do not fit"),
-        (pl.Series([1]), "string", "another type than string"),
-        (pl.Series([1.0]), "int", "another type than int"),
-        (pl.Series([True]), "int", "another type than int"),
-        (pl.Series([["a"]]), "string", "another type than string"),
+        (pl.Series([1]), "string", "a type other than string"),
+        (pl.Series([1.0]), "int", "a type other than int"),
+        (pl.Series([True]), "int", "a type other than int"),
+        (pl.Series([["a"]]), "string", "a type other than string"),
     ],
 )
 def test_landed_values_follow_a_type_only_where_it_is_exact(

@@ -1,4 +1,4 @@
-"""Requests that act: how often each is sent, and what is known of it after every possible end."""
+"""Requests that act: how often each is sent, and what is known after every possible end."""
 
 import json
 import logging
@@ -24,15 +24,15 @@ from connectors.errors import (
 )
 from connectors.http.client import MAX_ATTEMPTS
 from connectors.http.proxies import SystemProxies
-from connectors.nexthink import (
+from connectors.nexthink.acting.requests import (
     CampaignRequest,
     DeviceIds,
-    NexthinkClient,
     RemoteActionRequest,
     UserIds,
     WorkflowIdsRequest,
     WorkflowRequest,
 )
+from connectors.nexthink.client import NexthinkClient
 from tests.unit.connectors.servers import (
     SECRET,
     TOKEN,
@@ -56,7 +56,7 @@ PARAMETERS = {"Name": VALUE}
 
 @dataclass(frozen=True)
 class Operation:
-    """One operation that acts: its path, its call, a good answer and what it gives."""
+    """One operation that acts: its path, its call, a good answer and the result."""
 
     name: str
     path: str
@@ -134,7 +134,7 @@ def operation(request: pytest.FixtureRequest) -> Operation:
 
 @pytest.fixture(autouse=True)
 def no_marks(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
-    """Look through all that is logged, at every level."""
+    """Capture everything that is logged, at every level."""
     caplog.set_level(logging.DEBUG)
     yield
     told = "\n".join(record.getMessage() for record in caplog.records)
@@ -148,7 +148,7 @@ def ends(
     *script: Any,
     sent: int = 1,
 ) -> PipelineError:
-    """Call it against a script; gives the error, once it is known that it tells no secrets."""
+    """Call it against a script; return the error after checking that it shows no secrets."""
     server.on("POST", operation.path, *script)
     with pytest.raises(PipelineError) as caught:
         operation.call(client)
@@ -300,7 +300,7 @@ def test_a_refusal_needs_no_code(
 def test_a_page_of_a_machine_between_is_no_refusal_of_the_tenant(
     operation: Operation, server: Server, client: NexthinkClient, status: int, body: bytes
 ) -> None:
-    """A proxy that withholds the answer of a request that was done would say the same."""
+    """A proxy that withholds the answer to a completed request would look the same."""
     assert type(ends(operation, client, server, Reply(status, body))) is UnknownOutcomeError
 
 
@@ -361,7 +361,7 @@ def test_a_connection_that_never_opened_is_tried_again_and_then_not_sent(
 
 
 class Flaky(httpx.BaseTransport):
-    """Opens no connection to the API at first."""
+    """Raises the given faults for the first requests to a path."""
 
     def __init__(self, inner: httpx.BaseTransport, path: str, faults: list[Exception]) -> None:
         self.inner, self.path, self.faults = inner, path, faults

@@ -1,4 +1,4 @@
-"""Requests that act: every limit and pattern, all problems at once, and nobody's data in them."""
+"""Requests that act: every limit and pattern; all problems in one error without people's data."""
 
 from collections.abc import Callable
 from typing import Any
@@ -6,9 +6,10 @@ from typing import Any
 import pytest
 
 from connectors.errors import UsageError
-from connectors.nexthink import (
+from connectors.nexthink.acting.requests import (
     CampaignRequest,
     DeviceIds,
+    EventRequest,
     RemoteActionRequest,
     UserIds,
     WorkflowIdsRequest,
@@ -16,7 +17,6 @@ from connectors.nexthink import (
     intent_reason,
     nql_id,
 )
-from connectors.nexthink.acting.requests import EventRequest
 
 UUID = "11111111-2222-3333-4444-{:012x}"
 DEVICE = UUID.format(1)
@@ -66,7 +66,7 @@ GOOD: list[tuple[Make, dict[str, Any]]] = [
     (workflow, {}),
     (workflow, {"devices": devices(10_000), "users": sids(10_000)}),
     (workflow, {"users": ["0", "S-1-5", "S-1-2-3-4-5-6-7-8-9-10"]}),
-    # Two people of one device: nobody is acted on twice.
+    # Two people on one device: nobody is acted on twice.
     (workflow, {"devices": [DEVICE, DEVICE], "users": sids(2)}),
     (workflow, {"source": "service desk"}),
     (by_ids, {}),
@@ -86,15 +86,15 @@ BAD: list[tuple[Make, dict[str, Any], str]] = [
     (remote_action, {"action": "#" + "a" * 255}, "id of a remote action"),
     (remote_action, {"devices": []}, "there are no devices"),
     (remote_action, {"devices": devices(10_001)}, "10,001 devices are more than 10,000"),
-    (remote_action, {"devices": [DEVICE, MARK]}, "devices[1] is no collector id"),
-    (remote_action, {"devices": [DEVICE + "\n"]}, "devices[0] is no collector id"),
-    (remote_action, {"devices": [7]}, "devices[0] is no collector id"),
+    (remote_action, {"devices": [DEVICE, MARK]}, "devices[1] is not a collector id"),
+    (remote_action, {"devices": [DEVICE + "\n"]}, "devices[0] is not a collector id"),
+    (remote_action, {"devices": [7]}, "devices[0] is not a collector id"),
     (
         remote_action,
         {"devices": [LETTERS, LETTERS.upper()]},
-        "devices[1] stands there twice",
+        "devices[1] is listed twice",
     ),
-    (remote_action, {"expires_in_minutes": 59}, "59 minutes are not within 60 to 10,080"),
+    (remote_action, {"expires_in_minutes": 59}, "59 minutes is not within 60 to 10,080"),
     (remote_action, {"expires_in_minutes": 10_081}, "10081 minutes"),
     (remote_action, {"reason": "r" * 501}, "the reason has 501 characters"),
     (remote_action, {"parameters": {"A": 7}}, "parameter A is not text"),
@@ -102,35 +102,39 @@ BAD: list[tuple[Make, dict[str, Any], str]] = [
     (workflow, {"workflow": "w"}, "the id of a workflow"),
     (workflow, {"devices": devices(10_001)}, "10,001 devices"),
     (workflow, {"users": sids(10_001)}, "10,001 users"),
-    (workflow, {"users": [SID, MARK]}, "users[1] is no SID"),
-    (workflow, {"users": [SID + "\n"]}, "users[0] is no SID"),
-    (workflow, {"users": ["S-1"]}, "users[0] is no SID"),
-    (workflow, {"users": ["S-1-2-3-4-5-6-7-8-9-10-11"]}, "users[0] is no SID"),
-    (workflow, {"users": ["S-1-\u0665"]}, "users[0] is no SID"),
-    (workflow, {"users": [SID, SID]}, "users[1] stands there twice"),
-    (workflow, {"devices": [MARK]}, "devices[0] is no collector id"),
-    (workflow, {"devices": [DEVICE, DEVICE]}, "devices[1] stands there twice"),
+    (workflow, {"users": [SID, MARK]}, "users[1] is not a SID"),
+    (workflow, {"users": [SID + "\n"]}, "users[0] is not a SID"),
+    (workflow, {"users": ["S-1"]}, "users[0] is not a SID"),
+    (workflow, {"users": ["S-1-2-3-4-5-6-7-8-9-10-11"]}, "users[0] is not a SID"),
+    (workflow, {"users": ["S-1-\u0665"]}, "users[0] is not a SID"),
+    (workflow, {"users": [SID, SID]}, "users[1] is listed twice"),
+    (workflow, {"devices": [MARK]}, "devices[0] is not a collector id"),
+    (workflow, {"devices": [DEVICE, DEVICE]}, "devices[1] is listed twice"),
     (workflow, {"source": ""}, "the source"),
     (workflow, {"source": "a\r\nb: c"}, "the source"),
     (workflow, {"source": "Zürich"}, "the source"),
     (by_ids, {"devices": [DeviceIds()]}, "devices[0] has no name"),
     (by_ids, {"devices": [DeviceIds(name="")]}, "devices[0] has no name"),
-    (by_ids, {"devices": [DeviceIds(uid=MARK)]}, "devices[0] is no uid"),
-    (by_ids, {"devices": [DeviceIds(collector_uid=MARK)]}, "devices[0] is no collectorUid"),
-    (by_ids, {"users": [UserIds(sid=MARK)]}, "users[0] is no sid"),
-    (by_ids, {"users": [UserIds(upn=MARK)]}, "users[0] is no upn"),
+    (by_ids, {"devices": [DeviceIds(uid=MARK)]}, "devices[0] is not a valid uid"),
+    (
+        by_ids,
+        {"devices": [DeviceIds(collector_uid=MARK)]},
+        "devices[0] is not a valid collectorUid",
+    ),
+    (by_ids, {"users": [UserIds(sid=MARK)]}, "users[0] is not a valid sid"),
+    (by_ids, {"users": [UserIds(upn=MARK)]}, "users[0] is not a valid upn"),
     (by_ids, {"users": [UserIds(upn=f"{MARK}@ex.com"), UserIds(upn=f"{MARK}@EX.com")]}, "twice"),
-    (by_ids, {"users": [UserIds(uid=MARK)]}, "users[0] is no uid"),
+    (by_ids, {"users": [UserIds(uid=MARK)]}, "users[0] is not a valid uid"),
     (by_ids, {"devices": [DeviceIds(name=str(each)) for each in range(10_001)]}, "10,001 devices"),
-    (event, {"one": MARK}, "workflow[0] is no UUID"),
-    (event, {"other": MARK}, "execution[0] is no UUID"),
+    (event, {"one": MARK}, "workflow[0] is not a UUID"),
+    (event, {"other": MARK}, "execution[0] is not a UUID"),
     (event, {"parameters": {"A": ""}}, "parameter A is empty"),
     (campaign, {"campaign": SID}, "the id of a campaign"),
     (campaign, {"sids": []}, "there are no users"),
     (campaign, {"sids": sids(10_001)}, "10,001 users"),
-    (campaign, {"sids": [f"{MARK}@example.com"]}, "users[0] is no SID"),
-    (campaign, {"sids": [SID, SID]}, "users[1] stands there twice"),
-    (campaign, {"expires_in_minutes": 0}, "0 minutes are not within 1 to 525,600"),
+    (campaign, {"sids": [f"{MARK}@example.com"]}, "users[0] is not a SID"),
+    (campaign, {"sids": [SID, SID]}, "users[1] is listed twice"),
+    (campaign, {"expires_in_minutes": 0}, "0 minutes is not within 1 to 525,600"),
     (campaign, {"expires_in_minutes": 525_601}, "525601 minutes"),
     (campaign, {"parameters": {f"p{each}": "" for each in range(31)}}, "31 parameters"),
 ]
@@ -162,7 +166,7 @@ def test_all_problems_are_told_at_once_up_to_a_few() -> None:
     told = str(caught.value)
     assert "the id of a campaign" in told
     assert told.count("users[") == 4
-    # 9 without pattern, 8 repeats, id and expiry: 19 in all.
+    # 9 that do not match, 8 repeats, the id and the expiry: 19 in total.
     assert "and 14 more" in told
 
 
@@ -182,7 +186,7 @@ def test_bodies_are_in_the_vendors_shape_and_hold_no_null() -> None:
         "expiresInMinutes": 60,
         "triggerInfo": {"externalSource": "s", "reason": "r", "externalReference": "INC-1"},
     }
-    # Both lists always.
+    # Always both lists.
     assert workflow().body() == {"workflowId": "#w", "devices": [], "users": [], "params": {}}
     named = by_ids(devices=[DeviceIds(name="pc")], users=[UserIds(sid=SID)])
     assert named.body() == {
@@ -211,5 +215,5 @@ def test_the_intent_travels_at_the_beginning_of_the_reason() -> None:
     assert intent_reason(DEVICE) == f"nxp:{DEVICE}"
     assert intent_reason(DEVICE, "Ticket 7") == f"nxp:{DEVICE} Ticket 7"
     assert len(intent_reason(DEVICE, "r" * 459)) == 500
-    with pytest.raises(UsageError, match="has 460 characters, there is room for 459"):
+    with pytest.raises(UsageError, match="has 460 characters, but only 459 fit"):
         intent_reason(DEVICE, "r" * 460)

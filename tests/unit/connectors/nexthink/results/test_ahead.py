@@ -1,11 +1,11 @@
-"""Iterators that run in a thread of their own."""
+"""Iterators that run in their own thread."""
 
 import threading
 from collections.abc import Iterator
 
 import pytest
 
-from connectors.nexthink.results.ahead import ahead
+from connectors.nexthink.results.result_file import ahead
 
 
 def test_items_come_in_order_and_from_another_thread() -> None:

@@ -1,4 +1,4 @@
-"""Unpacking: any cut of the bytes gives the same text, any missing or foreign byte is noticed."""
+"""Decompression: any split gives the same text; any missing or foreign byte is detected."""
 
 import gzip
 import random
@@ -28,7 +28,7 @@ def zstd(data: bytes) -> bytes:
 
 
 def zstd_streamed(data: bytes) -> bytes:
-    """Pack without the length in the header, as a writer that does not know it."""
+    """Compress without a length in the header, like a writer that does not know it."""
     stream = zstandard.ZstdCompressor(write_checksum=True).compressobj()
     return stream.compress(data) + stream.flush()
 
@@ -78,7 +78,7 @@ def test_text_passes_through_whatever_was_asked_for(tail: bytes, cuts: list[int]
 def test_every_missing_byte_is_noticed(pack: Pack, texts: list[bytes]) -> None:
     frames = [pack(text) for text in texts]
     packed = b"".join(frames)
-    # A cut between two frames cannot be seen here: the length of the file shows it.
+    # A cut between two frames cannot be detected here: only the file's length shows it.
     ends = {len(b"".join(frames[:count])) for count in range(len(frames) + 1)}
     asked = Compression.GZIP if pack is gzip.compress else Compression.ZSTD
     for end in range(len(packed)):
@@ -109,7 +109,7 @@ def test_no_flipped_bit_gives_another_text(pack: Pack, data: st.DataObject) -> N
         found, compression = decode([bytes(packed)])
     except DataRefusedError:
         return
-    # Flags of a header may differ without harm; a broken magic number is no compressed file.
+    # Other flags in a header do no harm; with a broken magic number the file counts as plain.
     assert found == text or compression is Compression.NONE
 
 

@@ -15,7 +15,8 @@ from connectors.errors import (
     UnavailableError,
     UnknownExportError,
 )
-from connectors.nexthink import Compression, NexthinkClient
+from connectors.nexthink import Compression
+from connectors.nexthink.client import NexthinkClient
 from connectors.nexthink.results.download import MAX_REDIRECTS
 from tests.unit.connectors.results import (
     FILE,
@@ -102,10 +103,10 @@ def test_an_export_without_a_file_leaves_none(
 @pytest.mark.parametrize(
     ("reply", "kind", "words"),
     [
-        (Reply(200, b"a\n", framing="none"), IncompleteResultError, "without length"),
-        (Reply(200, b"a\n", {"content-encoding": "br"}), UnavailableError, "proxy repacks"),
-        (Reply(405), UnavailableError, "does not give"),
-        (Reply(304), UnavailableError, "does not give"),
+        (Reply(200, b"a\n", framing="none"), IncompleteResultError, "without a length"),
+        (Reply(200, b"a\n", {"content-encoding": "br"}), UnavailableError, "proxy re-encodes"),
+        (Reply(405), UnavailableError, "does not deliver"),
+        (Reply(304), UnavailableError, "does not deliver"),
         (Reply(200, b'a,b\n"1,2\n'), IncompleteResultError, "inside a quoted field"),
         (Reply(200, gzip.compress(b"a\n")[:-1]), IncompleteResultError, "breaks off"),
         (Reply(200, gzip.compress(b"a\n") + b"zz"), IncompleteResultError, "trailing bytes"),

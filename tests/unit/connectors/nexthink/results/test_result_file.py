@@ -1,4 +1,4 @@
-"""Reading result files: strange beginnings, empty ones, ragged rows."""
+"""Reading result files: unusual beginnings, empty files, ragged rows."""
 
 from pathlib import Path
 

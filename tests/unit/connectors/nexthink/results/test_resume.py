@@ -1,4 +1,4 @@
-"""Downloads that break, expire or change: gone on with where that is safe, else started over."""
+"""Downloads that break, expire or change: resumed where safe, otherwise started over."""
 
 import random
 from pathlib import Path
@@ -11,7 +11,8 @@ from connectors.errors import (
     UnavailableError,
     UnknownExportError,
 )
-from connectors.nexthink import Compression, NexthinkClient
+from connectors.nexthink import Compression
+from connectors.nexthink.client import NexthinkClient
 from connectors.nexthink.results.download import MAX_STALLS
 from tests.unit.connectors.results import (
     FILE,
@@ -51,7 +52,7 @@ def test_a_broken_download_goes_on_where_it_broke(
     assert (done.wire_bytes, done.csv_bytes) == (len(body), len(TEXT))
     ranges = [seen.headers.get("range") for seen in other_server.seen]
     assert len(ranges) == 13
-    if not reset:  # a reset may take bytes with it that had arrived
+    if not reset:  # a reset may also drop bytes that had arrived
         assert ranges == [None, *(f"bytes={cut}-" for cut in cuts)]
         assert (done.resumed, done.restarted) == (12, 0)
     assert {seen.headers.get("if-range") for seen in other_server.seen} <= {None, '"v1"'}

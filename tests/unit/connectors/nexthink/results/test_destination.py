@@ -1,4 +1,4 @@
-"""A result between its download and its reader: bounded, in order, and whole or an error."""
+"""A result on its way from download to reader: bounded, in order, and whole or an error."""
 
 import random
 import threading
@@ -7,19 +7,24 @@ import time
 import pytest
 
 from connectors.errors import IncompleteResultError
-from connectors.nexthink import CsvStream, StartedOverError, StreamClosedError
-from connectors.nexthink.results.csv_stream import BLOCK_BYTES, BLOCKS_AHEAD
+from connectors.nexthink.results.destination import (
+    BLOCK_BYTES,
+    BLOCKS_AHEAD,
+    CsvStream,
+    StartedOverError,
+    StreamClosedError,
+)
 
 TEXT = random.Random(1).randbytes(3 * BLOCK_BYTES + 17).replace(b'"', b"'")
 
 
 def write(stream: CsvStream, text: bytes, step: int) -> None:
-    """Write in pieces, as a download does, and end."""
+    """Write in pieces, as a download does, and finish."""
     try:
         for start in range(0, len(text), step):
             stream.write(text[start : start + step])
         stream.finish()
-    except BaseException as fault:  # noqa: BLE001 - the reader is told
+    except BaseException as fault:  # noqa: BLE001 - passed to the reader
         stream.fail(fault)
 
 
@@ -52,7 +57,7 @@ def test_a_download_waits_for_a_reader_that_is_behind() -> None:
     writer.start()
     time.sleep(0.1)
     assert writer.is_alive()
-    # What is ready, and the block that there is no room for.
+    # The blocks that are ready, and the one that does not fit.
     assert stream.size == BLOCK_BYTES * (BLOCKS_AHEAD + 1)
     assert sum(len(block) for block in read_all(stream, BLOCK_BYTES)) == len(text)
     writer.join()

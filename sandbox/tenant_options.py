@@ -1,0 +1,56 @@
+"""The tenant's options that are also options of the command line, one for each field."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TenantOptions:
+    """Options of `nxp sandbox` under the same names; the text below each field is its help."""
+
+    port: int = 0
+    """Port of the API; login, results and ServiceNow take the next three."""
+    devices: int = 500
+    """Devices ever known; the oldest are past retention."""
+    days: int = 14
+    """Days of events up to now."""
+    seed: int = 1
+    """The same seed gives the same data."""
+    time_zone: str = "UTC"
+    """Time zone of the tenant, an IANA name."""
+    datetime_format: str = "local"
+    """local, iso or utc, each also with -ms; or a strftime pattern."""
+    row_limit: int = 1_000_000
+    """Exports with more rows are truncated (206)."""
+    execute_row_limit: int = 1000
+    """Results of execute are silently truncated to it."""
+    token_ttl: float = 900.0
+    """Lifetime of a token in seconds."""
+    url_ttl: float = 900.0
+    """Lifetime of a result URL in seconds."""
+    export_time: float = 0.0
+    """Seconds until an export is done."""
+    latency: float = 0.0
+    """Seconds added to every answer."""
+    retention: int = 30
+    """Days that data are kept."""
+    late_share: float = 0.0
+    """Share of events that arrive late."""
+    # Of execution and connection events.
+    fine_retention: int | None = None
+    """Days of high-resolution samples; 14, or all with --reach-limit off."""
+    # `empty` writes nothing; any other text is written as it is.
+    null_form: str = "empty"
+    """What null is in CSV: empty, or a text."""
+    boolean_form: str = "true/false"
+    """What booleans are in CSV: true/false, True/False or 1/0."""
+    # The specification of 2024 says 5000.
+    enrichment_limit: int = 10_000
+    """Maximum number of objects in one enrichment request."""
+    enrichment_delay: float = 0.0
+    """Seconds until an enriched value shows."""
+    enrichment_takes_unknown: bool = False
+    """Accept enrichment of unknown objects, and lose it."""
+    # Only the published form of workflows refuses lists without both filters and requests
+    # without both arrays.
+    strict_workflows: bool = False
+    """Refuse lists of workflows without both filters."""

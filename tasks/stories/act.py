@@ -1,0 +1,293 @@
+"""An action: planned, approved, sent, and its outcomes read back.
+
+A run keeps its report however it ends, and then raises what was left out. An interrupted plan is
+resumed before anything new is planned.
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any, TypeAlias, TypeVar
+
+from connectors.actions import Approval
+from connectors.clock import utc_now
+from connectors.errors import (
+    ActionRefusedError,
+    NotApprovedError,
+    PartlyDoneError,
+    PipelineError,
+    UsageError,
+)
+from connectors.ledger import ActionPlanRecord, ActionPlanState, Lease, Verdict
+from connectors.ledger.action_requests import RequestState
+from tasks.act.asked import PLAN, RUN, ActionAsked
+from tasks.act.effect import measure_effect
+from tasks.act.lookup import look_up
+from tasks.act.outcomes import await_outcomes
+from tasks.act.plan import check_meanwhile, give_up_outdated, load_plan, make_plan
+from tasks.act.plan_file import ActionPlan
+from tasks.act.report import ActionStages, described, report_action
+from tasks.act.run import ActionRun, ChosenAction, choose_action, open_action
+from tasks.act.send import send_plan
+from tasks.land.plan import Asked
+from tasks.runs.progress import tell_report
+from tasks.stories.export import export_dataset
+
+Clock: TypeAlias = Callable[[], datetime]
+Sleep: TypeAlias = Callable[[float], None]
+T = TypeVar("T")
+# Shows what a plan comes to, and waits for a person.
+Approve: TypeAlias = Callable[[str], Verdict]
+
+
+@dataclass(frozen=True, slots=True)
+class WhichPlan:
+    """A plan made before: its id, and its hash or the beginning of it; none to make a new one."""
+
+    plan_id: str | None = None
+    sha256: str | None = None
+
+
+NEW_PLAN = WhichPlan()
+
+
+def plan(
+    chosen: ChosenAction, asked: ActionAsked, clock: Clock = utc_now, sleep: Sleep = time.sleep
+) -> dict[str, Any]:
+    """Plan, and keep the plan for approval and `nxp act run`; return the report.
+
+    Raises:
+        PipelineError: as `make_plan`; nothing was planned.
+    """
+    stages = ActionStages(is_plan=True)
+
+    def work(run: ActionRun) -> None:
+        with run.lease():
+            look_up(run)
+            stages.plan = _planned(run, asked, stages).record
+
+    with open_action(chosen, PLAN, clock, sleep) as run:
+        return _reported(run, stages, work)
+
+
+def act(
+    chosen: ChosenAction,
+    asked: ActionAsked,
+    which: WhichPlan = NEW_PLAN,
+    approve: Approve | None = None,
+    clock: Clock = utc_now,
+    sleep: Sleep = time.sleep,
+) -> dict[str, Any]:
+    """Send a plan once it is approved, and read its outcomes back; without one, plan first.
+
+    A plan that has begun is resumed: what may have been sent is never sent again. One whose
+    requests have all been sent sends nothing, and is only read back.
+
+    Args:
+        chosen: the action.
+        asked: targets, parameters, who asks.
+        which: a plan that was made before.
+        approve: how a person is asked, where nobody has approved the plan yet.
+        clock: tells the time.
+        sleep: waits.
+
+    Raises:
+        NotApprovedError: a person has said no, or nobody has said yes.
+        StaleError: what the plan was made from has changed.
+        PipelineError: as the stages; the journal knows what was sent.
+    """
+    stages = ActionStages(is_dry=chosen.specification.dry_run or asked.dry_run)
+
+    def work(run: ActionRun) -> None:
+        with run.lease() as lease:
+            look_up(run)
+            if which.plan_id is None and not stages.is_dry:
+                _resume(run, lease, stages)
+            if which.plan_id:
+                made = load_plan(run, which.plan_id, which.sha256)
+            else:
+                made = _planned(run, asked, stages)
+            stages.plan = made.record
+            stages.is_begun = made.record.begun_at is not None
+        if not stages.is_begun:
+            if stages.is_dry or made.targets.is_empty():
+                return
+            _approve(run, made.record, asked, approve)
+        if not stages.is_dry:
+            with run.lease() as lease:
+                look_up(run)
+                if stages.is_begun:
+                    give_up_outdated(run, made.record)
+                _send(run, made, lease, stages)
+        _read_back(run, asked, stages)
+
+    with open_action(chosen, RUN, clock, sleep) as run:
+        return _reported(run, stages, work)
+
+
+def act_and_land(
+    chosen: ChosenAction,
+    asked: ActionAsked,
+    which: WhichPlan = NEW_PLAN,
+    approve: Approve | None = None,
+) -> dict[str, Any]:
+    """Act, and land what devices have returned by the end, if the action says as which dataset.
+
+    What has come is landed even if some devices failed or have not answered yet.
+
+    Raises:
+        PipelineError: as `act` and `export_dataset`.
+    """
+    acted, shortfall = _partly(lambda: act(chosen, asked, which, approve))
+    lands = chosen.specification.lands
+    if lands and (shortfall or (acted and acted["requested"])):
+        export_dataset(Asked(lands, tenant=chosen.profile))
+    if shortfall:
+        raise shortfall
+    return acted or {}
+
+
+def ask_and_act(action: str, tenant: str | None = None) -> list[dict[str, Any]]:
+    """Ask the people at devices with a known issue, then act on the devices of those who agreed.
+
+    Returns:
+        The report of the campaign, if it ended well, and that of the action.
+
+    Raises:
+        UsageError: the action has no `targets.consent`.
+        PipelineError: as `act`.
+    """
+    chosen = choose_action(action, tenant)
+    consent = chosen.specification.targets.consent
+    if consent is None:
+        raise UsageError(f"{action} has no targets.consent: self-help acts for those who agreed")
+    asked, shortfall = _partly(lambda: act(choose_action(consent.campaign, tenant), ActionAsked()))
+    acted = act(chosen, ActionAsked())
+    if shortfall:
+        raise shortfall
+    return [each for each in (asked, acted) if each]
+
+
+def _partly(work: Callable[[], T]) -> tuple[T | None, PartlyDoneError | None]:
+    """Do work that others depend on only in part; return what it left out, to raise at the end."""
+    try:
+        return work(), None
+    except PartlyDoneError as error:
+        return None, error
+
+
+def _planned(run: ActionRun, asked: ActionAsked, stages: ActionStages) -> ActionPlan:
+    began = time.monotonic()
+    try:
+        return make_plan(run, asked)
+    finally:
+        stages.seconds["plan"] = round(time.monotonic() - began, 3)
+
+
+def _resume(run: ActionRun, lease: Lease, stages: ActionStages) -> None:
+    """Send what interrupted plans have left, unless it is out of date."""
+    plans = run.ledger.action_plans
+    for record in plans.of(run.action, state=ActionPlanState.RUNNING):
+        if not give_up_outdated(run, record):
+            _finish(run, record.plan_id)
+            continue
+        stages.plan, stages.is_begun = record, True
+        _send(run, load_plan(run, record.plan_id), lease, stages)
+        stages.plan, stages.is_begun = None, False
+
+
+def _approve(
+    run: ActionRun, record: ActionPlanRecord, asked: ActionAsked, approve: Approve | None
+) -> None:
+    """Raise unless a person agrees to a plan, where the action or the run asks for it.
+
+    Who agreed and why is kept. Without the lease: others may act while a person thinks, which
+    makes the plan stale.
+    """
+    plans = run.ledger.action_plans
+    who, why = (asked.who or "").strip(), (asked.why or "").strip()
+    if who and why:
+        plans.judge(record.plan_id, Verdict(who, why, asked.ticket), approved=True)
+        return
+    known = plans.get(record.plan_id) or record
+    if known.state == ActionPlanState.DECLINED:
+        raise NotApprovedError(
+            f"{run.action}: plan {record.plan_id} was declined by {known.approved_by}: nothing sent"
+        )
+    needed = approve is not None or run.specification.approval is Approval.REQUIRED
+    if not needed or known.state == ActionPlanState.APPROVED:
+        return
+    if approve is None:
+        raise NotApprovedError(
+            f"{run.action}: plan {record.plan_id} waits for a person: nxp act approve {run.action} "
+            f"--plan {record.plan_id} --who NAME --why TEXT, then nxp act run {run.action} --plan "
+            f"{record.plan_id} --hash {record.sha256[:12]}; nothing was sent"
+        )
+    try:
+        verdict = approve(described(record))
+    except NotApprovedError as error:
+        plans.judge(record.plan_id, Verdict("Prefect form", error.message), approved=False)
+        raise
+    plans.judge(record.plan_id, verdict, approved=True)
+
+
+def _send(run: ActionRun, made: ActionPlan, lease: Lease, stages: ActionStages) -> None:
+    """Begin a plan or resume it, and send those of its requests that were not sent."""
+    began = time.monotonic()
+    current = run.ledger.action_plans.get(made.plan_id) or made.record
+    if current.ticket:
+        # The ticket of the approval is newer than that of the plan.
+        made = replace(made, sending=replace(made.sending, ticket=current.ticket))
+    if current.begun_at is None:
+        # As it is now: another run may have begun one since it was approved.
+        load_plan(run, made.plan_id)
+        check_meanwhile(run, made)
+        run.ledger.actions.begin(made.record, made.batches())
+    stages.is_begun = True
+    try:
+        send_plan(run, made, lease)
+    except ActionRefusedError:
+        # No more of it will be sent.
+        _finish(run, made.plan_id)
+        raise
+    finally:
+        stages.seconds["send"] = round(time.monotonic() - began, 3)
+    _finish(run, made.plan_id)
+
+
+def _finish(run: ActionRun, plan_id: str) -> None:
+    """Mark a plan as finished once all of it was sent."""
+    if not run.ledger.actions.requests(plan_id=plan_id, states=[RequestState.INTENT]):
+        run.ledger.action_plans.finish(plan_id)
+
+
+def _read_back(run: ActionRun, asked: ActionAsked, stages: ActionStages) -> None:
+    if stages.plan is None:
+        return
+    plan_id, since = stages.plan.plan_id, stages.plan.created_at
+    try:
+        stages.waited = await_outcomes(run, plan_id, since, asked.wait)
+        stages.seconds["outcomes"] = stages.waited.seconds
+        if run.specification.effect_after is not None and asked.wait:
+            stages.effect = measure_effect(run, plan_id)
+    except PipelineError as error:
+        raise PartlyDoneError(
+            f"{run.action}: sent, and not read back: {error}; nxp act status {run.action} "
+            "--refresh reads it back"
+        ) from error
+
+
+def _reported(
+    run: ActionRun, stages: ActionStages, work: Callable[[ActionRun], None]
+) -> dict[str, Any]:
+    """Do a run's work, keep its report, and raise what was left out."""
+    try:
+        work(run)
+    except PipelineError as error:
+        stages.error = error
+    report = report_action(run, stages).plain()
+    tell_report(report)
+    if stages.error:
+        raise stages.error
+    return report

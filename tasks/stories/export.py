@@ -1,0 +1,100 @@
+"""An export: one dataset, or several one after the other.
+
+A unit that is landed again replaces itself, and an export begun by an interrupted run is resumed.
+"""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from connectors.clock import utc_now
+from connectors.errors import PartlyDoneError, PipelineError
+from tasks.land.backfill import begin_backfill, finish_backfill
+from tasks.land.plan import Asked, Plan, plan_run
+from tasks.land.report import RunReport, raise_unless_complete, report_run
+from tasks.land.run import open_run
+from tasks.land.units import land
+
+
+def export_dataset(
+    asked: Asked,
+    clock: Callable[[], datetime] = utc_now,
+    sleep: Callable[[float], None] = time.sleep,
+) -> RunReport:
+    """Export a dataset and land it: what is missing up to now, or the windows between two dates.
+
+    Raises:
+        PipelineError: why nothing landed, or (PartlyDoneError) what was left out.
+    """
+    return land_plan(plan_run(asked, clock), clock, sleep)
+
+
+def land_plan(
+    plan: Plan,
+    clock: Callable[[], datetime] = utc_now,
+    sleep: Callable[[float], None] = time.sleep,
+) -> RunReport:
+    """Land all units of a plan; see `export_dataset`."""
+    with open_run(plan, clock, sleep) as run:
+        begin_backfill(run)
+        landed = land(run)
+        report = report_run(run, landed)
+        finish_backfill(run, landed)
+        raise_unless_complete(landed, report)
+        return report
+
+
+@dataclass(slots=True)
+class Exported:
+    """What became of several datasets, each on its own."""
+
+    reports: list[dict[str, Any]] = field(default_factory=list)
+    failures: dict[str, PipelineError] = field(default_factory=dict)
+
+    def plain(self) -> dict[str, Any]:
+        """Return it as a dictionary: the reports of all runs, and why datasets failed."""
+        return {
+            "state": "partly" if self.failures else "landed",
+            "datasets": self.reports,
+            "failures": [
+                {"dataset": name, "error": str(error), "exit_code": error.exit_code}
+                for name, error in self.failures.items()
+            ],
+        }
+
+    def __str__(self) -> str:
+        """Sum up for an operator."""
+        rows = sum(report["rows_landed"] for report in self.reports)
+        landed = sum(report["state"] == "landed" for report in self.reports)
+        datasets = len({report["dataset"] for report in self.reports} | self.failures.keys())
+        return f"{landed} of {datasets} datasets, {rows:,} rows"
+
+
+def export_datasets(
+    asked: Sequence[Asked],
+    clock: Callable[[], datetime] = utc_now,
+    sleep: Callable[[float], None] = time.sleep,
+) -> Exported:
+    """Export datasets one after the other; one that fails leaves the others alone.
+
+    Raises:
+        PartlyDoneError: some failed or left something out; `report` has what became of each.
+        PipelineError: none has landed, the error of the first.
+    """
+    done = Exported()
+    for each in asked:
+        try:
+            done.reports.append(export_dataset(each, clock, sleep).plain())
+        except PipelineError as error:
+            done.failures[each.dataset] = error
+            if isinstance(error, PartlyDoneError) and error.report:
+                done.reports.append(dict(error.report))
+    if not done.failures:
+        return done
+    told = "; ".join(f"{error}" for error in done.failures.values())
+    first = next(iter(done.failures.values()))
+    if done.reports:
+        raise PartlyDoneError(f"{done}: {told}", report=done.plain()) from first
+    raise first.retold(told) from first

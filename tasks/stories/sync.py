@@ -1,0 +1,167 @@
+"""A sync: planned, applied, both, or tried again.
+
+A run keeps its report however it ends, and then raises what was left out. What one stage has saved
+does not depend on the stages after it.
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any, TypeAlias
+
+from connectors.clock import utc_now
+from connectors.errors import PartlyDoneError, PipelineError
+from connectors.ledger import Lease, PlanState
+from tasks.runs.progress import tell_report
+from tasks.sync.asked import APPLY, PLAN, RETRY, SYNC, SyncAsked
+from tasks.sync.guards import check_accepted
+from tasks.sync.plan_file import Plan
+from tasks.sync.report import SyncStages, described, report_sync, shortfall
+from tasks.sync.run import ChosenSync, SyncRun, open_sync
+from tasks.sync.stages import apply_found, find_plan, plan_again, plan_sync, verify_applied
+
+# In `accepted`, next to the names of guards.
+APPROVAL = "approval"
+
+Clock: TypeAlias = Callable[[], datetime]
+Sleep: TypeAlias = Callable[[float], None]
+
+
+@dataclass(frozen=True, slots=True)
+class SyncApproval:
+    """Who agreed to a plan, and why."""
+
+    who: str
+    why: str
+
+
+# Shows what a plan comes to, and waits for a person.
+Approve: TypeAlias = Callable[[str], SyncApproval]
+
+
+def plan(
+    chosen: ChosenSync, asked: SyncAsked, clock: Clock = utc_now, sleep: Sleep = time.sleep
+) -> dict[str, Any]:
+    """Plan a sync, and keep the plan for `nxp apply`; return the report with masked samples.
+
+    Raises:
+        DataRefusedError: a guard tripped; the plan is kept all the same.
+        PipelineError: nothing was planned.
+    """
+    stages = SyncStages()
+
+    def work(run: SyncRun) -> None:
+        with run.lease(), plan_sync(run, asked) as made:
+            stages.take(made)
+            stages.samples = [asdict(sample) for sample in made.samples()]
+            check_accepted(run.sync, made.summary.findings, made.record.accepted)
+
+    with open_sync(chosen, PLAN, clock, sleep) as run:
+        return _reported(run, stages, work)
+
+
+def apply(
+    chosen: ChosenSync,
+    plan_id: str | None,
+    asked: SyncAsked,
+    clock: Clock = utc_now,
+    sleep: Sleep = time.sleep,
+) -> dict[str, Any]:
+    """Apply a plan, the newest one if none is named; one that is applied sends nothing.
+
+    Raises:
+        StaleError: the plan is no longer valid.
+        PipelineError: as the stages; what was acknowledged is known.
+    """
+    stages = SyncStages()
+
+    def work(run: SyncRun) -> None:
+        with run.lease() as lease, find_plan(run, plan_id) as found:
+            stages.take(found)
+            if asked.accepted and found.record.state == PlanState.PLANNED.value:
+                run.ledger.plans.accept(found.plan_id, asked.accepted)
+            _apply(run, found, lease, asked, stages)
+
+    with open_sync(chosen, APPLY, clock, sleep) as run:
+        return _reported(run, stages, work)
+
+
+def sync(
+    chosen: ChosenSync,
+    asked: SyncAsked,
+    approve: Approve | None = None,
+    clock: Clock = utc_now,
+    sleep: Sleep = time.sleep,
+) -> dict[str, Any]:
+    """Plan and apply; with `approve` only once a person has agreed to the plan.
+
+    Raises:
+        NotApprovedError: a person looked and said no, or nobody answered in time.
+        PipelineError: as the stages; what was acknowledged is known.
+    """
+    stages = SyncStages()
+
+    def work(run: SyncRun) -> None:
+        with run.lease() as lease, plan_sync(run, asked) as made:
+            stages.take(made)
+            if approve is None:
+                _apply(run, made, lease, asked, stages)
+                return
+            check_accepted(run.sync, made.summary.findings, made.record.accepted)
+        # Without the lease: others may sync while a person thinks, which makes the plan stale.
+        if made.summary.rows:
+            approval = approve(described(made))
+            said = {APPROVAL: f"{approval.who}: {approval.why}"}
+            run.ledger.plans.accept(made.plan_id, said)
+        with run.lease() as lease, find_plan(run, made.plan_id) as found:
+            _apply(run, found, lease, asked, stages)
+
+    with open_sync(chosen, SYNC, clock, sleep) as run:
+        return _reported(run, stages, work)
+
+
+def retry(
+    chosen: ChosenSync, asked: SyncAsked, clock: Clock = utc_now, sleep: Sleep = time.sleep
+) -> dict[str, Any]:
+    """Send again what is open, unknown or rejected, as it was; no source is asked.
+
+    Raises:
+        PipelineError: as the stages; what was acknowledged is known.
+    """
+    stages = SyncStages()
+
+    def work(run: SyncRun) -> None:
+        with run.lease() as lease, plan_again(run) as made:
+            stages.take(made)
+            _apply(run, made, lease, asked, stages)
+
+    with open_sync(chosen, RETRY, clock, sleep) as run:
+        return _reported(run, stages, work)
+
+
+def _apply(run: SyncRun, found: Plan, lease: Lease, asked: SyncAsked, stages: SyncStages) -> None:
+    """Apply a plan, and read back if that is asked for and everything was sent."""
+    stages.is_done = found.record.state == PlanState.APPLIED.value
+    if not stages.is_done:
+        stages.applied = apply_found(run, found, lease)
+    if not (asked.verify and run.specification.verify and stages.is_sent):
+        return
+    try:
+        stages.verified = verify_applied(run, stages.applied, lease)
+    except PipelineError as error:
+        raise PartlyDoneError(f"{run.sync}: applied, and not verified: {error}") from error
+
+
+def _reported(run: SyncRun, stages: SyncStages, work: Callable[[SyncRun], None]) -> dict[str, Any]:
+    """Do a run's work, keep its report, and raise what was left out."""
+    try:
+        work(run)
+    except PipelineError as error:
+        stages.error = error
+    report = {**report_sync(run, stages).plain(), "samples": stages.samples}
+    tell_report(report)
+    left_out = stages.error or shortfall(run, stages)
+    if left_out:
+        raise left_out
+    return report
