@@ -13,6 +13,12 @@ from typing import Final, TypeAlias
 # Reported from real tenants, not documented by the vendor: a default that a caller may change.
 LONGEST_TEXT: Final = 64
 
+# The limit per request in the specification of 2026; that of 2024 allowed 5,000.
+MOST_OBJECTS: Final = 10_000
+DEFAULT_OBJECTS: Final = 5_000
+# Twice the size of 5,000 objects with six fields; no limit is documented, but gateways have one.
+DEFAULT_BYTES: Final = 4 * 2**20
+
 # What identifies an object of each kind, best first: a uid is never reused.
 IDENTIFICATIONS: Final[Mapping[str, tuple[str, ...]]] = {
     "device": ("device/device/uid", "device/device/name"),

@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 from typing import Any, Final, NoReturn
 
 from connectors.errors import DataRefusedError, UsageError
-from connectors.nexthink.enrichment import MOST_OBJECTS
 from connectors.nexthink.fields import (
     IDENTIFICATIONS,
     LONGEST_TEXT,
+    MOST_OBJECTS,
     FieldError,
     check_field,
     check_value,

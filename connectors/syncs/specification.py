@@ -13,10 +13,11 @@ from pydantic import BaseModel, Field, StrictInt, StrictStr, model_validator
 from connectors.catalogue import DAY, Specification
 from connectors.catalogue.specification import Duration
 from connectors.nexthink import QUERY_ID
-from connectors.nexthink.encoding import DEFAULT_BYTES, DEFAULT_OBJECTS
-from connectors.nexthink.enrichment import MOST_OBJECTS
 from connectors.nexthink.fields import (
+    DEFAULT_BYTES,
+    DEFAULT_OBJECTS,
     LONGEST_TEXT,
+    MOST_OBJECTS,
     FieldError,
     Kind,
     check_field,
