@@ -5,7 +5,7 @@ import gc
 import os
 import sys
 
-# Importing makes many objects that stay: collecting garbage meanwhile takes a fifth of a start.
+# Importing creates many objects that stay: collecting garbage during it takes a fifth of a start.
 COLLECT_AFTER = 50_000
 
 
@@ -24,19 +24,19 @@ def main() -> None:
 
 
 def start_lightly() -> None:
-    """Keep a start short, before anything large is imported; for whole processes of ours only."""
+    """Shorten the start of a process of ours; call it before anything large is imported."""
     gc.set_threshold(COLLECT_AFTER, *gc.get_threshold()[1:])
-    # numpy's threads for linear algebra are not used here, and each start would make them.
+    # NumPy's threads for linear algebra are never used, but each start would create them.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    # Looking for plugins of pydantic, pydantic reads the metadata of every installed package.
+    # To find its plugins, pydantic would read the metadata of every installed package.
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
 
 
 def _hush() -> None:
-    """Close stderr to what happens while the interpreter goes: all has been said by then.
+    """Close stderr to whatever the interpreter's shutdown writes, after the last message.
 
-    After a flow DuckDB's bindings write fifty lines there about objects that Prefect's threads
-    still know, and the last line is to be ours.
+    After a flow, DuckDB's bindings write fifty lines there about objects that Prefect's threads
+    still hold, and the last line must be the command's own.
     """
     if not os.environ.get("NXP_DEBUG"):
         sys.stderr.flush()

@@ -1,4 +1,4 @@
-"""Reading the whole catalogue at once: all problems of all kinds of files, and what is no error."""
+"""Reading the whole catalogue at once: all problems of all kinds of files, and notes."""
 
 import os
 from collections.abc import Sized
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class Catalogue:
-    """What there is, by name; `notes` are what cannot be used yet, or not in full."""
+    """The catalogue, by name; `notes` say what cannot be used yet, or only in part."""
 
     datasets: dict[str, DatasetSpecification] = field(default_factory=dict)
     syncs: list[str] = field(default_factory=list)
@@ -25,12 +25,12 @@ class Catalogue:
 
     @property
     def counted(self) -> str:
-        """Say how many there are of each kind, of those there are any."""
+        """Return how many there are of each kind that occurs, as text."""
         return _counted(datasets=self.datasets, syncs=self.syncs, actions=self.actions)
 
 
 def read_catalogue(catalog: Path) -> Catalogue:
-    """Read and validate datasets, syncs with their connections, and actions."""
+    """Return the catalogue: valid datasets, syncs with their connections, and actions."""
     read = Catalogue()
     try:
         read.datasets = load_datasets(catalog)
@@ -42,7 +42,7 @@ def read_catalogue(catalog: Path) -> Catalogue:
 
 
 def _syncs(catalog: Path, problems: list[str]) -> tuple[list[str], list[str]]:
-    """Validate the syncs and their connections; gives their names, and what is no error."""
+    """Return the names of the syncs, and notes, after validating them and their connections."""
     if not any((catalog / SYNCS).glob("*.yaml")):
         return [], []
     # Half a second of databases and frames, only where there are syncs.
@@ -51,7 +51,7 @@ def _syncs(catalog: Path, problems: list[str]) -> tuple[list[str], list[str]]:
     try:
         syncs = load_syncs(catalog)
     except ConfigurationError as error:
-        # Those of the datasets are told already.
+        # Those of the datasets are listed already.
         problems += [each for each in error.problems or [str(error)] if each not in problems]
         return [], []
     notes = []
@@ -65,10 +65,10 @@ def _syncs(catalog: Path, problems: list[str]) -> tuple[list[str], list[str]]:
 
 
 def _actions(catalog: Path, problems: list[str]) -> list[str]:
-    """Validate the actions; gives their names."""
+    """Return the names of the actions, after validating them."""
     if not any((catalog / ACTIONS).glob("*.yaml")):
         return []
-    from connectors.actions import load_actions  # noqa: PLC0415 - httpx, only where there are some
+    from connectors.actions import load_actions  # noqa: PLC0415 - only where there are some
 
     try:
         return list(load_actions(catalog))
@@ -78,13 +78,13 @@ def _actions(catalog: Path, problems: list[str]) -> list[str]:
 
 
 def _counted(**kinds: Sized) -> str:
-    """Say how many there are of each kind, of those there are any."""
-    told = [f"{len(found)} {kind}" for kind, found in kinds.items() if found]
-    return " and ".join(filter(None, [", ".join(told[:-1]), *told[-1:]]))
+    """Return how many there are of each kind that occurs, as text."""
+    counts = [f"{len(found)} {kind}" for kind, found in kinds.items() if found]
+    return " and ".join(filter(None, [", ".join(counts[:-1]), *counts[-1:]]))
 
 
 def _unconnected(sync: str, sources: "Sources", problems: list[str]) -> list[str]:
-    """Validate the connections of a sync; one of which nothing is set is not used here yet."""
+    """Return a note per connection with no variable set, after validating all other ones."""
     from connectors.sources import Sources, load_connections  # noqa: PLC0415
     from connectors.sources.connection import is_begun, variable  # noqa: PLC0415
 

@@ -1,6 +1,6 @@
-"""The command line: names of commands, and how an error becomes one line and an exit code.
+"""The command line: the names of commands, and how an error becomes one line and an exit code.
 
-Commands are named by import path, so that `nxp --help` loads none of them.
+Commands are given by import path, so that `nxp --help` loads none of them.
 """
 
 import logging
@@ -22,19 +22,19 @@ BUG = 1
 USAGE = 2
 TERMINATED = 128 + signal.SIGTERM
 INTERRUPTED = 128 + signal.SIGINT
-STOPPED = "stopped; what had landed stays, the next run goes on from there"
+STOPPED = "stopped; landed data stays, the next run resumes from there"
 
 COMMANDS = {
-    "demo": "The whole story on the sandbox: export a snapshot and a window, look at them.",
+    "demo": "Run the whole story on the sandbox: export a snapshot and a window, and show them.",
     "sandbox": "Serve a stand-in tenant on this machine until stopped.",
     "server": "Keep one local Prefect server for repeated use: start, stop, status.",
-    "stack": "All that a company runs, on this machine: up, down, status, env.",
-    "worker": "Run a Prefect worker; told to stop, it lets its flow runs end first.",
+    "stack": "Everything a company runs, on this machine: up, down, status, env.",
+    "worker": "Run a Prefect worker; when stopped, it lets its flow runs finish first.",
     "export": "Export a dataset from Nexthink and land it in the lake.",
-    "backfill": "Land the windows between two dates; goes on after any interruption.",
-    "state": "What the ledger knows of a dataset: show, reset.",
+    "backfill": "Land the windows between two dates; resumes after any interruption.",
+    "state": "What the ledger knows about a dataset: show, reset.",
     "datasets": "List the catalogue's datasets, or show one; --nql prints its saved query.",
-    "maintain": "Drop what of a dataset is past its retention, and delete what was replaced.",
+    "maintain": "Delete data past its retention, and superseded files.",
     "runs": "List runs, newest first.",
     "sql": "Query what landed, with DuckDB, read-only.",
     "nql": "Saved queries to paste; the raw NQL operations execute, export, status, download.",
@@ -43,79 +43,79 @@ COMMANDS = {
     "campaigns": "The raw operations on campaigns: trigger, responses.",
     "plan": "Plan a sync: what would be sent to Nexthink, with counts, guards and samples.",
     "apply": "Send exactly what a plan of a sync says.",
-    "sync": "Plan and apply a sync under its guards, and read back.",
-    "retry": "Send what of a sync is open, unknown or rejected once more.",
+    "sync": "Plan and apply a sync under its guards, then read back.",
+    "retry": "Send a sync's open, unknown and rejected values again.",
     "act": "Actions of the catalogue: plan, approve, run, status, resolve.",
-    "enrich": "Send one enrichment request as given, and say what became of its objects.",
+    "enrich": "Send one enrichment request as given, and show the outcome of each object.",
     "schema": "Learn a dataset's columns and types from what its query returns.",
     "rejects": "List rejected rows by run, unit and reason; --raw also shows their text.",
-    "replay": "Land the rejected rows of a run that fit now, after the dataset was mended.",
+    "replay": "Land a run's rejected rows that fit now, after the dataset was corrected.",
     "check": "Validate settings and catalogue; --connect also takes a token.",
-    "deploy": "Bring the Prefect server to what deployments/*.yaml say.",
-    "doctor": "Look for what is wrong: server, workers, ledger, lake, tenant, clock, deployments.",
+    "deploy": "Make the Prefect server match deployments/*.yaml.",
+    "doctor": "Look for problems: server, workers, ledger, lake, tenant, clock, deployments.",
 }
 GROUPS = {
     "server": {
         "start": "Start the server unless it runs; prints its API URL.",
         "stop": "Stop it.",
-        "status": "Say whether it runs, and where.",
+        "status": "Show whether it runs, and where.",
     },
     "stack": {
-        "up": "Start what does not run: PostgreSQL, Prefect, workers, S3, the sandbox.",
-        "down": "Stop all of it; data stay.",
-        "status": "How each part is.",
+        "up": "Start the parts that do not run: PostgreSQL, Prefect, workers, S3, the sandbox.",
+        "down": "Stop all parts; data stays.",
+        "status": "Show the state of each part.",
         "env": "Print the variables that point a shell at it, as exports.",
     },
     "state": {
-        "show": "Show watermark, windows by state, and what is under way.",
-        "reset": "Forget watermark and failures; what has landed stays.",
+        "show": "Show watermark, windows by state, and exports in progress.",
+        "reset": "Forget watermark and failures; landed data stays.",
     },
     "schema": {
         "learn": "Export once, prove the types over all rows, write the dataset's YAML.",
     },
     "act": {
-        "plan": "Say who would be acted on, and who is left out; nothing is sent.",
-        "approve": "Agree to a plan, or decline it.",
-        "run": "Send an approved plan, wait, and say what became of it.",
-        "status": "What was planned and sent, and what became of it.",
-        "resolve": "Say whether a request of which nobody knows was sent.",
+        "plan": "Show who would be acted on, and who is left out; nothing is sent.",
+        "approve": "Approve or decline a plan.",
+        "run": "Send an approved plan, wait, and show its outcome.",
+        "status": "Show what was planned and sent, and its outcome.",
+        "resolve": "Record whether a request with unknown outcome was sent.",
     },
     "nql": {
         "queries": "List the catalogue's saved queries, or print one to paste into Nexthink.",
         "execute": "Run a saved query and print its rows (1,000 at most).",
         "export": "Start an export; prints its id.",
-        "status": "Ask how far an export is.",
+        "status": "Show the state of an export.",
         "download": "Write an export's result to a file, decompressed and complete.",
     },
     "remote-actions": {
         "list": "List remote actions.",
         "show": "Describe one: where it runs, its inputs and outputs.",
         "execute": "Run one on devices, at most once, journalled.",
-        "executions": "What became of one on each device.",
+        "executions": "Show the outcome of one on each device.",
     },
     "workflows": {
         "list": "List workflows.",
         "show": "Describe one, by NQL id or UUID.",
         "trigger": "Trigger one for devices, users or both, at most once, journalled.",
-        "resume": "Tell an execution that waits for an event to go on.",
-        "executions": "What became of one.",
+        "resume": "Resume an execution that waits for an event.",
+        "executions": "Show the outcome of one.",
     },
     "campaigns": {
         "trigger": "Send one to users, at most once, journalled.",
-        "responses": "What they answered.",
+        "responses": "Show their answers.",
     },
 }
 
 
 def build_app() -> App:
-    """Name all commands."""
+    """Return the app with all commands."""
     app = App(
         name="nxp",
         help="Move data between Nexthink and the rest of the company; act on devices and people.",
         version=_version,
         result_action="return_value",
         help_on_error=False,
-        # Ctrl-C is ours to answer, in words.
+        # Ctrl-C is answered here, with a message.
         suppress_keyboard_interrupt=False,
     )
     for name, text in COMMANDS.items():
@@ -130,13 +130,13 @@ def build_app() -> App:
 
 
 def _path(group: str, verb: str) -> str:
-    # A function may not have the name of a builtin.
+    # A function must not have the name of a builtin.
     function = "list_" if verb == "list" else verb
     return f"nxp.commands.{group.replace('-', '_')}:{function}"
 
 
 def run(arguments: Sequence[str]) -> int:  # noqa: PLR0911 - one return for each way to end
-    """Run one command and give the exit code; every error is one line on stderr."""
+    """Run one command and return its exit code; every error is one line on stderr."""
     signal.signal(signal.SIGTERM, _terminate)
     if is_json_asked():
         write_json()
@@ -151,11 +151,11 @@ def run(arguments: Sequence[str]) -> int:  # noqa: PLR0911 - one return for each
     except KeyboardInterrupt:
         return _say(STOPPED, INTERRUPTED)
     except BrokenPipeError:
-        # The reader of our output is gone (`nxp runs | head`): nothing is wrong.
+        # The reader of the output is gone (`nxp runs | head`), which is not an error.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except OSError as error:
-        # A disk that is full under our output, a folder that may not be read.
+        # The disk of the output is full, or a folder may not be read.
         where = f" ({error.filename})" if error.filename else ""
         return _say(f"the system refuses: {error.strerror or error}{where}", StorageError.exit_code)
     except SystemExit as stop:
@@ -181,7 +181,7 @@ def _one_line(error: Exception) -> str:
 
 
 def _report_bug(error: BaseException) -> int:
-    """Name a bug without its message, which may hold data; NXP_DEBUG=1 shows everything."""
+    """Report a bug without its message, which may hold data; NXP_DEBUG=1 shows everything."""
     if os.environ.get("NXP_DEBUG"):
         traceback.print_exception(error)
     frame = traceback.extract_tb(error.__traceback__)[-1]

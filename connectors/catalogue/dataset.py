@@ -16,10 +16,10 @@ from connectors.catalogue.windows import WindowSpecification
 from connectors.nexthink import QUERY_ID, Compression
 
 DATASET_PATTERN = "^[a-z][a-z0-9_]*$"
-# Stands in the query id of mode slices for the number of days back.
+# In the query id of mode slices, a placeholder for the number of days back.
 DAYS_BACK = "{days}"
 REST = "rest"
-# Beyond so many times from one landing to the next a dataset is stale.
+# A dataset is stale after this many times the interval between two landings.
 STALE_PERIODS = 3
 
 
@@ -43,9 +43,9 @@ class Drift(StrEnum):
 
 
 class Shard(Specification):
-    """A part of a result that is too large as one: other parameters, or another saved query."""
+    """A part of a result too large for one export: other parameters, or another saved query."""
 
-    # Part of a name in the journal and of a file's, beside two of 33 characters.
+    # Part of names in the journal and of files, next to two parts of 33 characters.
     name: str = Field(min_length=1, max_length=40)
     parameters: dict[str, str] = Field(default_factory=dict)
     query_id: str | None = Field(default=None, pattern=f"^{QUERY_ID.pattern}$")
@@ -73,7 +73,7 @@ class DatasetSpecification(Specification):
 
     @property
     def key_columns(self) -> tuple[str, ...]:
-        """The landed columns that tell rows apart; none where none are declared."""
+        """The landed columns that identify a row; empty if none are declared."""
         return tuple(column.name for column in self.columns if column.key)
 
     @property
@@ -83,7 +83,7 @@ class DatasetSpecification(Specification):
 
     @property
     def lasts(self) -> timedelta:
-        """How old what has landed may become before the dataset is stale."""
+        """The age of the newest landed data at which the dataset is stale."""
         lag = self.window.lag if self.window else timedelta(0)
         return self.stale_after or STALE_PERIODS * self.period + lag
 
@@ -94,30 +94,30 @@ class DatasetSpecification(Specification):
 
     @property
     def sql(self) -> SqlSpecification | None:
-        """The table that the dataset lands in, None without one."""
+        """The table that the dataset lands in, or None."""
         tables = [landing for landing in self.landings if isinstance(landing, SqlSpecification)]
         return tables[0] if tables else None
 
     def query_ids(self) -> list[str]:
-        """List all saved queries that the dataset needs in the tenant."""
+        """Return the ids of all saved queries that the dataset needs in the tenant."""
         shards = [shard.query_id for shard in self.shards if shard.query_id]
         if self.mode is not Mode.SLICES or not self.window or not self.window.reach:
             return list(dict.fromkeys([self.query_id, *shards]))
         return [self.query_id_of(days) for days in range(1, self.window.reach // DAY + 1)]
 
     def query_id_of(self, days_back: int) -> str:
-        """Name the saved query of a day back; the one there is in the other modes."""
+        """Return the saved query of a day back; other modes than slices have only one."""
         return self.query_id.replace(DAYS_BACK, str(days_back))
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         problems = [
-            f"landed name {name!r} stands {count} times"
+            f"landed name {name!r} is used {count} times"
             for name, count in Counter(column.name for column in self.columns).items()
             if count > 1
         ]
         problems += [
-            f"the header {nql!r} stands {count} times"
+            f"the header {nql!r} is used {count} times"
             for nql, count in Counter(column.nql for column in self.columns).items()
             if count > 1
         ]
@@ -128,9 +128,9 @@ class DatasetSpecification(Specification):
         if not divides_days(self.every):
             problems.append("every: must divide a day, or be whole days")
         if self.retention is not None and self.retention < DAY:
-            problems.append("retention: must be a day at least")
+            problems.append("retention: must be at least a day")
         if self.stale_after is not None and self.stale_after <= timedelta(0):
-            problems.append("stale_after: must be longer than nothing")
+            problems.append("stale_after: must be longer than 0")
         problems += self._window_problems()
         problems += self._shard_problems()
         problems += self._check_problems()
@@ -141,30 +141,32 @@ class DatasetSpecification(Specification):
 
     def _window_problems(self) -> list[str]:
         if (self.mode is Mode.SNAPSHOT) != (self.window is None):
-            return ["window: belongs to the modes window and slices, and only there"]
+            return ["window: is needed in the modes window and slices, and allowed only there"]
         if self.window is None:
             return []
         problems = []
         if self.window.column not in self._timed():
-            problems.append(f"window.column: {self.window.column!r} is no datetime column here")
+            problems.append(f"window.column: {self.window.column!r} is not a datetime column here")
         if twice := {self.window.from_, self.window.to} & self.parameters.keys():
             problems.append(f"parameters: {', '.join(sorted(twice))} belongs to the window")
         if self.mode is Mode.SLICES:
             return problems + self._slice_problems(self.window)
         if not self.window.from_ or not self.window.to or self.window.from_ == self.window.to:
-            problems.append("window: from and to name two parameters of the query")
+            problems.append("window: from and to must name two parameters of the query")
         return problems
 
     def _slice_problems(self, window: WindowSpecification) -> list[str]:
         problems = []
         if DAYS_BACK not in self.query_id:
-            problems.append(f"query_id: mode slices has {DAYS_BACK} in it, for the days back")
+            problems.append(f"query_id: mode slices needs {DAYS_BACK} in it, for the days back")
         if window.from_ or window.to:
             problems.append("window: from and to belong to mode window")
         if window.step != DAY:
-            problems.append("window.step: slices are days of the tenant")
+            problems.append("window.step: slices are whole days of the tenant")
         if window.reach is None or window.reach % DAY:
-            problems.append("window.reach: slices need it, in whole days: one saved query each")
+            problems.append(
+                "window.reach: slices need it, in whole days: one saved query for each day"
+            )
         return problems
 
     def _shard_problems(self) -> list[str]:
@@ -174,11 +176,11 @@ class DatasetSpecification(Specification):
         problems = []
         if len(set(names)) < len(names) or names.count(REST) != 1:
             problems.append(
-                f"shards: names are unique, and one is {REST}, which takes what the others leave"
+                f"shards: names must be unique, and one is {REST}, for what the others leave"
             )
         if not self.key_columns:
             # A row may move from one shard to another between their exports.
-            problems.append("shards: need a key column, to tell a row that came twice")
+            problems.append("shards: need a key column, to find rows that came twice")
         if self.mode is Mode.SLICES:
             problems.append("shards: not in mode slices")
         taken = {self.window.from_, self.window.to} if self.window else set[str]()
@@ -191,7 +193,7 @@ class DatasetSpecification(Specification):
         problems = []
         for check in self.checks:
             problems += [
-                f"checks: {check.check} names {name!r}, which is no column here"
+                f"checks: {check.check} names {name!r}, which is not a column here"
                 for name in check.named
                 if name not in names
             ]
@@ -203,7 +205,7 @@ class DatasetSpecification(Specification):
         problems = []
         tables = [landing for landing in self.landings if isinstance(landing, SqlSpecification)]
         if len(tables) > 1 or self.landings.count(PARQUET) > 1:
-            problems.append("landings: each kind once")
+            problems.append("landings: each kind only once")
         load = tables[0].snapshot if tables else SnapshotLoad.REPLACE
         if load is not SnapshotLoad.REPLACE and self.mode is not Mode.SNAPSHOT:
             problems.append("landings.sql.snapshot: only in mode snapshot")

@@ -25,12 +25,13 @@ class SnapshotLoad(StrEnum):
 class SqlSpecification(Specification):
     """A table of the database at NXP_DATABASE_URL.
 
-    `{tenant}` in a name is the tenant's, so that tenants with one catalogue do not meet.
+    `{tenant}` in a name is replaced by the tenant's name, so that tenants that share a catalogue do
+    not share tables.
 
     Args:
-        schema_: the database's schema; without it the connection's own.
-        table: the table; without it the dataset's name.
-        snapshot: how a snapshot lands; windows always replace their own stretch of time.
+        schema_: the database's schema; by default the connection's own.
+        table: the table; by default the dataset's name.
+        snapshot: how a snapshot lands; windows always replace their own time range.
     """
 
     model_config = ConfigDict(alias_generator=lambda name: name.rstrip("_"))
@@ -40,17 +41,17 @@ class SqlSpecification(Specification):
     snapshot: SnapshotLoad = SnapshotLoad.REPLACE
 
     def of(self, tenant: str) -> "SqlSpecification":
-        """Give it with the names that it has for a tenant.
+        """Return it with the names it has for a tenant.
 
         Raises:
-            ValueError: a name is too long then.
+            ValueError: a name becomes too long.
         """
         word = re.sub(r"[^a-z0-9]", "_", tenant)
-        # An identifier does not begin with a digit.
+        # An identifier must not begin with a digit.
         word = f"t_{word}" if word[0].isdigit() else word
         names = {"schema": self.schema_, "table": self.table, "snapshot": self.snapshot}
-        told = {key: name and name.replace(TENANT, word) for key, name in names.items()}
-        return SqlSpecification.model_validate(told)
+        named = {key: name and name.replace(TENANT, word) for key, name in names.items()}
+        return SqlSpecification.model_validate(named)
 
     @field_validator("schema_", "table")
     @classmethod

@@ -9,12 +9,12 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict
 UNITS = {"s": "seconds", "min": "minutes", "m": "minutes", "h": "hours", "d": "days"}
 DAY = timedelta(days=1)
 DURATION_PATTERN = r"^(\d{1,9})\s*(s|min|m|h|d)$"
-# Beyond it there are no dates left to compute with.
+# Longer durations lead to dates beyond the calendar.
 LONGEST = 36_500 * DAY
 
 
 def parse_duration(value: Any) -> Any:
-    """Turn `15min`, `6h` or `30d` into a timedelta; leave anything else to pydantic."""
+    """Return `15min`, `6h` or `30d` as a timedelta; leave anything but text to pydantic."""
     if not isinstance(value, str):
         return value
     match = re.fullmatch(DURATION_PATTERN, value)
@@ -30,7 +30,7 @@ Duration = Annotated[timedelta, BeforeValidator(parse_duration)]
 
 
 def divides_days(step: timedelta) -> bool:
-    """Tell whether bounds counted from 00:00 UTC fall on the same times every day."""
+    """Return whether bounds counted from 00:00 UTC fall on the same times every day."""
     return step > timedelta(0) and not (DAY % step and step % DAY)
 
 

@@ -1,4 +1,4 @@
-"""`nxp check`: are settings and catalogue right, and does the tenant let us in?"""
+"""`nxp check`: are settings and catalogue valid, and does the tenant accept the credential?"""
 
 from typing import Annotated
 

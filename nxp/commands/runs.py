@@ -31,7 +31,7 @@ def runs(
     finally:
         ledger.close()
     if dataset and not found and not _is_in_catalogue(settings.catalog, dataset):
-        # One that has left the catalogue keeps its runs; a name of neither is a mistake.
+        # One that has left the catalogue keeps its runs; a name without either is a mistake.
         load_dataset(settings.catalog, dataset)
     if as_json:
         print_json(found)

@@ -1,4 +1,4 @@
-"""`nxp state`: what the ledger knows of a dataset, and beginning anew."""
+"""`nxp state`: what the ledger knows about a dataset, and resetting it."""
 
 from collections import Counter
 from typing import Annotated, Any
@@ -16,7 +16,7 @@ from nxp.output import at_second, print_json, print_table, say
 
 
 def show(dataset: str, *, tenant: Tenant = None, as_json: Json = False) -> None:
-    """Show watermark, windows by state, exports under way and interrupted back-fills."""
+    """Show watermark, windows by state, exports in progress and interrupted back-fills."""
     settings = load_settings()
     specification, ledger = _open(settings, dataset, tenant)
     try:
@@ -39,9 +39,9 @@ def reset(
     tenant: Tenant = None,
     as_json: Json = False,
 ) -> None:
-    """Forget the watermark, failures, times to wait and journalled exports of DATASET.
+    """Forget the watermark, failures, waiting times and journalled exports of DATASET.
 
-    What has landed stays, and stays known. With --from the watermark counts from there on.
+    Landed data stays, and the ledger still knows it. With --from the watermark counts from there.
     """
     settings = load_settings()
     specification, ledger = _open(settings, dataset, tenant)
@@ -59,7 +59,7 @@ def reset(
     if as_json:
         print_json(state)
     else:
-        say(f"{dataset}: state forgotten; what has landed stays")
+        say(f"{dataset}: state forgotten; landed data stays")
 
 
 def _open(
@@ -87,9 +87,9 @@ def _count_from(
     calendar = Calendar.of(specification, load_tenant(settings, tenant).zone)
     instant = calendar.bound(from_, "from")
     if instant > (now := utc_now()):
-        # Everything until then would be taken as an accepted gap, in silence.
+        # Everything until then would silently count as an accepted gap.
         raise UsageError(
-            f"--from {from_} is in the future (now {now:%Y-%m-%d %H:%MZ}): what comes until then "
+            f"--from {from_} is in the future (now {now:%Y-%m-%d %H:%MZ}): data until then "
             "would never land; nothing was changed"
         )
     landed = landed_of(ledger.units(specification.dataset))

@@ -83,17 +83,17 @@ SHARDS = "shards: [{name: one, parameters: {k: a}}, {name: rest, query_id: '#thi
 @pytest.mark.parametrize(
     ("change", "to", "words"),
     [
-        ("column: at", "column: id", "'id' is no datetime column"),
+        ("column: at", "column: id", "'id' is not a datetime column"),
         ("from: from, to: to", "from: at, to: at", "two parameters"),
         ("from: from, to: to", "column2: x", "column2"),
         ("step: 6h", "step: 5h", "divide a day"),
         ("step: 6h", "step: soon", "must be a duration"),
         ("step: 6h", "step: 6h, min_step: 4h", "min_step must divide the step"),
-        ("step: 6h", "step: 6h, start: 2026-11-20T05:00Z", "start must lie on a bound"),
+        ("step: 6h", "step: 6h, start: 2026-11-20T05:00Z", "start must be on a bound"),
         ("step: 6h", "step: 6h, start: 2026-11-20T06:00", "needs an offset"),
         ("step: 6h", "step: 6h, start: today", "must be a date"),
         ("step: 6h", "step: 6h, reach: 6h", "no window could be landed"),
-        ("mode: window", "mode: slices", "mode slices has {days} in it"),
+        ("mode: window", "mode: slices", "mode slices needs {days} in it"),
         ("{nql: kind}]", "{nql: kind}]\n" + SHARDS.replace("rest", "two"), "one is rest"),
         ("id, key: true}, {nql: kind}]", "id}]\n" + SHARDS, "need a key column"),
         ("{nql: kind}]", "{nql: kind}]\n" + SHARDS.replace("{k: a}", "{to: a}"), "belongs to"),
@@ -104,7 +104,7 @@ SHARDS = "shards: [{name: one, parameters: {k: a}}, {name: rest, query_id: '#thi
         (
             "{nql: kind}]",
             "{nql: kind}]\nchecks: [{check: not_null, column: nope}]",
-            "'nope', which is no column",
+            "'nope', which is not a column",
         ),
         (
             "{nql: kind}]",
@@ -113,12 +113,12 @@ SHARDS = "shards: [{name: one, parameters: {k: a}}, {name: rest, query_id: '#thi
         ),
         ("{nql: kind}]", "{nql: kind}]\nlandings: [csv]", "must be parquet, sql"),
         ("{nql: kind}]", "{nql: kind}]\nlandings: []", "landings"),
-        ("{nql: kind}]", "{nql: kind}]\nlandings: [sql, sql: {table: x}]", "each kind once"),
+        ("{nql: kind}]", "{nql: kind}]\nlandings: [sql, sql: {table: x}]", "each kind only once"),
         ("{nql: kind}]", "{nql: kind}]\nlandings: [sql: {table: 'a b'}]", "63 letters"),
         ("{nql: kind}]", "{nql: kind}]\nlandings: [sql: {snapshot: append}]", "only in mode"),
-        ("{nql: kind}]", "{nql: kind}]\nretention: 3h", "a day at least"),
-        ("{nql: kind}]", "{nql: kind}]\nstale_after: 0h", "longer than nothing"),
-        ("{nql: kind}]", "{nql: kind}, {nql: kind, name: b}]", "the header 'kind' stands 2"),
+        ("{nql: kind}]", "{nql: kind}]\nretention: 3h", "at least a day"),
+        ("{nql: kind}]", "{nql: kind}]\nstale_after: 0h", "longer than 0"),
+        ("{nql: kind}]", "{nql: kind}, {nql: kind, name: b}]", "the header 'kind' is used 2"),
     ],
 )
 def test_what_a_dataset_of_events_gets_wrong_is_named(
