@@ -238,7 +238,7 @@ def test_plain_runs_killed_and_stopped_at_random_end_equal_to_an_undisturbed_one
         assert start(env).wait() == 0
         order = ["crashed_at", "device_uid", "binary_uid", "user_uid"]
         undisturbed = Place(
-            made.tenant, tmp_path, made.environment | {"NXP_LAKE": quiet["NXP_LAKE"]}
+            made.tenant, tmp_path, dict(made.environment) | {"NXP_LAKE": quiet["NXP_LAKE"]}
         )
         expected = undisturbed.landed("crashes").sort(order)
         assert expected.height > 0
