@@ -1,5 +1,6 @@
 """`nxp demo`: the main job on the sandbox, from start to the first query of what landed."""
 
+import atexit
 import json
 import os
 import subprocess
@@ -37,7 +38,7 @@ Try next (after: source .venv/bin/activate):
   nxp datasets devices --nql        the saved query to paste into a real Nexthink
   nxp sandbox                       keep a stand-in tenant; it prints the variables to set, then
   nxp export crashes                … in another terminal land more from it
-  nxp server start                  keep a Prefect server, so that exports start at once"""
+  nxp server start                  keep a Prefect server, in whose pages runs show"""
 
 
 def demo() -> None:
@@ -99,7 +100,9 @@ def _export(settings: Settings, server: Callable[[], str]) -> list[dict[str, Any
 
 @contextmanager
 def served(settings: Settings) -> Iterator[Callable[[], str]]:
-    """Start a Prefect server while other things start, and stop it again unless it was kept before.
+    """Start a Prefect server while other things start, for as long as this process lives.
+
+    One that was kept before is used, and stays.
 
     Yields:
         What waits for the server and returns its API URL.
@@ -109,11 +112,9 @@ def served(settings: Settings) -> Iterator[Callable[[], str]]:
         return
     with ThreadPoolExecutor(1, "server") as pool:
         starting = pool.submit(start_server, settings)
-        try:
-            yield lambda: starting.result()["api_url"]
-        finally:
-            if starting.exception() is None:
-                stop_server(settings)
+        # Registered before Prefect's own, so called after them: they send it the last logs.
+        atexit.register(stop_server, settings)
+        yield lambda: starting.result()["api_url"]
 
 
 def _look(reports: list[dict[str, Any]]) -> None:
