@@ -22,7 +22,8 @@ import cyclopts
 import orjson
 import polars as pl
 
-from connectors.nexthink.encoding import DEFAULT_OBJECTS, Layout, batches
+from connectors.nexthink.encoding import Layout, batches
+from connectors.nexthink.models import DEFAULT_OBJECTS
 
 SECONDS, PROCESSOR, MEMORY = range(3)
 MEBIBYTE: Final = 2**20

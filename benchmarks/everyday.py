@@ -1,8 +1,8 @@
-"""What everyday commands take, next to the dlt script that a user would write instead.
+"""How long everyday commands take, next to the dlt script that a user would write instead.
 
 Usage: python -m benchmarks.everyday --peers-python .venv/peers/bin/python [--rounds N]. Starts one
-sandbox and one kept Prefect server, then runs each command as a whole process, in turns, when the
-machine is idle. Writes docs/performance/everyday.json and the table in docs/performance.md.
+sandbox and one kept Prefect server, then runs each command as a whole process, alternating, when
+the machine is idle. Writes docs/performance/everyday.json and the table in docs/performance.md.
 """
 
 import json
@@ -31,7 +31,7 @@ BEGIN, END = "<!-- everyday:begin -->", "<!-- everyday:end -->"
 
 @dataclass
 class Case:
-    """A command and its runs: wall and CPU seconds, peak MiB; the most it may take of another."""
+    """A command and its runs: wall and CPU seconds, peak MiB. `aim` is its share of `against`."""
 
     name: str
     words: tuple[str, ...]
@@ -63,11 +63,11 @@ def measure(*, peers_python: str, rounds: int = 7, when_idle: bool = True) -> No
     with tempfile.TemporaryDirectory(prefix="nxp-everyday-") as name:
         folder = Path(name)
         catalog = _catalogue_of_many(folder / "many")
-        with _sandbox() as tenant, _server_kept(folder / KEPT):
+        with _sandbox() as tenant, _server_kept(folder / "kept"):
             os.environ |= tenant
             for round_ in range(rounds + 1):
                 for case in measured:
-                    home = folder / (KEPT if case.name == KEPT else PLAIN)
+                    home = folder / ("kept" if case.name == KEPT else "plain")
                     os.environ["NXP_HOME"] = str(home)
                     os.environ["NXP_CATALOG"] = str(
                         catalog if case.name == MANY else ROOT / "deployments"
@@ -82,15 +82,15 @@ def measure(*, peers_python: str, rounds: int = 7, when_idle: bool = True) -> No
 
 @contextmanager
 def _sandbox() -> Iterator[dict[str, str]]:
-    """Serve the stand-in tenant, and yield the variables that name it."""
+    """Serve the stand-in tenant, and yield the variables that point to it."""
     command = [sys.executable, "-m", "nxp", "sandbox", "--json", "--devices", str(DEVICES)]
     with subprocess.Popen(  # noqa: S603 - ourselves
         command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
     ) as process:
         try:
-            told = json.loads(process.stdout.readline() if process.stdout else "")
+            served = json.loads(process.stdout.readline() if process.stdout else "")
             names = ("api_url", "login_url", "client_id", "client_secret", "instance", "region")
-            yield {f"NEXTHINK_{name.upper()}": told[name] for name in names}
+            yield {f"NEXTHINK_{name.upper()}": served[name] for name in names}
         finally:
             process.terminate()
 
@@ -110,7 +110,7 @@ def _server_kept(home: Path) -> Iterator[None]:
 
 
 def _run(case: Case, folder: Path, peers_python: str, *, when_idle: bool) -> None:
-    """Run a case once; again, if others were busy during it."""
+    """Run a case once, and again if other processes were busy during it."""
     command = [sys.executable, "-m", "nxp", *case.words]
     for _ in range(MOST_TRIES):
         scratch = folder / "dlt"
@@ -119,7 +119,7 @@ def _run(case: Case, folder: Path, peers_python: str, *, when_idle: bool) -> Non
             command = [peers_python, "-m", "benchmarks.everyday_dlt", str(scratch)]
         wall, usage, disturbed = timed(command, case.name, when_idle=when_idle)
         shutil.rmtree(scratch, ignore_errors=True)
-        # The kept server works for its run, so that this one is never undisturbed.
+        # The kept server works for this run, so it is never undisturbed.
         if disturbed <= MOST_DISTURBED or case.name == KEPT or not when_idle:
             break
     case.wall.append(wall)
@@ -152,10 +152,7 @@ def table(measured: list[Case]) -> str:
     """Return what was measured as a table of Markdown."""
     by_name = {case.name: case for case in measured}
     lines = [
-        (
-            "| command | wall s, median (least to most) | CPU s (least to most) | peak MiB "
-            "| wall, CPU as ratio | aim |"
-        ),
+        "| command | wall s, median (least to most) | CPU s | peak MiB | wall, CPU: ratio | aim |",
         "|---|---:|---:|---:|---:|---:|",
     ]
     return "\n".join(lines + [_line(case, by_name) for case in measured])

@@ -5,7 +5,7 @@ import gc
 import os
 import sys
 
-# Imports make many objects that stay, and collecting garbage among them takes a fifth of a start.
+# Importing creates many objects that stay: collecting garbage during it takes a fifth of a start.
 COLLECT_AFTER = 50_000
 
 
@@ -24,19 +24,19 @@ def main() -> None:
 
 
 def start_lightly() -> None:
-    """Shorten the start of a process of our own; call it before large imports."""
+    """Shorten the start of a process of ours; call it before anything large is imported."""
     gc.set_threshold(COLLECT_AFTER, *gc.get_threshold()[1:])
-    # numpy would start threads for linear algebra, which nothing here uses.
+    # NumPy's threads for linear algebra are never used, but each start would create them.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    # To look for plugins, pydantic reads the metadata of every installed package.
+    # To find its plugins, pydantic would read the metadata of every installed package.
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
 
 
 def _hush() -> None:
-    """Silence stderr while the interpreter shuts down, when everything has been said.
+    """Close stderr to whatever the interpreter's shutdown writes, after the last message.
 
     After a flow, DuckDB's bindings write fifty lines there about objects that Prefect's threads
-    still hold, and the last line should be ours.
+    still hold, and the last line must be the command's own.
     """
     if not os.environ.get("NXP_DEBUG"):
         sys.stderr.flush()

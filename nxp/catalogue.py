@@ -30,7 +30,7 @@ class Catalogue:
 
 
 def read_catalogue(catalog: Path) -> Catalogue:
-    """Read and validate datasets, syncs with their connections, and actions."""
+    """Return the catalogue: valid datasets, syncs with their connections, and actions."""
     read = Catalogue()
     try:
         read.datasets = load_datasets(catalog)

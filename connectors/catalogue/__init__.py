@@ -1,6 +1,6 @@
 """The catalogue on disk: dataset specifications (YAML) and their saved queries (NQL).
 
-Only reads and validates; what a dataset needs from the tenant is decided in tasks/.
+Only reads and validates; tasks/ decides what a dataset needs from the tenant.
 """
 
 from connectors.catalogue.checks import (

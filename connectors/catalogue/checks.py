@@ -1,4 +1,4 @@
-"""Declared checks of a dataset: what must be true of a result before it is published."""
+"""Declared checks of a dataset: what must hold for a result before it is published."""
 
 from enum import StrEnum
 from typing import Annotated, Literal, Self
@@ -9,7 +9,7 @@ from connectors.catalogue.specification import Duration, Specification
 
 
 class Severity(StrEnum):
-    """Whether a failed check blocks the publication or is only reported."""
+    """Whether a failed check blocks publication or is only reported."""
 
     BLOCK = "block"
     WARN = "warn"
@@ -25,7 +25,7 @@ class _Check(Specification):
 
 
 class RowsCheck(_Check):
-    """The number of rows lies between `min` and `max`, both included."""
+    """The number of rows is between `min` and `max`, both included."""
 
     check: Literal["rows"]
     min: int = Field(default=0, ge=0)
@@ -77,7 +77,7 @@ class FreshCheck(_Check):
 
 
 class AllowedCheck(_Check):
-    """All values except nulls are among the listed ones, compared as text."""
+    """All non-null values are among the listed ones, compared as text."""
 
     check: Literal["allowed"]
     column: str

@@ -28,7 +28,7 @@ class ColumnType(StrEnum):
 
 
 class Column(Specification):
-    """One declared column: the header that the tenant sends and what it becomes."""
+    """One declared column: the header that the tenant sends, and how it lands."""
 
     nql: str = Field(min_length=1)
     name: str = ""
@@ -45,5 +45,5 @@ class Column(Specification):
 
 
 def landed_name(header: str) -> str:
-    """Return a header's landed name: lower case, other characters than [a-z0-9_] one underscore."""
+    """Return a header as a landed name: lower case, each run outside [a-z0-9_] one underscore."""
     return re.sub(r"[^a-z0-9_]+", "_", header.lower())

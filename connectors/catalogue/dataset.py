@@ -16,10 +16,10 @@ from connectors.catalogue.windows import WindowSpecification
 from connectors.nexthink import QUERY_ID, Compression
 
 DATASET_PATTERN = "^[a-z][a-z0-9_]*$"
-# In the query id of mode slices, this stands for the number of days back.
+# In the query id of mode slices, a placeholder for the number of days back.
 DAYS_BACK = "{days}"
 REST = "rest"
-# A dataset is stale after so many times its period.
+# A dataset is stale after this many times the interval between two landings.
 STALE_PERIODS = 3
 
 
@@ -43,9 +43,9 @@ class Drift(StrEnum):
 
 
 class Shard(Specification):
-    """A part of a result that is too large as a whole: other parameters, or another saved query."""
+    """A part of a result too large for one export: other parameters, or another saved query."""
 
-    # Part of names in the journal and of files, together with two parts of 33 characters.
+    # Part of names in the journal and of files, next to two parts of 33 characters.
     name: str = Field(min_length=1, max_length=40)
     parameters: dict[str, str] = Field(default_factory=dict)
     query_id: str | None = Field(default=None, pattern=f"^{QUERY_ID.pattern}$")
@@ -83,7 +83,7 @@ class DatasetSpecification(Specification):
 
     @property
     def lasts(self) -> timedelta:
-        """How old the landed data may become before the dataset is stale."""
+        """The age of the newest landed data at which the dataset is stale."""
         lag = self.window.lag if self.window else timedelta(0)
         return self.stale_after or STALE_PERIODS * self.period + lag
 
@@ -94,30 +94,30 @@ class DatasetSpecification(Specification):
 
     @property
     def sql(self) -> SqlSpecification | None:
-        """The table that the dataset lands in; None if it lands in none."""
+        """The table that the dataset lands in, or None."""
         tables = [landing for landing in self.landings if isinstance(landing, SqlSpecification)]
         return tables[0] if tables else None
 
     def query_ids(self) -> list[str]:
-        """List all saved queries that the dataset needs in the tenant."""
+        """Return the ids of all saved queries that the dataset needs in the tenant."""
         shards = [shard.query_id for shard in self.shards if shard.query_id]
         if self.mode is not Mode.SLICES or not self.window or not self.window.reach:
             return list(dict.fromkeys([self.query_id, *shards]))
         return [self.query_id_of(days) for days in range(1, self.window.reach // DAY + 1)]
 
     def query_id_of(self, days_back: int) -> str:
-        """Return the saved query of a day back; in the other modes, the only one."""
+        """Return the saved query of a day back; other modes than slices have only one."""
         return self.query_id.replace(DAYS_BACK, str(days_back))
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         problems = [
-            f"landed name {name!r} occurs {count} times"
+            f"landed name {name!r} is used {count} times"
             for name, count in Counter(column.name for column in self.columns).items()
             if count > 1
         ]
         problems += [
-            f"the header {nql!r} occurs {count} times"
+            f"the header {nql!r} is used {count} times"
             for nql, count in Counter(column.nql for column in self.columns).items()
             if count > 1
         ]
@@ -130,7 +130,7 @@ class DatasetSpecification(Specification):
         if self.retention is not None and self.retention < DAY:
             problems.append("retention: must be at least a day")
         if self.stale_after is not None and self.stale_after <= timedelta(0):
-            problems.append("stale_after: must be longer than zero")
+            problems.append("stale_after: must be longer than 0")
         problems += self._window_problems()
         problems += self._shard_problems()
         problems += self._check_problems()
@@ -141,12 +141,12 @@ class DatasetSpecification(Specification):
 
     def _window_problems(self) -> list[str]:
         if (self.mode is Mode.SNAPSHOT) != (self.window is None):
-            return ["window: the modes window and slices need it, and no other mode takes it"]
+            return ["window: is needed in the modes window and slices, and allowed only there"]
         if self.window is None:
             return []
         problems = []
         if self.window.column not in self._timed():
-            problems.append(f"window.column: {self.window.column!r} is not a datetime column")
+            problems.append(f"window.column: {self.window.column!r} is not a datetime column here")
         if twice := {self.window.from_, self.window.to} & self.parameters.keys():
             problems.append(f"parameters: {', '.join(sorted(twice))} belongs to the window")
         if self.mode is Mode.SLICES:
@@ -162,9 +162,11 @@ class DatasetSpecification(Specification):
         if window.from_ or window.to:
             problems.append("window: from and to belong to mode window")
         if window.step != DAY:
-            problems.append("window.step: slices are days of the tenant")
+            problems.append("window.step: slices are whole days of the tenant")
         if window.reach is None or window.reach % DAY:
-            problems.append("window.reach: slices need it, in whole days: one saved query each")
+            problems.append(
+                "window.reach: slices need it, in whole days: one saved query for each day"
+            )
         return problems
 
     def _shard_problems(self) -> list[str]:
@@ -174,11 +176,11 @@ class DatasetSpecification(Specification):
         problems = []
         if len(set(names)) < len(names) or names.count(REST) != 1:
             problems.append(
-                f"shards: names must be unique, and one must be {REST}, which takes all other rows"
+                f"shards: names must be unique, and one is {REST}, for what the others leave"
             )
         if not self.key_columns:
             # A row may move from one shard to another between their exports.
-            problems.append("shards: need a key column, to recognise a row that came twice")
+            problems.append("shards: need a key column, to find rows that came twice")
         if self.mode is Mode.SLICES:
             problems.append("shards: not in mode slices")
         taken = {self.window.from_, self.window.to} if self.window else set[str]()
@@ -191,7 +193,7 @@ class DatasetSpecification(Specification):
         problems = []
         for check in self.checks:
             problems += [
-                f"checks: {check.check} names {name!r}, which is not a column"
+                f"checks: {check.check} names {name!r}, which is not a column here"
                 for name in check.named
                 if name not in names
             ]
@@ -203,7 +205,7 @@ class DatasetSpecification(Specification):
         problems = []
         tables = [landing for landing in self.landings if isinstance(landing, SqlSpecification)]
         if len(tables) > 1 or self.landings.count(PARQUET) > 1:
-            problems.append("landings: each kind may occur once")
+            problems.append("landings: each kind only once")
         load = tables[0].snapshot if tables else SnapshotLoad.REPLACE
         if load is not SnapshotLoad.REPLACE and self.mode is not Mode.SNAPSHOT:
             problems.append("landings.sql.snapshot: only in mode snapshot")

@@ -25,12 +25,13 @@ class SnapshotLoad(StrEnum):
 class SqlSpecification(Specification):
     """A table of the database at NXP_DATABASE_URL.
 
-    `{tenant}` in a name stands for the tenant's, so that tenants can share a catalogue.
+    `{tenant}` in a name is replaced by the tenant's name, so that tenants that share a catalogue do
+    not share tables.
 
     Args:
         schema_: the database's schema; by default the connection's own.
         table: the table; by default the dataset's name.
-        snapshot: how a snapshot lands; a window always replaces its own rows.
+        snapshot: how a snapshot lands; windows always replace their own time range.
     """
 
     model_config = ConfigDict(alias_generator=lambda name: name.rstrip("_"))
@@ -40,7 +41,7 @@ class SqlSpecification(Specification):
     snapshot: SnapshotLoad = SnapshotLoad.REPLACE
 
     def of(self, tenant: str) -> "SqlSpecification":
-        """Return it with the names that it has for a tenant.
+        """Return it with the names it has for a tenant.
 
         Raises:
             ValueError: a name becomes too long.
@@ -49,8 +50,8 @@ class SqlSpecification(Specification):
         # An identifier must not begin with a digit.
         word = f"t_{word}" if word[0].isdigit() else word
         names = {"schema": self.schema_, "table": self.table, "snapshot": self.snapshot}
-        filled = {key: name and name.replace(TENANT, word) for key, name in names.items()}
-        return SqlSpecification.model_validate(filled)
+        named = {key: name and name.replace(TENANT, word) for key, name in names.items()}
+        return SqlSpecification.model_validate(named)
 
     @field_validator("schema_", "table")
     @classmethod

@@ -9,12 +9,12 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict
 UNITS = {"s": "seconds", "min": "minutes", "m": "minutes", "h": "hours", "d": "days"}
 DAY = timedelta(days=1)
 DURATION_PATTERN = r"^(\d{1,9})\s*(s|min|m|h|d)$"
-# Longer durations would lead to dates that cannot be represented.
+# Longer durations lead to dates beyond the calendar.
 LONGEST = 36_500 * DAY
 
 
 def parse_duration(value: Any) -> Any:
-    """Return `15min`, `6h` or `30d` as a timedelta, and values other than text unchanged."""
+    """Return `15min`, `6h` or `30d` as a timedelta; leave anything but text to pydantic."""
     if not isinstance(value, str):
         return value
     match = re.fullmatch(DURATION_PATTERN, value)

@@ -18,7 +18,7 @@ SMALLEST_SPLIT = timedelta(minutes=15)
 
 
 def _instant(value: Any) -> Any:
-    """Return an instant; a plain date means 00:00 UTC, and a date-time needs an offset."""
+    """Return a plain date as 00:00 UTC; a date-time needs an offset."""
     if isinstance(value, str):
         try:
             value = datetime.fromisoformat(value) if "T" in value else date.fromisoformat(value)
@@ -39,13 +39,13 @@ class WindowSpecification(Specification):
 
     Args:
         column: the landed column that places a row in time.
-        from_: the query's parameter for the start of a window; none in mode slices.
-        to: the query's parameter for its end; none in mode slices.
-        start: where the history begins; by default, with the first window ever scheduled.
+        from_: the query's parameter for the first instant; none in mode slices.
+        to: the query's parameter for the last one; none in mode slices.
+        start: where the history begins; by default at the first window ever scheduled.
         step: length of a window.
         min_step: how small a window may become when the tenant truncates it.
         lag: how long after its end a window is complete enough to be landed.
-        lookback: how long, after end and lag, late rows may still come; until then the scheduled
+        lookback: how long, after end and lag, late rows may still come: until then the scheduled
             export lands the window again, once per step.
         reach: how far back the query selects.
     """
@@ -63,7 +63,7 @@ class WindowSpecification(Specification):
     @model_validator(mode="before")
     @classmethod
     def _smaller(cls, values: Any) -> Any:
-        """Set min_step to the step if that is below the default, or not a multiple of it."""
+        """Make a step below the smallest split its own smallest split."""
         if isinstance(values, dict) and "min_step" not in values and "step" in values:
             return {**values, "min_step": _lesser(values["step"])}
         return values
@@ -74,7 +74,7 @@ class WindowSpecification(Specification):
         if not divides_days(self.step):
             problems.append("step must divide a day, or be whole days")
         elif self.start is not None and (self.start - EPOCH) % self.step:
-            problems.append("start must lie on a bound of the step, counted from 00:00 UTC")
+            problems.append("start must be on a bound of the step, counted from 00:00 UTC")
         if not divides_days(self.min_step) or self.step % self.min_step:
             problems.append("min_step must divide the step")
         if self.reach is not None and self.reach < self.step + self.lag:

@@ -2,6 +2,7 @@
 
 import os
 import ssl
+import threading
 import urllib.request
 from functools import cache
 
@@ -29,38 +30,48 @@ class SystemProxies(httpx.BaseTransport):
     """
 
     def __init__(self, tls: ssl.SSLContext | None = None) -> None:
-        self._tls = tls or trusted()
-        self._direct = httpx.HTTPTransport(verify=self._tls)
+        self._tls = tls
         proxies = urllib.request.getproxies()
+        # A proxy's URL that is not usable is an error now, not at the first request.
         self._through = {
             scheme: self._proxy(url)
             for scheme in ("http", "https")
             if (url := proxies.get(scheme) or proxies.get("all"))
         }
+        self._direct: dict[str, httpx.HTTPTransport] = {}
+        self._lock = threading.Lock()
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         """Send the request by the route for its host."""
-        host = request.url.host
+        host, scheme = request.url.host, request.url.scheme
         # A proxy cannot reach this machine's loopback, where the sandbox listens.
         is_local = host in {"localhost", "127.0.0.1", "::1"}
-        if is_local or urllib.request.proxy_bypass(host):
-            return self._direct.handle_request(request)
-        route = self._through.get(request.url.scheme, self._direct)
-        return route.handle_request(request)
+        if is_local or scheme not in self._through or urllib.request.proxy_bypass(host):
+            return self._route(scheme).handle_request(request)
+        return self._through[scheme].handle_request(request)
 
     def close(self) -> None:
         """Close the connections."""
-        for transport in (self._direct, *self._through.values()):
+        for transport in (*self._direct.values(), *self._through.values()):
             transport.close()
 
+    def _route(self, scheme: str) -> httpx.HTTPTransport:
+        """Return the direct route; certificates are read only where they are looked at."""
+        with self._lock:
+            if scheme not in self._direct:
+                trust = (self._tls or trusted()) if scheme == "https" else False
+                self._direct[scheme] = httpx.HTTPTransport(verify=trust)
+            return self._direct[scheme]
+
     def _proxy(self, url: str) -> httpx.HTTPTransport:
+        tls = self._tls or trusted()
         try:
             # httpcore accepts a TLS context only for an https proxy.
             proxy = httpx.Proxy(
                 url if "://" in url else f"http://{url}",
-                ssl_context=self._tls if url.startswith("https://") else None,
+                ssl_context=tls if url.startswith("https://") else None,
             )
-            return httpx.HTTPTransport(verify=self._tls, proxy=proxy)
+            return httpx.HTTPTransport(verify=tls, proxy=proxy)
         except (httpx.InvalidURL, ValueError, ImportError):
             # The fault's text would show the proxy's password.
             raise ConfigurationError(

@@ -1,8 +1,8 @@
 """The Nexthink API.
 
-What is light to import is named here: the catalogue, which every command reads, needs no more. The
-client is in `client`, what acts in `acting`, reading results in `results`, enrichment in `encoding`
-and `column_checks`.
+Only what is cheap to import is exported here: the catalogue, which every command reads, needs
+nothing else. The client is in `client`, requests that act in `acting`, reading results in
+`results`, enrichment in `encoding` and `column_checks`.
 """
 
 from connectors.nexthink.acting.limits import MOST_TARGETS, NQL_ID, SID, UUID

@@ -3,8 +3,9 @@
 import time
 from collections.abc import Callable
 from datetime import datetime
+from functools import cached_property
 from types import TracebackType
-from typing import Final, Self
+from typing import TYPE_CHECKING, Final, Self
 
 import httpx
 
@@ -12,14 +13,16 @@ from connectors.clock import utc_now
 from connectors.errors import UnavailableError
 from connectors.http.client import Gate, RetryTransport, build_client, exchange_of
 from connectors.http.proxies import SystemProxies
-from connectors.nexthink.acting.campaigns import CampaignsApi
-from connectors.nexthink.acting.remote_actions import RemoteActionsApi
-from connectors.nexthink.acting.workflows import WorkflowsApi
 from connectors.nexthink.api import Api
 from connectors.nexthink.auth import ClientCredentials, Tenant
 from connectors.nexthink.enrichment import EnrichmentApi
 from connectors.nexthink.nql import NqlApi
 from connectors.nexthink.results.download import MAX_REDIRECTS, Storage
+
+if TYPE_CHECKING:
+    from connectors.nexthink.acting.campaigns import CampaignsApi
+    from connectors.nexthink.acting.remote_actions import RemoteActionsApi
+    from connectors.nexthink.acting.workflows import WorkflowsApi
 
 __all__ = ["NexthinkClient", "Tenant"]
 
@@ -58,12 +61,31 @@ class NexthinkClient:
         if api.base_url.scheme == _HTTPS:
             files.event_hooks = {"request": [_refuse_clear_text]}
         self._clients = (login, api, files)
-        calls = Api(api, clock, gate)
-        self.nql = NqlApi(calls, Storage(files, clock, sleep))
-        self.enrichment = EnrichmentApi(calls)
-        self.remote_actions = RemoteActionsApi(calls)
-        self.workflows = WorkflowsApi(calls)
-        self.campaigns = CampaignsApi(calls)
+        self._calls = Api(api, clock, gate)
+        self.nql = NqlApi(self._calls, Storage(files, clock, sleep))
+        self.enrichment = EnrichmentApi(self._calls)
+
+    @cached_property
+    def remote_actions(self) -> "RemoteActionsApi":
+        """The operations on remote actions."""
+        # What acts is imported where it is used: an export does without.
+        from connectors.nexthink.acting.remote_actions import RemoteActionsApi  # noqa: PLC0415
+
+        return RemoteActionsApi(self._calls)
+
+    @cached_property
+    def workflows(self) -> "WorkflowsApi":
+        """The operations on workflows."""
+        from connectors.nexthink.acting.workflows import WorkflowsApi  # noqa: PLC0415
+
+        return WorkflowsApi(self._calls)
+
+    @cached_property
+    def campaigns(self) -> "CampaignsApi":
+        """The operations on campaigns."""
+        from connectors.nexthink.acting.campaigns import CampaignsApi  # noqa: PLC0415
+
+        return CampaignsApi(self._calls)
 
     def __enter__(self) -> Self:
         return self

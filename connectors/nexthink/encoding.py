@@ -14,11 +14,7 @@ from typing import Final
 import polars as pl
 
 from connectors.errors import DataRefusedError, UsageError
-from connectors.nexthink.enrichment import MOST_OBJECTS
-
-DEFAULT_OBJECTS: Final = 5_000
-# Twice the size of 5,000 objects with six fields; no limit is documented, but gateways have one.
-DEFAULT_BYTES: Final = 4 * 2**20
+from connectors.nexthink.models import DEFAULT_BYTES, DEFAULT_OBJECTS, MOST_OBJECTS
 
 # What JSON text must escape; everything else, even a DEL or an emoji, may stay.
 _ESCAPES: Final = {

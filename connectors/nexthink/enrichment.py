@@ -18,9 +18,6 @@ from connectors.nexthink.models import EnrichmentAnswer, EnrichmentReply, Object
 PERMISSION: Final = "Enrichment"
 ENRICHMENT_PATH: Final = "/api/v1/enrichment/data/fields"
 
-# The limit per request in the specification of 2026; that of 2024 allowed 5,000.
-MOST_OBJECTS: Final = 10_000
-
 _OK: Final = 200
 _PARTIAL: Final = 207
 _BAD_REQUEST: Final = 400

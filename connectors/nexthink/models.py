@@ -12,8 +12,14 @@ from typing import Any, Final
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-# What the API accepts, where pattern and length limit differ by one: 255 holds for both.
+# The API's documented pattern and length limit differ by one: 255 satisfies both.
 QUERY_ID: Final = re.compile(r"#[a-z0-9_]{2,254}")
+
+# The limit per enrichment request in the specification of 2026; that of 2024 allowed 5,000.
+MOST_OBJECTS: Final = 10_000
+DEFAULT_OBJECTS: Final = 5_000
+# Twice the size of 5,000 objects with six fields; no limit is documented, but gateways have one.
+DEFAULT_BYTES: Final = 4 * 2**20
 
 
 class Compression(StrEnum):

@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from typing import Any, Final, NoReturn
 
 from connectors.errors import DataRefusedError, UsageError
-from connectors.nexthink.enrichment import MOST_OBJECTS
 from connectors.nexthink.fields import (
     IDENTIFICATIONS,
     LONGEST_TEXT,
@@ -17,6 +16,7 @@ from connectors.nexthink.fields import (
     check_field,
     check_value,
 )
+from connectors.nexthink.models import MOST_OBJECTS
 
 _PROBLEMS_SHOWN: Final = 5
 

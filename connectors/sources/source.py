@@ -9,9 +9,10 @@ from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from types import TracebackType
-from typing import Protocol, Self
+from typing import TYPE_CHECKING, Protocol, Self, TypeAlias
 
-import pyarrow as pa
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 # Rows of one batch: enough for Arrow to pay off, and a few megabytes at most for usual rows.
 BATCH_ROWS = 5_000
@@ -39,19 +40,22 @@ class PullOutcome:
     cursor: str | None = None
 
 
-Batches = Generator[pa.RecordBatch, None, PullOutcome]
+Batches: TypeAlias = "Generator[pa.RecordBatch, None, PullOutcome]"
 
 
 class Pull:
     """One pass over a source: batches of text columns, read on demand and only once."""
 
     def __init__(self, columns: tuple[str, ...], batches: Batches) -> None:
+        # Imported here: reading a catalogue needs this module, but not Arrow.
+        import pyarrow as pa  # noqa: PLC0415
+
         self.schema = pa.schema([(column, pa.string()) for column in columns])
         self.rows = 0
         self._batches: Batches | None = batches
         self._outcome: PullOutcome | None = None
 
-    def __iter__(self) -> Iterator[pa.RecordBatch]:
+    def __iter__(self) -> "Iterator[pa.RecordBatch]":
         if self._batches is None:
             raise RuntimeError("a pull can be read once: pull again")
         batches, self._batches = self._batches, None

@@ -16,7 +16,7 @@ from connectors.catalogue import Specification
 from connectors.catalogue.specification import Duration
 from connectors.settings.installation import URL
 from connectors.sources.connection import NAME_PATTERN, Connection
-from connectors.sources.servicenow.query import FIELD, conditions
+from connectors.sources.servicenow_query import FIELD, conditions
 
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 USER = ("user", "password")

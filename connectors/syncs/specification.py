@@ -13,8 +13,6 @@ from pydantic import BaseModel, Field, StrictInt, StrictStr, model_validator
 from connectors.catalogue import DAY, Specification
 from connectors.catalogue.specification import Duration
 from connectors.nexthink import QUERY_ID
-from connectors.nexthink.encoding import DEFAULT_BYTES, DEFAULT_OBJECTS
-from connectors.nexthink.enrichment import MOST_OBJECTS
 from connectors.nexthink.fields import (
     LONGEST_TEXT,
     FieldError,
@@ -24,6 +22,7 @@ from connectors.nexthink.fields import (
     check_value,
 )
 from connectors.nexthink.fields import Field as ApiField
+from connectors.nexthink.models import DEFAULT_BYTES, DEFAULT_OBJECTS, MOST_OBJECTS
 from connectors.sources import Sources
 from connectors.sources.specification import ServiceNowSpecification, SqlSourceSpecification
 from connectors.syncs.statements import sql_problems

@@ -6,13 +6,8 @@ from typing import Any
 
 import duckdb
 
-# Extensions are downloads, and a name that is not a view must not resolve to a Python variable.
-CLOSED: dict[str, str | bool | int | float | list[str]] = {
-    "autoinstall_known_extensions": "false",
-    "autoload_known_extensions": "false",
-    "python_enable_replacements": "false",
-}
-_BLIND = {**CLOSED, "enable_external_access": "false"}
+from connectors.locked_duckdb import BLIND, first_line
+from connectors.quoting import quoted_name
 
 
 def sql_problems(
@@ -29,7 +24,7 @@ def sql_problems(
         named: the columns that the sync names, by use.
         sources: the columns of each source; empty if they are not declared.
     """
-    with duckdb.connect(":memory:", config=_BLIND) as database:
+    with duckdb.connect(":memory:", config=BLIND) as database:
         texts = {"sql": sql}
         texts |= {
             f"fields.{name}.clear_when": _as_select(each) for name, each in conditions.items()
@@ -65,16 +60,6 @@ def column_places(
 def without_end(sql: str) -> str:
     """Return a statement without its semicolon, so that it can be nested in another."""
     return sql.strip().rstrip(";").rstrip()
-
-
-def quoted(name: str) -> str:
-    """Return a name quoted for SQL."""
-    return '"' + name.replace('"', '""') + '"'
-
-
-def first_line(error: Exception) -> str:
-    """Return DuckDB's message without the statement that it quotes."""
-    return str(error).splitlines()[0]
 
 
 def _as_select(condition: str) -> str:
@@ -133,8 +118,8 @@ def _column_problems(
     """Return what does not fit the columns of the sources, which are all text."""
     try:
         for name, columns in sources.items():
-            texts = ", ".join(f"{quoted(column)} VARCHAR" for column in columns)
-            database.execute(f"CREATE TABLE {quoted(name)} ({texts})")
+            texts = ", ".join(f"{quoted_name(column)} VARCHAR" for column in columns)
+            database.execute(f"CREATE TABLE {quoted_name(name)} ({texts})")
         problems = column_places(named, database.sql(without_end(sql)).columns)[1]
     except duckdb.Error as error:
         return [f"sql: {first_line(error)}"]

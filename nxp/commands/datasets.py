@@ -1,4 +1,4 @@
-"""`nxp datasets`: what the catalogue has, and how far each dataset is."""
+"""`nxp datasets`: what the catalogue has, and how fresh each dataset is."""
 
 from typing import Annotated, Any
 
@@ -14,7 +14,7 @@ from nxp.options import Json, Tenant
 from nxp.output import at_second, print_json, print_table
 from tasks.runs.freshness import freshness_of
 
-_FRESH = ("watermark", "landed_to", "landed_at", "units", "rows", "last_error")
+_SHOWN = ("watermark", "landed_to", "landed_at", "units", "rows", "last_error")
 
 
 def datasets(
@@ -31,8 +31,11 @@ def datasets(
     if nql:
         _print_query(settings, name, as_json=as_json)
         return
-    found = load_datasets(settings.catalog)
-    chosen = [load_dataset(settings.catalog, name)] if name else list(found.values())
+    chosen = (
+        [load_dataset(settings.catalog, name)]
+        if name
+        else list(load_datasets(settings.catalog).values())
+    )
     ledger = _ledger(settings, tenant)
     try:
         if name:
@@ -79,7 +82,7 @@ def _rows(chosen: list[DatasetSpecification], ledger: Ledger | None) -> list[dic
     fresh = freshness_of(chosen, ledger, utc_now()) if ledger else [None] * len(chosen)
     return [
         row
-        | {name: each and getattr(each, name) for name in _FRESH}
+        | {name: each and getattr(each, name) for name in _SHOWN}
         | {"freshness": each and each.light}
         for row, each in zip(rows, fresh, strict=True)
     ]

@@ -1,5 +1,6 @@
 """`nxp demo`: the main job on the sandbox, from an export to the first query of its rows."""
 
+import atexit
 import json
 import os
 import subprocess
@@ -99,7 +100,9 @@ def _export(settings: Settings, server: Callable[[], str]) -> list[dict[str, Any
 
 @contextmanager
 def served(settings: Settings) -> Iterator[Callable[[], str]]:
-    """Start a Prefect server in the background, and stop it at the end, unless one ran before.
+    """Start a Prefect server while other things start, for as long as this process lives.
+
+    One that was kept before is used, and stays.
 
     Yields:
         A function that waits for the server and returns its API URL.
@@ -109,11 +112,9 @@ def served(settings: Settings) -> Iterator[Callable[[], str]]:
         return
     with ThreadPoolExecutor(1, "server") as pool:
         starting = pool.submit(start_server, settings)
-        try:
-            yield lambda: starting.result()["api_url"]
-        finally:
-            if starting.exception() is None:
-                stop_server(settings)
+        # Registered before Prefect's own, so called after them: they send it the last logs.
+        atexit.register(stop_server, settings)
+        yield lambda: starting.result()["api_url"]
 
 
 def _look(reports: list[dict[str, Any]]) -> None:

@@ -59,7 +59,7 @@ def reset(
     if as_json:
         print_json(state)
     else:
-        say(f"{dataset}: state forgotten; what has landed stays")
+        say(f"{dataset}: state forgotten; landed data stays")
 
 
 def _open(

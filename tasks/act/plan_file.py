@@ -27,7 +27,6 @@ _SCHEMA: Final = pa.schema(
     [(name, pa.int32() if name == "ordinal" else pa.string()) for name in COLUMNS]
 )
 _METADATA: Final = b"nxp_request"
-_BLOCK: Final = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,8 +112,5 @@ def read_plan(lake: Lake, record: ActionPlanRecord, scratch: Path) -> ActionPlan
 
 
 def _sha256(path: Path) -> str:
-    digest = hashlib.sha256()
     with storage_errors(path), path.open("rb") as file:
-        while block := file.read(_BLOCK):
-            digest.update(block)
-    return digest.hexdigest()
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -202,31 +202,51 @@ def begin_or_attach(
     return export, False
 
 
+def poll(
+    ask: Callable[[], ExportStatus],
+    deadline: datetime,
+    clock: Callable[[], datetime],
+    sleep: Callable[[float], None],
+) -> ExportStatus:
+    """Ask until an export has ended or the deadline is over, less often the longer it takes.
+
+    Returns:
+        The last status: completed, an error, or still under way at the deadline.
+    """
+    pause = FIRST_POLL
+    while (status := ask()).state not in (ExportState.COMPLETED, ExportState.ERROR):
+        if clock() >= deadline:
+            break
+        sleep(pause)
+        pause = min(pause * POLL_GROWTH, LONGEST_POLL)
+    return status
+
+
 def await_result(
     tools: Tools, specification: DatasetSpecification, request: Request, export: Export
 ) -> ExportStatus:
     """Poll until the export has ended, less often the longer it takes."""
-    deadline = tools.clock() + specification.timeout
-    pause = FIRST_POLL
-    while True:
+
+    def ask() -> ExportStatus:
         tools.calls.add()
-        status = tools.client.nql.export_status(export.export_id)
-        if status.state is ExportState.COMPLETED:
-            break
-        if status.state is ExportState.ERROR:
-            raise ExportFailedError(
-                f"{request.dataset} {request.unit}: the tenant ended the export of "
-                f"{request.query_id} with an error: run the query in Nexthink to see why"
-            )
-        if tools.clock() >= deadline:
-            raise UnavailableError(
-                f"{request.dataset} {request.unit}: the export is not finished after "
-                f"{describe(specification.timeout)} but still runs at the tenant: run again to "
-                "wait longer, or raise the dataset's timeout"
-            )
+        return tools.client.nql.export_status(export.export_id)
+
+    def wait(seconds: float) -> None:
         tell(Progress(request.dataset, request.unit, "waiting for the tenant"))
-        tools.sleep(pause)
-        pause = min(pause * POLL_GROWTH, LONGEST_POLL)
+        tools.sleep(seconds)
+
+    status = poll(ask, tools.clock() + specification.timeout, tools.clock, wait)
+    if status.state is ExportState.ERROR:
+        raise ExportFailedError(
+            f"{request.dataset} {request.unit}: the tenant ended the export of "
+            f"{request.query_id} with an error: run the query in Nexthink to see why"
+        )
+    if status.state is not ExportState.COMPLETED:
+        raise UnavailableError(
+            f"{request.dataset} {request.unit}: the export is not finished after "
+            f"{describe(specification.timeout)} and continues at the tenant: run again to wait "
+            "longer, or raise the dataset's timeout"
+        )
     if status.truncated:
         # Its id stays in the journal, so that a run after a crash learns this without a new export.
         raise ResultTruncatedError(

@@ -7,10 +7,8 @@ from pathlib import Path
 from connectors.errors import ExportFailedError, UnavailableError
 from connectors.nexthink import Compression, ExportState
 from connectors.nexthink.client import NexthinkClient
+from tasks.exports.export import poll
 
-FIRST_POLL = 0.2
-LONGEST_POLL = 15.0
-POLL_GROWTH = 1.5
 TIMEOUT = timedelta(hours=1)
 
 
@@ -32,17 +30,12 @@ def export_to(
     """
     compression = Compression.ZSTD
     export_id = client.nql.start_export(query_id, parameters, compression)
-    deadline = clock() + TIMEOUT
-    pause = FIRST_POLL
-    while (status := client.nql.export_status(export_id)).state is not ExportState.COMPLETED:
-        if status.state is ExportState.ERROR:
-            raise ExportFailedError(
-                f"the export of {query_id} failed in the tenant: run the query in Nexthink to see "
-                "why"
-            )
-        if clock() >= deadline:
-            raise UnavailableError(f"the export of {query_id} has not finished within an hour")
-        sleep(pause)
-        pause = min(pause * POLL_GROWTH, LONGEST_POLL)
+    status = poll(lambda: client.nql.export_status(export_id), clock() + TIMEOUT, clock, sleep)
+    if status.state is ExportState.ERROR:
+        raise ExportFailedError(
+            f"the export of {query_id} failed in the tenant: run the query in Nexthink to see why"
+        )
+    if status.state is not ExportState.COMPLETED:
+        raise UnavailableError(f"the export of {query_id} has not finished within an hour")
     client.nql.download(export_id, path, compression, url=status.results_url)
     return status.truncated

@@ -12,7 +12,6 @@ from connectors.catalogue import load_datasets
 from connectors.errors import PipelineError
 from connectors.ledger import Ledger
 from connectors.settings.installation import Settings
-from connectors.syncs import load_syncs
 from tasks.runs.artifact import show_table
 from tasks.runs.freshness import Freshness, Light, freshness_of
 from tasks.runs.recorded import flow_run
@@ -46,6 +45,8 @@ def show_convergence(settings: Settings, ledger: Ledger, tenant: str, now: datet
     """Show the result of the newest run of every sync of the catalogue."""
     if flow_run() is None:
         return
+    from connectors.syncs import load_syncs  # noqa: PLC0415 - DuckDB, not for an export
+
     try:
         rows = [_sync_row(ledger, name) for name in load_syncs(settings.catalog)]
     except PipelineError as error:

@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 
 from connectors.ledger.enriched import KNOWN, ValueState
 from connectors.locked_duckdb import CLOSED
+from connectors.quoting import quoted_text
 from tasks.sync.objects import field_of
 from tasks.sync.readback import KEY, kept_as_compared
 from tasks.sync.wanted import EMPTY
@@ -43,15 +44,15 @@ COPY (
       AND shown.shown IN (known.compared, known.compared_open)
   ) AND NOT (known.compared = '' AND found.key IS NULL)
   ORDER BY known.key, known.field
-) TO '{path}' (FORMAT parquet)
+) TO {path} (FORMAT parquet)
 """
 _CONFIRMED: Final = """
 COPY (
   SELECT known.* EXCLUDE (compared, compared_open)
-  FROM known ANTI JOIN '{differing}' AS other ON other.key = known.key AND other.field = known.field
+  FROM known ANTI JOIN {differing} AS other ON other.key = known.key AND other.field = known.field
   WHERE known.attempts > 0 AND known.state = 'acknowledged'
   ORDER BY known.key, known.field
-) TO '{path}' (FORMAT parquet)
+) TO {path} (FORMAT parquet)
 """
 _KEYS: Final = """
 SELECT count(DISTINCT known.key), count(DISTINCT known.key) FILTER (found.key IS NOT NULL)
@@ -111,7 +112,7 @@ def compare(
         for name, path in (("known", known_path), ("read_back", shown_path)):
             connection.read_parquet(str(path)).create_view(name)
         words = {"not_found": NOT_FOUND, "differs": DIFFERS}
-        paths = {"differing": _quotable(differing), "path": _quotable(confirmed)}
+        paths = {"differing": quoted_text(str(differing)), "path": quoted_text(str(confirmed))}
         connection.execute(_DIFFERING.format(path=paths["differing"]), words)
         connection.execute(_CONFIRMED.format(**paths))
         rows, objects = connection.execute(_READ).fetchone() or (0, 0)
@@ -147,10 +148,6 @@ def _comparable(page: pl.DataFrame) -> pl.DataFrame:
     if parts:
         return pl.concat(parts)
     return page.with_columns(pl.lit("").alias(name) for name in (COMPARED, COMPARED_OPEN))
-
-
-def _quotable(path: Path) -> str:
-    return str(path).replace("'", "''")
 
 
 def _write(pages: Iterable[pl.DataFrame], schema: dict[str, Any], path: Path) -> None:

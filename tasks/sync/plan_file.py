@@ -20,7 +20,6 @@ from tasks.sync.wanted import RANGE_KEYS, SourceCounts
 
 SCHEMA: Final = pa.schema([(name, pa.string()) for name in PLAN])
 _BATCH_ROWS: Final = 100_000
-_HASHED_BYTES: Final = 1 << 20
 # The first character of a short text reveals too much: M or F, a country, a floor.
 _SHORTEST_SHOWN: Final = 4
 
@@ -165,7 +164,7 @@ class Plan:
                 f"{self.record.sync}: the file of plan {self.plan_id} is gone: plan again"
             ) from None
         with file:
-            if _sha256(file) != self.record.sha256:
+            if hashlib.file_digest(file, "sha256").hexdigest() != self.record.sha256:
                 raise StaleError(
                     f"{self.record.sync}: the file of plan {self.plan_id} is not the one that was "
                     "planned (its sha-256 differs): plan again; nothing was sent"
@@ -187,14 +186,7 @@ def masked(value: str | None) -> str:
 def file_sha256(path: Path) -> str:
     """Return a file's sha-256, in hexadecimal."""
     with path.open("rb") as file:
-        return _sha256(file)
-
-
-def _sha256(file: BinaryIO) -> str:
-    digest = hashlib.sha256()
-    while piece := file.read(_HASHED_BYTES):
-        digest.update(piece)
-    return digest.hexdigest()
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _frame(batch: pa.RecordBatch) -> pl.DataFrame:

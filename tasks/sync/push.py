@@ -28,8 +28,6 @@ from connectors.errors import (
 )
 from connectors.nexthink import EnrichmentAnswer
 from connectors.nexthink.encoding import (
-    DEFAULT_BYTES,
-    DEFAULT_OBJECTS,
     Batch,
     Layout,
     batches,
@@ -38,6 +36,7 @@ from connectors.nexthink.encoding import (
     with_values,
 )
 from connectors.nexthink.enrichment import UNSPECIFIED
+from connectors.nexthink.models import DEFAULT_BYTES, DEFAULT_OBJECTS
 from tasks.runs.pace import Pace
 from tasks.runs.stopping import Stop, pool_of, unbroken
 from tasks.sync.outcomes import ObjectOutcome, judge, without_answer

@@ -16,8 +16,10 @@ import polars as pl
 import pyarrow as pa
 
 from connectors.errors import ConfigurationError, StorageError
+from connectors.locked_duckdb import CLOSED, first_line, lock_down
+from connectors.quoting import quoted_name, quoted_text
 from connectors.syncs import SyncSpecification
-from connectors.syncs.statements import CLOSED, column_places, first_line, quoted, without_end
+from connectors.syncs.statements import column_places, without_end
 from tasks.sync.pull import Pulled
 
 # Memory for sorting and joining; beyond it DuckDB spills into the run's folder.
@@ -58,7 +60,7 @@ def selected(sync: SyncSpecification, pulled: Pulled, folder: Path) -> Iterator[
     """
     with closed_database(folder) as database, sql_errors(sync, folder):
         for name, source in pulled.sources.items():
-            database.execute(f'CREATE VIEW "{name}" AS FROM {parquet(source.path)}')
+            database.execute(f"CREATE VIEW {quoted_name(name)} AS FROM {parquet(source.path)}")
         _check_increments(sync, pulled, database)
         statement = without_end(sync.sql)
         places, problems = column_places(sync.named_columns, database.sql(statement).columns)
@@ -67,7 +69,7 @@ def selected(sync: SyncSpecification, pulled: Pulled, folder: Path) -> Iterator[
         sql = f"(\n{statement}\n) AS selected"
         # DuckDB renames a column whose name occurs twice; the sync does not use such a column.
         columns = tuple(database.sql(f"FROM {sql} LIMIT 0").columns)
-        texts = [f"CAST({quoted(name)} AS VARCHAR) AS s{n}" for n, name in enumerate(columns)]
+        texts = [f"CAST({quoted_name(name)} AS VARCHAR) AS s{n}" for n, name in enumerate(columns)]
         conditions = [
             f"CAST(({mapping.clear_when}\n) AS BOOLEAN) AS k{n}"
             for n, mapping in enumerate(sync.fields.values())
@@ -81,13 +83,10 @@ def selected(sync: SyncSpecification, pulled: Pulled, folder: Path) -> Iterator[
 def closed_database(folder: Path) -> Iterator[duckdb.DuckDBPyConnection]:
     """Open an empty database in memory that can read only one folder, and spills into it."""
     with duckdb.connect(":memory:", config=CLOSED) as database:
-        database.execute("SET TimeZone = 'UTC'")
         database.execute(f"SET memory_limit = '{MEMORY}'")
         database.execute(f"SET threads = {min(4, os.cpu_count() or 1)}")
-        database.execute(f"SET temp_directory = {literal(str(folder / 'spill'))}")
-        database.execute(f"SET allowed_directories = [{literal(f'{folder}/')}]")
-        database.execute("SET enable_external_access = false")
-        database.execute("SET lock_configuration = true")
+        database.execute(f"SET temp_directory = {quoted_text(str(folder / 'spill'))}")
+        lock_down(database, f"{folder}/")
         yield database
 
 
@@ -148,12 +147,7 @@ def _kind(error: Exception) -> str:
 
 def parquet(path: Path) -> str:
     """Return the SQL of a table that reads a file."""
-    return f"read_parquet({literal(str(path))}, hive_partitioning = false)"
-
-
-def literal(text: str) -> str:
-    """Return a text as an SQL literal."""
-    return "'" + text.replace("'", "''") + "'"
+    return f"read_parquet({quoted_text(str(path))}, hive_partitioning = false)"
 
 
 def _check_increments(
@@ -166,7 +160,7 @@ def _check_increments(
     if sync.incremental is None:
         return
     source = parquet(pulled.sources[sync.incremental].path)
-    view = f'CREATE OR REPLACE VIEW "{sync.incremental}" AS FROM {source}'
+    view = f"CREATE OR REPLACE VIEW {quoted_name(sync.incremental)} AS FROM {source}"
     database.execute(f"{view} WHERE false")
     found = database.execute(f"FROM (\n{without_end(sync.sql)}\n) LIMIT 1").fetchone()
     database.execute(view)

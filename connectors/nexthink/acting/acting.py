@@ -99,11 +99,11 @@ def _sent(api: Api, request: httpx.Request) -> httpx.Response:
         ) from None
     except _NEVER_SENT as fault:
         advice = "check the network or NEXTHINK_API_URL; nothing was sent to the tenant"
-        away = unreachable(fault, request, advice=advice)
-        raise NotSentError(away.message, exchange=away.exchange) from None
+        lost = unreachable(fault, request, advice=advice)
+        raise NotSentError(lost.message, exchange=lost.exchange) from None
     except HTTP_FAULTS as fault:
-        away = unreachable(fault, request, advice=_READ_BACK)
-        raise UnknownOutcomeError(away.message, exchange=away.exchange) from None
+        lost = unreachable(fault, request, advice=_READ_BACK)
+        raise UnknownOutcomeError(lost.message, exchange=lost.exchange) from None
 
 
 def _read(model: type[Answer], response: httpx.Response) -> Answer:

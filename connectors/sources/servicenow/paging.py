@@ -9,8 +9,8 @@ import re
 from collections.abc import Generator, Sequence
 
 from connectors.errors import AccessError, DataRefusedError
-from connectors.sources.servicenow.query import joined
 from connectors.sources.servicenow.table import Page, Row, Table
+from connectors.sources.servicenow_query import joined
 
 SYS_ID = "sys_id"
 USUAL_ID = re.compile(r"[0-9a-f]{32}")

@@ -18,8 +18,8 @@ from connectors.errors import AccessError, ConfigurationError, DataRefusedError
 from connectors.sources.connection import Connection
 from connectors.sources.cursor import Cursor, Known, fingerprint
 from connectors.sources.servicenow.paging import SYS_ID, Paging
-from connectors.sources.servicenow.query import conditions, field_of, ignored, joined
 from connectors.sources.servicenow.table import Page, Row, Table
+from connectors.sources.servicenow_query import conditions, field_of, ignored, joined
 from connectors.sources.source import Batches, Completeness, Pull, PullOutcome, Source
 from connectors.sources.specification import ServiceNowSpecification
 from connectors.sources.texts import text_batch

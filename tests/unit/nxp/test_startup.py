@@ -116,6 +116,12 @@ def test_checking_datasets_and_actions_imports_no_ledger_and_no_client(
     assert len(names) <= 430
 
 
+def test_checking_syncs_imports_duckdb_for_their_statements_and_no_frames(home: Path) -> None:
+    names = imported(home, "check")
+    assert names & HEAVY <= {"duckdb", "importlib.metadata"}
+    assert len(names) <= 520
+
+
 def test_a_catalogue_of_many_datasets_imports_no_more(home: Path, tmp_path: Path) -> None:
     shutil.copytree(CATALOG / "queries", tmp_path / "queries")
     (tmp_path / "datasets").mkdir()
@@ -126,6 +132,9 @@ def test_a_catalogue_of_many_datasets_imports_no_more(home: Path, tmp_path: Path
     assert imported(home, "datasets", catalog=tmp_path) == imported(home, "datasets")
 
 
-@pytest.mark.parametrize("command", ["check", "rejects devices"])
-def test_no_small_command_imports_prefect(home: Path, command: str) -> None:
-    assert "prefect" not in imported(home, *command.split())
+def test_listing_rejects_imports_pyarrow_and_neither_polars_nor_a_database(home: Path) -> None:
+    assert imported(home, "rejects", "devices") & HEAVY <= {
+        "importlib.metadata",
+        "numpy",
+        "pyarrow",
+    }

@@ -1,5 +1,7 @@
 """The `sources:` of a sync, and the connections that they name."""
 
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +53,15 @@ def test_the_three_kinds_are_read_from_yaml() -> None:
     assert sources["cmdb"].key == ("sys_id",)
     assert sources["cmdb"].connection_name == "cmdb"
     assert sources["sites"].connection_name is None
+
+
+def test_specifications_load_no_implementation() -> None:
+    code = "import sys, connectors.syncs; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    heavy = {"sqlalchemy", "httpx", "pyarrow", "polars", "obstore"}
+    implementations = {"servicenow.source", "sql", "file"}
+    loaded = set(done.stdout.split())
+    assert loaded.isdisjoint(heavy | {f"connectors.sources.{name}" for name in implementations})
 
 
 def test_opening_sends_nothing() -> None:

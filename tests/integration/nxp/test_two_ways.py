@@ -1,0 +1,97 @@
+"""One export, run plain and as a flow: the same rows, files, ledger, `_runs` and messages."""
+
+import json
+import re
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+from polars.testing import assert_frame_equal
+
+from connectors.ledger.tables import metadata
+from tests.commands import environment, nxp
+from tests.landing import Place
+
+STRETCH = ("crashes", "--from", "2026-11-16", "--to", "2026-11-19")
+ID = "[0-9a-f]{8}-[0-9a-f-]{27}"
+# Of one run and not of another: ids, moments, lengths of time, names of processes.
+_OWN = re.compile(r"run_id|holder|_at$|seconds|export_id|folder|not_before|value|at$|query|limited")
+
+
+def command(here: Place, folder: Path, *words: str, **extra: str) -> dict[str, Any]:
+    """Run a command in an installation of its own; return all that it leaves."""
+    env = environment(here, **extra) | {
+        "NXP_HOME": str(folder / "home"),
+        "NXP_LAKE": str(folder / "lake"),
+        "NXP_LEDGER_URL": f"sqlite:///{folder / 'ledger.db'}",
+        # The hint about Prefect is of plain runs alone.
+        "NXP_PREFECT": "1" if "PREFECT_API_URL" in extra else "0",
+    }
+    folder.mkdir()
+    done = nxp(*words, env=env)
+    place = Place(here.tenant, folder, dict(here.environment) | env)
+    return {
+        "code": done.returncode,
+        "table": done.stdout,
+        "messages": re.sub(rf"\d+\.\d s|{ID}", "_", done.stderr).replace(str(folder), "HERE"),
+        "files": sorted(
+            re.sub(ID, "RUN", str(path.relative_to(folder / "lake")))
+            for path in (folder / "lake").rglob("*.parquet")
+        ),
+        "rows": place.landed("crashes"),
+        "runs": _without_own(_runs(folder)),
+        "ledger": _ledger(folder / "ledger.db"),
+    }
+
+
+def _runs(folder: Path) -> list[dict[str, Any]]:
+    files = sorted((folder / "lake").glob("*/_runs/*/*.parquet"))
+    return [row for file in files for row in pl.read_parquet(file).to_dicts()]
+
+
+def _without_own(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [
+        {name: None if _OWN.search(name) else value for name, value in row.items()} for row in rows
+    ]
+
+
+def _ledger(file: Path) -> dict[str, list[dict[str, Any]]]:
+    with closing(sqlite3.connect(file)) as connection:
+        connection.row_factory = sqlite3.Row
+        tables = {
+            table.name: _without_own([dict(row) for row in connection.execute(str(table.select()))])
+            for table in metadata.sorted_tables
+        }
+    for run in tables["runs"]:
+        report = json.loads(run["report"])
+        run["report"] = sorted(report), [sorted(each) for each in report["outcomes"]]
+    return tables
+
+
+def test_an_export_leaves_the_same_plain_and_as_a_flow(
+    here: Place, prefect_server: str, tmp_path: Path
+) -> None:
+    plain = command(here, tmp_path / "plain", "backfill", *STRETCH)
+    flow = command(here, tmp_path / "flow", "backfill", *STRETCH, PREFECT_API_URL=prefect_server)
+    assert plain["code"] == 0, plain["messages"]
+    order = plain["rows"].columns
+    assert_frame_equal(plain.pop("rows").sort(order), flow.pop("rows").sort(order))
+    assert plain == flow
+    assert len(plain["runs"]) == 1
+    assert len(plain["ledger"]["units"]) == 3
+
+
+def test_a_run_that_leaves_something_out_ends_the_same_both_ways(
+    here: Place, prefect_server: str, tmp_path: Path
+) -> None:
+    ends = []
+    for name, extra in (("plain", {}), ("flow", {"PREFECT_API_URL": prefect_server})):
+        # Two answers of three: one window fails for good.
+        here.tenant.faults.add("404@export:1")
+        ends.append(command(here, tmp_path / name, "backfill", *STRETCH, **extra))
+    plain, flow = ends
+    assert plain["code"] == flow["code"] != 0
+    assert plain["messages"] == flow["messages"]
+    assert plain["ledger"]["runs"] == flow["ledger"]["runs"]
