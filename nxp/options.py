@@ -43,7 +43,9 @@ NoVerify = Annotated[
 ]
 Parameters = Annotated[
     tuple[str, ...],
-    Parameter(name=("-p", "--parameter"), negative="", help="A query parameter, as key=value."),
+    Parameter(
+        name=("-p", "--parameter"), negative="", help="A parameter, as key=value; repeatable."
+    ),
 ]
 Since = Annotated[
     str | None,

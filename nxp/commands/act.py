@@ -21,18 +21,18 @@ from nxp.output import print_json, print_table, say
 STAGES = 4
 Device = Annotated[
     tuple[str, ...],
-    Parameter(name="--device", negative="", help="Name, uid or collector id; repeatable."),
+    Parameter(
+        name="--device", negative="", help="Name, uid or collector id of a device; repeatable."
+    ),
 ]
 Targets = Annotated[
     Path | None,
-    Parameter(
-        name="--targets", help="A file with one device or person per line; or device,person."
-    ),
+    Parameter(name="--targets", help="A file with a device, a person, or device,person per line."),
 ]
 Who = Annotated[str | None, Parameter(help="Your name; it is kept as the approver.")]
 Why = Annotated[str | None, Parameter(help="The reason; it is kept.")]
-Ticket = Annotated[str | None, Parameter(help="Sent with the request, and kept.")]
-PlanId = Annotated[str | None, Parameter(name="--plan", help="A plan's id.")]
+Ticket = Annotated[str | None, Parameter(help="The ticket; it is sent with the request, and kept.")]
+PlanId = Annotated[str | None, Parameter(name="--plan", help="Id of the plan.")]
 
 
 def plan(

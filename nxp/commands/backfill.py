@@ -15,8 +15,12 @@ from nxp.progress import shown
 def backfill(
     dataset: str,
     *,
-    from_: Annotated[str, Parameter(name="--from", help="First instant to land.")],
-    to: Annotated[str, Parameter(name="--to", help="The instant to stop before.")],
+    from_: Annotated[
+        str, Parameter(name="--from", help="Land from here on: a date, or a date-time with offset.")
+    ],
+    to: Annotated[
+        str, Parameter(name="--to", help="Land up to here; this instant itself is not included.")
+    ],
     step: Annotated[
         str | None, Parameter(help="Length of a window, such as 6h; by default the dataset's.")
     ] = None,

@@ -24,8 +24,14 @@ def export(
     all_: Annotated[
         bool, Parameter(name="--all", negative="", help="All datasets of the catalogue.")
     ] = False,
-    from_: Annotated[str | None, Parameter(name="--from", help="First instant to land.")] = None,
-    to: Annotated[str | None, Parameter(name="--to", help="The instant to stop before.")] = None,
+    from_: Annotated[
+        str | None,
+        Parameter(name="--from", help="Land from here on: a date, or a date-time with offset."),
+    ] = None,
+    to: Annotated[
+        str | None,
+        Parameter(name="--to", help="Land up to here; this instant itself is not included."),
+    ] = None,
     full_refresh: Annotated[
         bool,
         Parameter(negative="", help="Land all windows again, as far back as the query reaches."),
