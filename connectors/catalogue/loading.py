@@ -95,7 +95,7 @@ def _read(path: Path, kind: type[AnySpecification]) -> tuple[AnySpecification | 
         return None, [f"{path.name}: {_describe(problem)}" for problem in error.errors()]
 
 
-# By the text itself, which is always right: a command needs most files more than once, and a
+# Cached by the text itself, which is always right: a command needs most files more than once, and a
 # worker that lives for weeks sees every change.
 @lru_cache(TEXTS_KEPT)
 def _validated(kind: type[AnySpecification], text: str) -> AnySpecification:

@@ -77,7 +77,7 @@ class Ledger:
         self.plans = Plans(engine, tenant, clock)
         self.action_plans = ActionPlans(engine, tenant, clock)
 
-    # The next three handle frames: Polars is imported by those that use them.
+    # The next three handle frames: only callers that use them import Polars.
 
     @cached_property
     def enriched(self) -> "Enriched":
