@@ -1,4 +1,4 @@
-"""Commands where no Prefect server is known: the same stories, in the command's own process."""
+"""Commands without a known Prefect server: the same stories, in the command's own process."""
 
 import json
 import os
@@ -41,7 +41,7 @@ def test_an_export_runs_without_prefect_and_says_once_how_runs_show_there(
 ) -> None:
     first = called("export", "devices", capsys=capsys)
     assert first.returncode == 0, first.stderr
-    assert "after nxp server start, runs show in its pages too" in first.stderr.splitlines()[-1]
+    assert "after nxp server start, runs also show in its pages" in first.stderr.splitlines()[-1]
     again = called("export", "devices", "--json", capsys=capsys)
     assert json.loads(again.stdout)["state"] == "landed"
     assert "nxp server start" not in again.stderr
@@ -97,7 +97,7 @@ def test_all_is_every_dataset_of_the_catalogue(
 def test_an_export_without_names_or_with_both_is_a_mistake(
     here: Place, words: tuple[str, ...], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert_one_line(called("export", *words, capsys=capsys), 2, "or give --all")
+    assert_one_line(called("export", *words, capsys=capsys), 2, "or use --all")
     assert here.tenant.requests["export"] == 0
 
 
@@ -207,7 +207,7 @@ def test_plain_runs_killed_and_stopped_at_random_end_equal_to_an_undisturbed_one
     """The whole command, from its start on: kill -9 and SIGTERM in turn."""
     chance = random.Random(7)
     with place(tmp_path, devices=150, now=NOW, export_time=0.2) as made:
-        # What is told to stop has half a second, so that some of it has to be cut short.
+        # A run that is asked to stop has half a second, so that some work has to be cut short.
         env = environment(made, NXP_STOP_SECONDS="0.5")
         quiet = env | {
             "NXP_HOME": str(tmp_path / "quiet"),

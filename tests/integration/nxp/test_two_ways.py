@@ -16,17 +16,17 @@ from tests.landing import Place
 
 STRETCH = ("crashes", "--from", "2026-11-16", "--to", "2026-11-19")
 ID = "[0-9a-f]{8}-[0-9a-f-]{27}"
-# Of one run and not of another: ids, moments, lengths of time, names of processes.
+# What differs between two runs: ids, times, durations, names of processes.
 _OWN = re.compile(r"run_id|holder|_at$|seconds|export_id|folder|not_before|value|at$|query|limited")
 
 
 def command(here: Place, folder: Path, *words: str, **extra: str) -> dict[str, Any]:
-    """Run a command in an installation of its own; return all that it leaves."""
+    """Run a command in an installation of its own; return everything that it leaves."""
     env = environment(here, **extra) | {
         "NXP_HOME": str(folder / "home"),
         "NXP_LAKE": str(folder / "lake"),
         "NXP_LEDGER_URL": f"sqlite:///{folder / 'ledger.db'}",
-        # The hint about Prefect is of plain runs alone.
+        # Only plain runs print the hint about Prefect.
         "NXP_PREFECT": "1" if "PREFECT_API_URL" in extra else "0",
     }
     folder.mkdir()
@@ -88,7 +88,7 @@ def test_a_run_that_leaves_something_out_ends_the_same_both_ways(
 ) -> None:
     ends = []
     for name, extra in (("plain", {}), ("flow", {"PREFECT_API_URL": prefect_server})):
-        # Two answers of three: one window fails for good.
+        # Two of three answers, so one window fails for good.
         here.tenant.faults.add("404@export:1")
         ends.append(command(here, tmp_path / name, "backfill", *STRETCH, **extra))
     plain, flow = ends
