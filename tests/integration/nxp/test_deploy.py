@@ -443,7 +443,7 @@ def test_runs_that_are_stuck_or_dead_are_ended_and_told(site: Site) -> None:
     until(lambda: site.state(stuck) == "Crashed")
     until(lambda: site.state(dead) == "Crashed")
     assert "was not started" in site.webhook.await_text("nql-export stuck")
-    assert "sends no heartbeat" in site.webhook.await_text("nql-export dead has died")
+    assert "counts as crashed" in site.webhook.await_text("nql-export dead sends no heartbeat")
 
 
 def _start(site: Site, deployment: str, name: str | None = None) -> str:
