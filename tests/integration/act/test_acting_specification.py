@@ -300,11 +300,12 @@ def test_every_request_that_we_make_is_valid_and_says_what_was_asked(
             if field in asked:
                 asked[field] = identity
         # Published as any text, while only these mean something.
-        if "remoteActionId" in asked and data.draw(st.booleans()):
+        if "devices" in asked and data.draw(st.booleans()):
             asked["devices"] = [str(each) for each in data.draw(st.lists(st.uuids(), min_size=1))]
-        if "userSid" in asked and data.draw(st.booleans()):
-            sids = st.from_regex(r"S(-[0-9]{1,5}){3,9}", fullmatch=True)
-            asked["userSid"] = data.draw(st.lists(sids, min_size=1))
+        sids = st.from_regex(r"S(-[0-9]{1,5}){3,9}", fullmatch=True)
+        for field in ("userSid", "users"):
+            if field in asked and data.draw(st.booleans()):
+                asked[field] = data.draw(st.lists(sids, min_size=1))
         server.on("POST", operation.address, json_reply(answer))
         server.seen.clear()
         assert operation.asked

@@ -72,7 +72,7 @@ def test_a_plan_is_made_approved_run_and_looked_at(
     ("words", "code", "message"),
     [
         (("act", "run", "nope"), 2, "unknown action 'nope': the catalogue has"),
-        (("act", "run", NAME, "--who", "Ann"), 2, "--who NAME and --why TEXT go together"),
+        (("act", "run", NAME, "--who", "Ann"), 2, "who and why go together"),
         (("act", "run", NAME, "--plan", "p", "-p", "a=b"), 2, "leave them out"),
         (("act", "plan", NAME, "--device", "a", "--targets", "f"), 2, "not both"),
         (("act", "approve", NAME, "--who", " ", "--why", "x"), 2, "may not be empty"),

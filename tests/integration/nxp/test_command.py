@@ -285,7 +285,7 @@ def test_a_back_fill_of_all_says_with_which_earlier_one_it_goes_on(present: Plac
     ledger.mark_landed(*window, "run", 1, datetime.now(UTC))
     ledger.close()
     said = nxp(*words, env=env).stderr
-    assert re.search(r"goes on with the back-fill begun at .*Z: 1 windows were landed since", said)
+    assert re.search(r"resumes the back-fill begun at .*Z: 1 windows were landed since", said)
     nxp("state", "reset", "crashes", env=env)
     assert "goes on" not in nxp(*words, env=env).stderr
 
