@@ -1,11 +1,12 @@
 """What a process of tests makes once, though the product makes it anew for every run.
 
 The tables of a new ledger (Alembic needs most of a tenth of a second for them), the trusted
-certificates, and the people, devices and programs of a stand-in tenant. All three are what the
-product's and the sandbox's own code made, the first time it was asked.
+certificates, what the YAML files of the catalogue say, and the people, devices and programs of a
+stand-in tenant. All are what the product's and the sandbox's own code made, when first asked.
 """
 
 import functools
+import pickle
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -17,23 +18,26 @@ import httpx
 import polars as pl
 from sqlalchemy import Engine, create_engine
 
+from connectors.catalogue import loading
 from connectors.ledger import engine as ledger_engine
 from sandbox.estate import estate
 from sandbox.estate.devices import Fleet
 
 migrate = ledger_engine._run_migrations
 _load_certificates = httpx.create_ssl_context
+_read_yaml = loading._read_yaml
 _make_fleet = estate.make_fleet
 _FIXED = ("make_users", "make_binaries", "make_packages", "make_applications", "make_monitors")
 
 
 @contextmanager
 def made_once() -> Iterator[None]:
-    """Let the ledger's tables and the certificates be made once in this process."""
+    """Let the ledger's tables, the certificates and each YAML text be read or made once."""
     certificates = functools.cache(_load_certificates)
     with (
         mock.patch.object(ledger_engine, "_run_migrations", _quickly),
         mock.patch.object(httpx, "create_ssl_context", certificates),
+        mock.patch.object(loading, "_read_yaml", lambda text: pickle.loads(_pickled(text))),  # noqa: S301
     ):
         yield
 
@@ -75,6 +79,12 @@ def _quickly(engine: Engine) -> None:
                 driver.isolation_level = usual
     if not is_new:
         migrate(engine)
+
+
+@functools.cache
+def _pickled(text: str) -> bytes:
+    """Keep what a text says, so that everybody gets a copy of their own."""
+    return pickle.dumps(_read_yaml(text))
 
 
 def _tables(driver: sqlite3.Connection) -> list[tuple[str]]:
