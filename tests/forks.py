@@ -24,7 +24,15 @@ from functools import cache
 from pathlib import Path
 from typing import Any, NoReturn
 
-LIVES = ("act_once", "land_once", "publish_once", "replay_once", "share_once", "sync_once")
+LIVES = (
+    "act_once",
+    "act_victim",
+    "land_once",
+    "publish_once",
+    "replay_once",
+    "share_once",
+    "sync_once",
+)
 LONGEST_REQUEST = 1 << 20
 
 
