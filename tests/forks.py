@@ -31,6 +31,7 @@ LIVES = (
     "publish_once",
     "replay_once",
     "share_once",
+    "stage_once",
     "sync_once",
 )
 LONGEST_REQUEST = 1 << 20

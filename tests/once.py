@@ -37,6 +37,8 @@ def made_once() -> Iterator[None]:
     with (
         mock.patch.object(ledger_engine, "_run_migrations", _quickly),
         mock.patch.object(httpx, "create_ssl_context", certificates),
+        # Where httpx itself takes it from, for a client without a transport of its own.
+        mock.patch("httpx._transports.default.create_ssl_context", certificates),
         mock.patch.object(loading, "_read_yaml", lambda text: pickle.loads(_pickled(text))),  # noqa: S301
     ):
         yield
