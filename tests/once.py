@@ -21,12 +21,11 @@ from sqlalchemy import Engine, create_engine
 from connectors.catalogue import loading
 from connectors.ledger import engine as ledger_engine
 from sandbox.estate import estate
-from sandbox.estate.devices import Fleet
+from sandbox.estate.devices import Fleet, make_fleet
 
 migrate = ledger_engine._run_migrations
 _load_certificates = httpx.create_ssl_context
 _read_yaml = loading._read_yaml
-_make_fleet = estate.make_fleet
 _FIXED = ("make_users", "make_binaries", "make_packages", "make_applications", "make_monitors")
 
 
@@ -55,13 +54,13 @@ def known_inventories() -> Iterator[None]:
 def _inventories() -> dict[str, Any]:
     fleets: dict[Any, Fleet] = {}
 
-    def make_fleet(seed: int, count: int, users: pl.DataFrame, anchor: datetime) -> Fleet:
+    def fleet_of(seed: int, count: int, users: pl.DataFrame, anchor: datetime) -> Fleet:
         # The users are those that were made once, and are kept: their address tells them apart.
         key = (seed, count, id(users), anchor)
-        return fleets.get(key) or fleets.setdefault(key, _make_fleet(seed, count, users, anchor))
+        return fleets.get(key) or fleets.setdefault(key, make_fleet(seed, count, users, anchor))
 
     fixed = {name: functools.cache(getattr(estate, name)) for name in _FIXED}
-    return {**fixed, "make_fleet": make_fleet}
+    return {**fixed, "make_fleet": fleet_of}
 
 
 def _quickly(engine: Engine) -> None:
