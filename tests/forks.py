@@ -34,6 +34,7 @@ LIVES = (
     "stage_once",
     "sync_once",
 )
+ROOT = Path(__file__).resolve().parents[1]
 LONGEST_REQUEST = 1 << 20
 
 
@@ -95,7 +96,7 @@ def _started() -> subprocess.Popen[bytes]:
     with theirs:
         return subprocess.Popen(
             [sys.executable, "-m", "tests.forks", str(theirs.fileno())],
-            env={**os.environ, "PYTHONPATH": str(Path.cwd())},
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
             stdin=subprocess.DEVNULL,
             pass_fds=[theirs.fileno()],
         )
