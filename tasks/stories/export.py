@@ -68,7 +68,8 @@ class Exported:
         """Return why datasets failed, each reason once with all of its datasets."""
         datasets: dict[str, list[str]] = {}
         for name, error in self.failures.items():
-            datasets.setdefault(str(error).removeprefix(f"{name}: "), []).append(name)
+            # Without the request that failed: each dataset has its own.
+            datasets.setdefault(error.message.removeprefix(f"{name}: "), []).append(name)
         return "; ".join(f"{', '.join(names)}: {why}" for why, names in datasets.items())
 
     def __str__(self) -> str:
