@@ -6,6 +6,7 @@ process, which has done the imports. Steps are those of tests.steps. Each run is
 line of JSON: how it ended, how many steps it took, and which of them belonged to requests.
 """
 
+import gc
 import json
 import os
 import signal
@@ -61,6 +62,8 @@ def live(asked: dict[str, Any]) -> int:
 
 def main() -> None:
     """Fork a victim for each line."""
+    # What is here already stays: victims that look through it would copy every page of it.
+    gc.freeze()
     print("ready", flush=True)  # noqa: T201 - the test waits for it
     for line in sys.stdin:
         asked = json.loads(line)

@@ -1,5 +1,6 @@
 """What all tests share; no settings of the machine reach them."""
 
+import gc
 import os
 
 # Frames of tests are small: sharing them among threads costs more than it saves. Before polars.
@@ -16,6 +17,9 @@ from tests.lakes import Site
 from tests.landing import Place, Use, place
 from tests.object_store import ObjectStore, running_object_store
 from tests.sampling import sampled
+
+# Thousands of tests are objects that stay: looking through them again and again finds nothing.
+gc.set_threshold(50_000, 20, 50)
 
 # A busy machine must not fail a test: no example has a time limit.
 settings.register_profile("unhurried", deadline=None, max_examples=sampled(100))

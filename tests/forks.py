@@ -24,7 +24,17 @@ from functools import cache
 from pathlib import Path
 from typing import Any, NoReturn
 
-LIVES = ("act_once", "land_once", "publish_once", "replay_once", "share_once", "sync_once")
+LIVES = (
+    "act_once",
+    "act_victim",
+    "land_once",
+    "publish_once",
+    "replay_once",
+    "share_once",
+    "stage_once",
+    "sync_once",
+)
+ROOT = Path(__file__).resolve().parents[1]
 LONGEST_REQUEST = 1 << 20
 
 
@@ -86,7 +96,7 @@ def _started() -> subprocess.Popen[bytes]:
     with theirs:
         return subprocess.Popen(
             [sys.executable, "-m", "tests.forks", str(theirs.fileno())],
-            env={**os.environ, "PYTHONPATH": str(Path.cwd())},
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
             stdin=subprocess.DEVNULL,
             pass_fds=[theirs.fileno()],
         )

@@ -68,7 +68,7 @@ class NexthinkClient:
     @cached_property
     def remote_actions(self) -> "RemoteActionsApi":
         """The operations on remote actions."""
-        # What acts is imported where it is used: an export does without.
+        # Imported only where it is used, since an export does not act.
         from connectors.nexthink.acting.remote_actions import RemoteActionsApi  # noqa: PLC0415
 
         return RemoteActionsApi(self._calls)

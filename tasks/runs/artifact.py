@@ -45,17 +45,24 @@ def show_report(kind: str, tenant: str, name: str, text: str) -> None:
     _show(key, lambda: create_markdown_artifact(key=key, markdown=text, description=about))
 
 
+def table_of(
+    kind: str, tenant: str, rows: Sequence[Mapping[str, Any]], about: str
+) -> dict[str, Any]:
+    """Return a table as Prefect keeps it: its key, the rows that fit, and what it is about."""
+    if len(rows) > ARTIFACT_ROWS:
+        about = f"{about} The first {ARTIFACT_ROWS} of {len(rows):,}."
+    table = [dict(row) for row in rows[:ARTIFACT_ROWS]]
+    return {"key": artifact_key(kind, tenant), "table": table, "description": about}
+
+
 def show_table(kind: str, tenant: str, rows: Sequence[Mapping[str, Any]], about: str) -> None:
     """Keep a table as an artifact of the flow run, cut to ARTIFACT_ROWS."""
     if flow_run() is None:
         return
     from prefect.artifacts import create_table_artifact  # noqa: PLC0415 - not in a plain run
 
-    key = artifact_key(kind, tenant)
-    if len(rows) > ARTIFACT_ROWS:
-        about = f"{about} The first {ARTIFACT_ROWS} of {len(rows):,}."
-    table = [dict(row) for row in rows[:ARTIFACT_ROWS]]
-    _show(key, lambda: create_table_artifact(table=table, key=key, description=about))
+    made = table_of(kind, tenant, rows, about)
+    _show(made["key"], lambda: create_table_artifact(**made))
 
 
 @contextmanager

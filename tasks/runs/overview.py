@@ -31,14 +31,19 @@ def show_freshness(settings: Settings, ledger: Ledger, tenant: str, now: datetim
     if flow_run() is None:
         return
     try:
-        found = freshness_of(load_datasets(settings.catalog).values(), ledger, now)
+        rows = freshness_rows(settings, ledger, now)
     except PipelineError as error:
         # An error in another dataset's YAML must not fail this run.
         logger.warning("the freshness of the datasets cannot be shown: %s", error)
         return
-    found.sort(key=lambda each: (_WORST_FIRST.index(each.light), each.dataset))
-    rows = [_fresh_row(each) for each in found]
     show_table("freshness", tenant, rows, f"Datasets of tenant {tenant}, as of {_at(now)}.")
+
+
+def freshness_rows(settings: Settings, ledger: Ledger, now: datetime) -> list[dict[str, Any]]:
+    """Return a row per dataset of the catalogue, those with problems first."""
+    found = freshness_of(load_datasets(settings.catalog).values(), ledger, now)
+    found.sort(key=lambda each: (_WORST_FIRST.index(each.light), each.dataset))
+    return [_fresh_row(each) for each in found]
 
 
 def show_convergence(settings: Settings, ledger: Ledger, tenant: str, now: datetime) -> None:

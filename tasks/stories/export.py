@@ -64,6 +64,14 @@ class Exported:
             ],
         }
 
+    def reasons(self) -> str:
+        """Return why datasets failed, each reason once with all of its datasets."""
+        datasets: dict[str, list[str]] = {}
+        for name, error in self.failures.items():
+            # Without the request that failed: each dataset has its own.
+            datasets.setdefault(error.message.removeprefix(f"{name}: "), []).append(name)
+        return "; ".join(f"{', '.join(names)}: {why}" for why, names in datasets.items())
+
     def __str__(self) -> str:
         """Sum up for an operator."""
         rows = sum(report["rows_landed"] for report in self.reports)
@@ -93,7 +101,7 @@ def export_datasets(
                 done.reports.append(dict(error.report))
     if not done.failures:
         return done
-    reasons = "; ".join(f"{error}" for error in done.failures.values())
+    reasons = done.reasons()
     first = next(iter(done.failures.values()))
     if done.reports:
         raise PartlyDoneError(f"{done}: {reasons}", report=done.plain()) from first

@@ -4,7 +4,6 @@ import json
 import os
 import random
 import subprocess
-import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -17,6 +16,7 @@ import pytest
 
 from connectors.ledger.action_requests import RequestState
 from tests.actions import Acting, acting
+from tests.forks import fork
 from tests.steps import telling
 
 NAME = "clean_up"
@@ -67,12 +67,11 @@ class Victims:
 
 @contextmanager
 def victims(made: Acting) -> Iterator[Victims]:
-    process = subprocess.Popen(
-        [sys.executable, "-m", "tests.act_victim"],
-        env={**os.environ, **made.place.environment, "PYTHONPATH": str(Path.cwd())},
+    process = fork(
+        "tests.act_victim",
+        env={**os.environ, **made.place.environment},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
-        text=True,
     )
     with process:
         assert process.stdout

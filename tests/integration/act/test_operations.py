@@ -59,8 +59,11 @@ def found() -> dict[str, Task[..., Any]]:
 
 def test_every_operation_of_the_client_has_one_task() -> None:
     client = NexthinkClient(FakeTenant("http://127.0.0.1:1", "http://127.0.0.1:1"))
+    names = [name for name in dir(client) if not name.startswith("_")]
     groups = {
-        name: value for name, value in vars(client).items() if type(value).__name__.endswith("Api")
+        name: value
+        for name in names
+        if type(value := getattr(client, name)).__name__.endswith("Api")
     }
     client.close()
     assert sorted(groups) == ["campaigns", "enrichment", "nql", "remote_actions", "workflows"]

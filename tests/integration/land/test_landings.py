@@ -1,8 +1,7 @@
 """What every landing promises, on the lake, on SQLite and on a real PostgreSQL server."""
 
+import os
 import pickle
-import subprocess
-import sys
 import threading
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
@@ -28,6 +27,7 @@ from tests.databases import (
     specify,
     stage,
 )
+from tests.forks import fork
 
 EVENTS = [("at", pa.timestamp("us", "UTC")), ("n", pa.int64())]
 DEVICES = [("id", pa.string()), ("n", pa.int64())]
@@ -271,23 +271,14 @@ def test_windows_published_at_once_lose_nothing(place: Kind, window: Callable[..
     assert counts(place, specification) == {f"{day}": 50 for day in range(6)}
 
 
-PROGRAM = """
-import pickle, sys
-from tests.databases import LakePlace, SqlPlace, specify
-place, staged = pickle.loads(bytes.fromhex(sys.argv[1]))
-place.landing(specify()).check()
-staged.publish(place.landing(specify()))
-"""
-
-
 def test_processes_that_publish_at_once_lose_nothing(
-    place: Kind, window: Callable[..., Staged]
+    place: Kind, window: Callable[..., Staged], tmp_path: Path
 ) -> None:
     staged = [window(5_000, START + day * DAY, run=f"{day}") for day in range(2)]
-    started = [
-        subprocess.Popen([sys.executable, "-c", PROGRAM, pickle.dumps((place, one)).hex()])
-        for one in staged
-    ]
+    files = [tmp_path / f"staged{number}" for number in range(len(staged))]
+    for file, one in zip(files, staged, strict=True):
+        file.write_bytes(pickle.dumps((place, one)))
+    started = [fork("tests.stage_once", str(file), env=os.environ) for file in files]
     assert [process.wait() for process in started] == [0, 0]
     assert counts(place, specify()) == {"0": 5_000, "1": 5_000}
 

@@ -68,10 +68,18 @@ class Sharing:
         """Count the windows that have landed."""
         return sum(record.landed_at is not None for record in self.ledger.units("crashes"))
 
+    def let_go(self) -> int:
+        """Count the windows that have landed, and that nobody holds any more."""
+        records = self.ledger.units("crashes")
+        return sum(record.landed_at is not None and record.holder is None for record in records)
+
     def wait_for(self, windows: int) -> None:
-        """Wait until so many windows have landed."""
+        """Wait until so many windows have landed, and are held no more.
+
+        A kill between the two leaves a lease on a window with which nobody has anything to do.
+        """
         deadline = time.monotonic() + 120
-        while self.landed() < windows:
+        while self.let_go() < windows:
             assert time.monotonic() < deadline
             time.sleep(0.05)
 

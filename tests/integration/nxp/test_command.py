@@ -117,10 +117,13 @@ def test_a_mistake_is_one_line_and_its_exit_code(
     assert_one_line(called(*words, capsys=capsys), code, said)
 
 
-def test_a_broken_catalogue_and_missing_settings_are_listed_together(tmp_path: Path) -> None:
+def test_a_broken_catalogue_and_missing_settings_are_listed_together(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     (tmp_path / "datasets").mkdir()
     (tmp_path / "datasets" / "things.yaml").write_text("dataset: things\nmode: weekly\n")
-    result = nxp("check", env=environment(NXP_HOME=str(tmp_path), NXP_CATALOG=str(tmp_path)))
+    give(monkeypatch, {"NXP_HOME": str(tmp_path), "NXP_CATALOG": str(tmp_path)})
+    result = called("check", capsys=capsys)
     assert_one_line(result, 3, "NEXTHINK_REGION: not set", "things.yaml: mode", "columns")
 
 
@@ -147,8 +150,8 @@ def test_no_network_a_bad_secret_and_no_answer_are_told_apart(
     assert_one_line(nowhere.result(), 5, "no.invalid")
 
 
-def test_check_connects(here: Place) -> None:
-    result = nxp("check", "--connect", "--json", env=environment(here))
+def test_check_connects(here: Place, capsys: pytest.CaptureFixture[str]) -> None:
+    result = called("check", "--connect", "--json", capsys=capsys)
     assert result.returncode == 0, result.stderr
     assert json.loads(result.stdout)["tenant"] == "sandbox.eu"
     assert here.tenant.requests["token"] == 1
@@ -271,58 +274,76 @@ def test_a_run_that_left_something_out_prints_its_report_and_then_its_error(
         assert "crashes partly: " in human.stderr
 
 
-def test_a_back_fill_of_all_says_with_which_earlier_one_it_goes_on(present: Place) -> None:
-    env = environment(present)
+def test_a_back_fill_of_all_says_with_which_earlier_one_it_goes_on(
+    present: Place, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    give(monkeypatch, present.environment)
     today = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
     start, end = today - timedelta(days=3), today - timedelta(days=1)
     dated = ("--from", f"{start:%Y-%m-%d}", "--to", f"{end:%Y-%m-%d}")
     words = ("backfill", "crashes", *dated, "--only", "all", "--dry-run")
-    assert "resumes" not in nxp(*words, env=env).stderr
+    assert "resumes the" not in called(*words, capsys=capsys).stderr
     ledger = open_ledger(present.environment["NXP_LEDGER_URL"], "sandbox.eu")
     ledger.marks.begin_backfill("crashes", start, end, timedelta(days=1))
     window = ("crashes", unit_name(start, start + timedelta(days=1)))
     ledger.plan_units("crashes", [(window[1], start, start + timedelta(days=1))])
     ledger.mark_landed(*window, "run", 1, datetime.now(UTC))
     ledger.close()
-    said = nxp(*words, env=env).stderr
+    said = called(*words, capsys=capsys).stderr
     assert re.search(r"resumes the back-fill begun at .*Z: 1 windows were landed since", said)
-    nxp("state", "reset", "crashes", env=env)
-    assert "resumes" not in nxp(*words, env=env).stderr
+    called("state", "reset", "crashes", capsys=capsys)
+    assert "resumes the" not in called(*words, capsys=capsys).stderr
 
 
-def test_runs_of_a_name_that_nobody_knows_are_a_mistake(tmp_path: Path) -> None:
+def test_runs_of_a_name_that_nobody_knows_are_a_mistake(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     env = environment(NXP_HOME=str(tmp_path), NEXTHINK_INSTANCE="acme", NEXTHINK_REGION="eu")
+    give(monkeypatch, env)
     ledger = open_ledger(f"sqlite:///{tmp_path / 'ledger.db'}", "acme.eu")
     ledger.begin_run("r", "gone_from_the_catalogue", "scheduled")
     ledger.close()
-    assert_one_line(nxp("runs", "nosuch", env=env), 2, "unknown dataset 'nosuch'", "crashes")
-    assert nxp("runs", "crashes", "--json", env=env).stdout == "[]\n"
-    assert len(json.loads(nxp("runs", "gone_from_the_catalogue", "--json", env=env).stdout)) == 1
+    assert_one_line(
+        called("runs", "nosuch", capsys=capsys), 2, "unknown dataset 'nosuch'", "crashes"
+    )
+    assert called("runs", "crashes", "--json", capsys=capsys).stdout == "[]\n"
+    assert (
+        len(json.loads(called("runs", "gone_from_the_catalogue", "--json", capsys=capsys).stdout))
+        == 1
+    )
 
 
-def test_the_raw_operations_start_watch_and_download_an_export(here: Place, tmp_path: Path) -> None:
-    env = environment(here)
-    rows = json.loads(nxp("nql", "execute", "#devices", "--json", env=env).stdout)
+def test_the_raw_operations_start_watch_and_download_an_export(
+    here: Place, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+
+    def nxp(*words: str) -> Result:
+        return called(*words, capsys=capsys)
+
+    rows = json.loads(nxp("nql", "execute", "#devices", "--json").stdout)
     assert len(rows) == len(here.tenant.frame("#devices", {}))
-    csv = nxp("nql", "execute", "#devices", "--csv", "--version", "1", env=env).stdout
+    csv = nxp("nql", "execute", "#devices", "--csv", "--version", "1").stdout
     assert csv.startswith("device.uid,")
     bounds = ("-p", "from=2026-11-18 00:00:00", "-p", "to=2026-11-19 00:00:00")
-    export_id = nxp("nql", "export", "#crashes", *bounds, env=env).stdout.strip()
+    export_id = nxp("nql", "export", "#crashes", *bounds).stdout.strip()
     deadline = time.monotonic() + 20
-    while nxp("nql", "status", export_id, env=env).stdout.strip() != "COMPLETED":
+    while nxp("nql", "status", export_id).stdout.strip() != "COMPLETED":
         assert time.monotonic() < deadline
     target = tmp_path / "crashes.csv"
-    assert nxp("nql", "download", export_id, "--to", str(target), env=env).returncode == 0
+    assert nxp("nql", "download", export_id, "--to", str(target)).returncode == 0
     assert target.read_text().startswith("execution.crash.time,")
-    again = nxp("nql", "download", export_id, "--to", str(target), env=env)
+    again = nxp("nql", "download", export_id, "--to", str(target))
     assert_one_line(again, 2, "exists already")
-    assert_one_line(nxp("nql", "execute", "#nope", env=env), 3, "#nope")
-    assert_one_line(nxp("nql", "execute", "nope", env=env), 2, "nope")
-    assert_one_line(nxp("nql", "status", "nope", env=env), 5, "does not know this export")
+    assert_one_line(nxp("nql", "execute", "#nope"), 3, "#nope")
+    assert_one_line(nxp("nql", "execute", "nope"), 2, "nope")
+    assert_one_line(nxp("nql", "status", "nope"), 5, "does not know this export")
 
 
-def test_the_saved_query_is_printed_as_it_is_kept(tmp_path: Path) -> None:
-    result = nxp("datasets", "devices", "--nql", env=environment(NXP_HOME=str(tmp_path)))
+def test_the_saved_query_is_printed_as_it_is_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    give(monkeypatch, environment(NXP_HOME=str(tmp_path)))
+    result = called("datasets", "devices", "--nql", capsys=capsys)
     assert result.stdout == (CATALOG / "queries" / "devices.nql").read_text()
 
 

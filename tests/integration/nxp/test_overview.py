@@ -13,7 +13,7 @@ from connectors.catalogue import load_datasets
 from connectors.ledger import open_ledger
 from connectors.settings.installation import load_settings
 from tasks.runs import overview
-from tasks.runs.artifact import ARTIFACT_ROWS, artifact_key, show_table
+from tasks.runs.artifact import ARTIFACT_ROWS, artifact_key, table_of
 from tasks.runs.freshness import Light, freshness_of
 from tests.commands import environment, nxp
 from tests.landing import CATALOG, NOW, Place, place
@@ -57,26 +57,15 @@ def fresh(made: Place, now: datetime) -> dict[str, Any]:
     return {each.dataset: each for each in found}
 
 
-def test_what_is_wrong_comes_first_and_a_hundred_rows_are_shown(
-    here: Place, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    shown: list[Any] = []
-    monkeypatch.setattr(
-        "tasks.runs.artifact.create_table_artifact", lambda **said: shown.append(said)
-    )
+def test_what_is_wrong_comes_first_and_a_hundred_rows_are_shown(here: Place) -> None:
     here.land(here.plan("crashes"))
-    ledger = open_ledger(here.environment["NXP_LEDGER_URL"], "sandbox.eu")
-    overview.show_freshness(load_settings(), ledger, "sandbox.eu", NOW + 9 * DAY)
-    ledger.close()
-    (artifact,) = shown
-    assert artifact["key"] == "freshness-sandbox-eu"
-    assert (artifact["table"][0]["dataset"], artifact["table"][0]["freshness"]) == (
-        "crashes",
-        "red",
-    )
-    show_table("freshness", "t", [{"n": n} for n in range(250)], "All.")
-    assert len(shown[1]["table"]) == ARTIFACT_ROWS
-    assert shown[1]["description"] == "All. The first 100 of 250."
+    with open_ledger(here.environment["NXP_LEDGER_URL"], "sandbox.eu") as ledger:
+        rows = overview.freshness_rows(load_settings(), ledger, NOW + 9 * DAY)
+    assert (rows[0]["dataset"], rows[0]["freshness"]) == ("crashes", "red")
+    cut = table_of("freshness", "sandbox.eu", [{"n": n} for n in range(250)], "All.")
+    assert cut["key"] == "freshness-sandbox-eu"
+    assert len(cut["table"]) == ARTIFACT_ROWS
+    assert cut["description"] == "All. The first 100 of 250."
 
 
 def test_keys_are_what_prefect_allows() -> None:

@@ -83,6 +83,15 @@ def test_a_dataset_that_nobody_knows_leaves_the_others_too(
     assert here.landed("devices").height > 0
 
 
+def test_a_reason_that_several_datasets_share_is_given_once(
+    here: Place, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("NEXTHINK_CLIENT_SECRET", "wrong")
+    result = called("export", "devices", "users", capsys=capsys)
+    assert_one_line(result, 4, "devices, users: ")
+    assert here.tenant.requests["export"] == 0
+
+
 def test_all_is_every_dataset_of_the_catalogue(
     here: Place, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -126,6 +126,7 @@ def test_every_answer_is_a_documented_one(
     fuzz()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", vendor.NAMES)
 def test_a_tool_that_nobody_here_wrote_finds_no_fault(
     tenant: Tenant, headers: dict[str, str], name: str, tmp_path: Path

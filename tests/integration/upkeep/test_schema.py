@@ -1,11 +1,8 @@
 """`nxp schema learn` against the stand-in tenant: what it learns lands, and doubts are noted."""
 
 import json
-import os
 import shutil
-import subprocess
-import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +10,10 @@ import pytest
 import yaml
 
 from connectors.catalogue import DatasetSpecification, load_datasets
+from tests.commands import Result, called
 from tests.landing import CATALOG, Place, place
 
-Result = subprocess.CompletedProcess[str]
+Learn = Callable[..., Result]
 SHIPPED = ("devices", "users", "execution_events", "crashes")
 
 
@@ -41,14 +39,10 @@ def here(tenant: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Plac
     return Place(tenant.tenant, tmp_path, own)
 
 
-def learn(*words: str) -> Result:
-    return subprocess.run(
-        [sys.executable, "-m", "nxp", "schema", "learn", *words],
-        env=dict(os.environ),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+@pytest.fixture
+def learn(capsys: pytest.CaptureFixture[str]) -> Learn:
+    """Run the command, with the environment of the test."""
+    return lambda *words: called("schema", "learn", *words, capsys=capsys)
 
 
 def specification(path: Path) -> DatasetSpecification:
@@ -62,7 +56,9 @@ def assert_one_line(result: Result, code: int, *words: str) -> None:
         assert word in result.stderr
 
 
-def test_each_shipped_dataset_is_learned_anew_and_lands_without_a_reject(here: Place) -> None:
+def test_each_shipped_dataset_is_learned_anew_and_lands_without_a_reject(
+    here: Place, learn: Learn
+) -> None:
     folder = Path(here.environment["NXP_CATALOG"])
     for dataset in SHIPPED:
         path = folder / "datasets" / f"{dataset}.yaml"
@@ -90,7 +86,7 @@ def test_each_shipped_dataset_is_learned_anew_and_lands_without_a_reject(here: P
     assert not list((here.folder / "home" / "spool").iterdir())
 
 
-def test_a_file_that_exists_is_compared_and_kept(here: Place) -> None:
+def test_a_file_that_exists_is_compared_and_kept(here: Place, learn: Learn) -> None:
     path = Path(here.environment["NXP_CATALOG"]) / "datasets" / "devices.yaml"
     before = path.read_text()
     same = learn("devices", "--json")
@@ -112,7 +108,7 @@ def test_a_file_that_exists_is_compared_and_kept(here: Place) -> None:
     }
 
 
-def test_stdout_gets_the_yaml_and_no_value_of_a_row(here: Place) -> None:
+def test_stdout_gets_the_yaml_and_no_value_of_a_row(here: Place, learn: Learn) -> None:
     told = learn("devices", "--out", "-")
     assert told.returncode == 0, told.stderr
     assert DatasetSpecification.model_validate(yaml.safe_load(told.stdout)).dataset == "devices"
@@ -127,7 +123,7 @@ def test_stdout_gets_the_yaml_and_no_value_of_a_row(here: Place) -> None:
 
 
 @pytest.mark.usefixtures("here")
-def test_what_cannot_be_learned_is_one_line(tmp_path: Path) -> None:
+def test_what_cannot_be_learned_is_one_line(tmp_path: Path, learn: Learn) -> None:
     assert_one_line(learn("nothing"), 3, "#nothing")
     assert_one_line(learn("crashes", "--out", str(tmp_path / "x"), "--mode", "nope"), 2, "mode")
     assert_one_line(learn("devices", "--mode", "window"), 2, "mode window: ")
@@ -141,7 +137,7 @@ def test_what_cannot_be_learned_is_one_line(tmp_path: Path) -> None:
 
 
 def test_a_result_that_the_tenant_cut_is_learned_from_and_said(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, learn: Learn
 ) -> None:
     with place(tmp_path, now=None, row_limit=10) as made:
         for name, value in made.environment.items():
