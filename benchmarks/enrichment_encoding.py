@@ -22,12 +22,12 @@ import cyclopts
 import orjson
 import polars as pl
 
-from connectors.nexthink.encoding import Layout, batches
+from connectors.nexthink.encoding import ObjectLayout, batches
 from connectors.nexthink.models import DEFAULT_OBJECTS
 
 SECONDS, PROCESSOR, MEMORY = range(3)
 MEBIBYTE: Final = 2**20
-LAYOUT: Final = Layout(
+LAYOUT: Final = ObjectLayout(
     "device/device/uid",
     "uid",
     {

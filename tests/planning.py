@@ -13,9 +13,9 @@ from connectors.lake import Lake
 from connectors.ledger import Ledger
 from connectors.ledger.enriched import KNOWN, ValueState
 from connectors.syncs import SyncSpecification
-from tasks.sync.plan_file import Plan
+from tasks.sync.plan_file import SyncPlan
 from tasks.sync.planning import Planning
-from tasks.sync.wanted import KEYS, ROWS, SourceCounts, Wanted, folded
+from tasks.sync.wanted import KEYS, ROWS, SourceCounts, WantedRange, folded
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 NAME, UID = "device/device/name", "device/device/uid"
@@ -51,7 +51,7 @@ def wanted(
     after: str | None = None,
     up_to: str | None = None,
     listed: Iterable[str] | None = None,
-) -> Wanted:
+) -> WantedRange:
     """Return one range of what the sources want; `listed` keys are in the inventory."""
     keys = pl.DataFrame({"identity": list(estate)}, schema={"identity": pl.String})
     rows = [
@@ -59,7 +59,7 @@ def wanted(
         for identity, values in estate.items()
         for name, value in values.items()
     ]
-    return Wanted(
+    return WantedRange(
         after,
         up_to,
         keys.select(folded(pl.col("identity")).alias("key"), "identity").sort("key").cast(KEYS),  # type: ignore[arg-type]
@@ -68,7 +68,7 @@ def wanted(
     )
 
 
-def tiled(estate: Estate, bounds: Iterable[str] = ()) -> Iterator[Wanted]:
+def tiled(estate: Estate, bounds: Iterable[str] = ()) -> Iterator[WantedRange]:
     """Yield several ranges that together cover all keys."""
     edges = [None, *sorted(bounds), None]
     for after, up_to in itertools.pairwise(edges):
@@ -183,7 +183,7 @@ def outcome_rows(
     )
 
 
-def apply_plan(planning: Planning, plan: Plan, tenant: Tenant) -> int:
+def apply_plan(planning: Planning, plan: SyncPlan, tenant: Tenant) -> int:
     """Apply a plan as in docs/planning.md, undisturbed, and return the number of sent values."""
     before = tenant.requests
     ledger = planning.ledger

@@ -13,7 +13,7 @@ from connectors.sources import Completeness
 from connectors.syncs import SyncSpecification
 from tasks.sync.pull import Pulled, PulledSource
 from tasks.sync.shape import Shaped, shaped
-from tasks.sync.wanted import RANGE_KEYS, Wanted
+from tasks.sync.wanted import RANGE_KEYS, WantedRange
 
 AT = datetime(2026, 11, 20, 9, 30, tzinfo=UTC)
 CENTRE = "device/device/#cost_center"
@@ -63,7 +63,7 @@ def shaping(
     range_keys: int = RANGE_KEYS,
     now: datetime = AT,
     **sources: Mapping[str, Sequence[str | None]],
-) -> Iterator[tuple[Shaped, list[Wanted]]]:
+) -> Iterator[tuple[Shaped, list[WantedRange]]]:
     """Shape rows and return all ranges."""
     pulled = pulled_of(folder / "run", sources)
     lake = lake or Lake(str(folder / "lake"), "sandbox.eu")
@@ -71,11 +71,11 @@ def shaping(
         yield shape, list(shape.ranges())
 
 
-def cells(ranges: Sequence[Wanted]) -> dict[tuple[str, str], str]:
+def cells(ranges: Sequence[WantedRange]) -> dict[tuple[str, str], str]:
     """Return what is wanted, by key and field."""
     return {(key, field): value for each in ranges for key, field, value in each.rows.iter_rows()}
 
 
-def keys(ranges: Sequence[Wanted]) -> dict[str, str]:
+def keys(ranges: Sequence[WantedRange]) -> dict[str, str]:
     """Return the identity of each key."""
     return {key: identity for each in ranges for key, identity in each.keys.iter_rows()}

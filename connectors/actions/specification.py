@@ -112,7 +112,7 @@ class TargetSpecification(Specification):
         return self.query_id is None and self.consent is None
 
 
-class Limits(Specification):
+class ActionLimits(Specification):
     """How many targets at once, how fast, how often.
 
     Attributes:
@@ -188,7 +188,7 @@ class ActionSpecification(Specification):
     expires: Duration | None = None
     reason: str = Field(default="", max_length=LONGEST_REASON)
     source: str = "nexthink-pipelines"
-    limits: Limits = Limits()
+    limits: ActionLimits = ActionLimits()
     approval: Approval = Approval.REQUIRED
     outcome: OutcomeSpecification = OutcomeSpecification()
     effect_after: Duration | None = None

@@ -38,7 +38,7 @@ SLOT = ("snapshot", "regexp_extract(filename, '/snapshot=([0-9TZ]+)/[^/]*$', 1)"
 
 
 @dataclass(frozen=True, slots=True)
-class View:
+class LakeView:
     """One view, and the files (relative to the tenant's part of the lake) that it reads."""
 
     name: str
@@ -75,7 +75,7 @@ def query_lake(lake: Lake, sql: str) -> tuple[list[str], list[tuple[Any, ...]]]:
 
 def _query(lake: Lake, sql: str) -> tuple[list[str], list[tuple[Any, ...]]]:
     connection = duckdb.connect(":memory:", config=CLOSED)
-    views: list[View] = []
+    views: list[LakeView] = []
     files = None
     try:
         views = _views(lake, _named(sql))
@@ -134,7 +134,7 @@ def _interruptibly(connection: duckdb.DuckDBPyConnection, work: Callable[[], Res
             raise
 
 
-def _views(lake: Lake, wanted: set[str]) -> list[View]:
+def _views(lake: Lake, wanted: set[str]) -> list[LakeView]:
     """Return only the views that a statement names, so that no other damaged dataset matters."""
     wanted = {name.lower() for name in wanted}
     views = []
@@ -152,7 +152,7 @@ def _views(lake: Lake, wanted: set[str]) -> list[View]:
     for name in RECORDS:
         if name in wanted and (files := _records(lake, name)):
             source = f"SELECT * EXCLUDE (filename) FROM {_read(lake, files)}"  # noqa: S608
-            views.append(View(name, source, tuple(files)))
+            views.append(LakeView(name, source, tuple(files)))
     return views
 
 
@@ -162,7 +162,7 @@ def _records(lake: Lake, name: str) -> list[str]:
     return [path for path in paths if path.endswith(".parquet")]
 
 
-def _view(lake: Lake, name: str, manifest: Manifest) -> View:
+def _view(lake: Lake, name: str, manifest: Manifest) -> LakeView:
     files = [
         f"{manifest.dataset}/{file.path}" for entry in manifest.entries for file in entry.files
     ]
@@ -172,7 +172,7 @@ def _view(lake: Lake, name: str, manifest: Manifest) -> View:
             f"SELECT * EXCLUDE (filename), {expression} AS {partition} "  # noqa: S608
             f"FROM {_read(lake, files)}"
         )
-        return View(name, source, tuple(files))
+        return LakeView(name, source, tuple(files))
     columns = [
         f"CAST(NULL AS {_duckdb_type(kind)}) AS {quoted_name(column)}"
         for column, kind in manifest.schema_columns.items()
@@ -180,7 +180,7 @@ def _view(lake: Lake, name: str, manifest: Manifest) -> View:
     columns.append(
         f"CAST(NULL AS {'VARCHAR' if partition == 'snapshot' else 'DATE'}) AS {partition}"
     )
-    return View(name, f"SELECT {', '.join(columns)} WHERE false", ())
+    return LakeView(name, f"SELECT {', '.join(columns)} WHERE false", ())
 
 
 def _read(lake: Lake, files: list[str]) -> str:

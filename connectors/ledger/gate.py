@@ -12,7 +12,7 @@ from contextlib import suppress
 from datetime import datetime, timedelta
 
 from connectors.errors import LimitReachedError, PipelineError
-from connectors.ledger.limits import Limits
+from connectors.ledger.limits import TenantLimits
 
 CALLS_AT_ONCE = 10
 LOOK_EVERY = timedelta(seconds=1)
@@ -32,7 +32,7 @@ class CallGate:
 
     def __init__(
         self,
-        limits: Limits,
+        limits: TenantLimits,
         *,
         per_second: float | None,
         per_day: int,

@@ -16,7 +16,7 @@ from connectors.ledger.engine import connect
 from connectors.ledger.holding import Holding
 from connectors.ledger.journal import Journal
 from connectors.ledger.leases import Holder, Lease
-from connectors.ledger.limits import Limits
+from connectors.ledger.limits import TenantLimits
 from connectors.ledger.marks import Marks
 from connectors.ledger.plans import Plans
 from connectors.ledger.syncs import Syncs
@@ -72,7 +72,7 @@ class Ledger:
         self._holding = Holding(engine, tenant, clock)
         self.journal = Journal(engine, tenant)
         self.marks = Marks(engine, tenant, clock)
-        self.limits = Limits(engine, tenant, clock)
+        self.limits = TenantLimits(engine, tenant, clock)
         self.syncs = Syncs(engine, tenant)
         self.plans = Plans(engine, tenant, clock)
         self.action_plans = ActionPlans(engine, tenant, clock)

@@ -18,7 +18,7 @@ DAY = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
-class Taken:
+class CallsTaken:
     """The number of calls that a process may make, the first at `starts_at`.
 
     With 0 calls the day's budget is used up, and the next day begins at `starts_at`.
@@ -46,7 +46,7 @@ class Slot:
     piece: str = ""
 
 
-class Limits:
+class TenantLimits:
     """The limits of one tenant."""
 
     def __init__(self, engine: Engine, tenant: str, clock: Callable[[], datetime]) -> None:
@@ -78,7 +78,7 @@ class Limits:
 
     # Calls --------------------------------------------------------------------------------------
 
-    def take_calls(self, calls: int, per_second: float | None, per_day: int) -> Taken:
+    def take_calls(self, calls: int, per_second: float | None, per_day: int) -> CallsTaken:
         """Take calls from the tenant's budget and return them; fewer if the day has no more."""
         self._ensure()
         with self._engine.begin() as connection:
@@ -88,13 +88,13 @@ class Limits:
             used = row.calls if row.day == today else 0
             given = min(calls, per_day - used)
             if given <= 0:
-                return Taken(0, today + DAY)
+                return CallsTaken(0, today + DAY)
             starts_at = max(now, row.free_at or now) if per_second else now
             values = {"day": today, "calls": used + given}
             if per_second:
                 values["free_at"] = starts_at + timedelta(seconds=given / per_second)
             connection.execute(update(limits).where(self._mine).values(values))
-        return Taken(given, starts_at)
+        return CallsTaken(given, starts_at)
 
     def return_calls(self, calls: int, taken_at: datetime) -> None:
         """Put calls that were taken that day but not made back into the budget."""

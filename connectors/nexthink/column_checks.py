@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import polars as pl
 
-from connectors.nexthink.fields import FIRST_YEAR, LAST_YEAR, MOMENT_TEXT, Field, Kind, Problem
+from connectors.nexthink.fields import FIRST_YEAR, LAST_YEAR, MOMENT_TEXT, Field, FieldKind, Problem
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,14 +37,14 @@ def check_column(column: Field, values: pl.Series) -> ColumnCheck:
 def _problem(column: Field, dtype: pl.DataType) -> pl.Expr:
     """Return an expression for the problem of each value, null where there is none."""
     value = pl.col("value")
-    if column.kind is Kind.TEXT and isinstance(dtype, pl.String | pl.Categorical | pl.Enum):
+    if column.kind is FieldKind.TEXT and isinstance(dtype, pl.String | pl.Categorical | pl.Enum):
         if column.longest is None:
             return pl.lit(None, pl.String)
         return _unless(value.cast(pl.String).str.len_chars() <= column.longest, Problem.TOO_LONG)
-    if column.kind is Kind.NUMBER and dtype.is_integer():
+    if column.kind is FieldKind.NUMBER and dtype.is_integer():
         within = value.is_between(column.numbers.start, column.numbers.stop - 1)
         return _unless(within, Problem.OUT_OF_RANGE)
-    if column.kind is Kind.MOMENT:
+    if column.kind is FieldKind.MOMENT:
         return _problem_of_moment(value, dtype)
     return pl.lit(Problem.WRONG_TYPE.value)
 

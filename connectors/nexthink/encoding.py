@@ -32,7 +32,7 @@ _MOMENT_FORM: Final = "%Y-%m-%dT%H:%M:%S%.3fZ"
 
 
 @dataclass(frozen=True, slots=True)
-class Layout:
+class ObjectLayout:
     """How the columns of a frame map to the objects of a request.
 
     Args:
@@ -53,14 +53,14 @@ class Layout:
 
 
 @dataclass(frozen=True, slots=True)
-class Batch:
+class RequestBatch:
     """One request: its objects and its body."""
 
     objects: pl.DataFrame = field(repr=False)
     body: bytes = field(repr=False)
 
 
-def encode(objects: pl.DataFrame, layout: Layout) -> bytes:
+def encode(objects: pl.DataFrame, layout: ObjectLayout) -> bytes:
     """Return the body of one request for all objects of a frame; each needs a value.
 
     Raises:
@@ -71,11 +71,11 @@ def encode(objects: pl.DataFrame, layout: Layout) -> bytes:
 
 def batches(
     objects: pl.DataFrame,
-    layout: Layout,
+    layout: ObjectLayout,
     *,
     most_objects: int = DEFAULT_OBJECTS,
     most_bytes: int = DEFAULT_BYTES,
-) -> Iterator[Batch]:
+) -> Iterator[RequestBatch]:
     """Yield the requests for a frame, each made on demand.
 
     An object larger than `most_bytes` is sent alone.
@@ -92,16 +92,16 @@ def batches(
         text, ends = _lines(_objects_as_text(piece, layout))
         for start, stop in _cuts(ends, room):
             rows = text[ends[start] : ends[stop]]
-            yield Batch(piece.slice(start, stop - start), _framed(rows, layout))
+            yield RequestBatch(piece.slice(start, stop - start), _framed(rows, layout))
 
 
-def with_values(objects: pl.DataFrame, layout: Layout) -> pl.DataFrame:
+def with_values(objects: pl.DataFrame, layout: ObjectLayout) -> pl.DataFrame:
     """Return a frame without the objects that have no value in any field."""
     empty = pl.all_horizontal(pl.col(column).is_null() for column in layout.fields)
     return objects.filter(~empty) if objects.select(empty.any()).item() else objects
 
 
-def check_objects(objects: pl.DataFrame, layout: Layout) -> None:
+def check_objects(objects: pl.DataFrame, layout: ObjectLayout) -> None:
     """Raise unless a frame can be encoded and its keys are unique.
 
     Raises:
@@ -153,7 +153,7 @@ def _quote(text: str) -> str:
     return json.dumps(text, ensure_ascii=False)
 
 
-def _objects_as_text(objects: pl.DataFrame, layout: Layout) -> pl.Series:
+def _objects_as_text(objects: pl.DataFrame, layout: ObjectLayout) -> pl.Series:
     """Return each object as JSON, followed by a comma."""
     _check_keys(objects[layout.key])
     fields = [
@@ -202,12 +202,12 @@ def _cuts(ends: memoryview, room: int) -> Iterator[tuple[int, int]]:
         start = stop
 
 
-def _rows(objects: pl.DataFrame, layout: Layout) -> memoryview:
+def _rows(objects: pl.DataFrame, layout: ObjectLayout) -> memoryview:
     text, ends = _lines(_objects_as_text(objects, layout))
     return text[ends[0] : ends[-1]]
 
 
-def _framed(rows: bytes | memoryview, layout: Layout) -> bytes:
+def _framed(rows: bytes | memoryview, layout: ObjectLayout) -> bytes:
     # Drops the comma after the last object.
     return b"".join(
         (b'{"enrichments":[', rows[:-1], b'],"domain":', _quote(layout.domain).encode(), b"}")

@@ -28,7 +28,7 @@ class FieldError(ValueError):
     """An unknown name, or an operation that the field does not support."""
 
 
-class Kind(StrEnum):
+class FieldKind(StrEnum):
     """What a field accepts."""
 
     TEXT = "text"
@@ -49,7 +49,7 @@ class Field:
     """One writable field; `numbers` are the values of a NUMBER, `longest` limits a TEXT."""
 
     name: str
-    kind: Kind = Kind.TEXT
+    kind: FieldKind = FieldKind.TEXT
     longest: int | None = LONGEST_TEXT
     numbers: range = range(0)
     clear: str | int | None = ""
@@ -72,7 +72,7 @@ class Field:
 
 
 def _moment(name: str) -> Field:
-    return Field(name, Kind.MOMENT, longest=None, clear=None)
+    return Field(name, FieldKind.MOMENT, longest=None, clear=None)
 
 
 _VIRTUALIZATION: Final = "device/device/virtualization/"
@@ -114,8 +114,8 @@ FIELDS: Final[Mapping[str, Field]] = {
         *map(Field, _TEXTS),
         # A person's path in a directory is usually longer than 64, so the tenant decides.
         Field(_DIRECTORY + "distinguished_name", longest=None),
-        Field(_VIRTUALIZATION + "desktop_broker", Kind.NUMBER, None, range(8), clear=0),
-        Field(_VIRTUALIZATION + "type", Kind.NUMBER, None, range(1, 4), clear=None),
+        Field(_VIRTUALIZATION + "desktop_broker", FieldKind.NUMBER, None, range(8), clear=0),
+        Field(_VIRTUALIZATION + "type", FieldKind.NUMBER, None, range(1, 4), clear=None),
         _moment(_VIRTUALIZATION + "last_update"),
         _moment(_DIRECTORY + "last_update"),
     )
@@ -194,17 +194,17 @@ def check_field(object_type: str, name: str, *, longest: int = LONGEST_TEXT) -> 
 def check_value(field: Field, value: object) -> Problem | None:
     """Return what is wrong with a value, None if it can be sent; `clear` values can be sent."""
     match field.kind:
-        case Kind.TEXT:
+        case FieldKind.TEXT:
             if not isinstance(value, str) or not _is_unicode(value):
                 return Problem.WRONG_TYPE
             too_long = field.longest is not None and len(value) > field.longest
             return Problem.TOO_LONG if too_long else None
-        case Kind.NUMBER:
+        case FieldKind.NUMBER:
             # In Python a bool is an int, in the API it is not.
             if not isinstance(value, int) or isinstance(value, bool):
                 return Problem.WRONG_TYPE
             return None if value in field.numbers else Problem.OUT_OF_RANGE
-        case Kind.MOMENT:
+        case FieldKind.MOMENT:
             return None if _is_moment(value) else Problem.WRONG_TYPE
 
 

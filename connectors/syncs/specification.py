@@ -16,7 +16,7 @@ from connectors.nexthink import QUERY_ID
 from connectors.nexthink.fields import (
     LONGEST_TEXT,
     FieldError,
-    Kind,
+    FieldKind,
     check_field,
     check_identification,
     check_value,
@@ -277,9 +277,9 @@ class SyncSpecification(Specification):
 def _problem_of(field: ApiField, target: str | int) -> str | None:
     if target == "":
         return "no value: use clear_when"
-    if field.kind is Kind.TEXT:
+    if field.kind is FieldKind.TEXT:
         return check_value(field, str(target))
-    if field.kind is Kind.NUMBER and isinstance(target, str) and target.isascii():
+    if field.kind is FieldKind.NUMBER and isinstance(target, str) and target.isascii():
         target = int(target) if target.isdigit() else target
     return check_value(field, target)
 

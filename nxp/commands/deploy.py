@@ -14,7 +14,7 @@ from nxp.options import DryRun, Json
 from nxp.output import print_json, print_table, say
 
 if TYPE_CHECKING:
-    from nxp.deployment.changes import Change, Wanted
+    from nxp.deployment.changes import Change
 
 
 def deploy(
@@ -40,11 +40,11 @@ def deploy(
     prepare(settings)
     check_answers()
     from nxp.deployment.automations import load_automations  # noqa: PLC0415 - prefect, 2 s
-    from nxp.deployment.changes import Wanted  # noqa: PLC0415
+    from nxp.deployment.changes import WantedState  # noqa: PLC0415
     from nxp.deployment.files import load_deployments  # noqa: PLC0415
 
     alert_url = settings.alert_url.get_secret_value() if settings.alert_url else None
-    wanted = Wanted(
+    wanted = WantedState(
         deployments=load_deployments(settings.catalog, pool),
         automations=load_automations(settings.catalog, datasets.values()),
         alert_url=alert_url,
@@ -54,7 +54,7 @@ def deploy(
     _print(changes, settings, dry_run=dry_run, as_json=as_json)
 
 
-def bring(wanted: "Wanted", *, dry_run: bool = False) -> list["Change"]:
+def bring(wanted: "WantedState", *, dry_run: bool = False) -> list["Change"]:
     """Make the changes, each after those it depends on, and return them.
 
     Raises:

@@ -22,7 +22,7 @@ FILE = "automations.yaml"
 PAYLOAD = '{{% set text %}}{text}{{% endset %}}{{"text": {{{{ text | tojson }}}}}}'
 
 
-class Entry(BaseModel):
+class AutomationEntry(BaseModel):
     """One automation in the file; `notify` and `run` stand for actions that need ids."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -45,7 +45,9 @@ class Ids:
     deployments: dict[str, UUID]
 
 
-def load_automations(catalog: Path, datasets: Iterable[DatasetSpecification]) -> list[Entry]:
+def load_automations(
+    catalog: Path, datasets: Iterable[DatasetSpecification]
+) -> list[AutomationEntry]:
     """Return all automations; an entry with `each: dataset` becomes one for each dataset.
 
     Raises:
@@ -58,7 +60,7 @@ def load_automations(catalog: Path, datasets: Iterable[DatasetSpecification]) ->
     for made in _made(_read(path)["automations"], after):
         name = made.get("name", "an automation without a name")
         try:
-            entry = Entry.model_validate(made)
+            entry = AutomationEntry.model_validate(made)
             # The server's ids are not known yet; any id shows whether Prefect accepts the entry.
             resolve(entry, Ids(UUID(int=0), {entry.run or "": UUID(int=0)}))
             found.append(entry)
@@ -72,7 +74,7 @@ def load_automations(catalog: Path, datasets: Iterable[DatasetSpecification]) ->
     return found
 
 
-def resolve(entry: Entry, ids: Ids) -> AutomationCore | None:
+def resolve(entry: AutomationEntry, ids: Ids) -> AutomationCore | None:
     """Return an entry as Prefect's automation, or None if it would have nothing to do.
 
     Raises:

@@ -15,7 +15,7 @@ from prefect.events.schemas.automations import Automation, AutomationCore
 from prefect.workers.process import ProcessWorker
 from pydantic import SecretStr
 
-from nxp.deployment.automations import Entry, Ids, resolve
+from nxp.deployment.automations import AutomationEntry, Ids, resolve
 from nxp.deployment.comparison import automation_differences, differences, paused_schedules
 from nxp.deployment.files import OURS, Deployment
 from nxp.deployment.server import WEBHOOK, Found
@@ -42,17 +42,17 @@ class Change:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wanted:
+class WantedState:
     """What the files and the settings ask for. `resume` undoes what was switched by hand."""
 
     deployments: Sequence[Deployment]
-    automations: Sequence[Entry]
+    automations: Sequence[AutomationEntry]
     alert_url: str | None = None
     resume: bool = False
 
 
 def pools_and_deployments(
-    client: SyncPrefectClient, found: Found, wanted: Wanted
+    client: SyncPrefectClient, found: Found, wanted: WantedState
 ) -> Iterator[Change]:
     """Yield the changes to work pools and deployments: to create, change or remove them."""
     for pool in dict.fromkeys(each.entry.work_pool.name for each in wanted.deployments):
@@ -70,7 +70,7 @@ def pools_and_deployments(
         )
 
 
-def alerts(client: SyncPrefectClient, found: Found, wanted: Wanted) -> Iterator[Change]:
+def alerts(client: SyncPrefectClient, found: Found, wanted: WantedState) -> Iterator[Change]:
     """Yield the change to the webhook that alerts are sent to."""
     url = wanted.alert_url
     if url and found.webhook is None:
@@ -90,7 +90,7 @@ def alerts(client: SyncPrefectClient, found: Found, wanted: Wanted) -> Iterator[
 
 
 def automations(
-    client: SyncPrefectClient, found: Found, wanted: Wanted, webhook: UUID | None
+    client: SyncPrefectClient, found: Found, wanted: WantedState, webhook: UUID | None
 ) -> Iterator[Change]:
     """Yield the changes to automations, which refer to deployments and webhook by their ids."""
     known = dict.fromkeys((each.name for each in wanted.deployments), UUID(int=0))
@@ -129,7 +129,7 @@ def _deployment(
     client: SyncPrefectClient,
     deployment: Deployment,
     found: Found,
-    wanted: Wanted,
+    wanted: WantedState,
 ) -> Change:
     known = found.deployments.get(deployment.name)
 
@@ -160,7 +160,7 @@ def _paused_before(deployment: Deployment, found: Found) -> set[str]:
 
 
 def _write(
-    client: SyncPrefectClient, deployment: Deployment, paused: set[str], wanted: Wanted
+    client: SyncPrefectClient, deployment: Deployment, paused: set[str], wanted: WantedState
 ) -> object:
     """Create or replace the deployment; a paused schedule stays paused."""
     entry, limit = deployment.entry, deployment.entry.concurrency_limit
@@ -192,7 +192,7 @@ def _write(
 
 
 def _automation(
-    client: SyncPrefectClient, core: AutomationCore, known: Automation | None, wanted: Wanted
+    client: SyncPrefectClient, core: AutomationCore, known: Automation | None, wanted: WantedState
 ) -> Change:
     if known is None:
         return Change(

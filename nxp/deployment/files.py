@@ -57,7 +57,7 @@ class Timetable(_Strict):
         return self
 
 
-class Entry(_Strict):
+class DeploymentEntry(_Strict):
     """One deployment in prefect.yaml."""
 
     name: str
@@ -82,7 +82,7 @@ class Entry(_Strict):
 class Deployment:
     """A deployment as it is in the file, with its flow and the form made from the flow."""
 
-    entry: Entry
+    entry: DeploymentEntry
     flow: str
     form: dict[str, Any]
 
@@ -177,7 +177,7 @@ def _deployment(
 ) -> Deployment | None:
     name = raw.get("name", "a deployment without a name") if isinstance(raw, dict) else raw
     try:
-        entry = Entry.model_validate(raw)
+        entry = DeploymentEntry.model_validate(raw)
         flow = load_flow(entry.entrypoint)
         _check_parameters(flow, entry.parameters)
     except ValidationError as error:

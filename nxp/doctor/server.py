@@ -20,7 +20,7 @@ from prefect.settings import get_current_settings
 
 from connectors.errors import ConfigurationError, UnavailableError
 from connectors.settings.installation import Settings
-from nxp.deployment.automations import Entry, Ids, resolve
+from nxp.deployment.automations import AutomationEntry, Ids, resolve
 from nxp.deployment.comparison import automation_differences, differences, paused_schedules
 from nxp.deployment.files import OURS, Deployment
 from nxp.deployment.server import Found, connected, look
@@ -41,7 +41,7 @@ SHOWN = 5
 def look_at_server(
     settings: Settings,
     deployments: Sequence[Deployment],
-    automations: Sequence[Entry],
+    automations: Sequence[AutomationEntry],
     clock: Callable[[], datetime],
 ) -> Iterator[Finding]:
     """Compare a Prefect server with the files, and check its workers and runs."""
@@ -125,7 +125,9 @@ def _alerts(settings: Settings, found: Found) -> Iterator[Finding]:
         yield fail("alerts", what, do=DEPLOY, code=DRIFTED)
 
 
-def _automations(settings: Settings, found: Found, wanted: Sequence[Entry]) -> Iterator[Finding]:
+def _automations(
+    settings: Settings, found: Found, wanted: Sequence[AutomationEntry]
+) -> Iterator[Finding]:
     webhook = found.webhook if settings.alert_url else None
     ids = Ids(webhook, {name: each.id for name, each in found.deployments.items()})
     wrong = 0
@@ -146,7 +148,7 @@ def _automations(settings: Settings, found: Found, wanted: Sequence[Entry]) -> I
         yield ok("automations", "they match the file")
 
 
-def _heartbeat(wanted: Sequence[Entry]) -> Iterator[Finding]:
+def _heartbeat(wanted: Sequence[AutomationEntry]) -> Iterator[Finding]:
     """Check that a run counts as dead only after it missed several heartbeats."""
     beat = get_current_settings().flows.heartbeat_frequency
     window = next((each.trigger["within"] for each in wanted if each.name == "nxp-zombies"), 0)

@@ -34,7 +34,7 @@ from connectors.settings.installation import load_settings
 from connectors.settings.tenants import load_tenant
 from tasks.act.lookup import settle_left
 from tasks.act.run import take_action
-from tasks.act.send import Send, Taken, said_of, send_once
+from tasks.act.send import Send, TakenRequest, said_of, send_once
 
 logger = logging.getLogger(__name__)
 
@@ -246,15 +246,15 @@ def _sender(
 ) -> Send:
     """Return a function that sends a request and keeps its answer."""
 
-    def send() -> Taken:
+    def send() -> TakenRequest:
         answer = answers[intent_id] = _answer(client, request)
         if isinstance(answer, RemoteActionAnswer | WorkflowAnswer):
-            return Taken(answer.request_id)
+            return TakenRequest(answer.request_id)
         if isinstance(request, CampaignRequest):
             said = [each for each in answer if isinstance(each, CampaignAnswer)]
-            return Taken(None, said_of(request.sids, said))
+            return TakenRequest(None, said_of(request.sids, said))
         ids = [each for each in answer if isinstance(each, str)]
-        return Taken(ids[0] if ids else None)
+        return TakenRequest(ids[0] if ids else None)
 
     return send
 

@@ -45,14 +45,14 @@ REFUSED_TARGET: Final = "refused"
 
 
 @dataclass(frozen=True, slots=True)
-class Taken:
+class TakenRequest:
     """A request that the tenant has taken: its id, and what the answer says about targets."""
 
     request_id: str | None
     seen: pl.DataFrame | None = field(default=None, repr=False)
 
 
-Send = Callable[[], Taken]
+Send = Callable[[], TakenRequest]
 
 
 @recorded("send")
@@ -93,7 +93,7 @@ def send_plan(run: ActionRun, plan: ActionPlan, lease: Lease) -> None:
 
 def send_once(
     ledger: Ledger, intent_id: str, send: Send, stop_seconds: float = STOP_SECONDS
-) -> Taken:
+) -> TakenRequest:
     """Send one journalled request, and journal what is known afterwards, whatever happens.
 
     A signal waits up to `stop_seconds` for the answer: otherwise the outcome would be unknown.
@@ -105,7 +105,7 @@ def send_once(
         return _sent(ledger, intent_id, send)
 
 
-def _sent(ledger: Ledger, intent_id: str, send: Send) -> Taken:
+def _sent(ledger: Ledger, intent_id: str, send: Send) -> TakenRequest:
     journal = ledger.actions
     journal.sending(intent_id)
     try:
@@ -162,11 +162,13 @@ def sender(
     """Return a function that sends a request."""
     match request:
         case RemoteActionRequest():
-            return lambda: Taken(client.remote_actions.execute(request).request_id)
+            return lambda: TakenRequest(client.remote_actions.execute(request).request_id)
         case WorkflowRequest():
-            return lambda: Taken(client.workflows.trigger(request).request_id)
+            return lambda: TakenRequest(client.workflows.trigger(request).request_id)
         case CampaignRequest():
-            return lambda: Taken(None, said_of(request.sids, client.campaigns.trigger(request)))
+            return lambda: TakenRequest(
+                None, said_of(request.sids, client.campaigns.trigger(request))
+            )
 
 
 def said_of(sids: Sequence[str], answers: Sequence[CampaignAnswer]) -> pl.DataFrame:

@@ -14,7 +14,7 @@ from pathlib import Path
 from connectors.catalogue import DatasetSpecification
 from connectors.nexthink import Compression
 from connectors.nexthink.results.destination import CsvStream, StartedOverError, StreamClosedError
-from connectors.nexthink.results.result_file import RecordTooLongError, Source
+from connectors.nexthink.results.result_file import ByteSource, RecordTooLongError
 from tasks.exports.export import (
     LOST,
     Fetched,
@@ -37,7 +37,7 @@ class Spooled:
     """A result that has arrived completely, as a file."""
 
     def __init__(self, result: Result) -> None:
-        self.source: Path | Source = result.path
+        self.source: Path | ByteSource = result.path
         self.fetched: Fetched = result
         self.started_at = result.export.started_at
 
@@ -56,7 +56,7 @@ class Arrival:
         self._request = request
         self._ready = ready
         self._stream = CsvStream()
-        self.source: Path | Source = self._stream
+        self.source: Path | ByteSource = self._stream
         self._fetched: Fetched | None = None
         self._failure: BaseException | None = None
         # A run's threads are found by their names when it is stopped.

@@ -22,7 +22,7 @@ import pyarrow.compute as pc
 from connectors.catalogue import DatasetSpecification
 from connectors.errors import DataRefusedError
 from connectors.lake.stage import Stage, StagedFile, keep_rows
-from connectors.nexthink.results.result_file import ResultFile, Source
+from connectors.nexthink.results.result_file import ByteSource, ResultFile
 from tasks.columns.conform import Conformed, Conformer, Counts, Layout, match_header
 from tasks.exports.windows import EPOCH, Window
 
@@ -31,7 +31,7 @@ from tasks.exports.windows import EPOCH, Window
 class ResultPart:
     """One result of a unit. Its rows must lie in `window`, which is None for a snapshot."""
 
-    source: Path | Source
+    source: Path | ByteSource
     name: str
     window: Window | None
     is_shard: bool

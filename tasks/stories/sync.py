@@ -16,7 +16,7 @@ from connectors.ledger import Lease, PlanState
 from tasks.runs.progress import tell_report
 from tasks.sync.asked import APPLY, PLAN, RETRY, SYNC, SyncAsked
 from tasks.sync.guards import check_accepted
-from tasks.sync.plan_file import Plan
+from tasks.sync.plan_file import SyncPlan
 from tasks.sync.report import SyncStages, described, report_sync, shortfall
 from tasks.sync.run import ChosenSync, SyncRun, open_sync
 from tasks.sync.stages import apply_found, find_plan, plan_again, plan_sync, verify_applied
@@ -140,7 +140,9 @@ def retry(
         return _reported(run, stages, work)
 
 
-def _apply(run: SyncRun, found: Plan, lease: Lease, asked: SyncAsked, stages: SyncStages) -> None:
+def _apply(
+    run: SyncRun, found: SyncPlan, lease: Lease, asked: SyncAsked, stages: SyncStages
+) -> None:
     """Apply a plan, and read back if that is asked for and everything was sent."""
     stages.is_done = found.record.state == PlanState.APPLIED.value
     if not stages.is_done:

@@ -23,7 +23,7 @@ from tasks.runs.stopping import StoppedError
 from tasks.sync.diff import Action
 from tasks.sync.objects import IDENTITY, as_objects
 from tasks.sync.outcomes import ObjectOutcome
-from tasks.sync.plan_file import Plan
+from tasks.sync.plan_file import SyncPlan
 from tasks.sync.planning import fields_of
 from tasks.sync.push import NOT_SENT, PushLimits, push_batches
 from tasks.sync.run import SyncRun
@@ -70,7 +70,7 @@ class Applied:
 
 
 def apply_plan(
-    run: SyncRun, plan: Plan, lease: Lease, *, is_resumed: bool, most: int = RANGE_KEYS
+    run: SyncRun, plan: SyncPlan, lease: Lease, *, is_resumed: bool, most: int = RANGE_KEYS
 ) -> Applied:
     """Send what a plan says, once; a plan that was interrupted is resumed.
 
@@ -114,7 +114,7 @@ def apply_plan(
 class Sender:
     """Sends the chunks of one plan, and records what becomes of them."""
 
-    def __init__(self, run: SyncRun, plan: Plan, applied: Applied) -> None:
+    def __init__(self, run: SyncRun, plan: SyncPlan, applied: Applied) -> None:
         self._run = run
         self._applied = applied
         self._plan_id = plan.plan_id

@@ -10,7 +10,7 @@ from typing import Final
 import polars as pl
 
 from connectors.nexthink.column_checks import check_column
-from connectors.nexthink.fields import FIRST_YEAR, LAST_YEAR, Field, Kind, Problem
+from connectors.nexthink.fields import FIRST_YEAR, LAST_YEAR, Field, FieldKind, Problem
 from connectors.syncs import EmptyText, FieldMapping, Normalisation, SyncMode, SyncSpecification
 from tasks.sync.wanted import EMPTY, folded
 
@@ -156,16 +156,16 @@ def _read(mapping: FieldMapping, api: Field, text: pl.Series) -> tuple[pl.Series
 
 def _canonical(api: Field, text: pl.Series) -> tuple[pl.Series, pl.Series]:
     match api.kind:
-        case Kind.TEXT:
+        case FieldKind.TEXT:
             return text, check_column(api, text).problems
-        case Kind.NUMBER:
+        case FieldKind.NUMBER:
             value = pl.when(text.str.contains(_NUMBER)).then(text)
             number = pl.select(value.cast(pl.Int64)).to_series()
             wrong = text.is_not_null() & number.is_null()
             is_none = pl.when(wrong).then(pl.lit(Problem.WRONG_TYPE.value))
             problems = pl.select(pl.coalesce(is_none, check_column(api, number).problems))
             return number.cast(pl.String), problems.to_series()
-        case Kind.MOMENT:
+        case FieldKind.MOMENT:
             return _moments(api, text)
 
 

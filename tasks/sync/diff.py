@@ -13,7 +13,7 @@ import polars as pl
 
 from connectors.ledger.enriched import ValueState
 from connectors.syncs import SyncMode
-from tasks.sync.wanted import EMPTY, Wanted
+from tasks.sync.wanted import EMPTY, WantedRange
 
 PLAN: Final = dict.fromkeys(("key", "identity", "field", "before", "after", "action"), pl.String)
 
@@ -44,7 +44,7 @@ class Fields:
 
 
 @dataclass(frozen=True, slots=True)
-class View:
+class ComparisonSettings:
     """The settings of a comparison.
 
     Attributes:
@@ -98,7 +98,7 @@ class DiffCounts:
 
 
 @dataclass(frozen=True, slots=True)
-class Difference:
+class SyncDifference:
     """The rows to send (columns `PLAN`, by key and field), counts, and keys that did not come."""
 
     rows: pl.DataFrame = field(repr=False)
@@ -107,8 +107,13 @@ class Difference:
 
 
 def difference(
-    wanted: Wanted, known: pl.DataFrame, *, fields: Fields, view: View, absent_before: pl.Series
-) -> Difference:
+    wanted: WantedRange,
+    known: pl.DataFrame,
+    *,
+    fields: Fields,
+    view: ComparisonSettings,
+    absent_before: pl.Series,
+) -> SyncDifference:
     """Compare what the sources say with what Nexthink has acknowledged, for one range of keys.
 
     Args:
@@ -145,7 +150,7 @@ def difference(
     judged = _judged(cells, mapped, fields, view, listed)
     rows = _plan_rows(judged)
     _count(judged, rows, counts)
-    return Difference(rows, counts, absent)
+    return SyncDifference(rows, counts, absent)
 
 
 def _no_keys() -> pl.Series:
@@ -174,7 +179,7 @@ def _left_open(others: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def again(known: pl.DataFrame, fields: Fields, view: View) -> Difference:
+def again(known: pl.DataFrame, fields: Fields, view: ComparisonSettings) -> SyncDifference:
     """Plan all open, unknown and rejected values again, as they were sent."""
     mapped = known.filter(
         pl.col("field").is_in(list(fields.mappings))
@@ -185,7 +190,7 @@ def again(known: pl.DataFrame, fields: Fields, view: View) -> Difference:
     judged = _judged(cells, mapped, fields, view, _no_keys())
     rows, counts = _plan_rows(judged), DiffCounts()
     _count(judged, rows, counts)
-    return Difference(rows, counts, _no_keys())
+    return SyncDifference(rows, counts, _no_keys())
 
 
 _UNCHANGED: Final = "unchanged"
@@ -195,7 +200,11 @@ _SETTLE_AND_CHANGE: Final = "settle and change"
 
 
 def _judged(
-    cells: pl.DataFrame, known: pl.DataFrame, fields: Fields, view: View, listed: pl.Series
+    cells: pl.DataFrame,
+    known: pl.DataFrame,
+    fields: Fields,
+    view: ComparisonSettings,
+    listed: pl.Series,
 ) -> pl.DataFrame:
     """Add to each cell (key, field, value, identity) what to do with it: `verdict`."""
     of_ledger = known.select(
@@ -235,7 +244,7 @@ def _judged(
     )
 
 
-def _waits(fields: Fields, view: View, listed: pl.Series) -> pl.Expr:
+def _waits(fields: Fields, view: ComparisonSettings, listed: pl.Series) -> pl.Expr:
     """Mark cells whose value was refused before, if nothing has changed since."""
     is_same = pl.col("open_value").eq_missing(pl.col("value"))
     mapping = pl.col("field").replace_strict(

@@ -45,7 +45,7 @@ class GuardNumbers:
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class GuardFinding:
     """A guard that tripped: `count` of `whole` keys, while `limit` is the largest allowed share."""
 
     guard: str
@@ -55,11 +55,13 @@ class Finding:
     text: str
 
 
-def findings(guards: Guards, numbers: GuardNumbers) -> list[Finding]:
+def findings(guards: Guards, numbers: GuardNumbers) -> list[GuardFinding]:
     """Return the guards that a plan trips."""
     if numbers.is_full and not numbers.keys:
         text = f"a full pull gave no key at all ({numbers.rows:,} rows)"
-        return [Finding(guard=Guard.EMPTY.value, count=0, whole=numbers.rows, limit=0.0, text=text)]
+        return [
+            GuardFinding(guard=Guard.EMPTY.value, count=0, whole=numbers.rows, limit=0.0, text=text)
+        ]
     last = numbers.last_keys or 0
     lost = max(last - numbers.keys, 0) if numbers.is_full else 0
     watched = (
@@ -74,7 +76,7 @@ def findings(guards: Guards, numbers: GuardNumbers) -> list[Finding]:
         ),
     )
     return [
-        Finding(
+        GuardFinding(
             guard=guard.value,
             count=count,
             whole=whole,
@@ -86,7 +88,7 @@ def findings(guards: Guards, numbers: GuardNumbers) -> list[Finding]:
     ]
 
 
-def check_accepted(sync: str, found: Sequence[Finding], accepted: Collection[str]) -> None:
+def check_accepted(sync: str, found: Sequence[GuardFinding], accepted: Collection[str]) -> None:
     """Raise unless a person has accepted every guard that tripped.
 
     Raises:

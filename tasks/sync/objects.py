@@ -5,8 +5,8 @@ from typing import Final
 import polars as pl
 
 from connectors.errors import DataRefusedError
-from connectors.nexthink.encoding import Layout
-from connectors.nexthink.fields import Field, FieldError, Kind, check_field
+from connectors.nexthink.encoding import ObjectLayout
+from connectors.nexthink.fields import Field, FieldError, FieldKind, check_field
 from tasks.sync.wanted import EMPTY
 
 IDENTITY: Final = "identity"
@@ -26,7 +26,9 @@ def field_of(name: str) -> Field:
     return check_field(name.partition("/")[0], name)
 
 
-def as_objects(rows: pl.DataFrame, identification: str, domain: str) -> tuple[pl.DataFrame, Layout]:
+def as_objects(
+    rows: pl.DataFrame, identification: str, domain: str
+) -> tuple[pl.DataFrame, ObjectLayout]:
     """Return a plan's rows as a frame for `push_batches`, and the meaning of its columns.
 
     Args:
@@ -44,7 +46,7 @@ def as_objects(rows: pl.DataFrame, identification: str, domain: str) -> tuple[pl
     )
     names = [name for name in wide.columns if name != IDENTITY]
     typed = wide.with_columns(_typed(wide[name], field_of(name)) for name in names)
-    return typed, Layout(identification, IDENTITY, {name: name for name in names}, domain)
+    return typed, ObjectLayout(identification, IDENTITY, {name: name for name in names}, domain)
 
 
 def _typed(values: pl.Series, field: Field) -> pl.Series:
@@ -53,7 +55,7 @@ def _typed(values: pl.Series, field: Field) -> pl.Series:
             values = values.replace(EMPTY, str(field.clearing))
         except FieldError as error:
             raise DataRefusedError(f"the plan empties {error}: plan again") from None
-    if field.kind is not Kind.NUMBER:
+    if field.kind is not FieldKind.NUMBER:
         return values
     numbers = values.cast(pl.Int64, strict=False)
     if numbers.null_count() > values.null_count():

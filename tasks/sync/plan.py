@@ -16,12 +16,12 @@ from connectors.errors import DataRefusedError, StaleError, UsageError
 from connectors.lake.plans import FILE, keep_plan, plan_path, staged_plan
 from connectors.ledger import PlanRecord, PlanState, SyncRecord
 from connectors.ledger.enriched import KNOWN, EnrichedCounts
-from tasks.sync.diff import DiffCounts, Difference, View, again, difference
-from tasks.sync.guards import Finding, GuardNumbers, findings
-from tasks.sync.plan_file import SCHEMA, Plan, PlanSummary, file_sha256
+from tasks.sync.diff import ComparisonSettings, DiffCounts, SyncDifference, again, difference
+from tasks.sync.guards import GuardFinding, GuardNumbers, findings
+from tasks.sync.plan_file import SCHEMA, PlanSummary, SyncPlan, file_sha256
 from tasks.sync.planning import Planning
 from tasks.sync.recovery import open_plan, recover
-from tasks.sync.wanted import SourceCounts, Wanted
+from tasks.sync.wanted import SourceCounts, WantedRange
 
 LONGEST_LIFE: Final = timedelta(hours=24)
 # Known rows in memory at a time: about 200 MB, most of it while they are read.
@@ -43,7 +43,7 @@ class _Draft:
     absent: list[pl.Series] = field(default_factory=list)
     made_by: str | None = None
 
-    def add(self, found: Difference) -> None:
+    def add(self, found: SyncDifference) -> None:
         self.rows += found.rows.height
         self.keys += found.rows["key"].n_unique()
         self.counts.add(found.counts)
@@ -52,14 +52,14 @@ class _Draft:
 
 def make_plan(
     planning: Planning,
-    wanted: Iterable[Wanted],
+    wanted: Iterable[WantedRange],
     source: SourceCounts,
     *,
     cursors: Mapping[str, Any] | None = None,
     inventory_at: datetime | None = None,
     accepted: Mapping[str, str] | None = None,
     made_by: str | None = None,
-) -> Plan:
+) -> SyncPlan:
     """Plan a sync. A plan may have no rows; it still moves the cursors when it is applied.
 
     Guards that trip are in the summary's findings; they are checked when the plan is applied.
@@ -81,9 +81,11 @@ def make_plan(
     draft = _begin(planning)
     draft.made_by = made_by
     is_complete, is_full = source.is_complete, source.is_full
-    view = View(planning.specification.mode, planning.now, inventory_at, is_complete=is_complete)
+    view = ComparisonSettings(
+        planning.specification.mode, planning.now, inventory_at, is_complete=is_complete
+    )
 
-    def differences() -> Iterator[Difference]:
+    def differences() -> Iterator[SyncDifference]:
         for each in wanted:
             _check_texts(planning.sync, each)
             draft.wanted_keys += each.keys.height
@@ -110,15 +112,15 @@ def make_plan(
     return plan
 
 
-def retry_plan(planning: Planning) -> Plan:
+def retry_plan(planning: Planning) -> SyncPlan:
     """Plan open, unknown and rejected values again, unchanged; no source is read.
 
     No guards apply: every row was in a plan that passed them.
     """
     recover(planning)
     draft = _begin(planning)
-    view = View(planning.specification.mode, planning.now, waits=False)
-    everything = Wanted(None, None, pl.DataFrame(), pl.DataFrame())
+    view = ComparisonSettings(planning.specification.mode, planning.now, waits=False)
+    everything = WantedRange(None, None, pl.DataFrame(), pl.DataFrame())
     pieces = _ranges(planning, draft, everything, settled=False)
     differences = (
         again(
@@ -132,7 +134,7 @@ def retry_plan(planning: Planning) -> Plan:
     return _record(planning, draft, plan_id=plan_id, sha256=sha256)
 
 
-def load_plan(planning: Planning, plan_id: str) -> Plan:
+def load_plan(planning: Planning, plan_id: str) -> SyncPlan:
     """Open a plan to apply or resume it. A plan that has been applied is returned as it is.
 
     Raises:
@@ -145,7 +147,7 @@ def load_plan(planning: Planning, plan_id: str) -> Plan:
         raise UsageError(f"{planning.sync} has no plan {plan_id}: nxp plan makes one")
     if record.state == PlanState.APPLIED.value:
         path = planning.scratch / record.location
-        return Plan(record, PlanSummary.from_json(record.summary), path)
+        return SyncPlan(record, PlanSummary.from_json(record.summary), path)
     if reason := _staleness(planning, record):
         raise StaleError(f"{planning.sync}: {reason} since plan {plan_id} was made: plan again")
     return open_plan(planning, record)
@@ -172,8 +174,8 @@ def _begin(planning: Planning) -> _Draft:
 
 
 def _pieces(
-    planning: Planning, draft: _Draft, wanted: Wanted, *, is_whole: bool
-) -> Iterator[tuple[Wanted, pl.DataFrame]]:
+    planning: Planning, draft: _Draft, wanted: WantedRange, *, is_whole: bool
+) -> Iterator[tuple[WantedRange, pl.DataFrame]]:
     """Cut a range into pieces of limited numbers of known rows, and read those rows.
 
     For a pull of changes only the wanted keys are read, and what is not acknowledged.
@@ -193,7 +195,7 @@ def _pieces(
 
 
 def _ranges(
-    planning: Planning, draft: _Draft, wanted: Wanted, *, settled: bool
+    planning: Planning, draft: _Draft, wanted: WantedRange, *, settled: bool
 ) -> Iterator[tuple[str | None, str | None]]:
     after = wanted.after
     while draft.known.keys:
@@ -207,11 +209,11 @@ def _ranges(
     yield after, wanted.up_to
 
 
-def _part(wanted: Wanted, after: str | None, up_to: str | None) -> Wanted:
+def _part(wanted: WantedRange, after: str | None, up_to: str | None) -> WantedRange:
     listed = wanted.listed
     if listed is not None:
         listed = _cut(listed.alias("key").to_frame(), after, up_to).to_series()
-    return Wanted(
+    return WantedRange(
         after, up_to, _cut(wanted.keys, after, up_to), _cut(wanted.rows, after, up_to), listed
     )
 
@@ -224,7 +226,7 @@ def _cut(frame: pl.DataFrame, after: str | None, up_to: str | None) -> pl.DataFr
     return frame
 
 
-def _check_texts(sync: str, wanted: Wanted) -> None:
+def _check_texts(sync: str, wanted: WantedRange) -> None:
     """Refuse now what the ledger could not keep once it has been sent."""
     texts = [wanted.keys["key"], wanted.keys["identity"], wanted.rows["value"]]
     nul = sum(int(text.str.contains("\0", literal=True).sum()) for text in texts)
@@ -241,7 +243,9 @@ def _check_texts(sync: str, wanted: Wanted) -> None:
         )
 
 
-def _write(planning: Planning, draft: _Draft, differences: Iterable[Difference]) -> tuple[str, str]:
+def _write(
+    planning: Planning, draft: _Draft, differences: Iterable[SyncDifference]
+) -> tuple[str, str]:
     """Write the plan's file and move it into place; return the plan's id and the sha-256."""
     plan_id = f"{planning.now:%Y%m%dT%H%M%SZ}-{uuid.uuid4().hex[:8]}"
     with staged_plan(planning.lake, plan_id, SCHEMA) as stage:
@@ -264,7 +268,7 @@ def _record(
     cursors: Mapping[str, Any] | None = None,
     keys: int | None = None,
     accepted: Mapping[str, str] | None = None,
-) -> Plan:
+) -> SyncPlan:
     summary = PlanSummary(
         rows=draft.rows,
         keys=draft.keys,
@@ -296,7 +300,7 @@ def _record(
 
 def _findings(
     planning: Planning, draft: _Draft, source: SourceCounts, full_keys: int | None
-) -> list[Finding]:
+) -> list[GuardFinding]:
     numbers = GuardNumbers(
         rows=source.rows,
         keys=draft.wanted_keys,

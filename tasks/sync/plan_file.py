@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 from connectors.errors import StaleError
 from connectors.ledger import PlanRecord
 from tasks.sync.diff import PLAN, Action, DiffCounts
-from tasks.sync.guards import Finding
+from tasks.sync.guards import GuardFinding
 from tasks.sync.wanted import RANGE_KEYS, SourceCounts
 
 SCHEMA: Final = pa.schema([(name, pa.string()) for name in PLAN])
@@ -46,7 +46,7 @@ class PlanSummary:
     known_keys: int
     valued_keys: int
     last_keys: int | None
-    findings: tuple[Finding, ...] = ()
+    findings: tuple[GuardFinding, ...] = ()
     made_by: str | None = None
 
     def to_json(self) -> dict[str, Any]:
@@ -62,13 +62,13 @@ class PlanSummary:
                 **kept,
                 "counts": DiffCounts(**kept["counts"]),
                 "source": None if source is None else SourceCounts(**source),
-                "findings": tuple(Finding(**each) for each in kept["findings"]),
+                "findings": tuple(GuardFinding(**each) for each in kept["findings"]),
             }
         )
 
 
 @dataclass(frozen=True, slots=True)
-class Sample:
+class MaskedSample:
     """One masked row of a plan."""
 
     key: str
@@ -79,7 +79,7 @@ class Sample:
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class SyncPlan:
     """A plan and its file. Close it or use it as a context, which deletes a copy from a bucket."""
 
     record: PlanRecord
@@ -136,7 +136,7 @@ class Plan:
         with self._opened():
             pass
 
-    def samples(self, most: int = 3) -> list[Sample]:
+    def samples(self, most: int = 3) -> list[MaskedSample]:
         """Return some rows of each action with masked values: see `masked`."""
         with self._opened() as file:
             kept = {action.value: pl.DataFrame(schema=PLAN) for action in Action}
@@ -150,7 +150,7 @@ class Plan:
                     break
         chosen = pl.concat(kept.values()).select("key", "field", "before", "after", "action")
         return [
-            Sample(masked(key), field_, masked(before), masked(after), action)
+            MaskedSample(masked(key), field_, masked(before), masked(after), action)
             for key, field_, before, after, action in chosen.iter_rows()
         ]
 

@@ -28,8 +28,8 @@ from connectors.errors import (
 )
 from connectors.nexthink import EnrichmentAnswer
 from connectors.nexthink.encoding import (
-    Batch,
-    Layout,
+    ObjectLayout,
+    RequestBatch,
     batches,
     check_objects,
     encode,
@@ -86,7 +86,7 @@ class Pushed:
 def push_batches(
     push: Push,
     objects: pl.DataFrame,
-    layout: Layout,
+    layout: ObjectLayout,
     save: Save,
     *,
     limits: PushLimits | None = None,
@@ -152,7 +152,7 @@ class _Run:
     def __init__(
         self,
         push: Push,
-        layout: Layout,
+        layout: ObjectLayout,
         save: Save,
         concurrency: int,
         pace: Pace,
@@ -170,7 +170,7 @@ class _Run:
         self._in_a_row = 0
         self.under_way: set[Future[_Settled]] = set()
 
-    def send(self, requests: Iterator[Batch]) -> int:
+    def send(self, requests: Iterator[RequestBatch]) -> int:
         """Send batches until none is left or the run stops; return how many objects were begun."""
         begun = 0
         while True:
@@ -209,10 +209,10 @@ class _Run:
             if piece.height:
                 self._keep(without_answer(_identified(piece, self._layout), code, reason))
 
-    def _encoded(self, waiting: deque[pl.DataFrame]) -> Iterator[Batch]:
+    def _encoded(self, waiting: deque[pl.DataFrame]) -> Iterator[RequestBatch]:
         while waiting:
             piece = waiting.popleft()
-            yield Batch(piece, encode(piece, self._layout))
+            yield RequestBatch(piece, encode(piece, self._layout))
 
     def _take(self, settled: _Settled) -> None:
         self.result.requests += settled.requests
@@ -236,7 +236,7 @@ class _Run:
         for code, count in outcomes["code"].drop_nulls().value_counts().iter_rows():
             self.result.codes[code] += count
 
-    def _settle(self, batch: Batch) -> _Settled:
+    def _settle(self, batch: RequestBatch) -> _Settled:
         """Send one batch, and then halves of it while the answer does not say which are refused."""
         settled = _Settled()
         waiting = deque([batch.objects])
@@ -283,7 +283,7 @@ class _Run:
         ]
 
 
-def _identified(objects: pl.DataFrame, layout: Layout) -> pl.DataFrame:
+def _identified(objects: pl.DataFrame, layout: ObjectLayout) -> pl.DataFrame:
     return objects.select(
         pl.lit(layout.identification).alias("name"), pl.col(layout.key).alias("value")
     )

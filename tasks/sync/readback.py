@@ -9,7 +9,7 @@ from typing import Final
 import polars as pl
 
 from connectors.errors import DataRefusedError
-from connectors.nexthink.fields import SHOWN_AS, Field, Kind, nql_name
+from connectors.nexthink.fields import SHOWN_AS, Field, FieldKind, nql_name
 from connectors.nexthink.results.result_file import ResultFile
 from tasks.columns.times import read_datetimes
 from tasks.sync.objects import field_of
@@ -71,9 +71,9 @@ def shown_as_kept(shown: pl.Series, field: Field, zone: str) -> pl.Series:
     """Return values as the tenant shows them in the form that is kept; no value is empty text."""
     text = shown.fill_null(EMPTY)
     match field.kind:
-        case Kind.NUMBER:
+        case FieldKind.NUMBER:
             return _numbers(text, field)
-        case Kind.MOMENT:
+        case FieldKind.MOMENT:
             moments, _ = read_datetimes(text, zone)
             return moments.dt.strftime(_SECOND).fill_null(text)
         case _:
@@ -83,9 +83,9 @@ def shown_as_kept(shown: pl.Series, field: Field, zone: str) -> pl.Series:
 def kept_as_compared(kept: pl.Series, field: Field) -> pl.Series:
     """Return kept values of a field as `shown_as_kept` returns the same values read back."""
     match field.kind:
-        case Kind.NUMBER:
+        case FieldKind.NUMBER:
             return _without_clearing(kept, field)
-        case Kind.MOMENT:
+        case FieldKind.MOMENT:
             value = pl.col("kept")
             second = pl.concat_str(value.str.slice(0, _TO_THE_SECOND), pl.lit("Z"))
             form = (

@@ -11,7 +11,7 @@ from connectors.errors import StaleError
 from connectors.lake.plans import fetch_plan
 from connectors.ledger import PlanRecord, PlanState
 from connectors.ledger.enriched import KNOWN, ValueState
-from tasks.sync.plan_file import Plan, PlanSummary
+from tasks.sync.plan_file import PlanSummary, SyncPlan
 from tasks.sync.planning import Planning
 
 logger = logging.getLogger(__name__)
@@ -30,7 +30,7 @@ def recover(planning: Planning) -> int:
     )
 
 
-def open_plan(planning: Planning, record: PlanRecord) -> Plan:
+def open_plan(planning: Planning, record: PlanRecord) -> SyncPlan:
     """Find and verify the file of a plan, and return the plan.
 
     Raises:
@@ -43,7 +43,7 @@ def open_plan(planning: Planning, record: PlanRecord) -> Plan:
             "sent"
         )
     is_copy = str(path) != planning.lake.location(record.location)
-    plan = Plan(record, PlanSummary.from_json(record.summary), path, is_copy=is_copy)
+    plan = SyncPlan(record, PlanSummary.from_json(record.summary), path, is_copy=is_copy)
     try:
         plan.check()
     except BaseException:

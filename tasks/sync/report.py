@@ -18,7 +18,7 @@ from tasks.runs.recorded import recorded
 from tasks.sync.apply import Applied
 from tasks.sync.diff import Action
 from tasks.sync.outcomes import ObjectOutcome
-from tasks.sync.plan_file import Plan
+from tasks.sync.plan_file import SyncPlan
 from tasks.sync.push import NOT_SENT
 from tasks.sync.run import SyncRun
 from tasks.sync.verify import Verified
@@ -84,7 +84,7 @@ class SyncStages:
     # Masked, and for a terminal only.
     samples: list[dict[str, str]] = field(default_factory=list)
 
-    def take(self, plan: Plan) -> None:
+    def take(self, plan: SyncPlan) -> None:
         """Copy the counts of a plan."""
         self.plan_id = plan.plan_id
         self.planned = plan.summary.to_json()
@@ -113,7 +113,7 @@ class SyncStages:
         return self.is_done or (self.applied is not None and self.applied.is_complete)
 
 
-def described(plan: Plan) -> str:
+def described(plan: SyncPlan) -> str:
     """Return a description of a plan for the person who approves it: no values and no keys."""
     summary, counts = plan.summary, plan.summary.counts
     lines = [

@@ -25,7 +25,7 @@ from tasks.sync.pull import Pulled
 from tasks.sync.rejects import Rejects
 from tasks.sync.resolve import AMBIGUOUS, UNMATCHED, compared, resolved, stage_inventory
 from tasks.sync.select import Selected, closed_database, parquet, read, selected, sql_errors
-from tasks.sync.wanted import KEYS, RANGE_KEYS, ROWS, SourceCounts, Wanted
+from tasks.sync.wanted import KEYS, RANGE_KEYS, ROWS, SourceCounts, WantedRange
 
 DUPLICATE: Final = "duplicate key"
 # Files of a shaping, next to those of the sources, whose names begin with a letter.
@@ -53,7 +53,7 @@ class Shaped:
     rejects: Rejects
     _is_read: bool = field(default=False, init=False)
 
-    def ranges(self) -> Iterator[Wanted]:
+    def ranges(self) -> Iterator[WantedRange]:
         """Yield what is wanted, once, in ascending ranges that together cover all keys.
 
         Each has at most RANGE_KEYS keys, and at most as many listed ones.
@@ -113,7 +113,7 @@ class Shaped:
         rejects = rows.select("record", field=pl.lit(""), reason=pl.lit(DUPLICATE))
         self.rejects.add(rejects.drop_nulls("record"))
 
-    def _wanted(self, after: str | None, up_to: str | None, piece: pl.DataFrame) -> Wanted:
+    def _wanted(self, after: str | None, up_to: str | None, piece: pl.DataFrame) -> WantedRange:
         """Make one object of the rows of each key."""
         is_row = pl.col("record").is_not_null()
         objects = piece.group_by("key", maintain_order=True).agg(
@@ -133,7 +133,7 @@ class Shaped:
         self.counts.bad_values += int(clear["bad"].sum())
         self.counts.not_clearable += int(clear["not_clearable"].sum())
         agreed = rows.join(clear, on="key", how="semi").unique("key", keep="first")
-        return Wanted(
+        return WantedRange(
             after,
             up_to,
             come.select(*KEYS),

@@ -14,7 +14,7 @@ from tasks.sync.asked import APPLY, PLAN, VERIFY, SyncAsked
 from tasks.sync.guards import check_accepted
 from tasks.sync.outcomes import ObjectOutcome
 from tasks.sync.plan import load_plan, make_plan, retry_plan
-from tasks.sync.plan_file import Plan
+from tasks.sync.plan_file import SyncPlan
 from tasks.sync.planning import Planning
 from tasks.sync.pull import Kept, pull_sources
 from tasks.sync.recovery import recover
@@ -28,7 +28,7 @@ def planning_of(run: SyncRun) -> Planning:
     return Planning(run.specification, run.ledger, run.lake, run.folder(), run.tools.clock())
 
 
-def _planned(plan: Plan) -> str:
+def _planned(plan: SyncPlan) -> str:
     return f"{plan.summary.rows:,} values of {plan.summary.keys:,} objects"
 
 
@@ -42,7 +42,7 @@ def _verified(verified: Verified) -> str:
 
 
 @recorded("plan", says=_planned)
-def plan_sync(run: SyncRun, asked: SyncAsked) -> Plan:
+def plan_sync(run: SyncRun, asked: SyncAsked) -> SyncPlan:
     """Pull, shape, compare, and write a plan. Call it under the sync's lease."""
     planning, specification = planning_of(run), run.specification
     record = run.ledger.syncs.read(run.sync)
@@ -66,12 +66,12 @@ def plan_sync(run: SyncRun, asked: SyncAsked) -> Plan:
 
 
 @recorded("plan again", says=_planned)
-def plan_again(run: SyncRun) -> Plan:
+def plan_again(run: SyncRun) -> SyncPlan:
     """Plan values again that are not acknowledged. Call it under the sync's lease."""
     return retry_plan(planning_of(run))
 
 
-def find_plan(run: SyncRun, plan_id: str | None) -> Plan:
+def find_plan(run: SyncRun, plan_id: str | None) -> SyncPlan:
     """Open a plan, the newest one if none is named.
 
     Raises:
@@ -87,7 +87,7 @@ def find_plan(run: SyncRun, plan_id: str | None) -> Plan:
 
 
 @recorded("apply", says=_applied)
-def apply_found(run: SyncRun, plan: Plan, lease: Lease) -> Applied:
+def apply_found(run: SyncRun, plan: SyncPlan, lease: Lease) -> Applied:
     """Apply a plan if its guards are accepted; resume one that was interrupted.
 
     Raises:

@@ -15,7 +15,7 @@ ROWS: Final = {"key": pl.String, "field": pl.String, "value": pl.String}
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class WantedRange:
     """One range of keys: `after` < key <= `up_to`; None means that the range is open on that side.
 
     Attributes:

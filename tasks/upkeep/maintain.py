@@ -33,7 +33,7 @@ SHORTEST_GRACE = timedelta(hours=1)
 ORPHANED = "orphaned"
 
 
-class Kind(StrEnum):
+class ClearedKind(StrEnum):
     """What a maintenance clears away; `MOVED` kinds move to `_old`, the others are deleted."""
 
     PAST_RETENTION = "past retention"
@@ -44,7 +44,7 @@ class Kind(StrEnum):
     SYNC = "plans, changes and rejects past retention"
 
 
-MOVED = (Kind.PAST_RETENTION, Kind.ORPHANED)
+MOVED = (ClearedKind.PAST_RETENTION, ClearedKind.ORPHANED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,14 +67,14 @@ class Upkeep:
 class Cleared:
     """What was cleared away of one kind, or would be."""
 
-    what: Kind
+    what: ClearedKind
     units: int = 0
     rows: int = 0
     files: int = 0
     bytes: int = 0
 
     @classmethod
-    def of(cls, what: Kind, files: Sequence[StoredFile]) -> "Cleared":
+    def of(cls, what: ClearedKind, files: Sequence[StoredFile]) -> "Cleared":
         """Count files."""
         return cls(what, files=len(files), bytes=sum(file.bytes for file in files))
 
@@ -122,7 +122,7 @@ def clear(upkeep: Upkeep, lake: Lake, now: datetime, *, dry_run: bool = False) -
     found = expired_of_sync(lake, of.sync, now - of.retention) if of.retention else []
     if not dry_run:
         lake.store.delete(file.path for file in found)
-    return [Cleared.of(Kind.SYNC, found)]
+    return [Cleared.of(ClearedKind.SYNC, found)]
 
 
 def maintain_dataset(
@@ -152,8 +152,8 @@ def maintain_dataset(
         done.append(_drop(lake, dataset, horizon, dry_run=dry_run))
         if tables:
             rows = sum(table.drop_before(horizon, dry_run=dry_run) for table in tables)
-            done.append(Cleared(Kind.TABLE_ROWS, rows=rows))
-    return sorted(done, key=lambda part: list(Kind).index(part.what))
+            done.append(Cleared(ClearedKind.TABLE_ROWS, rows=rows))
+    return sorted(done, key=lambda part: list(ClearedKind).index(part.what))
 
 
 def _delete_superseded(lake: Lake, dataset: str, before: datetime, *, dry_run: bool) -> Cleared:
@@ -162,7 +162,7 @@ def _delete_superseded(lake: Lake, dataset: str, before: datetime, *, dry_run: b
         with lake.store.exclusive(dataset):
             lake.store.delete(file.path for file in found)
             lake.store.tidy(f"_old/{dataset}")
-    return Cleared.of(Kind.SUPERSEDED, found)
+    return Cleared.of(ClearedKind.SUPERSEDED, found)
 
 
 def _take_orphans(lake: Lake, dataset: str, before: datetime, *, dry_run: bool) -> Cleared:
@@ -175,7 +175,7 @@ def _take_orphans(lake: Lake, dataset: str, before: datetime, *, dry_run: bool) 
             lake.move_to_old(dataset, ORPHANED, paths)
     if not dry_run:
         lake.store.delete(file.path for file in probes(lake, before))
-    return Cleared.of(Kind.ORPHANED, found)
+    return Cleared.of(ClearedKind.ORPHANED, found)
 
 
 def _delete_rejects(lake: Lake, dataset: str, horizon: datetime, *, dry_run: bool) -> Cleared:
@@ -183,7 +183,7 @@ def _delete_rejects(lake: Lake, dataset: str, horizon: datetime, *, dry_run: boo
     found = expired_rejects(lake, dataset, horizon)
     if not dry_run:
         lake.store.delete(file.path for file in found)
-    return Cleared.of(Kind.REJECTS, found)
+    return Cleared.of(ClearedKind.REJECTS, found)
 
 
 def _drop(lake: Lake, dataset: str, horizon: datetime, *, dry_run: bool) -> Cleared:
@@ -193,7 +193,7 @@ def _drop(lake: Lake, dataset: str, horizon: datetime, *, dry_run: bool) -> Clea
         dropped = lake.dropped_before(dataset, horizon, dry_run=dry_run)
     files = [file for entry in dropped for file in entry.files]
     return Cleared(
-        Kind.PAST_RETENTION,
+        ClearedKind.PAST_RETENTION,
         units=len(dropped),
         rows=sum(entry.rows for entry in dropped),
         files=len(files),

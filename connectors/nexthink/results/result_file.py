@@ -32,7 +32,7 @@ TABLES_AHEAD = 1
 T = TypeVar("T")
 
 
-class Source(Protocol):
+class ByteSource(Protocol):
     """Where the text of a result is read from while it arrives."""
 
     def read(self, size: int) -> bytes:
@@ -49,7 +49,7 @@ class ResultFile:
     `ragged` collects the text of rows with the wrong number of fields.
     """
 
-    def __init__(self, source: Path | Source) -> None:
+    def __init__(self, source: Path | ByteSource) -> None:
         self._source = source
         if isinstance(source, Path):
             self._block_bytes = LARGE_BLOCK_BYTES
@@ -130,7 +130,7 @@ def _grouped(batches: pc.CSVStreamingReader) -> Iterator[pa.Table]:
 class _Rejoined(io.RawIOBase):
     """The bytes read to see the header, followed by the rest of the source, as Arrow reads it."""
 
-    def __init__(self, first: bytes, rest: Source) -> None:
+    def __init__(self, first: bytes, rest: ByteSource) -> None:
         super().__init__()
         self._first = first
         self._rest = rest

@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from connectors.ledger import PlanState, open_ledger
 from connectors.ledger.enriched import KNOWN, ValueState
 from tasks.sync.plan import load_plan, make_plan, retry_plan
-from tasks.sync.plan_file import Plan
+from tasks.sync.plan_file import SyncPlan
 from tests.planning import (
     ADMINISTRATORS,
     NOW,
@@ -67,7 +67,7 @@ class Life:
         }
         self.changes = 1
         self.changed_at = dict.fromkeys(self.source, 1)
-        self.last: Plan | None = None
+        self.last: SyncPlan | None = None
 
     # What happens to source and tenant -----------------------------------------------------------
 
@@ -123,7 +123,7 @@ class Life:
                 fates,
             )
 
-    def plan(self, bounds: Sequence[str] = (), *, is_full: bool = True) -> Plan:
+    def plan(self, bounds: Sequence[str] = (), *, is_full: bool = True) -> SyncPlan:
         seen = (self.ledger.syncs.read(SYNC).cursors or {}).get("cmdb", 0)
         estate: dict[str, dict[str, str]] = {}
         for identity, values in self.source.items():
@@ -140,7 +140,7 @@ class Life:
         cursors = {"cmdb": self.changes}
         return make_plan(self.planning, tiled(estate, bounds), source, cursors=cursors)
 
-    def apply(self, plan: Plan, fates: list[str]) -> None:
+    def apply(self, plan: SyncPlan, fates: list[str]) -> None:
         plans, remaining = self.ledger.plans, list(fates)
         record = plans.start(plan.plan_id)
         try:

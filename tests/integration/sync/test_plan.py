@@ -16,7 +16,7 @@ from connectors.ledger.enriched import ValueState
 from tasks.sync import plan as module
 from tasks.sync.guards import Guard
 from tasks.sync.plan import load_plan, make_plan, retry_plan
-from tasks.sync.plan_file import Plan
+from tasks.sync.plan_file import SyncPlan
 from tasks.sync.planning import Planning
 from tasks.sync.recovery import recover
 from tests.lakes import Site
@@ -54,12 +54,12 @@ def planning(tmp_path: Path, ledger: Ledger) -> Planning:
     return planning_at(tmp_path, ledger)
 
 
-def planned(planning: Planning, estate: Estate = ESTATE, **more: Any) -> Plan:
+def planned(planning: Planning, estate: Estate = ESTATE, **more: Any) -> SyncPlan:
     source = more.pop("source", None) or full(estate)
     return make_plan(planning, tiled(estate, more.pop("bounds", ())), source, **more)
 
 
-def rows_of(plan: Plan) -> list[tuple[Any, ...]]:
+def rows_of(plan: SyncPlan) -> list[tuple[Any, ...]]:
     frames = [chunk.select("key", "field", "after", "action") for chunk in plan.chunks()]
     return pl.concat(frames).rows() if frames else []
 
@@ -70,7 +70,7 @@ def applied(planning: Planning, estate: Estate = ESTATE, tenant: Tenant | None =
     return tenant
 
 
-def killed(planning: Planning, plan: Plan, tenant: Tenant, sent: int) -> None:
+def killed(planning: Planning, plan: SyncPlan, tenant: Tenant, sent: int) -> None:
     """Apply one chunk, and die after so many rows were sent and none was saved."""
     record = planning.ledger.plans.start(plan.plan_id)
     (rows,) = plan.chunks()

@@ -17,7 +17,7 @@ from pydantic import SecretStr
 
 from connectors.errors import AccessError, LimitReachedError, UnavailableError
 from connectors.nexthink.client import NexthinkClient
-from connectors.nexthink.encoding import Layout, encode
+from connectors.nexthink.encoding import ObjectLayout, encode
 from sandbox.options import SandboxOptions
 from sandbox.server import running
 from sandbox.tenant import Tenant
@@ -34,7 +34,7 @@ FIELDS = {
     "broker": "device/device/virtualization/desktop_broker",
     "updated": "device/device/virtualization/last_update",
 }
-LAYOUT = Layout(UID, "uid", FIELDS, "cmdb")
+LAYOUT = ObjectLayout(UID, "uid", FIELDS, "cmdb")
 SCHEMA: dict[str, Any] = {
     "uid": pl.String,
     "owner": pl.String,

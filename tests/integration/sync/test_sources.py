@@ -18,7 +18,7 @@ from sandbox.hr.writing import write_hr
 from sandbox.options import SandboxOptions
 from tasks.sync.pull import Kept, Pulled, pull_sources
 from tasks.sync.shape import Shaped, shaped
-from tasks.sync.wanted import Wanted
+from tasks.sync.wanted import WantedRange
 from tests.landing import CATALOG, NOW, Place
 from tests.shaping import CENTRE, cells, keys, shaping, sync_of
 
@@ -50,7 +50,7 @@ def connected(here: Place, monkeypatch: pytest.MonkeyPatch) -> Place:
     return here
 
 
-def shape_all(place: Place, sync: SyncSpecification) -> tuple[Pulled, Shaped, list[Wanted]]:
+def shape_all(place: Place, sync: SyncSpecification) -> tuple[Pulled, Shaped, list[WantedRange]]:
     folder = place.folder / "run" / sync.sync
     pulled = pull_sources(sync, folder, Kept(), place.clock()())
     with shaped(sync, pulled, place.lake, folder, place.clock()()) as shape:

@@ -21,7 +21,7 @@ from connectors.lake.records import write_rejects
 from connectors.ledger import open_ledger
 from nxp.commands.datasets import datasets
 from tasks.stories.maintain import maintain
-from tasks.upkeep.maintain import Cleared, Kind, maintain_dataset, plan_upkeep, preview
+from tasks.upkeep.maintain import Cleared, ClearedKind, maintain_dataset, plan_upkeep, preview
 from tests.lakes import DAY, START, Site, counted, publish, publish_snapshot
 from tests.landing import CATALOG
 
@@ -59,7 +59,7 @@ def devices(retention: str) -> DatasetSpecification:
     )
 
 
-def of(done: list[Cleared], kind: Kind) -> Cleared:
+def of(done: list[Cleared], kind: ClearedKind) -> Cleared:
     """Return the line of one kind."""
     return next(part for part in done if part.what is kind)
 
@@ -79,13 +79,16 @@ def test_units_past_retention_leave_the_views_and_are_kept_in_old_for_the_grace(
     assert site.paths() == before
     done = maintain_dataset(site.lake, events("30d"), WEEK, PRESENT)
     assert planned == done
-    assert (of(done, Kind.PAST_RETENTION).units, of(done, Kind.PAST_RETENTION).rows) == (2, 6)
+    assert (
+        of(done, ClearedKind.PAST_RETENTION).units,
+        of(done, ClearedKind.PAST_RETENTION).rows,
+    ) == (2, 6)
     assert counted(site.lake) == site.globbed() == ["01"] * 3 + ["30"] * 3
     assert len(site.parquet("_old")) == 2
     soon = maintain_dataset(site.lake, events(), WEEK, PRESENT + 6 * DAY)
-    assert of(soon, Kind.SUPERSEDED).files == 0
+    assert of(soon, ClearedKind.SUPERSEDED).files == 0
     later = maintain_dataset(site.lake, events(), WEEK, PRESENT + 8 * DAY)
-    assert (of(later, Kind.SUPERSEDED).files, site.parquet("_old")) == (2, [])
+    assert (of(later, ClearedKind.SUPERSEDED).files, site.parquet("_old")) == (2, [])
     assert len(site.globbed()) == 6
 
 
@@ -115,7 +118,7 @@ def test_the_newest_snapshot_is_never_dropped(site: Site) -> None:
     for day in range(3):
         publish_snapshot(site.lake, str(day), START + day * DAY)
     done = maintain_dataset(site.lake, devices("30d"), WEEK, PRESENT + 900 * DAY)
-    assert of(done, Kind.PAST_RETENTION).units == 2
+    assert of(done, ClearedKind.PAST_RETENTION).units == 2
     assert counted(site.lake, "devices") == counted(site.lake, "devices_history") == ["2"] * 3
 
 
@@ -123,8 +126,8 @@ def test_without_retention_nothing_is_dropped_and_old_files_still_go(site: Site)
     publish(site.lake, "a")
     publish(site.lake, "b")
     done = maintain_dataset(site.lake, events(), WEEK, PRESENT + 900 * DAY)
-    assert [part.what for part in done] == [Kind.ORPHANED, Kind.SUPERSEDED]
-    assert (of(done, Kind.SUPERSEDED).files, site.parquet("_old")) == (1, [])
+    assert [part.what for part in done] == [ClearedKind.ORPHANED, ClearedKind.SUPERSEDED]
+    assert (of(done, ClearedKind.SUPERSEDED).files, site.parquet("_old")) == (1, [])
     assert counted(site.lake) == site.globbed() == ["b"] * 3
 
 
@@ -135,7 +138,7 @@ def test_rejects_and_their_raw_text_go_with_their_units(site: Site) -> None:
         write_rejects(site.lake, "events", unit, f"run-{days}", table, ["secret"])
     write_rejects(site.lake, "others", unit_name(days_ago(40)), "run", table, ["secret"])
     done = maintain_dataset(site.lake, events("30d"), WEEK, PRESENT)
-    assert of(done, Kind.REJECTS).files == 2
+    assert of(done, ClearedKind.REJECTS).files == 2
     left = site.parquet("_rejects") + site.parquet("_rejects_raw")
     assert sorted("run-5" in path or "dataset=others" in path for path in left) == [True] * 4
 
@@ -150,9 +153,9 @@ def test_what_no_manifest_names_is_taken_away_only_when_no_publish_can_want_it(
     )
     site.put(orphan, site.get(known))
     young = maintain_dataset(site.lake, events(), HOUR, PRESENT)
-    assert (of(young, Kind.ORPHANED).files, orphan in site.paths()) == (0, True)
+    assert (of(young, ClearedKind.ORPHANED).files, orphan in site.paths()) == (0, True)
     done = maintain_dataset(site.lake, events(), HOUR, PRESENT + 2 * HOUR)
-    assert (of(done, Kind.ORPHANED).files, site.parquet("events")) == (1, [known])
+    assert (of(done, ClearedKind.ORPHANED).files, site.parquet("events")) == (1, [known])
     assert len(site.parquet("_old")) == 1
     assert counted(site.lake) == ["a"] * 3
 
@@ -171,7 +174,10 @@ def test_a_kill_between_manifest_and_files_loses_nothing_and_the_next_run_finish
     assert counted(lake) == ["b"] * 3
     assert site.globbed() == ["a"] * 3 + ["b"] * 3
     done = maintain_dataset(lake, events("30d"), HOUR, PRESENT + 2 * HOUR)
-    assert (of(done, Kind.PAST_RETENTION).units, of(done, Kind.ORPHANED).files) == (0, 1)
+    assert (of(done, ClearedKind.PAST_RETENTION).units, of(done, ClearedKind.ORPHANED).files) == (
+        0,
+        1,
+    )
     assert counted(lake) == site.globbed() == ["b"] * 3
     assert site.runs(site.parquet("_old")) == ["a"] * 3
 

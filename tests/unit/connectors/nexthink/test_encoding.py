@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from connectors.errors import DataRefusedError, UsageError
 from connectors.nexthink.encoding import (
-    Batch,
-    Layout,
+    ObjectLayout,
+    RequestBatch,
     batches,
     check_objects,
     encode,
@@ -28,7 +28,7 @@ FIELDS = {
     "updated": "device/device/virtualization/last_update",
     "day": "user/user/ad/last_update",
 }
-LAYOUT = Layout(UID, "uid", FIELDS, "cmdb")
+LAYOUT = ObjectLayout(UID, "uid", FIELDS, "cmdb")
 SCHEMA: dict[str, Any] = {
     "uid": pl.String,
     "owner": pl.String,
@@ -94,7 +94,7 @@ def expected(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
 def test_a_body_is_what_the_json_module_would_write(
     rows: list[dict[str, Any]], domain: str
 ) -> None:
-    layout = Layout(UID, "uid", FIELDS, domain)
+    layout = ObjectLayout(UID, "uid", FIELDS, domain)
     body = encode(with_values(frame(rows), layout), layout)
     assert json.loads(body) == {"enrichments": expected(rows), "domain": domain}
 
@@ -160,7 +160,7 @@ def test_batches_are_as_large_as_they_may_be() -> None:
 
 def test_a_batch_is_made_when_it_is_asked_for() -> None:
     rows = frame([{"uid": "a", "owner": "x"}, {"uid": None, "owner": "x"}])
-    made: Iterator[Batch] = batches(rows, LAYOUT, most_objects=1)
+    made: Iterator[RequestBatch] = batches(rows, LAYOUT, most_objects=1)
     assert next(made).objects["uid"].to_list() == ["a"]
     with pytest.raises(DataRefusedError, match="1 objects have nothing that identifies them"):
         next(made)
@@ -185,7 +185,7 @@ def test_half_characters_cannot_even_be_in_a_frame() -> None:
 )
 def test_columns_that_no_request_holds_are_refused(values: pl.Series) -> None:
     objects = pl.DataFrame({"uid": ["MARK"], "owner": values})
-    layout = Layout(UID, "uid", {"owner": FIELDS["owner"]}, "cmdb")
+    layout = ObjectLayout(UID, "uid", {"owner": FIELDS["owner"]}, "cmdb")
     for act in (encode, check_objects):
         with pytest.raises(DataRefusedError, match="column owner is") as caught:
             act(objects, layout)
@@ -195,7 +195,7 @@ def test_columns_that_no_request_holds_are_refused(values: pl.Series) -> None:
 @pytest.mark.parametrize("dtype", [pl.Categorical, pl.Enum(["a", 'b"'])])
 def test_categories_are_texts(dtype: Any) -> None:
     objects = pl.DataFrame({"uid": ["1", "2"], "owner": pl.Series(["a", 'b"']).cast(dtype)})
-    layout = Layout(UID, "uid", {"owner": FIELDS["owner"]}, "cmdb")
+    layout = ObjectLayout(UID, "uid", {"owner": FIELDS["owner"]}, "cmdb")
     sent = json.loads(encode(objects, layout))["enrichments"]
     assert [each["fields"][0]["value"] for each in sent] == ["a", 'b"']
 
@@ -212,7 +212,7 @@ def test_categories_are_texts(dtype: Any) -> None:
 def test_frames_whose_keys_do_not_identify_are_refused(keys: list[Any], words: str) -> None:
     objects = pl.DataFrame({"uid": keys}).with_columns(owner=pl.lit("x"))
     with pytest.raises(DataRefusedError, match=words):
-        check_objects(objects, Layout(UID, "uid", {"owner": FIELDS["owner"]}, "cmdb"))
+        check_objects(objects, ObjectLayout(UID, "uid", {"owner": FIELDS["owner"]}, "cmdb"))
 
 
 def test_limits_and_layouts_that_make_no_sense_are_refused() -> None:
@@ -222,7 +222,7 @@ def test_limits_and_layouts_that_make_no_sense_are_refused() -> None:
             next(batches(objects, LAYOUT, **limits))
     for fields, domain in (({}, "cmdb"), (FIELDS, "")):
         with pytest.raises(UsageError):
-            Layout(UID, "uid", fields, domain)
+            ObjectLayout(UID, "uid", fields, domain)
 
 
 def test_an_empty_frame_makes_no_request() -> None:

@@ -14,7 +14,7 @@ from connectors.nexthink.fields import (
     IDENTIFICATIONS,
     Field,
     FieldError,
-    Kind,
+    FieldKind,
     Problem,
     check_field,
     check_identification,
@@ -36,7 +36,7 @@ def test_names_are_the_vendors() -> None:
     for name in fields:
         if "#" in name:
             made = name.replace("<", "").replace(">", "")
-            assert check_field(name.partition("/")[0], made).kind is Kind.TEXT
+            assert check_field(name.partition("/")[0], made).kind is FieldKind.TEXT
     identifications = schemas["Identification"]["properties"]["name"]["enum"]
     assert sorted(name for names in IDENTIFICATIONS.values() for name in names) == sorted(
         identifications
@@ -44,7 +44,7 @@ def test_names_are_the_vendors() -> None:
 
 
 def test_kinds_ranges_and_clears_are_the_contracts() -> None:
-    assert {name for name, field in FIELDS.items() if field.kind is not Kind.TEXT} == {
+    assert {name for name, field in FIELDS.items() if field.kind is not FieldKind.TEXT} == {
         BROKER,
         TYPE,
         UPDATED,

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connectors.nexthink.fields import Kind, check_value
+from connectors.nexthink.fields import FieldKind, check_value
 from tasks.sync.cells import read_cells, read_keys
 from tests.shaping import BROKER, CENTRE, TYPE, UPDATED, sync_of
 
@@ -120,7 +120,7 @@ def test_every_cell_is_what_the_api_takes_or_is_refused(texts: list[str | None])
         for row, (text, value) in enumerate(zip(texts, said.cells[f"v{place}"], strict=True)):
             assert ((row, field) in refused) == (value is None and bool(text))
             if value is not None:
-                sent = int(value) if api.kind is Kind.NUMBER else value
+                sent = int(value) if api.kind is FieldKind.NUMBER else value
                 assert check_value(api, sent) is None
 
 

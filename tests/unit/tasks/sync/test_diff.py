@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 
 from connectors.syncs import SyncMode
-from tasks.sync.diff import Difference, Fields, View, again, difference
+from tasks.sync.diff import ComparisonSettings, Fields, SyncDifference, again, difference
 from tests.planning import NOW, OWNER, SITE, TYPE, Estate, known, wanted
 
 FIELDS = Fields({OWNER: "m", SITE: "m", TYPE: "m"}, frozenset({OWNER, SITE}))
@@ -22,16 +22,20 @@ def compared(
     absent: tuple[str, ...] = (),
     listed: tuple[str, ...] | None = None,
     **view: Any,
-) -> Difference:
+) -> SyncDifference:
     settings: dict[str, Any] = {"mode": SyncMode.MIRROR, "now": NOW, "is_complete": True}
     before = pl.Series("key", list(absent), pl.String)
     says = wanted(estate, listed=listed)
     return difference(
-        says, known(*rows), fields=FIELDS, view=View(**(settings | view)), absent_before=before
+        says,
+        known(*rows),
+        fields=FIELDS,
+        view=ComparisonSettings(**(settings | view)),
+        absent_before=before,
     )
 
 
-def told(found: Difference) -> Rows:
+def told(found: SyncDifference) -> Rows:
     return found.rows.select("key", "field", "before", "after", "action").rows()
 
 
@@ -219,7 +223,7 @@ def test_a_retry_sends_all_that_is_not_taken_whatever_it_waits_for() -> None:
         {"key": "pc-5", "value": "A"},
         {**open_row("A", "B"), "field": "device/device/#old"},
     )
-    found = again(rows, FIELDS, View(SyncMode.MIRROR, NOW, waits=False))
+    found = again(rows, FIELDS, ComparisonSettings(SyncMode.MIRROR, NOW, waits=False))
     assert [(row[0], row[-1]) for row in told(found)] == [
         ("pc-1", "change"),
         ("pc-2", "change"),

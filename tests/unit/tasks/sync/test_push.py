@@ -23,7 +23,7 @@ from connectors.errors import (
     UsageError,
 )
 from connectors.nexthink import EnrichmentAnswer, ObjectError, Taken
-from connectors.nexthink.encoding import Layout
+from connectors.nexthink.encoding import ObjectLayout
 from tasks.runs.stopping import Stop
 from tasks.sync import push as module
 from tasks.sync.outcomes import ObjectOutcome, judge
@@ -32,7 +32,7 @@ from tests.sampling import sampled
 
 NAME = "device/device/name"
 OWNER = "device/device/#owner"
-LAYOUT = Layout(NAME, "name", {"owner": OWNER}, "cmdb")
+LAYOUT = ObjectLayout(NAME, "name", {"owner": OWNER}, "cmdb")
 ALL = EnrichmentAnswer(Taken.ALL)
 MESSAGE = f"MARK-value is bad for {OWNER}, and for device/device/#other"
 
