@@ -14,7 +14,7 @@ from nxp.options import DryRun, Json
 from nxp.output import print_json, print_table, say
 
 if TYPE_CHECKING:
-    from nxp.deployment.changes import Change
+    from nxp.deployment.changes import Change, WantedState
 
 
 def deploy(
