@@ -130,9 +130,9 @@ def ended(process: subprocess.Popen[str], *, partly: bool = False) -> list[int]:
     return counts
 
 
-@pytest.mark.parametrize(
-    "ledger_url", ["postgres", pytest.param("sqlite", marks=pytest.mark.chaos)], indirect=True
-)
+# Its end depends on how long leases of the dead last, and takes minutes on a busy machine.
+@pytest.mark.chaos
+@pytest.mark.parametrize("ledger_url", ["postgres", "sqlite"], indirect=True)
 def test_what_a_killed_process_leaves_is_landed_by_the_others_and_one_that_joins(
     share: Share,
 ) -> None:
