@@ -15,13 +15,13 @@ from connectors.errors import (
     PipelineError,
     UnavailableError,
 )
-from connectors.ledger import Ledger, UnitRecord
+from connectors.ledger import Ledger, UnitRecord, open_ledger
 from nxp.engine import check_answers, prepare
 from nxp.output import print_json, say
 from nxp.progress import shown
 from tasks.land.backfill import finish_shared, record_plan
 from tasks.land.chunks import Chunk, Identity, cut_chunks, has_failed, is_done
-from tasks.land.plan import Only, Plan, opened_ledger
+from tasks.land.plan import Only, Plan
 from tasks.runs.progress import FAILED, LANDED, Progress, tell
 
 if TYPE_CHECKING:
@@ -75,7 +75,8 @@ def run_shared(plan: Plan, pool: str, size: int, *, wait: bool, as_json: bool) -
     check_answers()
     from nxp.chunk_runs import opened  # noqa: PLC0415 - prefect, after its settings
 
-    with opened_ledger(plan.settings, plan.tenant) as ledger, opened(pool) as runs:
+    url = plan.settings.ledger_url.get_secret_value()
+    with open_ledger(url, plan.tenant.name) as ledger, opened(pool) as runs:
         shared = _shared(plan, ledger, size)
         since = _start(shared, runs, ledger)
         if not wait:

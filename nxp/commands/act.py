@@ -1,7 +1,5 @@
 """`nxp act`: actions of the catalogue, from a plan to its outcome."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -254,14 +252,9 @@ def resolve(
     say(f"request {request} counts as {found.replace('-', ' ')}")
 
 
-@contextmanager
-def _ledger(tenant: str | None) -> Iterator[Ledger]:
+def _ledger(tenant: str | None) -> Ledger:
     settings = load_settings()
-    ledger = open_ledger(settings.ledger_url.get_secret_value(), tenant_name(settings, tenant))
-    try:
-        yield ledger
-    finally:
-        ledger.close()
+    return open_ledger(settings.ledger_url.get_secret_value(), tenant_name(settings, tenant))
 
 
 def _absolute(path: Path | None) -> Path | None:

@@ -48,8 +48,9 @@ def backfill(
     It never moves the watermark of the scheduled export. With --on POOL, the workers of a Prefect
     work pool share the windows; run again, it starts runs only for windows that no run works on.
     """
+    from connectors.ledger import open_ledger  # noqa: PLC0415 - SQLAlchemy, not for --help
     from tasks.land.estimate import estimate  # noqa: PLC0415 - polars and httpx, not for --help
-    from tasks.land.plan import Asked, Only, opened_ledger, plan_run  # noqa: PLC0415
+    from tasks.land.plan import Asked, Only, plan_run  # noqa: PLC0415
 
     if chunk < 1:
         raise UsageError("--chunk must be a number of windows, 1 or more")
@@ -64,7 +65,8 @@ def backfill(
         concurrency=concurrency,
     )
     plan = plan_run(asked)
-    with opened_ledger(plan.settings, plan.tenant) as ledger:
+    url = plan.settings.ledger_url.get_secret_value()
+    with open_ledger(url, plan.tenant.name) as ledger:
         expected = estimate(plan, ledger)
         if plan.backfill and not plan.units and not dry_run:
             # A run killed after its last window could not do this; the back-fill would never end.

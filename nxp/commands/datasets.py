@@ -1,5 +1,6 @@
 """`nxp datasets`: what the catalogue has, and how fresh each dataset is."""
 
+from contextlib import AbstractContextManager, nullcontext
 from typing import Annotated, Any
 
 from cyclopts import Parameter
@@ -36,15 +37,11 @@ def datasets(
         if name
         else list(load_datasets(settings.catalog).values())
     )
-    ledger = _ledger(settings, tenant)
-    try:
+    with _ledger(settings, tenant) as ledger:
         if name:
             _print_units(ledger.units(name) if ledger else [], as_json=as_json)
         else:
             _print(_rows(chosen, ledger), as_json=as_json)
-    finally:
-        if ledger:
-            ledger.close()
 
 
 def _print_query(settings: Settings, name: str | None, *, as_json: bool) -> None:
@@ -64,14 +61,14 @@ def _print_query(settings: Settings, name: str | None, *, as_json: bool) -> None
         print(query["nql"], end="\n" if len(queries) > 1 else "")
 
 
-def _ledger(settings: Settings, tenant: str | None) -> Ledger | None:
+def _ledger(settings: Settings, tenant: str | None) -> AbstractContextManager[Ledger | None]:
     """Open the ledger if a tenant is known; the catalogue can be listed without one."""
     try:
         name = tenant_name(settings, tenant)
     except ConfigurationError:
         if tenant:
             raise
-        return None
+        return nullcontext()
     return open_ledger(settings.ledger_url.get_secret_value(), name)
 
 

@@ -25,11 +25,8 @@ def runs(
     """List runs, newest first: of one dataset, sync or action, or of all."""
     settings = load_settings()
     name = tenant_name(settings, tenant)
-    ledger = open_ledger(settings.ledger_url.get_secret_value(), name)
-    try:
+    with open_ledger(settings.ledger_url.get_secret_value(), name) as ledger:
         found = ledger.runs(dataset, limit)
-    finally:
-        ledger.close()
     if dataset and not found and not _is_in_catalogue(settings.catalog, dataset):
         # A name without runs that is not in the catalogue either is a mistake.
         load_dataset(settings.catalog, dataset)

@@ -18,11 +18,9 @@ from nxp.output import at_second, print_json, print_table, say
 def show(dataset: str, *, tenant: Tenant = None, as_json: Json = False) -> None:
     """Show the watermark, windows by state, exports under way and interrupted back-fills."""
     settings = load_settings()
-    specification, ledger = _open(settings, dataset, tenant)
-    try:
+    specification, opened = _open(settings, dataset, tenant)
+    with opened as ledger:
         state = _state(specification, ledger)
-    finally:
-        ledger.close()
     if as_json:
         print_json(state)
     else:
@@ -44,8 +42,8 @@ def reset(
     What has landed stays, and stays known. With --from, the watermark counts from there on.
     """
     settings = load_settings()
-    specification, ledger = _open(settings, dataset, tenant)
-    try:
+    specification, opened = _open(settings, dataset, tenant)
+    with opened as ledger:
         if from_ is not None:
             _count_from(specification, ledger, settings, tenant, from_)
         else:
@@ -54,8 +52,6 @@ def reset(
         for backfill in ledger.marks.backfills(dataset):
             ledger.marks.finish_backfill(dataset, backfill)
         state = _state(specification, ledger)
-    finally:
-        ledger.close()
     if as_json:
         print_json(state)
     else:

@@ -127,12 +127,9 @@ def look_at_ledger(
         )
         return
     yield ok("ledger", f"reached, tables of version {version}")
-    ledger = open_ledger(url, tenant, clock)
-    try:
+    with open_ledger(url, tenant, clock) as ledger:
         yield from _left_behind(ledger)
         yield from _freshness(settings, ledger, clock())
-    finally:
-        ledger.close()
 
 
 def _left_behind(ledger: Ledger) -> Iterator[Finding]:

@@ -114,12 +114,11 @@ def opened(tenant: str | None) -> Iterator[tuple[NexthinkClient, Ledger]]:
     """Open client and ledger of a tenant, by the settings."""
     settings = load_settings()
     chosen = load_tenant(settings, tenant)
-    ledger = open_ledger(settings.ledger_url.get_secret_value(), chosen.name)
-    try:
-        with NexthinkClient(chosen) as client:
-            yield client, ledger
-    finally:
-        ledger.close()
+    with (
+        open_ledger(settings.ledger_url.get_secret_value(), chosen.name) as ledger,
+        NexthinkClient(chosen) as client,
+    ):
+        yield client, ledger
 
 
 def send_raw(client: NexthinkClient, ledger: Ledger, requests: Sequence[Request]) -> RawReport:

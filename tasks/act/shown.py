@@ -53,11 +53,13 @@ def read_shown(
         raise UsageError(
             f"since: at most {REACH.days} days ago, which is as far back as the query goes"
         )
-    ledger = open_ledger(settings.ledger_url.get_secret_value(), chosen.name)
     folder = prepare_home(settings) / "spool" / str(uuid.uuid4())
     try:
         folder.mkdir(parents=True, mode=0o700)
-        with NexthinkClient(chosen) as client:
+        with (
+            open_ledger(settings.ledger_url.get_secret_value(), chosen.name) as ledger,
+            NexthinkClient(chosen) as client,
+        ):
             named, known = _named(client, kind, action_id)
             rows = query_rows(
                 Tools(client, ledger, utc_now, time.sleep),
@@ -72,7 +74,6 @@ def read_shown(
         raise error.retold(f"{error.message}: ask for less, with a later since") from None
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-        ledger.close()
 
 
 def _named(client: NexthinkClient, kind: ActionKind, action_id: str) -> tuple[str, dict[str, str]]:

@@ -46,12 +46,9 @@ def planned_rows(
         UsageError: the action has no such plan.
         StaleError: the plan's file is gone.
     """
-    ledger = open_ledger(settings.ledger_url.get_secret_value(), tenant)
-    try:
+    with open_ledger(settings.ledger_url.get_secret_value(), tenant) as ledger:
         found = _plan(ledger, action, plan_id)
         known = ledger.actions.targets(plan_id=found.plan_id)
-    finally:
-        ledger.close()
     lake = Lake(settings.lake, tenant, settings.home / "staging")
     with tempfile.TemporaryDirectory() as scratch:
         rows = read_plan(lake, found, Path(scratch)).rows

@@ -1,8 +1,7 @@
 """Checking what a run is asked to do, and deciding which units it lands. Exports nothing."""
 
 from bisect import bisect_left
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -133,7 +132,8 @@ def plan_run(asked: Asked, clock: Callable[[], datetime] = utc_now) -> Plan:
         unit = Unit(unit_name(slot), slot, slot + specification.every)
         return Plan(asked, settings, tenant, specification, (unit,), now, 1)
     calendar = Calendar.of(specification, tenant.zone, read_step(asked.step))
-    with opened_ledger(settings, tenant, clock) as ledger:
+    url = settings.ledger_url.get_secret_value()
+    with open_ledger(url, tenant.name, clock) as ledger:
         if asked.window_from is None or asked.window_to is None:
             plan = _missing(asked, settings, tenant, specification, calendar, ledger, now)
         else:
@@ -180,18 +180,6 @@ def check_overlaps(lake: Lake, dataset: str, units: tuple[Unit, ...]) -> None:
                     f"{dataset}: landing {unit} would cut the landed window {cut}: use a step and "
                     f"dates that cover it whole; nothing was exported"
                 )
-
-
-@contextmanager
-def opened_ledger(
-    settings: Settings, tenant: TenantSettings, clock: Callable[[], datetime] = utc_now
-) -> Iterator[Ledger]:
-    """Open the tenant's ledger, and close it at the end."""
-    ledger = open_ledger(settings.ledger_url.get_secret_value(), tenant.name, clock)
-    try:
-        yield ledger
-    finally:
-        ledger.close()
 
 
 def landed_of(records: list[UnitRecord]) -> list[LandedWindow]:

@@ -169,7 +169,7 @@ def _opened(
     spool = prepare_home(settings) / "spool"
     lake = Lake(settings.lake, tenant, settings.home / "staging")
     with (
-        closing(open_ledger(settings.ledger_url.get_secret_value(), tenant, clock)) as ledger,
+        open_ledger(settings.ledger_url.get_secret_value(), tenant, clock) as ledger,
         stopped_by(stop),
     ):
         try:

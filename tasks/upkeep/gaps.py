@@ -7,12 +7,12 @@ from datetime import datetime, timedelta
 from connectors.catalogue import DatasetSpecification, load_dataset, load_datasets
 from connectors.clock import utc_now
 from connectors.errors import PartlyDoneError
-from connectors.ledger import Ledger
+from connectors.ledger import Ledger, open_ledger
 from connectors.settings.installation import load_settings
 from connectors.settings.tenants import load_tenant
 from tasks.exports.windows import Window
 from tasks.land.calendar import Calendar
-from tasks.land.plan import landed_of, opened_ledger
+from tasks.land.plan import landed_of
 from tasks.land.schedule import Coverage
 
 # As flows and commands take it. Not `short`: days in a tenant's zone read that differently.
@@ -54,7 +54,8 @@ def find_gaps(
     chosen = [load_dataset(settings.catalog, name) for name in names]
     chosen = chosen or list(load_datasets(settings.catalog).values())
     now = clock()
-    with opened_ledger(settings, loaded, clock) as ledger:
+    url = settings.ledger_url.get_secret_value()
+    with open_ledger(url, loaded.name, clock) as ledger:
         return [
             _gaps(each, Calendar.of(each, loaded.zone), ledger, now, now - timedelta(days=days))
             for each in chosen
