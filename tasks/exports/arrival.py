@@ -59,7 +59,7 @@ class Arrival:
         self.source: Path | ByteSource = self._stream
         self._fetched: Fetched | None = None
         self._failure: BaseException | None = None
-        # A run's threads are found by their names when it is stopped.
+        # In a copy of the context, in which the thread finds the run's Stop and its bound names.
         name = f"{threading.current_thread().name} download"
         self._thread = threading.Thread(target=copy_context().run, args=(self._fetch,), name=name)
 
