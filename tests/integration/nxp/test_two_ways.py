@@ -7,6 +7,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import httpx
 import polars as pl
 from polars.testing import assert_frame_equal
 
@@ -95,3 +96,29 @@ def test_a_run_that_leaves_something_out_ends_the_same_both_ways(
     assert plain["code"] == flow["code"] != 0
     assert plain["messages"] == flow["messages"]
     assert plain["ledger"]["runs"] == flow["ledger"]["runs"]
+
+
+def test_prefect_names_verb_subject_and_window_and_says_the_result(
+    here: Place, prefect_server: str, tmp_path: Path
+) -> None:
+    done = command(here, tmp_path / "it", "backfill", *STRETCH, PREFECT_API_URL=prefect_server)
+    assert done["code"] == 0, done["messages"]
+    rows = done["rows"].height
+    name = "back-fill crashes 2026-11-16..2026-11-19"
+    runs = _asked(prefect_server, "flow_runs", flow_runs={"name": {"any_": [name]}})
+    newest = max(runs, key=lambda run: str(run["start_time"]))
+    said = f"crashes landed: 3 of 3 windows, {rows:,} rows"
+    assert newest["state"]["message"] == said
+    tasks = _asked(prefect_server, "task_runs", flow_runs={"id": {"any_": [newest["id"]]}})
+    assert {task["name"]: task["state"]["message"] for task in tasks} == {
+        "land crashes": f"3 of 3 windows, {rows:,} rows",
+        "report crashes": said,
+    }
+    logs = _asked(prefect_server, "logs", logs={"flow_run_id": {"any_": [newest["id"]]}})
+    lines = [log["message"] for log in logs if log["name"].startswith("tasks.")]
+    assert lines[-1].endswith(said)
+
+
+def _asked(api: str, what: str, **filters: Any) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = httpx.post(f"{api}/{what}/filter", json=filters).json()
+    return found

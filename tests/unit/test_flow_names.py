@@ -1,0 +1,33 @@
+"""Names of flow runs: verb, subject, and the day."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from flows.naming import is_scheduled, named, subjects
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"dataset": "crashes"}, ["crashes"]),
+        ({"dataset": ["devices", "users"]}, ["devices, users"]),
+        ({"dataset": "crashes", "ticket": "INC1"}, ["crashes", "INC1"]),
+        ({"dataset": "crashes", "ticket": ""}, ["crashes"]),
+        ({}, []),
+    ],
+)
+def test_a_subject_is_made_of_the_parameters_that_have_a_value(
+    given: dict[str, object], words: list[str]
+) -> None:
+    assert subjects(given, "dataset", "ticket") == words
+
+
+def test_outside_a_flow_run_a_name_has_the_verb_and_today() -> None:
+    before = datetime.now(UTC)
+    name = named("export", "dataset")()
+    assert name in {f"export {day:%F}" for day in (before, datetime.now(UTC))}
+
+
+def test_outside_a_flow_run_a_person_started_it() -> None:
+    assert not is_scheduled()
