@@ -59,7 +59,7 @@ def worker(
         signal.signal(number, note)
     # In a session of its own, so that Ctrl-C reaches only this process, which passes it on.
     process = subprocess.Popen(  # noqa: S603 - our own interpreter, the user's words
-        [sys.executable, "-m", "prefect", "worker", "start", *words],
+        [sys.executable, "-m", "nxp.pool", "worker", "start", *words],
         env=environ,
         start_new_session=True,
         preexec_fn=_die_with_parent,  # noqa: PLW1509 - one system call, and no thread runs yet
