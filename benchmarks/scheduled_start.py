@@ -1,9 +1,10 @@
-"""How long after its scheduled time a deployment's run reaches the tenant, and where it goes.
+"""How long after its scheduled time a deployment's run reaches the tenant, and what takes the time.
 
-Usage: python -m benchmarks.scheduled_start [--rounds N] [--no-before]. Starts a Prefect server, a
-worker without other work, and a stand-in for the tenant, which notes when the first request comes
-and refuses it, so that a run ends there. Runs are scheduled ahead, as a schedule does, and for now,
-as a person does. Writes docs/performance/scheduled_start.json and the table in docs/performance.md.
+Usage: python -m benchmarks.scheduled_start [--rounds N] [--no-before]. Starts a Prefect server, an
+otherwise idle worker, and a stand-in for the tenant that records when the first request arrives and
+refuses it, so that the run ends there. Runs are created ahead of time, as a schedule does, and for
+now, as a person does. Takes about a minute a round. Writes docs/performance/scheduled_start.json
+and the table in docs/performance.md; --no-before leaves Prefect's own worker out.
 """
 
 import json
@@ -33,16 +34,24 @@ BEGIN, END = "<!-- scheduled_start:begin -->", "<!-- scheduled_start:end -->"
 POOL, ENTRYPOINT = "bench", "flows.export.nql_export"
 # Longer than any worker looks ahead, so that each sees the run at its own time.
 AHEAD, NOW = 25.0, 0.0
-RUN_SECONDS, IDLE_SECONDS = 120, 20.0
-STAGES = ("picked up", "process", "prefect", "flows", "running", "request")
+RUN_SECONDS, IDLE_SECONDS = 120, 30.0
+STAGES = (
+    "picked up",
+    "process started",
+    "Prefect imported",
+    "flow imported",
+    "Running",
+    "first request",
+)
 OURS, PREFECTS = "nxp worker", "prefect worker start"
 SCHEDULED, BY_HAND = "scheduled ahead", "started now"
-# Run by every Python below the worker: it notes moments of those that run a flow.
+# Every Python process below the worker runs this at its start; it notes moments of those that run
+# a flow.
 NOTES = """
 import os, sys, time
-if os.environ.get("PREFECT__FLOW_RUN_ID") or "nxp.flow_run" in sys.orig_argv:
-    import atexit, importlib.abc, importlib.machinery
-    NOTES, moments = {notes!r}, []
+NOTES = {notes!r}
+if os.environ.get("PREFECT__FLOW_RUN_ID"):
+    import importlib.abc, importlib.machinery
     class Finder(importlib.abc.MetaPathFinder):
         def find_spec(self, name, path, target=None):
             if name not in ("flows.export", "prefect.flow_engine"):
@@ -55,11 +64,8 @@ if os.environ.get("PREFECT__FLOW_RUN_ID") or "nxp.flow_run" in sys.orig_argv:
             spec.loader.exec_module = timed
             return spec
     def note(name):
-        moments.append((name, time.time()))
-        if run := os.environ.get("PREFECT__FLOW_RUN_ID"):
-            with open(os.path.join(NOTES, run), "a") as file:
-                while moments:
-                    file.write("%s %s\\n" % moments.pop(0))
+        with open(os.path.join(NOTES, os.environ["PREFECT__FLOW_RUN_ID"]), "a") as file:
+            file.write("%s %s\\n" % (name, time.time()))
     note("process")
     sys.meta_path.insert(0, Finder())
 """
@@ -83,7 +89,7 @@ class _Refuse(BaseHTTPRequestHandler):
         self.end_headers()
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - as inherited
-        """Write nothing."""
+        """Write no access log."""
 
 
 @dataclass
@@ -97,7 +103,7 @@ class Case:
 
 @dataclass
 class Idle:
-    """Seconds of CPU in a second of idling: the worker's, and what the server has of it."""
+    """Seconds of CPU in a second without runs: the worker's and the server's."""
 
     worker: float
     server: float
@@ -111,9 +117,10 @@ def measure(*, rounds: int = 5, before: bool = True) -> None:
         with _tenant() as tenant, _server(folder) as server:
             environ = _environ(folder, tenant)
             deployment = _deploy()
+            idle["no worker"] = _idle(None, server)
             for worker in (PREFECTS, OURS) if before else (OURS,):
                 with _working(worker, environ) as process:
-                    # The first compiles, makes the ledger and is not counted.
+                    # The first run compiles and makes the ledger; it is not counted.
                     _start(deployment, NOW, tenant, folder)
                     for way, ahead in ((SCHEDULED, AHEAD), (BY_HAND, NOW)):
                         case = Case(worker, way)
@@ -254,8 +261,8 @@ def _ask(path: str, **body: Any) -> Any:
     return answer.raise_for_status().json()
 
 
-def _idle(worker: psutil.Process, server: psutil.Process) -> Idle:
-    """Measure what an idle worker costs, the server's own idling included."""
+def _idle(worker: psutil.Process | None, server: psutil.Process) -> Idle:
+    """Measure what an idle worker costs; the server also has work of its own."""
     time.sleep(5)
     before, began = (_seconds(worker), _seconds(server)), time.monotonic()
     time.sleep(IDLE_SECONDS)
@@ -266,8 +273,8 @@ def _idle(worker: psutil.Process, server: psutil.Process) -> Idle:
     )
 
 
-def _seconds(process: psutil.Process) -> float:
-    family = [process, *process.children(recursive=True)]
+def _seconds(process: psutil.Process | None) -> float:
+    family = [process, *process.children(recursive=True)] if process else []
     return sum(sum(one.cpu_times()[:2]) for one in family)
 
 
@@ -286,7 +293,7 @@ def _keep(cases: list[Case], idle: dict[str, Idle]) -> None:
 def table(cases: list[Case], idle: dict[str, Idle]) -> str:
     """Return what was measured as a table of Markdown."""
     lines = [
-        "| worker, run | " + " | ".join(STAGES) + ", median (least to most) |",
+        "| worker, run | " + " | ".join(STAGES) + " (least to most) |",
         "|---|" + "---:|" * len(STAGES),
     ]
     for case in cases:
@@ -295,11 +302,10 @@ def table(cases: list[Case], idle: dict[str, Idle]) -> str:
             seconds = [moments[stage] for moments in case.moments]
             cells.append(f"{statistics.median(seconds):.2f}")
         cells[-1] += f" ({min(seconds):.2f} to {max(seconds):.2f})"
-        lines.append(f"| `{case.worker}`, {case.way} | " + " | ".join(cells) + " |")
-    lines += ["", "| idle | worker, CPU of a core | server |", "|---|---:|---:|"]
+        lines.append(f"| {case.worker}, {case.way} | " + " | ".join(cells) + " |")
+    lines += ["", "| without runs | worker, of a core | server, of a core |", "|---|---:|---:|"]
     lines += [
-        f"| `{worker}` | {spent.worker:.1%} | {spent.server:.1%} |"
-        for worker, spent in idle.items()
+        f"| {worker} | {spent.worker:.1%} | {spent.server:.1%} |" for worker, spent in idle.items()
     ]
     return "\n".join(lines)
 

@@ -48,6 +48,8 @@ class Job(process.ProcessJobConfiguration):
     ) -> None:
         """Set the command, unless the pool or the deployment has set one."""
         direct = self.command is None and deployment is not None and is_installed(deployment)
+        # Prefect lets the worker's own settings win over those of a run whose command is set.
+        direct = direct and not any(name.startswith("PREFECT_") for name in self.env)
         if direct:
             self.command = COMMAND
         super().prepare_for_flow_run(

@@ -46,9 +46,9 @@ UNUSED = frozenset(
 )
 
 
-def started(deployment: dict[str, Any], command: str | None = None) -> str | None:
+def started(deployment: dict[str, Any], command: str | None = None, **env: str) -> str | None:
     """Return the command for a run of a deployment."""
-    job = pool.Job(command=command)
+    job = pool.Job(command=command, env=dict(env))
     made = DeploymentResponse(name="d", flow_id=uuid4(), **deployment)
     job.prepare_for_flow_run(FlowRun(flow_id=uuid4()), made)
     # Prefect replaces a command that is not configured with its own two processes.
@@ -76,6 +76,13 @@ def test_code_that_is_fetched_goes_prefects_way(deployment: dict[str, Any]) -> N
 
 def test_a_command_of_the_pool_or_the_deployment_stays() -> None:
     assert started({"entrypoint": "flows.export.nql_export"}, "mine") == "mine"
+
+
+def test_settings_of_prefect_that_a_deployment_makes_go_prefects_way() -> None:
+    # Otherwise the worker's own settings would win over them.
+    deployment = {"entrypoint": "flows.export.nql_export"}
+    assert started(deployment, PREFECT_LOGGING_LEVEL="DEBUG") is None
+    assert started(deployment, NXP_MEMORY_MB="500") == ENGINE
 
 
 def test_the_worker_takes_the_place_of_prefects() -> None:
