@@ -176,7 +176,7 @@ def test_prefects_interval_stays_as_it_is() -> None:
 def test_the_engine_of_a_run_is_started_lightly(monkeypatch: pytest.MonkeyPatch) -> None:
     ran: list[str] = []
     kept = gc.get_threshold()
-    found: list[tuple[int, str | None, str | None]] = []
+    found: list[tuple[object, ...]] = []
 
     def run(name: str, **_: Any) -> None:
         ran.append(name)
