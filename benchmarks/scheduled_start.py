@@ -138,9 +138,12 @@ def _start(deployment: str, ahead: float, tenant: Tenant, folder: Path) -> dict[
     # Not in step with the worker's polls.
     time.sleep(2 + 3 * (time.time() % 1))
     tenant.first = None
-    at = datetime.now(UTC) + timedelta(seconds=ahead)
-    state = {"type": "SCHEDULED", "state_details": {"scheduled_time": at.isoformat()}}
-    run = _ask(f"deployments/{deployment}/create_flow_run", state=state)["id"]
+    created = None
+    while created is None:
+        at = datetime.now(UTC) + timedelta(seconds=ahead)
+        state = {"type": "SCHEDULED", "state_details": {"scheduled_time": at.isoformat()}}
+        created = _try(f"deployments/{deployment}/create_flow_run", state=state)
+    run = created["id"]
     deadline = time.monotonic() + RUN_SECONDS
     while _ask(f"flow_runs/{run}")["end_time"] is None:
         if time.monotonic() > deadline:
@@ -256,8 +259,18 @@ def _deploy() -> str:
 
 
 def _ask(path: str, **body: Any) -> Any:
+    while (answer := _try(path, **body)) is None:
+        pass
+    return answer
+
+
+def _try(path: str, **body: Any) -> Any:
+    """Call the server; return its JSON, or None after a second if its SQLite is locked."""
     url = f"{os.environ['PREFECT_API_URL']}/{path}"
     answer = httpx.post(url, json=body) if body else httpx.get(url)
+    if answer.status_code == httpx.codes.SERVICE_UNAVAILABLE:
+        time.sleep(1)
+        return None
     return answer.raise_for_status().json()
 
 

@@ -1,7 +1,7 @@
 """`nxp worker`: a Prefect worker that lets its flow runs end when it is asked to stop.
 
-Prefect's own worker kills them at once, and their state stays Running. Here the worker is
-suspended first, so that it starts no other run; then its flow runs are asked to stop, and finish
+Prefect's own worker kills them at once, and their state stays Running. Here the worker (`nxp.pool`)
+is suspended first, so that it starts no other run; then its flow runs are asked to stop, and finish
 or checkpoint within NXP_STOP_SECONDS.
 """
 
