@@ -1,7 +1,7 @@
 """`nxp worker`: a Prefect worker that lets its flow runs end when it is asked to stop.
 
-Prefect's own worker kills them at once, and their state stays Running. Here the worker is
-suspended first, so that it starts no other run; then its flow runs are asked to stop, and finish
+Prefect's own worker kills them at once, and their state stays Running. Here the worker (`nxp.pool`)
+is suspended first, so that it starts no other run; then its flow runs are asked to stop, and finish
 or checkpoint within NXP_STOP_SECONDS.
 """
 
@@ -59,7 +59,7 @@ def worker(
         signal.signal(number, note)
     # In a session of its own, so that Ctrl-C reaches only this process, which passes it on.
     process = subprocess.Popen(  # noqa: S603 - our own interpreter, the user's words
-        [sys.executable, "-m", "prefect", "worker", "start", *words],
+        [sys.executable, "-m", "nxp.pool", "worker", "start", *words],
         env=environ,
         start_new_session=True,
         preexec_fn=_die_with_parent,  # noqa: PLW1509 - one system call, and no thread runs yet
