@@ -184,7 +184,7 @@ def test_an_export_can_be_planned_run_listed_and_queried(
     assert "devices landed" in human.stderr
     runs = json.loads(called("runs", "--json", capsys=capsys).stdout)
     assert [(run["dataset"], run["trigger"], run["state"]) for run in runs] == [
-        ("devices", "scheduled", "landed"),
+        ("devices", "manual", "landed"),
         ("crashes", "back-fill", "landed"),
     ]
     listed = json.loads(called("datasets", "--json", capsys=capsys).stdout)
