@@ -78,6 +78,8 @@ class RunReport:
 
 def summary(report: RunReport) -> str:
     """Return how a run ended in a few words, for an operator who sees one line."""
+    if not report.planned:
+        return f"{report.dataset} {report.state}: nothing to land"
     rejected = f", {report.rows_rejected:,} rejected" if report.rows_rejected else ""
     return (
         f"{report.dataset} {report.state}: {report.units:,} of {report.planned:,} windows, "

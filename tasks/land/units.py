@@ -58,6 +58,8 @@ class Landed:
     def __str__(self) -> str:
         """Sum up for an operator."""
         units = len(self.outcomes) + len(self.failures)
+        if not units and self.stopped is None:
+            return "nothing to land"
         rows = sum(outcome.rows_landed for outcome in self.outcomes)
         return f"{len(self.outcomes):,} of {units:,} windows, {rows:,} rows"
 

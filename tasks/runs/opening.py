@@ -256,5 +256,7 @@ def _flow_run_id() -> str | None:
         for handler in ours.handlers:
             if isinstance(handler, APILogHandler):
                 handler.setFormatter(TextWithNames())
+                # Prefect leaves the level of other loggers as it is, which is the root's: warnings.
+                ours.setLevel(ours.level or logging.INFO)
     flow_run_id = runtime.flow_run.id
     return flow_run_id and str(flow_run_id)
