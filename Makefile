@@ -73,6 +73,8 @@ $(PEERS)/ready: benchmarks/peers.txt $(READY)
 	@touch $(PEERS)/ready
 
 bench: $(PEERS)/ready
+	$(BIN)/python -m benchmarks.everyday --peers-python $(PEERS)/bin/python
+	$(BIN)/python -m benchmarks.scheduled_start
 	$(BIN)/python -m benchmarks.landing --peers-python $(PEERS)/bin/python $(BENCH)
 	$(BIN)/python -m benchmarks.landing.ratios
 	$(PEERS)/bin/python -m benchmarks.plots
