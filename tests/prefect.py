@@ -56,9 +56,15 @@ def described(api: str, run: dict[str, Any]) -> str:
 
 
 def answer(api: str, run: dict[str, Any], **form: Any) -> None:
-    """Fill in the form of a paused run."""
-    resumed = httpx.post(f"{api}/flow_runs/{run['id']}/resume", json={"run_input": form}).json()
-    assert resumed["status"] == "ACCEPT", resumed
+    """Fill in the form of a paused run; a server whose SQLite is busy is asked again."""
+    deadline = time.monotonic() + 60
+    while True:
+        resumed = httpx.post(f"{api}/flow_runs/{run['id']}/resume", json={"run_input": form})
+        if resumed.status_code < httpx.codes.INTERNAL_SERVER_ERROR:
+            break
+        assert time.monotonic() < deadline, resumed.text
+        time.sleep(0.5)
+    assert resumed.json().get("status") == "ACCEPT", resumed.text
 
 
 def unmarked(folder: Path, *but: str) -> None:

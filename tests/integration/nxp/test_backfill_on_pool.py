@@ -179,7 +179,7 @@ def test_ctrl_c_leaves_the_runs_going_and_what_failed_is_started_again(pool: Poo
     with pool.worker("only"):
         partly = pool.begin("--chunk", "16").communicate(timeout=120)[1]
         assert "1 failed" in partly, partly
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 120
         while not all(run["end_time"] for run in pool.flow_runs()):
             assert time.monotonic() < deadline
             time.sleep(0.2)

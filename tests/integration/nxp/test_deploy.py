@@ -402,7 +402,7 @@ def test_a_landing_is_an_event_a_failure_an_alert_and_a_stale_dataset_too(site: 
         until(lambda: site.state(run) == "Completed", 90)
         events = until(lambda: _events(site, "nexthink.dataset.landed"))
         devices = "nexthink.dataset.sandbox.eu.devices"
-        (event,) = [each for each in events if each["resource"]["prefect.resource.id"] == devices]
+        event = next(each for each in events if each["resource"]["prefect.resource.id"] == devices)
         # It has the worker's settings, in which the sync's sources are missing.
         failed = _start(site, "enrichment-sync/hr-users-sync")
         until(lambda: site.state(failed) == "Failed", 90)
