@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from uuid import uuid4
 
 import httpx
 import psutil
@@ -83,7 +84,7 @@ class Pool:
 
     def landed(self) -> int:
         """Return how many windows have landed."""
-        ledger = open_ledger(self.ledger_url, "sandbox.eu")
+        ledger = open_ledger(self.ledger_url, f"{self.place.tenant.instance}.eu")
         try:
             return sum(record.landed_at is not None for record in ledger.units("crashes"))
         finally:
@@ -136,7 +137,9 @@ def until(
 @pytest.fixture
 def pool(tmp_path: Path, prefect_server: str, ledger_url: str) -> Iterator[Pool]:
     """An installation with a ledger, and a tenant whose exports take a while."""
-    with place(tmp_path, now=None, export_time=0.8) as made:
+    # A tenant of its own: a run that a test leaves as Running still holds that tenant's windows.
+    instance = f"pool-{uuid4().hex[:8]}"
+    with place(tmp_path, now=None, export_time=0.8, instance=instance) as made:
         yield Pool(made, prefect_server, ledger_url)
 
 

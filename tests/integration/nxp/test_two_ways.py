@@ -19,7 +19,9 @@ from tests.landing import Place
 STRETCH = ("crashes", "--from", "2026-11-16", "--to", "2026-11-19", "--concurrency", "1")
 ID = "[0-9a-f]{8}-[0-9a-f-]{27}"
 # What differs between two runs: ids, times, durations, names of processes.
-_OWN = re.compile(r"run_id|holder|_at$|seconds|export_id|folder|not_before|value|at$|query|limited")
+_OWN = re.compile(
+    r"run_id|calls|holder|_at$|seconds|export_id|folder|not_before|value|at$|query|limited"
+)
 
 
 def command(here: Place, folder: Path, *words: str, **extra: str) -> dict[str, Any]:
