@@ -1,9 +1,9 @@
 """Runs actions in processes that kill themselves at their n-th step: victims for tests.
 
 Usage: python -m tests.act_victim; then a line of JSON on stdin for each run:
-{"action": NAME, "now": ISO, "kill_at": N or null}. Each runs without Prefect in a fork of this
+{"action": NAME, "now": ISO, "kill_at": step or null}. Each runs without Prefect in a fork of this
 process, which has done the imports. Steps are those of tests.steps. Each run is answered with a
-line of JSON: how it ended, how many steps it took, and which of them belonged to requests.
+line of JSON: how it ended, and how many steps it took.
 """
 
 import gc
@@ -20,23 +20,20 @@ from sandbox.clock import TenantClock
 from tasks.act.asked import ActionAsked
 from tasks.act.run import choose_action
 from tasks.stories import act as stories
-from tests.steps import at_each_step
+from tests.steps import Reached, Step, at_each_step
 
 
 class Steps:
     """Counts steps, and kills the process at one of them."""
 
-    def __init__(self, kill_at: int | None) -> None:
+    def __init__(self, kill_at: Step | None) -> None:
         self.taken = 0
-        self.of_requests: list[int] = []
-        self._kill_at = kill_at
+        self._is_reached = Reached(kill_at) if kill_at else None
 
     def take(self, is_request: bool) -> None:
         """Count a step, or die."""
         self.taken += 1
-        if is_request:
-            self.of_requests.append(self.taken)
-        if self.taken == self._kill_at:
+        if self._is_reached and self._is_reached(is_request):
             os.kill(os.getpid(), signal.SIGKILL)
 
 
@@ -56,7 +53,7 @@ def live(asked: dict[str, Any]) -> int:
             stories.act(chosen, ActionAsked(wait=False), clock=clock, sleep=doze)
     except PipelineError as error:
         code = error.exit_code
-    os.write(int(asked["tell"]), json.dumps([steps.taken, steps.of_requests]).encode())
+    os.write(int(asked["tell"]), str(steps.taken).encode())
     return code
 
 
@@ -73,10 +70,10 @@ def main() -> None:
             os._exit(live(asked))
         os.close(asked["tell"])
         _, status = os.waitpid(child, 0)
-        taken, of_requests = json.loads(os.read(read, 10_000) or "[0, []]")
+        taken = int(os.read(read, 100) or 0)
         os.close(read)
         code = os.waitstatus_to_exitcode(status)
-        ended = {"code": code, "steps": taken, "of_requests": of_requests}
+        ended = {"code": code, "steps": taken}
         print(json.dumps(ended), flush=True)  # noqa: T201 - likewise
 
 

@@ -1,15 +1,39 @@
 """What reaches the outside world, step by step: SQL statements, commits, requests that act.
 
-A request has two steps: before it is sent, and when its answer has arrived.
+A request has two steps: before it is sent, and when its answer has arrived. Runs differ in a few
+of their statements, so a step is named by its distance from a step of a request, or from the start.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Final
 
 import httpx
 from sqlalchemy import Engine, event
 
 _EVENTS = ("before_cursor_execute", "commit")
+
+# A step: so many steps of requests, and then so many of any kind.
+Step = tuple[int, int]
+
+# At the first, a request was not sent but may have been; at the second, it was done and nothing
+# records that; at the third, its result is being written.
+TELLING: Final[tuple[Step, ...]] = ((3, 0), (2, 0), (2, 2))
+
+
+class Reached:
+    """Tells, called at each step, when a step is reached: once."""
+
+    def __init__(self, step: Step) -> None:
+        self._requests, self._further = step
+
+    def __call__(self, is_request: bool) -> bool:
+        """Count a step; return whether it is the one."""
+        if self._requests:
+            self._requests -= is_request
+            return is_request and self._requests == self._further == 0
+        self._further -= 1
+        return self._further == 0
 
 
 @contextmanager
@@ -43,13 +67,3 @@ def at_each_step(take: Callable[[bool], None]) -> Iterator[None]:
         httpx.HTTPTransport.handle_request = plain  # type: ignore[method-assign]
         for name in _EVENTS:
             event.remove(Engine, name, step)
-
-
-def telling(of_requests: Sequence[int]) -> list[int]:
-    """Return the most telling of the steps at which requests are sent and answered.
-
-    At the first, a request was not sent but may have been; at the second, it was done and nothing
-    records that; at the third, its result is being written.
-    """
-    answered, leaves = of_requests[1], of_requests[2]
-    return [leaves, answered, answered + 2]

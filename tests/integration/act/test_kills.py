@@ -17,7 +17,7 @@ import pytest
 from connectors.ledger.action_requests import RequestState
 from tests.actions import Acting, acting
 from tests.forks import fork
-from tests.steps import telling
+from tests.steps import TELLING, Step
 
 NAME = "clean_up"
 KILLS = int(os.environ.get("NXP_CHAOS_KILLS", "200"))
@@ -51,7 +51,7 @@ class Victims:
         self._process = process
         self._made = made
 
-    def run(self, kill_at: int | None = None) -> dict[str, Any]:
+    def run(self, kill_at: Step | None = None) -> dict[str, Any]:
         """Run the action to its end, or to a step; return exit code and steps."""
         assert self._process.stdin
         assert self._process.stdout
@@ -117,7 +117,7 @@ def test_it_finds_more_than_one_request(made: Acting) -> None:
     assert report["requested"] == report["targets"] == len(made.done()) > 10
 
 
-def cycle(made: Acting, lives: Victims, *kills: int) -> bool:
+def cycle(made: Acting, lives: Victims, *kills: Step) -> bool:
     """Kill runs at steps, then finish with another; return whether the first was killed."""
     made.tenant.clock.advance(2 * COOL_DOWN)
     since = made.tenant.clock.now()
@@ -155,16 +155,11 @@ def assert_everybody_once(made: Acting, lives: Victims, since: datetime) -> None
     assert found.keys() == everybody(made)
 
 
-def undisturbed(made: Acting, lives: Victims) -> dict[str, Any]:
-    """Return the steps of a run; the first run also creates the ledger."""
+def steps_of(made: Acting, lives: Victims) -> int:
+    """Count the steps of a run; one before it creates the ledger."""
     lives.run()
     made.tenant.clock.advance(2 * COOL_DOWN)
-    return lives.run()
-
-
-def steps_of(made: Acting, lives: Victims) -> int:
-    """Count the steps of a run."""
-    steps: int = undisturbed(made, lives)["steps"]
+    steps: int = lives.run()["steps"]
     return steps
 
 
@@ -181,9 +176,9 @@ def everybody(made: Acting) -> set[str]:
 def kill_a_few(made: Acting) -> None:
     chance = random.Random(SEED)
     with victims(made) as lives:
-        told = undisturbed(made, lives)
-        for kill_at in telling(told["of_requests"]):
-            assert cycle(made, lives, kill_at, chance.randint(1, told["steps"] // 2))
+        steps = steps_of(made, lives)
+        for kill_at in TELLING:
+            assert cycle(made, lives, kill_at, (0, chance.randint(1, steps // 2)))
 
 
 def test_a_few_kills_act_on_nobody_twice_and_lose_nobody(made: Acting) -> None:
@@ -204,7 +199,7 @@ def run_at_once(made: Acting, rounds: int) -> None:
         for _ in range(rounds):
             made.tenant.clock.advance(2 * COOL_DOWN)
             since = made.tenant.clock.now()
-            kills = [chance.randint(1, steps), chance.randint(1, steps), None]
+            kills = [(0, chance.randint(1, steps)), (0, chance.randint(1, steps)), None]
             with ThreadPoolExecutor() as pool:
                 ends = list(pool.map(Victims.run, (one, two, three), kills))
             assert {end["code"] for end in ends} <= {KILLED, 0, HELD}
@@ -221,7 +216,7 @@ def test_runs_at_once_act_on_nobody_twice_and_lose_nobody(by_each: Acting) -> No
 def test_a_kill_at_any_step_acts_on_nobody_twice_and_loses_nobody(made: Acting) -> None:
     with victims(made) as lives:
         steps = steps_of(made, lives)
-        killed = sum(cycle(made, lives, 1 + number % steps) for number in range(KILLS))
+        killed = sum(cycle(made, lives, (0, 1 + number % steps)) for number in range(KILLS))
     assert killed > KILLS * 0.9
 
 
@@ -231,7 +226,7 @@ def test_kills_of_the_runs_that_go_on_do_so_neither(by_each: Acting) -> None:
     with victims(by_each) as lives:
         steps = steps_of(by_each, lives)
         for _ in range(KILLS // 4):
-            cycle(by_each, lives, *(chance.randint(1, steps) for _ in range(3)))
+            cycle(by_each, lives, *((0, chance.randint(1, steps)) for _ in range(3)))
 
 
 @pytest.mark.chaos
