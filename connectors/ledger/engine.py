@@ -19,15 +19,18 @@ from sqlalchemy import (
     inspect,
     text,
 )
-from sqlalchemy.engine import URL, ExceptionContext, make_url
-from sqlalchemy.exc import ArgumentError, NoSuchModuleError, OperationalError, SQLAlchemyError
+from sqlalchemy.engine import URL, ExceptionContext
+from sqlalchemy.exc import DataError, OperationalError, SQLAlchemyError
 
-from connectors.errors import ConfigurationError, UnavailableError
+from connectors.databases.sessions import connect_arguments, set_up_sessions
+from connectors.databases.urls import EXAMPLES, database_url, driver_errors
+from connectors.errors import ConfigurationError, DataRefusedError, UnavailableError
 from connectors.ledger.tables import metadata
 
 # A test compares it with the newest file in migrations/versions: reading it from there at every
 # start would import Alembic, 0.2 s for nothing.
 HEAD = "0005"
+VARIABLE = "NXP_LEDGER_URL"
 MIGRATIONS = Path(__file__).parent / "migrations"
 UPGRADE_TRIES = 5
 # Alembic's own table, as it makes it.
@@ -44,25 +47,19 @@ def connect(url: str) -> Engine:
     Raises:
         ConfigurationError: not reachable, not a URL, or newer than this program.
     """
+    parsed = _parsed(url)
     try:
-        parsed = make_url(url)
         _prepare_folder(parsed)
-        engine = create_engine(
-            parsed, pool_pre_ping=True, json_serializer=_json, hide_parameters=True
-        )
-    except (ArgumentError, NoSuchModuleError, ModuleNotFoundError):
-        raise ConfigurationError(
-            "NXP_LEDGER_URL is not a SQLAlchemy URL of a known driver"
-        ) from None
     except OSError as error:
-        raise _unusable(url, error) from None
+        raise _unusable(parsed, error) from None
+    engine = _engine(parsed, pool_pre_ping=True, json_serializer=_json)
     if parsed.get_backend_name() == "sqlite":
         event.listen(engine, "connect", _set_pragmas)
     try:
         _upgrade(engine)
     except SQLAlchemyError as error:
         engine.dispose()
-        raise _unusable(url, getattr(error, "orig", None) or error) from None
+        raise _unusable(parsed, getattr(error, "orig", None) or error) from None
     except BaseException:
         engine.dispose()
         raise
@@ -76,25 +73,38 @@ def ledger_version(url: str) -> str | None:
     Raises:
         ConfigurationError: not reachable, or not a URL.
     """
-    try:
-        parsed = make_url(url)
-        is_file = parsed.get_backend_name() == "sqlite"
-        if is_file and not Path(parsed.database or "").is_file():
-            return None
-        engine = create_engine(parsed, hide_parameters=True)
-    except (ArgumentError, NoSuchModuleError, ModuleNotFoundError):
-        raise ConfigurationError(
-            "NXP_LEDGER_URL is not a SQLAlchemy URL of a known driver"
-        ) from None
+    parsed = _parsed(url)
+    if parsed.get_backend_name() == "sqlite" and not Path(parsed.database or "").is_file():
+        return None
+    engine = _engine(parsed)
     try:
         return _version(engine)
     except SQLAlchemyError as error:
-        raise _unusable(url, getattr(error, "orig", None) or error) from None
+        raise _unusable(parsed, getattr(error, "orig", None) or error) from None
     finally:
         engine.dispose()
 
 
-def _unusable(url: str, error: BaseException) -> ConfigurationError:
+def _parsed(url: str) -> URL:
+    parsed = database_url(url, VARIABLE)
+    if parsed.get_backend_name() not in {"sqlite", "postgresql"}:
+        raise ConfigurationError(
+            f"{VARIABLE}: a ledger cannot be kept in {parsed.get_backend_name()}: name a SQLite "
+            f"file or a PostgreSQL database, such as {EXAMPLES}"
+        )
+    return parsed
+
+
+def _engine(url: URL, **options: Any) -> Engine:
+    with driver_errors(url, VARIABLE):
+        engine = create_engine(
+            url, connect_args=connect_arguments(url), hide_parameters=True, **options
+        )
+    set_up_sessions(engine)
+    return engine
+
+
+def _unusable(url: URL, error: BaseException) -> ConfigurationError:
     return ConfigurationError(
         f"cannot open the ledger {_shown(url)}: {str(error).splitlines()[0]}: check that it "
         "answers, or correct NXP_LEDGER_URL; nothing was started"
@@ -130,6 +140,12 @@ def _version(engine: Engine) -> str | None:
 def _translate(context: ExceptionContext) -> None:
     """Turn a failure of the database during a run into one line; nothing is lost."""
     error = context.sqlalchemy_exception
+    if isinstance(error, DataError):
+        state = getattr(error.orig, "sqlstate", None) or "none"
+        raise DataRefusedError(
+            f"the ledger's database cannot hold a text (SQLSTATE {state}): move the ledger to a "
+            "database with the encoding UTF8 (docs/deployment.md); nothing was saved"
+        ) from None
     if isinstance(error, OperationalError):
         reason = str(error.orig).splitlines()[0]
         raise UnavailableError(
@@ -213,8 +229,5 @@ def _whole_or_not_at_all(connection: Connection) -> Iterator[None]:
         raise
 
 
-def _shown(url: str) -> str:
-    try:
-        return make_url(url).render_as_string(hide_password=True)
-    except ArgumentError:
-        return "NXP_LEDGER_URL"
+def _shown(url: URL) -> str:
+    return url.render_as_string(hide_password=True)

@@ -30,9 +30,11 @@ from sqlalchemy import (
     select,
     text,
 )
-from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
+from sqlalchemy.engine import URL
+from sqlalchemy.exc import SQLAlchemyError
 
+from connectors.databases.sessions import connect_arguments, set_up_sessions
+from connectors.databases.urls import database_url, driver_errors
 from connectors.errors import ConfigurationError, UnavailableError
 from connectors.sources.connection import Connection
 from connectors.sources.cursor import Cursor, Known, fingerprint
@@ -48,22 +50,10 @@ from connectors.sources.specification import SqlSourceSpecification
 from connectors.sources.sql_failures import explain
 from connectors.sources.texts import text_batch
 
-# A server that disappeared is noticed after a minute instead of the system's two hours.
-POSTGRESQL: dict[str, Any] = {
-    "application_name": "nexthink-pipelines",
-    "connect_timeout": 15,
-    "keepalives_idle": 30,
-    "keepalives_interval": 10,
-    "keepalives_count": 3,
-}
 # Run first. On other databases only the user's rights keep the query from writing.
 BEGINNING: dict[str, tuple[str, ...]] = {
-    "postgresql": (
-        # All statements of a pull see the same state of the data.
-        "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY",
-        # The end of time, 9999-12-31, is beyond Python's calendar in zones east of it.
-        "SET LOCAL TIME ZONE 'UTC'",
-    ),
+    # All statements of a pull see the same state of the data.
+    "postgresql": ("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY",),
     "sqlite": ("PRAGMA query_only = ON",),
 }
 # At its most detailed level SQLAlchemy logs every row.
@@ -196,27 +186,19 @@ class SqlSource(Source):
 def _engine(source: str, connection: Connection) -> Engine:
     variable = connection.variable("url")
     logging.getLogger(f"sqlalchemy.engine.Engine.{LOGGER}").setLevel(logging.WARNING)
-    try:
-        url = make_url(connection.url.get_secret_value())
-        if connection.has("user"):
-            url = url.set(username=connection.user)
-        if connection.has("password"):
-            url = url.set(password=connection.password.get_secret_value())
-        backend = url.get_backend_name()
-        if backend == "sqlite":
-            return _sqlite(source, variable, url)
-        if url.drivername in {"postgresql", "postgres"}:
-            url = url.set(drivername="postgresql+psycopg")
-        options = POSTGRESQL if url.drivername == "postgresql+psycopg" else {}
-        return create_engine(
-            url, poolclass=NullPool, connect_args=dict(options), logging_name=LOGGER
+    url = database_url(connection.url.get_secret_value(), variable)
+    if connection.has("user"):
+        url = url.set(username=connection.user)
+    if connection.has("password"):
+        url = url.set(password=connection.password.get_secret_value())
+    if url.get_backend_name() == "sqlite":
+        return _sqlite(source, variable, url)
+    with driver_errors(url, variable):
+        engine = create_engine(
+            url, connect_args=connect_arguments(url), poolclass=NullPool, logging_name=LOGGER
         )
-    except (NoSuchModuleError, ModuleNotFoundError):
-        raise ConfigurationError(
-            f"{variable}: the driver of this kind of database is not installed"
-        ) from None
-    except ArgumentError:
-        raise ConfigurationError(f"{variable}: not a SQLAlchemy URL") from None
+    set_up_sessions(engine)
+    return engine
 
 
 def _sqlite(source: str, variable: str, url: URL) -> Engine:

@@ -22,7 +22,12 @@ BUSY = "the database is busy: try again later"
 Meaning = tuple[type[PipelineError], str]
 
 BY_STATE: dict[str, Meaning] = {
+    "22021": (
+        DataRefusedError,
+        "a text of the database is not UTF-8: correct the row, or convert it in the query",
+    ),
     "25006": (ConfigurationError, WRITES),
+    "25P04": (UnavailableError, "the pull was stopped by transaction_timeout: raise it"),
     "3D000": (ConfigurationError, "there is no such database: check the connection's URL"),
     "42501": (AccessError, RIGHT),
     "42601": (ConfigurationError, "the query is not valid SQL"),

@@ -24,6 +24,7 @@ BY_STATE: dict[str, tuple[type[PipelineError], str]] = {
     "25006": (StorageError, ": the database is read-only"),
     "53100": (StorageError, ": the database's disk is full"),
     "55P03": (UnavailableError, " is locked by another session: try again"),
+    "25P04": (UnavailableError, ": stopped by transaction_timeout, a limit of the user: raise it"),
     "40001": (UnavailableError, " is being changed by another session: try again"),
     "40P01": (UnavailableError, " is locked by another session: try again"),
     "57014": (UnavailableError, ": the load was cancelled, perhaps by statement_timeout: raise it"),
@@ -32,6 +33,8 @@ BY_STATE: dict[str, tuple[type[PipelineError], str]] = {
         ": a view uses a column whose type has to change: alter both by hand (docs/sql.md)",
     ),
 }
+# A character has no place in the database's encoding, or is none in it.
+BY_ENCODING = {"22P05", "22021"}
 BY_WORDS: dict[str, tuple[type[PipelineError], str]] = {
     "locked": (UnavailableError, " is locked by another process: try again"),
     "readonly": (StorageError, ": no permission to write the database file"),
@@ -100,6 +103,11 @@ def _by_class(error: Error, state: str, table: str) -> PipelineError:
     if state.startswith("22"):
         columns = COLUMN_IN_CONTEXT.findall(_detail(error, "PG_DIAG_CONTEXT"))
         where = f"column {columns[-1]}" if columns else "a column"
+        if state in BY_ENCODING:
+            return DataRefusedError(
+                f"{table}: {where} holds a character that the database's encoding lacks: land in "
+                f"a database with the encoding UTF8 (docs/sql.md); {AS_IT_WAS}"
+            )
         return DataRefusedError(
             f"{table}: {where} holds a value that its type does not allow (SQLSTATE {state}): "
             f"declare it as string, or correct the query; {AS_IT_WAS}"

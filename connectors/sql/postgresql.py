@@ -15,20 +15,13 @@ from sqlalchemy.schema import CreateSchema
 from sqlalchemy.types import TypeEngine
 
 from connectors.catalogue import ColumnType
+from connectors.databases.sessions import libpq_options, postgresql_settings
 from connectors.errors import ConfigurationError
 from connectors.quoting import quoted_text
 from connectors.sql.database import WAIT_SECONDS, ExistingColumn, shown
 from connectors.sql.failures import explain_connecting
 from connectors.sql.session import Session
 
-# A server that vanished is noticed after a minute, instead of the system's two hours.
-CONNECTION = {
-    "application_name": "nexthink-pipelines",
-    "connect_timeout": "15",
-    "keepalives_idle": "30",
-    "keepalives_interval": "10",
-    "keepalives_count": "3",
-}
 TYPES: dict[ColumnType, TypeEngine[Any]] = {
     ColumnType.STRING: Text(),
     ColumnType.INT: postgresql.BIGINT(),
@@ -78,7 +71,8 @@ class PostgresDatabase:
             "password": url.password,
             "dbname": url.database,
         }
-        settings = CONNECTION | {name: value for name, value in parts.items() if value} | given
+        named = {name: value for name, value in parts.items() if value}
+        settings = named | given | libpq_options(given)
         try:
             # As a list of settings: libpq reads the escapes in a URL differently.
             self._address = make_conninfo("", **settings)
@@ -93,6 +87,9 @@ class PostgresDatabase:
             raise explain_connecting(error, self._shown) from None
         session = Session(connection, self.dialect, table)
         try:
+            session.fetch(postgresql_settings())
+            # Committed, so that they outlast this transaction; the next one begins with them.
+            connection.commit()
             self.start(session, writes=writes)
         except BaseException:
             session.close()

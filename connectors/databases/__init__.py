@@ -1,0 +1,1 @@
+"""What ledger, landings and sources share about databases: URLs, drivers, sessions."""

@@ -1,0 +1,78 @@
+"""URLs of databases, and the drivers they need."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final
+
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError, NoSuchModuleError
+
+from connectors.errors import ConfigurationError
+
+# The package that brings a module, where their names differ.
+PACKAGES: Final = {
+    "MySQLdb": "mysqlclient",
+    "cx_Oracle": "cx-oracle",
+    "mysql": "mysql-connector-python",
+    "psycopg2": "psycopg2-binary",
+    "pymysql": "PyMySQL",
+}
+POSTGRESQL: Final = "postgresql+psycopg"
+EXAMPLES: Final = "sqlite:////path/file.db or postgresql://user:password@host/database"
+
+
+def database_url(text: str, variable: str) -> URL:
+    """Return a URL, parsed; PostgreSQL's with the driver that is installed if it names none.
+
+    Raises:
+        ConfigurationError: not a URL.
+    """
+    try:
+        url = make_url(text)
+    except (ArgumentError, ValueError):
+        raise ConfigurationError(
+            f"{variable} is not a database URL: it is not a SQLAlchemy URL like {EXAMPLES}; "
+            "special characters in user and password are percent-encoded"
+        ) from None
+    if url.drivername in {"postgresql", "postgres"}:
+        return url.set(drivername=POSTGRESQL)
+    # The form that some clouds hand out.
+    return url.set(drivername=url.drivername.replace("postgres+", "postgresql+", 1))
+
+
+@contextmanager
+def driver_errors(url: URL, variable: str) -> Iterator[None]:
+    """Turn the errors of creating an engine into one line of ours.
+
+    Raises:
+        ConfigurationError: the driver is unknown, not installed, or cannot be used here.
+    """
+    try:
+        if url.get_dialect().is_async:
+            raise ConfigurationError(
+                f"{variable}: {url.drivername} is an asynchronous driver: name another one"
+            )
+        yield
+    except NoSuchModuleError:
+        raise ConfigurationError(
+            f"{variable}: a driver for {url.drivername} is not installed: correct the name, or "
+            "install the package that adds it to SQLAlchemy"
+        ) from None
+    except ModuleNotFoundError as error:
+        raise ConfigurationError(_missing(url, variable, error.name or "")) from None
+    except (ArgumentError, TypeError, ValueError):
+        raise ConfigurationError(
+            f"{variable}: the driver of {url.drivername} does not take an option of the URL"
+        ) from None
+
+
+def _missing(url: URL, variable: str, module: str) -> str:
+    top = module.partition(".")[0]
+    package = PACKAGES.get(top, top)
+    other = ""
+    if url.get_backend_name() == "postgresql":
+        other = ", or write postgresql://…, whose driver is installed"
+    return (
+        f"{variable}: {url.drivername} needs the Python package {package}, which is not installed: "
+        f"pip install {package}{other}"
+    )
