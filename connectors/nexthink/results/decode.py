@@ -26,6 +26,7 @@ ZSTD_MAGIC: Final = b"\x28\xb5\x2f\xfd"
 _SKIPPABLE_FIRST_BYTES: Final = range(0x50, 0x60)
 _SKIPPABLE_REST: Final = b"\x2a\x4d\x18"
 _LONGEST_MAGIC: Final = 4
+_FRAMED: Final = frozenset({Compression.GZIP, Compression.ZSTD})
 
 # Makes zlib expect a gzip header and check the trailer; ISA-L takes a quarter of zlib's time.
 _GZIP_WBITS: Final = 31
@@ -225,6 +226,12 @@ class SniffingDecoder:
 
     def _decoder_of_stub(self) -> Decoder:
         stub = self._head
+        if not stub and self._asked in _FRAMED:
+            raise IncompleteResultError(
+                f"the result file is empty, although {self._asked} was requested, and even a "
+                "result without rows has a frame: export again, or request compression NONE if "
+                "this tenant sends empty results without one"
+            )
         if stub and (self._asked is Compression.ZSTD or ZSTD_MAGIC.startswith(stub)):
             return ZstdDecoder()
         if stub and (self._asked is Compression.GZIP or stub.startswith(GZIP_MAGIC[:1])):

@@ -4,7 +4,6 @@ These requests carry no retry policy: the loop in this module is the only one th
 """
 
 import logging
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -31,6 +30,7 @@ from connectors.http.client import (
 )
 from connectors.nexthink.api import HTTP_FAULTS
 from connectors.nexthink.models import Compression
+from connectors.nexthink.results.completeness import Completeness, Span
 from connectors.nexthink.results.decode import SniffingDecoder
 from connectors.nexthink.results.destination import Destination
 
@@ -50,8 +50,6 @@ _BUSY: Final = frozenset({408, 429})
 _URL_REFUSED: Final = frozenset({400, 401, 403, 404, 410})
 # Encodings of the file itself that storage may declare; any other was added by a proxy.
 _OWN_ENCODINGS: Final = frozenset({"", "identity", "gzip", "x-gzip", "zstd", "aws-chunked"})
-
-_CONTENT_RANGE: Final = re.compile(r"bytes (?:(?P<start>\d+)-\d+|\*)/(?P<total>\d+)")
 
 
 class _BrokenOffError(Exception):
@@ -92,7 +90,6 @@ class Transfer:
         fresh_url: Callable[[], str],
         on_bytes: Callable[[int], None],
     ) -> None:
-        self.received = 0
         self.resumed = 0
         self.restarted = 0
         self.decoder = SniffingDecoder(asked)
@@ -101,8 +98,14 @@ class Transfer:
         self._asked = asked
         self._fresh_url = fresh_url
         self._on_bytes = on_bytes
-        self._total: int | None = None
+        self._arrived = Completeness()
         self._etag: str | None = None
+        self._last_byte = b""
+
+    @property
+    def received(self) -> int:
+        """The bytes of the file that have arrived."""
+        return self._arrived.received
 
     def run(self, url: str) -> None:
         """Try until the file is complete, or until tries bring nothing new."""
@@ -118,8 +121,19 @@ class Transfer:
                     raise break_off.error from None
                 url = self._recover(break_off, stalls, url)
         for piece in self.decoder.finish():
-            self._file.write(piece)
+            self._write(piece)
+        self._check_last_record()
         self._file.finish()
+
+    def _check_last_record(self) -> None:
+        """Raise if neither a length nor a frame shows the end, and the last record is open."""
+        is_proven = self._arrived.total is not None
+        is_plain = self.decoder.compression is Compression.NONE
+        if is_plain and not is_proven and self._last_byte not in (b"", b"\n"):
+            raise IncompleteResultError(
+                "the result file comes without a length, and its last record does not end: "
+                "its end cannot be proven"
+            )
 
     def _recover(self, break_off: _BrokenOffError, stalls: int, url: str) -> str:
         """Prepare the next try, and return its URL."""
@@ -143,8 +157,9 @@ class Transfer:
             self.restarted += 1
             self._file.start_over()
             self.decoder = SniffingDecoder(self._asked)
-        self.received = 0
-        self._total = self._etag = None
+        self._arrived = Completeness()
+        self._etag = None
+        self._last_byte = b""
 
     def _try(self, url: str) -> None:
         """Fetch what is missing.
@@ -166,12 +181,17 @@ class Transfer:
             raise _BrokenOffError(unreachable(fault, request)) from None
         except HTTP_FAULTS as fault:
             raise unreachable(fault, request) from None
-        if self._total is not None and self.received < self._total:
-            raise _BrokenOffError(self._cut(response))
-        if self._total is not None and self.received > self._total:
+        self._check_arrived(response)
+
+    def _check_arrived(self, response: httpx.Response) -> None:
+        """Raise unless both facts say that the file is complete."""
+        arrived = self._arrived
+        if arrived.is_beyond:
             raise IncompleteResultError(
                 "the result file is longer than announced", exchange=_evidence(response)
             )
+        if not (arrived.is_counted and arrived.is_reached):
+            raise _BrokenOffError(self._cut(response))
 
     def _request(self, url: str) -> httpx.Request:
         # We decompress it ourselves. A proxy must not compress it again: lengths would not match.
@@ -186,9 +206,13 @@ class Transfer:
 
     def _take(self, chunk: bytes) -> None:
         for piece in self.decoder.feed(chunk):
-            self._file.write(piece)
-        self.received += len(chunk)
+            self._write(piece)
+        self._arrived.received += len(chunk)
         self._on_bytes(self.received)
+
+    def _write(self, piece: bytes) -> None:
+        self._file.write(piece)
+        self._last_byte = piece[-1:] or self._last_byte
 
     def _begin(self, response: httpx.Response) -> bool:
         """Prepare for the body of an answer; return False if there is nothing left to read."""
@@ -219,29 +243,24 @@ class Transfer:
                 "the result file comes without a length, so its end cannot be proven",
                 exchange=_evidence(response),
             )
-        self._total = None if length is None else int(length)
+        self._arrived.begin(Span.of_whole(length))
         etag = headers.get("etag", "")
         # A weak tag does not promise equal bytes, so it cannot protect a resumed download.
         self._etag = etag if etag.startswith('"') else None
 
     def _begin_rest(self, response: httpx.Response) -> None:
-        span = _CONTENT_RANGE.fullmatch(response.headers.get("content-range", ""))
-        is_our_rest = (
-            span is not None
-            and span["start"] == str(self.received)
-            and (self._total is None or span["total"] == str(self._total))
-            and response.headers.get("etag") == self._etag
-        )
-        if span is None or not is_our_rest or not self.received:
+        span = Span.of_range(response.headers.get("content-range", ""))
+        is_same_file = response.headers.get("etag") == self._etag
+        if span is None or not is_same_file or not self._arrived.continues(span):
             raise _BrokenOffError(self._cut(response), is_other_file=True)
-        self._total = int(span["total"])
+        self._arrived.begin(span)
         self.resumed += 1
 
     def _check_nothing_left(self, response: httpx.Response) -> None:
-        span = _CONTENT_RANGE.fullmatch(response.headers.get("content-range", ""))
-        if span is None or not self.received or span["total"] != str(self.received):
+        span = Span.of_range(response.headers.get("content-range", ""))
+        if span is None or not self._arrived.continues(span):
             raise _BrokenOffError(self._cut(response), is_other_file=True)
-        self._total = self.received
+        self._arrived.begin(span)
 
     def _refusal(self, response: httpx.Response) -> Exception:
         """Return the error of an answer without any part of the file."""

@@ -143,8 +143,11 @@ def test_a_window_as_large_as_zstd_long_is_read_and_a_larger_one_refused() -> No
     assert not isinstance(caught.value, IncompleteResultError)
 
 
-def test_no_bytes_are_an_empty_text() -> None:
-    for asked in ASKED:
+def test_no_bytes_are_an_empty_text_unless_a_frame_was_asked_for() -> None:
+    for framed in (Compression.ZSTD, Compression.GZIP):
+        with pytest.raises(IncompleteResultError, match="is empty"):
+            decode([], framed)
+    for asked in (None, Compression.NONE):
         assert decode([], asked) == (b"", Compression.NONE)
         assert decode([b"", b""], asked) == (b"", Compression.NONE)
 

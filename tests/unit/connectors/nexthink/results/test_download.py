@@ -143,15 +143,6 @@ def test_empty_files_and_last_records_without_newline_are_whole(
     assert done.csv_bytes == len(text)
 
 
-def test_a_zero_byte_file_is_whole_whatever_was_asked_for(
-    other_server: Server, client: NexthinkClient, target: Path
-) -> None:
-    other_server.on("GET", FILE, Storage(b""))
-    for asked in Compression:
-        done = client.nql.download("e1", target, asked, url=url_of(other_server))
-        assert (done.wire_bytes, done.csv_bytes) == (0, 0)
-
-
 def test_an_older_file_is_replaced_and_closed_to_others(
     other_server: Server, client: NexthinkClient, target: Path
 ) -> None:

@@ -1,0 +1,184 @@
+"""A result that stops early is never whole: each proof alone notices it."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from connectors.errors import IncompleteResultError, UnavailableError
+from connectors.nexthink import Compression
+from connectors.nexthink.client import NexthinkClient
+from connectors.nexthink.results.completeness import Completeness, Span
+from tests.unit.connectors.results import FILE, PACKED, TEXT, url_of
+from tests.unit.connectors.servers import Reply, Seen, Server, Storage
+
+# Two thousand rows, as two frames that end exactly in the middle.
+HALVES = (b"name,number\n" + b"a,1\n" * 1000, b"b,2\n" * 1000)
+
+
+def packed_halves(packed: Compression) -> tuple[bytes, bytes]:
+    return PACKED[packed](HALVES[0]), PACKED[packed](HALVES[1])
+
+
+def arrived(received: int, *spans: Span) -> Completeness:
+    found = Completeness()
+    for span in spans:
+        found.begin(span)
+    found.received = received
+    return found
+
+
+def test_the_count_alone_notices_a_part_that_says_it_is_the_end() -> None:
+    short = arrived(7, Span(0, 10, 10), Span(4, 7, 7))
+    assert short.is_reached
+    assert not short.is_counted
+
+
+def test_the_part_alone_notices_that_it_is_not_the_end() -> None:
+    short = arrived(10, Span(0, 10, 10), Span(4, 10, 12))
+    assert short.is_counted
+    assert not short.is_reached
+
+
+def test_the_part_alone_notices_that_it_did_not_arrive() -> None:
+    assert not arrived(7, Span(0, None, None), Span(4, 10, 10)).is_reached
+    assert arrived(10, Span(0, None, None), Span(4, 10, 10)).is_reached
+
+
+@pytest.mark.parametrize(
+    ("span", "fits"),
+    [
+        (Span(4, 10, 10), True),
+        (Span(4, 7, 10), True),
+        (Span(3, 10, 10), False),
+        (Span(4, 7, 7), False),
+        (Span(10, 10, 10), False),
+        (None, False),
+    ],
+)
+def test_a_part_continues_only_the_same_file(span: Span | None, fits: bool) -> None:
+    assert arrived(4, Span(0, 10, 10)).continues(span) is fits
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "bytes 4-9/*",
+        "bytes 4-/10",
+        "4-9/10",
+        "bytes \u0664-\u0669/\u0661",
+        f"bytes 4-9/{'9' * 5000}",
+    ],
+)
+def test_a_content_range_without_numbers_is_none(text: str) -> None:
+    assert Span.of_range(text) is None
+
+
+def in_parts(body: bytes, cut: int, part: int) -> Callable[[Seen], Reply]:
+    """Break the first answer at `cut`; answer others with the next `part` bytes."""
+
+    def answer(seen: Seen) -> Reply:
+        start = int(seen.headers.get("range", "bytes=0-")[6:-1])
+        if start == 0:
+            return Reply(200, body, {"etag": '"v1"'}, cut=cut)
+        end = min(start + part, len(body))
+        span = {"content-range": f"bytes {start}-{end - 1}/{len(body)}", "etag": '"v1"'}
+        return Reply(206, body[start:end], span)
+
+    return answer
+
+
+@pytest.mark.parametrize("packed", list(Compression))
+def test_a_shorter_range_is_not_the_end(
+    other_server: Server, client: NexthinkClient, target: Path, packed: Compression
+) -> None:
+    first, second = packed_halves(packed)
+    body = first + second
+    # The second answer ends where the first frame and a record end.
+    other_server.on("GET", FILE, in_parts(body, len(first) - 9, 9))
+    client.nql.download("e1", target, packed, url=url_of(other_server))
+    assert target.read_bytes() == b"".join(HALVES)
+
+
+@pytest.mark.parametrize("packed", list(Compression))
+@pytest.mark.parametrize("claims_all", [True, False])
+def test_a_range_that_always_ends_early_is_an_error(
+    other_server: Server,
+    client: NexthinkClient,
+    target: Path,
+    packed: Compression,
+    claims_all: bool,
+) -> None:
+    first, second = packed_halves(packed)
+    body = first + second
+
+    def lie(seen: Seen) -> Reply:
+        start = int(seen.headers["range"][6:-1])
+        end = len(body) if claims_all else max(len(first), start)
+        span = {"content-range": f"bytes {start}-{end - 1}/{len(body)}", "etag": '"v1"'}
+        return Reply(206, body[start : len(first)], span)
+
+    whole = Reply(200, body, {"etag": '"v1"'}, cut=len(first) - 9)
+    other_server.on("GET", FILE, whole, lie)
+    with pytest.raises(UnavailableError, match="only part of the result file"):
+        client.nql.download("e1", target, packed, url=url_of(other_server))
+    assert not target.exists()
+
+
+@pytest.mark.parametrize("status", [206, 416])
+def test_a_shorter_total_in_a_later_answer_is_another_file(
+    other_server: Server, client: NexthinkClient, target: Path, status: int
+) -> None:
+    first, second = HALVES
+    length = len(first)
+    span = f"bytes {length - 4}-{length - 1}/{length}" if status == 206 else f"bytes */{length}"
+    cut = length - 4 if status == 206 else length
+    broken = Reply(200, first + second, {"etag": '"v1"'}, cut=cut)
+    part = Reply(status, first[cut:], {"content-range": span, "etag": '"v1"'})
+    other_server.on("GET", FILE, broken, part, Storage(first + second))
+    done = client.nql.download("e1", target, url=url_of(other_server))
+    assert target.read_bytes() == first + second
+    assert done.restarted == 1
+
+
+def test_text_without_length_has_to_end_a_record(
+    other_server: Server, client: NexthinkClient, target: Path
+) -> None:
+    other_server.on("GET", FILE, Reply(200, TEXT[:-9], framing="chunked"))
+    with pytest.raises(IncompleteResultError, match=r"last record does not end|quoted field"):
+        client.nql.download("e1", target, url=url_of(other_server))
+    other_server.on("GET", FILE, Reply(200, b"a,b\n1,2", framing="chunked"))
+    with pytest.raises(IncompleteResultError, match="last record does not end"):
+        client.nql.download("e1", target, url=url_of(other_server))
+
+
+@pytest.mark.parametrize("framing", ["length", "chunked"])
+@pytest.mark.parametrize("asked", [None, *Compression])
+def test_an_empty_file_is_no_compressed_result(
+    other_server: Server,
+    client: NexthinkClient,
+    target: Path,
+    asked: Compression | None,
+    framing: str,
+) -> None:
+    other_server.on("GET", FILE, Reply(200, b"", framing=framing))
+    if asked in (Compression.GZIP, Compression.ZSTD):
+        with pytest.raises(IncompleteResultError, match=f"empty, although {asked} was requested"):
+            client.nql.download("e1", target, asked, url=url_of(other_server))
+        return
+    done = client.nql.download("e1", target, asked, url=url_of(other_server))
+    assert (done.wire_bytes, done.csv_bytes) == (0, 0)
+
+
+@pytest.mark.parametrize("packed", list(Compression))
+@pytest.mark.parametrize("text", [b"a,b\n", b"a,b"])
+def test_a_header_alone_is_a_whole_result(
+    other_server: Server,
+    client: NexthinkClient,
+    target: Path,
+    packed: Compression,
+    text: bytes,
+) -> None:
+    other_server.on("GET", FILE, Storage(PACKED[packed](text)))
+    done = client.nql.download("e1", target, packed, url=url_of(other_server))
+    assert done.csv_bytes == len(text)
