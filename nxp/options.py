@@ -18,6 +18,20 @@ AcceptShrink = Annotated[
 ]
 Concurrency = Annotated[int, Parameter(help="How many windows to land at once, 1 to 16.")]
 DryRun = Annotated[bool, Parameter(negative="", help="Show what would be done, and stop.")]
+Only = Annotated[
+    tuple[str, ...],
+    Parameter(
+        negative="",
+        help="Only deployments and automations with such names ('maintain-*'); repeatable.",
+    ),
+]
+Activate = Annotated[
+    tuple[str, ...],
+    Parameter(
+        negative="",
+        help="Switch on the schedule of this deployment, or keep it on; repeatable.",
+    ),
+]
 Prefect = Annotated[
     bool | None,
     Parameter(

@@ -9,8 +9,9 @@ from cyclopts import Parameter
 
 from connectors.catalogue import load_datasets
 from connectors.settings.installation import Settings, load_settings
+from nxp.deployment import ENDS
 from nxp.engine import check_answers, prepare
-from nxp.options import DryRun, Json
+from nxp.options import Activate, DryRun, Json, Only
 from nxp.output import print_json, print_table, say
 
 if TYPE_CHECKING:
@@ -27,12 +28,16 @@ def deploy(
         bool,
         Parameter(negative="", help="Also undo what was paused or switched by hand on the server."),
     ] = False,
+    only: Only = (),
+    activate: Activate = (),
     as_json: Json = False,
 ) -> None:
     """Create, change and remove work pools, deployments and automations, as the files say.
 
     A second run changes nothing. Only what has the tag managed:nxp is changed or removed. A
-    schedule paused by hand stays paused. Alerts are sent to the webhook of NXP_ALERT_URL.
+    schedule paused by hand stays paused. What acts on devices or people, or writes to a tenant, is
+    inactive unless activated; what is active against the file is listed, then switched off. Alerts
+    are sent to the webhook of NXP_ALERT_URL.
     """
     settings = load_settings()
     # The catalogue is read before anything is started.
@@ -42,14 +47,16 @@ def deploy(
     from nxp.deployment.automations import load_automations  # noqa: PLC0415 - prefect, 2 s
     from nxp.deployment.changes import WantedState  # noqa: PLC0415
     from nxp.deployment.files import load_deployments  # noqa: PLC0415
+    from nxp.deployment.switches import Asked  # noqa: PLC0415
 
     alert_url = settings.alert_url.get_secret_value() if settings.alert_url else None
     wanted = WantedState(
         deployments=load_deployments(settings.catalog, pool),
         automations=load_automations(settings.catalog, datasets.values()),
         alert_url=alert_url,
-        resume=resume,
+        asked=Asked(resume=resume, only=only, activate=activate),
     )
+    wanted.asked.check(wanted.deployments, wanted.automations)
     changes = bring(wanted, dry_run=dry_run)
     _print(changes, settings, dry_run=dry_run, as_json=as_json)
 
@@ -66,7 +73,11 @@ def bring(wanted: "WantedState", *, dry_run: bool = False) -> list["Change"]:
     done: list[Change] = []
 
     def each(changes: Iterable["Change"]) -> None:
-        for change in list(changes):
+        planned = list(changes)
+        for change in planned:
+            if change.ends:
+                say(f"{ENDS}{change.ends}")
+        for change in planned:
             if not dry_run:
                 change.do()
             done.append(change)
@@ -74,7 +85,8 @@ def bring(wanted: "WantedState", *, dry_run: bool = False) -> list["Change"]:
     with connected() as client:
         found = look(client)
         each(pools_and_deployments(client, found, wanted))
-        each(alerts(client, found, wanted))
+        if not wanted.asked.only:
+            each(alerts(client, found, wanted))
         if not dry_run:
             # Automations refer to deployments and the webhook by the server's own ids.
             found = look(client)

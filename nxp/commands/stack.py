@@ -8,7 +8,7 @@ from cyclopts import Parameter
 
 from connectors.errors import UnavailableError
 from connectors.settings.installation import load_settings
-from nxp.options import Json
+from nxp.options import Activate, Json, Only
 from nxp.output import print_json, print_table, say
 from nxp.stack.record import Stack, read_stack
 
@@ -29,10 +29,18 @@ def up(
         int | None, Parameter(help="Days of the sandbox's events; initially 14.")
     ] = None,
     port: Annotated[int | None, Parameter(help="Prefect's port; initially a free one.")] = None,
+    only: Only = (),
+    activate: Activate = (),
 ) -> None:
-    """Start the parts that do not run yet, and wait until they answer."""
+    """Start the parts that do not run yet, and wait until they answer.
+
+    Deploys as nxp deploy does: what acts or writes to a tenant is inactive unless activated.
+    """
     from nxp.stack.running import held  # noqa: PLC0415 - not for --help
     from nxp.stack.running import up as start_all  # noqa: PLC0415
+
+    choice = [word for each in only for word in ("--only", each)]
+    choice += [word for each in activate for word in ("--activate", each)]
 
     given = {
         "workers": workers,
@@ -44,7 +52,7 @@ def up(
     }
     settings = load_settings()
     with held(settings):
-        stack = start_all(settings, {key: value for key, value in given.items() if value})
+        stack = start_all(settings, {key: value for key, value in given.items() if value}, choice)
     say("the stack is up; to use it in this shell:")
     say('  eval "$(nxp stack env)"')
     address = f"http://127.0.0.1:{stack.ports['server']}"

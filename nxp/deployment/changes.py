@@ -10,15 +10,18 @@ from prefect.blocks.webhook import Webhook
 from prefect.client.orchestration import SyncPrefectClient
 from prefect.client.schemas.actions import DeploymentScheduleCreate, WorkPoolCreate
 from prefect.client.schemas.objects import ConcurrencyLimitStrategy, ConcurrencyOptions
+from prefect.client.schemas.responses import DeploymentResponse
 from prefect.client.schemas.schedules import CronSchedule
 from prefect.events.schemas.automations import Automation, AutomationCore
 from prefect.workers.process import ProcessWorker
 from pydantic import SecretStr
 
+from connectors.errors import UsageError
 from nxp.deployment.automations import AutomationEntry, Ids, resolve
-from nxp.deployment.comparison import automation_differences, differences, paused_schedules
+from nxp.deployment.comparison import active_schedules, automation_differences, differences
 from nxp.deployment.files import OURS, Deployment
 from nxp.deployment.server import WEBHOOK, Found
+from nxp.deployment.switches import Asked, switches
 
 
 class Verb(StrEnum):
@@ -32,41 +35,55 @@ class Verb(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One thing on the server, what is done with it, and why; `do` does it."""
+    """One thing on the server, what is done with it, and why; `do` does it.
+
+    `ends` says what an operator has active and is switched off; it is shown before it is done.
+    """
 
     verb: Verb
     kind: str
     name: str
     about: str = field(default="", kw_only=True)
+    ends: str = field(default="", kw_only=True)
     do: Callable[[], object] = field(default=lambda: None, repr=False, kw_only=True)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WantedState:
-    """What the files and the settings ask for. `resume` undoes what was switched by hand."""
+    """What the files, the settings and the operator ask for."""
 
     deployments: Sequence[Deployment]
     automations: Sequence[AutomationEntry]
     alert_url: str | None = None
-    resume: bool = False
+    asked: Asked = field(default_factory=Asked)
+
+    @property
+    def chosen(self) -> list[Deployment]:
+        """The deployments to look at."""
+        return [each for each in self.deployments if self.asked.covers(each.name)]
 
 
 def pools_and_deployments(
     client: SyncPrefectClient, found: Found, wanted: WantedState
 ) -> Iterator[Change]:
     """Yield the changes to work pools and deployments: to create, change or remove them."""
-    for pool in dict.fromkeys(each.entry.work_pool.name for each in wanted.deployments):
+    for pool in dict.fromkeys(each.entry.work_pool.name for each in wanted.chosen):
         yield _pool(client, found, pool)
-    for deployment in wanted.deployments:
+    for deployment in wanted.chosen:
         yield _deployment(client, deployment, found, wanted)
+    replaced = {name for each in wanted.chosen for name in each.entry.replaces}
     gone = found.ours.keys() - {each.name for each in wanted.deployments}
-    for name in sorted(gone):
+    for name in sorted(name for name in gone if wanted.asked.covers(name) or name in replaced):
+        known = found.deployments[name]
+        # What becomes of the schedule of a replaced one is said by the one that replaces it.
+        ends = "" if name in replaced else ", ".join(active_schedules(known).values())
         yield Change(
             Verb.REMOVE,
             "deployment",
             name,
             about="no longer in the file",
-            do=partial(client.delete_deployment, found.deployments[name].id),
+            ends=f"{name}, active at {ends}: it is no longer in the file" if ends else "",
+            do=partial(client.delete_deployment, known.id),
         )
 
 
@@ -93,16 +110,22 @@ def automations(
     client: SyncPrefectClient, found: Found, wanted: WantedState, webhook: UUID | None
 ) -> Iterator[Change]:
     """Yield the changes to automations, which refer to deployments and webhook by their ids."""
-    known = dict.fromkeys((each.name for each in wanted.deployments), UUID(int=0))
+    known = dict.fromkeys((each.name for each in wanted.chosen), UUID(int=0))
     ids = Ids(webhook, known | {name: each.id for name, each in found.deployments.items()})
     kept = set()
     for entry in wanted.automations:
+        if not wanted.asked.covers(entry.name):
+            continue
+        if entry.run and entry.run not in ids.deployments:
+            raise UsageError(
+                f"{entry.name} runs {entry.run}, which is not deployed: add it to --only"
+            )
         core = resolve(entry, ids)
         if core:
             kept.add(core.name)
             yield _automation(client, core, found.automations.get(core.name), wanted)
     for name, automation in sorted(found.automations.items()):
-        if OURS in automation.tags and name not in kept:
+        if OURS in automation.tags and name not in kept and wanted.asked.covers(name):
             about = "no longer in the file" if wanted.alert_url else "it has nothing to do"
             yield Change(
                 Verb.REMOVE,
@@ -126,45 +149,41 @@ def _pool(client: SyncPrefectClient, found: Found, name: str) -> Change:
 
 
 def _deployment(
-    client: SyncPrefectClient,
-    deployment: Deployment,
-    found: Found,
-    wanted: WantedState,
+    client: SyncPrefectClient, deployment: Deployment, found: Found, wanted: WantedState
 ) -> Change:
     known = found.deployments.get(deployment.name)
-
-    def apply() -> object:
-        return _write(client, deployment, set() if wanted.resume else paused, wanted)
-
-    if known is None:
-        paused = _paused_before(deployment, found)
-        about = "its schedule starts paused, as what it replaces" if paused else ""
-        return Change(Verb.CREATE, "deployment", deployment.name, about=about, do=apply)
-    paused = set(paused_schedules(known))
-    different = differences(deployment, known)
-    if wanted.resume and (paused or known.paused):
-        different.append("paused schedules")
-    if different:
-        about = ", ".join(different)
-        return Change(Verb.CHANGE, "deployment", deployment.name, about=about, do=apply)
-    about = "its schedule is paused" if paused else ""
-    return Change(Verb.LEAVE, "deployment", deployment.name, about=about)
-
-
-def _paused_before(deployment: Deployment, found: Found) -> set[str]:
-    """Return the schedules to start paused: all, where somebody had paused what is replaced."""
-    replaced = [found.deployments.get(name) for name in deployment.entry.replaces]
-    if not any(each and paused_schedules(each) for each in replaced):
-        return set()
-    return {each.slug for each in deployment.entry.schedules}
+    after = switches(deployment, known, found, wanted.asked)
+    different = differences(deployment, known) if known else []
+    if known and after.is_changed:
+        different.append("schedules switched " + ("on" if after.on else "off"))
+    elif known and known.paused and wanted.asked.resume:
+        different.append("paused")
+    verb = Verb.CREATE if known is None else Verb.CHANGE if different else Verb.LEAVE
+    ends = ""
+    if after.ended:
+        name = deployment.entry.name
+        when = ", ".join(after.ended)
+        ends = f"{deployment.name}, active at {when}: --activate {name} keeps it active"
+    about = ", ".join(different) or after.about
+    if verb is Verb.LEAVE:
+        # What is inactive in the file is as it should be: nothing to show at each deploy.
+        about = about if after.is_paused else ""
+        return Change(verb, "deployment", deployment.name, about=about)
+    write = partial(_write, client, deployment, known, after.on, wanted.asked)
+    return Change(verb, "deployment", deployment.name, about=about, ends=ends, do=write)
 
 
 def _write(
-    client: SyncPrefectClient, deployment: Deployment, paused: set[str], wanted: WantedState
+    client: SyncPrefectClient,
+    deployment: Deployment,
+    known: DeploymentResponse | None,
+    on: frozenset[str],
+    asked: Asked,
 ) -> object:
-    """Create or replace the deployment; a paused schedule stays paused."""
+    """Create or replace the deployment, with these schedules active."""
     entry, limit = deployment.entry, deployment.entry.concurrency_limit
     strategy = ConcurrencyLimitStrategy(limit.collision_strategy) if limit else None
+    is_resumed = asked.resume or (known and known.paused and on)
     return client.create_deployment(
         flow_id=client.create_flow_from_name(deployment.flow),
         name=entry.name,
@@ -179,12 +198,12 @@ def _write(
         concurrency_limit=limit.limit if limit else None,
         concurrency_options=ConcurrencyOptions(collision_strategy=strategy) if strategy else None,
         pull_steps=[],
-        paused=False if wanted.resume else None,
+        paused=False if is_resumed else None,
         schedules=[
             DeploymentScheduleCreate(
                 slug=each.slug,
                 schedule=CronSchedule(cron=each.cron, timezone=each.timezone),
-                active=each.active and each.slug not in paused,
+                active=each.slug in on,
             )
             for each in entry.schedules
         ],
@@ -204,7 +223,7 @@ def _automation(
         )
     different = automation_differences(core, known)
     switched = known.enabled != core.enabled
-    if switched and wanted.resume:
+    if switched and wanted.asked.resume:
         different.append("enabled")
     elif switched:
         core = core.model_copy(update={"enabled": known.enabled})

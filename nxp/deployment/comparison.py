@@ -2,8 +2,9 @@
 
 from typing import Any
 
+from prefect.client.schemas.objects import DeploymentSchedule
 from prefect.client.schemas.responses import DeploymentResponse
-from prefect.client.schemas.schedules import CronSchedule
+from prefect.client.schemas.schedules import CronSchedule, IntervalSchedule
 from prefect.events.schemas.automations import AutomationCore
 
 from nxp.deployment.files import Deployment
@@ -24,7 +25,30 @@ def automation_differences(wanted: AutomationCore, found: AutomationCore) -> lis
 
 def paused_schedules(found: DeploymentResponse) -> list[str]:
     """Return a deployment's paused schedules: all of them if the deployment itself is paused."""
-    return [each.slug or "unnamed" for each in found.schedules if found.paused or not each.active]
+    return [slug_of(each) for each in found.schedules if found.paused or not each.active]
+
+
+def active_schedules(found: DeploymentResponse) -> dict[str, str]:
+    """Return a deployment's active schedules as text, by slug: none if it is paused itself."""
+    if found.paused:
+        return {}
+    return {slug_of(each): timing(each) for each in found.schedules if each.active}
+
+
+def slug_of(schedule: DeploymentSchedule) -> str:
+    """Return what names a schedule within its deployment."""
+    return schedule.slug or "unnamed"
+
+
+def timing(schedule: DeploymentSchedule) -> str:
+    """Return when a schedule runs, as its own fields say it."""
+    match schedule.schedule:
+        case CronSchedule(cron=cron, timezone=zone):
+            return f"{cron} {zone or 'UTC'}"
+        case IntervalSchedule(interval=interval):
+            return f"every {interval}"
+        case other:
+            return str(getattr(other, "rrule", "by no schedule"))
 
 
 def _different(wanted: dict[str, Any], found: dict[str, Any]) -> list[str]:

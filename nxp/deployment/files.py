@@ -23,6 +23,8 @@ from connectors.syncs import load_syncs
 FILE = "prefect.yaml"
 # Every deployment and automation of ours carries this tag; others on the server are left alone.
 OURS = "managed:nxp"
+# The flows that act on devices and people, or write to a tenant; those named _plan only plan.
+ACTING_MODULES = frozenset({"flows.actions", "flows.enrichment"})
 
 
 class _Strict(BaseModel):
@@ -96,10 +98,25 @@ class Deployment:
         """The tags, including the one that marks it as ours."""
         return [*self.entry.tags, OURS]
 
+    @property
+    def acts(self) -> bool:
+        """Whether its runs act on devices and people, or write to a tenant."""
+        return acts(self.entry.entrypoint)
+
+    def is_named(self, name: str) -> bool:
+        """Return whether this is its name, with or without the flow."""
+        return name in {self.name, self.entry.name}
+
     def in_pool(self, pool: str) -> "Deployment":
         """Return the same deployment with its runs in another work pool."""
         moved = Pool(name=pool, job_variables=self.entry.work_pool.job_variables)
         return replace(self, entry=self.entry.model_copy(update={"work_pool": moved}))
+
+
+def acts(entrypoint: str | None) -> bool:
+    """Return whether a flow acts on devices and people, or writes to a tenant."""
+    module, _, name = (entrypoint or "").rpartition(".")
+    return module in ACTING_MODULES and not name.endswith("_plan")
 
 
 def load_deployments(catalog: Path, pool: str | None = None) -> list[Deployment]:

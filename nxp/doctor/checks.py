@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from datetime import datetime
 from functools import partial
 
+from connectors.actions import load_actions
 from connectors.catalogue import load_datasets
 from connectors.clock import utc_now
 from connectors.errors import PipelineError
@@ -66,4 +67,5 @@ def _server(
         yield warn("server", "no Prefect server is known", do=do)
         return
     check_answers()
-    yield from look_at_server(settings, deployments, automations, clock)
+    actions = load_actions(settings.catalog)
+    yield from look_at_server(settings, deployments, automations, actions, clock)

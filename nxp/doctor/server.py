@@ -1,7 +1,7 @@
 """The checks of the Prefect server: its version, its agreement with the files, workers, runs."""
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 
 import prefect
@@ -15,15 +15,18 @@ from prefect.client.schemas.filters import (
     FlowRunFilterStateType,
 )
 from prefect.client.schemas.objects import FlowRun, StateType, WorkerStatus
+from prefect.client.schemas.responses import DeploymentResponse
 from prefect.client.schemas.sorting import FlowRunSort
 from prefect.settings import get_current_settings
 
+from connectors.actions import ActionSpecification
 from connectors.errors import ConfigurationError, UnavailableError
 from connectors.settings.installation import Settings
 from nxp.deployment.automations import AutomationEntry, Ids, resolve
 from nxp.deployment.comparison import automation_differences, differences, paused_schedules
 from nxp.deployment.files import OURS, Deployment
 from nxp.deployment.server import Found, connected, look
+from nxp.doctor.acting import look_at_acting
 from nxp.doctor.clock import look_at_clock
 from nxp.doctor.finding import Finding, fail, ok, warn
 
@@ -42,6 +45,7 @@ def look_at_server(
     settings: Settings,
     deployments: Sequence[Deployment],
     automations: Sequence[AutomationEntry],
+    actions: Mapping[str, ActionSpecification],
     clock: Callable[[], datetime],
 ) -> Iterator[Finding]:
     """Compare a Prefect server with the files, and check its workers and runs."""
@@ -51,9 +55,15 @@ def look_at_server(
         whose = "the Prefect server"
         yield from look_at_clock("clock", f"{url}/health", whose=whose, clock=clock)
         found = look(client)
+        yield from look_at_acting(found, actions)
+        if not found.ours:
+            what = "nothing is deployed yet: nothing is scheduled, and no alert is sent"
+            yield fail("deployments", what, do=DEPLOY, code=DRIFTED)
+            return
         for pool in dict.fromkeys(each.entry.work_pool.name for each in deployments):
             yield from _pool(client, found, pool)
         yield from _deployments(found, deployments)
+        yield from _left_over(found, {each.name for each in deployments})
         yield from _alerts(settings, found)
         yield from _automations(settings, found, automations)
         yield from _heartbeat(automations)
@@ -93,27 +103,42 @@ def _pool(client: SyncPrefectClient, found: Found, name: str) -> Iterator[Findin
 
 
 def _deployments(found: Found, wanted: Sequence[Deployment]) -> Iterator[Finding]:
-    wrong = 0
+    missing = [each.name for each in wanted if each.name not in found.deployments]
+    yield from _missing("deployments", missing)
+    wrong = len(missing)
     for deployment in wanted:
         known = found.deployments.get(deployment.name)
-        if known is None:
-            what, do = f"{deployment.name} is missing on the server", DEPLOY
-        elif different := differences(deployment, known):
+        if known and (different := differences(deployment, known)):
+            wrong += 1
             what = f"{deployment.name} differs from the file: {', '.join(different)}"
             do = f"{DEPLOY}, or copy the change into the file"
-        else:
-            continue
-        wrong += 1
-        yield fail("deployments", what, do=do, code=DRIFTED)
-    names = {each.name for each in wanted}
-    for name in sorted(found.ours.keys() - names):
-        yield warn("deployments", f"{name} is on the server but in no file", do=DEPLOY)
-    for name, each in sorted(found.ours.items()):
-        for slug in paused_schedules(each):
+            yield fail("deployments", what, do=do, code=DRIFTED)
+        for slug in _paused(deployment, known):
             do = "resume it in the UI, or all of them with nxp deploy --resume"
-            yield warn("schedules", f"{slug} of {name} is paused", do=do)
+            yield warn("schedules", f"{slug} of {deployment.name} is paused", do=do)
     if not wrong:
         yield ok("deployments", f"{len(wanted)} match the file")
+
+
+def _left_over(found: Found, names: set[str]) -> Iterator[Finding]:
+    for name in sorted(found.ours.keys() - names):
+        yield warn("deployments", f"{name} is on the server but in no file", do=DEPLOY)
+
+
+def _paused(deployment: Deployment, known: DeploymentResponse | None) -> list[str]:
+    """Return the schedules that the file has active and that a person paused."""
+    active = {each.slug for each in deployment.entry.schedules if each.active}
+    return [slug for slug in paused_schedules(known) if slug in active] if known else []
+
+
+def _missing(check: str, names: Sequence[str]) -> Iterator[Finding]:
+    """Yield one failure for all that is missing."""
+    if len(names) == 1:
+        yield fail(check, f"{names[0]} is missing on the server", do=DEPLOY, code=DRIFTED)
+    elif names:
+        more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+        what = f"{len(names)} are missing on the server: {', '.join(names[:SHOWN])}{more}"
+        yield fail(check, what, do=DEPLOY, code=DRIFTED)
 
 
 def _alerts(settings: Settings, found: Found) -> Iterator[Finding]:
@@ -130,21 +155,24 @@ def _automations(
 ) -> Iterator[Finding]:
     webhook = found.webhook if settings.alert_url else None
     ids = Ids(webhook, {name: each.id for name, each in found.deployments.items()})
-    wrong = 0
+    wrong, missing = 0, []
     for entry in wanted:
         # A missing deployment has been reported already.
         core = None if entry.run and entry.run not in ids.deployments else resolve(entry, ids)
         if core is None:
             continue
         known = found.automations.get(entry.name)
-        if known is None or (different := automation_differences(core, known)):
+        if known is None:
+            missing.append(entry.name)
+        elif different := automation_differences(core, known):
             wrong += 1
-            how = f"differs from the file: {', '.join(different)}" if known else "is missing"
+            how = f"differs from the file: {', '.join(different)}"
             yield fail("automations", f"{entry.name} {how}", do=DEPLOY, code=DRIFTED)
         elif known.enabled != core.enabled:
             what = f"{entry.name} was switched {'on' if known.enabled else 'off'} by hand"
             yield warn("automations", what, do="find out why")
-    if not wrong:
+    yield from _missing("automations", missing)
+    if not wrong and not missing:
         yield ok("automations", "they match the file")
 
 

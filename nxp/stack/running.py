@@ -8,12 +8,14 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Timer
 
 import psutil
 from filelock import FileLock, Timeout
 
 from connectors.errors import HeldError, StorageError, UnavailableError, UsageError
 from connectors.settings.installation import Settings, prepare_home
+from nxp.deployment import ENDS
 from nxp.engine import MB, check_space
 from nxp.output import say
 from nxp.processes import free_port, is_free, start, stop
@@ -72,12 +74,13 @@ def held(settings: Settings) -> Iterator[None]:
         lock.release()
 
 
-def up(settings: Settings, wished: dict[str, object]) -> Stack:
+def up(settings: Settings, wished: dict[str, object], choice: Sequence[str] = ()) -> Stack:
     """Start the parts that do not run, in order, and wait until each answers.
 
     Args:
         settings: of the installation.
         wished: the options that were given; the others stay as they were.
+        choice: words of nxp deploy that choose what is deployed and activated.
 
     Raises:
         UnavailableError: a part did not start; the parts this call started are stopped again.
@@ -95,7 +98,7 @@ def up(settings: Settings, wished: dict[str, object]) -> Stack:
         for stage in stages(stack):
             _start_stage(stack, stage, began)
             if stage == (SERVER,):
-                deploy(stack, again=SERVER in began)
+                deploy(stack, choice, again=SERVER in began)
     except BaseException:
         # Also on Ctrl-C: a half-started stack would be in the way of the next attempt.
         if began:
@@ -126,34 +129,55 @@ def log_of(stack: Stack, part: str) -> Path:
     return stack.logs / f"{part}.log"
 
 
-def deploy(stack: Stack, *, again: bool) -> None:
-    """Deploy the work pool and the deployments if their files have changed, or if `again` is set.
+def deploy(stack: Stack, choice: Sequence[str], *, again: bool) -> None:
+    """Deploy the pool and the deployments if files or choice have changed, or `again` is set.
 
     Raises:
-        UnavailableError: deploying fails.
+        UnavailableError: deploying fails, or does not end.
+        UsageError: the choice names what is not in the files.
     """
     files = [stack.catalog / name for name in ("prefect.yaml", "automations.yaml")]
     content = b"".join(file.read_bytes() for file in files if file.is_file())
     digest = hashlib.sha256(content).hexdigest()
-    if not again and digest == stack.deployed:
+    if not again and not choice and digest == stack.deployed:
         return
     log = log_of(stack, "deploy")
     say("deployments: applying them to the server …")
-    with log.open("ab") as output:
-        ended = subprocess.run(  # noqa: S603 - our own interpreter, fixed words
-            [sys.executable, "-m", "nxp", "deploy", "--pool", POOL],
+    code = _run_deploy(stack, choice, log)
+    if code == UsageError.exit_code:
+        raise UsageError(f"stack: nxp deploy refused the options: see {log}")
+    if code:
+        raise UnavailableError(f"stack: nxp deploy failed: see {log}")
+    # With --only, the rest is still to be deployed.
+    stack.deployed = digest if "--only" not in choice else ""
+    stack.save()
+
+
+def _run_deploy(stack: Stack, choice: Sequence[str], log: Path) -> int:
+    """Run `nxp deploy`, show what it switches off, and return its exit code."""
+    with log.open("a", encoding="utf-8") as output:
+        process = subprocess.Popen(  # noqa: S603 - our own interpreter, fixed words
+            [sys.executable, "-m", "nxp", "deploy", "--pool", POOL, *choice],
             stdout=output,
-            stderr=output,
+            stderr=subprocess.PIPE,
             stdin=subprocess.DEVNULL,
             env=client_environ(stack, "deploy"),
             cwd=stack.catalog.parent,
-            timeout=DEPLOY_SECONDS,
-            check=False,
+            encoding="utf-8",
+            errors="replace",
         )
-    if ended.returncode:
-        raise UnavailableError(f"stack: nxp deploy failed: see {log}")
-    stack.deployed = digest
-    stack.save()
+        too_long = Timer(DEPLOY_SECONDS, process.kill)
+        too_long.start()
+        try:
+            for line in process.stderr or ():
+                output.write(line)
+                if line.startswith((ENDS, "nxp: --")):
+                    say(line.rstrip())
+        finally:
+            too_long.cancel()
+            if process.poll() is None and sys.exc_info()[0]:
+                process.kill()
+        return process.wait()
 
 
 def _choose(stack: Stack, wished: dict[str, object]) -> None:

@@ -161,6 +161,9 @@ def worker(site: Site) -> Iterator[None]:
 
 
 def test_a_first_deploy_creates_all_and_a_second_changes_nothing(site: Site) -> None:
+    _, findings = site.doctor()
+    failed = [each for each in findings if each["level"] == "fail" and each["check"] != "freshness"]
+    assert [each["what"].split(":")[0] for each in failed] == ["nothing is deployed yet"]
     planned = site.deploy("--dry-run")
     assert {each["verb"] for each in planned} == {"created"}
     assert site.ask("deployments/filter") == []
@@ -216,6 +219,31 @@ def test_a_schedule_paused_by_hand_stays_paused_until_it_is_resumed(site: Site) 
     assert not site.deployment("maintain/maintain-users")["schedules"][0]["active"]
     assert site.changed("--resume") == {("changed", "maintain/maintain-users")}
     assert site.deployment("maintain/maintain-users")["schedules"][0]["active"]
+
+
+def test_what_acts_is_inactive_until_it_is_activated_and_listed_before_it_ends(site: Site) -> None:
+    site.deploy()
+    sync, other = "enrichment-sync/cmdb-devices-sync", "maintain/maintain-users"
+
+    def is_on(name: str) -> bool:
+        return bool(site.deployment(name)["schedules"][0]["active"])
+
+    assert not is_on(sync)
+    only = ("--only", "cmdb-devices-*")
+    assert site.changed(*only, "--activate", "cmdb-devices-sync") == {("changed", sync)}
+    assert is_on(sync)
+    assert site.changed("--activate", sync) == set()
+    _, findings = site.doctor()
+    (acting,) = [each["what"] for each in findings if each["check"] == "acting"]
+    assert acting.startswith(f"{sync} acts by itself (10 6 * * * UTC)")
+    ended = nxp("deploy", "--json", *only, env=site.env)
+    assert f"switches off {sync}, active at 10 6 * * * UTC" in ended.stderr.splitlines()[0]
+    assert [each["name"] for each in json.loads(ended.stdout) if each["verb"] != "left"] == [sync]
+    assert not is_on(sync)
+    assert is_on(other)
+    assert site.changed() == set()
+    unknown = nxp("deploy", "--activate", "nobody", env=site.env)
+    assert (unknown.returncode, unknown.stdout) == (2, "")
 
 
 def test_without_an_address_for_alerts_nobody_is_told_and_that_is_said(site: Site) -> None:
