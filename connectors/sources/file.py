@@ -6,6 +6,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from connectors.databases.names import ALIKE, twins
 from connectors.errors import ConfigurationError, DataRefusedError
 from connectors.sources.file_formats import Csv, Format, Parquet, complaint
 from connectors.sources.places import open_place
@@ -67,6 +68,7 @@ class FileSource(Source):
             yield f"has no column {', '.join(missing)}"
         if twice := sorted({name for name in there if there.count(name) > 1}):
             yield f"has the column {', '.join(twice)} twice"
+        yield from (f"has {pair}, {ALIKE}: list one of them under fields" for pair in twins(needed))
         # Without a list of fields all columns are wanted, so all files must have the same ones.
         if not self._of.fields and (more := [name for name in there if name not in needed]):
             yield f"has the column {', '.join(more)}, which the first file lacks: list the fields"

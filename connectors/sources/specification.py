@@ -14,6 +14,7 @@ from pydantic import Field, RootModel, field_validator, model_validator
 
 from connectors.catalogue import Specification
 from connectors.catalogue.specification import Duration
+from connectors.databases.names import ALIKE, twins
 from connectors.settings.installation import URL
 from connectors.sources.connection import NAME_PATTERN, Connection
 from connectors.sources.servicenow_query import FIELD, conditions
@@ -43,6 +44,8 @@ class SourceSpecification(Specification):
         for name, listed in (("fields", self.fields), ("key", self.key)):
             if len(set(listed)) < len(listed):
                 raise ValueError(f"{name}: a name is listed twice")
+            if alike := twins(listed):
+                raise ValueError(f"{name}: {', '.join(alike)}, {ALIKE}: list one of them")
         if self.fields and (strange := set(self.key) - set(self.fields)):
             raise ValueError(f"key: not among the fields: {', '.join(sorted(strange))}")
         return self

@@ -33,6 +33,7 @@ from sqlalchemy import (
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import SQLAlchemyError
 
+from connectors.databases.names import ALIKE, twins
 from connectors.databases.sessions import connect_arguments, set_up_sessions
 from connectors.databases.urls import database_url, driver_errors
 from connectors.errors import ConfigurationError, UnavailableError
@@ -87,9 +88,12 @@ class SqlSource(Source):
         twice = sorted({name for name in self._columns if self._columns.count(name) > 1})
         needed = dict.fromkeys((*self._of.fields, *self._of.key, self._of.incremental or ""))
         missing = [name for name in needed if name and name not in self._columns]
-        if twice or missing:
+        alike = twins(self._columns)
+        if twice or missing or alike:
             problems = [f"has no column {name}" for name in missing]
             problems += [f"has the column {name} twice" for name in twice]
+            # Even if only one is wanted: the database may not distinguish them in an increment.
+            problems += [f"has {pair}, {ALIKE}: name one of them by AS" for pair in alike]
             raise ConfigurationError(f"source {self.name}: the query {', '.join(problems)}")
         return self._of.fields or self._columns
 

@@ -39,9 +39,16 @@ class Batches:
         self._staged = staged
         self._columns = dict(columns)
         self._added = dict(added)
+        self._names: dict[str, str] = {}
 
-    def reader(self, schema: pa.Schema) -> pa.RecordBatchReader:
-        """Return the stream, opened; `schema` is that of the files."""
+    def reader(self, schema: pa.Schema, names: Mapping[str, str]) -> pa.RecordBatchReader:
+        """Return the stream, opened.
+
+        Args:
+            schema: of the files.
+            names: the name in the table of each column.
+        """
+        self._names = dict(names)
         empty = pa.RecordBatch.from_pylist([], schema)
         return pa.RecordBatchReader.from_batches(self._converted(empty).schema, self._stream())
 
@@ -78,4 +85,6 @@ class Batches:
                     f"column {name} holds {error}: remove it from the query or correct it there; "
                     "nothing was published"
                 ) from None
-        return pa.RecordBatch.from_pydict(arrays)
+        return pa.RecordBatch.from_pydict(
+            {self._names[name]: values for name, values in arrays.items()}
+        )

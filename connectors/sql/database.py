@@ -9,6 +9,7 @@ from sqlalchemy.engine import URL
 from sqlalchemy.types import TypeEngine
 
 from connectors.catalogue import ColumnType
+from connectors.databases.names import Limits
 from connectors.sql.session import Session
 
 # A load waits this long for another one into the same table; one that takes longer is stuck.
@@ -17,10 +18,17 @@ WAIT_SECONDS = 600
 
 @dataclass(frozen=True, slots=True)
 class ExistingColumn:
-    """A column of a table; one that `must_be_given` allows no null and has no default."""
+    """A column of a table.
+
+    Attributes:
+        type: as the database names it.
+        must_be_given: it allows no null and has no default.
+        comment: empty if it has none; None where we cannot give it one.
+    """
 
     type: str
     must_be_given: bool
+    comment: str | None = None
 
 
 class Database(Protocol):
@@ -28,6 +36,7 @@ class Database(Protocol):
 
     dialect: Dialect
     types: dict[ColumnType, TypeEngine[object]]
+    limits: Limits
 
     def begin(self, table: str, *, writes: bool = True) -> Session:
         """Return a session: connected, a transaction begun; `table` is for messages.

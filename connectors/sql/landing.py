@@ -15,7 +15,8 @@ from sqlalchemy import Table, delete
 
 from connectors.catalogue import DatasetSpecification, SnapshotLoad
 from connectors.clock import utc_now
-from connectors.errors import DataRefusedError
+from connectors.databases.names import long_table
+from connectors.errors import ConfigurationError, DataRefusedError
 from connectors.lake import Entry
 from connectors.lake.stage import StagedFile
 from connectors.sql.batches import Batches
@@ -52,6 +53,8 @@ class SqlLanding:
     ) -> None:
         self._target = target_of(tenant, specification)
         self._database = open_database(url)
+        if too_long := long_table(self._target.table, self._database.limits):
+            raise ConfigurationError(f"{specification.dataset}: {too_long}")
         self._clock = clock
 
     def check(self) -> None:
@@ -125,10 +128,12 @@ class SqlLanding:
 
     def _existing(self, session: Session) -> Table | None:
         schema = self._database.schema(session, self._target.wanted_schema)
-        for name in (UNITS, self._target.table):
-            if self._database.columns(session, schema, name) is None:
-                return None
-        return describe(self._target, schema, columns_of(self._target), self._database)
+        if self._database.columns(session, schema, UNITS) is None:
+            return None
+        there = self._database.columns(session, schema, self._target.table)
+        if there is None:
+            return None
+        return describe(self._target, schema, columns_of(self._target), self._database, there)
 
     def _replace(
         self, session: Session, table: Table, entry: Entry, batches: Batches, schema: pa.Schema
@@ -153,7 +158,8 @@ class SqlLanding:
         temporary: bool = False,
     ) -> None:
         try:
-            session.load(table, batches.reader(schema), temporary=temporary)
+            names = {column.key: column.name for column in table.c}
+            session.load(table, batches.reader(schema, names), temporary=temporary)
         except Error as error:
             raise batches.failure or explain(error, self._target.shown) from None
 

@@ -15,6 +15,7 @@ from sqlalchemy.schema import CreateSchema
 from sqlalchemy.types import TypeEngine
 
 from connectors.catalogue import ColumnType
+from connectors.databases.names import POSTGRESQL
 from connectors.databases.sessions import libpq_options, postgresql_settings
 from connectors.errors import ConfigurationError
 from connectors.quoting import quoted_text
@@ -60,6 +61,7 @@ class PostgresDatabase:
     def __init__(self, url: URL) -> None:
         self.dialect = DIALECT
         self.types = TYPES
+        self.limits = POSTGRESQL
         self._shown = shown(url)
         given = {name: str(value) for name, value in url.query.items()}
         if not url.database and "dbname" not in given:
@@ -141,12 +143,16 @@ class PostgresDatabase:
             raise ConfigurationError(f"{session.table} is not a table: name another in landings")
         rows = session.fetch(
             "SELECT a.attname::text, pg_catalog.format_type(a.atttypid, NULL), a.attnotnull "  # noqa: S608 - names, quoted
-            "AND NOT a.atthasdef AND a.attidentity = '' FROM pg_catalog.pg_attribute a "
+            "AND NOT a.atthasdef AND a.attidentity = '', "
+            # Only its owner may comment on a table's columns.
+            "CASE WHEN pg_catalog.pg_has_role(c.relowner, 'USAGE') THEN "
+            "coalesce(pg_catalog.col_description(c.oid, a.attnum), '') END "
+            "FROM pg_catalog.pg_attribute a "
             "JOIN pg_catalog.pg_class c ON c.oid = a.attrelid "
             "JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace "
             f"WHERE {relation} AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum"
         )
-        return {name: ExistingColumn(type_, given) for name, type_, given in rows}
+        return {name: ExistingColumn(*described) for name, *described in rows}
 
     def indices(self, session: Session, schema: str | None, table: str) -> set[str]:
         """Return the names of a table's indices."""

@@ -21,6 +21,7 @@ from sqlalchemy.engine import URL
 from sqlalchemy.types import TypeEngine
 
 from connectors.catalogue import ColumnType
+from connectors.databases.names import SQLITE
 from connectors.errors import ConfigurationError, PipelineError
 from connectors.quoting import quoted_text
 from connectors.sql.database import WAIT_SECONDS, ExistingColumn
@@ -52,6 +53,7 @@ class SqliteDatabase:
             raise ConfigurationError("NXP_DATABASE_URL: SQLite needs a file, sqlite:///file.db")
         self.dialect: Dialect = sqlite.dialect()
         self.types = TYPES
+        self.limits = SQLITE
         self._path = Path(url.database).expanduser().resolve()
 
     def begin(self, table: str, *, writes: bool = True) -> Session:

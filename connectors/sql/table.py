@@ -7,11 +7,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from sqlalchemy import Column, Index, MetaData, Table, false, insert, select
-from sqlalchemy.schema import CreateIndex, CreateTable
+from sqlalchemy.schema import CreateIndex, CreateTable, SetColumnComment
 
 from connectors.catalogue import ColumnType, DatasetSpecification, Mode, SnapshotLoad
 from connectors.errors import ConfigurationError, DataRefusedError
 from connectors.sql.database import Database, ExistingColumn
+from connectors.sql.names import stored_names
 from connectors.sql.session import Session
 from connectors.sql.units import UNITS, Units, units_table
 
@@ -56,7 +57,7 @@ def target_of(tenant: str, specification: DatasetSpecification) -> Target:
     """Return where a dataset lands, from its specification.
 
     Raises:
-        ConfigurationError: it has no table, or the table's name is reserved.
+        ConfigurationError: it has no table, or the table's name is reserved or too long.
     """
     if specification.sql is None:
         raise ConfigurationError(f"{specification.dataset} has no sql under landings")
@@ -88,9 +89,18 @@ def columns_of(target: Target, staged: list[str] | None = None) -> dict[str, Col
 
 
 def describe(
-    target: Target, schema: str | None, columns: Mapping[str, ColumnType], database: Database
+    target: Target,
+    schema: str | None,
+    columns: Mapping[str, ColumnType],
+    database: Database,
+    existing: Mapping[str, ExistingColumn] | None = None,
 ) -> Table:
-    """Return the table as the contract describes it."""
+    """Return the table as the contract describes it; its columns' keys are the landed names.
+
+    Raises:
+        ConfigurationError: it is not known which landed column one of the existing ones holds.
+    """
+    stored = stored_names(columns, existing or {}, database.limits, target.shown)
     required = {
         column.name for column in target.specification.columns if column.key or not column.nullable
     } | {RUN_ID, EXPORTED_AT, SNAPSHOT}
@@ -100,7 +110,13 @@ def describe(
         target.table,
         MetaData(naming_convention=NAMING),
         *(
-            Column(name, database.types[kind], nullable=name not in required)
+            Column(
+                stored[name],
+                database.types[kind],
+                key=name,
+                nullable=name not in required,
+                comment=name if stored[name] != name else None,
+            )
             for name, kind in columns.items()
         ),
         schema=schema,
@@ -125,17 +141,18 @@ def prepare(
     """
     schema = database.schema(session, target.wanted_schema)
     database.make_schema(session, schema)
-    table = describe(target, schema, columns, database)
     # Two landings that start at the same time must not create the same things.
     database.lock(session, f"tables of {schema}")
     if database.columns(session, schema, UNITS) is None:
         session.execute(CreateTable(units_table(schema)))
     existing = database.columns(session, schema, target.table)
+    table = describe(target, schema, columns, database, existing)
     if existing is None:
         session.execute(CreateTable(table))
     else:
         check_owner(session, target, table)
-        _grow(session, database, target, table, existing, columns)
+        table = _grow(session, database, target, table, existing, columns)
+    _comment(session, database, table)
     _index(session, database, table)
     return table
 
@@ -184,16 +201,27 @@ def _grow(
     table: Table,
     existing: Mapping[str, ExistingColumn],
     columns: Mapping[str, ColumnType],
-) -> None:
+) -> Table:
     """Add missing columns and widen or relax others, all in the caller's transaction."""
-    changes = _changes(session, database, target, table, existing, columns)
-    if not changes:
-        return
+    if not _changes(session, database, target, table, existing, columns):
+        return table
     # Not while rows are being loaded: a waiting ALTER TABLE would block all readers.
     database.lock(session, f"rows of {table.schema}.{table.name}")
     now = database.columns(session, table.schema, table.name) or {}
+    table = describe(target, table.schema, columns, database, now)
     for change in _changes(session, database, target, table, now, columns):
         session.execute(f"ALTER TABLE {session.named(table)} {change}")
+    return table
+
+
+def _comment(session: Session, database: Database, table: Table) -> None:
+    """Comment on columns whose names are short ones, unless they have a comment."""
+    if not any(column.comment for column in table.c):
+        return
+    there = database.columns(session, table.schema, table.name) or {}
+    for column in table.c:
+        if column.comment and there[column.name].comment == "":
+            session.execute(SetColumnComment(column))
 
 
 def _changes(
@@ -206,7 +234,8 @@ def _changes(
 ) -> list[str]:
     changes = []
     for name, kind in columns.items():
-        quoted, known = session.quoted(name), existing.get(name)
+        stored = table.c[name].name
+        quoted, known = session.quoted(stored), existing.get(stored)
         if known is None:
             written = database.types[kind].compile(database.dialect)
             changes.append(f"ADD COLUMN {quoted} {written}")
@@ -217,14 +246,15 @@ def _changes(
             changes.append(database.widening(quoted))
         else:
             raise DataRefusedError(
-                f"{target.shown}: column {name} is {known.type} in the table and {kind} in the "
+                f"{target.shown}: column {stored} is {known.type} in the table and {kind} in the "
                 "catalogue: declare it as it was, alter the table by hand, or name another table"
             )
     # Columns that are no longer in the contract stay, and are null from now on.
+    landed = {column.name for column in table.c}
     changes += [
         f"ALTER COLUMN {session.quoted(name)} DROP NOT NULL"
         for name, known in existing.items()
-        if name not in columns and known.must_be_given
+        if name not in landed and known.must_be_given
     ]
     return changes
 

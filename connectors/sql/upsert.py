@@ -18,7 +18,8 @@ def empty_copy(session: Session, table: Table) -> Table:
     session.execute(
         f"CREATE TEMPORARY TABLE {STAGING} AS SELECT {names} FROM {session.named(table)} LIMIT 0"  # noqa: S608 - names, quoted
     )
-    return Table(STAGING, MetaData(), *(Column(column.name, column.type) for column in table.c))
+    columns = (Column(column.name, column.type, key=column.key) for column in table.c)
+    return Table(STAGING, MetaData(), *columns)
 
 
 def refuse_twice(session: Session, staging: Table, keys: Sequence[str], shown: str) -> None:
@@ -40,13 +41,13 @@ def refuse_twice(session: Session, staging: Table, keys: Sequence[str], shown: s
 def merge(session: Session, table: Table, staging: Table, keys: Sequence[str]) -> None:
     """Insert new keys, and update those whose row is not from a later export."""
     dialect = postgresql if session.dialect.name == "postgresql" else sqlite
-    names = [column.name for column in table.c]
+    names = list(table.c.keys())
     # SQLite only accepts ON CONFLICT after a SELECT that has a WHERE.
     rows = select(staging).where(true())
     insert = dialect.insert(table).from_select(names, rows)
     session.execute(
         insert.on_conflict_do_update(
-            index_elements=list(keys),
+            index_elements=[table.c[key] for key in keys],
             set_={name: insert.excluded[name] for name in names if name not in keys},
             where=table.c[EXPORTED_AT] <= insert.excluded[EXPORTED_AT],
         )

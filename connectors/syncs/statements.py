@@ -6,6 +6,7 @@ from typing import Any
 
 import duckdb
 
+from connectors.databases.names import folded
 from connectors.locked_duckdb import BLIND, first_line
 from connectors.quoting import quoted_name
 
@@ -46,15 +47,15 @@ def column_places(
 ) -> tuple[dict[str, int], list[str]]:
     """Return the position of each named column in a select, and which are missing or ambiguous.
 
-    SQL ignores upper and lower case in names.
+    SQL ignores the case of A to Z in names.
     """
-    lowered = [name.lower() for name in columns]
-    used = dict.fromkeys(column.lower() for column in named.values())
+    lowered = [folded(name) for name in columns]
+    used = dict.fromkeys(folded(column) for column in named.values())
     problems = [f"selects no column {name}" for name in used if name not in lowered]
     problems += [f"selects {name} twice" for name in used if lowered.count(name) > 1]
     if problems:
         return {}, [*problems, f"its columns are {', '.join(columns)}"]
-    return {use: lowered.index(column.lower()) for use, column in named.items()}, []
+    return {use: lowered.index(folded(column)) for use, column in named.items()}, []
 
 
 def without_end(sql: str) -> str:

@@ -4,6 +4,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from connectors.databases.tables import table_findings
 from connectors.errors import ConfigurationError
 from connectors.settings.installation import load_settings, prepare_home
 from connectors.settings.tenants import load_tenant
@@ -37,6 +38,11 @@ def check(
             for name, specification in read.datasets.items()
             if specification.sql
         ]
+    elif found and any(specification.sql for specification in read.datasets.values()):
+        url = settings.database_url.get_secret_value()
+        unfit, notes = table_findings(read.datasets, url, found.name)
+        problems += unfit
+        read.notes += notes
     if problems or found is None:
         raise ConfigurationError("check", problems=tuple(problems))
     if connect:

@@ -16,7 +16,7 @@ import pytest
 from connectors.lake.lake import unit_name
 from connectors.ledger import open_ledger
 from tests.commands import Result, called, environment, nxp
-from tests.landing import CATALOG, Place, place
+from tests.landing import CATALOG, Place, catalogue, place
 
 
 @pytest.fixture
@@ -389,3 +389,20 @@ def test_sigterm_ends_an_export_with_143_and_the_next_goes_on_with_it(
         assert nxp("export", "devices", env=env).returncode == 0
         # An export that was begun is resumed; a snapshot that has landed is landed again.
         assert here.tenant.requests["export"] == 2 - left
+
+
+def test_check_lists_columns_whose_names_the_database_would_cut(
+    here: Place, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    long = f"remote_action.#get_disk_and_battery_report.execution.outputs.{'x' * 40}"
+    columns = [{"nql": "user.upn"}, {"nql": long}]
+    changes = {"like": "users", "landings": ["sql"], "columns": columns, "checks": []}
+    catalog = catalogue(here.folder, {}, reports=changes)
+    url = "postgresql://nobody@127.0.0.1:1/landing"
+    give(monkeypatch, {"NXP_DATABASE_URL": url, "NXP_CATALOG": str(catalog)})
+    result = called("check", "--json", capsys=capsys)
+    assert result.returncode == 0, result.stderr
+    noted = [note for note in json.loads(result.stdout)["notes"] if note.startswith("reports: ")]
+    assert len(noted) == 1
+    assert "longer than the 63 bytes" in noted[0]
+    assert "docs/sql.md" in noted[0]
