@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from connectors.catalogue import ACTIONS, SYNCS, DatasetSpecification, load_datasets
+from connectors.catalogue import ACTIONS, SYNCS, DatasetSpecification, read_datasets
 from connectors.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -33,9 +33,12 @@ def read_catalogue(catalog: Path) -> Catalogue:
     """Return the catalogue: valid datasets, syncs with their connections, and actions."""
     read = Catalogue()
     try:
-        read.datasets = load_datasets(catalog)
+        datasets = read_datasets(catalog)
     except ConfigurationError as error:
-        read.problems += error.problems or [str(error)]
+        # Without the folder there is nothing else to read.
+        read.problems.append(str(error))
+        return read
+    read.datasets, read.problems = datasets.valid, datasets.listed
     read.syncs, read.notes = _syncs(catalog, read.problems)
     read.actions = _actions(catalog, read.problems)
     return read
@@ -46,35 +49,30 @@ def _syncs(catalog: Path, problems: list[str]) -> tuple[list[str], list[str]]:
     if not any((catalog / SYNCS).glob("*.yaml")):
         return [], []
     # Half a second for databases and frames, only if there are syncs.
-    from connectors.syncs import load_syncs  # noqa: PLC0415
+    from connectors.syncs import read_syncs  # noqa: PLC0415
 
-    try:
-        syncs = load_syncs(catalog)
-    except ConfigurationError as error:
-        # Problems of the datasets are listed already.
-        problems += [each for each in error.problems or [str(error)] if each not in problems]
-        return [], []
+    syncs = read_syncs(catalog)
+    # Problems of the datasets are listed already.
+    problems += [each for each in syncs.listed if each not in problems]
     notes = []
-    for name, sync in syncs.items():
+    for name, sync in syncs.valid.items():
         notes += _unconnected(name, sync.sources, problems)
         notes += [
             f"{name}: {field} cannot be emptied: the API has no value that does it"
             for field in sync.not_clearable
         ]
-    return list(syncs), notes
+    return list(syncs.valid), notes
 
 
 def _actions(catalog: Path, problems: list[str]) -> list[str]:
     """Validate the actions; return their names."""
     if not any((catalog / ACTIONS).glob("*.yaml")):
         return []
-    from connectors.actions import load_actions  # noqa: PLC0415 - httpx, only if there are some
+    from connectors.actions import read_actions  # noqa: PLC0415 - httpx, only if there are some
 
-    try:
-        return list(load_actions(catalog))
-    except ConfigurationError as error:
-        problems += error.problems or [str(error)]
-        return []
+    actions = read_actions(catalog)
+    problems += actions.listed
+    return list(actions.valid)
 
 
 def _counted(**kinds: Sized) -> str:

@@ -3,7 +3,7 @@
 Only reads and validates; tasks/act finds the targets and sends the requests.
 """
 
-from connectors.actions.loading import load_action, load_actions
+from connectors.actions.loading import load_action, load_actions, read_actions
 from connectors.actions.specification import (
     ACTION_PATTERN,
     READ_BACK,
@@ -30,4 +30,5 @@ __all__ = [
     "TargetSpecification",
     "load_action",
     "load_actions",
+    "read_actions",
 ]

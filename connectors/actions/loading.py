@@ -1,16 +1,38 @@
-"""Reading the catalogue's actions; all problems of all files are reported at once."""
+"""Reading the catalogue's actions: what is wrong with one stops only that one."""
 
-from collections.abc import Mapping
 from pathlib import Path
 
 from connectors.actions.specification import ActionKind, ActionSpecification
 from connectors.catalogue import (
     ACTIONS,
     SYNCS,
-    query_path,
+    Loaded,
+    query_problems,
     read_specifications,
 )
-from connectors.errors import ConfigurationError, UsageError
+
+
+def read_actions(catalog: Path) -> Loaded[ActionSpecification]:
+    """Return the actions, with the problems of each file; without the folder there are none.
+
+    A problem of a campaign counts for the actions that act for those who agreed to it.
+    """
+    loaded = read_specifications(catalog / ACTIONS, ActionSpecification)
+    taken = _names_taken(catalog) if loaded.names else {}
+    for name, action in loaded.found.items():
+        problems = query_problems(catalog, action.query_ids)
+        if action.action != name:
+            problems.insert(0, f"action {action.action!r} is not the file's name")
+        if action.action in taken:
+            # Reports and changes are kept by name.
+            problems.append(f"action: {action.action} is the name of a {taken[action.action]} too")
+        if action.lands and taken.get(action.lands) != "dataset":
+            problems.append(f"lands: {action.lands!r} is not a dataset of the catalogue")
+        loaded.add(name, [f"{name}.yaml: {problem}" for problem in problems])
+    for name, action in loaded.found.items():
+        if action.targets.consent:
+            loaded.add(name, _consent_problems(name, action.targets.consent.campaign, loaded))
+    return loaded
 
 
 def load_actions(catalog: Path) -> dict[str, ActionSpecification]:
@@ -19,35 +41,17 @@ def load_actions(catalog: Path) -> dict[str, ActionSpecification]:
     Raises:
         ConfigurationError: with every problem of every file.
     """
-    read, problems = read_specifications(catalog / ACTIONS, ActionSpecification)
-    by_name = {action.action: action for action in read.values()}
-    taken = _names_taken(catalog)
-    for path, action in read.items():
-        if action.action != path.stem:
-            problems.append(f"{path.name}: action {action.action!r} is not the file's name")
-        found = [*_query_problems(action, catalog), *_consent_problems(action, by_name)]
-        if action.action in taken:
-            # Reports and changes are kept by name.
-            found.append(f"action: {action.action} is the name of a {taken[action.action]} too")
-        if action.lands and taken.get(action.lands) != "dataset":
-            found.append(f"lands: {action.lands!r} is not a dataset of the catalogue")
-        problems += [f"{path.name}: {problem}" for problem in found]
-    if problems:
-        raise ConfigurationError(f"catalogue {catalog}", problems=tuple(problems))
-    return by_name
+    return read_actions(catalog).all()
 
 
 def load_action(catalog: Path, name: str) -> ActionSpecification:
-    """Return one action.
+    """Return one action; problems of others do not matter, except of its own campaign.
 
     Raises:
         UsageError: no such action; the message lists those there are.
+        ConfigurationError: with every problem of this action.
     """
-    actions = load_actions(catalog)
-    if name not in actions:
-        known = ", ".join(actions) or "none"
-        raise UsageError(f"unknown action {name!r}: the catalogue has {known}")
-    return actions[name]
+    return read_actions(catalog).one(name, "action")
 
 
 def _names_taken(catalog: Path) -> dict[str, str]:
@@ -57,19 +61,12 @@ def _names_taken(catalog: Path) -> dict[str, str]:
     return names | dict.fromkeys((path.stem for path in datasets), "dataset")
 
 
-def _query_problems(action: ActionSpecification, catalog: Path) -> list[str]:
-    paths = (query_path(catalog, query_id) for query_id in action.query_ids)
-    return [f"no saved query queries/{path.name}" for path in paths if not path.is_file()]
-
-
-def _consent_problems(
-    action: ActionSpecification, actions: Mapping[str, ActionSpecification]
-) -> list[str]:
-    if not action.targets.consent:
-        return []
-    campaign = actions.get(action.targets.consent.campaign)
+def _consent_problems(name: str, asks: str, loaded: Loaded[ActionSpecification]) -> list[str]:
+    if asks in loaded.problems:
+        return loaded.problems[asks]
+    campaign = loaded.found.get(asks)
     if campaign is None or campaign.kind is not ActionKind.CAMPAIGN:
-        return [f"targets.consent.campaign: {action.targets.consent.campaign!r} is not a campaign"]
+        return [f"{name}.yaml: targets.consent.campaign: {asks!r} is not a campaign"]
     if campaign.targets.query_id is None:
-        return [f"targets.consent.campaign: {campaign.action} has no targets.query_id"]
+        return [f"{name}.yaml: targets.consent.campaign: {asks} has no targets.query_id"]
     return []

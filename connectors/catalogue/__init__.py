@@ -24,9 +24,13 @@ from connectors.catalogue.landings import PARQUET, SQL, SnapshotLoad, SqlSpecifi
 from connectors.catalogue.loading import (
     ACTIONS,
     SYNCS,
+    Loaded,
     load_dataset,
     load_datasets,
     query_path,
+    query_problems,
+    read_datasets,
+    read_raw,
     read_specifications,
 )
 from connectors.catalogue.specification import DAY, DURATION_PATTERN, Specification, parse_duration
@@ -47,6 +51,7 @@ __all__ = [
     "DatasetSpecification",
     "Drift",
     "FreshCheck",
+    "Loaded",
     "Mode",
     "NotNullCheck",
     "RowsCheck",
@@ -62,5 +67,8 @@ __all__ = [
     "load_datasets",
     "parse_duration",
     "query_path",
+    "query_problems",
+    "read_datasets",
+    "read_raw",
     "read_specifications",
 ]

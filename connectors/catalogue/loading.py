@@ -1,16 +1,23 @@
-"""Reading the catalogue's files; all problems of all files are reported at once."""
+"""Reading the catalogue's files: what is wrong with one stops only that one."""
 
 import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
-import yaml
 from pydantic import ValidationError
 
 from connectors.catalogue.dataset import DATASET_PATTERN, DatasetSpecification
 from connectors.catalogue.specification import Specification
-from connectors.catalogue.yaml_text import parse_yaml
+from connectors.catalogue.yaml_text import (
+    UNREADABLE,
+    parse_yaml,
+    read_text,
+    read_yaml,
+    why_unreadable,
+)
 from connectors.errors import ConfigurationError, UsageError
 
 # The folders that connectors.syncs and connectors.actions read.
@@ -22,63 +29,148 @@ TEXTS_KEPT = 4_096
 AnySpecification = TypeVar("AnySpecification", bound=Specification)
 
 
+@dataclass(slots=True)
+class Loaded(Generic[AnySpecification]):
+    """The specifications of a folder, by the names of their files, and what is wrong with which.
+
+    Attributes:
+        found: those that could be read, even if they do not fit the rest of the catalogue.
+        problems: lists that are not empty; each problem begins with the name of its file.
+    """
+
+    folder: Path
+    found: dict[str, AnySpecification] = field(default_factory=dict)
+    problems: dict[str, list[str]] = field(default_factory=dict)
+
+    @property
+    def names(self) -> list[str]:
+        """All names, also of files with problems."""
+        return sorted(self.found.keys() | self.problems.keys())
+
+    @property
+    def valid(self) -> dict[str, AnySpecification]:
+        """Those without problems, by name."""
+        return {name: each for name, each in self.found.items() if name not in self.problems}
+
+    @property
+    def listed(self) -> list[str]:
+        """All problems of all files, each once."""
+        return list(dict.fromkeys(one for each in self.problems.values() for one in each))
+
+    def add(self, name: str, problems: Iterable[str]) -> None:
+        """Record problems of a file, which begin with the name of a file already."""
+        if new := list(problems):
+            self.problems.setdefault(name, []).extend(new)
+
+    def clash(self, name: str, other: str, problem: str) -> None:
+        """Record that two cannot both be used: a problem of both, or only of one that is broken.
+
+        A broken one is not used anyway, so it must not stop the other.
+        """
+        for each, its_other in ((name, other), (other, name)):
+            if each in self.problems or its_other not in self.problems:
+                self._clashes.append((each, problem))
+
+    _clashes: list[tuple[str, str]] = field(default_factory=list)
+
+    def settle(self) -> None:
+        """Count clashes as problems, after all of them are known."""
+        for name, problem in self._clashes:
+            self.add(name, [problem])
+        self._clashes.clear()
+
+    def one(self, name: str, kind: str) -> AnySpecification:
+        """Return one specification; problems of others do not matter.
+
+        Raises:
+            UsageError: there is none of this name; the message lists those there are.
+            ConfigurationError: with every problem of this one.
+        """
+        if name not in self.names:
+            known = ", ".join(self.names) or "none"
+            raise UsageError(f"unknown {kind} {name!r}: the catalogue has {known}")
+        if name in self.problems:
+            self._refuse(self.problems[name])
+        return self.found[name]
+
+    def all(self) -> dict[str, AnySpecification]:
+        """Return all specifications.
+
+        Raises:
+            ConfigurationError: with every problem of every file.
+        """
+        if self.problems:
+            self._refuse(self.listed)
+        return self.found
+
+    def _refuse(self, problems: Iterable[str]) -> None:
+        raise ConfigurationError(f"catalogue {self.folder.parent}", problems=tuple(problems))
+
+
+def read_datasets(catalog: Path) -> Loaded[DatasetSpecification]:
+    """Return the dataset specifications, with the problems of each file.
+
+    Raises:
+        ConfigurationError: there is no such catalogue.
+    """
+    folder = catalog / "datasets"
+    if not folder.is_dir():
+        raise ConfigurationError(f"no folder {folder}: set NXP_CATALOG to the catalogue")
+    loaded = read_specifications(folder, DatasetSpecification)
+    for name, specification in loaded.found.items():
+        loaded.add(name, _file_problems(catalog, name, specification))
+    _check_tables(loaded)
+    return loaded
+
+
 def load_datasets(catalog: Path) -> dict[str, DatasetSpecification]:
     """Return all dataset specifications, by name.
 
     Raises:
         ConfigurationError: with every problem of every file.
     """
-    folder = catalog / "datasets"
-    if not folder.is_dir():
-        raise ConfigurationError(f"no folder {folder}: set NXP_CATALOG to the catalogue")
-    found: dict[str, DatasetSpecification] = {}
-    read, problems = read_specifications(folder, DatasetSpecification)
-    for path, specification in read.items():
-        problems += _file_problems(catalog, path, specification)
-        found[specification.dataset] = specification
-    problems += _shared_tables(found)
-    if problems:
-        raise ConfigurationError(f"catalogue {catalog}", problems=tuple(problems))
-    return found
+    return read_datasets(catalog).all()
 
 
 def load_dataset(catalog: Path, dataset: str) -> DatasetSpecification:
-    """Return one dataset's specification, reading other files only if necessary.
+    """Return one dataset's specification; problems of others do not matter.
 
-    It is not where the dataset lands in a table, which another one may name too.
+    Other files are read only where the dataset lands in a table, which another one may name too.
 
     Raises:
         UsageError: no such dataset; the message lists those there are.
-        ConfigurationError: with every problem of the dataset, or of all where all were read.
+        ConfigurationError: with every problem of the dataset.
     """
     path = catalog / "datasets" / f"{dataset}.yaml"
     if re.fullmatch(DATASET_PATTERN, dataset) and path.is_file():
         specification, problems = _read(path, DatasetSpecification)
         if specification:
-            problems += _file_problems(catalog, path, specification)
+            problems += _file_problems(catalog, path.stem, specification)
         if problems:
             raise ConfigurationError(f"catalogue {catalog}", problems=tuple(problems))
         if specification and not specification.sql:
             return specification
-    datasets = load_datasets(catalog)
-    if dataset not in datasets:
-        known = ", ".join(datasets) or "none"
-        raise UsageError(f"unknown dataset {dataset!r}: the catalogue has {known}")
-    return datasets[dataset]
+    return read_datasets(catalog).one(dataset, "dataset")
 
 
-def read_specifications(
-    folder: Path, kind: type[AnySpecification]
-) -> tuple[dict[Path, AnySpecification], list[str]]:
-    """Return the valid specifications of a folder's YAML files, and all problems of the others."""
-    found: dict[Path, AnySpecification] = {}
-    problems: list[str] = []
+def read_specifications(folder: Path, kind: type[AnySpecification]) -> Loaded[AnySpecification]:
+    """Return what a folder's YAML files say, and all problems of those that cannot be read."""
+    loaded = Loaded[AnySpecification](folder)
     for path in sorted(folder.glob("*.yaml")):
-        specification, wrong = _read(path, kind)
-        problems += wrong
+        specification, problems = _read(path, kind)
+        loaded.add(path.stem, problems)
         if specification:
-            found[path] = specification
-    return found, problems
+            loaded.found[path.stem] = specification
+    return loaded
+
+
+def read_raw(path: Path) -> Mapping[Any, Any]:
+    """Return the mapping in a YAML file as it is; an empty one if there is none."""
+    try:
+        raw = read_yaml(path)
+    except UNREADABLE:
+        return {}
+    return raw if isinstance(raw, Mapping) else {}
 
 
 def query_path(catalog: Path, query_id: str) -> Path:
@@ -86,11 +178,26 @@ def query_path(catalog: Path, query_id: str) -> Path:
     return catalog / "queries" / f"{query_id.removeprefix('#')}.nql"
 
 
+def query_problems(catalog: Path, query_ids: Iterable[str]) -> list[str]:
+    """Return which saved queries are missing or cannot be read."""
+    problems = []
+    for path in (query_path(catalog, query_id) for query_id in query_ids):
+        name = f"queries/{path.name}"
+        try:
+            if not path.exists():
+                problems.append(f"no saved query {name}")
+            elif not read_text(path).strip():
+                problems.append(f"{name}: it is empty")
+        except UNREADABLE as error:
+            problems.append(f"{name}: {why_unreadable(error)}")
+    return problems
+
+
 def _read(path: Path, kind: type[AnySpecification]) -> tuple[AnySpecification | None, list[str]]:
     try:
-        return _validated(kind, path.read_text("utf-8")), []
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        return None, [f"{path.name}: {' '.join(str(error).split())}"]
+        return _validated(kind, read_text(path)), []
+    except UNREADABLE as error:
+        return None, [f"{path.name}: {why_unreadable(error)}"]
     except ValidationError as error:
         return None, [f"{path.name}: {_describe(problem)}" for problem in error.errors()]
 
@@ -102,30 +209,25 @@ def _validated(kind: type[AnySpecification], text: str) -> AnySpecification:
     return kind.model_validate(parse_yaml(text))
 
 
-def _file_problems(catalog: Path, path: Path, specification: DatasetSpecification) -> list[str]:
+def _file_problems(catalog: Path, name: str, specification: DatasetSpecification) -> list[str]:
     problems = []
-    if specification.dataset != path.stem:
-        problems.append(f"{path.name}: dataset {specification.dataset!r} is not the file's name")
-    queries = [query_path(catalog, query_id) for query_id in specification.query_ids()]
-    problems += [
-        f"{path.name}: no saved query queries/{query.name}"
-        for query in queries
-        if not query.is_file()
-    ]
-    return problems
+    if specification.dataset != name:
+        problems.append(f"dataset {specification.dataset!r} is not the file's name")
+    problems += query_problems(catalog, specification.query_ids())
+    return [f"{name}.yaml: {problem}" for problem in problems]
 
 
-def _shared_tables(datasets: dict[str, DatasetSpecification]) -> list[str]:
+def _check_tables(loaded: Loaded[DatasetSpecification]) -> None:
     owners: dict[tuple[str | None, str], str] = {}
-    problems = []
-    for name, specification in datasets.items():
+    for name, specification in loaded.found.items():
         if not (sql := specification.sql):
             continue
         table = (sql.schema_, sql.table or name)
         if table in owners:
-            problems.append(f"{name}.yaml: {owners[table]} lands in the same table {table[1]}")
+            problem = f"{name}.yaml: {owners[table]} lands in the same table {table[1]}"
+            loaded.clash(name, owners[table], problem)
         owners.setdefault(table, name)
-    return problems
+    loaded.settle()
 
 
 def _describe(problem: Any) -> str:

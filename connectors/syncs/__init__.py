@@ -3,7 +3,7 @@
 Only reads and validates; tasks/sync pulls, compares and sends the rows.
 """
 
-from connectors.syncs.loading import load_sync, load_syncs
+from connectors.syncs.loading import load_sync, load_syncs, read_syncs
 from connectors.syncs.specification import (
     EmptyText,
     FieldMapping,
@@ -30,4 +30,5 @@ __all__ = [
     "VerifySpecification",
     "load_sync",
     "load_syncs",
+    "read_syncs",
 ]

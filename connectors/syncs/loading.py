@@ -1,4 +1,4 @@
-"""Reading the catalogue's syncs; all problems of all files are reported at once."""
+"""Reading the catalogue's syncs: what is wrong with one stops only that one."""
 
 import re
 from collections.abc import Mapping
@@ -7,17 +7,40 @@ from pathlib import Path
 from connectors.catalogue import (
     SYNCS,
     DatasetSpecification,
+    Loaded,
     Mode,
-    load_datasets,
     query_path,
+    query_problems,
+    read_datasets,
+    read_raw,
     read_specifications,
 )
-from connectors.errors import ConfigurationError, UsageError
+from connectors.errors import ConfigurationError
 from connectors.syncs.specification import InventorySpecification, SyncSpecification
 
 # What leaves objects out. The time frame is not a filter: every query has one.
 _FILTERING = re.compile(r"\|\s*(where|limit|summarize)\b", re.IGNORECASE)
 _COMMENT = re.compile(r"/\*.*?\*/", re.DOTALL)
+
+
+def read_syncs(catalog: Path) -> Loaded[SyncSpecification]:
+    """Return the syncs, with the problems of each file; a catalogue without the folder has none.
+
+    A problem of a dataset counts for the syncs that look identities up in it.
+    """
+    loaded = read_specifications(catalog / SYNCS, SyncSpecification)
+    if not loaded.names:
+        return loaded
+    datasets = read_datasets(catalog)
+    for name, sync in loaded.found.items():
+        problems = _catalogue_problems(sync, datasets, catalog)
+        if sync.sync != name:
+            problems.insert(0, f"sync {sync.sync!r} is not the file's name")
+        loaded.add(name, [f"{name}.yaml: {problem}" for problem in problems])
+        if sync.inventory:
+            loaded.add(name, datasets.problems.get(sync.inventory.dataset, ()))
+    _check_fields(loaded)
+    return loaded
 
 
 def load_syncs(catalog: Path) -> dict[str, SyncSpecification]:
@@ -26,61 +49,45 @@ def load_syncs(catalog: Path) -> dict[str, SyncSpecification]:
     Raises:
         ConfigurationError: with every problem of every file, and of the datasets.
     """
-    read, problems = read_specifications(catalog / SYNCS, SyncSpecification)
-    if not read and not problems:
+    loaded = read_syncs(catalog)
+    if not loaded.names:
         return {}
-    try:
-        datasets = load_datasets(catalog)
-    except ConfigurationError as error:
-        problems += error.problems or [str(error)]
-        raise ConfigurationError(f"catalogue {catalog}", problems=tuple(problems)) from None
-    for path, sync in read.items():
-        if sync.sync != path.stem:
-            problems.append(f"{path.name}: sync {sync.sync!r} is not the file's name")
-        found = _catalogue_problems(sync, datasets, catalog)
-        problems += [f"{path.name}: {problem}" for problem in found]
-    problems += _conflicts({path.name: sync for path, sync in read.items()})
+    problems = dict.fromkeys(loaded.listed + read_datasets(catalog).listed)
     if problems:
         raise ConfigurationError(f"catalogue {catalog}", problems=tuple(problems))
-    return {sync.sync: sync for sync in read.values()}
+    return loaded.found
 
 
 def load_sync(catalog: Path, name: str) -> SyncSpecification:
-    """Return one sync.
+    """Return one sync; problems of others do not matter, except that they write the same fields.
 
     Raises:
         UsageError: no such sync; the message lists those there are.
+        ConfigurationError: with every problem of this sync.
     """
-    syncs = load_syncs(catalog)
-    if name not in syncs:
-        known = ", ".join(syncs) or "none"
-        raise UsageError(f"unknown sync {name!r}: the catalogue has {known}")
-    return syncs[name]
+    return read_syncs(catalog).one(name, "sync")
 
 
 def _catalogue_problems(
-    sync: SyncSpecification, datasets: Mapping[str, DatasetSpecification], catalog: Path
+    sync: SyncSpecification, datasets: Loaded[DatasetSpecification], catalog: Path
 ) -> list[str]:
     """Return how the sync does not fit the rest of the catalogue: datasets and saved queries."""
     problems = []
-    if sync.sync in datasets:
+    if sync.sync in datasets.names:
         # Reports and rejects are kept by name.
         problems.append(f"sync: {sync.sync} is the name of a dataset too")
     if sync.verify:
-        query = query_path(catalog, sync.verify.query_id)
-        if not query.is_file():
-            problems.append(f"verify: no saved query queries/{query.name}")
-    if sync.inventory:
-        dataset = datasets.get(sync.inventory.dataset)
-        if dataset is None:
-            known = ", ".join(datasets) or "none"
-            return [
-                *problems,
-                f"inventory.dataset: {sync.inventory.dataset!r} is not one of {known}",
-            ]
-        problems += [
-            f"inventory: {problem}" for problem in _unfit(sync.inventory, dataset, catalog)
-        ]
+        found = query_problems(catalog, [sync.verify.query_id])
+        problems += [f"verify: {problem}" for problem in found]
+    if not sync.inventory:
+        return problems
+    name = sync.inventory.dataset
+    if name not in datasets.names:
+        known = ", ".join(datasets.names) or "none"
+        problems.append(f"inventory.dataset: {name!r} is not one of {known}")
+    elif dataset := datasets.valid.get(name):
+        found = _unfit(sync.inventory, dataset, catalog)
+        problems += [f"inventory: {problem}" for problem in found]
     return problems
 
 
@@ -110,13 +117,20 @@ def _unfit(
     return problems
 
 
-def _conflicts(syncs: Mapping[str, SyncSpecification]) -> list[str]:
-    """Return the fields that two syncs write: each would undo what the other has done."""
+def _check_fields(loaded: Loaded[SyncSpecification]) -> None:
+    """Record the fields that two syncs write: each would undo what the other has done."""
     owners: dict[str, str] = {}
-    problems = []
-    for file, sync in syncs.items():
-        for field in sync.fields:
-            if field.lower() in owners:
-                problems.append(f"{file}: {owners[field.lower()]} writes {field} too")
-            owners.setdefault(field.lower(), sync.sync)
-    return problems
+    for name in loaded.names:
+        for field in _fields(loaded, name):
+            owner = owners.setdefault(field.lower(), name)
+            if owner != name:
+                loaded.clash(name, owner, f"{name}.yaml: {owner} writes {field} too")
+    loaded.settle()
+
+
+def _fields(loaded: Loaded[SyncSpecification], name: str) -> list[str]:
+    """Return the fields that a sync writes; of one that is not valid, those its text has."""
+    if name in loaded.found:
+        return list(loaded.found[name].fields)
+    fields = read_raw(loaded.folder / f"{name}.yaml").get("fields")
+    return [str(field) for field in fields] if isinstance(fields, Mapping) else []

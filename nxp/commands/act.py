@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
-from connectors.actions import load_actions
+from connectors.actions import read_actions
 from connectors.errors import NotApprovedError, UsageError
 from connectors.ledger import Ledger, Verdict, open_ledger
 from connectors.settings.installation import load_settings
@@ -221,9 +221,9 @@ def status(
         return
     with _ledger(tenant) as ledger:
         plans = overview(ledger, action, plan)
-    if not plans and action not in load_actions(settings.catalog):
-        known = ", ".join(load_actions(settings.catalog)) or "none"
-        raise UsageError(f"unknown action {action!r}: the catalogue has {known}")
+    if not plans and action not in (read := read_actions(settings.catalog)).names:
+        # It raises, with the names there are.
+        read.one(action, "action")
     if as_json:
         print_json(plans)
         return

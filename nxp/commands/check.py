@@ -5,9 +5,9 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from connectors.databases.tables import table_findings
-from connectors.errors import ConfigurationError
+from connectors.errors import ConfigurationError, PipelineError
 from connectors.settings.installation import load_settings, prepare_home
-from connectors.settings.tenants import load_tenant
+from connectors.settings.tenants import TenantSettings, load_tenant
 from nxp.catalogue import read_catalogue
 from nxp.options import Json, Tenant
 from nxp.output import print_json, say
@@ -21,7 +21,7 @@ def check(
     tenant: Tenant = None,
     as_json: Json = False,
 ) -> None:
-    """Validate settings and catalogue, and list all problems at once."""
+    """Validate settings and catalogue, and list all problems at once, of files and connection."""
     problems: list[str] = []
     settings = load_settings()
     prepare_home(settings)
@@ -32,6 +32,7 @@ def check(
         problems += error.problems or [str(error)]
     read = read_catalogue(settings.catalog)
     problems += read.problems
+    refused = _refusal(found) if connect and found else None
     if settings.database_url is None:
         problems += [
             f"{name}.yaml: lands in a table, but NXP_DATABASE_URL is not set"
@@ -44,12 +45,10 @@ def check(
         problems += unfit
         read.notes += notes
     if problems or found is None:
-        raise ConfigurationError("check", problems=tuple(problems))
-    if connect:
-        from connectors.nexthink.client import NexthinkClient  # noqa: PLC0415 - httpx, only to connect
-
-        with NexthinkClient(found) as client:
-            client.authenticate()
+        told = [*problems, str(refused)] if refused else problems
+        raise ConfigurationError("check", problems=tuple(told))
+    if refused:
+        raise refused
     if as_json:
         print_json(
             {
@@ -66,3 +65,15 @@ def check(
         say(f"settings of tenant {found.name} and {read.counted} are valid; {said}")
         for note in read.notes:
             say(note)
+
+
+def _refusal(tenant: TenantSettings) -> PipelineError | None:
+    """Log in to the tenant; return why that failed, if it did."""
+    from connectors.nexthink.client import NexthinkClient  # noqa: PLC0415 - httpx, only to connect
+
+    try:
+        with NexthinkClient(tenant) as client:
+            client.authenticate()
+    except PipelineError as error:
+        return error
+    return None

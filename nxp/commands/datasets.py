@@ -1,11 +1,12 @@
 """`nxp datasets`: what the catalogue has, and how fresh each dataset is."""
 
+import sys
 from contextlib import AbstractContextManager, nullcontext
 from typing import Annotated, Any
 
 from cyclopts import Parameter
 
-from connectors.catalogue import DatasetSpecification, load_dataset, load_datasets, query_path
+from connectors.catalogue import DatasetSpecification, load_dataset, query_path, read_datasets
 from connectors.clock import utc_now
 from connectors.errors import ConfigurationError, UsageError
 from connectors.ledger import Ledger, UnitRecord, open_ledger
@@ -32,16 +33,18 @@ def datasets(
     if nql:
         _print_query(settings, name, as_json=as_json)
         return
-    chosen = (
-        [load_dataset(settings.catalog, name)]
-        if name
-        else list(load_datasets(settings.catalog).values())
-    )
-    with _ledger(settings, tenant) as ledger:
-        if name:
+    if name:
+        load_dataset(settings.catalog, name)
+        with _ledger(settings, tenant) as ledger:
             _print_units(ledger.units(name) if ledger else [], as_json=as_json)
-        else:
-            _print(_rows(chosen, ledger), as_json=as_json)
+        return
+    read = read_datasets(settings.catalog)
+    with _ledger(settings, tenant) as ledger:
+        _print(_rows(list(read.valid.values()), ledger), as_json=as_json)
+    if read.problems:
+        # What is well is shown first, even if both streams are read as one.
+        sys.stdout.flush()
+        read.all()
 
 
 def _print_query(settings: Settings, name: str | None, *, as_json: bool) -> None:

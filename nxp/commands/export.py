@@ -3,17 +3,20 @@
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
-from connectors.catalogue import load_datasets
-from connectors.errors import PartlyDoneError, UsageError
+from connectors.catalogue import read_datasets
+from connectors.errors import PartlyDoneError, PipelineError, UsageError
 from connectors.settings.installation import Settings, load_settings
 from nxp.engine import run_here
 from nxp.options import AcceptShrink, Concurrency, DryRun, Json, Prefect, Tenant
 from nxp.output import print_json, print_table, say
 from nxp.progress import shown
+
+if TYPE_CHECKING:
+    from tasks.land.plan import Asked
 
 # A terminal is no place for thousands of windows; --json has them all.
 SHOWN = 40
@@ -58,7 +61,7 @@ def export(
         for name in names
     ]
     if dry_run:
-        print_plans([plan_run(each) for each in asked], as_json=as_json)
+        _print_planned(asked, as_json=as_json)
         return
 
     def story() -> dict[str, Any]:
@@ -87,14 +90,38 @@ def export(
 def _names(given: Sequence[str], settings: Settings, *, all_: bool) -> list[str]:
     if all_ == bool(given):
         raise UsageError("name the datasets to export, or use --all for the whole catalogue")
-    return list(load_datasets(settings.catalog)) if all_ else list(dict.fromkeys(given))
+    # Those with problems are named too: each fails on its own.
+    return read_datasets(settings.catalog).names if all_ else list(dict.fromkeys(given))
+
+
+def _print_planned(asked: "Sequence[Asked]", *, as_json: bool) -> None:
+    """Print what would land; a dataset that cannot be planned does not hide the others."""
+    from tasks.land.plan import Plan, plan_run  # noqa: PLC0415 - polars and httpx, not for --help
+
+    if len(asked) == 1:
+        print_units(plan_run(asked[0]), as_json=as_json)
+        return
+    plans: list[Plan] = []
+    failures: dict[str, PipelineError] = {}
+    for each in asked:
+        try:
+            plans.append(plan_run(each))
+        except PipelineError as error:
+            failures[each.dataset] = error
+    if not plans:
+        raise next(iter(failures.values()))
+    print_plans(plans, as_json=as_json)
+    if failures:
+        sys.stdout.flush()
+        for name, why in failures.items():
+            say(f"{name}: {why}")
+        raise PartlyDoneError(
+            f"{len(failures)} of {len(asked)} datasets cannot be planned: {', '.join(failures)}"
+        )
 
 
 def print_plans(plans: Sequence[Any], *, as_json: bool) -> None:
     """Print what several plans would land; each is a tasks.land.plan.Plan."""
-    if len(plans) == 1:
-        print_units(plans[0], as_json=as_json)
-        return
     if as_json:
         print_json({plan.specification.dataset: planned_units(plan) for plan in plans})
         return
@@ -143,6 +170,8 @@ def print_report(report: Mapping[str, Any], *, as_json: bool = False) -> None:
             print_report(each)
             # Reports stay in order, even if stdout and stderr are read as one.
             sys.stdout.flush()
+        for failure in report["failures"]:
+            say(f"{failure['dataset']}: {failure['error']}")
         return
     names = ["unit", "rows_read", "rows_landed", "rows_rejected", "rows_outside", "files"]
     outcomes = report["outcomes"]

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
-from connectors.errors import UnavailableError, UsageError
+from connectors.catalogue.yaml_text import UNREADABLE, read_text, why_unreadable
+from connectors.errors import ConfigurationError, UnavailableError, UsageError
 from connectors.nexthink import Compression, ExportState
 from connectors.settings.installation import load_settings
 from connectors.settings.tenants import load_tenant
@@ -23,17 +24,28 @@ def queries(query_id: str | None = None, *, as_json: Json = False) -> None:
     Datasets, actions and the read-back of syncs need their queries saved there, each under its id.
     """
     folder = load_settings().catalog / "queries"
-    texts = {f"#{path.stem}": path.read_text("utf-8") for path in sorted(folder.glob("*.nql"))}
     named = None if query_id is None else f"#{query_id.removeprefix('#')}"
-    if named is not None and named not in texts:
+    texts, problems = {}, []
+    for path in sorted(folder.glob("*.nql")):
+        if named in {None, f"#{path.stem}"}:
+            try:
+                texts[f"#{path.stem}"] = read_text(path)
+            except UNREADABLE as error:
+                problems.append(f"queries/{path.name}: {why_unreadable(error)}")
+    if named is not None and not texts and not problems:
         raise UsageError(f"the catalogue has no saved query {named}: nxp nql queries lists them")
+    if problems and not texts:
+        raise ConfigurationError("saved queries", problems=tuple(problems))
     if as_json:
-        print_json(texts if named is None else {named: texts[named]})
+        print_json(texts)
     elif named is not None:
         print(texts[named].rstrip())
-    else:
+    elif texts:
         firsts = (line.splitlines()[0].strip("/* ") if line else "" for line in texts.values())
         print_table(["query_id", "what"], list(zip(texts, firsts, strict=True)))
+    if problems:
+        sys.stdout.flush()
+        raise ConfigurationError("saved queries", problems=tuple(problems))
 
 
 def execute(

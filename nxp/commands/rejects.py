@@ -71,9 +71,9 @@ def _is_sync(settings: Settings, name: str) -> bool:
     try:
         load_dataset(settings.catalog, name)
     except UsageError:
-        from connectors.syncs import load_syncs  # noqa: PLC0415 - polars, not for datasets
+        from connectors.syncs import read_syncs  # noqa: PLC0415 - polars, not for datasets
 
-        if name not in load_syncs(settings.catalog):
+        if name not in read_syncs(settings.catalog).names:
             raise
         return True
     return False

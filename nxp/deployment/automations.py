@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any, Literal
 from uuid import UUID
 
-import yaml
 from prefect.events.schemas.automations import AutomationCore
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from connectors.catalogue import DatasetSpecification
+from connectors.catalogue.yaml_text import UNREADABLE, read_yaml, why_unreadable
 from connectors.errors import ConfigurationError
 from nxp.deployment.files import OURS
 from tasks.exports.windows import describe
@@ -107,11 +107,11 @@ def resolve(entry: AutomationEntry, ids: Ids) -> AutomationCore | None:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        read: dict[str, Any] = yaml.safe_load(path.read_text("utf-8"))
+        read: dict[str, Any] = read_yaml(path)
         if isinstance(read["automations"], list):
             return read
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise ConfigurationError(f"{path}: {' '.join(str(error).split())}") from None
+    except UNREADABLE as error:
+        raise ConfigurationError(f"{path}: {why_unreadable(error)}") from None
     except (KeyError, TypeError):
         pass
     raise ConfigurationError(f"{path}: has no list of automations")

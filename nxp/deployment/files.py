@@ -9,7 +9,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
 
-import yaml
 from prefect import Flow
 from prefect.client.schemas.schedules import CronSchedule
 from prefect.exceptions import ParameterTypeError, SignatureMismatchError
@@ -17,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from connectors.actions import load_actions
 from connectors.catalogue import load_datasets
+from connectors.catalogue.yaml_text import UNREADABLE, read_yaml, why_unreadable
 from connectors.errors import ConfigurationError
 from connectors.syncs import load_syncs
 
@@ -144,9 +144,9 @@ def load_deployments(catalog: Path, pool: str | None = None) -> list[Deployment]
 
 def _read(path: Path) -> list[Any]:
     try:
-        entries = yaml.safe_load(path.read_text("utf-8"))["deployments"]
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise ConfigurationError(f"{path}: {' '.join(str(error).split())}") from None
+        entries = read_yaml(path)["deployments"]
+    except UNREADABLE as error:
+        raise ConfigurationError(f"{path}: {why_unreadable(error)}") from None
     except (KeyError, TypeError):
         raise ConfigurationError(f"{path}: has no deployments") from None
     return entries if isinstance(entries, list) else []

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from connectors.catalogue import load_datasets
+from connectors.catalogue import read_datasets
 from connectors.errors import ConfigurationError, StorageError
 from connectors.lake import Lake
 from connectors.ledger import HEAD, Ledger, ledger_version, open_ledger
@@ -150,7 +150,8 @@ def _left_behind(ledger: Ledger) -> Iterator[Finding]:
 
 
 def _freshness(settings: Settings, ledger: Ledger, now: datetime) -> Iterator[Finding]:
-    datasets = load_datasets(settings.catalog)
+    # The check of the catalogue reports those with problems.
+    datasets = read_datasets(settings.catalog).valid
     never, stale = [], 0
     for fresh in freshness_of(datasets.values(), ledger, now):
         name = fresh.dataset

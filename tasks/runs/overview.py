@@ -8,7 +8,7 @@ import logging
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from connectors.catalogue import load_datasets
+from connectors.catalogue import read_datasets
 from connectors.errors import PipelineError
 from connectors.ledger import Ledger
 from connectors.settings.installation import Settings
@@ -41,7 +41,7 @@ def show_freshness(settings: Settings, ledger: Ledger, tenant: str, now: datetim
 
 def freshness_rows(settings: Settings, ledger: Ledger, now: datetime) -> list[dict[str, Any]]:
     """Return a row per dataset of the catalogue, those with problems first."""
-    found = freshness_of(load_datasets(settings.catalog).values(), ledger, now)
+    found = freshness_of(read_datasets(settings.catalog).valid.values(), ledger, now)
     found.sort(key=lambda each: (_WORST_FIRST.index(each.light), each.dataset))
     return [_fresh_row(each) for each in found]
 
@@ -50,10 +50,10 @@ def show_convergence(settings: Settings, ledger: Ledger, tenant: str, now: datet
     """Show the result of the newest run of every sync of the catalogue."""
     if flow_run() is None:
         return
-    from connectors.syncs import load_syncs  # noqa: PLC0415 - DuckDB, not for an export
+    from connectors.syncs import read_syncs  # noqa: PLC0415 - DuckDB, not for an export
 
     try:
-        rows = [_sync_row(ledger, name) for name in load_syncs(settings.catalog)]
+        rows = [_sync_row(ledger, name) for name in read_syncs(settings.catalog).names]
     except PipelineError as error:
         logger.warning("the convergence of the syncs cannot be shown: %s", error)
         return

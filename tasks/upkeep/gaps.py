@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from connectors.catalogue import DatasetSpecification, load_dataset, load_datasets
+from connectors.catalogue import DatasetSpecification, load_dataset, read_datasets
 from connectors.clock import utc_now
 from connectors.errors import PartlyDoneError
 from connectors.ledger import Ledger, open_ledger
@@ -52,7 +52,7 @@ def find_gaps(
     settings = load_settings()
     loaded = load_tenant(settings, tenant)
     chosen = [load_dataset(settings.catalog, name) for name in names]
-    chosen = chosen or list(load_datasets(settings.catalog).values())
+    chosen = chosen or list(read_datasets(settings.catalog).valid.values())
     now = clock()
     url = settings.ledger_url.get_secret_value()
     with open_ledger(url, loaded.name, clock) as ledger:

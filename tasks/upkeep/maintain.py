@@ -11,7 +11,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from connectors.catalogue import SQL, DatasetSpecification, load_datasets, parse_duration
+from connectors.catalogue import SQL, DatasetSpecification, parse_duration, read_datasets
 from connectors.errors import UsageError
 from connectors.lake import Entry, Lake
 from connectors.lake.aging import (
@@ -25,7 +25,7 @@ from connectors.lake.stores import StoredFile
 from connectors.landings import Landing, open_landings
 from connectors.settings.installation import Settings, load_settings
 from connectors.settings.tenants import tenant_name
-from connectors.syncs import SyncSpecification, load_syncs
+from connectors.syncs import SyncSpecification, read_syncs
 
 TRIGGER = "maintain"
 # A publish takes less, and so does a reader from the manifest to its last file.
@@ -100,13 +100,13 @@ def plan_upkeep(name: str, grace: str, tenant: str | None = None) -> Upkeep:
 
 
 def _find(catalog: Path, name: str) -> DatasetSpecification | SyncSpecification:
-    known: dict[str, DatasetSpecification | SyncSpecification] = {
-        **load_datasets(catalog),
-        **load_syncs(catalog),
-    }
-    if name not in known:
-        raise UsageError(f"unknown dataset or sync {name!r}: the catalogue has {', '.join(known)}")
-    return known[name]
+    datasets, syncs = read_datasets(catalog), read_syncs(catalog)
+    if name in datasets.names:
+        return datasets.one(name, "dataset")
+    if name in syncs.names:
+        return syncs.one(name, "sync")
+    known = ", ".join([*datasets.names, *syncs.names])
+    raise UsageError(f"unknown dataset or sync {name!r}: the catalogue has {known}")
 
 
 def clear(upkeep: Upkeep, lake: Lake, now: datetime, *, dry_run: bool = False) -> list[Cleared]:
