@@ -28,6 +28,7 @@ LIVES = (
     "act_once",
     "act_victim",
     "land_once",
+    "migrate_once",
     "publish_once",
     "replay_once",
     "share_once",

@@ -81,19 +81,26 @@ class Site:
         service, bucket, key = self._key(path)
         service.request("DELETE", f"{bucket}/{key}").raise_for_status()
 
+    def data(self, dataset: str = "events") -> list[str]:
+        """Return the Parquet files of a dataset of the present layout."""
+        return self.parquet(f"data/{dataset}")
+
     def globbed(self, dataset: str = "events") -> list[str]:
         """Return the runs of all rows that a plain glob of a dataset finds."""
-        return self.runs(path for path in self.parquet(dataset) if path.count("/") == 2)
+        folder = self.lake.data_folder(dataset)
+        depth = folder.count("/") + 2
+        return self.runs(path for path in self.parquet(folder) if path.count("/") == depth)
 
     def named(self, dataset: str = "events") -> list[str]:
         """Return the runs of all rows in the manifest's files, each of which is complete."""
         manifest = self.lake.manifest(dataset)
         entries = manifest.entries if manifest else ()
+        folder = manifest.folder if manifest else ""
         for entry in entries:
             for file in entry.files:
-                frame = pl.read_parquet(io.BytesIO(self.get(f"{dataset}/{file.path}")))
+                frame = pl.read_parquet(io.BytesIO(self.get(f"{folder}/{file.path}")))
                 assert (len(frame), set(frame["run"])) == (file.rows, {entry.run_id})
-        return self.runs(f"{dataset}/{file.path}" for entry in entries for file in entry.files)
+        return self.runs(f"{folder}/{file.path}" for entry in entries for file in entry.files)
 
     def runs(self, paths: object) -> list[str]:
         """Return the runs of all rows of these files."""

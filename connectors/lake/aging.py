@@ -4,34 +4,45 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from connectors.lake.lake import Lake
-from connectors.lake.naming import CHANGES, REJECTS, REJECTS_RAW, unit_end
+from connectors.lake.layout import LAYOUTS, checked_name
+from connectors.lake.naming import CHANGES, REJECTS, REJECTS_RAW, is_data, unit_end
 from connectors.lake.plans import PLANS
 from connectors.lake.stores import OLD, StoredFile
 
 PROBES = "_probe"
-PARTITIONED = ("date=", "snapshot=")
 
 
 def superseded_files(lake: Lake, dataset: str, before: datetime) -> list[StoredFile]:
     """Return files, replaced or dropped, that were moved to `_old` before an instant."""
-    return [file for file in lake.store.files(f"{OLD}/{dataset}") if file.modified_at < before]
+    found = [file for folder in old_folders(dataset) for file in lake.store.files(folder)]
+    return _older(found, before)
 
 
-def orphans(lake: Lake, dataset: str, before: datetime) -> list[StoredFile]:
-    """Return data files older than an instant that the manifest does not name.
+def old_folders(dataset: str) -> list[str]:
+    """Return the folders in `_old` of a dataset, one of each layout."""
+    return [f"{OLD}/{layout.folder(dataset)}" for layout in LAYOUTS.values()]
 
-    Killed publishes and drops leave them. A newer one may belong to a publish in progress.
+
+def orphans(lake: Lake, dataset: str, before: datetime) -> dict[str, list[StoredFile]]:
+    """Return data files older than an instant that the manifest does not name, by folder.
+
+    Killed publishes, drops and migrations leave them. A newer one may belong to a publish in
+    progress.
     """
     # Listed before the manifest is read: a file that this manifest does not name was not named at
     # the listing either, unless it was superseded in between, and then it belongs in `_old` too.
-    listed = lake.store.files(dataset)
+    folders = [layout.folder(dataset) for layout in LAYOUTS.values()]
+    listed = {folder: lake.store.files(folder) for folder in folders}
     manifest = lake.manifest(dataset)
-    counted = manifest.paths() if manifest else set()
-    return [
-        file
-        for file in _older(listed, before)
-        if _is_data(path := file.path.removeprefix(f"{dataset}/")) and path not in counted
-    ]
+    counted = {f"{manifest.folder}/{path}" for path in manifest.paths()} if manifest else set()
+    return {
+        folder: [
+            file
+            for file in _older(files, before)
+            if is_data(file.path.removeprefix(f"{folder}/")) and file.path not in counted
+        ]
+        for folder, files in listed.items()
+    }
 
 
 def probes(lake: Lake, before: datetime) -> list[StoredFile]:
@@ -43,7 +54,7 @@ def expired_rejects(lake: Lake, dataset: str, horizon: datetime) -> list[StoredF
     """Return files of rejected rows, and their raw text, of units that ended by an instant."""
     found = []
     for kind in (REJECTS, REJECTS_RAW):
-        for file in lake.store.files(f"{kind}/dataset={dataset}"):
+        for file in lake.store.files(f"{kind}/dataset={checked_name(dataset)}"):
             name = file.path.rpartition("/")[2]
             if (unit_end(name) or file.modified_at) <= horizon:
                 found.append(file)
@@ -55,10 +66,6 @@ def expired_of_sync(lake: Lake, sync: str, horizon: datetime) -> list[StoredFile
     folders = (f"{PLANS}/sync={sync}", f"{CHANGES}/sync={sync}")
     found = [file for folder in folders for file in _older(lake.store.files(folder), horizon)]
     return found + expired_rejects(lake, sync, horizon)
-
-
-def _is_data(path: str) -> bool:
-    return path.startswith(PARTITIONED) and path.endswith(".parquet")
 
 
 def _older(files: Iterable[StoredFile], before: datetime) -> list[StoredFile]:

@@ -7,15 +7,16 @@ import random
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pydantic import ValidationError
-
-from connectors.errors import HeldError, StorageError, UnavailableError
-from connectors.lake.manifest import MANIFEST, Entry, Manifest, check_same_mode
+from connectors.errors import HeldError, PipelineError, UnavailableError
+from connectors.lake.layout import CURRENT, FIRST
+from connectors.lake.manifest import Entry, Manifest, check_same_mode
+from connectors.lake.manifests import Manifests
 from connectors.lake.naming import unit_name
 from connectors.lake.publishing import Publication
 from connectors.lake.storage import storage_errors
@@ -48,6 +49,7 @@ class Lake:
 
     def __init__(self, root: str, tenant: str, scratch: Path | None = None) -> None:
         self.store: Store = open_store(root, tenant)
+        self.manifests = Manifests(self.store)
         self._staging = scratch if is_remote(root) else Path(root) / tenant / "_staging"
 
     @property
@@ -57,41 +59,41 @@ class Lake:
             raise TypeError(f"{self.location()} is not a folder")
         return self.store.folder
 
-    def dataset_folder(self, dataset: str) -> Path:
-        """Return the folder of a dataset's files and manifest, for a lake in a folder."""
-        return self.folder / dataset
+    def data_folder(self, dataset: str) -> str:
+        """Return the folder of a dataset's files, relative to the tenant's part of the lake.
 
-    def location(self, dataset: str = "") -> str:
-        """Return the path or URL of the lake, or of one of its datasets."""
-        return self.store.location(dataset)
+        It moves when the dataset is migrated to another layout.
+        """
+        return self.manifests.read(dataset).layout.folder(dataset)
+
+    def dataset_folder(self, dataset: str) -> Path:
+        """Return the folder of a dataset's files, for a lake in a folder."""
+        return self.folder / self.data_folder(dataset)
+
+    def dataset_location(self, dataset: str) -> str:
+        """Return the path or URL of a dataset's files; of the lake, if no dataset has that name."""
+        try:
+            return self.location(self.data_folder(dataset))
+        except PipelineError:
+            # Only shown in reports: what is wrong with it is another message.
+            return self.location()
+
+    def location(self, path: str = "") -> str:
+        """Return the path or URL of the tenant's part of the lake, or of a path in it."""
+        return self.store.location(path)
 
     def datasets(self) -> list[str]:
         """Return the names of the datasets that have published units."""
-        return [
-            name
-            for name in self.store.folders()
-            if not name.startswith("_") and self.store.exists(f"{name}/{MANIFEST}")
-        ]
+        return self.manifests.names()
 
     def manifest(self, dataset: str) -> Manifest | None:
-        """Return a dataset's manifest, None if nothing was published yet."""
-        return self.tagged_manifest(dataset)[0]
-
-    def tagged_manifest(self, dataset: str) -> tuple[Manifest | None, str | None]:
-        """Return a dataset's manifest and the tag that is needed to replace it.
+        """Return a dataset's manifest, None if nothing was published yet.
 
         Raises:
             StorageError: it cannot be read, or is damaged.
+            UsageError: that is not the name of a dataset.
         """
-        path = f"{dataset}/{MANIFEST}"
-        found = self.store.read(path)
-        if found is None:
-            return None, None
-        try:
-            return Manifest.model_validate_json(found[0]), found[1]
-        except ValidationError as error:
-            where = self.store.location(path)
-            raise StorageError(f"cannot read {where}: {type(error).__name__}") from None
+        return self.manifests.read(dataset).manifest
 
     def check_mode(self, dataset: str, mode: str) -> Manifest | None:
         """Return a dataset's manifest; raise unless it was landed in the same mode.
@@ -114,6 +116,18 @@ class Lake:
             with storage_errors(self._staging):
                 self._staging.mkdir(parents=True, exist_ok=True)
                 tempfile.TemporaryFile(dir=self._staging).close()
+
+    @contextmanager
+    def exclusive(self, dataset: str) -> Iterator[None]:
+        """Keep other publishers of a dataset out, as far as the place can do that.
+
+        Programs of the last release have their lock in the dataset's folder of layout 1.
+        """
+        with ExitStack() as held:
+            held.enter_context(self.store.exclusive(CURRENT.place(dataset)))
+            if self.store.in_place and self.manifests.has_first():
+                held.enter_context(self.store.exclusive(FIRST.place(dataset)))
+            yield
 
     def stage(
         self,
@@ -154,7 +168,7 @@ class Lake:
             UnavailableError: the object storage cannot be reached.
         """
         publication = Publication(self.store, dataset, mode, entry, staged, schema)
-        with self.store.exclusive(dataset), publication.withdrawn_on_failure():
+        with self.exclusive(dataset), publication.withdrawn_on_failure():
             self.change(dataset, publication.decide, publication.is_done)
             publication.clear_away()
         return publication.entry
@@ -167,7 +181,7 @@ class Lake:
     ) -> None:
         """Replace a manifest with what `decide` makes of it, if it is still the version it saw.
 
-        Call it within `store.exclusive`. If another publisher came first, the manifest is read and
+        Call it within `exclusive`. If another publisher came first, the manifest is read and
         decided on again; `is_done` then recognizes a change of our own whose answer was lost.
 
         Raises:
@@ -175,18 +189,17 @@ class Lake:
         """
         refusals, seen, longest = 0, None, 0.02
         for attempt in range(TRIES):
-            manifest, tag = self.tagged_manifest(dataset)
-            if attempt and is_done(manifest):
+            found = self.manifests.read(dataset)
+            if attempt and is_done(found.manifest):
                 return
-            refusals, seen = (refusals + 1 if tag == seen else 0), tag
+            refusals, seen = (refusals + 1 if found.tag == seen else 0), found.tag
             if refusals == REFUSALS:
                 break
-            changed = decide(manifest)
+            changed = decide(found.manifest)
             if changed is None:
                 return
-            content = changed.model_dump_json(indent=1).encode()
             try:
-                self.store.swap(f"{dataset}/{MANIFEST}", content, tag)
+                self.manifests.replace(dataset, changed, found)
             except Conflict:
                 time.sleep(random.uniform(0, longest))
                 longest = min(LONGEST_PAUSE_SECONDS, 2 * longest)
@@ -215,9 +228,11 @@ class Lake:
     ) -> tuple[Entry, ...]:
         """Do what drop_before does; return the units."""
         dropped: tuple[Entry, ...] = ()
+        folder = ""
 
         def decide(manifest: Manifest | None) -> Manifest | None:
-            nonlocal dropped
+            nonlocal dropped, folder
+            folder = manifest.folder if manifest else ""
             dropped = manifest.ended_by(instant) if manifest else ()
             return manifest.without(dropped) if manifest and dropped else None
 
@@ -227,12 +242,12 @@ class Lake:
         if dry_run:
             decide(self.manifest(dataset))
             return dropped
-        with self.store.exclusive(dataset):
+        with self.exclusive(dataset):
             self.change(dataset, decide, is_done)
-            self.move_to_old(dataset, DROPPED, [f.path for e in dropped for f in e.files])
+            self.move_to_old(folder, DROPPED, [f.path for e in dropped for f in e.files])
         return dropped
 
-    def move_to_old(self, dataset: str, why: str, paths: Iterable[str]) -> None:
-        """Move files that no longer count to `_old`, where they are kept for a while."""
+    def move_to_old(self, folder: str, why: str, paths: Iterable[str]) -> None:
+        """Move files of a dataset's folder to `_old`, where they are kept for a while."""
         for path in paths:
-            self.store.move(f"{dataset}/{path}", self.store.old_path(dataset, why, path))
+            self.store.move(f"{folder}/{path}", self.store.old_path(folder, why, path))

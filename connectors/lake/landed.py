@@ -18,8 +18,9 @@ def landed_batches(lake: Lake, dataset: str, entry: Entry) -> Iterator[tuple[str
     Raises:
         StorageError: a file that the manifest names is missing or damaged.
     """
+    folder = lake.data_folder(dataset)
     for file in entry.files:
-        path = f"{dataset}/{file.path}"
+        path = f"{folder}/{file.path}"
         try:
             with open_parquet(lake, path) as opened:
                 if opened.metadata.num_rows != file.rows:

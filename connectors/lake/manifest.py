@@ -3,11 +3,11 @@
 from collections.abc import Iterable
 from datetime import datetime
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import AwareDatetime, BaseModel, ConfigDict, NonNegativeInt
 
 from connectors.errors import DataRefusedError
+from connectors.lake.layout import LAYOUTS, Layout
 
-MANIFEST = "_manifest.json"
 SNAPSHOT = "snapshot"
 
 
@@ -17,8 +17,8 @@ class ManifestFile(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     path: str
-    rows: int
-    bytes: int
+    rows: NonNegativeInt
+    bytes: NonNegativeInt
 
 
 class Entry(BaseModel):
@@ -27,11 +27,11 @@ class Entry(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     unit: str
-    starts_at: datetime
-    ends_at: datetime
+    starts_at: AwareDatetime
+    ends_at: AwareDatetime
     run_id: str
-    exported_at: datetime
-    rows: int
+    exported_at: AwareDatetime
+    rows: NonNegativeInt
     files: tuple[ManifestFile, ...]
 
     def overlaps(self, other: "Entry") -> bool:
@@ -44,16 +44,39 @@ class Entry(BaseModel):
 
 
 class Manifest(BaseModel):
-    """What a reader of a dataset must read, in time order. Every change increases `version`."""
+    """What a reader of a dataset must read, in time order. Every change increases `version`.
+
+    `layout` says where its files are. While `migrates` is set, a migration is under way, from that
+    version of the manifest of layout 1, which counts until a tombstone has replaced it.
+    """
 
     model_config = ConfigDict(frozen=True)
 
     dataset: str
     mode: str
+    layout: int = 1
+    migrates: int | None = None
     version: int = 0
     schema_hash: str = ""
     schema_columns: dict[str, str] = {}
     entries: tuple[Entry, ...] = ()
+
+    @property
+    def places(self) -> Layout:
+        """The layout in which the dataset's files are."""
+        return LAYOUTS[self.layout]
+
+    @property
+    def folder(self) -> str:
+        """The folder of the dataset's files, relative to the tenant's part of the lake."""
+        return self.places.folder(self.dataset)
+
+    def content(self) -> bytes:
+        """Return the manifest as it is written; in layout 1 as earlier releases write it."""
+        new = {"layout", "migrates"} if self.layout == 1 else set[str]()
+        if self.migrates is None:
+            new.add("migrates")
+        return self.model_dump_json(indent=1, exclude=new).encode()
 
     def paths(self) -> set[str]:
         """Return the paths of all files that count, relative to the dataset's folder."""
@@ -85,6 +108,7 @@ class Manifest(BaseModel):
         return self.model_copy(
             update={
                 "version": self.version + 1,
+                "migrates": None,
                 "schema_hash": schema_hash,
                 "schema_columns": schema_columns,
                 "entries": tuple(sorted([*kept, entry], key=lambda known: known.starts_at)),
@@ -100,7 +124,9 @@ class Manifest(BaseModel):
         """Return the next version, without these units."""
         gone = set(dropped)
         kept = tuple(entry for entry in self.entries if entry not in gone)
-        return self.model_copy(update={"version": self.version + 1, "entries": kept})
+        return self.model_copy(
+            update={"version": self.version + 1, "migrates": None, "entries": kept}
+        )
 
 
 def check_same_mode(manifest: Manifest, mode: str) -> None:

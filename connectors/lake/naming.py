@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from connectors.lake.manifest import SNAPSHOT, Entry
+from connectors.lake.manifest import SNAPSHOT, Entry, Manifest
 
 if TYPE_CHECKING:
     from connectors.lake.stage import StagedFile
@@ -17,10 +17,22 @@ REJECTS_RAW = "_rejects_raw"
 CHANGES = "_changes"
 
 COMPACT = "%Y%m%dT%H%M%SZ"
-INSTANT = r"\d{8}T\d{6}Z"
+INSTANT = r"[0-9]{8}T[0-9]{6}Z"
+DAY = r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
 # On a file system `.v7` may follow the name, on object storage twelve hexadecimal digits.
 WINDOW_FILE = re.compile(rf"({INSTANT})-({INSTANT})(\.[0-9a-v]+)?\.parquet")
 UNIT = re.compile(rf"({INSTANT})(?:-({INSTANT}))?")
+# What a manifest may name: a file directly within a partition of its dataset.
+WINDOW_PATH = re.compile(rf"date={DAY}/{WINDOW_FILE.pattern}")
+SNAPSHOT_FILE = re.compile(
+    rf"snapshot=(?:{INSTANT}|{DAY}T[0-9]{{2}}-[0-9]{{2}}-[0-9]{{2}}Z)"
+    r"/data(\.[0-9a-v]+)?\.parquet",
+)
+PARTITIONED = ("date=", "snapshot=")
+# How the views read a partition, from the end of the path `filename`: DuckDB's own partitioning
+# would also read names of folders above the lake. Both layouts give the same values.
+DATE_SQL = "CAST(regexp_extract(filename, '/date=([0-9-]+)/[^/]*$', 1) AS DATE)"
+SLOT_SQL = "replace(regexp_extract(filename, '/snapshot=([0-9TZ-]+)/[^/]*$', 1), '-', '')"
 
 
 def unit_name(starts_at: datetime, ends_at: datetime | None = None) -> str:
@@ -35,27 +47,45 @@ def unit_end(name: str) -> datetime | None:
     return _instant(match[2] or match[1]) if match else None
 
 
+def partition_sql(mode: str) -> tuple[str, str]:
+    """Return the name of a dataset's partition column, and SQL that reads it from `filename`."""
+    return ("snapshot", SLOT_SQL) if mode == SNAPSHOT else ("date", DATE_SQL)
+
+
+def is_data(path: str) -> bool:
+    """Return whether a path, relative to a dataset's folder, is one of a file with rows."""
+    return path.startswith(PARTITIONED) and path.endswith(".parquet")
+
+
 def targets_in_place(
-    entry: Entry, staged: Sequence["StagedFile"], mode: str, gone: Sequence[str], version: int
+    entry: Entry,
+    staged: Sequence["StagedFile"],
+    base: Manifest,
+    gone: Sequence[str],
 ) -> list[str]:
     """Return file names for a store that replaces by rename: a unit's only file keeps its name."""
-    plain = [_plain(entry, file, mode) for file in staged]
+    plain = [_plain(entry, file, base) for file in staged]
     in_place = len(plain) == 1 and list(gone) == plain
-    if mode == SNAPSHOT or in_place or not any(entry.unit in path for path in gone):
+    if base.mode == SNAPSHOT or in_place or not any(entry.unit in path for path in gone):
         return plain
     # Never a name that an older version used: a reader may still be reading that one.
-    return [_with(path, f"v{version}") for path in plain]
+    return [_with(path, f"v{base.version + 1}") for path in plain]
 
 
-def targets_apart(entry: Entry, staged: Sequence["StagedFile"], mode: str, token: str) -> list[str]:
+def targets_apart(
+    entry: Entry, staged: Sequence["StagedFile"], base: Manifest, token: str
+) -> list[str]:
     """Return file names for a store without locks: no publisher uses them again."""
-    return [_with(_plain(entry, file, mode), token) for file in staged]
+    return [_with(_plain(entry, file, base), token) for file in staged]
 
 
-def partitions(entry: Entry, mode: str) -> list[str]:
-    """Return the names of the folders in which a unit's files can be."""
-    if mode == SNAPSHOT:
-        return [f"snapshot={entry.unit}"]
+def partitions(entry: Entry, base: Manifest) -> list[str]:
+    """Return the names of the folders in which a unit's files can be.
+
+    A day of the tenant's is always the UTC date of one of its instants.
+    """
+    if base.mode == SNAPSHOT:
+        return [base.places.slot(entry.unit)]
     day = entry.starts_at.astimezone(UTC).date()
     found = []
     while datetime(day.year, day.month, day.day, tzinfo=UTC) < entry.ends_at:
@@ -69,14 +99,13 @@ def is_within(path: str, entry: Entry, mode: str) -> bool:
     if mode == SNAPSHOT:
         return True
     match = WINDOW_FILE.fullmatch(path.rpartition("/")[2])
-    if not match:
-        return False
-    return entry.starts_at <= _instant(match[1]) and _instant(match[2]) <= entry.ends_at
+    start, end = (_instant(match[1]), _instant(match[2])) if match else (None, None)
+    return bool(start and end and entry.starts_at <= start and end <= entry.ends_at)
 
 
-def _plain(entry: Entry, file: "StagedFile", mode: str) -> str:
-    if mode == SNAPSHOT:
-        return f"snapshot={entry.unit}/data.parquet"
+def _plain(entry: Entry, file: "StagedFile", base: Manifest) -> str:
+    if base.mode == SNAPSHOT:
+        return f"{base.places.slot(entry.unit)}/data.parquet"
     return f"{file.partition}/{entry.unit}.parquet"
 
 
@@ -84,5 +113,9 @@ def _with(path: str, mark: str) -> str:
     return f"{path.removesuffix('.parquet')}.{mark}.parquet"
 
 
-def _instant(text: str) -> datetime:
-    return datetime.strptime(text, COMPACT).replace(tzinfo=UTC)
+def _instant(text: str) -> datetime | None:
+    try:
+        return datetime.strptime(text, COMPACT).replace(tzinfo=UTC)
+    except ValueError:
+        # Digits of no date: not one of our files.
+        return None

@@ -3,6 +3,7 @@
 Object storage has no file modes: there the bucket's policy protects `_plans`.
 """
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,11 +11,13 @@ from typing import Final
 
 import pyarrow as pa
 
+from connectors.errors import StorageError
 from connectors.lake.lake import Lake
 from connectors.lake.stage import Stage
 
 PLANS: Final = "_plans"
 FILE: Final = "plan"
+PLAN_FILE: Final = re.compile(rf"{PLANS}/(sync|action)=[a-z0-9_]+/[A-Za-z0-9_-]+\.parquet")
 _PRIVATE_FOLDER: Final = 0o700
 
 
@@ -42,5 +45,14 @@ def keep_plan(lake: Lake, source: Path, path: str) -> None:
 
 
 def fetch_plan(lake: Lake, path: str, scratch: Path) -> Path | None:
-    """Return a plan's file as a local one (from a bucket a copy), None if there is none."""
+    """Return a plan's file as a local one (from a bucket a copy), None if there is none.
+
+    Raises:
+        StorageError: the path, which the ledger kept, is not one of a plan's file.
+    """
+    if not PLAN_FILE.fullmatch(path):
+        raise StorageError(
+            "the ledger names a plan's file outside of the lake's _plans: restore the ledger, or "
+            "plan again"
+        )
     return lake.store.fetch(path, scratch / path.rpartition("/")[2])

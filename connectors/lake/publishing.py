@@ -20,7 +20,9 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from connectors.errors import HeldError, PipelineError, StorageError, UnavailableError
-from connectors.lake.manifest import MANIFEST, Entry, Manifest, ManifestFile, check_same_mode
+from connectors.lake.layout import CURRENT, Layout
+from connectors.lake.manifest import Entry, Manifest, ManifestFile, check_same_mode
+from connectors.lake.manifests import Manifests
 from connectors.lake.naming import is_within, partitions, targets_apart, targets_in_place
 from connectors.lake.stores import Store
 
@@ -46,11 +48,13 @@ class Publication:
     ) -> None:
         self.entry = entry
         self._store = store
+        self._manifests = Manifests(store)
         self._dataset = dataset
         self._mode = mode
         self._staged = staged
         self._columns = {field.name: str(field.type) for field in schema}
         self._seen: set[tuple[str, str]] | None = None
+        self._layout: Layout | None = None
         self._gone: list[str] = []
         self._stale: list[str] = []
         self._targets: list[str] = []
@@ -59,23 +63,28 @@ class Publication:
     def decide(self, manifest: Manifest | None) -> Manifest:
         """Return the new manifest; the first call also brings the files in.
 
+        If the dataset was migrated after an earlier call, they are brought in to the new place.
+
         Raises:
             DataRefusedError: another mode, or a window that overlaps part of another.
             HeldError: another run has published the unit since the first call.
         """
-        base = manifest or Manifest(dataset=self._dataset, mode=self._mode)
+        base = manifest or Manifest(dataset=self._dataset, mode=self._mode, layout=CURRENT.version)
         check_same_mode(base, self._mode)
         superseded = base.superseded_by(self.entry)
         self._gone = [file.path for old in superseded for file in old.files]
         found = {(old.unit, old.run_id) for old in superseded}
-        if self._seen is None:
-            self._seen = found
-            self._bring_in(base)
-        elif not found <= self._seen:
+        if self._seen is not None and not found <= self._seen:
             raise HeldError(
                 f"{self._dataset} {self.entry.unit} was published by another run in the meantime: "
                 "its files stay, nothing was published by this one"
             )
+        self._seen = found if self._seen is None else self._seen
+        if self._layout is not base.places:
+            if self._layout is not None:
+                self._store.delete(self._in_lake(path) for path in self._targets)
+            self._layout = base.places
+            self._bring_in(base)
         digest = hashlib.sha256(repr(self._columns).encode()).hexdigest()[:16]
         self._decided = True
         return base.with_entry(self.entry, digest, self._columns)
@@ -87,17 +96,15 @@ class Publication:
     def _bring_in(self, base: Manifest) -> None:
         self._stale = self._left_behind(base)
         if self._store.in_place:
-            self._targets = targets_in_place(
-                self.entry, self._staged, self._mode, self._gone, base.version + 1
-            )
+            self._targets = targets_in_place(self.entry, self._staged, base, self._gone)
         else:
             token = uuid.uuid4().hex[:12]
-            self._targets = targets_apart(self.entry, self._staged, self._mode, token)
+            self._targets = targets_apart(self.entry, self._staged, base, token)
         for path in self._gone:
-            self._store.keep(f"{self._dataset}/{path}", self._old(path))
+            self._store.keep(self._in_lake(path), self._old(path))
         files = []
         for file, target in zip(self._staged, self._targets, strict=True):
-            self._store.bring_in(file.path, f"{self._dataset}/{target}")
+            self._store.bring_in(file.path, self._in_lake(target))
             files.append(ManifestFile(path=target, rows=file.rows, bytes=file.bytes))
         self.entry = self.entry.model_copy(update={"files": tuple(files)})
 
@@ -105,9 +112,9 @@ class Publication:
         """Return files of killed publishes: within the unit's time, and in no manifest."""
         counted = base.paths()
         found = []
-        for partition in partitions(self.entry, self._mode):
-            for file in self._store.files(f"{self._dataset}/{partition}"):
-                path = file.path.removeprefix(f"{self._dataset}/")
+        for partition in partitions(self.entry, base):
+            for file in self._store.files(self._in_lake(partition)):
+                path = file.path.removeprefix(self._in_lake(""))
                 if path not in counted and is_within(path, self.entry, self._mode):
                     found.append(path)
         return found
@@ -117,10 +124,10 @@ class Publication:
         old = set(self._gone) - set(self._targets)
         stale = set(self._stale) - set(self._targets) - old
         try:
-            self._store.delete(f"{self._dataset}/{path}" for path in sorted(old))
+            self._store.delete(self._in_lake(path) for path in sorted(old))
             for path in sorted(stale):
-                self._store.move(f"{self._dataset}/{path}", self._old(path))
-            self._store.tidy(self._dataset)
+                self._store.move(self._in_lake(path), self._old(path))
+            self._store.tidy(self._in_lake("").rstrip("/"))
         except PipelineError as error:
             logger.warning(
                 "%s %s is published; replaced files are left next to it until nxp maintain: %s",
@@ -149,16 +156,22 @@ class Publication:
         if not new:
             return
         try:
-            current = self._store.read(f"{self._dataset}/{MANIFEST}")
-            if current:
-                new -= Manifest.model_validate_json(current[0]).paths()
-            self._store.delete(f"{self._dataset}/{path}" for path in sorted(new))
-        except (PipelineError, ValueError) as error:
+            current = self._manifests.read(self._dataset).manifest
+            if current and current.places is self._layout:
+                new -= current.paths()
+            self._store.delete(self._in_lake(path) for path in sorted(new))
+        except PipelineError as error:
             kind = type(error).__name__
             logger.warning("new files of %s are left for nxp maintain: %s", self._dataset, kind)
 
     def _old(self, path: str) -> str:
-        return self._store.old_path(self._dataset, self.entry.run_id, path)
+        return self._store.old_path(self._in_lake("").rstrip("/"), self.entry.run_id, path)
+
+    def _in_lake(self, path: str) -> str:
+        """Return a path, relative to the dataset's folder, as one of the tenant's lake."""
+        if self._layout is None:
+            raise AssertionError("files are brought in once a manifest has decided where to")
+        return f"{self._layout.folder(self._dataset)}/{path}"
 
 
 def _once(error: StorageError) -> str:

@@ -11,7 +11,8 @@ import duckdb
 from connectors.errors import ConfigurationError, StorageError, UsageError
 from connectors.lake.lake import Lake
 from connectors.lake.manifest import SNAPSHOT, Manifest
-from connectors.lake.naming import REJECTS, RUNS
+from connectors.lake.manifests import entry_files
+from connectors.lake.naming import REJECTS, RUNS, partition_sql
 from connectors.locked_duckdb import BLIND, CLOSED, first_line, lock_down
 from connectors.quoting import quoted_name, quoted_text
 
@@ -31,10 +32,6 @@ DUCKDB_TYPES = {
     "bool": "BOOLEAN",
     "date32[day]": "DATE",
 }
-# The partition is read from the end of the path, by our own pattern: DuckDB's own partitioning
-# would also read names of folders above the lake.
-DATE = ("date", "CAST(regexp_extract(filename, '/date=([0-9-]+)/[^/]*$', 1) AS DATE)")
-SLOT = ("snapshot", "regexp_extract(filename, '/snapshot=([0-9TZ]+)/[^/]*$', 1)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,10 +160,8 @@ def _records(lake: Lake, name: str) -> list[str]:
 
 
 def _view(lake: Lake, name: str, manifest: Manifest) -> LakeView:
-    files = [
-        f"{manifest.dataset}/{file.path}" for entry in manifest.entries for file in entry.files
-    ]
-    partition, expression = SLOT if manifest.mode == SNAPSHOT else DATE
+    files = [path for entry in manifest.entries for path in entry_files(manifest, entry)]
+    partition, expression = partition_sql(manifest.mode)
     if files:
         source = (
             f"SELECT * EXCLUDE (filename), {expression} AS {partition} "  # noqa: S608

@@ -8,6 +8,7 @@ import pyarrow as pa
 
 from connectors.errors import StorageError, UsageError
 from connectors.lake import Lake
+from connectors.lake.layout import checked_name
 from connectors.lake.naming import REJECTS, REJECTS_RAW
 from connectors.lake.reading import open_parquet
 
@@ -52,7 +53,7 @@ def reject_files(lake: Lake, dataset: str, run_id: str | None = None) -> list[Re
     """Return the rejects of a dataset, from all runs or from one, ordered by unit.
 
     Raises:
-        UsageError: `run_id` is not a run id.
+        UsageError: `run_id` is not a run id, or `dataset` not a name.
     """
     if run_id is not None and not RUN_ID.fullmatch(run_id):
         raise UsageError(f"run: {run_id!r} is not a run id (nxp runs lists them)")
@@ -60,7 +61,7 @@ def reject_files(lake: Lake, dataset: str, run_id: str | None = None) -> list[Re
 
 
 def _found(lake: Lake, dataset: str, run_id: str | None) -> Iterator[RejectFile]:
-    for file in lake.store.files(f"{REJECTS}/dataset={dataset}"):
+    for file in lake.store.files(f"{REJECTS}/dataset={checked_name(dataset)}"):
         match = FILE.fullmatch(file.path.rpartition("/")[2])
         if match and run_id in {None, match["run_id"]}:
             yield RejectFile(lake, file.path, dataset, match["unit"], match["run_id"])

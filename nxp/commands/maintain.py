@@ -5,13 +5,19 @@ from typing import Annotated, Any
 from cyclopts import Parameter
 
 from connectors.clock import utc_now
+from connectors.errors import UsageError
 from nxp.options import Json, Prefect, Tenant
 from nxp.output import print_json, print_table, say
 
 
 def maintain(
-    name: Annotated[str, Parameter(help="A dataset or a sync.")],
+    name: Annotated[
+        str | None, Parameter(help="A dataset or a sync; with --layout, none means all datasets.")
+    ] = None,
     *,
+    layout: Annotated[
+        bool, Parameter(negative="", help="Bring the files to the present layout of the lake.")
+    ] = False,
     grace: Annotated[
         str, Parameter(help="How long superseded files are kept in _old, such as 12h or 7d.")
     ] = "7d",
@@ -25,8 +31,14 @@ def maintain(
     """Delete data past its retention, and files that were superseded long ago.
 
     Dropped units move to _old in the lake and are deleted after the grace period. A sync's plans,
-    changes and rejects are deleted at once.
+    changes and rejects are deleted at once. With --layout only the layout is migrated: no row
+    changes, and readers and exports may run.
     """
+    if layout:
+        _migrate(name, tenant, dry_run=dry_run, as_json=as_json)
+        return
+    if name is None:
+        raise UsageError("nxp maintain needs the name of a dataset or a sync")
     from tasks.upkeep.maintain import plan_upkeep, preview  # noqa: PLC0415 - pyarrow, not for --help
 
     upkeep = plan_upkeep(name, grace, tenant)
@@ -46,6 +58,19 @@ def maintain(
         return run(name, tenant, grace)
 
     print_cleared(run_here(upkeep.settings, prefect, story, flow), as_json=as_json)
+
+
+def _migrate(name: str | None, tenant: str | None, *, dry_run: bool, as_json: bool) -> None:
+    from tasks.stories.migrate import migrate_layout, preview_layout  # noqa: PLC0415
+    from tasks.upkeep.layout import plan_layout  # noqa: PLC0415
+
+    moving = plan_layout(name, tenant)
+    rows = preview_layout(moving) if dry_run else migrate_layout(moving)
+    if as_json:
+        print_json(rows)
+        return
+    names = ["dataset", "layout", "units", "files", "bytes"]
+    print_table(names, [[row[name] for name in names] for row in rows])
 
 
 def print_cleared(report: dict[str, Any], *, as_json: bool) -> None:

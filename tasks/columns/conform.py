@@ -23,6 +23,8 @@ from tasks.exports.windows import Window
 
 RAGGED = "the number of fields differs from the header"
 NO_TIME = "no time to place it by"
+# In the metadata of a field in Parquet. A unit and a description have a place there too.
+KEY = "nxp.key"
 RUN_ID, EXPORTED_AT = "_nxp_run_id", "_nxp_exported_at"
 
 
@@ -142,6 +144,14 @@ def match_header(header: Sequence[str], specification: DatasetSpecification) -> 
     )
 
 
+def field_metadata(column: Column) -> dict[str, str] | None:
+    """Return what Parquet says of a column next to its type, None for nothing.
+
+    The place for all that a catalogue says of columns; so far whether it is part of the key.
+    """
+    return {KEY: "true"} if column.key else None
+
+
 class Conformer:
     """Conforms the batches of one result and keeps count."""
 
@@ -169,7 +179,10 @@ class Conformer:
     def arrow_schema(self) -> pa.Schema:
         """Return the schema as written: text and lists in the types that every reader supports."""
         landed = self._layout.landed
-        fields = [pa.field(column.name, ARROW_TYPES[column.type]) for column in landed]
+        fields = [
+            pa.field(column.name, ARROW_TYPES[column.type], metadata=field_metadata(column))
+            for column in landed
+        ]
         return pa.schema([*fields, (RUN_ID, pa.string()), (EXPORTED_AT, ARROW_UTC)])
 
     def conform(self, text: pa.Table | pl.DataFrame, ragged: Sequence[str] = ()) -> Conformed:

@@ -19,7 +19,7 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from connectors.catalogue import DatasetSpecification
+from connectors.catalogue import DatasetSpecification, Mode
 from connectors.errors import DataRefusedError
 from connectors.lake.stage import Stage, StagedFile, keep_rows
 from connectors.nexthink.results.result_file import ByteSource, ResultFile
@@ -168,7 +168,7 @@ class Staging:
         for text in file.tables():
             with self._working():
                 batch = conformer.conform(text, file.take_ragged())
-                for partition, rows in partitioned(self._specification, self._unit, batch.table):
+                for partition, rows in self._partitioned(batch.table):
                     stage.write(partition, rows)
             if len(batch.rejects):
                 self._rejected.append(batch)
@@ -176,6 +176,9 @@ class Staging:
         if late := file.take_ragged():
             nothing = pl.DataFrame(schema=dict.fromkeys(file.header, pl.String()))
             self._rejected.append(conformer.conform(nothing, late))
+
+    def _partitioned(self, rows: pa.Table) -> Iterator[tuple[str, pa.Table]]:
+        return partitioned(self._specification, self._unit, rows, self._zone)
 
     def _opened(self, schema: pa.Schema) -> Stage:
         if self._stage is None:
@@ -196,13 +199,16 @@ class Staging:
 
 
 def partitioned(
-    specification: DatasetSpecification, unit: str, rows: pa.Table
+    specification: DatasetSpecification, unit: str, rows: pa.Table, zone: str
 ) -> Iterator[tuple[str, pa.Table]]:
-    """Divide landed rows by partition: the slot of a snapshot, or the UTC date of each row."""
+    """Divide landed rows by partition: the slot of a snapshot, or the date of each row.
+
+    That is the UTC date, but the tenant's day in mode slices, whose units are such days.
+    """
     if specification.window is None:
         yield f"snapshot={unit}", rows
         return
-    dates = rows[specification.window.column].cast(pa.date32())
+    dates = dates_of(specification, rows[specification.window.column], zone)
     span = pc.min_max(dates)
     if span["min"] == span["max"]:
         if rows.num_rows:
@@ -210,3 +216,14 @@ def partitioned(
         return
     for date in sorted(pc.unique(dates).to_pylist()):
         yield f"date={date}", rows.filter(pc.equal(dates, pa.scalar(date, pa.date32())))
+
+
+def dates_of(
+    specification: DatasetSpecification, times: pa.ChunkedArray, zone: str
+) -> pa.ChunkedArray:
+    """Return the date that each row's partition has."""
+    if specification.mode is Mode.SLICES:
+        # Arrow knows fewer names of zones than Python does, and Polars all of them.
+        local = pl.Series(times).dt.convert_time_zone(zone).dt.date()
+        return pa.chunked_array([local.to_arrow()])
+    return times.cast(pa.date32())

@@ -36,7 +36,7 @@ def maintain(upkeep: Upkeep, clock: Callable[[], datetime] = utc_now) -> dict[st
             **describe(upkeep, done),
             "rows_landed": 0,
             "rows_rejected": 0,
-            "folder": parts.lake.location(upkeep.name),
+            "folder": parts.lake.dataset_location(upkeep.name),
             "error": str(failure) if failure else None,
             "seconds": {},
         }

@@ -171,7 +171,7 @@ def _report(
         "wire_bytes": 0,
         "csv_bytes": 0,
         "parquet_bytes": sum(outcome.parquet_bytes for outcome in done),
-        "folder": run.lake.location(run.dataset),
+        "folder": run.lake.dataset_location(run.dataset),
         "watermark": None,
         "error": str(error) if error else None,
         "seconds": {},

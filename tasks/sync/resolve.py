@@ -163,8 +163,9 @@ def _stage(of: InventorySpecification, lake: Lake, entry: Entry, path: Path) -> 
     with storage_errors(path):
         writer = pq.ParquetWriter(path, schema)
     try:
+        folder = lake.data_folder(of.dataset)
         for file in entry.files:
-            for batch in _read(of, lake, f"{of.dataset}/{file.path}"):
+            for batch in _read(of, lake, f"{folder}/{file.path}"):
                 table = batch.to_arrow().cast(schema)
                 with storage_errors(path):
                     writer.write_table(table)

@@ -17,6 +17,7 @@ from connectors.lake import Entry, Lake
 from connectors.lake.aging import (
     expired_of_sync,
     expired_rejects,
+    old_folders,
     orphans,
     probes,
     superseded_files,
@@ -159,23 +160,25 @@ def maintain_dataset(
 def _delete_superseded(lake: Lake, dataset: str, before: datetime, *, dry_run: bool) -> Cleared:
     found = superseded_files(lake, dataset, before)
     if found and not dry_run:
-        with lake.store.exclusive(dataset):
+        with lake.exclusive(dataset):
             lake.store.delete(file.path for file in found)
-            lake.store.tidy(f"_old/{dataset}")
+            for folder in old_folders(dataset):
+                lake.store.tidy(folder)
     return Cleared.of(ClearedKind.SUPERSEDED, found)
 
 
 def _take_orphans(lake: Lake, dataset: str, before: datetime, *, dry_run: bool) -> Cleared:
     found = orphans(lake, dataset, before)
-    if found and not dry_run:
-        with lake.store.exclusive(dataset):
+    if any(found.values()) and not dry_run:
+        with lake.exclusive(dataset):
             # Look again under the lock: a publish may have put a file in use under such a name.
             found = orphans(lake, dataset, before)
-            paths = [file.path.removeprefix(f"{dataset}/") for file in found]
-            lake.move_to_old(dataset, ORPHANED, paths)
+            for folder, files in found.items():
+                paths = [file.path.removeprefix(f"{folder}/") for file in files]
+                lake.move_to_old(folder, ORPHANED, paths)
     if not dry_run:
         lake.store.delete(file.path for file in probes(lake, before))
-    return Cleared.of(ClearedKind.ORPHANED, found)
+    return Cleared.of(ClearedKind.ORPHANED, [file for files in found.values() for file in files])
 
 
 def _delete_rejects(lake: Lake, dataset: str, horizon: datetime, *, dry_run: bool) -> Cleared:

@@ -23,12 +23,12 @@ from connectors.lake import Entry, Lake
 from connectors.lake.landed import landed_batches
 from connectors.lake.records import write_rejects
 from connectors.lake.rejects import RejectFile
-from connectors.lake.stage import StagedFile
+from connectors.lake.stage import Stage, StagedFile
 from connectors.landings import Landing
 from tasks.columns.checks import blocking, run_checks
 from tasks.columns.conform import RAGGED, REJECTS_SCHEMA, Conformer, Layout, match_header
 from tasks.exports.windows import Window
-from tasks.land.staging import partitioned
+from tasks.land.staging import dates_of, partitioned
 from tasks.runs.opening import OpenedRun
 from tasks.upkeep.reshape import Shape, reshape
 
@@ -198,14 +198,17 @@ def _stage(run: ReplayRun, entry: Entry, fitted: Fitted) -> tuple[list[StagedFil
         # A row that came in two shards lands once; a row that has landed stays.
         new = new.unique(keys, keep="last", maintain_order=True)
     with run.lake.stage(run.dataset, run.run_id, entry.unit, shape.schema) as stage:
-        for partition, old in _reshaped(run, entry, shape):
+        for old in _reshaped(run, entry, shape):
             if keys:
                 new = new.join(old, on=keys, how="anti", maintain_order="left")
-            stage.write(partition, old.to_arrow().cast(shape.schema))
-        rows = new.to_arrow().cast(shape.schema)
-        for partition, part in partitioned(run.specification, entry.unit, rows):
-            stage.write(partition, part)
+            _write(run, entry, stage, old.to_arrow().cast(shape.schema))
+        _write(run, entry, stage, new.to_arrow().cast(shape.schema))
         return stage.finish(), len(new)
+
+
+def _write(run: ReplayRun, entry: Entry, stage: Stage, rows: pa.Table) -> None:
+    for partition, part in partitioned(run.specification, entry.unit, rows, run.zone):
+        stage.write(partition, part)
 
 
 def _shape(run: ReplayRun, entry: Entry, fitted: Fitted) -> Shape:
@@ -213,22 +216,27 @@ def _shape(run: ReplayRun, entry: Entry, fitted: Fitted) -> Shape:
     return Shape(run.dataset, entry.unit, columns, _schema(fitted), run.zone)
 
 
-def _reshaped(run: ReplayRun, entry: Entry, shape: Shape) -> Iterator[tuple[str, pl.DataFrame]]:
-    """Yield the landed rows in the current shape, by partition."""
+def _reshaped(run: ReplayRun, entry: Entry, shape: Shape) -> Iterator[pl.DataFrame]:
+    """Yield the landed rows in the current shape."""
     for partition, batch in landed_batches(run.lake, run.dataset, entry):
         old = reshape(batch, shape)
         _check_place(run.specification, partition, old, shape)
-        yield partition, old
+        yield old
 
 
 def _check_place(
     specification: DatasetSpecification, partition: str, old: pl.DataFrame, shape: Shape
 ) -> None:
-    """Raise unless landed rows are in the partition where the window column puts them."""
+    """Raise unless landed rows are in the partition where the window column puts them.
+
+    Slices of earlier releases are there by the UTC date.
+    """
     if specification.window is None:
         return
-    dates = old[specification.window.column].dt.date().cast(pl.String)
-    if not ("date=" + dates == partition).all():
+    times = old[specification.window.column]
+    days = pl.Series(dates_of(specification, times.to_arrow(), shape.zone)).cast(pl.String)
+    utc = times.dt.date().cast(pl.String)
+    if not (("date=" + days == partition) | ("date=" + utc == partition)).all():
         raise shape.refuse(f"its landed rows are not placed by {specification.window.column}")
 
 

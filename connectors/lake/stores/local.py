@@ -15,6 +15,7 @@ from connectors.lake.stores.store import OLD, StoredFile
 
 # A publish holds the lock for milliseconds; a whole minute means a stuck file system.
 LOCK_SECONDS = 60
+LOCK = "_manifest.lock"
 PRIVATE = 0o600
 PRIVATE_FOLDER = 0o700
 
@@ -35,10 +36,10 @@ class LocalStore:
     @contextmanager
     def exclusive(self, folder: str) -> Iterator[None]:
         """Hold the folder's lock; the system releases it on a kill."""
-        place = self.folder / folder
+        place = self._own(f"{folder}/{LOCK}").parent
         with storage_errors(place):
             place.mkdir(parents=True, exist_ok=True)
-            lock = FileLock(place / "_manifest.lock", timeout=LOCK_SECONDS)
+            lock = FileLock(place / LOCK, timeout=LOCK_SECONDS)
             try:
                 lock.acquire()
             except Timeout:
@@ -61,7 +62,7 @@ class LocalStore:
     def swap(self, path: str, content: bytes, tag: str | None) -> None:
         """Replace a file in one atomic and durable step. Call it under `exclusive`."""
         del tag
-        target = self.folder / path
+        target = self._own(path)
         new = target.with_name(f"{target.name}.new")
         with storage_errors(target.parent), _removed_on_failure(new):
             with new.open("wb") as file:
@@ -69,19 +70,19 @@ class LocalStore:
                 file.flush()
                 os.fsync(file.fileno())
             new.replace(target)
-            _sync_folder(target.parent)
+            _sync(target.parent)
 
     def bring_in(self, source: Path, path: str, *, private: bool = False) -> None:
         """Rename a finished file on the same file system into place."""
-        target = self.folder / path
+        target = self._own(path)
         with storage_errors(target):
             target.parent.mkdir(parents=True, exist_ok=True)
             if private:
                 target.parent.chmod(PRIVATE_FOLDER)
                 source.chmod(PRIVATE)
             source.replace(target)
-            _sync_folder(target.parent)
-            _sync_folder(target.parent.parent)
+            _sync(target.parent)
+            _sync(target.parent.parent)
 
     def fetch(self, path: str, target: Path) -> Path | None:
         """Return the path of the file itself."""
@@ -91,7 +92,7 @@ class LocalStore:
 
     def write(self, path: str, content: bytes, *, private: bool = False) -> None:
         """Write a file under another name and rename it, so that no reader sees half of it."""
-        target = self.folder / path
+        target = self._own(path)
         new = target.with_name(f".{target.name}.new")
         with storage_errors(target), _removed_on_failure(new):
             target.parent.mkdir(parents=True, exist_ok=True)
@@ -105,9 +106,9 @@ class LocalStore:
         """Return a path by run: on a file system a name may have had several contents."""
         return f"{OLD}/{dataset}/{why}/{path}"
 
-    def keep(self, path: str, old_path: str) -> None:
+    def keep(self, path: str, old_path: str, *, durable: bool = False) -> None:
         """Link a file that is about to be replaced to a second name, so that it is not lost."""
-        source, target = self.folder / path, self.folder / old_path
+        source, target = self._own(path), self._own(old_path)
         with storage_errors(target):
             target.parent.mkdir(parents=True, exist_ok=True)
             target.unlink(missing_ok=True)
@@ -118,10 +119,13 @@ class LocalStore:
             except OSError:
                 # This file system has no links.
                 shutil.copyfile(source, target)
+            if durable:
+                for place in (target, target.parent, target.parent.parent):
+                    _sync(place)
 
     def move(self, path: str, old_path: str) -> None:
         """Rename a file; its folder is removed if that leaves it empty."""
-        source, target = self.folder / path, self.folder / old_path
+        source, target = self._own(path), self._own(old_path)
         with storage_errors(target):
             target.parent.mkdir(parents=True, exist_ok=True)
             with suppress(FileNotFoundError):
@@ -132,11 +136,16 @@ class LocalStore:
         """Unlink files."""
         for path in paths:
             with storage_errors(self.folder / path):
-                (self.folder / path).unlink(missing_ok=True)
+                self._own(path).unlink(missing_ok=True)
 
     def tidy(self, folder: str) -> None:
-        """Remove the empty folders below a folder, innermost first."""
-        for path in sorted((self.folder / folder).rglob("*/"), reverse=True):
+        """Remove the empty folders below a folder, innermost first; of a dataset, partitions.
+
+        The folder of layout 1 of a dataset named `data` holds all datasets of layout 2.
+        """
+        place = self._own(f"{folder}/{LOCK}").parent
+        inner = place.rglob("*/") if folder.startswith(f"{OLD}/") else place.glob("*=*/")
+        for path in sorted(inner, reverse=True):
             _drop_empty(path)
 
     def files(self, folder: str) -> list[StoredFile]:
@@ -148,6 +157,28 @@ class LocalStore:
                 if path.is_file():
                     found.append(self._stored(path))
         return found
+
+    def _own(self, path: str) -> Path:
+        """Return the place of a path that is about to be changed.
+
+        The lake's folder and the tenant's may be links. One below them could lead out of the lake,
+        to files that are not ours to move or delete.
+
+        Raises:
+            StorageError: a folder on the way is a symbolic link, or the path leads out of the lake.
+        """
+        place = self.folder
+        *folders, last = path.split("/")
+        for name in folders:
+            place /= name
+            if name in {"", ".", ".."} or place.is_symlink():
+                raise StorageError(
+                    f"{place} is a link, or leads out of the lake: nothing is written, moved or "
+                    "deleted there; put a folder in its place"
+                )
+        if last in {"", ".", ".."}:
+            raise StorageError(f"{place} has no file of that name")
+        return place / last
 
     def _stored(self, path: Path) -> StoredFile:
         stat = path.stat()
@@ -183,9 +214,9 @@ def _drop_empty(folder: Path) -> None:
         folder.rmdir()
 
 
-def _sync_folder(folder: Path) -> None:
-    """Make renames within a folder durable."""
-    descriptor = os.open(folder, os.O_RDONLY)
+def _sync(place: Path) -> None:
+    """Make a file durable, or the renames within a folder."""
+    descriptor = os.open(place, os.O_RDONLY)
     try:
         os.fsync(descriptor)
     finally:

@@ -188,8 +188,9 @@ class RemoteStore:
         del why
         return f"{OLD}/{dataset}/{path}"
 
-    def keep(self, path: str, old_path: str) -> None:
+    def keep(self, path: str, old_path: str, *, durable: bool = False) -> None:
         """Copy within the bucket."""
+        del durable
         with self._refusals(path):
             try:
                 self._store.copy(path, old_path)

@@ -72,8 +72,11 @@ class Store(Protocol):
     def old_path(self, dataset: str, why: str, path: str) -> str:
         """Return the path in `_old` for a dataset's file that no longer counts."""
 
-    def keep(self, path: str, old_path: str) -> None:
-        """Copy or link a file to a second path; a missing file is ignored."""
+    def keep(self, path: str, old_path: str, *, durable: bool = False) -> None:
+        """Copy or link a file to a second path; a missing file is ignored.
+
+        If it is to be durable, the second path survives a loss of power from now on.
+        """
 
     def move(self, path: str, old_path: str) -> None:
         """Move a file to another path; a missing file is ignored."""

@@ -115,7 +115,7 @@ def test_publishing_replacing_and_reading(lake: Lake) -> None:
     assert counted(lake, "devices") == ["2"] * 3
     assert len(counted(lake, "devices_history")) == 9
     assert len(lake.store.files("_old")) == 2
-    assert len(lake.store.files("events")) == 4
+    assert len(lake.store.files("data/events")) == 4
 
 
 def test_publishers_of_different_windows_at_once_lose_nothing(lake: Lake) -> None:

@@ -54,8 +54,8 @@ def test_a_partial_overlap_is_refused_and_nothing_changes(
 def test_what_a_killed_publish_left_is_cleared_by_the_next(site: Site) -> None:
     lake = site.lake
     entry = publish(lake, "a", end=START + 2 * DAY)
-    left = f"events/{entry.files[0].path}"
-    site.put(f"events/date=2026-11-18/{entry.unit}.v9.parquet", site.get(left))
+    left = f"data/events/{entry.files[0].path}"
+    site.put(f"data/events/date=2026-11-18/{entry.unit}.v9.parquet", site.get(left))
     assert counted(lake) == ["a"] * 6
     publish(lake, "b", end=START + 2 * DAY)
     assert counted(lake) == site.globbed() == ["b"] * 6
@@ -80,7 +80,7 @@ def test_a_damaged_report_or_dataset_does_not_hide_the_others(site: Site) -> Non
 def test_a_missing_file_is_told_by_name(site: Site) -> None:
     lake = site.lake
     entry = publish(lake, "a")
-    site.remove(f"events/{entry.files[0].path}")
+    site.remove(f"data/events/{entry.files[0].path}")
     with pytest.raises(StorageError, match=r"20261118T000000Z-20261119T000000Z[.\w]*\.parquet"):
         query_lake(lake, "SELECT * FROM events")
 
@@ -100,7 +100,7 @@ def test_an_empty_window_counts_and_can_be_queried(site: Site) -> None:
     publish(lake, "b")
     publish(lake, "c", rows=0)
     assert counted(lake) == []
-    assert site.parquet("events") == []
+    assert site.data() == []
 
 
 def test_a_reader_beside_a_writer_sees_one_version_or_the_other(site: Site) -> None:
@@ -123,7 +123,7 @@ def test_a_reader_beside_a_writer_sees_one_version_or_the_other(site: Site) -> N
         manifest = lake.manifest("events")
         assert manifest is not None
         try:
-            files = [f"events/{f.path}" for e in manifest.entries for f in e.files]
+            files = [f"data/events/{f.path}" for e in manifest.entries for f in e.files]
             runs = site.runs(files)
         except (FileNotFoundError, httpx.HTTPStatusError):
             continue  # moved to `_old` between the two reads: a reader reads the manifest again
@@ -168,7 +168,10 @@ def test_what_a_full_disk_cut_short_is_taken_away_again(tmp_path: Path) -> None:
         "store = LocalStore(Path(sys.argv[1])); "
         "getattr(store, sys.argv[2])(sys.argv[3], bytes(1000), *sys.argv[4:])"
     )
-    for words in (("swap", "events/_manifest.json", ""), ("write", "_runs/date=x/run.parquet")):
+    for words in (
+        ("swap", "_manifests/events/_manifest.json", ""),
+        ("write", "_runs/date=x/run.parquet"),
+    ):
         ended = subprocess.run(
             [sys.executable, "-c", program, str(lake.folder), *words],
             capture_output=True,

@@ -368,7 +368,7 @@ def test_sql_reads_the_views_and_nothing_else(bucket_site: Site, s3: ObjectStore
     other = s3.bucket()
     publish(bucket_site.lake, "a")
     write_rejects(bucket_site.lake, "events", "u", "r", pa.table({"record": [1]}), ["x"])
-    (known,) = bucket_site.parquet("events")
+    (known,) = bucket_site.data()
     s3.request("PUT", f"{other}/x.parquet", content=bucket_site.get(known))
     before = bucket_site.paths()
     statement = sql.format(other=other, bucket=bucket_site.root.split("/")[2])
@@ -383,7 +383,7 @@ def test_sql_reads_the_views_and_nothing_else(bucket_site: Site, s3: ObjectStore
 def test_what_duckdb_gets_opens_the_named_objects_and_writes_none(bucket_site: Site) -> None:
     publish(bucket_site.lake, "a")
     write_rejects(bucket_site.lake, "events", "u", "r", pa.table({"record": [1]}), ["x"])
-    (known,), (raw,) = bucket_site.parquet("events"), bucket_site.parquet("_rejects_raw")
+    (known,), (raw,) = bucket_site.data(), bucket_site.parquet("_rejects_raw")
     files = bucket_site.lake.store.filesystem(frozenset({known}))
     assert files is not None
     assert files.open(f"nxplake://{known}").read() == bucket_site.get(known)

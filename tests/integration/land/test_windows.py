@@ -283,6 +283,8 @@ def test_slices_land_days_of_the_tenant(tmp_path: Path, use: Use) -> None:
         assert manifest is not None
         hours = [(e.ends_at - e.starts_at) / timedelta(hours=1) for e in manifest.entries]
         assert hours == [24, 24, 25, 24, 24]
+        places = [{f.path.partition("/")[0] for f in e.files} for e in manifest.entries]
+        assert places == [{f"date=2026-10-{day}"} for day in range(23, 28)]
         landed = made.landed("device_performance")
         truths = pl.concat(
             [made.tenant.frame(f"#device_performance_{n}d", {}) for n in range(1, 6)]

@@ -20,8 +20,10 @@ from connectors.lake.query import query_lake
 from connectors.lake.records import write_rejects
 from connectors.ledger import open_ledger
 from nxp.commands.datasets import datasets
+from nxp.commands.maintain import maintain as maintain_command
 from tasks.stories.maintain import maintain
 from tasks.upkeep.maintain import Cleared, ClearedKind, maintain_dataset, plan_upkeep, preview
+from tests.first_layout import write_lake
 from tests.lakes import DAY, START, Site, counted, publish, publish_snapshot
 from tests.landing import CATALOG
 
@@ -96,7 +98,7 @@ def test_the_grace_of_a_file_begins_when_it_is_replaced_not_when_it_was_written(
     folder_site: Site,
 ) -> None:
     publish(folder_site.lake, "a", end=START + 2 * DAY)
-    for path in folder_site.parquet("events"):
+    for path in folder_site.data():
         os.utime(folder_site.lake.folder / path, (0, 0))
     publish(folder_site.lake, "b", end=START + 2 * DAY)
     maintain_dataset(folder_site.lake, events(), WEEK, PRESENT)
@@ -147,15 +149,14 @@ def test_what_no_manifest_names_is_taken_away_only_when_no_publish_can_want_it(
     site: Site,
 ) -> None:
     publish(site.lake, "a")
-    (known,) = site.parquet("events")
-    orphan = (
-        f"events/date=2026-11-19/{unit_name(START + DAY, START + 2 * DAY)}.0123456789ab.parquet"
-    )
+    (known,) = site.data()
+    unit = unit_name(START + DAY, START + 2 * DAY)
+    orphan = f"data/events/date=2026-11-19/{unit}.0123456789ab.parquet"
     site.put(orphan, site.get(known))
     young = maintain_dataset(site.lake, events(), HOUR, PRESENT)
     assert (of(young, ClearedKind.ORPHANED).files, orphan in site.paths()) == (0, True)
     done = maintain_dataset(site.lake, events(), HOUR, PRESENT + 2 * HOUR)
-    assert (of(done, ClearedKind.ORPHANED).files, site.parquet("events")) == (1, [known])
+    assert (of(done, ClearedKind.ORPHANED).files, site.data()) == (1, [known])
     assert len(site.parquet("_old")) == 1
     assert counted(site.lake) == ["a"] * 3
 
@@ -169,7 +170,7 @@ def test_a_kill_between_manifest_and_files_loses_nothing_and_the_next_run_finish
     # A kill there leaves a manifest without the unit, and its file where it was.
     entries = lake.manifest("events")
     assert entries is not None
-    with lake.store.exclusive("events"):
+    with lake.exclusive("events"):
         lake.change("events", lambda manifest: manifest and manifest.without(entries.entries[:1]))
     assert counted(lake) == ["b"] * 3
     assert site.globbed() == ["a"] * 3 + ["b"] * 3
@@ -278,7 +279,7 @@ def test_a_maintenance_that_fails_is_recorded_as_failed(installed: Site) -> None
     publish(installed.lake, "a", days_ago(40))
     upkeep = plan_upkeep("events", "7d")
     if installed.service is None:
-        installed.put("events/_manifest.json", b"{")
+        installed.put("_manifests/events/_manifest.json", b"{")
     else:
         installed.service.refuse = lambda method, path: (
             ("403 Forbidden", "AccessDenied")
@@ -317,3 +318,29 @@ def test_the_command_shows_the_same_table_before_and_after(
     assert planned["cleared"] == done["cleared"]
     assert (planned["state"], done["state"], done["rows_dropped"]) == ("dry run", "done", 3)
     assert counted(installed.lake) == ["b"] * 3
+
+
+@pytest.mark.parametrize("site", ["folder_site"], indirect=True)
+def test_the_command_migrates_all_datasets_and_records_a_run_for_each(
+    installed: Site, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_lake(installed)
+    maintain_command(layout=True, dry_run=True, as_json=True)
+    planned = json.loads(capsys.readouterr().out)
+    assert installed.paths("data") == []
+    maintain_command(layout=True, as_json=True)
+    assert json.loads(capsys.readouterr().out) == planned
+    assert [(row["dataset"], row["layout"], row["files"]) for row in planned] == [
+        ("days", "migrated", 2),
+        ("devices", "migrated", 3),
+        ("events", "migrated", 4),
+    ]
+    maintain_command("events", layout=True, as_json=True)
+    (again,) = json.loads(capsys.readouterr().out)
+    assert again["layout"] == "has layout 2"
+    _, rows = query_lake(installed.lake, "SELECT dataset, trigger, state FROM _runs ORDER BY ALL")
+    assert rows == [(name, "layout", "done") for name in ("days", "devices", "events")]
+    with pytest.raises(UsageError, match="unknown dataset"):
+        maintain_command("../events", layout=True)
+    with pytest.raises(UsageError, match="needs the name"):
+        maintain_command()

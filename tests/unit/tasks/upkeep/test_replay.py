@@ -17,6 +17,7 @@ from connectors.clock import utc_now
 from connectors.errors import DataRefusedError, HeldError, StorageError, UsageError
 from connectors.lake import Entry, Lake
 from connectors.lake.landing import LakeLanding
+from connectors.lake.layout import CURRENT
 from connectors.lake.records import write_rejects
 from connectors.lake.rejects import reject_files
 from connectors.ledger import Ledger, open_ledger
@@ -112,7 +113,7 @@ def row(uid: str | None, size: str | None) -> dict[str, str | None]:
 
 
 def landed(tools: ReplayRun) -> pl.DataFrame:
-    path = tools.lake.dataset_folder("things") / f"snapshot={UNIT}" / "data.parquet"
+    path = tools.lake.dataset_folder("things") / CURRENT.slot(UNIT) / "data.parquet"
     return pl.read_parquet(path, hive_partitioning=False)
 
 

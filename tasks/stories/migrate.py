@@ -1,0 +1,98 @@
+"""Bringing datasets of the lake to the present layout, one run for each."""
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+from connectors.clock import utc_now
+from connectors.errors import PipelineError
+from connectors.lake.migration import MIGRATED, Migrated, migrate, pending
+from tasks.runs.opening import Parts, opened
+from tasks.runs.stopping import check_stop
+from tasks.upkeep.layout import Moving
+
+TRIGGER = "layout"
+
+
+def migrate_layout(moving: Moving, clock: Callable[[], datetime] = utc_now) -> list[dict[str, Any]]:
+    """Migrate datasets, one after the other; return a report of each.
+
+    One that fails does not keep the others from being migrated.
+
+    Raises:
+        PipelineError: the first failure, after the last dataset.
+    """
+    done, failures = [], []
+    for dataset in moving.datasets:
+        try:
+            done.append(_migrate_one(moving, dataset, clock))
+        except PipelineError as error:
+            failures.append(error)
+    if failures:
+        raise failures[0]
+    return done
+
+
+def preview_layout(moving: Moving) -> list[dict[str, Any]]:
+    """Return what a migration would do; nothing is changed and nothing recorded."""
+    return [_row(moving, pending(moving.lake(), dataset)) for dataset in moving.datasets]
+
+
+def _migrate_one(moving: Moving, dataset: str, clock: Callable[[], datetime]) -> dict[str, Any]:
+    planned = pending(moving.lake(), dataset)
+    if planned.state != MIGRATED:
+        return _row(moving, planned)
+    with opened(moving.settings, moving.tenant, {"dataset": dataset}, clock) as parts:
+        parts.ledger.begin_run(parts.run_id, dataset, TRIGGER)
+        done, failure = Migrated(dataset, "failed"), None
+        try:
+            done = migrate(parts.lake, dataset, moving.zone_of(dataset), check_stop)
+        except PipelineError as error:
+            failure = error
+        _keep(moving, parts, done, failure, clock())
+        if failure:
+            raise failure
+    return _row(moving, done)
+
+
+def _keep(
+    moving: Moving,
+    parts: Parts,
+    done: Migrated,
+    failure: PipelineError | None,
+    finished_at: datetime,
+) -> None:
+    """Keep the report of a migration, in the form of a maintenance's."""
+    state = "failed" if failure else "done"
+    report = {
+        "run_id": parts.run_id,
+        "state": state,
+        "started_at": parts.started_at,
+        "finished_at": finished_at,
+        "tenant": moving.tenant,
+        "dataset": done.dataset,
+        "trigger": TRIGGER,
+        "units": done.units,
+        "rows_dropped": 0,
+        "files_moved": done.files,
+        "bytes_moved": done.bytes,
+        "files_deleted": 0,
+        "bytes_deleted": 0,
+        "rows_landed": 0,
+        "rows_rejected": 0,
+        "folder": parts.lake.dataset_location(done.dataset),
+        "error": str(failure) if failure else None,
+        "seconds": {},
+    }
+    parts.keep_report(state, report)
+
+
+def _row(moving: Moving, done: Migrated) -> dict[str, Any]:
+    return {
+        "tenant": moving.tenant,
+        "dataset": done.dataset,
+        "layout": done.state,
+        "units": done.units,
+        "files": done.files,
+        "bytes": done.bytes,
+    }
