@@ -17,7 +17,7 @@ from connectors.errors import HeldError, PipelineError, UnavailableError
 from connectors.lake.layout import CURRENT, FIRST
 from connectors.lake.manifest import Entry, Manifest, check_same_mode
 from connectors.lake.manifests import Manifests
-from connectors.lake.naming import unit_name
+from connectors.lake.naming import RUN, unit_name
 from connectors.lake.publishing import Publication
 from connectors.lake.storage import storage_errors
 from connectors.lake.stores import Conflict, Store, is_remote, open_store
@@ -146,7 +146,7 @@ class Lake:
 
     def discard_stage(self, run_id: str) -> None:
         """Remove what a run staged and did not publish."""
-        if self._staging is not None:
+        if self._staging is not None and RUN.fullmatch(run_id):
             shutil.rmtree(self._staging / run_id, ignore_errors=True)
 
     def publish(

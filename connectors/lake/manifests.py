@@ -5,7 +5,6 @@ read the tombstone and stop, so that two programs never publish into two layouts
 """
 
 import json
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
@@ -15,12 +14,10 @@ from pydantic import ValidationError
 from connectors.errors import StorageError
 from connectors.lake.layout import CURRENT, DATASET, FIRST, MANIFEST, Layout
 from connectors.lake.manifest import SNAPSHOT, Entry, Manifest
-from connectors.lake.naming import SNAPSHOT_FILE, UNIT, WINDOW_PATH
+from connectors.lake.naming import RUN, SNAPSHOT_FILE, UNIT, WINDOW_PATH
 from connectors.lake.stores import Store
 
 MODES: Final = {SNAPSHOT, "window"}
-# It is part of paths in `_old` and of the names of files of rejects.
-RUN: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 MOVED: Final = "moved_to"
 NOTE: Final = "this dataset has layout 2, see docs/lake.md: an older nxp cannot publish here"
 

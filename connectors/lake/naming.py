@@ -28,6 +28,8 @@ SNAPSHOT_FILE = re.compile(
     rf"snapshot=(?:{INSTANT}|{DAY}T[0-9]{{2}}-[0-9]{{2}}-[0-9]{{2}}Z)"
     r"/data(\.[0-9a-v]+)?\.parquet",
 )
+# A run's id is the name of folders and part of files' names; it comes from ledger and manifest.
+RUN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 PARTITIONED = ("date=", "snapshot=")
 # How the views read a partition, from the end of the path `filename`: DuckDB's own partitioning
 # would also read names of folders above the lake. Both layouts give the same values.

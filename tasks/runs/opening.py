@@ -22,6 +22,7 @@ from connectors.clock import utc_now
 from connectors.errors import PipelineError
 from connectors.http.client import LONGEST_WAIT
 from connectors.lake import Lake
+from connectors.lake.naming import RUN
 from connectors.lake.records import write_run
 from connectors.lake.storage import storage_errors
 from connectors.ledger import ExportLimits, Ledger, open_ledger, process_space
@@ -173,7 +174,7 @@ def _opened(
         stopped_by(stop),
     ):
         try:
-            for interrupted in ledger.close_interrupted_runs():
+            for interrupted in filter(RUN.fullmatch, ledger.close_interrupted_runs()):
                 shutil.rmtree(spool / interrupted, ignore_errors=True)
                 lake.discard_stage(interrupted)
             yield Parts(
