@@ -17,7 +17,7 @@ from connectors.errors import HeldError, PipelineError, UnavailableError
 from connectors.lake.layout import CURRENT, FIRST
 from connectors.lake.manifest import Entry, Manifest, check_same_mode
 from connectors.lake.manifests import Manifests
-from connectors.lake.naming import RUN, unit_name
+from connectors.lake.naming import RUN, RUNS, unit_name
 from connectors.lake.publishing import Publication
 from connectors.lake.storage import storage_errors
 from connectors.lake.stores import Conflict, Store, is_remote, open_store
@@ -94,6 +94,10 @@ class Lake:
             UsageError: that is not the name of a dataset.
         """
         return self.manifests.read(dataset).manifest
+
+    def has_reports(self) -> bool:
+        """Return whether any run has left its report here."""
+        return bool(self.store.folders(RUNS))
 
     def check_mode(self, dataset: str, mode: str) -> Manifest | None:
         """Return a dataset's manifest; raise unless it was landed in the same mode.

@@ -100,6 +100,11 @@ class Ledger:
 
         return Actions(self._engine, self._tenant, self._clock, self.action_plans)
 
+    @property
+    def tenant(self) -> str:
+        """The tenant's name."""
+        return self._tenant
+
     def __enter__(self) -> Self:
         return self
 
@@ -320,6 +325,15 @@ class Ledger:
             connection.execute(mine.values(last_error=None, not_before=None))
             connection.execute(mine.where(units.c.state == "failed").values(state="pending"))
             self.journal.forget(dataset, None, connection)
+
+    def forget_landed(self, dataset: str, names: Sequence[str]) -> None:
+        """Forget that units have landed: they are pending again."""
+        values = dict.fromkeys(("run_id", "landed_at", "rows_landed", "exported_at", "calls"))
+        mine = update(units).where(units.c.tenant == self._tenant, units.c.dataset == dataset)
+        with self._engine.begin() as connection:
+            for name in names:
+                lost = mine.where(units.c.unit == name, units.c.state == "landed")
+                connection.execute(lost.values(values | {"state": "pending"}))
 
     def calls_since(self, instant: datetime) -> int:
         """Return the number of requests to the tenant that landings since an instant needed."""

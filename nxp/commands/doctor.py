@@ -6,6 +6,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from connectors.settings.installation import load_settings
+from nxp.doctor.traces import nothing_left
 from nxp.engine import prepare
 from nxp.options import Json, Tenant
 from nxp.output import print_json, print_table, say
@@ -26,11 +27,12 @@ def doctor(
     Exits with 0 if nothing fails, otherwise with the code of the first failure.
     """
     settings = load_settings()
-    prepare(settings)
-    from nxp.doctor.checks import all_checks  # noqa: PLC0415 - prefect, 2 s
-    from nxp.doctor.finding import Level, examine, exit_code  # noqa: PLC0415
+    with nothing_left(settings.home / "prefect"):
+        prepare(settings)
+        from nxp.doctor.checks import all_checks  # noqa: PLC0415 - prefect, 2 s
+        from nxp.doctor.finding import Level, examine, exit_code  # noqa: PLC0415
 
-    findings = list(examine(all_checks(settings, profile=tenant, pool=pool)))
+        findings = list(examine(all_checks(settings, profile=tenant, pool=pool)))
     if as_json:
         print_json([asdict(each) | {"level": each.level.value} for each in findings])
     else:

@@ -34,12 +34,17 @@ def reset(
         str | None,
         Parameter(name="--from", help="Count the watermark from here: earlier gaps are accepted."),
     ] = None,
+    lost: Annotated[
+        bool,
+        Parameter(negative="", help="Also forget landed units that the lake does not have."),
+    ] = False,
     tenant: Tenant = None,
     as_json: Json = False,
 ) -> None:
     """Forget the watermark, failures, waiting times and journalled exports of DATASET.
 
-    What has landed stays, and stays known. With --from, the watermark counts from there on.
+    What has landed stays, and stays known. With --from, the watermark counts from there on. With
+    --lost, units that the lake does not have any more count as missing again.
     """
     settings = load_settings()
     specification, opened = _open(settings, dataset, tenant)
@@ -49,13 +54,26 @@ def reset(
         else:
             ledger.marks.forget_watermark(dataset)
         ledger.forget_failures(dataset)
+        forgotten = _forget_lost(specification, ledger, settings) if lost else 0
         for backfill in ledger.marks.backfills(dataset):
             ledger.marks.finish_backfill(dataset, backfill)
         state = _state(specification, ledger)
     if as_json:
         print_json(state)
     else:
-        say(f"{dataset}: state forgotten; landed data stays")
+        units = f", and {forgotten} units that the lake does not have" if lost else ""
+        say(f"{dataset}: state forgotten{units}; landed data stays")
+
+
+def _forget_lost(specification: DatasetSpecification, ledger: Ledger, settings: Settings) -> int:
+    from connectors.lake import Lake  # noqa: PLC0415 - not for --help
+    from tasks.land.agreement import missing_units  # noqa: PLC0415
+
+    manifest = Lake(settings.lake, ledger.tenant).manifest(specification.dataset)
+    records = ledger.units(specification.dataset)
+    found = missing_units(specification, manifest, records, utc_now())
+    ledger.forget_landed(specification.dataset, [record.unit for record in found])
+    return len(found)
 
 
 def _open(

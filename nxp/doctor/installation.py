@@ -8,13 +8,15 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from connectors.catalogue import read_datasets
-from connectors.errors import ConfigurationError, StorageError
+from connectors.errors import ConfigurationError, PipelineError, StorageError
 from connectors.lake import Lake
 from connectors.ledger import HEAD, Ledger, ledger_version, open_ledger
 from connectors.settings.installation import URL, Settings, prepare_home
 from connectors.settings.tenants import TenantSettings
 from nxp.catalogue import read_catalogue
 from nxp.doctor.finding import Finding, fail, ok, warn
+from nxp.doctor.traces import nothing_left
+from tasks.land.agreement import check_lake
 from tasks.runs.freshness import freshness_of
 
 MB = 1_000_000
@@ -59,7 +61,8 @@ def look_at_settings(
                 "the lake is a folder, but the Prefect server is on another machine",
                 do="workers must share a lake: object storage, or a folder that all of them mount",
             )
-    prepare_home(settings)
+    with nothing_left(settings.home):
+        prepare_home(settings)
     yield ok("settings", f"NXP_HOME is {settings.home}")
 
 
@@ -95,13 +98,19 @@ def _existing(place: Path) -> Path:
 
 
 def look_at_lake(settings: Settings, tenant: str) -> Iterator[Finding]:
-    """Write a file into the tenant's part of the lake, and delete it."""
-    lake = Lake(settings.lake, tenant, settings.home / "staging")
-    lake.check_writable()
-    # If doctor is killed here, `nxp maintain` deletes the file.
-    probe = "_probe/doctor"
-    lake.store.write(probe, b"")
-    lake.store.delete([probe])
+    """Write a file into the tenant's part of the lake, and delete it and the folders it needed."""
+    scratch = settings.home / "staging"
+    lake = Lake(settings.lake, tenant, scratch)
+    places = [scratch]
+    if not URL.match(settings.lake):
+        own = Path(settings.lake) / tenant
+        places += [own / "_staging", own / "_probe"]
+    with nothing_left(*places):
+        lake.check_writable()
+        # If doctor is killed here, `nxp maintain` deletes the file.
+        probe = "_probe/doctor"
+        lake.store.write(probe, b"")
+        lake.store.delete([probe])
     yield ok("lake", f"{lake.location()} can be written")
 
 
@@ -128,8 +137,24 @@ def look_at_ledger(
         return
     yield ok("ledger", f"reached, tables of version {version}")
     with open_ledger(url, tenant, clock) as ledger:
+        yield from _agreement(settings, ledger, clock())
         yield from _left_behind(ledger)
         yield from _freshness(settings, ledger, clock())
+
+
+def _agreement(settings: Settings, ledger: Ledger, now: datetime) -> Iterator[Finding]:
+    """Compare the ledger with the manifests: they differ if NXP_LAKE names another lake."""
+    lake, wrong = Lake(settings.lake, ledger.tenant), 0
+    for name, specification in read_datasets(settings.catalog).valid.items():
+        try:
+            check_lake(specification, lake, ledger.units(name), now)
+        except PipelineError as error:
+            wrong += 1
+            what, _, do = str(error).partition(": set NXP_LAKE")
+            do = f"set NXP_LAKE{do}" if do else "see the message"
+            yield fail("landed", what, do=do, code=error.exit_code)
+    if not wrong:
+        yield ok("landed", "the lake has what the ledger calls landed")
 
 
 def _left_behind(ledger: Ledger) -> Iterator[Finding]:

@@ -15,6 +15,7 @@ from connectors.ledger import Backfill, Ledger, UnitRecord, open_ledger
 from connectors.settings.installation import Settings, load_settings
 from connectors.settings.tenants import TenantSettings, load_tenant
 from tasks.exports.windows import Window, floor
+from tasks.land.agreement import check_lake
 from tasks.land.calendar import Calendar
 from tasks.land.chunks import Chunk, has_failed, is_done, own_first
 from tasks.land.schedule import Coverage, LandedWindow, due
@@ -118,7 +119,8 @@ def plan_run(asked: Asked, clock: Callable[[], datetime] = utc_now) -> Plan:
     """Check settings, catalogue and dates, and decide which units to land.
 
     Raises:
-        ConfigurationError: settings or catalogue have problems; all are listed.
+        ConfigurationError: settings or catalogue have problems (all are listed), or the lake has
+            not what the ledger calls landed.
         UsageError: unknown dataset, or dates that cannot be exported.
         DataRefusedError: a window would cut one that has landed in part.
     """
@@ -127,13 +129,16 @@ def plan_run(asked: Asked, clock: Callable[[], datetime] = utc_now) -> Plan:
     tenant = load_tenant(settings, asked.tenant)
     _check_asked(asked, specification)
     now = clock()
+    url = settings.ledger_url.get_secret_value()
     if specification.mode is Mode.SNAPSHOT:
+        with open_ledger(url, tenant.name, clock) as ledger:
+            _check_lake(asked, settings, specification, ledger, now)
         slot = floor(asked.scheduled_at or now, specification.every)
         unit = Unit(unit_name(slot), slot, slot + specification.every)
         return Plan(asked, settings, tenant, specification, (unit,), now, 1)
     calendar = Calendar.of(specification, tenant.zone, read_step(asked.step))
-    url = settings.ledger_url.get_secret_value()
     with open_ledger(url, tenant.name, clock) as ledger:
+        _check_lake(asked, settings, specification, ledger, now)
         if asked.window_from is None or asked.window_to is None:
             plan = _missing(asked, settings, tenant, specification, calendar, ledger, now)
         else:
@@ -146,6 +151,19 @@ def plan_run(asked: Asked, clock: Callable[[], datetime] = utc_now) -> Plan:
     if specification.in_lake:
         check_overlaps(Lake(settings.lake, tenant.name), asked.dataset, plan.units)
     return plan
+
+
+def _check_lake(
+    asked: Asked,
+    settings: Settings,
+    specification: DatasetSpecification,
+    ledger: Ledger,
+    now: datetime,
+) -> None:
+    # What is landed again in any case may be missing: this is how a lost lake is filled again.
+    if asked.only is not Only.ALL and not asked.full_refresh:
+        lake = Lake(settings.lake, ledger.tenant)
+        check_lake(specification, lake, ledger.units(specification.dataset), now)
 
 
 def read_step(text: str | None) -> timedelta | None:
