@@ -1,7 +1,8 @@
 """Which files of a dataset are old enough to delete, from a listing. Nothing is changed here."""
 
+import re
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 
 from connectors.lake.lake import Lake
 from connectors.lake.layout import LAYOUTS, checked_name
@@ -10,6 +11,7 @@ from connectors.lake.plans import PLANS
 from connectors.lake.stores import OLD, StoredFile
 
 PROBES = "_probe"
+DATED = re.compile(r"/date=(\d{4}-\d{2}-\d{2})/")
 
 
 def superseded_files(lake: Lake, dataset: str, before: datetime) -> list[StoredFile]:
@@ -63,9 +65,19 @@ def expired_rejects(lake: Lake, dataset: str, horizon: datetime) -> list[StoredF
 
 def expired_of_sync(lake: Lake, sync: str, horizon: datetime) -> list[StoredFile]:
     """Return the files of a sync's plans, changes and rejects that are older than an instant."""
-    folders = (f"{PLANS}/sync={sync}", f"{CHANGES}/sync={sync}")
-    found = [file for folder in folders for file in _older(lake.store.files(folder), horizon)]
+    found = _older(lake.store.files(f"{PLANS}/sync={sync}"), horizon)
+    changes = lake.store.files(f"{CHANGES}/sync={sync}")
+    found += [file for file in changes if _written(file) < horizon]
     return found + expired_rejects(lake, sync, horizon)
+
+
+def _written(file: StoredFile) -> datetime:
+    """Return when a file's rows were written, at the latest: it may have been rewritten since."""
+    match = DATED.search(file.path)
+    if match is None:
+        return file.modified_at
+    day = datetime.fromisoformat(match[1]).replace(tzinfo=UTC)
+    return min(file.modified_at, day + timedelta(days=1))
 
 
 def _older(files: Iterable[StoredFile], before: datetime) -> list[StoredFile]:

@@ -21,7 +21,7 @@ from connectors.lake.naming import RUN, RUNS, unit_name
 from connectors.lake.publishing import Publication
 from connectors.lake.storage import storage_errors
 from connectors.lake.stores import Conflict, Store, is_remote, open_store
-from connectors.lake.stores.local import LocalStore
+from connectors.lake.stores.local import STAGING, LocalStore
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -50,7 +50,7 @@ class Lake:
     def __init__(self, root: str, tenant: str, scratch: Path | None = None) -> None:
         self.store: Store = open_store(root, tenant)
         self.manifests = Manifests(self.store)
-        self._staging = scratch if is_remote(root) else Path(root) / tenant / "_staging"
+        self._staging = scratch if is_remote(root) else Path(root) / tenant / STAGING
 
     @property
     def folder(self) -> Path:

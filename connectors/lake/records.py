@@ -1,14 +1,35 @@
 """What runs write next to the data, as Parquet too: rejects, changes and run reports."""
 
 import io
+from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from connectors.lake.lake import Lake
-from connectors.lake.naming import CHANGES, REJECTS, REJECTS_RAW, RUNS
+from connectors.lake.naming import REJECTS, REJECTS_RAW, RUNS
+from connectors.lake.record_columns import (
+    ACTION_CHANGES,
+    OF,
+    OF_VERSION,
+    PRIVATE,
+    RECORDS,
+    SYNC_CHANGES,
+    VERSION,
+    Kind,
+    records_of,
+)
+
+_ARROW: Final = {
+    Kind.TEXT: pa.string(),
+    Kind.WHOLE: pa.int64(),
+    Kind.REAL: pa.float64(),
+    Kind.MOMENT: pa.timestamp("us", "UTC"),
+    # As Parquet names the values of a list.
+    Kind.TEXTS: pa.list_(pa.field("element", pa.string())),
+}
 
 
 def write_rejects(
@@ -30,13 +51,10 @@ def write_rejects(
         The path or URL of the file with numbers and reasons.
     """
     name = f"dataset={dataset}/{unit}-{run_id}.parquet"
-    table = rejects
-    for column, value in (("unit", unit), ("run_id", run_id)):
-        table = table.add_column(0, column, pa.array([value] * table.num_rows, pa.string()))
+    same = {"dataset": dataset, "run_id": run_id, "unit": unit}
     protected = pa.table({"record": rejects["record"], "raw": pa.array(raw, pa.string())})
-    lake.store.write(f"{REJECTS_RAW}/{name}", _parquet(protected), private=True)
-    lake.store.write(f"{REJECTS}/{name}", _parquet(table))
-    return lake.location(f"{REJECTS}/{name}")
+    _write(lake, f"{REJECTS_RAW}/{name}", protected, same)
+    return _write(lake, f"{REJECTS}/{name}", rejects, same)
 
 
 def write_changes(
@@ -55,12 +73,8 @@ def write_changes(
     Returns:
         The path or URL of the file.
     """
-    rows = changes.num_rows
-    table = changes.add_column(0, "run_id", pa.array([run_id] * rows, pa.string()))
-    table = table.append_column("at", pa.array([at] * rows, pa.timestamp("us", "UTC")))
-    path = f"{CHANGES}/sync={sync}/date={at:%Y-%m-%d}/{run_id}-{number}.parquet"
-    lake.store.write(path, _parquet(table), private=True)
-    return lake.location(path)
+    path = f"{SYNC_CHANGES}={sync}/date={at:%Y-%m-%d}/{run_id}-{number}.parquet"
+    return _write(lake, path, changes, {"run_id": run_id, "at": at})
 
 
 def write_action_changes(
@@ -78,27 +92,74 @@ def write_action_changes(
     Returns:
         The path or URL of the file.
     """
-    rows = targets.num_rows
-    table = targets.add_column(0, "run_id", pa.array([run_id] * rows, pa.string()))
-    path = f"{CHANGES}/action={action}/date={at:%Y-%m-%d}/{run_id}.parquet"
-    lake.store.write(path, _parquet(table), private=True)
-    return lake.location(path)
+    path = f"{ACTION_CHANGES}={action}/date={at:%Y-%m-%d}/{run_id}.parquet"
+    return _write(lake, path, targets, {"run_id": run_id})
 
 
-def write_run(lake: Lake, report: dict[str, Any]) -> str:
-    """Write a run's report as one row of `_runs`; the columns are the report's plain values.
+def write_run(lake: Lake, report: Mapping[str, Any]) -> str:
+    """Write a run's report as one row of `_runs`.
 
     Returns:
         The path or URL of the file.
     """
-    row = {name: value for name, value in report.items() if not isinstance(value, list | dict)}
-    row |= {f"seconds_{stage}": value for stage, value in report["seconds"].items()}
+    row = dict(report) | {f"seconds_{stage}": took for stage, took in report["seconds"].items()}
+    plain = {name: row[name] for name in RECORDS[RUNS].keys() & row.keys()}
+    # Another kind of run has counts by name under the same name: they are not plain values.
+    kept = {name: value for name, value in plain.items() if not isinstance(value, list | dict)}
     path = f"{RUNS}/date={row['started_at']:%Y-%m-%d}/{row['run_id']}.parquet"
-    lake.store.write(path, _parquet(pa.Table.from_pylist([row])))
-    return lake.location(path)
+    return _write(lake, path, pa.Table.from_pylist([kept]), {})
 
 
-def _parquet(table: pa.Table) -> bytes:
+def schema_of(records: str) -> pa.Schema:
+    """Return the fixed schema of one of RECORDS."""
+    fields = [pa.field(name, _ARROW[of]) for name, of in RECORDS[records].items()]
+    return pa.schema(fields, {OF: records.encode(), OF_VERSION: str(VERSION).encode()})
+
+
+def fitted(table: pa.Table, records: str, same: Mapping[str, Any]) -> pa.Table:
+    """Return a table in the fixed schema of its records.
+
+    Args:
+        table: some of the columns, in any order; the others become null.
+        records: one of RECORDS.
+        same: columns that have one value in all rows, unless the table has them itself.
+
+    Raises:
+        pa.ArrowException: a value does not fit its column's type.
+    """
+    columns = []
+    schema = schema_of(records)
+    for field in schema:
+        if field.name in table.column_names:
+            columns.append(_typed(table[field.name], field.type))
+        else:
+            value = pa.scalar(same.get(field.name), field.type)
+            columns.append(pa.repeat(value, table.num_rows))
+    return pa.Table.from_arrays(columns, schema=schema)
+
+
+def _typed(column: pa.ChunkedArray, of: pa.DataType) -> pa.ChunkedArray | pa.Array:
+    if pa.types.is_list(of) and pa.types.is_string(column.type):
+        # One text stands for a list of one.
+        return pa.array([value if value is None else [value] for value in column.to_pylist()], of)
+    return column.cast(of)
+
+
+def as_file(table: pa.Table) -> bytes:
+    """Return a table as the content of a Parquet file."""
     target = io.BytesIO()
     pq.write_table(table, target)
     return target.getvalue()
+
+
+def _write(lake: Lake, path: str, table: pa.Table, same: Mapping[str, Any]) -> str:
+    of = records_of(path)
+    if of is None:
+        raise AssertionError(f"{path} is not a record")
+    lake.store.write(path, as_file(fitted(table, of, same)), private=is_private(path))
+    return lake.location(path)
+
+
+def is_private(path: str) -> bool:
+    """Return whether a record is for its owner only."""
+    return path.partition("/")[0] in PRIVATE

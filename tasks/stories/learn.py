@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from connectors.clock import utc_now
 from connectors.errors import DataRefusedError
@@ -11,7 +12,7 @@ from connectors.nexthink.results.result_file import ResultFile
 from connectors.settings.installation import Settings
 from connectors.settings.tenants import TenantSettings
 from tasks.exports.sample import export_to
-from tasks.runs.opening import connected, opened
+from tasks.runs.opening import Parts, connected, opened
 from tasks.upkeep.learn import Lesson, learn_file
 
 TRIGGER = "learn"
@@ -59,6 +60,23 @@ def learn(
             lesson = learn_file(ResultFile(path), tenant.time_zone)
         except DataRefusedError as error:
             raise DataRefusedError(f"{asked.query_id}: {error.message}") from None
-        counts = {"units": 0, "rows_landed": 0, "rows_rejected": 0, "error": None}
-        parts.ledger.finish_run(parts.run_id, "done", counts)
+        parts.keep_report("done", _report(parts, asked.dataset))
         return lesson, is_cut
+
+
+def _report(parts: Parts, dataset: str) -> dict[str, Any]:
+    """Return the report: a run that lands nothing."""
+    return {
+        "run_id": parts.run_id,
+        "tenant": parts.tenant,
+        "dataset": dataset,
+        "trigger": TRIGGER,
+        "state": "done",
+        "started_at": parts.started_at,
+        "finished_at": parts.clock(),
+        "units": 0,
+        "rows_landed": 0,
+        "rows_rejected": 0,
+        "error": None,
+        "seconds": {},
+    }

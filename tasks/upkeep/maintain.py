@@ -22,6 +22,7 @@ from connectors.lake.aging import (
     probes,
     superseded_files,
 )
+from connectors.lake.record_upgrade import halves, old_records, upgrade_records
 from connectors.lake.stores import StoredFile
 from connectors.landings import Landing, open_landings
 from connectors.settings.installation import Settings, load_settings
@@ -35,7 +36,7 @@ ORPHANED = "orphaned"
 
 
 class ClearedKind(StrEnum):
-    """What a maintenance clears away; `MOVED` kinds move to `_old`, the others are deleted."""
+    """What a maintenance does; `MOVED` files move to `_old`, `DELETED` ones are gone at once."""
 
     PAST_RETENTION = "past retention"
     TABLE_ROWS = "table rows past retention"
@@ -43,9 +44,11 @@ class ClearedKind(StrEnum):
     SUPERSEDED = "kept in _old for the grace"
     REJECTS = "rejects past retention"
     SYNC = "plans, changes and rejects past retention"
+    REWRITTEN = "records rewritten in today's columns"
 
 
 MOVED = (ClearedKind.PAST_RETENTION, ClearedKind.ORPHANED)
+DELETED = (ClearedKind.SUPERSEDED, ClearedKind.REJECTS, ClearedKind.SYNC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,11 +122,24 @@ def clear(upkeep: Upkeep, lake: Lake, now: datetime, *, dry_run: bool = False) -
     of = upkeep.specification
     if isinstance(of, DatasetSpecification):
         tables = tables_of(upkeep, of, lake)
-        return maintain_dataset(lake, of, upkeep.grace, now, tables=tables, dry_run=dry_run)
-    found = expired_of_sync(lake, of.sync, now - of.retention) if of.retention else []
+        done = maintain_dataset(lake, of, upkeep.grace, now, tables=tables, dry_run=dry_run)
+    else:
+        found = expired_of_sync(lake, of.sync, now - of.retention) if of.retention else []
+        if not dry_run:
+            lake.store.delete(file.path for file in found)
+        done = [Cleared.of(ClearedKind.SYNC, found)]
+    return [*done, *_renew_records(lake, now - upkeep.grace, dry_run=dry_run)]
+
+
+def _renew_records(lake: Lake, before: datetime, *, dry_run: bool) -> list[Cleared]:
+    """Rewrite the tenant's records of earlier releases, once; nothing is listed if there are none.
+
+    They belong to all datasets, syncs and actions, also to those that the catalogue has lost.
+    """
     if not dry_run:
-        lake.store.delete(file.path for file in found)
-    return [Cleared.of(ClearedKind.SYNC, found)]
+        lake.store.delete(file.path for file in halves(lake, before))
+    found = old_records(lake) if dry_run else upgrade_records(lake)
+    return [Cleared.of(ClearedKind.REWRITTEN, found)] if found else []
 
 
 def maintain_dataset(
@@ -223,7 +239,7 @@ def tables_of(upkeep: Upkeep, of: DatasetSpecification, lake: Lake) -> list[Land
 def describe(upkeep: Upkeep, done: Sequence[Cleared]) -> dict[str, Any]:
     """Return the counts of a report."""
     moved = [part for part in done if part.what in MOVED]
-    deleted = [part for part in done if part.what not in MOVED]
+    deleted = [part for part in done if part.what in DELETED]
     retention = upkeep.specification.retention
     return {
         "tenant": upkeep.tenant,

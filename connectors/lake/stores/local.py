@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import uuid
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
@@ -16,6 +17,8 @@ from connectors.lake.stores.store import OLD, StoredFile
 # A publish holds the lock for milliseconds; a whole minute means a stuck file system.
 LOCK_SECONDS = 60
 LOCK = "_manifest.lock"
+# Where files are made, on the same file system.
+STAGING = "_staging"
 PRIVATE = 0o600
 PRIVATE_FOLDER = 0o700
 
@@ -91,15 +94,20 @@ class LocalStore:
         return found if found.is_file() else None
 
     def write(self, path: str, content: bytes, *, private: bool = False) -> None:
-        """Write a file under another name and rename it, so that no reader sees half of it."""
+        """Write a file elsewhere and rename it into place: no reader meets a half, nor its name."""
         target = self._own(path)
-        new = target.with_name(f".{target.name}.new")
+        new = self._own(f"{STAGING}/{uuid.uuid4().hex}.new")
         with storage_errors(target), _removed_on_failure(new):
+            new.parent.mkdir(parents=True, exist_ok=True)
             target.parent.mkdir(parents=True, exist_ok=True)
             if private:
                 target.parent.chmod(PRIVATE_FOLDER)
                 new.touch(mode=PRIVATE)
-            new.write_bytes(content)
+            with new.open("wb") as file:
+                file.write(content)
+                file.flush()
+                # It may replace a file that is whole.
+                os.fsync(file.fileno())
             new.replace(target)
 
     def old_path(self, dataset: str, why: str, path: str) -> str:
