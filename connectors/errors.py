@@ -2,6 +2,7 @@
 
 PipelineError                   exit 1
 ├── UsageError                  exit 2   correct the call
+│   └── SqlError                         correct the statement
 ├── ConfigurationError          exit 3   fix the settings, the catalogue or the machine
 │   ├── UnknownQueryError                paste the saved query into Nexthink
 │   └── StorageError                     free space, or allow writing
@@ -77,6 +78,14 @@ class UsageError(PipelineError):
     """The call is wrong: unknown dataset, reversed dates, a bound that is not on a step."""
 
     exit_code = 2
+
+
+class SqlError(UsageError):
+    """A statement is wrong; `excerpt` shows where: its line, and a caret below."""
+
+    def __init__(self, message: str, *, excerpt: tuple[str, ...] = ()) -> None:
+        super().__init__(message)
+        self.excerpt = excerpt
 
 
 class ConfigurationError(PipelineError):

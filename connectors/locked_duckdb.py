@@ -1,4 +1,6 @@
-"""DuckDB for SQL that others wrote: it downloads nothing, and can be locked to one folder."""
+"""DuckDB for SQL that others wrote: it downloads nothing, and can be locked to a few files."""
+
+from collections.abc import Iterable
 
 import duckdb
 
@@ -17,17 +19,23 @@ CLOSED: Config = {
 BLIND: Config = {**CLOSED, "enable_external_access": "false"}
 
 
-def lock_down(connection: duckdb.DuckDBPyConnection, root: str) -> None:
-    """Leave `root` as the only place that a statement can read, and make that final.
+def lock_down(
+    connection: duckdb.DuckDBPyConnection, root: str | None = None, files: Iterable[str] = ()
+) -> None:
+    """Leave `root` and `files` as all that a statement can read, and make that final.
 
-    Settings that need more access, and views over other files, have to be made before.
+    Settings that need more access, and views over other files, have to be made before. The
+    folder for spilling stays open too.
 
     Args:
         connection: opened with CLOSED.
-        root: a folder with `/` at its end, or the root of a registered file system.
+        root: a folder with `/` at its end.
+        files: single files.
     """
     connection.execute("SET TimeZone = 'UTC'")
-    connection.execute(f"SET allowed_directories = [{quoted_text(root)}]")
+    if root is not None:
+        connection.execute(f"SET allowed_directories = [{quoted_text(root)}]")
+    connection.execute(f"SET allowed_paths = [{', '.join(map(quoted_text, files))}]")
     connection.execute("SET enable_external_access = false")
     connection.execute("SET lock_configuration = true")
 

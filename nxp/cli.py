@@ -5,6 +5,7 @@ Commands are named by import path, so that `nxp --help` imports none of them.
 
 import logging
 import os
+import re
 import signal
 import sys
 import traceback
@@ -14,14 +15,17 @@ from typing import NoReturn
 
 from cyclopts import App, CycloptsError
 
-from connectors.errors import PipelineError, StorageError
+from connectors.errors import PipelineError, SqlError, StorageError
 from connectors.logs import write_json
 from nxp.output import is_json_asked, say, say_left
+from nxp.output import text as as_text
 
 BUG = 1
 USAGE = 2
 TERMINATED = 128 + signal.SIGTERM
 INTERRUPTED = 128 + signal.SIGINT
+# No option of `nxp sql` has a value with a space or a line break.
+COMMENT = re.compile(r"--\S*\s")
 STOPPED = "stopped; what has landed stays, and the next run resumes from there"
 
 COMMANDS = {
@@ -136,18 +140,22 @@ def _path(group: str, verb: str) -> str:
 
 
 def run(arguments: Sequence[str]) -> int:  # noqa: PLR0911 - one return for each way to end
-    """Run one command and return the exit code; every error is one line on stderr."""
+    """Run one command and return the exit code; an error is one line on stderr.
+
+    Below it, an error of SQL shows where in the statement it is.
+    """
     signal.signal(signal.SIGTERM, _terminate)
     if is_json_asked():
         write_json()
     try:
-        result = build_app()(arguments, exit_on_error=False, print_error=False)
+        result = build_app()(_readable(arguments), exit_on_error=False, print_error=False)
         sys.stdout.flush()
         say_left()
     except CycloptsError as error:
         return _say(f"{_one_line(error)} (see nxp --help)", USAGE)
     except PipelineError as error:
-        return _say(_one_line(error), error.exit_code)
+        excerpt = error.excerpt if isinstance(error, SqlError) else ()
+        return _say("\n".join([_one_line(error), *map(as_text, excerpt)]), error.exit_code)
     except KeyboardInterrupt:
         return _say(STOPPED, INTERRUPTED)
     except BrokenPipeError:
@@ -165,6 +173,12 @@ def run(arguments: Sequence[str]) -> int:  # noqa: PLR0911 - one return for each
     except BaseException as error:  # noqa: BLE001 - never a raw traceback; panics of Rust too
         return _report_bug(error)
     return result if isinstance(result, int) else 0
+
+
+def _readable(arguments: Sequence[str]) -> list[str]:
+    """Return the words of a command; a statement that begins with a comment is not an option."""
+    is_sql = arguments[:1] == ["sql"]
+    return [f" {word}" if is_sql and COMMENT.match(word) else word for word in arguments]
 
 
 def _terminate(_signal: int, _frame: FrameType | None) -> NoReturn:

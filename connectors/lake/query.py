@@ -1,66 +1,59 @@
-"""Reading the lake with SQL: DuckDB views over exactly the files that the manifests name."""
+"""Reading the lake with SQL: one statement, read-only, by a DuckDB that can open nothing else."""
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures import TimeoutError as NotYet
-from dataclasses import dataclass
+from contextlib import closing, suppress
 from typing import Any, TypeVar
 
 import duckdb
 
 from connectors.errors import ConfigurationError, StorageError, UsageError
 from connectors.lake.lake import Lake
-from connectors.lake.manifest import SNAPSHOT, Manifest
-from connectors.lake.manifests import entry_files
-from connectors.lake.naming import REJECTS, RUNS, partition_sql
-from connectors.locked_duckdb import BLIND, CLOSED, first_line, lock_down
-from connectors.quoting import quoted_name, quoted_text
+from connectors.lake.sql_errors import ONE_SELECT, explained, missing_view
+from connectors.lake.sql_names import Named, named_views
+from connectors.lake.sql_room import Room, spill_folder
+from connectors.lake.sql_views import HISTORY, RECORD_VIEWS, Opened, view_names
+from connectors.locked_duckdb import CLOSED, Config, first_line, lock_down
 
 Result = TypeVar("Result")
+Answer = tuple[list[str], list[tuple[Any, ...]]]
 
+# Analysts write lambdas as x -> x + 1, which DuckDB 2 takes only if it is asked to.
+OPTIONS: Config = {**CLOSED, "lambda_syntax": "ENABLE_SINGLE_ARROW"}
 READ_AGAIN = 5
-RECORDS = (RUNS, REJECTS)
-HISTORY = "_history"
 # How soon Ctrl-C is noticed while DuckDB works.
 LISTEN_SECONDS = 0.1
-# Arrow's names of the landed types, as DuckDB names them; only needed if there is no file yet.
-DUCKDB_TYPES = {
-    "string": "VARCHAR",
-    "large_string": "VARCHAR",
-    "int64": "BIGINT",
-    "double": "DOUBLE",
-    "bool": "BOOLEAN",
-    "date32[day]": "DATE",
-}
 
 
-@dataclass(frozen=True, slots=True)
-class LakeView:
-    """One view, and the files (relative to the tenant's part of the lake) that it reads."""
-
-    name: str
-    source: str
-    files: tuple[str, ...]
-
-
-def query_lake(lake: Lake, sql: str) -> tuple[list[str], list[tuple[Any, ...]]]:
+def query_lake(lake: Lake, sql: str, room: Room | None = None) -> Answer:
     """Run one read-only statement; return the column names and the rows.
 
     A snapshot dataset has a view of its latest snapshot, and `<dataset>_history` of all of them; a
     window dataset has one view; `_runs` and `_rejects` are views too.
 
+    Args:
+        lake: the tenant's lake.
+        sql: one SELECT, or what DuckDB takes for one: FROM, VALUES, PIVOT, DESCRIBE, SUMMARIZE.
+        room: memory and disk that it may take.
+
     Raises:
-        UsageError: the statement is wrong, or would write.
-        ConfigurationError: nothing has landed yet.
+        SqlError: the statement is wrong.
+        UsageError: it would write.
+        ConfigurationError: nothing has landed yet, or it takes more room than it has.
         StorageError: a file that a manifest names is missing or damaged.
     """
-    if not lake.datasets():
-        raise ConfigurationError(
-            f"nothing has landed in {lake.location()} yet: run nxp export first"
-        )
+    datasets = lake.datasets()
+    known = [*datasets, *(dataset + HISTORY for dataset in datasets), *RECORD_VIEWS]
+    room = room or Room()
+    wanted = named_views(sql, known)
     for attempt in range(1, READ_AGAIN + 1):
         try:
-            return _query(lake, sql)
+            return _query(lake, sql, wanted, datasets, room)
+        except _Unopened as missed:
+            # An expression has computed the name.
+            wanted = Named(wanted.names | {missed.view}, is_sure=False)
         except (duckdb.IOException, FileNotFoundError) as error:
             # A publish may have moved files to `_old` after the manifest was read.
             if attempt == READ_AGAIN:
@@ -70,44 +63,85 @@ def query_lake(lake: Lake, sql: str) -> tuple[list[str], list[tuple[Any, ...]]]:
     raise AssertionError("unreachable")
 
 
-def _query(lake: Lake, sql: str) -> tuple[list[str], list[tuple[Any, ...]]]:
-    connection = duckdb.connect(":memory:", config=CLOSED)
-    views: list[LakeView] = []
-    files = None
-    try:
-        views = _views(lake, _named(sql))
-        files = lake.store.filesystem(frozenset(file for view in views for file in view.files))
-        if files is not None:
-            connection.register_filesystem(files)
-        for view in views:
-            connection.execute(f"CREATE VIEW {quoted_name(view.name)} AS {view.source}")
-        lock_down(connection, lake.store.sql_root)
-        statements = connection.extract_statements(sql)
-        # EXPLAIN is not a SELECT: with ANALYZE it carries out what it explains.
-        if len(statements) != 1 or statements[0].type != duckdb.StatementType.SELECT:
-            raise UsageError("nxp sql takes one SELECT statement: the lake is read-only")
-        return _interruptibly(connection, lambda: _rows(connection.execute(statements[0])))
-    except duckdb.Error as error:
-        if files is not None and files.failure is not None:
-            # DuckDB would show it as a traceback within its own message.
-            raise files.failure from None
-        if isinstance(error, duckdb.IOException):
-            raise
-        raise UsageError(f"SQL: {' '.join(str(error).split())}") from None
-    finally:
-        connection.close()
+class _Unopened(Exception):  # noqa: N818 - not an error: the statement is run again
+    """A statement reads a view that it does not name."""
+
+    def __init__(self, view: str) -> None:
+        self.view = view
+        super().__init__(view)
 
 
-def _named(sql: str) -> set[str]:
-    """Return the tables that a statement names; files that it names are not looked at."""
-    blind = duckdb.connect(":memory:", config=BLIND)
-    try:
-        return blind.get_table_names(sql)
-    finally:
-        blind.close()
+def _query(lake: Lake, sql: str, wanted: Named, datasets: Sequence[str], room: Room) -> Answer:
+    with (
+        spill_folder(room.home) as folder,
+        closing(duckdb.connect(":memory:", config=OPTIONS)) as connection,
+    ):
+        room.give(connection, folder)
+        opened = Opened(connection, lake)
+        try:
+            opened.open(datasets, wanted)
+            lock_down(connection, files=opened.files())
+            statement = _one_select(connection, sql)
+            return _interruptibly(connection, lambda: _rows(connection.execute(statement)))
+        except duckdb.Error as error:
+            raise _judged(error, opened, datasets, wanted, room) from None
 
 
-def _rows(cursor: duckdb.DuckDBPyConnection) -> tuple[list[str], list[tuple[Any, ...]]]:
+def _judged(
+    error: duckdb.Error, opened: Opened, datasets: Sequence[str], wanted: Named, room: Room
+) -> Exception:
+    """Return what an error of DuckDB is for us."""
+    if failure := opened.failure:
+        # DuckDB would show it as a traceback within its own message.
+        return failure
+    views = view_names(opened.lake, datasets) if (missing := missing_view(error)) else []
+    if missing in opened.failed:
+        return opened.failed[missing]
+    if missing in views and missing not in wanted.names:
+        return _Unopened(missing)
+    if isinstance(error, duckdb.IOException):
+        return error
+    if isinstance(error, duckdb.OutOfMemoryException):
+        reason = (
+            f"SQL: needs more than {room.memory_mb} MB of memory and {room.spill_mb} MB of disk: "
+            "select, sort and join less, or raise NXP_MEMORY_MB and NXP_SQL_SPILL_MB"
+        )
+    elif missing and not datasets:
+        reason = f"nothing has landed in {opened.lake.location()} yet: run nxp export first"
+    else:
+        return explained(error, views)
+    return ConfigurationError(reason)
+
+
+def _one_select(connection: duckdb.DuckDBPyConnection, sql: str) -> duckdb.Statement:
+    """Return the statement, parsed.
+
+    Raises:
+        UsageError: it is not one SELECT.
+    """
+    statements = connection.extract_statements(sql)
+    kind = statements[0].type if len(statements) == 1 else None
+    # EXPLAIN is not one: with ANALYZE it carries out what it explains.
+    if kind == duckdb.StatementType.MULTI and _stands_in_brackets(connection, sql):
+        return statements[0]
+    if kind != duckdb.StatementType.SELECT:
+        raise UsageError(ONE_SELECT)
+    return statements[0]
+
+
+def _stands_in_brackets(connection: duckdb.DuckDBPyConnection, sql: str) -> bool:
+    """Return whether a statement is a SELECT, whatever else it runs: a PIVOT finds its columns.
+
+    COPY and EXPLAIN of a PIVOT are of the same type, but cannot be part of another statement.
+    """
+    ends = [len(sql), *(at.start() for at in re.finditer(";", sql))]
+    for end in sorted(ends, reverse=True):
+        with suppress(duckdb.ParserException):
+            return len(connection.extract_statements(f"FROM (\n{sql[:end]}\n)")) == 1
+    return False
+
+
+def _rows(cursor: duckdb.DuckDBPyConnection) -> Answer:
     names: list[str] = []
     for column in cursor.description or []:
         # Two columns with the same name would become one in JSON.
@@ -129,65 +163,3 @@ def _interruptibly(connection: duckdb.DuckDBPyConnection, work: Callable[[], Res
         except BaseException:
             connection.interrupt()
             raise
-
-
-def _views(lake: Lake, wanted: set[str]) -> list[LakeView]:
-    """Return only the views that a statement names, so that no other damaged dataset matters."""
-    wanted = {name.lower() for name in wanted}
-    views = []
-    for dataset in lake.datasets():
-        names = {dataset, dataset + HISTORY} & wanted
-        manifest = lake.manifest(dataset) if names else None
-        if manifest is None:
-            continue
-        if manifest.mode != SNAPSHOT:
-            views.append(_view(lake, dataset, manifest))
-            continue
-        latest = manifest.model_copy(update={"entries": manifest.entries[-1:]})
-        views.append(_view(lake, dataset, latest))
-        views.append(_view(lake, dataset + HISTORY, manifest))
-    for name in RECORDS:
-        if name in wanted and (files := _records(lake, name)):
-            source = f"SELECT * EXCLUDE (filename) FROM {_read(lake, files)}"  # noqa: S608
-            views.append(LakeView(name, source, tuple(files)))
-    return views
-
-
-def _records(lake: Lake, name: str) -> list[str]:
-    """Return the finished files of `_runs` or `_rejects`."""
-    paths = [file.path for file in lake.store.files(name)]
-    return [path for path in paths if path.endswith(".parquet")]
-
-
-def _view(lake: Lake, name: str, manifest: Manifest) -> LakeView:
-    files = [path for entry in manifest.entries for path in entry_files(manifest, entry)]
-    partition, expression = partition_sql(manifest.mode)
-    if files:
-        source = (
-            f"SELECT * EXCLUDE (filename), {expression} AS {partition} "  # noqa: S608
-            f"FROM {_read(lake, files)}"
-        )
-        return LakeView(name, source, tuple(files))
-    columns = [
-        f"CAST(NULL AS {_duckdb_type(kind)}) AS {quoted_name(column)}"
-        for column, kind in manifest.schema_columns.items()
-    ]
-    columns.append(
-        f"CAST(NULL AS {'VARCHAR' if partition == 'snapshot' else 'DATE'}) AS {partition}"
-    )
-    return LakeView(name, f"SELECT {', '.join(columns)} WHERE false", ())
-
-
-def _read(lake: Lake, files: list[str]) -> str:
-    listed = ", ".join(quoted_text(lake.store.sql_root + file) for file in files)
-    options = "union_by_name = true, hive_partitioning = false, filename = true"
-    return f"read_parquet([{listed}], {options})"
-
-
-def _duckdb_type(arrow: str) -> str:
-    if arrow.startswith("timestamp"):
-        return "TIMESTAMPTZ"
-    # `list<item: string>`; another version wrote `list<element: string>`.
-    if arrow.startswith(("list<", "large_list<")):
-        return "VARCHAR[]"
-    return DUCKDB_TYPES.get(arrow, "VARCHAR")

@@ -31,6 +31,8 @@ class Settings(BaseModel, frozen=True):
     catalog: Path = Path("deployments")
     # Memory for row groups not written yet, over all units landing at the same time.
     memory_mb: int = Field(default=192, ge=16)
+    # What a query of `nxp sql` may spill to disk beyond its memory, which is memory_mb.
+    sql_spill_mb: int = Field(default=10_240, ge=16)
     # Exports running at once over all runs of one worker; None leaves it to each run.
     exports_per_worker: int | None = Field(default=None, ge=1)
     # The worker whose runs are counted together; by default the process that started the run.

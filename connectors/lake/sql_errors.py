@@ -1,0 +1,51 @@
+"""DuckDB's errors as ours: one line, and below it the line of the statement with a caret."""
+
+import re
+from collections.abc import Iterable
+from difflib import get_close_matches
+from typing import Final
+
+import duckdb
+
+from connectors.errors import SqlError
+
+ONLY_VIEWS: Final = "SQL: only the views of the lake can be read: see nxp datasets"
+ONE_SELECT: Final = "nxp sql takes one SELECT statement: the lake is read-only"
+_EXCERPT: Final = re.compile(r"^LINE \d+: ", re.MULTILINE)
+# "Did you mean" names tables of DuckDB's own too, and functions of any kind.
+_GUESS: Final = re.compile(r'^Did you mean(?!: "[^"]*")', re.MULTILINE)
+_FUNCTIONS: Final = re.compile(r"^\s*Candidate functions:.*", re.MULTILINE | re.DOTALL)
+_MISSING: Final = re.compile(r'Table with name "?([^"\s]+?)"? does not exist(?! because)')
+
+
+def missing_view(error: Exception) -> str | None:
+    """Return the view, in lower case, that a statement reads and that does not exist."""
+    match = _MISSING.search(str(error)) if isinstance(error, duckdb.CatalogException) else None
+    return match[1].lower() if match else None
+
+
+def explained(error: Exception, views: Iterable[str]) -> SqlError:
+    """Return an error of DuckDB with its line and caret, and names of the lake only.
+
+    Args:
+        error: what DuckDB raised.
+        views: the names of all views, for "did you mean".
+    """
+    if isinstance(error, duckdb.PermissionException):
+        return SqlError(ONLY_VIEWS)
+    whole = str(error)
+    place = _EXCERPT.search(whole)
+    said = whole[: place.start()] if place else whole
+    excerpt = whole[place.start() :].rstrip().splitlines() if place else []
+    said = _FUNCTIONS.sub("", said)
+    lines = [line.strip() for line in said.splitlines() if not _GUESS.match(line)]
+    message = " ".join(line for line in lines if line)
+    return SqlError(f"SQL: {message}{_did_you_mean(error, views)}", excerpt=tuple(excerpt))
+
+
+def _did_you_mean(error: Exception, views: Iterable[str]) -> str:
+    name = missing_view(error)
+    close = get_close_matches(name, list(views), n=3) if name else []
+    if close:
+        return f" Did you mean {' or '.join(close)}?"
+    return " nxp datasets lists what there is." if name else ""

@@ -1,0 +1,192 @@
+"""The views of a lake for DuckDB, over exactly the files that the manifests name."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from typing import Any, Final
+
+import duckdb
+
+from connectors.errors import PipelineError, SqlError
+from connectors.lake.lake import Lake
+from connectors.lake.manifest import SNAPSHOT, Manifest
+from connectors.lake.manifests import entry_files
+from connectors.lake.naming import REJECTS, RUNS, partition_sql
+from connectors.lake.record_columns import RECORDS, Kind
+from connectors.lake.sql_names import Named
+from connectors.locked_duckdb import first_line
+from connectors.quoting import quoted_name, quoted_text
+
+# What runs have left, without what is for its owner only.
+RECORD_VIEWS: Final = frozenset({RUNS, REJECTS})
+HISTORY: Final = "_history"
+# Arrow's names of the landed types, as DuckDB names them; only needed if there is no file yet.
+DUCKDB_TYPES = {
+    "string": "VARCHAR",
+    "large_string": "VARCHAR",
+    "int64": "BIGINT",
+    "double": "DOUBLE",
+    "bool": "BOOLEAN",
+    "date32[day]": "DATE",
+}
+RECORD_TYPES: Final = {
+    Kind.TEXT: "VARCHAR",
+    Kind.WHOLE: "BIGINT",
+    Kind.REAL: "DOUBLE",
+    Kind.MOMENT: "TIMESTAMPTZ",
+    Kind.TEXTS: "VARCHAR[]",
+}
+PLAIN_PATHS: Final = "hive_partitioning = false, filename = true"
+
+
+@dataclass(frozen=True, slots=True)
+class LakeView:
+    """One view, and the files (relative to the tenant's part of the lake) that it reads."""
+
+    name: str
+    source: str
+    files: tuple[str, ...]
+
+
+class Opened:
+    """The views of one connection, and those that could not be opened, with the reason."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection, lake: Lake) -> None:
+        self.lake = lake
+        self.failed: dict[str, Exception] = {}
+        self._filesystem: Any | None = None
+        self._connection = connection
+        self._views: list[LakeView] = []
+
+    def open(self, datasets: Sequence[str], wanted: Named) -> None:
+        """Make the wanted views, so that no other damaged dataset matters.
+
+        Raises:
+            PipelineError, duckdb.Error: one that the statement is sure to read cannot be opened.
+        """
+        for dataset in datasets:
+            with self._noted({dataset, dataset + HISTORY} & wanted.names, wanted):
+                self._views += _views(self.lake, dataset, wanted.names)
+        for name in RECORD_VIEWS & wanted.names:
+            with self._noted({name}, wanted):
+                self._views.append(record_view(self.lake, name))
+        self._filesystem = self.lake.store.filesystem(frozenset(self._files()))
+        if self._filesystem is not None:
+            self._connection.register_filesystem(self._filesystem)
+        for view in self._views:
+            with self._noted({view.name}, wanted):
+                self._connection.execute(f"CREATE VIEW {quoted_name(view.name)} AS {view.source}")
+
+    @property
+    def failure(self) -> Exception | None:
+        """Why the object storage refused the last request; None for a folder, or if it did not."""
+        failure: Exception | None = self._filesystem and self._filesystem.failure
+        return failure
+
+    def files(self) -> list[str]:
+        """Return the files of all views, as DuckDB names them."""
+        return [self.lake.store.sql_root + file for file in self._files()]
+
+    def _files(self) -> list[str]:
+        return [file for view in self._views for file in view.files]
+
+    @contextmanager
+    def _noted(self, names: set[str], wanted: Named) -> Iterator[None]:
+        """Keep the reason why a view cannot be opened, if the statement may not read it at all."""
+        try:
+            yield
+        except (PipelineError, FileNotFoundError, duckdb.Error) as error:
+            failure = self.failure or _of_view(error, names)
+            if wanted.is_sure:
+                raise failure from None
+            if self._filesystem is not None:
+                self._filesystem.failure = None
+            self.failed |= dict.fromkeys(names, failure)
+
+
+def _of_view(error: Exception, names: Iterable[str]) -> Exception:
+    """Return the reason why a view cannot be opened, with the view's name."""
+    if isinstance(error, duckdb.Error) and not isinstance(error, duckdb.IOException):
+        return SqlError(f"SQL: {', '.join(sorted(names))} cannot be read: {first_line(error)}")
+    return error
+
+
+def view_names(lake: Lake, datasets: Iterable[str]) -> list[str]:
+    """Return the names of all views of a lake."""
+    names = list(RECORD_VIEWS)
+    for dataset in datasets:
+        names.append(dataset)
+        with suppress(PipelineError):
+            manifest = lake.manifest(dataset)
+            if manifest and manifest.mode == SNAPSHOT:
+                names.append(dataset + HISTORY)
+    return sorted(names)
+
+
+def _views(lake: Lake, dataset: str, wanted: frozenset[str]) -> list[LakeView]:
+    """Return those views of a dataset that are wanted."""
+    manifest = lake.manifest(dataset) if {dataset, dataset + HISTORY} & wanted else None
+    if manifest is None:
+        return []
+    if manifest.mode != SNAPSHOT:
+        return [_view(lake, dataset, manifest)]
+    latest = manifest.model_copy(update={"entries": manifest.entries[-1:]})
+    views = (_view(lake, dataset, latest), _view(lake, dataset + HISTORY, manifest))
+    return [view for view in views if view.name in wanted]
+
+
+def record_view(lake: Lake, name: str) -> LakeView:
+    """Return the view of `_runs` or `_rejects`, in the fixed columns, whatever wrote its files."""
+    paths = (file.path for file in lake.store.files(name))
+    files = [path for path in paths if path.endswith(".parquet")]
+    types = {column: RECORD_TYPES[kind] for column, kind in RECORDS[name].items()}
+    if not files:
+        empty = (f"CAST(NULL AS {of}) AS {quoted_name(column)}" for column, of in types.items())
+        return LakeView(name, f"SELECT {', '.join(empty)} WHERE false", ())
+    columns = {column: quoted_name(column) for column in types}
+    if name == REJECTS:
+        # Earlier releases have it in the path only.
+        in_path = "regexp_extract(filename, '/dataset=([^/]+)/[^/]*$', 1)"
+        columns["dataset"] = f"coalesce(dataset, {in_path}) AS dataset"
+    fixed = ", ".join(
+        f"{quoted_text(column)}: {{name: {quoted_text(column)}, type: '{of}', default_value: NULL}}"
+        for column, of in types.items()
+    )
+    read = f"read_parquet({_listed(lake, files)}, schema = MAP {{{fixed}}}, {PLAIN_PATHS})"
+    return LakeView(name, f"SELECT {', '.join(columns.values())} FROM {read}", tuple(files))  # noqa: S608
+
+
+def _view(lake: Lake, name: str, manifest: Manifest) -> LakeView:
+    files = [path for entry in manifest.entries for path in entry_files(manifest, entry)]
+    partition, expression = partition_sql(manifest.mode)
+    if files:
+        source = (
+            f"SELECT * EXCLUDE (filename), {expression} AS {partition} "  # noqa: S608
+            f"FROM {_read(lake, files)}"
+        )
+        return LakeView(name, source, tuple(files))
+    columns = [
+        f"CAST(NULL AS {_duckdb_type(kind)}) AS {quoted_name(column)}"
+        for column, kind in manifest.schema_columns.items()
+    ]
+    columns.append(
+        f"CAST(NULL AS {'VARCHAR' if partition == 'snapshot' else 'DATE'}) AS {partition}"
+    )
+    return LakeView(name, f"SELECT {', '.join(columns)} WHERE false", ())
+
+
+def _read(lake: Lake, files: list[str]) -> str:
+    return f"read_parquet({_listed(lake, files)}, union_by_name = true, {PLAIN_PATHS})"
+
+
+def _listed(lake: Lake, files: list[str]) -> str:
+    return f"[{', '.join(quoted_text(lake.store.sql_root + file) for file in files)}]"
+
+
+def _duckdb_type(arrow: str) -> str:
+    if arrow.startswith("timestamp"):
+        return "TIMESTAMPTZ"
+    # `list<item: string>`; another version wrote `list<element: string>`.
+    if arrow.startswith(("list<", "large_list<")):
+        return "VARCHAR[]"
+    return DUCKDB_TYPES.get(arrow, "VARCHAR")
