@@ -52,7 +52,7 @@ COMMANDS = {
     "act": "Act on devices and people: plan, approve, run, status, resolve.",
     "enrich": "Send one enrichment request as given, and show the result for each object.",
     "schema": "Learn a dataset's columns and types from its query's result.",
-    "rejects": "List rows that were rejected, with run, unit and reasons.",
+    "rejects": "Count rejected rows by column and reason; --rows lists them.",
     "replay": "Land rejected rows that fit now, after the dataset's YAML was corrected.",
     "check": "Validate settings and catalogue; --connect also logs in to the tenant.",
     "deploy": "Create and update the deployments and automations of deployments/*.yaml in Prefect.",

@@ -1,5 +1,6 @@
 """`nxp rejects`: which rows did not land, and why."""
 
+import re
 from typing import Annotated, Any
 
 from cyclopts import Parameter
@@ -14,6 +15,9 @@ from nxp.options import Json, Tenant
 from nxp.output import print_json, print_table, say
 
 CURRENT, LATEST = "current", "latest"
+# How many records of a reason are named.
+SHOWN = 5
+NAME = re.compile(r"\w+")
 
 RunId = Annotated[str | None, Parameter(name="--run", help="List those of one run only.")]
 
@@ -22,13 +26,18 @@ def rejects(
     dataset: str,
     *,
     run: RunId = None,
+    rows: Annotated[
+        bool, Parameter(negative="", help="List the rows one by one, not only their reasons.")
+    ] = False,
     raw: Annotated[
         bool, Parameter(negative="", help="Also show the rows as text: personal data.")
     ] = False,
     tenant: Tenant = None,
     as_json: Json = False,
 ) -> None:
-    """List the rejected rows of DATASET, or the refused rows of a sync, with all reasons.
+    """Count the rejected rows of DATASET, or the refused rows of a sync, by column and reason.
+
+    --rows, --raw and --json list the rows themselves, each with all its reasons.
 
     `current` rows come from the run whose rows are in the lake, and can be replayed. `superseded`
     rows come from units that have landed again since, `not landed` rows from units that have not
@@ -37,29 +46,77 @@ def rejects(
     settings = load_settings()
     is_sync = _is_sync(settings, dataset)
     lake = Lake(settings.lake, tenant_name(settings, tenant))
-    files = reject_files(lake, dataset, run)
-    if is_sync:
-        newest = max(files, key=lambda file: file.unit).run_id if files else None
-        states = [LATEST if file.run_id == newest else "earlier" for file in files]
-    else:
-        manifest = lake.manifest(dataset)
-        owners = {entry.unit: entry.run_id for entry in manifest.entries} if manifest else {}
-        states = [_state(file, owners.get(file.unit)) for file in files]
-    rows = [
+    found = [
         row
-        for file, state in zip(files, states, strict=True)
+        for file, state in _files(lake, dataset, run, is_sync=is_sync)
         for row in _rows(file, state, with_raw=raw)
     ]
     if as_json:
-        print_json(rows)
-    elif rows:
-        print_table(list(rows[0]), [[_shown(value) for value in row.values()] for row in rows])
+        print_json([row | {"columns": _columns(row["reasons"])} for row in found])
+    elif found and (rows or raw):
+        print_table(list(found[0]), [[_shown(value) for value in row.values()] for row in found])
+    elif found:
+        print_table(
+            ["rows", "state", "column", "reason", "first records", "latest run"], _counted(found)
+        )
     if is_sync:
-        latest = sum(row["state"] == LATEST for row in rows)
-        say(f"{len(rows)} rejected, {latest} of them by the latest run: --raw shows what they are")
+        latest = sum(row["state"] == LATEST for row in found)
+        say(f"{len(found)} rejected, {latest} of them by the latest run: --raw shows what they are")
         return
-    current = sum(row["state"] == CURRENT for row in rows)
-    say(f"{len(rows)} rejected rows, {current} of them current: nxp replay lands what fits now")
+    current = sum(row["state"] == CURRENT for row in found)
+    say(f"{len(found)} rejected rows, {current} of them current: nxp replay lands what fits now")
+
+
+def _files(
+    lake: Lake, name: str, run: str | None, *, is_sync: bool
+) -> list[tuple[RejectFile, str]]:
+    """Return the files of rejects, each with the state of its rows."""
+    files = reject_files(lake, name, run)
+    if is_sync:
+        newest = max(files, key=lambda file: file.unit).run_id if files else None
+        return [(file, LATEST if file.run_id == newest else "earlier") for file in files]
+    manifest = lake.manifest(name)
+    owners = {entry.unit: entry.run_id for entry in manifest.entries} if manifest else {}
+    return [(file, _state(file, owners.get(file.unit))) for file in files]
+
+
+def _counted(rows: list[dict[str, Any]]) -> list[list[Any]]:
+    """Return, by state and reason, how many rows there are, the first of them and the latest run.
+
+    A row with several reasons counts once for each.
+    """
+    groups: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    for row in rows:
+        for reason in row["reasons"]:
+            groups.setdefault((row["state"], reason), []).append(row)
+    most_first = sorted(groups.items(), key=lambda group: (-len(group[1]), group[0]))
+    return [
+        [
+            len(group),
+            state,
+            _column(reason),
+            reason,
+            _first([row["record"] for row in group]),
+            max(group, key=lambda row: row["unit"])["run_id"],
+        ]
+        for (state, reason), group in most_first
+    ]
+
+
+def _column(reason: str) -> str:
+    """Return the column that a reason begins with: a landed name, or a code of the tenant."""
+    column, colon, _ = reason.partition(": ")
+    return column if colon and NAME.fullmatch(column) else ""
+
+
+def _columns(reasons: list[str]) -> list[str]:
+    return sorted({column for reason in reasons if (column := _column(reason))})
+
+
+def _first(records: list[int | None]) -> str:
+    """Return the numbers of the first records; they are unknown after a damaged row."""
+    known = [str(record) for record in records if record is not None]
+    return ", ".join(known[:SHOWN]) + (", …" if len(known) > SHOWN else "")
 
 
 def _is_sync(settings: Settings, name: str) -> bool:

@@ -18,6 +18,7 @@ from pydantic import ValidationError
 from connectors.catalogue import Column, DatasetSpecification, Drift
 from connectors.errors import DataRefusedError
 from tasks.columns.cast import ARROW_TYPES, POLARS_TYPES, UTC_TYPE, ColumnCast, misfits
+from tasks.columns.reasons import NOT, NULL
 from tasks.columns.times import ARROW_UTC
 from tasks.exports.windows import Window
 
@@ -218,11 +219,11 @@ class Conformer:
             typed[column.name] = values
             wrong = misfits(written, values)
             if wrong is not None:
-                _note(problems, f"{column.name}: not {column.type}", wrong)
+                _note(problems, f"{column.name}: {NOT}{column.type}", wrong)
             if (not column.nullable or column.key) and values.null_count:
                 absent = pc.is_null(values)
                 absent = absent if wrong is None else pc.and_not(absent, wrong)
-                _note(problems, f"{column.name}: null in a required column", absent)
+                _note(problems, f"{column.name}: {NULL}", absent)
         for column in self._layout.absent:
             typed[column.name] = pa.nulls(text.num_rows, ARROW_TYPES[column.type])
         if self._window is not None and typed[self._window[0]].null_count:

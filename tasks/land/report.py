@@ -4,11 +4,13 @@ It holds no row's values, because its readers may not be allowed to read the dat
 """
 
 import logging
+from collections import Counter
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
 from connectors.errors import PartlyDoneError, PipelineError
+from tasks.columns.reasons import most_frequent
 from tasks.land.plan import landed_of
 from tasks.land.run import Run
 from tasks.land.schedule import Coverage
@@ -162,9 +164,11 @@ def raise_unless_complete(landed: Landed, report: RunReport) -> None:
             raise first.retold(message) from first
         raise first
     if report.rows_rejected:
+        reasons = sum((Counter(outcome.reasons) for outcome in landed.outcomes), Counter[str]())
         raise PartlyDoneError(
             f"{report.dataset}: {report.rows_landed} rows landed, {report.rows_rejected} were "
-            f"rejected: see nxp rejects {report.dataset}, run {report.run_id}",
+            f"rejected{most_frequent(reasons, report.rows_rejected)}: see nxp rejects "
+            f"{report.dataset}, run {report.run_id}",
             report=report.plain(),
         )
     if report.lost:

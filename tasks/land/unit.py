@@ -6,7 +6,7 @@ visible before `publish`, and the ledger records it afterwards.
 
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -20,6 +20,7 @@ from connectors.ledger import Lease
 from connectors.logs import bound
 from tasks.columns.checks import blocking, run_checks, warnings
 from tasks.columns.conform import Counts
+from tasks.columns.reasons import count_reasons, most_frequent
 from tasks.exports.arrival import ReadAgainError
 from tasks.exports.export import Fetched
 from tasks.land.chunks import is_done
@@ -61,6 +62,8 @@ class UnitOutcome:
     columns_absent: tuple[str, ...] = ()
     columns_dropped: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
+    # Rejected rows by reason.
+    reasons: dict[str, int] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
 
     def count(self, result: Fetched) -> None:
@@ -80,6 +83,7 @@ class UnitOutcome:
         self.rows_read = counts.read
         self.rows_landed = counts.landed
         self.rows_rejected = counts.rejected
+        self.reasons = dict(count_reasons(batch.rejects for batch in staged.rejected))
         self.rows_outside = counts.outside
         self.duplicates = counts.duplicates
         self.repeated_hour = counts.repeated_hour
@@ -149,19 +153,20 @@ def stage_unit(run: Run, unit: Unit) -> tuple[UnitOutcome, Staged]:
             continue
         outcome.account(staged)
         _keep_rejects(run, unit, staged)
-        check_counts(run, unit, staged.counts)
+        check_counts(run, unit, staged.counts, outcome.reasons)
         outcome.warnings = _check_contents(run, unit, outcome, staged)
         return outcome, staged
 
 
-def check_counts(run: Run, unit: Unit, counts: Counts) -> None:
+def check_counts(run: Run, unit: Unit, counts: Counts, reasons: Mapping[str, int]) -> None:
     """Raise if a unit must not be published: strayed rows, too many rejects, a shrunken result."""
     counts.check(f"{run.dataset} {unit.name}")
     allowed = run.plan.specification.max_reject_share
     if counts.rejected > allowed * counts.read:
         raise DataRefusedError(
             f"{run.dataset} {unit.name}: {counts.rejected} of {counts.read} rows do not fit their "
-            f"declared types (more than {allowed:.1%} allowed): see nxp rejects {run.dataset}, "
+            f"declared types (more than {allowed:.1%} allowed)"
+            f"{most_frequent(reasons, counts.rejected)}: see nxp rejects {run.dataset}, "
             f"run {run.run_id}; nothing was published"
         )
     before = max(place.rows_before(unit.starts_at, unit.ends_at) for place in run.landings)

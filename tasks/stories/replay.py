@@ -1,5 +1,6 @@
 """A replay: the rejected rows of a run are tried again, unit by unit, and land if they fit now."""
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
@@ -19,6 +20,7 @@ from connectors.lake.rejects import RejectFile, reject_files
 from connectors.landings import open_landings
 from connectors.settings.installation import load_settings
 from connectors.settings.tenants import load_tenant
+from tasks.columns.reasons import most_frequent
 from tasks.runs.opening import opened
 from tasks.runs.recorded import recorded
 from tasks.upkeep.replay import (
@@ -127,13 +129,16 @@ def raise_unless_replayed(dataset: str, run_id: str, outcomes: Sequence[Replayed
     rejected = sum(outcome.rejected for outcome in outcomes)
     if not rejected:
         return
+    reasons = sum((Counter(outcome.reasons) for outcome in outcomes), Counter[str]())
+    why = most_frequent(reasons, rejected)
     if not any(outcome.state in {LANDED, DONE} for outcome in outcomes):
         raise DataRefusedError(
-            f"{dataset}: none of the {rejected} rejected rows of run {run_id} fits: correct the "
-            f"dataset (nxp rejects {dataset} --run {run_id} has the reasons); nothing was published"
+            f"{dataset}: none of the {rejected} rejected rows of run {run_id} fits{why}: correct "
+            f"the dataset (nxp rejects {dataset} --run {run_id} has all reasons); nothing was "
+            "published"
         )
     raise PartlyDoneError(
-        f"{dataset}: {rejected} rows still do not fit: nxp rejects {dataset} has the reasons"
+        f"{dataset}: {rejected} rows still do not fit{why}: nxp rejects {dataset} has the reasons"
     )
 
 

@@ -11,7 +11,7 @@ kill leaves the unit either old or new, and a further replay finishes it or find
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import polars as pl
@@ -27,6 +27,7 @@ from connectors.lake.stage import Stage, StagedFile
 from connectors.landings import Landing
 from tasks.columns.checks import blocking, run_checks
 from tasks.columns.conform import RAGGED, REJECTS_SCHEMA, Conformer, Layout, match_header
+from tasks.columns.reasons import count_reasons
 from tasks.exports.windows import Window
 from tasks.land.staging import dates_of, partitioned
 from tasks.runs.opening import OpenedRun
@@ -69,6 +70,8 @@ class Replayed:
     outside: int = 0
     parquet_bytes: int = 0
     owner: str | None = None
+    # Rows that still do not fit, by reason.
+    reasons: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -276,7 +279,8 @@ def _superseded(file: RejectFile, entry: Entry | None) -> Replayed:
 def _outcome(file: RejectFile, fitted: Fitted, state: str) -> Replayed:
     landed, rejected = len(fitted.landed), len(fitted.rejects)
     tried = landed + rejected + fitted.outside
-    return Replayed(file.unit, state, tried, landed, rejected, fitted.outside)
+    reasons = dict(count_reasons([fitted.rejects]))
+    return Replayed(file.unit, state, tried, landed, rejected, fitted.outside, reasons=reasons)
 
 
 def _schema(fitted: Fitted) -> pa.Schema:

@@ -346,7 +346,7 @@ def test_rows_that_do_not_fit_are_rejects_with_reasons_and_too_many_block(
         for column in plan.specification.columns
     )
     wrong = plan.specification.model_copy(update={"columns": columns})
-    with pytest.raises(DataRefusedError, match="do not fit"):
+    with pytest.raises(DataRefusedError, match="all of them: device_name is not a whole num"):
         here.land(here.plan("devices", specification=wrong))
     assert here.landed("devices").is_empty()
     rejects = pl.read_parquet(here.lake.folder / "_rejects" / "**" / "*.parquet")
@@ -354,5 +354,7 @@ def test_rows_that_do_not_fit_are_rejects_with_reasons_and_too_many_block(
     raw = list((here.lake.folder / "_rejects_raw").glob("*/*.parquet"))
     assert [path.stat().st_mode & 0o777 for path in raw] == [0o600]
     some = wrong.model_copy(update={"max_reject_share": 1.0})
-    with pytest.raises(PartlyDoneError, match="0 rows landed, 38 were rejected"):
+    with pytest.raises(
+        PartlyDoneError, match="0 rows landed, 38 were rejected, all of them: device_name is"
+    ):
         here.land(here.plan("devices", specification=some, accept_shrink=True))

@@ -2,9 +2,11 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
+from collections import Counter
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
@@ -336,8 +338,17 @@ def test_the_commands_tell_rejects_and_replay_them(
     listed = nxp("rejects", EVENTS, "--json")
     rows = json.loads(listed.stdout)
     assert {(row["state"], row["run_id"]) for row in rows} == {("current", run_id)}
+    assert all(set(row["columns"]) <= {"incoming_bytes", "outgoing_bytes"} for row in rows)
     table = nxp("rejects", EVENTS)
+    counted = Counter(reason for row in rows for reason in row["reasons"])
+    head, *lines = (line.split() for line in table.stdout.splitlines())
+    assert head[:4] == ["rows", "state", "column", "reason"]
+    assert [(int(line[0]), line[2]) for line in lines] == [
+        (count, reason.partition(":")[0]) for reason, count in counted.most_common()
+    ]
     assert "incoming_bytes: null in a required" in table.stdout
+    assert run_id in table.stdout
+    assert len(nxp("rejects", EVENTS, "--rows").stdout.splitlines()) == len(rows) + 1
     assert not any(name in listed.stdout + table.stdout + table.stderr for name in devices)
     raw = json.loads(nxp("rejects", EVENTS, "--raw", "--json", "--run", run_id).stdout)
     assert {json.loads(row["raw"])["device.name"] for row in raw} <= devices
@@ -346,6 +357,7 @@ def test_the_commands_tell_rejects_and_replay_them(
     assert planned.returncode == 7, planned.stderr
     done = nxp("replay", EVENTS, "--run", run_id, "--json")
     assert done.returncode == 7, done.stderr
+    assert re.search(r"rows still do not fit, all of them: \w+ is null in a required", done.stderr)
     (plan,), (unit,) = (json.loads(said.stdout)["units"] for said in (planned, done))
     assert (plan["landed"], plan["rejected"]) == (unit["landed"], unit["rejected"])
     left = json.loads(nxp("rejects", EVENTS, "--json").stdout)
