@@ -23,8 +23,15 @@ import tenacity
 
 from connectors.clock import utc_now
 from connectors.errors import ConfigurationError, Exchange, LimitReachedError, UnavailableError
+from connectors.http.answers import (
+    ACCEPTED_ENCODING,
+    AnswerRefusedError,
+    read_answer_body,
+    without_body,
+)
 from connectors.http.exchanges import Exchanged, operation_of, tell_exchange
 from connectors.http.redact import redact_library_logs, redacted_path, request_id
+from connectors.limits import Limits, read_limits
 
 log = logging.getLogger(__name__)
 
@@ -153,10 +160,10 @@ def unreachable(
     fault: Exception, request: httpx.Request, *, advice: str = "check the network"
 ) -> UnavailableError:
     """Return the error of a request that got no usable answer; raise it `from None`."""
-    return UnavailableError(
-        f"cannot reach {request.url.host}: {_reason(fault)}; {advice}",
-        exchange=exchange_of(request),
-    )
+    host = request.url.host
+    refused = isinstance(fault, AnswerRefusedError)
+    what = f"{host} {fault}" if refused else f"cannot reach {host}: {_reason(fault)}"
+    return UnavailableError(f"{what}; {advice}", exchange=exchange_of(request))
 
 
 def _reason(fault: Exception) -> str:
@@ -191,7 +198,8 @@ class RetryTransport(httpx.BaseTransport):
     """Sends requests, and sends them again if their policy allows it.
 
     The body of an answer to a request with a policy is read here, so that a connection lost inside
-    the body counts as a fault too. A request without a policy is sent once, and its answer streams.
+    the body counts as a fault too; ceilings keep it small. A request without a policy is sent once,
+    and its answer streams.
     """
 
     def __init__(
@@ -200,8 +208,10 @@ class RetryTransport(httpx.BaseTransport):
         *,
         clock: Callable[[], datetime] = utc_now,
         sleep: Callable[[float], None] = time.sleep,
+        limits: Limits | None = None,
     ) -> None:
         self._inner = inner
+        self._limits = limits or read_limits()
         self._clock = clock
         self._sleep = sleep
 
@@ -209,7 +219,8 @@ class RetryTransport(httpx.BaseTransport):
         """Return the first answer that is final."""
         policy = request.extensions.get("retry")
         if not isinstance(policy, Retry):
-            return self._send(request)
+            response = self._send(request)
+            return without_body(response) if response.has_redirect_location else response
         attempts = tenacity.Retrying(
             retry=partial(self._is_worth_another_try, policy),
             wait=self._wait,
@@ -240,12 +251,12 @@ class RetryTransport(httpx.BaseTransport):
             gate.enter()
         response = self._send(request)
         try:
-            response.read()
+            answer = read_answer_body(response, self._limits)
         finally:
             response.close()
-        if gate and (limit := limit_reached(request, response, self._clock())) and limit.not_before:
+        if gate and (limit := limit_reached(request, answer, self._clock())) and limit.not_before:
             gate.limited(limit.not_before)
-        return response
+        return answer
 
     def _is_worth_another_try(self, policy: Retry, state: tenacity.RetryCallState) -> bool:
         fault, response = _outcome(state)
@@ -309,7 +320,10 @@ def build_client(
             # An Auth that adds nothing: without it httpx would send credentials contained in a URL.
             auth=auth or httpx.Auth(),
             cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
-            headers={"User-Agent": f"nexthink-pipelines/{version('nexthink-pipelines')}"},
+            headers={
+                "User-Agent": f"nexthink-pipelines/{version('nexthink-pipelines')}",
+                "Accept-Encoding": ACCEPTED_ENCODING,
+            },
             timeout=TIMEOUT,
             follow_redirects=max_redirects > 0,
             max_redirects=max_redirects or 1,

@@ -24,7 +24,7 @@ COMPRESSION_LEVEL = 1
 # Readers skip whole row groups and read several at once. With twice as many rows, files are 3 %
 # smaller and memory use is 50 % higher; wide rows are bounded by bytes.
 GROUP_ROWS = 65_536
-GROUP_BYTES = 64 * 1024 * 1024
+GROUP_BYTES = 32 * 1024 * 1024
 # If distinct values exceed this share of the rows, a dictionary costs more than it saves.
 DICTIONARY_SHARE = 0.25
 
@@ -68,7 +68,7 @@ class Stage:
     def __init__(self, folder: Path, schema: pa.Schema, budget: Budget | None = None) -> None:
         self.folder = folder
         self._schema = schema
-        self._budget = budget or Budget(4 * GROUP_BYTES)
+        self._budget = budget or Budget(8 * GROUP_BYTES)
         self._writers: dict[str, Any] = {}
         self._rows: dict[str, int] = defaultdict(int)
         self._held: dict[str, _Held] = {}

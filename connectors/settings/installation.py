@@ -11,7 +11,8 @@ from typing import Any, Literal, Self
 
 from pydantic import BaseModel, Field, SecretStr, field_validator, model_validator
 
-from connectors.errors import StorageError
+from connectors.errors import ConfigurationError, StorageError
+from connectors.limits import read_limits
 from connectors.settings.variables import build, read_values, variable_name
 
 # Shorter than the 30 s after which Prefect and Kubernetes kill what they asked to stop.
@@ -126,6 +127,11 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
     """
     environ = os.environ if environ is None else environ
     values, problems = read_values(environ, "NXP_", Settings.model_fields)
+    try:
+        read_limits(environ)
+    except ConfigurationError as error:
+        # Ceilings are read where they are applied; here they are only checked.
+        problems += error.problems
     if "PREFECT__FLOW_RUN_ID" in environ:
         # A worker's folder is temporary: a default lake there would be lost with it.
         problems += [

@@ -38,8 +38,9 @@ def look_at_clock(
 
 def _time_of(url: str) -> datetime | None:
     try:
-        with build_client(SystemProxies()) as client:
-            date = client.get(url).headers.get("Date", "")
+        # Only the headers: a body of any size stays unread.
+        with build_client(SystemProxies()) as client, client.stream("GET", url) as response:
+            date = response.headers.get("Date", "")
         return parsedate_to_datetime(date).astimezone(UTC)
     except (httpx.HTTPError, ValueError):
         return None

@@ -5,7 +5,7 @@ through as they were read; only rejected rows go through Python.
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import reduce
@@ -17,6 +17,8 @@ from pydantic import ValidationError
 
 from connectors.catalogue import Column, DatasetSpecification, Drift
 from connectors.errors import DataRefusedError
+from connectors.limits import MB, Limits, read_limits
+from connectors.nexthink.results.result_file import ROW_BYTES, too_many_rejected
 from tasks.columns.cast import ARROW_TYPES, POLARS_TYPES, UTC_TYPE, ColumnCast, misfits
 from tasks.columns.reasons import NOT, NULL
 from tasks.columns.times import ARROW_UTC
@@ -26,6 +28,7 @@ RAGGED = "the number of fields differs from the header"
 NO_TIME = "no time to place it by"
 # In the metadata of a field in Parquet. A unit and a description have a place there too.
 KEY = "nxp.key"
+CELLS_AT_ONCE = 50_000
 RUN_ID, EXPORTED_AT = "_nxp_run_id", "_nxp_exported_at"
 
 
@@ -60,6 +63,8 @@ class Counts:
     strayed: int = 0
     duplicates: int = 0
     repeated_hour: int = 0
+    # The size of the rejected rows' text, which is held in memory.
+    rejected_bytes: int = 0
 
     def check(self, dataset: str) -> None:
         """Raise unless every row is accounted for and the tenant kept to the window.
@@ -164,8 +169,10 @@ class Conformer:
         exported_at: datetime,
         window: tuple[str, Window] | None = None,
         counts: Counts | None = None,
+        limits: Limits | None = None,
     ) -> None:
         self.counts = counts or Counts()
+        self._limits = limits or read_limits()
         self._is_numbered = True
         self._layout = layout
         self._casts = [ColumnCast(column.type, zone) for _, column in layout.present]
@@ -203,7 +210,7 @@ class Conformer:
         if ragged:
             rows = {"record": [None] * len(ragged), "reasons": [[RAGGED]] * len(ragged)}
             rejects = pl.concat([rejects, pl.DataFrame(rows, REJECTS_SCHEMA)])
-            raw += list(ragged)
+            raw += self._kept(ragged)
         for name, value in zip((RUN_ID, EXPORTED_AT), self._stamps, strict=True):
             landed = landed.append_column(name, pa.repeat(value, landed.num_rows))
         return Conformed(landed, rejects, raw)
@@ -245,9 +252,28 @@ class Conformer:
         if first_record is not None:
             records = pl.int_range(first_record, first_record + rows, dtype=pl.Int64)
         frame = pl.select(records.alias("record"), reasons.alias("reasons"))
-        # One JSON object per row; only rejected rows pass through Python.
-        raw = [json.dumps(row, ensure_ascii=False) for row in text.filter(bad).to_pylist()]
+        # One JSON object per row; only rejected rows pass through Python, not many at once.
+        at_once = max(1, CELLS_AT_ONCE // max(1, text.num_columns))
+        raw = self._kept(
+            json.dumps(row, ensure_ascii=False)
+            for part in text.filter(bad).to_batches(max_chunksize=at_once)
+            for row in part.to_pylist()
+        )
         return frame.filter(pl.Series(bad)), raw
+
+    def _kept(self, texts: Iterable[str]) -> list[str]:
+        """Return the texts of rejected rows.
+
+        Raises:
+            DataRefusedError: the unit has more of them than are held in memory.
+        """
+        kept: list[str] = []
+        for text in texts:
+            kept.append(text)
+            self.counts.rejected_bytes += len(text) + ROW_BYTES
+            if self.counts.rejected_bytes > self._limits.max_rejected_mb * MB:
+                raise too_many_rejected(self._limits)
+        return kept
 
     def _within(self, typed: pa.Table) -> pa.Table:
         """Keep start <= t < end; count the rows outside, and those that should not have come."""

@@ -9,7 +9,7 @@ Readers see none of this, and this module does not know tenant, manifest or ledg
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
@@ -171,7 +171,8 @@ class Staging:
                 for partition, rows in self._partitioned(batch.table):
                     stage.write(partition, rows)
             if len(batch.rejects):
-                self._rejected.append(batch)
+                # Without the rows that have landed: these are written by now.
+                self._rejected.append(replace(batch, table=batch.table.schema.empty_table()))
             self._on_rows(self._counts.read)
         if late := file.take_ragged():
             nothing = pl.DataFrame(schema=dict.fromkeys(file.header, pl.String()))

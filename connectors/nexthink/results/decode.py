@@ -5,8 +5,8 @@ the end of every frame is checked here.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
-from typing import ClassVar, Final, Protocol
+from collections.abc import Generator, Iterator
+from typing import ClassVar, Final, Generic, Protocol, TypeVar
 
 import zstandard
 from isal import igzip_lib, isal_zlib
@@ -14,8 +14,15 @@ from isal import igzip_lib, isal_zlib
 from connectors.errors import DataRefusedError, IncompleteResultError
 from connectors.nexthink.models import Compression
 
-# Input of one call of a decompressor: bounds its output, and what is copied after each frame.
+# Input taken at once: bounds what is copied after each frame.
 PIECE_BYTES: Final = 64 * 1024
+# Output of one call of ISA-L.
+_MOST_OUTPUT: Final = 1024 * 1024
+# zstandard has no limit for the output of a call. Four bytes make a block of 128 KiB at most, so
+# this much input bounds it to 16 MiB.
+_ZSTD_SLICE: Final = 512
+# Pieces smaller than this are joined: each costs a few calls later.
+_JOINED_BYTES: Final = 256 * 1024
 
 # The largest window that `zstd --long` uses without extra flags; bounds our memory too.
 LONGEST_WINDOW_BYTES: Final = 128 * 1024 * 1024
@@ -67,17 +74,32 @@ class _Frame(Protocol):
     def eof(self) -> bool: ...
     @property
     def unused_data(self) -> bytes: ...
+
+
+class _ZstdFrame(_Frame, Protocol):
     def decompress(self, data: bytes, /) -> bytes: ...
 
 
-class _FramedDecoder(ABC):
-    """Decompresses frames that follow each other with nothing between or after them."""
+class _GzipFrame(_Frame, Protocol):
+    @property
+    def unconsumed_tail(self) -> bytes: ...
+    def decompress(self, data: bytes, max_length: int, /) -> bytes: ...
+
+
+F = TypeVar("F", bound=_Frame)
+
+
+class _FramedDecoder(ABC, Generic[F]):
+    """Decompresses frames that follow each other with nothing between or after them.
+
+    However well a piece was compressed, its text comes in pieces of a few MiB.
+    """
 
     compression: ClassVar[Compression]
     magic_bytes: ClassVar[int]
 
     def __init__(self) -> None:
-        self._frame: _Frame | None = None
+        self._frame: F | None = None
         self._head = b""
         self._frames = 0
 
@@ -87,10 +109,11 @@ class _FramedDecoder(ABC):
         """Return whether a frame begins with these bytes."""
 
     @abstractmethod
-    def _open_frame(self) -> _Frame: ...
+    def _open_frame(self) -> F: ...
 
     @abstractmethod
-    def _decompress(self, frame: _Frame, data: bytes) -> bytes: ...
+    def _decompress(self, frame: F, data: bytes) -> Generator[bytes, None, bytes]:
+        """Yield the text of a frame's next bytes; return what follows the frame's end."""
 
     def feed(self, data: bytes) -> Iterator[bytes]:
         """Yield the text that the next bytes decode to."""
@@ -116,14 +139,13 @@ class _FramedDecoder(ABC):
                     self._head = rest
                     return
                 self._frame = self._begin_frame(rest)
-            yield self._decompress(self._frame, rest)
+            rest = yield from self._decompress(self._frame, rest)
             if not self._frame.eof:
                 return
-            rest = self._frame.unused_data
             self._frame = None
             self._frames += 1
 
-    def _begin_frame(self, rest: bytes) -> _Frame:
+    def _begin_frame(self, rest: bytes) -> F:
         if self.is_magic(rest[: self.magic_bytes]):
             return self._open_frame()
         if self._frames:
@@ -139,7 +161,7 @@ class _FramedDecoder(ABC):
         return IncompleteResultError(f"the result file is damaged inside its {self.compression}")
 
 
-class GzipDecoder(_FramedDecoder):
+class GzipDecoder(_FramedDecoder[_GzipFrame]):
     """Decompresses one or more gzip members; zlib checks their checksums and lengths."""
 
     compression = Compression.GZIP
@@ -150,17 +172,24 @@ class GzipDecoder(_FramedDecoder):
         """Return whether a member begins with these bytes."""
         return head == GZIP_MAGIC
 
-    def _open_frame(self) -> _Frame:
+    def _open_frame(self) -> _GzipFrame:
         return isal_zlib.decompressobj(wbits=_GZIP_WBITS)
 
-    def _decompress(self, frame: _Frame, data: bytes) -> bytes:
-        try:
-            return frame.decompress(data)
-        except igzip_lib.IsalError:  # type: ignore[misc]
-            raise self._damaged() from None
+    def _decompress(self, frame: _GzipFrame, data: bytes) -> Generator[bytes, None, bytes]:
+        rest = data
+        while True:
+            try:
+                text = frame.decompress(rest, _MOST_OUTPUT)
+            except igzip_lib.IsalError:  # type: ignore[misc]
+                raise self._damaged() from None
+            yield text
+            rest = frame.unconsumed_tail
+            # A full piece may leave more behind, inside the decompressor.
+            if frame.eof or not (rest or len(text) == _MOST_OUTPUT):
+                return frame.unused_data
 
 
-class ZstdDecoder(_FramedDecoder):
+class ZstdDecoder(_FramedDecoder[_ZstdFrame]):
     """Decompresses one or more zstd frames, including skippable ones."""
 
     compression = Compression.ZSTD
@@ -176,10 +205,26 @@ class ZstdDecoder(_FramedDecoder):
         is_skippable = head[0] in _SKIPPABLE_FIRST_BYTES and head[1:] == _SKIPPABLE_REST
         return head == ZSTD_MAGIC or is_skippable
 
-    def _open_frame(self) -> _Frame:
+    def _open_frame(self) -> _ZstdFrame:
         return self._context.decompressobj()
 
-    def _decompress(self, frame: _Frame, data: bytes) -> bytes:
+    def _decompress(self, frame: _ZstdFrame, data: bytes) -> Generator[bytes, None, bytes]:
+        parts: list[bytes] = []
+        size = 0
+        for start in range(0, len(data), _ZSTD_SLICE):
+            end = start + _ZSTD_SLICE
+            text = self._decompress_slice(frame, data[start:end])
+            parts.append(text)
+            size += len(text)
+            if frame.eof or size >= _JOINED_BYTES:
+                yield b"".join(parts)
+                parts, size = [], 0
+            if frame.eof:
+                return frame.unused_data + data[end:]
+        yield b"".join(parts)
+        return b""
+
+    def _decompress_slice(self, frame: _ZstdFrame, data: bytes) -> bytes:
         try:
             return frame.decompress(data)
         except zstandard.ZstdError as fault:

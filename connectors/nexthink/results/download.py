@@ -5,7 +5,7 @@ These requests carry no retry policy: the loop in this module is the only one th
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
@@ -28,8 +28,10 @@ from connectors.http.client import (
     retry_after,
     unreachable,
 )
+from connectors.limits import Limits, read_limits
 from connectors.nexthink.api import HTTP_FAULTS
 from connectors.nexthink.models import Compression
+from connectors.nexthink.results.ceilings import Ceilings, TooSlowError
 from connectors.nexthink.results.completeness import Completeness, Span
 from connectors.nexthink.results.decode import SniffingDecoder
 from connectors.nexthink.results.destination import Destination
@@ -39,6 +41,8 @@ log = logging.getLogger(__name__)
 # Tries in a row without a byte more than earlier tries received. Any progress resets the count:
 # a download of hours may break off often.
 MAX_STALLS: Final = 5
+# Connections that may be too slow, each for a minute, before the download ends.
+MAX_SLOW: Final = 2
 # S3 redirects once, to the bucket's region; a gateway may add one more.
 MAX_REDIRECTS: Final = 5
 
@@ -62,21 +66,24 @@ class _BrokenOffError(Exception):
         wait: float = 0.0,
         is_url_refused: bool = False,
         is_other_file: bool = False,
+        is_slow: bool = False,
     ) -> None:
         super().__init__()
         self.error = error
         self.wait = wait
         self.is_url_refused = is_url_refused
         self.is_other_file = is_other_file
+        self.is_slow = is_slow
 
 
 @dataclass(frozen=True)
 class Storage:
-    """The HTTP client for object storage, with the clock and sleep to use."""
+    """The HTTP client for object storage, with the clock, sleep and ceilings to use."""
 
     http: httpx.Client
     clock: Callable[[], datetime]
     sleep: Callable[[float], None]
+    limits: Limits = field(default_factory=read_limits)
 
 
 class Transfer:
@@ -101,6 +108,8 @@ class Transfer:
         self._arrived = Completeness()
         self._etag: str | None = None
         self._last_byte = b""
+        self._ceilings = Ceilings(storage.limits)
+        self._unpacked = 0
 
     @property
     def received(self) -> int:
@@ -109,7 +118,7 @@ class Transfer:
 
     def run(self, url: str) -> None:
         """Try until the file is complete, or until tries bring nothing new."""
-        stalls = furthest = 0
+        stalls = furthest = slow = 0
         while True:
             try:
                 self._try(url)
@@ -117,8 +126,10 @@ class Transfer:
             except _BrokenOffError as break_off:
                 stalls = 1 if self.received > furthest else stalls + 1
                 furthest = max(furthest, self.received)
-                if stalls > MAX_STALLS:
+                slow += break_off.is_slow
+                if stalls > MAX_STALLS or slow > MAX_SLOW:
                     raise break_off.error from None
+                self._ceilings.check_time()
                 url = self._recover(break_off, stalls, url)
         for piece in self.decoder.finish():
             self._write(piece)
@@ -160,6 +171,7 @@ class Transfer:
         self._arrived = Completeness()
         self._etag = None
         self._last_byte = b""
+        self._unpacked = 0
 
     def _try(self, url: str) -> None:
         """Fetch what is missing.
@@ -173,10 +185,13 @@ class Transfer:
             response = self._storage.http.send(request, stream=True)
             try:
                 if self._begin(response):
-                    for chunk in response.iter_raw():
+                    for chunk in self._ceilings.timed(response.iter_raw()):
                         self._take(chunk)
             finally:
                 response.close()
+        except TooSlowError:
+            slow = self._ceilings.too_slow(request.url.host)
+            raise _BrokenOffError(slow, is_slow=True) from None
         except Retry.READ.faults as fault:
             raise _BrokenOffError(unreachable(fault, request)) from None
         except HTTP_FAULTS as fault:
@@ -205,12 +220,14 @@ class Transfer:
             raise UnavailableError("the tenant returned a malformed result URL") from None
 
     def _take(self, chunk: bytes) -> None:
+        self._arrived.received += len(chunk)
         for piece in self.decoder.feed(chunk):
             self._write(piece)
-        self._arrived.received += len(chunk)
         self._on_bytes(self.received)
 
     def _write(self, piece: bytes) -> None:
+        self._unpacked += len(piece)
+        self._ceilings.check_text(self._unpacked, self.received)
         self._file.write(piece)
         self._last_byte = piece[-1:] or self._last_byte
 

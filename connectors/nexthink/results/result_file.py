@@ -13,21 +13,24 @@ from collections.abc import Generator, Iterator
 from contextlib import closing
 from contextvars import copy_context
 from pathlib import Path
-from typing import BinaryIO, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
 import polars as pl
 import pyarrow as pa
+import pyarrow.compute
 import pyarrow.csv as pc
 
 from connectors.errors import DataRefusedError
+from connectors.limits import KB, MB, Limits, read_limits, setting
 
 # Small blocks stay in the processor's cache: with 16 MiB the same work takes three times as long.
-# But a record must fit into one block; where one does not, large blocks are used.
+# But a record must fit into one block; where one does not, blocks as large as a record may be are.
 BLOCK_BYTES = 512 * 1024
-LARGE_BLOCK_BYTES = 32 * BLOCK_BYTES
 # Processed at once: enough that the overhead of calling each step does not matter.
 TABLE_BYTES = 8 * 1024 * 1024
 TABLES_AHEAD = 1
+# What a row of text takes in memory besides its characters.
+ROW_BYTES = 100
 
 T = TypeVar("T")
 
@@ -47,20 +50,29 @@ class ResultFile:
     """One result, from a file or while it arrives.
 
     `ragged` collects the text of rows with the wrong number of fields.
+
+    Raises:
+        DataRefusedError: it does not begin with a header, or with one beyond the ceilings.
     """
 
-    def __init__(self, source: Path | ByteSource) -> None:
+    def __init__(self, source: Path | ByteSource, limits: Limits | None = None) -> None:
+        self._limits = limits or read_limits()
         self._source = source
         if isinstance(source, Path):
-            self._block_bytes = LARGE_BLOCK_BYTES
+            self._block_bytes = self._most_record
             with source.open("rb") as file:
-                self.header, self._has_rows = _read_beginning(file)
+                first = file.read(BLOCK_BYTES)
         else:
             self._block_bytes = BLOCK_BYTES
             first = source.read(BLOCK_BYTES)
             self._source = _Rejoined(first, source)
-            self.header, self._has_rows = _read_beginning(io.BytesIO(first))
+        self.header, self._has_rows = read_beginning(first, self._limits)
         self.ragged: list[str] = []
+        self._ragged_bytes = 0
+
+    @property
+    def _most_record(self) -> int:
+        return int(self._limits.max_record_mb * MB)
 
     def batches(self) -> Iterator[pl.DataFrame]:
         """Yield the records as frames: see `tables`."""
@@ -77,11 +89,15 @@ class ResultFile:
             return
         try:
             # Arrow reads in the thread that calls it, so it gets a thread of its own.
-            with closing(ahead(_grouped(self._reader()), TABLES_AHEAD)) as tables:
-                yield from tables
+            with closing(ahead(self._grouped(), TABLES_AHEAD)) as tables:
+                for table in tables:
+                    self._check_cells(table)
+                    yield table
         except pa.ArrowInvalid as error:
-            if "straddl" in str(error) and self._block_bytes < LARGE_BLOCK_BYTES:
-                raise RecordTooLongError from None
+            if self._has_too_many_ragged:
+                raise too_many_rejected(self._limits) from None
+            if "straddl" in str(error):
+                raise self._record_too_long() from None
             # Arrow's message may quote a record, which may hold a person's data.
             kind = "text that is not UTF-8" if "UTF8" in str(error) else "text that is not CSV"
             raise DataRefusedError(f"the result holds {kind}: nothing was published") from None
@@ -91,10 +107,47 @@ class ResultFile:
         found, self.ragged = self.ragged, []
         return found
 
+    @property
+    def _has_too_many_ragged(self) -> bool:
+        return self._ragged_bytes > self._limits.max_rejected_mb * MB
+
+    def _record_too_long(self) -> Exception:
+        if self._block_bytes < self._most_record:
+            return RecordTooLongError()
+        return DataRefusedError(
+            f"a record of the result is longer than {self._limits.max_record_mb:g} MiB: raise "
+            f"{setting('max_record_mb')}, or narrow the query; nothing was published"
+        )
+
+    def _check_cells(self, table: pa.Table) -> None:
+        most = self._limits.max_cell_mb * MB
+        for column in table.columns:
+            # The sizes of cells are looked at only where one may be too large.
+            if column.nbytes > most and _longest(column) > most:
+                raise DataRefusedError(
+                    f"a value of the result is longer than {self._limits.max_cell_mb:g} MiB: raise "
+                    f"{setting('max_cell_mb')}, or narrow the query; nothing was published"
+                )
+
+    def _grouped(self) -> Iterator[pa.Table]:
+        group: list[pa.RecordBatch] = []
+        size = 0
+        for batch in self._reader():
+            group.append(batch)
+            size += batch.nbytes
+            # Ragged rows count too: a table lets its reader take them.
+            if size + self._ragged_bytes >= TABLE_BYTES:
+                yield pa.Table.from_batches(group)
+                group, size, self._ragged_bytes = [], 0, 0
+        if group:
+            yield pa.Table.from_batches(group)
+
     def _reader(self) -> pc.CSVStreamingReader:
         def keep(row: pc.InvalidRow) -> str:
             self.ragged.append(row.text)
-            return "skip"
+            self._ragged_bytes += len(row.text) + ROW_BYTES
+            # Arrow hands on nothing while there are only ragged rows: without end, they end here.
+            return "error" if self._has_too_many_ragged else "skip"
 
         return pc.open_csv(
             self._source,
@@ -112,19 +165,6 @@ class ResultFile:
                 quoted_strings_can_be_null=False,
             ),
         )
-
-
-def _grouped(batches: pc.CSVStreamingReader) -> Iterator[pa.Table]:
-    group: list[pa.RecordBatch] = []
-    size = 0
-    for batch in batches:
-        group.append(batch)
-        size += batch.nbytes
-        if size >= TABLE_BYTES:
-            yield pa.Table.from_batches(group)
-            group, size = [], 0
-    if group:
-        yield pa.Table.from_batches(group)
 
 
 class _Rejoined(io.RawIOBase):
@@ -145,16 +185,53 @@ class _Rejoined(io.RawIOBase):
         return self._rest.read(size)
 
 
-def _read_beginning(file: BinaryIO) -> tuple[list[str], bool]:
-    """Return the header (empty for an empty file), and whether anything follows it."""
+def _longest(column: pa.ChunkedArray) -> int:
+    return pa.compute.max(pa.compute.binary_length(column)).as_py() or 0
+
+
+def read_beginning(first: bytes, limits: Limits) -> tuple[list[str], bool]:
+    """Return the header in the first block (empty without text), and whether anything follows it.
+
+    Raises:
+        DataRefusedError: there is no header, or it is beyond the ceilings.
+    """
+    most = int(limits.max_header_kb * KB)
+    is_cut = len(first) >= BLOCK_BYTES
+    if not any(end in first[: most + 4] for end in (b"\n", b"\r")) and len(first) > most:
+        raise _header_too_long(limits)
     try:
-        with io.TextIOWrapper(file, encoding="utf-8-sig", newline="") as text:
-            first = next(csv.reader(text), [])
-            if not first and any(line.strip("\r\n") for line in text):
+        with io.TextIOWrapper(io.BytesIO(first), encoding="utf-8-sig", newline="") as text:
+            header = next(csv.reader(text), [])
+            if not header and (is_cut or any(line.strip("\r\n") for line in text)):
                 raise DataRefusedError("the result begins with an empty line: no header")
-            return first, bool(first) and next(text, None) is not None
+            has_rows = bool(header) and next(text, None) is not None
     except (UnicodeDecodeError, csv.Error):
         raise DataRefusedError("the beginning of the result is not CSV in UTF-8") from None
+    if sum(map(len, header)) > most:
+        raise _header_too_long(limits)
+    if len(header) > limits.max_columns:
+        raise DataRefusedError(
+            f"the result has {len(header)} columns, more than {limits.max_columns}: list fewer in "
+            f"the saved query, or raise {setting('max_columns')}; nothing was published"
+        )
+    return header, has_rows
+
+
+def too_many_rejected(limits: Limits) -> DataRefusedError:
+    """Return the error of a result with more rejected rows than are held in memory."""
+    return DataRefusedError(
+        f"more than {limits.max_rejected_mb:g} MiB of rows do not fit their columns: compare the "
+        f"saved query with the declared columns, or raise {setting('max_rejected_mb')}; "
+        "nothing was published"
+    )
+
+
+def _header_too_long(limits: Limits) -> DataRefusedError:
+    return DataRefusedError(
+        f"the first line of the result, its header, is longer than {limits.max_header_kb:g} KiB: "
+        f"list fewer columns in the saved query, or raise {setting('max_header_kb')}; "
+        "nothing was published"
+    )
 
 
 class _End:

@@ -1,7 +1,7 @@
 """One scripted server per test, and a client of the tenant that it simulates."""
 
 import ssl
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import httpx
@@ -44,6 +44,13 @@ def client(server: Server, clock: Clock, tls: ssl.SSLContext) -> Iterator[Nexthi
     network = SystemProxies(tls)
     with NexthinkClient(tenant, network, clock, clock.sleep) as open_client:
         yield open_client
+
+
+@pytest.fixture
+def make_client(server: Server, clock: Clock, tls: ssl.SSLContext) -> Callable[[], NexthinkClient]:
+    """Return what opens a client under the settings of that moment."""
+    tenant = FakeTenant(server.url, server.url)
+    return lambda: NexthinkClient(tenant, SystemProxies(tls), clock, clock.sleep)
 
 
 @pytest.fixture

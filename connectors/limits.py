@@ -1,0 +1,81 @@
+"""Ceilings on what other machines may send: sizes and times, each with its NXP_* setting.
+
+They are far above what real tenants send. Without them a broken or hostile answer would fill the
+memory or the disk, or keep a run busy for ever.
+"""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+from pydantic import BaseModel, Field, ValidationError
+
+from connectors.errors import ConfigurationError
+
+KB: Final = 1024
+MB: Final = 1024 * KB
+GB: Final = 1024 * MB
+PREFIX: Final = "NXP_"
+
+
+class Limits(BaseModel, frozen=True, allow_inf_nan=False):
+    """The ceilings; the variable of a field is its name in capitals, such as NXP_MAX_ANSWER_MB."""
+
+    # An answer of an API, unpacked.
+    max_answer_mb: float = Field(default=16, gt=0)
+    # The values in it: each takes many times its text in memory.
+    max_answer_values: int = Field(default=1_000_000, ge=1)
+    # How long an answer of an API may take to arrive.
+    max_answer_seconds: float = Field(default=300, gt=0)
+    # A result file, unpacked.
+    max_result_gb: float = Field(default=100, gt=0)
+    # How many times larger than the file its text may be, beyond the first 256 MiB.
+    max_result_ratio: float = Field(default=250, ge=1)
+    # The columns of a result, and its first line.
+    max_columns: int = Field(default=2_000, ge=1)
+    max_header_kb: float = Field(default=256, gt=0, le=384)
+    max_cell_mb: float = Field(default=2, gt=0)
+    # A record is parsed in memory.
+    max_record_mb: float = Field(default=4, ge=0.5, le=256)
+    # Rejected rows of one unit are held in memory until it is published.
+    max_rejected_mb: float = Field(default=64, gt=0)
+    # How long the download of one result file may take, and how slow it may be, over a minute.
+    max_download_minutes: float = Field(default=360, gt=0)
+    min_download_bytes_per_second: float = Field(default=1_000, ge=0)
+
+
+def setting(field: str) -> str:
+    """Return the variable of a ceiling, for messages."""
+    return PREFIX + field.upper()
+
+
+def read_limits(environ: Mapping[str, str] | None = None) -> Limits:
+    """Return the ceilings as set in NXP_* variables or their files, otherwise the defaults.
+
+    Raises:
+        ConfigurationError: with every problem found.
+    """
+    environ = os.environ if environ is None else environ
+    values: dict[str, str] = {}
+    problems: list[str] = []
+    for field in Limits.model_fields:
+        name = setting(field)
+        if text := environ.get(name):
+            values[field] = text.strip()
+        elif path := environ.get(f"{name}_FILE"):
+            try:
+                values[field] = Path(path).expanduser().read_text("utf-8").strip()
+            except (OSError, UnicodeDecodeError):
+                problems.append(f"{name}_FILE: cannot read the file {path}")
+    try:
+        limits = Limits.model_validate(values)
+    except ValidationError as error:
+        problems += [
+            f"{setting(str(problem['loc'][0]))}: {problem['msg']}"
+            for problem in error.errors(include_input=False)
+        ]
+    else:
+        if not problems:
+            return limits
+    raise ConfigurationError("settings", problems=tuple(problems)) from None
