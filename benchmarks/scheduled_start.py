@@ -187,6 +187,8 @@ def _server(folder: Path) -> Iterator[psutil.Process]:
     for name in [name for name in os.environ if name.startswith(("NXP_", "PREFECT_"))]:
         del os.environ[name]
     os.environ |= {"NXP_HOME": str(folder / "home"), "DO_NOT_TRACK": "1"}
+    # Prefect's own worker and our calls of its API know no secret.
+    os.environ["PREFECT_SERVER_API_AUTH_STRING"] = ""
     command = [sys.executable, "-m", "nxp", "server"]
     subprocess.run([*command, "start"], cwd=ROOT, check=True)  # noqa: S603 - ourselves
     try:

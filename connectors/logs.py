@@ -14,6 +14,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
+from connectors.printable import printable, printable_json
+
 # The product's loggers; every module has its own below them.
 OURS: Final = ("connectors", "tasks", "flows", "nxp")
 JSON: Final = "json"
@@ -35,6 +37,28 @@ def bound(**names: str | None) -> Iterator[None]:
 def bound_names() -> Mapping[str, str]:
     """Return the names bound in this context."""
     return _BOUND.get()
+
+
+class PlainRecord(logging.LogRecord):
+    """A record whose text and traceback do nothing to the terminal that shows them."""
+
+    def getMessage(self) -> str:  # noqa: N802 - logging's own name
+        """Return the message, with control characters written out."""
+        return printable(super().getMessage())
+
+    @property
+    def exc_text(self) -> str | None:
+        """The formatted traceback, which ends with an error's text."""
+        return self._exc_text
+
+    @exc_text.setter
+    def exc_text(self, text: str | None) -> None:
+        self._exc_text = text and printable(text)
+
+
+def write_plainly() -> None:
+    """Make all loggers of the process write out control characters; idempotent."""
+    logging.setLogRecordFactory(PlainRecord)
 
 
 class JsonLines(logging.Formatter):
@@ -60,7 +84,7 @@ class JsonLines(logging.Formatter):
             if trace:
                 code = trace.tb_frame.f_code
                 entry["at"] = f"{Path(code.co_filename).name}:{trace.tb_lineno}"
-        return json.dumps(entry, ensure_ascii=False, default=str)
+        return printable_json(json.dumps(entry, ensure_ascii=False, default=str))
 
 
 class TextWithNames(logging.Formatter):

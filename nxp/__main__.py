@@ -4,6 +4,7 @@ import atexit
 import gc
 import os
 import sys
+from contextlib import suppress
 
 # Importing creates many objects that stay: collecting garbage during it takes a fifth of a start.
 COLLECT_AFTER = 50_000
@@ -11,6 +12,7 @@ COLLECT_AFTER = 50_000
 
 def main() -> None:
     """Run the command line, and exit with the documented code."""
+    open_closed_streams()
     # Registered first, so it is called last.
     atexit.register(_hush)
     start_lightly()
@@ -21,6 +23,20 @@ def main() -> None:
     except KeyboardInterrupt:
         code = 130
     sys.exit(code)
+
+
+def open_closed_streams() -> None:
+    """Open what the caller has closed (`nxp … >&- 2>&-`), which Python has as None.
+
+    Otherwise the first file that is opened, perhaps a database, gets the number of stdout.
+    """
+    while (number := os.open(os.devnull, os.O_RDWR)) <= 2:  # noqa: PLR2004 - stdin, stdout, stderr
+        continue
+    os.close(number)
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            # Kept open to the end of the process, as the real ones are.
+            setattr(sys, name, open(os.devnull, mode))  # noqa: SIM115, PTH123
 
 
 def start_lightly() -> None:
@@ -39,7 +55,8 @@ def _hush() -> None:
     still hold, and the last line must be the command's own.
     """
     if not os.environ.get("NXP_DEBUG"):
-        sys.stderr.flush()
+        with suppress(OSError, ValueError):
+            sys.stderr.flush()
         os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
 
 

@@ -16,8 +16,8 @@ from typing import NoReturn
 from cyclopts import App, CycloptsError
 
 from connectors.errors import PipelineError, SqlError, StorageError
-from connectors.logs import write_json
-from nxp.output import is_json_asked, say, say_left
+from connectors.logs import write_json, write_plainly
+from nxp.output import is_json_asked, say, say_left, silence, take_any_character
 from nxp.output import text as as_text
 
 BUG = 1
@@ -145,6 +145,8 @@ def run(arguments: Sequence[str]) -> int:  # noqa: PLR0911 - one return for each
     Below it, an error of SQL shows where in the statement it is.
     """
     signal.signal(signal.SIGTERM, _terminate)
+    take_any_character()
+    write_plainly()
     if is_json_asked():
         write_json()
     try:
@@ -160,16 +162,14 @@ def run(arguments: Sequence[str]) -> int:  # noqa: PLR0911 - one return for each
         return _say(STOPPED, INTERRUPTED)
     except BrokenPipeError:
         # The reader of our output has closed it (`nxp runs | head`), which is not an error.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        silence(sys.stdout)
         return 0
     except OSError as error:
         # Such as a full disk under our output, or a folder that may not be read.
         where = f" ({error.filename})" if error.filename else ""
         return _say(f"the system refused: {error.strerror or error}{where}", StorageError.exit_code)
     except SystemExit as stop:
-        if stop.code == TERMINATED:
-            return _say(STOPPED, TERMINATED)
-        return stop.code if isinstance(stop.code, int) else BUG
+        return _stopped(stop)
     except BaseException as error:  # noqa: BLE001 - never a raw traceback; panics of Rust too
         return _report_bug(error)
     return result if isinstance(result, int) else 0
@@ -179,6 +179,16 @@ def _readable(arguments: Sequence[str]) -> list[str]:
     """Return the words of a command; a statement that begins with a comment is not an option."""
     is_sql = arguments[:1] == ["sql"]
     return [f" {word}" if is_sql and COMMENT.match(word) else word for word in arguments]
+
+
+def _stopped(stop: SystemExit) -> int:
+    if isinstance(stop.__context__, BrokenPipeError):
+        # How rich ends `nxp --help | head`.
+        silence(sys.stdout)
+        return 0
+    if stop.code == TERMINATED:
+        return _say(STOPPED, TERMINATED)
+    return stop.code if isinstance(stop.code, int) else BUG
 
 
 def _terminate(_signal: int, _frame: FrameType | None) -> NoReturn:

@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 from connectors.errors import StorageError, UnavailableError
 from connectors.logs import OURS
 from connectors.settings.installation import Settings, prepare_home
+from nxp import server_access
 from nxp.output import is_json_asked, say_last
 
 R = TypeVar("R")
@@ -187,8 +188,7 @@ def prepare(settings: Settings, environ: MutableMapping[str, str] | None = None)
     }
     for name, value in defaults.items():
         environ.setdefault(name, value)
-    if not environ.get("PREFECT_API_URL") and (url := running_server(settings)):
-        environ["PREFECT_API_URL"] = url
+    server_access.use(read_server(settings), environ)
 
 
 def running_server(settings: Settings) -> str | None:

@@ -1,5 +1,7 @@
 """Printing: data on stdout, everything else on stderr, JSON for programs."""
 
+import contextlib
+import io
 import json
 import logging
 import math
@@ -8,9 +10,10 @@ import sys
 from collections.abc import Iterable, Sequence
 from datetime import date, datetime, time
 from decimal import Decimal
-from typing import Any
+from typing import Any, TextIO
 
 from connectors.logs import JSON
+from connectors.printable import printable, printable_json
 
 logger = logging.getLogger(__name__)
 
@@ -24,8 +27,32 @@ def say(line: str = "", level: int = logging.INFO) -> None:
     """Print a line for a person on stderr, or log it as JSON if NXP_LOG=json."""
     if is_json_asked():
         logger.log(level, "%s", line)
-    else:
-        print(line, file=sys.stderr)
+        return
+    try:
+        print(printable(line), file=sys.stderr, flush=True)
+    except OSError:
+        # Nobody reads stderr any more, or its disk is full: the command itself goes to its end.
+        silence(sys.stderr)
+
+
+def print_text(line: str, end: str = "\n") -> None:
+    """Print a text on stdout that others wrote, without characters that control the terminal."""
+    print(printable(line), end=end)
+
+
+def take_any_character() -> None:
+    """Let stdout and stderr write out what their encoding lacks, instead of raising an error."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def silence(stream: TextIO) -> None:
+    """Let whatever else is written to a stream vanish, also at the interpreter's end."""
+    with contextlib.suppress(OSError, ValueError):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, stream.fileno())
+        os.close(nowhere)
 
 
 def say_last(line: str) -> None:
@@ -46,7 +73,14 @@ def is_json_asked() -> bool:
 
 def print_json(data: Any) -> None:
     """Print one JSON document on stdout."""
-    print(json.dumps(_plain(data), ensure_ascii=False, allow_nan=False, indent=1))
+    plain = _plain(data)
+    document = printable_json(json.dumps(plain, ensure_ascii=False, allow_nan=False, indent=1))
+    try:
+        document.encode(sys.stdout.encoding or "utf-8")
+    except (UnicodeEncodeError, LookupError):
+        # Such as cp1252 or ASCII: every reader of JSON understands \u escapes.
+        document = json.dumps(plain, allow_nan=False, indent=1)
+    print(document)
 
 
 def print_table(names: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:

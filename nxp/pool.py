@@ -25,6 +25,8 @@ from prefect.exceptions import PrefectException
 from prefect.utilities.processutils import command_to_string
 from prefect.workers import process
 
+from connectors.logs import write_plainly
+
 # If the operator has set it, the worker polls at this interval only.
 INTERVAL: Final = "PREFECT_WORKER_QUERY_SECONDS"
 # Prefect's own interval stays at 10 s. Its worker exits after twelve failed polls in a row, which
@@ -108,4 +110,5 @@ with warnings.catch_warnings():
 
 
 if __name__ == "__main__":
+    write_plainly()
     app()

@@ -22,6 +22,7 @@ from sqlalchemy import (
 from sqlalchemy.engine import URL, ExceptionContext
 from sqlalchemy.exc import DataError, OperationalError, SQLAlchemyError
 
+from connectors import private
 from connectors.databases.sessions import connect_arguments, set_up_sessions
 from connectors.databases.urls import EXAMPLES, database_url, driver_errors
 from connectors.errors import ConfigurationError, DataRefusedError, UnavailableError
@@ -116,8 +117,16 @@ def _json(value: Any) -> str:
 
 
 def _prepare_folder(url: URL) -> None:
-    if url.get_backend_name() == "sqlite" and url.database and url.database != ":memory:":
-        Path(url.database).parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    if url.get_backend_name() != "sqlite" or not url.database:
+        return
+    if url.database == ":memory:" or url.database.startswith("file:"):
+        return
+    path = Path(url.database)
+    private.make_folder(path.parent)
+    # SQLite gives its -wal and -shm files the permissions of the database, if it creates them.
+    private.make_file(path)
+    for suffix in ("-wal", "-shm"):
+        private.close_to_others(path.with_name(path.name + suffix))
 
 
 def _set_pragmas(connection: Any, _record: Any) -> None:

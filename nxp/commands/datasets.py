@@ -13,7 +13,7 @@ from connectors.ledger import Ledger, UnitRecord, open_ledger
 from connectors.settings.installation import Settings, load_settings
 from connectors.settings.tenants import tenant_name
 from nxp.options import Json, Tenant
-from nxp.output import at_second, print_json, print_table
+from nxp.output import at_second, print_json, print_table, print_text
 from tasks.runs.freshness import freshness_of
 
 _SHOWN = ("watermark", "landed_to", "landed_at", "units", "rows", "last_error")
@@ -60,8 +60,8 @@ def _print_query(settings: Settings, name: str | None, *, as_json: bool) -> None
         return
     for query in queries:
         if len(queries) > 1:
-            print(f"/* {query['query_id']} */")
-        print(query["nql"], end="\n" if len(queries) > 1 else "")
+            print_text(f"/* {query['query_id']} */")
+        print_text(query["nql"], end="\n" if len(queries) > 1 else "")
 
 
 def _ledger(settings: Settings, tenant: str | None) -> AbstractContextManager[Ledger | None]:

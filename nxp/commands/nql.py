@@ -12,7 +12,7 @@ from connectors.nexthink import Compression, ExportState
 from connectors.settings.installation import load_settings
 from connectors.settings.tenants import load_tenant
 from nxp.options import Json, Parameters, Tenant, parse_parameters
-from nxp.output import print_json, print_table, say, text
+from nxp.output import print_json, print_table, print_text, say, text
 
 if TYPE_CHECKING:
     from connectors.nexthink.client import NexthinkClient
@@ -39,7 +39,7 @@ def queries(query_id: str | None = None, *, as_json: Json = False) -> None:
     if as_json:
         print_json(texts)
     elif named is not None:
-        print(texts[named].rstrip())
+        print_text(texts[named].rstrip())
     elif texts:
         firsts = (line.splitlines()[0].strip("/* ") if line else "" for line in texts.values())
         print_table(["query_id", "what"], list(zip(texts, firsts, strict=True)))
@@ -64,9 +64,11 @@ def execute(
     values = parse_parameters(parameter)
     with _client(tenant) as client:
         if csv:
-            sys.stdout.write(
-                client.nql.execute_csv(query_id, values, version=version, utc_times=not local_times)
+            rows = client.nql.execute_csv(
+                query_id, values, version=version, utc_times=not local_times
             )
+            # To a file or a program, exactly what the tenant has sent.
+            print_text(rows, "") if sys.stdout.isatty() else sys.stdout.write(rows)
             return
         result = client.nql.execute(query_id, values, version=version, utc_times=not local_times)
     if as_json:
@@ -90,7 +92,7 @@ def export(
     if as_json:
         print_json({"export_id": export_id})
     else:
-        print(export_id)
+        print_text(export_id)
 
 
 def status(export_id: str, *, tenant: Tenant = None, as_json: Json = False) -> None:
@@ -106,7 +108,7 @@ def status(export_id: str, *, tenant: Tenant = None, as_json: Json = False) -> N
             }
         )
     else:
-        print(f"{found.state}{' (truncated at the row limit)' if found.truncated else ''}")
+        print_text(f"{found.state}{' (truncated at the row limit)' if found.truncated else ''}")
         if found.error_description:
             say(text(found.error_description))
 

@@ -9,8 +9,10 @@ from pathlib import Path
 import psutil
 from filelock import FileLock
 
+from connectors import private
 from connectors.errors import UnavailableError
 from connectors.settings.installation import Settings, load_settings, prepare_home
+from nxp import server_access
 from nxp.engine import SERVER_RECORD, check_space, prepare, read_server
 from nxp.options import Json
 from nxp.output import print_json, say
@@ -69,16 +71,18 @@ def status(*, as_json: Json = False) -> int:
         print_json({"running": healthy, **(record or {})})
     elif record and healthy:
         print(record["api_url"])
+        sys.stdout.flush()
+        for line in server_access.how_to_open(record):
+            say(line)
     else:
         say("no server runs here: start it with nxp server start")
     return 0 if healthy else UnavailableError.exit_code
 
 
 def _start(settings: Settings) -> dict[str, str]:
-    environ = dict(os.environ)
-    environ.pop("PREFECT_API_URL", None)
+    environ = server_access.least(os.environ)
     prepare(settings, environ)
-    environ.pop("PREFECT_API_URL", None)
+    secret = server_access.protect(settings, environ)
     port = free_port()
     url = f"http://{LOOPBACK}:{port}/api"
     # The pages of the UI call this URL.
@@ -95,7 +99,9 @@ def _start(settings: Settings) -> dict[str, str]:
         process.terminate()
         raise
     record = {"api_url": url, "pid": str(process.pid), "started": str(started_at(process.pid))}
-    (settings.home / SERVER_RECORD).write_text(json.dumps(record), "utf-8")
+    if secret:
+        record["auth_file"] = str(secret)
+    private.write(settings.home / SERVER_RECORD, json.dumps(record))
     return record
 
 

@@ -27,7 +27,7 @@ from connectors.lake.records import write_run
 from connectors.lake.storage import storage_errors
 from connectors.ledger import ExportLimits, Ledger, open_ledger, process_space
 from connectors.ledger.gate import CallGate
-from connectors.logs import JSON, OURS, TextWithNames, bound, write_json
+from connectors.logs import JSON, OURS, TextWithNames, bound, write_json, write_plainly
 from connectors.nexthink.client import NexthinkClient
 from connectors.settings.installation import Settings, prepare_home
 from connectors.settings.tenants import TenantSettings
@@ -239,6 +239,7 @@ def worker_name(settings: Settings) -> str:
 @contextmanager
 def _logs_of(settings: Settings, **names: str) -> Iterator[None]:
     """Bind names to all log lines of a run, and write these as JSON if the settings say so."""
+    write_plainly()
     if settings.log == JSON:
         write_json()
     with bound(**names, flow_run_id=_flow_run_id()):

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
+from connectors.catalogue import read_datasets
 from connectors.clock import utc_now
 from connectors.errors import PipelineError
 from connectors.settings.installation import load_settings
@@ -34,7 +35,8 @@ def close_gaps(
         PartlyDoneError: windows are still missing; the message names the datasets and what to do.
     """
     found = find_gaps(days, datasets, tenant, clock)
-    failures = []
+    # Whether windows of a broken dataset are missing is not known.
+    failures = [] if datasets else read_datasets(load_settings().catalog).listed
     for gaps in found if land else ():
         if gaps.missing:
             asked = Asked(gaps.dataset, *gaps.stretch, tenant, only=Only.MISSING)

@@ -36,7 +36,8 @@ def prefect_server(prefect_home: Path, worker_id: str) -> Iterator[str]:
     home = prefect_home
     users = home / "users"
     users.mkdir(parents=True, exist_ok=True)
-    env = environment(NXP_HOME=str(home))
+    # Without authentication: tests of the same server have homes of their own, and call its API.
+    env = environment(NXP_HOME=str(home), PREFECT_SERVER_API_AUTH_STRING="")
     with FileLock(home / "tests.lock"):
         started = nxp("server", "start", env=env)
         assert started.returncode == 0, started.stderr
