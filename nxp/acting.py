@@ -1,10 +1,12 @@
 """How `nxp act` shows plans, reports and the journal: tables on stdout, sums on stderr."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from connectors.ledger import Ledger
-from connectors.ledger.action_requests import UNSETTLED, ActionRequest
 from nxp.output import at_second, print_json, print_table, say
+
+if TYPE_CHECKING:
+    from connectors.ledger import Ledger
+    from connectors.ledger.action_requests import ActionRequest
 
 NEWEST = 20
 _PLAN_SHOWN = ("plan_id", "created_at", "state", "approved_by", "ticket")
@@ -76,8 +78,10 @@ def print_overview(plans: list[dict[str, Any]]) -> None:
         print_table(_REQUEST_SHOWN, requests)
 
 
-def print_journal(ledger: Ledger, *, as_json: bool) -> None:
+def print_journal(ledger: "Ledger", *, as_json: bool) -> None:
     """Print the newest requests of all actions, and all that are not settled."""
+    from connectors.ledger.action_requests import UNSETTLED  # noqa: PLC0415 - polars
+
     open_requests = ledger.actions.requests(states=UNSETTLED)
     newest = ledger.actions.requests(limit=NEWEST)
     rows = [
@@ -97,5 +101,5 @@ def _row_names() -> tuple[str, ...]:
     return ("action", "action_id", *_REQUEST_SHOWN)
 
 
-def _row(request: ActionRequest) -> dict[str, Any]:
+def _row(request: "ActionRequest") -> dict[str, Any]:
     return {name: getattr(request, name) for name in _row_names()}

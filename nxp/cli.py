@@ -9,13 +9,13 @@ import re
 import signal
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from types import FrameType
 from typing import NoReturn
 
 from cyclopts import App, CycloptsError
 
-from connectors.errors import PipelineError, SqlError, StorageError
+from connectors.errors import PipelineError, SqlError, StorageError, UsageError
 from connectors.logs import write_json, write_plainly
 from nxp.output import is_json_asked, say, say_left, silence, take_any_character
 from nxp.output import text as as_text
@@ -133,6 +133,35 @@ def build_app() -> App:
     return app
 
 
+def check_words(arguments: Sequence[str]) -> None:
+    """Raise unless the first words name a command.
+
+    Cyclopts would import every command to find the nearest name, which takes seconds.
+
+    Raises:
+        UsageError: there is no such command; the message has the nearest one.
+    """
+    known: Mapping[str, object] = COMMANDS
+    for word in arguments[:2]:
+        if word.startswith("-"):
+            return
+        if word not in known:
+            raise UsageError(_unknown(word, list(known)))
+        if word not in GROUPS:
+            return
+        known = GROUPS[word]
+
+
+def _unknown(word: str, known: list[str]) -> str:
+    from difflib import get_close_matches  # noqa: PLC0415 - only after a mistake
+
+    near = get_close_matches(word, known, n=1)
+    meant = f'Did you mean "{near[0]}"? ' if near else ""
+    return (
+        f'Unknown command "{word}". {meant}Available commands: {", ".join(known)} (see nxp --help)'
+    )
+
+
 def _path(group: str, verb: str) -> str:
     # A function must not shadow a builtin.
     function = "list_" if verb == "list" else verb
@@ -150,6 +179,7 @@ def run(arguments: Sequence[str]) -> int:  # noqa: PLR0911 - one return for each
     if is_json_asked():
         write_json()
     try:
+        check_words(arguments)
         result = build_app()(_readable(arguments), exit_on_error=False, print_error=False)
         sys.stdout.flush()
         say_left()

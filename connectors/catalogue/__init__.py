@@ -22,8 +22,6 @@ from connectors.catalogue.dataset import (
 )
 from connectors.catalogue.landings import PARQUET, SQL, SnapshotLoad, SqlSpecification
 from connectors.catalogue.loading import (
-    ACTIONS,
-    SYNCS,
     Loaded,
     load_dataset,
     load_datasets,
@@ -33,11 +31,13 @@ from connectors.catalogue.loading import (
     read_raw,
     read_specifications,
 )
+from connectors.catalogue.names import ACTIONS, DATASETS, SYNCS, check_named, names_in
 from connectors.catalogue.specification import DAY, DURATION_PATTERN, Specification, parse_duration
 from connectors.catalogue.windows import WindowSpecification
 
 __all__ = [
     "ACTIONS",
+    "DATASETS",
     "DATASET_PATTERN",
     "DAY",
     "DURATION_PATTERN",
@@ -62,9 +62,11 @@ __all__ = [
     "SqlSpecification",
     "UniqueCheck",
     "WindowSpecification",
+    "check_named",
     "landed_name",
     "load_dataset",
     "load_datasets",
+    "names_in",
     "parse_duration",
     "query_path",
     "query_problems",

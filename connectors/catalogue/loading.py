@@ -10,6 +10,7 @@ from typing import Any, Generic, TypeVar
 from pydantic import ValidationError
 
 from connectors.catalogue.dataset import DATASET_PATTERN, DatasetSpecification
+from connectors.catalogue.names import DATASETS, names_in, unknown
 from connectors.catalogue.specification import Specification
 from connectors.catalogue.yaml_text import (
     UNREADABLE,
@@ -18,11 +19,8 @@ from connectors.catalogue.yaml_text import (
     read_yaml,
     why_unreadable,
 )
-from connectors.errors import ConfigurationError, UsageError
+from connectors.errors import ConfigurationError
 
-# The folders that connectors.syncs and connectors.actions read.
-SYNCS = "syncs"
-ACTIONS = "actions"
 # More than any catalogue has files.
 TEXTS_KEPT = 4_096
 
@@ -87,8 +85,7 @@ class Loaded(Generic[AnySpecification]):
             ConfigurationError: with every problem of this one.
         """
         if name not in self.names:
-            known = ", ".join(self.names) or "none"
-            raise UsageError(f"unknown {kind} {name!r}: the catalogue has {known}")
+            raise unknown(kind, name, self.names)
         if name in self.problems:
             self._refuse(self.problems[name])
         return self.found[name]
@@ -113,10 +110,8 @@ def read_datasets(catalog: Path) -> Loaded[DatasetSpecification]:
     Raises:
         ConfigurationError: there is no such catalogue.
     """
-    folder = catalog / "datasets"
-    if not folder.is_dir():
-        raise ConfigurationError(f"no folder {folder}: set NXP_CATALOG to the catalogue")
-    loaded = read_specifications(folder, DatasetSpecification)
+    names_in(catalog, DATASETS)
+    loaded = read_specifications(catalog / DATASETS, DatasetSpecification)
     for name, specification in loaded.found.items():
         loaded.add(name, _file_problems(catalog, name, specification))
     _check_tables(loaded)

@@ -137,7 +137,7 @@ class ClientCredentials(httpx.Auth):
             self._tenant = self._reread()
         # The life counts from before the request: how long the answer took is unknown.
         asked_at = self._clock()
-        answer = read_answer(_TokenAnswer, self._ask(), setting="NEXTHINK_LOGIN_URL")
+        answer = read_answer(_TokenAnswer, self._ask(), setting=self._named("login_url"))
         life = timedelta(seconds=answer.expires_in)
         log.info("got a token for %s, valid for %d s", self._tenant.name, life.total_seconds())
         return Token(
@@ -158,26 +158,31 @@ class ClientCredentials(httpx.Auth):
                 request, auth=httpx.BasicAuth(self._tenant.client_id, secret)
             )
         except HTTP_FAULTS as fault:
-            advice = "check the network or NEXTHINK_LOGIN_URL"
+            advice = f"check the network or {self._named('login_url')}"
             raise unreachable(fault, request, advice=advice) from None
         if response.status_code != _OK:
             raise self._refusal(response)
         return response
+
+    def _named(self, *fields: str) -> str:
+        """Return how the user has set these fields; not every tenant comes from settings."""
+        named = getattr(self._tenant, "named", None)
+        return named(*fields) if named else " and ".join(f"NEXTHINK_{f.upper()}" for f in fields)
 
     def _refusal(self, response: httpx.Response) -> PipelineError:
         exchange = exchange_of(response.request, response)
         host = response.request.url.host
         if response.status_code in _REFUSED:
             return AccessError(
-                f"{host} refuses the credential: check NEXTHINK_CLIENT_ID and "
-                "NEXTHINK_CLIENT_SECRET, and NEXTHINK_SCOPE if set",
+                f"{host} refuses the credential: check {self._named('client_id', 'client_secret')}"
+                f", and {self._named('scope')} if set",
                 exchange=exchange,
             )
         if limit := limit_reached(response.request, response, self._clock()):
             return limit
         advice = "try again later"
         if response.status_code not in SERVER_ERRORS:
-            advice = "check NEXTHINK_INSTANCE, NEXTHINK_REGION or NEXTHINK_LOGIN_URL"
+            advice = f"check {self._named('instance', 'region', 'login_url')}"
         return UnavailableError(f"{host} issues no token: {advice}", exchange=exchange)
 
 

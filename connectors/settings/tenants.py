@@ -54,6 +54,9 @@ class TenantSettings(BaseModel, frozen=True):
     name: str = ""
     # Reads all settings again from their source, if there is one.
     _source: Callable[[], "TenantSettings"] | None = PrivateAttr(default=None)
+    # How the user wrote a field where it is not the usual variable, and where.
+    _names: Mapping[str, str] = PrivateAttr(default={})
+    _place: str = PrivateAttr(default="")
 
     @field_validator("region")
     @classmethod
@@ -114,6 +117,14 @@ class TenantSettings(BaseModel, frozen=True):
             log.warning("the credential of %s cannot be read again: %s", self.name, error)
             return self
 
+    def named(self, *fields: str) -> str:
+        """Return what to check for these fields: variables, or keys of the profile and its file."""
+        usual = {
+            field: "" if self._place else variable_name("NEXTHINK_", field) for field in fields
+        }
+        names = [self._names.get(field) or usual[field] or field for field in fields]
+        return " and ".join(dict.fromkeys(names)) + self._place
+
     @property
     def zone(self) -> ZoneInfo:
         """The zone in which the tenant reads and writes date-times."""
@@ -144,8 +155,10 @@ def _read_tenant(
             environ, "NEXTHINK_", {**TenantSettings.model_fields, BLOCK: None}
         )
         values.pop("name", None)
-        values = _with_block(values, problems, environ, "NEXTHINK_")
-        return build(TenantSettings, values, problems, "NEXTHINK_")
+        values, block = _with_block(values, problems, environ, "NEXTHINK_")
+        tenant = build(TenantSettings, values, problems, "NEXTHINK_")
+        tenant._names = _as_written(environ, "NEXTHINK_") | block  # noqa: SLF001 - its own
+        return tenant
     profiles = _profiles(settings.home / PROFILES)
     if profile not in profiles:
         known = ", ".join(sorted(profiles)) or "none"
@@ -161,17 +174,35 @@ def _read_tenant(
     allowed = {f"{field}{end}" for field in fields for end in ("", "_file")}
     unknown = sorted(profiles[profile].keys() - allowed)
     problems += [f"{profile}.{key}: not a setting" for key in unknown]
-    values = _with_block(values, problems, environ, f"{profile}.")
-    return build(TenantSettings, {**values, "name": profile}, problems, f"{profile}.")
+    values, block = _with_block(values, problems, environ, f"{profile}.")
+    tenant = build(TenantSettings, {**values, "name": profile}, problems, f"{profile}.")
+    tenant._names = _as_written(profiles[profile], "") | block  # noqa: SLF001 - its own
+    tenant._place = f" of [{profile}] in {settings.home / PROFILES}"  # noqa: SLF001
+    return tenant
+
+
+def _as_written(given: Mapping[str, Any], prefix: str) -> dict[str, str]:
+    """Return the names of fields whose value is in a file: NEXTHINK_CLIENT_SECRET_FILE."""
+    names = {}
+    for field in TenantSettings.model_fields:
+        name = variable_name(prefix, field)
+        file = f"{name}_FILE" if prefix else f"{name}_file"
+        if not given.get(name) and given.get(file):
+            names[field] = file
+    return names
 
 
 def _with_block(
     values: dict[str, str], problems: list[str], environ: Mapping[str, str], prefix: str
-) -> dict[str, str]:
-    """Add the values of a Prefect block, if one is named; values set directly take precedence."""
+) -> tuple[dict[str, str], dict[str, str]]:
+    """Add the values of a Prefect block, if one is named; values set directly take precedence.
+
+    Returns:
+        the values, and for those of the block what to check instead of a variable.
+    """
     name = values.pop(BLOCK, None)
     if name is None:
-        return values
+        return values, {}
     problems += [
         f"{variable_name(prefix, field)}: {variable_name(prefix, BLOCK)} names a block that has "
         "it: set one of them"
@@ -181,7 +212,9 @@ def _with_block(
     from connectors.settings.blocks import read_block  # noqa: PLC0415 - httpx, only for a block
 
     found = read_block(name, environ)
-    return {key: found[key] for key in found.keys() & TenantSettings.model_fields.keys()} | values
+    theirs = {key: found[key] for key in found.keys() & TenantSettings.model_fields.keys()}
+    written = f"the block {name} of {variable_name(prefix, BLOCK)}"
+    return theirs | values, dict.fromkeys(theirs.keys() - values.keys(), written)
 
 
 def tenant_name(

@@ -1,19 +1,21 @@
 """`nxp act`: actions of the catalogue, from a plan to its outcome."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
-from connectors.actions import read_actions
+from connectors.catalogue import ACTIONS, check_named
 from connectors.errors import NotApprovedError, UsageError
-from connectors.ledger import Ledger, Verdict, open_ledger
 from connectors.settings.installation import load_settings
 from connectors.settings.tenants import tenant_name
 from nxp.acting import NEWEST, print_journal, print_overview, print_plan, print_report
 from nxp.engine import require_prefect, run_reported
 from nxp.options import DryRun, Json, Parameters, Prefect, Tenant, parse_parameters
 from nxp.output import print_json, print_table, say
+
+if TYPE_CHECKING:
+    from connectors.ledger import Ledger
 
 # Plan, send, outcomes and effect are all that a run may have.
 STAGES = 4
@@ -45,6 +47,7 @@ def plan(
     as_json: Json = False,
 ) -> None:
     """Plan ACTION: whom it acts on, who is left out and why, in which requests. Nothing is sent."""
+    check_named(load_settings().catalog, action, ACTIONS)
     from tasks.act.asked import ActionAsked  # noqa: PLC0415 - polars and httpx, not for --help
     from tasks.act.run import choose_action  # noqa: PLC0415
 
@@ -86,6 +89,8 @@ def approve(
     """Approve or decline a plan of ACTION; without --plan, the newest one."""
     if not who.strip() or not why.strip():
         raise UsageError("--who NAME and --why TEXT are kept, and must not be empty")
+    from connectors.ledger import Verdict  # noqa: PLC0415 - SQLAlchemy, not for --help
+
     with _ledger(tenant) as ledger:
         found = ledger.action_plans.of(action, limit=NEWEST)
         newest = [each for each in found if each.begun_at is None]
@@ -132,6 +137,7 @@ def run(
 
     An interrupted plan is resumed; what may have been sent is never sent again.
     """
+    check_named(load_settings().catalog, action, ACTIONS)
     from tasks.act.asked import ActionAsked  # noqa: PLC0415 - polars and httpx, not for --help
     from tasks.act.run import choose_action  # noqa: PLC0415
 
@@ -221,6 +227,8 @@ def status(
         return
     with _ledger(tenant) as ledger:
         plans = overview(ledger, action, plan)
+    from connectors.actions import read_actions  # noqa: PLC0415 - httpx, not for --help
+
     if not plans and action not in (read := read_actions(settings.catalog)).names:
         # It raises, with the names there are.
         read.one(action, "action")
@@ -252,7 +260,9 @@ def resolve(
     say(f"request {request} counts as {found.replace('-', ' ')}")
 
 
-def _ledger(tenant: str | None) -> Ledger:
+def _ledger(tenant: str | None) -> "Ledger":
+    from connectors.ledger import open_ledger  # noqa: PLC0415 - SQLAlchemy, not for --help
+
     settings = load_settings()
     return open_ledger(settings.ledger_url.get_secret_value(), tenant_name(settings, tenant))
 

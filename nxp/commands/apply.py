@@ -4,6 +4,8 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from connectors.catalogue import SYNCS, check_named
+from connectors.settings.installation import load_settings
 from nxp.commands.sync import STAGES, print_report
 from nxp.engine import run_reported
 from nxp.options import AcceptGuards, Json, NoVerify, Prefect, Tenant, Why
@@ -26,6 +28,7 @@ def apply(
 
     A plan is refused as stale once the sync's YAML or the ledger has changed, or after 24 hours.
     """
+    check_named(load_settings().catalog, sync, SYNCS)
     from tasks.sync.asked import SyncAsked  # noqa: PLC0415 - polars and httpx, not for --help
     from tasks.sync.run import choose_sync  # noqa: PLC0415
 

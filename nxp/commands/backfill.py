@@ -4,7 +4,9 @@ from typing import Annotated, Any, Literal
 
 from cyclopts import Parameter
 
+from connectors.catalogue import DATASETS, check_named
 from connectors.errors import UsageError
+from connectors.settings.installation import load_settings
 from nxp.commands.export import print_report, print_units, printed_if_partly
 from nxp.engine import require_prefect, run_here
 from nxp.options import AcceptShrink, Concurrency, DryRun, Json, Prefect, Tenant
@@ -48,6 +50,7 @@ def backfill(
     It never moves the watermark of the scheduled export. With --on POOL, the workers of a Prefect
     work pool share the windows; run again, it starts runs only for windows that no run works on.
     """
+    check_named(load_settings().catalog, dataset, DATASETS)
     from connectors.ledger import open_ledger  # noqa: PLC0415 - SQLAlchemy, not for --help
     from tasks.land.estimate import estimate  # noqa: PLC0415 - polars and httpx, not for --help
     from tasks.land.plan import Asked, Only, plan_run  # noqa: PLC0415

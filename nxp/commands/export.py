@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
-from connectors.catalogue import read_datasets
+from connectors.catalogue import DATASETS, names_in
+from connectors.catalogue.names import unknown
 from connectors.errors import PartlyDoneError, PipelineError, UsageError
 from connectors.settings.installation import Settings, load_settings
 from nxp.engine import run_here
@@ -91,7 +92,10 @@ def _names(given: Sequence[str], settings: Settings, *, all_: bool) -> list[str]
     if all_ == bool(given):
         raise UsageError("name the datasets to export, or use --all for the whole catalogue")
     # Those with problems are named too: each fails on its own.
-    return read_datasets(settings.catalog).names if all_ else list(dict.fromkeys(given))
+    known = names_in(settings.catalog, DATASETS)
+    if not all_ and not set(given) & set(known):
+        raise unknown("dataset", given[0], known)
+    return known if all_ else list(dict.fromkeys(given))
 
 
 def _print_planned(asked: "Sequence[Asked]", *, as_json: bool) -> None:

@@ -4,8 +4,10 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
+from connectors.catalogue import DATASETS, SYNCS, check_named
 from connectors.clock import utc_now
 from connectors.errors import UsageError
+from connectors.settings.installation import load_settings
 from nxp.options import Json, Prefect, Tenant
 from nxp.output import print_json, print_table, say
 
@@ -34,6 +36,8 @@ def maintain(
     changes and rejects are deleted at once. With --layout only the layout is migrated: no row
     changes, and readers and exports may run.
     """
+    if name is not None:
+        check_named(load_settings().catalog, name, DATASETS, SYNCS)
     if layout:
         _migrate(name, tenant, dry_run=dry_run, as_json=as_json)
         return

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from connectors.catalogue import SYNCS, check_named
+from connectors.settings.installation import load_settings
 from nxp.commands.sync import STAGES, say_source
 from nxp.engine import run_reported
 from nxp.options import AcceptGuards, Full, Json, Prefect, Tenant, Why
@@ -22,6 +24,7 @@ def plan(
 
     Prints counts, the guards that trip, and samples that show only the length of a value.
     """
+    check_named(load_settings().catalog, sync, SYNCS)
     from tasks.sync.asked import SyncAsked  # noqa: PLC0415 - polars and httpx, not for --help
     from tasks.sync.run import choose_sync  # noqa: PLC0415
 

@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
+from connectors.catalogue import DATASETS, check_named
 from connectors.settings.installation import load_settings
 from nxp.engine import run_here
 from nxp.options import Json, Prefect, Tenant
@@ -29,6 +30,7 @@ def replay(
     A unit is replayed only while its rows are still from that run. Rows that do not fit are kept
     as rejects of the new run.
     """
+    check_named(load_settings().catalog, dataset, DATASETS)
     from tasks.stories.replay import open_replay, try_replay  # noqa: PLC0415 - polars
 
     if dry_run:

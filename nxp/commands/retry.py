@@ -1,5 +1,7 @@
 """`nxp retry`: send again what a sync has sent without an acknowledgement."""
 
+from connectors.catalogue import SYNCS, check_named
+from connectors.settings.installation import load_settings
 from nxp.commands.sync import STAGES, print_report
 from nxp.engine import run_reported
 from nxp.options import Json, NoVerify, Prefect, Tenant
@@ -14,6 +16,7 @@ def retry(
     as_json: Json = False,
 ) -> None:
     """Send SYNC's open, unknown and rejected values again, unchanged; no source is read."""
+    check_named(load_settings().catalog, sync, SYNCS)
     from tasks.sync.asked import SyncAsked  # noqa: PLC0415 - polars and httpx, not for --help
     from tasks.sync.run import choose_sync  # noqa: PLC0415
 

@@ -4,7 +4,9 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
+from connectors.catalogue import SYNCS, check_named
 from connectors.errors import NotApprovedError
+from connectors.settings.installation import load_settings
 from nxp.engine import require_prefect, run_reported
 from nxp.options import AcceptGuards, Full, Json, NoVerify, Prefect, Tenant, Why
 from nxp.output import print_json, print_table, say
@@ -28,6 +30,7 @@ def sync(
     as_json: Json = False,
 ) -> None:
     """Plan SYNC and send what differs, unless a guard trips; then read back what Nexthink holds."""
+    check_named(load_settings().catalog, sync, SYNCS)
     from tasks.sync.asked import SyncAsked  # noqa: PLC0415 - polars and httpx, not for --help
     from tasks.sync.run import choose_sync  # noqa: PLC0415
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from connectors.catalogue import SQL, DatasetSpecification, parse_duration, read_datasets
+from connectors.catalogue.names import unknown
 from connectors.errors import UsageError
 from connectors.lake import Entry, Lake
 from connectors.lake.aging import (
@@ -109,8 +110,7 @@ def _find(catalog: Path, name: str) -> DatasetSpecification | SyncSpecification:
         return datasets.one(name, "dataset")
     if name in syncs.names:
         return syncs.one(name, "sync")
-    known = ", ".join([*datasets.names, *syncs.names])
-    raise UsageError(f"unknown dataset or sync {name!r}: the catalogue has {known}")
+    raise unknown("dataset or sync", name, [*datasets.names, *syncs.names])
 
 
 def clear(upkeep: Upkeep, lake: Lake, now: datetime, *, dry_run: bool = False) -> list[Cleared]:

@@ -54,8 +54,8 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return home
 
 
-def imported(home: Path, *words: str, catalog: Path = CATALOG) -> set[str]:
-    """Run a command that succeeds and return the names of the modules it has imported."""
+def imported(home: Path, *words: str, catalog: Path = CATALOG, code: int = 0) -> set[str]:
+    """Run a command to its expected end and return the names of the modules it has imported."""
     named = {name: value for name, value in os.environ.items() if not name.startswith("NXP_")}
     environment = named | {
         "NXP_HOME": str(home),
@@ -72,7 +72,7 @@ def imported(home: Path, *words: str, catalog: Path = CATALOG) -> set[str]:
         text=True,
         check=False,
     )
-    assert done.returncode == 0, done.stderr
+    assert done.returncode == code, done.stderr
     return set(json.loads(done.stdout.splitlines()[-1]))
 
 
@@ -94,6 +94,45 @@ def test_a_small_command_imports_only_what_it_needs(
     names = imported(home, *command.split())
     assert names & HEAVY <= allowed
     assert len(names) <= most
+
+
+@pytest.mark.parametrize(
+    ("command", "allowed", "most"),
+    [
+        ("exprot devices", set(), 330),
+        ("export devcies", {"importlib.metadata"}, 480),
+        ("act run fre_disk_space", {"importlib.metadata"}, 480),
+    ],
+)
+def test_a_typo_is_answered_without_importing_what_the_command_needs(
+    home: Path, command: str, allowed: set[str], most: int
+) -> None:
+    names = imported(home, *command.split(), code=2)
+    assert names & HEAVY <= allowed
+    assert len(names) <= most
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "command",
+    [
+        "server strat",
+        "export --al",
+        "export devices --tenat x",
+        "backfill devcies --from 2026-01-01 --to 2026-01-02",
+        "maintain devcies",
+        "replay devcies --run x",
+        "plan cmdb",
+        "apply cmdb",
+        "sync cmdb",
+        "retry cmdb",
+        "act plan fre_disk_space",
+        "datasets devcies",
+    ],
+)
+def test_other_typos_too(home: Path, command: str) -> None:
+    names = imported(home, *command.split(), code=2)
+    assert names & HEAVY <= LEDGER | {"psutil", "rich.console"}
 
 
 def test_reading_the_lake_with_sql_imports_duckdb_and_no_frames(home: Path) -> None:
