@@ -27,8 +27,7 @@ def as_text(value: Any) -> str | None:  # noqa: PLR0911 - one line for each type
         case bool():
             return "true" if value else "false"
         case float():
-            # Data written by pandas has NaN for a missing value.
-            return None if math.isnan(value) else repr(value)
+            return _shortest(value)
         case Decimal():
             return None if value.is_nan() else f"{value:f}"
         case datetime():
@@ -41,6 +40,15 @@ def as_text(value: Any) -> str | None:  # noqa: PLR0911 - one line for each type
             return json.dumps(value, ensure_ascii=False, default=_inner)
     # Also UUIDs, and dates and times, which str() writes in ISO 8601.
     return str(value)
+
+
+def _shortest(value: float) -> str | None:
+    """Return the shortest text that reads back as the same number: 42, 0.1, 1e+16."""
+    if math.isnan(value):
+        # Data written by pandas has NaN for a missing value.
+        return None
+    # Zero has a sign that no system of record means.
+    return repr(value or 0.0).removesuffix(".0")
 
 
 def _instant(value: datetime) -> str:
@@ -89,6 +97,10 @@ def _written(column: pa.Array) -> pa.Array:
         return column.cast(pa.string())
     if kinds.is_integer(kind) or kinds.is_boolean(kind) or kinds.is_null(kind):
         return column.cast(pa.string())
+    if kinds.is_float32(kind) or kinds.is_float16(kind):
+        # As Python's floats they would have more digits than they hold: 0.10000000149011612.
+        texts = column.cast(pa.float32()).cast(pa.string()).to_pylist()
+        return _array([None if text is None else _shortest(float(text)) for text in texts])
     if kinds.is_timestamp(kind) and kind.unit == "ns":
         # Python's date-times have no nanoseconds.
         column = column.cast(pa.timestamp("us", kind.tz), safe=False)

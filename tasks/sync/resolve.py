@@ -19,6 +19,7 @@ from connectors.lake.manifest import SNAPSHOT
 from connectors.lake.reading import open_parquet
 from connectors.lake.rejects import reject_files
 from connectors.lake.storage import storage_errors
+from connectors.sources.texts import as_texts
 from connectors.syncs import InventorySpecification, SyncSpecification
 from tasks.exports.windows import describe
 from tasks.sync.cells import read_keys
@@ -177,7 +178,8 @@ def _read(of: InventorySpecification, lake: Lake, path: str) -> Iterator[pl.Data
     columns = list(dict.fromkeys((*of.match.values(), of.identity)))
     with open_parquet(lake, path) as file:
         for batch in file.iter_batches(_ROWS_AT_ONCE, columns=columns):
-            frame = pl.DataFrame(pa.Table.from_batches([batch])).cast(pl.String)
+            # In the forms in which sources write values, with which these are compared.
+            frame = pl.DataFrame(pa.Table.from_batches([as_texts(batch)]))
             match = [
                 compared(frame[column]).alias(f"m{n}") for n, column in enumerate(of.match.values())
             ]

@@ -28,6 +28,7 @@ ROWS_AT_ONCE: Final = 25_000
 _NO_MEMORY: Final = "Out of Memory"
 _NO_FILE: Final = "IO"
 _NO_ACCESS: Final = "Permission"
+_FLOATS: Final = {"DOUBLE", "FLOAT"}
 _WRITTEN_WRONGLY = (duckdb.BinderException, duckdb.CatalogException, duckdb.ParserException)
 
 
@@ -68,8 +69,12 @@ def selected(sync: SyncSpecification, pulled: Pulled, folder: Path) -> Iterator[
             raise ConfigurationError(f"sync {sync.sync}: sql: {', '.join(problems)}")
         sql = f"(\n{statement}\n) AS selected"
         # DuckDB renames a column whose name occurs twice; the sync does not use such a column.
-        columns = tuple(database.sql(f"FROM {sql} LIMIT 0").columns)
-        texts = [f"CAST({quoted_name(name)} AS VARCHAR) AS s{n}" for n, name in enumerate(columns)]
+        empty = database.sql(f"FROM {sql} LIMIT 0")
+        columns, kinds = tuple(empty.columns), [str(kind) for kind in empty.types]
+        texts = [
+            f"{_as_text(name, kind)} AS s{n}"
+            for n, (name, kind) in enumerate(zip(columns, kinds, strict=True))
+        ]
         conditions = [
             f"CAST(({mapping.clear_when}\n) AS BOOLEAN) AS k{n}"
             for n, mapping in enumerate(sync.fields.values())
@@ -77,6 +82,18 @@ def selected(sync: SyncSpecification, pulled: Pulled, folder: Path) -> Iterator[
         ]
         relation = database.sql(f"FROM {sql} SELECT {', '.join([*texts, *conditions])}")
         yield Selected(columns, places, relation)
+
+
+def _as_text(name: str, kind: str) -> str:
+    """Return the expression of a column's text, in the forms that sources use."""
+    column = quoted_name(name)
+    text = f"CAST({column} AS VARCHAR)"
+    if kind not in _FLOATS:
+        return text
+    return (
+        f"CASE WHEN isnan({column}) THEN NULL WHEN {column} = 0 THEN '0' "
+        f"ELSE regexp_replace({text}, '\\.0$', '') END"
+    )
 
 
 @contextmanager

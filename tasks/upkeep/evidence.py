@@ -20,6 +20,8 @@ EXACT_DIGITS = 15
 FEW_VALUES = 12
 # Text that would look different if it were read as a number and written again.
 NO_PLAIN_NUMBER = r"^[+-]?0[0-9]|^\+|^-0$"
+# The same at the end of a decimal: 10.10 and 10.1 may be two versions. But 42.0 is a float's text.
+PADDED = r"\.[0-9]+0([eE]|$)|\.([eE]|$)|^[+-]?\."
 SIGNIFICANT = r"^[+-]?[0.]*|\.|[eE].*$"
 OFFSET = r"(Z|[+-][0-9]{2}:?[0-9]{2})$"
 DATE_SHAPES = {
@@ -42,6 +44,7 @@ class Evidence:
     present: int = 0
     fits: set[ColumnType] = field(default_factory=lambda: set(TYPES))
     has_odd_numbers: bool = False
+    is_padded: bool = False
     has_point: bool = False
     is_rounded: bool = False
     is_nested: bool = True
@@ -85,9 +88,11 @@ class Evidence:
         if ColumnType.FLOAT not in self.fits:
             return
         self.has_odd_numbers |= bool(present.str.contains(NO_PLAIN_NUMBER).any())
+        self.is_padded |= bool(present.str.contains(PADDED).any())
         self.has_point |= bool(present.str.contains(".", literal=True).any())
         digits = present.str.replace_all(SIGNIFICANT, "").str.strip_chars_end("0").str.len_bytes()
-        long = present.filter(digits > EXACT_DIGITS)
+        # An exponent may be beyond a float: 1e-400 would be 0.
+        long = present.filter((digits > EXACT_DIGITS) | present.str.contains("[eE]"))
         # A float holds a decimal exactly if the shortest text of the float is the decimal itself.
         self.is_rounded |= any(_plain(text) != _plain(repr(float(text))) for text in long.unique())
 

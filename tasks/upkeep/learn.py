@@ -185,6 +185,11 @@ def _why_no_number(evidence: Evidence) -> str | None:
         return "numbers with leading zeros or signs: kept as text"
     if ColumnType.INT not in evidence.fits and not evidence.has_point:
         return "numbers beyond int, or with exponents only: kept as text"
+    if evidence.is_padded:
+        return (
+            "decimals with zeros at their end, or a bare point: kept as text, since 10.10 would "
+            "become 10.1 (declare float if they are measures)"
+        )
     if ColumnType.INT not in evidence.fits and evidence.is_rounded:
         return "more digits than a float holds: kept as text, to avoid rounding"
     return None

@@ -253,3 +253,33 @@ def test_check_validates_syncs_and_tells_what_is_not_connected(
     monkeypatch.setenv("NXP_SOURCE_CMDB_PASSWORD", "p")
     assert run(["check", "--json"]) == 0
     assert '"cmdb_devices"' in capsys.readouterr().out
+
+
+def test_floats_that_the_sql_computes_have_their_shortest_text(here: Place) -> None:
+    numbers = {"a": "84", "b": "21", "c": "-0.0", "d": "1e21", "e": "nan", "f": "1e-7"}
+    rows: dict[str, list[str | None]] = {"name": list(numbers), "n": list(numbers.values())}
+    sql = 'SELECT name, n::DOUBLE / 2 AS half, half AS "#cost_center" FROM cmdb'
+    sync = sync_of(sql=sql, fields={CENTRE: {"column": "half"}})
+    with shaping(here.folder, sync, cmdb=rows) as (_, ranges):
+        assert {key: value for (key, _), value in cells(ranges).items()} == {
+            "a": "42",
+            "b": "10.5",
+            "c": "0",
+            "d": "5e+20",
+            "f": "5e-08",
+        }
+
+
+def test_a_float_finds_its_object_in_the_inventory(here: Place) -> None:
+    here.land(here.plan("devices"))
+    manifest = here.lake.manifest("devices")
+    assert manifest is not None
+    (file,) = manifest.entries[-1].files
+    path = here.lake.dataset_folder("devices") / file.path
+    frame = pl.read_parquet(path, hive_partitioning=False).sort("device_uid")
+    numbers = pl.int_range(pl.len()).cast(pl.Float64).alias("chassis_serial_number")
+    frame.with_columns(numbers).write_parquet(path)
+    sync = sync_of(**BY_SERIAL, sql="SELECT 7::DOUBLE AS serial, 'A' AS cost_center FROM cmdb")
+    rows: dict[str, list[str | None]] = {"serial": ["x"]}
+    with shaping(here.folder, sync, lake=here.lake, cmdb=rows) as (_, ranges):
+        assert list(cells(ranges)) == [(frame["device_uid"][7], CENTRE)]
