@@ -39,6 +39,7 @@ COMMANDS = {
     "state": "Show or reset what the ledger knows about a dataset.",
     "datasets": "List the catalogue's datasets, or show one; --nql prints its saved query.",
     "maintain": "Delete data past its retention, and superseded files.",
+    "lake": "Bring landed files to the types that a dataset declares now.",
     "runs": "List runs, newest first.",
     "sql": "Query what has landed, with DuckDB, read-only.",
     "nql": "Saved queries, and the raw NQL operations: execute, export, status, download.",
@@ -69,6 +70,9 @@ GROUPS = {
         "down": "Stop all of it; the data is kept.",
         "status": "Show the state of each part.",
         "env": "Print the variables that point a shell at it, as export lines.",
+    },
+    "lake": {
+        "rewrite": "Bring a dataset's landed files to the types that it declares now.",
     },
     "state": {
         "show": "Show the watermark, windows by state, and what is under way.",

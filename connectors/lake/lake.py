@@ -7,7 +7,7 @@ import random
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -160,10 +160,22 @@ class Lake:
         entry: Entry,
         staged: Sequence["StagedFile"],
         schema: "pa.Schema",
+        *,
+        columns: Mapping[str, str] | None = None,
+        why: str | None = None,
     ) -> Entry:
         """Make a unit's staged files the ones that count; return the entry with its files.
 
         A kill at any moment leaves either the old unit or the new one, never a mixture.
+
+        Args:
+            dataset: its name.
+            mode: window or snapshot.
+            entry: the unit, without files.
+            staged: its files.
+            schema: of these files.
+            columns: the dataset's columns and types from now on, if other than the files'.
+            why: the folder in `_old` for files that are replaced, if other than the unit's run.
 
         Raises:
             DataRefusedError: the unit overlaps part of another landed window.
@@ -171,7 +183,8 @@ class Lake:
             StorageError: the lake cannot be written; nothing was published.
             UnavailableError: the object storage cannot be reached.
         """
-        publication = Publication(self.store, dataset, mode, entry, staged, schema)
+        columns = columns or {field.name: str(field.type) for field in schema}
+        publication = Publication(self.store, dataset, mode, entry, staged, columns, why)
         with self.exclusive(dataset), publication.withdrawn_on_failure():
             self.change(dataset, publication.decide, publication.is_done)
             publication.clear_away()

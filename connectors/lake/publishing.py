@@ -15,7 +15,7 @@ a file on that list belongs to nobody, or to a publisher that has now come secon
 import hashlib
 import logging
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -27,8 +27,6 @@ from connectors.lake.naming import is_within, partitions, targets_apart, targets
 from connectors.lake.stores import Store
 
 if TYPE_CHECKING:
-    import pyarrow as pa
-
     from connectors.lake.stage import StagedFile
 
 logger = logging.getLogger(__name__)
@@ -44,15 +42,17 @@ class Publication:
         mode: str,
         entry: Entry,
         staged: Sequence["StagedFile"],
-        schema: "pa.Schema",
+        columns: Mapping[str, str],
+        why: str | None = None,
     ) -> None:
         self.entry = entry
+        self._why = why or entry.run_id
         self._store = store
         self._manifests = Manifests(store)
         self._dataset = dataset
         self._mode = mode
         self._staged = staged
-        self._columns = {field.name: str(field.type) for field in schema}
+        self._columns = dict(columns)
         self._seen: set[tuple[str, str]] | None = None
         self._layout: Layout | None = None
         self._gone: list[str] = []
@@ -165,7 +165,7 @@ class Publication:
             logger.warning("new files of %s are left for nxp maintain: %s", self._dataset, kind)
 
     def _old(self, path: str) -> str:
-        return self._store.old_path(self._in_lake("").rstrip("/"), self.entry.run_id, path)
+        return self._store.old_path(self._in_lake("").rstrip("/"), self._why, path)
 
     def _in_lake(self, path: str) -> str:
         """Return a path, relative to the dataset's folder, as one of the tenant's lake."""

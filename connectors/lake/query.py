@@ -11,6 +11,7 @@ import duckdb
 
 from connectors.errors import ConfigurationError, StorageError, UsageError
 from connectors.lake.lake import Lake
+from connectors.lake.mixed_types import mixed_types
 from connectors.lake.sql_errors import ONE_SELECT, explained, missing_view
 from connectors.lake.sql_names import Named, named_views
 from connectors.lake.sql_room import Room, spill_folder
@@ -109,7 +110,7 @@ def _judged(
     elif missing and not datasets:
         reason = f"nothing has landed in {opened.lake.location()} yet: run nxp export first"
     else:
-        return explained(error, views)
+        return mixed_types(error) or explained(error, views)
     return ConfigurationError(reason)
 
 

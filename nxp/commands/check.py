@@ -1,12 +1,15 @@
 """`nxp check`: whether settings and catalogue are valid, and whether the tenant lets us in."""
 
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Annotated
 
 from cyclopts import Parameter
 
+from connectors.catalogue import DatasetSpecification
 from connectors.databases.tables import table_findings
 from connectors.errors import ConfigurationError, PipelineError
-from connectors.settings.installation import load_settings, prepare_home
+from connectors.settings.installation import URL, Settings, load_settings, prepare_home
 from connectors.settings.tenants import TenantSettings, load_tenant
 from nxp.catalogue import read_catalogue
 from nxp.options import Json, Tenant
@@ -49,6 +52,8 @@ def check(
         raise ConfigurationError("check", problems=tuple(told))
     if refused:
         raise refused
+    if (Path(settings.lake) / found.name).is_dir() or (connect and URL.match(settings.lake)):
+        read.notes += _contract_changes(settings, found.name, read.datasets)
     if as_json:
         print_json(
             {
@@ -77,3 +82,22 @@ def _refusal(tenant: TenantSettings) -> PipelineError | None:
     except PipelineError as error:
         return error
     return None
+
+
+def _contract_changes(
+    settings: Settings, tenant: str, datasets: Mapping[str, DatasetSpecification]
+) -> list[str]:
+    """Return what the next landing of each dataset changes about its columns in the lake."""
+    from connectors.lake import Lake  # noqa: PLC0415 - only where something has landed
+    from tasks.columns.contract import announced  # noqa: PLC0415
+
+    lake, notes = Lake(settings.lake, tenant), []
+    for name, specification in datasets.items():
+        try:
+            manifest = lake.manifest(name) if specification.in_lake else None
+        except PipelineError as error:
+            notes.append(f"{name}: what has landed cannot be compared: {error}")
+            continue
+        change = announced(specification, manifest.schema_columns) if manifest else None
+        notes += [f"{name}: the next landing {change}"] if change else []
+    return notes

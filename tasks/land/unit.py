@@ -20,6 +20,7 @@ from connectors.ledger import Lease
 from connectors.logs import bound
 from tasks.columns.checks import blocking, run_checks, warnings
 from tasks.columns.conform import Counts
+from tasks.columns.contract import difference
 from tasks.columns.reasons import count_reasons, most_frequent
 from tasks.exports.arrival import ReadAgainError
 from tasks.exports.export import Fetched
@@ -127,6 +128,7 @@ def land_unit(run: Run, unit: Unit) -> UnitOutcome:
         run.tools.calls.take()
         outcome, staged = stage_unit(run, unit)
         outcome.calls = run.tools.calls.take()
+        outcome.warnings += _contract_change(run, staged)
         publish(run, unit, lease, outcome, staged)
         tell(Progress(run.dataset, unit.name, LANDED, outcome.rows_landed))
     return outcome
@@ -265,6 +267,18 @@ def _check_contents(run: Run, unit: Unit, outcome: UnitOutcome, staged: Staged) 
     for warning in warnings(results):
         logger.warning("%s %s: %s", run.dataset, unit.name, warning)
     return tuple(warnings(results))
+
+
+def _contract_change(run: Run, staged: Staged) -> tuple[str, ...]:
+    """Return what this landing changes about the dataset's columns, in words."""
+    if not run.plan.specification.in_lake:
+        return ()
+    manifest = run.lake.manifest(run.dataset)
+    new = {field.name: str(field.type) for field in staged.schema}
+    change = difference(run.dataset, manifest.schema_columns if manifest else {}, new)
+    if change:
+        logger.warning("%s: %s", run.dataset, change)
+    return (change,) if change else ()
 
 
 def _landed_since_planned(run: Run, unit: Unit) -> bool:

@@ -7,9 +7,10 @@ from typing import Any
 from connectors.clock import utc_now
 from connectors.errors import PipelineError
 from connectors.lake.migration import MIGRATED, Migrated, migrate, pending
-from tasks.runs.opening import Parts, opened
+from tasks.runs.opening import opened
 from tasks.runs.stopping import check_stop
 from tasks.upkeep.layout import Moving
+from tasks.upkeep.reported import keep_upkeep
 
 TRIGGER = "layout"
 
@@ -49,42 +50,11 @@ def _migrate_one(moving: Moving, dataset: str, clock: Callable[[], datetime]) ->
             done = migrate(parts.lake, dataset, moving.zone_of(dataset), check_stop)
         except PipelineError as error:
             failure = error
-        _keep(moving, parts, done, failure, clock())
+        counts = (done.units, done.files, done.bytes)
+        keep_upkeep(parts, TRIGGER, dataset, counts, failure, clock())
         if failure:
             raise failure
     return _row(moving, done)
-
-
-def _keep(
-    moving: Moving,
-    parts: Parts,
-    done: Migrated,
-    failure: PipelineError | None,
-    finished_at: datetime,
-) -> None:
-    """Keep the report of a migration, in the form of a maintenance's."""
-    state = "failed" if failure else "done"
-    report = {
-        "run_id": parts.run_id,
-        "state": state,
-        "started_at": parts.started_at,
-        "finished_at": finished_at,
-        "tenant": moving.tenant,
-        "dataset": done.dataset,
-        "trigger": TRIGGER,
-        "units": done.units,
-        "rows_dropped": 0,
-        "files_moved": done.files,
-        "bytes_moved": done.bytes,
-        "files_deleted": 0,
-        "bytes_deleted": 0,
-        "rows_landed": 0,
-        "rows_rejected": 0,
-        "folder": parts.lake.dataset_location(done.dataset),
-        "error": str(failure) if failure else None,
-        "seconds": {},
-    }
-    parts.keep_report(state, report)
 
 
 def _row(moving: Moving, done: Migrated) -> dict[str, Any]:
