@@ -75,7 +75,9 @@ def land() -> UnitOutcome:
 
 
 def landed(tmp_path: Path) -> pl.DataFrame:
-    return pl.read_parquet(tmp_path / "lake/acme.eu/things/*/*.parquet", hive_partitioning=False)
+    return pl.read_parquet(
+        tmp_path / "lake/acme.eu/data/things/*/*.parquet", hive_partitioning=False
+    )
 
 
 def test_a_file_that_cannot_be_resumed_lands_once(tenant: Server, tmp_path: Path) -> None:
