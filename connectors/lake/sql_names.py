@@ -41,10 +41,12 @@ def named_views(sql: str, known: Iterable[str]) -> Named:
     everything = frozenset(known)
     if _LISTS.search(sql):
         return Named(everything, is_sure=False)
+    written = everything & {word.lower() for word in _WORD.findall(sql)}
+    if not written:
+        return Named(written, is_sure=True)
     with duckdb.connect(":memory:", config=BLIND) as blind:
         try:
             found = {name.lower() for name in blind.get_table_names(sql)}
         except duckdb.Error:
-            words = {word.lower() for word in _WORD.findall(sql)}
-            return Named(everything & words, is_sure=False)
+            return Named(written, is_sure=False)
     return Named(everything & found, is_sure=True)

@@ -1,5 +1,6 @@
 """Retention: what leaves the lake and when, with a test's clock; kills; the command."""
 
+import io
 import json
 import os
 import subprocess
@@ -8,13 +9,16 @@ import threading
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import polars as pl
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import yaml
 
 from connectors.catalogue import DatasetSpecification
 from connectors.clock import utc_now
 from connectors.errors import PipelineError, UsageError
+from connectors.lake.aging import expired_of_sync
 from connectors.lake.lake import unit_name
 from connectors.lake.query import query_lake
 from connectors.lake.records import write_rejects
@@ -219,6 +223,42 @@ def installed(site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Si
     }.items():
         monkeypatch.setenv(name, value)
     return site
+
+
+def test_records_of_earlier_releases_are_rewritten_by_the_next_maintenance(
+    installed: Site,
+) -> None:
+    target = io.BytesIO()
+    old = {"run_id": "a", "started_at": PRESENT, "watermark": None, "seconds_wait": 0}
+    pq.write_table(pa.Table.from_pylist([old]), target)
+    installed.put("_runs/date=2026-11-01/a.parquet", target.getvalue())
+    installed.put("_runs/date=2026-11-01/.b.parquet.new", b"PAR1")
+    upkeep = plan_upkeep("events", "1h")
+    later = PRESENT + 2 * HOUR
+    planned = preview(upkeep, lambda: later)
+    assert installed.get("_runs/date=2026-11-01/a.parquet") == target.getvalue()
+    report = maintain(upkeep, lambda: later)
+    assert planned["cleared"] == report["cleared"]
+    assert (report["cleared"][-1]["what"], report["cleared"][-1]["files"]) == (
+        "records rewritten in today's columns",
+        1,
+    )
+    assert report["files_deleted"] == report["files_moved"] == 0
+    kept = pl.concat(
+        pl.read_parquet(io.BytesIO(installed.get(path))) for path in installed.parquet("_runs")
+    )
+    assert sorted(kept["run_id"]) == sorted(["a", report["run_id"]])
+    again = maintain(upkeep, lambda: later)
+    assert again["cleared"] == report["cleared"][:-1]
+
+
+def test_rewritten_changes_keep_their_age(folder_site: Site) -> None:
+    """What is written again today holds values that are as old as the date in its path."""
+    for days in (1, 9, 10):
+        day = f"{days_ago(days):%Y-%m-%d}"
+        folder_site.put(f"_changes/sync=assets/date={day}/{days}.parquet", b"PAR1")
+    found = expired_of_sync(folder_site.lake, "assets", days_ago(7))
+    assert {file.path.rpartition("/")[2] for file in found} == {"9.parquet", "10.parquet"}
 
 
 def test_a_maintenance_is_recorded_in_runs_and_ledger(installed: Site) -> None:
