@@ -13,8 +13,7 @@ COLLECT_AFTER = 50_000
 def main() -> None:
     """Run the command line, and exit with the documented code."""
     open_closed_streams()
-    # Registered first, so it is called last.
-    atexit.register(_hush)
+    end_quietly()
     start_lightly()
     try:
         from nxp.cli import run  # noqa: PLC0415 - Ctrl-C may come while it loads
@@ -46,6 +45,14 @@ def start_lightly() -> None:
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     # To find its plugins, pydantic would read the metadata of every installed package.
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
+
+
+def end_quietly() -> None:
+    """Let nothing be written after a process's last message; call it before anything else.
+
+    What is registered first is called last: whatever others write at the end is still shown.
+    """
+    atexit.register(_hush)
 
 
 def _hush() -> None:

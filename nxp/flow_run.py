@@ -5,10 +5,12 @@
 
 import runpy
 
-from nxp.__main__ import start_lightly
+from nxp.__main__ import end_quietly, start_lightly
 
 ENGINE = "prefect.engine"
 
 if __name__ == "__main__":
+    # The worker's log gets what this process writes.
+    end_quietly()
     start_lightly()
     runpy.run_module(ENGINE, run_name="__main__", alter_sys=True)

@@ -12,6 +12,7 @@ from sqlalchemy.sql.elements import ColumnElement
 from connectors.errors import DataRefusedError
 from connectors.ledger.bulk import MOMENT, fetch, upsert
 from connectors.ledger.enrichment_tables import NOT_ACKNOWLEDGED, enriched
+from connectors.ledger.tables import total
 
 KNOWN: Final[Mapping[str, Any]] = {
     "key": pl.String,
@@ -129,9 +130,7 @@ class Enriched:
         by_key = (
             select(enriched.c.key, has_value).where(self._of(sync)).group_by(enriched.c.key)
         ).subquery()
-        keys = select(func.count(), func.coalesce(func.sum(by_key.c.has_value), 0)).select_from(
-            by_key
-        )
+        keys = select(func.count(), total(by_key.c.has_value)).select_from(by_key)
         by_state = (
             select(enriched.c.state, func.count().label("rows"))
             .where(self._of(sync))
@@ -141,7 +140,7 @@ class Enriched:
         with self._engine.connect() as connection:
             known, with_value = connection.execute(keys).one()
             states = {row.state: row.rows for row in connection.execute(by_state)}
-        return EnrichedCounts(int(known), int(with_value), states)
+        return EnrichedCounts(known, with_value, states)
 
     def _columns(self) -> Select[Any]:
         columns = [enriched.c[name] for name in KNOWN]

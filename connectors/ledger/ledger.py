@@ -20,7 +20,7 @@ from connectors.ledger.limits import TenantLimits
 from connectors.ledger.marks import Marks
 from connectors.ledger.plans import Plans
 from connectors.ledger.syncs import Syncs
-from connectors.ledger.tables import DROPPED, runs, units
+from connectors.ledger.tables import DROPPED, runs, total, units
 
 if TYPE_CHECKING:
     from connectors.ledger.absences import Absences
@@ -168,7 +168,7 @@ class Ledger:
 
     def _abandon(self, run_ids: Sequence[str], state: str) -> int:
         landed = select(func.count()).where(units.c.run_id == runs.c.run_id)
-        rows = select(func.coalesce(func.sum(units.c.rows_landed), 0))
+        rows = select(total(units.c.rows_landed))
         rows = rows.where(units.c.run_id == runs.c.run_id)
         values = {
             "state": state,
@@ -337,7 +337,7 @@ class Ledger:
 
     def calls_since(self, instant: datetime) -> int:
         """Return the number of requests to the tenant that landings since an instant needed."""
-        query = select(func.sum(units.c.calls)).where(
+        query = select(total(units.c.calls)).where(
             units.c.tenant == self._tenant, units.c.landed_at >= instant
         )
         with self._engine.connect() as connection:

@@ -8,7 +8,7 @@ from sqlalchemy import Engine, Table, and_, delete, func, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.sql.elements import ColumnElement
 
-from connectors.ledger.tables import DROPPED, backfills, units, watermarks
+from connectors.ledger.tables import DROPPED, backfills, total, units, watermarks
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +90,7 @@ class Marks:
             select(
                 units.c.dataset,
                 func.count(),
-                func.coalesce(func.sum(units.c.rows_landed), 0),
+                total(units.c.rows_landed),
                 func.max(units.c.ends_at),
                 func.max(units.c.landed_at),
             )

@@ -10,6 +10,7 @@ from sqlalchemy import (
     JSON,
     BigInteger,
     Column,
+    ColumnElement,
     DateTime,
     Dialect,
     Index,
@@ -19,6 +20,8 @@ from sqlalchemy import (
     Table,
     Text,
     TypeDecorator,
+    cast,
+    func,
 )
 
 metadata = MetaData()
@@ -49,6 +52,14 @@ class UTCDateTime(TypeDecorator[datetime]):
             return None
         stored: datetime = value
         return stored.replace(tzinfo=UTC) if stored.tzinfo is None else stored.astimezone(UTC)
+
+
+def total(column: ColumnElement[Any]) -> ColumnElement[int]:
+    """Return the sum of a column of whole numbers, 0 of no rows.
+
+    PostgreSQL's sum of a bigint is a numeric, which Python reads as a Decimal: no JSON holds one.
+    """
+    return cast(func.coalesce(func.sum(column), 0), BigInteger)
 
 
 units = Table(

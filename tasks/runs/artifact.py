@@ -20,6 +20,7 @@ ARTIFACT_ROWS: Final = 100
 # A run of a few units ends before anyone looks.
 SHOWN_FROM: Final = 10
 ARTIFACT_EVERY_SECONDS: Final = 5.0
+LONGEST_CAUSE: Final = 200
 
 
 def artifact_key(*parts: str) -> str:
@@ -42,7 +43,7 @@ def show_report(kind: str, tenant: str, name: str, text: str) -> None:
 
     key = artifact_key(kind, tenant, name)
     about = f"How the newest {kind} run of {name} ended, tenant {tenant}."
-    _show(key, lambda: create_markdown_artifact(key=key, markdown=text, description=about))
+    attempted(key, lambda: create_markdown_artifact(key=key, markdown=text, description=about))
 
 
 def table_of(
@@ -62,7 +63,7 @@ def show_table(kind: str, tenant: str, rows: Sequence[Mapping[str, Any]], about:
     from prefect.artifacts import create_table_artifact  # noqa: PLC0415 - not in a plain run
 
     made = table_of(kind, tenant, rows, about)
-    _show(made["key"], lambda: create_table_artifact(**made))
+    attempted(made["key"], lambda: create_table_artifact(**made))
 
 
 @contextmanager
@@ -79,14 +80,14 @@ def progress_shown(tenant: str, name: str, units: int) -> Iterator[None]:
     count, seldom = Count(units), Seldom(ARTIFACT_EVERY_SECONDS)
     key = artifact_key("progress", tenant, name)
     about = f"How many of the {units:,} windows of this run have ended."
-    artifact = _show(key, lambda: create_progress_artifact(0.0, key=key, description=about))
+    artifact = attempted(key, lambda: create_progress_artifact(0.0, key=key, description=about))
     if artifact is None:
         yield
         return
 
     def show(progress: Progress) -> None:
         if count.add(progress) and (seldom.is_time() or count.done == units):
-            _show(
+            attempted(
                 key,
                 lambda: update_progress_artifact(
                     artifact, progress=100 * count.done / units, description=str(count)
@@ -97,10 +98,11 @@ def progress_shown(tenant: str, name: str, units: int) -> Iterator[None]:
         yield
 
 
-def _show(key: str, show: Callable[[], Any]) -> Any:
-    """Show something; a failure is only logged, because the work does not depend on the UI."""
+def attempted(key: str, show: Callable[[], Any]) -> Any:
+    """Show something; a failure is only logged, with its cause: no work depends on the UI."""
     try:
         return show()
-    except Exception:  # noqa: BLE001 - whatever the server answers
-        logger.warning("%s could not be shown in Prefect", key)
+    except Exception as error:  # noqa: BLE001 - whatever the server answers
+        cause = next(iter(str(error).splitlines()), "")[:LONGEST_CAUSE]
+        logger.warning("%s could not be shown in Prefect: %s %s", key, type(error).__name__, cause)
         return None

@@ -50,14 +50,19 @@ def show_convergence(settings: Settings, ledger: Ledger, tenant: str, now: datet
     """Show the result of the newest run of every sync of the catalogue."""
     if flow_run() is None:
         return
-    from connectors.syncs import read_syncs  # noqa: PLC0415 - DuckDB, not for an export
-
     try:
-        rows = [_sync_row(ledger, name) for name in read_syncs(settings.catalog).names]
+        rows = convergence_rows(settings, ledger)
     except PipelineError as error:
         logger.warning("the convergence of the syncs cannot be shown: %s", error)
         return
     show_table("convergence", tenant, rows, f"Syncs of tenant {tenant}, as of {_at(now)}.")
+
+
+def convergence_rows(settings: Settings, ledger: Ledger) -> list[dict[str, Any]]:
+    """Return a row per sync of the catalogue, with the result of its newest run."""
+    from connectors.syncs import read_syncs  # noqa: PLC0415 - DuckDB, not for an export
+
+    return [_sync_row(ledger, name) for name in read_syncs(settings.catalog).names]
 
 
 def _fresh_row(fresh: Freshness) -> dict[str, Any]:

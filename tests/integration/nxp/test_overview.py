@@ -10,10 +10,10 @@ import httpx
 import pytest
 
 from connectors.catalogue import load_datasets
-from connectors.ledger import open_ledger
+from connectors.ledger import Ledger, open_ledger
 from connectors.settings.installation import load_settings
 from tasks.runs import overview
-from tasks.runs.artifact import ARTIFACT_ROWS, artifact_key, table_of
+from tasks.runs.artifact import ARTIFACT_ROWS, artifact_key, attempted, table_of
 from tasks.runs.freshness import Light, freshness_of
 from tests.commands import environment, nxp
 from tests.landing import CATALOG, NOW, Place, place
@@ -126,3 +126,65 @@ def test_syncs_show_how_far_they_converge(made: Syncing, prefect_server: str) ->
     assert (row["objects refused"], row["objects left"], row["values left"]) == (0, 0, 0)
     assert (row["verified"], row["convergence %"]) == (devices, 100.0)
     assert MARK not in json.dumps(table)
+
+
+def landed_ledger(url: str) -> Ledger:
+    """Return a ledger in which two windows of crashes have landed, one of them by a killed run."""
+    ledger = open_ledger(url, "sandbox.eu", lambda: NOW)
+    for n, rows in enumerate((2**40, 7)):
+        start = NOW.replace(hour=0, minute=0) - (n + 1) * DAY
+        unit = f"window {n}"
+        with ledger.lease("crashes", unit, start, start + DAY, "run"):
+            ledger.mark_landed("crashes", unit, "run", rows, start, 3)
+    ledger.begin_run("sync-run", SYNC_NAME, "manual")
+    values = {"#cost_center": {"acknowledged": 4, "open": 2}}
+    report = {"plan_id": "p", "acknowledged": 4, "rejected": 0, "unknown": 0, "not_sent": 1}
+    counts: dict[str, Any] = {"units": 0, "rows_landed": 4, "rows_rejected": 0, "error": None}
+    ledger.finish_run("sync-run", "applied", {**counts, **report, "values": values})
+    return ledger
+
+
+def test_the_tables_hold_plain_values_on_every_ledger(ledger_url: str, tmp_path: Path) -> None:
+    syncs = {"NXP_HOME": str(tmp_path), "NXP_CATALOG": str(CATALOG)}
+    settings = load_settings(syncs)
+    with landed_ledger(ledger_url) as ledger:
+        fresh_rows = overview.freshness_rows(settings, ledger, NOW)
+        sync_rows = overview.convergence_rows(settings, ledger)
+        calls = ledger.calls_since(NOW - DAY)
+        counts = ledger.enriched.counts("none")
+    (crashes,) = [row for row in fresh_rows if row["dataset"] == "crashes"]
+    assert crashes == {
+        "": "🟢",
+        "dataset": "crashes",
+        "freshness": "green",
+        "age": crashes["age"],
+        "watermark": "",
+        "landed to": "2026-11-20 00:00:00Z",
+        "landed at": f"{NOW:%Y-%m-%d %H:%M:%SZ}",
+        "units": 2,
+        "rows": 2**40 + 7,
+        "last error": "",
+    }
+    assert [type(value) for value in (calls, counts.keys, counts.keys_with_value)] == [int] * 3
+    assert calls == 6
+    for kind, rows in (("freshness", fresh_rows), ("convergence", sync_rows)):
+        # As Prefect keeps it.
+        made = table_of(kind, "sandbox.eu", rows, "All.")
+        assert json.loads(json.dumps(made["table"])) == rows
+        assert {type(value) for row in rows for value in row.values()} <= {
+            str,
+            int,
+            float,
+            bool,
+            type(None),
+        }
+
+
+def test_why_something_could_not_be_shown_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    def fail() -> None:
+        raise TypeError("Decimal is no JSON\nand more")
+
+    assert attempted("freshness-x", fail) is None
+    assert caplog.messages == [
+        "freshness-x could not be shown in Prefect: TypeError Decimal is no JSON"
+    ]
