@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date, datetime, timedelta
 from decimal import Decimal
+from math import isfinite
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -26,6 +27,7 @@ from sqlalchemy import (
     TextualSelect,
     column,
     create_engine,
+    event,
     func,
     select,
     text,
@@ -35,8 +37,8 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from connectors.databases.names import ALIKE, twins
 from connectors.databases.sessions import connect_arguments, set_up_sessions
-from connectors.databases.urls import database_url, driver_errors
-from connectors.errors import ConfigurationError, UnavailableError
+from connectors.databases.urls import POSTGRESQL, database_url, driver_errors
+from connectors.errors import ConfigurationError, DataRefusedError, UnavailableError
 from connectors.sources.connection import Connection
 from connectors.sources.cursor import Cursor, Known, fingerprint
 from connectors.sources.source import (
@@ -49,7 +51,7 @@ from connectors.sources.source import (
 )
 from connectors.sources.specification import SqlSourceSpecification
 from connectors.sources.sql_failures import explain
-from connectors.sources.texts import text_batch
+from connectors.sources.texts import Beyond, text_batch
 
 # Run first. On other databases only the user's rights keep the query from writing.
 BEGINNING: dict[str, tuple[str, ...]] = {
@@ -57,6 +59,10 @@ BEGINNING: dict[str, tuple[str, ...]] = {
     "postgresql": ("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY",),
     "sqlite": ("PRAGMA query_only = ON",),
 }
+OUTSIDE = (
+    "such as infinity, a year before 1 or after 9999, or the hour 24: correct the row, or cast the "
+    "column to text in the query"
+)
 # At its most detailed level SQLAlchemy logs every row.
 LOGGER = "nxp_source"
 MOMENTS: dict[str, Callable[[str], Any]] = {
@@ -121,7 +127,7 @@ class SqlSource(Source):
                 until = self._newest(database, cursor)
             rows = self._changed(database, cursor, until) if cursor else self._all_rows(database)
             with rows as result:
-                for part in result.partitions(BATCH_ROWS):
+                for part in self._parts(result, (*columns, self._of.incremental)):
                     new = self._new(part, known, until) if self._of.incremental else part
                     if values := list(zip(*new, strict=True)):
                         yield text_batch(columns, [values[n] for n in self._places(columns)])
@@ -136,9 +142,23 @@ class SqlSource(Source):
             source = self._query().subquery("source")
             keys = select(*(source.c[name] for name in self._of.key))
             with database.execute(keys) as result:
-                for part in result.partitions(BATCH_ROWS):
+                for part in self._parts(result, self._of.key):
                     yield text_batch(self._of.key, list(zip(*part, strict=True)))
         return PullOutcome(Completeness.COMPLETE)
+
+    def _parts(self, result: CursorResult[Any], columns: Sequence[str]) -> Iterator[Sequence[Any]]:
+        """Yield the rows in batches; raise for a time in these columns that Python cannot hold."""
+        names, rows = list(result.keys()), 0
+        for part in result.partitions(BATCH_ROWS):
+            for name, values in zip(names, zip(*part, strict=True), strict=True):
+                if name in columns and Beyond in (kinds := list(map(type, values))):
+                    raise DataRefusedError(
+                        f"source {self.name}: row {rows + kinds.index(Beyond) + 1}: the column "
+                        f"{name} holds a time that the query cannot handle, {OUTSIDE} "
+                        f"({self._variable})"
+                    )
+            rows += len(part)
+            yield part
 
     @contextmanager
     def _reading(self) -> Iterator[Database]:
@@ -164,8 +184,27 @@ class SqlSource(Source):
         """Return up to when a pull covers changes: never earlier than the last pull did."""
         source = self._query().subquery("source")
         newest = database.execute(select(func.max(source.c[self._of.incremental or ""]))).scalar()
+        self._check_moment(newest)
         before = _read(cursor.until) if cursor else None
         return before if newest is None or (before is not None and newest < before) else newest
+
+    def _check_moment(self, newest: Any) -> None:
+        """Raise unless pulls can compare the newest moment with others of its kind."""
+        column = f"source {self.name}: the column {self._of.incremental}"
+        if isinstance(newest, Beyond):
+            raise DataRefusedError(
+                f"{column} holds a time that the query cannot handle, {OUTSIDE} ({self._variable})"
+            )
+        if newest is not None and type(newest).__name__ not in {*MOMENTS, "str"}:
+            raise ConfigurationError(
+                f"{column} cannot be incremental: it must be a date-time, a date, a number or text "
+                f"({self._variable})"
+            )
+        if isinstance(newest, float | Decimal) and not isfinite(newest):
+            raise DataRefusedError(
+                f"{column} holds NaN or infinity, so what is newest is not known: correct the row "
+                f"({self._variable})"
+            )
 
     def _changed(self, database: Database, cursor: Cursor, until: Any) -> CursorResult[Any]:
         source = self._query().subquery("source")
@@ -202,6 +241,10 @@ def _engine(source: str, connection: Connection) -> Engine:
             url, connect_args=connect_arguments(url), poolclass=NullPool, logging_name=LOGGER
         )
     set_up_sessions(engine)
+    if url.drivername == POSTGRESQL:
+        from connectors.sources.calendar import recognise_times  # noqa: PLC0415 - psycopg
+
+        event.listen(engine, "connect", recognise_times)
     return engine
 
 
@@ -221,7 +264,17 @@ def _sqlite(source: str, variable: str, url: URL) -> Engine:
 
 
 def _earlier(moment: Any, by: timedelta) -> Any:
-    return moment - by if isinstance(moment, date) else moment
+    if not isinstance(moment, date):
+        return moment
+    try:
+        return moment - by
+    except OverflowError:
+        # The calendar begins then.
+        return (
+            moment.min
+            if not isinstance(moment, datetime)
+            else moment.min.replace(tzinfo=moment.tzinfo)
+        )
 
 
 def _write(moment: Any) -> str:

@@ -19,6 +19,12 @@ import pyarrow.types as kinds
 PLAIN = {str, type(None)}
 
 
+class Beyond(str):
+    """A time as its source writes it, since Python's calendar does not have it."""
+
+    __slots__ = ()
+
+
 def as_text(value: Any) -> str | None:  # noqa: PLR0911 - one line for each type
     """Return a value of any type as text."""
     match value:

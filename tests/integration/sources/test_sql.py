@@ -79,6 +79,84 @@ def test_a_moment_beyond_the_calendar_is_told(kind: PostgresKind) -> None:
         one_value(kind, "timestamp 'infinity'")
 
 
+@pytest.mark.parametrize(
+    "expression",
+    [
+        "timestamp '-infinity'",
+        "timestamptz 'infinity'",
+        "timestamptz '10000-01-01'",
+        "date 'infinity'",
+        "date '0044-03-15 BC'",
+        "time '24:00'",
+        "interval 'infinity'",
+    ],
+)
+def test_a_time_that_python_does_not_have_names_its_column_and_row(
+    kind: PostgresKind, expression: str
+) -> None:
+    query = f"SELECT n AS k, CASE n WHEN 3 THEN {expression} END AS v FROM generate_series(1, 4) n"  # noqa: S608
+    with opened(kind, query=query, key=["k"]) as source:
+        with pytest.raises(DataRefusedError, match=r"row 3: the column v holds .*cast .* to text"):
+            rows_of(source.pull())
+        assert len(rows_of(source.keys())) == 4
+    told = pytest.raises(DataRefusedError, match=r"row 3: the column v")
+    with opened(kind, query=query, key=["v"]) as source, told:
+        rows_of(source.keys())
+    told = pytest.raises(DataRefusedError, match=r"the column v holds a time")
+    with opened(kind, query=query, key=["k"], incremental="v") as source, told:
+        rows_of(source.pull())
+    as_text = query.replace(" END AS v", "::text END AS v")
+    with opened(kind, query=as_text, key=["k"]) as source:
+        assert str(rows_of(source.pull())[2]["v"]).startswith(expression.split("'")[1])
+
+
+def test_a_time_before_the_calendar_is_found_although_the_newest_is_fine(
+    kind: PostgresKind,
+) -> None:
+    query = (
+        "SELECT * FROM (VALUES (1, now()), (2, timestamptz '0044-03-15 BC')) AS t(k, at) ORDER BY k"
+    )
+    told = pytest.raises(DataRefusedError, match=r"row 2: the column at holds a time")
+    with opened(kind, query=query, key=["k"], fields=["k"], incremental="at") as source, told:
+        rows_of(source.pull())
+
+
+def test_times_within_lists_and_ranges_are_text(kind: PostgresKind) -> None:
+    assert one_value(kind, "array[date 'infinity', date '2026-11-20']") == (
+        '["infinity", "2026-11-20"]'
+    )
+    assert "infinity" in str(one_value(kind, "tstzrange('2026-11-20', 'infinity')"))
+
+
+def test_the_first_moment_of_the_calendar_has_no_overlap_before_it(kind: PostgresKind) -> None:
+    query = "SELECT 1 AS k, timestamptz '0001-01-01 00:00Z' AS v"
+    with opened(kind, query=query, key=["k"], incremental="v") as source:
+        pull = source.pull()
+        assert rows_of(pull) == [{"k": "1", "v": "0001-01-01T00:00:00Z"}]
+        assert rows_of(source.pull(pull.outcome.cursor)) == []
+
+
+@pytest.mark.parametrize(
+    ("expression", "error", "told"),
+    [
+        ("interval '1 day'", ConfigurationError, "cannot be incremental"),
+        ("time '08:30'", ConfigurationError, "cannot be incremental"),
+        ("array[1]", ConfigurationError, "cannot be incremental"),
+        ("'NaN'::numeric", DataRefusedError, "NaN or infinity"),
+        ("'infinity'::float8", DataRefusedError, "NaN or infinity"),
+    ],
+)
+def test_what_cannot_say_when_a_row_changed_is_refused(
+    kind: PostgresKind, expression: str, error: type[PipelineError], told: str
+) -> None:
+    query = f"SELECT 1 AS k, {expression} AS v"
+    with (
+        opened(kind, query=query, key=["k"], incremental="v") as source,
+        pytest.raises(error, match=f"the column v.*{told}"),
+    ):
+        rows_of(source.pull())
+
+
 def test_a_query_means_the_same_in_a_key_scan_and_in_an_increment(kind: PostgresKind) -> None:
     kind.fill([{"id": "1", "name": " :name", "description": "100 %s"}])
     query = (
