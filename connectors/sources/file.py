@@ -6,6 +6,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from connectors.csv_syntax import CsvSyntaxError
 from connectors.databases.names import ALIKE, twins
 from connectors.errors import ConfigurationError, DataRefusedError
 from connectors.sources.file_formats import Csv, Format, Parquet, complaint
@@ -92,7 +93,14 @@ class FileSource(Source):
             yield file
         except DataRefusedError as error:
             raise DataRefusedError(f"source {self.name}: {_short(path)} {error.message}") from None
-        except (pa.ArrowException, KeyError, ValueError, OverflowError, OSError) as error:
+        except (
+            CsvSyntaxError,
+            pa.ArrowException,
+            KeyError,
+            ValueError,
+            OverflowError,
+            OSError,
+        ) as error:
             raise DataRefusedError(
                 f"source {self.name}: {_short(path)} {complaint(error)}"
             ) from None

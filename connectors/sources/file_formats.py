@@ -1,6 +1,5 @@
 """CSV and Parquet files as batches of text columns."""
 
-import re
 from collections.abc import Iterator, Sequence
 from typing import Any, Protocol
 
@@ -8,18 +7,42 @@ import pyarrow as pa
 import pyarrow.csv as pc
 import pyarrow.parquet as pq
 
+from connectors.csv_syntax import (
+    AFTER_QUOTE,
+    BARE_CR,
+    INSIDE,
+    MIXED,
+    NUL,
+    UNCLOSED,
+    CsvSyntax,
+    CsvSyntaxError,
+)
 from connectors.errors import DataRefusedError
+from connectors.sources.decoding import decoded
 from connectors.sources.source import BATCH_ROWS
 from connectors.sources.texts import as_texts
+from connectors.sources.unpacking import unpacked
 
-# A record must fit into one block.
 BLOCK_BYTES = 1 << 20
-RAGGED = re.compile(r"Row #(\d+): Expected (\d+) columns, got (\d+)")
-QUOTE = b'"'
+# The longest record of CSV: a missing quote would otherwise make one of the rest of a file.
+RECORD_BYTES = 1 << 20
+PLAIN_QUOTES = "double the quotes inside of values, or set quoted: false"
+REMEDIES = {
+    AFTER_QUOTE: PLAIN_QUOTES,
+    INSIDE: PLAIN_QUOTES,
+    UNCLOSED: "the file was cut off, or contains quotes that are not doubled (then set quoted: "
+    "false)",
+    BARE_CR: "put such values in quotes, and end lines in LF or CRLF",
+    MIXED: "end all lines in LF or CRLF",
+    NUL: "the file is damaged, or in UTF-16 (then set encoding)",
+}
 
 
 class Format(Protocol):
-    """A format of files. The caller explains Arrow's errors with `complaint`."""
+    """A format of files, which are open and have a name.
+
+    The caller explains Arrow's errors with `complaint`.
+    """
 
     def columns(self, file: Any) -> list[str]:
         """Return the names of the columns."""
@@ -53,83 +76,82 @@ class Csv:
     """
 
     def __init__(self, delimiter: str, encoding: str, *, quoted: bool) -> None:
+        self._delimiter = delimiter
         self._encoding = encoding
         self._quoted = quoted
-        self._parse = pc.ParseOptions(
-            delimiter=delimiter, quote_char='"' if quoted else False, newlines_in_values=quoted
-        )
 
     def columns(self, file: Any) -> list[str]:
         """Return the names of the columns from the first line."""
-        with self._reader(file, None) as reader:
-            return list(reader.schema.names)
+        for row, records in self._records(file):
+            return list(self._table(row, records, None, None).schema.names)
+        raise DataRefusedError("is empty: not even a header")
 
     def batches(self, file: Any, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
         """Yield these columns of all rows."""
-        counted = _Counted(file)
-        with self._reader(counted, columns) as reader:
-            for block in reader:
-                for start in range(0, block.num_rows, BATCH_ROWS):
-                    yield block.slice(start, BATCH_ROWS)
-        if self._quoted and counted.quotes % 2:
-            # Arrow reads everything after an unclosed quote as one value.
-            raise DataRefusedError(
-                "has a quote that is not closed: the file was cut off, or contains quotes that "
-                "are not doubled (then set quoted: false)"
-            )
+        header: list[str] | None = None
+        for row, records in self._records(file):
+            if header is None:
+                header = list(self._table(row, records, None, None).schema.names)
+                table = self._table(row, records, None, columns)
+            else:
+                table = self._table(row, records, header, columns)
+            yield from table.to_batches(BATCH_ROWS)
 
-    def _reader(self, file: Any, columns: Sequence[str] | None) -> pc.CSVStreamingReader:
-        options = pc.ReadOptions(encoding=self._encoding, block_size=BLOCK_BYTES, use_threads=False)
+    def _records(self, file: Any) -> Iterator[tuple[int, bytes]]:
+        """Yield whole records, with the row of the first of them."""
+        syntax = CsvSyntax(self._delimiter, quoted=self._quoted)
+        first, rest = 1, b""
+        for block in decoded(unpacked(file, file.name), self._encoding):
+            syntax.feed(block)
+            end = syntax.last_end
+            records, rest = (rest + block[:end], block[end:]) if end else (b"", rest + block)
+            if records.strip(b"\r\n"):
+                yield first, records
+            if len(rest) > RECORD_BYTES:
+                raise DataRefusedError(f"row {syntax.rows} has more than a megabyte, or {UNCLOSED}")
+            first = syntax.rows
+        syntax.finish()
+        if rest.strip(b"\r\n"):
+            yield first, rest + b"\n"
+
+    def _table(
+        self, row: int, records: bytes, header: list[str] | None, columns: Sequence[str] | None
+    ) -> pa.Table:
+        """Read records at once: Arrow calls no Python then from threads that may outlive it."""
+
+        def refuse(ragged: pc.InvalidRow) -> str:
+            wrong.append(
+                f"row {row + (ragged.number or 1) - 1} has {ragged.actual_columns} fields where "
+                f"the header has {ragged.expected_columns}"
+            )
+            return "error"
+
+        wrong: list[str] = []
+        read = pc.ReadOptions(block_size=len(records) + 1, use_threads=False, column_names=header)
+        parse = pc.ParseOptions(
+            delimiter=self._delimiter,
+            quote_char='"' if self._quoted else False,
+            newlines_in_values=self._quoted,
+            invalid_row_handler=refuse,
+        )
         # No type is guessed: a number keeps its leading zeros.
         convert = pc.ConvertOptions(
             include_columns=list(columns or ()),
             column_types=dict.fromkeys(columns or (), pa.string()),
             strings_can_be_null=False,
         )
-        return pc.open_csv(file, options, self._parse, convert)
-
-
-class _Counted:
-    """A file whose quotes are counted while it is read."""
-
-    closed = False
-
-    def __init__(self, file: Any) -> None:
-        self.quotes = 0
-        self._file = file
-
-    def read(self, size: int = -1) -> bytes:
-        """Return the next bytes, counting their quotes."""
-        content: bytes = self._file.read(size)
-        self.quotes += content.count(QUOTE)
-        return content
-
-    def readable(self) -> bool:
-        """Return True: the file can be read."""
-        return True
-
-    def seekable(self) -> bool:
-        """Return False: the file is read once, in order."""
-        return False
-
-    def writable(self) -> bool:
-        """Return False: the file cannot be written."""
-        return False
-
-    def close(self) -> None:
-        """Leave the file open: its opener closes it."""
-        self.closed = True
+        try:
+            return pc.read_csv(pa.BufferReader(records), read, parse, convert)
+        except pa.ArrowInvalid:
+            if wrong:
+                raise DataRefusedError(wrong[0]) from None
+            raise
 
 
 def complaint(error: Exception) -> str:
     """Return what is wrong with a file; Arrow's own message may quote a row."""
-    text = str(error)
-    if found := RAGGED.search(text):
-        return f"row {found[1]} has {found[3]} fields where the header has {found[2]}"
-    if "UTF8" in text or "ncod" in text or isinstance(error, UnicodeError):
+    if isinstance(error, CsvSyntaxError):
+        return f"{error}: {REMEDIES[error.reason]}"
+    if isinstance(error, UnicodeError):
         return "contains text in another encoding: set encoding"
-    if "Empty CSV" in text:
-        return "is empty: not even a header"
-    if "straddling" in text:
-        return "has a row of more than a megabyte, or a quote that is not closed"
     return "cannot be read: it is damaged, or has another format"

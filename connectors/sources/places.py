@@ -141,11 +141,11 @@ class _Object:
     def __init__(self, bucket: Bucket, reader: Any, path: str) -> None:
         self._bucket = bucket
         self._reader = reader
-        self._path = path
+        self.name = path
 
     def read(self, size: int = -1) -> bytes:
         """Return the next bytes."""
-        with self._bucket.explaining(self._path):
+        with self._bucket.explaining(self.name):
             return bytes(self._reader.read(size if size is not None and size >= 0 else None))
 
     def seek(self, offset: int, whence: int = 0) -> int:

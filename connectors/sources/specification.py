@@ -24,6 +24,9 @@ USER = ("user", "password")
 CLIENT = ("client_id", "client_secret")
 READS = ("SELECT", "WITH")
 REMOTE = ("s3://", "az://")
+PACKED = (".gz", ".gzip", ".zst", ".zstd")
+ENCODINGS = "must be an encoding such as utf-8, cp1252 or utf-16"
+NO_FILES = ("idna", "punycode", "unicode-escape", "raw-unicode-escape", "utf-7")
 
 FieldName = Annotated[str, Field(min_length=1)]
 
@@ -195,19 +198,36 @@ class FileSpecification(SourceSpecification):
     @classmethod
     def _known_encoding(cls, encoding: str) -> str:
         try:
-            return codecs.lookup(encoding).name
-        except LookupError:
-            raise ValueError("must be an encoding such as utf-8, cp1252 or utf-16") from None
+            # Fails for what Python calls encodings but is none of text.
+            "a".encode(encoding)
+            name = codecs.lookup(encoding).name
+        except (LookupError, ValueError):
+            raise ValueError(ENCODINGS) from None
+        if name in NO_FILES:
+            raise ValueError(ENCODINGS)
+        return name
+
+    @field_validator("delimiter")
+    @classmethod
+    def _usable_delimiter(cls, delimiter: str) -> str:
+        if not delimiter.isascii() or delimiter in '"\r\n\0':
+            raise ValueError("must be an ASCII character, and no quote or line break")
+        return delimiter
 
     @model_validator(mode="after")
     def _known_format(self) -> Self:
         if self.format is None:
-            extension = PurePosixPath(self.path).suffix.lower().removeprefix(".")
+            # people.csv.gz is CSV; so may be people.csv*, which finds both.
+            named = PurePosixPath(self.path.lower().rstrip("*?"))
+            packed = named.suffix in PACKED
+            extension = PurePosixPath(named.stem if packed else named).suffix.removeprefix(".")
             if extension not in list(FileFormat):
                 raise ValueError(
                     "format: set csv or parquet, since the path's extension is neither"
                 )
             object.__setattr__(self, "format", FileFormat(extension))
+        if self.format is FileFormat.PARQUET and self.path.lower().endswith(PACKED):
+            raise ValueError("path: Parquet is compressed inside: deliver it without .gz or .zst")
         return self
 
 

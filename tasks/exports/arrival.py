@@ -12,9 +12,14 @@ from contextvars import copy_context
 from pathlib import Path
 
 from connectors.catalogue import DatasetSpecification
+from connectors.csv_syntax import CsvSyntax, CsvSyntaxError
 from connectors.nexthink import Compression
 from connectors.nexthink.results.destination import CsvStream, StartedOverError, StreamClosedError
-from connectors.nexthink.results.result_file import ByteSource, RecordTooLongError
+from connectors.nexthink.results.result_file import (
+    BrokenCsvError,
+    ByteSource,
+    RecordTooLongError,
+)
 from tasks.exports.export import (
     LOST,
     Fetched,
@@ -55,7 +60,8 @@ class Arrival:
         self._tools = tools
         self._request = request
         self._ready = ready
-        self._stream = CsvStream()
+        # Without positions: where a row is wrong, the result is read again from a file.
+        self._stream = CsvStream(CsvSyntax(counted=False, nul=True))
         self.source: Path | ByteSource = self._stream
         self._fetched: Fetched | None = None
         self._failure: BaseException | None = None
@@ -81,7 +87,7 @@ class Arrival:
         self._thread.start()
         try:
             yield
-        except RecordTooLongError:
+        except (RecordTooLongError, BrokenCsvError, CsvSyntaxError):
             raise ReadAgainError from None
         except BaseException:
             self._stream.close()
@@ -95,7 +101,7 @@ class Arrival:
 
     def _raise_failure(self) -> None:
         failure = self._failure
-        if isinstance(failure, (StartedOverError, *LOST)):
+        if isinstance(failure, (StartedOverError, CsvSyntaxError, *LOST)):
             raise ReadAgainError from failure
         if failure is not None and not isinstance(failure, StreamClosedError):
             raise failure

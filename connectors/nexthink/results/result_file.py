@@ -2,7 +2,8 @@
 
 pyarrow's reader is used for three reasons: it reports rows with too few or too many fields, which
 others silently fill with nulls or cut; it distinguishes a quoted empty string from an empty field;
-and it splits the text at the ends of records while it still arrives.
+and it splits the text at the ends of records while it still arrives. It is lenient with quotes, so
+`csv_syntax` checks them before it reads the text.
 """
 
 import csv
@@ -20,8 +21,10 @@ import pyarrow as pa
 import pyarrow.compute
 import pyarrow.csv as pc
 
+from connectors.csv_syntax import CsvSyntax, CsvSyntaxError
 from connectors.errors import DataRefusedError
 from connectors.limits import KB, MB, Limits, read_limits, setting
+from connectors.nexthink.results.destination import CsvStream
 
 # Small blocks stay in the processor's cache: with 16 MiB the same work takes three times as long.
 # But a record must fit into one block; where one does not, blocks as large as a record may be are.
@@ -46,6 +49,10 @@ class RecordTooLongError(Exception):
     """A record does not fit into a block: read the result again, with large blocks."""
 
 
+class BrokenCsvError(DataRefusedError):
+    """The text is not strict CSV; read again from a file, the error names the row."""
+
+
 class ResultFile:
     """One result, from a file or while it arrives.
 
@@ -58,6 +65,9 @@ class ResultFile:
     def __init__(self, source: Path | ByteSource, limits: Limits | None = None) -> None:
         self._limits = limits or read_limits()
         self._source = source
+        self._torn: str | None = None
+        # A download is checked in its own thread.
+        self._is_checked = isinstance(source, CsvStream) and source.syntax is not None
         if isinstance(source, Path):
             self._block_bytes = self._most_record
             with source.open("rb") as file:
@@ -83,6 +93,7 @@ class ResultFile:
 
         Raises:
             DataRefusedError: the file is not UTF-8, or not CSV.
+            BrokenCsvError: quotes or line breaks stand where strict CSV does not allow them.
             RecordTooLongError: it still arrives, and a record is longer than a block.
         """
         if not self._has_rows:
@@ -93,7 +104,11 @@ class ResultFile:
                 for table in tables:
                     self._check_cells(table)
                     yield table
+        except CsvSyntaxError as error:
+            raise BrokenCsvError(f"the result is not CSV: {error}: nothing was published") from None
         except pa.ArrowInvalid as error:
+            if self._torn is not None:
+                raise BrokenCsvError(self._torn) from None
             if self._has_too_many_ragged:
                 raise too_many_rejected(self._limits) from None
             if "straddl" in str(error):
@@ -130,9 +145,20 @@ class ResultFile:
                 )
 
     def _grouped(self) -> Iterator[pa.Table]:
+        if isinstance(self._source, Path):
+            _check(self._source)
+            yield from self._tables(self._reader(self._source))
+            return
+        text = _Text(self._source, None if self._is_checked else CsvSyntax(nul=True))
+        try:
+            yield from self._tables(self._reader(text))
+        finally:
+            text.stop()
+
+    def _tables(self, batches: pc.CSVStreamingReader) -> Iterator[pa.Table]:
         group: list[pa.RecordBatch] = []
         size = 0
-        for batch in self._reader():
+        for batch in batches:
             group.append(batch)
             size += batch.nbytes
             # Ragged rows count too: a table lets its reader take them.
@@ -142,15 +168,23 @@ class ResultFile:
         if group:
             yield pa.Table.from_batches(group)
 
-    def _reader(self) -> pc.CSVStreamingReader:
+    def _reader(self, text: "Path | _Text") -> pc.CSVStreamingReader:
         def keep(row: pc.InvalidRow) -> str:
+            # A quote that is missing or too much: it is unknown how many rows this was.
+            if "\n" in row.text or "\r" in row.text:
+                self._torn = (
+                    f"the result is not CSV: a record that runs over a line break has "
+                    f"{row.actual_columns} fields where the header has {row.expected_columns}: "
+                    "nothing was published"
+                )
+                return "error"
             self.ragged.append(row.text)
             self._ragged_bytes += len(row.text) + ROW_BYTES
             # Arrow hands on nothing while there are only ragged rows: without end, they end here.
             return "error" if self._has_too_many_ragged else "skip"
 
         return pc.open_csv(
-            self._source,
+            text,
             read_options=pc.ReadOptions(block_size=self._block_bytes),
             parse_options=pc.ParseOptions(
                 newlines_in_values=True,
@@ -167,18 +201,56 @@ class ResultFile:
         )
 
 
-class _Rejoined(io.RawIOBase):
-    """The bytes read to see the header, followed by the rest of the source, as Arrow reads it."""
+def _check(path: Path) -> None:
+    syntax = CsvSyntax(nul=True)
+    with path.open("rb") as file:
+        while block := file.read(BLOCK_BYTES):
+            syntax.feed(block)
+    syntax.finish()
 
-    def __init__(self, first: bytes, rest: ByteSource) -> None:
+
+class _Text(io.RawIOBase):
+    """Text as Arrow reads it, checked unless that was done before.
+
+    Arrow reads in a thread of its own. An error that came from there could outlive this process's
+    last line and abort it, so the text only ends, and `stop` raises the error.
+    """
+
+    def __init__(self, text: ByteSource, syntax: CsvSyntax | None) -> None:
         super().__init__()
-        self._first = first
-        self._rest = rest
+        self._text = text
+        self._syntax = syntax
+        self._error: BaseException | None = None
 
     def readable(self) -> bool:
         return True
 
     def read(self, size: int = -1) -> bytes:
+        if self._error is not None:
+            return b""
+        try:
+            block = self._text.read(size)
+            if self._syntax is not None:
+                self._syntax.feed(block) if block else self._syntax.finish()
+        except BaseException as error:  # noqa: BLE001 - raised by stop
+            self._error = error
+            return b""
+        return block
+
+    def stop(self) -> None:
+        """Raise the error that reading ended with."""
+        if self._error is not None:
+            raise self._error
+
+
+class _Rejoined:
+    """The bytes read to see the header, followed by the rest of the source."""
+
+    def __init__(self, first: bytes, rest: ByteSource) -> None:
+        self._first = first
+        self._rest = rest
+
+    def read(self, size: int) -> bytes:
         if self._first:
             given, self._first = self._first[:size], self._first[size:]
             return given
@@ -201,7 +273,7 @@ def read_beginning(first: bytes, limits: Limits) -> tuple[list[str], bool]:
         raise _header_too_long(limits)
     try:
         with io.TextIOWrapper(io.BytesIO(first), encoding="utf-8-sig", newline="") as text:
-            header = next(csv.reader(text), [])
+            header = next(csv.reader(text, strict=True), [])
             if not header and (is_cut or any(line.strip("\r\n") for line in text)):
                 raise DataRefusedError("the result begins with an empty line: no header")
             has_rows = bool(header) and next(text, None) is not None

@@ -1,6 +1,7 @@
 """CSV and Parquet files as sources, in folders and in buckets."""
 
 import gc
+import gzip
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -10,6 +11,7 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import zstandard
 
 from connectors.errors import (
     AccessError,
@@ -71,7 +73,13 @@ def test_a_byte_order_mark_is_no_part_of_the_first_name(kind: CsvKind) -> None:
         (b"id,name\n1,Marked\n2\n", "row 3 has 1 fields where the header has 2"),
         (b"id,name\n1,Mark\xe9d\n", "in another encoding"),
         (b'id,name\n1,"Marked\n2,x\n', "quote that is not closed"),
-        (b'id,name\n1,x\n2,"Mark', "quote that is not closed"),
+        (b'id,name\n1,x\n2,"Mark', "row 3 has a quote that is not closed"),
+        (b'id,name\n1,"Mark\n2,"ed\n', r"row 2 \(line 3\) has text after a closing quote"),
+        (b'id,name\n1,"Mark" ed\n', "row 2 has text after a closing quote"),
+        (b'id,name\n1,"Mark\\",ed"\n', "row 2 has a quote inside a field"),
+        (b'id,name\n1,"Mark\n2,x",y\n', "row 2 has 3 fields where the header has 2"),
+        (b"id,name\n1,Mark\red\n", "row 2 has a carriage return"),
+        (b"id,name\n1,Mark\0ed\n", "row 2 contains a NUL"),
         (b"id,name\n1," + b"x" * 3_000_000, "more than a megabyte"),
     ],
 )
@@ -85,6 +93,113 @@ def test_a_broken_file_is_told_without_its_values(kind: CsvKind, content: bytes,
 def test_quotes_can_be_plain_characters(kind: CsvKind) -> None:
     content = b'id,name\n1,24" monitor\n'
     assert read(kind, content, quoted=False) == [{"id": "1", "name": '24" monitor'}]
+
+
+LETTERS = 'id;name\r\n1;"Acme™ “Ģ” Иван, Ѐ\nZoë"\r\n2;Ељ北京\r\n'
+LETTERS_READ = [{"id": "1", "name": "Acme™ “Ģ” Иван, Ѐ\nZoë"}, {"id": "2", "name": "Ељ北京"}]
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32", "gb18030"])
+def test_letters_with_the_byte_of_a_quote_are_letters(kind: CsvKind, encoding: str) -> None:
+    content = LETTERS.encode(encoding)
+    assert read(kind, content, delimiter=";", encoding=encoding) == LETTERS_READ
+    if content.startswith((b"\xff\xfe", b"\xfe\xff")):
+        # Its mark says what it is.
+        assert read(kind, content, delimiter=";") == LETTERS_READ
+
+
+@pytest.mark.parametrize(
+    ("text", "actual", "declared", "told"),
+    [
+        ("Zoë", "cp1252", "utf-8", r"row 3 \(byte 17\)"),
+        ("Zoë", "utf-8", "cp1252", "row 3 .* the file is utf-8"),
+        ("Zoë", "utf-8", "latin-1", "row 3 .* the file is utf-8"),
+        ("Иван", "utf-8", "cp1251", "row 3 "),
+        ("日本", "utf-8", "shift_jis", "row 3 "),
+        ("北京", "utf-8", "gb18030", "row 3 "),
+        ("“x”", "cp1252", "latin-1", r"row 3 \(byte 15\).* perhaps in cp1252"),
+        ("Zoë", "utf-16-be", "utf-16-le", "try utf-16-be"),
+        ("Zoë", "utf-8-sig", "cp1252", "byte order mark of utf-8"),
+        ("Zoë", "utf-16", "cp1252", "byte order mark of utf-16-le"),
+        ("x", "utf-16-le", "utf-8", "row 1 contains a NUL"),
+    ],
+)
+def test_a_wrong_encoding_is_told_with_its_place(
+    kind: CsvKind, text: str, actual: str, declared: str, told: str
+) -> None:
+    content = f"id,name\n1,x\n2,{text}\n".encode(actual)
+    with pytest.raises(DataRefusedError, match=told):
+        read(kind, content, encoding=declared)
+
+
+@pytest.mark.parametrize(
+    ("text", "encoding"),
+    [
+        ("Цена №5 «Вё»", "cp1251"),
+        ("Zoë “€”", "cp1252"),
+        ("日本語ｱ", "shift_jis"),
+        ("联通", "gb18030"),
+    ],
+)
+def test_the_declared_encoding_is_read(kind: CsvKind, text: str, encoding: str) -> None:
+    content = f"id,name\n1,{text}\n".encode(encoding)
+    assert read(kind, content, encoding=encoding) == [{"id": "1", "name": text}]
+
+
+@pytest.mark.parametrize("end", [".gz", ".GZ", ".zst"])
+def test_a_compressed_file_is_read_by_its_name(kind: CsvKind, end: str) -> None:
+    packed = zstandard.compress if end == ".zst" else gzip.compress
+    path = kind.path.with_name(f"people.csv{end}")
+    # Files that are appended to each other are one.
+    content = packed(b"id,name\n1,x\n") + packed("2,Zoë\n".encode())
+    path.write_bytes(content)
+    with opened(kind, path=str(path), key=[]) as source:
+        assert rows_of(source.pull()) == [{"id": "1", "name": "x"}, {"id": "2", "name": "Zoë"}]
+    for broken in (content[:-1], content + b"more bytes"):
+        path.write_bytes(broken)
+        with (
+            opened(kind, path=str(path), key=[]) as source,
+            pytest.raises(DataRefusedError, match="inside its"),
+        ):
+            rows_of(source.pull())
+
+
+def test_a_file_that_unpacks_to_too_much_is_refused(
+    kind: CsvKind, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = kind.path.with_name("people.csv.zst")
+    row = b"1," + b"x" * 1000 + b"\n"
+    path.write_bytes(zstandard.compress(b"id,name\n" + row * 67_000))
+    with opened(kind, path=str(path), key=[]) as source:
+        with pytest.raises(DataRefusedError, match="250 times its size: set NXP_UNPACKED_RATIO"):
+            rows_of(source.pull())
+        monkeypatch.setenv("NXP_UNPACKED_RATIO", "1000000")
+        assert sum(batch.num_rows for batch in source.pull()) == 67_000
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (gzip.compress(b"id\n1\n"), "compressed with gzip: let its name end in .gz"),
+        (b"PK\x03\x04....", "ZIP archive or a workbook"),
+    ],
+)
+def test_a_file_that_is_no_text_is_told(kind: CsvKind, content: bytes, told: str) -> None:
+    with pytest.raises(DataRefusedError, match=told):
+        read(kind, content)
+
+
+@pytest.mark.parametrize("content", [b"id,name", b"id,name\n", b'"id","name"\r\n\r\n'])
+def test_a_header_alone_is_a_file_without_rows(kind: CsvKind, content: bytes) -> None:
+    assert read(kind, content) == []
+
+
+def test_rows_of_many_blocks_are_all_there_and_counted(kind: CsvKind) -> None:
+    row = {"id": "1", "name": 'n"\n,' * 100, "description": "d" * 500}
+    content = csv_bytes([row] * 4_000)
+    assert read(kind, content) == [row] * 4_000
+    with pytest.raises(DataRefusedError, match="row 4002 has 2 fields"):
+        read(kind, content + b"1,2\n")
 
 
 def test_a_column_that_stands_twice_is_told(kind: CsvKind) -> None:

@@ -181,3 +181,25 @@ def test_a_connection_shows_no_secret() -> None:
         for connection in load_connections(stated(one), ENVIRON).values():
             assert SECRET not in repr(connection)
             assert SECRET not in connection.model_dump_json()
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"delimiter": '"'},
+        {"delimiter": "\n"},
+        {"delimiter": "§"},
+        {"encoding": "base64"},
+        {"encoding": "idna"},
+        {"path": "people.parquet.gz"},
+        {"path": "people.gz"},
+    ],
+)
+def test_files_that_could_not_be_read_are_refused_early(changes: dict[str, str]) -> None:
+    with pytest.raises(ValidationError):
+        stated(FILE, **changes)
+
+
+@pytest.mark.parametrize("path", ["a.csv.gz", "A.CSV.ZST", "*.csv*", "*.csv.gz"])
+def test_the_format_is_named_before_the_compression(path: str) -> None:
+    assert stated(FILE, path=path).root["here"].model_dump()["format"] == "csv"

@@ -1,11 +1,12 @@
 """Reading result files: unusual beginnings, empty files, ragged rows."""
 
+import io
 from pathlib import Path
 
 import pytest
 
 from connectors.errors import DataRefusedError
-from connectors.nexthink.results.result_file import ResultFile
+from connectors.nexthink.results.result_file import BrokenCsvError, ResultFile
 
 
 def read(tmp_path: Path, content: bytes) -> tuple[list[str], list[tuple[str | None, ...]]]:
@@ -54,3 +55,20 @@ def test_rows_with_too_few_or_too_many_fields_are_kept_aside(tmp_path: Path) -> 
     assert sum(len(batch) for batch in file.batches()) == 1
     assert file.take_ragged() == ["1", "1,2,3"]
     assert file.take_ragged() == []
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b'a,b\n1,"North\n2,"South\n', r"row 2 \(line 3\) has text after a closing quote"),
+        (b'a,b\n1,"North" Plant\n', "row 2 has text after a closing quote"),
+        (b'a,b\n1,"x\\",y"\n', "row 2 has a quote inside a field"),
+        (b'a,b\n1,"x\n2,y",z\n', "over a line break has 3 fields where the header has 2"),
+        (b"a,b\n1,x\ry,2\n", "row 2 has a carriage return"),
+    ],
+)
+def test_rows_are_never_merged_or_divided(tmp_path: Path, content: bytes, said: str) -> None:
+    with pytest.raises(BrokenCsvError, match=said):
+        read(tmp_path, content)
+    with pytest.raises(BrokenCsvError):
+        list(ResultFile(io.BytesIO(content)).tables())
