@@ -6,6 +6,8 @@ from typing import Any, Final
 import yaml
 from yaml.composer import Composer
 
+from connectors import text_files
+
 # More than any specification needs. Deeper text would exhaust Python's stack, and aliases of
 # aliases can make gigabytes of a few lines.
 MOST_BYTES: Final = 1_048_576
@@ -99,7 +101,7 @@ def read_text(path: Path) -> str:
         raise OSError("it is not a file")
     if path.stat().st_size > MOST_BYTES:
         raise OSError(f"it is larger than {MOST_BYTES:,} bytes")
-    return path.read_text("utf-8")
+    return text_files.read_text(path)
 
 
 def why_unreadable(error: Exception) -> str:

@@ -19,6 +19,7 @@ from pydantic import BaseModel, Field, PrivateAttr, SecretStr, field_validator, 
 from connectors.errors import ConfigurationError, PipelineError
 from connectors.settings.installation import URL, Settings
 from connectors.settings.variables import build, read_values, variable_name
+from connectors.text_files import read_text
 
 REGIONS = ("us", "eu", "pac", "meta")
 TENANT_NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")
@@ -258,7 +259,7 @@ def _tenants(lake: str) -> list[str]:
 
 def _profiles(path: Path) -> dict[str, dict[str, Any]]:
     try:
-        return tomllib.loads(path.read_text("utf-8"))
+        return tomllib.loads(read_text(path))
     except FileNotFoundError:
         return {}
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:

@@ -3,6 +3,7 @@
 Every variable may instead be set as `NAME_FILE`, the path of a file that holds the value.
 """
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeVar
@@ -10,7 +11,10 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from connectors.errors import ConfigurationError
+from connectors.text_files import read_text
 
+# Also text in UTF-16 without a byte order mark, which has a NUL in each letter.
+CONTROL = re.compile("[\x00-\x1f\x7f]")
 Model = TypeVar("Model", bound=BaseModel)
 
 
@@ -27,14 +31,31 @@ def read_values(
     problems: list[str] = []
     for field in fields:
         variable = f"{prefix}{field.upper()}"
-        if environ.get(variable):
-            values[field] = environ[variable]
-        elif path := environ.get(f"{variable}_FILE"):
-            try:
-                values[field] = Path(path).expanduser().read_text("utf-8").strip()
-            except (OSError, UnicodeDecodeError):
-                problems.append(f"{variable}_FILE: cannot read the file {path}")
+        value, problem = read_value(environ, variable)
+        if value:
+            values[field] = value
+        if problem:
+            problems.append(problem)
     return values, problems
+
+
+def read_value(environ: Mapping[str, str], variable: str) -> tuple[str, str]:
+    """Return the value of a variable or of its file, and what is wrong with it, each "" if none.
+
+    White space around it is no part of it: files written on Windows leave a carriage return.
+    """
+    value = environ.get(variable, "").strip()
+    if not value and (path := environ.get(f"{variable}_FILE", "").strip()):
+        variable = f"{variable}_FILE"
+        try:
+            value = read_text(Path(path).expanduser()).strip()
+        except UnicodeDecodeError:
+            return "", f"{variable}: the file {path} is not text in UTF-8"
+        except (OSError, ValueError, RuntimeError):
+            return "", f"{variable}: cannot read the file {path}"
+    if CONTROL.search(value):
+        return "", f"{variable}: must not contain line breaks or control characters"
+    return value, ""
 
 
 def build(model: type[Model], values: dict[str, str], problems: list[str], prefix: str) -> Model:

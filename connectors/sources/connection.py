@@ -5,9 +5,10 @@ _CLIENT_SECRET; each may instead be set as `…_FILE`, the path of a file that h
 """
 
 from collections.abc import Mapping
-from pathlib import Path
 
 from pydantic import BaseModel, SecretStr
+
+from connectors.settings.variables import read_value
 
 PREFIX = "NXP_SOURCE_"
 NAME_PATTERN = r"^[a-z][a-z0-9_]*$"
@@ -54,12 +55,9 @@ def read_connection(name: str, environ: Mapping[str, str]) -> tuple[Connection, 
     values: dict[str, str] = {}
     problems: list[str] = []
     for field in NAMES:
-        given = variable(name, field)
-        if environ.get(given):
-            values[field] = environ[given]
-        elif path := environ.get(f"{given}_FILE"):
-            try:
-                values[field] = Path(path).expanduser().read_text("utf-8").strip()
-            except (OSError, UnicodeDecodeError):
-                problems.append(f"{given}_FILE: cannot read the file {path}")
+        value, problem = read_value(environ, variable(name, field))
+        if value:
+            values[field] = value
+        if problem:
+            problems.append(problem)
     return Connection.model_validate({"name": name, **values}), problems

@@ -10,15 +10,8 @@ from collections.abc import Iterator
 from typing import Final
 
 from connectors.errors import DataRefusedError
+from connectors.text_files import MARKS
 
-# The mark of UTF-32 begins with that of UTF-16.
-MARKS: Final = (
-    (codecs.BOM_UTF32_LE, "utf-32-le"),
-    (codecs.BOM_UTF32_BE, "utf-32-be"),
-    (codecs.BOM_UTF8, "utf-8"),
-    (codecs.BOM_UTF16_LE, "utf-16-le"),
-    (codecs.BOM_UTF16_BE, "utf-16-be"),
-)
 UTF_8: Final = ("utf-8", "utf-8-sig")
 ORDERLESS: Final = ("utf-16", "utf-32")
 UNICODE: Final = "utf"

@@ -17,6 +17,7 @@ from connectors.catalogue import (
 )
 from connectors.errors import ConfigurationError
 from connectors.syncs.specification import InventorySpecification, SyncSpecification
+from connectors.text_files import read_text
 
 # What leaves objects out. The time frame is not a filter: every query has one.
 _FILTERING = re.compile(r"\|\s*(where|limit|summarize)\b", re.IGNORECASE)
@@ -108,13 +109,20 @@ def _unfit(
     ]
     for query_id in dataset.query_ids():
         # Shards are filtered too, but together they are the whole inventory.
-        text = query_path(catalog, query_id).read_text("utf-8", "replace")
+        text = _text_of(query_path(catalog, query_id))
         if not dataset.shards and (found := _FILTERING.search(_COMMENT.sub("", text))):
             problems.append(
                 f"{dataset.dataset} is filtered by {found[1].lower()}: a second match may be among "
                 "the rows left out"
             )
     return problems
+
+
+def _text_of(query: Path) -> str:
+    try:
+        return read_text(query)
+    except UnicodeDecodeError:
+        return query.read_text("utf-8", "replace")
 
 
 def _check_fields(loaded: Loaded[SyncSpecification]) -> None:

@@ -12,6 +12,7 @@ from connectors.errors import ConfigurationError, UsageError
 from connectors.ledger import Ledger, UnitRecord, open_ledger
 from connectors.settings.installation import Settings, load_settings
 from connectors.settings.tenants import tenant_name
+from connectors.text_files import read_text
 from nxp.options import Json, Tenant
 from nxp.output import at_second, print_json, print_table, print_text
 from tasks.runs.freshness import freshness_of
@@ -52,7 +53,7 @@ def _print_query(settings: Settings, name: str | None, *, as_json: bool) -> None
         raise UsageError("--nql needs the NAME of a dataset")
     specification = load_dataset(settings.catalog, name)
     queries = [
-        {"query_id": query_id, "nql": query_path(settings.catalog, query_id).read_text("utf-8")}
+        {"query_id": query_id, "nql": read_text(query_path(settings.catalog, query_id))}
         for query_id in specification.query_ids()
     ]
     if as_json:

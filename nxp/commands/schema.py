@@ -14,6 +14,7 @@ from connectors.errors import ConfigurationError, HeldError, UsageError
 from connectors.lake.storage import storage_errors
 from connectors.settings.installation import Settings, load_settings
 from connectors.settings.tenants import TenantSettings, load_tenant
+from connectors.text_files import read_text
 from nxp.options import Json, Parameters, Tenant, parse_parameters
 from nxp.output import print_json, print_table, say
 
@@ -100,7 +101,7 @@ def _draft(
 def _read_query(settings: Settings, query_id: str) -> tuple[str, list[str]]:
     path = query_path(settings.catalog, query_id)
     try:
-        return path.read_text("utf-8"), []
+        return read_text(path), []
     except FileNotFoundError:
         return "", [f"queries/{path.name} is missing: nxp check wants the text of the saved query"]
     except UnicodeDecodeError:
@@ -137,7 +138,7 @@ def _show_differences(draft: "Draft", target: Path, *, as_json: bool) -> None:
     from tasks.upkeep.learn import differences  # noqa: PLC0415
 
     try:
-        declared = DatasetSpecification.model_validate(yaml.safe_load(target.read_text("utf-8")))
+        declared = DatasetSpecification.model_validate(yaml.safe_load(read_text(target)))
     except (ValidationError, yaml.YAMLError, UnicodeDecodeError):
         raise UsageError(
             f"{target} exists and is not a dataset: nxp check says why, --force replaces it"

@@ -1,28 +1,26 @@
 """Reading lists of targets: text with one target on each line. Light to import."""
 
-import codecs
 import sys
 from pathlib import Path
 from typing import Final
 
 from connectors.errors import UsageError
+from connectors.text_files import decode_text
 
 STDIN: Final = "-"
 # A file with a longer name than this is not a list of targets.
 LONGEST_NAME: Final = 1_024
-# Some Windows tools write UTF-16. Its two byte orders begin with different marks.
-_MARKS: Final = {codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
 
 
 def read_lines(source: Path | None) -> list[str]:
-    """Return the lines of a file, or of stdin if there is no file, in UTF-8 or marked UTF-16.
+    """Return the lines of a file, or of stdin if there is no file, in UTF-8 or as marked.
 
     Raises:
         UsageError: it cannot be read or is not text. The message quotes no line.
     """
     try:
         content = sys.stdin.buffer.read() if source is None else source.read_bytes()
-        return content.decode(_MARKS.get(content[:2], "utf-8-sig")).splitlines()
+        return decode_text(content).splitlines()
     except UnicodeDecodeError:
         raise UsageError(f"{source or STDIN}: is not text in UTF-8 or UTF-16") from None
     except OSError as error:
