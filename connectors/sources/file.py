@@ -9,7 +9,8 @@ import pyarrow as pa
 from connectors.csv_syntax import CsvSyntaxError
 from connectors.databases.names import ALIKE, twins
 from connectors.errors import ConfigurationError, DataRefusedError
-from connectors.sources.file_formats import Csv, Format, Parquet, complaint
+from connectors.sources.file_formats import Csv, Format, complaint
+from connectors.sources.parquet import Parquet
 from connectors.sources.places import open_place
 from connectors.sources.source import (
     Batches,

@@ -1,11 +1,10 @@
-"""CSV and Parquet files as batches of text columns."""
+"""Formats of files: CSV as batches of text columns; Parquet is in `parquet`."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any, Protocol
 
 import pyarrow as pa
 import pyarrow.csv as pc
-import pyarrow.parquet as pq
 
 from connectors.csv_syntax import (
     AFTER_QUOTE,
@@ -20,7 +19,6 @@ from connectors.csv_syntax import (
 from connectors.errors import DataRefusedError
 from connectors.sources.decoding import decoded
 from connectors.sources.source import BATCH_ROWS
-from connectors.sources.texts import as_texts
 from connectors.sources.unpacking import unpacked
 
 BLOCK_BYTES = 1 << 20
@@ -49,21 +47,6 @@ class Format(Protocol):
 
     def batches(self, file: Any, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
         """Yield these columns of all rows, as text."""
-
-
-class Parquet:
-    """Parquet, read piece by piece, smaller than a row group."""
-
-    def columns(self, file: Any) -> list[str]:
-        """Return the names of the columns."""
-        with pq.ParquetFile(file) as parquet:
-            return list(parquet.schema_arrow.names)
-
-    def batches(self, file: Any, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
-        """Yield these columns of all rows, as text."""
-        with pq.ParquetFile(file, pre_buffer=False, buffer_size=BLOCK_BYTES) as parquet:
-            for batch in parquet.iter_batches(BATCH_ROWS, columns=list(columns)):
-                yield as_texts(batch.select(list(columns)))
 
 
 class Csv:
@@ -152,6 +135,8 @@ def complaint(error: Exception) -> str:
     """Return what is wrong with a file; Arrow's own message may quote a row."""
     if isinstance(error, CsvSyntaxError):
         return f"{error}: {REMEDIES[error.reason]}"
+    if isinstance(error, pa.ArrowNotImplementedError):
+        return "uses a feature of its format that cannot be read: write it in another way"
     if isinstance(error, UnicodeError):
         return "contains text in another encoding: set encoding"
     return "cannot be read: it is damaged, or has another format"

@@ -14,7 +14,6 @@ from decimal import Decimal
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.types as kinds
 
 PLAIN = {str, type(None)}
 
@@ -43,7 +42,7 @@ def as_text(value: Any) -> str | None:  # noqa: PLR0911 - one line for each type
         case bytes() | bytearray() | memoryview():
             return bytes(value).hex()
         case dict() | list() | tuple():
-            return json.dumps(value, ensure_ascii=False, default=_inner)
+            return json.dumps(value, ensure_ascii=False, default=inner_text)
     # Also UUIDs, and dates and times, which str() writes in ISO 8601.
     return str(value)
 
@@ -64,16 +63,18 @@ def _instant(value: datetime) -> str:
     return f"{value.astimezone(UTC).replace(tzinfo=None).isoformat('T')}Z"
 
 
-def _inner(value: Any) -> str | None:
+def inner_text(value: Any) -> str | None:
+    """Return a value inside of a list or structure as text."""
     return b64encode(value).decode() if isinstance(value, bytes) else as_text(value)
 
 
 def text_batch(columns: Sequence[str], values: Iterable[Sequence[Any]]) -> pa.RecordBatch:
     """Return a batch made from the values of each column, of any type."""
-    return pa.RecordBatch.from_arrays([_array(each) for each in values], list(columns))
+    return pa.RecordBatch.from_arrays([text_array(each) for each in values], list(columns))
 
 
-def _array(values: Sequence[Any]) -> pa.Array:
+def text_array(values: Sequence[Any]) -> pa.Array:
+    """Return values of any type as an array of text."""
     if not set(map(type, values)) <= PLAIN:
         values = [as_text(value) for value in values]
     try:
@@ -87,27 +88,3 @@ def _whole(value: str | None) -> str | None:
     if value is None:
         return None
     return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-
-
-def as_texts(batch: pa.RecordBatch) -> pa.RecordBatch:
-    """Return a typed batch with all columns as text."""
-    arrays = [_written(column) for column in batch.columns]
-    return pa.RecordBatch.from_arrays(arrays, batch.schema.names)
-
-
-def _written(column: pa.Array) -> pa.Array:
-    kind = column.type
-    if kinds.is_dictionary(kind):
-        return _written(column.dictionary_decode())
-    if kinds.is_string(kind) or kinds.is_large_string(kind) or kinds.is_string_view(kind):
-        return column.cast(pa.string())
-    if kinds.is_integer(kind) or kinds.is_boolean(kind) or kinds.is_null(kind):
-        return column.cast(pa.string())
-    if kinds.is_float32(kind) or kinds.is_float16(kind):
-        # As Python's floats they would have more digits than they hold: 0.10000000149011612.
-        texts = column.cast(pa.float32()).cast(pa.string()).to_pylist()
-        return _array([None if text is None else _shortest(float(text)) for text in texts])
-    if kinds.is_timestamp(kind) and kind.unit == "ns":
-        # Python's date-times have no nanoseconds.
-        column = column.cast(pa.timestamp("us", kind.tz), safe=False)
-    return _array(column.to_pylist())

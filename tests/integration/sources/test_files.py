@@ -7,6 +7,8 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import duckdb
+import numpy as np
 import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -180,7 +182,7 @@ def test_a_file_that_unpacks_to_too_much_is_refused(
 @pytest.mark.parametrize(
     ("content", "told"),
     [
-        (gzip.compress(b"id\n1\n"), "compressed with gzip: let its name end in .gz"),
+        (gzip.compress(b"id\n1\n", mtime=0), "compressed with gzip: let its name end in .gz"),
         (b"PK\x03\x04....", "ZIP archive or a workbook"),
     ],
 )
@@ -295,6 +297,87 @@ def test_parquet_types_become_texts(tmp_path: Path) -> None:
     pq.write_table(pa.table(arrays), kind.path)
     with opened(kind, key=[]) as source:
         assert rows_of(source.pull()) == [{name: text for name, (*_, text) in columns.items()}]
+
+
+def times(*texts: str | None) -> pa.Array:
+    """Return date-times in microseconds, also those that Python does not have."""
+    whole = [None if text is None else int(np.datetime64(text, "us").astype(int)) for text in texts]
+    return pa.array(whole, pa.int64()).cast(pa.timestamp("us"))
+
+
+def parquet_texts(folder: Path, column: pa.Array, **options: Any) -> list[str | None]:
+    kind = ParquetKind(folder)
+    # The other column comes first, so that places are looked up by name.
+    pq.write_table(pa.table({"id": [1] * len(column), "x": column}), kind.path, **options)
+    with opened(kind, key=[], fields=["x"]) as source:
+        return [row["x"] for row in rows_of(source.pull())]
+
+
+def test_old_times_of_parquet_are_exact_in_all_years(tmp_path: Path) -> None:
+    old = {"use_deprecated_int96_timestamps": True}
+    column = times("9999-12-31T23:59:59.999999", None, "0001-01-01", "1500-06-01T00:00:00.5")
+    assert parquet_texts(tmp_path, column, **old) == [
+        "9999-12-31 23:59:59.999999",
+        None,
+        "0001-01-01 00:00:00",
+        "1500-06-01 00:00:00.500000",
+    ]
+    nanos = pa.array([1234567890123456789, -1], pa.int64()).cast(pa.timestamp("ns"))
+    assert parquet_texts(tmp_path, nanos, **old) == [
+        "2009-02-13 23:31:30.123456789",
+        "1969-12-31 23:59:59.999999999",
+    ]
+
+
+FAR = times("12000-01-01T01:02:03")
+
+
+@pytest.mark.parametrize(
+    ("column", "text"),
+    [
+        (times("12000-01-01T01:02:03", "-0005-03-01"), "12000-01-01 01:02:03,-0005-03-01 00:00:00"),
+        (FAR.cast(pa.timestamp("us", "Europe/Zurich")), "12000-01-01T01:02:03Z"),
+        (pa.array([2932897, -800000], pa.int32()).cast(pa.date32()), "10000-01-01,-0221-09-04"),
+        (pa.array([86399 * 10**9 + 1]).cast(pa.time64("ns")), "23:59:59.000000001"),
+        (pa.array([1500], pa.int32()).cast(pa.time32("ms")), "00:00:01.500000"),
+        (pa.array([9007199254740993123]).cast(pa.duration("ns")), "9007199254.740993123"),
+        (pa.array([5400 * 10**9]).cast(pa.duration("ns")), "5400.0"),
+        (pa.array([2**64 - 1], pa.uint64()), "18446744073709551615"),
+        (pa.array([1.5], pa.float16()), "1.5"),
+        (pa.array([Decimal("1" * 38)], pa.decimal128(38, 0)), "1" * 38),
+        (pa.array([Decimal("-0." + "1" * 38)], pa.decimal128(38, 38)), "-0." + "1" * 38),
+        (FAR.dictionary_encode(), "12000-01-01 01:02:03"),
+        (pa.ListArray.from_arrays([0, 1], FAR), '["12000-01-01 01:02:03"]'),
+        (pa.StructArray.from_arrays([FAR], ["at"]), '{"at": "12000-01-01 01:02:03"}'),
+        (pa.array([[("a", 1)]], pa.map_(pa.string(), pa.int8())), '[["a", 1]]'),
+        (pa.array([[[1], None, []]], pa.list_(pa.list_(pa.int64()))), "[[1], null, []]"),
+        (pa.array([[1, 2]], pa.list_(pa.int8(), 2)), "[1, 2]"),
+    ],
+)
+def test_what_python_cannot_hold_is_exact_text(tmp_path: Path, column: pa.Array, text: str) -> None:
+    found = parquet_texts(tmp_path, pa.concat_arrays([column, column.slice(0, 0)]))
+    assert ",".join(map(str, found)) == text or found == [text]
+
+
+def test_null_lists_and_structures_are_null(tmp_path: Path) -> None:
+    lists = pa.array([None, [], [1]], pa.list_(pa.int64()))
+    assert parquet_texts(tmp_path, lists) == [None, "[]", "[1]"]
+    structures = pa.array([None, {"a": None}], pa.struct([("a", pa.int64())]))
+    assert parquet_texts(tmp_path, structures) == [None, '{"a": null}']
+
+
+def test_intervals_of_other_programs_are_iso_8601(tmp_path: Path) -> None:
+    kind = ParquetKind(tmp_path)
+    duckdb.sql(f"COPY (SELECT INTERVAL '14 months 3 days 5.25 seconds' AS x) TO '{kind.path}'")
+    with opened(kind, key=[]) as source:
+        assert rows_of(source.pull()) == [{"x": "P14M3DT5.25S"}]
+
+
+def test_text_that_is_not_utf_8_is_told_with_column_and_row(tmp_path: Path) -> None:
+    ends = pa.py_buffer(np.array([0, 1, 2], np.int32))
+    column = pa.Array.from_buffers(pa.string(), 2, [None, ends, pa.py_buffer(b"a\xff")])
+    with pytest.raises(DataRefusedError, match=r"people\.parquet column x, row 2 holds text"):
+        parquet_texts(tmp_path, column)
 
 
 def test_a_damaged_parquet_file_is_told(tmp_path: Path) -> None:

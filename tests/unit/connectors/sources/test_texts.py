@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connectors.sources.texts import as_text, as_texts
+from connectors.sources.arrow_texts import as_texts
+from connectors.sources.texts import as_text
 
 FORMS = {
     42.0: "42",

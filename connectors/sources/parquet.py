@@ -1,0 +1,59 @@
+"""Parquet files as batches of text columns, read piece by piece, smaller than a row group."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any, Final
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from connectors.sources.arrow_texts import as_texts, int96_texts, interval_texts
+from connectors.sources.source import BATCH_ROWS
+
+BUFFER_BYTES: Final = 1 << 20
+INT96: Final = "INT96"
+INTERVAL: Final = "INTERVAL"
+
+
+class Parquet:
+    """Parquet: every value as text, as `docs/sources.md` lists them."""
+
+    def columns(self, file: Any) -> list[str]:
+        """Return the names of the columns."""
+        with pq.ParquetFile(file) as parquet:
+            return list(parquet.schema_arrow.names)
+
+    def batches(self, file: Any, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
+        """Yield these columns of all rows, as text."""
+        row, names = 1, list(columns)
+        with _opened(file, "us") as parquet, _opened(file, "ns") as fine:
+            old, intervals = _special(parquet, names)
+            # All reading is in this thread: both read the same file.
+            finer = fine.iter_batches(BATCH_ROWS, columns=old, use_threads=False) if old else None
+            for each in parquet.iter_batches(BATCH_ROWS, columns=names, use_threads=False):
+                batch = each.select(names)
+                arrays = list(batch.columns)
+                if finer is not None:
+                    nanos = next(finer)
+                    for name in old:
+                        place = names.index(name)
+                        arrays[place] = int96_texts(arrays[place], nanos[name])
+                for name in intervals:
+                    place = names.index(name)
+                    arrays[place] = interval_texts(arrays[place])
+                yield as_texts(pa.RecordBatch.from_arrays(arrays, names), row)
+                row += batch.num_rows
+
+
+def _opened(file: Any, unit: str) -> pq.ParquetFile:
+    # In nanoseconds, times of INT96 after 2262 would silently become other times.
+    return pq.ParquetFile(
+        file, pre_buffer=False, buffer_size=BUFFER_BYTES, coerce_int96_timestamp_unit=unit
+    )
+
+
+def _special(parquet: pq.ParquetFile, names: list[str]) -> tuple[list[str], list[str]]:
+    """Return those of the columns that are times of INT96, and those that are intervals."""
+    leaves = [parquet.schema.column(n) for n in range(len(parquet.schema))]
+    found = [leaf for leaf in leaves if leaf.path in names]
+    old = [leaf.path for leaf in found if leaf.physical_type == INT96]
+    return old, [leaf.path for leaf in found if leaf.converted_type == INTERVAL]
