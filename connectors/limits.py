@@ -33,7 +33,7 @@ class Limits(BaseModel, frozen=True, allow_inf_nan=False):
     # How many times larger than the file its text may be, beyond the first 256 MiB.
     max_result_ratio: float = Field(default=250, ge=1)
     # The columns of a result, and its first line.
-    max_columns: int = Field(default=2_000, ge=1)
+    max_columns: int = Field(default=1_000, ge=1)
     max_header_kb: float = Field(default=256, gt=0, le=384)
     max_cell_mb: float = Field(default=2, gt=0)
     # A record is parsed in memory.

@@ -22,6 +22,8 @@ TOKEN_PATH: Final = "/oauth2/default/v1/token"  # noqa: S105 - a path, not a tok
 # live a few seconds the margin is a share of their life.
 RENEWAL_MARGIN: Final = timedelta(seconds=60)
 RENEWAL_SHARE: Final = 0.2
+# Servers accept headers of 8 to 16 KiB.
+LONGEST_TOKEN: Final = 16_384
 
 _OK: Final = 200
 _REFUSED: Final = frozenset({400, 401, 403})
@@ -65,7 +67,7 @@ class _TokenAnswer(BaseModel):
 
     token_type: str = Field(pattern=r"^(?i:bearer)$")
     # Only what a header can hold: httpx would quote anything else in its error.
-    access_token: str = Field(pattern=r"^[\x21-\x7e]+$", repr=False)
+    access_token: str = Field(pattern=r"^[\x21-\x7e]+$", max_length=LONGEST_TOKEN, repr=False)
     expires_in: float = Field(gt=0, le=timedelta(days=365).total_seconds())
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
@@ -20,6 +20,15 @@ MOST_OBJECTS: Final = 10_000
 DEFAULT_OBJECTS: Final = 5_000
 # Twice the size of 5,000 objects with six fields; no limit is documented, but gateways have one.
 DEFAULT_BYTES: Final = 4 * 2**20
+
+# An id that the tenant gives: as long as the ledger's columns, printable, and not only dots, which
+# would change the path of a URL.
+TenantId = Annotated[str, Field(max_length=255, pattern=r"^[!-~]*[!-\-/-~][!-~]*$")]
+# S3's signed URLs have up to 2,000 characters.
+TenantUrl = Annotated[str, Field(max_length=8_192, pattern=r"^[!-~]*$")]
+# More rows than any tenant has events.
+RowCount = Annotated[int, Field(ge=0, le=10**12)]
+_LONGEST_DESCRIPTION: Final = 1_000
 
 
 class Compression(StrEnum):
@@ -50,9 +59,15 @@ class ExportStatus(_Value):
     """The state of one export; `truncated` means that the licence's row limit cut the result."""
 
     state: ExportState = Field(alias="status")
-    results_url: str | None = Field(default=None, alias="resultsFileUrl", repr=False)
+    results_url: TenantUrl | None = Field(default=None, alias="resultsFileUrl", repr=False)
     error_description: str | None = Field(default=None, alias="errorDescription", repr=False)
     truncated: bool = False
+
+    @field_validator("error_description")
+    @classmethod
+    def _cut(cls, text: str | None) -> str | None:
+        # It is only shown to a person, so it is never a reason to refuse the answer.
+        return text and text[:_LONGEST_DESCRIPTION]
 
 
 class QueryResult(_Value):
@@ -140,7 +155,7 @@ class EnrichmentReply(BaseModel):
 class ExportAnswer(_Value):
     """The answer to starting an export."""
 
-    export_id: str = Field(alias="exportId", min_length=1)
+    export_id: TenantId = Field(alias="exportId")
 
 
 class ExecuteAnswer(_Value):
@@ -148,7 +163,7 @@ class ExecuteAnswer(_Value):
 
     query_id: str = Field(alias="queryId")
     executed_query: str = Field(alias="executedQuery")
-    rows: int = Field(ge=0)
+    rows: RowCount
 
 
 class ExecuteAnswerV1(ExecuteAnswer):

@@ -63,6 +63,9 @@ _NEEDED: Final = {
     ActionKind.WORKFLOW: 3,
     ActionKind.CAMPAIGN: 3,
 }
+# As long as the ledger's columns.
+LONGEST_STATUS: Final = 64
+LONGEST_ID: Final = 255
 _MOMENTS: Final = ("requested_at", "status_at")
 # The columns of executions, whatever the kind.
 EXECUTIONS: Final[dict[str, Any]] = {
@@ -113,7 +116,14 @@ def executions_of(texts: pl.DataFrame, kind: ActionKind, zone: str) -> pl.DataFr
         known.with_columns(missing)
         .with_columns(
             pl.col("device").str.to_lowercase(),
-            pl.col("status", "trigger").str.to_lowercase().str.replace_all("[ -]", "_"),
+            pl.col("status", "trigger")
+            .str.to_lowercase()
+            .str.replace_all("[ -]", "_")
+            .str.slice(0, LONGEST_STATUS),
+            # What is longer than the ledger's columns is no id that a request was given.
+            pl.when(pl.col("request_id", "execution_id").str.len_chars() <= LONGEST_ID).then(
+                pl.col("request_id", "execution_id")
+            ),
         )
         .with_columns(target_of(kind).alias("target"))
         .select(*EXECUTIONS)
@@ -157,9 +167,10 @@ def answers_of(text: str | None) -> list[tuple[str, str]]:
         return []
     try:
         read: Any = json.loads(text)
-    except ValueError:
-        read = text
-    found = [(question.strip().lower(), answer.strip().lower()) for question, answer in _of(read)]
+        found = list(_of(read))
+    except (ValueError, RecursionError):
+        found = [("", text)]
+    found = [(question.strip().lower(), answer.strip().lower()) for question, answer in found]
     return [(question, answer) for question, answer in found if answer]
 
 

@@ -1,6 +1,6 @@
 """The campaigns API: asking people."""
 
-from typing import Final
+from typing import Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -8,6 +8,7 @@ from connectors.nexthink.acting.acting import act
 from connectors.nexthink.acting.models import CampaignAnswer
 from connectors.nexthink.acting.requests import CampaignRequest
 from connectors.nexthink.api import Api
+from connectors.nexthink.models import TenantId
 
 PERMISSION: Final = "Campaigns"
 TRIGGER_PATH: Final = "/api/v1/euf/campaign/trigger"
@@ -17,7 +18,8 @@ class _Triggered(BaseModel):
     model_config = ConfigDict(hide_input_in_errors=True)
 
     user_sid: str = Field(alias="userSid")
-    request_id: str | None = Field(default=None, alias="requestId")
+    # Empty where there is none.
+    request_id: TenantId | Literal[""] | None = Field(default=None, alias="requestId")
     message: str | None = None
 
 

@@ -10,6 +10,12 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from connectors.nexthink.models import TenantId
+
+# A number that the tenant gives may be shown only if it is one: a year in minutes, and in seconds.
+LONGEST_MINUTES = 366 * 24 * 60
+LONGEST_SECONDS = 60 * LONGEST_MINUTES
+
 
 class Dependency(StrEnum):
     """The kind of object a workflow runs on."""
@@ -76,7 +82,7 @@ class ScriptInfo(_Lenient):
     """The script of a remote action; `run_as` is LOCAL_SYSTEM, INTERACTIVE_USER or a delegate."""
 
     run_as: str = Field(default="", alias="runAs")
-    timeout_seconds: int = Field(default=0, alias="timeoutSeconds")
+    timeout_seconds: int = Field(default=0, alias="timeoutSeconds", ge=0, le=LONGEST_SECONDS)
     has_windows: bool = Field(default=False, alias="hasScriptWindows")
     has_mac: bool = Field(default=False, alias="hasScriptMacOs")
     delegate: str = Field(default="", alias="executionServiceDelegate")
@@ -178,15 +184,21 @@ class Workflow(_Lenient):
 class RemoteActionAnswer(_Lenient):
     """A remote action was accepted; `request_id` finds its executions when they are read back."""
 
-    request_id: str = Field(alias="requestId", min_length=1)
+    request_id: TenantId = Field(alias="requestId")
     expires_in_minutes: int | None = Field(default=None, alias="expiresInMinutes")
+
+    @field_validator("expires_in_minutes", mode="before")
+    @classmethod
+    def _take_only_minutes(cls, given: Any) -> Any:
+        # The action was accepted: a number that is none must not make its outcome unknown.
+        return given if isinstance(given, int) and 0 <= given <= LONGEST_MINUTES else None
 
 
 class WorkflowAnswer(_Lenient):
     """A workflow was accepted: one execution for each object, in no documented order."""
 
-    request_id: str = Field(alias="requestUuid", min_length=1)
-    execution_ids: tuple[str, ...] = Field(default=(), alias="executionsUuids")
+    request_id: TenantId = Field(alias="requestUuid")
+    execution_ids: tuple[TenantId, ...] = Field(default=(), alias="executionsUuids")
 
 
 @dataclass(frozen=True, slots=True)

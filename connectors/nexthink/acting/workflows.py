@@ -24,6 +24,7 @@ from connectors.nexthink.acting.requests import (
     nql_id,
 )
 from connectors.nexthink.api import OK, Api, failure, read_answer
+from connectors.nexthink.models import TenantId
 
 PERMISSION: Final = "Workflows"
 LIST_PATH: Final = "/api/v1/workflows"
@@ -44,7 +45,7 @@ class _Listed(RootModel[list[Workflow]]):
 
 
 class _Resumed(BaseModel):
-    request_id: str = Field(alias="requestUuid")
+    request_id: TenantId = Field(alias="requestUuid")
 
 
 class _ResumedAll(RootModel[list[_Resumed]]):

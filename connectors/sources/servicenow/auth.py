@@ -17,6 +17,8 @@ TOKEN_PATH = "/oauth_token.do"  # noqa: S105 - a path, not a token
 # While a token is valid the instance returns the same one again, with less and less time left.
 RENEWAL_MARGIN = timedelta(seconds=60)
 RENEWAL_SHARE = 0.2
+# Servers accept headers of 8 to 16 KiB.
+LONGEST_TOKEN = 16_384
 OK = 200
 UNAUTHORIZED = 401
 REFUSED = frozenset({400, 401, 403})
@@ -28,7 +30,7 @@ class _TokenAnswer(BaseModel):
 
     token_type: str = Field(pattern=r"^(?i:bearer)$")
     # Only what a header can hold: httpx would quote anything else in its error.
-    access_token: str = Field(pattern=r"^[\x21-\x7e]+$", repr=False)
+    access_token: str = Field(pattern=r"^[\x21-\x7e]+$", max_length=LONGEST_TOKEN, repr=False)
     expires_in: float = Field(ge=0, le=timedelta(days=365).total_seconds())
 
 

@@ -1,6 +1,7 @@
 """One table over HTTP: a page of rows, their total number, and what refusals mean."""
 
 import json
+import re
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -36,6 +37,7 @@ NOT_FOUND = 404
 # Version 1 answers 404 where nothing matches.
 PATH = "/api/now/v2/table/"
 # What an instance adds, with status 200, to an answer that it cuts short when time is up.
+NUMBER = re.compile(r"[0-9]{1,18}")
 CUT_SHORT = b'"status":"failure"'
 
 Row = dict[str, str | None]
@@ -123,7 +125,7 @@ class Table:
     def _read(self, response: httpx.Response) -> Page:
         answer = self._decoded(response)
         total = response.headers.get("x-total-count", "")
-        if not total.isdecimal():
+        if not NUMBER.fullmatch(total):
             raise UnavailableError(
                 f"source {self._source}: the answer lacks the number of rows (X-Total-Count), so "
                 "their end cannot be determined: a proxy may have removed the header",
@@ -142,7 +144,7 @@ class Table:
     def _decoded(self, response: httpx.Response) -> Any:
         try:
             answer = json.loads(response.content)
-        except ValueError:
+        except (ValueError, RecursionError):
             if CUT_SHORT in response.content.replace(b" ", b""):
                 raise self._cut_short(response) from None
             raise UnavailableError(

@@ -97,7 +97,7 @@ def test_a_result_larger_than_allowed_is_refused(
 BEGINNINGS = {
     "NXP_MAX_HEADER_KB": b"a" * 400_000,
     "NXP_MAX_HEADER_KB ": b'"' + b"a\n" * 200_000 + b'"\n1\n',
-    "NXP_MAX_COLUMNS": b",".join(b"c%d" % n for n in range(2_001)) + b"\n1\n",
+    "NXP_MAX_COLUMNS": b",".join(b"c%d" % n for n in range(1_001)) + b"\n1\n",
     "NXP_MAX_CELL_MB": b"a,b\n1," + b"x" * 3 * MB + b"\n",
     "NXP_MAX_RECORD_MB": b"a,b,c,d,e,f\n1" + (b"," + b"x" * 2 * MB) * 5 + b"\n",
     "empty line": b"\n" * 600_000 + b"a,b\n1,2\n",
@@ -127,6 +127,6 @@ def test_ragged_rows_without_end_are_refused(tmp_path: Path) -> None:
 
 def test_what_is_allowed_is_read(tmp_path: Path) -> None:
     path = tmp_path / "x.csv"
-    path.write_bytes(b",".join(b"c%d" % n for n in range(2_000)) + b"\n" + b"1," * 1_999 + b"2\n")
+    path.write_bytes(b",".join(b"c%d" % n for n in range(1_000)) + b"\n" + b"1," * 999 + b"2\n")
     (table,) = ResultFile(path).tables()
-    assert table.num_columns == 2_000
+    assert table.num_columns == 1_000
