@@ -1,15 +1,16 @@
-"""Ceilings on what other machines may send: sizes and times, each with its NXP_* setting.
+"""Ceilings on what other machines may send, and from where, each with its NXP_* setting.
 
 They are far above what real tenants send. Without them a broken or hostile answer would fill the
 memory or the disk, or keep a run busy for ever.
 """
 
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, Field, ValidationError, field_validator
 
 from connectors.errors import ConfigurationError
 
@@ -17,6 +18,12 @@ KB: Final = 1024
 MB: Final = 1024 * KB
 GB: Final = 1024 * MB
 PREFIX: Final = "NXP_"
+# The vendor keeps result files in S3: regional, dual-stack, accelerated and private endpoints.
+S3_HOSTS: Final = (
+    "s3.amazonaws.com *.s3.amazonaws.com s3.*.amazonaws.com *.s3.*.amazonaws.com "
+    "s3-*.amazonaws.com *.s3-*.amazonaws.com"
+)
+_PATTERNS: Final = re.compile(r"[A-Za-z0-9.*: -]*")
 
 
 class Limits(BaseModel, frozen=True, allow_inf_nan=False):
@@ -43,6 +50,16 @@ class Limits(BaseModel, frozen=True, allow_inf_nan=False):
     # How long the download of one result file may take, and how slow it may be, over a minute.
     max_download_minutes: float = Field(default=360, gt=0)
     min_download_bytes_per_second: float = Field(default=1_000, ge=0)
+    # Where result files come from, as patterns; other hosts are warned about, or refused.
+    result_hosts: str = Field(default=S3_HOSTS, max_length=10_000)
+    result_host_check: Literal["warn", "strict"] = "warn"
+
+    @field_validator("result_hosts")
+    @classmethod
+    def _plain_hosts(cls, text: str) -> str:
+        if not _PATTERNS.fullmatch(text):
+            raise ValueError("must be hosts such as *.s3.eu-central-1.amazonaws.com, with spaces")
+        return text.lower()
 
 
 def setting(field: str) -> str:
@@ -72,7 +89,7 @@ def read_limits(environ: Mapping[str, str] | None = None) -> Limits:
         limits = Limits.model_validate(values)
     except ValidationError as error:
         problems += [
-            f"{setting(str(problem['loc'][0]))}: {problem['msg']}"
+            f"{setting(str(problem['loc'][0]))}: {problem['msg'].removeprefix('Value error, ')}"
             for problem in error.errors(include_input=False)
         ]
     else:

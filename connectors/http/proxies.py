@@ -5,10 +5,14 @@ import ssl
 import threading
 import urllib.request
 from functools import cache
+from typing import Final
 
 import httpx
 
 from connectors.errors import ConfigurationError
+
+# A proxy cannot reach this machine's loopback, where the sandbox listens.
+NEVER_PROXIED: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
 def trusted() -> ssl.SSLContext:
@@ -44,9 +48,11 @@ class SystemProxies(httpx.BaseTransport):
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         """Send the request by the route for its host."""
         host, scheme = request.url.host, request.url.scheme
-        # A proxy cannot reach this machine's loopback, where the sandbox listens.
-        is_local = host in {"localhost", "127.0.0.1", "::1"}
-        if is_local or scheme not in self._through or urllib.request.proxy_bypass(host):
+        if (
+            host in NEVER_PROXIED
+            or scheme not in self._through
+            or urllib.request.proxy_bypass(host)
+        ):
             return self._route(scheme).handle_request(request)
         return self._through[scheme].handle_request(request)
 

@@ -5,19 +5,20 @@ from collections.abc import Callable
 from datetime import datetime
 from functools import cached_property
 from types import TracebackType
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, Self
 
 import httpx
 
 from connectors.clock import utc_now
-from connectors.errors import UnavailableError
-from connectors.http.client import Gate, RetryTransport, build_client, exchange_of
+from connectors.http.client import Gate, RetryTransport, build_client
 from connectors.http.proxies import SystemProxies
+from connectors.limits import read_limits
 from connectors.nexthink.api import Api
 from connectors.nexthink.auth import ClientCredentials, Tenant
 from connectors.nexthink.enrichment import EnrichmentApi
 from connectors.nexthink.nql import NqlApi
 from connectors.nexthink.results.download import MAX_REDIRECTS, Storage
+from connectors.nexthink.results.hosts import ResultHosts
 
 if TYPE_CHECKING:
     from connectors.nexthink.acting.campaigns import CampaignsApi
@@ -25,8 +26,6 @@ if TYPE_CHECKING:
     from connectors.nexthink.acting.workflows import WorkflowsApi
 
 __all__ = ["NexthinkClient", "Tenant"]
-
-_HTTPS: Final = "https"
 
 
 class NexthinkClient:
@@ -53,16 +52,20 @@ class NexthinkClient:
         reread: Callable[[], Tenant] | None = None,
         gate: Gate | None = None,
     ) -> None:
-        self._transport = RetryTransport(transport or SystemProxies(), clock=clock, sleep=sleep)
+        limits = read_limits()
+        self._transport = RetryTransport(
+            transport or SystemProxies(), clock=clock, sleep=sleep, limits=limits
+        )
         login = build_client(self._transport, origin=tenant.login_url)
         self._credentials = ClientCredentials(tenant, login, clock, reread)
         api = build_client(self._transport, origin=tenant.api_url, auth=self._credentials)
         files = build_client(self._transport, max_redirects=MAX_REDIRECTS)
-        if api.base_url.scheme == _HTTPS:
-            files.event_hooks = {"request": [_refuse_clear_text]}
+        hosts = ResultHosts(api.base_url, limits)
+        # Each request is checked, also those that follow a redirect.
+        files.event_hooks = {"request": [hosts.check], "response": [hosts.check_peer]}
         self._clients = (login, api, files)
         self._calls = Api(api, clock, gate)
-        self.nql = NqlApi(self._calls, Storage(files, clock, sleep))
+        self.nql = NqlApi(self._calls, Storage(files, clock, sleep, limits))
         self.enrichment = EnrichmentApi(self._calls)
 
     @cached_property
@@ -106,12 +109,3 @@ class NexthinkClient:
         """Close the connections."""
         for client in self._clients:
             client.close()
-
-
-def _refuse_clear_text(request: httpx.Request) -> None:
-    """Refuse to fetch people's data over plain HTTP, even after a redirect."""
-    if request.url.scheme != _HTTPS:
-        raise UnavailableError(
-            f"{request.url.host} offers the result file without encryption: not fetched",
-            exchange=exchange_of(request),
-        )
