@@ -171,7 +171,10 @@ def _reason(fault: Exception) -> str:
     reasons: tuple[tuple[type[Exception], str], ...] = (
         (socket.gaierror, "DNS does not know the name"),
         (ConnectionRefusedError, "connection refused"),
-        (ssl.SSLCertVerificationError, "its certificate is not trusted (see SSL_CERT_FILE)"),
+        (
+            ssl.SSLCertVerificationError,
+            "its certificate is not trusted (see the system's store, SSL_CERT_FILE)",
+        ),
         (httpx.ConnectTimeout, f"no connection within {CONNECT_SECONDS:.0f} s"),
         (httpx.TimeoutException, f"timeout, silent for {READ_SECONDS:.0f} s"),
         (httpx.ProxyError, "the proxy refuses (see HTTPS_PROXY)"),

@@ -1,36 +1,24 @@
 """The route to a host: direct, or through the proxies of the environment or the system."""
 
-import os
 import ssl
 import threading
 import urllib.request
-from functools import cache
 from typing import Final
 
 import httpx
 
 from connectors.errors import ConfigurationError
+from connectors.http.certificates import trusted
 
 # A proxy cannot reach this machine's loopback, where the sandbox listens.
 NEVER_PROXIED: Final = frozenset({"localhost", "127.0.0.1", "::1"})
-
-
-def trusted() -> ssl.SSLContext:
-    """Return what decides which servers are trusted, by SSL_CERT_FILE, SSL_CERT_DIR or certifi."""
-    return _trusted(os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR"))
-
-
-# Reading all certificates takes 0.03 s: once for all clients of a process.
-@cache
-def _trusted(_file: str | None, _folder: str | None) -> ssl.SSLContext:
-    return httpx.create_ssl_context()
 
 
 class SystemProxies(httpx.BaseTransport):
     """Uses the proxies of the environment or the system.
 
     httpx can do this too, but only for a client without a transport of its own. `tls` sets which
-    certificates are trusted; by default those of SSL_CERT_FILE, SSL_CERT_DIR or certifi.
+    certificates are trusted; by default those of the system, SSL_CERT_FILE and SSL_CERT_DIR.
     """
 
     def __init__(self, tls: ssl.SSLContext | None = None) -> None:

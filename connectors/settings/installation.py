@@ -12,6 +12,7 @@ from typing import Any, Literal, Self
 from pydantic import BaseModel, Field, SecretStr, field_validator, model_validator
 
 from connectors.errors import ConfigurationError, StorageError
+from connectors.http.certificates import certificate_problems
 from connectors.limits import read_limits
 from connectors.settings.variables import build, read_values, variable_name
 
@@ -132,6 +133,7 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
     except ConfigurationError as error:
         # Ceilings are read where they are applied; here they are only checked.
         problems += error.problems
+    problems += certificate_problems(environ)
     if "PREFECT__FLOW_RUN_ID" in environ:
         # A worker's folder is temporary: a default lake there would be lost with it.
         problems += [
