@@ -47,6 +47,8 @@ class Limits(BaseModel, frozen=True, allow_inf_nan=False):
     max_record_mb: float = Field(default=4, ge=0.5, le=256)
     # Rejected rows of one unit are held in memory until it is published.
     max_rejected_mb: float = Field(default=64, gt=0)
+    # A result that is no dataset (read-backs, targets) is held in memory as a whole.
+    max_query_mb: float = Field(default=256, gt=0)
     # How long the download of one result file may take, and how slow it may be, over a minute.
     max_download_minutes: float = Field(default=360, gt=0)
     min_download_bytes_per_second: float = Field(default=1_000, ge=0)

@@ -9,6 +9,7 @@ import httpx
 
 from connectors.errors import ConfigurationError
 from connectors.http.certificates import trusted
+from connectors.http.pace import paced
 
 # A proxy cannot reach this machine's loopback, where the sandbox listens.
 NEVER_PROXIED: Final = frozenset({"localhost", "127.0.0.1", "::1"})
@@ -54,7 +55,7 @@ class SystemProxies(httpx.BaseTransport):
         with self._lock:
             if scheme not in self._direct:
                 trust = (self._tls or trusted()) if scheme == "https" else False
-                self._direct[scheme] = httpx.HTTPTransport(verify=trust)
+                self._direct[scheme] = paced(httpx.HTTPTransport(verify=trust))
             return self._direct[scheme]
 
     def _proxy(self, url: str) -> httpx.HTTPTransport:
@@ -65,7 +66,7 @@ class SystemProxies(httpx.BaseTransport):
                 url if "://" in url else f"http://{url}",
                 ssl_context=tls if url.startswith("https://") else None,
             )
-            return httpx.HTTPTransport(verify=tls, proxy=proxy)
+            return paced(httpx.HTTPTransport(verify=tls, proxy=proxy))
         except (httpx.InvalidURL, ValueError, ImportError):
             # The fault's text would show the proxy's password.
             raise ConfigurationError(

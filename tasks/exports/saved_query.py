@@ -3,12 +3,14 @@
 Always by export: the execute call truncates silently at its row limit.
 """
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import polars as pl
 
 from connectors.catalogue import Column, DatasetSpecification, Mode
 from connectors.errors import DataRefusedError, ResultTruncatedError, UnknownQueryError
+from connectors.limits import MB, Limits, read_limits, setting
 from connectors.nexthink.results.result_file import ResultFile
 from tasks.exports.export import Request, Result, fetch_result
 from tasks.runs.tools import Tools
@@ -78,19 +80,36 @@ def query_rows(
     """Return a saved query's whole result: text under lower-case headers, null where empty.
 
     Raises:
-        DataRefusedError: rows that do not fit the header.
+        DataRefusedError: rows that do not fit the header, or more than are held in memory.
         PipelineError: as `export_query`.
     """
     result = export_query(tools, subject, unit, query_id, folder, parameters)
     file = ResultFile(result.path)
     names = [name.lower() for name in file.header]
-    batches = list(file.batches())
-    result.path.unlink(missing_ok=True)
+    try:
+        batches = list(_within(file.batches(), subject, read_limits()))
+    finally:
+        result.path.unlink(missing_ok=True)
     if file.take_ragged():
         raise DataRefusedError(f"{subject}: the result has damaged rows; nothing was decided")
     if not batches:
         return pl.DataFrame(schema=dict.fromkeys(names, pl.String))
     return pl.concat(batches).rename(dict(zip(file.header, names, strict=True)))
+
+
+def _within(
+    batches: Iterator[pl.DataFrame], subject: str, limits: Limits
+) -> Iterator[pl.DataFrame]:
+    size = 0.0
+    for batch in batches:
+        size += batch.estimated_size()
+        if size > limits.max_query_mb * MB:
+            raise DataRefusedError(
+                f"{subject}: the result is larger than {limits.max_query_mb:g} MiB, and it is held "
+                f"in memory: narrow the query, or raise {setting('max_query_mb')}; nothing was "
+                "decided"
+            )
+        yield batch
 
 
 def require_columns(rows: pl.DataFrame, names: tuple[str, ...], query_id: str) -> None:

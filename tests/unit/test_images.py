@@ -179,3 +179,16 @@ def test_no_secret_is_in_the_files() -> None:
             assert all(value.endswith("CHANGE-ME") for value in each["stringData"].values())
     example = (DEPLOYMENTS / "images" / "env.example").read_text()
     assert not re.search(r"^(.*(PASSWORD|SECRET|AUTH).*)=.+$", example, re.MULTILINE)
+
+
+def test_workers_reach_no_addresses_of_their_node() -> None:
+    (policy,) = (
+        each["spec"]
+        for each in MANIFESTS
+        if each["kind"] == "NetworkPolicy" and each["metadata"]["name"] == "worker"
+    )
+    assert "Egress" in policy["policyTypes"]
+    outside = next(rule for rule in policy["egress"] if "ipBlock" in rule.get("to", [{}])[0])
+    excluded = [text for block in outside["to"] for text in block["ipBlock"]["except"]]
+    assert {"169.254.0.0/16", "127.0.0.0/8", "fe80::/10", "fd00:ec2::254/128"} <= set(excluded)
+    assert {"port": 443} in outside["ports"]
