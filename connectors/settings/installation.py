@@ -14,12 +14,11 @@ from pydantic import BaseModel, Field, SecretStr, field_validator, model_validat
 from connectors.errors import ConfigurationError, StorageError
 from connectors.http.certificates import certificate_problems
 from connectors.limits import read_limits
+from connectors.settings.places import URL, instead_of
 from connectors.settings.variables import build, read_values, variable_name
 
 # Shorter than the 30 s after which Prefect and Kubernetes kill what they asked to stop.
 STOP_SECONDS = 20.0
-# Also matches `s3:/bucket`, which would otherwise become a folder of that name.
-URL = re.compile(r"[a-z][a-z0-9+.-]*://|(s3|az):", re.IGNORECASE)
 OBJECT_STORAGE = re.compile(r"(s3|az)://[A-Za-z0-9$][A-Za-z0-9._-]+(/[A-Za-z0-9!_.'()=,+-]+)*")
 
 
@@ -100,7 +99,7 @@ def _object_storage(url: str) -> str:
     """Return the URL of a lake on object storage, checked; it must not contain the credential."""
     url = url.rstrip("/")
     if not url.startswith(("s3://", "az://")):
-        raise ValueError("must be a folder, s3://bucket/prefix or az://container/prefix")
+        raise ValueError(instead_of(url))
     if "@" in url or "#" in url:
         raise ValueError("must not hold a credential: set it in the AWS_* or AZURE_* variables")
     if not OBJECT_STORAGE.fullmatch(url) or {".", ".."} & set(url.split("/")):

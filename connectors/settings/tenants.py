@@ -17,7 +17,8 @@ from zoneinfo import ZoneInfo
 from pydantic import BaseModel, Field, PrivateAttr, SecretStr, field_validator, model_validator
 
 from connectors.errors import ConfigurationError, PipelineError
-from connectors.settings.installation import URL, Settings
+from connectors.settings.installation import Settings
+from connectors.settings.places import URL
 from connectors.settings.variables import build, read_values, variable_name
 from connectors.text_files import read_text
 

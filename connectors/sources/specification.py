@@ -15,7 +15,7 @@ from pydantic import Field, RootModel, field_validator, model_validator
 from connectors.catalogue import Specification
 from connectors.catalogue.specification import Duration
 from connectors.databases.names import ALIKE, twins
-from connectors.settings.installation import URL
+from connectors.settings.places import URL
 from connectors.sources.connection import NAME_PATTERN, Connection
 from connectors.sources.servicenow_query import FIELD, conditions
 

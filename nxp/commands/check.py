@@ -9,7 +9,8 @@ from cyclopts import Parameter
 from connectors.catalogue import DatasetSpecification
 from connectors.databases.tables import table_findings
 from connectors.errors import ConfigurationError, PipelineError
-from connectors.settings.installation import URL, Settings, load_settings, prepare_home
+from connectors.settings.installation import Settings, load_settings, prepare_home
+from connectors.settings.places import URL
 from connectors.settings.tenants import TenantSettings, load_tenant
 from nxp.catalogue import read_catalogue
 from nxp.options import Json, Tenant

@@ -11,7 +11,8 @@ from connectors.catalogue import read_datasets
 from connectors.errors import ConfigurationError, PipelineError, StorageError
 from connectors.lake import Lake
 from connectors.ledger import HEAD, Ledger, ledger_version, open_ledger
-from connectors.settings.installation import URL, Settings, prepare_home
+from connectors.settings.installation import Settings, prepare_home
+from connectors.settings.places import URL
 from connectors.settings.tenants import TenantSettings
 from nxp.catalogue import read_catalogue
 from nxp.doctor.finding import Finding, fail, ok, warn

@@ -102,11 +102,41 @@ def test_the_memory_of_a_landing_is_a_number_of_mb(tmp_path: Path) -> None:
         ("NXP_LAKE", "s3://bucket//lake"),
         ("NXP_LAKE", "s3://bucket/lake#x"),
         ("NXP_LAKE", "s3://bucket:9000/lake"),
+        ("NXP_LAKE", "gs:/bucket/lake"),
+        ("NXP_LAKE", "file:/lake"),
     ],
 )
 def test_a_path_that_a_reader_would_misread_is_refused(name: str, value: str) -> None:
     with pytest.raises(ConfigurationError, match=name):
         load_settings({name: value})
+
+
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        ("gs://hidden/lake", "Google Cloud Storage is not supported"),
+        ("GCS://hidden/lake", "Google Cloud Storage is not supported"),
+        ("gs:hidden", "Google Cloud Storage is not supported"),
+        ("abfss://hidden@account.dfs.core.windows.net/lake", "az://container/prefix"),
+        ("wasbs://hidden@account/lake", "az://container/prefix"),
+        ("r2://hidden/lake", "s3://bucket/prefix, with AWS_ENDPOINT_URL"),
+        ("s3a://hidden/lake", "s3://bucket/prefix, with AWS_ENDPOINT_URL"),
+        ("hdfs://hidden/lake", "HDFS is not supported"),
+        ("file:///hidden/lake", "write a folder as its path"),
+        ("ftp://hidden/lake", "must be a folder, s3://bucket/prefix"),
+    ],
+)
+def test_a_place_that_cannot_hold_a_lake_is_refused_with_what_can(url: str, said: str) -> None:
+    with pytest.raises(ConfigurationError, match=r"NXP_LAKE: ") as refused:
+        load_settings({"NXP_LAKE": url})
+    assert said in str(refused.value)
+    assert "hidden" not in str(refused.value)
+    assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize("folder", ["gs", "file", "r2/lake", "C:\\lake"])
+def test_a_folder_of_such_a_name_is_a_folder(folder: str) -> None:
+    assert load_settings({"NXP_LAKE": folder}).lake.endswith(folder)
 
 
 @pytest.mark.parametrize("url", ["s3://key:hidden@bucket/lake", "az://c/lake?sig=hidden"])
