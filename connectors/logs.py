@@ -4,7 +4,6 @@
 the bound names: never a value of a row, never a secret, and only the class of an exception.
 """
 
-import json
 import logging
 import sys
 from collections.abc import Iterator, Mapping
@@ -14,7 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
-from connectors.printable import printable, printable_json
+from connectors.printable import printable, to_json
 
 # The product's loggers; every module has its own below them.
 OURS: Final = ("connectors", "tasks", "flows", "nxp")
@@ -84,7 +83,7 @@ class JsonLines(logging.Formatter):
             if trace:
                 code = trace.tb_frame.f_code
                 entry["at"] = f"{Path(code.co_filename).name}:{trace.tb_lineno}"
-        return printable_json(json.dumps(entry, ensure_ascii=False, default=str))
+        return to_json(entry, getattr(sys.stderr, "encoding", None), default=str)
 
 
 class TextWithNames(logging.Formatter):

@@ -4,8 +4,9 @@ Names of columns, datasets and files, and what servers say, come from others: an
 them could move the cursor, hide text, or make a terminal answer.
 """
 
+import json
 import re
-from typing import Final
+from typing import Any, Final
 
 # Controls (C0, DEL, C1), marks that turn the direction of text, line separators, and halves of
 # characters, which no encoding can write.
@@ -22,6 +23,15 @@ def printable(text: str) -> str:
     return _CONTROLS.sub(lambda found: repr(found[0])[1:-1], text)
 
 
-def printable_json(document: str) -> str:
-    r"""Return a JSON document with the control characters in its texts written out, as \u009b."""
-    return _IN_JSON.sub(lambda found: f"\\u{ord(found[0]):04x}", document)
+def to_json(data: Any, encoding: str | None, **options: Any) -> str:
+    r"""Return data as JSON that a stream of this encoding can take and a terminal can show.
+
+    What is a control character, or not in the encoding (cp1252, ASCII), is written as \u009b.
+    """
+    document = json.dumps(data, ensure_ascii=False, **options)
+    document = _IN_JSON.sub(lambda found: f"\\u{ord(found[0]):04x}", document)
+    try:
+        document.encode(encoding or "utf-8")
+    except (UnicodeEncodeError, LookupError):
+        return json.dumps(data, **options).replace("\x7f", "\\u007f")
+    return document

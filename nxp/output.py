@@ -13,7 +13,7 @@ from decimal import Decimal
 from typing import Any, TextIO
 
 from connectors.logs import JSON
-from connectors.printable import printable, printable_json
+from connectors.printable import printable, to_json
 
 logger = logging.getLogger(__name__)
 
@@ -73,14 +73,7 @@ def is_json_asked() -> bool:
 
 def print_json(data: Any) -> None:
     """Print one JSON document on stdout."""
-    plain = _plain(data)
-    document = printable_json(json.dumps(plain, ensure_ascii=False, allow_nan=False, indent=1))
-    try:
-        document.encode(sys.stdout.encoding or "utf-8")
-    except (UnicodeEncodeError, LookupError):
-        # Such as cp1252 or ASCII: every reader of JSON understands \u escapes.
-        document = json.dumps(plain, allow_nan=False, indent=1)
-    print(document)
+    print(to_json(_plain(data), sys.stdout.encoding, allow_nan=False, indent=1))
 
 
 def print_table(names: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:

@@ -8,7 +8,7 @@ from cyclopts import Parameter
 from connectors.settings.installation import load_settings
 from nxp.doctor.traces import nothing_left
 from nxp.engine import prepare
-from nxp.options import Json, Tenant
+from nxp.options import Json, Only, Tenant
 from nxp.output import print_json, print_table, say
 
 
@@ -17,6 +17,7 @@ def doctor(
     pool: Annotated[
         str | None, Parameter(help="The work pool given to nxp deploy, if any.")
     ] = None,
+    only: Only = (),
     tenant: Tenant = None,
     as_json: Json = False,
 ) -> int:
@@ -32,7 +33,7 @@ def doctor(
         from nxp.doctor.checks import all_checks  # noqa: PLC0415 - prefect, 2 s
         from nxp.doctor.finding import Level, examine, exit_code  # noqa: PLC0415
 
-        findings = list(examine(all_checks(settings, profile=tenant, pool=pool)))
+        findings = list(examine(all_checks(settings, profile=tenant, pool=pool, only=only)))
     if as_json:
         print_json([asdict(each) | {"level": each.level.value} for each in findings])
     else:

@@ -99,11 +99,20 @@ def switches(
         on = active - off
     return Switches(
         on=on,
-        ended=tuple(when for slug, when in before.items() if slug in slugs - on or not on),
+        ended=_ended(before, on, slugs),
         is_changed=known is not None and on != before.keys() & slugs,
         is_paused=bool(active & off),
         about=_why_off(bool(slugs - on), bool(active & off), known is None),
     )
+
+
+def _ended(before: dict[str, str], on: frozenset[str], slugs: frozenset[str]) -> tuple[str, ...]:
+    """Return when the schedules run that are active before and not afterwards."""
+    gone, new = before.keys() - on, on - before.keys()
+    if not gone & slugs and len(new) >= len(gone):
+        # Under a new slug, it is still the same schedule.
+        return ()
+    return tuple(when for slug, when in before.items() if slug in gone)
 
 
 def _why_off(is_off: bool, is_paused: bool, is_new: bool) -> str:

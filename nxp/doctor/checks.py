@@ -12,6 +12,7 @@ from connectors.settings.installation import Settings
 from connectors.settings.tenants import load_tenant, tenant_name
 from nxp.deployment.automations import load_automations
 from nxp.deployment.files import load_deployments
+from nxp.deployment.switches import Asked
 from nxp.doctor.finding import Check, Finding, ok, warn
 from nxp.doctor.installation import (
     look_at_catalogue,
@@ -20,7 +21,7 @@ from nxp.doctor.installation import (
     look_at_ledger,
     look_at_settings,
 )
-from nxp.doctor.server import look_at_server
+from nxp.doctor.server import Expected, look_at_server
 from nxp.doctor.tenant import look_at_tenant
 from nxp.engine import check_answers, knows_server
 
@@ -30,6 +31,7 @@ def all_checks(
     *,
     profile: str | None = None,
     pool: str | None = None,
+    only: tuple[str, ...] = (),
     clock: Callable[[], datetime] = utc_now,
 ) -> Iterator[Check]:
     """Yield all checks; those that need the tenant's name are left out where it is not known."""
@@ -45,7 +47,7 @@ def all_checks(
         yield Check("lake", partial(look_at_lake, settings, name))
         yield Check("ledger", partial(look_at_ledger, settings, name, clock))
     yield Check("tenant", partial(_tenant, settings, profile, clock))
-    yield Check("server", partial(_server, settings, pool, clock))
+    yield Check("server", partial(_server, settings, pool, only, clock))
 
 
 def _tenant(
@@ -55,7 +57,7 @@ def _tenant(
 
 
 def _server(
-    settings: Settings, pool: str | None, clock: Callable[[], datetime]
+    settings: Settings, pool: str | None, only: tuple[str, ...], clock: Callable[[], datetime]
 ) -> Iterator[Finding]:
     # Read before the server is asked: a wrong file is not the server's fault.
     deployments = load_deployments(settings.catalog, pool)
@@ -68,4 +70,7 @@ def _server(
         return
     check_answers()
     actions = load_actions(settings.catalog)
-    yield from look_at_server(settings, deployments, automations, actions, clock)
+    asked = Asked(only=only)
+    asked.check(deployments, automations)
+    expected = Expected(deployments, automations, actions, asked)
+    yield from look_at_server(settings, expected, clock)

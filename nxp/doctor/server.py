@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import prefect
@@ -26,6 +27,7 @@ from nxp.deployment.automations import AutomationEntry, Ids, resolve
 from nxp.deployment.comparison import automation_differences, differences, paused_schedules
 from nxp.deployment.files import OURS, Deployment
 from nxp.deployment.server import Found, connected, look
+from nxp.deployment.switches import Asked
 from nxp.doctor.acting import look_at_acting
 from nxp.doctor.clock import look_at_clock
 from nxp.doctor.finding import Finding, fail, ok, warn
@@ -41,21 +43,30 @@ MOST = 200
 SHOWN = 5
 
 
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """What the files have, and which part of it the operator has deployed."""
+
+    deployments: Sequence[Deployment]
+    automations: Sequence[AutomationEntry]
+    actions: Mapping[str, ActionSpecification]
+    asked: Asked
+
+
 def look_at_server(
-    settings: Settings,
-    deployments: Sequence[Deployment],
-    automations: Sequence[AutomationEntry],
-    actions: Mapping[str, ActionSpecification],
-    clock: Callable[[], datetime],
+    settings: Settings, expected: Expected, clock: Callable[[], datetime]
 ) -> Iterator[Finding]:
     """Compare a Prefect server with the files, and check its workers and runs."""
     url = os.environ["PREFECT_API_URL"]
+    covers = expected.asked.covers
+    deployments = [each for each in expected.deployments if covers(each.name)]
+    automations = [each for each in expected.automations if covers(each.name)]
     with connected() as client:
         yield from _version(client)
         whose = "the Prefect server"
         yield from look_at_clock("clock", f"{url}/health", whose=whose, clock=clock)
         found = look(client)
-        yield from look_at_acting(found, actions)
+        yield from look_at_acting(found, expected.actions)
         if not found.ours:
             what = "nothing is deployed yet: nothing is scheduled, and no alert is sent"
             yield fail("deployments", what, do=DEPLOY, code=DRIFTED)
@@ -63,10 +74,10 @@ def look_at_server(
         for pool in dict.fromkeys(each.entry.work_pool.name for each in deployments):
             yield from _pool(client, found, pool)
         yield from _deployments(found, deployments)
-        yield from _left_over(found, {each.name for each in deployments})
+        yield from _left_over(found, {each.name for each in expected.deployments})
         yield from _alerts(settings, found)
         yield from _automations(settings, found, automations)
-        yield from _heartbeat(automations)
+        yield from _heartbeat(expected.automations)
         yield from _runs(client, clock())
 
 

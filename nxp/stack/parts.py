@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from connectors.errors import ConfigurationError
+from nxp import server_access
 from nxp.processes import LOOPBACK, Account, answers, is_free
 from nxp.stack import postgres
 from nxp.stack.record import Stack
@@ -196,7 +197,8 @@ def _sandbox(stack: Stack) -> Part:
 
 def _server(stack: Stack) -> Part:
     port = str(stack.ports[SERVER])
-    environ = base_environ(stack, SERVER) | {
+    environ = server_access.least(base_environ(stack, SERVER)) | {
+        MARK: f"{stack.folder}:{SERVER}",
         # The pages of the UI call this URL.
         "PREFECT_API_URL": api_url(stack),
         "PREFECT_SERVER_API_AUTH_STRING": stack.secrets.api,

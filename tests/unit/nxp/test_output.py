@@ -12,7 +12,7 @@ import pytest
 
 from connectors.errors import ConfigurationError
 from connectors.logs import JsonLines, PlainRecord, TextWithNames, write_plainly
-from connectors.printable import printable, printable_json
+from connectors.printable import printable, to_json
 from nxp.cli import run
 from nxp.output import print_json, print_table, say
 from tests.landing import CATALOG
@@ -64,15 +64,18 @@ def test_no_character_of_others_controls_the_terminal(
 
 @each_hostile
 def test_json_keeps_its_values(word: str) -> None:
-    document = printable_json(json.dumps({word: word}, ensure_ascii=False))
-    assert is_harmless(document)
-    assert json.loads(document) == {word: word}
+    for encoding in ("utf-8", "cp1252", "ascii", None):
+        document = to_json({word: f"é {word} 漢"}, encoding)
+        assert is_harmless(document)
+        assert json.loads(document) == {word: f"é {word} 漢"}
+        document.encode(encoding or "utf-8")
 
 
 def test_letters_of_all_scripts_stay() -> None:
     text = "é ü ™ Ж 漢字 שלום مرحبا 👩\u200d💻 a\u00a0b\tc\nd"
     assert printable(text) == text
-    assert printable_json(text) == text
+    assert json.loads(to_json(text, "utf-8")) == text
+    assert "漢字" in to_json(text, "utf-8")
 
 
 def test_all_loggers_of_the_process_write_plainly() -> None:

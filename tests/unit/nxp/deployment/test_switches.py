@@ -179,6 +179,15 @@ def test_a_removed_one_that_is_active_is_listed() -> None:
     assert "self-healing/mine" in made["self-healing/mine"].ends
 
 
+def test_a_schedule_of_an_operators_own_is_listed_and_a_new_slug_is_not() -> None:
+    wanted = shipped("maintain/maintain-users")
+    renamed = on_server(wanted, slug="its-old-slug")
+    assert not changes(server(**{wanted.name: renamed}), wanted)[wanted.name].ends
+    more = on_server(wanted)
+    more.schedules += on_server(shipped("maintain/maintain-crashes"), slug="mine").schedules
+    assert "10 4 * * *" in changes(server(**{wanted.name: more}), wanted)[wanted.name].ends
+
+
 def test_only_leaves_everything_else_alone() -> None:
     gone = on_server(shipped(HEAL))
     found = server(**{"self-healing/gone": gone})
