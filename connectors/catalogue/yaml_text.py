@@ -79,7 +79,11 @@ def parse_yaml(text: str) -> Any:
         yaml.YAMLError: it is not YAML, has a key twice, asks for more than plain values, or is
             nested or repeated beyond all need; it names the line.
     """
-    return _Loader(text).get_single_data()
+    try:
+        return _Loader(text).get_single_data()
+    except yaml.reader.ReaderError as error:
+        line = text.encode("utf-8", "replace").count(b"\n", 0, error.position) + 1
+        raise yaml.YAMLError(f"a character that YAML does not allow (line {line})") from None
 
 
 def read_yaml(path: Path) -> Any:
@@ -111,8 +115,6 @@ def why_unreadable(error: Exception) -> str:
         case yaml.MarkedYAMLError(problem=str(problem), problem_mark=mark) if mark:
             context = f"{error.context}, " if error.context else ""
             return f"{context}{problem} (line {mark.line + 1}, column {mark.column + 1})"
-        case yaml.reader.ReaderError():
-            return f"a character that YAML does not allow, at position {error.position}"
         case UnicodeDecodeError():
             line = error.object.count(b"\n", 0, error.start) + 1
             return f"it is not UTF-8 (line {line})"

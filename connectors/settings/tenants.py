@@ -263,5 +263,7 @@ def _profiles(path: Path) -> dict[str, dict[str, Any]]:
         return tomllib.loads(read_text(path))
     except FileNotFoundError:
         return {}
+    except RecursionError:
+        raise ConfigurationError(f"{path}: nested too deeply") from None
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise ConfigurationError(f"{path}: {error}") from None

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from connectors.errors import AccessError, UnavailableError
+from connectors.errors import AccessError, ConfigurationError, UnavailableError
 from connectors.nexthink.client import NexthinkClient
 from connectors.settings.installation import load_settings
 from connectors.settings.tenants import TenantSettings, load_tenant
@@ -23,6 +23,12 @@ def profile(home: Path, *more: str) -> TenantSettings:
     lines = ["[lab]", 'instance = "lab"', 'region = "eu"', 'client_id = "id"', *more]
     (home / "profiles.toml").write_text("\n".join(lines), "utf-8")
     return load_tenant(load_settings({"NXP_HOME": str(home)}), "lab", PLAIN)
+
+
+def test_a_deeply_nested_file_of_profiles_is_an_error_of_its_own(tmp_path: Path) -> None:
+    (tmp_path / "profiles.toml").write_text("x = " + "[" * 100_000)
+    with pytest.raises(ConfigurationError, match=r"profiles\.toml: nested too deeply"):
+        load_tenant(load_settings({"NXP_HOME": str(tmp_path)}), "lab", PLAIN)
 
 
 def test_variables_are_named(tmp_path: Path) -> None:
