@@ -30,6 +30,9 @@ Answer = TypeVar("Answer", bound=BaseModel)
 HTTP_FAULTS: Final = (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, UnicodeError)
 
 OK: Final = frozenset({200})
+# The setting of the API's address, and the request's extension that says how the user wrote it.
+API_URL: Final = "NEXTHINK_API_URL"
+SETTING: Final = "setting"
 _UNAUTHORIZED: Final = 401
 _FORBIDDEN: Final = 403
 _NOT_FOUND: Final = 404
@@ -54,10 +57,16 @@ class Api:
     """The tenant's API with one credential; every group of operations uses it."""
 
     def __init__(
-        self, http: httpx.Client, clock: Callable[[], datetime], gate: Gate | None = None
+        self,
+        http: httpx.Client,
+        clock: Callable[[], datetime],
+        gate: Gate | None = None,
+        setting: str = API_URL,
     ) -> None:
         self.http = http
         self.clock = clock
+        # How the user has set the API's address; errors name it.
+        self.setting = setting
         self._gate = gate
 
     def call(
@@ -89,12 +98,16 @@ class Api:
         """
         given = {"content" if isinstance(json, bytes) else "json": json}
         request = self.http.build_request(
-            method, path, headers=headers, extensions={"retry": retry, "gate": self._gate}, **given
+            method,
+            path,
+            headers=headers,
+            extensions={"retry": retry, "gate": self._gate, SETTING: self.setting},
+            **given,
         )
         try:
             response = self.http.send(request)
         except HTTP_FAULTS as fault:
-            advice = "check the network or NEXTHINK_API_URL"
+            advice = f"check the network or {self.setting}"
             raise unreachable(fault, request, advice=advice) from None
         if response.status_code in accepted:
             return response
@@ -129,9 +142,14 @@ def failure(response: httpx.Response, *, permission: str, now: datetime) -> Pipe
     if status in _CLIENT_ERRORS:
         return DataRefusedError(f"{host} refuses the request{_code(response)}", exchange=exchange)
     return UnavailableError(
-        f"{host} does not answer as the API does: check NEXTHINK_API_URL and proxies",
+        f"{host} does not answer as the API does: check {setting_of(response)} and proxies",
         exchange=exchange,
     )
+
+
+def setting_of(response: httpx.Response) -> str:
+    """Return how the user has set the address of the API that has answered."""
+    return str(response.request.extensions.get(SETTING, API_URL))
 
 
 def tenant_code(response: httpx.Response) -> str | None:
@@ -154,7 +172,7 @@ def _code(response: httpx.Response) -> str:
 
 
 def read_answer(
-    model: type[Answer], response: httpx.Response, *, setting: str = "NEXTHINK_API_URL"
+    model: type[Answer], response: httpx.Response, *, setting: str | None = None
 ) -> Answer:
     """Return the validated body of an accepted answer; `setting` names the setting of its host.
 
@@ -170,7 +188,7 @@ def read_answer(
     if problems[0]["type"] == "json_invalid":
         raise UnavailableError(
             f"{response.request.url.host} does not answer in JSON: "
-            f"a proxy may answer in its place, check {setting}",
+            f"a proxy may answer in its place, check {setting or setting_of(response)}",
             exchange=exchange,
         )
     # Only the top field of a path inside the answer may be shown: below it may be column names.

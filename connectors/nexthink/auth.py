@@ -167,9 +167,7 @@ class ClientCredentials(httpx.Auth):
         return response
 
     def _named(self, *fields: str) -> str:
-        """Return how the user has set these fields; not every tenant comes from settings."""
-        named = getattr(self._tenant, "named", None)
-        return named(*fields) if named else " and ".join(f"NEXTHINK_{f.upper()}" for f in fields)
+        return named(self._tenant, *fields)
 
     def _refusal(self, response: httpx.Response) -> PipelineError:
         exchange = exchange_of(response.request, response)
@@ -186,6 +184,12 @@ class ClientCredentials(httpx.Auth):
         if response.status_code not in SERVER_ERRORS:
             advice = f"check {self._named('instance', 'region', 'login_url')}"
         return UnavailableError(f"{host} issues no token: {advice}", exchange=exchange)
+
+
+def named(tenant: Tenant, *fields: str) -> str:
+    """Return how the user has set these fields; not every tenant comes from settings."""
+    own = getattr(tenant, "named", None)
+    return own(*fields) if own else " and ".join(f"NEXTHINK_{field.upper()}" for field in fields)
 
 
 def _origin(url: httpx.URL) -> tuple[str, str, int | None]:

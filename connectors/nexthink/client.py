@@ -14,7 +14,7 @@ from connectors.http.client import Gate, RetryTransport, build_client
 from connectors.http.proxies import SystemProxies
 from connectors.limits import read_limits
 from connectors.nexthink.api import Api
-from connectors.nexthink.auth import ClientCredentials, Tenant
+from connectors.nexthink.auth import ClientCredentials, Tenant, named
 from connectors.nexthink.enrichment import EnrichmentApi
 from connectors.nexthink.nql import NqlApi
 from connectors.nexthink.results.download import MAX_REDIRECTS, Storage
@@ -64,7 +64,7 @@ class NexthinkClient:
         # Each request is checked, also those that follow a redirect.
         files.event_hooks = {"request": [hosts.check], "response": [hosts.check_peer]}
         self._clients = (login, api, files)
-        self._calls = Api(api, clock, gate)
+        self._calls = Api(api, clock, gate, named(tenant, "api_url"))
         self.nql = NqlApi(self._calls, Storage(files, clock, sleep, limits))
         self.enrichment = EnrichmentApi(self._calls)
 

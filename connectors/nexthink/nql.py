@@ -22,7 +22,7 @@ from connectors.errors import (
     UsageError,
 )
 from connectors.http.client import Retry, exchange_of
-from connectors.nexthink.api import Api, read_answer
+from connectors.nexthink.api import Api, read_answer, setting_of
 from connectors.nexthink.models import (
     QUERY_ID,
     Compression,
@@ -301,7 +301,7 @@ def _csv_text(response: httpx.Response) -> str:
     if not response.headers.get("content-type", "").lower().startswith("text/csv"):
         raise UnavailableError(
             f"{response.request.url.host} does not answer in CSV: "
-            "a proxy may answer in its place, check NEXTHINK_API_URL",
+            f"a proxy may answer in its place, check {setting_of(response)}",
             exchange=exchange,
         )
     try:

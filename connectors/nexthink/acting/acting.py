@@ -22,7 +22,7 @@ from connectors.errors import (
     UsageError,
 )
 from connectors.http.client import TOO_MANY_REQUESTS, Retry, exchange_of, unreachable
-from connectors.nexthink.api import HTTP_FAULTS, Api, failure, read_answer, tenant_code
+from connectors.nexthink.api import HTTP_FAULTS, SETTING, Api, failure, read_answer, tenant_code
 
 Answer = TypeVar("Answer", bound=BaseModel)
 
@@ -79,7 +79,7 @@ def _request(api: Api, path: str, body: Mapping[str, Any], source: str | None) -
             path,
             json=body,
             headers={"Source": source} if source else None,
-            extensions={"retry": Retry.NEVER_SENT},
+            extensions={"retry": Retry.NEVER_SENT, SETTING: api.setting},
         )
     except UnicodeEncodeError:
         raise UsageError(
@@ -98,7 +98,7 @@ def _sent(api: Api, request: httpx.Request) -> httpx.Response:
             f"{error.message}; nothing was sent to the tenant", exchange=error.exchange
         ) from None
     except _NEVER_SENT as fault:
-        advice = "check the network or NEXTHINK_API_URL; nothing was sent to the tenant"
+        advice = f"check the network or {api.setting}; nothing was sent to the tenant"
         lost = unreachable(fault, request, advice=advice)
         raise NotSentError(lost.message, exchange=lost.exchange) from None
     except HTTP_FAULTS as fault:

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from connectors.errors import PartlyDoneError
+from tasks.stories.gaps import close_gaps
 from tests.commands import called
 from tests.landing import CATALOG, Place, place
 
@@ -80,6 +82,11 @@ def test_lists_show_the_others_and_all_problems(
     assert "queries/users.nql: it is not UTF-8 (line 1)" in queries.stderr
     assert called("nql", "queries", "devices", capsys=capsys).returncode == 0
     assert called("nql", "queries", "users", capsys=capsys).returncode == 3
+
+
+def test_the_weekly_look_for_gaps_names_the_broken_ones() -> None:
+    with pytest.raises(PartlyDoneError, match=r"users\.yaml: .*line 3"):
+        close_gaps(28, land=False)
 
 
 def test_a_connection_that_fails_is_listed_with_the_problems_of_files(

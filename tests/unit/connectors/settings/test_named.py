@@ -71,3 +71,14 @@ def test_a_refusal_names_what_the_user_has_written(
     assert said in str(caught.value)
     assert str(tmp_path) in str(caught.value)
     assert "NEXTHINK_" not in str(caught.value)
+
+
+def test_an_api_that_does_not_answer_is_named_by_the_profile_too(
+    tmp_path: Path, server: Server
+) -> None:
+    urls = (f'login_url = "{server.url}"', f'api_url = "{server.url}"')
+    found = profile(tmp_path, 'client_secret = "x"', *urls)
+    server.on("GET", "/api/v1/nql/status/e1", Reply(200, body=b"<html>"))
+    with NexthinkClient(found) as client, pytest.raises(UnavailableError) as caught:
+        client.nql.export_status("e1")
+    assert "check api_url of [lab] in " in str(caught.value)
