@@ -1,13 +1,14 @@
-"""Which files of a dataset are old enough to delete, from a listing. Nothing is changed here."""
+"""Which files of a dataset or a sync are old enough to delete. Nothing is changed here."""
 
 import re
 from collections.abc import Iterable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 from connectors.lake.lake import Lake
 from connectors.lake.layout import LAYOUTS, checked_name
 from connectors.lake.naming import CHANGES, REJECTS, REJECTS_RAW, is_data, unit_end
 from connectors.lake.plans import PLANS
+from connectors.lake.record_upgrade import first_written
 from connectors.lake.stores import OLD, StoredFile
 
 PROBES = "_probe"
@@ -67,17 +68,20 @@ def expired_of_sync(lake: Lake, sync: str, horizon: datetime) -> list[StoredFile
     """Return the files of a sync's plans, changes and rejects that are older than an instant."""
     found = _older(lake.store.files(f"{PLANS}/sync={sync}"), horizon)
     changes = lake.store.files(f"{CHANGES}/sync={sync}")
-    found += [file for file in changes if _written(file) < horizon]
+    found += [file for file in changes if _is_older(lake, file, horizon)]
     return found + expired_rejects(lake, sync, horizon)
 
 
-def _written(file: StoredFile) -> datetime:
-    """Return when a file's rows were written, at the latest: it may have been rewritten since."""
+def _is_older(lake: Lake, file: StoredFile, horizon: datetime) -> bool:
+    """Return whether a file's rows were first written before an instant."""
+    if file.modified_at < horizon:
+        return True
     match = DATED.search(file.path)
-    if match is None:
-        return file.modified_at
-    day = datetime.fromisoformat(match[1]).replace(tzinfo=UTC)
-    return min(file.modified_at, day + timedelta(days=1))
+    if match is None or datetime.fromisoformat(match[1]).replace(tzinfo=UTC) >= horizon:
+        return False
+    # Its rows may be older than the file: only then it is worth opening.
+    first = first_written(lake, file.path)
+    return first is not None and first < horizon
 
 
 def _older(files: Iterable[StoredFile], before: datetime) -> list[StoredFile]:

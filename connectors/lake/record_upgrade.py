@@ -17,6 +17,7 @@ import pyarrow.parquet as pq
 
 from connectors.errors import StorageError
 from connectors.lake.lake import Lake
+from connectors.lake.reading import open_parquet
 from connectors.lake.record_columns import FOLDERS, OF_VERSION, RECORDS, VERSION, records_of
 from connectors.lake.records import as_file, fitted, is_private
 from connectors.lake.rejects import FILE
@@ -24,6 +25,7 @@ from connectors.lake.stores import Conflict, StoredFile
 from connectors.lake.stores.local import STAGING, LocalStore
 
 NOTE: Final = "_records.json"
+WRITTEN_AT: Final = b"nxp_records_written_at"
 _FOLDER: Final = re.compile(r"(dataset|sync|action)=([^/]+)/")
 
 
@@ -63,6 +65,16 @@ def upgrade_records(lake: Lake) -> list[StoredFile]:
         text = json.dumps({"version": VERSION, "looked_at": noted}, indent=1)
         lake.store.write(NOTE, text.encode())
     return done
+
+
+def first_written(lake: Lake, path: str) -> datetime | None:
+    """Return when the rows of a rewritten file were written; None if it was not rewritten."""
+    try:
+        with open_parquet(lake, path) as file:
+            at = (file.schema_arrow.metadata or {}).get(WRITTEN_AT)
+        return datetime.fromisoformat(at.decode()) if at else None
+    except (OSError, ValueError, pa.ArrowException):
+        return None
 
 
 def halves(lake: Lake, before: datetime) -> list[StoredFile]:
@@ -122,7 +134,11 @@ def _upgraded(lake: Lake, file: StoredFile) -> tuple[bytes, str] | None:
             table = old.read()
         if _unknown(table, records):
             return None
-        return as_file(fitted(table, records, _from_path(file.path))), found[1]
+        rows = fitted(table, records, _from_path(file.path))
+        # Retention counts from then, not from the day on which the file is rewritten.
+        written = {WRITTEN_AT: file.modified_at.isoformat().encode()}
+        rows = rows.replace_schema_metadata({**rows.schema.metadata, **written})
+        return as_file(rows), found[1]
     except (StorageError, OSError, pa.ArrowException):
         return None
 

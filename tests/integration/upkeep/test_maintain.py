@@ -21,6 +21,7 @@ from connectors.errors import PipelineError, UsageError
 from connectors.lake.aging import expired_of_sync
 from connectors.lake.lake import unit_name
 from connectors.lake.query import query_lake
+from connectors.lake.record_upgrade import upgrade_records
 from connectors.lake.records import write_rejects
 from connectors.ledger import open_ledger
 from nxp.commands.datasets import datasets
@@ -253,12 +254,15 @@ def test_records_of_earlier_releases_are_rewritten_by_the_next_maintenance(
 
 
 def test_rewritten_changes_keep_their_age(folder_site: Site) -> None:
-    """What is written again today holds values that are as old as the date in its path."""
-    for days in (1, 9, 10):
-        day = f"{days_ago(days):%Y-%m-%d}"
-        folder_site.put(f"_changes/sync=assets/date={day}/{days}.parquet", b"PAR1")
-    found = expired_of_sync(folder_site.lake, "assets", days_ago(7))
-    assert {file.path.rpartition("/")[2] for file in found} == {"9.parquet", "10.parquet"}
+    lake = folder_site.lake
+    target = io.BytesIO()
+    pq.write_table(pa.table({"run_id": ["a"], "key": ["anna"]}), target)
+    folder_site.put("_changes/sync=assets/date=2026-01-01/old.parquet", target.getvalue())
+    written_at = datetime.now(UTC)
+    upgrade_records(lake)
+    folder_site.put("_changes/sync=assets/date=2026-01-01/new.parquet", target.getvalue())
+    found = expired_of_sync(lake, "assets", written_at)
+    assert [file.path.rpartition("/")[2] for file in found] == ["old.parquet"]
 
 
 def test_a_maintenance_is_recorded_in_runs_and_ledger(installed: Site) -> None:
