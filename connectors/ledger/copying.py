@@ -13,6 +13,7 @@ import psycopg
 from sqlalchemy import Connection, Select
 
 from connectors.errors import DataRefusedError, UnavailableError
+from connectors.ledger.failures import copy_failure
 
 STAGING: Final = "nxp_rows"
 
@@ -65,12 +66,12 @@ def _ledger_errors(table: str) -> Iterator[None]:
     """Turn the database's error into one line of ours: its own message may quote a row."""
     try:
         yield
-    except psycopg.OperationalError:
-        raise UnavailableError(
+    except psycopg.OperationalError as error:
+        raise copy_failure(error) or UnavailableError(
             f"the ledger cannot be used ({table}): run again when it can; nothing was saved"
         ) from None
     except psycopg.Error as error:
-        raise DataRefusedError(
+        raise copy_failure(error) or DataRefusedError(
             f"the ledger refuses rows of {table} (SQLSTATE {error.sqlstate or 'none'}): one "
             "of their texts holds what it cannot store; nothing was saved"
         ) from None

@@ -20,18 +20,18 @@ from sqlalchemy import (
     text,
 )
 from sqlalchemy.engine import URL, ExceptionContext
-from sqlalchemy.exc import DataError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import SQLAlchemyError
 
 from connectors import private
 from connectors.databases.sessions import connect_arguments, set_up_sessions
 from connectors.databases.urls import EXAMPLES, database_url, driver_errors
-from connectors.errors import ConfigurationError, DataRefusedError, UnavailableError
+from connectors.errors import ConfigurationError
+from connectors.ledger.failures import VARIABLE, failure, unusable
 from connectors.ledger.tables import metadata
 
 # A test compares it with the newest file in migrations/versions: reading it from there at every
 # start would import Alembic, 0.2 s for nothing.
 HEAD = "0005"
-VARIABLE = "NXP_LEDGER_URL"
 MIGRATIONS = Path(__file__).parent / "migrations"
 UPGRADE_TRIES = 5
 # Alembic's own table, as it makes it.
@@ -47,12 +47,14 @@ def connect(url: str) -> Engine:
 
     Raises:
         ConfigurationError: not reachable, not a URL, or newer than this program.
+        StorageError: a SQLite file cannot be written or is damaged.
+        UnavailableError: another process has locked it.
     """
     parsed = _parsed(url)
     try:
         _prepare_folder(parsed)
     except OSError as error:
-        raise _unusable(parsed, error) from None
+        raise unusable(parsed, error) from None
     engine = _engine(parsed, pool_pre_ping=True, json_serializer=_json)
     if parsed.get_backend_name() == "sqlite":
         event.listen(engine, "connect", _set_pragmas)
@@ -60,7 +62,7 @@ def connect(url: str) -> Engine:
         _upgrade(engine)
     except SQLAlchemyError as error:
         engine.dispose()
-        raise _unusable(parsed, getattr(error, "orig", None) or error) from None
+        raise unusable(parsed, getattr(error, "orig", None) or error) from None
     except BaseException:
         engine.dispose()
         raise
@@ -81,7 +83,7 @@ def ledger_version(url: str) -> str | None:
     try:
         return _version(engine)
     except SQLAlchemyError as error:
-        raise _unusable(parsed, getattr(error, "orig", None) or error) from None
+        raise unusable(parsed, getattr(error, "orig", None) or error) from None
     finally:
         engine.dispose()
 
@@ -103,13 +105,6 @@ def _engine(url: URL, **options: Any) -> Engine:
         )
     set_up_sessions(engine)
     return engine
-
-
-def _unusable(url: URL, error: BaseException) -> ConfigurationError:
-    return ConfigurationError(
-        f"cannot open the ledger {_shown(url)}: {str(error).splitlines()[0]}: check that it "
-        "answers, or correct NXP_LEDGER_URL; nothing was started"
-    )
 
 
 def _json(value: Any) -> str:
@@ -148,18 +143,8 @@ def _version(engine: Engine) -> str | None:
 
 def _translate(context: ExceptionContext) -> None:
     """Turn a failure of the database during a run into one line; nothing is lost."""
-    error = context.sqlalchemy_exception
-    if isinstance(error, DataError):
-        state = getattr(error.orig, "sqlstate", None) or "none"
-        raise DataRefusedError(
-            f"the ledger's database cannot hold a text (SQLSTATE {state}): move the ledger to a "
-            "database with the encoding UTF8 (docs/deployment.md); nothing was saved"
-        ) from None
-    if isinstance(error, OperationalError):
-        reason = str(error.orig).splitlines()[0]
-        raise UnavailableError(
-            f"the ledger cannot be used ({reason}): run again when it can; published data stays"
-        ) from None
+    if translated := failure(context.sqlalchemy_exception):
+        raise translated from None
 
 
 def _upgrade(engine: Engine) -> None:
@@ -236,7 +221,3 @@ def _whole_or_not_at_all(connection: Connection) -> Iterator[None]:
         # Closing the connection rolls back.
         connection.invalidate()
         raise
-
-
-def _shown(url: URL) -> str:
-    return url.render_as_string(hide_password=True)

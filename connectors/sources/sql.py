@@ -146,7 +146,9 @@ class SqlSource(Source):
                     yield text_batch(self._of.key, list(zip(*part, strict=True)))
         return PullOutcome(Completeness.COMPLETE)
 
-    def _parts(self, result: CursorResult[Any], columns: Sequence[str]) -> Iterator[Sequence[Any]]:
+    def _parts(
+        self, result: CursorResult[Any], columns: Sequence[str | None]
+    ) -> Iterator[Sequence[Any]]:
         """Yield the rows in batches; raise for a time in these columns that Python cannot hold."""
         names, rows = list(result.keys()), 0
         for part in result.partitions(BATCH_ROWS):

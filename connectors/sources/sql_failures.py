@@ -10,6 +10,7 @@ from connectors.errors import (
     ConfigurationError,
     DataRefusedError,
     PipelineError,
+    StorageError,
     UnavailableError,
 )
 
@@ -61,6 +62,14 @@ BY_WORDS: tuple[tuple[str, Meaning], ...] = (
     ("syntax error", BY_STATE["42601"]),
     ("incomplete input", BY_STATE["42601"]),
     ("readonly", (ConfigurationError, WRITES)),
+    (
+        "unable to open",
+        (
+            StorageError,
+            "the database file cannot be opened: check permissions, also those of its folder",
+        ),
+    ),
+    ("disk I/O", (StorageError, "the disk fails to read the database file: have it checked")),
     ("locked", (UnavailableError, BUSY)),
     ("not a database", (ConfigurationError, "the file is not a SQLite database")),
     ("malformed", (DataRefusedError, "the database file is damaged")),

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 
 from adbc_driver_manager import AdbcStatusCode, Error
 
+from connectors.databases.sqlite_failures import sqlite_meaning
 from connectors.errors import (
     ConfigurationError,
     DataRefusedError,
@@ -35,15 +36,6 @@ BY_STATE: dict[str, tuple[type[PipelineError], str]] = {
 }
 # A character has no place in the database's encoding, or is none in it.
 BY_ENCODING = {"22P05", "22021"}
-BY_WORDS: dict[str, tuple[type[PipelineError], str]] = {
-    "locked": (UnavailableError, " is locked by another process: try again"),
-    "readonly": (StorageError, ": no permission to write the database file"),
-    "unable to open": (StorageError, ": no permission to write next to the database file"),
-    "disk is full": (StorageError, ": the database's disk is full"),
-    "disk I/O": (StorageError, ": the disk fails to read or write the database file"),
-    "not a database": (ConfigurationError, ": NXP_DATABASE_URL does not name a SQLite database"),
-    "malformed": (StorageError, ": the database file is damaged, restore it"),
-}
 # The line that COPY adds at the end: the lines above it may quote a value.
 COLUMN_IN_CONTEXT = re.compile(r"^COPY \S+, line \d+, column (\w+)$", re.MULTILINE)
 # The only messages of SQLite that are known to hold no values.
@@ -145,9 +137,11 @@ def _without_state(error: Error, table: str) -> PipelineError:
             f"{table}: rows break the table's {match[0].replace(' failed', '')}: change it, or the "
             f"query; {AS_IT_WAS}"
         )
-    for words, (kind, reason) in BY_WORDS.items():
-        if words in text:
-            return kind(f"{table}{reason}; {AS_IT_WAS}")
+    if meaning := sqlite_meaning(text):
+        kind, reason = meaning
+        if kind is ConfigurationError:
+            reason = ": NXP_DATABASE_URL does not name a SQLite database"
+        return kind(f"{table}{reason}; {AS_IT_WAS}")
     if error.status_code == AdbcStatusCode.IO:
         return _lost(table)
     return ConfigurationError(f"{table}: the database refuses a statement; {AS_IT_WAS}")

@@ -22,6 +22,7 @@ from sqlalchemy.types import TypeEngine
 
 from connectors.catalogue import ColumnType
 from connectors.databases.names import SQLITE
+from connectors.databases.sqlite_failures import folder_meaning, sqlite_meaning
 from connectors.errors import ConfigurationError, PipelineError
 from connectors.quoting import quoted_text
 from connectors.sql.database import WAIT_SECONDS, ExistingColumn
@@ -63,10 +64,7 @@ class SqliteDatabase:
                 self._create()
             connection = driver.connect(str(self._path))
         except (OSError, Error) as error:
-            reason = error.strerror if isinstance(error, OSError) else "no permission, or a folder"
-            raise ConfigurationError(
-                f"NXP_DATABASE_URL: cannot open {self._path}: {reason}"
-            ) from None
+            raise self._unusable(error) from None
         session = Session(connection, self.dialect, table)
         try:
             session.fetch(f"PRAGMA busy_timeout = {WAIT_SECONDS * 1000}")
@@ -145,6 +143,16 @@ class SqliteDatabase:
         if kind is ColumnType.JSON:
             return pc.if_else(pc.equal(values, ""), pa.scalar(None, values.type), values)
         return values
+
+    def _unusable(self, error: OSError | Error) -> PipelineError:
+        if isinstance(error, OSError):
+            meaning, reason = folder_meaning(error), error.strerror
+        else:
+            meaning, reason = sqlite_meaning(str(error)), "no permission, or a folder"
+        if meaning:
+            kind, words = meaning
+            return kind(f"NXP_DATABASE_URL: cannot open {self._path}{words}")
+        return ConfigurationError(f"NXP_DATABASE_URL: cannot open {self._path}: {reason}")
 
     def _create(self) -> None:
         """Create the file, for its owner only, and in WAL mode, so that loads block no reader.
