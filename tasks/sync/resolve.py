@@ -19,7 +19,7 @@ from connectors.lake.manifest import SNAPSHOT
 from connectors.lake.reading import open_parquet
 from connectors.lake.rejects import reject_files
 from connectors.lake.storage import storage_errors
-from connectors.sources.texts import as_texts
+from connectors.sources.arrow_texts import as_texts
 from connectors.syncs import InventorySpecification, SyncSpecification
 from tasks.exports.windows import describe
 from tasks.sync.cells import read_keys
