@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Engine, and_, delete, select
+from sqlalchemy import Engine, and_, delete, null, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.sql.elements import ColumnElement
 
@@ -23,6 +23,7 @@ class SyncRecord:
         cursors: by source, where the next incremental pull continues.
         full_at: when the plan of the last applied full pull was made.
         keys: how many keys that pull had.
+        is_damaged: whether the cursors cannot be read; they then count as none.
     """
 
     version: int = 0
@@ -31,6 +32,7 @@ class SyncRecord:
     cursors: Mapping[str, Any] | None = None
     full_at: datetime | None = None
     keys: int | None = None
+    is_damaged: bool = False
 
 
 class Syncs:
@@ -42,11 +44,19 @@ class Syncs:
 
     def read(self, sync: str) -> SyncRecord:
         """Return a sync's record."""
+        is_damaged = False
         with self._engine.connect() as connection:
-            row = connection.execute(select(syncs).where(self._is(sync))).one_or_none()
+            try:
+                row = connection.execute(select(syncs).where(self._is(sync))).one_or_none()
+            except ValueError:
+                is_damaged = True
+                without = [column for column in syncs.c if column is not syncs.c.cursors]
+                readable = select(*without, null().label("cursors")).where(self._is(sync))
+                row = connection.execute(readable).one_or_none()
         if row is None:
             return SyncRecord()
         return SyncRecord(
+            is_damaged=is_damaged,
             version=row.version,
             identification=row.identification,
             specification=row.specification,

@@ -20,6 +20,9 @@ DIGEST_BYTES = 8
 # About a megabyte of cursor. If there are more rows around the moment, some come again with every
 # pull until there is a newer moment.
 KNOWN_ROWS = 100_000
+# Why a cursor that was kept is none.
+UNREADABLE = "is damaged, of another version, or of another query or address"
+IN_FUTURE = "is later than every row"
 # These change how rows are requested, not which.
 WITHOUT_EFFECT = {"page_rows", "overlap"}
 
@@ -42,12 +45,20 @@ class Cursor:
         """Return a stored cursor; None if it belongs to another specification, with other rows."""
         try:
             kept = json.loads(text)
-            known = base64.b64decode(kept["known"])
-            if kept["of"] != specification:
+            known, until = base64.b64decode(kept["known"], validate=True), kept["until"]
+            if kept["of"] != specification or not isinstance(until, str):
                 return None
-            return cls(specification, str(kept["until"]), _cut(known))
-        except (ValueError, KeyError, TypeError, binascii.Error):
+            return cls(specification, until, _cut(known))
+        except (ValueError, KeyError, TypeError, RecursionError, binascii.Error):
             return None
+
+
+def kept_cursor(kept: object, specification: str) -> tuple[Cursor | None, str | None]:
+    """Return what was kept as a cursor, or why it cannot be used; neither if nothing was kept."""
+    if not kept:
+        return None, None
+    cursor = Cursor.read(kept, specification) if isinstance(kept, str) else None
+    return cursor, None if cursor else UNREADABLE
 
 
 def _cut(known: bytes) -> frozenset[bytes]:

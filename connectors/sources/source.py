@@ -34,10 +34,12 @@ class PullOutcome:
     """How complete a pull was, and where the next one starts.
 
     Store `cursor` only after the rows have taken effect; None: the next pull is a full one.
+    `unusable` says why the cursor that was given is none, so that all rows were read.
     """
 
     completeness: Completeness
     cursor: str | None = None
+    unusable: str | None = None
 
 
 Batches: TypeAlias = "Generator[pa.RecordBatch, None, PullOutcome]"
@@ -101,7 +103,7 @@ class Source(Protocol):
     def pull(self, since: str | None = None) -> Pull:
         """Read all rows, or those changed since a cursor where the source can select them.
 
-        A cursor of another specification is ignored. Checks the source first.
+        A cursor that cannot be used is ignored, and the outcome says why. Checks the source first.
         """
 
     @abstractmethod

@@ -40,7 +40,14 @@ from connectors.databases.sessions import connect_arguments, set_up_sessions
 from connectors.databases.urls import POSTGRESQL, database_url, driver_errors
 from connectors.errors import ConfigurationError, DataRefusedError, UnavailableError
 from connectors.sources.connection import Connection
-from connectors.sources.cursor import Cursor, Known, fingerprint
+from connectors.sources.cursor import (
+    IN_FUTURE,
+    UNREADABLE,
+    Cursor,
+    Known,
+    fingerprint,
+    kept_cursor,
+)
 from connectors.sources.source import (
     BATCH_ROWS,
     Batches,
@@ -106,8 +113,8 @@ class SqlSource(Source):
     def pull(self, since: str | None = None) -> Pull:
         """Read all rows, or those that changed since a cursor."""
         columns = self.check()
-        cursor = Cursor.read(since, self._mark) if since and self._of.incremental else None
-        return Pull(columns, self._pulled(columns, cursor))
+        cursor, unusable = kept_cursor(since if self._of.incremental else None, self._mark)
+        return Pull(columns, self._pulled(columns, cursor, unusable))
 
     def keys(self) -> Pull:
         """Read the key of every row."""
@@ -120,12 +127,22 @@ class SqlSource(Source):
         """Close the connections."""
         self._engine.dispose()
 
-    def _pulled(self, columns: tuple[str, ...], cursor: Cursor | None) -> Batches:
-        known, until = Known(cursor.known if cursor else ()), None
+    def _pulled(
+        self, columns: tuple[str, ...], cursor: Cursor | None, unusable: str | None
+    ) -> Batches:
+        before = until = None
         with self._reading() as database:
             if self._of.incremental:
-                until = self._newest(database, cursor)
-            rows = self._changed(database, cursor, until) if cursor else self._all_rows(database)
+                newest = self._newest(database)
+                if cursor and (unusable := _unusable(cursor, newest, self._of.overlap)):
+                    cursor = None
+                if cursor and newest is None:
+                    # No row has a moment, and a query with one may not even suit the column.
+                    return PullOutcome(Completeness.CHANGES, cursor.write())
+                before = _read(cursor.until) if cursor else None
+                until = before if newest is None or _is_before(newest, before) else newest
+            known = Known(cursor.known if cursor else ())
+            rows = self._changed(database, before, until) if cursor else self._all_rows(database)
             with rows as result:
                 for part in self._parts(result, (*columns, self._of.incremental)):
                     new = self._new(part, known, until) if self._of.incremental else part
@@ -133,9 +150,9 @@ class SqlSource(Source):
                         yield text_batch(columns, [values[n] for n in self._places(columns)])
         completeness = Completeness.CHANGES if cursor else Completeness.COMPLETE
         if until is None:
-            return PullOutcome(completeness)
+            return PullOutcome(completeness, None, unusable)
         kept = Cursor(self._mark, _write(until), frozenset(known.found))
-        return PullOutcome(completeness, kept.write())
+        return PullOutcome(completeness, kept.write(), unusable)
 
     def _scanned(self) -> Batches:
         with self._reading() as database:
@@ -182,13 +199,11 @@ class SqlSource(Source):
         # Sent as written: some databases allow less in a query inside another.
         return database.execution_options(no_parameters=True).exec_driver_sql(self._of.query)
 
-    def _newest(self, database: Database, cursor: Cursor | None) -> Any:
-        """Return up to when a pull covers changes: never earlier than the last pull did."""
+    def _newest(self, database: Database) -> Any:
         source = self._query().subquery("source")
         newest = database.execute(select(func.max(source.c[self._of.incremental or ""]))).scalar()
         self._check_moment(newest)
-        before = _read(cursor.until) if cursor else None
-        return before if newest is None or (before is not None and newest < before) else newest
+        return newest
 
     def _check_moment(self, newest: Any) -> None:
         """Raise unless pulls can compare the newest moment with others of its kind."""
@@ -208,10 +223,10 @@ class SqlSource(Source):
                 f"({self._variable})"
             )
 
-    def _changed(self, database: Database, cursor: Cursor, until: Any) -> CursorResult[Any]:
+    def _changed(self, database: Database, before: Any, until: Any) -> CursorResult[Any]:
         source = self._query().subquery("source")
         moment = source.c[self._of.incremental or ""]
-        since = _earlier(_read(cursor.until), self._of.overlap)
+        since = _earlier(before, self._of.overlap)
         changed: Select[Any] = select(source).where(moment >= since, moment <= until)
         return database.execute(changed)
 
@@ -220,7 +235,7 @@ class SqlSource(Source):
         place = self._columns.index(self._of.incremental or "")
         recent = None if until is None else _earlier(until, self._of.overlap)
         for row in rows:
-            is_recent = None not in (row[place], recent) and row[place] >= recent
+            is_recent = None not in (row[place], recent) and not _is_before(row[place], recent)
             if known.is_new(row, is_recent=is_recent):
                 yield row
 
@@ -277,6 +292,33 @@ def _earlier(moment: Any, by: timedelta) -> Any:
             if not isinstance(moment, datetime)
             else moment.min.replace(tzinfo=moment.tzinfo)
         )
+
+
+def _is_before(moment: Any, other: Any) -> bool:
+    """Return whether a moment is before another; those of different types have no order."""
+    return other is not None and _kind(moment) == _kind(other) and bool(moment < other)
+
+
+def _kind(moment: Any) -> str:
+    if isinstance(moment, datetime):
+        return "date-times without a zone" if moment.tzinfo is None else "date-times with a zone"
+    if isinstance(moment, (int, float, Decimal)):
+        return "numbers"
+    return {date: "dates", str: "texts"}.get(type(moment), "values of another type")
+
+
+def _unusable(cursor: Cursor, newest: Any, overlap: timedelta) -> str | None:
+    """Return why the next pull cannot start at a cursor, None if it can."""
+    try:
+        before = _read(cursor.until)
+    except (ValueError, TypeError, ArithmeticError):
+        return UNREADABLE
+    if newest is None:
+        return None
+    if _kind(before) != _kind(newest):
+        return f"is of {_kind(before)}, but the column now has {_kind(newest)}"
+    # The newest row may have been deleted. Further back, changes before the cursor would be missed.
+    return IN_FUTURE if _is_before(newest, _earlier(before, overlap)) else None
 
 
 def _write(moment: Any) -> str:

@@ -61,10 +61,14 @@ class PlanSummary:
             **{
                 **kept,
                 "counts": DiffCounts(**kept["counts"]),
-                "source": None if source is None else SourceCounts(**source),
+                "source": None if source is None else _source_counts(source),
                 "findings": tuple(GuardFinding(**each) for each in kept["findings"]),
             }
         )
+
+
+def _source_counts(kept: Mapping[str, Any]) -> SourceCounts:
+    return SourceCounts(**{**kept, "notes": tuple(kept.get("notes", ()))})
 
 
 @dataclass(frozen=True, slots=True)

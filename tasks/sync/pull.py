@@ -11,19 +11,20 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from connectors.lake.storage import storage_errors
-from connectors.sources import Completeness, Pull, Source, open_sources
+from connectors.sources import Completeness, Pull, PullOutcome, Source, open_sources
 from connectors.syncs import SyncSpecification
 
 logger = logging.getLogger(__name__)
 
 # Pages are small; a file of a thousand row groups is slow to read.
 ROWS_AT_ONCE: Final = 50_000
+RESTARTED: Final = "all rows were pulled, since the cursor that was kept"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,11 +35,13 @@ class Kept:
         fingerprint: the fingerprint of the specification that was applied.
         full_at: when all rows were last pulled.
         cursors: by source.
+        is_damaged: whether they cannot be read.
     """
 
     fingerprint: str | None = None
     full_at: datetime | None = None
-    cursors: Mapping[str, str] = field(default_factory=dict, repr=False)
+    cursors: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    is_damaged: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,12 +63,14 @@ class Pulled:
         cursors: of the source that is pulled incrementally, for the next pull.
         pulled_at: when the pull began.
         changes_of: the source that sent only changes; None if all rows of all sources came.
+        notes: why all rows came although changes were asked for.
     """
 
     sources: Mapping[str, PulledSource]
     cursors: Mapping[str, str] = field(repr=False)
     pulled_at: datetime
     changes_of: str | None = None
+    notes: tuple[str, ...] = ()
 
     @property
     def is_full(self) -> bool:
@@ -124,11 +129,14 @@ def pull_sources(
         pulled: dict[str, PulledSource] = {}
         cursors: dict[str, str] = {}
         changes_of = None
+        notes = [f"source {sync.incremental}: {RESTARTED} is damaged"] if kept.is_damaged else []
         for name, source in sources.items():
             is_incremental = name == sync.incremental
-            pulled[name], cursor = _pulled(source, since if is_incremental else None, folder)
-            if is_incremental and cursor:
-                cursors[name] = cursor
+            pulled[name], outcome = _pulled(source, since if is_incremental else None, folder)
+            if is_incremental and outcome.cursor:
+                cursors[name] = outcome.cursor
+            if outcome.unusable:
+                notes.append(f"source {name}: {RESTARTED} {outcome.unusable}")
             if pulled[name].completeness is Completeness.CHANGES:
                 changes_of = name
             logger.info(
@@ -138,16 +146,18 @@ def pull_sources(
                 name,
                 pulled[name].completeness.value,
             )
-    return Pulled(pulled, cursors, now, changes_of)
+    for note in notes:
+        logger.warning("sync %s: %s", sync.sync, note)
+    return Pulled(pulled, cursors, now, changes_of, tuple(notes))
 
 
-def _pulled(source: Source, since: str | None, folder: Path) -> tuple[PulledSource, str | None]:
+def _pulled(source: Source, since: str | None, folder: Path) -> tuple[PulledSource, PullOutcome]:
     pull = source.pull(since)
     path = folder / f"{source.name}.parquet"
     _write(pull, path)
     outcome = pull.outcome
     columns = tuple(pull.schema.names)
-    return PulledSource(path, columns, pull.rows, outcome.completeness), outcome.cursor
+    return PulledSource(path, columns, pull.rows, outcome.completeness), outcome
 
 
 def _write(pull: Pull, path: Path) -> None:

@@ -179,7 +179,9 @@ def shaped(
         StorageError: the disk is full, or a landed file cannot be read.
     """
     rejects = Rejects()
-    counts = SourceCounts(is_complete=pulled.is_complete, is_full=pulled.is_full)
+    counts = SourceCounts(
+        is_complete=pulled.is_complete, is_full=pulled.is_full, notes=pulled.notes
+    )
     try:
         at = None
         if sync.inventory:

@@ -3,6 +3,7 @@
 Each is one recorded step, whatever the number of objects.
 """
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 from connectors.errors import UsageError
@@ -46,7 +47,9 @@ def plan_sync(run: SyncRun, asked: SyncAsked) -> SyncPlan:
     """Pull, shape, compare, and write a plan. Call it under the sync's lease."""
     planning, specification = planning_of(run), run.specification
     record = run.ledger.syncs.read(run.sync)
-    kept = Kept(record.specification, record.full_at, record.cursors or {})
+    cursors = record.cursors or {}
+    is_damaged = record.is_damaged or not isinstance(cursors, Mapping)
+    kept = Kept(record.specification, record.full_at, {} if is_damaged else cursors, is_damaged)
     tell(Progress(run.sync, PLAN, "pulling"))
     pulled = pull_sources(specification, run.folder(), kept, planning.now, full=asked.full)
     tell(Progress(run.sync, PLAN, "comparing", sum(each.rows for each in pulled.sources.values())))

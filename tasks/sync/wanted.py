@@ -42,6 +42,7 @@ class SourceCounts:
     `rows`, `without_key`, `unmatched` and `ambiguous` count rows of the SELECT. Objects with
     `bad_values` had some of their cells refused; those that are `not_clearable` have a field that
     was to be emptied but has no clearing value.
+    `notes` say why all rows came although changes were asked for.
     `is_complete`: in all sources, the absence of a key means that it is gone.
     """
 
@@ -55,6 +56,7 @@ class SourceCounts:
     not_clearable: int = 0
     is_complete: bool = False
     is_full: bool = False
+    notes: tuple[str, ...] = ()
 
 
 def folded(keys: pl.Expr) -> pl.Expr:

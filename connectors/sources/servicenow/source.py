@@ -16,7 +16,14 @@ import pyarrow as pa
 from connectors.clock import utc_now
 from connectors.errors import AccessError, ConfigurationError, DataRefusedError
 from connectors.sources.connection import Connection
-from connectors.sources.cursor import Cursor, Known, fingerprint
+from connectors.sources.cursor import (
+    IN_FUTURE,
+    UNREADABLE,
+    Cursor,
+    Known,
+    fingerprint,
+    kept_cursor,
+)
 from connectors.sources.servicenow.paging import SYS_ID, Paging
 from connectors.sources.servicenow.table import Page, Row, Table
 from connectors.sources.servicenow_query import conditions, field_of, ignored, joined
@@ -102,8 +109,8 @@ class ServiceNowSource(Source):
     def pull(self, since: str | None = None) -> Pull:
         """Read all rows, or those that changed since a cursor."""
         self._check_once()
-        cursor = Cursor.read(since, self._mark) if since and self._of.incremental else None
-        return Pull(self._of.fields, self._pulled(cursor))
+        cursor, unusable = kept_cursor(since if self._of.incremental else None, self._mark)
+        return Pull(self._of.fields, self._pulled(cursor, unusable))
 
     def keys(self) -> Pull:
         """Read the key of every row."""
@@ -144,8 +151,11 @@ class ServiceNowSource(Source):
                 f"{', '.join(found)}: correct its operator or value"
             )
 
-    def _pulled(self, cursor: Cursor | None) -> Batches:
-        span = self._span(cursor)
+    def _pulled(self, cursor: Cursor | None, unusable: str | None) -> Batches:
+        newest = self._newest() if self._of.incremental else ""
+        if cursor and (unusable := _unusable(cursor, newest, self._of.overlap)):
+            cursor = None
+        span = self._span(cursor, newest)
         known = Known(cursor.known if cursor else ())
         paging = self._paging(span.query, self._own_fields())
         for rows in paging.pages():
@@ -153,7 +163,7 @@ class ServiceNowSource(Source):
             yield from self._batch(self._of.fields, self._new(rows, span, known))
         until = span.until or (cursor.until if cursor else "")
         kept = Cursor(self._mark, until, frozenset(known.found)).write() if until else None
-        return PullOutcome(_completeness(paging, is_full=cursor is None), kept)
+        return PullOutcome(_completeness(paging, is_full=cursor is None), kept, unusable)
 
     def _scanned(self) -> Batches:
         paging = self._paging("", tuple(dict.fromkeys((SYS_ID, *self._of.key))))
@@ -171,11 +181,11 @@ class ServiceNowSource(Source):
         query = joined(self._of.query, query)
         return Paging(self.name, self._table, query, fields, self._of.page_rows)
 
-    def _span(self, cursor: Cursor | None) -> _Span:
+    def _span(self, cursor: Cursor | None, newest: str) -> _Span:
         """Return what to cover: from just before the cursor up to the newest row, both fixed."""
         if not self._of.incremental:
             return _Span("", "", "")
-        until = max(self._newest(), cursor.until if cursor else "")
+        until = max(newest, cursor.until if cursor else "")
         since = _earlier(cursor.until, self._of.overlap) if cursor else ""
         return _Span(since, until, _earlier(until, self._of.overlap) if until else "")
 
@@ -214,3 +224,12 @@ def _completeness(paging: Paging, *, is_full: bool) -> Completeness:
 
 def _earlier(written: str, by: timedelta) -> str:
     return (datetime.strptime(written, WRITTEN) - by).strftime(WRITTEN)  # noqa: DTZ007 - all UTC
+
+
+def _unusable(cursor: Cursor, newest: str, overlap: timedelta) -> str | None:
+    """Return why the next pull cannot start at a cursor, None if it can."""
+    try:
+        earlier = _earlier(cursor.until, overlap)
+    except (ValueError, OverflowError):
+        return UNREADABLE
+    return IN_FUTURE if newest and newest < earlier else None

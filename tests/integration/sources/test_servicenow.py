@@ -329,6 +329,18 @@ def test_an_increment_ends_at_the_moment_that_was_the_newest_when_it_began() -> 
         assert not read >= set(changed)
 
 
+def test_a_cursor_that_is_damaged_or_in_the_future_is_none() -> None:
+    with instance(devices=20) as kind, opened(kind, **COMPUTERS) as source:
+        first = source.pull()
+        count = len(rows_of(first))
+        kept = json.loads(first.outcome.cursor or "")
+        for until, said in (("soon", "is damaged"), ("2999-01-01 00:00:00", "is later than every")):
+            pull = source.pull(json.dumps(kept | {"until": until}))
+            assert len(rows_of(pull)) == count
+            assert (pull.outcome.unusable or "").startswith(said)
+            assert rows_of(source.pull(pull.outcome.cursor)) == []
+
+
 def _quiet(kind: ServiceNowKind) -> ServiceNowOptions:
     return replace(kind.tenant.servicenow.options, change_every=0)
 

@@ -1,7 +1,9 @@
 """Queries of SQL databases as sources: PostgreSQL and SQLite."""
 
+import json
 import sqlite3
 import tracemalloc
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -280,6 +282,7 @@ class Changes:
         self.kind = kind
         self.table = f"{kind.schema}.changes"
         kind.server.run(
+            f"DROP TABLE IF EXISTS {self.table}",
             f"CREATE TABLE {self.table} (id text PRIMARY KEY, name text, at {column})",
             f"GRANT SELECT ON {self.table} TO {kind.user}",
         )
@@ -336,6 +339,92 @@ def test_numbers_and_dates_order_increments_too(
         changes.write("c", "one", moments[1])
         assert changes.pull(source) == {"b", "c"}
         assert changes.pull(source) == set()
+
+
+ALTERED = {
+    "text": ("2026-11-19", "2026-11-20"),
+    "date": ("2026-11-19", "2026-11-20"),
+    "bigint": ("7", "9"),
+    "timestamptz": ("2026-11-19", "2026-11-20"),
+    "timestamp": ("2026-11-19", "2026-11-20"),
+}
+
+
+@pytest.mark.parametrize("now", ALTERED)
+@pytest.mark.parametrize("then", ["date", "bigint", "timestamp"])
+def test_a_cursor_of_another_type_is_none_and_all_rows_come(
+    kind: PostgresKind, then: str, now: str
+) -> None:
+    changes = Changes(kind, then)
+    with opened(kind, **changes.specification) as source:
+        changes.write("a", "one", ALTERED[then][0])
+        changes.pull(source)
+        cursor = changes.cursor
+    changes = Changes(kind, now)
+    with opened(kind, **changes.specification) as source:
+        # An empty table has no moment to compare with.
+        assert rows_of(source.pull(cursor)) == []
+        for name, moment in zip("bc", ALTERED[now], strict=True):
+            changes.write(name, "one", moment)
+        pull = source.pull(cursor)
+        assert {row["id"] for row in rows_of(pull)} == {"b", "c"}
+        if then == now:
+            assert pull.outcome.unusable is None
+            return
+        assert pull.outcome.completeness is Completeness.COMPLETE
+        assert "but the column now has" in (pull.outcome.unusable or "")
+        # What was kept then is of use again.
+        again = source.pull(pull.outcome.cursor)
+        assert rows_of(again) == []
+        assert (again.outcome.completeness, again.outcome.unusable) == (Completeness.CHANGES, None)
+
+
+def test_a_cursor_after_every_row_is_none_and_all_rows_come(tmp_path: Path) -> None:
+    kind = SqliteKind(tmp_path)
+    database = sqlite3.connect(kind.path)
+    database.execute("CREATE TABLE people (id TEXT, at ANY)")
+    database.executemany("INSERT INTO people VALUES (?, ?)", [("a", 5), ("b", 9)])
+    database.commit()
+    with opened(kind, query="SELECT id, at FROM people", incremental="at") as source:
+        pull = source.pull()
+        assert len(rows_of(pull)) == 2
+        database.execute("UPDATE people SET at = at - 4")
+        database.commit()
+        behind = source.pull(pull.outcome.cursor)
+        assert len(rows_of(behind)) == 2
+        assert behind.outcome.unusable == "is later than every row"
+        # Rows whose values have several types are read, too.
+        database.execute("INSERT INTO people VALUES ('c', 'text')")
+        database.commit()
+        assert len(rows_of(source.pull(behind.outcome.cursor))) == 3
+    database.close()
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda kept: {**kept, "until": "[]"},
+        lambda kept: {**kept, "until": '["datetime", "soon"]'},
+        lambda kept: {**kept, "until": '["Decimal", "x"]'},
+        lambda kept: {**kept, "until": '{"a": 1}'},
+        lambda kept: {**kept, "until": None},
+        lambda kept: {**kept, "known": "!"},
+        lambda kept: {"version": 2, "mark": kept["until"]},
+    ],
+)
+def test_a_damaged_cursor_is_none_and_all_rows_come(
+    tmp_path: Path, damage: Callable[[dict[str, Any]], Any]
+) -> None:
+    kind = SqliteKind(tmp_path)
+    kind.fill(people(3))
+    with opened(kind, incremental="id") as source:
+        pull = source.pull()
+        rows_of(pull)
+        damaged = json.dumps(damage(json.loads(pull.outcome.cursor or "")))
+        for cursor in (damaged, "{", "[" * 100_000):
+            again = source.pull(cursor)
+            assert len(rows_of(again)) == 3
+            assert (again.outcome.unusable or "").startswith("is damaged")
 
 
 def test_an_increment_says_that_absence_means_nothing(kind: PostgresKind) -> None:

@@ -1,6 +1,7 @@
 """The ledger of enrichment, in SQLite and in PostgreSQL."""
 
 import itertools
+import sqlite3
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -208,6 +209,18 @@ def test_absences_count_consecutive_scans(ledger: Ledger) -> None:
     ledger.absences.record(SYNC, pl.Series(["a"]), NOW)
     ledger.absences.forget(SYNC)
     assert scans(ledger) == {}
+
+
+def test_cursors_that_cannot_be_read_are_none(tmp_path: Path) -> None:
+    file = tmp_path / "ledger.db"
+    ledger = open_ledger(f"sqlite:///{file}", "acme.eu", lambda: NOW)
+    ledger.syncs.ensure(SYNC)
+    with sqlite3.connect(file) as database:
+        database.execute("UPDATE syncs SET cursors = '{broken', keys = 7")
+    database.close()
+    record = ledger.syncs.read(SYNC)
+    assert (record.cursors, record.keys, record.is_damaged) == (None, 7, True)
+    ledger.close()
 
 
 # Plans --------------------------------------------------------------------------------------------

@@ -226,6 +226,35 @@ def test_changes_are_joined_with_all_rows_of_the_others(
     assert pull(Kept(sync.fingerprint, NOW - DAY, second.cursors)).is_full
 
 
+def test_state_that_cannot_be_used_is_none_and_said(
+    tmp_path: Path, changing: sqlite3.Connection, caplog: pytest.LogCaptureFixture
+) -> None:
+    query = {"query": "SELECT * FROM machines", "key": ["id"], "incremental": "at"}
+    sync = sync_of(
+        sources={"machines": {"kind": "sql", "connection": "hr"} | query},
+        incremental="machines",
+        sql="SELECT name, site AS cost_center FROM machines",
+    )
+    environ = {"NXP_SOURCE_HR_URL": f"sqlite:///{tmp_path / 'changing.db'}"}
+    first = pull_sources(sync, tmp_path / "run", Kept(), NOW, environ=environ)
+    assert first.notes == ()
+    changing.execute("UPDATE machines SET at = 'text ' || id")
+    changing.commit()
+    for cursors, said in (
+        (first.cursors, "is of numbers, but the column now has texts"),
+        ({"machines": {"until": 1}}, "is damaged"),
+    ):
+        kept = Kept(sync.fingerprint, NOW, cursors)
+        again = pull_sources(sync, tmp_path / "run", kept, NOW, environ=environ)
+        assert (again.is_full, again.sources["machines"].rows) == (True, 200)
+        (note,) = again.notes
+        assert note.startswith("source machines: all rows were pulled, since the cursor")
+        assert said in note
+        assert note in caplog.text
+        with shaped(sync, again, None, tmp_path / "run", NOW) as shape:  # type: ignore[arg-type]
+            assert shape.counts.notes == again.notes
+
+
 @pytest.mark.usefixtures("changing")
 def test_a_source_that_lacks_a_field_stops_before_any_is_pulled(tmp_path: Path) -> None:
     source = {"kind": "sql", "connection": "hr", "query": "SELECT * FROM machines"}
