@@ -130,7 +130,7 @@ SHELL = {
 }
 
 
-QUICK = {"head of the help", "both closed"}
+QUICK = {"head of the help", "stdout closed"}
 
 
 @pytest.mark.parametrize(
