@@ -12,7 +12,9 @@ from urllib.parse import quote
 import httpx
 
 from connectors.errors import AccessError, ConfigurationError, UnavailableError
+from connectors.http.answers import ACCEPTED_ENCODING, read_answer_body
 from connectors.http.proxies import SystemProxies
+from connectors.limits import read_limits
 
 BLOCK_TYPE: Final = "nexthink-credentials"
 _REGISTER: Final = "prefect block register -m flows.credentials"
@@ -57,14 +59,19 @@ def read_block(name: str, environ: Mapping[str, str] | None = None) -> dict[str,
 
 def _ask(url: str, name: str, environ: Mapping[str, str]) -> httpx.Response:
     path = f"{url}/block_types/slug/{BLOCK_TYPE}/block_documents/name/{quote(name, safe='')}"
-    headers = {}
+    headers = {"Accept-Encoding": ACCEPTED_ENCODING}
     if key := environ.get("PREFECT_API_KEY"):
         headers["Authorization"] = f"Bearer {key}"
     basic = environ.get("PREFECT_API_AUTH_STRING", "")
     auth = httpx.BasicAuth(*basic.split(":", 1)) if ":" in basic else None
     try:
-        with httpx.Client(transport=SystemProxies(), timeout=_SECONDS, auth=auth) as client:
-            return client.get(path, params={"include_secrets": "true"}, headers=headers)
+        with (
+            httpx.Client(transport=SystemProxies(), timeout=_SECONDS, auth=auth) as client,
+            client.stream("GET", path, params={"include_secrets": "true"}, headers=headers) as sent,
+        ):
+            answer = read_answer_body(sent, read_limits())
+            answer.request = sent.request
+            return answer
     except (httpx.HTTPError, httpx.InvalidURL):
         raise UnavailableError(
             f"no Prefect server answers at PREFECT_API_URL ({url}), which keeps block {name!r}"

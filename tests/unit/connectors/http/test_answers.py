@@ -3,11 +3,13 @@
 import gzip
 import ssl
 from collections.abc import Iterator
+from contextlib import closing
 from itertools import count
 from pathlib import Path
 
 import httpx
 import pytest
+from pydantic import SecretStr
 
 from connectors.errors import UnavailableError, UnknownOutcomeError
 from connectors.http.answers import AnswerRefusedError, read_answer_body
@@ -15,6 +17,9 @@ from connectors.http.proxies import SystemProxies
 from connectors.limits import Limits
 from connectors.nexthink.acting.requests import RemoteActionRequest
 from connectors.nexthink.client import NexthinkClient
+from connectors.settings.blocks import BLOCK_TYPE, read_block
+from connectors.sources.connection import Connection
+from connectors.sources.servicenow.table import Table
 from tests.unit.connectors.results import STATUS
 from tests.unit.connectors.servers import (
     TOKEN_PATH,
@@ -23,6 +28,7 @@ from tests.unit.connectors.servers import (
     Reply,
     Server,
     json_reply,
+    token_reply,
 )
 
 SMALL = {"NXP_MAX_ANSWER_MB": "0.01", "NXP_MAX_ANSWER_VALUES": "50"}
@@ -124,3 +130,29 @@ def test_the_body_of_a_redirect_is_not_read(
     other_server.on("GET", "/file", Reply(200, b"a\n1\n"))
     done = small.nql.download("e1", target, url=f"{server.url}/moved")
     assert done.csv_bytes == 4
+
+
+@pytest.mark.parametrize("path", ["/oauth_token.do", "/api/now/v2/table/people"])
+def test_servicenow_s_answers_have_the_same_ceilings(
+    server: Server, clock: Clock, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    monkeypatch.setenv("NXP_MAX_ANSWER_MB", "0.01")
+    server.on("POST", "/oauth_token.do", token_reply())
+    server.on("POST" if "token" in path else "GET", path, Reply(200, PADDED))
+    secret = SecretStr("x")
+    account = Connection(
+        name="cmdb", url=SecretStr(server.url), client_id="x", client_secret=secret
+    )
+    table = Table("people", "people", account, clock=clock, sleep=clock.sleep)
+    with closing(table), pytest.raises(UnavailableError, match=r"NXP_MAX_ANSWER_MB.*CMDB_URL"):
+        table.page("", ["name"], 10)
+
+
+def test_the_block_of_a_prefect_server_has_the_same_ceilings(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NXP_MAX_ANSWER_MB", "0.01")
+    path = f"/api/block_types/slug/{BLOCK_TYPE}/block_documents/name/acme"
+    server.on("GET", path, Reply(200, PADDED))
+    with pytest.raises(UnavailableError, match="no Prefect server answers"):
+        read_block("acme", {"PREFECT_API_URL": f"{server.url}/api"})

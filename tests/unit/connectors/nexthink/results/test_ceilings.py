@@ -2,6 +2,7 @@
 
 import gzip
 import io
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from connectors.nexthink.client import NexthinkClient
 from connectors.nexthink.results.ceilings import Ceilings, TooSlowError
 from connectors.nexthink.results.decode import SniffingDecoder
 from connectors.nexthink.results.result_file import ResultFile
+from tests.hostile import Answer, HostileTenant
 from tests.unit.connectors.results import FILE, url_of
 from tests.unit.connectors.servers import Reply, Server
 
@@ -91,6 +93,25 @@ def test_a_result_larger_than_allowed_is_refused(
     other_server.on("GET", FILE, Reply(200, zstandard.compress(b"a\n" * MB)))
     with make_client() as client, pytest.raises(DataRefusedError, match="NXP_MAX_RESULT_GB"):
         client.nql.download("e1", target, url=url_of(other_server))
+    assert not target.exists()
+
+
+def test_a_download_that_drips_ends(
+    target: Path, monkeypatch: pytest.MonkeyPatch, make_client: Callable[[], NexthinkClient]
+) -> None:
+    def drip() -> Iterator[bytes]:
+        yield b"a\n"
+        while True:
+            time.sleep(0.02)
+            yield b"1\n"
+
+    monkeypatch.setenv("NXP_MAX_DOWNLOAD_MINUTES", "0.004")
+    with (
+        HostileTenant(result=Answer(drip)) as tenant,
+        make_client() as client,
+        pytest.raises(UnavailableError, match="NXP_MAX_DOWNLOAD_MINUTES"),
+    ):
+        client.nql.download("e1", target, url=f"{tenant.url}/bucket/file")
     assert not target.exists()
 
 

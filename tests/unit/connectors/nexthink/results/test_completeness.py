@@ -75,13 +75,13 @@ def test_a_content_range_without_numbers_is_none(text: str) -> None:
 
 
 def in_parts(body: bytes, cut: int, part: int) -> Callable[[Seen], Reply]:
-    """Break the first answer at `cut`; answer others with the next `part` bytes."""
+    """Break off at `cut`; answer with `part` bytes then, and with a thousand from there on."""
 
     def answer(seen: Seen) -> Reply:
         start = int(seen.headers.get("range", "bytes=0-")[6:-1])
         if start == 0:
             return Reply(200, body, {"etag": '"v1"'}, cut=cut)
-        end = min(start + part, len(body))
+        end = min(start + (part if start == cut else 1_000), len(body))
         span = {"content-range": f"bytes {start}-{end - 1}/{len(body)}", "etag": '"v1"'}
         return Reply(206, body[start:end], span)
 
