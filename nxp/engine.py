@@ -156,11 +156,13 @@ def check_answers(url: str | None = None) -> None:
     """
     import httpx  # noqa: PLC0415 - 0.1 s, only before a flow
 
+    from connectors.http.certificates import trusted  # noqa: PLC0415
+
     url = url or os.environ.get("PREFECT_API_URL")
     if not url:
         raise _no_server()
     try:
-        httpx.get(f"{url}/health", timeout=SERVER_ANSWERS_SECONDS)
+        httpx.get(f"{url}/health", timeout=SERVER_ANSWERS_SECONDS, verify=trusted())
     except (httpx.HTTPError, httpx.InvalidURL):
         raise UnavailableError(
             f"no Prefect server answers at PREFECT_API_URL ({url}): start it (nxp server start), "

@@ -147,8 +147,10 @@ def test_a_file_without_a_certificate_is_a_matter_of_settings(
 ) -> None:
     (tmp_path / "ca.pem").write_text("no certificate")
     monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "ca.pem"))
-    with pytest.raises(ConfigurationError, match=r"SSL_CERT_FILE: .* no certificate"):
-        trusted()
+    for text in ("no certificate", "-----BEGIN CERTIFICATE-----\nAAAA\n"):
+        (tmp_path / "ca.pem").write_text(text)
+        with pytest.raises(ConfigurationError, match=r"SSL_CERT_FILE: .* no certificate"):
+            trusted()
     monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path))
     with pytest.raises(ConfigurationError, match="SSL_CERT_FILE: cannot read"):
         trusted()
