@@ -24,7 +24,8 @@ _BY_STATE: Final[dict[str, Meaning]] = {
 
 def unusable(url: URL, error: BaseException) -> PipelineError:
     """Return the error to raise if a ledger cannot be opened or brought up to date."""
-    shown = url.render_as_string(hide_password=True)
+    # Its options may hold a password too.
+    shown = url.set(query={}).render_as_string(hide_password=True)
     if known := _meaning(error):
         kind, words = known
         said = f" ({VARIABLE})" if kind is ConfigurationError else ""

@@ -1,5 +1,6 @@
 """Names that a database cuts or keeps for itself: columns land under short ones."""
 
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -8,10 +9,11 @@ import pytest
 
 from connectors.catalogue import DatasetSpecification
 from connectors.databases.names import POSTGRESQL, SQLITE, folded, twins
-from connectors.errors import ConfigurationError
+from connectors.errors import ConfigurationError, DataRefusedError
 from connectors.sql import SqlLanding
 from tests.databases import START, TENANT, Server, SqlPlace, specify, stage
 
+HOUR = timedelta(hours=1)
 PREFIX = "remote_action_get_disk_and_battery_report_of_every_laptop_outputs_"
 LONG, OTHER = f"{PREFIX}free_disk_space", f"{PREFIX}battery_health"
 assert LONG[:63] == OTHER[:63]
@@ -53,16 +55,19 @@ def comments(place: SqlPlace) -> dict[str, str]:
     )
 
 
-@pytest.mark.parametrize("load", ["replace", "upsert", "append"])
+@pytest.mark.parametrize(
+    "load",
+    ["upsert", *(pytest.param(load, marks=pytest.mark.slow) for load in ("replace", "append"))],
+)
 def test_long_and_reserved_names_land_again_and_again(
     place: SqlPlace, tmp_path: Path, load: str
 ) -> None:
     specification = outputs(LONG, OTHER, "xmin", sql={"snapshot": load})
-    for n in range(3):
+    for n in range(2):
         land(place, tmp_path, specification, **{LONG: n, OTHER: n + 10, "xmin": n + 20})
     short = {name: POSTGRESQL.short(name) for name in (LONG, OTHER, "xmin")}
     found = landed(place)
-    assert [found[name] for name in short.values()] == [2, 12, 22]
+    assert [found[name] for name in short.values()] == [1, 11, 21]
     assert comments(place) == {stored: name for name, stored in short.items()}
     # A new long column of the same beginning joins them.
     third = f"{PREFIX}third"
@@ -70,6 +75,35 @@ def test_long_and_reserved_names_land_again_and_again(
     assert place.landing(specification).rows_before(START, START) == 1
     rows = place.table("outputs")
     assert [row.get(POSTGRESQL.short(third)) for row in rows][-1] == "8"
+
+
+def test_a_long_time_column_and_a_long_key_work_too(place: SqlPlace, tmp_path: Path) -> None:
+    at, key = f"{PREFIX}started_at", f"{PREFIX}device_uid"
+    columns = [{"nql": name, "type": "datetime"} for name in ("at", at)]
+    events = specify(columns, window={"column": at, "from": "from", "to": "to"})
+    fields = [("at", pa.timestamp("us", "UTC")), (at, pa.timestamp("us", "UTC"))]
+    for rows in (3, 2):
+        staged = [{"at": START + n * HOUR, at: START + n * HOUR} for n in range(rows)]
+        stage(tmp_path, staged, fields).publish(place.landing(events))
+    assert place.landing(events).rows_before(START, START + HOUR) == 1
+    assert len(place.table("events")) == 2
+    assert place.landing(events).drop_before(START + 24 * HOUR) == 2
+    keyed = specify(
+        [{"nql": key, "nullable": False, "key": True}],
+        {"snapshot": "upsert"},
+        dataset="outputs",
+        mode="snapshot",
+    )
+    for keys in ("ab", "bc"):
+        stage(
+            tmp_path, [{key: each} for each in keys], [(key, pa.string())], snapshot=True
+        ).publish(place.landing(keyed))
+    landed = sorted(row[POSTGRESQL.short(key)] for row in place.table("outputs"))
+    assert landed == ["a", "b", "c"]
+    with pytest.raises(DataRefusedError, match="1 keys"):
+        stage(tmp_path, [{key: "d"}] * 2, [(key, pa.string())], snapshot=True).publish(
+            place.landing(keyed)
+        )
 
 
 def test_a_table_whose_name_was_cut_by_an_older_version_goes_on(

@@ -3,7 +3,6 @@
 import os
 import sqlite3
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
@@ -19,39 +18,16 @@ from connectors.ledger.failures import failure, unusable
 from connectors.sources import Sources, open_sources
 from connectors.sql import SqlLanding
 from tests.databases import TENANT, specify
+from tests.forks import fork
 
 URL = make_url("sqlite:////srv/ledger.db")
 Fill = Callable[[], None]
 
-# In a process of its own, whose files cannot grow beyond a limit.
-LIMITED = """
-import resource, sys
-from pathlib import Path
-from connectors.errors import PipelineError
-from connectors.ledger import open_ledger
-from connectors.sql import SqlLanding
-from tests.databases import TENANT, specify
-
-folder = Path(sys.argv[1])
-resource.setrlimit(resource.RLIMIT_FSIZE, (8_192, 8_192))
-for call in (
-    lambda: open_ledger(f"sqlite:///{folder}/ledger.db", "acme.eu"),
-    lambda: SqlLanding(f"sqlite:///{folder}/landed.db", TENANT, specify()).check(),
-):
-    try:
-        call()
-    except PipelineError as error:
-        print(error.exit_code, error)
-"""
-
 
 def test_files_that_cannot_grow_are_no_wrong_url(tmp_path: Path) -> None:
-    command = [sys.executable, "-c", LIMITED, str(tmp_path)]
-    done = subprocess.run(
-        command, cwd=Path(__file__).resolve().parents[3], capture_output=True, text=True, check=True
-    )
-    lines = done.stdout.splitlines()
-    assert len(lines) == 2, done.stderr
+    limited = fork("tests.limited_once", str(tmp_path), env=os.environ, stdout=subprocess.PIPE)
+    lines = limited.communicate()[0].splitlines()
+    assert len(lines) == 2, lines
     for line in lines:
         assert line.startswith("3 ")
         assert "the disk is full" in line

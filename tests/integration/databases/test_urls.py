@@ -13,7 +13,7 @@ from tests.databases import TENANT, Server, specify
 from tests.integration.databases.conftest import OpenDatabase
 
 
-@pytest.mark.parametrize("scheme", ["postgresql", "postgres", "postgresql+psycopg"])
+@pytest.mark.parametrize("scheme", ["postgresql", "postgres"])
 def test_postgresql_needs_no_driver_in_its_url(hostile: OpenDatabase, scheme: str) -> None:
     url = hostile().replace("postgresql://", f"{scheme}://")
     with closing(open_ledger(url, "acme.eu")) as ledger:
@@ -68,3 +68,10 @@ def test_an_option_of_the_url_stays(postgres: Server) -> None:
     open_ledger(url, "acme.eu").close()
     tables = f"SELECT count(*) FROM pg_tables WHERE schemaname = '{schema}'"  # noqa: S608
     assert postgres.run(tables)[0][0] > 5
+
+
+def test_a_password_among_the_options_is_not_shown() -> None:
+    url = "postgresql://u@127.0.0.1:1/x?password=pw"
+    with pytest.raises(ConfigurationError, match=r"127\.0\.0\.1:1/x: .*NXP_LEDGER_URL") as caught:
+        open_ledger(url, "acme.eu")
+    assert "pw" not in str(caught.value)
