@@ -5,6 +5,7 @@ Usage: the folder of the two files.
 
 import resource
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from connectors.errors import PipelineError
@@ -19,10 +20,11 @@ def main() -> None:
     """Print the exit code and the message of each."""
     folder = Path(sys.argv[1])
     resource.setrlimit(resource.RLIMIT_FSIZE, (BYTES, BYTES))
-    for call in (
-        lambda: open_ledger(f"sqlite:///{folder}/ledger.db", TENANT).close(),
+    calls: list[Callable[[], object]] = [
+        lambda: open_ledger(f"sqlite:///{folder}/ledger.db", TENANT),
         lambda: SqlLanding(f"sqlite:///{folder}/landed.db", TENANT, specify()).check(),
-    ):
+    ]
+    for call in calls:
         try:
             call()
         except PipelineError as error:

@@ -103,6 +103,11 @@ def attempted(key: str, show: Callable[[], Any]) -> Any:
     try:
         return show()
     except Exception as error:  # noqa: BLE001 - whatever the server answers
-        cause = next(iter(str(error).splitlines()), "")[:LONGEST_CAUSE]
-        logger.warning("%s could not be shown in Prefect: %s %s", key, type(error).__name__, cause)
+        logger.warning("%s could not be shown in Prefect: %s", key, cause_of(error))
         return None
+
+
+def cause_of(error: Exception) -> str:
+    """Return the class of an error and the first line of its message, for a log."""
+    line = next(iter(str(error).splitlines()), "")[:LONGEST_CAUSE]
+    return f"{type(error).__name__} {line}".rstrip()

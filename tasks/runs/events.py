@@ -8,6 +8,7 @@ import logging
 from collections.abc import Mapping
 from typing import Any
 
+from tasks.runs.artifact import cause_of
 from tasks.runs.recorded import flow_run
 
 logger = logging.getLogger(__name__)
@@ -50,5 +51,5 @@ def emit_outcome(report: Mapping[str, Any]) -> None:
                 "watermark": report["watermark"] and report["watermark"].isoformat(),
             },
         )
-    except Exception:  # noqa: BLE001 - whatever Prefect raises
-        logger.warning("the event of run %s was not emitted", report["run_id"])
+    except Exception as error:  # noqa: BLE001 - whatever Prefect raises
+        logger.warning("the event of run %s was not emitted: %s", report["run_id"], cause_of(error))

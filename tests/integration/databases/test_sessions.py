@@ -73,18 +73,15 @@ def test_every_type_lands_value_by_value(
 def test_text_that_the_databases_encoding_lacks_is_refused_with_its_column(
     hostile: OpenDatabase, tmp_path: Path
 ) -> None:
-    landing = SqlLanding(hostile("LATIN1"), TENANT, specify(mode="snapshot", dataset="types"))
+    url = hostile("LATIN1")
+    landing = SqlLanding(url, TENANT, specify(mode="snapshot", dataset="types"))
     fields = [("at", pa.timestamp("us", "UTC")), ("n", pa.int64()), ("name", pa.string())]
     rows = [{"at": START, "n": 1, "name": "Zoë"}]
     stage(tmp_path, rows, fields, snapshot=True).publish(landing)
-    assert [row["name"] for row in landed(landing_url(landing))] == ["Zoë"]
+    assert [row["name"] for row in landed(url)] == ["Zoë"]
     rows[0]["name"] = TEXT
     with pytest.raises(DataRefusedError, match=r"column name .* encoding UTF8"):
         stage(tmp_path, rows, fields, snapshot=True).publish(landing)
-
-
-def landing_url(landing: SqlLanding) -> str:
-    return str(landing._database._address)  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize("encoding", ["UTF8", "SQL_ASCII"])
