@@ -39,6 +39,9 @@ class Limits(BaseModel, frozen=True, allow_inf_nan=False):
     max_result_gb: float = Field(default=100, gt=0)
     # How many times larger than the file its text may be, beyond the first 256 MiB.
     max_result_ratio: float = Field(default=250, ge=1)
+    # A compressed file of a source, unpacked, and compared with its size beyond the first 64 MiB.
+    max_source_gb: float = Field(default=64, gt=0)
+    max_source_ratio: float = Field(default=250, ge=1)
     # The columns of a result, and its first line.
     max_columns: int = Field(default=1_000, ge=1)
     max_header_kb: float = Field(default=256, gt=0, le=384)

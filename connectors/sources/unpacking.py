@@ -6,7 +6,7 @@ from typing import Any, Final
 import pyarrow as pa
 
 from connectors.errors import DataRefusedError
-from connectors.settings.unpacking import load_limits
+from connectors.limits import GB, read_limits, setting
 
 GZIP: Final = "gzip"
 ZSTD: Final = "zstd"
@@ -40,18 +40,19 @@ def unpacked(file: Any, path: str) -> Iterator[bytes]:
             yield block
         return
     packed = _Counted(file)
-    total, limits = 0, load_limits()
+    total, limits = 0, read_limits()
     stream = pa.CompressedInputStream(pa.PythonFile(packed, "r"), kind)
     while block := _next(stream, kind):
         total += len(block)
-        if total > limits.unpacked_gb << 30:
+        if total > limits.max_source_gb * GB:
             raise DataRefusedError(
-                f"unpacks to more than {limits.unpacked_gb} GB: divide it, or set NXP_UNPACKED_GB"
+                f"unpacks to more than {limits.max_source_gb:g} GiB: divide it, or raise "
+                f"{setting('max_source_gb')}"
             )
-        if total > HARMLESS_BYTES and total > packed.size * limits.unpacked_ratio:
+        if total > HARMLESS_BYTES and total > packed.size * limits.max_source_ratio:
             raise DataRefusedError(
-                f"unpacks to more than {limits.unpacked_ratio} times its size: set "
-                "NXP_UNPACKED_RATIO if that is right"
+                f"unpacks to more than {limits.max_source_ratio:g} times its size: raise "
+                f"{setting('max_source_ratio')} if that is right"
             )
         yield block
 
