@@ -134,8 +134,9 @@ def test_a_manifest_that_is_none_is_one_clear_error(tmp_path: Path, content: byt
 
 
 @pytest.mark.parametrize("name", ["..", "../x", "/x", "a/b", "a\\b", "Events", "events\n", ""])
-def test_a_name_that_is_not_one_of_a_dataset_opens_nothing(site: Site, name: str) -> None:
-    for use in (site.lake.manifest, site.lake.data_folder, lambda n: reject_files(site.lake, n)):
+def test_a_name_that_is_not_one_of_a_dataset_opens_nothing(folder_site: Site, name: str) -> None:
+    lake = folder_site.lake
+    for use in (lake.manifest, lake.data_folder, lambda n: reject_files(lake, n)):
         with pytest.raises(UsageError, match="not the name of a dataset"):
             use(name)
 
@@ -144,9 +145,9 @@ def test_a_name_that_is_not_one_of_a_dataset_opens_nothing(site: Site, name: str
     "path",
     ["../../x.parquet", "/x.parquet", "_plans/sync=a/../../../x.parquet", "_old/x.parquet", ""],
 )
-def test_a_plan_that_the_ledger_names_elsewhere_is_not_read(site: Site, path: str) -> None:
+def test_a_plan_that_the_ledger_names_elsewhere_is_not_read(folder_site: Site, path: str) -> None:
     with pytest.raises(StorageError, match="restore the ledger"):
-        fetch_plan(site.lake, path, site.scratch)
+        fetch_plan(folder_site.lake, path, folder_site.scratch)
 
 
 def test_a_run_that_the_ledger_names_by_a_path_removes_no_folder(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+import threading
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
@@ -96,6 +97,7 @@ def test_a_dataset_of_the_last_release_goes_on_in_its_layout_until_it_is_migrate
     assert counted(lake, "devices") == ["newest"] * 3
 
 
+@BOTH
 def test_a_dataset_that_begins_next_to_old_ones_is_shielded_from_older_programs(
     site: Site,
 ) -> None:
@@ -170,7 +172,7 @@ def test_a_kill_at_each_step_leaves_one_layout_whole_and_the_next_migration_fini
 @pytest.mark.parametrize(
     "answered",
     [
-        pytest.param(number, marks=() if number in {9, 21} else pytest.mark.slow)
+        pytest.param(number, marks=() if number == 21 else pytest.mark.slow)
         for number in range(0, 30, 3)
     ],
 )
@@ -251,6 +253,24 @@ def test_a_file_that_the_old_manifest_names_and_is_missing_stops_the_migration(
     assert migrate(lake, "events").units == 3
 
 
+def test_sql_beside_a_migration_sees_all_rows_all_the_time(folder_site: Site) -> None:
+    lake = write_lake(folder_site).lake
+    seen: list[list[str]] = []
+    done = threading.Event()
+
+    def ask() -> None:
+        while not done.is_set():
+            seen.append(counted(lake))
+        seen.append(counted(lake))
+
+    reader = threading.Thread(target=ask)
+    reader.start()
+    migrate_all(lake)
+    done.set()
+    reader.join()
+    assert seen == [["e0"] * 3 + ["e1"] * 3 + ["wide"] * 6] * len(seen)
+
+
 # Readers ------------------------------------------------------------------------------------------
 
 
@@ -284,15 +304,20 @@ def test_every_reader_opens_a_folder_of_every_day_and_hour_while_an_export_runs(
     folder_site: Site, read: object
 ) -> None:
     lake = write_lake(folder_site).lake
-    migrate_all(lake)
     assert callable(read)
+    if read is not by_polars:
+        # Polars takes the times of layout 1 for something else.
+        publish(lake, "e", START)
+        assert read(lake.dataset_folder("devices"), "snapshot") == (9, 3)
+        assert read(lake.dataset_folder("events"), "date") == (12, 4)
+    migrate_all(lake)
     devices, events_folder = lake.dataset_folder("devices"), lake.dataset_folder("events")
     assert read(devices, "snapshot") == (9, 3)
-    for number in range(24):
-        slot = datetime(2026, 12, 1 + number % 9, number, 15, tzinfo=ZoneInfo("UTC"))
+    for number in range(10):
+        slot = datetime(2026, 12, 1 + number, 2 * number, 15, tzinfo=ZoneInfo("UTC"))
         publish_snapshot(lake, f"s{number}", slot)
-        if not number % 6:
+        if not number % 5:
             assert read(devices, "snapshot") == (9 + 3 * (number + 1), 4 + number)
             publish(lake, f"e{number}", START)
             assert read(events_folder, "date") == (12, 4)
-    assert read(devices, "snapshot") == (9 + 72, 3 + 24)
+    assert read(devices, "snapshot") == (9 + 30, 3 + 10)
