@@ -29,6 +29,9 @@ NO_TIME = "no time to place it by"
 # In the metadata of a field in Parquet. A unit and a description have a place there too.
 KEY = "nxp.key"
 CELLS_AT_ONCE = 50_000
+# In messages, which are also kept in the ledger.
+NAMES_SHOWN = 10
+NAME_SHOWN = 200
 RUN_ID, EXPORTED_AT = "_nxp_run_id", "_nxp_exported_at"
 
 
@@ -117,17 +120,17 @@ def match_header(header: Sequence[str], specification: DatasetSpecification) -> 
     if "" in header:
         raise DataRefusedError(f"{name}: the result has a column without a name")
     if twice := sorted({text for text in header if header.count(text) > 1}):
-        raise DataRefusedError(f"{name}: the result has {', '.join(twice)} twice")
+        raise DataRefusedError(f"{name}: the result has {_listed(twice)} twice")
     absent = tuple(column for nql, column in declared.items() if nql not in header)
     if missing := [column.nql for column in absent if not column.nullable or column.key]:
         raise DataRefusedError(
-            f"{name}: the result lacks the required {', '.join(missing)}: the saved query in "
+            f"{name}: the result lacks the required {_listed(missing)}: the saved query in "
             f"Nexthink differs from nxp datasets {name} --nql; nothing was published"
         )
     new = [text for text in header if text not in declared]
     if new and specification.drift is Drift.FREEZE:
         raise DataRefusedError(
-            f"{name}: the result has the undeclared {', '.join(new)} and drift is freeze; "
+            f"{name}: the result has the undeclared {_listed(new)} and drift is freeze; "
             "nothing was published"
         )
     keep = specification.drift is Drift.EVOLVE
@@ -135,14 +138,14 @@ def match_header(header: Sequence[str], specification: DatasetSpecification) -> 
         added = [Column(nql=text) for text in new] if keep else []
     except ValidationError:
         raise DataRefusedError(
-            f"{name}: one of the undeclared {', '.join(new)} would land under a reserved name"
+            f"{name}: one of the undeclared {_listed(new)} would land under a reserved name"
         ) from None
     present = [(text, declared[text]) for text in declared if text in header]
     present += [(column.nql, column) for column in added]
     landed = [column.name for _, column in present] + [column.name for column in absent]
     if meet := sorted({text for text in landed if landed.count(text) > 1}):
         raise DataRefusedError(
-            f"{name}: two columns of the result land as {', '.join(meet)}: declare both, each with "
+            f"{name}: two columns of the result land as {_listed(meet)}: declare both, each with "
             "its own name"
         )
     return Layout(
@@ -290,6 +293,13 @@ class Conformer:
         self.counts.outside += outside
         self.counts.strayed += outside - (pc.sum(pc.equal(time, end)).as_py() or 0)
         return landed
+
+
+def _listed(names: Sequence[str]) -> str:
+    """Return names for a message: a few, cut where they are long, and how many more there are."""
+    shown = ", ".join(name[:NAME_SHOWN] for name in names[:NAMES_SHOWN])
+    more = len(names) - NAMES_SHOWN
+    return f"{shown} and {more} more" if more > 0 else shown
 
 
 def _plain(text: pa.Table) -> pa.Table:

@@ -183,3 +183,19 @@ def test_text_and_lists_are_written_as_every_reader_knows_them() -> None:
     ]
     assert table["tags"].to_pylist() == [["a", "b"]]
     assert result.rejects["reasons"].to_list() == [["tags: not list", "outputs: not json"]]
+
+
+def test_hostile_headers_make_no_long_messages() -> None:
+    header = [*HEADER, *(f"{number}{'x' * 10_000}" for number in range(500))]
+    with pytest.raises(DataRefusedError, match="and 490 more") as caught:
+        conformer(header, drift="freeze")
+    assert len(str(caught.value)) < 3_000
+
+
+def test_rejected_rows_beyond_the_ceiling_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NXP_MAX_REJECTED_MB", "0.01")
+    machine = conformer()
+    with pytest.raises(DataRefusedError, match="NXP_MAX_REJECTED_MB"):
+        machine.conform(frame(*[("never", "a", "1")] * 200))
+    with pytest.raises(DataRefusedError, match="NXP_MAX_REJECTED_MB"):
+        conformer().conform(frame(), ["1"] * 200)
