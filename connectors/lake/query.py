@@ -15,7 +15,7 @@ from connectors.lake.mixed_types import mixed_types
 from connectors.lake.sql_errors import ONE_SELECT, explained, missing_view
 from connectors.lake.sql_names import Named, named_views
 from connectors.lake.sql_room import Room, spill_folder
-from connectors.lake.sql_views import HISTORY, RECORD_VIEWS, Opened, view_names
+from connectors.lake.sql_views import Opened, views_of
 from connectors.locked_duckdb import CLOSED, Config, first_line, lock_down
 
 Result = TypeVar("Result")
@@ -46,30 +46,26 @@ def query_lake(lake: Lake, sql: str, room: Room | None = None) -> Answer:
         StorageError: a file that a manifest names is missing or damaged.
     """
     datasets = lake.datasets()
-    known = [*datasets, *(dataset + HISTORY for dataset in datasets), *RECORD_VIEWS]
+    known = views_of(datasets)
     room = room or Room()
     wanted = named_views(sql, known)
-    for attempt in range(1, READ_AGAIN + 1):
+    # Once more, since a statement may have to be run again with all views.
+    for attempt in range(1, READ_AGAIN + 2):
         try:
             return _query(lake, sql, wanted, datasets, room)
-        except _Unopened as missed:
-            # An expression has computed the name.
-            wanted = Named(wanted.names | {missed.view}, is_sure=False)
+        except _UnopenedError:
+            wanted = Named(frozenset(known), is_sure=False)
         except (duckdb.IOException, FileNotFoundError) as error:
             # A publish may have moved files to `_old` after the manifest was read.
-            if attempt == READ_AGAIN:
+            if attempt >= READ_AGAIN:
                 raise StorageError(
                     f"a file of the lake cannot be read, land its unit again: {first_line(error)}"
                 ) from None
     raise AssertionError("unreachable")
 
 
-class _Unopened(Exception):  # noqa: N818 - not an error: the statement is run again
-    """A statement reads a view that it does not name."""
-
-    def __init__(self, view: str) -> None:
-        self.view = view
-        super().__init__(view)
+class _UnopenedError(Exception):
+    """A statement reads a view that it does not name: an expression has computed the name."""
 
 
 def _query(lake: Lake, sql: str, wanted: Named, datasets: Sequence[str], room: Room) -> Answer:
@@ -77,7 +73,7 @@ def _query(lake: Lake, sql: str, wanted: Named, datasets: Sequence[str], room: R
         spill_folder(room.home) as folder,
         closing(duckdb.connect(":memory:", config=OPTIONS)) as connection,
     ):
-        room.give(connection, folder)
+        room.limit(connection, folder)
         opened = Opened(connection, lake)
         try:
             opened.open(datasets, wanted)
@@ -95,11 +91,12 @@ def _judged(
     if failure := opened.failure:
         # DuckDB would show it as a traceback within its own message.
         return failure
-    views = view_names(opened.lake, datasets) if (missing := missing_view(error)) else []
+    missing = missing_view(error)
     if missing in opened.failed:
         return opened.failed[missing]
-    if missing in views and missing not in wanted.names:
-        return _Unopened(missing)
+    known = views_of(datasets)
+    if missing in known and missing not in wanted.names:
+        return _UnopenedError()
     if isinstance(error, duckdb.IOException):
         return error
     if isinstance(error, duckdb.OutOfMemoryException):
@@ -110,7 +107,7 @@ def _judged(
     elif missing and not datasets:
         reason = f"nothing has landed in {opened.lake.location()} yet: run nxp export first"
     else:
-        return mixed_types(error) or explained(error, views)
+        return mixed_types(error) or explained(error, known, opened.has)
     return ConfigurationError(reason)
 
 

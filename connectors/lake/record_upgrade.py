@@ -77,7 +77,7 @@ def first_written(lake: Lake, path: str) -> datetime | None:
         return None
 
 
-def halves(lake: Lake, before: datetime) -> list[StoredFile]:
+def unfinished_writes(lake: Lake, before: datetime) -> list[StoredFile]:
     """Return what killed writes of records left in a lake in a folder, older than an instant."""
     if not isinstance(lake.store, LocalStore):
         return []

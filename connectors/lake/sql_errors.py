@@ -1,7 +1,7 @@
 """DuckDB's errors as ours: one line, and below it the line of the statement with a caret."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from difflib import get_close_matches
 from typing import Final
 
@@ -24,12 +24,13 @@ def missing_view(error: Exception) -> str | None:
     return match[1].lower() if match else None
 
 
-def explained(error: Exception, views: Iterable[str]) -> SqlError:
+def explained(error: Exception, views: Iterable[str], has: Callable[[str], bool]) -> SqlError:
     """Return an error of DuckDB with its line and caret, and names of the lake only.
 
     Args:
         error: what DuckDB raised.
-        views: the names of all views, for "did you mean".
+        views: the names of all views that there can be, for "did you mean".
+        has: whether one of them exists.
     """
     if isinstance(error, duckdb.PermissionException):
         return SqlError(ONLY_VIEWS)
@@ -40,12 +41,13 @@ def explained(error: Exception, views: Iterable[str]) -> SqlError:
     said = _FUNCTIONS.sub("", said)
     lines = [line.strip() for line in said.splitlines() if not _GUESS.match(line)]
     message = " ".join(line for line in lines if line)
-    return SqlError(f"SQL: {message}{_did_you_mean(error, views)}", excerpt=tuple(excerpt))
+    return SqlError(f"SQL: {message}{_did_you_mean(error, views, has)}", excerpt=tuple(excerpt))
 
 
-def _did_you_mean(error: Exception, views: Iterable[str]) -> str:
+def _did_you_mean(error: Exception, views: Iterable[str], has: Callable[[str], bool]) -> str:
     name = missing_view(error)
     close = get_close_matches(name, list(views), n=3) if name else []
+    close = [view for view in close if has(view)]
     if close:
         return f" Did you mean {' or '.join(close)}?"
     return " nxp datasets lists what there is." if name else ""

@@ -39,7 +39,7 @@ class Room:
     memory_mb: int = 192
     spill_mb: int = 10_240
 
-    def give(self, connection: duckdb.DuckDBPyConnection, folder: Path | None) -> None:
+    def limit(self, connection: duckdb.DuckDBPyConnection, folder: Path | None) -> None:
         """Set the limits of a connection; without a folder it cannot spill."""
         threads = max(1, min(os.cpu_count() or 1, self.memory_mb // _MB_PER_THREAD))
         connection.execute(f"SET memory_limit = '{self.memory_mb}MB'")

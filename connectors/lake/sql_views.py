@@ -77,6 +77,15 @@ class Opened:
             with self._noted({view.name}, wanted):
                 self._connection.execute(f"CREATE VIEW {quoted_name(view.name)} AS {view.source}")
 
+    def has(self, view: str) -> bool:
+        """Return whether a view that there can be does exist."""
+        if not view.endswith(HISTORY):
+            return True
+        with suppress(PipelineError):
+            manifest = self.lake.manifest(view.removesuffix(HISTORY))
+            return manifest is not None and manifest.mode == SNAPSHOT
+        return False
+
     @property
     def failure(self) -> Exception | None:
         """Why the object storage refused the last request; None for a folder, or if it did not."""
@@ -111,16 +120,10 @@ def _of_view(error: Exception, names: Iterable[str]) -> Exception:
     return error
 
 
-def view_names(lake: Lake, datasets: Iterable[str]) -> list[str]:
-    """Return the names of all views of a lake."""
-    names = list(RECORD_VIEWS)
-    for dataset in datasets:
-        names.append(dataset)
-        with suppress(PipelineError):
-            manifest = lake.manifest(dataset)
-            if manifest and manifest.mode == SNAPSHOT:
-                names.append(dataset + HISTORY)
-    return sorted(names)
+def views_of(datasets: Iterable[str]) -> list[str]:
+    """Return the names of all views that there can be; not every dataset has a history."""
+    names = [name for dataset in datasets for name in (dataset, dataset + HISTORY)]
+    return [*RECORD_VIEWS, *names]
 
 
 def _views(lake: Lake, dataset: str, wanted: frozenset[str]) -> list[LakeView]:

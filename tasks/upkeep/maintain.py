@@ -23,7 +23,7 @@ from connectors.lake.aging import (
     probes,
     superseded_files,
 )
-from connectors.lake.record_upgrade import halves, old_records, upgrade_records
+from connectors.lake.record_upgrade import old_records, unfinished_writes, upgrade_records
 from connectors.lake.stores import StoredFile
 from connectors.landings import Landing, open_landings
 from connectors.settings.installation import Settings, load_settings
@@ -45,7 +45,7 @@ class ClearedKind(StrEnum):
     SUPERSEDED = "kept in _old for the grace"
     REJECTS = "rejects past retention"
     SYNC = "plans, changes and rejects past retention"
-    REWRITTEN = "records rewritten in today's columns"
+    REWRITTEN = "records of earlier releases, rewritten"
 
 
 MOVED = (ClearedKind.PAST_RETENTION, ClearedKind.ORPHANED)
@@ -137,7 +137,7 @@ def _renew_records(lake: Lake, before: datetime, *, dry_run: bool) -> list[Clear
     They belong to all datasets, syncs and actions, also to those that the catalogue has lost.
     """
     if not dry_run:
-        lake.store.delete(file.path for file in halves(lake, before))
+        lake.store.delete(file.path for file in unfinished_writes(lake, before))
     found = old_records(lake) if dry_run else upgrade_records(lake)
     return [Cleared.of(ClearedKind.REWRITTEN, found)] if found else []
 

@@ -23,7 +23,7 @@ from connectors.lake.record_columns import (
     SYNC_CHANGES,
     VERSION,
 )
-from connectors.lake.record_upgrade import NOTE, halves, old_records, upgrade_records
+from connectors.lake.record_upgrade import NOTE, old_records, unfinished_writes, upgrade_records
 from connectors.lake.records import (
     schema_of,
     write_action_changes,
@@ -279,7 +279,7 @@ class MortalStore(LocalStore):
     ("last", "is_done"),
     [
         (7, True),
-        (15, False),
+        pytest.param(15, False, marks=pytest.mark.slow),
         pytest.param(0, False, marks=pytest.mark.slow),
         pytest.param(15, True, marks=pytest.mark.slow),
     ],
@@ -302,13 +302,13 @@ def test_a_killed_pass_leaves_whole_files_and_the_next_does_the_rest(
             assert file.stat().st_mode & 0o077 == 0
 
 
-def test_halves_of_killed_writes_are_found_in_both_places(folder_site: Site) -> None:
+def test_what_killed_writes_left_is_found_in_both_places(folder_site: Site) -> None:
     folder_site.put("_staging/0123.new", b"PAR1")
     folder_site.put("_staging/run/unit/data.parquet", b"PAR1")
     folder_site.put("_runs/date=2026-11-18/.run.parquet.new", b"PAR1")
     now = datetime.now(UTC)
-    assert halves(folder_site.lake, now - DAY) == []
-    found = [file.path for file in halves(folder_site.lake, now + DAY)]
+    assert unfinished_writes(folder_site.lake, now - DAY) == []
+    found = [file.path for file in unfinished_writes(folder_site.lake, now + DAY)]
     assert found == ["_staging/0123.new", "_runs/date=2026-11-18/.run.parquet.new"]
 
 

@@ -6,6 +6,7 @@ import sys
 import time
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pytest
@@ -13,6 +14,7 @@ import pytest
 from connectors.errors import ConfigurationError, PipelineError, SqlError, StorageError, UsageError
 from connectors.lake import Entry, Lake
 from connectors.lake.lake import unit_name
+from connectors.lake.layout import CURRENT
 from connectors.lake.query import query_lake
 from connectors.lake.records import write_rejects
 from connectors.lake.sql_room import Room
@@ -78,8 +80,19 @@ def analyst(tmp_path_factory: pytest.TempPathFactory) -> Lake:
     land(lake, "torn", BOOTS, START)
     for file in lake.dataset_folder("broken").rglob("*.parquet"):
         file.write_bytes(b"PAR1")
-    next(lake.dataset_folder("torn").glob("_manifest.json")).write_text("{")
+    (lake.folder / CURRENT.manifest("torn")).write_text("{")
     return lake
+
+
+SLOW = pytest.mark.slow
+
+
+def some(cases: list[Any], every: int) -> list[Any]:
+    """Return cases of which a few are tried in every run of the tests, the others in long ones."""
+    return [
+        pytest.param(*case, marks=() if place % every == 0 else SLOW)
+        for place, case in enumerate(cases)
+    ]
 
 
 # Each: whether it depends on columns, the number of its rows, the query.
@@ -97,12 +110,12 @@ def ids(corpus: list[tuple[str, int]]) -> list[str]:
     return [" ".join(sql.split())[:50] for sql, _ in corpus]
 
 
-@pytest.mark.parametrize(("sql", "rows"), UNSURE, ids=ids(UNSURE))
+@pytest.mark.parametrize(("sql", "rows"), some(UNSURE, 2), ids=ids(UNSURE))
 def test_what_depends_on_columns_is_answered(analyst: Lake, sql: str, rows: int) -> None:
     assert len(query_lake(analyst, sql)[1]) == rows
 
 
-@pytest.mark.slow
+@SLOW
 @pytest.mark.parametrize(("sql", "rows"), SURE, ids=ids(SURE))
 def test_every_other_select_is_answered(analyst: Lake, sql: str, rows: int) -> None:
     assert len(query_lake(analyst, sql)[1]) == rows
@@ -150,30 +163,29 @@ def secret(tmp_path_factory: pytest.TempPathFactory) -> Lake:
     rejects = pa.table({"record": [1], "reasons": [["no time to place it by"]]})
     write_rejects(lake, "events", "u", "r", rejects, ["anna's secret"])
     (lake.folder / "link").symlink_to(lake.folder / "_rejects_raw")
-    (lake.folder / "events" / "linked.parquet").symlink_to(
+    (lake.dataset_folder("events") / "linked.parquet").symlink_to(
         next((lake.folder / "_rejects_raw").rglob("*.parquet"))
     )
     return lake
 
 
 RAW = "LAKE/_rejects_raw/dataset=events/u-r.parquet"
-# Some are tried in every run of the tests, the others in the long ones.
 FORBIDDEN = [
     f"FROM '{RAW}'",
     f"FROM read_parquet('{RAW}')",
     f"FROM read_parquet(['{RAW}'])",
     f"FROM 'file://{RAW}'",
-    "FROM 'LAKE/events/../_rejects_raw/dataset=events/u-r.parquet'",
-    "FROM 'LAKE/events/date=2026-11-18/../../_rejects_raw/dataset=events/u-r.parquet'",
+    "FROM 'LAKE/data/events/../../_rejects_raw/dataset=events/u-r.parquet'",
+    "FROM 'LAKE/data/events/date=2026-11-18/../../../_rejects_raw/dataset=events/u-r.parquet'",
     "FROM 'LAKE/link/dataset=events/u-r.parquet'",
-    "FROM 'LAKE/events/linked.parquet'",
+    "FROM 'LAKE/data/events/linked.parquet'",
     "FROM 'LAKE/_rejects_raw/**/*.parquet'",
     "FROM 'LAKE/_old/**/*.parquet'",
-    "FROM 'LAKE/events/*/*.parquet'",
+    "FROM 'LAKE/data/events/*/*.parquet'",
     "FROM glob('LAKE/**')",
     "FROM glob('*')",
     f"FROM read_blob('{RAW}') SELECT content",
-    "FROM read_text('LAKE/events/_manifest.json')",
+    "FROM read_text('LAKE/_manifests/events/_manifest.json')",
     f"FROM parquet_metadata('{RAW}')",
     f"FROM parquet_schema('{RAW}')",
     f"FROM parquet_file_metadata('{RAW}')",
@@ -198,10 +210,9 @@ FORBIDDEN = [
     "FROM 'http://localhost:1/x.parquet'",
     "FROM 's3://bucket/x.parquet'",
 ]
-MORE = [pytest.param(sql, marks=pytest.mark.slow) for sql in FORBIDDEN[1::2]]
 
 
-@pytest.mark.parametrize("sql", [*FORBIDDEN[::2], *MORE])
+@pytest.mark.parametrize("sql", some([(sql,) for sql in FORBIDDEN], 4), ids=FORBIDDEN)
 def test_only_files_of_the_views_are_read(secret: Lake, sql: str) -> None:
     before = sorted(secret.folder.rglob("*"))
     with pytest.raises((UsageError, ConfigurationError)) as caught:
@@ -232,7 +243,7 @@ def test_a_query_that_needs_more_room_than_it_has_says_which_settings_help(tmp_p
     assert not list((tmp_path / "home" / "sql").iterdir())
 
 
-@pytest.mark.slow
+@SLOW
 def test_what_a_killed_query_spilled_is_removed_by_the_next(tmp_path: Path) -> None:
     lake, home = Lake(str(tmp_path / "lake"), TENANT), tmp_path / "home"
     program = (

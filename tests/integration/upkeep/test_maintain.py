@@ -241,7 +241,7 @@ def test_records_of_earlier_releases_are_rewritten_by_the_next_maintenance(
     report = maintain(upkeep, lambda: later)
     assert planned["cleared"] == report["cleared"]
     assert (report["cleared"][-1]["what"], report["cleared"][-1]["files"]) == (
-        "records rewritten in today's columns",
+        "records of earlier releases, rewritten",
         1,
     )
     assert report["files_deleted"] == report["files_moved"] == 0
