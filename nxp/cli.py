@@ -24,8 +24,8 @@ BUG = 1
 USAGE = 2
 TERMINATED = 128 + signal.SIGTERM
 INTERRUPTED = 128 + signal.SIGINT
-# No option of `nxp sql` has a value with a space or a line break.
-COMMENT = re.compile(r"--\S*\s")
+# Words that begin like an option and go on after a space: only a statement's comment does.
+COMMENT = re.compile(r"--(?!(query|tenant)=)\S*\s")
 STOPPED = "stopped; what has landed stays, and the next run resumes from there"
 
 COMMANDS = {

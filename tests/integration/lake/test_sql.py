@@ -317,6 +317,8 @@ def test_an_error_shows_where_it_is_and_names_only_the_lake(
         ["/* c */ SELECT 1 AS one"],
         ["--tenant", TENANT, "\n-- c\r\nSELECT 1 AS one -- d"],
         ["--", "-- c\nSELECT 1 AS one"],
+        ["--query=-- c\nSELECT 1 AS one"],
+        ["--query", "--c\nSELECT 1 AS one"],
     ],
 )
 def test_a_statement_may_begin_with_a_comment(
