@@ -32,7 +32,8 @@ def stored_names(
     stored = {name: limits.short(name) for name in columns}
     cut: dict[str, list[str]] = {}
     for name, short in stored.items():
-        if limits.fits(name) or short in existing:
+        # A landed name of just the longest length is no cut one.
+        if limits.fits(name) or short in existing or limits.cut(name) in stored:
             continue
         if _may_hold(existing, limits.cut(name), name, limits):
             cut.setdefault(limits.cut(name), []).append(name)

@@ -137,6 +137,13 @@ def test_a_cut_column_that_may_hold_either_of_two_is_asked_for(
     assert landed(place) == {"id": "a", LONG[:63]: 3, POSTGRESQL.short(OTHER): 2}
 
 
+def test_a_name_that_just_fits_is_not_taken_for_a_cut_one(place: SqlPlace, tmp_path: Path) -> None:
+    just = LONG[:63]
+    land(place, tmp_path, outputs(just), **{just: 1})
+    land(place, tmp_path, outputs(LONG, just), **{LONG: 2, just: 3})
+    assert landed(place) == {"id": "a", just: 3, POSTGRESQL.short(LONG): 2}
+
+
 def test_a_persons_comment_stays(place: SqlPlace, tmp_path: Path) -> None:
     land(place, tmp_path, outputs(LONG), **{LONG: 1})
     place.run(f"COMMENT ON COLUMN outputs.{POSTGRESQL.short(LONG)} IS 'free space, in bytes'")
