@@ -1,15 +1,24 @@
 """Where the files of a source are: a path or a pattern, in folders or in a bucket."""
 
 import glob
+import logging
 import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import IO, Any, Protocol, cast
 
-from connectors.errors import AccessError, StorageError, UnavailableError
+import httpx
+
+from connectors.errors import AccessError, DataRefusedError, StorageError, UnavailableError
+
+logger = logging.getLogger(__name__)
 
 MAGIC = re.compile(r"[*?]")
+CONTROL = re.compile("[\x00-\x1f\x7f\ud800-\udfff]")
+# In the message of the client for object storage.
+OBJECT = re.compile(r'ath "([^"]*)"')
+NAMES_SHOWN = 5
 # Column chunks and blocks are read in pieces; each piece is a request.
 READ_AHEAD = 1 << 20
 DENIED = ("401", "403")
@@ -45,8 +54,34 @@ class Folders:
         """Return the paths of the files, in order."""
         pattern = self._pattern
         found = glob.glob(pattern, recursive=True) if MAGIC.search(pattern) else [pattern]  # noqa: PTH207 - absolute patterns
+        if MAGIC.search(pattern):
+            self._require_readable(pattern)
         files = sorted(path for path in found if os.path.isfile(path))  # noqa: PTH113 - likewise
+        if MAGIC.search(pattern):
+            # A folder of this name is not part of the data, and `**` also finds folders.
+            _warn(self._source, [path for path in found if path not in set(files)], pattern)
         return files or _nothing(self._source, pattern)
+
+    def _require_readable(self, pattern: str) -> None:
+        """Require that all folders can be listed in which the pattern looks for files."""
+
+        def refuse(error: OSError) -> None:
+            if isinstance(error, PermissionError):
+                raise AccessError(
+                    f"source {self._source}: cannot list {printable(str(error.filename))}: allow "
+                    "this user to read it, or name the folders to read"
+                ) from None
+
+        parts = pattern.split("/")
+        for place, part in enumerate(parts):
+            if not MAGIC.search(part):
+                continue
+            for folder in glob.glob("/".join(parts[:place]) or "/"):  # noqa: PTH207 - likewise
+                for _ in os.walk(folder, onerror=refuse):
+                    if part != "**":
+                        break
+            if part == "**":
+                return
 
     def open(self, path: str) -> IO[bytes]:
         """Open a file."""
@@ -88,10 +123,59 @@ class Bucket:
             return [self._pattern]
         folder = MAGIC.split(self._pattern, maxsplit=1)[0].rpartition("/")[0]
         matches = _matcher(self._pattern)
+        matching: list[str] = []
+        skipped: list[str] = []
+        for key, size in self._listed(folder):
+            if not _is_path(key):
+                if matches.fullmatch(key):
+                    raise DataRefusedError(
+                        f"source {self._source}: {printable(key)} matches the pattern, but is not "
+                        "the path of an object that can be read: rename it"
+                    )
+                skipped.append(key)
+            elif matches.fullmatch(key):
+                # Some programs mark folders by objects without content, whose key ends in a slash.
+                (skipped if size == 0 and self._is_marker(key) else matching).append(key)
+        _warn(self._source, skipped)
+        return sorted(matching) or _nothing(self._source, f"{self._root}/{self._pattern}")
+
+    def _listed(self, folder: str) -> list[tuple[str, int]]:
+        """Return the keys and sizes of the objects in a folder and below it."""
+        from obstore.exceptions import InvalidPathError  # noqa: PLC0415 - slow
+
+        from connectors.sources.s3_listing import can_list, list_objects  # noqa: PLC0415 - httpx
+
         with self._explaining(self._pattern):
-            listed = self._store.list(folder or None).collect()
-        found = sorted(meta["path"] for meta in listed if matches.fullmatch(meta["path"]))
-        return found or _nothing(self._source, f"{self._root}/{self._pattern}")
+            try:
+                listed = self._store.list(folder or None).collect()
+                return [(meta["path"], meta["size"]) for meta in listed]
+            except InvalidPathError as error:
+                if not (self._root.startswith("s3:") and can_list()):
+                    raise self._unlistable(error) from None
+        prefix = f"{folder}/" if folder else ""
+        try:
+            found = list(list_objects(self._root.partition("://")[2], prefix))
+        except (httpx.HTTPError, ValueError, SyntaxError):
+            raise UnavailableError(
+                f"source {self._source}: {self._root}/{self._pattern} cannot be listed: try again"
+            ) from None
+        return [(key, size) for key, size in found if not key.endswith("/")]
+
+    def _unlistable(self, error: Exception) -> DataRefusedError:
+        found = OBJECT.search(str(error))
+        return DataRefusedError(
+            f"source {self._source}: {self._root}/{self._pattern}: the object "
+            f"{printable(found[1]) if found else ''} has a name that is no path, so the folder "
+            "cannot be listed: rename or remove it"
+        )
+
+    def _is_marker(self, key: str) -> bool:
+        with self._explaining(key):
+            try:
+                self._store.head(key)
+            except FileNotFoundError:
+                return True
+        return False
 
     def open(self, path: str) -> "_Object":
         """Open an object."""
@@ -186,6 +270,26 @@ def _nothing(source: str, where: str) -> Any:
     raise UnavailableError(
         f"source {source}: no file at {where}: correct the path, or try again once it is there"
     )
+
+
+def _is_path(key: str) -> bool:
+    """Return whether a key of a bucket is a path: others cannot be read."""
+    return not CONTROL.search(key) and not {"", ".", ".."} & set(key.split("/"))
+
+
+def printable(name: str) -> str:
+    """Return a name that any log can show, whatever bytes a file's name has."""
+    shown = name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    return CONTROL.sub(lambda found: repr(found[0])[1:-1], shown)
+
+
+def _warn(source: str, skipped: list[str], pattern: str = "") -> None:
+    """Log what is not read: objects that are no files, and names that are no paths."""
+    if pattern.endswith("**") or not skipped:
+        return
+    shown = ", ".join(printable(name) for name in sorted(skipped)[:NAMES_SHOWN])
+    more = f" and {len(skipped) - NAMES_SHOWN:,} more" if len(skipped) > NAMES_SHOWN else ""
+    logger.warning("source %s: skipped, as they are no files: %s%s", source, shown, more)
 
 
 def _family(scheme: str) -> str:

@@ -2,6 +2,9 @@
 
 import gc
 import gzip
+import os
+import subprocess
+import sys
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -23,6 +26,7 @@ from connectors.errors import (
     UnavailableError,
 )
 from connectors.sources import Completeness
+from connectors.sources.s3_listing import list_objects
 from sandbox.hr.writing import hr_tables, write_hr
 from sandbox.options import SandboxOptions
 from tests.object_store import SECRET, ObjectStore
@@ -221,6 +225,53 @@ def test_all_files_of_a_pattern_are_one_table(kind: CsvKind) -> None:
             assert by_id(rows_of(source.pull())) == rows
 
 
+def test_what_is_no_file_is_skipped_and_named(
+    kind: CsvKind, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder = kind.path.parent
+    kind.path.write_bytes(b"id,name\n1,x\n")
+    (folder / "folder.csv").mkdir()
+    (folder / "broken.csv").symlink_to(folder / "nowhere")
+    (folder / "notes.txt").write_bytes(b"not ours")
+    for pattern in ("*.csv", "**/*.csv"):
+        with opened(kind, path=str(folder / pattern), key=[]) as source:
+            assert rows_of(source.pull()) == [{"id": "1", "name": "x"}]
+    assert f"no files: {folder}/broken.csv, {folder}/folder.csv" in caplog.text
+
+
+def test_names_that_are_not_utf_8_are_read_and_can_be_shown(kind: CsvKind) -> None:
+    path = os.fsencode(kind.path.parent) + b"/\xff.csv"
+    Path(os.fsdecode(path)).write_bytes(b"id,name\n1,x\n")
+    with opened(kind, path=str(kind.path.parent / "*.csv"), key=[]) as source:
+        assert rows_of(source.pull()) == [{"id": "1", "name": "x"}]
+        Path(os.fsdecode(path)).write_bytes(b"id,name\n1\n")
+        with pytest.raises(DataRefusedError, match=r"\\xff\.csv row 2") as raised:
+            source.pull()
+    assert str(raised.value).encode()
+
+
+@pytest.mark.parametrize("pattern", ["*/*.csv", "**/*.csv"])
+def test_a_folder_that_cannot_be_listed_is_told(tmp_path: Path, pattern: str) -> None:
+    (tmp_path / "open").mkdir()
+    (tmp_path / "open" / "a.csv").write_bytes(b"id,name\n1,x\n")
+    (tmp_path / "closed").mkdir(mode=0)
+    tmp_path.chmod(0o755)
+    # Root may list every folder.
+    code = (
+        "import os, sys; from connectors.sources.places import Folders; "
+        "os.getuid() or os.setuid(65534); Folders('here', sys.argv[1]).find()"
+    )
+    for folder in (tmp_path.parent, tmp_path.parent.parent):
+        folder.chmod(0o755)
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path / pattern)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert f"source here: cannot list {tmp_path / 'closed'}: allow this user" in done.stderr
+
+
 def test_files_that_differ_in_columns_are_told(kind: CsvKind) -> None:
     folder = kind.path.parent
     (folder / "a.csv").write_bytes(b"id,name\n1,x\n")
@@ -406,6 +457,60 @@ def test_patterns_and_parquet_in_a_bucket(bucket: BucketKind, tmp_path: Path) ->
         pytest.raises(UnavailableError, match="no file at"),
     ):
         source.pull()
+
+
+ROW = {"id": "1", "name": "x"}
+
+
+@pytest.mark.parametrize("foreign", ["hr//b.txt", "hr/x//", "hr/%01.txt", "other//b.csv"])
+def test_objects_that_are_no_paths_do_not_end_a_listing(
+    bucket: BucketKind, foreign: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    bucket.put("hr/a.csv", b"id,name\n1,x\n")
+    bucket.put(foreign, b"")
+    for pattern in ("hr/*.csv", "hr/**/*.csv", "*/a.csv"):
+        with opened(bucket, path=f"s3://{bucket.bucket}/{pattern}", key=[]) as source:
+            assert rows_of(source.pull()) == [ROW]
+    # A marker of a folder is skipped without a word.
+    assert ("skipped, as they are no files: " in caplog.text) is not foreign.endswith("/")
+    assert "\x01" not in caplog.text
+
+
+def test_an_object_that_matches_and_is_no_path_is_told(
+    bucket: BucketKind, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bucket.put("hr/a.csv", b"id,name\n1,x\n")
+    bucket.put("hr//b.csv", b"id,name\n2,y\n")
+    with opened(bucket, path=f"s3://{bucket.bucket}/hr/**/*.csv", key=[]) as source:
+        with pytest.raises(DataRefusedError, match=r"hr//b\.csv matches the pattern, but"):
+            source.pull()
+        # Without a key to sign with, the folder cannot be listed in another way.
+        monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
+        with pytest.raises(DataRefusedError, match=r"hr//b\.csv has a name that is no path"):
+            source.pull()
+
+
+def test_markers_of_folders_are_no_files(
+    bucket: BucketKind, caplog: pytest.LogCaptureFixture
+) -> None:
+    bucket.put("hr/a.csv", b"id,name\n1,x\n")
+    for marker in ("hr/", "hr/2026/", "hr/old.csv/"):
+        bucket.put(marker, b"")
+    with opened(bucket, path=f"s3://{bucket.bucket}/hr/*", key=[], format="csv") as source:
+        assert rows_of(source.pull()) == [ROW]
+        assert "old.csv" in caplog.text
+        # An object without content is none of them.
+        bucket.put("hr/b.csv", b"")
+        with pytest.raises(DataRefusedError, match=r"b\.csv is empty"):
+            source.pull()
+
+
+def test_many_pages_are_listed_whole(bucket: BucketKind) -> None:
+    bucket.put("hr//foreign", b"")
+    for n in range(5):
+        bucket.put(f"hr/{n} + ü.txt", b"")
+    found = dict(list_objects(bucket.bucket, "hr/", page=2))
+    assert set(found) == {"hr//foreign", *(f"hr/{n} + ü.txt" for n in range(5))}
 
 
 def test_a_bucket_that_is_not_there_is_told(bucket: BucketKind) -> None:
