@@ -30,7 +30,7 @@ def can_list() -> bool:
     return all(os.environ.get(f"AWS_{name}") for name in ("ACCESS_KEY_ID", "SECRET_ACCESS_KEY"))
 
 
-def list_objects(bucket: str, prefix: str, page: int = 1_000) -> Iterator[tuple[str, int]]:
+def list_objects(bucket: str, prefix: str, at_once: int = 1_000) -> Iterator[tuple[str, int]]:
     """Yield the key and the size of all objects whose key begins with a prefix.
 
     Bytes of a key that are not UTF-8 are surrogates, as in names of local files.
@@ -38,7 +38,7 @@ def list_objects(bucket: str, prefix: str, page: int = 1_000) -> Iterator[tuple[
     Raises:
         httpx.HTTPError: the service refuses the listing, or cannot be reached.
     """
-    query = {"list-type": "2", "encoding-type": "url", "max-keys": str(page), "prefix": prefix}
+    query = {"list-type": "2", "encoding-type": "url", "max-keys": str(at_once), "prefix": prefix}
     with httpx.Client(transport=SystemProxies(), timeout=SECONDS) as client:
         while True:
             answer = client.send(_signed(client, bucket, query))
