@@ -69,6 +69,7 @@ class CsvSyntax:
         quoted: whether fields may be in double quotes; otherwise quotes are plain characters.
         counted: whether errors have a position; counting takes as long as the check itself.
         nul: whether the text may contain NUL characters.
+        sparse: see SPARSE; changes how the check works, not what it finds.
 
     Attributes:
         rows: if counted, the number of the row that comes next or is not complete.
@@ -76,12 +77,19 @@ class CsvSyntax:
     """
 
     def __init__(
-        self, delimiter: str = ",", *, quoted: bool = True, counted: bool = True, nul: bool = False
+        self,
+        delimiter: str = ",",
+        *,
+        quoted: bool = True,
+        counted: bool = True,
+        nul: bool = False,
+        sparse: int = SPARSE,
     ) -> None:
         self._delimiter = ord(delimiter)
         self._quoted = quoted
         self._counted = counted
         self._nul = nul
+        self._sparse = sparse
         self.rows = self._lines = 1
         self.last_end = 0
         self._is_first = True
@@ -163,7 +171,7 @@ class CsvSyntax:
         text = np.frombuffer(block, np.uint8)
         is_quote = np.equal(text, QUOTE, out=self._flags(0, text.size))
         count = int(np.count_nonzero(is_quote))
-        if count * SPARSE < text.size:
+        if count * self._sparse < text.size:
             places = np.flatnonzero(is_quote)
             opening, closing = places[self._inside :: 2], places[not self._inside :: 2]
             # At the first byte, -1 would be the last one: it is looked at by itself.

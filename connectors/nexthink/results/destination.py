@@ -15,7 +15,7 @@ from typing import BinaryIO, Final, Protocol, Self
 
 import numpy as np
 
-from connectors.csv_syntax import CsvSyntax
+from connectors.csv_syntax import CsvSyntax, CsvSyntaxError
 from connectors.errors import IncompleteResultError, StorageError
 
 # Exports name devices and people.
@@ -47,7 +47,7 @@ class CsvFile:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.size = 0
-        self._quotes = 0
+        self._syntax: CsvSyntax | None = _lenient()
         try:
             self._file: BinaryIO = open(path, "wb", opener=_open_for_owner)  # noqa: SIM115
             self._is_regular = stat.S_ISREG(os.fstat(self._file.fileno()).st_mode)
@@ -82,7 +82,12 @@ class CsvFile:
         except OSError as fault:
             raise self._unwritable(fault) from None
         self.size += len(piece)
-        self._quotes += piece.count(b'"')
+        if self._syntax is not None:
+            try:
+                self._syntax.feed(piece)
+            except CsvSyntaxError:
+                # Where its end is cannot be known from its quotes. Its reader says what is wrong.
+                self._syntax = None
 
     def start_over(self) -> None:
         """Empty the file."""
@@ -91,11 +96,11 @@ class CsvFile:
             self._file.truncate()
         except OSError as fault:
             raise self._unwritable(fault) from None
-        self.size = self._quotes = 0
+        self.size, self._syntax = 0, _lenient()
 
     def finish(self) -> None:
         """Check the end, and flush everything to the operating system."""
-        if self._quotes % 2:
+        if self._syntax is not None and self._syntax.is_open:
             raise IncompleteResultError("the result file breaks off inside a quoted field")
         try:
             self._file.flush()
@@ -110,6 +115,10 @@ class CsvFile:
 
     def _unwritable(self, fault: OSError) -> StorageError:
         return StorageError(f"cannot write {self.path}: {fault.strerror or type(fault).__name__}")
+
+
+def _lenient() -> CsvSyntax:
+    return CsvSyntax(counted=False, nul=True)
 
 
 def _open_for_owner(path: str, flags: int) -> int:

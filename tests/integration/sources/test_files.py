@@ -170,17 +170,16 @@ def test_a_compressed_file_is_read_by_its_name(kind: CsvKind, end: str) -> None:
             rows_of(source.pull())
 
 
-def test_a_file_that_unpacks_to_too_much_is_refused(
-    kind: CsvKind, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_file_that_unpacks_to_too_much_is_refused(kind: CsvKind) -> None:
     path = kind.path.with_name("people.csv.zst")
     row = b"1," + b"x" * 1000 + b"\n"
     path.write_bytes(zstandard.compress(b"id,name\n" + row * 67_000))
-    with opened(kind, path=str(path), key=[]) as source:
-        with pytest.raises(DataRefusedError, match="250 times its size: raise NXP_MAX_SOURCE"):
-            rows_of(source.pull())
-        monkeypatch.setenv("NXP_MAX_SOURCE_RATIO", "1000000")
-        assert sum(batch.num_rows for batch in source.pull()) == 67_000
+    with (
+        opened(kind, path=str(path), key=[]) as source,
+        pytest.raises(DataRefusedError, match="250 times its size: raise NXP_MAX_SOURCE"),
+    ):
+        for _ in source.pull():
+            pass
 
 
 @pytest.mark.parametrize(
@@ -250,7 +249,7 @@ def test_names_that_are_not_utf_8_are_read_and_can_be_shown(kind: CsvKind) -> No
     assert str(raised.value).encode()
 
 
-@pytest.mark.parametrize("pattern", ["*/*.csv", "**/*.csv"])
+@pytest.mark.parametrize("pattern", ["**/*.csv", pytest.param("*/*.csv", marks=pytest.mark.slow)])
 def test_a_folder_that_cannot_be_listed_is_told(tmp_path: Path, pattern: str) -> None:
     (tmp_path / "open").mkdir()
     (tmp_path / "open" / "a.csv").write_bytes(b"id,name\n1,x\n")
@@ -448,6 +447,9 @@ def test_patterns_and_parquet_in_a_bucket(bucket: BucketKind, tmp_path: Path) ->
         local.fill(rows[n * 3 : n * 3 + 3])
         bucket.put(f"hr/2026/part-{n}.parquet", local.path.read_bytes())
     bucket.put("hr/2026/notes.txt", b"not ours")
+    bucket.put("hr/2026/rows.csv.gz", gzip.compress(csv_bytes(rows)))
+    with opened(bucket, path=f"s3://{bucket.bucket}/hr/2026/*.csv.gz") as source:
+        assert by_id(rows_of(source.pull())) == rows
     bucket.put("hr/part-9.parquet", b"not ours either")
     for pattern in ("hr/2026/*.parquet", "hr/*/part-?.parquet", "hr/**/2026/*.parquet"):
         with opened(bucket, path=f"s3://{bucket.bucket}/{pattern}") as source:

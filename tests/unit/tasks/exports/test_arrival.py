@@ -12,7 +12,8 @@ from connectors.errors import DataRefusedError, IncompleteResultError, Unavailab
 from connectors.http.proxies import SystemProxies
 from connectors.ledger import Export, open_ledger
 from connectors.nexthink.client import NexthinkClient
-from connectors.nexthink.results.result_file import BLOCK_BYTES, ResultFile
+from connectors.nexthink.results.destination import CsvFile
+from connectors.nexthink.results.result_file import BLOCK_BYTES, BrokenCsvError, ResultFile
 from tasks.exports.arrival import Arrival, ReadAgainError
 from tasks.exports.export import Ready, Request
 from tasks.runs.tools import Tools
@@ -106,3 +107,17 @@ def test_text_that_is_refused_ends_the_download(server: Server, arrival: Arrival
     server.on("GET", FILE, Storage(TEXT + b"x,\xff\n" + TEXT * 5))
     with pytest.raises(DataRefusedError, match="not UTF-8"):
         read(arrival)
+
+
+@pytest.mark.parametrize("broken", [b'1,"x" y\n', b'1,24" x\n', b'1,"x\n2,"y\n', b"1,x\ry\n"])
+def test_text_that_is_not_strict_csv_is_read_again_to_name_its_row(
+    server: Server, arrival: Arrival, tmp_path: Path, broken: bytes
+) -> None:
+    server.on("GET", FILE, Storage(b"a,b\n" + broken))
+    with pytest.raises(ReadAgainError):
+        read(arrival)
+    with CsvFile(tmp_path / "result.csv") as file:
+        file.write(b"a,b\n" + broken)
+        file.finish()
+    with pytest.raises(BrokenCsvError, match="row 2 "):
+        list(ResultFile(file.path).tables())
