@@ -178,15 +178,34 @@ def _duration(whole: int, per_second: int) -> str:
     return short if Decimal(short) == exact else f"{exact:f}"
 
 
-def int96_texts(micros: pa.Array, nanos: pa.Array) -> pa.Array:
-    """Return times of INT96, read once in microseconds and once in nanoseconds, as text.
+def has_nanos(micros: pa.Array, nanos: pa.Array) -> bool:
+    """Return whether times in lists or structures, read in both units, lack nanoseconds."""
+    if kinds.is_timestamp(micros.type):
+        return bool(_lacking(micros, nanos).any())
+    if kinds.is_struct(micros.type):
+        fields = range(micros.type.num_fields)
+        return any(has_nanos(micros.field(n), nanos.field(n)) for n in fields)
+    if kinds.is_map(micros.type):
+        return has_nanos(micros.keys, nanos.keys) or has_nanos(micros.items, nanos.items)
+    return kinds.is_nested(micros.type) and has_nanos(micros.flatten(), nanos.flatten())
+
+
+def _lacking(micros: pa.Array, nanos: pa.Array) -> Whole:
+    """Return the nanoseconds that times of INT96 in microseconds lack.
 
     Nanoseconds since 1970 in 64 bits end in 2262 and begin again; their difference from the
     microseconds, in the same arithmetic, is what these lack.
     """
-    whole = micros.cast(pa.int64()).fill_null(0).to_numpy()
+    whole = micros.cast(pa.int64()).fill_null(0).to_numpy().view(np.uint64)
     wrapped = nanos.cast(pa.int64()).fill_null(0).to_numpy().view(np.uint64)
-    rest = (wrapped - whole.view(np.uint64) * np.uint64(NANOS_PER_MICRO)).view(np.int64)
+    lacking: Whole = (wrapped - whole * np.uint64(NANOS_PER_MICRO)).view(np.int64)
+    return lacking
+
+
+def int96_texts(micros: pa.Array, nanos: pa.Array) -> pa.Array:
+    """Return times of INT96, read once in microseconds and once in nanoseconds, as text."""
+    whole = micros.cast(pa.int64()).fill_null(0).to_numpy()
+    rest = _lacking(micros, nanos)
     texts = instants(whole, "us", is_zoned=micros.type.tz is not None, nanos=rest)
     valid = micros.is_valid().to_pylist()
     found = [text if is_valid else None for text, is_valid in zip(texts, valid, strict=True)]

@@ -6,7 +6,8 @@ from typing import Any, Final
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from connectors.sources.arrow_texts import as_texts, int96_texts, interval_texts
+from connectors.errors import DataRefusedError
+from connectors.sources.arrow_texts import as_texts, has_nanos, int96_texts, interval_texts
 from connectors.sources.source import BATCH_ROWS
 
 BUFFER_BYTES: Final = 1 << 20
@@ -26,9 +27,10 @@ class Parquet:
         """Yield these columns of all rows, as text."""
         row, names = 1, list(columns)
         with _opened(file, "us") as parquet, _opened(file, "ns") as fine:
-            old, intervals = _special(parquet, names)
+            old, inner, intervals = _special(parquet, names)
             # All reading is in this thread: both read the same file.
-            finer = fine.iter_batches(BATCH_ROWS, columns=old, use_threads=False) if old else None
+            both = [*old, *inner]
+            finer = fine.iter_batches(BATCH_ROWS, columns=both, use_threads=False) if both else None
             for each in parquet.iter_batches(BATCH_ROWS, columns=names, use_threads=False):
                 batch = each.select(names)
                 arrays = list(batch.columns)
@@ -37,6 +39,8 @@ class Parquet:
                     for name in old:
                         place = names.index(name)
                         arrays[place] = int96_texts(arrays[place], nanos[name])
+                    for name in inner:
+                        _require_micros(name, arrays[names.index(name)], nanos[name], row)
                 for name in intervals:
                     place = names.index(name)
                     arrays[place] = interval_texts(arrays[place])
@@ -51,9 +55,20 @@ def _opened(file: Any, unit: str) -> pq.ParquetFile:
     )
 
 
-def _special(parquet: pq.ParquetFile, names: list[str]) -> tuple[list[str], list[str]]:
-    """Return those of the columns that are times of INT96, and those that are intervals."""
+def _require_micros(name: str, micros: pa.Array, nanos: pa.Array, row: int) -> None:
+    """Require that times of INT96 inside of lists lose nothing in microseconds."""
+    if has_nanos(micros, nanos):
+        raise DataRefusedError(
+            f"column {name}, rows {row} to {row + len(micros) - 1}: a list or structure holds "
+            "times of INT96 with nanoseconds: write them as TIMESTAMP"
+        )
+
+
+def _special(parquet: pq.ParquetFile, names: list[str]) -> tuple[list[str], list[str], list[str]]:
+    """Return the columns of INT96, those with such times inside, and the intervals."""
     leaves = [parquet.schema.column(n) for n in range(len(parquet.schema))]
     found = [leaf for leaf in leaves if leaf.path in names]
     old = [leaf.path for leaf in found if leaf.physical_type == INT96]
-    return old, [leaf.path for leaf in found if leaf.converted_type == INTERVAL]
+    inside = {leaf.path.partition(".")[0] for leaf in leaves if leaf.physical_type == INT96}
+    inner = [name for name in names if name in inside and name not in old]
+    return old, inner, [leaf.path for leaf in found if leaf.converted_type == INTERVAL]

@@ -11,7 +11,7 @@ import io
 import queue
 import threading
 from collections.abc import Generator, Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from contextvars import copy_context
 from pathlib import Path
 from typing import Protocol, TypeVar
@@ -108,6 +108,7 @@ class ResultFile:
             raise BrokenCsvError(f"the result is not CSV: {error}: nothing was published") from None
         except pa.ArrowInvalid as error:
             if self._torn is not None:
+                self._locate()
                 raise BrokenCsvError(self._torn) from None
             if self._has_too_many_ragged:
                 raise too_many_rejected(self._limits) from None
@@ -168,12 +169,20 @@ class ResultFile:
         if group:
             yield pa.Table.from_batches(group)
 
-    def _reader(self, text: "Path | _Text") -> pc.CSVStreamingReader:
+    def _locate(self) -> None:
+        """Read a file again, to name the row: Arrow counts rows only in a single thread."""
+        if isinstance(self._source, Path):
+            with suppress(pa.ArrowInvalid):
+                for _ in self._reader(self._source, use_threads=False):
+                    pass
+
+    def _reader(self, text: "Path | _Text", *, use_threads: bool = True) -> pc.CSVStreamingReader:
         def keep(row: pc.InvalidRow) -> str:
             # A quote that is missing or too much: it is unknown how many rows this was.
             if "\n" in row.text or "\r" in row.text:
+                which = f"row {row.number}" if row.number else "a record"
                 self._torn = (
-                    f"the result is not CSV: a record that runs over a line break has "
+                    f"the result is not CSV: {which}, which runs over a line break, has "
                     f"{row.actual_columns} fields where the header has {row.expected_columns}: "
                     "nothing was published"
                 )
@@ -185,7 +194,7 @@ class ResultFile:
 
         return pc.open_csv(
             text,
-            read_options=pc.ReadOptions(block_size=self._block_bytes),
+            read_options=pc.ReadOptions(block_size=self._block_bytes, use_threads=use_threads),
             parse_options=pc.ParseOptions(
                 newlines_in_values=True,
                 invalid_row_handler=keep,

@@ -379,6 +379,16 @@ def test_old_times_of_parquet_are_exact_in_all_years(tmp_path: Path) -> None:
     ]
 
 
+def test_old_times_inside_of_lists_are_exact_or_told(tmp_path: Path) -> None:
+    old = {"use_deprecated_int96_timestamps": True}
+    column = pa.ListArray.from_arrays([0, 2], times("9999-12-31", None))
+    assert parquet_texts(tmp_path, column, **old) == ['["9999-12-31 00:00:00", null]']
+    nanos = pa.array([1234567890123456789], pa.int64()).cast(pa.timestamp("ns"))
+    for lost in (pa.ListArray.from_arrays([0, 1], nanos), pa.StructArray.from_arrays([nanos], "a")):
+        with pytest.raises(DataRefusedError, match=r"people\.parquet column x, rows 1 to 1: "):
+            parquet_texts(tmp_path, lost, **old)
+
+
 FAR = times("12000-01-01T01:02:03")
 
 

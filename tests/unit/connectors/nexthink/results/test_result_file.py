@@ -63,7 +63,10 @@ def test_rows_with_too_few_or_too_many_fields_are_kept_aside(tmp_path: Path) -> 
         (b'a,b\n1,"North\n2,"South\n', r"row 2 \(line 3\) has text after a closing quote"),
         (b'a,b\n1,"North" Plant\n', "row 2 has text after a closing quote"),
         (b'a,b\n1,"x\\",y"\n', "row 2 has a quote inside a field"),
-        (b'a,b\n1,"x\n2,y",z\n', "over a line break has 3 fields where the header has 2"),
+        (
+            b'a,b\n1,"x\n2,y",z\n',
+            "row 2, which runs over a line break, has 3 fields where the header has 2",
+        ),
         (b"a,b\n1,x\ry,2\n", "row 2 has a carriage return"),
     ],
 )
