@@ -8,6 +8,7 @@ import sys
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import duckdb
@@ -250,25 +251,26 @@ def test_names_that_are_not_utf_8_are_read_and_can_be_shown(kind: CsvKind) -> No
 
 
 @pytest.mark.parametrize("pattern", ["**/*.csv", pytest.param("*/*.csv", marks=pytest.mark.slow)])
-def test_a_folder_that_cannot_be_listed_is_told(tmp_path: Path, pattern: str) -> None:
-    (tmp_path / "open").mkdir()
-    (tmp_path / "open" / "a.csv").write_bytes(b"id,name\n1,x\n")
-    (tmp_path / "closed").mkdir(mode=0)
-    tmp_path.chmod(0o755)
+def test_a_folder_that_cannot_be_listed_is_told(pattern: str) -> None:
     # Root may list every folder.
     code = (
         "import os, sys; from connectors.sources.places import Folders; "
         "os.getuid() or os.setuid(65534); Folders('here', sys.argv[1]).find()"
     )
-    for folder in (tmp_path.parent, tmp_path.parent.parent):
+    # Pytest's own folders are closed to other users.
+    with TemporaryDirectory() as name:
+        folder = Path(name)
         folder.chmod(0o755)
-    done = subprocess.run(
-        [sys.executable, "-c", code, str(tmp_path / pattern)],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert f"source here: cannot list {tmp_path / 'closed'}: allow this user" in done.stderr
+        (folder / "open").mkdir()
+        (folder / "open" / "a.csv").write_bytes(b"id,name\n1,x\n")
+        (folder / "closed").mkdir(mode=0)
+        done = subprocess.run(
+            [sys.executable, "-c", code, str(folder / pattern)],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    assert f"source here: cannot list {folder / 'closed'}: allow this user" in done.stderr
 
 
 def test_files_that_differ_in_columns_are_told(kind: CsvKind) -> None:
