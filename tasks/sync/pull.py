@@ -139,16 +139,15 @@ def pull_sources(
                 notes.append(f"source {name}: {RESTARTED} {outcome.unusable}")
             if pulled[name].completeness is Completeness.CHANGES:
                 changes_of = name
-            logger.info(
-                "sync %s: %s rows of %s (%s)",
-                sync.sync,
-                pulled[name].rows,
-                name,
-                pulled[name].completeness.value,
-            )
+            _log(sync.sync, name, pulled[name])
     for note in notes:
         logger.warning("sync %s: %s", sync.sync, note)
     return Pulled(pulled, cursors, now, changes_of, tuple(notes))
+
+
+def _log(sync: str, name: str, pulled: PulledSource) -> None:
+    kind = pulled.completeness.value
+    logger.info("sync %s: %s rows of %s (%s)", sync, pulled.rows, name, kind)
 
 
 def _pulled(source: Source, since: str | None, folder: Path) -> tuple[PulledSource, PullOutcome]:
