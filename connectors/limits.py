@@ -42,6 +42,8 @@ class Limits(BaseModel, frozen=True, allow_inf_nan=False):
     # A compressed file of a source, unpacked, and compared with its size beyond the first 64 MiB.
     max_source_gb: float = Field(default=64, gt=0)
     max_source_ratio: float = Field(default=250, ge=1)
+    # The window of a zstd file, which its decompressor holds: as large as `zstd --long` uses.
+    max_zstd_window_mb: int = Field(default=128, ge=8, le=2_048)
     # The columns of a result, and its first line.
     max_columns: int = Field(default=1_000, ge=1)
     max_header_kb: float = Field(default=256, gt=0, le=384)

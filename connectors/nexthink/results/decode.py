@@ -12,6 +12,7 @@ import zstandard
 from isal import igzip_lib, isal_zlib
 
 from connectors.errors import DataRefusedError, IncompleteResultError
+from connectors.limits import MB, Limits, read_limits, setting
 from connectors.nexthink.models import Compression
 
 # Input taken at once: bounds what is copied after each frame.
@@ -23,9 +24,6 @@ _MOST_OUTPUT: Final = 1024 * 1024
 _ZSTD_SLICE: Final = 512
 # Pieces smaller than this are joined: each costs a few calls later.
 _JOINED_BYTES: Final = 256 * 1024
-
-# The largest window that `zstd --long` uses without extra flags; bounds our memory too.
-LONGEST_WINDOW_BYTES: Final = 128 * 1024 * 1024
 
 GZIP_MAGIC: Final = b"\x1f\x8b"
 ZSTD_MAGIC: Final = b"\x28\xb5\x2f\xfd"
@@ -195,9 +193,10 @@ class ZstdDecoder(_FramedDecoder[_ZstdFrame]):
     compression = Compression.ZSTD
     magic_bytes = len(ZSTD_MAGIC)
 
-    def __init__(self) -> None:
+    def __init__(self, limits: Limits | None = None) -> None:
         super().__init__()
-        self._context = zstandard.ZstdDecompressor(max_window_size=LONGEST_WINDOW_BYTES)
+        self._window_mb = (limits or read_limits()).max_zstd_window_mb
+        self._context = zstandard.ZstdDecompressor(max_window_size=self._window_mb * MB)
 
     @staticmethod
     def is_magic(head: bytes) -> bool:
@@ -229,9 +228,9 @@ class ZstdDecoder(_FramedDecoder[_ZstdFrame]):
             return frame.decompress(data)
         except zstandard.ZstdError as fault:
             if "too much memory" in str(fault):
-                limit = LONGEST_WINDOW_BYTES // (1024 * 1024)
                 raise DataRefusedError(
-                    f"the result file needs a zstd window of more than {limit} MiB"
+                    f"the result file needs a zstd window of more than {self._window_mb} MiB: "
+                    f"raise {setting('max_zstd_window_mb')}; nothing was published"
                 ) from None
             raise self._damaged() from None
 

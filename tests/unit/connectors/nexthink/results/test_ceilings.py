@@ -83,6 +83,18 @@ def test_however_packed_text_comes_in_pieces(pack: str) -> None:
     assert max(len(piece) for piece in decoder.feed(packed)) <= 17 * MB
 
 
+def test_the_window_of_zstd_is_a_setting(monkeypatch: pytest.MonkeyPatch) -> None:
+    wide = zstandard.ZstdCompressionParameters.from_level(
+        1, window_log=24, write_content_size=False
+    )
+    stream = zstandard.ZstdCompressor(compression_params=wide).compressobj()
+    packed = stream.compress(b"a\n") + stream.flush()
+    assert b"".join(SniffingDecoder(None).feed(packed)) == b"a\n"
+    monkeypatch.setenv("NXP_MAX_ZSTD_WINDOW_MB", "8")
+    with pytest.raises(DataRefusedError, match="NXP_MAX_ZSTD_WINDOW_MB"):
+        list(SniffingDecoder(None).feed(packed))
+
+
 def test_a_result_larger_than_allowed_is_refused(
     other_server: Server,
     target: Path,
