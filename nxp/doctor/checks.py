@@ -4,16 +4,16 @@ from collections.abc import Callable, Iterator
 from datetime import datetime
 from functools import partial
 
-from connectors.actions import load_actions
+from connectors.actions import read_actions
 from connectors.catalogue import load_datasets
 from connectors.clock import utc_now
-from connectors.errors import PipelineError
+from connectors.errors import ConfigurationError, PipelineError
 from connectors.settings.installation import Settings
 from connectors.settings.tenants import load_tenant, tenant_name
 from nxp.deployment.automations import load_automations
 from nxp.deployment.files import load_deployments
 from nxp.deployment.switches import Asked
-from nxp.doctor.finding import Check, Finding, ok, warn
+from nxp.doctor.finding import Check, Finding, fail, ok, warn
 from nxp.doctor.installation import (
     look_at_catalogue,
     look_at_disk,
@@ -60,17 +60,28 @@ def _server(
     settings: Settings, pool: str | None, only: tuple[str, ...], clock: Callable[[], datetime]
 ) -> Iterator[Finding]:
     # Read before the server is asked: a wrong file is not the server's fault.
-    deployments = load_deployments(settings.catalog, pool)
-    datasets = load_datasets(settings.catalog)
-    automations = load_automations(settings.catalog, datasets.values())
-    yield ok("files", f"{len(deployments)} deployments and {len(automations)} automations")
+    expected: Expected | None = None
+    try:
+        read = expected = _expected(settings, pool, only)
+        counts = f"{len(read.deployments)} deployments and {len(read.automations)} automations"
+        yield ok("files", counts)
+    except ConfigurationError as error:
+        # What needs no files is looked at all the same.
+        what = " ".join(str(error).split())
+        yield fail("files", what, do="fix the file", code=error.exit_code)
     if not knows_server():
         do = "nothing is scheduled without one: run nxp server start, or set PREFECT_API_URL"
         yield warn("server", "no Prefect server is known", do=do)
         return
     check_answers()
-    actions = load_actions(settings.catalog)
+    actions = read_actions(settings.catalog).valid
+    yield from look_at_server(settings, expected, actions, clock)
+
+
+def _expected(settings: Settings, pool: str | None, only: tuple[str, ...]) -> Expected:
+    deployments = load_deployments(settings.catalog, pool)
+    datasets = load_datasets(settings.catalog)
+    automations = load_automations(settings.catalog, datasets.values())
     asked = Asked(only=only)
     asked.check(deployments, automations)
-    expected = Expected(deployments, automations, actions, asked)
-    yield from look_at_server(settings, expected, clock)
+    return Expected(deployments, automations, asked)

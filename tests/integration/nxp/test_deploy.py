@@ -259,6 +259,7 @@ def test_without_an_address_for_alerts_nobody_is_told_and_that_is_said(site: Sit
 
 
 def test_a_bad_file_and_a_server_that_is_away_are_told_in_a_line(site: Site) -> None:
+    site.deploy()
     file = site.catalog / "prefect.yaml"
     before = file.read_text()
     file.write_text(
@@ -268,12 +269,15 @@ def test_a_bad_file_and_a_server_that_is_away_are_told_in_a_line(site: Site) -> 
     )
     try:
         bad = nxp("deploy", env=site.env)
+        _, findings = site.doctor()
     finally:
         file.write_text(before)
     assert bad.returncode == 3
     assert "execution-events-daily: parameters: the flow nql-export has no datset" in bad.stderr
     assert "inventory-daily: schedules.0.timezone: " in bad.stderr
     assert "Nowhere" in bad.stderr
+    assert level_of(problems(findings), "has no datset") == "fail"
+    assert {"acting", "runs"} <= {each["check"] for each in findings}
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         nowhere = f"http://127.0.0.1:{unused.getsockname()[1]}/api"
