@@ -1,6 +1,7 @@
 """Bringing datasets of the lake to the present layout, one run for each."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -13,6 +14,7 @@ from tasks.upkeep.layout import Moving
 from tasks.upkeep.reported import keep_upkeep
 
 TRIGGER = "layout"
+TO_MIGRATE = "to be migrated"
 
 
 def migrate_layout(moving: Moving, clock: Callable[[], datetime] = utc_now) -> list[dict[str, Any]]:
@@ -36,7 +38,11 @@ def migrate_layout(moving: Moving, clock: Callable[[], datetime] = utc_now) -> l
 
 def preview_layout(moving: Moving) -> list[dict[str, Any]]:
     """Return what a migration would do; nothing is changed and nothing recorded."""
-    return [_row(moving, pending(moving.lake(), dataset)) for dataset in moving.datasets]
+    found = [pending(moving.lake(), dataset) for dataset in moving.datasets]
+    return [
+        _row(moving, replace(each, state=TO_MIGRATE) if each.state == MIGRATED else each)
+        for each in found
+    ]
 
 
 def _migrate_one(moving: Moving, dataset: str, clock: Callable[[], datetime]) -> dict[str, Any]:
