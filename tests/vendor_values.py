@@ -11,6 +11,15 @@ from tests import vendor
 MOST_ITEMS = 4
 _SCALARS = st.none() | st.booleans() | st.integers() | st.text(max_size=5)
 _NAMES = st.text("abcXYZ_9", min_size=1, max_size=6)
+_IDS = st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=1, max_size=20).filter(
+    lambda text: text.strip(".")
+)
+# The files allow any text as an id that the tenant gives, and any number as a time; no tenant does.
+_REALISTIC: dict[str, st.SearchStrategy[Any]] = {
+    **dict.fromkeys(("requestId", "requestUuid", "exportId"), _IDS),
+    "executionsUuids": st.lists(_IDS, min_size=1, max_size=MOST_ITEMS),
+    **dict.fromkeys(("timeoutSeconds", "expiresInMinutes"), st.integers(0, 500_000)),
+}
 
 
 def requests(name: str, method: str, path: str) -> st.SearchStrategy[Any]:
@@ -66,6 +75,8 @@ def _objects(
         most = schema.get("maxItems", MOST_ITEMS)
         return st.dictionaries(_NAMES, value, max_size=min(MOST_ITEMS, most))
     parts = {name: values(part, loaded, more=more) for name, part in schema["properties"].items()}
+    if more:
+        parts |= {name: part for name, part in _REALISTIC.items() if name in parts}
     required = {name: parts[name] for name in schema.get("required", ())}
     optional = {name: part for name, part in parts.items() if name not in required}
     known = st.fixed_dictionaries(required, optional=optional)

@@ -82,12 +82,18 @@ class ScriptInfo(_Lenient):
     """The script of a remote action; `run_as` is LOCAL_SYSTEM, INTERACTIVE_USER or a delegate."""
 
     run_as: str = Field(default="", alias="runAs")
-    timeout_seconds: int = Field(default=0, alias="timeoutSeconds", ge=0, le=LONGEST_SECONDS)
+    timeout_seconds: int = Field(default=0, alias="timeoutSeconds")
     has_windows: bool = Field(default=False, alias="hasScriptWindows")
     has_mac: bool = Field(default=False, alias="hasScriptMacOs")
     delegate: str = Field(default="", alias="executionServiceDelegate")
     inputs: tuple[ActionInput, ...] = ()
     outputs: tuple[ActionOutput, ...] = ()
+
+    @field_validator("timeout_seconds", mode="before")
+    @classmethod
+    def _take_only_seconds(cls, given: Any) -> Any:
+        # One action's odd number must not make the whole list unreadable.
+        return given if isinstance(given, int) and 0 <= given <= LONGEST_SECONDS else 0
 
 
 class RemoteAction(_Lenient):
