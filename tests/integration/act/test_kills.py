@@ -95,7 +95,14 @@ def acting_by(
         yield ready
 
 
-@pytest.fixture(params=KINDS)
+# One kind in every run of the tests, the others in long ones.
+@pytest.fixture(
+    params=[
+        "remote_action",
+        pytest.param("campaign", marks=pytest.mark.slow),
+        pytest.param("workflow", marks=pytest.mark.slow),
+    ]
+)
 def made(
     request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Acting]:

@@ -211,6 +211,7 @@ def test_a_report_is_kept_in_numbers_and_changes_for_their_owner(made: Acting) -
     }
 
 
+@pytest.mark.slow
 def test_twenty_eight_thousand_targets_are_all_reached(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -167,6 +167,7 @@ def test_a_manifest_whose_answer_was_lost_is_known_to_be_written(bucket_site: Si
     assert bucket_site.named() == bucket_site.globbed() == ["mine"] * 3
 
 
+@pytest.mark.slow
 def test_without_end_overtaken_it_gives_up(bucket_site: Site) -> None:
     assert bucket_site.service is not None
     publish(bucket_site.lake, "before")

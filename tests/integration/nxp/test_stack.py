@@ -178,7 +178,12 @@ def test_a_part_that_does_not_start_is_named_with_its_log_and_the_others_are_sto
 
 
 @pytest.mark.parametrize(
-    ("number", "exit_code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGKILL, -9)]
+    ("number", "exit_code"),
+    [
+        pytest.param(signal.SIGINT, 130, marks=pytest.mark.slow),
+        pytest.param(signal.SIGTERM, 143, marks=pytest.mark.slow),
+        (signal.SIGKILL, -9),
+    ],
 )
 def test_an_up_that_is_stopped_leaves_nothing_that_down_does_not_find(
     number: signal.Signals, exit_code: int

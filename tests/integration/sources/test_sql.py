@@ -185,6 +185,7 @@ def test_the_server_gives_rows_as_they_are_asked_for(kind: PostgresKind) -> None
     assert 2 * BATCH_ROWS <= pull.rows < bad
 
 
+@pytest.mark.slow
 def test_memory_does_not_grow_with_the_rows(kind: PostgresKind) -> None:
     query = "SELECT n::text AS id, repeat('x', 100) AS v FROM generate_series(1, 200000) n"
     with opened(kind, query=query) as source:
