@@ -36,21 +36,13 @@ def check(
         problems += error.problems or [str(error)]
     read = read_catalogue(settings.catalog)
     problems += read.problems
+    unfit, notes = _tables(settings, read.datasets, found)
+    problems += unfit
+    read.notes += notes
     refused = _refusal(found) if connect and found else None
-    if settings.database_url is None:
-        problems += [
-            f"{name}.yaml: lands in a table, but NXP_DATABASE_URL is not set"
-            for name, specification in read.datasets.items()
-            if specification.sql
-        ]
-    elif found and any(specification.sql for specification in read.datasets.values()):
-        url = settings.database_url.get_secret_value()
-        unfit, notes = table_findings(read.datasets, url, found.name)
-        problems += unfit
-        read.notes += notes
     if problems or found is None:
-        told = [*problems, str(refused)] if refused else problems
-        raise ConfigurationError("check", problems=tuple(told))
+        listed = [*problems, str(refused)] if refused else problems
+        raise ConfigurationError("check", problems=tuple(listed))
     if refused:
         raise refused
     if (Path(settings.lake) / found.name).is_dir() or (connect and URL.match(settings.lake)):
@@ -71,6 +63,21 @@ def check(
         say(f"settings of tenant {found.name} and {read.counted} are valid; {said}")
         for note in read.notes:
             say(note)
+
+
+def _tables(
+    settings: Settings,
+    datasets: Mapping[str, DatasetSpecification],
+    tenant: TenantSettings | None,
+) -> tuple[list[str], list[str]]:
+    """Return problems of the tables that datasets land in, and notes about them."""
+    landing = {name: each for name, each in datasets.items() if each.sql}
+    if settings.database_url is None:
+        missing = "lands in a table, but NXP_DATABASE_URL is not set"
+        return [f"{name}.yaml: {missing}" for name in landing], []
+    if tenant is None or not landing:
+        return [], []
+    return table_findings(landing, settings.database_url.get_secret_value(), tenant.name)
 
 
 def _refusal(tenant: TenantSettings) -> PipelineError | None:

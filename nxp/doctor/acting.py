@@ -48,11 +48,11 @@ def _does(parameters: Mapping[str, Any], actions: Mapping[str, ActionSpecificati
     action = actions.get(name)
     if action is None:
         return f"action {name or 'not named'}, not in this catalogue{asks}"
-    told = [_described(action)]
+    listed = [_described(action)]
     consent = action.targets.consent
     if consent and (campaign := actions.get(consent.campaign)):
-        told.insert(0, _described(campaign))
-    return " and ".join(told) + asks
+        listed.insert(0, _described(campaign))
+    return " and ".join(listed) + asks
 
 
 def _described(action: ActionSpecification) -> str:
