@@ -4,12 +4,10 @@ Rows are fetched on demand (on PostgreSQL with a server-side cursor), within one
 cannot write.
 """
 
-import json
 import logging
 import sqlite3
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from datetime import date, datetime, timedelta
 from decimal import Decimal
 from math import isfinite
 from pathlib import Path
@@ -40,13 +38,14 @@ from connectors.databases.sessions import connect_arguments, set_up_sessions
 from connectors.databases.urls import POSTGRESQL, database_url, driver_errors
 from connectors.errors import ConfigurationError, DataRefusedError, UnavailableError
 from connectors.sources.connection import Connection
-from connectors.sources.cursor import (
-    IN_FUTURE,
-    UNREADABLE,
-    Cursor,
-    Known,
-    fingerprint,
-    kept_cursor,
+from connectors.sources.cursor import Cursor, Known, fingerprint, kept_cursor
+from connectors.sources.moments import (
+    earlier,
+    is_before,
+    is_moment,
+    read_moment,
+    unusable_since,
+    write_moment,
 )
 from connectors.sources.source import (
     BATCH_ROWS,
@@ -72,13 +71,6 @@ OUTSIDE = (
 )
 # At its most detailed level SQLAlchemy logs every row.
 LOGGER = "nxp_source"
-MOMENTS: dict[str, Callable[[str], Any]] = {
-    "datetime": datetime.fromisoformat,
-    "date": date.fromisoformat,
-    "Decimal": Decimal,
-    "int": int,
-    "float": float,
-}
 
 
 class SqlSource(Source):
@@ -134,13 +126,13 @@ class SqlSource(Source):
         with self._reading() as database:
             if self._of.incremental:
                 newest = self._newest(database)
-                if cursor and (unusable := _unusable(cursor, newest, self._of.overlap)):
+                if cursor and (unusable := unusable_since(cursor, newest, self._of.overlap)):
                     cursor = None
                 if cursor and newest is None:
                     # No row has a moment, and a query with one may not even suit the column.
                     return PullOutcome(Completeness.CHANGES, cursor.write())
-                before = _read(cursor.until) if cursor else None
-                until = before if newest is None or _is_before(newest, before) else newest
+                before = read_moment(cursor.until) if cursor else None
+                until = before if newest is None or is_before(newest, before) else newest
             known = Known(cursor.known if cursor else ())
             rows = self._changed(database, before, until) if cursor else self._all_rows(database)
             with rows as result:
@@ -151,7 +143,7 @@ class SqlSource(Source):
         completeness = Completeness.CHANGES if cursor else Completeness.COMPLETE
         if until is None:
             return PullOutcome(completeness, None, unusable)
-        kept = Cursor(self._mark, _write(until), frozenset(known.found))
+        kept = Cursor(self._mark, write_moment(until), frozenset(known.found))
         return PullOutcome(completeness, kept.write(), unusable)
 
     def _scanned(self) -> Batches:
@@ -212,7 +204,7 @@ class SqlSource(Source):
             raise DataRefusedError(
                 f"{column} holds a time that the query cannot handle, {OUTSIDE} ({self._variable})"
             )
-        if newest is not None and type(newest).__name__ not in {*MOMENTS, "str"}:
+        if newest is not None and not is_moment(newest):
             raise ConfigurationError(
                 f"{column} cannot be incremental: it must be a date-time, a date, a number or text "
                 f"({self._variable})"
@@ -226,16 +218,16 @@ class SqlSource(Source):
     def _changed(self, database: Database, before: Any, until: Any) -> CursorResult[Any]:
         source = self._query().subquery("source")
         moment = source.c[self._of.incremental or ""]
-        since = _earlier(before, self._of.overlap)
+        since = earlier(before, self._of.overlap)
         changed: Select[Any] = select(source).where(moment >= since, moment <= until)
         return database.execute(changed)
 
     def _new(self, rows: Sequence[Any], known: Known, until: Any) -> Iterator[Any]:
         """Yield the rows that the last pull did not return."""
         place = self._columns.index(self._of.incremental or "")
-        recent = None if until is None else _earlier(until, self._of.overlap)
+        recent = None if until is None else earlier(until, self._of.overlap)
         for row in rows:
-            is_recent = None not in (row[place], recent) and not _is_before(row[place], recent)
+            is_recent = None not in (row[place], recent) and not is_before(row[place], recent)
             if known.is_new(row, is_recent=is_recent):
                 yield row
 
@@ -278,53 +270,3 @@ def _sqlite(source: str, variable: str, url: URL) -> Engine:
         return sqlite3.connect(f"file:{quote(str(path))}?mode=ro", uri=True)
 
     return create_engine("sqlite://", creator=connect, poolclass=NullPool, logging_name=LOGGER)
-
-
-def _earlier(moment: Any, by: timedelta) -> Any:
-    if not isinstance(moment, date):
-        return moment
-    try:
-        return moment - by
-    except OverflowError:
-        # The calendar begins then.
-        return (
-            moment.min
-            if not isinstance(moment, datetime)
-            else moment.min.replace(tzinfo=moment.tzinfo)
-        )
-
-
-def _is_before(moment: Any, other: Any) -> bool:
-    """Return whether a moment is before another; those of different types have no order."""
-    return other is not None and _kind(moment) == _kind(other) and bool(moment < other)
-
-
-def _kind(moment: Any) -> str:
-    if isinstance(moment, datetime):
-        return "date-times without a zone" if moment.tzinfo is None else "date-times with a zone"
-    if isinstance(moment, (int, float, Decimal)):
-        return "numbers"
-    return {date: "dates", str: "texts"}.get(type(moment), "values of another type")
-
-
-def _unusable(cursor: Cursor, newest: Any, overlap: timedelta) -> str | None:
-    """Return why the next pull cannot start at a cursor, None if it can."""
-    try:
-        before = _read(cursor.until)
-    except (ValueError, TypeError, ArithmeticError):
-        return UNREADABLE
-    if newest is None:
-        return None
-    if _kind(before) != _kind(newest):
-        return f"is of {_kind(before)}, but the column now has {_kind(newest)}"
-    # The newest row may have been deleted. Further back, changes before the cursor would be missed.
-    return IN_FUTURE if _is_before(newest, _earlier(before, overlap)) else None
-
-
-def _write(moment: Any) -> str:
-    return json.dumps([type(moment).__name__, str(moment)])
-
-
-def _read(written: str) -> Any:
-    kind, value = json.loads(written)
-    return MOMENTS.get(kind, str)(value)
