@@ -6,15 +6,11 @@ and it splits the text at the ends of records while it still arrives. It is leni
 `csv_syntax` checks them before it reads the text.
 """
 
-import csv
 import io
-import queue
-import threading
-from collections.abc import Generator, Iterator
+from collections.abc import Iterator
 from contextlib import closing, suppress
-from contextvars import copy_context
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import Protocol
 
 import polars as pl
 import pyarrow as pa
@@ -23,8 +19,10 @@ import pyarrow.csv as pc
 
 from connectors.csv_syntax import CsvSyntax, CsvSyntaxError
 from connectors.errors import DataRefusedError
-from connectors.limits import KB, MB, Limits, read_limits, setting
+from connectors.limits import MB, Limits, read_limits, setting
+from connectors.nexthink.results.ahead import ahead
 from connectors.nexthink.results.destination import CsvStream
+from connectors.nexthink.results.header import read_beginning
 
 # Small blocks stay in the processor's cache: with 16 MiB the same work takes three times as long.
 # But a record must fit into one block; where one does not, blocks as large as a record may be are.
@@ -34,8 +32,6 @@ TABLE_BYTES = 8 * 1024 * 1024
 TABLES_AHEAD = 1
 # What a row of text takes in memory besides its characters.
 ROW_BYTES = 100
-
-T = TypeVar("T")
 
 
 class ByteSource(Protocol):
@@ -76,7 +72,7 @@ class ResultFile:
             self._block_bytes = BLOCK_BYTES
             first = source.read(BLOCK_BYTES)
             self._source = _Rejoined(first, source)
-        self.header, self._has_rows = read_beginning(first, self._limits)
+        self.header, self._has_rows = read_beginning(first, BLOCK_BYTES, self._limits)
         self.ragged: list[str] = []
         self._ragged_bytes = 0
 
@@ -270,34 +266,6 @@ def _longest(column: pa.ChunkedArray) -> int:
     return pa.compute.max(pa.compute.binary_length(column)).as_py() or 0
 
 
-def read_beginning(first: bytes, limits: Limits) -> tuple[list[str], bool]:
-    """Return the header in the first block (empty without text), and whether anything follows it.
-
-    Raises:
-        DataRefusedError: there is no header, or it is beyond the ceilings.
-    """
-    most = int(limits.max_header_kb * KB)
-    is_cut = len(first) >= BLOCK_BYTES
-    if not any(end in first[: most + 4] for end in (b"\n", b"\r")) and len(first) > most:
-        raise _header_too_long(limits)
-    try:
-        with io.TextIOWrapper(io.BytesIO(first), encoding="utf-8-sig", newline="") as text:
-            header = next(csv.reader(text, strict=True), [])
-            if not header and (is_cut or any(line.strip("\r\n") for line in text)):
-                raise DataRefusedError("the result begins with an empty line: no header")
-            has_rows = bool(header) and next(text, None) is not None
-    except (UnicodeDecodeError, csv.Error):
-        raise DataRefusedError("the beginning of the result is not CSV in UTF-8") from None
-    if sum(map(len, header)) > most:
-        raise _header_too_long(limits)
-    if len(header) > limits.max_columns:
-        raise DataRefusedError(
-            f"the result has {len(header)} columns, more than {limits.max_columns}: list fewer in "
-            f"the saved query, or raise {setting('max_columns')}; nothing was published"
-        )
-    return header, has_rows
-
-
 def too_many_rejected(limits: Limits) -> DataRefusedError:
     """Return the error of a result with more rejected rows than are held in memory."""
     return DataRefusedError(
@@ -305,62 +273,3 @@ def too_many_rejected(limits: Limits) -> DataRefusedError:
         f"saved query with the declared columns, or raise {setting('max_rejected_mb')}; "
         "nothing was published"
     )
-
-
-def _header_too_long(limits: Limits) -> DataRefusedError:
-    return DataRefusedError(
-        f"the first line of the result, its header, is longer than {limits.max_header_kb:g} KiB: "
-        f"list fewer columns in the saved query, or raise {setting('max_header_kb')}; "
-        "nothing was published"
-    )
-
-
-class _End:
-    """The last item: the error that the iterator ended with, if any."""
-
-    def __init__(self, error: BaseException | None = None) -> None:
-        self.error = error
-
-
-def ahead(items: Iterator[T], most: int) -> Generator[T]:
-    """Yield the items of an iterator that runs in another thread, at most `most` items ahead.
-
-    An exception of the iterator is raised here, after the items before it. Close the generator,
-    or read it to its end: the thread has then ended too.
-    """
-    waiting: queue.Queue[T | _End] = queue.Queue(most)
-    stopped = threading.Event()
-
-    def run() -> None:
-        end = _End()
-        try:
-            for item in items:
-                waiting.put(item)
-                if stopped.is_set():
-                    break
-        except BaseException as error:  # noqa: BLE001 - raised by the thread that reads
-            end = _End(error)
-        waiting.put(end)
-
-    name = f"{threading.current_thread().name} ahead"
-    thread = threading.Thread(target=copy_context().run, args=(run,), name=name)
-    thread.start()
-    try:
-        while not isinstance(item := waiting.get(), _End):
-            yield item
-        if item.error is not None:
-            raise item.error
-    finally:
-        stopped.set()
-        while thread.is_alive():
-            # Make room for the items it still has to put.
-            _drain(waiting)
-            thread.join(0.01)
-
-
-def _drain(waiting: "queue.Queue[T]") -> None:
-    while True:
-        try:
-            waiting.get_nowait()
-        except queue.Empty:
-            return

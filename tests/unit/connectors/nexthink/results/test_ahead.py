@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from connectors.nexthink.results.result_file import ahead
+from connectors.nexthink.results.ahead import ahead
 
 
 def test_items_come_in_order_and_from_another_thread() -> None:
