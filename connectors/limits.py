@@ -7,12 +7,11 @@ memory or the disk, or keep a run busy for ever.
 import os
 import re
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Final, Literal
 
-from pydantic import BaseModel, Field, ValidationError, field_validator
+from pydantic import BaseModel, Field, field_validator
 
-from connectors.errors import ConfigurationError
+from connectors.settings.variables import build, read_values
 
 KB: Final = 1024
 MB: Final = 1024 * KB
@@ -21,7 +20,8 @@ PREFIX: Final = "NXP_"
 # The vendor keeps result files in S3: regional, dual-stack, accelerated and private endpoints.
 S3_HOSTS: Final = (
     "s3.amazonaws.com *.s3.amazonaws.com s3.*.amazonaws.com *.s3.*.amazonaws.com "
-    "s3-*.amazonaws.com *.s3-*.amazonaws.com"
+    "s3-*.amazonaws.com *.s3-*.amazonaws.com "
+    "s3.dualstack.*.amazonaws.com *.s3.dualstack.*.amazonaws.com *.s3.*.vpce.amazonaws.com"
 )
 _PATTERNS: Final = re.compile(r"[A-Za-z0-9.*: -]*")
 
@@ -81,25 +81,5 @@ def read_limits(environ: Mapping[str, str] | None = None) -> Limits:
         ConfigurationError: with every problem found.
     """
     environ = os.environ if environ is None else environ
-    values: dict[str, str] = {}
-    problems: list[str] = []
-    for field in Limits.model_fields:
-        name = setting(field)
-        if text := environ.get(name):
-            values[field] = text.strip()
-        elif path := environ.get(f"{name}_FILE"):
-            try:
-                values[field] = Path(path).expanduser().read_text("utf-8").strip()
-            except (OSError, UnicodeDecodeError):
-                problems.append(f"{name}_FILE: cannot read the file {path}")
-    try:
-        limits = Limits.model_validate(values)
-    except ValidationError as error:
-        problems += [
-            f"{setting(str(problem['loc'][0]))}: {problem['msg'].removeprefix('Value error, ')}"
-            for problem in error.errors(include_input=False)
-        ]
-    else:
-        if not problems:
-            return limits
-    raise ConfigurationError("settings", problems=tuple(problems)) from None
+    values, problems = read_values(environ, PREFIX, Limits.model_fields)
+    return build(Limits, values, problems, PREFIX)

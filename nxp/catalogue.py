@@ -78,7 +78,7 @@ def _actions(catalog: Path, problems: list[str]) -> list[str]:
 def _counted(**kinds: Sized) -> str:
     """Return the counts of the kinds that are not empty, in words."""
     counts = [f"{len(found)} {kind}" for kind, found in kinds.items() if found]
-    return " and ".join(filter(None, [", ".join(counts[:-1]), *counts[-1:]]))
+    return " and ".join(filter(None, [", ".join(counts[:-1]), *counts[-1:]])) or "no files"
 
 
 def _unconnected(sync: str, sources: "Sources", problems: list[str]) -> list[str]:

@@ -137,6 +137,22 @@ def build_app() -> App:
     return app
 
 
+def check_text(arguments: Sequence[str]) -> None:
+    """Raise unless all words of a command are text in UTF-8.
+
+    Raises:
+        UsageError: one is not, or the system's locale reads it as something else.
+    """
+    for place, word in enumerate(arguments, 1):
+        try:
+            word.encode()
+        except UnicodeEncodeError:
+            raise UsageError(
+                f"word {place} of the command is not text in UTF-8: write it so, and set LC_ALL to "
+                "a locale of UTF-8"
+            ) from None
+
+
 def check_words(arguments: Sequence[str]) -> None:
     """Raise unless the first words name a command.
 
@@ -183,6 +199,7 @@ def run(arguments: Sequence[str]) -> int:  # noqa: PLR0911 - one return for each
     if is_json_asked():
         write_json()
     try:
+        check_text(arguments)
         check_words(arguments)
         result = build_app()(_readable(arguments), exit_on_error=False, print_error=False)
         sys.stdout.flush()

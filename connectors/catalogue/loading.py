@@ -9,7 +9,7 @@ from typing import Any, Generic, TypeVar
 
 from pydantic import ValidationError
 
-from connectors.catalogue.dataset import DATASET_PATTERN, DatasetSpecification
+from connectors.catalogue.dataset import DATASET_PATTERN, DatasetSpecification, Mode
 from connectors.catalogue.names import DATASETS, names_in, unknown
 from connectors.catalogue.specification import Specification
 from connectors.catalogue.yaml_text import (
@@ -115,6 +115,7 @@ def read_datasets(catalog: Path) -> Loaded[DatasetSpecification]:
     for name, specification in loaded.found.items():
         loaded.add(name, _file_problems(catalog, name, specification))
     _check_tables(loaded)
+    _check_views(loaded)
     return loaded
 
 
@@ -222,6 +223,16 @@ def _check_tables(loaded: Loaded[DatasetSpecification]) -> None:
             problem = f"{name}.yaml: {owners[table]} lands in the same table {table[1]}"
             loaded.clash(name, owners[table], problem)
         owners.setdefault(table, name)
+    loaded.settle()
+
+
+def _check_views(loaded: Loaded[DatasetSpecification]) -> None:
+    """Record the datasets named as a view of another: `nxp sql` shows all snapshots under it."""
+    for name, specification in loaded.found.items():
+        view = f"{name}_history"
+        if specification.mode is Mode.SNAPSHOT and view in loaded.found:
+            problem = f"{view}.yaml: nxp sql has a view of that name, of all snapshots of {name}"
+            loaded.clash(view, name, problem)
     loaded.settle()
 
 

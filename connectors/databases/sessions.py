@@ -37,8 +37,10 @@ POSTGRESQL: Final[dict[str, str]] = {
     "TimeZone": "UTC",
     "bytea_output": "hex",
     "extra_float_digits": "3",
+    "lc_monetary": "C",
     # How statements are read.
     "array_nulls": "on",
+    "quote_all_identifiers": "off",
     "standard_conforming_strings": "on",
     "transform_null_equals": "off",
     # Which rows are seen, and when.

@@ -29,7 +29,10 @@ MEANINGS: Final[dict[str, Meaning]] = {
         ": the disk is full, or fails to read or write the file: free space, or check the disk",
     ),
     "not a database": (ConfigurationError, ": the file is not a SQLite database"),
-    "malformed": (StorageError, ": the database file is damaged: restore it from a back-up"),
+    "disk image is malformed": (
+        StorageError,
+        ": the database file is damaged: restore it from a back-up",
+    ),
 }
 # Of the operating system, before SQLite is asked.
 BY_NUMBER: Final[dict[int, str]] = {

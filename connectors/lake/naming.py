@@ -31,10 +31,12 @@ SNAPSHOT_FILE = re.compile(
 # A run's id is the name of folders and part of files' names; it comes from ledger and manifest.
 RUN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 PARTITIONED = ("date=", "snapshot=")
-# How the views read a partition, from the end of the path `filename`: DuckDB's own partitioning
-# would also read names of folders above the lake. Both layouts give the same values.
-DATE_SQL = "CAST(regexp_extract(filename, '/date=([0-9-]+)/[^/]*$', 1) AS DATE)"
-SLOT_SQL = "replace(regexp_extract(filename, '/snapshot=([0-9TZ-]+)/[^/]*$', 1), '-', '')"
+# The column in which the views find each row's path: no column of a dataset begins with _nxp_.
+PATH = "_nxp_path"
+# How they read a partition, from the end of the path: DuckDB's own partitioning would also read
+# names of folders above the lake. Both layouts give the same values.
+DATE_SQL = f"CAST(regexp_extract({PATH}, '/date=([0-9-]+)/[^/]*$', 1) AS DATE)"
+SLOT_SQL = f"replace(regexp_extract({PATH}, '/snapshot=([0-9TZ-]+)/[^/]*$', 1), '-', '')"
 
 
 def unit_name(starts_at: datetime, ends_at: datetime | None = None) -> str:
@@ -50,7 +52,7 @@ def unit_end(name: str) -> datetime | None:
 
 
 def partition_sql(mode: str) -> tuple[str, str]:
-    """Return the name of a dataset's partition column, and SQL that reads it from `filename`."""
+    """Return the name of a dataset's partition column, and SQL that reads it from PATH."""
     return ("snapshot", SLOT_SQL) if mode == SNAPSHOT else ("date", DATE_SQL)
 
 

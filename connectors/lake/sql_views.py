@@ -11,7 +11,7 @@ from connectors.errors import PipelineError, SqlError
 from connectors.lake.lake import Lake
 from connectors.lake.manifest import SNAPSHOT, Manifest
 from connectors.lake.manifests import entry_files
-from connectors.lake.naming import REJECTS, RUNS, partition_sql
+from connectors.lake.naming import PATH, REJECTS, RUNS, partition_sql
 from connectors.lake.record_columns import RECORDS, Kind
 from connectors.lake.sql_names import Named
 from connectors.locked_duckdb import first_line
@@ -36,7 +36,7 @@ RECORD_TYPES: Final = {
     Kind.MOMENT: "TIMESTAMPTZ",
     Kind.TEXTS: "VARCHAR[]",
 }
-PLAIN_PATHS: Final = "hive_partitioning = false, filename = true"
+PLAIN_PATHS: Final = f"hive_partitioning = false, filename = '{PATH}'"
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +149,7 @@ def record_view(lake: Lake, name: str) -> LakeView:
     columns = {column: quoted_name(column) for column in types}
     if name == REJECTS:
         # Earlier releases have it in the path only.
-        in_path = "regexp_extract(filename, '/dataset=([^/]+)/[^/]*$', 1)"
+        in_path = f"regexp_extract({PATH}, '/dataset=([^/]+)/[^/]*$', 1)"
         columns["dataset"] = f"coalesce(dataset, {in_path}) AS dataset"
     fixed = ", ".join(
         f"{quoted_text(column)}: {{name: {quoted_text(column)}, type: '{of}', default_value: NULL}}"
@@ -164,7 +164,7 @@ def _view(lake: Lake, name: str, manifest: Manifest) -> LakeView:
     partition, expression = partition_sql(manifest.mode)
     if files:
         source = (
-            f"SELECT * EXCLUDE (filename), {expression} AS {partition} "  # noqa: S608
+            f"SELECT * EXCLUDE ({PATH}), {expression} AS {partition} "  # noqa: S608
             f"FROM {_read(lake, files)}"
         )
         return LakeView(name, source, tuple(files))

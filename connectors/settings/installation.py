@@ -103,7 +103,10 @@ def _object_storage(url: str) -> str:
     if "@" in url or "#" in url:
         raise ValueError("must not hold a credential: set it in the AWS_* or AZURE_* variables")
     if not OBJECT_STORAGE.fullmatch(url) or {".", ".."} & set(url.split("/")):
-        raise ValueError("must be a bucket and plain folders: s3://bucket/folder")
+        raise ValueError(
+            "must be a bucket or container, whose name has two characters or more, and plain "
+            "folders: s3://bucket/folder"
+        )
     return url
 
 

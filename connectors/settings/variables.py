@@ -53,6 +53,10 @@ def read_value(environ: Mapping[str, str], variable: str) -> tuple[str, str]:
             return "", f"{variable}: the file {path} is not text in UTF-8"
         except (OSError, ValueError, RuntimeError):
             return "", f"{variable}: cannot read the file {path}"
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return "", f"{variable}: is not text in UTF-8"
     if CONTROL.search(value):
         return "", f"{variable}: must not contain line breaks or control characters"
     return value, ""

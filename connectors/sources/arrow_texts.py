@@ -3,7 +3,6 @@
 Python's date-times have no nanoseconds, and its years end at 9999; those of files do not.
 """
 
-import json
 from collections.abc import Callable
 from decimal import Decimal
 from itertools import pairwise
@@ -15,7 +14,7 @@ import pyarrow as pa
 import pyarrow.types as kinds
 
 from connectors.errors import DataRefusedError
-from connectors.sources.texts import as_text, inner_text, text_array
+from connectors.sources.texts import as_text, json_text, text_array
 
 Whole = npt.NDArray[np.int64]
 
@@ -74,19 +73,19 @@ def _written(column: pa.Array) -> pa.Array:  # noqa: PLR0911 - one line for each
     if kinds.is_integer(kind) or kinds.is_boolean(kind) or kinds.is_null(kind):
         return column.cast(pa.string())
     if kinds.is_float32(kind) or kinds.is_float16(kind):
-        # As Python's floats they would have more digits than they hold: 0.10000000149011612.
-        texts = column.cast(pa.float32()).cast(pa.string()).to_pylist()
-        return text_array([None if text is None else as_text(float(text)) for text in texts])
+        return text_array(_short_floats(column))
     if kinds.is_temporal(kind) and not kinds.is_interval(kind):
         return pa.array(_times(column), pa.string())
     if kinds.is_nested(kind):
-        texts = [value if value is None else _json(value) for value in _values(column)]
+        texts = [value if value is None else json_text(value) for value in _values(column)]
         return pa.array(texts, pa.string())
     return text_array(column.to_pylist())
 
 
-def _json(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, default=inner_text)
+def _short_floats(column: pa.Array) -> list[float | None]:
+    """Return short floats with their own digits: Python's have more, as 0.10000000149011612."""
+    texts = column.cast(pa.float32()).cast(pa.string()).to_pylist()
+    return [None if text is None else float(text) for text in texts]
 
 
 def _values(column: pa.Array) -> list[Any]:  # noqa: PLR0911 - one line for each type
@@ -108,6 +107,8 @@ def _values(column: pa.Array) -> list[Any]:  # noqa: PLR0911 - one line for each
         return _values(column.cast(pa.large_list(kind.value_type)))
     if kinds.is_temporal(kind) and not kinds.is_interval(kind):
         return _times(column)
+    if kinds.is_float32(kind) or kinds.is_float16(kind):
+        return _short_floats(column)
     return list(column.to_pylist())
 
 

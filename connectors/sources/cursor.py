@@ -23,6 +23,7 @@ KNOWN_ROWS = 100_000
 # Why a cursor that was kept is none.
 UNREADABLE = "is damaged, of another version, or of another query or address"
 IN_FUTURE = "is later than every row"
+MIXED = "is none while the column holds values of several types: convert them in the query"
 # These change how rows are requested, not which.
 WITHOUT_EFFECT = {"page_rows", "overlap"}
 

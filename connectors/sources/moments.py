@@ -40,6 +40,14 @@ def earlier(moment: Any, by: timedelta) -> Any:
         )
 
 
+def is_mixed(oldest: Any, newest: Any) -> bool:
+    """Return whether a column has moments of several types, which SQLite allows.
+
+    SQLite orders values by type first, so changes of the lesser types would be missed for ever.
+    """
+    return oldest is not None and _kind(oldest) != _kind(newest)
+
+
 def is_before(moment: Any, other: Any) -> bool:
     """Return whether a moment is before another; those of different types have no order."""
     return other is not None and _kind(moment) == _kind(other) and bool(moment < other)

@@ -30,12 +30,12 @@ class Parquet:
             old, inner, intervals = _special(parquet, names)
             # All reading is in this thread: both read the same file.
             both = [*old, *inner]
-            finer = fine.iter_batches(BATCH_ROWS, columns=both, use_threads=False) if both else None
+            finer = _Rows(fine.iter_batches(BATCH_ROWS, columns=both, use_threads=False))
             for each in parquet.iter_batches(BATCH_ROWS, columns=names, use_threads=False):
                 batch = each.select(names)
                 arrays = list(batch.columns)
-                if finer is not None:
-                    nanos = next(finer)
+                if both:
+                    nanos = finer.take(batch.num_rows)
                     for name in old:
                         place = names.index(name)
                         arrays[place] = int96_texts(arrays[place], nanos[name])
@@ -46,6 +46,23 @@ class Parquet:
                     arrays[place] = interval_texts(arrays[place])
                 yield as_texts(pa.RecordBatch.from_arrays(arrays, names), row)
                 row += batch.num_rows
+
+
+class _Rows:
+    """Batches as rows: two readers of one file may cut its rows at different places."""
+
+    def __init__(self, batches: Iterator[pa.RecordBatch]) -> None:
+        self._batches = batches
+        self._left: list[pa.RecordBatch] = []
+
+    def take(self, rows: int) -> pa.RecordBatch:
+        """Return the next rows."""
+        while sum(batch.num_rows for batch in self._left) < rows:
+            self._left.append(next(self._batches))
+        table = pa.Table.from_batches(self._left)
+        self._left = table.slice(rows).to_batches()
+        (taken,) = table.slice(0, rows).combine_chunks().to_batches()
+        return taken
 
 
 def _opened(file: Any, unit: str) -> pq.ParquetFile:

@@ -4,6 +4,7 @@ Knows no implementation: `opening` chooses one by the class of the specification
 """
 
 import codecs
+import re
 from datetime import timedelta
 from enum import StrEnum
 from pathlib import PurePosixPath
@@ -22,7 +23,8 @@ from connectors.sources.servicenow_query import FIELD, conditions
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 USER = ("user", "password")
 CLIENT = ("client_id", "client_secret")
-READS = ("SELECT", "WITH")
+# After comments and brackets. Others are refused early; the session could not write anyway.
+READS = re.compile(r"(?:\s|\(|--[^\n]*\n|/\*.*?\*/)*(?:SELECT|WITH)\b", re.IGNORECASE | re.DOTALL)
 REMOTE = ("s3://", "az://")
 PACKED = (".gz", ".gzip", ".zst", ".zstd")
 ENCODINGS = "must be an encoding such as utf-8, cp1252 or utf-16"
@@ -140,7 +142,7 @@ class SqlSourceSpecification(SourceSpecification):
     @classmethod
     def _one_select(cls, query: str) -> str:
         query = query.strip().rstrip(";").rstrip()
-        if not query.upper().startswith(READS):
+        if not READS.match(query):
             raise ValueError("must be one SELECT statement")
         return query
 

@@ -38,10 +38,11 @@ from connectors.databases.sessions import connect_arguments, set_up_sessions
 from connectors.databases.urls import POSTGRESQL, database_url, driver_errors
 from connectors.errors import ConfigurationError, DataRefusedError, UnavailableError
 from connectors.sources.connection import Connection
-from connectors.sources.cursor import Cursor, Known, fingerprint, kept_cursor
+from connectors.sources.cursor import MIXED, Cursor, Known, fingerprint, kept_cursor
 from connectors.sources.moments import (
     earlier,
     is_before,
+    is_mixed,
     is_moment,
     read_moment,
     unusable_since,
@@ -125,7 +126,10 @@ class SqlSource(Source):
         before = until = None
         with self._reading() as database:
             if self._of.incremental:
-                newest = self._newest(database)
+                oldest, newest = self._ends(database)
+                if is_mixed(oldest, newest):
+                    newest = cursor = None
+                    unusable = MIXED
                 if cursor and (unusable := unusable_since(cursor, newest, self._of.overlap)):
                     cursor = None
                 if cursor and newest is None:
@@ -191,11 +195,12 @@ class SqlSource(Source):
         # Sent as written: some databases allow less in a query inside another.
         return database.execution_options(no_parameters=True).exec_driver_sql(self._of.query)
 
-    def _newest(self, database: Database) -> Any:
-        source = self._query().subquery("source")
-        newest = database.execute(select(func.max(source.c[self._of.incremental or ""]))).scalar()
+    def _ends(self, database: Database) -> tuple[Any, Any]:
+        """Return the oldest and the newest moment."""
+        moment = self._query().subquery("source").c[self._of.incremental or ""]
+        oldest, newest = database.execute(select(func.min(moment), func.max(moment))).one()
         self._check_moment(newest)
-        return newest
+        return oldest, newest
 
     def _check_moment(self, newest: Any) -> None:
         """Raise unless pulls can compare the newest moment with others of its kind."""
@@ -251,9 +256,10 @@ def _engine(source: str, connection: Connection) -> Engine:
         )
     set_up_sessions(engine)
     if url.drivername == POSTGRESQL:
-        from connectors.sources.calendar import recognise_times  # noqa: PLC0415 - psycopg
+        from connectors.sources.postgresql_values import keep_json, recognise_times  # noqa: PLC0415 - psycopg
 
         event.listen(engine, "connect", recognise_times)
+        event.listen(engine, "connect", keep_json)
     return engine
 
 

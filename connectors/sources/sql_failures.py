@@ -72,7 +72,11 @@ BY_WORDS: tuple[tuple[str, Meaning], ...] = (
     ("disk I/O", (StorageError, "the disk fails to read the database file: have it checked")),
     ("locked", (UnavailableError, BUSY)),
     ("not a database", (ConfigurationError, "the file is not a SQLite database")),
-    ("malformed", (DataRefusedError, "the database file is damaged")),
+    ("disk image is malformed", (DataRefusedError, "the database file is damaged")),
+    ("malformed", BY_CLASS["22"]),
+    ("overflow", BY_CLASS["22"]),
+    ("misuse of", BY_STATE["42601"]),
+    ("aggregate functions are not allowed", BY_STATE["42601"]),
     ("decode to UTF-8", (DataRefusedError, "a text of the database is not UTF-8")),
 )
 # PostgreSQL words these like a refused login, but accepts the login later.
@@ -109,4 +113,7 @@ def _by_kind(error: DBAPIError) -> Meaning:
         return ConfigurationError, "the database refuses the query"
     if isinstance(error, DataError):
         return BY_CLASS["22"]
+    if type(error.orig).__module__ == "sqlite3":
+        # A file is there or not: what remains is the query's fault.
+        return ConfigurationError, "the database refuses the query"
     return UnavailableError, GONE

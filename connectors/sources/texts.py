@@ -16,6 +16,8 @@ from typing import Any
 import pyarrow as pa
 
 PLAIN = {str, type(None)}
+# From here on Python writes floats with an exponent.
+WHOLE_BELOW = 1e16
 
 
 class Beyond(str):
@@ -42,7 +44,7 @@ def as_text(value: Any) -> str | None:  # noqa: PLR0911 - one line for each type
         case bytes() | bytearray() | memoryview():
             return bytes(value).hex()
         case dict() | list() | tuple():
-            return json.dumps(value, ensure_ascii=False, default=inner_text)
+            return json_text(value)
     # Also UUIDs, and dates and times, which str() writes in ISO 8601.
     return str(value)
 
@@ -63,9 +65,28 @@ def _instant(value: datetime) -> str:
     return f"{value.astimezone(UTC).replace(tzinfo=None).isoformat('T')}Z"
 
 
-def inner_text(value: Any) -> str | None:
-    """Return a value inside of a list or structure as text."""
-    return b64encode(value).decode() if isinstance(value, bytes) else as_text(value)
+def json_text(value: Any) -> str:
+    """Return a list or a structure as JSON, its numbers in the form of those outside of it."""
+    return json.dumps(_plain(value), ensure_ascii=False)
+
+
+def _plain(value: Any) -> Any:  # noqa: PLR0911 - one line for each type
+    match value:
+        case None | str() | bool() | int():
+            return value
+        case float():
+            # JSON has neither NaN, as a missing value, nor infinity.
+            if not math.isfinite(value):
+                return as_text(value)
+            return int(value) if value.is_integer() and abs(value) < WHOLE_BELOW else value
+        case dict():
+            return {str(key): _plain(each) for key, each in value.items()}
+        case list() | tuple():
+            return [_plain(each) for each in value]
+        case bytes():
+            return b64encode(value).decode()
+        case _:
+            return as_text(value)
 
 
 def text_batch(columns: Sequence[str], values: Iterable[Sequence[Any]]) -> pa.RecordBatch:

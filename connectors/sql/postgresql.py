@@ -7,7 +7,7 @@ import psycopg
 import pyarrow as pa
 import pyarrow.compute as pc
 from adbc_driver_manager import Error
-from psycopg.conninfo import make_conninfo
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from sqlalchemy import JSON, Dialect, Text
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.engine import URL
@@ -84,7 +84,7 @@ class PostgresDatabase:
     def begin(self, table: str, *, writes: bool = True) -> Session:
         """Return a session: connected, a transaction begun."""
         try:
-            connection = driver.connect(self._address)
+            connection = self._connected()
         except Error as error:
             raise explain_connecting(error, self._shown) from None
         session = Session(connection, self.dialect, table)
@@ -97,6 +97,23 @@ class PostgresDatabase:
             session.close()
             raise
         return session
+
+    def _connected(self) -> driver.Connection:
+        """Return a connection whose driver knows the types."""
+        connection = driver.connect(self._address)
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT current_setting('quote_all_identifiers')")
+            is_off = (cursor.fetchone() or ("off",))[0] in {"off", b"off"}
+        # The next transaction begins with the settings of a session of ours.
+        connection.rollback()
+        if is_off:
+            return connection
+        # The driver asks for the names of types while it connects, and does not know quoted ones.
+        # Not sent otherwise: poolers refuse options.
+        connection.close()
+        given = conninfo_to_dict(self._address).get("options") or ""
+        options = f"{given} -c quote_all_identifiers=off".strip()
+        return driver.connect(make_conninfo(self._address, options=options))
 
     def start(self, session: Session, *, writes: bool = True) -> None:  # noqa: ARG002 - the protocol's
         """Set up a transaction that has just begun."""

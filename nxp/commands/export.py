@@ -95,6 +95,8 @@ def _names(given: Sequence[str], settings: Settings, *, all_: bool) -> list[str]
     known = names_in(settings.catalog, DATASETS)
     if not all_ and not set(given) & set(known):
         raise unknown("dataset", given[0], known)
+    if not known:
+        raise UsageError(f"the catalogue {settings.catalog} has no datasets")
     return known if all_ else list(dict.fromkeys(given))
 
 

@@ -17,7 +17,7 @@ from connectors.settings.tenants import TenantSettings
 from nxp.catalogue import read_catalogue
 from nxp.doctor.finding import Finding, fail, ok, warn
 from nxp.doctor.traces import nothing_left
-from tasks.land.agreement import check_lake
+from tasks.land.agreement import check_lake, missing_files
 from tasks.runs.freshness import freshness_of
 
 MB = 1_000_000
@@ -149,6 +149,11 @@ def _agreement(settings: Settings, ledger: Ledger, now: datetime) -> Iterator[Fi
     for name, specification in read_datasets(settings.catalog).valid.items():
         try:
             check_lake(specification, lake, ledger.units(name), now)
+            if lost := missing_files(lake, name):
+                wrong += 1
+                what = f"{name}: {len(lost)} files that its manifest names are missing: {lost[0]}"
+                code = StorageError.exit_code
+                yield fail("landed", what, do="restore them, or land their units again", code=code)
         except PipelineError as error:
             wrong += 1
             what, _, do = str(error).partition(": set NXP_LAKE")

@@ -8,6 +8,7 @@ from typing import Final
 from connectors.catalogue import DatasetSpecification, Mode
 from connectors.errors import ConfigurationError
 from connectors.lake import Lake, Manifest
+from connectors.lake.manifests import entry_files
 from connectors.ledger import UnitRecord
 
 LANDED: Final = "landed"
@@ -46,6 +47,19 @@ def missing_units(
     return missing
 
 
+def missing_files(lake: Lake, dataset: str) -> list[str]:
+    """Return the files that a manifest names and the lake does not have, relative to the lake.
+
+    Raises:
+        StorageError, UnavailableError: the lake cannot be read.
+    """
+    manifest = lake.manifest(dataset)
+    if manifest is None:
+        return []
+    named = {path for entry in manifest.entries for path in entry_files(manifest, entry)}
+    return sorted(named - {file.path for file in lake.store.files(manifest.folder)})
+
+
 def check_lake(
     specification: DatasetSpecification, lake: Lake, records: Sequence[UnitRecord], now: datetime
 ) -> None:
@@ -69,5 +83,5 @@ def check_lake(
         f"{name}: the ledger calls {len(missing)} units landed (the first: {missing[0].unit}) that "
         f"the lake {lake.location()} does not have: set NXP_LAKE to the lake that has them (see "
         "Moving a lake in docs/lake.md); if they are lost, forget them with "
-        f"nxp state reset {name} --lost"
+        f"nxp state reset {name} --lost, with the same --tenant as here"
     )

@@ -175,9 +175,15 @@ def check_counts(run: Run, unit: Unit, counts: Counts, reasons: Mapping[str, int
     empty = unit.window is None and counts.landed == 0
     if (empty or counts.landed * 2 < before) and not run.plan.asked.accept_shrink:
         raise DataRefusedError(
-            f"{run.dataset} {unit.name}: {counts.landed} rows, but {before} have landed before; if "
-            "this is right, run again with accept_shrink; nothing was published"
+            f"{run.dataset} {unit.name}: {counts.landed} rows{_but(before)}; if this is right, "
+            "run again with accept_shrink; nothing was published"
         )
+
+
+def _but(before: int) -> str:
+    return (
+        f", but {before} have landed before" if before else " in a snapshot, which is never empty"
+    )
 
 
 def publish(run: Run, unit: Unit, lease: Lease, outcome: UnitOutcome, staged: Staged) -> None:

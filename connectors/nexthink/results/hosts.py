@@ -11,7 +11,6 @@ import re
 import socket
 import urllib.request
 from collections.abc import Callable, Iterable
-from fnmatch import translate
 from typing import Final
 
 import httpx
@@ -32,13 +31,15 @@ STRICT: Final = "strict"
 _METADATA: Final = frozenset(
     map(
         ipaddress.ip_address,
-        ("fd00:ec2::254", "100.100.100.200", "168.63.129.16", "192.0.0.192"),
+        ("fd00:ec2::254", "fd20:ce::254", "100.100.100.200", "168.63.129.16", "192.0.0.192"),
     )
 )
 # Connecting to these reaches this machine.
 _THIS_HOST: Final = ipaddress.ip_network("0.0.0.0/8")
-# IPv6 addresses whose last four bytes are an IPv4 address: compatible, and NAT64.
-_EMBEDDING: Final = (ipaddress.ip_network("::/96"), ipaddress.ip_network("64:ff9b::/96"))
+# IPv6 addresses whose last four bytes are an IPv4 address: compatible, translated, and NAT64.
+_EMBEDDING: Final = tuple(
+    map(ipaddress.ip_network, ("::/96", "::ffff:0:0:0/96", "64:ff9b::/96", "64:ff9b:1::/48"))
+)
 
 
 def resolve(host: str) -> list[str]:
@@ -102,7 +103,7 @@ class ResultHosts:
     def __init__(self, api: httpx.URL, limits: Limits, resolve: Resolve = resolve) -> None:
         self._api = api
         self._strict = limits.result_host_check == STRICT
-        self._known = [re.compile(translate(each)) for each in limits.result_hosts.split()]
+        self._known = [_pattern(each) for each in limits.result_hosts.split()]
         self._resolve = resolve
         self._warned: set[str] = set()
 
@@ -179,6 +180,12 @@ class ResultHosts:
 
     def _refused(self, request: httpx.Request, why: str) -> UnavailableError:
         return UnavailableError(f"{request.url.host} {why}", exchange=exchange_of(request))
+
+
+def _pattern(text: str) -> re.Pattern[str]:
+    """Return a pattern of hosts: a star at the beginning stands for any names, others for one."""
+    begin = ".*" if text.startswith("*") else ""
+    return re.compile(begin + re.escape(text.lstrip("*")).replace(r"\*", "[^.]*"))
 
 
 def _plain(url: httpx.URL) -> str:

@@ -20,6 +20,7 @@ HOSTILE = {
     "escape_string_warning": "off",
     "transform_null_equals": "on",
     "array_nulls": "off",
+    "quote_all_identifiers": "on",
     "default_transaction_isolation": "serializable",
     "default_transaction_read_only": "on",
     "idle_in_transaction_session_timeout": "60s",

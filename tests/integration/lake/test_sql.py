@@ -84,6 +84,14 @@ def analyst(tmp_path_factory: pytest.TempPathFactory) -> Lake:
     return lake
 
 
+def test_a_column_may_have_any_name(tmp_path: Path) -> None:
+    lake = Lake(str(tmp_path), TENANT)
+    land(lake, "files", pa.table({"filename": ["a", "b"], "file_row_number": [1, 2]}), START)
+    names, rows = query_lake(lake, "FROM files ORDER BY filename")
+    assert names == ["filename", "file_row_number", "date"]
+    assert [row[:2] for row in rows] == [("a", 1), ("b", 2)]
+
+
 SLOW = pytest.mark.slow
 
 

@@ -38,6 +38,11 @@ def test_an_empty_lake_of_a_full_ledger_is_an_error_of_settings_and_moving_it_ba
     for words in (("backfill", "crashes", *DATES), ("export", "devices")):
         assert called(*words, capsys=capsys).returncode == 0
     assert [line.level for line in landed_by_doctor(here.clock()())] == [Level.OK]
+    lost = next((tmp_path / "lake").rglob("snapshot=*/data.parquet"))
+    content = lost.read_bytes()
+    lost.unlink()
+    assert [line.level for line in landed_by_doctor(here.clock()())] == [Level.FAIL]
+    lost.write_bytes(content)
     typo = tmp_path / "lkae"
     monkeypatch.setenv("NXP_LAKE", str(typo))
     for asked in (

@@ -381,6 +381,17 @@ def test_old_times_of_parquet_are_exact_in_all_years(tmp_path: Path) -> None:
     ]
 
 
+def test_old_times_next_to_a_column_that_is_cut_elsewhere(tmp_path: Path) -> None:
+    kind = ParquetKind(tmp_path)
+    moment = pa.array([1_767_225_600_000_000] * 6_000, pa.timestamp("us"))
+    table = pa.table({"id": moment, "x": pa.array(["a"] * 6_000).dictionary_encode()})
+    pq.write_table(table, kind.path, use_deprecated_int96_timestamps=True, row_group_size=4_000)
+    with opened(kind, key=[]) as source:
+        rows = rows_of(source.pull())
+    assert len(rows) == 6_000
+    assert {row["id"] for row in rows} == {"2026-01-01 00:00:00"}
+
+
 def test_old_times_inside_of_lists_are_exact_or_told(tmp_path: Path) -> None:
     old = {"use_deprecated_int96_timestamps": True}
     column = pa.ListArray.from_arrays([0, 2], times("9999-12-31", None))

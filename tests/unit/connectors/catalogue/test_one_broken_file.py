@@ -205,6 +205,14 @@ def test_two_datasets_in_one_table_are_both_refused_and_no_third(catalog: Path) 
     assert load_dataset(catalog, "crashes").sql
 
 
+def test_a_dataset_named_as_a_view_of_another_is_refused(catalog: Path) -> None:
+    text = (catalog / "datasets" / "crashes.yaml").read_text()
+    renamed = text.replace("dataset: crashes", "dataset: devices_history")
+    (catalog / "datasets" / "devices_history.yaml").write_text(renamed)
+    with pytest.raises(ConfigurationError, match="a view of that name, of all snapshots"):
+        load_datasets(catalog)
+
+
 def test_an_unknown_name_lists_also_those_with_problems(catalog: Path) -> None:
     (catalog / "datasets" / "users.yaml").write_text("[")
     with pytest.raises(UsageError, match="users"):

@@ -89,6 +89,7 @@ def test_opening_sends_nothing() -> None:
         (SERVICENOW, {"query": "ORa=1"}, "needs a condition before"),
         (SERVICENOW, {"query": "a=1^=2"}, "begin with the name of a field"),
         (SQL, {"query": "DELETE FROM people"}, "must be one SELECT"),
+        (SQL, {"query": "-- SELECT\nDELETE FROM people"}, "must be one SELECT"),
         (SQL, {"incremental": "at"}, "key: needed"),
         (SQL, {"fields": ["a"], "key": ["b"]}, "not among the fields: b"),
         (FILE, {"path": "people.xlsx"}, "format: set csv or parquet"),
@@ -203,3 +204,11 @@ def test_files_that_could_not_be_read_are_refused_early(changes: dict[str, str])
 @pytest.mark.parametrize("path", ["a.csv.gz", "A.CSV.ZST", "*.csv*", "*.csv.gz"])
 def test_the_format_is_named_before_the_compression(path: str) -> None:
     assert stated(FILE, path=path).root["here"].model_dump()["format"] == "csv"
+
+
+@pytest.mark.parametrize(
+    "query",
+    ["-- all\nSELECT 1", "/* a */ (SELECT 1)", "with x as (select 1) table x", "SELECT\n1;"],
+)
+def test_a_query_may_begin_with_a_comment_or_a_bracket(query: str) -> None:
+    Sources.model_validate({"people": {**SQL, "query": query}})

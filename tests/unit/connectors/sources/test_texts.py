@@ -47,6 +47,13 @@ def test_a_small_float_has_no_more_digits_than_it_holds(value: float) -> None:
     assert len(row["v"]) <= len(as_text(value) or "")
 
 
+def test_numbers_in_lists_are_as_short_as_outside() -> None:
+    column = pa.array([[0.1, 42.0, None, float("nan")]], pa.list_(pa.float32()))
+    batch = as_texts(pa.RecordBatch.from_arrays([column], ["x"]))
+    assert batch["x"].to_pylist() == ["[0.1, 42, null, null]"]
+    assert as_text({"a": [1.0, 1.10, float("inf"), b"x"]}) == '{"a": [1, 1.1, "inf", "eA=="]}'
+
+
 def test_small_floats_of_files() -> None:
     values = pa.array([0.1, 42.0, None, math.nan, 16777216.0], pa.float32())
     assert as_texts(pa.record_batch({"v": values})).column(0).to_pylist() == [

@@ -55,6 +55,9 @@ LOCAL = [
     "[64:ff9b::7f00:1]",
     "[64:ff9b::a9fe:a9fe]",
     "[2002:7f00:1::]",
+    "[64:ff9b:1::7f00:1]",
+    "[::ffff:0:127.0.0.1]",
+    "[fd20:ce::254]",
     "[ff02::1]",
     "loop.example.com",
     "mixed.example.com",
@@ -118,7 +121,14 @@ def test_the_vendor_s_hosts_pass_without_a_word(
 
 
 @pytest.mark.parametrize(
-    "host", ["inside.example.com", "10.1.2.3", "[fd12::1]", "s3.amazonaws.com.evil.test"]
+    "host",
+    [
+        "inside.example.com",
+        "10.1.2.3",
+        "[fd12::1]",
+        "s3.amazonaws.com.evil.test",
+        "b.s3.evil.execute-api.amazonaws.com",
+    ],
 )
 def test_other_hosts_warn_once_or_are_refused(host: str, caplog: pytest.LogCaptureFixture) -> None:
     hosts = ResultHosts(httpx.URL(API), Limits(), known)

@@ -1,4 +1,4 @@
-"""Times of PostgreSQL that Python's calendar does not have, recognised instead of misread.
+"""Values of PostgreSQL that Python cannot hold, recognised instead of misread: times, JSON.
 
 PostgreSQL knows `infinity`, years before 1 and after 9999, and the hour 24. The driver raises an
 error for most of them, without the row, and reads an infinite interval as none at all.
@@ -11,10 +11,17 @@ import psycopg
 from psycopg.abc import Buffer
 from psycopg.adapt import Loader
 from psycopg.pq import Format
+from psycopg.types.string import TextLoader
 
 from connectors.sources.texts import Beyond
 
 TYPES: Final = ("date", "timestamp", "timestamptz", "time", "timetz", "interval")
+
+
+def keep_json(connection: Any, _record: Any = None) -> None:
+    """Make a connection of psycopg return JSON as it is written: Python's floats round numbers."""
+    for name in ("json", "jsonb"):
+        connection.adapters.register_loader(name, TextLoader)
 
 
 def recognise_times(connection: Any, _record: Any = None) -> None:
