@@ -7,6 +7,7 @@ import pytest
 
 from connectors.catalogue import load_dataset
 from connectors.errors import ConfigurationError
+from connectors.limits import read_limits
 from connectors.nexthink.request import read_request
 from connectors.settings.installation import load_settings
 from connectors.settings.tenants import load_tenant
@@ -81,3 +82,9 @@ def test_a_secret_file_in_another_encoding_is_named(tmp_path: Path) -> None:
     assert problems == [
         f"NXP_SOURCE_HR_PASSWORD_FILE: the file {tmp_path / 'secret'} is not text in UTF-8"
     ]
+
+
+def test_a_ceiling_may_come_from_a_file_made_on_windows(tmp_path: Path) -> None:
+    file = tmp_path / "limit"
+    file.write_bytes(b"\xef\xbb\xbf8\r\n")
+    assert read_limits({"NXP_MAX_ANSWER_MB_FILE": str(file)}).max_answer_mb == 8
