@@ -105,7 +105,7 @@ def lose_the_ledger() -> None:
     raise UnavailableError("the ledger cannot be used")
 
 
-@pytest.mark.parametrize("fail", [interrupt, lose_the_ledger])
+@pytest.mark.parametrize("fail", [pytest.param(interrupt, marks=pytest.mark.slow), lose_the_ledger])
 def test_a_run_that_fails_at_any_step_is_gone_on_with(
     made: Acting, fail: Callable[[], None]
 ) -> None:

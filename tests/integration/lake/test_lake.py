@@ -103,6 +103,7 @@ def test_an_empty_window_counts_and_can_be_queried(site: Site) -> None:
     assert site.data() == []
 
 
+@pytest.mark.slow
 def test_a_reader_beside_a_writer_sees_one_version_or_the_other(site: Site) -> None:
     lake = site.lake
     publish(lake, "0", end=START + 2 * DAY)

@@ -94,6 +94,7 @@ def test_a_service_that_ignores_conditions_is_refused_before_anything_is_publish
     assert bucket_site.paths() == []
 
 
+@pytest.mark.slow
 def test_two_processes_that_publish_different_windows_lose_nothing(bucket_site: Site) -> None:
     publishers = [process(bucket_site, name, 8 * number, 8, 1) for number, name in enumerate("ab")]
     assert go(*publishers) == [["done"] * 8] * 2

@@ -156,6 +156,7 @@ def test_what_a_killed_process_leaves_is_landed_by_the_others_and_one_that_joins
     assert sharing.place.tenant.leaks == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "ledger_url", ["postgres", pytest.param("sqlite", marks=pytest.mark.chaos)], indirect=True
 )

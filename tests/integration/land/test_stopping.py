@@ -135,7 +135,7 @@ def sync(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Syncing]:
         yield ready
 
 
-@pytest.mark.parametrize("requests", [1, 7])
+@pytest.mark.parametrize("requests", [1, pytest.param(7, marks=pytest.mark.slow)])
 def test_a_stopped_sync_has_saved_every_answer_and_the_next_sends_the_rest(
     sync: Syncing, requests: int
 ) -> None:

@@ -288,7 +288,7 @@ def live(mode: str, seed: int, empty_ledger: Path) -> None:
             life.ledger.close()
 
 
-@pytest.mark.parametrize("mode", ["mirror", "upsert"])
+@pytest.mark.parametrize("mode", ["mirror", pytest.param("upsert", marks=pytest.mark.slow)])
 @given(seed=st.integers(0, 2**32))
 @settings(max_examples=6)
 def test_a_sync_converges_whatever_happens(mode: str, seed: int, empty_ledger: Path) -> None:
