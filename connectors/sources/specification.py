@@ -200,7 +200,7 @@ class FileSpecification(SourceSpecification):
     @classmethod
     def _known_encoding(cls, encoding: str) -> str:
         try:
-            # Fails for what Python calls encodings but is none of text.
+            # Fails for Python's encodings that are not of text, such as zlib.
             "a".encode(encoding)
             name = codecs.lookup(encoding).name
         except (LookupError, ValueError):

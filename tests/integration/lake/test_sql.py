@@ -96,7 +96,7 @@ SLOW = pytest.mark.slow
 
 
 def some(cases: list[Any], every: int) -> list[Any]:
-    """Return cases of which a few are tried in every run of the tests, the others in long ones."""
+    """Return cases: a few are tried in every run of the tests, the others in long ones."""
     return [
         pytest.param(*case, marks=() if place % every == 0 else SLOW)
         for place, case in enumerate(cases)

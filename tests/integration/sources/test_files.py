@@ -524,7 +524,7 @@ def test_markers_of_folders_are_no_files(
     with opened(bucket, path=f"s3://{bucket.bucket}/hr/*", key=[], format="csv") as source:
         assert rows_of(source.pull()) == [ROW]
         assert "old.csv" in caplog.text
-        # An object without content is none of them.
+        # An object without content is not one of them.
         bucket.put("hr/b.csv", b"")
         with pytest.raises(DataRefusedError, match=r"b\.csv is empty"):
             source.pull()
