@@ -7,13 +7,11 @@ memory or the disk, or keep a run busy for ever.
 import os
 import re
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Final, Literal
 
-from pydantic import BaseModel, Field, ValidationError, field_validator
+from pydantic import BaseModel, Field, field_validator
 
-from connectors.errors import ConfigurationError
-from connectors.text_files import read_text
+from connectors.variables import build, read_values
 
 KB: Final = 1024
 MB: Final = 1024 * KB
@@ -83,25 +81,5 @@ def read_limits(environ: Mapping[str, str] | None = None) -> Limits:
         ConfigurationError: with every problem found.
     """
     environ = os.environ if environ is None else environ
-    values: dict[str, str] = {}
-    problems: list[str] = []
-    for field in Limits.model_fields:
-        name = setting(field)
-        if text := environ.get(name, "").strip():
-            values[field] = text
-        elif path := environ.get(f"{name}_FILE", "").strip():
-            try:
-                values[field] = read_text(Path(path).expanduser()).strip()
-            except (OSError, ValueError, RuntimeError):
-                problems.append(f"{name}_FILE: cannot read the file {path}")
-    try:
-        limits = Limits.model_validate(values)
-    except ValidationError as error:
-        problems += [
-            f"{setting(str(problem['loc'][0]))}: {problem['msg'].removeprefix('Value error, ')}"
-            for problem in error.errors(include_input=False)
-        ]
-    else:
-        if not problems:
-            return limits
-    raise ConfigurationError("settings", problems=tuple(problems)) from None
+    values, problems = read_values(environ, PREFIX, Limits.model_fields)
+    return build(Limits, values, problems, PREFIX)

@@ -15,7 +15,7 @@ from connectors.errors import ConfigurationError, StorageError
 from connectors.http.certificates import certificate_problems
 from connectors.limits import read_limits
 from connectors.settings.places import URL, instead_of
-from connectors.settings.variables import build, read_values, variable_name
+from connectors.variables import build, read_values, variable_name
 
 # Shorter than the 30 s after which Prefect and Kubernetes kill what they asked to stop.
 STOP_SECONDS = 20.0

@@ -19,8 +19,8 @@ from pydantic import BaseModel, Field, PrivateAttr, SecretStr, field_validator, 
 from connectors.errors import ConfigurationError, PipelineError
 from connectors.settings.installation import Settings
 from connectors.settings.places import URL
-from connectors.settings.variables import build, read_values, variable_name
 from connectors.text_files import read_text
+from connectors.variables import build, read_values, variable_name
 
 REGIONS = ("us", "eu", "pac", "meta")
 TENANT_NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 from pydantic import BaseModel, SecretStr
 
-from connectors.settings.variables import read_value
+from connectors.variables import read_value
 
 PREFIX = "NXP_SOURCE_"
 NAME_PATTERN = r"^[a-z][a-z0-9_]*$"
