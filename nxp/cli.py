@@ -52,7 +52,7 @@ COMMANDS = {
     "retry": "Send a sync's open, unknown and rejected values again.",
     "act": "Act on devices and people: plan, approve, run, status, resolve.",
     "enrich": "Send one enrichment request as given, and show the result for each object.",
-    "schema": "Learn a dataset's columns and types from its query's result.",
+    "schema": "Learn a dataset's columns; show the JSON Schemas of what commands print.",
     "rejects": "Count rejected rows by column and reason; --rows lists them.",
     "replay": "Land rejected rows that fit now, after the dataset's YAML was corrected.",
     "check": "Validate settings and catalogue; --connect also logs in to the tenant.",
@@ -80,6 +80,7 @@ GROUPS = {
     },
     "schema": {
         "learn": "Export once, prove the types on all rows, and write the dataset's YAML.",
+        "answers": "Print the JSON Schema of what a command prints with --json.",
     },
     "act": {
         "plan": "Show who would be acted on, and who is left out; nothing is sent.",
@@ -92,7 +93,7 @@ GROUPS = {
         "queries": "List the catalogue's saved queries, or print one to paste into Nexthink.",
         "execute": "Run a saved query and print its rows (1,000 at most).",
         "export": "Start an export; print its id.",
-        "status": "Show how far an export is.",
+        "status": "Show how far an export is; --url prints where its result is.",
         "download": "Write an export's complete result to a file, decompressed.",
     },
     "remote-actions": {

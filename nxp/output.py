@@ -8,6 +8,7 @@ import math
 import os
 import sys
 from collections.abc import Iterable, Sequence
+from dataclasses import fields, is_dataclass
 from datetime import date, datetime, time
 from decimal import Decimal
 from typing import Any, TextIO
@@ -145,5 +146,7 @@ def _plain(value: Any) -> Any:  # noqa: PLR0911 - one return for each kind
             return int(value) if value == value.to_integral_value() else float(value)
         case date() | time():
             return value.isoformat()
+        case _ if is_dataclass(value):
+            return {each.name: _plain(getattr(value, each.name)) for each in fields(value)}
         case _:
             return str(value)

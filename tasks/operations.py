@@ -17,7 +17,14 @@ from prefect import Task, task
 from prefect.cache_policies import NO_CACHE
 
 from connectors.actions import ActionKind
-from connectors.nexthink import Compression, Download, EnrichmentAnswer, ExportStatus, QueryResult
+from connectors.nexthink import (
+    Compression,
+    Download,
+    EnrichmentAnswer,
+    ExportStatus,
+    QueryResult,
+    StartedExport,
+)
 from connectors.nexthink.acting.models import (
     CampaignAnswer,
     Dependency,
@@ -114,8 +121,8 @@ def nql_start_export(
     parameters: Mapping[str, str] | None = None,
     compression: Compression = Compression.ZSTD,
     tenant: str | None = None,
-) -> str:
-    """Start the export of a saved query's whole result, and return the export's id."""
+) -> StartedExport:
+    """Start the export of a saved query's whole result; return the export's id, with its state."""
     with _client(tenant) as client:
         return client.nql.start_export(query_id, parameters, compression)
 

@@ -12,6 +12,7 @@ from sqlalchemy.exc import IntegrityError
 
 from connectors.clock import utc_now
 from connectors.ledger.action_plans import ActionPlans
+from connectors.ledger.downloads import Downloads
 from connectors.ledger.engine import connect
 from connectors.ledger.holding import Holding
 from connectors.ledger.journal import Journal
@@ -71,6 +72,7 @@ class Ledger:
         self._clock = clock
         self._holding = Holding(engine, tenant, clock)
         self.journal = Journal(engine, tenant)
+        self.downloads = Downloads(engine, tenant, clock)
         self.marks = Marks(engine, tenant, clock)
         self.limits = TenantLimits(engine, tenant, clock)
         self.syncs = Syncs(engine, tenant)

@@ -99,6 +99,16 @@ exports = Table(
     Column("started_at", UTCDateTime, nullable=False),
 )
 
+# Results that `nxp nql download` has written: the API does not count the records of an export.
+downloads = Table(
+    "downloads",
+    metadata,
+    Column("tenant", String(255), primary_key=True),
+    Column("export_id", String(255), primary_key=True),
+    Column("rows", BigInteger, nullable=False),
+    Column("fetched_at", UTCDateTime, nullable=False),
+)
+
 # Up to where the scheduled export has landed a dataset without a gap, from `starts_at`.
 watermarks = Table(
     "watermarks",

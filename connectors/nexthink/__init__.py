@@ -15,6 +15,7 @@ from connectors.nexthink.models import (
     ExportStatus,
     ObjectError,
     QueryResult,
+    StartedExport,
     Taken,
     Transferred,
 )
@@ -32,6 +33,7 @@ __all__ = [
     "ExportStatus",
     "ObjectError",
     "QueryResult",
+    "StartedExport",
     "Taken",
     "Transferred",
 ]

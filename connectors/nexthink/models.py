@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, ClassVar, Final
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
@@ -48,6 +48,26 @@ class ExportState(StrEnum):
     COMPLETED = "COMPLETED"
 
 
+# Final words that the specification does not have: one reported, one of the vendor's own prose.
+_OTHER_WORDS: Final = {"FAILED": ExportState.ERROR, "COMPLETE": ExportState.COMPLETED}
+
+
+class StartedExport(str):
+    """The id of an export that the tenant has accepted, with its first state.
+
+    The id is plain text, as every operation on an export takes it. The API returns nothing else,
+    so the state is derived: an accepted export is submitted.
+    """
+
+    __slots__ = ()
+    state: ClassVar[ExportState] = ExportState.SUBMITTED
+
+    @property
+    def export_id(self) -> str:
+        """The id alone."""
+        return str(self)
+
+
 class _Value(BaseModel):
     # Strict: a number in place of text means that the API has changed; do not convert it.
     model_config = ConfigDict(
@@ -63,6 +83,11 @@ class ExportStatus(_Value):
     error_description: str | None = Field(default=None, alias="errorDescription", repr=False)
     truncated: bool = False
 
+    @field_validator("state", mode="before")
+    @classmethod
+    def _understand(cls, word: Any) -> Any:
+        return _OTHER_WORDS.get(word, word) if isinstance(word, str) else word
+
     @field_validator("error_description")
     @classmethod
     def _cut(cls, text: str | None) -> str | None:
@@ -75,6 +100,7 @@ class QueryResult(_Value):
 
     `executed_at` is unchanged: without a zone if the tenant sends none. `headers` of a v2 answer
     are the keys of its rows in order of appearance, so without rows there are none.
+    `columns_of` finds those of a result without rows, and types.
     """
 
     query_id: str
@@ -102,9 +128,15 @@ class Transferred:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Download(Transferred):
-    """One downloaded result file: plain CSV at `path`."""
+    """One downloaded result file: plain CSV at `path`.
+
+    `rows` counts its records without the header, None if that was not asked for. `ragged` of them
+    have more or fewer fields than the header.
+    """
 
     path: Path
+    rows: int | None = None
+    ragged: int = 0
 
 
 class Taken(StrEnum):

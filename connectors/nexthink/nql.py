@@ -1,7 +1,6 @@
 """The NQL API: run a saved query now, or export its whole result to a file and fetch it."""
 
 from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict
 from pathlib import Path
 from typing import Final
@@ -33,6 +32,7 @@ from connectors.nexthink.models import (
     ExportState,
     ExportStatus,
     QueryResult,
+    StartedExport,
     Transferred,
 )
 from connectors.nexthink.results.destination import CsvFile, CsvStream
@@ -108,8 +108,8 @@ class NqlApi:
         query_id: str,
         parameters: Mapping[str, str] | None = None,
         compression: Compression = Compression.ZSTD,
-    ) -> str:
-        """Start the export of a saved query's whole result and return its export id."""
+    ) -> StartedExport:
+        """Start the export of a saved query's whole result; return its id, with its state."""
         # POST, because tenants refuse the documented GET, and it would put parameters into a URL.
         response = self._api.call(
             "POST",
@@ -119,7 +119,7 @@ class NqlApi:
             missing=_unknown_query(query_id),
             json={**_query(query_id, parameters), "compression": compression.value},
         )
-        return read_answer(ExportAnswer, response).export_id
+        return StartedExport(read_answer(ExportAnswer, response).export_id)
 
     def export_status(self, export_id: str) -> ExportStatus:
         """Return the status of an export; a completed one has a new URL for its result file.
@@ -148,23 +148,30 @@ class NqlApi:
         *,
         url: str | None = None,
         on_bytes: Callable[[int], None] | None = None,
+        counted: bool = True,
     ) -> Download:
         """Write the result of a completed export to `destination`: decompressed, all or nothing.
 
         Args:
-            export_id: used to request a URL if none is given, and again when one is refused.
+            export_id: used to request a URL if none is given, and again when one is refused. Or
+                the URL itself, where the id is not known.
             destination: replaced; readable by its owner only.
             compression: what was requested; the file's own bytes decide.
             url: the URL of a recent `export_status`.
             on_bytes: called with the bytes received so far; these fall if the file starts over.
+            counted: also read the file, to count its rows.
 
         Raises:
             ResultsExpiredError, UnknownExportError: export again.
             IncompleteResultError: the file was transferred completely but is itself incomplete.
+            DataRefusedError: the text is not CSV, if its rows are counted.
             StorageError: the destination cannot be written.
         """
-        done = self._transfer(export_id, destination, compression, url, on_bytes)
-        return Download(path=destination, **asdict(done))
+        with CsvFile(destination) as file:
+            done = self._transfer(export_id, file, compression, url, on_bytes)
+            is_read = counted and file.is_regular
+            rows, ragged = _counted(destination) if is_read else (None, 0)
+        return Download(path=destination, rows=rows, ragged=ragged, **asdict(done))
 
     def stream(
         self,
@@ -188,7 +195,7 @@ class NqlApi:
     def _transfer(
         self,
         export_id: str,
-        destination: Path | CsvStream,
+        file: CsvFile | CsvStream,
         compression: Compression | None,
         url: str | None,
         on_bytes: Callable[[int], None] | None,
@@ -196,17 +203,17 @@ class NqlApi:
         seen: list[ExportStatus] = []
 
         def fresh_url() -> str:
+            if is_url(export_id):
+                raise ResultsExpiredError(
+                    "the result's URL is refused: it is valid for 15 minutes; ask for a new one "
+                    "with nxp nql status EXPORT_ID --url, or export again"
+                )
             seen.append(self.export_status(export_id))
             return _results_url(seen[-1])
 
-        first_url = url or fresh_url()
-        opened: AbstractContextManager[CsvFile | CsvStream]
-        opened = CsvFile(destination) if isinstance(destination, Path) else nullcontext(destination)
-        with opened as file:
-            transfer = Transfer(
-                self._storage, file, compression, fresh_url, on_bytes or _ignore_bytes
-            )
-            transfer.run(first_url)
+        first_url = export_id if is_url(export_id) else url or fresh_url()
+        transfer = Transfer(self._storage, file, compression, fresh_url, on_bytes or _ignore_bytes)
+        transfer.run(first_url)
         return Transferred(
             wire_bytes=transfer.received,
             csv_bytes=file.size,
@@ -240,6 +247,28 @@ class NqlApi:
             json=_query(query_id, parameters),
             headers=headers,
         )
+
+
+def is_url(export: str) -> bool:
+    """Return whether a text is the URL of a result, not the id of an export."""
+    return export.lower().startswith(("https://", "http://"))
+
+
+def _counted(path: Path) -> tuple[int, int]:
+    """Return the rows of a result, and how many of them have more or fewer fields than the header.
+
+    Raises:
+        DataRefusedError: the text is not CSV.
+    """
+    from connectors.nexthink.results.result_file import ResultFile  # noqa: PLC0415 - pyarrow
+
+    file = ResultFile(path)
+    rows = ragged = 0
+    for table in file.tables():
+        rows += table.num_rows
+        ragged += len(file.take_ragged())
+    ragged += len(file.take_ragged())
+    return rows + ragged, ragged
 
 
 def _query(query_id: str, parameters: Mapping[str, str] | None) -> dict[str, object]:

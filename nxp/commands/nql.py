@@ -1,20 +1,24 @@
 """`nxp nql`: raw operations on saved queries, one client call each."""
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
 from connectors.catalogue.yaml_text import UNREADABLE, read_text, why_unreadable
-from connectors.errors import ConfigurationError, UnavailableError, UsageError
-from connectors.nexthink import Compression, ExportState
+from connectors.errors import ConfigurationError, ExportFailedError, UnavailableError, UsageError
+from connectors.nexthink import Compression, ExportState, ExportStatus, QueryResult
 from connectors.settings.installation import load_settings
 from connectors.settings.tenants import load_tenant
+from nxp.answers import nql as answers
 from nxp.options import Json, Parameters, Tenant, parse_parameters
 from nxp.output import print_json, print_table, print_text, say, text
 
 if TYPE_CHECKING:
+    from connectors.ledger import Ledger
     from connectors.nexthink.client import NexthinkClient
 
 
@@ -71,11 +75,31 @@ def execute(
             print_text(rows, "") if sys.stdout.isatty() else sys.stdout.write(rows)
             return
         result = client.nql.execute(query_id, values, version=version, utc_times=not local_times)
+    answer = _executed(result)
     if as_json:
-        print_json(result.data)
-    else:
-        print_table(result.headers, [[row.get(h) for h in result.headers] for row in result.data])
-        say(f"{result.rows} rows")
+        print_json(answer)
+        return
+    names = [column.name for column in answer.columns]
+    print_table(names, [[row.get(name) for name in names] for row in result.data])
+    say(f"{result.rows} rows")
+
+
+def _executed(result: QueryResult) -> answers.ExecutedQuery:
+    from connectors.catalogue.result_columns import columns_of, declared_columns  # noqa: PLC0415
+
+    found = columns_of(result, declared_columns(load_settings().catalog, result.query_id))
+    return answers.ExecutedQuery(
+        query_id=result.query_id,
+        executed_query=result.executed_query,
+        executed_at=result.executed_at.isoformat(),
+        total_count=result.rows,
+        columns=tuple(
+            answers.QueryColumn(each.name, each.type and each.type.value, each.type_from.value)
+            for each in found.columns
+        ),
+        columns_from=found.names_from.value,
+        rows=result.data,
+    )
 
 
 def export(
@@ -88,57 +112,127 @@ def export(
 ) -> None:
     """Start an export of the saved query QUERY_ID, and print the export's id."""
     with _client(tenant) as client:
-        export_id = client.nql.start_export(query_id, parse_parameters(parameter), compression)
+        started = client.nql.start_export(query_id, parse_parameters(parameter), compression)
     if as_json:
-        print_json({"export_id": export_id})
+        print_json(answers.StartedExport(started.export_id, started.state))
     else:
-        print_text(export_id)
+        print_text(started)
 
 
-def status(export_id: str, *, tenant: Tenant = None, as_json: Json = False) -> None:
-    """Show the state of the export EXPORT_ID; its presigned URL is not shown."""
-    with _client(tenant) as client:
+def status(
+    export_id: str,
+    *,
+    url: Annotated[
+        bool,
+        Parameter(
+            negative="", help="Print the result's URL too: it needs no login for 15 minutes."
+        ),
+    ] = False,
+    tenant: Tenant = None,
+    as_json: Json = False,
+) -> None:
+    """Show the state of the export EXPORT_ID, and its rows once they are known.
+
+    The number of rows is known after `nxp nql download`.
+    """
+    with _opened(tenant) as (client, ledger):
         found = client.nql.export_status(export_id)
+        rows = ledger.downloads.rows(export_id)
+    results_url = found.results_url if url else None
     if as_json:
         print_json(
-            {
-                "state": found.state,
-                "truncated": found.truncated,
-                "error_description": found.error_description,
-            }
+            answers.ExportProgress(
+                export_id=export_id,
+                state=found.state,
+                truncated=found.truncated,
+                rows=rows,
+                error_description=found.error_description,
+                results_url=results_url,
+            )
         )
-    else:
-        print_text(f"{found.state}{' (truncated at the row limit)' if found.truncated else ''}")
-        if found.error_description:
-            say(text(found.error_description))
+        return
+    print_text(f"{found.state}{' (truncated at the row limit)' if found.truncated else ''}")
+    if results_url:
+        print_text(results_url)
+    elif url:
+        say("there is no URL: the export is not COMPLETED")
+    if rows is not None:
+        say(f"{rows:,} rows")
+    if found.error_description:
+        say(text(found.error_description))
 
 
 def download(
-    export_id: str,
+    export: str,
     *,
     to: Annotated[Path, Parameter(help="The CSV file to write.")],
     tenant: Tenant = None,
     as_json: Json = False,
 ) -> None:
-    """Write the complete result of the export EXPORT_ID to a file, decompressed."""
-    with _client(tenant) as client:
-        found = client.nql.export_status(export_id)
-        if found.state is not ExportState.COMPLETED:
-            raise UnavailableError(f"the export is {found.state}: ask nxp nql status again later")
+    """Write the complete result of EXPORT to a file, decompressed, and count its rows.
+
+    EXPORT is an id, or the URL that `nxp nql status --url` prints.
+    """
+    from connectors.nexthink.nql import is_url  # noqa: PLC0415 - httpx, not for the queries
+
+    with _opened(tenant) as (client, ledger):
+        found = None if is_url(export) else client.nql.export_status(export)
+        if found:
+            _check_completed(found)
         if to.exists():
             raise UsageError(f"--to {to}: the file exists already")
         part = to.with_name(f".{to.name}.part")
         try:
-            result = client.nql.download(export_id, part, url=found.results_url)
+            result = client.nql.download(export, part, url=found.results_url if found else None)
             part.replace(to)
         finally:
             part.unlink(missing_ok=True)
+        rows = result.rows or 0
+        if found:
+            ledger.downloads.record(export, rows)
+    truncated = found.truncated if found else None
     if as_json:
-        print_json({"path": str(to), "csv_bytes": result.csv_bytes, "truncated": found.truncated})
+        print_json(
+            answers.DownloadedResult(
+                path=str(to),
+                export_id=export if found else None,
+                rows=rows,
+                csv_bytes=result.csv_bytes,
+                wire_bytes=result.wire_bytes,
+                compression=result.compression.value,
+                truncated=truncated,
+            )
+        )
     else:
-        say(f"{result.csv_bytes:,} bytes in {to}")
-    if found.truncated:
+        say(f"{rows:,} rows, {result.csv_bytes:,} bytes in {to}")
+    if result.ragged:
+        say(f"{result.ragged:,} rows have more or fewer fields than the header")
+    if truncated:
         say("the tenant cut this result at its row limit")
+
+
+def _check_completed(found: ExportStatus) -> None:
+    if found.state is ExportState.ERROR:
+        raise ExportFailedError(
+            "the tenant ended the export with an error: nxp nql status shows its words; export "
+            "again once the query works in Nexthink"
+        )
+    if found.state is not ExportState.COMPLETED:
+        raise UnavailableError(f"the export is {found.state}: ask nxp nql status again later")
+
+
+@contextmanager
+def _opened(tenant: str | None) -> "Iterator[tuple[NexthinkClient, Ledger]]":
+    from connectors.ledger import open_ledger  # noqa: PLC0415 - SQLAlchemy, not for the queries
+    from connectors.nexthink.client import NexthinkClient  # noqa: PLC0415
+
+    settings = load_settings()
+    chosen = load_tenant(settings, tenant)
+    with (
+        NexthinkClient(chosen) as client,
+        open_ledger(settings.ledger_url.get_secret_value(), chosen.name) as ledger,
+    ):
+        yield client, ledger
 
 
 def _client(tenant: str | None) -> "NexthinkClient":

@@ -1,4 +1,4 @@
-"""`nxp schema`: learn a dataset's columns from its query's result."""
+"""`nxp schema`: a dataset's columns, learned; and the JSON Schemas of what commands print."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -79,6 +79,29 @@ def learn(
     if as_json:
         columns = [{"nql": c.header, "name": c.name, "type": c.type} for c in lesson.columns]
         print_json({"path": str(target), "columns": columns, "unsure": draft.unsure})
+
+
+def answers(*operation: str, as_json: Json = False) -> None:
+    """Print the JSON Schema of what OPERATION prints with --json, such as `nql execute`.
+
+    Without OPERATION, list the operations; with --json, print all their schemas.
+    """
+    from nxp.answers.operations import OPERATIONS  # noqa: PLC0415 - types of all commands
+    from nxp.answers.schemas import schema_of  # noqa: PLC0415
+
+    if operation:
+        words = " ".join(operation).split()
+        chosen = OPERATIONS.get(" ".join(words[words[:1] == ["nxp"] :]))
+        if chosen is None:
+            raise UsageError(
+                f"no such operation: {' '.join(operation)}; nxp schema answers lists them"
+            )
+        print_json(schema_of(chosen))
+    elif as_json:
+        print_json({name: schema_of(each) for name, each in OPERATIONS.items()})
+    else:
+        rows = [[name, (each.answer.__doc__ or "")] for name, each in OPERATIONS.items()]
+        print_table(["operation", "answer"], rows)
 
 
 def _draft(

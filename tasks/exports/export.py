@@ -187,7 +187,7 @@ def begin_or_attach(
         return known, True
     tools.calls.add()
     try:
-        export_id = tools.client.nql.start_export(
+        started = tools.client.nql.start_export(
             request.query_id, request.parameters, specification.compression
         )
     except UnknownQueryError as error:
@@ -197,7 +197,7 @@ def begin_or_attach(
             "an NQL API query of that id",
             exchange=error.exchange,
         ) from None
-    export = Export(export_id, request.fingerprint(), now)
+    export = Export(started.export_id, request.fingerprint(), now)
     tools.ledger.journal.write(request.dataset, request.unit, export, request.piece)
     return export, False
 
@@ -292,5 +292,7 @@ def _fetch(tools: Tools, request: Request, ready: Ready, folder: Path) -> Result
         Compression(request.compression),
         url=ready.url,
         on_bytes=tell_bytes(request),
+        # Its reader counts them.
+        counted=False,
     )
     return Result(path=path, **_described(ready, done, time.monotonic() - began))

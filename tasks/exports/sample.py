@@ -37,5 +37,5 @@ def export_to(
         )
     if status.state is not ExportState.COMPLETED:
         raise UnavailableError(f"the export of {query_id} has not finished within an hour")
-    client.nql.download(export_id, path, compression, url=status.results_url)
+    client.nql.download(export_id, path, compression, url=status.results_url, counted=False)
     return status.truncated

@@ -42,7 +42,10 @@ class Destination(Protocol):
 
 
 class CsvFile:
-    """A plain CSV file, readable by its owner only; an exception in its `with` block removes it."""
+    """A plain CSV file, readable by its owner only; an exception in its `with` block removes it.
+
+    `is_regular` says whether it can be read again, unlike a pipe or a device.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -50,7 +53,7 @@ class CsvFile:
         self._syntax: CsvSyntax | None = _lenient()
         try:
             self._file: BinaryIO = open(path, "wb", opener=_open_for_owner)  # noqa: SIM115
-            self._is_regular = stat.S_ISREG(os.fstat(self._file.fileno()).st_mode)
+            self.is_regular = stat.S_ISREG(os.fstat(self._file.fileno()).st_mode)
         except OSError as fault:
             raise self._unwritable(fault) from None
 
@@ -72,7 +75,7 @@ class CsvFile:
         except OSError:
             pass
         finally:
-            if self._is_regular:
+            if self.is_regular:
                 self.path.unlink(missing_ok=True)
 
     def write(self, piece: bytes) -> None:

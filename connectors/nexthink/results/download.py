@@ -11,6 +11,7 @@ from typing import Final
 
 import httpx
 
+from connectors.csv_syntax import BOM
 from connectors.errors import (
     Exchange,
     IncompleteResultError,
@@ -226,6 +227,12 @@ class Transfer:
         self._on_bytes(self.received)
 
     def _write(self, piece: bytes) -> None:
+        if not self._unpacked and piece.removeprefix(BOM).lstrip().startswith(b"<"):
+            # With status 200: from a file store in trouble, or a proxy in its place.
+            raise UnavailableError(
+                "a page of XML or HTML came instead of the result file: try again later, and "
+                "check proxies if it comes again"
+            )
         self._unpacked += len(piece)
         self._ceilings.check_text(self._unpacked, self.received)
         self._file.write(piece)

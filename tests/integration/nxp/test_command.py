@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import polars as pl
 import pytest
 
 from connectors.lake.lake import unit_name
@@ -320,7 +321,7 @@ def test_the_raw_operations_start_watch_and_download_an_export(
     def nxp(*words: str) -> Result:
         return called(*words, capsys=capsys)
 
-    rows = json.loads(nxp("nql", "execute", "#devices", "--json").stdout)
+    rows = json.loads(nxp("nql", "execute", "#devices", "--json").stdout)["rows"]
     assert len(rows) == len(here.tenant.frame("#devices", {}))
     csv = nxp("nql", "execute", "#devices", "--csv", "--version", "1").stdout
     assert csv.startswith("device.uid,")
@@ -330,8 +331,16 @@ def test_the_raw_operations_start_watch_and_download_an_export(
     while nxp("nql", "status", export_id).stdout.strip() != "COMPLETED":
         assert time.monotonic() < deadline
     target = tmp_path / "crashes.csv"
-    assert nxp("nql", "download", export_id, "--to", str(target)).returncode == 0
+    downloaded = nxp("nql", "download", export_id, "--to", str(target))
     assert target.read_text().startswith("execution.crash.time,")
+    counted = pl.read_csv(target).height
+    assert downloaded.stderr.startswith(f"{counted:,} rows, ")
+    status = nxp("nql", "status", export_id, "--url")
+    assert status.stderr == f"{counted:,} rows\n"
+    state, url = status.stdout.splitlines()
+    by_url = tmp_path / "by_url.csv"
+    assert (state, nxp("nql", "download", url, "--to", str(by_url)).returncode) == ("COMPLETED", 0)
+    assert by_url.read_bytes() == target.read_bytes()
     again = nxp("nql", "download", export_id, "--to", str(target))
     assert_one_line(again, 2, "exists already")
     assert_one_line(nxp("nql", "execute", "#nope"), 3, "#nope")

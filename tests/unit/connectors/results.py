@@ -23,6 +23,7 @@ def text_of(size: int) -> bytes:
 
 
 TEXT = text_of(150_000)
+ROWS = 150_000 // 30
 PACKED: dict[Compression, Callable[[bytes], bytes]] = {
     Compression.NONE: bytes,
     Compression.GZIP: gzip.compress,

@@ -175,7 +175,8 @@ def test_an_export_is_started_by_post(
     server: Server, client: NexthinkClient, compression: Compression
 ) -> None:
     server.on("POST", EXPORT, json_reply({"exportId": "e1"}))
-    assert client.nql.start_export("#devices", {"a": "b"}, compression) == "e1"
+    started = client.nql.start_export("#devices", {"a": "b"}, compression)
+    assert (started, started.export_id, started.state) == ("e1", "e1", ExportState.SUBMITTED)
     assert loads(server.seen[-1].body) == {
         "queryId": "#devices",
         "parameters": {"a": "b"},
@@ -195,6 +196,8 @@ def test_an_export_is_started_by_post(
             {"status": "ERROR", "errorDescription": "bad"},
             ExportStatus(state=ExportState.ERROR, error_description="bad"),
         ),
+        ({"status": "FAILED"}, ExportStatus(state=ExportState.ERROR)),
+        ({"status": "COMPLETE"}, ExportStatus(state=ExportState.COMPLETED)),
         (
             {"status": "COMPLETED", "resultsFileUrl": "https://s3/x?sig=1"},
             ExportStatus(state=ExportState.COMPLETED, results_url="https://s3/x?sig=1"),

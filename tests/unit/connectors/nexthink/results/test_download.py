@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from connectors.errors import (
+    DataRefusedError,
     ExportFailedError,
     IncompleteResultError,
     PipelineError,
@@ -21,6 +22,7 @@ from connectors.nexthink.results.download import MAX_REDIRECTS
 from tests.unit.connectors.results import (
     FILE,
     PACKED,
+    ROWS,
     STATUS,
     TEXT,
     completed,
@@ -57,7 +59,7 @@ def test_a_file_lands_unpacked(
     assert target.read_bytes() == TEXT
     assert (done.path, done.wire_bytes, done.csv_bytes) == (target, len(body), len(TEXT))
     assert (done.compression, done.resumed, done.restarted) == (packed, 0, 0)
-    assert done.truncated is None
+    assert (done.truncated, done.rows) == (None, ROWS)
     assert seen == sorted(seen)
     assert seen[-1] == len(body)
     assert stat.S_IMODE(target.stat().st_mode) == 0o600
@@ -231,3 +233,63 @@ def test_an_encrypted_api_s_files_are_not_fetched_in_clear_text(
     ):
         client.nql.download("e1", target, url=url_of(other_server))
     assert other_server.seen == []
+
+
+@pytest.mark.parametrize("begin", [b"", b"\xef\xbb\xbf", b"\r\n "])
+@pytest.mark.parametrize(
+    "page", [b"<?xml version='1.0'?>\n<Error/>", b"<html>", b"<Error>a,b</Error>"]
+)
+def test_a_page_instead_of_the_file_is_refused(
+    other_server: Server, client: NexthinkClient, target: Path, page: bytes, begin: bytes
+) -> None:
+    other_server.on("GET", FILE, Storage(gzip.compress(begin + page)))
+    with pytest.raises(UnavailableError, match="XML or HTML"):
+        client.nql.download("e1", target, url=url_of(other_server))
+    assert not target.exists()
+
+
+@pytest.mark.parametrize(
+    ("text", "rows", "ragged"),
+    [
+        (b"", 0, 0),
+        (b"a,b\n", 0, 0),
+        (b"a,b", 0, 0),
+        (b'a,b\n1,"x\ny"\n2,', 2, 0),
+        (b"a,b\r\n1,2\r\n\r\n3,4,5\r\n", 2, 1),
+        (b"a\n\n1\n", 2, 0),
+    ],
+)
+def test_a_download_counts_records_not_lines(
+    other_server: Server,
+    client: NexthinkClient,
+    target: Path,
+    text: bytes,
+    rows: int,
+    ragged: int,
+) -> None:
+    other_server.on("GET", FILE, Storage(text))
+    done = client.nql.download("e1", target, url=url_of(other_server))
+    assert (done.rows, done.ragged) == (rows, ragged)
+    assert target.read_bytes() == text
+
+
+def test_text_that_is_not_csv_is_refused_where_rows_are_counted(
+    other_server: Server, client: NexthinkClient, target: Path
+) -> None:
+    other_server.on("GET", FILE, Storage(b'a,b\n1,x"y"\n'))
+    with pytest.raises(DataRefusedError, match="row 2"):
+        client.nql.download("e1", target, url=url_of(other_server))
+    assert not target.exists()
+    done = client.nql.download("e1", target, url=url_of(other_server), counted=False)
+    assert (done.rows, target.exists()) == (None, True)
+
+
+def test_a_url_downloads_without_an_export_id(
+    server: Server, other_server: Server, client: NexthinkClient, target: Path
+) -> None:
+    other_server.on("GET", FILE, Storage(TEXT))
+    done = client.nql.download(url_of(other_server), target)
+    assert (done.rows, done.truncated, server.seen) == (ROWS, None, [])
+    other_server.on("GET", FILE, Reply(403))
+    with pytest.raises(ResultsExpiredError, match="nxp nql status EXPORT_ID --url"):
+        client.nql.download(url_of(other_server), target)

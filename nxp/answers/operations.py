@@ -1,0 +1,59 @@
+"""The operations whose answers are described: command, client method, task, requests, answer."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from nxp.answers import nql
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One operation.
+
+    Attributes:
+        command: the words after `nxp`.
+        answer: the type that the command prints with `--json`.
+        client: the method of `NexthinkClient` behind it.
+        task: the function of `tasks.operations` behind it.
+        requests: the requests of the vendor's API.
+    """
+
+    command: str
+    answer: Any
+    client: str = ""
+    task: str = ""
+    requests: tuple[str, ...] = ()
+
+
+_ALL: Final = (
+    Operation(
+        "nql execute",
+        nql.ExecutedQuery,
+        "nql.execute",
+        "nql_execute",
+        ("POST /api/v2/nql/execute", "POST /api/v1/nql/execute"),
+    ),
+    Operation(
+        "nql export",
+        nql.StartedExport,
+        "nql.start_export",
+        "nql_start_export",
+        ("POST /api/v1/nql/export",),
+    ),
+    Operation(
+        "nql status",
+        nql.ExportProgress,
+        "nql.export_status",
+        "nql_export_status",
+        ("GET /api/v1/nql/status/{exportId}",),
+    ),
+    Operation(
+        "nql download",
+        nql.DownloadedResult,
+        "nql.download",
+        "nql_download",
+        ("GET resultsFileUrl",),
+    ),
+)
+OPERATIONS: Final[Mapping[str, Operation]] = {each.command: each for each in _ALL}

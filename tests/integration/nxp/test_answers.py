@@ -1,0 +1,99 @@
+"""What commands print with `--json`, by real calls: as their schemas and docs/connector.md say."""
+
+import json
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+
+from nxp.answers.operations import OPERATIONS
+from nxp.answers.schemas import fields_of, schema_of
+from tests.commands import called
+from tests.landing import Place
+
+
+class Calls:
+    """Calls commands, and validates what each prints; `seen` has the fields of all answers."""
+
+    def __init__(self, capsys: pytest.CaptureFixture[str]) -> None:
+        self._capsys = capsys
+        self.seen: dict[str, set[str]] = {}
+
+    def __call__(self, operation: str, *words: str, code: int = 0) -> Any:
+        done = called(*operation.split(), *words, "--json", capsys=self._capsys)
+        assert done.returncode == code, done.stderr
+        answer = json.loads(done.stdout)
+        jsonschema.validate(answer, closed(schema_of(OPERATIONS[operation])))
+        self.seen.setdefault(operation, set()).update(paths(answer))
+        return answer
+
+
+def closed(schema: Any) -> Any:
+    """Return a schema that refuses fields it does not describe."""
+    if isinstance(schema, list):
+        return [closed(each) for each in schema]
+    if not isinstance(schema, dict):
+        return schema
+    inner = {name: closed(value) for name, value in schema.items()}
+    is_open = "properties" not in schema or "additionalProperties" in schema
+    return inner if is_open else {"additionalProperties": False} | inner
+
+
+def paths(answer: Any, path: str = "") -> Iterator[str]:
+    """Yield the paths of all fields of an answer, as `fields_of` writes them."""
+    if isinstance(answer, list):
+        for each in answer:
+            yield from paths(each, f"{path}[]")
+    if isinstance(answer, dict):
+        for name, value in answer.items():
+            inner = f"{path}.{name}" if path else name
+            yield inner
+            yield from paths(value, inner)
+
+
+@pytest.fixture
+def call(here: Place, capsys: pytest.CaptureFixture[str]) -> Calls:
+    assert here
+    return Calls(capsys)
+
+
+def nql(call: Calls, folder: Path) -> None:
+    executed = call("nql execute", "#users")
+    assert executed["total_count"] == len(executed["rows"]) > 0
+    assert list(executed["rows"][0]) == [column["name"] for column in executed["columns"]]
+    export_id = call("nql export", "#users")["export_id"]
+    deadline = time.monotonic() + 20
+    while call("nql status", export_id)["state"] != "COMPLETED":
+        assert time.monotonic() < deadline
+    assert call("nql status", export_id)["results_url"] is None
+    done = call("nql download", export_id, "--to", str(folder / "users.csv"))
+    status = call("nql status", export_id, "--url")
+    assert status["rows"] == done["rows"] == executed["total_count"]
+    by_url = call("nql download", status["results_url"], "--to", str(folder / "again.csv"))
+    assert (by_url["rows"], by_url["export_id"]) == (done["rows"], None)
+
+
+def test_every_operation_answers_as_its_schema_and_the_page_say(
+    call: Calls, tmp_path: Path
+) -> None:
+    nql(call, tmp_path)
+    for name, operation in OPERATIONS.items():
+        assert name in call.seen, f"{name} is not called here"
+        described = {field.path for field in fields_of(schema_of(operation))}
+        assert described <= call.seen[name], f"{name}: not in any answer"
+
+
+@pytest.mark.parametrize("words", [("nql", "status"), ("nql status",), ("nxp", "nql", "status")])
+def test_schemas_are_printed(words: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:
+    one = json.loads(called("schema", "answers", *words, capsys=capsys).stdout)
+    jsonschema.Draft202012Validator.check_schema(one)
+    every = json.loads(called("schema", "answers", "--json", capsys=capsys).stdout)
+    assert every["nql status"] == one
+    assert set(every) == set(OPERATIONS)
+    listed = called("schema", "answers", capsys=capsys).stdout
+    assert [line.split("  ")[0] for line in listed.splitlines()[1:]] == list(OPERATIONS)
+    unknown = called("schema", "answers", "nql", "nope", capsys=capsys)
+    assert (unknown.returncode, "nql nope" in unknown.stderr) == (2, True)
