@@ -36,7 +36,7 @@ class NexthinkCredentials(Block):
     _description: ClassVar[str | None] = "A Nexthink tenant's address and API credential."
 
     instance: str = Field(description="The tenant's instance, as in its address.")
-    region: str = Field(description="us, eu, pac or meta.")
+    region: str = Field(description="us, eu, pac or meta, or the region's name.")
     client_id: str = Field(description="Id of the API credential.")
     client_secret: SecretStr = Field(description="Secret of the API credential.")
     scope: str = Field(default="service:integration", description="OAuth scope to ask for.")

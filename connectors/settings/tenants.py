@@ -22,13 +22,32 @@ from connectors.settings.places import URL
 from connectors.text_files import read_text
 from connectors.variables import build, read_values, variable_name
 
-REGIONS = ("us", "eu", "pac", "meta")
+# The code of each region, as hosts have it, and its name, as Nexthink shows it.
+REGIONS = {
+    "us": "United States",
+    "eu": "European Union",
+    "pac": "Asia-Pacific",
+    "meta": "Middle East, Turkey and Africa",
+}
 TENANT_NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")
 PROFILES = "profiles.toml"
 # NEXTHINK_BLOCK, or a profile's key: the name of a block on the Prefect server.
 BLOCK = "block"
 
 log = logging.getLogger(__name__)
+
+
+def region_code(region: str) -> str | None:
+    """Return the code of a region given by code or name, in any case; None if there is none."""
+    wanted = _words(region)
+    return next(
+        (code for code, name in REGIONS.items() if wanted in (_words(code), _words(name))), None
+    )
+
+
+def _words(text: str) -> list[str]:
+    """Return the words of a name: a comma, a hyphen or an `and` does not tell two regions apart."""
+    return [word for word in re.findall(r"[^\W_]+", text.lower()) if word != "and"]
 
 
 class TenantSettings(BaseModel, frozen=True):
@@ -63,9 +82,11 @@ class TenantSettings(BaseModel, frozen=True):
     @field_validator("region")
     @classmethod
     def _known_region(cls, region: str) -> str:
-        if region not in REGIONS:
-            raise ValueError(f"must be one of {', '.join(REGIONS)}")
-        return region
+        code = region_code(region)
+        if code is None:
+            known = "; ".join(f"{code} or {name}" for code, name in REGIONS.items())
+            raise ValueError(f"must be a region: {known}")
+        return code
 
     @field_validator("api_url", "login_url")
     @classmethod
@@ -236,7 +257,7 @@ def tenant_name(
         return profile
     values, _ = read_values(environ, "NEXTHINK_", {"instance": None, "region": None, BLOCK: None})
     if "instance" in values and "region" in values:
-        return f"{values['instance']}.{values['region']}"
+        return f"{values['instance']}.{region_code(values['region']) or values['region']}"
     if BLOCK in values:
         return load_tenant(settings, None, environ).name
     found, lake = _tenants(settings.lake), settings.lake

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from cyclopts import Parameter
 
 from connectors.errors import UnavailableError, UsageError
+from connectors.settings.tenants import REGIONS, region_code
 from nxp.options import Json
 from nxp.output import say
 from sandbox.actions.options import ActingOptions
@@ -48,14 +49,21 @@ def sandbox(
         ServiceNowOptions | None, Parameter(help="The ServiceNow instance next to the tenant.")
     ] = None,
     acting: Annotated[ActingOptions | None, Parameter(name="*")] = None,
+    region: Annotated[
+        str, Parameter(help="The region it pretends to be in: us, eu, pac, meta, or its name.")
+    ] = "eu",
     as_json: Json = False,
 ) -> None:
     """Serve a stand-in tenant on loopback; print its address and credential when ready."""
     folder = _queries(queries)
+    code = region_code(region)
+    if code is None:
+        raise UsageError(f"--region {region!r}: must be one of {', '.join(REGIONS)}, or its name")
     try:
         options = SandboxOptions(
             **asdict(tenant or TenantOptions()),
             queries=folder,
+            region=code,
             now=datetime.fromisoformat(now) if now else None,
             reach_limit=parse_reach(reach_limit),
             faults=fault,

@@ -49,7 +49,7 @@ def test_a_type_is_inferred_from_all_values(values: list[Any], kind: str | None)
 
 def test_a_declared_type_counts_more_than_the_values() -> None:
     declared = (Column(nql="Device.Memory", type=ColumnType.BYTES),)
-    found = columns_of(result(**{"device.memory": [1], "alias": ["a"]}), declared)
+    found = columns_of(result("x", **{"device.memory": [1], "alias": ["a"]}), declared)
     assert found.names_from == "answer"
     assert [(each.name, each.type, each.type_from) for each in found.columns] == [
         ("device.memory", "bytes", "declared"),

@@ -27,6 +27,38 @@ def test_the_origins_come_from_instance_and_region_unless_given(tmp_path: Path) 
     assert given.login_url == tenant.login_url
 
 
+@pytest.mark.parametrize(
+    ("region", "code"),
+    [
+        ("United States", "us"),
+        (" european union\n", "eu"),
+        ("Asia-Pacific", "pac"),
+        ("asia pacific", "pac"),
+        ("Middle East, Turkey and Africa", "meta"),
+        ("MIDDLE EAST, TURKEY, AND AFRICA", "meta"),
+        ("META", "meta"),
+    ],
+)
+def test_a_region_is_known_by_code_and_name(tmp_path: Path, region: str, code: str) -> None:
+    settings = load_settings({"NXP_HOME": str(tmp_path)})
+    environ = TENANT | {"NEXTHINK_REGION": region}
+    tenant = load_tenant(settings, environ=environ)
+    assert (tenant.region, tenant.name) == (code, f"acme.{code}")
+    assert tenant.api_url == f"https://acme.api.{code}.nexthink.cloud"
+    assert tenant_name(settings, environ=environ) == tenant.name
+    values = {**TENANT, "NEXTHINK_REGION": region.strip()}
+    lines = (f'{name[9:].lower()} = "{value}"' for name, value in values.items())
+    (tmp_path / "profiles.toml").write_text("[lab]\n" + "\n".join(lines))
+    assert load_tenant(settings, "lab").region == code
+
+
+@pytest.mark.parametrize("region", ["and", "", "europe", "u.s", "us eu"])
+def test_other_regions_are_refused_with_all_that_exist(tmp_path: Path, region: str) -> None:
+    settings = load_settings({"NXP_HOME": str(tmp_path)})
+    with pytest.raises(ConfigurationError, match="NEXTHINK_REGION"):
+        load_tenant(settings, environ=TENANT | {"NEXTHINK_REGION": region})
+
+
 def test_all_problems_are_named_at_once_and_no_value_is_shown(tmp_path: Path) -> None:
     wrong = {
         "NEXTHINK_REGION": "mars",
