@@ -11,7 +11,7 @@ To describe another answer:
 2. Let the command build a value of this type and hand it to `nxp.output.print_json`.
 3. Add an `Operation` to `operations.py`: the command's words, this type, and the client's method,
    the task and the requests behind it.
-4. Run `python -m nxp.answers`, which writes docs/connector.md.
+4. Run `python -m nxp.answers > docs/connector.md`.
 
 tests/integration/nxp/test_answers.py calls every operation on the sandbox: add a call there.
 """

@@ -11,7 +11,7 @@ from nxp.answers.sources import api, derived, ours
 class QueryColumn:
     """One column of a result."""
 
-    name: Annotated[str, api("headers, or the keys of data", "The tenant's name of the column.")]
+    name: Annotated[str, api("headers` or `data", "The tenant's name of the column.")]
     type: Annotated[
         str | None, derived("the catalogue, or the values", "As in a dataset; null if unknown.")
     ]
@@ -40,8 +40,8 @@ class ExecutedQuery:
     columns_from: Annotated[
         Literal["answer", "catalogue", "query", "unknown"],
         derived(
-            "the answer; if it has no rows and no headers, the catalogue or executedQuery",
-            "Where the columns are known from; names from a query may lack their prefix.",
+            "the answer, or without rows and headers the catalogue or executedQuery",
+            "Where the names are known from; those of a query may lack their prefix.",
         ),
     ]
     rows: Annotated[list[dict[str, Any]], api("data", "The rows, by column.")]

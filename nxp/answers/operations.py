@@ -2,9 +2,10 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, get_args
 
-from nxp.answers import nql
+from connectors.nexthink.acting.models import RemoteAction
+from nxp.answers import acting, nql
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +25,13 @@ class Operation:
     client: str = ""
     task: str = ""
     requests: tuple[str, ...] = ()
+
+    @property
+    def summary(self) -> str:
+        """What the answer is, in a line."""
+        (entry,) = get_args(self.answer) or (self.answer,)
+        what = (entry.__doc__ or "").partition("\n")[0]
+        return what if entry is self.answer else f"An array of these: {what}"
 
 
 _ALL: Final = (
@@ -54,6 +62,34 @@ _ALL: Final = (
         "nql.download",
         "nql_download",
         ("GET resultsFileUrl",),
+    ),
+    Operation(
+        "remote-actions list",
+        list[RemoteAction],
+        "remote_actions.list",
+        "remote_actions_list",
+        ("GET /api/v1/act/remote-action",),
+    ),
+    Operation(
+        "remote-actions show",
+        acting.RemoteActionShown,
+        "remote_actions.details",
+        "remote_actions_details",
+        ("GET /api/v1/act/remote-action/details",),
+    ),
+    Operation(
+        "workflows list",
+        list[acting.WorkflowShown],
+        "workflows.list",
+        "workflows_list",
+        ("GET /api/v1/workflows",),
+    ),
+    Operation(
+        "workflows show",
+        acting.WorkflowShown,
+        "workflows.details",
+        "workflows_details",
+        ("GET /api/v1/workflows/details",),
     ),
 )
 OPERATIONS: Final[Mapping[str, Operation]] = {each.command: each for each in _ALL}

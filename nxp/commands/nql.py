@@ -106,7 +106,9 @@ def export(
     query_id: str,
     *,
     parameter: Parameters = (),
-    compression: Compression = Compression.ZSTD,
+    compression: Annotated[
+        Compression, Parameter(help="How the tenant compresses the result.")
+    ] = Compression.ZSTD,
     tenant: Tenant = None,
     as_json: Json = False,
 ) -> None:

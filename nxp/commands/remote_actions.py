@@ -11,6 +11,7 @@ from connectors.nexthink.acting.requests import RemoteActionRequest, nql_id
 from connectors.nexthink.client import NexthinkClient
 from connectors.settings.installation import load_settings
 from connectors.settings.tenants import load_tenant
+from nxp.answers import acting as answers
 from nxp.options import Json, Parameters, Since, Tenant, parse_parameters
 from nxp.output import print_json, print_table, say
 from nxp.shown import show_rows
@@ -54,7 +55,7 @@ def show(action_id: str, *, tenant: Tenant = None, as_json: Json = False) -> Non
     with _client(tenant) as client:
         found = client.remote_actions.details(action_id)
     if as_json:
-        print_json(found.model_dump(mode="json"))
+        print_json(answers.remote_action(found).model_dump(mode="json"))
         return
     script = found.script
     print_table(
@@ -64,11 +65,13 @@ def show(action_id: str, *, tenant: Tenant = None, as_json: Json = False) -> Non
             ["name", found.name],
             ["description", found.description],
             ["purpose", ", ".join(found.purpose)],
+            ["category", answers.NOT_PROVIDED],
             ["windows", script.has_windows],
             ["macos", script.has_mac],
             ["api", found.targeting.api_enabled],
             ["run_as", script.run_as],
             ["timeout_seconds", script.timeout_seconds],
+            ["default expiration", answers.NOT_PROVIDED],
         ],
     )
     if script.inputs:

@@ -100,7 +100,7 @@ def answers(*operation: str, as_json: Json = False) -> None:
     elif as_json:
         print_json({name: schema_of(each) for name, each in OPERATIONS.items()})
     else:
-        rows = [[name, (each.answer.__doc__ or "")] for name, each in OPERATIONS.items()]
+        rows = [[name, each.summary] for name, each in OPERATIONS.items()]
         print_table(["operation", "answer"], rows)
 
 

@@ -1,13 +1,13 @@
 """`nxp workflows`: the raw operations on workflows, one client call each."""
 
 from collections.abc import Mapping, Sequence
-from typing import Annotated
+from typing import Annotated, Final
 
 from cyclopts import Parameter
 
 from connectors.errors import UsageError
 from connectors.nexthink import MOST_TARGETS, UUID
-from connectors.nexthink.acting.models import Dependency, TriggerMethod, Workflow
+from connectors.nexthink.acting.models import Dependency, TriggerMethod
 from connectors.nexthink.acting.requests import (
     EventRequest,
     WorkflowIdsRequest,
@@ -17,11 +17,25 @@ from connectors.nexthink.acting.requests import (
 from connectors.nexthink.client import NexthinkClient
 from connectors.settings.installation import load_settings
 from connectors.settings.tenants import load_tenant
+from nxp.answers import acting as answers
 from nxp.options import Json, Parameters, Since, Tenant, parse_parameters
 from nxp.output import print_json, print_table, say
 from nxp.shown import show_rows
 from nxp.targets import TargetFile, read_device_ids, read_targets, read_user_ids
 
+_SHOWN: Final = (
+    "id",
+    "uuid",
+    "name",
+    "description",
+    "status",
+    "about",
+    "triggers",
+    "version",
+    "versions",
+    "last_update_time",
+)
+_INPUT_SHOWN: Final = ("name", "type", "required", "options", "description")
 Source = Annotated[str | None, Parameter(help="The tool that makes the request.")]
 
 
@@ -39,7 +53,7 @@ def list_(
     with _client(tenant) as client:
         found = client.workflows.list(dependency, trigger_method, only_active=active)
     if as_json:
-        print_json([_described(each) for each in found])
+        print_json([answers.workflow(each) for each in found])
         return
     names = ["id", "name", "status", "about", "triggers", "uuid"]
     rows = [
@@ -54,11 +68,17 @@ def show(workflow_id: str, *, tenant: Tenant = None, as_json: Json = False) -> N
     """Describe the workflow WORKFLOW_ID, an NQL id or a UUID."""
     with _client(tenant) as client:
         found = client.workflows.details(workflow_id)
-    described = _described(found)
+    described = answers.workflow(found)
     if as_json:
         print_json(described)
         return
-    print_table(["what", "is"], [[name, described[name]] for name in described])
+    print_table(["what", "is"], [[name, _shown(getattr(described, name))] for name in _SHOWN])
+    if described.inputs:
+        print()
+        print_table(
+            ["input", "type", "required", "options", "description"],
+            [[_shown(getattr(each, name)) for name in _INPUT_SHOWN] for each in described.inputs],
+        )
 
 
 def trigger(
@@ -145,21 +165,10 @@ def executions(
     show_rows("workflow", workflow_id, since=since, tenant=tenant, as_json=as_json)
 
 
-def _described(workflow: Workflow) -> dict[str, object]:
-    current = workflow.current
-    return {
-        "id": workflow.id,
-        "uuid": workflow.uuid,
-        "name": workflow.name,
-        "description": workflow.description,
-        "status": workflow.status,
-        "about": workflow.dependency,
-        "triggers": list(workflow.triggers),
-        "parameters": list(current.parameters) if current else [],
-        "version": current.version if current else None,
-        "versions": len(workflow.versions),
-        "last_update_time": workflow.last_update_time,
-    }
+def _shown(value: object) -> object:
+    if value is None:
+        return answers.NOT_PROVIDED
+    return ", ".join(map(str, value)) if isinstance(value, tuple) else value
 
 
 def _by_keys(

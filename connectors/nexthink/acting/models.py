@@ -8,7 +8,14 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import (
+    AliasChoices,
+    BaseModel,
+    ConfigDict,
+    Field,
+    field_validator,
+    model_validator,
+)
 
 from connectors.nexthink.models import TenantId
 
@@ -35,8 +42,20 @@ class TriggerMethod(StrEnum):
     SCHEDULER = "SCHEDULER"
 
 
+def _name_sources(schema: dict[str, Any], model: type[BaseModel]) -> None:
+    """Say in a JSON Schema which field of the API's answer each field is read from."""
+    for name, described in schema.get("properties", {}).items():
+        if (field := model.model_fields.get(name)) and not field.json_schema_extra:
+            described |= {"x-source": "api", "x-detail": field.alias or name}
+
+
 class _Lenient(BaseModel):
-    model_config = ConfigDict(frozen=True, validate_by_name=True, hide_input_in_errors=True)
+    model_config = ConfigDict(
+        frozen=True,
+        validate_by_name=True,
+        hide_input_in_errors=True,
+        json_schema_extra=_name_sources,
+    )
 
     @model_validator(mode="before")
     @classmethod
@@ -110,6 +129,41 @@ class RemoteAction(_Lenient):
     script: ScriptInfo = Field(default=ScriptInfo(), alias="scriptInfo")
 
 
+class WorkflowInput(_Lenient):
+    """A parameter of a workflow; `type`, `required` and `options` are None where not sent.
+
+    The specification describes no parameter, so they are read under the names that the other APIs
+    have, and one of an unexpected form counts as not sent.
+    """
+
+    name: str = Field(validation_alias=AliasChoices("name", "id"))
+    description: str = ""
+    type: str | None = None
+    required: bool | None = None
+    options: tuple[str, ...] | None = None
+
+    @field_validator("description", mode="before")
+    @classmethod
+    def _take_only_text(cls, given: Any) -> Any:
+        return given if isinstance(given, str) else ""
+
+    @field_validator("type", mode="before")
+    @classmethod
+    def _take_only_a_word(cls, given: Any) -> Any:
+        return given if isinstance(given, str) else None
+
+    @field_validator("required", mode="before")
+    @classmethod
+    def _take_only_yes_or_no(cls, given: Any) -> Any:
+        return given if isinstance(given, bool) else None
+
+    @field_validator("options", mode="before")
+    @classmethod
+    def _take_only_texts(cls, given: Any) -> Any:
+        is_list = isinstance(given, list | tuple)
+        return given if is_list and all(isinstance(each, str) for each in given) else None
+
+
 class WorkflowVersion(_Lenient):
     """A version of a workflow; `parameters` are names, as far as they could be read.
 
@@ -121,17 +175,30 @@ class WorkflowVersion(_Lenient):
     valid: bool = False
     has_device: bool | None = Field(default=None, alias="hasDevice")
     has_user: bool | None = Field(default=None, alias="hasUser")
-    parameters: tuple[str, ...] = ()
+    inputs: tuple[WorkflowInput, ...] = Field(default=(), alias="parameters")
 
-    @field_validator("parameters", mode="before")
+    @property
+    def parameters(self) -> tuple[str, ...]:
+        """The names of its inputs."""
+        return tuple(each.name for each in self.inputs)
+
+    @field_validator("inputs", mode="before")
     @classmethod
-    def _read_names(cls, given: Any) -> tuple[str, ...]:
-        entries = list(given) if isinstance(given, list | dict) else []
-        named = (
-            each.get("name") or each.get("id") if isinstance(each, dict) else each
-            for each in entries
-        )
-        return tuple(each for each in named if isinstance(each, str))
+    def _read_named(cls, given: Any) -> list[Any]:
+        """Take a list or an object by name, of descriptions or mere names; skip those without."""
+        if isinstance(given, dict):
+            given = [
+                (each if isinstance(each, dict) else {}) | {"name": name}
+                for name, each in given.items()
+            ]
+        entries = given if isinstance(given, list | tuple) else []
+        described = ({"name": each} if isinstance(each, str) else each for each in entries)
+        return [
+            each
+            for each in described
+            if isinstance(each, WorkflowInput)
+            or (isinstance(each, dict) and isinstance(each.get("name") or each.get("id"), str))
+        ]
 
 
 class TriggerMethods(_Lenient):

@@ -10,6 +10,7 @@ import jsonschema
 import pytest
 
 from nxp.answers.operations import OPERATIONS
+from nxp.answers.page import COMMAND, page
 from nxp.answers.schemas import fields_of, schema_of
 from tests.commands import called
 from tests.landing import Place
@@ -76,14 +77,29 @@ def nql(call: Calls, folder: Path) -> None:
     assert (by_url["rows"], by_url["export_id"]) == (done["rows"], None)
 
 
+def catalogues(call: Calls) -> None:
+    listed = call("remote-actions list")
+    shown = [call("remote-actions show", each["id"]) for each in listed if each["script"]["inputs"]]
+    assert all(each[name] is None for each in shown[:1] for name in each["not_provided"])
+    (workflow,) = (each for each in call("workflows list") if each["id"] == "#disk_space_relief")
+    assert call("workflows show", workflow["uuid"]) == workflow
+    assert workflow["not_provided"] == ["inputs.type", "inputs.required", "inputs.options"]
+
+
 def test_every_operation_answers_as_its_schema_and_the_page_say(
     call: Calls, tmp_path: Path
 ) -> None:
     nql(call, tmp_path)
+    catalogues(call)
     for name, operation in OPERATIONS.items():
         assert name in call.seen, f"{name} is not called here"
         described = {field.path for field in fields_of(schema_of(operation))}
         assert described <= call.seen[name], f"{name}: not in any answer"
+
+
+def test_the_page_of_the_connector_is_current() -> None:
+    text = (Path(__file__).parents[3] / "docs" / "connector.md").read_text("utf-8")
+    assert text == page(), f"run: {COMMAND}"
 
 
 @pytest.mark.parametrize("words", [("nql", "status"), ("nql status",), ("nxp", "nql", "status")])

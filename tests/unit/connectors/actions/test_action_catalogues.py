@@ -16,6 +16,7 @@ from connectors.http.client import MAX_ATTEMPTS
 from connectors.nexthink.acting.models import Dependency, RemoteAction, TriggerMethod, Workflow
 from connectors.nexthink.acting.remote_actions import choose_remote_actions
 from connectors.nexthink.client import NexthinkClient
+from nxp.answers import acting as answers
 from tests.unit.connectors.servers import Reply, Seen, Server, json_reply
 
 ACTIONS = "/api/v1/act/remote-action"
@@ -262,3 +263,47 @@ def test_a_workflows_parameters_are_read_as_far_as_they_are_understood(
     found = Workflow.model_validate(workflow("w", parameters=given))
     assert found.current is not None
     assert found.current.parameters == names
+
+
+@pytest.mark.parametrize(
+    ("sent", "inputs"),
+    [
+        (["a"], [("a", "", None, None, None)]),
+        (
+            [{"name": "a", "description": "d"}, {"id": "b"}],
+            [("a", "d", None, None, None), ("b", "", None, None, None)],
+        ),
+        (
+            [{"name": "a", "type": "STRING", "required": True, "options": ["x", "y"]}],
+            [("a", "", "STRING", True, ("x", "y"))],
+        ),
+        (
+            [{"name": "a", "description": 1, "type": {}, "required": "yes", "options": [1]}],
+            [("a", "", None, None, None)],
+        ),
+        (
+            {"a": {"type": "INT"}, "b": None},
+            [("a", "", "INT", None, None), ("b", "", None, None, None)],
+        ),
+        ([{"name": 1}, {}, None, 7], []),
+        ("a", []),
+        (None, []),
+    ],
+)
+def test_the_inputs_of_a_workflow_are_read_as_far_as_they_are_sent(
+    sent: Any, inputs: list[tuple[Any, ...]]
+) -> None:
+    current = Workflow.model_validate(workflow("w", parameters=sent)).current
+    assert current is not None
+    assert [
+        (i.name, i.description, i.type, i.required, i.options) for i in current.inputs
+    ] == inputs
+    assert current.parameters == tuple(each[0] for each in inputs)
+    missing = {
+        name
+        for each in inputs
+        for name, value in zip(("type", "required", "options"), each[2:], strict=True)
+        if value is None
+    }
+    shown = answers.workflow(Workflow.model_validate(workflow("w", parameters=sent)))
+    assert {name.removeprefix("inputs.") for name in shown.not_provided} == missing
