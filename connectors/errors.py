@@ -7,6 +7,7 @@ PipelineError                   exit 1
 │   ├── UnknownQueryError                paste the saved query into Nexthink
 │   └── StorageError                     free space, or allow writing
 ├── AccessError                 exit 4   fix the credential or its permissions
+│   └── NotAllowedError                  ask a person whom the action's YAML allows to run it
 ├── UnavailableError            exit 5   try again later; finished work is kept
 │   ├── LimitReachedError                try again after `not_before`
 │   ├── UnknownExportError               export again: the tenant does not know the export
@@ -117,6 +118,10 @@ class AccessError(PipelineError):
     """The tenant refuses the credential, or the credential lacks the API's permission."""
 
     exit_code = 4
+
+
+class NotAllowedError(AccessError):
+    """An action's YAML says who may run it, and this person is not among them."""
 
 
 class UnavailableError(PipelineError):

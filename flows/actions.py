@@ -18,6 +18,7 @@ from connectors.errors import NotApprovedError, UsageError
 from connectors.ledger import Verdict
 from flows.approval import TicketForm, ask_in_prefect
 from flows.naming import named
+from flows.people import person_of_run
 from tasks.act.asked import ActionAsked
 from tasks.act.report import summary_of
 from tasks.act.run import choose_action
@@ -48,7 +49,9 @@ def action_plan(
         ticket: travels with the request as its external reference.
         tenant: a profile of profiles.toml; without it, the NEXTHINK_* variables name the tenant.
     """
-    asked = ActionAsked(devices, targets_file, parameters or {}, ticket=ticket or None)
+    asked = ActionAsked(
+        devices, targets_file, parameters or {}, ticket=ticket or None, by=person_of_run()
+    )
     return _completed(stories.plan(choose_action(action, tenant), asked))
 
 
@@ -87,7 +90,15 @@ def action_run(
         tenant: a profile of profiles.toml; without it, the NEXTHINK_* variables name the tenant.
     """
     asked = ActionAsked(
-        devices, targets_file, parameters or {}, who, why, ticket or None, dry_run, wait
+        devices,
+        targets_file,
+        parameters or {},
+        who,
+        why,
+        ticket or None,
+        dry_run,
+        wait,
+        person_of_run(who),
     )
     which = stories.WhichPlan(plan, plan_hash)
     try:
@@ -123,7 +134,8 @@ def assisted_service(
         parameters: of the action; they add to those of its YAML and override them.
         tenant: a profile of profiles.toml; without it, the NEXTHINK_* variables name the tenant.
     """
-    asked = ActionAsked(devices, None, parameters or {}, who, why, ticket or None)
+    by = person_of_run(who)
+    asked = ActionAsked(devices, None, parameters or {}, who, why, ticket or None, by=by)
     return _completed(stories.act(choose_action(action, tenant), asked))
 
 
@@ -150,7 +162,7 @@ def self_healing(action: Action, tenant: str | None = None) -> dict[str, Any]:
         action: a name of deployments/actions with a query for its targets.
         tenant: a profile of profiles.toml; without it, the NEXTHINK_* variables name the tenant.
     """
-    return _completed(stories.act(choose_action(action, tenant), ActionAsked()))
+    return _completed(stories.act(choose_action(action, tenant), ActionAsked(by=person_of_run())))
 
 
 @flow(name="on-demand-data", flow_run_name=named("collect", "action"), persist_result=False)
@@ -168,7 +180,7 @@ def on_demand_data(action: Action, tenant: str | None = None) -> dict[str, Any]:
         raise UsageError(
             f"{action} has no lands: on-demand data needs the name of a dataset to land"
         )
-    return _completed(stories.act_and_land(chosen, ActionAsked()))
+    return _completed(stories.act_and_land(chosen, ActionAsked(by=person_of_run())))
 
 
 def _completed(report: dict[str, Any]) -> dict[str, Any]:

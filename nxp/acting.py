@@ -9,8 +9,18 @@ if TYPE_CHECKING:
     from connectors.ledger.action_requests import ActionRequest
 
 NEWEST = 20
-_PLAN_SHOWN = ("plan_id", "created_at", "state", "approved_by", "ticket")
-_REQUEST_SHOWN = ("intent_id", "state", "targets", "created_at", "sent_at", "request_id", "code")
+_PLAN_SHOWN = ("plan_id", "created_at", "state", "asked_by", "asked_how", "approved_by", "ticket")
+_REQUEST_SHOWN = (
+    "intent_id",
+    "state",
+    "targets",
+    "created_at",
+    "sent_at",
+    "request_id",
+    "code",
+    "asked_by",
+    "asked_how",
+)
 
 
 def print_plan(report: dict[str, Any], *, as_json: bool) -> None:
@@ -25,6 +35,7 @@ def print_plan(report: dict[str, Any], *, as_json: bool) -> None:
         f"{report['candidates']:,} candidates, {report['targets']:,} targets in "
         f"{report['requests']:,} requests"
     )
+    _say_context(report)
     if not report["targets"]:
         return
     say(f"plan {report['plan_id']}, hash {report['sha256'][:12]}: valid for 24 hours")
@@ -32,6 +43,17 @@ def print_plan(report: dict[str, Any], *, as_json: bool) -> None:
         f"see its targets with: nxp act status {report['dataset']} --plan {report['plan_id']} "
         "--targets"
     )
+
+
+def _say_context(report: dict[str, Any]) -> None:
+    """Print the account that the action runs as, and how it is known who asks; it names nobody."""
+    from tasks.act.report import account_of  # noqa: PLC0415 - polars
+
+    if report["run_as"]:
+        say(f"runs on the devices as {account_of(report['run_as'])}")
+    if report["allow"]:
+        asked = "nobody yet" if report["asked_how"] is None else f"a {report['asked_how']} name"
+        say(f"allowed for {len(report['allow']):,} users or groups; asked for by {asked}")
 
 
 def print_report(report: dict[str, Any], *, as_json: bool) -> None:

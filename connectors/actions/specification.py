@@ -170,6 +170,8 @@ class ActionSpecification(Specification):
     Attributes:
         id: the NQL id in the tenant.
         dry_run: plan and report only; the default until a person has reviewed the action.
+        allow: users and groups that may plan and run it; None: everybody who can start it.
+        allow_claimed: whether a name counts that was only typed, such as that of a form.
         run_as: for a remote action; must match the tenant's setting.
         expires: how long an offline device, or a person, may take.
         effect_after: how long after the last outcome the targets' query runs again, to count how
@@ -182,6 +184,8 @@ class ActionSpecification(Specification):
     id: str
     scenario: Scenario | None = None
     dry_run: bool = True
+    allow: tuple[str, ...] | None = Field(default=None, min_length=1)
+    allow_claimed: bool = True
     targets: TargetSpecification = TargetSpecification()
     parameters: dict[str, str] = Field(default_factory=dict)
     run_as: RunAs | None = None
@@ -197,7 +201,8 @@ class ActionSpecification(Specification):
     @property
     def fingerprint(self) -> str:
         """A digest that differs for other actions and after an edit: 16 hexadecimal digits."""
-        text = self.model_dump_json(exclude={"dry_run", "outcome"})
+        # What a release has added is left out: plans of the one before stay valid.
+        text = self.model_dump_json(exclude={"dry_run", "outcome", "allow", "allow_claimed"})
         return hashlib.blake2b(text.encode(), digest_size=_DIGEST_BYTES).hexdigest()
 
     @property
@@ -225,7 +230,7 @@ class ActionSpecification(Specification):
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        problems = [*self._kind_problems(), *self._scenario_problems()]
+        problems = [*self._kind_problems(), *self._scenario_problems(), *self._allow_problems()]
         if not NQL_ID.fullmatch(self.id):
             problems.append("id: must be # and up to 254 of A-Z, a-z, 0-9 and _")
         if not QUERY_ID.fullmatch(self.read_back):
@@ -253,6 +258,16 @@ class ActionSpecification(Specification):
                 "targets.consent: only for remote actions, on the devices of those who agree"
             )
         return problems
+
+    def _allow_problems(self) -> list[str]:
+        if self.allow is None and not self.allow_claimed:
+            return ["allow_claimed: needs allow, the users and groups that may run it"]
+        names = self.allow or ()
+        if any(not name or name != name.strip() or not name.isprintable() for name in names):
+            return ["allow: a name must not be empty, or have white space around it"]
+        if len(set(names)) < len(names):
+            return ["allow: names somebody twice"]
+        return []
 
     def _scenario_problems(self) -> list[str]:
         problems = []

@@ -46,6 +46,7 @@ class ActionPlanRecord:
         specification: fingerprint of the YAML file.
         version: how many requests of the action were journalled when the plan was made.
         summary: counts, made by tasks.act.plan; nothing about a single target.
+        asked_by, asked_how, run_by: who asked for it, see Asker.
     """
 
     plan_id: str
@@ -65,6 +66,9 @@ class ActionPlanRecord:
     approved_at: datetime | None = None
     begun_at: datetime | None = None
     finished_at: datetime | None = None
+    asked_by: str | None = None
+    asked_how: str | None = None
+    run_by: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,6 +46,31 @@ UNSETTLED: Final = (
 )
 
 
+class Known(StrEnum):
+    """How it is known who a person is: by the operating system, or only by what was typed."""
+
+    VERIFIED = "verified"
+    CLAIMED = "claimed"
+
+
+@dataclass(frozen=True, slots=True)
+class Asker:
+    """Who asked for a plan or a request.
+
+    Attributes:
+        asked_by: a name; None if no person asked, as for a schedule.
+        asked_how: how it is known, a value of Known.
+        run_by: the operating system's account of the process.
+    """
+
+    asked_by: str | None = None
+    asked_how: str | None = None
+    run_by: str | None = None
+
+
+NOBODY: Final = Asker()
+
+
 @dataclass(frozen=True, slots=True)
 class ActionRequest:
     """One request; `targets` is their number. A raw command's has no `plan_id` and no `action`."""
@@ -64,6 +89,9 @@ class ActionRequest:
     sent_at: datetime | None = None
     settled_at: datetime | None = None
     why: str | None = None
+    asked_by: str | None = None
+    asked_how: str | None = None
+    run_by: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,6 +32,11 @@ action_plans = Table(
     Column("approved_at", UTCDateTime),
     Column("begun_at", UTCDateTime),
     Column("finished_at", UTCDateTime),
+    # Who asked: null if no person did, as for a schedule; verified or claimed.
+    Column("asked_by", Text),
+    Column("asked_how", String(16)),
+    # The operating system's account of the process.
+    Column("run_by", Text),
     Index("action_plans_by_creation", "tenant", "action", "created_at"),
 )
 
@@ -56,6 +61,10 @@ action_requests = Table(
     Column("settled_at", UTCDateTime),
     # A person's reason for resolving it as sent or not sent.
     Column("why", Text),
+    # As for plans: who started the run that sent it.
+    Column("asked_by", Text),
+    Column("asked_how", String(16)),
+    Column("run_by", Text),
     Index("action_requests_by_action", "tenant", "kind", "action_id", "created_at"),
     Index("action_requests_by_plan", "tenant", "plan_id"),
 )

@@ -24,10 +24,12 @@ from sqlalchemy.sql.elements import ColumnElement
 from connectors.errors import HeldError, StaleError, UsageError
 from connectors.ledger.action_plans import ActionPlanRecord, ActionPlans
 from connectors.ledger.action_requests import (
+    NOBODY,
     SEEN,
     TARGETS,
     UNSETTLED,
     ActionRequest,
+    Asker,
     Batch,
     RequestState,
 )
@@ -59,7 +61,9 @@ class Actions:
         with self._engine.connect() as connection:
             return self._version(connection, kind, action_id)
 
-    def begin(self, plan: ActionPlanRecord, batches: Sequence[Batch]) -> None:
+    def begin(
+        self, plan: ActionPlanRecord, batches: Sequence[Batch], asker: Asker = NOBODY
+    ) -> None:
         """Journal all requests of a plan as intents, unless the plan has already begun.
 
         Raises:
@@ -86,10 +90,13 @@ class Actions:
                     plan_id=plan.plan_id,
                     action=plan.action,
                     ordinal=ordinal,
+                    **asdict(asker),
                 )
                 self._insert(connection, request, batch.targets)
 
-    def begin_raw(self, kind: str, action_id: str, batches: Sequence[Batch]) -> None:
+    def begin_raw(
+        self, kind: str, action_id: str, batches: Sequence[Batch], asker: Asker = NOBODY
+    ) -> None:
         """Journal the requests of a raw command as intents.
 
         Raises:
@@ -106,8 +113,9 @@ class Actions:
                     "nxp act status and nxp act resolve; nothing was sent"
                 )
             for ordinal, batch in enumerate(batches):
+                targets = batch.targets.height
                 request = ActionRequest(
-                    batch.intent_id, kind, action_id, batch.targets.height, ordinal=ordinal
+                    batch.intent_id, kind, action_id, targets, ordinal=ordinal, **asdict(asker)
                 )
                 self._insert(connection, request, batch.targets)
 

@@ -57,7 +57,8 @@ def _does(parameters: Mapping[str, Any], actions: Mapping[str, ActionSpecificati
 
 def _described(action: ActionSpecification) -> str:
     dry = str(action.dry_run).lower()
+    allow = ", refused: allow names people, and a schedule is nobody" if action.allow else ""
     return (
         f"action {action.action} (dry_run: {dry}, approval: {action.approval.value}, "
-        f"at most {action.limits.targets:,} targets)"
+        f"at most {action.limits.targets:,} targets{allow})"
     )

@@ -3,9 +3,12 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from connectors.errors import UsageError
+
+if TYPE_CHECKING:
+    from tasks.act.person import Person
 
 PLAN: Final = "plan"
 RUN: Final = "run"
@@ -24,6 +27,7 @@ class ActionAsked:
         ticket: travels with the request as its external reference.
         dry_run: send nothing, even if the YAML would.
         wait: wait for outcomes, as long as the YAML says.
+        by: who asks; None: who has started this process.
     """
 
     devices: tuple[str, ...] = ()
@@ -34,6 +38,7 @@ class ActionAsked:
     ticket: str | None = None
     dry_run: bool = False
     wait: bool = True
+    by: "Person | None" = None
 
     def __post_init__(self) -> None:
         if bool((self.who or "").strip()) != bool((self.why or "").strip()):

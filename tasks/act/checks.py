@@ -17,6 +17,7 @@ class Described:
         devices, people: what the action is about.
         windows, mac: the systems it has a script for; both if it has no script.
         is_whole: its request may not be split.
+        run_as: the account a remote action runs as; None for other kinds.
     """
 
     devices: bool
@@ -24,6 +25,7 @@ class Described:
     windows: bool = True
     mac: bool = True
     is_whole: bool = False
+    run_as: str | None = None
 
 
 def describe_action(run: ActionRun, parameters: Mapping[str, str]) -> Described:
@@ -45,6 +47,7 @@ def describe_action(run: ActionRun, parameters: Mapping[str, str]) -> Described:
                 people=False,
                 windows=action.script.has_windows,
                 mac=action.script.has_mac,
+                run_as=action.script.run_as or None,
             )
         case ActionKind.WORKFLOW:
             workflow = client.workflows.details(specification.id)

@@ -11,7 +11,7 @@ import polars as pl
 from connectors.actions import ActionKind
 from connectors.errors import DataRefusedError, StaleError, UsageError
 from connectors.ledger import ActionPlanRecord, ActionPlanState
-from connectors.ledger.action_requests import RequestState
+from connectors.ledger.action_requests import NOBODY, Asker, RequestState
 from tasks.act.asked import ActionAsked
 from tasks.act.candidates import find_candidates
 from tasks.act.checks import Described, describe_action
@@ -44,7 +44,7 @@ LONGEST_LIFE: Final = timedelta(hours=24)
 
 
 @recorded("plan", says=lambda plan: f"{plan.record.summary['targets']:,} targets")
-def make_plan(run: ActionRun, asked: ActionAsked) -> ActionPlan:
+def make_plan(run: ActionRun, asked: ActionAsked, asker: Asker = NOBODY) -> ActionPlan:
     """Find targets, leave some out for a reason, write the plan and record it.
 
     A plan may have no targets; it then says why.
@@ -89,8 +89,9 @@ def make_plan(run: ActionRun, asked: ActionAsked) -> ActionPlan:
         created_at=run.now,
         specification=specification.fingerprint,
         version=version,
-        summary=summary_of(planned),
+        summary={**summary_of(planned), "run_as": described.run_as},
         ticket=asked.ticket,
+        **asdict(asker),
     )
     run.ledger.action_plans.add(record)
     return ActionPlan(record, sending, planned)

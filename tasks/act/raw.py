@@ -33,6 +33,7 @@ from connectors.nexthink.client import NexthinkClient
 from connectors.settings.installation import load_settings
 from connectors.settings.tenants import load_tenant
 from tasks.act.lookup import settle_left
+from tasks.act.person import person_here
 from tasks.act.run import take_action
 from tasks.act.send import Send, TakenRequest, said_of, send_once
 
@@ -143,7 +144,7 @@ def send_raw(client: NexthinkClient, ledger: Ledger, requests: Sequence[Request]
     batches = [Batch(intent_id, _targets(request)) for intent_id, request in named]
     with take_action(ledger, key, batches[0].intent_id) as lease:
         settle_left(ledger, key)
-        ledger.actions.begin_raw(*key, batches)
+        ledger.actions.begin_raw(*key, batches, person_here().asker)
         answers: dict[str, Answer] = {}
         error: PipelineError | None = None
         try:

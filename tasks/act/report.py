@@ -25,6 +25,7 @@ from connectors.ledger import ActionPlanRecord
 from connectors.ledger.action_requests import RequestState
 from tasks.act.effect import Effect
 from tasks.act.outcomes import Waited
+from tasks.act.person import Person
 from tasks.act.readback import FINAL, is_final
 from tasks.act.run import ActionRun
 from tasks.runs import metrics
@@ -40,6 +41,11 @@ _IN_DOUBT: Final = (RequestState.SENDING, RequestState.UNKNOWN, RequestState.NOT
 _NOT_SENT: Final = (RequestState.INTENT, RequestState.NOT_SENT)
 _BAD: Final = frozenset({"failure", "failed"})
 _REASONS_TOLD: Final = 20
+_ACCOUNTS: Final = {
+    "LOCAL_SYSTEM": "the system's own account",
+    "INTERACTIVE_USER": "the user who is logged in",
+    "DELEGATE_TO_SERVICE": "a service that the script is handed to",
+}
 _LONGEST_REASON: Final = 80
 # Paths, addresses, names, quoted texts and numbers may be people's data, and split one reason.
 _CAPITAL: Final = r"[A-ZÀ-ÖØ-Þ][^\W\d_]+"
@@ -55,7 +61,8 @@ class ActionReport:
     `candidates` were found, `excluded` counts those left out by reason, and `targets` are the rest.
     Of these the tenant accepted `requested` and refused `refused`; it is unknown whether those
     `in_doubt` were sent, and `not_sent` were not. `outcomes` counts the requested ones by outcome,
-    `reasons` the failures by reason.
+    `reasons` the failures by reason. A remote action runs as `run_as`; `allow` are those who may
+    run it, and `asked_by` who did, as `asked_how` says.
     """
 
     run_id: str
@@ -84,6 +91,10 @@ class ActionReport:
     outcomes: dict[str, int]
     reasons: dict[str, int]
     effect: dict[str, int] | None
+    run_as: str | None
+    allow: list[str] | None
+    asked_by: str | None
+    asked_how: str | None
 
     def plain(self) -> dict[str, Any]:
         """Return the report as a dictionary; date-times stay objects."""
@@ -94,6 +105,7 @@ class ActionReport:
 class ActionStages:
     """The results of a run, stage by stage; a stage that was not reached is None."""
 
+    person: Person = field(default_factory=Person)
     plan: ActionPlanRecord | None = None
     is_plan: bool = False
     is_dry: bool = False
@@ -111,7 +123,7 @@ def described(plan: ActionPlanRecord) -> str:
         (
             f"**{plan.action}** ({plan.kind} `{plan.action_id}`), plan `{plan.plan_id}`, hash "
             f"`{plan.sha256[:12]}`: {summary['targets']:,} targets in {summary['requests']:,} "
-            "requests."
+            f"requests.{_context(summary.get('run_as'))}"
         ),
         "",
         "| left out | candidates |",
@@ -119,6 +131,15 @@ def described(plan: ActionPlanRecord) -> str:
         *(f"| {reason} | {count:,} |" for reason, count in summary["excluded"].items()),
     ]
     return "\n".join(lines if summary["excluded"] else lines[:1])
+
+
+def _context(run_as: str | None) -> str:
+    return f" It runs as {account_of(run_as)}." if run_as else ""
+
+
+def account_of(run_as: str) -> str:
+    """Return the account that a remote action runs as, in words."""
+    return f"{run_as} ({_ACCOUNTS.get(run_as, 'an account that is not documented')})"
 
 
 def build_report(run: ActionRun, stages: ActionStages) -> ActionReport:
@@ -161,6 +182,10 @@ def build_report(run: ActionRun, stages: ActionStages) -> ActionReport:
         outcomes=outcomes_of(rows),
         reasons=reasons_of(rows),
         effect=asdict(stages.effect) if stages.effect else None,
+        run_as=summary.get("run_as"),
+        allow=list(run.specification.allow) if run.specification.allow else None,
+        asked_by=stages.person.asker.asked_by,
+        asked_how=stages.person.asker.asked_how,
     )
 
 
@@ -268,6 +293,7 @@ def markdown(report: ActionReport) -> str:
             f"`{report.run_id}` of tenant `{report.tenant}`. {report.candidates:,} candidates, "
             f"{report.targets:,} targets: {report.requested:,} requested, {report.refused:,} "
             f"refused, {report.in_doubt:,} in doubt, {report.not_sent:,} not sent."
+            f"{_context(report.run_as)}"
         ),
     ]
     for title, counts in (

@@ -111,6 +111,7 @@ def _overview(ledger: Ledger, plan: ActionPlanRecord) -> dict[str, Any]:
         "targets": plan.summary["targets"],
         "requests": plan.summary["requests"],
         "excluded": plan.summary["excluded"],
+        "run_as": plan.summary.get("run_as"),
         "states": dict(states.iter_rows()),
         "outcomes": outcomes_of(rows),
         "sent": [asdict(each) for each in ledger.actions.requests(plan_id=plan.plan_id)],

@@ -25,6 +25,7 @@ from tasks.act.asked import PLAN, RUN, ActionAsked
 from tasks.act.effect import measure_effect
 from tasks.act.lookup import look_up
 from tasks.act.outcomes import await_outcomes
+from tasks.act.person import Person, check_allowed, person_here, person_of_approval
 from tasks.act.plan import check_meanwhile, give_up_outdated, load_plan, make_plan
 from tasks.act.plan_file import ActionPlan
 from tasks.act.report import ActionStages, described, report_action
@@ -58,9 +59,10 @@ def plan(
     """Plan, and keep the plan for approval and `nxp act run`; return the report.
 
     Raises:
+        NotAllowedError: the YAML names others; nothing was planned.
         PipelineError: as `make_plan`; nothing was planned.
     """
-    stages = ActionStages(is_plan=True)
+    stages = ActionStages(is_plan=True, person=_allowed(chosen, asked))
 
     def work(run: ActionRun) -> None:
         with run.lease():
@@ -93,16 +95,18 @@ def act(
         sleep: waits.
 
     Raises:
+        NotAllowedError: the YAML names others who may run it; nothing was sent.
         NotApprovedError: a person has said no, or nobody has said yes.
         StaleError: what the plan was made from has changed.
         PipelineError: as the stages; the journal has what was sent.
     """
-    stages = ActionStages(is_dry=chosen.specification.dry_run or asked.dry_run)
+    is_dry = chosen.specification.dry_run or asked.dry_run
+    stages = ActionStages(is_dry=is_dry, person=_allowed(chosen, asked, approve))
 
     def work(run: ActionRun) -> None:
         with run.lease() as lease:
             look_up(run)
-            if which.plan_id is None and not stages.is_dry:
+            if which.plan_id is None and not stages.is_dry and not _is_named_later(run, stages):
                 _resume(run, lease, stages)
             if which.plan_id:
                 made = load_plan(run, which.plan_id, which.sha256)
@@ -113,7 +117,11 @@ def act(
         if not stages.is_begun:
             if stages.is_dry or made.targets.is_empty():
                 return
-            _approve(run, made.record, asked, approve)
+            verdict = _approve(run, made.record, asked, approve)
+            if verdict:
+                stages.person = person_of_approval(stages.person, verdict.who)
+        # Where nobody was named before, the form has named somebody now.
+        check_allowed(run.specification, stages.person)
         if not stages.is_dry:
             with run.lease() as lease:
                 look_up(run)
@@ -177,10 +185,23 @@ def _partly(work: Callable[[], T]) -> tuple[T | None, PartlyDoneError | None]:
         return None, error
 
 
+def _allowed(chosen: ChosenAction, asked: ActionAsked, approve: Approve | None = None) -> Person:
+    """Return who asks; raise unless the YAML allows it, or a form will ask for the name later."""
+    person = asked.by or person_here()
+    if person.is_named or approve is None:
+        check_allowed(chosen.specification, person)
+    return person
+
+
+def _is_named_later(run: ActionRun, stages: ActionStages) -> bool:
+    """Return whether it is not known yet if this person is allowed to: nothing is sent before."""
+    return run.specification.allow is not None and not stages.person.is_named
+
+
 def _planned(run: ActionRun, asked: ActionAsked, stages: ActionStages) -> ActionPlan:
     began = time.monotonic()
     try:
-        return make_plan(run, asked)
+        return make_plan(run, asked, stages.person.asker)
     finally:
         stages.seconds["plan"] = round(time.monotonic() - began, 3)
 
@@ -199,17 +220,17 @@ def _resume(run: ActionRun, lease: Lease, stages: ActionStages) -> None:
 
 def _approve(
     run: ActionRun, record: ActionPlanRecord, asked: ActionAsked, approve: Approve | None
-) -> None:
+) -> Verdict | None:
     """Raise unless a person agrees to a plan, if the action or the run asks for that.
 
-    Who agreed and why is kept. The lease is not held here: others may act while a person thinks,
-    which makes the plan stale.
+    Who agreed and why is kept; what was said in a form is returned. The lease is not held here:
+    others may act while a person thinks, which makes the plan stale.
     """
     plans = run.ledger.action_plans
     who, why = (asked.who or "").strip(), (asked.why or "").strip()
     if who and why:
         plans.judge(record.plan_id, Verdict(who, why, asked.ticket), approved=True)
-        return
+        return None
     known = plans.get(record.plan_id) or record
     if known.state == ActionPlanState.DECLINED:
         raise NotApprovedError(
@@ -217,7 +238,7 @@ def _approve(
         )
     needed = approve is not None or run.specification.approval is Approval.REQUIRED
     if not needed or known.state == ActionPlanState.APPROVED:
-        return
+        return None
     if approve is None:
         raise NotApprovedError(
             f"{run.action}: plan {record.plan_id} waits for a person: nxp act approve {run.action} "
@@ -230,6 +251,7 @@ def _approve(
         plans.judge(record.plan_id, Verdict("Prefect form", error.message), approved=False)
         raise
     plans.judge(record.plan_id, verdict, approved=True)
+    return verdict
 
 
 def _send(run: ActionRun, made: ActionPlan, lease: Lease, stages: ActionStages) -> None:
@@ -243,7 +265,7 @@ def _send(run: ActionRun, made: ActionPlan, lease: Lease, stages: ActionStages) 
         # Check it again: another run may have begun a plan since this one was approved.
         load_plan(run, made.plan_id)
         check_meanwhile(run, made)
-        run.ledger.actions.begin(made.record, made.batches())
+        run.ledger.actions.begin(made.record, made.batches(), stages.person.asker)
     stages.is_begun = True
     try:
         send_plan(run, made, lease)

@@ -50,6 +50,9 @@ def test_the_fingerprint_is_of_what_is_done_not_of_how_it_is_looked_at() -> None
     plain = specified()
     assert specified(dry_run=False).fingerprint == plain.fingerprint
     assert specified(outcome={"wait": "2h"}).fingerprint == plain.fingerprint
+    assert specified(allow=["ann"]).fingerprint == plain.fingerprint
+    # As of the release before, whose plans stay valid.
+    assert plain.fingerprint == "e2c5125c654906bb"
     assert specified(parameters={"a": "b"}).fingerprint != plain.fingerprint
     assert specified(limits={"targets": 5}).fingerprint != plain.fingerprint
 
@@ -76,6 +79,12 @@ def test_the_fingerprint_is_of_what_is_done_not_of_how_it_is_looked_at() -> None
         ({"scenario": "self_healing"}, "targets.query_id: self-healing"),
         ({"scenario": "on_demand_data"}, "lands: on-demand data"),
         ({"surprise": 1}, "surprise: Extra inputs"),
+        ({"allow": []}, "allow: Tuple should have at least 1 item"),
+        ({"allow": "ann"}, "allow: Input should be a valid tuple"),
+        ({"allow": [7]}, "allow.0: Input should be a valid string"),
+        ({"allow": ["ann", " "]}, "allow: a name must not be empty"),
+        ({"allow": ["ann", "ann"]}, "allow: names somebody twice"),
+        ({"allow_claimed": False}, "allow_claimed: needs allow"),
     ],
 )
 def test_what_does_not_fit_is_told_by_its_key(changes: dict[str, Any], problem: str) -> None:
