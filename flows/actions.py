@@ -147,10 +147,11 @@ def self_help(action: Action, tenant: str | None = None) -> list[dict[str, Any]]
     the campaign's YAML says, and acts for all who have agreed, even if an earlier run asked them.
 
     Args:
-        action: a name of deployments/actions whose targets come from a consent.
+        action: a name of deployments/actions: an action whose targets come from a consent, or a
+            campaign whose answers choose actions.
         tenant: a profile of profiles.toml; without it, the NEXTHINK_* variables name the tenant.
     """
-    reports = stories.ask_and_act(action, tenant)
+    reports = stories.ask_and_act(action, tenant, person_of_run())
     return completed(reports, "; ".join(map(summary_of, reports)))
 
 

@@ -50,7 +50,7 @@ COMMANDS = {
     "apply": "Send exactly what a sync's plan says.",
     "sync": "Plan a sync, send what differs unless a guard trips, and read it back.",
     "retry": "Send a sync's open, unknown and rejected values again.",
-    "act": "Act on devices and people: plan, approve, run, status, resolve.",
+    "act": "Act on devices and people: plan, approve, run, self-help, status, resolve.",
     "enrich": "Send one enrichment request as given, and show the result for each object.",
     "schema": "Learn a dataset's columns; show the JSON Schemas of what commands print.",
     "rejects": "Count rejected rows by column and reason; --rows lists them.",
@@ -86,6 +86,7 @@ GROUPS = {
         "plan": "Show who would be acted on, and who is left out; nothing is sent.",
         "approve": "Approve a plan, or decline it.",
         "run": "Send an approved plan, wait, and show the outcomes.",
+        "self-help": "Ask people in a campaign, and act for those who agreed, or as they chose.",
         "status": "Show what was planned and sent, with outcomes.",
         "resolve": "Record whether a request whose outcome is unknown was sent.",
     },
@@ -185,7 +186,7 @@ def _unknown(word: str, known: list[str]) -> str:
 
 def _path(group: str, verb: str) -> str:
     # A function must not shadow a builtin.
-    function = "list_" if verb == "list" else verb
+    function = "list_" if verb == "list" else verb.replace("-", "_")
     return f"nxp.commands.{group.replace('-', '_')}:{function}"
 
 

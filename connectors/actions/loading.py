@@ -2,7 +2,12 @@
 
 from pathlib import Path
 
-from connectors.actions.specification import ActionKind, ActionSpecification
+from connectors.actions.specification import (
+    ActionKind,
+    ActionSpecification,
+    Approval,
+    Consent,
+)
 from connectors.catalogue import (
     ACTIONS,
     SYNCS,
@@ -31,7 +36,12 @@ def read_actions(catalog: Path) -> Loaded[ActionSpecification]:
         loaded.add(name, [f"{name}.yaml: {problem}" for problem in problems])
     for name, action in loaded.found.items():
         if action.targets.consent:
-            loaded.add(name, _consent_problems(name, action.targets.consent.campaign, loaded))
+            loaded.add(name, _consent_problems(name, action.targets.consent, loaded))
+        if action.targets.answers_to:
+            loaded.add(name, _chosen_problems(name, action.targets.answers_to, loaded))
+    # A broken one must not run in part: what is wrong with an answer's action stops the campaign.
+    for name, action in loaded.found.items():
+        loaded.add(name, _answers_problems(name, action, loaded))
     return loaded
 
 
@@ -61,7 +71,10 @@ def _names_taken(catalog: Path) -> dict[str, str]:
     return names | dict.fromkeys((path.stem for path in datasets), "dataset")
 
 
-def _consent_problems(name: str, asks: str, loaded: Loaded[ActionSpecification]) -> list[str]:
+def _consent_problems(
+    name: str, consent: Consent, loaded: Loaded[ActionSpecification]
+) -> list[str]:
+    asks = consent.campaign
     if asks in loaded.problems:
         return loaded.problems[asks]
     campaign = loaded.found.get(asks)
@@ -69,4 +82,45 @@ def _consent_problems(name: str, asks: str, loaded: Loaded[ActionSpecification])
         return [f"{name}.yaml: targets.consent.campaign: {asks!r} is not a campaign"]
     if campaign.targets.query_id is None:
         return [f"{name}.yaml: targets.consent.campaign: {asks} has no targets.query_id"]
+    known = campaign.options_of(consent.question)
+    if campaign.questions and not known:
+        return [f"{name}.yaml: targets.consent.question: is not among the questions of {asks}"]
+    if known and (others := [each for each in consent.agree if each.strip().lower() not in known]):
+        listed = ", ".join(others)
+        return [f"{name}.yaml: targets.consent.agree: {asks} has no such option: {listed}"]
     return []
+
+
+def _chosen_problems(name: str, asks: str, loaded: Loaded[ActionSpecification]) -> list[str]:
+    campaign = loaded.found.get(asks)
+    if campaign and name in {choice.action for choice in campaign.answers.values()}:
+        return []
+    if asks in loaded.problems and campaign is None:
+        return loaded.problems[asks]
+    return [f"{name}.yaml: targets.answers_to: no answer of {asks!r} chooses {name}"]
+
+
+def _answers_problems(
+    name: str, campaign: ActionSpecification, loaded: Loaded[ActionSpecification]
+) -> list[str]:
+    problems = []
+    for answer, choice in campaign.answers.items():
+        if choice.action in loaded.problems:
+            problems += loaded.problems[choice.action]
+            continue
+        action = loaded.found.get(choice.action)
+        where = f"{name}.yaml: answers.{answer}"
+        if action is None or action.kind is not ActionKind.REMOTE_ACTION:
+            problems.append(f"{where}: {choice.action!r} is not a remote action of the catalogue")
+            continue
+        if not action.targets.are_named and action.targets.answers_to != name:
+            problems.append(
+                f"{where}: {choice.action} finds its targets otherwise: it needs "
+                f"targets: {{answers_to: {name}}}"
+            )
+        if action.approval is Approval.REQUIRED:
+            problems.append(f"{where}: {choice.action} needs approval: none, as people have chosen")
+        undeclared = [each for each in choice.parameters if each not in action.parameters]
+        if undeclared:
+            problems.append(f"{where}: {choice.action} has no parameters {', '.join(undeclared)}")
+    return problems

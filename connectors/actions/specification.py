@@ -4,7 +4,7 @@ import hashlib
 import uuid
 from datetime import timedelta
 from enum import StrEnum
-from typing import Final, Self
+from typing import Any, Final, Self
 
 from pydantic import Field, field_validator, model_validator
 
@@ -26,6 +26,10 @@ MINUTE: Final = timedelta(minutes=1)
 # The intent id takes up the beginning of a reason.
 LONGEST_REASON: Final = LONGEST - len(intent_reason(str(uuid.UUID(int=0)))) - 1
 _DIGEST_BYTES: Final = 8
+
+
+# The keys of a campaign whose answers choose actions.
+_OF_ANSWERS: Final = ("questions", "answers", "question", "within")
 
 
 class ActionKind(StrEnum):
@@ -84,6 +88,18 @@ class Consent(Specification):
     within: Duration = 14 * DAY
 
 
+class Choice(Specification):
+    """The action that an answer of a campaign chooses, and parameters that it sets there."""
+
+    action: str
+    parameters: dict[str, str] = Field(default_factory=dict)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _by_name(cls, given: Any) -> Any:
+        return {"action": given} if isinstance(given, str) else given
+
+
 class TargetSpecification(Specification):
     """Where targets come from; if nothing is set, they are named when a plan is made.
 
@@ -92,16 +108,18 @@ class TargetSpecification(Specification):
             asked; if possible also `device.name` and `device.operating_system.platform`.
         parameters: parameters of the query.
         consent: the people who agreed to a campaign.
+        answers_to: a campaign of deployments/actions whose `answers` choose this action.
     """
 
     query_id: str | None = None
     parameters: dict[str, str] = Field(default_factory=dict)
     consent: Consent | None = None
+    answers_to: str | None = None
 
     @model_validator(mode="after")
     def _one_source(self) -> Self:
-        if self.query_id and self.consent:
-            raise ValueError("set a query or a consent, not both")
+        if sum(each is not None for each in (self.query_id, self.consent, self.answers_to)) > 1:
+            raise ValueError("set one of query_id, consent and answers_to, not both")
         if self.query_id and not QUERY_ID.fullmatch(self.query_id):
             raise ValueError("query_id: must be # and 2 to 254 of a-z, 0-9 and _")
         return self
@@ -109,7 +127,7 @@ class TargetSpecification(Specification):
     @property
     def are_named(self) -> bool:
         """Whether a person names the targets for each plan."""
-        return self.query_id is None and self.consent is None
+        return self.query_id is None and self.consent is None and self.answers_to is None
 
 
 class ActionLimits(Specification):
@@ -174,6 +192,10 @@ class ActionSpecification(Specification):
         allow_claimed: whether a name counts that was only typed, such as that of a form.
         run_as: for a remote action; must match the tenant's setting.
         expires: how long an offline device, or a person, may take.
+        questions: of a campaign: its questions with their options, since the API describes none.
+        answers: of a campaign: the action that each answer chooses; other answers choose nothing.
+        question: the question that `answers` are about, if there are several.
+        within: how long such an answer stays valid.
         effect_after: how long after the last outcome the targets' query runs again, to count how
             many are still in it; None: not at all.
         lands: a dataset to export once the outcomes have arrived (on-demand data).
@@ -195,14 +217,21 @@ class ActionSpecification(Specification):
     limits: ActionLimits = ActionLimits()
     approval: Approval = Approval.REQUIRED
     outcome: OutcomeSpecification = OutcomeSpecification()
+    questions: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+    answers: dict[str, Choice] = Field(default_factory=dict)
+    question: str | None = None
+    within: Duration = 14 * DAY
     effect_after: Duration | None = None
     lands: str | None = None
 
     @property
     def fingerprint(self) -> str:
         """A digest that differs for other actions and after an edit: 16 hexadecimal digits."""
-        # What a release has added is left out: plans of the one before stay valid.
-        text = self.model_dump_json(exclude={"dry_run", "outcome", "allow", "allow_claimed"})
+        # Who may run it, and what answers choose, changes nothing that is sent.
+        left_out: dict[str, Any] = dict.fromkeys(
+            ("dry_run", "outcome", "allow", "allow_claimed", *_OF_ANSWERS), True
+        )
+        text = self.model_dump_json(exclude=left_out | {"targets": {"answers_to"}})
         return hashlib.blake2b(text.encode(), digest_size=_DIGEST_BYTES).hexdigest()
 
     @property
@@ -231,6 +260,7 @@ class ActionSpecification(Specification):
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         problems = [*self._kind_problems(), *self._scenario_problems(), *self._allow_problems()]
+        problems += self._answer_problems()
         if not NQL_ID.fullmatch(self.id):
             problems.append("id: must be # and up to 254 of A-Z, a-z, 0-9 and _")
         if not QUERY_ID.fullmatch(self.read_back):
@@ -257,6 +287,42 @@ class ActionSpecification(Specification):
             problems.append(
                 "targets.consent: only for remote actions, on the devices of those who agree"
             )
+        if self.targets.answers_to and self.kind is not ActionKind.REMOTE_ACTION:
+            problems.append(
+                "targets.answers_to: only for remote actions, on the devices of those who choose it"
+            )
+        return problems
+
+    def options_of(self, question: str | None) -> set[str]:
+        """Return the options of one question, or of all, in lower case; empty if none are known."""
+        return {
+            option.strip().lower()
+            for asked, options in self.questions.items()
+            if question is None or asked.strip().lower() == question.strip().lower()
+            for option in options
+        }
+
+    def _answer_problems(self) -> list[str]:
+        given = [name for name in _OF_ANSWERS if name in self.model_fields_set]
+        if self.kind is not ActionKind.CAMPAIGN:
+            return [f"{name}: only a campaign has answers" for name in given]
+        if not self.answers:
+            return [f"{name}: needs answers" for name in given if name in ("question", "within")]
+        problems = []
+        if self.targets.query_id is None:
+            problems.append("answers: need targets.query_id, which lists each person's device")
+        answers = [answer.strip().lower() for answer in self.answers]
+        if len(set(answers)) < len(answers):
+            problems.append("answers: two differ by case or white space only")
+        if self.question is None and len(self.questions) > 1:
+            problems.append("question: say which of questions the answers are about")
+        known = self.options_of(self.question)
+        if self.questions and not known:
+            problems.append("question: is not one of questions")
+        if known and (
+            others := [each for each in self.answers if each.strip().lower() not in known]
+        ):
+            problems.append(f"answers: not among the options of the question: {', '.join(others)}")
         return problems
 
     def _allow_problems(self) -> list[str]:
@@ -271,7 +337,10 @@ class ActionSpecification(Specification):
 
     def _scenario_problems(self) -> list[str]:
         problems = []
-        if self.scenario is Scenario.SELF_HELP and not self.targets.consent:
+        targets = self.targets
+        if self.scenario is Scenario.SELF_HELP and not (
+            targets.consent or targets.answers_to or self.answers
+        ):
             problems.append("targets.consent: self-help acts for people who agreed to a campaign")
         if self.effect_after is not None and not self.targets.query_id:
             problems.append("effect_after: needs targets.query_id, which runs again")

@@ -115,6 +115,15 @@ class ActionPlans:
                 _record(row) for row in connection.execute(query.order_by(*newest).limit(limit))
             ]
 
+    def since(self, moment: datetime) -> list[ActionPlanRecord]:
+        """Return the plans of all actions that were made since a moment, oldest first."""
+        query = select(action_plans).where(
+            action_plans.c.tenant == self._tenant, action_plans.c.created_at >= moment
+        )
+        with self._engine.connect() as connection:
+            rows = connection.execute(query.order_by(action_plans.c.created_at))
+            return [_record(row) for row in rows]
+
     def judge(self, plan_id: str, verdict: Verdict, *, approved: bool) -> None:
         """Record a person's verdict on a plan that has not begun; the last verdict counts.
 

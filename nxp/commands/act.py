@@ -1,7 +1,7 @@
 """`nxp act`: actions of the catalogue, from a plan to its outcome."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import Parameter
 
@@ -189,6 +189,45 @@ def run(
     )
     if lands := chosen.specification.lands:
         say(f"what the devices returned has landed as {lands}: nxp datasets {lands}")
+
+
+def self_help(
+    action: str,
+    *,
+    prefect: Prefect = None,
+    tenant: Tenant = None,
+    as_json: Json = False,
+) -> None:
+    """Ask the people that ACTION's campaign finds, and act for all who have agreed so far.
+
+    ACTION is an action with `targets.consent`, or a campaign whose `answers` choose actions.
+    """
+    check_named(load_settings().catalog, action, ACTIONS)
+    from tasks.act.run import choose_action  # noqa: PLC0415 - polars and httpx, not for --help
+
+    chosen = choose_action(action, tenant)
+    reports: list[dict[str, Any]] = []
+
+    def story() -> None:
+        from tasks.stories import act as stories  # noqa: PLC0415 - after the checks
+
+        stories.ask_and_act(action, tenant)
+
+    def flow() -> None:
+        from flows.actions import self_help as help_by_flow  # noqa: PLC0415 - prefect, 2 s
+
+        help_by_flow(action, tenant)
+
+    def show(report: dict[str, Any]) -> None:
+        reports.append(report)
+        if not as_json:
+            print_report(report, as_json=False)
+
+    try:
+        run_reported(chosen.settings, prefect, stages=STAGES, story=story, flow=flow, show=show)
+    finally:
+        if as_json:
+            print_json(reports)
 
 
 def status(

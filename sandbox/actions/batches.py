@@ -24,6 +24,8 @@ from sandbox.model.kinds import DATETIME
 
 # Outcomes that tests may set for a target, overriding the seed.
 FATES = ("success", "failure", "expired", "answered", "declined", "agreed", "disagreed")
+# Followed by the answer that a person gives.
+ANSWER = "answer:"
 _ACTED_SHARE = 0.85
 
 SCHEMA: dict[str, pl.DataType] = {
@@ -160,7 +162,8 @@ def _decreed(
     outcome, details = course.outcome.astype(object), course.details.astype(object)
     expiry = asked.expires_in_minutes * courses.MINUTE_US
     for row, fate in rows:
-        outcome[row] = "answered" if fate in ("agreed", "disagreed") else fate
+        is_answer = fate in ("agreed", "disagreed") or fate.startswith(ANSWER)
+        outcome[row] = "answered" if is_answer else fate
         details[row] = {"failure": courses.FAILURES[0], "expired": courses.UNREACHABLE}.get(
             fate, ""
         )
@@ -189,11 +192,14 @@ def _results(
         return none, at(("no_action_taken", "action_taken", "failed"), verdicts)
     if asked.kind == "campaign":
         agreeing = drawn[:, 3] < options.agree_share
+        given = {}
         for row, each in enumerate(targets):
-            fate = fates.get((each.user or "").lower())
+            fate = fates.get((each.user or "").lower(), "")
             if fate in ("agreed", "disagreed"):
                 agreeing[row] = fate == "agreed"
-        made = answers(CAMPAIGNS[asked.nql_id].questions, drawn, agreeing)
+            if fate.startswith(ANSWER):
+                given[row] = fate.removeprefix(ANSWER)
+        made = answers(CAMPAIGNS[asked.nql_id].questions, drawn, agreeing, given)
         return _where(made, course.outcome == "answered"), none
     # Not keyed by the turn: a device reports the same about itself each time.
     own = courses.draws(f"{seed}|{asked.nql_id}|{each.device}|outputs" for each in targets)

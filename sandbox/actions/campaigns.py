@@ -52,6 +52,18 @@ CAMPAIGNS: dict[str, Campaign] = {
             questions=(_CONSENT,),
         ),
         Campaign(
+            "#restart_choice",
+            "Your device needs a restart: when does it suit you?",
+            parameters=frozenset({"days_since_restart"}),
+            questions=(Question("when", ("Restart now", "Tonight", "Not this week")),),
+        ),
+        Campaign(
+            "#maintenance_notice",
+            "A system that you use will be down",
+            parameters=frozenset({"system", "begins", "ends"}),
+            questions=(Question("seen", ("Understood",)),),
+        ),
+        Campaign(
             "#disk_clean_up_consent",
             "May we clean up your disk?",
             parameters=frozenset({"free_space"}),

@@ -67,9 +67,15 @@ def outputs(
 
 
 def answers(
-    questions: Sequence[Question], drawn: NDArray[np.float64], agreeing: NDArray[np.bool_]
+    questions: Sequence[Question],
+    drawn: NDArray[np.float64],
+    agreeing: NDArray[np.bool_],
+    given: Mapping[int, str],
 ) -> pl.Series:
-    """Return one JSON object of question -> answer for each person."""
+    """Return one JSON object of question -> answer for each person.
+
+    Some answers are given, by the person's position.
+    """
     if not questions or not len(drawn):
         return pl.Series([None] * len(drawn), dtype=pl.String)
     columns = []
@@ -78,6 +84,9 @@ def answers(
         chosen = _index(numbers, len(question.options))
         if question.asks_agreement:
             chosen = np.where(agreeing, 0, 1)
+        for row, answer in given.items():
+            if answer in question.options:
+                chosen[row] = question.options.index(answer)
         columns.append(at(question.options, chosen).alias(question.id))
     return _objects(columns)
 

@@ -217,7 +217,7 @@ REMOTE_ACTIONS: dict[str, RemoteAction] = {
             "Restart device for updates",
             "Restarts the device after a warning, so that updates are installed.",
             _REMEDIATION,
-            inputs=(Input("DelayMinutes", "Time to save work.", ("5", "15", "60"), False),),
+            inputs=(Input("DelayMinutes", "Time to save work.", ("5", "15", "60", "600"), False),),
             outputs=(("RestartedAt", "DateTime"), ("PendingUpdates", "Int")),
             mac=True,
             effect=Effect.RESTARTS,

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from sandbox.actions.batches import FATES, Asked, Target, batch
+from sandbox.actions.batches import ANSWER, FATES, Asked, Target, batch
 from sandbox.actions.executions import Executions
 from sandbox.actions.options import ActingOptions
 from sandbox.actions.workflows import WORKFLOWS
@@ -74,10 +74,10 @@ class ActionStore:
     def decree(self, target: str, fate: str) -> None:
         """Set the outcome of a device (its collector's id) or a SID in later requests.
 
-        It happens at once, except `expired`, which happens when the request expires. `agreed` and
-        `disagreed` are answers.
+        It happens at once, except `expired`, which happens when the request expires. `agreed`,
+        `disagreed` and `answer:WORDS` are answers.
         """
-        if fate not in FATES:
+        if fate not in FATES and not fate.startswith(ANSWER):
             raise ValueError(f"{fate!r} is not one of {', '.join(FATES)}")
         self._fates[target.lower()] = fate
 

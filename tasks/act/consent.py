@@ -9,6 +9,7 @@ from typing import Final
 import polars as pl
 
 from connectors.actions import ActionSpecification, Consent, load_action
+from tasks.act.answers import acted_on
 from tasks.act.candidates import CANDIDATES, queried
 from tasks.act.outcomes import refresh
 from tasks.act.readback import answers_of
@@ -17,6 +18,8 @@ from tasks.act.run import ActionRun
 WAITING: Final = "not_answered"
 DECLINED: Final = "not_agreed"
 USED: Final = "consent_used"
+# An answer that chooses another action.
+OTHER: Final = "other_answer"
 NOT_AFFECTED: Final = "not_affected"
 _ANSWERED: Final = "answered"
 # A question that expired was answered neither yes nor no.
@@ -50,29 +53,37 @@ def consenting(run: ActionRun) -> pl.DataFrame:
         .group_by("device")
         .agg(pl.col("requested_at").max().alias("acted_at"))
     )
+    answered = acted_on(run, campaign.action, since)
     latest = asked.sort("requested_at", descending=True).unique(
         ["device", "person"], keep="first", maintain_order=True
     )
-    has_agreed = pl.col("answers").map_elements(
-        lambda text: agrees(text, consent), return_dtype=pl.Boolean
-    )
+    has_agreed = _gives(consent)
+    others = {*campaign.specification.answers} - {*consent.agree}
+    has_chosen_another = _gives(consent.model_copy(update={"agree": tuple(others)}))
+    is_used = pl.any_horizontal(pl.col("acted_at", "done_at") >= pl.col("requested_at"))
     reason = (
-        pl.when((pl.col("acted_at") >= pl.col("requested_at")).fill_null(value=False))
+        pl.when(is_used.fill_null(value=False))
         .then(pl.lit(USED))
         .when(pl.col("status").is_null() | pl.col("status").is_in(_SILENT))
         .then(pl.lit(WAITING))
-        .when((pl.col("status") != _ANSWERED) | ~has_agreed.fill_null(value=False))
+        .when((pl.col("status") == _ANSWERED) & has_chosen_another)
+        .then(pl.lit(OTHER))
+        .when((pl.col("status") != _ANSWERED) | ~has_agreed)
         .then(pl.lit(DECLINED))
         .when(~pl.col("device").is_in(affected["device"].implode()))
         .then(pl.lit(NOT_AFFECTED))
     )
     known = affected.select("device", "name", "platform").unique("device", keep="first")
-    judged = latest.join(acted, on="device", how="left").with_columns(
-        person=pl.lit(None, pl.String), reason=reason
+    judged = (
+        latest.join(acted, on="device", how="left")
+        .join(answered, on="device", how="left")
+        .with_columns(reason=reason)
     )
     # If several people use a device, one no is enough, and one yes counts if the others are silent.
     rank = pl.col("reason").replace_strict(
-        {USED: 0, DECLINED: 1, NOT_AFFECTED: 2, WAITING: 4}, default=3, return_dtype=pl.Int8
+        {USED: 0, DECLINED: 1, OTHER: 2, NOT_AFFECTED: 3, WAITING: 5},
+        default=4,
+        return_dtype=pl.Int8,
     )
     return (
         judged.sort(rank, maintain_order=True)
@@ -88,6 +99,15 @@ def agrees(text: str | None, consent: Consent) -> bool:
     question = consent.question.strip().lower() if consent.question else None
     given = {answer for asked, answer in answers_of(text) if question in (None, asked)}
     return bool(given) and given <= agree
+
+
+def _gives(consent: Consent) -> pl.Expr:
+    """Match those whose answers agree."""
+    return (
+        pl.col("answers")
+        .map_elements(lambda text: agrees(text, consent), return_dtype=pl.Boolean)
+        .fill_null(value=False)
+    )
 
 
 def _campaign(run: ActionRun) -> ActionSpecification:

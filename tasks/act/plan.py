@@ -12,6 +12,7 @@ from connectors.actions import ActionKind
 from connectors.errors import DataRefusedError, StaleError, UsageError
 from connectors.ledger import ActionPlanRecord, ActionPlanState
 from connectors.ledger.action_requests import NOBODY, Asker, RequestState
+from tasks.act.answers import answers_of_plan
 from tasks.act.asked import ActionAsked
 from tasks.act.candidates import find_candidates
 from tasks.act.checks import Described, describe_action
@@ -89,7 +90,11 @@ def make_plan(run: ActionRun, asked: ActionAsked, asker: Asker = NOBODY) -> Acti
         created_at=run.now,
         specification=specification.fingerprint,
         version=version,
-        summary={**summary_of(planned), "run_as": described.run_as},
+        summary={
+            **summary_of(planned),
+            "run_as": described.run_as,
+            **answers_of_plan(specification),
+        },
         ticket=asked.ticket,
         **asdict(asker),
     )
@@ -186,6 +191,10 @@ def summary_of(rows: pl.DataFrame) -> dict[str, Any]:
 
 
 def _found(run: ActionRun, asked: ActionAsked, described: Described) -> pl.DataFrame:
+    if campaign := run.specification.targets.answers_to:
+        raise UsageError(
+            f"{run.action} acts for those who choose it in {campaign}: nxp act self-help {campaign}"
+        )
     if run.specification.targets.consent is not None:
         if asked.names_targets:
             raise UsageError(f"{run.action} acts for people who agreed: name no targets")

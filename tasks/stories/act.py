@@ -21,6 +21,7 @@ from connectors.errors import (
 )
 from connectors.ledger import ActionPlanRecord, ActionPlanState, Lease, Verdict
 from connectors.ledger.action_requests import RequestState
+from tasks.act.answers import chosen_actions
 from tasks.act.asked import PLAN, RUN, ActionAsked
 from tasks.act.effect import measure_effect
 from tasks.act.lookup import look_up
@@ -156,25 +157,58 @@ def act_and_land(
     return acted or {}
 
 
-def ask_and_act(action: str, tenant: str | None = None) -> list[dict[str, Any]]:
+def ask_and_act(
+    action: str,
+    tenant: str | None = None,
+    by: Person | None = None,
+    clock: Clock = utc_now,
+    sleep: Sleep = time.sleep,
+) -> list[dict[str, Any]]:
     """Ask the people at devices with a known issue, then act on the devices of those who agreed.
 
+    Where answers of a campaign choose actions, each of these has its own plan and report; one that
+    fails does not stop the others.
+
+    Args:
+        action: one with `targets.consent`, or a campaign with `answers`.
+        tenant: a profile; without it, the NEXTHINK_* variables name the tenant.
+        by: who asks; None: who has started this process.
+        clock: tells the time.
+        sleep: waits.
+
     Returns:
-        The report of the campaign, if that succeeded, and the report of the action.
+        The report of the campaign, if that succeeded, and those of the actions.
 
     Raises:
-        UsageError: the action has no `targets.consent`.
-        PipelineError: as `act`.
+        UsageError: the action has neither.
+        NotAllowedError: the YAML of one of them names others who may run it; nobody was asked.
+        PipelineError: as `act`; the first of several.
     """
     chosen = choose_action(action, tenant)
     consent = chosen.specification.targets.consent
-    if consent is None:
-        raise UsageError(f"{action} has no targets.consent: self-help acts for those who agreed")
-    asked, shortfall = _partly(lambda: act(choose_action(consent.campaign, tenant), ActionAsked()))
-    acted = act(chosen, ActionAsked())
-    if shortfall:
-        raise shortfall
-    return [each for each in (asked, acted) if each]
+    if consent:
+        campaign, acting = choose_action(consent.campaign, tenant), [chosen]
+    elif chosen.specification.answers:
+        campaign, acting = chosen, list(chosen_actions(chosen))
+    else:
+        raise UsageError(
+            f"{action} has no targets.consent and no answers: self-help acts for those who agreed"
+        )
+    asked = ActionAsked(by=by or person_here())
+    for each in (campaign, *acting):
+        _allowed(each, asked)
+    errors: list[PipelineError] = []
+    report, shortfall = _partly(lambda: act(campaign, asked, clock=clock, sleep=sleep))
+    reports = [report]
+    for each in acting:
+        try:
+            reports.append(act(each, asked, clock=clock, sleep=sleep))
+        except PipelineError as error:
+            errors.append(error)
+    for error in (*errors, shortfall):
+        if error:
+            raise error
+    return [each for each in reports if each]
 
 
 def _partly(work: Callable[[], T]) -> tuple[T | None, PartlyDoneError | None]:

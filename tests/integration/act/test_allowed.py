@@ -29,7 +29,8 @@ def made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Acting]:
 def kept(made: Acting) -> list[tuple[str | None, str | None, str | None]]:
     """Return who asked, as the journal has it for plans and for requests."""
     with made.ledger() as ledger:
-        rows = [*ledger.action_plans.of(NAME, limit=1), *ledger.actions.requests()[-1:]]
+        rows: list[Any] = [*ledger.action_plans.of(NAME, limit=1)]
+        rows += ledger.actions.requests()[-1:]
         return [(row.asked_by, row.asked_how, row.run_by) for row in rows]
 
 

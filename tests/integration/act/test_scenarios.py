@@ -9,11 +9,12 @@ from typing import Any
 import polars as pl
 import pytest
 
-from connectors.errors import PartlyDoneError
+from connectors.errors import PartlyDoneError, UsageError
 from connectors.settings.installation import load_settings
 from sandbox.actions.options import ActingOptions
 from tasks.act.asked import ActionAsked
 from tasks.act.status import planned_rows
+from tasks.stories import act as stories
 from tests.actions import CERTAIN, Acting, acting
 from tests.landing import Place
 
@@ -134,6 +135,46 @@ def test_of_several_people_at_a_device_one_no_counts_and_silence_does_not(made: 
     report = made.run("restart_agreed")
     assert report["excluded"] == excluded
     assert made.done().keys() & people.keys() == {both, one_silent, alone}
+
+
+def test_an_answer_chooses_the_action_and_its_parameters_and_counts_once(made: Acting) -> None:
+    set_fates(made, offline_share=0, answer_share=0, decline_share=0)
+    people = asked_about(made, "restart_choice")
+    shared = next(device for device, sids in people.items() if len(sids) > 1)
+    alone = sorted(device for device, sids in people.items() if len(sids) == 1)[:3]
+    answers = dict(zip(alone, ("Restart now", "Tonight", "Not this week"), strict=True))
+    for device, answer in answers.items():
+        made.tenant.actions.decree(people[device][0], f"answer:{answer}")
+    for sid, answer in zip(people[shared], answers.values(), strict=False):
+        made.tenant.actions.decree(sid, f"answer:{answer}")
+    reports = stories.ask_and_act("restart_choice", clock=made.tenant.clock.now, sleep=made.sleep)
+    assert [each["dataset"] for each in reports] == ["restart_choice"] + ["restart_chosen"] * 2
+    waiting = len(people) - 4
+    # Two people at one device who choose differently: it is left alone.
+    for report in reports[1:]:
+        excluded = {"not_agreed": 1, "not_answered": waiting, "other_answer": 2}
+        assert report["excluded"] in (excluded, excluded | {"consent_used": 1, "other_answer": 1})
+    requests = [each for each in made.tenant.actions.requests if each.kind == "remote_action"]
+    asked = [(each.executions[0].device, each.parameters["DelayMinutes"]) for each in requests]
+    assert asked == [(alone[0], "15"), (alone[1], "600")]
+    with made.ledger() as ledger:
+        plans = ledger.action_plans.of("restart_chosen")[::-1]
+        kept = [ledger.actions.targets(plan_id=each.plan_id)["person"].to_list() for each in plans]
+    assert [each.summary["answers"] for each in plans] == [["Restart now"], ["Tonight"]]
+    assert kept == [people[device] for device in alone[:2]]
+    # Not even if the answers choose another action later.
+    catalog = Path(made.place.environment["NXP_CATALOG"]) / "actions"
+    text = (catalog / "restart_choice.yaml").read_text("utf-8")
+    made.specify("clean_up", targets={"answers_to": "restart_choice"})
+    text = text.replace('"Restart now": restart_chosen', '"Restart now": clean_up')
+    (catalog / "restart_choice.yaml").write_text(text, "utf-8")
+    again = stories.ask_and_act("restart_choice", clock=made.tenant.clock.now, sleep=made.sleep)
+    assert [each["requested"] for each in again] == [0, 0, 0]
+    assert again[1]["excluded"]["consent_used"] == 2
+    with pytest.raises(UsageError, match="nxp act self-help restart_choice"):
+        made.run("clean_up")
+    with pytest.raises(UsageError, match=r"no targets\.consent and no answers"):
+        stories.ask_and_act("free_disk_space")
 
 
 def journal_rows(made: Acting, action: str) -> list[dict[str, str]]:
