@@ -7,9 +7,9 @@ from datetime import datetime, timedelta
 
 import polars as pl
 
+from nql.errors import NqlError
 from sandbox.clock import TenantClock
 from sandbox.engine import Engine
-from sandbox.nql.errors import NqlError
 
 # The set of objects changes from day to day, not from request to request.
 _KEPT = timedelta(minutes=5)

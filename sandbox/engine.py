@@ -9,17 +9,18 @@ from zoneinfo import ZoneInfo
 
 import polars as pl
 
+from nql.errors import NqlError
+from nql.parser import parse
+from nql.syntax import Selection
 from sandbox.estate.estate import Estate
 from sandbox.estate.feed import Effect, Feed, LogEntry, NoFeed, QueryLog
 from sandbox.estate.overlay import NoOverlay, Overlay
 from sandbox.model.tables import Table
-from sandbox.nql.errors import NqlError, NqlTypeError
+from sandbox.nql.errors import NqlTypeError
 from sandbox.nql.evaluator import Pieces, evaluate
-from sandbox.nql.parser import parse
 from sandbox.nql.plan import Plan, Reduce
 from sandbox.nql.resolver import parameters_of, resolve
 from sandbox.nql.scope import Vocabulary
-from sandbox.nql.syntax import Selection
 from sandbox.nql.timeframe import Frame, frame_of, refuse_beyond
 from sandbox.options import SandboxOptions
 from sandbox.queries import SavedQueries

@@ -13,9 +13,9 @@ from tempfile import TemporaryDirectory
 
 import polars as pl
 
+from nql.errors import NqlError
 from sandbox.clock import TenantClock
 from sandbox.engine import Engine
-from sandbox.nql.errors import NqlError
 from sandbox.options import SandboxOptions
 from sandbox.rendering import COMPRESSORS, SUFFIXES, csv_header, csv_rows, style_of
 

@@ -4,7 +4,8 @@ from datetime import datetime
 
 import polars as pl
 
-from sandbox.model.kinds import TEXTUAL, Kind
+from nql.kinds import Kind
+from sandbox.model.kinds import TEXTUAL
 from sandbox.model.tables import Column, Table
 
 # Everything that is not a level, a rate or a share adds up over the day. How a tenant computes

@@ -6,11 +6,12 @@ from threading import Lock
 
 import polars as pl
 
+from nql.kinds import Kind
 from sandbox.estate.effects import BOOTED, restarted
 from sandbox.estate.feed import Feed
 from sandbox.estate.nested import as_lists, make_nested
 from sandbox.estate.overlay import Overlay, OverlayValue
-from sandbox.model.kinds import DATETIME, DTYPES, Kind
+from sandbox.model.kinds import DATETIME, DTYPES
 from sandbox.model.objects import ENUM_CODES, NESTED, OBJECTS
 
 _LISTS = {f"device.{name}": name for name in NESTED}

@@ -5,7 +5,7 @@ The names are short; results prefix them with the namespace and the table's sing
 
 from collections.abc import Mapping
 
-from sandbox.model.kinds import Kind
+from nql.kinds import Kind
 from sandbox.model.objects import B, D, E, F, I, S, T, V, Y
 
 _EXECUTION = {

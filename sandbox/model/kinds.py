@@ -1,26 +1,10 @@
 """The data types of NQL: which operators each has, and how it is stored in a frame."""
 
-from enum import StrEnum
-
 import polars as pl
 
+from nql.kinds import Kind
+
 DATETIME = pl.Datetime("us", "UTC")
-
-
-class Kind(StrEnum):
-    """A data type under its name in NQL."""
-
-    STRING = "string"
-    INT = "int"
-    FLOAT = "float"
-    BOOLEAN = "Boolean"
-    DATETIME = "date time"
-    ENUM = "enumeration"
-    BYTES = "byte"
-    DURATION = "duration"
-    VERSION = "version"
-    IP = "IP address"
-    ARRAY = "string array"
 
 
 _EQUAL = frozenset({"=", "!="})

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from sandbox.model.kinds import Kind
+from nql.kinds import Kind
 
 S, I, F, B = Kind.STRING, Kind.INT, Kind.FLOAT, Kind.BOOLEAN  # noqa: E741 - one letter per type
 T, E, Y, D, V, P, A = (

@@ -5,8 +5,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from enum import Enum, auto
 
+from nql.kinds import Kind
 from sandbox.model.events import EVENTS, FED, FED_HEADS
-from sandbox.model.kinds import Kind
 from sandbox.model.objects import NESTED, OBJECTS, SINGULAR
 
 

@@ -8,7 +8,8 @@ from operator import and_, or_
 
 import polars as pl
 
-from sandbox.model.kinds import TEXTUAL, Kind
+from nql.kinds import Kind
+from sandbox.model.kinds import TEXTUAL
 from sandbox.nql import plan
 from sandbox.nql.values import Plain
 

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from nql.syntax import Selection
 from sandbox.model.tables import Column, Table
-from sandbox.nql.syntax import Selection
 from sandbox.nql.values import Plain
 
 

@@ -3,9 +3,11 @@
 from collections.abc import Callable
 from zoneinfo import ZoneInfo
 
-from sandbox.model.kinds import NUMERIC, Kind
+from nql import syntax
+from nql.kinds import Kind
+from sandbox.model.kinds import NUMERIC
 from sandbox.model.tables import Column, Origin, Table
-from sandbox.nql import plan, syntax
+from sandbox.nql import plan
 from sandbox.nql.errors import NqlNameError, NqlTypeError
 from sandbox.nql.scope import DERIVING, Scope, require_derivable, zone_of
 

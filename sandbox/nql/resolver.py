@@ -4,10 +4,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from zoneinfo import ZoneInfo
 
-from sandbox.model.kinds import GROUPABLE, OPERATORS, Kind
+from nql import syntax
+from nql.errors import NqlSyntaxError
+from nql.kinds import Kind
+from sandbox.model.kinds import GROUPABLE, OPERATORS
 from sandbox.model.tables import Column, Origin
-from sandbox.nql import plan, syntax
-from sandbox.nql.errors import NqlParameterError, NqlSyntaxError, NqlTypeError
+from sandbox.nql import plan
+from sandbox.nql.errors import NqlParameterError, NqlTypeError
 from sandbox.nql.reckoning import Reckoner
 from sandbox.nql.scope import Scope, Vocabulary, find_table
 from sandbox.nql.values import Plain, read_literal, read_parameter, shown

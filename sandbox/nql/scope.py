@@ -5,9 +5,10 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from zoneinfo import ZoneInfo
 
-from sandbox.model.kinds import Kind
+from nql import syntax
+from nql.kinds import Kind
 from sandbox.model.tables import SHORTCUTS, TABLES, Column, Table, find
-from sandbox.nql import plan, syntax
+from sandbox.nql import plan
 from sandbox.nql.errors import NqlNameError, NqlTypeError
 
 # The type that each function derives from a date-time; `as` only affects display.

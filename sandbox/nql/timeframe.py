@@ -4,8 +4,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from sandbox.nql import syntax
-from sandbox.nql.errors import NqlReachError, NqlSyntaxError, NqlTypeError
+from nql import syntax
+from nql.errors import NqlSyntaxError
+from sandbox.nql.errors import NqlReachError, NqlTypeError
 from sandbox.nql.values import add_day, read_instant
 
 _SECONDS = {"min": 60, "h": 3600}

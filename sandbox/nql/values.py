@@ -5,9 +5,11 @@ from datetime import UTC, datetime, timedelta
 from ipaddress import ip_network
 from zoneinfo import ZoneInfo
 
-from sandbox.model.kinds import NUMERIC, TEXTUAL, Kind
-from sandbox.nql.errors import NqlError, NqlParameterError, NqlTypeError
-from sandbox.nql.syntax import Literal, Parameter, Place
+from nql.errors import NqlError
+from nql.kinds import Kind
+from nql.syntax import Literal, Parameter, Place
+from sandbox.model.kinds import NUMERIC, TEXTUAL
+from sandbox.nql.errors import NqlParameterError, NqlTypeError
 
 Plain = str | int | float | bool | datetime | None
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pydantic_core import from_json
 from starlette.requests import Request
 
-from sandbox.nql.errors import NqlError
+from nql.errors import NqlError
 from sandbox.rendering import SUFFIXES
 from sandbox.tenant import Tenant
 from sandbox.web.admission import Refused, json_of

@@ -10,8 +10,8 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from nql.errors import NqlError
 from sandbox.engine import Prepared
-from sandbox.nql.errors import NqlError
 from sandbox.nql.evaluator import head
 from sandbox.rendering import csv_header, csv_rows, style_of, written
 from sandbox.tenant import Tenant

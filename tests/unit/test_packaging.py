@@ -11,7 +11,7 @@ from scripts.check_lock import EVERYTHING, LOCKS, MARK, pins
 ROOT = Path(__file__).resolve().parents[2]
 
 
-@pytest.mark.parametrize("package", ["connectors", "flows", "nxp", "sandbox", "tasks"])
+@pytest.mark.parametrize("package", ["connectors", "flows", "nql", "nxp", "sandbox", "tasks"])
 def test_packages_are_the_ones_of_this_repository(package: str) -> None:
     module = importlib.import_module(package)
     assert module.__file__ is not None
@@ -21,7 +21,7 @@ def test_packages_are_the_ones_of_this_repository(package: str) -> None:
 
 def test_no_module_of_a_flow_takes_the_name_of_a_package() -> None:
     names = {path.stem for path in (ROOT / "flows").glob("*.py")}
-    assert not names & {"connectors", "tasks", "flows", "nxp", "sandbox", "prefect"}
+    assert not names & {"connectors", "tasks", "flows", "nql", "nxp", "sandbox", "prefect"}
 
 
 def test_the_lock_files_are_checked_for_pins_hashes_and_addresses() -> None:

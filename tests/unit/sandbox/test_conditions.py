@@ -9,8 +9,8 @@ import polars as pl
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from nql.parser import parse
 from sandbox.nql.conditions import expression, time_bounds
-from sandbox.nql.parser import parse
 from sandbox.nql.plan import Filter
 from sandbox.nql.resolver import resolve
 

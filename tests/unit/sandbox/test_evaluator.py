@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from nql.parser import parse
 from sandbox.model.kinds import DTYPES
 from sandbox.model.tables import Table
 from sandbox.nql.evaluator import evaluate
-from sandbox.nql.parser import parse
 from sandbox.nql.resolver import resolve
 from sandbox.nql.timeframe import Frame
 

@@ -5,9 +5,9 @@ from datetime import UTC, datetime, timedelta
 import polars as pl
 import pytest
 
+from nql.errors import NqlError
 from sandbox.engine import Engine
 from sandbox.estate.feed import LogEntry
-from sandbox.nql.errors import NqlError
 from tests.unit.sandbox.conftest import NOW, ask, make_engine
 
 # Name, whether an untouched tenant returns rows, and the text, which is literal except for the

@@ -7,14 +7,9 @@ import numpy as np
 import polars as pl
 import pytest
 
+from nql.errors import NqlError, NqlSyntaxError
 from sandbox.engine import Engine
-from sandbox.nql.errors import (
-    NqlError,
-    NqlNameError,
-    NqlReachError,
-    NqlSyntaxError,
-    NqlTypeError,
-)
+from sandbox.nql.errors import NqlNameError, NqlReachError, NqlTypeError
 from tests.unit.sandbox.conftest import NOW, ask, make_engine
 
 CRASHES = "execution.crashes during past 7d"

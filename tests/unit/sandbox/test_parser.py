@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from nql import syntax
+from nql.errors import NqlError, NqlSyntaxError
+from nql.kinds import Kind
+from nql.parser import MAX_LENGTH, parse
 from sandbox.engine import Engine
-from sandbox.model.kinds import Kind
-from sandbox.nql import syntax
-from sandbox.nql.errors import NqlError, NqlSyntaxError
-from sandbox.nql.parser import MAX_LENGTH, parse
 from tests.unit.sandbox.conftest import ask, make_engine
 
 

@@ -5,8 +5,9 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from sandbox.nql.errors import NqlError, NqlNameError, NqlParameterError, NqlTypeError
-from sandbox.nql.parser import parse
+from nql.errors import NqlError
+from nql.parser import parse
+from sandbox.nql.errors import NqlNameError, NqlParameterError, NqlTypeError
 from sandbox.nql.plan import Plan
 from sandbox.nql.resolver import parameters_of, resolve
 

@@ -5,8 +5,9 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from sandbox.nql.errors import NqlError, NqlReachError
-from sandbox.nql.parser import parse
+from nql.errors import NqlError
+from nql.parser import parse
+from sandbox.nql.errors import NqlReachError
 from sandbox.nql.timeframe import Frame, frame_of, refuse_beyond
 from sandbox.nql.values import read_instant
 

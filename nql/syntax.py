@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-from sandbox.model.kinds import Kind
+from nql.kinds import Kind
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,10 +14,10 @@ from lark.exceptions import (
     VisitError,
 )
 
-from sandbox.model.kinds import Kind
-from sandbox.nql import syntax
-from sandbox.nql.errors import NqlSyntaxError
-from sandbox.nql.syntax import Place
+from nql import syntax
+from nql.errors import NqlSyntaxError
+from nql.kinds import Kind
+from nql.syntax import Place
 
 # The vendor's limit on the length of a query, as third parties report it.
 MAX_LENGTH = 16_000
