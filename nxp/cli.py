@@ -139,6 +139,12 @@ def build_app() -> App:
     return app
 
 
+def help_of(command: str) -> str:
+    """Return the line of help of a command, such as `nql status`."""
+    group, _, verb = command.partition(" ")
+    return GROUPS[group][verb] if verb else COMMANDS[group]
+
+
 def check_text(arguments: Sequence[str]) -> None:
     """Raise unless all words of a command are text in UTF-8.
 

@@ -2,10 +2,11 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final, get_args
+from typing import Any, Final
 
 from connectors.nexthink.acting.models import RemoteAction
-from nxp.answers import acting, nql
+from nxp.answers import acting, nql, runs
+from tasks.act.report import ActionReport
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,13 +26,6 @@ class Operation:
     client: str = ""
     task: str = ""
     requests: tuple[str, ...] = ()
-
-    @property
-    def summary(self) -> str:
-        """What the answer is, in a line."""
-        (entry,) = get_args(self.answer) or (self.answer,)
-        what = (entry.__doc__ or "").partition("\n")[0]
-        return what if entry is self.answer else f"An array of these: {what}"
 
 
 _ALL: Final = (
@@ -90,6 +84,25 @@ _ALL: Final = (
         "workflows.details",
         "workflows_details",
         ("GET /api/v1/workflows/details",),
+    ),
+    Operation(
+        "export",
+        runs.ExportReport
+        | runs.SeveralReports
+        | list[runs.PlannedUnit]
+        | dict[str, list[runs.PlannedUnit]],
+    ),
+    Operation("backfill", runs.ExportReport | runs.PlannedBackfill | runs.SharedBackfill),
+    Operation(
+        "datasets",
+        list[runs.DatasetShown] | list[runs.UnitShown] | runs.SavedQuery | list[runs.SavedQuery],
+    ),
+    Operation("runs", list[runs.RunShown]),
+    Operation("act plan", ActionReport),
+    Operation("act run", ActionReport),
+    Operation(
+        "act status",
+        list[runs.ActionPlanShown] | list[runs.PlannedTarget] | list[runs.JournalledRequest],
     ),
 )
 OPERATIONS: Final[Mapping[str, Operation]] = {each.command: each for each in _ALL}

@@ -6,7 +6,7 @@ from typing import Final
 from nxp.answers.operations import OPERATIONS, Operation
 from nxp.answers.schemas import AnswerField, fields_of, schema_of
 from nxp.answers.sources import Source
-from nxp.cli import build_app
+from nxp.cli import build_app, help_of
 
 COMMAND: Final = "python -m nxp.answers > docs/connector.md"
 _BEGINNING: Final = f"""\
@@ -76,7 +76,7 @@ def _sections(chosen: Iterable[Operation]) -> Iterator[str]:
         group, *verb = operation.command.split()
         command = app[group][verb[0]] if verb else app[group]
         yield f"## nxp {operation.command}\n"
-        yield f"{operation.summary}\n"
+        yield f"{help_of(operation.command)}\n"
         inputs = [
             [
                 _name(each.names, each.field_info.kind.name),

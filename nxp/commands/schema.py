@@ -100,8 +100,9 @@ def answers(*operation: str, as_json: Json = False) -> None:
     elif as_json:
         print_json({name: schema_of(each) for name, each in OPERATIONS.items()})
     else:
-        rows = [[name, each.summary] for name, each in OPERATIONS.items()]
-        print_table(["operation", "answer"], rows)
+        from nxp.cli import help_of  # noqa: PLC0415 - it names this module by its path
+
+        print_table(["operation", "what it does"], [[name, help_of(name)] for name in OPERATIONS])
 
 
 def _draft(
