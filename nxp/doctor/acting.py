@@ -49,6 +49,8 @@ def _does(parameters: Mapping[str, Any], actions: Mapping[str, ActionSpecificati
     if action is None:
         return f"action {name or 'not named'}, not in this catalogue{asks}"
     listed = [_described(action)]
+    chosen = {choice.action for choice in action.answers.values()}
+    listed += [_described(each) for name, each in actions.items() if name in chosen]
     consent = action.targets.consent
     if consent and (campaign := actions.get(consent.campaign)):
         listed.insert(0, _described(campaign))

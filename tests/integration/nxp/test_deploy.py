@@ -32,6 +32,8 @@ pytestmark = pytest.mark.prefect
 
 AUTH = "operator:a-secret-of-the-test"
 POOL = "nexthink"
+# Shipped switched off.
+OFF = ("nxp-sync-after-devices", "nxp-self-help-on-event")
 
 
 class Patient(httpx.HTTPTransport):
@@ -253,9 +255,46 @@ def test_without_an_address_for_alerts_nobody_is_told_and_that_is_said(site: Sit
     assert done.returncode == 0
     assert "NXP_ALERT_URL is not set" in done.stderr
     left = {each["name"]: each for each in site.ask("automations/filter")}
-    assert left.keys() == {"nxp-stuck-pending", "nxp-zombies", "nxp-sync-after-devices"}
+    assert left.keys() == {"nxp-stuck-pending", "nxp-zombies", *OFF}
     assert all(len(each["actions"]) == 1 for each in left.values())
     site.deploy()
+
+
+def test_an_event_starts_self_help_once_somebody_has_switched_that_on(site: Site) -> None:
+    site.deploy()
+    known = {each["name"]: each for each in site.ask("automations/filter")}
+    assert not any(known[name]["enabled"] for name in OFF)
+    deployment = site.deployment("self-help/restart-choice-self-help")["id"]
+    event = {
+        "event": "nexthink.self-help.requested",
+        "resource": {"prefect.resource.id": "nexthink.action.restart_choice"},
+    }
+
+    def runs() -> list[dict[str, Any]]:
+        asked = {"deployments": {"id": {"any_": [deployment]}}}
+        found: list[dict[str, Any]] = site.ask("flow_runs/filter", **asked)
+        return [each for each in found if not each["auto_scheduled"]]
+
+    def emit() -> None:
+        at = datetime.now(UTC).isoformat()
+        sent = site.api.post("events", json=[{**event, "id": str(uuid4()), "occurred": at}])
+        assert sent.is_success, sent.text
+
+    emit()
+    path = f"automations/{known['nxp-self-help-on-event']['id']}"
+    site.patch(path, enabled=True)
+    assert not runs()
+    try:
+        deadline = time.monotonic() + 60
+        # The server takes a moment to know of the switch.
+        while not (found := runs()) and time.monotonic() < deadline:
+            emit()
+            time.sleep(2)
+        assert [each["parameters"] for each in found] == [{"action": "restart_choice"}]
+    finally:
+        site.patch(path, enabled=False)
+        for each in runs():
+            site.api.delete(f"flow_runs/{each['id']}")
 
 
 def test_a_bad_file_and_a_server_that_is_away_are_told_in_a_line(site: Site) -> None:

@@ -77,6 +77,44 @@ def test_all_problems_of_all_files_are_told(catalog: Path) -> None:
         assert problem in told
 
 
+CHOSEN = {
+    "kind": "remote_action",
+    "id": "#do",
+    "run_as": "LOCAL_SYSTEM",
+    "approval": "none",
+    "targets": {"answers_to": "ask"},
+}
+
+
+@pytest.mark.parametrize(
+    ("asks", "does", "problem"),
+    [
+        ({"answers": {"Yes": "nowhere"}}, {}, "answers.Yes: 'nowhere' is not a remote action"),
+        ({"answers": {"Yes": "ask"}}, {}, "answers.Yes: 'ask' is not a remote action"),
+        ({"answers": {"Yes": {"action": "do", "parameters": {"P": "1"}}}}, {}, "no parameters P"),
+        ({"answers": {"Yes": "do"}}, {"approval": "required"}, "do needs approval: none"),
+        ({"answers": {"Yes": "do"}}, {"targets": {"query_id": "#users"}}, "answers_to: ask"),
+        ({"answers": {"No": "do"}, "questions": {"q": ["Yes"]}}, {}, "not among the options"),
+        ({"answers": {"Yes": "do", "yes ": "do"}}, {}, "two differ by case or white space"),
+        ({"answers": {"Yes": "do"}, "questions": {"q": ["Yes"], "r": ["A"]}}, {}, "question: say"),
+        ({"answers": {"Yes": "do"}, "targets": {}}, {}, "answers: need targets.query_id"),
+        ({"question": "q"}, {}, "question: needs answers"),
+        ({"answers": {"Yes": {"act": "do"}}}, {}, "answers.Yes.action: Field required"),
+        ({}, {}, "targets.answers_to: no answer of 'ask' chooses do"),
+        ({}, {"answers": {"Yes": "do"}}, "answers: only a campaign has answers"),
+        ({"questions": {"q": ["Ja"]}}, CONSENT, "targets.consent.agree: ask has no such option: y"),
+    ],
+)
+def test_answers_are_those_of_the_campaign_and_choose_what_there_is(
+    catalog: Path, asks: dict[str, Any], does: dict[str, Any], problem: str
+) -> None:
+    write(catalog, "ask", **PLAIN | asks)
+    write(catalog, "do", **CHOSEN | does)
+    with pytest.raises(ConfigurationError) as raised:
+        load_actions(catalog)
+    assert problem in "\n".join(raised.value.problems)
+
+
 def test_a_consent_asks_those_whom_a_query_finds(catalog: Path) -> None:
     write(catalog, "ask", kind="campaign", id="#ask")
     write(catalog, "do", **CONSENT)
