@@ -22,8 +22,8 @@ from sandbox.clock import TenantClock
 from sandbox.options import SandboxOptions
 from sandbox.server import running
 from sandbox.tenant import Tenant
+from tasks.land.outcome import UnitOutcome
 from tasks.land.plan import Asked, Plan, plan_run
-from tasks.land.unit import UnitOutcome
 from tasks.stories.export import land_plan
 
 CATALOG = Path(__file__).resolve().parents[1] / "deployments"

@@ -15,6 +15,7 @@ from tasks.land.plan import Asked, Only, plan_run
 from tasks.land.report import raise_unless_complete, report_run
 from tasks.land.run import open_run
 from tasks.land.units import land
+from tasks.stories.export import land_unit
 
 
 def main() -> None:
@@ -25,7 +26,7 @@ def main() -> None:
     plan = plan_run(Asked(**given, only=only, chunk=chunk), clock)
     print("ready", flush=True)  # noqa: T201 - the test waits for it
     with open_run(plan, clock) as run:
-        landed = land(run)
+        landed = land(run, land_unit)
         report = report_run(run, landed)
         finish_backfill(run, landed)
         skipped = sum(outcome.skipped for outcome in landed.outcomes)

@@ -72,7 +72,7 @@ def land(**asked: Any) -> int:
     """Land the windows asked for, and return the number of rows."""
     from tasks.land.plan import Asked, plan_run
     from tasks.land.run import open_run
-    from tasks.land.unit import land_unit
+    from tasks.stories.export import land_unit
 
     plan = plan_run(Asked(DATASET, **asked), clock)
     with open_run(plan, clock=clock) as run:

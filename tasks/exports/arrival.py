@@ -24,13 +24,15 @@ from tasks.exports.export import (
     LOST,
     Fetched,
     Ready,
-    Request,
     Result,
+    await_export,
     fetch_result,
     fetched,
+    raise_if_truncated,
+    start_export,
     tell_bytes,
-    with_export,
 )
+from tasks.exports.request import Request
 from tasks.runs.tools import Tools
 
 
@@ -129,13 +131,21 @@ def arrive(
     request: Request,
     folder: Path,
     *,
+    ready: Ready | None = None,
     spooled: bool = False,
 ) -> Arrival | Spooled:
     """Start a result's arrival; if `spooled`, wait until it is complete in a file in `folder`.
 
+    `ready` is its finished export, if there is one already.
+
     Raises:
-        PipelineError: as `with_export`, or as `fetch_result` if `spooled`.
+        ResultTruncatedError: the tenant cut the result at its row limit.
+        PipelineError: as `await_export`, or as `fetch_result` if `spooled`.
     """
     if spooled:
         return Spooled(fetch_result(tools, specification, request, folder))
-    return with_export(tools, specification, request, lambda ready: Arrival(tools, request, ready))
+    if ready is None:
+        with start_export(tools, specification, request) as started:
+            ready = await_export(tools, specification, request, started)
+    raise_if_truncated(request, ready)
+    return Arrival(tools, request, ready)

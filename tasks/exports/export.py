@@ -4,35 +4,37 @@ The export id is journalled before polling, so that a run after a crash finds it
 left orphaned, and the tenant's daily limit is not spent twice.
 """
 
-import hashlib
-import json
 import logging
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 from connectors.catalogue import DatasetSpecification
 from connectors.errors import (
     ExportFailedError,
+    PipelineError,
     ResultsExpiredError,
     ResultTruncatedError,
     UnavailableError,
     UnknownExportError,
     UnknownQueryError,
 )
-from connectors.ledger import Export, Slot
+from connectors.ledger import Export
 from connectors.nexthink import (
     Compression,
     ExportState,
     ExportStatus,
     Transferred,
 )
+from tasks.exports.request import Request
+from tasks.exports.slots import take_slot
 from tasks.exports.windows import describe
 from tasks.runs.progress import Progress, tell
+from tasks.runs.recorded import recorded
 from tasks.runs.stopping import check_stop
 from tasks.runs.tools import Tools
 
@@ -46,32 +48,11 @@ ATTACH_WITHIN = timedelta(minutes=60)
 FIRST_POLL = 0.2
 LONGEST_POLL = 15.0
 POLL_GROWTH = 1.5
-# Seconds before each further look for a free slot.
-FIRST_LOOK = 0.1
-LONGEST_LOOK = 2.0
 # So many exports are tried in all if a result can no longer be fetched.
 EXPORTS = 3
 LOST = (UnknownExportError, ResultsExpiredError, ExportFailedError)
 
 T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """What is asked of the tenant for one unit."""
-
-    dataset: str
-    unit: str
-    query_id: str
-    parameters: dict[str, str]
-    compression: str
-    # Which part of the unit, if it is exported in parts.
-    piece: str = ""
-
-    def fingerprint(self) -> str:
-        """Return a hash of the request; only a journalled export with the same one is resumed."""
-        text = json.dumps([self.query_id, self.parameters, self.compression], sort_keys=True)
-        return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,13 +76,52 @@ class Result(Fetched):
 
 
 @dataclass(frozen=True, slots=True)
+class Started:
+    """An export that the tenant works on, in a slot that is free at the end of the `with` block.
+
+    `attempt` counts the exports that this request has taken.
+    """
+
+    export: Export
+    attached: bool
+    attempt: int
+    _slot: ExitStack
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._slot.close()
+
+    def __str__(self) -> str:
+        """Sum up for an operator."""
+        if self.attached:
+            return (
+                f"re-attached to export {self.export.export_id} of "
+                f"{self.export.started_at:%Y-%m-%d %H:%M:%SZ}"
+            )
+        return f"export {self.export.export_id}"
+
+
+@dataclass(frozen=True, slots=True)
 class Ready:
-    """An export whose result can be fetched, and how long that took."""
+    """An export whose result can be fetched, and how long that took.
+
+    It is `truncated` if the tenant cut the result at its row limit, and then of no use.
+    """
 
     export: Export
     attached: bool
     url: str | None
     wait_seconds: float
+    truncated: bool = False
+    attempt: int = 1
+
+    def __str__(self) -> str:
+        """Sum up for an operator."""
+        state = "cut at the row limit (HTTP 206)" if self.truncated else "completed"
+        again = f", export {self.attempt} of {EXPORTS}" if self.attempt > 1 else ""
+        return f"{state} after {self.wait_seconds:.1f} s{again}"
 
 
 def fetch_result(
@@ -124,56 +144,90 @@ def with_export(
 
     Raises:
         ResultTruncatedError: the tenant cut the result at its row limit.
+        PipelineError: as `await_export`.
+    """
+    attempt = 1
+    while True:
+        with start_export(tools, specification, request, attempt) as started:
+            ready = await_export(tools, specification, request, started)
+        raise_if_truncated(request, ready)
+        try:
+            return use(ready)
+        except LOST as error:
+            _forget(tools, request, error, ready.attempt, attached=ready.attached)
+            attempt = ready.attempt + 1
+
+
+def raise_if_truncated(request: Request, ready: Ready) -> None:
+    """Raise if the tenant cut a result.
+
+    Raises:
+        ResultTruncatedError: it did.
+    """
+    if ready.truncated:
+        # Its id stays in the journal, so that a run after a crash learns this without a new export.
+        raise ResultTruncatedError(
+            f"{request.dataset} {request.unit}: the tenant cut the result at its row limit "
+            "(HTTP 206)"
+        )
+
+
+@recorded("start export", "{request.subject}", says=str)
+def start_export(
+    tools: Tools, specification: DatasetSpecification, request: Request, attempt: int = 1
+) -> Started:
+    """Start an export, or resume a journalled one, once the tenant has a slot for it.
+
+    Args:
+        tools: client, ledger, clock, sleep.
+        specification: the dataset.
+        request: what is asked for.
+        attempt: counts the exports for this request.
+
+    Raises:
+        PipelineError: as `begin_or_attach`.
+    """
+    with ExitStack() as slot:
+        slot.enter_context(take_slot(tools, request))
+        export, attached = begin_or_attach(tools, specification, request)
+        return Started(export, attached, attempt, slot.pop_all())
+
+
+@recorded("await export", "{request.subject}", says=str)
+def await_export(
+    tools: Tools, specification: DatasetSpecification, request: Request, started: Started
+) -> Ready:
+    """Poll until an export has ended; if the tenant has lost it, export again.
+
+    Raises:
         ExportFailedError: the tenant reports an error for the query.
         UnavailableError: it did not finish within the dataset's timeout, or the tenant is out of
             reach; the export stays in the journal and the next run resumes it.
     """
-    for attempt in range(1, EXPORTS + 1):
-        attached = False
+    export, attached, attempt = started.export, started.attached, started.attempt
+    while True:
+        began = time.monotonic()
         try:
-            with _under_way(tools, request):
-                export, attached = begin_or_attach(tools, specification, request)
-                began = time.monotonic()
-                status = await_result(tools, specification, request, export)
-            waited = time.monotonic() - began
-            return use(Ready(export, attached, status.results_url, waited))
+            status = await_result(tools, specification, request, export)
         except LOST as error:
-            tools.ledger.journal.forget(request.dataset, request.unit, piece=request.piece)
-            # Export again after a failure of an earlier run's export, but not after one of our own.
-            lost = not isinstance(error, ExportFailedError)
-            if attempt == EXPORTS or not (lost or attached):
-                raise
-            logger.warning("%s %s: exporting again (%s)", request.dataset, request.unit, error)
-    raise AssertionError("unreachable")
+            _forget(tools, request, error, attempt, attached=attached)
+            attempt += 1
+            export, attached = begin_or_attach(tools, specification, request)
+        else:
+            waited = time.monotonic() - began
+            return Ready(export, attached, status.results_url, waited, status.truncated, attempt)
 
 
-@contextmanager
-def _under_way(tools: Tools, request: Request) -> Iterator[None]:
-    """Wait for a slot of the tenant and of this worker, and hold it while the block runs."""
-    slot = Slot(request.dataset, request.unit, request.piece)
-    pause = FIRST_LOOK
-    while (lease := tools.ledger.limits.take_slot(slot, tools.run_id, tools.at_once)) is None:
-        tell(Progress(request.dataset, request.unit, "waiting for other exports"))
-        _free_orphans(tools)
-        tools.sleep(pause)
-        pause = min(pause * POLL_GROWTH, LONGEST_LOOK)
-    with lease:
-        yield
-
-
-def _free_orphans(tools: Tools) -> None:
-    """Free the slots of killed processes whose exports have ended, according to the tenant."""
-    for slot, holder in tools.ledger.limits.orphans():
-        export = tools.ledger.journal.read(slot.dataset, slot.unit, slot.piece)
-        if export is None:
-            continue
-        tools.calls.add()
-        try:
-            state = tools.client.nql.export_status(export.export_id).state
-        except UnknownExportError:
-            state = ExportState.ERROR
-        if state in (ExportState.COMPLETED, ExportState.ERROR):
-            tools.ledger.limits.free(slot, holder)
+def _forget(
+    tools: Tools, request: Request, error: PipelineError, attempt: int, *, attached: bool
+) -> None:
+    """Forget an export whose result is lost; raise the error if there must not be another one."""
+    tools.ledger.journal.forget(request.dataset, request.unit, piece=request.piece)
+    # Export again after a failure of an earlier run's export, but not after one of our own.
+    lost = not isinstance(error, ExportFailedError)
+    if attempt == EXPORTS or not (lost or attached):
+        raise error
+    logger.warning("%s %s: exporting again (%s)", request.dataset, request.unit, error)
 
 
 def begin_or_attach(
@@ -246,12 +300,6 @@ def await_result(
             f"{request.dataset} {request.unit}: the export is not finished after "
             f"{describe(specification.timeout)} and continues at the tenant: run again to wait "
             "longer, or raise the dataset's timeout"
-        )
-    if status.truncated:
-        # Its id stays in the journal, so that a run after a crash learns this without a new export.
-        raise ResultTruncatedError(
-            f"{request.dataset} {request.unit}: the tenant cut the result at its row limit "
-            "(HTTP 206)"
         )
     return status
 

@@ -12,7 +12,9 @@ from connectors.catalogue import Column, DatasetSpecification, Mode
 from connectors.errors import DataRefusedError, ResultTruncatedError, UnknownQueryError
 from connectors.limits import MB, Limits, read_limits, setting
 from connectors.nexthink.results.result_file import ResultFile
-from tasks.exports.export import Request, Result, fetch_result
+from tasks.exports.export import Result, fetch_result
+from tasks.exports.request import Request
+from tasks.runs.recorded import unrecorded
 from tasks.runs.tools import Tools
 
 
@@ -48,12 +50,14 @@ def export_query(
     # An export begun by an earlier run may be older than what this one looks for.
     tools.ledger.journal.forget(subject, None)
     try:
-        return fetch_result(
-            tools,
-            DatasetSpecification.model_validate(asked),
-            Request(subject, unit, query_id, parameters or {}, "ZSTD"),
-            folder,
-        )
+        # The step that needs the rows is what an operator sees; it may read back many times.
+        with unrecorded():
+            return fetch_result(
+                tools,
+                DatasetSpecification.model_validate(asked),
+                Request(subject, unit, query_id, parameters or {}, "ZSTD"),
+                folder,
+            )
     except UnknownQueryError as error:
         raise error.retold(
             f"{subject}: the tenant has no saved query {query_id}, or refuses its parameters: "

@@ -6,7 +6,7 @@ it cannot be a bound: the windows on both sides of it are one.
 
 import re
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from zoneinfo import ZoneInfo
 
 from connectors.errors import UsageError
@@ -161,6 +161,22 @@ def describe(duration: timedelta) -> str:
         if seconds and seconds % size == 0:
             return f"{seconds // size}{unit}"
     return f"{seconds}s"
+
+
+def named(start: datetime, end: datetime, zone: tzinfo = UTC) -> str:
+    """Return a stretch of time as an operator names it: its day, or else both of its bounds.
+
+    A day is one of the zone, which only datasets of the tenant's days have; bounds are in UTC.
+    """
+    first = start.astimezone(zone)
+    is_midnight = first.time() == time.min
+    if is_midnight and end.astimezone(zone).replace(tzinfo=None) == _next_day(first):
+        return f"{first:%Y-%m-%d}"
+    return str(Window(start, end))
+
+
+def _next_day(local: datetime) -> datetime:
+    return local.replace(tzinfo=None) + timedelta(days=1)
 
 
 def short(instant: datetime) -> str:

@@ -13,7 +13,8 @@ from connectors.catalogue import DatasetSpecification, Mode, Shard
 from connectors.errors import ResultTruncatedError
 from connectors.lake.lake import unit_name
 from tasks.exports.arrival import Arrival, Spooled, arrive
-from tasks.exports.export import Request
+from tasks.exports.export import Ready
+from tasks.exports.request import Request
 from tasks.exports.windows import Window, describe, literal, split
 from tasks.land.calendar import Calendar
 from tasks.land.plan import Unit
@@ -40,6 +41,12 @@ class Piece:
             else (part if self.is_part else "")
         )
 
+    def label(self, run: Run, unit: Unit) -> str:
+        """Return the piece as an operator names it: its time, and its shard."""
+        window = self.window
+        time = run.named(window.start, window.end) if window else run.label(unit)
+        return f"{time} {self.shard.name}" if self.shard else time
+
     def parts(self, run: Run) -> list["Piece"]:
         """Divide a piece that was truncated; return no parts if it cannot be divided."""
         specification, zone = run.plan.specification, run.plan.tenant.zone
@@ -53,7 +60,12 @@ class Piece:
 
 
 def fetch_pieces(
-    run: Run, unit: Unit, refused: set[str], *, spooled: bool = False
+    run: Run,
+    unit: Unit,
+    refused: set[str],
+    *,
+    ready: Ready | None = None,
+    spooled: bool = False,
 ) -> Iterator[tuple[Piece, Arrival | Spooled]]:
     """Yield a unit's results as they arrive, one after the other, by time and then by shard.
 
@@ -61,6 +73,7 @@ def fetch_pieces(
         run: the run.
         unit: what is exported.
         refused: names of pieces that are known to be truncated.
+        ready: the finished export of the whole unit, if there is one already.
         spooled: download each result completely to a file before it is read.
 
     Raises:
@@ -72,9 +85,13 @@ def fetch_pieces(
         try:
             if piece.name in refused:
                 raise ResultTruncatedError(f"{run.dataset} {unit.name}: reached the row limit")  # noqa: TRY301
-            request = request_for(run, unit, piece)
             arriving = arrive(
-                run.tools, run.plan.specification, request, run.spool, spooled=spooled
+                run.tools,
+                run.plan.specification,
+                request_for(run, unit, piece),
+                run.spool,
+                ready=None if piece.name else ready,
+                spooled=spooled,
             )
         except ResultTruncatedError as error:
             parts = piece.parts(run)
@@ -84,6 +101,11 @@ def fetch_pieces(
             waiting.extendleft(reversed(parts))
         else:
             yield piece, arriving
+
+
+def unit_request(run: Run, unit: Unit) -> Request:
+    """Return the request for a whole unit."""
+    return request_for(run, unit, Piece(unit.window))
 
 
 def request_for(run: Run, unit: Unit, piece: Piece) -> Request:
@@ -103,6 +125,7 @@ def request_for(run: Run, unit: Unit, piece: Piece) -> Request:
         parameters,
         specification.compression,
         piece.name,
+        piece.label(run, unit),
     )
 
 

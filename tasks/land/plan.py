@@ -3,7 +3,7 @@
 from bisect import bisect_left
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from enum import StrEnum
 
 from connectors.catalogue import DatasetSpecification, Mode, load_dataset, parse_duration
@@ -19,6 +19,7 @@ from tasks.land.agreement import check_lake
 from tasks.land.calendar import Calendar
 from tasks.land.chunks import Chunk, has_failed, is_done, own_first
 from tasks.land.schedule import Coverage, LandedWindow, due
+from tasks.runs.recorded import recorded
 
 CONCURRENCY = 4
 MOST_AT_ONCE = 16
@@ -108,6 +109,11 @@ class Plan:
         return backfill.begun_at if backfill and backfill.begun_at < self.planned_at else None
 
     @property
+    def zone_of_days(self) -> tzinfo:
+        """The zone whose days the dataset lands: the tenant's with mode slices, otherwise UTC."""
+        return self.tenant.zone if self.specification.mode is Mode.SLICES else UTC
+
+    @property
     def calendar(self) -> Calendar | None:
         """How the dataset's time is cut; None for snapshots."""
         if self.specification.window is None:
@@ -115,6 +121,16 @@ class Plan:
         return Calendar.of(self.specification, self.tenant.zone, read_step(self.asked.step))
 
 
+def _planned(plan: Plan) -> str:
+    """Return what a plan lands, for an operator."""
+    if not plan.units:
+        return "nothing to land"
+    of = f" of {plan.asked_units:,}" if plan.asked_units > len(plan.units) else ""
+    lost = f", {len(plan.lost):,} out of reach" if plan.lost else ""
+    return f"{len(plan.units):,}{of} windows to land{lost}"
+
+
+@recorded("plan", "{asked.dataset}", says=_planned)
 def plan_run(asked: Asked, clock: Callable[[], datetime] = utc_now) -> Plan:
     """Check settings, catalogue and dates, and decide which units to land.
 

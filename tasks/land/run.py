@@ -11,7 +11,8 @@ from datetime import datetime
 from connectors.clock import utc_now
 from connectors.lake.stage import Budget
 from connectors.landings import Landing, open_landings
-from tasks.land.plan import Plan
+from tasks.exports.windows import named, short
+from tasks.land.plan import Plan, Unit
 from tasks.runs.opening import OpenedRun, connected, opened
 from tasks.runs.tools import Tools
 
@@ -41,6 +42,21 @@ class Run(OpenedRun):
     def subject(self) -> str:
         """What the run is about: the dataset."""
         return self.dataset
+
+    def label(self, unit: Unit) -> str:
+        """Return a unit as an operator names it: its day, its bounds, or a snapshot's slot."""
+        if unit.window is None:
+            return short(unit.starts_at)
+        return self.named(unit.starts_at, unit.ends_at)
+
+    def named(self, start: datetime, end: datetime) -> str:
+        """Return a stretch of the dataset's time as an operator names it."""
+        return named(start, end, self.plan.zone_of_days)
+
+
+def subject_of(run: Run, unit: Unit, *_: object) -> str:
+    """Return the dataset and the unit, as an operator names them."""
+    return f"{run.dataset} {run.label(unit)}"
 
 
 @contextmanager

@@ -5,7 +5,7 @@ that is refused or a full disk would fail them all, so then no further unit is b
 """
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import suppress
 from contextvars import copy_context
@@ -14,13 +14,13 @@ from dataclasses import dataclass, field
 from connectors.errors import DataRefusedError, HeldError, LimitReachedError, PipelineError
 from connectors.http.client import LONGEST_WAIT
 from tasks.land.claims import Claims
+from tasks.land.outcome import UnitOutcome
 from tasks.land.plan import Unit
 from tasks.land.run import Run
-from tasks.land.unit import UnitOutcome, land_unit
+from tasks.land.steps import LandUnit, Steps, steps_of
 from tasks.runs import metrics
 from tasks.runs.artifact import progress_shown
 from tasks.runs.progress import FAILED, PLANNED, STOPPING, Progress, tell
-from tasks.runs.recorded import recorded
 from tasks.runs.stopping import StoppedError, pool_of, unbroken
 
 logger = logging.getLogger(__name__)
@@ -35,8 +35,13 @@ FIRST_PAUSE, LONGEST_PAUSE, PAUSE_GROWTH = 1.0, 10.0, 1.5
 class Failure:
     """A unit that did not land, and why."""
 
-    unit: str
+    of: Unit
     error: PipelineError
+
+    @property
+    def unit(self) -> str:
+        """The unit's name."""
+        return self.of.name
 
 
 @dataclass(slots=True)
@@ -52,8 +57,6 @@ class Landed:
     held: list[Failure] = field(default_factory=list)
     left: int = 0
     stopped: PipelineError | None = None
-    # Those that threads work on; empty at the end, unless a thread had to be left behind.
-    under_way: dict[Future[UnitOutcome], Unit] = field(default_factory=dict, repr=False)
 
     def __str__(self) -> str:
         """Sum up for an operator."""
@@ -64,104 +67,141 @@ class Landed:
         return f"{len(self.outcomes):,} of {units:,} windows, {rows:,} rows"
 
 
-@recorded("land", says=str)
-def land(run: Run) -> Landed:
-    """Land all units of a run, as many at once as was asked for.
+def land(run: Run, land_unit: LandUnit) -> Landed:
+    """Land all units of a run by `land_unit`, as many at once as was asked for.
 
     After a signal, those under way may end within the run's limit, and no other is begun. A unit
     that does not land in time stays as it was, with its export in the journal.
     """
-    result = Landed()
-    units, at_once = run.plan.units, run.plan.asked.concurrency
-    tell(Progress(run.dataset, "", PLANNED, len(units)))
+    result, at_once = Landed(), run.plan.asked.concurrency
+    tell(Progress(run.dataset, "", PLANNED, len(run.plan.units)))
     result.stopped = _unfit(run)
     if result.stopped:
         return result
+    steps = steps_of(run, land_unit)
     with (
-        progress_shown(run.plan.tenant.name, run.dataset, len(units)),
+        progress_shown(run.plan.tenant.name, run.dataset, len(run.plan.units)),
         pool_of(at_once, f"landing {run.run_id}", run.stop) as pool,
     ):
-        try:
-            if run.plan.asked.chunk:
-                _land_shared(pool, at_once, run, result)
-            else:
-                _land_on(pool, at_once, run, units, result)
-                _try_held_again(pool, at_once, run, units, result)
-        except BaseException as error:
-            _wind_down(run, result, error)
-            if len(result.outcomes) < len(units):
-                raise
-            # Nothing was left out: the run ends as usual, and then raises the signal.
-            run.stop.asked = error
-    for failure in result.held:
-        _fail(run, failure, result)
+        _Landing(run, steps, pool, result).land()
     return result
 
 
-def _wind_down(run: Run, result: Landed, error: BaseException) -> None:
-    """Let units under way end within the run's limit, and count those that have landed."""
-    under_way = result.under_way
-    tell(Progress(run.dataset, f"{len(under_way)} under way", STOPPING))
-    run.stop.let_end(under_way, error)
-    for future in [future for future in under_way if future.done()]:
-        with suppress(StoppedError):
-            _settle(run, under_way.pop(future), future, result)
+@dataclass(slots=True)
+class _Landing:
+    """The units of a run under way, in threads of the pool.
 
-
-def _land_on(
-    pool: ThreadPoolExecutor, at_once: int, run: Run, units: Iterable[Unit], result: Landed
-) -> None:
-    waiting = iter(units)
-    under_way = result.under_way
-    while True:
-        while len(under_way) < at_once and not result.stopped:
-            unit = next(waiting, None)
-            if unit is None:
-                break
-            # The context carries Prefect's run, so that the threads' logs belong to it.
-            under_way[pool.submit(copy_context().run, land_unit, run, unit)] = unit
-        if not under_way:
-            break
-        done, _ = wait(under_way, return_when=FIRST_COMPLETED)
-        with unbroken():
-            for future in done:
-                _settle(run, under_way.pop(future), future, result)
-
-
-def _try_held_again(
-    pool: ThreadPoolExecutor, at_once: int, run: Run, units: Sequence[Unit], result: Landed
-) -> None:
-    """Try windows that another run held again at the end: that run may have landed them."""
-    for seconds in HELD_PAUSES:
-        if not result.held or result.stopped:
-            return
-        run.stop.sleep(seconds)
-        names = {failure.unit for failure in result.held}
-        result.held.clear()
-        held = [unit for unit in units if unit.name in names]
-        _land_on(pool, at_once, run, held, result)
-
-
-def _land_shared(pool: ThreadPoolExecutor, at_once: int, run: Run, result: Landed) -> None:
-    """Land windows that no other run holds, until all have landed or failed.
-
-    A run with nothing left to do stays while others hold windows: if one of them is killed, its
-    leases end (at once if that can be seen, otherwise after LEASE_TIME) and the windows are landed
-    here.
+    `under_way` is empty at the end, unless a thread had to be left behind.
     """
-    pause = FIRST_PAUSE
-    while not result.stopped:
-        tried = {outcome.unit for outcome in result.outcomes}
-        tried |= {failure.unit for failure in result.failures}
-        claims = Claims(run, tried)
-        _land_on(pool, at_once, run, claims.free(), result)
-        result.held.clear()
-        if not claims.open():
-            break
-        pause = FIRST_PAUSE if claims.given else min(LONGEST_PAUSE, pause * PAUSE_GROWTH)
-        run.stop.sleep(pause)
-    if not result.stopped:
-        result.left = len(run.plan.units) - len(result.outcomes) - len(result.failures)
+
+    run: Run
+    steps: Steps
+    pool: ThreadPoolExecutor
+    result: Landed
+    under_way: dict[Future[UnitOutcome], Unit] = field(default_factory=dict)
+
+    def land(self) -> None:
+        """Land all units, or those that no other run holds if the back-fill is shared."""
+        units, result = self.run.plan.units, self.result
+        try:
+            if self.run.plan.asked.chunk:
+                self._land_shared()
+            else:
+                self._land_on(units)
+                self._try_held_again()
+        except BaseException as error:
+            self._wind_down(error)
+            if len(result.outcomes) < len(units):
+                raise
+            # Nothing was left out: the run ends as usual, and then raises the signal.
+            self.run.stop.asked = error
+        finally:
+            self.steps.close(stopped=self.run.stop.is_stopping)
+        for failure in result.held:
+            self._fail(failure)
+
+    def _wind_down(self, error: BaseException) -> None:
+        """Let units under way end within the run's limit, and count those that have landed."""
+        tell(Progress(self.run.dataset, f"{len(self.under_way)} under way", STOPPING))
+        self.run.stop.let_end(self.under_way, error)
+        for future in [future for future in self.under_way if future.done()]:
+            with suppress(StoppedError):
+                self._settle(self.under_way.pop(future), future)
+
+    def _land_on(self, units: Iterable[Unit]) -> None:
+        waiting = iter(units)
+        while True:
+            while len(self.under_way) < self.run.plan.asked.concurrency and not self.result.stopped:
+                unit = next(waiting, None)
+                if unit is None:
+                    break
+                self.steps.begin(unit)
+                # The context carries Prefect's run, so that the threads' logs belong to it.
+                future = self.pool.submit(copy_context().run, self.steps.land_unit, unit)
+                self.under_way[future] = unit
+            if not self.under_way:
+                break
+            done, _ = wait(self.under_way, return_when=FIRST_COMPLETED)
+            with unbroken():
+                for future in done:
+                    self._settle(self.under_way.pop(future), future)
+
+    def _try_held_again(self) -> None:
+        """Try windows that another run held again at the end: that run may have landed them."""
+        result = self.result
+        for seconds in HELD_PAUSES:
+            if not result.held or result.stopped:
+                return
+            self.run.stop.sleep(seconds)
+            held = [failure.of for failure in result.held]
+            result.held.clear()
+            self._land_on(held)
+
+    def _land_shared(self) -> None:
+        """Land windows that no other run holds, until all have landed or failed.
+
+        A run with nothing left to do stays while others hold windows: if one of them is killed, its
+        leases end (at once if that can be seen, otherwise after LEASE_TIME) and the windows are
+        landed here.
+        """
+        run, result, pause = self.run, self.result, FIRST_PAUSE
+        while not result.stopped:
+            tried = {outcome.unit for outcome in result.outcomes}
+            tried |= {failure.unit for failure in result.failures}
+            claims = Claims(run, tried)
+            self._land_on(claims.free())
+            result.held.clear()
+            if not claims.open():
+                break
+            pause = FIRST_PAUSE if claims.given else min(LONGEST_PAUSE, pause * PAUSE_GROWTH)
+            run.stop.sleep(pause)
+        if not result.stopped:
+            result.left = len(run.plan.units) - len(result.outcomes) - len(result.failures)
+
+    def _settle(self, unit: Unit, future: Future[UnitOutcome]) -> None:
+        try:
+            outcome = future.result()
+        except PipelineError as error:
+            self.steps.end(unit, None)
+            failure = Failure(unit, error)
+            # A snapshot is not tried again: the other run lands that of another moment.
+            if isinstance(error, HeldError) and unit.window:
+                self.result.held.append(failure)
+            else:
+                self._fail(failure)
+        else:
+            self.steps.end(unit, outcome)
+            self.result.outcomes.append(outcome)
+            metrics.unit_landed(outcome)
+
+    def _fail(self, failure: Failure) -> None:
+        tell(Progress(self.run.dataset, failure.unit, FAILED))
+        logger.warning("%s", failure.error)
+        self.steps.fail(failure.of, failure.error)
+        metrics.unit_failed(failure.error)
+        self.result.failures.append(failure)
+        if not isinstance(failure.error, DataRefusedError | HeldError):
+            self.result.stopped = self.result.stopped or failure.error
 
 
 def _unfit(run: Run) -> PipelineError | None:
@@ -181,27 +221,3 @@ def _unfit(run: Run) -> PipelineError | None:
         "it",
         not_before=not_before,
     )
-
-
-def _settle(run: Run, unit: Unit, future: Future[UnitOutcome], result: Landed) -> None:
-    try:
-        outcome = future.result()
-    except PipelineError as error:
-        failure = Failure(unit.name, error)
-        # A snapshot is not tried again: the other run lands that of another moment.
-        if isinstance(error, HeldError) and unit.window:
-            result.held.append(failure)
-        else:
-            _fail(run, failure, result)
-    else:
-        result.outcomes.append(outcome)
-        metrics.unit_landed(outcome)
-
-
-def _fail(run: Run, failure: Failure, result: Landed) -> None:
-    tell(Progress(run.dataset, failure.unit, FAILED))
-    logger.warning("%s", failure.error)
-    metrics.unit_failed(failure.error)
-    result.failures.append(failure)
-    if not isinstance(failure.error, DataRefusedError | HeldError):
-        result.stopped = result.stopped or failure.error

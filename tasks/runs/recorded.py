@@ -2,18 +2,33 @@
 
 This is the only place where steps become tasks. A plain run never imports Prefect from here, so it
 starts in a fraction of a second.
+
+Prefect sees a step's name and how it ended, never its arguments or its result: these may be frames,
+and Prefect would walk through all of them.
 """
 
 import sys
-from collections.abc import Callable
-from functools import wraps
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from functools import cache, partial, wraps
+from inspect import Signature, signature
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+from weakref import WeakSet
+
+from connectors.errors import PipelineError
+from tasks.runs.stopping import StoppedError
 
 if TYPE_CHECKING:
+    from prefect.client.schemas.objects import State
     from prefect.context import FlowRunContext
 
 P = ParamSpec("P")
 R = TypeVar("R")
+
+_IS_PLAIN: ContextVar[bool] = ContextVar("is_plain", default=False)
+# Errors that a failed task run shows already.
+_SHOWN: WeakSet[PipelineError] = WeakSet()
 
 
 def flow_run() -> "FlowRunContext | None":
@@ -23,8 +38,27 @@ def flow_run() -> "FlowRunContext | None":
     return found
 
 
+@contextmanager
+def unrecorded() -> Iterator[None]:
+    """Let steps in the block be plain functions, because a larger step records them together."""
+    before = _IS_PLAIN.set(True)
+    try:
+        yield
+    finally:
+        _IS_PLAIN.reset(before)
+
+
+def is_shown(error: PipelineError) -> bool:
+    """Return whether a failed task run shows this error."""
+    return error in _SHOWN
+
+
 def recorded(
-    verb: str, subject: str = "{run.subject}", says: Callable[[Any], str] | None = None
+    verb: str,
+    subject: str | Callable[..., str] = "{run.subject}",
+    says: Callable[[Any], str] | None = None,
+    *,
+    cancelled_by: type[PipelineError] | None = None,
 ) -> Callable[[Callable[P, R]], Callable[P, R]]:
     """Return a decorator that makes a step a Prefect task when it is called inside a flow run.
 
@@ -32,23 +66,24 @@ def recorded(
 
     Args:
         verb: what the step does, such as `land`.
-        subject: what the step works on, a template over its arguments. The name of the task run
-            is verb and subject, such as `land crashes`.
-        says: sums up the result in a few words, as the message of the task run's state.
+        subject: what the step works on, a template over its arguments or a function of them. The
+            name of the task run is verb and subject, such as `land crashes 2026-11-08`.
+        says: sums up the result in a few words, as the message of the task run's state. The message
+            of an error is the error's own line.
+        cancelled_by: errors of this class show the task run as cancelled, not as failed: the step
+            is tried again later.
     """
 
     def decorate(step: Callable[P, R]) -> Callable[P, R]:
-        as_task: list[Callable[P, R]] = []
+        expected = signature(step)
 
         @wraps(step)
         def call(*args: P.args, **kwargs: P.kwargs) -> R:
-            if flow_run() is None:
+            if flow_run() is None or _IS_PLAIN.get():
                 return step(*args, **kwargs)
-            if not as_task:
-                as_task.append(_task(step, verb, f"{verb} {subject}", says))
-            returned: Any = as_task[0](*args, **kwargs)
-            # A task that returns a state of its own returns it as a state, which must be unpacked.
-            result: R = returned.result() if says else returned
+            name = f"{verb} {_subject(expected, subject, *args, **kwargs)}"
+            work = partial(step, *args, **kwargs)
+            result: R = _Call(name, work, says, cancelled_by).recorded_as(verb)
             return result
 
         return call
@@ -56,25 +91,80 @@ def recorded(
     return decorate
 
 
-def _task(
-    step: Callable[P, R], verb: str, name: str, says: Callable[[Any], str] | None
-) -> Callable[P, R]:
+def _subject(
+    expected: Signature, subject: str | Callable[..., str], *args: Any, **kwargs: Any
+) -> str:
+    if callable(subject):
+        return subject(*args, **kwargs)
+    return subject.format(**expected.bind(*args, **kwargs).arguments)
+
+
+class _Call:
+    """One call of a step, as Prefect's task gets it: only its state comes out."""
+
+    def __init__(
+        self,
+        name: str,
+        work: Callable[[], Any],
+        says: Callable[[Any], str] | None,
+        cancelled_by: type[PipelineError] | None,
+    ) -> None:
+        self.name = name
+        self._work = work
+        self._says = says
+        self._cancelled_by = cancelled_by
+        self._result: Any = None
+        self._error: Exception | None = None
+
+    def recorded_as(self, verb: str) -> Any:
+        """Do the work as a task run; return its result or raise its error."""
+        _task(verb)(self)
+        if self._error is not None:
+            raise self._error
+        return self._result
+
+    def state(self) -> "State[Any]":
+        """Do the work, and return how it ended as a state of Prefect's."""
+        from prefect.states import (  # noqa: PLC0415 - a plain run never comes here
+            Cancelled,
+            Completed,
+            Crashed,
+            Failed,
+        )
+
+        try:
+            self._result = self._work()
+        except PipelineError as error:
+            self._error = error
+            if self._cancelled_by and isinstance(error, self._cancelled_by):
+                return Cancelled(message=str(error))
+            _SHOWN.add(error)
+            return Failed(message=str(error))
+        except StoppedError as error:
+            self._error = error
+            return Crashed(message="stopped before it ended; the next run continues")
+        return Completed(message=self._says(self._result) if self._says else None)
+
+
+@cache
+def _task(verb: str) -> Callable[[_Call], Any]:
     from prefect import task  # noqa: PLC0415 - a plain run never comes here
     from prefect.cache_policies import NO_CACHE  # noqa: PLC0415
 
-    @wraps(step)
-    def described(*args: P.args, **kwargs: P.kwargs) -> Any:
-        result = step(*args, **kwargs)
-        return completed(result, says(result)) if says else result
+    def run(call: _Call) -> Any:
+        return call.state()
 
-    made: Callable[P, R] = task(
-        name=verb, task_run_name=name, cache_policy=NO_CACHE, persist_result=False, retries=0
-    )(described)
-    return made
+    return task(
+        name=verb,
+        task_run_name="{call.name}",
+        cache_policy=NO_CACHE,
+        persist_result=False,
+        retries=0,
+    )(run)
 
 
 def completed(result: R, message: str) -> R:
-    """Return a flow's or task's result with a message for its state, which operators read first."""
+    """Return a flow's result with a message for its state, which operators read first."""
     from prefect.states import Completed  # noqa: PLC0415 - a plain run never comes here
 
     state: Any = Completed(data=result, message=message)

@@ -1,6 +1,8 @@
 """An export: one dataset, or several one after the other.
 
-A unit that is landed again replaces itself, and an export begun by an interrupted run is resumed.
+Its stages: plan; for each unit, several at once, start the export, await it, fetch and land the
+result; report. A unit that is landed again replaces itself, and an export begun by an interrupted
+run is resumed.
 """
 
 import time
@@ -11,10 +13,15 @@ from typing import Any
 
 from connectors.clock import utc_now
 from connectors.errors import PartlyDoneError, PipelineError
+from tasks.exports.export import await_export, start_export
 from tasks.land.backfill import begin_backfill, finish_backfill
-from tasks.land.plan import Asked, Plan, plan_run
+from tasks.land.holding import held, landed_by_another
+from tasks.land.outcome import UnitOutcome
+from tasks.land.pieces import unit_request
+from tasks.land.plan import Asked, Plan, Unit, plan_run
 from tasks.land.report import RunReport, raise_unless_complete, report_run
-from tasks.land.run import open_run
+from tasks.land.run import Run, open_run
+from tasks.land.unit import fetch_and_land
 from tasks.land.units import land
 
 
@@ -39,11 +46,29 @@ def land_plan(
     """Land all units of a plan; see `export_dataset`."""
     with open_run(plan, clock, sleep) as run:
         begin_backfill(run)
-        landed = land(run)
+        landed = land(run, land_unit)
         report = report_run(run, landed)
         finish_backfill(run, landed)
         raise_unless_complete(landed, report)
         return report
+
+
+def land_unit(run: Run, unit: Unit) -> UnitOutcome:
+    """Land one unit: afterwards it has exactly the rows of the query, or nothing has changed.
+
+    Raises:
+        HeldError: another run holds this unit.
+        DataRefusedError: the result is incomplete, truncated, or breaks a rule of the dataset.
+        UnavailableError: the tenant cannot be reached in time; the export is kept for later.
+    """
+    tools, specification = run.tools, run.plan.specification
+    with held(run, unit) as lease:
+        if landed := landed_by_another(run, unit):
+            return landed
+        request = unit_request(run, unit)
+        with start_export(tools, specification, request) as started:
+            ready = await_export(tools, specification, request, started)
+        return fetch_and_land(run, unit, lease, ready)
 
 
 @dataclass(slots=True)

@@ -16,9 +16,10 @@ from connectors.catalogue import load_dataset
 from connectors.errors import PipelineError
 from connectors.lake.manifest import Manifest
 from sandbox.faults import KINDS
+from tasks.land.outcome import UnitOutcome
 from tasks.land.plan import Plan
 from tasks.land.run import open_run
-from tasks.land.unit import UnitOutcome, land_unit
+from tasks.stories.export import land_unit
 from tests.landing import CATALOG, Place, place, truth
 
 ROUTES = ("token", "export", "status", "download")

@@ -25,7 +25,7 @@ from sandbox.options import Credential
 from tasks.exports.windows import literal
 from tasks.land.pieces import Piece, request_for
 from tasks.land.run import open_run
-from tasks.land.unit import land_unit
+from tasks.stories.export import land_unit
 from tests.landing import CATALOG, Place, Use, foreign_export, place, truth
 
 DAY: dict[str, Any] = {"window_from": "2026-11-18", "window_to": "2026-11-19"}

@@ -29,9 +29,9 @@ from tasks.land.pieces import fetch_pieces
 from tasks.land.plan import Only
 from tasks.land.report import build_report
 from tasks.land.run import open_run
-from tasks.land.unit import land_unit
 from tasks.land.units import Landed, land
 from tasks.runs.progress import Progress, listening
+from tasks.stories.export import land_unit
 from tests.landing import NOW, Place, Use, catalogue, place, truth
 
 ORDER = ["crashed_at", "device_uid", "binary_uid", "user_uid"]
@@ -347,7 +347,7 @@ def test_a_back_fill_of_all_that_was_interrupted_goes_on(tmp_path: Path, use: Us
         plan = made.plan("crashes", **asked, only=Only.ALL)
         with open_run(plan, clock=made.tenant.clock.now) as run:
             begin_backfill(run)
-            land(replace(run, plan=replace(plan, units=plan.units[:2])))
+            land(replace(run, plan=replace(plan, units=plan.units[:2])), land_unit)
         again = made.plan("crashes", **asked, only=Only.ALL)
         assert again.units == plan.units[2:]
         made.land(again)

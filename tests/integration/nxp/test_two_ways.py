@@ -3,6 +3,7 @@
 import json
 import re
 import sqlite3
+import time
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -120,15 +121,38 @@ def test_prefect_names_verb_subject_and_window_and_says_the_result(
     newest = max(runs, key=lambda run: str(run["start_time"]))
     said = f"crashes landed: 3 of 3 windows, {rows:,} rows"
     assert newest["state"]["message"] == said
-    tasks = _asked(prefect_server, "task_runs", flow_runs={"id": {"any_": [newest["id"]]}})
-    assert {task["name"]: task["state"]["message"] for task in tasks} == {
-        "land crashes": f"3 of 3 windows, {rows:,} rows",
-        "report crashes": said,
+    ended = {task["name"]: task["state"] for task in _tasks(prefect_server, newest)}
+    days = ["2026-11-16", "2026-11-17", "2026-11-18"]
+    stages = ("start export", "await export", "land")
+    assert ended.keys() == {
+        "plan crashes",
+        *(f"{stage} crashes {day}" for stage in stages for day in days),
+        "report crashes",
     }
+    assert ended["plan crashes"]["message"] == "3 windows to land"
+    assert ended["report crashes"]["message"] == said
+    assert re.fullmatch(f"export {ID}", ended[f"start export crashes {days[0]}"]["message"])
+    awaited = ended[f"await export crashes {days[0]}"]["message"]
+    assert re.fullmatch(r"completed after \d+\.\d s", awaited)
+    landed = [ended[f"land crashes {day}"]["message"] for day in days]
+    said_rows = [re.match(r"([\d,]+) rows, [\d,]+ bytes received", each) for each in landed]
+    assert sum(int(each[1].replace(",", "")) for each in said_rows if each) == rows
     logs = _asked(prefect_server, "logs", logs={"flow_run_id": {"any_": [newest["id"]]}})
     lines = [log["message"] for log in logs if log["name"].startswith("tasks.")]
     # Followed by the names that are bound to the run.
     assert said in lines[-1]
+
+
+def _tasks(api: str, run: dict[str, Any], least: int = 1) -> list[dict[str, Any]]:
+    """Return the task runs of a flow run; the server learns of their last states a little later."""
+    deadline = time.monotonic() + 60
+    while True:
+        asked = {"flow_runs": {"id": {"any_": [run["id"]]}}, "limit": 200}
+        found: list[dict[str, Any]] = httpx.post(f"{api}/task_runs/filter", json=asked).json()
+        is_over = all(each["state"]["type"] not in ("PENDING", "RUNNING") for each in found)
+        if (len(found) >= least and is_over) or time.monotonic() > deadline:
+            return found
+        time.sleep(0.2)
 
 
 def _asked(api: str, what: str, **filters: Any) -> list[dict[str, Any]]:

@@ -24,7 +24,7 @@ from connectors.ledger import open_ledger
 from tasks.land.backfill import begin_backfill
 from tasks.land.plan import Only
 from tasks.land.run import open_run
-from tasks.land.unit import land_unit
+from tasks.stories.export import land_unit
 from tasks.stories.replay import open_replay, raise_unless_replayed, try_replay
 from tasks.stories.replay import replay as replay_story
 from tasks.upkeep.replay import Replayed

@@ -13,7 +13,8 @@ from connectors.nexthink.acting.requests import CampaignRequest, RemoteActionReq
 from connectors.nexthink.client import NexthinkClient
 from connectors.nexthink.results.download import MAX_REDIRECTS
 from tasks.act.readback import answers_of
-from tasks.exports.export import Request, begin_or_attach
+from tasks.exports.export import begin_or_attach
+from tasks.exports.request import Request
 from tasks.runs.tools import Tools
 from tests.unit.connectors.results import STATUS
 from tests.unit.connectors.servers import TOKEN_PATH, Clock, Server, json_reply, token_reply

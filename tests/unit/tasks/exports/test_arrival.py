@@ -15,7 +15,8 @@ from connectors.nexthink.client import NexthinkClient
 from connectors.nexthink.results.destination import CsvFile
 from connectors.nexthink.results.result_file import BLOCK_BYTES, BrokenCsvError, ResultFile
 from tasks.exports.arrival import Arrival, ReadAgainError
-from tasks.exports.export import Ready, Request
+from tasks.exports.export import Ready
+from tasks.exports.request import Request
 from tasks.runs.tools import Tools
 from tests.unit.connectors.results import FILE, STATUS, text_of, url_of
 from tests.unit.connectors.servers import (
