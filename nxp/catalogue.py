@@ -1,13 +1,14 @@
 """Reading the whole catalogue at once, with every problem in it, and notes that are not errors."""
 
 import os
-from collections.abc import Sized
+from collections.abc import Mapping, Sized
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from connectors.catalogue import ACTIONS, SYNCS, DatasetSpecification, read_datasets
 from connectors.errors import ConfigurationError
+from connectors.settings.installation import Settings
 
 if TYPE_CHECKING:
     from connectors.sources import Sources
@@ -42,6 +43,27 @@ def read_catalogue(catalog: Path) -> Catalogue:
     read.syncs, read.notes = _syncs(catalog, read.problems)
     read.actions = _actions(catalog, read.problems)
     return read
+
+
+def derived_columns(specification: DatasetSpecification, settings: Settings) -> dict[str, str]:
+    """Return the columns that a dataset lands without the tenant sending them, and their types.
+
+    Raises:
+        ConfigurationError: its transform cannot be used.
+    """
+    known = {column.name for column in specification.columns}
+    columns = specification.known_columns
+    if specification.transform:
+        from tasks.columns.transform import load_transform  # noqa: PLC0415 - polars
+
+        transform = load_transform(specification, settings.catalog, allow_code=settings.allow_code)
+        columns = transform.columns(columns) if transform else columns
+    return {column.name: str(column.type) for column in columns if column.name not in known}
+
+
+def in_words(columns: Mapping[str, str]) -> str:
+    """Return columns and their types for a line of text."""
+    return ", ".join(f"{name} ({kind})" for name, kind in columns.items())
 
 
 def _syncs(catalog: Path, problems: list[str]) -> tuple[list[str], list[str]]:

@@ -212,6 +212,7 @@ def _end(shared: Shared, ledger: Ledger, tally: Tally, since: datetime, *, as_js
         "calls": sum(report["calls"] for report in reports),
         "rows_landed": tally.rows,
         "rows_rejected": sum(report["rows_rejected"] for report in reports),
+        "rows_filtered": sum(report["rows_filtered"] for report in reports),
     }
     if as_json:
         print_json(total)

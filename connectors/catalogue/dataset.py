@@ -4,7 +4,8 @@ import re
 from collections import Counter
 from datetime import timedelta
 from enum import StrEnum
-from typing import Self
+from functools import cached_property
+from typing import TYPE_CHECKING, Self
 
 from pydantic import Field, model_validator
 
@@ -15,12 +16,17 @@ from connectors.catalogue.specification import DAY, Duration, Specification, div
 from connectors.catalogue.windows import WindowSpecification
 from connectors.nexthink import QUERY_ID, Compression
 
+if TYPE_CHECKING:
+    from connectors.catalogue.derived import Derived
+
 DATASET_PATTERN = "^[a-z][a-z0-9_]*$"
 # In the query id of mode slices, a placeholder for the number of days back.
 DAYS_BACK = "{days}"
 REST = "rest"
 # A dataset is stale after this many times the interval between two landings.
 STALE_PERIODS = 3
+# A module next to the catalogue or an installed one, and a function in it.
+FUNCTION = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*", re.ASCII)
 
 
 class Mode(StrEnum):
@@ -64,6 +70,9 @@ class DatasetSpecification(Specification):
     window: WindowSpecification | None = None
     shards: tuple[Shard, ...] = ()
     columns: tuple[Column, ...] = Field(min_length=1)
+    derive: dict[str, str] = Field(default_factory=dict)
+    where: str | None = None
+    transform: str | None = None
     drift: Drift = Drift.EVOLVE
     max_reject_share: float = Field(default=0.01, ge=0, le=1)
     checks: tuple[Check, ...] = ()
@@ -75,6 +84,28 @@ class DatasetSpecification(Specification):
     def key_columns(self) -> tuple[str, ...]:
         """The landed columns that identify a row; empty if none are declared."""
         return tuple(column.name for column in self.columns if column.key)
+
+    @cached_property
+    def derived(self) -> "Derived | None":
+        """What the dataset's expressions make of its columns; None if it has none."""
+        if not self.derive and self.where is None:
+            return None
+        # Imports Polars.
+        from connectors.catalogue.derived import derived  # noqa: PLC0415
+
+        return derived(self.columns, self.derive, self.where)
+
+    @property
+    def known_columns(self) -> tuple[Column, ...]:
+        """The declared columns, and after them the derived ones."""
+        return (*self.columns, *(self.derived.columns if self.derived else ()))
+
+    def landing(self, columns: tuple[Column, ...]) -> "DatasetSpecification":
+        """Return the dataset with other columns, and nothing that would derive more."""
+        values = {name: getattr(self, name) for name in type(self).model_fields}
+        return DatasetSpecification.model_construct(
+            **{**values, "columns": columns, "derive": {}, "where": None}
+        )
 
     @property
     def period(self) -> timedelta:
@@ -133,6 +164,9 @@ class DatasetSpecification(Specification):
             problems.append("stale_after: must be longer than 0")
         problems += self._window_problems()
         problems += self._shard_problems()
+        problems += self.derived.problems if self.derived else ()
+        if self.transform is not None and not FUNCTION.fullmatch(self.transform):
+            problems.append("transform: must be module:function")
         problems += self._check_problems()
         problems += self._landing_problems()
         if problems:
@@ -145,7 +179,11 @@ class DatasetSpecification(Specification):
         if self.window is None:
             return []
         problems = []
-        if self.window.column not in self._timed():
+        if self.window.column in self.derive:
+            problems.append(
+                "window.column: must be a declared column: a row is placed before any is derived"
+            )
+        elif self.window.column not in _timed(self.columns):
             problems.append(f"window.column: {self.window.column!r} is not a datetime column here")
         if twice := {self.window.from_, self.window.to} & self.parameters.keys():
             problems.append(f"parameters: {', '.join(sorted(twice))} belongs to the window")
@@ -189,7 +227,9 @@ class DatasetSpecification(Specification):
         return problems
 
     def _check_problems(self) -> list[str]:
-        names = {column.name for column in self.columns}
+        # A derived column that is wrong has a problem of its own.
+        names = {column.name for column in self.columns} | self.derive.keys()
+        timed = _timed(self.known_columns)
         problems = []
         for check in self.checks:
             problems += [
@@ -197,7 +237,7 @@ class DatasetSpecification(Specification):
                 for name in check.named
                 if name not in names
             ]
-            if isinstance(check, FreshCheck) and check.column not in self._timed():
+            if isinstance(check, FreshCheck) and check.column not in timed:
                 problems.append(f"checks: fresh needs a datetime column, not {check.column!r}")
         return problems
 
@@ -213,5 +253,6 @@ class DatasetSpecification(Specification):
             problems.append("landings.sql.snapshot: upsert needs a key column")
         return problems
 
-    def _timed(self) -> set[str]:
-        return {column.name for column in self.columns if column.type is ColumnType.DATETIME}
+
+def _timed(columns: tuple[Column, ...]) -> set[str]:
+    return {column.name for column in columns if column.type is ColumnType.DATETIME}

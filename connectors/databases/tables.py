@@ -47,7 +47,7 @@ def _table(specification: DatasetSpecification, tenant: str) -> tuple[str | None
 
 
 def _problems(specification: DatasetSpecification, limits: Limits) -> Iterator[str]:
-    names = [column.name for column in specification.columns]
+    names = [column.name for column in specification.known_columns]
     if len(names) + OWN_COLUMNS > limits.columns:
         yield (
             f"{len(names)} columns are more than a table can have "
@@ -59,7 +59,7 @@ def _problems(specification: DatasetSpecification, limits: Limits) -> Iterator[s
 
 
 def _notes(specification: DatasetSpecification, limits: Limits) -> Iterator[str]:
-    for column in specification.columns:
+    for column in specification.known_columns:
         if not limits.fits(column.name):
             reason = "a name of the database's own"
             if column.name not in limits.reserved:

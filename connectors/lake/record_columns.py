@@ -22,7 +22,7 @@ class Kind(StrEnum):
 
 
 # Raised by every change of the columns below. Files without a version are of the first release.
-VERSION: Final = 1
+VERSION: Final = 2
 # The keys under which Parquet's own metadata has what a file holds, and in which version.
 OF, OF_VERSION = b"nxp_records", b"nxp_records_version"
 
@@ -48,8 +48,8 @@ def _columns(**names: str) -> dict[str, Kind]:
 _RUNS: Final = {
     **_columns(text="run_id tenant dataset trigger state", moment="started_at finished_at"),
     **_columns(
-        whole="planned units calls rows_read rows_landed rows_rejected rows_outside duplicates "
-        "repeated_hour wire_bytes csv_bytes parquet_bytes"
+        whole="planned units calls rows_read rows_landed rows_rejected rows_outside "
+        "rows_filtered duplicates repeated_hour wire_bytes csv_bytes parquet_bytes"
     ),
     **_columns(text="folder", moment="watermark"),
     **_columns(text="error"),

@@ -129,14 +129,16 @@ def _upgraded(lake: Lake, file: StoredFile) -> tuple[bytes, str] | None:
         if found is None:
             return None
         with pq.ParquetFile(pa.BufferReader(found[0])) as old:
-            if OF_VERSION in (old.schema_arrow.metadata or {}):
+            metadata = old.schema_arrow.metadata or {}
+            if OF_VERSION in metadata and old.schema_arrow.names == list(RECORDS[records]):
                 return None
             table = old.read()
         if _unknown(table, records):
             return None
         rows = fitted(table, records, _from_path(file.path))
         # Retention counts from then, not from the day on which the file is rewritten.
-        written = {WRITTEN_AT: file.modified_at.isoformat().encode()}
+        at = metadata.get(WRITTEN_AT, file.modified_at.isoformat().encode())
+        written = {WRITTEN_AT: at}
         rows = rows.replace_schema_metadata({**rows.schema.metadata, **written})
         return as_file(rows), found[1]
     except (StorageError, OSError, pa.ArrowException):

@@ -195,6 +195,8 @@ class Ledger:
             holder = Holder.parse(run.pop("holder"))
             if run["state"] == "running" and self._is_gone(holder, run["started_at"], living):
                 run["state"] = "interrupted"
+            # Kept in the report only; null for runs of earlier releases and of other kinds.
+            run["rows_filtered"] = (run["report"] or {}).get("rows_filtered")
         return found
 
     def _is_gone(self, holder: Holder, started_at: datetime, living: set[str]) -> bool:

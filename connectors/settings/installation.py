@@ -44,6 +44,8 @@ class Settings(BaseModel, frozen=True):
     log: Literal["text", "json"] = "text"
     # Whether commands run as flows; by default they do if a Prefect server is configured.
     prefect: bool | None = None
+    # Whether datasets may name functions of the project, which run with all rights of the command.
+    allow_code: bool = False
     # Where alerts are sent: a webhook that accepts {"text": …}, as chat systems offer.
     alert_url: SecretStr | None = None
 

@@ -79,7 +79,7 @@ def target_of(tenant: str, specification: DatasetSpecification) -> Target:
 
 def columns_of(target: Target, staged: list[str] | None = None) -> dict[str, ColumnType]:
     """Return the columns that land and their types; staged but undeclared ones are text."""
-    declared = {column.name: column.type for column in target.specification.columns}
+    declared = {column.name: column.type for column in target.specification.known_columns}
     known = declared | {RUN_ID: ColumnType.STRING, EXPORTED_AT: ColumnType.DATETIME}
     names = list(known) if staged is None else staged
     columns = {name: known.get(name, ColumnType.STRING) for name in names}

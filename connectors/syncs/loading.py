@@ -101,12 +101,18 @@ def _unfit(
     problems = []
     if not dataset.in_lake:
         problems.append(f"{dataset.dataset} does not land in the lake")
-    names = {column.name for column in dataset.columns}
+    names = {column.name for column in dataset.known_columns}
     problems += [
         f"{dataset.dataset} lands no column {name}"
         for name in dict.fromkeys((*inventory.match.values(), inventory.identity))
         if name not in names
     ]
+    if dataset.where is not None or dataset.transform:
+        by = "where" if dataset.where is not None else "transform"
+        problems.append(
+            f"{dataset.dataset} is filtered by its {by}: a second match may be among what is left "
+            "out"
+        )
     for query_id in dataset.query_ids():
         # Shards are filtered too, but together they are the whole inventory.
         text = _text_of(query_path(catalog, query_id))

@@ -12,7 +12,7 @@ from connectors.errors import ConfigurationError, PipelineError
 from connectors.settings.installation import Settings, load_settings, prepare_home
 from connectors.settings.places import URL
 from connectors.settings.tenants import TenantSettings, load_tenant
-from nxp.catalogue import read_catalogue
+from nxp.catalogue import derived_columns, in_words, read_catalogue
 from nxp.options import Json, Tenant
 from nxp.output import print_json, say
 
@@ -39,6 +39,8 @@ def check(
     unfit, notes = _tables(settings, read.datasets, found)
     problems += unfit
     read.notes += notes
+    unfit, derived = _derived(settings, read.datasets)
+    problems += unfit
     refused = _refusal(found) if connect and found else None
     if problems or found is None:
         listed = [*problems, str(refused)] if refused else problems
@@ -54,6 +56,7 @@ def check(
                 "datasets": list(read.datasets),
                 "syncs": read.syncs,
                 "actions": read.actions,
+                "derived": derived,
                 "notes": read.notes,
                 "connected": connect,
             }
@@ -61,6 +64,8 @@ def check(
     else:
         said = f"{found.login_url} issued a token" if connect else "the tenant was not contacted"
         say(f"settings of tenant {found.name} and {read.counted} are valid; {said}")
+        for name, columns in derived.items():
+            say(f"{name} derives {in_words(columns)}")
         for note in read.notes:
             say(note)
 
@@ -78,6 +83,20 @@ def _tables(
     if tenant is None or not landing:
         return [], []
     return table_findings(landing, settings.database_url.get_secret_value(), tenant.name)
+
+
+def _derived(
+    settings: Settings, datasets: Mapping[str, DatasetSpecification]
+) -> tuple[list[str], dict[str, dict[str, str]]]:
+    """Return problems of transforms, and the columns that datasets derive, with their types."""
+    problems, derived = [], {}
+    for name, specification in datasets.items():
+        try:
+            if columns := derived_columns(specification, settings):
+                derived[name] = columns
+        except ConfigurationError as error:
+            problems.append(f"{name}.yaml: {error.message.removeprefix(f'{name}: ')}")
+    return problems, derived
 
 
 def _refusal(tenant: TenantSettings) -> PipelineError | None:

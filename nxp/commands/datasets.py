@@ -13,8 +13,9 @@ from connectors.ledger import Ledger, UnitRecord, open_ledger
 from connectors.settings.installation import Settings, load_settings
 from connectors.settings.tenants import tenant_name
 from connectors.text_files import read_text
+from nxp.catalogue import derived_columns, in_words
 from nxp.options import Json, Tenant
-from nxp.output import at_second, print_json, print_table, print_text
+from nxp.output import at_second, print_json, print_table, print_text, say
 from tasks.runs.freshness import freshness_of
 
 _SHOWN = ("watermark", "landed_to", "landed_at", "units", "rows", "last_error")
@@ -35,9 +36,10 @@ def datasets(
         _print_query(settings, name, as_json=as_json)
         return
     if name:
-        load_dataset(settings.catalog, name)
+        specification = load_dataset(settings.catalog, name)
         with _ledger(settings, tenant) as ledger:
             _print_units(ledger.units(name) if ledger else [], as_json=as_json)
+        _say_derived(specification, settings)
         return
     read = read_datasets(settings.catalog)
     with _ledger(settings, tenant) as ledger:
@@ -63,6 +65,21 @@ def _print_query(settings: Settings, name: str | None, *, as_json: bool) -> None
         if len(queries) > 1:
             print_text(f"/* {query['query_id']} */")
         print_text(query["nql"], end="\n" if len(queries) > 1 else "")
+
+
+def _say_derived(specification: DatasetSpecification, settings: Settings) -> None:
+    """Say what the dataset makes of its rows, if anything; stdout has the units."""
+    try:
+        derived = derived_columns(specification, settings)
+    except ConfigurationError as error:
+        say(str(error))
+        return
+    if derived:
+        say(f"derives {in_words(derived)}")
+    if specification.where is not None:
+        say(f"lands rows where {specification.where}")
+    if specification.transform:
+        say(f"lands what {specification.transform} returns")
 
 
 def _ledger(settings: Settings, tenant: str | None) -> AbstractContextManager[Ledger | None]:

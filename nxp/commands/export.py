@@ -180,6 +180,8 @@ def print_report(report: Mapping[str, Any], *, as_json: bool = False) -> None:
             say(f"{failure['dataset']}: {failure['error']}")
         return
     names = ["unit", "rows_read", "rows_landed", "rows_rejected", "rows_outside", "files"]
+    if report["rows_filtered"]:
+        names.insert(-1, "rows_filtered")
     outcomes = report["outcomes"]
     if outcomes:
         print_table(names, [[unit[name] for name in names] for unit in outcomes[:SHOWN]])

@@ -11,7 +11,7 @@ from nxp.engine import run_here
 from nxp.options import Json, Prefect, Tenant
 from nxp.output import print_json, print_table, say
 
-SHOWN = ("unit", "state", "tried", "landed", "rejected", "outside")
+SHOWN = ("unit", "state", "tried", "landed", "rejected", "outside", "filtered")
 
 
 def replay(

@@ -33,7 +33,10 @@ def runs(
     if as_json:
         print_json(found)
     else:
-        print_table(SHOWN, [[at_second(run[field]) for field in SHOWN] for run in found])
+        shown = list(SHOWN)
+        if any(run["rows_filtered"] for run in found):
+            shown.insert(shown.index("rows_landed") + 1, "rows_filtered")
+        print_table(shown, [[at_second(run[field]) for field in shown] for run in found])
 
 
 def _is_in_catalogue(catalog: Path, name: str) -> bool:

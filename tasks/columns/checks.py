@@ -182,7 +182,7 @@ def _allowed(check: AllowedCheck, specification: DatasetSpecification) -> _Probe
     column = pl.col(check.column)
     values = list(check.values)
     other = ~column.cast(pl.String).is_in(values)
-    if ColumnType.LIST in {c.type for c in specification.columns if c.name == check.column}:
+    if ColumnType.LIST in {c.type for c in specification.known_columns if c.name == check.column}:
         other = column.list.drop_nulls().list.set_difference(pl.lit(values)).list.len() > 0
     listed = ", ".join(values) if len(values) <= VALUES_LISTED else f"{len(values)} declared values"
     return _Probe(f"{check.column} is one of {listed}", {"others": other.sum()}, judge)

@@ -21,6 +21,7 @@ from connectors.limits import MB, Limits, read_limits
 from connectors.nexthink.results.result_file import ROW_BYTES, too_many_rejected
 from tasks.columns.cast import ARROW_TYPES, POLARS_TYPES, UTC_TYPE, ColumnCast, misfits
 from tasks.columns.reasons import NOT, NULL
+from tasks.columns.rules import Rules
 from tasks.columns.times import ARROW_UTC
 from tasks.exports.windows import Window
 
@@ -57,14 +58,18 @@ class Layout:
 
 @dataclass(slots=True)
 class Counts:
-    """What became of a unit's rows: `read` = `landed` + `rejected` + `outside` + `duplicates`."""
+    """What became of a unit's rows: `read` is the sum of `landed` to `duplicates`.
+
+    `strayed` are those `outside` that should not have been sent.
+    """
 
     read: int = 0
     landed: int = 0
     rejected: int = 0
     outside: int = 0
-    strayed: int = 0
+    filtered: int = 0
     duplicates: int = 0
+    strayed: int = 0
     repeated_hour: int = 0
     # The size of the rejected rows' text, which is held in memory.
     rejected_bytes: int = 0
@@ -81,7 +86,8 @@ class Counts:
                 "did not honour the query's time filter (check the query and "
                 "NEXTHINK_TIME_ZONE); nothing was published"
             )
-        if self.read != self.landed + self.rejected + self.outside + self.duplicates:
+        known = self.landed + self.rejected + self.outside + self.filtered + self.duplicates
+        if self.read != known:
             raise AssertionError(f"{dataset}: rows do not add up: {self}")
 
 
@@ -173,26 +179,30 @@ class Conformer:
         window: tuple[str, Window] | None = None,
         counts: Counts | None = None,
         limits: Limits | None = None,
+        *,
+        rules: Rules | None = None,
     ) -> None:
         self.counts = counts or Counts()
         self._limits = limits or read_limits()
         self._is_numbered = True
         self._layout = layout
+        self._rules = rules
+        # What lands, in this order.
+        self.columns = rules.columns(layout.landed) if rules else layout.landed
         self._casts = [ColumnCast(column.type, zone) for _, column in layout.present]
         self._window = window
         self._stamps = (pa.scalar(run_id, pa.string()), pa.scalar(exported_at, ARROW_UTC))
 
     def schema(self) -> pl.Schema:
         """Return the landed columns and types."""
-        columns = {column.name: POLARS_TYPES[column.type] for column in self._layout.landed}
+        columns = {column.name: POLARS_TYPES[column.type] for column in self.columns}
         return pl.Schema({**columns, RUN_ID: pl.String(), EXPORTED_AT: UTC_TYPE})
 
     def arrow_schema(self) -> pa.Schema:
         """Return the schema as written: text and lists in the types that every reader supports."""
-        landed = self._layout.landed
         fields = [
             pa.field(column.name, ARROW_TYPES[column.type], metadata=field_metadata(column))
-            for column in landed
+            for column in self.columns
         ]
         return pa.schema([*fields, (RUN_ID, pa.string()), (EXPORTED_AT, ARROW_UTC)])
 
@@ -204,10 +214,14 @@ class Conformer:
         first_record = self.counts.read + 1 if self._is_numbered else None
         self.counts.read += table.num_rows + len(ragged)
         typed, problems = self._cast(table)
+        if self._rules:
+            typed = self._computed(self._rules, typed, problems)
         rejects, raw = self._reject(table, problems, first_record)
         if problems:
             typed = typed.filter(pc.invert(_any(problems)))
         landed = self._within(typed)
+        if self._rules:
+            landed = self._chosen(self._rules, landed)
         self.counts.landed += landed.num_rows
         self.counts.rejected += len(rejects) + len(ragged)
         if ragged:
@@ -277,6 +291,22 @@ class Conformer:
             if self.counts.rejected_bytes > self._limits.max_rejected_mb * MB:
                 raise too_many_rejected(self._limits)
         return kept
+
+    def _computed(self, rules: Rules, typed: pa.Table, problems: dict[str, pa.Array]) -> pa.Table:
+        """Add derived columns, and note the rows in which an expression fails."""
+        computed = rules.compute(pl.DataFrame(typed))
+        for reason, mask in computed.problems.items():
+            _note(problems, reason, mask.to_arrow())
+        return computed.rows.to_arrow()
+
+    def _chosen(self, rules: Rules, rows: pa.Table) -> pa.Table:
+        """Leave out rows as the dataset says, count them, and return the columns that land."""
+        window = self._window[1] if self._window else None
+        within = (window.start, window.end) if window else None
+        chosen = rules.choose(pl.DataFrame(rows), self.columns, within)
+        self.counts.filtered += rows.num_rows - len(chosen)
+        types = [(column.name, ARROW_TYPES[column.type]) for column in self.columns]
+        return chosen.to_arrow().cast(pa.schema(types))
 
     def _within(self, typed: pa.Table) -> pa.Table:
         """Keep start <= t < end; count the rows outside, and those that should not have come."""

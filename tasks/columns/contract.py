@@ -45,8 +45,11 @@ def announced(specification: DatasetSpecification, landed: Mapping[str, str]) ->
     """Return what the next landing of a dataset changes, as far as its YAML says; None if nothing.
 
     With drift evolve, a landed column that is not declared may be one that the tenant just sends.
+    What a transform returns is known only to the first run with it.
     """
-    new = {column.name: _LANDED[column.type] for column in specification.columns}
+    if specification.transform:
+        return None
+    new = {column.name: _LANDED[column.type] for column in specification.known_columns}
     known = dict(_without_own(landed))
     change = difference(specification.dataset, known, new)
     if change and specification.drift is Drift.EVOLVE and known.keys() - new.keys():

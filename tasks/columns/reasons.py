@@ -8,6 +8,8 @@ import polars as pl
 
 # How a reason of tasks.columns.conform continues after the column's name.
 NOT, NULL = "not ", "null in a required column"
+# Of an expression of the dataset, where its column has no value to be called wrong.
+NOT_COMPUTED = "its expression fails"
 _TYPES: Final = {
     "bool": "true or false",
     "bytes": "a number of bytes",
@@ -48,6 +50,8 @@ def most_frequent(reasons: Mapping[str, int], rows: int) -> str:
 def in_words(reason: str) -> str:
     """Return a reason as a sentence about its column."""
     column, _, rest = reason.partition(": ")
+    if rest == NOT_COMPUTED:
+        return f"the expression of {column} fails"
     if rest == NULL:
         return f"{column} is {NULL}"
     if rest.startswith(NOT):

@@ -29,6 +29,7 @@ class UnitOutcome:
     rows_landed: int = 0
     rows_rejected: int = 0
     rows_outside: int = 0
+    rows_filtered: int = 0
     duplicates: int = 0
     repeated_hour: int = 0
     wire_bytes: int = 0
@@ -73,6 +74,7 @@ class UnitOutcome:
         self.rows_rejected = counts.rejected
         self.reasons = dict(count_reasons(batch.rejects for batch in staged.rejected))
         self.rows_outside = counts.outside
+        self.rows_filtered = counts.filtered
         self.duplicates = counts.duplicates
         self.repeated_hour = counts.repeated_hour
         self.columns_added = staged.layout.added

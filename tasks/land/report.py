@@ -30,6 +30,7 @@ SUMMED = (
     "rows_landed",
     "rows_rejected",
     "rows_outside",
+    "rows_filtered",
     "duplicates",
     "repeated_hour",
     "wire_bytes",
@@ -60,6 +61,7 @@ class RunReport:
     rows_landed: int
     rows_rejected: int
     rows_outside: int
+    rows_filtered: int
     duplicates: int
     repeated_hour: int
     wire_bytes: int
@@ -182,8 +184,9 @@ def markdown(report: RunReport) -> str:
         "",
         (
             f"{report.units} of {report.planned} units, {report.rows_landed:,} rows landed, "
-            f"{report.rows_rejected:,} rejected, {report.rows_outside:,} outside the window, of "
-            f"{report.rows_read:,} read. Run `{report.run_id}` of tenant `{report.tenant}`."
+            f"{report.rows_rejected:,} rejected, {report.rows_outside:,} outside the window, "
+            f"{report.rows_filtered:,} filtered, of {report.rows_read:,} read. "
+            f"Run `{report.run_id}` of tenant `{report.tenant}`."
         ),
         "",
         "| unit | landed | rejected | received | Parquet | seconds |",

@@ -11,6 +11,8 @@ from datetime import datetime
 from connectors.clock import utc_now
 from connectors.lake.stage import Budget
 from connectors.landings import Landing, open_landings
+from tasks.columns.rules import landing_as
+from tasks.columns.transform import Transform, load_transform
 from tasks.exports.windows import named, short
 from tasks.land.plan import Plan, Unit
 from tasks.runs.opening import OpenedRun, connected, opened
@@ -29,6 +31,7 @@ class Run(OpenedRun):
     tools: Tools
     landings: Sequence[Landing]
     budget: Budget | None = None
+    transform: Transform | None = None
     conforming: threading.Semaphore = field(
         default_factory=lambda: threading.Semaphore(CONFORMING_AT_ONCE)
     )
@@ -67,14 +70,23 @@ def open_run(
 ) -> Iterator[Run]:
     """Open a run of a plan: its client and landings, and its place in the ledger."""
     settings, tenant, specification = plan.settings, plan.tenant, plan.specification
+    transform = load_transform(specification, settings.catalog, allow_code=settings.allow_code)
+    landed = landing_as(specification, transform)
     with (
         opened(settings, tenant.name, {"dataset": specification.dataset}, clock, sleep) as parts,
         connected(parts, tenant) as tools,
         ExitStack() as stack,
     ):
-        landings = open_landings(settings, tenant.name, specification, parts.lake, clock)
+        landings = open_landings(settings, tenant.name, landed, parts.lake, clock)
         for landing in landings:
             stack.callback(landing.close)
         budget = Budget(settings.memory_mb * MIB)
         parts.ledger.begin_run(parts.run_id, specification.dataset, plan.trigger)
-        yield Run(parts=parts, plan=plan, tools=tools, landings=landings, budget=budget)
+        yield Run(
+            parts=parts,
+            plan=plan,
+            tools=tools,
+            landings=landings,
+            budget=budget,
+            transform=transform,
+        )

@@ -24,6 +24,7 @@ from connectors.errors import DataRefusedError
 from connectors.lake.stage import Stage, StagedFile, keep_rows
 from connectors.nexthink.results.result_file import ByteSource, ResultFile
 from tasks.columns.conform import Conformed, Conformer, Counts, Layout, match_header
+from tasks.columns.rules import Rules
 from tasks.exports.windows import EPOCH, Window
 
 
@@ -69,9 +70,10 @@ class Staging:
         row_limit: if set, a result with this many rows or more counts as truncated.
         on_rows: called with the number of rows read so far.
         working: entered for each batch, so that not too many are worked on at once.
+        rules: what the dataset derives, leaves out and transforms.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - a place where everything meets
         self,
         specification: DatasetSpecification,
         unit: str,
@@ -82,6 +84,7 @@ class Staging:
         row_limit: int | None = None,
         on_rows: Callable[[int], None] | None = None,
         working: Callable[[], AbstractContextManager[None]] = nullcontext,
+        rules: Rules | None = None,
     ) -> None:
         self._specification = specification
         self._unit = unit
@@ -91,6 +94,7 @@ class Staging:
         self._row_limit = row_limit
         self._on_rows = on_rows or (lambda _rows: None)
         self._working = working
+        self._rules = rules
         self._counts = Counts()
         self._rejected: list[Conformed] = []
         self._layout: Layout | None = None
@@ -130,7 +134,7 @@ class Staging:
         if self._layout is None:
             columns = self._specification.columns
             self._layout = Layout(tuple((column.nql, column) for column in columns))
-        conformer = Conformer(self._layout, self._zone, self._run_id, EPOCH)
+        conformer = Conformer(self._layout, self._zone, self._run_id, EPOCH, rules=self._rules)
         schema = conformer.arrow_schema()
         stage = self._opened(schema)
         if self._specification.window is None and not self._counts.landed:
@@ -156,6 +160,7 @@ class Staging:
             part.exported_at,
             (window.column, part.window) if window and part.window else None,
             self._counts,
+            rules=self._rules,
         )
         before = self._counts.read
         self._write(file, conformer)

@@ -20,6 +20,7 @@ from tasks.columns.checks import blocking, run_checks, warnings
 from tasks.columns.conform import Counts
 from tasks.columns.contract import difference
 from tasks.columns.reasons import most_frequent
+from tasks.columns.rules import landing_as, rules_of
 from tasks.exports.arrival import ReadAgainError
 from tasks.exports.export import Ready
 from tasks.land.outcome import UnitOutcome
@@ -76,6 +77,10 @@ def stage_unit(run: Run, unit: Unit, ready: Ready) -> tuple[UnitOutcome, Staged]
         _keep_rejects(run, unit, staged)
         check_counts(run, unit, staged.counts, outcome.reasons)
         outcome.warnings = _check_contents(run, unit, outcome, staged)
+        if staged.counts.filtered and not staged.counts.landed:
+            outcome.warnings += (
+                f"where or transform left out all {staged.counts.filtered} rows that fit",
+            )
         return outcome, staged
 
 
@@ -91,18 +96,20 @@ def check_counts(run: Run, unit: Unit, counts: Counts, reasons: Mapping[str, int
             f"run {run.run_id}; nothing was published"
         )
     before = max(place.rows_before(unit.starts_at, unit.ends_at) for place in run.landings)
-    empty = unit.window is None and counts.landed == 0
+    # An inventory is never empty, but `where` may leave nothing of it.
+    empty = unit.window is None and counts.landed == counts.filtered == 0
     if (empty or counts.landed * 2 < before) and not run.plan.asked.accept_shrink:
         raise DataRefusedError(
-            f"{run.dataset} {unit.name}: {counts.landed} rows{_but(before)}; if this is right, "
-            "run again with accept_shrink; nothing was published"
+            f"{run.dataset} {unit.name}: {counts.landed} rows{_but(before, counts.filtered)}; if "
+            "this is right, run again with accept_shrink; nothing was published"
         )
 
 
-def _but(before: int) -> str:
-    return (
-        f", but {before} have landed before" if before else " in a snapshot, which is never empty"
-    )
+def _but(before: int, filtered: int) -> str:
+    left_out = f" ({filtered} were left out by where or transform)" if filtered else ""
+    if not before:
+        return " in a snapshot, which is never empty"
+    return f", but {before} have landed before{left_out}"
 
 
 def publish(run: Run, unit: Unit, lease: Lease, outcome: UnitOutcome, staged: Staged) -> None:
@@ -163,6 +170,7 @@ def _stage(
         row_limit=plan.tenant.export_row_limit,
         on_rows=report_rows,
         working=working,
+        rules=rules_of(plan.specification, run.transform),
     )
     with staging:
         for piece, arriving in fetch_pieces(run, unit, refused, ready=ready, spooled=spooled):
@@ -187,7 +195,7 @@ def _check_contents(run: Run, unit: Unit, outcome: UnitOutcome, staged: Staged) 
     with outcome.timed("check"):
         results = run_checks(
             [file.path for file in staged.files],
-            run.plan.specification,
+            landing_as(run.plan.specification, run.transform),
             rows=staged.counts.landed,
             exported_at=outcome.exported_at,
         )

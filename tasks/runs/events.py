@@ -14,7 +14,9 @@ from tasks.runs.recorded import flow_run
 logger = logging.getLogger(__name__)
 
 EVENT = "nexthink.dataset"
-COUNTED = ("planned", "units", "calls", "rows_read", "rows_landed", "rows_rejected")
+COUNTED = (
+    *("planned", "units", "calls", "rows_read", "rows_landed", "rows_rejected", "rows_filtered"),
+)
 
 
 def resource_id(tenant: str, dataset: str) -> str:

@@ -140,7 +140,7 @@ def unit_landed(outcome: Any) -> None:
     _measure("nxp.windows", 1, outcome="skipped" if outcome.skipped else "landed")
     if outcome.skipped:
         return
-    for name in ("landed", "rejected", "outside"):
+    for name in ("landed", "rejected", "outside", "filtered"):
         _measure("nxp.rows", getattr(outcome, f"rows_{name}"), outcome=name)
     _measure("nxp.rows", outcome.duplicates, outcome="duplicate")
     _measure("nxp.download", outcome.wire_bytes)

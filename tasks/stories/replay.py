@@ -21,6 +21,8 @@ from connectors.landings import open_landings
 from connectors.settings.installation import load_settings
 from connectors.settings.tenants import load_tenant
 from tasks.columns.reasons import most_frequent
+from tasks.columns.rules import landing_as
+from tasks.columns.transform import load_transform
 from tasks.runs.opening import opened
 from tasks.runs.recorded import recorded
 from tasks.upkeep.replay import (
@@ -61,15 +63,21 @@ def open_replay(
             f"{dataset} lands in a table only: its rejects cannot be replayed, export again"
         )
     found = load_tenant(settings, tenant)
+    transform = load_transform(specification, settings.catalog, allow_code=settings.allow_code)
+    landed = landing_as(specification, transform)
     with (
         opened(settings, found.name, {"dataset": dataset}, clock) as parts,
         ExitStack() as stack,
     ):
-        landings = open_landings(settings, found.name, specification, parts.lake, clock)
+        landings = open_landings(settings, found.name, landed, parts.lake, clock)
         for landing in landings:
             stack.callback(landing.close)
         yield ReplayRun(
-            parts=parts, specification=specification, landings=landings, zone=found.time_zone
+            parts=parts,
+            specification=specification,
+            landings=landings,
+            zone=found.time_zone,
+            transform=transform,
         )
 
 
@@ -171,6 +179,7 @@ def _report(
         "rows_landed": sum(outcome.landed for outcome in done),
         "rows_rejected": sum(outcome.rejected for outcome in done),
         "rows_outside": sum(outcome.outside for outcome in done),
+        "rows_filtered": sum(outcome.filtered for outcome in done),
         "duplicates": 0,
         "repeated_hour": 0,
         "wire_bytes": 0,

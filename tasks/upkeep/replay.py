@@ -17,7 +17,7 @@ from pathlib import Path
 import polars as pl
 import pyarrow as pa
 
-from connectors.catalogue import DatasetSpecification
+from connectors.catalogue import Column, DatasetSpecification
 from connectors.errors import DataRefusedError, StorageError
 from connectors.lake import Entry, Lake
 from connectors.lake.landed import landed_batches
@@ -26,8 +26,10 @@ from connectors.lake.rejects import RejectFile
 from connectors.lake.stage import Stage, StagedFile
 from connectors.landings import Landing
 from tasks.columns.checks import blocking, run_checks
-from tasks.columns.conform import RAGGED, REJECTS_SCHEMA, Conformer, Layout, match_header
+from tasks.columns.conform import RAGGED, REJECTS_SCHEMA, Conformer, match_header
 from tasks.columns.reasons import count_reasons
+from tasks.columns.rules import landing_as, rules_of
+from tasks.columns.transform import Transform
 from tasks.exports.windows import Window
 from tasks.land.staging import dates_of, partitioned
 from tasks.runs.opening import OpenedRun
@@ -46,6 +48,7 @@ class ReplayRun(OpenedRun):
     specification: DatasetSpecification
     landings: Sequence[Landing]
     zone: str
+    transform: Transform | None = None
 
     @property
     def dataset(self) -> str:
@@ -60,7 +63,7 @@ class ReplayRun(OpenedRun):
 
 @dataclass(frozen=True, slots=True)
 class Replayed:
-    """The outcome of one unit's rejected rows: `tried` = landed + rejected + outside."""
+    """The outcome of one unit's rejected rows: `tried` = landed + rejected + outside + filtered."""
 
     unit: str
     state: str
@@ -68,6 +71,7 @@ class Replayed:
     landed: int = 0
     rejected: int = 0
     outside: int = 0
+    filtered: int = 0
     parquet_bytes: int = 0
     owner: str | None = None
     # Rows that still do not fit, by reason.
@@ -82,7 +86,8 @@ class Fitted:
     rejects: pl.DataFrame
     raw: list[str]
     outside: int
-    layout: Layout | None = None
+    filtered: int = 0
+    columns: tuple[Column, ...] = ()
     schema: pa.Schema | None = None
 
 
@@ -173,7 +178,12 @@ def fit(run: ReplayRun, file: RejectFile, entry: Entry) -> Fitted:
     text = text.cast(pl.String)
     layout = match_header(text.columns, run.specification)
     conformer = Conformer(
-        layout, run.zone, run.run_id, entry.exported_at, _window(run.specification, entry)
+        layout,
+        run.zone,
+        run.run_id,
+        entry.exported_at,
+        _window(run.specification, entry),
+        rules=rules_of(run.specification, run.transform),
     )
     result = conformer.conform(text)
     conformer.counts.check(f"{run.dataset} {entry.unit}")
@@ -181,9 +191,15 @@ def fit(run: ReplayRun, file: RejectFile, entry: Entry) -> Fitted:
     numbers = pl.Series([rows[i].record for i in whole], dtype=pl.Int64)
     records = numbers.gather(result.rejects["record"] - 1)
     rejects = pl.concat([result.rejects.with_columns(record=records), left])
-    outside = conformer.counts.outside
-    schema = conformer.arrow_schema()
-    return Fitted(result.landed, rejects, result.raw + kept, outside, layout, schema)
+    return Fitted(
+        result.landed,
+        rejects,
+        result.raw + kept,
+        conformer.counts.outside,
+        conformer.counts.filtered,
+        conformer.columns,
+        conformer.arrow_schema(),
+    )
 
 
 def _window(specification: DatasetSpecification, entry: Entry) -> tuple[str, Window] | None:
@@ -215,16 +231,31 @@ def _write(run: ReplayRun, entry: Entry, stage: Stage, rows: pa.Table) -> None:
 
 
 def _shape(run: ReplayRun, entry: Entry, fitted: Fitted) -> Shape:
-    columns = fitted.layout.landed if fitted.layout else ()
-    return Shape(run.dataset, entry.unit, columns, _schema(fitted), run.zone)
+    return Shape(run.dataset, entry.unit, fitted.columns, _schema(fitted), run.zone)
 
 
 def _reshaped(run: ReplayRun, entry: Entry, shape: Shape) -> Iterator[pl.DataFrame]:
     """Yield the landed rows in the current shape."""
     for partition, batch in landed_batches(run.lake, run.dataset, entry):
-        old = reshape(batch, shape)
+        old = _ruled(run, reshape(batch, shape), shape, set(batch.columns))
         _check_place(run.specification, partition, old, shape)
         yield old
+
+
+def _ruled(run: ReplayRun, rows: pl.DataFrame, shape: Shape, landed: set[str]) -> pl.DataFrame:
+    """Return landed rows with the columns that the dataset derives now; `where` takes none away.
+
+    What a transform does cannot be done to rows that it has changed already.
+    """
+    if run.transform and landed != {*rows.columns}:
+        raise shape.refuse("its landed rows have other columns than the transform returns now")
+    rules = rules_of(run.specification, None)
+    if run.transform or rules is None:
+        return rows
+    computed = rules.compute(rows)
+    if computed.problems:
+        raise shape.refuse("an expression of the dataset fails on its landed rows")
+    return computed.rows.select(rows.columns)
 
 
 def _check_place(
@@ -245,7 +276,8 @@ def _check_place(
 
 def _check(run: ReplayRun, entry: Entry, staged: Sequence[StagedFile], rows: int) -> None:
     files: list[Path] = [one.path for one in staged]
-    results = run_checks(files, run.specification, rows=rows, exported_at=entry.exported_at)
+    specification = landing_as(run.specification, run.transform)
+    results = run_checks(files, specification, rows=rows, exported_at=entry.exported_at)
     if reason := blocking(results):
         raise DataRefusedError(
             f"{run.dataset} {entry.unit}: a check fails with the replayed rows: {reason}; "
@@ -278,9 +310,10 @@ def _superseded(file: RejectFile, entry: Entry | None) -> Replayed:
 
 def _outcome(file: RejectFile, fitted: Fitted, state: str) -> Replayed:
     landed, rejected = len(fitted.landed), len(fitted.rejects)
-    tried = landed + rejected + fitted.outside
+    outside, filtered = fitted.outside, fitted.filtered
+    tried = landed + rejected + outside + filtered
     reasons = dict(count_reasons([fitted.rejects]))
-    return Replayed(file.unit, state, tried, landed, rejected, fitted.outside, reasons=reasons)
+    return Replayed(file.unit, state, tried, landed, rejected, outside, filtered, reasons=reasons)
 
 
 def _schema(fitted: Fitted) -> pa.Schema:

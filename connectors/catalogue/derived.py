@@ -1,0 +1,64 @@
+"""What a dataset's own expressions make of its declared columns: names, types, and problems.
+
+Imports Polars, so datasets without expressions never import it.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import polars as pl
+
+from connectors.catalogue.columns import LANDED_NAME, RESERVED, Column, ColumnType
+from connectors.catalogue.expressions import ExpressionError, Prepared, prepared
+from connectors.catalogue.frame_types import FRAME_TYPES, column_type, refused_type
+
+
+@dataclass(slots=True)
+class Derived:
+    """The derived columns of a dataset, its condition, and everything that is wrong with them."""
+
+    columns: list[Column] = field(default_factory=list)
+    expressions: dict[str, Prepared] = field(default_factory=dict)
+    condition: Prepared | None = None
+    problems: list[str] = field(default_factory=list)
+
+
+def derived(declared: Sequence[Column], derive: Mapping[str, str], where: str | None) -> Derived:
+    """Check a dataset's expressions, each over the declared columns and those derived above it."""
+    found = Derived()
+    columns = {column.name: FRAME_TYPES[column.type] for column in declared}
+    for name, text in derive.items():
+        try:
+            expression = _derived(name, text, columns)
+        except ExpressionError as error:
+            found.problems.append(f"derive.{name}: {error}")
+            continue
+        kind = column_type(expression.kind) or ColumnType.STRING
+        columns[name] = FRAME_TYPES[kind]
+        found.expressions[name] = expression
+        found.columns.append(Column(nql=text, name=name, type=kind))
+    if where is not None:
+        try:
+            found.condition = _condition(where, columns)
+        except ExpressionError as error:
+            found.problems.append(f"where: {error}")
+    return found
+
+
+def _derived(name: str, text: str, columns: Mapping[str, pl.DataType]) -> Prepared:
+    if not LANDED_NAME.fullmatch(name) or RESERVED.fullmatch(name):
+        raise ExpressionError("the name: only a-z, 0-9 and _, and not a reserved name")
+    if name in columns:
+        raise ExpressionError("there is a column of this name already")
+    expression = prepared(text, columns)
+    if column_type(expression.kind) is None:
+        raise ExpressionError(refused_type(expression.kind))
+    return expression
+
+
+def _condition(text: str, columns: Mapping[str, pl.DataType]) -> Prepared:
+    expression = prepared(text, columns)
+    if expression.kind != pl.Boolean:
+        kind = str(expression.kind).lower()
+        raise ExpressionError(f"it is {kind}, and has to be true or false: compare it with a value")
+    return expression

@@ -1,0 +1,81 @@
+"""The declared types as types of frames, and back: which results of an expression can land.
+
+Imports Polars, so it is imported only by what works with frames.
+"""
+
+from collections.abc import Mapping
+from typing import Final
+
+import polars as pl
+
+from connectors.catalogue.columns import ColumnType
+
+UTC_TIME: Final = pl.Datetime("us", "UTC")
+FRAME_TYPES: Final[Mapping[ColumnType, pl.DataType]] = {
+    ColumnType.STRING: pl.String(),
+    ColumnType.INT: pl.Int64(),
+    ColumnType.FLOAT: pl.Float64(),
+    ColumnType.BOOL: pl.Boolean(),
+    ColumnType.DATETIME: UTC_TIME,
+    ColumnType.DATE: pl.Date(),
+    ColumnType.BYTES: pl.Int64(),
+    ColumnType.DURATION: pl.Float64(),
+    ColumnType.LIST: pl.List(pl.String()),
+    ColumnType.JSON: pl.String(),
+}
+# Every value of these fits the wider type.
+_WHOLE: Final = (pl.Int64, pl.Int32, pl.Int16, pl.Int8, pl.UInt32, pl.UInt16, pl.UInt8)
+_FRACTIONS: Final = (pl.Float64, pl.Float32)
+_PLAIN: Final = {
+    pl.String: ColumnType.STRING,
+    pl.Boolean: ColumnType.BOOL,
+    pl.Date: ColumnType.DATE,
+}
+# What to write instead of a type that no landing has.
+_INSTEAD: Final = (
+    (pl.Decimal, "CAST(… AS DOUBLE)"),
+    (pl.Datetime, "CAST(… AS TIMESTAMP WITH TIME ZONE), which reads it as UTC"),
+    (pl.List, "CAST(… AS VARCHAR[]) or ARRAY_TO_STRING(…, ',')"),
+    (pl.UInt64, "CAST(… AS BIGINT)"),
+    (pl.Int128, "CAST(… AS BIGINT)"),
+)
+
+
+def column_type(kind: pl.DataType) -> ColumnType | None:
+    """Return the declared type that values of a frame land as without loss; None if none does.
+
+    An interval lands as `duration`, in seconds.
+    """
+    if kind in _WHOLE:
+        return ColumnType.INT
+    if kind in _FRACTIONS:
+        return ColumnType.FLOAT
+    if isinstance(kind, pl.Duration):
+        return ColumnType.DURATION
+    if isinstance(kind, pl.Datetime) and kind.time_zone is not None:
+        return ColumnType.DATETIME
+    if kind == pl.List(pl.String):
+        return ColumnType.LIST
+    return _PLAIN.get(type(kind))
+
+
+def refused_type(kind: pl.DataType) -> str:
+    """Return in words that a type cannot land, and what to write instead."""
+    instead = next((text for each, text in _INSTEAD if isinstance(kind, each)), None)
+    return f"its type {_named(kind)} cannot land: write {instead or 'CAST(… AS VARCHAR)'}"
+
+
+def landed(values: pl.Expr, kind: pl.DataType) -> pl.Expr:
+    """Return values of a type that can land in the type that they land with."""
+    wanted = column_type(kind)
+    if wanted is None:
+        raise AssertionError(f"{kind} cannot land")
+    if isinstance(kind, pl.Duration):
+        return values.dt.total_microseconds() / 1_000_000
+    return values if kind == FRAME_TYPES[wanted] else values.cast(FRAME_TYPES[wanted])
+
+
+def _named(kind: pl.DataType) -> str:
+    if isinstance(kind, pl.Datetime):
+        return "timestamp without a zone"
+    return str(kind).lower().partition("(")[0]

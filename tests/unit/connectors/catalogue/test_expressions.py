@@ -1,0 +1,179 @@
+"""Expressions of a dataset: what is allowed, and that arithmetic is exact."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import polars as pl
+import pytest
+from pydantic import ValidationError
+
+from connectors.catalogue import DatasetSpecification
+from connectors.catalogue.expressions import MOST_CHARACTERS, ExpressionError, prepared
+from connectors.catalogue.frame_types import FRAME_TYPES, column_type
+
+SPECIFICATION: dict[str, Any] = {
+    "dataset": "things",
+    "query_id": "#things",
+    "mode": "window",
+    "window": {"column": "at", "from": "from", "to": "to"},
+    "columns": [
+        {"nql": "thing.time", "name": "at", "type": "datetime"},
+        {"nql": "thing.name", "name": "name"},
+        {"nql": "thing.size", "name": "size", "type": "bytes"},
+        {"nql": "thing.score", "name": "score", "type": "float"},
+        {"nql": "thing.tags", "name": "tags", "type": "list"},
+    ],
+}
+
+
+def things(**changes: Any) -> DatasetSpecification:
+    return DatasetSpecification.model_validate(SPECIFICATION | changes)
+
+
+COLUMNS = {column.name: FRAME_TYPES[column.type] for column in things().columns}
+ROW = pl.DataFrame(
+    {
+        "at": [datetime(2026, 11, 19, 23, 30, tzinfo=UTC)],
+        "name": ["PC-042"],
+        "size": [3],
+        "score": [0.5],
+        "tags": [["a", "b"]],
+    },
+    COLUMNS,
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "kind", "value"),
+    [
+        ("size / 1000", "float", 0.003),
+        ("size * 1.5", "float", 4.5),
+        # Polars itself: the 8 bits of an hour, and -26; the 32 of a length, and 4294967294.
+        ("EXTRACT(HOUR FROM at) * 10", "int", 230),
+        ("LENGTH(name) - 8", "int", -2),
+        ("SPLIT_PART(name, '-', 1)", "string", "PC"),
+        ("CASE WHEN size > 2 THEN 'large' ELSE 'small' END", "string", "large"),
+        ("name LIKE 'PC%' AND size IN (1, 3)", "bool", True),
+        ("COALESCE(TRY_CAST(name AS BIGINT), 0)", "int", 0),
+        ("at + INTERVAL '1 hour'", "datetime", datetime(2026, 11, 20, 0, 30, tzinfo=UTC)),
+        ("at > TIMESTAMPTZ '2026-11-19 00:00:00Z'", "bool", True),
+        ("ARRAY_REVERSE(tags)", "list", ["b", "a"]),
+        ("SQRT(ABS(size - 7))", "float", 2.0),
+    ],
+)
+def test_an_expression_has_the_type_and_the_value_that_a_reader_expects(
+    text: str, kind: str, value: object
+) -> None:
+    found = prepared(text, COLUMNS)
+    values = ROW.select(found.expression).to_series().to_list()
+    assert (column_type(found.kind), values) == (kind, [value])
+
+
+def test_arithmetic_fails_where_it_would_wrap_around() -> None:
+    for text in ("size * 9223372036854775807", "size + 9223372036854775807", "-(size) - 3 * size"):
+        expression = prepared(text, COLUMNS).expression
+        rows = ROW.with_columns(size=pl.lit(2**62 + 1, pl.Int64))
+        with pytest.raises(pl.exceptions.InvalidOperationError):
+            rows.select(expression)
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("sizes", "'sizes' is not a column here; did you mean size"),
+        ("SIZE", "did you mean size"),
+        ("SUM(size)", "an aggregate"),
+        ("size - AVG(size)", "an aggregate"),
+        ("COUNT(*)", "an aggregate"),
+        ("CORR(size, score)", "an aggregate"),
+        ("ARRAY_AGG(size)", "an aggregate"),
+        ("LAST_VALUE(size)", "a window function"),
+        ("LAG(size) OVER (ORDER BY at)", "a window function"),
+        ("ROW_NUMBER() OVER ()", "looks at other rows|of a single row"),
+        ("RANK() OVER (ORDER BY size)", "of a single row"),
+        ("UNNEST(tags)", "more than one row"),
+        ("COLUMNS('s.*')", "several columns"),
+        ("EXISTS (SELECT 1)", "a subquery"),
+        ("size AS other", "an alias"),
+        ("DATE(name)", "needs its format"),
+        ("size > (SELECT 1)", "a subquery"),
+        ("READ_CSV('/etc/passwd')", "unsupported function"),
+        ("(SELECT * FROM read_parquet('x'))", "a subquery"),
+        ("name IN (WITH q AS (TABLE read_csv('x')) TABLE q)", "a subquery"),
+        ("E'\\' || (SELECT a FROM read_csv('x')) || '", "plain single quotes"),
+        ("$$'$$ || (SELECT a FROM read_csv('x')) || '", "plain single quotes"),
+        ("RANDOM()", "unsupported function"),
+        ("NOW()", "changes from run to run"),
+        ("current_date", "changes from run to run"),
+        ("size; name", "invalid expression"),
+        ("", "unable to parse"),
+        ("size + name", "arithmetic"),
+        ("name ~ '('", "regex"),
+        ("size AND name", "not supported|cannot|bitand"),
+        ("at > '2026-01-01'", "cannot compare"),
+        ("CAST('a' AS BIGINT)", "conversion"),
+        ("+".join(["size"] * 600), "nested too deeply"),
+        ("(" * 200 + "size" + ")" * 200, "unable to parse"),
+        ("'" + "x" * MOST_CHARACTERS + "'", "longer than"),
+    ],
+)
+def test_what_is_not_an_expression_of_one_row_is_refused_in_one_line(text: str, why: str) -> None:
+    with pytest.raises(ExpressionError, match=why) as raised:
+        prepared(text, COLUMNS)
+    assert "\n" not in str(raised.value)
+    assert len(str(raised.value)) < 300
+
+
+def test_a_dataset_derives_columns_from_those_above_and_filters_by_all() -> None:
+    kinds = things(
+        derive={"kib": "size / 1024", "is_late": "kib > 3", "age": "at - at", "n": "1"},
+        where="is_late OR score IS NULL",
+        checks=[{"check": "not_null", "column": "kib"}],
+    ).known_columns
+    assert {c.name: str(c.type) for c in kinds[5:]} == {
+        "kib": "float",
+        "is_late": "bool",
+        "age": "duration",
+        "n": "int",
+    }
+
+
+@pytest.mark.parametrize(
+    ("changes", "why"),
+    [
+        ({"derive": {"date": "size"}}, "derive.date: .*reserved"),
+        ({"derive": {"_nxp_x": "size"}}, "derive._nxp_x: .*reserved"),
+        ({"derive": {"KiB": "size"}}, "derive.KiB: .*only a-z"),
+        ({"derive": {"name": "size"}}, "derive.name: there is a column of this name"),
+        ({"derive": {"a": "b", "b": "size"}}, "derive.a: 'b' is not a column here"),
+        ({"derive": {"x": "CAST(size AS DECIMAL(9, 2))"}}, r"decimal cannot land: .*AS DOUBLE"),
+        ({"derive": {"x": "CAST(at AS TIME)"}}, r"time cannot land: write CAST\(… AS VARCHAR"),
+        ({"derive": {"x": "CAST(at AS TIMESTAMP)"}}, "without a zone cannot land"),
+        ({"derive": {"x": "NULL"}}, "null cannot land"),
+        ({"derive": {"x": "CAST(size AS BIGINT UNSIGNED)"}}, "AS BIGINT"),
+        ({"derive": {"x": 1}}, "valid string"),
+        ({"where": "size"}, "where: it is int64, and has to be true or false"),
+        ({"where": "kib > 1"}, "where: 'kib' is not a column here"),
+        (
+            {
+                "derive": {"end": "at + INTERVAL '1h'"},
+                "window": {"column": "end", "from": "from", "to": "to"},
+            },
+            "window.column: must be a declared column",
+        ),
+        (
+            {
+                "derive": {"kib": "size / 1024"},
+                "checks": [{"check": "fresh", "column": "kib", "within": "1d"}],
+            },
+            "fresh needs a datetime column",
+        ),
+        ({"transform": "os.system"}, "transform: must be module:function"),
+        ({"transform": "/etc/x.py:f"}, "transform: must be module:function"),
+    ],
+)
+def test_a_wrong_derive_where_or_transform_is_a_problem_of_the_file(
+    changes: dict[str, Any], why: str
+) -> None:
+    with pytest.raises(ValidationError, match=why):
+        things(**changes)
