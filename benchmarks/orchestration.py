@@ -1,7 +1,9 @@
-"""What Prefect adds to a landing, and what a window of a long back-fill costs.
+"""What Prefect adds to a landing, and what a window costs its server, by the length of the run.
 
-Usage: python -m benchmarks.orchestration [--windows N]. Starts a Prefect server and the tenant in
-miniature, whose windows have 1,000 rows. Prints the figures of docs/performance.md, Orchestration.
+Usage: python -m benchmarks.orchestration [--windows N]. A run of up to 20 windows shows each of
+their stages in Prefect, one of up to 200 a task run for each window, a longer one chunks. Starts
+a Prefect server and the tenant in miniature, whose windows have 1,000 rows. Prints the figures of
+docs/performance.md, Flows.
 """
 
 import json
@@ -17,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import cyclopts
+import httpx
 import psutil
 
 from benchmarks.landing.__main__ import ROOT, served
@@ -25,23 +28,32 @@ from benchmarks.landing.engine import DATASET, clock, land, prepare
 BEGIN = datetime(2026, 11, 7, tzinfo=UTC)
 HOUR = timedelta(hours=1)
 AT_ONCE = 8
+# The longest runs whose stages, and whose windows, are shown one by one.
+SHOWN = (20, 200)
+# What a server without work may use, in seconds of CPU per second.
+QUIET = 0.1
 TRIES = 5
 ONE: dict[str, Any] = {"window_from": "2026-11-07T00:00Z", "window_to": "2026-11-07T01:00Z"}
 
 
 def measure(*, windows: int = 300) -> None:
-    """Compare three ways of landing one window, and land WINDOWS windows as function and flow."""
+    """Compare three ways of landing one window; land few and WINDOWS windows, as both."""
     with tempfile.TemporaryDirectory() as name, served(Path(name)) as url:
         folder = Path(name)
         prepare("windows", url, folder, window=_window())
         server = _start_server(folder)
         try:
             _child("ways", 0, server)
-            for way in ("function", "flow"):
-                prepare("windows", url, folder / way, window=_window())
-                before = _seconds(server)
-                spent = _child(way, windows, server)
-                _tell(way, windows, spent, _seconds(server) - before)
+            idle = _idle(server)
+            for way, count in (("function", windows), *(("flow", n) for n in (*SHOWN, windows))):
+                prepare("windows", url, folder / f"{way}-{count}", window=_window())
+                before, began = _seconds(server), time.monotonic()
+                spent = _child(way, count, server)
+                _await_quiet(server, idle)
+                server_spent = _seconds(server) - before - idle * (time.monotonic() - began)
+                _tell(way, count, spent, max(0.0, server_spent))
+                if way == "flow":
+                    print(f"    {_task_runs(count):,} task runs", flush=True)
         finally:
             _nxp("server", "stop", home=folder / "home")
 
@@ -160,6 +172,31 @@ def _start_server(folder: Path) -> psutil.Process:
 def _seconds(process: psutil.Process) -> float:
     family = [process, *process.children(recursive=True)]
     return sum(sum(one.cpu_times()[:2]) for one in family)
+
+
+def _idle(server: psutil.Process) -> float:
+    """Return what the server uses without any work, in seconds of CPU per second."""
+    time.sleep(10)
+    before = _seconds(server)
+    time.sleep(10)
+    return (_seconds(server) - before) / 10
+
+
+def _await_quiet(server: psutil.Process, idle: float) -> None:
+    """Wait until the server has recorded all that a run has reported."""
+    used = QUIET * 2
+    while used > idle + QUIET:
+        before = _seconds(server)
+        time.sleep(3)
+        used = (_seconds(server) - before) / 3
+
+
+def _task_runs(windows: int) -> int:
+    """Return how many task runs the flow run over so many windows has."""
+    name = f"back-fill {DATASET} {BEGIN.isoformat()}..{(BEGIN + windows * HOUR).isoformat()}"
+    asked = {"flow_runs": {"name": {"any_": [name]}}}
+    answer = httpx.post(f"{os.environ['PREFECT_API_URL']}/task_runs/count", json=asked)
+    return int(answer.raise_for_status().json())
 
 
 def _nxp(*words: str, home: Path) -> str:

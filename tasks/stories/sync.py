@@ -1,11 +1,13 @@
 """A sync: planned, applied, both, or tried again.
 
+Its stages: pull the tables, resolve identities, plan, build and push batches, verify, report.
 A run keeps its report however it ends, and then raises if anything was left out. What one stage has
 saved does not depend on the stages after it.
 """
 
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any, TypeAlias
@@ -19,7 +21,16 @@ from tasks.sync.guards import check_accepted
 from tasks.sync.plan_file import SyncPlan
 from tasks.sync.report import SyncStages, described, report_sync, shortfall
 from tasks.sync.run import ChosenSync, SyncRun, open_sync
-from tasks.sync.stages import apply_found, find_plan, plan_again, plan_sync, verify_applied
+from tasks.sync.stages import (
+    find_plan,
+    plan_again,
+    plan_rows,
+    planning_of,
+    pull_tables,
+    push_plan,
+    resolve,
+    verify_applied,
+)
 
 # A key of `accepted`, next to the names of guards.
 APPROVAL = "approval"
@@ -140,13 +151,22 @@ def retry(
         return _reported(run, stages, work)
 
 
+def plan_sync(run: SyncRun, asked: SyncAsked) -> SyncPlan:
+    """Pull, resolve, compare, and write a plan. Call it under the sync's lease."""
+    planning = planning_of(run)
+    with ExitStack() as files:
+        pulled = pull_tables(run, planning, asked)
+        rows = resolve(run, planning, pulled, files)
+        return plan_rows(run, planning, asked, pulled, rows)
+
+
 def _apply(
     run: SyncRun, found: SyncPlan, lease: Lease, asked: SyncAsked, stages: SyncStages
 ) -> None:
     """Apply a plan, and read back if that is asked for and everything was sent."""
     stages.is_done = found.record.state == PlanState.APPLIED.value
     if not stages.is_done:
-        stages.applied = apply_found(run, found, lease)
+        stages.applied = push_plan(run, found, lease)
     if not (asked.verify and run.specification.verify and stages.is_sent):
         return
     try:

@@ -1,9 +1,10 @@
-"""The stages of a sync's run: planning, applying, reading back.
+"""The stages of a sync's run: pull, resolve, plan, push, verify.
 
 Each is one recorded step, whatever the number of objects.
 """
 
 from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import replace
 
 from connectors.errors import UsageError
@@ -17,11 +18,12 @@ from tasks.sync.outcomes import ObjectOutcome
 from tasks.sync.plan import load_plan, make_plan, retry_plan
 from tasks.sync.plan_file import SyncPlan
 from tasks.sync.planning import Planning
-from tasks.sync.pull import Kept, pull_sources
+from tasks.sync.pull import Kept, Pulled, pull_sources
 from tasks.sync.recovery import recover
 from tasks.sync.run import SyncRun
-from tasks.sync.shape import shaped
+from tasks.sync.shape import Shaped, shaped
 from tasks.sync.verify import Verified, verify_sync
+from tasks.sync.wanted import SourceCounts
 
 
 def planning_of(run: SyncRun) -> Planning:
@@ -29,41 +31,76 @@ def planning_of(run: SyncRun) -> Planning:
     return Planning(run.specification, run.ledger, run.lake, run.folder(), run.tools.clock())
 
 
+def _pulled(pulled: Pulled) -> str:
+    rows = [f"{source.rows:,} rows of {name}" for name, source in pulled.sources.items()]
+    changes = f"; only changes of {pulled.changes_of}" if pulled.changes_of else ""
+    return f"{', '.join(rows)}{changes}"
+
+
+def _resolved(rows: Shaped) -> str:
+    at = rows.inventory_at
+    by = f", to look up in the inventory of {at:%Y-%m-%d %H:%M:%SZ}" if at else ""
+    return f"{rows.counts.rows:,} rows{by}"
+
+
 def _planned(plan: SyncPlan) -> str:
-    return f"{plan.summary.rows:,} values of {plan.summary.keys:,} objects"
+    source = plan.summary.source or SourceCounts()
+    left = {
+        "unmatched": source.unmatched,
+        "ambiguous": source.ambiguous,
+        "without key": source.without_key,
+    }
+    left_out = "".join(f", {count:,} rows {why}" for why, count in left.items() if count)
+    return f"{plan.summary.rows:,} values of {plan.summary.keys:,} objects{left_out}"
 
 
 def _applied(applied: Applied) -> str:
     taken, objects = applied.objects[ObjectOutcome.ACKNOWLEDGED], applied.objects.total()
-    return f"{taken:,} of {objects:,} objects acknowledged"
+    return f"{taken:,} of {objects:,} objects acknowledged in {applied.requests:,} requests"
 
 
 def _verified(verified: Verified) -> str:
     return f"convergence {verified.convergence:.2f} %, {verified.differs:,} values differ"
 
 
-@recorded("plan", says=_planned)
-def plan_sync(run: SyncRun, asked: SyncAsked) -> SyncPlan:
-    """Pull, shape, compare, and write a plan. Call it under the sync's lease."""
-    planning, specification = planning_of(run), run.specification
+@recorded("pull", says=_pulled)
+def pull_tables(run: SyncRun, planning: Planning, asked: SyncAsked) -> Pulled:
+    """Pull the sources: all rows, or the changes since the last apply."""
     record = run.ledger.syncs.read(run.sync)
     cursors = record.cursors or {}
     is_damaged = record.is_damaged or not isinstance(cursors, Mapping)
     kept = Kept(record.specification, record.full_at, {} if is_damaged else cursors, is_damaged)
     tell(Progress(run.sync, PLAN, "pulling"))
-    pulled = pull_sources(specification, run.folder(), kept, planning.now, full=asked.full)
+    return pull_sources(run.specification, run.folder(), kept, planning.now, full=asked.full)
+
+
+@recorded("resolve", says=_resolved)
+def resolve(run: SyncRun, planning: Planning, pulled: Pulled, files: ExitStack) -> Shaped:
+    """Read the sync's SELECT over the sources, and the inventory that gives the identities.
+
+    What it writes is deleted when `files` is closed.
+    """
     tell(Progress(run.sync, PLAN, "comparing", sum(each.rows for each in pulled.sources.values())))
-    with shaped(specification, pulled, run.lake, run.folder(), planning.now) as rows:
-        plan = make_plan(
-            planning,
-            rows.ranges(),
-            rows.counts,
-            cursors=dict(pulled.cursors),
-            inventory_at=rows.inventory_at,
-            accepted=asked.accepted,
-            made_by=run.run_id,
-        )
-        rows.keep_rejects(run.lake, run.run_id, run.started_at)
+    return files.enter_context(
+        shaped(run.specification, pulled, run.lake, run.folder(), planning.now)
+    )
+
+
+@recorded("plan", says=_planned)
+def plan_rows(
+    run: SyncRun, planning: Planning, asked: SyncAsked, pulled: Pulled, rows: Shaped
+) -> SyncPlan:
+    """Match rows with objects, compare them with what is known, and write a plan."""
+    plan = make_plan(
+        planning,
+        rows.ranges(),
+        rows.counts,
+        cursors=dict(pulled.cursors),
+        inventory_at=rows.inventory_at,
+        accepted=asked.accepted,
+        made_by=run.run_id,
+    )
+    rows.keep_rejects(run.lake, run.run_id, run.started_at)
     tell(Progress(run.sync, PLAN, LANDED))
     return plan
 
@@ -89,8 +126,8 @@ def find_plan(run: SyncRun, plan_id: str | None) -> SyncPlan:
     return load_plan(planning_of(run), plan_id)
 
 
-@recorded("apply", says=_applied)
-def apply_found(run: SyncRun, plan: SyncPlan, lease: Lease) -> Applied:
+@recorded("push", says=_applied)
+def push_plan(run: SyncRun, plan: SyncPlan, lease: Lease) -> Applied:
     """Apply a plan if its guards are accepted; resume one that was interrupted.
 
     Raises:

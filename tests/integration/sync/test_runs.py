@@ -25,10 +25,10 @@ from connectors.errors import (
 from connectors.lake.rejects import reject_files
 from connectors.ledger.enriched import KNOWN
 from nxp.commands.sync import print_report
+from tasks.stories.sync import plan_sync
 from tasks.sync.apply import Applied, Sender, apply_plan
 from tasks.sync.asked import SyncAsked
 from tasks.sync.push import NO_ANSWER
-from tasks.sync.stages import plan_sync
 from tests.acting import Client, enrichment
 from tests.landing import NOW
 from tests.syncing import BROKER, OWNER, POOL, SYNC_NAME, TAG, Rows, Syncing, syncing
