@@ -100,6 +100,7 @@ _ALL: Final = (
     Operation("runs", list[runs.RunShown]),
     Operation("act plan", ActionReport),
     Operation("act run", ActionReport),
+    Operation("act self-help", list[ActionReport]),
     Operation(
         "act status",
         list[runs.ActionPlanShown] | list[runs.PlannedTarget] | list[runs.JournalledRequest],

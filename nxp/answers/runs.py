@@ -10,8 +10,8 @@ from typing import Any, Literal
 from pydantic import BaseModel
 
 from connectors.ledger.action_requests import ActionRequest
+from tasks.land.outcome import UnitOutcome
 from tasks.land.report import RunReport
-from tasks.land.unit import UnitOutcome
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,6 +161,10 @@ class ActionPlanShown:
     approved_at: datetime | None
     begun_at: datetime | None
     finished_at: datetime | None
+    asked_by: str | None
+    asked_how: str | None
+    run_by: str | None
+    run_as: str | None
     targets: int
     requests: int
     excluded: dict[str, int]
@@ -196,3 +200,5 @@ class JournalledRequest:
     sent_at: datetime | None
     request_id: str | None
     code: str | None
+    asked_by: str | None
+    asked_how: str | None

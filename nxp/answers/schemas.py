@@ -5,10 +5,19 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from pydantic import TypeAdapter
+from pydantic.json_schema import GenerateJsonSchema
 
 from nxp.answers.operations import Operation
 
 DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
+
+
+class _Printed(GenerateJsonSchema):
+    """Schemas of values that are printed with all their fields."""
+
+    def field_is_required(self, field: Any, total: bool) -> bool:  # noqa: ARG002
+        """Return that it is there, even if it has a default."""
+        return True
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,8 +36,9 @@ class AnswerField:
 
 def schema_of(operation: Operation) -> dict[str, Any]:
     """Return the JSON Schema of what the command of an operation prints with `--json`."""
-    # A value of a dataclass is printed with all its fields, so all of them are required.
-    found = TypeAdapter(operation.answer).json_schema(by_alias=False, mode="serialization")
+    found = TypeAdapter(operation.answer).json_schema(
+        by_alias=False, schema_generator=_Printed, mode="serialization"
+    )
     title = f"nxp {operation.command} --json"
     return {"$schema": DIALECT} | found | {"title": title}
 

@@ -27,7 +27,10 @@ class Calls:
         done = called(*operation.split(), *words, "--json", capsys=self._capsys)
         assert done.returncode == code, done.stderr
         answer = json.loads(done.stdout)
-        jsonschema.validate(answer, closed(schema_of(OPERATIONS[operation])))
+        schema = closed(schema_of(OPERATIONS[operation]))
+        errors = jsonschema.Draft202012Validator(schema).iter_errors(answer)
+        if wrong := jsonschema.exceptions.best_match(errors):
+            pytest.fail(f"{operation}, {wrong.json_path}: {wrong.message}")
         self.seen.setdefault(operation, set()).update(paths(answer))
         return answer
 
@@ -108,6 +111,7 @@ def actions(call: Calls) -> None:
     assert call("act status", "free_disk_space")[0]["targets"] >= 0
     call("act status", "free_disk_space", "--targets")
     call("act status")
+    assert [each["dataset"] for each in call("act self-help", "restart_agreed")]
 
 
 def test_every_operation_answers_as_its_schema_and_the_page_say(
