@@ -25,6 +25,7 @@ logger = logging.getLogger(__name__)
 KEPT = timedelta(hours=24)
 # Share of the export time during which an export counts as submitted, not begun.
 _SUBMITTED_SHARE = 0.3
+_INTERNAL_ERROR = "The export failed because of an internal error."
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,9 +107,8 @@ class Exports:
         error = export.future.exception()
         if error is None:
             return Progress("COMPLETED", export.future.result())
-        if isinstance(error, NqlError):
-            return Progress("ERROR", error=f"{error}")
-        return Progress("ERROR", error="The export failed because of an internal error.")
+        why = f"{error}" if isinstance(error, NqlError) else _INTERNAL_ERROR
+        return Progress(self._options.failed_word, error=why)
 
     def close(self) -> None:
         """Stop the workers after the piece they are writing, and remove the files."""

@@ -29,6 +29,8 @@ class TenantOptions:
     """Lifetime of a result URL in seconds."""
     export_time: float = 0.0
     """Seconds until an export is done."""
+    failed_word: str = "ERROR"
+    """Status of an export that failed; FAILED was reported of some tenants."""
     latency: float = 0.0
     """Seconds added to every answer."""
     retention: int = 30

@@ -13,7 +13,7 @@ from nxp.answers.operations import OPERATIONS
 from nxp.answers.page import COMMAND, page
 from nxp.answers.schemas import fields_of, schema_of
 from tests.commands import called
-from tests.landing import Place
+from tests.landing import Place, catalogue, place
 
 
 class Calls:
@@ -144,3 +144,23 @@ def test_schemas_are_printed(words: tuple[str, ...], capsys: pytest.CaptureFixtu
     assert [line.split("  ")[0] for line in listed.splitlines()[1:]] == list(OPERATIONS)
     unknown = called("schema", "answers", "nql", "nope", capsys=capsys)
     assert (unknown.returncode, "nql nope" in unknown.stderr) == (2, True)
+
+
+def test_a_failed_export_says_why_whatever_the_tenant_calls_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    too_long = "execution.events during past 240h | list device.name"
+    catalogue(tmp_path, {"too_long": too_long})
+    with place(tmp_path, failed_word="FAILED") as made:
+        for name, value in made.environment.items():
+            monkeypatch.setenv(name, value)
+        call = Calls(capsys)
+        export_id = call("nql export", "#too_long")["export_id"]
+        deadline = time.monotonic() + 20
+        while (status := call("nql status", export_id))["state"] != "ERROR":
+            assert time.monotonic() < deadline
+        assert "192 hours" in status["error_description"]
+        target = tmp_path / "x.csv"
+        refused = called("nql", "download", export_id, "--to", str(target), capsys=capsys)
+        assert (refused.returncode, target.exists()) == (6, False)
+        assert "ended the export with an error" in refused.stderr
