@@ -17,6 +17,7 @@ from cyclopts import App, CycloptsError
 
 from connectors.errors import PipelineError, SqlError, StorageError, UsageError
 from connectors.logs import write_json, write_plainly
+from nxp.examples import EXAMPLES
 from nxp.output import is_json_asked, say, say_left, silence, take_any_character
 from nxp.output import text as as_text
 
@@ -130,11 +131,14 @@ def build_app() -> App:
     )
     for name, text in COMMANDS.items():
         if name not in GROUPS:
-            app.command(f"nxp.commands.{name}:{name}", name=name, help=text)
+            example = EXAMPLES.get(name)
+            path = f"nxp.commands.{name}:{name}"
+            app.command(path, name=name, help=text, help_epilogue=example)
             continue
         group = App(name=name, help=text)
         for verb, verb_text in GROUPS[name].items():
-            group.command(_path(name, verb), name=verb, help=verb_text)
+            example = EXAMPLES.get(f"{name} {verb}")
+            group.command(_path(name, verb), name=verb, help=verb_text, help_epilogue=example)
         app.command(group)
     return app
 

@@ -123,10 +123,12 @@ def _object_error(entry: object) -> ObjectError | None:
     name, value = named.get("name"), named.get("value")
     if not isinstance(name, str) or not isinstance(value, str):
         return None
-    problems = list(_dicts(entry.get("errors")))
-    first: dict[str, Any] = problems[0] if problems else {}
-    messages = " ".join(_text(each.get("message")) for each in problems)
-    return ObjectError(name, value, _code(first.get("code")), messages)
+    problems = tuple(
+        (_code(each.get("code")), _text(each.get("message")))
+        for each in _dicts(entry.get("errors"))
+    )
+    code = problems[0][0] if problems else UNSPECIFIED
+    return ObjectError(name, value, code, " ".join(said for _, said in problems), problems)
 
 
 def _dicts(given: object) -> Iterator[dict[str, Any]]:
@@ -141,4 +143,5 @@ def _code(given: object) -> str:
 
 
 def _text(given: object) -> str:
-    return given if isinstance(given, str) else ""
+    # JSON can hold halves of characters, which no file or terminal takes.
+    return given.encode(errors="replace").decode() if isinstance(given, str) else ""

@@ -149,12 +149,17 @@ class Taken(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ObjectError:
-    """Why one object was refused; everything but the code may contain people's data."""
+    """Why one object was refused; everything but the code may contain people's data.
+
+    `code` is that of the first problem, `message` all of their words, `problems` each (code,
+    message).
+    """
 
     name: str
     value: str = field(repr=False)
     code: str
     message: str = field(default="", repr=False)
+    problems: tuple[tuple[str, str], ...] = field(default=(), repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ from connectors.nexthink.fields import (
     check_value,
 )
 from connectors.nexthink.models import MOST_OBJECTS
+from connectors.text_files import decode_text
 
 _PROBLEMS_SHOWN: Final = 5
 
@@ -36,6 +37,8 @@ def read_request(
 ) -> EnrichmentRequest:
     """Return the request in a JSON text with `enrichments`, and with `domain` unless passed in.
 
+    The text may also be the list of enrichments alone, and have a byte order mark.
+
     Raises:
         DataRefusedError: the API would not accept it; says what is wrong, and where.
         UsageError: there is no domain, or two different ones.
@@ -43,7 +46,9 @@ def read_request(
     given = _parsed(text)
     enrichments = given.get("enrichments")
     if not isinstance(enrichments, list) or not enrichments:
-        raise DataRefusedError('the file has no list "enrichments" with objects in it')
+        raise DataRefusedError(
+            'the file has no list "enrichments" with objects in it, and is no such list itself'
+        )
     if len(enrichments) > MOST_OBJECTS:
         raise DataRefusedError(
             f"{len(enrichments):,} objects are more than the {MOST_OBJECTS:,} of one request"
@@ -70,11 +75,15 @@ def read_request(
 
 def _parsed(text: bytes) -> dict[str, Any]:
     try:
-        given = json.loads(text, parse_constant=_refuse_constant)
+        given = json.loads(decode_text(text), parse_constant=_refuse_constant)
     except (ValueError, RecursionError):
-        raise DataRefusedError("the file is not JSON in UTF-8") from None
+        raise DataRefusedError("the file is not JSON in UTF-8, or UTF-16 with its mark") from None
+    if isinstance(given, list):
+        return {"enrichments": given}
     if not isinstance(given, dict):
-        raise DataRefusedError('the file is not a JSON object with a list "enrichments"')
+        raise DataRefusedError(
+            'the file is neither a JSON object with a list "enrichments" nor such a list'
+        )
     return given
 
 

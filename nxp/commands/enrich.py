@@ -17,7 +17,7 @@ from connectors.settings.installation import load_settings
 from connectors.settings.tenants import load_tenant
 from nxp.options import Json, Tenant
 from nxp.output import print_json, print_table, say
-from tasks.sync.outcomes import ObjectOutcome, judge
+from tasks.sync.outcomes import ObjectOutcome, as_errors, errors_of, in_words, judge
 
 STDIN = "-"
 POSITIONS_SHOWN = 10
@@ -37,7 +37,8 @@ def enrich(
 ) -> None:
     """Check the enrichment request in FILE, send it, and print the outcomes of its objects.
 
-    Objects are shown by their position in the file, from 0, because their names may be people's.
+    FILE is a request with "enrichments", or only the list of them. Objects are shown by their
+    position in it, from 0, because their names may be people's. The tenant's messages are shown.
     """
     request = read_request(_read(file), domain, longest=max_length)
     with NexthinkClient(load_tenant(load_settings(), tenant)) as client:
@@ -46,9 +47,10 @@ def enrich(
     counts = {outcome: int((outcomes["outcome"] == outcome).sum()) for outcome in ObjectOutcome}
     codes = _codes(outcomes)
     if as_json:
-        print_json({"domain": request.domain, "objects": outcomes.height, **counts, "codes": codes})
+        sums: dict[str, Any] = {"domain": request.domain, "objects": outcomes.height}
+        print_json({**sums, **counts, "codes": codes, "entries": _entries(outcomes)})
     else:
-        _print(counts, codes)
+        _print(counts, codes, _entries(outcomes))
     _raise_unless_all(counts, outcomes.height)
 
 
@@ -69,7 +71,8 @@ def _outcomes(request: EnrichmentRequest, answer: EnrichmentAnswer) -> pl.DataFr
     refused = answer.taken is Taken.NOTHING
     rest = ObjectOutcome.REJECTED if refused else ObjectOutcome.UNKNOWN
     code = answer.code or UNSPECIFIED
-    shared = {"outcome": rest.value, "code": code, "reason": meaning(code)}
+    said = as_errors([(answer.code, answer.message)]) if answer.code else None
+    shared = {"outcome": rest.value, "code": code, "reason": meaning(code), "errors": said}
     is_open = pl.col("outcome").is_null()
     return judge(objects, answer, request.fields).with_columns(
         pl.when(is_open).then(pl.lit(value)).otherwise(name).alias(name)
@@ -87,11 +90,34 @@ def _codes(outcomes: pl.DataFrame) -> list[dict[str, Any]]:
     )
 
 
-def _print(counts: dict[ObjectOutcome, int], codes: list[dict[str, Any]]) -> None:
+def _entries(outcomes: pl.DataFrame) -> list[dict[str, Any]]:
+    """Return the outcome of each object, with all that the tenant says about it."""
+    return [
+        {
+            "position": position,
+            "identified_by": row["name"],
+            "outcome": row["outcome"],
+            "code": row["code"],
+            "reason": row["reason"],
+            "errors": errors_of(row["errors"]),
+        }
+        for position, row in enumerate(outcomes.iter_rows(named=True))
+    ]
+
+
+def _print(
+    counts: dict[ObjectOutcome, int], codes: list[dict[str, Any]], entries: list[dict[str, Any]]
+) -> None:
     print_table(["outcome", "objects"], [[outcome, count] for outcome, count in counts.items()])
     if codes:
         print()
         print_table(list(codes[0]), [[*list(each.values())[:-1], _shown(each)] for each in codes])
+    told = [[each["position"], in_words(each["errors"])] for each in entries if each["errors"]]
+    if told:
+        print()
+        print_table(["position", "the tenant says"], told[:POSITIONS_SHOWN])
+    if len(told) > POSITIONS_SHOWN:
+        say(f"and {len(told) - POSITIONS_SHOWN:,} more: --json shows all")
     if counts[ObjectOutcome.ACKNOWLEDGED]:
         say("acknowledged values show in Nexthink later: read them back to be sure")
 

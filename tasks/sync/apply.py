@@ -22,7 +22,7 @@ from tasks.runs.progress import Progress, tell
 from tasks.runs.stopping import StoppedError
 from tasks.sync.diff import Action
 from tasks.sync.objects import IDENTITY, as_objects
-from tasks.sync.outcomes import ObjectOutcome
+from tasks.sync.outcomes import ObjectOutcome, errors_of, in_words
 from tasks.sync.plan_file import SyncPlan
 from tasks.sync.planning import fields_of
 from tasks.sync.push import NOT_SENT, PushLimits, push_batches
@@ -249,7 +249,10 @@ class Sender:
         return self._run.ledger.enriched.read_keys(self._run.sync, rows["key"].unique())
 
     def _reject(self, outcomes: pl.DataFrame) -> None:
-        """Write refused objects to the rejects; their identities go into the protected file."""
+        """Write refused objects to the rejects.
+
+        Their identities, and the tenant's own words, go into the protected file.
+        """
         refused = outcomes.filter(pl.col("outcome") == ObjectOutcome.REJECTED)
         if refused.is_empty():
             return
@@ -261,7 +264,10 @@ class Sender:
             f"{self._run.started_at:%Y%m%dT%H%M%SZ}-{self._files}",
             self._run.run_id,
             refused.select(record=pl.lit(None, pl.Int64), reasons=pl.concat_list(text)).to_arrow(),
-            refused["value"].to_list(),
+            [
+                ": ".join(part for part in (identity, in_words(errors_of(errors))) if part)
+                for identity, errors in refused.select("value", "errors").iter_rows()
+            ],
         )
 
     def _count_left(self, rows: pl.DataFrame) -> None:

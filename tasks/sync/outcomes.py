@@ -1,10 +1,12 @@
 """The outcome of each object of an enrichment request: read from the answer, by identification.
 
-A tenant's message can quote what it was sent, so only the code is passed on, with its documented
-meaning and the fields that the message names.
+A tenant's message can quote what it was sent. So reports and logs get only the code, with its
+documented meaning and the fields that the message names; the message itself is in `errors`, for the
+person who asks and for the protected file of rejects.
 """
 
-from collections.abc import Collection, Iterable
+import json
+from collections.abc import Collection, Iterable, Mapping
 from enum import StrEnum
 from typing import Final
 
@@ -23,12 +25,13 @@ class ObjectOutcome(StrEnum):
 
 
 # A null `outcome` is an object that its answer leaves open.
-OUTCOMES: Final = {"outcome": pl.String, "code": pl.String, "reason": pl.String}
+# `errors` is JSON: a list of the tenant's codes and messages, null if there are none.
+OUTCOMES: Final = dict.fromkeys(("outcome", "code", "reason", "errors"), pl.String)
 _NAMES: Final = ["name", "value"]
 
 
 def judge(objects: pl.DataFrame, answer: EnrichmentAnswer, fields: Collection[str]) -> pl.DataFrame:
-    """Return `objects` (columns name and value) with an outcome, a code and a reason each.
+    """Return `objects` (columns name and value) with an outcome, code, reason and errors each.
 
     The outcome is null if the answer leaves open what happened to an object: either the request was
     refused because of objects that the answer does not name, or one of its errors names no object
@@ -38,7 +41,7 @@ def judge(objects: pl.DataFrame, answer: EnrichmentAnswer, fields: Collection[st
     Args:
         objects: the identification of each object of the request.
         answer: what the tenant says.
-        fields: the names of the fields that were sent; no other words of a message are passed on.
+        fields: the names of the fields that were sent; a reason has no other words of a message.
     """
     if answer.taken is Taken.ALL:
         return _with(objects, ObjectOutcome.ACKNOWLEDGED)
@@ -48,9 +51,16 @@ def judge(objects: pl.DataFrame, answer: EnrichmentAnswer, fields: Collection[st
     foreign = answer.unread + len(answer.errors) - len(named)
     are_all_named = answer.taken is Taken.SOME and answer.errors and not foreign
     rejected = ObjectOutcome.REJECTED.value
+    problems = _problems(named)
     refused = pl.DataFrame(
         [
-            (*key, rejected, error.code, _reason(error.code, error.message, fields))
+            (
+                *key,
+                rejected,
+                error.code,
+                _reason(error.code, error.message, fields),
+                as_errors(problems[key]),
+            )
             for key, error in named
         ],
         schema=dict.fromkeys(_NAMES, pl.String) | OUTCOMES,
@@ -72,9 +82,12 @@ def _judge_one(
     if answer.taken is Taken.SOME and not answer.errors and not answer.unread:
         return _with(objects, ObjectOutcome.UNKNOWN, UNSPECIFIED, "partly taken, without an error")
     code, message = answer.code or UNSPECIFIED, answer.message
+    problems = [(code, message)]
     if answer.errors:
         code, message = answer.errors[0].code, answer.errors[0].message
-    return _with(objects, ObjectOutcome.REJECTED, code, _reason(code, message, fields))
+        problems = [problem for error in answer.errors for problem in _said(error)]
+    reason = _reason(code, message, fields)
+    return _with(objects, ObjectOutcome.REJECTED, code, reason, as_errors(problems))
 
 
 def _with(
@@ -82,9 +95,43 @@ def _with(
     outcome: ObjectOutcome,
     code: str | None = None,
     reason: str | None = None,
+    errors: str | None = None,
 ) -> pl.DataFrame:
-    values = {"outcome": outcome.value, "code": code, "reason": reason}
+    values = {"outcome": outcome.value, "code": code, "reason": reason, "errors": errors}
     return objects.with_columns(pl.lit(values[name], pl.String).alias(name) for name in OUTCOMES)
+
+
+def as_errors(problems: Iterable[tuple[str, str]]) -> str:
+    """Return the tenant's codes and messages as the column `errors` has them."""
+    found = [{"code": code, "message": message} for code, message in problems]
+    return json.dumps(found, ensure_ascii=False)
+
+
+def errors_of(text: str | None) -> list[dict[str, str]]:
+    """Return the entries of the column `errors`: code and message; a message may be empty."""
+    found: list[dict[str, str]] = json.loads(text) if text else []
+    return found
+
+
+def in_words(errors: Iterable[Mapping[str, str]]) -> str:
+    """Return the tenant's codes and messages in one line."""
+    return "; ".join(
+        f"{each['code']}: {each['message']}" if each["message"] else each["code"] for each in errors
+    )
+
+
+def _said(error: ObjectError) -> tuple[tuple[str, str], ...]:
+    return error.problems or ((error.code, error.message),)
+
+
+def _problems(
+    named: Iterable[tuple[tuple[str, str], ObjectError]],
+) -> dict[tuple[str, str], list[tuple[str, str]]]:
+    """Return all problems of each object, in the order of the answer."""
+    found: dict[tuple[str, str], list[tuple[str, str]]] = {}
+    for key, error in named:
+        found.setdefault(key, []).extend(_said(error))
+    return found
 
 
 def _reason(code: str, message: str, fields: Collection[str]) -> str:

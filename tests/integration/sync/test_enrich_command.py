@@ -64,7 +64,9 @@ def good(name: str) -> dict[str, Any]:
 def test_all_acknowledged_is_0(enrich: Enrich, here: Place, devices: list[str]) -> None:
     code, out, _ = enrich(request(*map(good, devices[:3])), "--domain", "cmdb", "--json")
     assert code == 0
-    assert json.loads(out) == {
+    told = json.loads(out)
+    assert [each["outcome"] for each in told.pop("entries")] == ["acknowledged"] * 3
+    assert told == {
         "domain": "cmdb",
         "objects": 3,
         "acknowledged": 3,
@@ -104,9 +106,28 @@ def test_partly_is_7_and_tells_positions(enrich: Enrich, devices: list[str]) -> 
     assert positions == {"ENRICH_020": [1], "ENRICH_010": [2]}
     assert [entry["reason"] for entry in told["codes"]] == ["", "device/device/#no_such_field"]
     assert "1 of 3 objects acknowledged, 2 rejected" in err
-    code, out, _ = enrich(body, "--domain", "cmdb")
+    # What the tenant says about each object, in its own words.
+    assert [entry["outcome"] for entry in told["entries"]] == [
+        "acknowledged",
+        "rejected",
+        "rejected",
+    ]
+    assert told["entries"][0]["errors"] == []
+    assert told["entries"][2] == {
+        "position": 2,
+        "identified_by": NAME,
+        "outcome": "rejected",
+        "code": "ENRICH_010",
+        "reason": "device/device/#no_such_field",
+        "errors": [
+            {"code": "ENRICH_010", "message": "There is no field device/device/#no_such_field."}
+        ],
+    }
+    # The list alone does too, in the encoding of another system.
+    code, out, err = enrich(json.dumps(body["enrichments"]).encode("utf-16"), "--domain", "cmdb")
     assert code == 7
-    assert "ENRICH_010" in out
+    assert "1         ENRICH_020: There is no device of this name." in out
+    assert "There is no device" not in err
 
 
 def test_all_refused_is_6(enrich: Enrich) -> None:
@@ -160,7 +181,9 @@ BAD: list[tuple[Any, str]] = [
     (b"\xff", "not JSON"),
     (b'{"enrichments": [NaN]}', "not JSON"),
     (b"[" * 100_000, "not JSON"),
-    ([good("a")], 'a list "enrichments"'),
+    ("a", 'a list "enrichments"'),
+    ([], 'no list "enrichments"'),
+    ([MARK], "enrichments[0] is not an object"),
     ({}, 'no list "enrichments"'),
     (request(), 'no list "enrichments"'),
     (request(MARK), "enrichments[0] is not an object"),

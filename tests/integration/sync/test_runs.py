@@ -110,6 +110,16 @@ def test_an_apply_says_which_run_kept_what_the_sources_left_out(
     assert [file.run_id for file in reject_files(made.place.lake, SYNC_NAME)] == [planned["run_id"]]
 
 
+def test_the_tenants_words_about_an_object_are_kept_with_its_identity(made: Syncing) -> None:
+    stranger = "11111111-2222-3333-4444-555555555555"
+    made.write([*rows_of(made.uids()), {"uid": stranger, "owner": "nobody's"}])
+    with pytest.raises(PartlyDoneError):
+        made.sync()
+    (file,) = reject_files(made.place.lake, SYNC_NAME)
+    assert [reject.reasons for reject in file.rows()] == [("ENRICH_020",)]
+    assert file.raw() == [f"{stranger}: ENRICH_020: There is no device of this uid."]
+
+
 def test_a_plan_counts_no_more_once_another_has_begun_or_the_yaml_has_changed(
     made: Syncing,
 ) -> None:
