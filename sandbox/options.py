@@ -59,6 +59,7 @@ DEFAULT_CUSTOM_FIELDS = (
     ("user", "employee_id"),
     ("user", "employment_status"),
     ("user", "manager"),
+    ("user", "vip"),
     ("user", "organization.#division"),
     ("user", "organization.#team"),
     ("binary", "license_owner"),

@@ -179,15 +179,15 @@ def run(
         except CancelledRun as error:
             raise NotApprovedError(str(error)) from None
 
-    run_reported(
-        chosen.settings,
-        prefect,
-        stages=STAGES,
-        story=story,
-        flow=flow,
-        show=lambda report: print_report(report, as_json=as_json),
-    )
-    if lands := chosen.specification.lands:
+    reports: list[dict[str, Any]] = []
+
+    def show(report: dict[str, Any]) -> None:
+        reports.append(report)
+        print_report(report, as_json=as_json)
+
+    run_reported(chosen.settings, prefect, stages=STAGES, story=story, flow=flow, show=show)
+    lands = chosen.specification.lands
+    if lands and any(report["requested"] for report in reports):
         say(f"what the devices returned has landed as {lands}: nxp datasets {lands}")
 
 
