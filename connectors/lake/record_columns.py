@@ -65,6 +65,7 @@ _RUNS: Final = {
     ),
     **_columns(text="approved_by ticket excluded outcomes reasons effect retention"),
     **_columns(whole="rows_dropped files_moved bytes_moved files_deleted bytes_deleted"),
+    **_columns(text="asked_by asked_how run_as"),
     **_columns(real=" ".join(f"seconds_{stage}" for stage in STAGES)),
 }
 _REJECTS: Final = _columns(text="dataset run_id unit", whole="record", texts="reasons")

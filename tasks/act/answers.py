@@ -73,7 +73,7 @@ def acted_on(run: ActionRun, campaign: str, since: datetime) -> pl.DataFrame:
         ).select("device", pl.lit(begun[plan_id]).alias("done_at"))
         for plan_id, part in zip(mine, rows, strict=True)
     ]
-    schema = {"device": pl.String, "done_at": pl.Datetime("us", "UTC")}
+    schema = pl.Schema({"device": pl.String(), "done_at": pl.Datetime("us", "UTC")})
     if not found:
         return pl.DataFrame(schema=schema)
     done = pl.concat([part.cast(schema) for part in found])

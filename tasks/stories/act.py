@@ -205,9 +205,9 @@ def ask_and_act(
             reports.append(act(each, asked, clock=clock, sleep=sleep))
         except PipelineError as error:
             errors.append(error)
-    for error in (*errors, shortfall):
-        if error:
-            raise error
+    for failure in (*errors, shortfall):
+        if failure:
+            raise failure
     return [each for each in reports if each]
 
 

@@ -41,7 +41,18 @@ from tests.lakes import DAY, Site
 RUN = "0a5b9f3e-1111-4c4c-8d8d-0000000000{:02}"
 AT = datetime(2026, 11, 18, 9, 30, 15, 123456, UTC)
 # Of reports, what `_runs` has no column for: details that the ledger keeps.
-DETAILS = {"seconds", "lost", "failures", "outcomes", "planned", "verified"}
+DETAILS = {
+    "allow",
+    "asked_by",
+    "asked_how",
+    "run_as",
+    "seconds",
+    "lost",
+    "failures",
+    "outcomes",
+    "planned",
+    "verified",
+}
 
 
 def run_of(number: int, **more: Any) -> dict[str, Any]:
