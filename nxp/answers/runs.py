@@ -85,6 +85,7 @@ class SharedBackfill:
     calls: int
     rows_landed: int
     rows_rejected: int
+    rows_filtered: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +140,7 @@ class RunShown:
     rows_rejected: int | None
     error: str | None
     report: dict[str, Any] | None
+    rows_filtered: int | None
 
 
 @dataclass(frozen=True, slots=True)
