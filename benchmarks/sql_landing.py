@@ -68,7 +68,7 @@ class ByStaging(SqlLanding):
     def _replace(
         self, session: Session, table: Table, entry: Entry, rows: Batches, schema: pa.Schema
     ) -> None:
-        staging = empty_copy(session, table)
+        staging = empty_copy(session, self._database, table)
         self._load(session, staging, rows, schema, temporary=True)
         session.execute(delete(table).where(*replaced(self._target, table, entry)))
         session.execute(insert(table).from_select([c.name for c in table.c], staging.select()))

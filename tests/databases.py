@@ -8,18 +8,33 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Protocol
 
+import duckdb
 import psycopg
 import pyarrow as pa
-from sqlalchemy import MetaData, NullPool, Table, create_engine, inspect, select, text
+from sqlalchemy import (
+    Double,
+    Engine,
+    MetaData,
+    NullPool,
+    Table,
+    create_engine,
+    inspect,
+    select,
+    text,
+)
 from sqlalchemy.engine import make_url
 
 from connectors.catalogue import DatasetSpecification
+from connectors.databases.urls import database_url
 from connectors.lake import Entry, Lake
 from connectors.lake.landing import LakeLanding
 from connectors.lake.query import query_lake
 from connectors.lake.stage import Stage, StagedFile
 from connectors.landings import Landing
 from connectors.sql import SqlLanding
+from connectors.sql.database import Database
+from connectors.sql.engine_database import EngineDatabase
+from connectors.sql.opening import open_database
 
 DAY = timedelta(days=1)
 START = datetime(2026, 11, 18, tzinfo=UTC)
@@ -48,6 +63,30 @@ class Server:
             for statement in statements:
                 cursor = connection.execute(statement.encode())
             return cursor.fetchall() if cursor.description else []
+
+
+@dataclass(frozen=True)
+class MariadbServer:
+    """A running MariaDB server, and how to reach it as its owner."""
+
+    socket: Path
+
+    def url(self, database: str, user: str = "root") -> str:
+        """Return the URL of a database."""
+        return f"mysql+pymysql://{user}@localhost/{database}?unix_socket={self.socket}"
+
+    def database(self) -> str:
+        """Create a new database, and return its URL."""
+        name = f"test_{next(_numbers)}"
+        self.run(f"CREATE DATABASE {name} CHARACTER SET latin1")
+        return self.url(name)
+
+    def run(self, *statements: str) -> None:
+        """Run statements as the owner."""
+        engine = create_engine(self.url("mysql"), poolclass=NullPool)
+        with engine.begin() as connection:
+            for statement in statements:
+                connection.exec_driver_sql(statement)
 
 
 class Kind(Protocol):
@@ -90,15 +129,27 @@ class SqlPlace:
         self.name = name
         self.url = url
         self._plain = make_url(url)
-        if name == "postgres":
+        if name in {"postgres", "generic"}:
             self._plain = self._plain.set(drivername="postgresql+psycopg")
 
     def landing(self, specification: DatasetSpecification, tenant: str = TENANT) -> SqlLanding:
-        return SqlLanding(self.url, tenant, specification)
+        # PostgreSQL as if it were any other database of SQLAlchemy.
+        opening = generic if self.name == "generic" else open_database
+        return SqlLanding(self.url, tenant, specification, opening=opening)
+
+    def _engine(self) -> Engine:
+        options: dict[str, Any] = {}
+        if self.name == "mariadb":
+            # The server's own settings, which a landing has to bear, make readers wait.
+            options = {
+                "isolation_level": "READ COMMITTED",
+                "connect_args": {"init_command": "SET SESSION sql_safe_updates = 0"},
+            }
+        return create_engine(self._plain, poolclass=NullPool, **options)
 
     def run(self, *statements: str) -> list[tuple[Any, ...]]:
         """Run statements, and return the rows of the last one."""
-        engine = create_engine(self._plain, poolclass=NullPool)
+        engine = self._engine()
         with engine.begin() as connection:
             for statement in statements:
                 result = connection.execute(text(statement))
@@ -110,11 +161,15 @@ class SqlPlace:
         return self.table(sql.table or specification.dataset, sql.schema_)
 
     def table(self, name: str, schema: str | None = None) -> list[Row]:
-        engine = create_engine(self._plain, poolclass=NullPool)
+        engine = self._engine()
         with engine.connect() as connection:
             if not inspect(connection).has_table(name, schema=schema):
                 return []
             table = Table(name, MetaData(), autoload_with=connection, schema=schema)
+            for column in table.c:
+                if isinstance(column.type, Double):
+                    # Otherwise MySQL's become decimals of ten digits.
+                    column.type.asdecimal = False
             return [
                 {key: _utc(value) for key, value in row.items()}
                 for row in connection.execute(select(table)).mappings()
@@ -122,12 +177,49 @@ class SqlPlace:
 
     def indices(self, name: str) -> dict[str | None, list[str | None]]:
         """Return a table's indices with the columns of each."""
-        engine = create_engine(self._plain, poolclass=NullPool)
+        engine = self._engine()
         return {each["name"]: each["column_names"] for each in inspect(engine).get_indexes(name)}
 
     def units(self) -> list[Row]:
         """Return the rows of the bookkeeping table."""
         return sorted(self.table("nxp_units"), key=lambda row: str(row["starts_at"]))
+
+
+class DuckdbPlace(SqlPlace):
+    """A DuckDB file, read back by DuckDB itself: no dialect of SQLAlchemy reads version 2."""
+
+    def __init__(self, path: Path) -> None:
+        self.name = "duckdb"
+        self.url = f"duckdb:///{path}"
+        self._path = str(path)
+
+    def run(self, *statements: str) -> list[tuple[Any, ...]]:
+        with duckdb.connect(self._path) as connection:
+            connection.execute("SET TimeZone = 'UTC'")
+            for statement in statements:
+                connection.execute(statement)
+            return connection.fetchall() if connection.description else []
+
+    def table(self, name: str, schema: str | None = None) -> list[Row]:
+        with duckdb.connect(self._path) as connection:
+            connection.execute("SET TimeZone = 'UTC'")
+            found = connection.execute(
+                "SELECT 1 FROM duckdb_tables() WHERE table_name = ? AND schema_name = ?",
+                [name, schema or "main"],
+            )
+            if not found.fetchall():
+                return []
+            found = connection.execute(f'SELECT * FROM "{schema or "main"}"."{name}"')  # noqa: S608
+            names = [column[0] for column in found.description]
+            return [
+                {key: _utc(value) for key, value in zip(names, row, strict=True)}
+                for row in found.fetchall()
+            ]
+
+
+def generic(url: str) -> Database:
+    """Open a database of PostgreSQL as one that the product has no way of its own for."""
+    return EngineDatabase(database_url(url, "NXP_DATABASE_URL"))
 
 
 def specify(

@@ -57,7 +57,18 @@ POSTGRESQL: Final = Limits(
     63, frozenset({"tableoid", "xmin", "cmin", "xmax", "cmax", "ctid"}), 1_600, folds_case=False
 )
 SQLITE: Final = Limits(None, frozenset(), 2_000, folds_case=True)
-LIMITS: Final = {"postgresql": POSTGRESQL, "sqlite": SQLITE}
+# InnoDB's; what its names are cut to is an error.
+MYSQL: Final = Limits(64, frozenset(), 1_017, folds_case=True)
+DUCKDB: Final = Limits(None, frozenset({"rowid"}), 10_000, folds_case=True)
+# Nearly every other database takes that much.
+UNKNOWN: Final = Limits(128, frozenset(), 1_000, folds_case=True)
+LIMITS: Final = {
+    "postgresql": POSTGRESQL,
+    "sqlite": SQLITE,
+    "mysql": MYSQL,
+    "mariadb": MYSQL,
+    "duckdb": DUCKDB,
+}
 
 
 def folded(name: str) -> str:

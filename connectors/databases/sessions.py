@@ -108,10 +108,16 @@ def connect_arguments(url: URL) -> dict[str, Any]:
     return {"charset": charset} if charset else {}
 
 
-def set_up_sessions(engine: Engine) -> None:
-    """Make an engine set up each new connection before anything else uses it."""
+def set_up_sessions(engine: Engine, more: Collection[str] = ()) -> None:
+    """Make an engine set up each new connection before anything else uses it.
+
+    Args:
+        engine: its dialect says what a session is set to.
+        more: statements that follow.
+    """
     name = engine.dialect.name
-    statements = (postgresql_settings(),) if name == "postgresql" else _others(name)
+    usual = (postgresql_settings(),) if name == "postgresql" else _others(name)
+    statements = (*usual, *more)
     if not statements:
         return
 

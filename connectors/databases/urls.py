@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 from typing import Final
 
 from sqlalchemy.engine import URL, make_url
@@ -13,10 +14,24 @@ from connectors.errors import ConfigurationError
 PACKAGES: Final = {
     "MySQLdb": "mysqlclient",
     "cx_Oracle": "cx-oracle",
+    "mariadb": "mariadb",
     "mysql": "mysql-connector-python",
     "psycopg2": "psycopg2-binary",
     "pymysql": "PyMySQL",
 }
+# The package that brings a dialect which SQLAlchemy itself does not have.
+DIALECTS: Final = {
+    "bigquery": "sqlalchemy-bigquery",
+    "databricks": "databricks-sqlalchemy",
+    "db2": "ibm_db_sa",
+    "redshift": "sqlalchemy-redshift",
+    "snowflake": "snowflake-sqlalchemy",
+    "teradatasql": "teradatasqlalchemy",
+    "trino": "trino",
+}
+LANDING: Final = "NXP_DATABASE_URL"
+# Used without a driver of SQLAlchemy.
+BUILT_IN: Final = frozenset({"duckdb", "postgresql", "sqlite"})
 POSTGRESQL: Final = "postgresql+psycopg"
 EXAMPLES: Final = "sqlite:////path/file.db or postgresql://user:password@host/database"
 
@@ -40,6 +55,34 @@ def database_url(text: str, variable: str) -> URL:
     return url.set(drivername=url.drivername.replace("postgres+", "postgresql+", 1))
 
 
+def landing_url(text: str) -> URL:
+    """Return the URL of the database that datasets land in, with a driver where one is needed.
+
+    Raises:
+        ConfigurationError: not a URL.
+    """
+    url = database_url(text, LANDING)
+    backend, named, driver = url.drivername.partition("+")
+    if backend not in {"mysql", "mariadb"}:
+        return url
+    if not named:
+        driver = "mysqldb" if find_spec("MySQLdb") else "pymysql"
+    # SQLAlchemy itself finds out whether the server is a MariaDB.
+    return url.set(drivername=f"mysql+{driver}")
+
+
+def driver_problem(text: str) -> str | None:
+    """Return why the driver of the database that datasets land in cannot be loaded, if so."""
+    try:
+        url = landing_url(text)
+        if url.get_backend_name() not in BUILT_IN:
+            with driver_errors(url, LANDING):
+                url.get_dialect().import_dbapi()
+    except ConfigurationError as error:
+        return str(error)
+    return None
+
+
 @contextmanager
 def driver_errors(url: URL, variable: str) -> Iterator[None]:
     """Turn the errors of creating an engine into one line of ours.
@@ -54,9 +97,11 @@ def driver_errors(url: URL, variable: str) -> Iterator[None]:
             )
         yield
     except NoSuchModuleError:
+        package = DIALECTS.get(url.get_backend_name())
+        remedy = "install the package that adds it to SQLAlchemy"
         raise ConfigurationError(
             f"{variable}: a driver for {url.drivername} is not installed: correct the name, or "
-            "install the package that adds it to SQLAlchemy"
+            + (f"pip install {package}" if package else remedy)
         ) from None
     except ModuleNotFoundError as error:
         raise ConfigurationError(_missing(url, variable, error.name or "")) from None

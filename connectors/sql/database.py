@@ -1,10 +1,11 @@
 """What a landing needs from a database."""
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
+import polars as pl
 import pyarrow as pa
-from sqlalchemy import Dialect
+from sqlalchemy import Dialect, Text
 from sqlalchemy.engine import URL
 from sqlalchemy.types import TypeEngine
 
@@ -24,19 +25,48 @@ class ExistingColumn:
         type: as the database names it.
         must_be_given: it allows no null and has no default.
         comment: empty if it has none; None where we cannot give it one.
+        definition: what has to be repeated where a change of the column states it again.
     """
 
     type: str
     must_be_given: bool
     comment: str | None = None
+    definition: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Alterations:
+    """The clauses of ALTER TABLE: `{column}` is quoted, `{definition}` an ExistingColumn's.
+
+    Attributes:
+        add: a nullable column of `{type}`.
+        widen: makes an integer column a floating-point one, of `{type}`.
+        relax: makes a column nullable.
+    """
+
+    add: str = "ADD COLUMN {column} {type}"
+    widen: str = "ALTER COLUMN {column} TYPE {type}"
+    relax: str = "ALTER COLUMN {column} DROP NOT NULL"
 
 
 class Database(Protocol):
-    """A kind of database: how it connects, locks, describes tables, and stores Arrow's types."""
+    """A kind of database: how it connects, locks, describes tables, and stores Arrow's types.
+
+    Its attributes are what most of them do.
+    """
 
     dialect: Dialect
-    types: dict[ColumnType, TypeEngine[object]]
+    types: dict[ColumnType, TypeEngine[Any]]
     limits: Limits
+    alterations: Alterations = Alterations()
+    # Of texts in keys: those of our own tables, and those of a dataset's table.
+    name_text: TypeEngine[Any] = Text()
+    key_text: TypeEngine[Any] = Text()
+    # Whether an index on columns of any length may be unique; None: no index at all.
+    indexes_are_unique: bool | None = True
+    # What creates the table `nxp_staging` of an upsert, of no rows.
+    staging: str = "CREATE TEMPORARY TABLE nxp_staging AS SELECT {columns} FROM {table} WHERE 1 = 0"
+    staging_name: str = "nxp_staging"
 
     def begin(self, table: str, *, writes: bool = True) -> Session:
         """Return a session: connected, a transaction begun; `table` is for messages.
@@ -73,9 +103,6 @@ class Database(Protocol):
     def takes(self, existing: str, kind: ColumnType) -> bool:
         """Return whether a column of this type takes the values unchanged."""
 
-    def widening(self, column: str) -> str:
-        """Return the clause of ALTER TABLE that makes an integer column a floating-point one."""
-
     def convert(self, values: pa.Array, kind: ColumnType) -> pa.Array:
         """Return a column's values as this database's columns take them.
 
@@ -88,3 +115,11 @@ def shown(url: URL) -> str:
     """Return a URL to show: without user and password, and without options, which may hold one."""
     where = url.set(username=None, password=None, query={}).render_as_string()
     return where.replace("+psycopg", "", 1)
+
+
+def as_json(lists: pa.Array) -> pa.Array:
+    """Return lists as JSON text, for databases without lists."""
+    column = pl.Series("l", lists, dtype=pl.List(pl.String))
+    objects = pl.DataFrame([column]).select(pl.struct("l").struct.json_encode()).to_series()
+    texts = objects.str.strip_prefix('{"l":').str.strip_suffix("}")
+    return texts.set(column.is_null(), None).to_arrow().cast(pa.string())

@@ -5,8 +5,6 @@ passwords. Names of columns and constraints are repeated, since people need them
 """
 
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 from adbc_driver_manager import AdbcStatusCode, Error
 
@@ -46,23 +44,24 @@ SQLITE_CONSTRAINT = re.compile(
 COMING_OR_GOING = ("starting up", "shutting down", "recovery mode", "too many", "remaining conn")
 
 
-@contextmanager
-def database_errors(table: str) -> Iterator[None]:
-    """Turn a database's error into one of ours that names the table and the remedy."""
-    try:
-        yield
-    except Error as error:
-        raise explain(error, table) from None
-
-
 def explain(error: Error, table: str) -> PipelineError:
     """Return the error to raise: one line with what the database refuses, and what to do."""
     if not error.sqlstate:
         return _without_state(error, table)
-    if known := BY_STATE.get(error.sqlstate):
+    return explain_state(error.sqlstate, error, table)
+
+
+def explain_state(state: str, error: object, table: str) -> PipelineError:
+    """Return the same for a SQLSTATE; `error` is the driver's, with its details."""
+    if known := BY_STATE.get(state):
         kind, reason = known
         return kind(f"{table}{reason}; {AS_IT_WAS}")
-    return _by_class(error, error.sqlstate, table)
+    return _by_class(error, state, table)
+
+
+def lost(table: str) -> UnavailableError:
+    """Return the error to raise if the connection is lost before the commit."""
+    return UnavailableError(f"{table}: the database went away: run again later; {AS_IT_WAS}")
 
 
 def explain_connecting(error: Error, shown: str) -> PipelineError:
@@ -86,10 +85,10 @@ def explain_connecting(error: Error, shown: str) -> PipelineError:
     )
 
 
-def _by_class(error: Error, state: str, table: str) -> PipelineError:
+def _by_class(error: object, state: str, table: str) -> PipelineError:
     """Return the error for the first two characters of a SQLSTATE."""
     if state.startswith(("08", "53", "57")):
-        return _lost(table)
+        return lost(table)
     if state.startswith("23"):
         return _constraint(error, table)
     if state.startswith("22"):
@@ -109,11 +108,7 @@ def _by_class(error: Error, state: str, table: str) -> PipelineError:
     )
 
 
-def _lost(table: str) -> UnavailableError:
-    return UnavailableError(f"{table}: the database went away: run again later; {AS_IT_WAS}")
-
-
-def _constraint(error: Error, table: str) -> DataRefusedError:
+def _constraint(error: object, table: str) -> DataRefusedError:
     constraint = _detail(error, "PG_DIAG_CONSTRAINT_NAME")
     column = _detail(error, "PG_DIAG_COLUMN_NAME")
     broken = f"constraint {constraint}" if constraint else f"column {column}, which is NOT NULL"
@@ -122,11 +117,13 @@ def _constraint(error: Error, table: str) -> DataRefusedError:
     )
 
 
-def _detail(error: Error, name: str) -> str:
-    for key, value in error.details or ():
+def _detail(error: object, name: str) -> str:
+    for key, value in getattr(error, "details", None) or ():
         if (key.decode() if isinstance(key, bytes) else key) == name:
             return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
-    return ""
+    # psycopg's errors have an attribute for each.
+    field = name.removeprefix("PG_DIAG_").lower()
+    return str(getattr(getattr(error, "diag", None), field, None) or "")
 
 
 def _without_state(error: Error, table: str) -> PipelineError:
@@ -143,5 +140,5 @@ def _without_state(error: Error, table: str) -> PipelineError:
             reason = ": NXP_DATABASE_URL does not name a SQLite database"
         return kind(f"{table}{reason}; {AS_IT_WAS}")
     if error.status_code == AdbcStatusCode.IO:
-        return _lost(table)
+        return lost(table)
     return ConfigurationError(f"{table}: the database refuses a statement; {AS_IT_WAS}")

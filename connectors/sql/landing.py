@@ -10,17 +10,16 @@ from contextlib import contextmanager
 from datetime import datetime
 
 import pyarrow as pa
-from adbc_driver_manager import Error
 from sqlalchemy import Table, delete
 
 from connectors.catalogue import DatasetSpecification, SnapshotLoad
 from connectors.clock import utc_now
 from connectors.databases.names import long_table
-from connectors.errors import ConfigurationError, DataRefusedError
+from connectors.errors import ConfigurationError, DataRefusedError, PipelineError
 from connectors.lake import Entry
 from connectors.lake.stage import StagedFile
 from connectors.sql.batches import Batches
-from connectors.sql.failures import explain
+from connectors.sql.database import Database
 from connectors.sql.opening import open_database
 from connectors.sql.replacing import drop_ended, is_outdated, record, replaced, within
 from connectors.sql.session import Session
@@ -50,9 +49,10 @@ class SqlLanding:
         tenant: str,
         specification: DatasetSpecification,
         clock: Callable[[], datetime] = utc_now,
+        opening: Callable[[str], Database] = open_database,
     ) -> None:
         self._target = target_of(tenant, specification)
-        self._database = open_database(url)
+        self._database = opening(url)
         if too_long := long_table(self._target.table, self._database.limits):
             raise ConfigurationError(f"{specification.dataset}: {too_long}")
         self._clock = clock
@@ -143,7 +143,7 @@ class SqlLanding:
             self._load(session, table, batches, schema)
             return
         keys = self._target.specification.key_columns
-        staging = empty_copy(session, table)
+        staging = empty_copy(session, self._database, table)
         self._load(session, staging, batches, schema, temporary=True)
         refuse_twice(session, staging, keys, self._target.shown)
         merge(session, table, staging, keys)
@@ -160,8 +160,8 @@ class SqlLanding:
         try:
             names = {column.key: column.name for column in table.c}
             session.load(table, batches.reader(schema, names), temporary=temporary)
-        except Error as error:
-            raise batches.failure or explain(error, self._target.shown) from None
+        except (PipelineError, OSError, pa.ArrowException) as error:
+            raise batches.failure or error from None
 
     def _check_rows(self, batches: Batches, staged: Sequence[StagedFile]) -> None:
         expected = sum(file.rows for file in staged)

@@ -28,7 +28,7 @@ def stored_names(
     """
     if limits.folds_case:
         there = {folded(name): name for name in existing}
-        return {name: there.get(folded(name), name) for name in columns}
+        return {name: there.get(folded(limits.short(name)), limits.short(name)) for name in columns}
     stored = {name: limits.short(name) for name in columns}
     cut: dict[str, list[str]] = {}
     for name, short in stored.items():

@@ -1,7 +1,6 @@
-"""Opening the database that NXP_DATABASE_URL names: the one place that knows both kinds."""
+"""Opening the database that NXP_DATABASE_URL names: the one place that knows all kinds."""
 
-from connectors.databases.urls import EXAMPLES, database_url
-from connectors.errors import ConfigurationError
+from connectors.databases.urls import landing_url
 from connectors.sql.database import Database
 
 
@@ -9,9 +8,9 @@ def open_database(url: str) -> Database:
     """Return the database that a URL names, without connecting to it yet.
 
     Raises:
-        ConfigurationError: not a URL, or the URL of an unsupported database.
+        ConfigurationError: not a URL, or of a database whose driver is not installed.
     """
-    parsed = database_url(url, "NXP_DATABASE_URL")
+    parsed = landing_url(url)
     backend = parsed.get_backend_name()
     # Only the driver that is needed is loaded: each is a shared library.
     if backend == "sqlite":
@@ -22,4 +21,14 @@ def open_database(url: str) -> Database:
         from connectors.sql.postgresql import PostgresDatabase  # noqa: PLC0415
 
         return PostgresDatabase(parsed)
-    raise ConfigurationError(f"NXP_DATABASE_URL: {backend} is not supported: use {EXAMPLES}")
+    if backend == "duckdb":
+        from connectors.sql.duckdb import DuckdbDatabase  # noqa: PLC0415
+
+        return DuckdbDatabase(parsed)
+    if backend in {"mysql", "mariadb"}:
+        from connectors.sql.mysql import MysqlDatabase  # noqa: PLC0415
+
+        return MysqlDatabase(parsed)
+    from connectors.sql.engine_database import EngineDatabase  # noqa: PLC0415
+
+    return EngineDatabase(parsed)

@@ -19,9 +19,9 @@ from connectors.databases.names import POSTGRESQL
 from connectors.databases.sessions import libpq_options, postgresql_settings
 from connectors.errors import ConfigurationError
 from connectors.quoting import quoted_text
-from connectors.sql.database import WAIT_SECONDS, ExistingColumn, shown
+from connectors.sql.database import WAIT_SECONDS, Database, ExistingColumn, shown
 from connectors.sql.failures import explain_connecting
-from connectors.sql.session import Session
+from connectors.sql.session import AdbcSession, Session
 
 TYPES: dict[ColumnType, TypeEngine[Any]] = {
     ColumnType.STRING: Text(),
@@ -55,7 +55,7 @@ ARROW_LIST = pa.list_(pa.string())
 TABLE_KINDS = ("r", "p")
 
 
-class PostgresDatabase:
+class PostgresDatabase(Database):
     """A PostgreSQL database at a URL."""
 
     def __init__(self, url: URL) -> None:
@@ -87,7 +87,7 @@ class PostgresDatabase:
             connection = self._connected()
         except Error as error:
             raise explain_connecting(error, self._shown) from None
-        session = Session(connection, self.dialect, table)
+        session = AdbcSession(connection, self.dialect, table)
         try:
             session.fetch(postgresql_settings())
             # Committed, so that they outlast this transaction; the next one begins with them.
@@ -182,10 +182,6 @@ class PostgresDatabase:
     def takes(self, existing: str, kind: ColumnType) -> bool:
         """Return whether a column of this type takes the values unchanged."""
         return existing in NAMES[kind]
-
-    def widening(self, column: str) -> str:
-        """Return the clause of ALTER TABLE that makes an integer column a floating-point one."""
-        return f"ALTER COLUMN {column} TYPE double precision"
 
     def convert(self, values: pa.Array, kind: ColumnType) -> pa.Array:
         """Return a column's values as COPY takes them."""

@@ -1,13 +1,15 @@
 """One connection and its one transaction: statements, counts and bulk loads.
 
-Everything goes through ADBC, reading too. The standard library's sqlite3 is another copy of
-SQLite, and two copies in one process undo each other's file locks (sqlite.org/howtocorrupt.html,
-section 2.2.1). SQLAlchemy writes the statements because it quotes them.
+PostgreSQL and SQLite are used through ADBC, reading too. The standard library's sqlite3 is another
+copy of SQLite, and two copies in one process undo each other's file locks
+(sqlite.org/howtocorrupt.html, section 2.2.1). SQLAlchemy writes the statements because it quotes
+them.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, ClassVar
 
 import pyarrow as pa
 from adbc_driver_manager import Error
@@ -15,45 +17,38 @@ from adbc_driver_manager.dbapi import Connection
 from sqlalchemy import Dialect, Executable, Table
 from sqlalchemy.schema import ExecutableDDLElement
 
-from connectors.errors import UnavailableError
-from connectors.sql.failures import database_errors, explain
+from connectors.errors import PipelineError, UnavailableError
+from connectors.sql.failures import explain
 
 Statement = Executable | ExecutableDDLElement | str
 
 
-class Session:
+class Session(ABC):
     """A transaction in progress; errors name `table`."""
 
-    def __init__(self, connection: Connection, dialect: Dialect, table: str) -> None:
+    failures: ClassVar[type[Exception]]
+
+    def __init__(self, connection: Any, dialect: Dialect, table: str) -> None:
         self.dialect = dialect
         self.table = table
         self._connection = connection
-        self._cursor = connection.cursor()
 
     def execute(self, statement: Statement) -> None:
         """Run a statement that returns no rows."""
-        with database_errors(self.table):
-            self._cursor.execute(self._written(statement))
+        with self.explained():
+            self._run(statement)
 
+    @abstractmethod
     def fetch(self, statement: Statement) -> list[tuple[Any, ...]]:
         """Return all rows of a query; use it for few."""
-        with database_errors(self.table):
-            self._cursor.execute(self._written(statement))
-            return list(self._cursor.fetchall())
 
     def scalar(self, statement: Statement) -> Any:
         """Return the value of a query with one row and column."""
         return self.fetch(statement)[0][0]
 
+    @abstractmethod
     def load(self, table: Table, rows: pa.RecordBatchReader, *, temporary: bool = False) -> None:
         """Append rows to a table, matched by column name."""
-        self._cursor.adbc_ingest(
-            table.name,
-            rows,
-            mode="append",
-            db_schema_name=None if temporary else table.schema,
-            temporary=temporary,
-        )
 
     def quoted(self, name: str) -> str:
         """Return a name, quoted if the database needs it."""
@@ -67,8 +62,8 @@ class Session:
         """Commit the transaction."""
         try:
             self._connection.commit()
-        except Error as error:
-            reason = explain(error, self.table)
+        except self.failures as error:
+            reason = self._reason(error)
             if isinstance(reason, UnavailableError):
                 raise UnavailableError(
                     f"{self.table}: the database went away at the last step, so the rows may "
@@ -78,12 +73,26 @@ class Session:
 
     def close(self) -> None:
         """Roll back what was not committed, and close the connection."""
-        with _regardless():
-            self._cursor.close()
-        with _regardless():
+        with self._regardless():
             self._connection.rollback()
-        with _regardless():
+        with self._regardless():
             self._connection.close()
+
+    @contextmanager
+    def explained(self) -> Iterator[None]:
+        """Turn a database's error into one of ours that names the table and the remedy."""
+        try:
+            yield
+        except self.failures as error:
+            raise self._reason(error) from None
+
+    @abstractmethod
+    def _run(self, statement: Statement) -> Any:
+        """Run a statement."""
+
+    @abstractmethod
+    def _reason(self, error: Any) -> PipelineError:
+        """Return the error of ours for one of the driver's."""
 
     def _written(self, statement: Statement) -> str:
         if isinstance(statement, str):
@@ -94,11 +103,49 @@ class Session:
         compiled = statement.compile(dialect=self.dialect, compile_kwargs={"literal_binds": True})  # type: ignore[attr-defined]
         return str(compiled)
 
+    @contextmanager
+    def _regardless(self) -> Iterator[None]:
+        """Ignore errors while closing: they would hide the reason for it."""
+        try:
+            yield
+        except self.failures:
+            return
 
-@contextmanager
-def _regardless() -> Iterator[None]:
-    """Ignore errors while closing: they would hide the reason for it."""
-    try:
-        yield
-    except Error:
-        return
+
+class AdbcSession(Session):
+    """A transaction by ADBC."""
+
+    failures = Error
+
+    def __init__(self, connection: Connection, dialect: Dialect, table: str) -> None:
+        super().__init__(connection, dialect, table)
+        self._cursor = connection.cursor()
+
+    def fetch(self, statement: Statement) -> list[tuple[Any, ...]]:
+        """Return all rows of a query; use it for few."""
+        with self.explained():
+            self._run(statement)
+            return list(self._cursor.fetchall())
+
+    def load(self, table: Table, rows: pa.RecordBatchReader, *, temporary: bool = False) -> None:
+        """Append rows to a table, matched by column name."""
+        with self.explained():
+            self._cursor.adbc_ingest(
+                table.name,
+                rows,
+                mode="append",
+                db_schema_name=None if temporary else table.schema,
+                temporary=temporary,
+            )
+
+    def close(self) -> None:
+        """Roll back what was not committed, and close the connection."""
+        with self._regardless():
+            self._cursor.close()
+        super().close()
+
+    def _run(self, statement: Statement) -> None:
+        self._cursor.execute(self._written(statement))
+
+    def _reason(self, error: Error) -> PipelineError:
+        return explain(error, self.table)

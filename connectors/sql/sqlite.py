@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import adbc_driver_sqlite.dbapi as driver
-import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
 from adbc_driver_manager import Error
@@ -25,8 +24,8 @@ from connectors.databases.names import SQLITE
 from connectors.databases.sqlite_failures import folder_meaning, sqlite_meaning
 from connectors.errors import ConfigurationError, PipelineError
 from connectors.quoting import quoted_text
-from connectors.sql.database import WAIT_SECONDS, ExistingColumn
-from connectors.sql.session import Session
+from connectors.sql.database import WAIT_SECONDS, Database, ExistingColumn, as_json
+from connectors.sql.session import AdbcSession, Session
 
 TYPES: dict[ColumnType, TypeEngine[Any]] = {
     ColumnType.STRING: Text(),
@@ -46,7 +45,7 @@ FRACTIONS = {ColumnType.FLOAT, ColumnType.DURATION}
 DATETIME = "%Y-%m-%d %H:%M:%S"
 
 
-class SqliteDatabase:
+class SqliteDatabase(Database):
     """A SQLite database in a file."""
 
     def __init__(self, url: URL) -> None:
@@ -65,7 +64,7 @@ class SqliteDatabase:
             connection = driver.connect(str(self._path))
         except (OSError, Error) as error:
             raise self._unusable(error) from None
-        session = Session(connection, self.dialect, table)
+        session = AdbcSession(connection, self.dialect, table)
         try:
             session.fetch(f"PRAGMA busy_timeout = {WAIT_SECONDS * 1000}")
             self.start(session, writes=writes)
@@ -130,16 +129,12 @@ class SqliteDatabase:
         declared = str(TYPES[kind].compile(self.dialect))
         return existing == declared or (kind in FRACTIONS and existing in WHOLE)
 
-    def widening(self, column: str) -> str:
-        """Raise: never needed, see `takes`."""
-        raise NotImplementedError(column)
-
     def convert(self, values: pa.Array, kind: ColumnType) -> pa.Array:
         """Return a column's values as SQLite's columns hold them."""
         if kind is ColumnType.DATETIME:
             return pc.strftime(values, DATETIME)
         if kind is ColumnType.LIST:
-            return _as_json(values)
+            return as_json(values)
         if kind is ColumnType.JSON:
             return pc.if_else(pc.equal(values, ""), pa.scalar(None, values.type), values)
         return values
@@ -175,10 +170,3 @@ class SqliteDatabase:
                 self._path.hardlink_to(new)
         finally:
             new.unlink(missing_ok=True)
-
-
-def _as_json(lists: pa.Array) -> pa.Array:
-    column = pl.Series("l", lists, dtype=pl.List(pl.String))
-    objects = pl.DataFrame([column]).select(pl.struct("l").struct.json_encode()).to_series()
-    texts = objects.str.strip_prefix('{"l":').str.strip_suffix("}")
-    return texts.set(column.is_null(), None).to_arrow().cast(pa.string())

@@ -6,7 +6,7 @@ People put indices, grants, comments and views on it, so it is only changed by A
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from sqlalchemy import Column, Index, MetaData, Table, false, insert, select
+from sqlalchemy import Column, Index, MetaData, String, Table, false, insert, select
 from sqlalchemy.schema import CreateIndex, CreateTable, SetColumnComment
 
 from connectors.catalogue import ColumnType, DatasetSpecification, Mode, SnapshotLoad
@@ -14,7 +14,7 @@ from connectors.errors import ConfigurationError, DataRefusedError
 from connectors.sql.database import Database, ExistingColumn
 from connectors.sql.names import stored_names
 from connectors.sql.session import Session
-from connectors.sql.units import UNITS, Units, units_table
+from connectors.sql.units import FORMAT, UNITS, Units, units_table
 
 RUN_ID = "_nxp_run_id"
 EXPORTED_AT = "_nxp_exported_at"
@@ -22,6 +22,8 @@ SNAPSHOT = "snapshot"
 WINDOW = "window"
 WHOLE = (ColumnType.INT, ColumnType.BYTES)
 FRACTIONS = (ColumnType.FLOAT, ColumnType.DURATION)
+# Characters of texts in an index of MySQL, which holds 768 bytes everywhere.
+INDEXED = 191
 # SQLAlchemy shortens names beyond a database's limit, and keeps them distinct.
 NAMING = {"ix": "ix_%(table_name)s_%(column_0_N_name)s"}
 
@@ -106,13 +108,16 @@ def describe(
     } | {RUN_ID, EXPORTED_AT, SNAPSHOT}
     if target.specification.window:
         required.add(target.specification.window.column)
+    keys = {SNAPSHOT, *target.specification.key_columns} & {
+        name for name, kind in columns.items() if kind is ColumnType.STRING
+    }
     table = Table(
         target.table,
         MetaData(naming_convention=NAMING),
         *(
             Column(
                 stored[name],
-                database.types[kind],
+                database.key_text if name in keys else database.types[kind],
                 key=name,
                 nullable=name not in required,
                 comment=name if stored[name] != name else None,
@@ -120,14 +125,30 @@ def describe(
             for name, kind in columns.items()
         ),
         schema=schema,
+        **FORMAT,
     )
-    if target.specification.window:
-        Index(None, table.c[target.specification.window.column])
-    elif target.load == SnapshotLoad.APPEND:
-        Index(None, table.c[SNAPSHOT])
-    elif target.load == SnapshotLoad.UPSERT:
-        Index(None, *(table.c[key] for key in target.specification.key_columns), unique=True)
+    _describe_index(target, table, database)
     return table
+
+
+def _describe_index(target: Target, table: Table, database: Database) -> None:
+    """Give the table the index by which its rows are replaced."""
+    if database.indexes_are_unique is None:
+        return
+    if target.specification.window:
+        names: list[str] = [target.specification.window.column]
+    elif target.load == SnapshotLoad.APPEND:
+        names = [SNAPSHOT]
+    elif target.load == SnapshotLoad.UPSERT:
+        names = list(target.specification.key_columns)
+    else:
+        return
+    columns = [table.c[name] for name in names]
+    texts = [column.name for column in columns if isinstance(column.type, String)]
+    # MySQL indexes the beginnings of long texts only; other databases do not see this.
+    beginnings = dict.fromkeys(texts, INDEXED // max(len(texts), 1))
+    unique = target.load == SnapshotLoad.UPSERT and database.indexes_are_unique
+    Index(None, *columns, unique=unique, mysql_length=beginnings)
 
 
 def prepare(
@@ -144,7 +165,7 @@ def prepare(
     # Two landings that start at the same time must not create the same things.
     database.lock(session, f"tables of {schema}")
     if database.columns(session, schema, UNITS) is None:
-        session.execute(CreateTable(units_table(schema)))
+        session.execute(CreateTable(units_table(schema, database)))
     existing = database.columns(session, schema, target.table)
     table = describe(target, schema, columns, database, existing)
     if existing is None:
@@ -232,18 +253,24 @@ def _changes(
     existing: Mapping[str, ExistingColumn],
     columns: Mapping[str, ColumnType],
 ) -> list[str]:
-    changes = []
+    changes, alterations = [], database.alterations
+
+    def relaxed(stored: str, known: ExistingColumn) -> str:
+        quoted = session.quoted(stored)
+        return alterations.relax.format(column=quoted, definition=known.definition)
+
     for name, kind in columns.items():
         stored = table.c[name].name
         quoted, known = session.quoted(stored), existing.get(stored)
         if known is None:
             written = database.types[kind].compile(database.dialect)
-            changes.append(f"ADD COLUMN {quoted} {written}")
+            changes.append(alterations.add.format(column=quoted, type=written))
         elif database.takes(known.type, kind):
             if known.must_be_given and table.c[name].nullable:
-                changes.append(f"ALTER COLUMN {quoted} DROP NOT NULL")
+                changes.append(relaxed(stored, known))
         elif kind in FRACTIONS and any(database.takes(known.type, whole) for whole in WHOLE):
-            changes.append(database.widening(quoted))
+            written = database.types[kind].compile(database.dialect)
+            changes.append(alterations.widen.format(column=quoted, type=written))
         else:
             raise DataRefusedError(
                 f"{target.shown}: column {stored} is {known.type} in the table and {kind} in the "
@@ -252,7 +279,7 @@ def _changes(
     # Columns that are no longer in the contract stay, and are null from now on.
     landed = {column.name for column in table.c}
     changes += [
-        f"ALTER COLUMN {session.quoted(name)} DROP NOT NULL"
+        relaxed(name, known)
         for name, known in existing.items()
         if name not in landed and known.must_be_given
     ]
@@ -263,6 +290,6 @@ def _index(session: Session, database: Database, table: Table) -> None:
     known = database.indices(session, table.schema, table.name)
     for index in table.indexes:
         create = CreateIndex(index)
-        name = str(database.dialect.identifier_preparer.format_index(index)).strip('"')
+        name = str(database.dialect.identifier_preparer.format_index(index)).strip('"`[]')
         if name not in known:
             session.execute(create)

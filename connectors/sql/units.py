@@ -6,6 +6,7 @@ Recorded windows never overlap: of one that is replaced in part, the rest is kep
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
 from sqlalchemy import (
     BigInteger,
@@ -25,10 +26,18 @@ from sqlalchemy import (
     true,
 )
 
+from connectors.catalogue import ColumnType
 from connectors.lake import Entry
+from connectors.sql.database import Database
 from connectors.sql.session import Session
 
 UNITS = "nxp_units"
+# Of MySQL's tables, whatever its defaults are: with transactions, and all of Unicode.
+FORMAT: dict[str, Any] = {
+    "mysql_engine": "InnoDB",
+    "mysql_row_format": "DYNAMIC",
+    "mysql_charset": "utf8mb4",
+}
 COMPACT = "%Y%m%dT%H%M%SZ"
 
 
@@ -44,23 +53,26 @@ class Stretch:
     rows: int
 
 
-def units_table(schema: str | None) -> Table:
-    """Return the table in which units are recorded."""
+def units_table(schema: str | None, database: Database | None = None) -> Table:
+    """Return the table in which units are recorded; the database is needed to create it."""
+    name = database.name_text if database else Text()
+    time = database.types[ColumnType.DATETIME] if database else DateTime(timezone=True)
     return Table(
         UNITS,
         MetaData(),
-        Column("tenant", Text, primary_key=True),
-        Column("dataset", Text, primary_key=True),
-        Column("table_name", Text, primary_key=True),
-        Column("unit", Text, primary_key=True),
-        Column("load", Text, nullable=False),
-        Column("starts_at", DateTime(timezone=True), nullable=False),
-        Column("ends_at", DateTime(timezone=True), nullable=False),
-        Column("run_id", Text, nullable=False),
-        Column("exported_at", DateTime(timezone=True), nullable=False),
+        Column("tenant", name, primary_key=True),
+        Column("dataset", name, primary_key=True),
+        Column("table_name", name, primary_key=True),
+        Column("unit", name, primary_key=True),
+        Column("load", name, nullable=False),
+        Column("starts_at", time, nullable=False),
+        Column("ends_at", time, nullable=False),
+        Column("run_id", name, nullable=False),
+        Column("exported_at", time, nullable=False),
         Column("rows", BigInteger, nullable=False),
-        Column("landed_at", DateTime(timezone=True), nullable=False),
+        Column("landed_at", time, nullable=False),
         schema=schema,
+        **FORMAT,
     )
 
 
@@ -179,7 +191,9 @@ def rows_in(session: Session, table: Table, *conditions: ColumnElement[bool]) ->
 
 
 def _instant(value: datetime | str) -> datetime:
-    """Return a recorded time; SQLite stores it as text, in UTC."""
+    """Return a recorded time: text in SQLite, without a zone in MySQL, in UTC in both."""
     if isinstance(value, str):
-        return datetime.fromisoformat(value).replace(tzinfo=UTC)
+        value = datetime.fromisoformat(value)
+    if value.tzinfo is None:
+        return value.replace(tzinfo=UTC)
     return value.astimezone(UTC)

@@ -1,8 +1,12 @@
 """A real PostgreSQL server, for the tests that land in one."""
 
+import getpass
 import itertools
+import os
 import shutil
+import subprocess
 import tempfile
+import time
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,8 +15,9 @@ import pytest
 from filelock import FileLock
 
 from tests.commands import environment, nxp
-from tests.databases import Server
+from tests.databases import MariadbServer, Server
 
+SBIN = f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin"
 _ledgers = itertools.count()
 
 
@@ -76,6 +81,43 @@ def postgres() -> Iterator[Server]:
             warnings.simplefilter("ignore")
             server.cleanup()
         shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def mariadb() -> Iterator[MariadbServer]:
+    """Start a server in a folder of its own, once; it listens on a socket only."""
+    install, server = shutil.which("mariadb-install-db"), shutil.which("mariadbd", path=SBIN)
+    if install is None or server is None:
+        pytest.skip("MARIADB IS NOT INSTALLED, its landing is NOT TESTED: install mariadb-server")
+    folder = Path(tempfile.mkdtemp(prefix="nxp-my-"))
+    options = ["--no-defaults", f"--datadir={folder}/data", f"--user={getpass.getuser()}"]
+    subprocess.run(
+        [install, *options, "--auth-root-authentication-method=normal", "--skip-test-db"],
+        check=True,
+        capture_output=True,
+        timeout=120,
+    )
+    # As unlike our own settings as it can be.
+    hostile = ["--default-time-zone=-05:00", "--sql-mode=ANSI_QUOTES", "--sql-safe-updates=1"]
+    hostile += ["--transaction-isolation=SERIALIZABLE", "--default-storage-engine=MyISAM"]
+    small = ["--innodb-flush-log-at-trx-commit=0", "--innodb-buffer-pool-size=32M"]
+    listen = [f"--socket={folder}/s", "--skip-networking", f"--pid-file={folder}/pid"]
+    with (
+        (folder / "log").open("w") as log,
+        subprocess.Popen(
+            [server, *options, *listen, *hostile, *small], stderr=log, stdout=log
+        ) as process,
+    ):
+        try:
+            for _ in range(600):
+                if (folder / "s").exists():
+                    break
+                time.sleep(0.05)
+            yield MariadbServer(folder / "s")
+        finally:
+            process.terminate()
+            process.wait(30)
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture(params=["sqlite", "postgres"])

@@ -49,7 +49,7 @@ def test_a_ledger_url_that_cannot_work_is_one_clear_line(url: str, message: str)
     ("url", "package"),
     [
         ("mysql://h/x", "mysqlclient"),
-        ("mysql+pymysql://h/x", "PyMySQL"),
+        ("mysql+mysqlconnector://h/x", "mysql-connector-python"),
         ("mssql+pyodbc://h/x", "pyodbc"),
         ("oracle+oracledb://h/x", "oracledb"),
     ],

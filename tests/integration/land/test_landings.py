@@ -18,8 +18,6 @@ from tests.databases import (
     START,
     Kind,
     LakePlace,
-    Server,
-    SqlPlace,
     Staged,
     decoded,
     devices,
@@ -28,20 +26,18 @@ from tests.databases import (
     stage,
 )
 from tests.forks import fork
+from tests.integration.land.conftest import DATABASES, database_place
 
 EVENTS = [("at", pa.timestamp("us", "UTC")), ("n", pa.int64())]
 DEVICES = [("id", pa.string()), ("n", pa.int64())]
 
 
-@pytest.fixture(params=["lake", "sqlite", "postgres"])
+@pytest.fixture(params=["lake", *DATABASES])
 def place(request: pytest.FixtureRequest, tmp_path: Path) -> Kind:
     """Return an empty place of each kind."""
     if request.param == "lake":
         return LakePlace(tmp_path)
-    if request.param == "sqlite":
-        return SqlPlace("sqlite", f"sqlite:///{tmp_path / 'landed.db'}")
-    server: Server = request.getfixturevalue("postgres")
-    return SqlPlace("postgres", f"{server.url}&options=-csearch_path%3D{server.schema()}")
+    return database_place(request.param, request, tmp_path)
 
 
 @pytest.fixture
