@@ -251,7 +251,7 @@ class NqlApi:
 
 def is_url(export: str) -> bool:
     """Return whether a text is the URL of a result, not the id of an export."""
-    return export.lower().startswith(("https://", "http://"))
+    return "://" in export
 
 
 def _counted(path: Path) -> tuple[int, int]:
