@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from connectors.nexthink.acting.models import RemoteAction
-from nxp.answers import acting, nql, runs
+from nxp.answers import acting, enrichment, nql, runs
 from tasks.act.report import ActionReport
 
 
@@ -84,6 +84,13 @@ _ALL: Final = (
         "workflows.details",
         "workflows_details",
         ("GET /api/v1/workflows/details",),
+    ),
+    Operation(
+        "enrich",
+        enrichment.EnrichmentOutcome,
+        "enrichment.push",
+        "enrichment_push",
+        ("POST /api/v1/enrichment/data/fields",),
     ),
     Operation(
         "export",

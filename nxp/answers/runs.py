@@ -138,6 +138,7 @@ class RunShown:
     units: int | None
     rows_landed: int | None
     rows_rejected: int | None
+    rows_filtered: int | None
     error: str | None
     report: dict[str, Any] | None
     rows_filtered: int | None

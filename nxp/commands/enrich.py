@@ -1,6 +1,7 @@
 """`nxp enrich`: send one enrichment request as it is in a file."""
 
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -15,6 +16,7 @@ from connectors.nexthink.fields import LONGEST_TEXT
 from connectors.nexthink.request import EnrichmentRequest, read_request
 from connectors.settings.installation import load_settings
 from connectors.settings.tenants import load_tenant
+from nxp.answers.enrichment import CodeCount, EnrichmentOutcome, EntryOutcome, TenantError
 from nxp.options import Json, Tenant
 from nxp.output import print_json, print_table, say
 from tasks.sync.outcomes import ObjectOutcome, as_errors, errors_of, in_words, judge
@@ -47,8 +49,16 @@ def enrich(
     counts = {outcome: int((outcomes["outcome"] == outcome).sum()) for outcome in ObjectOutcome}
     codes = _codes(outcomes)
     if as_json:
-        sums: dict[str, Any] = {"domain": request.domain, "objects": outcomes.height}
-        print_json({**sums, **counts, "codes": codes, "entries": _entries(outcomes)})
+        shown = EnrichmentOutcome(
+            domain=request.domain,
+            objects=outcomes.height,
+            acknowledged=counts[ObjectOutcome.ACKNOWLEDGED],
+            rejected=counts[ObjectOutcome.REJECTED],
+            unknown=counts[ObjectOutcome.UNKNOWN],
+            codes=[CodeCount(**each) for each in codes],
+            entries=_entries(outcomes),
+        )
+        print_json(shown)
     else:
         _print(counts, codes, _entries(outcomes))
     _raise_unless_all(counts, outcomes.height)
@@ -90,29 +100,33 @@ def _codes(outcomes: pl.DataFrame) -> list[dict[str, Any]]:
     )
 
 
-def _entries(outcomes: pl.DataFrame) -> list[dict[str, Any]]:
+def _entries(outcomes: pl.DataFrame) -> list[EntryOutcome]:
     """Return the outcome of each object, with all that the tenant says about it."""
     return [
-        {
-            "position": position,
-            "identified_by": row["name"],
-            "outcome": row["outcome"],
-            "code": row["code"],
-            "reason": row["reason"],
-            "errors": errors_of(row["errors"]),
-        }
+        EntryOutcome(
+            position=position,
+            identified_by=row["name"],
+            outcome=row["outcome"],
+            code=row["code"],
+            reason=row["reason"],
+            errors=[TenantError(**each) for each in errors_of(row["errors"])],
+        )
         for position, row in enumerate(outcomes.iter_rows(named=True))
     ]
 
 
 def _print(
-    counts: dict[ObjectOutcome, int], codes: list[dict[str, Any]], entries: list[dict[str, Any]]
+    counts: dict[ObjectOutcome, int], codes: list[dict[str, Any]], entries: list[EntryOutcome]
 ) -> None:
     print_table(["outcome", "objects"], [[outcome, count] for outcome, count in counts.items()])
     if codes:
         print()
         print_table(list(codes[0]), [[*list(each.values())[:-1], _shown(each)] for each in codes])
-    told = [[each["position"], in_words(each["errors"])] for each in entries if each["errors"]]
+    told = [
+        [each.position, in_words([asdict(error) for error in each.errors])]
+        for each in entries
+        if each.errors
+    ]
     if told:
         print()
         print_table(["position", "the tenant says"], told[:POSITIONS_SHOWN])

@@ -89,6 +89,23 @@ def catalogues(call: Calls) -> None:
     assert workflow["not_provided"] == ["inputs.type", "inputs.required", "inputs.options"]
 
 
+def enrich(call: Calls, folder: Path) -> None:
+    name = call("nql execute", "#devices")["rows"][0]["device.name"]
+    entries = [
+        {
+            "identification": [{"name": "device/device/name", "value": value}],
+            "fields": [{"name": "device/device/#asset_tag", "value": "A1"}],
+        }
+        for value in (name, "nobody")
+    ]
+    file = folder / "request.json"
+    file.write_text(json.dumps(entries), "utf-8")
+    outcome = call("enrich", str(file), "--domain", "test", code=7)
+    assert [each["outcome"] for each in outcome["entries"]] == ["acknowledged", "rejected"]
+    assert (outcome["acknowledged"], outcome["rejected"], outcome["unknown"]) == (1, 1, 0)
+    assert outcome["entries"][1]["errors"][0]["message"]
+
+
 def runs(call: Calls) -> None:
     assert call("datasets")[0]["units"] is None or call("datasets")[0]["watermark"] is None
     assert call("export", "crashes", "--dry-run")
@@ -119,6 +136,7 @@ def test_every_operation_answers_as_its_schema_and_the_page_say(
 ) -> None:
     nql(call, tmp_path)
     catalogues(call)
+    enrich(call, tmp_path)
     runs(call)
     actions(call)
     for name, operation in OPERATIONS.items():
