@@ -45,7 +45,9 @@ def schema_of(operation: Operation) -> dict[str, Any]:
 
 def fields_of(schema: dict[str, Any]) -> list[AnswerField]:
     """Return the fields of an answer, those of nested objects after the field that holds them."""
-    return list(_fields(schema, schema.get("$defs", {}), ""))
+    found = _fields(schema, schema.get("$defs", {}), "")
+    # A field of several forms of an answer is the same in all of them.
+    return list({field.path: field for field in found}.values())
 
 
 def _fields(

@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,9 @@ import pytest
 from nxp.answers.operations import OPERATIONS
 from nxp.answers.page import COMMAND, page
 from nxp.answers.schemas import fields_of, schema_of
+from tests.actions import CERTAIN
 from tests.commands import called
-from tests.landing import Place, catalogue, place
+from tests.landing import catalogue, place
 
 
 class Calls:
@@ -59,9 +61,14 @@ def paths(answer: Any, path: str = "") -> Iterator[str]:
 
 
 @pytest.fixture
-def call(here: Place, capsys: pytest.CaptureFixture[str]) -> Calls:
-    assert here
-    return Calls(capsys)
+def call(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Iterator[Calls]:
+    # On the real clock: commands that read back ask for the last week.
+    with place(tmp_path, acting=CERTAIN, now=None) as made:
+        for name, value in made.environment.items():
+            monkeypatch.setenv(name, value)
+        yield Calls(capsys)
 
 
 def nql(call: Calls, folder: Path) -> None:
@@ -106,13 +113,29 @@ def enrich(call: Calls, folder: Path) -> None:
     assert outcome["entries"][1]["errors"][0]["message"]
 
 
+def acting(call: Calls) -> None:
+    device = call("nql execute", "#devices")["rows"][0]["device.collector.uid"]
+    user = call("nql execute", "#users")["rows"][0]["user.sid"]
+    call("remote-actions execute", "get_disk_usage", "--device", device)
+    assert call("remote-actions executions", "get_disk_usage")
+    replacement = ("device_replacement", "--device", device, "-p", "ticket=1")
+    (request,) = call("workflows trigger", *replacement)["requests"]
+    call("workflows resume", "device_replacement", *request["execution_ids"])
+    assert call("workflows executions", "device_replacement")
+    sids = f"{user},S-1-5-21-1-2-3-4"
+    (request,) = call("campaigns trigger", "device_feedback", "--sids", sids, code=7)["requests"]
+    assert [each["message"] is None for each in request["users"]] == [True, False]
+    assert call("campaigns responses", "device_feedback")
+
+
 def runs(call: Calls) -> None:
     assert call("datasets")[0]["units"] is None or call("datasets")[0]["watermark"] is None
     assert call("export", "crashes", "--dry-run")
     assert call("export", "crashes", "devices", "--dry-run").keys() == {"crashes", "devices"}
     report = call("export", "devices", "users")
     assert [each["dataset"] for each in report["datasets"]] == ["devices", "users"]
-    span = ("--from", "2026-11-18", "--to", "2026-11-20")
+    today = datetime.now(UTC).date()
+    span = ("--from", f"{today - timedelta(days=3)}", "--to", f"{today - timedelta(days=1)}")
     assert call("export", "devices")["outcomes"][0]["rows_landed"] > 0
     assert call("backfill", "crashes", *span, "--dry-run")["to_land"] == 2
     assert len(call("backfill", "crashes", *span)["outcomes"]) == 2
@@ -137,6 +160,7 @@ def test_every_operation_answers_as_its_schema_and_the_page_say(
     nql(call, tmp_path)
     catalogues(call)
     enrich(call, tmp_path)
+    acting(call)
     runs(call)
     actions(call)
     for name, operation in OPERATIONS.items():
