@@ -53,6 +53,7 @@ _TERMINALS = {
     "CIRCUMFLEX": "'^'",
 }
 
+_BUCKET_UNITS = ("s", "m", "min", "h", "d")
 # More than any result can have.
 MOST_ROWS = 1_000_000_000
 
@@ -106,13 +107,25 @@ def _place(token: Token) -> Place:
     return Place(token.line or 0, token.column or 0, start or 0, end or 0)
 
 
-def _span(token: Token) -> syntax.Span:
+def _span(token: Token, units: tuple[str, ...] = ("m", "min", "h", "d")) -> syntax.Span:
     digits = token.rstrip("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")
     unit = token[len(digits) :].lower()
-    if unit not in ("m", "min", "h", "d"):
-        message = f"a time frame has minutes, hours or days, not {unit!r}"
+    if unit not in units:
+        message = f"a span has minutes, hours or days here, not {unit!r}"
         raise NqlSyntaxError(message, token.line or 0, token.column or 0)
     return syntax.Span(float(digits), "min" if unit == "m" else unit, _place(token))
+
+
+def _framed(
+    rest: tuple[Any, ...],
+) -> tuple[syntax.Selection | None, syntax.Span | None, tuple[syntax.Clause, ...]]:
+    """Return what may follow a table: its time frame, the length of samples, and the clauses."""
+    selection = resolution = None
+    if rest and isinstance(rest[0], syntax.During | syntax.Between | syntax.OnDay):
+        selection, *rest = rest  # type: ignore[assignment]
+    if rest and isinstance(rest[0], syntax.Span):
+        resolution, *rest = rest  # type: ignore[assignment]
+    return selection, resolution, tuple(rest)
 
 
 def _unquoted(token: Token) -> str:
@@ -126,10 +139,11 @@ class _Builder(Transformer[Token, Any]):
     """Turns each rule of the grammar into its node."""
 
     def start(self, table: Token, *rest: Any) -> syntax.Query:
-        name = self.name(table)
-        if rest and isinstance(rest[0], syntax.During | syntax.Between | syntax.OnDay):
-            return syntax.Query(name, rest[0], tuple(rest[1:]))
-        return syntax.Query(name, None, tuple(rest))
+        selection, resolution, clauses = _framed(rest)
+        return syntax.Query(self.name(table), selection, clauses, resolution)
+
+    def resolution(self, token: Token) -> syntax.Span:
+        return _span(token, _BUCKET_UNITS)
 
     def name(self, token: Token) -> syntax.Name:
         return syntax.Name(str(token), _place(token))
@@ -188,15 +202,13 @@ class _Builder(Transformer[Token, Any]):
             raise NqlSyntaxError(message, number.line or 0, number.column or 0)
         return syntax.Limit(int(number))
 
-    def with_clause(
-        self, table: Token, selection: syntax.Selection | None = None
-    ) -> syntax.Joining:
-        return syntax.Joining(self.name(table), selection, keeps_all=False)
+    def with_clause(self, table: Token, *rest: Any) -> syntax.Joining:
+        selection, resolution, _ = _framed(rest)
+        return syntax.Joining(self.name(table), selection, keeps_all=False, resolution=resolution)
 
-    def include_clause(
-        self, table: Token, selection: syntax.Selection | None = None
-    ) -> syntax.Joining:
-        return syntax.Joining(self.name(table), selection, keeps_all=True)
+    def include_clause(self, table: Token, *rest: Any) -> syntax.Joining:
+        selection, resolution, _ = _framed(rest)
+        return syntax.Joining(self.name(table), selection, keeps_all=True, resolution=resolution)
 
     def arguments(self, *conditions: syntax.Condition) -> tuple[syntax.Condition, ...]:
         return conditions
@@ -237,7 +249,7 @@ class _Builder(Transformer[Token, Any]):
         return syntax.Compute(parts, parts[0].alias.place)
 
     def bucket(self, token: Token) -> syntax.Span:
-        return _span(token)
+        return _span(token, _BUCKET_UNITS)
 
     def summarize(self, *parts: syntax.Assignment | syntax.Field | syntax.Span) -> syntax.Summarize:
         spans = [part for part in parts if isinstance(part, syntax.Span)]

@@ -41,9 +41,6 @@ class Parameter:
     place: Place = field(compare=False)
 
 
-Value: TypeAlias = Literal | Parameter
-
-
 @dataclass(frozen=True, slots=True)
 class Call:
     """`field.function(arguments)`; `count()` has no field, and calls may follow one another."""
@@ -55,6 +52,8 @@ class Call:
 
 
 Field: TypeAlias = Name | Call
+# A call on the right is another field; a name is a bare word, and what it is compared with decides.
+Value: TypeAlias = Literal | Parameter | Call
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +84,7 @@ Condition: TypeAlias = Comparison | AllOf | AnyOf
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """An amount of minutes, hours or days; days mean whole days."""
+    """An amount of seconds, minutes, hours or days; days mean whole days."""
 
     amount: float
     unit: str
@@ -198,6 +197,8 @@ class Joining:
     table: Name
     selection: Selection | None
     keeps_all: bool
+    # The length of the samples, where a query asks for another than the usual one.
+    resolution: Span | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,3 +228,4 @@ class Query:
     table: Name
     selection: Selection | None
     clauses: tuple[Clause, ...]
+    resolution: Span | None = None

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from time import perf_counter
 from zoneinfo import ZoneInfo
@@ -11,14 +11,12 @@ import polars as pl
 
 from nql.errors import NqlError
 from nql.parser import parse
-from nql.syntax import Selection
 from sandbox.estate.estate import Estate
 from sandbox.estate.feed import Effect, Feed, LogEntry, NoFeed, QueryLog
 from sandbox.estate.overlay import NoOverlay, Overlay
-from sandbox.model.tables import Table
 from sandbox.nql.errors import NqlTypeError
 from sandbox.nql.evaluator import Pieces, evaluate
-from sandbox.nql.plan import Plan, Reduce
+from sandbox.nql.plan import Join, Plan, Reduce
 from sandbox.nql.resolver import parameters_of, resolve
 from sandbox.nql.scope import Vocabulary
 from sandbox.nql.timeframe import Frame, frame_of, refuse_beyond
@@ -27,6 +25,8 @@ from sandbox.queries import SavedQueries
 
 # For event queries without a time frame: the vendor's pages do not say what applies.
 DEFAULT_FRAME = timedelta(hours=24)
+# How long samples of 30 seconds are kept, which virtual sessions have.
+FINEST_KEPT = timedelta(days=2)
 _FOREVER = timedelta(days=36500)
 
 
@@ -69,7 +69,9 @@ class Engine:
         self._overlay = overlay or NoOverlay()
         self._feed = _WithLog(feed or NoFeed(), QueryLog())
         self._estate = Estate(options, started, self._overlay, self._feed)
-        self._vocabulary = Vocabulary(self._custom_fields, self._feed.ids)
+        self._vocabulary = Vocabulary(
+            self._custom_fields, self._feed.ids, not options.strict_enumerations
+        )
 
     def missing_parameters(self, text: str, parameters: Mapping[str, str]) -> set[str]:
         """Return the parameters of a query that have no value."""
@@ -79,8 +81,8 @@ class Engine:
         """Return a query ready to run, or raise the NqlError that says why it cannot."""
         query = parse(text)
         plan = resolve(query, text, parameters, self._zone, self._vocabulary)
-        frame = self._frame(plan.table, plan.selection, now)
-        joined = tuple(self._frame(join.table, join.selection, now) for join in plan.joins)
+        frame = self._frame(plan, now)
+        joined = tuple(self._frame(join, now) for join in plan.joins)
         _refuse_fine_groups(plan, frame)
         return Prepared(plan, frame, now, joined)
 
@@ -108,9 +110,12 @@ class Engine:
             self.record(LogEntry(now, query_id, kind, status, run.rows, length, details))
 
     def _custom_fields(self, entity: str) -> frozenset[str]:
-        return self._options.custom_fields_of(entity) | self._overlay.custom_fields(entity)
+        known = self._options.custom_fields_of(entity) | self._overlay.custom_fields(entity)
+        mac = self._options.mac_address_field
+        return known | {mac} if mac and entity == "device" else known
 
-    def _frame(self, table: Table, selection: Selection | None, now: datetime) -> Frame:
+    def _frame(self, asked: Plan | Join, now: datetime) -> Frame:
+        table, selection = asked.table, asked.selection
         if selection is not None:
             frame = frame_of(selection, now, self._zone)
         else:
@@ -118,6 +123,9 @@ class Engine:
             frame = Frame(now - (DEFAULT_FRAME if bounded else _FOREVER), now)
         if table.is_limited:
             refuse_beyond(frame, self._options.reach_limit)
+        if asked.is_finest:
+            # Never daily samples, whatever the unit of the frame.
+            frame = replace(frame, daily=False).narrowed(now - FINEST_KEPT, None)
         return frame
 
 

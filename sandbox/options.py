@@ -67,6 +67,9 @@ DEFAULT_CUSTOM_FIELDS = (
 )
 _CUSTOM_FIELD = re.compile(r"(?:organization\.#|#)?[a-z_][a-z0-9_]*")
 
+_FIELD = re.compile(r"[a-z_][a-z0-9_]*(\.[a-z_][a-z0-9_]*)*")
+MALFORMED_STATUSES = (404, 400)
+
 # Ten years: with more, dates leave the supported range.
 _LONGEST_DAYS = 3650
 _LONGEST_SECONDS = 1_000_000_000
@@ -225,6 +228,10 @@ def _form_problems(options: SandboxOptions) -> list[str]:
     if options.boolean_form not in BOOLEAN_FORMS:
         known = ", ".join(BOOLEAN_FORMS)
         problems.append(f"boolean_form {options.boolean_form!r} is not one of {known}")
+    if options.malformed_status not in MALFORMED_STATUSES:
+        problems.append(f"malformed_status {options.malformed_status} is neither 404 nor 400")
+    if options.mac_address_field and not _FIELD.fullmatch(options.mac_address_field):
+        problems.append(f"mac_address_field {options.mac_address_field!r} is not a field name")
     if set(options.null_form) & set('",\r\n'):
         problems.append("null_form contains a character that CSV would have to quote")
     return problems

@@ -45,6 +45,14 @@ class TenantOptions:
     """What null is in CSV: empty, or a text."""
     boolean_form: str = "true/false"
     """What booleans are in CSV: true/false, True/False or 1/0."""
+    # No published example compares an enumeration with a text.
+    strict_enumerations: bool = False
+    """Refuse words of enumerations in quotes."""
+    malformed_status: int = 404
+    """Status of an NQL request that is malformed: 404 or 400."""
+    # One third party reads them; what the field is called is not published.
+    mac_address_field: str = ""
+    """Name of a field of devices with their MAC address."""
     # The specification of 2024 says 5000.
     enrichment_limit: int = 10_000
     """Maximum number of objects in one enrichment request."""

@@ -49,6 +49,7 @@ class Place:
 
     site: str
     city: str
+    state: str
     country: str
     code: str
     hours_ahead: int
@@ -57,13 +58,15 @@ class Place:
 
 
 PLACES = (
-    Place("Zürich", "Zürich", "Switzerland", "CH", 1, "Swisscom (Schweiz) AG", 30),
-    Place("Genève", "Genève", "Switzerland", "CH", 1, "Sunrise GmbH", 15),
-    Place("München", "München", "Germany", "DE", 1, "Deutsche Telekom AG", 18),
-    Place("Kraków", "Kraków", "Poland", "PL", 1, "Orange Polska S.A.", 12),
-    Place("London, Docklands", "London", "United Kingdom", "GB", 0, "BT", 12),
-    Place("Boston", "Boston, MA", "United States", "US", -5, "Comcast Cable, LLC", 10),
-    Place("東京", "東京", "Japan", "JP", 9, "NTT", 3),
+    Place("Zürich", "Zürich", "Zürich", "Switzerland", "CH", 1, "Swisscom (Schweiz) AG", 30),
+    Place("Genève", "Genève", "Genève", "Switzerland", "CH", 1, "Sunrise GmbH", 15),
+    Place("München", "München", "Bayern", "Germany", "DE", 1, "Deutsche Telekom AG", 18),
+    Place("Kraków", "Kraków", "Małopolskie", "Poland", "PL", 1, "Orange Polska S.A.", 12),
+    Place("London, Docklands", "London", "England", "United Kingdom", "GB", 0, "BT", 12),
+    Place(
+        "Boston", "Boston, MA", "Massachusetts", "United States", "US", -5, "Comcast Cable, LLC", 10
+    ),
+    Place("東京", "東京", "東京都", "Japan", "JP", 9, "NTT", 3),
 )
 
 FIRST_NAMES = (
@@ -90,6 +93,10 @@ JOB_TITLES = (
     "Engineer", "Senior Engineer", "Accountant", "Account Manager", "Director, EMEA",
     'Expert "Level 3"', "Head of\nOperations", "Analyst", "Counsel", "Recruiter",
 )  # fmt: skip
+
+
+AI_TOOLS = ("Microsoft 365 Copilot", "ChatGPT", "Gemini", "Claude")
+GUIDES = ("Expense report", "New hire", "Password reset")
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,6 +26,8 @@ class Fleet:
     primary_user: NDArray[np.int64]
     is_mac: NDArray[np.bool_]
     hours_ahead: NDArray[np.int64]
+    # In the list of places.
+    place: NDArray[np.int64]
     active_from: NDArray[np.int64]
     active_until: NDArray[np.int64]
 
@@ -59,7 +61,7 @@ def make_fleet(seed: int, count: int, users: pl.DataFrame, anchor: datetime) -> 
     is_mac = np.array([m.platform == "macOS" for m in catalogue.MODELS])[model]
     memory = frame["device.hardware.memory"].to_numpy()
     ahead = np.array([p.hours_ahead for p in catalogue.PLACES])[place]
-    return Fleet(frame, users.height, memory, owner, is_mac, ahead, first_seen, until)
+    return Fleet(frame, users.height, memory, owner, is_mac, ahead, place, first_seen, until)
 
 
 def _identity(
@@ -110,6 +112,7 @@ def _hardware(seed: int, count: int, model: NDArray[np.int64]) -> list[pl.Series
         pl.Series("device.hardware.memory", memory),
         blank(serial, some(rng, count, 0.03)).alias("device.hardware.chassis_serial_number"),
         blank(serial, some(rng, count, 0.03), "").alias("device.hardware.machine_serial_number"),
+        serial.alias("device.hardware.bios_serial_number"),
     ]
 
 

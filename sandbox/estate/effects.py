@@ -58,7 +58,8 @@ def relieve(column: pl.Series, prefix: str, capacity: pl.Series, since: pl.Serie
         freed = (capacity * FREED_SHARE).cast(pl.Int64)
         return (column + freed * since.cast(pl.Int64)).alias(column.name)
     if column.name == f"{prefix}.system_drive_usage":
-        return (column - since.cast(pl.Float64) * (100 * FREED_SHARE)).alias(column.name)
+        freed = (capacity * FREED_SHARE).cast(pl.Int64)
+        return (column - freed * since.cast(pl.Int64)).alias(column.name)
     return column
 
 

@@ -43,7 +43,12 @@ class Estate:
         self._fleet = stock.fleet
         self._products = stock.products
         self._objects = Objects(
-            self._seed, stock.frames, anchor, overlay or NoOverlay(), self._feed
+            self._seed,
+            stock.frames,
+            anchor,
+            overlay or NoOverlay(),
+            self._feed,
+            options.mac_address_field,
         )
         self._events = self._event_rows(options, self._fleet, stock.programs, anchor)
 
@@ -148,9 +153,15 @@ class Estate:
             "package": _by_platform(self._products),
             "application": (web, web),
             "alert.monitor": (monitors, monitors),
+            "ai.tool": _evenly(len(catalogue.AI_TOOLS)),
+            "application.guide": _evenly(len(catalogue.GUIDES)),
         }
         maker = EventMaker(options.seed, fleet, programs, weights, options.late_share)
         return EventRows(maker, application, history, ZoneInfo(options.time_zone))
+
+
+def _evenly(count: int) -> Weights:
+    return [1.0] * count, [1.0] * count
 
 
 def _by_platform(programs: Sequence[int]) -> Weights:

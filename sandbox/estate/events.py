@@ -158,6 +158,8 @@ class EventMaker:
             self._memory[binary],
             self._system[binary],
             self._fleet.memory[keys.device],
+            self._fleet.place[keys.device],
+            self._fleet.is_mac[keys.device],
         )
 
     def _make_keys(self, table: str, day: date, block: int) -> Keys:

@@ -5,13 +5,26 @@ from collections.abc import Mapping
 import numpy as np
 import polars as pl
 
+from nql.kinds import Kind
+from nql.vocabulary.events import EVENTS, SCORE_NODES, SCORE_PARTS
 from sandbox.estate import catalogue
 from sandbox.estate import metrics as m
+from sandbox.model.kinds import DTYPES
+from sandbox.model.tables import trend_kind
 
 _SAMPLE: Mapping[str, m.Maker] = {
     "start_time": m.start,
     "end_time": m.end,
     "bucket_duration": m.bucket,
+}
+
+# The place of the inventory: that people travel is not modelled.
+_CONTEXT: Mapping[str, m.Maker] = {
+    "context.location.country": m.of_place([p.country for p in catalogue.PLACES]),
+    "context.location.state": m.of_place([p.state for p in catalogue.PLACES]),
+    "context.location.site": m.of_place([p.site for p in catalogue.PLACES]),
+    "context.location.type": m.of_device(("onsite", "remote")),
+    "context.device_platform": m.platform,
 }
 
 _EXECUTION: Mapping[str, m.Maker] = {
@@ -63,7 +76,7 @@ _PERFORMANCE: Mapping[str, m.Maker] = {
     "duration_with_high_memory_pressure": m.amount(30.0, 1.2, missing=0.8),
     "system_drive_capacity": m.per_device(_CAPACITIES),
     "system_drive_free_space": m.free_space(_CAPACITIES),
-    "system_drive_usage": m.usage,
+    "system_drive_usage": m.usage(_CAPACITIES),
     "non_system_drive_capacity": m.size(500_000_000_000, 0.1, missing=0.7),
     "non_system_drive_free_space": m.size(200_000_000_000, 0.4, missing=0.7),
 }
@@ -99,9 +112,6 @@ _CONNECTIVITY: Mapping[str, m.Maker] = {
     "wifi.band": m.of_device(("5GHz", "2.4GHz", None)),
     "wifi.receive_rate": m.amount(400e6, 0.6),
     "wifi.transmission_rate": m.amount(300e6, 0.6),
-    "context.location.country": m.of_device(("CH", "DE", "PL", "GB")),
-    "context.location.type": m.of_device(("onsite", "remote")),
-    "context.device_platform": m.of_device(("Windows", "Windows", "macOS")),
 }
 
 _ADDRESSES = [None] * len(catalogue.APPLICATIONS) + [a for _, a, _ in catalogue.WEB_APPLICATIONS]
@@ -127,12 +137,12 @@ _SCORED: Mapping[str, m.Maker] = {
     name: m.between(20.0, 100.0, missing=missing)
     for name, missing in {
         "value": 0.0, "technology.value": 0.0, "endpoint.value": 0.0,
-        "endpoint.boot_speed_value": 0.05, "endpoint.logon_speed_value": 0.05,
-        "endpoint.software_reliability_value": 0.0, "endpoint.device_reliability_value": 0.0,
+        **{f"{node}_value": 0.05 for node in SCORE_NODES},
         "collaboration.value": 0.3, "applications.value": 0.2, "sentiment.value": 0.8,
     }.items()
 }  # fmt: skip
 
+_HEADSETS = ("Jabra Evolve2 65", "Realtek(R) Audio", None)
 _QUALITY = m.word(("good", "average", "poor"), (85, 10, 5))
 
 _COLLABORATION: Mapping[str, m.Maker] = {
@@ -153,6 +163,11 @@ _COLLABORATION: Mapping[str, m.Maker] = {
     "video.inbound_packet_loss": m.between(0.0, 0.05, missing=0.25),
     "video.outbound_packet_loss": m.between(0.0, 0.05, missing=0.25),
     "participant_device.type": m.word(("desktop", "mobile"), (95, 5)),
+    "id": m.identity,
+    "connection_type": m.of_device(("wifi", "wifi", "ethernet")),
+    "participant_device.microphone": m.word(_HEADSETS),
+    "participant_device.speaker": m.word(_HEADSETS),
+    "participant_device.camera": m.word(("Integrated Camera", "Logitech BRIO", None)),
 }
 
 _MEASURES: Mapping[str, Mapping[str, m.Maker]] = {
@@ -203,8 +218,26 @@ _MEASURES: Mapping[str, Mapping[str, m.Maker]] = {
     "dex.scores": {
         "time": m.start,
         **_SCORED,
-        "endpoint.boot_speed_score_impact": m.between(0.0, 5.0),
-        "endpoint.logon_speed_score_impact": m.between(0.0, 5.0),
+        **{f"{node}_score_impact": m.between(0.0, 5.0) for node in SCORE_NODES},
+        **{f"{part}.score_impact": m.between(0.0, 20.0) for part in SCORE_PARTS},
+    },
+    "dex.application_scores": {
+        "time": m.start,
+        "node.type": m.word(
+            ("application", "page_loads", "transactions", "web_reliability", "crashes", "freezes")
+        ),
+        "value": m.steady(20.0, 100.0),
+        "node.value": m.steady(20.0, 100.0),
+        "score_impact": m.steady(5.0, 0.0),
+        "node.score_impact": m.steady(5.0, 0.0),
+    },
+    "session.vdi_events": {**_SAMPLE, "protocol": m.of_device(("ica", "blast", "rdp"))},
+    "custom_trend.snapshots": {"time": m.start},
+    "ai.interactions_summary": {"time": m.start},
+    "web.guide_executions": {
+        "time": m.start,
+        "status": m.word(("completed", "abandoned"), (7, 3)),
+        "number_of_executions": m.one(),
     },
     "alert.alerts": {
         "time": m.start,
@@ -223,4 +256,12 @@ _MEASURES: Mapping[str, Mapping[str, m.Maker]] = {
 
 def measure(table: str, name: str, rng: np.random.Generator, facts: m.Facts) -> pl.Series:
     """Return one column of a table, by its short name."""
-    return _MEASURES[table][name](rng, facts)
+    maker = _MEASURES[table].get(name) or _CONTEXT.get(name) or m.general(_kind(table, name))
+    if maker is None:
+        return pl.repeat(None, facts.count, dtype=DTYPES[_kind(table, name)], eager=True)
+    return maker(rng, facts)
+
+
+def _kind(table: str, name: str) -> Kind:
+    # A field of a custom trend is in no list of fields.
+    return EVENTS[table].get(name) or trend_kind(name)

@@ -7,6 +7,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from nql.kinds import Kind
 from sandbox.estate.chance import Indices, at, hexadecimal, pick, some, uuids
 from sandbox.estate.inventory import instants
 
@@ -27,6 +28,8 @@ class Facts:
     system: NDArray[np.bool_]
     # Of the device.
     installed: NDArray[np.int64]
+    place: NDArray[np.int64]
+    is_mac: NDArray[np.bool_]
 
     @property
     def count(self) -> int:
@@ -149,6 +152,31 @@ def of_device(values: Sequence[str | None]) -> Maker:
     return lambda _, facts: at(values, facts.device % len(values))
 
 
+def of_place(values: Sequence[str | None]) -> Maker:
+    """Return the text of the place where the device belongs."""
+    return lambda _, facts: at(values, facts.place)
+
+
+def platform(_: np.random.Generator, facts: Facts) -> pl.Series:
+    """Return the platform of the device."""
+    return at(("Windows", "macOS"), facts.is_mac.astype(np.int64))
+
+
+def steady(low: float, high: float) -> Maker:
+    """Return a number that several columns share: it depends on what the row is about only."""
+
+    def maker(_: np.random.Generator, facts: Facts) -> pl.Series:
+        share = (facts.device * 0.618033988749895 + facts.link * 0.7548776662466927) % 1.0
+        return pl.Series(np.round(low + (high - low) * share, 3))
+
+    return maker
+
+
+def general(kind: Kind) -> Maker | None:
+    """Return plausible values of a type, for a field of which nothing else is known."""
+    return _GENERAL.get(kind)
+
+
 def per_device(values: Sequence[int]) -> Maker:
     """Return a number that is constant for a device."""
     return lambda _, facts: pl.Series(np.asarray(values)[facts.device % len(values)])
@@ -223,9 +251,15 @@ def free_space(capacities: Sequence[int]) -> Maker:
     return maker
 
 
-def usage(_: np.random.Generator, facts: Facts) -> pl.Series:
-    """Return how full the system drive is, in percent."""
-    return pl.Series(np.round(100 * (1 - _free_share(facts)), 3))
+def usage(capacities: Sequence[int]) -> Maker:
+    """Return the bytes in use on the system drive; with the free ones they fill it."""
+    space = free_space(capacities)
+
+    def maker(rng: np.random.Generator, facts: Facts) -> pl.Series:
+        capacity = np.asarray(capacities)[facts.device % len(capacities)]
+        return pl.Series(capacity) - space(rng, facts)
+
+    return maker
 
 
 def _free_share(facts: Facts) -> NDArray[np.float64]:
@@ -233,3 +267,12 @@ def _free_share(facts: Facts) -> NDArray[np.float64]:
     level = 0.02 + 0.6 * ((facts.device * 0.7548776662466927) % 1.0)
     swing = 0.005 * np.sin(facts.start / (6 * 3600.0 * _SECOND_US))
     return np.asarray(level + swing)
+
+
+_GENERAL: dict[Kind, Maker] = {
+    Kind.INT: count(3.0),
+    Kind.FLOAT: between(0.0, 100.0),
+    Kind.BYTES: size(2_000_000_000, 0.5),
+    Kind.DURATION: amount(0.05, 0.8, digits=6),
+    Kind.BOOLEAN: flag(0.5),
+}

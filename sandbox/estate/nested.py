@@ -6,14 +6,15 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from nql.vocabulary.objects import NESTED, SINGULAR
 from sandbox.estate.chance import at, hexadecimal, pick, some, stream
 from sandbox.estate.inventory import blank
-from sandbox.model.objects import NESTED, SINGULAR
 
 _GB = 1_000_000_000
 _DISKS = ("SAMSUNG MZVL2512", "WD SN740", "Micron 3400", "KIOXIA KXG6")
 _CPUS = ("Intel(R) Core(TM) i7-1185G7 @ 3.00GHz", "AMD Ryzen 7 PRO 6850U", "Apple M2")
 _GPUS = ("Intel(R) Iris(R) Xe Graphics", "NVIDIA T1000", "AMD Radeon 680M")
+_STATES = ("disabled", "enabled")
 _SCREENS = ("DELL U2722D", 'HP E27 27"', "LEN T24i-20")
 _ADMINS = ("Administrator", "CORP\\Desktop Support", "CORP\\jörg.müller7", "local-admin")
 
@@ -60,7 +61,7 @@ def _antiviruses(rng: np.random.Generator, first: NDArray[np.bool_]) -> _Made:
     return {
         "name": at(("Trend Micro Apex One", "Microsoft Defender"), first.astype(np.int64)),
         "is_up_to_date": pl.Series(some(rng, count, 0.94)),
-        "real_time_protection": pl.Series(some(rng, count, 0.97)),
+        "real_time_protection": at(_STATES, some(rng, count, 0.97).astype(np.int64)),
     }
 
 
@@ -86,7 +87,7 @@ def _firewalls(rng: np.random.Generator, first: NDArray[np.bool_]) -> _Made:
     return {
         "name": at(("Zscaler Firewall", "Windows Firewall"), first.astype(np.int64)),
         "enabled": pl.Series(some(rng, len(first), 0.96)),
-        "real_time_protection": pl.Series(some(rng, len(first), 0.96)),
+        "real_time_protection": at(_STATES, some(rng, len(first), 0.96).astype(np.int64)),
     }
 
 

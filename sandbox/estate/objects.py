@@ -7,12 +7,13 @@ from threading import Lock
 import polars as pl
 
 from nql.kinds import Kind
+from nql.vocabulary.objects import NESTED, OBJECTS
 from sandbox.estate.effects import BOOTED, restarted
 from sandbox.estate.feed import Feed
 from sandbox.estate.nested import as_lists, make_nested
 from sandbox.estate.overlay import Overlay, OverlayValue
+from sandbox.model.enumerations import ENUM_CODES
 from sandbox.model.kinds import DATETIME, DTYPES
-from sandbox.model.objects import ENUM_CODES, NESTED, OBJECTS
 
 _LISTS = {f"device.{name}": name for name in NESTED}
 
@@ -27,6 +28,7 @@ class Objects:
         anchor: datetime,
         overlay: Overlay,
         feed: Feed,
+        mac_address_field: str = "",
     ) -> None:
         """Keep the frames; what changes with time is computed on demand."""
         self._seed = seed
@@ -34,6 +36,7 @@ class Objects:
         self._anchor = anchor
         self._overlay = overlay
         self._feed = feed
+        self._mac_address = f"device.{mac_address_field}"
         self._nested: dict[str, pl.DataFrame] = {}
         self._lists: dict[str, pl.Series] = {}
         self._lock = Lock()
@@ -54,6 +57,8 @@ class Objects:
         for path in wanted:
             if path in _LISTS:
                 frame = frame.with_columns(self._list(_LISTS[path]).alias(path))
+            elif path == self._mac_address:
+                frame = frame.with_columns(_mac_address().alias(path))
             elif path not in frame.columns:
                 # A custom field: it is null until somebody sets a value.
                 frame = frame.with_columns(pl.lit(None, dtype=pl.String).alias(path))
@@ -101,6 +106,11 @@ class Objects:
         joined = frame.join(over, left_on=key, right_on="#uid", how="left", maintain_order="left")
         chosen = pl.when(pl.col("#set").fill_null(value=False)).then("#value").otherwise(path)
         return joined.with_columns(chosen.alias(path)).drop("#value", "#set")
+
+
+def _mac_address() -> pl.Expr:
+    digits = pl.col("device.uid").str.replace_all("-", "").str.to_uppercase()
+    return pl.concat_str([digits.str.slice(n, 2) for n in range(0, 12, 2)], separator=":")
 
 
 def _typed(values: Mapping[str, OverlayValue], path: str, kind: Kind) -> pl.Series:

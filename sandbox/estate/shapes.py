@@ -42,6 +42,12 @@ SHAPES: dict[str, Shape] = {
     "package.installations": Shape(0.05, Rhythm.INSTANTS, "package"),
     # The vendor's pages say that scores are dated at 04:00 UTC.
     "dex.scores": Shape(1.0, Rhythm.DAILY),
+    "dex.application_scores": Shape(1.0, Rhythm.DAILY, "application"),
+    "custom_trend.snapshots": Shape(1.0, Rhythm.DAILY),
+    # Also where a query asks for 30 seconds: no finer samples are made.
+    "session.vdi_events": Shape(6.0, Rhythm.SLOTS),
+    "ai.interactions_summary": Shape(1.0, Rhythm.DAILY, "ai.tool"),
+    "web.guide_executions": Shape(0.3, Rhythm.INSTANTS, "application.guide"),
     "alert.alerts": Shape(0.01, Rhythm.INSTANTS, "alert.monitor"),
     "alert.impacts": Shape(0.05, Rhythm.INSTANTS, "alert.monitor"),
 }

@@ -15,6 +15,7 @@ from sandbox.estate.inventory import (
     make_packages,
     make_users,
 )
+from sandbox.estate.small import make_small
 
 # Fewer users than devices, since some have several.
 USERS_PER_DEVICE = 0.85
@@ -46,5 +47,6 @@ def make_stock(seed: int, devices: int, anchor: datetime) -> Stock:
         "application": make_applications(seed),
         "package": packages,
         "alert.monitor": make_monitors(seed),
+        **make_small(seed),
     }
     return Stock(fleet, frames, tuple(programs), tuple(products))

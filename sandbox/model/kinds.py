@@ -28,7 +28,8 @@ OPERATORS: dict[Kind, frozenset[str]] = {
 }
 
 NUMERIC = frozenset({Kind.INT, Kind.FLOAT, Kind.BYTES, Kind.DURATION})
-GROUPABLE = frozenset({Kind.STRING, Kind.BOOLEAN, Kind.ENUM, Kind.VERSION, Kind.IP})
+# The vendor excludes date-times and bytes; that lists are excluded too is a guess.
+GROUPABLE = frozenset(Kind) - {Kind.DATETIME, Kind.BYTES, Kind.ARRAY}
 TEXTUAL = frozenset({Kind.STRING, Kind.ENUM, Kind.IP})
 
 # Versions are stored as the text that results show, `[22631, 4169]`.

@@ -1,13 +1,20 @@
-"""The tables of the sandbox tenant and their columns, named as in results."""
+"""The tables of the sandbox tenant and their columns: those of the vocabulary, with an origin."""
 
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from enum import Enum, auto
 
+import polars as pl
+
 from nql.kinds import Kind
-from sandbox.model.events import EVENTS, FED, FED_HEADS
-from sandbox.model.objects import NESTED, OBJECTS, SINGULAR
+from nql.vocabulary import tables as vocabulary
+from nql.vocabulary.events import EVENTS, FED, FED_HEADS
+from nql.vocabulary.objects import NESTED, OBJECTS
+from nql.vocabulary.tables import SHORTCUTS, TableWords
+from sandbox.model.kinds import DTYPES
+
+_NUMBER = re.compile(r"(^|_)(nb|num|number|count|total|sum|avg|average|ratio|score|value)(_|$)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +23,13 @@ class Column:
 
     path: str
     kind: Kind
+    # An average of bytes is in bytes, but not a whole number of them.
+    fractional: bool = False
+
+    @property
+    def dtype(self) -> pl.DataType:
+        """How the column is stored."""
+        return pl.Float64() if self.fractional else DTYPES[self.kind]
 
 
 class Origin(Enum):
@@ -66,6 +80,11 @@ class Table:
         return f"{self.prefix}.bucket_duration" in self.columns
 
     @property
+    def has_finest(self) -> bool:
+        """Whether samples of 30 seconds can be asked for, which are kept two days."""
+        return self.path == "session.vdi_events"
+
+    @property
     def is_limited(self) -> bool:
         """Whether high-resolution samples have a shorter retention and a limit on time frames.
 
@@ -90,145 +109,52 @@ class Table:
         return replace(self, columns={**self.columns, **{c.path: c for c in columns}})
 
 
-def _columns(prefix: str, kinds: Mapping[str, Kind]) -> dict[str, Column]:
-    return {f"{prefix}.{name}": Column(f"{prefix}.{name}", kind) for name, kind in kinds.items()}
+def _origin(words: TableWords) -> Origin:
+    if words.path == "package.installed_packages":
+        return Origin.INSTALLED
+    if words.path in EVENTS:
+        return Origin.EVENTS
+    if words.path in FED or words.namespace in FED_HEADS:
+        return Origin.FEED
+    is_nested = words.namespace == "device" and words.name in NESTED
+    return Origin.NESTED if is_nested else Origin.OBJECTS
 
 
-def _singular(name: str) -> str:
-    return SINGULAR.get(name, name.removesuffix("s"))
+def _time(words: TableWords, origin: Origin) -> str:
+    """Return the path of the field that time frames apply to, or an empty text."""
+    if origin is Origin.OBJECTS:
+        return f"{words.prefix}.last_seen" if "last_seen" in OBJECTS[words.prefix] else ""
+    shown = origin in (Origin.EVENTS, Origin.FEED) and words.time
+    return f"{words.prefix}.{words.time}" if shown else ""
 
 
-def _inventory(entity: str, name: str, defaults: str, time: str = "last_seen") -> Table:
-    namespace, _, short = entity.rpartition(".")
-    listed = tuple(f"{entity}.{field}" for field in defaults.split())
+def _table(words: TableWords) -> Table:
+    columns = {path: Column(path, field.kind) for path, field in words.fields.items()}
+    origin = _origin(words)
+    time = _time(words, origin)
+    listed = [c if c in columns else f"{words.prefix}.{c}" for c in words.defaults]
+    if time and origin is not Origin.OBJECTS:
+        listed.insert(0, time)
     return Table(
-        namespace or entity,
-        name,
-        short,
-        _columns(entity, OBJECTS[entity]),
-        listed,
-        f"{entity}.{time}" if time else "",
-        Origin.OBJECTS,
+        words.namespace, words.name, words.entity, columns, tuple(listed), time, origin, words.links
     )
 
 
-def _nested(name: str, kinds: Mapping[str, Kind]) -> Table:
-    entity = _singular(name)
-    own = _columns(f"device.{entity}", kinds)
-    columns = own | _columns("device", OBJECTS["device"])
-    listed = ("device.name", *own)
-    return Table("device", name, entity, columns, listed, "", Origin.NESTED, ("device",))
+TABLES: dict[str, Table] = {path: _table(words) for path, words in vocabulary.TABLES.items()}
 
 
-def _event(path: str, links: str, defaults: str) -> Table:
-    namespace, _, name = path.partition(".")
-    kinds = (EVENTS | FED)[path]
-    entity = _singular(name).replace("crashe", "crash")
-    prefix = entity if namespace == entity else f"{namespace}.{entity}"
-    columns = _columns(prefix, kinds)
-    if path in FED and namespace in FED_HEADS:
-        columns |= _columns(namespace, FED_HEADS[namespace])
-    for link in links.split():
-        columns |= _columns(link, OBJECTS[link])
-    time = next(f"{prefix}.{field}" for field, kind in kinds.items() if kind is Kind.DATETIME)
-    listed = [c if c in columns else f"{prefix}.{c}" for c in defaults.split()]
-    origin = Origin.FEED if path in FED else Origin.EVENTS
-    return Table(
-        namespace, name, entity, columns, (time, *listed), time, origin, tuple(links.split())
-    )
-
-
-def _installed() -> Table:
-    own = _columns("package.installed_package", {"first_seen": Kind.DATETIME})
-    linked = _columns("device", OBJECTS["device"]) | _columns("package", OBJECTS["package"])
-    return Table(
-        "package",
-        "installed_packages",
-        "installed_package",
-        own | linked,
-        ("device.name", "package.name", "package.version"),
-        "",
-        Origin.INSTALLED,
-        ("device", "package"),
-    )
-
-
-def _head(namespace: str, name: str) -> Table:
-    columns = _columns(namespace, FED_HEADS[namespace])
-    listed = (f"{namespace}.name", f"{namespace}.nql_id")
-    return Table(namespace, name, namespace, columns, listed, "", Origin.FEED)
-
-
-_PROCESS = "device user binary application"
-
-TABLES: dict[str, Table] = {
-    table.path: table
-    for table in (
-        _inventory("device", "devices", "name entity operating_system.name last_seen"),
-        *(_nested(name, kinds) for name, kinds in NESTED.items()),
-        _inventory("user", "users", "name type last_seen"),
-        _inventory("binary", "binaries", "name version platform company"),
-        _inventory("application", "applications", "name type", time=""),
-        _inventory("package", "packages", "name version publisher"),
-        _inventory("alert.monitor", "monitors", "name priority", time=""),
-        _installed(),
-        _event(
-            "execution.events",
-            _PROCESS,
-            "end_time bucket_duration device.name binary.name cpu_time",
-        ),
-        _event("execution.crashes", _PROCESS, "device.name binary.name number_of_crashes"),
-        _event("device_performance.events", "device", "device.name cpu_usage used_memory"),
-        _event("device_performance.boots", "device", "device.name type duration"),
-        _event("device_performance.hard_resets", "device", "device.name number_of_hard_resets"),
-        _event("device_performance.system_crashes", "device", "device.name label error_code"),
-        _event("session.events", "device user", "device.name user.name user_interaction_time"),
-        _event("session.logins", "device user", "device.name user.name"),
-        _event("connection.events", _PROCESS, "device.name binary.name destination.domain"),
-        _event("connectivity.events", "device", "device.name primary_physical_adapter.type"),
-        _event("web.events", "device user application", "device.name application.name duration"),
-        _event("web.page_views", "device user application", "device.name application.name url"),
-        _event("web.errors", "device user application", "device.name application.name label"),
-        _event(
-            "web.transactions",
-            "device user application",
-            "device.name application.name number_of_transactions",
-        ),
-        _event("collaboration.sessions", "device user", "device.name call.type call.quality"),
-        _event("package.installations", "device package", "device.name package.name status"),
-        _event("dex.scores", "device user", "user.name value"),
-        _event("alert.alerts", "alert.monitor", "status alert.monitor.name"),
-        _event("alert.impacts", "device alert.monitor", "device.name alert.monitor.name"),
-        _event("remote_action.executions", "device user", "remote_action.name device.name status"),
-        _event("workflow.executions", "device user", "workflow.name device.name status"),
-        _event("campaign.responses", "user", "campaign.name user.name state"),
-        _head("remote_action", "remote_actions"),
-        _head("workflow", "workflows"),
-        _head("campaign", "campaigns"),
-        _event("platform.nql_api_logs", "", "query_id type status"),
-    )
-}
-
-# The vendor's pages name the first five; published queries use the others.
-SHORTCUTS = {
-    "applications": "application.applications",
-    "binaries": "binary.binaries",
-    "campaigns": "campaign.campaigns",
-    "devices": "device.devices",
-    "users": "user.users",
-    "packages": "package.packages",
-    "alerts": "alert.alerts",
-}
-
-_DYNAMIC = re.compile(r"(remote_action|workflow|campaign)\.#?([a-z0-9_]+)\.([a-z_]+)")
+def trend_kind(name: str) -> Kind:
+    """Return the type of a custom trend's field, as far as its name shows it: a guess."""
+    return Kind.FLOAT if _NUMBER.search(name) else Kind.STRING
 
 
 def find(path: str) -> Table | None:
     """Return a table by its path or shortcut, or as the dynamic table of one action."""
-    table = TABLES.get(SHORTCUTS.get(path, path))
-    if table is None and (match := _DYNAMIC.fullmatch(path)):
-        # One published query writes the id without its #; it is taken to mean the same.
-        whole = TABLES.get(f"{match[1]}.{match[3]}")
-        if whole is not None and whole.is_event:
-            return replace(whole, identity=f"#{match[2]}")
-    return table
+    words = vocabulary.find(path)
+    if words is None:
+        return None
+    whole = TABLES[words.path]
+    return whole if words.identity is None else replace(whole, identity=words.identity)
+
+
+__all__ = ["SHORTCUTS", "TABLES", "Column", "Origin", "Table", "find", "trend_kind"]

@@ -5,7 +5,6 @@ from datetime import datetime
 
 import polars as pl
 
-from sandbox.model.kinds import DTYPES
 from sandbox.nql import plan
 from sandbox.nql.conditions import expression
 from sandbox.nql.deriving import derived
@@ -46,7 +45,7 @@ def finish(reduction: plan.Reduce, gathered: pl.DataFrame, now: datetime) -> pl.
 def with_results(reduction: plan.Reduce, frame: pl.DataFrame, now: datetime) -> pl.DataFrame:
     """Return the frame with the results added; each result may use earlier ones."""
     for result in reduction.results:
-        value = _worked_out(result.formula, now).cast(DTYPES[result.column.kind])
+        value = _worked_out(result.formula, now).cast(result.column.dtype)
         frame = frame.with_columns(value.alias(result.column.path))
     return frame
 

@@ -10,6 +10,7 @@ import polars as pl
 
 from nql.kinds import Kind
 from sandbox.model.kinds import TEXTUAL
+from sandbox.model.tables import Column
 from sandbox.nql import plan
 from sandbox.nql.values import Plain
 
@@ -38,7 +39,7 @@ def time_bounds(predicate: plan.Predicate, path: str) -> tuple[datetime | None, 
         starts = [start for start, _ in pairs if start]
         ends = [end for _, end in pairs if end]
         return max(starts, default=None), min(ends, default=None)
-    if isinstance(predicate, plan.Some) or predicate.column.path != path:
+    if isinstance(predicate, plan.Some) or predicate.column.path != path or predicate.other:
         return None, None
     value = predicate.values[0]
     if not isinstance(value, datetime):
@@ -50,6 +51,10 @@ def time_bounds(predicate: plan.Predicate, path: str) -> tuple[datetime | None, 
 
 def _holds(test: plan.Test, operator: str) -> pl.Expr:
     column, kind = pl.col(test.column.path), test.column.kind
+    if test.other is not None:
+        # Null equals nothing, not even another null: a guess.
+        left, right = _comparable(test.column, test.other)
+        return _ordered(operator, left, right).fill_null(value=False)
     if operator in ("=", "in"):
         return reduce(or_, (_equal(column, kind, value) for value in test.values))
     if operator == "contains":
@@ -60,16 +65,31 @@ def _holds(test: plan.Test, operator: str) -> pl.Expr:
     left, right = column, _constant(kind, value)
     if kind is Kind.VERSION:
         left, right = _version_key(column), _version_key(pl.lit(value))
+    return _ordered(operator, left, right).fill_null(value=False)
+
+
+def _ordered(operator: str, left: pl.Expr, right: pl.Expr) -> pl.Expr:
     match operator:
+        case "=":
+            return left == right
         case "<":
-            result = left < right
+            return left < right
         case ">":
-            result = left > right
+            return left > right
         case "<=":
-            result = left <= right
+            return left <= right
         case _:
-            result = left >= right
-    return result.fill_null(value=False)
+            return left >= right
+
+
+def _comparable(one: Column, other: Column) -> tuple[pl.Expr, pl.Expr]:
+    left, right = pl.col(one.path), pl.col(other.path)
+    if Kind.VERSION in (one.kind, other.kind):
+        # A custom field holds a version as a text, such as 1.2.3.
+        return _version_key(left), _version_key(right)
+    if one.kind in TEXTUAL:
+        return left.str.to_lowercase(), right.str.to_lowercase()
+    return left, right
 
 
 def _equal(column: pl.Expr, kind: Kind, value: Plain) -> pl.Expr:
@@ -105,7 +125,11 @@ def _is_address(column: pl.Expr, text: str) -> pl.Expr:
 
 def _contains(column: pl.Expr, kind: Kind, text: str) -> pl.Expr:
     if kind is Kind.ARRAY:
-        lowered = column.list.eval(pl.element().str.to_lowercase())
+        element = pl.element().str
+        if _WILD.search(text):
+            matching = column.list.eval(element.contains(_pattern(text)))
+            return matching.list.any().fill_null(value=False)
+        lowered = column.list.eval(element.to_lowercase())
         return lowered.list.contains(text.lower()).fill_null(value=False)
     return column.str.to_lowercase().str.contains(text.lower(), literal=True).fill_null(value=False)
 

@@ -6,7 +6,6 @@ from typing import Literal, Protocol
 
 import polars as pl
 
-from sandbox.model.kinds import DTYPES
 from sandbox.model.tables import Column, Table
 from sandbox.nql import aggregates, plan
 from sandbox.nql.conditions import expression, time_bounds
@@ -60,7 +59,7 @@ def evaluate(
             empty = False
             yield piece
     if empty:
-        yield pl.DataFrame(schema={c.path: DTYPES[c.kind] for c in prepared.output})
+        yield pl.DataFrame(schema={c.path: c.dtype for c in prepared.output})
 
 
 def _narrowed(table: Table, stages: tuple[plan.Stage, ...], frame: Frame) -> Frame:

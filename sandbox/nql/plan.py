@@ -15,6 +15,8 @@ class Test:
     column: Column
     operator: str
     values: tuple[Plain, ...]
+    # The column it is compared with, instead of values.
+    other: Column | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,6 +172,8 @@ class Join:
     stages: tuple["Stage", ...]
     # Grouped by the object; results may use the object's own columns.
     reduction: Reduce
+    # Whether samples of 30 seconds are asked for.
+    is_finest: bool = False
 
 
 Stage: TypeAlias = Filter | Project | Order | Head | Extend | Reduce | Join
@@ -185,6 +189,8 @@ class Plan:
     stages: tuple[Stage, ...]
     output: tuple[Column, ...]
     executed: str
+    # Whether samples of 30 seconds are asked for.
+    is_finest: bool = False
 
     @property
     def joins(self) -> tuple[Join, ...]:

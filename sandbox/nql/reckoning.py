@@ -16,6 +16,7 @@ AGGREGATES = frozenset(
 )
 _COUNTS = frozenset({"count", "countif"})
 _CONDITIONAL = frozenset({"countif", "sumif"})
+_MEANS = frozenset({"avg", "p95", "p05"})
 
 Settled = tuple[plan.Formula, Kind]
 
@@ -45,12 +46,27 @@ class Reckoner:
     def settle(self, assignment: syntax.Assignment) -> None:
         """Resolve one assignment; later ones may use its name."""
         formula, kind = self._formula(assignment.formula)
-        column = Column(assignment.alias.path.lower(), kind)
-        if column.path in self._earlier:
+        fractional = kind is Kind.BYTES and self._is_fractional(formula)
+        column = Column(assignment.alias.path, kind, fractional)
+        key = column.path.lower()
+        if key in self._earlier:
             place = assignment.alias.place
             raise NqlNameError(f"{column.path!r} is defined twice", place.line, place.column)
-        self._earlier[column.path] = column
+        self._earlier[key] = column
         self.results.append(plan.Result(column, formula))
+
+    def _is_fractional(self, formula: plan.Formula) -> bool:
+        match formula:
+            case plan.Slot(index):
+                made = self.aggregates[index]
+                held = made.argument is not None and made.argument.fractional
+                return held or made.function in _MEANS
+            case plan.Own(column):
+                return column.fractional
+            case plan.Operation(_, left, right):
+                return self._is_fractional(left) or self._is_fractional(right)
+            case _:
+                return False
 
     def _formula(self, formula: syntax.Formula) -> Settled:
         match formula:
@@ -115,7 +131,7 @@ class Reckoner:
         function = call.function.removesuffix("if")
         # `count` counts rows with a value, even of the object's own field.
         own = self._own_column(call.target) if function != "count" else None
-        argument = own or self._rows.field(call.target)
+        argument = own or self._rows.metric(call.target)
         kind = _result_kind(function, argument)
         if kind is None:
             raise _unfit(call, f"{argument.path} of type {argument.kind}")
@@ -179,7 +195,8 @@ def _result_kind(function: str, argument: Column) -> Kind | None:
         case "sum" if numeric:
             return argument.kind
         case "avg" | "p95" | "p05" if numeric:
-            return Kind.FLOAT
+            # The mean of bytes is in bytes, so that it can be compared with 3GB.
+            return Kind.FLOAT if argument.kind is Kind.INT else argument.kind
         case "min" | "max" if numeric or argument.kind is Kind.DATETIME:
             return argument.kind
         case _:

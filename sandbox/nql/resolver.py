@@ -7,8 +7,8 @@ from zoneinfo import ZoneInfo
 from nql import syntax
 from nql.errors import NqlSyntaxError
 from nql.kinds import Kind
-from sandbox.model.kinds import GROUPABLE, OPERATORS
-from sandbox.model.tables import Column, Origin
+from sandbox.model.kinds import GROUPABLE, NUMERIC, OPERATORS, TEXTUAL
+from sandbox.model.tables import Column, Origin, Table
 from sandbox.nql import plan
 from sandbox.nql.errors import NqlParameterError, NqlTypeError
 from sandbox.nql.reckoning import Reckoner
@@ -16,8 +16,13 @@ from sandbox.nql.scope import Scope, Vocabulary, find_table
 from sandbox.nql.values import Plain, read_literal, read_parameter, shown
 
 _EQUALITY = frozenset({"=", "!=", "in", "!in"})
-# The spans by which rows can be grouped: the documented ones, without multiples.
-_LENGTHS: dict[tuple[float, str], str] = {(15, "min"): "15m", (1, "h"): "1h", (1, "d"): "1d"}
+# The operators that may have a field on both sides.
+_COMPARED = frozenset({"=", "!=", "<", ">", "<=", ">="})
+_SORTED = NUMERIC | {Kind.DATETIME, Kind.VERSION}
+# Groups of minutes are multiples of 15; of hours and days, whole numbers.
+_QUARTER = 15
+# The finest samples, which only virtual sessions have, and how they are grouped.
+FINEST = (30.0, "s")
 _BUCKET = (
     Column("start_time", Kind.DATETIME),
     Column("end_time", Kind.DATETIME),
@@ -54,6 +59,37 @@ def _comparisons(condition: syntax.Condition) -> Iterator[syntax.Comparison]:
         return
     for part in condition.parts:
         yield from _comparisons(part)
+
+
+def _length(span: syntax.Span) -> str | None:
+    """Return the length of a group of time, or None if it is not one."""
+    amount = int(span.amount)
+    if amount != span.amount or amount < 1:
+        return None
+    if span.unit == "s":
+        return "30s" if (span.amount, span.unit) == FINEST else None
+    if span.unit == "min":
+        return None if amount % _QUARTER else f"{amount}m"
+    return f"{amount}{span.unit}"
+
+
+def _is_finest(resolution: syntax.Span | None, table: Table) -> bool:
+    """Return whether the finest samples are asked for; raise if the table has none."""
+    if resolution is None:
+        return False
+    if (resolution.amount, resolution.unit) != FINEST or not table.has_finest:
+        place = resolution.place
+        message = f"{table.path} has no samples of this length; virtual sessions have 30s"
+        raise NqlTypeError(message, place.line, place.column)
+    return True
+
+
+def _are_comparable(one: Column, other: Column) -> bool:
+    if one.kind in NUMERIC:
+        return other.kind in NUMERIC
+    if one.kind in TEXTUAL or one.kind is Kind.VERSION:
+        return other.kind in TEXTUAL or other.kind is Kind.VERSION
+    return one.kind is other.kind and one.kind is not Kind.ARRAY
 
 
 def _name_of(field: syntax.Field) -> syntax.Name | None:
@@ -94,6 +130,7 @@ class _Resolver:
         self._computed: list[Column] = []
         self._listed: tuple[Column, ...] | None = None
         self._substitutions: list[tuple[int, int, str]] = []
+        self._finest_groups = False
 
     def run(self) -> plan.Plan:
         for clause in self._query.clauses:
@@ -111,6 +148,7 @@ class _Resolver:
             tuple(self._stages),
             self._listed,
             self._executed(),
+            is_finest=_is_finest(self._query.resolution, self._table) or self._finest_groups,
         )
 
     def _take(self, clause: syntax.Clause) -> None:
@@ -154,6 +192,7 @@ class _Resolver:
         if self._table.prefix not in table.links:
             message = f"the rows of {table.path} do not belong to a {self._table.prefix}"
             raise NqlTypeError(message, place.line, place.column)
+        _is_finest(clause.resolution, table)
         self._joining = _Joining(clause, Scope(table, self._vocabulary, self._zone))
 
     def _where(self, condition: syntax.Condition) -> None:
@@ -204,6 +243,7 @@ class _Resolver:
             tuple(joining.scope.needed),
             tuple(joining.stages),
             reduction,
+            is_finest=joining.clause.resolution is not None,
         )
         self._add(join)
         for result in reckoner.results:
@@ -233,6 +273,9 @@ class _Resolver:
     def _test(self, comparison: syntax.Comparison, scope: Scope) -> plan.Test:
         column = scope.field(comparison.name)
         operator = comparison.operator
+        other = self._other(comparison, column, scope)
+        if other is not None:
+            return self._between_fields(comparison, column, other)
         values = tuple(self._value(value, column.kind) for value in comparison.values)
         place = comparison.name.place
         if None in values:
@@ -250,8 +293,50 @@ class _Resolver:
             raise NqlTypeError(message, place.line, place.column)
         return plan.Test(column, operator, values)
 
+    def _other(self, comparison: syntax.Comparison, column: Column, scope: Scope) -> Column | None:
+        """Return the field on the right of a comparison, or None if a value stands there."""
+        right = comparison.values[0]
+        if comparison.operator not in _COMPARED:
+            return None
+        if isinstance(right, syntax.Call):
+            return scope.field(right)
+        is_word = isinstance(right, syntax.Literal) and right.kind is None
+        if not isinstance(right, syntax.Literal) or not is_word or right.text.lower() == "null":
+            return None
+        name = syntax.Name(right.text, right.place)
+        if column.kind not in (Kind.ENUM, Kind.BOOLEAN):
+            return scope.field(name)
+        # A word of an enumeration, even where a field has that name: a guess.
+        return scope.look(name) if set(right.text) & set(".#") else None
+
+    def _between_fields(
+        self, comparison: syntax.Comparison, column: Column, other: Column
+    ) -> plan.Test:
+        if not _are_comparable(column, other):
+            message = (
+                f"{column.path} of type {column.kind} cannot be compared with {other.path}"
+                f" of type {other.kind}"
+            )
+            place = comparison.name.place
+            raise NqlTypeError(message, place.line, place.column)
+        ordered = column.kind in _SORTED or Kind.VERSION in (column.kind, other.kind)
+        if comparison.operator not in _EQUALITY and not ordered:
+            message = f"{comparison.operator!r} does not suit fields of type {column.kind}"
+            raise NqlTypeError(message, comparison.name.place.line, comparison.name.place.column)
+        return plan.Test(column, comparison.operator, (), other)
+
+    def _require_bare(self, value: syntax.Literal) -> None:
+        if value.kind is None:
+            return
+        message = f"a word of an enumeration stands without quotes, not as {value.text!r}"
+        raise NqlTypeError(message, value.place.line, value.place.column)
+
     def _value(self, value: syntax.Value, kind: Kind) -> Plain:
+        if isinstance(value, syntax.Call):
+            raise NqlTypeError("a field cannot stand here", value.place.line, value.place.column)
         if isinstance(value, syntax.Literal):
+            if kind is Kind.ENUM and not self._vocabulary.lenient_words:
+                self._require_bare(value)
             return read_literal(value, kind, self._zone)
         if value.name not in self._parameters:
             message = f"parameter ${value.name} has no value"
@@ -288,9 +373,11 @@ class _Resolver:
         time = self._scope.look(syntax.Name(table.time, span.place)) if table.is_event else None
         if time is None:
             raise NqlTypeError("there is no time to group by here", line, column)
-        length = _LENGTHS.get((span.amount, span.unit))
+        length = _length(span)
+        self._finest_groups |= _is_finest(span if span.unit == "s" else None, table)
         if length is None:
-            raise NqlTypeError("groups of time are 15min, 1h or 1d", line, column)
+            message = "groups of time are multiples of 15min, and whole numbers of hours or days"
+            raise NqlTypeError(message, line, column)
         return plan.Bucket(time, length, self._zone.key)
 
     def _executed(self) -> str:

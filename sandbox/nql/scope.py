@@ -7,8 +7,10 @@ from zoneinfo import ZoneInfo
 
 from nql import syntax
 from nql.kinds import Kind
-from sandbox.model.tables import SHORTCUTS, TABLES, Column, Table, find
+from sandbox.model.kinds import NUMERIC
+from sandbox.model.tables import SHORTCUTS, TABLES, Column, Table, find, trend_kind
 from sandbox.nql import plan
+from sandbox.nql.deriving import METRIC_PARTS
 from sandbox.nql.errors import NqlNameError, NqlTypeError
 
 # The type that each function derives from a date-time; `as` only affects display.
@@ -30,11 +32,14 @@ _MEMBERS = re.compile(
 class Vocabulary:
     """Names known only while the tenant runs: custom fields, and the ids of actions.
 
+    Custom fields have their `#`; names without one are fields that only some tenants have.
     `ids` returns None where any id is allowed, otherwise the set of known ids.
     """
 
     custom_fields: Callable[[str], frozenset[str]] = lambda _: frozenset()
     ids: Callable[[str], frozenset[str] | None] = lambda _: None
+    # Whether enumerations may be written in quotes, and compared with words they do not have.
+    lenient_words: bool = True
 
 
 def find_table(name: syntax.Name, vocabulary: Vocabulary) -> Table:
@@ -84,7 +89,7 @@ class Scope:
 
     def add(self, column: Column) -> None:
         """Add a column to the scope."""
-        self._columns[column.path] = column
+        self._columns[column.path.lower()] = column
 
     def need(self, *columns: Column) -> None:
         """Mark columns as needed from the source, where they are its own."""
@@ -98,11 +103,46 @@ class Scope:
         table = self.table
         candidates = (path, f"{table.prefix}.{path}", f"{table.namespace}.{path}")
         found = next((self._columns[c] for c in candidates if c in self._columns), None)
+        if found is None:
+            found = self._of_link(path)
         if found is None and self._whole:
-            found = self._further(name, candidates)
+            found = self._further(name, candidates) or self._part(path, candidates)
         if found is not None and need:
             self.need(found)
         return found
+
+    def metric(self, field: syntax.Field) -> Column:
+        """Return a column to aggregate: the average is what a metric's bare name means."""
+        if isinstance(field, syntax.Name) and self.look(field, need=False) is None:
+            whole = syntax.Name(f"{field.path}.avg", field.place)
+            if self.look(whole, need=False) is not None:
+                return self.field(whole)
+        return self.field(field)
+
+    def _of_link(self, path: str) -> Column | None:
+        """Return a field of a linked object by its short name, if only one object has it."""
+        named = [f"{link}.{path}" for link in self.table.links]
+        found = [self._columns[name] for name in named if name in self._columns]
+        if path == "timestamp" and self.table.is_event and self._whole:
+            # What one example of the vendor calls the time of a sample.
+            return self._columns.get(self.table.time)
+        return found[0] if len(found) == 1 else None
+
+    def _part(self, path: str, candidates: tuple[str, ...]) -> Column | None:
+        """Return a metric's `.avg`, `.sum`, `.count`, `.min` or `.max` within each sample."""
+        _, _, part = path.rpartition(".")
+        if part not in METRIC_PARTS or not self.table.is_event:
+            return None
+        wholes = (c.removesuffix(f".{part}") for c in candidates)
+        source = next((self._columns[w] for w in wholes if w in self._columns), None)
+        if source is None or source.kind not in NUMERIC or self.table.owner(source.path):
+            return None
+        counted = Kind.INT if part == "count" else source.kind
+        kind = Kind.FLOAT if counted is Kind.INT and part == "avg" else counted
+        result = Column(f"{source.path}.{part}", kind)
+        self.need(source)
+        self.derived.append(plan.Derived(result, part, source))
+        return result
 
     def field(self, field: syntax.Field) -> Column:
         """Return a column, or derive it from another by the functions after its name."""
@@ -143,12 +183,27 @@ class Scope:
             whole = f"{table.prefix}.{(match[1] or match[3]).lower()}"
             if whole in table.columns:
                 return self._found(Column(f"{whole}.{match[2] or match[4]}", Kind.STRING))
+        if table.namespace == "custom_trend":
+            return self._found(self._of_trend(name.path.lower()))
         for path in candidates:
             for entity in (table.prefix, *table.links):
                 field = path.removeprefix(f"{entity}.")
-                if "#" in field and field in self._vocabulary.custom_fields(entity):
+                if field in self._vocabulary.custom_fields(entity):
                     return self._found(Column(f"{entity}.{field}", Kind.STRING))
         return None
+
+    def _of_trend(self, name: str) -> Column:
+        """Return a field of a custom trend: which ones it has is known to the tenant only.
+
+        The name of a device's field with underscores is that field; others are numbers if their
+        name says so, otherwise texts. All of this is a guess.
+        """
+        fields = self.table.columns
+        for link in self.table.links:
+            for path, column in fields.items():
+                if path.startswith(f"{link}.") and path[len(link) + 1 :].replace(".", "_") == name:
+                    return column
+        return Column(f"{self.table.prefix}.{name}", trend_kind(name))
 
     def _found(self, column: Column) -> Column:
         # The same column object for the same path, since columns are compared by identity.

@@ -1,5 +1,6 @@
 """The time frame of a query, as two instants."""
 
+import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -10,6 +11,8 @@ from sandbox.nql.errors import NqlReachError, NqlTypeError
 from sandbox.nql.values import add_day, read_instant
 
 _SECONDS = {"min": 60, "h": 3600}
+_YEAR = timedelta(days=366)
+_FOUR_DIGITS = re.compile(r"[0-9]{4}")
 _LAST = timedelta(microseconds=1)
 
 
@@ -46,6 +49,9 @@ def _frame(selection: syntax.Selection, now: datetime, zone: ZoneInfo) -> Frame:
         case syntax.Between(start, end):
             first, _, whole_first = _instant(start, now, zone)
             _, last, whole_last = _instant(end, now, zone)
+            if last < first and _has_no_year(end):
+                # From December to a day that is still to come.
+                _, last, whole_last = _instant(end, now + _YEAR, zone)
             if last < first:
                 raise NqlTypeError("the time frame ends before it starts", *_at(end))
             return Frame(first, last, daily=whole_first and whole_last)
@@ -79,10 +85,14 @@ def _instant(
         first = _midnight(now, zone, int(instant.amount))
         return first, add_day(first, zone) - _LAST, True
     try:
-        first, whole = read_instant(instant.text, zone)
+        first, whole = read_instant(instant.text, zone, now)
     except ValueError as error:
         raise NqlTypeError(str(error), *_at(instant)) from error
     return first, (add_day(first, zone) - _LAST if whole else first), whole
+
+
+def _has_no_year(instant: syntax.Instant) -> bool:
+    return isinstance(instant, syntax.Moment) and _FOUR_DIGITS.search(instant.text) is None
 
 
 def _length(span: syntax.Span) -> timedelta:

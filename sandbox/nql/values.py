@@ -19,11 +19,14 @@ _SECONDS = {"ms": 0.001, "s": 1, "m": 60, "min": 60, "h": 3600, "d": 86400}
 _AMOUNT = re.compile(r"(-?\d+(?:\.\d+)?)([a-z]+)", re.IGNORECASE)
 _NUMBER = re.compile(r"-?\d+(\.\d+)?")
 _INSTANT = re.compile(
-    r"(\d{4})-(\d{2})-(\d{2})(?:[ T](\d{1,2}):(\d{2})(?::(\d{2})(?:\.(\d{1,6}))?)?)?"
+    r"(\d{4})-(\d{2})-(\d{2})(?:[ T](\d{1,2}):(\d{2})(?::(\d{2})(?:\.(\d{1,6}))?)?)?( ?[ap]m)?",
+    re.IGNORECASE,
 )
 _WORDED = re.compile(
-    r"([a-z]{3}) (\d{1,2}), (\d{4})(?:, (\d{1,2}):(\d{2})(?::(\d{2}))?)?", re.IGNORECASE
+    r"([a-z]{3})[a-z]* (\d{1,2})(?:,? (\d{4}))?(?:, (\d{1,2}):(\d{2})(?::(\d{2}))?)?( ?[ap]m)?",
+    re.IGNORECASE,
 )
+_NOON = 12
 
 
 def read_literal(literal: Literal, kind: Kind, zone: ZoneInfo) -> Plain:
@@ -73,23 +76,50 @@ def read_text(text: str, kind: Kind, zone: ZoneInfo) -> Plain:  # noqa: PLR0911 
             return text
 
 
-def read_instant(text: str, zone: ZoneInfo) -> tuple[datetime, bool]:
+def read_instant(text: str, zone: ZoneInfo, now: datetime | None = None) -> tuple[datetime, bool]:
     """Return a date-time of the tenant's zone, and whether it is a whole day.
 
-    In a repeated local hour, the first occurrence is used (fold 0).
+    In a repeated local hour, the first occurrence is used (fold 0). A date without a year is the
+    last one that has begun by `now`: a guess.
     """
     if match := _INSTANT.fullmatch(text):
-        year, month, day, hour, minute, second, fraction = match.groups()
+        year, month, day, hour, minute, second, fraction, half = match.groups()
     elif (match := _WORDED.fullmatch(text)) and match[1].lower() in _MONTHS:
-        name, day, year, hour, minute, second = match.groups()
+        name, day, year, hour, minute, second, half = match.groups()
         month, fraction = _MONTHS.index(name.lower()) + 1, None
     else:
         raise ValueError(f"{text!r} is not a date-time such as 2024-07-15 10:15:00")
     micros = int((fraction or "0").ljust(6, "0"))
-    parts = (int(part or 0) for part in (year, month, day, hour, minute, second))
-    local = datetime(*parts, micros, tzinfo=zone)  # type: ignore[misc,arg-type]
+    parts = [int(part or 0) for part in (month, day, hour, minute, second)]
+    parts[2] = _hour(text, hour, half)
+    if year is None and now is None:
+        raise ValueError(f"{text!r} has no year")
+    years = [int(year)] if year is not None else _years(now)
+    moments = [_moment(text, y, parts, micros, zone) for y in years]
+    begun = [m for m in moments if m is not None and (year is not None or m <= (now or m))]
+    if not begun:
+        raise ValueError(f"{text!r} is out of range")
+    return begun[0], hour is None
+
+
+def _years(now: datetime | None) -> list[int]:
+    """Return the years that a date without one may mean; a leap day goes back the furthest."""
+    last = now.year + 1 if now is not None else 0
+    return list(range(last, last - 10, -1))
+
+
+def _hour(text: str, hour: str | None, half: str | None) -> int:
+    if half is None:
+        return int(hour or 0)
+    if hour is None or not 1 <= int(hour) <= _NOON:
+        raise ValueError(f"{text!r} has no hour from 1 to 12 before am or pm")
+    return int(hour) % _NOON + (_NOON if half.strip().lower() == "pm" else 0)
+
+
+def _moment(text: str, year: int, parts: list[int], micros: int, zone: ZoneInfo) -> datetime | None:
+    """Return the instant, or None for a 29 February in a year that has none."""
     try:
-        return local.astimezone(UTC), hour is None
+        return datetime(year, *parts, micros, tzinfo=zone).astimezone(UTC)  # type: ignore[misc,arg-type]
     except OverflowError:
         raise ValueError(f"{text!r} is out of range") from None
 

@@ -41,13 +41,13 @@ def accepted_type(request: Request) -> str:
 
 
 async def question_of_body(request: Request, tenant: Tenant) -> Question:
-    """Return the request in a body, or refuse with 404, the spec's only answer to a bad request."""
+    """Return the request in a body, or refuse: the specification has only a 404 for it."""
     try:
         body = await json_of(request)
     except ValueError as error:
-        raise _malformed("The body is not JSON.") from error
+        raise _malformed(tenant, "The body is not JSON.") from error
     if not isinstance(body, dict):
-        raise _malformed("The body is not a JSON object.")
+        raise _malformed(tenant, "The body is not a JSON object.")
     return _question(tenant, body)
 
 
@@ -57,9 +57,9 @@ def question_of_address(request: Request, tenant: Tenant) -> Question:
     try:
         parameters = from_json(named.pop("parameters", "{}"), allow_inf_nan=False)
     except ValueError as error:
-        raise _malformed("parameters is not a JSON object.") from error
+        raise _malformed(tenant, "parameters is not a JSON object.") from error
     if not isinstance(parameters, dict):
-        raise _malformed("parameters is not a JSON object.")
+        raise _malformed(tenant, "parameters is not a JSON object.")
     body: dict[str, object] = {
         name: named.pop(name) for name in ("queryId", "compression") if name in named
     }
@@ -69,17 +69,17 @@ def question_of_address(request: Request, tenant: Tenant) -> Question:
 def _question(tenant: Tenant, body: Mapping[str, object]) -> Question:
     query_id = body.get("queryId")
     if not isinstance(query_id, str) or not QUERY_ID.fullmatch(query_id):
-        raise _malformed("queryId is missing or is not of the form #name.")
+        raise _malformed(tenant, "queryId is missing or is not of the form #name.")
     if len(query_id) > MAX_QUERY_ID:
-        raise _malformed(f"queryId is longer than {MAX_QUERY_ID} characters.")
+        raise _malformed(tenant, f"queryId is longer than {MAX_QUERY_ID} characters.")
     given = body.get("parameters")
     parameters = {} if given is None else given
     if not isinstance(parameters, dict) or not _all_text(parameters):
-        raise _malformed("parameters is not an object of texts.")
+        raise _malformed(tenant, "parameters is not an object of texts.")
     compression = body.get("compression")
     is_known = isinstance(compression, str) and compression in SUFFIXES
     if compression is not None and not is_known:
-        raise _malformed("compression is not one of ZSTD, GZIP, NONE.")
+        raise _malformed(tenant, "compression is not one of ZSTD, GZIP, NONE.")
     text = tenant.queries.text(query_id)
     if text is None:
         message = f"There is no NQL API query with the id {query_id}."
@@ -103,5 +103,5 @@ def _all_text(parameters: Mapping[object, object]) -> bool:
     return all(isinstance(k, str) and isinstance(v, str) for k, v in parameters.items())
 
 
-def _malformed(message: str) -> Refused:
-    return Refused(nql_error(404, MALFORMED, message))
+def _malformed(tenant: Tenant, message: str) -> Refused:
+    return Refused(nql_error(tenant.options.malformed_status, MALFORMED, message))

@@ -99,7 +99,7 @@ def _run(
             rows = pl.concat(head(tenant.engine.rows(prepared), options.execute_row_limit))
             run.rows = rows.height
     except NqlError as error:
-        return envelopes.nql_error(404, envelopes.BAD_QUERY, str(error))
+        return envelopes.nql_error(options.malformed_status, envelopes.BAD_QUERY, str(error))
     if kind == "text/csv":
         return Response(csv_header(rows) + csv_rows(rows, style), media_type=kind)
     moment = prepared.now.astimezone(zone)

@@ -285,9 +285,9 @@ def test_lists_and_packages_are_those_of_devices_that_were_seen(engine: Engine) 
         assert 0 < recent.height < kept.len()
 
 
-@pytest.mark.parametrize("length", ["30min", "2h", "7d"])
+@pytest.mark.parametrize("length", ["20min", "1.5h", "0.5d", "30s"])
 def test_groups_of_other_lengths_are_refused(length: str) -> None:
-    with pytest.raises(NqlError, match="15min, 1h or 1d"):
+    with pytest.raises(NqlError, match=r"15min|30s"):
         ask(make_engine(), f"execution.crashes during past 24h | summarize n = count() by {length}")
 
 

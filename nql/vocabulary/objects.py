@@ -20,7 +20,7 @@ _DEVICE = {
     "first_seen": T, "last_seen": T, "days_since_last_seen": I, "configuration_tag": S,
     "hardware.manufacturer": S, "hardware.model": S, "hardware.product_line": S,
     "hardware.type": E, "hardware.memory": Y, "hardware.chassis_serial_number": S,
-    "hardware.machine_serial_number": S,
+    "hardware.machine_serial_number": S, "hardware.bios_serial_number": S,
     "operating_system.name": S, "operating_system.platform": E, "operating_system.build": V,
     "operating_system.last_update": T, "operating_system.days_since_last_update": I,
     "collector.version": V, "collector.update_group": S, "collector.tag_id": I,
@@ -68,16 +68,19 @@ _MONITOR = {
 
 # The fields of each nested list of devices: a few names are published, the others guessed.
 NESTED: dict[str, Mapping[str, Kind]] = {
-    "antiviruses": {"name": S, "is_up_to_date": B, "real_time_protection": B},
+    "antiviruses": {"name": S, "is_up_to_date": B, "real_time_protection": E},
     "cpus": {"name": S, "frequency": F, "number_of_cores": I, "number_of_logical_processors": I},
     "disks": {"name": S, "type": E, "capacity": Y},
-    "firewalls": {"name": S, "enabled": B, "real_time_protection": B},
+    "firewalls": {"name": S, "enabled": B, "real_time_protection": E},
     "gpus": {"name": S, "memory": Y},
     "local_admins": {"name": S, "type": E},
     "monitors": {"name": S, "serial_number": S, "resolution": S},
     "volumes": {"name": S, "capacity": Y, "free_space": Y, "is_system": B},
 }
-SINGULAR = {"antiviruses": "antivirus"}
+SINGULAR = {
+    "antiviruses": "antivirus", "crashes": "crash", "system_crashes": "system_crash",
+    "interactions_summary": "interaction_summary", "executions_summary": "execution_summary",
+}  # fmt: skip
 
 OBJECTS: dict[str, Mapping[str, Kind]] = {
     "device": _DEVICE,
@@ -86,13 +89,11 @@ OBJECTS: dict[str, Mapping[str, Kind]] = {
     "application": _APPLICATION,
     "package": _PACKAGE,
     "alert.monitor": _MONITOR,
-}
-
-# Enrichment sends these enumerations as numbers; 0 means no value.
-ENUM_CODES: dict[str, tuple[str | None, ...]] = {
-    "device.virtualization.desktop_broker": (
-        None, "citrix_cvad", "citrix_daas", "azure_virtual_desktops", "windows_365",
-        "horizon_on_prem", "aws_workspace", "aws_appstream",
-    ),
-    "device.virtualization.type": (None, "shared", "personal", "pooled"),
+    "ai.tool": {"uid": S, "name": S, "nql_id": S, "type": E, "vendor": S, "status": E},
+    "application.guide": {"uid": S, "nql_id": S, "name": S, "type": E, "status": E},
+    "application.guide_step": {"uid": S, "nql_id": S, "name": S, "type": E},
+    "device.mobile_device": {
+        "uid": S, "name": S, "model": S, "manufacturer": S, "serial_number": S,
+        "operating_system.name": S, "operating_system.platform": E,
+    },
 }  # fmt: skip
