@@ -1,12 +1,15 @@
 """Bringing landed files to the types that a dataset declares now, unit by unit.
 
+A derived column that a file lacks, or has in another type, is derived from the file's own columns.
+
 Every value is tried before the first file is written: one that does not fit ends the rewrite with
 nothing changed. Then each unit whose files differ is written again and published in place of
 itself, under its lease, with the same rows. A kill leaves each unit old or new, and the next
 rewrite does the rest. The replaced files are kept in `_old` for the grace period of a maintenance.
 """
 
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -20,9 +23,12 @@ from connectors.lake import Entry, Lake, Manifest
 from connectors.lake.reading import open_parquet
 from connectors.lake.stage import StagedFile
 from connectors.ledger import Ledger
-from tasks.columns.cast import ARROW_TYPES
+from tasks.columns.cast import ARROW_TYPES, POLARS_TYPES
 from tasks.columns.conform import field_metadata
+from tasks.columns.derived import Computed
 from tasks.columns.retype import has_type, retyped
+from tasks.columns.rules import rules_of
+from tasks.upkeep.reshape import OWN
 
 SHOWN = 5
 BATCH_ROWS = 65_536
@@ -44,6 +50,15 @@ class Rewriting:
         """The dataset's name."""
         return self.specification.dataset
 
+    @property
+    def derived(self) -> tuple[Column, ...]:
+        """The derived columns; none if a transform may have changed what they are made of."""
+        return (
+            ()
+            if self.specification.transform
+            else self.specification.known_columns[len(self.specification.columns) :]
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Rewritten:
@@ -58,19 +73,20 @@ class Rewritten:
 
 @dataclass(frozen=True, slots=True)
 class _File:
-    """A landed file, and the declared columns that have another type in it.
+    """A landed file, the declared columns that have another type in it, and missing derived ones.
 
     It is `torn` if a rewrite was killed after the file was replaced and before the manifest.
     """
 
     path: str
     changed: tuple[Column, ...]
+    underived: tuple[Column, ...]
     is_torn: bool
 
     @property
     def differs(self) -> bool:
         """Whether the file's unit has to be written again."""
-        return self.is_torn or bool(self.changed)
+        return self.is_torn or bool(self.changed or self.underived)
 
 
 def plan_rewrite(of: Rewriting) -> Rewritten:
@@ -87,7 +103,7 @@ def plan_rewrite(of: Rewriting) -> Rewritten:
         for file in landed:
             of.check_stop()
             problems += _tried(of, file)
-            columns |= dict.fromkeys(column.name for column in file.changed)
+            columns |= dict.fromkeys(column.name for column in (*file.changed, *file.underived))
         if any(file.differs for file in landed):
             units += 1
             files += len(entry.files)
@@ -139,7 +155,13 @@ def _files(of: Rewriting, manifest: Manifest | None, entry: Entry) -> list[_File
             for column in of.specification.columns
             if column.name in schema.names and not has_type(column, schema.field(column.name).type)
         )
-        found.append(_File(path, changed, _is_torn(of.lake, path, file.bytes)))
+        underived = tuple(
+            column
+            for column in of.derived
+            if column.name not in schema.names
+            or not has_type(column, schema.field(column.name).type)
+        )
+        found.append(_File(path, changed, underived, _is_torn(of.lake, path, file.bytes)))
     return found
 
 
@@ -150,35 +172,48 @@ def _is_torn(lake: Lake, path: str, size: int) -> bool:
 
 def _tried(of: Rewriting, file: _File) -> list[str]:
     """Return what does not fit in a file, in words."""
-    unfit = dict.fromkeys((column.name for column in file.changed), 0)
-    if unfit:
-        with _opened(of.lake, file.path) as parquet:
-            for batch in parquet.iter_batches(BATCH_ROWS, columns=list(unfit)):
-                frame = pl.DataFrame(pa.Table.from_batches([batch]))
-                for column in file.changed:
-                    unfit[column.name] += retyped(frame[column.name], column, of.zone)[1]
-    types = {column.name: column.type for column in file.changed}
+    unfit = Counter[tuple[str, str]]()
+    read = None if file.underived else [column.name for column in file.changed]
+    with _opened(of.lake, file.path) as parquet:
+        for batch in parquet.iter_batches(BATCH_ROWS, columns=read) if file.differs else ():
+            frame = pl.DataFrame(pa.Table.from_batches([batch]))
+            for column in file.changed:
+                typed, count = retyped(frame[column.name], column, of.zone)
+                frame = frame.with_columns(typed)
+                unfit[f"values of {column.name}", f"do not fit {column.type}"] += count
+            for reason, mask in _derived(of, frame).problems.items() if file.underived else ():
+                unfit["rows", f"fail, {reason}"] += int(mask.sum())
     where = of.lake.location(file.path)
-    return [
-        f"{count:,} values of {name} in {where} do not fit {types[name]}"
-        for name, count in unfit.items()
-        if count
-    ]
+    return [f"{count:,} {what} in {where} {why}" for (what, why), count in unfit.items() if count]
+
+
+def _derived(of: Rewriting, rows: pl.DataFrame) -> Computed:
+    """Compute the derived columns of landed rows; a declared column that they lack is null."""
+    rules = rules_of(of.specification, None)
+    if rules is None:
+        raise AssertionError("a file lacks derived columns only if there are some")
+    lacking = [column for column in of.specification.columns if column.name not in rows.columns]
+    return rules.compute(
+        rows.with_columns(
+            pl.lit(None, POLARS_TYPES[column.type]).alias(column.name) for column in lacking
+        )
+    )
 
 
 def _stage(of: Rewriting, manifest: Manifest, entry: Entry) -> tuple[list[StagedFile], pa.Schema]:
     """Write a unit's files again, each row in the partition where it is."""
-    declared = {column.name: column for column in of.specification.columns}
     paths = [
         (file.path.partition("/")[0], f"{manifest.folder}/{file.path}") for file in entry.files
     ]
+    underived = any(file.underived for file in _files(of, manifest, entry))
+    derived = of.derived if underived else ()
     with _opened(of.lake, paths[0][1]) as parquet:
-        schema = _schema(parquet.schema_arrow, declared)
+        schema = _schema(of, parquet.schema_arrow, derived)
     with of.lake.stage(of.dataset, of.run_id, entry.unit, schema) as stage:
         for partition, path in paths:
             for batch in _batches(of.lake, path):
                 of.check_stop()
-                stage.write(partition, _typed(batch, schema, declared, of.zone))
+                stage.write(partition, _typed(of, batch, schema, derived))
         staged = stage.finish()
     rows = sum(file.rows for file in staged)
     if rows != entry.rows:
@@ -189,37 +224,49 @@ def _stage(of: Rewriting, manifest: Manifest, entry: Entry) -> tuple[list[Staged
     return staged, schema
 
 
-def _schema(landed: pa.Schema, declared: dict[str, Column]) -> pa.Schema:
-    fields = []
-    for field in landed:
-        column = declared.get(field.name)
-        if column is not None:
-            kind, metadata = ARROW_TYPES[column.type], field_metadata(column)
-            fields.append(pa.field(field.name, kind, metadata=metadata))
-        else:
-            fields.append(field)
-    return pa.schema(fields)
+def _schema(of: Rewriting, landed: pa.Schema, derived: Sequence[Column]) -> pa.Schema:
+    """Return the schema that a unit's files get: derived columns come before those of the run."""
+    columns = {column.name: column for column in (*of.specification.columns, *derived)}
+    own = [field for field in landed if field.name in OWN]
+    fields = [field for field in landed if field.name not in OWN]
+    fields += [
+        pa.field(column.name, ARROW_TYPES[column.type])
+        for column in derived
+        if column.name not in landed.names
+    ]
+    return pa.schema([_field(each, columns.get(each.name)) for each in [*fields, *own]])
+
+
+def _field(landed: pa.Field, column: Column | None) -> pa.Field:
+    if column is None:
+        return landed
+    return pa.field(landed.name, ARROW_TYPES[column.type], metadata=field_metadata(column))
 
 
 def _typed(
-    batch: pa.RecordBatch, schema: pa.Schema, declared: dict[str, Column], zone: str
+    of: Rewriting, batch: pa.RecordBatch, schema: pa.Schema, derived: Sequence[Column]
 ) -> pa.Table:
-    arrays = []
-    for field in schema:
-        values = batch.column(batch.schema.get_field_index(field.name))
-        column = declared.get(field.name)
-        if column is not None and not has_type(column, values.type):
-            values = retyped(pl.Series(field.name, values), column, zone)[0].to_arrow()
-        arrays.append(values.cast(field.type))
-    return pa.table(arrays, schema=schema)
+    rows = {field.name: batch.column(i) for i, field in enumerate(batch.schema)}
+    for column in of.specification.columns:
+        if column.name in rows and not has_type(column, rows[column.name].type):
+            values = pl.Series(column.name, rows[column.name])
+            rows[column.name] = retyped(values, column, of.zone)[0].to_arrow()
+    if derived:
+        computed = _derived(of, pl.DataFrame(pa.table(rows))).rows
+        rows |= {column.name: computed[column.name].to_arrow() for column in derived}
+    return pa.table([rows[field.name].cast(field.type) for field in schema], schema=schema)
 
 
 def _publish(
     of: Rewriting, manifest: Manifest, entry: Entry, staged: list[StagedFile], schema: pa.Schema
 ) -> None:
     """Publish a unit in place of itself: same run and rows, so that ledger and rejects stay."""
-    types = {column.name: str(ARROW_TYPES[column.type]) for column in of.specification.columns}
-    columns = {name: types.get(name, kind) for name, kind in manifest.schema_columns.items()}
+    known = (*of.specification.columns, *of.derived)
+    types = {column.name: str(ARROW_TYPES[column.type]) for column in known}
+    landed = manifest.schema_columns
+    own = {name: kind for name, kind in landed.items() if name in OWN}
+    columns = {name: types.get(name, kind) for name, kind in landed.items() if name not in own}
+    columns |= {column.name: types[column.name] for column in of.derived} | own
     new = entry.model_copy(update={"files": ()})
     of.lake.publish(of.dataset, manifest.mode, new, staged, schema, columns=columns, why=of.run_id)
 

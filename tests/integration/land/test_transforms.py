@@ -146,6 +146,15 @@ def test_rows_that_fail_are_rejected_and_replayed_once_the_expression_is_right(
     replayed_days = [unit["unit"][:8] for unit in units]
     again = rows.filter(pl.col("crashed_at").dt.strftime("%Y%m%d").is_in(replayed_days))
     assert set(again["x"]) == {None, 2.0}
+    variant(tmp_path, "crashes", keys + "1 + 1\n  y: CONCAT(binary_name, 'x')\n")
+    assert "adds y, changes x from double to int64" in called("check", capsys=capsys).stderr
+    rewritten = called("lake", "rewrite", "crashes", "--json", capsys=capsys)
+    assert rewritten.returncode == 0, rewritten.stderr
+    assert json.loads(rewritten.stdout)["columns"] == ["x", "y"]
+    rows = project.landed("crashes")
+    assert rows["x"].to_list() == [2] * len(rows)
+    assert (rows["y"] == rows["binary_name"] + "x").all()
+    assert "adds" not in called("check", capsys=capsys).stderr
 
 
 def test_a_snapshot_may_be_left_empty_by_where_but_not_shrink_unasked(
