@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from itertools import chain
 
 from connectors.catalogue import DatasetSpecification
-from connectors.databases.names import LIMITS, UNKNOWN, Limits, folded, long_table
+from connectors.databases.names import LIMITS, Limits, folded, long_table
 
 # The run's id, the time of the export and the slot of a snapshot.
 OWN_COLUMNS = 3
@@ -15,9 +15,12 @@ def table_findings(
 ) -> tuple[list[str], list[str]]:
     """Return the problems of the tables that datasets land in, and notes on names cut short."""
     backend = url.partition(":")[0].partition("+")[0]
-    limits = LIMITS.get("postgresql" if backend == "postgres" else backend, UNKNOWN)
+    limits = LIMITS.get("postgresql" if backend == "postgres" else backend)
     landing = {name: each for name, each in datasets.items() if each.sql}
-    problems = _driver_problems(url) if landing else []
+    if limits is None:
+        # Its names are looked at when it is opened.
+        return [], []
+    problems: list[str] = []
     tables: dict[tuple[str | None, str], str] = {}
     for name, specification in landing.items():
         found = list(_problems(specification, limits))
@@ -34,14 +37,6 @@ def table_findings(
         problems += [f"{name}.yaml: {problem}" for problem in found]
     notes = chain.from_iterable(_notes(each, limits) for each in landing.values())
     return problems, list(notes)
-
-
-def _driver_problems(url: str) -> list[str]:
-    # SQLAlchemy takes a quarter of a second, and is needed for a table alone.
-    from connectors.databases.urls import driver_problem  # noqa: PLC0415
-
-    problem = driver_problem(url)
-    return [problem] if problem else []
 
 
 def _table(specification: DatasetSpecification, tenant: str) -> tuple[str | None, str]:

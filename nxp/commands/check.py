@@ -82,7 +82,13 @@ def _tables(
         return [f"{name}.yaml: {missing}" for name in landing], []
     if tenant is None or not landing:
         return [], []
-    return table_findings(landing, settings.database_url.get_secret_value(), tenant.name)
+    # SQLAlchemy takes a quarter of a second, and is needed for a table alone.
+    from connectors.databases.urls import driver_problem  # noqa: PLC0415
+
+    url = settings.database_url.get_secret_value()
+    if problem := driver_problem(url):
+        return [problem], []
+    return table_findings(landing, url, tenant.name)
 
 
 def _derived(

@@ -1,5 +1,8 @@
 """Databases of every kind that a dataset can land in."""
 
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -27,3 +30,26 @@ def database_place(kind: str, request: pytest.FixtureRequest, folder: Path) -> S
         return SqlPlace(kind, mariadb.database())
     server: Server = request.getfixturevalue("postgres")
     return SqlPlace(kind, f"{server.url}&options=-csearch_path%3D{server.schema()}")
+
+
+@pytest.fixture
+def opened_elsewhere() -> Iterator[Callable[[Path, float], None]]:
+    """Let another process have a DuckDB file open for some seconds."""
+    program = (
+        "import duckdb, sys, time; c = duckdb.connect(sys.argv[1]); "
+        "print('open', flush=True); time.sleep(float(sys.argv[2]))"
+    )
+    started: list[subprocess.Popen[str]] = []
+
+    def open_it(path: Path, seconds: float) -> None:
+        command = [sys.executable, "-c", program, str(path), str(seconds)]
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        started.append(process)
+        assert process.stdout is not None
+        assert process.stdout.readline() == "open\n"
+
+    yield open_it
+    for process in started:
+        process.wait()
+        if process.stdout:
+            process.stdout.close()
