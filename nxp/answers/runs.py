@@ -141,7 +141,6 @@ class RunShown:
     rows_filtered: int | None
     error: str | None
     report: dict[str, Any] | None
-    rows_filtered: int | None
 
 
 @dataclass(frozen=True, slots=True)
