@@ -77,6 +77,8 @@ GROUPS = {
     },
     "state": {
         "show": "Show the watermark, windows by state, and what is under way.",
+        "accept": "Accept windows as they landed, although rows may be missing.",
+        "audit": "Find windows that landed without rows which the tenant may have forgotten.",
         "reset": "Forget the watermark and failures; what has landed stays.",
     },
     "schema": {

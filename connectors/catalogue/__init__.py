@@ -32,6 +32,7 @@ from connectors.catalogue.loading import (
     read_specifications,
 )
 from connectors.catalogue.names import ACTIONS, DATASETS, SYNCS, check_named, names_in
+from connectors.catalogue.retention import RetentionClass, TenantRetention, kept_for
 from connectors.catalogue.specification import DAY, DURATION_PATTERN, Specification, parse_duration
 from connectors.catalogue.windows import WindowSpecification
 
@@ -54,15 +55,18 @@ __all__ = [
     "Loaded",
     "Mode",
     "NotNullCheck",
+    "RetentionClass",
     "RowsCheck",
     "Severity",
     "Shard",
     "SnapshotLoad",
     "Specification",
     "SqlSpecification",
+    "TenantRetention",
     "UniqueCheck",
     "WindowSpecification",
     "check_named",
+    "kept_for",
     "landed_name",
     "load_dataset",
     "load_datasets",

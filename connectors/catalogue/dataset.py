@@ -12,6 +12,7 @@ from pydantic import Field, model_validator
 from connectors.catalogue.checks import Check, FreshCheck
 from connectors.catalogue.columns import Column, ColumnType
 from connectors.catalogue.landings import PARQUET, Landing, SnapshotLoad, SqlSpecification
+from connectors.catalogue.retention import RetentionClass
 from connectors.catalogue.specification import DAY, Duration, Specification, divides_days
 from connectors.catalogue.windows import WindowSpecification
 from connectors.nexthink import QUERY_ID, Compression
@@ -79,6 +80,7 @@ class DatasetSpecification(Specification):
     landings: tuple[Landing, ...] = Field(default=(PARQUET,), min_length=1)
     retention: Duration | None = None
     stale_after: Duration | None = None
+    retention_class: RetentionClass = RetentionClass.EVENTS
 
     @property
     def key_columns(self) -> tuple[str, ...]:

@@ -4,19 +4,22 @@ from connectors.ledger.action_plans import ActionPlanRecord, ActionPlanState, Ve
 from connectors.ledger.engine import HEAD, ledger_version
 from connectors.ledger.journal import Export
 from connectors.ledger.leases import Lease, process_space
-from connectors.ledger.ledger import Ledger, UnitRecord, open_ledger
+from connectors.ledger.ledger import Ledger, open_ledger
 from connectors.ledger.limits import ExportLimits, Slot
 from connectors.ledger.marks import Backfill, Extent, Watermark
 from connectors.ledger.plans import PlanRecord, PlanState
 from connectors.ledger.syncs import SyncRecord
-from connectors.ledger.tables import DROPPED
+from connectors.ledger.tables import DROPPED, EXPIRED
+from connectors.ledger.units import Doubt, UnitRecord
 
 __all__ = [
     "DROPPED",
+    "EXPIRED",
     "HEAD",
     "ActionPlanRecord",
     "ActionPlanState",
     "Backfill",
+    "Doubt",
     "Export",
     "ExportLimits",
     "Extent",

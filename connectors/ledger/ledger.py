@@ -2,16 +2,16 @@
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Self
 
-from sqlalchemy import Engine, Row, and_, func, select, update
+from sqlalchemy import Engine, Row, and_, func, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from connectors.clock import utc_now
 from connectors.ledger.action_plans import ActionPlans
+from connectors.ledger.doubts import Doubts
 from connectors.ledger.downloads import Downloads
 from connectors.ledger.engine import connect
 from connectors.ledger.holding import Holding
@@ -22,6 +22,7 @@ from connectors.ledger.marks import Marks
 from connectors.ledger.plans import Plans
 from connectors.ledger.syncs import Syncs
 from connectors.ledger.tables import DROPPED, runs, total, units
+from connectors.ledger.units import Doubt, UnitRecord
 
 if TYPE_CHECKING:
     from connectors.ledger.absences import Absences
@@ -33,32 +34,6 @@ logger = logging.getLogger(__name__)
 # A run of another machine, or of this one before it was rebooted, that began this long ago and
 # holds no unit is over: the files it staged contain rows, and have to be removed.
 SILENCE = timedelta(days=1)
-
-
-@dataclass(frozen=True, slots=True)
-class UnitRecord:
-    """What the ledger knows about one unit (a window, or a snapshot's slot)."""
-
-    unit: str
-    starts_at: datetime
-    ends_at: datetime
-    state: str
-    run_id: str | None
-    landed_at: datetime | None
-    rows_landed: int | None
-    not_before: datetime | None
-    last_error: str | None
-    exported_at: datetime | None
-    calls: int | None
-    failed_at: datetime | None = None
-    holder: str | None = None
-    held_until: datetime | None = None
-
-    def is_held(self, now: datetime) -> bool:
-        """Return whether a run that is not known to be gone holds it."""
-        if self.holder is None or self.held_until is None or self.held_until < now:
-            return False
-        return not Holder.parse(self.holder).is_known_dead()
 
 
 class Ledger:
@@ -75,6 +50,7 @@ class Ledger:
         self.downloads = Downloads(engine, tenant, clock)
         self.marks = Marks(engine, tenant, clock)
         self.limits = TenantLimits(engine, tenant, clock)
+        self.doubts = Doubts(engine, tenant, clock)
         self.syncs = Syncs(engine, tenant)
         self.plans = Plans(engine, tenant, clock)
         self.action_plans = ActionPlans(engine, tenant, clock)
@@ -248,10 +224,22 @@ class Ledger:
                 self._holding.ensure_unit(dataset, row["unit"], row["starts_at"], row["ends_at"])
 
     def mark_landed(
-        self, dataset: str, unit: str, run_id: str, rows: int, exported_at: datetime, calls: int = 0
+        self,
+        dataset: str,
+        unit: str,
+        run_id: str,
+        rows: int,
+        exported_at: datetime,
+        calls: int = 0,
+        *,
+        doubt: Doubt | None = None,
+        complete_from: datetime | None = None,
     ) -> None:
-        """Record a published unit: the last step, once everything is in place."""
-        values = {
+        """Record a published unit: the last step, once everything is in place.
+
+        What a person has accepted about it stays accepted as long as the doubt is the same.
+        """
+        values: dict[str, Any] = {
             "state": "landed",
             "run_id": run_id,
             "rows_landed": rows,
@@ -260,9 +248,14 @@ class Ledger:
             "calls": calls,
             "not_before": None,
             "last_error": None,
+            "doubt": doubt,
+            "complete_from": complete_from,
         }
+        mine = update(units).where(self._is(dataset, unit))
         with self._engine.begin() as connection:
-            connection.execute(update(units).where(self._is(dataset, unit)).values(values))
+            other = mine.where(or_(units.c.doubt.is_(None), units.c.doubt != (doubt or "")))
+            connection.execute(other.values(accepted_at=None, accepted_why=None))
+            connection.execute(mine.values(values))
             self.journal.forget(dataset, unit, connection)
 
     def mark_replayed(
@@ -396,4 +389,7 @@ def _record(row: Row[Any]) -> UnitRecord:
         failed_at=row.failed_at,
         holder=row.holder,
         held_until=row.held_until,
+        doubt=Doubt(row.doubt) if row.doubt else None,
+        complete_from=row.complete_from,
+        accepted_at=row.accepted_at,
     )

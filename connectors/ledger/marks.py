@@ -32,12 +32,16 @@ class Backfill:
 
 @dataclass(frozen=True, slots=True)
 class Extent:
-    """What a dataset has landed: how much, up to where, when last; and its newest error."""
+    """What a dataset has landed: how much, up to where, when last; and its newest error.
+
+    `empty` units have landed without rows.
+    """
 
     units: int = 0
     rows: int = 0
     landed_to: datetime | None = None
     landed_at: datetime | None = None
+    empty: int = 0
     last_error: str | None = None
 
 
@@ -93,6 +97,7 @@ class Marks:
                 total(units.c.rows_landed),
                 func.max(units.c.ends_at),
                 func.max(units.c.landed_at),
+                func.count().filter(units.c.rows_landed == 0),
             )
             .where(mine, units.c.landed_at.is_not(None), units.c.state != DROPPED)
             .group_by(units.c.dataset)

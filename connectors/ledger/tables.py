@@ -28,6 +28,8 @@ metadata = MetaData()
 
 # The state of a unit whose rows are past retention.
 DROPPED = "dropped"
+# The state of a window that never landed, and of which no row can come any more.
+EXPIRED = "expired"
 
 
 class UTCDateTime(TypeDecorator[datetime]):
@@ -84,6 +86,12 @@ units = Table(
     Column("calls", Integer),
     # When the last try failed; a unit that has landed since may still have it.
     Column("failed_at", UTCDateTime),
+    # Why a landed window may lack rows that there once were (Doubt), and from when on it has all.
+    Column("doubt", String(16)),
+    Column("complete_from", UTCDateTime),
+    # When a person accepted the doubt, and why.
+    Column("accepted_at", UTCDateTime),
+    Column("accepted_why", Text),
 )
 
 # Exports begun and not yet landed. A unit that was split has one for each piece.

@@ -16,6 +16,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, Field, PrivateAttr, SecretStr, field_validator, model_validator
 
+from connectors.catalogue.retention import TenantRetention
 from connectors.errors import ConfigurationError, PipelineError
 from connectors.settings.installation import Settings
 from connectors.settings.places import URL
@@ -72,6 +73,8 @@ class TenantSettings(BaseModel, frozen=True):
     exports_at_once: int = Field(default=16, ge=1)
     # Results with this many rows count as cut. Only for tenants that do not send HTTP 206 instead.
     export_row_limit: int | None = Field(default=None, ge=1)
+    # How long the tenant keeps its data, such as `14d` or `events=30d, fine=8d`.
+    tenant_retention: TenantRetention = Field(default_factory=dict)
     name: str = ""
     # Reads all settings again from their source, if there is one.
     _source: Callable[[], "TenantSettings"] | None = PrivateAttr(default=None)

@@ -18,7 +18,7 @@ from nxp.options import Json, Tenant
 from nxp.output import at_second, print_json, print_table, print_text, say
 from tasks.runs.freshness import freshness_of
 
-_SHOWN = ("watermark", "landed_to", "landed_at", "units", "rows", "last_error")
+_SHOWN = ("watermark", "landed_to", "landed_at", "units", "rows", "empty", "last_error")
 
 
 def datasets(
@@ -110,7 +110,7 @@ def _print_units(units: list[UnitRecord], *, as_json: bool) -> None:
     rows = [
         {
             "unit": unit.unit,
-            "state": unit.state,
+            "state": unit.shown,
             "rows": unit.rows_landed,
             "landed_at": unit.landed_at,
             "run_id": unit.run_id,

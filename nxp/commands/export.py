@@ -149,8 +149,13 @@ def print_units(plan: Any, *, as_json: bool) -> None:
         return
     print_table(["unit", "from", "to"], [tuple(unit.values()) for unit in planned[:SHOWN]])
     _say_left(len(planned))
-    if plan.lost:
-        say(f"{len(plan.lost)} missing windows, from {plan.lost[0]} on, are out of reach")
+    if plan.expired:
+        say(
+            f"{len(plan.expired)} missing windows, from {plan.expired[0]} on, are expired: no row "
+            "of them can come any more"
+        )
+    if plan.in_part:
+        say(f"{len(plan.in_part)} windows, from {plan.in_part[0]} on, have landed in part")
 
 
 @contextmanager
@@ -188,6 +193,11 @@ def print_report(report: Mapping[str, Any], *, as_json: bool = False) -> None:
         _say_left(len(outcomes))
     for unit in outcomes:
         _say_special(unit)
+    if report["empty"]:
+        say(
+            f"{len(report['empty'])} windows were empty where their neighbours have thousands of "
+            f"rows: {report['empty'][0]} is the first"
+        )
     if report["watermark"]:
         say(f"watermark {report['watermark']:%Y-%m-%d %H:%M}Z")
     if not outcomes:

@@ -1,18 +1,21 @@
 """`nxp state`: show what the ledger knows about a dataset, and start over."""
 
 from collections import Counter
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
-from connectors.catalogue import DatasetSpecification, Mode, load_dataset
+from connectors.catalogue import DatasetSpecification, Mode, load_dataset, read_datasets
 from connectors.clock import utc_now
-from connectors.errors import UsageError
-from connectors.ledger import DROPPED, Ledger, open_ledger
+from connectors.errors import PartlyDoneError, UsageError
+from connectors.ledger import DROPPED, EXPIRED, Doubt, Ledger, open_ledger
 from connectors.settings.installation import Settings, load_settings
 from connectors.settings.tenants import tenant_name
 from nxp.options import Json, Tenant
 from nxp.output import at_second, print_json, print_table, say
+
+if TYPE_CHECKING:
+    from tasks.land.calendar import Calendar
 
 
 def show(dataset: str, *, tenant: Tenant = None, as_json: Json = False) -> None:
@@ -65,6 +68,92 @@ def reset(
         say(f"{dataset}: state forgotten{units}; landed data stays")
 
 
+def accept(
+    dataset: str,
+    *,
+    why: Annotated[str, Parameter(help="The reason; it is kept.")],
+    from_: Annotated[
+        str | None, Parameter(name="--from", help="Only windows from here on; by default all.")
+    ] = None,
+    to: Annotated[str | None, Parameter(help="Only windows that end by here.")] = None,
+    tenant: Tenant = None,
+    as_json: Json = False,
+) -> None:
+    """Accept windows of DATASET that landed in part, or without rows that nothing proves.
+
+    They count as done from then on: the watermark moves past them with the next export.
+    """
+    if not why.strip():
+        raise UsageError("--why needs a reason")
+    settings = load_settings()
+    specification, opened = _open(settings, dataset, tenant)
+    with opened as ledger:
+        calendar = _calendar(specification, settings, tenant)
+        start = calendar.bound(from_, "from") if from_ else None
+        end = calendar.bound(to, "to") if to else None
+        units = [
+            record.unit
+            for record in ledger.units(dataset)
+            if record.is_doubtful
+            and (start is None or record.starts_at >= start)
+            and (end is None or record.ends_at <= end)
+        ]
+        ledger.doubts.accept(dataset, units, why.strip())
+        state = _state(specification, ledger)
+    if as_json:
+        print_json({**state, "accepted": units})
+    else:
+        say(f"{dataset}: {len(units)} windows accepted as they landed")
+
+
+def audit(
+    *datasets: str,
+    mark: Annotated[
+        bool,
+        Parameter(negative="", help="Mark them, so that the next export asks for them again."),
+    ] = False,
+    tenant: Tenant = None,
+    as_json: Json = False,
+) -> None:
+    """Find windows that landed without rows at an age at which the tenant may have forgotten them.
+
+    Earlier versions landed such windows as if nothing had happened in them. Without names, all
+    datasets of windows are looked at.
+    """
+    from tasks.land.doubts import unjudged  # noqa: PLC0415 - polars, not for --help
+
+    settings = load_settings()
+    named = [load_dataset(settings.catalog, name) for name in datasets]
+    found: list[dict[str, Any]] = []
+    chosen = named or list(read_datasets(settings.catalog).valid.values())
+    name = tenant_name(settings, tenant)
+    with open_ledger(settings.ledger_url.get_secret_value(), name) as ledger:
+        for each in chosen:
+            if each.window is None:
+                continue
+            records = ledger.units(each.dataset)
+            doubts = unjudged(records, _calendar(each, settings, tenant))
+            if mark:
+                for doubt in Doubt:
+                    units = [unit for unit, of in doubts.items() if of is doubt]
+                    ledger.doubts.set(each.dataset, units, doubt)
+            found += [
+                {"dataset": each.dataset, "unit": unit, "doubt": doubt}
+                for unit, doubt in doubts.items()
+            ]
+    if as_json:
+        print_json(found)
+    else:
+        print_table(["dataset", "unit", "doubt"], [list(row.values()) for row in found])
+    if found and not mark:
+        raise PartlyDoneError(
+            f"{len(found)} windows landed without rows, and the tenant may have forgotten them: "
+            "mark them with --mark, or set how long the tenant keeps rows "
+            "(NEXTHINK_TENANT_RETENTION)"
+        )
+    say(f"{len(found)} windows {'marked' if mark else 'found'}")
+
+
 def _forget_lost(specification: DatasetSpecification, ledger: Ledger, settings: Settings) -> int:
     from connectors.lake import Lake  # noqa: PLC0415 - not for --help
     from tasks.land.agreement import missing_units  # noqa: PLC0415
@@ -91,14 +180,10 @@ def _count_from(
     tenant: str | None,
     from_: str,
 ) -> None:
-    from connectors.settings.tenants import load_tenant  # noqa: PLC0415 - needs the credential, only here
-    from tasks.land.calendar import Calendar  # noqa: PLC0415 - polars, not for --help
-    from tasks.land.plan import landed_of  # noqa: PLC0415
+    from tasks.land.plan import landed_of  # noqa: PLC0415 - polars, not for --help
     from tasks.land.schedule import Coverage  # noqa: PLC0415
 
-    if specification.mode is Mode.SNAPSHOT:
-        raise UsageError(f"{specification.dataset} is a snapshot: it has no watermark")
-    calendar = Calendar.of(specification, load_tenant(settings, tenant).zone)
+    calendar = _calendar(specification, settings, tenant)
     instant = calendar.bound(from_, "from")
     if instant > (now := utc_now()):
         # Everything until then would silently count as an accepted gap.
@@ -111,10 +196,21 @@ def _count_from(
     ledger.marks.set_watermark(specification.dataset, instant, end)
 
 
+def _calendar(
+    specification: DatasetSpecification, settings: Settings, tenant: str | None
+) -> "Calendar":
+    from connectors.settings.tenants import load_tenant  # noqa: PLC0415 - needs the credential, only here
+    from tasks.land.calendar import Calendar  # noqa: PLC0415 - polars, not for --help
+
+    if specification.mode is Mode.SNAPSHOT:
+        raise UsageError(f"{specification.dataset} is a snapshot: it has no watermark")
+    return Calendar.of(specification, load_tenant(settings, tenant))
+
+
 def _state(specification: DatasetSpecification, ledger: Ledger) -> dict[str, Any]:
     dataset = specification.dataset
     records = ledger.units(dataset)
-    states = Counter(record.state for record in records)
+    states = Counter(record.shown for record in records)
     mark = ledger.marks.watermark(dataset)
     waiting = [record.not_before for record in records if record.not_before]
     if limited := ledger.limits.limited_until():
@@ -126,6 +222,9 @@ def _state(specification: DatasetSpecification, ledger: Ledger) -> dict[str, Any
         "counted_from": mark and mark.starts_at,
         "moved_at": mark and mark.moved_at,
         "landed": states["landed"],
+        "partial": states[Doubt.PARTIAL],
+        "unproven": states[Doubt.UNPROVEN],
+        "expired": states[EXPIRED],
         "dropped": states[DROPPED],
         "pending": states["pending"],
         "failed": states["failed"],

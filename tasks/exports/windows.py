@@ -120,6 +120,13 @@ def midnight(day: date, zone: ZoneInfo) -> datetime:
     return datetime(day.year, day.month, day.day, tzinfo=zone).astimezone(UTC)
 
 
+def next_midnight(instant: datetime, zone: ZoneInfo) -> datetime:
+    """Return the first beginning of a day in the zone at or after an instant."""
+    today = instant.astimezone(zone).date()
+    begun = midnight(today, zone)
+    return begun if begun >= instant else midnight(today + timedelta(days=1), zone)
+
+
 def cut_days(start: datetime, end: datetime, zone: ZoneInfo) -> list[Window]:
     """Cut [start, end), widened to whole days, into the zone's calendar days of 23 to 25 hours."""
     day = start.astimezone(zone).date()

@@ -4,8 +4,9 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from connectors.catalogue import DAY, DatasetSpecification, Mode, WindowSpecification
+from connectors.catalogue import DAY, DatasetSpecification, Mode, WindowSpecification, kept_for
 from connectors.errors import UsageError
+from connectors.settings.tenants import TenantSettings
 from tasks.exports.windows import (
     Window,
     bound_before,
@@ -16,6 +17,7 @@ from tasks.exports.windows import (
     describe,
     floor,
     midnight,
+    next_midnight,
     parse_instant,
     short,
 )
@@ -23,16 +25,23 @@ from tasks.exports.windows import (
 
 @dataclass(frozen=True, slots=True)
 class Calendar:
-    """Cuts one dataset's time; `days` are calendar days of the tenant's zone (mode slices)."""
+    """Cuts one dataset's time; `days` are calendar days of the tenant's zone (mode slices).
+
+    `kept` is how long the tenant keeps such rows, None if that is not known.
+    """
 
     window: WindowSpecification
     zone: ZoneInfo
     step: timedelta
     days: bool
+    kept: timedelta | None = None
 
     @classmethod
     def of(
-        cls, specification: DatasetSpecification, zone: ZoneInfo, step: timedelta | None = None
+        cls,
+        specification: DatasetSpecification,
+        tenant: TenantSettings,
+        step: timedelta | None = None,
     ) -> "Calendar":
         """Return the calendar of a window or slices dataset, with another step if asked.
 
@@ -49,7 +58,8 @@ class Calendar:
             )
         if step is not None and (step <= timedelta(0) or (DAY % step and step % DAY)):
             raise UsageError("step must divide a day, or be whole days")
-        return cls(window, zone, step or window.step, days)
+        kept = kept_for(tenant.tenant_retention, specification.retention_class)
+        return cls(window, tenant.zone, step or window.step, days, kept)
 
     def cut(self, start: datetime, end: datetime) -> list[Window]:
         """Cut [start, end) into windows, widened to whole ones at both ends."""
@@ -96,11 +106,11 @@ class Calendar:
         """
         if stretch.end > now:
             raise UsageError(f"{stretch} is not over yet (now {now:%Y-%m-%d %H:%MZ})")
-        reach = self.window.reach
-        if reach is not None and not self.is_reachable(stretch, now):
+        limit = self.limit(now)
+        if limit is not None and self.first_window(stretch).end <= limit:
             raise UsageError(
-                f"{stretch} is out of reach: the query reaches back {describe(reach)} from now "
-                f"({now:%Y-%m-%d %H:%MZ})"
+                f"{stretch} begins out of reach: {self._why(limit, now)}; the earliest window_from "
+                f"that works is {self.earliest(now):%Y-%m-%dT%H:%MZ}"
             )
 
     def horizon(self, now: datetime) -> datetime:
@@ -115,13 +125,60 @@ class Calendar:
             return midnight(bound.astimezone(self.zone).date() - DAY, self.zone)
         return bound_before(bound - self.step, self.step, self.zone)
 
+    def limit(self, now: datetime) -> datetime | None:
+        """Return the instant before which no row can come: by the query's reach, or forgotten.
+
+        None if neither is known.
+        """
+        limits = [self._reach_limit(now)] if self.window.reach is not None else []
+        limits += [now - self.kept] if self.kept is not None else []
+        return max(limits, default=None)
+
     def is_reachable(self, window: Window, now: datetime) -> bool:
-        """Return whether the query reaches back to the window's start."""
-        if self.window.reach is None:
-            return True
-        if self.days:
-            return self.days_back(window, now) <= self.window.reach // DAY
-        return window.start >= now - self.window.reach
+        """Return whether all rows of a window can still come."""
+        limit = self.limit(now)
+        return limit is None or window.start >= limit
+
+    def is_expired(self, window: Window, now: datetime) -> bool:
+        """Return whether no row of a window can come any more."""
+        limit = self.limit(now)
+        return limit is not None and window.end <= limit
+
+    def complete_from(self, window: Window, now: datetime) -> datetime | None:
+        """Return the instant from which a window that the limit cuts has all its rows.
+
+        A tenant forgets whole days of its own zone, so this is the next midnight there if it is
+        the tenant's retention that cuts. None if the window is not cut.
+        """
+        limit = self.limit(now)
+        if limit is None or limit <= window.start:
+            return None
+        if self.kept is not None and limit == now - self.kept:
+            limit = next_midnight(limit, self.zone)
+        return min(limit, window.end)
+
+    def earliest(self, now: datetime) -> datetime:
+        """Return the start of the first window that the limit does not cut; only with a limit."""
+        limit = self.limit(now)
+        if limit is None:
+            raise AssertionError("without a limit there is no earliest window")
+        windows = self.cut(limit, limit + 3 * max(self.step, DAY))
+        return next(window.start for window in windows if window.start >= limit)
+
+    def first_window(self, stretch: Window) -> Window:
+        """Return the first window of a stretch of time, without cutting all of it."""
+        end = min(stretch.end, stretch.start + max(self.step, DAY))
+        return self.cut(stretch.start, end)[0]
+
+    def _reach_limit(self, now: datetime) -> datetime:
+        reach = self.window.reach or timedelta(0)
+        return midnight(self._day(now) - reach, self.zone) if self.days else now - reach
+
+    def _why(self, limit: datetime, now: datetime) -> str:
+        if self.kept is not None and limit == now - self.kept:
+            return f"the tenant keeps such rows for {describe(self.kept)} (tenant_retention)"
+        reach = describe(self.window.reach or timedelta(0))
+        return f"the query reaches back {reach} from now ({now:%Y-%m-%d %H:%MZ})"
 
     def days_back(self, window: Window, now: datetime) -> int:
         """Return the number of the tenant's calendar days from a window's day to today."""

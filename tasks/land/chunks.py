@@ -12,7 +12,7 @@ from datetime import datetime
 
 from pydantic import AwareDatetime, BaseModel
 
-from connectors.ledger import UnitRecord
+from connectors.ledger import Doubt, UnitRecord
 from tasks.exports.windows import Window
 
 DEFAULT_SIZE = 25
@@ -91,7 +91,9 @@ def is_done(record: UnitRecord | None, only: str, begun_at: datetime) -> bool:
     if only == "failed":
         return record.last_error is None
     landed_at = record.landed_at
-    return landed_at is not None and (only != "all" or landed_at >= begun_at)
+    # Windows whose emptiness is unproven are asked for again, once in each back-fill.
+    again = only == "all" or (record.is_doubtful and record.doubt is Doubt.UNPROVEN)
+    return landed_at is not None and (not again or landed_at >= begun_at)
 
 
 def has_failed(record: UnitRecord | None, since: datetime) -> bool:

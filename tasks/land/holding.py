@@ -33,7 +33,7 @@ def landed_by_another(run: Run, unit: Unit) -> UnitOutcome | None:
     """Return the outcome of a held unit that another run has landed since it was planned.
 
     Raises:
-        DataRefusedError: it is out of the query's reach by now.
+        DataRefusedError: it has expired by now.
         LimitReachedError: the tenant does not allow another try yet.
     """
     if _landed_since_planned(run, unit):
@@ -60,7 +60,7 @@ def _landed_since_planned(run: Run, unit: Unit) -> bool:
 
 
 def _check_may_ask(run: Run, unit: Unit) -> None:
-    """Raise if a unit is out of reach by now, or the tenant does not allow another try yet."""
+    """Raise if a unit has expired by now, or the tenant does not allow another try yet."""
     record = run.ledger.unit(run.dataset, unit.name)
     now = run.tools.clock()
     if record and record.not_before and record.not_before > now:
@@ -70,9 +70,9 @@ def _check_may_ask(run: Run, unit: Unit) -> None:
             not_before=record.not_before,
         )
     calendar = run.plan.calendar
-    if unit.window and calendar and not calendar.is_reachable(unit.window, now):
+    if unit.window and calendar and calendar.is_expired(unit.window, now):
         raise DataRefusedError(
-            f"{run.dataset} {unit}: out of reach by now, the query does not go back so far; "
+            f"{run.dataset} {unit}: expired by now, no row of it can come any more; "
             "nothing was published"
         )
 

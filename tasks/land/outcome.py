@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from connectors.ledger import Doubt
 from tasks.columns.reasons import count_reasons
 from tasks.exports.export import Fetched
 from tasks.land.staging import Staged
@@ -21,6 +22,7 @@ class UnitOutcome:
 
     unit: str
     exported_at: datetime | None = None
+    last_exported_at: datetime | None = None
     attached: bool = False
     skipped: bool = False
     parts: int = 0
@@ -40,6 +42,9 @@ class UnitOutcome:
     columns_absent: tuple[str, ...] = ()
     columns_dropped: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
+    # Why it may lack rows that there once were; from when on a partial window has them all.
+    doubt: Doubt | None = None
+    complete_from: datetime | None = None
     # Rejected rows by reason.
     reasons: dict[str, int] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
@@ -50,15 +55,17 @@ class UnitOutcome:
             return "landed by another run"
         rejected = f", {self.rows_rejected:,} rejected" if self.rows_rejected else ""
         parts = f", in {self.parts} exports" if self.parts > 1 else ""
+        doubt = f", {self.doubt}" if self.doubt else ""
         return (
             f"{self.rows_landed:,} rows{rejected}, {self.wire_bytes:,} bytes received, "
-            f"{self.parquet_bytes:,} of Parquet{parts}"
+            f"{self.parquet_bytes:,} of Parquet{parts}{doubt}"
         )
 
     def count(self, result: Fetched) -> None:
         """Add one of the results that the unit was exported in."""
         started_at = result.export.started_at
         self.exported_at = min(self.exported_at or started_at, started_at)
+        self.last_exported_at = max(self.last_exported_at or started_at, started_at)
         self.attached = self.attached or result.attached
         self.parts += 1
         self.wire_bytes += result.wire_bytes

@@ -132,7 +132,7 @@ def request_for(run: Run, unit: Unit, piece: Piece) -> Request:
 def _query_id(run: Run, specification: DatasetSpecification, piece: Piece) -> str:
     if specification.mode is not Mode.SLICES or piece.window is None:
         return specification.query_id
-    calendar = Calendar.of(specification, run.plan.tenant.zone)
+    calendar = Calendar.of(specification, run.plan.tenant)
     return specification.query_id_of(calendar.days_back(piece.window, run.tools.clock()))
 
 

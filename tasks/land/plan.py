@@ -11,7 +11,7 @@ from connectors.clock import utc_now
 from connectors.errors import DataRefusedError, UsageError
 from connectors.lake import Lake
 from connectors.lake.lake import unit_name
-from connectors.ledger import Backfill, Ledger, UnitRecord, open_ledger
+from connectors.ledger import Backfill, Doubt, Ledger, UnitRecord, open_ledger
 from connectors.settings.installation import Settings, load_settings
 from connectors.settings.tenants import TenantSettings, load_tenant
 from tasks.exports.windows import Window, floor
@@ -78,8 +78,8 @@ class Plan:
     """A validated request: everything that can be known before the tenant is asked.
 
     `asked_units` counts all windows of the period, `units` are those still to land. `origin` is
-    where the watermark counts from, None if it stays as it is. `lost` are missing windows that the
-    query no longer reaches back to.
+    where the watermark counts from, None if it stays as it is. No row of the `expired` windows can
+    come any more; the `in_part` ones have landed in part, and cannot have more rows.
     """
 
     asked: Asked
@@ -90,7 +90,8 @@ class Plan:
     planned_at: datetime
     asked_units: int = 0
     origin: datetime | None = None
-    lost: tuple[Window, ...] = ()
+    expired: tuple[Window, ...] = ()
+    in_part: tuple[Window, ...] = ()
     backfill: Backfill | None = field(default=None)
 
     @property
@@ -118,7 +119,7 @@ class Plan:
         """How the dataset's time is cut; None for snapshots."""
         if self.specification.window is None:
             return None
-        return Calendar.of(self.specification, self.tenant.zone, read_step(self.asked.step))
+        return Calendar.of(self.specification, self.tenant, read_step(self.asked.step))
 
 
 def _planned(plan: Plan) -> str:
@@ -152,7 +153,7 @@ def plan_run(asked: Asked, clock: Callable[[], datetime] = utc_now) -> Plan:
         slot = floor(asked.scheduled_at or now, specification.every)
         unit = Unit(unit_name(slot), slot, slot + specification.every)
         return Plan(asked, settings, tenant, specification, (unit,), now, 1)
-    calendar = Calendar.of(specification, tenant.zone, read_step(asked.step))
+    calendar = Calendar.of(specification, tenant, read_step(asked.step))
     with open_ledger(url, tenant.name, clock) as ledger:
         _check_lake(asked, settings, specification, ledger, now)
         if asked.window_from is None or asked.window_to is None:
@@ -161,8 +162,17 @@ def plan_run(asked: Asked, clock: Callable[[], datetime] = utc_now) -> Plan:
             windows = _asked_windows(asked, calendar, now)
             backfill, left = _left(asked, windows, calendar, ledger, now)
             units = tuple(Unit.of_window(window) for window in left)
+            in_part = partly_landed(ledger.units(asked.dataset))
             plan = Plan(
-                asked, settings, tenant, specification, units, now, len(windows), backfill=backfill
+                asked,
+                settings,
+                tenant,
+                specification,
+                units,
+                now,
+                len(windows),
+                in_part=tuple(each for each in windows if in_part.covers(each)),
+                backfill=backfill,
             )
     if specification.in_lake:
         check_overlaps(Lake(settings.lake, tenant.name), asked.dataset, plan.units)
@@ -217,14 +227,26 @@ def check_overlaps(lake: Lake, dataset: str, units: tuple[Unit, ...]) -> None:
 
 
 def landed_of(records: list[UnitRecord]) -> list[LandedWindow]:
-    """Return the windows that have ever landed, whatever happened to them later."""
+    """Return the windows that are done: landed once and not in doubt, whatever happened later."""
     return [
         LandedWindow(
             Window(record.starts_at, record.ends_at), record.exported_at or record.landed_at
         )
         for record in records
-        if record.landed_at is not None
+        if record.landed_at is not None and not record.is_doubtful
     ]
+
+
+def partly_landed(records: list[UnitRecord]) -> Coverage:
+    """Return the time of windows that landed in part: the tenant had forgotten some of it.
+
+    They are not asked for again: no more than what has landed can come.
+    """
+    return Coverage(
+        Window(record.starts_at, record.ends_at)
+        for record in records
+        if record.is_doubtful and record.doubt is Doubt.PARTIAL
+    )
 
 
 def _check_asked(asked: Asked, specification: DatasetSpecification) -> None:
@@ -254,16 +276,27 @@ def _missing(
     now: datetime,
 ) -> Plan:
     mark = ledger.marks.watermark(asked.dataset)
+    records = ledger.units(asked.dataset)
     todo = due(
         calendar,
-        landed_of(ledger.units(asked.dataset)),
+        landed_of(records),
         now,
         mark.starts_at if mark else None,
         everything=asked.full_refresh,
+        in_part=partly_landed(records),
     )
     units = tuple(Unit.of_window(window) for window in todo.windows)
     return Plan(
-        asked, settings, tenant, specification, units, now, len(units), todo.origin, todo.lost
+        asked,
+        settings,
+        tenant,
+        specification,
+        units,
+        now,
+        len(units),
+        todo.origin,
+        todo.expired,
+        todo.in_part,
     )
 
 
@@ -278,8 +311,12 @@ def _left(
         failed = {record.unit for record in records if record.last_error}
         return None, [window for window in windows if Unit.of_window(window).name in failed]
     if asked.only is Only.MISSING:
-        coverage = Coverage(known.window for known in landed_of(records))
-        return None, [window for window in windows if not coverage.covers(window)]
+        coverage, in_part = _coverage(records), partly_landed(records)
+        return None, [
+            window
+            for window in windows
+            if not coverage.covers(window) and not in_part.covers(window)
+        ]
     if asked.only is None:
         return None, windows
     stretch = (windows[0].start, windows[-1].end)
@@ -294,6 +331,10 @@ def _left(
     return backfill, [window for window in windows if Unit.of_window(window).name not in done]
 
 
+def _coverage(records: list[UnitRecord]) -> Coverage:
+    return Coverage(known.window for known in landed_of(records))
+
+
 def _left_of_all(
     asked: Asked,
     chunk: Chunk,
@@ -304,11 +345,12 @@ def _left_of_all(
     """Return what is left of a shared back-fill, with the run's own chunk first."""
     only = asked.only or Only.MISSING
     known = {record.unit: record for record in records}
-    covered = Coverage(each.window for each in landed_of(records)) if only is Only.MISSING else None
+    covered = _coverage(records) if only is Only.MISSING else None
     left = []
     for window in windows:
         record = known.get(Unit.of_window(window).name)
-        done = covered.covers(window) if covered else is_done(record, only, chunk.begun_at)
+        is_covered = covered is not None and covered.covers(window)
+        done = is_covered or is_done(record, only, chunk.begun_at)
         if not done and not has_failed(record, chunk.asked_at):
             left.append(window)
     stretch = (windows[0].start, windows[-1].end)

@@ -5,24 +5,36 @@ It holds no row's values, because its readers may not be allowed to read the dat
 
 import logging
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
 from connectors.errors import PartlyDoneError, PipelineError
+from connectors.ledger import Doubt
 from tasks.columns.reasons import most_frequent
-from tasks.land.plan import landed_of
+from tasks.land.doubts import DoubtsFound, proven_since
+from tasks.land.outcome import UnitOutcome
+from tasks.land.plan import Unit, landed_of
 from tasks.land.run import Run
 from tasks.land.schedule import Coverage
 from tasks.land.units import Landed
 from tasks.runs import metrics
 from tasks.runs.artifact import ARTIFACT_ROWS, show_report
+from tasks.runs.emptiness import conspicuous
 from tasks.runs.events import emit_outcome
 from tasks.runs.overview import show_freshness
 from tasks.runs.recorded import recorded
 
 logger = logging.getLogger(__name__)
 
+# How reports say what is in doubt, by the field that lists it.
+_WORDS = {
+    "expired": "are expired, no row of them can come any more",
+    "partial": "are partial, the tenant had forgotten their beginning",
+    "unproven": "are unproven, the tenant may have forgotten all their rows",
+    "empty": "were empty where their neighbours have thousands of rows",
+}
 STAGES = ("wait", "download", "conform", "check", "publish")
 SUMMED = (
     "calls",
@@ -43,8 +55,10 @@ SUMMED = (
 class RunReport:
     """How a run ended. `state` is landed, partly or failed; bytes are as received and as read.
 
-    `units` of the `planned` ones have landed. The query no longer reaches back to the windows that
-    are `lost`.
+    `units` of the `planned` ones have landed. No row of the `expired` windows can come any more.
+    The tenant had forgotten the beginning of the `partial` ones. The `unproven` ones had no rows,
+    at an age at which the tenant may have forgotten them. The `empty` ones had none where their
+    neighbours have thousands.
     """
 
     run_id: str
@@ -71,7 +85,10 @@ class RunReport:
     watermark: datetime | None
     error: str | None
     seconds: dict[str, float]
-    lost: list[str]
+    expired: list[str]
+    partial: list[str]
+    unproven: list[str]
+    empty: list[str]
     failures: list[dict[str, str]]
     outcomes: list[dict[str, Any]]
 
@@ -85,9 +102,10 @@ def summary(report: RunReport) -> str:
     if not report.planned:
         return f"{report.dataset} {report.state}: nothing to land"
     rejected = f", {report.rows_rejected:,} rejected" if report.rows_rejected else ""
+    empty = f", {len(report.empty):,} windows were empty" if report.empty else ""
     return (
         f"{report.dataset} {report.state}: {report.units:,} of {report.planned:,} windows, "
-        f"{report.rows_landed:,} rows{rejected}"
+        f"{report.rows_landed:,} rows{rejected}{empty}"
     )
 
 
@@ -96,7 +114,8 @@ def build_report(run: Run, landed: Landed, watermark: datetime | None = None) ->
     outcomes = sorted(landed.outcomes, key=lambda outcome: outcome.unit)
     total = {name: sum(getattr(outcome, name) for outcome in outcomes) for name in SUMMED}
     planned = len(run.plan.units) - landed.left
-    complete = len(outcomes) == planned and not total["rows_rejected"] and not run.plan.lost
+    doubts = _doubts(run, outcomes)
+    complete = len(outcomes) == planned and not total["rows_rejected"] and not doubts.any
     return RunReport(
         run_id=run.run_id,
         tenant=run.plan.tenant.name,
@@ -109,12 +128,15 @@ def build_report(run: Run, landed: Landed, watermark: datetime | None = None) ->
         units=len(outcomes),
         folder=run.lake.dataset_location(run.dataset),
         watermark=watermark,
-        error=_error(run.dataset, landed) or _gap(run),
+        error=_error(run.dataset, landed) or doubts.said(run.dataset),
         seconds={
             stage: round(sum(outcome.seconds.get(stage, 0.0) for outcome in outcomes), 3)
             for stage in STAGES
         },
-        lost=[str(window) for window in run.plan.lost],
+        expired=[str(window) for window in doubts.expired],
+        partial=list(doubts.partial),
+        unproven=list(doubts.unproven),
+        empty=_empty(run, outcomes),
         failures=[
             {"unit": failure.unit, "error": str(failure.error)} for failure in landed.failures
         ],
@@ -126,6 +148,7 @@ def build_report(run: Run, landed: Landed, watermark: datetime | None = None) ->
 @recorded("report", says=summary)
 def report_run(run: Run, landed: Landed) -> RunReport:
     """Move the watermark, and keep the report in the lake (`_runs`), Prefect and the ledger."""
+    _settle_doubts(run, landed)
     report = build_report(run, landed, move_watermark(run))
     plain = {**report.plain(), "exit_code": _exit_code(landed, report)}
     run.parts.keep_report(report.state, plain, report.plain())
@@ -142,7 +165,7 @@ def _exit_code(landed: Landed, report: RunReport) -> int:
     first = _first(landed)
     if first is not None and not landed.outcomes:
         return first.exit_code
-    left_out = first is not None or report.rows_rejected or report.lost
+    left_out = first is not None or report.rows_rejected or _is_in_doubt(report)
     return PartlyDoneError.exit_code if left_out else 0
 
 
@@ -173,7 +196,7 @@ def raise_unless_complete(landed: Landed, report: RunReport) -> None:
             f"{report.dataset}, run {report.run_id}",
             report=report.plain(),
         )
-    if report.lost:
+    if _is_in_doubt(report):
         raise PartlyDoneError(report.error or "", report=report.plain())
 
 
@@ -205,8 +228,9 @@ def markdown(report: RunReport) -> str:
     lines += ["", *(f"- {row['unit']}: {row['error']}" for row in report.failures[:ARTIFACT_ROWS])]
     warned = [(row["unit"], text) for row in report.outcomes for text in row["warnings"]]
     lines += ["", *(f"- warning, {unit}: {text}" for unit, text in warned[:ARTIFACT_ROWS])]
-    if report.lost:
-        lines += ["", f"**{len(report.lost)} windows are out of reach, from {report.lost[0]} on.**"]
+    for word, why in _WORDS.items():
+        if names := getattr(report, word):
+            lines += ["", f"**{len(names)} windows {why}, from {names[0]} on.**"]
     return "\n".join(lines)
 
 
@@ -219,16 +243,46 @@ def _error(dataset: str, landed: Landed) -> str | None:
     return f"{failed} failed, {which}: {first}; see nxp datasets {dataset}"
 
 
-def _gap(run: Run) -> str | None:
-    """Return which windows are lost, and how to accept the gap; None if none are."""
-    lost = run.plan.lost
-    if not lost:
-        return None
-    return (
-        f"{run.dataset}: {len(lost)} missing windows, from {lost[0]} on, are out of the query's "
-        "reach and the watermark waits for them: accept the gap with nxp state reset "
-        f"{run.dataset} --from {lost[-1].end:%Y-%m-%dT%H:%M:%SZ}"
+def _doubts(run: Run, outcomes: Sequence[UnitOutcome]) -> DoubtsFound:
+    """Return what a run found that may lack rows, or has expired."""
+
+    def landed(doubt: Doubt) -> list[str]:
+        return [outcome.unit for outcome in outcomes if outcome.doubt is doubt]
+
+    known = [Unit.of_window(window).name for window in run.plan.in_part]
+    return DoubtsFound(
+        run.plan.expired,
+        tuple(sorted({*known, *landed(Doubt.PARTIAL)})),
+        tuple(landed(Doubt.UNPROVEN)),
     )
+
+
+def _settle_doubts(run: Run, landed: Landed) -> None:
+    """Record expired windows, and clear doubts that windows landed since then have settled."""
+    expired = [Unit.of_window(window) for window in run.plan.expired]
+    if expired:
+        planned = [(unit.name, unit.starts_at, unit.ends_at) for unit in expired]
+        run.ledger.plan_units(run.dataset, planned)
+        run.ledger.doubts.mark_expired(run.dataset, [unit.name for unit in expired])
+    if run.plan.calendar is None:
+        return
+    settled = proven_since(run.ledger.units(run.dataset), run.plan.calendar)
+    run.ledger.doubts.set(run.dataset, settled, None)
+    for outcome in landed.outcomes:
+        if outcome.unit in settled:
+            outcome.doubt = None
+
+
+def _empty(run: Run, outcomes: Sequence[UnitOutcome]) -> list[str]:
+    """Return the units of a run that are conspicuously empty."""
+    ours = {outcome.unit for outcome in outcomes if not outcome.rows_landed}
+    if not ours or run.plan.calendar is None:
+        return []
+    return [each.unit for each in conspicuous(run.ledger.units(run.dataset)) if each.unit in ours]
+
+
+def _is_in_doubt(report: RunReport) -> bool:
+    return bool(report.expired or report.partial or report.unproven)
 
 
 def _first(landed: Landed) -> PipelineError | None:

@@ -81,12 +81,14 @@ class History:
 class Due:
     """The windows to land, and `origin`, from which the watermark counts.
 
-    `lost` windows are missing, and the query no longer reaches back to them.
+    `expired` windows are missing, and none of their rows can come any more; the `in_part` ones
+    have landed in part, and no more of their rows can come.
     """
 
     origin: datetime
     windows: tuple[Window, ...]
-    lost: tuple[Window, ...] = ()
+    expired: tuple[Window, ...] = ()
+    in_part: tuple[Window, ...] = ()
 
 
 def first_origin(calendar: Calendar, now: datetime) -> datetime:
@@ -115,6 +117,7 @@ def due(
     counted_from: datetime | None = None,
     *,
     everything: bool = False,
+    in_part: Coverage | None = None,
 ) -> Due:
     """Return what a scheduled export lands: windows up to now - lag that are missing or may grow.
 
@@ -123,7 +126,8 @@ def due(
         landed: what has landed.
         now: the present moment.
         counted_from: where the watermark has counted from so far.
-        everything: land all windows again, as far back as the query reaches.
+        everything: land all windows again, as far back as rows can come.
+        in_part: what has landed in part and can have no more rows.
     """
     origin = origin_of(calendar, counted_from, now)
     coverage = Coverage(known.window for known in landed)
@@ -132,12 +136,16 @@ def due(
     cut = calendar.cut(origin, calendar.horizon(now))
     wider = _wider(history, cut)
     in_wider = Coverage(wider)
-    windows, lost = [], []
+    windows, expired, known_in_part = [], [], []
     for window in cut:
         missing = not coverage.covers(window)
+        if missing and in_part is not None and in_part.covers(window):
+            known_in_part.append(window)
+            continue
         if not calendar.is_reachable(window, now):
             if missing:
-                lost.append(window)
+                # One that the limit cuts still has rows, fewer every day.
+                (expired if calendar.is_expired(window, now) else windows).append(window)
         elif (
             missing
             or (everything and not in_wider.overlaps(window))
@@ -150,7 +158,7 @@ def due(
         if calendar.is_reachable(wide, now)
         and (everything or _may_grow(calendar, wide, history, now))
     ]
-    return Due(origin, tuple(sorted(windows)), tuple(lost))
+    return Due(origin, tuple(sorted(windows)), tuple(expired), tuple(known_in_part))
 
 
 def _wider(history: History, cut: Sequence[Window]) -> list[Window]:

@@ -23,6 +23,7 @@ from tasks.columns.reasons import most_frequent
 from tasks.columns.rules import landing_as, rules_of
 from tasks.exports.arrival import ReadAgainError
 from tasks.exports.export import Ready
+from tasks.land.forgetting import check_forgotten, judge_unit
 from tasks.land.outcome import UnitOutcome
 from tasks.land.pieces import fetch_pieces
 from tasks.land.plan import Unit
@@ -96,6 +97,7 @@ def check_counts(run: Run, unit: Unit, counts: Counts, reasons: Mapping[str, int
             f"run {run.run_id}; nothing was published"
         )
     before = max(place.rows_before(unit.starts_at, unit.ends_at) for place in run.landings)
+    check_forgotten(run, unit, counts.landed + counts.filtered, before)
     # An inventory is never empty, but `where` may leave nothing of it.
     empty = unit.window is None and counts.landed == counts.filtered == 0
     if (empty or counts.landed * 2 < before) and not run.plan.asked.accept_shrink:
@@ -132,6 +134,8 @@ def publish(run: Run, unit: Unit, lease: Lease, outcome: UnitOutcome, staged: St
         for place in run.landings:
             lease.check()
             place.publish(entry, staged.files, staged.schema)
+    judgement = judge_unit(run, unit, outcome)
+    outcome.doubt, outcome.complete_from = judgement.doubt, judgement.complete_from
     run.ledger.mark_landed(
         run.dataset,
         unit.name,
@@ -139,6 +143,8 @@ def publish(run: Run, unit: Unit, lease: Lease, outcome: UnitOutcome, staged: St
         outcome.rows_landed,
         outcome.exported_at,
         outcome.calls,
+        doubt=judgement.doubt,
+        complete_from=judgement.complete_from,
     )
 
 

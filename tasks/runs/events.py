@@ -30,7 +30,7 @@ def emit_outcome(report: Mapping[str, Any]) -> None:
     Args:
         report: of an export, as `_runs` and the ledger keep it.
     """
-    if flow_run() is None or not (report["planned"] or report["lost"]):
+    if flow_run() is None or not (report["planned"] or report["expired"]):
         return
     from prefect.events import emit_event  # noqa: PLC0415 - not in a plain run
 
@@ -49,7 +49,7 @@ def emit_outcome(report: Mapping[str, Any]) -> None:
             payload={
                 "run_id": report["run_id"],
                 **{name: report[name] for name in COUNTED},
-                "windows_lost": len(report["lost"]),
+                "windows_expired": len(report["expired"]),
                 "watermark": report["watermark"] and report["watermark"].isoformat(),
             },
         )

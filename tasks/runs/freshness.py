@@ -1,12 +1,13 @@
 """How fresh the datasets of a tenant are, according to the ledger."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
 from connectors.catalogue import DatasetSpecification
 from connectors.ledger import Extent, Ledger
+from tasks.runs.emptiness import conspicuous
 
 
 class Light(StrEnum):
@@ -20,7 +21,10 @@ class Light(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Freshness:
-    """How fresh a dataset is. `age` is the time since the end of what has landed."""
+    """How fresh a dataset is. `age` is the time since the end of what has landed.
+
+    `empty` windows have no rows where their neighbours have thousands.
+    """
 
     dataset: str
     watermark: datetime | None
@@ -31,6 +35,7 @@ class Freshness:
     rows: int
     last_error: str | None
     light: Light
+    empty: int = 0
 
 
 def freshness_of(
@@ -38,10 +43,15 @@ def freshness_of(
 ) -> list[Freshness]:
     """Return how fresh each dataset is, and whether that is as fresh as it should be."""
     extents, watermarks = ledger.marks.extents(), ledger.marks.watermarks()
-    return [
-        _freshness(each, extents.get(each.dataset, Extent()), watermarks.get(each.dataset), now)
-        for each in specifications
-    ]
+    found = []
+    for each in specifications:
+        extent = extents.get(each.dataset, Extent())
+        fresh = _freshness(each, extent, watermarks.get(each.dataset), now)
+        # All units are read only of a dataset that has some without rows.
+        if each.window and extent.empty:
+            fresh = replace(fresh, empty=len(conspicuous(ledger.units(each.dataset))))
+        found.append(fresh)
+    return found
 
 
 def _freshness(

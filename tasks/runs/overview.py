@@ -76,6 +76,7 @@ def _fresh_row(fresh: Freshness) -> dict[str, Any]:
         "landed at": _at(fresh.landed_at),
         "units": fresh.units,
         "rows": fresh.rows,
+        "empty windows": fresh.empty,
         "last error": (fresh.last_error or "")[:_LONGEST_ERROR],
     }
 

@@ -21,12 +21,16 @@ INSTANT = "%Y-%m-%dT%H:%M:%SZ"
 
 @dataclass(frozen=True, slots=True)
 class Gaps:
-    """A dataset's windows that never landed; the query no longer reaches the `lost` ones."""
+    """A dataset's windows that are not done; no row of the `expired` ones can come any more.
+
+    `doubtful` ones have landed, in part or without rows that can be relied on.
+    """
 
     dataset: str
     expected: int
     missing: tuple[Window, ...]
-    lost: tuple[Window, ...]
+    expired: tuple[Window, ...]
+    doubtful: tuple[Window, ...] = ()
 
     @property
     def stretch(self) -> tuple[str, str]:
@@ -57,7 +61,7 @@ def find_gaps(
     url = settings.ledger_url.get_secret_value()
     with open_ledger(url, loaded.name, clock) as ledger:
         return [
-            _gaps(each, Calendar.of(each, loaded.zone), ledger, now, now - timedelta(days=days))
+            _gaps(each, Calendar.of(each, loaded), ledger, now, now - timedelta(days=days))
             for each in chosen
             if each.window
         ]
@@ -69,12 +73,12 @@ def raise_unless_closed(gaps: Sequence[Gaps], failures: Sequence[str] = ()) -> N
     Raises:
         PartlyDoneError: windows of datasets are missing; the message says what to do.
     """
-    open_ = [each for each in gaps if each.missing or each.lost]
+    open_ = [each for each in gaps if each.missing or each.expired or each.doubtful]
     if not open_ and not failures:
         return
     missing = [
-        f"{each.dataset}: {len(each.missing)} windows never landed, {len(each.lost)} more are out "
-        "of the query's reach"
+        f"{each.dataset}: {len(each.missing)} windows never landed, {len(each.expired)} more are "
+        f"expired{f', {len(each.doubtful)} in doubt' if each.doubtful else ''}"
         for each in open_
     ]
     raise PartlyDoneError(
@@ -89,14 +93,14 @@ def markdown(gaps: Sequence[Gaps], landed: int) -> str:
     lines = [
         f"# Gaps: {landed} windows landed now",
         "",
-        "| dataset | windows | still missing | out of reach | first |",
-        "|---|---:|---:|---:|---|",
+        "| dataset | windows | still missing | expired | in doubt | first |",
+        "|---|---:|---:|---:|---:|---|",
     ]
     for each in gaps:
-        first = min([*each.missing[:1], *each.lost[:1]], default="")
+        first = min([*each.missing[:1], *each.expired[:1], *each.doubtful[:1]], default="")
         lines.append(
-            f"| {each.dataset} | {each.expected} | {len(each.missing)} | {len(each.lost)} "
-            f"| {first} |"
+            f"| {each.dataset} | {each.expected} | {len(each.missing)} | {len(each.expired)} "
+            f"| {len(each.doubtful)} | {first} |"
         )
     return "\n".join(lines)
 
@@ -109,7 +113,8 @@ def _gaps(
     since: datetime,
 ) -> Gaps:
     name = specification.dataset
-    records = landed_of(ledger.units(name))
+    units = ledger.units(name)
+    records = landed_of(units)
     begin = _begin(calendar, ledger, name, [known.window.start for known in records])
     end = calendar.horizon(now)
     if begin is None or max(begin, since) >= end:
@@ -117,9 +122,12 @@ def _gaps(
     windows = [each for each in calendar.cut(max(begin, since), end) if each.end <= end]
     coverage = Coverage(known.window for known in records)
     missing = [window for window in windows if not coverage.covers(window)]
-    within = tuple(window for window in missing if calendar.is_reachable(window, now))
-    lost = tuple(window for window in missing if window not in within)
-    return Gaps(name, len(windows), within, lost)
+    in_doubt = Coverage(Window(unit.starts_at, unit.ends_at) for unit in units if unit.is_doubtful)
+    doubtful = tuple(window for window in missing if in_doubt.covers(window))
+    rest = [window for window in missing if not in_doubt.covers(window)]
+    expired = tuple(window for window in rest if calendar.is_expired(window, now))
+    within = tuple(window for window in rest if not calendar.is_expired(window, now))
+    return Gaps(name, len(windows), within, expired, doubtful)
 
 
 def _begin(

@@ -43,11 +43,11 @@ AT = datetime(2026, 11, 18, 9, 30, 15, 123456, UTC)
 # Of reports, what `_runs` has no column for: details that the ledger keeps.
 DETAILS = {
     "allow",
-    "asked_by",
-    "asked_how",
-    "run_as",
     "seconds",
-    "lost",
+    "expired",
+    "partial",
+    "unproven",
+    "empty",
     "failures",
     "outcomes",
     "planned",
@@ -75,7 +75,14 @@ def landed(number: int, **more: Any) -> dict[str, Any]:
     """Return the report of an export; times are whole numbers or fractions, as they come."""
     seconds = {"wait": 0, "download": 1.25, "conform": 0, "check": 0, "publish": 2}
     counts = dict.fromkeys(("planned", "calls", "rows_read", "rows_landed", "rows_rejected"), 7)
-    lists: dict[str, Any] = {"lost": [], "failures": [{"unit": "u"}], "outcomes": [{"unit": "u"}]}
+    lists: dict[str, Any] = {
+        "expired": [],
+        "partial": [],
+        "unproven": [],
+        "empty": [],
+        "failures": [{"unit": "u"}],
+        "outcomes": [{"unit": "u"}],
+    }
     rest = {"folder": "/lake/events", "watermark": None, "seconds": seconds}
     return run_of(number, trigger="schedule", **counts, **lists, **{**rest, **more})
 

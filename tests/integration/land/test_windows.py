@@ -131,7 +131,8 @@ def test_a_lost_gap_is_told_and_given_up_by_a_new_start(tmp_path: Path, use: Use
         early = at("2026-11-14T09:00Z")
         made.land(made.plan("crashes", now=early), early)
         with pytest.raises(
-            PartlyDoneError, match=r"4 missing windows.*--from 2026-11-18T00:00:00Z"
+            PartlyDoneError,
+            match=r"3 missing windows.*--from 2026-11-17T00:00:00Z; 1 windows are partial",
         ):
             made.land(made.plan("crashes"))
         assert watermark(made, "crashes") == at("2026-11-14T00:00Z")

@@ -55,7 +55,7 @@ def test_with_a_start_the_first_run_lands_everything_that_the_query_reaches() ->
     far = due(calendar(start="2026-01-01", reach="3d"), [], NOW)
     assert far.windows == (day("2026-11-18"), day("2026-11-19"))
     assert far.origin == at("2026-11-18T00:00Z")
-    assert far.lost == ()
+    assert far.expired == ()
 
 
 def test_a_start_that_is_still_to_come_lands_nothing_and_moves_no_watermark_beyond_now() -> None:
@@ -66,19 +66,19 @@ def test_a_start_that_is_still_to_come_lands_nothing_and_moves_no_watermark_beyo
     assert due(cut, [], at("2027-03-02T02:00Z"), NOW).origin == at("2027-03-01T00:00Z")
 
 
-def test_a_gap_is_landed_and_what_is_out_of_reach_is_told_as_lost() -> None:
+def test_a_gap_is_landed_also_where_the_limit_cuts_it_and_what_is_before_has_expired() -> None:
     landed = land((day("2026-11-10"), day("2026-11-18")), NOW - DAY)
     todo = due(calendar(reach="5d"), landed, NOW, at("2026-11-10T00:00Z"))
     assert todo.origin == at("2026-11-10T00:00Z")
-    assert todo.windows == (day("2026-11-16"), day("2026-11-17"), day("2026-11-19"))
-    assert todo.lost == tuple(day(f"2026-11-{n}") for n in range(11, 16))
+    assert todo.windows == tuple(day(f"2026-11-{n}") for n in (15, 16, 17, 19))
+    assert todo.expired == tuple(day(f"2026-11-{n}") for n in range(11, 15))
 
 
 def test_a_later_start_gives_a_gap_up_and_an_earlier_one_goes_back_as_far_as_reachable() -> None:
     landed = land((day("2026-11-10"),), NOW - 9 * DAY)
     counted = at("2026-11-10T00:00Z")
     later = due(calendar(reach="5d", start="2026-11-18"), landed, NOW, counted)
-    assert (later.lost, later.windows) == ((), (day("2026-11-18"), day("2026-11-19")))
+    assert (later.expired, later.windows) == ((), (day("2026-11-18"), day("2026-11-19")))
     earlier = due(calendar(reach="12d", start="2026-11-01"), landed, NOW, counted)
     assert earlier.origin == at("2026-11-09T00:00Z")
     assert earlier.windows[0] == day("2026-11-09")

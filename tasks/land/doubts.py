@@ -1,0 +1,152 @@
+"""Whether a landed window has all the rows that there were, although the tenant forgets old ones.
+
+No answer says what a tenant has forgotten: an export of such a window just has no rows. So a window
+without rows is proven only if the tenant is known to keep such rows for longer, if it was exported
+soon after its end, or if the tenant still showed older rows at the time.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from connectors.catalogue import DAY
+from connectors.ledger import Doubt, UnitRecord
+from tasks.exports.windows import Window
+from tasks.land.calendar import Calendar
+
+# The shortest retention that the vendor documents. Up to this age, no rows means that none were.
+SHORTEST_RETENTION = 2 * DAY
+# Exports this far apart show the same history: a tenant forgets by the day.
+SAME_TIME = DAY
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What is in doubt about a window, and from when on a partial one has all its rows."""
+
+    doubt: Doubt | None = None
+    complete_from: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DoubtsFound:
+    """The windows of a run that have expired, and the units that are partial or unproven."""
+
+    expired: tuple[Window, ...] = ()
+    partial: tuple[str, ...] = ()
+    unproven: tuple[str, ...] = ()
+
+    @property
+    def any(self) -> bool:
+        """Whether there are any."""
+        return bool(self.expired or self.partial or self.unproven)
+
+    def said(self, dataset: str) -> str | None:
+        """Return what is in doubt and what to do, in one line; None if nothing is."""
+        parts = []
+        if self.expired:
+            first, last = self.expired[0], self.expired[-1]
+            parts.append(
+                f"{len(self.expired)} missing windows, from {first} on, are expired: no row of "
+                "them can come any more, and the watermark waits for them; accept the gap with "
+                f"nxp state reset {dataset} --from {last.end:%Y-%m-%dT%H:%M:%SZ}"
+            )
+        if self.partial:
+            parts.append(
+                f"{len(self.partial)} windows are partial ({self.partial[0]} is the first): the "
+                "tenant had forgotten their beginning; accept them with "
+                f"nxp state accept {dataset} --why TEXT"
+            )
+        if self.unproven:
+            parts.append(
+                f"{len(self.unproven)} windows have no rows ({self.unproven[0]} is the first), and "
+                "the tenant may have forgotten them: set how long it keeps them "
+                "(NEXTHINK_TENANT_RETENTION), or accept them with "
+                f"nxp state accept {dataset} --why TEXT"
+            )
+        return f"{dataset}: {'; '.join(parts)}" if parts else None
+
+
+def judge(
+    window: Window,
+    rows: int,
+    exported_at: datetime,
+    calendar: Calendar,
+    known: Iterable[UnitRecord],
+) -> Judgement:
+    """Return what is in doubt about a window, exported at a moment and found to have some rows.
+
+    Args:
+        window: the window.
+        rows: how many rows it has.
+        exported_at: when its last export was started.
+        calendar: the dataset's, with what is known about reach and retention.
+        known: the dataset's other units.
+    """
+    complete_from = calendar.complete_from(window, exported_at)
+    if complete_from is not None:
+        return Judgement(Doubt.PARTIAL, complete_from)
+    if rows or _is_proven(window, exported_at, calendar, known):
+        return Judgement()
+    return Judgement(Doubt.UNPROVEN)
+
+
+def is_forgetting(window: Window, now: datetime, calendar: Calendar) -> bool:
+    """Return whether the tenant may have forgotten rows of a window by now."""
+    if calendar.complete_from(window, now) is not None:
+        return True
+    return calendar.kept is None and now - window.start > _surely_kept(calendar)
+
+
+def proven_since(records: Sequence[UnitRecord], calendar: Calendar) -> list[str]:
+    """Return the unproven units whose emptiness other units have proven since they landed."""
+    return [
+        record.unit
+        for record in records
+        if record.doubt is Doubt.UNPROVEN
+        and record.exported_at is not None
+        and _is_proven(_window(record), record.exported_at, calendar, records)
+    ]
+
+
+def unjudged(records: Sequence[UnitRecord], calendar: Calendar) -> dict[str, Doubt]:
+    """Return landed units without rows that are in doubt, but were never judged to be.
+
+    Earlier versions did not judge, and what is known about the tenant's retention may change.
+    """
+    found = {}
+    for record in records:
+        exported_at, window = record.exported_at, _window(record)
+        if record.rows_landed != 0 or record.doubt is not None or exported_at is None:
+            continue
+        doubt = judge(window, 0, exported_at, calendar, records).doubt
+        # What had expired by then was not landed in part: it must not count as landed at all.
+        has_expired = calendar.is_expired(window, exported_at)
+        if doubt is not None:
+            found[record.unit] = Doubt.UNPROVEN if has_expired else doubt
+    return found
+
+
+def _is_proven(
+    window: Window, exported_at: datetime, calendar: Calendar, known: Iterable[UnitRecord]
+) -> bool:
+    if calendar.kept is not None and window.start >= exported_at - calendar.kept:
+        return True
+    if exported_at - window.start <= _surely_kept(calendar):
+        return True
+    return any(
+        record.rows_landed
+        and record.starts_at <= window.start
+        and record.exported_at is not None
+        and record.exported_at >= exported_at - SAME_TIME
+        for record in known
+    )
+
+
+def _surely_kept(calendar: Calendar) -> timedelta:
+    """Return the age up to which a window counts as exported soon after its end."""
+    return max(SHORTEST_RETENTION, calendar.step + calendar.window.lag + DAY)
+
+
+def _window(record: UnitRecord) -> Window:
+    return Window(record.starts_at, record.ends_at)
