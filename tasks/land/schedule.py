@@ -136,7 +136,9 @@ def due(
     cut = calendar.cut(origin, calendar.horizon(now))
     wider = _wider(history, cut)
     in_wider = Coverage(wider)
-    windows, expired, known_in_part = [], [], []
+    windows: list[Window] = []
+    expired: list[Window] = []
+    known_in_part: list[Window] = []
     for window in cut:
         missing = not coverage.covers(window)
         if missing and in_part is not None and in_part.covers(window):
