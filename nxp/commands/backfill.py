@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 from cyclopts import Parameter
 
 from connectors.catalogue import DATASETS, check_named
-from connectors.errors import UsageError
+from connectors.errors import PartlyDoneError, UsageError
 from connectors.settings.installation import load_settings
 from nxp.commands.export import print_report, print_units, printed_if_partly
 from nxp.engine import require_prefect, run_here
@@ -81,6 +81,7 @@ def backfill(
         print_units(plan, as_json=False)
     _say_plan(plan, expected)
     if idle:
+        _check_in_part(plan)
         return
     if on:
         require_prefect(plan.settings, prefect, "--on")
@@ -104,6 +105,15 @@ def backfill(
     with printed_if_partly(as_json=as_json), shown(rate=True):
         report = run_here(plan.settings, prefect, story, flow)
     print_report(report, as_json=as_json)
+
+
+def _check_in_part(plan: Any) -> None:
+    """Raise if windows of a back-fill with nothing left to land have landed in part only."""
+    if plan.in_part and not plan.units:
+        from tasks.land.doubts import DoubtsFound  # noqa: PLC0415 - polars, not for --help
+
+        names = tuple(str(window) for window in plan.in_part)
+        raise PartlyDoneError(DoubtsFound(partial=names).said(plan.asked.dataset) or "")
 
 
 def _say_plan(plan: Any, expected: Any) -> None:

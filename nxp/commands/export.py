@@ -193,13 +193,7 @@ def print_report(report: Mapping[str, Any], *, as_json: bool = False) -> None:
         _say_left(len(outcomes))
     for unit in outcomes:
         _say_special(unit)
-    if report["empty"]:
-        say(
-            f"{len(report['empty'])} windows were empty where their neighbours have thousands of "
-            f"rows: {report['empty'][0]} is the first"
-        )
-    if report["watermark"]:
-        say(f"watermark {report['watermark']:%Y-%m-%d %H:%M}Z")
+    _say_dataset(report)
     if not outcomes:
         say(f"{report['dataset']}: nothing to land")
         return
@@ -210,6 +204,16 @@ def print_report(report: Mapping[str, Any], *, as_json: bool = False) -> None:
         f"({stages})"
     )
     say(f"in {report['folder']}")
+
+
+def _say_dataset(report: Mapping[str, Any]) -> None:
+    if report["empty"]:
+        say(
+            f"{len(report['empty'])} windows were empty where their neighbours have thousands of "
+            f"rows: {report['empty'][0]} is the first"
+        )
+    if report["watermark"]:
+        say(f"watermark {report['watermark']:%Y-%m-%d %H:%M}Z")
 
 
 def _say_special(unit: Mapping[str, Any]) -> None:

@@ -2,7 +2,7 @@
 
 No answer says what a tenant has forgotten: an export of such a window just has no rows. So a window
 without rows is proven only if the tenant is known to keep such rows for longer, if it was exported
-soon after its end, or if the tenant still showed older rows at the time.
+soon after its end, or if the tenant showed older rows in the same run or later.
 """
 
 from collections.abc import Iterable, Sequence
@@ -16,8 +16,6 @@ from tasks.land.calendar import Calendar
 
 # The shortest retention that the vendor documents. Up to this age, no rows means that none were.
 SHORTEST_RETENTION = 2 * DAY
-# Exports this far apart show the same history: a tenant forgets by the day.
-SAME_TIME = DAY
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +71,7 @@ def judge(
     exported_at: datetime,
     calendar: Calendar,
     known: Iterable[UnitRecord],
+    run_id: str,
 ) -> Judgement:
     """Return what is in doubt about a window, exported at a moment and found to have some rows.
 
@@ -82,11 +81,12 @@ def judge(
         exported_at: when its last export was started.
         calendar: the dataset's, with what is known about reach and retention.
         known: the dataset's other units.
+        run_id: the run that landed it.
     """
     complete_from = calendar.complete_from(window, exported_at)
     if complete_from is not None:
         return Judgement(Doubt.PARTIAL, complete_from)
-    if rows or _is_proven(window, exported_at, calendar, known):
+    if rows or _is_proven(window, exported_at, calendar, known, run_id):
         return Judgement()
     return Judgement(Doubt.UNPROVEN)
 
@@ -98,15 +98,35 @@ def is_forgetting(window: Window, now: datetime, calendar: Calendar) -> bool:
     return calendar.kept is None and now - window.start > _surely_kept(calendar)
 
 
-def proven_since(records: Sequence[UnitRecord], calendar: Calendar) -> list[str]:
-    """Return the unproven units whose emptiness other units have proven since they landed."""
-    return [
-        record.unit
-        for record in records
-        if record.doubt is Doubt.UNPROVEN
-        and record.exported_at is not None
-        and _is_proven(_window(record), record.exported_at, calendar, records)
-    ]
+def changed_doubts(records: Sequence[UnitRecord], calendar: Calendar) -> dict[str, Doubt | None]:
+    """Return the units whose doubt is another one by now, with what it is.
+
+    Other units may have proven since that a window had no rows, and a person may have set how long
+    the tenant keeps them. The first window with rows after unproven ones may itself be cut.
+    """
+    changed: dict[str, Doubt | None] = {}
+    ends_unproven = None
+    for record in records:
+        window, exported_at = _window(record), record.exported_at
+        if exported_at is None:
+            continue
+        if record.doubt is Doubt.UNPROVEN:
+            if _is_proven(window, exported_at, calendar, records, record.run_id):
+                changed[record.unit] = None
+            else:
+                ends_unproven = record.ends_at
+        elif record.doubt is Doubt.PARTIAL:
+            if calendar.kept is not None and not calendar.complete_from(window, exported_at):
+                changed[record.unit] = None
+        elif record.starts_at == ends_unproven and not _is_proven(
+            window,
+            exported_at,
+            calendar,
+            [each for each in records if each is not record],
+            record.run_id,
+        ):
+            changed[record.unit] = Doubt.PARTIAL
+    return changed
 
 
 def unjudged(records: Sequence[UnitRecord], calendar: Calendar) -> dict[str, Doubt]:
@@ -119,7 +139,7 @@ def unjudged(records: Sequence[UnitRecord], calendar: Calendar) -> dict[str, Dou
         exported_at, window = record.exported_at, _window(record)
         if record.rows_landed != 0 or record.doubt is not None or exported_at is None:
             continue
-        doubt = judge(window, 0, exported_at, calendar, records).doubt
+        doubt = judge(window, 0, exported_at, calendar, records, record.run_id or "").doubt
         # What had expired by then was not landed in part: it must not count as landed at all.
         has_expired = calendar.is_expired(window, exported_at)
         if doubt is not None:
@@ -128,7 +148,11 @@ def unjudged(records: Sequence[UnitRecord], calendar: Calendar) -> dict[str, Dou
 
 
 def _is_proven(
-    window: Window, exported_at: datetime, calendar: Calendar, known: Iterable[UnitRecord]
+    window: Window,
+    exported_at: datetime,
+    calendar: Calendar,
+    known: Iterable[UnitRecord],
+    run_id: str | None,
 ) -> bool:
     if calendar.kept is not None and window.start >= exported_at - calendar.kept:
         return True
@@ -138,7 +162,8 @@ def _is_proven(
         record.rows_landed
         and record.starts_at <= window.start
         and record.exported_at is not None
-        and record.exported_at >= exported_at - SAME_TIME
+        # An earlier run proves nothing: the tenant's retention may have been shortened since.
+        and (record.exported_at >= exported_at or record.run_id == run_id)
         for record in known
     )
 

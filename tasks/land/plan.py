@@ -127,8 +127,8 @@ def _planned(plan: Plan) -> str:
     if not plan.units:
         return "nothing to land"
     of = f" of {plan.asked_units:,}" if plan.asked_units > len(plan.units) else ""
-    lost = f", {len(plan.lost):,} out of reach" if plan.lost else ""
-    return f"{len(plan.units):,}{of} windows to land{lost}"
+    expired = f", {len(plan.expired):,} expired" if plan.expired else ""
+    return f"{len(plan.units):,}{of} windows to land{expired}"
 
 
 @recorded("plan", "{asked.dataset}", says=_planned)

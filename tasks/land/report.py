@@ -13,7 +13,7 @@ from typing import Any
 from connectors.errors import PartlyDoneError, PipelineError
 from connectors.ledger import Doubt
 from tasks.columns.reasons import most_frequent
-from tasks.land.doubts import DoubtsFound, proven_since
+from tasks.land.doubts import DoubtsFound, changed_doubts
 from tasks.land.outcome import UnitOutcome
 from tasks.land.plan import Unit, landed_of
 from tasks.land.run import Run
@@ -258,7 +258,7 @@ def _doubts(run: Run, outcomes: Sequence[UnitOutcome]) -> DoubtsFound:
 
 
 def _settle_doubts(run: Run, landed: Landed) -> None:
-    """Record expired windows, and clear doubts that windows landed since then have settled."""
+    """Record expired windows, and doubts that other windows have settled or raised."""
     expired = [Unit.of_window(window) for window in run.plan.expired]
     if expired:
         planned = [(unit.name, unit.starts_at, unit.ends_at) for unit in expired]
@@ -266,11 +266,12 @@ def _settle_doubts(run: Run, landed: Landed) -> None:
         run.ledger.doubts.mark_expired(run.dataset, [unit.name for unit in expired])
     if run.plan.calendar is None:
         return
-    settled = proven_since(run.ledger.units(run.dataset), run.plan.calendar)
-    run.ledger.doubts.set(run.dataset, settled, None)
+    changed = changed_doubts(run.ledger.units(run.dataset), run.plan.calendar)
+    for doubt in (None, *Doubt):
+        names = [unit for unit, now in changed.items() if now is doubt]
+        run.ledger.doubts.set(run.dataset, names, doubt)
     for outcome in landed.outcomes:
-        if outcome.unit in settled:
-            outcome.doubt = None
+        outcome.doubt = changed.get(outcome.unit, outcome.doubt)
 
 
 def _empty(run: Run, outcomes: Sequence[UnitOutcome]) -> list[str]:
