@@ -7,6 +7,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from connectors.catalogue import DatasetSpecification
+from connectors.clock import utc_now
 from connectors.databases.tables import table_findings
 from connectors.errors import ConfigurationError, PipelineError
 from connectors.settings.installation import Settings, load_settings, prepare_home
@@ -41,7 +42,8 @@ def check(
     read.notes += notes
     unfit, derived = _derived(settings, read.datasets)
     problems += unfit
-    refused = _refusal(found) if connect and found else None
+    refused, kept = _connected(found, settings) if connect and found else (None, [])
+    read.notes += kept
     if problems or found is None:
         listed = [*problems, str(refused)] if refused else problems
         raise ConfigurationError("check", problems=tuple(listed))
@@ -105,16 +107,20 @@ def _derived(
     return problems, derived
 
 
-def _refusal(tenant: TenantSettings) -> PipelineError | None:
-    """Log in to the tenant; return why that failed, if it did."""
+def _connected(
+    tenant: TenantSettings, settings: Settings
+) -> tuple[PipelineError | None, list[str]]:
+    """Log in to the tenant; return why that failed, if it did, and how far back it keeps data."""
     from connectors.nexthink.client import NexthinkClient  # noqa: PLC0415 - httpx, only to connect
+    from nxp.doctor.retention import look_at_retention  # noqa: PLC0415
 
     try:
         with NexthinkClient(tenant) as client:
             client.authenticate()
+            found = list(look_at_retention(client, tenant, settings.catalog, utc_now))
     except PipelineError as error:
-        return error
-    return None
+        return error, []
+    return None, [f"retention of {each.what}{each.do and f': {each.do}'}" for each in found]
 
 
 def _contract_changes(

@@ -53,7 +53,7 @@ def all_checks(
 def _tenant(
     settings: Settings, profile: str | None, clock: Callable[[], datetime]
 ) -> Iterator[Finding]:
-    yield from look_at_tenant(load_tenant(settings, profile), clock)
+    yield from look_at_tenant(load_tenant(settings, profile), settings.catalog, clock)
 
 
 def _server(
