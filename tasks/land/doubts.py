@@ -14,7 +14,8 @@ from connectors.ledger import Doubt, UnitRecord
 from tasks.exports.windows import Window
 from tasks.land.calendar import Calendar
 
-# The shortest retention that the vendor documents. Up to this age, no rows means that none were.
+# The shortest retention that the vendor documents. If a window was exported this soon after its
+# end and lag, no rows means that there were none.
 SHORTEST_RETENTION = 2 * DAY
 
 
@@ -170,7 +171,7 @@ def _is_proven(
 
 def _surely_kept(calendar: Calendar) -> timedelta:
     """Return the age up to which a window counts as exported soon after its end."""
-    return max(SHORTEST_RETENTION, calendar.step + calendar.window.lag + DAY)
+    return SHORTEST_RETENTION + calendar.step + calendar.window.lag
 
 
 def _window(record: UnitRecord) -> Window:
