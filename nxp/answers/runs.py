@@ -100,6 +100,7 @@ class DatasetShown:
     landed_at: datetime | None
     units: int | None
     rows: int | None
+    empty: int | None
     last_error: str | None
     freshness: str | None
 

@@ -163,6 +163,7 @@ def test_the_tables_hold_plain_values_on_every_ledger(ledger_url: str, tmp_path:
         "landed at": f"{NOW:%Y-%m-%d %H:%M:%SZ}",
         "units": 2,
         "rows": 2**40 + 7,
+        "empty windows": 0,
         "last error": "",
     }
     assert [type(value) for value in (calls, counts.keys, counts.keys_with_value)] == [int] * 3
