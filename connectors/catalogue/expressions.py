@@ -46,6 +46,7 @@ _OF_ONE_ROW: Final = {
     "Boolean": {"Not", "IsNull", "IsNotNull", "IsNan", "IsNotNan", "IsFinite", "IsInfinite"},
     "Bitwise": {"CountOnes", "CountZeros"},
 }
+_PADDING: Final = {"PadStart", "PadEnd"}
 _SUMS: Final = {"Plus", "Minus", "Multiply"}
 _SQL_SUMS: Final = {"Plus", "Minus", "Mul"}
 _AGGREGATES: Final = {"Agg", "Len", "Correlation", "Quantile", "NullCount", "NUnique", "Boolean"}
@@ -179,6 +180,8 @@ class _Reading:
         name, of = (function, None) if isinstance(function, str) else next(iter(function.items()))
         if not _is_of_one_row(name, of):
             raise _refused(name)
+        if name == "StringExpr" and isinstance(of, dict) and _PADDING & of.keys():
+            _check_length(inputs[1])
         is_sum = name == "Abs" or (
             name == "Sql" and isinstance(of, dict) and of.get("Binary") in _SQL_SUMS
         )
@@ -231,6 +234,14 @@ def _is_whole_literal(tree: Tree) -> bool:
         case {"Literal": {"Dyn": {"Int": _}}}:
             return True
     return False
+
+
+def _check_length(length: Tree) -> None:
+    """Raise unless text is padded to a length that memory can hold for every row."""
+    match length:
+        case {"Literal": {"Dyn": {"Int": int(characters)}}} if characters <= MOST_CHARACTERS:
+            return
+    raise ExpressionError(f"LPAD and RPAD need a length, as a number up to {MOST_CHARACTERS:,}")
 
 
 def _plain_literal(literal: Any) -> Any:

@@ -24,6 +24,8 @@ from tasks.columns.derived import unfit
 FOLDER: Final = "transforms"
 SETTING: Final = "NXP_ALLOW_CODE"
 _INSTEAD: Final = "nothing was published"
+# What code of others may raise; a panic of Polars is not an Exception.
+_ANY: Final = (Exception, SystemExit, pl.exceptions.PanicException)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +47,7 @@ class Transform:
             schema = self._called(empty).collect().schema
         except _NotAFrameError as error:
             raise self._refused(str(error)) from None
-        except (Exception, pl.exceptions.PanicException) as error:  # noqa: BLE001 - any code
+        except _ANY as error:
             raise self._refused(f"raises {type(error).__name__} on a frame without rows") from None
         if problems := [*self._problems(given, schema)]:
             raise self._refused("; ".join(problems))
@@ -72,7 +74,7 @@ class Transform:
             typed = result.select(
                 landed(pl.col(name), kind).alias(name) for name, kind in result.schema.items()
             )
-        except (Exception, pl.exceptions.PanicException) as error:  # noqa: BLE001 - any code
+        except _ANY as error:
             raise self._refused_rows(f"raised {type(error).__name__}") from None
         if len(typed) > len(rows):
             raise self._refused_rows("returned more rows than it got")
@@ -174,7 +176,7 @@ def load_transform(
                 f"{named}: there is no {path} and no installed module {module}"
             ) from None
         raise ConfigurationError(f"{named}: it needs the module {error.name}") from None
-    except Exception as error:  # noqa: BLE001 - any code
+    except _ANY as error:
         raise ConfigurationError(f"{named}: importing it raises {_where(error, path)}") from None
     function = getattr(found, name, None)
     if not callable(function):
@@ -192,6 +194,6 @@ def _from_file(module: str, path: Path) -> ModuleType:
     return loaded
 
 
-def _where(error: Exception, path: Path) -> str:
+def _where(error: BaseException, path: Path) -> str:
     line = error.lineno if isinstance(error, SyntaxError) else None
     return f"{type(error).__name__}{f' ({path.name}, line {line})' if line else ''}"

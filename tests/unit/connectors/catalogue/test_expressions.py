@@ -105,6 +105,8 @@ def test_arithmetic_fails_where_it_would_wrap_around() -> None:
         ("RANDOM()", "unsupported function"),
         ("NOW()", "changes from run to run"),
         ("current_date", "changes from run to run"),
+        ("LPAD(name, 9999999999)", "need a length"),
+        ("RPAD(name, size)", "need a length"),
         ("size; name", "invalid expression"),
         ("", "unable to parse"),
         ("size + name", "arithmetic"),

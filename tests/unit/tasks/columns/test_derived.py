@@ -132,6 +132,12 @@ def fails_always(rows):
     raise RuntimeError("secret")
 
 
+def leaves(rows):
+    if rows.collect().height:
+        raise SystemExit("secret")
+    return rows
+
+
 def changes(rows):
     if rows.collect().height:
         return rows.with_columns(n=1.5)
@@ -207,6 +213,7 @@ def test_a_transform_must_leave_what_checks_name(tmp_path: Path) -> None:
     [
         ("own:twice", "returned more rows than it got"),
         ("own:fails", "raised KeyError"),
+        ("own:leaves", "raised SystemExit"),
         ("own:changes", "returned other columns or types"),
         ("own:infinite", "returned values of score that cannot land"),
         ("own:nulls", "made the required at null"),
