@@ -54,10 +54,11 @@ class UnitOutcome:
         if self.skipped:
             return "landed by another run"
         rejected = f", {self.rows_rejected:,} rejected" if self.rows_rejected else ""
+        filtered = f", {self.rows_filtered:,} filtered" if self.rows_filtered else ""
         parts = f", in {self.parts} exports" if self.parts > 1 else ""
         doubt = f", {self.doubt}" if self.doubt else ""
         return (
-            f"{self.rows_landed:,} rows{rejected}, {self.wire_bytes:,} bytes received, "
+            f"{self.rows_landed:,} rows{rejected}{filtered}, {self.wire_bytes:,} bytes received, "
             f"{self.parquet_bytes:,} of Parquet{parts}{doubt}"
         )
 

@@ -102,10 +102,11 @@ def summary(report: RunReport) -> str:
     if not report.planned:
         return f"{report.dataset} {report.state}: nothing to land"
     rejected = f", {report.rows_rejected:,} rejected" if report.rows_rejected else ""
+    filtered = f", {report.rows_filtered:,} filtered" if report.rows_filtered else ""
     empty = f", {len(report.empty):,} windows were empty" if report.empty else ""
     return (
         f"{report.dataset} {report.state}: {report.units:,} of {report.planned:,} windows, "
-        f"{report.rows_landed:,} rows{rejected}{empty}"
+        f"{report.rows_landed:,} rows{rejected}{filtered}{empty}"
     )
 
 
