@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from prefect import flow
-from prefect.states import Cancelled
 from pydantic import Field
 
 from connectors.actions import ACTION_PATTERN
@@ -22,7 +21,7 @@ from flows.people import person_of_run
 from tasks.act.asked import ActionAsked
 from tasks.act.report import summary_of
 from tasks.act.run import choose_action
-from tasks.runs.recorded import completed
+from tasks.runs.recorded import cancelled, completed
 from tasks.stories import act as stories
 
 Action = Annotated[str, Field(pattern=ACTION_PATTERN)]
@@ -106,7 +105,7 @@ def action_run(
         return _completed(stories.act_and_land(chosen, asked, which, _ask if approve else None))
     except NotApprovedError as error:
         # A person said no, so the run counts as cancelled and not as failed.
-        return Cancelled(message=str(error))  # type: ignore[return-value]
+        return cancelled(error)  # type: ignore[no-any-return]
 
 
 @flow(

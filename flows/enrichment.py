@@ -9,14 +9,13 @@ result here holds any.
 from typing import Annotated, Any
 
 from prefect import flow
-from prefect.states import Cancelled
 from pydantic import Field
 
 from connectors.errors import NotApprovedError
 from connectors.syncs.specification import SYNC_PATTERN
 from flows.approval import ask_in_prefect
 from flows.naming import named
-from tasks.runs.recorded import completed
+from tasks.runs.recorded import cancelled, completed
 from tasks.stories import sync as stories
 from tasks.sync.asked import SyncAsked
 from tasks.sync.guards import Guard
@@ -96,7 +95,7 @@ def enrichment_sync(
         chosen = choose_sync(sync, tenant)
         return _completed(stories.sync(chosen, asked, _ask if approve else None))
     except NotApprovedError as error:
-        return Cancelled(message=str(error))  # type: ignore[return-value]
+        return cancelled(error)  # type: ignore[no-any-return]
 
 
 @flow(name="enrichment-retry", flow_run_name=named("retry", "sync"), persist_result=False)

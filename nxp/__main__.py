@@ -21,6 +21,8 @@ def main() -> None:
         code = run(sys.argv[1:])
     except KeyboardInterrupt:
         code = 130
+    if flow_call := sys.modules.get("nxp.flow_call"):
+        flow_call.leave_if_away(code)
     sys.exit(code)
 
 

@@ -49,7 +49,9 @@ def run_here(
     """
     if uses_prefect(settings, prefect):
         with prefect_ready(settings):
-            return flow()
+            from nxp.flow_call import call_flow  # noqa: PLC0415 - only before a flow
+
+            return call_flow(flow)
     for name in OURS:
         # Keep log lines off stderr: the command prints an error itself, once, as one line.
         logging.getLogger(name).addHandler(logging.NullHandler())
@@ -186,11 +188,18 @@ def prepare(settings: Settings, environ: MutableMapping[str, str] | None = None)
         "PREFECT_LOGGING_EXTRA_LOGGERS": "connectors,tasks",
         # The command prints an error itself, once, as one line; the run's log has the rest.
         "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL",
+        # What its threads say of a server that has gone is not the user's concern.
+        "PREFECT_LOGGING_INTERNAL_LEVEL": "CRITICAL",
         "PREFECT_CLI_PROMPT": "false",
     }
     for name, value in defaults.items():
         environ.setdefault(name, value)
-    server_access.use(read_server(settings), environ)
+    record = read_server(settings)
+    server_access.use(record, environ)
+    if record and environ.get("PREFECT_API_URL") == record["api_url"]:
+        # This many tries take a quarter of a minute. A server of this machine that does not answer
+        # by then has ended; one elsewhere may be restarting, and is asked for a minute.
+        environ.setdefault("PREFECT_CLIENT_MAX_RETRIES", "3")
 
 
 def running_server(settings: Settings) -> str | None:

@@ -128,7 +128,8 @@ def _planned(plan: Plan) -> str:
         return "nothing to land"
     of = f" of {plan.asked_units:,}" if plan.asked_units > len(plan.units) else ""
     expired = f", {len(plan.expired):,} expired" if plan.expired else ""
-    return f"{len(plan.units):,}{of} windows to land{expired}"
+    noun = "window" if len(plan.units) == 1 and not of else "windows"
+    return f"{len(plan.units):,}{of} {noun} to land{expired}"
 
 
 @recorded("plan", "{asked.dataset}", says=_planned)

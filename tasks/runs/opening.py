@@ -32,6 +32,7 @@ from connectors.nexthink.client import NexthinkClient
 from connectors.settings.installation import Settings, prepare_home
 from connectors.settings.tenants import TenantSettings
 from tasks.runs import metrics
+from tasks.runs.recorded import hurry
 from tasks.runs.stopping import Stop, stopped_by
 from tasks.runs.tools import Tools
 
@@ -183,6 +184,8 @@ def _opened(
             stop.end()
         except BaseException as error:
             # A signal, a bug, or a report that could not be kept; an ended run stays as it is.
+            if not isinstance(error, Exception):
+                hurry()
             with suppress(PipelineError):
                 if stop.is_stuck:
                     ledger.give_back(run_id)

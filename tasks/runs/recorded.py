@@ -9,8 +9,9 @@ and Prefect would walk through all of them.
 
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
+from dataclasses import dataclass
 from functools import cache, partial, wraps
 from inspect import Signature, signature
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
@@ -27,6 +28,8 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 _IS_PLAIN: ContextVar[bool] = ContextVar("is_plain", default=False)
+# What `hurry` has set; a reference keeps it set.
+_HURRIED: list[AbstractContextManager[object]] = []
 # Errors that a failed task run shows already.
 _SHOWN: WeakSet[PipelineError] = WeakSet()
 
@@ -163,9 +166,61 @@ def _task(verb: str) -> Callable[[_Call], Any]:
     )(run)
 
 
+@dataclass(slots=True)
+class FlowEnd:
+    """How the body of a flow ended, known before Prefect has recorded it."""
+
+    is_over: bool = False
+    result: Any = None
+    error: PipelineError | None = None
+
+
+_END: ContextVar[FlowEnd | None] = ContextVar("end", default=None)
+
+
+@contextmanager
+def ends_noted() -> Iterator[FlowEnd]:
+    """Yield how the flow ends that is called in the block, as soon as its body has ended."""
+    end = FlowEnd()
+    before = _END.set(end)
+    try:
+        yield end
+    finally:
+        _END.reset(before)
+
+
 def completed(result: R, message: str) -> R:
     """Return a flow's result with a message for its state, which operators read first."""
     from prefect.states import Completed  # noqa: PLC0415 - a plain run never comes here
 
+    if end := _END.get():
+        end.is_over, end.result = True, result
     state: Any = Completed(data=result, message=message)
     return state  # type: ignore[no-any-return]
+
+
+def cancelled(error: PipelineError) -> Any:
+    """Return the state of a flow that a person did not let run, which is not a failure."""
+    from prefect.states import Cancelled  # noqa: PLC0415 - a plain run never comes here
+
+    if end := _END.get():
+        end.is_over, end.error = True, error
+    return Cancelled(message=str(error))
+
+
+def hurry() -> None:
+    """Let Prefect's client ask at most once more for each thing: this run is being stopped.
+
+    Otherwise it tries for a minute to reach a server that was stopped with the run.
+    """
+    if flow_run() is None:
+        return
+    from prefect.settings import (  # noqa: PLC0415 - a plain run never comes here
+        PREFECT_CLIENT_MAX_RETRIES,
+        temporary_settings,
+    )
+
+    # For the rest of the process, so it is never left.
+    hurried = temporary_settings({PREFECT_CLIENT_MAX_RETRIES: 1})
+    hurried.__enter__()
+    _HURRIED.append(hurried)
