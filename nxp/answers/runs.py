@@ -12,6 +12,8 @@ from pydantic import BaseModel
 from connectors.ledger.action_requests import ActionRequest
 from tasks.land.outcome import UnitOutcome
 from tasks.land.report import RunReport
+from tasks.sync.plan_file import MaskedSample
+from tasks.sync.report import SyncReport
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,3 +207,42 @@ class JournalledRequest:
     code: str | None
     asked_by: str | None
     asked_how: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class SyncShown(SyncReport):
+    """How a run of a sync ended; a plan has a few of its values, masked."""
+
+    samples: list[MaskedSample]
+
+
+@dataclass(frozen=True, slots=True)
+class StateShown:
+    """What the ledger knows about a dataset; `units` are counted by state."""
+
+    dataset: str
+    mode: str
+    watermark: datetime | None
+    counted_from: datetime | None
+    moved_at: datetime | None
+    landed: int
+    dropped: int
+    pending: int
+    failed: int
+    last_try_failed: int
+    not_before: datetime | None
+    exports_under_way: int
+    backfills_under_way: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class CheckShown:
+    """What is valid: the names of a catalogue, and what its transforms derive."""
+
+    tenant: str
+    datasets: list[str]
+    syncs: list[str]
+    actions: list[str]
+    derived: dict[str, dict[str, str]]
+    notes: list[str]
+    connected: bool
