@@ -21,7 +21,7 @@ operation on the sandbox to see each field in a real answer.
 - `nxp schema answers OPERATION` prints the JSON Schema of an answer; without OPERATION, all names.
 - A path such as `columns[].name` is the field `name` of each entry of the list `columns`.
 - What it means to act, and what happens to personal data: [acting.md](acting.md),
-  [enrichment.md](enrichment.md). The vendor's own words of states are passed on as they are.
+  [enrichment.md](enrichment.md).
 
 | a field's source | means |
 |---|---|
@@ -29,6 +29,11 @@ operation on the sandbox to see each field in a real answer.
 | derived: … | the API does not send it; it follows from what is named |
 | nxp | known to nxp itself: from its journal, the command or a file |
 | not provided | always null, because the API does not have it |
+"""
+_GAPS: Final = """\
+These fields are derived, or not provided; all others are the tenant's own answer, or nxp's. Beyond
+fields: campaigns can be neither listed nor described, saved queries cannot be listed, and no
+operation shows executions or responses, so they are read back by exporting saved queries.
 """
 # Every command has them, and they change nothing about the operation.
 _SHARED: Final = frozenset({"--tenant", "--json"})
@@ -55,7 +60,7 @@ def _overview(chosen: Iterable[Operation]) -> Iterator[str]:
 
 def _gaps(chosen: Iterable[Operation]) -> Iterator[str]:
     yield "## What the API does not give\n"
-    yield "Derived, or not provided; everything else in the tables is the tenant's own answer.\n"
+    yield _GAPS
     found: dict[tuple[str, str], list[str]] = {}
     for operation in chosen:
         for field in fields_of(schema_of(operation)):

@@ -33,6 +33,7 @@ from connectors.nexthink.acting.requests import (
     WorkflowRequest,
 )
 from connectors.nexthink.client import NexthinkClient
+from nxp.answers.operations import OPERATIONS
 from sandbox.actions.workflows import WORKFLOWS
 from tasks import operations
 from tasks.act.raw import RawReport, Request, send_raw
@@ -78,6 +79,10 @@ def test_every_operation_of_the_client_has_one_task() -> None:
     read_backs = {task.fn.__name__ for task in operations.READ_BACKS}
     assert methods | read_backs == found().keys()
     assert not methods & read_backs
+    # docs/connector.md and the schemas are made from this list.
+    listed = [each for each in OPERATIONS.values() if each.requests]
+    assert {each.task for each in listed} <= found().keys()
+    assert {each.client.replace(".", "_") for each in listed if each.client} <= methods
 
 
 def test_nothing_of_a_task_is_tried_again_or_kept() -> None:
@@ -167,6 +172,7 @@ FLOW = """
 import sys
 from prefect import flow
 from connectors.nexthink.acting.requests import CampaignRequest
+from nxp.answers.operations import OPERATIONS
 from sandbox.actions.workflows import WORKFLOWS
 from tasks import operations
 
