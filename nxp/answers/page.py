@@ -23,6 +23,14 @@ operation on the sandbox to see each field in a real answer.
 - What it means to act, and what happens to personal data: [acting.md](acting.md),
   [enrichment.md](enrichment.md).
 
+```console
+$ nxp nql execute "#devices" --json                  # rows, with the columns' names and types
+$ id=$(nxp nql export "#devices")                    # the id of a new export
+$ nxp nql status "$id"                               # SUBMITTED, IN_PROGRESS, COMPLETED or ERROR
+$ nxp nql download "$id" --to devices.csv            # checked, decompressed, its rows counted
+$ nxp nql status "$id" --json --url                  # now with rows; the URL is a secret
+```
+
 | a field's source | means |
 |---|---|
 | `name` | the tenant sends it, under this name of its API |
