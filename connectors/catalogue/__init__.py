@@ -23,6 +23,7 @@ from connectors.catalogue.dataset import (
 from connectors.catalogue.landings import PARQUET, SQL, SnapshotLoad, SqlSpecification
 from connectors.catalogue.loading import (
     Loaded,
+    declared_types,
     load_dataset,
     load_datasets,
     query_path,
@@ -66,6 +67,7 @@ __all__ = [
     "UniqueCheck",
     "WindowSpecification",
     "check_named",
+    "declared_types",
     "kept_for",
     "landed_name",
     "load_dataset",

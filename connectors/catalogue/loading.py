@@ -128,6 +128,18 @@ def load_datasets(catalog: Path) -> dict[str, DatasetSpecification]:
     return read_datasets(catalog).all()
 
 
+def declared_types(catalog: Path, query_id: str) -> dict[str, str]:
+    """Return the types that the first dataset with a query declares, by header; {} without one.
+
+    Problems of the catalogue do not matter: what it says about a result is only additional.
+    """
+    found = read_specifications(catalog / DATASETS, DatasetSpecification).valid
+    for each in found.values():
+        if query_id in each.query_ids():
+            return {column.nql: column.type.value for column in each.columns}
+    return {}
+
+
 def load_dataset(catalog: Path, dataset: str) -> DatasetSpecification:
     """Return one dataset's specification; problems of others do not matter.
 

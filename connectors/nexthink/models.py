@@ -4,6 +4,7 @@ Fields that may contain people's data or a signed URL are left out of every `rep
 """
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -11,6 +12,8 @@ from pathlib import Path
 from typing import Annotated, Any, ClassVar, Final
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from connectors.nexthink.result_columns import ResultColumn, ResultColumns, columns_of
 
 # The API's documented pattern and length limit differ by one: 255 satisfies both.
 QUERY_ID: Final = re.compile(r"#[a-z0-9_]{2,254}")
@@ -100,7 +103,7 @@ class QueryResult(_Value):
 
     `executed_at` is unchanged: without a zone if the tenant sends none. `headers` of a v2 answer
     are the keys of its rows in order of appearance, so without rows there are none.
-    `columns_of` finds those of a result without rows, and types.
+    `columns` has those of a result without rows too, as far as they can be known.
     """
 
     query_id: str
@@ -109,6 +112,15 @@ class QueryResult(_Value):
     executed_at: datetime
     headers: list[str]
     data: list[dict[str, Any]] = Field(repr=False)
+
+    @property
+    def columns(self) -> tuple[ResultColumn, ...]:
+        """The columns in order, each with the type that its values show."""
+        return self.described().columns
+
+    def described(self, declared: Mapping[str, str] | None = None) -> ResultColumns:
+        """Return the columns, given the types that a dataset declares for this query."""
+        return columns_of(self.headers, self.data, self.executed_query, declared)
 
 
 @dataclass(frozen=True)

@@ -85,16 +85,16 @@ def execute(
 
 
 def _executed(result: QueryResult) -> answers.ExecutedQuery:
-    from connectors.catalogue.result_columns import columns_of, declared_columns  # noqa: PLC0415
+    from connectors.catalogue import declared_types  # noqa: PLC0415 - not for the queries
 
-    found = columns_of(result, declared_columns(load_settings().catalog, result.query_id))
+    found = result.described(declared_types(load_settings().catalog, result.query_id))
     return answers.ExecutedQuery(
         query_id=result.query_id,
         executed_query=result.executed_query,
         executed_at=result.executed_at.isoformat(),
         total_count=result.rows,
         columns=tuple(
-            answers.QueryColumn(each.name, each.type and each.type.value, each.type_from.value)
+            answers.QueryColumn(each.name, each.type, each.type_from.value)
             for each in found.columns
         ),
         columns_from=found.names_from.value,

@@ -1,21 +1,15 @@
 """The columns of a query's result as `execute` returns it: their names and types.
 
-The API names no types, and its version 2 names no columns if there are no rows. Both are found in
-the catalogue if a dataset has the same query, otherwise in the values, or in the text of the query.
+The API names no types, and its version 2 names no columns if there are no rows. Both may be
+declared by a dataset with the same query; otherwise they are in the values, or in the query's text.
+Types are those of a dataset's columns.
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from pathlib import Path
 from typing import Any, Final
-
-from connectors.catalogue.columns import Column, ColumnType
-from connectors.catalogue.dataset import DatasetSpecification
-from connectors.catalogue.loading import read_specifications
-from connectors.catalogue.names import DATASETS
-from connectors.nexthink import QueryResult
 
 _COMMENT: Final = re.compile(r"/\*.*?\*/|//[^\n]*", re.DOTALL)
 _TEXT: Final = re.compile(r'"(?:[^"\\]|\\.)*"|\'(?:[^\'\\]|\\.)*\'', re.DOTALL)
@@ -27,11 +21,11 @@ _BUCKET: Final = re.compile(r"\d+ ?[a-z]+")
 _DAY: Final = re.compile(r"\d{4}-\d{2}-\d{2}")
 # A bool is an int too.
 _KINDS: Final = (
-    (bool, ColumnType.BOOL),
-    (int, ColumnType.INT),
-    (float, ColumnType.FLOAT),
-    (list, ColumnType.LIST),
-    (object, ColumnType.JSON),
+    (bool, "bool"),
+    (int, "int"),
+    (float, "float"),
+    (list, "list"),
+    (object, "json"),
 )
 
 
@@ -57,7 +51,7 @@ class ResultColumn:
     """One column: the tenant's name, and a type unless no value shows one."""
 
     name: str
-    type: ColumnType | None
+    type: str | None
     type_from: TypeFrom
 
 
@@ -69,61 +63,64 @@ class ResultColumns:
     names_from: NamesFrom
 
 
-def declared_columns(catalog: Path, query_id: str) -> tuple[Column, ...]:
-    """Return the columns of the first dataset of the catalogue with a query; none if it has none.
+def columns_of(
+    headers: Sequence[str],
+    rows: Sequence[Mapping[str, Any]],
+    query: str,
+    declared: Mapping[str, str] | None = None,
+) -> ResultColumns:
+    """Return the columns of a result.
 
-    Problems of the catalogue do not matter: what it says about a result is only additional.
+    Args:
+        headers: as the answer has them, or the keys of its rows.
+        rows: by column.
+        query: the text that was run.
+        declared: the types of the columns that a dataset declares for this query.
     """
-    found = read_specifications(catalog / DATASETS, DatasetSpecification).valid
-    return next(
-        (tuple(each.columns) for each in found.values() if query_id in each.query_ids()), ()
-    )
-
-
-def columns_of(result: QueryResult, declared: Sequence[Column]) -> ResultColumns:
-    """Return the columns of a result, given those that the catalogue declares for its query."""
-    names, origin = _names(result, declared)
-    types = {column.nql.lower(): column.type for column in declared}
+    declared = declared or {}
+    names, origin = _names(headers, query, declared)
+    types = {name.lower(): kind for name, kind in declared.items()}
     return ResultColumns(
-        tuple(_column(name, types, (row.get(name) for row in result.data)) for name in names),
-        origin,
+        tuple(_column(name, types, (row.get(name) for row in rows)) for name in names), origin
     )
 
 
-def _names(result: QueryResult, declared: Sequence[Column]) -> tuple[list[str], NamesFrom]:
-    if result.headers:
-        return result.headers, NamesFrom.ANSWER
+def _names(
+    headers: Sequence[str], query: str, declared: Mapping[str, str]
+) -> tuple[Sequence[str], NamesFrom]:
+    if headers:
+        return headers, NamesFrom.ANSWER
     if declared:
-        return [column.nql for column in declared], NamesFrom.CATALOGUE
-    listed = listed_names(result.executed_query)
+        return list(declared), NamesFrom.CATALOGUE
+    listed = listed_names(query)
     return listed, NamesFrom.QUERY if listed else NamesFrom.UNKNOWN
 
 
-def _column(name: str, types: dict[str, ColumnType], values: Iterable[Any]) -> ResultColumn:
+def _column(name: str, types: Mapping[str, str], values: Iterable[Any]) -> ResultColumn:
     if declared := types.get(name.lower()):
         return ResultColumn(name, declared, TypeFrom.DECLARED)
     inferred = inferred_type(values)
     return ResultColumn(name, inferred, TypeFrom.INFERRED if inferred else TypeFrom.UNKNOWN)
 
 
-def inferred_type(values: Iterable[Any]) -> ColumnType | None:
+def inferred_type(values: Iterable[Any]) -> str | None:
     """Return the type that fits all values of a JSON answer; None if all of them are null."""
     found = {_type(value) for value in values if value is not None}
     if not found:
         return None
     if len(found) == 1:
         return found.pop()
-    if found == {ColumnType.INT, ColumnType.FLOAT}:
-        return ColumnType.FLOAT
-    nested = {ColumnType.LIST, ColumnType.JSON}
-    return ColumnType.JSON if found & nested else ColumnType.STRING
+    if found == {"int", "float"}:
+        return "float"
+    nested = {"list", "json"}
+    return "json" if found & nested else "string"
 
 
-def _type(value: Any) -> ColumnType:
+def _type(value: Any) -> str:
     if isinstance(value, str):
         if _MOMENT.fullmatch(value):
-            return ColumnType.DATETIME
-        return ColumnType.DATE if _DAY.fullmatch(value) else ColumnType.STRING
+            return "datetime"
+        return "date" if _DAY.fullmatch(value) else "string"
     return next(kind for python, kind in _KINDS if isinstance(value, python))
 
 

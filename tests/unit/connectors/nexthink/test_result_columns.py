@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from connectors.catalogue import Column, ColumnType
-from connectors.catalogue.result_columns import columns_of, declared_columns, listed_names
+from connectors.catalogue import ColumnType, declared_types
 from connectors.nexthink import QueryResult
+from connectors.nexthink.result_columns import listed_names
 from tests.landing import CATALOG
 
 
@@ -42,14 +42,15 @@ def result(query: str = "x", **rows: Any) -> QueryResult:
     ],
 )
 def test_a_type_is_inferred_from_all_values(values: list[Any], kind: str | None) -> None:
-    (column,) = columns_of(result(a=values), ()).columns
+    (column,) = result(a=values).columns
     assert (column.name, column.type) == ("a", kind)
     assert column.type_from == ("inferred" if kind else "unknown")
+    assert kind is None or ColumnType(kind)
 
 
 def test_a_declared_type_counts_more_than_the_values() -> None:
-    declared = (Column(nql="Device.Memory", type=ColumnType.BYTES),)
-    found = columns_of(result("x", **{"device.memory": [1], "alias": ["a"]}), declared)
+    made = result("x", **{"device.memory": [1], "alias": ["a"]})
+    found = made.described({"Device.Memory": "bytes"})
     assert found.names_from == "answer"
     assert [(each.name, each.type, each.type_from) for each in found.columns] == [
         ("device.memory", "bytes", "declared"),
@@ -58,15 +59,16 @@ def test_a_declared_type_counts_more_than_the_values() -> None:
 
 
 def test_a_result_without_rows_keeps_its_columns() -> None:
-    declared = declared_columns(CATALOG, "#crashes")
-    found = columns_of(result("crashes | list a"), declared)
+    declared = declared_types(CATALOG, "#crashes")
+    found = result("crashes | list a").described(declared)
     assert (found.names_from, found.columns[0].name) == ("catalogue", "execution.crash.time")
-    assert declared_columns(CATALOG, "#device_performance_3d")
-    assert not declared_columns(CATALOG, "#nothing")
-    assert not declared_columns(Path("/nowhere"), "#crashes")
-    listed = columns_of(result("devices | list device.name"), ())
+    assert (found.columns[0].type, found.columns[0].type_from) == ("datetime", "declared")
+    assert declared_types(CATALOG, "#device_performance_3d")
+    assert not declared_types(CATALOG, "#nothing")
+    assert not declared_types(Path("/nowhere"), "#crashes")
+    listed = result("devices | list device.name").described()
     assert (listed.names_from, listed.columns[0].type_from) == ("query", "unknown")
-    assert columns_of(result("devices"), ()).names_from == "unknown"
+    assert result("devices").described().names_from == "unknown"
 
 
 @pytest.mark.parametrize(
