@@ -1,0 +1,1 @@
+"""Tests of the query language: its text, without a tenant."""
