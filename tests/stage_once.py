@@ -1,6 +1,7 @@
 """Publishes what is staged in a process of its own: one that races.
 
-Usage: python -m tests.stage_once FILE, which is a pickle of the place and of what is staged.
+Usage: python -m tests.stage_once FILE [partition]. The file is a pickle of the place and of what is
+staged.
 """
 
 import pickle
@@ -15,8 +16,9 @@ def main() -> None:
     place: Kind
     staged: Staged
     place, staged = pickle.loads(Path(sys.argv[1]).read_bytes())  # noqa: S301 - of our own
-    place.landing(specify()).check()
-    staged.publish(place.landing(specify()))
+    specification = specify(sql={"partition": "window"} if sys.argv[2:] else None)
+    place.landing(specification).check()
+    staged.publish(place.landing(specification))
 
 
 if __name__ == "__main__":

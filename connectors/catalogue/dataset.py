@@ -251,6 +251,8 @@ class DatasetSpecification(Specification):
         load = tables[0].snapshot if tables else SnapshotLoad.REPLACE
         if load is not SnapshotLoad.REPLACE and self.mode is not Mode.SNAPSHOT:
             problems.append("landings.sql.snapshot: only in mode snapshot")
+        if tables and tables[0].partition and self.mode is not Mode.WINDOW:
+            problems.append("landings.sql.partition: only in mode window")
         if load is SnapshotLoad.UPSERT and not self.key_columns:
             problems.append("landings.sql.snapshot: upsert needs a key column")
         return problems

@@ -22,6 +22,12 @@ class SnapshotLoad(StrEnum):
     APPEND = "append"
 
 
+class Partition(StrEnum):
+    """By what a table is divided, on PostgreSQL."""
+
+    WINDOW = "window"
+
+
 class SqlSpecification(Specification):
     """A table of the database at NXP_DATABASE_URL.
 
@@ -32,6 +38,7 @@ class SqlSpecification(Specification):
         schema_: the database's schema; by default the connection's own.
         table: the table; by default the dataset's name.
         snapshot: how a snapshot lands; windows always replace their own time range.
+        partition: `window`: on PostgreSQL each window is a partition of its own.
     """
 
     model_config = ConfigDict(alias_generator=lambda name: name.rstrip("_"))
@@ -39,6 +46,7 @@ class SqlSpecification(Specification):
     schema_: str | None = None
     table: str | None = None
     snapshot: SnapshotLoad = SnapshotLoad.REPLACE
+    partition: Partition | None = None
 
     def of(self, tenant: str) -> "SqlSpecification":
         """Return it with the names it has for a tenant.
@@ -49,9 +57,10 @@ class SqlSpecification(Specification):
         word = re.sub(r"[^a-z0-9]", "_", tenant)
         # An identifier must not begin with a digit.
         word = f"t_{word}" if word[0].isdigit() else word
-        names = {"schema": self.schema_, "table": self.table, "snapshot": self.snapshot}
+        names = {"schema": self.schema_, "table": self.table}
         named = {key: name and name.replace(TENANT, word) for key, name in names.items()}
-        return SqlSpecification.model_validate(named)
+        others = {"snapshot": self.snapshot, "partition": self.partition}
+        return SqlSpecification.model_validate(named | others)
 
     @field_validator("schema_", "table")
     @classmethod
@@ -71,7 +80,7 @@ def _landing(value: Any) -> Any:
         return SqlSpecification.model_validate(value[SQL] or {})
     if isinstance(value, SqlSpecification):
         return value
-    raise ValueError("must be parquet, sql, or sql: with schema, table and snapshot")
+    raise ValueError("must be parquet, sql, or sql: with schema, table, snapshot and partition")
 
 
 Landing = Annotated[str | SqlSpecification, BeforeValidator(_landing)]

@@ -62,6 +62,8 @@ class Database(Protocol):
     # Of texts in keys: those of our own tables, and those of a dataset's table.
     name_text: TypeEngine[Any] = Text()
     key_text: TypeEngine[Any] = Text()
+    # Whether a table can have windows as partitions.
+    partitions: bool = False
     # Whether an index on columns of any length may be unique; None: no index at all.
     indexes_are_unique: bool | None = True
     # What creates the table `nxp_staging` of an upsert, of no rows.

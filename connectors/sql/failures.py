@@ -27,6 +27,10 @@ BY_STATE: dict[str, tuple[type[PipelineError], str]] = {
     "40001": (UnavailableError, " is being changed by another session: try again"),
     "40P01": (UnavailableError, " is locked by another session: try again"),
     "57014": (UnavailableError, ": the load was cancelled, perhaps by statement_timeout: raise it"),
+    "2BP01": (
+        DataRefusedError,
+        ": a view or a key uses a partition of the table: let it use the table itself",
+    ),
     "0A000": (
         DataRefusedError,
         ": a view uses a column whose type has to change: alter both by hand (docs/sql.md)",
@@ -111,6 +115,11 @@ def _by_class(error: object, state: str, table: str) -> PipelineError:
 def _constraint(error: object, table: str) -> DataRefusedError:
     constraint = _detail(error, "PG_DIAG_CONSTRAINT_NAME")
     column = _detail(error, "PG_DIAG_COLUMN_NAME")
+    if not constraint and not column:
+        return DataRefusedError(
+            f"{table}: the table is partitioned, and rows have no partition to go to: add it, or "
+            f"set partition: window (docs/sql.md); {AS_IT_WAS}"
+        )
     broken = f"constraint {constraint}" if constraint else f"column {column}, which is NOT NULL"
     return DataRefusedError(
         f"{table}: rows break {broken} of the table: change it, or the query; {AS_IT_WAS}"

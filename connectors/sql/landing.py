@@ -8,6 +8,7 @@ import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
+from functools import partial
 
 import pyarrow as pa
 from sqlalchemy import Table, delete
@@ -21,6 +22,13 @@ from connectors.lake.stage import StagedFile
 from connectors.sql.batches import Batches
 from connectors.sql.database import Database
 from connectors.sql.opening import open_database
+from connectors.sql.partitions import (
+    Partition,
+    Window,
+    check_swapping,
+    drop_partitions,
+    partitions_of,
+)
 from connectors.sql.replacing import drop_ended, is_outdated, record, replaced, within
 from connectors.sql.session import Session
 from connectors.sql.table import (
@@ -62,6 +70,8 @@ class SqlLanding:
         with self._session() as session:
             table = prepare(session, self._database, self._target, columns_of(self._target))
             check_permissions(session, self._target, table)
+            if self._partitions(session, table) is not None:
+                check_swapping(session, table)
             session.commit()
 
     def rows_before(self, starts_at: datetime, ends_at: datetime) -> int:
@@ -111,7 +121,9 @@ class SqlLanding:
             if not dry_run:
                 self._database.lock(session, rows_of(table))
             check_owner(session, self._target, table)
-            rows = drop_ended(session, self._target, table, instant, dry_run=dry_run)
+            parts = self._partitions(session, table) or []
+            drop = None if dry_run else partial(drop_partitions, session, parts)
+            rows = drop_ended(session, self._target, table, instant, drop)
             session.commit()
         return rows
 
@@ -138,6 +150,13 @@ class SqlLanding:
     def _replace(
         self, session: Session, table: Table, entry: Entry, batches: Batches, schema: pa.Schema
     ) -> None:
+        parts = self._partitions(session, table)
+        if parts is not None:
+            where = replaced(self._target, table, entry)
+            column = self._partitioned_by(table)
+            window = Window(session, table, column, entry.starts_at, entry.ends_at, where)
+            window.replace(parts, lambda into: self._load(session, into, batches, schema))
+            return
         if self._target.load != SnapshotLoad.UPSERT:
             session.execute(delete(table).where(*replaced(self._target, table, entry)))
             self._load(session, table, batches, schema)
@@ -147,6 +166,25 @@ class SqlLanding:
         self._load(session, staging, batches, schema, temporary=True)
         refuse_twice(session, staging, keys, self._target.shown)
         merge(session, table, staging, keys)
+
+    def _partitions(self, session: Session, table: Table) -> list[Partition] | None:
+        """Return the table's partitions, None if its windows are no partitions."""
+        if not (self._target.is_partitioned and self._database.partitions):
+            return None
+        parts = partitions_of(session, table, self._partitioned_by(table))
+        if parts is None:
+            logger.warning(
+                "%s: the table is not partitioned by time, so it is filled as before: docs/sql.md "
+                "says how to make the windows partitions",
+                self._target.shown,
+            )
+        return parts
+
+    def _partitioned_by(self, table: Table) -> str:
+        window = self._target.specification.window
+        if window is None:
+            raise AssertionError("only windows are partitions")
+        return str(table.c[window.column].name)
 
     def _load(
         self,

@@ -58,6 +58,8 @@ TABLE_KINDS = ("r", "p")
 class PostgresDatabase(Database):
     """A PostgreSQL database at a URL."""
 
+    partitions = True
+
     def __init__(self, url: URL) -> None:
         self.dialect = DIALECT
         self.types = TYPES

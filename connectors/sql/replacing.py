@@ -1,5 +1,6 @@
 """Which rows of a table belong to a unit: what it replaces, and what is deleted when it is old."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 
 from sqlalchemy import ColumnElement, Table, delete
@@ -65,9 +66,16 @@ def record(
 
 
 def drop_ended(
-    session: Session, target: Target, table: Table, instant: datetime, *, dry_run: bool
+    session: Session,
+    target: Target,
+    table: Table,
+    instant: datetime,
+    drop: Callable[[datetime, datetime], None] | None,
 ) -> int:
-    """Delete the rows of the units that ended before an instant; return how many."""
+    """Delete the rows of the units that ended before an instant; return how many.
+
+    `drop` drops the partitions within a span of time, before rows are deleted; None: only count.
+    """
     units = Units(session, table.schema, table.name)
     ended = units.ended_by(instant)
     newest = units.newest()
@@ -75,11 +83,14 @@ def drop_ended(
         # The newest snapshot, however old, is what is known about the present.
         ended = [one for one in ended if one != newest]
     dropped = 0
-    for conditions in _rows_of(target, table, units, ended):
+    chosen = _rows_of(target, table, units, ended)
+    for conditions in chosen:
         dropped += rows_in(session, table, *conditions)
-        if not dry_run:
+    if drop is not None:
+        for starts_at, ends_at in _joined(ended) if target.is_window else []:
+            drop(starts_at, ends_at)
+        for conditions in chosen:
             session.execute(delete(table).where(*conditions))
-    if not dry_run:
         units.forget([one.unit for one in ended])
     return dropped
 

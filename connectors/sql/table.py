@@ -5,6 +5,7 @@ People put indices, grants, comments and views on it, so it is only changed by A
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy import Column, Index, MetaData, String, Table, false, insert, select
 from sqlalchemy.schema import CreateIndex, CreateTable, SetColumnComment
@@ -47,6 +48,12 @@ class Target:
     def is_window(self) -> bool:
         """Whether units are windows of time, and not snapshots."""
         return self.load == WINDOW
+
+    @property
+    def is_partitioned(self) -> bool:
+        """Whether windows are to be partitions."""
+        sql = self.specification.sql
+        return self.is_window and sql is not None and sql.partition is not None
 
     @property
     def shown(self) -> str:
@@ -126,9 +133,18 @@ def describe(
         ),
         schema=schema,
         **FORMAT,
+        **_division(target, stored, database),
     )
     _describe_index(target, table, database)
     return table
+
+
+def _division(target: Target, stored: Mapping[str, str], database: Database) -> dict[str, Any]:
+    if not (database.partitions and target.is_partitioned and target.specification.window):
+        return {}
+    column = stored[target.specification.window.column]
+    quoted = database.dialect.identifier_preparer.quote(column)
+    return {"postgresql_partition_by": f"RANGE ({quoted})"}
 
 
 def _describe_index(target: Target, table: Table, database: Database) -> None:
