@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from benchmarks.landing.engine import DATASET, DAY, NOW, clock, point_to
-from connectors.lake.stage import Stage
+from connectors.lake.stage import Stage, as_written
 from connectors.nexthink import Compression
 from connectors.nexthink.results.destination import CsvStream
 from connectors.nexthink.results.result_file import BLOCK_BYTES, ResultFile
@@ -86,18 +86,19 @@ def _land(run: Run, text: bytes, folder: Path, spent: Clock) -> None:
     part = (window.column, next(unit.window for unit in run.plan.units if unit.window))
     with spent.at("read"):
         file = ResultFile(Text(text))
-        for _ in file.tables():
+        for _ in file.batches():
             pass
     layout = match_header(file.header, specification)
     conformer = Conformer(layout, "UTC", run.run_id, NOW, part)
-    tables = list(ResultFile(Text(text)).tables())
+    frames = list(ResultFile(Text(text)).batches())
     with spent.at("type"):
-        for table in tables:
-            conformer.conform(table)
-    typed = [conformer.conform(table).table for table in tables]
-    with spent.at("write"), Stage(folder / "stage", conformer.arrow_schema()) as stage:
-        for table in typed:
-            stage.write("date=2026-11-19", table)
+        for frame in frames:
+            conformer.conform(frame)
+    typed = [conformer.conform(frame).landed for frame in frames]
+    schema = conformer.arrow_schema()
+    with spent.at("write"), Stage(folder / "stage", schema) as stage:
+        for rows in typed:
+            stage.write("date=2026-11-19", as_written(rows, schema))
         stage.finish()
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -182,6 +183,11 @@ def _open_writer(path: Path, schema: pa.Schema, first: pa.Table) -> pq.ParquetWr
         write_statistics=[name for name in schema.names if name not in plain_text],
         write_page_index=True,
     )
+
+
+def as_written(rows: pl.DataFrame, schema: pa.Schema) -> pa.Table:
+    """Return a frame's rows as files hold them: plain text and lists instead of Polars' views."""
+    return rows.to_arrow(compat_level=pl.CompatLevel.newest()).cast(schema)
 
 
 def keep_rows(file: StagedFile, keep: pa.Array) -> StagedFile:

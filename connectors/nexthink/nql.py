@@ -264,8 +264,8 @@ def _counted(path: Path) -> tuple[int, int]:
 
     file = ResultFile(path)
     rows = ragged = 0
-    for table in file.tables():
-        rows += table.num_rows
+    for batch in file.batches():
+        rows += len(batch)
         ragged += len(file.take_ragged())
     ragged += len(file.take_ragged())
     return rows + ragged, ragged

@@ -1,7 +1,7 @@
 """Casting text columns to declared types, strictly: a value that does not fit becomes null.
 
-`failed` and `misfits` then mark those values. Everything works on whole columns; only lists with
-quotes, and JSON, go through Python.
+`failed` then marks those values. Each type is an expression of Polars; only lists with quotes, and
+JSON, go through Python.
 """
 
 import json
@@ -9,14 +9,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
-import numpy as np
 import orjson
 import polars as pl
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from connectors.catalogue import ColumnType
-from tasks.columns.times import UTC_TYPE, read_column, read_dates, read_datetimes
+from tasks.columns.times import UTC_TYPE, DateTimes, failed, read_dates
 
 POLARS_TYPES: dict[ColumnType, pl.DataType] = {
     ColumnType.STRING: pl.String(),
@@ -43,21 +41,10 @@ ARROW_TYPES: dict[ColumnType, pa.DataType] = {
     ColumnType.LIST: pa.list_(pa.string()),
     ColumnType.JSON: pa.string(),
 }
-# Slow to read, and such columns rarely have many distinct values: each distinct text is read once.
-FEW_VALUES = (ColumnType.DATE, ColumnType.LIST)
-# About how many distinct texts are kept between tables, to limit the memory.
-MOST_REMEMBERED = 4096
-# The bytes of plainly written numbers, as a range: within it Arrow reads the same as Polars. Beyond
-# it Arrow also takes hexadecimal and white space, and refuses a plus before an integer.
-PLAIN_SIGNS = {
-    ColumnType.INT: (ord("-"), ord("9")),
-    ColumnType.BYTES: (ord("-"), ord("9")),
-    ColumnType.FLOAT: (ord("+"), ord("9")),
-    ColumnType.DURATION: (ord("+"), ord("9")),
-}
 TRUE = ("true", "1")
 FALSE = ("false", "0")
 LISTS = pl.List(pl.String())
+Read = Callable[[pl.Series], pl.Series]
 QUOTE = '"'
 # Signs of nesting. As part of an item they would need quotes, to differ from the list's own.
 NESTED = r"[\[\]{}]"
@@ -71,7 +58,6 @@ __all__ = [
     "ColumnCast",
     "cast",
     "failed",
-    "misfits",
 ]
 
 
@@ -83,115 +69,78 @@ class Cast:
     repeated: int = 0
 
 
-def cast(text: pl.Series, kind: ColumnType, zone: str) -> Cast:
-    """Cast one text column; values that do not fit become null.
+class ColumnCast:
+    """How one text column is cast, batch by batch, as an expression of Polars.
 
     An empty string is a value for a string column only, elsewhere it is null.
-    """
-    if kind is ColumnType.DATETIME:
-        return Cast(*read_datetimes(text, zone))
-    return Cast(CONVERTERS[kind](text))
-
-
-class ColumnCast:
-    """Casts one column, table by table: the same values as `cast`, at less cost.
-
-    Strings are not copied, plainly written values are read by Arrow, and in columns that rarely
-    have many distinct values each distinct text is read once.
     """
 
     def __init__(self, kind: ColumnType, zone: str) -> None:
         self._kind = kind
-        self._zone = zone
-        self._texts = pa.array([], pa.string())
-        self._values = pa.array([], ARROW_TYPES[kind])
+        self._times = DateTimes(zone)
 
-    def cast(self, text: pa.ChunkedArray) -> tuple[pa.Array, int]:
-        """Cast the next rows; also count naive date-times in an hour that the zone repeats."""
-        if self._kind is ColumnType.STRING:
-            return text, 0
-        whole = text.combine_chunks()
+    @property
+    def repeated(self) -> int:
+        """Count the naive date-times, so far, in an hour that the zone repeats."""
+        return self._times.repeated
+
+    def of(self, text: pl.Expr) -> pl.Expr:
+        """Return the values of a text column; those that do not fit are null."""
         if self._kind is ColumnType.DATETIME:
-            return read_column(whole, self._zone)
-        if self._kind in FEW_VALUES:
-            return self._remembered(whole.dictionary_encode()), 0
-        plain = _read_plain(whole, self._kind)
-        return _converted(whole, self._kind) if plain is None else plain, 0
-
-    def _remembered(self, text: pa.DictionaryArray) -> pa.Array:
-        """Read the texts that have not been read before, and look up all of them."""
-        if len(self._texts) > MOST_REMEMBERED:
-            self._texts, self._values = self._texts[:0], self._values[:0]
-        known = pc.index_in(text.dictionary, self._texts)
-        if known.null_count:
-            new = text.dictionary.filter(pc.is_null(known))
-            self._texts = pa.concat_arrays([self._texts, new])
-            self._values = pa.concat_arrays([self._values, _converted(new, self._kind)])
-            known = pc.index_in(text.dictionary, self._texts)
-        return self._values.take(known.take(text.indices))
+            return text.map_batches(self._times.read, UTC_TYPE, is_elementwise=True)
+        return EXPRESSIONS[self._kind](text)
 
 
-def _read_plain(text: pa.Array, kind: ColumnType) -> pa.Array | None:
-    """Return the values as Arrow reads them, or None if `cast` might read one differently."""
-    is_plain = kind is ColumnType.BOOL or (
-        kind in PLAIN_SIGNS and _is_within(text, *PLAIN_SIGNS[kind])
-    )
-    if not is_plain:
-        return None
-    try:
-        values = text.cast(ARROW_TYPES[kind])
-    except pa.ArrowInvalid:
-        return None
-    if pa.types.is_floating(values.type) and pc.any(pc.is_inf(values)).as_py():
-        return None
-    return values
+def cast(text: pl.Series, kind: ColumnType, zone: str) -> Cast:
+    """Cast one text column; values that do not fit become null."""
+    casting = ColumnCast(kind, zone)
+    values = text.to_frame().select(casting.of(pl.first())).to_series()
+    return Cast(values, casting.repeated)
 
 
-def _is_within(text: pa.Array, least: int, most: int) -> bool:
-    """Return whether all bytes of all values lie between two."""
-    _, offsets, content = text.buffers()
-    if content is None:
-        return True
-    bounds = np.frombuffer(offsets, np.int32)[[text.offset, text.offset + len(text)]]
-    signs = np.frombuffer(content, np.uint8)[slice(*bounds)]
-    return not len(signs) or bool(signs.min() >= least and signs.max() <= most)
-
-
-def _converted(text: pa.ChunkedArray | pa.Array, kind: ColumnType) -> pa.Array:
-    return CONVERTERS[kind](pl.Series(text)).to_arrow().cast(ARROW_TYPES[kind])
-
-
-def misfits(text: pa.ChunkedArray, values: pa.Array) -> pa.Array | None:
-    """Mark the values that are present but do not fit their type; None if all fit."""
-    if values.null_count == text.null_count:
-        return None
-    written = pc.greater(pc.fill_null(pc.binary_length(text), 0), 0)
-    return pc.and_(pc.is_null(values), written.combine_chunks())
-
-
-def failed(text: pl.Series, values: pl.Series) -> pl.Series:
-    """Mark the values that are present but do not fit their type."""
-    return values.is_null() & text.is_not_null() & (text != "")
-
-
-def _strings(text: pl.Series) -> pl.Series:
+def _strings(text: pl.Expr) -> pl.Expr:
     return text
 
 
-def _integers(text: pl.Series) -> pl.Series:
+def _integers(text: pl.Expr) -> pl.Expr:
     return text.cast(pl.Int64, strict=False)
 
 
-def _floats(text: pl.Series) -> pl.Series:
+def _floats(text: pl.Expr) -> pl.Expr:
     values = text.cast(pl.Float64, strict=False)
     # A number too large to hold would become infinite.
-    return values.set(~values.is_finite().fill_null(value=True), None)
+    return pl.when(values.is_finite()).then(values)
 
 
-def _booleans(text: pl.Series) -> pl.Series:
+def _booleans(text: pl.Expr) -> pl.Expr:
     lower = text.str.to_lowercase()
-    truth = pl.when(lower.is_in(TRUE)).then(True).when(lower.is_in(FALSE)).then(False)
-    return pl.select(truth.alias(text.name)).to_series()
+    return pl.when(lower.is_in(TRUE)).then(True).when(lower.is_in(FALSE)).then(False)
+
+
+def _dates(text: pl.Expr) -> pl.Expr:
+    return text.map_batches(by_distinct(read_dates), pl.Date, is_elementwise=True)
+
+
+def _lists(text: pl.Expr) -> pl.Expr:
+    return text.map_batches(by_distinct(read_lists), LISTS, is_elementwise=True)
+
+
+def _json(text: pl.Expr) -> pl.Expr:
+    return text.map_batches(read_json, pl.String, is_elementwise=True)
+
+
+def by_distinct(read: Read) -> Read:
+    """Return how to read columns that rarely have many distinct values: each of them once."""
+
+    def reading(text: pl.Series) -> pl.Series:
+        distinct = text.drop_nulls().unique()
+        if 2 * len(distinct) > len(text):
+            return read(text)
+        numbers = pl.int_range(len(distinct), dtype=pl.UInt32, eager=True)
+        places = text.replace_strict(distinct, numbers, default=None, return_dtype=pl.UInt32)
+        return read(distinct).gather(places).alias(text.name)
+
+    return reading
 
 
 def read_lists(text: pl.Series) -> pl.Series:
@@ -275,14 +224,14 @@ def _refuse(constant: str) -> NoReturn:
 
 AS_WRITTEN = json.JSONDecoder(parse_int=str, parse_float=str, parse_constant=_refuse)
 
-CONVERTERS: dict[ColumnType, Callable[[pl.Series], pl.Series]] = {
+EXPRESSIONS: dict[ColumnType, Callable[[pl.Expr], pl.Expr]] = {
     ColumnType.STRING: _strings,
     ColumnType.INT: _integers,
     ColumnType.BYTES: _integers,
     ColumnType.FLOAT: _floats,
     ColumnType.DURATION: _floats,
     ColumnType.BOOL: _booleans,
-    ColumnType.DATE: read_dates,
-    ColumnType.LIST: read_lists,
-    ColumnType.JSON: read_json,
+    ColumnType.DATE: _dates,
+    ColumnType.LIST: _lists,
+    ColumnType.JSON: _json,
 }

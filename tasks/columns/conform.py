@@ -1,25 +1,23 @@
 """Fitting a result to its declared columns, batch by batch: each row lands, is rejected or counted.
 
-No files and no network here: tables of text in, typed tables and counts out. Text columns pass
-through as they were read; only rejected rows go through Python.
+No files and no network here: frames of text in, typed frames and counts out. Only rejected rows go
+through Python.
 """
 
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
-from functools import reduce
 
 import polars as pl
 import pyarrow as pa
-import pyarrow.compute as pc
 from pydantic import ValidationError
 
 from connectors.catalogue import Column, DatasetSpecification, Drift
 from connectors.errors import DataRefusedError
 from connectors.limits import MB, Limits, read_limits
 from connectors.nexthink.results.result_file import ROW_BYTES, too_many_rejected
-from tasks.columns.cast import ARROW_TYPES, POLARS_TYPES, UTC_TYPE, ColumnCast, misfits
+from tasks.columns.cast import ARROW_TYPES, POLARS_TYPES, UTC_TYPE, ColumnCast, failed
 from tasks.columns.reasons import NOT, NULL
 from tasks.columns.rules import Rules
 from tasks.columns.times import ARROW_UTC
@@ -95,14 +93,13 @@ class Counts:
 class Conformed:
     """One batch after conforming: what lands, and what does not with all its reasons."""
 
-    table: pa.Table
+    landed: pl.DataFrame
     rejects: pl.DataFrame
     raw: list[str] = field(default_factory=list)
 
-    @property
-    def landed(self) -> pl.DataFrame:
-        """Return the rows that land, as a frame."""
-        return pl.DataFrame(self.table)
+    def without_landed(self) -> "Conformed":
+        """Return the rejects alone: rows that have been written need no memory."""
+        return replace(self, landed=self.landed.clear())
 
 
 REJECTS_SCHEMA = {"record": pl.Int64(), "reasons": pl.List(pl.String())}
@@ -191,7 +188,10 @@ class Conformer:
         self.columns = rules.columns(layout.landed) if rules else layout.landed
         self._casts = [ColumnCast(column.type, zone) for _, column in layout.present]
         self._window = window
-        self._stamps = (pa.scalar(run_id, pa.string()), pa.scalar(exported_at, ARROW_UTC))
+        self._stamps = {
+            RUN_ID: pl.lit(run_id, pl.String()),
+            EXPORTED_AT: pl.lit(exported_at, UTC_TYPE),
+        }
 
     def schema(self) -> pl.Schema:
         """Return the landed columns and types."""
@@ -206,77 +206,85 @@ class Conformer:
         ]
         return pa.schema([*fields, (RUN_ID, pa.string()), (EXPORTED_AT, ARROW_UTC)])
 
-    def conform(self, text: pa.Table | pl.DataFrame, ragged: Sequence[str] = ()) -> Conformed:
+    def conform(self, text: pl.DataFrame, ragged: Sequence[str] = ()) -> Conformed:
         """Type one batch of text, separate the rejects, and keep only rows of the window."""
-        table = _plain(pa.table(text))
         # It is not known where rows with too few or too many fields stood: no numbers after them.
         self._is_numbered = self._is_numbered and not ragged
         first_record = self.counts.read + 1 if self._is_numbered else None
-        self.counts.read += table.num_rows + len(ragged)
-        typed, problems = self._cast(table)
+        self.counts.read += len(text) + len(ragged)
+        typed = self._cast(text)
+        problems = self._problems(text, typed)
         if self._rules:
-            typed = self._computed(self._rules, typed, problems)
-        rejects, raw = self._reject(table, problems, first_record)
+            computed = self._rules.compute(typed)
+            typed, problems = computed.rows, problems | computed.problems
+        rejects, raw = self._reject(text, problems, first_record)
         if problems:
-            typed = typed.filter(pc.invert(_any(problems)))
-        landed = self._within(typed)
+            typed = typed.filter(~pl.any_horizontal(problems.values()))
+        rows = self._within(typed)
         if self._rules:
-            landed = self._chosen(self._rules, landed)
-        self.counts.landed += landed.num_rows
+            rows = self._chosen(self._rules, rows)
+        landed = rows.lazy().with_columns(**self._stamps).collect()
+        self.counts.landed += len(landed)
         self.counts.rejected += len(rejects) + len(ragged)
         if ragged:
-            rows = {"record": [None] * len(ragged), "reasons": [[RAGGED]] * len(ragged)}
-            rejects = pl.concat([rejects, pl.DataFrame(rows, REJECTS_SCHEMA)])
+            unread = {"record": [None] * len(ragged), "reasons": [[RAGGED]] * len(ragged)}
+            rejects = pl.concat([rejects, pl.DataFrame(unread, REJECTS_SCHEMA)])
             raw += self._kept(ragged)
-        for name, value in zip((RUN_ID, EXPORTED_AT), self._stamps, strict=True):
-            landed = landed.append_column(name, pa.repeat(value, landed.num_rows))
         return Conformed(landed, rejects, raw)
 
-    def _cast(self, text: pa.Table) -> tuple[pa.Table, dict[str, pa.Array]]:
-        """Type all columns; the problems are masks of the rows that each reason rejects."""
-        typed: dict[str, pa.Array] = {}
-        problems: dict[str, pa.Array] = {}
-        for (header, column), casting in zip(self._layout.present, self._casts, strict=True):
-            written = text[header]
-            values, repeated = casting.cast(written)
-            self.counts.repeated_hour += repeated
-            typed[column.name] = values
-            wrong = misfits(written, values)
-            if wrong is not None:
-                _note(problems, f"{column.name}: {NOT}{column.type}", wrong)
-            if (not column.nullable or column.key) and values.null_count:
-                absent = pc.is_null(values)
-                absent = absent if wrong is None else pc.and_not(absent, wrong)
-                _note(problems, f"{column.name}: {NULL}", absent)
-        for column in self._layout.absent:
-            typed[column.name] = pa.nulls(text.num_rows, ARROW_TYPES[column.type])
-        if self._window is not None and typed[self._window[0]].null_count:
-            nowhere = pc.is_null(typed[self._window[0]])
-            _note(problems, NO_TIME, pc.and_not(nowhere, _any(problems)) if problems else nowhere)
-        return pa.table(typed), problems
+    def _cast(self, text: pl.DataFrame) -> pl.DataFrame:
+        """Type all columns; values that do not fit are null."""
+        present = [
+            casting.of(pl.col(header)).alias(column.name)
+            for (header, column), casting in zip(self._layout.present, self._casts, strict=True)
+        ]
+        absent = [
+            pl.lit(None, POLARS_TYPES[column.type]).alias(column.name)
+            for column in self._layout.absent
+        ]
+        before = sum(casting.repeated for casting in self._casts)
+        typed = text.lazy().select(*present, *absent).collect()
+        self.counts.repeated_hour += sum(casting.repeated for casting in self._casts) - before
+        return typed
+
+    def _problems(self, text: pl.DataFrame, typed: pl.DataFrame) -> dict[str, pl.Series]:
+        """Return masks of the rows that each reason rejects, for the reasons that occur."""
+        problems: dict[str, pl.Series] = {}
+        for header, column in self._layout.present:
+            values = typed[column.name]
+            if not values.null_count():
+                continue
+            wrong = failed(text[header], values)
+            problems[f"{column.name}: {NOT}{column.type}"] = wrong
+            if not column.nullable or column.key:
+                problems[f"{column.name}: {NULL}"] = values.is_null() & ~wrong
+        if self._window is not None and typed[self._window[0]].null_count():
+            nowhere = typed[self._window[0]].is_null()
+            for mask in problems.values():
+                nowhere &= ~mask
+            problems[NO_TIME] = nowhere
+        return {reason: mask for reason, mask in problems.items() if mask.any()}
 
     def _reject(
-        self, text: pa.Table, problems: dict[str, pa.Array], first_record: int | None
+        self, text: pl.DataFrame, problems: dict[str, pl.Series], first_record: int | None
     ) -> tuple[pl.DataFrame, list[str]]:
         if not problems:
             return pl.DataFrame(schema=REJECTS_SCHEMA), []
         reasons = pl.concat_list(
-            pl.when(pl.Series(mask)).then(pl.lit(reason)) for reason, mask in problems.items()
+            pl.when(mask).then(pl.lit(reason)) for reason, mask in problems.items()
         ).list.drop_nulls()
-        bad = _any(problems)
-        rows = text.num_rows
-        records = pl.lit(None, pl.Int64).repeat_by(rows).explode()
+        records = pl.lit(None, pl.Int64).repeat_by(len(text)).explode()
         if first_record is not None:
-            records = pl.int_range(first_record, first_record + rows, dtype=pl.Int64)
+            records = pl.int_range(first_record, first_record + len(text), dtype=pl.Int64)
         frame = pl.select(records.alias("record"), reasons.alias("reasons"))
+        bad = pl.select(pl.any_horizontal(problems.values())).to_series()
         # One JSON object per row; only rejected rows pass through Python, not many at once.
-        at_once = max(1, CELLS_AT_ONCE // max(1, text.num_columns))
+        at_once = max(1, CELLS_AT_ONCE // max(1, text.width))
         raw = self._kept(
             json.dumps(row, ensure_ascii=False)
-            for part in text.filter(bad).to_batches(max_chunksize=at_once)
-            for row in part.to_pylist()
+            for row in text.filter(bad).iter_rows(named=True, buffer_size=at_once)
         )
-        return frame.filter(pl.Series(bad)), raw
+        return frame.filter(bad), raw
 
     def _kept(self, texts: Iterable[str]) -> list[str]:
         """Return the texts of rejected rows.
@@ -292,36 +300,29 @@ class Conformer:
                 raise too_many_rejected(self._limits)
         return kept
 
-    def _computed(self, rules: Rules, typed: pa.Table, problems: dict[str, pa.Array]) -> pa.Table:
-        """Add derived columns, and note the rows in which an expression fails."""
-        computed = rules.compute(pl.DataFrame(typed))
-        for reason, mask in computed.problems.items():
-            _note(problems, reason, mask.to_arrow())
-        return computed.rows.to_arrow()
-
-    def _chosen(self, rules: Rules, rows: pa.Table) -> pa.Table:
+    def _chosen(self, rules: Rules, rows: pl.DataFrame) -> pl.DataFrame:
         """Leave out rows as the dataset says, count them, and return the columns that land."""
         window = self._window[1] if self._window else None
         within = (window.start, window.end) if window else None
-        chosen = rules.choose(pl.DataFrame(rows), self.columns, within)
-        self.counts.filtered += rows.num_rows - len(chosen)
-        types = [(column.name, ARROW_TYPES[column.type]) for column in self.columns]
-        return chosen.to_arrow().cast(pa.schema(types))
+        chosen = rules.choose(rows, self.columns, within)
+        self.counts.filtered += len(rows) - len(chosen)
+        return chosen.select(
+            pl.col(column.name).cast(POLARS_TYPES[column.type]) for column in self.columns
+        )
 
-    def _within(self, typed: pa.Table) -> pa.Table:
+    def _within(self, typed: pl.DataFrame) -> pl.DataFrame:
         """Keep start <= t < end; count the rows outside, and those that should not have come."""
-        if self._window is None or not typed.num_rows:
+        if self._window is None or not len(typed):
             return typed
         column, window = self._window
         time = typed[column]
-        start, end = (pa.scalar(bound, ARROW_UTC) for bound in (window.start, window.end))
-        span = pc.min_max(time)
-        if span["min"].value >= start.value and span["max"].value < end.value:
+        is_inside = (time >= window.start) & (time < window.end)
+        if is_inside.all():
             return typed
-        landed = typed.filter(pc.and_(pc.greater_equal(time, start), pc.less(time, end)))
-        outside = typed.num_rows - landed.num_rows
+        landed = typed.filter(is_inside)
+        outside = len(typed) - len(landed)
         self.counts.outside += outside
-        self.counts.strayed += outside - (pc.sum(pc.equal(time, end)).as_py() or 0)
+        self.counts.strayed += outside - int((time == window.end).sum())
         return landed
 
 
@@ -330,23 +331,3 @@ def _listed(names: Sequence[str]) -> str:
     shown = ", ".join(name[:NAME_SHOWN] for name in names[:NAMES_SHOWN])
     more = len(names) - NAMES_SHOWN
     return f"{shown} and {more} more" if more > 0 else shown
-
-
-def _plain(text: pa.Table) -> pa.Table:
-    """Return text as Arrow's plain strings: a frame has string views, a result file does not."""
-    plain = pa.schema([(name, pa.string()) for name in text.column_names])
-    return text if text.schema.equals(plain) else text.cast(plain)
-
-
-def _note(problems: dict[str, pa.Array], reason: str, mask: pa.Array) -> None:
-    if pc.any(mask).as_py():
-        problems[reason] = mask
-
-
-def _any(problems: dict[str, pa.Array]) -> pa.Array:
-    first, *others = (_flat(mask) for mask in problems.values())
-    return reduce(pc.or_, others, first)
-
-
-def _flat(mask: pa.Array | pa.ChunkedArray) -> pa.Array:
-    return mask.combine_chunks() if isinstance(mask, pa.ChunkedArray) else mask

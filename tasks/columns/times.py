@@ -58,15 +58,35 @@ def read_dates(text: pl.Series) -> pl.Series:
     return values.set((values < date.min).fill_null(value=False), None)
 
 
-def read_column(text: pa.Array, zone: str) -> tuple[pa.Array, int]:
-    """Read a column of date-times; only unusual values take the slow way of `read_datetimes`."""
-    values, repeated = _read_exact(text, zone)
-    left = pc.and_(pc.is_null(values), pc.greater(pc.fill_null(pc.binary_length(text), 0), 0))
-    if pc.any(left).as_py():
-        more, again = read_datetimes(pl.Series(text.filter(left)), zone)
-        values = pc.replace_with_mask(values, left, more.to_arrow().cast(ARROW_UTC))
-        repeated += again
-    return values, repeated
+class DateTimes:
+    """Reads a column of date-times, batch by batch.
+
+    `repeated` counts the naive values in an hour that the zone repeats.
+    """
+
+    def __init__(self, zone: str) -> None:
+        self.repeated = 0
+        self._zone = zone
+
+    def read(self, text: pl.Series) -> pl.Series:
+        """Read the next values; only unusual ones take the slow way of `read_datetimes`."""
+        plain = text.to_arrow(compat_level=pl.CompatLevel.newest()).cast(pa.string())
+        found, repeated = _read_exact(plain, self._zone)
+        values = pl.Series(text.name, found, UTC_TYPE)
+        left = failed(text, values)
+        if left.any():
+            more, again = read_datetimes(text.filter(left), self._zone)
+            values = values.scatter(left.arg_true(), more)
+            repeated += again
+        self.repeated += repeated
+        return values
+
+
+def failed(text: pl.Series, values: pl.Series) -> pl.Series:
+    """Mark the values that are present but do not fit their type."""
+    if values.null_count() == text.null_count():
+        return pl.repeat(False, len(text), dtype=pl.Boolean, eager=True)
+    return values.is_null() & text.is_not_null() & (text != "")
 
 
 def _read_exact(text: pa.Array, zone: str) -> tuple[pa.Array, int]:

@@ -9,7 +9,7 @@ Readers see none of this, and this module does not know tenant, manifest or ledg
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
@@ -17,11 +17,10 @@ from typing import Self
 
 import polars as pl
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from connectors.catalogue import DatasetSpecification, Mode
 from connectors.errors import DataRefusedError
-from connectors.lake.stage import Stage, StagedFile, keep_rows
+from connectors.lake.stage import Stage, StagedFile, as_written, keep_rows
 from connectors.nexthink.results.result_file import ByteSource, ResultFile
 from tasks.columns.conform import Conformed, Conformer, Counts, Layout, match_header
 from tasks.columns.rules import Rules
@@ -170,20 +169,19 @@ class Staging:
     def _write(self, file: ResultFile, conformer: Conformer) -> None:
         schema = conformer.arrow_schema()
         stage = self._opened(schema)
-        for text in file.tables():
+        for text in file.batches():
             with self._working():
                 batch = conformer.conform(text, file.take_ragged())
-                for partition, rows in self._partitioned(batch.table):
-                    stage.write(partition, rows)
+                for partition, rows in self._partitioned(batch.landed):
+                    stage.write(partition, as_written(rows, schema))
             if len(batch.rejects):
-                # Without the rows that have landed: these are written by now.
-                self._rejected.append(replace(batch, table=batch.table.schema.empty_table()))
+                self._rejected.append(batch.without_landed())
             self._on_rows(self._counts.read)
         if late := file.take_ragged():
             nothing = pl.DataFrame(schema=dict.fromkeys(file.header, pl.String()))
             self._rejected.append(conformer.conform(nothing, late))
 
-    def _partitioned(self, rows: pa.Table) -> Iterator[tuple[str, pa.Table]]:
+    def _partitioned(self, rows: pl.DataFrame) -> Iterator[tuple[str, pl.DataFrame]]:
         return partitioned(self._specification, self._unit, rows, self._zone)
 
     def _opened(self, schema: pa.Schema) -> Stage:
@@ -205,8 +203,8 @@ class Staging:
 
 
 def partitioned(
-    specification: DatasetSpecification, unit: str, rows: pa.Table, zone: str
-) -> Iterator[tuple[str, pa.Table]]:
+    specification: DatasetSpecification, unit: str, rows: pl.DataFrame, zone: str
+) -> Iterator[tuple[str, pl.DataFrame]]:
     """Divide landed rows by partition: the slot of a snapshot, or the date of each row.
 
     That is the UTC date, but the tenant's day in mode slices, whose units are such days.
@@ -215,21 +213,12 @@ def partitioned(
         yield f"snapshot={unit}", rows
         return
     dates = dates_of(specification, rows[specification.window.column], zone)
-    span = pc.min_max(dates)
-    if span["min"] == span["max"]:
-        if rows.num_rows:
-            yield f"date={span['min']}", rows
-        return
-    for date in sorted(pc.unique(dates).to_pylist()):
-        yield f"date={date}", rows.filter(pc.equal(dates, pa.scalar(date, pa.date32())))
+    found = dates.unique().sort()
+    for date in found:
+        yield f"date={date}", rows if len(found) == 1 else rows.filter(dates == date)
 
 
-def dates_of(
-    specification: DatasetSpecification, times: pa.ChunkedArray, zone: str
-) -> pa.ChunkedArray:
+def dates_of(specification: DatasetSpecification, times: pl.Series, zone: str) -> pl.Series:
     """Return the date that each row's partition has."""
-    if specification.mode is Mode.SLICES:
-        # Arrow knows fewer names of zones than Python does, and Polars all of them.
-        local = pl.Series(times).dt.convert_time_zone(zone).dt.date()
-        return pa.chunked_array([local.to_arrow()])
-    return times.cast(pa.date32())
+    local = times.dt.convert_time_zone(zone) if specification.mode is Mode.SLICES else times
+    return local.dt.date()

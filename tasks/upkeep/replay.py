@@ -23,7 +23,7 @@ from connectors.lake import Entry, Lake
 from connectors.lake.landed import landed_batches
 from connectors.lake.records import write_rejects
 from connectors.lake.rejects import RejectFile
-from connectors.lake.stage import Stage, StagedFile
+from connectors.lake.stage import Stage, StagedFile, as_written
 from connectors.landings import Landing
 from tasks.columns.checks import blocking, run_checks
 from tasks.columns.conform import RAGGED, REJECTS_SCHEMA, Conformer, match_header
@@ -220,14 +220,14 @@ def _stage(run: ReplayRun, entry: Entry, fitted: Fitted) -> tuple[list[StagedFil
         for old in _reshaped(run, entry, shape):
             if keys:
                 new = new.join(old, on=keys, how="anti", maintain_order="left")
-            _write(run, entry, stage, old.to_arrow().cast(shape.schema))
-        _write(run, entry, stage, new.to_arrow().cast(shape.schema))
+            _write(run, entry, stage, old, shape)
+        _write(run, entry, stage, new, shape)
         return stage.finish(), len(new)
 
 
-def _write(run: ReplayRun, entry: Entry, stage: Stage, rows: pa.Table) -> None:
+def _write(run: ReplayRun, entry: Entry, stage: Stage, rows: pl.DataFrame, shape: Shape) -> None:
     for partition, part in partitioned(run.specification, entry.unit, rows, run.zone):
-        stage.write(partition, part)
+        stage.write(partition, as_written(part, shape.schema))
 
 
 def _shape(run: ReplayRun, entry: Entry, fitted: Fitted) -> Shape:
@@ -268,7 +268,7 @@ def _check_place(
     if specification.window is None:
         return
     times = old[specification.window.column]
-    days = pl.Series(dates_of(specification, times.to_arrow(), shape.zone)).cast(pl.String)
+    days = dates_of(specification, times, shape.zone).cast(pl.String)
     utc = times.dt.date().cast(pl.String)
     if not (("date=" + days == partition) | ("date=" + utc == partition)).all():
         raise shape.refuse(f"its landed rows are not placed by {specification.window.column}")

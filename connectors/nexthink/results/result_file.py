@@ -1,4 +1,4 @@
-"""A result (plain CSV) as tables of text columns; typing is done elsewhere.
+"""A result (plain CSV) as frames of text columns; typing is done elsewhere.
 
 pyarrow's reader is used for three reasons: it reports rows with too few or too many fields, which
 others silently fill with nulls or cut; it distinguishes a quoted empty string from an empty field;
@@ -28,8 +28,8 @@ from connectors.nexthink.results.header import read_beginning
 # But a record must fit into one block; where one does not, blocks as large as a record may be are.
 BLOCK_BYTES = 512 * 1024
 # Processed at once: enough that the overhead of calling each step does not matter.
-TABLE_BYTES = 8 * 1024 * 1024
-TABLES_AHEAD = 1
+FRAME_BYTES = 8 * 1024 * 1024
+FRAMES_AHEAD = 1
 # What a row of text takes in memory besides its characters.
 ROW_BYTES = 100
 
@@ -81,10 +81,6 @@ class ResultFile:
         return int(self._limits.max_record_mb * MB)
 
     def batches(self) -> Iterator[pl.DataFrame]:
-        """Yield the records as frames: see `tables`."""
-        return (pl.DataFrame(table) for table in self.tables())
-
-    def tables(self) -> Iterator[pa.Table]:
         """Yield the records in order: all columns are text, an empty field is null.
 
         Raises:
@@ -96,10 +92,8 @@ class ResultFile:
             return
         try:
             # Arrow reads in the thread that calls it, so it gets a thread of its own.
-            with closing(ahead(self._grouped(), TABLES_AHEAD)) as tables:
-                for table in tables:
-                    self._check_cells(table)
-                    yield table
+            with closing(ahead(self._frames(), FRAMES_AHEAD)) as frames:
+                yield from frames
         except CsvSyntaxError as error:
             raise BrokenCsvError(f"the result is not CSV: {error}: nothing was published") from None
         except pa.ArrowInvalid as error:
@@ -141,29 +135,35 @@ class ResultFile:
                     f"{setting('max_cell_mb')}, or narrow the query; nothing was published"
                 )
 
-    def _grouped(self) -> Iterator[pa.Table]:
+    def _frames(self) -> Iterator[pl.DataFrame]:
         if isinstance(self._source, Path):
             _check(self._source)
-            yield from self._tables(self._reader(self._source))
+            yield from self._grouped(self._reader(self._source))
             return
         text = _Text(self._source, None if self._is_checked else CsvSyntax(nul=True))
         try:
-            yield from self._tables(self._reader(text))
+            yield from self._grouped(self._reader(text))
         finally:
             text.stop()
 
-    def _tables(self, batches: pc.CSVStreamingReader) -> Iterator[pa.Table]:
+    def _grouped(self, batches: pc.CSVStreamingReader) -> Iterator[pl.DataFrame]:
         group: list[pa.RecordBatch] = []
         size = 0
         for batch in batches:
             group.append(batch)
             size += batch.nbytes
-            # Ragged rows count too: a table lets its reader take them.
-            if size + self._ragged_bytes >= TABLE_BYTES:
-                yield pa.Table.from_batches(group)
+            # Ragged rows count too: a frame lets its reader take them.
+            if size + self._ragged_bytes >= FRAME_BYTES:
+                yield self._framed(group)
                 group, size, self._ragged_bytes = [], 0, 0
         if group:
-            yield pa.Table.from_batches(group)
+            yield self._framed(group)
+
+    def _framed(self, group: list[pa.RecordBatch]) -> pl.DataFrame:
+        """Return batches as one frame, which keeps their text without copying it."""
+        table = pa.Table.from_batches(group)
+        self._check_cells(table)
+        return pl.DataFrame(pl.from_arrow(table))
 
     def _locate(self) -> None:
         """Read a file again, to name the row: Arrow counts rows only in a single thread."""

@@ -104,7 +104,7 @@ def test_random_changes_of_the_catalogue_are_found(seed: int) -> None:
     rng = random.Random(seed)
     name = rng.choice(list(QUERIES))
     text = re.sub(r"/\*.*?\*/", "", QUERIES[name], flags=re.DOTALL)
-    items = [m for m in re.finditer(r"(?<=, )[a-z_.#0-9]+(?=,|\n)|[0-9]+(?=[hd]\b)", text)]
+    items = list(re.finditer(r"(?<=, )[a-z_.#0-9]+(?=,|\n)|[0-9]+(?=[hd]\b)", text))
     changed = text
     for item in rng.sample(items, min(2, len(items))):
         piece = item[0]

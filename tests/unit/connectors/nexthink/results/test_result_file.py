@@ -74,4 +74,4 @@ def test_rows_are_never_merged_or_divided(tmp_path: Path, content: bytes, said: 
     with pytest.raises(BrokenCsvError, match=said):
         read(tmp_path, content)
     with pytest.raises(BrokenCsvError):
-        list(ResultFile(io.BytesIO(content)).tables())
+        list(ResultFile(io.BytesIO(content)).batches())
