@@ -1,7 +1,7 @@
 """Casting text columns to declared types, strictly: a value that does not fit becomes null.
 
-`failed` then marks those values. Each type is an expression of Polars; only lists with quotes, and
-JSON, go through Python.
+`failed` then marks those values. Each type is an expression of Polars, or a function of whole
+columns where the values decide how they are read.
 """
 
 import json
@@ -70,31 +70,36 @@ class Cast:
 
 
 class ColumnCast:
-    """How one text column is cast, batch by batch, as an expression of Polars.
+    """How one text column is cast, batch by batch.
 
     An empty string is a value for a string column only, elsewhere it is null.
     """
 
     def __init__(self, kind: ColumnType, zone: str) -> None:
-        self._kind = kind
+        self._expression = EXPRESSIONS.get(kind)
         self._times = DateTimes(zone)
+        self._read = READERS.get(kind, self._times.read)
 
     @property
     def repeated(self) -> int:
         """Count the naive date-times, so far, in an hour that the zone repeats."""
         return self._times.repeated
 
-    def of(self, text: pl.Expr) -> pl.Expr:
-        """Return the values of a text column; those that do not fit are null."""
-        if self._kind is ColumnType.DATETIME:
-            return text.map_batches(self._times.read, UTC_TYPE, is_elementwise=True)
-        return EXPRESSIONS[self._kind](text)
+    def of(self, text: pl.Series) -> pl.Expr | pl.Series:
+        """Return the values of a text column; those that do not fit are null.
+
+        What goes through Python is read here and now, and not as part of a query: there Polars'
+        threads would wait for Python's lock, and other queries for those threads.
+        """
+        if self._expression is None:
+            return self._read(text)
+        return self._expression(pl.col(text.name))
 
 
 def cast(text: pl.Series, kind: ColumnType, zone: str) -> Cast:
     """Cast one text column; values that do not fit become null."""
     casting = ColumnCast(kind, zone)
-    values = text.to_frame().select(casting.of(pl.first())).to_series()
+    values = text.to_frame().select(casting.of(text)).to_series()
     return Cast(values, casting.repeated)
 
 
@@ -115,18 +120,6 @@ def _floats(text: pl.Expr) -> pl.Expr:
 def _booleans(text: pl.Expr) -> pl.Expr:
     lower = text.str.to_lowercase()
     return pl.when(lower.is_in(TRUE)).then(True).when(lower.is_in(FALSE)).then(False)
-
-
-def _dates(text: pl.Expr) -> pl.Expr:
-    return text.map_batches(by_distinct(read_dates), pl.Date, is_elementwise=True)
-
-
-def _lists(text: pl.Expr) -> pl.Expr:
-    return text.map_batches(by_distinct(read_lists), LISTS, is_elementwise=True)
-
-
-def _json(text: pl.Expr) -> pl.Expr:
-    return text.map_batches(read_json, pl.String, is_elementwise=True)
 
 
 def by_distinct(read: Read) -> Read:
@@ -231,7 +224,9 @@ EXPRESSIONS: dict[ColumnType, Callable[[pl.Expr], pl.Expr]] = {
     ColumnType.FLOAT: _floats,
     ColumnType.DURATION: _floats,
     ColumnType.BOOL: _booleans,
-    ColumnType.DATE: _dates,
-    ColumnType.LIST: _lists,
-    ColumnType.JSON: _json,
+}
+READERS: dict[ColumnType, Read] = {
+    ColumnType.DATE: by_distinct(read_dates),
+    ColumnType.LIST: by_distinct(read_lists),
+    ColumnType.JSON: read_json,
 }

@@ -235,7 +235,7 @@ class Conformer:
     def _cast(self, text: pl.DataFrame) -> pl.DataFrame:
         """Type all columns; values that do not fit are null."""
         present = [
-            casting.of(pl.col(header)).alias(column.name)
+            casting.of(text[header]).alias(column.name)
             for (header, column), casting in zip(self._layout.present, self._casts, strict=True)
         ]
         absent = [
