@@ -1,7 +1,9 @@
 """Staging the results of one unit that came in parts."""
 
+import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import FrameType
 
 import polars as pl
 import pytest
@@ -9,6 +11,7 @@ import pytest
 from connectors.catalogue import Column, DatasetSpecification
 from connectors.errors import DataRefusedError
 from connectors.lake import Lake
+from connectors.lake.stage import as_written
 from tasks.exports.windows import Window
 from tasks.land.staging import ResultPart, RowLimitReachedError, Staged, Staging
 
@@ -106,6 +109,24 @@ def test_a_result_of_as_many_rows_as_the_limit_is_to_be_divided(tmp_path: Path) 
 def test_rows_that_change_are_kept_only_where_limit_is_not_reached(tmp_path: Path) -> None:
     text = "at,id,n\n2026-11-19 01:00:00,a,1\n2026-11-19 02:00:00,b,2\n"
     assert stage(tmp_path, text, limit=3).counts.landed == 2
+
+
+def test_all_landed_rows_pass_through_frames(tmp_path: Path) -> None:
+    seen: list[pl.DataFrame] = []
+
+    def watch(frame: FrameType, event: str, _value: object) -> None:
+        if event == "return" and frame.f_code is as_written.__code__:
+            assert isinstance(frame.f_locals["rows"], pl.DataFrame)
+            seen.append(frame.f_locals["rows"])
+
+    lines = [f"2026-11-19 {n % 24:02}:00:00,d{n},{n}" for n in range(5_000)]
+    sys.setprofile(watch)
+    try:
+        staged = stage(tmp_path, "\n".join(["at,id,n", *lines, ""]))
+    finally:
+        sys.setprofile(None)
+    assert pl.concat(seen).equals(rows(staged))
+    assert len(rows(staged)) == staged.counts.landed == len(lines)
 
 
 def test_no_rows_at_all_is_a_result_too(tmp_path: Path) -> None:
