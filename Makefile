@@ -77,6 +77,8 @@ bench: $(PEERS)/ready
 	$(BIN)/python -m benchmarks.everyday --peers-python $(PEERS)/bin/python
 	$(BIN)/python -m benchmarks.scheduled_start
 	$(BIN)/python -m benchmarks.landing --peers-python $(PEERS)/bin/python $(BENCH)
+	$(BIN)/python -m benchmarks.landing --peers-python $(PEERS)/bin/python --suffix gz
+	$(BIN)/python -m benchmarks.landing --peers-python $(PEERS)/bin/python --suffix csv
 	$(BIN)/python -m benchmarks.landing.ratios
 	$(PEERS)/bin/python -m benchmarks.plots
 	$(BIN)/python -m benchmarks.queries

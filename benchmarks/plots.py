@@ -22,7 +22,7 @@ def draw() -> None:
     mpl.use("svg")
     mpl.rcParams |= {"svg.fonttype": "none", "svg.hashsalt": "nxp", "font.size": 9}
     known = json.loads((FOLDER / "landing.json").read_text())
-    measured = [one for one in known if not one["rate"]]
+    measured = [one for one in known if not one["rate"] and one.get("suffix", "zst") == "zst"]
     _bars([one for one in measured if one["rows"] == ROWS_OF_THE_BARS])
     _curves(measured, "wall", "seconds", "time")
     _curves(measured, "peak", "MiB at the peak", "memory")

@@ -1,6 +1,7 @@
 """Lands one generated export with every tool in turn, each time in a process of its own.
 
-Usage: python -m benchmarks.landing [--rows N]… [--rounds N] [--rate MB/S] [--only NAME]…
+Usage: python -m benchmarks.landing [--rows N]… [--rounds N] [--rate MB/S] [--suffix zst|gz|csv]
+[--only NAME]…
 `make bench` runs it with the peers in an environment of their own (benchmarks/peers.txt). Results
 go to docs/performance/landing.json, which benchmarks.plots draws, and the CPU of each step by
 itself to stages.json next to it; benchmarks.landing.ratios prints the ratios.
@@ -19,7 +20,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, Literal
 
 import cyclopts
 import psutil
@@ -58,6 +59,8 @@ class Measured:
     tool: str
     rows: int
     rate: float
+    # How the export is compressed: zst, gz, or csv for not at all.
+    suffix: str = "zst"
     wall: list[float] = field(default_factory=list)
     cpu: list[float] = field(default_factory=list)
     peak: list[float] = field(default_factory=list)
@@ -71,7 +74,7 @@ class Measured:
         spread = f"{min(self.wall):.2f} to {max(self.wall):.2f}"
         cpu, peak = statistics.median(self.cpu), max(self.peak)
         return (
-            f"{self.tool:18} {self.rows:>11,} rows {wall:7.2f} s ({spread}) "
+            f"{self.tool:18} {self.rows:>11,} rows {self.suffix} {wall:7.2f} s ({spread}) "
             f"{cpu:7.2f} s CPU {peak:7,.0f} MiB {self.megabytes:7.1f} MB"
         )
 
@@ -81,6 +84,7 @@ def measure(
     rows: Annotated[tuple[int, ...], cyclopts.Parameter(consume_multiple=True)] = (1_000_000,),
     rounds: int = 5,
     rate: float = 0,
+    suffix: Literal["zst", "gz", "csv"] = "zst",
     only: tuple[str, ...] = (),
     peers_python: str = sys.executable,
     data: Path = DATA,
@@ -88,11 +92,11 @@ def measure(
     """Land exports of ROWS rows with each tool, ROUNDS times; RATE in MB a second, 0 for none."""
     found: list[Measured] = []
     for number in rows:
-        make(data, number)
+        make(data, number, suffix)
         tools = [name for name in (ENGINE, *PEERS) if _is_run(name, number, only)]
-        measured = {name: Measured(name, number, rate) for name in tools}
+        measured = {name: Measured(name, number, rate, suffix) for name in tools}
         with served(data, rate) as url:
-            if ENGINE in tools and number == STAGES_ROWS and not rate:
+            if ENGINE in tools and (number, rate, suffix) == (STAGES_ROWS, 0, "zst"):
                 _keep_stages([_stages(url) for _ in range(rounds)])
             for _ in range(rounds):
                 for name in tools:
@@ -127,12 +131,13 @@ def served(data: Path, rate: float = 0) -> Iterator[str]:
 def _run(measured: Measured, url: str, peers_python: str, tries: int = 1) -> None:
     folder = Path(tempfile.mkdtemp(prefix="nxp-bench-"))
     if measured.tool == ENGINE:
-        query = f"events_{measured.rows}_zst"
+        query = f"events_{measured.rows}_{measured.suffix}"
         _prepare(query, url, str(folder))
         module = "benchmarks.landing.engine"
         command = [sys.executable, "-m", module, "land", query, url, str(folder)]
     else:
-        address = f"{url}/files/events_{measured.rows}.csv.zst"
+        name = f"events_{measured.rows}.csv.{measured.suffix}".replace(".csv.csv", ".csv")
+        address = f"{url}/files/{name}"
         module = "benchmarks.landing.peers"
         command = [peers_python, "-m", module, measured.tool, address, str(folder)]
     try:
@@ -214,14 +219,19 @@ def _take(measured: Measured, usage: resource.struct_rusage, folder: Path) -> No
     measured.megabytes = sum(path.stat().st_size for path in files) / 1e6
 
 
+def measured_as(one: dict[str, Any]) -> tuple[str, int, float, str]:
+    """Return what a measurement is of: tool, rows, rate and compression."""
+    return one["tool"], one["rows"], one["rate"], one.get("suffix", "zst")
+
+
 def _keep(found: list[Measured]) -> None:
     """Add to earlier measurements, keeping the newest for each tool, size and rate."""
     path = RESULTS / "landing.json"
     path.parent.mkdir(exist_ok=True)
     known = json.loads(path.read_text()) if path.exists() else []
     new = [asdict(one) for one in found]
-    keys = {(one["tool"], one["rows"], one["rate"]) for one in new}
-    old = [one for one in known if (one["tool"], one["rows"], one["rate"]) not in keys]
+    keys = {measured_as(one) for one in new}
+    old = [one for one in known if measured_as(one) not in keys]
     rounded = json.loads(json.dumps(old + new), parse_float=lambda text: round(float(text), 3))
     path.write_text(json.dumps(rounded, indent=1) + "\n")
 

@@ -17,6 +17,7 @@ from nxp.__main__ import start_lightly
 
 DATASET = "bench_events"
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
+COMPRESSIONS = {"zst": "ZSTD", "gz": "GZIP", "csv": "NONE"}
 DAY: dict[str, Any] = {"window_from": "2026-11-19", "window_to": "2026-11-20"}
 
 
@@ -37,6 +38,7 @@ def prepare(query: str, url: str, folder: Path, **changes: Any) -> None:
         "query_id": f"#{query}",
         "mode": "window",
         "window": {"column": "event_time", "from": "from", "to": "to", "step": "1d"},
+        "compression": COMPRESSIONS.get(query.rpartition("_")[2], "ZSTD"),
         "columns": [{"nql": name, "type": kind} for name, kind in COLUMNS],
         **changes,
     }

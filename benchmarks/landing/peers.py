@@ -39,7 +39,9 @@ def pyarrow_streaming(url: str, folder: Path) -> None:
     import pyarrow.parquet as pq
 
     with urllib.request.urlopen(url) as response:
-        source = pa.CompressedInputStream(pa.PythonFile(response, "r"), "zstd")
+        source = pa.PythonFile(response, "r")
+        packed = {"zst": "zstd", "gz": "gzip"}.get(url.rpartition(".")[2])
+        source = pa.CompressedInputStream(source, packed) if packed else source
         reader = pc.open_csv(source, **_arrow_options())
         with pq.ParquetWriter(
             folder / "out.parquet", reader.schema, compression="zstd", compression_level=LEVEL
@@ -135,7 +137,7 @@ TOOLS: dict[str, Callable[[str, Path], None]] = {
 
 
 def _download(url: str, folder: Path) -> Path:
-    path = folder / "in.csv.zst"
+    path = folder / url.rpartition("/")[2]
     with urllib.request.urlopen(url) as response, path.open("wb") as file:
         shutil.copyfileobj(response, file, 1024 * 1024)
     return path

@@ -8,10 +8,10 @@ import json
 import statistics
 from typing import Any
 
-from benchmarks.landing.__main__ import ENGINE, MOST_ROWS_IN_MEMORY, RESULTS
+from benchmarks.landing.__main__ import ENGINE, MOST_ROWS_IN_MEMORY, RESULTS, measured_as
 
 CORES = 2
-PEERS = ("pyarrow threaded", "DuckDB", "pandas", "dlt")
+PEERS = ("Polars lazy", "pyarrow threaded", "DuckDB", "pandas", "dlt")
 IN_MEMORY = "Polars naive"
 
 
@@ -21,12 +21,13 @@ def tell() -> None:
     stages = json.loads((RESULTS / "stages.json").read_text())
     start, per_row = _floor(stages)
     print(f"by itself, CPU s: {stages['cpu']} of {stages['rows']:,} rows")
-    for rows, rate in sorted({(one["rows"], one["rate"]) for one in measured}):
-        runs = {one["tool"]: one for one in measured if (one["rows"], one["rate"]) == (rows, rate)}
+    for key in sorted({measured_as(one)[1:] for one in measured}):
+        rows, rate, suffix = key
+        runs = {one["tool"]: one for one in measured if measured_as(one)[1:] == key}
         if ENGINE not in runs:
             continue
         ours = statistics.median(runs[ENGINE]["wall"])
-        line = [f"{rows:,} rows" + (f" at {rate:g} MB/s" if rate else "")]
+        line = [f"{rows:,} rows" + (f" at {rate:g} MB/s" if rate else "") + f" ({suffix})"]
         line += [f"{ours / (per_row * rows):.2f} of the floor"]
         line += [f"{(ours - start) / (per_row * rows):.2f} without start"]
         line += [_against(runs[name], runs[ENGINE]) for name in _peers(rows) if name in runs]
