@@ -277,7 +277,12 @@ def _settle_doubts(run: Run, landed: Landed) -> None:
 
 def _empty(run: Run, outcomes: Sequence[UnitOutcome]) -> list[str]:
     """Return the units of a run that are conspicuously empty."""
-    ours = {outcome.unit for outcome in outcomes if not outcome.rows_landed}
+    # One that `where` has emptied is not conspicuous.
+    ours = {
+        outcome.unit
+        for outcome in outcomes
+        if not outcome.rows_landed and not outcome.rows_filtered
+    }
     if not ours or run.plan.calendar is None:
         return []
     return [each.unit for each in conspicuous(run.ledger.units(run.dataset)) if each.unit in ours]
