@@ -216,8 +216,9 @@ def drop_partitions(
 ) -> None:
     """Drop the partitions that lie within [starts_at, ends_at), unless a reader has them."""
     ended = [each for each in partitions if each.is_within(starts_at, ends_at)]
-    # Otherwise their rows are deleted, and the empty partitions stay.
-    changed_without_readers(session, [f"DROP TABLE {each.name}" for each in ended])
+    if ended:
+        # If not, their rows are deleted, and the empty partitions stay.
+        changed_without_readers(session, [f"DROP TABLE {each.name}" for each in ended])
 
 
 def changed_without_readers(session: Session, statements: Sequence[str]) -> bool:
