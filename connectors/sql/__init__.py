@@ -1,4 +1,4 @@
-"""Landing in a table of a database, PostgreSQL or SQLite, by Arrow's bulk loading (ADBC)."""
+"""Landing in a table of a database: PostgreSQL and SQLite by Arrow, others as they allow."""
 
 from connectors.sql.landing import SqlLanding
 

@@ -8,6 +8,7 @@ from typing import Any
 import psycopg
 import pyarrow as pa
 import pytest
+from sqlalchemy.engine import make_url
 
 from connectors.databases.sessions import OTHERS, connect_arguments
 from connectors.databases.urls import database_url
@@ -15,7 +16,7 @@ from connectors.errors import DataRefusedError
 from connectors.ledger import open_ledger
 from connectors.sources import Source, Sources, open_sources
 from connectors.sql import SqlLanding
-from tests.databases import DAY, START, TENANT, Server, Staged, specify, stage
+from tests.databases import DAY, START, TENANT, MariadbServer, Server, Staged, specify, stage
 from tests.integration.databases.conftest import OpenDatabase
 from tests.integration.land.test_landings import AWKWARD
 from tests.planning import NOW, known
@@ -166,8 +167,29 @@ def test_a_url_cannot_change_the_encoding_but_may_set_limits(postgres: Server) -
         assert rows_of(source.pull()) == [{"v": TEXT}]
 
 
+def test_a_source_in_mariadb_is_read_whole_and_in_utc(mariadb: MariadbServer) -> None:
+    """The server cuts results, fills CHAR up with blanks, and is in another time zone."""
+    url = mariadb.database()
+    name = make_url(url).database
+    mariadb.run(
+        f"CREATE TABLE {name}.t (c CHAR(9) CHARACTER SET utf8mb4, at TIMESTAMP)",
+        f"INSERT INTO {name}.t VALUES ('{TEXT[:9]}', FROM_UNIXTIME(0.0 + 1e9)), "  # noqa: S608
+        "('😀', NULL), ('c', NULL)",
+        "SET GLOBAL sql_select_limit = 1",
+        "SET GLOBAL sql_mode = 'PAD_CHAR_TO_FULL_LENGTH,ANSI_QUOTES'",
+    )
+    try:
+        with source_of(url, "SELECT c, at FROM t ORDER BY at DESC, c") as source:
+            rows = rows_of(source.pull())
+    finally:
+        mariadb.run("SET GLOBAL sql_select_limit = DEFAULT", "SET GLOBAL sql_mode = 'ANSI_QUOTES'")
+    assert [row["c"] for row in rows] == [TEXT[:9].rstrip(), "c", "😀"]
+    assert "2001-09-09" in str(rows[0]["at"])
+    assert "01:46:40" in str(rows[0]["at"])
+
+
 def test_other_databases_are_set_up_as_far_as_it_is_safe() -> None:
-    """No such server runs here: these are the statements, and the character set of the driver."""
+    """Neither of the last two runs here: these are the statements, and the driver's encoding."""
     assert connect_arguments(database_url("mysql+pymysql://h/x", "X")) == {"charset": "utf8mb4"}
     assert connect_arguments(database_url("mariadb+pymysql://h/x", "X")) == {"charset": "utf8mb4"}
     assert connect_arguments(database_url("oracle+oracledb://h/x", "X")) == {}
