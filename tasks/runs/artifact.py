@@ -100,15 +100,8 @@ def progress_shown(tenant: str, name: str, units: int) -> Iterator[None]:
 
 def attempted(key: str, show: Callable[[], Any]) -> Any:
     """Show something; a failure is only logged, with its cause: no work depends on the UI."""
-    from prefect.settings import (  # noqa: PLC0415 - not in a plain run
-        PREFECT_CLIENT_MAX_RETRIES,
-        temporary_settings,
-    )
-
     try:
-        # Landing must not wait a minute for a server that has gone.
-        with temporary_settings({PREFECT_CLIENT_MAX_RETRIES: 1}):
-            return show()
+        return show()
     except Exception as error:  # noqa: BLE001 - whatever the server answers
         logger.warning("%s could not be shown in Prefect: %s", key, cause_of(error))
         return None

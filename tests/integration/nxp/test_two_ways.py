@@ -10,6 +10,7 @@ from typing import Any
 
 import httpx
 import polars as pl
+import pytest
 from polars.testing import assert_frame_equal
 
 from connectors.ledger.tables import metadata
@@ -108,6 +109,15 @@ def test_a_run_that_leaves_something_out_ends_the_same_both_ways(
     assert plain["code"] == flow["code"] != 0
     assert plain["messages"] == flow["messages"]
     assert plain["ledger"]["runs"] == flow["ledger"]["runs"]
+    runs = _asked(prefect_server, "flow_runs", sort="START_TIME_DESC", limit=1)
+    failed = {
+        each["name"]: each["state"]["message"]
+        for each in _tasks(prefect_server, runs[0])
+        if each["state"]["type"] == "FAILED"
+    }
+    # The stage of the window that failed, with the line that the command prints.
+    (unit,) = [unit for unit in flow["ledger"]["units"] if unit["last_error"]]
+    assert failed == {"start export crashes 2026-11-16": unit["last_error"]}
 
 
 def test_prefect_names_verb_subject_and_window_and_says_the_result(
@@ -141,6 +151,31 @@ def test_prefect_names_verb_subject_and_window_and_says_the_result(
     lines = [log["message"] for log in logs if log["name"].startswith("tasks.")]
     # Followed by the names that are bound to the run.
     assert said in lines[-1]
+
+
+def _names(api: str, folder: Path, here: Place, to: str) -> list[str]:
+    """Land windows of an hour up to an instant, and return the names of the task runs."""
+    words = ("crashes", "--from", "2026-11-06", "--to", to, "--step", "1h", "--concurrency", "8")
+    done = command(here, folder, "backfill", *words, PREFECT_API_URL=api)
+    assert done["code"] == 0, done["messages"]
+    run = _asked(api, "flow_runs", sort="START_TIME_DESC", limit=1)[0]
+    return sorted(task["name"] for task in _tasks(api, run))
+
+
+@pytest.mark.slow
+def test_longer_runs_show_each_window_and_then_chunks(
+    here: Place, prefect_server: str, tmp_path: Path
+) -> None:
+    by_unit = _names(prefect_server, tmp_path / "day", here, "2026-11-07")
+    hours = [
+        f"land crashes 2026-11-06T{hour:02}:00Z..2026-11-06T{hour + 1:02}:00Z"
+        for hour in range(1, 23)
+    ]
+    assert {*hours, "plan crashes", "report crashes"} < set(by_unit)
+    assert len(by_unit) == 24 + 2
+    by_chunk = _names(prefect_server, tmp_path / "days", here, "2026-11-15")
+    assert len(by_chunk) == 22 + 2
+    assert "land crashes 2026-11-06..2026-11-06T10:00Z" in by_chunk
 
 
 def _tasks(api: str, run: dict[str, Any], least: int = 1) -> list[dict[str, Any]]:

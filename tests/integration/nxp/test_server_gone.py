@@ -1,0 +1,116 @@
+"""SIGTERM and SIGINT to a command, its Prefect server, or both: it ends as documented."""
+
+import json
+import os
+import signal
+import sqlite3
+import sys
+from collections.abc import Iterator
+from contextlib import closing
+from datetime import UTC, datetime
+from pathlib import Path
+from subprocess import PIPE, Popen
+
+import httpx
+import psutil
+import pytest
+
+from tests.commands import environment, nxp
+from tests.landing import Place, place
+from tests.prefect import begin, end
+from tests.victims import until
+
+pytestmark = [pytest.mark.prefect, pytest.mark.slow]
+
+NOW = datetime(2026, 11, 20, 9, 30, tzinfo=UTC)
+BACKFILL = ("backfill", "crashes", "--from", "2026-11-16", "--to", "2026-11-19")
+ENDS = {signal.SIGTERM: 143, signal.SIGINT: 130}
+
+
+@pytest.fixture
+def made(tmp_path: Path) -> Iterator[Place]:
+    """A tenant whose exports take some seconds."""
+    with place(tmp_path, now=NOW, export_time=3.0) as tenant:
+        yield tenant
+
+
+@pytest.fixture
+def kept(made: Place) -> Iterator[dict[str, str]]:
+    """An installation with a Prefect server of its own."""
+    env = environment(made, PREFECT_SERVER_API_AUTH_STRING="")
+    started = nxp("server", "start", env=env)
+    assert started.returncode == 0, started.stderr
+    try:
+        yield {**env, "API": started.stdout.strip()}
+    finally:
+        nxp("server", "stop", env=env)
+
+
+def server_of(made: Place) -> psutil.Process:
+    record = Path(made.environment["NXP_HOME"]) / "server.json"
+    return psutil.Process(int(json.loads(record.read_text())["pid"]))
+
+
+def newest(made: Place) -> tuple[str, int]:
+    """Return how the newest run ended, and how many leases are left, without the product's code."""
+    file = made.environment["NXP_LEDGER_URL"].removeprefix("sqlite:///")
+    with closing(sqlite3.connect(file)) as ledger:
+        (state,) = ledger.execute("SELECT state FROM runs ORDER BY started_at DESC").fetchone()
+        (held,) = ledger.execute("SELECT count(*) FROM units WHERE holder IS NOT NULL").fetchone()
+    return state, held
+
+
+def begun(made: Place, env: dict[str, str]) -> Popen[str]:
+    """Start a back-fill, and wait until its exports are under way."""
+    process = begin(env, *BACKFILL)
+    until(process, lambda: made.tenant.requests["status"] >= 3)
+    return process
+
+
+@pytest.mark.parametrize("number", list(ENDS))
+@pytest.mark.parametrize("who", ["command", "all", "server first"])
+def test_a_stopped_command_ends_as_documented_whatever_dies_first(
+    made: Place, kept: dict[str, str], number: signal.Signals, who: str
+) -> None:
+    process, server = begun(made, kept), server_of(made)
+    if who != "command":
+        server.send_signal(number)
+    if who == "server first":
+        server.wait(30)
+    process.send_signal(number)
+    ended = end(process)
+    assert ended.returncode == ENDS[number], ended.stderr
+    assert "a bug" not in ended.stderr
+    assert "Error logging" not in ended.stderr
+    # Those under way may have been all.
+    assert newest(made) in {("interrupted", 0), ("landed", 0)}
+    if who == "command":
+        (run,) = httpx.post(f"{kept['API']}/flow_runs/filter", json={"limit": 1}).json()
+        assert run["state"]["type"] in {"CRASHED", "COMPLETED"}
+    again = nxp(*BACKFILL, "--no-prefect", env=kept)
+    assert again.returncode == 0, again.stderr
+    # Nothing was exported twice.
+    assert made.tenant.requests["export"] == 3
+
+
+def test_a_command_whose_server_goes_away_does_its_work(made: Place, kept: dict[str, str]) -> None:
+    process = begun(made, kept)
+    server_of(made).terminate()
+    ended = end(process)
+    assert ended.returncode == 0, ended.stderr
+    assert "the Prefect server stopped answering" in ended.stderr
+    assert newest(made) == ("landed", 0)
+
+
+def test_a_whole_process_group_is_stopped(made: Place, kept: dict[str, str]) -> None:
+    """As a terminal or a service manager stops it, with a second command in the group."""
+    python = f"{sys.executable} -m nxp"
+    both = f"{python} {' '.join(BACKFILL)} & {python} act plan free_disk_space & wait"
+    env = {**kept, "PYTHONPATH": str(Path.cwd())}
+    group = Popen(["/bin/sh", "-c", both], env=env, start_new_session=True, stderr=PIPE, text=True)
+    until(group, lambda: made.tenant.requests["status"] >= 3)
+    server_of(made).terminate()
+    os.killpg(group.pid, signal.SIGTERM)
+    _, said = group.communicate(timeout=60)
+    assert "a bug" not in said
+    assert newest(made)[1] == 0
