@@ -1,5 +1,8 @@
 """Every operation of the Nexthink client as a Prefect task, for flows of your own.
 
+The stages of our own flows call the same methods, on a client that shares the tenant's limits with
+all processes: tasks/exports/export.py starts and awaits exports, and journals their ids.
+
 A task opens a client by the settings: pass it the name of a tenant's profile, or nothing if the
 NEXTHINK_* variables name the tenant. Prefect neither retries, caches nor keeps anything: the client
 knows what may be sent again, and values and answers may be people's data. Operations that act are
@@ -13,8 +16,7 @@ from pathlib import Path
 from typing import Final, ParamSpec, TypeVar
 
 import polars as pl
-from prefect import Task, task
-from prefect.cache_policies import NO_CACHE
+from prefect import Task
 
 from connectors.actions import ActionKind
 from connectors.nexthink import (
@@ -47,22 +49,16 @@ from connectors.settings.installation import load_settings
 from connectors.settings.tenants import load_tenant
 from tasks.act.raw import Request, opened, send_raw
 from tasks.act.shown import read_shown
+from tasks.runs.recorded import as_task
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
 
 def _operation(function: Callable[P, R]) -> Task[P, R]:
-    """Return a function as a task, without retries whatever Prefect's settings say."""
+    """Return a function as a task, named after it."""
     name = function.__name__.replace("_", " ")
-    return task(
-        name=name,
-        task_run_name=name,
-        cache_policy=NO_CACHE,
-        persist_result=False,
-        retries=0,
-        log_prints=False,
-    )(function)
+    return as_task(function, name, name)
 
 
 def _client(tenant: str | None) -> NexthinkClient:

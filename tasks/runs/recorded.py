@@ -21,6 +21,7 @@ from connectors.errors import PipelineError
 from tasks.runs.stopping import StoppedError
 
 if TYPE_CHECKING:
+    from prefect import Task
     from prefect.client.schemas.objects import State
     from prefect.context import FlowRunContext
 
@@ -151,19 +152,29 @@ class _Call:
 
 @cache
 def _task(verb: str) -> Callable[[_Call], Any]:
-    from prefect import task  # noqa: PLC0415 - a plain run never comes here
-    from prefect.cache_policies import NO_CACHE  # noqa: PLC0415
-
     def run(call: _Call) -> Any:
         return call.state()
 
+    return as_task(run, verb, "{call.name}")
+
+
+def as_task(function: Callable[P, R], name: str, run_name: str) -> "Task[P, R]":
+    """Return a function as a task, without retries whatever Prefect's settings say.
+
+    Stages of flows and operations of the client are tasks of this kind: nothing of them is cached
+    or kept.
+    """
+    from prefect import task  # noqa: PLC0415 - a plain run never comes here
+    from prefect.cache_policies import NO_CACHE  # noqa: PLC0415
+
     return task(
-        name=verb,
-        task_run_name="{call.name}",
+        name=name,
+        task_run_name=run_name,
         cache_policy=NO_CACHE,
         persist_result=False,
         retries=0,
-    )(run)
+        log_prints=False,
+    )(function)
 
 
 @dataclass(slots=True)

@@ -80,4 +80,4 @@ def test_without_an_outcome_the_server_is_unavailable(error: Exception) -> None:
 
 def test_a_bug_stays_one() -> None:
     with pytest.raises(KeyError):
-        call_flow(lambda: {}["a"])
+        call_flow(lambda: {"a": 1}["b"])
