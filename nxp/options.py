@@ -1,11 +1,22 @@
 """Options that several commands share, so that they look alike everywhere."""
 
-from typing import Annotated
+import json
+from datetime import timedelta
+from typing import Annotated, Final, NoReturn
 
 from cyclopts import Parameter
 
 from connectors.errors import UsageError
 
+_LONGEST_WAIT: Final = timedelta(days=1)
+
+Wait = Annotated[
+    str | None,
+    Parameter(
+        name="--wait",
+        help="Read outcomes back for up to this long (10m): code 7 unless all are done by then.",
+    ),
+]
 Json = Annotated[bool, Parameter(name="--json", negative="", help="Print JSON.")]
 Tenant = Annotated[
     str | None,
@@ -58,7 +69,16 @@ NoVerify = Annotated[
 Parameters = Annotated[
     tuple[str, ...],
     Parameter(
-        name=("-p", "--parameter"), negative="", help="A parameter, as key=value; repeatable."
+        name=("-p", "--parameter"),
+        negative="",
+        help="A parameter: key=text, or key:=JSON for a number, boolean, list or object.",
+    ),
+]
+Query = Annotated[
+    str | None,
+    Parameter(
+        name="--query",
+        help="Another saved query; with an id, that is its parameter nql_id. -p gives the others.",
     ),
 ]
 Since = Annotated[
@@ -70,18 +90,60 @@ Since = Annotated[
 
 
 def parse_parameters(pairs: tuple[str, ...]) -> dict[str, str]:
-    """Return `key=value` pairs as a dictionary.
+    """Return `key=text` and `key:=JSON` pairs as a dictionary of texts, as the API takes them.
 
     Raises:
-        UsageError: a pair has no equals sign or no key, or a key comes twice.
+        UsageError: a pair has no equals sign or no key, a key comes twice, or what should be JSON
+            is not.
     """
     found: dict[str, str] = {}
     for pair in pairs:
         key, equals, value = pair.partition("=")
-        key = key.removeprefix("$")
+        is_json = key.endswith(":")
+        key = key.removeprefix("$").removesuffix(":")
         if not key or not equals:
-            raise UsageError(f"-p {pair!r}: write a parameter as key=value")
+            raise UsageError(f"-p {pair!r}: write a parameter as key=value, or as key:=JSON")
         if key in found:
             raise UsageError(f"-p {key}: given twice")
-        found[key] = value
+        found[key] = _json_text(key, value) if is_json else value
     return found
+
+
+def read_wait(given: str | None) -> timedelta | None:
+    """Return how long `--wait` waits, None if it is not given.
+
+    Raises:
+        UsageError: it is not a duration, or longer than a day.
+    """
+    if given is None:
+        return None
+    from connectors.catalogue.specification import parse_duration  # noqa: PLC0415 - pydantic
+
+    try:
+        wait: timedelta = parse_duration(given)
+    except ValueError as error:
+        raise UsageError(f"--wait {error}") from None
+    if wait > _LONGEST_WAIT:
+        raise UsageError("--wait is longer than 1d: ask for outcomes later instead")
+    return wait
+
+
+def _json_text(key: str, value: str) -> str:
+    """Return a value of JSON as text: a text without its quotes, anything else compact."""
+    try:
+        read = json.loads(value, parse_constant=_refuse_constant)
+    except (ValueError, RecursionError):
+        raise UsageError(
+            f"-p {key}:= is not followed by JSON, such as 3, true or '[\"a\"]': "
+            f"write {key}=text for a text"
+        ) from None
+    if isinstance(read, str):
+        return read
+    if isinstance(read, int | float) and not isinstance(read, bool):
+        # As it is written: 1.10 and 1e400 are the same as they were.
+        return value.strip()
+    return json.dumps(read, ensure_ascii=False, separators=(",", ":"))
+
+
+def _refuse_constant(_name: str) -> NoReturn:
+    raise ValueError("NaN and Infinity are not JSON")

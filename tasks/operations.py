@@ -179,10 +179,16 @@ def remote_actions_execute(
 
 @_operation
 def remote_actions_executions(
-    action_id: str, since: datetime | None = None, tenant: str | None = None
+    action_id: str | None = None,
+    since: datetime | None = None,
+    query_id: str | None = None,
+    parameters: Mapping[str, str] | None = None,
+    tenant: str | None = None,
 ) -> pl.DataFrame:
     """Read the executions of a remote action since a moment, a week ago by default."""
-    return read_shown(ActionKind.REMOTE_ACTION, action_id, since, tenant)
+    return read_shown(
+        ActionKind.REMOTE_ACTION, action_id, since, tenant, query_id=query_id, parameters=parameters
+    )
 
 
 # Workflows ------------------------------------------------------------------------------------
@@ -193,18 +199,23 @@ def workflows_list(
     dependency: Dependency | None = None,
     trigger_method: TriggerMethod | None = None,
     only_active: bool = False,
+    source: str | None = None,
     tenant: str | None = None,
 ) -> Sequence[Workflow]:
     """List workflows, by any of the filters."""
     with _client(tenant) as client:
-        return client.workflows.list(dependency, trigger_method, only_active=only_active)
+        return client.workflows.list(
+            dependency, trigger_method, only_active=only_active, source=source
+        )
 
 
 @_operation
-def workflows_details(workflow_id: str, tenant: str | None = None) -> Workflow:
+def workflows_details(
+    workflow_id: str, source: str | None = None, tenant: str | None = None
+) -> Workflow:
     """Describe one workflow, by NQL id or UUID."""
     with _client(tenant) as client:
-        return client.workflows.details(workflow_id)
+        return client.workflows.details(workflow_id, source=source)
 
 
 @_operation
@@ -236,10 +247,16 @@ def workflows_resume(
 
 @_operation
 def workflows_executions(
-    workflow_id: str, since: datetime | None = None, tenant: str | None = None
+    workflow_id: str | None = None,
+    since: datetime | None = None,
+    query_id: str | None = None,
+    parameters: Mapping[str, str] | None = None,
+    tenant: str | None = None,
 ) -> pl.DataFrame:
     """Read the executions of a workflow since a moment, a week ago by default."""
-    return read_shown(ActionKind.WORKFLOW, workflow_id, since, tenant)
+    return read_shown(
+        ActionKind.WORKFLOW, workflow_id, since, tenant, query_id=query_id, parameters=parameters
+    )
 
 
 # Campaigns ------------------------------------------------------------------------------------
@@ -255,10 +272,16 @@ def campaigns_trigger(
 
 @_operation
 def campaigns_responses(
-    campaign_id: str, since: datetime | None = None, tenant: str | None = None
+    campaign_id: str | None = None,
+    since: datetime | None = None,
+    query_id: str | None = None,
+    parameters: Mapping[str, str] | None = None,
+    tenant: str | None = None,
 ) -> pl.DataFrame:
     """Read the responses to a campaign since a moment, a week ago by default."""
-    return read_shown(ActionKind.CAMPAIGN, campaign_id, since, tenant)
+    return read_shown(
+        ActionKind.CAMPAIGN, campaign_id, since, tenant, query_id=query_id, parameters=parameters
+    )
 
 
 # These read back by a saved query, because the API has no operation for it.

@@ -112,10 +112,18 @@ class Actions:
                     f"whose outcome is unknown (request {held['intent_id'][0]}): see "
                     "nxp act status and nxp act resolve; nothing was sent"
                 )
+            # The requests of one command are known by their common moment.
+            now = self._clock()
             for ordinal, batch in enumerate(batches):
                 targets = batch.targets.height
                 request = ActionRequest(
-                    batch.intent_id, kind, action_id, targets, ordinal=ordinal, **asdict(asker)
+                    batch.intent_id,
+                    kind,
+                    action_id,
+                    targets,
+                    ordinal=ordinal,
+                    created_at=now,
+                    **asdict(asker),
                 )
                 self._insert(connection, request, batch.targets)
 
@@ -182,6 +190,14 @@ class Actions:
             self._change(connection, intent_id, may_be, taken, request_id=request_id)
             if seen is not None:
                 self._save(connection, seen.with_columns(intent_id=pl.lit(intent_id)))
+
+    def reached_nobody(self, intent_id: str, code: str, seen: pl.DataFrame) -> None:
+        """Record an answer that refuses each target of a request (part of SEEN)."""
+        with self._engine.begin() as connection:
+            self._change(
+                connection, intent_id, (RequestState.SENDING,), RequestState.REFUSED, code=code
+            )
+            self._save(connection, seen.with_columns(intent_id=pl.lit(intent_id)))
 
     def refused(self, intent_id: str, code: str | None) -> None:
         """Record the tenant's answer that it does not accept a request."""
@@ -300,7 +316,8 @@ class Actions:
     def _insert(
         self, connection: Connection, request: ActionRequest, targets: pl.DataFrame
     ) -> None:
-        row = {**asdict(request), "tenant": self._tenant, "created_at": self._clock()}
+        row = {**asdict(request), "tenant": self._tenant}
+        row["created_at"] = request.created_at or self._clock()
         connection.execute(action_requests.insert().values(row))
         typed = targets.select(pl.col(name).cast(dtype) for name, dtype in TARGETS.items())
         owned = typed.select(pl.lit(request.intent_id).alias("intent_id"), pl.all())

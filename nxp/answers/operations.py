@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from connectors.nexthink.acting.models import RemoteAction
-from nxp.answers import acting, enrichment, nql, runs, shown
+from nxp.answers import acted, acting, enrichment, nql, runs, shown
 from tasks.act.report import ActionReport
 
 
@@ -73,6 +73,13 @@ _ALL: Final = (
         ("GET /api/v1/act/remote-action/details",),
     ),
     Operation(
+        "remote-actions execute",
+        acted.ActedRemoteAction,
+        "remote_actions.execute",
+        "remote_actions_execute",
+        ("POST /api/v1/act/execute",),
+    ),
+    Operation(
         "remote-actions executions",
         shown.REMOTE_ACTION_EXECUTIONS,
         task="remote_actions_executions",
@@ -93,10 +100,31 @@ _ALL: Final = (
         ("GET /api/v1/workflows/details",),
     ),
     Operation(
+        "workflows trigger",
+        acted.ActedWorkflow,
+        "workflows.trigger",
+        "workflows_trigger",
+        ("POST /api/v1/workflows/execute", "POST /api/v2/workflows/execute"),
+    ),
+    Operation(
+        "workflows resume",
+        acted.ActedEvent,
+        "workflows.resume",
+        "workflows_resume",
+        ("POST /api/v1/workflows/workflows/{workflowUuid}/execution/{executionUuid}/trigger",),
+    ),
+    Operation(
         "workflows executions",
         shown.WORKFLOW_EXECUTIONS,
         task="workflows_executions",
         requests=(f"{_EXPORT} of #workflow_executions",),
+    ),
+    Operation(
+        "campaigns trigger",
+        acted.ActedCampaign,
+        "campaigns.trigger",
+        "campaigns_trigger",
+        ("POST /api/v1/euf/campaign/trigger",),
     ),
     Operation(
         "campaigns responses",

@@ -6,11 +6,27 @@ from cyclopts import Parameter
 
 from connectors.nexthink import MOST_TARGETS
 from connectors.nexthink.acting.requests import CampaignRequest, nql_id
-from nxp.options import Json, Parameters, Since, Tenant, parse_parameters
+from nxp.options import (
+    Json,
+    Parameters,
+    Query,
+    Since,
+    Tenant,
+    Wait,
+    parse_parameters,
+    read_wait,
+)
+from nxp.recipients import read_recipients
 from nxp.shown import show_rows
-from nxp.targets import TargetFile, read_targets
 
 DEFAULT_EXPIRY_MINUTES = 1_440
+Recipients = Annotated[
+    str | None,
+    Parameter(
+        allow_leading_hyphen=True,
+        help="One SID a line; or CSV or JSON with sid, and a column for each parameter.",
+    ),
+]
 
 
 def trigger(
@@ -20,40 +36,62 @@ def trigger(
         tuple[str, ...],
         Parameter(negative="", help="SIDs of users, separated by commas."),
     ] = (),
-    file: TargetFile = None,
+    file: Recipients = None,
     expires: Annotated[
         int, Parameter(help="Minutes from now until it expires, 1 to 525600.")
     ] = DEFAULT_EXPIRY_MINUTES,
     parameter: Parameters = (),
+    wait: Wait = None,
     tenant: Tenant = None,
     as_json: Json = False,
 ) -> None:
     """Send the campaign CAMPAIGN_ID to users and journal it; for many users, use nxp act.
 
-    More than 10,000 users are split into several requests.
+    Users with equal parameters are one request; more than 10,000 of them are several.
     """
-    from nxp.raw import send  # noqa: PLC0415
+    from nxp.raw import Sending, send  # noqa: PLC0415
     from tasks.act.raw import split  # noqa: PLC0415 - polars, not for --help
 
     named = nql_id(campaign_id)
     given = [sid for each in sids for sid in each.split(",")]
-    targets = read_targets(given, file, "--sids or --file")
     values = parse_parameters(parameter)
-    requests = [
-        CampaignRequest(named, part, expires_in_minutes=expires, parameters=values)
-        for part in split(targets.names, MOST_TARGETS)
+    found = read_recipients(given, file, values, "--sids or --file")
+    parts = [
+        (group.parameters, part, places)
+        for group in found.groups
+        for part, places in zip(
+            split(group.sids, MOST_TARGETS), split(group.positions, MOST_TARGETS), strict=True
+        )
     ]
-    send(
-        requests,
-        tenant,
-        duplicates=targets.duplicates,
-        as_json=as_json,
+    requests = [
+        CampaignRequest(named, part, expires_in_minutes=expires, parameters=own)
+        for own, part, _ in parts
+    ]
+    how = Sending(
         read_back=f"nxp campaigns responses '{named}'",
+        duplicates=found.duplicates,
+        positions=[places for _, _, places in parts],
+        wait=read_wait(wait),
     )
+    send(requests, tenant, how, as_json=as_json)
 
 
 def responses(
-    campaign_id: str, *, since: Since = None, tenant: Tenant = None, as_json: Json = False
+    campaign_id: str | None = None,
+    *,
+    query: Query = None,
+    parameter: Parameters = (),
+    since: Since = None,
+    tenant: Tenant = None,
+    as_json: Json = False,
 ) -> None:
     """Print the responses to the campaign CAMPAIGN_ID, newest first; they name people."""
-    show_rows("campaign", campaign_id, since=since, tenant=tenant, as_json=as_json)
+    show_rows(
+        "campaign",
+        campaign_id,
+        since=since,
+        tenant=tenant,
+        as_json=as_json,
+        query=query,
+        parameter=parameter,
+    )

@@ -12,7 +12,16 @@ from connectors.nexthink.client import NexthinkClient
 from connectors.settings.installation import load_settings
 from connectors.settings.tenants import load_tenant
 from nxp.answers import acting as answers
-from nxp.options import Json, Parameters, Since, Tenant, parse_parameters
+from nxp.options import (
+    Json,
+    Parameters,
+    Query,
+    Since,
+    Tenant,
+    Wait,
+    parse_parameters,
+    read_wait,
+)
 from nxp.output import print_json, print_table, say
 from nxp.shown import show_rows
 from nxp.targets import TargetFile, read_targets
@@ -104,6 +113,7 @@ def execute(
     reason: Annotated[str | None, Parameter(help="The reason, up to 459 characters.")] = None,
     reference: Annotated[str | None, Parameter(help="A ticket, for instance.")] = None,
     source: Annotated[str | None, Parameter(help="The tool that makes the request.")] = None,
+    wait: Wait = None,
     tenant: Tenant = None,
     as_json: Json = False,
 ) -> None:
@@ -111,7 +121,7 @@ def execute(
 
     More than 10,000 devices are split into several requests.
     """
-    from nxp.raw import send  # noqa: PLC0415
+    from nxp.raw import Sending, send  # noqa: PLC0415
     from tasks.act.raw import split  # noqa: PLC0415 - polars, not for --help
 
     named = nql_id(action_id)
@@ -129,20 +139,33 @@ def execute(
         )
         for part in split(targets.names, MOST_TARGETS)
     ]
-    send(
-        requests,
-        tenant,
-        duplicates=targets.duplicates,
-        as_json=as_json,
+    how = Sending(
         read_back=f"nxp remote-actions executions '{named}'",
+        duplicates=targets.duplicates,
+        wait=read_wait(wait),
     )
+    send(requests, tenant, how, as_json=as_json)
 
 
 def executions(
-    action_id: str, *, since: Since = None, tenant: Tenant = None, as_json: Json = False
+    action_id: str | None = None,
+    *,
+    query: Query = None,
+    parameter: Parameters = (),
+    since: Since = None,
+    tenant: Tenant = None,
+    as_json: Json = False,
 ) -> None:
     """Print the outcome of the remote action ACTION_ID on each device, newest first."""
-    show_rows("remote_action", action_id, since=since, tenant=tenant, as_json=as_json)
+    show_rows(
+        "remote_action",
+        action_id,
+        since=since,
+        tenant=tenant,
+        as_json=as_json,
+        query=query,
+        parameter=parameter,
+    )
 
 
 def _row(action: RemoteAction) -> list[object]:

@@ -1,7 +1,8 @@
 """`nxp workflows`: the raw operations on workflows, one client call each."""
 
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Final
+from datetime import timedelta
+from typing import Annotated, Final, TypeVar
 
 from cyclopts import Parameter
 
@@ -9,7 +10,9 @@ from connectors.errors import UsageError
 from connectors.nexthink import MOST_TARGETS, UUID
 from connectors.nexthink.acting.models import Dependency, TriggerMethod
 from connectors.nexthink.acting.requests import (
+    DeviceIds,
     EventRequest,
+    UserIds,
     WorkflowIdsRequest,
     WorkflowRequest,
     nql_id,
@@ -18,10 +21,19 @@ from connectors.nexthink.client import NexthinkClient
 from connectors.settings.installation import load_settings
 from connectors.settings.tenants import load_tenant
 from nxp.answers import acting as answers
-from nxp.options import Json, Parameters, Since, Tenant, parse_parameters
+from nxp.options import (
+    Json,
+    Parameters,
+    Query,
+    Since,
+    Tenant,
+    Wait,
+    parse_parameters,
+    read_wait,
+)
 from nxp.output import print_json, print_table, say
 from nxp.shown import show_rows
-from nxp.targets import TargetFile, read_device_ids, read_targets, read_user_ids
+from nxp.targets import Objects, as_ids, read_devices, read_users
 
 _SHOWN: Final = (
     "id",
@@ -37,6 +49,22 @@ _SHOWN: Final = (
 )
 _INPUT_SHOWN: Final = ("name", "type", "required", "options", "description")
 Source = Annotated[str | None, Parameter(help="The tool that makes the request.")]
+DeviceFile = Annotated[
+    str | None,
+    Parameter(
+        allow_leading_hyphen=True,
+        help="One a line; or CSV or JSON with collectorUid, name or uid; - reads stdin.",
+    ),
+]
+UserFile = Annotated[
+    str | None,
+    Parameter(
+        allow_leading_hyphen=True,
+        help="One a line; or CSV or JSON with sid, upn or uid; - reads stdin.",
+    ),
+]
+Device = TypeVar("Device")
+User = TypeVar("User")
 
 
 def list_(
@@ -46,12 +74,13 @@ def list_(
         TriggerMethod | None, Parameter(help="How it can be triggered.")
     ] = None,
     active: Annotated[bool, Parameter(negative="", help="Only active ones.")] = False,
+    source: Source = None,
     tenant: Tenant = None,
     as_json: Json = False,
 ) -> None:
     """List the workflows of the tenant."""
     with _client(tenant) as client:
-        found = client.workflows.list(dependency, trigger_method, only_active=active)
+        found = client.workflows.list(dependency, trigger_method, only_active=active, source=source)
     if as_json:
         print_json([answers.workflow(each) for each in found])
         return
@@ -64,10 +93,12 @@ def list_(
     say(f"{len(found)} workflows")
 
 
-def show(workflow_id: str, *, tenant: Tenant = None, as_json: Json = False) -> None:
+def show(
+    workflow_id: str, *, source: Source = None, tenant: Tenant = None, as_json: Json = False
+) -> None:
     """Describe the workflow WORKFLOW_ID, an NQL id or a UUID."""
     with _client(tenant) as client:
-        found = client.workflows.details(workflow_id)
+        found = client.workflows.details(workflow_id, source=source)
     described = answers.workflow(found)
     if as_json:
         print_json(described)
@@ -90,51 +121,42 @@ def trigger(
             negative="", help="A device's collector id; with --by-id name=, uid= or collector=."
         ),
     ] = (),
-    devices: TargetFile = None,
+    devices: DeviceFile = None,
     user: Annotated[
         tuple[str, ...],
         Parameter(negative="", help="A user's SID; with --by-id sid=, upn= or uid=."),
     ] = (),
-    users: TargetFile = None,
+    users: UserFile = None,
     by_id: Annotated[
         bool, Parameter(negative="", help="Name devices and users by any of their ids (v2).")
     ] = False,
     parameter: Parameters = (),
     source: Source = None,
+    wait: Wait = None,
     tenant: Tenant = None,
     as_json: Json = False,
 ) -> None:
-    """Trigger the workflow WORKFLOW_ID and journal it; for many targets, use nxp act.
+    """Trigger the workflow WORKFLOW_ID (NQL id or UUID) and journal it; for many, use nxp act.
 
     More than 10,000 targets are split into several requests if they are all devices or all users.
     """
-    from nxp.raw import send  # noqa: PLC0415 - polars, not for --help
+    from nxp.raw import Sending, send  # noqa: PLC0415 - polars, not for --help
 
     if devices == users == "-":
         raise UsageError("--devices - and --users -: only one of them can read stdin")
-    named = nql_id(workflow_id)
-    wanted = read_targets(device, devices, "--device or --devices")
-    people = read_targets(user, users, "--user or --users")
-    if max(len(wanted.names), len(people.names)) > MOST_TARGETS:
-        _refuse_to_split(named, tenant, both=bool(wanted.names and people.names))
-    make = _by_ids if by_id else _by_keys
-    requests = [
-        make(
-            named,
-            devices=some,
-            users=others,
-            parameters=parse_parameters(parameter),
-            source=source,
-        )
-        for some, others in _parts(wanted.names, people.names)
-    ]
-    send(
-        requests,
-        tenant,
-        duplicates=wanted.duplicates + people.duplicates,
-        as_json=as_json,
+    values, limit = parse_parameters(parameter), read_wait(wait)
+    wanted = read_devices(device, devices, by_id=by_id)
+    people = read_users(user, users, by_id=by_id)
+    named = _nql_id(workflow_id, tenant)
+    if max(wanted.count, people.count) > MOST_TARGETS:
+        _refuse_to_split(named, tenant, both=bool(wanted.count and people.count))
+    make = _by_ids if by_id or wanted.ids or people.ids else _by_keys
+    how = Sending(
         read_back=f"nxp workflows executions '{named}'",
+        duplicates=wanted.duplicates + people.duplicates,
+        wait=limit,
     )
+    send(make(named, wanted, people, values, source), tenant, how, as_json=as_json)
 
 
 def resume(
@@ -143,26 +165,55 @@ def resume(
     *,
     parameter: Parameters = (),
     source: Source = None,
+    wait: Wait = None,
+    no_status: Annotated[
+        bool,
+        Parameter(name="--no-status", negative="", help="Do not read back the execution's status."),
+    ] = False,
     tenant: Tenant = None,
     as_json: Json = False,
 ) -> None:
-    """Resume EXECUTION (a UUID) of WORKFLOW, which waits for an event."""
-    from nxp.raw import send  # noqa: PLC0415 - polars, not for --help
+    """Resume EXECUTION (a UUID) of WORKFLOW, which waits for an event, and show its status.
 
+    The status is read back once at once, by an export; with --wait until it has ended.
+    """
+    from nxp.raw import Sending, send  # noqa: PLC0415 - polars, not for --help
+
+    values, limit = parse_parameters(parameter), read_wait(wait)
+    if no_status and limit is not None:
+        raise UsageError("--wait and --no-status: use one of them")
     uuid = workflow
     if not UUID.fullmatch(workflow):
         with _client(tenant) as client:
             uuid = client.workflows.details(workflow).uuid
-    request = EventRequest(uuid, execution, parse_parameters(parameter), source=source)
-    read_back = f"nxp workflows executions {workflow}"
-    send([request], tenant, as_json=as_json, read_back=read_back)
+    request = EventRequest(uuid, execution, values, source=source)
+    how = Sending(
+        read_back=f"nxp workflows executions {workflow}",
+        wait=None if no_status else limit or timedelta(0),
+        is_awaited=limit is not None,
+    )
+    send([request], tenant, how, as_json=as_json)
 
 
 def executions(
-    workflow_id: str, *, since: Since = None, tenant: Tenant = None, as_json: Json = False
+    workflow_id: str | None = None,
+    *,
+    query: Query = None,
+    parameter: Parameters = (),
+    since: Since = None,
+    tenant: Tenant = None,
+    as_json: Json = False,
 ) -> None:
     """Print the executions of the workflow WORKFLOW_ID (its NQL id or UUID), newest first."""
-    show_rows("workflow", workflow_id, since=since, tenant=tenant, as_json=as_json)
+    show_rows(
+        "workflow",
+        workflow_id,
+        since=since,
+        tenant=tenant,
+        as_json=as_json,
+        query=query,
+        parameter=parameter,
+    )
 
 
 def _shown(value: object) -> object:
@@ -171,39 +222,45 @@ def _shown(value: object) -> object:
     return ", ".join(map(str, value)) if isinstance(value, tuple) else value
 
 
+def _nql_id(workflow_id: str, tenant: str | None) -> str:
+    """Return the NQL id of a workflow, under which it is journalled."""
+    if not UUID.fullmatch(workflow_id):
+        return nql_id(workflow_id)
+    with _client(tenant) as client:
+        return client.workflows.details(workflow_id).id
+
+
 def _by_keys(
     workflow_id: str,
-    *,
-    devices: Sequence[str],
-    users: Sequence[str],
+    devices: Objects[DeviceIds],
+    users: Objects[UserIds],
     parameters: Mapping[str, str],
     source: str | None,
-) -> WorkflowRequest:
-    return WorkflowRequest(
-        workflow_id, devices=devices, users=users, parameters=parameters, source=source
-    )
+) -> list[WorkflowRequest]:
+    return [
+        WorkflowRequest(workflow_id, some, others, parameters, source)
+        for some, others in _parts(devices.names, users.names)
+    ]
 
 
 def _by_ids(
     workflow_id: str,
-    *,
-    devices: Sequence[str],
-    users: Sequence[str],
+    devices: Objects[DeviceIds],
+    users: Objects[UserIds],
     parameters: Mapping[str, str],
     source: str | None,
-) -> WorkflowIdsRequest:
-    return WorkflowIdsRequest(
-        workflow_id,
-        devices=read_device_ids(devices),
-        users=read_user_ids(users),
-        parameters=parameters,
-        source=source,
-    )
+) -> list[WorkflowIdsRequest]:
+    named = as_ids(devices, lambda name: DeviceIds(collector_uid=name))
+    people = as_ids(users, lambda name: UserIds(sid=name))
+    return [
+        WorkflowIdsRequest(workflow_id, some, others, parameters, source)
+        for some, others in _parts(named, people)
+    ]
 
 
 def _parts(
-    devices: Sequence[str], users: Sequence[str]
-) -> list[tuple[Sequence[str], Sequence[str]]]:
+    devices: Sequence[Device], users: Sequence[User]
+) -> list[tuple[Sequence[Device], Sequence[User]]]:
     from tasks.act.raw import split  # noqa: PLC0415 - polars, not for --help
 
     if devices and users:

@@ -124,7 +124,8 @@ def _by_uuid(uuid: str) -> Workflow | None:
 
 
 def _executable(tenant: Tenant, asked: WorkflowRequest | ExternalIdsRequest) -> Workflow:
-    workflow = WORKFLOWS.get(asked.workflow_id)
+    # The specification says only "the ID": an NQL id or a UUID.
+    workflow = WORKFLOWS.get(asked.workflow_id) or _by_uuid(asked.workflow_id)
     if workflow is None:
         raise _bad("WORKFLOW_NOT_FOUND", "There is no workflow of this id.")
     if not workflow.active:

@@ -7,7 +7,8 @@ from typing import Final
 
 import polars as pl
 
-from connectors.ledger.action_requests import RequestState
+from connectors.ledger.action_requests import ActionRequest, RequestState
+from connectors.ledger.actions import Actions
 from tasks.act.readback import is_final, read_executions
 from tasks.act.run import ActionRun
 from tasks.runs.progress import LANDED, Progress, tell
@@ -60,10 +61,17 @@ def keep_shown(run: ActionRun, executions: pl.DataFrame, since: datetime) -> Non
     journal = run.ledger.actions
     taken = journal.requests(action=run.key, states=[RequestState.REQUESTED], since=since)
     for request in taken:
-        targets = journal.targets(intent_id=request.intent_id)
-        changed = changed_by(targets, request.request_id, executions)
-        if changed.height:
-            journal.save_seen(changed)
+        keep_seen(journal, request, executions)
+
+
+def keep_seen(journal: Actions, request: ActionRequest, executions: pl.DataFrame) -> None:
+    """Save what was read back for one request that the tenant has taken."""
+    targets = journal.targets(intent_id=request.intent_id)
+    # What the tenant left out of the request has no execution in it.
+    taken = targets.filter(pl.col("code").is_null())
+    changed = changed_by(taken, request.request_id, executions)
+    if changed.height:
+        journal.save_seen(changed)
 
 
 def changed_by(

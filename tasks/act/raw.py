@@ -10,11 +10,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import zip_longest
-from typing import Final, assert_never
+from typing import Final, TypeVar, assert_never
 
 import polars as pl
 
 from connectors.actions import ActionKind
+from connectors.clock import utc_now
 from connectors.errors import DataRefusedError, PartlyDoneError, PipelineError, UsageError
 from connectors.ledger import Ledger, open_ledger
 from connectors.ledger.action_requests import TARGETS, ActionRequest, Batch, RequestState
@@ -32,12 +33,15 @@ from connectors.nexthink.acting.requests import (
 from connectors.nexthink.client import NexthinkClient
 from connectors.settings.installation import load_settings
 from connectors.settings.tenants import load_tenant
+from tasks.act.interrupted import sent_before
 from tasks.act.lookup import settle_left
 from tasks.act.person import person_here
 from tasks.act.run import take_action
-from tasks.act.send import Send, TakenRequest, said_of, send_once
+from tasks.act.send import Send, TakenRequest, send_once, taken_of
 
 logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 Request = (
     RemoteActionRequest | WorkflowRequest | WorkflowIdsRequest | CampaignRequest | EventRequest
@@ -70,24 +74,60 @@ class Sent:
 
     @property
     def refused(self) -> int:
-        """How many users the tenant left out of a campaign that it accepted."""
+        """How many users the tenant left out of a campaign that it answered."""
         return sum(each.request_id is None for each in self.users)
+
+    @property
+    def reached(self) -> int | None:
+        """How many targets the answer confirms; None where the API does not say.
+
+        A campaign's answer names users, a workflow's has one execution for each target that was
+        found, a remote action's has neither.
+        """
+        match self.answer:
+            case WorkflowAnswer():
+                return len(self.answer.execution_ids) or None
+            case tuple():
+                return len(self.users) - self.refused if self.users else 1
+            case RemoteActionAnswer():
+                return None
+            case None:
+                return 0
+            case _:
+                assert_never(self.answer)
+
+    @property
+    def unconfirmed(self) -> int:
+        """How many targets of an accepted request the answer says nothing about.
+
+        How devices and users of one workflow are paired is not known: those count as confirmed.
+        """
+        of_both = isinstance(self.request, WorkflowRequest | WorkflowIdsRequest) and bool(
+            self.request.devices and self.request.users
+        )
+        if self.answer is None or self.reached is None or of_both:
+            return 0
+        return max(self.record.targets - self.refused - self.reached, 0)
 
 
 @dataclass(frozen=True, slots=True)
 class RawReport:
-    """The outcome of requests of one action; `error` is what ended them early."""
+    """The outcome of requests of one action; `error` is what ended them early.
+
+    `already_sent` counts targets that were left out because an interrupted command had them.
+    """
 
     kind: str
     action_id: str
     sent: tuple[Sent, ...]
     error: PipelineError | None = None
+    already_sent: int = 0
 
     def raise_unless_complete(self) -> None:
         """Raise unless the tenant accepted all requests and all targets.
 
         Raises:
-            PartlyDoneError: only some requests, or some users of a campaign, were accepted.
+            PartlyDoneError: only some requests, or some targets of one, were accepted.
             DataRefusedError: the tenant accepted none of the users.
             PipelineError: nothing was accepted; the client's own error.
         """
@@ -95,18 +135,22 @@ class RawReport:
         if self.error and not taken:
             raise self.error
         targets = sum(each.record.targets for each in self.sent)
-        reached = sum(each.record.targets - each.refused for each in taken)
+        unconfirmed = sum(each.unconfirmed for each in taken)
+        reached = sum(each.record.targets - each.refused for each in taken) - unconfirmed
         if self.error:
             raise PartlyDoneError(
                 f"{self.action_id}: {len(taken)} of {len(self.sent)} requests were taken, for "
                 f"{reached:,} of {targets:,} targets; then: {self.error}"
             )
-        if not reached:
-            raise DataRefusedError(f"{self.action_id}: the tenant refuses all {targets:,} targets")
+        if not reached and not unconfirmed:
+            raise DataRefusedError(
+                f"{self.action_id}: nobody was reached, the tenant refuses all {targets:,} targets"
+            )
         if reached < targets:
+            more = f", {unconfirmed:,} not in the answer" if unconfirmed else ""
             raise PartlyDoneError(
                 f"{self.action_id}: {reached:,} of {targets:,} targets were taken, "
-                f"{targets - reached:,} refused"
+                f"{targets - reached - unconfirmed:,} refused{more}"
             )
 
 
@@ -125,6 +169,9 @@ def opened(tenant: str | None) -> Iterator[tuple[NexthinkClient, Ledger]]:
 def send_raw(client: NexthinkClient, ledger: Ledger, requests: Sequence[Request]) -> RawReport:
     """Send requests of one action, one after the other, until one is not accepted.
 
+    Targets that the same command had sent before it was interrupted are left out: see
+    `interrupted.sent_before`.
+
     Args:
         client: of the tenant.
         ledger: of the tenant; holds the journal.
@@ -139,11 +186,14 @@ def send_raw(client: NexthinkClient, ledger: Ledger, requests: Sequence[Request]
     if len(keys) != 1:
         raise UsageError("send requests of one action at a time: one kind, one id")
     (key,) = keys
-    intents = [(str(uuid.uuid4()), request) for request in requests]
-    named = [(intent_id, _with_intent(request, intent_id)) for intent_id, request in intents]
-    batches = [Batch(intent_id, _targets(request)) for intent_id, request in named]
-    with take_action(ledger, key, batches[0].intent_id) as lease:
+    wanted = pl.concat([_targets(request)["target"] for request in requests])
+    with take_action(ledger, key, str(uuid.uuid4())) as lease:
         settle_left(ledger, key)
+        already = sent_before(ledger, key, wanted, utc_now())
+        rest = [each for request in requests if (each := _without(request, already))]
+        intents = [(str(uuid.uuid4()), request) for request in rest]
+        named = [(intent_id, _with_intent(request, intent_id)) for intent_id, request in intents]
+        batches = [Batch(intent_id, _targets(request)) for intent_id, request in named]
         ledger.actions.begin_raw(*key, batches, person_here().asker)
         answers: dict[str, Answer] = {}
         error: PipelineError | None = None
@@ -166,10 +216,10 @@ def send_raw(client: NexthinkClient, ledger: Ledger, requests: Sequence[Request]
         for intent_id, request in named
         if (record := ledger.actions.get(intent_id))
     )
-    return RawReport(*key, sent, error)
+    return RawReport(*key, sent, error, len(already))
 
 
-def split(targets: Sequence[str], most: int) -> list[Sequence[str]]:
+def split(targets: Sequence[T], most: int) -> list[Sequence[T]]:
     """Divide targets into parts that each fit into one request."""
     return [targets[at : at + most] for at in range(0, len(targets), most)] or [targets]
 
@@ -200,6 +250,43 @@ def _with_intent(request: Request, intent_id: str) -> Request:
     if not isinstance(request, RemoteActionRequest):
         return request
     return replace(request, reason=intent_reason(intent_id, request.reason))
+
+
+def _without(request: Request, targets: set[str]) -> Request | None:
+    """Return a request without some targets; None if no target is left."""
+    if not targets:
+        return request
+    left: Request
+    match request:
+        case RemoteActionRequest():
+            devices = [each for each in request.devices if each.lower() not in targets]
+            left, is_empty = replace(request, devices=devices or request.devices), not devices
+        case CampaignRequest():
+            sids = [each for each in request.sids if each not in targets]
+            left, is_empty = replace(request, sids=sids or request.sids), not sids
+        case WorkflowRequest() | WorkflowIdsRequest() if not (request.devices and request.users):
+            left = _without_names(request, targets)
+            is_empty = not (left.devices or left.users)
+        case _:
+            # Devices with users, or one execution: this is one request, and never interrupted.
+            return request
+    return None if is_empty else left
+
+
+def _without_names(
+    request: WorkflowRequest | WorkflowIdsRequest, targets: set[str]
+) -> WorkflowRequest | WorkflowIdsRequest:
+    if isinstance(request, WorkflowRequest):
+        return replace(
+            request,
+            devices=[each for each in request.devices if f"{each.lower()}|" not in targets],
+            users=[each for each in request.users if f"|{each}" not in targets],
+        )
+    return replace(
+        request,
+        devices=[each for each in request.devices if f"{_device_name(each)}|" not in targets],
+        users=[each for each in request.users if f"|{_user_name(each)}" not in targets],
+    )
 
 
 def _targets(request: Request) -> pl.DataFrame:
@@ -252,7 +339,7 @@ def _sender(
             return TakenRequest(answer.request_id)
         if isinstance(request, CampaignRequest):
             said = [each for each in answer if isinstance(each, CampaignAnswer)]
-            return TakenRequest(None, said_of(request.sids, said))
+            return taken_of(request, said)
         ids = [each for each in answer if isinstance(each, str)]
         return TakenRequest(ids[0] if ids else None)
 

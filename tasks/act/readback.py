@@ -93,10 +93,17 @@ def read_executions(run: ActionRun, since: datetime) -> pl.DataFrame:
     begin = bound_before(max(since - EARLIER, run.now - REACH + SKEW), MINUTE, zone)
     parameters = {"nql_id": specification.id, "from": literal(begin, zone)}
     texts = ask(run, "read-back", specification.read_back, parameters)
-    columns = COLUMNS[specification.kind]
-    needed = tuple(columns)[: _NEEDED[specification.kind]]
-    require_columns(texts, needed, specification.read_back)
+    require_read_back(texts, specification.kind, specification.read_back)
     return executions_of(texts, specification.kind, run.chosen.tenant.time_zone)
+
+
+def require_read_back(texts: pl.DataFrame, kind: ActionKind, query_id: str) -> None:
+    """Raise unless a saved query lists what identifies executions and their status.
+
+    Raises:
+        DataRefusedError: columns are missing; the message names them.
+    """
+    require_columns(texts, tuple(COLUMNS[kind])[: _NEEDED[kind]], query_id)
 
 
 def executions_of(texts: pl.DataFrame, kind: ActionKind, zone: str) -> pl.DataFrame:

@@ -148,7 +148,8 @@ def build_report(run: ActionRun, stages: ActionStages) -> ActionReport:
     summary: Mapping[str, Any] = plan.summary if plan else {}
     rows = _rows(run, stages)
     by_state = dict(rows.group_by("state").len().iter_rows())
-    left_out = rows.filter(pl.col("code").is_not_null()).height
+    is_taken = pl.col("state") == RequestState.REQUESTED.value
+    left_out = rows.filter(is_taken, pl.col("code").is_not_null()).height
     requested = by_state.get(RequestState.REQUESTED.value, 0) - left_out
     counts = {
         "candidates": int(summary.get("candidates", 0)),

@@ -51,6 +51,11 @@ class TakenRequest:
     request_id: str | None
     seen: pl.DataFrame | None = field(default=None, repr=False)
 
+    @property
+    def reached_nobody(self) -> bool:
+        """Return whether the answer refuses every target, one by one."""
+        return self.seen is not None and bool(self.seen["code"].is_not_null().all())
+
 
 Send = Callable[[], TakenRequest]
 
@@ -121,7 +126,10 @@ def _sent(ledger: Ledger, intent_id: str, send: Send) -> TakenRequest:
         # A lost answer, a signal or a bug: the request may have been done.
         journal.unknown(intent_id)
         raise
-    journal.requested(intent_id, taken.request_id, taken.seen)
+    if taken.seen is not None and taken.reached_nobody:
+        journal.reached_nobody(intent_id, REFUSED_TARGET, taken.seen)
+    else:
+        journal.requested(intent_id, taken.request_id, taken.seen)
     return taken
 
 
@@ -166,9 +174,15 @@ def sender(
         case WorkflowRequest():
             return lambda: TakenRequest(client.workflows.trigger(request).request_id)
         case CampaignRequest():
-            return lambda: TakenRequest(
-                None, said_of(request.sids, client.campaigns.trigger(request))
-            )
+            return lambda: taken_of(request, client.campaigns.trigger(request))
+
+
+def taken_of(request: CampaignRequest, answers: Sequence[CampaignAnswer]) -> TakenRequest:
+    """Return a campaign's answer: as `said_of`, and why users were left out."""
+    seen = said_of(request.sids, answers)
+    why = {each.user_sid: each.message for each in answers if not each.request_id}
+    details = pl.Series("details", [why.get(sid) for sid in request.sids], pl.String)
+    return TakenRequest(None, seen.with_columns(details))
 
 
 def said_of(sids: Sequence[str], answers: Sequence[CampaignAnswer]) -> pl.DataFrame:

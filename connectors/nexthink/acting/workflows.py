@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field, RootModel, model_validator
 from connectors.errors import UsageError
 from connectors.http.client import Retry, exchange_of
 from connectors.nexthink.acting.acting import act
-from connectors.nexthink.acting.limits import UUID
+from connectors.nexthink.acting.limits import UUID, make_sure, source_problems
 from connectors.nexthink.acting.models import (
     Dependency,
     TriggerMethod,
@@ -64,20 +64,22 @@ class WorkflowsApi:
         trigger_method: TriggerMethod | None = None,
         *,
         only_active: bool = False,
+        source: str | None = None,
     ) -> list[Workflow]:
-        """Return the workflows that match the filters.
+        """Return the workflows that match the filters; `source` says who asks.
 
         The specification requires both filters, but live tenants accept requests without them. So
         an unset filter is left out at first; if that is refused, every value of it is requested.
         """
-        first = self._ask(dependency, trigger_method, only_active=only_active)
+        make_sure("list of workflows", source_problems(source))
+        first = self._ask(dependency, trigger_method, only_active=only_active, source=source)
         if first.status_code != _BAD_REQUEST:
             answers = [first]
         elif dependency and trigger_method:
             raise self._failure(first)
         else:
             answers = [
-                self._accepted(self._ask(kind, method, only_active=only_active))
+                self._accepted(self._ask(kind, method, only_active=only_active, source=source))
                 for kind in ([dependency] if dependency else Dependency)
                 for method in ([trigger_method] if trigger_method else TriggerMethod)
             ]
@@ -88,12 +90,15 @@ class WorkflowsApi:
         }
         return [each for each in found.values() if each.is_active or not only_active]
 
-    def details(self, workflow_id: str) -> Workflow:
+    def details(self, workflow_id: str, *, source: str | None = None) -> Workflow:
         """Return one workflow by its NQL id, with or without #, or by its UUID.
+
+        `source` says who asks.
 
         Raises:
             UsageError: the tenant has none with this id.
         """
+        make_sure("details of a workflow", source_problems(source))
         is_uuid = UUID.fullmatch(workflow_id) is not None
         named = workflow_id.lower() if is_uuid else nql_id(workflow_id)
         response = self._api.call(
@@ -102,11 +107,12 @@ class WorkflowsApi:
             permission=PERMISSION,
             retry=Retry.READ,
             accepted=OK | {_BAD_REQUEST, _NOT_FOUND},
+            headers=_headers(source),
         )
         found = read_answer(_Listed, response).root if response.status_code in OK else []
         if not found and is_uuid:
             # The operation is documented only for NQL ids.
-            found = [each for each in self.list() if each.uuid.lower() == named]
+            found = [each for each in self.list(source=source) if each.uuid.lower() == named]
         if not found:
             raise UsageError(
                 f"the tenant has no workflow {named}: nxp workflows list shows all",
@@ -169,6 +175,7 @@ class WorkflowsApi:
         trigger_method: TriggerMethod | None,
         *,
         only_active: bool,
+        source: str | None,
     ) -> httpx.Response:
         filters = {
             "dependency": dependency,
@@ -182,6 +189,7 @@ class WorkflowsApi:
             permission=PERMISSION,
             retry=Retry.READ,
             accepted=OK | {_BAD_REQUEST},
+            headers=_headers(source),
         )
 
     def _accepted(self, response: httpx.Response) -> httpx.Response:
@@ -191,3 +199,7 @@ class WorkflowsApi:
 
     def _failure(self, response: httpx.Response) -> Exception:
         return failure(response, permission=PERMISSION, now=self._api.clock())
+
+
+def _headers(source: str | None) -> dict[str, str] | None:
+    return {"Source": source} if source else None

@@ -1,6 +1,7 @@
 """The client's operations as Prefect tasks: one each, on the sandbox, never sent twice."""
 
 import inspect
+import json
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -21,6 +22,7 @@ from connectors.errors import (
     UsageError,
 )
 from connectors.ledger import Ledger, open_ledger
+from connectors.ledger.action_requests import RequestState
 from connectors.nexthink import ExportState, Taken
 from connectors.nexthink.acting.models import Dependency
 from connectors.nexthink.acting.requests import (
@@ -281,6 +283,47 @@ def test_the_first_that_is_not_taken_is_the_last_that_is_sent(
         assert len(server.requests(ACT)) == 3
     else:
         assert act(server, ledger, [on_devices(3)]).error is None
+
+
+def test_an_interrupted_command_sends_only_the_rest_when_it_is_repeated(
+    server: Server, ledger: Ledger
+) -> None:
+    server.on("POST", ACT, TAKEN, Reply(429), TAKEN, Reply(429), TAKEN, TAKEN)
+    assert [each.is_taken for each in act(server, ledger, THREE).sent] == [True, False, False]
+    # Nothing of the rest is wanted: this is another command.
+    again = act(server, ledger, [on_devices(3)])
+    assert (again.already_sent, again.sent[0].is_taken) == (0, True)
+    # In the second run only the last request is left, and that is turned away.
+    second = act(server, ledger, THREE)
+    assert [each.record.targets for each in second.sent] == [1]
+    assert second.already_sent == 3
+    third = act(server, ledger, THREE)
+    assert (third.error, third.already_sent) == (None, 3)
+    sent = [json.loads(each.body)["devices"] for each in server.requests(ACT)]
+    assert sent[0] == list(THREE[0].devices)
+    assert sent[2:] == [[DEVICE.format(3)], [DEVICE.format(4)], [DEVICE.format(4)]]
+    # Now all of it is sent, so a repetition is meant.
+    server.on("POST", ACT, TAKEN)
+    assert act(server, ledger, THREE).already_sent == 0
+
+
+def test_users_that_an_interrupted_campaign_reached_are_not_asked_again(
+    server: Server, ledger: Ledger
+) -> None:
+    sids = [f"S-1-5-21-{number}" for number in range(3)]
+    groups = [CampaignRequest("#c", [sid], parameters={"n": sid[-1]}) for sid in sids]
+    replies = [json_reply({"requests": [{"userSid": sid, "requestId": sid}]}) for sid in sids]
+    path = "/api/v1/euf/campaign/trigger"
+    server.on("POST", path, replies[0], Reply(reset=True), replies[2])
+    assert [each.record.state for each in act(server, ledger, groups).sent][1] == "unknown"
+    with pytest.raises(HeldError):
+        act(server, ledger, groups)
+    (unknown,) = ledger.actions.requests(states=[RequestState.UNKNOWN])
+    ledger.actions.resolve(unknown.intent_id, sent=True, why="it shows in Nexthink")
+    report = act(server, ledger, groups)
+    assert (report.already_sent, len(report.sent)) == (2, 1)
+    bodies = [json.loads(each.body) for each in server.requests(path)]
+    assert [body["userSid"] for body in bodies] == [[sid] for sid in sids]
 
 
 class Stopped(httpx.BaseTransport):

@@ -517,3 +517,186 @@ def test_what_the_tenant_cuts_is_said_with_what_to_do(
         done = called(*words, capsys=capsys)
     assert (done.returncode, done.stdout) == (6, "")
     assert "a later since" in done.stderr
+
+
+# What is answered -----------------------------------------------------------------------------
+
+
+def test_a_campaign_that_reaches_nobody_is_seen_as_such(nxp: Run, ledger: Ledger) -> None:
+    words = ("campaigns", "trigger", "device_feedback", "--sids", SID.format(98))
+    code, out, err = nxp(*words, "--json")
+    told = json.loads(out)
+    assert (code, told["state"], told["reached"], told["refused"]) == (6, "refused", 0, 1)
+    assert "nobody was reached" in err
+    (entry,) = told["entries"]
+    assert entry["user"] == {"sid": SID.format(98)}
+    assert (entry["state"], entry["message"]) == ("refused", "There is no user of this SID.")
+    (record,) = ledger.actions.requests()
+    assert (record.state, record.code) == ("refused", "refused")
+    (target,) = ledger.actions.targets(intent_id=record.intent_id).to_dicts()
+    assert (target["code"], target["details"]) == ("refused", "There is no user of this SID.")
+
+
+def test_outcomes_are_awaited_and_what_is_not_done_is_7(
+    nxp: Run, here: Place, ledger: Ledger
+) -> None:
+    with Client(here.tenant) as client:
+        devices = [row["device.collector.uid"] for row in client.devices()][:3]
+    for device, fate in zip(devices, ("success", "failure", "expired"), strict=True):
+        here.tenant.actions.decree(device, fate)
+    named = [word for each in devices for word in ("--device", each)]
+    words = ("remote-actions", "execute", "#repair_office", *named)
+    code, out, err = nxp(*words, "--wait", "1s", "--json")
+    told = json.loads(out)
+    assert code == 7
+    assert "1 of 3 done, 1 failed, 1 not yet done" in err
+    states = [each["status"] for each in told["entries"]]
+    assert states == ["success", "failure", "waiting_on_device"]
+    assert [each["resolved_device"] for each in told["entries"]] == devices
+    # This tenant's clock is days behind, so the first export shows nothing.
+    assert (told["reached"], told["outcome"]["exports"]) == (3, 2)
+    (record,) = ledger.actions.requests()
+    kept = ledger.actions.targets(intent_id=record.intent_id)
+    assert dict(kept.select("target", "status").iter_rows())[devices[1]] == "failure"
+    one = ("remote-actions", "execute", "#repair_office", "--device", devices[0])
+    code, out, err = nxp(*one, "--wait", "1s")
+    assert code == 0
+    assert "success" in out
+    assert "1 of 1 done" in err
+    # Reading back fails: that it was sent is not lost.
+    fault(here, "403@export:1")
+    code, out, err = nxp(*one, "--wait", "0s", "--json")
+    assert (code, json.loads(out)["requests"][0]["state"]) == (7, "requested")
+    assert "reading back ended" in err
+
+
+def test_a_resumed_execution_is_shown(nxp: Run, here: Place) -> None:
+    with Client(here.tenant) as client:
+        device = client.devices()[0]["device.collector.uid"]
+    here.tenant.actions.decree(device, "success")
+    uuid_ = json.loads(nxp("workflows", "show", "device_replacement", "--json")[1])["uuid"]
+    words = ("--device", device, "-p", "ticket:=17", "--json")
+    _, out, _ = nxp("workflows", "trigger", uuid_, *words)
+    assert last(here).parameters == {"ticket": "17"}
+    (execution,) = json.loads(out)["requests"][0]["execution_ids"]
+    code, out, err = nxp("workflows", "resume", uuid_, execution, "--json")
+    (entry,) = json.loads(out)["entries"]
+    assert code == 0, err
+    assert (entry["execution_id"], entry["resolved_device"]) == (execution, device)
+    assert entry["status"] in {"in_progress", "success"}
+
+
+def test_a_table_names_devices_and_users_by_any_of_their_ids(
+    nxp: Run, here: Place, tmp_path: Path
+) -> None:
+    with Client(here.tenant) as client:
+        devices = client.devices()
+        users = [each for each in client.users() if "@" in (each["user.upn"] or "")]
+    names = [each["device.name"] for each in devices]
+    named = [each for each in devices if names.count(each["device.name"]) == 1][:2]
+    table = tmp_path / "devices.csv"
+    rows = (
+        "Name;collectorUid",
+        f"{named[0]['device.name']};",
+        f";{named[1]['device.collector.uid']}",
+    )
+    table.write_bytes("\r\n".join(rows).encode("utf-16"))
+    words = ("workflows", "trigger", "#disk_space_relief", "-p", "threshold_gb=5")
+    code, out, err = nxp(*words, "--devices", str(table), "--wait", "1s", "--json")
+    told = json.loads(out)
+    assert code in {0, 7}, err
+    collectors = [each["device.collector.uid"] for each in named]
+    assert [each.device for each in last(here).executions] == collectors
+    assert [each["resolved_device"] for each in told["entries"]] == collectors
+    people = tmp_path / "users.json"
+    people.write_text(json.dumps([{"upn": users[0]["user.upn"], "uid": None}] * 2))
+    code, out, err = nxp("workflows", "trigger", "#leaver_checks", "--users", str(people), "--json")
+    assert (code, json.loads(out)["duplicates"]) == (0, 1), err
+    assert [each.user for each in last(here).executions] == [users[0]["user.sid"]]
+    # A name that is nobody's: fewer executions than names.
+    table.write_text(f"name\n{named[0]['device.name']}\nnobody\n")
+    code, out, err = nxp(*words, "--devices", str(table), "--json")
+    assert (code, json.loads(out)["reached"], json.loads(out)["state"]) == (7, 1, "partly")
+    assert "1 of 2 targets were taken, 0 refused, 1 not in the answer" in err
+
+
+BAD_TABLES = [
+    ("devices", "name,colour\nPC,red\n", "'colour' is none of the fields"),
+    ("devices", "name,uid\nPC\n", "line 2 has 1 fields, and the header 2"),
+    ("devices", "name,device.name\nPC,PC\n", "under two names of the same thing"),
+    ("devices", 'name,uid\n"PC,\n', "has a quote that is not closed"),
+    ("devices", "name,uid\n", "names no target"),
+    ("devices", '[{"name": 7}]', "entry 0 has a value that is not text"),
+    ("devices", '["PC"]', "entry 0 is not an object"),
+    ("devices", "[", "is not JSON"),
+    ("devices", '{"name": "PC"}', "is not a JSON list"),
+    ("devices", '[{"name": "PC"}, {}]', "row 1 has no id"),
+    ("devices", "collectorUid\nPC-1\n", "devices[0] is not a valid collectorUid"),
+    ("users", "sid;upn\n;jane\n", "users[0] is not a valid upn"),
+]
+
+
+@pytest.mark.parametrize(("option", "text", "told"), BAD_TABLES)
+def test_what_is_wrong_in_a_table_is_2(
+    nxp: Run, tmp_path: Path, ledger: Ledger, option: str, text: str, told: str
+) -> None:
+    (tmp_path / "table").write_text(text)
+    words = ("workflows", "trigger", "#vpn_repair", f"--{option}", str(tmp_path / "table"))
+    code, out, err = nxp(*words)
+    assert (code, out) == (2, "")
+    assert told in err
+    assert len(err.strip().splitlines()) == 1
+    assert ledger.actions.requests() == []
+
+
+def test_users_with_equal_parameters_are_one_request(
+    nxp: Run, here: Place, people: list[str], tmp_path: Path
+) -> None:
+    before = len(asked(here, "#restart_reminder"))
+    table = tmp_path / "people.csv"
+    rows = [(people[0], "3"), (people[1], "5"), (people[2], "3"), (people[0], "3")]
+    text = "".join(f'{sid},{days},"Friday, noon"\r\n' for sid, days in rows)
+    table.write_bytes(f"sid,days_since_restart,deadline\r\n{text}".encode("utf-8-sig"))
+    words = ("campaigns", "trigger", "restart_reminder", "--file", str(table))
+    code, out, err = nxp(*words, "--json")
+    assert code == 0, err
+    told = json.loads(out)
+    assert [each["targets"] for each in told["requests"]] == [2, 1]
+    assert [each["position"] for each in told["entries"]] == [0, 2, 1]
+    assert told["duplicates"] == 1
+    sent = asked(here, "#restart_reminder")[before:]
+    by_user = {each.executions[0].user: dict(each.parameters) for each in sent}
+    three = {"days_since_restart": "3", "deadline": "Friday, noon"}
+    assert by_user == {
+        people[0]: three,
+        people[2]: three,
+        people[1]: three | {"days_since_restart": "5"},
+    }
+    for more, told_ in (
+        (f"{people[0]},4,x\r\n", "rows 2 and 6 name the same user with different"),
+        (",4,x\r\n", "row 6 has no sid"),
+    ):
+        table.write_text(f"sid,days_since_restart,deadline\n{text}{more}".replace("\r", ""))
+        code, _, err = nxp(*words)
+        assert code == 2
+        assert told_ in err
+    table.write_text("sid,deadline\nx,y\n")
+    assert "is a column, and given by -p too" in nxp(*words, "-p", "deadline=x")[2]
+
+
+def test_executions_are_read_by_another_saved_query(nxp: Run, people: list[str]) -> None:
+    nxp("workflows", "trigger", "#leaver_checks", "--user", people[1])
+    words = ("--query", "workflow_executions", "-p", "from=2026-11-19 00:00:00")
+    code, out, err = nxp("workflows", "executions", *words, "-p", "nql_id=#leaver_checks", "--json")
+    assert code == 0, err
+    assert people[1] in {row["user.sid"] for row in json.loads(out)}
+    assert nxp("workflows", "executions", "leaver_checks", *words)[0] == 0
+    for wrong in ((), ("#leaver_checks", "-p", "a=b")):
+        assert nxp("workflows", "executions", *wrong)[0] == 2
+
+
+def test_the_source_is_sent_with_lists_and_details_too(nxp: Run) -> None:
+    assert nxp("workflows", "list", "--source", "desk")[0] == 0
+    assert nxp("workflows", "show", "vpn_repair", "--source", "desk")[0] == 0
+    code, _, err = nxp("workflows", "show", "vpn_repair", "--source", "ä")
+    assert (code, "cannot be sent in a header" in err) == (2, True)

@@ -122,14 +122,19 @@ def enrich(call: Calls, folder: Path) -> None:
 def acting(call: Calls) -> None:
     device = call("nql execute", "#devices")["rows"][0]["device.collector.uid"]
     user = call("nql execute", "#users")["rows"][0]["user.sid"]
-    call("remote-actions execute", "get_disk_usage", "--device", device)
+    run = call("remote-actions execute", "get_disk_usage", "--device", device, "--wait", "1s")
+    assert [each["status"] for each in run["entries"]] == ["success"]
     assert call("remote-actions executions", "get_disk_usage")
     replacement = ("device_replacement", "--device", device, "-p", "ticket=1")
-    (request,) = call("workflows trigger", *replacement)["requests"]
-    call("workflows resume", "device_replacement", *request["execution_ids"])
+    # The execution waits for its event, so it is not done in time.
+    triggered = call("workflows trigger", *replacement, "--wait", "1s", code=7)
+    (execution,) = triggered["requests"][0]["execution_ids"]
+    resumed = call("workflows resume", "device_replacement", execution)
+    assert resumed["entries"][0]["status"]
     assert call("workflows executions", "device_replacement")
     sids = f"{user},S-1-5-21-1-2-3-4"
-    (request,) = call("campaigns trigger", "device_feedback", "--sids", sids, code=7)["requests"]
+    words = ("device_feedback", "--sids", sids, "--wait", "1s")
+    (request,) = call("campaigns trigger", *words, code=7)["requests"]
     assert [each["message"] is None for each in request["users"]] == [True, False]
     assert call("campaigns responses", "device_feedback")
 
