@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
-from nxp.answers.acted import REFUSED, Places, acted, places_of
+from nxp.acted import REFUSED, Places, acted, places_of
 from nxp.output import print_json, print_table, say
 
 if TYPE_CHECKING:

@@ -6,11 +6,10 @@ targets are not sent the same action again. There is no cool-down here, and no a
 
 import logging
 import uuid
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from itertools import zip_longest
-from typing import Final, TypeVar, assert_never
+from typing import Final, TypeAlias, TypeVar, assert_never
 
 import polars as pl
 
@@ -18,14 +17,13 @@ from connectors.actions import ActionKind
 from connectors.clock import utc_now
 from connectors.errors import DataRefusedError, PartlyDoneError, PipelineError, UsageError
 from connectors.ledger import Ledger, open_ledger
-from connectors.ledger.action_requests import TARGETS, ActionRequest, Batch, RequestState
+from connectors.ledger.action_requests import ActionRequest, Batch, RequestState
+from connectors.nexthink.acting.limits import UUID
 from connectors.nexthink.acting.models import CampaignAnswer, RemoteActionAnswer, WorkflowAnswer
 from connectors.nexthink.acting.requests import (
     CampaignRequest,
-    DeviceIds,
     EventRequest,
     RemoteActionRequest,
-    UserIds,
     WorkflowIdsRequest,
     WorkflowRequest,
     intent_reason,
@@ -36,6 +34,7 @@ from connectors.settings.tenants import load_tenant
 from tasks.act.interrupted import sent_before
 from tasks.act.lookup import settle_left
 from tasks.act.person import person_here
+from tasks.act.raw_targets import AnyRequest, targets_of, without
 from tasks.act.run import take_action
 from tasks.act.send import Send, TakenRequest, send_once, taken_of
 
@@ -43,9 +42,7 @@ logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-Request = (
-    RemoteActionRequest | WorkflowRequest | WorkflowIdsRequest | CampaignRequest | EventRequest
-)
+Request: TypeAlias = AnyRequest
 Answer = RemoteActionAnswer | WorkflowAnswer | tuple[CampaignAnswer, ...] | tuple[str, ...]
 
 # The journal's kind for resuming a waiting execution, which acts on no new target.
@@ -182,18 +179,19 @@ def send_raw(client: NexthinkClient, ledger: Ledger, requests: Sequence[Request]
             was done; nothing was sent.
         UsageError: the requests belong to several actions, or a reason is too long.
     """
+    requests = _by_nql_id(client, requests)
     keys = {_key(request) for request in requests}
     if len(keys) != 1:
         raise UsageError("send requests of one action at a time: one kind, one id")
     (key,) = keys
-    wanted = pl.concat([_targets(request)["target"] for request in requests])
+    wanted = pl.concat([targets_of(request)["target"] for request in requests])
     with take_action(ledger, key, str(uuid.uuid4())) as lease:
         settle_left(ledger, key)
         already = sent_before(ledger, key, wanted, utc_now())
-        rest = [each for request in requests if (each := _without(request, already))]
+        rest = [each for request in requests if (each := without(request, already))]
         intents = [(str(uuid.uuid4()), request) for request in rest]
         named = [(intent_id, _with_intent(request, intent_id)) for intent_id, request in intents]
-        batches = [Batch(intent_id, _targets(request)) for intent_id, request in named]
+        batches = [Batch(intent_id, targets_of(request)) for intent_id, request in named]
         ledger.actions.begin_raw(*key, batches, person_here().asker)
         answers: dict[str, Answer] = {}
         error: PipelineError | None = None
@@ -224,6 +222,21 @@ def split(targets: Sequence[T], most: int) -> list[Sequence[T]]:
     return [targets[at : at + most] for at in range(0, len(targets), most)] or [targets]
 
 
+def _by_nql_id(client: NexthinkClient, requests: Sequence[Request]) -> list[Request]:
+    """Return requests with workflows under their NQL ids, by which the journal knows them."""
+    ids: dict[str, str] = {}
+    found: list[Request] = []
+    for request in requests:
+        if isinstance(request, WorkflowRequest | WorkflowIdsRequest):
+            given = request.workflow_id
+            if UUID.fullmatch(given) and given not in ids:
+                ids[given] = client.workflows.details(given).id
+            found.append(replace(request, workflow_id=ids.get(given, given)))
+        else:
+            found.append(request)
+    return found
+
+
 def _with_intent_id(error: PipelineError, ledger: Ledger, intent_id: str) -> PipelineError:
     found = ledger.actions.get(intent_id)
     if found is None or found.state != RequestState.UNKNOWN.value:
@@ -250,82 +263,6 @@ def _with_intent(request: Request, intent_id: str) -> Request:
     if not isinstance(request, RemoteActionRequest):
         return request
     return replace(request, reason=intent_reason(intent_id, request.reason))
-
-
-def _without(request: Request, targets: set[str]) -> Request | None:
-    """Return a request without some targets; None if no target is left."""
-    if not targets:
-        return request
-    left: Request
-    match request:
-        case RemoteActionRequest():
-            devices = [each for each in request.devices if each.lower() not in targets]
-            left, is_empty = replace(request, devices=devices or request.devices), not devices
-        case CampaignRequest():
-            sids = [each for each in request.sids if each not in targets]
-            left, is_empty = replace(request, sids=sids or request.sids), not sids
-        case WorkflowRequest() | WorkflowIdsRequest() if not (request.devices and request.users):
-            left = _without_names(request, targets)
-            is_empty = not (left.devices or left.users)
-        case _:
-            # Devices with users, or one execution: this is one request, and never interrupted.
-            return request
-    return None if is_empty else left
-
-
-def _without_names(
-    request: WorkflowRequest | WorkflowIdsRequest, targets: set[str]
-) -> WorkflowRequest | WorkflowIdsRequest:
-    if isinstance(request, WorkflowRequest):
-        return replace(
-            request,
-            devices=[each for each in request.devices if f"{each.lower()}|" not in targets],
-            users=[each for each in request.users if f"|{each}" not in targets],
-        )
-    return replace(
-        request,
-        devices=[each for each in request.devices if f"{_device_name(each)}|" not in targets],
-        users=[each for each in request.users if f"|{_user_name(each)}" not in targets],
-    )
-
-
-def _targets(request: Request) -> pl.DataFrame:
-    """Return the targets of a request, each once: a frame of `TARGETS`."""
-    match request:
-        case RemoteActionRequest():
-            rows = [(each.lower(), each.lower(), None) for each in request.devices]
-            return _frame(rows)
-        case CampaignRequest():
-            return _frame((each, None, each) for each in request.sids)
-        case WorkflowRequest():
-            devices = [each.lower() for each in request.devices]
-            return _pairs(devices, request.users)
-        case WorkflowIdsRequest():
-            # It is not known here which objects the tenant will find by these names.
-            devices = [_device_name(each) for each in request.devices]
-            return _pairs(devices, [_user_name(each) for each in request.users])
-        case EventRequest():
-            return _frame([(request.execution_uuid.lower(), None, None)])
-        case _:
-            assert_never(request)
-
-
-def _pairs(devices: Sequence[str], users: Sequence[str]) -> pl.DataFrame:
-    pairs = list(zip_longest(devices, users)) or [(None, None)]
-    return _frame((f"{device or ''}|{user or ''}", device, user) for device, user in pairs)
-
-
-def _device_name(ids: DeviceIds) -> str:
-    return ids.collector_uid.lower() if ids.collector_uid else f"{ids.uid or ids.name}".lower()
-
-
-def _user_name(ids: UserIds) -> str:
-    return ids.sid or f"{ids.uid or ids.upn}".lower()
-
-
-def _frame(rows: Iterable[tuple[str | None, str | None, str | None]]) -> pl.DataFrame:
-    frame = pl.DataFrame(list(rows), schema=dict(TARGETS), orient="row")
-    return frame.unique("target", keep="first", maintain_order=True)
 
 
 def _sender(

@@ -47,6 +47,12 @@ def id_problems(of_what: str, given: str) -> Iterator[str]:
         yield f"the id of {of_what} is not # and up to 254 of A-Z, a-z, 0-9 and _"
 
 
+def workflow_id_problems(given: str) -> Iterator[str]:
+    """Yield why a text is neither an NQL id nor a UUID."""
+    if not (isinstance(given, str) and UUID.fullmatch(given)):
+        yield from id_problems("a workflow", given)
+
+
 def count_problems(name: str, given: Sequence[Any], *, least: int = 0) -> Iterator[str]:
     """Yield whether there are too few or too many targets."""
     if len(given) < least:

@@ -30,6 +30,7 @@ from connectors.nexthink.acting.limits import (
     reason_problems,
     repeats,
     source_problems,
+    workflow_id_problems,
 )
 
 
@@ -79,6 +80,8 @@ class RemoteActionRequest:
 class WorkflowRequest:
     """A workflow for devices by collector id and users by SID; both empty: no target.
 
+    The workflow is named by its NQL id or its UUID; the specification only says "the ID".
+
     How the tenant pairs devices and users if both are given is not published.
     """
 
@@ -91,7 +94,7 @@ class WorkflowRequest:
     def __post_init__(self) -> None:
         make_sure(
             "workflow request",
-            id_problems("a workflow", self.workflow_id),
+            workflow_id_problems(self.workflow_id),
             count_problems("devices", self.devices),
             count_problems("users", self.users),
             pattern_problems("devices", self.devices, UUID, COLLECTOR_ID),
@@ -156,7 +159,7 @@ class WorkflowIdsRequest:
         patterns = {"uid": UUID, "collectorUid": UUID, "sid": SID, "upn": UPN}
         make_sure(
             "workflow request",
-            id_problems("a workflow", self.workflow_id),
+            workflow_id_problems(self.workflow_id),
             count_problems("devices", devices),
             count_problems("users", users),
             name_problems("devices", devices, patterns),

@@ -139,7 +139,10 @@ def test_every_operation_works_on_the_sandbox(here: Place, tmp_path: Path) -> No
     assert len(call["workflows_trigger_by_ids"](named).execution_ids) == 1
     waiting = WorkflowRequest("#device_replacement", [uid], parameters={"ticket": "INC-1"})
     (execution,) = call["workflows_trigger"](waiting).execution_ids
-    workflow = call["workflows_details"]("#device_replacement").uuid
+    workflow = call["workflows_details"]("#device_replacement", source="desk").uuid
+    by_uuid = WorkflowRequest(workflow, [uid], parameters={"ticket": "INC-2"})
+    assert len(call["workflows_trigger"](by_uuid).execution_ids) == 1
+    assert here.tenant.actions.requests[-1].nql_id == "#device_replacement"
     assert call["workflows_resume"](workflow, execution) == (here.tenant.actions.requests[-1].id,)
 
     (answer,) = call["campaigns_trigger"](CampaignRequest("#device_feedback", [sid]))
