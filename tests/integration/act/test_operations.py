@@ -5,6 +5,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +39,8 @@ from connectors.nexthink.client import NexthinkClient
 from nxp.answers.operations import OPERATIONS
 from sandbox.actions.workflows import WORKFLOWS
 from tasks import operations
-from tasks.act.raw import RawReport, Request, send_raw
+from tasks.act.awaited import await_sent
+from tasks.act.raw import RawReport, Request, opened, send_raw
 from tests.acting import Client, enrichment
 from tests.commands import environment
 from tests.landing import CATALOG, Place, place
@@ -154,6 +156,23 @@ def test_every_operation_works_on_the_sandbox(here: Place, tmp_path: Path) -> No
         ("campaigns_responses", "#device_feedback"),
     ):
         assert len(call[name](action).columns) >= 7
+
+
+@pytest.mark.slow
+def test_waiting_ten_minutes_takes_six_exports(here: Place) -> None:
+    with Client(here.tenant) as client:
+        device = client.devices()[0]["device.collector.uid"]
+    request = WorkflowRequest("#device_replacement", [device], parameters={"ticket": "INC-1"})
+    clock = Clock()
+    with opened(None) as (client, ledger):
+        report = send_raw(client, ledger, [request])
+        limit = timedelta(minutes=10)
+        awaited = await_sent(client, ledger, report, limit, clock=clock, sleep=clock.sleep)
+    # It waits for an event, so it does not end.
+    assert (awaited.exports, awaited.waiting, awaited.problem) == (6, 1, None)
+    assert clock.sleeps == [15, 30, 60, 120, 240, 135]
+    with pytest.raises(PartlyDoneError, match="0 of 1 done, 0 failed, 1 not yet done"):
+        awaited.raise_unless_done()
 
 
 def test_a_tenant_that_keeps_to_the_specification_is_served_too(
