@@ -227,6 +227,9 @@ class StateShown:
     moved_at: datetime | None
     landed: int
     dropped: int
+    partial: int
+    expired: int
+    unproven: int
     pending: int
     failed: int
     last_try_failed: int

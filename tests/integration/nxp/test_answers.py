@@ -33,8 +33,6 @@ class Calls:
         done = called(*operation.split(), *words, "--json", capsys=self._capsys)
         assert done.returncode == code, done.stderr
         answer = json.loads(done.stdout)
-        if operation not in OPERATIONS:
-            return answer
         schema = closed(schema_of(OPERATIONS[operation]))
         errors = jsonschema.Draft202012Validator(schema).iter_errors(answer)
         if wrong := jsonschema.exceptions.best_match(errors):
@@ -119,23 +117,27 @@ def enrich(call: Calls, folder: Path) -> None:
     assert outcome["entries"][1]["errors"][0]["message"]
 
 
-def acting(call: Calls) -> None:
+def acting(call: Calls, folder: Path) -> None:
     device = call("nql execute", "#devices")["rows"][0]["device.collector.uid"]
     user = call("nql execute", "#users")["rows"][0]["user.sid"]
-    run = call("remote-actions execute", "get_disk_usage", "--device", device, "--wait", "1s")
-    assert [each["status"] for each in run["entries"]] == ["success"]
+    disk = ("get_disk_usage", "--device", device, "--wait", "2s")
+    assert [each["status"] for each in call("remote-actions execute", *disk)["entries"]] == [
+        "success"
+    ]
     assert call("remote-actions executions", "get_disk_usage")
+    file = folder / "devices.csv"
+    file.write_text(f"collectorUid\n{device}\n")
+    relief = ("disk_space_relief", "--devices", str(file), "--wait", "2s")
+    assert call("workflows trigger", *relief)["outcome"]["ended"] == 1
     replacement = ("device_replacement", "--device", device, "-p", "ticket=1")
-    # The execution waits for its event, so it is not done in time.
-    triggered = call("workflows trigger", *replacement, "--wait", "1s", code=7)
-    (execution,) = triggered["requests"][0]["execution_ids"]
-    resumed = call("workflows resume", "device_replacement", execution)
+    (request,) = call("workflows trigger", *replacement)["requests"]
+    resumed = call("workflows resume", "device_replacement", *request["execution_ids"])
     assert resumed["entries"][0]["status"]
     assert call("workflows executions", "device_replacement")
-    sids = f"{user},S-1-5-21-1-2-3-4"
-    words = ("device_feedback", "--sids", sids, "--wait", "1s")
-    (request,) = call("campaigns trigger", *words, code=7)["requests"]
-    assert [each["message"] is None for each in request["users"]] == [True, False]
+    asked = ("device_feedback", "--sids", f"{user},S-1-5-21-1-2-3-4", "--wait", "2s")
+    answer = call("campaigns trigger", *asked, code=7)
+    assert [each["state"] for each in answer["entries"]] == ["requested", "refused"]
+    assert answer["entries"][0]["status"] == "answered"
     assert call("campaigns responses", "device_feedback")
 
 
@@ -174,7 +176,7 @@ def test_every_operation_answers_as_its_schema_and_the_page_say(
     nql(call, tmp_path)
     catalogues(call)
     enrich(call, tmp_path)
-    acting(call)
+    acting(call, tmp_path)
     runs(call)
     actions(call)
     for name, operation in OPERATIONS.items():
