@@ -6,7 +6,7 @@ from typing import Annotated, Final
 
 from nxp.answers.sources import api, derived, ours
 
-_READ_BACK: Final = "saved query, with --wait"
+_READ_BACK: Final = "read back by a saved query, with --wait"
 
 Ids = dict[str, str]
 

@@ -69,18 +69,25 @@ def _overview(chosen: Iterable[Operation]) -> Iterator[str]:
 def _gaps(chosen: Iterable[Operation]) -> Iterator[str]:
     yield "## What the API does not give\n"
     yield _GAPS
-    found: dict[tuple[str, str], list[str]] = {}
+    operations: dict[tuple[str, str], list[str]] = {}
     for operation in chosen:
         for field in fields_of(schema_of(operation)):
             if field.source in {Source.DERIVED, Source.NOT_PROVIDED}:
-                key = (f"`{field.path.removeprefix('[].')}`", _how(field))
-                found.setdefault(key, []).append(f"`{operation.command}`")
-    rows = ([path, ", ".join(commands), how] for (path, how), commands in found.items())
+                key = (_instead(field), f"`{field.path.removeprefix('[].')}`")
+                operations.setdefault(key, []).append(f"`{operation.command}`")
+    paths: dict[tuple[str, str], list[str]] = {}
+    for (instead, path), commands in operations.items():
+        paths.setdefault((instead, ", ".join(commands)), []).append(path)
+    rows = [[", ".join(found), commands, instead] for (instead, commands), found in paths.items()]
+    # What is not there at all comes first.
+    rows.sort(key=lambda row: not row[2].startswith(Source.NOT_PROVIDED))
     yield from _table(("field", "operation", "instead"), rows)
 
 
-def _how(field: AnswerField) -> str:
-    return f"{_source(field)}. {field.description}".rstrip()
+def _instead(field: AnswerField) -> str:
+    if field.source == Source.NOT_PROVIDED:
+        return f"{field.source}. {field.description}"
+    return _source(field)
 
 
 def _sections(chosen: Iterable[Operation]) -> Iterator[str]:
