@@ -169,8 +169,11 @@ class NqlApi:
         """
         with CsvFile(destination) as file:
             done = self._transfer(export_id, file, compression, url, on_bytes)
-            is_read = counted and file.is_regular
-            rows, ragged = _counted(destination) if is_read else (None, 0)
+            rows, ragged = None, 0
+            if counted and file.is_regular:
+                from connectors.nexthink.results.counting import count_records  # noqa: PLC0415 - pyarrow
+
+                rows, ragged = count_records(destination)
         return Download(path=destination, rows=rows, ragged=ragged, **asdict(done))
 
     def stream(
@@ -252,23 +255,6 @@ class NqlApi:
 def is_url(export: str) -> bool:
     """Return whether a text is the URL of a result, not the id of an export."""
     return "://" in export
-
-
-def _counted(path: Path) -> tuple[int, int]:
-    """Return the rows of a result, and how many of them have more or fewer fields than the header.
-
-    Raises:
-        DataRefusedError: the text is not CSV.
-    """
-    from connectors.nexthink.results.result_file import ResultFile  # noqa: PLC0415 - pyarrow
-
-    file = ResultFile(path)
-    rows = ragged = 0
-    for batch in file.batches():
-        rows += len(batch)
-        ragged += len(file.take_ragged())
-    ragged += len(file.take_ragged())
-    return rows + ragged, ragged
 
 
 def _query(query_id: str, parameters: Mapping[str, str] | None) -> dict[str, object]:

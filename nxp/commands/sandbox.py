@@ -56,14 +56,11 @@ def sandbox(
 ) -> None:
     """Serve a stand-in tenant on loopback; print its address and credential when ready."""
     folder = _queries(queries)
-    code = region_code(region)
-    if code is None:
-        raise UsageError(f"--region {region!r}: must be one of {', '.join(REGIONS)}, or its name")
     try:
         options = SandboxOptions(
             **asdict(tenant or TenantOptions()),
             queries=folder,
-            region=code,
+            region=_region(region),
             now=datetime.fromisoformat(now) if now else None,
             reach_limit=parse_reach(reach_limit),
             faults=fault,
@@ -94,6 +91,12 @@ def _queries(given: Path | None) -> Path:
     if not given.is_dir():
         raise UsageError(f"--queries {given}: no such folder")
     return given.resolve()
+
+
+def _region(given: str) -> str:
+    if code := region_code(given):
+        return code
+    raise UsageError(f"--region {given!r}: must be one of {', '.join(REGIONS)}, or its name")
 
 
 def _custom_field(text: str) -> tuple[str, str]:
