@@ -20,7 +20,7 @@ def broken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Place]:
     """Serve a tenant; of three datasets one has a typo, and one has no saved query."""
     catalog = tmp_path / "catalog"
     shutil.copytree(CATALOG, catalog)
-    for name in ("device_performance", "execution_events", "startup_reports"):
+    for name in ("device_performance", "execution_events", "pulse_responses", "startup_reports"):
         (catalog / "datasets" / f"{name}.yaml").unlink()
     for action in (catalog / "actions").glob("*.yaml"):
         action.unlink()

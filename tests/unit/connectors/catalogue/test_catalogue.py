@@ -32,6 +32,7 @@ SHIPPED = [
     "device_performance",
     "devices",
     "execution_events",
+    "pulse_responses",
     "startup_reports",
     "users",
 ]

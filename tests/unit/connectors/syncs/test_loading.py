@@ -38,7 +38,7 @@ def catalog(tmp_path: Path) -> Path:
 
 
 def test_the_shipped_syncs_are_valid() -> None:
-    assert list(load_syncs(CATALOG)) == ["cmdb_devices", "hr_users"]
+    assert list(load_syncs(CATALOG)) == ["cmdb_devices", "hr_users", "vip_users"]
 
 
 def test_a_catalogue_without_syncs_has_none(catalog: Path) -> None:
