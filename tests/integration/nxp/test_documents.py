@@ -1,0 +1,48 @@
+"""The commands that pages of docs show do what the pages say."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from sandbox.options import PERMISSIONS, Credential
+from tests import documents
+from tests.landing import CATALOG, place
+
+
+def test_a_tenant_is_set_up_as_the_page_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    queries = tmp_path / "queries"
+    shutil.copytree(CATALOG / "queries", queries)
+    less = Credential("less", "secret", PERMISSIONS - {"nql"})
+    with place(tmp_path, queries=queries, devices=60, now=None, credentials=(less,)) as made:
+        for name, value in made.environment.items():
+            monkeypatch.setenv(name, value)
+        full = {name: made.environment[f"NEXTHINK_CLIENT_{name}"] for name in ("ID", "SECRET")}
+
+        def use(client_id: str, secret: str) -> None:
+            monkeypatch.setenv("NEXTHINK_CLIENT_ID", client_id)
+            monkeypatch.setenv("NEXTHINK_CLIENT_SECRET", secret)
+
+        def change_query() -> None:
+            text = (queries / "devices.nql").read_text("utf-8")
+            (queries / "devices.nql").write_text(text.replace("device.uid, ", ""), "utf-8")
+
+        def unpaste() -> None:
+            use(full["ID"], full["SECRET"])
+            (queries / "users.nql").unlink()
+
+        def limit() -> None:
+            shutil.copy(CATALOG / "queries" / "devices.nql", queries)
+            made.tenant.faults.add("429-seconds@export")
+            made.tenant.faults.retry_after = 86_400
+
+        prepare = {
+            "a credential without NQL API": lambda: use("less", "secret"),
+            "the query not pasted yet": unpaste,
+            "another text pasted": change_query,
+            "the limit reached": limit,
+        }
+        assert documents.check("tenant.md", prepare) > 10
+        assert not made.tenant.leaks
