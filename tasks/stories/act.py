@@ -205,9 +205,10 @@ def ask_and_act(
             reports.append(act(each, asked, clock=clock, sleep=sleep))
         except PipelineError as error:
             errors.append(error)
-    for failure in (*errors, shortfall):
-        if failure:
-            raise failure
+    if shortfall:
+        errors.append(shortfall)
+    if errors:
+        raise errors[0]
     return [each for each in reports if each]
 
 

@@ -1,4 +1,4 @@
-"""The worked examples that ship: a pulse survey, a maintenance notice, VIP tagging."""
+"""The worked examples that ship: a pulse survey, a maintenance notice."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,7 +9,6 @@ import pytest
 from connectors.errors import ActionRefusedError
 from tasks.act.asked import ActionAsked
 from tests.actions import Acting, acting
-from tests.commands import called
 from tests.landing import Place
 
 
@@ -43,18 +42,3 @@ def test_a_notice_reaches_one_department_with_its_parameters(made: Acting) -> No
     assert {frozenset(each.parameters.items()) for each in made.tenant.actions.requests} == {
         frozenset(given.items())
     }
-
-
-def test_vips_of_the_cmdb_are_marked(
-    made: Acting, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    service = made.tenant.servicenow
-    monkeypatch.setenv("NXP_SOURCE_CMDB_URL", service.url)
-    accounts = service.describe()
-    monkeypatch.setenv("NXP_SOURCE_CMDB_USER", str(accounts["servicenow_user"]))
-    monkeypatch.setenv("NXP_SOURCE_CMDB_PASSWORD", str(accounts["servicenow_password"]))
-    ended = called("sync", "vip_users", "--no-verify", capsys=capsys)
-    marked = made.tenant.frame("#vip_users_readback").drop_nulls("user.#vip")
-    assert marked.height > 0, ended
-    assert set(marked["user.#vip"]) == {"VIP"}
-    assert ended.returncode in (0, 7), ended.stderr

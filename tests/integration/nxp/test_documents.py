@@ -1,5 +1,6 @@
 """The commands that pages of docs show do what the pages say."""
 
+import re
 import shutil
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import pytest
 
 from sandbox.options import PERMISSIONS, Credential
 from tests import documents
+from tests.actions import acting
 from tests.landing import CATALOG, place
 
 
@@ -46,3 +48,28 @@ def test_a_tenant_is_set_up_as_the_page_says(
         }
         assert documents.check("tenant.md", prepare) > 10
         assert not made.tenant.leaks
+
+
+VOLUMES = """device.volumes during past 7d
+| where volume.is_system == true and volume.free_space <= 40GB
+| list device.collector.uid, device.name, device.operating_system.platform
+"""
+
+
+def test_scenarios_and_use_cases_run_as_the_pages_say(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert VOLUMES in (documents.DOCS / "acting.md").read_text("utf-8")
+    with acting(tmp_path, monkeypatch.setenv, devices=60, now=None) as made:
+        for file in (tmp_path / "catalog" / "actions").glob("*.yaml"):
+            text = file.read_text("utf-8").replace("effect_after: 35min", "effect_after: 1s")
+            file.write_text(re.sub("poll: [0-9a-z]+", "poll: 1s", text), "utf-8")
+        made.query("full_disks", VOLUMES)
+        assert documents.check("acting.md", {}, "### Run on the sandbox") == 7
+        accounts = made.tenant.servicenow.describe()
+        monkeypatch.setenv("NXP_SOURCE_CMDB_URL", made.tenant.servicenow.url)
+        monkeypatch.setenv("NXP_SOURCE_CMDB_USER", str(accounts["servicenow_user"]))
+        monkeypatch.setenv("NXP_SOURCE_CMDB_PASSWORD", str(accounts["servicenow_password"]))
+        assert documents.check("syncs.md", {}, "### VIPs") == 2
+        marked = made.tenant.frame("#vip_users_readback").drop_nulls("user.#vip")
+        assert set(marked["user.#vip"]) == {"VIP"}
