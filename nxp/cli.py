@@ -43,7 +43,7 @@ COMMANDS = {
     "lake": "Bring landed files to the types that a dataset declares now.",
     "runs": "List runs, newest first.",
     "sql": "Query what has landed, with DuckDB, read-only.",
-    "nql": "Saved queries, and the raw NQL operations: execute, export, status, download.",
+    "nql": "Saved queries: list, lint, diff; and the raw operations on them.",
     "remote-actions": "Raw operations on remote actions: list, show, execute, executions.",
     "workflows": "Raw operations on workflows: list, show, trigger, resume, executions.",
     "campaigns": "Raw operations on campaigns: trigger, responses.",
@@ -95,6 +95,8 @@ GROUPS = {
     },
     "nql": {
         "queries": "List the catalogue's saved queries, or print one to paste into Nexthink.",
+        "lint": "Check queries without a tenant: line, column, and what may be meant.",
+        "diff": "Compare the tenant's saved queries with the catalogue's files.",
         "execute": "Run a saved query and print its rows (1,000 at most).",
         "export": "Start an export; print its id.",
         "status": "Show how far an export is; --url prints where its result is.",
@@ -118,6 +120,8 @@ GROUPS = {
         "responses": "Show the users' answers.",
     },
 }
+# Verbs that are not in the module of their group.
+OWN_MODULES = {("nql", "lint"), ("nql", "diff")}
 
 
 def build_app() -> App:
@@ -199,6 +203,8 @@ def _unknown(word: str, known: list[str]) -> str:
 def _path(group: str, verb: str) -> str:
     # A function must not shadow a builtin.
     function = "list_" if verb == "list" else verb.replace("-", "_")
+    if (group, verb) in OWN_MODULES:
+        return f"nxp.commands.{group}_{verb}:{function}"
     return f"nxp.commands.{group.replace('-', '_')}:{function}"
 
 

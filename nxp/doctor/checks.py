@@ -21,6 +21,7 @@ from nxp.doctor.installation import (
     look_at_ledger,
     look_at_settings,
 )
+from nxp.doctor.queries import look_at_queries
 from nxp.doctor.server import Expected, look_at_server
 from nxp.doctor.tenant import look_at_tenant
 from nxp.engine import check_answers, knows_server
@@ -46,6 +47,7 @@ def all_checks(
     if name:
         yield Check("lake", partial(look_at_lake, settings, name))
         yield Check("ledger", partial(look_at_ledger, settings, name, clock))
+        yield Check("queries", partial(look_at_queries, settings, name))
     yield Check("tenant", partial(_tenant, settings, profile, clock))
     yield Check("server", partial(_server, settings, pool, only, clock))
 

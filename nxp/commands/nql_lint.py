@@ -1,0 +1,69 @@
+"""`nxp nql lint`: what is wrong with the text of queries, without a tenant."""
+
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Final
+
+from cyclopts import Parameter
+
+from connectors.catalogue.yaml_text import UNREADABLE, read_text, why_unreadable
+from connectors.errors import ConfigurationError
+from nql.linting import Finding
+from nql.linting import lint as find
+from nxp.options import Json
+from nxp.output import print_json, print_text, say
+
+STANDARD_INPUT: Final = "-"
+
+
+def lint(
+    *file: Annotated[Path, Parameter(allow_leading_hyphen=True)], as_json: Json = False
+) -> int:
+    """Check queries without a tenant: line, column, what is wrong, and what may be meant.
+
+    Without FILE, or with `-`, the query is read from standard input. A name that is close to a
+    known one is called misspelt; one that is close to none is only a note, since no list of a
+    tenant's fields is complete. Text that this parser cannot read is reported as not understood:
+    a tenant may take it. Exits with 3 if there is anything but notes.
+    """
+    found: dict[str, list[Finding]] = {}
+    unread: list[str] = []
+    for path in file or (Path(STANDARD_INPUT),):
+        name = "standard input" if str(path) == STANDARD_INPUT else str(path)
+        try:
+            found[name] = find(_text(path))
+        except UNREADABLE as error:
+            unread.append(f"{path}: {why_unreadable(error)}")
+    if as_json:
+        print_json([{"file": name} | _plain(each) for name in found for each in found[name]])
+    else:
+        for name, findings in found.items():
+            for each in findings:
+                print_text(f"{name}:{_place(each)}{each.verdict}: {_worded(each)}")
+    if unread:
+        sys.stdout.flush()
+        raise ConfigurationError("files", problems=tuple(unread))
+    serious = sum(not each.is_note for findings in found.values() for each in findings)
+    queries = f"{len(found)} {'query' if len(found) == 1 else 'queries'}"
+    say(f"{queries}: {serious or 'no'} {'problem' if serious == 1 else 'problems'}")
+    return ConfigurationError.exit_code if serious else 0
+
+
+def _text(path: Path) -> str:
+    if str(path) != STANDARD_INPUT:
+        return read_text(path)
+    return sys.stdin.buffer.read().decode("utf-8-sig")
+
+
+def _place(finding: Finding) -> str:
+    return f"{finding.line}:{finding.column}: " if finding.line else " "
+
+
+def _worded(finding: Finding) -> str:
+    meant = f"; did you mean {finding.suggestion}?" if finding.suggestion else ""
+    return f"{finding.message}{meant}"
+
+
+def _plain(finding: Finding) -> dict[str, object]:
+    return asdict(finding) | {"verdict": finding.verdict.value, "note": finding.is_note}
