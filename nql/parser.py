@@ -5,7 +5,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from lark import Lark, Token, Transformer, v_args
+from lark import Lark, ParseTree, Token, Transformer, Tree, v_args
 from lark.exceptions import (
     UnexpectedCharacters,
     UnexpectedEOF,
@@ -54,6 +54,8 @@ _TERMINALS = {
 }
 
 _BUCKET_UNITS = ("s", "m", "min", "h", "d")
+# Levels of the tree, about three to a pair of brackets: more would exhaust Python's stack.
+DEEPEST = 150
 # More than any result can have.
 MOST_ROWS = 1_000_000_000
 
@@ -66,11 +68,21 @@ def parse(text: str) -> syntax.Query:
         tree = _grammar().parse(text)
     except UnexpectedInput as error:
         raise _explained(error, text) from error
+    if _depth(tree) > DEEPEST:
+        raise NqlSyntaxError("the query is nested too deeply to be read")
     try:
         query: syntax.Query = _Builder().transform(tree)
     except VisitError as error:
         raise error.orig_exc from None
     return query
+
+
+def _depth(tree: ParseTree) -> int:
+    deepest, level = 0, [tree]
+    while level:
+        deepest += 1
+        level = [c for each in level for c in each.children if isinstance(c, Tree)]
+    return deepest
 
 
 @cache

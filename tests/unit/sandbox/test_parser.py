@@ -174,3 +174,20 @@ def test_values_beyond_all_bounds_are_answered_too(text: str) -> None:
     engine = make_engine(devices=5, time_zone="Asia/Tokyo")
     with suppress(NqlError):
         ask(engine, text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"users | where {'(' * 4000}a = 1{')' * 4000}",
+        f"users | where {'(a = 1 or (b = 2 and ' * 400}c = 3{'))' * 400}",
+        f"users | summarize x = {'1 + ' * 3000}1",
+    ],
+)
+def test_what_is_nested_without_end_is_refused_in_words(text: str) -> None:
+    with pytest.raises(NqlSyntaxError, match="too deeply"):
+        parse(text)
+
+
+def test_what_a_person_nests_is_read(engine: Engine) -> None:
+    ask(engine, f"users | where {'(' * 30}type != null{')' * 30} | summarize n = {'1 + ' * 60}1")
