@@ -47,6 +47,12 @@ class Finding:
         """Whether it is only worth a look."""
         return self.verdict is Verdict.UNKNOWN
 
+    @property
+    def worded(self) -> str:
+        """The message with its suggestion."""
+        meant = f"; did you mean {self.suggestion}?" if self.suggestion else ""
+        return f"{self.message}{meant}"
+
 
 def lint(text: str) -> list[Finding]:
     """Return the findings of a query, in order of their places."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from connectors.catalogue import ACTIONS, SYNCS, DatasetSpecification, read_datasets
 from connectors.errors import ConfigurationError
 from connectors.settings.installation import Settings
+from nxp.saved_queries import SavedQueries
 
 if TYPE_CHECKING:
     from connectors.sources import Sources
@@ -40,8 +41,13 @@ def read_catalogue(catalog: Path) -> Catalogue:
         read.problems.append(str(error))
         return read
     read.datasets, read.problems = datasets.valid, datasets.listed
-    read.syncs, read.notes = _syncs(catalog, read.problems)
-    read.actions = _actions(catalog, read.problems)
+    queries = SavedQueries(catalog)
+    for name, dataset in read.datasets.items():
+        queries.check_dataset(name, dataset)
+    read.syncs, read.notes = _syncs(catalog, read.problems, queries)
+    read.actions = _actions(catalog, read.problems, queries)
+    read.problems += queries.findings.problems
+    read.notes += queries.findings.notes
     return read
 
 
@@ -66,7 +72,9 @@ def in_words(columns: Mapping[str, str]) -> str:
     return ", ".join(f"{name} ({kind})" for name, kind in columns.items())
 
 
-def _syncs(catalog: Path, problems: list[str]) -> tuple[list[str], list[str]]:
+def _syncs(
+    catalog: Path, problems: list[str], queries: SavedQueries
+) -> tuple[list[str], list[str]]:
     """Validate the syncs and their connections; return their names, and notes."""
     if not any((catalog / SYNCS).glob("*.yaml")):
         return [], []
@@ -78,6 +86,7 @@ def _syncs(catalog: Path, problems: list[str]) -> tuple[list[str], list[str]]:
     problems += [each for each in syncs.listed if each not in problems]
     notes = []
     for name, sync in syncs.valid.items():
+        queries.check_sync(name, sync)
         notes += _unconnected(name, sync.sources, problems)
         notes += [
             f"{name}: {field} cannot be emptied: the API has no value that does it"
@@ -86,7 +95,7 @@ def _syncs(catalog: Path, problems: list[str]) -> tuple[list[str], list[str]]:
     return list(syncs.valid), notes
 
 
-def _actions(catalog: Path, problems: list[str]) -> list[str]:
+def _actions(catalog: Path, problems: list[str], queries: SavedQueries) -> list[str]:
     """Validate the actions; return their names."""
     if not any((catalog / ACTIONS).glob("*.yaml")):
         return []
@@ -94,6 +103,8 @@ def _actions(catalog: Path, problems: list[str]) -> list[str]:
 
     actions = read_actions(catalog)
     problems += actions.listed
+    for name, action in actions.valid.items():
+        queries.check_action(name, action)
     return list(actions.valid)
 
 

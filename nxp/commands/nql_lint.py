@@ -40,7 +40,7 @@ def lint(
     else:
         for name, findings in found.items():
             for each in findings:
-                print_text(f"{name}:{_place(each)}{each.verdict}: {_worded(each)}")
+                print_text(f"{name}:{_place(each)}{each.verdict}: {each.worded}")
     if unread:
         sys.stdout.flush()
         raise ConfigurationError("files", problems=tuple(unread))
@@ -58,11 +58,6 @@ def _text(path: Path) -> str:
 
 def _place(finding: Finding) -> str:
     return f"{finding.line}:{finding.column}: " if finding.line else " "
-
-
-def _worded(finding: Finding) -> str:
-    meant = f"; did you mean {finding.suggestion}?" if finding.suggestion else ""
-    return f"{finding.message}{meant}"
 
 
 def _plain(finding: Finding) -> dict[str, object]:

@@ -8,10 +8,9 @@ from typing import Final
 
 import polars as pl
 
-from connectors.actions import ActionKind
 from connectors.errors import UsageError
 from tasks.act.asked import ActionAsked
-from tasks.act.readback import DEVICE, PERSON
+from tasks.act.readback import DEVICE, PERSON, target_column
 from tasks.act.run import ActionRun, ask
 from tasks.act.target_files import read_pairs
 from tasks.exports.saved_query import require_columns
@@ -63,8 +62,7 @@ def queried(run: ActionRun) -> pl.DataFrame:
     if targets.query_id is None:
         raise AssertionError("only for actions with a query")
     found = ask(run, "targets", targets.query_id, dict(targets.parameters))
-    needed = (PERSON,) if run.specification.kind is ActionKind.CAMPAIGN else (DEVICE,)
-    require_columns(found, needed, targets.query_id)
+    require_columns(found, (target_column(run.specification.kind),), targets.query_id)
     return _candidates(found)
 
 

@@ -80,6 +80,16 @@ FINAL: Final = frozenset(
 )
 
 
+def needed_columns(kind: ActionKind) -> tuple[str, ...]:
+    """Return the columns that a query which reads executions back has to list."""
+    return tuple(COLUMNS[kind])[: _NEEDED[kind]]
+
+
+def target_column(kind: ActionKind) -> str:
+    """Return the column that a query of targets has to list."""
+    return PERSON if kind is ActionKind.CAMPAIGN else DEVICE
+
+
 def read_executions(run: ActionRun, since: datetime) -> pl.DataFrame:
     """Return the executions of an action that the tenant shows since shortly before a moment.
 
@@ -103,7 +113,7 @@ def require_read_back(texts: pl.DataFrame, kind: ActionKind, query_id: str) -> N
     Raises:
         DataRefusedError: columns are missing; the message names them.
     """
-    require_columns(texts, tuple(COLUMNS[kind])[: _NEEDED[kind]], query_id)
+    require_columns(texts, needed_columns(kind), query_id)
 
 
 def executions_of(texts: pl.DataFrame, kind: ActionKind, zone: str) -> pl.DataFrame:
