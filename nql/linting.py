@@ -118,13 +118,12 @@ def _names(query: syntax.Query) -> Iterator[Finding]:
 
 
 def _unknown_name(name: syntax.Name, scope: Scope) -> Finding:
-    where = f"in {scope.table.path}" if scope.table is not None else "here"
     nearest = _nearest(name.path, scope.known())
     if scope.left is not None:
         # A list or summarize leaves nothing else, whatever the tenant's tables have.
         what = f"{name.path!r} is not among what the clauses before leave"
         return Finding(name.place.line, name.place.column, Verdict.WRONG, what, nearest)
-    return _unknown(name, f"no field {name.path!r} is known {where}", nearest)
+    return _unknown(name, f"no field {name.path!r} is known", nearest)
 
 
 def _is_entity(path: str, scope: Scope) -> bool:
