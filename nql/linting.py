@@ -9,7 +9,7 @@ from nql import syntax
 from nql.errors import NqlSyntaxError
 from nql.parser import parse
 from nql.scoping import Scope, is_object, names_in, scopes
-from nql.vocabulary.tables import SHORTCUTS, TABLES, find
+from nql.vocabulary.tables import SHORTCUTS, TABLES, find, joined_path
 
 AGGREGATES = frozenset(
     {"count", "countif", "sum", "sumif", "avg", "min", "max", "last", "p95", "p05"}
@@ -101,8 +101,10 @@ def _unknown(name: syntax.Name, what: str, nearest: str) -> Finding:
 
 def _tables(query: syntax.Query) -> Iterator[Finding]:
     joined = (c.table for c in query.clauses if isinstance(c, syntax.Joining))
+    whole = find(query.table.path.lower())
+    root = whole.namespace if whole is not None else ""
     for name in (query.table, *joined):
-        if find(name.path.lower()) is None:
+        if find(joined_path(name.path, root if name is not query.table else "")) is None:
             nearest = _nearest(name.path, (*SHORTCUTS, *TABLES))
             yield _unknown(name, f"no table {name.path!r} is known", nearest)
 

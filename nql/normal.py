@@ -12,7 +12,7 @@ from typing import TypeAlias
 from nql import syntax
 from nql.kinds import Kind
 from nql.scoping import Scope, scopes
-from nql.vocabulary.tables import SHORTCUTS
+from nql.vocabulary.tables import SHORTCUTS, joined_path
 
 # A word and its arguments; a parameter is `("$", name)` and a literal `("value", …)`.
 Node: TypeAlias = tuple["str | float | bool | Node", ...]
@@ -108,7 +108,9 @@ def _table_part(
 ) -> Part:
     match clause:
         case syntax.Joining():
-            node = (_table(clause.table), _selection(clause.selection), _length(clause.resolution))
+            root = scope.table.namespace if scope.table is not None else ""
+            path = _table(syntax.Name(joined_path(clause.table.path, root), clause.table.place))
+            node = (path, _selection(clause.selection), _length(clause.resolution))
             return Part("include" if clause.keeps_all else "with", node, at)
         case syntax.Compute(parts):
             return Part("compute", _assignments(parts, scope), at)

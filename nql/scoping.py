@@ -7,7 +7,7 @@ from typing import Any
 
 from nql import syntax
 from nql.vocabulary.objects import OBJECTS
-from nql.vocabulary.tables import TableWords, find
+from nql.vocabulary.tables import TableWords, find, joined_path
 
 # The columns that grouping by time adds.
 BUCKET = ("start_time", "end_time", "bucket_duration")
@@ -63,7 +63,11 @@ class Scope:
         return ends[0] if len(ends) == 1 else None
 
     def _is_own(self, path: str) -> bool:
-        return self.table is not None and path.startswith(f"{self.table.prefix}.")
+        """Return whether a field of the joined rows is one of the object they belong to."""
+        if self.table is None or self.joined is None:
+            return False
+        of_rows = path.startswith(f"{self.joined.prefix}.")
+        return path.startswith(f"{self.table.prefix}.") and not of_rows
 
 
 def full_name(table: TableWords, path: str) -> str | None:
@@ -126,7 +130,8 @@ def _after(clause: syntax.Clause, scope: Scope) -> Scope:
     match clause:
         case syntax.Joining():
             # An unknown table leaves its names unknown too.
-            return replace(scope, joined=find(clause.table.path.lower()))
+            root = scope.table.namespace if scope.table is not None else ""
+            return replace(scope, joined=find(joined_path(clause.table.path, root)))
         case syntax.Compute(parts):
             made = {a.alias.path.lower(): a.alias.path for a in parts}
             return replace(scope, joined=None, aliases={**scope.aliases, **made})

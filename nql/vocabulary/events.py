@@ -16,6 +16,7 @@ CONTEXT = {
 
 _EXECUTION = {
     "start_time": T, "end_time": T, "bucket_duration": I, "cpu_time": D,
+    "cpu.duration_with_high_usage": D,
     "execution_duration": D, "memory.avg": Y, "real_memory": Y,
     "number_of_freezes": I, "number_of_page_faults": I,
     "incoming_traffic": Y, "outgoing_traffic": Y,

@@ -104,6 +104,16 @@ def find(path: str) -> TableWords | None:
     return table
 
 
+def joined_path(path: str, root: str) -> str:
+    """Return the path of a table after with or include, in lower case.
+
+    A list of the objects may stand without their namespace: `devices | with antiviruses`.
+    """
+    lower = path.lower()
+    whole = f"{root}.{lower}"
+    return whole if "." not in lower and whole in TABLES else lower
+
+
 def _inventory() -> Iterator[TableWords]:
     for entity, (name, defaults) in _INVENTORIES.items():
         namespace, _, short = entity.rpartition(".")

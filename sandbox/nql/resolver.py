@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 from nql import syntax
 from nql.errors import NqlSyntaxError
 from nql.kinds import Kind
+from nql.vocabulary.tables import joined_path
 from sandbox.model.kinds import GROUPABLE, NUMERIC, OPERATORS, TEXTUAL
 from sandbox.model.tables import Column, Origin, Table
 from sandbox.nql import plan
@@ -188,7 +189,8 @@ class _Resolver:
         if self._table.origin is not Origin.OBJECTS or not self._scope.is_whole:
             message = f"{word!r} is for objects such as devices or users, before list or summarize"
             raise NqlTypeError(message, place.line, place.column)
-        table = find_table(clause.table, self._vocabulary)
+        path = joined_path(clause.table.path, self._table.namespace)
+        table = find_table(syntax.Name(path, place), self._vocabulary)
         if self._table.prefix not in table.links:
             message = f"the rows of {table.path} do not belong to a {self._table.prefix}"
             raise NqlTypeError(message, place.line, place.column)

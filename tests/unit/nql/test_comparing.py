@@ -82,6 +82,13 @@ def test_a_change_of_meaning_is_found_with_its_clause(old: str, new: str, clause
     assert differences(BASE.replace(old, new, 1), BASE) != []
 
 
+def test_short_names_are_the_full_ones_of_the_table_that_a_clause_reads() -> None:
+    rows = "devices | with antiviruses | where {} = 'x' | list {}"
+    same = "device.devices | with device.antiviruses | where device.antivirus.name = 'X' | list {}"
+    assert differences(rows.format("name", "name"), same.format("device.name")) == []
+    assert differences(rows.format("device.name", "name"), same.format("device.name")) != []
+
+
 def test_a_difference_has_the_words_of_both_sides() -> None:
     found = differences("users | list name, sid", "users | where type = DOMAIN_USER | list name")
     assert found == [

@@ -47,6 +47,12 @@ custom_trend.#disks.snapshots past 30d | where operating_system_platform == wind
   | summarize n = count(), worst = free_ratio.min() by 1d
 devices | include device.firewalls | where real_time_protection == disabled
   | compute n = count() | where n > 0
+devices past 7d | where last_seen.time_elapsed() <= 7d and device.antiviruses != null
+  | with antiviruses | where real_time_protection == disabled | compute issues = count()
+  | summarize total = issues.sum() by name
+devices | include local_admins | compute n = count() | list name, n
+devices past 7d | with alert.impacts past 7d | where monitor.name == "Slow logon"
+  | summarize count_ = count() by device.location.site, device.operating_system.platform
 ai.interactions_summary past 7d | summarize n = number_of_interactions.sum() by ai.tool.name
 application.guide_steps | list nql_id, name
 device.mobile_devices | list model
