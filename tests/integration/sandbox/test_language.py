@@ -5,6 +5,7 @@ import io
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from pathlib import Path
 
 import httpx
 import pytest
@@ -107,3 +108,18 @@ def test_a_mistake_is_answered_with_its_place(http: httpx.Client, query: str, pl
     answer = http.post("/api/v2/nql/execute", json={"queryId": query})
     assert answer.status_code == 404
     assert place in answer.json()["message"]
+
+
+def test_a_malformed_request_answers_as_a_switch_says(tmp_path: Path) -> None:
+    (tmp_path / "misspelt.nql").write_text(QUERIES["misspelt"], encoding="utf-8")
+    with running(SandboxOptions(queries=tmp_path, devices=5, malformed_status=400)) as made:
+        token = httpx.post(
+            f"{made.login_url}/oauth2/default/v1/token",
+            auth=(made.client_id, made.client_secret),
+            data={"grant_type": "client_credentials", "scope": "service:integration"},
+        ).json()["access_token"]
+        headers = {"authorization": f"Bearer {token}"}
+        with httpx.Client(base_url=made.api_url, headers=headers) as client:
+            for query_id, status in (("#misspelt", 400), ("no id", 400), ("#missing", 404)):
+                answer = client.post("/api/v2/nql/execute", json={"queryId": query_id})
+                assert answer.status_code == status
