@@ -1,6 +1,6 @@
 """Resolves names to columns, literals and parameters to values, and checks types."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from zoneinfo import ZoneInfo
 
@@ -8,18 +8,14 @@ from nql import syntax
 from nql.errors import NqlSyntaxError
 from nql.kinds import Kind
 from nql.vocabulary.tables import joined_path
-from sandbox.model.kinds import GROUPABLE, NUMERIC, OPERATORS, TEXTUAL
+from sandbox.model.kinds import GROUPABLE
 from sandbox.model.tables import Column, Origin, Table
 from sandbox.nql import plan
-from sandbox.nql.errors import NqlParameterError, NqlTypeError
+from sandbox.nql.errors import NqlTypeError
+from sandbox.nql.predicates import Conditions, comparisons_of
 from sandbox.nql.reckoning import Reckoner
 from sandbox.nql.scope import Scope, Vocabulary, find_table
-from sandbox.nql.values import Plain, read_literal, read_parameter, shown
 
-_EQUALITY = frozenset({"=", "!=", "in", "!in"})
-# The operators that may have a field on both sides.
-_COMPARED = frozenset({"=", "!=", "<", ">", "<=", ">="})
-_SORTED = NUMERIC | {Kind.DATETIME, Kind.VERSION}
 # Groups of minutes are multiples of 15; of hours and days, whole numbers.
 _QUARTER = 15
 # The finest samples, which only virtual sessions have, and how they are grouped.
@@ -48,18 +44,10 @@ def parameters_of(query: syntax.Query) -> set[str]:
     return {
         value.name
         for condition in conditions
-        for comparison in _comparisons(condition)
+        for comparison in comparisons_of(condition)
         for value in comparison.values
         if isinstance(value, syntax.Parameter)
     }
-
-
-def _comparisons(condition: syntax.Condition) -> Iterator[syntax.Comparison]:
-    if isinstance(condition, syntax.Comparison):
-        yield condition
-        return
-    for part in condition.parts:
-        yield from _comparisons(part)
 
 
 def _length(span: syntax.Span) -> str | None:
@@ -83,14 +71,6 @@ def _is_finest(resolution: syntax.Span | None, table: Table) -> bool:
         message = f"{table.path} has no samples of this length; virtual sessions have 30s"
         raise NqlTypeError(message, place.line, place.column)
     return True
-
-
-def _are_comparable(one: Column, other: Column) -> bool:
-    if one.kind in NUMERIC:
-        return other.kind in NUMERIC
-    if one.kind in TEXTUAL or one.kind is Kind.VERSION:
-        return other.kind in TEXTUAL or other.kind is Kind.VERSION
-    return one.kind is other.kind and one.kind is not Kind.ARRAY
 
 
 def _name_of(field: syntax.Field) -> syntax.Name | None:
@@ -121,7 +101,6 @@ class _Resolver:
     ) -> None:
         self._query = query
         self._text = text
-        self._parameters = parameters
         self._zone = zone
         self._vocabulary = vocabulary
         self._table = find_table(query.table, vocabulary)
@@ -130,7 +109,7 @@ class _Resolver:
         self._joining: _Joining | None = None
         self._computed: list[Column] = []
         self._listed: tuple[Column, ...] | None = None
-        self._substitutions: list[tuple[int, int, str]] = []
+        self._conditions = Conditions(parameters, zone, lenient_words=vocabulary.lenient_words)
         self._finest_groups = False
 
     def run(self) -> plan.Plan:
@@ -148,7 +127,7 @@ class _Resolver:
             tuple(self._scope.needed) or self._table.defaults[:1],
             tuple(self._stages),
             self._listed,
-            self._executed(),
+            self._conditions.executed(self._text),
             is_finest=_is_finest(self._query.resolution, self._table) or self._finest_groups,
         )
 
@@ -204,14 +183,14 @@ class _Resolver:
         """
         joining = self._joining
         if joining is not None and self._names_rows(condition, joining.scope):
-            predicate = self._predicate(condition, joining.scope)
+            predicate = self._conditions.predicate(condition, joining.scope)
             joining.stages += [*joining.scope.take_derived(), plan.Filter(predicate)]
             return
-        predicate = self._predicate(condition, self._scope)
+        predicate = self._conditions.predicate(condition, self._scope)
         self._add(plan.Filter(predicate))
 
     def _names_rows(self, condition: syntax.Condition, scope: Scope) -> bool:
-        names = [_name_of(comparison.name) for comparison in _comparisons(condition)]
+        names = [_name_of(comparison.name) for comparison in comparisons_of(condition)]
         columns = [scope.look(name, need=False) for name in names if name is not None]
         own = self._table.prefix
         return any(c is not None and scope.table.owner(c.path) != own for c in columns)
@@ -221,7 +200,7 @@ class _Resolver:
         if joining is None:
             message = "compute needs a with or include before it"
             raise NqlSyntaxError(message, clause.place.line, clause.place.column)
-        reckoner = Reckoner(joining.scope, self._scope, self._unparametrised, self._zone)
+        reckoner = Reckoner(joining.scope, self._scope, self._conditions.unparametrised, self._zone)
         for assignment in clause.assignments:
             reckoner.settle(assignment)
         self._finish_joining(joining, reckoner)
@@ -229,7 +208,9 @@ class _Resolver:
     def _end_joining(self) -> None:
         """Add a join without a compute: `with` still keeps only objects with rows."""
         if self._joining is not None:
-            reckoner = Reckoner(self._joining.scope, self._scope, self._unparametrised, self._zone)
+            reckoner = Reckoner(
+                self._joining.scope, self._scope, self._conditions.unparametrised, self._zone
+            )
             self._finish_joining(self._joining, reckoner)
 
     def _finish_joining(self, joining: _Joining, reckoner: Reckoner) -> None:
@@ -253,107 +234,12 @@ class _Resolver:
             self._computed.append(result.column)
         self._joining = None
 
-    # conditions
-
-    def _unparametrised(self, condition: syntax.Condition, scope: Scope) -> plan.Predicate:
-        for comparison in _comparisons(condition):
-            for value in comparison.values:
-                if isinstance(value, syntax.Parameter):
-                    message = f"parameter ${value.name} is used outside where"
-                    raise NqlSyntaxError(message, value.place.line, value.place.column)
-        return self._predicate(condition, scope)
-
-    def _predicate(self, condition: syntax.Condition, scope: Scope) -> plan.Predicate:
-        match condition:
-            case syntax.AllOf(parts):
-                return plan.Every(tuple(self._predicate(part, scope) for part in parts))
-            case syntax.AnyOf(parts):
-                return plan.Some(tuple(self._predicate(part, scope) for part in parts))
-            case syntax.Comparison():
-                return self._test(condition, scope)
-
-    def _test(self, comparison: syntax.Comparison, scope: Scope) -> plan.Test:
-        column = scope.field(comparison.name)
-        operator = comparison.operator
-        other = self._other(comparison, column, scope)
-        if other is not None:
-            return self._between_fields(comparison, column, other)
-        values = tuple(self._value(value, column.kind) for value in comparison.values)
-        place = comparison.name.place
-        if None in values:
-            # A field of any type can be compared with null, but null has no order.
-            if operator in _EQUALITY:
-                return plan.Test(column, operator, values)
-            message = f"{operator!r} cannot compare {column.path} with null"
-            raise NqlTypeError(message, place.line, place.column)
-        if operator not in OPERATORS[column.kind]:
-            known = ", ".join(sorted(OPERATORS[column.kind]))
-            message = (
-                f"{column.path} is of type {column.kind}, which has no operator {operator!r}"
-                f" (it has {known})"
-            )
-            raise NqlTypeError(message, place.line, place.column)
-        return plan.Test(column, operator, values)
-
-    def _other(self, comparison: syntax.Comparison, column: Column, scope: Scope) -> Column | None:
-        """Return the field on the right of a comparison, or None if a value stands there."""
-        right = comparison.values[0]
-        if comparison.operator not in _COMPARED:
-            return None
-        if isinstance(right, syntax.Call):
-            return scope.field(right)
-        is_word = isinstance(right, syntax.Literal) and right.kind is None
-        if not isinstance(right, syntax.Literal) or not is_word or right.text.lower() == "null":
-            return None
-        name = syntax.Name(right.text, right.place)
-        if column.kind not in (Kind.ENUM, Kind.BOOLEAN):
-            return scope.field(name)
-        # A word of an enumeration, even where a field has that name: a guess.
-        return scope.look(name) if set(right.text) & set(".#") else None
-
-    def _between_fields(
-        self, comparison: syntax.Comparison, column: Column, other: Column
-    ) -> plan.Test:
-        if not _are_comparable(column, other):
-            message = (
-                f"{column.path} of type {column.kind} cannot be compared with {other.path}"
-                f" of type {other.kind}"
-            )
-            place = comparison.name.place
-            raise NqlTypeError(message, place.line, place.column)
-        ordered = column.kind in _SORTED or Kind.VERSION in (column.kind, other.kind)
-        if comparison.operator not in _EQUALITY and not ordered:
-            message = f"{comparison.operator!r} does not suit fields of type {column.kind}"
-            raise NqlTypeError(message, comparison.name.place.line, comparison.name.place.column)
-        return plan.Test(column, comparison.operator, (), other)
-
-    def _require_bare(self, value: syntax.Literal) -> None:
-        if value.kind is None:
-            return
-        message = f"a word of an enumeration stands without quotes, not as {value.text!r}"
-        raise NqlTypeError(message, value.place.line, value.place.column)
-
-    def _value(self, value: syntax.Value, kind: Kind) -> Plain:
-        if isinstance(value, syntax.Call):
-            raise NqlTypeError("a field cannot stand here", value.place.line, value.place.column)
-        if isinstance(value, syntax.Literal):
-            if kind is Kind.ENUM and not self._vocabulary.lenient_words:
-                self._require_bare(value)
-            return read_literal(value, kind, self._zone)
-        if value.name not in self._parameters:
-            message = f"parameter ${value.name} has no value"
-            raise NqlParameterError(message, value.place.line, value.place.column)
-        text = self._parameters[value.name]
-        place = value.place
-        self._substitutions.append((place.start, place.end, shown(text, kind)))
-        return read_parameter(value, text, kind, self._zone)
-
     # summarize
 
     def _reduce(self, clause: syntax.Summarize) -> None:
         bucket = self._bucket(clause.bucket) if clause.bucket else None
         groups = tuple(dict.fromkeys(self._group(item) for item in clause.groups))
-        reckoner = Reckoner(self._scope, None, self._unparametrised, self._zone)
+        reckoner = Reckoner(self._scope, None, self._conditions.unparametrised, self._zone)
         for assignment in clause.assignments:
             reckoner.settle(assignment)
         results = tuple(reckoner.results)
@@ -381,9 +267,3 @@ class _Resolver:
             message = "groups of time are multiples of 15min, and whole numbers of hours or days"
             raise NqlTypeError(message, line, column)
         return plan.Bucket(time, length, self._zone.key)
-
-    def _executed(self) -> str:
-        text = self._text
-        for start, end, value in sorted(self._substitutions, reverse=True):
-            text = text[:start] + value + text[end:]
-        return text
