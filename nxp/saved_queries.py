@@ -87,7 +87,8 @@ class SavedQueries:
 
     def check_action(self, name: str, specification: "ActionSpecification") -> None:
         """Compare an action's queries with what is passed to them and read from them."""
-        from tasks.act.readback import needed_columns, target_column  # noqa: PLC0415 - polars
+        # Only where there are actions.
+        from connectors.actions.columns import needed_columns, target_column  # noqa: PLC0415
 
         targets = specification.targets
         if targets.query_id:

@@ -8,9 +8,9 @@ from typing import Final
 
 import polars as pl
 
+from connectors.actions.columns import DEVICE, PERSON, target_column
 from connectors.errors import UsageError
 from tasks.act.asked import ActionAsked
-from tasks.act.readback import DEVICE, PERSON, target_column
 from tasks.act.run import ActionRun, ask
 from tasks.act.target_files import read_pairs
 from tasks.exports.saved_query import require_columns

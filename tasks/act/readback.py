@@ -8,6 +8,7 @@ from typing import Any, Final
 import polars as pl
 
 from connectors.actions import ActionKind
+from connectors.actions.columns import DEVICE, PERSON, needed_columns
 from connectors.ledger.action_requests import SEEN
 from tasks.act.run import ActionRun, ask
 from tasks.columns.times import UTC_TYPE, read_datetimes
@@ -21,10 +22,8 @@ EARLIER: Final = timedelta(hours=1)
 MINUTE: Final = timedelta(minutes=1)
 # How far back the saved queries of deployments/queries reach.
 REACH: Final = timedelta(hours=720)
-DEVICE: Final = "device.collector.uid"
-PERSON: Final = "user.sid"
 
-# By kind: our name for each column of the query. The query has to list the first few.
+# By kind: our name for each column of the query; `needed_columns` says which it has to list.
 COLUMNS: Final[dict[ActionKind, dict[str, str]]] = {
     ActionKind.REMOTE_ACTION: {
         DEVICE: "device",
@@ -58,11 +57,6 @@ COLUMNS: Final[dict[ActionKind, dict[str, str]]] = {
         "campaign.response.answers": "answers",
     },
 }
-_NEEDED: Final = {
-    ActionKind.REMOTE_ACTION: 4,
-    ActionKind.WORKFLOW: 3,
-    ActionKind.CAMPAIGN: 3,
-}
 # As long as the ledger's columns.
 LONGEST_STATUS: Final = 64
 LONGEST_ID: Final = 255
@@ -78,16 +72,6 @@ EXECUTIONS: Final[dict[str, Any]] = {
 FINAL: Final = frozenset(
     {"success", "failure", "expired", "cancelled", "answered", "declined", "done", "failed"}
 )
-
-
-def needed_columns(kind: ActionKind) -> tuple[str, ...]:
-    """Return the columns that a query which reads executions back has to list."""
-    return tuple(COLUMNS[kind])[: _NEEDED[kind]]
-
-
-def target_column(kind: ActionKind) -> str:
-    """Return the column that a query of targets has to list."""
-    return PERSON if kind is ActionKind.CAMPAIGN else DEVICE
 
 
 def read_executions(run: ActionRun, since: datetime) -> pl.DataFrame:
