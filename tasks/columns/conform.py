@@ -234,6 +234,8 @@ class Conformer:
 
     def _cast(self, text: pl.DataFrame) -> pl.DataFrame:
         """Type all columns; values that do not fit are null."""
+        # Columns of times are read right here, before the frame's own query.
+        before = sum(casting.repeated for casting in self._casts)
         present = [
             casting.of(text[header]).alias(column.name)
             for (header, column), casting in zip(self._layout.present, self._casts, strict=True)
@@ -242,7 +244,6 @@ class Conformer:
             pl.lit(None, POLARS_TYPES[column.type]).alias(column.name)
             for column in self._layout.absent
         ]
-        before = sum(casting.repeated for casting in self._casts)
         typed = text.lazy().select(*present, *absent).collect()
         self.counts.repeated_hour += sum(casting.repeated for casting in self._casts) - before
         return typed
