@@ -1,12 +1,17 @@
 """Staging the results of one unit that came in parts."""
 
+import json
 import sys
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from types import FrameType
+from zoneinfo import ZoneInfo
 
 import polars as pl
+import pyarrow.parquet as pq
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from connectors.catalogue import Column, DatasetSpecification
 from connectors.errors import DataRefusedError
@@ -127,6 +132,65 @@ def test_all_landed_rows_pass_through_frames(tmp_path: Path) -> None:
         sys.setprofile(None)
     assert pl.concat(seen).equals(rows(staged))
     assert len(rows(staged)) == staged.counts.landed == len(lines)
+
+
+TEXTS = st.text(st.characters(codec="utf-8", exclude_characters="\0\r"), min_size=1, max_size=9)
+ROWS = st.lists(
+    st.tuples(
+        st.none() | st.just("") | TEXTS,
+        st.none() | st.integers(-(2**63), 2**63 - 1),
+        st.none() | st.floats(allow_nan=False, allow_infinity=False),
+        st.none() | st.booleans(),
+        st.none() | st.dates(date(1, 1, 1)),
+        st.none() | st.datetimes(datetime(1980, 1, 1), datetime(2036, 1, 1)),  # noqa: DTZ001 - local
+        st.none() | st.lists(TEXTS.filter(lambda text: text != "null"), max_size=3),
+    ),
+    max_size=20,
+)
+
+
+def as_csv(value: object) -> str:
+    """Return a value as the tenant writes it, null as an empty field and text in quotes."""
+    if value is None:
+        return ""
+    text = json.dumps(value) if isinstance(value, bool | list) else str(value)
+    return '"' + text.replace('"', '""') + '"'
+
+
+@pytest.mark.parametrize("zone", ["UTC", "Europe/Zurich"])
+@given(written=ROWS)
+@settings(max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_files_hold_each_value_that_was_sent(
+    tmp_path: Path, zone: str, written: list[tuple[object, ...]]
+) -> None:
+    kinds = ["string", "int", "float", "bool", "date", "datetime", "list"]
+    columns = [{"nql": f"c.{kind}", "name": f"c_{kind}", "type": kind} for kind in kinds]
+    dataset = DatasetSpecification.model_validate(
+        {"dataset": "all", "query_id": "#all", "mode": "snapshot", "columns": columns}
+    )
+    path = tmp_path / "all.csv"
+    header = ",".join(f"c.{kind}" for kind in kinds)
+    lines = [",".join(as_csv(value) for value in row) for row in written]
+    path.write_text("\n".join([header, *lines, ""]), newline="")
+    lake = Lake(str(tmp_path / "lake"), "acme.eu")
+    with Staging(
+        dataset, "20261119T000000Z", zone, "run", lambda schema: lake.stage("a", "r", "u", schema)
+    ) as staging:
+        staging.add(ResultPart(path, "whole", None, is_shard=False, exported_at=START))
+        files = staging.finish().files
+    found = pq.read_table(files[0].path, partitioning=None).drop_columns(
+        ["_nxp_run_id", "_nxp_exported_at"]
+    )
+    expected = [
+        [
+            value.replace(tzinfo=ZoneInfo(zone)).astimezone(UTC)
+            if isinstance(value, datetime)
+            else value
+            for value in row
+        ]
+        for row in written
+    ]
+    assert [list(row.values()) for row in found.to_pylist()] == expected
 
 
 def test_no_rows_at_all_is_a_result_too(tmp_path: Path) -> None:
