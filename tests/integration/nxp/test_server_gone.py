@@ -1,15 +1,13 @@
 """SIGTERM and SIGINT to a command, its Prefect server, or both: it ends as documented."""
 
 import json
-import os
 import signal
 import sqlite3
-import sys
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
-from subprocess import PIPE, Popen
+from subprocess import Popen
 
 import httpx
 import psutil
@@ -100,17 +98,3 @@ def test_a_command_whose_server_goes_away_does_its_work(made: Place, kept: dict[
     assert ended.returncode == 0, ended.stderr
     assert "the Prefect server stopped answering" in ended.stderr
     assert newest(made) == ("landed", 0)
-
-
-def test_a_whole_process_group_is_stopped(made: Place, kept: dict[str, str]) -> None:
-    """As a terminal or a service manager stops it, with a second command in the group."""
-    python = f"{sys.executable} -m nxp"
-    both = f"{python} {' '.join(BACKFILL)} & {python} act plan free_disk_space & wait"
-    env = {**kept, "PYTHONPATH": str(Path.cwd())}
-    group = Popen(["/bin/sh", "-c", both], env=env, start_new_session=True, stderr=PIPE, text=True)
-    until(group, lambda: made.tenant.requests["status"] >= 3)
-    server_of(made).terminate()
-    os.killpg(group.pid, signal.SIGTERM)
-    _, said = group.communicate(timeout=60)
-    assert "a bug" not in said
-    assert newest(made)[1] == 0
