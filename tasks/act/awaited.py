@@ -9,6 +9,7 @@ from typing import Final
 import polars as pl
 
 from connectors.actions import READ_BACK, ActionKind
+from connectors.actions.columns import DEVICE
 from connectors.clock import utc_now
 from connectors.errors import PartlyDoneError, PipelineError
 from connectors.ledger import Ledger
@@ -16,7 +17,7 @@ from connectors.nexthink.acting.requests import EventRequest
 from connectors.nexthink.client import NexthinkClient
 from tasks.act.outcomes import FIRST_POLL, POLL_GROWTH, keep_seen
 from tasks.act.raw import EVENT, RawReport, Sent
-from tasks.act.readback import DEVICE, EARLIER, executions_of, is_final, require_read_back
+from tasks.act.readback import EARLIER, executions_of, is_final, require_read_back
 from tasks.act.shown import ShownQuery, read_rows
 
 LONGEST_POLL: Final = timedelta(minutes=5)
