@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 from connectors.catalogue import ACTIONS, SYNCS, DatasetSpecification, read_datasets
 from connectors.errors import ConfigurationError
 from connectors.settings.installation import Settings
-from nxp.saved_queries import SavedQueries
 
 if TYPE_CHECKING:
     from connectors.sources import Sources
+    from nxp.saved_queries import SavedQueries
 
 
 @dataclass(slots=True)
@@ -41,6 +41,8 @@ def read_catalogue(catalog: Path) -> Catalogue:
         read.problems.append(str(error))
         return read
     read.datasets, read.problems = datasets.valid, datasets.listed
+    from nxp.saved_queries import SavedQueries  # noqa: PLC0415 - lark, not for listing datasets
+
     queries = SavedQueries(catalog)
     for name, dataset in read.datasets.items():
         queries.check_dataset(name, dataset)
@@ -73,7 +75,7 @@ def in_words(columns: Mapping[str, str]) -> str:
 
 
 def _syncs(
-    catalog: Path, problems: list[str], queries: SavedQueries
+    catalog: Path, problems: list[str], queries: "SavedQueries"
 ) -> tuple[list[str], list[str]]:
     """Validate the syncs and their connections; return their names, and notes."""
     if not any((catalog / SYNCS).glob("*.yaml")):
@@ -95,7 +97,7 @@ def _syncs(
     return list(syncs.valid), notes
 
 
-def _actions(catalog: Path, problems: list[str], queries: SavedQueries) -> list[str]:
+def _actions(catalog: Path, problems: list[str], queries: "SavedQueries") -> list[str]:
     """Validate the actions; return their names."""
     if not any((catalog / ACTIONS).glob("*.yaml")):
         return []

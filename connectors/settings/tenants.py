@@ -20,35 +20,17 @@ from connectors.catalogue.retention import TenantRetention
 from connectors.errors import ConfigurationError, PipelineError
 from connectors.settings.installation import Settings
 from connectors.settings.places import URL
+from connectors.settings.regions import REGIONS, region_code
 from connectors.text_files import read_text
 from connectors.variables import build, read_values, variable_name
 
 # The code of each region, as hosts have it, and its name, as Nexthink shows it.
-REGIONS = {
-    "us": "United States",
-    "eu": "European Union",
-    "pac": "Asia-Pacific",
-    "meta": "Middle East, Turkey and Africa",
-}
 TENANT_NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")
 PROFILES = "profiles.toml"
 # NEXTHINK_BLOCK, or a profile's key: the name of a block on the Prefect server.
 BLOCK = "block"
 
 log = logging.getLogger(__name__)
-
-
-def region_code(region: str) -> str | None:
-    """Return the code of a region given by code or name, in any case; None if there is none."""
-    wanted = _words(region)
-    return next(
-        (code for code, name in REGIONS.items() if wanted in (_words(code), _words(name))), None
-    )
-
-
-def _words(text: str) -> list[str]:
-    """Return the words of a name: a comma, a hyphen or an `and` does not tell two regions apart."""
-    return [word for word in re.findall(r"[^\W_]+", text.lower()) if word != "and"]
 
 
 class TenantSettings(BaseModel, frozen=True):

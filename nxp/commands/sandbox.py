@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from cyclopts import Parameter
 
 from connectors.errors import UnavailableError, UsageError
-from connectors.settings.tenants import REGIONS, region_code
+from connectors.settings.regions import REGIONS, region_code
 from nxp.options import Json
 from nxp.output import say
 from sandbox.actions.options import ActingOptions

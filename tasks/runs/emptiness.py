@@ -1,7 +1,6 @@
 """Windows without rows that stand out among their neighbours."""
 
 from collections.abc import Sequence
-from statistics import median
 
 from connectors.ledger import UnitRecord
 
@@ -21,6 +20,12 @@ def conspicuous(records: Sequence[UnitRecord]) -> list[UnitRecord]:
         if record.rows_landed:
             continue
         near = filled[max(0, after - NEIGHBOURS) : after + NEIGHBOURS]
-        if near and median(landed[one].rows_landed or 0 for one in near) >= THOUSANDS:
+        if near and _median([landed[one].rows_landed or 0 for one in near]) >= THOUSANDS:
             found.append(record)
     return found
+
+
+def _median(counts: list[int]) -> float:
+    # The module statistics would load a dozen others, for each listing of datasets.
+    counts, middle = sorted(counts), len(counts) // 2
+    return counts[middle] if len(counts) % 2 else (counts[middle - 1] + counts[middle]) / 2
