@@ -20,6 +20,7 @@ from connectors.errors import (
     UnavailableError,
 )
 from connectors.sql import SqlLanding
+from nxp.processes import free_port
 from tests.databases import (
     DAY,
     START,
@@ -199,7 +200,7 @@ def test_permissions_and_names_of_mariadb(mariadb: MariadbServer, tmp_path: Path
     ):
         with pytest.raises(ConfigurationError, match=f"NXP_DATABASE_URL.*({message})"):
             SqlLanding(url, TENANT, specify()).check()
-    url = f"mysql://u:pw@localhost/x?unix_socket={tmp_path}/none"
+    url = f"mysql://u:pw@127.0.0.1:{free_port()}/x"
     with pytest.raises(UnavailableError, match="no database answers"):
         SqlLanding(url, TENANT, specify()).check()
 
