@@ -275,7 +275,8 @@ def _unknown_query(query_id: str) -> Callable[[Exchange], UnknownQueryError]:
     def missing(exchange: Exchange) -> UnknownQueryError:
         return UnknownQueryError(
             f"the tenant has no saved query {query_id}, or refuses its parameters: paste it into "
-            "Nexthink as an NQL API query (`nxp datasets NAME --nql` prints it)",
+            f"Nexthink as an NQL API query (`nxp nql queries '{query_id}'` prints it, if the "
+            "catalogue has it)",
             exchange=exchange,
         )
 

@@ -65,6 +65,8 @@ def execute(
     as_json: Json = False,
 ) -> None:
     """Run the saved query QUERY_ID and print its rows; beyond 1,000 rows, use an export."""
+    if csv and as_json:
+        raise UsageError("--csv and --json: use one of them")
     values = parse_parameters(parameter)
     with _client(tenant) as client:
         if csv:

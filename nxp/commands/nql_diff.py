@@ -43,7 +43,10 @@ def diff(*name: str, tenant: Tenant = None, as_json: Json = False) -> int:
     else:
         print_table(HEADS, [row for each in compared for row in _rows(each)])
     different = sum(each.outcome.value in DIFFERENT for each in compared)
-    say(f"{len(compared)} of {len(texts)} saved queries compared, {different or 'none'} differing")
+    say(
+        f"{len(compared)} of {len(texts)} saved queries looked at, {different or 'none'} differing "
+        "or missing"
+    )
     sys.stdout.flush()
     if stopped is not None:
         raise stopped

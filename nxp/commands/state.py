@@ -91,6 +91,8 @@ def accept(
         calendar = _calendar(specification, settings, tenant)
         start = calendar.bound(from_, "from") if from_ else None
         end = calendar.bound(to, "to") if to else None
+        if start and end and start >= end:
+            raise UsageError(f"--from {from_} is not before --to {to}")
         units = [
             record.unit
             for record in ledger.units(dataset)

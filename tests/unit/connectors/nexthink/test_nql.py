@@ -301,7 +301,7 @@ def test_an_unknown_query_is_named_with_the_remedy(
 ) -> None:
     for path in (V2, EXPORT):
         server.on("POST", path, json_reply(ENVELOPE, 404, x_request_id="r-7"))
-    with pytest.raises(UnknownQueryError, match=r"#devices.*nxp datasets NAME --nql") as caught:
+    with pytest.raises(UnknownQueryError, match=r"#devices.*nxp nql queries '#devices'") as caught:
         call(client)
     assert "request id r-7" in str(caught.value)
     assert "MARK" not in str(caught.value)
