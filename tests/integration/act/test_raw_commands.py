@@ -586,6 +586,7 @@ def test_a_resumed_execution_is_shown(nxp: Run, here: Place) -> None:
     assert entry["status"] in {"in_progress", "success"}
 
 
+@pytest.mark.slow
 def test_a_table_names_devices_and_users_by_any_of_their_ids(
     nxp: Run, here: Place, tmp_path: Path
 ) -> None:

@@ -110,6 +110,7 @@ def asked_about(made: Acting, action: str) -> dict[str, list[str]]:
     return people
 
 
+@pytest.mark.slow
 def test_of_several_people_at_a_device_one_no_counts_and_silence_does_not(made: Acting) -> None:
     set_fates(made, offline_share=0, answer_share=0, decline_share=0)
     people = asked_about(made, "restart_consent")

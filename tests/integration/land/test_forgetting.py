@@ -123,6 +123,7 @@ def test_expired_and_partial_windows_hold_the_watermark_until_they_are_accepted(
         assert mark.position > NOW - timedelta(days=2)
 
 
+@pytest.mark.slow
 def test_fewer_rows_never_replace_fuller_ones(
     tmp_path: Path, use: Use, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -140,6 +141,7 @@ def test_fewer_rows_never_replace_fuller_ones(
         assert (accepted.returncode, made.landed("crashes").height < before.height) == (7, True)
 
 
+@pytest.mark.slow
 def test_what_earlier_versions_landed_without_rows_is_found_and_marked(
     forgetful: Place, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -99,6 +99,7 @@ def test_each_window_is_a_partition_that_the_next_landing_swaps(
     assert place.run("SELECT count(*) FROM pg_constraint WHERE conname = 'nxp_window'") == [(0,)]
 
 
+@pytest.mark.slow
 def test_windows_of_any_step_leave_each_instant_with_its_last_landing(
     place: SqlPlace, window: Callable[..., Staged]
 ) -> None:

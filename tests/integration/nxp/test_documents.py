@@ -56,6 +56,7 @@ VOLUMES = """device.volumes during past 7d
 """
 
 
+@pytest.mark.slow
 def test_scenarios_and_use_cases_run_as_the_pages_say(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
