@@ -337,11 +337,13 @@ def test_doctor_finds_nothing_where_all_is_well(site: Site) -> None:
     with worker(site):
         looked, findings = site.doctor()
     assert looked.returncode == 0, findings
-    # Datasets that have not landed here, and the alerts' short delays, each cause a warning.
+    # Datasets that have not landed here, the alerts' short delays, and a retention that is not set,
+    # each cause a warning.
     assert {each["check"] for each in findings if each["level"] == "warn"} <= {
         "freshness",
         "catalogue",
         "automations",
+        "retention",
     }
     checks = {each["check"] for each in findings if each["level"] == "ok"}
     assert checks >= {
