@@ -28,7 +28,7 @@ metadata = MetaData()
 
 # The state of a unit whose rows are past retention.
 DROPPED = "dropped"
-# The state of a window that never landed, and of which no row can come any more.
+# The state of a window that never landed, and whose rows can no longer come.
 EXPIRED = "expired"
 
 

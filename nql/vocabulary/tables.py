@@ -21,6 +21,11 @@ class Field:
     evidence: Evidence
 
 
+def prefix_of(namespace: str, entity: str) -> str:
+    """Return the prefix of a table's own fields, such as `execution.crash`."""
+    return entity if namespace == entity else f"{namespace}.{entity}"
+
+
 @dataclass(frozen=True)
 class TableWords:
     """One table: the names of its fields, and the objects that its rows belong to."""
@@ -46,8 +51,7 @@ class TableWords:
     @property
     def prefix(self) -> str:
         """The prefix of the table's own fields."""
-        same = self.namespace == self.entity
-        return self.entity if same else f"{self.namespace}.{self.entity}"
+        return prefix_of(self.namespace, self.entity)
 
     @property
     def meaning(self) -> str:

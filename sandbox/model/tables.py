@@ -11,7 +11,7 @@ from nql.kinds import Kind
 from nql.vocabulary import tables as vocabulary
 from nql.vocabulary.events import EVENTS, FED, FED_HEADS
 from nql.vocabulary.objects import NESTED, OBJECTS
-from nql.vocabulary.tables import SHORTCUTS, TableWords
+from nql.vocabulary.tables import SHORTCUTS, TableWords, prefix_of
 from sandbox.model.kinds import DTYPES
 
 _NUMBER = re.compile(r"(^|_)(nb|num|number|count|total|sum|avg|average|ratio|score|value)(_|$)")
@@ -66,8 +66,7 @@ class Table:
     @property
     def prefix(self) -> str:
         """The prefix of the table's own fields."""
-        same = self.namespace == self.entity
-        return self.entity if same else f"{self.namespace}.{self.entity}"
+        return prefix_of(self.namespace, self.entity)
 
     @property
     def is_event(self) -> bool:

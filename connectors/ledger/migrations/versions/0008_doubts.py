@@ -1,4 +1,4 @@
-"""Windows of which a tenant may have forgotten rows before they were exported."""
+"""Windows whose rows a tenant may have forgotten before they were exported."""
 
 import sqlalchemy as sa
 from alembic import op
