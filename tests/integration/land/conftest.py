@@ -3,12 +3,23 @@
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
 
-from tests.databases import DuckdbPlace, MariadbServer, Server, SqlPlace
+from tests.databases import (
+    START,
+    DuckdbPlace,
+    MariadbServer,
+    Server,
+    SqlPlace,
+    Staged,
+    event_rows,
+    stage,
+)
 
 
 def _slow(kind: str) -> Any:
@@ -17,6 +28,22 @@ def _slow(kind: str) -> Any:
 
 # The last one is PostgreSQL as if it were any other database of SQLAlchemy.
 DATABASES = ["sqlite", "postgres", *map(_slow, ("mariadb", "duckdb", "generic"))]
+
+
+EVENTS = [("at", pa.timestamp("us", "UTC")), ("n", pa.int64())]
+HOUR = timedelta(hours=1)
+
+
+@pytest.fixture
+def window(tmp_path: Path) -> Callable[..., Staged]:
+    """Stage a window with a row every hour."""
+
+    def stage_window(hours: int, start: float = 0, run: str = "run") -> Staged:
+        begin = START + start * HOUR
+        rows = event_rows(hours, begin, HOUR)
+        return stage(tmp_path, rows, EVENTS, begin, begin + hours * HOUR, run=run)
+
+    return stage_window
 
 
 def database_place(kind: str, request: pytest.FixtureRequest, folder: Path) -> SqlPlace:

@@ -7,7 +7,6 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -30,9 +29,8 @@ from tests.databases import (
     stage,
 )
 from tests.forks import fork
-from tests.integration.land.test_landings import EVENTS
+from tests.integration.land.conftest import EVENTS, HOUR
 
-HOUR = timedelta(hours=1)
 BY_WINDOW = {"partition": "window"}
 PARTITIONS = (
     "SELECT inhrelid::regclass::text, pg_get_expr(relpartbound, oid) FROM pg_inherits "
@@ -44,18 +42,6 @@ PARTITIONS = (
 def place(postgres: Server) -> SqlPlace:
     """Return an empty schema, as the connection's own."""
     return SqlPlace("postgres", f"{postgres.url}&options=-csearch_path%3D{postgres.schema()}")
-
-
-@pytest.fixture
-def window(tmp_path: Path) -> Callable[..., Staged]:
-    """Stage a window with a row every hour."""
-
-    def stage_window(hours: int, start: float = 0, run: str = "run") -> Staged:
-        begin = START + start * HOUR
-        rows = event_rows(hours, begin, HOUR)
-        return stage(tmp_path, rows, EVENTS, begin, begin + hours * HOUR, run=run)
-
-    return stage_window
 
 
 def landing(place: SqlPlace, **more: Any) -> SqlLanding:

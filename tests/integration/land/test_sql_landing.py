@@ -39,11 +39,9 @@ from tests.databases import (
     specify,
     stage,
 )
-from tests.integration.land.conftest import DATABASES, database_place
+from tests.integration.land.conftest import DATABASES, EVENTS, HOUR, database_place
 
-EVENTS = [("at", pa.timestamp("us", "UTC")), ("n", pa.int64())]
 DEVICES = [("id", pa.string()), ("n", pa.int64())]
-HOUR = timedelta(hours=1)
 
 
 def postgres_place(server: Server) -> SqlPlace:
@@ -54,18 +52,6 @@ def postgres_place(server: Server) -> SqlPlace:
 def place(request: pytest.FixtureRequest, tmp_path: Path) -> SqlPlace:
     """Return an empty database of each kind."""
     return database_place(request.param, request, tmp_path)
-
-
-@pytest.fixture
-def window(tmp_path: Path) -> Callable[..., Staged]:
-    """Stage a window with a row every hour."""
-
-    def stage_window(hours: int, start: float = 0, run: str = "run") -> Staged:
-        begin = START + start * HOUR
-        rows = event_rows(hours, begin, HOUR)
-        return stage(tmp_path, rows, EVENTS, begin, begin + hours * HOUR, run=run)
-
-    return stage_window
 
 
 @pytest.fixture
