@@ -14,7 +14,7 @@ import polars as pl
 import pyarrow as pa
 
 from connectors.catalogue import ColumnType
-from tasks.columns.times import UTC_TYPE, DateTimes, failed, read_dates
+from tasks.columns.times import UTC_TYPE, DateTimes, failed, fits, read_dates
 
 POLARS_TYPES: dict[ColumnType, pl.DataType] = {
     ColumnType.STRING: pl.String(),
@@ -49,6 +49,8 @@ QUOTE = '"'
 # Signs of nesting. As part of an item they would need quotes, to differ from the list's own.
 NESTED = r"[\[\]{}]"
 NULL = "null"
+# Distinct texts of a column whose values are kept from one batch to the next.
+MOST_KNOWN = 10_000
 
 __all__ = [
     "ARROW_TYPES",
@@ -58,6 +60,7 @@ __all__ = [
     "ColumnCast",
     "cast",
     "failed",
+    "fits",
 ]
 
 
@@ -78,7 +81,7 @@ class ColumnCast:
     def __init__(self, kind: ColumnType, zone: str) -> None:
         self._expression = EXPRESSIONS.get(kind)
         self._times = DateTimes(zone)
-        self._read = READERS.get(kind, self._times.read)
+        self._read = self._times.read if kind is ColumnType.DATETIME else _reader(kind)
 
     @property
     def repeated(self) -> int:
@@ -122,18 +125,44 @@ def _booleans(text: pl.Expr) -> pl.Expr:
     return pl.when(lower.is_in(TRUE)).then(True).when(lower.is_in(FALSE)).then(False)
 
 
-def by_distinct(read: Read) -> Read:
-    """Return how to read columns that rarely have many distinct values: each of them once."""
+class Distinct:
+    """Reads a column that rarely has many distinct values, batch by batch: each of them once."""
 
-    def reading(text: pl.Series) -> pl.Series:
-        distinct = text.drop_nulls().unique()
-        if 2 * len(distinct) > len(text):
-            return read(text)
-        numbers = pl.int_range(len(distinct), dtype=pl.UInt32, eager=True)
-        places = text.replace_strict(distinct, numbers, default=None, return_dtype=pl.UInt32)
-        return read(distinct).gather(places).alias(text.name)
+    def __init__(self, read: Read) -> None:
+        self._read = read
+        # The texts read so far, as the categories of an enumeration, and their values.
+        self._texts = pl.Enum([])
+        self._values: pl.Series | None = None
 
-    return reading
+    @property
+    def known(self) -> int:
+        """The number of texts whose values are kept."""
+        return len(self._texts.categories)
+
+    def __call__(self, text: pl.Series) -> pl.Series:
+        """Return the values of the next texts; those that do not fit are null."""
+        places = self._places(text)
+        if not fits(text, places):
+            distinct = text.drop_nulls().unique()
+            if 2 * len(distinct) > len(text):
+                return self._read(text)
+            self._learn(distinct)
+            places = self._places(text)
+        if self._values is None:
+            return self._read(text)
+        return self._values.gather(places).alias(text.name)
+
+    def _places(self, text: pl.Series) -> pl.Series:
+        return text.cast(self._texts, strict=False).to_physical()
+
+    def _learn(self, distinct: pl.Series) -> None:
+        values = self._read(distinct)
+        if self._values is not None and self.known + len(distinct) <= MOST_KNOWN:
+            known = self._texts.categories
+            is_new = ~distinct.is_in(known.implode())
+            distinct = pl.concat([known, distinct.filter(is_new)])
+            values = pl.concat([self._values, values.filter(is_new)])
+        self._texts, self._values = pl.Enum(distinct), values
 
 
 def read_lists(text: pl.Series) -> pl.Series:
@@ -225,8 +254,9 @@ EXPRESSIONS: dict[ColumnType, Callable[[pl.Expr], pl.Expr]] = {
     ColumnType.DURATION: _floats,
     ColumnType.BOOL: _booleans,
 }
-READERS: dict[ColumnType, Read] = {
-    ColumnType.DATE: by_distinct(read_dates),
-    ColumnType.LIST: by_distinct(read_lists),
-    ColumnType.JSON: read_json,
-}
+
+
+def _reader(kind: ColumnType) -> Read:
+    if kind is ColumnType.JSON:
+        return read_json
+    return Distinct(read_dates if kind is ColumnType.DATE else read_lists)

@@ -17,7 +17,7 @@ from connectors.catalogue import Column, DatasetSpecification, Drift
 from connectors.errors import DataRefusedError
 from connectors.limits import MB, Limits, read_limits
 from connectors.nexthink.results.result_file import ROW_BYTES, too_many_rejected
-from tasks.columns.cast import ARROW_TYPES, POLARS_TYPES, UTC_TYPE, ColumnCast, failed
+from tasks.columns.cast import ARROW_TYPES, POLARS_TYPES, UTC_TYPE, ColumnCast, failed, fits
 from tasks.columns.reasons import NOT, NULL
 from tasks.columns.rules import Rules
 from tasks.columns.times import ARROW_UTC
@@ -223,7 +223,7 @@ class Conformer:
         rows = self._within(typed)
         if self._rules:
             rows = self._chosen(self._rules, rows)
-        landed = rows.lazy().with_columns(**self._stamps).collect()
+        landed = rows.with_columns(**self._stamps)
         self.counts.landed += len(landed)
         self.counts.rejected += len(rejects) + len(ragged)
         if ragged:
@@ -244,7 +244,7 @@ class Conformer:
             pl.lit(None, POLARS_TYPES[column.type]).alias(column.name)
             for column in self._layout.absent
         ]
-        typed = text.lazy().select(*present, *absent).collect()
+        typed = text.select(*present, *absent)
         self.counts.repeated_hour += sum(casting.repeated for casting in self._casts) - before
         return typed
 
@@ -253,11 +253,12 @@ class Conformer:
         problems: dict[str, pl.Series] = {}
         for header, column in self._layout.present:
             values = typed[column.name]
-            if not values.null_count():
+            may_be_null = column.nullable and not column.key
+            if not values.null_count() or (may_be_null and fits(text[header], values)):
                 continue
             wrong = failed(text[header], values)
             problems[f"{column.name}: {NOT}{column.type}"] = wrong
-            if not column.nullable or column.key:
+            if not may_be_null:
                 problems[f"{column.name}: {NULL}"] = values.is_null() & ~wrong
         if self._window is not None and typed[self._window[0]].null_count():
             nowhere = typed[self._window[0]].is_null()

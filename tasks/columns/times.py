@@ -73,8 +73,7 @@ class DateTimes:
         plain = text.to_arrow(compat_level=pl.CompatLevel.newest()).cast(pa.string())
         found, repeated = _read_exact(plain, self._zone)
         values = pl.Series(text.name, found, UTC_TYPE)
-        left = failed(text, values)
-        if left.any():
+        if not fits(text, values) and (left := failed(text, values)).any():
             more, again = read_datetimes(text.filter(left), self._zone)
             values = values.scatter(left.arg_true(), more)
             repeated += again
@@ -82,9 +81,14 @@ class DateTimes:
         return values
 
 
+def fits(text: pl.Series, values: pl.Series) -> bool:
+    """Return whether all values that are present fit their type: the quick way to know."""
+    return values.null_count() == text.null_count()
+
+
 def failed(text: pl.Series, values: pl.Series) -> pl.Series:
     """Mark the values that are present but do not fit their type."""
-    if values.null_count() == text.null_count():
+    if fits(text, values):
         return pl.repeat(False, len(text), dtype=pl.Boolean, eager=True)
     return values.is_null() & text.is_not_null() & (text != "")
 

@@ -61,8 +61,8 @@ def export_query(
     except UnknownQueryError as error:
         raise error.retold(
             f"{subject}: the tenant has no saved query {query_id}, or refuses its parameters: "
-            f"save it in Nexthink as an NQL API query of that id (nxp nql queries '{query_id}' prints "
-            f"it, if the catalogue has it; {error.exchange})"
+            f"save it in Nexthink as an NQL API query of that id (nxp nql queries '{query_id}' "
+            f"prints it, if the catalogue has it; {error.exchange})"
         ) from None
     except ResultTruncatedError as error:
         raise error.retold(

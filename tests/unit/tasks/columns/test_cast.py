@@ -13,7 +13,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from connectors.catalogue import ColumnType
-from tasks.columns.cast import POLARS_TYPES, ColumnCast, by_distinct, cast, failed, read_lists
+from tasks.columns.cast import (
+    MOST_KNOWN,
+    POLARS_TYPES,
+    ColumnCast,
+    Distinct,
+    cast,
+    failed,
+    read_lists,
+)
 from tasks.columns.times import read_dates, read_datetimes
 
 ZURICH = "Europe/Zurich"
@@ -326,8 +334,25 @@ def test_repeated_values_are_read_once_and_the_same(
         return read(text)
 
     column = pl.Series("x", texts * 3)
-    assert by_distinct(counting)(column).to_list() == read(column).to_list()
+    reading = Distinct(counting)
+    assert reading(column).to_list() == read(column).to_list()
     assert seen == [len(texts) - 1]
+    # The next batch has one more text; without a new one nothing is read.
+    more = pl.Series("x", [*texts, "2026-11-30"] * 3)
+    assert reading(more).to_list() == read(more).to_list()
+    assert reading(column).to_list() == read(column).to_list()
+    assert seen[1:] == [len(texts)]
+
+
+def test_known_values_are_forgotten_when_they_are_many() -> None:
+    reading = Distinct(read_dates)
+    for year in range(1000, 1040):
+        days = pl.select(
+            pl.date_range(pl.date(year, 1, 1), pl.date(year, 12, 31)).cast(pl.String)
+        ).to_series()
+        column = pl.concat([days] * 3)
+        assert reading(column).to_list() == read_dates(column).to_list()
+        assert reading.known <= MOST_KNOWN + len(days)
 
 
 def test_a_cast_counts_the_repeated_hour_over_its_batches() -> None:
