@@ -14,6 +14,7 @@ from nql.parser import parse
 from sandbox.estate.estate import Estate
 from sandbox.estate.feed import Effect, Feed, LogEntry, NoFeed, QueryLog
 from sandbox.estate.overlay import NoOverlay, Overlay
+from sandbox.estate.presence import Presence
 from sandbox.nql.errors import NqlTypeError
 from sandbox.nql.evaluator import Pieces, evaluate
 from sandbox.nql.plan import Join, Plan, Reduce
@@ -58,17 +59,19 @@ class Engine:
         started: datetime,
         overlay: Overlay | None = None,
         feed: Feed | None = None,
+        presence: Presence | None = None,
     ) -> None:
         """Build the estate.
 
-        `overlay` holds what enrichment has set, `feed` the executions of actions and the answers.
+        `overlay` holds what enrichment has set, `feed` the executions of actions and the answers,
+        `presence` which devices were deleted or came online.
         """
         self._options = options
         self._queries = queries
         self._zone = ZoneInfo(options.time_zone)
         self._overlay = overlay or NoOverlay()
         self._feed = _WithLog(feed or NoFeed(), QueryLog())
-        self._estate = Estate(options, started, self._overlay, self._feed)
+        self._estate = Estate(options, started, self._overlay, self._feed, presence)
         self._vocabulary = Vocabulary(
             self._custom_fields, self._feed.ids, not options.strict_enumerations
         )

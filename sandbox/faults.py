@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-STATUSES = ("401", "403", "404", "429-seconds", "429-date", "429-iso", "500", "503")
+STATUSES = ("401", "403", "404", "429-seconds", "429-date", "429-iso", "500", "502", "503")
 # An aborted connection; a body that ends early; a request that has its effect and no answer.
 BREAKS = ("reset", "cut", "timeout-after")
 KINDS = (*STATUSES, *BREAKS)

@@ -91,6 +91,9 @@ BOUNDS: dict[str, tuple[int, int]] = {
     "late_share": (0, 1),
     "enrichment_limit": (1, 1_000_000),
     "enrichment_delay": (0, _LONGEST_SECONDS),
+    "deletion_limit": (1, 1_000_000),
+    "deletion_time": (0, _LONGEST_SECONDS),
+    "deletion_failure_share": (0, 1),
     "fault_retry_after": (0, _LONGEST_SECONDS),
     "fault_delay": (0, 3600),
 }

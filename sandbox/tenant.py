@@ -8,13 +8,16 @@ from datetime import UTC, datetime
 import polars as pl
 
 from sandbox.access import Gate, Signer
+from sandbox.actions.deletions import Deletions
 from sandbox.actions.executions import Executions
+from sandbox.actions.handoffs import Handoff
 from sandbox.actions.store import ActionStore
 from sandbox.clock import TenantClock
 from sandbox.directory import Directory
 from sandbox.engine import Engine
 from sandbox.enrichment.intake import Intake
 from sandbox.enrichment.store import EnrichmentStore
+from sandbox.estate.presence import Presence
 from sandbox.exports import Exports
 from sandbox.faults import Faults
 from sandbox.options import SandboxOptions
@@ -42,8 +45,14 @@ class Tenant:
         self.queries = SavedQueries(options.queries)
         self.enrichment = EnrichmentStore(options, self.clock)
         self.executions = Executions(options.acting.visibility_delay)
+        self.presence = Presence()
         self.engine = Engine(
-            self.options, self.queries, self.clock.start, self.enrichment, self.executions
+            self.options,
+            self.queries,
+            self.clock.start,
+            self.enrichment,
+            self.executions,
+            self.presence,
         )
         self.gate = Gate(self.options, self.clock)
         self.signer = Signer(options.url_ttl, self.clock)
@@ -59,6 +68,8 @@ class Tenant:
         self.actions = ActionStore(
             options.seed, options.acting, self.clock, self.directory, self.executions
         )
+        self.deletions = Deletions(self.options, self.clock, self.directory, self.presence)
+        self.handoffs: list[Handoff] = []
         self.faults = Faults(
             options.seed,
             options.faults,

@@ -64,3 +64,10 @@ class TenantOptions:
     # without both arrays.
     strict_workflows: bool = False
     """Refuse lists of workflows without both filters."""
+    # The specification: 100, "configurable per deployment".
+    deletion_limit: int = 100
+    """Maximum number of devices in one deletion."""
+    deletion_time: float = 1.0
+    """Seconds until a deleted device has left the inventory."""
+    deletion_failure_share: float = 0.0
+    """Share of devices whose deletion fails."""

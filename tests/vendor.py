@@ -9,7 +9,15 @@ import httpx
 from jsonschema import Draft4Validator
 
 FOLDER = Path(__file__).resolve().parents[2] / "shared" / "nexthink" / "openapi"
-NAMES = ("nql", "enrichment", "remote-actions", "workflows", "campaigns")
+NAMES = (
+    "nql",
+    "enrichment",
+    "remote-actions",
+    "workflows",
+    "campaigns",
+    "data-management",
+    "spark",
+)
 ABSENT = f"the vendor's OpenAPI files are not in {FOLDER}: answers are not held against them"
 
 _TRIGGERS = ("apiEnabled", "manualEnabled", "manualAllowMultipleInstances", "schedulingEnabled")

@@ -15,6 +15,7 @@ from sandbox.estate.feed import Feed, NoFeed
 from sandbox.estate.installed import installed_packages
 from sandbox.estate.objects import Objects
 from sandbox.estate.overlay import NoOverlay, Overlay
+from sandbox.estate.presence import Presence
 from sandbox.estate.stock import make_stock
 from sandbox.model.kinds import DATETIME, DTYPES
 from sandbox.model.tables import Origin, Table
@@ -31,6 +32,7 @@ class Estate:
         started: datetime,
         overlay: Overlay | None = None,
         feed: Feed | None = None,
+        presence: Presence | None = None,
     ) -> None:
         """Generate the inventories; events are generated on demand."""
         # Anchored at midnight, so that a restart on the same day shows the same estate.
@@ -39,6 +41,7 @@ class Estate:
         self._fine_retention = timedelta(days=options.fine_days)
         self._seed = options.seed
         self._feed = feed or NoFeed()
+        self._presence = presence or Presence()
         stock = make_stock(self._seed, options.devices, anchor)
         self._fleet = stock.fleet
         self._products = stock.products
@@ -49,6 +52,7 @@ class Estate:
             overlay or NoOverlay(),
             self._feed,
             options.mac_address_field,
+            self._presence,
         )
         self._events = self._event_rows(options, self._fleet, stock.programs, anchor)
 
@@ -104,6 +108,8 @@ class Estate:
         whole = self._objects.at(table.prefix, now, columns)
         if f"#{table.prefix}" in columns:
             whole = whole.with_columns(pl.int_range(pl.len()).alias(f"#{table.prefix}"))
+        if table.prefix == "device" and (gone := self._presence.gone(now)):
+            whole = whole.filter(~pl.col("device.uid").is_in(gone))
         if not table.time:
             return whole
         return whole.filter(_within(table.time, frame))
@@ -111,7 +117,8 @@ class Estate:
     def _of_seen(self, rows: pl.DataFrame, frame: Frame, now: datetime) -> pl.DataFrame:
         """Return the rows of devices seen within the frame; queries of devices filter alike."""
         devices = self._objects.at("device", now, ())
-        seen = devices.select(_within("device.last_seen", frame)).to_series()
+        is_there = ~pl.col("device.uid").is_in(self._presence.gone(now))
+        seen = devices.select(_within("device.last_seen", frame) & is_there).to_series()
         return rows.filter(seen.gather(rows["#device"]))
 
     def _linked(

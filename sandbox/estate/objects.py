@@ -12,6 +12,7 @@ from sandbox.estate.effects import BOOTED, restarted
 from sandbox.estate.feed import Feed
 from sandbox.estate.nested import as_lists, make_nested
 from sandbox.estate.overlay import Overlay, OverlayValue
+from sandbox.estate.presence import Presence
 from sandbox.model.enumerations import ENUM_CODES
 from sandbox.model.kinds import DATETIME, DTYPES
 
@@ -29,6 +30,7 @@ class Objects:
         overlay: Overlay,
         feed: Feed,
         mac_address_field: str = "",
+        presence: Presence | None = None,
     ) -> None:
         """Keep the frames; what changes with time is computed on demand."""
         self._seed = seed
@@ -36,6 +38,7 @@ class Objects:
         self._anchor = anchor
         self._overlay = overlay
         self._feed = feed
+        self._presence = presence or Presence()
         self._mac_address = f"device.{mac_address_field}"
         self._nested: dict[str, pl.DataFrame] = {}
         self._lists: dict[str, pl.Series] = {}
@@ -82,6 +85,11 @@ class Objects:
         latest = _literal(now).dt.truncate("5m")
         if entity == "device":
             last = pl.coalesce("device.stale_since", latest)
+            if woken := self._presence.woken(now):
+                reported = pl.col("device.uid").replace_strict(
+                    dict(woken), default=None, return_dtype=DATETIME
+                )
+                last = pl.max_horizontal(last, reported)
         else:
             days = pl.col(f"{entity}.stale_days")
             stale = _literal(self._anchor) - pl.duration(days=days)

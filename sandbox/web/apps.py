@@ -11,11 +11,13 @@ from starlette.routing import Match, Route
 from sandbox.tenant import Tenant
 from sandbox.web import (
     campaigns,
+    devices,
     enrichment,
     envelopes,
     nql,
     remote_actions,
     results,
+    spark,
     tokens,
     workflows,
 )
@@ -37,6 +39,7 @@ class _Entry:
 
 
 _GET = ("GET",)
+_DELETIONS = "/api/v1/data-management/device/deletions"
 _RESUME = "/api/v1/workflows/workflows/{workflow_uuid}/execution/{execution_uuid}/trigger"
 
 _API = (
@@ -67,6 +70,8 @@ _API = (
     _Entry("list", "/api/v1/workflows", workflows.listing, envelopes.workflows, _GET),
     _Entry("list", "/api/v1/workflows/details", workflows.details, envelopes.workflows, _GET),
     _Entry("act", "/api/v1/euf/campaign/trigger", campaigns.trigger, envelopes.campaigns),
+    _Entry("act", _DELETIONS, devices.delete, envelopes.devices),
+    _Entry("act", "/api/v1/spark/handoff", spark.handoff, envelopes.spark),
 )
 _LOGIN = (_Entry("token", "/oauth2/default/v1/token", tokens.token, envelopes.login),)
 _RESULTS = (

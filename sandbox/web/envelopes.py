@@ -32,6 +32,7 @@ _WORDS = {
     404: "NOT_FOUND",
     429: "TOO_MANY_REQUESTS",
     500: "INTERNAL_ERROR",
+    502: "BAD_GATEWAY",
     503: "SERVICE_UNAVAILABLE",
 }
 _STORE_CODES = {
@@ -40,6 +41,7 @@ _STORE_CODES = {
     404: "NoSuchKey",
     429: "SlowDown",
     500: "InternalError",
+    502: "InternalError",
     503: "SlowDown",
 }
 _LOGIN_CODES = {
@@ -48,6 +50,7 @@ _LOGIN_CODES = {
     404: "not_found",
     429: "too_many_requests",
     500: "server_error",
+    502: "server_error",
     503: "temporarily_unavailable",
 }
 NO_STORE = {"cache-control": "no-cache, no-store", "pragma": "no-cache"}
@@ -55,7 +58,7 @@ NO_STORE = {"cache-control": "no-cache, no-store", "pragma": "no-cache"}
 
 def nql(status: int, code: str, message: str) -> Response:
     """Return a refusal of the NQL API."""
-    if status in (401, 429, 503):
+    if status in (401, 429, 502, 503):
         return Response(status_code=status)
     return nql_error(status, int(code) if code else _NQL_CODES.get(status, INTERNAL), message)
 
@@ -84,6 +87,21 @@ def campaigns(status: int, code: str, message: str) -> Response:
     if status == 403:  # noqa: PLR2004
         return Response(status_code=status)
     return JSONResponse({"code": code or _WORDS[status], "message": message}, status_code=status)
+
+
+def devices(status: int, code: str, message: str) -> Response:
+    """Return a refusal of the data management API: its 403 says that the tenant lacks it."""
+    if status == 401:  # noqa: PLR2004
+        return Response(status_code=status)
+    word = code or ("FEATURE_NOT_ENABLED" if status == 403 else _WORDS[status])  # noqa: PLR2004
+    return JSONResponse({"code": word, "message": message}, status_code=status)
+
+
+def spark(status: int, _code: str, message: str) -> Response:
+    """Return a refusal of the Spark API, which has no codes, and words for two statuses only."""
+    if status in (403, 404):
+        return JSONResponse({"message": message}, status_code=status)
+    return Response(status_code=status)
 
 
 def enrichment(status: int, code: str, message: str) -> Response:

@@ -1,6 +1,6 @@
 """The bodies of action requests, as the vendor's specification describes them."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
@@ -99,3 +99,44 @@ class CampaignRequest(_Body):
     user_sid: Annotated[list[str], Field(alias="userSid", min_length=1, max_length=MOST_TARGETS)]
     expires_in_minutes: Annotated[int, Field(alias="expiresInMinutes", ge=1, le=525_600)]
     parameters: Annotated[Parameters, Field(max_length=30)] = {}
+
+
+class DeviceEntry(_Body):
+    """A device to be deleted; a malformed uid is refused on its own."""
+
+    uid: str
+    name: Annotated[str, Field(min_length=1)]
+
+
+class DeletionRequest(_Body):
+    """Devices to be deleted; the route itself checks how many there are."""
+
+    devices: list[DeviceEntry] = []
+
+
+class TextPart(_Body):
+    """A part of a message: words."""
+
+    type: Literal["TEXT"]
+    text: Annotated[str, Field(min_length=1)]
+
+
+class FilePart(_Body):
+    """A part of a message: a file."""
+
+    type: Literal["FILE"]
+    mime_type: Annotated[str, Field(alias="mimeType", min_length=1)]
+    file_content: Annotated[str, Field(alias="fileContent")]
+
+
+class Message(_Body):
+    """What a person said."""
+
+    parts: Annotated[list[TextPart | FilePart], Field(min_length=1)]
+
+
+class HandoffRequest(_Body):
+    """A conversation that Spark takes over."""
+
+    message: Message
+    metadata: dict[str, str] | None = None

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -32,9 +32,12 @@ RUN = "/api/v1/workflows/execute"
 RUN_V2 = "/api/v2/workflows/execute"
 RESUME = "/api/v1/workflows/workflows/{workflowUuid}/execution/{executionUuid}/trigger"
 CAMPAIGN = "/api/v1/euf/campaign/trigger"
+DELETE = "/api/v1/data-management/device/deletions"
+HANDOFF = "/api/v1/spark/handoff"
 
 FEW = {"queryId": "#few"}
 DEVICE = "11111111-2222-3333-4444-555555555555"
+HELLO = {"message": {"parts": [{"type": "TEXT", "text": "It does not print."}]}}
 SEND = {"campaignNqlId": "#device_feedback", "expiresInMinutes": 60}
 
 
@@ -55,6 +58,8 @@ class How:
     fault: str = ""
     # The actual path, if it is not the documented one: an export or an execution.
     path: str = ""
+    # Whom a request speaks for, in a header.
+    upn: str = ""
 
 
 BY_HAND: dict[tuple[str, str, int], How] = {
@@ -99,8 +104,22 @@ BY_HAND: dict[tuple[str, str, int], How] = {
     ),
     ("post", CAMPAIGN, 200): How({**SEND, "userSid": ["S-1-5-18", "unknown"]}),
     ("post", CAMPAIGN, 400): How({**SEND, "userSid": []}),
+    ("post", DELETE, 202): How(
+        {"devices": [{"uid": DEVICE, "name": "PC"}, {"uid": "nothing", "name": "PC"}]}
+    ),
+    ("post", DELETE, 400): How({"devices": []}),
+    ("post", HANDOFF, 204): How(HELLO, upn="{upn}"),
+    ("post", HANDOFF, 400): How(HELLO),
+    ("post", HANDOFF, 404): How(HELLO, upn="nobody@example.com"),
 }
-ROUTES = {EXECUTE: "execute", EXECUTE_V2: "execute", EXPORT: "export", STATUS: "status"}
+ROUTES = {
+    EXECUTE: "execute",
+    EXECUTE_V2: "execute",
+    EXPORT: "export",
+    STATUS: "status",
+    DELETE: "act",
+    HANDOFF: "act",
+}
 
 
 @dataclass(frozen=True)
@@ -116,6 +135,8 @@ class Scene:
         how = BY_HAND.get((method, path, status)) or _otherwise(path, status)
         client = self.unable if status == 403 else self.able
         headers = {"accept": how.accept}
+        if how.upn:
+            headers["user-principal-name"] = self._named(how.upn)
         if status == 401:
             headers["authorization"] = "Bearer expired"
         if how.fault:
@@ -160,6 +181,7 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
         workflow = WORKFLOWS["#device_replacement"].uuid
         names = {
             "uid": able.devices()[0]["device.uid"],
+            "upn": next(each["user.upn"] for each in able.users() if each["user.upn"]),
             "few": able.export("#few"),
             "many": able.export("#many"),
             "waiting": RESUME.format(workflowUuid=workflow, executionUuid=execution),
@@ -208,6 +230,37 @@ def test_the_four_envelopes_are_told_apart(scene: Scene) -> None:
     assert scene.answer("post", CAMPAIGN, 403).content == b""
 
 
-def test_apis_that_are_not_offered_are_unknown(scene: Scene) -> None:
-    for path in ("/api/v1/data-management/device/deletions", "/api/v1/spark/handoff"):
-        assert scene.able.post(path, {}).status_code == 404
+def test_a_deletion_is_refused_with_a_code_or_answered_device_by_device(scene: Scene) -> None:
+    def asked(*devices: tuple[str, str]) -> dict[str, Any]:
+        return {"devices": [{"uid": uid, "name": name} for uid, name in devices]}
+
+    for body, code in (
+        ({}, "EMPTY_REQUEST"),
+        (asked(*[(DEVICE, "PC")] * 101), "BATCH_SIZE_EXCEEDED"),
+        (asked((DEVICE, " ")), "INVALID_REQUEST"),
+        (asked((DEVICE, "")), "INVALID_REQUEST"),
+        ({"devices": [{"uid": DEVICE}]}, "INVALID_REQUEST"),
+    ):
+        refused = scene.able.post(DELETE, body)
+        assert (refused.status_code, refused.json()["code"]) == (400, code)
+    tenant = scene.able.tenant
+    known, other, third = scene.able.devices()[:3]
+    ids = [each["device.collector.uid"] for each in (known, other, third)]
+    answer = scene.able.post(DELETE, asked((ids[0].upper(), "A"), ("x", "B"), (DEVICE, "C")))
+    assert answer.json()["scheduledCount"] == 2
+    assert [each["status"] for each in answer.json()["devices"]] == [
+        "SCHEDULED",
+        "INVALID",
+        "SCHEDULED",
+    ]
+    # It happens in the background, and only to those that were named.
+    assert known in scene.able.devices()
+    before = len(scene.able.devices())
+    tenant.clock.advance(timedelta(seconds=tenant.deletions.seconds))
+    left = [each["device.collector.uid"] for each in scene.able.devices()]
+    assert (ids[0] in left, ids[1] in left, len(left)) == (False, True, before - 1)
+    tenant.presence.wake(known["device.uid"], tenant.clock.now())
+    assert ids[0] in [each["device.collector.uid"] for each in scene.able.devices()]
+    tenant.deletions.failure_share = 1
+    failed = scene.able.post(DELETE, asked((ids[2], "A")))
+    assert [each["status"] for each in failed.json()["devices"]] == ["FAILED"]
