@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Any, Final
 
+from connectors.nexthink.acting.devices import DeviceDeletionRequest
 from connectors.nexthink.acting.models import CampaignAnswer, RemoteActionAnswer, WorkflowAnswer
 from connectors.nexthink.acting.requests import (
     CampaignRequest,
@@ -14,11 +15,13 @@ from connectors.nexthink.acting.requests import (
     WorkflowIdsRequest,
     WorkflowRequest,
 )
+from connectors.nexthink.acting.spark import HandoffRequest
 from nxp.answers.acted import (
     Acted,
     ActedCampaign,
     ActedEntry,
     ActedEvent,
+    ActedHandoff,
     ActedRemoteAction,
     ActedWorkflow,
     AnsweredUser,
@@ -33,7 +36,8 @@ from nxp.answers.acted import (
 
 if TYPE_CHECKING:
     from tasks.act.awaited import Awaited
-    from tasks.act.raw import RawReport, Request, Sent
+    from tasks.act.raw import RawReport, Sent
+    from tasks.act.raw_requests import Request
 
 # Messages of the tenant are printed without the names of the people they are about.
 _PEOPLE: Final = re.compile(r"S(?:-[0-9]+){2,}|[^\s@]+@[^\s@]+")
@@ -104,6 +108,10 @@ def named(request: "Request") -> list[tuple[Ids | None, Ids | None]]:
             users = [each.body() for each in request.users]
         case EventRequest():
             return [(None, None)]
+        case DeviceDeletionRequest():
+            return [({"collectorUid": each.uid}, None) for each in request.devices]
+        case HandoffRequest():
+            return [(None, {"upn": request.user})]
     return list(zip_longest(devices, users)) or [(None, None)]
 
 
@@ -260,4 +268,5 @@ _KINDS: Final[Mapping[type, tuple[Callable[..., Acted], Callable[..., SentReques
     WorkflowIdsRequest: (ActedWorkflow, _workflow),
     CampaignRequest: (ActedCampaign, _campaign),
     EventRequest: (ActedEvent, _event),
+    HandoffRequest: (ActedHandoff, _event),
 }

@@ -47,6 +47,7 @@ COMMANDS = {
     "remote-actions": "Raw operations on remote actions: list, show, execute, executions.",
     "workflows": "Raw operations on workflows: list, show, trigger, resume, executions.",
     "campaigns": "Raw operations on campaigns: trigger, responses.",
+    "spark": "Raw operation of Spark: handoff.",
     "plan": "Plan a sync: show what it would send to Nexthink; nothing is sent.",
     "apply": "Send exactly what a sync's plan says.",
     "sync": "Plan a sync, send what differs unless a guard trips, and read it back.",
@@ -118,6 +119,9 @@ GROUPS = {
     "campaigns": {
         "trigger": "Send one to users; recorded, and sent at most once.",
         "responses": "Show the users' answers.",
+    },
+    "spark": {
+        "handoff": "Hand a message of users off to Spark; recorded, and sent at most once.",
     },
 }
 # Verbs that are not in the module of their group.

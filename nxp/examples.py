@@ -27,6 +27,9 @@ EXAMPLES: Final[Mapping[str, str]] = {
         "Example: nxp campaigns trigger restart_reminder --file people.csv "
         "(columns: sid,days_since_restart,deadline)"
     ),
+    "spark handoff": (
+        "Example: nxp spark handoff --user ann@example.com --message 'It does not print.'"
+    ),
     "campaigns responses": (
         "Example: nxp campaigns responses --query my_responses -p campaign=restart_reminder"
     ),

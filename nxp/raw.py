@@ -10,7 +10,8 @@ from nxp.output import print_json, print_table, say
 
 if TYPE_CHECKING:
     from tasks.act.awaited import Awaited
-    from tasks.act.raw import RawReport, Request
+    from tasks.act.raw import RawReport
+    from tasks.act.raw_requests import Request
 
 _SHOWN: Final = 20
 
@@ -22,7 +23,7 @@ class Sending:
     Attributes:
         duplicates: how many targets were dropped because they were named before.
         positions: of each request's targets among those that were named; else in order.
-        read_back: the command that shows the outcomes.
+        read_back: the command that shows the outcomes; empty where nothing shows them.
         wait: how long to wait for outcomes; None for not at all, 0 for reading back once.
         is_awaited: whether it counts as a failure if they are not all there then.
     """
@@ -103,7 +104,7 @@ def _print(report: "RawReport", how: Sending, places: Places) -> None:
             f"{report.already_sent:,} targets were left out: an interrupted command had sent to "
             "them already"
         )
-    if how.wait is None and any(each.is_taken for each in report.sent):
+    if how.read_back and how.wait is None and any(each.is_taken for each in report.sent):
         say(f"see the outcomes with: {how.read_back}")
 
 

@@ -27,8 +27,11 @@ from connectors.nexthink import (
     QueryResult,
     StartedExport,
 )
+from connectors.nexthink.acting.devices import DeviceDeletionRequest
 from connectors.nexthink.acting.models import (
+    Accepted,
     CampaignAnswer,
+    DeletionAnswer,
     Dependency,
     RemoteAction,
     RemoteActionAnswer,
@@ -43,11 +46,13 @@ from connectors.nexthink.acting.requests import (
     WorkflowIdsRequest,
     WorkflowRequest,
 )
+from connectors.nexthink.acting.spark import HandoffRequest
 from connectors.nexthink.client import NexthinkClient
 from connectors.nexthink.nql import EXECUTE_ROW_LIMIT
 from connectors.settings.installation import load_settings
 from connectors.settings.tenants import load_tenant
-from tasks.act.raw import Request, opened, send_raw
+from tasks.act.raw import opened, send_raw
+from tasks.act.raw_requests import Request
 from tasks.act.shown import read_shown
 from tasks.runs.recorded import as_task
 
@@ -282,6 +287,27 @@ def campaigns_responses(
     return read_shown(
         ActionKind.CAMPAIGN, campaign_id, since, tenant, query_id=query_id, parameters=parameters
     )
+
+
+# Devices --------------------------------------------------------------------------------------
+
+
+@_operation
+def devices_delete(request: DeviceDeletionRequest, tenant: str | None = None) -> DeletionAnswer:
+    """Ask for devices to be deleted, at most once, journalled; return the result for each.
+
+    There is no plan, and nothing is read back before: `nxp devices delete` has both.
+    """
+    return _act(request, tenant, DeletionAnswer)
+
+
+# Spark ----------------------------------------------------------------------------------------
+
+
+@_operation
+def spark_handoff(request: HandoffRequest, tenant: str | None = None) -> Accepted:
+    """Hand a user's message off to Spark, at most once, journalled."""
+    return _act(request, tenant, Accepted)
 
 
 # These read back by a saved query, because the API has no operation for it.

@@ -18,7 +18,8 @@ _IDS = st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=1, m
 _REALISTIC: dict[str, st.SearchStrategy[Any]] = {
     **dict.fromkeys(("requestId", "requestUuid", "exportId"), _IDS),
     "executionsUuids": st.lists(_IDS, min_size=1, max_size=MOST_ITEMS),
-    **dict.fromkeys(("timeoutSeconds", "expiresInMinutes"), st.integers(0, 500_000)),
+    "timeoutSeconds": st.integers(0, 500_000),
+    "expiresInMinutes": st.integers(1, 10_080),
 }
 
 
@@ -52,6 +53,8 @@ def values(
         return values(merged, loaded, more=more)
     if "enum" in schema:
         return st.sampled_from(schema["enum"])
+    if "discriminator" in schema:
+        return _forms(schema, loaded, more)
     kinds = {"object": _objects, "array": _arrays}
     kind = schema.get("type")
     if kind in kinds:
@@ -65,6 +68,18 @@ def _named(reference: str, loaded: dict[str, Any]) -> dict[str, Any]:
         node = node[part]
     found: dict[str, Any] = node
     return found
+
+
+def _forms(schema: dict[str, Any], loaded: dict[str, Any], more: bool) -> st.SearchStrategy[Any]:
+    """Generate objects of several forms, each with its word in the field that tells them apart."""
+    told = schema["discriminator"]
+
+    def form(word: str, reference: str) -> st.SearchStrategy[Any]:
+        return values(_named(reference, loaded), loaded, more=more).map(
+            lambda value: value | {told["propertyName"]: word}
+        )
+
+    return st.one_of(*(form(*each) for each in told["mapping"].items()))
 
 
 def _objects(

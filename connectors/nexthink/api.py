@@ -43,6 +43,7 @@ _CLIENT_ERRORS: Final = range(400, 500)
 # A server may echo what it was sent as the code; only what looks like a code is shown.
 _CODE: Final = re.compile(r"[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+|[0-9]{1,3}")
 _LONGEST_CODE: Final = 40
+_NOT_ENABLED: Final = "FEATURE_NOT_ENABLED"
 
 
 class _ErrorEnvelope(BaseModel):
@@ -131,7 +132,7 @@ def failure(response: httpx.Response, *, permission: str, now: datetime) -> Pipe
     if status == _FORBIDDEN:
         return AccessError(
             f"the credential lacks the {permission} permission{_code(response)}: "
-            "tick it on the API credential in Nexthink",
+            f"tick it on the API credential in Nexthink{_switched_off(response)}",
             exchange=exchange,
         )
     if status in SERVER_ERRORS or status == _REQUEST_TIMEOUT:
@@ -164,6 +165,13 @@ def code_of(given: object) -> str | None:
     """Return a code as text, None if it does not look like one."""
     text = str(given) if isinstance(given, str | int) else ""
     return text if len(text) <= _LONGEST_CODE and _CODE.fullmatch(text) else None
+
+
+def _switched_off(response: httpx.Response) -> str:
+    """Return more advice where the tenant says that it does not have the API at all."""
+    if tenant_code(response) != _NOT_ENABLED:
+        return ""
+    return ", and ask Nexthink to enable the API for this tenant"
 
 
 def _code(response: httpx.Response) -> str:

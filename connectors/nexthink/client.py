@@ -22,7 +22,9 @@ from connectors.nexthink.results.hosts import ResultHosts
 
 if TYPE_CHECKING:
     from connectors.nexthink.acting.campaigns import CampaignsApi
+    from connectors.nexthink.acting.devices import DevicesApi
     from connectors.nexthink.acting.remote_actions import RemoteActionsApi
+    from connectors.nexthink.acting.spark import SparkApi
     from connectors.nexthink.acting.workflows import WorkflowsApi
 
 __all__ = ["NexthinkClient", "Tenant"]
@@ -89,6 +91,20 @@ class NexthinkClient:
         from connectors.nexthink.acting.campaigns import CampaignsApi  # noqa: PLC0415
 
         return CampaignsApi(self._calls)
+
+    @cached_property
+    def devices(self) -> "DevicesApi":
+        """The operation on devices: deleting them."""
+        from connectors.nexthink.acting.devices import DevicesApi  # noqa: PLC0415
+
+        return DevicesApi(self._calls)
+
+    @cached_property
+    def spark(self) -> "SparkApi":
+        """The operation of Spark: taking over a conversation."""
+        from connectors.nexthink.acting.spark import SparkApi  # noqa: PLC0415
+
+        return SparkApi(self._calls)
 
     def __enter__(self) -> Self:
         return self

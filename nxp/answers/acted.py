@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Final
 
-from nxp.answers.sources import api, derived, ours
+from nxp.answers.sources import absent, api, derived, ours
 
 _READ_BACK: Final = "read back by a saved query, with --wait"
 
@@ -116,8 +116,13 @@ class SentCampaign(SentRequest):
 class Acted:
     """What a raw command has done."""
 
-    kind: Annotated[str, ours("remote_action, workflow, campaign or workflow_event.")]
-    action_id: Annotated[str, ours("NQL id; of a resumed workflow its UUID.")]
+    kind: Annotated[
+        str, ours("remote_action, workflow, campaign, workflow_event or spark_handoff.")
+    ]
+    action_id: Annotated[
+        str,
+        ours("NQL id; of a resumed workflow its UUID; of a hand-off what tells its message apart."),
+    ]
     state: Annotated[
         str, ours("`requested`, `partly`, `refused` (nobody was reached), or the request's state.")
     ]
@@ -159,3 +164,11 @@ class ActedEvent(Acted):
     """What `nxp workflows resume` has done."""
 
     requests: Annotated[tuple[SentRequest, ...], ours("The one request.")]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ActedHandoff(Acted):
+    """What `nxp spark handoff` has done."""
+
+    outcome: Annotated[None, absent("Nothing shows what Spark answers.")]
+    requests: Annotated[tuple[SentRequest, ...], ours("One for each user.")]

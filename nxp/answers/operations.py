@@ -133,6 +133,13 @@ _ALL: Final = (
         requests=(f"{_EXPORT} of #campaign_responses",),
     ),
     Operation(
+        "spark handoff",
+        acted.ActedHandoff,
+        "spark.handoff",
+        "spark_handoff",
+        ("POST /api/v1/spark/handoff",),
+    ),
+    Operation(
         "enrich",
         enrichment.EnrichmentOutcome,
         "enrichment.push",

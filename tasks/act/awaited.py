@@ -16,7 +16,8 @@ from connectors.ledger import Ledger
 from connectors.nexthink.acting.requests import EventRequest
 from connectors.nexthink.client import NexthinkClient
 from tasks.act.outcomes import FIRST_POLL, POLL_GROWTH, keep_seen
-from tasks.act.raw import EVENT, RawReport, Sent
+from tasks.act.raw import RawReport, Sent
+from tasks.act.raw_requests import EVENT
 from tasks.act.readback import EARLIER, executions_of, is_final, require_read_back
 from tasks.act.shown import ShownQuery, read_rows
 

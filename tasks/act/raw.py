@@ -9,44 +9,43 @@ import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import Final, TypeAlias, TypeVar, assert_never
+from typing import Final, TypeVar, assert_never
 
 import polars as pl
 
-from connectors.actions import ActionKind
 from connectors.clock import utc_now
 from connectors.errors import DataRefusedError, PartlyDoneError, PipelineError, UsageError
 from connectors.ledger import Ledger, open_ledger
 from connectors.ledger.action_requests import ActionRequest, Batch, RequestState
+from connectors.nexthink.acting.devices import DeviceDeletionRequest
 from connectors.nexthink.acting.limits import UUID
-from connectors.nexthink.acting.models import CampaignAnswer, RemoteActionAnswer, WorkflowAnswer
+from connectors.nexthink.acting.models import (
+    Accepted,
+    CampaignAnswer,
+    DeletionAnswer,
+    RemoteActionAnswer,
+    WorkflowAnswer,
+)
 from connectors.nexthink.acting.requests import (
-    CampaignRequest,
-    EventRequest,
-    RemoteActionRequest,
     WorkflowIdsRequest,
     WorkflowRequest,
-    intent_reason,
 )
 from connectors.nexthink.client import NexthinkClient
 from connectors.settings.installation import load_settings
 from connectors.settings.tenants import load_tenant
+from tasks.act.deletion.answers import REFUSALS, SCHEDULED, statuses_of
 from tasks.act.interrupted import sent_before
 from tasks.act.lookup import settle_left
 from tasks.act.person import person_here
-from tasks.act.raw_targets import AnyRequest, targets_of, without
+from tasks.act.raw_requests import Answer, Request, key_of, sender_of, with_intent
+from tasks.act.raw_targets import targets_of, without
 from tasks.act.run import take_action
-from tasks.act.send import Send, TakenRequest, send_once, taken_of
+from tasks.act.send import send_once
 
 logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-Request: TypeAlias = AnyRequest
-Answer = RemoteActionAnswer | WorkflowAnswer | tuple[CampaignAnswer, ...] | tuple[str, ...]
-
-# The journal's kind for resuming a waiting execution, which acts on no new target.
-EVENT: Final = "workflow_event"
 _NOT_SENT: Final = "the command ended before it was sent"
 
 
@@ -71,27 +70,42 @@ class Sent:
 
     @property
     def refused(self) -> int:
-        """How many users the tenant left out of a campaign that it answered."""
+        """How many users of a campaign, or devices of a deletion, the answer leaves out."""
+        if isinstance(self.request, DeviceDeletionRequest):
+            return sum(status in REFUSALS for status in self._statuses.values())
         return sum(each.request_id is None for each in self.users)
 
     @property
     def reached(self) -> int | None:
         """How many targets the answer confirms; None where the API does not say.
 
-        A campaign's answer names users, a workflow's has one execution for each target that was
-        found, a remote action's has neither.
+        A campaign's answer names users, a deletion's devices, a workflow's has one execution for
+        each target that was found, a remote action's has neither.
         """
         match self.answer:
             case WorkflowAnswer():
                 return len(self.answer.execution_ids) or None
             case tuple():
                 return len(self.users) - self.refused if self.users else 1
+            case DeletionAnswer():
+                return sum(status == SCHEDULED for status in self._statuses.values())
+            case Accepted():
+                return self.record.targets
             case RemoteActionAnswer():
                 return None
             case None:
                 return 0
             case _:
                 assert_never(self.answer)
+
+    @property
+    def _statuses(self) -> dict[str, str]:
+        """What the answer says of the devices to be deleted."""
+        if isinstance(self.request, DeviceDeletionRequest) and isinstance(
+            self.answer, DeletionAnswer
+        ):
+            return statuses_of(self.request, self.answer)
+        return {}
 
     @property
     def unconfirmed(self) -> int:
@@ -180,7 +194,7 @@ def send_raw(client: NexthinkClient, ledger: Ledger, requests: Sequence[Request]
         UsageError: the requests belong to several actions, or a reason is too long.
     """
     requests = _by_nql_id(client, requests)
-    keys = {_key(request) for request in requests}
+    keys = {key_of(request) for request in requests}
     if len(keys) != 1:
         raise UsageError("send requests of one action at a time: one kind, one id")
     (key,) = keys
@@ -190,7 +204,7 @@ def send_raw(client: NexthinkClient, ledger: Ledger, requests: Sequence[Request]
         already = sent_before(ledger, key, wanted, utc_now())
         rest = [each for request in requests if (each := without(request, already))]
         intents = [(str(uuid.uuid4()), request) for request in rest]
-        named = [(intent_id, _with_intent(request, intent_id)) for intent_id, request in intents]
+        named = [(intent_id, with_intent(request, intent_id)) for intent_id, request in intents]
         batches = [Batch(intent_id, targets_of(request)) for intent_id, request in named]
         ledger.actions.begin_raw(*key, batches, person_here().asker)
         answers: dict[str, Answer] = {}
@@ -198,7 +212,7 @@ def send_raw(client: NexthinkClient, ledger: Ledger, requests: Sequence[Request]
         try:
             for intent_id, request in named:
                 lease.check()
-                send_once(ledger, intent_id, _sender(client, request, intent_id, answers))
+                send_once(ledger, intent_id, sender_of(client, request, intent_id, answers))
         except PipelineError as fault:
             error = _with_intent_id(fault, ledger, intent_id)
         except BaseException:
@@ -242,63 +256,3 @@ def _with_intent_id(error: PipelineError, ledger: Ledger, intent_id: str) -> Pip
     if found is None or found.state != RequestState.UNKNOWN.value:
         return error
     return error.retold(f"{error}; the journal has it as {intent_id}: nxp act resolve")
-
-
-def _key(request: Request) -> tuple[str, str]:
-    match request:
-        case RemoteActionRequest():
-            return ActionKind.REMOTE_ACTION.value, request.action_id
-        case WorkflowRequest() | WorkflowIdsRequest():
-            return ActionKind.WORKFLOW.value, request.workflow_id
-        case CampaignRequest():
-            return ActionKind.CAMPAIGN.value, request.campaign_id
-        case EventRequest():
-            return EVENT, request.workflow_uuid.lower()
-        case _:
-            assert_never(request)
-
-
-def _with_intent(request: Request, intent_id: str) -> Request:
-    """Return a request that carries its intent's id, if the API has a place for that."""
-    if not isinstance(request, RemoteActionRequest):
-        return request
-    return replace(request, reason=intent_reason(intent_id, request.reason))
-
-
-def _sender(
-    client: NexthinkClient, request: Request, intent_id: str, answers: dict[str, Answer]
-) -> Send:
-    """Return a function that sends a request and keeps its answer."""
-
-    def send() -> TakenRequest:
-        answer = answers[intent_id] = _answer(client, request)
-        if isinstance(answer, RemoteActionAnswer | WorkflowAnswer):
-            return TakenRequest(answer.request_id)
-        if isinstance(request, CampaignRequest):
-            said = [each for each in answer if isinstance(each, CampaignAnswer)]
-            return taken_of(request, said)
-        ids = [each for each in answer if isinstance(each, str)]
-        return TakenRequest(ids[0] if ids else None)
-
-    return send
-
-
-def _answer(client: NexthinkClient, request: Request) -> Answer:
-    match request:
-        case RemoteActionRequest():
-            return client.remote_actions.execute(request)
-        case WorkflowRequest():
-            return client.workflows.trigger(request)
-        case WorkflowIdsRequest():
-            return client.workflows.trigger_by_ids(request)
-        case CampaignRequest():
-            return client.campaigns.trigger(request)
-        case EventRequest():
-            return client.workflows.resume(
-                request.workflow_uuid,
-                request.execution_uuid,
-                request.parameters,
-                source=request.source,
-            )
-        case _:
-            assert_never(request)

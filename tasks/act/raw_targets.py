@@ -8,6 +8,7 @@ from typing import TypeAlias, assert_never
 import polars as pl
 
 from connectors.ledger.action_requests import TARGETS
+from connectors.nexthink.acting.devices import DeviceDeletionRequest
 from connectors.nexthink.acting.requests import (
     CampaignRequest,
     DeviceIds,
@@ -17,9 +18,16 @@ from connectors.nexthink.acting.requests import (
     WorkflowIdsRequest,
     WorkflowRequest,
 )
+from connectors.nexthink.acting.spark import HandoffRequest
 
 AnyRequest: TypeAlias = (
-    RemoteActionRequest | WorkflowRequest | WorkflowIdsRequest | CampaignRequest | EventRequest
+    RemoteActionRequest
+    | WorkflowRequest
+    | WorkflowIdsRequest
+    | CampaignRequest
+    | EventRequest
+    | DeviceDeletionRequest
+    | HandoffRequest
 )
 
 
@@ -32,6 +40,11 @@ def without(request: AnyRequest, targets: set[str]) -> AnyRequest | None:
         case RemoteActionRequest():
             devices = [each for each in request.devices if each.lower() not in targets]
             left, is_empty = replace(request, devices=devices or request.devices), not devices
+        case DeviceDeletionRequest():
+            entries = [each for each in request.devices if each.uid.lower() not in targets]
+            left, is_empty = replace(request, devices=entries or request.devices), not entries
+        case HandoffRequest():
+            left, is_empty = request, request.user.lower() in targets
         case CampaignRequest():
             sids = [each for each in request.sids if each not in targets]
             left, is_empty = replace(request, sids=sids or request.sids), not sids
@@ -60,7 +73,9 @@ def _without_names(
     )
 
 
-def targets_of(request: AnyRequest) -> pl.DataFrame:
+def targets_of(  # noqa: PLR0911 - one return for each kind
+    request: AnyRequest,
+) -> pl.DataFrame:
     """Return the targets of a request, each once: a frame of `TARGETS`."""
     match request:
         case RemoteActionRequest():
@@ -75,6 +90,11 @@ def targets_of(request: AnyRequest) -> pl.DataFrame:
             # It is not known here which objects the tenant will find by these names.
             devices = [_device_name(each) for each in request.devices]
             return _pairs(devices, [_user_name(each) for each in request.users])
+        case DeviceDeletionRequest():
+            ids = [each.uid.lower() for each in request.devices]
+            return _frame((each, each, None) for each in ids)
+        case HandoffRequest():
+            return _frame([(request.user.lower(), None, request.user)])
         case EventRequest():
             return _frame([(request.execution_uuid.lower(), None, None)])
         case _:

@@ -66,19 +66,52 @@ def act(
         LimitReachedError, NotSentError: nothing was done; the request may be sent again.
         UnknownOutcomeError: it may have been done.
     """
-    response = _sent(api, _request(api, path, body, source))
+    headers = {"Source": source} if source else None
+    response = _accepted(api, _request(api, path, body, headers), permission)
+    return _read(model, response)
+
+
+def act_without_answer(
+    api: Api,
+    path: str,
+    *,
+    permission: str,
+    body: Mapping[str, Any],
+    headers: Mapping[str, str],
+) -> None:
+    """Send one request that acts and that the tenant accepts without saying anything.
+
+    Args:
+        api: the tenant's API.
+        path: path below the API's origin.
+        permission: the API permission that the credential needs for the call.
+        body: the request.
+        headers: additional headers.
+
+    Raises:
+        PipelineError: as `act`.
+    """
+    response = _accepted(api, _request(api, path, body, headers), permission)
+    if not _is_the_tenants(response):
+        raise _unknown(response, f"{response.request.url.host} does not answer as the API does")
+
+
+def _accepted(api: Api, request: httpx.Request, permission: str) -> httpx.Response:
+    response = _sent(api, request)
     if response.status_code in _ACCEPTED:
-        return _read(model, response)
+        return response
     raise _failure(api, response, permission)
 
 
-def _request(api: Api, path: str, body: Mapping[str, Any], source: str | None) -> httpx.Request:
+def _request(
+    api: Api, path: str, body: Mapping[str, Any], headers: Mapping[str, str] | None
+) -> httpx.Request:
     try:
         return api.http.build_request(
             "POST",
             path,
             json=body,
-            headers={"Source": source} if source else None,
+            headers=headers,
             extensions={"retry": Retry.NEVER_SENT, SETTING: api.setting},
         )
     except UnicodeEncodeError:
@@ -130,7 +163,7 @@ def _failure(api: Api, response: httpx.Response, permission: str) -> PipelineErr
 
 
 def _is_the_tenants(response: httpx.Response) -> bool:
-    """Return whether a refusal comes from the tenant, not from a machine in between.
+    """Return whether an answer comes from the tenant, not from a machine in between.
 
     Such a machine may also replace the tenant's answer, and then the action was done. But it
     refuses a request that is too large before passing it on.

@@ -11,6 +11,7 @@ from connectors.errors import UsageError
 
 # The vendor's specifications, read 2026-06-02.
 MOST_TARGETS: Final = 10_000
+MOST_DELETIONS: Final = 100
 EXPIRY_MINUTES: Final = range(60, 10_080 + 1)
 CAMPAIGN_EXPIRY_MINUTES: Final = range(1, 525_600 + 1)
 CAMPAIGN_DEFAULT_EXPIRY_MINUTES: Final = 1_440
@@ -53,12 +54,14 @@ def workflow_id_problems(given: str) -> Iterator[str]:
         yield from id_problems("a workflow", given)
 
 
-def count_problems(name: str, given: Sequence[Any], *, least: int = 0) -> Iterator[str]:
+def count_problems(
+    name: str, given: Sequence[Any], *, least: int = 0, most: int = MOST_TARGETS
+) -> Iterator[str]:
     """Yield whether there are too few or too many targets."""
     if len(given) < least:
         yield f"there are no {name}"
-    if len(given) > MOST_TARGETS:
-        yield f"{len(given):,} {name} are more than {MOST_TARGETS:,}"
+    if len(given) > most:
+        yield f"{len(given):,} {name} are more than {most:,}"
 
 
 def pattern_problems(
@@ -121,5 +124,10 @@ def reason_problems(reason: str | None) -> Iterator[str]:
 
 def source_problems(source: str | None) -> Iterator[str]:
     """Yield that a source cannot be sent in a header."""
-    if source is not None and not _HEADER.fullmatch(source):
-        yield "the source cannot be sent in a header: it must be ASCII, and not empty"
+    yield from header_problems("the source", source)
+
+
+def header_problems(name: str, given: str | None) -> Iterator[str]:
+    """Yield that a text cannot be sent in a header, without quoting it."""
+    if given is not None and not _HEADER.fullmatch(given):
+        yield f"{name} cannot be sent in a header: it must be ASCII, and not empty"

@@ -274,6 +274,38 @@ class WorkflowAnswer(_Lenient):
     execution_ids: tuple[TenantId, ...] = Field(default=(), alias="executionsUuids")
 
 
+class DeviceStatus(_Lenient):
+    """The answer for one device to be deleted: SCHEDULED, INVALID or FAILED."""
+
+    uid: str = ""
+    name: str = ""
+    status: str = ""
+
+
+class DeletionAnswer(_Lenient):
+    """A deletion was accepted: what the tenant says of each device, in the order of the request."""
+
+    scheduled: int | None = Field(default=None, alias="scheduledCount")
+    devices: tuple[DeviceStatus, ...] = ()
+
+    @field_validator("scheduled", mode="before")
+    @classmethod
+    def _take_only_a_count(cls, given: Any) -> Any:
+        return given if isinstance(given, int) and not isinstance(given, bool) else None
+
+    @field_validator("devices", mode="before")
+    @classmethod
+    def _take_only_devices(cls, given: Any) -> Any:
+        # It was accepted: an entry of another form must not make its outcome unknown.
+        entries = given if isinstance(given, list | tuple) else ()
+        return [each for each in entries if isinstance(each, DeviceStatus) or _is_of_texts(each)]
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """A request was accepted by an answer without content."""
+
+
 @dataclass(frozen=True, slots=True)
 class CampaignAnswer:
     """The answer for one user: a request id, or a message why there is none."""
@@ -281,3 +313,10 @@ class CampaignAnswer:
     user_sid: str = field(repr=False)
     request_id: str | None = None
     message: str | None = field(default=None, repr=False)
+
+
+def _is_of_texts(entry: object) -> bool:
+    """Return whether an entry of an answer is an object whose known fields are texts, or null."""
+    if not isinstance(entry, dict):
+        return False
+    return all(isinstance(entry.get(name) or "", str) for name in DeviceStatus.model_fields)

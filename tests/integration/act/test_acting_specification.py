@@ -16,9 +16,11 @@ from connectors.errors import (
     ActionRefusedError,
     DataRefusedError,
     PipelineError,
+    UnknownOutcomeError,
     UsageError,
 )
 from connectors.http.proxies import SystemProxies
+from connectors.nexthink.acting.devices import DeviceDeletionRequest, DeviceEntry
 from connectors.nexthink.acting.models import Dependency, TriggerMethod
 from connectors.nexthink.acting.requests import (
     CampaignRequest,
@@ -28,6 +30,7 @@ from connectors.nexthink.acting.requests import (
     WorkflowIdsRequest,
     WorkflowRequest,
 )
+from connectors.nexthink.acting.spark import FilePart, HandoffRequest, TextPart
 from connectors.nexthink.client import NexthinkClient
 from tests import vendor, vendor_values
 from tests.sampling import sampled
@@ -45,6 +48,7 @@ pytestmark = pytest.mark.skipif(not vendor.is_here(), reason=vendor.ABSENT)
 
 EXAMPLES = 30
 UUID = "11111111-2222-3333-4444-555555555555"
+UPN = "ann.o'neill@example.com"
 RESUME = "/api/v1/workflows/workflows/{workflowUuid}/execution/{executionUuid}/trigger"
 
 examples = settings(
@@ -69,6 +73,7 @@ class Operation:
     call: Callable[[NexthinkClient], Any]
     # Makes the call that sends a generated body.
     asked: Callable[[NexthinkClient, dict[str, Any]], Any] | None = None
+    accepted: int = 200
 
     @property
     def address(self) -> str:
@@ -120,6 +125,21 @@ def campaign(client: NexthinkClient, body: dict[str, Any]) -> Any:
             body.get("parameters", {}),
         )
     )
+
+
+def delete(client: NexthinkClient, body: dict[str, Any]) -> Any:
+    entries = [DeviceEntry(each["uid"], each["name"]) for each in body["devices"]]
+    return client.devices.delete(DeviceDeletionRequest(entries))
+
+
+def handoff(client: NexthinkClient, body: dict[str, Any]) -> Any:
+    parts = [
+        TextPart(each["text"])
+        if each["type"] == "TEXT"
+        else FilePart(each["mimeType"], each["fileContent"])
+        for each in body["message"]["parts"]
+    ]
+    return client.spark.handoff(HandoffRequest(UPN, parts, body.get("metadata"), "Europe/Zurich"))
 
 
 OPERATIONS = [
@@ -178,7 +198,26 @@ OPERATIONS = [
         ),
         campaign,
     ),
+    Operation(
+        "data-management",
+        "post",
+        "/api/v1/data-management/device/deletions",
+        lambda client: delete(client, {"devices": [{"uid": UUID, "name": "PC"}]}),
+        delete,
+        accepted=202,
+    ),
+    Operation(
+        "spark",
+        "post",
+        "/api/v1/spark/handoff",
+        lambda client: handoff(client, {"message": {"parts": [{"type": "TEXT", "text": "x"}]}}),
+        handoff,
+        accepted=204,
+    ),
 ]
+FILES = ("remote-actions", "workflows", "campaigns", "data-management", "spark")
+# What we require beyond the schema of these does not show in texts that have to be there.
+NEVER_REFUSED = {RESUME, "/api/v1/spark/handoff"}
 ACTING = [operation for operation in OPERATIONS if operation.asked]
 
 
@@ -202,11 +241,7 @@ def client(server: Server) -> Iterator[NexthinkClient]:
 
 
 def test_every_operation_of_the_vendors_is_here() -> None:
-    theirs = {
-        (name, *operation)
-        for name in ("remote-actions", "workflows", "campaigns")
-        for operation in vendor.operations(name)
-    }
+    theirs = {(name, *operation) for name in FILES for operation in vendor.operations(name)}
     assert theirs == {(each.file, each.method, each.path) for each in OPERATIONS}
 
 
@@ -214,17 +249,18 @@ def test_every_operation_of_the_vendors_is_here() -> None:
 def test_every_valid_answer_is_read(
     server: Server, client: NexthinkClient, operation: Operation
 ) -> None:
-    valid = vendor_values.answers(operation.file, operation.method, operation.path, 200)
+    status = operation.accepted
+    valid = vendor_values.answers(operation.file, operation.method, operation.path, status)
 
     @examples
     @given(body=valid)
     def read(body: Any) -> None:
-        answer = json_reply(body)
+        answer = Reply(status) if body is None else json_reply(body, status)
         vendor.judge(
             operation.file,
             operation.method,
             operation.path,
-            httpx.Response(200, content=answer.body, headers=answer.headers),
+            httpx.Response(status, content=answer.body, headers=answer.headers),
         )
         server.on(operation.method.upper(), operation.address, answer)
         is_none = operation.path.endswith("/workflows/details") and body == []
@@ -242,6 +278,11 @@ def test_every_valid_answer_is_read(
             assert [each.user_sid for each in told] == [
                 each["userSid"] for each in body["requests"]
             ]
+        elif operation.file == "data-management":
+            assert [each.status for each in told.devices] == [
+                each.get("status", "") for each in body.get("devices", ())
+            ]
+            assert told.scheduled == body.get("scheduledCount")
 
     read()
 
@@ -251,7 +292,7 @@ def documented_errors() -> list[tuple[tuple[str, str, str], int]]:
         return []
     return sorted(
         ((name, method, path), status)
-        for name in ("remote-actions", "workflows", "campaigns")
+        for name in FILES
         for method, path, status in vendor.documented(name)
         if status >= 400
     )
@@ -264,7 +305,11 @@ def test_every_documented_error_is_told_as_what_it_is(
     (operation,) = [each for each in OPERATIONS if (each.file, each.method, each.path) == key]
     unknown = operation.path.endswith("details") and status in (400, 404)
     refused = ActionRefusedError if operation.asked else DataRefusedError
-    kind = {401: AccessError, 403: AccessError}.get(status, UsageError if unknown else refused)
+    kind: type[PipelineError] = UsageError if unknown else refused
+    if status in (401, 403):
+        kind = AccessError
+    elif status >= 500:
+        kind = UnknownOutcomeError
 
     @examples
     @given(body=vendor_values.answers(*key, status))
@@ -285,7 +330,9 @@ def test_every_request_that_we_make_is_valid_and_says_what_was_asked(
     server: Server, client: NexthinkClient, operation: Operation
 ) -> None:
     """We refuse some of what the vendor's schema allows, but all that we send matches it."""
-    good = vendor_values.answers(operation.file, operation.method, operation.path, 200)
+    good = vendor_values.answers(
+        operation.file, operation.method, operation.path, operation.accepted
+    )
     ids = st.from_regex(r"#[a-z0-9_]{2,20}", fullmatch=True)
     sent = refused = 0
 
@@ -307,7 +354,10 @@ def test_every_request_that_we_make_is_valid_and_says_what_was_asked(
         if "userSid" in asked and data.draw(st.booleans()):
             sids = st.from_regex(r"S(-[0-9]{1,5}){3,9}", fullmatch=True)
             asked["userSid"] = data.draw(st.lists(sids, min_size=1))
-        server.on("POST", operation.address, json_reply(answer))
+        if operation.file == "data-management" and data.draw(st.booleans()):
+            asked["devices"] += data.draw(st.lists(st.sampled_from(asked["devices"]), max_size=1))
+        reply = Reply(204) if answer is None else json_reply(answer, operation.accepted)
+        server.on("POST", operation.address, reply)
         server.seen.clear()
         assert operation.asked
         try:
@@ -320,10 +370,13 @@ def test_every_request_that_we_make_is_valid_and_says_what_was_asked(
         (seen,) = server.requests(operation.address)
         body = loads(seen.body)
         vendor.judge_request(operation.file, operation.method, operation.path, body)
+        if operation.file == "spark":
+            assert seen.headers["user-principal-name"] == UPN
+            assert seen.headers["timezone"] == "Europe/Zurich"
         for field in body.keys() | asked.keys():
             assert (body.get(field) or {}) == (asked.get(field) or {})
 
     ask()
     # The test must have seen both cases, where an operation has both.
     assert sent > EXAMPLES // 10
-    assert (refused > 0) == (operation.path != RESUME)
+    assert (refused > 0) == (operation.path not in NEVER_REFUSED)

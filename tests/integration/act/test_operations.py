@@ -25,7 +25,8 @@ from connectors.errors import (
 from connectors.ledger import Ledger, open_ledger
 from connectors.ledger.action_requests import RequestState
 from connectors.nexthink import ExportState, Taken
-from connectors.nexthink.acting.models import Dependency
+from connectors.nexthink.acting.devices import DeviceDeletionRequest, DeviceEntry
+from connectors.nexthink.acting.models import Accepted, Dependency
 from connectors.nexthink.acting.requests import (
     CampaignRequest,
     DeviceIds,
@@ -35,12 +36,14 @@ from connectors.nexthink.acting.requests import (
     WorkflowIdsRequest,
     WorkflowRequest,
 )
+from connectors.nexthink.acting.spark import HandoffRequest, TextPart
 from connectors.nexthink.client import NexthinkClient
 from nxp.answers.operations import OPERATIONS
 from sandbox.actions.workflows import WORKFLOWS
 from tasks import operations
 from tasks.act.awaited import await_sent
-from tasks.act.raw import RawReport, Request, opened, send_raw
+from tasks.act.raw import RawReport, opened, send_raw
+from tasks.act.raw_requests import Request
 from tests.acting import Client, enrichment
 from tests.commands import environment
 from tests.landing import CATALOG, Place, place
@@ -71,7 +74,15 @@ def test_every_operation_of_the_client_has_one_task() -> None:
         if type(value := getattr(client, name)).__name__.endswith("Api")
     }
     client.close()
-    assert sorted(groups) == ["campaigns", "enrichment", "nql", "remote_actions", "workflows"]
+    assert sorted(groups) == [
+        "campaigns",
+        "devices",
+        "enrichment",
+        "nql",
+        "remote_actions",
+        "spark",
+        "workflows",
+    ]
     methods = {
         f"{name}_{method}"
         for name, group in groups.items()
@@ -150,12 +161,20 @@ def test_every_operation_works_on_the_sandbox(here: Place, tmp_path: Path) -> No
     (answer,) = call["campaigns_trigger"](CampaignRequest("#device_feedback", [sid]))
     assert answer.request_id == here.tenant.actions.requests[-1].id
 
+    message = HandoffRequest(user["user.upn"], [TextPart("It does not print.")], {"queue": "it"})
+    assert call["spark_handoff"](message) == Accepted()
+    assert here.tenant.handoffs[-1].metadata == {"queue": "it"}
+
     for name, action in (
         ("remote_actions_executions", "#get_disk_usage"),
         ("workflows_executions", "#vpn_repair"),
         ("campaigns_responses", "#device_feedback"),
     ):
         assert len(call[name](action).columns) >= 7
+
+    asked = DeviceDeletionRequest([DeviceEntry(uid, device["device.name"])])
+    assert [each.status for each in call["devices_delete"](asked).devices] == ["SCHEDULED"]
+    assert here.tenant.deletions.accepted[-1].devices[0][:2] == (uid, device["device.name"])
 
 
 @pytest.mark.slow

@@ -701,3 +701,62 @@ def test_the_source_is_sent_with_lists_and_details_too(nxp: Run) -> None:
     assert nxp("workflows", "show", "vpn_repair", "--source", "desk")[0] == 0
     code, _, err = nxp("workflows", "show", "vpn_repair", "--source", "ä")
     assert (code, "cannot be sent in a header" in err) == (2, True)
+
+
+# Spark ----------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def upns(here: Place) -> list[str]:
+    with Client(here.tenant) as client:
+        return [row["user.upn"] for row in client.users() if "@" in (row["user.upn"] or "")]
+
+
+def test_a_message_is_handed_off_once_for_each_user(
+    nxp: Run, here: Place, upns: list[str], tmp_path: Path, ledger: Ledger
+) -> None:
+    shot = tmp_path / "shot.png"
+    shot.write_bytes(b"\x89PNG")
+    users = listed(tmp_path / "users.txt", [upns[0], upns[1].upper(), "", upns[1]])
+    words = ("spark", "handoff", "--users", users, "--message", "It does not print.")
+    more = ("--attach", str(shot), "--time-zone", "Europe/Zurich", "-p", "queue=it", "--json")
+    before = len(here.tenant.handoffs)
+    code, out, err = nxp(*words[:3], listed(tmp_path / "2.txt", upns[:2]), *words[4:], *more)
+    assert (code, json.loads(out)["state"]) == (0, "requested")
+    assert not any(upn in err for upn in upns)
+    assert [each.upn for each in here.tenant.handoffs[before:]] == upns[:2]
+    said = here.tenant.handoffs[-1]
+    assert said.parts[0] == {"type": "TEXT", "text": "It does not print."}
+    assert said.parts[1]["mimeType"] == "image/png"
+    assert (said.time_zone, said.metadata) == ("Europe/Zurich", {"queue": "it"})
+    # A lost answer: this message is not said again, another one is.
+    fault(here, "timeout-after@act:1")
+    one = ("spark", "handoff", "--user", upns[2], "--message")
+    assert nxp(*one, "Help")[0] == 5
+    assert nxp(*one, "Help")[0] == 8
+    assert nxp(*one, "More help")[0] == 0
+    assert [each.upn for each in here.tenant.handoffs[before + 2 :]] == [upns[2]] * 2
+    assert "unknown" in {each.state for each in ledger.actions.requests()}
+
+
+def test_a_hand_off_that_cannot_be_made_sends_nothing(
+    nxp: Run, here: Place, upns: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = len(here.tenant.handoffs)
+    ann = ("spark", "handoff", "--user", "änn@example.com", "--message", "x")
+    for words, problem in (
+        (ann, "the user's UPN cannot be sent in a header"),
+        (ann[:4], "there is nothing to hand off"),
+        (("spark", "handoff", "--message", "x"), "no target is named"),
+        ((*ann[:2], "--user", upns[0], "--attach", "/nowhere"), "No such file"),
+    ):
+        code, out, err = nxp(*words)
+        assert (code, out, problem in err) == (2, "", True)
+        assert "änn" not in err
+    assert len(here.tenant.handoffs) == before
+    # The tenant knows nobody of this name.
+    code, _, err = nxp("spark", "handoff", "--user", "nobody@example.com", "--message", "x")
+    assert (code, "nobody@" in err) == (6, False)
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"It is slow.\n")))
+    assert nxp("spark", "handoff", "--user", upns[0], "--message", "-")[0] == 0
+    assert here.tenant.handoffs[-1].parts[0]["text"] == "It is slow."

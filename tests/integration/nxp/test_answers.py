@@ -139,6 +139,9 @@ def acting(call: Calls, folder: Path) -> None:
     assert [each["state"] for each in answer["entries"]] == ["requested", "refused"]
     assert answer["entries"][0]["status"] == "answered"
     assert call("campaigns responses", "device_feedback")
+    upn = next(row for row in call("nql execute", "#users")["rows"] if row["user.upn"])["user.upn"]
+    said = ("--user", upn, "--message", "It does not print.")
+    assert call("spark handoff", *said)["entries"][0]["user"] == {"upn": upn}
 
 
 def runs(call: Calls) -> None:
