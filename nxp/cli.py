@@ -48,6 +48,7 @@ COMMANDS = {
     "workflows": "Raw operations on workflows: list, show, trigger, resume, executions.",
     "campaigns": "Raw operations on campaigns: trigger, responses.",
     "spark": "Raw operation of Spark: handoff.",
+    "devices": "Delete devices from the inventory: plan, approve, delete, status.",
     "plan": "Plan a sync: show what it would send to Nexthink; nothing is sent.",
     "apply": "Send exactly what a sync's plan says.",
     "sync": "Plan a sync, send what differs unless a guard trips, and read it back.",
@@ -119,6 +120,12 @@ GROUPS = {
     "campaigns": {
         "trigger": "Send one to users; recorded, and sent at most once.",
         "responses": "Show the users' answers.",
+    },
+    "devices": {
+        "plan": "Find the devices of a file, and show who is left out; nothing is deleted.",
+        "approve": "Approve a plan, or decline it.",
+        "delete": "Delete the devices of an approved plan that were not seen since.",
+        "status": "Show plans, and what became of each device.",
     },
     "spark": {
         "handoff": "Hand a message of users off to Spark; recorded, and sent at most once.",

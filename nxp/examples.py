@@ -30,6 +30,8 @@ EXAMPLES: Final[Mapping[str, str]] = {
     "spark handoff": (
         "Example: nxp spark handoff --user ann@example.com --message 'It does not print.'"
     ),
+    "devices plan": "Example: nxp devices plan --file old.csv (columns: collectorUid, or name)",
+    "devices delete": "Example: nxp devices delete --plan PLAN --hash HASH --wait 10m",
     "campaigns responses": (
         "Example: nxp campaigns responses --query my_responses -p campaign=restart_reminder"
     ),

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from connectors.nexthink.acting.models import RemoteAction
-from nxp.answers import acted, acting, enrichment, nql, runs, shown
+from nxp.answers import acted, acting, devices, enrichment, nql, runs, shown
 from tasks.act.report import ActionReport
 
 
@@ -132,6 +132,15 @@ _ALL: Final = (
         task="campaigns_responses",
         requests=(f"{_EXPORT} of #campaign_responses",),
     ),
+    Operation("devices plan", devices.DeletionShown),
+    Operation(
+        "devices delete",
+        devices.DeletionShown,
+        "devices.delete",
+        "devices_delete",
+        ("POST /api/v1/data-management/device/deletions", f"{_EXPORT} of #device_deletion"),
+    ),
+    Operation("devices status", devices.DeletionShown),
     Operation(
         "spark handoff",
         acted.ActedHandoff,

@@ -86,9 +86,14 @@ def write_plan(lake: Lake, path: str, rows: pl.DataFrame, sending: Sending, scra
     table = (
         rows.select(*COLUMNS).to_arrow().cast(_SCHEMA).replace_schema_metadata({_METADATA: request})
     )
+    return keep_rows(lake, path, table, scratch)
+
+
+def keep_rows(lake: Lake, path: str, rows: pa.Table, scratch: Path) -> str:
+    """Write rows as the file of a plan, for its owner only, and return its sha-256."""
     staged = scratch / path.rpartition("/")[2]
     with storage_errors(staged):
-        pq.write_table(table, staged, compression="zstd")
+        pq.write_table(rows, staged, compression="zstd")
     sha256 = _sha256(staged)
     keep_plan(lake, staged, path)
     return sha256
@@ -100,15 +105,24 @@ def read_plan(lake: Lake, record: ActionPlanRecord, scratch: Path) -> ActionPlan
     Raises:
         StaleError: it is gone, or is another file.
     """
+    table = read_rows(lake, record, scratch)
+    sending: dict[str, Any] = json.loads((table.schema.metadata or {})[_METADATA])
+    return ActionPlan(record, Sending(**sending), pl.DataFrame(table))
+
+
+def read_rows(lake: Lake, record: ActionPlanRecord, scratch: Path) -> pa.Table:
+    """Return the rows of a plan's file, if it is the one that was made.
+
+    Raises:
+        StaleError: it is gone, or is another file.
+    """
     path = fetch_plan(lake, record.location, scratch)
     if path is None or _sha256(path) != record.sha256:
         raise StaleError(
             f"{record.action}: the file of plan {record.plan_id} is gone, or is not the one that "
             "was made: plan again; nothing was sent"
         )
-    table = pq.read_table(path)
-    sending: dict[str, Any] = json.loads((table.schema.metadata or {})[_METADATA])
-    return ActionPlan(record, Sending(**sending), pl.DataFrame(table))
+    return pq.read_table(path)
 
 
 def _sha256(path: Path) -> str:

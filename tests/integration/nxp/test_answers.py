@@ -26,11 +26,11 @@ class Calls:
     """Calls commands, and validates what each prints; `seen` has the fields of all answers."""
 
     def __init__(self, capsys: pytest.CaptureFixture[str]) -> None:
-        self._capsys = capsys
+        self.capsys = capsys
         self.seen: dict[str, set[str]] = {}
 
     def __call__(self, operation: str, *words: str, code: int = 0) -> Any:
-        done = called(*operation.split(), *words, "--json", capsys=self._capsys)
+        done = called(*operation.split(), *words, "--json", capsys=self.capsys)
         assert done.returncode == code, done.stderr
         answer = json.loads(done.stdout)
         schema = closed(schema_of(OPERATIONS[operation]))
@@ -144,6 +144,24 @@ def acting(call: Calls, folder: Path) -> None:
     assert call("spark handoff", *said)["entries"][0]["user"] == {"upn": upn}
 
 
+def deletions(call: Calls, folder: Path) -> None:
+    rows = call("nql execute", "#devices")["rows"]
+    stale = [row for row in rows if row["device.days_since_last_seen"] > 0][:2]
+    file = folder / "old.csv"
+    named = "\n".join(row["device.collector.uid"] for row in stale)
+    file.write_text(f"collectorUid\n{named}\nnobody\n")
+    planned = call("devices plan", "--file", str(file))
+    assert (planned["targets"], planned["excluded"]) == (2, {"unknown": 1})
+    done = called(
+        *("devices", "approve", "--plan", planned["plan_id"], "--who", "A", "--why", "old"),
+        capsys=call.capsys,
+    )
+    assert done.returncode == 0
+    words = ("--plan", planned["plan_id"], "--hash", planned["sha256"])
+    assert call("devices delete", *words)["outcomes"] == {"scheduled": 2}
+    call("devices status")
+
+
 def runs(call: Calls) -> None:
     assert call("export", "crashes", "--dry-run")
     assert call("export", "crashes", "devices", "--dry-run").keys() == {"crashes", "devices"}
@@ -182,6 +200,7 @@ def test_every_operation_answers_as_its_schema_and_the_page_say(
     acting(call, tmp_path)
     runs(call)
     actions(call)
+    deletions(call, tmp_path)
     for name, operation in OPERATIONS.items():
         if name in SYNCING:
             continue
