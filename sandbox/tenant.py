@@ -22,6 +22,7 @@ from sandbox.exports import Exports
 from sandbox.faults import Faults
 from sandbox.options import SandboxOptions
 from sandbox.queries import SavedQueries
+from sandbox.quotas import Quotas
 from sandbox.servicenow.instance import ServiceNow
 
 
@@ -76,6 +77,7 @@ class Tenant:
             retry_after=options.fault_retry_after,
             delay=options.fault_delay,
         )
+        self.quotas = Quotas(self.options, self.clock)
         self.requests: Counter[str] = Counter()
         self.leaks: list[Leak] = []
         self.api_url = self.login_url = self.results_url = ""

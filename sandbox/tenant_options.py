@@ -33,6 +33,12 @@ class TenantOptions:
     """Status of an export that failed; FAILED was reported of some tenants."""
     latency: float = 0.0
     """Seconds added to every answer."""
+    daily_exports: int | None = None
+    """Exports that may be started in 24 hours; more answer 429 with a date."""
+    daily_executes: int | None = None
+    """Queries that may be run at once in 24 hours; more answer 429 with a date."""
+    daily_calls: int | None = None
+    """Calls of the API of any kind in 24 hours; more answer 429 with a date."""
     retention: int = 30
     """Days that data are kept."""
     late_share: float = 0.0

@@ -24,6 +24,7 @@ from sandbox.web import (
 from sandbox.web.admission import Endpoint
 from sandbox.web.envelopes import Envelope
 from sandbox.web.faulty import Faulty
+from sandbox.web.limited import Limited
 from sandbox.web.observing import Observed
 
 
@@ -112,6 +113,7 @@ def _app(tenant: Tenant, origin: str, entries: tuple[_Entry, ...]) -> Starlette:
             middleware=[
                 observed(entry.name),
                 Middleware(Faulty, tenant=tenant, route=entry.name, envelope=entry.envelope),
+                Middleware(Limited, tenant=tenant, route=entry.name, envelope=entry.envelope),
             ],
         )
         for entry in entries

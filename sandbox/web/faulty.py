@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import math
-from datetime import timedelta
+from datetime import datetime, timedelta
 from email.utils import format_datetime
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -61,11 +61,17 @@ class Faulty:
             return str(math.ceil(seconds))
         moment = self._tenant.clock.now() + timedelta(seconds=seconds)
         # Both forms have whole seconds; rounded down they would name a moment already past.
-        if moment.microsecond:
-            moment = moment.replace(microsecond=0) + timedelta(seconds=1)
+        moment = whole_second(moment)
         if form == "date":
             return format_datetime(moment, usegmt=True)
         return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def whole_second(moment: datetime) -> datetime:
+    """Return a moment in whole seconds, rounded up."""
+    if moment.microsecond:
+        moment = moment.replace(microsecond=0) + timedelta(seconds=1)
+    return moment
 
 
 async def _swallow(_message: Message) -> None:

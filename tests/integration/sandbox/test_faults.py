@@ -153,3 +153,38 @@ def test_faults_may_be_options_and_other_connections_live_on(queries: Path) -> N
             one.post(EXECUTE, {"queryId": "#devices"})
         assert other.post(EXECUTE, {"queryId": "#devices"}).status_code == 200
         assert tenant.faults.struck == {"reset@execute:1": 1}
+
+
+def test_daily_limits_count_24_hours_and_say_when_the_next_request_is_taken(queries: Path) -> None:
+    options = SandboxOptions(
+        queries=queries,
+        now=NOW,
+        devices=20,
+        token_ttl=1e6,
+        daily_exports=2,
+        daily_executes=1,
+        daily_calls=9,
+    )
+    with running(options) as tenant, Client(tenant) as client:
+        export, query = "/api/v1/nql/export", {"queryId": "#devices"}
+        # What starts nothing takes no export, but it is a call; one without a token is neither.
+        assert client.post(export, {"queryId": "#nothing"}).status_code == 404
+        assert httpx.post(f"{tenant.api_url}{export}", json=query).status_code == 401
+        assert client.post(export, query).status_code == 200
+        tenant.clock.advance(timedelta(hours=20))
+        assert client.post(export, query).status_code == 200
+        refused = client.post(export, query)
+        assert refused.status_code == 429
+        free_at = parsedate_to_datetime(refused.headers["retry-after"])
+        assert timedelta(0) <= free_at - (NOW + timedelta(hours=24)) < timedelta(seconds=10)
+        # Each kind has its own limit, and what was refused was not counted.
+        assert client.post(EXECUTE, query).status_code == 200
+        assert client.post(EXECUTE, query).status_code == 429
+        tenant.clock.advance(free_at - tenant.clock.now())
+        assert client.post(export, query).status_code == 200
+        assert client.post(export, query).status_code == 429
+        assert [tenant.quotas.taken(kind) for kind in ("export", "execute", "calls")] == [2, 1, 3]
+        for _ in range(6):
+            assert client.get("/api/v1/nql/status/any").status_code == 404
+        assert client.get("/api/v1/nql/status/any").status_code == 429
+        assert client.get("/api/v1/act/remote-action").status_code == 429
