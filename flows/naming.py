@@ -5,10 +5,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 from prefect import runtime
-from prefect.context import FlowRunContext
 
-# Created by a schedule, or by an automation that waits for an event.
-_NO_PERSON = frozenset({"SCHEDULE", "AUTOMATION"})
+from tasks.runs.recorded import is_scheduled
+
+__all__ = ["day", "is_scheduled", "named", "scheduled_at", "subjects"]
 
 
 def named(verb: str, *parameters: str) -> Callable[[], str]:
@@ -45,13 +45,3 @@ def scheduled_at() -> datetime | None:
     scheduled = runtime.flow_run.scheduled_start_time
     # Prefect's own date-time class cannot be mixed with the standard library's.
     return None if scheduled is None else datetime.fromtimestamp(scheduled.timestamp(), UTC)
-
-
-def is_scheduled() -> bool:
-    """Return whether a schedule or an automation started the run, rather than a person."""
-    context = FlowRunContext.get()
-    run = context.flow_run if context else None
-    if run is None:
-        return False
-    by = run.created_by
-    return bool(run.auto_scheduled or (by and by.type in _NO_PERSON))

@@ -47,13 +47,11 @@ from connectors.nexthink.acting.requests import (
     WorkflowRequest,
 )
 from connectors.nexthink.acting.spark import HandoffRequest
-from connectors.nexthink.client import NexthinkClient
 from connectors.nexthink.nql import EXECUTE_ROW_LIMIT
-from connectors.settings.installation import load_settings
-from connectors.settings.tenants import load_tenant
 from tasks.act.raw import opened, send_raw
 from tasks.act.raw_requests import Request
 from tasks.act.shown import read_shown
+from tasks.runs.counted import client_of
 from tasks.runs.recorded import as_task
 
 P = ParamSpec("P")
@@ -64,10 +62,6 @@ def _operation(function: Callable[P, R]) -> Task[P, R]:
     """Return a function as a task, named after it."""
     name = function.__name__.replace("_", " ")
     return as_task(function, name, name)
-
-
-def _client(tenant: str | None) -> NexthinkClient:
-    return NexthinkClient(load_tenant(load_settings(), tenant))
 
 
 def _act(request: Request, tenant: str | None, kind: type[R]) -> R:
@@ -94,7 +88,7 @@ def nql_execute(
     tenant: str | None = None,
 ) -> QueryResult:
     """Run a saved query and return its rows, up to 1,000."""
-    with _client(tenant) as client:
+    with client_of(tenant) as client:
         return client.nql.execute(
             query_id, parameters, version=version, utc_times=utc_times, row_limit=row_limit
         )
@@ -110,7 +104,7 @@ def nql_execute_csv(
     tenant: str | None = None,
 ) -> str:
     """Run a saved query and return its rows as CSV, up to 1,000."""
-    with _client(tenant) as client:
+    with client_of(tenant) as client:
         return client.nql.execute_csv(
             query_id, parameters, version=version, utc_times=utc_times, row_limit=row_limit
         )
@@ -124,14 +118,14 @@ def nql_start_export(
     tenant: str | None = None,
 ) -> StartedExport:
     """Start the export of a saved query's whole result; return the export's id, with its state."""
-    with _client(tenant) as client:
+    with client_of(tenant) as client:
         return client.nql.start_export(query_id, parameters, compression)
 
 
 @_operation
 def nql_export_status(export_id: str, tenant: str | None = None) -> ExportStatus:
     """Return how far an export is."""
-    with _client(tenant) as client:
+    with client_of(tenant) as client:
         return client.nql.export_status(export_id)
 
 
@@ -143,7 +137,7 @@ def nql_download(
     tenant: str | None = None,
 ) -> Download:
     """Write the result of a completed export to a file, decompressed, whole or not at all."""
-    with _client(tenant) as client:
+    with client_of(tenant) as client:
         return client.nql.download(export_id, destination, compression)
 
 
@@ -153,7 +147,7 @@ def nql_download(
 @_operation
 def enrichment_push(body: bytes, tenant: str | None = None) -> EnrichmentAnswer:
     """Send one enrichment request, and return the tenant's result for each object."""
-    with _client(tenant) as client:
+    with client_of(tenant) as client:
         return client.enrichment.push(body)
 
 
@@ -163,14 +157,14 @@ def enrichment_push(body: bytes, tenant: str | None = None) -> EnrichmentAnswer:
 @_operation
 def remote_actions_list(tenant: str | None = None) -> Sequence[RemoteAction]:
     """List all remote actions; `choose_remote_actions` filters."""
-    with _client(tenant) as client:
+    with client_of(tenant) as client:
         return client.remote_actions.list()
 
 
 @_operation
 def remote_actions_details(action_id: str, tenant: str | None = None) -> RemoteAction:
     """Describe one remote action."""
-    with _client(tenant) as client:
+    with client_of(tenant) as client:
         return client.remote_actions.details(action_id)
 
 
@@ -208,7 +202,7 @@ def workflows_list(
     tenant: str | None = None,
 ) -> Sequence[Workflow]:
     """List workflows, by any of the filters."""
-    with _client(tenant) as client:
+    with client_of(tenant) as client:
         return client.workflows.list(
             dependency, trigger_method, only_active=only_active, source=source
         )
@@ -219,7 +213,7 @@ def workflows_details(
     workflow_id: str, source: str | None = None, tenant: str | None = None
 ) -> Workflow:
     """Describe one workflow, by NQL id or UUID."""
-    with _client(tenant) as client:
+    with client_of(tenant) as client:
         return client.workflows.details(workflow_id, source=source)
 
 

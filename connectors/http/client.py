@@ -29,7 +29,7 @@ from connectors.http.answers import (
     read_answer_body,
     without_body,
 )
-from connectors.http.exchanges import Exchanged, operation_of, tell_exchange
+from connectors.http.exchanges import OTHER, Exchanged, operation_of, tell_exchange
 from connectors.http.redact import redact_library_logs, redacted_path, request_id
 from connectors.limits import Limits, read_limits
 
@@ -51,6 +51,7 @@ LONGEST_WAIT: Final = timedelta(minutes=5)
 # mistake of some machine in between, and could keep us from the tenant for years.
 LONGEST_LIMIT: Final = timedelta(hours=25)
 
+CLIENT_ERROR: Final = 400
 TOO_MANY_REQUESTS: Final = 429
 SERVER_ERRORS: Final = range(500, 600)
 
@@ -101,11 +102,14 @@ _RETRIED_STATUSES: Final = {
 class Gate(Protocol):
     """What every sending of a request has to pass: set as `extensions={"gate": gate}`."""
 
-    def enter(self) -> None:
+    def enter(self, operation: str) -> None:
         """Return once the request may be sent; raise LimitReachedError if that is too far off."""
 
-    def limited(self, not_before: datetime) -> None:
-        """Note when a server allows the next try."""
+    def refused(self, operation: str) -> None:
+        """Note that the request that has just entered was refused, so it has started nothing."""
+
+    def limited(self, not_before: datetime, operation: str) -> None:
+        """Note when a server allows the next try; `operation` is what has reached its limit."""
 
 
 def backoff(attempt: int) -> float:
@@ -251,15 +255,25 @@ class RetryTransport(httpx.BaseTransport):
     def _send_and_read(self, request: httpx.Request) -> httpx.Response:
         gate: Gate | None = request.extensions.get("gate")
         if gate:
-            gate.enter()
+            gate.enter(operation_of(request))
         response = self._send(request)
         try:
             answer = read_answer_body(response, self._limits)
         finally:
             response.close()
-        if gate and (limit := limit_reached(request, answer, self._clock())) and limit.not_before:
-            gate.limited(limit.not_before)
+        if gate and answer.status_code >= CLIENT_ERROR:
+            self._tell(gate, request, answer)
         return answer
+
+    def _tell(self, gate: Gate, request: httpx.Request, answer: httpx.Response) -> None:
+        operation = operation_of(request)
+        if answer.status_code < SERVER_ERRORS.start:
+            gate.refused(operation)
+        limit = limit_reached(request, answer, self._clock())
+        if limit and limit.not_before:
+            # A server that is busy is so for all operations.
+            is_counted = answer.status_code == TOO_MANY_REQUESTS
+            gate.limited(limit.not_before, operation if is_counted else OTHER)
 
     def _is_worth_another_try(self, policy: Retry, state: tenacity.RetryCallState) -> bool:
         fault, response = _outcome(state)

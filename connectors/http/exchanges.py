@@ -12,13 +12,16 @@ import httpx
 from connectors.listeners import Listeners
 
 OTHER: Final = "other"
+EXECUTE: Final = "nql.execute"
+EXPORT: Final = "nql.export"
+STATUS: Final = "nql.status"
 _OPERATIONS: Final = tuple(
     (re.compile(f"(?:{pattern})$"), name)
     for pattern, name in (
         (r".*/oauth2/.*/token", "token"),
-        (r"/api/v\d/nql/execute", "nql.execute"),
-        (r"/api/v\d/nql/export", "nql.export"),
-        (r"/api/v\d/nql/status/[^/]+", "nql.status"),
+        (r"/api/v\d/nql/execute", EXECUTE),
+        (r"/api/v\d/nql/export", EXPORT),
+        (r"/api/v\d/nql/status/[^/]+", STATUS),
         (r"/api/v\d/enrichment/data/fields", "enrichment.push"),
         (r"/api/v\d/act/execute", "remote_actions.execute"),
         (r"/api/v\d/act/remote-action(?:/details)?", "remote_actions.list"),

@@ -1,6 +1,7 @@
 """The ledger: what was exported, landed and sent, by which run, and what runs hold right now."""
 
 from connectors.ledger.action_plans import ActionPlanRecord, ActionPlanState, Verdict
+from connectors.ledger.counters import Asker, Kind
 from connectors.ledger.engine import HEAD, ledger_version
 from connectors.ledger.journal import Export
 from connectors.ledger.leases import Lease, process_space
@@ -18,11 +19,13 @@ __all__ = [
     "HEAD",
     "ActionPlanRecord",
     "ActionPlanState",
+    "Asker",
     "Backfill",
     "Doubt",
     "Export",
     "ExportLimits",
     "Extent",
+    "Kind",
     "Lease",
     "Ledger",
     "PlanRecord",

@@ -3,7 +3,7 @@
 Each change first locks the tenant's only row, so that processes count one after the other.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -11,21 +11,38 @@ from sqlalchemy import Connection, Engine, Row, and_, delete, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.sql.elements import ColumnElement
 
+from connectors.ledger.counters import DAY, Asker, Counters, Kind, free_at, total_of
 from connectors.ledger.leases import LEASE_TIME, RENEWALS_PER_LEASE, Holder, Lease
 from connectors.ledger.tables import export_slots, limits
 
-DAY = timedelta(days=1)
+# The date of a 429 may differ by this much from when our oldest request is a day old.
+SAME_DATE = timedelta(minutes=10)
 
 
 @dataclass(frozen=True, slots=True)
-class CallsTaken:
-    """The number of calls that a process may make, the first at `starts_at`.
+class Taken:
+    """The number of requests that a process may make, the first at `starts_at`.
 
-    With 0 calls the day's budget is used up, and the next day begins at `starts_at`.
+    With 0 requests the limit is used up, and the next one is free at `starts_at`. `used` of the
+    `limit` were made in the 24 hours before; `kept` are kept for those who come first. The limit
+    `is_learned` if no setting but the tenant has set it.
     """
 
-    calls: int
+    number: int
     starts_at: datetime
+    used: int
+    limit: int | None = None
+    kept: int = 0
+    is_learned: bool = False
+
+
+# The columns of each kind. What may be sent of calls holds for the other kinds too.
+_UNTIL = {
+    Kind.CALLS: "limited_until",
+    Kind.EXPORTS: "exports_until",
+    Kind.EXECUTES: "executes_until",
+}
+_KNOWN = {Kind.EXPORTS: "exports_known", Kind.EXECUTES: "executes_known"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,62 +70,109 @@ class TenantLimits:
         self._engine = engine
         self._tenant = tenant
         self._clock = clock
+        self._counters = Counters(tenant)
         self._is_there = False
 
-    def limited_until(self) -> datetime | None:
+    def limited_until(self, kind: Kind = Kind.CALLS) -> datetime | None:
         """Return the time before which the tenant must not be asked, None if it has passed."""
-        query = select(limits.c.limited_until).where(self._mine)
-        with self._engine.connect() as connection:
-            until: datetime | None = connection.scalar(query)
-        return until if until and until > self._clock() else None
+        return self.waits().get(kind)
 
-    def limit_until(self, moment: datetime) -> None:
-        """Record the time that the tenant named; of two such times the later one counts."""
+    def waits(self) -> Mapping[Kind, datetime]:
+        """Return until when no request of a kind may be sent, for kinds that have to wait."""
+        with self._engine.connect() as connection:
+            row = connection.execute(select(limits).where(self._mine)).one_or_none()
+        if row is None:
+            return {}
+        now = self._clock()
+        named = {kind: getattr(row, _UNTIL[kind]) for kind in Kind}
+        all_kinds = named[Kind.CALLS] or now
+        until = {kind: max(all_kinds, moment or now) for kind, moment in named.items()}
+        return {kind: moment for kind, moment in until.items() if moment > now}
+
+    def limit_until(self, moment: datetime, kind: Kind = Kind.CALLS) -> None:
+        """Record the time that the tenant named; of two such times the later one counts.
+
+        For exports and executes: if that is when our oldest one is a day old, then what we have
+        made is what the tenant takes in 24 hours.
+        """
         self._ensure()
-        earlier = limits.c.limited_until.is_(None) | (limits.c.limited_until < moment)
         with self._engine.begin() as connection:
-            connection.execute(
-                update(limits).where(self._mine, earlier).values(limited_until=moment)
-            )
+            row = self._locked(connection)
+            before: datetime | None = getattr(row, _UNTIL[kind])
+            values: dict[str, object] = {_UNTIL[kind]: max(before or moment, moment)}
+            used = self._counters.used(connection, kind, self._clock())
+            if kind in _KNOWN and used and abs(used[0][0] + DAY - moment) <= SAME_DATE:
+                values[_KNOWN[kind]] = self._counters.most(connection, kind, self._clock())
+            connection.execute(update(limits).where(self._mine).values(values))
 
     def forget(self) -> None:
-        """Allow requests to the tenant again, whatever time it named."""
+        """Allow requests to the tenant again, whatever it has answered."""
+        values = dict.fromkeys((*_UNTIL.values(), *_KNOWN.values()))
         with self._engine.begin() as connection:
-            connection.execute(update(limits).where(self._mine).values(limited_until=None))
+            connection.execute(update(limits).where(self._mine).values(values))
 
-    # Calls --------------------------------------------------------------------------------------
+    # Requests -----------------------------------------------------------------------------------
 
-    def take_calls(self, calls: int, per_second: float | None, per_day: int) -> CallsTaken:
-        """Take calls from the tenant's budget and return them; fewer if the day has no more."""
+    def take(
+        self,
+        kind: Kind,
+        number: int = 1,
+        *,
+        limit: int | None = None,
+        asker: Asker = Asker.PERSON,
+        per_second: float | None = None,
+    ) -> Taken:
+        """Count requests that are about to be sent; fewer, or none, if the limit is used up.
+
+        Args:
+            kind: what is asked.
+            number: how many requests.
+            limit: how many were allowed in 24 hours; None allows what the tenant is known to take.
+            asker: who asks; some of a limit is kept for those who come first.
+            per_second: how many may be made in a second.
+        """
         self._ensure()
         with self._engine.begin() as connection:
             row = self._locked(connection)
             now = self._clock()
-            today = now.replace(hour=0, minute=0, second=0, microsecond=0)
-            used = row.calls if row.day == today else 0
-            given = min(calls, per_day - used)
-            if given <= 0:
-                return CallsTaken(0, today + DAY)
+            known: int | None = getattr(row, _KNOWN[kind]) if kind in _KNOWN else None
+            bound = known if limit is None else limit
+            counted = self._counters.used(connection, kind, now)
+            used = total_of(counted)
+            kept = 0 if bound is None else asker.kept(bound)
+            given = number if bound is None else min(number, bound - kept - used)
+            is_learned = limit is None and bound is not None
+            if bound is not None and given <= 0:
+                free = free_at(counted, bound - kept)
+                return Taken(0, free, used, bound, kept, is_learned)
             starts_at = max(now, row.free_at or now) if per_second else now
-            values = {"day": today, "calls": used + given}
             if per_second:
-                values["free_at"] = starts_at + timedelta(seconds=given / per_second)
-            connection.execute(update(limits).where(self._mine).values(values))
-        return CallsTaken(given, starts_at)
+                next_at = starts_at + timedelta(seconds=given / per_second)
+                connection.execute(update(limits).where(self._mine).values(free_at=next_at))
+            self._counters.add(connection, kind, given, now)
+        return Taken(given, starts_at, used, bound, kept, is_learned)
 
-    def return_calls(self, calls: int, taken_at: datetime) -> None:
-        """Put calls that were taken that day but not made back into the budget."""
-        today = taken_at.replace(hour=0, minute=0, second=0, microsecond=0)
-        back = update(limits).where(self._mine, limits.c.day == today, limits.c.calls >= calls)
+    def give_back(self, kind: Kind, number: int, taken_at: datetime) -> None:
+        """Uncount requests that were taken but not made, or that the tenant refused."""
         with self._engine.begin() as connection:
-            connection.execute(back.values(calls=limits.c.calls - calls))
+            self._counters.give_back(connection, kind, number, taken_at)
+
+    def made(self, kind: Kind) -> int:
+        """Return the requests of the last 24 hours by all processes, taken ones included."""
+        with self._engine.connect() as connection:
+            return total_of(self._counters.used(connection, kind, self._clock()))
 
     def calls_today(self) -> int:
-        """Return the calls of today (UTC) by all processes, including those taken but not made."""
-        today = self._clock().replace(hour=0, minute=0, second=0, microsecond=0)
-        query = select(limits.c.calls).where(self._mine, limits.c.day == today)
+        """Return the calls of the last 24 hours by all processes, taken ones included."""
+        return self.made(Kind.CALLS)
+
+    def known(self, kind: Kind) -> int | None:
+        """Return how many requests the tenant takes in 24 hours, None if it has not shown that."""
+        if kind not in _KNOWN:
+            return None
         with self._engine.connect() as connection:
-            return int(connection.scalar(query) or 0)
+            found: int | None = connection.scalar(select(limits.c[_KNOWN[kind]]).where(self._mine))
+        return found
 
     # Exports ------------------------------------------------------------------------------------
 
@@ -206,7 +270,7 @@ class TenantLimits:
 
     def _locked(self, connection: Connection) -> Row[tuple[object, ...]]:
         """Return the row, locked until the transaction ends: by a write, as in any database."""
-        connection.execute(update(limits).where(self._mine).values(calls=limits.c.calls))
+        connection.execute(update(limits).where(self._mine).values(free_at=limits.c.free_at))
         return connection.execute(select(limits).where(self._mine)).one()
 
     def _ensure(self) -> None:
@@ -217,7 +281,7 @@ class TenantLimits:
         if known is None:
             try:
                 with self._engine.begin() as connection:
-                    connection.execute(limits.insert().values(tenant=self._tenant, calls=0))
+                    connection.execute(limits.insert().values(tenant=self._tenant))
             except IntegrityError:
                 # Another process has created it at the same moment.
                 pass

@@ -140,16 +140,29 @@ backfills = Table(
     Column("begun_at", UTCDateTime, nullable=False),
 )
 
-# What all processes of a tenant share. No call is sent before `limited_until`, which the tenant
-# named; `calls` were taken since `day` began; with a rate, the next call is due at `free_at`.
+# What all processes of a tenant share. The tenant named when it takes the next call, export and
+# execute (`_until`); `_known` is how many it takes in 24 hours, where its answers show that. With a
+# rate, the next call is due at `free_at`.
 limits = Table(
     "limits",
     metadata,
     Column("tenant", String(255), primary_key=True),
     Column("limited_until", UTCDateTime),
-    Column("day", UTCDateTime),
-    Column("calls", Integer, nullable=False),
     Column("free_at", UTCDateTime),
+    Column("exports_until", UTCDateTime),
+    Column("exports_known", Integer),
+    Column("executes_until", UTCDateTime),
+    Column("executes_known", Integer),
+)
+
+# Requests to a tenant by kind (exports, executes, calls) and by the minute in which they were made.
+requests_made = Table(
+    "requests_made",
+    metadata,
+    Column("tenant", String(255), primary_key=True),
+    Column("kind", String(16), primary_key=True),
+    Column("minute", UTCDateTime, primary_key=True),
+    Column("number", Integer, nullable=False),
 )
 
 # Exports running at the tenant, one row each; the slots of a killed process lapse.

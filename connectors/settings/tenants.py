@@ -44,9 +44,11 @@ class TenantSettings(BaseModel, frozen=True):
     api_url: str = ""
     login_url: str = ""
     time_zone: str = "UTC"
-    # Requests to the API per day, the reported threshold of the product; shared by all processes
-    # of a ledger.
-    daily_calls: int = Field(default=50_000, ge=1)
+    # Requests to the API in 24 hours of all processes of a ledger: of any kind, exports, executes.
+    # Without a limit they are counted only.
+    daily_calls: int | None = Field(default=None, ge=1)
+    daily_exports: int | None = Field(default=None, ge=1)
+    daily_executes: int | None = Field(default=None, ge=1)
     # Calls of all processes together. The reported rate (one query a second) applies to `execute`,
     # which no flow uses, so there is no rate unless set.
     calls_per_second: float | None = Field(default=None, gt=0)

@@ -111,11 +111,11 @@ def _connected(
     tenant: TenantSettings, settings: Settings
 ) -> tuple[PipelineError | None, list[str]]:
     """Log in to the tenant; return why that failed, if it did, and how far back it keeps data."""
-    from connectors.nexthink.client import NexthinkClient  # noqa: PLC0415 - httpx, only to connect
-    from nxp.doctor.retention import look_at_retention  # noqa: PLC0415
+    from nxp.doctor.retention import look_at_retention  # noqa: PLC0415 - httpx, only to connect
+    from tasks.runs.counted import counted_client  # noqa: PLC0415
 
     try:
-        with NexthinkClient(tenant) as client:
+        with counted_client(settings, tenant) as (client, _):
             client.authenticate()
             found = list(look_at_retention(client, tenant, settings.catalog, utc_now))
     except PipelineError as error:

@@ -10,15 +10,13 @@ from cyclopts import Parameter
 
 from connectors.errors import DataRefusedError, PartlyDoneError, UsageError
 from connectors.nexthink import EnrichmentAnswer, Taken
-from connectors.nexthink.client import NexthinkClient
 from connectors.nexthink.enrichment import UNSPECIFIED, meaning
 from connectors.nexthink.fields import LONGEST_TEXT
 from connectors.nexthink.request import EnrichmentRequest, read_request
-from connectors.settings.installation import load_settings
-from connectors.settings.tenants import load_tenant
 from nxp.answers.enrichment import CodeCount, EnrichmentOutcome, EntryOutcome, TenantError
 from nxp.options import Json, Tenant
 from nxp.output import print_json, print_table, say
+from tasks.runs.counted import client_of
 from tasks.sync.outcomes import ObjectOutcome, as_errors, errors_of, in_words, judge
 
 STDIN = "-"
@@ -43,7 +41,7 @@ def enrich(
     position in it, from 0, because their names may be people's. The tenant's messages are shown.
     """
     request = read_request(_read(file), domain, longest=max_length)
-    with NexthinkClient(load_tenant(load_settings(), tenant)) as client:
+    with client_of(tenant) as client:
         answer = client.enrichment.push(request.body)
     outcomes = _outcomes(request, answer)
     counts = {outcome: int((outcomes["outcome"] == outcome).sum()) for outcome in ObjectOutcome}

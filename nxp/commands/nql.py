@@ -227,19 +227,14 @@ def _check_completed(found: ExportStatus) -> None:
 
 @contextmanager
 def _opened(tenant: str | None) -> "Iterator[tuple[NexthinkClient, Ledger]]":
-    from connectors.ledger import open_ledger  # noqa: PLC0415 - SQLAlchemy, not for the queries
-    from connectors.nexthink.client import NexthinkClient  # noqa: PLC0415
+    from tasks.runs.counted import counted_client  # noqa: PLC0415 - httpx, not for the queries
 
     settings = load_settings()
-    chosen = load_tenant(settings, tenant)
-    with (
-        NexthinkClient(chosen) as client,
-        open_ledger(settings.ledger_url.get_secret_value(), chosen.name) as ledger,
-    ):
-        yield client, ledger
+    with counted_client(settings, load_tenant(settings, tenant)) as opened:
+        yield opened
 
 
-def _client(tenant: str | None) -> "NexthinkClient":
-    from connectors.nexthink.client import NexthinkClient  # noqa: PLC0415 - httpx, not for the queries
-
-    return NexthinkClient(load_tenant(load_settings(), tenant))
+@contextmanager
+def _client(tenant: str | None) -> "Iterator[NexthinkClient]":
+    with _opened(tenant) as (client, _):
+        yield client

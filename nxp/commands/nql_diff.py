@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -99,21 +99,12 @@ def _compared(
 
 @contextmanager
 def _client(settings: Settings, tenant: TenantSettings) -> "Iterator[NexthinkClient]":
-    """Open a client whose calls count among those of all processes."""
-    import time  # noqa: PLC0415 - like the others, only where the tenant is asked
+    """Open a client whose calls count among those of all processes, and come after theirs."""
+    from connectors.ledger import Asker  # noqa: PLC0415 - only where the tenant is asked
+    from tasks.runs.counted import counted_client  # noqa: PLC0415
 
-    from connectors.ledger import open_ledger  # noqa: PLC0415
-    from connectors.nexthink.client import NexthinkClient  # noqa: PLC0415
-    from tasks.runs.opening import call_gate  # noqa: PLC0415
-
-    url = settings.ledger_url.get_secret_value()
-    with open_ledger(url, tenant.name) as ledger:
-        gate = call_gate(ledger, tenant, utc_now, time.sleep)
-        with (
-            closing(gate),
-            NexthinkClient(tenant, None, utc_now, time.sleep, tenant.reread, gate) as client,
-        ):
-            yield client
+    with counted_client(settings, tenant, Asker.DIFF) as (client, _):
+        yield client
 
 
 def _rows(compared: "Compared") -> list[tuple[str, str, str, str, str]]:

@@ -1,6 +1,8 @@
 """`nxp remote-actions`: the raw operations on remote actions, one client call each."""
 
-from typing import Annotated, Literal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
@@ -8,9 +10,6 @@ from connectors.nexthink import MOST_TARGETS
 from connectors.nexthink.acting.models import RemoteAction
 from connectors.nexthink.acting.remote_actions import choose_remote_actions
 from connectors.nexthink.acting.requests import RemoteActionRequest, nql_id
-from connectors.nexthink.client import NexthinkClient
-from connectors.settings.installation import load_settings
-from connectors.settings.tenants import load_tenant
 from nxp.answers import acting as answers
 from nxp.options import (
     Json,
@@ -25,6 +24,9 @@ from nxp.options import (
 from nxp.output import print_json, print_table, say
 from nxp.shown import show_rows
 from nxp.targets import TargetFile, read_targets
+
+if TYPE_CHECKING:
+    from connectors.nexthink.client import NexthinkClient
 
 
 def list_(
@@ -181,5 +183,9 @@ def _row(action: RemoteAction) -> list[object]:
     ]
 
 
-def _client(tenant: str | None) -> NexthinkClient:
-    return NexthinkClient(load_tenant(load_settings(), tenant))
+@contextmanager
+def _client(tenant: str | None) -> "Iterator[NexthinkClient]":
+    from tasks.runs.counted import client_of  # noqa: PLC0415 - SQLAlchemy, not for --help
+
+    with client_of(tenant) as client:
+        yield client

@@ -8,7 +8,7 @@ from cyclopts import Parameter
 from connectors.catalogue import DatasetSpecification, Mode, load_dataset, read_datasets
 from connectors.clock import utc_now
 from connectors.errors import PartlyDoneError, UsageError
-from connectors.ledger import DROPPED, EXPIRED, Doubt, Ledger, open_ledger
+from connectors.ledger import DROPPED, EXPIRED, Doubt, Kind, Ledger, open_ledger
 from connectors.settings.installation import Settings, load_settings
 from connectors.settings.tenants import tenant_name
 from nxp.options import Json, Tenant
@@ -215,7 +215,7 @@ def _state(specification: DatasetSpecification, ledger: Ledger) -> dict[str, Any
     states = Counter(record.shown for record in records)
     mark = ledger.marks.watermark(dataset)
     waiting = [record.not_before for record in records if record.not_before]
-    if limited := ledger.limits.limited_until():
+    if limited := ledger.limits.limited_until(Kind.EXPORTS):
         waiting.append(limited)
     return {
         "dataset": dataset,

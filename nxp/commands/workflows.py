@@ -1,8 +1,9 @@
 """`nxp workflows`: the raw operations on workflows, one client call each."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import timedelta
-from typing import Annotated, Final, TypeVar
+from typing import TYPE_CHECKING, Annotated, Final, TypeVar
 
 from cyclopts import Parameter
 
@@ -17,9 +18,6 @@ from connectors.nexthink.acting.requests import (
     WorkflowRequest,
     nql_id,
 )
-from connectors.nexthink.client import NexthinkClient
-from connectors.settings.installation import load_settings
-from connectors.settings.tenants import load_tenant
 from nxp.answers import acting as answers
 from nxp.options import (
     Json,
@@ -34,6 +32,9 @@ from nxp.options import (
 from nxp.output import print_json, print_table, say
 from nxp.shown import show_rows
 from nxp.targets import Objects, as_ids, read_devices, read_users
+
+if TYPE_CHECKING:
+    from connectors.nexthink.client import NexthinkClient
 
 _SHOWN: Final = (
     "id",
@@ -281,5 +282,9 @@ def _refuse_to_split(workflow_id: str, tenant: str | None, *, both: bool) -> Non
         )
 
 
-def _client(tenant: str | None) -> NexthinkClient:
-    return NexthinkClient(load_tenant(load_settings(), tenant))
+@contextmanager
+def _client(tenant: str | None) -> "Iterator[NexthinkClient]":
+    from tasks.runs.counted import client_of  # noqa: PLC0415 - SQLAlchemy, not for --help
+
+    with client_of(tenant) as client:
+        yield client

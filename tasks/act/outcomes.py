@@ -7,8 +7,10 @@ from typing import Final
 
 import polars as pl
 
+from connectors.ledger import Asker
 from connectors.ledger.action_requests import ActionRequest, RequestState
 from connectors.ledger.actions import Actions
+from connectors.ledger.gate import asking
 from tasks.act.readback import is_final, read_executions
 from tasks.act.run import ActionRun
 from tasks.runs.progress import LANDED, Progress, tell
@@ -109,6 +111,7 @@ def changed_by(
 
 
 @recorded("read back", says=str)
+@asking(Asker.OUTCOME)
 def await_outcomes(run: ActionRun, plan_id: str, since: datetime, wait: bool) -> Waited:
     """Read back until every target of a plan has its outcome, or the action's waiting time is over.
 

@@ -15,7 +15,7 @@ import polars as pl
 
 from connectors.clock import utc_now
 from connectors.errors import DataRefusedError, PartlyDoneError, PipelineError, UsageError
-from connectors.ledger import Ledger, open_ledger
+from connectors.ledger import Ledger
 from connectors.ledger.action_requests import ActionRequest, Batch, RequestState
 from connectors.nexthink.acting.devices import DeviceDeletionRequest
 from connectors.nexthink.acting.limits import UUID
@@ -41,6 +41,7 @@ from tasks.act.raw_requests import Answer, Request, key_of, sender_of, with_inte
 from tasks.act.raw_targets import targets_of, without
 from tasks.act.run import take_action
 from tasks.act.send import send_once
+from tasks.runs.counted import counted_client
 
 logger = logging.getLogger(__name__)
 
@@ -169,12 +170,8 @@ class RawReport:
 def opened(tenant: str | None) -> Iterator[tuple[NexthinkClient, Ledger]]:
     """Open client and ledger of a tenant, by the settings."""
     settings = load_settings()
-    chosen = load_tenant(settings, tenant)
-    with (
-        open_ledger(settings.ledger_url.get_secret_value(), chosen.name) as ledger,
-        NexthinkClient(chosen) as client,
-    ):
-        yield client, ledger
+    with counted_client(settings, load_tenant(settings, tenant)) as opened:
+        yield opened
 
 
 def send_raw(client: NexthinkClient, ledger: Ledger, requests: Sequence[Request]) -> RawReport:

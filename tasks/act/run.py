@@ -11,11 +11,12 @@ import polars as pl
 
 from connectors.actions import ActionSpecification, load_action
 from connectors.clock import utc_now
-from connectors.ledger import Lease, Ledger
+from connectors.ledger import Asker, Lease, Ledger
 from connectors.ledger.actions import lease_name
 from tasks.exports.saved_query import query_rows
 from tasks.runs.chosen import Chosen, choose
 from tasks.runs.opening import OpenedRun, connected, opened
+from tasks.runs.recorded import is_scheduled
 from tasks.runs.tools import Tools
 
 UNIT = "send"
@@ -120,7 +121,7 @@ def open_action(
     action = chosen.specification.action
     with (
         opened(settings, tenant.name, {"action": action}, clock, sleep) as parts,
-        connected(parts, tenant) as tools,
+        connected(parts, tenant, Asker.READ if is_scheduled() else Asker.PERSON) as tools,
     ):
         parts.ledger.begin_run(parts.run_id, action, trigger)
         yield ActionRun(parts=parts, chosen=chosen, trigger=trigger, tools=tools)

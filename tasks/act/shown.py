@@ -13,7 +13,7 @@ import polars as pl
 from connectors.actions import READ_BACK, ActionKind
 from connectors.clock import utc_now
 from connectors.errors import ResultTruncatedError, UsageError
-from connectors.ledger import Ledger, open_ledger
+from connectors.ledger import Ledger
 from connectors.nexthink.acting.requests import nql_id
 from connectors.nexthink.client import NexthinkClient
 from connectors.settings.installation import load_settings, prepare_home
@@ -21,6 +21,7 @@ from connectors.settings.tenants import load_tenant
 from tasks.act.readback import REACH
 from tasks.exports.saved_query import query_rows
 from tasks.exports.windows import bound_before, literal
+from tasks.runs.counted import counted_client
 from tasks.runs.tools import Tools
 
 # Long enough for devices that were away over a weekend.
@@ -84,10 +85,7 @@ def read_shown(
         raise UsageError(
             f"since: at most {REACH.days} days ago, which is as far back as the query goes"
         )
-    with (
-        open_ledger(settings.ledger_url.get_secret_value(), chosen.name) as ledger,
-        NexthinkClient(chosen) as client,
-    ):
+    with counted_client(settings, chosen) as (client, ledger):
         named, known = _named(client, kind, action_id)
         query = ShownQuery(kind, named, begin, query_id, parameters or {})
         rows, _ = read_rows(client, ledger, query, tenant)

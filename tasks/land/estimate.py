@@ -2,11 +2,10 @@
 
 import math
 from dataclasses import dataclass
-from datetime import timedelta
 from statistics import fmean
 
 from connectors.ledger import Ledger
-from tasks.exports.windows import floor
+from connectors.ledger.counters import REPORTED_CALLS
 from tasks.land.plan import Plan
 
 # Assumed for a dataset that has not landed yet: a start, and a status at 0.2, 0.5, 1 and 1.7 s.
@@ -43,6 +42,6 @@ def estimate(plan: Plan, ledger: Ledger) -> Estimate:
         per_window=per_window,
         is_measured=bool(taken),
         calls=math.ceil(len(plan.units) * per_window),
-        used=ledger.calls_since(floor(plan.planned_at, timedelta(days=1))),
-        limit=plan.tenant.daily_calls,
+        used=ledger.limits.calls_today(),
+        limit=plan.tenant.daily_calls or REPORTED_CALLS,
     )

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 
 from connectors.errors import DataRefusedError, LimitReachedError, PipelineError, UnavailableError
 from connectors.ledger import Lease
@@ -88,13 +89,21 @@ def _recorded(run: Run, unit: Unit, lease: Lease) -> Iterator[None]:
         if isinstance(error, DataRefusedError):
             # The tenant may correct what is wrong, so the next run must export again.
             run.ledger.journal.forget(run.dataset, unit.name)
-        not_before = error.not_before if isinstance(error, LimitReachedError) else None
         again = isinstance(error, UnavailableError)
         run.ledger.mark_failed(
             run.dataset,
             unit.name,
             str(error),
             state="pending" if again else "failed",
-            not_before=not_before,
+            not_before=_not_before(error),
         )
         raise
+
+
+def _not_before(error: PipelineError) -> datetime | None:
+    """Return when the tenant allows another try of a unit, if it has answered so itself.
+
+    What a limit of ours allows is counted for all units together, and some may come first.
+    """
+    is_answer = isinstance(error, LimitReachedError) and error.exchange is not None
+    return error.not_before if isinstance(error, LimitReachedError) and is_answer else None

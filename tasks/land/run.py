@@ -11,6 +11,7 @@ from datetime import datetime
 from connectors.clock import utc_now
 from connectors.lake.stage import Budget
 from connectors.landings import Landing, open_landings
+from connectors.ledger import Asker
 from tasks.columns.rules import landing_as
 from tasks.columns.transform import Transform, load_transform
 from tasks.exports.windows import named, short
@@ -72,9 +73,10 @@ def open_run(
     settings, tenant, specification = plan.settings, plan.tenant, plan.specification
     transform = load_transform(specification, settings.catalog, allow_code=settings.allow_code)
     landed = landing_as(specification, transform)
+    asker = Asker.SCHEDULE if plan.asked.is_scheduled else Asker.PERSON
     with (
         opened(settings, tenant.name, {"dataset": specification.dataset}, clock, sleep) as parts,
-        connected(parts, tenant) as tools,
+        connected(parts, tenant, asker) as tools,
         ExitStack() as stack,
     ):
         landings = open_landings(settings, tenant.name, landed, parts.lake, clock)

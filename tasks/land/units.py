@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 
 from connectors.errors import DataRefusedError, HeldError, LimitReachedError, PipelineError
 from connectors.http.client import LONGEST_WAIT
+from connectors.ledger import Kind
 from tasks.land.claims import Claims
 from tasks.land.outcome import UnitOutcome
 from tasks.land.plan import Unit
@@ -212,7 +213,9 @@ def _unfit(run: Run) -> PipelineError | None:
             place.check()
     except PipelineError as error:
         return error
-    not_before = run.ledger.limits.limited_until()
+    # Exports under way may be awaited, even if no other one may be started.
+    kind = Kind.CALLS if run.ledger.journal.count(run.dataset) else Kind.EXPORTS
+    not_before = run.ledger.limits.limited_until(kind)
     if not_before is None or not_before - run.tools.clock() <= LONGEST_WAIT:
         return None
     return LimitReachedError(

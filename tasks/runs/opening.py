@@ -20,18 +20,17 @@ from typing import Any
 
 from connectors.clock import utc_now
 from connectors.errors import PipelineError
-from connectors.http.client import LONGEST_WAIT
 from connectors.lake import Lake
 from connectors.lake.naming import RUN
 from connectors.lake.records import write_run
 from connectors.lake.storage import storage_errors
-from connectors.ledger import ExportLimits, Ledger, open_ledger, process_space
-from connectors.ledger.gate import CallGate
+from connectors.ledger import Asker, ExportLimits, Ledger, open_ledger, process_space
 from connectors.logs import JSON, OURS, TextWithNames, bound, write_json, write_plainly
 from connectors.nexthink.client import NexthinkClient
 from connectors.settings.installation import Settings, prepare_home
 from connectors.settings.tenants import TenantSettings
 from tasks.runs import metrics
+from tasks.runs.counted import call_gate
 from tasks.runs.recorded import hurry
 from tasks.runs.stopping import Stop, stopped_by
 from tasks.runs.tools import Tools
@@ -199,10 +198,16 @@ def _opened(
 
 
 @contextmanager
-def connected(parts: Parts, tenant: TenantSettings) -> Iterator[Tools]:
-    """Open a client of the tenant for a run, under the limits that all processes share."""
+def connected(parts: Parts, tenant: TenantSettings, asker: Asker = Asker.PERSON) -> Iterator[Tools]:
+    """Open a client of the tenant for a run, under the limits that all processes share.
+
+    Args:
+        parts: the parts of the run.
+        tenant: address and credential.
+        asker: who asks; when little of a limit is left, others may come first.
+    """
     sleep, settings = parts.stop.sleep, parts.settings
-    gate = call_gate(parts.ledger, tenant, parts.clock, sleep)
+    gate = call_gate(parts.ledger, tenant, parts.clock, sleep, asker)
     with (
         closing(gate),
         NexthinkClient(tenant, None, parts.clock, sleep, tenant.reread, gate) as client,
@@ -211,23 +216,6 @@ def connected(parts: Parts, tenant: TenantSettings) -> Iterator[Tools]:
             tenant.exports_at_once, settings.exports_per_worker, worker_name(settings)
         )
         yield Tools(client, parts.ledger, parts.clock, sleep, parts.run_id, at_once)
-
-
-def call_gate(
-    ledger: Ledger,
-    tenant: TenantSettings,
-    clock: Callable[[], datetime],
-    sleep: Callable[[float], None],
-) -> CallGate:
-    """Return the gate that each call of this process passes; all processes share its limits."""
-    return CallGate(
-        ledger.limits,
-        per_second=tenant.calls_per_second,
-        per_day=tenant.daily_calls,
-        longest_wait=LONGEST_WAIT,
-        clock=clock,
-        sleep=sleep,
-    )
 
 
 def worker_name(settings: Settings) -> str:

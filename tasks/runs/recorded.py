@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 P = ParamSpec("P")
 R = TypeVar("R")
 
+# Created by a schedule, or by an automation that waits for an event.
+_NO_PERSON = frozenset({"SCHEDULE", "AUTOMATION"})
 _IS_PLAIN: ContextVar[bool] = ContextVar("is_plain", default=False)
 # What `hurry` has set; a reference keeps it set.
 _HURRIED: list[AbstractContextManager[object]] = []
@@ -40,6 +42,16 @@ def flow_run() -> "FlowRunContext | None":
     context = sys.modules.get("prefect.context")
     found: FlowRunContext | None = context.FlowRunContext.get() if context else None
     return found
+
+
+def is_scheduled() -> bool:
+    """Return whether a schedule or an automation started the flow run, rather than a person."""
+    context = flow_run()
+    run = context.flow_run if context else None
+    if run is None:
+        return False
+    by = run.created_by
+    return bool(run.auto_scheduled or (by and by.type in _NO_PERSON))
 
 
 @contextmanager

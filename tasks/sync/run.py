@@ -8,10 +8,11 @@ from datetime import UTC, datetime, timedelta
 from typing import TypeAlias
 
 from connectors.clock import utc_now
-from connectors.ledger import Lease
+from connectors.ledger import Asker, Lease
 from connectors.syncs import SyncSpecification, load_sync
 from tasks.runs.chosen import Chosen, choose
 from tasks.runs.opening import OpenedRun, connected, opened
+from tasks.runs.recorded import is_scheduled
 from tasks.runs.tools import Tools
 
 UNIT = "push"
@@ -75,7 +76,7 @@ def open_sync(
     sync = chosen.specification.sync
     with (
         opened(settings, tenant.name, {"sync": sync}, clock, sleep) as parts,
-        connected(parts, tenant) as tools,
+        connected(parts, tenant, Asker.READ if is_scheduled() else Asker.PERSON) as tools,
     ):
         parts.ledger.begin_run(parts.run_id, sync, trigger)
         yield SyncRun(parts=parts, chosen=chosen, trigger=trigger, tools=tools)

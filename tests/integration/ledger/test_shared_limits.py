@@ -13,7 +13,7 @@ from connectors.ledger.leases import LEASE_TIME
 from connectors.nexthink.client import NexthinkClient
 from connectors.settings.installation import load_settings
 from connectors.settings.tenants import load_tenant
-from tasks.runs.opening import call_gate
+from tasks.runs.counted import call_gate
 from tests.landing import Place
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
@@ -50,7 +50,7 @@ def opened(ledger_url: str) -> Iterator[Open]:
 
 
 def gate(
-    ledger: Ledger, clock: Clock, per_second: float | None = None, per_day: int = 50_000
+    ledger: Ledger, clock: Clock, per_second: float | None = None, per_day: int | None = None
 ) -> CallGate:
     return CallGate(
         ledger.limits,
@@ -111,29 +111,45 @@ def test_calls_that_were_not_made_in_time_are_not_made_in_a_burst(opened: Open) 
     assert clock.now - began >= timedelta(seconds=7 / 4)
 
 
-def test_the_calls_of_a_day_are_shared_and_the_next_day_has_its_own(opened: Open) -> None:
+def test_the_calls_of_24_hours_are_shared_and_a_small_limit_is_counted_call_by_call(
+    opened: Open,
+) -> None:
     clock = Clock()
     ledgers = [opened(clock), opened(clock)]
     first, second = (gate(ledger, clock, per_day=25) for ledger in ledgers)
     for _ in range(10):
         first.enter()
-    for _ in range(5):
+    clock.now += timedelta(hours=20)
+    # A killed process takes nothing with it: each call is counted when it is made.
+    for _ in range(15):
         second.enter()
-    first.enter()
-    for _ in range(4):
-        first.enter()
-    with pytest.raises(LimitReachedError, match="2026-11-21 00:00Z") as caught:
-        first.enter()
-    assert caught.value.not_before == NOON + timedelta(hours=12)
     assert ledgers[0].limits.calls_today() == 25
-    # The first can use what the second left.
-    second.close()
+    with pytest.raises(
+        LimitReachedError, match=r"25 of 25 API calls .* 2026-11-21 12:01Z"
+    ) as caught:
+        first.enter()
+    free_at = NOON + timedelta(hours=24, minutes=1)
+    assert caught.value.not_before == free_at
+    clock.now = free_at
+    for _ in range(10):
+        first.enter()
+    with pytest.raises(LimitReachedError):
+        second.enter()
+
+
+def test_calls_taken_together_count_when_they_are_made(opened: Open) -> None:
+    clock = Clock()
+    ledger = opened(clock)
+    first = gate(ledger, clock)
     first.enter()
-    clock.now = NOON + timedelta(hours=12)
+    assert ledger.limits.calls_today() == CALLS_AT_ONCE
+    clock.now += timedelta(hours=1)
     first.enter()
-    assert ledgers[1].limits.calls_today() == CALLS_AT_ONCE
+    assert ledger.limits.calls_today() == 1 + CALLS_AT_ONCE
     first.close()
-    assert ledgers[1].limits.calls_today() == 1
+    assert ledger.limits.calls_today() == 2
+    clock.now = NOON + timedelta(hours=24, minutes=1)
+    assert ledger.limits.calls_today() == 1
 
 
 def test_exports_at_once_are_counted_by_tenant_and_by_worker(opened: Open) -> None:
