@@ -159,13 +159,16 @@ class OutcomeSpecification(Specification):
         query_id: the saved query; takes `nql_id` and `from`, as those in deployments/queries do.
         wait: how long a run waits for outcomes; outcomes still missing do not make it fail.
         max_failure_share: share of the finished targets; above it a run ends as partly done.
-        poll: the shortest time between two polls.
+        poll: the longest pause between two polls, as far as `exports` allows.
+        exports: how many polls one run of a plan may make; each is an export, the last one comes
+            when `wait` is over.
     """
 
     query_id: str | None = None
     wait: Duration = timedelta(hours=1)
     max_failure_share: float = Field(default=0.1, ge=0, le=1)
     poll: Duration = Field(default=5 * MINUTE)
+    exports: int = Field(default=4, ge=1, le=1_000)
 
     @field_validator("poll")
     @classmethod

@@ -12,7 +12,8 @@ from connectors.actions import READ_BACK, ActionKind
 from connectors.actions.columns import DEVICE
 from connectors.clock import utc_now
 from connectors.errors import PartlyDoneError, PipelineError
-from connectors.ledger import Ledger
+from connectors.ledger import Asker, Ledger
+from connectors.ledger.gate import asking
 from connectors.nexthink.acting.requests import EventRequest
 from connectors.nexthink.client import NexthinkClient
 from tasks.act.outcomes import FIRST_POLL, POLL_GROWTH, keep_seen
@@ -100,6 +101,7 @@ class Awaited:
             raise PartlyDoneError(str(self))
 
 
+@asking(Asker.OUTCOME)
 def await_sent(
     client: NexthinkClient,
     ledger: Ledger,

@@ -1,12 +1,14 @@
 """What became of targets: reading it back, keeping it in the journal, waiting for it."""
 
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
 import polars as pl
 
+from connectors.actions import OutcomeSpecification
 from connectors.ledger import Asker
 from connectors.ledger.action_requests import ActionRequest, RequestState
 from connectors.ledger.actions import Actions
@@ -120,17 +122,34 @@ def await_outcomes(run: ActionRun, plan_id: str, since: datetime, wait: bool) ->
     """
     outcome, began = run.specification.outcome, time.monotonic()
     deadline = run.now + outcome.wait
-    pause, exports = min(FIRST_POLL, outcome.poll), 0
-    while True:
-        if exports or wait:
-            run.stop.sleep(min(pause, max(deadline - run.now, timedelta(0))).total_seconds())
+    targets = final = exports = 0
+    for pause in pauses(outcome) if wait else [timedelta(0)]:
+        run.stop.sleep(min(pause, max(deadline - run.now, timedelta(0))).total_seconds())
         refresh(run, since)
         exports += 1
         targets, final = counted(run.ledger.actions.targets(plan_id=plan_id))
         tell(Progress(run.action, "outcomes", f"{final:,} of {targets:,} have ended", final))
-        if not wait or final == targets or run.now >= deadline:
-            tell(Progress(run.action, "outcomes", LANDED))
-            return Waited(targets, final, exports, round(time.monotonic() - began, 3))
+        if final == targets or run.now >= deadline:
+            break
+    tell(Progress(run.action, "outcomes", LANDED))
+    return Waited(targets, final, exports, round(time.monotonic() - began, 3))
+
+
+def pauses(outcome: OutcomeSpecification) -> Iterator[timedelta]:
+    """Return the pauses before the polls of a run: ever longer, the last poll at the end of `wait`.
+
+    They grow as fast as needed so that no more than `exports` polls cover the waiting time.
+    """
+    pause, passed = min(FIRST_POLL, outcome.poll), timedelta(0)
+    steps = outcome.exports - 1
+    growth = max(1.0, (outcome.wait / pause) ** (1 / steps)) if steps else 1.0
+    due = pause if steps else outcome.wait
+    for _ in range(outcome.exports):
+        due = min(max(due, passed + pause), outcome.wait)
+        yield due - passed
+        passed, due = due, due * growth
+        if passed >= outcome.wait:
+            return
         pause = min(pause * POLL_GROWTH, outcome.poll)
 
 

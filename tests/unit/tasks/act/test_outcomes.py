@@ -5,9 +5,10 @@ from typing import Any
 import polars as pl
 import pytest
 
+from connectors.actions import OutcomeSpecification
 from connectors.ledger.action_requests import SEEN
 from connectors.nexthink.acting.models import CampaignAnswer
-from tasks.act.outcomes import changed_by, counted
+from tasks.act.outcomes import changed_by, counted, pauses
 from tasks.act.readback import EXECUTIONS
 from tasks.act.send import said_of
 
@@ -77,3 +78,24 @@ def test_an_answer_says_who_was_left_out_and_of_nobody_else_anything() -> None:
         ("S-1-2", None, "refused"),
         ("S-1-3", None, None),
     ]
+
+
+@pytest.mark.parametrize(
+    ("outcome", "seconds"),
+    [
+        # As many exports as are allowed cover the whole waiting time.
+        ({}, [15, 78, 486, 3021]),
+        ({"exports": 1}, [3600]),
+        ({"wait": "2min", "poll": "30s"}, [15, 30, 45, 30]),
+        # Where more are allowed, pauses double up to `poll`.
+        ({"wait": "10min", "poll": "2min", "exports": 99}, [15, 30, 60, 120, 120, 120, 120, 15]),
+        ({"wait": "0s", "poll": "1s"}, [0]),
+        ({"wait": "5s", "poll": "1s"}, [1, 1, 1, 2]),
+    ],
+)
+def test_polls_cover_the_waiting_time_with_few_exports(
+    outcome: dict[str, Any], seconds: list[int]
+) -> None:
+    found = list(pauses(OutcomeSpecification.model_validate(outcome)))
+    assert [round(each.total_seconds()) for each in found] == seconds
+    assert sum(each.total_seconds() for each in found) <= 3600
