@@ -1,12 +1,14 @@
 """The journal of exports: an id is recorded before it is polled, so that no export is lost."""
 
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, Engine, and_, delete, func, select
+from sqlalchemy import Connection, Engine, and_, delete, func, select, update
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.sql.elements import ColumnElement
 
-from connectors.ledger.tables import exports
+from connectors.ledger.tables import export_times, exports
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +63,28 @@ class Journal:
                 self.forget(dataset, unit, own, piece)
             return
         connection.execute(delete(exports).where(self._is(dataset, unit, piece)))
+
+    def usual_seconds(self, dataset: str) -> float | None:
+        """Return how long the last exports of a dataset took; None if that is not known."""
+        query = select(export_times.c.seconds).where(self._time_of(dataset))
+        with self._engine.connect() as connection:
+            found: float | None = connection.scalar(query)
+        return found
+
+    def took(self, dataset: str, seconds: float) -> None:
+        """Record how long an export took; the ones before it count half as much."""
+        later = (export_times.c.seconds + seconds) / 2
+        known = update(export_times).where(self._time_of(dataset)).values(seconds=later)
+        with self._engine.begin() as connection:
+            if connection.execute(known).rowcount:
+                return
+        row = {"tenant": self._tenant, "dataset": dataset, "seconds": seconds}
+        # Another process may have recorded one at the same moment: either is as good.
+        with suppress(IntegrityError), self._engine.begin() as connection:
+            connection.execute(export_times.insert().values(row))
+
+    def _time_of(self, dataset: str) -> ColumnElement[bool]:
+        return and_(export_times.c.tenant == self._tenant, export_times.c.dataset == dataset)
 
     def count(self, dataset: str) -> int:
         """Return the number of exports of a dataset that were begun and have not landed."""

@@ -13,6 +13,7 @@ from sqlalchemy import (
     ColumnElement,
     DateTime,
     Dialect,
+    Float,
     Index,
     Integer,
     MetaData,
@@ -105,6 +106,15 @@ exports = Table(
     Column("export_id", String(255), nullable=False),
     Column("query", String(64), nullable=False),
     Column("started_at", UTCDateTime, nullable=False),
+)
+
+# How long the tenant took for the last exports of a dataset, in seconds: when to poll first.
+export_times = Table(
+    "export_times",
+    metadata,
+    Column("tenant", String(255), primary_key=True),
+    Column("dataset", String(255), primary_key=True),
+    Column("seconds", Float, nullable=False),
 )
 
 # Results that `nxp nql download` has written: the API does not count the records of an export.

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
@@ -19,20 +19,17 @@ from connectors.errors import (
     PipelineError,
     ResultsExpiredError,
     ResultTruncatedError,
-    UnavailableError,
     UnknownExportError,
     UnknownQueryError,
 )
 from connectors.ledger import Export
 from connectors.nexthink import (
     Compression,
-    ExportState,
-    ExportStatus,
     Transferred,
 )
+from tasks.exports.polling import await_result
 from tasks.exports.request import Request
 from tasks.exports.slots import take_slot
-from tasks.exports.windows import describe
 from tasks.runs.progress import Progress, tell
 from tasks.runs.recorded import recorded
 from tasks.runs.stopping import check_stop
@@ -43,11 +40,6 @@ logger = logging.getLogger(__name__)
 # A journalled export older than this is not resumed: how long a tenant keeps one is not documented,
 # and its data would be older than the run by as much.
 ATTACH_WITHIN = timedelta(minutes=60)
-# Small exports are ready in a second; large ones take minutes, and polling those often would only
-# spend the tenant's limit.
-FIRST_POLL = 0.2
-LONGEST_POLL = 15.0
-POLL_GROWTH = 1.5
 # So many exports are tried in all if a result can no longer be fetched.
 EXPORTS = 3
 LOST = (UnknownExportError, ResultsExpiredError, ExportFailedError)
@@ -254,54 +246,6 @@ def begin_or_attach(
     export = Export(started.export_id, request.fingerprint(), now)
     tools.ledger.journal.write(request.dataset, request.unit, export, request.piece)
     return export, False
-
-
-def poll(
-    ask: Callable[[], ExportStatus],
-    deadline: datetime,
-    clock: Callable[[], datetime],
-    sleep: Callable[[float], None],
-) -> ExportStatus:
-    """Ask until an export has ended or the deadline is over, less often the longer it takes.
-
-    Returns:
-        The last status: completed, an error, or still under way at the deadline.
-    """
-    pause = FIRST_POLL
-    while (status := ask()).state not in (ExportState.COMPLETED, ExportState.ERROR):
-        if clock() >= deadline:
-            break
-        sleep(pause)
-        pause = min(pause * POLL_GROWTH, LONGEST_POLL)
-    return status
-
-
-def await_result(
-    tools: Tools, specification: DatasetSpecification, request: Request, export: Export
-) -> ExportStatus:
-    """Poll until the export has ended, less often the longer it takes."""
-
-    def ask() -> ExportStatus:
-        tools.calls.add()
-        return tools.client.nql.export_status(export.export_id)
-
-    def wait(seconds: float) -> None:
-        tell(Progress(request.dataset, request.unit, "waiting for the tenant"))
-        tools.sleep(seconds)
-
-    status = poll(ask, tools.clock() + specification.timeout, tools.clock, wait)
-    if status.state is ExportState.ERROR:
-        raise ExportFailedError(
-            f"{request.dataset} {request.unit}: the tenant ended the export of "
-            f"{request.query_id} with an error: run the query in Nexthink to see why"
-        )
-    if status.state is not ExportState.COMPLETED:
-        raise UnavailableError(
-            f"{request.dataset} {request.unit}: the export is not finished after "
-            f"{describe(specification.timeout)} and continues at the tenant: run again to wait "
-            "longer, or raise the dataset's timeout"
-        )
-    return status
 
 
 def fetched(ready: Ready, done: Transferred, seconds: float) -> Fetched:

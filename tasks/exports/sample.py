@@ -7,7 +7,7 @@ from pathlib import Path
 from connectors.errors import ExportFailedError, UnavailableError
 from connectors.nexthink import Compression, ExportState
 from connectors.nexthink.client import NexthinkClient
-from tasks.exports.export import poll
+from tasks.exports.polling import poll
 
 TIMEOUT = timedelta(hours=1)
 

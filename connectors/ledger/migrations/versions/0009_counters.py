@@ -1,4 +1,4 @@
-"""What a tenant was asked in the last 24 hours: exports, executes and calls."""
+"""What a tenant was asked in the last 24 hours, and how long its exports take."""
 
 from collections import Counter
 from datetime import UTC, datetime, timedelta
@@ -25,6 +25,12 @@ def upgrade() -> None:
         sa.Column("kind", sa.String(16), primary_key=True),
         sa.Column("minute", MOMENT, primary_key=True),
         sa.Column("number", sa.Integer, nullable=False),
+    )
+    op.create_table(
+        "export_times",
+        sa.Column("tenant", sa.String(255), primary_key=True),
+        sa.Column("dataset", sa.String(255), primary_key=True),
+        sa.Column("seconds", sa.Float, nullable=False),
     )
     rows = _counted(datetime.now(UTC))
     if rows:
@@ -59,6 +65,7 @@ def downgrade() -> None:
     """Count calls of the day only, beginning with none."""
     op.add_column("limits", sa.Column("day", MOMENT))
     op.add_column("limits", sa.Column("calls", sa.Integer, nullable=False, server_default="0"))
+    op.drop_table("export_times")
     op.drop_table("requests_made")
     for name in COLUMNS:
         op.drop_column("limits", name)
