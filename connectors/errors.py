@@ -25,7 +25,8 @@ PipelineError                   exit 1
     └── NotApprovedError                 a person rejected the plan, or nobody has answered
 
 An error from HTTP carries its `Exchange` as evidence: never a body, a token or a query string,
-since these may contain people's data or grant access.
+since these may contain people's data or grant access. Of a refusal's body it has the code and the
+message, without what may be a value (`connectors/nexthink/refusal.py`).
 
 A request that acts on devices and people ends in one of four ways: an answer; nothing was done, and
 the request or what it needs has to be fixed (ActionRefusedError, AccessError); nothing was done,
@@ -42,17 +43,22 @@ from typing import Any, ClassVar, Self
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
-    """The parts of an HTTP exchange that may be shown; `status` is None without an answer."""
+    """The parts of an HTTP exchange that may be shown.
+
+    `status` is None without an answer; `said` is what the tenant says of a refusal, without values.
+    """
 
     method: str
     path: str
     status: int | None = None
     request_id: str | None = None
+    said: str | None = None
 
     def __str__(self) -> str:
         answer = "no answer" if self.status is None else f"HTTP {self.status}"
         request_id = f", request id {self.request_id}" if self.request_id else ""
-        return f"{self.method} {self.path}: {answer}{request_id}"
+        said = f"; the tenant says: {self.said}" if self.said else ""
+        return f"{self.method} {self.path}: {answer}{request_id}{said}"
 
 
 class PipelineError(Exception):

@@ -34,8 +34,9 @@ class _Index:
 class Directory:
     """Looks objects up in the inventory as queries see it."""
 
-    def __init__(self, engine: Engine, clock: TenantClock) -> None:
-        """Read nothing yet."""
+    def __init__(self, engine: Engine, clock: TenantClock, *, ignore_case: bool = False) -> None:
+        """Read nothing yet; with `ignore_case`, values are found in any case."""
+        self._ignore_case = ignore_case
         self._engine = engine
         self._clock = clock
         self._lock = threading.Lock()
@@ -46,8 +47,8 @@ class Directory:
         with self._lock:
             index = self._index(entity)
             if name not in index.by_field:
-                index.by_field[name] = _uids_by(index.frame, f"{entity}.{name}")
-            return index.by_field[name].get(value, [])
+                index.by_field[name] = self._uids_by(index.frame, f"{entity}.{name}")
+            return index.by_field[name].get(self._key(value), [])
 
     def value(self, entity: str, uid: str, name: str) -> str | None:
         """Return a field of an object, for instance the collector's id of a device."""
@@ -76,11 +77,13 @@ class Directory:
         seen = f"{entity}.last_seen"
         return frame.sort(seen, descending=True) if seen in frame.columns else frame
 
+    def _uids_by(self, frame: pl.DataFrame, column: str) -> dict[str, list[str]]:
+        found: defaultdict[str, list[str]] = defaultdict(list)
+        uid = frame.columns[0]
+        for value, each in frame.select(value=column, uid=uid).iter_rows():
+            if value is not None:
+                found[self._key(value)].append(each)
+        return dict(found)
 
-def _uids_by(frame: pl.DataFrame, column: str) -> dict[str, list[str]]:
-    found: defaultdict[str, list[str]] = defaultdict(list)
-    uid = frame.columns[0]
-    for value, each in frame.select(value=column, uid=uid).iter_rows():
-        if value is not None:
-            found[value].append(each)
-    return dict(found)
+    def _key(self, value: str) -> str:
+        return value.casefold() if self._ignore_case else value

@@ -101,12 +101,12 @@ class Exports:
         age = (self._clock.now() - export.created).total_seconds()
         begun = export.future.running() or export.future.done()
         if age < self._options.export_time * _SUBMITTED_SHARE or not begun:
-            return Progress("SUBMITTED")
+            return Progress(self._options.submitted_word)
         if age < self._options.export_time or not export.future.done():
-            return Progress("IN_PROGRESS")
+            return Progress(self._options.progress_word)
         error = export.future.exception()
         if error is None:
-            return Progress("COMPLETED", export.future.result())
+            return Progress(self._options.completed_word, export.future.result())
         why = f"{error}" if isinstance(error, NqlError) else _INTERNAL_ERROR
         return Progress(self._options.failed_word, error=why)
 

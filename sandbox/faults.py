@@ -13,10 +13,12 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-STATUSES = ("401", "403", "404", "429-seconds", "429-date", "429-iso", "500", "502", "503")
+STATUSES = ("401", "403", "404", "429-seconds", "429-date", "429-iso", "500", "502", "503", "400")
+# A page of XML or HTML with status 200, from something between the client and the tenant.
+PAGE = "page"
 # An aborted connection; a body that ends early; a request that has its effect and no answer.
 BREAKS = ("reset", "cut", "timeout-after")
-KINDS = (*STATUSES, *BREAKS)
+KINDS = (*STATUSES, PAGE, *BREAKS)
 # `act` is every route that acts on devices and people, `list` reads what can be triggered.
 ROUTES = ("token", "execute", "export", "status", "download", "enrich", "act", "list")
 

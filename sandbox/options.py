@@ -69,6 +69,7 @@ _CUSTOM_FIELD = re.compile(r"(?:organization\.#|#)?[a-z_][a-z0-9_]*")
 
 _FIELD = re.compile(r"[a-z_][a-z0-9_]*(\.[a-z_][a-z0-9_]*)*")
 MALFORMED_STATUSES = (404, 400)
+EMPTY_RESULTS = ("documented", "no-rows", "null-data", "neither")
 
 # Ten years: with more, dates leave the supported range.
 _LONGEST_DAYS = 3650
@@ -236,6 +237,9 @@ def _form_problems(options: SandboxOptions) -> list[str]:
         problems.append(f"boolean_form {options.boolean_form!r} is not one of {known}")
     if options.malformed_status not in MALFORMED_STATUSES:
         problems.append(f"malformed_status {options.malformed_status} is neither 404 nor 400")
+    if options.empty_result not in EMPTY_RESULTS:
+        known = ", ".join(EMPTY_RESULTS)
+        problems.append(f"empty_result {options.empty_result!r} is not one of {known}")
     if options.mac_address_field and not _FIELD.fullmatch(options.mac_address_field):
         problems.append(f"mac_address_field {options.mac_address_field!r} is not a field name")
     if set(options.null_form) & set('",\r\n'):

@@ -59,7 +59,7 @@ class Tenant:
         self.signer = Signer(options.url_ttl, self.clock)
         self.exports = Exports(self.options, self.engine, self.clock)
         self.servicenow = ServiceNow(self.options, self.engine, self.clock)
-        self.directory = Directory(self.engine, self.clock)
+        self.directory = Directory(self.engine, self.clock, ignore_case=options.ignore_case)
         self.intake = Intake(
             self.enrichment,
             self.directory,

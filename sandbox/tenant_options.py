@@ -31,6 +31,16 @@ class TenantOptions:
     """Seconds until an export is done."""
     failed_word: str = "ERROR"
     """Status of an export that failed; FAILED was reported of some tenants."""
+    submitted_word: str = "SUBMITTED"
+    """Status of an export that has not begun; PENDING was reported."""
+    progress_word: str = "IN_PROGRESS"
+    """Status of an export under way; RUNNING was reported."""
+    completed_word: str = "COMPLETED"
+    """Status of an export that is done; COMPLETE was reported."""
+    empty_result: str = "documented"
+    """Execute without rows: documented, no-rows (no count), null-data, or neither."""
+    bare_ids: bool = False
+    """List remote actions and workflows by ids without #."""
     latency: float = 0.0
     """Seconds added to every answer."""
     daily_exports: int | None = None
@@ -64,6 +74,9 @@ class TenantOptions:
     """Maximum number of objects in one enrichment request."""
     enrichment_delay: float = 0.0
     """Seconds until an enriched value shows."""
+    # No public source says whether the case of names matters.
+    ignore_case: bool = False
+    """Find named objects in any case: enrichment, and workflows by any id."""
     enrichment_takes_unknown: bool = False
     """Accept enrichment of unknown objects, and lose it."""
     # Only the published form of workflows refuses lists without both filters and requests

@@ -1,12 +1,11 @@
 """One authenticated exchange with the tenant's API, and what its failures mean."""
 
-import re
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any, Final, TypeVar
 
 import httpx
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ValidationError
 
 from connectors.errors import (
     AccessError,
@@ -23,6 +22,7 @@ from connectors.http.client import (
     limit_reached,
     unreachable,
 )
+from connectors.nexthink.refusal import answered, tenant_code
 
 Answer = TypeVar("Answer", bound=BaseModel)
 
@@ -40,18 +40,7 @@ _REQUEST_TIMEOUT: Final = 408
 _CLIENT_ERRORS: Final = range(400, 500)
 
 
-# A server may echo what it was sent as the code; only what looks like a code is shown.
-_CODE: Final = re.compile(r"[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+|[0-9]{1,3}")
-_LONGEST_CODE: Final = 40
 _NOT_ENABLED: Final = "FEATURE_NOT_ENABLED"
-
-
-class _ErrorEnvelope(BaseModel):
-    """The common part of all APIs' error envelopes; the rest may contain people's data."""
-
-    model_config = ConfigDict(hide_input_in_errors=True)
-
-    code: Any = None
 
 
 class Api:
@@ -113,15 +102,16 @@ class Api:
         if response.status_code in accepted:
             return response
         if response.status_code == _NOT_FOUND and missing is not None:
-            raise missing(exchange_of(request, response))
+            raise missing(answered(response, with_code=True))
         raise failure(response, permission=permission, now=self.clock())
 
 
 def failure(response: httpx.Response, *, permission: str, now: datetime) -> PipelineError:
     """Return the error that an answer of the API means, for any operation."""
-    exchange = exchange_of(response.request, response)
+    exchange = answered(response)
     host, status = response.request.url.host, response.status_code
     if limit := limit_reached(response.request, response, now):
+        limit.exchange = answered(response, with_code=True)
         return limit
     if status == _UNAUTHORIZED:
         return AccessError(
@@ -151,20 +141,6 @@ def failure(response: httpx.Response, *, permission: str, now: datetime) -> Pipe
 def setting_of(response: httpx.Response) -> str:
     """Return how the user has set the address of the API that has answered."""
     return str(response.request.extensions.get(SETTING, API_URL))
-
-
-def tenant_code(response: httpx.Response) -> str | None:
-    """Return the code of the tenant's error, if it has one."""
-    try:
-        return code_of(_ErrorEnvelope.model_validate_json(response.content).code)
-    except ValidationError:
-        return None
-
-
-def code_of(given: object) -> str | None:
-    """Return a code as text, None if it does not look like one."""
-    text = str(given) if isinstance(given, str | int) else ""
-    return text if len(text) <= _LONGEST_CODE and _CODE.fullmatch(text) else None
 
 
 def _switched_off(response: httpx.Response) -> str:

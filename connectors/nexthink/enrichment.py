@@ -12,8 +12,9 @@ import httpx
 from pydantic import ValidationError
 
 from connectors.http.client import Retry
-from connectors.nexthink.api import Api, code_of, read_answer
+from connectors.nexthink.api import Api, read_answer
 from connectors.nexthink.models import EnrichmentAnswer, EnrichmentReply, ObjectError, Taken
+from connectors.nexthink.refusal import code_of
 
 PERMISSION: Final = "Enrichment"
 ENRICHMENT_PATH: Final = "/api/v1/enrichment/data/fields"

@@ -53,6 +53,14 @@ class ExportState(StrEnum):
 
 # Final words that the specification does not have: one reported, one of the vendor's own prose.
 _OTHER_WORDS: Final = {"FAILED": ExportState.ERROR, "COMPLETE": ExportState.COMPLETED}
+_LONGEST_WORD: Final = 40
+_STATE_WORD: Final = re.compile(r"[A-Za-z][A-Za-z _-]*")
+
+
+def export_state(word: str) -> ExportState | None:
+    """Return the state that a tenant's word means, in any case; None if it is not known."""
+    name = re.sub(r"[\s_-]+", "_", re.sub(r"(?<=[a-z])(?=[A-Z])", "_", word.strip())).upper()
+    return _OTHER_WORDS.get(name) or ExportState.__members__.get(name)
 
 
 class StartedExport(str):
@@ -79,17 +87,31 @@ class _Value(BaseModel):
 
 
 class ExportStatus(_Value):
-    """The state of one export; `truncated` means that the licence's row limit cut the result."""
+    """The state of one export; `truncated` means that the licence's row limit cut the result.
+
+    Tenants write the words of states in other ways, and use others. An unknown word means that the
+    export is in progress, as only a final word can mean more; `unknown_word` is the word then.
+    """
 
     state: ExportState = Field(alias="status")
+    unknown_word: str | None = None
     results_url: TenantUrl | None = Field(default=None, alias="resultsFileUrl", repr=False)
     error_description: str | None = Field(default=None, alias="errorDescription", repr=False)
     truncated: bool = False
 
-    @field_validator("state", mode="before")
+    @model_validator(mode="before")
     @classmethod
-    def _understand(cls, word: Any) -> Any:
-        return _OTHER_WORDS.get(word, word) if isinstance(word, str) else word
+    def _understand(cls, given: Any) -> Any:
+        word = given.get("status") if isinstance(given, dict) else None
+        if not isinstance(word, str):
+            return given
+        state = export_state(word)
+        named = word.strip()[:_LONGEST_WORD]
+        shown = named if _STATE_WORD.fullmatch(named) else "(not a word)"
+        return given | {
+            "status": state or ExportState.IN_PROGRESS,
+            "unknown_word": None if state else shown,
+        }
 
     @field_validator("error_description")
     @classmethod
@@ -208,19 +230,22 @@ class ExportAnswer(_Value):
 
 
 class ExecuteAnswer(_Value):
-    """The common part of both versions of an `execute` answer."""
+    """The common part of both versions of an `execute` answer.
+
+    Of a result without rows, tenants leave out the count, or send null in place of the rows.
+    """
 
     query_id: str = Field(alias="queryId")
     executed_query: str = Field(alias="executedQuery")
-    rows: RowCount
+    rows: RowCount | None = None
 
 
 class ExecuteAnswerV1(ExecuteAnswer):
     """An answer with headers and rows of cells, and its time in parts."""
 
     executed_at: dict[str, int] = Field(alias="executionDateTime")
-    headers: list[str]
-    data: list[list[Any]]
+    headers: list[str] | None = None
+    data: list[list[Any]] | None = None
 
     @field_validator("executed_at")
     @classmethod
@@ -230,9 +255,10 @@ class ExecuteAnswerV1(ExecuteAnswer):
 
     @model_validator(mode="after")
     def _is_a_table(self) -> "ExecuteAnswerV1":
-        if len(set(self.headers)) < len(self.headers):
+        headers = self.headers or []
+        if len(set(headers)) < len(headers):
             raise ValueError("a header appears twice")
-        if any(len(row) != len(self.headers) for row in self.data):
+        if any(len(row) != len(headers) for row in self.data or ()):
             raise ValueError("a row is not as long as the headers")
         return self
 
@@ -241,10 +267,10 @@ class ExecuteAnswerV1(ExecuteAnswer):
         return QueryResult(
             query_id=self.query_id,
             executed_query=self.executed_query,
-            rows=self.rows,
+            rows=len(self.data or ()) if self.rows is None else self.rows,
             executed_at=_moment(self.executed_at),
-            headers=self.headers,
-            data=[dict(zip(self.headers, row, strict=True)) for row in self.data],
+            headers=self.headers or [],
+            data=[dict(zip(self.headers or (), row, strict=True)) for row in self.data or ()],
         )
 
 
@@ -252,17 +278,18 @@ class ExecuteAnswerV2(ExecuteAnswer):
     """An answer with rows keyed by column, and its time in ISO format."""
 
     executed_at: datetime = Field(alias="executionDateTime")
-    data: list[dict[str, Any]]
+    data: list[dict[str, Any]] | None = None
 
     def result(self) -> QueryResult:
         """Return the answer in its common shape."""
+        data = self.data or []
         return QueryResult(
             query_id=self.query_id,
             executed_query=self.executed_query,
-            rows=self.rows,
+            rows=len(data) if self.rows is None else self.rows,
             executed_at=self.executed_at,
-            headers=list(dict.fromkeys(key for row in self.data for key in row)),
-            data=self.data,
+            headers=list(dict.fromkeys(key for row in data for key in row)),
+            data=data,
         )
 
 

@@ -1,5 +1,6 @@
 """The NQL API: run a saved query now, or export its whole result to a file and fetch it."""
 
+import logging
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -36,7 +37,9 @@ from connectors.nexthink.models import (
     Transferred,
 )
 from connectors.nexthink.results.destination import CsvFile, CsvStream
-from connectors.nexthink.results.download import Storage, Transfer
+from connectors.nexthink.results.download import Storage, Transfer, begins_a_page
+
+log = logging.getLogger(__name__)
 
 PERMISSION: Final = "NQL"
 EXPORT_PATH: Final = "/api/v1/nql/export"
@@ -59,6 +62,7 @@ class NqlApi:
     def __init__(self, api: Api, storage: Storage) -> None:
         self._api = api
         self._storage = storage
+        self._logged: set[str] = set()
 
     def execute(
         self,
@@ -138,7 +142,17 @@ class NqlApi:
             missing=_unknown_export,
         )
         status = read_answer(ExportStatus, response)
+        self._log_once(status.unknown_word)
         return status.model_copy(update={"truncated": response.status_code == _TRUNCATED})
+
+    def _log_once(self, word: str | None) -> None:
+        if word and word not in self._logged:
+            self._logged.add(word)
+            log.warning(
+                "the tenant calls the state of an export %s, which is not documented: it counts as "
+                "in progress until the time limit",
+                word,
+            )
 
     def download(
         self,
@@ -294,7 +308,8 @@ def _results_url(status: ExportStatus) -> str:
         # The description is not shown: it may quote the query with its parameters.
         raise ExportFailedError("the tenant ended the export with an error: there is no result")
     if status.state is not ExportState.COMPLETED:
-        raise UnavailableError(f"the export is {status.state}, not COMPLETED: try again later")
+        word = status.unknown_word or status.state
+        raise UnavailableError(f"the export is {word}, not COMPLETED: try again later")
     if not status.results_url:
         raise ResultsExpiredError("the tenant returns no URL for the result file: export again")
     return status.results_url
@@ -324,6 +339,12 @@ def _csv_text(response: httpx.Response) -> str:
         text = response.content.decode("utf-8-sig")
     except UnicodeDecodeError:
         raise DataRefusedError("the answer is not UTF-8 text", exchange=exchange) from None
+    if begins_a_page(response.content):
+        raise UnavailableError(
+            f"{response.request.url.host} answers with a page instead of CSV: try again later, and "
+            "check proxies if it comes again",
+            exchange=exchange,
+        )
     if text.count('"') % 2:
         raise IncompleteResultError("the answer breaks off in a quoted field", exchange=exchange)
     return text

@@ -66,6 +66,9 @@ class ExportProgress:
     state: Annotated[
         ExportState, api("status", "The word FAILED of some tenants is ERROR, COMPLETE COMPLETED.")
     ]
+    unknown_word: Annotated[
+        str | None, api("status", "The tenant's word, if it is another: IN_PROGRESS then.")
+    ]
     truncated: Annotated[bool, derived("HTTP status 206", "Whether the licence's limit cut it.")]
     rows: Annotated[
         int | None,

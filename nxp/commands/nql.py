@@ -9,7 +9,13 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from cyclopts import Parameter
 
 from connectors.catalogue.yaml_text import UNREADABLE, read_text, why_unreadable
-from connectors.errors import ConfigurationError, ExportFailedError, UnavailableError, UsageError
+from connectors.errors import (
+    ConfigurationError,
+    ExportFailedError,
+    UnavailableError,
+    UnknownExportError,
+    UsageError,
+)
 from connectors.nexthink import Compression, ExportState, ExportStatus, QueryResult
 from connectors.settings.installation import load_settings
 from connectors.settings.tenants import load_tenant
@@ -140,7 +146,7 @@ def status(
     The number of rows is known after `nxp nql download`.
     """
     with _opened(tenant) as (client, ledger):
-        found = client.nql.export_status(export_id)
+        found = _status(client, export_id)
         rows = ledger.downloads.rows(export_id)
     results_url = found.results_url if url else None
     if as_json:
@@ -148,6 +154,7 @@ def status(
             answers.ExportProgress(
                 export_id=export_id,
                 state=found.state,
+                unknown_word=found.unknown_word,
                 truncated=found.truncated,
                 rows=rows,
                 error_description=found.error_description,
@@ -155,7 +162,9 @@ def status(
             )
         )
         return
-    print_text(f"{found.state}{' (truncated at the row limit)' if found.truncated else ''}")
+    own = f" (the tenant says {found.unknown_word})" if found.unknown_word else ""
+    cut = " (truncated at the row limit)" if found.truncated else ""
+    print_text(f"{found.state}{own}{cut}")
     if results_url:
         print_text(results_url)
     elif url:
@@ -180,7 +189,7 @@ def download(
     from connectors.nexthink.nql import is_url  # noqa: PLC0415 - httpx, not for the queries
 
     with _opened(tenant) as (client, ledger):
-        found = None if is_url(export) else client.nql.export_status(export)
+        found = None if is_url(export) else _status(client, export)
         if found:
             _check_completed(found)
         if to.exists():
@@ -215,6 +224,17 @@ def download(
         say("the tenant cut this result at its row limit")
 
 
+def _status(client: "NexthinkClient", export_id: str) -> ExportStatus:
+    try:
+        return client.nql.export_status(export_id)
+    except UnknownExportError as error:
+        raise UsageError(
+            f"the tenant has no export {export_id[:80]!r}, or no longer has it: nxp nql export "
+            "starts one and prints its id",
+            exchange=error.exchange,
+        ) from None
+
+
 def _check_completed(found: ExportStatus) -> None:
     if found.state is ExportState.ERROR:
         raise ExportFailedError(
@@ -222,7 +242,8 @@ def _check_completed(found: ExportStatus) -> None:
             "again once the query works in Nexthink"
         )
     if found.state is not ExportState.COMPLETED:
-        raise UnavailableError(f"the export is {found.state}: ask nxp nql status again later")
+        word = found.unknown_word or found.state
+        raise UnavailableError(f"the export is {word}: ask nxp nql status again later")
 
 
 @contextmanager

@@ -22,7 +22,7 @@ BAD_QUERY = 103
 NOT_ALLOWED = 110
 INTERNAL = 120
 
-_NQL_CODES = {403: NOT_ALLOWED, 404: NO_SUCH_QUERY, 406: MALFORMED}
+_NQL_CODES = {400: MALFORMED, 403: NOT_ALLOWED, 404: NO_SUCH_QUERY, 406: MALFORMED}
 
 # Guesses: of a real tenant's codes only INVALID_CAMPAIGN_TRIGGER_TYPE has been seen.
 _WORDS = {
@@ -36,6 +36,7 @@ _WORDS = {
     503: "SERVICE_UNAVAILABLE",
 }
 _STORE_CODES = {
+    400: "InvalidRequest",
     401: "AccessDenied",
     403: "AccessDenied",
     404: "NoSuchKey",
@@ -45,6 +46,7 @@ _STORE_CODES = {
     503: "SlowDown",
 }
 _LOGIN_CODES = {
+    400: "invalid_request",
     401: "invalid_client",
     403: "access_denied",
     404: "not_found",
@@ -127,3 +129,12 @@ def store(status: int, code: str, message: str) -> Response:
         f"<Message>{escape(message)}</Message></Error>"
     )
     return Response(body, status_code=status, media_type="application/xml")
+
+
+def page(*, is_of_store: bool) -> Response:
+    """Return a page that says with status 200 that nothing works, as XML from the results store."""
+    if is_of_store:
+        refused = store(503, "", "Please reduce your request rate.")
+        return Response(refused.body, media_type="application/xml")
+    text = "<!DOCTYPE html><html><body>Temporarily unavailable</body></html>"
+    return Response(text, media_type="text/html")

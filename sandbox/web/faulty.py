@@ -10,10 +10,10 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from sandbox.faults import Fault
+from sandbox.faults import PAGE, Fault
 from sandbox.tenant import Tenant
 from sandbox.web import connection
-from sandbox.web.envelopes import Envelope
+from sandbox.web.envelopes import Envelope, page, store
 
 logger = logging.getLogger("sandbox.requests")
 
@@ -49,6 +49,8 @@ class Faulty:
             await self._refusal(fault)(scope, receive, send)
 
     def _refusal(self, fault: Fault) -> Response:
+        if fault.kind == PAGE:
+            return page(is_of_store=self._envelope is store)
         number, _, form = fault.kind.partition("-")
         answer = self._envelope(int(number), "", f"This is the fault {fault}, as ordered.")
         if form:

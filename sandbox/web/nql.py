@@ -103,7 +103,17 @@ def _run(
     if kind == "text/csv":
         return Response(csv_header(rows) + csv_rows(rows, style), media_type=kind)
     moment = prepared.now.astimezone(zone)
-    return JSONResponse(shape(question, prepared, written(rows, style), moment))
+    answer = shape(question, prepared, written(rows, style), moment)
+    return JSONResponse(answer if rows.height else _without_rows(answer, options.empty_result))
+
+
+def _without_rows(answer: dict[str, Any], form: str) -> dict[str, Any]:
+    """Return the answer of a result without rows as some tenants are reported to send it."""
+    if form in ("null-data", "neither"):
+        answer = {**answer, "data": None}
+    if form in ("no-rows", "neither"):
+        del answer["rows"]
+    return answer
 
 
 def _shape_v1(

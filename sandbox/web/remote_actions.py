@@ -8,6 +8,7 @@ from starlette.responses import JSONResponse, Response
 
 from sandbox.actions.remote_actions import REMOTE_ACTIONS, RemoteAction
 from sandbox.actions.store import DEFAULT_EXPIRY_MINUTES
+from sandbox.options import SandboxOptions
 from sandbox.web import envelopes
 from sandbox.web.admission import Refused, admit, answering, body_of
 from sandbox.web.requests import RemoteActionRequest, TriggerInfo
@@ -18,10 +19,18 @@ _BROKEN_ESCAPE = re.compile(rb"%(?![0-9a-fA-F]{2})")
 @answering(envelopes.remote_actions)
 async def listing(request: Request) -> Response:
     """List all remote actions; the specification has no filter."""
-    admit(request, "remote_actions", envelopes.remote_actions)
+    tenant = admit(request, "remote_actions", envelopes.remote_actions)
     if _BROKEN_ESCAPE.search(request.scope["query_string"]):
         raise _bad("", "The address is not well-formed.")
-    return JSONResponse([action.describe() for action in REMOTE_ACTIONS.values()])
+    described = [action.describe() for action in REMOTE_ACTIONS.values()]
+    return JSONResponse(listed(described, tenant.options))
+
+
+def listed(described: list[dict[str, object]], options: SandboxOptions) -> list[dict[str, object]]:
+    """Return the entries of a list as the tenant writes ids in it."""
+    if not options.bare_ids:
+        return described
+    return [{**each, "id": str(each["id"]).removeprefix("#")} for each in described]
 
 
 @answering(envelopes.remote_actions)

@@ -12,6 +12,7 @@ from sandbox.actions.workflows import DEPENDENCIES, TRIGGER_METHODS, WORKFLOWS, 
 from sandbox.tenant import Tenant
 from sandbox.web import envelopes
 from sandbox.web.admission import Refused, admit, answering, body_of
+from sandbox.web.remote_actions import listed
 from sandbox.web.requests import (
     DeviceData,
     EventRequest,
@@ -33,15 +34,14 @@ async def listing(request: Request) -> Response:
     if tenant.options.strict_workflows and not (dependency and method):
         raise _bad("", "dependency and triggerMethod are both required.")
     active = _active_only(request)
-    return JSONResponse(
-        [
-            workflow.describe()
-            for workflow in WORKFLOWS.values()
-            if dependency in (None, workflow.dependency)
-            and (method is None or method in workflow.triggers)
-            and (workflow.active or not active)
-        ]
-    )
+    described = [
+        workflow.describe()
+        for workflow in WORKFLOWS.values()
+        if dependency in (None, workflow.dependency)
+        and (method is None or method in workflow.triggers)
+        and (workflow.active or not active)
+    ]
+    return JSONResponse(listed(described, tenant.options))
 
 
 @answering(envelopes.workflows)

@@ -22,7 +22,8 @@ from connectors.errors import (
     UsageError,
 )
 from connectors.http.client import TOO_MANY_REQUESTS, Retry, exchange_of, unreachable
-from connectors.nexthink.api import HTTP_FAULTS, SETTING, Api, failure, read_answer, tenant_code
+from connectors.nexthink.api import HTTP_FAULTS, SETTING, Api, failure, read_answer
+from connectors.nexthink.refusal import answered, tenant_code
 
 Answer = TypeVar("Answer", bound=BaseModel)
 
@@ -158,7 +159,7 @@ def _failure(api: Api, response: httpx.Response, permission: str) -> PipelineErr
     return ActionRefusedError(
         f"{host} refuses the request{f' (code {code})' if code else ''}: nothing was done",
         code=code,
-        exchange=exchange_of(response.request, response),
+        exchange=answered(response),
     )
 
 

@@ -6,9 +6,10 @@ a neutral default, and words are not validated.
 
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import (
+    AfterValidator,
     AliasChoices,
     BaseModel,
     ConfigDict,
@@ -65,6 +66,14 @@ class _Lenient(BaseModel):
         return {name: value for name, value in given.items() if value is not None}
 
 
+def _with_hash(given: str) -> str:
+    return f"#{given.removeprefix('#')}"
+
+
+# The lists of some tenants have the ids without their #.
+_NqlId = Annotated[str, AfterValidator(_with_hash)]
+
+
 class Targeting(_Lenient):
     """How a remote action may be triggered."""
 
@@ -118,7 +127,7 @@ class ScriptInfo(_Lenient):
 class RemoteAction(_Lenient):
     """A remote action, `id` its NQL id with #; `purpose` DATA_COLLECTION, REMEDIATION or both."""
 
-    id: str
+    id: _NqlId
     uuid: str = ""
     name: str = ""
     description: str = ""
@@ -213,7 +222,7 @@ class TriggerMethods(_Lenient):
 class Workflow(_Lenient):
     """A workflow, `id` its NQL id with #; `status` ACTIVE or INACTIVE."""
 
-    id: str
+    id: _NqlId
     uuid: str = ""
     name: str = ""
     description: str = ""

@@ -8,7 +8,7 @@ import httpx
 from pydantic import BaseModel, Field, RootModel, model_validator
 
 from connectors.errors import UsageError
-from connectors.http.client import Retry, exchange_of
+from connectors.http.client import Retry
 from connectors.nexthink.acting.acting import act
 from connectors.nexthink.acting.limits import UUID, make_sure, source_problems
 from connectors.nexthink.acting.models import (
@@ -25,6 +25,7 @@ from connectors.nexthink.acting.requests import (
 )
 from connectors.nexthink.api import OK, Api, failure, read_answer
 from connectors.nexthink.models import TenantId
+from connectors.nexthink.refusal import answered
 
 PERMISSION: Final = "Workflows"
 LIST_PATH: Final = "/api/v1/workflows"
@@ -116,7 +117,7 @@ class WorkflowsApi:
         if not found:
             raise UsageError(
                 f"the tenant has no workflow {named}: nxp workflows list shows all",
-                exchange=exchange_of(response.request, response),
+                exchange=answered(response, with_code=True),
             )
         return found[0]
 

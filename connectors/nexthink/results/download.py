@@ -53,6 +53,8 @@ _RANGE_NOT_SATISFIABLE: Final = 416
 _BUSY: Final = frozenset({408, 429})
 # Answers of a signed URL that has expired or whose file is deleted; 400 is S3's ExpiredToken.
 _URL_REFUSED: Final = frozenset({400, 401, 403, 404, 410})
+# More blank characters than any page begins with.
+_LONGEST_BEGINNING: Final = 4_096
 # Encodings of the file itself that storage may declare; any other was added by a proxy.
 _OWN_ENCODINGS: Final = frozenset({"", "identity", "gzip", "x-gzip", "zstd", "aws-chunked"})
 
@@ -111,6 +113,8 @@ class Transfer:
         self._last_byte = b""
         self._ceilings = Ceilings(storage.limits)
         self._unpacked = 0
+        # The first text, until it is known whether it begins a page; then None.
+        self._beginning: bytes | None = b""
 
     @property
     def received(self) -> int:
@@ -173,6 +177,7 @@ class Transfer:
         self._etag = None
         self._last_byte = b""
         self._unpacked = 0
+        self._beginning = b""
 
     def _try(self, url: str) -> None:
         """Fetch what is missing.
@@ -227,12 +232,13 @@ class Transfer:
         self._on_bytes(self.received)
 
     def _write(self, piece: bytes) -> None:
-        if not self._unpacked and piece.removeprefix(BOM).lstrip().startswith(b"<"):
+        if self._beginning is not None:
             # With status 200: from a file store in trouble, or a proxy in its place.
-            raise UnavailableError(
-                "a page of XML or HTML came instead of the result file: try again later, and "
-                "check proxies if it comes again"
-            )
+            self._beginning += piece[:_LONGEST_BEGINNING]
+            if begins_a_page(self._beginning):
+                raise _page()
+            if _text_of(self._beginning) or len(self._beginning) > _LONGEST_BEGINNING:
+                self._beginning = None
         self._unpacked += len(piece)
         self._ceilings.check_text(self._unpacked, self.received)
         self._file.write(piece)
@@ -261,6 +267,8 @@ class Transfer:
                 "a proxy re-encodes the result file: let this host pass unchanged",
                 exchange=_evidence(response),
             )
+        if headers.get("content-type", "").lower().startswith("text/html"):
+            raise _page(_evidence(response))
         length = headers.get("content-length")
         if length is None and "chunked" not in headers.get("transfer-encoding", "").lower():
             raise IncompleteResultError(
@@ -315,3 +323,25 @@ class Transfer:
 
 def _evidence(response: httpx.Response) -> Exchange:
     return exchange_of(response.request, response)
+
+
+def _page(exchange: Exchange | None = None) -> UnavailableError:
+    return UnavailableError(
+        "a page of XML or HTML, or JSON, came instead of the result file: try again later, and "
+        "check proxies if it comes again",
+        exchange=exchange,
+    )
+
+
+def begins_a_page(beginning: bytes) -> bool:
+    """Return whether a text begins as XML, HTML or a JSON object, which no header does."""
+    return _text_of(beginning).startswith((b"<", b"{"))
+
+
+def _text_of(beginning: bytes) -> bytes:
+    """Return a text without what stands before the first character that shows."""
+    wide = beginning.startswith((b"\xff\xfe", b"\xfe\xff"))
+    plain = beginning[2:].replace(b"\0", b"") if wide else beginning
+    while (rest := plain.lstrip().removeprefix(BOM)) != plain:
+        plain = rest
+    return plain

@@ -105,6 +105,37 @@ def test_fewer_rows_than_announced_are_refused(server: Server, client: NexthinkC
         client.nql.execute("#devices")
 
 
+@pytest.mark.parametrize("version", [1, 2])
+@pytest.mark.parametrize("form", [{"rows": 0, "data": None}, {"data": []}, {"rows": None}])
+def test_a_result_without_rows_is_read_in_any_form(
+    server: Server, client: NexthinkClient, version: int, form: dict[str, Any]
+) -> None:
+    answer = {**(ANSWER_V1 if version == 1 else ANSWER_V2), **form}
+    answer = {
+        name: each for name, each in answer.items() if name not in {"rows", "data"} - set(form)
+    }
+    server.on("POST", f"/api/v{version}/nql/execute", json_reply(answer))
+    result = client.nql.execute("#devices", version=version)
+    assert (result.rows, result.data) == (0, [])
+    assert [each.name for each in result.columns] == [
+        "device.name",
+        *(["device.cores"] if version == 1 else []),
+    ]
+    without_count = {**answer, "data": ANSWER_V1["data"] if version == 1 else ANSWER_V2["data"]}
+    if not without_count.get("rows"):
+        without_count.pop("rows", None)
+    server.on("POST", f"/api/v{version}/nql/execute", json_reply(without_count))
+    assert client.nql.execute("#devices", version=version).rows == 2
+
+
+def test_rows_that_are_announced_and_null_are_missing(
+    server: Server, client: NexthinkClient
+) -> None:
+    server.on("POST", V2, json_reply({**ANSWER_V2, "data": None}))
+    with pytest.raises(IncompleteResultError, match="announces 2 rows and returns 0"):
+        client.nql.execute("#devices")
+
+
 def test_csv_is_given_as_text(server: Server, client: NexthinkClient) -> None:
     body = '\ufeffdevice.name,n\r\n"a ""b""\nc",1\r\n'.encode()
     server.on("POST", V2, Reply(200, body, {"content-type": "text/csv;charset=UTF-8"}))
@@ -118,6 +149,7 @@ def test_csv_is_given_as_text(server: Server, client: NexthinkClient) -> None:
         (b"<html>MARK</html>", "text/html", UnavailableError),
         (b'n\n"MARK', "text/csv", IncompleteResultError),
         (b"\xff\xfe", "text/csv", DataRefusedError),
+        (b" <Error>MARK</Error>", "text/csv", UnavailableError),
     ],
 )
 def test_what_is_no_csv_is_refused(
@@ -197,7 +229,19 @@ def test_an_export_is_started_by_post(
             ExportStatus(state=ExportState.ERROR, error_description="bad"),
         ),
         ({"status": "FAILED"}, ExportStatus(state=ExportState.ERROR)),
+        ({"status": "Error"}, ExportStatus(state=ExportState.ERROR)),
         ({"status": "COMPLETE"}, ExportStatus(state=ExportState.COMPLETED)),
+        ({"status": " completed "}, ExportStatus(state=ExportState.COMPLETED)),
+        ({"status": "in progress"}, ExportStatus(state=ExportState.IN_PROGRESS)),
+        ({"status": "InProgress"}, ExportStatus(state=ExportState.IN_PROGRESS)),
+        (
+            {"status": "Running"},
+            ExportStatus(state=ExportState.IN_PROGRESS, unknown_word="Running"),
+        ),
+        (
+            {"status": "MARK\x1b[2J" * 99},
+            ExportStatus(state=ExportState.IN_PROGRESS, unknown_word="(not a word)"),
+        ),
         (
             {"status": "COMPLETED", "resultsFileUrl": "https://s3/x?sig=1"},
             ExportStatus(state=ExportState.COMPLETED, results_url="https://s3/x?sig=1"),
@@ -371,7 +415,7 @@ def test_a_broken_v1_answer_is_refused(
 
 @pytest.mark.parametrize(
     "change",
-    [{"executionDateTime": "soon"}, {"data": [[1]]}, {"data": None}, {"rows": 1.5}],
+    [{"executionDateTime": "soon"}, {"data": [[1]]}, {"data": "x"}, {"rows": 1.5}],
 )
 def test_a_broken_v2_answer_is_refused(
     server: Server, client: NexthinkClient, change: dict[str, Any]
@@ -384,8 +428,8 @@ def test_a_broken_v2_answer_is_refused(
 @pytest.mark.parametrize(
     "answer",
     [
-        {"status": "RUNNING"},
         {"status": None},
+        {"status": 7},
         {},
         {"status": "COMPLETED", "resultsFileUrl": {"MARK": 1}},
     ],

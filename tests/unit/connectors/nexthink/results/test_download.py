@@ -2,9 +2,11 @@
 
 import gzip
 import stat
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import zstandard
 
 from connectors.errors import (
     DataRefusedError,
@@ -235,14 +237,29 @@ def test_an_encrypted_api_s_files_are_not_fetched_in_clear_text(
     assert other_server.seen == []
 
 
-@pytest.mark.parametrize("begin", [b"", b"\xef\xbb\xbf", b"\r\n "])
+@pytest.mark.parametrize("begin", [b"", b"\xef\xbb\xbf", b"\r\n ", b"\n \xef\xbb\xbf\n", b" " * 9])
 @pytest.mark.parametrize(
-    "page", [b"<?xml version='1.0'?>\n<Error/>", b"<html>", b"<Error>a,b</Error>"]
+    "page", [b"<?xml version='1.0'?>\n<Error/>", b"<html>", b"<Error>a,b</Error>", b'{"code": 1}']
 )
+@pytest.mark.parametrize("pack", [bytes, gzip.compress, zstandard.compress])
 def test_a_page_instead_of_the_file_is_refused(
-    other_server: Server, client: NexthinkClient, target: Path, page: bytes, begin: bytes
+    other_server: Server,
+    client: NexthinkClient,
+    target: Path,
+    page: bytes,
+    begin: bytes,
+    pack: Callable[[bytes], bytes],
 ) -> None:
-    other_server.on("GET", FILE, Storage(gzip.compress(begin + page)))
+    other_server.on("GET", FILE, Storage(pack(begin + page)))
+    with pytest.raises(UnavailableError, match="XML or HTML"):
+        client.nql.download("e1", target, url=url_of(other_server))
+    assert not target.exists()
+
+
+def test_a_page_is_known_by_its_type_too(
+    other_server: Server, client: NexthinkClient, target: Path
+) -> None:
+    other_server.on("GET", FILE, Reply(200, b"Busy", {"content-type": "text/html; charset=UTF-8"}))
     with pytest.raises(UnavailableError, match="XML or HTML"):
         client.nql.download("e1", target, url=url_of(other_server))
     assert not target.exists()
