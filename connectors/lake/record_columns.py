@@ -22,7 +22,7 @@ class Kind(StrEnum):
 
 
 # Raised by every change of the columns below. Files without a version are of the first release.
-VERSION: Final = 2
+VERSION: Final = 3
 # The keys under which Parquet's own metadata has what a file holds, and in which version.
 OF, OF_VERSION = b"nxp_records", b"nxp_records_version"
 
@@ -44,7 +44,7 @@ def _columns(**names: str) -> dict[str, Kind]:
     return {name: Kind(kind) for kind, listed in names.items() for name in listed.split()}
 
 
-# Counts by name (`values` to `effect`) are JSON text.
+# Counts by name (`values` to `effect`, `standing`) and lists are JSON text.
 _RUNS: Final = {
     **_columns(text="run_id tenant dataset trigger state", moment="started_at finished_at"),
     **_columns(
@@ -66,6 +66,7 @@ _RUNS: Final = {
     **_columns(text="approved_by ticket excluded outcomes reasons effect retention"),
     **_columns(whole="rows_dropped files_moved bytes_moved files_deleted bytes_deleted"),
     **_columns(text="asked_by asked_how run_as"),
+    **_columns(whole="no_such_object confirmed waiting", text="refused_fields standing stopped_by"),
     **_columns(real=" ".join(f"seconds_{stage}" for stage in STAGES)),
 }
 _REJECTS: Final = _columns(text="dataset run_id unit", whole="record", texts="reasons")

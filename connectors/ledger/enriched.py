@@ -59,6 +59,16 @@ class EnrichedCounts:
     rows: Mapping[str, int] | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class LeftOver:
+    """Values of one field that are not acknowledged: their state, code, and number."""
+
+    field: str
+    state: str
+    code: str | None
+    values: int
+
+
 class Enriched:
     """The known rows of one tenant: frames of the columns `KNOWN`, ordered by key and field.
 
@@ -141,6 +151,22 @@ class Enriched:
             known, with_value = connection.execute(keys).one()
             states = {row.state: row.rows for row in connection.execute(by_state)}
         return EnrichedCounts(known, with_value, states)
+
+    def left_over(self, sync: str) -> list[LeftOver]:
+        """Return what is not acknowledged, by field, state and code; reads only such rows."""
+        by = (enriched.c.field, enriched.c.state, enriched.c.code)
+        query = (
+            select(*by, func.count()).where(*self._within(sync, None, None, False)).group_by(*by)
+        )
+        with self._engine.connect() as connection:
+            return [LeftOver(*row) for row in connection.execute(query.order_by(*by))]
+
+    def acknowledged(self, sync: str, field: str) -> int:
+        """Return how many values of a field are acknowledged; reads all rows of the sync."""
+        is_so = enriched.c.state == ValueState.ACKNOWLEDGED.value
+        query = select(func.count()).where(self._of(sync), enriched.c.field == field, is_so)
+        with self._engine.connect() as connection:
+            return int(connection.scalar(query) or 0)
 
     def _columns(self) -> Select[Any]:
         columns = [enriched.c[name] for name in KNOWN]

@@ -55,6 +55,14 @@ class Normalisation(StrEnum):
     NFC = "nfc"
 
 
+class Sameness(StrEnum):
+    """A difference between two spellings that does not make them two objects."""
+
+    CASE = "case"
+    BLANKS = "blanks"
+    NFC = "nfc"
+
+
 class Identification(Specification):
     """What identifies an object: the API's name for it, and the column of the select.
 
@@ -73,12 +81,15 @@ class InventorySpecification(Specification):
         match: landed column by column of the select; all of them must match.
         identity: the landed column that identifies an object.
         max_age: how old the snapshot may be.
+        ignore: what does not make two spellings different: case, blanks around them, and whether
+            accents are composed (NFC). What is sent is the inventory's spelling.
     """
 
     dataset: str
     match: dict[str, str] = Field(min_length=1)
     identity: str
     max_age: Duration = DAY
+    ignore: tuple[Sameness, ...] = (Sameness.CASE, Sameness.BLANKS, Sameness.NFC)
 
 
 class FieldMapping(Specification):

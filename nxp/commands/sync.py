@@ -82,23 +82,18 @@ def print_report(report: dict[str, Any], *, as_json: bool = False) -> None:
         print_table(["code", "objects"], [[*each] for each in report["codes"].items()])
     if not report["plan_id"]:
         return
+    from tasks.sync.report import summary_of  # noqa: PLC0415 - loaded by the run already
+
     say_source(report)
-    if not report["objects"]:
-        done = "all was sent before" if report["settled_before"] else "nothing to send"
-        say(f"{report['dataset']}: {done}, plan {report['plan_id']}")
-    else:
-        say(
-            f"{report['dataset']} {report['state']}: {report['objects']:,} objects, "
-            f"{report['acknowledged']:,} acknowledged, {report['rejected']:,} rejected, "
-            f"{report['unknown']:,} unknown, {report['not_sent']:,} not sent; "
-            f"{report['requests']:,} requests, {report['seconds']['push']:.1f} s"
-        )
     if checked := report["verified"]:
         say(
             f"read back: convergence {report['convergence']:.2f} %; of {checked['compared']:,} "
             f"acknowledged values {checked['differs']:,} differ, {checked['not_found']:,} are not "
             f"found, {checked['waiting']:,} more are waiting"
         )
+    sent = f"; {report['requests']:,} requests, {report['seconds']['push']:.1f} s"
+    plan = f", plan {report['plan_id']}" if not report["objects"] else sent
+    say(f"{summary_of(report)}{plan}")
 
 
 def say_source(report: dict[str, Any]) -> None:

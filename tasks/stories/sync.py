@@ -7,19 +7,20 @@ saved does not depend on the stages after it.
 
 import time
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any, TypeAlias
 
 from connectors.clock import utc_now
-from connectors.errors import PartlyDoneError, PipelineError
+from connectors.errors import PipelineError, StorageError, UnavailableError
 from connectors.ledger import Lease, PlanState
 from tasks.runs.progress import tell_report
 from tasks.sync.asked import APPLY, PLAN, RETRY, SYNC, SyncAsked
+from tasks.sync.ended import SyncStages, shortfall
 from tasks.sync.guards import check_accepted
 from tasks.sync.plan_file import SyncPlan
-from tasks.sync.report import SyncStages, described, report_sync, shortfall
+from tasks.sync.report import described, report_sync
 from tasks.sync.run import ChosenSync, SyncRun, open_sync
 from tasks.sync.stages import (
     find_plan,
@@ -31,6 +32,7 @@ from tasks.sync.stages import (
     resolve,
     verify_applied,
 )
+from tasks.sync.standing import read_standing
 
 # A key of `accepted`, next to the names of guards.
 APPROVAL = "approval"
@@ -172,7 +174,7 @@ def _apply(
     try:
         stages.verified = verify_applied(run, stages.applied, lease)
     except PipelineError as error:
-        raise PartlyDoneError(f"{run.sync}: applied, but not verified: {error}") from error
+        stages.unverified = error
 
 
 def _reported(run: SyncRun, stages: SyncStages, work: Callable[[SyncRun], None]) -> dict[str, Any]:
@@ -181,6 +183,9 @@ def _reported(run: SyncRun, stages: SyncStages, work: Callable[[SyncRun], None])
         work(run)
     except PipelineError as error:
         stages.error = error
+    # A ledger that cannot be used is the error of the run already, or of its report.
+    with suppress(UnavailableError, StorageError):
+        stages.standing = read_standing(run)
     report = {**report_sync(run, stages).plain(), "samples": stages.samples}
     tell_report(report)
     left_out = stages.error or shortfall(run, stages)

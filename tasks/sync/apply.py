@@ -6,13 +6,10 @@ moment the ledger knows for every value whether Nexthink has it, does not have i
 
 import logging
 import time
-from collections import Counter
-from dataclasses import dataclass, field
 from typing import Final
 
 import polars as pl
 
-from connectors.errors import PipelineError
 from connectors.lake.records import write_changes, write_rejects
 from connectors.ledger import Lease
 from connectors.ledger.enriched import ValueState
@@ -20,12 +17,13 @@ from connectors.nexthink import EnrichmentAnswer
 from tasks.runs.pace import Pace
 from tasks.runs.progress import Progress, tell
 from tasks.runs.stopping import StoppedError
+from tasks.sync.applied import Applied
 from tasks.sync.diff import Action
 from tasks.sync.objects import IDENTITY, as_objects
 from tasks.sync.outcomes import ObjectOutcome, errors_of, in_words
 from tasks.sync.plan_file import SyncPlan
 from tasks.sync.planning import fields_of
-from tasks.sync.push import NOT_SENT, PushLimits, push_batches
+from tasks.sync.push import PushLimits, push_batches
 from tasks.sync.run import SyncRun
 from tasks.sync.settled import Tried, known_rows
 from tasks.sync.wanted import RANGE_KEYS
@@ -33,40 +31,8 @@ from tasks.sync.wanted import RANGE_KEYS
 logger = logging.getLogger(__name__)
 
 SENDING: Final = "sending"
-# What became of a value, in addition to the states of the ledger.
-LEFT: Final = "not sent"
 
 _CELL: Final = ["key", "field"]
-# The outcome of an object that was sent twice, once for values to be settled, is the worse of two.
-_WORST_FIRST: Final = (
-    ObjectOutcome.REJECTED,
-    ObjectOutcome.UNKNOWN,
-    ObjectOutcome.ACKNOWLEDGED,
-)
-
-
-@dataclass(slots=True)
-class Applied:
-    """What became of a plan. Counts only; `stopped` is why not everything was sent.
-
-    `values` counts by action and by the value's state afterwards, `objects` by outcome, `codes` the
-    objects by error code. `settled_before` counts values that an earlier run of the plan settled;
-    `held_back` those that were to follow a value that may or may not be there.
-    """
-
-    objects: Counter[str] = field(default_factory=Counter)
-    values: Counter[tuple[str, str]] = field(default_factory=Counter)
-    codes: Counter[str] = field(default_factory=Counter)
-    requests: int = 0
-    settled_before: int = 0
-    held_back: int = 0
-    seconds: float = 0.0
-    stopped: PipelineError | None = None
-
-    @property
-    def is_complete(self) -> bool:
-        """Return whether all was sent; the ledger then has what is not acknowledged."""
-        return self.stopped is None and not self.held_back
 
 
 def apply_plan(
@@ -100,7 +66,7 @@ def apply_plan(
             # Each outcome is saved: unlike after a kill, nothing of the chunk is in doubt.
             plans.begin(plan.plan_id, settled_to or "")
             for left in chunks:
-                sender.leave(left)
+                applied.leave(left)
             break
         if applied.is_complete:
             plans.settle(plan.plan_id, last)
@@ -171,20 +137,13 @@ class Sender:
         held = rest.join(unsure, on=_CELL, how="semi")
         self._applied.held_back += held.height
         left = pl.concat([clears, held])
-        self._count_left(left)
+        self._applied.leave_values(left)
         rest = rest.join(left, on=[*_CELL, "action"], how="anti", maintain_order="left")
         if not self._applied.stopped:
             self._push(rest)
         else:
-            self._count_left(rest)
-        self._count_objects()
-
-    def leave(self, rows: pl.DataFrame) -> None:
-        """Count the rows of a chunk that is not sent because the run has stopped."""
-        objects = rows["key"].n_unique()
-        self._applied.objects[ObjectOutcome.UNKNOWN] += objects
-        self._applied.codes[NOT_SENT] += objects
-        self._count_left(rows)
+            self._applied.leave_values(rest)
+        self._applied.add_objects(self._outcomes)
 
     def _push(self, rows: pl.DataFrame) -> pl.DataFrame:
         """Send rows, each field of an object once; return the cells with their states after it."""
@@ -221,6 +180,7 @@ class Sender:
         )
         self._applied.requests += pushed.requests
         self._applied.stopped = self._applied.stopped or pushed.stopped
+        self._applied.lost = pushed.lost or self._applied.lost
         return pl.concat(states)
 
     def _save(self, rows: pl.DataFrame, outcomes: pl.DataFrame) -> pl.DataFrame:
@@ -228,7 +188,8 @@ class Sender:
         run, now = self._run, self._run.tools.clock()
         sent = rows.join(outcomes.select(pl.col("value").alias(IDENTITY)), on=IDENTITY, how="semi")
         known = known_rows(sent, outcomes, Tried(now, self._plan_id, self._mappings))
-        judged = sent.join(known.select(*_CELL, "state"), on=_CELL, how="left")
+        states = known.select(*_CELL, "state", "code")
+        judged = sent.drop("code").join(states, on=_CELL, how="left")
         changed = judged.filter(pl.col("state") == ValueState.ACKNOWLEDGED)
         self._files += 1
         if changed.height:
@@ -238,10 +199,7 @@ class Sender:
         run.ledger.enriched.save(run.sync, known)
         self._reject(outcomes)
         self._outcomes.append(outcomes)
-        state = pl.col("state").fill_null(LEFT)
-        states = judged.select("action", state).group_by("action", "state")
-        for action, state, count in states.len().iter_rows():
-            self._applied.values[action, state] += count
+        self._applied.add_values(judged)
         tell(Progress(run.sync, self._plan_id, SENDING, sum(self._applied.values.values())))
         return judged.select(*_CELL, "state")
 
@@ -269,20 +227,3 @@ class Sender:
                 for identity, errors in refused.select("value", "errors").iter_rows()
             ],
         )
-
-    def _count_left(self, rows: pl.DataFrame) -> None:
-        for action, count in rows["action"].value_counts().iter_rows():
-            self._applied.values[action, LEFT] += count
-
-    def _count_objects(self) -> None:
-        if not self._outcomes:
-            return
-        rank = pl.col("outcome").replace_strict(
-            {outcome.value: rank for rank, outcome in enumerate(_WORST_FIRST)},
-            return_dtype=pl.Int8,
-        )
-        worst = pl.concat(self._outcomes).sort(rank).unique("value", keep="first")
-        for outcome, count in worst["outcome"].value_counts().iter_rows():
-            self._applied.objects[outcome] += count
-        for code, count in worst["code"].drop_nulls().value_counts().iter_rows():
-            self._applied.codes[code] += count

@@ -54,6 +54,27 @@ COPY (
   ORDER BY known.key, known.field
 ) TO {path} (FORMAT parquet)
 """
+# A value that was sent and not answered, and is there: as good as acknowledged. Without a code it
+# was in doubt after a kill; other codes say that the value was refused, or not read.
+_SETTLED: Final = """
+COPY (
+  WITH shown AS (UNPIVOT read_back ON COLUMNS(* EXCLUDE key) INTO NAME field VALUE shown)
+  SELECT known.* EXCLUDE (compared, compared_open)
+  FROM known SEMI JOIN shown ON shown.key = known.key AND shown.field = known.field
+    AND shown.shown = known.compared_open
+  WHERE known.state = 'open' AND coalesce(known.code, 'NO_ANSWER') = 'NO_ANSWER'
+  ORDER BY known.key, known.field
+) TO {path} (FORMAT parquet)
+"""
+# Objects of which no lost value is left.
+_SETTLED_OBJECTS: Final = """
+SELECT count(*) FROM (
+  SELECT known.key FROM known LEFT JOIN read_parquet($settled) AS found
+    ON found.key = known.key AND found.field = known.field
+  WHERE known.state = 'open' AND coalesce(known.code, 'NO_ANSWER') = 'NO_ANSWER'
+  GROUP BY known.key HAVING bool_and(found.key IS NOT NULL)
+)
+"""
 _KEYS: Final = """
 SELECT count(DISTINCT known.key), count(DISTINCT known.key) FILTER (found.key IS NOT NULL)
 FROM known LEFT JOIN (SELECT DISTINCT key FROM read_back) AS found ON found.key = known.key
@@ -68,7 +89,8 @@ class Comparison:
 
     Of the known keys `keys` have a value, and `found` of them were read back. `values`, `differs`
     and `not_found` count acknowledged values. The file `differing` has all known rows that differ,
-    with the reason; `confirmed` those that are right now after failed attempts; both Parquet.
+    with the reason; `confirmed` those that are right now after failed attempts; `settled` those
+    that were not answered and are there, of `settled_objects` objects; all are Parquet.
     """
 
     rows: int
@@ -80,6 +102,9 @@ class Comparison:
     not_found: int
     differing: Path
     confirmed: Path
+    settled: Path
+    settled_values: int
+    settled_objects: int
 
 
 def compare(
@@ -102,6 +127,7 @@ def compare(
     _write((_comparable(page) for page in known), columns, known_path)
     _write(shown, dict.fromkeys([KEY, *fields], pl.String), shown_path)
     differing, confirmed = folder / "differing.parquet", folder / "confirmed.parquet"
+    settled = folder / "settled.parquet"
     settings = {
         **CLOSED,
         "memory_limit": _MEMORY,
@@ -115,6 +141,9 @@ def compare(
         paths = {"differing": quoted_text(str(differing)), "path": quoted_text(str(confirmed))}
         connection.execute(_DIFFERING.format(path=paths["differing"]), words)
         connection.execute(_CONFIRMED.format(**paths))
+        connection.execute(_SETTLED.format(path=quoted_text(str(settled))))
+        objects_settled = connection.execute(_SETTLED_OBJECTS, {"settled": str(settled)})
+        (settled_objects,) = objects_settled.fetchone() or (0,)
         rows, objects = connection.execute(_READ).fetchone() or (0, 0)
         keys, found = connection.execute(_KEYS).fetchone() or (0, 0)
     is_taken = pl.col("state") == ValueState.ACKNOWLEDGED.value
@@ -131,6 +160,9 @@ def compare(
         not_found=count.get(NOT_FOUND, 0),
         differing=differing,
         confirmed=confirmed,
+        settled=settled,
+        settled_values=pq.ParquetFile(settled).metadata.num_rows,
+        settled_objects=settled_objects,
     )
 
 

@@ -1,9 +1,9 @@
 """Limits beyond which a person has to look at a plan before anything is sent."""
 
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from enum import StrEnum
-from typing import Final
+from typing import Any, Final
 
 from connectors.errors import DataRefusedError
 from connectors.syncs import Guards
@@ -88,18 +88,34 @@ def findings(guards: Guards, numbers: GuardNumbers) -> list[GuardFinding]:
     ]
 
 
+class GuardError(DataRefusedError):
+    """Guards tripped that nobody has accepted, so nothing was sent; `guards` are their names."""
+
+    def __init__(self, message: str, *, guards: Sequence[str]) -> None:
+        super().__init__(message)
+        self.guards = tuple(guards)
+
+
+def guard_words(found: Sequence[Mapping[str, Any]], names: Collection[str]) -> str:
+    """Return the findings of some guards in one line, from the form that the ledger keeps."""
+    tripped = [each for each in found if each["guard"] in names]
+    return "; ".join(f"guard {each['guard']}: {each['text']}" for each in tripped)
+
+
 def check_accepted(sync: str, found: Sequence[GuardFinding], accepted: Collection[str]) -> None:
     """Raise unless a person has accepted every guard that tripped.
 
     Raises:
-        DataRefusedError: with the numbers, and how to accept the plan.
+        GuardError: with the numbers, and how to accept the plan.
     """
     open_ones = [finding for finding in found if finding.guard not in accepted]
     if not open_ones:
         return
-    findings_text = "; ".join(f"{finding.guard}: {finding.text}" for finding in open_ones)
-    options = " ".join(f"--accept-guard {finding.guard}" for finding in open_ones)
-    raise DataRefusedError(
-        f"{sync}: {findings_text}: nothing was sent; correct the source, or look at the plan and "
-        f"accept it: nxp apply {sync} {options} --why TEXT"
+    names = [finding.guard for finding in open_ones]
+    options = " ".join(f"--accept-guard {name}" for name in names)
+    raise GuardError(
+        f"{sync}: nothing was sent: {guard_words([asdict(each) for each in open_ones], names)}; "
+        f"correct the source, or look at the plan and accept it: nxp apply {sync} {options} "
+        "--why TEXT",
+        guards=names,
     )

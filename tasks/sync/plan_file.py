@@ -68,7 +68,8 @@ class PlanSummary:
 
 
 def _source_counts(kept: Mapping[str, Any]) -> SourceCounts:
-    return SourceCounts(**{**kept, "notes": tuple(kept.get("notes", ()))})
+    lists = {name: tuple(kept.get(name, ())) for name in ("notes", "refused_fields")}
+    return SourceCounts(**{**kept, **lists})
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import suppress
 from contextvars import copy_context
 from dataclasses import dataclass, field
-from typing import Final, TypeAlias
+from typing import Final, NamedTuple, TypeAlias
 
 import polars as pl
 
@@ -48,6 +48,11 @@ Save: TypeAlias = Callable[[pl.DataFrame], None]
 
 NO_ANSWER: Final = "NO_ANSWER"
 NOT_SENT: Final = "NOT_SENT"
+# The code of objects whose request got an answer that says nothing about them.
+_ANSWERED: Final = "HTTP_{}"
+# Statuses of what stands before the API, or of an API that did not get to an answer.
+_NO_ANSWERS: Final = frozenset(range(500, 600)) | {408}
+_UNREAD: Final = frozenset(range(400, 500)) - {408}
 
 MOST_CONCURRENCY: Final = 16
 # Finding one bad object in 5,000 takes at most 27 requests, finding two at most 51.
@@ -75,12 +80,21 @@ class PushLimits:
 
 @dataclass(slots=True)
 class Pushed:
-    """What became of a frame. `stopped` is why not everything was sent."""
+    """What became of a frame. `stopped` is why not everything was sent.
+
+    `lost` is the last error of a request that was not answered, or whose answer says nothing.
+    """
 
     outcomes: Counter[ObjectOutcome] = field(default_factory=Counter)
     codes: Counter[str] = field(default_factory=Counter)
     requests: int = 0
     stopped: PipelineError | None = None
+    lost: PipelineError | None = None
+
+
+def is_unread(code: str | None) -> bool:
+    """Return whether an object was certainly not taken: not sent, or its request refused unread."""
+    return code == NOT_SENT or code in {_ANSWERED.format(status) for status in _UNREAD}
 
 
 def push_batches(
@@ -124,7 +138,7 @@ def push_batches(
             if run.unanswered and not run.result.stopped:
                 sleep(PAUSE_BEFORE_AGAIN_SECONDS)
                 run.send_again()
-            run.give_up(run.unanswered, NO_ANSWER, "sent, and not answered")
+            run.give_up_unanswered()
             run.give_up([rows.slice(sent)], NOT_SENT, "the run had stopped before")
         except BaseException as error:
             run.stop.set()
@@ -146,6 +160,13 @@ class _Settled:
     requests: int = 0
 
 
+class _Unanswered(NamedTuple):
+    """Objects that were sent, and why nothing is known about them; None if the run was stopped."""
+
+    objects: pl.DataFrame
+    error: PipelineError | None
+
+
 class _Run:
     """One push: requests in threads, everything else in the caller's."""
 
@@ -159,7 +180,7 @@ class _Run:
         pool: ThreadPoolExecutor,
     ) -> None:
         self.result = Pushed()
-        self.unanswered: list[pl.DataFrame] = []
+        self.unanswered: list[_Unanswered] = []
         self.stop = threading.Event()
         self._push = push
         self._layout = layout
@@ -198,10 +219,23 @@ class _Run:
 
     def send_again(self) -> None:
         """Send once more what got no answer."""
-        waiting = deque(self.unanswered)
+        before = self.unanswered
+        waiting = deque(each.objects for each in before)
         self.unanswered = []
         self.send(self._encoded(waiting))
-        self.unanswered.extend(waiting)
+        self.unanswered += before[len(before) - len(waiting) :]
+
+    def give_up_unanswered(self) -> None:
+        """Save as unknown what got no answer, or one that says nothing about the objects."""
+        for objects, error in self.unanswered:
+            exchange = error.exchange if error else None
+            status = exchange.status if exchange else None
+            if status is None or status in _NO_ANSWERS:
+                self.give_up([objects], NO_ANSWER, "sent, and not answered")
+            else:
+                code = _ANSWERED.format(status)
+                self.give_up([objects], code, f"the whole request was answered with HTTP {status}")
+            self.result.lost = error or self.result.lost
 
     def give_up(self, pieces: list[pl.DataFrame], code: str, reason: str) -> None:
         """Save objects as unknown."""
@@ -218,8 +252,8 @@ class _Run:
         self.result.requests += settled.requests
         for outcomes in settled.outcomes:
             self._keep(outcomes)
-        self.unanswered += settled.unanswered
         error = settled.error
+        self.unanswered += [_Unanswered(piece, error) for piece in settled.unanswered]
         self._in_a_row = self._in_a_row + 1 if error else 0
         if error is None or self.result.stopped:
             return

@@ -6,38 +6,38 @@ It holds no row's values, and nothing that identifies an object.
 import json
 import logging
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Any
 
-from connectors.errors import DataRefusedError, PartlyDoneError, PipelineError
+from connectors.errors import PipelineError
 from tasks.runs import metrics
 from tasks.runs.artifact import show_report
 from tasks.runs.overview import show_convergence
 from tasks.runs.recorded import recorded
-from tasks.sync.apply import Applied
+from tasks.sync.applied import Applied
 from tasks.sync.diff import Action
-from tasks.sync.outcomes import ObjectOutcome
+from tasks.sync.ended import SyncStages, counted, is_beyond, shortfall
+from tasks.sync.guards import guard_words
 from tasks.sync.plan_file import SyncPlan
-from tasks.sync.push import NOT_SENT
 from tasks.sync.run import SyncRun
-from tasks.sync.verify import Verified
+from tasks.sync.standing import standing_words
 
 logger = logging.getLogger(__name__)
 
 PLANNED, APPLIED, PARTLY, FAILED = "planned", "applied", "partly", "failed"
-# A share of fewer objects says nothing.
-FEW_OBJECTS: Final = 20
-_KEYLESS: Final = ("without_key", "unmatched", "ambiguous")
 
 
 @dataclass(frozen=True, slots=True)
 class SyncReport:
     """How a run of a sync ended. `state` is planned, applied, partly or failed.
 
-    `objects` were to be sent, and each has an outcome unless it counts as `not_sent`; `left_out`
-    are the sources' rejects. `values` counts values by action and state, `codes` counts objects by
-    code. `seconds` are per stage.
+    `objects` were to be sent, and each has an outcome unless it counts as `not_sent`; `confirmed`
+    were not answered and read back as sent; `no_such_object` are not in Nexthink. `left_out` are
+    the sources' rejects. `values` counts values by action and state, `codes` counts objects by
+    code. `waiting` and `refused` count values, whichever run tried them; `refused_fields` have no
+    value that is taken, `standing` has the details. `stopped_by` are the guards because of which
+    nothing was sent. `seconds` are per stage.
     """
 
     run_id: str
@@ -64,53 +64,17 @@ class SyncReport:
     codes: dict[str, int]
     planned: dict[str, Any]
     verified: dict[str, Any] | None
+    confirmed: int
+    no_such_object: int
+    waiting: int
+    refused: int
+    refused_fields: tuple[str, ...]
+    standing: dict[str, Any]
+    stopped_by: tuple[str, ...]
 
     def plain(self) -> dict[str, Any]:
         """Return the report as a dictionary; date-times stay objects."""
         return asdict(self)
-
-
-@dataclass(slots=True)
-class SyncStages:
-    """The results of a run, stage by stage; a stage that was not reached is None."""
-
-    plan_id: str = ""
-    planned: Mapping[str, Any] | None = None
-    applied: Applied | None = None
-    verified: Verified | None = None
-    error: PipelineError | None = None
-    # The plan had been applied before.
-    is_done: bool = False
-    # Masked, and for a terminal only.
-    samples: list[dict[str, str]] = field(default_factory=list)
-
-    def take(self, plan: SyncPlan) -> None:
-        """Copy the counts of a plan."""
-        self.plan_id = plan.plan_id
-        self.planned = plan.summary.to_json()
-
-    @property
-    def made_by(self) -> str | None:
-        """The run that made the plan and kept the sources' rejects."""
-        made_by: str | None = (self.planned or {}).get("made_by")
-        return made_by
-
-    @property
-    def left_by_source(self) -> int:
-        """How many objects were rejected before the planning."""
-        source = (self.planned or {}).get("source") or {}
-        return sum(source.get(name, 0) for name in (*_KEYLESS, "duplicates", "bad_values"))
-
-    @property
-    def of_source(self) -> int:
-        """How many objects the sources returned, as far as they can be distinguished."""
-        source = (self.planned or {}).get("source") or {}
-        return sum(source.get(name, 0) for name in (*_KEYLESS, "keys"))
-
-    @property
-    def is_sent(self) -> bool:
-        """Whether the whole plan was sent."""
-        return self.is_done or (self.applied is not None and self.applied.is_complete)
 
 
 def described(plan: SyncPlan) -> str:
@@ -135,9 +99,8 @@ def build_report(run: SyncRun, stages: SyncStages) -> SyncReport:
     """Return the report of a run."""
     applied = stages.applied or Applied()
     verified = stages.verified
-    not_sent = applied.codes[NOT_SENT]
-    objects = applied.objects.total()
-    sent = objects - not_sent
+    objects = stages.objects
+    sent = objects["objects"] - objects["not_sent"]
     error = stages.error or shortfall(run, stages)
     return SyncReport(
         run_id=run.run_id,
@@ -148,11 +111,7 @@ def build_report(run: SyncRun, stages: SyncStages) -> SyncReport:
         state=_state(run, stages, error),
         started_at=run.started_at,
         finished_at=run.tools.clock(),
-        objects=objects,
-        acknowledged=applied.objects[ObjectOutcome.ACKNOWLEDGED],
-        rejected=applied.objects[ObjectOutcome.REJECTED],
-        unknown=applied.objects[ObjectOutcome.UNKNOWN] - not_sent,
-        not_sent=not_sent,
+        **objects,
         settled_before=applied.settled_before,
         left_out=stages.left_by_source,
         requests=applied.requests,
@@ -164,57 +123,15 @@ def build_report(run: SyncRun, stages: SyncStages) -> SyncReport:
             "verify": verified.seconds if verified else 0.0,
         },
         values=_values(applied),
-        codes={code: count for code, count in sorted(applied.codes.items()) if code != NOT_SENT},
+        codes=dict(sorted(applied.codes.items())),
         planned=dict(stages.planned or {}),
         verified=asdict(verified) if verified else None,
+        waiting=stages.standing.waiting,
+        refused=stages.standing.refused,
+        refused_fields=tuple(stages.refused_whole),
+        standing=stages.standing.plain(),
+        stopped_by=tuple(stages.stopped_by),
     )
-
-
-def shortfall(run: SyncRun, stages: SyncStages) -> PipelineError | None:
-    """Return what a run left out, so that it never shows as successful; None if nothing."""
-    if stages.applied is not None and (error := _left_out(run, stages, stages.applied)):
-        return error
-    checked = stages.verified
-    wrong = checked.differs + checked.not_found if checked else 0
-    if checked is None or not wrong:
-        return None
-    return PartlyDoneError(
-        f"{run.sync}: {wrong:,} of {checked.compared:,} acknowledged values do not read back "
-        f"(convergence {checked.convergence:.2f} %); they are sent again after 1, 2, 4 and 7 days, "
-        f"or by nxp retry {run.sync}: see nxp rejects {run.sync} --run {run.run_id}"
-    )
-
-
-def _left_out(run: SyncRun, stages: SyncStages, applied: Applied) -> PipelineError | None:
-    objects, taken = applied.objects.total(), applied.objects[ObjectOutcome.ACKNOWLEDGED]
-    said = f"{run.sync}: {taken:,} of {objects:,} objects acknowledged"
-    if applied.stopped:
-        if not taken:
-            return applied.stopped
-        return PartlyDoneError(f"{said}, then: {applied.stopped}; nxp apply {run.sync} resumes")
-    beyond = is_beyond(stages, run.specification.max_reject_share)
-    if taken == objects and applied.is_complete and not beyond:
-        return None
-    said += (
-        f", {applied.objects[ObjectOutcome.REJECTED]:,} rejected, "
-        f"{applied.objects[ObjectOutcome.UNKNOWN]:,} unknown"
-    )
-    if left := stages.left_by_source:
-        said += f", {left:,} left out of the sources"
-        if stages.made_by not in (None, run.run_id):
-            said += f" (nxp rejects {run.sync} --run {stages.made_by})"
-    if beyond:
-        said += f" (more than the {run.specification.max_reject_share:.1%} allowed)"
-    said += f": see nxp rejects {run.sync} --run {run.run_id}"
-    return PartlyDoneError(said) if taken or not objects else DataRefusedError(said)
-
-
-def is_beyond(stages: SyncStages, share: float) -> bool:
-    """Return whether more objects were rejected, by us or by the tenant, than is allowed."""
-    applied = stages.applied or Applied()
-    objects = max(stages.of_source, applied.objects.total())
-    rejected = stages.left_by_source + applied.objects[ObjectOutcome.REJECTED]
-    return objects >= FEW_OBJECTS and rejected > share * objects
 
 
 def summary(report: SyncReport) -> str:
@@ -224,13 +141,28 @@ def summary(report: SyncReport) -> str:
 
 def summary_of(report: Mapping[str, Any]) -> str:
     """Return the same for a report in the form of a dictionary."""
-    said = f"{report['dataset']} {report['state']}"
+    return f"{report['dataset']} {report['state']}: {_outcome(report)}"
+
+
+def _outcome(report: Mapping[str, Any]) -> str:
+    """Return what became of the objects, and what is left over all runs."""
+    planned = report["planned"] or {}
+    words = standing_words(report["standing"]) if report.get("standing") else ""
+    left = f"; {words}" if words else ""
+    if report.get("stopped_by"):
+        return f"nothing was sent: {guard_words(planned['findings'], report['stopped_by'])}"
     if report["state"] == PLANNED:
-        return f"{said}: {(report['planned'] or {}).get('rows', 0):,} values to send"
-    return (
-        f"{said}: {report['acknowledged']:,} of {report['objects']:,} objects acknowledged, "
-        f"{report['rejected']:,} rejected"
-    )
+        return f"{planned.get('rows', 0):,} values to send{left}"
+    if not report["objects"]:
+        return f"{_without_objects(report)}{left}"
+    return f"{counted(report)}{left}"
+
+
+def _without_objects(report: Mapping[str, Any]) -> str:
+    """Return why a run sent no object: there was none, or it was not reached."""
+    if report["settled_before"]:
+        return "all was sent before"
+    return "nothing was sent" if report["state"] == FAILED else "nothing to send"
 
 
 @recorded("report", says=summary)
@@ -243,6 +175,7 @@ def report_sync(run: SyncRun, stages: SyncStages) -> SyncReport:
         **plain,
         "values": json.dumps(report.values),
         "codes": json.dumps(report.codes),
+        **{name: json.dumps(plain[name]) for name in ("refused_fields", "standing", "stopped_by")},
         "units": report.objects,
         "rows_landed": report.acknowledged,
         "rows_rejected": report.rejected,
@@ -262,9 +195,8 @@ def markdown(report: SyncReport) -> str:
         f"# {report.dataset}: {report.state}",
         "",
         (
-            f"{report.objects:,} objects: {report.acknowledged:,} acknowledged, "
-            f"{report.rejected:,} rejected, {report.unknown:,} unknown, {report.not_sent:,} not "
-            f"sent, in {report.requests:,} requests ({report.objects_per_second:,.0f} objects/s). "
+            f"{_outcome(report.plain())}, in {report.requests:,} requests "
+            f"({report.objects_per_second:,.0f} objects/s). "
             f"Plan `{report.plan_id}`, run `{report.run_id}` of tenant `{report.tenant}`."
         ),
         "",
@@ -298,10 +230,11 @@ def markdown(report: SyncReport) -> str:
 def _state(run: SyncRun, stages: SyncStages, error: PipelineError | None) -> str:
     if error is None:
         return PLANNED if stages.applied is None and not stages.is_done else APPLIED
-    applied = stages.applied or Applied()
-    taken = applied.objects[ObjectOutcome.ACKNOWLEDGED]
+    objects = stages.objects
+    taken = objects["acknowledged"] + objects["confirmed"]
     beyond = is_beyond(stages, run.specification.max_reject_share)
-    nothing = stages.applied is None or (applied.objects.total() and not taken)
+    was_sent = stages.is_done or stages.applied is not None
+    nothing = not was_sent or (objects["objects"] and not taken)
     return FAILED if beyond or nothing else PARTLY
 
 

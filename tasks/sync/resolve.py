@@ -1,10 +1,10 @@
 """Looking identities up in a landed inventory: exactly one object, or none. Nothing is guessed.
 
-A row fits the objects that agree with it in all compared columns, ignoring case and surrounding
-blanks. It is matched if there is one such object, and no other object has the same identity.
+A row fits the objects that agree with it in all compared columns, ignoring what the sync says. It
+is matched if there is one such object, and no other object has the same identity.
 """
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import Final
@@ -20,11 +20,10 @@ from connectors.lake.reading import open_parquet
 from connectors.lake.rejects import reject_files
 from connectors.lake.storage import storage_errors
 from connectors.sources.arrow_texts import as_texts
-from connectors.syncs import InventorySpecification, SyncSpecification
+from connectors.syncs import InventorySpecification, Sameness, SyncSpecification
 from tasks.exports.windows import describe
 from tasks.sync.cells import read_keys
 from tasks.sync.select import parquet
-from tasks.sync.wanted import folded
 
 UNMATCHED: Final = "unmatched"
 AMBIGUOUS: Final = "ambiguous"
@@ -101,10 +100,17 @@ def stage_inventory(sync: SyncSpecification, lake: Lake, now: datetime, path: Pa
     raise AssertionError("unreachable")
 
 
-def compared(values: pl.Series) -> pl.Series:
+def compared(values: pl.Series, ignore: Collection[Sameness]) -> pl.Series:
     """Return values as they are compared with an inventory's; a blank value matches nothing."""
-    value = folded(pl.col(values.name))
-    return values.to_frame().select(pl.when(value != "").then(value)).to_series()
+    value = pl.col(values.name)
+    is_blank = value.str.strip_chars() == ""
+    if Sameness.NFC in ignore:
+        value = value.str.normalize("NFC")
+    if Sameness.BLANKS in ignore:
+        value = value.str.strip_chars()
+    if Sameness.CASE in ignore:
+        value = value.str.to_lowercase()
+    return values.to_frame().select(pl.when(~is_blank).then(value)).to_series()
 
 
 def resolved(rows: Path, inventory: Path, compared_columns: int) -> str:
@@ -181,6 +187,10 @@ def _read(of: InventorySpecification, lake: Lake, path: str) -> Iterator[pl.Data
             # In the forms in which sources write values, with which these are compared.
             frame = pl.DataFrame(pa.Table.from_batches([as_texts(batch)]))
             match = [
-                compared(frame[column]).alias(f"m{n}") for n, column in enumerate(of.match.values())
+                compared(frame[column], of.ignore).alias(f"m{n}")
+                for n, column in enumerate(of.match.values())
             ]
-            yield read_keys(frame[of.identity]).drop("reason").with_columns(match)
+            # The tenant's own spelling is what it knows the object by, with its blanks.
+            keys = read_keys(frame[of.identity]).drop("reason")
+            spelled = pl.when(pl.col("key").is_not_null()).then(frame[of.identity])
+            yield keys.with_columns(spelled.alias("identity"), *match)

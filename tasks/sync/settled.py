@@ -9,7 +9,7 @@ import polars as pl
 
 from connectors.ledger.bulk import MOMENT
 from connectors.ledger.enriched import KNOWN, ValueState
-from connectors.nexthink.enrichment import MEANINGS, REFUSED, fields_named
+from connectors.nexthink.enrichment import MEANINGS, REFUSED, UNSPECIFIED, fields_named
 from tasks.sync.objects import IDENTITY
 from tasks.sync.outcomes import ObjectOutcome
 from tasks.sync.push import NOT_SENT
@@ -93,6 +93,14 @@ def known_rows(sent: pl.DataFrame, outcomes: pl.DataFrame, tried: Tried) -> pl.D
 def is_unknown_object(code: str | None, reason: str | None) -> bool:
     """Return whether a refusal is about the object and not about a value: see `_OF_VALUES`."""
     return code not in _OF_VALUES and not fields_named(reason or "")
+
+
+def is_no_such_object(code: str | None, reason: str | None) -> bool:
+    """Return whether a refusal says that the tenant does not have the object.
+
+    A refusal without a code of the tenant's own says nothing about the object.
+    """
+    return code not in (REFUSED, UNSPECIFIED) and is_unknown_object(code, reason)
 
 
 def _states(answered: pl.DataFrame) -> pl.DataFrame:

@@ -5,6 +5,7 @@ on disk. Then the rows of each object come together: each row of the SELECT is w
 as a wanted one, or is a reject. It takes the memory of one batch of the SELECT and of one range.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -52,6 +53,7 @@ class Shaped:
     counts: SourceCounts
     rejects: Rejects
     _is_read: bool = field(default=False, init=False)
+    _given: Counter[str] = field(default_factory=Counter, init=False, repr=False)
 
     def ranges(self) -> Iterator[WantedRange]:
         """Yield what is wanted, once, in ascending ranges that together cover all keys.
@@ -66,6 +68,9 @@ class Shaped:
             for last, piece in _pieces(self._sorted(database), self._range_keys, self._condensed):
                 yield self._wanted(after, last, piece)
                 after = last
+        bad = {name for name, _ in self.rejects.reasons if name}
+        if self.counts.is_full:
+            self.counts.refused_fields = tuple(sorted(bad - self._given.keys()))
 
     def keep_rejects(self, lake: Lake, run_id: str, at: datetime) -> str | None:
         """Write the rejects to the lake under the sync's name; return where, None if none."""
@@ -133,11 +138,13 @@ class Shaped:
         self.counts.bad_values += int(clear["bad"].sum())
         self.counts.not_clearable += int(clear["not_clearable"].sum())
         agreed = rows.join(clear, on="key", how="semi").unique("key", keep="first")
+        cells = self._long(agreed)
+        self._given.update(dict(cells["field"].value_counts().iter_rows()))
         return WantedRange(
             after,
             up_to,
             come.select(*KEYS),
-            self._long(agreed),
+            cells,
             objects["key"] if self.sync.inventory else None,
         )
 
@@ -234,7 +241,10 @@ def _with_cells(
     rejects.add(said.rejects.with_columns(record=pl.col("row").cast(pl.Int64) + first))
     if sync.inventory:
         places = [select.places[f"match.{name}"] for name in sync.inventory.match]
-        keys = pl.DataFrame([compared(batch[f"s{p}"]).alias(f"m{n}") for n, p in enumerate(places)])
+        ignore = sync.inventory.ignore
+        keys = pl.DataFrame(
+            [compared(batch[f"s{p}"], ignore).alias(f"m{n}") for n, p in enumerate(places)]
+        )
     else:
         keys = read_keys(batch[f"s{select.places['identification']}"])
     record = pl.int_range(first, first + batch.height, eager=True).alias("record")

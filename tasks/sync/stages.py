@@ -11,7 +11,8 @@ from connectors.errors import UsageError
 from connectors.ledger import Lease, PlanState
 from tasks.runs.progress import LANDED, Progress, tell
 from tasks.runs.recorded import recorded
-from tasks.sync.apply import Applied, apply_plan
+from tasks.sync.applied import Applied
+from tasks.sync.apply import apply_plan
 from tasks.sync.asked import APPLY, PLAN, VERIFY, SyncAsked
 from tasks.sync.guards import check_accepted
 from tasks.sync.outcomes import ObjectOutcome

@@ -23,6 +23,7 @@ from tasks.exports.export import Result
 from tasks.exports.saved_query import export_query
 from tasks.runs.progress import Progress, tell
 from tasks.sync.comparison import REASON, Comparison, compare
+from tasks.sync.lost_answers import acknowledge_shown
 from tasks.sync.readback import columns_of, read_back
 from tasks.sync.run import SyncRun
 from tasks.sync.settled import READ_BACK, retry_at
@@ -40,7 +41,8 @@ class Verified:
 
     `compared` values were acknowledged: `confirmed` read back as sent, `differs` read back as
     another value, `not_found` belong to objects that were not read back. `waiting` values are not
-    acknowledged. `rows` and `objects` count what was read back.
+    acknowledged. `rows` and `objects` count what was read back; `confirmed_objects` had no answer
+    and read back as sent.
     """
 
     exported_at: datetime
@@ -52,6 +54,7 @@ class Verified:
     not_found: int
     waiting: int
     seconds: float
+    confirmed_objects: int = 0
 
     @property
     def convergence(self) -> float:
@@ -97,12 +100,13 @@ def verify_sync(run: SyncRun, lease: Lease, *, sent_at: datetime | None) -> Veri
         exported_at=result.export.started_at,
         rows=compared.rows,
         objects=compared.objects,
-        compared=compared.values,
-        confirmed=compared.values - compared.differs - compared.not_found,
+        compared=compared.values + compared.settled_values,
+        confirmed=compared.values + compared.settled_values - compared.differs - compared.not_found,
         differs=compared.differs,
         not_found=compared.not_found,
-        waiting=pages.waiting,
+        waiting=pages.waiting - compared.settled_values,
         seconds=round(time.monotonic() - began, 3),
+        confirmed_objects=compared.settled_objects,
     )
 
 
@@ -158,11 +162,13 @@ def _check(run: SyncRun, query_id: str, compared: Comparison) -> None:
 
 
 def _keep(run: SyncRun, compared: Comparison) -> None:
-    """Record what differs, and list it; reset the attempts of what is confirmed."""
+    """Record what differs, and list it; record what is confirmed."""
     now = run.tools.clock()
     for number, page in enumerate(_pages(compared.differing)):
         _list(run, number, page)
         run.ledger.enriched.save(run.sync, _unknown(page, now))
+    for number, page in enumerate(_pages(compared.settled)):
+        acknowledge_shown(run, number, page, now)
     for page in _pages(compared.confirmed):
         run.ledger.enriched.save(run.sync, page.with_columns(attempts=pl.lit(0, pl.Int64)))
 

@@ -42,6 +42,7 @@ class SourceCounts:
     `rows`, `without_key`, `unmatched` and `ambiguous` count rows of the SELECT. Objects with
     `bad_values` had some of their cells refused; those that are `not_clearable` have a field that
     was to be emptied but has no clearing value.
+    `refused_fields` have no value that their mapping takes, only such as it refuses.
     `notes` say why all rows came although changes were asked for.
     `is_complete`: in all sources, the absence of a key means that it is gone.
     """
@@ -57,6 +58,7 @@ class SourceCounts:
     is_complete: bool = False
     is_full: bool = False
     notes: tuple[str, ...] = ()
+    refused_fields: tuple[str, ...] = ()
 
 
 def folded(keys: pl.Expr) -> pl.Expr:

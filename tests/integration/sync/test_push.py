@@ -169,10 +169,10 @@ def test_a_token_that_dies_under_way_is_renewed(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("fault", "kind", "code"),
     [
-        ("403@enrich", AccessError, NO_ANSWER),
-        ("401@enrich", AccessError, NO_ANSWER),
+        ("403@enrich", AccessError, "HTTP_403"),
+        ("401@enrich", AccessError, "HTTP_401"),
         ("503@enrich", UnavailableError, NO_ANSWER),
-        ("429-seconds@enrich", LimitReachedError, NO_ANSWER),
+        ("429-seconds@enrich", LimitReachedError, "HTTP_429"),
     ],
 )
 def test_lasting_faults_stop_the_run_and_leave_the_rest_unknown(

@@ -26,9 +26,11 @@ from connectors.lake.rejects import reject_files
 from connectors.ledger.enriched import KNOWN
 from nxp.commands.sync import print_report
 from tasks.stories.sync import plan_sync
-from tasks.sync.apply import Applied, Sender, apply_plan
+from tasks.sync.applied import Applied
+from tasks.sync.apply import Sender, apply_plan
 from tasks.sync.asked import SyncAsked
 from tasks.sync.push import NO_ANSWER
+from tasks.sync.report import summary_of
 from tests.acting import Client, enrichment
 from tests.landing import NOW
 from tests.syncing import BROKER, OWNER, POOL, SYNC_NAME, TAG, Rows, Syncing, syncing
@@ -36,6 +38,10 @@ from tests.syncing import BROKER, OWNER, POOL, SYNC_NAME, TAG, Rows, Syncing, sy
 UID = "device/device/uid"
 MARK = "MARK-jane"
 DAY = timedelta(days=1)
+REGISTER = "SELECT uid, owner AS asset_owner, tag AS asset_tag FROM register"
+# A custom field that nobody has created, and one of which every value is too long.
+MISSING = {"device/device/#no_such_field": {"column": "asset_tag", "longest": 200}}
+TOO_LONG = {TAG: {"longest": 200}}
 
 
 @pytest.fixture
@@ -113,8 +119,7 @@ def test_an_apply_says_which_run_kept_what_the_sources_left_out(
 def test_the_tenants_words_about_an_object_are_kept_with_its_identity(made: Syncing) -> None:
     stranger = "11111111-2222-3333-4444-555555555555"
     made.write([*rows_of(made.uids()), {"uid": stranger, "owner": "nobody's"}])
-    with pytest.raises(PartlyDoneError):
-        made.sync()
+    made.sync()
     (file,) = reject_files(made.place.lake, SYNC_NAME)
     assert [reject.reasons for reject in file.rows()] == [("ENRICH_020",)]
     assert file.raw() == [f"{stranger}: ENRICH_020: There is no device of this uid."]
@@ -181,15 +186,16 @@ def test_passing_faults_cost_nothing(made: Syncing, faults: list[str]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("fault", "kind"),
+    ("fault", "kind", "code"),
     [
-        ("503@enrich", UnavailableError),
-        ("403@enrich", AccessError),
-        ("429-seconds@enrich", LimitReachedError),
+        ("503@enrich", UnavailableError, NO_ANSWER),
+        ("403@enrich", AccessError, "HTTP_403"),
+        ("404@enrich", DataRefusedError, "HTTP_404"),
+        ("429-seconds@enrich", LimitReachedError, "HTTP_429"),
     ],
 )
 def test_a_tenant_that_takes_nothing_ends_the_run_and_apply_goes_on(
-    made: Syncing, fault: str, kind: type[PipelineError]
+    made: Syncing, fault: str, kind: type[PipelineError], code: str
 ) -> None:
     rows = rows_of(made.uids())
     made.write(rows)
@@ -198,10 +204,12 @@ def test_a_tenant_that_takes_nothing_ends_the_run_and_apply_goes_on(
         made.sync()
     report = last_report(made)
     assert report["state"] == "failed"
+    # An answer that refuses the request unread leaves nothing in doubt.
+    assert (report["unknown"] > 0) is (code == NO_ANSWER)
     assert report["unknown"] + report["not_sent"] == len(rows)
     # What was sent is open; the ledger does not have what was not sent.
-    assert states(made) == {"open": report["unknown"]}
-    assert set(made.known()["code"]) == {NO_ANSWER}
+    assert states(made) == {"open": report["codes"][code]} == {"open": report["waiting"]}
+    assert set(made.known()["code"]) == {code}
     made.place.tenant.faults.clear()
     assert made.apply()["acknowledged"] == len(rows)
     assert owners(made) == wanted(rows)
@@ -246,25 +254,94 @@ def refuse_after(made: Syncing, requests: int) -> None:
 def test_an_unknown_object_waits_and_the_others_are_taken(made: Syncing) -> None:
     rows = rows_of([*made.uids(), f"{MARK}-nobody"])
     made.write(rows)
-    with pytest.raises(PartlyDoneError, match="1 rejected"):
-        made.sync(now=NOW)
-    report = last_report(made)
-    assert (report["state"], report["codes"]) == ("partly", {"ENRICH_020": 1})
-    assert report["values"]["set"] == {"acknowledged": len(rows) - 1, "unknown": 1}
+    report = made.sync(now=NOW)
+    assert (report["state"], report["codes"]) == ("applied", {"ENRICH_020": 1})
+    assert (report["rejected"], report["no_such_object"], report["waiting"]) == (0, 1, 1)
+    assert report["values"]["set"] == {"acknowledged": len(rows) - 1, "no_such_object": 1}
     assert report["convergence"] == pytest.approx(100 * (len(rows) - 1) / len(rows), abs=0.01)
     before = made.requests
-    assert made.sync(now=NOW)["objects"] == 0
+    again = made.sync(now=NOW)
+    assert (again["objects"], again["waiting"]) == (0, 1)
+    assert "1 values wait: 1 for 1 objects that Nexthink does not have" in summary_of(again)
     assert made.requests == before
     # It is due after a day, then after two.
     for later, requests in ((1.1 * DAY, 1), (1.6 * DAY, 1), (3.2 * DAY, 2)):
-        try:
-            made.sync(now=NOW + later)
-        except PipelineError:
-            assert last_report(made)["codes"] == {"ENRICH_020": 1}
+        made.sync(now=NOW + later)
         assert made.requests == before + requests
-    with pytest.raises(DataRefusedError):
-        made.retry(now=NOW)
+    assert made.retry(now=NOW)["no_such_object"] == 1
     assert made.requests == before + 3
+
+
+def test_a_sync_of_whose_objects_nexthink_has_few_is_no_success(made: Syncing) -> None:
+    made.write(rows_of([f"nobody {n}" for n in range(5)]))
+    with pytest.raises(DataRefusedError, match="does not have 5 objects, and has 0: check what id"):
+        made.sync()
+    with pytest.raises(PartlyDoneError, match="5 values wait"):
+        made.sync()
+    made.write(rows_of([*made.uids()[:9], *(f"nobody {n}" for n in range(11))]))
+    with pytest.raises(PartlyDoneError, match="does not have 11 objects, and has 9"):
+        made.sync()
+
+
+@pytest.mark.parametrize("missing", [MISSING, TOO_LONG])
+def test_a_field_that_is_refused_as_a_whole_is_no_success_until_it_is_taken(
+    made: Syncing, missing: dict[str, Any]
+) -> None:
+    made.specify(fields={OWNER: {}, **missing}, sql=REGISTER)
+    (name,) = missing
+    rows = rows_of(made.uids(), tag="x" * 80)
+    made.write(rows)
+    with pytest.raises(DataRefusedError, match=f"{len(rows)} values are refused: {name}"):
+        made.sync(verify=False)
+    for sent in (len(rows), 0):
+        with pytest.raises(PartlyDoneError, match=f"{name} is refused as a whole"):
+            made.sync(verify=False)
+        report = last_report(made)
+        assert (report["acknowledged"], report["rejected"], report["refused"]) == (
+            sent,
+            0,
+            len(rows),
+        )
+        assert report["refused_fields"] == [name]
+        assert f"values are refused: {name} {len(rows)}" in summary_of(report)
+    with pytest.raises(PartlyDoneError, match="is refused as a whole"):
+        made.apply()
+    made.specify(fields={OWNER: {}}, sql=REGISTER)
+    assert made.sync(verify=False)["refused"] == 0
+
+
+def test_a_field_whose_values_never_fit_their_mapping_is_no_success(made: Syncing) -> None:
+    made.specify(
+        fields={OWNER: {}, TAG: {"values": {"1": "one"}}}, sql=REGISTER, max_reject_share=1
+    )
+    made.write(rows_of(made.uids(), tag="T"))
+    with pytest.raises(PartlyDoneError, match=f"{TAG} is refused as a whole"):
+        made.sync(verify=False)
+    made.write([*rows_of(made.uids(), tag="T"), {"uid": "nobody", "tag": "1"}])
+    made.sync(verify=False)
+
+
+def test_a_lost_answer_is_confirmed_by_the_read_back(made: Syncing) -> None:
+    made.specify(push={"objects": 100})
+    rows = rows_of(made.uids(), tag="T")
+    made.write(rows)
+    made.place.tenant.faults.add("timeout-after@enrich:12")
+    report = made.sync()
+    assert (report["acknowledged"], report["confirmed"], report["unknown"]) == (0, len(rows), 0)
+    assert (report["state"], report["convergence"], report["waiting"]) == ("applied", 100.0, 0)
+    assert states(made) == {"acknowledged": 2 * len(rows)}
+    assert made.sync()["objects"] == 0
+
+
+def test_an_outage_during_one_batch_ends_as_unavailable(made: Syncing) -> None:
+    made.specify(push={"objects": 100})
+    made.write(rows_of(made.uids()))
+    made.place.tenant.faults.add("503@enrich")
+    with pytest.raises(UnavailableError, match="nxp sync assets sends them again"):
+        made.sync(verify=False)
+    made.place.tenant.faults.add("503@export")
+    with pytest.raises(UnavailableError):
+        made.sync()
 
 
 def test_a_bad_value_waits_and_the_other_fields_follow(made: Syncing) -> None:
@@ -355,13 +432,16 @@ def test_a_resumed_plan_leaves_out_what_is_settled(made: Syncing) -> None:
 
 
 def test_too_many_rejects_fail_the_run_that_has_saved_everything(made: Syncing) -> None:
-    rows = rows_of([*made.uids(), *(f"nobody {n}" for n in range(20))])
+    made.specify(fields={OWNER: {"longest": 200}}, sql=REGISTER)
+    rows = rows_of(made.uids())
+    for row in rows[:5]:
+        row["owner"] = "x" * 80
     made.write(rows)
     with pytest.raises(PartlyDoneError, match=r"more than the 5\.0% allowed"):
         made.sync()
     assert last_report(made)["state"] == "failed"
-    assert owners(made) == {uid: owner for uid, owner in wanted(rows).items() if "nob" not in uid}
-    assert states(made) == {"acknowledged": len(made.uids()), "unknown": 20}
+    assert owners(made) == {uid: owner for uid, owner in wanted(rows).items() if "x" not in owner}
+    assert states(made) == {"acknowledged": len(rows) - 5, "rejected": 5}
 
 
 def test_guards_stop_before_anything_is_sent(made: Syncing) -> None:

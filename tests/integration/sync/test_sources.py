@@ -77,9 +77,12 @@ def test_the_cmdb_finds_its_devices_by_serial_number(connected: Place) -> None:
 
 
 def test_the_people_are_users_by_their_upn(connected: Place) -> None:
+    connected.land(connected.plan("users"))
+    spelled = set(connected.landed("users")["upn"].drop_nulls())
     _, shape, ranges = shape_all(connected, load_sync(CATALOG, "hr_users"))
     known = {upn.lower() for upn in connected.tenant.frame("#users", {})["user.upn"].drop_nulls()}
     assert len(known & set(keys(ranges))) > len(known) / 2
+    assert set(keys(ranges).values()) <= spelled
     assert shape.counts.without_key == shape.counts.bad_values == 0
 
 
@@ -108,6 +111,40 @@ def with_serials(place: Place, **changed: str | None) -> list[dict[str, Any]]:
         rows[int(number.removeprefix("n"))]["chassis_serial_number"] = serial
     pl.DataFrame(rows, schema=frame.schema).write_parquet(path)
     return rows
+
+
+@pytest.mark.parametrize(
+    ("ignore", "found"),
+    [
+        (None, ["case", "blank", "accent", "exact"]),
+        (["blanks"], ["blank", "exact"]),
+        (["nfc", "case"], ["case", "accent", "exact"]),
+        ([], ["exact"]),
+    ],
+)
+def test_spellings_are_compared_as_the_sync_says(
+    here: Place, ignore: list[str] | None, found: list[str]
+) -> None:
+    devices = with_serials(here, n0="Case-1", n1="BLANK-1 ", n2="CAFE\u0301", n3="EXACT")
+    changes = {} if ignore is None else {"ignore": ignore}
+    sync = sync_of(**BY_SERIAL | {"inventory": BY_SERIAL["inventory"] | changes})
+    rows: dict[str, list[str | None]] = {
+        "serial": ["case-1", "BLANK-1", "CAF\u00c9", "EXACT"],
+        "cost_center": ["case", "blank", "accent", "exact"],
+    }
+    with shaping(here.folder, sync, lake=here.lake, cmdb=rows) as (shape, ranges):
+        assert sorted(cells(ranges).values()) == sorted(found)
+        assert shape.counts.unmatched == 4 - len(found)
+    assert {device["device_uid"] for device in devices[:4]} >= {key for key, _ in cells(ranges)}
+
+
+def test_an_identity_is_sent_as_the_inventory_spells_it(here: Place) -> None:
+    with_serials(here, n0="X-1 ")
+    of = BY_SERIAL["inventory"] | {"identity": "chassis_serial_number"}
+    sync = sync_of(**BY_SERIAL | {"inventory": of})
+    rows: dict[str, list[str | None]] = {"serial": ["x-1"], "cost_center": ["A"]}
+    with shaping(here.folder, sync, lake=here.lake, cmdb=rows) as (_, ranges):
+        assert keys(ranges) == {"x-1": "X-1 "}
 
 
 def test_an_ambiguous_or_unknown_row_is_a_reject_and_what_it_may_mean_is_there(here: Place) -> None:

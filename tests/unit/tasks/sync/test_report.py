@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from tasks.sync.apply import Applied
-from tasks.sync.report import SyncStages, is_beyond
+from tasks.sync.applied import Applied
+from tasks.sync.ended import SyncStages, is_beyond
 
 
 def stages(rejected: int, objects: int, **source: int) -> SyncStages:

@@ -1,0 +1,218 @@
+"""How a run of a sync ended: its stages, and what it left out, so that it never looks complete."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from connectors.errors import DataRefusedError, PartlyDoneError, PipelineError
+from tasks.sync.applied import LEFT, NO_SUCH_OBJECT, Applied
+from tasks.sync.guards import GuardError
+from tasks.sync.outcomes import ObjectOutcome
+from tasks.sync.plan_file import SyncPlan
+from tasks.sync.run import SyncRun
+from tasks.sync.standing import Standing
+from tasks.sync.verify import Verified
+
+# A share of fewer objects says nothing.
+FEW_OBJECTS: Final = 20
+_KEYLESS: Final = ("without_key", "unmatched", "ambiguous")
+
+
+@dataclass(slots=True)
+class SyncStages:
+    """The results of a run, stage by stage; a stage that was not reached is None."""
+
+    plan_id: str = ""
+    planned: Mapping[str, Any] | None = None
+    applied: Applied | None = None
+    verified: Verified | None = None
+    # Why what was sent could not be read back.
+    unverified: PipelineError | None = None
+    error: PipelineError | None = None
+    # The plan had been applied before.
+    is_done: bool = False
+    # What is left over all runs, as of the end of this one.
+    standing: Standing = field(default_factory=Standing)
+    # Masked, and for a terminal only.
+    samples: list[dict[str, str]] = field(default_factory=list)
+
+    def take(self, plan: SyncPlan) -> None:
+        """Copy the counts of a plan."""
+        self.plan_id = plan.plan_id
+        self.planned = plan.summary.to_json()
+
+    @property
+    def made_by(self) -> str | None:
+        """The run that made the plan and kept the sources' rejects."""
+        made_by: str | None = (self.planned or {}).get("made_by")
+        return made_by
+
+    @property
+    def source(self) -> Mapping[str, Any]:
+        """The counts of the sources; empty if the plan was not made from them."""
+        return (self.planned or {}).get("source") or {}
+
+    @property
+    def left_by_source(self) -> int:
+        """How many objects were rejected before the planning."""
+        return sum(self.source.get(name, 0) for name in (*_KEYLESS, "duplicates", "bad_values"))
+
+    @property
+    def of_source(self) -> int:
+        """How many objects the sources returned, as far as they can be distinguished."""
+        return sum(self.source.get(name, 0) for name in (*_KEYLESS, "keys"))
+
+    @property
+    def refused_whole(self) -> list[str]:
+        """The fields of which no value is taken: refused by the tenant, or by the mapping."""
+        return [*self.standing.refused_whole, *self.source.get("refused_fields", ())]
+
+    @property
+    def is_sent(self) -> bool:
+        """Whether the whole plan was sent, be it without an answer: a read-back then shows it."""
+        applied = self.applied
+        if applied is None:
+            return self.is_done
+        return applied.is_complete or (applied.lost is not None and not applied.objects[LEFT])
+
+    @property
+    def objects(self) -> dict[str, int]:
+        """The objects by outcome; `confirmed` were not answered, and read back as sent."""
+        counts = (self.applied or Applied()).objects
+        unknown = counts[ObjectOutcome.UNKNOWN]
+        confirmed = min(self.verified.confirmed_objects if self.verified else 0, unknown)
+        return {
+            "objects": counts.total(),
+            "acknowledged": counts[ObjectOutcome.ACKNOWLEDGED],
+            "confirmed": confirmed,
+            "rejected": counts[ObjectOutcome.REJECTED],
+            "no_such_object": counts[NO_SUCH_OBJECT],
+            "unknown": unknown - confirmed,
+            "not_sent": counts[LEFT],
+        }
+
+    @property
+    def stopped_by(self) -> list[str]:
+        """The guards because of which nothing was sent."""
+        return list(self.error.guards) if isinstance(self.error, GuardError) else []
+
+
+def shortfall(run: SyncRun, stages: SyncStages) -> PipelineError | None:
+    """Return what a run left out, so that it never shows as successful; None if nothing."""
+    if stages.applied is None and not stages.is_done:
+        return None
+    return (
+        _left_out(run, stages, stages.applied or Applied())
+        or _refused(run, stages)
+        or _unread(run, stages)
+        or _missing(run, stages)
+    )
+
+
+def is_beyond(stages: SyncStages, share: float) -> bool:
+    """Return whether more objects were rejected, by us or by the tenant, than is allowed."""
+    applied = stages.applied or Applied()
+    objects = max(stages.of_source, applied.objects.total())
+    rejected = stages.left_by_source + applied.objects[ObjectOutcome.REJECTED]
+    return objects >= FEW_OBJECTS and rejected > share * objects
+
+
+def counted(objects: Mapping[str, Any]) -> str:
+    """Return the objects of a run by outcome, in words; those that are none go unsaid at times."""
+    said = f"{objects['acknowledged']:,} of {objects['objects']:,} objects acknowledged"
+    kinds = {
+        "confirmed": "read back as sent without an answer",
+        "rejected": "rejected",
+        "no_such_object": "not in Nexthink",
+        "unknown": "unknown",
+        "not_sent": "not sent",
+    }
+    always = ("rejected", "unknown")
+    return ", ".join(
+        [
+            said,
+            *(
+                f"{objects[name]:,} {words}"
+                for name, words in kinds.items()
+                if objects.get(name) or name in always
+            ),
+        ]
+    )
+
+
+def _left_out(run: SyncRun, stages: SyncStages, applied: Applied) -> PipelineError | None:
+    objects = stages.objects
+    taken = objects["acknowledged"] + objects["confirmed"]
+    said = f"{run.sync}: {counted(objects)}"
+    if applied.stopped:
+        if not taken:
+            return applied.stopped
+        return PartlyDoneError(f"{said}, then: {applied.stopped}; nxp apply {run.sync} resumes")
+    if applied.lost and objects["unknown"] and not taken:
+        return applied.lost.retold(f"{said}: {applied.lost}; nxp sync {run.sync} sends them again")
+    beyond = is_beyond(stages, run.specification.max_reject_share)
+    failed = objects["rejected"] + objects["unknown"] + objects["not_sent"]
+    if not failed and applied.is_complete and not beyond:
+        return None
+    if left := stages.left_by_source:
+        said += f", {left:,} left out of the sources"
+        if stages.made_by not in (None, run.run_id):
+            said += f" (nxp rejects {run.sync} --run {stages.made_by})"
+    if beyond:
+        said += f" (more than the {run.specification.max_reject_share:.1%} allowed)"
+    said += f"{_standing(stages)}: see nxp rejects {run.sync} --run {run.run_id}"
+    is_nothing = objects["objects"] and not taken
+    return DataRefusedError(said) if is_nothing else PartlyDoneError(said)
+
+
+def _unread(run: SyncRun, stages: SyncStages) -> PipelineError | None:
+    if stages.unverified:
+        return PartlyDoneError(
+            f"{run.sync}: applied, but not verified: {stages.unverified}{_standing(stages)}"
+        )
+    checked = stages.verified
+    wrong = checked.differs + checked.not_found if checked else 0
+    if checked is None or not wrong:
+        return None
+    return PartlyDoneError(
+        f"{run.sync}: {wrong:,} of {checked.compared:,} acknowledged values do not read back "
+        f"(convergence {checked.convergence:.2f} %); they are sent again after 1, 2, 4 and 7 days, "
+        f"or by nxp retry {run.sync}{_standing(stages)}: see nxp rejects {run.sync} --run "
+        f"{run.run_id}"
+    )
+
+
+def _refused(run: SyncRun, stages: SyncStages) -> PipelineError | None:
+    """Return the error of fields that are missing in Nexthink, in whichever run it was noticed."""
+    if not stages.refused_whole:
+        return None
+    by_source = stages.source.get("refused_fields", ())
+    advice = []
+    if stages.standing.refused_whole:
+        advice.append(f"create it in Nexthink or correct its mapping, then nxp retry {run.sync}")
+    if by_source:
+        advice.append("its values do not fit the mapping: correct the YAML or the source")
+    fields = ", ".join(dict.fromkeys(stages.refused_whole))
+    return PartlyDoneError(
+        f"{run.sync}: {fields} is refused as a whole{_standing(stages)}: {'; '.join(advice)}; see "
+        f"nxp rejects {run.sync}"
+    )
+
+
+def _missing(run: SyncRun, stages: SyncStages) -> PipelineError | None:
+    """Return the error of a sync of which Nexthink has few objects: its key is probably wrong."""
+    missing = stages.standing.objects
+    held = (stages.planned or {}).get("valued_keys", 0) + stages.objects["acknowledged"]
+    if not missing or (held and (missing <= held or missing + held < FEW_OBJECTS)):
+        return None
+    said = (
+        f"{run.sync}: Nexthink does not have {missing:,} objects, and has {held:,}: check what "
+        f"identifies them{_standing(stages)}; see nxp rejects {run.sync}"
+    )
+    is_nothing = not held and stages.objects["objects"]
+    return DataRefusedError(said) if is_nothing else PartlyDoneError(said)
+
+
+def _standing(stages: SyncStages) -> str:
+    words = stages.standing.words
+    return f"; {words}" if words else ""
