@@ -47,7 +47,8 @@ def read_catalogue(catalog: Path) -> Catalogue:
     for name, dataset in read.datasets.items():
         queries.check_dataset(name, dataset)
     read.syncs, read.notes = _syncs(catalog, read.problems, queries)
-    read.actions = _actions(catalog, read.problems, queries)
+    read.actions, notes = _actions(catalog, read.problems, queries)
+    read.notes += notes
     read.problems += queries.findings.problems
     read.notes += queries.findings.notes
     return read
@@ -97,17 +98,20 @@ def _syncs(
     return list(syncs.valid), notes
 
 
-def _actions(catalog: Path, problems: list[str], queries: "SavedQueries") -> list[str]:
-    """Validate the actions; return their names."""
+def _actions(
+    catalog: Path, problems: list[str], queries: "SavedQueries"
+) -> tuple[list[str], list[str]]:
+    """Validate the actions; return their names, and notes."""
     if not any((catalog / ACTIONS).glob("*.yaml")):
-        return []
-    from connectors.actions import read_actions  # noqa: PLC0415 - httpx, only if there are some
+        return [], []
+    # httpx, only if there are some.
+    from connectors.actions import read_actions, shared_ids  # noqa: PLC0415
 
     actions = read_actions(catalog)
     problems += actions.listed
     for name, action in actions.valid.items():
         queries.check_action(name, action)
-    return list(actions.valid)
+    return list(actions.valid), shared_ids(actions)
 
 
 def _counted(**kinds: Sized) -> str:

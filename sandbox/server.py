@@ -18,6 +18,7 @@ from sandbox.servicenow.app import servicenow_app
 from sandbox.tenant import Tenant
 from sandbox.web.apps import api_app, login_app, results_app
 from sandbox.web.connection import Breakable
+from sandbox.web.dated import Dated
 
 logger = logging.getLogger(__name__)
 
@@ -80,7 +81,6 @@ class _Server(uvicorn.Server):
         await super().startup(sockets)
 
     async def main_loop(self) -> None:
-        # Each tick renews the `Date` header.
         while not await self.on_tick(0):
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._stopping.wait(), _TICK_SECONDS)
@@ -132,7 +132,10 @@ def _listeners(tenant: Tenant, sockets: list[socket.socket]) -> list[_Listener]:
     origins = [_origin(tenant.options.host, each) for each in sockets]
     tenant.api_url, tenant.login_url, tenant.results_url, tenant.servicenow.url = origins
     apps = (api_app(tenant), login_app(tenant), results_app(tenant), servicenow_app(tenant))
-    return [_Listener(_Server(_config(app)), each) for app, each in zip(apps, sockets, strict=True)]
+    return [
+        _Listener(_Server(_config(Dated(app, tenant.clock))), each)
+        for app, each in zip(apps, sockets, strict=True)
+    ]
 
 
 def _config(app: object) -> uvicorn.Config:
@@ -146,6 +149,8 @@ def _config(app: object) -> uvicorn.Config:
         lifespan="off",
         loop="asyncio",
         server_header=False,
+        # Real time, renewed every second: the tenant has a clock of its own.
+        date_header=False,
         timeout_graceful_shutdown=1,
     )
 

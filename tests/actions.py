@@ -29,6 +29,7 @@ CERTAIN = ActingOptions(
     decline_share=0,
     agree_share=1,
 )
+SHIPPED = frozenset(file.stem for file in (CATALOG / "actions").glob("*.yaml"))
 CLEAN_UP = "#clean_up_disk"
 CLEAN_UP_PARAMETERS = {"MinimumAgeDays": "30", "EmptyRecycleBin": "false"}
 WINDOWS = """devices during past 30d
@@ -61,7 +62,12 @@ class Acting:
             usual["run_as"] = "LOCAL_SYSTEM"
         if words.get("id", CLEAN_UP) == CLEAN_UP:
             usual["parameters"] = CLEAN_UP_PARAMETERS
-        text = yaml.safe_dump({"action": name, **usual, **words}, sort_keys=False)
+        made = {"action": name, **usual, **words}
+        for file in (Path(self.place.environment["NXP_CATALOG"]) / "actions").glob("*.yaml"):
+            # The strictest cool-down of an id counts: a shipped action would share its own.
+            if file.stem in SHIPPED and yaml.safe_load(file.read_text("utf-8"))["id"] == made["id"]:
+                file.unlink()
+        text = yaml.safe_dump(made, sort_keys=False)
         self._write(f"actions/{name}.yaml", text)
 
     def query(self, name: str, text: str) -> None:

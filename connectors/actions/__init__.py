@@ -3,7 +3,7 @@
 Only reads and validates; tasks/act finds the targets and sends the requests.
 """
 
-from connectors.actions.loading import load_action, load_actions, read_actions
+from connectors.actions.loading import load_action, load_actions, read_actions, shared_ids
 from connectors.actions.specification import (
     ACTION_PATTERN,
     READ_BACK,
@@ -33,4 +33,5 @@ __all__ = [
     "load_action",
     "load_actions",
     "read_actions",
+    "shared_ids",
 ]

@@ -1,5 +1,6 @@
 """Reading the catalogue's actions: what is wrong with one stops only that one."""
 
+from datetime import timedelta
 from pathlib import Path
 
 from connectors.actions.specification import (
@@ -42,7 +43,23 @@ def read_actions(catalog: Path) -> Loaded[ActionSpecification]:
     # A broken one must not run in part: what is wrong with an answer's action stops the campaign.
     for name, action in loaded.found.items():
         loaded.add(name, _answers_problems(name, action, loaded))
+    _share_cool_downs(loaded)
     return loaded
+
+
+def shared_ids(loaded: Loaded[ActionSpecification]) -> list[str]:
+    """Return, in words, which actions have the same id and therefore the same cool-down."""
+    notes = []
+    for alike in _alike(loaded):
+        if len({each.limits.cool_down for each in alike}) > 1:
+            strictest = max(alike, key=lambda each: each.limits.cool_down)
+            names = " and ".join(sorted(each.action for each in alike))
+            hours = strictest.limits.cool_down / timedelta(hours=1)
+            notes.append(
+                f"{names} have the same id {strictest.id}: the longest limits.cool_down counts for "
+                f"all of them, which is the {hours:g} h of {strictest.action}"
+            )
+    return notes
 
 
 def load_actions(catalog: Path) -> dict[str, ActionSpecification]:
@@ -62,6 +79,21 @@ def load_action(catalog: Path, name: str) -> ActionSpecification:
         ConfigurationError: with every problem of this action.
     """
     return read_actions(catalog).one(name, "action")
+
+
+def _alike(loaded: Loaded[ActionSpecification]) -> list[list[ActionSpecification]]:
+    """Return the actions in groups of equal kind and id; files that cannot be read have none."""
+    groups: dict[tuple[ActionKind, str], list[ActionSpecification]] = {}
+    for each in loaded.found.values():
+        groups.setdefault((each.kind, each.id), []).append(each)
+    return list(groups.values())
+
+
+def _share_cool_downs(loaded: Loaded[ActionSpecification]) -> None:
+    for alike in _alike(loaded):
+        strictest = max(each.limits.cool_down for each in alike)
+        for each in alike:
+            each.share_cool_down(strictest)
 
 
 def _names_taken(catalog: Path) -> dict[str, str]:

@@ -6,7 +6,7 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import Any, Final, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, PrivateAttr, field_validator, model_validator
 
 from connectors.catalogue import DAY, Specification
 from connectors.catalogue.specification import Duration
@@ -226,6 +226,16 @@ class ActionSpecification(Specification):
     within: Duration = 14 * DAY
     effect_after: Duration | None = None
     lands: str | None = None
+    _cool_down_of_id: timedelta = PrivateAttr(default=timedelta(0))
+
+    @property
+    def cool_down(self) -> timedelta:
+        """The strictest cool-down of all actions of the catalogue with this kind and id."""
+        return max(self.limits.cool_down, self._cool_down_of_id)
+
+    def share_cool_down(self, strictest: timedelta) -> None:
+        """Set the strictest cool-down of all actions of this kind and id."""
+        self._cool_down_of_id = strictest
 
     @property
     def fingerprint(self) -> str:

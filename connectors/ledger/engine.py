@@ -27,11 +27,12 @@ from connectors.databases.sessions import connect_arguments, set_up_sessions
 from connectors.databases.urls import EXAMPLES, database_url, driver_errors
 from connectors.errors import ConfigurationError
 from connectors.ledger.failures import VARIABLE, failure, unusable
+from connectors.ledger.identity import draw_identity
 from connectors.ledger.tables import metadata
 
 # A test compares it with the newest file in migrations/versions: reading it from there at every
 # start would import Alembic, 0.2 s for nothing.
-HEAD = "0009"
+HEAD = "0010"
 MIGRATIONS = Path(__file__).parent / "migrations"
 UPGRADE_TRIES = 5
 # Alembic's own table, as it makes it.
@@ -186,6 +187,7 @@ def _create(engine: Engine) -> None:
         # Another process may have been quicker.
         if connection.scalar(_VERSION.select()) is None:
             connection.execute(_VERSION.insert().values(version_num=HEAD))
+        draw_identity(connection)
 
 
 def migrate(engine: Engine) -> None:

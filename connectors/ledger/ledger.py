@@ -15,6 +15,7 @@ from connectors.ledger.doubts import Doubts
 from connectors.ledger.downloads import Downloads
 from connectors.ledger.engine import connect
 from connectors.ledger.holding import Holding
+from connectors.ledger.identity import Identity
 from connectors.ledger.journal import Journal
 from connectors.ledger.leases import Holder, Lease
 from connectors.ledger.limits import TenantLimits
@@ -46,6 +47,7 @@ class Ledger:
         self._tenant = tenant
         self._clock = clock
         self._holding = Holding(engine, tenant, clock)
+        self.identity = Identity(engine, clock)
         self.journal = Journal(engine, tenant)
         self.downloads = Downloads(engine, tenant, clock)
         self.marks = Marks(engine, tenant, clock)

@@ -188,6 +188,16 @@ export_slots = Table(
     Column("held_until", UTCDateTime, nullable=False),
 )
 
+# One row without `retired_at`: this ledger's own id. The others are ids of ledgers that a person
+# has declared to act no more.
+ledgers = Table(
+    "ledgers",
+    metadata,
+    Column("ledger_id", String(12), primary_key=True),
+    Column("retired_at", UTCDateTime),
+    Column("why", Text),
+)
+
 runs = Table(
     "runs",
     metadata,

@@ -1,7 +1,8 @@
 """One authenticated exchange with the tenant's API, and what its failures mean."""
 
 from collections.abc import Callable, Mapping
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
 from typing import Any, Final, TypeVar
 
 import httpx
@@ -57,6 +58,8 @@ class Api:
         self.clock = clock
         # How the user has set the API's address; errors name it.
         self.setting = setting
+        # How far this machine's clock was ahead of the tenant's at the last answer; None: unknown.
+        self.clock_ahead: timedelta | None = None
         self._gate = gate
 
     def call(
@@ -99,11 +102,22 @@ class Api:
         except HTTP_FAULTS as fault:
             advice = f"check the network or {self.setting}"
             raise unreachable(fault, request, advice=advice) from None
+        ahead = clock_ahead(response.headers, self.clock())
+        self.clock_ahead = self.clock_ahead if ahead is None else ahead
         if response.status_code in accepted:
             return response
         if response.status_code == _NOT_FOUND and missing is not None:
             raise missing(answered(response, with_code=True))
         raise failure(response, permission=permission, now=self.clock())
+
+
+def clock_ahead(headers: httpx.Headers, now: datetime) -> timedelta | None:
+    """Return how far a clock is ahead of the server's, whole seconds; None if that is not said."""
+    try:
+        theirs = parsedate_to_datetime(headers.get("date", ""))
+    except ValueError:
+        return None
+    return now - theirs.replace(tzinfo=theirs.tzinfo or UTC)
 
 
 def failure(response: httpx.Response, *, permission: str, now: datetime) -> PipelineError:

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import cached_property
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
@@ -120,6 +120,11 @@ class NexthinkClient:
     def authenticate(self) -> None:
         """Request a token now; raise AccessError if the login host refuses the credential."""
         self._credentials.renew()
+
+    @property
+    def clock_ahead(self) -> timedelta | None:
+        """How far this machine's clock is ahead of the tenant's, by its last answer, if it said."""
+        return self._calls.clock_ahead
 
     def close(self) -> None:
         """Close the connections."""

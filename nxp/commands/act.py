@@ -299,6 +299,23 @@ def resolve(
     say(f"request {request} counts as {found.replace('-', ' ')}")
 
 
+def retire_ledger(
+    ledger: str,
+    *,
+    why: Annotated[str, Parameter(help="Why it acts no more; it is kept.")],
+    tenant: Tenant = None,
+) -> None:
+    """Record that LEDGER, another one of ours, acts no more, so that this one may act.
+
+    LEDGER is the id that the error names. Its requests still count for cool-downs.
+    """
+    if not why.strip():
+        raise UsageError("--why TEXT, why it acts no more, is kept and must not be empty")
+    with _ledger(tenant) as own:
+        own.identity.retire(ledger, why.strip())
+    say(f"ledger {ledger.strip().lower()} counts as retired")
+
+
 def _ledger(tenant: str | None) -> "Ledger":
     from connectors.ledger import open_ledger  # noqa: PLC0415 - SQLAlchemy, not for --help
 

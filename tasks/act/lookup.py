@@ -9,13 +9,12 @@ import polars as pl
 from connectors.actions import ActionKind
 from connectors.ledger import Ledger
 from connectors.ledger.action_requests import ActionRequest, RequestState
-from tasks.act.readback import SKEW, read_executions
+from tasks.act.preconditions import require_own_shown
+from tasks.act.readback import SHOWS_WITHIN, SKEW, read_executions
 from tasks.act.run import ActionRun
 
 logger = logging.getLogger(__name__)
 
-# How long it may take until a tenant shows a request.
-SHOWS_WITHIN: Final = timedelta(minutes=30)
 # After this time a request has been answered or given up.
 _UNDER_WAY: Final = timedelta(minutes=10)
 _LEFT_OVER: Final = "the command had ended before it was sent"
@@ -33,6 +32,7 @@ def look_up(run: ActionRun, executions: pl.DataFrame | None = None) -> list[Acti
         executions: what was just read back, if anything.
 
     Raises:
+        DataRefusedError: the query hides requests that the tenant has accepted.
         PipelineError: as `read_executions`.
     """
     journal = run.ledger.actions
@@ -41,8 +41,8 @@ def look_up(run: ActionRun, executions: pl.DataFrame | None = None) -> list[Acti
     unknown = journal.requests(action=run.key, states=doubtful)
     if not unknown:
         return []
+    since = min(request.sent_at or request.created_at or run.now for request in unknown)
     if executions is None:
-        since = min(request.sent_at or request.created_at or run.now for request in unknown)
         executions = read_executions(run, since)
     known = journal.request_ids(*run.key)
     for request in unknown:
@@ -54,6 +54,8 @@ def look_up(run: ActionRun, executions: pl.DataFrame | None = None) -> list[Acti
             journal.requested(request.intent_id, ids[0] if len(ids) == 1 else None, seen)
             logger.info("%s: the tenant shows request %s", run.action, request.intent_id)
         elif request.state == RequestState.UNKNOWN and _is_late(run, request):
+            # A query that hides requests says nothing about this one.
+            require_own_shown(run, executions, since)
             journal.not_seen(request.intent_id)
             logger.warning(
                 "%s: the tenant does not show request %s of %d targets: see nxp act resolve",

@@ -12,6 +12,7 @@ from connectors.actions import ActionKind
 from connectors.errors import DataRefusedError, StaleError, UsageError
 from connectors.ledger import ActionPlanRecord, ActionPlanState
 from connectors.ledger.action_requests import NOBODY, Asker, RequestState
+from connectors.nexthink.acting.intents import new_intent
 from tasks.act.answers import answers_of_plan
 from tasks.act.asked import ActionAsked
 from tasks.act.candidates import find_candidates
@@ -36,6 +37,7 @@ from tasks.act.plan_file import (
     read_plan,
     write_plan,
 )
+from tasks.act.preconditions import require_clock, require_one_ledger, require_own_shown
 from tasks.act.run import ActionRun
 from tasks.act.send import request_of
 from tasks.runs.progress import Progress, tell
@@ -77,7 +79,7 @@ def make_plan(run: ActionRun, asked: ActionAsked, asker: Asker = NOBODY) -> Acti
         ticket=asked.ticket,
     )
     path = plan_path(run.action, plan_id)
-    planned = _batched(rows, batch)
+    planned = _batched(rows, batch, run.ledger.identity.own)
     _check_requests(run, planned, sending)
     sha256 = write_plan(run.lake, path, planned, sending, run.folder())
     record = ActionPlanRecord(
@@ -134,7 +136,7 @@ def check_meanwhile(run: ActionRun, plan: ActionPlan) -> None:
     Raises:
         StaleError: somebody has; plan again.
     """
-    if not run.specification.limits.cool_down or plan.targets.is_empty():
+    if plan.targets.is_empty():
         return
     others = acted_elsewhere(run)
     acted_on = plan.targets.filter(pl.col("target").is_in(others.implode()))
@@ -165,7 +167,7 @@ def give_up_outdated(run: ActionRun, record: ActionPlanRecord) -> bool:
         outdated, why = waiting, "interrupted for 24 hours"
     elif (record.kind, record.action_id) != run.key:
         outdated, why = waiting, "the YAML names another action"
-    elif waiting and run.specification.limits.cool_down:
+    elif waiting:
         others = acted_elsewhere(run).implode()
         targets = {each.intent_id: journal.targets(intent_id=each.intent_id) for each in waiting}
         outdated = [
@@ -203,13 +205,13 @@ def _found(run: ActionRun, asked: ActionAsked, described: Described) -> pl.DataF
 
 
 def _excluded(run: ActionRun, candidates: pl.DataFrame, described: Described) -> pl.DataFrame:
-    cool_down, kind = run.specification.limits.cool_down, run.specification.kind
+    cool_down, kind = run.specification.cool_down, run.specification.kind
     rows = targeted(candidates, kind, devices=described.devices, people=described.people)
     if kind is ActionKind.REMOTE_ACTION:
         unfit = other_platform(described.windows, described.mac)
         rows = left_out(rows, [(PLATFORM, unfit)])
     others = pl.Series([], dtype=pl.String)
-    if cool_down and rows["reason"].null_count():
+    if rows["reason"].null_count():
         # Reading back also shows which actions had no effect: their targets are free again.
         others = acted_elsewhere(run)
     reach = cool_down + run.specification.lifetime if cool_down else cool_down
@@ -218,20 +220,32 @@ def _excluded(run: ActionRun, candidates: pl.DataFrame, described: Described) ->
 
 
 def acted_elsewhere(run: ActionRun) -> pl.Series:
-    """Return the targets that somebody else has acted on within the cool-down, or is acting on."""
-    since = run.now - run.specification.limits.cool_down
-    executions = refresh(run, since - run.specification.lifetime)
+    """Return the targets that somebody else has acted on within the cool-down, or is acting on.
+
+    Raises:
+        ConfigurationError, DataRefusedError, HeldError: what the tenant shows cannot be relied on.
+        PipelineError: as the export of the executions.
+    """
+    specification = run.specification
+    if not specification.cool_down:
+        # The same may be done again at once, by anybody.
+        return pl.Series([], dtype=pl.String)
+    since = run.now - specification.cool_down
+    executions = refresh(run, since - specification.lifetime)
+    require_clock(run)
+    require_own_shown(run, executions, since - specification.lifetime)
+    require_one_ledger(run, executions)
     return elsewhere(executions, run.ledger.actions.request_ids(*run.key), since)
 
 
-def _batched(rows: pl.DataFrame, batch: int) -> pl.DataFrame:
+def _batched(rows: pl.DataFrame, batch: int, ledger_id: str) -> pl.DataFrame:
     """Divide the targets that are not left out into requests, each with its intent."""
     wanted = rows.filter(pl.col("reason").is_null()).sort("target", maintain_order=True)
     ordinal = (pl.int_range(pl.len()) // max(batch, 1)).cast(pl.Int32)
     numbered = wanted.with_columns(ordinal=ordinal)
     ordinals = numbered["ordinal"].unique(maintain_order=True)
     intents = pl.DataFrame(
-        {"ordinal": ordinals, "intent_id": [str(uuid.uuid4()) for _ in ordinals]},
+        {"ordinal": ordinals, "intent_id": [new_intent(ledger_id) for _ in ordinals]},
         schema={"ordinal": pl.Int32, "intent_id": pl.String},
     )
     named = numbered.join(intents, on="ordinal", how="left", maintain_order="left")

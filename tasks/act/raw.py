@@ -18,6 +18,7 @@ from connectors.errors import DataRefusedError, PartlyDoneError, PipelineError, 
 from connectors.ledger import Ledger
 from connectors.ledger.action_requests import ActionRequest, Batch, RequestState
 from connectors.nexthink.acting.devices import DeviceDeletionRequest
+from connectors.nexthink.acting.intents import new_intent
 from connectors.nexthink.acting.limits import UUID
 from connectors.nexthink.acting.models import (
     Accepted,
@@ -200,7 +201,7 @@ def send_raw(client: NexthinkClient, ledger: Ledger, requests: Sequence[Request]
         settle_left(ledger, key)
         already = sent_before(ledger, key, wanted, utc_now())
         rest = [each for request in requests if (each := without(request, already))]
-        intents = [(str(uuid.uuid4()), request) for request in rest]
+        intents = [(new_intent(ledger.identity.own), request) for request in rest]
         named = [(intent_id, with_intent(request, intent_id)) for intent_id, request in intents]
         batches = [Batch(intent_id, targets_of(request)) for intent_id, request in named]
         ledger.actions.begin_raw(*key, batches, person_here().asker)

@@ -20,6 +20,8 @@ SKEW: Final = timedelta(minutes=5)
 # Reading from too early does no harm; an execution that is not read would never be found.
 EARLIER: Final = timedelta(hours=1)
 MINUTE: Final = timedelta(minutes=1)
+# How long it may take until a tenant shows a request.
+SHOWS_WITHIN: Final = timedelta(minutes=30)
 # How far back the saved queries of deployments/queries reach.
 REACH: Final = timedelta(hours=720)
 

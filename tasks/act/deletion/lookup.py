@@ -8,7 +8,8 @@ from connectors.ledger.action_requests import RequestState
 from tasks.act.deletion.answers import DELETION
 from tasks.act.deletion.inventory import Inventory
 from tasks.act.deletion.run import DeletionRun
-from tasks.act.lookup import SHOWS_WITHIN, settle_left
+from tasks.act.lookup import settle_left
+from tasks.act.readback import SHOWS_WITHIN
 
 logger = logging.getLogger(__name__)
 

@@ -22,7 +22,7 @@ GROUP = min(person_here().groups)
 
 @pytest.fixture
 def made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Acting]:
-    with acting(tmp_path, monkeypatch.setenv, devices=5) as ready:
+    with acting(tmp_path, monkeypatch.setenv, devices=5, now=None) as ready:
         yield ready
 
 

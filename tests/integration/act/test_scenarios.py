@@ -175,7 +175,7 @@ def test_an_answer_chooses_the_action_and_its_parameters_and_counts_once(made: A
     with pytest.raises(UsageError, match="nxp act self-help restart_choice"):
         made.run("clean_up")
     with pytest.raises(UsageError, match=r"no targets\.consent and no answers"):
-        stories.ask_and_act("free_disk_space")
+        stories.ask_and_act("startup_report")
 
 
 def journal_rows(made: Acting, action: str) -> list[dict[str, str]]:

@@ -1,11 +1,13 @@
 """Requests that act: every limit and pattern; all problems in one error without people's data."""
 
+import uuid
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from connectors.errors import UsageError
+from connectors.nexthink.acting.intents import ledger_of, new_intent
 from connectors.nexthink.acting.requests import (
     CampaignRequest,
     DeviceIds,
@@ -217,3 +219,12 @@ def test_the_intent_travels_at_the_beginning_of_the_reason() -> None:
     assert len(intent_reason(DEVICE, "r" * 459)) == 500
     with pytest.raises(UsageError, match="has 460 characters, but only 459 fit"):
         intent_reason(DEVICE, "r" * 460)
+
+
+def test_an_intent_names_its_ledger_and_earlier_ones_name_none() -> None:
+    drawn = {new_intent("0a1b2c3d4e5f") for _ in range(50)}
+    assert len(drawn) == 50
+    assert {ledger_of(intent_reason(each, "Ticket 7")) for each in drawn} == {"0a1b2c3d4e5f"}
+    assert ledger_of(intent_reason(min(drawn).upper())) == "0a1b2c3d4e5f"
+    others = (None, "", min(drawn), intent_reason(str(uuid.uuid4())), f"see nxp:{min(drawn)}")
+    assert {ledger_of(each) for each in others} == {None}
