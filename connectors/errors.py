@@ -20,6 +20,7 @@ PipelineError                   exit 1
 │   ├── ExportFailedError                the tenant reports that the query failed
 │   └── ActionRefusedError               the tenant refused an action: nothing was done
 ├── PartlyDoneError             exit 7   look at what was left out
+│   └── NothingDoneError                 everybody that a person named was left out
 ├── HeldError                   exit 8   another run holds it
 └── StaleError                  exit 8   plan again: what the plan was made from has changed
     └── NotApprovedError                 a person rejected the plan, or nobody has answered
@@ -211,6 +212,10 @@ class PartlyDoneError(PipelineError):
     ) -> None:
         self.report = report
         super().__init__(message, exchange=exchange)
+
+
+class NothingDoneError(PartlyDoneError):
+    """A person named the targets of an action, and all of them were left out for a reason."""
 
 
 class HeldError(PipelineError):

@@ -2,7 +2,8 @@
 
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import fields, replace
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Any, Final
 
@@ -42,6 +43,20 @@ if TYPE_CHECKING:
 # Messages of the tenant are printed without the names of the people they are about.
 _PEOPLE: Final = re.compile(r"S(?:-[0-9]+){2,}|[^\s@]+@[^\s@]+")
 REQUESTED, REFUSED, NOT_ANSWERED = "requested", "refused", "not_answered"
+NOT_FOUND: Final = "not_found"
+# The status of a target that what was read back cannot show.
+UNKNOWN: Final = "unknown"
+# The column of an execution by each kind of id that a target may be named by.
+_COLUMNS: Final = {
+    "collectorUid": "device.collector.uid",
+    "uid": "device.uid",
+    "name": "device.name",
+    "user.sid": "user.sid",
+    "user.uid": "user.uid",
+    "user.upn": "user.upn",
+}
+# Columns of the executions that were read back, as `tasks.act.awaited` names them.
+OTHER_IDS: Final = ("name", "device_uid", "user_uid", "upn")
 # The place of each target among those that were named, by `key_of`.
 Places = Mapping[str, int]
 
@@ -52,6 +67,7 @@ def acted(
     *,
     duplicates: int = 0,
     places: Places,
+    unfound: Collection[str] = (),
 ) -> Acted:
     """Return what a raw command prints with `--json`.
 
@@ -60,10 +76,16 @@ def acted(
         awaited: what was read back, if anything.
         duplicates: how many repetitions were dropped.
         places: see `places_of`; an interrupted command's rest may be sent without some targets.
+        unfound: the targets that the tenant does not know, by `key_of`.
     """
-    entries = [entry for sent in report.sent for entry in _entries(sent, places, awaited)]
+    said = _refusal(report)
+    entries = [
+        replace(entry, state=NOT_FOUND) if key_of(entry.device, entry.user) in unfound else entry
+        for sent in report.sent
+        for entry in _entries(sent, places, awaited, said)
+    ]
     make, describe = _KINDS[type(report.sent[0].request)]
-    counts = [each.reached for each in report.sent]
+    counts = [each.reached if targets_named(each) else None for each in report.sent]
     reached = None if None in counts else sum(each or 0 for each in counts)
     if awaited and reached is None:
         reached = awaited.executions.height
@@ -72,7 +94,7 @@ def acted(
         kind=report.kind,
         action_id=report.action_id,
         state=state_of(report),
-        targets=sum(each.record.targets for each in report.sent),
+        targets=sum(map(targets_named, report.sent)),
         duplicates=duplicates,
         already_sent=report.already_sent,
         reached=reached,
@@ -91,6 +113,15 @@ def state_of(report: "RawReport") -> str:
         return states[0]
     is_whole = len(states) == 1 and not any(each.refused for each in report.sent)
     return REQUESTED if is_whole and not any(each.unconfirmed for each in report.sent) else "partly"
+
+
+def targets_named(sent: "Sent") -> int:
+    """Return how many targets a request names: none, for a workflow that is about nothing."""
+    match sent.request:
+        case WorkflowRequest(devices=[], users=[]) | WorkflowIdsRequest(devices=[], users=[]):
+            return 0
+        case _:
+            return sent.record.targets
 
 
 def named(request: "Request") -> list[tuple[Ids | None, Ids | None]]:
@@ -129,7 +160,16 @@ def key_of(device: Ids | None, user: Ids | None) -> str:
     return json.dumps([device, user])
 
 
-def _entries(sent: "Sent", places: Places, awaited: "Awaited | None") -> Iterator[ActedEntry]:
+def _refusal(report: "RawReport") -> str | None:
+    """Return the tenant's words about the refused request, which is the last that was sent."""
+    exchange = report.error.exchange if report.error else None
+    return exchange.said if exchange else None
+
+
+def _entries(
+    sent: "Sent", places: Places, awaited: "Awaited | None", refusal: str | None
+) -> Iterator[ActedEntry]:
+    said = refusal if sent.record.state == REFUSED else None
     answers = {each.user_sid: each for each in sent.users}
     seen = _Seen(awaited, sent)
     by_ids = isinstance(sent.request, WorkflowIdsRequest)
@@ -147,8 +187,8 @@ def _entries(sent: "Sent", places: Places, awaited: "Awaited | None") -> Iterato
             _state(sent, answer),
             answer.request_id if answer else sent.record.request_id,
             row.get("execution_id") or _own_execution(sent),
-            _without_people(answer) if answer else None,
-            row.get("status"),
+            _without_people(answer) if answer else said,
+            row.get("status") or seen.unknown(device, user),
             row.get("details"),
             row.get("status_at"),
         )
@@ -179,9 +219,10 @@ class _Seen:
         is_event = isinstance(sent.request, EventRequest)
         self._rows = [row for row in rows if is_event or row["request_id"] in ids]
         self._is_only = len(self._rows) == 1 and sent.record.targets == 1
+        self._listed = (awaited.listed or None) if awaited and sent.is_taken else None
         self._by: dict[tuple[str, str], dict[str, Any]] = {}
         for row in self._rows:
-            for name in ("device", "name", "person", "request_id"):
+            for name in ("device", *OTHER_IDS, "person", "request_id"):
                 if row[name]:
                     self._by.setdefault((name, row[name].lower()), row)
 
@@ -196,12 +237,22 @@ class _Seen:
             ("request_id", answer.request_id if answer else None),
             ("device", device.get("collectorUid")),
             ("person", user.get("sid")),
+            ("device_uid", device.get("uid")),
+            ("user_uid", user.get("uid")),
+            ("upn", user.get("upn")),
             ("name", device.get("name")),
         )
         for name, value in keys:
             if value and (found := self._by.get((name, value.lower()))):
                 return found
         return {}
+
+    def unknown(self, device: Ids | None, user: Ids | None) -> str | None:
+        """Return `unknown` if the saved query lists none of the ids that a target was named by."""
+        ids = {*(device or {}), *(f"user.{kind}" for kind in user or {})}
+        if self._listed is None or not ids or self._is_only:
+            return None
+        return None if any(_COLUMNS[kind] in self._listed for kind in ids) else UNKNOWN
 
 
 def _outcome(awaited: "Awaited | None") -> Outcome | None:
@@ -214,7 +265,10 @@ def _outcome(awaited: "Awaited | None") -> Outcome | None:
         awaited.waiting,
         awaited.exports,
         str(awaited.problem) if awaited.problem else None,
-        tuple(ExecutionSeen(**row) for row in awaited.executions.to_dicts()),
+        tuple(
+            ExecutionSeen(**{each.name: row[each.name] for each in fields(ExecutionSeen)})
+            for row in awaited.executions.to_dicts()
+        ),
     )
 
 
@@ -223,8 +277,8 @@ def _common(sent: "Sent") -> dict[str, Any]:
         "intent_id": sent.record.intent_id,
         "state": sent.record.state,
         "request_id": sent.record.request_id,
-        "targets": sent.record.targets,
-        "reached": sent.reached,
+        "targets": targets_named(sent),
+        "reached": sent.reached if targets_named(sent) else None,
         "code": sent.record.code,
     }
 

@@ -4,7 +4,12 @@ from collections.abc import Mapping
 from typing import Final
 
 EXAMPLES: Final[Mapping[str, str]] = {
-    "enrich": "Example: nxp enrich request.json --domain cmdb --json",
+    "enrich": (
+        "FILE is "
+        '{"enrichments": [{"identification": [{"name": "device/device/name", "value": "PC-1"}], '
+        '"fields": [{"name": "device/device/#asset_tag", "value": "A1"}]}], "domain": "cmdb"}. '
+        "Example: nxp enrich --template > request.json; nxp enrich request.json --domain cmdb"
+    ),
     "remote-actions execute": (
         "Example: nxp remote-actions execute get_disk_usage --devices devices.txt --wait 10m"
     ),

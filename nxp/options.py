@@ -81,6 +81,9 @@ Query = Annotated[
         help="Another saved query; with an id, that is its parameter nql_id. -p gives the others.",
     ),
 ]
+Wide = Annotated[
+    bool, Parameter(negative="", help="Print all columns, not only the most important ones.")
+]
 Since = Annotated[
     str | None,
     Parameter(

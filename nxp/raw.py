@@ -5,10 +5,14 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
-from nxp.acted import REFUSED, Places, acted, places_of
+from connectors.errors import PipelineError
+from nxp.acted import NOT_FOUND, REFUSED, Places, acted, key_of, places_of
+from nxp.answers.acted import SentCampaign, SentRequest
 from nxp.output import print_json, print_table, say
 
 if TYPE_CHECKING:
+    from connectors.ledger import Ledger
+    from connectors.nexthink.client import NexthinkClient
     from tasks.act.awaited import Awaited
     from tasks.act.raw import RawReport
     from tasks.act.raw_requests import Request
@@ -55,8 +59,9 @@ def send(
     places = places_of(requests, how.positions)
     with opened(tenant) as (client, ledger):
         report = send_raw(client, ledger, requests)
+        unfound = _unfound(client, ledger, report, tenant)
         if not as_json:
-            _print(report, how, places)
+            _print(report, how, places, unfound)
         try:
             awaited = None
             if how.wait is not None and any(each.is_taken for each in report.sent):
@@ -65,10 +70,10 @@ def send(
                 awaited = await_sent(client, ledger, report, how.wait, tenant=tenant)
         except BaseException:
             if as_json:
-                print_json(_answer(report, how, places, None))
+                print_json(_answer(report, how, places, None, unfound))
             raise
     if as_json:
-        print_json(_answer(report, how, places, awaited))
+        print_json(_answer(report, how, places, awaited, unfound))
     elif awaited:
         _print_executions(awaited)
         # Otherwise it is the error.
@@ -79,16 +84,42 @@ def send(
         awaited.raise_unless_done()
 
 
-def _answer(report: "RawReport", how: Sending, places: Places, awaited: "Awaited | None") -> Any:
-    return acted(report, awaited, duplicates=how.duplicates, places=places)
+def _answer(
+    report: "RawReport",
+    how: Sending,
+    places: Places,
+    awaited: "Awaited | None",
+    unfound: frozenset[str],
+) -> Any:
+    return acted(report, awaited, duplicates=how.duplicates, places=places, unfound=unfound)
 
 
-def _print(report: "RawReport", how: Sending, places: Places) -> None:
-    answer = acted(report, duplicates=how.duplicates, places=places)
+def _unfound(
+    client: "NexthinkClient", ledger: "Ledger", report: "RawReport", tenant: str | None
+) -> frozenset[str]:
+    """Return the targets that the tenant does not know, by `key_of`."""
+    if not any(each.unconfirmed for each in report.sent):
+        return frozenset()
+    from connectors.nexthink.acting.requests import DeviceIds  # noqa: PLC0415
+    from tasks.act.unfound import unfound_targets  # noqa: PLC0415 - polars, not for --help
+
+    try:
+        found = unfound_targets(client, ledger, report, tenant)
+    except PipelineError as error:
+        say(f"which targets are unknown cannot be read back: {error}")
+        return frozenset()
+    return frozenset(
+        key_of(each.body(), None) if isinstance(each, DeviceIds) else key_of(None, each.body())
+        for each in found
+    )
+
+
+def _print(report: "RawReport", how: Sending, places: Places, unfound: frozenset[str]) -> None:
+    answer = acted(report, duplicates=how.duplicates, places=places, unfound=unfound)
     names = ["intent_id", "state", "request_id", "targets", "reached", "code"]
     rows = [
-        [*(getattr(each.record, name) for name in names[:4]), each.reached, each.record.code]
-        for each in report.sent
+        [_request_id(each) if name == "request_id" else getattr(each, name) for name in names]
+        for each in answer.sent
     ]
     print_table(names, rows)
     refused = [[each.position, each.message] for each in answer.entries if each.state == REFUSED]
@@ -97,6 +128,12 @@ def _print(report: "RawReport", how: Sending, places: Places) -> None:
         print_table(["position", "message"], refused[:_SHOWN])
         if len(refused) > _SHOWN:
             say(f"and {len(refused) - _SHOWN:,} more: --json shows all")
+    if missing := [each.position for each in answer.entries if each.state == NOT_FOUND]:
+        shown = ", ".join(map(str, missing[:_SHOWN])) + (", …" if missing[_SHOWN:] else "")
+        say(
+            f"unknown to the tenant: {len(missing):,} of the named targets, at the positions "
+            f"{shown} (from 0)"
+        )
     if how.duplicates:
         say(f"{how.duplicates:,} targets were named more than once: each is asked for once")
     if report.already_sent:
@@ -106,6 +143,14 @@ def _print(report: "RawReport", how: Sending, places: Places) -> None:
         )
     if how.read_back and how.wait is None and any(each.is_taken for each in report.sent):
         say(f"see the outcomes with: {how.read_back}")
+
+
+def _request_id(request: SentRequest) -> str | None:
+    """Return a request's id; each user of a campaign has one of their own."""
+    users = request.users if isinstance(request, SentCampaign) else ()
+    ids = [each.request_id for each in users if each.request_id]
+    more = f" and {len(ids) - 1:,} more" if len(ids) > 1 else ""
+    return f"{ids[0]}{more}" if ids else request.request_id
 
 
 def _print_executions(awaited: "Awaited") -> None:

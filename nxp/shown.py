@@ -1,8 +1,35 @@
 """Printing the tenant's records of an action: executions, or a campaign's responses."""
 
+from collections.abc import Mapping
+from typing import Final
+
 from connectors.errors import UsageError
 from nxp.options import parse_parameters
 from nxp.output import print_json, print_table, say
+
+# By kind: the columns that are printed, under short names.
+SHORT: Final[Mapping[str, Mapping[str, str]]] = {
+    "remote_action": {
+        "remote_action.execution.request_time": "requested",
+        "device.name": "device",
+        "remote_action.execution.status": "status",
+        "remote_action.execution.status_details": "details",
+    },
+    "workflow": {
+        "workflow.execution.request_time": "requested",
+        "device.name": "device",
+        "user.sid": "user",
+        "workflow.execution.status": "status",
+        "workflow.execution.outcome": "outcome",
+        "workflow.execution.execution_id": "execution",
+    },
+    "campaign": {
+        "campaign.response.first_targeted": "targeted",
+        "user.sid": "user",
+        "campaign.response.state": "state",
+        "campaign.response.answers": "answers",
+    },
+}
 
 
 def show_rows(
@@ -14,8 +41,11 @@ def show_rows(
     as_json: bool,
     query: str | None = None,
     parameter: tuple[str, ...] = (),
+    wide: bool = False,
 ) -> None:
     """Export the records of an action since a point in time and print them, newest first.
+
+    Without `wide` the table has the columns of `SHORT`, if the query lists them.
 
     Raises:
         UsageError: neither an id nor a saved query is given, or parameters without a saved query.
@@ -27,6 +57,8 @@ def show_rows(
         raise UsageError("-p gives parameters of a saved query: name it by --query")
     query_id = None if query is None else f"#{query.removeprefix('#')}"
     parameters = parse_parameters(parameter)
+    import polars as pl  # noqa: PLC0415 - not for --help
+
     from connectors.actions import ActionKind  # noqa: PLC0415 - polars and httpx, not for --help
     from tasks.act.shown import newest_first, read_shown  # noqa: PLC0415
     from tasks.exports.windows import parse_instant  # noqa: PLC0415
@@ -38,6 +70,14 @@ def show_rows(
     rows = newest_first(read)
     if as_json:
         print_json(rows.to_dicts())
-    else:
-        print_table(rows.columns, rows.rows())
-        say(f"{rows.height:,} rows")
+        return
+    short = {} if wide else SHORT[kind]
+    shown = rows.select(pl.col(name).alias(to) for name, to in short.items() if name in rows)
+    # A query of other columns is printed as it is.
+    is_short = shown.width > 1
+    print_table(*((shown.columns, shown.rows()) if is_short else (rows.columns, rows.rows())))
+    more = "; --wide prints all columns" if is_short and rows.height else ""
+    unsure = ""
+    if kind == "campaign" and action_id and rows.is_empty():
+        unsure = ": nobody was asked, or there is no such campaign; the API cannot say which"
+    say(f"{rows.height:,} rows{more}{unsure}")

@@ -1,5 +1,6 @@
 """Answers of the raw commands that act: what was sent, whom it reached, what became of each."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Final
@@ -29,13 +30,23 @@ class ActedEntry:
         str,
         derived(
             "the answer",
-            "`requested`, `refused`, `not_answered` (not in the answer), or the request's state.",
+            "`requested`, `refused`, `not_answered` (not in the answer), `not_found` (the tenant "
+            "does not know it), or the request's state.",
         ),
     ]
     request_id: Annotated[str | None, ours("The tenant's id of the request that it is in.")]
     execution_id: Annotated[str | None, derived(_READ_BACK, "Of a workflow.")]
-    message: Annotated[str | None, api("requests[].message", "Why it was refused.")]
-    status: Annotated[str | None, derived(_READ_BACK, "Null if not read, or not shown yet.")]
+    message: Annotated[
+        str | None,
+        api("requests[].message, message, details", "Why it was refused, without values."),
+    ]
+    status: Annotated[
+        str | None,
+        derived(
+            _READ_BACK,
+            "Null if not read, or not shown yet; unknown if the query does not list the id.",
+        ),
+    ]
     status_details: Annotated[str | None, derived(_READ_BACK)]
     status_at: Annotated[datetime | None, derived(_READ_BACK, "In UTC.")]
 
@@ -136,6 +147,12 @@ class Acted:
     refused: Annotated[int, derived("answers", "How many the tenant refused.")]
     entries: Annotated[tuple[ActedEntry, ...], ours("One for each target.")]
     outcome: Annotated[Outcome | None, ours("Null without --wait.")]
+
+    @property
+    def sent(self) -> Sequence[SentRequest]:
+        """The requests, in the order of sending."""
+        requests: Sequence[SentRequest] = getattr(self, "requests", ())
+        return requests
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,14 +1,15 @@
 """Answers of the commands that read back executions and responses by the shipped saved queries.
 
 A row has the columns of the query as the tenant names them, in lower case, so it is open: a query
-that lists more gives more. All values are text.
+that lists more gives more. With `--query`, rows have the columns of that query. All values are
+text.
 """
 
 from collections.abc import Mapping
 from types import GenericAlias, MappingProxyType
 from typing import Annotated, Any, Final
 
-from pydantic import ConfigDict, create_model
+from pydantic import ConfigDict, RootModel, create_model
 
 from nxp.answers.sources import api, derived
 
@@ -36,10 +37,19 @@ _RESPONSE: Final = {
     "answers": "The answers by question, as JSON.",
     "trigger_method": "What triggered it.",
 }
+_USER: Final = {
+    "user.sid": "The user.",
+    "user.uid": "The user's id in Nexthink.",
+    "user.upn": "The user's name for signing in.",
+}
 _DEVICE: Final = {
     "device.collector.uid": "The device, as actions name it.",
     "device.name": "Its name.",
 }
+
+
+class OtherRow(RootModel[dict[str, str | None]]):
+    """One row of another saved query, with the columns that it lists; with --query."""
 
 
 def _rows(
@@ -54,7 +64,7 @@ def _rows(
         for column, what in added.items()
     }
     made = create_model(name, __config__=ConfigDict(extra="allow"), __doc__=doc, **fields)
-    return GenericAlias(list, (made,))
+    return GenericAlias(list, (made,)) | list[OtherRow]
 
 
 def _of(entity: str, columns: Mapping[str, str]) -> dict[str, str]:
@@ -69,7 +79,10 @@ REMOTE_ACTION_EXECUTIONS: Final = _rows(
 WORKFLOW_EXECUTIONS: Final = _rows(
     "WorkflowExecution",
     "One execution of a workflow.",
-    _of("workflow.execution", _EXECUTION | _WORKFLOW) | _DEVICE | {"user.sid": "The user."},
+    _of("workflow.execution", _EXECUTION | _WORKFLOW)
+    | _DEVICE
+    | {"device.uid": "Its id in Nexthink."}
+    | _USER,
     {"workflow.uuid": "UUID of the workflow.", "workflow.name": "Its name."},
 )
 CAMPAIGN_RESPONSES: Final = _rows(

@@ -110,7 +110,8 @@ def run(
     *,
     plan: PlanId = None,
     plan_hash: Annotated[
-        str | None, Parameter(name="--hash", help="The plan's hash, or the beginning of it.")
+        str | None,
+        Parameter(name="--hash", help="The plan's hash, or its first 8 or more characters."),
     ] = None,
     device: Device = (),
     targets: Targets = None,
@@ -140,6 +141,7 @@ def run(
     check_named(load_settings().catalog, action, ACTIONS)
     from tasks.act.asked import ActionAsked  # noqa: PLC0415 - polars and httpx, not for --help
     from tasks.act.run import choose_action  # noqa: PLC0415
+    from tasks.exports.windows import describe  # noqa: PLC0415
 
     parameters = parse_parameters(parameter)
     file = _absolute(targets)
@@ -180,6 +182,9 @@ def run(
             raise NotApprovedError(str(error)) from None
 
     reports: list[dict[str, Any]] = []
+    if not (no_wait or dry_run or chosen.specification.dry_run):
+        longest = describe(chosen.specification.outcome.wait)
+        say(f"after sending, it waits up to {longest} for outcomes: --no-wait does not wait")
 
     def show(report: dict[str, Any]) -> None:
         reports.append(report)

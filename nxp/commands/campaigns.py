@@ -13,6 +13,7 @@ from nxp.options import (
     Since,
     Tenant,
     Wait,
+    Wide,
     parse_parameters,
     read_wait,
 )
@@ -82,6 +83,7 @@ def responses(
     query: Query = None,
     parameter: Parameters = (),
     since: Since = None,
+    wide: Wide = False,
     tenant: Tenant = None,
     as_json: Json = False,
 ) -> None:
@@ -94,4 +96,5 @@ def responses(
         as_json=as_json,
         query=query,
         parameter=parameter,
+        wide=wide,
     )

@@ -3,7 +3,7 @@
 import sys
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import polars as pl
 from cyclopts import Parameter
@@ -20,12 +20,34 @@ from tasks.runs.counted import client_of
 from tasks.sync.outcomes import ObjectOutcome, as_errors, errors_of, in_words, judge
 
 STDIN = "-"
+# Values that no tenant has, so that the template changes nothing if it is sent as it is.
+TEMPLATE: Final[dict[str, Any]] = {
+    "enrichments": [
+        {
+            "identification": [{"name": "device/device/name", "value": "NAME-OF-A-DEVICE"}],
+            "fields": [
+                {"name": "device/device/#asset_tag", "value": "TEXT"},
+                {"name": "device/device/configuration_tag", "value": "TEXT"},
+            ],
+        },
+        {
+            "identification": [{"name": "user/user/upn", "value": "name@example.com"}],
+            "fields": [{"name": "user/user/ad/department", "value": "TEXT"}],
+        },
+    ],
+    "domain": "NAME-OF-THE-SOURCE",
+}
 POSITIONS_SHOWN = 10
 
 
 def enrich(
-    file: Annotated[str, Parameter(allow_leading_hyphen=True, help="JSON; - reads stdin.")],
+    file: Annotated[
+        str | None, Parameter(allow_leading_hyphen=True, help="JSON; - reads stdin.")
+    ] = None,
     *,
+    template: Annotated[
+        bool, Parameter(negative="", help="Print a request to fill in, instead of sending one.")
+    ] = False,
     domain: Annotated[
         str | None, Parameter(help="The source that the tenant records, unless the file names one.")
     ] = None,
@@ -40,6 +62,11 @@ def enrich(
     FILE is a request with "enrichments", or only the list of them. Objects are shown by their
     position in it, from 0, because their names may be people's. The tenant's messages are shown.
     """
+    if template:
+        print_json(TEMPLATE if domain is None else TEMPLATE | {"domain": domain})
+        return
+    if file is None:
+        raise UsageError("name the FILE of a request; --template prints one to fill in")
     request = read_request(_read(file), domain, longest=max_length)
     with client_of(tenant) as client:
         answer = client.enrichment.push(request.body)

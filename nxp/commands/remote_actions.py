@@ -1,11 +1,12 @@
 """`nxp remote-actions`: the raw operations on remote actions, one client call each."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
+from connectors.errors import AccessError, UsageError
 from connectors.nexthink import MOST_TARGETS
 from connectors.nexthink.acting.models import RemoteAction
 from connectors.nexthink.acting.remote_actions import choose_remote_actions
@@ -18,6 +19,7 @@ from nxp.options import (
     Since,
     Tenant,
     Wait,
+    Wide,
     parse_parameters,
     read_wait,
 )
@@ -115,6 +117,9 @@ def execute(
     reason: Annotated[str | None, Parameter(help="The reason, up to 459 characters.")] = None,
     reference: Annotated[str | None, Parameter(help="A ticket, for instance.")] = None,
     source: Annotated[str | None, Parameter(help="The tool that makes the request.")] = None,
+    allow_missing: Annotated[
+        bool, Parameter(negative="", help="Send it even if inputs of its script have no value.")
+    ] = False,
     wait: Wait = None,
     tenant: Tenant = None,
     as_json: Json = False,
@@ -141,12 +146,33 @@ def execute(
         )
         for part in split(targets.names, MOST_TARGETS)
     ]
+    limit = read_wait(wait)
+    if not allow_missing:
+        _require_inputs(named, values, tenant)
     how = Sending(
         read_back=f"nxp remote-actions executions '{named}'",
         duplicates=targets.duplicates,
-        wait=read_wait(wait),
+        wait=limit,
     )
     send(requests, tenant, how, as_json=as_json)
+
+
+def _require_inputs(action_id: str, values: Mapping[str, str], tenant: str | None) -> None:
+    """Raise if an input of the action's script has no value, as for actions of the catalogue."""
+    from tasks.act.checks import missing_inputs  # noqa: PLC0415 - polars, not for --help
+
+    try:
+        with _client(tenant) as client:
+            found = client.remote_actions.details(action_id)
+    except (UsageError, AccessError):
+        # The tenant's answer to the request itself says what is wrong.
+        return
+    # The tenant refuses what the API may not trigger.
+    if found.targeting.api_enabled and (missing := missing_inputs(found, values)):
+        raise UsageError(
+            f"{action_id}: parameters are missing: {', '.join(missing)}; give them by -p, or send "
+            "it without them by --allow-missing; nothing was sent"
+        )
 
 
 def executions(
@@ -155,6 +181,7 @@ def executions(
     query: Query = None,
     parameter: Parameters = (),
     since: Since = None,
+    wide: Wide = False,
     tenant: Tenant = None,
     as_json: Json = False,
 ) -> None:
@@ -167,6 +194,7 @@ def executions(
         as_json=as_json,
         query=query,
         parameter=parameter,
+        wide=wide,
     )
 
 

@@ -26,6 +26,7 @@ from nxp.options import (
     Since,
     Tenant,
     Wait,
+    Wide,
     parse_parameters,
     read_wait,
 )
@@ -202,6 +203,7 @@ def executions(
     query: Query = None,
     parameter: Parameters = (),
     since: Since = None,
+    wide: Wide = False,
     tenant: Tenant = None,
     as_json: Json = False,
 ) -> None:
@@ -214,6 +216,7 @@ def executions(
         as_json=as_json,
         query=query,
         parameter=parameter,
+        wide=wide,
     )
 
 

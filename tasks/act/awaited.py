@@ -9,7 +9,7 @@ from typing import Final
 import polars as pl
 
 from connectors.actions import READ_BACK, ActionKind
-from connectors.actions.columns import DEVICE
+from connectors.actions.columns import DEVICE, PERSON
 from connectors.clock import utc_now
 from connectors.errors import PartlyDoneError, PipelineError
 from connectors.ledger import Asker, Ledger
@@ -23,7 +23,13 @@ from tasks.act.readback import EARLIER, executions_of, is_final, require_read_ba
 from tasks.act.shown import ShownQuery, read_rows
 
 LONGEST_POLL: Final = timedelta(minutes=5)
-NAME: Final = "device.name"
+# Further ids of what an execution was for, by our names for them, if the query lists them.
+OTHER_IDS: Final = {
+    "name": "device.name",
+    "device_uid": "device.uid",
+    "user_uid": "user.uid",
+    "upn": "user.upn",
+}
 # Not quite as far back as the saved queries reach.
 _FAR: Final = timedelta(days=29)
 # What was seen of each execution; `name` is the device's.
@@ -31,7 +37,7 @@ SEEN_COLUMNS: Final = (
     "request_id",
     "execution_id",
     "device",
-    "name",
+    *OTHER_IDS,
     "person",
     "status",
     "details",
@@ -51,6 +57,7 @@ class Awaited:
         executions: one row for each device, user or execution: SEEN_COLUMNS.
         expected: how many rows there should be.
         exports: how many exports that took.
+        listed: the columns that the saved query lists.
         problem: why reading back ended early, if it did.
     """
 
@@ -60,6 +67,7 @@ class Awaited:
     expected: int
     exports: int
     problem: PipelineError | None = None
+    listed: frozenset[str] = frozenset()
 
     @property
     def ended(self) -> int:
@@ -148,7 +156,8 @@ def await_sent(
             for each in taken:
                 keep_seen(ledger.actions, each.record, executions)
         found = _mine(executions, texts, taken)
-        awaited = Awaited(kind.value, action_id, found, expected, exports)
+        listed = frozenset(texts.columns)
+        awaited = Awaited(kind.value, action_id, found, expected, exports, listed=listed)
         # If nothing shows at all, the tenant's clock may be behind ours: look further back, once
         # more if the time is over.
         is_narrow, is_wide = not is_wide, is_wide or found.is_empty()
@@ -182,19 +191,23 @@ def _mine(executions: pl.DataFrame, texts: pl.DataFrame, taken: Sequence[Sent]) 
         if resumed
         else pl.col("request_id").is_in([each for each in ids if each])
     )
-    names: dict[str, str | None] = {}
-    if {DEVICE, NAME} <= set(texts.columns):
-        named = texts.select(pl.col(DEVICE).str.to_lowercase(), NAME).drop_nulls()
-        names = dict(named.iter_rows())
     return (
         executions.filter(is_mine.fill_null(value=False))
         .unique(["request_id", "execution_id", "target"], keep="first", maintain_order=True)
-        .with_columns(
-            pl.col("device")
-            .replace_strict(names, default=None, return_dtype=pl.String)
-            .alias("name")
-            if names
-            else pl.lit(None, pl.String).alias("name")
-        )
+        .with_columns(_other_ids(texts))
         .select(SEEN_COLUMNS)
     )
+
+
+def _other_ids(texts: pl.DataFrame) -> list[pl.Expr]:
+    """Return the further ids of each execution's device and user, as far as they are listed."""
+    found = []
+    for name, nql in OTHER_IDS.items():
+        key, column = (PERSON, "person") if nql.startswith("user.") else (DEVICE, "device")
+        known: dict[str, str] = {}
+        if {key, nql} <= set(texts.columns):
+            keys = pl.col(key) if key == PERSON else pl.col(key).str.to_lowercase()
+            known = dict(texts.select(keys, nql).drop_nulls().iter_rows())
+        of_key = pl.col(column).replace_strict(known, default=None, return_dtype=pl.String)
+        found.append((of_key if known else pl.lit(None, pl.String)).alias(name))
+    return found

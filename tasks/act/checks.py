@@ -82,9 +82,16 @@ def remote_action_problems(
             yield f"parameter {name}: its inputs are {known}"
         elif problem := _input_problem(inputs[name], parameters[name]):
             yield f"parameter {name}: {problem}"
-    # People's devices are not the place to find out what a script does without an input.
-    if missing := [name for name in inputs if name not in parameters]:
+    if missing := missing_inputs(action, parameters):
         yield f"parameters are missing: {', '.join(missing)}"
+
+
+def missing_inputs(action: RemoteAction, parameters: Mapping[str, str]) -> list[str]:
+    """Return the inputs of a remote action that have no value.
+
+    People's devices are not the place to find out what a script does without an input.
+    """
+    return [each.id for each in action.script.inputs if each.id not in parameters]
 
 
 def workflow_problems(workflow: Workflow, parameters: Mapping[str, str]) -> Iterator[str]:

@@ -5,7 +5,7 @@ executions show which were acted on by somebody else, from the console or anothe
 """
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 import polars as pl
@@ -79,6 +79,21 @@ def by_journal(recent: pl.DataFrame, since: datetime) -> list[tuple[str, pl.Seri
         (COOL_DOWN, recent.filter(~unsettled, _is_done(since))["target"]),
         (UNDER_WAY, recent.filter(~unsettled, _is_under_way())["target"]),
     ]
+
+
+def cool_until(recent: pl.DataFrame, targets: pl.Series, cool_down: timedelta) -> datetime | None:
+    """Return when the cool-down of the last of some targets is over.
+
+    Args:
+        recent: as in `by_journal`.
+        targets: those that are left out for their cool-down.
+        cool_down: how long it is.
+    """
+    theirs = recent.filter(pl.col("target").is_in(targets.implode()))
+    last: datetime | None = theirs.select(
+        pl.max_horizontal("requested_at", "status_at").max()
+    ).item()
+    return last and last + cool_down
 
 
 def elsewhere(executions: pl.DataFrame, known: pl.Series, since: datetime) -> pl.Series:

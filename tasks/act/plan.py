@@ -9,7 +9,7 @@ from typing import Any, Final
 import polars as pl
 
 from connectors.actions import ActionKind
-from connectors.errors import DataRefusedError, StaleError, UsageError
+from connectors.errors import DataRefusedError, NothingDoneError, StaleError, UsageError
 from connectors.ledger import ActionPlanRecord, ActionPlanState
 from connectors.ledger.action_requests import NOBODY, Asker, RequestState
 from connectors.nexthink.acting.intents import new_intent
@@ -19,9 +19,11 @@ from tasks.act.candidates import find_candidates
 from tasks.act.checks import Described, describe_action
 from tasks.act.consent import consenting
 from tasks.act.exclusions import (
+    COOL_DOWN,
     ELSEWHERE,
     PLATFORM,
     by_journal,
+    cool_until,
     elsewhere,
     left_out,
     other_platform,
@@ -44,6 +46,7 @@ from tasks.runs.progress import Progress, tell
 from tasks.runs.recorded import recorded
 
 LONGEST_LIFE: Final = timedelta(hours=24)
+SHORTEST_HASH: Final = 8
 
 
 @recorded("plan", says=lambda plan: f"{plan.record.summary['targets']:,} targets")
@@ -104,6 +107,28 @@ def make_plan(run: ActionRun, asked: ActionAsked, asker: Asker = NOBODY) -> Acti
     return ActionPlan(record, sending, planned)
 
 
+def nothing_done(run: ActionRun, plan: ActionPlan) -> NothingDoneError:
+    """Return the error of a plan that leaves out everybody that a person named."""
+    cool_down = run.specification.limits.cool_down
+    cooling = plan.rows.filter(pl.col("reason") == COOL_DOWN)["target"]
+    until = None
+    if cooling.len():
+        reach = cool_down + run.specification.lifetime
+        recent = run.ledger.actions.recent(*run.key, run.now - reach)
+        until = cool_until(recent, cooling, cool_down)
+    counts = plan.record.summary["excluded"]
+    why = [
+        f"cool-down until {until:%Y-%m-%d %H:%M:%S} UTC"
+        if until and reason == COOL_DOWN
+        else reason
+        for reason in counts
+    ] or ["none of the targets was found"]
+    return NothingDoneError(
+        f"{run.action}: nothing done: {', '.join(why)}; nxp act status {run.action} --plan "
+        f"{plan.plan_id} --targets shows whom that concerns"
+    )
+
+
 def load_plan(run: ActionRun, plan_id: str, sha256: str | None = None) -> ActionPlan:
     """Open a plan to run or resume it.
 
@@ -113,7 +138,7 @@ def load_plan(run: ActionRun, plan_id: str, sha256: str | None = None) -> Action
         sha256: its hash, or the beginning of it, as shown to the person who reviewed the plan.
 
     Raises:
-        UsageError: the action has no such plan.
+        UsageError: the action has no such plan, or the hash is too short.
         StaleError: the plan has another hash, the YAML has changed, or 24 hours are over.
     """
     record = run.ledger.action_plans.get(plan_id)
@@ -121,6 +146,11 @@ def load_plan(run: ActionRun, plan_id: str, sha256: str | None = None) -> Action
         raise UsageError(f"{run.action} has no plan {plan_id}: nxp act plan {run.action} makes one")
     if sha256 is not None and not (sha256 and record.sha256.startswith(sha256.lower())):
         raise StaleError(f"{run.action}: plan {plan_id} has another hash; nothing was sent")
+    if sha256 is not None and len(sha256) < SHORTEST_HASH:
+        raise UsageError(
+            f"{run.action}: the hash of a plan needs at least {SHORTEST_HASH} of its characters, "
+            "so that no other plan begins with them; nothing was sent"
+        )
     is_over = record.state in (ActionPlanState.RUNNING, ActionPlanState.FINISHED)
     if not is_over and (reason := _staleness(run, record)):
         run.ledger.action_plans.outdate(plan_id)

@@ -17,6 +17,7 @@ import polars as pl
 from connectors.errors import (
     DataRefusedError,
     NotApprovedError,
+    NothingDoneError,
     PartlyDoneError,
     PipelineError,
 )
@@ -113,6 +114,7 @@ class ActionStages:
     waited: Waited | None = None
     effect: Effect | None = None
     error: PipelineError | None = None
+    nothing: NothingDoneError | None = None
     seconds: dict[str, float] = field(default_factory=dict)
 
 
@@ -175,7 +177,7 @@ def build_report(run: ActionRun, stages: ActionStages) -> ActionReport:
         started_at=run.started_at,
         finished_at=run.now,
         **counts,
-        error=str(error) if error else None,
+        error=str(said) if (said := error or stages.nothing) else None,
         approved_by=judged.approved_by if judged else None,
         ticket=judged.ticket if judged else None,
         seconds=dict(stages.seconds),

@@ -4,6 +4,7 @@ import shutil
 import time
 import uuid
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
@@ -12,7 +13,7 @@ import polars as pl
 
 from connectors.actions import READ_BACK, ActionKind
 from connectors.clock import utc_now
-from connectors.errors import ResultTruncatedError, UsageError
+from connectors.errors import AccessError, ResultTruncatedError, UsageError
 from connectors.ledger import Ledger
 from connectors.nexthink.acting.requests import nql_id
 from connectors.nexthink.client import NexthinkClient
@@ -73,7 +74,8 @@ def read_shown(
         For a workflow also its UUID and name, which the query cannot return.
 
     Raises:
-        UsageError: `since` is further back than the saved query goes, or the NQL id is invalid.
+        UsageError: `since` is further back than the saved query goes, or the tenant has no such
+            remote action or workflow. Campaigns cannot be looked up.
         ResultTruncatedError: there are more rows than the tenant returns.
         PipelineError: as `query_rows`.
     """
@@ -89,6 +91,8 @@ def read_shown(
         named, known = _named(client, kind, action_id)
         query = ShownQuery(kind, named, begin, query_id, parameters or {})
         rows, _ = read_rows(client, ledger, query, tenant)
+        if rows.is_empty() and named and kind is ActionKind.REMOTE_ACTION:
+            _require_known(client, named)
     return rows.with_columns(pl.lit(value).alias(name) for name, value in known.items())
 
 
@@ -133,6 +137,12 @@ def _named(
         return nql_id(action_id), {}
     workflow = client.workflows.details(action_id)
     return workflow.id, {"workflow.uuid": workflow.uuid, "workflow.name": workflow.name}
+
+
+def _require_known(client: NexthinkClient, action_id: str) -> None:
+    # A credential that may read executions need not be able to list actions.
+    with suppress(AccessError):
+        client.remote_actions.details(action_id)
 
 
 def newest_first(rows: pl.DataFrame) -> pl.DataFrame:

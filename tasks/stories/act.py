@@ -15,6 +15,7 @@ from connectors.clock import utc_now
 from connectors.errors import (
     ActionRefusedError,
     NotApprovedError,
+    NothingDoneError,
     PartlyDoneError,
     PipelineError,
     UsageError,
@@ -27,7 +28,13 @@ from tasks.act.effect import measure_effect
 from tasks.act.lookup import look_up
 from tasks.act.outcomes import await_outcomes
 from tasks.act.person import Person, check_allowed, person_here, person_of_approval
-from tasks.act.plan import check_meanwhile, give_up_outdated, load_plan, make_plan
+from tasks.act.plan import (
+    check_meanwhile,
+    give_up_outdated,
+    load_plan,
+    make_plan,
+    nothing_done,
+)
 from tasks.act.plan_file import ActionPlan
 from tasks.act.report import ActionStages, described, report_action
 from tasks.act.run import ActionRun, ChosenAction, choose_action, open_action
@@ -99,6 +106,7 @@ def act(
         NotAllowedError: the YAML names others who may run it; nothing was sent.
         NotApprovedError: a person has said no, or nobody has said yes.
         StaleError: what the plan was made from has changed.
+        NothingDoneError: everybody that was named is left out; the report is kept.
         PipelineError: as the stages; the journal has what was sent.
     """
     is_dry = chosen.specification.dry_run or asked.dry_run
@@ -116,6 +124,8 @@ def act(
             stages.plan = made.record
             stages.is_begun = made.record.begun_at is not None
         if not stages.is_begun:
+            if made.targets.is_empty() and asked.names_targets and not stages.is_dry:
+                stages.nothing = nothing_done(run, made)
             if stages.is_dry or made.targets.is_empty():
                 return
             verdict = _approve(run, made.record, asked, approve)
@@ -150,7 +160,8 @@ def act_and_land(
     """
     acted, shortfall = _partly(lambda: act(chosen, asked, which, approve))
     lands = chosen.specification.lands
-    if lands and (shortfall or (acted and acted["requested"])):
+    has_begun = shortfall and not isinstance(shortfall, NothingDoneError)
+    if lands and (has_begun or (acted and acted["requested"])):
         export_dataset(Asked(lands, tenant=chosen.profile))
     if shortfall:
         raise shortfall
@@ -345,6 +356,7 @@ def _reported(
         stages.error = error
     report = report_action(run, stages).plain()
     tell_report(report)
-    if stages.error:
-        raise stages.error
+    ended_by = stages.error or stages.nothing
+    if ended_by:
+        raise ended_by
     return report

@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 import subprocess
 import sys
 import time
@@ -18,7 +19,7 @@ from sandbox.actions.store import ActionRequest
 from tasks.act.run import take_action
 from tests.acting import Client
 from tests.commands import called, environment
-from tests.landing import CATALOG, Place, place
+from tests.landing import CATALOG, Place, catalogue, place
 
 DEVICE = "11111111-2222-3333-4444-{:012x}"
 SID = "S-1-5-21-111-222-333-{}"
@@ -314,7 +315,6 @@ def test_a_workflow_is_triggered_by_either_kind_of_names(
     assert user["user.upn"] not in out + err
     (found,) = last(here).executions
     assert (found.device, found.user) == (device["device.collector.uid"], user["user.sid"])
-    assert nxp("workflows", "trigger", "#nightly_report")[0] == 0
 
 
 def test_many_targets_of_a_workflow_are_divided_only_where_that_is_the_same(
@@ -760,3 +760,168 @@ def test_a_hand_off_that_cannot_be_made_sends_nothing(
     monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"It is slow.\n")))
     assert nxp("spark", "handoff", "--user", upns[0], "--message", "-")[0] == 0
     assert here.tenant.handoffs[-1].parts[0]["text"] == "It is slow."
+
+
+def test_a_workflow_about_nothing_has_no_targets(nxp: Run) -> None:
+    code, out, _ = nxp("workflows", "trigger", "#nightly_report", "--json")
+    told = json.loads(out)
+    assert (code, told["targets"], told["reached"]) == (0, 0, None)
+    assert (told["requests"][0]["targets"], len(told["entries"])) == (0, 1)
+
+
+def test_targets_named_by_uid_or_upn_have_their_status(
+    nxp: Run, here: Place, tmp_path: Path
+) -> None:
+    with Client(here.tenant) as client:
+        devices = client.devices()[:2]
+        users = [each for each in client.users() if "@" in (each["user.upn"] or "")][:2]
+    for each in devices:
+        here.tenant.actions.decree(each["device.collector.uid"], "success")
+    named = [word for each in devices for word in ("--device", f"uid={each['device.uid']}")]
+    words = ("workflows", "trigger", "#disk_space_relief", "-p", "threshold_gb=5", "--by-id")
+    _, out, _ = nxp(*words, *named, "--wait", "0s", "--json")
+    entries = json.loads(out)["entries"]
+    assert [each["status"] for each in entries] == ["success"] * 2
+    assert [each["resolved_device"] for each in entries] == [
+        each["device.collector.uid"] for each in devices
+    ]
+    file = listed(tmp_path / "users.txt", [f"upn={each['user.upn']}" for each in users])
+    leavers = ("workflows", "trigger", "#leaver_checks", "--by-id", "--users", file)
+    _, out, _ = nxp(*leavers, "--wait", "0s", "--json")
+    entries = json.loads(out)["entries"]
+    assert all(each["status"] for each in entries)
+    assert [each["resolved_user"] for each in entries] == [each["user.sid"] for each in users]
+
+
+def test_a_query_without_those_ids_leaves_their_status_unknown(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    query = CATALOG / "queries" / "workflow_executions.nql"
+    older = (
+        query.read_text("utf-8").replace("device.uid, ", "").replace(",\n  user.uid, user.upn", "")
+    )
+    catalogue(tmp_path, {"workflow_executions": older})
+    with place(tmp_path, acting=AT_ONCE) as made, Client(made.tenant) as client:
+        for name, value in made.environment.items():
+            monkeypatch.setenv(name, value)
+        devices = client.devices()[:2]
+        named = [word for each in devices for word in ("--device", f"uid={each['device.uid']}")]
+        words = ("workflows", "trigger", "#disk_space_relief", "-p", "threshold_gb=5", "--by-id")
+        done = called(*words, *named, "--wait", "0s", "--json", capsys=capsys)
+    assert [each["status"] for each in json.loads(done.stdout)["entries"]] == ["unknown"] * 2
+
+
+def test_the_words_of_a_refusal_are_in_the_answer(nxp: Run) -> None:
+    words = ("remote-actions", "execute", "#restart_device", "--device", DEVICE.format(1))
+    code, out, err = nxp(*words, "--json")
+    (entry,) = json.loads(out)["entries"]
+    assert (code, entry["state"]) == (6, "refused")
+    assert entry["message"] == "The remote action may not be triggered by the API."
+    assert entry["message"] in err
+
+
+def test_executions_of_an_unknown_action_are_2(nxp: Run) -> None:
+    code, _, err = nxp("remote-actions", "executions", "nosuch")
+    assert (code, "no remote action #nosuch" in err) == (2, True)
+    assert nxp("remote-actions", "executions", "renew_certificate")[0] == 0
+    code, _, err = nxp("campaigns", "responses", "nosuch")
+    assert (code, "or there is no such campaign" in err) == (0, True)
+
+
+def test_targets_that_the_tenant_does_not_know_are_said(nxp: Run, here: Place) -> None:
+    with Client(here.tenant) as client:
+        device = client.devices()[0]
+    named = ("--device", "name=nobody", "--device", f"name={device['device.name']}")
+    words = ("workflows", "trigger", "disk_space_relief", "-p", "threshold_gb=5", "--by-id", *named)
+    code, out, err = nxp(*words, "--json")
+    told = json.loads(out)
+    assert (code, told["reached"]) == (7, 1), err
+    assert [each["state"] for each in told["entries"]] == ["not_found", "requested"]
+    code, out, err = nxp(*words)
+    assert "unknown to the tenant: 1 of the named targets, at the positions 0" in err
+    fault(here, "404@export:1")
+    code, out, err = nxp(*words)
+    assert (code, "cannot be read back" in err, "#action_devices" in err) == (7, True, True)
+
+
+def test_a_script_is_not_run_without_its_inputs(nxp: Run, here: Place, ledger: Ledger) -> None:
+    words = ("remote-actions", "execute", "restart_service", "--device", DEVICE.format(3))
+    code, out, err = nxp(*words)
+    assert (code, out) == (2, "")
+    assert "parameters are missing: ServiceName" in err
+    assert ledger.actions.requests() == []
+    fault(here, "403@list:1")
+    assert nxp(*words, "-p", "ServiceName=Spooler")[0] == 0
+    assert nxp(*words, "--allow-missing")[0] == 0
+
+
+def test_tables_are_short_unless_they_are_asked_to_be_wide(
+    nxp: Run, here: Place, people: list[str]
+) -> None:
+    with Client(here.tenant) as client:
+        device = client.devices()[4]["device.collector.uid"]
+    nxp("remote-actions", "execute", DISK, "--device", device)
+    nxp("workflows", "trigger", "leaver_checks", "--user", people[7])
+    words = ("device_feedback", "--sids", ",".join(people[7:10]))
+    _, out, _ = nxp("campaigns", "trigger", *words)
+    assert " and 2 more" in out
+    for group, verb, short in (
+        ("remote-actions", ("executions", DISK), "requested device status details"),
+        ("workflows", ("executions", "leaver_checks"), "requested device user status outcome"),
+        ("campaigns", ("responses", "device_feedback"), "targeted user state answers"),
+    ):
+        _, out, err = nxp(group, *verb, "--since", "2026-11-19")
+        assert out.splitlines()[0].split()[: len(short.split())] == short.split()
+        assert "--wide prints all columns" in err
+        _, out, err = nxp(group, *verb, "--since", "2026-11-19", "--wide")
+        assert len(out.splitlines()[0].split()) > 7
+        assert "--wide" not in err
+
+
+def test_a_device_in_its_cool_down_is_said_with_its_end(nxp: Run, here: Place) -> None:
+    devices = here.tenant.frame("#action_devices").to_dicts()
+    device = next(each for each in devices if each["device.operating_system.platform"] == "Windows")
+    named = ("--device", device["device.collector.uid"], "-p", "ServiceName=Spooler")
+    words = (
+        "act",
+        "run",
+        "restart_service",
+        *named,
+        "--who",
+        "Ann",
+        "--why",
+        "asked",
+        "--no-prefect",
+    )
+    _, _, err = nxp(*words, "--no-wait")
+    assert "1 requested" in err
+    assert "--no-wait" not in err
+    code, out, err = nxp(*words, "--json")
+    assert (code, json.loads(out)["state"]) == (7, "done")
+    assert re.search(r"nothing done: cool-down until 20\d\d-\d\d-\d\d \d\d:\d\d:\d\d UTC", err)
+    assert "waits up to 10min for outcomes: --no-wait does not wait" in err
+    nobody = (*words[:3], "--device", "nobody", *words[5:])
+    code, _, err = nxp(*nobody)
+    assert (code, "nothing done: unknown" in err) == (7, True)
+
+
+def test_a_hash_of_few_characters_is_not_enough(nxp: Run, here: Place) -> None:
+    with Client(here.tenant) as client:
+        device = client.devices()[0]["device.collector.uid"]
+    words = ("--device", device, "-p", "ServiceName=Spooler", "--no-prefect", "--json")
+    made = json.loads(nxp("act", "plan", "restart_service", *words)[1])
+    run = ("act", "run", "restart_service", "--plan", made["plan_id"], "--no-prefect", "--hash")
+    code, _, err = nxp(*run, made["sha256"][:7])
+    assert (code, "at least 8 of its characters" in err) == (2, True)
+    assert "waits for a person" in nxp(*run, made["sha256"][:8])[2]
+
+
+def test_a_template_is_a_request(nxp: Run, tmp_path: Path) -> None:
+    file = tmp_path / "request.json"
+    file.write_text(nxp("enrich", "--template")[1])
+    code, _, err = nxp("enrich", str(file))
+    assert (code, "refuses all 2 objects" in err) == (6, True)
+    code, _, err = nxp("enrich")
+    assert (code, "--template prints one" in err) == (2, True)
+    help_ = nxp("enrich", "--help")[1]
+    assert '"identification":' in help_
