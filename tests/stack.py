@@ -1,6 +1,5 @@
 """The stack as `nxp stack up` starts it, in a folder of its own, for tests that need it whole."""
 
-import json
 import re
 import shlex
 import shutil
@@ -15,6 +14,7 @@ from typing import Any
 
 import psutil
 
+from tests.answers import validated
 from tests.commands import environment
 
 Result = subprocess.CompletedProcess[str]
@@ -57,7 +57,10 @@ class RunningStack:
 
     def parts(self) -> dict[str, dict[str, Any]]:
         """Return the state of each part, by name."""
-        return {part["part"]: part for part in json.loads(self.stack("status", "--json").stdout)}
+        return {
+            part["part"]: part
+            for part in validated("stack status", self.stack("status", "--json").stdout)
+        }
 
     def processes(self) -> list[psutil.Process]:
         """Return the processes that run in the stack's folder or were started by it."""

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from connectors.nexthink.acting.models import RemoteAction
-from nxp.answers import acted, acting, devices, enrichment, nql, runs, shown
+from nxp.answers import acted, acting, devices, enrichment, house, nql, runs, shown
 from tasks.act.report import ActionReport
+from tasks.upkeep.rewrite import Rewritten
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,5 +184,25 @@ _ALL: Final = (
         "act status",
         list[runs.ActionPlanShown] | list[runs.PlannedTarget] | list[runs.JournalledRequest],
     ),
+    Operation("state accept", house.StateAccepted),
+    Operation("state audit", list[house.DoubtfulUnit]),
+    Operation("rejects", list[house.RejectedRow] | list[house.RawRejectedRow]),
+    Operation("replay", house.ReplayShown),
+    Operation("maintain", house.Maintained | house.ToMaintain | list[house.LayoutMigrated]),
+    Operation("lake rewrite", Rewritten),
+    Operation("sql", list[house.Row]),
+    Operation("schema learn", house.Learned | house.Unlearned),
+    Operation("schema answers", house.Schemas),
+    Operation("nql lint", list[house.LintFinding]),
+    Operation("nql diff", list[house.QueryCompared]),
+    Operation("deploy", list[house.Change]),
+    Operation("doctor", list[house.FindingShown]),
+    Operation("sandbox", house.SandboxReady),
+    Operation("server start", house.ServerRecord | house.ProtectedServer),
+    Operation(
+        "server status",
+        house.ServerState | house.KnownServerState | house.ProtectedServerState,
+    ),
+    Operation("stack status", list[house.PartSeen]),
 )
 OPERATIONS: Final[Mapping[str, Operation]] = {each.command: each for each in _ALL}

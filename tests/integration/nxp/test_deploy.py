@@ -24,6 +24,7 @@ from connectors.clock import utc_now
 from connectors.ledger import HEAD
 from nxp.doctor.clock import look_at_clock
 from nxp.doctor.finding import Level
+from tests.answers import validated
 from tests.commands import Result, environment, nxp
 from tests.landing import CATALOG, Place, place
 from tests.webhook import Webhook, listening, until
@@ -64,7 +65,7 @@ class Site:
         done = nxp("deploy", "--json", *words, env=self.env | env)
         assert done.returncode == 0, done.stderr
         assert AUTH not in done.stdout + done.stderr
-        changes: list[dict[str, str]] = json.loads(done.stdout)
+        changes: list[dict[str, str]] = validated("deploy", done.stdout)
         return changes
 
     def changed(self, *words: str, **env: str) -> set[tuple[str, str]]:
@@ -76,7 +77,7 @@ class Site:
         """Run doctor."""
         looked = nxp("doctor", "--json", env=self.env | env)
         assert "Traceback" not in looked.stderr
-        return looked, json.loads(looked.stdout)
+        return looked, validated("doctor", looked.stdout)
 
     def ask(self, path: str, **body: Any) -> Any:
         """Send the server a request."""

@@ -15,6 +15,7 @@ from sandbox.options import Credential, SandboxOptions
 from sandbox.server import running
 from sandbox.tenant import Tenant
 from tasks.upkeep.query_differences import Outcome, against, values_for
+from tests.answers import validated
 from tests.commands import Result, called
 from tests.landing import CATALOG
 
@@ -72,7 +73,7 @@ def test_a_saved_query_that_was_edited_is_found_with_its_clause(call: Call, tena
     (tenant.options.queries / "devices.nql").unlink()
     done = call("diff", "#crashes", "execution_events", "users", "full_disks", "devices", "--json")
     assert done.returncode == 8
-    found = {each["query_id"]: each for each in json.loads(done.stdout)}
+    found = {each["query_id"]: each for each in validated("nql diff", done.stdout)}
     assert {name: each["outcome"] for name, each in found.items()} == {
         "#crashes": "differs", "#execution_events": "differs", "#users": "differs",
         "#full_disks": "same", "#devices": "missing",

@@ -7,6 +7,7 @@ import httpx
 import psutil
 import pytest
 
+from tests.answers import validated
 from tests.commands import environment, nxp
 
 pytestmark = pytest.mark.prefect
@@ -30,6 +31,8 @@ def test_a_kept_server_asks_for_a_secret_and_has_none_of_ours(tmp_path: Path) ->
         for mine in (env, env | {"PREFECT_API_URL": url}):
             planned = nxp("deploy", "--dry-run", "--json", env=mine)
             assert planned.returncode == 0, planned.stderr
+        validated("server status", nxp("server", "status", "--json", env=env).stdout)
+        validated("server start", nxp("server", "start", "--json", env=env).stdout)
         shown = nxp("server", "status", env=env)
         assert (shown.returncode, shown.stdout.strip()) == (0, url)
         assert record["auth_file"] in shown.stderr

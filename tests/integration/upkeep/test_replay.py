@@ -28,6 +28,7 @@ from tasks.stories.export import land_unit
 from tasks.stories.replay import open_replay, raise_unless_replayed, try_replay
 from tasks.stories.replay import replay as replay_story
 from tasks.upkeep.replay import Replayed
+from tests.answers import validated
 from tests.commands import called
 from tests.forks import fork
 from tests.landing import CATALOG, Place, foreign_export
@@ -336,7 +337,7 @@ def test_the_commands_tell_rejects_and_replay_them(
     run_id = only_run(here, EVENTS)
     devices = set(foreign_export(here, "#execution_events", BOUNDS)["device.name"])
     listed = nxp("rejects", EVENTS, "--json")
-    rows = json.loads(listed.stdout)
+    rows = validated("rejects", listed.stdout)
     assert {(row["state"], row["run_id"]) for row in rows} == {("current", run_id)}
     assert all(set(row["columns"]) <= {"incoming_bytes", "outgoing_bytes"} for row in rows)
     table = nxp("rejects", EVENTS)
@@ -350,7 +351,7 @@ def test_the_commands_tell_rejects_and_replay_them(
     assert run_id in table.stdout
     assert len(nxp("rejects", EVENTS, "--rows").stdout.splitlines()) == len(rows) + 1
     assert not any(name in listed.stdout + table.stdout + table.stderr for name in devices)
-    raw = json.loads(nxp("rejects", EVENTS, "--raw", "--json", "--run", run_id).stdout)
+    raw = validated("rejects", nxp("rejects", EVENTS, "--raw", "--json", "--run", run_id).stdout)
     assert {json.loads(row["raw"])["device.name"] for row in raw} <= devices
     declare(EVENTS, OUT)
     planned = nxp("replay", EVENTS, "--run", run_id, "--dry-run", "--json")
@@ -358,7 +359,7 @@ def test_the_commands_tell_rejects_and_replay_them(
     done = nxp("replay", EVENTS, "--run", run_id, "--json")
     assert done.returncode == 7, done.stderr
     assert re.search(r"rows still do not fit, all of them: \w+ is null in a required", done.stderr)
-    (plan,), (unit,) = (json.loads(said.stdout)["units"] for said in (planned, done))
+    (plan,), (unit,) = (validated("replay", said.stdout)["units"] for said in (planned, done))
     assert (plan["landed"], plan["rejected"]) == (unit["landed"], unit["rejected"])
     left = json.loads(nxp("rejects", EVENTS, "--json").stdout)
     assert {row["state"] for row in left if row["run_id"] == run_id} == {"superseded"}
