@@ -115,7 +115,9 @@ class CallGate:
         kind = _KINDS.get(operation, Kind.CALLS)
         with self._lock:
             until = self._waiting_until(kind)
-        self._wait(until, f"{_NAMES[kind]}: the tenant has asked us to wait")
+            is_of_kind = until is not None and until != self._waits.get(Kind.CALLS)
+        asked = f"takes no more {_NAMES[kind]}" if is_of_kind else "has asked us to wait"
+        self._wait(until, f"the tenant {asked}")
         with self._lock:
             if kind is not Kind.CALLS:
                 self._sending.at = self._clock()

@@ -3,7 +3,7 @@
 Each change first locks the tenant's only row, so that processes count one after the other.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Engine, Row, and_, delete, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.sql.elements import ColumnElement
 
-from connectors.ledger.counters import DAY, Asker, Counters, Kind, free_at, total_of
+from connectors.ledger.counters import DAY, Asker, Counted, Counters, Kind, free_at, total_of
 from connectors.ledger.leases import LEASE_TIME, RENEWALS_PER_LEASE, Holder, Lease
 from connectors.ledger.tables import export_slots, limits
 
@@ -157,10 +157,14 @@ class TenantLimits:
         with self._engine.begin() as connection:
             self._counters.give_back(connection, kind, number, taken_at)
 
-    def made(self, kind: Kind) -> int:
-        """Return the requests of the last 24 hours by all processes, taken ones included."""
+    def counted(self, kind: Kind) -> Sequence[Counted]:
+        """Return the requests of the last 24 hours by all processes, by the minute."""
         with self._engine.connect() as connection:
-            return total_of(self._counters.used(connection, kind, self._clock()))
+            return self._counters.used(connection, kind, self._clock())
+
+    def made(self, kind: Kind) -> int:
+        """Return how many requests `counted` has; those taken but not made are included."""
+        return total_of(self.counted(kind))
 
     def calls_today(self) -> int:
         """Return the calls of the last 24 hours by all processes, taken ones included."""

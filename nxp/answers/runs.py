@@ -71,6 +71,10 @@ class PlannedBackfill:
     calls_measured: bool
     calls_used_today: int
     calls_a_day: int
+    exports_used_today: int
+    exports_a_day: int | None
+    exports_now: int
+    done_at: datetime
     units: list[PlannedUnit]
 
 

@@ -1,5 +1,6 @@
 """`nxp backfill`: land a stretch of time, and resume it after any interruption."""
 
+from datetime import timedelta
 from typing import Annotated, Any, Literal
 
 from cyclopts import Parameter
@@ -79,7 +80,7 @@ def backfill(
         print_json(_plain(plan, expected))
     elif dry_run:
         print_units(plan, as_json=False)
-    _say_plan(plan, expected)
+    say_plan(plan, expected)
     if idle:
         _check_in_part(plan)
         return
@@ -116,7 +117,8 @@ def _check_in_part(plan: Any) -> None:
         raise PartlyDoneError(DoubtsFound(partial=names).said(plan.asked.dataset) or "")
 
 
-def _say_plan(plan: Any, expected: Any) -> None:
+def say_plan(plan: Any, expected: Any) -> None:
+    """Print what a plan (tasks.land.plan.Plan) asks of the tenant, as estimated."""
     done = plan.asked_units - expected.windows
     measured = "as its earlier windows needed" if expected.is_measured else "assumed"
     say(
@@ -133,15 +135,40 @@ def _say_plan(plan: Any, expected: Any) -> None:
             f"resumes the back-fill begun at {plan.resumed_since:%Y-%m-%d %H:%MZ}: {done:,} "
             f"windows were landed since; {again}"
         )
+    if expected.windows:
+        say(_exports(expected))
+    of = "" if expected.limit is None else f", of {expected.limit:,} in 24 hours"
     say(
-        f"about {expected.calls:,} API calls ({expected.per_window:.1f} a window, {measured}), of "
-        f"{expected.limit:,} a day; {expected.used:,} used today by this ledger"
+        f"about {expected.calls:,} API calls ({expected.per_window:.1f} a window, {measured}){of}; "
+        f"{expected.used:,} made in the last 24 hours by this ledger"
     )
     if expected.days > 1:
+        say(f"more calls than are left for today: it takes about {expected.days} days")
+    if expected.exports_now < expected.windows or expected.days > 1:
+        say("when the limit stops it, run the same command again")
+    if expected.longer_step:
+        from tasks.exports.windows import describe  # noqa: PLC0415 - httpx, not for --help
+
         say(
-            f"more than is left for today: it takes about {expected.days} days; when the tenant "
-            "stops it, run the same command again"
+            f"with --step {describe(expected.longer_step)} it would take "
+            f"{expected.longer_exports:,} exports, by the rows landed so far"
         )
+
+
+def _exports(expected: Any) -> str:
+    """Return how many exports it takes, and when the last one can be started."""
+    number = f"{expected.windows:,} exports" if expected.windows != 1 else "1 export"
+    limit = expected.exports_limit
+    if limit is None:
+        used = f"{number}; {expected.exports_used:,} started in the last 24 hours by this ledger"
+        advice = "; the vendor advises to stay under 24 a day, so take longer windows (--step)"
+        return used + (advice if expected.is_advised_against else "")
+    if expected.done_at <= expected.planned_at:
+        return f"{expected.exports_now:,} of your {limit:,} exports today, done today"
+    today = "today" if expected.done_at.date() == expected.planned_at.date() else ""
+    soon = expected.done_at - expected.planned_at < timedelta(days=6)
+    day = today or f"on {expected.done_at:{'%A' if soon else '%A, %Y-%m-%d'}}"
+    return f"{number}: {expected.exports_now:,} of your {limit:,} exports today, done {day}"
 
 
 def _plain(plan: Any, expected: Any) -> dict[str, Any]:
@@ -153,7 +180,11 @@ def _plain(plan: Any, expected: Any) -> dict[str, Any]:
         "calls_per_window": expected.per_window,
         "calls_measured": expected.is_measured,
         "calls_used_today": expected.used,
-        "calls_a_day": expected.limit,
+        "calls_a_day": expected.calls_a_day,
+        "exports_used_today": expected.exports_used,
+        "exports_a_day": expected.exports_limit,
+        "exports_now": expected.exports_now,
+        "done_at": expected.done_at,
         "units": [
             {"unit": unit.name, "from": unit.starts_at, "to": unit.ends_at} for unit in plan.units
         ],

@@ -18,7 +18,9 @@ from connectors.ledger.engine import MIGRATIONS
 from connectors.nexthink.client import NexthinkClient
 from connectors.settings.installation import load_settings
 from connectors.settings.tenants import load_tenant
-from tasks.land.plan import Asked
+from nxp.commands.backfill import say_plan
+from tasks.land.estimate import estimate
+from tasks.land.plan import Asked, plan_run
 from tasks.runs.counted import call_gate
 from tasks.stories.export import export_dataset
 from tests.landing import Place, place
@@ -146,7 +148,7 @@ def test_a_limit_of_one_kind_leaves_the_others_alone_and_refusals_are_not_counte
         client.nql.execute("#tiny", row_limit=None)
     asked = exporters.made.tenant.requests["execute"]
     client, _ = exporters.client(Asker.SCHEDULE)
-    with pytest.raises(LimitReachedError, match=r"queries run at once: .* next try is at"):
+    with pytest.raises(LimitReachedError, match="no more queries run at once: the next try"):
         client.nql.execute("#tiny", row_limit=None)
     # What was started can be awaited, and something else be started.
     client.nql.export_status(started.export_id)
@@ -236,3 +238,26 @@ def test_an_older_ledger_keeps_what_was_asked_today(tmp_path: Path) -> None:
     with open_ledger(url, "acme.eu") as ledger:
         assert (ledger.limits.made(Kind.EXPORTS), ledger.limits.calls_today()) == (2, 70)
         assert ledger.limits.limited_until() == now + DAY
+
+
+def test_the_plan_of_a_back_fill_says_how_many_exports_it_takes_and_when_it_is_done(
+    exporters: Exporters, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for _ in range(5):
+        exporters.export()
+    asked = Asked("crashes", "2026-11-16", "2026-11-20", step="6h")
+    plan = plan_run(asked, exporters.now)
+    monkeypatch.setenv("NEXTHINK_DAILY_EXPORTS", "12")
+    limited = plan_run(asked, exporters.now)
+    _, ledger = exporters.client()
+    start = datetime(2026, 11, 15, tzinfo=UTC)
+    with ledger.lease("crashes", "known", start, start + DAY, "run"):
+        ledger.mark_landed("crashes", "known", "run", 200_000, start + DAY, 4)
+    say_plan(plan, estimate(plan, ledger))
+    say_plan(limited, estimate(limited, ledger))
+    first, second = capsys.readouterr().err.split("crashes: 16 windows")[1:]
+    assert "16 exports; 5 started in the last 24 hours by this ledger\n" in first
+    assert "with --step 1d it would take 4 exports" in first
+    assert "about 64 API calls (4.0 a window, as its earlier windows needed); " in first
+    # Five are free again tomorrow morning, and seven that it starts itself a little later.
+    assert "16 exports: 7 of your 12 exports today, done on Saturday\n" in second
