@@ -2,11 +2,14 @@
 
 import json
 import re
+import time
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
+from connectors.errors import UnavailableError
 from tests.commands import Result, called
 from tests.landing import Place, catalogue, place
 
@@ -72,17 +75,39 @@ def test_ids_in_lists_have_a_hash_and_are_found(odd: Place, nxp: Nxp) -> None:
     assert odd.tenant.requests["list"]
 
 
-@pytest.mark.parametrize("suffix", ["ZSTD", "GZIP", "NONE"])
-def test_a_page_is_never_saved_as_a_result(odd: Place, nxp: Nxp, suffix: str) -> None:
-    export_id = nxp("nql", "export", "#users", "--compression", suffix).stdout.strip()
+def test_a_page_is_never_saved_as_a_result(odd: Place, nxp: Nxp) -> None:
+    export_id = nxp("nql", "export", "#users", "--compression", "GZIP").stdout.strip()
     while "COMPLETED" not in nxp("nql", "status", export_id).stdout:
-        pass
+        time.sleep(0.1)
     target = odd.folder / "users.csv"
     odd.tenant.faults.add("page@download:1")
     refused = nxp("nql", "download", export_id, "--to", str(target))
     assert (refused.returncode, target.exists()) == (5, False)
     assert "a page of XML or HTML" in refused.stderr
     assert nxp("nql", "download", export_id, "--to", str(target)).returncode == 0
+
+
+def test_a_page_in_place_of_a_dataset_publishes_nothing(odd: Place) -> None:
+    odd.tenant.faults.add("page@download:1")
+    with pytest.raises(UnavailableError, match="a page of XML or HTML"):
+        odd.land(odd.plan("users"))
+    assert odd.landed("users").is_empty()
+    assert odd.land(odd.plan("users"))[0].rows_landed
+
+
+def test_an_unknown_word_is_waited_for_until_the_limit_only(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with place(tmp_path, completed_word="DONE") as made:
+        for name, value in made.environment.items():
+            monkeypatch.setenv(name, value)
+
+        def sleep(seconds: float) -> None:
+            made.tenant.clock.advance(timedelta(seconds=seconds * 100))
+
+        with pytest.raises(UnavailableError, match="not finished after 1h"):
+            made.land(made.plan("users"), sleep=sleep)
+        assert made.tenant.requests["status"] > 3
 
 
 def test_pages_and_undocumented_refusals_of_operations_are_one_line(odd: Place, nxp: Nxp) -> None:
