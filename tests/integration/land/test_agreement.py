@@ -1,7 +1,8 @@
 """A lake that is not the one that the ledger knows: NXP_LAKE mistyped, or the lake moved."""
 
 import json
-from datetime import datetime, timedelta
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -16,9 +17,19 @@ from tasks.land.agreement import missing_units
 from tests.commands import called, environment, nxp
 from tests.integration.upkeep.test_maintain import events
 from tests.lakes import DAY, START, Site, publish
-from tests.landing import Place
+from tests.landing import Place, Use, place
 
-DATES = ("--from", "2026-11-12", "--to", "2026-11-15")
+# Commands have no other clock than the real one, and the query reaches back 30 days.
+NOW = datetime.now(UTC)
+FIRST, LAST = (f"{NOW - timedelta(days=ago):%Y-%m-%d}" for ago in (8, 5))
+DATES = ("--from", FIRST, "--to", LAST)
+
+
+@pytest.fixture
+def here(tmp_path: Path, use: Use) -> Iterator[Place]:
+    """A small tenant of today, and an empty installation, pointed at each other."""
+    with place(tmp_path, now=NOW) as made:
+        yield use(made)
 
 
 def landed_by_doctor(now: datetime) -> list[Finding]:

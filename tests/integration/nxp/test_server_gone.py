@@ -5,7 +5,7 @@ import signal
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from subprocess import Popen
 
@@ -20,8 +20,10 @@ from tests.victims import until
 
 pytestmark = [pytest.mark.prefect, pytest.mark.slow]
 
-NOW = datetime(2026, 11, 20, 9, 30, tzinfo=UTC)
-BACKFILL = ("backfill", "crashes", "--from", "2026-11-16", "--to", "2026-11-19")
+# Commands have no other clock than the real one, and the query reaches back 30 days.
+NOW = datetime.now(UTC)
+FIRST, LAST = (f"{NOW - timedelta(days=ago):%Y-%m-%d}" for ago in (4, 1))
+BACKFILL = ("backfill", "crashes", "--from", FIRST, "--to", LAST)
 ENDS = {signal.SIGTERM: 143, signal.SIGINT: 130}
 
 

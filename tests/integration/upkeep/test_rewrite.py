@@ -3,7 +3,7 @@
 import io
 import json
 from collections.abc import Iterator, Sequence
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -229,9 +229,12 @@ def test_the_command_rewrites_and_the_next_landing_and_sql_agree(
     declared = path.read_text()
     chosen["type"] = "string"
     path.write_text(yaml.safe_dump(made_of))
-    with place(tmp_path) as made:
+    # Commands have no other clock than the real one, and the query reaches back 30 days.
+    now = datetime.now(UTC)
+    first, last, after = (f"{now - timedelta(days=ago):%Y-%m-%d}" for ago in (8, 6, 5))
+    with place(tmp_path, now=now) as made:
         use(made)
-        days = ("--from", "2026-11-12", "--to", "2026-11-14")
+        days = ("--from", first, "--to", last)
         assert called("backfill", "crashes", *days, capsys=capsys).returncode == 0
         path.write_text(declared)
         told = json.loads(called("check", "--json", capsys=capsys).stdout)["notes"]
@@ -251,7 +254,7 @@ def test_the_command_rewrites_and_the_next_landing_and_sql_agree(
         made_of["columns"] += [{"nql": "crash.kind", "name": "boot_type"}]
         path.write_text(yaml.safe_dump(made_of))
         assert "crashes: the next landing adds boot_type" in called("check", capsys=capsys).stderr
-        next_day = ("--from", "2026-11-14", "--to", "2026-11-15")
+        next_day = ("--from", last, "--to", after)
         landing = called("export", "crashes", *next_day, capsys=capsys)
         assert "adds boot_type, changes" in landing.stderr
 
