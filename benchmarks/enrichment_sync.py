@@ -172,6 +172,7 @@ def prepare(folder: Path) -> None:
         "sql": "SELECT * FROM register",
         "identification": {"name": "device/device/uid", "column": "uid"},
         "fields": {name: {"column": column} for name, column in FIELDS.items()},
+        "guards": {"first": 100_000_000},
     }
     (folder / "catalog" / "syncs" / f"{SYNC}.yaml").write_text(yaml.safe_dump(sync))
 

@@ -59,7 +59,7 @@ AcceptGuards = Annotated[
     Parameter(
         name="--accept-guard",
         negative="",
-        help="Continue if this guard trips: empty, shrink, changes or clears; repeatable.",
+        help="Continue if this guard trips, by the name that the message gives; repeatable.",
     ),
 ]
 Why = Annotated[str | None, Parameter(help="The reason; it is kept with the plan.")]

@@ -85,6 +85,30 @@ class Plans:
         with self._engine.connect() as connection:
             return [_record(row) for row in connection.execute(query)]
 
+    def begun_since(self, sync: str, instant: datetime) -> list[PlanRecord]:
+        """Return a sync's plans that were begun at an instant or later, newest first."""
+        query = (
+            select(plans)
+            .where(plans.c.tenant == self._tenant, plans.c.sync == sync)
+            .where(plans.c.begun_at >= instant)
+            .order_by(plans.c.begun_at.desc(), plans.c.plan_id.desc())
+        )
+        with self._engine.connect() as connection:
+            return [_record(row) for row in connection.execute(query)]
+
+    def last_full(self, sync: str) -> PlanRecord | None:
+        """Return the newest applied plan of a full pull, None if there is none."""
+        query = (
+            select(plans)
+            .where(plans.c.tenant == self._tenant, plans.c.sync == sync)
+            .where(plans.c.state == PlanState.APPLIED.value, plans.c["keys"].is_not(None))
+            .order_by(plans.c.created_at.desc(), plans.c.plan_id.desc())
+            .limit(1)
+        )
+        with self._engine.connect() as connection:
+            row = connection.execute(query).first()
+        return None if row is None else _record(row)
+
     def accept(self, plan_id: str, guards: Mapping[str, str]) -> None:
         """Record a person's reasons to let the plan pass guards."""
         with self._engine.begin() as connection:

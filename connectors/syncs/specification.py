@@ -120,11 +120,29 @@ class FieldMapping(Specification):
 
 
 class Guards(Specification):
-    """Shares, from 0 to 1, above which nothing is sent until a person accepts it."""
+    """Limits above which nothing is sent until a person accepts it: shares from 0 to 1, or counts.
+
+    Attributes:
+        shrink: share of the objects with a value that are missing from the sources.
+        changes: share of the known objects that get another value.
+        clears: share of the objects with a value that lose one.
+        sets: share of the known objects that get a first value; without it that of `changes`.
+        new: share of objects that get values for the first time; without it that of `changes`.
+        first: the most objects that a first run writes to.
+        cumulative: how many times `shrink` and `clears` may add up to within `over`.
+        over: see `cumulative`.
+        few: this many objects never trip a share in a list of fewer than 20.
+    """
 
     shrink: float = Field(default=0.2, ge=0, le=1)
     changes: float = Field(default=0.5, ge=0, le=1)
     clears: float = Field(default=0.1, ge=0, le=1)
+    sets: float | None = Field(default=None, ge=0, le=1)
+    new: float | None = Field(default=None, ge=0, le=1)
+    first: int = Field(default=200, ge=0)
+    cumulative: float = Field(default=2.0, ge=1)
+    over: Duration = timedelta(days=7)
+    few: int = Field(default=2, ge=0)
 
 
 class PushSpecification(Specification):

@@ -82,7 +82,17 @@ def say_plan(report: dict[str, Any]) -> None:
         say(f"{absent:,} objects were missing; after a second time their fields are emptied")
     for finding in planned["findings"]:
         say(f"guard {finding['guard']}: {finding['text']}")
-    say(
-        f"plan {report['plan_id']}: {planned['rows']:,} values of {planned['keys']:,} objects; "
-        f"nxp apply {report['dataset']} sends it within 24 hours"
-    )
+    from tasks.sync.report import left_of  # noqa: PLC0415 - loaded by the run already
+
+    say(f"plan {report['plan_id']}: {_verdict(report)}{left_of(report)}")
+
+
+def _verdict(report: dict[str, Any]) -> str:
+    """Return what applying the plan would do."""
+    planned = report["planned"]
+    if not planned["rows"]:
+        return "nothing to send"
+    found = f"{planned['rows']:,} values of {planned['keys']:,} objects"
+    if report["stopped_by"]:
+        return f"{found}; nothing was sent: guard {', '.join(report['stopped_by'])}"
+    return f"{found}; nxp apply {report['dataset']} sends it within 24 hours"

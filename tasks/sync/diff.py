@@ -76,6 +76,9 @@ class DiffCounts:
         changed_keys: keys with a change.
         cleared_keys: keys with a clear.
         absent_keys: keys that did not come; for `gone_keys` of them it is the second time.
+        missing_keys: keys of this sync's values that did not come, whatever that means.
+        new_keys: keys to send that the ledger does not know.
+        first_keys: known keys that get a value in a field where none was tried, or another one.
     """
 
     set: int = 0
@@ -90,6 +93,9 @@ class DiffCounts:
     cleared_keys: int = 0
     absent_keys: int = 0
     gone_keys: int = 0
+    missing_keys: int = 0
+    new_keys: int = 0
+    first_keys: int = 0
 
     def add(self, other: "DiffCounts") -> None:
         """Add the counts of another range."""
@@ -129,6 +135,7 @@ def difference(
     cells = wanted.rows.join(wanted.keys, on="key", how="left")
     absent, counts = _no_keys(), DiffCounts(unmapped=_with_value(known).height)
     counts.unmapped -= _with_value(mapped).height
+    counts.missing_keys = _held(others)["key"].n_unique()
     if not view.is_complete:
         cells = pl.concat([cells, _left_open(others)], how="diagonal")
     elif view.mode is SyncMode.MIRROR:
@@ -150,6 +157,7 @@ def difference(
     judged = _judged(cells, mapped, fields, view, listed)
     rows = _plan_rows(judged)
     _count(judged, rows, counts)
+    _count_first(judged, known["key"].unique(), counts)
     return SyncDifference(rows, counts, absent)
 
 
@@ -300,3 +308,12 @@ def _count(judged: pl.DataFrame, rows: pl.DataFrame, counts: DiffCounts) -> None
         setattr(counts, action, number)
     counts.changed_keys = rows.filter(pl.col("action") == Action.CHANGE.value)["key"].n_unique()
     counts.cleared_keys = rows.filter(pl.col("action") == Action.CLEAR.value)["key"].n_unique()
+
+
+def _count_first(judged: pl.DataFrame, known: pl.Series, counts: DiffCounts) -> None:
+    """Count the keys that get values of which no earlier plan had any."""
+    fresh = judged.filter(
+        (pl.col("verdict") == Action.SET.value) & pl.col("open_value").ne_missing(pl.col("value"))
+    )["key"].unique()
+    is_known = fresh.is_in(known.implode())
+    counts.new_keys, counts.first_keys = int((~is_known).sum()), int(is_known.sum())

@@ -1,6 +1,6 @@
 """Limits beyond which a person has to look at a plan before anything is sent."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any, Final
@@ -8,8 +8,9 @@ from typing import Any, Final
 from connectors.errors import DataRefusedError
 from connectors.syncs import Guards
 
-# With fewer keys every share is large.
+# With fewer keys every share is large: there a number of keys has to be exceeded too.
 FEWEST_KEYS: Final = 20
+_DAY: Final = 86_400
 
 
 class Guard(StrEnum):
@@ -19,6 +20,10 @@ class Guard(StrEnum):
     SHRINK = "shrink"
     CHANGES = "changes"
     CLEARS = "clears"
+    SETS = "sets"
+    NEW = "new"
+    FIRST = "first"
+    CUMULATIVE = "cumulative"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,8 +35,12 @@ class GuardNumbers:
         keys: keys of the sources.
         is_full: all rows were pulled, so that their number means something.
         last_keys: the keys of the last full pull whose plan was applied, None before the first.
-        known: keys that the ledger knows; `changed` of them get another value.
-        with_value: keys for which Nexthink holds a value of ours; `cleared` of them lose one.
+        known: keys that the ledger knows; `changed` of them get another value, and `first_values`
+            of them a first value in a field.
+        with_value: keys for which Nexthink holds a value of ours; `cleared` of them lose one, and
+            `lost` of them are missing from the sources since the last full pull.
+        new: keys that get values and that the ledger does not know.
+        lost_lately, cleared_lately: likewise, by the plans of the last days that nobody accepted.
     """
 
     rows: int
@@ -42,11 +51,19 @@ class GuardNumbers:
     changed: int
     with_value: int
     cleared: int
+    lost: int = 0
+    new: int = 0
+    first_values: int = 0
+    lost_lately: int = 0
+    cleared_lately: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class GuardFinding:
-    """A guard that tripped: `count` of `whole` keys, while `limit` is the largest allowed share."""
+    """A guard that tripped: `count` of `whole` keys, while `limit` is the largest allowed share.
+
+    For a first run `limit` is the largest number of keys.
+    """
 
     guard: str
     count: int
@@ -55,37 +72,95 @@ class GuardFinding:
     text: str
 
 
+@dataclass(frozen=True, slots=True)
+class _Watched:
+    guard: Guard
+    count: int
+    whole: int
+    limit: float
+    words: str
+
+
 def findings(guards: Guards, numbers: GuardNumbers) -> list[GuardFinding]:
-    """Return the guards that a plan trips."""
+    """Return the guards that a plan trips, each at most once."""
     if numbers.is_full and not numbers.keys:
         text = f"a full pull gave no key at all ({numbers.rows:,} rows)"
         return [
             GuardFinding(guard=Guard.EMPTY.value, count=0, whole=numbers.rows, limit=0.0, text=text)
         ]
-    last = numbers.last_keys or 0
-    lost = max(last - numbers.keys, 0) if numbers.is_full else 0
-    watched = (
-        (Guard.SHRINK, lost, last, guards.shrink, "keys of the last full pull are gone"),
-        (Guard.CHANGES, numbers.changed, numbers.known, guards.changes, "known keys change"),
-        (
-            Guard.CLEARS,
-            numbers.cleared,
-            numbers.with_value,
-            guards.clears,
-            "keys with a value have a field emptied",
-        ),
+    found: dict[str, GuardFinding] = {}
+    for each in (*_of_run(guards, numbers), *_of_days(guards, numbers)):
+        if _is_beyond(each, guards.few):
+            found.setdefault(each.guard.value, _finding(each))
+    if (first := _of_first(guards, numbers)) is not None:
+        found[first.guard] = first
+    return list(found.values())
+
+
+def _of_run(guards: Guards, numbers: GuardNumbers) -> Iterator[_Watched]:
+    last, known, held = numbers.last_keys or 0, numbers.known, numbers.with_value
+    if numbers.is_full:
+        fewer = max(last - numbers.keys, 0)
+        words = "keys of the last full pull are gone"
+        yield _Watched(Guard.SHRINK, fewer, last, guards.shrink, words)
+        words = "objects with a value of this sync are missing from the sources"
+        yield _Watched(Guard.SHRINK, numbers.lost, held, guards.shrink, words)
+    yield _Watched(Guard.CHANGES, numbers.changed, known, guards.changes, "known keys change")
+    words = "keys with a value have a field emptied"
+    yield _Watched(Guard.CLEARS, numbers.cleared, held, guards.clears, words)
+    if _is_first(numbers):
+        return
+    sets = guards.changes if guards.sets is None else guards.sets
+    words = "known objects get a first value in a field"
+    yield _Watched(Guard.SETS, numbers.first_values, known, sets, words)
+    new = guards.changes if guards.new is None else guards.new
+    words = "objects get values for the first time, measured against those known"
+    yield _Watched(Guard.NEW, numbers.new, max(known, last), new, words)
+
+
+def _of_days(guards: Guards, numbers: GuardNumbers) -> Iterator[_Watched]:
+    """Yield what adds up over the last days, where each day stayed below its limit."""
+    days = f"within {guards.over.total_seconds() / _DAY:g} days"
+    if numbers.cleared and numbers.cleared_lately:
+        cleared = numbers.cleared + numbers.cleared_lately
+        whole, limit = numbers.with_value + numbers.cleared_lately, guards.clears
+        words = f"keys with a value have a field emptied {days}"
+        yield _Watched(Guard.CUMULATIVE, cleared, whole, guards.cumulative * limit, words)
+    if numbers.is_full and numbers.lost and numbers.lost_lately:
+        lost = numbers.lost + numbers.lost_lately
+        whole = max(numbers.with_value + numbers.cleared_lately, lost)
+        words = f"objects with a value of this sync went missing from the sources {days}"
+        yield _Watched(Guard.CUMULATIVE, lost, whole, guards.cumulative * guards.shrink, words)
+
+
+def _of_first(guards: Guards, numbers: GuardNumbers) -> GuardFinding | None:
+    """Return the finding of a large first run: there is nothing that it could be measured by."""
+    if not _is_first(numbers) or numbers.new <= guards.first:
+        return None
+    text = (
+        f"{numbers.new:,} objects get values in a first run (without a person's look, "
+        f"{guards.first:,} at most)"
     )
-    return [
-        GuardFinding(
-            guard=guard.value,
-            count=count,
-            whole=whole,
-            limit=limit,
-            text=f"{count:,} of {whole:,} {words} ({count / whole:.1%}, the limit is {limit:.0%})",
-        )
-        for guard, count, whole, limit, words in watched
-        if whole >= FEWEST_KEYS and count / whole > limit
-    ]
+    return GuardFinding(Guard.FIRST.value, numbers.new, numbers.new, float(guards.first), text)
+
+
+def _is_first(numbers: GuardNumbers) -> bool:
+    return numbers.last_keys is None or not numbers.known
+
+
+def _is_beyond(each: _Watched, few: int) -> bool:
+    if not each.whole or each.limit >= 1 or each.count / each.whole <= each.limit:
+        return False
+    return each.whole >= FEWEST_KEYS or each.count > few
+
+
+def _finding(each: _Watched) -> GuardFinding:
+    share = each.count / each.whole
+    text = (
+        f"{each.count:,} of {each.whole:,} {each.words} ({share:.1%}, the limit is "
+        f"{each.limit:.0%})"
+    )
+    return GuardFinding(each.guard.value, each.count, each.whole, each.limit, text)
 
 
 class GuardError(DataRefusedError):

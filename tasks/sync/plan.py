@@ -17,7 +17,8 @@ from connectors.lake.plans import FILE, keep_plan, plan_path, staged_plan
 from connectors.ledger import PlanRecord, PlanState, SyncRecord
 from connectors.ledger.enriched import KNOWN, EnrichedCounts
 from tasks.sync.diff import ComparisonSettings, DiffCounts, SyncDifference, again, difference
-from tasks.sync.guards import GuardFinding, GuardNumbers, findings
+from tasks.sync.guarding import lately, losses, numbers_of
+from tasks.sync.guards import findings
 from tasks.sync.plan_file import SCHEMA, PlanSummary, SyncPlan, file_sha256
 from tasks.sync.planning import Planning
 from tasks.sync.recovery import open_plan, recover
@@ -269,6 +270,19 @@ def _record(
     keys: int | None = None,
     accepted: Mapping[str, str] | None = None,
 ) -> SyncPlan:
+    ledger, found = planning.ledger, None
+    if keys is not None:
+        found = losses(ledger, planning.sync, draft.counts)
+    guards = planning.specification.guards
+    numbers = source and numbers_of(
+        source,
+        draft.counts,
+        draft.known,
+        keys=draft.wanted_keys,
+        last_keys=draft.base.keys,
+        found=found,
+        lately=lately(ledger, planning.sync, planning.now, guards.over),
+    )
     summary = PlanSummary(
         rows=draft.rows,
         keys=draft.keys,
@@ -277,8 +291,10 @@ def _record(
         known_keys=draft.known.keys,
         valued_keys=draft.known.keys_with_value,
         last_keys=draft.base.keys,
-        findings=() if source is None else tuple(_findings(planning, draft, source, keys)),
+        findings=tuple(findings(guards, numbers)) if numbers else (),
         made_by=draft.made_by,
+        lost=found.lost if found else None,
+        still_lost=found.still if found else None,
     )
     record = PlanRecord(
         plan_id=plan_id,
@@ -296,19 +312,3 @@ def _record(
     )
     planning.ledger.plans.add(record)
     return open_plan(planning, record)
-
-
-def _findings(
-    planning: Planning, draft: _Draft, source: SourceCounts, full_keys: int | None
-) -> list[GuardFinding]:
-    numbers = GuardNumbers(
-        rows=source.rows,
-        keys=draft.wanted_keys,
-        is_full=full_keys is not None,
-        last_keys=draft.base.keys,
-        known=draft.known.keys,
-        changed=draft.counts.changed_keys,
-        with_value=draft.known.keys_with_value,
-        cleared=draft.counts.cleared_keys,
-    )
-    return findings(planning.specification.guards, numbers)

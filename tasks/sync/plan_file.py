@@ -37,6 +37,8 @@ class PlanSummary:
         last_keys: keys of the last full pull that was applied.
         findings: guards that tripped.
         made_by: the run that made it; the sources' rejects are kept under its id.
+        lost: keys with a value that are missing from a full pull since the last one; `still_lost`
+            of all that are missing keep their values. None if it was not a full pull.
     """
 
     rows: int
@@ -48,6 +50,8 @@ class PlanSummary:
     last_keys: int | None
     findings: tuple[GuardFinding, ...] = ()
     made_by: str | None = None
+    lost: int | None = None
+    still_lost: int | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return it in the form that the ledger keeps."""

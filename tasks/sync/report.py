@@ -144,11 +144,15 @@ def summary_of(report: Mapping[str, Any]) -> str:
     return f"{report['dataset']} {report['state']}: {_outcome(report)}"
 
 
+def left_of(report: Mapping[str, Any]) -> str:
+    """Return what waits and what is refused over all runs, to go behind a sentence."""
+    words = standing_words(report["standing"]) if report.get("standing") else ""
+    return f"; {words}" if words else ""
+
+
 def _outcome(report: Mapping[str, Any]) -> str:
     """Return what became of the objects, and what is left over all runs."""
-    planned = report["planned"] or {}
-    words = standing_words(report["standing"]) if report.get("standing") else ""
-    left = f"; {words}" if words else ""
+    planned, left = report["planned"] or {}, left_of(report)
     if report.get("stopped_by"):
         return f"nothing was sent: {guard_words(planned['findings'], report['stopped_by'])}"
     if report["state"] == PLANNED:

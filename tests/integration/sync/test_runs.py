@@ -29,6 +29,7 @@ from tasks.stories.sync import plan_sync
 from tasks.sync.applied import Applied
 from tasks.sync.apply import Sender, apply_plan
 from tasks.sync.asked import SyncAsked
+from tasks.sync.guards import GuardError
 from tasks.sync.push import NO_ANSWER
 from tasks.sync.report import summary_of
 from tests.acting import Client, enrichment
@@ -460,6 +461,52 @@ def test_guards_stop_before_anything_is_sent(made: Syncing) -> None:
     assert made.sync(accept_guards=("changes",), why="moved")["acknowledged"] == len(made.uids())
     with made.ledger() as ledger:
         assert ledger.plans.of(SYNC_NAME, limit=1)[0].accepted == {"changes": "moved"}
+
+
+def test_other_objects_in_the_place_of_all_and_losses_over_days_are_guarded(made: Syncing) -> None:
+    made.specify(guards={})
+    uids = made.uids()
+    made.write(rows_of(uids[:25]))
+    made.sync(now=NOW)
+    before = made.requests
+    made.write(rows_of(uids[25:50]))
+    with pytest.raises(GuardError, match="guard shrink: 25 of 25 objects") as told:
+        made.sync(now=NOW + DAY / 4)
+    assert told.value.guards == ("shrink", "new")
+    report = last_report(made)
+    assert summary_of(report).startswith("assets failed: nothing was sent: guard shrink: 25 of")
+    assert (report["stopped_by"], made.requests) == (["shrink", "new"], before)
+    # Two objects a day lose their value, always below the limit of a day.
+    for day in (1, 2, 3):
+        made.write(
+            [
+                {**row, "owner": "" if n < 2 * day else row["owner"]}
+                for n, row in enumerate(rows_of(uids[:25]))
+            ]
+        )
+        if day < 3:
+            assert made.sync(now=NOW + day * DAY)["values"] == {"clear": {"acknowledged": 2}}
+    with pytest.raises(GuardError, match=r"cumulative: 6 of 25 keys .* within 7 days"):
+        made.sync(now=NOW + 3 * DAY)
+    why = {"accept_guards": ("cumulative",), "why": "they left"}
+    assert made.sync(now=NOW + 3 * DAY, **why)["acknowledged"] == 2
+    # A person has looked at all that went before.
+    made.write([{**row, "owner": ""} if n < 7 else row for n, row in enumerate(rows_of(uids[:25]))])
+    assert made.sync(now=NOW + 4 * DAY)["acknowledged"] == 1
+
+
+def test_lost_objects_are_counted_once_where_their_values_stay(made: Syncing) -> None:
+    made.specify(guards={}, mode="upsert")
+    uids = made.uids()
+    made.write(rows_of(uids[:50]))
+    made.sync(now=NOW)
+    for day, left in ((1, 42), (10, 35), (20, 30)):
+        made.write(rows_of(uids[:left]))
+        assert made.sync(now=NOW + day * DAY)["objects"] == 0
+    made.write(rows_of(uids[:24]))
+    made.specify(guards={"cumulative": 1}, mode="upsert")
+    with pytest.raises(GuardError, match="cumulative: 11 of"):
+        made.sync(now=NOW + 21 * DAY)
 
 
 def test_a_sync_that_is_held_says_by_whom(made: Syncing) -> None:
