@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from nxp.cli import run
 from sandbox.options import PERMISSIONS, Credential
 from tests import documents
 from tests.actions import acting
@@ -71,6 +72,7 @@ def test_scenarios_and_use_cases_run_as_the_pages_say(
         monkeypatch.setenv("NXP_SOURCE_CMDB_URL", made.tenant.servicenow.url)
         monkeypatch.setenv("NXP_SOURCE_CMDB_USER", str(accounts["servicenow_user"]))
         monkeypatch.setenv("NXP_SOURCE_CMDB_PASSWORD", str(accounts["servicenow_password"]))
+        assert run(["export", "users"]) == 0
         assert documents.check("syncs.md", {}, "### VIPs") == 2
         marked = made.tenant.frame("#vip_users_readback").drop_nulls("user.#vip")
         assert set(marked["user.#vip"]) == {"VIP"}

@@ -488,7 +488,7 @@ def test_other_objects_in_the_place_of_all_and_losses_over_days_are_guarded(made
             assert made.sync(now=NOW + day * DAY)["values"] == {"clear": {"acknowledged": 2}}
     with pytest.raises(GuardError, match=r"cumulative: 6 of 25 keys .* within 7 days"):
         made.sync(now=NOW + 3 * DAY)
-    why = {"accept_guards": ("cumulative",), "why": "they left"}
+    why: dict[str, Any] = {"accept_guards": ("cumulative",), "why": "they left"}
     assert made.sync(now=NOW + 3 * DAY, **why)["acknowledged"] == 2
     # A person has looked at all that went before.
     made.write([{**row, "owner": ""} if n < 7 else row for n, row in enumerate(rows_of(uids[:25]))])
