@@ -26,11 +26,13 @@ def plan(
     """
     check_named(load_settings().catalog, sync, SYNCS)
     from tasks.sync.asked import SyncAsked  # noqa: PLC0415 - polars and httpx, not for --help
+    from tasks.sync.ready import check_inventory  # noqa: PLC0415
     from tasks.sync.run import choose_sync  # noqa: PLC0415
 
     # What can be checked without source and tenant is checked before a run begins.
     asked = SyncAsked(full=full, accept_guards=accept_guard, why=why)
     chosen = choose_sync(sync, tenant)
+    check_inventory(chosen)
 
     def story() -> None:
         from tasks.stories import sync as stories  # noqa: PLC0415 - duckdb, after the checks

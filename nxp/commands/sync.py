@@ -32,11 +32,13 @@ def sync(
     """Plan SYNC and send what differs, unless a guard trips; then read back what Nexthink holds."""
     check_named(load_settings().catalog, sync, SYNCS)
     from tasks.sync.asked import SyncAsked  # noqa: PLC0415 - polars and httpx, not for --help
+    from tasks.sync.ready import check_inventory  # noqa: PLC0415
     from tasks.sync.run import choose_sync  # noqa: PLC0415
 
     # What can be checked without source and tenant is checked before a run begins.
     asked = SyncAsked(full=full, accept_guards=accept_guard, why=why, verify=not no_verify)
     chosen = choose_sync(sync, tenant)
+    check_inventory(chosen)
     if approve:
         require_prefect(chosen.settings, prefect, "--approve")
 

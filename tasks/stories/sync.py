@@ -20,6 +20,7 @@ from tasks.sync.asked import APPLY, PLAN, RETRY, SYNC, SyncAsked
 from tasks.sync.ended import SyncStages, shortfall
 from tasks.sync.guards import check_accepted
 from tasks.sync.plan_file import SyncPlan
+from tasks.sync.ready import check_inventory
 from tasks.sync.report import described, report_sync
 from tasks.sync.run import ChosenSync, SyncRun, open_sync
 from tasks.sync.stages import (
@@ -70,6 +71,7 @@ def plan(
             stages.samples = [asdict(sample) for sample in made.samples()]
             check_accepted(run.sync, made.summary.findings, made.record.accepted)
 
+    check_inventory(chosen, clock)
     with open_sync(chosen, PLAN, clock, sleep) as run:
         return _reported(run, stages, work)
 
@@ -130,6 +132,7 @@ def sync(
         with run.lease() as lease, find_plan(run, made.plan_id) as found:
             _apply(run, found, lease, asked, stages)
 
+    check_inventory(chosen, clock)
     with open_sync(chosen, SYNC, clock, sleep) as run:
         return _reported(run, stages, work)
 

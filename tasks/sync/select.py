@@ -5,7 +5,7 @@ message of an SQL error on a row is not passed on, because it would quote the ro
 """
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +21,7 @@ from connectors.quoting import quoted_name, quoted_text
 from connectors.syncs import SyncSpecification
 from connectors.syncs.statements import column_places, without_end
 from tasks.sync.pull import Pulled
+from tasks.sync.sql_faults import find_fault
 
 # Memory for sorting and joining; beyond it DuckDB spills into the run's folder.
 MEMORY: Final = "1GiB"
@@ -28,6 +29,7 @@ ROWS_AT_ONCE: Final = 25_000
 _NO_MEMORY: Final = "Out of Memory"
 _NO_FILE: Final = "IO"
 _NO_ACCESS: Final = "Permission"
+_NOT_OF_ROWS: Final = frozenset({_NO_MEMORY, _NO_FILE, _NO_ACCESS})
 _FLOATS: Final = {"DOUBLE", "FLOAT"}
 _WRITTEN_WRONGLY = (duckdb.BinderException, duckdb.CatalogException, duckdb.ParserException)
 
@@ -81,7 +83,38 @@ def selected(sync: SyncSpecification, pulled: Pulled, folder: Path) -> Iterator[
             if mapping.clear_when is not None
         ]
         relation = database.sql(f"FROM {sql} SELECT {', '.join([*texts, *conditions])}")
-        yield Selected(columns, places, relation)
+        try:
+            yield Selected(columns, places, relation)
+        except (duckdb.Error, ReadError) as error:
+            raise _fault(sync, pulled, database, sql, columns, error) from None
+
+
+def _fault(
+    sync: SyncSpecification,
+    pulled: Pulled,
+    database: duckdb.DuckDBPyConnection,
+    sql: str,
+    columns: Sequence[str],
+    error: Exception,
+) -> Exception:
+    """Return the error of a SELECT that fails on a row; other errors as they are."""
+    if (error.kind if isinstance(error, ReadError) else _kind(error)) in _NOT_OF_ROWS:
+        return error
+    expressions = {f"column {name}": quoted_name(name) for name in columns}
+    expressions |= {
+        f"clear_when of {name}": f"({mapping.clear_when}\n)"
+        for name, mapping in sync.fields.items()
+        if mapping.clear_when is not None
+    }
+    fault = find_fault(
+        database, expressions, sql, pulled.sources, lambda source: parquet(source.path)
+    )
+    if fault is None:
+        return error
+    return ConfigurationError(
+        f"sync {sync.sync}: sql: {fault.place} ({_kind_of(fault.message)}): write it so that it "
+        f"works for every row, with {fault.advice}, which gives null there"
+    )
 
 
 def _as_text(name: str, kind: str) -> str:
@@ -158,8 +191,12 @@ def sql_errors(sync: SyncSpecification, folder: Path) -> Iterator[None]:
 
 def _kind(error: Exception) -> str:
     """Return the kind of error, which are the words before DuckDB's message."""
-    kind, found, _ = str(error)[:40].partition(" Error:")
-    return kind if found else type(error).__name__
+    return _kind_of(str(error)) or type(error).__name__
+
+
+def _kind_of(message: str) -> str:
+    kind, found, _ = message[:40].partition(" Error:")
+    return kind if found else ""
 
 
 def parquet(path: Path) -> str:

@@ -11,12 +11,16 @@ import pytest
 
 from connectors.errors import ConfigurationError, DataRefusedError
 from connectors.lake.records import write_rejects
+from connectors.ledger import open_ledger
 from connectors.sources import Completeness
 from connectors.syncs import SyncSpecification, load_sync
 from nxp.cli import run
 from sandbox.hr.writing import write_hr
 from sandbox.options import SandboxOptions
+from tasks.stories import sync as stories
+from tasks.sync.asked import SyncAsked
 from tasks.sync.pull import Kept, Pulled, pull_sources
+from tasks.sync.run import choose_sync
 from tasks.sync.shape import Shaped, shaped
 from tasks.sync.wanted import WantedRange
 from tests.landing import CATALOG, NOW, Place
@@ -224,6 +228,22 @@ def changing(tmp_path: Path) -> Iterator[sqlite3.Connection]:
     database.commit()
     yield database
     database.close()
+
+
+def test_check_of_an_inventory_comes_before_anything_is_started(
+    here: Place, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name, value in here.environment.items():
+        monkeypatch.setenv(name, value)
+    for command in ("plan", "sync"):
+        # No source is connected either: that would be noticed later.
+        assert run([command, "vip_users"]) == 6
+        assert "no users has landed: run nxp export users" in capsys.readouterr().err
+    with pytest.raises(DataRefusedError, match="no users has landed"):
+        stories.sync(choose_sync("vip_users"), SyncAsked())
+    ledger = open_ledger(here.environment["NXP_LEDGER_URL"], "sandbox.eu", here.clock())
+    assert ledger.runs() == []
+    ledger.close()
 
 
 def test_changes_are_joined_with_all_rows_of_the_others(

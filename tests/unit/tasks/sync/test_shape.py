@@ -204,8 +204,14 @@ def test_ranges_tile_all_keys_and_every_row_is_accounted_for(
         ("SELECT nothing AS name, 1 AS cost_center FROM cmdb", "Referenced column"),
         ("SELECT name FROM cmdb", "selects no column cost_center"),
         ("SELECT name, name, cost_center FROM cmdb", "selects name twice"),
-        ("SELECT name, CAST(cost_center AS INT) AS cost_center FROM cmdb", "a row (Conversion)"),
-        ("SELECT name, error(cost_center) AS cost_center FROM cmdb", "a row (Invalid Input)"),
+        (
+            "SELECT name, CAST(cost_center AS INT) AS cost_center FROM cmdb",
+            "column cost_center fails on row 70,000 of cmdb (Conversion)",
+        ),
+        (
+            "SELECT name, error(cost_center) AS cost_center FROM cmdb WHERE cost_center <> '1'",
+            "column cost_center fails on row 70,000 of cmdb (Invalid Input)",
+        ),
     ],
 )
 def test_sql_that_does_not_work_is_told_in_one_line_without_a_value(
@@ -225,6 +231,48 @@ def test_sql_that_does_not_work_is_told_in_one_line_without_a_value(
     assert "machines" in str(caught.value)
     assert SECRET not in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("sql", "words"),
+    [
+        (
+            "SELECT name, strptime(started, '%Y-%m-%d') AS cost_center FROM cmdb JOIN hr USING (n)",
+            "column cost_center fails on row 3 of cmdb with row 2 of hr .* with try_strptime,",
+        ),
+        (
+            "SELECT name, started AS cost_center FROM cmdb JOIN hr ON cmdb.n::INT = hr.n",
+            r"a condition or join fails on row 4 of cmdb .*\(Conversion\).* with TRY_CAST,",
+        ),
+        (
+            "SELECT name, chr(k::INT) AS cost_center FROM cmdb, (SELECT 1 FROM hr LIMIT 1)",
+            r"row 2 of cmdb with row 1 of hr \(Invalid Input\).* with TRY\(…\) around it,",
+        ),
+    ],
+)
+def test_sql_that_fails_on_a_row_says_where_and_what_would_not(
+    tmp_path: Path, sql: str, words: str
+) -> None:
+    cmdb: Rows = {"name": list("abcd"), "n": ["1", "1", "2", SECRET], "k": ["65", "-5", "65", "65"]}
+    hr: Rows = {"n": ["1", "2", "3"], "started": ["2024-01-01", "2024-02-30", "x"]}
+    sources = {name: {"kind": "file", "path": f"/nowhere/{name}.csv"} for name in ("cmdb", "hr")}
+    with (
+        pytest.raises(ConfigurationError, match=words) as caught,
+        shaping(tmp_path, sync_of(sql=sql, sources=sources), cmdb=cmdb, hr=hr),
+    ):
+        pass
+    assert SECRET not in str(caught.value)
+
+
+def test_a_condition_that_clears_and_fails_is_named(tmp_path: Path) -> None:
+    fields = {CENTRE: {"clear_when": "name::INT = 7"}}
+    with (
+        pytest.raises(ConfigurationError, match=f"clear_when of {CENTRE} fails on row 2 of cmdb"),
+        shaping(
+            tmp_path, sync_of(fields=fields), cmdb={"name": ["1", SECRET], "cost_center": ["", ""]}
+        ),
+    ):
+        pass
 
 
 @pytest.mark.parametrize(
