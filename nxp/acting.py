@@ -7,6 +7,7 @@ from nxp.output import at_second, print_json, print_table, say
 if TYPE_CHECKING:
     from connectors.ledger import Ledger
     from connectors.ledger.action_requests import ActionRequest
+    from tasks.act.status import ShownPlan
 
 NEWEST = 20
 _PLAN_SHOWN = ("plan_id", "created_at", "state", "asked_by", "asked_how", "approved_by", "ticket")
@@ -45,9 +46,34 @@ def print_plan(report: dict[str, Any], *, as_json: bool) -> None:
     )
 
 
+def print_card(shown: "ShownPlan") -> None:
+    """Print a plan's card, and where the page with all names is."""
+    record = shown.record
+    print_table([record.action, f"plan {record.plan_id}"], shown.card)
+    say(f"with all names, for its owner only: {shown.page}")
+
+
+def card_as_json(shown: "ShownPlan", *, full: bool) -> dict[str, Any]:
+    """Return a plan's card for programs; with `full`, everybody that it names."""
+    record = shown.record
+    counts = {name: record.summary[name] for name in ("candidates", "targets", "requests")}
+    kept = ("plan_id", "action", "kind", "action_id", "sha256", "state", "created_at", "ticket")
+    return {
+        **{name: getattr(record, name) for name in kept},
+        **counts,
+        "excluded": record.summary["excluded"],
+        "run_as": record.summary.get("run_as"),
+        "asked_by": record.asked_by,
+        "asked_how": record.asked_how,
+        "card": record.summary["card"],
+        "page": shown.page,
+        **({"rows": shown.rows} if full else {}),
+    }
+
+
 def _say_context(report: dict[str, Any]) -> None:
     """Print the account that the action runs as, and how it is known who asks; it names nobody."""
-    from tasks.act.report import account_of  # noqa: PLC0415 - polars
+    from tasks.act.card import account_of  # noqa: PLC0415 - polars
 
     if report["run_as"]:
         say(f"runs on the devices as {account_of(report['run_as'])}")

@@ -53,7 +53,7 @@ COMMANDS = {
     "apply": "Send exactly what a sync's plan says.",
     "sync": "Plan a sync, send what differs unless a guard trips, and read it back.",
     "retry": "Send a sync's open, unknown and rejected values again.",
-    "act": "Act on devices and people: plan, approve, run, self-help, status, resolve.",
+    "act": "Act on devices and people: plan, show, approve, run, self-help, status, resolve.",
     "enrich": "Send one enrichment request as given, and show the result for each object.",
     "schema": "Learn a dataset's columns; show the JSON Schemas of what commands print.",
     "rejects": "Count rejected rows by column and reason; --rows lists them.",
@@ -89,6 +89,7 @@ GROUPS = {
     },
     "act": {
         "plan": "Show who would be acted on, and who is left out; nothing is sent.",
+        "show": "Show a plan on one card, for the person who approves it.",
         "approve": "Approve a plan, or decline it.",
         "run": "Send an approved plan, wait, and show the outcomes.",
         "self-help": "Ask people in a campaign, and act for those who agreed, or as they chose.",

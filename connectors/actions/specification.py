@@ -105,7 +105,8 @@ class TargetSpecification(Specification):
 
     Attributes:
         query_id: a saved query that lists `device.collector.uid`, and `user.sid` where people are
-            asked; if possible also `device.name` and `device.operating_system.platform`.
+            asked; if possible also `device.name`, `device.operating_system.platform` and
+            `device.entity`.
         parameters: parameters of the query.
         consent: the people who agreed to a campaign.
         answers_to: a campaign of deployments/actions whose `answers` choose this action.

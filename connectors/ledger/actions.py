@@ -22,6 +22,7 @@ from sqlalchemy import Connection, Engine, Row, Select, and_, func, or_, select,
 from sqlalchemy.sql.elements import ColumnElement
 
 from connectors.errors import HeldError, StaleError, UsageError
+from connectors.ledger.action_history import ActionHistory
 from connectors.ledger.action_plans import ActionPlanRecord, ActionPlans
 from connectors.ledger.action_requests import (
     NOBODY,
@@ -55,6 +56,7 @@ class Actions:
         self._tenant = tenant
         self._clock = clock
         self._plans = plans
+        self.history = ActionHistory(engine, tenant)
 
     def version(self, kind: str, action_id: str) -> int:
         """Return the number of journalled requests of an action; a plan is made for that number."""

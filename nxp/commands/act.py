@@ -9,13 +9,22 @@ from connectors.catalogue import ACTIONS, check_named
 from connectors.errors import NotApprovedError, UsageError
 from connectors.settings.installation import load_settings
 from connectors.settings.tenants import tenant_name
-from nxp.acting import NEWEST, print_journal, print_overview, print_plan, print_report
+from nxp.acting import (
+    NEWEST,
+    card_as_json,
+    print_card,
+    print_journal,
+    print_overview,
+    print_plan,
+    print_report,
+)
 from nxp.engine import require_prefect, run_reported
 from nxp.options import DryRun, Json, Parameters, Prefect, Tenant, parse_parameters
 from nxp.output import print_json, print_table, say
 
 if TYPE_CHECKING:
     from connectors.ledger import Ledger
+    from tasks.act.status import ShownPlan
 
 # Plan, send, outcomes and effect are all that a run may have.
 STAGES = 4
@@ -66,14 +75,36 @@ def plan(
 
         action_plan(action, device, _absolute(targets), parameters, ticket or "", tenant)
 
-    run_reported(
-        chosen.settings,
-        prefect,
-        stages=STAGES,
-        story=story,
-        flow=flow,
-        show=lambda report: print_plan(report, as_json=as_json),
-    )
+    def show(report: dict[str, Any]) -> None:
+        print_plan(report, as_json=as_json)
+        if report["plan_id"] and not as_json:
+            print_card(_shown(tenant, action, report["plan_id"]))
+
+    run_reported(chosen.settings, prefect, stages=STAGES, story=story, flow=flow, show=show)
+
+
+def show(
+    action: str,
+    *,
+    plan: PlanId = None,
+    full: Annotated[
+        bool, Parameter(negative="", help="Also list everybody it names: personal data.")
+    ] = False,
+    tenant: Tenant = None,
+    as_json: Json = False,
+) -> None:
+    """Show a plan of ACTION on one card, for the person who approves it; by default the newest.
+
+    The page that it names has the same and all names, for its owner only.
+    """
+    shown = _shown(tenant, action, plan)
+    if as_json:
+        print_json(card_as_json(shown, full=full))
+        return
+    print_card(shown)
+    if full and shown.rows:
+        print()
+        print_table(list(shown.rows[0]), [list(row.values()) for row in shown.rows])
 
 
 def approve(
@@ -319,6 +350,13 @@ def retire_ledger(
     with _ledger(tenant) as own:
         own.identity.retire(ledger, why.strip())
     say(f"ledger {ledger.strip().lower()} counts as retired")
+
+
+def _shown(tenant: str | None, action: str, plan: str | None) -> "ShownPlan":
+    from tasks.act.status import show_plan  # noqa: PLC0415 - polars
+
+    settings = load_settings()
+    return show_plan(settings, tenant_name(settings, tenant), action, plan)
 
 
 def _ledger(tenant: str | None) -> "Ledger":

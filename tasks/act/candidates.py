@@ -21,6 +21,7 @@ CANDIDATES: Final = {
     "person": pl.String,
     "name": pl.String,
     "platform": pl.String,
+    "entity": pl.String,
     "reason": pl.String,
 }
 UNKNOWN: Final = "unknown"
@@ -30,6 +31,7 @@ NO_IDENTITY: Final = "no_identity"
 DEVICES: Final = "#action_devices"
 USERS: Final = "#action_users"
 _NAME: Final = "device.name"
+_ENTITY: Final = "device.entity"
 _PLATFORM: Final = "device.operating_system.platform"
 # By which a person may name a device or a user; the API takes the first.
 _DEVICE_NAMES: Final = (DEVICE, "device.uid", _NAME)
@@ -78,6 +80,7 @@ def _named(run: ActionRun, asked: ActionAsked, *, devices: bool, people: bool) -
         pl.col("device", "person").replace("", None).str.strip_chars(),
         name=pl.lit(None, pl.String),
         platform=pl.lit(None, pl.String),
+        entity=pl.lit(None, pl.String),
         reason=pl.lit(None, pl.String),
     )
     if devices:
@@ -147,13 +150,15 @@ def resolved(
         ),
         pl.coalesce("name", "name_found", given_name).alias("name"),
         pl.coalesce("platform", "platform_found").alias("platform"),
+        pl.coalesce("entity", "entity_found").alias("entity"),
         pl.coalesce("reason", reason).alias("reason"),
     )
 
 
 def _candidates(found: pl.DataFrame) -> pl.DataFrame:
     """Return rows of a query as CANDIDATES; columns that it does not list are null."""
-    headers = {"device": DEVICE, "person": PERSON, "name": _NAME, "platform": _PLATFORM}
+    headers = {"device": DEVICE, "person": PERSON, "name": _NAME}
+    headers |= {"platform": _PLATFORM, "entity": _ENTITY}
     return found.select(
         *(
             (pl.col(header) if header in found.columns else pl.lit(None, pl.String))

@@ -18,6 +18,8 @@ class Described:
         windows, mac: the systems it has a script for; both if it has no script.
         is_whole: its request may not be split.
         run_as: the account a remote action runs as; None for other kinds.
+        title: the tenant's name of it, "" if it has none.
+        description: the tenant's.
     """
 
     devices: bool
@@ -26,6 +28,8 @@ class Described:
     mac: bool = True
     is_whole: bool = False
     run_as: str | None = None
+    title: str = ""
+    description: str = ""
 
 
 def describe_action(run: ActionRun, parameters: Mapping[str, str]) -> Described:
@@ -48,6 +52,8 @@ def describe_action(run: ActionRun, parameters: Mapping[str, str]) -> Described:
                 windows=action.script.has_windows,
                 mac=action.script.has_mac,
                 run_as=action.script.run_as or None,
+                title=action.name,
+                description=action.description,
             )
         case ActionKind.WORKFLOW:
             workflow = client.workflows.details(specification.id)
@@ -59,6 +65,8 @@ def describe_action(run: ActionRun, parameters: Mapping[str, str]) -> Described:
                 devices=both or about in (Dependency.DEVICE, None),
                 people=both or about is Dependency.USER,
                 is_whole=both,
+                title=workflow.name,
+                description=workflow.description,
             )
         case ActionKind.CAMPAIGN:
             return Described(devices=False, people=True)

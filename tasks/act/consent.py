@@ -73,7 +73,7 @@ def consenting(run: ActionRun) -> pl.DataFrame:
         .when(~pl.col("device").is_in(affected["device"].implode()))
         .then(pl.lit(NOT_AFFECTED))
     )
-    known = affected.select("device", "name", "platform").unique("device", keep="first")
+    known = affected.select("device", "name", "platform", "entity").unique("device", keep="first")
     judged = (
         latest.join(acted, on="device", how="left")
         .join(answered, on="device", how="left")

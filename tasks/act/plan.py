@@ -3,7 +3,6 @@
 import json
 import uuid
 from dataclasses import asdict
-from datetime import timedelta
 from typing import Any, Final
 
 import polars as pl
@@ -16,6 +15,7 @@ from connectors.nexthink.acting.intents import new_intent
 from tasks.act.answers import answers_of_plan
 from tasks.act.asked import ActionAsked
 from tasks.act.candidates import find_candidates
+from tasks.act.card import CARD, card_of, card_page
 from tasks.act.checks import Described, describe_action
 from tasks.act.consent import consenting
 from tasks.act.exclusions import (
@@ -32,11 +32,13 @@ from tasks.act.exclusions import (
 from tasks.act.outcomes import refresh
 from tasks.act.plan_file import (
     COLUMNS,
+    PLAN_LIFE,
     ActionPlan,
     Sending,
     batches_of,
     plan_path,
     read_plan,
+    write_page,
     write_plan,
 )
 from tasks.act.preconditions import require_clock, require_one_ledger, require_own_shown
@@ -45,7 +47,6 @@ from tasks.act.send import request_of
 from tasks.runs.progress import Progress, tell
 from tasks.runs.recorded import recorded
 
-LONGEST_LIFE: Final = timedelta(hours=24)
 SHORTEST_HASH: Final = 8
 
 
@@ -99,10 +100,12 @@ def make_plan(run: ActionRun, asked: ActionAsked, asker: Asker = NOBODY) -> Acti
             **summary_of(planned),
             "run_as": described.run_as,
             **answers_of_plan(specification),
+            CARD: card_of(run, described, sending, planned),
         },
         ticket=asked.ticket,
         **asdict(asker),
     )
+    write_page(run.lake, path, card_page(record, planned), run.folder())
     run.ledger.action_plans.add(record)
     return ActionPlan(record, sending, planned)
 
@@ -193,7 +196,7 @@ def give_up_outdated(run: ActionRun, record: ActionPlanRecord) -> bool:
     """
     journal = run.ledger.actions
     waiting = journal.requests(plan_id=record.plan_id, states=[RequestState.INTENT])
-    if run.now - record.created_at > LONGEST_LIFE:
+    if run.now - record.created_at > PLAN_LIFE:
         outdated, why = waiting, "interrupted for 24 hours"
     elif (record.kind, record.action_id) != run.key:
         outdated, why = waiting, "the YAML names another action"
@@ -320,6 +323,6 @@ def _staleness(run: ActionRun, record: ActionPlanRecord) -> str | None:
         return "the action's YAML has changed"
     if record.version != run.ledger.actions.version(*run.key):
         return f"{run.specification.id} was requested"
-    if run.now - record.created_at > LONGEST_LIFE:
+    if run.now - record.created_at > PLAN_LIFE:
         return "more than 24 hours have passed"
     return None

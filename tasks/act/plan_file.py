@@ -8,6 +8,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final
 
@@ -22,7 +23,11 @@ from connectors.lake.storage import storage_errors
 from connectors.ledger import ActionPlanRecord
 from connectors.ledger.action_requests import TARGETS, Batch
 
-COLUMNS: Final = ("ordinal", "intent_id", "target", "device", "person", "name", "reason")
+# After this a plan is stale.
+PLAN_LIFE: Final = timedelta(hours=24)
+# What the plans of releases before the card lack.
+_ADDED: Final = ("platform", "entity")
+COLUMNS: Final = ("ordinal", "intent_id", "target", "device", "person", "name", "reason", *_ADDED)
 _SCHEMA: Final = pa.schema(
     [(name, pa.int32() if name == "ordinal" else pa.string()) for name in COLUMNS]
 )
@@ -80,6 +85,20 @@ def plan_path(action: str, plan_id: str) -> str:
     return f"{PLANS}/action={action}/{plan_id}.parquet"
 
 
+def page_path(location: str) -> str:
+    """Return the path of the page next to a plan's file."""
+    return f"{location.removesuffix('.parquet')}.html"
+
+
+def write_page(lake: Lake, location: str, text: str, scratch: Path) -> None:
+    """Write the page next to a plan's file, readable by its owner only."""
+    path = page_path(location)
+    staged = scratch / path.rpartition("/")[2]
+    with storage_errors(staged):
+        staged.write_text(text, "utf-8")
+    keep_plan(lake, staged, path)
+
+
 def write_plan(lake: Lake, path: str, rows: pl.DataFrame, sending: Sending, scratch: Path) -> str:
     """Write a plan's file, move it into place, and return its sha-256."""
     request = json.dumps(asdict(sending), sort_keys=True).encode()
@@ -107,7 +126,9 @@ def read_plan(lake: Lake, record: ActionPlanRecord, scratch: Path) -> ActionPlan
     """
     table = read_rows(lake, record, scratch)
     sending: dict[str, Any] = json.loads((table.schema.metadata or {})[_METADATA])
-    return ActionPlan(record, Sending(**sending), pl.DataFrame(table))
+    rows = pl.DataFrame(table)
+    missing = [pl.lit(None, pl.String).alias(name) for name in _ADDED if name not in rows.columns]
+    return ActionPlan(record, Sending(**sending), rows.with_columns(missing))
 
 
 def read_rows(lake: Lake, record: ActionPlanRecord, scratch: Path) -> pa.Table:

@@ -24,6 +24,7 @@ from connectors.errors import (
 from connectors.lake.records import write_action_changes
 from connectors.ledger import ActionPlanRecord
 from connectors.ledger.action_requests import RequestState
+from tasks.act.card import account_of, card_markdown
 from tasks.act.effect import Effect
 from tasks.act.outcomes import Waited
 from tasks.act.person import Person
@@ -42,11 +43,6 @@ _IN_DOUBT: Final = (RequestState.SENDING, RequestState.UNKNOWN, RequestState.NOT
 _NOT_SENT: Final = (RequestState.INTENT, RequestState.NOT_SENT)
 _BAD: Final = frozenset({"failure", "failed"})
 _REASONS_TOLD: Final = 20
-_ACCOUNTS: Final = {
-    "LOCAL_SYSTEM": "the system's own account",
-    "INTERACTIVE_USER": "the user who is logged in",
-    "DELEGATE_TO_SERVICE": "a service that the script is handed to",
-}
 _LONGEST_REASON: Final = 80
 # Paths, addresses, names, quoted texts and numbers may be people's data, and split one reason.
 _CAPITAL: Final = r"[A-ZÀ-ÖØ-Þ][^\W\d_]+"
@@ -119,7 +115,10 @@ class ActionStages:
 
 
 def described(plan: ActionPlanRecord) -> str:
-    """Return a description of a plan for the person who approves it: numbers, and no names."""
+    """Return a description of a plan for the person who approves it: numbers, and no names.
+
+    The page next to the plan's file also has the names.
+    """
     summary = plan.summary
     lines = [
         (
@@ -132,16 +131,13 @@ def described(plan: ActionPlanRecord) -> str:
         "|---|---:|",
         *(f"| {reason} | {count:,} |" for reason, count in summary["excluded"].items()),
     ]
-    return "\n".join(lines if summary["excluded"] else lines[:1])
+    said = "\n".join(lines if summary["excluded"] else lines[:1])
+    card = card_markdown(plan)
+    return f"{said}\n\n{card}" if card else said
 
 
 def _context(run_as: str | None) -> str:
     return f" It runs as {account_of(run_as)}." if run_as else ""
-
-
-def account_of(run_as: str) -> str:
-    """Return the account that a remote action runs as, in words."""
-    return f"{run_as} ({_ACCOUNTS.get(run_as, 'an account that is not documented')})"
 
 
 def build_report(run: ActionRun, stages: ActionStages) -> ActionReport:

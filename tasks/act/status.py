@@ -2,7 +2,7 @@
 
 import tempfile
 import uuid
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final
@@ -13,9 +13,10 @@ from connectors.errors import UsageError
 from connectors.lake import Lake
 from connectors.ledger import ActionPlanRecord, Ledger, open_ledger
 from connectors.settings.installation import Settings
+from tasks.act.card import SHOWN_ROWS, card_lines
 from tasks.act.lookup import look_up
 from tasks.act.outcomes import keep_shown
-from tasks.act.plan_file import read_plan
+from tasks.act.plan_file import page_path, read_plan
 from tasks.act.readback import read_executions
 from tasks.act.report import outcomes_of
 from tasks.act.run import choose_action, open_action, take_action
@@ -57,6 +58,46 @@ def planned_rows(
     )
     columns = ["device", "name", "person", "reason", "state", "status", "details", "answers"]
     return shown.select(columns).to_dicts()
+
+
+@dataclass(frozen=True, slots=True)
+class ShownPlan:
+    """One plan as a person sees it.
+
+    Attributes:
+        record: of the plan.
+        card: names and texts, in order; devices by their names, and no people.
+        page: where the page with all names is.
+        rows: everybody it names, and why some were left out: people's data.
+    """
+
+    record: ActionPlanRecord
+    card: list[tuple[str, str]]
+    page: str
+    rows: list[dict[str, Any]] = field(repr=False)
+
+
+def show_plan(
+    settings: Settings, tenant: str, action: str, plan_id: str | None = None
+) -> ShownPlan:
+    """Return one of an action's plans, the newest by default, on its card.
+
+    Raises:
+        UsageError: the action has no such plan, or a release before the card made it.
+        StaleError: the plan's file is gone.
+    """
+    with open_ledger(settings.ledger_url.get_secret_value(), tenant) as ledger:
+        record = _plan(ledger, action, plan_id)
+    lake = Lake(settings.lake, tenant, settings.home / "staging")
+    with tempfile.TemporaryDirectory() as scratch:
+        plan = read_plan(lake, record, Path(scratch))
+    names = plan.targets["name"].drop_nulls().unique(maintain_order=True).to_list()
+    return ShownPlan(
+        record,
+        card_lines(record, names),
+        lake.location(page_path(record.location)),
+        plan.rows.select(SHOWN_ROWS).to_dicts(),
+    )
 
 
 def refresh_action(action: str, tenant: str | None = None) -> None:

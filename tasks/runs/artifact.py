@@ -46,6 +46,24 @@ def show_report(kind: str, tenant: str, name: str, text: str) -> None:
     attempted(key, lambda: create_markdown_artifact(key=key, markdown=text, description=about))
 
 
+def show_plan(kind: str, tenant: str, name: str, text: str) -> None:
+    """Keep a plan, which names nobody, as an artifact of the flow run that made it.
+
+    Args:
+        kind: sync or action.
+        tenant: its name.
+        name: of the sync or action.
+        text: the plan in Markdown.
+    """
+    if flow_run() is None:
+        return
+    from prefect.artifacts import create_markdown_artifact  # noqa: PLC0415 - not in a plain run
+
+    key = artifact_key("plan", kind, tenant, name)
+    about = f"The newest plan of the {kind} {name}, tenant {tenant}."
+    attempted(key, lambda: create_markdown_artifact(key=key, markdown=text, description=about))
+
+
 def table_of(
     kind: str, tenant: str, rows: Sequence[Mapping[str, Any]], about: str
 ) -> dict[str, Any]:

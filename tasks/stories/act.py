@@ -40,6 +40,7 @@ from tasks.act.report import ActionStages, described, report_action
 from tasks.act.run import ActionRun, ChosenAction, choose_action, open_action
 from tasks.act.send import send_plan
 from tasks.land.plan import Asked
+from tasks.runs.artifact import show_plan
 from tasks.runs.progress import tell_report
 from tasks.stories.export import export_dataset
 
@@ -247,9 +248,11 @@ def _is_named_later(run: ActionRun, stages: ActionStages) -> bool:
 def _planned(run: ActionRun, asked: ActionAsked, stages: ActionStages) -> ActionPlan:
     began = time.monotonic()
     try:
-        return make_plan(run, asked, stages.person.asker)
+        made = make_plan(run, asked, stages.person.asker)
     finally:
         stages.seconds["plan"] = round(time.monotonic() - began, 3)
+    show_plan("action", run.chosen.tenant.name, run.action, described(made.record))
+    return made
 
 
 def _resume(run: ActionRun, lease: Lease, stages: ActionStages) -> None:

@@ -22,8 +22,7 @@ from tasks.act.deletion.lookup import look_up
 from tasks.act.deletion.named import find_named, read_named
 from tasks.act.deletion.run import ACTION, DeletionRun
 from tasks.act.exclusions import IN_DOUBT
-from tasks.act.plan import LONGEST_LIFE
-from tasks.act.plan_file import keep_rows, plan_path, read_rows
+from tasks.act.plan_file import PLAN_LIFE, keep_rows, plan_path, read_rows
 
 _SCHEMA: Final = pa.schema(
     [
@@ -150,7 +149,7 @@ def plan_of(record: ActionPlanRecord | None, plan_id: str | None) -> ActionPlanR
 def is_too_old(record: ActionPlanRecord, now: datetime) -> bool:
     """Return whether a plan may not be made any more, even if it has begun."""
     age: timedelta = now - record.created_at
-    return age > LONGEST_LIFE
+    return age > PLAN_LIFE
 
 
 def _as_targets(rows: pl.DataFrame) -> pl.DataFrame:
