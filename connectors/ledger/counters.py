@@ -32,6 +32,12 @@ class Kind(StrEnum):
     CALLS = "calls"
 
 
+# What people call each kind.
+NAMES: Final = {
+    Kind.EXPORTS: "exports",
+    Kind.EXECUTES: "queries run at once",
+    Kind.CALLS: "API calls",
+}
 # The vendor advises to stay under this many in 24 hours; beyond it a warning is logged.
 ADVISED: Final = {Kind.EXPORTS: 24, Kind.EXECUTES: 1_000}
 # Reported once, for small queries; used only where a figure is needed and no limit is set.

@@ -18,7 +18,7 @@ from typing import Final
 
 from connectors.errors import LimitReachedError, PipelineError
 from connectors.http.exchanges import EXECUTE, EXPORT, OTHER, STATUS
-from connectors.ledger.counters import ADVISED, Asker, Kind
+from connectors.ledger.counters import ADVISED, NAMES, Asker, Kind
 from connectors.ledger.limits import Taken, TenantLimits
 
 logger = logging.getLogger(__name__)
@@ -29,11 +29,6 @@ SMALL_LIMIT = 1_000
 LOOK_EVERY = timedelta(seconds=1)
 
 _KINDS: Final = {EXPORT: Kind.EXPORTS, EXECUTE: Kind.EXECUTES}
-_NAMES: Final = {
-    Kind.EXPORTS: "exports",
-    Kind.EXECUTES: "queries run at once",
-    Kind.CALLS: "API calls",
-}
 _ASKER: ContextVar[Asker | None] = ContextVar("asker", default=None)
 
 
@@ -116,7 +111,7 @@ class CallGate:
         with self._lock:
             until = self._waiting_until(kind)
             is_of_kind = until is not None and until != self._waits.get(Kind.CALLS)
-        asked = f"takes no more {_NAMES[kind]}" if is_of_kind else "has asked us to wait"
+        asked = f"takes no more {NAMES[kind]}" if is_of_kind else "has asked us to wait"
         self._wait(until, f"the tenant {asked}")
         with self._lock:
             if kind is not Kind.CALLS:
@@ -204,7 +199,7 @@ class CallGate:
                 "more than %s %s in 24 hours: the vendor advises to stay under that; "
                 "%s sets a limit",
                 f"{taken.used:,}",
-                _NAMES[kind],
+                NAMES[kind],
                 self._setting(kind),
             )
         return taken
@@ -217,7 +212,7 @@ class CallGate:
         whose = "as the tenant's answers show" if taken.is_learned else setting
         kept = f", the last {taken.kept:,} are kept for what comes first" if taken.kept else ""
         return (
-            f"{taken.used:,} of {taken.limit:,} {_NAMES[kind]} in 24 hours ({whose}) are "
+            f"{taken.used:,} of {taken.limit:,} {NAMES[kind]} in 24 hours ({whose}) are "
             f"used{kept}; the next is free at {taken.starts_at:%Y-%m-%d %H:%MZ}: run again then, "
             f"or {'set' if taken.is_learned else 'raise'} {setting}"
         )

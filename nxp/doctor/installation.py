@@ -15,6 +15,7 @@ from connectors.settings.installation import Settings, prepare_home
 from connectors.settings.places import URL
 from connectors.settings.tenants import TenantSettings
 from nxp.catalogue import read_catalogue
+from nxp.doctor.asked import look_at_limits
 from nxp.doctor.finding import Finding, fail, ok, warn
 from nxp.doctor.traces import nothing_left
 from tasks.land.agreement import check_lake, missing_files
@@ -138,6 +139,7 @@ def look_at_ledger(
         return
     yield ok("ledger", f"reached, tables of version {version}")
     with open_ledger(url, tenant, clock) as ledger:
+        yield from look_at_limits(ledger)
         yield from _agreement(settings, ledger, clock())
         yield from _left_behind(ledger)
         yield from _freshness(settings, ledger, clock())

@@ -19,6 +19,7 @@ from connectors.nexthink.client import NexthinkClient
 from connectors.settings.installation import load_settings
 from connectors.settings.tenants import load_tenant
 from nxp.commands.backfill import say_plan
+from nxp.doctor.asked import look_at_limits
 from tasks.land.estimate import estimate
 from tasks.land.plan import Asked, plan_run
 from tasks.runs.counted import call_gate
@@ -156,6 +157,14 @@ def test_a_limit_of_one_kind_leaves_the_others_alone_and_refusals_are_not_counte
     assert exporters.made.tenant.requests["execute"] == asked
     assert [ledger.limits.made(kind) for kind in (Kind.EXPORTS, Kind.EXECUTES)] == [2, 3]
     assert ledger.limits.known(Kind.EXECUTES) == 3
+    shown = [(each.level, each.what) for each in look_at_limits(ledger)]
+    assert shown[0][1].startswith(
+        "in the last 24 hours: 2 exports (advised: under 24), 3 queries run at once (the tenant "
+        "takes 3), "
+    )
+    assert [what.split(" until")[0] for level, what in shown if level == "warn"] == [
+        "the tenant takes no more queries run at once"
+    ]
     ledger.forget_failures("anything")
     assert ledger.limits.known(Kind.EXECUTES) is None
 
