@@ -123,8 +123,8 @@ def nothing_done(run: ActionRun, plan: ActionPlan) -> NothingDoneError:
     why = [
         f"cool-down until {until:%Y-%m-%d %H:%M:%S} UTC"
         if until and reason == COOL_DOWN
-        else reason
-        for reason in counts
+        else f"{count:,} {reason}"
+        for reason, count in counts.items()
     ] or ["none of the targets was found"]
     return NothingDoneError(
         f"{run.action}: nothing done: {', '.join(why)}; nxp act status {run.action} --plan "
