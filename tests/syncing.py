@@ -24,6 +24,7 @@ OWNER = "device/device/#asset_owner"
 TAG = "device/device/#asset_tag"
 BROKER = "device/device/virtualization/desktop_broker"
 POOL = "device/device/virtualization/desktop_pool"
+TYPE = "device/device/virtualization/type"
 UPDATED = "device/device/virtualization/last_update"
 FIELDS = (OWNER, TAG, BROKER, POOL, UPDATED)
 # The source's column for each field.

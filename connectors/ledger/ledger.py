@@ -20,6 +20,7 @@ from connectors.ledger.journal import Journal
 from connectors.ledger.leases import Holder, Lease
 from connectors.ledger.limits import TenantLimits
 from connectors.ledger.marks import Marks
+from connectors.ledger.orphans import Orphans
 from connectors.ledger.plans import Plans
 from connectors.ledger.syncs import Syncs
 from connectors.ledger.tables import DROPPED, runs, total, units
@@ -55,6 +56,7 @@ class Ledger:
         self.doubts = Doubts(engine, tenant, clock)
         self.syncs = Syncs(engine, tenant)
         self.plans = Plans(engine, tenant, clock)
+        self.orphans = Orphans(engine, tenant)
         self.action_plans = ActionPlans(engine, tenant, clock)
 
     # The next three handle frames: only callers that use them import Polars.

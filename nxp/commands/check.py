@@ -49,6 +49,9 @@ def check(
         raise ConfigurationError("check", problems=tuple(listed))
     if refused:
         raise refused
+    from nxp.sync_orphans import orphan_notes  # noqa: PLC0415 - SQLAlchemy, after the problems
+
+    read.notes += orphan_notes(settings, found.name)
     if (Path(settings.lake) / found.name).is_dir() or (connect and URL.match(settings.lake)):
         read.notes += _contract_changes(settings, found.name, read.datasets)
     if as_json:

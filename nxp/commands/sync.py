@@ -1,15 +1,19 @@
 """`nxp sync`: plan and apply a sync under its guards; and how reports of syncs are printed."""
 
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
 from connectors.catalogue import SYNCS, check_named
-from connectors.errors import NotApprovedError
+from connectors.errors import NotApprovedError, UsageError
 from connectors.settings.installation import load_settings
 from nxp.engine import require_prefect, run_reported
 from nxp.options import AcceptGuards, Full, Json, NoVerify, Prefect, Tenant, Why
 from nxp.output import print_json, print_table, say
+
+if TYPE_CHECKING:
+    from tasks.sync.asked import SyncAsked
+    from tasks.sync.run import ChosenSync
 
 # Plan, apply and read back are all that a run may have.
 STAGES = 3
@@ -25,46 +29,84 @@ def sync(
         bool, Parameter(negative="", help="Wait until a person approves the plan in Prefect.")
     ] = False,
     no_verify: NoVerify = False,
+    retire: Annotated[
+        bool, Parameter(negative="", help="Empty all that SYNC has set; its file may be gone.")
+    ] = False,
+    adopt: Annotated[
+        str | None, Parameter(help="Take over the values of this sync, whose file is gone.")
+    ] = None,
     prefect: Prefect = None,
     tenant: Tenant = None,
     as_json: Json = False,
 ) -> None:
     """Plan SYNC and send what differs, unless a guard trips; then read back what Nexthink holds."""
-    check_named(load_settings().catalog, sync, SYNCS)
+    if retire and (adopt or full):
+        raise UsageError("--retire reads no source: it takes neither --adopt nor --full")
+    if not retire:
+        check_named(load_settings().catalog, sync, SYNCS)
     from tasks.sync.asked import SyncAsked  # noqa: PLC0415 - polars and httpx, not for --help
-    from tasks.sync.ready import check_inventory  # noqa: PLC0415
-    from tasks.sync.run import choose_sync  # noqa: PLC0415
 
     # What can be checked without source and tenant is checked before a run begins.
-    asked = SyncAsked(full=full, accept_guards=accept_guard, why=why, verify=not no_verify)
-    chosen = choose_sync(sync, tenant)
-    check_inventory(chosen)
+    asked = SyncAsked(
+        full=full, accept_guards=accept_guard, why=why, verify=not no_verify, adopt=adopt
+    )
+    chosen = _chosen(sync, asked, tenant, retire=retire)
     if approve:
         require_prefect(chosen.settings, prefect, "--approve")
 
     def story() -> None:
         from tasks.stories import sync as stories  # noqa: PLC0415 - duckdb, after the checks
 
-        stories.sync(chosen, asked)
-
-    def flow() -> None:
-        from prefect.exceptions import CancelledRun  # noqa: PLC0415 - prefect, 2 s
-
-        from flows.enrichment import enrichment_sync  # noqa: PLC0415
-
-        try:
-            enrichment_sync(sync, tenant, full, asked.guards, why, approve, verify=not no_verify)
-        except CancelledRun as error:
-            raise NotApprovedError(str(error)) from None
+        (stories.retire if retire else stories.sync)(chosen, asked)
 
     run_reported(
         chosen.settings,
         prefect,
         stages=STAGES,
         story=story,
-        flow=flow,
+        flow=lambda: _flow(sync, asked, tenant, approve=approve, retire=retire),
         show=lambda report: print_report(report, as_json=as_json),
     )
+
+
+def _chosen(sync: str, asked: "SyncAsked", tenant: str | None, *, retire: bool) -> "ChosenSync":
+    """Read settings and catalogue, and check what the run needs before it begins."""
+    from tasks.sync.ready import check_inventory  # noqa: PLC0415 - polars and httpx
+    from tasks.sync.retiring import check_adoption, choose_retired  # noqa: PLC0415
+    from tasks.sync.run import choose_sync  # noqa: PLC0415
+
+    if retire:
+        return choose_retired(sync, tenant)
+    chosen = choose_sync(sync, tenant)
+    check_inventory(chosen)
+    if asked.adopt:
+        check_adoption(chosen, asked.adopt)
+    return chosen
+
+
+def _flow(
+    sync: str, asked: "SyncAsked", tenant: str | None, *, approve: bool, retire: bool
+) -> None:
+    from prefect.exceptions import CancelledRun  # noqa: PLC0415 - prefect, 2 s
+
+    from flows.enrichment import enrichment_retire, enrichment_sync  # noqa: PLC0415
+
+    try:
+        if retire:
+            enrichment_retire(sync, tenant, asked.guards, asked.why, approve)
+        else:
+            enrichment_sync(
+                sync,
+                tenant,
+                asked.full,
+                asked.guards,
+                asked.why,
+                approve,
+                verify=asked.verify,
+                adopt=asked.adopt,
+            )
+    except CancelledRun as error:
+        raise NotApprovedError(str(error)) from None
 
 
 def print_report(report: dict[str, Any], *, as_json: bool = False) -> None:

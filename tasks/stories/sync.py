@@ -16,17 +16,19 @@ from connectors.clock import utc_now
 from connectors.errors import PipelineError, StorageError, UnavailableError
 from connectors.ledger import Lease, PlanState
 from tasks.runs.progress import tell_report
-from tasks.sync.asked import APPLY, PLAN, RETRY, SYNC, SyncAsked
+from tasks.sync.asked import APPLY, PLAN, RETIRE, RETRY, SYNC, SyncAsked
 from tasks.sync.ended import SyncStages, shortfall
 from tasks.sync.guards import check_accepted
 from tasks.sync.plan_file import SyncPlan
 from tasks.sync.ready import check_inventory
 from tasks.sync.report import described, report_sync
+from tasks.sync.retiring import adopt, check_adoption, forget_emptied
 from tasks.sync.run import ChosenSync, SyncRun, open_sync
 from tasks.sync.stages import (
     find_plan,
     plan_again,
     plan_rows,
+    plan_to_retire,
     planning_of,
     pull_tables,
     push_plan,
@@ -118,22 +120,45 @@ def sync(
     stages = SyncStages()
 
     def work(run: SyncRun) -> None:
-        with run.lease() as lease, plan_sync(run, asked) as made:
-            stages.take(made)
-            if approve is None:
-                _apply(run, made, lease, asked, stages)
-                return
-            check_accepted(run.sync, made.summary.findings, made.record.accepted)
-        # No lease is held here: others may sync while a person thinks, which makes the plan stale.
-        if made.summary.rows:
-            approval = approve(described(made))
-            said = {APPROVAL: f"{approval.who}: {approval.why}"}
-            run.ledger.plans.accept(made.plan_id, said)
-        with run.lease() as lease, find_plan(run, made.plan_id) as found:
-            _apply(run, found, lease, asked, stages)
+        if asked.adopt:
+            with run.lease():
+                adopt(run, asked.adopt)
+        _plan_and_apply(run, asked, approve, stages, plan_sync)
 
     check_inventory(chosen, clock)
+    if asked.adopt:
+        check_adoption(chosen, asked.adopt)
     with open_sync(chosen, SYNC, clock, sleep) as run:
+        return _reported(run, stages, work)
+
+
+def retire(
+    chosen: ChosenSync,
+    asked: SyncAsked,
+    approve: Approve | None = None,
+    clock: Clock = utc_now,
+    sleep: Sleep = time.sleep,
+) -> dict[str, Any]:
+    """Empty all that a sync has set, once a person has accepted it, and forget the sync.
+
+    Args:
+        chosen: from `choose_retired`.
+        asked: what the run is asked to do; the guard `retire` always trips.
+        approve: as for `sync`, once the guard is accepted.
+        clock: the current time.
+        sleep: how to wait.
+
+    Raises:
+        PipelineError: as `sync`; what could not be emptied is still known.
+    """
+    stages = SyncStages()
+
+    def work(run: SyncRun) -> None:
+        _plan_and_apply(run, asked, approve, stages, plan_to_retire)
+        if stages.is_sent:
+            forget_emptied(run)
+
+    with open_sync(chosen, RETIRE, clock, sleep) as run:
         return _reported(run, stages, work)
 
 
@@ -163,6 +188,29 @@ def plan_sync(run: SyncRun, asked: SyncAsked) -> SyncPlan:
         pulled = pull_tables(run, planning, asked)
         rows = resolve(run, planning, pulled, files)
         return plan_rows(run, planning, asked, pulled, rows)
+
+
+def _plan_and_apply(
+    run: SyncRun,
+    asked: SyncAsked,
+    approve: Approve | None,
+    stages: SyncStages,
+    make: Callable[[SyncRun, SyncAsked], SyncPlan],
+) -> None:
+    """Plan, and apply the plan; with `approve`, only once a person has agreed to it."""
+    with run.lease() as lease, make(run, asked) as made:
+        stages.take(made)
+        if approve is None:
+            _apply(run, made, lease, asked, stages)
+            return
+        check_accepted(run.sync, made.summary.findings, made.record.accepted)
+    # No lease is held here: others may sync while a person thinks, which makes the plan stale.
+    if made.summary.rows:
+        approval = approve(described(made))
+        said = {APPROVAL: f"{approval.who}: {approval.why}"}
+        run.ledger.plans.accept(made.plan_id, said)
+    with run.lease() as lease, find_plan(run, made.plan_id) as found:
+        _apply(run, found, lease, asked, stages)
 
 
 def _apply(

@@ -11,6 +11,7 @@ APPLY: Final = "apply"
 SYNC: Final = "sync"
 RETRY: Final = "retry"
 VERIFY: Final = "verify"
+RETIRE: Final = "retire"
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,12 +23,14 @@ class SyncAsked:
         accept_guards: names of guards that may trip.
         why: the reason for that; required with accept_guards, and only then.
         verify: read back afterwards, if the sync has a query for it.
+        adopt: a sync whose values this one takes over first; its file is gone.
     """
 
     full: bool = False
     accept_guards: tuple[str, ...] = ()
     why: str | None = None
     verify: bool = True
+    adopt: str | None = None
 
     def __post_init__(self) -> None:
         unknown = set(self.accept_guards) - {guard.value for guard in Guard}

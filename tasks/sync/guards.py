@@ -24,6 +24,7 @@ class Guard(StrEnum):
     NEW = "new"
     FIRST = "first"
     CUMULATIVE = "cumulative"
+    RETIRE = "retire"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,6 +96,12 @@ def findings(guards: Guards, numbers: GuardNumbers) -> list[GuardFinding]:
     if (first := _of_first(guards, numbers)) is not None:
         found[first.guard] = first
     return list(found.values())
+
+
+def retire_finding(keys: int, whole: int, values: int) -> GuardFinding:
+    """Return the finding of a plan that empties a sync: a person always looks at it."""
+    text = f"{values:,} values of {keys:,} objects are emptied, all that the sync has set"
+    return GuardFinding(Guard.RETIRE.value, keys, whole, 0.0, text)
 
 
 def _of_run(guards: Guards, numbers: GuardNumbers) -> Iterator[_Watched]:
@@ -188,9 +195,11 @@ def check_accepted(sync: str, found: Sequence[GuardFinding], accepted: Collectio
         return
     names = [finding.guard for finding in open_ones]
     options = " ".join(f"--accept-guard {name}" for name in names)
+    advice = f"correct the source, or look at the plan and accept it: nxp apply {sync}"
+    if Guard.RETIRE in names:
+        advice = f"if that is right: nxp sync {sync} --retire"
     raise GuardError(
         f"{sync}: nothing was sent: {guard_words([asdict(each) for each in open_ones], names)}; "
-        f"correct the source, or look at the plan and accept it: nxp apply {sync} {options} "
-        "--why TEXT",
+        f"{advice} {options} --why TEXT",
         guards=names,
     )

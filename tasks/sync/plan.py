@@ -16,13 +16,14 @@ from connectors.errors import DataRefusedError, StaleError, UsageError
 from connectors.lake.plans import FILE, keep_plan, plan_path, staged_plan
 from connectors.ledger import PlanRecord, PlanState, SyncRecord
 from connectors.ledger.enriched import KNOWN, EnrichedCounts
+from connectors.syncs import SyncMode
 from tasks.sync.diff import ComparisonSettings, DiffCounts, SyncDifference, again, difference
 from tasks.sync.guarding import lately, losses, numbers_of
-from tasks.sync.guards import findings
+from tasks.sync.guards import GuardFinding, findings, retire_finding
 from tasks.sync.plan_file import SCHEMA, PlanSummary, SyncPlan, file_sha256
 from tasks.sync.planning import Planning
 from tasks.sync.recovery import open_plan, recover
-from tasks.sync.wanted import SourceCounts, WantedRange
+from tasks.sync.wanted import KEYS, ROWS, SourceCounts, WantedRange
 
 LONGEST_LIFE: Final = timedelta(hours=24)
 # Known rows in memory at a time: about 200 MB, most of it while they are read.
@@ -43,6 +44,8 @@ class _Draft:
     counts: DiffCounts = field(default_factory=DiffCounts)
     absent: list[pl.Series] = field(default_factory=list)
     made_by: str | None = None
+    # What guards find in a plan that is not made from sources.
+    found: tuple[GuardFinding, ...] = ()
 
     def add(self, found: SyncDifference) -> None:
         self.rows += found.rows.height
@@ -133,6 +136,34 @@ def retry_plan(planning: Planning) -> SyncPlan:
     )
     plan_id, sha256 = _write(planning, draft, differences)
     return _record(planning, draft, plan_id=plan_id, sha256=sha256)
+
+
+def retire_plan(
+    planning: Planning, *, accepted: Mapping[str, str] | None = None, made_by: str | None = None
+) -> SyncPlan:
+    """Plan to empty all values of a sync that can be emptied; no source is read.
+
+    Args:
+        planning: the sync, of all fields that it has ever sent.
+        accepted: by guard, why a person accepts it.
+        made_by: the run that plans.
+    """
+    recover(planning)
+    draft = _begin(planning)
+    draft.made_by = made_by
+    view = ComparisonSettings(SyncMode.MIRROR, planning.now, is_complete=True, waits=False)
+    nothing = WantedRange(None, None, pl.DataFrame(schema=KEYS), pl.DataFrame(schema=ROWS))
+    # Every key counts as absent for the second time.
+    differences = (
+        difference(
+            piece, known, fields=planning.fields, view=view, absent_before=known["key"].unique()
+        )
+        for piece, known in _pieces(planning, draft, nothing, is_whole=True)
+    )
+    plan_id, sha256 = _write(planning, draft, differences)
+    if draft.rows:
+        draft.found = (retire_finding(draft.keys, draft.known.keys, draft.rows),)
+    return _record(planning, draft, plan_id=plan_id, sha256=sha256, accepted=accepted)
 
 
 def load_plan(planning: Planning, plan_id: str) -> SyncPlan:
@@ -270,9 +301,9 @@ def _record(
     keys: int | None = None,
     accepted: Mapping[str, str] | None = None,
 ) -> SyncPlan:
-    ledger, found = planning.ledger, None
+    ledger, missing = planning.ledger, None
     if keys is not None:
-        found = losses(ledger, planning.sync, draft.counts)
+        missing = losses(ledger, planning.sync, draft.counts)
     guards = planning.specification.guards
     numbers = source and numbers_of(
         source,
@@ -280,7 +311,7 @@ def _record(
         draft.known,
         keys=draft.wanted_keys,
         last_keys=draft.base.keys,
-        found=found,
+        found=missing,
         lately=lately(ledger, planning.sync, planning.now, guards.over),
     )
     summary = PlanSummary(
@@ -291,10 +322,11 @@ def _record(
         known_keys=draft.known.keys,
         valued_keys=draft.known.keys_with_value,
         last_keys=draft.base.keys,
-        findings=tuple(findings(guards, numbers)) if numbers else (),
+        findings=tuple(findings(guards, numbers)) if numbers else draft.found,
         made_by=draft.made_by,
-        lost=found.lost if found else None,
-        still_lost=found.still if found else None,
+        domain=planning.specification.domain,
+        lost=missing.lost if missing else None,
+        still_lost=missing.still if missing else None,
     )
     record = PlanRecord(
         plan_id=plan_id,

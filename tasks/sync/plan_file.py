@@ -37,6 +37,7 @@ class PlanSummary:
         last_keys: keys of the last full pull that was applied.
         findings: guards that tripped.
         made_by: the run that made it; the sources' rejects are kept under its id.
+        domain: what the tenant records as the origin of the values.
         lost: keys with a value that are missing from a full pull since the last one; `still_lost`
             of all that are missing keep their values. None if it was not a full pull.
     """
@@ -50,6 +51,7 @@ class PlanSummary:
     last_keys: int | None
     findings: tuple[GuardFinding, ...] = ()
     made_by: str | None = None
+    domain: str | None = None
     lost: int | None = None
     still_lost: int | None = None
 

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TypeAlias
 
 from connectors.clock import utc_now
-from connectors.ledger import Asker, Lease
+from connectors.ledger import Asker, Lease, Ledger
 from connectors.syncs import SyncSpecification, load_sync
 from tasks.runs.chosen import Chosen, choose
 from tasks.runs.opening import OpenedRun, connected, opened
@@ -61,7 +61,16 @@ class SyncRun(OpenedRun):
         Raises:
             HeldError: another run has it.
         """
-        return self.ledger.lease(f"sync {self.sync}", UNIT, *_EVER, self.run_id)
+        return lease_of(self.ledger, self.sync, self.run_id)
+
+
+def lease_of(ledger: Ledger, sync: str, run_id: str) -> Lease:
+    """Take a sync for a run.
+
+    Raises:
+        HeldError: another run has it.
+    """
+    return ledger.lease(f"sync {sync}", UNIT, *_EVER, run_id)
 
 
 @contextmanager

@@ -16,7 +16,7 @@ from tasks.sync.apply import apply_plan
 from tasks.sync.asked import APPLY, PLAN, VERIFY, SyncAsked
 from tasks.sync.guards import check_accepted
 from tasks.sync.outcomes import ObjectOutcome
-from tasks.sync.plan import load_plan, make_plan, retry_plan
+from tasks.sync.plan import load_plan, make_plan, retire_plan, retry_plan
 from tasks.sync.plan_file import SyncPlan
 from tasks.sync.planning import Planning
 from tasks.sync.pull import Kept, Pulled, pull_sources
@@ -110,6 +110,12 @@ def plan_rows(
 def plan_again(run: SyncRun) -> SyncPlan:
     """Plan values again that are not acknowledged. Call it under the sync's lease."""
     return retry_plan(planning_of(run))
+
+
+@recorded("plan to retire", says=_planned)
+def plan_to_retire(run: SyncRun, asked: SyncAsked) -> SyncPlan:
+    """Plan to empty all that the sync has set. Call it under the sync's lease."""
+    return retire_plan(planning_of(run), accepted=asked.accepted, made_by=run.run_id)
 
 
 def find_plan(run: SyncRun, plan_id: str | None) -> SyncPlan:
