@@ -20,6 +20,9 @@ MINUTE: Final = timedelta(minutes=1)
 # What was taken in the week before shows whether a tenant takes more than on a single day.
 KEPT: Final = timedelta(days=8)
 
+# A large limit is not left unused for commands that nobody may type.
+MOST_KEPT: Final = 50
+
 # The minute in which requests were made, and how many.
 Counted: TypeAlias = tuple[datetime, int]
 
@@ -56,9 +59,10 @@ class Asker(IntEnum):
     def kept(self, limit: int) -> int:
         """Return how many requests of a limit are kept for those who come before.
 
-        An eighth of the limit for each step of the order; one request is left for everybody.
+        An eighth of the limit for each step of the order, but no more than a few commands need;
+        one request is left for everybody.
         """
-        return min(self.value * max(1, limit // 8), limit - 1)
+        return min(self.value * max(1, min(limit // 8, MOST_KEPT)), limit - 1)
 
 
 @dataclass(frozen=True, slots=True)

@@ -135,6 +135,21 @@ def test_little_is_left_to_those_who_come_first(
     assert exporters.refused == 0
 
 
+@pytest.mark.parametrize(
+    ("limit", "kept"),
+    [
+        (1, [0, 0, 0, 0, 0]),
+        (3, [0, 1, 2, 2, 2]),
+        (24, [0, 3, 6, 9, 12]),
+        (50_000, [0, 50, 100, 150, 200]),
+    ],
+)
+def test_what_is_kept_leaves_one_for_everybody_and_does_not_waste_a_large_limit(
+    limit: int, kept: list[int]
+) -> None:
+    assert [asker.kept(limit) for asker in Asker] == kept
+
+
 def test_a_limit_of_one_kind_leaves_the_others_alone_and_refusals_are_not_counted(
     exporters: Exporters,
 ) -> None:
