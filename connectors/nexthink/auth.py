@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr
 from connectors.errors import AccessError, PipelineError, UnavailableError
 from connectors.http.client import SERVER_ERRORS, Retry, exchange_of, limit_reached, unreachable
 from connectors.nexthink.api import HTTP_FAULTS, read_answer
+from connectors.nexthink.refusal import answered
 
 log = logging.getLogger(__name__)
 
@@ -170,7 +171,7 @@ class ClientCredentials(httpx.Auth):
         return named(self._tenant, *fields)
 
     def _refusal(self, response: httpx.Response) -> PipelineError:
-        exchange = exchange_of(response.request, response)
+        exchange = answered(response, with_code=True)
         host = response.request.url.host
         if response.status_code in _REFUSED:
             return AccessError(

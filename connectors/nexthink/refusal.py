@@ -20,6 +20,10 @@ from connectors.http.client import exchange_of
 # A server may echo what it was sent as the code; only what looks like a code is shown.
 _CODE: Final = re.compile(r"[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+|[0-9]{1,3}")
 _LONGEST_CODE: Final = 40
+# Of the login host: such as invalid_scope.
+_OAUTH_CODE: Final = re.compile(
+    r"(?:access|invalid|server|temporarily|unauthorized|unsupported)_[a-z_]{3,30}"
+)
 _LONGEST_MESSAGE: Final = 300
 _LONGEST_ANSWER: Final = 1_000_000
 # The envelopes' names for the message; OAuth's is the last.
@@ -87,7 +91,11 @@ def answered(response: httpx.Response, *, with_code: bool = False) -> Exchange:
 
 def tenant_code(response: httpx.Response) -> str | None:
     """Return the code of the tenant's error, if it has one."""
-    return code_of(_envelope(response).get("code"))
+    envelope = _envelope(response)
+    word = envelope.get("error")
+    if isinstance(word, str) and _OAUTH_CODE.fullmatch(word):
+        return word
+    return code_of(envelope.get("code"))
 
 
 def code_of(given: object) -> str | None:

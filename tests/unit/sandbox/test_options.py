@@ -78,6 +78,7 @@ def test_a_date_time_format_that_cannot_be_written_is_refused_at_the_start() -> 
     [
         ({"boolean_form": "yes/no"}, "boolean_form"),
         ({"null_form": "a,b"}, "null_form"),
+        ({"empty_result": "nothing"}, "empty_result 'nothing' is not one of documented, no-rows"),
         ({"custom_fields": (("printer", "x"),)}, "printer.x"),
         ({"custom_fields": (("device", "Cost Center"),)}, "Cost Center"),
         ({"fine_retention": 0}, "fine_retention"),

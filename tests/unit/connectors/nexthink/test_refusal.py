@@ -2,10 +2,10 @@
 
 import pytest
 
-from connectors.errors import DataRefusedError
+from connectors.errors import AccessError, DataRefusedError
 from connectors.nexthink.client import NexthinkClient
 from connectors.nexthink.refusal import shown
-from tests.unit.connectors.servers import Server, json_reply
+from tests.unit.connectors.servers import TOKEN_PATH, Server, json_reply
 
 EXECUTE = "/api/v2/nql/execute"
 
@@ -58,3 +58,16 @@ def test_an_undocumented_refusal_has_the_tenant_s_code_and_words(
     assert f"HTTP {status}; the tenant says: $x must not be ..." in text
     assert "(code 103)" in text or "(code BAD_THING)" in text
     assert not {"MARK", "Ada", "lower"} & set(text.replace(",", " ").split())
+
+
+def test_a_refused_credential_has_the_login_host_s_words(
+    server: Server, client: NexthinkClient
+) -> None:
+    words = {"error": "invalid_scope", "error_description": "The scope MARK-x is not known, Ada."}
+    server.on("POST", TOKEN_PATH, json_reply(words, 400))
+    with pytest.raises(
+        AccessError, match=r"code invalid_scope: The scope \.\.\. is not known"
+    ) as caught:
+        client.authenticate()
+    assert "MARK" not in str(caught.value)
+    assert "Ada" not in str(caught.value)
