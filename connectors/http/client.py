@@ -262,10 +262,10 @@ class RetryTransport(httpx.BaseTransport):
         finally:
             response.close()
         if gate and answer.status_code >= CLIENT_ERROR:
-            self._tell(gate, request, answer)
+            self._note(gate, request, answer)
         return answer
 
-    def _tell(self, gate: Gate, request: httpx.Request, answer: httpx.Response) -> None:
+    def _note(self, gate: Gate, request: httpx.Request, answer: httpx.Response) -> None:
         operation = operation_of(request)
         if answer.status_code < SERVER_ERRORS.start:
             gate.refused(operation)

@@ -166,7 +166,7 @@ class CallGate:
             # A call counts in the minute in which it is made.
             self._put_back()
         if not self._in_hand:
-            # What was started may be awaited, whoever has started it.
+            # An export that was started may be awaited, even if little is left.
             asker = Asker.PERSON if operation == STATUS else self._asker_now()
             taken = self._take(Kind.CALLS, asker, self._calls_at_once())
             self._in_hand.extend([taken.starts_at] * taken.number)
