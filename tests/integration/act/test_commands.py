@@ -1,6 +1,7 @@
 """Actions as a user runs them: `nxp act` on a real Prefect server, without showing any data."""
 
 import json
+import re
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -95,6 +96,37 @@ def test_wrong_words_are_one_line_before_anything_is_begun(
     assert ended.returncode == code
     assert len(ended.stderr.splitlines()) == 1
     assert message in ended.stderr
+
+
+def test_a_device_in_its_cool_down_is_said_with_its_end(
+    made: Acting, capsys: pytest.CaptureFixture[str]
+) -> None:
+    devices = made.tenant.frame("#action_devices").to_dicts()
+    device = next(each for each in devices if each["device.operating_system.platform"] == "Windows")
+    who = ("--who", "Ann", "--why", "asked", "-p", "ServiceName=Spooler", "--no-prefect")
+    words = ("act", "run", "restart_service", "--device", device["device.collector.uid"], *who)
+    first = called(*words, "--no-wait", capsys=capsys)
+    assert "1 requested" in first.stderr
+    assert "--no-wait" not in first.stderr
+    again = called(*words, "--json", capsys=capsys)
+    assert (again.returncode, json.loads(again.stdout)["state"]) == (7, "done")
+    until = r"nothing done: cool-down until 20\d\d-\d\d-\d\d \d\d:\d\d:\d\d UTC"
+    assert re.search(until, again.stderr)
+    assert "waits up to 10min for outcomes: --no-wait does not wait" in again.stderr
+    nobody = called("act", "run", "restart_service", "--device", "nobody", *who, capsys=capsys)
+    assert (nobody.returncode, "nothing done: 1 unknown" in nobody.stderr) == (7, True)
+
+
+def test_a_hash_of_few_characters_is_not_enough(
+    made: Acting, capsys: pytest.CaptureFixture[str]
+) -> None:
+    device = made.tenant.frame("#action_devices")["device.collector.uid"][0]
+    words = ("--device", device, "-p", "ServiceName=Spooler", "--no-prefect", "--json")
+    plan = json.loads(called("act", "plan", "restart_service", *words, capsys=capsys).stdout)
+    run = ("act", "run", "restart_service", "--plan", plan["plan_id"], "--no-prefect", "--hash")
+    short = called(*run, plan["sha256"][:7], capsys=capsys)
+    assert (short.returncode, "at least 8 of its characters" in short.stderr) == (2, True)
+    assert "waits for a person" in called(*run, plan["sha256"][:8], capsys=capsys).stderr
 
 
 def test_nobodys_data_is_in_sight(

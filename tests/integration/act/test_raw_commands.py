@@ -2,7 +2,6 @@
 
 import io
 import json
-import re
 import subprocess
 import sys
 import time
@@ -876,44 +875,6 @@ def test_tables_are_short_unless_they_are_asked_to_be_wide(
         _, out, err = nxp(group, *verb, "--since", "2026-11-19", "--wide")
         assert len(out.splitlines()[0].split()) > 7
         assert "--wide" not in err
-
-
-def test_a_device_in_its_cool_down_is_said_with_its_end(nxp: Run, here: Place) -> None:
-    devices = here.tenant.frame("#action_devices").to_dicts()
-    device = next(each for each in devices if each["device.operating_system.platform"] == "Windows")
-    named = ("--device", device["device.collector.uid"], "-p", "ServiceName=Spooler")
-    words = (
-        "act",
-        "run",
-        "restart_service",
-        *named,
-        "--who",
-        "Ann",
-        "--why",
-        "asked",
-        "--no-prefect",
-    )
-    _, _, err = nxp(*words, "--no-wait")
-    assert "1 requested" in err
-    assert "--no-wait" not in err
-    code, out, err = nxp(*words, "--json")
-    assert (code, json.loads(out)["state"]) == (7, "done")
-    assert re.search(r"nothing done: cool-down until 20\d\d-\d\d-\d\d \d\d:\d\d:\d\d UTC", err)
-    assert "waits up to 10min for outcomes: --no-wait does not wait" in err
-    nobody = (*words[:3], "--device", "nobody", *words[5:])
-    code, _, err = nxp(*nobody)
-    assert (code, "nothing done: 1 unknown" in err) == (7, True)
-
-
-def test_a_hash_of_few_characters_is_not_enough(nxp: Run, here: Place) -> None:
-    with Client(here.tenant) as client:
-        device = client.devices()[0]["device.collector.uid"]
-    words = ("--device", device, "-p", "ServiceName=Spooler", "--no-prefect", "--json")
-    made = json.loads(nxp("act", "plan", "restart_service", *words)[1])
-    run = ("act", "run", "restart_service", "--plan", made["plan_id"], "--no-prefect", "--hash")
-    code, _, err = nxp(*run, made["sha256"][:7])
-    assert (code, "at least 8 of its characters" in err) == (2, True)
-    assert "waits for a person" in nxp(*run, made["sha256"][:8])[2]
 
 
 def test_a_template_is_a_request(nxp: Run, tmp_path: Path) -> None:
