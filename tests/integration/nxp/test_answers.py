@@ -9,10 +9,12 @@ from typing import Any
 
 import jsonschema
 import pytest
+from cyclopts import App
 
 from nxp.answers.operations import OPERATIONS
 from nxp.answers.page import COMMAND, page
 from nxp.answers.schemas import fields_of, schema_of
+from nxp.cli import COMMANDS, GROUPS, build_app
 from tests.actions import CERTAIN
 from tests.answers import validated
 from tests.commands import called
@@ -273,3 +275,25 @@ def test_a_failed_export_says_why_whatever_the_tenant_calls_it(
         refused = called("nql", "download", export_id, "--to", str(target), capsys=capsys)
         assert (refused.returncode, target.exists()) == (6, False)
         assert "ended the export with an error" in refused.stderr
+
+
+def test_every_command_with_json_has_a_schema() -> None:
+    app = build_app()
+    names = [
+        f"{name} {verb}" if verb else name
+        for name in COMMANDS
+        for verb in (GROUPS.get(name) or {"": ""})
+    ]
+    printing = {
+        name
+        for name in names
+        for each in _command(app, name).assemble_argument_collection(parse_docstring=False)
+        if "--json" in each.names
+    }
+    assert printing == set(OPERATIONS)
+
+
+def _command(app: App, name: str) -> App:
+    for word in name.split():
+        app = app[word]
+    return app
