@@ -91,7 +91,7 @@ class Plans:
             select(plans)
             .where(plans.c.tenant == self._tenant, plans.c.sync == sync)
             .where(plans.c.begun_at >= instant)
-            .order_by(plans.c.begun_at.desc(), plans.c.plan_id.desc())
+            .order_by(plans.c.begun_at.desc(), plans.c.version.desc())
         )
         with self._engine.connect() as connection:
             return [_record(row) for row in connection.execute(query)]
@@ -102,7 +102,7 @@ class Plans:
             select(plans)
             .where(plans.c.tenant == self._tenant, plans.c.sync == sync)
             .where(plans.c.state == PlanState.APPLIED.value, plans.c["keys"].is_not(None))
-            .order_by(plans.c.created_at.desc(), plans.c.plan_id.desc())
+            .order_by(plans.c.created_at.desc(), plans.c.version.desc())
             .limit(1)
         )
         with self._engine.connect() as connection:

@@ -73,6 +73,7 @@ def test_a_sync_without_a_file_is_named_and_emptied_only_once_accepted(
     assert notes() == ""
 
 
+@pytest.mark.slow
 def test_a_renamed_sync_takes_its_values_over_and_sends_nothing(made: Syncing) -> None:
     chosen = choose_sync(SYNC_NAME)
     with pytest.raises(UsageError, match="the catalogue still has the sync assets"):
@@ -89,6 +90,7 @@ def test_a_renamed_sync_takes_its_values_over_and_sends_nothing(made: Syncing) -
         stories.sync(choose_sync(MOVED), asked, clock=made.place.clock(NOW))
 
 
+@pytest.mark.slow
 def test_a_sync_that_identifies_in_another_way_takes_nothing_over(made: Syncing) -> None:
     renamed(made, identification={"name": "device/device/name", "column": "uid"})
     with pytest.raises(ConfigurationError, match="empty it with nxp sync assets --retire"):

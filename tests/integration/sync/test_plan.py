@@ -217,6 +217,49 @@ def test_guards_watch_what_a_plan_comes_to(tmp_path: Path, ledger: Ledger) -> No
     assert [found.guard for found in empty.summary.findings] == [Guard.EMPTY]
 
 
+def guarding(planning: Planning, estate: Estate, **more: Any) -> tuple[SyncPlan, list[str]]:
+    plan = planned(planning, estate, **more)
+    return plan, [found.guard for found in plan.summary.findings]
+
+
+def test_guards_count_keys_that_are_lost_or_new_and_not_how_many_there_are(
+    tmp_path: Path, ledger: Ledger
+) -> None:
+    planning = planning_at(tmp_path, ledger, sync_specification(guards={}, mode="upsert"))
+    estate = {f"PC-{number:02}": {OWNER: "A"} for number in range(40)}
+    tenant = applied(planning, estate)
+    others = {f"other {number}": {OWNER: "A"} for number in range(40)}
+    assert guarding(planning, others)[1] == [Guard.SHRINK, Guard.NEW]
+    more = {key: values | {SITE: "S"} for key, values in estate.items()}
+    assert guarding(planning, more)[1] == [Guard.SETS]
+    # Values that an upsert leaves are lost once, and add up only over the days.
+    keys = list(estate)
+    for day, (left, tripped) in enumerate(((33, []), (27, []), (23, [Guard.CUMULATIVE]))):
+        later = replace(planning, now=NOW + day * DAY)
+        plan, found = guarding(later, {key: estate[key] for key in keys[:left]})
+        assert found == tripped
+        assert plan.summary.lost == (7, 6, 4)[day]
+        if not found:
+            apply_plan(later, plan, tenant)
+    weeks = replace(planning, now=NOW + 9 * DAY)
+    assert guarding(weeks, {key: estate[key] for key in keys[:23]})[1] == []
+
+
+def test_what_is_emptied_day_by_day_adds_up_until_a_person_accepts_it(
+    tmp_path: Path, ledger: Ledger
+) -> None:
+    planning = planning_at(tmp_path, ledger, sync_specification(guards={}))
+    estate = {f"PC-{number:02}": {OWNER: "A"} for number in range(40)}
+    tenant = applied(planning, estate)
+    for day, tripped in ((1, []), (2, []), (3, [Guard.CUMULATIVE]), (4, [])):
+        later = replace(planning, now=NOW + day * DAY)
+        emptied = {key: {OWNER: "" if n < 3 * day else "A"} for n, key in enumerate(estate)}
+        accepted = dict.fromkeys(tripped, "they left")
+        plan, found = guarding(later, emptied, accepted=accepted)
+        assert found == tripped
+        apply_plan(later, plan, tenant)
+
+
 # Absences -----------------------------------------------------------------------------------------
 
 

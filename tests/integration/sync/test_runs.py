@@ -273,6 +273,7 @@ def test_an_unknown_object_waits_and_the_others_are_taken(made: Syncing) -> None
     assert made.requests == before + 3
 
 
+@pytest.mark.slow
 def test_a_sync_of_whose_objects_nexthink_has_few_is_no_success(made: Syncing) -> None:
     made.write(rows_of([f"nobody {n}" for n in range(5)]))
     with pytest.raises(DataRefusedError, match="does not have 5 objects, and has 0: check what id"):
@@ -284,7 +285,7 @@ def test_a_sync_of_whose_objects_nexthink_has_few_is_no_success(made: Syncing) -
         made.sync()
 
 
-@pytest.mark.parametrize("missing", [MISSING, TOO_LONG])
+@pytest.mark.parametrize("missing", [MISSING, pytest.param(TOO_LONG, marks=pytest.mark.slow)])
 def test_a_field_that_is_refused_as_a_whole_is_no_success_until_it_is_taken(
     made: Syncing, missing: dict[str, Any]
 ) -> None:
@@ -311,6 +312,7 @@ def test_a_field_that_is_refused_as_a_whole_is_no_success_until_it_is_taken(
     assert made.sync(verify=False)["refused"] == 0
 
 
+@pytest.mark.slow
 def test_a_field_whose_values_never_fit_their_mapping_is_no_success(made: Syncing) -> None:
     made.specify(
         fields={OWNER: {}, TAG: {"values": {"1": "one"}}}, sql=REGISTER, max_reject_share=1
@@ -463,6 +465,7 @@ def test_guards_stop_before_anything_is_sent(made: Syncing) -> None:
         assert ledger.plans.of(SYNC_NAME, limit=1)[0].accepted == {"changes": "moved"}
 
 
+@pytest.mark.slow
 def test_other_objects_in_the_place_of_all_and_losses_over_days_are_guarded(made: Syncing) -> None:
     made.specify(guards={})
     uids = made.uids()
@@ -493,20 +496,6 @@ def test_other_objects_in_the_place_of_all_and_losses_over_days_are_guarded(made
     # A person has looked at all that went before.
     made.write([{**row, "owner": ""} if n < 7 else row for n, row in enumerate(rows_of(uids[:25]))])
     assert made.sync(now=NOW + 4 * DAY)["acknowledged"] == 1
-
-
-def test_lost_objects_are_counted_once_where_their_values_stay(made: Syncing) -> None:
-    made.specify(guards={}, mode="upsert")
-    uids = made.uids()
-    made.write(rows_of(uids[:50]))
-    made.sync(now=NOW)
-    for day, left in ((1, 42), (10, 35), (20, 30)):
-        made.write(rows_of(uids[:left]))
-        assert made.sync(now=NOW + day * DAY)["objects"] == 0
-    made.write(rows_of(uids[:24]))
-    made.specify(guards={"cumulative": 1}, mode="upsert")
-    with pytest.raises(GuardError, match="cumulative: 11 of"):
-        made.sync(now=NOW + 21 * DAY)
 
 
 def test_a_sync_that_is_held_says_by_whom(made: Syncing) -> None:
