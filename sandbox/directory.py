@@ -50,6 +50,11 @@ class Directory:
                 index.by_field[name] = self._uids_by(index.frame, f"{entity}.{name}")
             return index.by_field[name].get(self._key(value), [])
 
+    def uids(self, entity: str) -> list[str]:
+        """Return the uids of all objects of a kind, in their order in the inventory."""
+        with self._lock:
+            return self._index(entity).frame[f"{entity}.uid"].drop_nulls().to_list()
+
     def value(self, entity: str, uid: str, name: str) -> str | None:
         """Return a field of an object, for instance the collector's id of a device."""
         with self._lock:

@@ -19,6 +19,8 @@ PAGE = "page"
 # An aborted connection; a body that ends early; a request that has its effect and no answer.
 BREAKS = ("reset", "cut", "timeout-after")
 KINDS = (*STATUSES, PAGE, *BREAKS)
+# Refusals of the content, which only enrichment has: of each object, of every second object.
+REFUSALS = ("400-objects", "207")
 # `act` is every route that acts on devices and people, `list` reads what can be triggered.
 ROUTES = ("token", "execute", "export", "status", "download", "enrich", "act", "list")
 
@@ -42,11 +44,14 @@ class Fault:
             form = "KIND@ROUTE, KIND@ROUTE:COUNT or KIND@ROUTE:PERCENT%"
             raise ValueError(f"fault {text!r} is not of the form {form}")
         kind, route, count, percent = match.groups()
-        for word, known, name in ((kind, KINDS, "kind"), (route, ROUTES, "route")):
+        kinds = (*KINDS, *REFUSALS)
+        for word, known, name in ((kind, kinds, "kind"), (route, ROUTES, "route")):
             if word not in known:
                 raise ValueError(
                     f"fault {text!r}: {name} {word!r} is unknown; known are {', '.join(known)}"
                 )
+        if kind in REFUSALS and route != "enrich":
+            raise ValueError(f"fault {text!r}: only the route enrich answers {kind}")
         if percent is not None and float(percent) > 100:  # noqa: PLR2004 - a percentage
             raise ValueError(f"fault {text!r}: more than 100 percent")
         return cls(kind, route, int(count) if count else None, float(percent) if percent else None)

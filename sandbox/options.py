@@ -98,6 +98,9 @@ BOUNDS: dict[str, tuple[int, int]] = {
     "deletion_limit": (1, 1_000_000),
     "deletion_time": (0, _LONGEST_SECONDS),
     "deletion_failure_share": (0, 1),
+    "edits": (0, 1_000_000_000),
+    "edits_after": (0, _LONGEST_SECONDS),
+    "others_share": (0, 1),
     "fault_retry_after": (0, _LONGEST_SECONDS),
     "fault_delay": (0, 3600),
 }

@@ -15,6 +15,7 @@ from sandbox.actions.store import ActionStore
 from sandbox.clock import TenantClock
 from sandbox.directory import Directory
 from sandbox.engine import Engine
+from sandbox.enrichment.administrator import values_of_others
 from sandbox.enrichment.intake import Intake
 from sandbox.enrichment.store import EnrichmentStore
 from sandbox.estate.presence import Presence
@@ -60,6 +61,7 @@ class Tenant:
         self.exports = Exports(self.options, self.engine, self.clock)
         self.servicenow = ServiceNow(self.options, self.engine, self.clock)
         self.directory = Directory(self.engine, self.clock, ignore_case=options.ignore_case)
+        self._set_by_others()
         self.intake = Intake(
             self.enrichment,
             self.directory,
@@ -118,6 +120,22 @@ class Tenant:
             "NEXTHINK_LOGIN_URL": self.login_url,
             "NEXTHINK_TIME_ZONE": self.time_zone,
         }
+
+    def sources(self) -> dict[str, str]:
+        """Return the settings that point a sync's connection `cmdb` at the ServiceNow instance."""
+        described = self.servicenow.describe()
+        names = {"URL": "url", "USER": "user", "PASSWORD": "password"}
+        return {
+            f"NXP_SOURCE_CMDB_{name}": described[f"servicenow_{key}"] for name, key in names.items()
+        }
+
+    def _set_by_others(self) -> None:
+        if not self.options.others_share:
+            return
+        objects = [(kind, uid) for kind in ("device", "user") for uid in self.directory.uids(kind)]
+        fields = self.enrichment.fields.values()
+        share, seed = self.options.others_share, self.options.seed
+        self.enrichment.begin_with(values_of_others(seed, share, objects, fields))
 
     def describe(self) -> dict[str, str | int]:
         """Return the content of the ready line."""

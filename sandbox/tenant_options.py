@@ -79,6 +79,12 @@ class TenantOptions:
     """Find named objects in any case: enrichment, and workflows by any id."""
     enrichment_takes_unknown: bool = False
     """Accept enrichment of unknown objects, and lose it."""
+    edits: int = 0
+    """Values that an administrator edits by hand after a client has written them."""
+    edits_after: float = 0.0
+    """Seconds until such a value is edited."""
+    others_share: float = 0.0
+    """Share of devices and users whose custom fields others have set from the start."""
     # Only the published form of workflows refuses lists without both filters and requests
     # without both arrays.
     strict_workflows: bool = False

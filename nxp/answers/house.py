@@ -36,6 +36,7 @@ class SandboxReady:
     servicenow_password: str
     servicenow_client_id: str
     servicenow_client_secret: str
+    hr_url: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

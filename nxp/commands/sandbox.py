@@ -1,6 +1,9 @@
 """`nxp sandbox`: serve a stand-in tenant until stopped."""
 
 import json
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
@@ -75,7 +78,8 @@ def sandbox(
     from sandbox.server import serve  # noqa: PLC0415 - polars and starlette, not for --help
 
     try:
-        serve(options, lambda tenant: _announce(tenant, as_json=as_json))
+        with _hr_database(options) as hr_url:
+            serve(options, lambda tenant: _announce(tenant, hr_url, as_json=as_json))
     except ValueError as error:
         raise UsageError(f"sandbox: {error}") from None
     except OSError as error:
@@ -113,11 +117,21 @@ def _write_hr(options: SandboxOptions, folder: Path, form: Literal["csv", "sql"]
             say(f"wrote {path}")
 
 
-def _announce(tenant: "Tenant", *, as_json: bool) -> None:
+@contextmanager
+def _hr_database(options: SandboxOptions) -> Iterator[str]:
+    """Yield the URL of a SQLite database with the HR tables, which lasts as long as the tenant."""
+    from sandbox.hr.writing import write_database  # noqa: PLC0415 - polars, not for --help
+
+    with tempfile.TemporaryDirectory(prefix="nxp-sandbox-") as folder:
+        yield f"sqlite:///{write_database(options, Path(folder))}"
+
+
+def _announce(tenant: "Tenant", hr_url: str, *, as_json: bool) -> None:
+    sources = {**tenant.sources(), "NXP_SOURCE_HR_URL": hr_url}
     if as_json:
-        print(json.dumps(tenant.describe()), flush=True)
+        print(json.dumps({**tenant.describe(), "hr_url": hr_url}), flush=True)
         return
     say("a stand-in tenant is ready (Ctrl-C stops it); in another terminal, point nxp at it:")
-    for name, value in tenant.environment().items():
+    for name, value in {**tenant.environment(), **sources}.items():
         print(f"export {name}={value}", flush=True)
     say(f"a ServiceNow instance runs at {tenant.servicenow.url} (--json shows its accounts)")

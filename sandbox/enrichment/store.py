@@ -3,31 +3,15 @@
 import threading
 from collections import defaultdict, deque
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sandbox.clock import TenantClock
-from sandbox.enrichment.fields import Field, Value, fields_of
+from sandbox.enrichment.administrator import Administrator
+from sandbox.enrichment.fields import Value, fields_of
+from sandbox.enrichment.writes import Received, Write
 from sandbox.options import SandboxOptions
 
-
-@dataclass(frozen=True, slots=True)
-class Write:
-    """One value for one object; None clears."""
-
-    uid: str
-    field: Field
-    value: Value
-
-
-@dataclass(frozen=True, slots=True)
-class Received:
-    """An answered request, recorded for tests, without its values."""
-
-    at: datetime
-    domain: str
-    objects: int
-    refused: int
+__all__ = ["EnrichmentStore", "Received", "Write"]
 
 
 class EnrichmentStore:
@@ -37,12 +21,14 @@ class EnrichmentStore:
         """Start empty; `delay` is in seconds and may be changed."""
         self.fields = fields_of(options)
         self.delay = options.enrichment_delay
+        self.administrator = Administrator(options.seed, options.edits, options.edits_after)
         # The requests, in order.
         self.received: list[Received] = []
         self._custom_fields = options.custom_fields_of
         self._clock = clock
         self._lock = threading.Lock()
         self._coming: deque[tuple[datetime, Write]] = deque()
+        self._edits: deque[tuple[datetime, Write]] = deque()
         self._values: defaultdict[tuple[str, str], dict[str, Value]] = defaultdict(dict)
 
     def accept(self, received: Received, writes: Iterable[Write]) -> None:
@@ -50,7 +36,14 @@ class EnrichmentStore:
         due = received.at + timedelta(seconds=self.delay)
         with self._lock:
             self.received.append(received)
-            self._coming.extend((due, write) for write in writes)
+            taken = list(writes)
+            self._coming.extend((due, write) for write in taken)
+            self._edits.extend(self.administrator.edits_of(taken, due))
+
+    def begin_with(self, writes: Iterable[Write]) -> None:
+        """Set values that were there before any client wrote."""
+        with self._lock:
+            self._coming.extend((self._clock.start, write) for write in writes)
 
     def values(self, entity: str, field: str) -> Mapping[str, Value]:
         """Return the visible values of a field by uid; None is a cleared value."""
@@ -65,6 +58,11 @@ class EnrichmentStore:
     def _settle(self) -> None:
         now = self._clock.now()
         # In order of acceptance, so that a shorter delay lets no value overtake an earlier one.
-        while self._coming and self._coming[0][0] <= now:
-            _, write = self._coming.popleft()
+        while coming := self._next(now):
+            _, write = coming.popleft()
             self._values[write.field.entity, write.field.path][write.uid] = write.value
+
+    def _next(self, now: datetime) -> deque[tuple[datetime, Write]] | None:
+        """Return the queue whose first value shows next, an edit after what it edits."""
+        due = [queue for queue in (self._coming, self._edits) if queue and queue[0][0] <= now]
+        return min(due, key=lambda queue: queue[0][0], default=None)

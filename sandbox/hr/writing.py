@@ -1,6 +1,9 @@
 """Writes the personnel tables into a folder: CSV files, or one SQL dump."""
 
+import io
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Literal, TextIO
@@ -49,6 +52,16 @@ def write_hr(options: SandboxOptions, folder: Path, form: Form = "csv") -> list[
         table.write_csv(path, datetime_format="%Y-%m-%dT%H:%M:%SZ")
         paths.append(path)
     return paths
+
+
+def write_database(options: SandboxOptions, folder: Path) -> Path:
+    """Write the tables into a new SQLite database in a folder, and return its file."""
+    path = folder / "hr.db"
+    dump = io.StringIO()
+    _write_dump(dump, hr_tables(options))
+    with closing(sqlite3.connect(path)) as database:
+        database.executescript(dump.getvalue())
+    return path
 
 
 def _write_dump(file: TextIO, tables: dict[str, pl.DataFrame]) -> None:

@@ -10,12 +10,15 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from sandbox.faults import PAGE, Fault
+from sandbox.faults import PAGE, REFUSALS, Fault
 from sandbox.tenant import Tenant
 from sandbox.web import connection
 from sandbox.web.envelopes import Envelope, page, store
 
 logger = logging.getLogger("sandbox.requests")
+
+# In a request's scope: the refusal that was ordered for its content.
+ORDERED = "sandbox.refusal"
 
 
 class Faulty:
@@ -36,7 +39,11 @@ class Faulty:
             return
         logger.info("%s %s fault %s", scope["method"], self._route, fault)
         receive = await connection.taken_in(receive)
-        if fault.kind == "reset":
+        if fault.kind in REFUSALS:
+            # The answer depends on the objects of the request.
+            scope[ORDERED] = fault.kind
+            await self._app(scope, receive, send)
+        elif fault.kind == "reset":
             await connection.reset(scope, receive)
         elif fault.kind == "cut":
             await self._app(scope, receive, _Cut(scope, send))

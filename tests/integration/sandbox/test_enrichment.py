@@ -4,7 +4,7 @@ import inspect
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -213,3 +213,34 @@ def test_written_values_are_seen_by_queries_and_cleared_ones_are_gone(
     values = {TAG: "", "device/device/virtualization/desktop_broker": 0, OWNER: ""}
     client.enrich(enrichment("device/device/uid", device["device.uid"], values))
     assert [value or None for value in seen()] == [None, None, None]
+
+
+def test_refusals_of_the_content_can_be_ordered(serve: Serve) -> None:
+    faults = ("400@enrich:1", "400-objects@enrich:1", "207@enrich:1")
+    client = serve(faults=faults)
+    uids = [each["device.uid"] for each in client.devices()[:3]]
+    objects = [enrichment("device/device/uid", uid, {OWNER: "a"}) for uid in uids]
+    whole, each, some, none = (client.enrich(*objects) for _ in range(4))
+    assert (whole.status_code, set(whole.json())) == (400, {"message", "code"})
+    assert (each.status_code, each.json()["status"]) == (400, "error")
+    assert len(each.json()["errors"]) == 3
+    assert (some.status_code, len(some.json()["errors"])) == (207, 1)
+    assert none.status_code == 200
+    assert [each.refused for each in client.tenant.enrichment.received] == [3, 1, 0]
+
+
+def test_an_administrator_edits_and_others_have_set_values(serve: Serve) -> None:
+    client = serve(edits=2, edits_after=60, others_share=0.5)
+    store, uids = client.tenant.enrichment, [each["device.uid"] for each in client.devices()]
+    before = store.values("device", "#asset_owner")
+    assert 0 < len(before) < len(uids)
+    assert set(store.values("device", "configuration_tag")) == set(before)
+    for value in ("a", "b"):
+        client.enrich(*(enrichment("device/device/uid", uid, {OWNER: value}) for uid in uids))
+    assert store.values("device", "#asset_owner") == dict.fromkeys(uids, "b")
+    client.tenant.clock.advance(timedelta(seconds=61))
+    edited = {
+        uid: text for uid, text in store.values("device", "#asset_owner").items() if text != "b"
+    }
+    assert {each.uid: each.value for each in store.administrator.edited} == edited
+    assert len(edited) == 2
