@@ -83,6 +83,8 @@ class Tenant:
         self.requests: Counter[str] = Counter()
         self.leaks: list[Leak] = []
         self.api_url = self.login_url = self.results_url = ""
+        # Of a database with the HR tables, which only the command writes.
+        self.hr_url = ""
 
     @property
     def client_id(self) -> str:
@@ -122,12 +124,13 @@ class Tenant:
         }
 
     def sources(self) -> dict[str, str]:
-        """Return the settings that point a sync's connection `cmdb` at the ServiceNow instance."""
+        """Return the settings that point a sync's connections `cmdb` and `hr` at its sources."""
         described = self.servicenow.describe()
         names = {"URL": "url", "USER": "user", "PASSWORD": "password"}
-        return {
+        cmdb = {
             f"NXP_SOURCE_CMDB_{name}": described[f"servicenow_{key}"] for name, key in names.items()
         }
+        return {**cmdb, **({"NXP_SOURCE_HR_URL": self.hr_url} if self.hr_url else {})}
 
     def _set_by_others(self) -> None:
         if not self.options.others_share:
@@ -153,6 +156,7 @@ class Tenant:
             "days": self.options.days,
             "seed": self.options.seed,
             **self.servicenow.describe(),
+            "hr_url": self.hr_url,
         }
 
     def frame(

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from connectors.nexthink.acting.models import RemoteAction
-from nxp.answers import acted, acting, devices, enrichment, house, nql, runs, shown
+from nxp.answers import acted, acting, card, devices, enrichment, house, nql, runs, shown
 from tasks.act.report import ActionReport
 from tasks.upkeep.rewrite import Rewritten
 
@@ -178,6 +178,7 @@ _ALL: Final = (
     Operation("sync", runs.SyncShown),
     Operation("retry", runs.SyncShown),
     Operation("act plan", ActionReport),
+    Operation("act show", card.PlanOnCard | card.FullPlanOnCard),
     Operation("act run", ActionReport),
     Operation("act self-help", list[ActionReport]),
     Operation(

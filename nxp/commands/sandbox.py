@@ -127,11 +127,11 @@ def _hr_database(options: SandboxOptions) -> Iterator[str]:
 
 
 def _announce(tenant: "Tenant", hr_url: str, *, as_json: bool) -> None:
-    sources = {**tenant.sources(), "NXP_SOURCE_HR_URL": hr_url}
+    tenant.hr_url = hr_url
     if as_json:
-        print(json.dumps({**tenant.describe(), "hr_url": hr_url}), flush=True)
+        print(json.dumps(tenant.describe()), flush=True)
         return
     say("a stand-in tenant is ready (Ctrl-C stops it); in another terminal, point nxp at it:")
-    for name, value in {**tenant.environment(), **sources}.items():
+    for name, value in {**tenant.environment(), **tenant.sources()}.items():
         print(f"export {name}={value}", flush=True)
     say(f"a ServiceNow instance runs at {tenant.servicenow.url} (--json shows its accounts)")

@@ -175,6 +175,8 @@ def runs(call: Calls) -> None:
 
 def actions(call: Calls) -> None:
     assert call("act plan", "free_disk_space")["state"] == "planned"
+    assert call("act show", "free_disk_space")["state"] == "planned"
+    assert "rows" in call("act show", "free_disk_space", "--full")
     assert call("act run", "free_disk_space")["state"] == "dry_run"
     assert call("act status", "free_disk_space")[0]["targets"] >= 0
     call("act status", "free_disk_space", "--targets")
