@@ -76,6 +76,10 @@ class Engine:
             self._custom_fields, self._feed.ids, not options.strict_enumerations
         )
 
+    def keep_for(self, retention: timedelta) -> None:
+        """Keep data for another time from now on, as if an administrator had changed it."""
+        self._estate.keep_for(retention)
+
     def missing_parameters(self, text: str, parameters: Mapping[str, str]) -> set[str]:
         """Return the parameters of a query that have no value."""
         return parameters_of(parse(text)) - set(parameters)

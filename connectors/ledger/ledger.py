@@ -1,7 +1,7 @@
 """Reading and writing the ledger: runs, units and leases."""
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import datetime, timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Self
@@ -178,6 +178,13 @@ class Ledger:
             # Kept in the report only; null for runs of earlier releases and of other kinds.
             run["rows_filtered"] = (run["report"] or {}).get("rows_filtered")
         return found
+
+    def began(self, run_ids: Collection[str]) -> dict[str, datetime]:
+        """Return when runs began, by their ids."""
+        query = select(runs.c.run_id, runs.c.started_at).where(runs.c.tenant == self._tenant)
+        with self._engine.connect() as connection:
+            found = connection.execute(query).all()
+        return {row.run_id: row.started_at for row in found if row.run_id in run_ids}
 
     def _is_gone(self, holder: Holder, started_at: datetime, living: set[str]) -> bool:
         """Return whether a run's process is gone.

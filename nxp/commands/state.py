@@ -134,7 +134,8 @@ def audit(
             if each.window is None:
                 continue
             records = ledger.units(each.dataset)
-            doubts = unjudged(records, _calendar(each, settings, tenant))
+            began = ledger.began({record.run_id for record in records if record.run_id})
+            doubts = unjudged(records, _calendar(each, settings, tenant), began)
             if mark:
                 for doubt in Doubt:
                     units = [unit for unit, of in doubts.items() if of is doubt]

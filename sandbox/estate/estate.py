@@ -56,6 +56,11 @@ class Estate:
         )
         self._events = self._event_rows(options, self._fleet, stock.programs, anchor)
 
+    def keep_for(self, retention: timedelta) -> None:
+        """Keep data for another time from now on; what is older is gone, or is there again."""
+        self._retention = retention
+        self._fine_retention = min(self._fine_retention, retention)
+
     def pieces(
         self,
         table: Table,

@@ -5,9 +5,10 @@ without rows is proven only if the tenant is known to keep such rows for longer,
 soon after its end, or if the tenant showed older rows in the same run or later.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
+from typing import Final, TypeAlias
 
 from connectors.catalogue import DAY
 from connectors.ledger import Doubt, UnitRecord
@@ -17,6 +18,10 @@ from tasks.land.calendar import Calendar
 # The shortest retention that the vendor documents. If a window was exported this soon after its
 # end and lag, no rows means that there were none.
 SHORTEST_RETENTION = 2 * DAY
+# When runs began, by their ids.
+Began: TypeAlias = Mapping[str, datetime]
+NEVER_BEGAN: Final[Began] = {}
+EARLIEST: Final = datetime.min.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +58,7 @@ class DoubtsFound:
         if self.partial:
             parts.append(
                 f"{len(self.partial)} windows are partial ({self.partial[0]} is the first): the "
-                "tenant had forgotten their beginning; accept them with "
+                "tenant may have forgotten their beginning; accept them with "
                 f"nxp state accept {dataset} --why TEXT"
             )
         if self.unproven:
@@ -73,6 +78,7 @@ def judge(
     calendar: Calendar,
     known: Iterable[UnitRecord],
     run_id: str,
+    began: Began = NEVER_BEGAN,
 ) -> Judgement:
     """Return what is in doubt about a window, exported at a moment and found to have some rows.
 
@@ -83,11 +89,12 @@ def judge(
         calendar: the dataset's, with what is known about reach and retention.
         known: the dataset's other units.
         run_id: the run that landed it.
+        began: when runs began, by their ids; an export that a run has resumed is older.
     """
     complete_from = calendar.complete_from(window, exported_at)
     if complete_from is not None:
         return Judgement(Doubt.PARTIAL, complete_from)
-    if rows or _is_proven(window, exported_at, calendar, known, run_id):
+    if rows or _is_proven(window, exported_at, calendar, known, run_id, began):
         return Judgement()
     return Judgement(Doubt.UNPROVEN)
 
@@ -99,38 +106,45 @@ def is_forgetting(window: Window, now: datetime, calendar: Calendar) -> bool:
     return calendar.kept is None and now - window.start > _surely_kept(calendar)
 
 
-def changed_doubts(records: Sequence[UnitRecord], calendar: Calendar) -> dict[str, Doubt | None]:
+def changed_doubts(
+    records: Sequence[UnitRecord], calendar: Calendar, began: Began = NEVER_BEGAN
+) -> dict[str, Doubt | None]:
     """Return the units whose doubt is another one by now, with what it is.
 
     Other units may have proven since that a window had no rows, and a person may have set how long
-    the tenant keeps them. The first window with rows after unproven ones may itself be cut.
+    the tenant keeps them. The first window with rows after unproven ones may itself be cut; so may
+    a later one, if those between have landed before and the tenant has forgotten more since.
     """
     changed: dict[str, Doubt | None] = {}
-    ends_unproven = None
+    ends_unproven, is_after_doubtful = None, False
     for record in records:
         window, exported_at = _window(record), record.exported_at
         if exported_at is None:
             continue
         if record.doubt is Doubt.UNPROVEN:
-            if _is_proven(window, exported_at, calendar, records, record.run_id):
+            if _is_proven(window, exported_at, calendar, records, record.run_id, began):
                 changed[record.unit] = None
             else:
                 ends_unproven = record.ends_at
+                is_after_doubtful = is_after_doubtful or record.is_doubtful
         elif record.doubt is Doubt.PARTIAL:
             if calendar.kept is not None and not calendar.complete_from(window, exported_at):
                 changed[record.unit] = None
-        elif record.starts_at == ends_unproven and not _is_proven(
+        elif (is_after_doubtful or record.starts_at == ends_unproven) and not _is_proven(
             window,
             exported_at,
             calendar,
             [each for each in records if each is not record],
             record.run_id,
+            began,
         ):
             changed[record.unit] = Doubt.PARTIAL
     return changed
 
 
-def unjudged(records: Sequence[UnitRecord], calendar: Calendar) -> dict[str, Doubt]:
+def unjudged(
+    records: Sequence[UnitRecord], calendar: Calendar, began: Began = NEVER_BEGAN
+) -> dict[str, Doubt]:
     """Return landed units without rows that are in doubt, but were never judged to be.
 
     Earlier versions did not judge, and what is known about the tenant's retention may change.
@@ -140,7 +154,8 @@ def unjudged(records: Sequence[UnitRecord], calendar: Calendar) -> dict[str, Dou
         exported_at, window = record.exported_at, _window(record)
         if record.rows_landed != 0 or record.doubt is not None or exported_at is None:
             continue
-        doubt = judge(window, 0, exported_at, calendar, records, record.run_id or "").doubt
+        run_id = record.run_id or ""
+        doubt = judge(window, 0, exported_at, calendar, records, run_id, began).doubt
         # What had expired by then was not landed in part: it must not count as landed at all.
         has_expired = calendar.is_expired(window, exported_at)
         if doubt is not None:
@@ -154,17 +169,23 @@ def _is_proven(
     calendar: Calendar,
     known: Iterable[UnitRecord],
     run_id: str | None,
+    began: Began,
 ) -> bool:
     if calendar.kept is not None and window.start >= exported_at - calendar.kept:
         return True
     if exported_at - window.start <= _surely_kept(calendar):
         return True
+    since = began.get(run_id or "", EARLIEST)
     return any(
         record.rows_landed
         and record.starts_at <= window.start
         and record.exported_at is not None
-        # An earlier run proves nothing: the tenant's retention may have been shortened since.
-        and (record.exported_at >= exported_at or record.run_id == run_id)
+        # An earlier run proves nothing: the tenant's retention may have been shortened since. Nor
+        # does an export that an earlier run had started, and that this one has resumed.
+        and (
+            record.exported_at >= exported_at
+            or (record.run_id == run_id and record.exported_at >= since)
+        )
         for record in known
     )
 

@@ -35,4 +35,5 @@ def judge_unit(run: Run, unit: Unit, outcome: UnitOutcome) -> Judgement:
     shown = outcome.rows_landed + outcome.rows_rejected + outcome.rows_filtered
     # Only a window without rows needs the others as evidence.
     others = () if shown else run.ledger.units(run.dataset)
-    return judge(unit.window, shown, asked_at, calendar, others, run.run_id)
+    began = {run.run_id: run.started_at}
+    return judge(unit.window, shown, asked_at, calendar, others, run.run_id, began)

@@ -31,7 +31,7 @@ logger = logging.getLogger(__name__)
 # How reports say what is in doubt, by the field that lists it.
 _WORDS = {
     "expired": "are expired, no row of them can come any more",
-    "partial": "are partial, the tenant had forgotten their beginning",
+    "partial": "are partial, the tenant may have forgotten their beginning",
     "unproven": "are unproven, the tenant may have forgotten all their rows",
     "empty": "were empty where their neighbours have thousands of rows",
 }
@@ -56,9 +56,9 @@ class RunReport:
     """How a run ended. `state` is landed, partly or failed; bytes are as received and as read.
 
     `units` of the `planned` ones have landed. No row of the `expired` windows can come any more.
-    The tenant had forgotten the beginning of the `partial` ones. The `unproven` ones had no rows,
-    at an age at which the tenant may have forgotten them. The `empty` ones had none where their
-    neighbours have thousands.
+    The tenant may have forgotten the beginning of the `partial` ones. The `unproven` ones had no
+    rows, at an age at which the tenant may have forgotten them. The `empty` ones had none where
+    their neighbours have thousands.
     """
 
     run_id: str
@@ -267,7 +267,9 @@ def _settle_doubts(run: Run, landed: Landed) -> None:
         run.ledger.doubts.mark_expired(run.dataset, [unit.name for unit in expired])
     if run.plan.calendar is None:
         return
-    changed = changed_doubts(run.ledger.units(run.dataset), run.plan.calendar)
+    records = run.ledger.units(run.dataset)
+    began = run.ledger.began({each.run_id for each in records if each.run_id})
+    changed = changed_doubts(records, run.plan.calendar, began)
     for doubt in (None, *Doubt):
         names = [unit for unit, now in changed.items() if now is doubt]
         run.ledger.doubts.set(run.dataset, names, doubt)

@@ -5,7 +5,7 @@ import random
 import subprocess
 import time
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -13,6 +13,8 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
+from connectors.catalogue import load_dataset
+from connectors.ledger import open_ledger
 from tasks.exports.windows import literal
 from tests.forks import fork
 from tests.landing import CATALOG, Place, catalogue, place, truth
@@ -57,8 +59,6 @@ def start(made: Place, now: datetime = NOW, *asked: str, **env: str) -> subproce
 
 def expected(made: Place) -> pl.DataFrame:
     """Return the rows of the whole period."""
-    from connectors.catalogue import load_dataset  # noqa: PLC0415
-
     specification = load_dataset(Path(made.environment["NXP_CATALOG"]), "crashes")
     bounds = {name: literal(at, ZURICH) for name, at in zip(("from", "to"), BOUNDS, strict=True)}
     frame = truth(made, specification, bounds)
@@ -155,3 +155,69 @@ def test_a_90_day_back_fill_killed_at_random_ends_equal_to_an_undisturbed_one(
         ]
         # What landed is not landed again; only exports that were just being sent are wasted.
         assert made.tenant.requests["export"] - exports <= 90 + 2 * kills
+
+
+RETENTION_ROUNDS = int(os.environ.get("NXP_CHAOS_RETENTION_ROUNDS", "6"))
+# Each run's clock is later than that of the run before, as it is in life.
+TODAY = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+REACH = timedelta(days=25)
+REACHED = (f"{TODAY - REACH:%Y-%m-%d}", f"{TODAY:%Y-%m-%d}", "missing")
+
+
+def doubtless(made: Place) -> dict[str, int | None]:
+    """Return the rows of each window that the ledger calls done, by the day it begins."""
+    with open_ledger(made.environment["NXP_LEDGER_URL"], "sandbox.eu") as ledger:
+        records = ledger.units("crashes")
+    return {
+        f"{each.starts_at:%Y-%m-%d}": each.rows_landed
+        for each in records
+        if each.landed_at is not None and each.doubt is None
+    }
+
+
+def by_day(frame: pl.DataFrame) -> dict[str, int]:
+    """Count rows by the day of the crash."""
+    days = frame.select(pl.col("crashed_at").dt.strftime("%Y-%m-%d"))
+    return dict(days.group_by("crashed_at").len().iter_rows())
+
+
+def landed_by_day(made: Place) -> dict[str, int]:
+    """Count the rows in the lake by the day of the crash."""
+    manifest = made.lake.manifest("crashes")
+    has_rows = manifest and any(entry.files for entry in manifest.entries)
+    return by_day(made.landed("crashes")) if has_rows else {}
+
+
+@pytest.mark.parametrize("seed", range(RETENTION_ROUNDS))
+def test_killed_back_fills_of_a_tenant_that_forgets_more_and_more_call_no_gap_done(
+    tmp_path: Path, seed: int
+) -> None:
+    """Neither the tenant's retention nor that it is shortened is known to the installation."""
+    chance = random.Random(SEED * 1_000 + seed)
+    with place(tmp_path, devices=120, days=30, retention=30, now=None) as made:
+        specification = load_dataset(Path(made.environment["NXP_CATALOG"]), "crashes")
+        bounds = {"from": f"{REACHED[0]} 00:00:00", "to": f"{REACHED[1]} 00:00:00"}
+        there = by_day(truth(made, specification, bounds).filter(pl.col("crashed_at") < TODAY))
+        assert len(there) > REACH.days - 4
+        landed: dict[str, int] = {}
+        for retention in (14, 10, 7):
+            made.tenant.engine.keep_for(timedelta(days=retention))
+            for _ in range(chance.randint(1, 3)):
+                victim = start(made, datetime.now(UTC), *REACHED)
+                time.sleep(chance.uniform(0, 2))
+                victim.kill()
+                victim.wait()
+                now = landed_by_day(made)
+                lost = {day for day, rows in landed.items() if now.get(day, 0) < rows}
+                assert not lost, f"{lost} had more rows before"
+                landed = now
+                done = doubtless(made)
+                false = {day for day, rows in done.items() if not rows and there.get(day)}
+                assert not false, f"{false} have no rows and count as done"
+        assert start(made, datetime.now(UTC), *REACHED).wait() == 1
+        now = landed_by_day(made)
+        assert {day for day, rows in landed.items() if now.get(day, 0) < rows} == set()
+        done = doubtless(made)
+        assert {day: rows for day, rows in done.items() if rows != there.get(day, 0)} == {}
+        # What the tenant had all along has landed, and nothing is left that nobody knows of.
+        assert set(sorted(there)[-5:]) <= now.keys()

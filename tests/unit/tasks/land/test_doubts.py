@@ -76,6 +76,11 @@ def test_only_the_same_run_or_a_later_one_proves_that_a_window_was_quiet() -> No
     ):
         others = [unit(20, 5, run, at)]
         assert judge(day(10), 0, NOW, calendar(), others, "r").doubt is doubt
+    # An export that an earlier run had started, and that this one has resumed, proves nothing.
+    resumed = [unit(20, 5, "r", before)]
+    for began, doubt in ((before, None), (NOW, Doubt.UNPROVEN)):
+        judged = judge(day(10), 0, NOW, calendar(), resumed, "r", {"r": began})
+        assert judged.doubt is doubt
     assert judge(day(2), 0, NOW, calendar(), [], "r").doubt is None
 
 
@@ -99,6 +104,13 @@ def test_later_evidence_settles_doubts_and_the_first_window_with_rows_is_in_doub
     assert changed_doubts([*unproven, unit(18, 7), unit(17, 8)], calendar()) == {
         "18": Doubt.PARTIAL
     }
+    # Those between landed before the tenant forgot more: they prove nothing about a later one.
+    landed, later = [unit(18, 7), unit(17, 8)], unit(16, 9, "later", NOW + DAY)
+    assert changed_doubts([*unproven, *landed, later], calendar()) == dict.fromkeys(
+        ("18", "16"), Doubt.PARTIAL
+    )
+    accepted = [replace(each, accepted_at=NOW) for each in unproven]
+    assert changed_doubts([*accepted, *landed, later], calendar()) == {"18": Doubt.PARTIAL}
     older = unit(25, 3, "later", NOW + DAY)
     assert changed_doubts([older, *unproven, unit(18, 7)], calendar()) == {"20": None, "19": None}
     assert changed_doubts(unproven, calendar(30)) == {"20": None, "19": None}
