@@ -80,6 +80,7 @@ def enrichment_sync(
     approve: bool = False,
     verify: bool = True,
     adopt: str | None = None,
+    retire: bool = False,
 ) -> dict[str, Any]:
     """Plan and apply a sync, under its guards.
 
@@ -92,38 +93,16 @@ def enrichment_sync(
         approve: wait until a person approves the plan in Prefect, for 23 hours at most.
         verify: read back afterwards, if the sync has a query for it.
         adopt: a sync whose file is gone and whose values this one takes over first.
+        retire: empty all that the sync has set instead; its file may be gone.
     """
     asked = SyncAsked(
         full=full, accept_guards=_names(accept_guards), why=why, verify=verify, adopt=adopt
     )
+    ask = _ask if approve else None
     try:
-        chosen = choose_sync(sync, tenant)
-        return _completed(stories.sync(chosen, asked, _ask if approve else None))
-    except NotApprovedError as error:
-        return cancelled(error)  # type: ignore[no-any-return]
-
-
-@flow(name="enrichment-retire", flow_run_name=named("retire", "sync"), persist_result=False)
-def enrichment_retire(
-    sync: Sync,
-    tenant: str | None = None,
-    accept_guards: tuple[Guard, ...] = (),
-    why: str | None = None,
-    approve: bool = False,
-) -> dict[str, Any]:
-    """Empty all that a sync has set, for one whose file is gone or soon will be.
-
-    Args:
-        sync: its name; the ledger knows its values.
-        tenant: a profile of profiles.toml; without it, the NEXTHINK_* variables name the tenant.
-        accept_guards: guards that may trip; `retire` always does.
-        why: the reason for that; it is kept.
-        approve: wait until a person approves the plan in Prefect, for 23 hours at most.
-    """
-    asked = SyncAsked(accept_guards=_names(accept_guards), why=why)
-    try:
-        chosen = choose_retired(sync, tenant)
-        return _completed(stories.retire(chosen, asked, _ask if approve else None))
+        if retire:
+            return _completed(stories.retire(choose_retired(sync, tenant), asked, ask))
+        return _completed(stories.sync(choose_sync(sync, tenant), asked, ask))
     except NotApprovedError as error:
         return cancelled(error)  # type: ignore[no-any-return]
 

@@ -1,6 +1,7 @@
 """`nxp check`: whether settings and catalogue are valid, and whether the tenant lets us in."""
 
 from collections.abc import Mapping
+from contextlib import closing
 from pathlib import Path
 from typing import Annotated
 
@@ -49,9 +50,7 @@ def check(
         raise ConfigurationError("check", problems=tuple(listed))
     if refused:
         raise refused
-    from nxp.sync_orphans import orphan_notes  # noqa: PLC0415 - SQLAlchemy, after the problems
-
-    read.notes += orphan_notes(settings, found.name)
+    read.notes += _orphans(settings, found.name)
     if (Path(settings.lake) / found.name).is_dir() or (connect and URL.match(settings.lake)):
         read.notes += _contract_changes(settings, found.name, read.datasets)
     if as_json:
@@ -108,6 +107,30 @@ def _derived(
         except ConfigurationError as error:
             problems.append(f"{name}.yaml: {error.message.removeprefix(f'{name}: ')}")
     return problems, derived
+
+
+def _orphans(settings: Settings, tenant: str) -> list[str]:
+    """Return notes about values of syncs that the catalogue no longer has."""
+    _, found, file = settings.ledger_url.get_secret_value().partition("sqlite:///")
+    if found and not _has_syncs(Path(file)):
+        return []
+    from nxp.sync_orphans import orphan_notes  # noqa: PLC0415 - SQLAlchemy, only with a ledger
+
+    return orphan_notes(settings, tenant)
+
+
+def _has_syncs(ledger: Path) -> bool:
+    """Return whether a SQLite ledger knows any sync, without SQLAlchemy, which takes its time."""
+    import sqlite3  # noqa: PLC0415 - only where there may be a ledger
+
+    if not ledger.is_file():
+        return False
+    try:
+        with closing(sqlite3.connect(f"{ledger.absolute().as_uri()}?mode=ro", uri=True)) as opened:
+            return opened.execute("SELECT 1 FROM syncs LIMIT 1").fetchone() is not None
+    except sqlite3.Error:
+        # Opening it in full says what is wrong.
+        return True
 
 
 def _connected(

@@ -89,22 +89,20 @@ def _flow(
 ) -> None:
     from prefect.exceptions import CancelledRun  # noqa: PLC0415 - prefect, 2 s
 
-    from flows.enrichment import enrichment_retire, enrichment_sync  # noqa: PLC0415
+    from flows.enrichment import enrichment_sync  # noqa: PLC0415
 
     try:
-        if retire:
-            enrichment_retire(sync, tenant, asked.guards, asked.why, approve)
-        else:
-            enrichment_sync(
-                sync,
-                tenant,
-                asked.full,
-                asked.guards,
-                asked.why,
-                approve,
-                verify=asked.verify,
-                adopt=asked.adopt,
-            )
+        enrichment_sync(
+            sync,
+            tenant,
+            asked.full,
+            asked.guards,
+            asked.why,
+            approve,
+            verify=asked.verify,
+            adopt=asked.adopt,
+            retire=retire,
+        )
     except CancelledRun as error:
         raise NotApprovedError(str(error)) from None
 
