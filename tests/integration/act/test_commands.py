@@ -98,6 +98,7 @@ def test_wrong_words_are_one_line_before_anything_is_begun(
     assert message in ended.stderr
 
 
+@pytest.mark.slow
 def test_a_device_in_its_cool_down_is_said_with_its_end(
     made: Acting, capsys: pytest.CaptureFixture[str]
 ) -> None:

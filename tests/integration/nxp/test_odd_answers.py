@@ -87,6 +87,7 @@ def test_a_page_is_never_saved_as_a_result(odd: Place, nxp: Nxp) -> None:
     assert nxp("nql", "download", export_id, "--to", str(target)).returncode == 0
 
 
+@pytest.mark.slow
 def test_a_page_in_place_of_a_dataset_publishes_nothing(odd: Place) -> None:
     odd.tenant.faults.add("page@download:1")
     with pytest.raises(UnavailableError, match="a page of XML or HTML"):
