@@ -13,12 +13,14 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-STATUSES = ("401", "403", "404", "429-seconds", "429-date", "429-iso", "500", "502", "503", "400")
-# A page of XML or HTML with status 200, from something between the client and the tenant.
-PAGE = "page"
+STATUSES = ("401", "403", "404", "429-seconds", "429-date", "429-iso", "500", "502", "503")
 # An aborted connection; a body that ends early; a request that has its effect and no answer.
 BREAKS = ("reset", "cut", "timeout-after")
-KINDS = (*STATUSES, PAGE, *BREAKS)
+KINDS = (*STATUSES, *BREAKS)
+# Outside the specification: a refusal of what nothing is wrong with; with status 200, a page of XML
+# or HTML, from something between the client and the tenant.
+PAGE = "page"
+ODD = ("400", PAGE)
 # Refusals of the content, which only enrichment has: of each object, of every second object.
 REFUSALS = ("400-objects", "207")
 # `act` is every route that acts on devices and people, `list` reads what can be triggered.
@@ -44,7 +46,7 @@ class Fault:
             form = "KIND@ROUTE, KIND@ROUTE:COUNT or KIND@ROUTE:PERCENT%"
             raise ValueError(f"fault {text!r} is not of the form {form}")
         kind, route, count, percent = match.groups()
-        kinds = (*KINDS, *REFUSALS)
+        kinds = (*KINDS, *ODD, *REFUSALS)
         for word, known, name in ((kind, kinds, "kind"), (route, ROUTES, "route")):
             if word not in known:
                 raise ValueError(

@@ -54,7 +54,8 @@ class ExportState(StrEnum):
 # Final words that the specification does not have: one reported, one of the vendor's own prose.
 _OTHER_WORDS: Final = {"FAILED": ExportState.ERROR, "COMPLETE": ExportState.COMPLETED}
 _LONGEST_WORD: Final = 40
-_STATE_WORD: Final = re.compile(r"[A-Za-z][A-Za-z _-]*")
+# Nothing else is shown: a server may echo what it was sent.
+_STATE_WORD: Final = re.compile(r"[A-Za-z]+(?:[ _][A-Za-z]+){0,3}")
 
 
 def export_state(word: str) -> ExportState | None:

@@ -49,7 +49,7 @@ def list_(
     """List the remote actions of the tenant."""
     with _client(tenant) as client:
         found = choose_remote_actions(
-            client.remote_actions.list(),
+            (each.with_nql_id() for each in client.remote_actions.list()),
             has_windows=windows,
             has_mac=macos,
             api_enabled=api_enabled,
@@ -66,7 +66,7 @@ def list_(
 def show(action_id: str, *, tenant: Tenant = None, as_json: Json = False) -> None:
     """Describe the remote action ACTION_ID: where it runs, its inputs and outputs."""
     with _client(tenant) as client:
-        found = client.remote_actions.details(action_id)
+        found = client.remote_actions.details(action_id).with_nql_id()
     if as_json:
         print_json(answers.remote_action(found).model_dump(mode="json"))
         return

@@ -82,7 +82,10 @@ def list_(
 ) -> None:
     """List the workflows of the tenant."""
     with _client(tenant) as client:
-        found = client.workflows.list(dependency, trigger_method, only_active=active, source=source)
+        listed = client.workflows.list(
+            dependency, trigger_method, only_active=active, source=source
+        )
+    found = [each.with_nql_id() for each in listed]
     if as_json:
         print_json([answers.workflow(each) for each in found])
         return
@@ -100,7 +103,7 @@ def show(
 ) -> None:
     """Describe the workflow WORKFLOW_ID, an NQL id or a UUID."""
     with _client(tenant) as client:
-        found = client.workflows.details(workflow_id, source=source)
+        found = client.workflows.details(workflow_id, source=source).with_nql_id()
     described = answers.workflow(found)
     if as_json:
         print_json(described)
@@ -231,7 +234,7 @@ def _nql_id(workflow_id: str, tenant: str | None) -> str:
     if not UUID.fullmatch(workflow_id):
         return nql_id(workflow_id)
     with _client(tenant) as client:
-        return client.workflows.details(workflow_id).id
+        return client.workflows.details(workflow_id).nql_id
 
 
 def _by_keys(

@@ -169,7 +169,7 @@ def await_sent(
 def _named(client: NexthinkClient, report: RawReport) -> tuple[ActionKind, str]:
     if report.kind != EVENT:
         return ActionKind(report.kind), report.action_id
-    return ActionKind.WORKFLOW, client.workflows.details(report.action_id).id
+    return ActionKind.WORKFLOW, client.workflows.details(report.action_id).nql_id
 
 
 def _expected(sent: Sent) -> int:

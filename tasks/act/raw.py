@@ -242,7 +242,7 @@ def _by_nql_id(client: NexthinkClient, requests: Sequence[Request]) -> list[Requ
         if isinstance(request, WorkflowRequest | WorkflowIdsRequest):
             given = request.workflow_id
             if UUID.fullmatch(given) and given not in ids:
-                ids[given] = client.workflows.details(given).id
+                ids[given] = client.workflows.details(given).nql_id
             found.append(replace(request, workflow_id=ids.get(given, given)))
         else:
             found.append(request)

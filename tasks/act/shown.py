@@ -136,7 +136,7 @@ def _named(
     if kind is not ActionKind.WORKFLOW:
         return nql_id(action_id), {}
     workflow = client.workflows.details(action_id)
-    return workflow.id, {"workflow.uuid": workflow.uuid, "workflow.name": workflow.name}
+    return workflow.nql_id, {"workflow.uuid": workflow.uuid, "workflow.name": workflow.name}
 
 
 def _require_known(client: NexthinkClient, action_id: str) -> None:

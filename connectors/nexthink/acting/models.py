@@ -4,12 +4,12 @@ Read leniently: fields that live tenants add are ignored, fields that they omit 
 a neutral default, and words are not validated.
 """
 
+import re
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import Any, Final, Self
 
 from pydantic import (
-    AfterValidator,
     AliasChoices,
     BaseModel,
     ConfigDict,
@@ -23,6 +23,7 @@ from connectors.nexthink.models import TenantId
 # A number that the tenant gives may be shown only if it is one: a year in minutes, and in seconds.
 LONGEST_MINUTES = 366 * 24 * 60
 LONGEST_SECONDS = 60 * LONGEST_MINUTES
+_BARE_ID: Final = re.compile(r"[A-Za-z0-9_]{1,254}")
 
 
 class Dependency(StrEnum):
@@ -66,12 +67,19 @@ class _Lenient(BaseModel):
         return {name: value for name, value in given.items() if value is not None}
 
 
-def _with_hash(given: str) -> str:
-    return f"#{given.removeprefix('#')}"
+class _Named(_Lenient):
+    """What has an NQL id; the lists of some tenants have the ids without their #."""
 
+    id: str
 
-# The lists of some tenants have the ids without their #.
-_NqlId = Annotated[str, AfterValidator(_with_hash)]
+    @property
+    def nql_id(self) -> str:
+        """Its NQL id with #; another id unchanged."""
+        return f"#{self.id}" if _BARE_ID.fullmatch(self.id) else self.id
+
+    def with_nql_id(self) -> Self:
+        """Return it under its NQL id."""
+        return self.model_copy(update={"id": self.nql_id})
 
 
 class Targeting(_Lenient):
@@ -124,10 +132,9 @@ class ScriptInfo(_Lenient):
         return given if isinstance(given, int) and 0 <= given <= LONGEST_SECONDS else 0
 
 
-class RemoteAction(_Lenient):
-    """A remote action, `id` its NQL id with #; `purpose` DATA_COLLECTION, REMEDIATION or both."""
+class RemoteAction(_Named):
+    """A remote action; `purpose` is DATA_COLLECTION, REMEDIATION or both."""
 
-    id: _NqlId
     uuid: str = ""
     name: str = ""
     description: str = ""
@@ -219,10 +226,9 @@ class TriggerMethods(_Lenient):
     scheduler: bool = Field(default=False, alias="schedulingEnabled")
 
 
-class Workflow(_Lenient):
-    """A workflow, `id` its NQL id with #; `status` ACTIVE or INACTIVE."""
+class Workflow(_Named):
+    """A workflow; `status` is ACTIVE or INACTIVE."""
 
-    id: _NqlId
     uuid: str = ""
     name: str = ""
     description: str = ""

@@ -2,11 +2,11 @@
 
 import pytest
 
-from sandbox.faults import KINDS, ROUTES, Fault, Faults
+from sandbox.faults import KINDS, ODD, ROUTES, Fault, Faults
 from tests.unit.sandbox.conftest import make_engine
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", [*KINDS, *ODD])
 @pytest.mark.parametrize("route", ROUTES)
 @pytest.mark.parametrize("suffix", ["", ":1", ":25%", ":0.5%"])
 def test_a_fault_is_written_as_it_is_read(kind: str, route: str, suffix: str) -> None:
