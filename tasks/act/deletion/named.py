@@ -43,15 +43,18 @@ _FIELDS: Final[Mapping[str, tuple[str, ...]]] = {
 def read_named(file: str) -> list[dict[str, str]]:
     """Return the ids of each device in a file, or on stdin for `-`: a device a line, CSV or JSON.
 
+    Columns that are no ids do not matter: lists of devices have more.
+
     Raises:
         UsageError: it names no device, or is not such a file. The message quotes no line.
     """
     text = read_content(file)
-    if table := table_of(file, text, DEVICE_FIELDS):
-        for number, row in zip(table.numbers, table.rows, strict=True):
+    if table := table_of(file, text, DEVICE_FIELDS, others=True):
+        rows = [{name: row[name] for name in _FIELDS if name in row} for row in table.rows]
+        for number, row in zip(table.numbers, rows, strict=True):
             if not row:
                 raise UsageError(f"{file}: row {number} has no id; nothing was planned")
-        return [dict(row) for row in table.rows]
+        return rows
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     if not lines:
         raise UsageError(f"{file}: names no device")

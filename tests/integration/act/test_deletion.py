@@ -1,6 +1,8 @@
 """Deleting devices: nothing without approval, nothing seen since, nothing twice, on the sandbox."""
 
 import json
+import os
+import random
 import shutil
 import stat
 import subprocess
@@ -26,6 +28,7 @@ from tests.commands import called, environment
 from tests.landing import CATALOG, Place, place
 
 HOURS = timedelta(hours=1)
+KILLS = int(os.environ.get("NXP_CHAOS_KILLS", "8"))
 
 
 @dataclass
@@ -304,6 +307,44 @@ def test_killed_between_two_batches_each_device_is_deleted_once(
     assert answer["outcomes"] == {"deleted": 2, "scheduled": 4}
     assert here.asked() == Counter(chosen)
     assert len(here.tenant.deletions.accepted) == 3
+
+
+@pytest.mark.chaos
+def test_random_kills_delete_nothing_twice_and_nothing_that_woke(
+    here: Deleting, capsys: pytest.CaptureFixture[str]
+) -> None:
+    chance = random.Random(1)
+    stale = here.stale()
+    made = here.approved(uids(stale), batch=1)
+    words = ("devices", "delete", "--plan", made.plan_id)
+    env = environment(here.place, PYTHONPATH=str(CATALOG.parent))
+    here.tenant.faults.delay = 0.5
+    asleep, woken = list(stale), set[str]()
+    for _ in range(KILLS):
+        here.tenant.faults.add(chance.choice(["timeout-after@act:1", "500@act:1", "reset@act:1"]))
+        with subprocess.Popen(
+            [sys.executable, "-m", "nxp", *words],
+            env=env,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        ) as process:
+            time.sleep(chance.uniform(1, 3))
+            process.kill()
+        asleep = [row for row in asleep if row["device.collector.uid"] not in here.asked()]
+        if asleep:
+            row = asleep.pop(chance.randrange(len(asleep)))
+            here.tenant.presence.wake(row["device.uid"], here.tenant.clock.now())
+            woken.add(row["device.collector.uid"])
+    here.tenant.faults.clear()
+    ended = called(*words, "--json", capsys=capsys)
+    assert ended.returncode == 7, ended.stderr
+    answer = json.loads(ended.stdout)
+    assert set(here.asked().values()) == {1}
+    assert not woken & here.asked().keys()
+    outcomes = {each["device"]: each["outcome"] for each in answer["devices"]}
+    there = set(uids(here.tenant.frame("#device_deletion").to_dicts()))
+    assert all(outcomes[uid] in ("deleted", "scheduled") for uid in here.asked())
+    assert {uid for uid in outcomes if uid not in there} == here.asked().keys()
 
 
 def test_commands_show_a_plan_ask_for_approval_and_say_how_it_goes_on(

@@ -58,11 +58,13 @@ def test_all_ids_of_a_row_have_to_mean_the_same_device(tmp_path: Path) -> None:
         (None, "unknown"),
         (ONE, "duplicate"),
     ]
+    more = f"device.name,Last seen,collectorUid\nPC-1,2026-11-01,{ONE}\n"
+    assert found(tmp_path, more) == [(ONE, None)]
     as_json = f'[{{"device.name": "PC-2", "uid": "b"}}, {{"collectorUid": "{ONE}"}}]'
     assert found(tmp_path, as_json) == [(TWO, None), (ONE, None)]
 
 
-@pytest.mark.parametrize("text", ["", "\n \n", "name;owner\nPC-1;x", "name;uid\n;\n", "{", "a\0b"])
+@pytest.mark.parametrize("text", ["", "\n \n", "owner,name\nx,\n", "name;uid\n;\n", "{", "a\0b"])
 def test_a_file_that_names_no_device_is_refused(tmp_path: Path, text: str) -> None:
     with pytest.raises(UsageError):
         found(tmp_path, text)
