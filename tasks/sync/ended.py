@@ -118,8 +118,13 @@ def is_beyond(stages: SyncStages, share: float) -> bool:
 
 
 def counted(objects: Mapping[str, Any]) -> str:
-    """Return the objects of a run by outcome, in words; those that are none go unsaid at times."""
+    """Return the objects of a run by outcome, in words."""
     said = f"{objects['acknowledged']:,} of {objects['objects']:,} objects acknowledged"
+    return f"{said}, {not_acknowledged(objects)}"
+
+
+def not_acknowledged(objects: Mapping[str, Any]) -> str:
+    """Return in words how many objects ended otherwise; most outcomes go unsaid if none did."""
     kinds = {
         "confirmed": "read back as sent without an answer",
         "rejected": "rejected",
@@ -129,14 +134,9 @@ def counted(objects: Mapping[str, Any]) -> str:
     }
     always = ("rejected", "unknown")
     return ", ".join(
-        [
-            said,
-            *(
-                f"{objects[name]:,} {words}"
-                for name, words in kinds.items()
-                if objects.get(name) or name in always
-            ),
-        ]
+        f"{objects[name]:,} {words}"
+        for name, words in kinds.items()
+        if objects.get(name) or name in always
     )
 
 
@@ -201,8 +201,7 @@ def _refused(run: SyncRun, stages: SyncStages) -> PipelineError | None:
 
 def _missing(run: SyncRun, stages: SyncStages) -> PipelineError | None:
     """Return the error of a sync of which Nexthink has few objects: its key is probably wrong."""
-    missing = stages.standing.objects
-    held = (stages.planned or {}).get("valued_keys", 0) + stages.objects["acknowledged"]
+    missing, held = stages.standing.objects, stages.standing.held
     if not missing or (held and (missing <= held or missing + held < FEW_OBJECTS)):
         return None
     said = (

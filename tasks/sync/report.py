@@ -17,7 +17,7 @@ from tasks.runs.overview import show_convergence
 from tasks.runs.recorded import recorded
 from tasks.sync.applied import Applied
 from tasks.sync.diff import Action
-from tasks.sync.ended import SyncStages, counted, is_beyond, shortfall
+from tasks.sync.ended import SyncStages, counted, is_beyond, not_acknowledged, shortfall
 from tasks.sync.guards import guard_words
 from tasks.sync.plan_file import SyncPlan
 from tasks.sync.run import SyncRun
@@ -195,12 +195,14 @@ def report_sync(run: SyncRun, stages: SyncStages) -> SyncReport:
 
 def markdown(report: SyncReport) -> str:
     """Return a report as Markdown for the Prefect UI."""
+    plain = report.plain()
     lines = [
         f"# {report.dataset}: {report.state}",
         "",
         (
-            f"{_outcome(report.plain())}, in {report.requests:,} requests "
-            f"({report.objects_per_second:,.0f} objects/s). "
+            f"{report.objects:,} objects: {report.acknowledged:,} acknowledged, "
+            f"{not_acknowledged(plain)}, in {report.requests:,} requests "
+            f"({report.objects_per_second:,.0f} objects/s){left_of(plain)}. "
             f"Plan `{report.plan_id}`, run `{report.run_id}` of tenant `{report.tenant}`."
         ),
         "",

@@ -23,7 +23,8 @@ class Standing:
 
     Attributes:
         open: sent again by the next run.
-        missing: of objects that Nexthink does not have; `objects` is the number of these objects.
+        missing: of objects that Nexthink does not have; `objects` is the number of these objects,
+            and `held` of those with a value of this sync, counted only if any is missing.
         not_read_back: they read back differently, and are tried again after some days.
         unexplained: refused without a reason, and tried again after some days.
         refused_fields: by field, values that wait for another value or mapping.
@@ -33,6 +34,7 @@ class Standing:
     open: int = 0
     missing: int = 0
     objects: int = 0
+    held: int = 0
     not_read_back: int = 0
     unexplained: int = 0
     refused_fields: Mapping[str, int] = field(default_factory=dict)
@@ -113,6 +115,7 @@ def read_standing(run: SyncRun) -> Standing:
         open=counts["open"],
         missing=missing.total(),
         objects=max(missing.values(), default=0),
+        held=enriched.counts(run.sync).keys_with_value if missing else 0,
         not_read_back=counts["not_read_back"],
         unexplained=counts["unexplained"],
         refused_fields=dict(refused),
