@@ -49,7 +49,7 @@ COMMANDS = {
     "campaigns": "Raw operations on campaigns: trigger, responses.",
     "spark": "Raw operation of Spark: handoff.",
     "devices": "Delete devices from the inventory: plan, approve, delete, status.",
-    "plan": "Plan a sync: show what it would send to Nexthink; nothing is sent.",
+    "plan": "Plan a sync, or show a plan of it; nothing is sent.",
     "apply": "Send exactly what a sync's plan says.",
     "sync": "Plan a sync, send what differs unless a guard trips, and read it back.",
     "retry": "Send a sync's open, unknown and rejected values again.",

@@ -1,7 +1,8 @@
-"""The answer of `nxp act show`: a plan of an action on one card."""
+"""The answers of `nxp act show` and `nxp plan show`: plans for the person who approves them."""
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,3 +78,23 @@ class FullPlanOnCard(PlanOnCard):
     """The same with everybody that it names (--full)."""
 
     rows: list[NamedRow]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReviewedPlan:
+    """A plan of a sync: for each field, how many values each action has, wait or are rejected."""
+
+    plan_id: str
+    sync: str
+    state: str
+    verdict: str
+    fields: list[dict[str, Any]]
+    page: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FullyReviewedPlan(ReviewedPlan):
+    """The same with frequent changes and whole objects (--full): personal data."""
+
+    pairs: list[dict[str, Any]]
+    examples: list[dict[str, Any]]

@@ -173,7 +173,7 @@ _ALL: Final = (
     Operation("state reset", runs.StateShown),
     Operation("check", runs.CheckShown),
     Operation("nql queries", dict[str, str]),
-    Operation("plan", runs.SyncShown),
+    Operation("plan", runs.SyncShown | card.ReviewedPlan | card.FullyReviewedPlan),
     Operation("apply", runs.SyncShown),
     Operation("sync", runs.SyncShown),
     Operation("retry", runs.SyncShown),

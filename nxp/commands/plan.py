@@ -1,19 +1,29 @@
 """`nxp plan`: what a sync would send, kept as a plan; nothing is sent."""
 
-from typing import Any
+from typing import Annotated, Any
+
+from cyclopts import Parameter
 
 from connectors.catalogue import SYNCS, check_named
+from connectors.errors import UsageError
 from connectors.settings.installation import load_settings
+from connectors.settings.tenants import tenant_name
 from nxp.commands.sync import STAGES, say_source
 from nxp.engine import run_reported
 from nxp.options import AcceptGuards, Full, Json, Prefect, Tenant, Why
 from nxp.output import print_json, print_table, say
 
+SHOW = "show"
+PlanId = Annotated[str | None, Parameter(name="--plan", help="With show: id of the plan.")]
+
 
 def plan(
     sync: str,
+    of: str | None = None,
+    /,
     *,
     full: Full = False,
+    plan_id: PlanId = None,
     accept_guard: AcceptGuards = (),
     why: Why = None,
     prefect: Prefect = None,
@@ -23,7 +33,16 @@ def plan(
     """Plan SYNC: pull its sources, compare, and keep what differs for nxp apply.
 
     Prints counts, the guards that trip, and samples that show only the length of a value.
+    `nxp plan show SYNC` shows a plan that was made, for the person who approves it; with --full
+    also frequent changes and whole objects, which are personal data.
     """
+    if of is not None:
+        if sync != SHOW:
+            raise UsageError(f"nxp plan takes one sync: nxp plan {sync}, or nxp plan show {sync}")
+        show_plan(of, plan_id, tenant, full=full, as_json=as_json)
+        return
+    if plan_id:
+        raise UsageError("--plan is for nxp plan show SYNC")
     check_named(load_settings().catalog, sync, SYNCS)
     from tasks.sync.asked import SyncAsked  # noqa: PLC0415 - polars and httpx, not for --help
     from tasks.sync.ready import check_inventory  # noqa: PLC0415
@@ -54,6 +73,28 @@ def plan(
     )
 
 
+def show_plan(
+    sync: str, plan_id: str | None, tenant: str | None, *, full: bool, as_json: bool
+) -> None:
+    """Print a plan that was made; by default the newest one."""
+    from tasks.sync.shown_plan import open_view  # noqa: PLC0415 - polars
+
+    settings = load_settings()
+    view, page = open_view(settings, tenant_name(settings, tenant), sync, plan_id)
+    private = {"pairs": view.pairs, "examples": view.examples} if full else {}
+    if as_json:
+        kept = {"plan_id": view.record.plan_id, "sync": sync, "state": view.record.state}
+        said = {"verdict": view.verdict, "fields": view.fields, "page": page}
+        print_json({**kept, **said, **private})
+        return
+    for rows in (view.fields, *private.values()):
+        if rows:
+            print_table(list(rows[0]), [list(row.values()) for row in rows])
+            print()
+    say(f"plan {view.record.plan_id}: {view.verdict}")
+    say(f"with all values, for its owner only: {page}")
+
+
 def print_plan(report: dict[str, Any], *, as_json: bool) -> None:
     """Print a plan: counts, masked samples, and what would stop it."""
     if as_json:
@@ -69,6 +110,8 @@ def print_plan(report: dict[str, Any], *, as_json: bool) -> None:
         print_table(
             list(report["samples"][0]), [list(sample.values()) for sample in report["samples"]]
         )
+    if planned["rows"]:
+        say(f"to review it: nxp plan show {report['dataset']} --full")
     say_plan(report)
 
 

@@ -20,6 +20,7 @@ from tasks.sync.asked import APPLY, PLAN, RETIRE, RETRY, SYNC, SyncAsked
 from tasks.sync.ended import SyncStages, shortfall
 from tasks.sync.guards import check_accepted
 from tasks.sync.plan_file import SyncPlan
+from tasks.sync.plan_view import fields_markdown, review
 from tasks.sync.ready import check_inventory
 from tasks.sync.report import described, report_sync
 from tasks.sync.retiring import adopt, check_adoption, forget_emptied
@@ -70,6 +71,7 @@ def plan(
     def work(run: SyncRun) -> None:
         with run.lease(), plan_sync(run, asked) as made:
             stages.take(made)
+            review(run.ledger, run.lake, made, run.folder())
             stages.samples = [asdict(sample) for sample in made.samples()]
             check_accepted(run.sync, made.summary.findings, made.record.accepted)
 
@@ -200,13 +202,14 @@ def _plan_and_apply(
     """Plan, and apply the plan; with `approve`, only once a person has agreed to it."""
     with run.lease() as lease, make(run, asked) as made:
         stages.take(made)
+        view = review(run.ledger, run.lake, made, run.folder())
         if approve is None:
             _apply(run, made, lease, asked, stages)
             return
         check_accepted(run.sync, made.summary.findings, made.record.accepted)
     # No lease is held here: others may sync while a person thinks, which makes the plan stale.
     if made.summary.rows:
-        approval = approve(described(made))
+        approval = approve(f"{described(made)}\n\n{fields_markdown(view)}")
         said = {APPROVAL: f"{approval.who}: {approval.why}"}
         run.ledger.plans.accept(made.plan_id, said)
     with run.lease() as lease, find_plan(run, made.plan_id) as found:

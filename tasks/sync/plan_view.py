@@ -1,0 +1,236 @@
+"""A plan of a sync as a person reviews it: fields, frequent pairs, whole examples, last plans.
+
+It has values of people, except `fields_markdown`, and is for its owner only. It reads the file as
+it is: words of actions and columns that it does not know are shown like the others.
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+import polars as pl
+
+from connectors.lake import Lake
+from connectors.lake.plans import keep_plan
+from connectors.lake.storage import storage_errors
+from connectors.ledger import Ledger, PlanRecord, PlanState
+from connectors.ledger.enriched import ValueState
+from tasks.runs import page
+from tasks.runs.artifact import show_plan
+from tasks.sync.plan_file import SyncPlan
+
+PAIRS: Final = 20
+EXAMPLES: Final = 10
+_LAST_PLANS: Final = 10
+_BAR: Final = 40
+# Pairs are counted in memory, in the first so many rows of a plan.
+_MOST_ROWS: Final = 250_000
+_KNOWN: Final = ("set", "change", "overwrite", "restore", "clear", "settle", "theirs")
+_WAITING, _REJECTED = "waiting", "rejected"
+_NOTHING: Final = "(nothing)"
+_EMPTY: Final = "(empty)"
+_PAIR: Final = ("field", "action", "before", "after")
+
+
+@dataclass(frozen=True, slots=True)
+class PlanView:
+    """One plan.
+
+    Attributes:
+        record: of the plan.
+        fields: for each field the count of each action, and the values that wait or are rejected.
+        pairs: the most frequent old and new values of a field, with their counts.
+        examples: all rows of some objects.
+        last: when earlier plans were made, and how many objects and values they had.
+    """
+
+    record: PlanRecord
+    fields: list[dict[str, Any]]
+    pairs: list[dict[str, Any]] = field(repr=False)
+    examples: list[dict[str, Any]] = field(repr=False)
+    last: list[dict[str, Any]] = field(default_factory=list)
+
+    @property
+    def verdict(self) -> str:
+        """Return in one line what the plan does, and what stops it."""
+        summary = self.record.summary
+        totals = Counter[str]()
+        for each in self.fields:
+            totals.update({name: n for name, n in each.items() if name in _sent(each)})
+        said = ", ".join(f"{count:,} {name}" for name, count in totals.items() if count)
+        text = f"{summary['rows']:,} values of {summary['keys']:,} objects"
+        text = f"{text}: {said}" if said else f"{text}: nothing to send"
+        tripped = [each["guard"] for each in summary.get("findings", ())]
+        open_ = [name for name in tripped if name not in self.record.accepted]
+        if open_:
+            text += f"; nothing is sent unless a person accepts: guard {', '.join(open_)}"
+        state = self.record.state
+        return text if state == PlanState.PLANNED else f"{text}; this plan is {state}"
+
+
+def view_plan(plan: SyncPlan, ledger: Ledger) -> PlanView:
+    """Return a plan as a person reviews it.
+
+    Raises:
+        StaleError: its file is gone, or is not the one that was planned.
+    """
+    plan.check()
+    return PlanView(
+        plan.record,
+        _fields(plan.path, plan.record.sync, ledger),
+        _pairs(plan.path),
+        _examples(plan.path),
+        [
+            {
+                "created_at": each.created_at,
+                "state": each.state,
+                "objects": each.keys,
+                "values": each.summary["rows"],
+            }
+            for each in ledger.plans.of(plan.record.sync, limit=_LAST_PLANS)
+        ],
+    )
+
+
+def review(ledger: Ledger, lake: Lake, plan: SyncPlan, scratch: Path) -> PlanView:
+    """Write the page next to a plan that was just made, and show it in Prefect without values.
+
+    Raises:
+        PipelineError: it cannot be written.
+    """
+    view = view_plan(plan, ledger)
+    write_page(lake, view, scratch)
+    show_plan("sync", ledger.tenant, view.record.sync, fields_markdown(view))
+    return view
+
+
+def page_path(location: str) -> str:
+    """Return the path of the page next to a plan's file."""
+    return f"{location.removesuffix('.parquet')}.html"
+
+
+def write_page(lake: Lake, view: PlanView, scratch: Path) -> str:
+    """Write a plan's page next to its file, readable by its owner only; return where it is."""
+    path = page_path(view.record.location)
+    staged = scratch / path.rpartition("/")[2]
+    with storage_errors(staged):
+        staged.write_text(plan_page(view), "utf-8")
+    keep_plan(lake, staged, path)
+    return lake.location(path)
+
+
+def plan_page(view: PlanView) -> str:
+    """Return a plan's page, in one file."""
+    most = max((int(each["values"]) for each in view.last), default=0)
+    last = [
+        (
+            f"{each['created_at']:%Y-%m-%d %H:%M}",
+            each["state"],
+            each["objects"],
+            each["values"],
+            "█" * (round(_BAR * int(each["values"]) / most) if most else 0),
+        )
+        for each in view.last
+    ]
+    return page.page(
+        f"{view.record.sync}: plan {view.record.plan_id}",
+        page.paragraph(view.verdict, "verdict"),
+        page.heading("Fields"),
+        _table(view.fields),
+        page.heading(f"The {PAIRS} most frequent changes"),
+        _table(view.pairs),
+        page.heading(f"{EXAMPLES} whole objects"),
+        _table(view.examples),
+        page.heading("The last plans"),
+        page.table(["made", "state", "objects of a full pull", "values", ""], last),
+        page.paragraph(
+            "Values are personal data. The plan's file is what is sent; this page is made from it.",
+            "note",
+        ),
+    )
+
+
+def fields_markdown(view: PlanView) -> str:
+    """Return the verdict and the counts of each field, without any value."""
+    lines = [f"**{view.record.sync}**, plan `{view.record.plan_id}`: {view.verdict}"]
+    if view.fields:
+        names = list(view.fields[0])
+        lines += ["", f"| {' | '.join(names)} |", f"|---{'|---:' * (len(names) - 1)}|"]
+        lines += [f"| {' | '.join(map(_number, row.values()))} |" for row in view.fields]
+    return "\n".join(lines)
+
+
+def _fields(path: Path, sync: str, ledger: Ledger) -> list[dict[str, Any]]:
+    counted = _scan(path).group_by("field", "action").len().collect()
+    numbers = {(name, action): int(count) for name, action, count in counted.iter_rows()}
+    left: Counter[tuple[str, str]] = Counter()
+    for each in ledger.enriched.left_over(sync):
+        kind = _REJECTED if each.state == ValueState.REJECTED else _WAITING
+        left[each.field, kind] += each.values
+    found = {action for _, action in numbers}
+    actions = [each for each in _KNOWN if each in found] + sorted(found - {*_KNOWN})
+    names = sorted({name for name, _ in (*numbers, *left)})
+    return [
+        {
+            "field": name,
+            **{action: numbers.get((name, action), 0) for action in actions},
+            **{kind: left[name, kind] for kind in (_WAITING, _REJECTED)},
+        }
+        for name in names
+    ]
+
+
+def _pairs(path: Path) -> list[dict[str, Any]]:
+    """Return the most frequent changes, and that of each field that is not among them."""
+    ranked = (
+        _scan(path)
+        .head(_MOST_ROWS)
+        .group_by(_PAIR)
+        .len("values")
+        .sort("values", *_PAIR, descending=[True, *[False] * len(_PAIR)])
+        .with_row_index("rank")
+    )
+    is_first = pl.col("rank") == pl.col("rank").min().over("field")
+    frequent = ranked.filter((pl.col("rank") < PAIRS) | is_first).collect()
+    return [_spelled(row) for row in frequent.select("values", *_PAIR).iter_rows(named=True)]
+
+
+def _examples(path: Path) -> list[dict[str, Any]]:
+    """Return the rows of objects from all over the plan, one of each action first."""
+    rows = _scan(path)
+    first = rows.group_by("action").agg(pl.col("key").min()).collect()["key"]
+    count = int(rows.select(pl.len()).collect().item())
+    places = [count * number // EXAMPLES for number in range(EXAMPLES)]
+    spread = rows.select("key").with_row_index("row").filter(pl.col("row").is_in(places))
+    chosen = list(dict.fromkeys([*first.sort(), *spread.collect()["key"]]))[:EXAMPLES]
+    found = rows.filter(pl.col("key").is_in(chosen)).sort("key", "field").collect()
+    return [_spelled(row) for row in found.drop("identity", strict=False).iter_rows(named=True)]
+
+
+def _scan(path: Path) -> pl.LazyFrame:
+    return pl.scan_parquet(path, hive_partitioning=False)
+
+
+def _spelled(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a row in which no value and an empty one differ."""
+    known = {None: _NOTHING, "": _EMPTY}
+    return {
+        name: known.get(value, value) if name in ("before", "after") else value
+        for name, value in row.items()
+    }
+
+
+def _table(rows: list[dict[str, Any]]) -> str:
+    if not rows:
+        return page.paragraph("none", "note")
+    return page.table(list(rows[0]), [list(row.values()) for row in rows])
+
+
+def _sent(row: Mapping[str, Any]) -> Iterator[str]:
+    return (name for name in row if name not in ("field", _WAITING, _REJECTED))
+
+
+def _number(value: Any) -> str:
+    return f"{value:,}" if isinstance(value, int) else f"`{value}`"
