@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +31,15 @@ NOW = datetime(2026, 11, 20, 9, 30, tzinfo=UTC)
 
 
 Use = Callable[["Place"], "Place"]
+
+
+def working_days(now: datetime, count: int) -> list[str]:
+    """Return dates from last week's Monday on: for commands, which have the real clock only.
+
+    Working days have rows, and queries still reach them. The tenant needs 20 `days` of events.
+    """
+    monday = now - timedelta(days=now.weekday() + 7)
+    return [f"{monday + timedelta(days=after):%Y-%m-%d}" for after in range(count)]
 
 
 @dataclass(frozen=True)

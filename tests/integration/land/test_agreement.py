@@ -17,18 +17,17 @@ from tasks.land.agreement import missing_units
 from tests.commands import called, environment, nxp
 from tests.integration.upkeep.test_maintain import events
 from tests.lakes import DAY, START, Site, publish
-from tests.landing import Place, Use, place
+from tests.landing import Place, Use, place, working_days
 
-# Commands have no other clock than the real one, and the query reaches back 30 days.
 NOW = datetime.now(UTC)
-FIRST, LAST = (f"{NOW - timedelta(days=ago):%Y-%m-%d}" for ago in (8, 5))
+FIRST, *_, LAST = working_days(NOW, 4)
 DATES = ("--from", FIRST, "--to", LAST)
 
 
 @pytest.fixture
 def here(tmp_path: Path, use: Use) -> Iterator[Place]:
     """A small tenant of today, and an empty installation, pointed at each other."""
-    with place(tmp_path, now=NOW) as made:
+    with place(tmp_path, now=NOW, days=20) as made:
         yield use(made)
 
 

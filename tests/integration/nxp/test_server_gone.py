@@ -5,7 +5,7 @@ import signal
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from subprocess import Popen
 
@@ -14,15 +14,14 @@ import psutil
 import pytest
 
 from tests.commands import environment, nxp
-from tests.landing import Place, place
+from tests.landing import Place, place, working_days
 from tests.prefect import begin, end
 from tests.victims import until
 
 pytestmark = [pytest.mark.prefect, pytest.mark.slow]
 
-# Commands have no other clock than the real one, and the query reaches back 30 days.
 NOW = datetime.now(UTC)
-FIRST, LAST = (f"{NOW - timedelta(days=ago):%Y-%m-%d}" for ago in (4, 1))
+FIRST, *_, LAST = working_days(NOW, 4)
 BACKFILL = ("backfill", "crashes", "--from", FIRST, "--to", LAST)
 ENDS = {signal.SIGTERM: 143, signal.SIGINT: 130}
 
@@ -30,7 +29,7 @@ ENDS = {signal.SIGTERM: 143, signal.SIGINT: 130}
 @pytest.fixture
 def made(tmp_path: Path) -> Iterator[Place]:
     """A tenant whose exports take some seconds."""
-    with place(tmp_path, now=NOW, export_time=3.0) as tenant:
+    with place(tmp_path, now=NOW, days=20, export_time=3.0) as tenant:
         yield tenant
 
 

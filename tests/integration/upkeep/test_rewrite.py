@@ -3,7 +3,7 @@
 import io
 import json
 from collections.abc import Iterator, Sequence
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ from connectors.ledger import Ledger, open_ledger
 from tasks.upkeep.rewrite import Rewriting, rewrite
 from tests.commands import called
 from tests.lakes import DAY, START, TENANT, Site
-from tests.landing import Place, Use, catalogue, place
+from tests.landing import Place, Use, catalogue, place, working_days
 
 DAYS = (START, START + DAY)
 
@@ -229,10 +229,9 @@ def test_the_command_rewrites_and_the_next_landing_and_sql_agree(
     declared = path.read_text()
     chosen["type"] = "string"
     path.write_text(yaml.safe_dump(made_of))
-    # Commands have no other clock than the real one, and the query reaches back 30 days.
     now = datetime.now(UTC)
-    first, last, after = (f"{now - timedelta(days=ago):%Y-%m-%d}" for ago in (8, 6, 5))
-    with place(tmp_path, now=now) as made:
+    first, _, last, after = working_days(now, 4)
+    with place(tmp_path, now=now, days=20) as made:
         use(made)
         days = ("--from", first, "--to", last)
         assert called("backfill", "crashes", *days, capsys=capsys).returncode == 0
