@@ -24,6 +24,7 @@ from tasks.sync.retiring import choose_retired
 from tasks.sync.run import choose_sync
 
 Sync = Annotated[str, Field(pattern=SYNC_PATTERN)]
+Plan = Annotated[str, Field(min_length=1)]
 
 
 @flow(name="enrichment-plan", flow_run_name=named("plan", "sync"), persist_result=False)
@@ -117,6 +118,18 @@ def enrichment_retry(sync: Sync, tenant: str | None = None, verify: bool = True)
         verify: read back afterwards, if the sync has a query for it.
     """
     return _completed(stories.retry(choose_sync(sync, tenant), SyncAsked(verify=verify)))
+
+
+@flow(name="enrichment-undo", flow_run_name=named("undo", "sync"), persist_result=False)
+def enrichment_undo(sync: Sync, plan: Plan, tenant: str | None = None) -> dict[str, Any]:
+    """Plan to take back what a plan has set, where it still stands; nothing is sent.
+
+    Args:
+        sync: a name of deployments/syncs.
+        plan: the id of the plan to take back.
+        tenant: a profile of profiles.toml; without it, the NEXTHINK_* variables name the tenant.
+    """
+    return _completed(stories.undo(choose_sync(sync, tenant), plan))
 
 
 def _completed(report: dict[str, Any]) -> dict[str, Any]:

@@ -82,7 +82,7 @@ def _syncs(
     if not any((catalog / SYNCS).glob("*.yaml")):
         return [], []
     # Half a second for databases and frames, only if there are syncs.
-    from connectors.syncs import read_syncs  # noqa: PLC0415
+    from connectors.syncs import read_syncs, unreadable  # noqa: PLC0415
 
     syncs = read_syncs(catalog)
     # Problems of the datasets are listed already.
@@ -95,6 +95,8 @@ def _syncs(
             f"{name}: {field} cannot be emptied: the API has no value that does it"
             for field in sync.not_clearable
         ]
+        if note := unreadable(sync):
+            notes.append(note)
     return list(syncs.valid), notes
 
 

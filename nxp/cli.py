@@ -52,6 +52,7 @@ COMMANDS = {
     "plan": "Plan a sync, or show a plan of it; nothing is sent.",
     "apply": "Send exactly what a sync's plan says.",
     "sync": "Plan a sync, send what differs unless a guard trips, and read it back.",
+    "undo": "Plan to take back what a plan of a sync has set; nothing is sent.",
     "retry": "Send a sync's open, unknown and rejected values again.",
     "act": "Act on devices and people: plan, show, approve, run, self-help, status, resolve.",
     "enrich": "Send one enrichment request as given, and show the result for each object.",

@@ -120,14 +120,28 @@ def planning_at(
 
 @dataclass
 class Tenant:
-    """What a tenant holds, and what reached it; it can refuse objects and lose answers."""
+    """What a tenant holds, and what reached it; it can refuse objects and lose answers.
+
+    With `keeps`, a value of others must not be replaced. None is ever emptied.
+    """
 
     holds: dict[tuple[str, str], str] = field(default_factory=dict)
     refuses: set[str] = field(default_factory=set)
     unknown: set[str] = field(default_factory=set)
-    # Keys and fields to which we have ever written a value.
-    written: set[tuple[str, str]] = field(default_factory=set)
+    # Keys and fields whose value others have set.
+    theirs: set[tuple[str, str]] = field(default_factory=set)
+    keeps: bool = False
     requests: int = 0
+
+    def edit(self, key: str, name: str, value: str) -> None:
+        """Write as an administrator does; "" empties the field."""
+        if value == self.holds.get((key, name), ""):
+            return
+        self.theirs.discard((key, name))
+        self.holds.pop((key, name), None)
+        if value:
+            self.holds[key, name] = value
+            self.theirs.add((key, name))
 
     def send(self, key: str, name: str, value: str) -> ValueState:
         """Accept or refuse one value."""
@@ -137,12 +151,12 @@ class Tenant:
         if value in self.refuses:
             return ValueState.REJECTED
         if value:
+            assert not (self.keeps and (key, name) in self.theirs), "replaced a value of others"
             self.holds[key, name] = value
-            self.written.add((key, name))
         else:
-            assert (key, name) in self.written, "emptied what this sync has never set"
-            assert self.holds.get((key, name)) != ADMINISTRATORS, "emptied what a person has set"
+            assert (key, name) not in self.theirs, "emptied what others have set"
             self.holds.pop((key, name), None)
+        self.theirs.discard((key, name))
         return ValueState.ACKNOWLEDGED
 
 
@@ -169,6 +183,9 @@ def outcome_rows(
                 "identity": row["identity"],
                 "field": row["field"],
                 "value": row["after"] if is_taken else kept,
+                "acknowledged_at": planning.now if is_taken else None,
+                "stood": row.get("held"),
+                "stood_by": row.get("set_by"),
                 "open_value": None if is_taken else row["after"],
                 "state": state.value,
                 "tried_at": planning.now,

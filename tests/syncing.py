@@ -148,6 +148,11 @@ class Syncing:
             return [row["device.uid"] for row in client.devices()]
 
     @property
+    def exports(self) -> int:
+        """How many exports the tenant has been asked for."""
+        return self.place.tenant.requests["export"]
+
+    @property
     def requests(self) -> int:
         """How many enrichment requests the tenant has answered."""
         return len(self.place.tenant.enrichment.received)

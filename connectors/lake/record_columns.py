@@ -77,7 +77,10 @@ _REJECTS_RAW: Final = {
 SYNC_CHANGES: Final = f"{CHANGES}/sync"
 ACTION_CHANGES: Final = f"{CHANGES}/action"
 # The values that a sync has written, and the targets that an action has reached.
-_SYNC_CHANGES: Final = _columns(text="run_id key field before after action", moment="at")
+_SYNC_CHANGES: Final = {
+    **_columns(text="run_id key field before after action", moment="at"),
+    **_columns(text="set_by"),
+}
 _ACTION_CHANGES: Final = {
     **_columns(text="run_id intent_id state target device person request_id execution_id"),
     **_columns(text="code status details answers", moment="status_at"),

@@ -68,7 +68,7 @@ def write_changes(
         run_id: the run that sent it.
         number: the file's number within its run.
         at: when they were acknowledged.
-        changes: key, field, before, after and action of each value.
+        changes: key, field, before, set_by, after and action of each value.
 
     Returns:
         The path or URL of the file.

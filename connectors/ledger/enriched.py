@@ -28,6 +28,8 @@ KNOWN: Final[Mapping[str, Any]] = {
     "retry_at": MOMENT,
     "mapping": pl.String,
     "plan_id": pl.String,
+    "stood": pl.String,
+    "stood_by": pl.String,
 }
 # Keys in one statement: SQLite allows 32,766 parameters, and writing them out takes time.
 _KEYS_AT_ONCE: Final = 5_000
@@ -39,15 +41,19 @@ class ValueState(StrEnum):
     - acknowledged: Nexthink has `value`; nothing is open.
     - open: `open_value` is about to be sent, or was sent and may or may not have been accepted.
       Also the fields of an object that was refused because of another field.
-    - unknown: Nexthink does not know the object, or reading back showed another value: it has no
-      value of ours, `value` is null, and `open_value` is tried again at `retry_at`.
+    - unknown: Nexthink does not know the object, or reading back showed what stood there before: it
+      has no value of ours, `value` is null, and `open_value` is tried again at `retry_at`.
     - rejected: `open_value` itself was refused; `value`, if any, is still there.
+    - theirs: others have set another value than `open_value`, which was not sent or was replaced.
+    - same: others have set `open_value`, so there is nothing to send, and nothing of ours to empty.
     """
 
     ACKNOWLEDGED = "acknowledged"
     OPEN = "open"
     UNKNOWN = "unknown"
     REJECTED = "rejected"
+    THEIRS = "theirs"
+    SAME = "same"
 
 
 @dataclass(frozen=True, slots=True)

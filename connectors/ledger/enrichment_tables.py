@@ -33,6 +33,9 @@ enriched = Table(
     Column("retry_at", UTCDateTime),
     Column("mapping", String(64)),
     Column("plan_id", String(64)),
+    # What Nexthink held before `value` was written, "" for nothing, and who had set it.
+    Column("stood", Text),
+    Column("stood_by", String(16)),
     # Most rows are settled; this finds the others without reading all.
     Index(
         "enriched_unsettled",
@@ -70,6 +73,8 @@ syncs = Table(
     # The last full pull whose plan was applied, and how many keys it had.
     Column("full_at", UTCDateTime),
     Column("keys", BigInteger),
+    # When the tenant's values were last read, all of them.
+    Column("read_at", UTCDateTime),
 )
 
 plans = Table(

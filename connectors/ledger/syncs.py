@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Engine, and_, delete, null, select
+from sqlalchemy import Engine, and_, delete, null, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.sql.elements import ColumnElement
 
@@ -23,6 +23,7 @@ class SyncRecord:
         cursors: by source, where the next incremental pull continues.
         full_at: when the plan of the last applied full pull was made.
         keys: how many keys that pull had.
+        read_at: when what the tenant holds was last read.
         is_damaged: whether the cursors cannot be read; they then count as none.
     """
 
@@ -32,6 +33,7 @@ class SyncRecord:
     cursors: Mapping[str, Any] | None = None
     full_at: datetime | None = None
     keys: int | None = None
+    read_at: datetime | None = None
     is_damaged: bool = False
 
 
@@ -63,6 +65,7 @@ class Syncs:
             cursors=row.cursors,
             full_at=row.full_at,
             keys=row.keys,
+            read_at=row.read_at,
         )
 
     def ensure(self, sync: str) -> SyncRecord:
@@ -77,6 +80,11 @@ class Syncs:
             # Another process has recorded it at the same moment.
             pass
         return self.read(sync)
+
+    def mark_read(self, sync: str, at: datetime) -> None:
+        """Record when what the tenant holds was last read."""
+        with self._engine.begin() as connection:
+            connection.execute(update(syncs).where(self._is(sync)).values(read_at=at))
 
     def forget(self, sync: str) -> None:
         """Drop the record, so that the next pull is a full one."""

@@ -24,6 +24,15 @@ IDENTIFICATIONS: Final[Mapping[str, tuple[str, ...]]] = {
 Value: TypeAlias = str | int | date
 
 
+# What lists all objects of a kind in NQL, for as long as a tenant keeps them by default.
+READ_BACK_TABLES: Final[Mapping[str, str]] = {
+    "device": "devices during past 30d",
+    "user": "users during past 30d",
+    "binary": "binaries during past 30d",
+    "package": "packages",
+}
+
+
 class FieldError(ValueError):
     """An unknown name, or an operation that the field does not support."""
 

@@ -11,12 +11,14 @@ from connectors.syncs.specification import (
     Identification,
     InventorySpecification,
     Normalisation,
+    OnConflict,
     PushSpecification,
     Sameness,
     SyncMode,
     SyncSpecification,
     VerifySpecification,
 )
+from connectors.syncs.unread import read_back_query, unreadable
 
 __all__ = [
     "EmptyText",
@@ -25,6 +27,7 @@ __all__ = [
     "Identification",
     "InventorySpecification",
     "Normalisation",
+    "OnConflict",
     "PushSpecification",
     "Sameness",
     "SyncMode",
@@ -32,5 +35,7 @@ __all__ = [
     "VerifySpecification",
     "load_sync",
     "load_syncs",
+    "read_back_query",
     "read_syncs",
+    "unreadable",
 ]

@@ -38,6 +38,13 @@ class SyncMode(StrEnum):
     MIRROR = "mirror"
 
 
+class OnConflict(StrEnum):
+    """What happens to a value that others have set: it is left alone, or replaced."""
+
+    KEEP = "keep"
+    TAKE = "take"
+
+
 class EmptyText(StrEnum):
     """What an empty text means: no value, or emptying the field."""
 
@@ -132,6 +139,7 @@ class Guards(Specification):
         cumulative: how many times `shrink` and `clears` may add up to within `over`.
         over: see `cumulative`.
         few: this many objects never trip a share in a list of fewer than 20.
+        overwrites: share of the values of others that are overwritten.
     """
 
     shrink: float = Field(default=0.2, ge=0, le=1)
@@ -143,6 +151,7 @@ class Guards(Specification):
     cumulative: float = Field(default=2.0, ge=1)
     over: Duration = timedelta(days=7)
     few: int = Field(default=2, ge=0)
+    overwrites: float = Field(default=0, ge=0, le=1)
 
 
 class PushSpecification(Specification):
@@ -168,6 +177,7 @@ class SyncSpecification(Specification):
         incremental: the source from which only changes are pulled between full pulls. Each row
             of the select must derive from a single row of it.
         full_every: how often all rows are pulled anyway.
+        on_conflict: what happens to values that others have set.
         max_reject_share: share of objects; above it a run ends as failed, after saving everything.
         retention: how long plans, changes and rejects are kept; None: for ever.
     """
@@ -182,6 +192,7 @@ class SyncSpecification(Specification):
     inventory: InventorySpecification | None = None
     fields: dict[str, FieldMapping] = Field(min_length=1)
     full_every: Duration = DAY
+    on_conflict: OnConflict = OnConflict.KEEP
     guards: Guards = Guards()
     max_reject_share: float = Field(default=0.05, ge=0, le=1)
     push: PushSpecification = PushSpecification()

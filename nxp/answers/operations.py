@@ -176,6 +176,7 @@ _ALL: Final = (
     Operation("plan", runs.SyncShown | card.ReviewedPlan | card.FullyReviewedPlan),
     Operation("apply", runs.SyncShown),
     Operation("sync", runs.SyncShown),
+    Operation("undo", runs.SyncShown),
     Operation("retry", runs.SyncShown),
     Operation("act plan", ActionReport),
     Operation("act show", card.PlanOnCard | card.FullPlanOnCard),

@@ -8,7 +8,7 @@ from connectors.catalogue import SYNCS, check_named
 from connectors.errors import UsageError
 from connectors.settings.installation import load_settings
 from connectors.settings.tenants import tenant_name
-from nxp.commands.sync import STAGES, say_source
+from nxp.commands.sync import STAGES, say_met, say_source
 from nxp.engine import run_reported
 from nxp.options import AcceptGuards, Full, Json, Prefect, Tenant, Why
 from nxp.output import print_json, print_table, say
@@ -103,7 +103,8 @@ def print_plan(report: dict[str, Any], *, as_json: bool) -> None:
         return
     planned = report["planned"]
     counts = planned["counts"]
-    actions = ("set", "change", "clear", "settle")
+    actions = ["set", "change", "overwrite", "clear", "settle", "theirs"]
+    actions += ["restore"] if counts["restore"] else []
     print_table(["action", "values"], [[action, counts[action]] for action in actions])
     if report["samples"]:
         print()
@@ -125,6 +126,7 @@ def say_plan(report: dict[str, Any]) -> None:
         say(f"{waiting:,} values were refused before and are not sent for now")
     if absent:
         say(f"{absent:,} objects were missing; after a second time their fields are emptied")
+    say_met(report)
     for finding in planned["findings"]:
         say(f"guard {finding['guard']}: {finding['text']}")
     from tasks.sync.report import left_of  # noqa: PLC0415 - loaded by the run already

@@ -131,11 +131,23 @@ def print_report(report: dict[str, Any], *, as_json: bool = False) -> None:
         say(
             f"read back: convergence {report['convergence']:.2f} %; of {checked['compared']:,} "
             f"acknowledged values {checked['differs']:,} differ, {checked['not_found']:,} are not "
-            f"found, {checked['waiting']:,} more are waiting"
+            f"found, {checked['theirs']:,} were set by others, {checked['waiting']:,} more are "
+            "waiting"
         )
+    say_met(report)
     sent = f"; {report['requests']:,} requests, {report['seconds']['push']:.1f} s"
     plan = f", plan {report['plan_id']}" if not report["objects"] else sent
     say(f"{summary_of(report)}{plan}")
+
+
+def say_met(report: dict[str, Any]) -> None:
+    """Print what the tenant was seen to hold that changed the run, and what could not be seen."""
+    from tasks.sync.met import in_words  # noqa: PLC0415 - polars, not for --help
+
+    for line in in_words(report):
+        say(line)
+    if report["unread"]:
+        say(f"WARNING: {report['unread']}")
 
 
 def say_source(report: dict[str, Any]) -> None:

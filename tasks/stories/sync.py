@@ -13,10 +13,10 @@ from datetime import datetime
 from typing import Any, TypeAlias
 
 from connectors.clock import utc_now
-from connectors.errors import PipelineError, StorageError, UnavailableError
+from connectors.errors import LimitReachedError, PipelineError, StorageError, UnavailableError
 from connectors.ledger import Lease, PlanState
 from tasks.runs.progress import tell_report
-from tasks.sync.asked import APPLY, PLAN, RETIRE, RETRY, SYNC, SyncAsked
+from tasks.sync.asked import APPLY, PLAN, RETIRE, RETRY, SYNC, UNDO, SyncAsked
 from tasks.sync.ended import SyncStages, shortfall
 from tasks.sync.guards import check_accepted
 from tasks.sync.plan_file import SyncPlan
@@ -27,7 +27,9 @@ from tasks.sync.retiring import adopt, check_adoption, forget_emptied
 from tasks.sync.run import ChosenSync, SyncRun, open_sync
 from tasks.sync.stages import (
     find_plan,
+    is_read_due,
     plan_again,
+    plan_back,
     plan_rows,
     plan_to_retire,
     planning_of,
@@ -37,6 +39,7 @@ from tasks.sync.stages import (
     verify_applied,
 )
 from tasks.sync.standing import read_standing
+from tasks.sync.tenant_values import check_readable
 
 # A key of `accepted`, next to the names of guards.
 APPROVAL = "approval"
@@ -116,10 +119,12 @@ def sync(
     """Plan and apply; with `approve`, only once a person has agreed to the plan.
 
     Raises:
+        ConfigurationError: the sync has no query that reads what the tenant holds.
         NotApprovedError: a person looked and said no, or nobody answered in time.
         PipelineError: as the stages; what was acknowledged is recorded.
     """
     stages = SyncStages()
+    check_readable(chosen.specification)
 
     def work(run: SyncRun) -> None:
         if asked.adopt:
@@ -183,6 +188,28 @@ def retry(
         return _reported(run, stages, work)
 
 
+def undo(
+    chosen: ChosenSync, plan_id: str, clock: Clock = utc_now, sleep: Sleep = time.sleep
+) -> dict[str, Any]:
+    """Plan to take back what a plan has set, where it still stands; nothing is sent.
+
+    Raises:
+        UsageError: there is no such plan, or it was never begun.
+        StaleError: its file is gone.
+        PipelineError: nothing was planned.
+    """
+    stages = SyncStages()
+    check_readable(chosen.specification)
+
+    def work(run: SyncRun) -> None:
+        with run.lease(), plan_back(run, plan_id) as made:
+            stages.take(made)
+            stages.samples = [asdict(sample) for sample in made.samples()]
+
+    with open_sync(chosen, UNDO, clock, sleep) as run:
+        return _reported(run, stages, work)
+
+
 def plan_sync(run: SyncRun, asked: SyncAsked) -> SyncPlan:
     """Pull, resolve, compare, and write a plan. Call it under the sync's lease."""
     planning = planning_of(run)
@@ -225,8 +252,13 @@ def _apply(
         stages.applied = push_plan(run, found, lease)
     if not (asked.verify and run.specification.verify and stages.is_sent):
         return
+    if run.trigger == RETIRE or not is_read_due(run, stages.applied):
+        return
     try:
         stages.verified = verify_applied(run, stages.applied, lease)
+    except LimitReachedError as error:
+        # What was sent is acknowledged; the next run reads before anything else.
+        stages.read_later = str(error)
     except PipelineError as error:
         stages.unverified = error
 

@@ -40,7 +40,8 @@ class Applied:
     `values` counts by action and by the value's state afterwards, `objects` by outcome, `codes` the
     objects by error code. `settled_before` counts values that an earlier run of the plan settled;
     `held_back` those that were to follow a value that may or may not be there. `lost` is the last
-    error of a request whose answer never came.
+    error of a request whose answer never came. `met` counts values not sent because of what the
+    tenant was seen to hold, by the reason.
     """
 
     objects: Counter[str] = field(default_factory=Counter)
@@ -49,6 +50,7 @@ class Applied:
     requests: int = 0
     settled_before: int = 0
     held_back: int = 0
+    met: Counter[str] = field(default_factory=Counter)
     seconds: float = 0.0
     stopped: PipelineError | None = None
     lost: PipelineError | None = None

@@ -10,6 +10,7 @@ from typing import Final
 
 import polars as pl
 
+from connectors.errors import PipelineError
 from connectors.lake.records import write_changes, write_rejects
 from connectors.ledger import Lease
 from connectors.ledger.enriched import ValueState
@@ -18,6 +19,7 @@ from tasks.runs.pace import Pace
 from tasks.runs.progress import Progress, tell
 from tasks.runs.stopping import StoppedError
 from tasks.sync.applied import Applied
+from tasks.sync.conflicts import VERDICT, divided, judged, rule_of, unseen
 from tasks.sync.diff import Action
 from tasks.sync.objects import IDENTITY, as_objects
 from tasks.sync.outcomes import ObjectOutcome, errors_of, in_words
@@ -26,6 +28,7 @@ from tasks.sync.planning import fields_of
 from tasks.sync.push import PushLimits, push_batches
 from tasks.sync.run import SyncRun
 from tasks.sync.settled import Tried, known_rows
+from tasks.sync.tenant_values import FRESH, read_tenant
 from tasks.sync.wanted import RANGE_KEYS
 
 logger = logging.getLogger(__name__)
@@ -33,6 +36,7 @@ logger = logging.getLogger(__name__)
 SENDING: Final = "sending"
 
 _CELL: Final = ["key", "field"]
+_KNOWN_BEFORE: Final = ("value", "acknowledged_at", "attempts", "code", "stood", "stood_by")
 
 
 def apply_plan(
@@ -50,15 +54,21 @@ def apply_plan(
     Raises:
         HeldError: another run took the sync over.
         DataRefusedError: the plan has a value that cannot be sent; its chunk was not sent.
-        UnavailableError: the ledger cannot be used; what was acknowledged before is recorded.
+        UnavailableError: the ledger cannot be used, or the tenant not be read; what was
+            acknowledged before is recorded.
     """
     began, applied = time.monotonic(), Applied()
     sender = Sender(run, plan, applied)
     plans, settled_to = run.ledger.plans, plan.record.settled_to
-    chunks = plan.chunks(settled_to, most=most)
+    chunks = plan.chunks(settled_to, most=min(most, _objects_at_once(run)))
     for rows in chunks:
         last = str(rows["key"][-1])
         run.stop.check()
+        if not sender.looks():
+            applied.leave(rows)
+            for left in chunks:
+                applied.leave(left)
+            break
         lease.check()
         plans.begin(plan.plan_id, last)
         sender.send(sender.left_of(rows) if is_resumed else rows)
@@ -77,6 +87,15 @@ def apply_plan(
     return applied
 
 
+def _objects_at_once(run: SyncRun) -> int:
+    """Return how many objects are sent within the time for which a read of the tenant counts."""
+    push = run.specification.push
+    if push.per_minute is None:
+        return RANGE_KEYS
+    minutes = FRESH.total_seconds() / 60
+    return max(push.objects, int(push.objects * push.per_minute * minutes))
+
+
 class Sender:
     """Sends the chunks of one plan, and records what becomes of them."""
 
@@ -84,6 +103,7 @@ class Sender:
         self._run = run
         self._applied = applied
         self._plan_id = plan.plan_id
+        self._held = plan.held
         push = run.specification.push
         self._limits = PushLimits(
             objects=push.objects, bytes=push.bytes, concurrency=push.concurrency
@@ -92,6 +112,28 @@ class Sender:
         self._mappings = fields_of(run.specification).mappings
         self._files = 0
         self._outcomes: list[pl.DataFrame] = []
+
+    def looks(self) -> bool:
+        """Read what the tenant holds, unless it was read within the last minutes.
+
+        Returns:
+            Whether sending may go on; if not, something was sent before, and the reason is kept.
+
+        Raises:
+            DataRefusedError: what was read is incomplete; nothing was sent.
+            UnavailableError: the tenant cannot be reached; nothing was sent.
+        """
+        if self._run.specification.verify is None:
+            return True
+        if self._held is not None and self._held.is_fresh(self._run.tools.clock()):
+            return True
+        try:
+            self._held = read_tenant(self._run)
+        except PipelineError as error:
+            if not self._applied.requests:
+                raise
+            self._applied.stopped = error
+        return self._applied.stopped is None
 
     def left_of(self, rows: pl.DataFrame) -> pl.DataFrame:
         """Return the rows that an interrupted run of this plan left: it saved each answer."""
@@ -122,7 +164,11 @@ class Sender:
         return left
 
     def send(self, rows: pl.DataFrame) -> None:
-        """Send the rows of a chunk: first the values to be settled, then the rest."""
+        """Send the rows of a chunk: first the values to be settled, then the rest.
+
+        What others have set in the meantime is left alone.
+        """
+        rows = self._allowed(rows)
         is_settle = pl.col("action") == Action.SETTLE
         settle, rest = rows.filter(is_settle), rows.filter(~is_settle)
         self._outcomes = []
@@ -145,13 +191,28 @@ class Sender:
             self._applied.leave_values(rest)
         self._applied.add_objects(self._outcomes)
 
+    def _allowed(self, rows: pl.DataFrame) -> pl.DataFrame:
+        """Return the rows that may be sent, by what the tenant holds; count the others."""
+        if self._held is None:
+            found = unseen(rows)
+        else:
+            shown = self._held.of(rows["key"].unique(), rows["field"].unique())
+            rule = rule_of(self._run.specification, self._held)
+            found = judged(rows, self._known(rows), shown, rule)
+        sent, left = divided(found)
+        counts = left.group_by("action", VERDICT).len()
+        for action, verdict, count in counts.iter_rows():
+            self._applied.values[action, verdict] += count
+            self._applied.met[verdict] += count
+        return sent
+
     def _push(self, rows: pl.DataFrame) -> pl.DataFrame:
         """Send rows, each field of an object once; return the cells with their states after it."""
         if rows.is_empty():
             return rows.select(*_CELL, pl.lit("").alias("state"))
         run, states, known = self._run, list[pl.DataFrame](), self._known(rows)
         rows = rows.join(
-            known.select(*_CELL, "value", "acknowledged_at", "attempts", "code"),
+            known.select(*_CELL, *_KNOWN_BEFORE),
             on=_CELL,
             how="left",
             maintain_order="left",
@@ -188,20 +249,29 @@ class Sender:
         run, now = self._run, self._run.tools.clock()
         sent = rows.join(outcomes.select(pl.col("value").alias(IDENTITY)), on=IDENTITY, how="semi")
         known = known_rows(sent, outcomes, Tried(now, self._plan_id, self._mappings))
+        # What others had set is theirs again once it is acknowledged.
+        is_restored = (pl.col("action") == Action.RESTORE.value) & (
+            pl.col("state") == ValueState.THEIRS.value
+        )
+        taken = pl.lit(ValueState.ACKNOWLEDGED.value)
         states = known.select(*_CELL, "state", "code")
-        judged = sent.drop("code").join(states, on=_CELL, how="left")
-        changed = judged.filter(pl.col("state") == ValueState.ACKNOWLEDGED)
+        judged_now = (
+            sent.drop("code")
+            .join(states, on=_CELL, how="left")
+            .with_columns(state=pl.when(is_restored).then(taken).otherwise("state"))
+        )
+        changed = judged_now.filter(pl.col("state") == ValueState.ACKNOWLEDGED)
         self._files += 1
         if changed.height:
             # Written before the ledger: acknowledged values in it are never sent or recorded again.
-            columns = changed.select("key", "field", "before", "after", "action")
+            columns = changed.select("key", "field", "before", "set_by", "after", "action")
             write_changes(run.lake, run.sync, run.run_id, self._files, now, columns.to_arrow())
         run.ledger.enriched.save(run.sync, known)
         self._reject(outcomes)
         self._outcomes.append(outcomes)
-        self._applied.add_values(judged)
+        self._applied.add_values(judged_now)
         tell(Progress(run.sync, self._plan_id, SENDING, sum(self._applied.values.values())))
-        return judged.select(*_CELL, "state")
+        return judged_now.select(*_CELL, "state")
 
     def _known(self, rows: pl.DataFrame) -> pl.DataFrame:
         return self._run.ledger.enriched.read_keys(self._run.sync, rows["key"].unique())

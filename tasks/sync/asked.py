@@ -10,6 +10,7 @@ PLAN: Final = "plan"
 APPLY: Final = "apply"
 SYNC: Final = "sync"
 RETRY: Final = "retry"
+UNDO: Final = "undo"
 VERIFY: Final = "verify"
 RETIRE: Final = "retire"
 

@@ -6,6 +6,7 @@ Both sides go through files, and DuckDB joins them in bounded memory.
 from collections.abc import Iterable
 from contextlib import closing
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -20,11 +21,19 @@ from tasks.sync.objects import field_of
 from tasks.sync.readback import KEY, kept_as_compared
 from tasks.sync.wanted import EMPTY
 
+# What stood in the field before ours is still there, or nothing is.
 DIFFERS: Final = "read back differs"
+THEIRS: Final = "set by others"
 NOT_FOUND: Final = "not found"
 COMPARED: Final = "compared"
 # What may be there instead, if a value was sent and no answer came.
 COMPARED_OPEN: Final = "compared_open"
+# What stood there before.
+COMPARED_STOOD: Final = "compared_stood"
+# Sent so lately that it need not show yet.
+IS_YOUNG: Final = "is_young"
+# Whether what stood there before is what was read.
+IS_BACK: Final = "is_back"
 REASON: Final = "reason"
 
 # What DuckDB may use before it spills to disk.
@@ -35,8 +44,16 @@ _MEMORY: Final = "512MB"
 _DIFFERING: Final = """
 COPY (
   WITH shown AS (UNPIVOT read_back ON COLUMNS(* EXCLUDE key) INTO NAME field VALUE shown)
-  SELECT known.* EXCLUDE (compared, compared_open),
-         CASE WHEN found.key IS NULL THEN $not_found ELSE $differs END AS reason
+  SELECT known.* EXCLUDE (compared, compared_open, compared_stood),
+         EXISTS (
+           FROM shown WHERE shown.key = known.key AND shown.field = known.field
+             AND shown.shown = known.compared_stood AND shown.shown <> ''
+         ) AS is_back,
+         CASE WHEN found.key IS NULL THEN $not_found
+         WHEN EXISTS (
+           FROM shown WHERE shown.key = known.key AND shown.field = known.field
+             AND shown.shown <> '' AND shown.shown IS DISTINCT FROM known.compared_stood
+         ) THEN $theirs ELSE $differs END AS reason
   FROM known LEFT JOIN (SELECT DISTINCT key FROM read_back) AS found ON found.key = known.key
   WHERE NOT EXISTS (
     FROM shown
@@ -48,7 +65,7 @@ COPY (
 """
 _CONFIRMED: Final = """
 COPY (
-  SELECT known.* EXCLUDE (compared, compared_open)
+  SELECT known.* EXCLUDE (compared, compared_open, compared_stood, is_young)
   FROM known ANTI JOIN {differing} AS other ON other.key = known.key AND other.field = known.field
   WHERE known.attempts > 0 AND known.state = 'acknowledged'
   ORDER BY known.key, known.field
@@ -59,7 +76,7 @@ COPY (
 _SETTLED: Final = """
 COPY (
   WITH shown AS (UNPIVOT read_back ON COLUMNS(* EXCLUDE key) INTO NAME field VALUE shown)
-  SELECT known.* EXCLUDE (compared, compared_open)
+  SELECT known.* EXCLUDE (compared, compared_open, compared_stood, is_young)
   FROM known SEMI JOIN shown ON shown.key = known.key AND shown.field = known.field
     AND shown.shown = known.compared_open
   WHERE known.state = 'open' AND coalesce(known.code, 'NO_ANSWER') = 'NO_ANSWER'
@@ -91,6 +108,7 @@ class Comparison:
     and `not_found` count acknowledged values. The file `differing` has all known rows that differ,
     with the reason; `confirmed` those that are right now after failed attempts; `settled` those
     that were not answered and are there, of `settled_objects` objects; all are Parquet.
+    `theirs` were set by others since, and `young` differ but need not show yet.
     """
 
     rows: int
@@ -105,6 +123,8 @@ class Comparison:
     settled: Path
     settled_values: int
     settled_objects: int
+    theirs: int = 0
+    young: int = 0
 
 
 def compare(
@@ -113,6 +133,7 @@ def compare(
     *,
     fields: list[str],
     folder: Path,
+    shows_since: datetime | None = None,
 ) -> Comparison:
     """Compare what is known to have been written with what was read back.
 
@@ -121,10 +142,12 @@ def compare(
         shown: what was read back, as `readback.read_back` returns it.
         fields: the names of the fields.
         folder: where files may be left; the caller deletes it.
+        shows_since: what was sent after it need not show yet; None: everything does.
     """
     known_path, shown_path = folder / "known.parquet", folder / "shown.parquet"
-    columns = {**KNOWN, COMPARED: pl.String, COMPARED_OPEN: pl.String}
-    _write((_comparable(page) for page in known), columns, known_path)
+    forms = (COMPARED, COMPARED_OPEN, COMPARED_STOOD)
+    columns = {**KNOWN, **dict.fromkeys(forms, pl.String), IS_YOUNG: pl.Boolean}
+    _write((_comparable(page, shows_since) for page in known), columns, known_path)
     _write(shown, dict.fromkeys([KEY, *fields], pl.String), shown_path)
     differing, confirmed = folder / "differing.parquet", folder / "confirmed.parquet"
     settled = folder / "settled.parquet"
@@ -137,7 +160,7 @@ def compare(
     with closing(duckdb.connect(":memory:", config=settings)) as connection:
         for name, path in (("known", known_path), ("read_back", shown_path)):
             connection.read_parquet(str(path)).create_view(name)
-        words = {"not_found": NOT_FOUND, "differs": DIFFERS}
+        words = {"not_found": NOT_FOUND, "differs": DIFFERS, "theirs": THEIRS}
         paths = {"differing": quoted_text(str(differing)), "path": quoted_text(str(confirmed))}
         connection.execute(_DIFFERING.format(path=paths["differing"]), words)
         connection.execute(_CONFIRMED.format(**paths))
@@ -148,8 +171,8 @@ def compare(
         keys, found = connection.execute(_KEYS).fetchone() or (0, 0)
     is_taken = pl.col("state") == ValueState.ACKNOWLEDGED.value
     values = pl.scan_parquet(known_path).filter(is_taken).select(pl.len()).collect().item()
-    reasons = pl.scan_parquet(differing).filter(is_taken).group_by(REASON).len().collect()
-    count = dict(reasons.iter_rows())
+    reasons = pl.scan_parquet(differing).filter(is_taken).group_by(REASON, IS_YOUNG).len().collect()
+    count = {reason: number for reason, is_young, number in reasons.iter_rows() if not is_young}
     return Comparison(
         rows=rows,
         objects=objects,
@@ -158,6 +181,8 @@ def compare(
         values=values,
         differs=count.get(DIFFERS, 0),
         not_found=count.get(NOT_FOUND, 0),
+        theirs=count.get(THEIRS, 0),
+        young=sum(number for _, is_young, number in reasons.iter_rows() if is_young),
         differing=differing,
         confirmed=confirmed,
         settled=settled,
@@ -166,20 +191,27 @@ def compare(
     )
 
 
-def _comparable(page: pl.DataFrame) -> pl.DataFrame:
-    """Add the form in which each value is compared; empty if none is known to be there."""
+def _comparable(page: pl.DataFrame, shows_since: datetime | None) -> pl.DataFrame:
+    """Add the form in which each value is compared, empty if none is known; and IS_YOUNG."""
     is_open = pl.col("state") == ValueState.OPEN.value
-    page = page.with_columns(_open=pl.when(is_open).then("open_value"))
+    since = pl.lit(shows_since, KNOWN["tried_at"])
+    sent_at = pl.when(is_open).then("tried_at").otherwise("acknowledged_at")
+    page = page.with_columns(
+        (sent_at > since).fill_null(value=False).alias(IS_YOUNG),
+        _open=pl.when(is_open).then("open_value"),
+    )
     parts = [
         part.with_columns(
             kept_as_compared(part["value"].fill_null(EMPTY), field_of(name)).alias(COMPARED),
             kept_as_compared(part["_open"], field_of(name)).alias(COMPARED_OPEN),
+            kept_as_compared(part["stood"], field_of(name)).alias(COMPARED_STOOD),
         )
         for (name,), part in page.partition_by("field", as_dict=True).items()
     ]
     if parts:
         return pl.concat(parts)
-    return page.with_columns(pl.lit("").alias(name) for name in (COMPARED, COMPARED_OPEN))
+    forms = (COMPARED, COMPARED_OPEN, COMPARED_STOOD)
+    return page.with_columns(pl.lit("").alias(name) for name in forms)
 
 
 def _write(pages: Iterable[pl.DataFrame], schema: dict[str, Any], path: Path) -> None:

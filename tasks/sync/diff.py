@@ -15,14 +15,18 @@ from connectors.ledger.enriched import ValueState
 from connectors.syncs import SyncMode
 from tasks.sync.wanted import EMPTY, WantedRange
 
-PLAN: Final = dict.fromkeys(("key", "identity", "field", "before", "after", "action"), pl.String)
+PLAN: Final = dict.fromkeys(
+    ("key", "identity", "field", "before", "after", "action", "set_by"), pl.String
+)
 
 
 class Action(StrEnum):
     """What is done to a field of an object.
 
-    - set: a value where Nexthink holds none of ours.
+    - set: a value where Nexthink holds none.
     - change: a value other than the acknowledged one.
+    - overwrite: a value where Nexthink holds one of others.
+    - restore: what others had set before a value of ours is written again.
     - clear: the value is emptied.
     - settle: a value is written again because it is not known whether it is there. A clear or a
       change planned after it for the same field follows only once it is acknowledged: so a value
@@ -33,6 +37,13 @@ class Action(StrEnum):
     CHANGE = "change"
     CLEAR = "clear"
     SETTLE = "settle"
+    OVERWRITE = "overwrite"
+    RESTORE = "restore"
+
+
+# What a draft of a plan says of values of others that were met before, and are looked at again if
+# the tenant is read for another reason.
+MET: Final = frozenset({ValueState.THEIRS.value, ValueState.SAME.value})
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +65,7 @@ class ComparisonSettings:
         is_complete: a known key that is not wanted is gone; if not, its absence means nothing.
         waits: a refused value waits for another value, another mapping, or its retry time; if not,
             everything is tried now.
+        takes: values of others are replaced, so those that were left alone do not wait.
     """
 
     mode: SyncMode
@@ -61,6 +73,7 @@ class ComparisonSettings:
     inventory_at: datetime | None = None
     is_complete: bool = False
     waits: bool = True
+    takes: bool = False
 
 
 @dataclass(slots=True)
@@ -68,11 +81,15 @@ class DiffCounts:
     """Counts of cells by what becomes of them, and of keys. Counts of disjoint ranges add up.
 
     Attributes:
-        set: and `change`, `clear`, `settle`: rows of the plan.
+        set: and `change`, `clear`, `settle`, `overwrite`, `restore`: rows of the plan.
         unchanged: cells that are as wanted.
         waiting: cells that were refused and are not tried now.
         not_clearable: cells of gone keys whose field has no value that empties it.
         unmapped: known values of fields that are no longer mapped, which are left alone.
+        theirs: cells with another value of others, which is left alone.
+        same: cells where others have set what is wanted.
+        not_shown: cells that do not show yet what was sent, so nothing is sent now.
+        not_seen: cells that were to be changed or emptied and could not be read.
         changed_keys: keys with a change.
         cleared_keys: keys with a clear.
         absent_keys: keys that did not come; for `gone_keys` of them it is the second time.
@@ -85,10 +102,16 @@ class DiffCounts:
     change: int = 0
     clear: int = 0
     settle: int = 0
+    overwrite: int = 0
+    restore: int = 0
     unchanged: int = 0
     waiting: int = 0
     not_clearable: int = 0
     unmapped: int = 0
+    theirs: int = 0
+    same: int = 0
+    not_shown: int = 0
+    not_seen: int = 0
     changed_keys: int = 0
     cleared_keys: int = 0
     absent_keys: int = 0
@@ -238,6 +261,8 @@ def _judged(
         .then(pl.lit(_UNCHANGED))
         .when(waits)
         .then(pl.lit(_WAITING))
+        .when(_is_met(view))
+        .then(state)
         .when(empties & has_value)
         .then(pl.lit(Action.CLEAR.value))
         .when(empties)
@@ -250,6 +275,14 @@ def _judged(
         .then(pl.lit(Action.CHANGE.value))
         .otherwise(pl.lit(Action.SET.value))
     )
+
+
+def _is_met(view: ComparisonSettings) -> pl.Expr:
+    """Mark cells that hold a value of others, as far as is known, and want what they wanted."""
+    met = {ValueState.SAME.value} if view.takes else MET
+    is_same = pl.col("open_value").eq_missing(pl.col("value"))
+    is_met = (is_same & pl.col("state").is_in(list(met))).fill_null(value=False)
+    return is_met if view.waits else pl.lit(value=False)
 
 
 def _waits(fields: Fields, view: ComparisonSettings, listed: pl.Series) -> pl.Expr:
@@ -271,14 +304,15 @@ def _waits(fields: Fields, view: ComparisonSettings, listed: pl.Series) -> pl.Ex
 
 
 def _plan_rows(judged: pl.DataFrame) -> pl.DataFrame:
-    verdict = pl.col("verdict")
-    single = judged.filter(verdict.is_in([action.value for action in Action])).select(
+    verdict, nobody = pl.col("verdict"), pl.lit(None, pl.String).alias("set_by")
+    single = judged.filter(verdict.is_in([*(action.value for action in Action), *MET])).select(
         "key",
         "identity",
         "field",
         "before",
         pl.col("value").alias("after"),
         verdict.alias("action"),
+        nobody,
     )
     second = {_SETTLE_AND_CLEAR: Action.CLEAR.value, _SETTLE_AND_CHANGE: Action.CHANGE.value}
     both = judged.filter(verdict.is_in(list(second)))
@@ -288,12 +322,14 @@ def _plan_rows(judged: pl.DataFrame) -> pl.DataFrame:
         "before",
         pl.col("open_value").alias("after"),
         pl.lit(Action.SETTLE.value).alias("action"),
+        nobody,
     )
     others = both.select(
         *cell,
         pl.col("open_value").alias("before"),
         pl.col("value").alias("after"),
         verdict.replace_strict(second, return_dtype=pl.String).alias("action"),
+        nobody,
     )
     rows = pl.concat([single, settles, others]).cast(PLAN)  # type: ignore[arg-type]
     # A settle comes before what follows it.
@@ -304,6 +340,11 @@ def _count(judged: pl.DataFrame, rows: pl.DataFrame, counts: DiffCounts) -> None
     for verdict, number in judged["verdict"].value_counts().iter_rows():
         if verdict in (_UNCHANGED, _WAITING):
             setattr(counts, verdict, number)
+    count_rows(rows, counts)
+
+
+def count_rows(rows: pl.DataFrame, counts: DiffCounts) -> None:
+    """Count the rows of a plan, and the keys that they change or clear."""
     for action, number in rows["action"].value_counts().iter_rows():
         setattr(counts, action, number)
     counts.changed_keys = rows.filter(pl.col("action") == Action.CHANGE.value)["key"].n_unique()

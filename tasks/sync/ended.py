@@ -11,7 +11,7 @@ from tasks.sync.outcomes import ObjectOutcome
 from tasks.sync.plan_file import SyncPlan
 from tasks.sync.run import SyncRun
 from tasks.sync.standing import Standing
-from tasks.sync.verify import Verified
+from tasks.sync.verified import Verified
 
 # A share of fewer objects says nothing.
 FEW_OBJECTS: Final = 20
@@ -26,6 +26,9 @@ class SyncStages:
     planned: Mapping[str, Any] | None = None
     applied: Applied | None = None
     verified: Verified | None = None
+    # What the plan's read showed of what earlier runs had sent.
+    checked: Verified | None = None
+    read_later: str | None = None
     # Why what was sent could not be read back.
     unverified: PipelineError | None = None
     error: PipelineError | None = None
@@ -40,6 +43,7 @@ class SyncStages:
         """Copy the counts of a plan."""
         self.plan_id = plan.plan_id
         self.planned = plan.summary.to_json()
+        self.checked = self.checked or plan.checked
 
     @property
     def made_by(self) -> str | None:
@@ -170,14 +174,21 @@ def _unread(run: SyncRun, stages: SyncStages) -> PipelineError | None:
         return PartlyDoneError(
             f"{run.sync}: applied, but not verified: {stages.unverified}{_standing(stages)}"
         )
-    checked = stages.verified
-    wrong = checked.differs + checked.not_found if checked else 0
-    if checked is None or not wrong:
+    reads = [each for each in (stages.checked, stages.verified) if each]
+    said = []
+    if wrong := sum(each.differs + each.not_found for each in reads):
+        of = reads[-1]
+        said.append(
+            f"{wrong:,} of {of.compared:,} acknowledged values do not read back (convergence "
+            f"{of.convergence:.2f} %); they are sent again after 1, 2, 4 and 7 days, or by nxp "
+            f"retry {run.sync}"
+        )
+    if theirs := sum(each.theirs for each in reads):
+        said.append(f"{theirs:,} values of this sync were set by others since, and are theirs now")
+    if not said:
         return None
     return PartlyDoneError(
-        f"{run.sync}: {wrong:,} of {checked.compared:,} acknowledged values do not read back "
-        f"(convergence {checked.convergence:.2f} %); they are sent again after 1, 2, 4 and 7 days, "
-        f"or by nxp retry {run.sync}{_standing(stages)}: see nxp rejects {run.sync} --run "
+        f"{run.sync}: {'; '.join(said)}{_standing(stages)}: see nxp rejects {run.sync} --run "
         f"{run.run_id}"
     )
 

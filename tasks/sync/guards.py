@@ -25,6 +25,7 @@ class Guard(StrEnum):
     FIRST = "first"
     CUMULATIVE = "cumulative"
     RETIRE = "retire"
+    OVERWRITES = "overwrites"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -182,6 +183,31 @@ def guard_words(found: Sequence[Mapping[str, Any]], names: Collection[str]) -> s
     """Return the findings of some guards in one line, from the form that the ledger keeps."""
     tripped = [each for each in found if each["guard"] in names]
     return "; ".join(f"guard {each['guard']}: {each['text']}" for each in tripped)
+
+
+def overwrite_findings(guards: Guards, count: int, others: int) -> list[GuardFinding]:
+    """Return the guard of overwrites if a plan trips it, whatever the number of keys.
+
+    Args:
+        guards: the sync's limits.
+        count: values of others that are overwritten.
+        others: values of others in all cells that the plan looked at.
+    """
+    share = count / others if others else 0.0
+    if share <= guards.overwrites:
+        return []
+    return [
+        GuardFinding(
+            guard=Guard.OVERWRITES.value,
+            count=count,
+            whole=others,
+            limit=guards.overwrites,
+            text=(
+                f"{count:,} of {others:,} values of others are overwritten ({share:.1%}, the limit "
+                f"is {guards.overwrites:.0%})"
+            ),
+        )
+    ]
 
 
 def check_accepted(sync: str, found: Sequence[GuardFinding], accepted: Collection[str]) -> None:

@@ -5,8 +5,9 @@ the sync's lease.
 """
 
 import uuid
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -14,15 +15,17 @@ import polars as pl
 
 from connectors.errors import DataRefusedError, StaleError, UsageError
 from connectors.lake.plans import FILE, keep_plan, plan_path, staged_plan
-from connectors.ledger import PlanRecord, PlanState, SyncRecord
+from connectors.ledger import PlanRecord, PlanState
 from connectors.ledger.enriched import KNOWN, EnrichedCounts
-from connectors.syncs import SyncMode
-from tasks.sync.diff import ComparisonSettings, DiffCounts, SyncDifference, again, difference
+from connectors.syncs import OnConflict, SyncMode
+from tasks.sync.diff import ComparisonSettings, SyncDifference, again, difference
+from tasks.sync.draft import Draft, Look
 from tasks.sync.guarding import lately, losses, numbers_of
-from tasks.sync.guards import GuardFinding, findings, retire_finding
+from tasks.sync.guards import findings, overwrite_findings, retire_finding
 from tasks.sync.plan_file import SCHEMA, PlanSummary, SyncPlan, file_sha256
 from tasks.sync.planning import Planning
 from tasks.sync.recovery import open_plan, recover
+from tasks.sync.undo import plan_to_undo, undone
 from tasks.sync.wanted import KEYS, ROWS, SourceCounts, WantedRange
 
 LONGEST_LIFE: Final = timedelta(hours=24)
@@ -30,28 +33,6 @@ LONGEST_LIFE: Final = timedelta(hours=24)
 KNOWN_ROWS: Final = 200_000
 # PostgreSQL's index can hold 2,704 bytes of tenant, sync, key and field.
 LONGEST_KEY_BYTES: Final = 1_024
-
-
-@dataclass(slots=True)
-class _Draft:
-    """A plan that is being made: what it starts from, and what has been compared so far."""
-
-    base: SyncRecord
-    known: EnrichedCounts
-    rows: int = 0
-    keys: int = 0
-    wanted_keys: int = 0
-    counts: DiffCounts = field(default_factory=DiffCounts)
-    absent: list[pl.Series] = field(default_factory=list)
-    made_by: str | None = None
-    # What guards find in a plan that is not made from sources.
-    found: tuple[GuardFinding, ...] = ()
-
-    def add(self, found: SyncDifference) -> None:
-        self.rows += found.rows.height
-        self.keys += found.rows["key"].n_unique()
-        self.counts.add(found.counts)
-        self.absent.append(found.absent)
 
 
 def make_plan(
@@ -63,6 +44,7 @@ def make_plan(
     inventory_at: datetime | None = None,
     accepted: Mapping[str, str] | None = None,
     made_by: str | None = None,
+    look: Look | None = None,
 ) -> SyncPlan:
     """Plan a sync. A plan may have no rows; it still moves the cursors when it is applied.
 
@@ -77,6 +59,7 @@ def make_plan(
         inventory_at: when the inventory that lists the keys was exported.
         accepted: by guard, why a person accepts it.
         made_by: the run that plans; the sources' rejects are kept under its id.
+        look: how it is seen what the tenant holds; None plans by the ledger alone.
 
     Raises:
         DataRefusedError: the ledger cannot keep a key or a value; nothing was planned.
@@ -86,7 +69,11 @@ def make_plan(
     draft.made_by = made_by
     is_complete, is_full = source.is_complete, source.is_full
     view = ComparisonSettings(
-        planning.specification.mode, planning.now, inventory_at, is_complete=is_complete
+        planning.specification.mode,
+        planning.now,
+        inventory_at,
+        is_complete=is_complete,
+        takes=planning.specification.on_conflict is OnConflict.TAKE,
     )
 
     def differences() -> Iterator[SyncDifference]:
@@ -99,7 +86,7 @@ def make_plan(
                     piece, known, fields=planning.fields, view=view, absent_before=absences["key"]
                 )
 
-    plan_id, sha256 = _write(planning, draft, differences())
+    plan_id, sha256 = _write(planning, draft, differences(), look)
     plan = _record(
         planning,
         draft,
@@ -116,10 +103,10 @@ def make_plan(
     return plan
 
 
-def retry_plan(planning: Planning) -> SyncPlan:
+def retry_plan(planning: Planning, look: Look | None = None) -> SyncPlan:
     """Plan open, unknown and rejected values again, unchanged; no source is read.
 
-    No guards apply: every row was in a plan that passed them.
+    Only the guard of overwrites applies: every row was in a plan that passed the others.
     """
     recover(planning)
     draft = _begin(planning)
@@ -134,12 +121,16 @@ def retry_plan(planning: Planning) -> SyncPlan:
         )
         for after, up_to in pieces
     )
-    plan_id, sha256 = _write(planning, draft, differences)
+    plan_id, sha256 = _write(planning, draft, differences, look)
     return _record(planning, draft, plan_id=plan_id, sha256=sha256)
 
 
 def retire_plan(
-    planning: Planning, *, accepted: Mapping[str, str] | None = None, made_by: str | None = None
+    planning: Planning,
+    *,
+    accepted: Mapping[str, str] | None = None,
+    made_by: str | None = None,
+    look: Look | None = None,
 ) -> SyncPlan:
     """Plan to empty all values of a sync that can be emptied; no source is read.
 
@@ -147,6 +138,7 @@ def retire_plan(
         planning: the sync, of all fields that it has ever sent.
         accepted: by guard, why a person accepts it.
         made_by: the run that plans.
+        look: how it is seen what the tenant holds; None plans by the ledger alone.
     """
     recover(planning)
     draft = _begin(planning)
@@ -160,10 +152,28 @@ def retire_plan(
         )
         for piece, known in _pieces(planning, draft, nothing, is_whole=True)
     )
-    plan_id, sha256 = _write(planning, draft, differences)
+    plan_id, sha256 = _write(planning, draft, differences, look)
     if draft.rows:
         draft.found = (retire_finding(draft.keys, draft.known.keys, draft.rows),)
     return _record(planning, draft, plan_id=plan_id, sha256=sha256, accepted=accepted)
+
+
+def undo_plan(planning: Planning, plan_id: str, look: Look) -> SyncPlan:
+    """Plan to take a plan back: see `tasks.sync.undo`.
+
+    No guards apply: a person asks for it, and sees the plan before it is applied.
+
+    Raises:
+        UsageError: there is no such plan, or it was never begun.
+        StaleError: its file is gone.
+    """
+    recover(planning)
+    draft, left = _begin(planning), Counter[str]()
+    draft.undoes = plan_id
+    with plan_to_undo(planning, plan_id) as plan:
+        made, sha256 = _write(planning, draft, undone(planning, plan, left), look)
+    draft.not_emptied = dict(left)
+    return _record(planning, draft, plan_id=made, sha256=sha256)
 
 
 def load_plan(planning: Planning, plan_id: str) -> SyncPlan:
@@ -197,16 +207,16 @@ def _staleness(planning: Planning, record: PlanRecord) -> str | None:
     return None
 
 
-def _begin(planning: Planning) -> _Draft:
+def _begin(planning: Planning) -> Draft:
     base = planning.ledger.syncs.ensure(planning.sync)
     if base.identification not in (None, planning.identification):
         # Keys of another identification mean other objects; beginning the plan drops them.
-        return _Draft(base, EnrichedCounts())
-    return _Draft(base, planning.ledger.enriched.counts(planning.sync))
+        return Draft(base, EnrichedCounts())
+    return Draft(base, planning.ledger.enriched.counts(planning.sync))
 
 
 def _pieces(
-    planning: Planning, draft: _Draft, wanted: WantedRange, *, is_whole: bool
+    planning: Planning, draft: Draft, wanted: WantedRange, *, is_whole: bool
 ) -> Iterator[tuple[WantedRange, pl.DataFrame]]:
     """Cut a range into pieces of limited numbers of known rows, and read those rows.
 
@@ -227,7 +237,7 @@ def _pieces(
 
 
 def _ranges(
-    planning: Planning, draft: _Draft, wanted: WantedRange, *, settled: bool
+    planning: Planning, draft: Draft, wanted: WantedRange, *, settled: bool
 ) -> Iterator[tuple[str | None, str | None]]:
     after = wanted.after
     while draft.known.keys:
@@ -276,14 +286,19 @@ def _check_texts(sync: str, wanted: WantedRange) -> None:
 
 
 def _write(
-    planning: Planning, draft: _Draft, differences: Iterable[SyncDifference]
+    planning: Planning,
+    draft: Draft,
+    differences: Iterable[SyncDifference],
+    look: Look | None = None,
 ) -> tuple[str, str]:
     """Write the plan's file and move it into place; return the plan's id and the sha-256."""
     plan_id = f"{planning.now:%Y%m%dT%H%M%SZ}-{uuid.uuid4().hex[:8]}"
+    path = planning.scratch / f"draft-{plan_id}.parquet"
+    draft.write(differences, path)
     with staged_plan(planning.lake, plan_id, SCHEMA) as stage:
-        for found in differences:
-            draft.add(found)
-            stage.write(FILE, found.rows.to_arrow().cast(SCHEMA))
+        for rows in draft.rows_of(planning, path, look):
+            stage.write(FILE, rows.to_arrow().cast(SCHEMA))
+        path.unlink()
         (file,) = stage.finish()
         sha256 = file_sha256(file.path)
         keep_plan(planning.lake, file.path, plan_path(planning.sync, plan_id))
@@ -292,7 +307,7 @@ def _write(
 
 def _record(
     planning: Planning,
-    draft: _Draft,
+    draft: Draft,
     *,
     plan_id: str,
     sha256: str,
@@ -314,6 +329,9 @@ def _record(
         found=missing,
         lately=lately(ledger, planning.sync, planning.now, guards.over),
     )
+    counts = draft.counts
+    others = counts.overwrite + counts.theirs + counts.same
+    overwrites = overwrite_findings(guards, counts.overwrite, others)
     summary = PlanSummary(
         rows=draft.rows,
         keys=draft.keys,
@@ -322,11 +340,14 @@ def _record(
         known_keys=draft.known.keys,
         valued_keys=draft.known.keys_with_value,
         last_keys=draft.base.keys,
-        findings=tuple(findings(guards, numbers)) if numbers else draft.found,
+        findings=(*(findings(guards, numbers) if numbers else draft.found), *overwrites),
         made_by=draft.made_by,
         domain=planning.specification.domain,
         lost=missing.lost if missing else None,
         still_lost=missing.still if missing else None,
+        read_at=draft.held.read_at.isoformat() if draft.held else None,
+        undoes=draft.undoes,
+        not_emptied=draft.not_emptied,
     )
     record = PlanRecord(
         plan_id=plan_id,
@@ -343,4 +364,4 @@ def _record(
         accepted=dict(accepted or {}),
     )
     planning.ledger.plans.add(record)
-    return open_plan(planning, record)
+    return replace(open_plan(planning, record), held=draft.held, checked=draft.checked)

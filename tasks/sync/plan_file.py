@@ -16,12 +16,17 @@ from connectors.errors import StaleError
 from connectors.ledger import PlanRecord
 from tasks.sync.diff import PLAN, Action, DiffCounts
 from tasks.sync.guards import GuardFinding
+from tasks.sync.tenant_values import TenantValues
+from tasks.sync.verified import Verified
 from tasks.sync.wanted import RANGE_KEYS, SourceCounts
 
 SCHEMA: Final = pa.schema([(name, pa.string()) for name in PLAN])
 _BATCH_ROWS: Final = 100_000
 # The first character of a short text reveals too much: M or F, a country, a floor.
 _SHORTEST_SHOWN: Final = 4
+# The rows that are sent; the others say what was left alone.
+SENT: Final = tuple(action.value for action in Action)
+THEIRS: Final = "theirs"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +34,7 @@ class PlanSummary:
     """The numbers of a plan. It has no key and no value.
 
     Attributes:
-        rows: rows of the plan.
+        rows: rows of the plan that are sent.
         keys: keys with anything to send.
         counts: the counts of the comparison.
         source: the counts of the sources; None for a plan of what is open.
@@ -40,6 +45,9 @@ class PlanSummary:
         domain: what the tenant records as the origin of the values.
         lost: keys with a value that are missing from a full pull since the last one; `still_lost`
             of all that are missing keep their values. None if it was not a full pull.
+        read_at: when the tenant was read, as ISO text; None if it was not.
+        undoes: the plan whose values are taken back.
+        not_emptied: by field, how many of those values stay, since nothing empties the field.
     """
 
     rows: int
@@ -54,6 +62,9 @@ class PlanSummary:
     domain: str | None = None
     lost: int | None = None
     still_lost: int | None = None
+    read_at: str | None = None
+    undoes: str | None = None
+    not_emptied: Mapping[str, int] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """Return it in the form that the ledger keeps."""
@@ -85,6 +96,7 @@ class MaskedSample:
     key: str
     field: str
     before: str
+    set_by: str | None
     after: str
     action: str
 
@@ -97,6 +109,9 @@ class SyncPlan:
     summary: PlanSummary
     path: Path = field(repr=False)
     is_copy: bool = False
+    # What the tenant was seen to hold when the plan was made, and how that compared.
+    held: TenantValues | None = field(default=None, repr=False)
+    checked: Verified | None = None
 
     @property
     def plan_id(self) -> str:
@@ -122,21 +137,19 @@ class SyncPlan:
     def chunks(
         self, after: str | None = None, up_to: str | None = None, *, most: int = RANGE_KEYS
     ) -> Iterator[pl.DataFrame]:
-        """Yield the rows of `after` < key <= `up_to`, at most `most` keys at a time.
+        """Yield the rows to send of `after` < key <= `up_to`, at most `most` keys at a time.
 
         All rows of a key come together, a settle before its clear: send a chunk's settles first.
 
         Raises:
             StaleError: the file is gone, or is not the one that was planned.
         """
-        left = pl.DataFrame(schema=PLAN)
+        is_sent = pl.col("action").is_in(SENT)
         with self._opened() as file:
-            for batch in pq.ParquetFile(file).iter_batches(_BATCH_ROWS):
-                rows = pl.concat([left, _frame(batch)])
-                *whole, left = _by_keys(_between(rows, after, up_to), most)
-                yield from whole
-        if left.height:
-            yield left
+            for rows in key_chunks(pq.ParquetFile(file), after, up_to, most):
+                sent = rows.filter(is_sent)
+                if sent.height:
+                    yield sent
 
     def check(self) -> None:
         """Raise unless the file is the one that was planned.
@@ -150,7 +163,7 @@ class SyncPlan:
     def samples(self, most: int = 3) -> list[MaskedSample]:
         """Return some rows of each action with masked values: see `masked`."""
         with self._opened() as file:
-            kept = {action.value: pl.DataFrame(schema=PLAN) for action in Action}
+            kept = {action: pl.DataFrame(schema=PLAN) for action in (*SENT, THEIRS)}
             for batch in pq.ParquetFile(file).iter_batches(_BATCH_ROWS):
                 rows = _frame(batch)
                 for action, found in kept.items():
@@ -159,10 +172,12 @@ class SyncPlan:
                         kept[action] = pl.concat([found, more])
                 if all(found.height == most for found in kept.values()):
                     break
-        chosen = pl.concat(kept.values()).select("key", "field", "before", "after", "action")
+        chosen = pl.concat(kept.values()).select(
+            "key", "field", "before", "set_by", "after", "action"
+        )
         return [
-            MaskedSample(masked(key), field_, masked(before), masked(after), action)
-            for key, field_, before, after, action in chosen.iter_rows()
+            MaskedSample(masked(key), field_, masked(before), set_by, masked(after), action)
+            for key, field_, before, set_by, after, action in chosen.iter_rows()
         ]
 
     @contextmanager
@@ -182,6 +197,19 @@ class SyncPlan:
                 )
             file.seek(0)
             yield file
+
+
+def key_chunks(
+    file: pq.ParquetFile, after: str | None = None, up_to: str | None = None, most: int = RANGE_KEYS
+) -> Iterator[pl.DataFrame]:
+    """Yield the rows of a plan's file or draft by whole keys: `after` < key <= `up_to`."""
+    left = pl.DataFrame(schema=PLAN)
+    for batch in file.iter_batches(_BATCH_ROWS):
+        rows = pl.concat([left, _frame(batch)])
+        *whole, left = _by_keys(_between(rows, after, up_to), most)
+        yield from whole
+    if left.height:
+        yield left
 
 
 def masked(value: str | None) -> str:
@@ -204,7 +232,10 @@ def _frame(batch: pa.RecordBatch) -> pl.DataFrame:
     frame = pl.from_arrow(batch)
     if not isinstance(frame, pl.DataFrame):
         raise TypeError("a batch is a frame")
-    return frame.cast(PLAN)  # type: ignore[arg-type]
+    if "set_by" not in frame.columns:
+        # A plan of the release before this column.
+        frame = frame.with_columns(set_by=pl.lit(None, pl.String))
+    return frame.cast(PLAN).select(*PLAN)  # type: ignore[arg-type]
 
 
 def _between(rows: pl.DataFrame, after: str | None, up_to: str | None) -> pl.DataFrame:

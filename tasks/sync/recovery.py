@@ -11,6 +11,7 @@ from connectors.errors import StaleError
 from connectors.lake.plans import fetch_plan
 from connectors.ledger import PlanRecord, PlanState
 from connectors.ledger.enriched import KNOWN, ValueState
+from tasks.sync.diff import Action
 from tasks.sync.plan_file import PlanSummary, SyncPlan
 from tasks.sync.planning import Planning
 
@@ -60,7 +61,9 @@ def doubtful(rows: pl.DataFrame, known: pl.DataFrame, plan_id: str) -> pl.DataFr
         known: the ledger's rows of the same keys.
         plan_id: the plan.
     """
-    cells = rows.group_by("key", "field", maintain_order=True).agg(
+    # A restored value is not ours, wherever it is: the next read compares what was.
+    ours = rows.filter(pl.col("action") != Action.RESTORE.value)
+    cells = ours.group_by("key", "field", maintain_order=True).agg(
         pl.col("identity").last().alias("sent_as"),
         pl.col("after").first().alias("first"),
         pl.col("after").last().alias("last"),

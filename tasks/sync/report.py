@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import Any
 
 from connectors.errors import PipelineError
+from connectors.syncs import unreadable
 from tasks.runs import metrics
 from tasks.runs.artifact import show_report
 from tasks.runs.overview import show_convergence
@@ -19,6 +20,7 @@ from tasks.sync.applied import Applied
 from tasks.sync.diff import Action
 from tasks.sync.ended import SyncStages, counted, is_beyond, not_acknowledged, shortfall
 from tasks.sync.guards import guard_words
+from tasks.sync.met import in_words
 from tasks.sync.plan_file import SyncPlan
 from tasks.sync.run import SyncRun
 from tasks.sync.standing import standing_words
@@ -71,6 +73,14 @@ class SyncReport:
     refused_fields: tuple[str, ...]
     standing: dict[str, Any]
     stopped_by: tuple[str, ...]
+    # Values left alone because of what the tenant was seen to hold right before sending.
+    met: dict[str, int]
+    # How what was sent before compared with what the plan's read showed.
+    read_first: dict[str, Any] | None
+    # Why the read-back after sending is left to the next run.
+    read_later: str | None
+    # What a sync without a query that reads its fields cannot do.
+    unread: str | None
 
     def plain(self) -> dict[str, Any]:
         """Return the report as a dictionary; date-times stay objects."""
@@ -88,7 +98,7 @@ def described(plan: SyncPlan) -> str:
         "",
         "| action | values |",
         "|---|---:|",
-        *(f"| {action} | {getattr(counts, action):,} |" for action in Action),
+        *(f"| {action} | {getattr(counts, action):,} |" for action in (*Action, "theirs")),
         "",
         *(f"- guard {finding.guard}: {finding.text}" for finding in summary.findings),
     ]
@@ -131,6 +141,10 @@ def build_report(run: SyncRun, stages: SyncStages) -> SyncReport:
         refused_fields=tuple(stages.refused_whole),
         standing=stages.standing.plain(),
         stopped_by=tuple(stages.stopped_by),
+        met=dict(sorted(applied.met.items())),
+        read_first=asdict(stages.checked) if stages.checked else None,
+        read_later=stages.read_later,
+        unread=unreadable(run.specification),
     )
 
 
@@ -188,6 +202,8 @@ def report_sync(run: SyncRun, stages: SyncStages) -> SyncReport:
     run.parts.keep_report(report.state, {**plain, **counts}, row)
     metrics.values_ended(report.values)
     logger.info("%s", summary(report))
+    if report.unread:
+        logger.warning("%s", report.unread)
     show_report("sync", report.tenant, report.dataset, markdown(report))
     show_convergence(run.chosen.settings, run.ledger, report.tenant, report.finished_at)
     return report
@@ -228,6 +244,7 @@ def markdown(report: SyncReport) -> str:
                 f"differ, {checked['not_found']:,} not found, {checked['waiting']:,} waiting."
             ),
         ]
+    lines += [f"\n{line}." for line in in_words(report.plain())]
     if report.error:
         lines += ["", f"**{report.error}**"]
     return "\n".join(lines)

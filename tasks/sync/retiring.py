@@ -53,6 +53,10 @@ def _retired(ledger: Ledger, sync: str, own: SyncSpecification | None) -> SyncSp
             "fields": {name: {} for name in fields},
             "push": own.push.model_dump() if own else {},
             "retention": own.retention if own else None,
+            # A sync without its file is read back by the query that its name suggests.
+            "verify": own.verify.model_dump()
+            if own and own.verify
+            else {"query_id": f"#{sync}_readback"},
         }
     )
 

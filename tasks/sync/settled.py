@@ -10,6 +10,8 @@ import polars as pl
 from connectors.ledger.bulk import MOMENT
 from connectors.ledger.enriched import KNOWN, ValueState
 from connectors.nexthink.enrichment import MEANINGS, REFUSED, UNSPECIFIED, fields_named
+from tasks.sync.conflicts import HELD
+from tasks.sync.diff import Action
 from tasks.sync.objects import IDENTITY
 from tasks.sync.outcomes import ObjectOutcome
 from tasks.sync.push import NOT_SENT
@@ -18,6 +20,7 @@ from tasks.sync.push import NOT_SENT
 RETRY_DAYS: Final = (1, 2, 4, 7)
 # The code of a value that the read-back did not confirm.
 READ_BACK: Final = "READ_BACK"
+_SEEN: Final = ("before", "action", HELD, "set_by", "stood", "stood_by")
 # Codes that refuse a value, even if no field is named. Of other codes only the name is known: an
 # error without a field is about the object itself, most often that the tenant does not know it.
 _OF_VALUES: Final = frozenset(MEANINGS.keys() - {REFUSED})
@@ -44,7 +47,8 @@ def known_rows(sent: pl.DataFrame, outcomes: pl.DataFrame, tried: Tried) -> pl.D
     What was not sent has no row, so the ledger's own row stays.
 
     Args:
-        sent: key, identity, field, after; value, acknowledged_at, attempts and code as known
+        sent: key, identity, field, before, after, action, and HELD and `set_by` as they were seen
+            right before; value, acknowledged_at, attempts, code, stood and stood_by as known
             before, null if nothing was known.
         outcomes: of objects: value (the identity), outcome, code, reason.
         tried: about the sending.
@@ -55,6 +59,8 @@ def known_rows(sent: pl.DataFrame, outcomes: pl.DataFrame, tried: Tried) -> pl.D
     answered = outcomes.filter(pl.col("code").ne_missing(NOT_SENT)).select(
         pl.col("value").alias(IDENTITY), "outcome", "code", "reason"
     )
+    unsaid = [name for name in _SEEN if name not in sent.columns]
+    sent = sent.with_columns(pl.lit(None, pl.String).alias(name) for name in unsaid)
     rows = (
         sent.rename({"code": "code_before"})
         .join(answered, on=IDENTITY, how="inner")
@@ -73,14 +79,22 @@ def known_rows(sent: pl.DataFrame, outcomes: pl.DataFrame, tried: Tried) -> pl.D
     attempts = pl.when(is_taken).then(kept).otherwise(before + 1)
     is_unknown = pl.col("state") == ValueState.UNKNOWN
     mapping = pl.col("field").replace_strict(dict(tried.mappings), default="")
+    # What others had set is theirs again, not ours.
+    restored = is_taken & (pl.col("action") == Action.RESTORE.value).fill_null(value=False)
+    is_ours = is_taken & ~restored
     return rows.select(
         "key",
         "field",
         IDENTITY,
-        value=pl.when(is_taken).then("after").when(~is_unknown).then("value"),
-        acknowledged_at=pl.when(is_taken).then(at).when(~is_unknown).then("acknowledged_at"),
-        open_value=pl.when(~is_taken).then("after"),
-        state=state,
+        value=pl.when(is_ours).then("after").when(~is_unknown & ~is_taken).then("value"),
+        acknowledged_at=pl.when(is_ours)
+        .then(at)
+        .when(~is_unknown & ~is_taken)
+        .then("acknowledged_at"),
+        open_value=pl.when(restored).then("before").when(~is_taken).then("after"),
+        state=pl.when(restored).then(pl.lit(ValueState.THEIRS.value)).otherwise(state),
+        stood=pl.when(is_ours).then(HELD).when(~is_taken).then("stood"),
+        stood_by=pl.when(is_ours).then("set_by").when(~is_taken).then("stood_by"),
         code=pl.when(~is_taken).then("code"),
         attempts=attempts.cast(pl.Int64),
         tried_at=at,

@@ -6,6 +6,7 @@ Each is one recorded step, whatever the number of objects.
 from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import replace
+from functools import partial
 
 from connectors.errors import UsageError
 from connectors.ledger import Lease, PlanState
@@ -14,22 +15,34 @@ from tasks.runs.recorded import recorded
 from tasks.sync.applied import Applied
 from tasks.sync.apply import apply_plan
 from tasks.sync.asked import APPLY, PLAN, VERIFY, SyncAsked
+from tasks.sync.draft import Look
 from tasks.sync.guards import check_accepted
 from tasks.sync.outcomes import ObjectOutcome
-from tasks.sync.plan import load_plan, make_plan, retire_plan, retry_plan
+from tasks.sync.plan import load_plan, make_plan, retire_plan, retry_plan, undo_plan
 from tasks.sync.plan_file import SyncPlan
 from tasks.sync.planning import Planning
 from tasks.sync.pull import Kept, Pulled, pull_sources
 from tasks.sync.recovery import recover
 from tasks.sync.run import SyncRun
 from tasks.sync.shape import Shaped, shaped
-from tasks.sync.verify import Verified, verify_sync
+from tasks.sync.tenant_values import TenantValues, is_long_unread, read_tenant
+from tasks.sync.verified import Verified
+from tasks.sync.verify import verify_sync, verify_values
 from tasks.sync.wanted import SourceCounts
 
 
 def planning_of(run: SyncRun) -> Planning:
     """Return what plans of the run are made from, as of now."""
     return Planning(run.specification, run.ledger, run.lake, run.folder(), run.tools.clock())
+
+
+def look_of(run: SyncRun) -> Look:
+    """Return how a planning looks at the tenant: by the sync's query, if it has one."""
+
+    def read() -> TenantValues | None:
+        return read_tenant(run) if run.specification.verify else None
+
+    return Look(read, partial(verify_values, run))
 
 
 def _pulled(pulled: Pulled) -> str:
@@ -100,6 +113,7 @@ def plan_rows(
         inventory_at=rows.inventory_at,
         accepted=asked.accepted,
         made_by=run.run_id,
+        look=look_of(run),
     )
     rows.keep_rejects(run.lake, run.run_id, run.started_at)
     tell(Progress(run.sync, PLAN, LANDED))
@@ -109,13 +123,21 @@ def plan_rows(
 @recorded("plan again", says=_planned)
 def plan_again(run: SyncRun) -> SyncPlan:
     """Plan values again that are not acknowledged. Call it under the sync's lease."""
-    return retry_plan(planning_of(run))
+    return retry_plan(planning_of(run), look_of(run))
+
+
+@recorded("plan back", says=_planned)
+def plan_back(run: SyncRun, plan_id: str) -> SyncPlan:
+    """Plan to take a plan's values back. Call it under the sync's lease."""
+    return undo_plan(planning_of(run), plan_id, look_of(run))
 
 
 @recorded("plan to retire", says=_planned)
 def plan_to_retire(run: SyncRun, asked: SyncAsked) -> SyncPlan:
     """Plan to empty all that the sync has set. Call it under the sync's lease."""
-    return retire_plan(planning_of(run), accepted=asked.accepted, made_by=run.run_id)
+    return retire_plan(
+        planning_of(run), accepted=asked.accepted, made_by=run.run_id, look=look_of(run)
+    )
 
 
 def find_plan(run: SyncRun, plan_id: str | None) -> SyncPlan:
@@ -150,6 +172,23 @@ def push_plan(run: SyncRun, plan: SyncPlan, lease: Lease) -> Applied:
     applied = apply_plan(run, started, lease, is_resumed=is_resumed)
     tell(Progress(run.sync, APPLY, LANDED))
     return applied
+
+
+def is_read_due(run: SyncRun, applied: Applied | None) -> bool:
+    """Return whether the tenant has to be read: values were sent since it was, or a day is over.
+
+    With nothing to send and nothing to verify, no export is spent.
+    """
+    if applied and applied.requests:
+        return True
+    if run.ledger.enriched.key_at(run.sync, None, None, 0) is None:
+        return False
+    record = run.ledger.syncs.read(run.sync)
+    return is_long_unread(record, run.tools.clock()) or any(
+        plan.summary["rows"] and plan.finished_at and plan.finished_at > record.read_at
+        for plan in run.ledger.plans.of(run.sync, state=PlanState.APPLIED)
+        if record.read_at
+    )
 
 
 @recorded("verify", says=_verified)

@@ -6,7 +6,6 @@ An acknowledgement does not guarantee the value, and people edit fields: only a 
 import logging
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Final
@@ -18,53 +17,25 @@ from connectors.errors import DataRefusedError
 from connectors.lake.records import write_rejects
 from connectors.ledger import Lease
 from connectors.ledger.enriched import KNOWN, ValueState
-from connectors.nexthink.results.result_file import ResultFile
-from tasks.exports.export import Result
-from tasks.exports.saved_query import export_query
 from tasks.runs.progress import Progress, tell
-from tasks.sync.comparison import REASON, Comparison, compare
+from tasks.sync.comparison import DIFFERS, IS_BACK, IS_YOUNG, REASON, THEIRS, Comparison, compare
+from tasks.sync.conflicts import US
 from tasks.sync.lost_answers import acknowledge_shown
-from tasks.sync.readback import columns_of, read_back
 from tasks.sync.run import SyncRun
 from tasks.sync.settled import READ_BACK, retry_at
+from tasks.sync.tenant_values import PAGE_ROWS, TenantValues, read_tenant
+from tasks.sync.verified import Verified
 
 logger = logging.getLogger(__name__)
 
-PAGE_ROWS: Final = 200_000
+# More than one read has, so that the files of two reads of a run have different numbers.
+_PAGES: Final = 1_000
 # With fewer keys, one laptop that was sold may be half of all.
 FEW_KEYS: Final = 20
 
 
-@dataclass(frozen=True, slots=True)
-class Verified:
-    """How what Nexthink holds compares with what was sent, in counts of values.
-
-    `compared` values were acknowledged: `confirmed` read back as sent, `differs` read back as
-    another value, `not_found` belong to objects that were not read back. `waiting` values are not
-    acknowledged. `rows` and `objects` count what was read back; `confirmed_objects` had no answer
-    and read back as sent.
-    """
-
-    exported_at: datetime
-    rows: int
-    objects: int
-    compared: int
-    confirmed: int
-    differs: int
-    not_found: int
-    waiting: int
-    seconds: float
-    confirmed_objects: int = 0
-
-    @property
-    def convergence(self) -> float:
-        """Return the percentage of the values to be sent that Nexthink holds."""
-        of = self.compared + self.waiting
-        return round(100 * self.confirmed / of, 3) if of else 100.0
-
-
 def verify_sync(run: SyncRun, lease: Lease, *, sent_at: datetime | None) -> Verified:
-    """Compare all that was written with what is read back; a value that differs is no longer ours.
+    """Read the tenant, and compare all that was written: see `verify_values`.
 
     Args:
         run: the run of a sync with `verify`.
@@ -76,34 +47,45 @@ def verify_sync(run: SyncRun, lease: Lease, *, sent_at: datetime | None) -> Veri
         HeldError: another run took the sync over.
         UnavailableError: the tenant or the ledger cannot be reached.
     """
+    _wait(run, sent_at)
+    values = read_tenant(run)
+    lease.check()
+    return verify_values(run, values)
+
+
+def verify_values(run: SyncRun, values: TenantValues) -> Verified:
+    """Compare all that was written with what was read; a value that differs is no longer ours.
+
+    What others have set is left alone from now on; what stood there before ours is tried again.
+
+    Raises:
+        DataRefusedError: what was read is incomplete, or is about other objects; nothing changed.
+    """
     specification = run.specification
     if specification.verify is None:
         raise AssertionError("a sync is verified by its saved query")
-    _wait(run, sent_at)
     began = time.monotonic()
-    result = _export(run, specification.verify.query_id)
-    file, fields = ResultFile(result.path), list(specification.fields)
-    columns = columns_of(
-        file.header, specification.identification.name, fields, specification.verify.query_id
-    )
     pages = _Written(run)
     compared = compare(
         pages.read(),
-        read_back(file, columns, run.chosen.tenant.time_zone),
-        fields=fields,
+        values.pages(),
+        fields=list(specification.fields),
         folder=run.folder(),
+        shows_since=values.read_at - specification.verify.after,
     )
     _check(run, specification.verify.query_id, compared)
-    lease.check()
-    _keep(run, compared)
+    _keep(run, compared, values.number)
+    lost = compared.differs + compared.not_found + compared.theirs
     return Verified(
-        exported_at=result.export.started_at,
+        exported_at=values.read_at,
         rows=compared.rows,
         objects=compared.objects,
         compared=compared.values + compared.settled_values,
-        confirmed=compared.values + compared.settled_values - compared.differs - compared.not_found,
+        confirmed=compared.values + compared.settled_values - lost - compared.young,
         differs=compared.differs,
         not_found=compared.not_found,
+        theirs=compared.theirs,
+        not_shown=compared.young,
         waiting=pages.waiting - compared.settled_values,
         seconds=round(time.monotonic() - began, 3),
         confirmed_objects=compared.settled_objects,
@@ -125,7 +107,9 @@ class _Written:
             up_to = enriched.key_at(sync, after, None, PAGE_ROWS)
             page = enriched.read(sync, after, up_to).filter(pl.col("field").is_in(fields))
             state = pl.col("state")
-            self.waiting += page.filter(state != ValueState.ACKNOWLEDGED).height
+            # What others have set as it is wanted is neither ours nor missing.
+            ours = [ValueState.ACKNOWLEDGED.value, ValueState.SAME.value]
+            self.waiting += page.filter(~state.is_in(ours)).height
             tell(Progress(sync, "read-back", "comparing", page.height))
             yield page.filter(pl.col("value").is_not_null() | (state == ValueState.OPEN))
             if up_to is None:
@@ -143,16 +127,11 @@ def _wait(run: SyncRun, sent_at: datetime | None) -> None:
         run.stop.sleep(left)
 
 
-def _export(run: SyncRun, query_id: str) -> Result:
-    return export_query(run.tools, run.sync, f"verify-{run.run_id}", query_id, run.folder())
-
-
 def _check(run: SyncRun, query_id: str, compared: Comparison) -> None:
     """Refuse a result that cannot be complete: a filtered query would make most values unknown."""
     if not compared.keys:
         return
-    few = compared.keys >= FEW_KEYS and compared.found * 2 < compared.keys
-    if few or not compared.rows:
+    if compared.keys >= FEW_KEYS and compared.found * 2 < compared.keys:
         raise DataRefusedError(
             f"{run.sync}: {query_id} reads back {compared.rows:,} objects, among them "
             f"{compared.found:,} of {compared.keys:,} that have values: it has to list all "
@@ -161,14 +140,16 @@ def _check(run: SyncRun, query_id: str, compared: Comparison) -> None:
         )
 
 
-def _keep(run: SyncRun, compared: Comparison) -> None:
-    """Record what differs, and list it; record what is confirmed."""
+def _keep(run: SyncRun, compared: Comparison, read: int) -> None:
+    """Record what differs, and list it; reset the attempts of what is confirmed."""
     now = run.tools.clock()
-    for number, page in enumerate(_pages(compared.differing)):
-        _list(run, number, page)
-        run.ledger.enriched.save(run.sync, _unknown(page, now))
+    for number, whole in enumerate(_pages(compared.differing)):
+        page = whole.filter(~pl.col(IS_YOUNG))
+        if page.height:
+            _list(run, f"0-{read}-{number}", page)
+            run.ledger.enriched.save(run.sync, no_longer_ours(page, now))
     for number, page in enumerate(_pages(compared.settled)):
-        acknowledge_shown(run, number, page, now)
+        acknowledge_shown(run, read * _PAGES + number, page, now)
     for page in _pages(compared.confirmed):
         run.ledger.enriched.save(run.sync, page.with_columns(attempts=pl.lit(0, pl.Int64)))
 
@@ -179,27 +160,31 @@ def _pages(path: Path) -> Iterator[pl.DataFrame]:
             yield pl.DataFrame(batch)
 
 
-def _unknown(page: pl.DataFrame, now: datetime) -> pl.DataFrame:
-    """Drop values that are no longer there, so that a sync never empties another person's value.
+def no_longer_ours(page: pl.DataFrame, now: datetime) -> pl.DataFrame:
+    """Return rows of the ledger without the values that `compare` did not find.
 
     An acknowledged value is tried again after a while, an open one at once; a refused one stays
-    refused.
+    refused. If others have set another value, it is left alone. If what stood there before was
+    ours, it is ours again.
     """
-    state = pl.col("state")
+    state, is_theirs = pl.col("state"), pl.col(REASON) == THEIRS
     is_taken, is_open = state == ValueState.ACKNOWLEDGED.value, state == ValueState.OPEN.value
+    is_back = pl.col(IS_BACK) & (pl.col("stood_by") == US) & ~is_theirs
+    is_back &= is_taken & (pl.col(REASON) == DIFFERS)
+    is_back = is_back.fill_null(value=False)
     attempts = pl.col("attempts") + 1
-    again = retry_at(attempts, now)
     changes = {
         "open_value": pl.col("value"),
         "code": pl.lit(READ_BACK),
         "attempts": attempts,
-        "retry_at": again,
+        "retry_at": pl.when(~is_theirs).then(retry_at(attempts, now)),
     }
-    unknown = pl.lit(ValueState.UNKNOWN.value)
+    theirs, unknown = pl.lit(ValueState.THEIRS.value), pl.lit(ValueState.UNKNOWN.value)
+    other = pl.when(is_theirs).then(theirs).otherwise(unknown)
     return page.with_columns(
-        pl.lit(None, pl.String).alias("value"),
-        pl.lit(None, KNOWN["acknowledged_at"]).alias("acknowledged_at"),
-        pl.when(is_taken | is_open).then(unknown).otherwise(state).alias("state"),
+        pl.when(is_back).then("stood").alias("value"),
+        pl.when(is_back).then("acknowledged_at").alias("acknowledged_at"),
+        pl.when(is_taken | is_open).then(other).otherwise(state).alias("state"),
         *(
             pl.when(is_taken).then(change).otherwise(pl.col(name)).alias(name)
             for name, change in changes.items()
@@ -207,12 +192,12 @@ def _unknown(page: pl.DataFrame, now: datetime) -> pl.DataFrame:
     ).select(*KNOWN)
 
 
-def _list(run: SyncRun, number: int, page: pl.DataFrame) -> None:
+def _list(run: SyncRun, name: str, page: pl.DataFrame) -> None:
     text = pl.concat_str("field", pl.lit(": "), REASON)
     write_rejects(
         run.lake,
         run.sync,
-        f"{run.started_at:%Y%m%dT%H%M%SZ}-0-{number}",
+        f"{run.started_at:%Y%m%dT%H%M%SZ}-{name}",
         run.run_id,
         page.select(record=pl.lit(None, pl.Int64), reasons=pl.concat_list(text)).to_arrow(),
         page["identity"].to_list(),

@@ -52,6 +52,10 @@ DETAILS = {
     "outcomes",
     "planned",
     "verified",
+    "met",
+    "read_first",
+    "read_later",
+    "unread",
 }
 
 

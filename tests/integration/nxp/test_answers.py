@@ -22,7 +22,7 @@ from tests.landing import catalogue, place
 from tests.syncing import SYNC_NAME, syncing
 
 # These need a source, and have a test of their own.
-SYNCING = {"plan", "apply", "sync", "retry"}
+SYNCING = {"plan", "apply", "sync", "retry", "undo"}
 # These start processes, or need rows that were rejected: their own tests validate them.
 ELSEWHERE = {"sandbox", "server start", "deploy", "doctor", "replay"}
 
@@ -236,7 +236,9 @@ def test_syncs_answer_as_their_schema_says(
         assert call("plan", SYNC_NAME)["samples"]
         call("apply", SYNC_NAME, code=7)
         made.write([{"uid": uid, "owner": "c"} for uid in made.uids()])
-        assert call("sync", SYNC_NAME)["state"] == "applied"
+        synced = call("sync", SYNC_NAME)
+        assert synced["state"] == "applied"
+        assert call("undo", synced["plan_id"])["planned"]["undoes"] == synced["plan_id"]
         call("retry", SYNC_NAME, code=6)
         assert call.seen.keys() == SYNCING
 

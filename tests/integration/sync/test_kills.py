@@ -26,7 +26,11 @@ FEWEST_REQUESTS = 4
 @pytest.fixture
 def made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Syncing]:
     with syncing(tmp_path, devices=120, latency=0.02) as ready:
-        ready.specify(push={"objects": 5, "concurrency": 2})
+        ready.specify(
+            push={"objects": 5, "concurrency": 2},
+            on_conflict="take",
+            guards={"shrink": 1, "changes": 1, "clears": 1, "overwrites": 1},
+        )
         for name, value in ready.place.environment.items():
             monkeypatch.setenv(name, value)
         yield ready

@@ -43,6 +43,11 @@ REGISTER = "SELECT uid, owner AS asset_owner, tag AS asset_tag FROM register"
 # A custom field that nobody has created, and one of which every value is too long.
 MISSING = {"device/device/#no_such_field": {"column": "asset_tag", "longest": 200}}
 TOO_LONG = {TAG: {"longest": 200}}
+# Virtual machines have values that nobody's sync has set.
+TAKES = {
+    "on_conflict": "take",
+    "guards": {"shrink": 1, "changes": 1, "clears": 1, "overwrites": 1},
+}
 
 
 @pytest.fixture
@@ -77,21 +82,23 @@ def last_report(made: Syncing) -> dict[str, Any]:
 
 
 def test_a_first_run_sets_everything_and_a_second_sends_nothing(made: Syncing) -> None:
+    made.specify(**TAKES)
     uids = made.uids()
     rows = rows_of(uids, tag="T", broker="4", pool="P", updated="2026-10-03T15:00:00Z")
     made.write(rows)
     report = made.sync()
     assert report["state"] == "applied"
     assert (report["objects"], report["acknowledged"]) == (len(uids), len(uids))
-    assert report["values"] == {"set": {"acknowledged": 5 * len(uids)}}
+    assert set(report["values"]) == {"set", "overwrite"}
+    assert sum(each["acknowledged"] for each in report["values"].values()) == 5 * len(uids)
     assert report["convergence"] == 100.0
     assert owners(made) == wanted(rows)
     assert set(made.held(BROKER).values()) == {"windows_365"}
     assert states(made) == {"acknowledged": 5 * len(uids)}
-    before = made.requests
+    before, exports = made.requests, made.exports
     again = made.sync()
-    assert made.requests == before
-    assert (again["objects"], again["state"], again["convergence"]) == (0, "applied", 100.0)
+    assert (again["objects"], again["state"], again["convergence"]) == (0, "applied", None)
+    assert (made.requests, made.exports) == (before, exports), "nothing to send, nothing to read"
 
 
 def test_a_plan_is_applied_once(made: Syncing) -> None:
@@ -146,6 +153,7 @@ def test_a_plan_counts_no_more_once_another_has_begun_or_the_yaml_has_changed(
 
 
 def test_changes_and_clears_are_sent_and_nothing_else(made: Syncing) -> None:
+    made.specify(**TAKES)
     uids = made.uids()
     made.write(rows_of(uids, pool="P"))
     made.sync()
@@ -398,20 +406,23 @@ def opened_rows(uid: str, **changes: Any) -> pl.DataFrame:
 
 
 def test_what_may_be_there_is_emptied_only_once_it_is_ours_for_sure(made: Syncing) -> None:
-    first, second, *_ = made.uids()
+    first, second, third, *_ = made.uids()
     with made.ledger() as ledger:
         ledger.enriched.save(SYNC_NAME, opened_rows(first, open_value="ours"))
         # The tenant refuses it, so it cannot be there.
         ledger.enriched.save(SYNC_NAME, opened_rows(second, open_value="x" * 80))
+        ledger.enriched.save(SYNC_NAME, opened_rows(third, open_value="ours"))
     with Client(made.place.tenant) as client:
-        client.enrich(*(enrichment(UID, uid, {OWNER: "theirs"}) for uid in (first, second)))
+        client.enrich(enrichment(UID, first, {OWNER: "ours"}))
+        client.enrich(enrichment(UID, third, {OWNER: "theirs"}))
     made.write([{"uid": uid} for uid in made.uids()])
     with pytest.raises(PartlyDoneError):
         made.sync()
     report = last_report(made)
     assert report["values"]["settle"] == {"acknowledged": 1, "rejected": 1}
     assert report["values"]["clear"] == {"acknowledged": 1, "not sent": 1}
-    assert made.held(OWNER) == {first: None, second: "theirs"}
+    assert report["planned"]["counts"]["theirs"] == 1
+    assert made.held(OWNER) == {first: None, third: "theirs"}
 
 
 def test_a_resumed_plan_leaves_out_what_is_settled(made: Syncing) -> None:
@@ -514,6 +525,6 @@ def test_the_report_is_in_the_lake_too(made: Syncing) -> None:
     assert row["values"] == f'{{"set": {{"acknowledged": {len(made.uids())}}}}}'
     (changes,) = made.place.lake.folder.glob("_changes/sync=assets/*")
     kept = pl.read_parquet(list(changes.glob("*.parquet")))
-    assert kept.columns == ["run_id", "key", "field", "before", "after", "action", "at"]
+    assert kept.columns == ["run_id", "key", "field", "before", "after", "action", "at", "set_by"]
     assert dict(kept.select("key", "after").iter_rows()) == wanted(rows_of(made.uids()))
     assert {oct(path.stat().st_mode & 0o777) for path in changes.iterdir()} == {"0o600"}

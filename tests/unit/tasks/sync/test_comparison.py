@@ -1,10 +1,11 @@
 """Acknowledged values against those read back: confirmed, differing, or not found."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import polars as pl
+import pytest
 
 from connectors.ledger.enriched import KNOWN
 from tasks.sync.comparison import Comparison, compare
@@ -61,11 +62,11 @@ def test_each_value_is_confirmed_or_told(tmp_path: Path) -> None:
     ]
     result, rows = compared(tmp_path, ours, theirs)
     assert rows == [
-        ("b", COST, "read back differs"),
-        ("d", COST, "read back differs"),
+        ("b", COST, "set by others"),
+        ("d", COST, "set by others"),
         ("e", COST, "not found"),
     ]
-    assert (result.values, result.differs, result.not_found) == (9, 2, 1)
+    assert (result.values, result.theirs, result.not_found) == (9, 2, 1)
     assert (result.rows, result.objects) == (4, 4)
     # c, d and f have no value that could be read back.
     assert (result.keys, result.found) == (3, 2)
@@ -76,6 +77,38 @@ def test_a_name_of_several_objects_is_confirmed_by_any(tmp_path: Path) -> None:
     result, rows = compared(tmp_path, [known(("a", COST, "CC"))], [theirs])
     assert rows == []
     assert (result.rows, result.objects) == (2, 1)
+
+
+@pytest.mark.parametrize(
+    ("stood", "now_there", "reason", "is_back"),
+    [
+        ("old", "old", "read back differs", True),
+        ("old", "", "read back differs", False),
+        ("", "", "read back differs", False),
+        (None, "", "read back differs", False),
+        ("old", "other", "set by others", False),
+        ("", "other", "set by others", False),
+    ],
+)
+def test_what_stood_there_before_is_not_others_work(
+    tmp_path: Path, stood: str | None, now_there: str, reason: str, is_back: bool
+) -> None:
+    ours = known(("a", COST, "CC")).with_columns(stood=pl.lit(stood, pl.String))
+    result, rows = compared(tmp_path, [ours], [shown(("a", now_there, "", ""))])
+    assert rows == [("a", COST, reason)]
+    assert pl.read_parquet(result.differing)["is_back"].to_list() == [is_back]
+
+
+def test_what_was_sent_a_moment_ago_need_not_show_yet(tmp_path: Path) -> None:
+    theirs = [shown(("a", "other", "", ""))]
+    result = compare(
+        [known(("a", COST, "CC"))],
+        theirs,
+        fields=[COST, BROKER, UPDATED],
+        folder=tmp_path,
+        shows_since=NOW - timedelta(minutes=5),
+    )
+    assert (result.young, result.theirs, result.differs) == (1, 0, 0)
 
 
 def test_nothing_against_nothing(tmp_path: Path) -> None:
@@ -91,5 +124,5 @@ def test_what_was_not_answered_differs_only_where_neither_value_is_there(tmp_pat
     result, rows = compared(
         tmp_path, [pl.concat([ours, never])], [shown(*theirs, ("d", "", "", ""))]
     )
-    assert rows == [("c", COST, "read back differs")]
+    assert rows == [("c", COST, "set by others")]
     assert (result.values, result.differs) == (0, 0)

@@ -1,0 +1,172 @@
+"""A sync in a tenant where others have set values, and go on doing so."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+from connectors.errors import ConfigurationError, DataRefusedError, PartlyDoneError, UsageError
+from nxp.commands.plan import print_plan
+from nxp.commands.sync import print_report
+from tasks.stories import sync as stories
+from tasks.sync.run import choose_sync
+from tests.acting import Client, enrichment
+from tests.landing import NOW
+from tests.syncing import OWNER, TAG, Rows, Syncing, syncing
+
+UID = "device/device/uid"
+HOUR, DAY = timedelta(hours=1), timedelta(days=1)
+GUARDS = {"shrink": 1, "changes": 1, "clears": 1}
+
+
+@pytest.fixture
+def made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Syncing]:
+    with syncing(tmp_path, devices=40) as ready:
+        for name, value in ready.place.environment.items():
+            monkeypatch.setenv(name, value)
+        yield ready
+
+
+def edit(made: Syncing, values: dict[str, str], field: str = OWNER) -> None:
+    """Write as an administrator does, by uid."""
+    with Client(made.place.tenant) as client:
+        client.enrich(*(enrichment(UID, uid, {field: value}) for uid, value in values.items()))
+
+
+def rows_of(uids: list[str]) -> Rows:
+    return [{"uid": uid, "owner": f"owner {n}"} for n, uid in enumerate(uids)]
+
+
+def planned(report: dict[str, Any]) -> dict[str, int]:
+    counts: dict[str, int] = report["planned"]["counts"]
+    named = {name: count for name, count in counts.items() if "keys" not in name}
+    return {name: count for name, count in named.items() if count and name != "unchanged"}
+
+
+def test_values_of_others_are_left_alone_and_named(
+    made: Syncing, capsys: pytest.CaptureFixture[str]
+) -> None:
+    uids = made.uids()
+    theirs, equal = uids[:7], uids[7:10]
+    edit(made, dict.fromkeys(theirs, "MARK-theirs"))
+    edit(made, {uid: f"owner {n}" for n, uid in enumerate(uids) if uid in equal})
+    made.write(rows_of(uids))
+    before = made.requests
+    plan = made.plan(now=NOW)
+    assert planned(plan) == {"set": len(uids) - 10, "theirs": 7, "same": 3}
+    assert {(each["before"], each["set_by"]) for each in plan["samples"]} == {
+        ("nothing", None),
+        ("M… (11)", "others"),
+    }
+    print_plan(plan, as_json=False)
+    said = capsys.readouterr()
+    assert "7 values of others differ and are left alone" in said.err
+    assert "MARK" not in said.out + said.err
+    report = made.apply(now=NOW + HOUR)
+    assert report["values"] == {"set": {"acknowledged": len(uids) - 10}}
+    assert made.requests > before
+    assert [made.held(OWNER)[uid] for uid in theirs] == ["MARK-theirs"] * 7
+    assert report["convergence"] == pytest.approx(
+        100 * (len(uids) - 10) / (len(uids) - 3), abs=0.01
+    )
+    exports = made.exports
+    again = made.sync(now=NOW + 2 * HOUR)
+    assert (planned(again)["theirs"], made.exports) == (7, exports), "known, so nothing is read"
+    # What others have set as it was wanted is never emptied.
+    made.write([{"uid": uid} for uid in uids])
+    made.sync(now=NOW + 3 * HOUR)
+    assert {uid: value for uid, value in made.held(OWNER).items() if value} == (
+        dict.fromkeys(theirs, "MARK-theirs")
+        | {uid: f"owner {n}" for n, uid in enumerate(uids) if uid in equal}
+    )
+
+
+def test_an_edit_after_the_last_read_back_is_neither_emptied_nor_replaced(made: Syncing) -> None:
+    first, second, third, *others = made.uids()
+    made.write(rows_of([first, second, third, *others]))
+    made.sync(now=NOW)
+    edit(made, {first: "edited", second: "edited too"})
+    rows = rows_of([first, second, third, *others])
+    rows[0]["owner"], rows[1]["owner"], rows[2]["owner"] = "", "changed", ""
+    made.write(rows)
+    with pytest.raises(PartlyDoneError, match="2 values of this sync were set by others since"):
+        made.sync(now=NOW + HOUR)
+    with made.ledger() as ledger:
+        report = ledger.runs("assets", 1)[0]["report"]
+    assert report["values"] == {"clear": {"acknowledged": 1}}
+    assert planned(report)["theirs"] == 2
+    held = made.held(OWNER)
+    assert (held[first], held[second], held[third]) == ("edited", "edited too", None)
+    # Also between a plan and its apply.
+    rows[3]["owner"], rows[4]["owner"] = "", "changed"
+    made.write(rows)
+    assert planned(made.plan(now=NOW + 2 * HOUR))["clear"] == 1
+    edit(made, {others[0]: "edited", others[1]: "edited too"})
+    with pytest.raises(PartlyDoneError, match="set by others since"):
+        made.apply(now=NOW + 3 * HOUR)
+    held = made.held(OWNER)
+    assert (held[others[0]], held[others[1]]) == ("edited", "edited too")
+    with made.ledger() as ledger:
+        assert ledger.runs("assets", 1)[0]["report"]["met"] == {"theirs": 2}
+
+
+def test_values_of_others_are_taken_if_a_person_accepts_it_and_given_back(
+    made: Syncing,
+) -> None:
+    uids = made.uids()
+    edit(made, dict.fromkeys(uids[:5], "theirs"))
+    edit(made, {uids[0]: "theirs"}, TAG)
+    made.specify(on_conflict="take", guards=GUARDS)
+    made.write(rows_of(uids))
+    with pytest.raises(DataRefusedError, match=r"overwrites: 5 of 5 values of others"):
+        made.sync(now=NOW)
+    assert set(made.held(OWNER).values()) == {"theirs"}
+    report = made.sync(now=NOW + HOUR, accept_guards=("overwrites",), why="agreed with the owners")
+    assert report["values"]["overwrite"] == {"acknowledged": 5}
+    changes = pl.read_parquet(list(made.place.lake.folder.glob("_changes/sync=assets/*/*.parquet")))
+    kept = changes.filter(action="overwrite").select("key", "before", "set_by").rows()
+    assert sorted(kept) == sorted((uid, "theirs", "others") for uid in uids[:5])
+    # One is changed by its owner since, and one by the sync.
+    edit(made, {uids[0]: "back by hand"})
+    rows = rows_of(uids)
+    rows[1]["owner"] = "newer"
+    made.write(rows)
+    with pytest.raises(PartlyDoneError):
+        made.sync(now=NOW + 2 * HOUR)
+    undone = stories.undo(
+        choose_sync("assets"), report["plan_id"], made.place.clock(NOW + 3 * HOUR)
+    )
+    assert planned(undone) == {"restore": 3, "clear": len(uids) - 5}
+    assert set(made.held(OWNER).values()) >= {"back by hand", "newer", "owner 2"}
+    back = made.apply(undone["plan_id"], now=NOW + 4 * HOUR)
+    assert back["values"]["restore"] == {"acknowledged": 3}
+    held = made.held(OWNER)
+    assert [held[uid] for uid in uids[:6]] == ["back by hand", "newer", *["theirs"] * 3, None]
+    assert set(made.known().filter(state="theirs")["key"]) >= set(uids[2:5])
+    with pytest.raises(UsageError, match="no plan nothing"):
+        stories.undo(choose_sync("assets"), "nothing")
+
+
+def test_without_a_query_that_reads_only_sets_go_out_and_only_by_apply(
+    made: Syncing, capsys: pytest.CaptureFixture[str]
+) -> None:
+    uids = made.uids()
+    made.specify(verify=None)
+    made.write(rows_of(uids))
+    with pytest.raises(ConfigurationError, match=r"devices during past 30d \| list device.uid"):
+        made.sync(now=NOW)
+    print_plan(made.plan(now=NOW), as_json=False)
+    assert "WARNING: assets has no verify query" in capsys.readouterr().err
+    applied = made.apply(now=NOW)
+    print_report(applied)
+    assert "WARNING: assets has no verify query" in capsys.readouterr().err
+    assert applied["acknowledged"] == len(uids)
+    edit(made, {uids[0]: "edited"})
+    made.write([{"uid": uid, "owner": "changed" if n else ""} for n, uid in enumerate(uids)])
+    assert planned(made.plan(now=NOW + HOUR)) == {"not_seen": len(uids)}
+    made.apply(now=NOW + HOUR)
+    assert made.held(OWNER)[uids[0]] == "edited"
+    assert made.exports == 0
