@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 
 from connectors.ledger import Ledger, PlanRecord
 from connectors.ledger.enriched import EnrichedCounts
+from connectors.syncs import SyncMode
 from tasks.sync.diff import DiffCounts
 from tasks.sync.guards import GuardNumbers
 from tasks.sync.wanted import SourceCounts
@@ -23,12 +24,14 @@ class Losses:
     still: int
 
 
-def losses(ledger: Ledger, sync: str, counts: DiffCounts) -> Losses:
+def losses(ledger: Ledger, sync: str, counts: DiffCounts, mode: SyncMode) -> Losses:
     """Return which keys went missing with a full pull: those that did before are known."""
     last = ledger.plans.last_full(sync)
     before = last.summary.get("still_lost") if last else 0
-    # A plan of an earlier release did not count them: all that are missing may have been before.
-    lost = 0 if before is None else max(counts.missing_keys - before, 0)
+    if before is None:
+        # A plan of an earlier release did not count them. In an upsert all may be long gone.
+        before = ledger.absences.count(sync) if mode is SyncMode.MIRROR else counts.missing_keys
+    lost = max(counts.missing_keys - before, 0)
     return Losses(lost, counts.missing_keys - counts.gone_keys)
 
 

@@ -318,7 +318,7 @@ def _record(
 ) -> SyncPlan:
     ledger, missing = planning.ledger, None
     if keys is not None:
-        missing = losses(ledger, planning.sync, draft.counts)
+        missing = losses(ledger, planning.sync, draft.counts, planning.specification.mode)
     guards = planning.specification.guards
     numbers = source and numbers_of(
         source,

@@ -245,6 +245,22 @@ def test_guards_count_keys_that_are_lost_or_new_and_not_how_many_there_are(
     assert guarding(weeks, {key: estate[key] for key in keys[:23]})[1] == []
 
 
+@pytest.mark.parametrize(("mode", "tripped"), [("mirror", ["shrink", "new"]), ("upsert", ["new"])])
+def test_a_home_of_an_earlier_release_knows_which_keys_were_missing_before(
+    tmp_path: Path, ledger: Ledger, mode: str, tripped: list[str]
+) -> None:
+    planning = planning_at(tmp_path, ledger, sync_specification(guards={}, mode=mode))
+    applied(planning, {f"PC-{number:02}": {OWNER: "A"} for number in range(25)})
+    last = planning.ledger.plans.last_full("cmdb_devices")
+    assert last is not None
+    kept = {name: value for name, value in last.summary.items() if name != "still_lost"}
+    planning.ledger.plans.add(
+        replace(last, plan_id="older", summary=kept, version=last.version + 1)
+    )
+    others = {f"other {number}": {OWNER: "A"} for number in range(25)}
+    assert guarding(planning, others)[1] == tripped
+
+
 def test_what_is_emptied_day_by_day_adds_up_until_a_person_accepts_it(
     tmp_path: Path, ledger: Ledger
 ) -> None:
