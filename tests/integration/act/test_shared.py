@@ -118,7 +118,7 @@ def test_a_query_that_hides_our_requests_stops(made: Acting, hiding: str) -> Non
         send_raw(run.tools.client, run.ledger, [request])
     made.run(NAME)
     made.query(READ_BACK, shipped.replace("| list", f"{hiding}\n| list"))
-    made.tenant.clock.advance(timedelta(minutes=20))
+    made.tenant.clock.advance(timedelta(minutes=6))
     # It may take half an hour until a request shows.
     assert made.run(NAME)["requested"] == len(made.devices())
     made.tenant.clock.advance(HOUR)
@@ -126,8 +126,6 @@ def test_a_query_that_hides_our_requests_stops(made: Acting, hiding: str) -> Non
     with pytest.raises(DataRefusedError, match=f"#{READ_BACK} does not show 2 of 2 requests"):
         made.run(NAME)
     assert len(made.tenant.actions.requests) == before
-    made.query(READ_BACK, shipped)
-    assert made.run(NAME)["requested"] == len(made.devices())
 
 
 @pytest.mark.slow
