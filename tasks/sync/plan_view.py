@@ -28,7 +28,7 @@ _BAR: Final = 40
 # Pairs are counted in memory, in the first so many rows of a plan.
 _MOST_ROWS: Final = 250_000
 _KNOWN: Final = ("set", "change", "overwrite", "restore", "clear", "settle", "theirs")
-_WAITING, _REJECTED = "waiting", "rejected"
+_WAITING, _REJECTED, _THEIRS = "waiting", "rejected", "theirs"
 _NOTHING: Final = "(nothing)"
 _EMPTY: Final = "(empty)"
 _PAIR: Final = ("field", "action", "before", "after")
@@ -59,9 +59,12 @@ class PlanView:
         totals = Counter[str]()
         for each in self.fields:
             totals.update({name: n for name, n in each.items() if name in _sent(each)})
+        theirs = totals.pop(_THEIRS, 0)
         said = ", ".join(f"{count:,} {name}" for name, count in totals.items() if count)
         text = f"{summary['rows']:,} values of {summary['keys']:,} objects"
         text = f"{text}: {said}" if said else f"{text}: nothing to send"
+        if theirs:
+            text += f"; {theirs:,} values of others differ and are left alone"
         tripped = [each["guard"] for each in summary.get("findings", ())]
         open_ = [name for name in tripped if name not in self.record.accepted]
         if open_:
