@@ -1,6 +1,8 @@
 """`nxp sandbox`: serve a stand-in tenant until stopped."""
 
 import json
+import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,6 +24,10 @@ from sandbox.tenant_options import TenantOptions
 
 if TYPE_CHECKING:
     from sandbox.tenant import Tenant
+
+
+# Of temporary folders, followed by the process that has it.
+_FOLDER = "nxp-sandbox-"
 
 
 def sandbox(
@@ -122,8 +128,27 @@ def _hr_database(options: SandboxOptions) -> Iterator[str]:
     """Yield the URL of a SQLite database with the HR tables, which lasts as long as the tenant."""
     from sandbox.hr.writing import write_database  # noqa: PLC0415 - polars, not for --help
 
-    with tempfile.TemporaryDirectory(prefix="nxp-sandbox-") as folder:
+    _remove_left_over()
+    with tempfile.TemporaryDirectory(prefix=f"{_FOLDER}{os.getpid()}-") as folder:
         yield f"sqlite:///{write_database(options, Path(folder))}"
+
+
+def _remove_left_over() -> None:
+    """Remove the folders of sandboxes that were killed."""
+    for folder in Path(tempfile.gettempdir()).glob(f"{_FOLDER}*-*"):
+        owner = folder.name.removeprefix(_FOLDER).partition("-")[0]
+        if owner.isdigit() and not _is_alive(int(owner)):
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _is_alive(pid: int) -> bool:
+    import psutil  # noqa: PLC0415 - not for --help
+
+    try:
+        # One that was killed stays in the list until its parent has asked how it ended.
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 def _announce(tenant: "Tenant", hr_url: str, *, as_json: bool) -> None:
