@@ -4,6 +4,7 @@ One read serves the plan, the check right before sending, and the verification o
 have sent.
 """
 
+import logging
 from collections.abc import Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
@@ -18,13 +19,17 @@ import pyarrow.parquet as pq
 from connectors.errors import ConfigurationError, DataRefusedError
 from connectors.ledger import SyncRecord
 from connectors.locked_duckdb import CLOSED
+from connectors.nexthink.fields import nql_name
 from connectors.nexthink.results.result_file import ResultFile
 from connectors.quoting import quoted_text
 from connectors.syncs import SyncSpecification, unreadable
 from tasks.exports.saved_query import export_query
 from tasks.runs.progress import Progress, tell
+from tasks.sync.asked import RETIRE
 from tasks.sync.readback import KEY, columns_of, read_back
 from tasks.sync.run import SyncRun
+
+logger = logging.getLogger(__name__)
 
 # Sending begins so soon after a read; what takes longer reads again.
 FRESH: Final = timedelta(minutes=15)
@@ -40,19 +45,20 @@ class TenantValues:
     """The values of all objects: `path` has KEY and a text per field, by key; "" is no value.
 
     Objects that share a key have a row each. `read_at` is when the export began; `number` counts
-    the reads of a run.
+    the reads of a run; `fields` are those that were read.
     """
 
     path: Path
     read_at: datetime
     rows: int
     number: int = 0
+    fields: tuple[str, ...] = ()
 
     def of(self, keys: pl.Series, fields: Iterable[str]) -> pl.DataFrame:
-        """Return key, field and `shown` of some keys; a key that was not read has no row."""
-        if keys.is_empty():
+        """Return key, field and `shown` of some keys; what was not read has no row."""
+        names = [name for name in dict.fromkeys(fields) if name in self.fields]
+        if keys.is_empty() or not names:
             return pl.DataFrame(schema=dict.fromkeys((KEY, "field", SHOWN), pl.String))
-        names = list(dict.fromkeys(fields))
         between = pl.col(KEY).is_between(pl.lit(keys.min()), pl.lit(keys.max()))
         wide = pl.scan_parquet(self.path).filter(between).select(KEY, *names).collect()
         return wide.filter(pl.col(KEY).is_in(keys.implode())).unpivot(
@@ -74,7 +80,8 @@ def kept_values(
     pages: Iterable[pl.DataFrame], fields: Iterable[str], read_at: datetime, folder: Path
 ) -> TenantValues:
     """Write what was read to a file of `folder`, by key."""
-    schema = dict.fromkeys((KEY, *fields), pl.String)
+    names = tuple(fields)
+    schema = dict.fromkeys((KEY, *names), pl.String)
     number = len(list(folder.glob("held-*.parquet")))
     unsorted, path = folder / "unsorted.parquet", folder / f"held-{number}.parquet"
     rows = 0
@@ -90,7 +97,7 @@ def kept_values(
         target = quoted_text(str(path))
         connection.execute(f"COPY (FROM unsorted ORDER BY {KEY}) TO {target} (FORMAT parquet)")
     unsorted.unlink()
-    return TenantValues(path, read_at, rows, number)
+    return TenantValues(path, read_at, rows, number, names)
 
 
 def read_tenant(run: SyncRun) -> TenantValues:
@@ -107,7 +114,8 @@ def read_tenant(run: SyncRun) -> TenantValues:
     number = len(list(folder.glob("held-*.parquet")))
     unit = f"read-{run.run_id}-{number}"
     result = export_query(run.tools, run.sync, unit, verify.query_id, folder)
-    file, fields = ResultFile(result.path), list(run.specification.fields)
+    file = ResultFile(result.path)
+    fields = _listed(run, file.header, verify.query_id)
     columns = columns_of(
         file.header, run.specification.identification.name, fields, verify.query_id
     )
@@ -122,6 +130,30 @@ def read_tenant(run: SyncRun) -> TenantValues:
         )
     run.ledger.syncs.mark_read(run.sync, values.read_at)
     return values
+
+
+def _listed(run: SyncRun, header: Iterable[str], query_id: str) -> list[str]:
+    """Return the fields to read: a custom field that does not exist cannot be listed by a query."""
+    wanted, shown = fields_read(run), {name.lower() for name in header}
+    unlisted = [name for name in wanted if "#" in name and nql_name(name).lower() not in shown]
+    if not unlisted or len(unlisted) == len(wanted):
+        return wanted
+    logger.warning(
+        "%s: %s does not list %s: first values are set there without a look, and nothing is "
+        "changed or emptied; add it to the query, or create the field",
+        run.sync,
+        query_id,
+        ", ".join(nql_name(name) for name in unlisted),
+    )
+    return [name for name in wanted if name not in unlisted]
+
+
+def fields_read(run: SyncRun) -> list[str]:
+    """Return the fields that are read: all, or only what can be emptied if that is all."""
+    fields = run.specification.api_fields
+    return [
+        name for name, field in fields.items() if run.trigger != RETIRE or field.clear is not None
+    ]
 
 
 def is_long_unread(record: SyncRecord, now: datetime) -> bool:

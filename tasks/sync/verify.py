@@ -65,11 +65,11 @@ def verify_values(run: SyncRun, values: TenantValues) -> Verified:
     if specification.verify is None:
         raise AssertionError("a sync is verified by its saved query")
     began = time.monotonic()
-    pages = _Written(run)
+    pages = _Written(run, values.fields)
     compared = compare(
         pages.read(),
         values.pages(),
-        fields=list(specification.fields),
+        fields=list(values.fields),
         folder=run.folder(),
         shows_since=values.read_at - specification.verify.after,
     )
@@ -95,17 +95,17 @@ def verify_values(run: SyncRun, values: TenantValues) -> Verified:
 class _Written:
     """What was written to a sync's mapped fields, page by page; counts the waiting values."""
 
-    def __init__(self, run: SyncRun) -> None:
+    def __init__(self, run: SyncRun, fields: tuple[str, ...]) -> None:
+        self._fields = list(fields)
         self.waiting = 0
         self._run = run
 
     def read(self) -> Iterator[pl.DataFrame]:
         enriched, sync = self._run.ledger.enriched, self._run.sync
-        fields = list(self._run.specification.fields)
         after: str | None = None
         while True:
             up_to = enriched.key_at(sync, after, None, PAGE_ROWS)
-            page = enriched.read(sync, after, up_to).filter(pl.col("field").is_in(fields))
+            page = enriched.read(sync, after, up_to).filter(pl.col("field").is_in(self._fields))
             state = pl.col("state")
             # What others have set as it is wanted is neither ours nor missing.
             ours = [ValueState.ACKNOWLEDGED.value, ValueState.SAME.value]

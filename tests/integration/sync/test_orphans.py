@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -17,10 +18,25 @@ from tasks.sync.retiring import check_adoption, choose_retired
 from tasks.sync.run import choose_sync
 from tests.acting import Client, enrichment
 from tests.landing import NOW
-from tests.syncing import BROKER, OWNER, SYNC_NAME, TAG, TYPE, Syncing, sync_yaml, syncing
+from tests.syncing import (
+    BROKER,
+    OWNER,
+    READ_BACK,
+    SYNC_NAME,
+    TAG,
+    TYPE,
+    Syncing,
+    sync_yaml,
+    syncing,
+)
 
 UID = "device/device/uid"
 MOVED = "moved"
+# Virtual machines have values that nobody's sync has set.
+TAKES: dict[str, Any] = {
+    "on_conflict": "take",
+    "guards": {"shrink": 1, "changes": 1, "clears": 1, "overwrites": 1},
+}
 
 
 @pytest.fixture
@@ -29,18 +45,22 @@ def made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Syncing]:
         for name, value in ready.place.environment.items():
             monkeypatch.setenv(name, value)
         fields = {OWNER: {"column": "owner"}, BROKER: {"column": "broker"}, TYPE: {"column": "tag"}}
-        ready.specify(fields=fields, verify=None)
-        rows = [{"uid": uid, "owner": "o", "broker": "4", "tag": "1"} for uid in ready.uids()]
+        queries = Path(ready.place.environment["NXP_CATALOG"]) / "queries"
+        listed = "device.virtualization.last_update, device.virtualization.type"
+        text = READ_BACK.replace("device.virtualization.last_update", listed)
+        (queries / f"{SYNC_NAME}_readback.nql").write_text(text, "utf-8")
+        ready.specify(fields=fields, **TAKES)
+        rows = [{"uid": uid, "owner": "o", "broker": "7", "tag": "2"} for uid in ready.uids()]
         ready.write(rows)
         ready.sync()
         yield ready
 
 
-def renamed(made: Syncing, **changes: object) -> None:
+def renamed(made: Syncing, **changes: Any) -> None:
     """Move the sync's file to another name."""
     folder = Path(made.place.environment["NXP_CATALOG"]) / "syncs"
     (folder / f"{SYNC_NAME}.yaml").unlink()
-    sync = sync_yaml(made.source, sync=MOVED, verify=None, **changes)
+    sync = sync_yaml(made.source, sync=MOVED, **TAKES | changes)
     (folder / f"{MOVED}.yaml").write_text(yaml.safe_dump(sync), "utf-8")
 
 
@@ -78,7 +98,7 @@ def test_a_renamed_sync_takes_its_values_over_and_sends_nothing(made: Syncing) -
     chosen = choose_sync(SYNC_NAME)
     with pytest.raises(UsageError, match="the catalogue still has the sync assets"):
         check_adoption(chosen, SYNC_NAME)
-    renamed(made, fields={OWNER: {"column": "owner"}}, guards={"first": 0})
+    renamed(made, fields={OWNER: {"column": "owner"}}, guards={**TAKES["guards"], "first": 0})
     before, asked = made.requests, SyncAsked(adopt=SYNC_NAME)
     with pytest.raises(GuardError, match="guard first"):
         stories.sync(choose_sync(MOVED), SyncAsked(), clock=made.place.clock(NOW))
