@@ -135,8 +135,10 @@ def read_tenant(run: SyncRun) -> TenantValues:
 def _listed(run: SyncRun, header: Iterable[str], query_id: str) -> list[str]:
     """Return the fields to read: a custom field that does not exist cannot be listed by a query."""
     wanted, shown = fields_read(run), {name.lower() for name in header}
-    unlisted = [name for name in wanted if "#" in name and nql_name(name).lower() not in shown]
-    if not unlisted or len(unlisted) == len(wanted):
+    unlisted = [name for name in wanted if nql_name(name).lower() not in shown]
+    is_foreign = len(unlisted) == len(wanted) or any("#" not in name for name in unlisted)
+    if not unlisted or is_foreign:
+        # What is missing in a query that is not of this sync is named by what reads it.
         return wanted
     logger.warning(
         "%s: %s does not list %s: first values are set there without a look, and nothing is "

@@ -170,3 +170,21 @@ def test_without_a_query_that_reads_only_sets_go_out_and_only_by_apply(
     made.apply(now=NOW + HOUR)
     assert made.held(OWNER)[uids[0]] == "edited"
     assert made.exports == 0
+
+
+@pytest.mark.slow
+def test_a_custom_field_that_the_query_does_not_list_is_neither_changed_nor_emptied(
+    made: Syncing, caplog: pytest.LogCaptureFixture
+) -> None:
+    query = Path(made.place.environment["NXP_CATALOG"]) / "queries" / "assets_readback.nql"
+    query.write_text("devices during past 30d | list device.uid, device.#asset_tag", "utf-8")
+    made.specify(fields={OWNER: {"column": "owner"}, TAG: {"column": "tag"}})
+    rows = [{**row, "tag": "T"} for row in rows_of(made.uids())]
+    made.write(rows)
+    assert made.sync(now=NOW)["values"] == {"set": {"acknowledged": 2 * len(rows)}}
+    assert "#assets_readback does not list device.#asset_owner" in caplog.text
+    made.write([{**row, "owner": "", "tag": "U"} for row in rows])
+    report = made.sync(now=NOW + HOUR)
+    assert report["values"] == {"change": {"acknowledged": len(rows)}}
+    assert planned(report) == {"change": len(rows), "not_seen": len(rows)}
+    assert None not in made.held(OWNER).values()
