@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import Any, Final
 
 import polars as pl
-from sqlalchemy import Engine, Select, and_, case, delete, func, select
+from sqlalchemy import Engine, Select, and_, case, delete, func, or_, select
 from sqlalchemy.sql.elements import ColumnElement
 
 from connectors.errors import DataRefusedError
@@ -166,6 +166,15 @@ class Enriched:
         )
         with self._engine.connect() as connection:
             return [LeftOver(*row) for row in connection.execute(query.order_by(*by))]
+
+    def held_keys(self, sync: str) -> int:
+        """Return the number of keys with a value, ours or of others; reads all rows of the sync."""
+        of_others = enriched.c.state.in_([ValueState.THEIRS.value, ValueState.SAME.value])
+        query = select(func.count(enriched.c.key.distinct())).where(
+            self._of(sync), or_(enriched.c.value != "", of_others)
+        )
+        with self._engine.connect() as connection:
+            return int(connection.scalar(query) or 0)
 
     def acknowledged(self, sync: str, field: str) -> int:
         """Return how many values of a field are acknowledged; reads all rows of the sync."""

@@ -132,7 +132,7 @@ def print_report(report: dict[str, Any], *, as_json: bool = False) -> None:
             f"read back: convergence {report['convergence']:.2f} %; of {checked['compared']:,} "
             f"acknowledged values {checked['differs']:,} differ, {checked['not_found']:,} are not "
             f"found, {checked['theirs']:,} were set by others, {checked['waiting']:,} more are "
-            "waiting"
+            "not acknowledged"
         )
     say_met(report)
     sent = f"; {report['requests']:,} requests, {report['seconds']['push']:.1f} s"

@@ -19,6 +19,7 @@ from connectors.ledger import Ledger, PlanRecord, PlanState
 from connectors.ledger.enriched import ValueState
 from tasks.runs import page
 from tasks.runs.artifact import show_plan
+from tasks.sync.diff import MET
 from tasks.sync.plan_file import SyncPlan
 
 PAIRS: Final = 20
@@ -170,6 +171,9 @@ def _fields(path: Path, sync: str, ledger: Ledger) -> list[dict[str, Any]]:
     numbers = {(name, action): int(count) for name, action, count in counted.iter_rows()}
     left: Counter[tuple[str, str]] = Counter()
     for each in ledger.enriched.left_over(sync):
+        if each.state in MET:
+            # The plan's own rows say what is left to others.
+            continue
         kind = _REJECTED if each.state == ValueState.REJECTED else _WAITING
         left[each.field, kind] += each.values
     found = {action for _, action in numbers}

@@ -24,11 +24,13 @@ class Standing:
     Attributes:
         open: sent again by the next run.
         missing: of objects that Nexthink does not have; `objects` is the number of these objects,
-            and `held` of those with a value of this sync, counted only if any is missing.
+            and `held` of those that have a value of this sync or of others, counted only if any is
+            missing.
         not_read_back: they read back differently, and are tried again after some days.
         unexplained: refused without a reason, and tried again after some days.
         refused_fields: by field, values that wait for another value or mapping.
         refused_whole: the fields of which every value is refused, or more than the sync allows.
+        theirs: values of others that are left alone although the sources want another one.
     """
 
     open: int = 0
@@ -39,6 +41,7 @@ class Standing:
     unexplained: int = 0
     refused_fields: Mapping[str, int] = field(default_factory=dict)
     refused_whole: tuple[str, ...] = ()
+    theirs: int = 0
 
     @property
     def refused(self) -> int:
@@ -65,6 +68,7 @@ class Standing:
             "unexplained": self.unexplained,
             "refused": dict(self.refused_fields),
             "refused_whole": list(self.refused_whole),
+            "theirs": self.theirs,
         }
 
 
@@ -83,6 +87,9 @@ def standing_words(left: Mapping[str, Any]) -> str:
     if refused:
         fields = ", ".join(f"{name} {count:,}" for name, count in refused.items())
         said.append(f"{sum(refused.values()):,} values are refused: {fields}")
+    # Reports of earlier releases do not count them.
+    if theirs := left.get("theirs"):
+        said.append(f"{theirs:,} values of others are left alone")
     return "; ".join(said)
 
 
@@ -92,10 +99,14 @@ def read_standing(run: SyncRun) -> Standing:
     counts: Counter[str] = Counter()
     missing: Counter[str] = Counter()
     refused: Counter[str] = Counter()
+    of_others: Counter[str] = Counter()
     for each in enriched.left_over(run.sync):
         if each.field not in specification.fields:
             continue
         match each.state:
+            case ValueState.THEIRS | ValueState.SAME:
+                of_others[each.field] += each.values
+                counts[each.state] += each.values
             case ValueState.REJECTED:
                 refused[each.field] += each.values
             case ValueState.UNKNOWN if each.code == READ_BACK:
@@ -106,23 +117,26 @@ def read_standing(run: SyncRun) -> Standing:
                 counts["unexplained"] += each.values
             case _:
                 counts["open"] += each.values
+    share = specification.max_reject_share
     whole = [
         name
         for name, count in refused.items()
-        if _is_whole(count, enriched.acknowledged(run.sync, name), specification.max_reject_share)
+        if _is_whole(count, enriched.acknowledged(run.sync, name) + of_others[name], share)
     ]
     return Standing(
         open=counts["open"],
         missing=missing.total(),
         objects=max(missing.values(), default=0),
-        held=enriched.counts(run.sync).keys_with_value if missing else 0,
+        held=enriched.held_keys(run.sync) if missing else 0,
         not_read_back=counts["not_read_back"],
         unexplained=counts["unexplained"],
         refused_fields=dict(refused),
         refused_whole=tuple(whole),
+        theirs=counts[ValueState.THEIRS],
     )
 
 
-def _is_whole(refused: int, acknowledged: int, share: float) -> bool:
-    every = refused + acknowledged
-    return not acknowledged or (every >= FEW and refused > share * every)
+def _is_whole(refused: int, held: int, share: float) -> bool:
+    """Return whether a field takes hardly any value: others' values show too that it does."""
+    every = refused + held
+    return not held or (every >= FEW and refused > share * every)

@@ -12,6 +12,7 @@ from connectors.errors import ConfigurationError, DataRefusedError, PartlyDoneEr
 from nxp.commands.plan import print_plan
 from nxp.commands.sync import print_report
 from tasks.stories import sync as stories
+from tasks.sync.report import summary_of
 from tasks.sync.run import choose_sync
 from tests.acting import Client, enrichment
 from tests.landing import NOW
@@ -67,6 +68,8 @@ def test_values_of_others_are_left_alone_and_named(
     assert "MARK" not in said.out + said.err
     report = made.apply(now=NOW + HOUR)
     assert report["values"] == {"set": {"acknowledged": len(uids) - 10}}
+    assert (report["waiting"], report["standing"]["theirs"]) == (0, 7)
+    assert summary_of(report).endswith("; 7 values of others are left alone")
     assert made.requests > before
     assert [made.held(OWNER)[uid] for uid in theirs] == ["MARK-theirs"] * 7
     assert report["convergence"] == pytest.approx(
@@ -82,6 +85,21 @@ def test_values_of_others_are_left_alone_and_named(
         dict.fromkeys(theirs, "MARK-theirs")
         | {uid: f"owner {n}" for n, uid in enumerate(uids) if uid in equal}
     )
+
+
+def test_values_of_others_show_that_objects_and_field_exist(made: Syncing) -> None:
+    made.specify(fields={OWNER: {"column": "owner", "longest": 200}})
+    uids = made.uids()
+    edit(made, {uid: f"owner {n}" for n, uid in enumerate(uids[1:], 1)})
+    rows = [*rows_of(uids)[1:], *({"uid": f"nobody {n}", "owner": "x"} for n in range(3))]
+    made.write(rows)
+    report = made.sync(now=NOW)
+    assert (report["no_such_object"], report["waiting"]) == (3, 3)
+    made.write([{"uid": uids[0], "owner": "x" * 80}, *rows])
+    with pytest.raises(DataRefusedError, match="1 rejected"):
+        made.sync(now=NOW + HOUR)
+    again = made.sync(now=NOW + 2 * HOUR)
+    assert (again["refused"], again["refused_fields"]) == (1, ())
 
 
 def test_an_edit_after_the_last_read_back_is_neither_emptied_nor_replaced(made: Syncing) -> None:

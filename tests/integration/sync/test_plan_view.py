@@ -11,6 +11,7 @@ import pytest
 from connectors.errors import NotApprovedError
 from tasks.sync.plan_file import PlanSummary, SyncPlan, file_sha256
 from tasks.sync.plan_view import fields_markdown, plan_page, view_plan
+from tests.acting import Client, enrichment
 from tests.commands import called
 from tests.syncing import OWNER, SYNC_NAME, TAG, Syncing, syncing
 
@@ -63,7 +64,10 @@ def test_a_plan_is_reviewed_with_its_values_by_its_owner_only(
 
 @pytest.mark.slow
 def test_words_of_later_releases_are_shown_too(made: Syncing, tmp_path: Path) -> None:
-    made.write([{"uid": uid, "owner": "a"} for uid in made.uids()])
+    uids = made.uids()
+    with Client(made.place.tenant) as client:
+        client.enrich(*(enrichment("device/device/uid", uid, {OWNER: "b"}) for uid in uids[:3]))
+    made.write([{"uid": uid, "owner": "a"} for uid in uids])
     made.plan()
     with made.ledger() as ledger:
         record = ledger.plans.of(SYNC_NAME, limit=1)[0]
