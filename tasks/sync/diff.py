@@ -180,7 +180,7 @@ def difference(
     judged = _judged(cells, mapped, fields, view, listed)
     rows = _plan_rows(judged)
     _count(judged, rows, counts)
-    _count_first(judged, known["key"].unique(), counts)
+    count_first(rows, known, counts)
     return SyncDifference(rows, counts, absent)
 
 
@@ -351,10 +351,21 @@ def count_rows(rows: pl.DataFrame, counts: DiffCounts) -> None:
     counts.cleared_keys = rows.filter(pl.col("action") == Action.CLEAR.value)["key"].n_unique()
 
 
-def _count_first(judged: pl.DataFrame, known: pl.Series, counts: DiffCounts) -> None:
-    """Count the keys that get values of which no earlier plan had any."""
-    fresh = judged.filter(
-        (pl.col("verdict") == Action.SET.value) & pl.col("open_value").ne_missing(pl.col("value"))
-    )["key"].unique()
-    is_known = fresh.is_in(known.implode())
+def count_first(rows: pl.DataFrame, known: pl.DataFrame, counts: DiffCounts) -> None:
+    """Count the keys that get values which no earlier plan has sent.
+
+    Args:
+        rows: rows of a plan.
+        known: the ledger's rows of at least these keys.
+        counts: where to count.
+    """
+    is_first = pl.col("action").is_in([Action.SET.value, Action.OVERWRITE.value])
+    tried = known.select("key", "field", "value", "open_value", "state")
+    joined = rows.filter(is_first).join(tried, on=["key", "field"], how="left")
+    # A value that was left to others was wanted, and not sent.
+    is_fresh = pl.col("open_value").ne_missing(pl.col("after"))
+    is_fresh |= pl.col("state").is_in(list(MET)).fill_null(value=False)
+    has_none = pl.col("value").fill_null(EMPTY) == EMPTY
+    fresh = joined.filter(is_fresh & has_none)["key"].unique()
+    is_known = fresh.is_in(known["key"].unique().implode())
     counts.new_keys, counts.first_keys = int((~is_known).sum()), int(is_known.sum())

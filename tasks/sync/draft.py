@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 from connectors.ledger import SyncRecord
 from connectors.ledger.enriched import KNOWN, EnrichedCounts
 from tasks.sync.conflicts import VERDICT, Verdict, judged, noted, replanned, rule_of, unseen
-from tasks.sync.diff import MET, PLAN, DiffCounts, SyncDifference, count_rows
+from tasks.sync.diff import MET, PLAN, DiffCounts, SyncDifference, count_first, count_rows
 from tasks.sync.guards import GuardFinding
 from tasks.sync.plan_file import SENT, THEIRS, key_chunks
 from tasks.sync.planning import Planning
@@ -26,7 +26,15 @@ from tasks.sync.verified import Verified
 
 SCHEMA: Final = pa.schema([(name, pa.string()) for name in PLAN])
 # Counts of a draft that a look at the tenant replaces.
-_LOOKED_AT: Final = (*SENT, THEIRS, Verdict.SAME.value, "changed_keys", "cleared_keys")
+_LOOKED_AT: Final = (
+    *SENT,
+    THEIRS,
+    Verdict.SAME.value,
+    "changed_keys",
+    "cleared_keys",
+    "new_keys",
+    "first_keys",
+)
 _COUNTED: Final = {
     Verdict.SAME: "same",
     Verdict.NOT_SHOWN: "not_shown",
@@ -97,9 +105,10 @@ class Draft:
         # Kept until what earlier runs have sent was compared, which would replace them.
         notes = list[pl.DataFrame]()
         for rows in _chunks(path):
-            found = self._judged(planning, rows)
+            known = self._known(planning, rows["key"].unique())
+            found = self._judged(planning, rows, known)
             notes.append(noted(found, planning.fields.mappings, planning.now))
-            yield self._counted(found)
+            yield self._counted(found, known)
         if self.held is None or self._is_other(planning):
             return
         self.checked = look.verify(self.held)
@@ -113,19 +122,21 @@ class Draft:
         """Return whether what is known is about objects of another identification."""
         return self.base.identification not in (None, planning.identification)
 
-    def _judged(self, planning: Planning, rows: pl.DataFrame) -> pl.DataFrame:
+    def _known(self, planning: Planning, keys: pl.Series) -> pl.DataFrame:
+        if self._is_other(planning):
+            return pl.DataFrame(schema=dict(KNOWN))
+        return planning.ledger.enriched.read_keys(planning.sync, keys)
+
+    def _judged(self, planning: Planning, rows: pl.DataFrame, known: pl.DataFrame) -> pl.DataFrame:
         if self.held is None:
             return unseen(rows)
-        keys = rows["key"].unique()
-        known = pl.DataFrame(schema=dict(KNOWN))
-        if not self._is_other(planning):
-            known = planning.ledger.enriched.read_keys(planning.sync, keys)
-        shown = self.held.of(keys, rows["field"].unique())
+        shown = self.held.of(rows["key"].unique(), rows["field"].unique())
         return judged(rows, known, shown, rule_of(planning.specification, self.held))
 
-    def _counted(self, found: pl.DataFrame) -> pl.DataFrame:
+    def _counted(self, found: pl.DataFrame, known: pl.DataFrame) -> pl.DataFrame:
         rows, counts = replanned(found), DiffCounts()
         count_rows(rows, counts)
+        count_first(rows, known, counts)
         for verdict, count in found.unique(["key", "field"])[VERDICT].value_counts().iter_rows():
             if name := _COUNTED.get(verdict):
                 setattr(counts, name, count)

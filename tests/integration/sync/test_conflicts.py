@@ -87,8 +87,8 @@ def test_values_of_others_are_left_alone_and_named(
     )
 
 
-def test_values_of_others_show_that_objects_and_field_exist(made: Syncing) -> None:
-    made.specify(fields={OWNER: {"column": "owner", "longest": 200}})
+def test_values_of_others_count_as_there_and_not_as_sent(made: Syncing) -> None:
+    made.specify(fields={OWNER: {"column": "owner", "longest": 200}}, guards={"first": 3})
     uids = made.uids()
     edit(made, {uid: f"owner {n}" for n, uid in enumerate(uids[1:], 1)})
     rows = [*rows_of(uids)[1:], *({"uid": f"nobody {n}", "owner": "x"} for n in range(3))]

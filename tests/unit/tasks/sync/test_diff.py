@@ -8,7 +8,16 @@ import polars as pl
 import pytest
 
 from connectors.syncs import SyncMode
-from tasks.sync.diff import ComparisonSettings, Fields, SyncDifference, again, difference
+from tasks.sync.diff import (
+    PLAN,
+    ComparisonSettings,
+    DiffCounts,
+    Fields,
+    SyncDifference,
+    again,
+    count_first,
+    difference,
+)
 from tests.planning import NOW, OWNER, SITE, TYPE, Estate, known, wanted
 
 FIELDS = Fields({OWNER: "m", SITE: "m", TYPE: "m"}, frozenset({OWNER, SITE}))
@@ -244,3 +253,22 @@ def test_keys_are_counted_once_however_many_fields_they_have() -> None:
     total = found.counts
     total.add(compared({"PC-9": {OWNER: "A"}}).counts)
     assert (total.set, total.change) == (1, 2)
+
+
+def test_keys_that_get_their_first_values_are_those_that_are_sent() -> None:
+    cells = {
+        "pc-1": ("set", known()),
+        "pc-2": ("overwrite", known()),
+        "pc-3": ("theirs", known()),
+        "pc-4": ("set", known({"key": "pc-4", "field": SITE})),
+        # It was left to others.
+        "pc-5": ("set", known({"key": "pc-5", "state": "theirs", "open_value": "B"})),
+        # It was sent before; the last had a value of ours.
+        "pc-6": ("set", known({"key": "pc-6", "state": "open", "open_value": "B"})),
+        "pc-7": ("overwrite", known({"key": "pc-7", "value": "A"})),
+    }
+    rows = [(key, key, OWNER, None, "B", action, None) for key, (action, _) in cells.items()]
+    counts = DiffCounts()
+    plan = pl.DataFrame(rows, schema=PLAN, orient="row")
+    count_first(plan, pl.concat(ledger for _, ledger in cells.values()), counts)
+    assert (counts.new_keys, counts.first_keys) == (2, 2)
