@@ -249,24 +249,14 @@ class Sender:
         run, now = self._run, self._run.tools.clock()
         sent = rows.join(outcomes.select(pl.col("value").alias(IDENTITY)), on=IDENTITY, how="semi")
         known = known_rows(sent, outcomes, Tried(now, self._plan_id, self._mappings))
-        # What others had set is theirs again once it is acknowledged.
-        is_restored = (pl.col("action") == Action.RESTORE.value) & (
-            pl.col("state") == ValueState.THEIRS.value
-        )
-        taken = pl.lit(ValueState.ACKNOWLEDGED.value)
-        states = known.select(*_CELL, "state", "code")
-        judged_now = (
-            sent.drop("code")
-            .join(states, on=_CELL, how="left")
-            .with_columns(state=pl.when(is_restored).then(taken).otherwise("state"))
-        )
+        judged_now = _became(sent, known)
         changed = judged_now.filter(pl.col("state") == ValueState.ACKNOWLEDGED)
         self._files += 1
         if changed.height:
             # Written before the ledger: acknowledged values in it are never sent or recorded again.
             columns = changed.select("key", "field", "before", "set_by", "after", "action")
             write_changes(run.lake, run.sync, run.run_id, self._files, now, columns.to_arrow())
-        run.ledger.enriched.save(run.sync, known)
+        run.ledger.enriched.save(run.sync, _ours(sent, known))
         self._reject(outcomes)
         self._outcomes.append(outcomes)
         self._applied.add_values(judged_now)
@@ -297,3 +287,26 @@ class Sender:
                 for identity, errors in refused.select("value", "errors").iter_rows()
             ],
         )
+
+
+def _became(sent: pl.DataFrame, known: pl.DataFrame) -> pl.DataFrame:
+    """Return what was sent with its state and code; what others had set counts as taken."""
+    is_restored = (pl.col("action") == Action.RESTORE.value) & (
+        pl.col("state") == ValueState.THEIRS.value
+    )
+    taken = pl.lit(ValueState.ACKNOWLEDGED.value)
+    states = known.select(*_CELL, "state", "code")
+    return (
+        sent.drop("code")
+        .join(states, on=_CELL, how="left")
+        .with_columns(state=pl.when(is_restored).then(taken).otherwise("state"))
+    )
+
+
+def _ours(sent: pl.DataFrame, known: pl.DataFrame) -> pl.DataFrame:
+    """Return the rows to record: a value of others that was not restored is never wanted by us."""
+    restores = sent.filter(pl.col("action") == Action.RESTORE.value)
+    not_restored = known.filter(pl.col("state") != ValueState.THEIRS.value).join(
+        restores, on=_CELL, how="semi"
+    )
+    return known.join(not_restored, on=_CELL, how="anti", maintain_order="left")

@@ -8,7 +8,13 @@ from typing import Any
 import polars as pl
 import pytest
 
-from connectors.errors import ConfigurationError, DataRefusedError, PartlyDoneError, UsageError
+from connectors.errors import (
+    ConfigurationError,
+    DataRefusedError,
+    PartlyDoneError,
+    PipelineError,
+    UsageError,
+)
 from nxp.commands.plan import print_plan
 from nxp.commands.sync import print_report
 from tasks.stories import sync as stories
@@ -166,6 +172,25 @@ def test_values_of_others_are_taken_if_a_person_accepts_it_and_given_back(
     assert set(made.known().filter(state="theirs")["key"]) >= set(uids[2:5])
     with pytest.raises(UsageError, match="no plan nothing"):
         stories.undo(choose_sync("assets"), "nothing")
+
+
+def test_a_value_given_back_without_an_answer_never_becomes_ours(made: Syncing) -> None:
+    three = made.uids()[:3]
+    edit(made, dict.fromkeys(three, "theirs"))
+    made.specify(on_conflict="take", guards={**GUARDS, "overwrites": 1})
+    made.write(rows_of(three))
+    taken = made.sync(now=NOW)
+    undone = stories.undo(choose_sync("assets"), taken["plan_id"], made.place.clock(NOW + HOUR))
+    made.place.tenant.faults.add("timeout-after@enrich:12")
+    with pytest.raises(PipelineError):
+        made.apply(undone["plan_id"], now=NOW + HOUR)
+    known = made.known()
+    assert "theirs" not in {*known["value"], *known["open_value"]}
+    made.specify(guards=GUARDS)
+    made.place.tenant.faults.clear()
+    made.retry(now=NOW + DAY)
+    assert set(made.known()["state"]) == {"theirs"}
+    assert made.held(OWNER) == dict.fromkeys(three, "theirs")
 
 
 def test_without_a_query_that_reads_only_sets_go_out_and_only_by_apply(
