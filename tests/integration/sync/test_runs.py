@@ -341,6 +341,16 @@ def test_a_lost_answer_is_confirmed_by_the_read_back(made: Syncing) -> None:
     assert (report["acknowledged"], report["confirmed"], report["unknown"]) == (0, len(rows), 0)
     assert (report["state"], report["convergence"], report["waiting"]) == ("applied", 100.0, 0)
     assert states(made) == {"acknowledged": 2 * len(rows)}
+    # What it replaces was ours.
+    made.place.tenant.faults.clear()
+    made.place.tenant.faults.add("timeout-after@enrich:12")
+    made.write([{**row, "owner": "changed"} for row in rows])
+    assert made.sync()["confirmed"] == len(rows)
+    stood = made.known().filter(value="changed").select("stood", "stood_by").rows()
+    assert sorted(stood) == sorted((row["owner"], "us") for row in rows)
+    changes = pl.read_parquet(list(made.place.lake.folder.glob("_changes/sync=assets/*/*.parquet")))
+    assert set(changes.filter(after="changed")["set_by"]) == {"us"}
+    made.place.tenant.faults.clear()
     assert made.sync()["objects"] == 0
 
 
