@@ -61,10 +61,18 @@ class Orphans:
     def adopt(self, old: str, new: str) -> int:
         """Make the known values of a sync those of another, and return how many.
 
-        Where both have sent a field of an object, the new sync's own row stays. Plans of the old
-        one become stale. Call it under the leases of both.
+        Where both have sent a field of an object, the new sync's own row stays. What the new one
+        has met as a value of others is the old one's. Plans of the old one become stale. Call it
+        under the leases of both.
         """
-        mine = enriched.alias()
+        mine, before = enriched.alias(), enriched.alias()
+        known = (
+            select(before.c.key)
+            .where(before.c.tenant == self._tenant, before.c.sync == old)
+            .where(before.c.key == enriched.c.key, before.c.field == enriched.c.field)
+            .exists()
+        )
+        met = enriched.c.state.in_(["theirs", "same"])
         both = (
             select(mine.c.key)
             .where(mine.c.tenant == self._tenant, mine.c.sync == new)
@@ -72,6 +80,7 @@ class Orphans:
             .exists()
         )
         with self._engine.begin() as connection:
+            connection.execute(delete(enriched).where(self._of(enriched, new), met, known))
             connection.execute(delete(enriched).where(self._of(enriched, old), both))
             moved = update(enriched).where(self._of(enriched, old)).values(sync=new)
             count = connection.execute(moved).rowcount

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 from enum import StrEnum
 from functools import cached_property
-from typing import Self
+from typing import Any, Self
 
 from pydantic import BaseModel, Field, StrictInt, StrictStr, model_validator
 
@@ -168,6 +168,10 @@ class VerifySpecification(Specification):
 
     query_id: str
     after: Duration = timedelta(minutes=5)
+
+    def plain(self) -> dict[str, Any]:
+        """Return it as plans keep it: `after` in seconds."""
+        return {"query_id": self.query_id, "after": self.after.total_seconds()}
 
 
 class SyncSpecification(Specification):

@@ -319,7 +319,7 @@ def _record(
     ledger, missing = planning.ledger, None
     if keys is not None:
         missing = losses(ledger, planning.sync, draft.counts, planning.specification.mode)
-    guards = planning.specification.guards
+    guards, verify = planning.specification.guards, planning.specification.verify
     numbers = source and numbers_of(
         source,
         draft.counts,
@@ -343,6 +343,7 @@ def _record(
         findings=(*(findings(guards, numbers) if numbers else draft.found), *overwrites),
         made_by=draft.made_by,
         domain=planning.specification.domain,
+        read_back=verify.plain() if verify else None,
         lost=missing.lost if missing else None,
         still_lost=missing.still if missing else None,
         read_at=draft.held.read_at.isoformat() if draft.held else None,

@@ -43,6 +43,8 @@ class PlanSummary:
         findings: guards that tripped.
         made_by: the run that made it; the sources' rejects are kept under its id.
         domain: what the tenant records as the origin of the values.
+        read_back: the query that reads the values back, and after how many seconds they show; None
+            if the sync has none.
         lost: keys with a value that are missing from a full pull since the last one; `still_lost`
             of all that are missing keep their values. None if it was not a full pull.
         read_at: when the tenant was read, as ISO text; None if it was not.
@@ -60,6 +62,7 @@ class PlanSummary:
     findings: tuple[GuardFinding, ...] = ()
     made_by: str | None = None
     domain: str | None = None
+    read_back: Mapping[str, Any] | None = None
     lost: int | None = None
     still_lost: int | None = None
     read_at: str | None = None

@@ -1,12 +1,14 @@
 """Syncs whose file is gone: their values are emptied, or another sync takes them over."""
 
-from typing import Final
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any, Final
 
 from connectors.errors import ConfigurationError, UsageError
 from connectors.ledger import Lease, Ledger, open_ledger
 from connectors.settings.installation import load_settings
 from connectors.settings.tenants import load_tenant
-from connectors.syncs import SyncSpecification, load_sync, read_syncs
+from connectors.syncs import SyncSpecification, VerifySpecification, load_sync, read_syncs
 from tasks.runs.chosen import Chosen
 from tasks.sync.planning import Planning
 from tasks.sync.recovery import recover
@@ -18,11 +20,13 @@ _SOURCE: Final = "retired"
 def choose_retired(sync: str, tenant: str | None = None) -> ChosenSync:
     """Read settings, and what the ledger knows about a sync that is to be emptied.
 
-    Its file is needed only for the domain: without it, the one of the newest plan is used.
+    Its file is needed only for the domain and the query that reads its values back: without it,
+    those of the newest plan are used.
 
     Raises:
         UsageError: the ledger knows no values of it.
-        ConfigurationError: with every problem found.
+        ConfigurationError: with every problem found; or nothing reads its values back, so that it
+            cannot be seen which of them are still its own.
     """
     settings = load_settings()
     chosen_tenant = load_tenant(settings, tenant)
@@ -39,9 +43,16 @@ def _retired(ledger: Ledger, sync: str, own: SyncSpecification | None) -> SyncSp
     if not fields or identification is None:
         raise unknown_values(ledger, sync)
     newest = ledger.plans.of(sync, limit=1)
-    domain = newest[0].summary.get("domain") if newest else None
+    kept = newest[0].summary if newest else {}
+    domain, verify = kept.get("domain"), _kept_query(kept)
     if own is not None:
-        domain = own.domain
+        domain, verify = own.domain, own.verify or verify
+    if verify is None:
+        raise ConfigurationError(
+            f"no query reads back the values of {sync}, so it cannot be seen which are still its "
+            f"own, and none is emptied: put its file, with verify, into syncs, then again nxp sync "
+            f"{sync} --retire"
+        )
     return SyncSpecification.model_validate(
         {
             "sync": sync,
@@ -53,12 +64,16 @@ def _retired(ledger: Ledger, sync: str, own: SyncSpecification | None) -> SyncSp
             "fields": {name: {} for name in fields},
             "push": own.push.model_dump() if own else {},
             "retention": own.retention if own else None,
-            # A sync without its file is read back by the query that its name suggests.
-            "verify": own.verify.model_dump()
-            if own and own.verify
-            else {"query_id": f"#{sync}_readback"},
+            "verify": verify.model_dump(),
         }
     )
+
+
+def _kept_query(summary: Mapping[str, Any]) -> VerifySpecification | None:
+    kept = summary.get("read_back")
+    if kept is None:
+        return None
+    return VerifySpecification(query_id=kept["query_id"], after=timedelta(seconds=kept["after"]))
 
 
 def unknown_values(ledger: Ledger, sync: str) -> UsageError:

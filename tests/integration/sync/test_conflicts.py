@@ -18,7 +18,9 @@ from connectors.errors import (
 from nxp.commands.plan import print_plan
 from nxp.commands.sync import print_report
 from tasks.stories import sync as stories
+from tasks.sync.asked import SyncAsked
 from tasks.sync.report import summary_of
+from tasks.sync.retiring import choose_retired
 from tasks.sync.run import choose_sync
 from tests.acting import Client, enrichment
 from tests.landing import NOW
@@ -41,6 +43,10 @@ def edit(made: Syncing, values: dict[str, str], field: str = OWNER) -> None:
     """Write as an administrator does, by uid."""
     with Client(made.place.tenant) as client:
         client.enrich(*(enrichment(UID, uid, {field: value}) for uid, value in values.items()))
+
+
+def catalog(made: Syncing) -> Path:
+    return Path(made.place.environment["NXP_CATALOG"])
 
 
 def rows_of(uids: list[str]) -> Rows:
@@ -213,6 +219,29 @@ def test_without_a_query_that_reads_only_sets_go_out_and_only_by_apply(
     made.apply(now=NOW + HOUR)
     assert made.held(OWNER)[uids[0]] == "edited"
     assert made.exports == 0
+    for is_there in (True, False):
+        if not is_there:
+            (catalog(made) / "syncs" / "assets.yaml").unlink()
+        with pytest.raises(ConfigurationError, match=r"put its file, with verify, into syncs"):
+            choose_retired("assets")
+
+
+def test_a_sync_whose_file_is_gone_is_read_by_the_query_that_it_had(made: Syncing) -> None:
+    (catalog(made) / "queries" / "assets_readback.nql").rename(
+        catalog(made) / "queries" / "any_name.nql"
+    )
+    made.specify(verify={"query_id": "#any_name", "after": "0s"})
+    uids = made.uids()
+    made.write(rows_of(uids))
+    made.sync(now=NOW)
+    edit(made, {uids[0]: "edited"})
+    (catalog(made) / "syncs" / "assets.yaml").unlink()
+    accepted = SyncAsked(accept_guards=("retire",), why="no longer needed")
+    clock = made.place.clock(NOW + HOUR)
+    with pytest.raises(PartlyDoneError, match="1 values of this sync were set by others since"):
+        stories.retire(choose_retired("assets"), accepted, clock=clock)
+    held = made.held(OWNER)
+    assert {uid: value for uid, value in held.items() if value} == {uids[0]: "edited"}
 
 
 @pytest.mark.slow
