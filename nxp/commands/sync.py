@@ -74,10 +74,12 @@ def _chosen(sync: str, asked: "SyncAsked", tenant: str | None, *, retire: bool) 
     from tasks.sync.ready import check_inventory  # noqa: PLC0415 - polars and httpx
     from tasks.sync.retiring import check_adoption, choose_retired  # noqa: PLC0415
     from tasks.sync.run import choose_sync  # noqa: PLC0415
+    from tasks.sync.tenant_values import check_readable  # noqa: PLC0415
 
     if retire:
         return choose_retired(sync, tenant)
     chosen = choose_sync(sync, tenant)
+    check_readable(chosen.specification)
     check_inventory(chosen)
     if asked.adopt:
         check_adoption(chosen, asked.adopt)

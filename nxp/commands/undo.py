@@ -32,8 +32,10 @@ def undo(
     sync = _sync_of(plan, tenant)
     check_named(settings.catalog, sync, SYNCS)
     from tasks.sync.run import choose_sync  # noqa: PLC0415 - polars and httpx, not for --help
+    from tasks.sync.tenant_values import check_readable  # noqa: PLC0415
 
     chosen = choose_sync(sync, tenant)
+    check_readable(chosen.specification)
 
     def story() -> None:
         from tasks.stories import sync as stories  # noqa: PLC0415 - duckdb, after the checks

@@ -91,5 +91,10 @@ def lately(ledger: Ledger, sync: str, now: datetime, over: timedelta) -> Lately:
         plans.append(plan)
     return Lately(
         lost=sum(plan.summary.get("lost") or 0 for plan in plans),
-        cleared=sum(plan.summary["counts"].get("cleared_keys", 0) for plan in plans),
+        # A person asks for each plan that takes another one back.
+        cleared=sum(
+            plan.summary["counts"].get("cleared_keys", 0)
+            for plan in plans
+            if not plan.summary.get("undoes")
+        ),
     )

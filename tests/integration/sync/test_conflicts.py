@@ -15,6 +15,7 @@ from connectors.errors import (
     PipelineError,
     UsageError,
 )
+from nxp.cli import run
 from nxp.commands.plan import print_plan
 from nxp.commands.sync import print_report
 from tasks.stories import sync as stories
@@ -207,7 +208,12 @@ def test_without_a_query_that_reads_only_sets_go_out_and_only_by_apply(
     made.write(rows_of(uids))
     with pytest.raises(ConfigurationError, match=r"devices during past 30d \| list device.uid"):
         made.sync(now=NOW)
-    print_plan(made.plan(now=NOW), as_json=False)
+    plan = made.plan(now=NOW)
+    # Before a flow begins: there is no server.
+    for command in (["sync", "assets"], ["undo", plan["plan_id"]]):
+        assert run([*command, "--prefect"]) == 3
+        assert "assets has no verify query" in capsys.readouterr().err
+    print_plan(plan, as_json=False)
     assert "WARNING: assets has no verify query" in capsys.readouterr().err
     applied = made.apply(now=NOW)
     print_report(applied)

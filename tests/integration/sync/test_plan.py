@@ -14,6 +14,7 @@ from connectors.errors import DataRefusedError, StaleError, UsageError
 from connectors.ledger import Ledger, open_ledger
 from connectors.ledger.enriched import ValueState
 from tasks.sync import plan as module
+from tasks.sync.guarding import lately
 from tasks.sync.guards import Guard
 from tasks.sync.plan import load_plan, make_plan, retry_plan
 from tasks.sync.plan_file import SyncPlan
@@ -495,3 +496,16 @@ def test_a_retry_plans_what_is_not_taken_and_moves_no_cursor(planning: Planning)
     assert planning.ledger.syncs.read("cmdb_devices").cursors == {"cmdb": "c"}
     assert {state for *_, state in states(planning).values()} == {ValueState.ACKNOWLEDGED}
     assert rows_of(retry_plan(planning)) == []
+
+
+def test_what_a_person_takes_back_does_not_add_up_with_the_losses_of_other_days(
+    planning: Planning,
+) -> None:
+    plans, made = planning.ledger.plans, planned(planning).record
+    emptied = {**made.summary, "counts": {**made.summary["counts"], "cleared_keys": 5}}
+    for name, summary in {"undo": {**emptied, "undoes": made.plan_id}, "plan": emptied}.items():
+        version = planning.ledger.syncs.read(planning.sync).version
+        plans.add(replace(made, plan_id=name, summary=summary, version=version))
+        plans.start(name)
+        found = lately(planning.ledger, planning.sync, NOW - DAY, 7 * DAY)
+        assert found.cleared == (0 if name == "undo" else 5)
