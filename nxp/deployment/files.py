@@ -23,8 +23,10 @@ from connectors.syncs import load_syncs
 FILE = "prefect.yaml"
 # Every deployment and automation of ours carries this tag; others on the server are left alone.
 OURS = "managed:nxp"
-# The flows that act on devices and people, or write to a tenant; those named _plan only plan.
+# The flows that act on devices and people, or write to a tenant; those with one of these endings only
+# plan what another run sends.
 ACTING_MODULES = frozenset({"flows.actions", "flows.enrichment"})
+PLANNING = ("_plan", "_undo")
 
 
 class _Strict(BaseModel):
@@ -116,7 +118,7 @@ class Deployment:
 def acts(entrypoint: str | None) -> bool:
     """Return whether a flow acts on devices and people, or writes to a tenant."""
     module, _, name = (entrypoint or "").rpartition(".")
-    return module in ACTING_MODULES and not name.endswith("_plan")
+    return module in ACTING_MODULES and not name.endswith(PLANNING)
 
 
 def load_deployments(catalog: Path, pool: str | None = None) -> list[Deployment]:
