@@ -60,6 +60,7 @@ MOST_REQUESTS_PER_BATCH: Final = 64
 # Each of them has been tried for 15 s: this is an outage, which is left to the next scheduled run.
 MOST_UNANSWERED: Final = 3
 PAUSE_BEFORE_AGAIN_SECONDS: Final = 30.0
+_STOPPED: Final = "the run had stopped before"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,7 +140,7 @@ def push_batches(
                 sleep(PAUSE_BEFORE_AGAIN_SECONDS)
                 run.send_again()
             run.give_up_unanswered()
-            run.give_up([rows.slice(sent)], NOT_SENT, "the run had stopped before")
+            run.give_up([rows.slice(sent)], NOT_SENT, _STOPPED)
         except BaseException as error:
             run.stop.set()
             stop.let_end(run.under_way, error)
@@ -189,6 +190,8 @@ class _Run:
         self._pace = pace
         self._pool = pool
         self._in_a_row = 0
+        # What is sent now was sent before, so that it is never certain that it is not there.
+        self._is_again = False
         self.under_way: set[Future[_Settled]] = set()
 
     def send(self, requests: Iterator[RequestBatch]) -> int:
@@ -219,7 +222,7 @@ class _Run:
 
     def send_again(self) -> None:
         """Send once more what got no answer."""
-        before = self.unanswered
+        before, self._is_again = self.unanswered, True
         waiting = deque(each.objects for each in before)
         self.unanswered = []
         self.send(self._encoded(waiting))
@@ -300,6 +303,10 @@ class _Run:
 
     def _leave(self, waiting: deque[pl.DataFrame], code: str, settled: _Settled) -> None:
         """Give up looking for the objects that are refused."""
+        if self.stop.is_set() and not settled.requests and not self._is_again:
+            pieces = (_identified(piece, self._layout) for piece in waiting)
+            settled.outcomes += [without_answer(piece, NOT_SENT, _STOPPED) for piece in pieces]
+            return
         if self.stop.is_set():
             settled.unanswered = list(waiting)
             return
