@@ -345,7 +345,7 @@ def test_the_raw_operations_start_watch_and_download_an_export(
     assert_one_line(again, 2, "exists already")
     assert_one_line(nxp("nql", "execute", "#nope"), 3, "#nope")
     assert_one_line(nxp("nql", "execute", "nope"), 2, "nope")
-    assert_one_line(nxp("nql", "status", "nope"), 5, "does not know this export")
+    assert_one_line(nxp("nql", "status", "nope"), 2, "has no export 'nope'")
 
 
 def test_the_saved_query_is_printed_as_it_is_kept(
