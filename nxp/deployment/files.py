@@ -23,8 +23,8 @@ from connectors.syncs import load_syncs
 FILE = "prefect.yaml"
 # Every deployment and automation of ours carries this tag; others on the server are left alone.
 OURS = "managed:nxp"
-# The flows that act on devices and people, or write to a tenant; those with one of these endings only
-# plan what another run sends.
+# The flows that act on devices and people, or write to a tenant; those with one of these endings
+# only plan what another run sends.
 ACTING_MODULES = frozenset({"flows.actions", "flows.enrichment"})
 PLANNING = ("_plan", "_undo")
 
