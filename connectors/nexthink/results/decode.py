@@ -20,8 +20,8 @@ PIECE_BYTES: Final = 64 * 1024
 # Output of one call of ISA-L.
 _MOST_OUTPUT: Final = 1024 * 1024
 # zstandard has no limit for the output of a call. Four bytes make a block of 128 KiB at most, so
-# this much input bounds it to 64 MiB. With a quarter of it, the calls take a fifth more time.
-_ZSTD_SLICE: Final = 2048
+# this much input bounds it to 32 MiB. With half of it, the calls take a tenth more time.
+_ZSTD_SLICE: Final = 1024
 # Pieces smaller than this are joined: each costs a few calls later.
 _JOINED_BYTES: Final = 256 * 1024
 
