@@ -20,7 +20,9 @@ POLL_GROWTH = 1.5
 # Pauses after the first poll, as a share of the time before it.
 AFTER_FIRST = 0.1
 # One that is ready at the first poll may have been ready before: the next one is asked for earlier.
-EARLIER = 0.9
+EARLIER = 0.75
+# One slow export must not make the next ones wait for long.
+LATEST_FIRST = 300.0
 
 
 def await_result(
@@ -102,4 +104,5 @@ def first_poll(tools: Tools, request: Request, export: Export) -> float:
     """
     usual = tools.ledger.journal.usual_seconds(request.dataset)
     age = (tools.clock() - export.started_at).total_seconds()
-    return max(0.0, (FIRST_POLL if usual is None else usual) - max(0.0, age))
+    first = FIRST_POLL if usual is None else min(usual, LATEST_FIRST)
+    return max(0.0, first - max(0.0, age))

@@ -188,7 +188,7 @@ def test_a_sync_is_planned_applied_synced_and_retried(
 def test_an_action_is_planned_and_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with acting(tmp_path, monkeypatch.setenv) as made:
+    with acting(tmp_path, monkeypatch.setenv, now=None) as made:
         made.specify("clean", targets={"query_id": "#windows_devices"})
         planned = called("act", "plan", "clean", "--json", capsys=capsys)
         assert json.loads(planned.stdout)["state"] == "planned"
