@@ -35,7 +35,7 @@ def test_a_plan_is_shown_applied_and_listed(
     made.write(rows_of([*uids, f"{MARK}-nobody"]))
     planned = end(begin(env, "plan", SYNC_NAME))
     assert planned.returncode == 0, planned.stderr
-    assert f"set     {2 * len(uids) + 2}" in planned.stdout
+    assert f"set        {2 * len(uids) + 2}" in planned.stdout
     assert "nxp apply assets sends it" in planned.stderr
     assert made.requests == 0
     applied = end(begin(env, "apply", SYNC_NAME, "--json"))
@@ -67,7 +67,7 @@ def test_a_guard_that_trips_shows_the_plan_and_is_6(made: Syncing, env: dict[str
     made.write([{**row, "owner": "other"} for row in rows_of(made.uids())])
     planned = end(begin(env, "plan", SYNC_NAME))
     assert planned.returncode == 6
-    assert f"change  {len(made.uids())}" in planned.stdout
+    assert f"change     {len(made.uids())}" in planned.stdout
     assert "--accept-guard changes --why TEXT" in planned.stderr.splitlines()[-1]
     assert "nothing was sent: guard changes" in planned.stderr
     assert "within 24 hours" not in planned.stderr
