@@ -1,6 +1,7 @@
 """Actions set up for tests: a stand-in tenant, the test's YAML files, runs without Prefect."""
 
 import shutil
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -108,8 +109,9 @@ class Acting:
         return stories.plan(choose_action(name), asked or ActionAsked(), clock, self.sleep)
 
     def sleep(self, seconds: float) -> None:
-        """Move the tenant's clock forward."""
+        """Move the tenant's clock forward, and leave its exports the moment that they take."""
         self.tenant.clock.advance(timedelta(seconds=seconds))
+        time.sleep(0.02)
 
     @contextmanager
     def ledger(self) -> Iterator[Ledger]:
