@@ -91,7 +91,7 @@ class Orphans:
         return count
 
     def forget(self, sync: str) -> None:
-        """Forget what is known about a sync of which Nexthink holds nothing any more."""
+        """Forget a sync once Nexthink no longer holds any value of it."""
         with self._engine.begin() as connection:
             for table in (enriched, absences, syncs):
                 connection.execute(delete(table).where(self._of(table, sync)))

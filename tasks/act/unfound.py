@@ -27,7 +27,7 @@ _USER_COLUMNS: Final = {"sid": PERSON, "uid": "user.uid", "upn": "user.upn"}
 def unfound_targets(
     client: NexthinkClient, ledger: Ledger, report: RawReport, tenant: str | None = None
 ) -> list[DeviceIds | UserIds]:
-    """Return the targets of accepted requests of which no id is in the tenant's inventory.
+    """Return targets of accepted requests that have no id in the tenant's inventory.
 
     Empty if the answers confirm all targets, or were not about targets by any of their ids. Case
     is ignored, so a target that is missing for its case alone is not among them.

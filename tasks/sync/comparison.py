@@ -83,7 +83,7 @@ COPY (
   ORDER BY known.key, known.field
 ) TO {path} (FORMAT parquet)
 """
-# Objects of which no lost value is left.
+# Objects without any lost value left.
 _SETTLED_OBJECTS: Final = """
 SELECT count(*) FROM (
   SELECT known.key FROM known LEFT JOIN read_parquet($settled) AS found

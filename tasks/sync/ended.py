@@ -68,7 +68,7 @@ class SyncStages:
 
     @property
     def refused_whole(self) -> list[str]:
-        """The fields of which no value is taken: refused by the tenant, or by the mapping."""
+        """The fields without any taken value: refused by the tenant, or by the mapping."""
         return [*self.standing.refused_whole, *self.source.get("refused_fields", ())]
 
     @property
@@ -211,7 +211,7 @@ def _refused(run: SyncRun, stages: SyncStages) -> PipelineError | None:
 
 
 def _missing(run: SyncRun, stages: SyncStages) -> PipelineError | None:
-    """Return the error of a sync of which Nexthink has few objects: its key is probably wrong."""
+    """Return the error of a sync whose objects Nexthink mostly lacks: its key is probably wrong."""
     missing, held = stages.standing.objects, stages.standing.held
     if not missing or (held and (missing <= held or missing + held < FEW_OBJECTS)):
         return None

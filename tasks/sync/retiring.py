@@ -77,7 +77,7 @@ def _kept_query(summary: Mapping[str, Any]) -> VerifySpecification | None:
 
 
 def unknown_values(ledger: Ledger, sync: str) -> UsageError:
-    """Return the error about a sync of which nothing is known."""
+    """Return the error about an unknown sync."""
     held = [name for name in ledger.orphans.syncs() if ledger.orphans.held(name).values]
     return UsageError(
         f"the ledger knows no values of a sync {sync}: it knows those of "

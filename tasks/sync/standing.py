@@ -29,7 +29,7 @@ class Standing:
         not_read_back: they read back differently, and are tried again after some days.
         unexplained: refused without a reason, and tried again after some days.
         refused_fields: by field, values that wait for another value or mapping.
-        refused_whole: the fields of which every value is refused, or more than the sync allows.
+        refused_whole: the fields whose values are all refused, or more of them than allowed.
         theirs: values of others that are left alone although the sources want another one.
     """
 

@@ -64,7 +64,7 @@ class HandoffRequest:
 
     @property
     def digest(self) -> str:
-        """What tells messages apart, whoever says them: the beginning of a hash."""
+        """Distinguishes messages: the beginning of a hash."""
         content = json.dumps(self.body(), sort_keys=True).encode(errors="surrogatepass")
         return hashlib.sha256(content).hexdigest()[:12]
 

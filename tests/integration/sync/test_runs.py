@@ -40,7 +40,7 @@ UID = "device/device/uid"
 MARK = "MARK-jane"
 DAY = timedelta(days=1)
 REGISTER = "SELECT uid, owner AS asset_owner, tag AS asset_tag FROM register"
-# A custom field that nobody has created, and one of which every value is too long.
+# A custom field that nobody has created, and one whose values are all too long.
 MISSING = {"device/device/#no_such_field": {"column": "asset_tag", "longest": 200}}
 TOO_LONG = {TAG: {"longest": 200}}
 # Virtual machines have values that nobody's sync has set.
