@@ -1,0 +1,13 @@
+"""The library and the clone's own catalogue, which is a project made from it."""
+
+from pathlib import Path
+
+from nxp.library import LIBRARY
+
+DEPLOYMENTS = Path(__file__).resolve().parents[3] / "deployments"
+
+
+def test_the_clones_catalogue_consists_of_files_of_the_library() -> None:
+    for folder in ("datasets", "queries", "syncs", "actions"):
+        for path in (DEPLOYMENTS / folder).iterdir():
+            assert path.read_text() == (LIBRARY / folder / path.name).read_text(), path.name
