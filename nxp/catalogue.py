@@ -6,7 +6,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from connectors.catalogue import ACTIONS, SYNCS, DatasetSpecification, read_datasets
+from connectors.catalogue import (
+    ACTIONS,
+    SYNCS,
+    DatasetSpecification,
+    read_datasets,
+    reference_findings,
+)
 from connectors.errors import ConfigurationError
 from connectors.settings.installation import Settings
 
@@ -41,12 +47,16 @@ def read_catalogue(catalog: Path) -> Catalogue:
         read.problems.append(str(error))
         return read
     read.datasets, read.problems = datasets.valid, datasets.listed
+    # Only here: a wrong reference misleads readers, and must not stop an export.
+    problems, read.notes = reference_findings(datasets.found, datasets.names)
+    read.problems += problems
     from nxp.saved_queries import SavedQueries  # noqa: PLC0415 - lark, not for listing datasets
 
     queries = SavedQueries(catalog)
     for name, dataset in read.datasets.items():
         queries.check_dataset(name, dataset)
-    read.syncs, read.notes = _syncs(catalog, read.problems, queries)
+    read.syncs, notes = _syncs(catalog, read.problems, queries)
+    read.notes += notes
     read.actions, notes = _actions(catalog, read.problems, queries)
     read.notes += notes
     read.problems += queries.findings.problems

@@ -20,6 +20,8 @@ from connectors.catalogue.dataset import (
     Mode,
     Shard,
 )
+from connectors.catalogue.derivations import DerivedColumn
+from connectors.catalogue.descriptions import Described, Sortable
 from connectors.catalogue.landings import PARQUET, SQL, SnapshotLoad, SqlSpecification
 from connectors.catalogue.loading import (
     Loaded,
@@ -33,6 +35,7 @@ from connectors.catalogue.loading import (
     read_specifications,
 )
 from connectors.catalogue.names import ACTIONS, DATASETS, SYNCS, check_named, names_in
+from connectors.catalogue.references import reference_findings
 from connectors.catalogue.retention import RetentionClass, TenantRetention, kept_for
 from connectors.catalogue.specification import DAY, DURATION_PATTERN, Specification, parse_duration
 from connectors.catalogue.windows import WindowSpecification
@@ -51,6 +54,8 @@ __all__ = [
     "Column",
     "ColumnType",
     "DatasetSpecification",
+    "DerivedColumn",
+    "Described",
     "Drift",
     "FreshCheck",
     "Loaded",
@@ -61,6 +66,7 @@ __all__ = [
     "Severity",
     "Shard",
     "SnapshotLoad",
+    "Sortable",
     "Specification",
     "SqlSpecification",
     "TenantRetention",
@@ -79,4 +85,5 @@ __all__ = [
     "read_datasets",
     "read_raw",
     "read_specifications",
+    "reference_findings",
 ]

@@ -6,7 +6,7 @@ from typing import Self
 
 from pydantic import Field, model_validator
 
-from connectors.catalogue.specification import Specification
+from connectors.catalogue.descriptions import Described
 
 RESERVED = re.compile(r"date|snapshot|_nxp_.*")
 LANDED_NAME = re.compile(r"[a-z0-9_]+")
@@ -27,7 +27,7 @@ class ColumnType(StrEnum):
     JSON = "json"
 
 
-class Column(Specification):
+class Column(Described):
     """One declared column: the header that the tenant sends, and how it lands."""
 
     nql: str = Field(min_length=1)
@@ -41,6 +41,10 @@ class Column(Specification):
         object.__setattr__(self, "name", self.name or landed_name(self.nql))
         if not LANDED_NAME.fullmatch(self.name) or RESERVED.fullmatch(self.name):
             raise ValueError(f"name {self.name!r}: only a-z, 0-9 and _, and not a reserved name")
+        if self.sortable and self.type is not ColumnType.STRING:
+            raise ValueError(
+                f"sortable: {self.sortable} is for text, and {self.name} is {self.type}"
+            )
         return self
 
 

@@ -11,6 +11,8 @@ from pydantic import Field, model_validator
 
 from connectors.catalogue.checks import Check, FreshCheck
 from connectors.catalogue.columns import Column, ColumnType
+from connectors.catalogue.derivations import DeriveSpecification
+from connectors.catalogue.descriptions import DescribedDataset
 from connectors.catalogue.landings import PARQUET, Landing, SnapshotLoad, SqlSpecification
 from connectors.catalogue.retention import RetentionClass
 from connectors.catalogue.specification import DAY, Duration, Specification, divides_days
@@ -58,7 +60,7 @@ class Shard(Specification):
     query_id: str | None = Field(default=None, pattern=f"^{QUERY_ID.pattern}$")
 
 
-class DatasetSpecification(Specification):
+class DatasetSpecification(DescribedDataset):
     """What to export and how it lands: one file of deployments/datasets."""
 
     dataset: str
@@ -71,7 +73,7 @@ class DatasetSpecification(Specification):
     window: WindowSpecification | None = None
     shards: tuple[Shard, ...] = ()
     columns: tuple[Column, ...] = Field(min_length=1)
-    derive: dict[str, str] = Field(default_factory=dict)
+    derive: dict[str, DeriveSpecification] = Field(default_factory=dict)
     where: str | None = None
     transform: str | None = None
     drift: Drift = Drift.EVOLVE

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 import polars as pl
 
 from connectors.catalogue.columns import LANDED_NAME, RESERVED, Column, ColumnType
+from connectors.catalogue.derivations import DerivedColumn
 from connectors.catalogue.expressions import ExpressionError, Prepared, prepared
 from connectors.catalogue.frame_types import FRAME_TYPES, column_type, refused_type
 
@@ -23,20 +24,27 @@ class Derived:
     problems: list[str] = field(default_factory=list)
 
 
-def derived(declared: Sequence[Column], derive: Mapping[str, str], where: str | None) -> Derived:
+def derived(
+    declared: Sequence[Column], derive: Mapping[str, DerivedColumn], where: str | None
+) -> Derived:
     """Check a dataset's expressions, each over the declared columns and those derived above it."""
     found = Derived()
     columns = {column.name: FRAME_TYPES[column.type] for column in declared}
-    for name, text in derive.items():
+    for name, column in derive.items():
         try:
-            expression = _derived(name, text, columns)
+            expression = _derived(name, column.text, columns)
         except ExpressionError as error:
             found.problems.append(f"derive.{name}: {error}")
             continue
         kind = column_type(expression.kind) or ColumnType.STRING
         columns[name] = FRAME_TYPES[kind]
         found.expressions[name] = expression
-        found.columns.append(Column(nql=text, name=name, type=kind))
+        if column.sortable and kind is not ColumnType.STRING:
+            found.problems.append(
+                f"derive.{name}: sortable: {column.sortable} is for text, and {name} is {kind}"
+            )
+            continue
+        found.columns.append(column.landing_as(name, kind))
     if where is not None:
         try:
             found.condition = _condition(where, columns)

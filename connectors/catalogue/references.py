@@ -1,0 +1,34 @@
+"""Whether the columns that others reference are there."""
+
+from collections.abc import Mapping
+
+from connectors.catalogue.dataset import DatasetSpecification
+
+
+def reference_findings(
+    datasets: Mapping[str, DatasetSpecification], names: list[str]
+) -> tuple[list[str], list[str]]:
+    """Return what is wrong with the references of columns, and notes on those not to be checked.
+
+    Args:
+        datasets: the specifications, by the names of their files.
+        names: all datasets of the catalogue, also those that cannot be read.
+    """
+    problems, notes = [], []
+    for name, specification in datasets.items():
+        for column in specification.known_columns:
+            if column.references is None:
+                continue
+            dataset, _, referred = column.references.partition(".")
+            where = f"{name}.yaml: the column {column.name} references {column.references}"
+            if dataset not in names:
+                notes.append(f"{where}, a dataset that the catalogue does not have")
+            elif dataset in datasets and not _may_have(datasets[dataset], referred):
+                problems.append(f"{where}, but {dataset}.yaml has no column {referred}")
+    return problems, notes
+
+
+def _may_have(specification: DatasetSpecification, column: str) -> bool:
+    """Return whether a dataset may land a column: what a transform returns is not known here."""
+    known = {each.name for each in specification.known_columns}
+    return column in known or specification.transform is not None

@@ -1,0 +1,79 @@
+"""Descriptions of a dataset: they change, and nothing of what has landed does."""
+
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.commands import called
+from tests.landing import CATALOG, Place, Use, catalogue, place, working_days
+
+NOW = datetime.now(UTC)
+FIRST, *_, LAST = working_days(NOW, 3)
+DATES = ("--from", FIRST, "--to", LAST)
+SAID = {
+    "title": "Crashes",
+    "description": "Crashes of programs.",
+    "grain": "one row per crash",
+    "owner": "Workplace",
+    "tags": ["stability"],
+    "topic": "Stability",
+}
+
+
+def bare(name: str) -> dict[str, Any]:
+    """Return a shipped dataset without anything that only describes it."""
+    values = yaml.safe_load((CATALOG / "datasets" / f"{name}.yaml").read_text("utf-8"))
+    kept = {key: value for key, value in values.items() if key not in SAID}
+    return kept | {
+        "columns": [
+            {key: each[key] for key in ("nql", "name", "type", "nullable", "key") if key in each}
+            for each in values["columns"]
+        ]
+    }
+
+
+@pytest.fixture
+def here(tmp_path: Path, use: Use) -> Iterator[Place]:
+    """A tenant of today, and a catalogue in which nothing is described."""
+    made = catalogue(tmp_path, {})
+    for name in ("crashes", "devices"):
+        (made / "datasets" / f"{name}.yaml").write_text(yaml.safe_dump(bare(name)), "utf-8")
+    with place(tmp_path, now=NOW, days=20) as served:
+        yield use(served)
+
+
+def test_a_new_description_lands_nothing_again_and_changes_no_schema(
+    here: Place, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def hashes() -> dict[str, str]:
+        found = {name: here.lake.manifest(name) for name in ("crashes", "devices")}
+        return {name: manifest.schema_hash for name, manifest in found.items() if manifest}
+
+    for words in (("backfill", "crashes", *DATES), ("export", "devices")):
+        assert called(*words, capsys=capsys).returncode == 0
+    before, exports = hashes(), here.tenant.requests["export"]
+    assert len(before) == 2
+    for name in before:
+        values = bare(name) | SAID
+        for column in values["columns"]:
+            column |= {"description": f"What {column['name']} is.", "personal": True, "unit": "x"}
+        of_device = next(each for each in values["columns"] if each["name"] == "device_name")
+        of_device |= {"sortable": "version", "references": "users.user_uid"}
+        path = here.folder / "catalog" / "datasets" / f"{name}.yaml"
+        path.write_text(yaml.safe_dump(values), "utf-8")
+
+    again = called("backfill", "crashes", *DATES, capsys=capsys)
+    assert (again.returncode, "2 done already" in again.stderr) == (0, True)
+    assert here.tenant.requests["export"] == exports
+    checked = called("check", "--json", capsys=capsys)
+    assert not [note for note in json.loads(checked.stdout)["notes"] if "landing" in note]
+    landed = called("export", "devices", "--json", capsys=capsys)
+    assert landed.returncode == 0, landed.stderr
+    assert [each["warnings"] for each in json.loads(landed.stdout)["outcomes"]] == [[]]
+    assert here.tenant.requests["export"] == exports + 1
+    assert hashes() == before
