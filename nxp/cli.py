@@ -35,6 +35,7 @@ COMMANDS = {
     "server": "Run a local Prefect server in the background: start, stop, status.",
     "stack": "Run a whole production set-up on this machine: up, down, status, env.",
     "worker": "Run a Prefect worker; when stopped, it lets its flow runs finish first.",
+    "add": "List the library of datasets, or copy some into the project.",
     "export": "Export datasets from Nexthink and land them in the lake.",
     "backfill": "Land the windows between two dates; if interrupted, run it again to resume.",
     "state": "Show or reset what the ledger knows about a dataset.",
@@ -99,7 +100,7 @@ GROUPS = {
         "retire-ledger": "Record that another ledger of ours acts no more.",
     },
     "nql": {
-        "queries": "List the catalogue's saved queries, or print one to paste into Nexthink.",
+        "queries": "List the catalogue's saved queries, or print them to paste into Nexthink.",
         "lint": "Check queries without a tenant: line, column, and what may be meant.",
         "diff": "Compare the tenant's saved queries with the catalogue's files.",
         "execute": "Run a saved query and print its rows (1,000 at most).",
@@ -135,7 +136,7 @@ GROUPS = {
     },
 }
 # Verbs that are not in the module of their group.
-OWN_MODULES = {("nql", "lint"), ("nql", "diff")}
+OWN_MODULES = {("nql", "lint"), ("nql", "diff"), ("nql", "queries")}
 
 
 def build_app() -> App:

@@ -61,7 +61,13 @@ class Shard(Specification):
 
 
 class DatasetSpecification(DescribedDataset):
-    """What to export and how it lands: one file of deployments/datasets."""
+    """What to export and how it lands: one file of deployments/datasets.
+
+    Attributes:
+        rows: how many rows to expect, in words, such as `1 per device and day`.
+        permission: what the API credential has to be allowed to do.
+        evidence: what the columns rest on: a page of the vendor, or a guess.
+    """
 
     dataset: str
     query_id: str
@@ -83,6 +89,9 @@ class DatasetSpecification(DescribedDataset):
     retention: Duration | None = None
     stale_after: Duration | None = None
     retention_class: RetentionClass = RetentionClass.EVENTS
+    rows: str = ""
+    permission: str = ""
+    evidence: str = ""
 
     @property
     def key_columns(self) -> tuple[str, ...]:

@@ -97,3 +97,14 @@ class DownloadedResult:
     truncated: Annotated[
         bool | None, derived("HTTP status 206", "Null if a URL was given: its status is unknown.")
     ]
+
+
+@dataclass(frozen=True, slots=True)
+class QueryToPaste:
+    """A saved query of the catalogue, as a person creates it in Nexthink."""
+
+    query_id: Annotated[str, ours("Id of the saved query, with its #.")]
+    name: Annotated[str, ours("The name to type.")]
+    description: Annotated[str, ours("The description to type.")]
+    used_by: Annotated[tuple[str, ...], ours("The datasets, syncs and actions that run it.")]
+    nql: Annotated[str, ours("Its text.")]

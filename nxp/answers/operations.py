@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from connectors.nexthink.acting.models import RemoteAction
-from nxp.answers import acted, acting, card, devices, enrichment, house, nql, runs, shown
+from nxp.answers import acted, acting, card, devices, enrichment, house, library, nql, runs, shown
 from tasks.act.report import ActionReport
 from tasks.upkeep.rewrite import Rewritten
 
@@ -168,11 +168,12 @@ _ALL: Final = (
         "datasets",
         list[runs.DatasetShown] | list[runs.UnitShown] | runs.SavedQuery | list[runs.SavedQuery],
     ),
+    Operation("add", list[library.LibraryPart] | library.AddedParts),
     Operation("runs", list[runs.RunShown]),
     Operation("state show", runs.StateShown),
     Operation("state reset", runs.StateShown),
     Operation("check", runs.CheckShown),
-    Operation("nql queries", dict[str, str]),
+    Operation("nql queries", dict[str, str] | list[nql.QueryToPaste]),
     Operation("plan", runs.SyncShown | card.ReviewedPlan | card.FullyReviewedPlan),
     Operation("apply", runs.SyncShown),
     Operation("sync", runs.SyncShown),

@@ -8,9 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
-from connectors.catalogue.yaml_text import UNREADABLE, read_text, why_unreadable
 from connectors.errors import (
-    ConfigurationError,
     ExportFailedError,
     UnavailableError,
     UnknownExportError,
@@ -26,36 +24,6 @@ from nxp.output import print_json, print_table, print_text, say, text
 if TYPE_CHECKING:
     from connectors.ledger import Ledger
     from connectors.nexthink.client import NexthinkClient
-
-
-def queries(query_id: str | None = None, *, as_json: Json = False) -> None:
-    """List the catalogue's saved queries, or print the text of one, to paste into Nexthink.
-
-    Datasets, actions and the read-back of syncs need their queries saved there, each under its id.
-    """
-    folder = load_settings().catalog / "queries"
-    named = None if query_id is None else f"#{query_id.removeprefix('#')}"
-    texts, problems = {}, []
-    for path in sorted(folder.glob("*.nql")):
-        if named in {None, f"#{path.stem}"}:
-            try:
-                texts[f"#{path.stem}"] = read_text(path)
-            except UNREADABLE as error:
-                problems.append(f"queries/{path.name}: {why_unreadable(error)}")
-    if named is not None and not texts and not problems:
-        raise UsageError(f"the catalogue has no saved query {named}: nxp nql queries lists them")
-    if problems and not texts:
-        raise ConfigurationError("saved queries", problems=tuple(problems))
-    if as_json:
-        print_json(texts)
-    elif named is not None:
-        print_text(texts[named].rstrip())
-    elif texts:
-        firsts = (line.splitlines()[0].strip("/* ") if line else "" for line in texts.values())
-        print_table(["query_id", "what"], list(zip(texts, firsts, strict=True)))
-    if problems:
-        sys.stdout.flush()
-        raise ConfigurationError("saved queries", problems=tuple(problems))
 
 
 def execute(
@@ -93,7 +61,7 @@ def execute(
 
 
 def _executed(result: QueryResult) -> answers.ExecutedQuery:
-    from connectors.catalogue import declared_types  # noqa: PLC0415 - not for the queries
+    from connectors.catalogue import declared_types  # noqa: PLC0415 - not for --help
 
     found = result.described(declared_types(load_settings().catalog, result.query_id))
     return answers.ExecutedQuery(
@@ -186,7 +154,7 @@ def download(
 
     EXPORT is an id, or the URL that `nxp nql status --url` prints.
     """
-    from connectors.nexthink.nql import is_url  # noqa: PLC0415 - httpx, not for the queries
+    from connectors.nexthink.nql import is_url  # noqa: PLC0415 - httpx
 
     with _opened(tenant) as (client, ledger):
         found = None if is_url(export) else _status(client, export)
@@ -248,7 +216,7 @@ def _check_completed(found: ExportStatus) -> None:
 
 @contextmanager
 def _opened(tenant: str | None) -> "Iterator[tuple[NexthinkClient, Ledger]]":
-    from tasks.runs.counted import counted_client  # noqa: PLC0415 - httpx, not for the queries
+    from tasks.runs.counted import counted_client  # noqa: PLC0415 - httpx
 
     settings = load_settings()
     with counted_client(settings, load_tenant(settings, tenant)) as opened:

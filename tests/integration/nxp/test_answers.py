@@ -170,6 +170,9 @@ def runs(call: Calls) -> None:
     assert call("state reset", "crashes")["watermark"] is None
     assert "devices" in call("check")["datasets"]
     assert "#devices" in call("nql queries")
+    assert call("nql queries", "--to-paste")[0]["used_by"] == ["dataset devices"]
+    assert "crashes" in [each["name"] for each in call("add")]
+    assert call("add", "crashes", "--dry-run")["parts"] == ["crashes"]
     assert {each["dataset"] for each in call("runs")} == {"devices", "users", "crashes"}
 
 

@@ -1,0 +1,163 @@
+"""`nxp add`: datasets of the library for a project, with their saved queries and questions."""
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Annotated, Final
+
+from cyclopts import Parameter
+
+from connectors.catalogue import ACTIONS, SYNCS
+from connectors.errors import ConfigurationError, UsageError
+from connectors.settings.installation import load_settings
+from nxp.answers.library import AddedParts, LibraryPart
+from nxp.library.contents import QUERIES, Library, Part
+from nxp.library.copying import Copies, plan_copies
+from nxp.options import DryRun, Json
+from nxp.output import print_json, print_table, print_text, say
+
+_HEADS: Final = ("name", "title", "grain", "kept", "rows", "permission", "added")
+_NEAR: Final = 3
+
+
+def add(
+    *name: str,
+    all_: Annotated[
+        bool, Parameter(name="--all", negative="", help="Add all datasets of the library.")
+    ] = False,
+    topic: Annotated[
+        tuple[str, ...], Parameter(negative="", help="Add all datasets of a topic; repeatable.")
+    ] = (),
+    dry_run: DryRun = False,
+    as_json: Json = False,
+) -> None:
+    """Copy datasets NAME of the library into the project, with the saved queries that they need.
+
+    Without NAME, list the library by topic. Files that the project has already are left as they
+    are; if one of them was changed, nothing is written.
+    """
+    library = Library()
+    project = load_settings().catalog
+    names = _chosen(library, name, topic, all_=all_)
+    if not names:
+        _list(library, project, as_json=as_json)
+        return
+    if not project.is_dir():
+        raise ConfigurationError(f"no folder {project}: set NXP_CATALOG to the catalogue")
+    parts = library.complete(names)
+    copies = plan_copies(library, parts, project)
+    if not dry_run:
+        copies.write()
+    answer = _answer(parts, copies, dry_run=dry_run)
+    if as_json:
+        print_json(answer)
+    else:
+        _say(answer)
+
+
+def _chosen(
+    library: Library, names: tuple[str, ...], topics: tuple[str, ...], *, all_: bool
+) -> list[str]:
+    """Return the names of the parts to add, each once.
+
+    Raises:
+        UsageError: some are not in the library; the message has those that may be meant.
+    """
+    plain = [name.removeprefix("#") for name in names]
+    unknown = [_unknown(library, name) for name in plain if name not in library.parts]
+    if unknown:
+        raise UsageError(f"{'; '.join(unknown)} (nxp add lists the library)")
+    if missing := [each for each in topics if each not in library.topics]:
+        known = ", ".join(library.topics)
+        raise UsageError(f"unknown topic {', '.join(missing)}: the library has {known}")
+    chosen = list(library.datasets) if all_ else []
+    chosen += [each for each, part in library.datasets.items() if part.topic in topics]
+    return list(dict.fromkeys([*plain, *chosen]))
+
+
+def _unknown(library: Library, name: str) -> str:
+    lower = name.lower().replace("-", "_").removesuffix(".yaml").removesuffix(".nql")
+    within = [each for each in library.parts if lower and (lower in each or each in lower)]
+    near = get_close_matches(lower, library.parts, n=_NEAR)
+    meant = list(dict.fromkeys([*near, *within]))[:_NEAR]
+    return f"unknown name {name!r}" + (f": did you mean {' or '.join(meant)}?" if meant else "")
+
+
+def _list(library: Library, project: Path, *, as_json: bool) -> None:
+    shown = [_shown(part, project) for part in _by_topic(library)]
+    if as_json:
+        print_json(shown)
+        return
+    before = ""
+    for topic in dict.fromkeys(each.topic for each in shown):
+        print_text(f"{before}{topic}")
+        before = "\n"
+        rows = [_row(each) for each in shown if each.topic == topic]
+        # Columns that no part of a topic fills, such as the grain of syncs.
+        filled = [at for at in range(len(_HEADS)) if any(row[at] for row in rows)]
+        print_table([_HEADS[at] for at in filled], [[row[at] for at in filled] for row in rows])
+    say()
+    say(f"nxp add NAME… copies into {project}; nxp add --all copies all datasets")
+
+
+def _by_topic(library: Library) -> Iterable[Part]:
+    last = (SYNCS, ACTIONS, QUERIES)
+    return sorted(
+        library.parts.values(),
+        key=lambda part: (last.index(part.topic) + 1 if part.topic in last else 0, part.topic),
+    )
+
+
+def _shown(part: Part, project: Path) -> LibraryPart:
+    dataset = part.dataset
+    return LibraryPart(
+        name=part.name,
+        kind=part.kind,
+        topic=part.topic,
+        title=part.title,
+        grain=getattr(dataset, "grain", "") or "",
+        mode=dataset.mode if dataset else None,
+        retention_class=dataset.retention_class if dataset else None,
+        rows=dataset.rows if dataset else "",
+        permission=dataset.permission if dataset else "",
+        evidence=dataset.evidence if dataset else "",
+        query_ids=part.query_ids,
+        references=part.wants,
+        is_added=(project / part.file).exists(),
+    )
+
+
+def _row(part: LibraryPart) -> list[str]:
+    kept = part.retention_class or ""
+    added = "yes" if part.is_added else ""
+    return [part.name, part.title, part.grain, kept, part.rows, part.permission, added]
+
+
+def _answer(parts: list[Part], copies: Copies, *, dry_run: bool) -> AddedParts:
+    wanted = {each for part in parts for each in part.wants} - {part.name for part in parts}
+    return AddedParts(
+        project=str(copies.project),
+        parts=tuple(part.name for part in parts),
+        written=tuple(copies.new),
+        same=copies.same,
+        query_ids=tuple(dict.fromkeys(each for part in parts for each in part.query_ids)),
+        wanted=tuple(
+            each
+            for each in sorted(wanted)
+            if not (copies.project / "datasets" / f"{each}.yaml").exists()
+        ),
+        dry_run=dry_run,
+    )
+
+
+def _say(answer: AddedParts) -> None:
+    for file in answer.written:
+        print_text(file)
+    what = "would be written" if answer.dry_run else "written"
+    same = f", {len(answer.same)} there already" if answer.same else ""
+    say(f"{len(answer.written)} files {what} in {answer.project}{same}")
+    if answer.wanted:
+        names = " ".join(answer.wanted)
+        say(f"their columns refer to {', '.join(answer.wanted)}: nxp add {names}")
+    if answer.written and not answer.dry_run:
+        say("next: nxp nql queries --to-paste prints what to paste into Nexthink; then nxp check")
