@@ -6,10 +6,12 @@ BIN := .venv/bin
 READY := .venv/ready
 PEERS := .venv/peers
 TOOLS := .venv/tools
+SITE := .venv/site
 # For a longer benchmark: make bench BENCH="--rows 1000000 5000000 20000000 --rate 20"
 BENCH ?=
 
-.PHONY: help demo test test-all test-prefect check check-images fix lock bench chaos clean
+.PHONY: help demo test test-all test-prefect check check-images docs check-docs fix lock \
+	bench chaos clean
 
 help:
 	@echo "make demo          export from a stand-in tenant, and query the result (a minute)"
@@ -18,6 +20,8 @@ help:
 	@echo "make test-prefect  the tests that need a running Prefect server"
 	@echo "make check         format, lint, types, import rules, lock files"
 	@echo "make check-images  lint Dockerfile, compose.yaml and Kubernetes files"
+	@echo "make docs          build the site of docs/ in site/, for any browser"
+	@echo "make check-docs    the same, strictly, and thrown away: links, anchors, lists, navigation"
 	@echo "make fix           format, and fix what the linter can fix"
 	@echo "make lock          renew the lock files after dependencies have changed"
 	@echo "make bench         measure against other tools; writes docs/performance"
@@ -60,6 +64,19 @@ $(TOOLS)/ready: deployments/images/tools.lock $(READY)
 
 check-images: $(TOOLS)/ready
 	$(TOOLS)/bin/python scripts/check_images.py
+
+$(SITE)/ready: deployments/images/site.lock $(READY)
+	@$(PYTHON) -m venv $(SITE)
+	@$(SITE)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r deployments/images/site.lock -c deployments/images/site.lock
+	@touch $(SITE)/ready
+
+# The variable: Material announces its successor at each start (docs/decisions/0016-site.md).
+docs: $(SITE)/ready
+	@NO_MKDOCS_2_WARNING=1 $(SITE)/bin/mkdocs build --strict --quiet
+	@echo "site/index.html opens in a browser; with search: python -m http.server --directory site"
+
+check-docs: $(SITE)/ready
+	NO_MKDOCS_2_WARNING=1 $(SITE)/bin/mkdocs build --strict --quiet --site-dir $(SITE)/built
 
 fix: $(READY)
 	$(BIN)/ruff format .

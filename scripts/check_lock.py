@@ -1,9 +1,9 @@
 """Checks that the lock files match the requirements they were made from; --renew renews them.
 
 requirements.lock is for developers: everything, with all extras. The lock files in
-deployments/images are for what the product needs to run, for what builds it, and for what checks
-the files there. The check needs no network: a lock carries a digest of its requirements, and every
-pin must satisfy them and carry hashes.
+deployments/images are for what the product needs to run, for what builds it, for what checks the
+files there, and for what makes a site of docs. The check needs no network: a lock carries a digest
+of its requirements, and every pin must satisfy them and carry hashes.
 """
 
 import hashlib
@@ -99,9 +99,12 @@ def _build() -> list[str]:
     return list(_pyproject()["build-system"]["requires"])
 
 
-def _tools() -> list[str]:
-    lines = (IMAGES / "tools.in").read_text("utf-8").splitlines()
-    return [line for line in lines if line and not line.startswith("#")]
+def _named_in(file: str) -> Callable[[], list[str]]:
+    def requirements() -> list[str]:
+        lines = (IMAGES / file).read_text("utf-8").splitlines()
+        return [line for line in lines if line and not line.startswith("#")]
+
+    return requirements
 
 
 EVERYTHING = Lock(ROOT / "requirements.lock", _all)
@@ -109,7 +112,8 @@ LOCKS = (
     EVERYTHING,
     Lock(IMAGES / "runtime.lock", _image, EVERYTHING.path),
     Lock(IMAGES / "build.lock", _build, EVERYTHING.path),
-    Lock(IMAGES / "tools.lock", _tools),
+    Lock(IMAGES / "tools.lock", _named_in("tools.in")),
+    Lock(IMAGES / "site.lock", _named_in("site.in")),
 )
 
 

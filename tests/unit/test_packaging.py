@@ -41,13 +41,5 @@ def test_images_run_the_versions_that_are_tested() -> None:
     assert runtime.problems(re.sub(r"(?m)^polars==\S+", "polars==2.1.0a1", text))
 
 
-def test_links_in_the_documents_lead_somewhere() -> None:
-    documents = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md")]
-    for document in documents:
-        for target in re.findall(r"\]\(([^)#]+)", document.read_text()):
-            if "://" not in target:
-                assert (document.parent / target).exists(), f"{document.name}: {target}"
-
-
 def test_the_readme_fits_on_two_screens() -> None:
     assert len((ROOT / "README.md").read_text().splitlines()) <= 120
