@@ -72,11 +72,11 @@ $(SITE)/ready: deployments/images/site.lock $(READY)
 
 # The variable: Material announces its successor at each start (docs/decisions/0016-site.md).
 docs: $(SITE)/ready
-	@NO_MKDOCS_2_WARNING=1 $(SITE)/bin/mkdocs build --strict --quiet
+	@NO_MKDOCS_2_WARNING=1 $(SITE)/bin/mkdocs build --strict
 	@echo "site/index.html opens in a browser; with search: python -m http.server --directory site"
 
 check-docs: $(SITE)/ready
-	NO_MKDOCS_2_WARNING=1 $(SITE)/bin/mkdocs build --strict --quiet --site-dir $(SITE)/built
+	NO_MKDOCS_2_WARNING=1 $(SITE)/bin/mkdocs build --strict --site-dir $(SITE)/built
 
 fix: $(READY)
 	$(BIN)/ruff format .
