@@ -1,9 +1,11 @@
 """Finds devices, users, binaries and packages by the names that the write APIs accept."""
 
 import threading
+import unicodedata
 from collections import defaultdict
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Final
 
 import polars as pl
 
@@ -21,6 +23,26 @@ _QUERIES = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class Spelling:
+    """What does not make two names different."""
+
+    ignore_case: bool = False
+    ignore_blanks: bool = False
+    ignore_nfc: bool = False
+
+    def key(self, name: str) -> str:
+        """Return a name as it is compared."""
+        if self.ignore_nfc:
+            name = unicodedata.normalize("NFC", name)
+        if self.ignore_blanks:
+            name = name.strip()
+        return name.casefold() if self.ignore_case else name
+
+
+EXACT: Final = Spelling()
+
+
 @dataclass(slots=True)
 class _Index:
     """The objects of one entity: their uids by the values of each identifying field."""
@@ -34,9 +56,9 @@ class _Index:
 class Directory:
     """Looks objects up in the inventory as queries see it."""
 
-    def __init__(self, engine: Engine, clock: TenantClock, *, ignore_case: bool = False) -> None:
-        """Read nothing yet; with `ignore_case`, values are found in any case."""
-        self._ignore_case = ignore_case
+    def __init__(self, engine: Engine, clock: TenantClock, spelling: Spelling = EXACT) -> None:
+        """Read nothing yet; `spelling` says which values are found."""
+        self._spelling = spelling
         self._engine = engine
         self._clock = clock
         self._lock = threading.Lock()
@@ -48,7 +70,7 @@ class Directory:
             index = self._index(entity)
             if name not in index.by_field:
                 index.by_field[name] = self._uids_by(index.frame, f"{entity}.{name}")
-            return index.by_field[name].get(self._key(value), [])
+            return index.by_field[name].get(self._spelling.key(value), [])
 
     def uids(self, entity: str) -> list[str]:
         """Return the uids of all objects of a kind, in their order in the inventory."""
@@ -87,8 +109,5 @@ class Directory:
         uid = frame.columns[0]
         for value, each in frame.select(value=column, uid=uid).iter_rows():
             if value is not None:
-                found[self._key(value)].append(each)
+                found[self._spelling.key(value)].append(each)
         return dict(found)
-
-    def _key(self, value: str) -> str:
-        return value.casefold() if self._ignore_case else value

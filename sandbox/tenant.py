@@ -13,7 +13,7 @@ from sandbox.actions.executions import Executions
 from sandbox.actions.handoffs import Handoff
 from sandbox.actions.store import ActionStore
 from sandbox.clock import TenantClock
-from sandbox.directory import Directory
+from sandbox.directory import Directory, Spelling
 from sandbox.engine import Engine
 from sandbox.enrichment.administrator import values_of_others
 from sandbox.enrichment.intake import Intake
@@ -60,7 +60,8 @@ class Tenant:
         self.signer = Signer(options.url_ttl, self.clock)
         self.exports = Exports(self.options, self.engine, self.clock)
         self.servicenow = ServiceNow(self.options, self.engine, self.clock)
-        self.directory = Directory(self.engine, self.clock, ignore_case=options.ignore_case)
+        spelling = Spelling(options.ignore_case, options.ignore_blanks, options.ignore_nfc)
+        self.directory = Directory(self.engine, self.clock, spelling)
         self._set_by_others()
         self.intake = Intake(
             self.enrichment,

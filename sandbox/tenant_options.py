@@ -74,9 +74,13 @@ class TenantOptions:
     """Maximum number of objects in one enrichment request."""
     enrichment_delay: float = 0.0
     """Seconds until an enriched value shows."""
-    # No public source says whether the case of names matters.
+    # No public source says which spellings of a name are one name.
     ignore_case: bool = False
     """Find named objects in any case: enrichment, and workflows by any id."""
+    ignore_blanks: bool = False
+    """Find named objects with blanks before or after their names."""
+    ignore_nfc: bool = False
+    """Find named objects whether accents are composed or not."""
     enrichment_takes_unknown: bool = False
     """Accept enrichment of unknown objects, and lose it."""
     edits: int = 0

@@ -12,10 +12,10 @@ import polars as pl
 from connectors.lake import Lake
 from connectors.ledger import Ledger
 from connectors.ledger.enriched import KNOWN, ValueState
-from connectors.syncs import SyncSpecification
+from connectors.syncs import KEYS_IGNORE, SyncSpecification
 from tasks.sync.plan_file import SyncPlan
 from tasks.sync.planning import Planning
-from tasks.sync.wanted import KEYS, ROWS, SourceCounts, WantedRange, folded
+from tasks.sync.wanted import KEYS, ROWS, SourceCounts, WantedRange, compared
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 NAME, UID = "device/device/name", "device/device/uid"
@@ -62,7 +62,9 @@ def wanted(
     return WantedRange(
         after,
         up_to,
-        keys.select(folded(pl.col("identity")).alias("key"), "identity").sort("key").cast(KEYS),  # type: ignore[arg-type]
+        keys.select(compared(pl.col("identity"), KEYS_IGNORE).alias("key"), "identity")
+        .sort("key")
+        .cast(KEYS),  # type: ignore[arg-type]
         pl.DataFrame(rows, schema=ROWS, orient="row").sort("key", "field"),
         None if listed is None else pl.Series("key", list(listed), pl.String),
     )

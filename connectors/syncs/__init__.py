@@ -5,6 +5,7 @@ Only reads and validates; tasks/sync pulls, compares and sends the rows.
 
 from connectors.syncs.loading import load_sync, load_syncs, read_syncs
 from connectors.syncs.specification import (
+    KEYS_IGNORE,
     EmptyText,
     FieldMapping,
     Guards,
@@ -21,6 +22,7 @@ from connectors.syncs.specification import (
 from connectors.syncs.unread import read_back_query, unreadable
 
 __all__ = [
+    "KEYS_IGNORE",
     "EmptyText",
     "FieldMapping",
     "Guards",

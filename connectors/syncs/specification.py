@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 from enum import StrEnum
 from functools import cached_property
-from typing import Any, Self
+from typing import Any, Final, Self
 
 from pydantic import BaseModel, Field, StrictInt, StrictStr, model_validator
 
@@ -70,14 +70,39 @@ class Sameness(StrEnum):
     NFC = "nfc"
 
 
+# As keys are compared unless the YAML says otherwise, and as all ledgers of old have them.
+KEYS_IGNORE: Final = (Sameness.CASE, Sameness.BLANKS)
+_IGNORES: Final = " ignoring "
+
+
 class Identification(Specification):
     """What identifies an object: the API's name for it, and the column of the select.
 
-    With an inventory the column is None: the inventory supplies the identity.
+    Attributes:
+        name: the API's name.
+        column: of the select; None with an inventory, which supplies the identity.
+        ignore: what does not make two identities different, here and in the tenant.
     """
 
     name: str
     column: str | None = None
+    ignore: tuple[Sameness, ...] = KEYS_IGNORE
+
+    @property
+    def kept(self) -> str:
+        """What the ledger keeps: keys that are compared in another way may be other objects."""
+        if set(self.ignore) == set(KEYS_IGNORE):
+            return self.name
+        return f"{self.name}{_IGNORES}{', '.join(sorted(set(self.ignore))) or 'nothing'}"
+
+    @classmethod
+    def of_kept(cls, kept: str, column: str) -> Self:
+        """Return what `kept` was made from."""
+        name, _, ignored = kept.partition(_IGNORES)
+        if not ignored:
+            return cls(name=name, column=column)
+        ignore = (Sameness(each) for each in ignored.split(", ") if each != "nothing")
+        return cls(name=name, column=column, ignore=tuple(ignore))
 
 
 class InventorySpecification(Specification):

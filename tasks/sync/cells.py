@@ -4,6 +4,7 @@ Column by column, without Python code per row; which rows belong to one object i
 Values become text in one canonical form: values that mean the same compare equal.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -11,8 +12,16 @@ import polars as pl
 
 from connectors.nexthink.column_checks import check_column
 from connectors.nexthink.fields import FIRST_YEAR, LAST_YEAR, Field, FieldKind, Problem
-from connectors.syncs import EmptyText, FieldMapping, Normalisation, SyncMode, SyncSpecification
-from tasks.sync.wanted import EMPTY, folded
+from connectors.syncs import (
+    KEYS_IGNORE,
+    EmptyText,
+    FieldMapping,
+    Normalisation,
+    Sameness,
+    SyncMode,
+    SyncSpecification,
+)
+from tasks.sync.wanted import EMPTY, compared
 
 # Reasons of rejects; those of `Problem` are reasons too.
 UNTRANSLATED: Final = "not among the values"
@@ -81,19 +90,21 @@ def cell_name(place: int) -> str:
     return f"v{place}"
 
 
-def read_keys(identities: pl.Series) -> pl.DataFrame:
-    """Read identities: key, identity, and the reason if a row has none that can be used."""
-    frame = (
-        identities.alias("raw")
-        .to_frame()
-        .select(
-            folded(pl.col("raw")).alias("key"), pl.col("raw").str.strip_chars().alias("identity")
-        )
-    )
+def read_keys(identities: pl.Series, ignore: Collection[Sameness] = KEYS_IGNORE) -> pl.DataFrame:
+    """Read identities: key, identity, and the reason if a row has none that can be used.
+
+    Args:
+        identities: as the source spells them.
+        ignore: what does not make two keys different.
+    """
+    raw = pl.col("raw")
+    sent = raw.str.strip_chars() if Sameness.BLANKS in ignore else raw
+    frame = identities.alias("raw").to_frame()
+    frame = frame.select(compared(raw, ignore).alias("key"), sent.alias("identity"))
     longest = pl.max_horizontal(pl.col("key", "identity").str.len_chars())
     has_nul = pl.col("key").str.contains("\0", literal=True)
     reason = (
-        pl.when(pl.col("key").is_null() | (pl.col("key") == ""))
+        pl.when(pl.col("key").is_null())
         .then(pl.lit(WITHOUT_KEY))
         .when(longest > LONGEST_KEY)
         .then(pl.lit(LONG_KEY))

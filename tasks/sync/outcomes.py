@@ -6,6 +6,7 @@ person who asks and for the protected file of rejects.
 """
 
 import json
+import unicodedata
 from collections.abc import Collection, Iterable, Mapping
 from enum import StrEnum
 from typing import Final
@@ -151,7 +152,7 @@ def _matched(
     exact = [(key, error) for key, error in errors if key in known]
     if len(exact) == len(errors):
         return exact
-    # Case does not matter in device names and UPNs; a tenant may answer in its own spelling.
+    # A tenant may answer in its own spelling.
     spellings: dict[tuple[str, str], set[tuple[str, str]]] = {}
     for key in known:
         spellings.setdefault(_folded(key), set()).add(key)
@@ -165,4 +166,4 @@ def _matched(
 
 def _folded(key: tuple[str, str]) -> tuple[str, str]:
     name, value = key
-    return name, value.strip().casefold()
+    return name, unicodedata.normalize("NFC", value).strip().casefold()

@@ -44,8 +44,8 @@ class Planning:
 
     @property
     def identification(self) -> str:
-        """Return the API's name of the field that identifies the objects."""
-        return self.specification.identification.name
+        """Return what identifies the objects, as the ledger keeps it."""
+        return self.specification.identification.kept
 
 
 def fields_of(specification: SyncSpecification) -> Fields:

@@ -3,7 +3,7 @@
 Times are compared to the second, since it is not documented how precisely a tenant writes them.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Final
 
 import polars as pl
@@ -11,9 +11,10 @@ import polars as pl
 from connectors.errors import DataRefusedError
 from connectors.nexthink.fields import SHOWN_AS, Field, FieldKind, nql_name
 from connectors.nexthink.results.result_file import ResultFile
+from connectors.syncs import KEYS_IGNORE, Sameness
 from tasks.columns.times import read_datetimes
 from tasks.sync.objects import field_of
-from tasks.sync.wanted import EMPTY, folded
+from tasks.sync.wanted import EMPTY, compared
 
 KEY: Final = "key"
 _SECOND: Final = "%Y-%m-%dT%H:%M:%SZ"
@@ -43,8 +44,19 @@ def columns_of(
     return {name: listed[nql.lower()] for name, nql in sought.items()}
 
 
-def read_back(file: ResultFile, columns: Mapping[str, str], zone: str) -> Iterator[pl.DataFrame]:
+def read_back(
+    file: ResultFile,
+    columns: Mapping[str, str],
+    zone: str,
+    ignore: Collection[Sameness] = KEYS_IGNORE,
+) -> Iterator[pl.DataFrame]:
     """Yield a result's rows in batches: KEY as keys are compared, a column of text per field.
+
+    Args:
+        file: the result.
+        columns: its header's spelling, as `columns_of` returns it.
+        zone: the tenant's time zone.
+        ignore: what does not make two keys different.
 
     Raises:
         DataRefusedError: rows that do not fit the header.
@@ -52,7 +64,7 @@ def read_back(file: ResultFile, columns: Mapping[str, str], zone: str) -> Iterat
     for batch in file.batches():
         _check_whole(file)
         yield batch.select(
-            folded(pl.col(columns[KEY])).alias(KEY),
+            compared(pl.col(columns[KEY]), ignore).alias(KEY),
             *(
                 shown_as_kept(batch[header], field_of(name), zone).alias(name)
                 for name, header in columns.items()

@@ -4,7 +4,7 @@ A row fits the objects that agree with it in all compared columns, ignoring what
 is matched if there is one such object, and no other object has the same identity.
 """
 
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import Final
@@ -20,10 +20,11 @@ from connectors.lake.reading import open_parquet
 from connectors.lake.rejects import reject_files
 from connectors.lake.storage import storage_errors
 from connectors.sources.arrow_texts import as_texts
-from connectors.syncs import InventorySpecification, Sameness, SyncSpecification
+from connectors.syncs import InventorySpecification, SyncSpecification
 from tasks.exports.windows import describe
 from tasks.sync.cells import read_keys
 from tasks.sync.select import parquet
+from tasks.sync.wanted import compared
 
 UNMATCHED: Final = "unmatched"
 AMBIGUOUS: Final = "ambiguous"
@@ -87,7 +88,7 @@ def stage_inventory(sync: SyncSpecification, lake: Lake, now: datetime, path: Pa
     for attempt in range(1, _READ_AGAIN + 1):
         entry = latest_inventory(sync, lake, now)
         try:
-            _stage(_inventory(sync), lake, entry, path)
+            _stage(sync, lake, entry, path)
         except (OSError, pa.ArrowException) as error:
             # A newer snapshot may have replaced the file.
             if attempt == _READ_AGAIN:
@@ -98,19 +99,6 @@ def stage_inventory(sync: SyncSpecification, lake: Lake, now: datetime, path: Pa
         else:
             return entry.exported_at
     raise AssertionError("unreachable")
-
-
-def compared(values: pl.Series, ignore: Collection[Sameness]) -> pl.Series:
-    """Return values as they are compared with an inventory's; a blank value matches nothing."""
-    value = pl.col(values.name)
-    is_blank = value.str.strip_chars() == ""
-    if Sameness.NFC in ignore:
-        value = value.str.normalize("NFC")
-    if Sameness.BLANKS in ignore:
-        value = value.str.strip_chars()
-    if Sameness.CASE in ignore:
-        value = value.str.to_lowercase()
-    return values.to_frame().select(pl.when(~is_blank).then(value)).to_series()
 
 
 def resolved(rows: Path, inventory: Path, compared_columns: int) -> str:
@@ -164,7 +152,8 @@ def _inventory(sync: SyncSpecification) -> InventorySpecification:
     return sync.inventory
 
 
-def _stage(of: InventorySpecification, lake: Lake, entry: Entry, path: Path) -> None:
+def _stage(sync: SyncSpecification, lake: Lake, entry: Entry, path: Path) -> None:
+    of = _inventory(sync)
     names = ["key", "identity", *(f"m{n}" for n in range(len(of.match)))]
     schema = pa.schema([(name, pa.string()) for name in names])
     with storage_errors(path):
@@ -172,7 +161,7 @@ def _stage(of: InventorySpecification, lake: Lake, entry: Entry, path: Path) -> 
     try:
         folder = lake.data_folder(of.dataset)
         for file in entry.files:
-            for batch in _read(of, lake, f"{folder}/{file.path}"):
+            for batch in _read(sync, lake, f"{folder}/{file.path}"):
                 table = batch.to_arrow().cast(schema)
                 with storage_errors(path):
                     writer.write_table(table)
@@ -180,17 +169,18 @@ def _stage(of: InventorySpecification, lake: Lake, entry: Entry, path: Path) -> 
         writer.close()
 
 
-def _read(of: InventorySpecification, lake: Lake, path: str) -> Iterator[pl.DataFrame]:
+def _read(sync: SyncSpecification, lake: Lake, path: str) -> Iterator[pl.DataFrame]:
+    of, ignore = _inventory(sync), sync.identification.ignore
     columns = list(dict.fromkeys((*of.match.values(), of.identity)))
     with open_parquet(lake, path) as file:
         for batch in file.iter_batches(_ROWS_AT_ONCE, columns=columns):
             # In the forms in which sources write values, with which these are compared.
             frame = pl.DataFrame(pa.Table.from_batches([as_texts(batch)]))
-            match = [
-                compared(frame[column], of.ignore).alias(f"m{n}")
+            match = frame.select(
+                compared(pl.col(column), of.ignore).alias(f"m{n}")
                 for n, column in enumerate(of.match.values())
-            ]
+            )
             # The tenant's own spelling is what it knows the object by, with its blanks.
-            keys = read_keys(frame[of.identity]).drop("reason")
+            keys = read_keys(frame[of.identity], ignore).drop("reason")
             spelled = pl.when(pl.col("key").is_not_null()).then(frame[of.identity])
-            yield keys.with_columns(spelled.alias("identity"), *match)
+            yield keys.with_columns(spelled.alias("identity"), *match.iter_columns())

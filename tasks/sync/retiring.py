@@ -8,7 +8,13 @@ from connectors.errors import ConfigurationError, UsageError
 from connectors.ledger import Lease, Ledger, open_ledger
 from connectors.settings.installation import load_settings
 from connectors.settings.tenants import load_tenant
-from connectors.syncs import SyncSpecification, VerifySpecification, load_sync, read_syncs
+from connectors.syncs import (
+    Identification,
+    SyncSpecification,
+    VerifySpecification,
+    load_sync,
+    read_syncs,
+)
 from tasks.runs.chosen import Chosen
 from tasks.sync.planning import Planning
 from tasks.sync.recovery import recover
@@ -60,7 +66,7 @@ def _retired(ledger: Ledger, sync: str, own: SyncSpecification | None) -> SyncSp
             "mode": "mirror",
             "sources": {_SOURCE: {"kind": "file", "path": f"/{_SOURCE}.csv"}},
             "sql": f"SELECT * FROM {_SOURCE}",  # noqa: S608 - a name of our own
-            "identification": {"name": identification, "column": "key"},
+            "identification": Identification.of_kept(identification, "key").model_dump(),
             "fields": {name: {} for name in fields},
             "push": own.push.model_dump() if own else {},
             "retention": own.retention if own else None,
@@ -102,10 +108,10 @@ def check_adoption(chosen: ChosenSync, old: str) -> None:
         if not ledger.orphans.fields(old):
             raise unknown_values(ledger, old)
         identification = ledger.syncs.read(old).identification
-    if identification != new.identification.name:
+    if identification != new.identification.kept:
         raise ConfigurationError(
             f"{new.sync} cannot take over {old}, which identified its objects by {identification} "
-            f"and not by {new.identification.name}: empty it with nxp sync {old} --retire"
+            f"and not by {new.identification.kept}: empty it with nxp sync {old} --retire"
         )
 
 

@@ -24,9 +24,9 @@ from connectors.syncs import SyncSpecification
 from tasks.sync.cells import cell_name, read_cells, read_keys
 from tasks.sync.pull import Pulled
 from tasks.sync.rejects import Rejects
-from tasks.sync.resolve import AMBIGUOUS, UNMATCHED, compared, resolved, stage_inventory
+from tasks.sync.resolve import AMBIGUOUS, UNMATCHED, resolved, stage_inventory
 from tasks.sync.select import Selected, closed_database, parquet, read, selected, sql_errors
-from tasks.sync.wanted import KEYS, RANGE_KEYS, ROWS, SourceCounts, WantedRange
+from tasks.sync.wanted import KEYS, RANGE_KEYS, ROWS, SourceCounts, WantedRange, compared
 
 DUPLICATE: Final = "duplicate key"
 # Files of a shaping, next to those of the sources, whose names begin with a letter.
@@ -242,11 +242,12 @@ def _with_cells(
     if sync.inventory:
         places = [select.places[f"match.{name}"] for name in sync.inventory.match]
         ignore = sync.inventory.ignore
-        keys = pl.DataFrame(
-            [compared(batch[f"s{p}"], ignore).alias(f"m{n}") for n, p in enumerate(places)]
+        keys = batch.select(
+            compared(pl.col(f"s{place}"), ignore).alias(f"m{n}") for n, place in enumerate(places)
         )
     else:
-        keys = read_keys(batch[f"s{select.places['identification']}"])
+        identities = batch[f"s{select.places['identification']}"]
+        keys = read_keys(identities, sync.identification.ignore)
     record = pl.int_range(first, first + batch.height, eager=True).alias("record")
     return pl.concat([batch, said.cells, keys, record.to_frame()], how="horizontal")
 

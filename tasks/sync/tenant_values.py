@@ -116,10 +116,9 @@ def read_tenant(run: SyncRun) -> TenantValues:
     result = export_query(run.tools, run.sync, unit, verify.query_id, folder)
     file = ResultFile(result.path)
     fields = _listed(run, file.header, verify.query_id)
-    columns = columns_of(
-        file.header, run.specification.identification.name, fields, verify.query_id
-    )
-    pages = read_back(file, columns, run.chosen.tenant.time_zone)
+    by = run.specification.identification
+    columns = columns_of(file.header, by.name, fields, verify.query_id)
+    pages = read_back(file, columns, run.chosen.tenant.time_zone, by.ignore)
     values = kept_values(pages, fields, result.export.started_at, folder)
     result.path.unlink(missing_ok=True)
     if not values.rows:

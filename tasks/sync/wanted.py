@@ -1,9 +1,12 @@
 """What the sources say: for each key the value that a field should have, or that it is empty."""
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Final
 
 import polars as pl
+
+from connectors.syncs import Sameness
 
 # The value that empties a field, also of numbers, as kept and compared. What is sent instead is the
 # field's own clearing value.
@@ -61,6 +64,14 @@ class SourceCounts:
     refused_fields: tuple[str, ...] = ()
 
 
-def folded(keys: pl.Expr) -> pl.Expr:
-    """Return keys as they are compared: in lower case, without surrounding blanks."""
-    return keys.str.strip_chars().str.to_lowercase()
+def compared(texts: pl.Expr, ignore: Collection[Sameness]) -> pl.Expr:
+    """Return keys, or values of an inventory, as they are compared; a blank one is null."""
+    is_blank = texts.str.strip_chars() == ""
+    value = texts
+    if Sameness.NFC in ignore:
+        value = value.str.normalize("NFC")
+    if Sameness.BLANKS in ignore:
+        value = value.str.strip_chars()
+    if Sameness.CASE in ignore:
+        value = value.str.to_lowercase()
+    return pl.when(~is_blank).then(value)

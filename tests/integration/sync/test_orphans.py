@@ -117,3 +117,24 @@ def test_a_sync_that_identifies_in_another_way_takes_nothing_over(made: Syncing)
     renamed(made, identification={"name": "device/device/name", "column": "uid"})
     with pytest.raises(ConfigurationError, match="empty it with nxp sync assets --retire"):
         check_adoption(choose_sync(MOVED), SYNC_NAME)
+
+
+def test_a_sync_of_exact_keys_knows_two_spellings_apart_also_once_its_file_is_gone(
+    made: Syncing,
+) -> None:
+    (uid, *_) = made.uids()
+    exact = {"name": UID, "column": "uid", "ignore": []}
+    made.specify(fields={TAG: {"column": "tag"}}, identification=exact, **TAKES)
+    made.write([{"uid": uid, "tag": "lower"}, {"uid": uid.upper(), "tag": "upper"}])
+    report = made.sync()
+    assert (report["acknowledged"], report["no_such_object"]) == (1, 1)
+    assert made.held(TAG) == {uid: "lower"}
+    with made.ledger() as ledger:
+        assert ledger.syncs.read(SYNC_NAME).identification == f"{UID} ignoring nothing"
+    renamed(made)
+    with pytest.raises(ConfigurationError, match="ignoring nothing and not by device/device/uid:"):
+        check_adoption(choose_sync(MOVED), SYNC_NAME)
+    retired = choose_retired(SYNC_NAME)
+    assert retired.specification.identification.ignore == ()
+    stories.retire(retired, SyncAsked(accept_guards=("retire",), why="over"))
+    assert set(made.held(TAG).values()) == {None}

@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from connectors.errors import ConfigurationError, DataRefusedError
 from connectors.lake import Lake
 from connectors.sources import Completeness
+from connectors.syncs import KEYS_IGNORE
 from tasks.sync.shape import DUPLICATE, _end, shaped
-from tasks.sync.wanted import folded
+from tasks.sync.wanted import compared
 from tests.sampling import sampled
 from tests.shaping import AT, CENTRE, TYPE, cells, keys, pulled_of, shaping, sync_of
 
@@ -32,6 +33,24 @@ def test_rows_that_say_the_same_are_one_object_whatever_case_and_blanks_of_the_k
         assert cells(ranges) == {("pc-1", CENTRE): "A", ("pc-2", CENTRE): "B"}
         assert (shape.counts.rows, shape.counts.keys, shape.counts.duplicates) == (3, 2, 0)
         assert shape.rejects.frame.is_empty()
+
+
+@pytest.mark.parametrize(
+    ("ignore", "found"),
+    [
+        (["case", "blanks", "nfc"], {"zoë-1": "ZOË-1", "pc": "PC"}),
+        (["case"], {"zoë-1": "ZOË-1", "zoë-1": "zoë-1", "pc": "PC", " pc": " pc"}),
+        ([], {"ZOË-1": "ZOË-1", "zoë-1": "zoë-1", "PC": "PC", " pc": " pc"}),
+    ],
+)
+def test_keys_are_one_if_the_sync_says_so(
+    tmp_path: Path, ignore: list[str], found: dict[str, str]
+) -> None:
+    rows: Rows = {"name": ["ZOË-1", "zoë-1", "PC", " pc", " "], "cost_center": ["A"] * 5}
+    by = {"name": "device/device/name", "column": "name", "ignore": ignore}
+    with shaping(tmp_path, sync_of(identification=by), cmdb=rows) as (shape, ranges):
+        assert keys(ranges) == found
+        assert shape.counts.without_key == 1
 
 
 def test_rows_that_contradict_each_other_say_nothing_and_their_key_is_there(tmp_path: Path) -> None:
@@ -179,11 +198,10 @@ def test_ranges_tile_all_keys_and_every_row_is_accounted_for(
         rejected = set(shape.rejects.frame.filter(pl.col("field") == "")["record"])
         found, wanted = keys(ranges), cells(ranges)
         names = pl.lit(pl.Series(columns["name"], dtype=pl.String))
-        compared = pl.select(folded(names)).to_series()
+        as_keys = pl.select(compared(names, KEYS_IGNORE)).to_series()
         # In a mirror a null clears like empty text: both mean the same.
         said = [
-            (key, *(text or "" for text in row[1:]))
-            for key, row in zip(compared, rows, strict=True)
+            (key, *(text or "" for text in row[1:])) for key, row in zip(as_keys, rows, strict=True)
         ]
         for number, (key, centre, _) in enumerate(said, 1):
             if number in rejected:
