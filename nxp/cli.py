@@ -41,7 +41,7 @@ COMMANDS = {
     "state": "Show or reset what the ledger knows about a dataset.",
     "datasets": "List the catalogue's datasets, or show one; --nql prints its saved query.",
     "maintain": "Delete data past its retention, and superseded files.",
-    "lake": "Bring landed files to the types that a dataset declares now.",
+    "lake": "Landed files: open them in BI tools, or bring them to the declared types.",
     "runs": "List runs, newest first.",
     "sql": "Query what has landed, with DuckDB, read-only.",
     "nql": "Saved queries: list, lint, diff; and the raw operations on them.",
@@ -78,6 +78,7 @@ GROUPS = {
     },
     "lake": {
         "rewrite": "Bring a dataset's landed files to the types that it declares now.",
+        "duckdb": "Write a DuckDB database of views over the lake, for BI tools.",
     },
     "state": {
         "show": "Show the watermark, windows by state, and what is under way.",

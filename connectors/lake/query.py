@@ -64,6 +64,22 @@ def query_lake(lake: Lake, sql: str, room: Room | None = None) -> Answer:
     raise AssertionError("unreachable")
 
 
+def open_views(lake: Lake, config: Config) -> duckdb.DuckDBPyConnection:
+    """Return a connection with all views of a lake, for a program that may do as it likes.
+
+    A view that cannot be opened is left out: a query of it fails, others do not.
+
+    Raises:
+        StorageError: a manifest cannot be read.
+    """
+    connection = duckdb.connect(":memory:", config={**OPTIONS, **config})
+    connection.execute("SET TimeZone = 'UTC'")
+    datasets = lake.datasets()
+    every = Named(frozenset(views_of(datasets)), is_sure=False)
+    Opened(connection, lake).open(datasets, every)
+    return connection
+
+
 class _UnopenedError(Exception):
     """A statement reads a view that it does not name: an expression has computed the name."""
 

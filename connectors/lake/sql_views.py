@@ -138,8 +138,14 @@ def _views(lake: Lake, dataset: str, wanted: frozenset[str]) -> list[LakeView]:
     return [view for view in views if view.name in wanted]
 
 
-def record_view(lake: Lake, name: str) -> LakeView:
-    """Return the view of `_runs` or `_rejects`, in the fixed columns, whatever wrote its files."""
+def record_view(lake: Lake, name: str, listed: str = "") -> LakeView:
+    """Return the view of `_runs` or `_rejects`, in the fixed columns, whatever wrote its files.
+
+    Args:
+        lake: one tenant's part of the lake.
+        name: `_runs` or `_rejects`.
+        listed: the files to read as SQL, if other than a list of those that are there now.
+    """
     paths = (file.path for file in lake.store.files(name))
     files = [path for path in paths if path.endswith(".parquet")]
     types = {column: RECORD_TYPES[kind] for column, kind in RECORDS[name].items()}
@@ -155,7 +161,8 @@ def record_view(lake: Lake, name: str) -> LakeView:
         f"{quoted_text(column)}: {{name: {quoted_text(column)}, type: '{of}', default_value: NULL}}"
         for column, of in types.items()
     )
-    read = f"read_parquet({_listed(lake, files)}, schema = MAP {{{fixed}}}, {PLAIN_PATHS})"
+    listed = listed or _listed(lake, files)
+    read = f"read_parquet({listed}, schema = MAP {{{fixed}}}, {PLAIN_PATHS})"
     return LakeView(name, f"SELECT {', '.join(columns.values())} FROM {read}", tuple(files))  # noqa: S608
 
 
@@ -168,6 +175,12 @@ def _view(lake: Lake, name: str, manifest: Manifest) -> LakeView:
             f"FROM {_read(lake, files)}"
         )
         return LakeView(name, source, tuple(files))
+    return LakeView(name, empty_view(manifest), ())
+
+
+def empty_view(manifest: Manifest) -> str:
+    """Return a query of no rows, in the columns of a dataset that has no file yet."""
+    partition, _ = partition_sql(manifest.mode)
     columns = [
         f"CAST(NULL AS {_duckdb_type(kind)}) AS {quoted_name(column)}"
         for column, kind in manifest.schema_columns.items()
@@ -175,7 +188,7 @@ def _view(lake: Lake, name: str, manifest: Manifest) -> LakeView:
     columns.append(
         f"CAST(NULL AS {'VARCHAR' if partition == 'snapshot' else 'DATE'}) AS {partition}"
     )
-    return LakeView(name, f"SELECT {', '.join(columns)} WHERE false", ())
+    return f"SELECT {', '.join(columns)} WHERE false"
 
 
 def _read(lake: Lake, files: list[str]) -> str:

@@ -172,6 +172,14 @@ class Row(RootModel[dict[str, Any]]):
     """A row of a statement, by its columns; times are text, bytes hexadecimal."""
 
 
+@dataclass(frozen=True, slots=True)
+class DatabaseWritten:
+    """A DuckDB database of views over the lake."""
+
+    file: str
+    views: list[str]
+
+
 class Schemas(RootModel[dict[str, Any]]):
     """The JSON Schema of an operation; without OPERATION those of all, by name."""
 

@@ -193,6 +193,7 @@ _ALL: Final = (
     Operation("replay", house.ReplayShown),
     Operation("maintain", house.Maintained | house.ToMaintain | list[house.LayoutMigrated]),
     Operation("lake rewrite", Rewritten),
+    Operation("lake duckdb", house.DatabaseWritten),
     Operation("sql", list[house.Row]),
     Operation("schema learn", house.Learned | house.Unlearned),
     Operation("schema answers", house.Schemas),

@@ -1,9 +1,13 @@
 """`nxp lake`: work on files that have landed."""
 
+from pathlib import Path
 from typing import Annotated
 
 from cyclopts import Parameter
 
+from connectors.lake import Lake
+from connectors.settings.installation import load_settings
+from connectors.settings.tenants import tenant_name
 from nxp.options import Json, Tenant
 from nxp.output import print_json, say
 
@@ -34,3 +38,33 @@ def rewrite(
     did = "would be rewritten" if dry_run else "rewritten"
     columns = ", ".join(done["columns"])
     say(f"{dataset}: {done['units']} units, {done['files']} files {did} for {columns}")
+
+
+def duckdb(
+    file: Path,
+    *,
+    relative: Annotated[
+        bool,
+        Parameter(
+            negative="",
+            help="Name the lake's files relative to FILE, so that both can be moved together; "
+            "start the program that opens it in FILE's folder.",
+        ),
+    ] = False,
+    tenant: Tenant = None,
+    as_json: Json = False,
+) -> None:
+    """Write FILE, a DuckDB database of views over the lake, for BI tools and DuckDB itself.
+
+    It holds no rows: each view looks up which files count whenever it is queried, so the file is
+    written once, and again when datasets are added.
+    """
+    from connectors.lake.duckdb_file import write_database  # noqa: PLC0415 - duckdb, not for --help
+
+    settings = load_settings()
+    lake = Lake(settings.lake, tenant_name(settings, tenant))
+    views = write_database(lake, file, relative=relative)
+    if as_json:
+        print_json({"file": str(file.resolve()), "views": views})
+        return
+    say(f"{file}: {len(views)} views over {lake.location()}: {', '.join(views)}")

@@ -123,9 +123,10 @@ class ReadOnlyFiles(AbstractFileSystem):  # type: ignore[misc] # fsspec is untyp
 
 
 class Reader:
-    """One open object for DuckDB; if it is moved to `_old`, reading continues there."""
+    """One open object for DuckDB or pyarrow; if it is moved to `_old`, reading continues there."""
 
     def __init__(self, files: ReadOnlyFiles, key: str) -> None:
+        self.closed = False
         self._files = files
         self._key = key
         self._reader = files.reader(key)
@@ -154,10 +155,19 @@ class Reader:
         """Return the position."""
         return int(self._reader.tell())
 
+    def readable(self) -> bool:
+        """Return True."""
+        return True
+
+    def writable(self) -> bool:
+        """Return False."""
+        return False
+
     def seekable(self) -> bool:
         """Return True: any position can be read."""
         return True
 
     def close(self) -> None:
         """Drop what was read ahead."""
+        self.closed = True
         self._reader.close()
