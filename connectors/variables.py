@@ -6,7 +6,8 @@ Every variable may instead be set as `NAME_FILE`, the path of a file that holds 
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from types import MappingProxyType
+from typing import Any, Final, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
@@ -16,6 +17,7 @@ from connectors.text_files import read_text
 # Also text in UTF-16 without a byte order mark, which has a NUL in each letter.
 CONTROL = re.compile("[\x00-\x1f\x7f]")
 Model = TypeVar("Model", bound=BaseModel)
+EMPTY: Final[Mapping[str, str]] = MappingProxyType({})
 
 
 def variable_name(prefix: str, field: str) -> str:
@@ -24,9 +26,19 @@ def variable_name(prefix: str, field: str) -> str:
 
 
 def read_values(
-    environ: Mapping[str, str], prefix: str, fields: Mapping[str, Any]
+    environ: Mapping[str, str],
+    prefix: str,
+    fields: Mapping[str, Any],
+    names: Mapping[str, str] = EMPTY,
 ) -> tuple[dict[str, str], list[str]]:
-    """Return the values of some fields from variables or their files, and what is unreadable."""
+    """Return the values of some fields from variables or their files, and what is unreadable.
+
+    Args:
+        environ: the variables.
+        prefix: of their names.
+        fields: the rest of their names, in lower case.
+        names: what messages call a field that is not set by its variable.
+    """
     values: dict[str, str] = {}
     problems: list[str] = []
     for field in fields:
@@ -35,7 +47,8 @@ def read_values(
         if value:
             values[field] = value
         if problem:
-            problems.append(problem)
+            _, _, what = problem.partition(": ")
+            problems.append(f"{names[field]}: {what}" if field in names else problem)
     return values, problems
 
 
@@ -62,8 +75,22 @@ def read_value(environ: Mapping[str, str], variable: str) -> tuple[str, str]:
     return value, ""
 
 
-def build(model: type[Model], values: dict[str, str], problems: list[str], prefix: str) -> Model:
+def build(
+    model: type[Model],
+    values: dict[str, str],
+    problems: list[str],
+    prefix: str,
+    names: Mapping[str, str] = EMPTY,
+) -> Model:
     """Return a settings object.
+
+    Args:
+        model: its class.
+        values: by field.
+        problems: what is known to be wrong already; what is found here is added.
+        prefix: of the variables, or of a profile's keys.
+        names: what messages call a field that is not set by its variable; under "" what they begin
+            with where they are about several fields.
 
     Raises:
         ConfigurationError: with every problem, the ones passed in included.
@@ -71,16 +98,19 @@ def build(model: type[Model], values: dict[str, str], problems: list[str], prefi
     try:
         built = model.model_validate(values)
     except ValidationError as error:
-        problems += [_describe(problem, prefix) for problem in error.errors(include_input=False)]
+        problems += [
+            _describe(problem, prefix, names) for problem in error.errors(include_input=False)
+        ]
     else:
         if not problems:
             return built
     raise ConfigurationError("settings", problems=tuple(problems)) from None
 
 
-def _describe(problem: Any, prefix: str) -> str:
+def _describe(problem: Any, prefix: str, names: Mapping[str, str]) -> str:
     text = problem["msg"].removeprefix("Value error, ")
     if not problem["loc"]:
-        return str(text)
-    variable = variable_name(prefix, str(problem["loc"][0]))
+        return f"{names.get('', '')}{text}"
+    field = str(problem["loc"][0])
+    variable = names.get(field) or variable_name(prefix, field)
     return f"{variable}: not set" if problem["type"] == "missing" else f"{variable}: {text}"

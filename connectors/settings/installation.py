@@ -14,7 +14,10 @@ from pydantic import BaseModel, Field, SecretStr, field_validator, model_validat
 from connectors.errors import ConfigurationError, StorageError
 from connectors.http.certificates import certificate_problems
 from connectors.limits import read_limits
+from connectors.project import Project, add, find_project, is_set
+from connectors.settings.homes import HOME, check_ledger, has_ledger
 from connectors.settings.places import URL, instead_of
+from connectors.settings.project_keys import check_profiles, project_problems
 from connectors.variables import build, read_values, variable_name
 
 # Shorter than the 30 s after which Prefect and Kubernetes kill what they asked to stop.
@@ -25,34 +28,75 @@ OBJECT_STORAGE = re.compile(r"(s3|az)://[A-Za-z0-9$][A-Za-z0-9._-]+(/[A-Za-z0-9!
 class Settings(BaseModel, frozen=True):
     """Where this installation keeps its state, its data and its catalogue; all paths absolute."""
 
-    home: Path = Path(".nxp")
-    lake: str = ""
-    ledger_url: SecretStr = SecretStr("")
-    database_url: SecretStr | None = None
-    catalog: Path = Path("deployments")
-    # Memory for row groups not written yet, over all units landing at the same time.
-    memory_mb: int = Field(default=192, ge=16)
-    # What a query of `nxp sql` may spill to disk beyond its memory, which is memory_mb.
-    sql_spill_mb: int = Field(default=10_240, ge=16)
-    # Exports running at once over all runs of one worker; None leaves it to each run.
-    exports_per_worker: int | None = Field(default=None, ge=1)
-    # The worker whose runs are counted together; by default the process that started the run.
-    worker: str = Field(default="", max_length=200)
-    # How long running work may take to end after a run is asked to stop.
-    stop_seconds: float = Field(default=STOP_SECONDS, ge=0, le=3600)
-    # The log on stderr: text for people, or one JSON object per line for machines.
-    log: Literal["text", "json"] = "text"
-    # Whether commands run as flows; by default they do if a Prefect server is configured.
-    prefect: bool | None = None
-    # Whether datasets may name functions of the project, which run with all rights of the command.
-    allow_code: bool = False
-    # Where alerts are sent: a webhook that accepts {"text": …}, as chat systems offer.
-    alert_url: SecretStr | None = None
+    home: Path = Field(default=Path(HOME), description="The folder of this installation's state.")
+    lake: str = Field(
+        default="",
+        description="Where rows land: a folder, s3://bucket/folder or az://container/folder; by "
+        "default the folder lake in the home.",
+    )
+    ledger_url: SecretStr = Field(
+        default=SecretStr(""),
+        description="The ledger's database, as a SQLAlchemy URL; by default ledger.db in the home.",
+    )
+    database_url: SecretStr | None = Field(
+        default=None, description="The database in which datasets with a landing in SQL land."
+    )
+    catalog: Path = Field(
+        default=Path("deployments"),
+        description="The folder with datasets/, queries/, syncs/ and actions/; in a project by "
+        "default the project's own.",
+    )
+    memory_mb: int = Field(
+        default=192,
+        ge=16,
+        description="Memory for rows not written yet, over all units that land at the same time.",
+    )
+    sql_spill_mb: int = Field(
+        default=10_240,
+        ge=16,
+        description="What a query of nxp sql may write to disk beyond its memory (memory_mb).",
+    )
+    exports_per_worker: int | None = Field(
+        default=None,
+        ge=1,
+        description="Exports running at once over all runs of one worker; by default each run "
+        "decides.",
+    )
+    worker: str = Field(
+        default="",
+        max_length=200,
+        description="The worker whose runs are counted together; by default the process that "
+        "started the run.",
+    )
+    stop_seconds: float = Field(
+        default=STOP_SECONDS,
+        ge=0,
+        le=3600,
+        description="How long running work may take to end after a run is asked to stop.",
+    )
+    log: Literal["text", "json"] = Field(
+        default="text",
+        description="The log on stderr: text for people, or json: one object per line.",
+    )
+    prefect: bool | None = Field(
+        default=None,
+        description="Whether commands run as flows; by default they do if a Prefect server is "
+        "known.",
+    )
+    allow_code: bool = Field(
+        default=False,
+        description="Whether datasets may name functions of the project, which run with all "
+        "rights of the command.",
+    )
+    alert_url: SecretStr | None = Field(
+        default=None,
+        description='Where alerts are sent: a webhook that takes {"text": …}, as chats have.',
+    )
 
     @model_validator(mode="before")
     @classmethod
     def _absolute(cls, values: dict[str, Any]) -> dict[str, Any]:
-        home = Path(values.get("home") or ".nxp").expanduser().resolve()
+        home = Path(values.get("home") or HOME).expanduser().resolve()
         lake = str(values.get("lake") or home / "lake")
         return {
             **values,
@@ -115,6 +159,8 @@ def _object_storage(url: str) -> str:
 def _catalog(given: str | None) -> Path:
     """Return the catalogue: as set, in the current folder, or next to an editable installation.
 
+    A project is always given.
+
     A Prefect worker runs flows in a folder of its own, which has no ./deployments.
     """
     here = Path("deployments")
@@ -125,27 +171,63 @@ def _catalog(given: str | None) -> Path:
 
 
 def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
-    """Read the NXP_* variables; under a Prefect worker lake and ledger must be set.
+    """Read the NXP_* variables and nxp.toml; under a Prefect worker lake and ledger must be set.
+
+    Args:
+        environ: the variables, by default those of this process. Only for these it is checked
+            whether a ledger would be begun next to the one that is here.
 
     Raises:
-        ConfigurationError: with every problem found.
+        ConfigurationError: with every problem found, of any key of nxp.toml too.
     """
-    environ = os.environ if environ is None else environ
-    values, problems = read_values(environ, "NXP_", Settings.model_fields)
+    given = os.environ if environ is None else environ
+    project = find_project(given)
+    values, problems, names = _values(project, given)
+    problems += project_problems(project, Settings.model_fields) if project else []
     try:
-        read_limits(environ)
+        read_limits(given)
     except ConfigurationError as error:
         # Ceilings are read where they are applied; here they are only checked.
         problems += error.problems
-    problems += certificate_problems(environ)
-    if "PREFECT__FLOW_RUN_ID" in environ:
+    problems += certificate_problems(given)
+    if "PREFECT__FLOW_RUN_ID" in given and not _is_home_known(project, given, values):
         # A worker's folder is temporary: a default lake there would be lost with it.
         problems += [
             f"{variable_name('NXP_', field)}: must be set for a Prefect worker"
             for field in ("lake", "ledger_url")
             if not values.get(field)
         ]
-    return build(Settings, values, problems, "NXP_")
+    settings = build(Settings, values, problems, "NXP_", names)
+    if project:
+        check_profiles(project, settings.home)
+    if environ is None:
+        check_ledger(project, settings.home, given)
+    return settings
+
+
+def _values(
+    project: Project | None, environ: Mapping[str, str]
+) -> tuple[dict[str, str], list[str], Mapping[str, str]]:
+    """Return the values of all fields, what is unreadable, and what messages call which field."""
+    fields = Settings.model_fields
+    if project is None:
+        return *read_values(environ, "NXP_", fields), {}
+    given = add(project, environ, "NXP_", fields)
+    values, problems = read_values(given.environ, "NXP_", fields, given.names)
+    if not is_set(environ, "NXP_HOME"):
+        values.setdefault("home", str(project.root / HOME))
+    if not is_set(environ, "NXP_CATALOG"):
+        values.setdefault("catalog", str(project.root))
+    return values, problems, given.names
+
+
+def _is_home_known(
+    project: Project | None, environ: Mapping[str, str], values: Mapping[str, str]
+) -> bool:
+    """Return whether a project's own home has a ledger, so that it is no temporary folder."""
+    if project is None or is_set(environ, "NXP_HOME"):
+        return False
+    return has_ledger(Path(values["home"]))
 
 
 def prepare_home(settings: Settings) -> Path:

@@ -1,150 +1,54 @@
-"""A tenant's address and credential, from the NEXTHINK_* variables or a profile.
+"""Reading a tenant: from the NEXTHINK_* variables and nxp.toml, or from a profile.
 
-Profiles are tables in `$NXP_HOME/profiles.toml`, one for each tenant.
+Profiles are tables, one for each tenant: `[profiles.NAME]` in nxp.toml, or `[NAME]` in
+`$NXP_HOME/profiles.toml`.
 """
 
-import logging
 import os
-import re
-import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, Self
-from urllib.parse import urlsplit
-from zoneinfo import ZoneInfo
+from typing import Any
 
-from pydantic import BaseModel, Field, PrivateAttr, SecretStr, field_validator, model_validator
-
-from connectors.catalogue.retention import TenantRetention
-from connectors.errors import ConfigurationError, PipelineError
+from connectors.errors import ConfigurationError
+from connectors.project import PROFILES, Completed, Project, add, find_project, is_set, read_toml
 from connectors.settings.installation import Settings
 from connectors.settings.places import URL
-from connectors.settings.regions import REGIONS, region_code
-from connectors.text_files import read_text
-from connectors.variables import build, read_values, variable_name
+from connectors.settings.project_keys import PROFILES_FILE, TENANT_KEYS
+from connectors.settings.regions import region_code
+from connectors.settings.tenant import BLOCK, TENANT_NAME, TenantSettings
+from connectors.variables import build, read_value, read_values, variable_name
 
-# The code of each region, as hosts have it, and its name, as Nexthink shows it.
-TENANT_NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")
-PROFILES = "profiles.toml"
-# NEXTHINK_BLOCK, or a profile's key: the name of a block on the Prefect server.
-BLOCK = "block"
+__all__ = ["TenantSettings", "load_tenant", "tenant_name"]
 
-log = logging.getLogger(__name__)
+PREFIX = "NEXTHINK_"
 
 
-class TenantSettings(BaseModel, frozen=True):
-    """One tenant's address and credential. `name` keys its data in ledger and lake."""
+@dataclass(frozen=True, slots=True)
+class _Profile:
+    """A profile's table, and where it is; `project` is set if that is nxp.toml."""
 
-    instance: str = Field(min_length=1)
-    region: str
-    client_id: str = Field(min_length=1)
-    client_secret: SecretStr = Field(min_length=1)
-    scope: str = "service:integration"
-    api_url: str = ""
-    login_url: str = ""
-    time_zone: str = "UTC"
-    # Requests to the API in 24 hours of all processes of a ledger: of any kind, exports, executes.
-    # Without a limit they are counted only.
-    daily_calls: int | None = Field(default=None, ge=1)
-    daily_exports: int | None = Field(default=None, ge=1)
-    daily_executes: int | None = Field(default=None, ge=1)
-    # Calls of all processes together. The reported rate (one query a second) applies to `execute`,
-    # which no flow uses, so there is no rate unless set.
-    calls_per_second: float | None = Field(default=None, gt=0)
-    # Exports running at once, of all processes together. No such limit is documented: by default
-    # as many as one run may ask for.
-    exports_at_once: int = Field(default=16, ge=1)
-    # Results with this many rows count as cut. Only for tenants that do not send HTTP 206 instead.
-    export_row_limit: int | None = Field(default=None, ge=1)
-    # How long the tenant keeps its data, such as `14d` or `events=30d, fine=8d`.
-    tenant_retention: TenantRetention = Field(default_factory=dict)
-    name: str = ""
-    # Reads all settings again from their source, if there is one.
-    _source: Callable[[], "TenantSettings"] | None = PrivateAttr(default=None)
-    # How the user wrote a field where it is not the usual variable, and where.
-    _names: Mapping[str, str] = PrivateAttr(default={})
-    _place: str = PrivateAttr(default="")
+    name: str
+    table: Mapping[str, Any]
+    file: Path
+    project: Project | None = None
 
-    @field_validator("region")
-    @classmethod
-    def _known_region(cls, region: str) -> str:
-        code = region_code(region)
-        if code is None:
-            known = "; ".join(f"{code} or {name}" for code, name in REGIONS.items())
-            raise ValueError(f"must be a region: {known}")
-        return code
+    def place(self, key: str) -> str:
+        """Return what messages call a key of it: its file, its name and the key."""
+        file = self.project.place(PROFILES, self.name, key) if self.project else str(self.file)
+        return f"{file}: {self.name}.{key}"
 
-    @field_validator("api_url", "login_url")
-    @classmethod
-    def _origin(cls, url: str) -> str:
-        if not url:
-            return url
-        parts = urlsplit(url)
-        if parts.scheme not in {"http", "https"} or not parts.hostname:
-            raise ValueError("must be an origin such as https://host or http://127.0.0.1:8080")
-        if parts.path.strip("/") or parts.query or parts.fragment or parts.username:
-            raise ValueError("must be an origin: scheme, host and port, without a path")
-        return f"{parts.scheme}://{parts.netloc}"
-
-    @field_validator("time_zone")
-    @classmethod
-    def _known_zone(cls, zone: str) -> str:
-        try:
-            ZoneInfo(zone)
-        except (ValueError, OSError, LookupError):
-            raise ValueError("must be an IANA zone such as Europe/Zurich") from None
-        return zone
-
-    @model_validator(mode="after")
-    def _derived(self) -> Self:
-        host = f"{self.region}.nexthink.cloud"
-        derived = {
-            "api_url": self.api_url or f"https://{self.instance}.api.{host}",
-            "login_url": self.login_url or f"https://{self.instance}-login.{host}",
-            "name": self.name or f"{self.instance}.{self.region}",
-        }
-        if not TENANT_NAME.fullmatch(derived["name"]):
-            kind = "the profile's name" if self.name else "instance"
-            raise ValueError(f"{kind}: only lower-case letters, digits, dots, hyphens")
-        if self.name.endswith(tuple(f".{region}" for region in REGIONS)) and (
-            self.name != f"{self.instance}.{self.region}"
-        ):
-            # Data and state are keyed by name: tenants of one name would overwrite each other.
-            raise ValueError(f"the profile's name {self.name} belongs to another instance")
-        for field, value in derived.items():
-            object.__setattr__(self, field, value)
-        return self
-
-    def reread(self) -> "TenantSettings":
-        """Return the tenant read again: its credential may have changed since the last reading.
-
-        If that fails, log a warning and return the known values.
-        """
-        try:
-            return self._source() if self._source else self
-        except PipelineError as error:
-            log.warning("the credential of %s cannot be read again: %s", self.name, error)
-            return self
-
-    def named(self, *fields: str) -> str:
-        """Return what to check for these fields: variables, or keys of the profile and its file."""
-        usual = {
-            field: "" if self._place else variable_name("NEXTHINK_", field) for field in fields
-        }
-        names = [self._names.get(field) or usual[field] or field for field in fields]
-        return " and ".join(dict.fromkeys(names)) + self._place
-
-    @property
-    def zone(self) -> ZoneInfo:
-        """The zone in which the tenant reads and writes date-times."""
-        return ZoneInfo(self.time_zone)
+    def text(self, key: str) -> str:
+        """Return a value as a variable would have it."""
+        value = self.table[key]
+        return self.project.text(key, value) if self.project else str(value)
 
 
 def load_tenant(
     settings: Settings, profile: str | None = None, environ: Mapping[str, str] | None = None
 ) -> TenantSettings:
-    """Read one tenant: the given profile, otherwise the NEXTHINK_* variables.
+    """Read one tenant: the given profile, otherwise the NEXTHINK_* variables and nxp.toml.
 
     Either may name a Prefect block that holds the credential.
 
@@ -160,35 +64,88 @@ def _read_tenant(
     settings: Settings, profile: str | None, environ: Mapping[str, str] | None
 ) -> TenantSettings:
     environ = os.environ if environ is None else environ
-    if profile is None:
-        values, problems = read_values(
-            environ, "NEXTHINK_", {**TenantSettings.model_fields, BLOCK: None}
-        )
-        values.pop("name", None)
-        values, block = _with_block(values, problems, environ, "NEXTHINK_")
-        tenant = build(TenantSettings, values, problems, "NEXTHINK_")
-        tenant._names = _as_written(environ, "NEXTHINK_") | block  # noqa: SLF001 - its own
-        return tenant
-    profiles = _profiles(settings.home / PROFILES)
-    if profile not in profiles:
-        known = ", ".join(sorted(profiles)) or "none"
-        raise ConfigurationError(
-            f"no tenant profile {profile!r} in {settings.home / PROFILES} (known: {known})"
-        )
-    if not isinstance(profiles[profile], dict):
-        raise ConfigurationError(f"{settings.home / PROFILES}: [{profile}] is not a table")
-    table = {key.upper(): str(value) for key, value in profiles[profile].items()}
-    read = {**TenantSettings.model_fields, BLOCK: None}
-    values, problems = read_values(table, "", read)
-    fields = read.keys() - {"name"}
-    allowed = {f"{field}{end}" for field in fields for end in ("", "_file")}
-    unknown = sorted(profiles[profile].keys() - allowed)
-    problems += [f"{profile}.{key}: not a setting" for key in unknown]
-    values, block = _with_block(values, problems, environ, f"{profile}.")
-    tenant = build(TenantSettings, {**values, "name": profile}, problems, f"{profile}.")
-    tenant._names = _as_written(profiles[profile], "") | block  # noqa: SLF001 - its own
-    tenant._place = f" of [{profile}] in {settings.home / PROFILES}"  # noqa: SLF001
+    if profile is not None:
+        return _of_profile(_profile(settings, profile, environ), environ)
+    given = tenant_environ(environ)
+    values, problems = read_values(given.environ, PREFIX, dict.fromkeys(TENANT_KEYS), given.names)
+    values, block = _with_block(values, problems, environ, PREFIX)
+    tenant = build(TenantSettings, values, problems, PREFIX, given.names)
+    written = {field: " in ".join(reversed(n.rsplit(": ", 1))) for field, n in given.names.items()}
+    tenant._names = _as_written(environ, PREFIX) | written | block  # noqa: SLF001 - its own
     return tenant
+
+
+def tenant_environ(environ: Mapping[str, str]) -> Completed:
+    """Return the NEXTHINK_* variables, completed from nxp.toml unless they name another tenant."""
+    project = find_project(environ)
+    if project is None or _names_another(project, environ):
+        return Completed(environ, {})
+    return add(project, environ, PREFIX, TENANT_KEYS)
+
+
+def _names_another(project: Project, environ: Mapping[str, str]) -> bool:
+    """Return whether the variables name another tenant than nxp.toml: the two are never mixed."""
+    for field in ("instance", "region", BLOCK):
+        if not is_set(environ, f"{PREFIX}{field.upper()}"):
+            continue
+        value, _ = read_value(environ, f"{PREFIX}{field.upper()}")
+        written = project.text(field, project.table.get(field))
+        if field == "region":
+            value, written = region_code(value) or value, region_code(written) or written
+        if value != written and (written or field == BLOCK):
+            return True
+    return False
+
+
+def _of_profile(profile: _Profile, environ: Mapping[str, str]) -> TenantSettings:
+    """Return the tenant of a profile; it is never completed from the variables."""
+    table = {key.upper(): profile.text(key) for key in profile.table}
+    names = {key: profile.place(key) for key in TENANT_KEYS}
+    names |= {
+        field: profile.place(f"{field}_file")
+        for field in TENANT_KEYS
+        if not profile.table.get(field) and profile.table.get(f"{field}_file")
+    }
+    values, problems = read_values(table, "", dict.fromkeys(TENANT_KEYS), names)
+    allowed = {f"{field}{end}" for field in TENANT_KEYS for end in ("", "_file")}
+    unknown = sorted(profile.table.keys() - allowed)
+    problems += [f"{profile.place(key)}: not a setting" for key in unknown]
+    begin = f"{profile.file}: "
+    values, block = _with_block(values, problems, environ, f"{profile.name}.", begin)
+    names[""] = f"{profile.file}: [{profile.name}]: "
+    tenant = build(TenantSettings, {**values, "name": profile.name}, problems, "", names)
+    tenant._names = _as_written(profile.table, "") | block  # noqa: SLF001 - its own
+    where = f"{PROFILES}.{profile.name}" if profile.project else profile.name
+    tenant._place = f" of [{where}] in {profile.file}"  # noqa: SLF001
+    return tenant
+
+
+def _profile(settings: Settings, name: str, environ: Mapping[str, str]) -> _Profile:
+    """Return a profile, of nxp.toml or profiles.toml.
+
+    Raises:
+        ConfigurationError: there is none, it is in both, or a file cannot be read.
+    """
+    file, project = settings.home / PROFILES_FILE, find_project(environ)
+    ours = project.profiles if project else {}
+    try:
+        others = read_toml(file)
+    except FileNotFoundError:
+        others = {}
+    if name in ours and name in others and project:
+        place = project.place(PROFILES, name)
+        raise ConfigurationError(
+            f"profile {name} is in both {place} and {file}: remove it from one of them"
+        )
+    if name not in ours and name not in others:
+        known = ", ".join(sorted({*ours, *others})) or "none"
+        files = f"{file} or {project.file}" if project else f"{file}"
+        raise ConfigurationError(f"no tenant profile {name!r} in {files} (known: {known})")
+    found = project if name in ours else None
+    table, file = (ours[name], found.file) if found else (others[name], file)
+    if not isinstance(table, dict):
+        raise ConfigurationError(f"{file}: [{name}] is not a table")
+    return _Profile(name, table, file, found)
 
 
 def _as_written(given: Mapping[str, Any], prefix: str) -> dict[str, str]:
@@ -203,7 +160,11 @@ def _as_written(given: Mapping[str, Any], prefix: str) -> dict[str, str]:
 
 
 def _with_block(
-    values: dict[str, str], problems: list[str], environ: Mapping[str, str], prefix: str
+    values: dict[str, str],
+    problems: list[str],
+    environ: Mapping[str, str],
+    prefix: str,
+    begin: str = "",
 ) -> tuple[dict[str, str], dict[str, str]]:
     """Add the values of a Prefect block, if one is named; values set directly take precedence.
 
@@ -214,8 +175,8 @@ def _with_block(
     if name is None:
         return values, {}
     problems += [
-        f"{variable_name(prefix, field)}: {variable_name(prefix, BLOCK)} names a block that has "
-        "it: set one of them"
+        f"{begin}{variable_name(prefix, field)}: {variable_name(prefix, BLOCK)} names a block that "
+        "has it: set one of them"
         for field in ("client_id", "client_secret")
         if field in values
     ]
@@ -232,7 +193,8 @@ def tenant_name(
 ) -> str:
     """Return the name of the tenant whose landed data is meant, without needing its credential.
 
-    This is the profile, or NEXTHINK_INSTANCE and _REGION, or the only tenant in the lake.
+    This is the profile, or NEXTHINK_INSTANCE and _REGION (in nxp.toml: instance and region), or the
+    only tenant in the lake.
 
     Raises:
         ConfigurationError: these do not decide.
@@ -242,7 +204,8 @@ def tenant_name(
         if not TENANT_NAME.fullmatch(profile):
             raise ConfigurationError(f"tenant {profile!r} is not the name of a tenant")
         return profile
-    values, _ = read_values(environ, "NEXTHINK_", {"instance": None, "region": None, BLOCK: None})
+    given = tenant_environ(environ).environ
+    values, _ = read_values(given, PREFIX, dict.fromkeys(("instance", "region", BLOCK)))
     if "instance" in values and "region" in values:
         return f"{values['instance']}.{region_code(values['region']) or values['region']}"
     if BLOCK in values:
@@ -264,14 +227,3 @@ def _tenants(lake: str) -> list[str]:
     from connectors.lake.stores.remote import remote_tenants  # noqa: PLC0415 - obstore, only for buckets
 
     return remote_tenants(lake)
-
-
-def _profiles(path: Path) -> dict[str, dict[str, Any]]:
-    try:
-        return tomllib.loads(read_text(path))
-    except FileNotFoundError:
-        return {}
-    except RecursionError:
-        raise ConfigurationError(f"{path}: nested too deeply") from None
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise ConfigurationError(f"{path}: {error}") from None
