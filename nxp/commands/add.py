@@ -1,23 +1,21 @@
 """`nxp add`: datasets of the library for a project, with their saved queries and questions."""
 
 from collections.abc import Iterable
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Final
 
 from cyclopts import Parameter
 
-from connectors.catalogue import ACTIONS, SYNCS
+from connectors.catalogue import ACTIONS, DATASETS, SYNCS
 from connectors.errors import ConfigurationError, UsageError
 from connectors.settings.installation import load_settings
 from nxp.answers.library import AddedParts, LibraryPart
 from nxp.library.contents import QUERIES, Library, Part
-from nxp.library.copying import Copies, plan_copies
 from nxp.options import DryRun, Json
 from nxp.output import print_json, print_table, print_text, say
+from nxp.project.copying import Copied, plan_copies, write_copies
 
 _HEADS: Final = ("name", "title", "grain", "kept", "rows", "permission", "added")
-_NEAR: Final = 3
 
 
 def add(
@@ -45,10 +43,10 @@ def add(
     if not project.is_dir():
         raise ConfigurationError(f"no folder {project}: set NXP_CATALOG to the catalogue")
     parts = library.complete(names)
-    copies = plan_copies(library, parts, project)
+    copied = plan_copies(library, parts, project)
     if not dry_run:
-        copies.write()
-    answer = _answer(parts, copies, dry_run=dry_run)
+        write_copies(library, copied, project)
+    answer = _answer(parts, copied, project, dry_run=dry_run)
     if as_json:
         print_json(answer)
     else:
@@ -64,23 +62,12 @@ def _chosen(
         UsageError: some are not in the library; the message has those that may be meant.
     """
     plain = [name.removeprefix("#") for name in names]
-    unknown = [_unknown(library, name) for name in plain if name not in library.parts]
-    if unknown:
-        raise UsageError(f"{'; '.join(unknown)} (nxp add lists the library)")
     if missing := [each for each in topics if each not in library.topics]:
         known = ", ".join(library.topics)
         raise UsageError(f"unknown topic {', '.join(missing)}: the library has {known}")
     chosen = list(library.datasets) if all_ else []
     chosen += [each for each, part in library.datasets.items() if part.topic in topics]
     return list(dict.fromkeys([*plain, *chosen]))
-
-
-def _unknown(library: Library, name: str) -> str:
-    lower = name.lower().replace("-", "_").removesuffix(".yaml").removesuffix(".nql")
-    within = [each for each in library.parts if lower and (lower in each or each in lower)]
-    near = get_close_matches(lower, library.parts, n=_NEAR)
-    meant = list(dict.fromkeys([*near, *within]))[:_NEAR]
-    return f"unknown name {name!r}" + (f": did you mean {' or '.join(meant)}?" if meant else "")
 
 
 def _list(library: Library, project: Path, *, as_json: bool) -> None:
@@ -115,7 +102,7 @@ def _shown(part: Part, project: Path) -> LibraryPart:
         kind=part.kind,
         topic=part.topic,
         title=part.title,
-        grain=getattr(dataset, "grain", "") or "",
+        grain=(dataset.grain if dataset else None) or "",
         mode=dataset.mode if dataset else None,
         retention_class=dataset.retention_class if dataset else None,
         rows=dataset.rows if dataset else "",
@@ -133,18 +120,16 @@ def _row(part: LibraryPart) -> list[str]:
     return [part.name, part.title, part.grain, kept, part.rows, part.permission, added]
 
 
-def _answer(parts: list[Part], copies: Copies, *, dry_run: bool) -> AddedParts:
+def _answer(parts: list[Part], copied: Copied, project: Path, *, dry_run: bool) -> AddedParts:
     wanted = {each for part in parts for each in part.wants} - {part.name for part in parts}
     return AddedParts(
-        project=str(copies.project),
+        project=str(project),
         parts=tuple(part.name for part in parts),
-        written=tuple(copies.new),
-        same=copies.same,
+        written=tuple(map(str, copied.written)),
+        same=tuple(map(str, copied.kept)),
         query_ids=tuple(dict.fromkeys(each for part in parts for each in part.query_ids)),
         wanted=tuple(
-            each
-            for each in sorted(wanted)
-            if not (copies.project / "datasets" / f"{each}.yaml").exists()
+            each for each in sorted(wanted) if not (project / DATASETS / f"{each}.yaml").exists()
         ),
         dry_run=dry_run,
     )

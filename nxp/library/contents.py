@@ -2,17 +2,19 @@
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Final
 
 from connectors.catalogue import ACTIONS, DATASETS, SYNCS, DatasetSpecification, read_specifications
 from connectors.catalogue.yaml_text import read_text
+from connectors.errors import UsageError
 from nxp.library import LIBRARY
 
 QUERIES: Final = "queries"
 QUESTIONS: Final = "questions"
+_NEAR: Final = 3
 KINDS: Final = {DATASETS: "dataset", SYNCS: "sync", ACTIONS: "action", QUERIES: "query"}
 _HELD = re.compile(r"\b(?:from|join)\s+\"?([a-z][a-z0-9_]*)", re.IGNORECASE)
 # Views that `nxp sql` has next to a dataset of snapshots.
@@ -49,7 +51,7 @@ class Part:
     @property
     def topic(self) -> str:
         """What it is about; parts without data of their own are listed by their kind."""
-        return getattr(self.dataset, "topic", "") or self.folder
+        return (self.dataset.topic if self.dataset else None) or self.folder
 
 
 @dataclass(frozen=True)
@@ -57,13 +59,17 @@ class Library:
     """The parts of a library, by name, datasets first."""
 
     folder: Path = LIBRARY
-    _parts: dict[str, Part] = field(default_factory=dict)
+
+    @cached_property
+    def datasets(self) -> Mapping[str, Part]:
+        """The datasets, by name."""
+        return {part.name: part for part in self._datasets()}
 
     @cached_property
     def parts(self) -> Mapping[str, Part]:
         """All parts; a saved query is one only where nothing else needs it."""
-        found: dict[str, Part] = {}
-        for part in (*self._datasets(), *self._syncs(), *self._actions()):
+        found = dict(self.datasets)
+        for part in (*self._syncs(), *self._actions()):
             found.setdefault(part.name, part)
         used = {query_id for part in found.values() for query_id in part.query_ids}
         for path in sorted((self.folder / QUERIES).glob("*.nql")):
@@ -72,25 +78,45 @@ class Library:
         return found
 
     @property
-    def datasets(self) -> dict[str, Part]:
-        """The datasets, by name."""
-        return {name: part for name, part in self.parts.items() if part.dataset}
-
-    @property
     def topics(self) -> list[str]:
         """The topics of datasets, in the order of the alphabet."""
         return sorted({part.topic for part in self.datasets.values()})
 
     def complete(self, names: Iterable[str]) -> list[Part]:
-        """Return these parts and, after them, those that they do not work without."""
-        found: dict[str, Part] = {}
+        """Return these parts and, after them, those that they do not work without.
+
+        Raises:
+            UsageError: the library lacks some; the message has those that may be meant.
+        """
         waiting = list(names)
+        self._check(waiting)
+        found: dict[str, Part] = {}
         while waiting:
             name = waiting.pop(0)
             if name not in found:
-                found[name] = self.parts[name]
-                waiting += self.parts[name].needs
+                # Syncs take half a second to read, so they are only where datasets are not enough.
+                found[name] = self.datasets.get(name) or self.parts[name]
+                waiting += found[name].needs
         return list(found.values())
+
+    def _check(self, names: Iterable[str]) -> None:
+        unknown = [
+            self._unknown(name)
+            for name in dict.fromkeys(names)
+            if name not in self.datasets and name not in self.parts
+        ]
+        if unknown:
+            raise UsageError(f"{'; '.join(unknown)} (nxp add lists the library)")
+
+    def _unknown(self, name: str) -> str:
+        from difflib import get_close_matches  # noqa: PLC0415 - only after a mistake
+
+        lower = name.lower().replace("-", "_").removesuffix(".yaml").removesuffix(".nql")
+        within = [each for each in self.parts if lower and (lower in each or each in lower)]
+        near = get_close_matches(lower, self.parts, n=_NEAR)
+        meant = list(dict.fromkeys([*near, *within]))[:_NEAR]
+        asked = f": did you mean {' or '.join(meant)}?" if meant else ""
+        return f"the library has no {name!r}{asked}"
 
     def questions(self) -> Iterator[tuple[str, frozenset[str]]]:
         """Yield the files of questions, each with the datasets that its SQL reads."""
@@ -105,8 +131,7 @@ class Library:
                 name=name,
                 folder=DATASETS,
                 file=f"{DATASETS}/{name}.yaml",
-                title=getattr(each, "title", "")
-                or _first_line(self.folder / DATASETS / f"{name}.yaml"),
+                title=each.title or "",
                 query_ids=tuple(each.query_ids()),
                 wants=tuple(sorted(_referred(each) - {name})),
                 dataset=each,
@@ -161,7 +186,7 @@ def _query(path: Path) -> Part:
 
 
 def _referred(dataset: DatasetSpecification) -> set[str]:
-    references = (getattr(column, "references", None) for column in dataset.columns)
+    references = (column.references for column in dataset.columns)
     return {each.partition(".")[0] for each in references if each}
 
 

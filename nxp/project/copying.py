@@ -1,47 +1,31 @@
-"""Copying from the library into a project: a dataset with its saved queries and questions."""
+"""Copying from the library into a project: its parts with saved queries and questions.
 
-from collections.abc import Iterable, Iterator, Mapping
+A file of the project that differs from the library's is never replaced: then nothing is copied.
+"""
+
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from connectors.catalogue import load_dataset
-from connectors.catalogue.loading import query_path
-from connectors.catalogue.names import DATASETS, names_in, unknown
+from connectors.catalogue.names import DATASETS
+from connectors.catalogue.yaml_text import UNREADABLE, read_text
 from connectors.errors import StorageError, UsageError
-from nxp.library import LIBRARY
-
-QUERIES, QUESTIONS = "queries", "questions"
+from nxp.library.contents import Library, Part, query_file
 
 
 @dataclass(frozen=True, slots=True)
 class Copied:
-    """What was copied, as paths below the project; `kept` was there already, byte for byte."""
+    """What is copied, as paths below the project; `kept` was there already, with equal text."""
 
     written: tuple[Path, ...]
     kept: tuple[Path, ...]
 
 
-def library_files(name: str) -> list[Path]:
-    """Return the files of a dataset of the library: its YAML, saved queries and questions.
-
-    Raises:
-        UsageError: the library has no such dataset; the message names the nearest one.
-    """
-    known = names_in(LIBRARY, DATASETS)
-    if name not in known:
-        raise unknown("dataset", name, known, place="the library")
-    return [
-        LIBRARY / DATASETS / f"{name}.yaml",
-        *(query_path(LIBRARY, each) for each in load_dataset(LIBRARY, name).query_ids()),
-        *sorted((LIBRARY / QUESTIONS).glob(f"{name}.*")),
-    ]
-
-
 def copy_from_library(names: Iterable[str], project: Path) -> Copied:
-    """Copy datasets of the library into a project's catalogue, all of them or nothing.
+    """Copy parts of the library into a project's catalogue, all of them or nothing.
 
     Args:
-        names: the datasets.
+        names: datasets, syncs, actions or saved queries.
         project: the folder with datasets/ and queries/, which are created.
 
     Raises:
@@ -49,19 +33,46 @@ def copy_from_library(names: Iterable[str], project: Path) -> Copied:
             written.
         StorageError: a file cannot be written.
     """
-    files = {path: path.relative_to(LIBRARY) for name in names for path in library_files(name)}
-    kept = set(_same(files, project))
-    if changed := [str(to) for to in files.values() if to not in kept and _exists(project / to)]:
+    library = Library()
+    planned = plan_copies(library, library.complete(names), project)
+    write_copies(library, planned, project)
+    return planned
+
+
+def plan_copies(library: Library, parts: Iterable[Part], project: Path) -> Copied:
+    """Return which files of parts a project lacks, with questions that it can answer then.
+
+    Raises:
+        UsageError: the project has files of these names that differ; all of them are named.
+    """
+    chosen = list(parts)
+    files = [Path(part.file) for part in chosen]
+    files += [Path(query_file(query_id)) for part in chosen for query_id in part.query_ids]
+    added = {part.name for part in chosen if part.dataset}
+    has = added | {path.stem for path in (project / DATASETS).glob("*.yaml")}
+    questions = [
+        Path(file) for file, reads in library.questions() if reads <= has and reads & added
+    ]
+    named = list(dict.fromkeys([*files, *questions]))
+    there = [file for file in named if _exists(project / file)]
+    kept = [file for file in there if _is_same(library.folder / file, project / file)]
+    # A question of one's own under the same name is nothing that a dataset needs.
+    if changed := [str(file) for file in there if file not in kept and file not in questions]:
         raise UsageError(
             f"{project} has {', '.join(changed)} already, with another content: "
             "nothing was copied; rename or remove what is there"
         )
-    written = []
-    for source, to in files.items():
-        if to not in kept:
-            write_new(project / to, source.read_bytes())
-            written.append(to)
-    return Copied(tuple(written), tuple(to for to in files.values() if to in kept))
+    return Copied(tuple(file for file in named if file not in there), tuple(kept))
+
+
+def write_copies(library: Library, planned: Copied, project: Path) -> None:
+    """Write the files that a project lacks.
+
+    Raises:
+        StorageError: one cannot be written; those before it stay.
+    """
+    for file in planned.written:
+        write_new(project / file, (library.folder / file).read_bytes())
 
 
 def write_new(path: Path, content: bytes) -> None:
@@ -78,14 +89,12 @@ def write_new(path: Path, content: bytes) -> None:
         raise StorageError(f"cannot write {path}: {error.strerror or error}") from None
 
 
-def _same(files: Mapping[Path, Path], project: Path) -> Iterator[Path]:
-    """Yield the files that the project has already, with the same content."""
-    for source, to in files.items():
-        try:
-            if (project / to).read_bytes() == source.read_bytes():
-                yield to
-        except OSError:
-            continue
+def _is_same(source: Path, target: Path) -> bool:
+    """Return whether two files have the same text, however their lines end."""
+    try:
+        return read_text(target) == read_text(source)
+    except UNREADABLE:
+        return False
 
 
 def _exists(path: Path) -> bool:
