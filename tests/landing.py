@@ -165,6 +165,12 @@ def truth(
 
 def foreign_export(place: Place, query_id: str, parameters: Mapping[str, str]) -> pl.DataFrame:
     """Export with plain httpx and Polars' own CSV reader: a client independent of the product."""
+    csv = foreign_csv(place, query_id, parameters).encode()
+    return pl.read_csv(io.BytesIO(csv), infer_schema=False)
+
+
+def foreign_csv(place: Place, query_id: str, parameters: Mapping[str, str]) -> str:
+    """Return the result of a query as the tenant writes it, by plain httpx."""
     tenant = place.tenant
     token = httpx.post(
         f"{tenant.login_url}/oauth2/default/v1/token",
@@ -181,5 +187,4 @@ def foreign_export(place: Place, query_id: str, parameters: Mapping[str, str]) -
     while (status := httpx.get(status_url, headers=headers).json())["status"] != "COMPLETED":
         if status["status"] == "ERROR":
             raise AssertionError(status)
-    csv = httpx.get(status["resultsFileUrl"]).content
-    return pl.read_csv(io.BytesIO(csv), infer_schema=False)
+    return httpx.get(status["resultsFileUrl"]).content.decode()

@@ -1,0 +1,194 @@
+"""The library's datasets of devices, software and experience land as other readings have them.
+
+Each dataset is compared row by row with a client and a reader of their own, and by sums with the
+stand-in's tables, which know neither queries nor CSV.
+"""
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+import polars as pl
+import pytest
+
+from connectors.catalogue import DatasetSpecification, Mode, load_dataset
+from nxp.cli import run
+from nxp.library.contents import Library
+from nxp.project.copying import copy_from_library
+from sandbox.model.tables import find
+from sandbox.nql.timeframe import Frame
+from tests.landing import NOW, Place, Use, foreign_csv, place
+
+MIDNIGHT: Final = NOW.replace(hour=0, minute=0)
+DAY: Final = timedelta(days=1)
+MOMENT: Final = timedelta(microseconds=1)
+# The datasets, each with the table of the data model that it reads.
+DATASETS: Final[Mapping[str, str]] = {
+    "devices": "devices",
+    "users": "users",
+    "binaries": "binaries",
+    "packages": "packages",
+    "installed_packages": "package.installed_packages",
+    "crashes": "execution.crashes",
+    "execution_events": "execution.events",
+    "execution_daily": "execution.events",
+    "device_performance": "device_performance.events",
+    "device_performance_events": "device_performance.events",
+    "boots": "device_performance.boots",
+    "logins": "session.logins",
+    "sessions": "session.events",
+    "dex_scores_device": "dex.scores",
+    "dex_scores_application": "dex.application_scores",
+}
+# A field in quotes, with quotes doubled, or without any; then its end.
+FIELD: Final = re.compile(r'("(?:[^"]|"")*"|[^",\r\n]*)(,|\r?\n|$)')
+
+
+def instant(text: str) -> datetime:
+    return datetime.fromisoformat(text).replace(tzinfo=UTC)
+
+
+READ: Final[Mapping[str, Callable[[str], Any]]] = {
+    "string": str,
+    "int": int,
+    "bytes": int,
+    "float": float,
+    "duration": float,
+    "bool": lambda text: {"true": True, "false": False}[text],
+    "datetime": instant,
+}
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+    """One tenant for all, and a project that has the whole library."""
+    folder = tmp_path_factory.mktemp("library")
+    copy_from_library(Library().datasets, folder / "catalog")
+    with place(folder, devices=20, days=3, export_time=0) as made:
+        yield made
+
+
+def parsed(text: str) -> Iterator[dict[str, str | None]]:
+    """Yield the rows of a CSV: an empty field is null, one that is quoted is an empty text."""
+    records: list[list[str | None]] = [[]]
+    for match in FIELD.finditer(text):
+        field, end = match.groups()
+        quoted = field[1:-1].replace('""', '"') if field.startswith('"') else field or None
+        records[-1].append(quoted)
+        if end != ",":
+            records.append([])
+    head, *rows = (record for record in records if record and record != [None])
+    for row in rows:
+        yield dict(zip(map(str, head), row, strict=True))
+
+
+def exported(made: Place, dataset: DatasetSpecification) -> list[tuple[Any, ...]]:
+    """Return yesterday's rows, or all of an inventory, as plain HTTP and plain Python read them."""
+    bounds = {"from": MIDNIGHT - DAY, "to": MIDNIGHT} if dataset.mode is Mode.WINDOW else {}
+    text = {name: f"{value:%Y-%m-%d %H:%M:%S}" for name, value in bounds.items()}
+    rows = []
+    for row in parsed(foreign_csv(made, dataset.query_id_of(1), text)):
+        read = {
+            column.name: None
+            if row[column.nql] is None
+            else READ[column.type](str(row[column.nql]))
+            for column in dataset.columns
+        }
+        assert len(row) == len(dataset.columns)
+        # NQL cannot exclude the end of a window.
+        if not bounds or read[dataset.window.column] < MIDNIGHT:  # type: ignore[union-attr]
+            rows.append(tuple(read.values()))
+    return rows
+
+
+def of_the_estate(made: Place, dataset: DatasetSpecification) -> pl.DataFrame:
+    """Return the same columns of the stand-in's table, without any query."""
+    table = find(DATASETS[dataset.dataset])
+    assert table is not None
+    if dataset.mode is Mode.SNAPSHOT:
+        frame = Frame(NOW - 30 * DAY, made.tenant.clock.now())
+    else:
+        frame = Frame(MIDNIGHT - DAY, MIDNIGHT - MOMENT, daily=dataset.mode is Mode.SLICES)
+    headers = tuple(column.nql for column in dataset.columns)
+    estate = made.tenant.engine._estate
+    pieces = estate.pieces(table, headers, frame, made.tenant.clock.now(), newest=None)
+    return pl.concat(pieces).rename({column.nql: column.name for column in dataset.columns})
+
+
+def figures(frame: pl.DataFrame) -> dict[str, Any]:
+    """Return for each column how many values there are, and their sum or their extremes."""
+    made: dict[str, Any] = {"rows": frame.height}
+    for series in frame:
+        made[f"{series.name} known"] = series.count()
+        if series.dtype.is_numeric() or series.dtype == pl.Boolean:
+            made[f"{series.name} sum"] = pytest.approx(series.sum(), rel=1e-9)
+        elif series.dtype.is_temporal():
+            made[f"{series.name} first"] = series.dt.epoch("s").min()
+            made[f"{series.name} last"] = series.dt.epoch("s").max()
+        elif series.dtype == pl.String:
+            made[f"{series.name} distinct"] = series.n_unique()
+    return made
+
+
+@pytest.mark.parametrize("name", DATASETS)
+def test_a_dataset_lands_as_other_readings_have_it(project: Place, use: Use, name: str) -> None:
+    use(project)
+    dataset = load_dataset(project.folder / "catalog", name)
+    (outcome,) = project.land(project.plan(name))
+    assert (outcome.rows_rejected, outcome.rows_landed > 0) == (0, True)
+    landed = project.landed(name)
+    assert landed.columns == [column.name for column in dataset.columns]
+    order = {"key": repr}
+    assert sorted(landed.rows(), **order) == sorted(exported(project, dataset), **order)
+    assert figures(landed) == figures(of_the_estate(project, dataset))
+    if keys := dataset.key_columns:
+        assert not landed.select(keys).is_duplicated().any()
+
+
+def test_the_whole_library_has_no_problem(
+    project: Place, use: Use, capsys: pytest.CaptureFixture[str]
+) -> None:
+    use(project)
+    assert run(["check"]) == 0
+    # One line: nothing is noted.
+    assert len(capsys.readouterr().err.splitlines()) == 1
+    queries = (project.folder / "catalog" / "queries").glob("*.nql")
+    assert run(["nql", "lint", *map(str, queries)]) == 0
+    assert "no problems" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", Library().datasets)
+def test_a_dataset_of_the_library_is_described_in_full(name: str) -> None:
+    dataset = Library().datasets[name].dataset
+    assert dataset is not None
+    for field in (
+        "title",
+        "description",
+        "grain",
+        "topic",
+        "tags",
+        "rows",
+        "permission",
+        "evidence",
+    ):
+        assert getattr(dataset, field), field
+    for column in dataset.columns:
+        assert column.description, column.name
+        numbers = {"bytes": "bytes", "duration": "seconds"}
+        assert column.unit == numbers.get(column.type, column.unit), column.name
+
+
+def test_names_of_people_and_addresses_are_marked_as_personal() -> None:
+    personal = {"sid", "user_name", "username", "upn", "full_name", "email_address", "local_ip"}
+    personal |= {"last_login_user_name", "comment"}
+    for part in Library().datasets.values():
+        for column in part.dataset.columns if part.dataset else ():
+            assert column.personal or column.name not in personal, (part.name, column.name)
+
+
+def test_every_landed_column_says_its_unit() -> None:
+    endings = {"bytes": "_bytes", "duration": "_seconds"}
+    for part in Library().datasets.values():
+        for column in part.dataset.columns if part.dataset else ():
+            assert column.name.endswith(endings.get(column.type, "")), (part.name, column.name)
