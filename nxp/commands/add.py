@@ -6,16 +6,16 @@ from typing import Annotated, Final
 
 from cyclopts import Parameter
 
-from connectors.catalogue import ACTIONS, DATASETS, SYNCS
+from connectors.catalogue import DATASETS
 from connectors.errors import ConfigurationError, UsageError
 from connectors.settings.installation import load_settings
 from nxp.answers.library import AddedParts, LibraryPart
-from nxp.library.contents import QUERIES, Library, Part
+from nxp.library.contents import Library, Part
 from nxp.options import DryRun, Json
 from nxp.output import print_json, print_table, print_text, say
 from nxp.project.copying import Copied, plan_copies, write_copies
 
-_HEADS: Final = ("name", "title", "grain", "kept", "rows", "permission", "added")
+_HEADS: Final = ("name", "title", "grain", "retention", "rows", "permission", "added")
 
 
 def add(
@@ -71,28 +71,26 @@ def _chosen(
 
 
 def _list(library: Library, project: Path, *, as_json: bool) -> None:
-    shown = [_shown(part, project) for part in _by_topic(library)]
+    shown = [_shown(part, project) for part in library.by_topic]
     if as_json:
         print_json(shown)
         return
-    before = ""
-    for topic in dict.fromkeys(each.topic for each in shown):
-        print_text(f"{before}{topic}")
-        before = "\n"
-        rows = [_row(each) for each in shown if each.topic == topic]
-        # Columns that no part of a topic fills, such as the grain of syncs.
+    for number, (heading, rows) in enumerate(_groups(shown)):
+        print_text(f"\n{heading}" if number else heading)
+        # Columns that no part of a group fills, such as the grain of syncs.
         filled = [at for at in range(len(_HEADS)) if any(row[at] for row in rows)]
         print_table([_HEADS[at] for at in filled], [[row[at] for at in filled] for row in rows])
     say()
     say(f"nxp add NAME… copies into {project}; nxp add --all copies all datasets")
 
 
-def _by_topic(library: Library) -> Iterable[Part]:
-    last = (SYNCS, ACTIONS, QUERIES)
-    return sorted(
-        library.parts.values(),
-        key=lambda part: (last.index(part.topic) + 1 if part.topic in last else 0, part.topic),
-    )
+def _groups(shown: Iterable[LibraryPart]) -> list[tuple[str, list[list[str]]]]:
+    """Return the rows to print under each heading."""
+    groups: dict[str, list[list[str]]] = {}
+    for each in shown:
+        heading = each.topic if each.kind == "dataset" else f"not datasets: {each.topic}"
+        groups.setdefault(heading, []).append(_row(each))
+    return list(groups.items())
 
 
 def _shown(part: Part, project: Path) -> LibraryPart:

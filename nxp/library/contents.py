@@ -82,6 +82,14 @@ class Library:
         """The topics of datasets, in the order of the alphabet."""
         return sorted({part.topic for part in self.datasets.values()})
 
+    @property
+    def by_topic(self) -> list[Part]:
+        """All parts, the datasets by topic and name before the others."""
+        kinds = list(KINDS)
+        return sorted(
+            self.parts.values(), key=lambda part: (kinds.index(part.folder), part.topic, part.name)
+        )
+
     def complete(self, names: Iterable[str]) -> list[Part]:
         """Return these parts and, after them, those that they do not work without.
 
@@ -197,6 +205,5 @@ def _dataset_of(view: str) -> str:
 
 
 def _first_line(path: Path) -> str:
-    """Return the first sentence of the comment that a file begins with."""
-    first = read_text(path).partition("\n")[0].strip("#/* ")
-    return re.split(r"(?<=[.:]) ", first)[0].rstrip(".:")
+    """Return the first line of the comment that a file begins with."""
+    return read_text(path).partition("\n")[0].strip("#/* ").rstrip(".")

@@ -139,8 +139,7 @@ def test_a_dataset_lands_as_other_readings_have_it(project: Place, use: Use, nam
     assert (outcome.rows_rejected, outcome.rows_landed > 0) == (0, True)
     landed = project.landed(name)
     assert landed.columns == [column.name for column in dataset.columns]
-    order = {"key": repr}
-    assert sorted(landed.rows(), **order) == sorted(exported(project, dataset), **order)
+    assert sorted(landed.rows(), key=repr) == sorted(exported(project, dataset), key=repr)
     assert figures(landed) == figures(of_the_estate(project, dataset))
     if keys := dataset.key_columns:
         assert not landed.select(keys).is_duplicated().any()

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from nxp.library import LIBRARY
+from nxp.library.page import COMMAND, page
 
 DEPLOYMENTS = Path(__file__).resolve().parents[3] / "deployments"
 
@@ -11,3 +12,8 @@ def test_the_clones_catalogue_consists_of_files_of_the_library() -> None:
     for folder in ("datasets", "queries", "syncs", "actions"):
         for path in (DEPLOYMENTS / folder).iterdir():
             assert path.read_text() == (LIBRARY / folder / path.name).read_text(), path.name
+
+
+def test_the_page_of_the_library_is_current() -> None:
+    text = (DEPLOYMENTS.parent / "docs" / "library.md").read_text("utf-8")
+    assert text == page(), f"run: {COMMAND}"
