@@ -85,19 +85,19 @@ def parsed(text: str) -> Iterator[dict[str, str | None]]:
 
 def exported(made: Place, dataset: DatasetSpecification) -> list[tuple[Any, ...]]:
     """Return yesterday's rows, or all of an inventory, as plain HTTP and plain Python read them."""
-    bounds = {"from": MIDNIGHT - DAY, "to": MIDNIGHT} if dataset.mode is Mode.WINDOW else {}
+    window = dataset.window if dataset.mode is Mode.WINDOW else None
+    bounds = {"from": MIDNIGHT - DAY, "to": MIDNIGHT} if window else {}
     text = {name: f"{value:%Y-%m-%d %H:%M:%S}" for name, value in bounds.items()}
     rows = []
     for row in parsed(foreign_csv(made, dataset.query_id_of(1), text)):
-        read = {
-            column.name: None
-            if row[column.nql] is None
-            else READ[column.type](str(row[column.nql]))
-            for column in dataset.columns
-        }
         assert len(row) == len(dataset.columns)
+        read: dict[str, Any] = {
+            column.name: value and READ[column.type](value)
+            for column in dataset.columns
+            for value in (row[column.nql],)
+        }
         # NQL cannot exclude the end of a window.
-        if not bounds or read[dataset.window.column] < MIDNIGHT:  # type: ignore[union-attr]
+        if window is None or read[window.column] < MIDNIGHT:
             rows.append(tuple(read.values()))
     return rows
 
