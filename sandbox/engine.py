@@ -1,6 +1,6 @@
 """Runs saved queries against the estate: the only way from a query id to rows."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -100,6 +100,10 @@ class Engine:
     def record(self, entry: LogEntry) -> None:
         """Record a run, for `platform.nql_api_logs`."""
         self._feed.log.add(entry)
+
+    def begin_log(self, earlier: Callable[[], Iterable[LogEntry]]) -> None:
+        """Let that log begin with runs from before, which are made when it is first read."""
+        self._feed.log.begin_with(earlier)
 
     @contextmanager
     def recorded(self, query_id: str, kind: str, now: datetime) -> Iterator["Run"]:

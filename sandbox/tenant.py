@@ -18,6 +18,7 @@ from sandbox.engine import Engine
 from sandbox.enrichment.administrator import values_of_others
 from sandbox.enrichment.intake import Intake
 from sandbox.enrichment.store import EnrichmentStore
+from sandbox.estate.past_calls import past_calls
 from sandbox.estate.presence import Presence
 from sandbox.exports import Exports
 from sandbox.faults import Faults
@@ -55,6 +56,9 @@ class Tenant:
             self.enrichment,
             self.executions,
             self.presence,
+        )
+        self.engine.begin_log(
+            lambda: past_calls(self.options.seed, self.options.days, self.clock.start)
         )
         self.gate = Gate(self.options, self.clock)
         self.signer = Signer(options.url_ttl, self.clock)

@@ -140,7 +140,7 @@ EVENTS: dict[str, Mapping[str, Kind]] = {
     "web.page_views": _PAGE_VIEW,
     "web.errors": {"time": T, "number_of_errors": I, "code": I, "label": S, "url": S},
     "web.transactions": {
-        "start_time": T, "number_of_transactions": I, "duration": D, "status": E,
+        "start_time": T, "name": S, "number_of_transactions": I, "duration": D, "status": E,
     },
     "collaboration.sessions": _COLLABORATION,
     "package.installations": {"time": T, "status": E, "type": E},
@@ -158,6 +158,14 @@ EVENTS: dict[str, Mapping[str, Kind]] = {
         "time": T, "recovery_time": T, "duration": D, "status": E, "number_of_alerts": I,
     },
     "alert.impacts": {"time": T, "status": E, "number_of_impacts": I},
+    # Events of a week, dated at its Monday: published, as are the objects that they belong to.
+    "software_metering.events": {
+        "start_time": T, "end_time": T, "meter.name": S, "usage_duration": D,
+        "number_of_licenses": I,
+    },
+    "platform.audit_logs": {
+        "time": T, "code": I, "message": S, "type": E, "status": E, "user_name": S,
+    },
 }  # fmt: skip
 
 _SUMMARY = {
@@ -175,7 +183,6 @@ FED: dict[str, Mapping[str, Kind]] = {
     # Only the existence of this table is published: its fields are guesses.
     "platform.nql_api_logs": {"time": T, "query_id": S, "type": E, "status": E,
                               "number_of_rows": I, "duration": D, "status_details": S},
-    "platform.audit_logs": _LOG,
     "platform.data_export_logs": _LOG,
     "platform.inbound_connector_logs": _LOG,
     "platform.custom_trends_logs": _LOG,
@@ -183,8 +190,6 @@ FED: dict[str, Mapping[str, Kind]] = {
     "workflow.executions_summary": {**_SUMMARY, "outcome": E},
     "web.guide_step_executions": {"time": T, "number_of_executions": I, "status": E},
     "web.context_help_executions": {"time": T, "number_of_executions": I, "type": E},
-    "software_metering.events": {"time": T, "meter.name": S, "usage_duration": D,
-                                 "number_of_licenses": I},
     "usage.account_actions": {"time": T, "account": S, "action": S, "type": E},
     "ticket.tickets": {"time": T, "number": S, "status": E, "priority": E, "category": S},
     "agent.conversations": {"time": T, "id": S, "status": E, "number_of_messages": I},
@@ -238,7 +243,7 @@ LINKS = {
     "workflow.executions": "device user",
     "workflow.executions_summary": "device user",
     "campaign.responses": "user",
-    "software_metering.events": "device user",
+    "software_metering.events": _PAGE,
     "usage.account_actions": "user",
     "ticket.tickets": "device user",
     "agent.conversations": "device user",
@@ -266,6 +271,8 @@ DEFAULTS = {
     "dex.scores": "user.name value",
     "dex.application_scores": "user.name application.name node.type value",
     "custom_trend.snapshots": "device.name",
+    "software_metering.events": "user.name application.name usage_duration",
+    "platform.audit_logs": "code message",
     "ai.interactions_summary": "user.name ai.tool.name number_of_interactions",
     "alert.alerts": "status alert.monitor.name",
     "alert.impacts": "device.name alert.monitor.name",
@@ -278,6 +285,6 @@ DEFAULTS = {
     "application.transactions": "name",
 }
 EVENTS = {
-    path: {**kinds, **CONTEXT} if "device" in LINKS[path].split() else kinds
+    path: {**kinds, **CONTEXT} if "device" in LINKS.get(path, "").split() else kinds
     for path, kinds in EVENTS.items()
 }

@@ -54,6 +54,13 @@ _MEANINGS = {
     "workflow.executions": "an execution of a workflow",
     "campaign.responses": "a person's response to a campaign",
     "custom_trend.snapshots": "an object of a custom trend on one day",
+    "web.errors": "errors of a web application on a device, at one moment",
+    "web.transactions": "a transaction of a web application that somebody went through",
+    "alert.alerts": "an alert that a monitor raised",
+    "alert.impacts": "a device that an alert is about",
+    "software_metering.events": "how long somebody used a metered application in a week",
+    "platform.audit_logs": "something that an account did in the product, by its code",
+    "platform.nql_api_logs": "a run of a saved query by the API",
 }
 
 # Tables of which only the name, or not even that, is published: their fields are guesses.
@@ -65,10 +72,18 @@ _GUESSED = frozenset(
         "session.vdi_events", "device_performance.hypervisor_host_events",
         "software_metering.events", "usage.account_actions", "ticket.tickets",
         "agent.conversations", "custom_trend.snapshots",
-        "platform.nql_api_logs", "platform.audit_logs", "platform.data_export_logs",
+        "platform.nql_api_logs", "platform.data_export_logs",
         "platform.inbound_connector_logs", "platform.custom_trends_logs",
         "remote_action.executions_summary", "workflow.executions_summary",
         "web.guide_executions", "web.guide_step_executions", "web.context_help_executions",
+    }
+)  # fmt: skip
+# Fields that are guessed in tables of which others are published.
+_GUESSED_FIELDS = frozenset(
+    {
+        "web.transaction.name", "web.transaction.duration", "web.transaction.status",
+        "platform.audit_log.time", "platform.audit_log.type", "platform.audit_log.status",
+        "platform.audit_log.user_name",
     }
 )  # fmt: skip
 _REPORTED = frozenset({"collaboration.sessions", "alert.alerts", "alert.impacts", "web.errors"})
@@ -84,8 +99,8 @@ def meaning_of(table: str) -> str:
     return _MEANINGS.get(table, "")
 
 
-def evidence_of(name: str) -> Evidence:
-    """Return how the fields of a table or kind of object are known."""
-    if name in _GUESSED:
+def evidence_of(name: str, field: str = "") -> Evidence:
+    """Return how the fields of a table or kind of object are known, or one field by its path."""
+    if name in _GUESSED or field in _GUESSED_FIELDS:
         return Evidence.GUESSED
     return Evidence.REPORTED if name in _REPORTED else Evidence.DOCUMENTED

@@ -61,8 +61,8 @@ class TableWords:
     @cached_property
     def fields(self) -> dict[str, Field]:
         """All fields by their full names, those of linked objects included."""
-        evidence = evidence_of(self.path)
-        named = [(f"{self.prefix}.{name}", kind, evidence) for name, kind in self.own.items()]
+        own = ((f"{self.prefix}.{name}", kind) for name, kind in self.own.items())
+        named = [(path, kind, evidence_of(self.path, path)) for path, kind in own]
         for name, kind in (self.head or {}).items():
             named.append((f"{self.namespace}.{name}", kind, Evidence.DOCUMENTED))
         for link in self.links:

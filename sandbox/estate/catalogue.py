@@ -172,6 +172,20 @@ MONITORS = (
     ("Disque plein à 95 %", "low", (), "custom"),
 )
 
+# Who works in the product itself, with the names of accounts there.
+ADMINISTRATORS = (
+    "joerg.mueller0@example.com", "anna.nowak1@example.com", "service-desk@example.com",
+)  # fmt: skip
+# code, type, message: only the first code is published.
+AUDITED = (
+    (94011, "remote_action", 'Manual execution of remote action, name="Clean up disk"'),
+    (90001, "account", "Sign-in to the web interface"),
+    (91004, "investigation", "Investigation exported, rows=420"),
+    (92010, "nql_api_query", 'NQL API query saved, name="devices"'),
+    (93002, "role", "Role changed, name=Service desk, level 1"),
+    (95007, "campaign", "Campaign published,\nname=How is your device?"),
+)  # fmt: skip
+
 # domain, type, country
 DESTINATIONS = (
     ("teams.microsoft.com", "public", "Ireland"),

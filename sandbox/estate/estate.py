@@ -104,7 +104,7 @@ class Estate:
         if table.is_open_ended:
             return frame.narrowed(None, now)
         fine = table.is_limited and not frame.daily
-        length = self._fine_retention if fine else self._retention
+        length = table.kept_longer or (self._fine_retention if fine else self._retention)
         return frame.narrowed(now - length, now)
 
     def _inventory(
@@ -167,6 +167,8 @@ class Estate:
             "alert.monitor": (monitors, monitors),
             "ai.tool": _evenly(len(catalogue.AI_TOOLS)),
             "application.guide": _evenly(len(catalogue.GUIDES)),
+            # Meters are of desktop and web applications alike.
+            "software_metering.events": _evenly(len(web)),
         }
         maker = EventMaker(options.seed, fleet, programs, weights, options.late_share)
         return EventRows(maker, application, history, ZoneInfo(options.time_zone))

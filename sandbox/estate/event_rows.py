@@ -13,11 +13,13 @@ from sandbox.estate.daily import to_daily
 from sandbox.estate.effects import relieve
 from sandbox.estate.events import SLOT_US, EventMaker
 from sandbox.estate.inventory import micros
-from sandbox.estate.shapes import SHAPES
+from sandbox.estate.shapes import SHAPES, Rhythm
 from sandbox.model.tables import Table
 from sandbox.nql.timeframe import Frame
 from sandbox.nql.values import add_day
 
+# So that there are whole weeks, however few days of other events there are.
+_MORE_WEEKS = timedelta(weeks=3)
 # Rows of a piece: with linked texts, a few tens of megabytes are in memory at a time.
 PIECE = 131_072
 
@@ -66,7 +68,9 @@ class EventRows:
             yield self._linked(request, base)
 
     def _exact(self, request: Request) -> Iterator[pl.DataFrame]:
-        for day in self._days(request.frame, newest=bool(request.newest)):
+        weekly = SHAPES[request.table.path].rhythm is Rhythm.WEEKLY
+        history = self._history - _MORE_WEEKS if weekly else self._history
+        for day in self._days(request.frame, history, newest=bool(request.newest)):
             chunks = self._chunks(request, day, request.frame)
             groups: Iterable[pl.DataFrame]
             if request.newest is None or len(chunks) <= 1:
@@ -94,14 +98,15 @@ class EventRows:
             for block in range(self._maker.blocks):
                 bases = [
                     self._base(request, chunk)
-                    for day in self._days(part, newest=False)
+                    for day in self._days(part, self._history, newest=False)
                     for chunk in self._chunks(request, day, part, (block,))
                 ]
                 if bases:
                     yield to_daily(pl.concat(bases), request.table, start, end)
 
-    def _days(self, frame: Frame, *, newest: bool) -> list[date]:
-        first = max(frame.start.astimezone(UTC).date(), self._history)
+    @staticmethod
+    def _days(frame: Frame, history: date, *, newest: bool) -> list[date]:
+        first = max(frame.start.astimezone(UTC).date(), history)
         count = (frame.end.astimezone(UTC).date() - first).days + 1
         days = [first + timedelta(days=n) for n in range(count)]
         return days[::-1] if newest else days

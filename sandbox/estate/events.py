@@ -35,7 +35,7 @@ _LATE_HOURS = (1.0, 14.0)
 _VISITORS = 0.03
 # For tables where a few devices cause most rows.
 _CULPRITS, _CULPRIT_FACTOR = 0.03, 25.0
-_SATURDAY = 5
+_MONDAY, _SATURDAY = 0, 5
 _EPOCH = date(1970, 1, 1).toordinal()
 
 
@@ -72,7 +72,10 @@ class EventMaker:
         weights: Mapping[str, Weights],
         late_share: float,
     ) -> None:
-        """Keep what chunks are generated from; `weights` says how often each object is drawn."""
+        """Keep what chunks are generated from.
+
+        `weights` says how often each object is drawn, by kind of object or for one table.
+        """
         self._seed = seed
         self._fleet = fleet
         self._weights = weights
@@ -165,12 +168,17 @@ class EventMaker:
     def _make_keys(self, table: str, day: date, block: int) -> Keys:
         rng = stream(self._seed, table, day.toordinal(), block, "keys")
         shape = SHAPES[table]
+        if shape.about is not None:
+            return self._concerned(rng, shape, shape.about, day, block)
         device = self._active_devices(rng, shape, day, block)
         slot = self._slots(rng, device)
-        link = self._links(rng, shape, device)
+        link = self._links(rng, table, device)
         midnight = (day.toordinal() - _EPOCH) * SLOTS
         if shape.rhythm is Rhythm.DAILY:
             start = np.full(len(device), midnight * SLOT_US + SCORE_HOUR * HOUR_US)
+        elif shape.rhythm is Rhythm.WEEKLY:
+            slot, device, link = self._unique(shape, np.zeros_like(slot), device, link)
+            start = (midnight + slot) * SLOT_US
         elif shape.rhythm is Rhythm.SLOTS:
             slot, device, link = self._unique(shape, slot, device, link)
             start = (midnight + slot) * SLOT_US
@@ -178,22 +186,47 @@ class EventMaker:
             # Crashes and similar events happen at any millisecond.
             within = rng.integers(0, SLOT_US // 1000, len(device)) * 1000
             start = (midnight + slot) * SLOT_US + within
-        active = start >= self._fleet.active_from[device]
-        active &= start + SLOT_US <= self._fleet.active_until[device]
-        start, device, link = start[active], device[active], link[active]
+        return self._sorted(rng, shape, start, device, link)
+
+    def _sorted(
+        self,
+        rng: np.random.Generator,
+        shape: Shape,
+        start: NDArray[np.int64],
+        device: NDArray[np.int64],
+        link: NDArray[np.int64],
+    ) -> Keys:
+        """Return the rows of devices that were there, in order of time, each with a user."""
+        if not shape.is_of_estate:
+            active = start >= self._fleet.active_from[device]
+            active &= start + SLOT_US <= self._fleet.active_until[device]
+            start, device, link = start[active], device[active], link[active]
         order = np.lexsort((link, device, start))
         start, device, link = start[order], device[order], link[order]
         return Keys(start, device, link, self._users_of(rng, shape, device, link))
+
+    def _concerned(
+        self, rng: np.random.Generator, shape: Shape, about: str, day: date, block: int
+    ) -> Keys:
+        """Return a row for each device that a row of another table is about, at the same time."""
+        whole = self.keys(about, day, 0)
+        devices = self._devices(block)[self._is_online(day, block)]
+        row, column = np.nonzero(rng.random((len(whole.start), len(devices))) < shape.per_day)
+        start, link = whole.start[row], np.asarray(whole.link[row], dtype=np.int64)
+        return self._sorted(rng, shape, start, devices[column], link)
 
     def _active_devices(
         self, rng: np.random.Generator, shape: Shape, day: date, block: int
     ) -> NDArray[np.int64]:
         """Return a device for each row of a day; devices that are switched off have no rows."""
-        first = block * BLOCK
-        devices = np.arange(first, min(first + BLOCK, self._fleet.frame.height))
-        # The same devices are off in every table.
-        share = stream(self._seed, "online", day.toordinal(), block)
-        online = some(share, len(devices), _ONLINE)
+        if shape.is_of_estate:
+            # These rows are of no device; the first one stands for it.
+            return np.zeros(rng.poisson(shape.per_day) if block == 0 else 0, dtype=np.int64)
+        devices = self._devices(block)
+        if shape.rhythm is Rhythm.WEEKLY:
+            count = shape.per_day if day.weekday() == _MONDAY else 0.0
+            return np.repeat(devices, rng.poisson(count, len(devices)))
+        online = self._is_online(day, block)
         if shape.rhythm is Rhythm.DAILY:
             return np.asarray(devices[online])
         mean = np.full(len(devices), shape.per_day / _ONLINE)
@@ -203,18 +236,29 @@ class EventMaker:
             mean *= np.where(culprit, _CULPRIT_FACTOR, 1.0)
         return np.repeat(devices, rng.poisson(mean * online))
 
+    def _devices(self, block: int) -> NDArray[np.int64]:
+        first = block * BLOCK
+        return np.arange(first, min(first + BLOCK, self._fleet.frame.height))
+
+    def _is_online(self, day: date, block: int) -> NDArray[np.bool_]:
+        """Return whether each device of a block is on: the same ones in every table."""
+        share = stream(self._seed, "online", day.toordinal(), block)
+        return some(share, len(self._devices(block)), _ONLINE)
+
     def _slots(self, rng: np.random.Generator, device: NDArray[np.int64]) -> NDArray[np.int64]:
         """Return the quarter of an hour of each row, by the rhythm of the device's location."""
         local = np.searchsorted(self._rhythm, rng.random(len(device)), side="right")
         return np.asarray((local - 4 * self._fleet.hours_ahead[device]) % SLOTS)
 
     def _links(
-        self, rng: np.random.Generator, shape: Shape, device: NDArray[np.int64]
+        self, rng: np.random.Generator, table: str, device: NDArray[np.int64]
     ) -> NDArray[np.int64]:
         """Return the linked object of each row, among those of the device's platform."""
-        if shape.link is None:
+        link = SHAPES[table].link
+        if link is None:
             return np.zeros(len(device), dtype=np.int64)
-        windows, apple = (choose(rng, len(device), w) for w in self._weights[shape.link])
+        weights = self._weights.get(table) or self._weights[link]
+        windows, apple = (choose(rng, len(device), w) for w in weights)
         return np.where(self._fleet.is_mac[device], apple, windows)
 
     def _unique(

@@ -1,7 +1,7 @@
 """Tables filled by requests to the tenant: actions, and the log of queries."""
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import astuple, dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -85,7 +85,12 @@ class QueryLog:
     def __init__(self) -> None:
         """Start empty."""
         self._entries: deque[LogEntry] = deque(maxlen=_KEPT)
+        self._earlier: Callable[[], Iterable[LogEntry]] = tuple
         self._lock = Lock()
+
+    def begin_with(self, earlier: Callable[[], Iterable[LogEntry]]) -> None:
+        """Let the log begin with entries that are made when it is first read."""
+        self._earlier = earlier
 
     def add(self, entry: LogEntry) -> None:
         """Record one run."""
@@ -95,6 +100,9 @@ class QueryLog:
     def entries(self) -> Sequence[LogEntry]:
         """Return all entries, the oldest first."""
         with self._lock:
+            earlier, self._earlier = [*self._earlier()], tuple
+            if earlier:
+                self._entries = deque([*earlier, *self._entries], _KEPT)
             return tuple(self._entries)
 
     def frame(self) -> pl.DataFrame:

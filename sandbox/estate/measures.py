@@ -9,6 +9,7 @@ from nql.kinds import Kind
 from nql.vocabulary.events import EVENTS, SCORE_NODES, SCORE_PARTS
 from sandbox.estate import catalogue
 from sandbox.estate import metrics as m
+from sandbox.estate.administration import ADMINISTRATION
 from sandbox.model.kinds import DTYPES
 from sandbox.model.tables import trend_kind
 
@@ -205,6 +206,7 @@ _MEASURES: Mapping[str, Mapping[str, m.Maker]] = {
     },
     "web.transactions": {
         "start_time": m.start,
+        "name": m.word(("Open record", "Save record", "Search, all sites", "Submit form")),
         "number_of_transactions": m.one(),
         "duration": m.amount(3.0, 0.7),
         "status": m.word(("successful", "failed"), (97, 3)),
@@ -239,18 +241,7 @@ _MEASURES: Mapping[str, Mapping[str, m.Maker]] = {
         "status": m.word(("completed", "abandoned"), (7, 3)),
         "number_of_executions": m.one(),
     },
-    "alert.alerts": {
-        "time": m.start,
-        "recovery_time": m.after(5400.0, missing=0.3),
-        "duration": m.amount(5400.0, 0.8, missing=0.3),
-        "status": m.word(("open", "closed"), (3, 7)),
-        "number_of_alerts": m.one(),
-    },
-    "alert.impacts": {
-        "time": m.start,
-        "status": m.word(("open", "closed"), (3, 7)),
-        "number_of_impacts": m.one(),
-    },
+    **ADMINISTRATION,
 }
 
 

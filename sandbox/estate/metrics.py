@@ -182,6 +182,11 @@ def per_device(values: Sequence[int]) -> Maker:
     return lambda _, facts: pl.Series(np.asarray(values)[facts.device % len(values)])
 
 
+def per_link(values: Sequence[int]) -> Maker:
+    """Return a number that is constant for a linked object."""
+    return lambda _, facts: pl.Series(np.asarray(values)[facts.link % len(values)])
+
+
 def start(_: np.random.Generator, facts: Facts) -> pl.Series:
     """Return when a row begins."""
     return instants(facts.start)

@@ -10,17 +10,22 @@ class Rhythm(Enum):
     SLOTS = auto()  # on the quarter hours, one per linked object
     INSTANTS = auto()  # at any millisecond
     DAILY = auto()  # once a day at a fixed hour
+    WEEKLY = auto()  # on Mondays at 00:00 UTC, one per linked object
 
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """One table: rows per device and day, and the object linked besides device and user."""
+    """One table: rows per device and day (or week), and the object linked with device and user."""
 
     per_day: float
     rhythm: Rhythm
     link: str | None = None
     # Whether a few devices have most of the rows, like devices that keep crashing.
     has_culprits: bool = False
+    # Whether rows are counted for the estate as a whole, however many devices it has.
+    is_of_estate: bool = False
+    # The table whose rows these are about: each concerns a share `per_day` of the devices.
+    about: str | None = None
 
 
 SHAPES: dict[str, Shape] = {
@@ -48,7 +53,9 @@ SHAPES: dict[str, Shape] = {
     "session.vdi_events": Shape(6.0, Rhythm.SLOTS),
     "ai.interactions_summary": Shape(1.0, Rhythm.DAILY, "ai.tool"),
     "web.guide_executions": Shape(0.3, Rhythm.INSTANTS, "application.guide"),
-    "alert.alerts": Shape(0.01, Rhythm.INSTANTS, "alert.monitor"),
-    "alert.impacts": Shape(0.05, Rhythm.INSTANTS, "alert.monitor"),
+    "alert.alerts": Shape(10.0, Rhythm.INSTANTS, "alert.monitor", is_of_estate=True),
+    "alert.impacts": Shape(0.02, Rhythm.INSTANTS, "alert.monitor", about="alert.alerts"),
+    "software_metering.events": Shape(4.0, Rhythm.WEEKLY, "application"),
+    "platform.audit_logs": Shape(12.0, Rhythm.INSTANTS, is_of_estate=True),
 }
 SCORE_HOUR = 4

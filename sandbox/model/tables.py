@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from enum import Enum, auto
 
 import polars as pl
@@ -14,6 +15,12 @@ from nql.vocabulary.objects import NESTED, OBJECTS
 from nql.vocabulary.tables import SHORTCUTS, TableWords, prefix_of
 from sandbox.model.kinds import DTYPES
 
+# Published: 90 days of metering, 13 months of what is summed up or kept once a day.
+_KEPT_DAYS = {
+    "software_metering.events": 90,
+    "custom_trend.snapshots": 395,
+    "ai.interactions_summary": 395,
+}
 _NUMBER = re.compile(r"(^|_)(nb|num|number|count|total|sum|avg|average|ratio|score|value)(_|$)")
 
 
@@ -90,6 +97,12 @@ class Table:
         Third parties report this for these two namespaces only.
         """
         return self.samples and self.namespace in ("execution", "connection")
+
+    @property
+    def kept_longer(self) -> timedelta | None:
+        """How long rows are kept that outlive other events, whatever their retention; or None."""
+        days = _KEPT_DAYS.get(self.path)
+        return None if days is None else timedelta(days=days)
 
     @property
     def is_open_ended(self) -> bool:

@@ -218,3 +218,42 @@ def test_estates_of_one_seed_share_their_objects_and_other_seeds_have_others() -
     one, again, other = (make_stock(seed, 20, NOW) for seed in (1, 1, 2))
     assert one is again
     assert not one.fleet.frame.equals(other.fleet.frame)
+
+
+def test_each_impact_is_of_an_alert_and_only_open_alerts_have_no_end(engine: Engine) -> None:
+    fields = "time, status, monitor.nql_id"
+    alerts = ask(engine, f"alert.alerts during past 7d | list {fields}, recovery_time, duration")
+    impacts = ask(engine, f"alert.impacts during past 7d | list {fields}, device.uid")
+    assert impacts.height > alerts.height > 20
+    keys = ["alert.time", "alert.status", "alert.monitor.nql_id"]
+    renamed = impacts.rename(
+        {f"alert.impact.{name}": f"alert.{name}" for name in ("time", "status")}
+    )
+    assert renamed.join(alerts, on=keys, how="anti").is_empty()
+    assert not renamed.select(*keys, "device.uid").is_duplicated().any()
+    is_open = alerts["alert.status"] == "open"
+    assert 0 < is_open.sum() < alerts.height
+    assert (alerts["alert.recovery_time"].is_null() == is_open).all()
+    assert (alerts["alert.duration"].is_null() == is_open).all()
+
+
+def test_alerts_and_audited_entries_do_not_grow_with_the_estate(engine: Engine) -> None:
+    small = make_engine(devices=1)
+    for table in ("alert.alerts", "platform.audit_logs"):
+        query = f"{table} from 2026-11-10 to 2026-11-18 | list time"
+        assert 50 < ask(small, query).height == ask(engine, query).height < 300
+
+
+def test_metering_has_a_row_a_week_for_each_device_and_application_kept_longer() -> None:
+    engine = make_engine(devices=30, days=3, retention=5)
+    found = ask(
+        engine,
+        "software_metering.events during past 960h | list start_time, end_time, meter.name,"
+        " device.uid, application.name, usage_duration",
+    )
+    start = found["software_metering.event.start_time"]
+    assert set(start.unique()) == {datetime(2026, 11, n, tzinfo=UTC) for n in (2, 9, 16)}
+    assert (found["software_metering.event.end_time"] - start == timedelta(weeks=1)).all()
+    assert not found.select(start, "device.uid", "application.name").is_duplicated().any()
+    meters = found.select("software_metering.event.meter.name", "application.name").unique()
+    assert meters.height == found["application.name"].n_unique() > 5
