@@ -167,8 +167,7 @@ class Estate:
             "alert.monitor": (monitors, monitors),
             "ai.tool": _evenly(len(catalogue.AI_TOOLS)),
             "application.guide": _evenly(len(catalogue.GUIDES)),
-            # Meters are of desktop and web applications alike.
-            "software_metering.events": _evenly(len(web)),
+            "software_metering.events": _metered(),
         }
         maker = EventMaker(options.seed, fleet, programs, weights, options.late_share)
         return EventRows(maker, application, history, ZoneInfo(options.time_zone))
@@ -176,6 +175,18 @@ class Estate:
 
 def _evenly(count: int) -> Weights:
     return [1.0] * count, [1.0] * count
+
+
+def _metered() -> Weights:
+    """Return weights of the applications that have meters: all but browsers, on their platform."""
+    metered = [p for p in catalogue.PROGRAMS if p.category != "Browser"]
+    web = [1.0] * len(catalogue.WEB_APPLICATIONS)
+
+    def on(platform: str) -> list[float]:
+        there = {p.application for p in metered if p.platform == platform}
+        return [float(name in there) for name in catalogue.APPLICATIONS] + web
+
+    return on("Windows"), on("macOS")
 
 
 def _by_platform(programs: Sequence[int]) -> Weights:

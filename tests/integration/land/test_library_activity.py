@@ -89,7 +89,9 @@ def landed(here: Place, dataset: str) -> list[dict[str, Any]]:
     """Land the dataset as a run does, once in this module, and return its rows."""
     if not len(here.landed(dataset)):
         period = dates(dataset)
-        asked = {"window_from": period[0], "window_to": period[1]} if period else {}
+        asked: dict[str, Any] = {}
+        if period:
+            asked = {"window_from": period[0], "window_to": period[1]}
         here.land(here.plan(dataset, **asked))
     return here.landed(dataset).to_dicts()
 
@@ -121,7 +123,7 @@ def exported(client: Client, specification: DatasetSpecification) -> list[dict[s
     # Without certificates, which take longer to load than the file.
     text = httpx.get(url, verify=False, trust_env=False).text  # noqa: S501
     rows = csv.DictReader(io.StringIO(text, newline=""))
-    read = [
+    read: list[dict[str, Any]] = [
         {
             column.name: READ[column.type](row[column.nql]) if row[column.nql] else None
             for column in specification.columns
