@@ -18,6 +18,7 @@ from connectors.errors import DataRefusedError
 from connectors.limits import MB, Limits, read_limits
 from connectors.nexthink.results.result_file import ROW_BYTES, too_many_rejected
 from tasks.columns.cast import ARROW_TYPES, POLARS_TYPES, UTC_TYPE, ColumnCast, failed, fits
+from tasks.columns.described import field_metadata
 from tasks.columns.reasons import NOT, NULL
 from tasks.columns.rules import Rules
 from tasks.columns.times import ARROW_UTC
@@ -25,8 +26,6 @@ from tasks.exports.windows import Window
 
 RAGGED = "the number of fields differs from the header"
 NO_TIME = "no time to place it by"
-# In the metadata of a field in Parquet. A unit and a description have a place there too.
-KEY = "nxp.key"
 CELLS_AT_ONCE = 50_000
 # In messages, which are also kept in the ledger.
 NAMES_SHOWN = 10
@@ -154,14 +153,6 @@ def match_header(header: Sequence[str], specification: DatasetSpecification) -> 
     return Layout(
         tuple(present), absent, tuple(column.nql for column in added), () if keep else tuple(new)
     )
-
-
-def field_metadata(column: Column) -> dict[str, str] | None:
-    """Return what Parquet says of a column next to its type, None for nothing.
-
-    The place for all that a catalogue says of columns; so far whether it is part of the key.
-    """
-    return {KEY: "true"} if column.key else None
 
 
 class Conformer:

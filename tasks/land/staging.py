@@ -23,6 +23,7 @@ from connectors.errors import DataRefusedError
 from connectors.lake.stage import Stage, StagedFile, as_written, keep_rows
 from connectors.nexthink.results.result_file import ByteSource, ResultFile
 from tasks.columns.conform import Conformed, Conformer, Counts, Layout, match_header
+from tasks.columns.described import file_schema
 from tasks.columns.rules import Rules
 from tasks.exports.windows import EPOCH, Window
 
@@ -186,7 +187,7 @@ class Staging:
 
     def _opened(self, schema: pa.Schema) -> Stage:
         if self._stage is None:
-            self._stage = self._open_stage(schema)
+            self._stage = self._open_stage(file_schema(schema, self._specification))
         return self._stage
 
     def _without_twins(self, file: StagedFile) -> StagedFile:

@@ -27,6 +27,7 @@ from connectors.lake.stage import Stage, StagedFile, as_written
 from connectors.landings import Landing
 from tasks.columns.checks import blocking, run_checks
 from tasks.columns.conform import RAGGED, REJECTS_SCHEMA, Conformer, match_header
+from tasks.columns.described import file_schema
 from tasks.columns.reasons import count_reasons
 from tasks.columns.rules import landing_as, rules_of
 from tasks.columns.transform import Transform
@@ -216,7 +217,8 @@ def _stage(run: ReplayRun, entry: Entry, fitted: Fitted) -> tuple[list[StagedFil
     if keys:
         # A row that came in two shards lands once; a row that has landed stays.
         new = new.unique(keys, keep="last", maintain_order=True)
-    with run.lake.stage(run.dataset, run.run_id, entry.unit, shape.schema) as stage:
+    schema = file_schema(shape.schema, run.specification)
+    with run.lake.stage(run.dataset, run.run_id, entry.unit, schema) as stage:
         for old in _reshaped(run, entry, shape):
             if keys:
                 new = new.join(old, on=keys, how="anti", maintain_order="left")

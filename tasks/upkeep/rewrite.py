@@ -24,8 +24,8 @@ from connectors.lake.reading import open_parquet
 from connectors.lake.stage import StagedFile
 from connectors.ledger import Ledger
 from tasks.columns.cast import ARROW_TYPES, POLARS_TYPES
-from tasks.columns.conform import field_metadata
 from tasks.columns.derived import Computed
+from tasks.columns.described import field_metadata, file_schema
 from tasks.columns.retype import has_type, retyped
 from tasks.columns.rules import rules_of
 from tasks.upkeep.reshape import OWN
@@ -234,7 +234,8 @@ def _schema(of: Rewriting, landed: pa.Schema, derived: Sequence[Column]) -> pa.S
         for column in derived
         if column.name not in landed.names
     ]
-    return pa.schema([_field(each, columns.get(each.name)) for each in [*fields, *own]])
+    described = pa.schema([_field(each, columns.get(each.name)) for each in [*fields, *own]])
+    return file_schema(described, of.specification)
 
 
 def _field(landed: pa.Field, column: Column | None) -> pa.Field:

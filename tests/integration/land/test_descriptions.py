@@ -6,6 +6,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import duckdb
+import polars as pl
+import pyarrow as pa
+import pyarrow.dataset as pads
+import pyarrow.parquet as pq
 import pytest
 import yaml
 
@@ -77,3 +82,39 @@ def test_a_new_description_lands_nothing_again_and_changes_no_schema(
     assert [each["warnings"] for each in json.loads(landed.stdout)["outcomes"]] == [[]]
     assert here.tenant.requests["export"] == exports + 1
     assert hashes() == before
+    check_readers(here, capsys)
+
+
+def check_readers(here: Place, capsys: pytest.CaptureFixture[str]) -> None:
+    """Read a described snapshot, and it together with one of before: metadata gets in no way."""
+    devices = here.lake.dataset_folder("devices")
+    new = max(devices.rglob("*.parquet"))
+    schema = pq.read_schema(new)
+    assert {key: schema.metadata[key.encode()].decode() for key in ("title", "grain")} == {
+        "title": SAID["title"],
+        "grain": SAID["grain"],
+    }
+    field = schema.field("device_uid").metadata
+    assert field[b"description"] == b"What device_uid is."
+    assert (field[b"unit"], field[b"personal"], field[b"nxp.key"]) == (b"x", b"true", b"true")
+    name = schema.field("device_name").metadata
+    assert (name[b"sortable"], name[b"references"]) == (b"version", b"users.user_uid")
+
+    # The same rows as before anything was said, next to the new ones.
+    old = new.parent.parent / "snapshot=20200101T000000Z" / new.name
+    old.parent.mkdir()
+    plain = pq.read_table(new, partitioning=None)
+    bare_fields = [field.remove_metadata() for field in plain.schema]
+    pq.write_table(plain.cast(pa.schema(bare_fields)), old)
+    rows = 2 * plain.num_rows
+    assert pads.dataset([old, new]).to_table().num_rows == rows
+    assert pads.dataset([new, old]).to_table().num_rows == rows
+    assert pq.read_table(devices).num_rows == rows
+    assert pl.read_parquet([old, new]).height == pl.read_parquet([new, old]).height == rows
+    assert len(duckdb.read_parquet(f"{devices}/*/*.parquet").fetchall()) == rows
+    old.unlink()
+
+    asked = called("sql", "SELECT count(*) AS n FROM devices", "--json", capsys=capsys)
+    assert json.loads(asked.stdout) == [{"n": plain.num_rows}]
+    planned = called("lake", "rewrite", "devices", "--dry-run", "--json", capsys=capsys)
+    assert json.loads(planned.stdout)["units"] == 0
