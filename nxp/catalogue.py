@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from connectors.catalogue import (
     ACTIONS,
     SYNCS,
+    Column,
     DatasetSpecification,
     read_datasets,
     reference_findings,
@@ -64,6 +65,21 @@ def read_catalogue(catalog: Path) -> Catalogue:
     return read
 
 
+def landed_columns(specification: DatasetSpecification, settings: Settings) -> tuple[Column, ...]:
+    """Return the columns that a dataset lands, with those that it derives or its transform adds.
+
+    Raises:
+        ConfigurationError: its transform cannot be used.
+    """
+    if not specification.transform:
+        return specification.known_columns
+    from tasks.columns.transform import load_transform  # noqa: PLC0415 - polars
+
+    transform = load_transform(specification, settings.catalog, allow_code=settings.allow_code)
+    known = specification.known_columns
+    return transform.columns(known) if transform else known
+
+
 def derived_columns(specification: DatasetSpecification, settings: Settings) -> dict[str, str]:
     """Return the columns that a dataset lands without the tenant sending them, and their types.
 
@@ -71,12 +87,7 @@ def derived_columns(specification: DatasetSpecification, settings: Settings) -> 
         ConfigurationError: its transform cannot be used.
     """
     known = {column.name for column in specification.columns}
-    columns = specification.known_columns
-    if specification.transform:
-        from tasks.columns.transform import load_transform  # noqa: PLC0415 - polars
-
-        transform = load_transform(specification, settings.catalog, allow_code=settings.allow_code)
-        columns = transform.columns(columns) if transform else columns
+    columns = landed_columns(specification, settings)
     return {column.name: str(column.type) for column in columns if column.name not in known}
 
 

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from connectors.nexthink.acting.models import RemoteAction
 from nxp.answers import acted, acting, card, devices, enrichment, house, library, nql, runs, shown
+from nxp.answers.datasets import DatasetDescribed
 from tasks.act.report import ActionReport
 from tasks.upkeep.rewrite import Rewritten
 
@@ -166,7 +167,11 @@ _ALL: Final = (
     Operation("backfill", runs.ExportReport | runs.PlannedBackfill | runs.SharedBackfill),
     Operation(
         "datasets",
-        list[runs.DatasetShown] | list[runs.UnitShown] | runs.SavedQuery | list[runs.SavedQuery],
+        list[runs.DatasetShown]
+        | list[runs.UnitShown]
+        | DatasetDescribed
+        | runs.SavedQuery
+        | list[runs.SavedQuery],
     ),
     Operation("add", list[library.LibraryPart] | library.AddedParts),
     Operation("runs", list[runs.RunShown]),

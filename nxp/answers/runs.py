@@ -10,6 +10,7 @@ from typing import Any, Literal
 from pydantic import BaseModel
 
 from connectors.ledger.action_requests import ActionRequest
+from nxp.answers.datasets import DatasetDescribed
 from tasks.land.outcome import UnitOutcome
 from tasks.land.report import RunReport
 from tasks.sync.plan_file import MaskedSample
@@ -95,10 +96,9 @@ class SharedBackfill:
 
 
 @dataclass(frozen=True, slots=True)
-class DatasetShown:
-    """A dataset of the catalogue, and how fresh it is."""
+class DatasetShown(DatasetDescribed):
+    """A dataset of the catalogue, what it says of itself, and how fresh it is."""
 
-    dataset: str
     mode: str
     query_id: str
     watermark: datetime | None

@@ -1,8 +1,10 @@
 """`nxp datasets`: what the catalogue has, and how fresh each dataset is."""
 
 import sys
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from typing import Annotated, Any
+from dataclasses import asdict
+from typing import Annotated
 
 from cyclopts import Parameter
 
@@ -13,7 +15,8 @@ from connectors.ledger import Ledger, UnitRecord, open_ledger
 from connectors.settings.installation import Settings, load_settings
 from connectors.settings.tenants import tenant_name
 from connectors.text_files import read_text
-from nxp.catalogue import derived_columns, in_words
+from nxp.answers.datasets import ColumnShown, described
+from nxp.catalogue import derived_columns, in_words, landed_columns
 from nxp.options import Json, Tenant
 from nxp.output import at_second, print_json, print_table, print_text, say
 from tasks.runs.freshness import freshness_of
@@ -27,27 +30,93 @@ def datasets(
     nql: Annotated[
         bool, Parameter(negative="", help="Print the saved query to paste into Nexthink.")
     ] = False,
+    columns: Annotated[
+        bool, Parameter(negative="", help="Print only what the dataset says of its columns.")
+    ] = False,
     tenant: Tenant = None,
     as_json: Json = False,
 ) -> None:
-    """List all datasets with freshness, rows and last error; with NAME, list its units."""
+    """List all datasets with freshness, rows and last error.
+
+    With NAME, show what it and its columns mean, and its units; with --json, the units, or with
+    --columns the columns.
+    """
     settings = load_settings()
+    if nql and columns:
+        raise UsageError("--nql and --columns print different things: give one of them")
     if nql:
         _print_query(settings, name, as_json=as_json)
         return
+    if columns and name is None:
+        raise UsageError("--columns needs the NAME of a dataset; --json lists those of all")
     if name:
         specification = load_dataset(settings.catalog, name)
+        if columns or not as_json:
+            _print_described(specification, settings, as_json=as_json)
+        if columns:
+            return
         with _ledger(settings, tenant) as ledger:
             _print_units(ledger.units(name) if ledger else [], as_json=as_json)
         _say_derived(specification, settings)
         return
     read = read_datasets(settings.catalog)
     with _ledger(settings, tenant) as ledger:
-        _print(_rows(list(read.valid.values()), ledger), as_json=as_json)
+        _print_all(list(read.valid.values()), ledger, as_json=as_json)
     if read.problems:
         # What is well is shown first, even if both streams are read as one.
         sys.stdout.flush()
         read.all()
+
+
+def _print_described(
+    specification: DatasetSpecification, settings: Settings, *, as_json: bool
+) -> None:
+    """Print what a dataset is, and its columns."""
+    try:
+        columns = landed_columns(specification, settings)
+    except ConfigurationError as error:
+        # What a transform adds is not known then; the rest is.
+        say(str(error))
+        columns = specification.known_columns
+    shown = described(specification, columns)
+    if as_json:
+        print_json(shown)
+        return
+    print_text(f"{shown.dataset}: {shown.title}" if shown.title else shown.dataset)
+    if shown.description:
+        print_text(shown.description)
+    said = {
+        "grain": shown.grain,
+        "owner": shown.owner,
+        "topic": shown.topic,
+        "tags": ", ".join(shown.tags),
+    }
+    for label, value in said.items():
+        if value:
+            print_text(f"{label}: {value}")
+    print_text("")
+    print_table(
+        ["column", "type", "unit", "is", "meaning"],
+        [[each.name, each.type, each.unit, _marks(each), _meaning(each)] for each in shown.columns],
+    )
+
+
+def _marks(column: ColumnShown) -> str:
+    return ", ".join(
+        word
+        for word, holds in (
+            ("key", column.key),
+            ("personal", column.personal),
+            ("derived", column.derived),
+        )
+        if holds
+    )
+
+
+def _meaning(column: ColumnShown) -> str:
+    """Return what a column means, and what it refers to."""
+    referred = f"→ {column.references}" if column.references else ""
+    return " ".join(filter(None, [column.description, referred]))
 
 
 def _print_query(settings: Settings, name: str | None, *, as_json: bool) -> None:
@@ -93,17 +162,19 @@ def _ledger(settings: Settings, tenant: str | None) -> AbstractContextManager[Le
     return open_ledger(settings.ledger_url.get_secret_value(), name)
 
 
-def _rows(chosen: list[DatasetSpecification], ledger: Ledger | None) -> list[dict[str, Any]]:
-    rows = [
-        {"dataset": each.dataset, "mode": each.mode, "query_id": each.query_id} for each in chosen
-    ]
+def _print_all(chosen: list[DatasetSpecification], ledger: Ledger | None, *, as_json: bool) -> None:
+    """List datasets with their freshness; with JSON, also what they say of themselves."""
     fresh = freshness_of(chosen, ledger, utc_now()) if ledger else [None] * len(chosen)
-    return [
-        row
-        | {name: each and getattr(each, name) for name in _SHOWN}
-        | {"freshness": each and each.light}
-        for row, each in zip(rows, fresh, strict=True)
+    rows = [
+        {"dataset": each.dataset, "mode": each.mode, "query_id": each.query_id}
+        | {name: known and getattr(known, name) for name in _SHOWN}
+        | {"freshness": known and known.light}
+        for each, known in zip(chosen, fresh, strict=True)
     ]
+    if as_json:
+        said = [asdict(described(each)) for each in chosen]
+        rows = [row | more for row, more in zip(rows, said, strict=True)]
+    _print(rows, as_json=as_json)
 
 
 def _print_units(units: list[UnitRecord], *, as_json: bool) -> None:
@@ -118,10 +189,12 @@ def _print_units(units: list[UnitRecord], *, as_json: bool) -> None:
         }
         for unit in units
     ]
+    if rows and not as_json:
+        print_text("")
     _print(rows, as_json=as_json)
 
 
-def _print(rows: list[dict[str, Any]], *, as_json: bool) -> None:
+def _print(rows: Sequence[Mapping[str, object]], *, as_json: bool) -> None:
     if as_json:
         print_json(rows)
     elif rows:

@@ -82,7 +82,47 @@ def test_a_new_description_lands_nothing_again_and_changes_no_schema(
     assert [each["warnings"] for each in json.loads(landed.stdout)["outcomes"]] == [[]]
     assert here.tenant.requests["export"] == exports + 1
     assert hashes() == before
+    check_command(capsys)
     check_readers(here, capsys)
+
+
+def check_command(capsys: pytest.CaptureFixture[str]) -> None:
+    """Read in `nxp datasets` what the YAML says, in words and as JSON."""
+    shown = called("datasets", "devices", capsys=capsys).stdout
+    head, _, columns = shown.partition("\n\n")
+    assert head.splitlines() == [
+        "devices: Crashes",
+        "Crashes of programs.",
+        "grain: one row per crash",
+        "owner: Workplace",
+        "topic: Stability",
+        "tags: stability",
+    ]
+    lines = [line.split("  ") for line in columns.splitlines()]
+    assert [word.strip() for word in lines[1] if word] == [
+        *("device_uid", "string", "x", "key, personal", "What device_uid is."),
+    ]
+    assert "What device_name is. → users.user_uid" in columns
+    (one,) = [
+        each
+        for each in json.loads(called("datasets", "--json", capsys=capsys).stdout)
+        if each["dataset"] == "devices"
+    ]
+    asked = json.loads(called("datasets", "devices", "--columns", "--json", capsys=capsys).stdout)
+    assert asked.items() <= one.items()
+    assert asked["columns"][0] == {
+        "name": "device_uid",
+        "type": "string",
+        "unit": "x",
+        "key": True,
+        "nullable": False,
+        "personal": True,
+        "references": None,
+        "sortable": None,
+        "description": "What device_uid is.",
+        "nql": "device.uid",
+        "derived": False,
+    }
 
 
 def check_readers(here: Place, capsys: pytest.CaptureFixture[str]) -> None:

@@ -164,6 +164,7 @@ def runs(call: Calls) -> None:
     assert call("backfill", "crashes", *span)["outcomes"][0]["rows_landed"] > 0
     assert {each["dataset"] for each in call("datasets")} > {"devices", "crashes"}
     assert call("datasets", "crashes")
+    assert call("datasets", "crashes", "--columns")["columns"]
     assert call("datasets", "crashes", "--nql")["query_id"] == "#crashes"
     assert len(call("datasets", "device_performance", "--nql")) > 1
     assert call("state show", "crashes")["landed"] == 1
