@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from scripts import site_hooks
+from scripts import reference, site_hooks
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
@@ -63,3 +63,11 @@ def test_the_site_shows_links_to_code_as_text_and_pages_of_the_root_as_pages() -
         shown("[lake](lake.md#a) [x](https://a.b)", "a.md") == "[lake](lake.md#a) [x](https://a.b)"
     )
     assert shown("```\n[a](../flows)\n```\n", "a.md") == "```\n[a](../flows)\n```\n"
+
+
+@pytest.mark.parametrize("name", reference.PAGES)
+def test_a_page_of_the_reference_is_what_the_code_says(name: str) -> None:
+    made = reference.PAGES[name]()
+    assert (reference.FOLDER / f"{name}.md").read_text("utf-8") == made, (
+        f"run python -m scripts.reference, to write {name}.md again"
+    )

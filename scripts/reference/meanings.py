@@ -1,0 +1,116 @@
+"""What the columns of the lake's records mean, in a few words each."""
+
+from collections.abc import Mapping
+from typing import Final
+
+EVERY_ROW: Final[Mapping[str, tuple[str, str]]] = {
+    "date": ("date", "windows: the row's day, from its folder"),
+    "snapshot": ("text", "snapshots: the slot of its schedule, from its folder"),
+    "_nxp_run_id": ("text", "the run that landed the row: `run_id` of `_runs`"),
+    "_nxp_exported_at": ("moment", "when the export was started: the age of the row"),
+}
+RUNS: Final[Mapping[str, str]] = {
+    "run_id": "the run, as in `nxp runs` and in `_nxp_run_id` of rows",
+    "tenant": "profile, or instance.region",
+    "dataset": "the dataset, sync or action",
+    "trigger": "what kind of run: schedule, back-fill, replay, sync, action, maintenance, …",
+    "state": "how it ended",
+    "started_at": "when it started",
+    "finished_at": "when it ended",
+    "planned": "units that were to land",
+    "units": "units that landed",
+    "calls": "requests to the tenant's API",
+    "rows_read": "rows that came: landed, rejected, outside, filtered and duplicates together",
+    "rows_landed": "rows that landed",
+    "rows_rejected": "rows that did not fit the declared types",
+    "rows_outside": "rows outside the window that was asked for",
+    "rows_filtered": "rows that `where` or `transform` left out",
+    "duplicates": "rows with a key that came again",
+    "repeated_hour": "values without offset in the hour that the zone has twice",
+    "wire_bytes": "bytes received",
+    "csv_bytes": "bytes of CSV, decompressed",
+    "parquet_bytes": "bytes of Parquet written",
+    "folder": "where the dataset's files are",
+    "watermark": "up to where the dataset has landed without a gap",
+    "error": "why it failed, without values",
+    "plan_id": "the plan that was made or carried out",
+    "objects": "objects that were to be sent",
+    "acknowledged": "objects that Nexthink accepted",
+    "rejected": "objects that Nexthink refused",
+    "unknown": "objects whose outcome nobody knows",
+    "not_sent": "objects or targets that the run did not reach",
+    "settled_before": "objects that an earlier run of the plan had settled",
+    "left_out": "rows of the sources that were rejected",
+    "requests": "requests that were sent",
+    "objects_per_second": "pace of sending",
+    "convergence": "share of values that read back as they were sent",
+    "values": "values by action and state",
+    "codes": "objects by code of refusal",
+    "kind": "remote action, campaign or workflow",
+    "action_id": "its id in the tenant",
+    "sha256": "digest of the plan file",
+    "candidates": "devices or people that were found",
+    "targets": "those that were to be acted on",
+    "requested": "those that the tenant accepted",
+    "refused": "those that the tenant refused",
+    "in_doubt": "those for which nobody knows whether the request arrived",
+    "approved_by": "who approved the plan",
+    "ticket": "the ticket that was given",
+    "excluded": "those that were left out, by reason",
+    "outcomes": "accepted targets, by outcome",
+    "reasons": "failures, by reason",
+    "effect": "how many targets the query still finds afterwards",
+    "retention": "maintenance: what was past its retention",
+    "rows_dropped": "maintenance: rows past retention",
+    "files_moved": "maintenance: files moved to `_old`",
+    "bytes_moved": "maintenance: their bytes",
+    "files_deleted": "maintenance: files deleted after the grace period",
+    "bytes_deleted": "maintenance: their bytes",
+    "asked_by": "who asked for the action; null for a schedule",
+    "asked_how": "whether that name was verified or claimed",
+    "run_as": "the account that a remote action runs as",
+    "no_such_object": "objects that Nexthink does not have",
+    "confirmed": "objects without an answer that read back as sent",
+    "waiting": "values that wait for a later run, over all runs",
+    "refused_fields": "fields that are refused as a whole",
+    "standing": "what waits and what is refused over all runs, by reason",
+    "stopped_by": "guards that stopped the run",
+}
+OTHERS: Final[Mapping[str, str]] = {
+    "dataset": "the dataset",
+    "run_id": "the run",
+    "unit": "the window or slot",
+    "record": "the row's number in the result, from 1; null where unknown",
+    "reasons": "all reasons for which the row was rejected",
+    "raw": "the row as it came",
+    "key": "the object's key in the sync",
+    "field": "the field that was written",
+    "before": "its value before",
+    "after": "its value now, empty if it was cleared",
+    "action": "set, change, overwrite, restore, clear or settle: [planning](../planning.md)",
+    "at": "when Nexthink acknowledged it",
+    "set_by": "who had set what stood there before: us, others, or nobody (null)",
+    "intent_id": "the journalled intent of the request",
+    "state": "what became of the request",
+    "target": "device or person that was acted on",
+    "device": "for a campaign: the device that it is about",
+    "person": "the person, where there is one",
+    "request_id": "the tenant's id of the request",
+    "execution_id": "the tenant's id of the execution",
+    "code": "why the tenant left the target out",
+    "status": "what was last read back, in the tenant's words",
+    "details": "its details",
+    "answers": "a campaign's answers",
+    "status_at": "when it was read back",
+}
+
+
+def meaning(kind: str, column: str) -> str:
+    """Return what a column of a kind of records means.
+
+    Raises:
+        KeyError: it has no text yet.
+    """
+    if column.startswith("seconds_"):
+        return f"seconds of the stage {column.removeprefix('seconds_')}"
+    return (RUNS if kind == "_runs" else OTHERS)[column]
