@@ -19,8 +19,8 @@ _BEGINNING: Final = """\
 Every command with its arguments, options, defaults and examples, to look them up. {made_by}
 
 Data go to stdout, everything else to stderr. Parameters are given as `-p key=value`. A plain date
-is 00:00 UTC, a date-time needs an offset, `--to` is exclusive. Exit codes: [errors](errors.md). What
-`--json` prints, field by field: [connector](../connector.md).
+is 00:00 UTC, a date-time needs an offset, `--to` is exclusive. Exit codes: [errors](errors.md).
+What `--json` prints, field by field: [connector](../connector.md).
 """
 
 
