@@ -165,6 +165,7 @@ class Guards(Specification):
         over: see `cumulative`.
         few: this many objects never trip a share in a list of fewer than 20.
         overwrites: share of the values of others that are overwritten.
+        swapped: share of a field's values that the tenant holds in another field only.
     """
 
     shrink: float = Field(default=0.2, ge=0, le=1)
@@ -177,6 +178,7 @@ class Guards(Specification):
     over: Duration = timedelta(days=7)
     few: int = Field(default=2, ge=0)
     overwrites: float = Field(default=0, ge=0, le=1)
+    swapped: float = Field(default=0.5, ge=0, le=1)
 
 
 class PushSpecification(Specification):

@@ -72,8 +72,10 @@ class Draft:
     counts: DiffCounts = field(default_factory=DiffCounts)
     absent: list[pl.Series] = field(default_factory=list)
     made_by: str | None = None
-    # What guards find in a plan that is not made from sources.
+    # What guards find that do not judge numbers of keys.
     found: tuple[GuardFinding, ...] = ()
+    # Whether the plan is made from sources, so that guards judge its values.
+    is_guarded: bool = False
     undoes: str | None = None
     not_emptied: dict[str, int] = field(default_factory=dict)
     held: TenantValues | None = None

@@ -26,6 +26,7 @@ class Guard(StrEnum):
     CUMULATIVE = "cumulative"
     RETIRE = "retire"
     OVERWRITES = "overwrites"
+    SWAPPED = "swapped"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

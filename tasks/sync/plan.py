@@ -25,6 +25,7 @@ from tasks.sync.guards import findings, overwrite_findings, retire_finding
 from tasks.sync.plan_file import SCHEMA, PlanSummary, SyncPlan, file_sha256
 from tasks.sync.planning import Planning
 from tasks.sync.recovery import open_plan, recover
+from tasks.sync.swapped import swapped_findings
 from tasks.sync.undo import plan_to_undo, undone
 from tasks.sync.wanted import KEYS, ROWS, SourceCounts, WantedRange
 
@@ -86,6 +87,7 @@ def make_plan(
                     piece, known, fields=planning.fields, view=view, absent_before=absences["key"]
                 )
 
+    draft.is_guarded = True
     plan_id, sha256 = _write(planning, draft, differences(), look)
     plan = _record(
         planning,
@@ -301,6 +303,8 @@ def _write(
         path.unlink()
         (file,) = stage.finish()
         sha256 = file_sha256(file.path)
+        if draft.is_guarded:
+            draft.found += tuple(swapped_findings(planning.specification, file.path, draft.held))
         keep_plan(planning.lake, file.path, plan_path(planning.sync, plan_id))
     return plan_id, sha256
 
@@ -340,7 +344,7 @@ def _record(
         known_keys=draft.known.keys,
         valued_keys=draft.known.keys_with_value,
         last_keys=draft.base.keys,
-        findings=(*(findings(guards, numbers) if numbers else draft.found), *overwrites),
+        findings=(*(findings(guards, numbers) if numbers else ()), *draft.found, *overwrites),
         made_by=draft.made_by,
         domain=planning.specification.domain,
         read_back=verify.plain() if verify else None,

@@ -266,3 +266,48 @@ def test_a_custom_field_that_the_query_does_not_list_is_neither_changed_nor_empt
     assert report["values"] == {"change": {"acknowledged": len(rows)}}
     assert planned(report) == {"change": len(rows), "not_seen": len(rows)}
     assert None not in made.held(OWNER).values()
+
+
+def of_both(uids: list[str], *, swapped: bool = False) -> Rows:
+    rows = [{"uid": uid, "owner": f"Person {n}", "tag": f"T-{n:04}"} for n, uid in enumerate(uids)]
+    return [row | {"owner": row["tag"], "tag": row["owner"]} for row in rows] if swapped else rows
+
+
+@pytest.mark.parametrize("there", [(OWNER, TAG), (TAG,)])
+def test_a_first_run_of_few_objects_whose_columns_are_swapped_stops(
+    made: Syncing, there: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    columns = {OWNER: "owner", TAG: "tag"}
+    uids = made.uids()
+    made.specify(fields={name: {"column": column} for name, column in columns.items()})
+    # Others have set the fields of some objects, and know of more.
+    for name in there:
+        known = {row["uid"]: row[columns[name]] for row in of_both(uids)}
+        edit(made, dict(zip(uids[:30], list(known.values())[-30:], strict=True)), name)
+    made.write(of_both(uids, swapped=True))
+    before = made.requests
+    assert run(["sync", "assets"]) == 6
+    said = capsys.readouterr().err
+    assert "nothing was sent: guard swapped: " in said
+    assert f"values for {OWNER} are those that Nexthink holds in {TAG}" in said
+    assert "--accept-guard swapped --why TEXT" in said
+    assert made.requests == before
+    made.write(of_both(uids))
+    assert run(["sync", "assets"]) == 0
+
+
+def test_fields_that_share_their_words_do_not_look_swapped(made: Syncing) -> None:
+    made.specify(fields={OWNER: {"column": "owner"}, TAG: {"column": "tag"}})
+    uids = made.uids()
+    edit(made, {uid: f"Person {n}" for n, uid in enumerate(uids)})
+    # The tag is another person, in a field that is new.
+    made.write(
+        [
+            {"uid": uid, "owner": f"Person {n}", "tag": f"Person {n + 1}"}
+            for n, uid in enumerate(uids[:-1])
+        ]
+    )
+    assert made.sync(now=NOW)["values"] == {"set": {"acknowledged": len(uids) - 1}}
+    edit(made, {uids[-1]: "by hand"}, TAG)
+    made.write([{"uid": uid, "owner": f"P {n}", "tag": f"P {n}"} for n, uid in enumerate(uids)])
+    made.sync(now=NOW + HOUR)
