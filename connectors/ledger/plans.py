@@ -96,6 +96,19 @@ class Plans:
         with self._engine.connect() as connection:
             return [_record(row) for row in connection.execute(query)]
 
+    def last_begun(self, sync: str) -> PlanRecord | None:
+        """Return the plan that was begun last, None if none was."""
+        query = (
+            select(plans)
+            .where(plans.c.tenant == self._tenant, plans.c.sync == sync)
+            .where(plans.c.begun_at.is_not(None))
+            .order_by(plans.c.begun_at.desc(), plans.c.version.desc())
+            .limit(1)
+        )
+        with self._engine.connect() as connection:
+            row = connection.execute(query).first()
+        return None if row is None else _record(row)
+
     def last_full(self, sync: str) -> PlanRecord | None:
         """Return the newest applied plan of a full pull, None if there is none."""
         query = (

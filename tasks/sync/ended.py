@@ -52,6 +52,12 @@ class SyncStages:
         return made_by
 
     @property
+    def undoes(self) -> str | None:
+        """The plan whose values the plan takes back."""
+        undoes: str | None = (self.planned or {}).get("undoes")
+        return undoes
+
+    @property
     def source(self) -> Mapping[str, Any]:
         """The counts of the sources; empty if the plan was not made from them."""
         return (self.planned or {}).get("source") or {}
@@ -153,7 +159,7 @@ def _left_out(run: SyncRun, stages: SyncStages, applied: Applied) -> PipelineErr
             return applied.stopped
         return PartlyDoneError(f"{said}, then: {applied.stopped}; nxp apply {run.sync} resumes")
     if applied.lost and objects["unknown"] and not taken:
-        return applied.lost.retold(f"{said}: {applied.lost}; nxp sync {run.sync} sends them again")
+        return applied.lost.retold(f"{said}: {applied.lost}; {_again(run, stages)}")
     beyond = is_beyond(stages, run.specification.max_reject_share)
     failed = objects["rejected"] + objects["unknown"] + objects["not_sent"]
     if not failed and applied.is_complete and not beyond:
@@ -165,8 +171,20 @@ def _left_out(run: SyncRun, stages: SyncStages, applied: Applied) -> PipelineErr
     if beyond:
         said += f" (more than the {run.specification.max_reject_share:.1%} allowed)"
     said += f"{_standing(stages)}: see nxp rejects {run.sync} --run {run.run_id}"
+    if stages.undoes and objects["unknown"]:
+        said += f"; {_again(run, stages)}"
     is_nothing = objects["objects"] and not taken
     return DataRefusedError(said) if is_nothing else PartlyDoneError(said)
+
+
+def _again(run: SyncRun, stages: SyncStages) -> str:
+    """Return which command sends again what got no answer."""
+    if stages.undoes:
+        return (
+            f"nxp undo {stages.undoes} plans what is left of it again; nxp sync {run.sync} would "
+            "send the values of its sources"
+        )
+    return f"nxp sync {run.sync} sends them again"
 
 
 def _unread(run: SyncRun, stages: SyncStages) -> PipelineError | None:

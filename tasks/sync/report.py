@@ -241,7 +241,8 @@ def markdown(report: SyncReport) -> str:
                 f"Read back at {checked['exported_at']:%Y-%m-%d %H:%M:%SZ}: convergence "
                 f"{report.convergence:.3f} %. {checked['confirmed']:,} of "
                 f"{checked['compared']:,} acknowledged values confirmed, {checked['differs']:,} "
-                f"differ, {checked['not_found']:,} not found, {checked['waiting']:,} waiting."
+                f"differ, {checked['not_found']:,} not found, {checked['waiting']:,} waiting, "
+                f"{checked['theirs'] + checked['left_alone']:,} of others, which do not count."
             ),
         ]
     lines += [f"\n{line}." for line in in_words(report.plain())]

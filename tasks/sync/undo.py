@@ -45,10 +45,17 @@ def undone(
     Only values that the ledger knows as this sync's, still the plan's own, are taken back; whether
     the tenant still holds them is seen when it is read.
     """
+    earlier = [
+        each.plan_id
+        for each in planning.ledger.plans.of(planning.sync)
+        if each.summary.get("undoes") == plan.plan_id
+    ]
     for chunk in plan.chunks():
         rows = chunk.filter(pl.col("action") != Action.SETTLE.value)
         known = planning.ledger.enriched.read_keys(planning.sync, rows["key"].unique())
-        ours = known.filter(pl.col("state") == ValueState.ACKNOWLEDGED.value)
+        # What an earlier undo of the plan sent without an answer is taken back again.
+        is_lost = (pl.col("state") == ValueState.OPEN.value) & pl.col("plan_id").is_in(earlier)
+        ours = known.filter((pl.col("state") == ValueState.ACKNOWLEDGED.value) | is_lost)
         still = rows.join(ours.select(*CELL, "value"), on=CELL, how="inner").filter(
             (pl.col("value") == pl.col("after"))
             & (pl.col("field").is_in(list(planning.fields.mappings)))

@@ -11,8 +11,9 @@ class Verified:
     `compared` values were acknowledged: `confirmed` read back as sent, `differs` read back as
     what stood there before, `not_found` belong to objects that were not read back, `theirs` were
     set by others since; `not_shown` were sent so lately that they need not show yet. `waiting`
-    values are not acknowledged, among them those of others that were left alone. `rows` and
-    `objects` count what was read back; `confirmed_objects` had no answer and read back as sent.
+    values are not acknowledged; `left_alone` are those of others, known since before this read.
+    `rows` and `objects` count what was read back; `confirmed_objects` had no answer and read back
+    as sent.
     """
 
     exported_at: datetime
@@ -27,9 +28,13 @@ class Verified:
     theirs: int = 0
     not_shown: int = 0
     confirmed_objects: int = 0
+    left_alone: int = 0
 
     @property
     def convergence(self) -> float:
-        """Return the percentage of the values to be sent that Nexthink holds."""
-        of = self.compared + self.waiting
+        """Return the percentage of this sync's values that Nexthink holds.
+
+        Fields with values of others are theirs: they are reported, and are not missing.
+        """
+        of = self.compared - self.theirs + self.waiting
         return round(100 * self.confirmed / of, 3) if of else 100.0

@@ -20,7 +20,7 @@ from connectors.ledger.enriched import KNOWN, ValueState
 from tasks.runs.progress import Progress, tell
 from tasks.sync.comparison import DIFFERS, IS_BACK, IS_YOUNG, REASON, THEIRS, Comparison, compare
 from tasks.sync.conflicts import US
-from tasks.sync.lost_answers import acknowledge_shown
+from tasks.sync.lost_answers import acknowledge_restored, acknowledge_shown
 from tasks.sync.run import SyncRun
 from tasks.sync.settled import READ_BACK, retry_at
 from tasks.sync.tenant_values import PAGE_ROWS, TenantValues, read_tenant
@@ -65,6 +65,7 @@ def verify_values(run: SyncRun, values: TenantValues) -> Verified:
     if specification.verify is None:
         raise AssertionError("a sync is verified by its saved query")
     began = time.monotonic()
+    restored = acknowledge_restored(run, values)
     pages = _Written(run, values.fields)
     compared = compare(
         pages.read(),
@@ -88,16 +89,17 @@ def verify_values(run: SyncRun, values: TenantValues) -> Verified:
         not_shown=compared.young,
         waiting=pages.waiting - compared.settled_values,
         seconds=round(time.monotonic() - began, 3),
-        confirmed_objects=compared.settled_objects,
+        confirmed_objects=compared.settled_objects + restored,
+        left_alone=pages.left_alone,
     )
 
 
 class _Written:
-    """What was written to a sync's mapped fields, page by page; counts the waiting values."""
+    """What was written to a sync's mapped fields, page by page; counts what is not acknowledged."""
 
     def __init__(self, run: SyncRun, fields: tuple[str, ...]) -> None:
         self._fields = list(fields)
-        self.waiting = 0
+        self.waiting = self.left_alone = 0
         self._run = run
 
     def read(self) -> Iterator[pl.DataFrame]:
@@ -107,9 +109,11 @@ class _Written:
             up_to = enriched.key_at(sync, after, None, PAGE_ROWS)
             page = enriched.read(sync, after, up_to).filter(pl.col("field").is_in(self._fields))
             state = pl.col("state")
-            # What others have set as it is wanted is neither ours nor missing.
-            ours = [ValueState.ACKNOWLEDGED.value, ValueState.SAME.value]
-            self.waiting += page.filter(~state.is_in(ours)).height
+            is_theirs = state == ValueState.THEIRS.value
+            self.left_alone += page.filter(is_theirs).height
+            # What others have set is neither ours nor missing.
+            settled = [ValueState.ACKNOWLEDGED.value, ValueState.SAME.value]
+            self.waiting += page.filter(~state.is_in(settled) & ~is_theirs).height
             tell(Progress(sync, "read-back", "comparing", page.height))
             yield page.filter(pl.col("value").is_not_null() | (state == ValueState.OPEN))
             if up_to is None:
