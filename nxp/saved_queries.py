@@ -80,10 +80,10 @@ class SavedQueries:
 
         if specification.verify is None:
             return
-        needed = [specification.identification.name, *specification.fields]
-        self._check_use(
-            name, specification.verify.query_id, set(), [nql_name(each) for each in needed]
-        )
+        verify = specification.verify
+        read = [each for each in specification.fields if each not in verify.blind]
+        needed = [specification.identification.name, *read]
+        self._check_use(name, verify.query_id, set(), [nql_name(each) for each in needed])
 
     def check_action(self, name: str, specification: "ActionSpecification") -> None:
         """Compare an action's queries with what is passed to them and read from them."""

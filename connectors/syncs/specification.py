@@ -191,10 +191,14 @@ class PushSpecification(Specification):
 
 
 class VerifySpecification(Specification):
-    """The saved query that reads the fields back, and how long after the push it runs."""
+    """The saved query that reads the fields back, and how long after the push it runs.
+
+    `blind` are custom fields that get first values although the query does not list them.
+    """
 
     query_id: str
     after: Duration = timedelta(minutes=5)
+    blind: tuple[str, ...] = ()
 
     def plain(self) -> dict[str, Any]:
         """Return it as plans keep it: `after` in seconds."""
@@ -286,6 +290,9 @@ class SyncSpecification(Specification):
         problems += self._sql_problems()
         if self.verify and not QUERY_ID.fullmatch(self.verify.query_id):
             problems.append("verify.query_id: must be # and 2 to 254 of a-z, 0-9 and _")
+        for name in self.verify.blind if self.verify else ():
+            if name not in self.fields or "#" not in name:
+                problems.append(f"verify.blind: {name!r} is not a custom field of the sync")
         if self.full_every <= timedelta(0):
             problems.append("full_every: must be more than zero")
         if self.retention is not None and self.retention < 2 * DAY:

@@ -36,7 +36,8 @@ class Verdict(StrEnum):
     - theirs: it holds a value of others, which is left alone.
     - same: it holds what is wanted, set by others.
     - not shown: it does not show yet what this sync sent.
-    - not seen: the object was not read, and something on it was to be changed or emptied.
+    - not seen: the object was not read, and something on it was to be changed or emptied; or the
+      query does not list the field.
     - done: it was to be emptied, and is empty.
     """
 
@@ -63,17 +64,28 @@ _WORST_FIRST: Final = (
 
 @dataclass(frozen=True, slots=True)
 class ConflictRule:
-    """When the tenant was read, how long a value takes to show, and whether conflicts are taken."""
+    """When the tenant was read, how long a value takes to show, and whether conflicts are taken.
+
+    Of `unread` fields nothing is known, so nothing is sent.
+    """
 
     read_at: datetime
     after: timedelta
     takes: bool
+    unread: frozenset[str] = frozenset()
 
 
 def rule_of(specification: SyncSpecification, held: TenantValues) -> ConflictRule:
     """Return how conflicts of a sync are decided, by what was read."""
     after = specification.verify.after if specification.verify else timedelta(0)
-    return ConflictRule(held.read_at, after, specification.on_conflict is OnConflict.TAKE)
+    takes = specification.on_conflict is OnConflict.TAKE
+    return ConflictRule(held.read_at, after, takes, frozenset(unread_fields(specification, held)))
+
+
+def unread_fields(specification: SyncSpecification, held: TenantValues) -> tuple[str, ...]:
+    """Return the fields that the query does not list, and that may not be set without a look."""
+    blind = specification.verify.blind if specification.verify else ()
+    return tuple(each for each in specification.fields if each not in (*held.fields, *blind))
 
 
 def judged(
@@ -249,7 +261,7 @@ def _verdict(rule: ConflictRule) -> pl.Expr:
     return (
         pl.when(shown.is_null())
         .then(
-            pl.when(clears | has_value)
+            pl.when(clears | has_value | pl.col("field").is_in(list(rule.unread)))
             .then(pl.lit(Verdict.NOT_SEEN.value))
             .otherwise(pl.lit(Verdict.SEND.value))
         )

@@ -89,7 +89,8 @@ class DiffCounts:
         theirs: cells with another value of others, which is left alone.
         same: cells where others have set what is wanted.
         not_shown: cells that do not show yet what was sent, so nothing is sent now.
-        not_seen: cells that were to be changed or emptied and could not be read.
+        not_seen: cells that were to be changed or emptied and could not be read; or that the
+            query does not list.
         changed_keys: keys with a change.
         cleared_keys: keys with a clear.
         absent_keys: keys that did not come; for `gone_keys` of them it is the second time.

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from connectors.errors import DataRefusedError, PartlyDoneError, PipelineError
+from connectors.nexthink.fields import nql_name
 from tasks.sync.applied import LEFT, NO_SUCH_OBJECT, Applied
 from tasks.sync.guards import GuardError
 from tasks.sync.outcomes import ObjectOutcome
@@ -114,6 +115,7 @@ def shortfall(run: SyncRun, stages: SyncStages) -> PipelineError | None:
     return (
         _left_out(run, stages, stages.applied or Applied())
         or _refused(run, stages)
+        or _unlisted(run, stages)
         or _unread(run, stages)
         or _missing(run, stages)
     )
@@ -225,6 +227,20 @@ def _refused(run: SyncRun, stages: SyncStages) -> PipelineError | None:
     return PartlyDoneError(
         f"{run.sync}: {fields} is refused as a whole{_standing(stages)}: {'; '.join(advice)}; see "
         f"nxp rejects {run.sync}"
+    )
+
+
+def _unlisted(run: SyncRun, stages: SyncStages) -> PipelineError | None:
+    """Return the error of fields whose values wait, since nobody knows what the tenant holds."""
+    planned, verify = stages.planned or {}, run.specification.verify
+    fields = planned.get("unread_fields") or ()
+    if verify is None or not fields or not planned["counts"].get("not_seen"):
+        return None
+    names = ", ".join(nql_name(name) for name in fields)
+    return PartlyDoneError(
+        f"{run.sync}: {verify.query_id} does not list {names}, so what Nexthink holds there is not "
+        "known, and the values wait: create the field if it is missing, and add it to the query; "
+        f"or accept it by `blind: [{', '.join(fields)}]` in verify{_standing(stages)}"
     )
 
 

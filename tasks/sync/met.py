@@ -9,7 +9,7 @@ _MET = {
     Verdict.THEIRS: "were set by others since the plan was made, and are left alone",
     Verdict.SAME: "were set by others as they are wanted",
     Verdict.NOT_SHOWN: "do not show yet what was sent",
-    Verdict.NOT_SEEN: "could not be read, so they are neither changed nor emptied",
+    Verdict.NOT_SEEN: "could not be read, so they are left as they are",
     Verdict.DONE: "are empty already",
 }
 
@@ -21,7 +21,7 @@ def in_words(report: Mapping[str, Any]) -> list[str]:
         "theirs": "values of others differ and are left alone",
         "same": "values were set by others as they are wanted; they are never emptied",
         "not_shown": "values do not show yet what was sent; they wait for a later run",
-        "not_seen": "values could not be read, so they are neither changed nor emptied",
+        "not_seen": "values could not be read, so they are left as they are",
     }
     lines = [f"{counts[name]:,} {words}" for name, words in said.items() if counts.get(name)]
     met = report["met"]

@@ -18,6 +18,7 @@ from connectors.lake.plans import FILE, keep_plan, plan_path, staged_plan
 from connectors.ledger import PlanRecord, PlanState
 from connectors.ledger.enriched import KNOWN, EnrichedCounts
 from connectors.syncs import OnConflict, SyncMode
+from tasks.sync.conflicts import unread_fields
 from tasks.sync.diff import ComparisonSettings, SyncDifference, again, difference
 from tasks.sync.draft import Draft, Look
 from tasks.sync.guarding import lately, losses, numbers_of
@@ -353,6 +354,7 @@ def _record(
         read_at=draft.held.read_at.isoformat() if draft.held else None,
         undoes=draft.undoes,
         not_emptied=draft.not_emptied,
+        unread_fields=unread_fields(planning.specification, draft.held) if draft.held else (),
     )
     record = PlanRecord(
         plan_id=plan_id,

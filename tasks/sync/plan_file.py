@@ -50,6 +50,7 @@ class PlanSummary:
         read_at: when the tenant was read, as ISO text; None if it was not.
         undoes: the plan whose values are taken back.
         not_emptied: by field, how many of those values stay, since nothing empties the field.
+        unread_fields: fields that the query does not list, so that their values wait.
     """
 
     rows: int
@@ -68,6 +69,7 @@ class PlanSummary:
     read_at: str | None = None
     undoes: str | None = None
     not_emptied: Mapping[str, int] = field(default_factory=dict)
+    unread_fields: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Return it in the form that the ledger keeps."""
@@ -82,6 +84,7 @@ class PlanSummary:
                 **kept,
                 "counts": DiffCounts(**kept["counts"]),
                 "source": None if source is None else _source_counts(source),
+                "unread_fields": tuple(kept.get("unread_fields", ())),
                 "findings": tuple(GuardFinding(**each) for each in kept["findings"]),
             }
         )

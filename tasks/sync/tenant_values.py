@@ -139,13 +139,11 @@ def _listed(run: SyncRun, header: Iterable[str], query_id: str) -> list[str]:
     if not unlisted or is_foreign:
         # What is missing in a query that is not of this sync is named by what reads it.
         return wanted
-    logger.warning(
-        "%s: %s does not list %s: first values are set there without a look, and nothing is "
-        "changed or emptied; add it to the query, or create the field",
-        run.sync,
-        query_id,
-        ", ".join(nql_name(name) for name in unlisted),
-    )
+    blind = run.specification.verify.blind if run.specification.verify else ()
+    for name in unlisted:
+        done = "first values are set without a look" if name in blind else "its values wait"
+        words = "%s: %s does not list %s: %s, and none is changed or emptied"
+        logger.warning(words, run.sync, query_id, nql_name(name), done)
     return [name for name in wanted if name not in unlisted]
 
 

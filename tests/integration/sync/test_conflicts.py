@@ -259,16 +259,23 @@ def test_a_sync_whose_file_is_gone_is_read_by_the_query_that_it_had(made: Syncin
     assert {uid: value for uid, value in held.items() if value} == {uids[0]: "edited"}
 
 
-@pytest.mark.slow
-def test_a_custom_field_that_the_query_does_not_list_is_neither_changed_nor_emptied(
+def test_a_custom_field_that_the_query_does_not_list_gets_no_value_unless_accepted(
     made: Syncing, caplog: pytest.LogCaptureFixture
 ) -> None:
     query = Path(made.place.environment["NXP_CATALOG"]) / "queries" / "assets_readback.nql"
     query.write_text("devices during past 30d | list device.uid, device.#asset_tag", "utf-8")
-    made.specify(fields={OWNER: {"column": "owner"}, TAG: {"column": "tag"}})
+    both: dict[str, Any] = {OWNER: {"column": "owner"}, TAG: {"column": "tag"}}
+    made.specify(fields=both)
     rows = [{**row, "tag": "T"} for row in rows_of(made.uids())]
     made.write(rows)
-    assert made.sync(now=NOW)["values"] == {"set": {"acknowledged": 2 * len(rows)}}
+    for _ in range(2):
+        with pytest.raises(
+            PartlyDoneError, match=r"not list device.#asset_owner, so .* values wait"
+        ):
+            made.sync(now=NOW)
+    assert (made.held(OWNER), set(made.held(TAG).values())) == ({}, {"T"})
+    made.specify(fields=both, verify={"query_id": "#assets_readback", "blind": [OWNER]})
+    assert made.sync(now=NOW)["values"] == {"set": {"acknowledged": len(rows)}}
     assert "#assets_readback does not list device.#asset_owner" in caplog.text
     made.write([{**row, "owner": "", "tag": "U"} for row in rows])
     report = made.sync(now=NOW + HOUR)

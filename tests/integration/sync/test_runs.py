@@ -297,8 +297,10 @@ def test_a_sync_of_whose_objects_nexthink_has_few_is_no_success(made: Syncing) -
 def test_a_field_that_is_refused_as_a_whole_is_no_success_until_it_is_taken(
     made: Syncing, missing: dict[str, Any]
 ) -> None:
-    made.specify(fields={OWNER: {}, **missing}, sql=REGISTER)
     (name,) = missing
+    blind = [name] if missing is MISSING else []
+    verify = {"query_id": "#assets_readback", "after": "0s", "blind": blind}
+    made.specify(fields={OWNER: {}, **missing}, sql=REGISTER, verify=verify)
     rows = rows_of(made.uids(), tag="x" * 80)
     made.write(rows)
     with pytest.raises(DataRefusedError, match=f"{len(rows)} values are refused: {name}"):

@@ -10,6 +10,7 @@ import pytest
 
 from connectors.errors import DataRefusedError, PartlyDoneError
 from connectors.lake.rejects import reject_files
+from nxp.commands.sync import print_report
 from tasks.stories.maintain import maintain
 from tasks.upkeep.maintain import plan_upkeep
 from tests.acting import Client, enrichment
@@ -170,6 +171,28 @@ def test_values_that_show_later_are_waited_for(made: Syncing) -> None:
     made.write(rows_of(made.uids()))
     # The test's five minutes are 0.3 s.
     assert made.sync()["convergence"] == 100.0
+
+
+def test_a_read_back_beyond_the_daily_limit_is_left_to_the_next_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for made in _made(tmp_path, monkeypatch, daily_exports=1):
+        uids = made.uids()
+        made.write(rows_of(uids))
+        report = made.sync(now=NOW + 2 * HOUR)
+        assert (report["acknowledged"], report["verified"], report["error"]) == (
+            len(uids),
+            None,
+            None,
+        )
+        print_report(report, as_json=False)
+        assert "read back by the next run: " in capsys.readouterr().err
+        exports = made.exports
+        made.place.tenant.quotas.give_back("export", call=False)
+        # Less than a day after the first read, and with nothing to send.
+        again = made.sync(now=NOW + 25 * HOUR)
+        assert (again["objects"], again["convergence"]) == (0, 100.0)
+        assert (again["read_later"], made.exports) == (None, exports + 1)
 
 
 def test_a_result_that_is_cut_is_not_compared(
