@@ -224,8 +224,8 @@ class CallGate:
             return
         if until - now > self._longest_wait:
             raise LimitReachedError(
-                f"{why}: the next try is at {until:%Y-%m-%d %H:%M:%SZ}: run again then, or clear "
-                "this limit with nxp state reset DATASET",
+                f"{why}: the next try is at {until:%Y-%m-%d %H:%M:%SZ}: run again then, or "
+                "forget this limit with nxp state reset and the name of any dataset",
                 not_before=until,
             )
         self._sleep((until - now).total_seconds())

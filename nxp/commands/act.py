@@ -214,6 +214,10 @@ def run(
 
     reports: list[dict[str, Any]] = []
     if not (no_wait or dry_run or chosen.specification.dry_run):
+        from tasks.stories.act import allowed_asker  # noqa: PLC0415 - as above
+
+        if not approve:
+            allowed_asker(chosen, asked)
         longest = describe(chosen.specification.outcome.wait)
         say(f"after sending, it waits up to {longest} for outcomes: --no-wait does not wait")
 

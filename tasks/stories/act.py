@@ -71,7 +71,7 @@ def plan(
         NotAllowedError: the YAML names others; nothing was planned.
         PipelineError: as `make_plan`; nothing was planned.
     """
-    stages = ActionStages(is_plan=True, person=_allowed(chosen, asked))
+    stages = ActionStages(is_plan=True, person=allowed_asker(chosen, asked))
 
     def work(run: ActionRun) -> None:
         with run.lease():
@@ -111,7 +111,7 @@ def act(
         PipelineError: as the stages; the journal has what was sent.
     """
     is_dry = chosen.specification.dry_run or asked.dry_run
-    stages = ActionStages(is_dry=is_dry, person=_allowed(chosen, asked, approve))
+    stages = ActionStages(is_dry=is_dry, person=allowed_asker(chosen, asked, approve))
 
     def work(run: ActionRun) -> None:
         with run.lease() as lease:
@@ -208,7 +208,7 @@ def ask_and_act(
         )
     asked = ActionAsked(by=by or person_here())
     for each in (campaign, *acting):
-        _allowed(each, asked)
+        allowed_asker(each, asked)
     errors: list[PipelineError] = []
     report, shortfall = _partly(lambda: act(campaign, asked, clock=clock, sleep=sleep))
     reports = [report]
@@ -232,8 +232,14 @@ def _partly(work: Callable[[], T]) -> tuple[T | None, PartlyDoneError | None]:
         return None, error
 
 
-def _allowed(chosen: ChosenAction, asked: ActionAsked, approve: Approve | None = None) -> Person:
-    """Return who asks; raise unless the YAML allows it, or a form will ask for the name later."""
+def allowed_asker(
+    chosen: ChosenAction, asked: ActionAsked, approve: Approve | None = None
+) -> Person:
+    """Return who asks; with `approve`, a form will ask for a name that is not known yet.
+
+    Raises:
+        NotAllowedError: the YAML names others.
+    """
     person = asked.by or person_here()
     if person.is_named or approve is None:
         check_allowed(chosen.specification, person)

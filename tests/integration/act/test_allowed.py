@@ -66,7 +66,7 @@ def test_others_end_with_4_before_anything_is_asked_of_the_tenant(
         who = ("--who", allow[0], "--why", "x") if words[0] == "run" else ()
         ended = called("act", words[0], NAME, *words[1:], *who, capsys=capsys)
         assert ended.returncode == 4
-        *_, line = ended.stderr.splitlines()
+        (line,) = ended.stderr.splitlines()
         assert "the user of this process is not among those that allow in its YAML names" in line
         assert line.endswith("nothing was planned or sent")
         assert not {allow[0], ACCOUNT} & set(ended.stderr.replace(":", "").split())

@@ -19,7 +19,9 @@ from tests.commands import environment, nxp
 from tests.landing import Place
 
 # One at a time: the order in which windows end, and which of them meets a fault, is one.
-STRETCH = ("crashes", "--from", "2026-11-16", "--to", "2026-11-19", "--concurrency", "1")
+# Commands have no other clock than the real one, and the query reaches back 30 days.
+DAYS = [f"{datetime.now(UTC) - timedelta(days=ago):%Y-%m-%d}" for ago in (14, 13, 12, 11)]
+STRETCH = ("crashes", "--from", DAYS[0], "--to", DAYS[-1], "--concurrency", "1")
 ID = "[0-9a-f]{8}-[0-9a-f-]{27}"
 # What differs between two runs: ids, times, durations, names of processes.
 # The ledger's own id, and what depends on when and how long.
@@ -121,7 +123,7 @@ def test_a_run_that_leaves_something_out_ends_the_same_both_ways(
     }
     # The stage of the window that failed, with the line that the command prints.
     (unit,) = [unit for unit in flow["ledger"]["units"] if unit["last_error"]]
-    assert failed == {"start export crashes 2026-11-16": unit["last_error"]}
+    assert failed == {f"start export crashes {DAYS[0]}": unit["last_error"]}
 
 
 def test_prefect_names_verb_subject_and_window_and_says_the_result(
@@ -130,13 +132,13 @@ def test_prefect_names_verb_subject_and_window_and_says_the_result(
     done = command(here, tmp_path / "it", "backfill", *STRETCH, PREFECT_API_URL=prefect_server)
     assert done["code"] == 0, done["messages"]
     rows = done["rows"].height
-    name = "back-fill crashes 2026-11-16..2026-11-19"
+    name = f"back-fill crashes {DAYS[0]}..{DAYS[-1]}"
     runs = _asked(prefect_server, "flow_runs", flow_runs={"name": {"any_": [name]}})
     newest = max(runs, key=lambda run: str(run["start_time"]))
     said = f"crashes landed: 3 of 3 windows, {rows:,} rows"
     assert newest["state"]["message"] == said
     ended = {task["name"]: task["state"] for task in _tasks(prefect_server, newest)}
-    days = ["2026-11-16", "2026-11-17", "2026-11-18"]
+    days = DAYS[:-1]
     stages = ("start export", "await export", "land")
     assert ended.keys() == {
         "plan crashes",
@@ -170,7 +172,6 @@ def _names(here: Place, api: str, *dates: str) -> list[str]:
 
 @pytest.mark.slow
 def test_longer_runs_show_each_window_and_then_chunks(here: Place, prefect_server: str) -> None:
-    # Commands have no other clock than the real one, and the query reaches back 30 days.
     today = datetime.now(UTC)
     first_day, second, last = (f"{today - timedelta(days=ago):%Y-%m-%d}" for ago in (24, 23, 14))
     by_unit = _names(here, prefect_server, first_day, second)
