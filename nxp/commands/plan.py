@@ -85,12 +85,15 @@ def show_plan(
     if as_json:
         kept = {"plan_id": view.record.plan_id, "sync": sync, "state": view.record.state}
         said = {"verdict": view.verdict, "fields": view.fields, "page": page}
+        said["findings"] = view.findings
         print_json({**kept, **said, **private})
         return
     for rows in (view.fields, *private.values()):
         if rows:
             print_table(list(rows[0]), [list(row.values()) for row in rows])
             print()
+    for line in view.findings:
+        say(line)
     say(f"plan {view.record.plan_id}: {view.verdict}")
     say(f"with all values, for its owner only: {page}")
 

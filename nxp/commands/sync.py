@@ -130,12 +130,11 @@ def print_report(report: dict[str, Any], *, as_json: bool = False) -> None:
 
     say_source(report)
     if checked := report["verified"]:
-        apart = f"; {checked['left_alone']:,} of others were left alone before"
         say(
             f"read back: convergence {report['convergence']:.2f} %; of {checked['compared']:,} "
             f"acknowledged values {checked['differs']:,} differ, {checked['not_found']:,} are not "
             f"found, {checked['theirs']:,} were set by others, {checked['waiting']:,} more are "
-            f"not acknowledged{apart if checked['left_alone'] else ''}"
+            "not acknowledged"
         )
     say_met(report)
     sent = f"; {report['requests']:,} requests, {report['seconds']['push']:.1f} s"

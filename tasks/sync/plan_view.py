@@ -33,6 +33,17 @@ _WAITING, _REJECTED, _THEIRS = "waiting", "rejected", "theirs"
 _NOTHING: Final = "(nothing)"
 _EMPTY: Final = "(empty)"
 _PAIR: Final = ("field", "action", "before", "after")
+# So many changes of each field are shown, however rare.
+_OF_EACH: Final = 3
+# How many different values a field gets, and how many of these are in it now: none, if they belong
+# into another column; all, if they only go to other objects.
+_DIFFERENT, _IN_IT = "different", "in it now"
+_LEGEND: Final = (
+    f"{_DIFFERENT}: how many different values the field gets. {_IN_IT}: how many of these it holds "
+    "now, on any object of the plan. None may mean that they belong into another column; all, that "
+    "they only moved to other objects."
+)
+_NO_ACTION: Final = ("field", _DIFFERENT, _IN_IT, _WAITING, _REJECTED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +52,8 @@ class PlanView:
 
     Attributes:
         record: of the plan.
-        fields: for each field the count of each action, and the values that wait or are rejected.
+        fields: for each field the count of each action, how many different values it gets and how
+            many of these it has now, and the values that wait or are rejected.
         pairs: the most frequent old and new values of a field, with their counts.
         examples: all rows of some objects.
         last: when earlier plans were made, and how many objects and values they had.
@@ -52,6 +64,12 @@ class PlanView:
     pairs: list[dict[str, Any]] = field(repr=False)
     examples: list[dict[str, Any]] = field(repr=False)
     last: list[dict[str, Any]] = field(default_factory=list)
+
+    @property
+    def findings(self) -> list[str]:
+        """Return what the guards found, a line for each."""
+        found = self.record.summary.get("findings", ())
+        return [f"guard {each['guard']}: {each['text']}" for each in found]
 
     @property
     def verdict(self) -> str:
@@ -141,8 +159,10 @@ def plan_page(view: PlanView) -> str:
     return page.page(
         f"{view.record.sync}: plan {view.record.plan_id}",
         page.paragraph(view.verdict, "verdict"),
+        *(page.paragraph(line) for line in view.findings),
         page.heading("Fields"),
         _table(view.fields),
+        page.paragraph(_LEGEND, "note"),
         page.heading(f"The {PAIRS} most frequent changes"),
         _table(view.pairs),
         page.heading(f"{EXAMPLES} whole objects"),
@@ -159,6 +179,7 @@ def plan_page(view: PlanView) -> str:
 def fields_markdown(view: PlanView) -> str:
     """Return the verdict and the counts of each field, without any value."""
     lines = [f"**{view.record.sync}**, plan `{view.record.plan_id}`: {view.verdict}"]
+    lines += [line for finding in view.findings for line in ("", f"- {finding}")]
     if view.fields:
         names = list(view.fields[0])
         lines += ["", f"| {' | '.join(names)} |", f"|---{'|---:' * (len(names) - 1)}|"]
@@ -176,6 +197,7 @@ def _fields(path: Path, sync: str, ledger: Ledger) -> list[dict[str, Any]]:
             continue
         kind = _REJECTED if each.state == ValueState.REJECTED else _WAITING
         left[each.field, kind] += each.values
+    kinds = _kinds(path)
     found = {action for _, action in numbers}
     actions = [each for each in _KNOWN if each in found] + sorted(found - {*_KNOWN})
     names = sorted({name for name, _ in (*numbers, *left)})
@@ -183,23 +205,36 @@ def _fields(path: Path, sync: str, ledger: Ledger) -> list[dict[str, Any]]:
         {
             "field": name,
             **{action: numbers.get((name, action), 0) for action in actions},
+            **dict(zip((_DIFFERENT, _IN_IT), kinds.get(name, (0, 0)), strict=True)),
             **{kind: left[name, kind] for kind in (_WAITING, _REJECTED)},
         }
         for name in names
     ]
 
 
+def _kinds(path: Path) -> dict[str, tuple[int, int]]:
+    """Return by field how many different values are sent, and how many of these it has now."""
+    rows = _scan(path).head(_MOST_ROWS)
+    sent = rows.filter((pl.col("action") != _THEIRS) & (pl.col("after") != ""))
+    sent = sent.select("field", value="after").unique()
+    now = rows.select("field", value="before", is_in=pl.lit(value=True)).unique()
+    counted = sent.join(now, on=["field", "value"], how="left").group_by("field")
+    found = counted.agg(pl.len(), pl.col("is_in").count()).collect()
+    return {name: (different, known) for name, different, known in found.iter_rows()}
+
+
 def _pairs(path: Path) -> list[dict[str, Any]]:
-    """Return the most frequent changes, and that of each field that is not among them."""
+    """Return the most frequent changes and some of each field; what is not sent comes last."""
+    is_left = pl.col("action") == _THEIRS
     ranked = (
         _scan(path)
         .head(_MOST_ROWS)
         .group_by(_PAIR)
         .len("values")
-        .sort("values", *_PAIR, descending=[True, *[False] * len(_PAIR)])
+        .sort(is_left, "values", *_PAIR, descending=[False, True, *[False] * len(_PAIR)])
         .with_row_index("rank")
     )
-    is_first = pl.col("rank") == pl.col("rank").min().over("field")
+    is_first = pl.col("rank").rank("ordinal").over("field") <= _OF_EACH
     frequent = ranked.filter((pl.col("rank") < PAIRS) | is_first).collect()
     return [_spelled(row) for row in frequent.select("values", *_PAIR).iter_rows(named=True)]
 
@@ -236,7 +271,7 @@ def _table(rows: list[dict[str, Any]]) -> str:
 
 
 def _sent(row: Mapping[str, Any]) -> Iterator[str]:
-    return (name for name in row if name not in ("field", _WAITING, _REJECTED))
+    return (name for name in row if name not in _NO_ACTION)
 
 
 def _number(value: Any) -> str:

@@ -44,6 +44,8 @@ def test_a_plan_is_reviewed_with_its_values_by_its_owner_only(
     full = json.loads(called("plan", "show", SYNC_NAME, "--full", "--json", capsys=capsys).stdout)
     counts = {row["field"]: row["set"] for row in full["fields"]}
     assert counts == {OWNER: len(uids), TAG: len(uids)}
+    kinds = {row["field"]: (row["different"], row["in it now"]) for row in full["fields"]}
+    assert kinds == {OWNER: (1, 0), TAG: (len(uids), 0)}
     assert (full["pairs"][0]["values"], full["pairs"][0]["after"]) == (len(uids), MARK)
     # No value of this field is frequent, so a swapped column would be overlooked without it.
     assert TAG in {row["field"] for row in full["pairs"]}
@@ -79,7 +81,8 @@ def test_words_of_later_releases_are_shown_too(made: Syncing, tmp_path: Path) ->
         later = replace(record, sha256=file_sha256(path))
         plan = SyncPlan(later, PlanSummary.from_json(record.summary), path)
         view = view_plan(plan, ledger)
-    assert view.fields[0] == {"field": OWNER, "theirs": 1, "bend": 1, "waiting": 0, "rejected": 0}
+    counts = {"theirs": 1, "bend": 1, "different": 0, "in it now": 0, "waiting": 0, "rejected": 0}
+    assert view.fields[0] == {"field": OWNER, **counts}
     assert view.verdict.endswith("1 bend; 1 values of others differ and are left alone")
-    assert "| theirs | bend |" in fields_markdown(view)
+    assert "| theirs | bend | different |" in fields_markdown(view)
     assert "others" in plan_page(view)
