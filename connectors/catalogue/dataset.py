@@ -13,7 +13,7 @@ from connectors.catalogue.checks import Check, FreshCheck
 from connectors.catalogue.columns import Column, ColumnType
 from connectors.catalogue.derivations import DeriveSpecification
 from connectors.catalogue.descriptions import DescribedDataset
-from connectors.catalogue.landings import PARQUET, Landing, SnapshotLoad, SqlSpecification
+from connectors.catalogue.landings import DELTA, PARQUET, Landing, SnapshotLoad, SqlSpecification
 from connectors.catalogue.retention import RetentionClass
 from connectors.catalogue.specification import DAY, Duration, Specification, divides_days
 from connectors.catalogue.windows import WindowSpecification
@@ -137,6 +137,11 @@ class DatasetSpecification(DescribedDataset):
         return PARQUET in self.landings
 
     @property
+    def in_delta(self) -> bool:
+        """Whether Delta tables follow the dataset's files."""
+        return DELTA in self.landings
+
+    @property
     def sql(self) -> SqlSpecification | None:
         """The table that the dataset lands in, or None."""
         tables = [landing for landing in self.landings if isinstance(landing, SqlSpecification)]
@@ -257,8 +262,10 @@ class DatasetSpecification(DescribedDataset):
     def _landing_problems(self) -> list[str]:
         problems = []
         tables = [landing for landing in self.landings if isinstance(landing, SqlSpecification)]
-        if len(tables) > 1 or self.landings.count(PARQUET) > 1:
+        if len(tables) > 1 or any(self.landings.count(kind) > 1 for kind in (PARQUET, DELTA)):
             problems.append("landings: each kind only once")
+        if self.in_delta and not self.in_lake:
+            problems.append("landings: delta needs parquet, whose files its tables share")
         load = tables[0].snapshot if tables else SnapshotLoad.REPLACE
         if load is not SnapshotLoad.REPLACE and self.mode is not Mode.SNAPSHOT:
             problems.append("landings.sql.snapshot: only in mode snapshot")

@@ -1,4 +1,4 @@
-"""Where a dataset lands: Parquet in the lake, a table of a database, or both."""
+"""Where a dataset lands: Parquet in the lake, Delta tables next to it, a table of a database."""
 
 import re
 from enum import StrEnum
@@ -9,6 +9,8 @@ from pydantic import BeforeValidator, ConfigDict, field_validator
 from connectors.catalogue.specification import Specification
 
 PARQUET = "parquet"
+# Delta Lake tables next to the Parquet files.
+DELTA = "delta"
 SQL = "sql"
 IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}")
 TENANT = "{tenant}"
@@ -71,8 +73,8 @@ class SqlSpecification(Specification):
 
 
 def _landing(value: Any) -> Any:
-    """Return a landing from `parquet`, `sql`, or `sql: {schema: …}`."""
-    if value == PARQUET:
+    """Return a landing from `parquet`, `delta`, `sql`, or `sql: {schema: …}`."""
+    if value in (PARQUET, DELTA):
         return value
     if value == SQL:
         return SqlSpecification()
@@ -80,7 +82,9 @@ def _landing(value: Any) -> Any:
         return SqlSpecification.model_validate(value[SQL] or {})
     if isinstance(value, SqlSpecification):
         return value
-    raise ValueError("must be parquet, sql, or sql: with schema, table, snapshot and partition")
+    raise ValueError(
+        "must be parquet, delta, sql, or sql: with schema, table, snapshot and partition"
+    )
 
 
 Landing = Annotated[str | SqlSpecification, BeforeValidator(_landing)]

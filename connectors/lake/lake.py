@@ -163,6 +163,7 @@ class Lake:
         *,
         columns: Mapping[str, str] | None = None,
         why: str | None = None,
+        apart: bool = False,
     ) -> Entry:
         """Make a unit's staged files the ones that count; return the entry with its files.
 
@@ -176,6 +177,7 @@ class Lake:
             schema: of these files.
             columns: the dataset's columns and types from now on, if other than the files'.
             why: the folder in `_old` for files that are replaced, if other than the unit's run.
+            apart: never replace a file under its own name, as for a lake in a bucket.
 
         Raises:
             DataRefusedError: the unit overlaps part of another landed window.
@@ -184,7 +186,9 @@ class Lake:
             UnavailableError: the object storage cannot be reached.
         """
         columns = columns or {field.name: str(field.type) for field in schema}
-        publication = Publication(self.store, dataset, mode, entry, staged, columns, why)
+        publication = Publication(
+            self.store, dataset, mode, entry, staged, columns, why, apart=apart
+        )
         with self.exclusive(dataset), publication.withdrawn_on_failure():
             self.change(dataset, publication.decide, publication.is_done)
             publication.clear_away()

@@ -19,12 +19,17 @@ class LakeLanding:
     def __init__(self, lake: Lake, specification: DatasetSpecification) -> None:
         self._lake = lake
         self._dataset = specification.dataset
+        self._in_delta = specification.in_delta
         # Slices are windows of whole days: only their queries differ.
         self._mode = str(Mode.SNAPSHOT if specification.mode is Mode.SNAPSHOT else Mode.WINDOW)
 
     def check(self) -> None:
         """Raise unless what has landed is of the same mode."""
         self._lake.check_mode(self._dataset, self._mode)
+        if self._in_delta:
+            from connectors.lake.delta import check_delta  # noqa: PLC0415 - for Delta tables only
+
+            check_delta()
 
     def rows_before(self, starts_at: datetime, ends_at: datetime) -> int:
         """Return the number of rows that publishing [starts_at, ends_at) replaces."""
@@ -46,8 +51,17 @@ class LakeLanding:
             manifest.superseded_by(entry)
 
     def publish(self, entry: Entry, staged: Sequence[StagedFile], schema: pa.Schema) -> None:
-        """Make a unit's staged files the ones that count; they move into the lake."""
-        self._lake.publish(self._dataset, self._mode, entry, staged, schema)
+        """Make a unit's staged files the ones that count; they move into the lake.
+
+        The dataset's Delta tables follow, if it has any. If that fails, the files count all the
+        same, and the unit is landed again.
+        """
+        apart = self._in_delta
+        self._lake.publish(self._dataset, self._mode, entry, staged, schema, apart=apart)
+        if self._in_delta:
+            from connectors.lake.delta import follow  # noqa: PLC0415 - for Delta tables only
+
+            follow(self._lake, self._dataset)
 
     def drop_before(self, instant: datetime, *, dry_run: bool = False) -> int:
         """Drop the units that ended before an instant; the newest snapshot stays."""

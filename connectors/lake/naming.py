@@ -15,6 +15,8 @@ RUNS = "_runs"
 REJECTS = "_rejects"
 REJECTS_RAW = "_rejects_raw"
 CHANGES = "_changes"
+# After the name of a snapshot dataset: the view, or the Delta table, of all its snapshots.
+HISTORY = "_history"
 
 COMPACT = "%Y%m%dT%H%M%SZ"
 INSTANT = r"[0-9]{8}T[0-9]{6}Z"

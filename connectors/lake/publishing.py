@@ -44,6 +44,8 @@ class Publication:
         staged: Sequence["StagedFile"],
         columns: Mapping[str, str],
         why: str | None = None,
+        *,
+        apart: bool = False,
     ) -> None:
         self.entry = entry
         self._why = why or entry.run_id
@@ -51,6 +53,7 @@ class Publication:
         self._manifests = Manifests(store)
         self._dataset = dataset
         self._mode = mode
+        self._in_place = store.in_place and not apart
         self._staged = staged
         self._columns = dict(columns)
         self._seen: set[tuple[str, str]] | None = None
@@ -95,7 +98,7 @@ class Publication:
 
     def _bring_in(self, base: Manifest) -> None:
         self._stale = self._left_behind(base)
-        if self._store.in_place:
+        if self._in_place:
             self._targets = targets_in_place(self.entry, self._staged, base, self._gone)
         else:
             token = uuid.uuid4().hex[:12]

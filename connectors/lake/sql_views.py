@@ -11,7 +11,7 @@ from connectors.errors import PipelineError, SqlError
 from connectors.lake.lake import Lake
 from connectors.lake.manifest import SNAPSHOT, Manifest
 from connectors.lake.manifests import entry_files
-from connectors.lake.naming import PATH, REJECTS, RUNS, partition_sql
+from connectors.lake.naming import HISTORY, PATH, REJECTS, RUNS, partition_sql
 from connectors.lake.record_columns import RECORDS, Kind
 from connectors.lake.sql_names import Named
 from connectors.locked_duckdb import first_line
@@ -19,7 +19,6 @@ from connectors.quoting import quoted_name, quoted_text
 
 # What runs have left, without what is for its owner only.
 RECORD_VIEWS: Final = frozenset({RUNS, REJECTS})
-HISTORY: Final = "_history"
 # Arrow's names of the landed types, as DuckDB names them; only needed if there is no file yet.
 DUCKDB_TYPES = {
     "string": "VARCHAR",

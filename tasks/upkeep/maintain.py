@@ -43,13 +43,14 @@ class ClearedKind(StrEnum):
     TABLE_ROWS = "table rows past retention"
     ORPHANED = "left by killed runs"
     SUPERSEDED = "kept in _old for the grace"
+    DELTA = "left Delta tables before the grace"
     REJECTS = "rejects past retention"
     SYNC = "plans, changes and rejects past retention"
     REWRITTEN = "records of earlier releases, rewritten"
 
 
 MOVED = (ClearedKind.PAST_RETENTION, ClearedKind.ORPHANED)
-DELETED = (ClearedKind.SUPERSEDED, ClearedKind.REJECTS, ClearedKind.SYNC)
+DELETED = (ClearedKind.SUPERSEDED, ClearedKind.DELTA, ClearedKind.REJECTS, ClearedKind.SYNC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +171,18 @@ def maintain_dataset(
         if tables:
             rows = sum(table.drop_before(horizon, dry_run=dry_run) for table in tables)
             done.append(Cleared(ClearedKind.TABLE_ROWS, rows=rows))
+    if specification.in_delta:
+        done.append(_delta(lake, dataset, grace, dry_run=dry_run))
     return sorted(done, key=lambda part: list(ClearedKind).index(part.what))
+
+
+def _delta(lake: Lake, dataset: str, grace: timedelta, *, dry_run: bool) -> Cleared:
+    """Bring the dataset's Delta tables in line, and delete files that left them."""
+    from connectors.lake.delta import follow, vacuum  # noqa: PLC0415 - for Delta tables only
+
+    if not dry_run:
+        follow(lake, dataset)
+    return Cleared(ClearedKind.DELTA, files=vacuum(lake, dataset, grace, dry_run=dry_run))
 
 
 def _delete_superseded(lake: Lake, dataset: str, before: datetime, *, dry_run: bool) -> Cleared:

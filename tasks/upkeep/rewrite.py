@@ -269,7 +269,21 @@ def _publish(
     columns = {name: types.get(name, kind) for name, kind in landed.items() if name not in own}
     columns |= {column.name: types[column.name] for column in of.derived} | own
     new = entry.model_copy(update={"files": ()})
-    of.lake.publish(of.dataset, manifest.mode, new, staged, schema, columns=columns, why=of.run_id)
+    in_delta = of.specification.in_delta
+    of.lake.publish(
+        of.dataset,
+        manifest.mode,
+        new,
+        staged,
+        schema,
+        columns=columns,
+        why=of.run_id,
+        apart=in_delta,
+    )
+    if in_delta:
+        from connectors.lake.delta import follow  # noqa: PLC0415 - for Delta tables only
+
+        follow(of.lake, of.dataset)
 
 
 def _batches(lake: Lake, path: str) -> Iterator[pa.RecordBatch]:
