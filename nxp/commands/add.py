@@ -62,6 +62,7 @@ def _chosen(
         UsageError: some are not in the library; the message has those that may be meant.
     """
     plain = [name.removeprefix("#") for name in names]
+    topics = tuple(topic.lower() for topic in topics)
     if missing := [each for each in topics if each not in library.topics]:
         known = ", ".join(library.topics)
         raise UsageError(f"unknown topic {', '.join(missing)}: the library has {known}")
@@ -138,7 +139,8 @@ def _say(answer: AddedParts) -> None:
         print_text(file)
     what = "would be written" if answer.dry_run else "written"
     same = f", {len(answer.same)} there already" if answer.same else ""
-    say(f"{len(answer.written)} files {what} in {answer.project}{same}")
+    files = "1 file" if len(answer.written) == 1 else f"{len(answer.written)} files"
+    say(f"{files} {what} in {answer.project}{same}")
     if answer.wanted:
         names = " ".join(answer.wanted)
         say(f"their columns refer to {', '.join(answer.wanted)}: nxp add {names}")

@@ -51,7 +51,7 @@ class Part:
     @property
     def topic(self) -> str:
         """What it is about; parts without data of their own are listed by their kind."""
-        return (self.dataset.topic if self.dataset else None) or self.folder
+        return ((self.dataset.topic if self.dataset else None) or self.folder).lower()
 
 
 @dataclass(frozen=True)

@@ -75,8 +75,8 @@ def _short(part: Part, dataset: DatasetSpecification) -> list[str]:
 
 
 def _described(part: Part, dataset: DatasetSpecification) -> Iterator[str]:
-    yield from _wrapped(f"**{part.title}** (`{part.name}`): {dataset.description}")
-    said = [f"Rests on: {dataset.evidence.rstrip('.')}."]
+    yield from _wrapped(f"**{part.title}** (`{part.name}`): {dataset.description or ''}")
+    said = [f"Rests on: {dataset.evidence.rstrip('.')}."] if dataset.evidence else []
     if part.wants:
         said.append(f"Refers to {', '.join(f'`{each}`' for each in part.wants)}.")
     if len(part.query_ids) > 1:

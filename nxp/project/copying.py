@@ -10,6 +10,7 @@ from pathlib import Path
 from connectors.catalogue.names import DATASETS
 from connectors.catalogue.yaml_text import UNREADABLE, read_text
 from connectors.errors import StorageError, UsageError
+from connectors.lake.storage import storage_errors
 from nxp.library.contents import Library, Part, query_file
 
 
@@ -73,6 +74,9 @@ def write_copies(library: Library, planned: Copied, project: Path) -> None:
     """
     for file in planned.written:
         write_new(project / file, (library.folder / file).read_bytes())
+    with storage_errors(project):
+        # A catalogue has this folder, even if it has no datasets yet.
+        (project / DATASETS).mkdir(exist_ok=True)
 
 
 def write_new(path: Path, content: bytes) -> None:

@@ -68,6 +68,24 @@ def test_an_action_comes_with_what_it_does_not_work_without(
         assert file in files(project)
 
 
+def test_a_project_with_an_action_alone_is_a_catalogue(
+    project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("INSTANCE", "REGION", "CLIENT_ID", "CLIENT_SECRET"):
+        monkeypatch.setenv(f"NEXTHINK_{name}", "eu")
+    add(capsys, "restart_chosen")
+    assert called("check", capsys=capsys).returncode == 0
+    assert (project / "datasets").is_dir()
+
+
+def test_a_topic_is_added_whatever_its_case(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    done = validated("add", add(capsys, "--topic", "Inventory", "--json").stdout)
+    assert done["parts"] == ["devices", "users"]
+    assert {"datasets/devices.yaml", "queries/users.nql"} <= files(project).keys()
+
+
 def test_nothing_is_written_where_a_file_differs(
     project: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
