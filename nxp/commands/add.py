@@ -1,5 +1,6 @@
 """`nxp add`: datasets of the library for a project, with their saved queries and questions."""
 
+import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Final
@@ -8,6 +9,7 @@ from cyclopts import Parameter
 
 from connectors.catalogue import DATASETS
 from connectors.errors import ConfigurationError, UsageError
+from connectors.project import find_project, is_set
 from connectors.settings.installation import load_settings
 from nxp.answers.library import AddedParts, LibraryPart
 from nxp.library.contents import Library, Part
@@ -40,8 +42,7 @@ def add(
     if not names:
         _list(library, project, as_json=as_json)
         return
-    if not project.is_dir():
-        raise ConfigurationError(f"no folder {project}: set NXP_CATALOG to the catalogue")
+    _check_is_chosen(project)
     parts = library.complete(names)
     copied = plan_copies(library, parts, project)
     if not dry_run:
@@ -51,6 +52,22 @@ def add(
         print_json(answer)
     else:
         _say(answer)
+
+
+def _check_is_chosen(project: Path) -> None:
+    """Raise unless the person has chosen a project: an installation's own files stay as they are.
+
+    Raises:
+        ConfigurationError: there is no project here, or its folder is missing.
+    """
+    if not (
+        find_project(os.environ)
+        or is_set(os.environ, "NXP_CATALOG")
+        or project.parent == Path.cwd()
+    ):
+        raise ConfigurationError("there is no project here: nxp init makes one")
+    if not project.is_dir():
+        raise ConfigurationError(f"no folder {project}: nxp init makes a project")
 
 
 def _chosen(

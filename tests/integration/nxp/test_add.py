@@ -137,6 +137,18 @@ def test_a_place_that_cannot_be_written_is_named(
     assert (done.returncode, "none" in done.stderr) == (3, True)
 
 
+def test_without_a_project_nothing_is_written_into_the_installation(
+    project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delenv("NXP_CATALOG")
+    monkeypatch.chdir(project)
+    done = add(capsys, "boots", "--dry-run")
+    assert (done.returncode, "nxp init" in done.stderr, done.stdout) == (3, True, "")
+    (project / "nxp.toml").write_text("")
+    assert add(capsys, "boots").returncode == 0
+    assert "datasets/boots.yaml" in files(project)
+
+
 def test_names_of_the_library_are_unique() -> None:
     names = [
         path.stem
