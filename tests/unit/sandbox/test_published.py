@@ -57,7 +57,9 @@ ai.interactions_summary past 7d | summarize n = number_of_interactions.sum() by 
 application.guide_steps | list nql_id, name
 device.mobile_devices | list model
 remote_action.#get_disk_usage.executions_summary past 30d | summarize n = count()
-software_metering.events past 30d
+software_metering.events from 2026-11-02 00:00:00 to 2026-11-06 10:00:00
+  | where application.name == "Jira" | summarize number_of_users = user.count()
+platform.audit_logs during past 30d | where code == 94011
 dex.scores past 24h
   | list endpoint.virtual_session_lag_value, collaboration.zoom_value,
   endpoint.software_reliability_score_impact, collaboration.score_impact
