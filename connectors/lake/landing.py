@@ -8,6 +8,7 @@ import pyarrow as pa
 from connectors.catalogue import PARQUET, DatasetSpecification, Mode
 from connectors.lake.lake import Lake
 from connectors.lake.manifest import Entry
+from connectors.lake.profiles import is_newest, keep_profile, take_profile
 from connectors.lake.stage import StagedFile
 
 
@@ -20,6 +21,8 @@ class LakeLanding:
         self._lake = lake
         self._dataset = specification.dataset
         self._in_delta = specification.in_delta
+        self._declared = {column.name for column in specification.known_columns}
+        self._private = {column.name for column in specification.known_columns if column.personal}
         # Slices are windows of whole days: only their queries differ.
         self._mode = str(Mode.SNAPSHOT if specification.mode is Mode.SNAPSHOT else Mode.WINDOW)
 
@@ -56,12 +59,20 @@ class LakeLanding:
         The dataset's Delta tables follow, if it has any. If that fails, the files count all the
         same, and the unit is landed again.
         """
+        newest = is_newest(self._lake.manifest(self._dataset), entry)
+        # Publishing moves the files away.
+        profile = take_profile(staged, self._private | self._unknown(schema), in_full=newest)
         apart = self._in_delta
         self._lake.publish(self._dataset, self._mode, entry, staged, schema, apart=apart)
+        keep_profile(self._lake, self._dataset, entry, profile)
         if self._in_delta:
             from connectors.lake.delta import follow  # noqa: PLC0415 - for Delta tables only
 
             follow(self._lake, self._dataset)
+
+    def _unknown(self, schema: pa.Schema) -> set[str]:
+        """Return the columns that the dataset does not declare: nobody has said what they hold."""
+        return set(schema.names) - self._declared
 
     def drop_before(self, instant: datetime, *, dry_run: bool = False) -> int:
         """Drop the units that ended before an instant; the newest snapshot stays."""
