@@ -3,6 +3,7 @@
 import os
 from collections.abc import Mapping, Sized
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,7 @@ from connectors.catalogue import (
     read_datasets,
     reference_findings,
 )
+from connectors.catalogue.specification import describe
 from connectors.errors import ConfigurationError
 from connectors.settings.installation import Settings
 
@@ -60,6 +62,7 @@ def read_catalogue(catalog: Path) -> Catalogue:
     read.notes += notes
     read.actions, notes = _actions(catalog, read.problems, queries)
     read.notes += notes
+    read.notes += [note for each in datasets.valid.values() if (note := _rarely(each))]
     read.problems += queries.findings.problems
     read.notes += queries.findings.notes
     return read
@@ -78,6 +81,17 @@ def landed_columns(specification: DatasetSpecification, settings: Settings) -> t
     transform = load_transform(specification, settings.catalog, allow_code=settings.allow_code)
     known = specification.known_columns
     return transform.columns(known) if transform else known
+
+
+def _rarely(dataset: DatasetSpecification) -> str | None:
+    """Return a note if a dataset's schedule alone would make it stale."""
+    _, longest = dataset.schedule.gaps if dataset.schedule else (None, timedelta(0))
+    if longest < dataset.lasts:
+        return None
+    return (
+        f"{dataset.dataset}: its schedule runs up to {describe(longest)} apart, but the dataset "
+        f"counts as stale after {describe(dataset.lasts)}: set stale_after"
+    )
 
 
 def derived_columns(specification: DatasetSpecification, settings: Settings) -> dict[str, str]:

@@ -15,7 +15,8 @@ from connectors.catalogue.derivations import DeriveSpecification
 from connectors.catalogue.descriptions import DescribedDataset
 from connectors.catalogue.landings import DELTA, PARQUET, Landing, SnapshotLoad, SqlSpecification
 from connectors.catalogue.retention import RetentionClass
-from connectors.catalogue.specification import DAY, Duration, Specification, divides_days
+from connectors.catalogue.schedule import Schedule
+from connectors.catalogue.specification import DAY, Duration, Specification, describe, divides_days
 from connectors.catalogue.windows import WindowSpecification
 from connectors.nexthink import QUERY_ID, Compression
 
@@ -73,6 +74,7 @@ class DatasetSpecification(DescribedDataset):
     query_id: str
     mode: Mode
     every: Duration = DAY
+    schedule: Schedule | None = None
     parameters: dict[str, str] = Field(default_factory=dict)
     compression: Compression = Compression.ZSTD
     timeout: Duration = timedelta(hours=1)
@@ -187,6 +189,7 @@ class DatasetSpecification(DescribedDataset):
             problems.append("transform: must be module:function")
         problems += self._check_problems()
         problems += self._landing_problems()
+        problems += self._schedule_problems()
         if problems:
             raise ValueError("; ".join(problems))
         return self
@@ -210,6 +213,16 @@ class DatasetSpecification(DescribedDataset):
         if not self.window.from_ or not self.window.to or self.window.from_ == self.window.to:
             problems.append("window: from and to must name two parameters of the query")
         return problems
+
+    def _schedule_problems(self) -> list[str]:
+        if not self.schedule or not self.window or not self.window.reach:
+            return []
+        _, longest = self.schedule.gaps
+        if longest <= self.window.reach - self.window.lag:
+            # All that is missing is still within reach.
+            return []
+        gap, reach = describe(longest), describe(self.window.reach)
+        return [f"schedule: runs up to {gap} apart, but the query reaches back {reach} only"]
 
     def _slice_problems(self, window: WindowSpecification) -> list[str]:
         problems = []

@@ -26,6 +26,15 @@ def parse_duration(value: Any) -> Any:
     return duration
 
 
+def describe(duration: timedelta) -> str:
+    """Return a duration as the catalogue writes it: 1d, 6h, 15min or 30s."""
+    seconds = int(duration.total_seconds())
+    for unit, size in (("d", 86_400), ("h", 3_600), ("min", 60)):
+        if seconds and seconds % size == 0:
+            return f"{seconds // size}{unit}"
+    return f"{seconds}s"
+
+
 Duration = Annotated[timedelta, BeforeValidator(parse_duration)]
 
 

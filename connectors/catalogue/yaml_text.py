@@ -1,5 +1,6 @@
 """YAML as the catalogue reads it: plain values only, a key at most once, and within limits."""
 
+import re
 from pathlib import Path
 from typing import Any, Final
 
@@ -13,6 +14,7 @@ from connectors import text_files
 MOST_BYTES: Final = 1_048_576
 DEEPEST: Final = 40
 MOST_NODES: Final = 200_000
+_UNQUOTED: Final = re.compile("scanning an alias|cannot start any token")
 # What reading a file may raise.
 UNREADABLE: Final = (OSError, UnicodeDecodeError, yaml.YAMLError, RecursionError)
 
@@ -114,7 +116,9 @@ def why_unreadable(error: Exception) -> str:
         # A mark is of one class or another, by the parser.
         case yaml.MarkedYAMLError(problem=str(problem), problem_mark=mark) if mark:
             context = f"{error.context}, " if error.context else ""
-            return f"{context}{problem} (line {mark.line + 1}, column {mark.column + 1})"
+            # Such as a cron expression that begins with *.
+            hint = ": write the value in quotes" if _UNQUOTED.search(f"{context}{problem}") else ""
+            return f"{context}{problem}{hint} (line {mark.line + 1}, column {mark.column + 1})"
         case UnicodeDecodeError():
             line = error.object.count(b"\n", 0, error.start) + 1
             return f"it is not UTF-8 (line {line})"

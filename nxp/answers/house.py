@@ -95,6 +95,7 @@ class Change:
     kind: str
     name: str
     about: str
+    datasets: Annotated[list[str], Field(description="Those whose schedules made it.")]
 
 
 @dataclass(frozen=True, slots=True)

@@ -170,9 +170,9 @@ def run(
     An interrupted plan is resumed; what may have been sent is never sent again.
     """
     check_named(load_settings().catalog, action, ACTIONS)
+    from connectors.catalogue.specification import describe  # noqa: PLC0415
     from tasks.act.asked import ActionAsked  # noqa: PLC0415 - polars and httpx, not for --help
     from tasks.act.run import choose_action  # noqa: PLC0415
-    from tasks.exports.windows import describe  # noqa: PLC0415
 
     parameters = parse_parameters(parameter)
     file = _absolute(targets)

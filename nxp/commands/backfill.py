@@ -147,7 +147,7 @@ def say_plan(plan: Any, expected: Any) -> None:
     if expected.exports_now < expected.windows or expected.days > 1:
         say("when the limit stops it, run the same command again")
     if expected.longer_step:
-        from tasks.exports.windows import describe  # noqa: PLC0415 - httpx, not for --help
+        from connectors.catalogue.specification import describe  # noqa: PLC0415 - httpx, not for --help
 
         say(
             f"with --step {describe(expected.longer_step)} it would take "

@@ -34,6 +34,7 @@ def deploy(
 ) -> None:
     """Create, change and remove work pools, deployments and automations, as the files say.
 
+    The schedule of a dataset makes its export and its maintenance; prefect.yaml has all others.
     A second run changes nothing. Only what has the tag managed:nxp is changed or removed. A
     schedule paused by hand stays paused. What acts on devices or people, or writes to a tenant, is
     inactive unless activated; what is active against the file is listed, then switched off. Alerts
@@ -46,7 +47,7 @@ def deploy(
     check_answers()
     from nxp.deployment.automations import load_automations  # noqa: PLC0415 - prefect, 2 s
     from nxp.deployment.changes import WantedState  # noqa: PLC0415
-    from nxp.deployment.files import load_deployments  # noqa: PLC0415
+    from nxp.deployment.files import load_deployments, unused_schedules  # noqa: PLC0415
     from nxp.deployment.switches import Asked  # noqa: PLC0415
 
     alert_url = settings.alert_url.get_secret_value() if settings.alert_url else None
@@ -57,6 +58,8 @@ def deploy(
         asked=Asked(resume=resume, only=only, activate=activate),
     )
     wanted.asked.check(wanted.deployments, wanted.automations)
+    for unused in unused_schedules(wanted.deployments, datasets):
+        say(unused)
     changes = bring(wanted, dry_run=dry_run)
     _print(changes, settings, dry_run=dry_run, as_json=as_json)
 
@@ -97,14 +100,16 @@ def bring(wanted: "WantedState", *, dry_run: bool = False) -> list["Change"]:
 
 
 def _print(changes: list["Change"], settings: Settings, *, dry_run: bool, as_json: bool) -> None:
-    rows = [(each.verb.value, each.kind, each.name, each.about) for each in changes]
+    rows = [(each.verb.value, each.kind, each.name, each.about, each.datasets) for each in changes]
     if as_json:
-        names = ("verb", "kind", "name", "about")
+        names = ("verb", "kind", "name", "about", "datasets")
         print_json([dict(zip(names, row, strict=True)) for row in rows])
     else:
-        shown = [row for row in rows if row[0] != "left" or row[3]]
+        shown = [
+            (*row, ", ".join(datasets)) for *row, datasets in rows if row[0] != "left" or row[3]
+        ]
         if shown:
-            print_table(("", "what", "name", "about"), shown)
+            print_table(("", "what", "name", "about", "schedule of"), shown)
     counts = Counter(row[0] for row in rows)
     counted = ", ".join(f"{counts[verb]} {verb}" for verb in ("created", "changed", "removed"))
     changed = counts.total() - counts["left"]

@@ -11,10 +11,11 @@ from prefect.events.schemas.automations import AutomationCore
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from connectors.catalogue import DatasetSpecification
+from connectors.catalogue.specification import describe
 from connectors.catalogue.yaml_text import UNREADABLE, read_yaml, why_unreadable
 from connectors.errors import ConfigurationError
 from nxp.deployment.files import OURS
-from tasks.exports.windows import describe
+from nxp.library import LIBRARY
 
 FILE = "automations.yaml"
 # What the webhook of a chat accepts. The template writes the text as JSON, so that no character in
@@ -50,6 +51,8 @@ def load_automations(
 ) -> list[AutomationEntry]:
     """Return all automations; an entry with `each: dataset` becomes one for each dataset.
 
+    A project without the file has the alerts of the library.
+
     Raises:
         ConfigurationError: with all problems of the file.
     """
@@ -57,7 +60,10 @@ def load_automations(
     problems: list[str] = []
     found = []
     after = {each.dataset: each.lasts for each in datasets}
-    for made in _made(_read(path)["automations"], after):
+    is_own = path.exists()
+    raw = _read(path if is_own else LIBRARY / FILE)["automations"]
+    # The library's own start deployments that a project may not have.
+    for made in _made(raw if is_own else [each for each in raw if "run" not in each], after):
         name = made.get("name", "an automation without a name")
         try:
             entry = AutomationEntry.model_validate(made)

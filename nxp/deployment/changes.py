@@ -1,6 +1,6 @@
 """What `nxp deploy` has to do: planned first and done afterwards, so a dry run shows the same."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import partial
@@ -11,7 +11,6 @@ from prefect.client.orchestration import SyncPrefectClient
 from prefect.client.schemas.actions import DeploymentScheduleCreate, WorkPoolCreate
 from prefect.client.schemas.objects import ConcurrencyLimitStrategy, ConcurrencyOptions
 from prefect.client.schemas.responses import DeploymentResponse
-from prefect.client.schemas.schedules import CronSchedule
 from prefect.events.schemas.automations import Automation, AutomationCore
 from prefect.workers.process import ProcessWorker
 from pydantic import SecretStr
@@ -21,7 +20,7 @@ from nxp.deployment.automations import AutomationEntry, Ids, resolve
 from nxp.deployment.comparison import active_schedules, automation_differences, differences
 from nxp.deployment.files import OURS, Deployment
 from nxp.deployment.server import WEBHOOK, Found
-from nxp.deployment.switches import Asked, switches
+from nxp.deployment.switches import Asked, replaced, switches
 
 
 class Verb(StrEnum):
@@ -38,6 +37,7 @@ class Change:
     """One thing on the server, what is done with it, and why; `do` does it.
 
     `ends` says what an operator has active and is switched off; it is shown before it is done.
+    `datasets`: those whose schedules made it.
     """
 
     verb: Verb
@@ -45,6 +45,7 @@ class Change:
     name: str
     about: str = field(default="", kw_only=True)
     ends: str = field(default="", kw_only=True)
+    datasets: tuple[str, ...] = field(default=(), kw_only=True)
     do: Callable[[], object] = field(default=lambda: None, repr=False, kw_only=True)
 
 
@@ -69,14 +70,15 @@ def pools_and_deployments(
     """Yield the changes to work pools and deployments: to create, change or remove them."""
     for pool in dict.fromkeys(each.entry.work_pool.name for each in wanted.chosen):
         yield _pool(client, found, pool)
-    for deployment in wanted.chosen:
-        yield _deployment(client, deployment, found, wanted)
-    replaced = {name for each in wanted.chosen for name in each.entry.replaces}
     gone = found.ours.keys() - {each.name for each in wanted.deployments}
-    for name in sorted(name for name in gone if wanted.asked.covers(name) or name in replaced):
+    for deployment in wanted.chosen:
+        yield _deployment(client, deployment, found, wanted, gone)
+    taken = {name for each in wanted.chosen for name in replaced(each, found, gone)} & gone
+    _check_taken(taken, found, wanted, gone)
+    for name in sorted(name for name in gone if wanted.asked.covers(name) or name in taken):
         known = found.deployments[name]
         # What becomes of the schedule of a replaced one is said by the one that replaces it.
-        ends = "" if name in replaced else ", ".join(active_schedules(known).values())
+        ends = "" if name in taken else ", ".join(active_schedules(known).values())
         yield Change(
             Verb.REMOVE,
             "deployment",
@@ -85,6 +87,20 @@ def pools_and_deployments(
             ends=f"{name}, active at {ends}: it is no longer in the file" if ends else "",
             do=partial(client.delete_deployment, known.id),
         )
+
+
+def _check_taken(taken: set[str], found: Found, wanted: WantedState, gone: Collection[str]) -> None:
+    """Raise if `--only` would remove what a deployment that it leaves out takes over too.
+
+    Raises:
+        UsageError: it names the deployment to add.
+    """
+    for each in wanted.deployments:
+        if not wanted.asked.covers(each.name):
+            for name in taken & set(replaced(each, found, gone)):
+                raise UsageError(
+                    f"{name} is replaced by {each.name} too: add --only {each.entry.name}"
+                )
 
 
 def alerts(client: SyncPrefectClient, found: Found, wanted: WantedState) -> Iterator[Change]:
@@ -149,10 +165,15 @@ def _pool(client: SyncPrefectClient, found: Found, name: str) -> Change:
 
 
 def _deployment(
-    client: SyncPrefectClient, deployment: Deployment, found: Found, wanted: WantedState
+    client: SyncPrefectClient,
+    deployment: Deployment,
+    found: Found,
+    wanted: WantedState,
+    gone: Collection[str],
 ) -> Change:
     known = found.deployments.get(deployment.name)
-    after = switches(deployment, known, found, wanted.asked)
+    after = switches(deployment, known, found, wanted.asked, gone)
+    datasets = deployment.made_from
     different = differences(deployment, known) if known else []
     if known and after.is_changed:
         different.append("schedules switched " + ("on" if after.on else "off"))
@@ -168,9 +189,17 @@ def _deployment(
     if verb is Verb.LEAVE:
         # What is inactive in the file is as it should be: nothing to show at each deploy.
         about = about if after.is_paused else ""
-        return Change(verb, "deployment", deployment.name, about=about)
+        return Change(verb, "deployment", deployment.name, about=about, datasets=datasets)
     write = partial(_write, client, deployment, known, after.on, wanted.asked)
-    return Change(verb, "deployment", deployment.name, about=about, ends=ends, do=write)
+    return Change(
+        verb,
+        "deployment",
+        deployment.name,
+        about=about,
+        ends=ends,
+        datasets=datasets,
+        do=write,
+    )
 
 
 def _write(
@@ -202,7 +231,7 @@ def _write(
         schedules=[
             DeploymentScheduleCreate(
                 slug=each.slug,
-                schedule=CronSchedule(cron=each.cron, timezone=each.timezone),
+                schedule=each.schedule,
                 active=each.slug in on,
             )
             for each in entry.schedules

@@ -7,6 +7,7 @@ from prefect.client.schemas.responses import DeploymentResponse
 from prefect.client.schemas.schedules import CronSchedule, IntervalSchedule
 from prefect.events.schemas.automations import AutomationCore
 
+from connectors.catalogue.specification import describe
 from nxp.deployment.files import Deployment
 
 # The server's own fields, and what a person may switch by hand.
@@ -46,7 +47,7 @@ def timing(schedule: DeploymentSchedule) -> str:
         case CronSchedule(cron=cron, timezone=zone):
             return f"{cron} {zone or 'UTC'}"
         case IntervalSchedule(interval=interval):
-            return f"every {interval}"
+            return f"every {describe(interval)}"
         case other:
             return str(getattr(other, "rrule", "by no schedule"))
 
@@ -85,7 +86,7 @@ def _wanted(deployment: Deployment) -> dict[str, Any]:
         "job variables": entry.work_pool.job_variables,
         "limit": limit and limit.limit,
         "collision strategy": limit and limit.collision_strategy,
-        "schedules": {each.slug: (each.cron, each.timezone) for each in entry.schedules},
+        "schedules": {each.slug: _times(each.schedule) for each in entry.schedules},
         "form": deployment.form,
     }
 
@@ -101,11 +102,16 @@ def _found(deployment: DeploymentResponse) -> dict[str, Any]:
         "job variables": deployment.job_variables,
         "limit": limit and limit.limit,
         "collision strategy": limit and options and options.collision_strategy.value,
-        "schedules": {
-            each.slug: (each.schedule.cron, each.schedule.timezone)
-            if isinstance(each.schedule, CronSchedule)
-            else None
-            for each in deployment.schedules
-        },
+        "schedules": {each.slug: _times(each.schedule) for each in deployment.schedules},
         "form": deployment.parameter_openapi_schema,
     }
+
+
+def _times(schedule: object) -> tuple[Any, ...] | None:
+    match schedule:
+        case CronSchedule(cron=cron, timezone=zone):
+            return cron, zone
+        case IntervalSchedule(interval=interval, anchor_date=anchor, timezone=zone):
+            return interval, anchor, zone
+        case _:
+            return None

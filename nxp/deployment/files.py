@@ -1,24 +1,26 @@
-"""Reading deployments/prefect.yaml: what the server should have, checked against the flows.
+"""What the server should have, checked against the flows: prefect.yaml and schedules of datasets.
 
-The file is in Prefect's own format, so `prefect deploy` can read it too.
+The file is in Prefect's own format, so `prefect deploy` can read it too. What it schedules itself
+takes the place of a dataset's own schedule, so that nothing runs twice.
 """
 
 import importlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 from prefect import Flow
-from prefect.client.schemas.schedules import CronSchedule
 from prefect.exceptions import ParameterTypeError, SignatureMismatchError
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import ValidationError
 
 from connectors.actions import load_actions
-from connectors.catalogue import load_datasets
+from connectors.catalogue import DatasetSpecification, load_datasets
 from connectors.catalogue.yaml_text import UNREADABLE, read_yaml, why_unreadable
 from connectors.errors import ConfigurationError
 from connectors.syncs import load_syncs
+from nxp.deployment.entries import DeploymentEntry, Pool
+from nxp.deployment.scheduled import Made, Shared, lands_on_schedule, made_by_schedules
 
 FILE = "prefect.yaml"
 # Every deployment and automation of ours carries this tag; others on the server are left alone.
@@ -29,59 +31,6 @@ ACTING_MODULES = frozenset({"flows.actions", "flows.enrichment"})
 PLANNING = ("_plan", "_undo")
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Pool(_Strict):
-    """The work pool of a deployment's runs."""
-
-    name: str
-    job_variables: dict[str, Any] = Field(default_factory=dict)
-
-
-class Limit(_Strict):
-    """How many runs of a deployment may run at once, and what happens to one more."""
-
-    limit: int = Field(ge=1)
-    collision_strategy: str = "ENQUEUE"
-
-
-class Timetable(_Strict):
-    """When runs are scheduled. By its slug, a changed schedule replaces the old one."""
-
-    slug: str
-    cron: str
-    timezone: str
-    active: bool = True
-
-    @model_validator(mode="after")
-    def _known(self) -> Self:
-        CronSchedule(cron=self.cron, timezone=self.timezone)
-        return self
-
-
-class DeploymentEntry(_Strict):
-    """One deployment in prefect.yaml."""
-
-    name: str
-    entrypoint: str
-    description: str
-    work_pool: Pool
-    tags: tuple[str, ...]
-    parameters: dict[str, Any] = Field(default_factory=dict)
-    schedules: tuple[Timetable, ...] = ()
-    concurrency_limit: Limit | None = None
-    # Deployments of earlier releases, as flow/deployment: where one was paused, this starts paused.
-    replaces: tuple[str, ...] = ()
-
-    @model_validator(mode="after")
-    def _one_slug_each(self) -> Self:
-        if len({each.slug for each in self.schedules}) < len(self.schedules):
-            raise ValueError("schedules: two have the same slug")
-        return self
-
-
 @dataclass(frozen=True, slots=True)
 class Deployment:
     """A deployment as it is in the file, with its flow and the form made from the flow."""
@@ -89,6 +38,8 @@ class Deployment:
     entry: DeploymentEntry
     flow: str
     form: dict[str, Any]
+    # The datasets whose schedules it was made from; none for an entry of the file.
+    made_from: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -134,7 +85,14 @@ def load_deployments(catalog: Path, pool: str | None = None) -> list[Deployment]
     path = catalog / FILE
     problems: list[str] = []
     names_of = _names(catalog)
-    found = [each for raw in _read(path) if (each := _deployment(raw, names_of, problems))]
+    read = _read(path)
+    entries = read.get("deployments") or []
+    found = [each for raw in entries if (each := _deployment(raw, names_of, problems))]
+    # Of a file with problems, it is not known what it schedules itself.
+    for made in () if problems else _scheduled(catalog, read, found, problems):
+        flow = load_flow(made.entry.entrypoint)
+        form = _form(flow, names_of)
+        found.append(Deployment(made.entry, flow.name, form, made.datasets))
     names = [each.name for each in found]
     problems += [
         f"{name}: is defined twice" for name in sorted(set(names)) if names.count(name) > 1
@@ -144,14 +102,51 @@ def load_deployments(catalog: Path, pool: str | None = None) -> list[Deployment]
     return [each.in_pool(pool) for each in found] if pool else found
 
 
-def _read(path: Path) -> list[Any]:
+def unused_schedules(
+    deployments: Iterable[Deployment], datasets: Mapping[str, DatasetSpecification]
+) -> list[str]:
+    """Return in words which datasets have a schedule of their own that the file replaces."""
+    deployments = list(deployments)
+    made = {name for each in deployments for name in each.made_from}
+    by = {
+        name: each.entry.name
+        for each in deployments
+        if not each.made_from
+        for name in lands_on_schedule(each.entry)
+    }
+    return [
+        f"{name}: {FILE} schedules it as {by[name]}, so the schedule of its own file is not used"
+        for name, each in datasets.items()
+        if each.schedule and name not in made and name in by
+    ]
+
+
+def _read(path: Path) -> dict[str, Any]:
+    """Return the file; an empty one if there is none, since schedules of datasets need none."""
+    if not path.exists():
+        return {}
     try:
-        entries = read_yaml(path)["deployments"]
+        read: dict[str, Any] = read_yaml(path)
+        if isinstance(read["deployments"], list | None):
+            return read
     except UNREADABLE as error:
         raise ConfigurationError(f"{path}: {why_unreadable(error)}") from None
     except (KeyError, TypeError):
-        raise ConfigurationError(f"{path}: has no deployments") from None
-    return entries if isinstance(entries, list) else []
+        pass
+    raise ConfigurationError(f"{path}: has no list of deployments")
+
+
+def _scheduled(
+    catalog: Path, read: Mapping[str, Any], found: Iterable[Deployment], problems: list[str]
+) -> list[Made]:
+    """Return what the schedules of datasets make, in the file's pools and with its tags."""
+    try:
+        shared = Shared.model_validate(read.get("definitions") or {})
+    except ValidationError as error:
+        problems += [f"definitions.{problem}" for problem in _listed(error)]
+        return []
+    entries = [each.entry for each in found]
+    return made_by_schedules(load_datasets(catalog).values(), entries, shared)
 
 
 def _names(catalog: Path) -> Mapping[str, list[str]]:
@@ -200,15 +195,19 @@ def _deployment(
         flow = load_flow(entry.entrypoint)
         _check_parameters(flow, entry.parameters)
     except ValidationError as error:
-        problems += [
-            f"{name}: {'.'.join(str(part) for part in each['loc'])}: {each['msg']}"
-            for each in error.errors(include_input=False)
-        ]
+        problems += [f"{name}: {problem}" for problem in _listed(error)]
     except (ImportError, AttributeError, TypeError, ValueError) as error:
         problems.append(f"{name}: {' '.join(str(error).split())}")
     else:
         return Deployment(entry, flow.name, _form(flow, names_of))
     return None
+
+
+def _listed(error: ValidationError) -> list[str]:
+    return [
+        f"{'.'.join(str(part) for part in each['loc'])}: {each['msg']}"
+        for each in error.errors(include_input=False)
+    ]
 
 
 def load_flow(entrypoint: str) -> Flow[Any, Any]:

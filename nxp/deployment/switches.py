@@ -1,6 +1,6 @@
 """Which schedules are on after a deploy, by what the file, the server and the operator say."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
@@ -9,6 +9,7 @@ from prefect.client.schemas.responses import DeploymentResponse
 from connectors.errors import UsageError
 from nxp.deployment.automations import AutomationEntry
 from nxp.deployment.comparison import active_schedules, paused_schedules
+from nxp.deployment.entries import datasets_in
 from nxp.deployment.files import Deployment
 from nxp.deployment.server import Found
 
@@ -80,16 +81,27 @@ class Switches:
 
 
 def switches(
-    deployment: Deployment, known: DeploymentResponse | None, found: Found, asked: Asked
+    deployment: Deployment,
+    known: DeploymentResponse | None,
+    found: Found,
+    asked: Asked,
+    gone: Collection[str] = (),
 ) -> Switches:
     """Return which schedules of a deployment are on after it is deployed.
 
     A schedule is on if its file says so and no person has switched it off, or if it is activated.
     A new deployment counts as switched off where one that it replaces is.
+
+    Args:
+        deployment: as the files have it.
+        known: the same on the server.
+        found: all that the server has.
+        asked: what the operator asks for.
+        gone: names of deployments of ours that the files no longer have.
     """
     slugs = frozenset(each.slug for each in deployment.entry.schedules)
     active = frozenset(each.slug for each in deployment.entry.schedules if each.active)
-    was = [known] if known else _replaced(deployment, found)
+    was = [known] if known else _replaced(deployment, found, gone)
     before = {slug: when for each in was for slug, when in active_schedules(each).items()}
     off: frozenset[str] = frozenset()
     if any(deployment.is_named(name) for name in asked.activate):
@@ -134,6 +146,26 @@ def _switched_off(
     return slugs if known.paused or (paused and not active_schedules(known)) else paused
 
 
-def _replaced(deployment: Deployment, found: Found) -> list[DeploymentResponse]:
-    names = deployment.entry.replaces
-    return [found.deployments[name] for name in names if name in found.deployments]
+def replaced(deployment: Deployment, found: Found, gone: Collection[str]) -> list[str]:
+    """Return the names of deployments on the server whose place a deployment takes.
+
+    Those that its entry names; and if the schedules of datasets made it, those of the same flow
+    that ran for one of these datasets and are gone: the name has a word for how often it runs.
+    """
+    names = [name for name in deployment.entry.replaces if name in found.deployments]
+    if not deployment.made_from:
+        return names
+    before = {name: set(datasets_in(found.deployments[name].parameters)) for name in gone}
+    return names + [
+        name
+        for name, datasets in before.items()
+        if name not in names
+        and name.partition("/")[0] == deployment.flow
+        and datasets & set(deployment.made_from)
+    ]
+
+
+def _replaced(
+    deployment: Deployment, found: Found, gone: Collection[str]
+) -> list[DeploymentResponse]:
+    return [found.deployments[name] for name in replaced(deployment, found, gone)]

@@ -11,7 +11,7 @@ from connectors.errors import ConfigurationError, PipelineError
 from connectors.settings.installation import Settings
 from connectors.settings.tenants import load_tenant, tenant_name
 from nxp.deployment.automations import load_automations
-from nxp.deployment.files import load_deployments
+from nxp.deployment.files import load_deployments, unused_schedules
 from nxp.deployment.switches import Asked
 from nxp.doctor.finding import Check, Finding, fail, ok, warn
 from nxp.doctor.installation import (
@@ -67,6 +67,8 @@ def _server(
         read = expected = _expected(settings, pool, only)
         counts = f"{len(read.deployments)} deployments and {len(read.automations)} automations"
         yield ok("files", counts)
+        for unused in unused_schedules(read.deployments, load_datasets(settings.catalog)):
+            yield warn("files", unused, do="keep the schedule in one of the two files")
     except ConfigurationError as error:
         # What needs no files is looked at all the same.
         what = " ".join(str(error).split())

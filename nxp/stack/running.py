@@ -137,6 +137,8 @@ def deploy(stack: Stack, choice: Sequence[str], *, again: bool) -> None:
         UsageError: the choice names what is not in the files.
     """
     files = [stack.catalog / name for name in ("prefect.yaml", "automations.yaml")]
+    # Their schedules, and their names in forms.
+    files += sorted(stack.catalog.glob("datasets/*.yaml"))
     content = b"".join(file.read_bytes() for file in files if file.is_file())
     digest = hashlib.sha256(content).hexdigest()
     if not again and not choice and digest == stack.deployed:

@@ -11,12 +11,12 @@ from typing import Any, Final
 import polars as pl
 
 from connectors.actions import ActionKind
+from connectors.catalogue.specification import describe
 from connectors.errors import UsageError
 from connectors.ledger import ActionPlanRecord
 from tasks.act.checks import Described
 from tasks.act.plan_file import PLAN_LIFE, Sending
 from tasks.act.run import ActionRun
-from tasks.exports.windows import describe
 from tasks.runs import page
 
 CARD: Final = "card"

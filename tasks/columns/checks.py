@@ -24,7 +24,7 @@ from connectors.catalogue import (
     Severity,
     UniqueCheck,
 )
-from tasks.exports.windows import describe
+from connectors.catalogue.specification import describe
 
 # More declared values than this are counted, not listed, in a message.
 VALUES_LISTED = 5

@@ -4,11 +4,11 @@ from collections.abc import Callable
 from datetime import datetime
 
 from connectors.catalogue import DatasetSpecification
+from connectors.catalogue.specification import describe
 from connectors.errors import ExportFailedError, UnavailableError
 from connectors.ledger import Export
 from connectors.nexthink import ExportState, ExportStatus
 from tasks.exports.request import Request
-from tasks.exports.windows import describe
 from tasks.runs.progress import Progress, tell
 from tasks.runs.tools import Tools
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from zoneinfo import ZoneInfo
 
+from connectors.catalogue.specification import describe
 from connectors.errors import UsageError
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -159,15 +160,6 @@ def check_bounds(start: datetime, end: datetime, step: timedelta) -> None:
                 f"{parameter} {short(bound)} is not on a bound of the step {describe(step)}: "
                 f"{short(floor(bound, step))} or {short(floor(bound, step) + step)} is"
             )
-
-
-def describe(duration: timedelta) -> str:
-    """Return a duration as the catalogue writes it: 1d, 6h, 15min or 30s."""
-    seconds = int(duration.total_seconds())
-    for unit, size in (("d", 86_400), ("h", 3_600), ("min", 60)):
-        if seconds and seconds % size == 0:
-            return f"{seconds // size}{unit}"
-    return f"{seconds}s"
 
 
 def named(start: datetime, end: datetime, zone: tzinfo = UTC) -> str:

@@ -5,6 +5,7 @@ from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from connectors.catalogue import DAY, DatasetSpecification, Mode, WindowSpecification, kept_for
+from connectors.catalogue.specification import describe
 from connectors.errors import UsageError
 from connectors.settings.tenants import TenantSettings
 from tasks.exports.windows import (
@@ -14,7 +15,6 @@ from tasks.exports.windows import (
     check_order,
     cut,
     cut_days,
-    describe,
     floor,
     midnight,
     next_midnight,

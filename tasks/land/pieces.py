@@ -10,12 +10,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from connectors.catalogue import DatasetSpecification, Mode, Shard
+from connectors.catalogue.specification import describe
 from connectors.errors import ResultTruncatedError
 from connectors.lake.lake import unit_name
 from tasks.exports.arrival import Arrival, Spooled, arrive
 from tasks.exports.export import Ready
 from tasks.exports.request import Request
-from tasks.exports.windows import Window, describe, literal, split
+from tasks.exports.windows import Window, literal, split
 from tasks.land.calendar import Calendar
 from tasks.land.plan import Unit
 from tasks.land.run import Run

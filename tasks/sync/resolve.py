@@ -13,6 +13,7 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from connectors.catalogue.specification import describe
 from connectors.errors import ConfigurationError, DataRefusedError, StorageError
 from connectors.lake import Entry, Lake
 from connectors.lake.manifest import SNAPSHOT
@@ -21,7 +22,6 @@ from connectors.lake.rejects import reject_files
 from connectors.lake.storage import storage_errors
 from connectors.sources.arrow_texts import as_texts
 from connectors.syncs import InventorySpecification, SyncSpecification
-from tasks.exports.windows import describe
 from tasks.sync.cells import read_keys
 from tasks.sync.select import parquet
 from tasks.sync.wanted import compared

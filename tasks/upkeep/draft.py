@@ -8,8 +8,9 @@ from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from connectors.catalogue import DAY, ColumnType, Mode, parse_duration
+from connectors.catalogue.specification import describe
 from connectors.errors import ConfigurationError, UsageError
-from tasks.exports.windows import bound_before, describe, literal
+from tasks.exports.windows import bound_before, literal
 from tasks.upkeep.learn import Learned, Lesson
 
 COMMENT = re.compile(r"/\*.*?\*/|//[^\n]*", re.DOTALL)

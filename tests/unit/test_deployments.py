@@ -148,7 +148,7 @@ def test_no_two_schedules_begin_at_the_same_minute() -> None:
     at: dict[tuple[str, ...], list[str]] = defaultdict(list)
     for each in SCHEDULED:
         for schedule in each.entry.schedules:
-            minute, hour, *_ = schedule.cron.split()
+            minute, hour, *_ = (schedule.cron or "").split()
             if hour == "*":
                 assert minute not in {key[0] for key in at}, "an hourly minute meets another"
             at[minute, hour, schedule.timezone].append(each.name)

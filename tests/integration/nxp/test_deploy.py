@@ -60,12 +60,12 @@ class Site:
     catalog: Path
     env: dict[str, str] = field(repr=False)
 
-    def deploy(self, *words: str, **env: str) -> list[dict[str, str]]:
+    def deploy(self, *words: str, **env: str) -> list[dict[str, Any]]:
         """Deploy, and return what was done."""
         done = nxp("deploy", "--json", *words, env=self.env | env)
         assert done.returncode == 0, done.stderr
         assert AUTH not in done.stdout + done.stderr
-        changes: list[dict[str, str]] = validated("deploy", done.stdout)
+        changes: list[dict[str, Any]] = validated("deploy", done.stdout)
         return changes
 
     def changed(self, *words: str, **env: str) -> set[tuple[str, str]]:
@@ -172,11 +172,14 @@ def test_a_first_deploy_creates_all_and_a_second_changes_nothing(site: Site) -> 
     assert site.ask("deployments/filter") == []
     created = site.deploy()
     assert [each["name"] for each in created] == [each["name"] for each in planned]
-    names = [
+    names = {
         each["name"]
         for each in yaml.safe_load((site.catalog / "prefect.yaml").read_text())["deployments"]
-    ]
-    assert sorted(each["name"] for each in site.ask("deployments/filter")) == sorted(names)
+    }
+    of = {each["name"]: each["datasets"] for each in created if each["datasets"]}
+    assert of["nql-export/inventory-daily"] == ["devices", "users"]
+    on_server = {each["name"] for each in site.ask("deployments/filter")}
+    assert on_server == names | {name.partition("/")[2] for name in of}
     assert site.changed() == set()
     again = nxp("deploy", env=site.env)
     assert (again.returncode, again.stdout) == (0, "")
@@ -190,7 +193,7 @@ def test_only_what_differs_is_changed_and_only_ours_is_removed(site: Site) -> No
     site.ask("deployments/", **foreign)
     site.ask("deployments/", **foreign | {"name": "old", "tags": ["managed:nxp"]})
     site.patch(f"deployments/{mine['id']}", description="by hand", tags=mine["tags"])
-    file = site.catalog / "prefect.yaml"
+    file = site.catalog / "datasets" / "execution_events.yaml"
     before = file.read_text()
     file.write_text(before.replace('cron: "30 2 * * *"', 'cron: "41 2 * * *"'))
     try:
@@ -209,6 +212,50 @@ def test_only_what_differs_is_changed_and_only_ours_is_removed(site: Site) -> No
         file.write_text(before)
     assert site.changed() == {("changed", "nql-export/execution-events-daily")}
     assert site.changed() == set()
+
+
+def test_an_upgrade_runs_nothing_twice_and_a_seventh_dataset_needs_no_more_than_its_file(
+    site: Site,
+) -> None:
+    """The last release had the exports in prefect.yaml, one of which is paused here."""
+    prefect = site.catalog / "prefect.yaml"
+    boots, devices = (site.catalog / "datasets" / f"{name}.yaml" for name in ("boots", "devices"))
+    before, text = prefect.read_text(), devices.read_text()
+    own = "  - <<: *export\n    name: {}\n    description: As it was.\n    parameters: {}\n"
+    own += '    schedules:\n      - {{slug: {}, cron: "{}", timezone: UTC}}\n'
+    old = {
+        "inventory-daily": ("{dataset: [devices, users]}", "30 5 * * *"),
+        "crashes-hourly": ("{dataset: crashes}", "20 * * * *"),
+    }
+    made = "".join(own.format(name, what, name, cron) for name, (what, cron) in old.items())
+    prefect.write_text(before.replace("deployments:\n", f"deployments:\n{made}", 1))
+    try:
+        site.deploy()
+        paused = site.deployment("nql-export/inventory-daily")
+        path = f"deployments/{paused['id']}/schedules/{paused['schedules'][0]['id']}"
+        site.patch(path, active=False)
+        prefect.write_text(before)
+        assert site.changed() == {("changed", f"nql-export/{name}") for name in old}
+        after = site.deployment("nql-export/inventory-daily")
+        assert after["id"] == paused["id"]
+        assert [each["active"] for each in after["schedules"]] == [False]
+        assert site.changed() == set()
+        boots.write_text(
+            text.replace("dataset: devices", "dataset: boots").replace(
+                'cron: "30 5 * * *", timezone: UTC', "every: 6h"
+            )
+        )
+        new = {"nql-export/boots-every-6h", "maintain/maintain-boots", "nxp-stale-boots"}
+        assert {("created", name) for name in new} <= site.changed()
+        assert site.changed() == set()
+        (schedule,) = site.deployment("nql-export/boots-every-6h")["schedules"]
+        assert (schedule["active"], schedule["schedule"]["interval"]) == (True, 21600)
+        _, findings = site.doctor()
+        assert not [each for each in problems(findings) if "boots" in each and "differs" in each]
+    finally:
+        prefect.write_text(before)
+        boots.unlink(missing_ok=True)
+    assert {("removed", name) for name in new} <= site.changed("--resume")
 
 
 def test_a_schedule_paused_by_hand_stays_paused_until_it_is_resumed(site: Site) -> None:
@@ -303,8 +350,8 @@ def test_a_bad_file_and_a_server_that_is_away_are_told_in_a_line(site: Site) -> 
     file = site.catalog / "prefect.yaml"
     before = file.read_text()
     file.write_text(
-        before.replace("{dataset: execution_events}", "{datset: users}").replace(
-            '"30 5 * * *", timezone: UTC', '"30 5 * * *", timezone: Nowhere'
+        before.replace("{days: 28}", "{dais: 28}").replace(
+            '"10 6 * * *", timezone: UTC', '"10 6 * * *", timezone: Nowhere'
         )
     )
     try:
@@ -313,10 +360,10 @@ def test_a_bad_file_and_a_server_that_is_away_are_told_in_a_line(site: Site) -> 
     finally:
         file.write_text(before)
     assert bad.returncode == 3
-    assert "execution-events-daily: parameters: the flow nql-export has no datset" in bad.stderr
-    assert "inventory-daily: schedules.0.timezone: " in bad.stderr
+    assert "gaps-weekly: parameters: the flow nql-gaps has no dais" in bad.stderr
+    assert "cmdb-devices-sync: schedules.0.timezone: " in bad.stderr
     assert "Nowhere" in bad.stderr
-    assert level_of(problems(findings), "has no datset") == "fail"
+    assert level_of(problems(findings), "has no dais") == "fail"
     assert {"acting", "runs"} <= {each["check"] for each in findings}
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))

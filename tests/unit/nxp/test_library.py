@@ -17,3 +17,8 @@ def test_the_clones_catalogue_consists_of_files_of_the_library() -> None:
 def test_the_page_of_the_library_is_current() -> None:
     text = (DEPLOYMENTS.parent / "docs" / "library.md").read_text("utf-8")
     assert text == page(), f"run: {COMMAND}"
+
+
+def test_the_clones_alerts_are_those_of_the_library() -> None:
+    name = "automations.yaml"
+    assert (DEPLOYMENTS / name).read_text() == (LIBRARY / name).read_text()

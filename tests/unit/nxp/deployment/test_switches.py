@@ -10,19 +10,12 @@ import pytest
 from prefect.client.orchestration import SyncPrefectClient
 from prefect.client.schemas.objects import DeploymentSchedule
 from prefect.client.schemas.responses import DeploymentResponse
-from prefect.client.schemas.schedules import CronSchedule
 
 from connectors.actions import load_actions
 from connectors.errors import UsageError
 from nxp.deployment.changes import Change, Verb, WantedState, pools_and_deployments
-from nxp.deployment.files import (
-    Deployment,
-    DeploymentEntry,
-    Limit,
-    Pool,
-    Timetable,
-    load_deployments,
-)
+from nxp.deployment.entries import DeploymentEntry, Limit, Pool, Timetable
+from nxp.deployment.files import Deployment, load_deployments
 from nxp.deployment.server import Found
 from nxp.deployment.switches import Asked, switches
 from nxp.doctor.acting import look_at_acting
@@ -70,7 +63,7 @@ def on_server(
                 updated=now,
                 deployment_id=identity,
                 slug=slug or each.slug,
-                schedule=CronSchedule(cron=each.cron, timezone=each.timezone),
+                schedule=each.schedule,
                 active=active,
             )
             for each in entry.schedules
@@ -126,7 +119,7 @@ def test_what_an_operator_has_active_is_listed_and_activate_keeps_it(name: str) 
     assert change.verb is Verb.CHANGE
     assert name in change.ends
     assert f"--activate {wanted.entry.name}" in change.ends
-    assert wanted.entry.schedules[0].cron in change.ends
+    assert str(wanted.entry.schedules[0].cron) in change.ends
     for word in (name, wanted.entry.name):
         kept = changes(found, wanted, activate=(word,))[name]
         assert not kept.ends
@@ -159,10 +152,10 @@ def test_what_replaces_a_paused_one_starts_paused(paused: str) -> None:
     if paused == "one without a schedule":
         old.schedules = []
     found = server(**{"nql-export/users-daily": old})
-    after = switches(wanted, None, found, Asked())
+    after = switches(wanted, None, found, Asked(), found.ours)
     assert not after.on
     assert "starts paused" in after.about
-    assert switches(wanted, None, found, Asked(activate=("inventory-daily",))).on
+    assert switches(wanted, None, found, Asked(activate=("inventory-daily",)), found.ours).on
 
 
 def test_what_replaces_an_active_one_and_starts_inactive_is_listed() -> None:

@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from connectors.catalogue.specification import describe
 from connectors.errors import UsageError
 from tasks.exports.windows import (
     Window,
     cut,
     cut_days,
-    describe,
     floor,
     is_repeated,
     literal,
