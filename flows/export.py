@@ -1,7 +1,7 @@
 """Land datasets: what is missing up to now, or the windows of a period.
 
-Source: saved NQL queries of the tenant. Grain: one row per row of the query. Schedule: deployments/
-prefect.yaml. Safe to run again at any time: a unit that is landed again replaces itself, and an
+Source: saved NQL queries of the tenant. Grain: one row per row of the query. Schedule: each
+dataset's own. Safe to run again at any time: a unit that is landed again replaces itself, and an
 export begun by an interrupted run is resumed. Triage: `nxp runs`, then the unit's last error in
 `nxp datasets NAME`.
 """
