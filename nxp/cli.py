@@ -11,15 +11,16 @@ import sys
 import traceback
 from collections.abc import Mapping, Sequence
 from types import FrameType
-from typing import NoReturn
+from typing import Any, NoReturn
 
-from cyclopts import App, CycloptsError
+from cyclopts import App, CycloptsError, Group
 
 from connectors.errors import PipelineError, SqlError, StorageError, UsageError
 from connectors.logs import write_json, write_plainly
-from nxp.examples import EXAMPLES
+from nxp.examples import epilogue
 from nxp.output import is_json_asked, say, say_left, silence, take_any_character
 from nxp.output import text as as_text
+from nxp.sections import SECTIONS, place_of
 
 BUG = 1
 USAGE = 2
@@ -29,6 +30,9 @@ INTERRUPTED = 128 + signal.SIGINT
 COMMENT = re.compile(r"--(?!(query|tenant)=)\S*\s")
 STOPPED = "stopped; what has landed stays, and the next run resumes from there"
 
+COMPLETION = "--install-completion"
+# What a shell calls for names that it completes.
+COMPLETE = "__complete"
 COMMANDS = {
     "demo": "See it work in a minute: export from a stand-in tenant, and query the result.",
     "sandbox": "Run a stand-in tenant on this machine, to try things without Nexthink.",
@@ -145,23 +149,45 @@ def build_app() -> App:
     app = App(
         name="nxp",
         help="Move data between Nexthink and the rest of the company; act on devices and people.",
+        # Examples keep their lines; the other formats import a renderer of Markdown.
+        help_format="plaintext",
+        help_epilogue="nxp COMMAND --help shows the options of a command, with examples.",
         version=_version,
         result_action="return_value",
         help_on_error=False,
         # Ctrl-C is answered by `run`, in words.
         suppress_keyboard_interrupt=False,
     )
+    sections = {name: Group(name, sort_key=place) for place, name in enumerate(SECTIONS)}
     for name, text in COMMANDS.items():
+        section, place = place_of(name)
+        shown: dict[str, Any] = {"help": text, "group": sections[section], "sort_key": place}
         if name not in GROUPS:
-            example = EXAMPLES.get(name)
             path = f"nxp.commands.{name}:{name}"
-            app.command(path, name=name, help=text, help_epilogue=example)
+            app.command(path, name=name, help_epilogue=epilogue(name), **shown)
             continue
-        group = App(name=name, help=text)
-        for verb, verb_text in GROUPS[name].items():
-            example = EXAMPLES.get(f"{name} {verb}")
-            group.command(_path(name, verb), name=verb, help=verb_text, help_epilogue=example)
+        hint = f"nxp {name} COMMAND --help shows the options of a command, with examples."
+        group = App(name=name, help_epilogue=hint, **shown)
+        for place, (verb, verb_text) in enumerate(GROUPS[name].items()):
+            group.command(
+                _path(name, verb),
+                name=verb,
+                help=verb_text,
+                sort_key=place,
+                help_epilogue=epilogue(f"{name} {verb}"),
+            )
         app.command(group)
+    section, place = place_of(COMPLETION)
+    app.command(
+        "nxp.commands.completion:install_completion",
+        name=COMPLETION,
+        help="Let the shell complete commands, options and datasets: bash, zsh, fish.",
+        group=sections[section],
+        sort_key=place,
+        help_epilogue=epilogue(COMPLETION),
+    )
+    options = Group("Options", sort_key=len(SECTIONS))
+    app["--help"].group = app["--version"].group = options
     return app
 
 
@@ -197,7 +223,7 @@ def check_words(arguments: Sequence[str]) -> None:
     """
     known: Mapping[str, object] = COMMANDS
     for word in arguments[:2]:
-        if word.startswith("-"):
+        if word.startswith("-") or word == COMPLETE:
             return
         if word not in known:
             raise UsageError(_unknown(word, list(known)))

@@ -10,6 +10,16 @@ from connectors.errors import UsageError
 
 _LONGEST_WAIT: Final = timedelta(days=1)
 
+
+def dataset_names(_context: object) -> list[str]:
+    """Return the catalogue's datasets, for a shell that completes one."""
+    from connectors.catalogue.names import DATASETS, names_in  # noqa: PLC0415 - only for a shell
+    from connectors.settings.installation import load_settings  # noqa: PLC0415
+
+    return names_in(load_settings().catalog, DATASETS)
+
+
+Dataset = Annotated[str, Parameter(completer=dataset_names)]
 Wait = Annotated[
     str | None,
     Parameter(

@@ -10,13 +10,13 @@ from connectors.errors import PartlyDoneError, UsageError
 from connectors.settings.installation import load_settings
 from nxp.commands.export import print_report, print_units, printed_if_partly
 from nxp.engine import require_prefect, run_here
-from nxp.options import AcceptShrink, Concurrency, DryRun, Json, Prefect, Tenant
+from nxp.options import AcceptShrink, Concurrency, Dataset, DryRun, Json, Prefect, Tenant
 from nxp.output import print_json, say
 from nxp.progress import shown
 
 
 def backfill(
-    dataset: str,
+    dataset: Dataset,
     *,
     from_: Annotated[
         str, Parameter(name="--from", help="Land from here on: a date, or a date-time with offset.")

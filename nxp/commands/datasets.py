@@ -17,7 +17,7 @@ from connectors.settings.tenants import tenant_name
 from connectors.text_files import read_text
 from nxp.answers.datasets import ColumnShown, described
 from nxp.catalogue import derived_columns, in_words, landed_columns
-from nxp.options import Json, Tenant
+from nxp.options import Dataset, Json, Tenant
 from nxp.output import at_second, print_json, print_table, print_text, say
 from tasks.runs.freshness import freshness_of
 
@@ -25,7 +25,7 @@ _SHOWN = ("watermark", "landed_to", "landed_at", "units", "rows", "empty", "last
 
 
 def datasets(
-    name: str | None = None,
+    name: Dataset | None = None,
     *,
     nql: Annotated[
         bool, Parameter(negative="", help="Print the saved query to paste into Nexthink.")

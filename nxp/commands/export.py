@@ -12,7 +12,7 @@ from connectors.catalogue.names import unknown
 from connectors.errors import PartlyDoneError, PipelineError, UsageError
 from connectors.settings.installation import Settings, load_settings
 from nxp.engine import run_here
-from nxp.options import AcceptShrink, Concurrency, DryRun, Json, Prefect, Tenant
+from nxp.options import AcceptShrink, Concurrency, Dataset, DryRun, Json, Prefect, Tenant
 from nxp.output import print_json, print_table, say
 from nxp.progress import shown
 
@@ -24,7 +24,7 @@ SHOWN = 40
 
 
 def export(
-    *dataset: str,
+    *dataset: Dataset,
     all_: Annotated[
         bool, Parameter(name="--all", negative="", help="All datasets of the catalogue.")
     ] = False,

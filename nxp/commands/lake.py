@@ -8,12 +8,12 @@ from cyclopts import Parameter
 from connectors.lake import Lake
 from connectors.settings.installation import load_settings
 from connectors.settings.tenants import tenant_name
-from nxp.options import Json, Tenant
+from nxp.options import Dataset, Json, Tenant
 from nxp.output import print_json, say
 
 
 def rewrite(
-    dataset: str,
+    dataset: Dataset,
     *,
     dry_run: Annotated[
         bool, Parameter(negative="", help="Try all values, and change nothing.")

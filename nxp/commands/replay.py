@@ -8,14 +8,14 @@ from cyclopts import Parameter
 from connectors.catalogue import DATASETS, check_named
 from connectors.settings.installation import load_settings
 from nxp.engine import run_here
-from nxp.options import Json, Prefect, Tenant
+from nxp.options import Dataset, Json, Prefect, Tenant
 from nxp.output import print_json, print_table, say
 
 SHOWN = ("unit", "state", "tried", "landed", "rejected", "outside", "filtered")
 
 
 def replay(
-    dataset: str,
+    dataset: Dataset,
     *,
     run: Annotated[str, Parameter(name="--run", help="The run that rejected the rows.")],
     dry_run: Annotated[

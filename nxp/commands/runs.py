@@ -9,14 +9,14 @@ from connectors.catalogue import ACTIONS, SYNCS, load_dataset
 from connectors.ledger import open_ledger
 from connectors.settings.installation import load_settings
 from connectors.settings.tenants import tenant_name
-from nxp.options import Json, Tenant
+from nxp.options import Dataset, Json, Tenant
 from nxp.output import at_second, print_json, print_table
 
 SHOWN = ("started_at", "dataset", "trigger", "state", "units", "rows_landed", "run_id", "error")
 
 
 def runs(
-    dataset: str | None = None,
+    dataset: Dataset | None = None,
     *,
     limit: Annotated[int, Parameter(help="How many to list.")] = 20,
     tenant: Tenant = None,

@@ -15,7 +15,7 @@ from connectors.lake.storage import storage_errors
 from connectors.settings.installation import Settings, load_settings
 from connectors.settings.tenants import TenantSettings, load_tenant
 from connectors.text_files import read_text
-from nxp.options import Json, Parameters, Tenant, parse_parameters
+from nxp.options import Dataset, Json, Parameters, Tenant, parse_parameters
 from nxp.output import print_json, print_table, say
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ ABANDONED_SECONDS = 86_400
 
 
 def learn(
-    dataset: str,
+    dataset: Dataset,
     *,
     query_id: Annotated[
         str | None, Parameter(help='Id of the saved query; by default "#DATASET".')

@@ -11,14 +11,14 @@ from connectors.errors import PartlyDoneError, UsageError
 from connectors.ledger import DROPPED, EXPIRED, Doubt, Kind, Ledger, open_ledger
 from connectors.settings.installation import Settings, load_settings
 from connectors.settings.tenants import tenant_name
-from nxp.options import Json, Tenant
+from nxp.options import Dataset, Json, Tenant
 from nxp.output import at_second, print_json, print_table, say
 
 if TYPE_CHECKING:
     from tasks.land.calendar import Calendar
 
 
-def show(dataset: str, *, tenant: Tenant = None, as_json: Json = False) -> None:
+def show(dataset: Dataset, *, tenant: Tenant = None, as_json: Json = False) -> None:
     """Show the watermark, windows by state, exports under way and interrupted back-fills."""
     settings = load_settings()
     specification, opened = _open(settings, dataset, tenant)
@@ -31,7 +31,7 @@ def show(dataset: str, *, tenant: Tenant = None, as_json: Json = False) -> None:
 
 
 def reset(
-    dataset: str,
+    dataset: Dataset,
     *,
     from_: Annotated[
         str | None,
@@ -69,7 +69,7 @@ def reset(
 
 
 def accept(
-    dataset: str,
+    dataset: Dataset,
     *,
     why: Annotated[str, Parameter(help="The reason; it is kept.")],
     from_: Annotated[
@@ -109,7 +109,7 @@ def accept(
 
 
 def audit(
-    *datasets: str,
+    *datasets: Dataset,
     mark: Annotated[
         bool,
         Parameter(negative="", help="Mark them, so that the next export asks for them again."),

@@ -79,7 +79,7 @@ def imported(home: Path, *words: str, catalog: Path = CATALOG, code: int = 0) ->
 @pytest.mark.parametrize(
     ("command", "allowed", "most"),
     [
-        ("--help", {"rich.console"}, 350),
+        ("--help", {"rich.console"}, 270),
         ("export --help", {"rich.console", "importlib.metadata", "psutil"}, 510),
         ("nql queries", {"importlib.metadata"}, 430),
         ("datasets", LEDGER, 520),
