@@ -82,10 +82,10 @@ def imported(home: Path, *words: str, catalog: Path = CATALOG, code: int = 0) ->
         ("--help", {"rich.console"}, 270),
         ("export --help", {"rich.console", "importlib.metadata", "psutil"}, 510),
         ("nql queries", {"importlib.metadata"}, 430),
-        ("datasets", LEDGER, 520),
-        ("datasets devices", LEDGER, 520),
-        ("runs", LEDGER, 520),
-        ("state show devices", LEDGER, 520),
+        ("datasets", LEDGER, 530),
+        ("datasets devices", LEDGER, 530),
+        ("runs", LEDGER, 530),
+        ("state show devices", LEDGER, 530),
     ],
 )
 def test_a_small_command_imports_only_what_it_needs(
@@ -152,7 +152,7 @@ def test_checking_datasets_and_actions_imports_no_ledger_and_no_client(
         shutil.copytree(CATALOG / folder, tmp_path / folder)
     names = imported(home, "check", catalog=tmp_path)
     assert names & HEAVY <= {"importlib.metadata"}
-    assert len(names) <= 430
+    assert len(names) <= 440
 
 
 def test_checking_syncs_imports_duckdb_for_their_statements_and_no_frames(home: Path) -> None:
