@@ -39,6 +39,8 @@ COMMANDS = {
     "server": "Run a local Prefect server in the background: start, stop, status.",
     "stack": "Run a whole production set-up on this machine: up, down, status, env.",
     "worker": "Run a Prefect worker; when stopped, it lets its flow runs finish first.",
+    "init": "Make a project: settings, folders, and what comes next; --sandbox runs at once.",
+    "settings": "Show each setting, its value, and where it comes from; secrets are masked.",
     "add": "List the library of datasets, or copy some into the project.",
     "export": "Export datasets from Nexthink and land them in the lake.",
     "backfill": "Land the windows between two dates; if interrupted, run it again to resume.",

@@ -35,10 +35,12 @@ def check_named(catalog: Path, name: str, *folders: str) -> None:
         raise unknown(" or ".join(KINDS[folder] for folder in folders), name, known)
 
 
-def unknown(kind: str, name: str, known: list[str], place: str = "the catalogue") -> UsageError:
+def unknown(kind: str, name: str, known: list[str]) -> UsageError:
     """Return the error about a name that is not in the catalogue, with the one it may mean."""
     from difflib import get_close_matches  # noqa: PLC0415 - only after a mistake
 
     near = get_close_matches(name, known, n=1)
     meant = f"; did you mean {near[0]}?" if near else ""
-    return UsageError(f"unknown {kind} {name!r}: {place} has {', '.join(known) or 'none'}{meant}")
+    return UsageError(
+        f"unknown {kind} {name!r}: the catalogue has {', '.join(known) or 'none'}{meant}"
+    )

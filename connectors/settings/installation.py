@@ -17,7 +17,6 @@ from connectors.limits import read_limits
 from connectors.project import Project, add, find_project, is_set
 from connectors.settings.homes import HOME, check_ledger, has_ledger
 from connectors.settings.places import URL, instead_of
-from connectors.settings.project_keys import check_profiles, project_problems
 from connectors.variables import build, read_values, variable_name
 
 # Shorter than the 30 s after which Prefect and Kubernetes kill what they asked to stop.
@@ -183,7 +182,12 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
     given = os.environ if environ is None else environ
     project = find_project(given)
     values, problems, names = _values(project, given)
-    problems += project_problems(project, Settings.model_fields) if project else []
+    if project:
+        # Only with a project: it brings the settings of tenants along.
+        from connectors.settings.project_keys import project_problems  # noqa: PLC0415
+
+        home = Path(values["home"]).expanduser()
+        problems += project_problems(project, Settings.model_fields, home)
     try:
         read_limits(given)
     except ConfigurationError as error:
@@ -198,8 +202,6 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
             if not values.get(field)
         ]
     settings = build(Settings, values, problems, "NXP_", names)
-    if project:
-        check_profiles(project, settings.home)
     if environ is None:
         check_ledger(project, settings.home, given)
     return settings

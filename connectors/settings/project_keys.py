@@ -20,12 +20,13 @@ _LOOKS_SECRET: Final = re.compile(r"secret|password|passwd|token|api_?key", re.I
 _FILE_END: Final = "_file"
 
 
-def project_problems(project: Project, own: Collection[str]) -> list[str]:
-    """Return what is wrong with the keys of nxp.toml: unknown ones, secrets, odd values.
+def project_problems(project: Project, own: Collection[str], home: Path) -> list[str]:
+    """Return what is wrong with nxp.toml: unknown keys, secrets, odd values, doubled profiles.
 
     Args:
         project: whose file it is.
         own: the settings of the installation; those of tenants and the ceilings are known.
+        home: the folder in which profiles.toml may be.
     """
     known = {*own, *Limits.model_fields, *TENANT_KEYS}
     problems = list(_of_table(project, (), project.table, known))
@@ -40,33 +41,34 @@ def project_problems(project: Project, own: Collection[str]) -> list[str]:
         else:
             place = project.place(*where)
             problems.append(f"{place}: {PROFILES}.{name}: write a table [profiles.NAME]")
-    return problems
-
-
-def check_profiles(project: Project, home: Path) -> None:
-    """Raise if a profile is both in nxp.toml and in the home's profiles.toml.
-
-    Raises:
-        ConfigurationError: the message names both files.
-    """
-    if not project.profiles:
-        return
-    file = home / PROFILES_FILE
-    try:
-        others = read_toml(file)
-    except (FileNotFoundError, ConfigurationError):
-        # What is wrong with it matters to commands that read it.
-        return
-    if both := sorted(project.profiles.keys() & others.keys()):
-        place = project.place(PROFILES, both[0])
-        raise ConfigurationError(
-            f"profile {both[0]} is in both {place} and {file}: remove it from one of them"
-        )
+    return [*problems, *_in_both(project, home / PROFILES_FILE)]
 
 
 def variable_of(key: str) -> str:
     """Return the variable that sets what a key of nxp.toml sets."""
     return f"{'NEXTHINK' if key.removesuffix(_FILE_END) in TENANT_KEYS else 'NXP'}_{key.upper()}"
+
+
+def doubled(project: Project, name: str, file: Path) -> str:
+    """Return that a profile is in both files."""
+    return (
+        f"profile {name} is in both {project.place(PROFILES, name)} and {file}: remove it from one "
+        "of them"
+    )
+
+
+def _in_both(project: Project, file: Path) -> list[str]:
+    """Return a problem for each profile that is in nxp.toml and in the home's profiles.toml."""
+    if not project.profiles:
+        return []
+    try:
+        others = read_toml(file)
+    except (FileNotFoundError, ConfigurationError):
+        # What is wrong with it matters to commands that read it.
+        return []
+    return [
+        doubled(project, name, file) for name in sorted(project.profiles.keys() & others.keys())
+    ]
 
 
 def _of_table(

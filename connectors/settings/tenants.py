@@ -15,7 +15,7 @@ from connectors.errors import ConfigurationError
 from connectors.project import PROFILES, Completed, Project, add, find_project, is_set, read_toml
 from connectors.settings.installation import Settings
 from connectors.settings.places import URL
-from connectors.settings.project_keys import PROFILES_FILE, TENANT_KEYS
+from connectors.settings.project_keys import PROFILES_FILE, TENANT_KEYS, doubled
 from connectors.settings.regions import region_code
 from connectors.settings.tenant import BLOCK, TENANT_NAME, TenantSettings
 from connectors.variables import build, read_value, read_values, variable_name
@@ -133,10 +133,7 @@ def _profile(settings: Settings, name: str, environ: Mapping[str, str]) -> _Prof
     except FileNotFoundError:
         others = {}
     if name in ours and name in others and project:
-        place = project.place(PROFILES, name)
-        raise ConfigurationError(
-            f"profile {name} is in both {place} and {file}: remove it from one of them"
-        )
+        raise ConfigurationError(doubled(project, name, file))
     if name not in ours and name not in others:
         known = ", ".join(sorted({*ours, *others})) or "none"
         files = f"{file} or {project.file}" if project else f"{file}"
