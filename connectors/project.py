@@ -95,25 +95,23 @@ def find_project(environ: Mapping[str, str] | None = None) -> Project | None:
     Raises:
         ConfigurationError: its file cannot be read, is not TOML, or belongs to somebody else.
     """
-    environ = os.environ if environ is None else environ
-    if named := environ.get(VARIABLE, "").strip():
-        file = Path(os.path.abspath(Path(named).expanduser()))  # noqa: PTH100 - keeps symbolic links
-        file = file if file.name == FILE and not file.is_dir() else file / FILE
-        if not os.path.lexists(file):
-            raise ConfigurationError(f"{VARIABLE}: there is no {file}")
-        return _project(file)
+    file = _find(os.environ if environ is None else environ)
+    return _project(file) if file else None
+
+
+def says(key: str, text: str) -> bool:
+    """Return whether the project's file sets a key to a text, seen without parsing the file.
+
+    For what every command has to know before it loads settings, which then report problems.
+    """
     try:
-        here = Path.cwd()
-    except OSError:
-        # The folder was deleted under the command.
-        return None
-    for folder in (here, *here.parents):
-        file = folder / FILE
-        if os.path.lexists(file):
-            if folder != here:
-                _check_owner(file)
-            return _project(file)
-    return None
+        file = _find(os.environ)
+        content = read_text(file) if file else ""
+    except (ConfigurationError, OSError, UnicodeDecodeError):
+        return False
+    line = rf"""^\s*{key}\s*=\s*["']{re.escape(text)}["']\s*(#.*)?$"""
+    settings = re.split(r"(?m)^\s*\[", content, maxsplit=1)[0]
+    return re.search(line, settings, re.MULTILINE) is not None
 
 
 def complete(environ: Mapping[str, str], prefix: str, fields: Iterable[str]) -> Completed:
@@ -165,6 +163,28 @@ def read_toml(path: Path) -> dict[str, Any]:
         raise ConfigurationError(f"{path}: is not text in UTF-8") from None
     except tomllib.TOMLDecodeError as error:
         raise ConfigurationError(f"{path}: {error}") from None
+
+
+def _find(environ: Mapping[str, str]) -> Path | None:
+    """Return the file of the project, which may still be unreadable."""
+    if named := environ.get(VARIABLE, "").strip():
+        file = Path(os.path.abspath(Path(named).expanduser()))  # noqa: PTH100 - keeps symbolic links
+        file = file if file.name == FILE and not file.is_dir() else file / FILE
+        if not os.path.lexists(file):
+            raise ConfigurationError(f"{VARIABLE}: there is no {file}")
+        return file
+    try:
+        here = Path.cwd()
+    except OSError:
+        # The folder was deleted under the command.
+        return None
+    for folder in (here, *here.parents):
+        file = folder / FILE
+        if os.path.lexists(file):
+            if folder != here:
+                _check_owner(file)
+            return file
+    return None
 
 
 def _check_owner(file: Path) -> None:

@@ -15,6 +15,7 @@ from typing import Any, TextIO
 
 from connectors.logs import JSON
 from connectors.printable import printable, to_json
+from connectors.project import says
 
 logger = logging.getLogger(__name__)
 
@@ -68,8 +69,9 @@ def say_left() -> None:
 
 
 def is_json_asked() -> bool:
-    """Return whether stderr is for machines (NXP_LOG=json)."""
-    return os.environ.get("NXP_LOG") == JSON
+    """Return whether stderr is for machines (NXP_LOG=json, or `log` in nxp.toml)."""
+    given = os.environ.get("NXP_LOG")
+    return given == JSON if given else says("log", JSON)
 
 
 def print_json(data: Any) -> None:

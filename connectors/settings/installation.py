@@ -186,7 +186,7 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
         # Only with a project: it brings the settings of tenants along.
         from connectors.settings.project_keys import project_problems  # noqa: PLC0415
 
-        home = Path(values["home"]).expanduser()
+        home = Path(values.get("home") or HOME).expanduser()
         problems += project_problems(project, Settings.model_fields, home)
     try:
         read_limits(given)

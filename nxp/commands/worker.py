@@ -19,6 +19,7 @@ import psutil
 from cyclopts import Parameter
 
 from connectors.errors import UsageError
+from connectors.project import VARIABLE, find_project
 from connectors.settings.installation import load_settings
 from nxp.engine import prepare
 from nxp.output import say
@@ -43,6 +44,9 @@ def worker(
     """Run a worker of the work pool POOL until SIGTERM, then let its flow runs end."""
     settings = load_settings()
     environ = dict(os.environ)
+    if project := find_project():
+        # Flow runs have a temporary folder of their own, from which it is not found.
+        environ[VARIABLE] = str(project.root)
     environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "INFO")
     prepare(settings, environ)
     if "PREFECT_API_URL" not in environ:

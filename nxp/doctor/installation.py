@@ -11,9 +11,9 @@ from connectors.catalogue import read_datasets
 from connectors.errors import ConfigurationError, PipelineError, StorageError
 from connectors.lake import Lake
 from connectors.ledger import HEAD, Ledger, ledger_version, open_ledger
+from connectors.settings.described import is_known
 from connectors.settings.installation import Settings, prepare_home
 from connectors.settings.places import URL
-from connectors.settings.tenants import TenantSettings
 from nxp.catalogue import read_catalogue
 from nxp.doctor.asked import look_at_limits
 from nxp.doctor.finding import Finding, fail, ok, warn
@@ -27,8 +27,6 @@ LEAST_MB = 500
 FULL_MB = 50
 STALE = 7
 LOOPBACK = {"127.0.0.1", "localhost", "::1"}
-# Variables read outside the settings; the last is set by `nxp stack`.
-OTHERS = ("NXP_DEBUG", "NEXTHINK_BLOCK", "NXP_STACK_PART")
 SHOWN = 5
 
 
@@ -36,16 +34,8 @@ def look_at_settings(
     settings: Settings, environ: Mapping[str, str] = os.environ
 ) -> Iterator[Finding]:
     """Look for misspelt variables, and for state that other machines cannot see."""
-    known = {f"NXP_{field.upper()}" for field in Settings.model_fields}
-    known |= {f"NEXTHINK_{field.upper()}" for field in TenantSettings.model_fields}
-    known |= {f"{name}_FILE" for name in known} | set(OTHERS)
-    unknown = [
-        name
-        for name in sorted(environ)
-        if name.startswith(("NXP_", "NEXTHINK_")) and name not in known
-    ]
-    # Connections of sources have names of their own.
-    unknown = [name for name in unknown if not name.startswith("NXP_SOURCE_")]
+    ours = (name for name in sorted(environ) if name.startswith(("NXP_", "NEXTHINK_")))
+    unknown = [name for name in ours if not is_known(name)]
     if unknown:
         yield warn("settings", f"no setting is named {', '.join(unknown)}", do="fix the spelling")
     server = urlsplit(environ.get("PREFECT_API_URL", "")).hostname

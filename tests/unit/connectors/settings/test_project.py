@@ -11,6 +11,7 @@ from connectors.settings.installation import Settings, load_settings
 from connectors.settings.project_keys import SECRETS
 from connectors.settings.tenant import TenantSettings
 from connectors.settings.tenants import load_tenant, tenant_name
+from nxp.output import is_json_asked
 
 SECRET = {"NEXTHINK_CLIENT_SECRET": "very-secret"}
 ACME = 'instance = "acme"\nregion = "eu"\nclient_id = "id"\n'
@@ -189,6 +190,18 @@ def test_every_setting_that_is_masked_counts_as_a_secret() -> None:
 def test_what_is_wrong_is_named_with_its_line(project: Path, text: str, said: str) -> None:
     write(project, text)
     assert f"{project}/{said}" in refused({})
+
+
+def test_the_form_of_the_log_counts_before_settings_are_loaded(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(project, "log = 'json' # for machines\n[profiles.lab]\n")
+    assert is_json_asked()
+    monkeypatch.setenv("NXP_LOG", "text")
+    assert not is_json_asked()
+    monkeypatch.delenv("NXP_LOG")
+    write(project, "# log = 'json'\n[profiles.lab]\nlog = 'json'\n")
+    assert not is_json_asked()
 
 
 def test_a_file_that_cannot_be_read_is_not_passed_by(project: Path) -> None:
