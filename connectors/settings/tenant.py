@@ -120,10 +120,10 @@ class TenantSettings(BaseModel, frozen=True):
 
     @model_validator(mode="after")
     def _derived(self) -> Self:
-        host = f"{self.region}.nexthink.cloud"
+        usual = addresses(self.instance, self.region)
         derived = {
-            "api_url": self.api_url or f"https://{self.instance}.api.{host}",
-            "login_url": self.login_url or f"https://{self.instance}-login.{host}",
+            "api_url": self.api_url or usual["api_url"],
+            "login_url": self.login_url or usual["login_url"],
             "name": self.name or f"{self.instance}.{self.region}",
         }
         if not TENANT_NAME.fullmatch(derived["name"]):
@@ -161,3 +161,12 @@ class TenantSettings(BaseModel, frozen=True):
     def zone(self) -> ZoneInfo:
         """The zone in which the tenant reads and writes date-times."""
         return ZoneInfo(self.time_zone)
+
+
+def addresses(instance: str, region: str) -> dict[str, str]:
+    """Return the origins of a tenant, by the names of their settings."""
+    host = f"{region}.nexthink.cloud"
+    return {
+        "api_url": f"https://{instance}.api.{host}",
+        "login_url": f"https://{instance}-login.{host}",
+    }

@@ -26,7 +26,7 @@ PREFIX = "NEXTHINK_"
 
 
 @dataclass(frozen=True, slots=True)
-class _Profile:
+class ProfileTable:
     """A profile's table, and where it is; `project` is set if that is nxp.toml."""
 
     name: str
@@ -65,7 +65,7 @@ def _read_tenant(
 ) -> TenantSettings:
     environ = os.environ if environ is None else environ
     if profile is not None:
-        return _of_profile(_profile(settings, profile, environ), environ)
+        return _of_profile(read_profile(settings, profile, environ), environ)
     given = tenant_environ(environ)
     values, problems = read_values(given.environ, PREFIX, dict.fromkeys(TENANT_KEYS), given.names)
     values, block = _with_block(values, problems, environ, PREFIX)
@@ -78,12 +78,12 @@ def _read_tenant(
 def tenant_environ(environ: Mapping[str, str]) -> Completed:
     """Return the NEXTHINK_* variables, completed from nxp.toml unless they name another tenant."""
     project = find_project(environ)
-    if project is None or _names_another(project, environ):
+    if project is None or names_another(project, environ):
         return Completed(environ, {})
     return add(project, environ, PREFIX, TENANT_KEYS)
 
 
-def _names_another(project: Project, environ: Mapping[str, str]) -> bool:
+def names_another(project: Project, environ: Mapping[str, str]) -> bool:
     """Return whether the variables name another tenant than nxp.toml: the two are never mixed."""
     for field in ("instance", "region", BLOCK):
         if not is_set(environ, f"{PREFIX}{field.upper()}"):
@@ -97,7 +97,7 @@ def _names_another(project: Project, environ: Mapping[str, str]) -> bool:
     return False
 
 
-def _of_profile(profile: _Profile, environ: Mapping[str, str]) -> TenantSettings:
+def _of_profile(profile: ProfileTable, environ: Mapping[str, str]) -> TenantSettings:
     """Return the tenant of a profile; it is never completed from the variables."""
     table = {key.upper(): profile.text(key) for key in profile.table}
     names = {key: profile.place(key) for key in TENANT_KEYS}
@@ -120,7 +120,7 @@ def _of_profile(profile: _Profile, environ: Mapping[str, str]) -> TenantSettings
     return tenant
 
 
-def _profile(settings: Settings, name: str, environ: Mapping[str, str]) -> _Profile:
+def read_profile(settings: Settings, name: str, environ: Mapping[str, str]) -> ProfileTable:
     """Return a profile, of nxp.toml or profiles.toml.
 
     Raises:
@@ -142,7 +142,7 @@ def _profile(settings: Settings, name: str, environ: Mapping[str, str]) -> _Prof
     table, file = (ours[name], found.file) if found else (others[name], file)
     if not isinstance(table, dict):
         raise ConfigurationError(f"{file}: [{name}] is not a table")
-    return _Profile(name, table, file, found)
+    return ProfileTable(name, table, file, found)
 
 
 def _as_written(given: Mapping[str, Any], prefix: str) -> dict[str, str]:

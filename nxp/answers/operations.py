@@ -7,6 +7,7 @@ from typing import Any, Final
 from connectors.nexthink.acting.models import RemoteAction
 from nxp.answers import acted, acting, card, devices, enrichment, house, library, nql, runs, shown
 from nxp.answers.datasets import DatasetDescribed
+from nxp.answers.settings import SettingShown
 from tasks.act.report import ActionReport
 from tasks.upkeep.rewrite import Rewritten
 
@@ -178,6 +179,7 @@ _ALL: Final = (
     Operation("state show", runs.StateShown),
     Operation("state reset", runs.StateShown),
     Operation("check", runs.CheckShown),
+    Operation("settings", list[SettingShown]),
     Operation("nql queries", dict[str, str] | list[nql.QueryToPaste]),
     Operation("plan", runs.SyncShown | card.ReviewedPlan | card.FullyReviewedPlan),
     Operation("apply", runs.SyncShown),

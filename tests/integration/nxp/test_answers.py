@@ -170,6 +170,7 @@ def runs(call: Calls) -> None:
     assert call("state show", "crashes")["landed"] == 1
     assert call("state reset", "crashes")["watermark"] is None
     assert "devices" in call("check")["datasets"]
+    assert "NXP_LAKE" in [each["name"] for each in call("settings")]
     assert "#devices" in call("nql queries")
     assert call("nql queries", "--to-paste")[0]["used_by"] == ["dataset devices"]
     assert "crashes" in [each["name"] for each in call("add")]
