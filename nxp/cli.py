@@ -63,7 +63,7 @@ COMMANDS = {
     "retry": "Send a sync's open, unknown and rejected values again.",
     "act": "Act on devices and people: plan, show, approve, run, self-help, status, resolve.",
     "enrich": "Send one enrichment request as given, and show the result for each object.",
-    "schema": "Learn a dataset's columns; show the JSON Schemas of what commands print.",
+    "schema": "Learn a dataset's columns; show the JSON Schemas of files and of answers.",
     "rejects": "Count rejected rows by column and reason; --rows lists them.",
     "replay": "Land rejected rows that fit now, after the dataset's YAML was corrected.",
     "check": "Validate settings and catalogue; --connect also logs in to the tenant.",
@@ -94,6 +94,7 @@ GROUPS = {
     },
     "schema": {
         "learn": "Export once, prove the types on all rows, and write the dataset's YAML.",
+        "print": "Print the JSON Schema of a kind of file, such as dataset, for editors.",
         "answers": "Print the JSON Schema of what a command prints with --json.",
     },
     "act": {
@@ -246,7 +247,7 @@ def _unknown(word: str, known: list[str]) -> str:
 
 def _path(group: str, verb: str) -> str:
     # A function must not shadow a builtin.
-    function = "list_" if verb == "list" else verb.replace("-", "_")
+    function = f"{verb}_" if verb in {"list", "print"} else verb.replace("-", "_")
     if (group, verb) in OWN_MODULES:
         return f"nxp.commands.{group}_{verb}:{function}"
     return f"nxp.commands.{group.replace('-', '_')}:{function}"

@@ -6,7 +6,15 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import Any, Final, Self
 
-from pydantic import Field, PrivateAttr, field_validator, model_validator
+from pydantic import (
+    Field,
+    GetJsonSchemaHandler,
+    PrivateAttr,
+    field_validator,
+    model_validator,
+)
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
 
 from connectors.catalogue import DAY, Specification
 from connectors.catalogue.specification import Duration
@@ -98,6 +106,13 @@ class Choice(Specification):
     @classmethod
     def _by_name(cls, given: Any) -> Any:
         return {"action": given} if isinstance(given, str) else given
+
+    @classmethod
+    def __get_pydantic_json_schema__(
+        cls, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        """Return what editors are shown: the action's name alone is enough."""
+        return {"anyOf": [{"type": "string"}, handler(schema)]}
 
 
 class TargetSpecification(Specification):

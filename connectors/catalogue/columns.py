@@ -28,7 +28,16 @@ class ColumnType(StrEnum):
 
 
 class Column(Described):
-    """One declared column: the header that the tenant sends, and how it lands."""
+    """One declared column: the header that the tenant sends, and how it lands.
+
+    Args:
+        nql: the header as the tenant writes it, a full path such as device.operating_system.name.
+        name: as it lands; by default the header in lower case, other characters as one _.
+        type: what its values are; one that does not fit rejects its row.
+        nullable: if false, a row without a value is rejected, and so is a result without the
+            column.
+        key: whether it is one of the columns that tell rows apart.
+    """
 
     nql: str = Field(min_length=1)
     name: str = ""

@@ -5,9 +5,9 @@ from collections import Counter
 from datetime import timedelta
 from enum import StrEnum
 from functools import cached_property
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
-from pydantic import Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
 from connectors.catalogue.checks import Check, FreshCheck
 from connectors.catalogue.columns import Column, ColumnType
@@ -53,7 +53,13 @@ class Drift(StrEnum):
 
 
 class Shard(Specification):
-    """A part of a result too large for one export: other parameters, or another saved query."""
+    """A part of a result too large for one export: other parameters, or another saved query.
+
+    Args:
+        name: of the part; one of them is `rest`, for what the others leave.
+        parameters: of the query, for this part.
+        query_id: the saved query of this part, if it has its own.
+    """
 
     # Part of names in the journal and of files, next to two parts of 33 characters.
     name: str = Field(min_length=1, max_length=40)
@@ -61,17 +67,48 @@ class Shard(Specification):
     query_id: str | None = Field(default=None, pattern=f"^{QUERY_ID.pattern}$")
 
 
+def _for_editors(schema: dict[str, Any]) -> None:
+    """Let editors say that a window is missing, or not allowed."""
+    has_window = {"properties": {"window": {"type": "object"}}, "required": ["window"]}
+    schema["if"] = {"properties": {"mode": {"const": Mode.SNAPSHOT.value}}, "required": ["mode"]}
+    schema["then"] = {"not": has_window}
+    schema["else"] = has_window
+
+
 class DatasetSpecification(DescribedDataset):
     """What to export and how it lands: one file of deployments/datasets.
 
     Attributes:
+        dataset: the file's name.
+        query_id: the saved query in the tenant; in mode slices with {days} for the days back.
+        mode: snapshot for an inventory, window for events between two instants, slices for days.
+        every: of snapshots, the length of the slot that a run belongs to.
+        schedule: when `nxp deploy` lets it be exported: cron and timezone, or every.
+        parameters: of the query, other than the window's.
+        compression: of the transfer.
+        timeout: how long to wait for the tenant to finish an export.
+        window: how time is cut; only in modes window and slices.
+        shards: parts of a result that is too large as one.
+        columns: what the query returns, and how each column lands.
+        derive: columns that are computed from others, each an expression or one described.
+        where: a condition; rows that do not meet it do not land.
+        transform: a function over the rows, as module:function.
+        drift: what happens to a column that is sent but not declared.
+        max_reject_share: if a larger share of the rows is rejected, nothing of the unit lands.
+        checks: what must hold before a unit is published.
+        landings: parquet, delta, sql, or sql with a schema, a table and what a snapshot does to it.
+        retention: how long landed units are kept.
+        stale_after: how old the newest landed data may become.
+        retention_class: which of the tenant's own retentions applies to its rows.
         rows: how many rows to expect, in words, such as `1 per device and day`.
         permission: what the API credential has to be allowed to do.
         evidence: what the columns rest on: a page of the vendor, or a guess.
     """
 
-    dataset: str
-    query_id: str
+    model_config = ConfigDict(json_schema_extra=_for_editors)
+
+    dataset: str = Field(json_schema_extra={"pattern": DATASET_PATTERN})
+    query_id: str = Field(json_schema_extra={"pattern": "^#[a-z0-9_{}]{2,254}$"})
     mode: Mode
     every: Duration = DAY
     schedule: Schedule | None = None

@@ -12,7 +12,7 @@ class DerivedColumn(Described):
     """An expression of a derived column, and what is said of the column.
 
     Args:
-        text: the expression, `is` in YAML.
+        is: the expression, over the declared columns and the derived ones above it.
     """
 
     text: str = Field(alias="is")

@@ -2,7 +2,7 @@
 
 import re
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, ConfigDict, field_validator
 
@@ -87,4 +87,14 @@ def _landing(value: Any) -> Any:
     )
 
 
-Landing = Annotated[str | SqlSpecification, BeforeValidator(_landing)]
+class _SqlLanding(Specification):
+    """A table, with its name or what a snapshot does to it."""
+
+    sql: SqlSpecification | None
+
+
+# What is written, for editors.
+_Written = Literal["parquet", "sql"] | _SqlLanding
+Landing = Annotated[
+    str | SqlSpecification, BeforeValidator(_landing, json_schema_input_type=_Written)
+]

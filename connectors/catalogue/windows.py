@@ -31,7 +31,7 @@ def _instant(value: Any) -> Any:
     return value.astimezone(UTC) if isinstance(value, datetime) else value
 
 
-Instant = Annotated[datetime, BeforeValidator(_instant)]
+Instant = Annotated[datetime, BeforeValidator(_instant, json_schema_input_type=date | datetime)]
 
 
 class WindowSpecification(Specification):

@@ -182,7 +182,7 @@ class DatabaseWritten:
 
 
 class Schemas(RootModel[dict[str, Any]]):
-    """The JSON Schema of an operation; without OPERATION those of all, by name."""
+    """The JSON Schema of an operation or a kind of file; without a name those of all, by name."""
 
 
 @dataclass(frozen=True, slots=True)

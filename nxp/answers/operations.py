@@ -203,6 +203,7 @@ _ALL: Final = (
     Operation("lake duckdb", house.DatabaseWritten),
     Operation("sql", list[house.Row]),
     Operation("schema learn", house.Learned | house.Unlearned),
+    Operation("schema print", house.Schemas),
     Operation("schema answers", house.Schemas),
     Operation("nql lint", list[house.LintFinding]),
     Operation("nql diff", list[house.QueryCompared]),

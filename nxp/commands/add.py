@@ -12,6 +12,7 @@ from connectors.errors import ConfigurationError, UsageError
 from connectors.project import find_project, is_set
 from connectors.settings.installation import load_settings
 from nxp.answers.library import AddedParts, LibraryPart
+from nxp.editors.files import write_schemas
 from nxp.library.contents import Library, Part
 from nxp.options import DryRun, Json
 from nxp.output import print_json, print_table, print_text, say
@@ -47,6 +48,7 @@ def add(
     copied = plan_copies(library, parts, project)
     if not dry_run:
         write_copies(library, copied, project)
+        write_schemas(project)
     answer = _answer(parts, copied, project, dry_run=dry_run)
     if as_json:
         print_json(answer)

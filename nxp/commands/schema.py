@@ -1,5 +1,6 @@
-"""`nxp schema`: a dataset's columns, learned; and the JSON Schemas of what commands print."""
+"""`nxp schema`: a dataset's columns, learned; JSON Schemas of files, and of what commands print."""
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -15,6 +16,7 @@ from connectors.lake.storage import storage_errors
 from connectors.settings.installation import Settings, load_settings
 from connectors.settings.tenants import TenantSettings, load_tenant
 from connectors.text_files import read_text
+from nxp.editors.files import KINDS, read_schema
 from nxp.options import Dataset, Json, Parameters, Tenant, parse_parameters
 from nxp.output import print_json, print_table, say
 
@@ -79,6 +81,38 @@ def learn(
     if as_json:
         columns = [{"nql": c.header, "name": c.name, "type": c.type} for c in lesson.columns]
         print_json({"path": str(target), "columns": columns, "unsure": draft.unsure})
+
+
+def print_(
+    kind: str | None = None,
+    *,
+    out: Annotated[
+        Path | None,
+        Parameter(help="Write it to this file; without KIND, all of them into this folder."),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Print the JSON Schema of a KIND of file, by which editors complete and check it.
+
+    Without KIND, list the kinds; with --json, print all their schemas.
+    """
+    if kind is not None and kind not in KINDS:
+        raise UsageError(f"unknown kind {kind!r}: there is {', '.join(KINDS)}")
+    if kind:
+        text = read_schema(kind)
+        if out:
+            _write(out, text)
+        else:
+            print(text, end="")
+    elif out:
+        with storage_errors(out):
+            out.mkdir(parents=True, exist_ok=True)
+        for each in KINDS:
+            _write(out / f"{each}.json", read_schema(each))
+    elif as_json:
+        print_json({each: json.loads(read_schema(each)) for each in KINDS})
+    else:
+        print_table(["kind", "file"], list(KINDS.items()))
 
 
 def answers(*operation: str, as_json: Json = False) -> None:

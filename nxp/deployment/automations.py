@@ -38,6 +38,15 @@ class AutomationEntry(BaseModel):
     enabled: bool = True
 
 
+class AutomationsFile(BaseModel):
+    """The file automations.yaml; `definitions` is for anchors that entries share."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    automations: tuple[AutomationEntry, ...]
+    definitions: dict[str, Any] = Field(default_factory=dict)
+
+
 @dataclass(frozen=True, slots=True)
 class Ids:
     """The server's own ids: of the webhook, None without one, and of the deployments."""

@@ -81,6 +81,12 @@ class DeploymentEntry(_Strict):
         return datasets_in(self.parameters)
 
 
+class DeploymentsFile(BaseModel):
+    """The file prefect.yaml, in Prefect's own format; what else Prefect reads may be in it."""
+
+    deployments: tuple[DeploymentEntry, ...]
+
+
 def datasets_in(parameters: Mapping[str, Any]) -> tuple[str, ...]:
     """Return the datasets that the parameters of a deployment name: one, several or none."""
     match parameters.get("dataset"):

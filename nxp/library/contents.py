@@ -17,6 +17,8 @@ QUESTIONS: Final = "questions"
 _NEAR: Final = 3
 KINDS: Final = {DATASETS: "dataset", SYNCS: "sync", ACTIONS: "action", QUERIES: "query"}
 _HELD = re.compile(r"\b(?:from|join)\s+\"?([a-z][a-z0-9_]*)", re.IGNORECASE)
+# The head of a file that only names its JSON Schema.
+_FOR_EDITORS: Final = "# yaml-language-server:"
 # Views that `nxp sql` has next to a dataset of snapshots.
 _VIEWS: Final = ("_history", "_changes")
 
@@ -206,4 +208,5 @@ def _dataset_of(view: str) -> str:
 
 def _first_line(path: Path) -> str:
     """Return the first line of the comment that a file begins with."""
-    return read_text(path).partition("\n")[0].strip("#/* ").rstrip(".")
+    lines = (line for line in read_text(path).splitlines() if not line.startswith(_FOR_EDITORS))
+    return next(lines, "").strip("#/* ").rstrip(".")

@@ -23,7 +23,8 @@ def add(capsys: pytest.CaptureFixture[str], *words: str) -> Result:
 
 
 def files(project: Path) -> dict[str, bytes]:
-    found = (path for path in project.rglob("*") if path.is_file() and ".nxp" not in path.parts)
+    hidden = {".nxp", ".schemas"}
+    found = (each for each in project.rglob("*") if each.is_file() and not hidden & {*each.parts})
     return {str(path.relative_to(project)): path.read_bytes() for path in found}
 
 
@@ -48,6 +49,8 @@ def test_a_dataset_comes_with_every_saved_query(
     wanted = {"datasets/device_performance.yaml", "datasets/crashes.yaml", "queries/crashes.nql"}
     wanted |= {f"queries/device_performance_{days}d.nql" for days in range(1, 8)}
     assert set(done["written"]) == wanted == files(project).keys()
+    # Editors find the schema that the head of each file names.
+    assert (project / ".schemas" / "dataset.json").is_file()
     assert all(text == (LIBRARY / file).read_bytes() for file, text in files(project).items())
     again = validated("add", add(capsys, "crashes", "--json").stdout)
     assert (again["written"], len(again["same"])) == ([], 2)

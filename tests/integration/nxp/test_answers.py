@@ -15,6 +15,7 @@ from nxp.answers.operations import OPERATIONS
 from nxp.answers.page import COMMAND, page
 from nxp.answers.schemas import fields_of, schema_of
 from nxp.cli import COMMANDS, GROUPS, build_app
+from nxp.editors.files import KINDS
 from tests.actions import CERTAIN
 from tests.answers import validated
 from tests.commands import called
@@ -200,6 +201,7 @@ def house(call: Calls, folder: Path) -> None:
     assert call("sql", "SELECT 1 AS one, now() AS moment")[0]["one"] == 1
     assert call("schema learn", "users")["differences"] == []
     assert call("schema learn", "users", "--out", str(folder / "users.yaml"))["columns"]
+    assert call("schema print").keys() == KINDS.keys()
     assert call("schema answers").keys() == OPERATIONS.keys()
     query = folder / "odd.nql"
     query.write_text("devices | lst name", "utf-8")
