@@ -9,3 +9,8 @@ def quoted_name(name: str) -> str:
 def quoted_text(text: str) -> str:
     """Return a text as a string literal."""
     return "'" + text.replace("'", "''") + "'"
+
+
+def mysql_text(text: str) -> str:
+    """Return a text as a literal of MySQL, in which a backslash begins an escape."""
+    return quoted_text(text.replace("\\", "\\\\"))

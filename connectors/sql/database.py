@@ -1,11 +1,12 @@
 """What a landing needs from a database."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 import polars as pl
 import pyarrow as pa
-from sqlalchemy import Dialect, Text
+from sqlalchemy import Dialect, Table, Text
 from sqlalchemy.engine import URL
 from sqlalchemy.types import TypeEngine
 
@@ -26,12 +27,15 @@ class ExistingColumn:
         must_be_given: it allows no null and has no default.
         comment: empty if it has none; None where we cannot give it one.
         definition: what has to be repeated where a change of the column states it again.
+        as_it_is: the whole definition but the comment, where a comment needs it; None where it
+            is not known, so that no comment can be written.
     """
 
     type: str
     must_be_given: bool
     comment: str | None = None
     definition: str = ""
+    as_it_is: str | None = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +53,29 @@ class Alterations:
     relax: str = "ALTER COLUMN {column} DROP NOT NULL"
 
 
+class Commenting(Protocol):
+    """How a database's comments on tables and columns are read and written."""
+
+    def on_table(self, session: Session, schema: str | None, table: str) -> str:
+        """Return the comment on a table that is there, empty without one."""
+
+    def write(
+        self,
+        session: Session,
+        table: Table,
+        on_table: str | None,
+        on_columns: Mapping[str, tuple[ExistingColumn, str]],
+    ) -> None:
+        """Write comments.
+
+        Args:
+            session: a transaction that does nothing else: it waits for few seconds only.
+            table: the table.
+            on_table: its comment; None: it stays as it is.
+            on_columns: by name, the column and its comment, which may be empty.
+        """
+
+
 class Database(Protocol):
     """A kind of database: how it connects, locks, describes tables, and stores Arrow's types.
 
@@ -62,6 +89,8 @@ class Database(Protocol):
     # Of texts in keys: those of our own tables, and those of a dataset's table.
     name_text: TypeEngine[Any] = Text()
     key_text: TypeEngine[Any] = Text()
+    # How comments on tables and columns are read and written; None where they are not.
+    commenting: Commenting | None = None
     # Whether a table can have windows as partitions.
     partitions: bool = False
     # Whether an index on columns of any length may be unique; None: no index at all.

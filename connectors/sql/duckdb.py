@@ -32,7 +32,13 @@ from connectors.errors import (
     UnavailableError,
 )
 from connectors.quoting import quoted_text
-from connectors.sql.database import WAIT_SECONDS, Alterations, Database, ExistingColumn
+from connectors.sql.commenting import DuckdbCommenting
+from connectors.sql.database import (
+    WAIT_SECONDS,
+    Alterations,
+    Database,
+    ExistingColumn,
+)
 from connectors.sql.failures import AS_IT_WAS
 from connectors.sql.session import Session, Statement
 
@@ -122,6 +128,7 @@ class DuckdbDatabase(Database):
         sleep: waits a number of seconds for another process.
     """
 
+    commenting = DuckdbCommenting()
     indexes_are_unique = None
     alterations = Alterations()
 

@@ -52,7 +52,10 @@ class EngineSession(Session):
 
     def _run(self, statement: Statement) -> CursorResult[Any]:
         if isinstance(statement, str):
-            return self.connection.exec_driver_sql(statement)
+            # Without parameters, a % in a comment is one.
+            return self.connection.exec_driver_sql(
+                statement, execution_options={"no_parameters": True}
+            )
         return self.connection.execute(statement)
 
     def _reason(self, error: SQLAlchemyError) -> PipelineError:

@@ -20,6 +20,7 @@ from connectors.errors import ConfigurationError, DataRefusedError, PipelineErro
 from connectors.lake import Entry
 from connectors.lake.stage import StagedFile
 from connectors.sql.batches import Batches
+from connectors.sql.comments import changed_comments, write_comments
 from connectors.sql.database import Database
 from connectors.sql.opening import open_database
 from connectors.sql.partitions import (
@@ -64,6 +65,7 @@ class SqlLanding:
         if too_long := long_table(self._target.table, self._database.limits):
             raise ConfigurationError(f"{specification.dataset}: {too_long}")
         self._clock = clock
+        self._is_commented = False
 
     def check(self) -> None:
         """Create the table, or raise unless it is ours and can hold the dataset."""
@@ -111,6 +113,21 @@ class SqlLanding:
             self._check_rows(batches, staged)
             record(session, self._target, table, entry, batches.rows, self._clock())
             session.commit()
+        self._comment(table)
+
+    def _comment(self, table: Table) -> None:
+        """Write what the YAML says of the table, if that has changed; once in a run."""
+        if self._is_commented or self._database.commenting is None:
+            return
+        self._is_commented = True
+        try:
+            with self._session() as session:
+                changed = changed_comments(session, self._database, self._target, table)
+                if changed:
+                    write_comments(session, self._database, table, changed)
+                    session.commit()
+        except PipelineError as error:
+            logger.info("%s: its comments are written later: %s", self._target.shown, error)
 
     def drop_before(self, instant: datetime, *, dry_run: bool = False) -> int:
         """Drop all units that ended before an instant; return how many rows they had."""

@@ -20,7 +20,8 @@ from sqlalchemy.schema import CreateSchema
 
 from connectors.catalogue import ColumnType
 from connectors.errors import ConfigurationError, DataRefusedError, UnavailableError
-from connectors.quoting import quoted_text
+from connectors.quoting import mysql_text, quoted_text
+from connectors.sql.commenting import MysqlCommenting
 from connectors.sql.database import WAIT_SECONDS, Alterations, ExistingColumn
 from connectors.sql.engine_database import EngineDatabase
 from connectors.sql.engine_session import EngineSession
@@ -121,6 +122,7 @@ class MysqlDatabase(EngineDatabase):
     """A database of a MySQL or MariaDB server."""
 
     sessions = MysqlSession
+    commenting = MysqlCommenting()
     indexes_are_unique = False
     staging = "CREATE TEMPORARY TABLE nxp_staging LIKE {table}"
 
@@ -261,9 +263,8 @@ def _existing(
     given = nullable == "NO" and default is None and not extra
     sorted_by = f" COLLATE {collation}" if collation else ""
     said = f" COMMENT {mysql_text(comment)}" if comment else ""
-    return ExistingColumn(named, given, comment, f"{column}{sorted_by} NULL{said}")
-
-
-def mysql_text(text: str) -> str:
-    """Return a text as a literal of MySQL, in which a backslash begins an escape."""
-    return quoted_text(text.replace("\\", "\\\\"))
+    # MariaDB writes out that null is the default.
+    is_plain = not extra and default in {None, "NULL"}
+    empty = "NULL" if nullable == "YES" else "NOT NULL"
+    as_it_is = f"{column}{sorted_by} {empty}" if is_plain else None
+    return ExistingColumn(named, given, comment, f"{column}{sorted_by} NULL{said}", as_it_is)

@@ -19,7 +19,13 @@ from connectors.databases.names import POSTGRESQL
 from connectors.databases.sessions import libpq_options, postgresql_settings
 from connectors.errors import ConfigurationError
 from connectors.quoting import quoted_text
-from connectors.sql.database import WAIT_SECONDS, Database, ExistingColumn, shown
+from connectors.sql.commenting import PostgresCommenting
+from connectors.sql.database import (
+    WAIT_SECONDS,
+    Database,
+    ExistingColumn,
+    shown,
+)
 from connectors.sql.failures import explain_connecting
 from connectors.sql.session import AdbcSession, Session
 
@@ -59,6 +65,7 @@ class PostgresDatabase(Database):
     """A PostgreSQL database at a URL."""
 
     partitions = True
+    commenting = PostgresCommenting()
 
     def __init__(self, url: URL) -> None:
         self.dialect = DIALECT

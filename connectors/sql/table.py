@@ -15,7 +15,7 @@ from connectors.errors import ConfigurationError, DataRefusedError
 from connectors.sql.database import Database, ExistingColumn
 from connectors.sql.names import stored_names
 from connectors.sql.session import Session
-from connectors.sql.units import FORMAT, UNITS, Units, units_table
+from connectors.sql.units import COMMENTS, FORMAT, UNITS, Units, units_table
 
 RUN_ID = "_nxp_run_id"
 EXPORTED_AT = "_nxp_exported_at"
@@ -78,9 +78,9 @@ def target_of(tenant: str, specification: DatasetSpecification) -> Target:
             "at most 63 letters, digits and _"
         ) from None
     table = sql.table or specification.dataset
-    if table.lower() == UNITS:
+    if table.lower() in {UNITS, COMMENTS}:
         raise ConfigurationError(
-            f"{specification.dataset}: the table {UNITS} is reserved for bookkeeping"
+            f"{specification.dataset}: the table {table.lower()} is reserved for bookkeeping"
         )
     load = str(sql.snapshot) if specification.mode is Mode.SNAPSHOT else WINDOW
     return Target(tenant, specification, table, sql.schema_, load)

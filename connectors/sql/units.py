@@ -32,6 +32,7 @@ from connectors.sql.database import Database
 from connectors.sql.session import Session
 
 UNITS = "nxp_units"
+COMMENTS = "nxp_comments"
 # Of MySQL's tables, whatever its defaults are: with transactions, and all of Unicode.
 FORMAT: dict[str, Any] = {
     "mysql_engine": "InnoDB",
