@@ -13,7 +13,6 @@ from connectors.catalogue import (
     Column,
     DatasetSpecification,
     read_datasets,
-    reference_findings,
 )
 from connectors.catalogue.specification import describe
 from connectors.errors import ConfigurationError
@@ -50,7 +49,9 @@ def read_catalogue(catalog: Path) -> Catalogue:
         read.problems.append(str(error))
         return read
     read.datasets, read.problems = datasets.valid, datasets.listed
-    # Only here: a wrong reference misleads readers, and must not stop an export.
+    from connectors.catalogue.references import reference_findings  # noqa: PLC0415 - only here
+
+    # Not where datasets are read: a wrong reference misleads readers, and must not stop an export.
     problems, read.notes = reference_findings(datasets.found, datasets.names)
     read.problems += problems
     from nxp.saved_queries import SavedQueries  # noqa: PLC0415 - lark, not for listing datasets

@@ -12,7 +12,7 @@ from connectors.catalogue.checks import (
     Severity,
     UniqueCheck,
 )
-from connectors.catalogue.columns import Column, ColumnType, landed_name
+from connectors.catalogue.columns import Column, ColumnType, DerivedColumn, landed_name
 from connectors.catalogue.dataset import (
     DATASET_PATTERN,
     DatasetSpecification,
@@ -20,7 +20,6 @@ from connectors.catalogue.dataset import (
     Mode,
     Shard,
 )
-from connectors.catalogue.derivations import DerivedColumn
 from connectors.catalogue.descriptions import Described, Sortable
 from connectors.catalogue.landings import PARQUET, SQL, SnapshotLoad, SqlSpecification
 from connectors.catalogue.loading import (
@@ -35,7 +34,6 @@ from connectors.catalogue.loading import (
     read_specifications,
 )
 from connectors.catalogue.names import ACTIONS, DATASETS, SYNCS, check_named, names_in
-from connectors.catalogue.references import reference_findings
 from connectors.catalogue.retention import RetentionClass, TenantRetention, kept_for
 from connectors.catalogue.specification import DAY, DURATION_PATTERN, Specification, parse_duration
 from connectors.catalogue.windows import WindowSpecification
@@ -85,5 +83,4 @@ __all__ = [
     "read_datasets",
     "read_raw",
     "read_specifications",
-    "reference_findings",
 ]

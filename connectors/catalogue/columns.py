@@ -1,10 +1,10 @@
-"""Declared columns: the header that the tenant sends, and the name and type it lands with."""
+"""Columns, declared and derived: where they come from, and the name and type they land with."""
 
 import re
 from enum import StrEnum
-from typing import Self
+from typing import Annotated, Any, Self
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from connectors.catalogue.descriptions import Described
 
@@ -60,3 +60,33 @@ class Column(Described):
 def landed_name(header: str) -> str:
     """Return a header as a landed name: lower case, each run outside [a-z0-9_] one underscore."""
     return re.sub(r"[^a-z0-9_]+", "_", header.lower())
+
+
+class DerivedColumn(Described):
+    """An expression of a derived column, and what is said of the column.
+
+    Args:
+        is: the expression, over the declared columns and the derived ones above it.
+    """
+
+    text: str = Field(alias="is")
+
+    def landing_as(self, name: str, kind: ColumnType) -> Column:
+        """Return the column that it lands as."""
+        said = {each: getattr(self, each) for each in Described.model_fields}
+        return Column(nql=self.text, name=name, type=kind, **said)
+
+
+def _expression(value: Any) -> Any:
+    """Return an expression alone as one that nothing is said of."""
+    if isinstance(value, str):
+        return {"is": value}
+    if isinstance(value, dict | DerivedColumn):
+        return value
+    raise ValueError("must be a valid string, an expression, or {is: …, description: …}")
+
+
+# `hours: uptime / 3600`, or `hours: {is: uptime / 3600, unit: hours}`.
+DeriveSpecification = Annotated[
+    DerivedColumn, BeforeValidator(_expression, json_schema_input_type=str | DerivedColumn)
+]

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any, Self
 from pydantic import ConfigDict, Field, model_validator
 
 from connectors.catalogue.checks import Check, FreshCheck
-from connectors.catalogue.columns import Column, ColumnType
-from connectors.catalogue.derivations import DeriveSpecification
+from connectors.catalogue.columns import Column, ColumnType, DeriveSpecification
 from connectors.catalogue.descriptions import DescribedDataset
 from connectors.catalogue.landings import DELTA, PARQUET, Landing, SnapshotLoad, SqlSpecification
 from connectors.catalogue.retention import RetentionClass

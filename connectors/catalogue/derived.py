@@ -8,8 +8,13 @@ from dataclasses import dataclass, field
 
 import polars as pl
 
-from connectors.catalogue.columns import LANDED_NAME, RESERVED, Column, ColumnType
-from connectors.catalogue.derivations import DerivedColumn
+from connectors.catalogue.columns import (
+    LANDED_NAME,
+    RESERVED,
+    Column,
+    ColumnType,
+    DerivedColumn,
+)
 from connectors.catalogue.expressions import ExpressionError, Prepared, prepared
 from connectors.catalogue.frame_types import FRAME_TYPES, column_type, refused_type
 

@@ -14,17 +14,25 @@ def reference_findings(
         datasets: the specifications, by the names of their files.
         names: all datasets of the catalogue, also those that cannot be read.
     """
-    problems, notes = [], []
+    problems: list[str] = []
+    missing: dict[str, list[str]] = {}
     for name, specification in datasets.items():
         for column in specification.known_columns:
             if column.references is None:
                 continue
             dataset, _, referred = column.references.partition(".")
-            where = f"{name}.yaml: the column {column.name} references {column.references}"
             if dataset not in names:
-                notes.append(f"{where}, a dataset that the catalogue does not have")
+                missing.setdefault(dataset, []).append(f"{name}.{column.name}")
             elif dataset in datasets and not _may_have(datasets[dataset], referred):
-                problems.append(f"{where}, but {dataset}.yaml has no column {referred}")
+                problems.append(
+                    f"{name}.yaml: the column {column.name} references {column.references}, but "
+                    f"{dataset}.yaml has no column {referred}"
+                )
+    notes = [
+        f"{dataset}: the catalogue does not have it, and {', '.join(columns)} "
+        f"{'refers' if len(columns) == 1 else 'refer'} to it"
+        for dataset, columns in missing.items()
+    ]
     return problems, notes
 
 

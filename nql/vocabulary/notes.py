@@ -1,5 +1,6 @@
 """Units, meanings, and what the names rest on."""
 
+import re
 from enum import StrEnum
 
 from nql.kinds import Kind
@@ -87,6 +88,20 @@ _GUESSED_FIELDS = frozenset(
     }
 )  # fmt: skip
 _REPORTED = frozenset({"collaboration.sessions", "alert.alerts", "alert.impacts", "web.errors"})
+
+
+# Fields that name a person, an account of theirs, or where to reach them.
+_PERSONAL = re.compile(
+    r"user\.(?:name|username|sid|upn)|user\.ad\.(?:full_name|username|email_address|job_title"
+    r"|distinguished_name)|.*[._](?:user_?name|upn|sid|e_?mail|email_address|full_name)"
+    r"|.*\.(?:comment|local_admins)(?:\..*)?",
+    re.IGNORECASE,
+)
+
+
+def is_personal(field: str) -> bool:
+    """Return whether a field, by its full name, names a person or may hold what one wrote."""
+    return _PERSONAL.fullmatch(field) is not None
 
 
 def unit_of(kind: Kind) -> str:

@@ -6,8 +6,8 @@ from typing import Any, Final
 
 from connectors.nexthink.acting.models import RemoteAction
 from nxp.answers import acted, acting, card, devices, enrichment, house, library, nql, runs, shown
-from nxp.answers.datasets import DatasetDescribed
 from nxp.answers.settings import SettingShown
+from nxp.described import DatasetDescribed
 from tasks.act.report import ActionReport
 from tasks.upkeep.rewrite import Rewritten
 

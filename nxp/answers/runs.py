@@ -10,7 +10,7 @@ from typing import Any, Literal
 from pydantic import BaseModel
 
 from connectors.ledger.action_requests import ActionRequest
-from nxp.answers.datasets import DatasetDescribed
+from nxp.described import DatasetDescribed
 from tasks.land.outcome import UnitOutcome
 from tasks.land.report import RunReport
 from tasks.sync.plan_file import MaskedSample

@@ -15,8 +15,8 @@ from connectors.ledger import Ledger, UnitRecord, open_ledger
 from connectors.settings.installation import Settings, load_settings
 from connectors.settings.tenants import tenant_name
 from connectors.text_files import read_text
-from nxp.answers.datasets import ColumnShown, described
 from nxp.catalogue import derived_columns, in_words, landed_columns
+from nxp.described import ColumnShown, described
 from nxp.options import Dataset, Json, Tenant
 from nxp.output import at_second, print_json, print_table, print_text, say
 from tasks.runs.freshness import freshness_of

@@ -9,14 +9,22 @@ import yaml
 from cyclopts import Parameter
 from pydantic import ValidationError
 
-from connectors.catalogue import DatasetSpecification, Mode, query_path
+from connectors.catalogue import (
+    DATASETS,
+    DatasetSpecification,
+    Described,
+    Mode,
+    query_path,
+    read_specifications,
+)
 from connectors.clock import utc_now
 from connectors.errors import ConfigurationError, HeldError, UsageError
 from connectors.lake.storage import storage_errors
 from connectors.settings.installation import Settings, load_settings
 from connectors.settings.tenants import TenantSettings, load_tenant
 from connectors.text_files import read_text
-from nxp.editors.files import KINDS, read_schema
+from nxp.editors.files import FOLDER, KINDS, modeline, read_schema
+from nxp.library import LIBRARY
 from nxp.options import Dataset, Json, Parameters, Tenant, parse_parameters
 from nxp.output import print_json, print_table, say
 
@@ -76,6 +84,8 @@ def learn(
     if out == STDOUT:
         print(text, end="")
         return
+    if (target.parent.parent / FOLDER).is_dir():
+        text = f"{modeline('dataset')}\n{text}"
     _write(target, text)
     say(f"{len(lesson.columns)} columns, learned from {lesson.rows:,} rows, are in {target}")
     if as_json:
@@ -153,7 +163,26 @@ def _draft(
     lesson, is_cut = _learn(settings, tenant, names, sample)
     if is_cut:
         notes.append("the tenant cut the result at its row limit: later rows may not fit")
-    return Draft(*names, sample, lesson, tuple(notes))
+    return Draft(*names, sample, lesson, tuple(notes), _known(settings, names[0]))
+
+
+def _known(settings: Settings, dataset: str) -> dict[str, Described]:
+    """Return described columns by header: of the catalogue, else of the library."""
+    found = [
+        each
+        for catalogue in (LIBRARY, settings.catalog)
+        for each in read_specifications(catalogue / DATASETS, DatasetSpecification).valid.values()
+    ]
+    # A dataset of the same name has the last word.
+    found.sort(key=lambda each: each.dataset == dataset)
+    known: dict[str, Described] = {}
+    for each in found:
+        known |= {
+            column.nql: column
+            for column in each.columns
+            if column.description or column.unit or column.personal
+        }
+    return known
 
 
 def _read_query(settings: Settings, query_id: str) -> tuple[str, list[str]]:

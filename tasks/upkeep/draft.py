@@ -3,17 +3,20 @@
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from connectors.catalogue import DAY, ColumnType, Mode, parse_duration
+from connectors.catalogue import DAY, ColumnType, Described, Mode, parse_duration
 from connectors.catalogue.specification import describe
 from connectors.errors import ConfigurationError, UsageError
+from nql.vocabulary.tables import find
 from tasks.exports.windows import bound_before, literal
 from tasks.upkeep.learn import Learned, Lesson
+from tasks.upkeep.meanings import said_of
 
 COMMENT = re.compile(r"/\*.*?\*/|//[^\n]*", re.DOTALL)
+TABLE = re.compile(r"\s*([\w.#]+)")
 PARAMETER = re.compile(r"\$(\w+)")
 FROM = re.compile(r"([\w.#-]+)\s*>=?\s*\$(\w+)")
 TO = re.compile(r"([\w.#-]+)\s*<=?\s*\$(\w+)")
@@ -26,13 +29,17 @@ LAG = timedelta(hours=1)
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """What a saved query's text says: its parameters, and the field that it limits in time."""
+    """What a saved query's text says: its parameters, and the field that it limits in time.
+
+    `row` is what a row of its table stands for, if it lists them and that is known.
+    """
 
     parameters: frozenset[str] = frozenset()
     field: str | None = None
     from_: str = ""
     to: str = ""
     reach: timedelta | None = None
+    row: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +66,8 @@ class Draft:
     sample: Sample
     lesson: Lesson
     notes: tuple[str, ...] = ()
+    # Columns of other datasets that are described, by header.
+    known: Mapping[str, Described] = field(default_factory=dict)
 
     @property
     def unsure(self) -> list[str]:
@@ -70,14 +79,24 @@ class Draft:
 def read_query(text: str) -> Query:
     """Return a query's parameters, and the field that it compares with two of them as bounds."""
     text = COMMENT.sub(" ", text)
-    parameters = frozenset(PARAMETER.findall(text))
     frame = FRAME.search(text)
-    reach = parse_duration(frame[1]) if frame else None
+    found = Query(
+        frozenset(PARAMETER.findall(text)),
+        reach=parse_duration(frame[1]) if frame else None,
+        row=_row_of(text),
+    )
     upper = dict(TO.findall(text))
     for name, parameter in FROM.findall(text):
         if name in upper:
-            return Query(parameters, name, parameter, upper[name], reach)
-    return Query(parameters)
+            return replace(found, field=name, from_=parameter, to=upper[name])
+    return found
+
+
+def _row_of(text: str) -> str:
+    """Return what a row of a query's table stands for, empty if other rows are made of them."""
+    table = TABLE.match(text)
+    known = find(table[1].lower()) if table and "summarize" not in text else None
+    return known.meaning if known else ""
 
 
 def plan_sample(
@@ -130,10 +149,13 @@ def timed_column(query: Query, lesson: Lesson) -> Learned:
 
 def write_draft(draft: Draft, *, with_values: bool = True) -> str:
     """Return the YAML, without values if it is written outside the catalogue."""
-    lines = [f"# Learned from {draft.lesson.rows:,} rows. Grain: one row per … (fill in)."]
+    row = draft.sample.query.row
+    fill_in = "" if row else " Grain: one row per … (fill in)."
+    lines = [f"# Learned from {draft.lesson.rows:,} rows.{fill_in}"]
     lines += [f"# Unsure: {note}." for note in draft.notes]
     lines += [
         f"dataset: {draft.dataset}",
+        *([f"grain: {_quoted(row)}"] if row else []),
         f'query_id: "{draft.query_id}"',
         f"mode: {draft.sample.mode}",
     ]
@@ -178,8 +200,23 @@ def _column(draft: Draft, column: Learned) -> list[str]:
         draft.sample.query, draft.lesson
     ):
         keys.append("nullable: false")
+    said = _said(draft, column)
     notes = [f"  # Unsure: {note}." for note in column.notes]
-    return [*notes, f"  - {{{', '.join(keys)}}}"]
+    if said and "description" in said[-1]:
+        first, *others = [*keys, *said]
+        return [*notes, f"  - {first}", *(f"    {each}" for each in others)]
+    return [*notes, f"  - {{{', '.join([*keys, *said])}}}"]
+
+
+def _said(draft: Draft, column: Learned) -> list[str]:
+    """Return what the column says of itself, its description last."""
+    said = said_of(column.header, column.type, draft.known)
+    keys = [f"unit: {_text(said.unit)}"] if said.unit else []
+    if said.references and not said.references.startswith(f"{draft.dataset}."):
+        keys.append(f"references: {said.references}")
+    keys += ["personal: true"] if said.personal else []
+    keys += [f"sortable: {said.sortable}"] if said.sortable else []
+    return keys + ([f"description: {_quoted(said.description)}"] if said.description else [])
 
 
 def _checks(draft: Draft, *, with_values: bool) -> list[str]:

@@ -77,6 +77,11 @@ def test_each_shipped_dataset_is_learned_anew_and_lands_without_a_reject(
             assert timed == [c.nql for c in learned.columns if c.name == ours.column]
         declared = {column.nql: column.type for column in shipped.columns}
         assert declared.keys() == {column.nql for column in learned.columns}
+        # What the library says of these columns is proposed.
+        meanings = {column.nql: column.description for column in learned.columns}
+        assert meanings == {column.nql: column.description for column in shipped.columns}
+        personal = {column.nql for column in shipped.columns if column.personal}
+        assert personal <= {column.nql for column in learned.columns if column.personal}
         for column in learned.columns:
             if column.type is not declared[column.nql]:
                 assert any(note.startswith(f"{column.nql}: ") for note in said["unsure"])

@@ -97,7 +97,7 @@ def test_references_are_checked_as_far_as_the_catalogue_knows_the_other(tmp_path
     unknown = "things.yaml: the column owner references people.uid"
     read = read_catalogue(tmp_path)
     assert read.problems == []
-    assert read.notes == [f"{unknown}, a dataset that the catalogue does not have"]
+    assert read.notes == ["people: the catalogue does not have it, and things.owner refers to it"]
 
     people = DESCRIBED.replace("dataset: things", "dataset: people")
     catalogue_with(tmp_path, people, "people")

@@ -2,6 +2,7 @@
 
 import csv
 import json
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -12,7 +13,7 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from connectors.catalogue import ColumnType, DatasetSpecification, Mode
+from connectors.catalogue import ColumnType, DatasetSpecification, Described, Mode
 from connectors.errors import ConfigurationError, DataRefusedError, UsageError
 from connectors.nexthink.results.result_file import ResultFile
 from tasks.columns.conform import Conformer, match_header
@@ -138,6 +139,32 @@ def test_headers_that_meet_or_are_reserved_get_a_name_of_their_own() -> None:
             "columns": [{"nql": nql, "name": name} for nql, name in names.items()],
         }
     )
+
+
+def test_what_is_known_of_columns_is_proposed() -> None:
+    header = {
+        "user.ad.full_name": ColumnType.STRING,
+        "device.hardware.memory": ColumnType.BYTES,
+        "device.collector.version": ColumnType.STRING,
+        "execution.crash.number_of_crashes": ColumnType.INT,
+        "device.uid": ColumnType.STRING,
+    }
+    columns = tuple(Learned(text, propose_names([text])[text], of) for text, of in header.items())
+    known = {"device.uid": Described(description='It\'s "the" device.', references="devices.uid")}
+    text = "/* x */ execution.crashes during past 24h | list device.uid"
+    draft = Draft("xy", "#xy", plan_sample(text, {}, None, NOW, ZURICH), Lesson(1, columns, ()))
+    made = yaml.safe_load(write_draft(replace(draft, known=known)))
+    assert made["grain"] == "a crash of a binary"
+    said = ("unit", "personal", "sortable", "references", "description")
+    assert [{key: each[key] for key in said if key in each} for each in made["columns"]] == [
+        {"personal": True},
+        {"unit": "bytes"},
+        {"sortable": "version"},
+        {},
+        {"references": "devices.uid", "description": 'It\'s "the" device.'},
+    ]
+    sums = plan_sample(f"{text} | summarize n = count()", {}, None, NOW, ZURICH)
+    assert "grain" not in yaml.safe_load(write_draft(replace(draft, sample=sums)))
 
 
 HEADERS = st.lists(
