@@ -22,6 +22,11 @@ EXAMPLES: Final[Mapping[str, tuple[str, ...]]] = {
     "stack status": ("nxp stack status",),
     "stack env": ('eval "$(nxp stack env)"',),
     "worker": ("nxp worker", "nxp worker nexthink --limit 2 --name second"),
+    "init": (
+        "nxp init exports --instance acme --region eu --time-zone Europe/Zurich",
+        "nxp init trial --sandbox",
+    ),
+    "settings": ("nxp settings", "nxp settings --json"),
     "add": ("nxp add", "nxp add crashes boots", "nxp add --topic devices --dry-run"),
     "export": (
         "nxp export devices",
@@ -113,6 +118,7 @@ EXAMPLES: Final[Mapping[str, tuple[str, ...]]] = {
         "nxp schema learn crashes",
         "nxp schema learn boots --query-id boots --out boots.yaml",
     ),
+    "schema print": ("nxp schema print dataset",),
     "schema answers": ("nxp schema answers export", "nxp schema answers"),
     "rejects": ("nxp rejects crashes", "nxp rejects crashes --rows"),
     "replay": ("nxp replay crashes --run RUN --dry-run",),

@@ -43,7 +43,7 @@ PROBLEMS = (
     ("queries/workflow_executions.nql", "$from", "$since", "it takes $since, which is not"),
 )  # fmt: skip
 NOTES = (
-    ("queries/devices.nql", "device.first_seen, ", "", "so it lands as null"),
+    ("queries/devices.nql", "device.first_seen,", "", "so it lands as null"),
     ("queries/devices.nql", "device.first_seen", "device.first_seen, device.configuration_tag",
      "it lists device.configuration_tag, not declared here, so they land as text"),
     ("queries/devices.nql", "| list", "| top 5\n| list", "not understood here"),
