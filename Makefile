@@ -21,7 +21,7 @@ help:
 	@echo "make check         format, lint, types, import rules, lock files"
 	@echo "make check-images  lint Dockerfile, compose.yaml and Kubernetes files"
 	@echo "make docs          build the site of docs/ in site/, for any browser"
-	@echo "make check-docs    the same, strictly, and thrown away: links, anchors, lists, navigation"
+	@echo "make check-docs    the site for links, anchors, lists; and all commands of how-to pages"
 	@echo "make fix           format, and fix what the linter can fix"
 	@echo "make lock          renew the lock files after dependencies have changed"
 	@echo "make bench         measure against other tools; writes docs/performance"
@@ -77,6 +77,7 @@ docs: $(SITE)/ready
 
 check-docs: $(SITE)/ready
 	NO_MKDOCS_2_WARNING=1 $(SITE)/bin/mkdocs build --strict --site-dir $(SITE)/built
+	$(BIN)/pytest -q tests/integration/docs
 
 fix: $(READY)
 	$(BIN)/ruff format .

@@ -82,6 +82,6 @@ def check_lake(
     raise ConfigurationError(
         f"{name}: the ledger calls {len(missing)} units landed (the first: {missing[0].unit}) that "
         f"the lake {lake.location()} does not have: set NXP_LAKE to the lake that has them (see "
-        "Moving a lake in docs/lake.md); if they are lost, forget them with "
+        "docs/howto/move-lake.md); if they are lost, forget them with "
         f"nxp state reset {name} --lost, with the same --tenant as here"
     )

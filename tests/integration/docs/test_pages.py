@@ -1,0 +1,124 @@
+"""How-to pages, followed from the first command to the last against a sandbox.
+
+Each takes a second or more, so all are `slow`; `make check-docs` and with it `.ci/run` run them.
+"""
+
+import shutil
+import sqlite3
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import pytest
+
+from sandbox.actions.options import ActingOptions
+from tests import documents
+from tests.databases import Server
+from tests.landing import CATALOG, place
+from tests.object_store import ObjectStore
+
+# What to do before commands with such comments, and what the page's addresses stand for.
+Steps = tuple[Mapping[str, Callable[[], object]], Mapping[str, str]]
+
+
+def project(folder: Path) -> Path:
+    """Return a project with a few datasets of the library."""
+    made = folder / "project"
+    for part in ("datasets", "queries"):
+        (made / part).mkdir(parents=True)
+    for name in ("devices", "users", "crashes"):
+        shutil.copy(CATALOG / "datasets" / f"{name}.yaml", made / "datasets")
+        shutil.copy(CATALOG / "queries" / f"{name}.nql", made / "queries")
+    return made
+
+
+def edited(path: Path, *changes: tuple[str, str]) -> None:
+    """Replace words of a file; each has to be there."""
+    text = path.read_text("utf-8")
+    for old, new in changes:
+        assert old in text, old
+        text = text.replace(old, new)
+    path.write_text(text, "utf-8")
+
+
+def nothing(_made: Path, _services: pytest.FixtureRequest) -> Steps:
+    """Return no preparation: the page needs a tenant only."""
+    return {}, {}
+
+
+def repair(made: Path, _services: pytest.FixtureRequest) -> Steps:
+    """Edit a file as the page says in words."""
+    users = made / "datasets" / "users.yaml"
+    wrong = ("name: upn}", "name: upn, nullable: false}")
+    share = ("compression:", "max_reject_share: 0.1\ncompression:")
+    return {
+        "upn: nullable: false": lambda: edited(users, wrong, share),
+        "upn: no nullable": lambda: edited(users, wrong[::-1]),
+    }, {}
+
+
+def source(made: Path, _services: pytest.FixtureRequest) -> Steps:
+    """Fill a database of people."""
+
+    def fill() -> None:
+        with sqlite3.connect(made / "hr.db") as database:
+            database.execute("CREATE TABLE people (upn TEXT, employee_id TEXT)")
+            rows = [("anna.meier@example.com", "E1"), ("luca.rossi@example.com", "E2")]
+            database.executemany("INSERT INTO people VALUES (?, ?)", rows)
+
+    return {"your database": fill}, {}
+
+
+def action(made: Path, _services: pytest.FixtureRequest) -> Steps:
+    """Add the queries that actions need, and switch the dry run off where the page says so."""
+    for name in ("action_devices", "remote_action_executions"):
+        shutil.copy(CATALOG / "queries" / f"{name}.nql", made / "queries")
+    file = made / "actions" / "disk_usage.yaml"
+    return {"dry_run is off": lambda: edited(file, ("dry_run: true", "dry_run: false"))}, {}
+
+
+def postgresql(made: Path, services: pytest.FixtureRequest) -> Steps:
+    """Let the page's addresses be those of a server of the tests."""
+    server: Server = services.getfixturevalue("postgres")
+    for name in ("nexthink", "ledger"):
+        server.run(f"DROP DATABASE IF EXISTS {name}")
+        server.run(f"CREATE DATABASE {name} ENCODING 'UTF8' TEMPLATE template0")
+    devices = made / "datasets" / "devices.yaml"
+    lands = ("compression:", "landings: [parquet, sql]\ncompression:")
+    return {"landings: [parquet, sql]": lambda: edited(devices, lands)}, {
+        f"postgresql://ann@db.example.org/{name}": server.url.replace("/postgres?", f"/{name}?")
+        for name in ("nexthink", "ledger")
+    }
+
+
+def s3(_made: Path, services: pytest.FixtureRequest) -> Steps:
+    """Let the page's bucket be one of an S3 service of the tests."""
+    service: ObjectStore = services.getfixturevalue("s3")
+    return {}, {"s3://acme-lake": f"s3://{service.bucket()}"}
+
+
+PAGES = {
+    "action": action,
+    "backfill": nothing,
+    "move-lake": nothing,
+    "postgresql": postgresql,
+    "repair": repair,
+    "s3": s3,
+    "source": source,
+    "sync": nothing,
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("page", PAGES)
+def test_a_page_does_what_it_says(
+    page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> None:
+    made = project(tmp_path)
+    acting = ActingOptions(execution_time=0, visibility_delay=0, offline_share=0, failure_share=0)
+    options = {"queries": made / "queries", "devices": 60, "days": 20, "now": None}
+    with place(tmp_path, **options, acting=acting) as here:
+        for name, value in here.tenant.environment().items():
+            monkeypatch.setenv(name, value)
+        monkeypatch.setenv("NXP_CATALOG", str(made))
+        assert documents.follow(f"howto/{page}.md", made, *PAGES[page](made, request)) > 2
+        assert not here.tenant.leaks
