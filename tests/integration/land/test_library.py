@@ -155,39 +155,3 @@ def test_the_whole_library_has_no_problem(
     queries = (project.folder / "catalog" / "queries").glob("*.nql")
     assert run(["nql", "lint", *map(str, queries)]) == 0
     assert "no problems" in capsys.readouterr().err
-
-
-@pytest.mark.parametrize("name", Library().datasets)
-def test_a_dataset_of_the_library_is_described_in_full(name: str) -> None:
-    dataset = Library().datasets[name].dataset
-    assert dataset is not None
-    for field in (
-        "title",
-        "description",
-        "grain",
-        "topic",
-        "tags",
-        "rows",
-        "permission",
-        "evidence",
-    ):
-        assert getattr(dataset, field), field
-    for column in dataset.columns:
-        assert column.description, column.name
-        numbers = {"bytes": "bytes", "duration": "seconds"}
-        assert column.unit == numbers.get(column.type, column.unit), column.name
-
-
-def test_names_of_people_and_addresses_are_marked_as_personal() -> None:
-    personal = {"sid", "user_name", "username", "upn", "full_name", "email_address", "local_ip"}
-    personal |= {"last_login_user_name", "comment"}
-    for part in Library().datasets.values():
-        for column in part.dataset.columns if part.dataset else ():
-            assert column.personal or column.name not in personal, (part.name, column.name)
-
-
-def test_every_landed_column_says_its_unit() -> None:
-    endings = {"bytes": "_bytes", "duration": "_seconds"}
-    for part in Library().datasets.values():
-        for column in part.dataset.columns if part.dataset else ():
-            assert column.name.endswith(endings.get(column.type, "")), (part.name, column.name)

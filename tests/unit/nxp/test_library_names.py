@@ -23,6 +23,12 @@ def test_every_dataset_and_column_is_described_and_every_measure_has_its_unit() 
     assert units == {(ColumnType.BYTES, "bytes"), (ColumnType.DURATION, "seconds")}
 
 
+def test_a_measure_lands_under_a_name_with_its_unit() -> None:
+    endings = {ColumnType.BYTES: "_bytes", ColumnType.DURATION: "_seconds"}
+    for name, column in COLUMNS:
+        assert column.name.endswith(endings.get(column.type, "")), f"{name}.{column.name}"
+
+
 def test_columns_that_name_people_are_marked_as_personal() -> None:
     naming = [(name, column) for name, column in COLUMNS if column.name.endswith(NAMING)]
     assert len(naming) > len(NAMING) - 1
