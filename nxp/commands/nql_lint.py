@@ -1,6 +1,7 @@
 """`nxp nql lint`: what is wrong with the text of queries, without a tenant."""
 
 import sys
+from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Final
@@ -9,12 +10,14 @@ from cyclopts import Parameter
 
 from connectors.catalogue.yaml_text import UNREADABLE, read_text, why_unreadable
 from connectors.errors import ConfigurationError
+from connectors.settings.installation import load_settings
 from nql.linting import Finding
 from nql.linting import lint as find
 from nxp.options import Json
 from nxp.output import print_json, print_text, say
 
 STANDARD_INPUT: Final = "-"
+_STANDARD_INPUT: Final = Path(STANDARD_INPUT)
 
 
 def lint(
@@ -22,14 +25,15 @@ def lint(
 ) -> int:
     """Check queries without a tenant: line, column, what is wrong, and what may be meant.
 
-    Without FILE, or with `-`, the query is read from standard input. A name that is close to a
-    known one is called misspelt; one that is close to none is only a note, since no list of a
-    tenant's fields is complete. Text that this parser cannot read is reported as not understood:
-    a tenant may take it. Exits with 3 if there is anything but notes.
+    FILE may be a folder: all its .nql files are checked. Without FILE, or with `-`, the query is
+    read from standard input; on a terminal, those of the project are checked instead. A name that
+    is close to a known one is called misspelt; one that is close to none is only a note, since no
+    list of a tenant's fields is complete. Text that this parser cannot read is reported as not
+    understood: a tenant may take it. Exits with 3 if there is anything but notes.
     """
     found: dict[str, list[Finding]] = {}
     unread: list[str] = []
-    for path in file or (Path(STANDARD_INPUT),):
+    for path in _files(file):
         name = "standard input" if str(path) == STANDARD_INPUT else str(path)
         try:
             found[name] = find(_text(path))
@@ -48,6 +52,17 @@ def lint(
     queries = f"{len(found)} {'query' if len(found) == 1 else 'queries'}"
     say(f"{queries}: {serious or 'no'} {'problem' if serious == 1 else 'problems'}")
     return ConfigurationError.exit_code if serious else 0
+
+
+def _files(named: tuple[Path, ...]) -> Iterator[Path]:
+    """Yield the files that are named, those of folders in the order of their names."""
+    if not named:
+        named = (load_settings().catalog / "queries" if sys.stdin.isatty() else _STANDARD_INPUT,)
+    for path in named:
+        if path.is_dir():
+            yield from sorted(path.glob("*.nql"))
+        else:
+            yield path
 
 
 def _text(path: Path) -> str:

@@ -152,6 +152,5 @@ def test_the_whole_library_has_no_problem(
     assert run(["check"]) == 0
     # One line: nothing is noted.
     assert len(capsys.readouterr().err.splitlines()) == 1
-    queries = (project.folder / "catalog" / "queries").glob("*.nql")
-    assert run(["nql", "lint", *map(str, queries)]) == 0
+    assert run(["nql", "lint", str(project.folder / "catalog" / "queries")]) == 0
     assert "no problems" in capsys.readouterr().err

@@ -124,6 +124,11 @@ def test_lint_reads_files_and_standard_input(
     call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert call("lint", *map(str, QUERIES.glob("*.nql"))).returncode == 0
+    whole = call("lint", str(QUERIES))
+    assert (whole.returncode, f"{len([*QUERIES.glob('*.nql')])} queries" in whole.stderr) == (
+        0,
+        True,
+    )
     wrong = tmp_path / "wrong.nql"
     wrong.write_text("devices\n| list device.nmae, entity", encoding="utf-8")
     done = call("lint", str(wrong))
