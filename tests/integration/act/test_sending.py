@@ -43,7 +43,7 @@ def states(made: Acting) -> dict[str, int]:
     [
         ("403@act", AccessError),
         ("429-seconds@act", LimitReachedError),
-        ("429-date@act", LimitReachedError),
+        pytest.param("429-date@act", LimitReachedError, marks=pytest.mark.slow),
     ],
 )
 def test_what_was_turned_away_is_sent_by_the_next_run(
@@ -75,7 +75,10 @@ def test_an_answer_that_was_lost_is_found_by_reading_back(made: Acting, fault: s
     assert {request.state for request in found} == {RequestState.REQUESTED}
 
 
-@pytest.mark.parametrize("fault", ["500@act", "503@act", "reset@act"])
+@pytest.mark.parametrize(
+    "fault",
+    [*(pytest.param(each, marks=pytest.mark.slow) for each in ("500@act", "503@act")), "reset@act"],
+)
 def test_what_never_shows_waits_for_a_person(made: Acting, fault: str) -> None:
     made.tenant.faults.add(f"{fault}:1")
     with pytest.raises(UnknownOutcomeError):

@@ -120,21 +120,22 @@ def test_a_sync_that_identifies_in_another_way_takes_nothing_over(made: Syncing)
 
 
 def test_a_sync_of_exact_keys_knows_two_spellings_apart_also_once_its_file_is_gone(
-    made: Syncing,
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (uid, *_) = made.uids()
-    exact = {"name": UID, "column": "uid", "ignore": []}
-    made.specify(fields={TAG: {"column": "tag"}}, identification=exact, **TAKES)
-    made.write([{"uid": uid, "tag": "lower"}, {"uid": uid.upper(), "tag": "upper"}])
-    report = made.sync()
-    assert (report["acknowledged"], report["no_such_object"]) == (1, 1)
-    assert made.held(TAG) == {uid: "lower"}
-    with made.ledger() as ledger:
-        assert ledger.syncs.read(SYNC_NAME).identification == f"{UID} ignoring nothing"
-    renamed(made)
-    with pytest.raises(ConfigurationError, match="ignoring nothing and not by device/device/uid:"):
-        check_adoption(choose_sync(MOVED), SYNC_NAME)
-    retired = choose_retired(SYNC_NAME)
-    assert retired.specification.identification.ignore == ()
-    stories.retire(retired, SyncAsked(accept_guards=("retire",), why="over"))
-    assert set(made.held(TAG).values()) == {None}
+    with syncing(tmp_path, devices=25) as made:
+        for name, value in made.place.environment.items():
+            monkeypatch.setenv(name, value)
+        (uid, *_) = made.uids()
+        exact = {"name": UID, "column": "uid", "ignore": []}
+        made.specify(fields={TAG: {"column": "tag"}}, identification=exact, **TAKES)
+        made.write([{"uid": uid, "tag": "lower"}, {"uid": uid.upper(), "tag": "upper"}])
+        report = made.sync()
+        assert (report["acknowledged"], report["no_such_object"]) == (1, 1)
+        assert made.held(TAG) == {uid: "lower"}
+        renamed(made)
+        with pytest.raises(ConfigurationError, match="ignoring nothing and not by device/device/u"):
+            check_adoption(choose_sync(MOVED), SYNC_NAME)
+        retired = choose_retired(SYNC_NAME)
+        assert retired.specification.identification.ignore == ()
+        stories.retire(retired, SyncAsked(accept_guards=("retire",), why="over"))
+        assert set(made.held(TAG).values()) == {None}

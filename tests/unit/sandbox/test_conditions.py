@@ -13,6 +13,7 @@ from nql.parser import parse
 from sandbox.nql.conditions import expression, time_bounds
 from sandbox.nql.plan import Filter
 from sandbox.nql.resolver import resolve
+from tests.sampling import sampled
 
 NAMES = ["zoom.exe", "Zoom.EXE", "ÄRGER", "a*b", "", "line\nbreak", 'q"q', None]
 VERSIONS = ["[22631, 4169]", "[22631, 12]", "[9, 1]", "[26100]", None]
@@ -53,7 +54,7 @@ ORDER: dict[str, Callable[[int, int], bool]] = {
 
 
 @given(rows, st.sampled_from(sorted(ORDER)), st.integers(-5, 5))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=sampled(60), deadline=None)
 def test_numbers_compare_as_numbers_and_only_different_keeps_nulls(
     data: list[tuple[str | None, int | None, str | None]], operator: str, value: int
 ) -> None:
@@ -66,7 +67,7 @@ def test_numbers_compare_as_numbers_and_only_different_keeps_nulls(
 @given(
     rows, st.sampled_from(["zoom*", "*.exe", "?oom.exe", "*", "ärger", "", "line?break", "a\\*b"])
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=sampled(60), deadline=None)
 def test_texts_compare_without_case_and_with_wildcards(
     data: list[tuple[str | None, int | None, str | None]], pattern: str
 ) -> None:
@@ -84,7 +85,7 @@ def test_texts_compare_without_case_and_with_wildcards(
 
 
 @given(rows, st.integers(-5, 5), st.integers(-5, 5))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=sampled(40), deadline=None)
 def test_and_or_and_parentheses_combine_as_in_logic(
     data: list[tuple[str | None, int | None, str | None]], low: int, high: int
 ) -> None:

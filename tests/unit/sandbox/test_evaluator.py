@@ -16,6 +16,7 @@ from sandbox.model.tables import Table
 from sandbox.nql.evaluator import evaluate
 from sandbox.nql.resolver import resolve
 from sandbox.nql.timeframe import Frame
+from tests.sampling import sampled
 
 NOW = datetime(2026, 11, 20, tzinfo=UTC)
 WEEK = Frame(NOW - timedelta(days=7), NOW)
@@ -61,7 +62,7 @@ data = st.lists(
 
 
 @given(data, st.integers(1, 7))
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=sampled(50), deadline=None)
 def test_aggregates_of_pieces_are_the_aggregates_of_the_whole(
     rows: list[tuple[str | None, int | None]], size: int
 ) -> None:
@@ -85,7 +86,7 @@ def test_aggregates_of_pieces_are_the_aggregates_of_the_whole(
 
 
 @given(data, st.integers(1, 7))
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=sampled(50), deadline=None)
 def test_conditional_aggregates_and_quantiles_do_not_show_the_pieces_either(
     rows: list[tuple[str | None, int | None]], size: int
 ) -> None:
@@ -107,7 +108,7 @@ def test_conditional_aggregates_and_quantiles_do_not_show_the_pieces_either(
 
 
 @given(data, st.integers(1, 7))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=sampled(30), deadline=None)
 def test_sorting_is_stable_and_puts_nulls_last(
     rows: list[tuple[str | None, int | None]], size: int
 ) -> None:

@@ -11,6 +11,7 @@ from nql.errors import NqlError, NqlSyntaxError
 from nql.kinds import Kind
 from nql.parser import MAX_LENGTH, parse
 from sandbox.engine import Engine
+from tests.sampling import sampled
 from tests.unit.sandbox.conftest import ask, make_engine
 
 
@@ -153,7 +154,7 @@ SENTENCES = st.lists(st.sampled_from(WORDS.split()), max_size=14).map(" ".join)
 
 
 @given(st.text(max_size=30) | SENTENCES)
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=sampled(300), deadline=None)
 def test_whatever_the_text_the_answer_is_rows_or_an_nql_error(engine: Engine, text: str) -> None:
     with suppress(NqlError):
         ask(engine, text, p="2026-11-20 00:00:00")

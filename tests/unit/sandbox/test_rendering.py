@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from sandbox.options import DATETIME_FORMATS, SandboxOptions
 from sandbox.rendering import COMPRESSORS, DateStyle, csv_header, csv_rows, style_of
+from tests.sampling import sampled
 
 LOCAL = DateStyle(DATETIME_FORMATS["local"], "Europe/Zurich")
 texts = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00"), max_size=12)
@@ -50,7 +51,7 @@ def test_the_style_of_a_tenant_is_what_its_options_say() -> None:
 
 
 @given(st.lists(st.tuples(texts, texts), min_size=1, max_size=8))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=sampled(60), deadline=None)
 def test_any_text_survives_the_quoting(rows: list[tuple[str, str]]) -> None:
     frame = pl.DataFrame(rows, schema=["a", "b"], orient="row")
     text = csv_rows(frame, LOCAL).decode()
