@@ -33,6 +33,7 @@ from connectors.nexthink.acting.requests import (
     WorkflowRequest,
 )
 from connectors.nexthink.client import NexthinkClient
+from tests.sampling import crossed
 from tests.unit.connectors.servers import (
     SECRET,
     TOKEN,
@@ -219,8 +220,10 @@ def test_a_lost_answer_is_of_unknown_outcome_and_never_sent_again(
     assert clock.sleeps == []
 
 
-@pytest.mark.parametrize("status", [301, 302, 408, 499, 500, 502, 503, 504, 520])
-@pytest.mark.parametrize("retry_after", [None, "1", "86400"])
+@pytest.mark.parametrize(
+    ("status", "retry_after"),
+    crossed([301, 302, 408, 499, 500, 502, 503, 504, 520], [None, "1", "86400"]),
+)
 def test_what_says_neither_yes_nor_no_is_of_unknown_outcome(
     operation: Operation,
     server: Server,
@@ -295,8 +298,10 @@ def test_a_refusal_needs_no_code(
     assert type(ends(operation, client, server, Reply(400, body))) is ActionRefusedError
 
 
-@pytest.mark.parametrize("status", [400, 403, 404])
-@pytest.mark.parametrize("body", [b"<html>blocked</html>", b"[]", b"[" * 100_000, b"blocked"])
+@pytest.mark.parametrize(
+    ("status", "body"),
+    crossed([400, 403, 404], [b"<html>blocked</html>", b"[]", b"[" * 100_000, b"blocked"]),
+)
 def test_a_page_of_a_machine_between_is_no_refusal_of_the_tenant(
     operation: Operation, server: Server, client: NexthinkClient, status: int, body: bytes
 ) -> None:
@@ -320,8 +325,10 @@ def test_a_403_names_the_permission_that_is_missing(
         assert f"{operation.permission} permission" in str(error)
 
 
-@pytest.mark.parametrize("retry_after", ["1", "86400", "Sun, 22 Nov 2026 13:00:00 GMT", None])
-@pytest.mark.parametrize("body", [b"", b"<html>"])
+@pytest.mark.parametrize(
+    ("retry_after", "body"),
+    crossed(["1", "86400", "Sun, 22 Nov 2026 13:00:00 GMT", None], [b"", b"<html>"]),
+)
 def test_a_429_was_not_done_and_is_not_waited_for(
     operation: Operation,
     server: Server,
