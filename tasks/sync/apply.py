@@ -20,10 +20,10 @@ from tasks.runs.progress import Progress, tell
 from tasks.runs.stopping import StoppedError
 from tasks.sync.applied import Applied
 from tasks.sync.conflicts import VERDICT, divided, judged, rule_of, unseen
-from tasks.sync.diff import Action
 from tasks.sync.objects import IDENTITY, as_objects
 from tasks.sync.outcomes import ObjectOutcome, errors_of, in_words
 from tasks.sync.plan_file import SyncPlan
+from tasks.sync.plan_rows import Action
 from tasks.sync.planning import fields_of
 from tasks.sync.push import PushLimits, push_batches
 from tasks.sync.run import SyncRun

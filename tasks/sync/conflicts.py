@@ -14,8 +14,8 @@ import polars as pl
 
 from connectors.ledger.enriched import KNOWN, ValueState
 from connectors.syncs import OnConflict, SyncSpecification
-from tasks.sync.diff import PLAN, Action
 from tasks.sync.objects import field_of
+from tasks.sync.plan_rows import PLAN, Action
 from tasks.sync.readback import kept_as_compared
 from tasks.sync.tenant_values import SHOWN, TenantValues
 from tasks.sync.wanted import EMPTY

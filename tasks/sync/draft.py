@@ -17,9 +17,10 @@ import pyarrow.parquet as pq
 from connectors.ledger import SyncRecord
 from connectors.ledger.enriched import KNOWN, EnrichedCounts
 from tasks.sync.conflicts import VERDICT, Verdict, judged, noted, replanned, rule_of, unseen
-from tasks.sync.diff import MET, PLAN, DiffCounts, SyncDifference, count_first, count_rows
+from tasks.sync.diff import SyncDifference
 from tasks.sync.guards import GuardFinding
 from tasks.sync.plan_file import SENT, THEIRS, key_chunks
+from tasks.sync.plan_rows import MET, PLAN, DiffCounts, count_first, count_rows
 from tasks.sync.planning import Planning
 from tasks.sync.tenant_values import TenantValues, is_long_unread
 from tasks.sync.verified import Verified

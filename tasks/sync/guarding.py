@@ -6,8 +6,8 @@ from datetime import datetime, timedelta
 from connectors.ledger import Ledger, PlanRecord
 from connectors.ledger.enriched import EnrichedCounts
 from connectors.syncs import SyncMode
-from tasks.sync.diff import DiffCounts
 from tasks.sync.guards import GuardNumbers
+from tasks.sync.plan_rows import DiffCounts
 from tasks.sync.wanted import SourceCounts
 
 

@@ -13,9 +13,9 @@ from connectors.lake.records import write_changes
 from connectors.ledger.bulk import MOMENT
 from connectors.ledger.enriched import KNOWN, ValueState
 from tasks.sync.conflicts import CELL, US
-from tasks.sync.diff import Action
 from tasks.sync.objects import IDENTITY, field_of
 from tasks.sync.outcomes import ObjectOutcome
+from tasks.sync.plan_rows import Action
 from tasks.sync.planning import Planning
 from tasks.sync.readback import kept_as_compared
 from tasks.sync.recovery import open_plan

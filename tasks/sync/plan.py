@@ -13,10 +13,10 @@ from typing import Any, Final
 
 import polars as pl
 
-from connectors.errors import DataRefusedError, StaleError, UsageError
+from connectors.errors import StaleError, UsageError
 from connectors.lake.plans import FILE, keep_plan, plan_path, staged_plan
 from connectors.ledger import PlanRecord, PlanState
-from connectors.ledger.enriched import KNOWN, EnrichedCounts
+from connectors.ledger.enriched import EnrichedCounts
 from connectors.syncs import OnConflict, SyncMode
 from tasks.sync.conflicts import unread_fields
 from tasks.sync.diff import ComparisonSettings, SyncDifference, again, difference
@@ -24,6 +24,7 @@ from tasks.sync.draft import Draft, Look
 from tasks.sync.guarding import lately, losses, numbers_of
 from tasks.sync.guards import findings, overwrite_findings, retire_finding
 from tasks.sync.plan_file import SCHEMA, PlanSummary, SyncPlan, file_sha256
+from tasks.sync.plan_pieces import check_texts, pieces, ranges
 from tasks.sync.planning import Planning
 from tasks.sync.recovery import open_plan, recover
 from tasks.sync.swapped import swapped_findings
@@ -31,10 +32,6 @@ from tasks.sync.undo import plan_to_undo, undone
 from tasks.sync.wanted import KEYS, ROWS, SourceCounts, WantedRange
 
 LONGEST_LIFE: Final = timedelta(hours=24)
-# Known rows in memory at a time: about 200 MB, most of it while they are read.
-KNOWN_ROWS: Final = 200_000
-# PostgreSQL's index can hold 2,704 bytes of tenant, sync, key and field.
-LONGEST_KEY_BYTES: Final = 1_024
 
 
 def make_plan(
@@ -80,9 +77,9 @@ def make_plan(
 
     def differences() -> Iterator[SyncDifference]:
         for each in wanted:
-            _check_texts(planning.sync, each)
+            check_texts(planning.sync, each)
             draft.wanted_keys += each.keys.height
-            for piece, known in _pieces(planning, draft, each, is_whole=is_complete or is_full):
+            for piece, known in pieces(planning, draft, each, is_whole=is_complete or is_full):
                 absences = planning.ledger.absences.read(planning.sync, piece.after, piece.up_to)
                 yield difference(
                     piece, known, fields=planning.fields, view=view, absent_before=absences["key"]
@@ -115,14 +112,14 @@ def retry_plan(planning: Planning, look: Look | None = None) -> SyncPlan:
     draft = _begin(planning)
     view = ComparisonSettings(planning.specification.mode, planning.now, waits=False)
     everything = WantedRange(None, None, pl.DataFrame(), pl.DataFrame())
-    pieces = _ranges(planning, draft, everything, settled=False)
+    parts = ranges(planning, draft, everything, settled=False)
     differences = (
         again(
             planning.ledger.enriched.read(planning.sync, after, up_to, settled=False),
             planning.fields,
             view,
         )
-        for after, up_to in pieces
+        for after, up_to in parts
     )
     plan_id, sha256 = _write(planning, draft, differences, look)
     return _record(planning, draft, plan_id=plan_id, sha256=sha256)
@@ -153,7 +150,7 @@ def retire_plan(
         difference(
             piece, known, fields=planning.fields, view=view, absent_before=known["key"].unique()
         )
-        for piece, known in _pieces(planning, draft, nothing, is_whole=True)
+        for piece, known in pieces(planning, draft, nothing, is_whole=True)
     )
     plan_id, sha256 = _write(planning, draft, differences, look)
     if draft.rows:
@@ -216,76 +213,6 @@ def _begin(planning: Planning) -> Draft:
         # Keys of another identification mean other objects; beginning the plan drops them.
         return Draft(base, EnrichedCounts())
     return Draft(base, planning.ledger.enriched.counts(planning.sync))
-
-
-def _pieces(
-    planning: Planning, draft: Draft, wanted: WantedRange, *, is_whole: bool
-) -> Iterator[tuple[WantedRange, pl.DataFrame]]:
-    """Cut a range into pieces of limited numbers of known rows, and read those rows.
-
-    For a pull of changes only the wanted keys are read, and what is not acknowledged.
-    """
-    ledger, sync = planning.ledger.enriched, planning.sync
-    for after, up_to in _ranges(planning, draft, wanted, settled=is_whole):
-        piece = _part(wanted, after, up_to)
-        if not draft.known.keys:
-            known = pl.DataFrame(schema=dict(KNOWN))
-        elif is_whole:
-            known = ledger.read(sync, after, up_to)
-        else:
-            unsettled = ledger.read(sync, after, up_to, settled=False)
-            known = ledger.read_keys(sync, piece.keys["key"])
-            known = pl.concat([known, unsettled]).unique(["key", "field"])
-        yield piece, known
-
-
-def _ranges(
-    planning: Planning, draft: Draft, wanted: WantedRange, *, settled: bool
-) -> Iterator[tuple[str | None, str | None]]:
-    after = wanted.after
-    while draft.known.keys:
-        up_to = planning.ledger.enriched.key_at(
-            planning.sync, after, wanted.up_to, KNOWN_ROWS, settled=settled
-        )
-        if up_to is None:
-            break
-        yield after, up_to
-        after = up_to
-    yield after, wanted.up_to
-
-
-def _part(wanted: WantedRange, after: str | None, up_to: str | None) -> WantedRange:
-    listed = wanted.listed
-    if listed is not None:
-        listed = _cut(listed.alias("key").to_frame(), after, up_to).to_series()
-    return WantedRange(
-        after, up_to, _cut(wanted.keys, after, up_to), _cut(wanted.rows, after, up_to), listed
-    )
-
-
-def _cut(frame: pl.DataFrame, after: str | None, up_to: str | None) -> pl.DataFrame:
-    if after is not None:
-        frame = frame.filter(pl.col("key") > after)
-    if up_to is not None:
-        frame = frame.filter(pl.col("key") <= up_to)
-    return frame
-
-
-def _check_texts(sync: str, wanted: WantedRange) -> None:
-    """Refuse now what the ledger could not keep once it has been sent."""
-    texts = [wanted.keys["key"], wanted.keys["identity"], wanted.rows["value"]]
-    nul = sum(int(text.str.contains("\0", literal=True).sum()) for text in texts)
-    if nul:
-        raise DataRefusedError(
-            f"{sync}: {nul:,} keys or values have a NUL character, which the ledger cannot keep: "
-            "remove it in the sync's SELECT"
-        )
-    long = int((wanted.keys["key"].str.len_bytes() > LONGEST_KEY_BYTES).sum())
-    if long:
-        raise DataRefusedError(
-            f"{sync}: {long:,} keys are longer than {LONGEST_KEY_BYTES:,} bytes: correct the "
-            "identifying column"
-        )
 
 
 def _write(

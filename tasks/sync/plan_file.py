@@ -14,8 +14,8 @@ import pyarrow.parquet as pq
 
 from connectors.errors import StaleError
 from connectors.ledger import PlanRecord
-from tasks.sync.diff import PLAN, Action, DiffCounts
 from tasks.sync.guards import GuardFinding
+from tasks.sync.plan_rows import PLAN, Action, DiffCounts
 from tasks.sync.tenant_values import TenantValues
 from tasks.sync.verified import Verified
 from tasks.sync.wanted import RANGE_KEYS, SourceCounts

@@ -19,8 +19,8 @@ from connectors.ledger import Ledger, PlanRecord, PlanState
 from connectors.ledger.enriched import ValueState
 from tasks.runs import page
 from tasks.runs.artifact import show_plan
-from tasks.sync.diff import MET
 from tasks.sync.plan_file import SyncPlan
+from tasks.sync.plan_rows import MET
 
 PAIRS: Final = 20
 EXAMPLES: Final = 10

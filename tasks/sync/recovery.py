@@ -11,8 +11,8 @@ from connectors.errors import StaleError
 from connectors.lake.plans import fetch_plan
 from connectors.ledger import PlanRecord, PlanState
 from connectors.ledger.enriched import KNOWN, ValueState
-from tasks.sync.diff import Action
 from tasks.sync.plan_file import PlanSummary, SyncPlan
+from tasks.sync.plan_rows import Action
 from tasks.sync.planning import Planning
 
 logger = logging.getLogger(__name__)

@@ -17,11 +17,11 @@ from tasks.runs.artifact import show_report
 from tasks.runs.overview import show_convergence
 from tasks.runs.recorded import recorded
 from tasks.sync.applied import Applied
-from tasks.sync.diff import Action
 from tasks.sync.ended import SyncStages, counted, is_beyond, not_acknowledged, shortfall
 from tasks.sync.guards import guard_words
 from tasks.sync.met import in_words
 from tasks.sync.plan_file import SyncPlan
+from tasks.sync.plan_rows import Action
 from tasks.sync.run import SyncRun
 from tasks.sync.standing import standing_words
 

@@ -13,8 +13,9 @@ from connectors.errors import UsageError
 from connectors.ledger import PlanRecord, PlanState
 from connectors.ledger.enriched import ValueState
 from tasks.sync.conflicts import CELL, OTHERS
-from tasks.sync.diff import PLAN, Action, DiffCounts, SyncDifference, count_rows
+from tasks.sync.diff import SyncDifference
 from tasks.sync.plan_file import SyncPlan
+from tasks.sync.plan_rows import PLAN, Action, DiffCounts, count_rows
 from tasks.sync.planning import Planning
 from tasks.sync.recovery import open_plan
 from tasks.sync.wanted import EMPTY

@@ -13,7 +13,7 @@ import pytest
 from connectors.errors import DataRefusedError, StaleError, UsageError
 from connectors.ledger import Ledger, open_ledger
 from connectors.ledger.enriched import ValueState
-from tasks.sync import plan as module
+from tasks.sync import plan_pieces as module
 from tasks.sync.guarding import lately
 from tasks.sync.guards import Guard
 from tasks.sync.plan import load_plan, make_plan, retry_plan

@@ -17,7 +17,7 @@ from tasks.sync.conflicts import (
     replanned,
     unseen,
 )
-from tasks.sync.diff import PLAN
+from tasks.sync.plan_rows import PLAN
 from tests.planning import OWNER, known
 
 READ_AT = datetime(2026, 11, 20, 12, tzinfo=UTC)

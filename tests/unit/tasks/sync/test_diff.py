@@ -8,16 +8,8 @@ import polars as pl
 import pytest
 
 from connectors.syncs import SyncMode
-from tasks.sync.diff import (
-    PLAN,
-    ComparisonSettings,
-    DiffCounts,
-    Fields,
-    SyncDifference,
-    again,
-    count_first,
-    difference,
-)
+from tasks.sync.diff import ComparisonSettings, Fields, SyncDifference, again, difference
+from tasks.sync.plan_rows import PLAN, DiffCounts, count_first
 from tests.planning import NOW, OWNER, SITE, TYPE, Estate, known, wanted
 
 FIELDS = Fields({OWNER: "m", SITE: "m", TYPE: "m"}, frozenset({OWNER, SITE}))
