@@ -9,14 +9,17 @@ from nxp.library import LIBRARY
 # The same place in the library, in a project and in the clone's catalogue, so that one line at the
 # head of a file is right in all of them.
 FOLDER: Final = ".schemas"
+PROJECT: Final = "nxp"
 KINDS: Final = {
     "dataset": "A dataset: datasets/NAME.yaml",
     "sync": "A sync: syncs/NAME.yaml",
     "action": "An action: actions/NAME.yaml",
     "prefect": "Deployments: prefect.yaml",
     "automations": "Automations: automations.yaml",
+    PROJECT: "Settings: nxp.toml",
 }
 _MODELINE: Final = "# yaml-language-server: $schema="
+_OF_TOML: Final = "#:schema "
 
 
 def schema_path(kind: str, folder: Path = LIBRARY) -> Path:
@@ -53,10 +56,11 @@ def write_schemas(folder: Path) -> list[Path]:
 
 
 def modeline(kind: str, depth: int = 1) -> str:
-    """Return the line at the head of a YAML file that names its schema to editors.
+    """Return the line at the head of a file that names its schema to editors.
 
     Args:
         kind: the kind of file.
         depth: how many folders below the project the file is.
     """
-    return f"{_MODELINE}{'../' * depth}{FOLDER}/{kind}.json"
+    line = _OF_TOML if kind == PROJECT else _MODELINE
+    return f"{line}{'../' * depth}{FOLDER}/{kind}.json"

@@ -14,7 +14,8 @@ from pydantic import BaseModel
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 
 from connectors.catalogue.specification import DURATION_PATTERN, describe
-from nxp.editors.files import KINDS
+from nxp.editors.files import KINDS, PROJECT
+from nxp.editors.settings import project_schema
 
 # Editors know no later one in all parts; `$defs` is only a place that references name.
 DIALECT: Final = "http://json-schema.org/draft-07/schema#"
@@ -54,8 +55,11 @@ class _Written(GenerateJsonSchema):
 
 def schema_of(kind: str) -> dict[str, Any]:
     """Return the JSON Schema of a kind of file."""
-    made = _models()[kind].model_json_schema(schema_generator=_Written)
-    return {"$schema": DIALECT, **_plain(made), "title": KINDS[kind]}
+    if kind == PROJECT:
+        made = project_schema()
+    else:
+        made = _plain(_models()[kind].model_json_schema(schema_generator=_Written))
+    return {"$schema": DIALECT, **made, "title": KINDS[kind]}
 
 
 def text_of(kind: str) -> str:

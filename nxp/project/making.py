@@ -8,6 +8,7 @@ from typing import Final
 
 from connectors.errors import StorageError, UsageError
 from connectors.project import FILE
+from nxp.editors.files import KINDS, read_schema, schema_path
 from nxp.project.settings_file import settings_text
 from nxp.project.wanted import POSTGRESQL, Wanted
 
@@ -77,6 +78,7 @@ def project_files(name: str, what: str, begin: str, chosen: Mapping[str, object]
         "README.md": readme,
         **{path: _template(template) for path, template in _TEMPLATES.items()},
         **{f"{folder}/README.md": f"{text}\n" for folder, text in FOLDERS.items()},
+        **{str(schema_path(kind, Path())): read_schema(kind) for kind in KINDS},
     }
 
 

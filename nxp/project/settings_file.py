@@ -6,6 +6,7 @@ from typing import Final
 
 from connectors.settings.described import Described, Group, settings_of
 from connectors.settings.project_keys import SECRETS
+from nxp.editors.files import PROJECT, modeline
 
 # What a line that is not active shows where there is no default.
 _EXAMPLES: Final[Mapping[str, object]] = {
@@ -51,7 +52,7 @@ def settings_text(chosen: Mapping[str, object]) -> str:
     Args:
         chosen: the values of the keys that are active; keys that end with _file too.
     """
-    return "".join([_HEAD, *_groups(chosen), _PROFILES])
+    return "".join([f"{modeline(PROJECT, depth=0)}\n", _HEAD, *_groups(chosen), _PROFILES])
 
 
 def _groups(chosen: Mapping[str, object]) -> Iterator[str]:

@@ -1,6 +1,7 @@
 """JSON Schemas of YAML files: current, true of every shipped file, and false of mistakes."""
 
 import json
+import tomllib
 from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
@@ -10,12 +11,23 @@ import jsonschema
 import pytest
 
 from connectors.catalogue.yaml_text import read_yaml
-from nxp.editors.files import FOLDER, KINDS, modeline, read_schema, schema_path, write_schemas
+from connectors.project import FILE, read_toml
+from nxp.editors.files import (
+    FOLDER,
+    KINDS,
+    PROJECT,
+    modeline,
+    read_schema,
+    schema_path,
+    write_schemas,
+)
 from nxp.editors.schemas import text_of
 from nxp.library import LIBRARY
+from nxp.project.making import project_files
 from tests.commands import called
 
 DEPLOYMENTS = Path(__file__).resolve().parents[3] / "deployments"
+TEMPLATES = LIBRARY.parent / "project" / "templates"
 FOLDERS = {"dataset": "datasets", "sync": "syncs", "action": "actions"}
 DATASET: dict[str, Any] = {
     "dataset": "things",
@@ -34,8 +46,15 @@ def shipped(kind: str) -> Iterator[Path]:
     for catalogue in (LIBRARY, DEPLOYMENTS):
         if kind in FOLDERS:
             yield from sorted((catalogue / FOLDERS[kind]).glob("*.yaml"))
-        else:
-            yield from catalogue.glob(f"{kind}.yaml")
+    if kind == PROJECT:
+        yield DEPLOYMENTS.parent / FILE
+    elif kind not in FOLDERS:
+        yield from (DEPLOYMENTS / f"{kind}.yaml", TEMPLATES / f"{kind}.yaml")
+
+
+def read(path: Path) -> Any:
+    """Return what a file says, as an editor sees it."""
+    return read_toml(path) if path.suffix == ".toml" else as_editors_see_it(read_yaml(path))
 
 
 def as_editors_see_it(value: Any) -> Any:
@@ -63,7 +82,7 @@ def test_the_shipped_schemas_are_current_and_every_shipped_file_meets_its_own(ki
     valid, files = validator(kind), list(shipped(kind))
     assert files
     for path in files:
-        errors = [error.message for error in valid.iter_errors(as_editors_see_it(read_yaml(path)))]
+        errors = [error.message for error in valid.iter_errors(read(path))]
         assert errors == [], path
 
 
@@ -101,7 +120,7 @@ def test_a_mistake_in_a_dataset_does_not_meet_the_schema(mistake: dict[str, Any]
 
 def test_mistakes_in_other_files_do_not_meet_their_schemas() -> None:
     def first(kind: str) -> dict[str, Any]:
-        made = as_editors_see_it(read_yaml(next(shipped(kind))))
+        made = read(next(shipped(kind)))
         assert isinstance(made, dict)
         return made
 
@@ -113,6 +132,10 @@ def test_mistakes_in_other_files_do_not_meet_their_schemas() -> None:
         ("action", {"limits": {"cool_down": "soon"}}),
         ("action", {"dry-run": True}),
         ("prefect", {"deployments": [{"name": "x"}]}),
+        ("nxp", {"lkae": "x"}),
+        ("nxp", {"client_secret": "x"}),
+        ("nxp", {"memory_mb": "much"}),
+        ("nxp", {"profiles": {"lab": {"lake": "x"}}}),
         ("automations", {"automations": [{"name": "mine", "description": "", "trigger": {}}]}),
     ):
         assert not validator(kind).is_valid(first(kind) | mistake), (kind, mistake)
@@ -134,6 +157,14 @@ def test_a_project_gets_the_schemas_that_the_head_of_a_file_names(tmp_path: Path
     line = modeline("dataset")
     named = (tmp_path / "datasets" / line.partition("=")[2]).resolve()
     assert named.read_text("utf-8") == read_schema("dataset")
+
+
+def test_a_new_project_meets_the_schemas_that_its_files_name() -> None:
+    made = project_files("x", "x", "x", {"instance": "acme", "region": "eu", "memory_mb": 64})
+    for file, kind in ((FILE, PROJECT), ("prefect.yaml", "prefect")):
+        assert made[file].startswith(f"{modeline(kind, depth=0)}\n")
+        assert made[f"{FOLDER}/{kind}.json"] == read_schema(kind)
+    assert validator(PROJECT).is_valid(tomllib.loads(made[FILE]))
 
 
 def test_the_command_prints_and_writes_schemas(
