@@ -10,7 +10,7 @@ SITE := .venv/site
 # For a longer benchmark: make bench BENCH="--rows 1000000 5000000 20000000 --rate 20"
 BENCH ?=
 
-.PHONY: help demo test test-all test-prefect check check-images docs check-docs fix lock \
+.PHONY: help demo test test-all test-prefect check check-images check-wheel docs check-docs fix lock \
 	bench chaos clean
 
 help:
@@ -20,6 +20,7 @@ help:
 	@echo "make test-prefect  the tests that need a running Prefect server"
 	@echo "make check         format, lint, types, import rules, lock files"
 	@echo "make check-images  lint Dockerfile, compose.yaml and Kubernetes files"
+	@echo "make check-wheel   build the wheel and use it in empty environments; prints its size"
 	@echo "make docs          build the site of docs/ in site/, for any browser"
 	@echo "make check-docs    the site for links, anchors, lists; and all commands of how-to pages"
 	@echo "make fix           format, and fix what the linter can fix"
@@ -38,6 +39,7 @@ $(READY): requirements.lock pyproject.toml
 
 demo: $(READY)
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/nxp demo
+	@echo "to use nxp in this shell: source $(BIN)/activate" >&2
 
 test: $(READY)
 	$(BIN)/pytest -n 2 --dist loadfile -m "not chaos and not prefect and not slow"
@@ -78,6 +80,9 @@ docs: $(SITE)/ready
 check-docs: $(SITE)/ready
 	NO_MKDOCS_2_WARNING=1 $(SITE)/bin/mkdocs build --strict --site-dir $(SITE)/built
 	$(BIN)/pytest -q tests/integration/docs
+
+check-wheel: $(READY)
+	$(BIN)/python scripts/try_wheel.py
 
 fix: $(READY)
 	$(BIN)/ruff format .

@@ -6,6 +6,8 @@ import os
 import sys
 from contextlib import suppress
 
+from nxp.interpreter import leave_current_folder
+
 # Importing creates many objects that stay: collecting garbage during it takes a fifth of a start.
 COLLECT_AFTER = 50_000
 SWITCH_SECONDS = 0.0005
@@ -14,6 +16,7 @@ SWITCH_SECONDS = 0.0005
 def main() -> None:
     """Run the command line, and exit with the documented code."""
     open_closed_streams()
+    leave_current_folder()
     end_quietly()
     start_lightly()
     try:

@@ -14,7 +14,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
-from connectors.errors import StorageError, UnavailableError
+from connectors.errors import ConfigurationError, StorageError, UnavailableError
+from connectors.extras import install, is_installed, require
 from connectors.logs import OURS
 from connectors.settings.installation import Settings, prepare_home
 from nxp import server_access
@@ -30,6 +31,8 @@ SPACE_OF_A_SERVER = 16 * MB
 # A file in NXP_HOME that means: the hint about Prefect has been shown.
 HINT_SHOWN = "prefect-hint-shown"
 HINT = "ran without Prefect; after nxp server start, runs also show in its pages"
+# Where Prefect is not installed.
+HINT_TO_INSTALL = f"{HINT}; first: {install('server')}"
 
 
 def run_here(
@@ -52,12 +55,16 @@ def run_here(
             from nxp.flow_call import call_flow  # noqa: PLC0415 - only before a flow
 
             return call_flow(flow)
-    for name in OURS:
-        # Keep log lines off stderr: the command prints an error itself, once, as one line.
-        logging.getLogger(name).addHandler(logging.NullHandler())
+    keep_logs_off()
     result = story()
     _hint(settings)
     return result
+
+
+def keep_logs_off() -> None:
+    """Keep a story's log lines off stderr: the command prints an error itself, as one line."""
+    for name in OURS:
+        logging.getLogger(name).addHandler(logging.NullHandler())
 
 
 def run_reported(
@@ -96,11 +103,18 @@ def uses_prefect(settings: Settings, prefect: bool | None) -> bool:
 
     Raises:
         UnavailableError: it should, but no server is known.
+        ConfigurationError: it should, but Prefect is not installed.
     """
     wanted = settings.prefect if prefect is None else prefect
     if wanted is False:
         return False
     is_known = knows_server() or running_server(settings) is not None
+    if (wanted or is_known) and not is_installed("prefect"):
+        # Not a plain run instead: it would be missing from the server without anybody noticing.
+        raise ConfigurationError(
+            "this command is to run on a Prefect server, but Prefect is not installed: "
+            f"{install('server')}, or add --no-prefect"
+        )
     if wanted and not is_known:
         raise _no_server()
     return is_known
@@ -111,7 +125,9 @@ def require_prefect(settings: Settings, prefect: bool | None, what: str) -> None
 
     Raises:
         UnavailableError: it does not.
+        ConfigurationError: Prefect is not installed.
     """
+    require("prefect", what)
     if not uses_prefect(settings, prefect):
         raise UnavailableError(
             f"{what} needs Prefect: start a server (nxp server start), or set PREFECT_API_URL"
@@ -232,4 +248,4 @@ def _hint(settings: Settings) -> None:
     if is_json_asked() or settings.prefect is False or shown.exists():
         return
     shown.touch()
-    say_last(HINT)
+    say_last(HINT if is_installed("prefect") else HINT_TO_INSTALL)

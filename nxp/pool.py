@@ -11,7 +11,6 @@ Usage: python -m nxp.pool WORDS, as python -m prefect WORDS.
 
 import asyncio
 import os
-import sys
 import warnings
 from contextlib import suppress
 from typing import Any, Final
@@ -26,6 +25,7 @@ from prefect.utilities.processutils import command_to_string
 from prefect.workers import process
 
 from connectors.logs import write_plainly
+from nxp.interpreter import module_command
 
 # If the operator has set it, the worker polls at this interval only.
 INTERVAL: Final = "PREFECT_WORKER_QUERY_SECONDS"
@@ -33,7 +33,7 @@ INTERVAL: Final = "PREFECT_WORKER_QUERY_SECONDS"
 # ends its runs, and its /health fails after thirty intervals without a poll: with 1 s, a server
 # that restarts would be enough for both.
 POLL_SECONDS: Final = 1.0
-COMMAND: Final = command_to_string([sys.executable, "-m", "nxp.flow_run"])
+COMMAND: Final = command_to_string(module_command("nxp.flow_run"))
 
 
 class Job(process.ProcessJobConfiguration):

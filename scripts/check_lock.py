@@ -12,7 +12,7 @@ import re
 import subprocess
 import sys
 import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).resolve().parents[1]
 IMAGES = ROOT / "deployments" / "images"
+IMAGE_EXTRAS = ("object-storage", "otel", "postgresql", "server", "sqlite")
 MARK = "# made from requirements "
 HEAD = "# Pinned with hashes, for Python 3.11 to 3.13. Renew it with: make lock\n"
 PIN = re.compile(r"^([A-Za-z0-9_.-]+)==([^\s;\\]+)", re.MULTILINE)
@@ -81,18 +82,25 @@ def _pyproject() -> dict[str, Any]:
     return tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
 
 
-def _runtime() -> list[str]:
-    return list(_pyproject()["project"]["dependencies"])
+def _with_extras(names: Iterable[str]) -> list[str]:
+    """Return what the product needs with these extras, without extras that name others."""
+    project = _pyproject()["project"]
+    listed = [text for name in names for text in project["optional-dependencies"][name]]
+    return [*project["dependencies"], *(text for text in listed if _is_of_others(text))]
+
+
+def _is_of_others(requirement: str) -> bool:
+    own: str = _pyproject()["project"]["name"]
+    return Requirement(requirement).name != own
 
 
 def _all() -> list[str]:
-    extras = _pyproject()["project"]["optional-dependencies"].values()
-    return [*_runtime(), *(text for extra in extras for text in extra)]
+    return _with_extras(_pyproject()["project"]["optional-dependencies"])
 
 
 def _image() -> list[str]:
     # Metrics are sent if a collector is set; without one none of these packages is loaded.
-    return [*_runtime(), *_pyproject()["project"]["optional-dependencies"]["otel"]]
+    return _with_extras(IMAGE_EXTRAS)
 
 
 def _build() -> list[str]:

@@ -9,6 +9,7 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 
 from connectors.errors import ConfigurationError
+from connectors.extras import EXTRAS, install, is_installed, require
 
 # The package that brings a module, where their names differ.
 PACKAGES: Final = {
@@ -30,8 +31,12 @@ DIALECTS: Final = {
     "trino": "trino",
 }
 LANDING: Final = "NXP_DATABASE_URL"
-# Used without a driver of SQLAlchemy.
-BUILT_IN: Final = frozenset({"duckdb", "postgresql", "sqlite"})
+# Databases that rows land in without a driver of SQLAlchemy, and the modules that need installing.
+BUILT_IN: Final = {
+    "duckdb": (),
+    "postgresql": ("adbc_driver_postgresql", "psycopg"),
+    "sqlite": ("adbc_driver_sqlite",),
+}
 POSTGRESQL: Final = "postgresql+psycopg"
 EXAMPLES: Final = "sqlite:////path/file.db or postgresql://user:password@host/database"
 
@@ -71,10 +76,22 @@ def landing_url(text: str) -> URL:
     return url.set(drivername=f"mysql+{driver}")
 
 
+def require_drivers(url: URL) -> None:
+    """Raise unless rows can land in a database, as far as our own extras go.
+
+    Raises:
+        ConfigurationError: an extra is not installed.
+    """
+    backend = url.get_backend_name()
+    for module in BUILT_IN.get(backend, ()):
+        require(module, f"{LANDING}: landing in {backend}")
+
+
 def driver_problem(text: str) -> str | None:
     """Return why the driver of the database that datasets land in cannot be loaded, if so."""
     try:
         url = landing_url(text)
+        require_drivers(url)
         if url.get_backend_name() not in BUILT_IN:
             with driver_errors(url, LANDING):
                 url.get_dialect().import_dbapi()
@@ -114,10 +131,10 @@ def driver_errors(url: URL, variable: str) -> Iterator[None]:
 def _missing(url: URL, variable: str, module: str) -> str:
     top = module.partition(".")[0]
     package = PACKAGES.get(top, top)
-    other = ""
-    if url.get_backend_name() == "postgresql":
-        other = ", or write postgresql://…, whose driver is installed"
+    remedy = install(EXTRAS[top]) if top in EXTRAS else f"pip install {package}"
+    if url.get_backend_name() == "postgresql" and top != "psycopg" and is_installed("psycopg"):
+        remedy += ", or write postgresql://…, whose driver is installed"
     return (
         f"{variable}: {url.drivername} needs the Python package {package}, which is not installed: "
-        f"pip install {package}{other}"
+        f"{remedy}"
     )

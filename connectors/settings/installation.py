@@ -21,6 +21,9 @@ from connectors.variables import build, read_values, variable_name
 
 # Shorter than the 30 s after which Prefect and Kubernetes kill what they asked to stop.
 STOP_SECONDS = 20.0
+# Where our packages are: a clone, or the site-packages of a wheel.
+ROOT = Path(__file__).resolve().parents[2]
+LIBRARY = ROOT / "nxp" / "library"
 OBJECT_STORAGE = re.compile(r"(s3|az)://[A-Za-z0-9$][A-Za-z0-9._-]+(/[A-Za-z0-9!_.'()=,+-]+)*")
 
 
@@ -156,17 +159,16 @@ def _object_storage(url: str) -> str:
 
 
 def _catalog(given: str | None) -> Path:
-    """Return the catalogue: as set, in the current folder, or next to an editable installation.
+    """Return the catalogue: as set, in the current folder, in the clone, or else the library.
 
     A project is always given.
 
     A Prefect worker runs flows in a folder of its own, which has no ./deployments.
     """
-    here = Path("deployments")
-    installed = Path(__file__).resolve().parents[2] / "deployments"
-    if given or here.is_dir() or not installed.is_dir():
-        return Path(given or here)
-    return installed
+    if given:
+        return Path(given)
+    places = (Path("deployments"), ROOT / "deployments")
+    return next((place for place in places if place.is_dir()), LIBRARY)
 
 
 def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
@@ -201,6 +203,9 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
             for field in ("lake", "ledger_url")
             if not values.get(field)
         ]
+        if not values.get("catalog") and _catalog(None) == LIBRARY:
+            # The library's dataset of a name is not the project's.
+            problems.append("NXP_CATALOG: must be set for a Prefect worker")
     settings = build(Settings, values, problems, "NXP_", names)
     if environ is None:
         check_ledger(project, settings.home, given)

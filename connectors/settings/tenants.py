@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from connectors.errors import ConfigurationError
+from connectors.extras import require
 from connectors.project import PROFILES, Completed, Project, add, find_project, is_set, read_toml
 from connectors.settings.installation import Settings
 from connectors.settings.places import URL
@@ -221,6 +222,7 @@ def _tenants(lake: str) -> list[str]:
     """Return the tenants of a lake: the folders with reports; other folders are not ours."""
     if not URL.match(lake):
         return sorted(path.parent.name for path in Path(lake).glob("*/_runs"))
+    require("obstore", "NXP_LAKE: a lake on object storage")
     from connectors.lake.stores.remote import remote_tenants  # noqa: PLC0415 - obstore, only for buckets
 
     return remote_tenants(lake)

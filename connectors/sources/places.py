@@ -11,6 +11,7 @@ from typing import IO, Any, Protocol, cast
 import httpx
 
 from connectors.errors import AccessError, DataRefusedError, StorageError, UnavailableError
+from connectors.extras import require
 
 logger = logging.getLogger(__name__)
 
@@ -102,6 +103,7 @@ class Bucket:
     """Objects of a bucket or container, configured by the AWS_* or AZURE_* variables."""
 
     def __init__(self, source: str, url: str) -> None:
+        require("obstore", f"source {source}: object storage")
         from obstore.store import from_url  # noqa: PLC0415 - slow, and only for object storage
 
         from connectors.lake.stores.remote import CLIENT, RETRIES, TRUE  # noqa: PLC0415

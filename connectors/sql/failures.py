@@ -5,8 +5,7 @@ passwords. Names of columns and constraints are repeated, since people need them
 """
 
 import re
-
-from adbc_driver_manager import AdbcStatusCode, Error
+from typing import TYPE_CHECKING
 
 from connectors.databases.sqlite_failures import sqlite_meaning
 from connectors.errors import (
@@ -16,6 +15,9 @@ from connectors.errors import (
     StorageError,
     UnavailableError,
 )
+
+if TYPE_CHECKING:
+    from adbc_driver_manager import Error
 
 AS_IT_WAS = "the table is unchanged"
 BY_STATE: dict[str, tuple[type[PipelineError], str]] = {
@@ -48,7 +50,7 @@ SQLITE_CONSTRAINT = re.compile(
 COMING_OR_GOING = ("starting up", "shutting down", "recovery mode", "too many", "remaining conn")
 
 
-def explain(error: Error, table: str) -> PipelineError:
+def explain(error: "Error", table: str) -> PipelineError:
     """Return the error to raise: one line with what the database refuses, and what to do."""
     if not error.sqlstate:
         return _without_state(error, table)
@@ -68,7 +70,7 @@ def lost(table: str) -> UnavailableError:
     return UnavailableError(f"{table}: the database went away: run again later; {AS_IT_WAS}")
 
 
-def explain_connecting(error: Error, shown: str) -> PipelineError:
+def explain_connecting(error: "Error", shown: str) -> PipelineError:
     """Return the error to raise if connecting to a PostgreSQL server fails."""
     text = str(error)
     fatal = text.partition("FATAL:")[2]
@@ -135,8 +137,10 @@ def _detail(error: object, name: str) -> str:
     return str(getattr(getattr(error, "diag", None), field, None) or "")
 
 
-def _without_state(error: Error, table: str) -> PipelineError:
+def _without_state(error: "Error", table: str) -> PipelineError:
     """Return the error for a message of SQLite, or of libpq after a lost connection."""
+    from adbc_driver_manager import AdbcStatusCode  # noqa: PLC0415 - its own errors only
+
     text = str(error)
     if match := SQLITE_CONSTRAINT.search(text):
         return DataRefusedError(

@@ -1,6 +1,6 @@
 """Opening the database that NXP_DATABASE_URL names: the one place that knows all kinds."""
 
-from connectors.databases.urls import landing_url
+from connectors.databases.urls import landing_url, require_drivers
 from connectors.sql.database import Database
 
 
@@ -11,6 +11,7 @@ def open_database(url: str) -> Database:
         ConfigurationError: not a URL, or of a database whose driver is not installed.
     """
     parsed = landing_url(url)
+    require_drivers(parsed)
     backend = parsed.get_backend_name()
     # Only the driver that is needed is loaded: each is a shared library.
     if backend == "sqlite":

@@ -19,15 +19,11 @@ from connectors.databases.names import POSTGRESQL
 from connectors.databases.sessions import libpq_options, postgresql_settings
 from connectors.errors import ConfigurationError
 from connectors.quoting import quoted_text
+from connectors.sql.adbc_session import AdbcSession
 from connectors.sql.commenting import PostgresCommenting
-from connectors.sql.database import (
-    WAIT_SECONDS,
-    Database,
-    ExistingColumn,
-    shown,
-)
+from connectors.sql.database import WAIT_SECONDS, Database, ExistingColumn, shown
 from connectors.sql.failures import explain_connecting
-from connectors.sql.session import AdbcSession, Session
+from connectors.sql.session import Session
 
 TYPES: dict[ColumnType, TypeEngine[Any]] = {
     ColumnType.STRING: Text(),

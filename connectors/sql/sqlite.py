@@ -24,8 +24,9 @@ from connectors.databases.names import SQLITE
 from connectors.databases.sqlite_failures import folder_meaning, sqlite_meaning
 from connectors.errors import ConfigurationError, PipelineError
 from connectors.quoting import quoted_text
+from connectors.sql.adbc_session import AdbcSession
 from connectors.sql.database import WAIT_SECONDS, Database, ExistingColumn, as_json
-from connectors.sql.session import AdbcSession, Session
+from connectors.sql.session import Session
 
 TYPES: dict[ColumnType, TypeEngine[Any]] = {
     ColumnType.STRING: Text(),

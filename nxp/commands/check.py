@@ -11,6 +11,7 @@ from connectors.catalogue import DatasetSpecification
 from connectors.clock import utc_now
 from connectors.databases.tables import table_findings
 from connectors.errors import ConfigurationError, PipelineError
+from connectors.extras import require
 from connectors.settings.installation import Settings, load_settings, prepare_home
 from connectors.settings.places import URL
 from connectors.settings.tenants import TenantSettings, load_tenant
@@ -36,6 +37,7 @@ def check(
         found = load_tenant(settings, tenant)
     except ConfigurationError as error:
         problems += error.problems or [str(error)]
+    problems += _not_installed(settings)
     read = read_catalogue(settings.catalog)
     problems += read.problems
     unfit, notes = _tables(settings, read.datasets, found)
@@ -72,6 +74,22 @@ def check(
             say(f"{name} derives {in_words(columns)}")
         for note in read.notes:
             say(note)
+
+
+def _not_installed(settings: Settings) -> list[str]:
+    """Return which packages are missing for the places where lake and ledger are."""
+    needed = {}
+    if URL.match(settings.lake):
+        needed["obstore"] = "NXP_LAKE: a lake on object storage"
+    if settings.ledger_url.get_secret_value().startswith("postgres"):
+        needed["psycopg"] = "NXP_LEDGER_URL: a ledger in PostgreSQL"
+    problems = []
+    for module, what in needed.items():
+        try:
+            require(module, what)
+        except ConfigurationError as error:
+            problems.append(error.message)
+    return problems
 
 
 def _tables(

@@ -8,15 +8,17 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from connectors.errors import UnavailableError
+from connectors.extras import install, is_installed
 from connectors.settings.installation import Settings, load_settings
 from nxp.commands.export import print_report
 from nxp.commands.server import start_server, stop_server
-from nxp.engine import prefect_ready, running_server
+from nxp.engine import keep_logs_off, prefect_ready, running_server
+from nxp.interpreter import module_command
 from nxp.output import say
 from nxp.progress import shown
 
@@ -31,7 +33,7 @@ LOOKS = (
     ),
 )
 NEXT = """
-Try next (after: source .venv/bin/activate):
+Try next:
   nxp sql "SELECT hardware_type, count(*) AS devices FROM devices GROUP BY ALL"
   nxp datasets                      what the catalogue has, and how far each dataset is
   nxp runs                          what ran
@@ -39,30 +41,35 @@ Try next (after: source .venv/bin/activate):
   nxp sandbox                       run a stand-in tenant; it prints the variables to set, then
   nxp export crashes                … in another terminal, land more from it
   nxp server start                  run a Prefect server, so that runs show in its pages"""
+INSTALL = f"                                    (first: {install('server')})"
 
 
 def demo() -> None:
     """Export a snapshot and a window from a stand-in tenant, and query the rows that landed."""
     began = time.monotonic()
     settings = load_settings()
-    say("1. a stand-in tenant: 500 devices, 14 days of events; and a Prefect server")
+    is_flow = settings.prefect is not False and is_installed("prefect")
+    servers = "; and a Prefect server" if is_flow else ""
+    say(f"1. a stand-in tenant: 500 devices, 14 days of events{servers}")
     with (
-        served(settings) as server,
+        served(settings) if is_flow else nullcontext() as server,
         stand_in(("--devices", "500", "--days", "14")) as tenant,
     ):
         os.environ.update(environment(tenant))
-        say("2. the flow nql-export, for a snapshot and for yesterday's window")
-        reports = _export(settings, server)
+        what = "the flow nql-export" if is_flow else "an export"
+        say(f"2. {what}, for a snapshot and for yesterday's window")
+        with shown():
+            reports = _flows(settings, server) if server else _stories()
     say("3. what is in the lake")
     _look(reports)
-    say(NEXT)
+    say(NEXT if is_flow else f"{NEXT}\n{INSTALL}")
     say(f"\ndone in {time.monotonic() - began:.0f} s")
 
 
 @contextmanager
 def stand_in(options: tuple[str, ...]) -> Iterator[dict[str, str]]:
     """Serve a stand-in tenant from a process of its own; yield how to reach it."""
-    command = [sys.executable, "-m", "nxp", "sandbox", "--json", *options]
+    command = module_command("nxp", "sandbox", "--json", *options)
     with subprocess.Popen(  # noqa: S603 - our own interpreter
         command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
     ) as process:
@@ -83,19 +90,33 @@ def environment(tenant: dict[str, str]) -> dict[str, str]:
     }
 
 
-def _export(settings: Settings, server: Callable[[], str]) -> list[dict[str, Any]]:
-    with shown():
-        os.environ["PREFECT_API_URL"] = server()
-        with prefect_ready(settings):
-            from flows.export import nql_export  # noqa: PLC0415 - prefect, 2 s
+def _flows(settings: Settings, server: Callable[[], str]) -> list[dict[str, Any]]:
+    os.environ["PREFECT_API_URL"] = server()
+    with prefect_ready(settings):
+        from flows.export import nql_export  # noqa: PLC0415 - prefect, 2 s
 
-            # With dates: otherwise a later demo would first fill the weeks since this one.
-            today = datetime.now(UTC).date()
-            window = (str(today - timedelta(days=1)), str(today))
-            return [
-                nql_export("devices", accept_shrink=True),
-                nql_export("execution_events", *window, accept_shrink=True),
-            ]
+        return [
+            nql_export("devices", accept_shrink=True),
+            nql_export("execution_events", *_yesterday(), accept_shrink=True),
+        ]
+
+
+def _stories() -> list[dict[str, Any]]:
+    from tasks.land.plan import Asked  # noqa: PLC0415 - polars and httpx, after the sandbox
+    from tasks.stories.export import export_dataset  # noqa: PLC0415
+
+    asked = (
+        Asked("devices", accept_shrink=True),
+        Asked("execution_events", *_yesterday(), accept_shrink=True),
+    )
+    keep_logs_off()
+    return [export_dataset(each).plain() for each in asked]
+
+
+def _yesterday() -> tuple[str, str]:
+    """Return the dates of a window; without, a later demo would first fill the weeks since."""
+    today = datetime.now(UTC).date()
+    return str(today - timedelta(days=1)), str(today)
 
 
 @contextmanager
@@ -122,5 +143,8 @@ def _look(reports: list[dict[str, Any]]) -> None:
         print_report(report)
         say(f'\n$ nxp sql "{look}"')
         sys.stdout.flush()
-        subprocess.run([sys.executable, "-m", "nxp", "sql", look], check=True)  # noqa: S603
+        ended = subprocess.run(module_command("nxp", "sql", look), check=False)  # noqa: S603
+        if ended.returncode:
+            # It has said why.
+            raise SystemExit(ended.returncode)
         say()

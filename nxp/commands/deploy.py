@@ -8,6 +8,7 @@ from uuid import UUID
 from cyclopts import Parameter
 
 from connectors.catalogue import load_datasets
+from connectors.extras import require
 from connectors.settings.installation import Settings, load_settings
 from nxp.deployment import ENDS
 from nxp.engine import check_answers, prepare
@@ -41,6 +42,7 @@ def deploy(
     are sent to the webhook of NXP_ALERT_URL.
     """
     settings = load_settings()
+    require("prefect", "nxp deploy")
     # The catalogue is read before anything is started.
     datasets = load_datasets(settings.catalog)
     prepare(settings)

@@ -20,7 +20,7 @@ from connectors.catalogue import (
 from connectors.clock import utc_now
 from connectors.errors import ConfigurationError, HeldError, UsageError
 from connectors.lake.storage import storage_errors
-from connectors.settings.installation import Settings, load_settings
+from connectors.settings.installation import LIBRARY, Settings, load_settings
 from connectors.settings.tenants import TenantSettings, load_tenant
 from connectors.text_files import read_text
 from nxp.editors.files import FOLDER, KINDS, modeline, read_schema
@@ -71,6 +71,10 @@ def learn(
     wanted = Mode(mode) if mode else None
     given = parse_parameters(parameter)
     found = load_tenant(settings, tenant)
+    if settings.catalog == LIBRARY and out is None:
+        raise ConfigurationError(
+            "no catalogue of your own to write to: set NXP_CATALOG to its folder, or use --out FILE"
+        )
     draft = _draft(settings, found, (dataset, query_id or f"#{dataset}"), given, wanted)
     lesson = draft.lesson
     target = Path(out) if out else settings.catalog / "datasets" / f"{dataset}.yaml"

@@ -11,9 +11,11 @@ from filelock import FileLock
 
 from connectors import private
 from connectors.errors import UnavailableError
+from connectors.extras import require
 from connectors.settings.installation import Settings, load_settings, prepare_home
 from nxp import server_access
 from nxp.engine import SERVER_RECORD, check_space, prepare, read_server
+from nxp.interpreter import module_command
 from nxp.options import Json
 from nxp.output import print_json, say
 from nxp.processes import LOOPBACK, answers, free_port, started_at
@@ -27,6 +29,7 @@ STOP_SECONDS = 20
 def start(*, as_json: Json = False) -> None:
     """Start the server unless it runs, and print its API URL for PREFECT_API_URL."""
     settings = load_settings()
+    require("prefect", "nxp server")
     prepare_home(settings)
     check_space(settings.home)
     if read_server(settings) is None:
@@ -87,7 +90,7 @@ def _start(settings: Settings) -> dict[str, str]:
     url = f"http://{LOOPBACK}:{port}/api"
     # The pages of the UI call this URL.
     environ["PREFECT_API_URL"] = url
-    command = [sys.executable, "-m", "prefect", "server", "start"]
+    command = module_command("prefect", "server", "start")
     log = settings.home / "server.log"
     process = start_process(
         [*command, "--host", LOOPBACK, "--port", str(port)], log=log, environ=environ

