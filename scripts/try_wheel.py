@@ -13,7 +13,6 @@ import subprocess
 import sys
 import tarfile
 import tempfile
-import time
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -64,7 +63,7 @@ class Environment:
 
     def nxp(self, *words: str, code: int = 0, more: Mapping[str, str] | None = None) -> str:
         """Run a command to its expected end; return what it wrote, and show how long it took."""
-        began = time.monotonic()
+        began = os.times()
         wrote = run(
             ["nxp", *words],
             cwd=self.folder,
@@ -72,7 +71,7 @@ class Environment:
             code=code,
             search=True,
         )
-        say(f"  nxp {' '.join(words)}", time.monotonic() - began)
+        say(f"  nxp {' '.join(words)}", began)
         return wrote
 
     def measure(self) -> tuple[int, float]:
@@ -114,9 +113,12 @@ def run(
     return done.stdout + done.stderr
 
 
-def say(what: str, seconds: float) -> None:
-    """Print what took how long."""
-    print(f"{what:60.60} {seconds:6.1f} s", flush=True)
+def say(what: str, began: os.times_result) -> None:
+    """Print what took how long since then: seconds, and those of a processor."""
+    ended = os.times()
+    used = ended.children_user + ended.children_system
+    used -= began.children_user + began.children_system
+    print(f"{what:60.60} {ended.elapsed - began.elapsed:6.1f} s {used:6.1f} s CPU", flush=True)
 
 
 def build(folder: Path) -> Path:
@@ -141,17 +143,17 @@ def versions() -> list[str]:
 
 def install(environment: Environment, wheel: str, constraints: Path, *, fast: bool) -> None:
     """Install the wheel, and print what it takes."""
-    began = time.monotonic()
+    began = os.times()
     options = ["--constraint", str(constraints), wheel]
     python = str(environment.python)
     if fast:
         run([sys.executable, "-m", "uv", "pip", "install", "-q", "--python", python, *options])
     else:
         run([python, "-m", "pip", "install", "-q", "--disable-pip-version-check", *options])
-    seconds = time.monotonic() - began
-    packages, size = environment.measure()
     which = wheel.rpartition(".whl")[2] or "plain"
-    say(f"{which}: {packages} packages, {size:.0f} MB, with {'uv' if fast else 'pip'}", seconds)
+    say(f"{which}, with {'uv' if fast else 'pip'}", began)
+    packages, size = environment.measure()
+    print(f"{which}: {packages} packages, {size:.0f} MB")
 
 
 @contextmanager
@@ -205,13 +207,13 @@ def use_server(environment: Environment) -> None:
 def resolve() -> None:
     """See that every package has a wheel for each Python, with and without extras."""
     for python in PYTHONS:
-        began = time.monotonic()
+        began = os.times()
         command = ["uv", "pip", "compile", "-q", "--only-binary", ":all:", "pyproject.toml"]
         extras = [word for extra in EXTRAS for word in ("--extra", extra)]
         run([sys.executable, "-m", *command, "--python-version", python, *extras])
         is_run = python == f"{sys.version_info.major}.{sys.version_info.minor}"
         tried = "run above" if is_run else "not run"
-        say(f"Python {python}: wheels for all extras exist; {tried}", time.monotonic() - began)
+        say(f"Python {python}: wheels for all extras exist; {tried}", began)
 
 
 def main() -> None:
