@@ -73,7 +73,7 @@ def learn(
     found = load_tenant(settings, tenant)
     if settings.catalog == LIBRARY and out is None:
         raise ConfigurationError(
-            "no catalogue of your own to write to: set NXP_CATALOG to its folder, or use --out FILE"
+            "there is no project here to write to: nxp init makes one, or use --out FILE"
         )
     draft = _draft(settings, found, (dataset, query_id or f"#{dataset}"), given, wanted)
     lesson = draft.lesson
