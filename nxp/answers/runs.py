@@ -10,6 +10,7 @@ from typing import Any, Literal
 from pydantic import BaseModel
 
 from connectors.ledger.action_requests import ActionRequest
+from nxp.answers.steps import Step
 from nxp.described import DatasetDescribed
 from tasks.land.outcome import UnitOutcome
 from tasks.land.report import RunReport
@@ -253,3 +254,4 @@ class CheckShown:
     derived: dict[str, dict[str, str]]
     notes: list[str]
     connected: bool
+    steps: list[Step]

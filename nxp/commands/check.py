@@ -1,23 +1,31 @@
 """`nxp check`: whether settings and catalogue are valid, and whether the tenant lets us in."""
 
-from collections.abc import Mapping
+import os
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
-from connectors.catalogue import DatasetSpecification
+from connectors.catalogue import DatasetSpecification, query_path
 from connectors.clock import utc_now
 from connectors.databases.tables import table_findings
-from connectors.errors import ConfigurationError, PipelineError
+from connectors.errors import AccessError, ConfigurationError, PipelineError
 from connectors.extras import require
+from connectors.project import find_project, is_set
 from connectors.settings.installation import Settings, load_settings, prepare_home
 from connectors.settings.places import URL
 from connectors.settings.tenants import TenantSettings, load_tenant
-from nxp.catalogue import derived_columns, in_words, read_catalogue
+from connectors.text_files import read_text
+from nxp.catalogue import Catalogue, derived_columns, in_words, read_catalogue
 from nxp.options import Json, Tenant
 from nxp.output import print_json, say
+
+if TYPE_CHECKING:
+    from connectors.nexthink.client import NexthinkClient
+    from nxp.answers.steps import Step
 
 
 def check(
@@ -28,52 +36,125 @@ def check(
     tenant: Tenant = None,
     as_json: Json = False,
 ) -> None:
-    """Validate settings and catalogue, and list all problems at once, of files and connection."""
-    problems: list[str] = []
+    """Validate settings and catalogue, and list all problems at once, of files and connection.
+
+    In a project it also says what a real tenant still needs, in order, with the page of Nexthink's
+    administration to open; with --connect it looks for saved queries of datasets that never landed.
+    """
     settings = load_settings()
     prepare_home(settings)
-    found = None
-    try:
-        found = load_tenant(settings, tenant)
-    except ConfigurationError as error:
-        problems += error.problems or [str(error)]
-    problems += _not_installed(settings)
+    found, unset = _tenant(settings, tenant)
     read = read_catalogue(settings.catalog)
-    problems += read.problems
+    problems = [*unset, *_not_installed(settings), *read.problems]
     unfit, notes = _tables(settings, read.datasets, found)
     problems += unfit
     read.notes += notes
     unfit, derived = _derived(settings, read.datasets)
     problems += unfit
-    refused, kept = _connected(found, settings) if connect and found else (None, [])
-    read.notes += kept
-    if problems or found is None:
-        listed = [*problems, str(refused)] if refused else problems
-        raise ConfigurationError("check", problems=tuple(listed))
-    if refused:
-        raise refused
+    asked = _connected(found, settings, read.datasets) if connect and found else Asked()
+    read.notes += asked.notes
+    needed = _steps(settings, unset, found, read, asked) if _is_in_project() else []
+    if problems or found is None or asked.refused:
+        _say_missing(needed)
+        raise _failure(problems, asked.refused)
     read.notes += _orphans(settings, found.name)
     if (Path(settings.lake) / found.name).is_dir() or (connect and URL.match(settings.lake)):
         read.notes += _contract_changes(settings, found.name, read.datasets)
+    shown = {
+        "tenant": found.name,
+        "datasets": list(read.datasets),
+        "syncs": read.syncs,
+        "actions": read.actions,
+        "derived": derived,
+        "notes": read.notes,
+        "connected": connect,
+        "steps": needed,
+    }
     if as_json:
-        print_json(
-            {
-                "tenant": found.name,
-                "datasets": list(read.datasets),
-                "syncs": read.syncs,
-                "actions": read.actions,
-                "derived": derived,
-                "notes": read.notes,
-                "connected": connect,
-            }
-        )
-    else:
-        said = f"{found.login_url} issued a token" if connect else "the tenant was not contacted"
-        say(f"settings of tenant {found.name} and {read.counted} are valid; {said}")
-        for name, columns in derived.items():
-            say(f"{name} derives {in_words(columns)}")
-        for note in read.notes:
-            say(note)
+        print_json(shown)
+        return
+    _say_valid(found, read, derived, connect=connect)
+    _say_missing(needed)
+
+
+def _say_valid(
+    tenant: TenantSettings,
+    read: Catalogue,
+    derived: Mapping[str, Mapping[str, str]],
+    *,
+    connect: bool,
+) -> None:
+    said = f"{tenant.login_url} issued a token" if connect else "the tenant was not contacted"
+    say(f"settings of tenant {tenant.name} and {read.counted} are valid; {said}")
+    for name, columns in derived.items():
+        say(f"{name} derives {in_words(columns)}")
+    for note in read.notes:
+        say(note)
+
+
+def _tenant(settings: Settings, profile: str | None) -> tuple[TenantSettings | None, list[str]]:
+    """Return the tenant, or what is wrong with its settings."""
+    try:
+        return load_tenant(settings, profile), []
+    except ConfigurationError as error:
+        return None, list(error.problems) or [str(error)]
+
+
+def _failure(problems: Sequence[str], refused: PipelineError | None) -> PipelineError:
+    """Return the error of the whole check: the tenant's own if nothing else is wrong."""
+    if refused and not problems:
+        return refused
+    listed = [*problems, str(refused)] if refused else problems
+    return ConfigurationError("check", problems=tuple(listed))
+
+
+def _is_in_project() -> bool:
+    """Return whether the catalogue is that of nxp.toml, rather than one that a variable names."""
+    return not is_set(os.environ, "NXP_CATALOG") and find_project() is not None
+
+
+def _steps(
+    settings: Settings,
+    unset: Sequence[str],
+    tenant: TenantSettings | None,
+    read: Catalogue,
+    asked: "Asked",
+) -> "list[Step]":
+    """Return what the tenant needs, as far as settings, catalogue and the last answers show it."""
+    from nxp.tenant_steps import steps  # noqa: PLC0415 - only in a project
+
+    outcomes = dict(asked.outcomes)
+    if tenant and (settings.home / "nql_diff" / f"{tenant.name}.json").is_file():
+        # httpx, only where saved queries were compared.
+        from tasks.upkeep.query_differences import LastDifferences  # noqa: PLC0415
+
+        kept = LastDifferences(settings.home, tenant.name).read()
+        outcomes = {each.query_id: each.outcome.value for each in kept} | outcomes
+    ids = dict.fromkeys(each for one in read.datasets.values() for each in one.query_ids())
+    uses = {
+        # Also those with problems, which are listed already.
+        "datasets": [path.stem for path in (settings.catalog / "datasets").glob("*.yaml")],
+        "syncs": read.syncs,
+        "actions": read.actions,
+        "queries": list(ids),
+    }
+    return steps(
+        problems=unset,
+        refused=str(asked.refused) if asked.refused else None,
+        connected=asked.is_connected,
+        outcomes=outcomes,
+        uses=uses,
+        retention=bool(tenant and tenant.tenant_retention),
+    )
+
+
+def _say_missing(needed: "Sequence[Step]") -> None:
+    """Print what the tenant needs, if anything of it is known to be missing."""
+    if any(each.state == "missing" for each in needed):
+        from nxp.tenant_steps import lines  # noqa: PLC0415 - imported by then
+
+        for line in lines(needed):
+            say(line)
 
 
 def _not_installed(settings: Settings) -> list[str]:
@@ -151,20 +232,68 @@ def _has_syncs(ledger: Path) -> bool:
         return True
 
 
+@dataclass(slots=True)
+class Asked:
+    """What the tenant answered: why it let nobody in, and how its saved queries compare."""
+
+    refused: PipelineError | None = None
+    is_connected: bool = False
+    notes: list[str] = field(default_factory=list)
+    outcomes: dict[str, str] = field(default_factory=dict)
+
+
 def _connected(
-    tenant: TenantSettings, settings: Settings
-) -> tuple[PipelineError | None, list[str]]:
-    """Log in to the tenant; return why that failed, if it did, and how far back it keeps data."""
+    tenant: TenantSettings, settings: Settings, datasets: Mapping[str, DatasetSpecification]
+) -> Asked:
+    """Log in to the tenant; ask how far back it keeps data, and for queries that never landed."""
     from nxp.doctor.retention import look_at_retention  # noqa: PLC0415 - httpx, only to connect
     from tasks.runs.counted import counted_client  # noqa: PLC0415
 
+    asked = Asked()
     try:
-        with counted_client(settings, tenant) as (client, _):
+        with counted_client(settings, tenant) as (client, ledger):
             client.authenticate()
+            asked.is_connected = True
             found = list(look_at_retention(client, tenant, settings.catalog, utc_now))
+            asked.notes = [
+                f"retention of {each.what}{each.do and f': {each.do}'}" for each in found
+            ]
+            if _is_in_project():
+                new = [each for name, each in datasets.items() if not ledger.units(name)]
+                asked.outcomes = _compared(client, settings, tenant, new)
     except PipelineError as error:
-        return error, []
-    return None, [f"retention of {each.what}{each.do and f': {each.do}'}" for each in found]
+        if isinstance(error, AccessError) or not asked.is_connected:
+            asked.refused = error
+        else:
+            asked.notes.append(f"saved queries were not looked at: {error}")
+    return asked
+
+
+def _compared(
+    client: "NexthinkClient",
+    settings: Settings,
+    tenant: TenantSettings,
+    datasets: Iterable[DatasetSpecification],
+) -> dict[str, str]:
+    """Return how the saved queries of datasets that never landed compare with their files.
+
+    Raises:
+        AccessError: the credential may run none of them.
+    """
+    from tasks.upkeep.query_differences import (  # noqa: PLC0415 - httpx, only to connect
+        LastDifferences,
+        Outcome,
+        compare,
+    )
+
+    ids = dict.fromkeys(each for one in datasets for each in one.query_ids())
+    paths = {each: query_path(settings.catalog, each) for each in ids}
+    texts = {each: read_text(path) for each, path in paths.items() if path.is_file()}
+    compared = list(compare(client, texts))
+    LastDifferences(settings.home, tenant.name).keep(compared, utc_now())
+    if compared and {each.outcome for each in compared} == {Outcome.NOT_PERMITTED}:
+        raise AccessError(compared[0].message)
+    return {each.query_id: each.outcome.value for each in compared}
 
 
 def _contract_changes(

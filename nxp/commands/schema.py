@@ -24,7 +24,6 @@ from connectors.settings.installation import LIBRARY, Settings, load_settings
 from connectors.settings.tenants import TenantSettings, load_tenant
 from connectors.text_files import read_text
 from nxp.editors.files import FOLDER, KINDS, modeline, read_schema
-from nxp.library import LIBRARY
 from nxp.options import Dataset, Json, Parameters, Tenant, parse_parameters
 from nxp.output import print_json, print_table, say
 
