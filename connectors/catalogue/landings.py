@@ -94,7 +94,7 @@ class _SqlLanding(Specification):
 
 
 # What is written, for editors.
-_Written = Literal["parquet", "sql"] | _SqlLanding
+_Written = Literal["parquet", "delta", "sql"] | _SqlLanding
 Landing = Annotated[
     str | SqlSpecification, BeforeValidator(_landing, json_schema_input_type=_Written)
 ]

@@ -1,6 +1,7 @@
 """JSON Schemas of YAML files: current, true of every shipped file, and false of mistakes."""
 
 import json
+import re
 import tomllib
 from collections.abc import Iterator
 from datetime import date
@@ -37,7 +38,7 @@ DATASET: dict[str, Any] = {
     "columns": [{"nql": "thing.time", "name": "at", "type": "datetime", "personal": True}],
     "derive": {"n": "1", "m": {"is": "n + 1", "unit": "s"}},
     "checks": [{"check": "rows", "min": 1}],
-    "landings": ["parquet", {"sql": {"schema": "x", "snapshot": "upsert"}}, {"sql": None}],
+    "landings": ["parquet", "delta", {"sql": {"schema": "x", "snapshot": "upsert"}}, {"sql": None}],
 }
 
 
@@ -84,6 +85,10 @@ def test_the_shipped_schemas_are_current_and_every_shipped_file_meets_its_own(ki
     for path in files:
         errors = [error.message for error in valid.iter_errors(read(path))]
         assert errors == [], path
+        head = path.read_text("utf-8").partition("\n")[0]
+        if path.parent != TEMPLATES:
+            named = path.parent / re.split("[= ]", head)[-1]
+            assert named.read_text("utf-8") == read_schema(kind), path
 
 
 @pytest.mark.parametrize(

@@ -112,7 +112,7 @@ SHARDS = "shards: [{name: one, parameters: {k: a}}, {name: rest, query_id: '#thi
             "{nql: kind}]\nchecks: [{check: fresh, column: id, within: 1d}]",
             "fresh needs a datetime column",
         ),
-        ("{nql: kind}]", "{nql: kind}]\nlandings: [csv]", "must be parquet, sql"),
+        ("{nql: kind}]", "{nql: kind}]\nlandings: [csv]", "must be parquet, delta"),
         ("{nql: kind}]", "{nql: kind}]\nlandings: []", "landings"),
         ("{nql: kind}]", "{nql: kind}]\nlandings: [sql, sql: {table: x}]", "each kind only once"),
         ("{nql: kind}]", "{nql: kind}]\nlandings: [sql: {table: 'a b'}]", "63 letters"),
