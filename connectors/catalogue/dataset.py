@@ -99,6 +99,7 @@ class DatasetSpecification(DescribedDataset):
         retention: how long landed units are kept.
         stale_after: how old the newest landed data may become.
         retention_class: which of the tenant's own retentions applies to its rows.
+        may_be_empty: whether a snapshot without rows, or of far fewer than before, is right.
         rows: how many rows to expect, in words, such as `1 per device and day`.
         permission: what the API credential has to be allowed to do.
         evidence: what the columns rest on: a page of the vendor, or a guess.
@@ -127,6 +128,7 @@ class DatasetSpecification(DescribedDataset):
     retention: Duration | None = None
     stale_after: Duration | None = None
     retention_class: RetentionClass = RetentionClass.EVENTS
+    may_be_empty: bool = False
     rows: str = ""
     permission: str = ""
     evidence: str = ""
@@ -218,6 +220,8 @@ class DatasetSpecification(DescribedDataset):
             problems.append("retention: must be at least a day")
         if self.stale_after is not None and self.stale_after <= timedelta(0):
             problems.append("stale_after: must be longer than 0")
+        if self.may_be_empty and self.mode is not Mode.SNAPSHOT:
+            problems.append("may_be_empty: only in mode snapshot")
         problems += self._window_problems()
         problems += self._shard_problems()
         problems += self.derived.problems if self.derived else ()

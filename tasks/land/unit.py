@@ -100,7 +100,8 @@ def check_counts(run: Run, unit: Unit, counts: Counts, reasons: Mapping[str, int
     check_forgotten(run, unit, counts.landed + counts.filtered, before)
     # An inventory is never empty, but `where` may leave nothing of it.
     empty = unit.window is None and counts.landed == counts.filtered == 0
-    if (empty or counts.landed * 2 < before) and not run.plan.asked.accept_shrink:
+    accepted = run.plan.asked.accept_shrink or run.plan.specification.may_be_empty
+    if (empty or counts.landed * 2 < before) and not accepted:
         raise DataRefusedError(
             f"{run.dataset} {unit.name}: {counts.landed} rows{_but(before, counts.filtered)}; if "
             "this is right, run again with accept_shrink; nothing was published"

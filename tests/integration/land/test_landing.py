@@ -275,6 +275,23 @@ def test_a_shrunken_result_is_refused_unless_accepted(tmp_path: Path, use: Use) 
         assert 0 < len(made.landed("devices")) <= 10
 
 
+def test_a_table_that_may_be_empty_lands_so_before_and_after_it_has_rows(here: Place) -> None:
+    tenant = here.tenant
+    people = [user["user.sid"] for user in tenant.frame("#users").to_dicts()]
+    counts = []
+    for days in (0, 1, 60):
+        tenant.clock.advance(timedelta(days=days))
+        (outcome,) = here.land(here.plan("pulse_responses"))
+        counts.append(outcome.rows_landed)
+        if not days:
+            tenant.actions.by_console("campaign", "#device_feedback", users=people)
+    assert counts == [0, len(people), 0]
+    assert len(here.landed("pulse_responses")) == len(people)
+    manifest = here.lake.manifest("pulse_responses")
+    assert manifest is not None
+    assert len(manifest.entries) == len(counts)
+
+
 @pytest.mark.parametrize("form", ["local", "iso", "utc"])
 def test_a_tenant_in_zurich_over_the_end_of_summer_time(
     tmp_path: Path, use: Use, form: str
