@@ -4,12 +4,15 @@ from collections.abc import Mapping
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from nql.kinds import Kind
 from nql.vocabulary.events import EVENTS, SCORE_NODES, SCORE_PARTS
 from sandbox.estate import catalogue
 from sandbox.estate import metrics as m
 from sandbox.estate.administration import ADMINISTRATION
+from sandbox.estate.chance import at
+from sandbox.estate.inventory import blank
 from sandbox.model.kinds import DTYPES
 from sandbox.model.tables import trend_kind
 
@@ -104,15 +107,28 @@ _CONNECTION: Mapping[str, m.Maker] = {
     "outgoing_traffic": m.size(60_000, 1.7),
 }
 
+_ADAPTERS = ("wifi", "wifi", "ethernet")
+
+
+def _on_wifi(maker: m.Maker) -> m.Maker:
+    """Return what a maker returns, null for devices that are connected by cable."""
+
+    def made(rng: np.random.Generator, facts: m.Facts) -> pl.Series:
+        by_cable = facts.device % len(_ADAPTERS) == _ADAPTERS.index("ethernet")
+        return blank(maker(rng, facts), by_cable)
+
+    return made
+
+
 _CONNECTIVITY: Mapping[str, m.Maker] = {
     **_SAMPLE,
-    "primary_physical_adapter.type": m.of_device(("wifi", "wifi", "ethernet")),
-    "wifi.signal_strength": m.whole(-88, -40),
-    "wifi.noise_level": m.whole(-98, -88),
+    "primary_physical_adapter.type": m.of_device(_ADAPTERS),
+    "wifi.signal_strength": _on_wifi(m.whole(-88, -40)),
+    "wifi.noise_level": _on_wifi(m.whole(-98, -88)),
     "wifi.ssid": m.of_device(("CORP", "CORP-Gäste", None)),
     "wifi.band": m.of_device(("5GHz", "2.4GHz", None)),
-    "wifi.receive_rate": m.amount(400e6, 0.6),
-    "wifi.transmission_rate": m.amount(300e6, 0.6),
+    "wifi.receive_rate": _on_wifi(m.amount(400e6, 0.6)),
+    "wifi.transmission_rate": _on_wifi(m.amount(300e6, 0.6)),
 }
 
 _ADDRESSES = [None] * len(catalogue.APPLICATIONS) + [a for _, a, _ in catalogue.WEB_APPLICATIONS]
@@ -127,7 +143,7 @@ _PAGE_VIEW: Mapping[str, m.Maker] = {
     "page_load_time.client": m.amount(0.9, 0.7),
     "page_load_time.network": m.amount(0.4, 0.7),
     "experience_level": m.word(("good", "average", "frustrating"), (80, 15, 5)),
-    "adapter_type": m.of_device(("wifi", "wifi", "ethernet")),
+    "adapter_type": m.of_device(_ADAPTERS),
     "is_soft_navigation": m.flag(0.3),
     "number_of_resources": m.count(60.0),
     "number_of_resource_errors": m.count(0.4),
@@ -146,14 +162,28 @@ _SCORED: Mapping[str, m.Maker] = {
 _HEADSETS = ("Jabra Evolve2 65", "Realtek(R) Audio", None)
 _QUALITY = m.word(("good", "average", "poor"), (85, 10, 5))
 
+# Of Teams and of Zoom, which has every fifth call.
+_TOOLS, _TOOL_VERSIONS = ("Teams", "Zoom"), (("[24, 277, 2]", "[24, 295, 0]"), ("[6, 2, 7]",))
+
+
+def _tool(facts: m.Facts) -> NDArray[np.int64]:
+    """Return the number of each call's tool, which its version has to be one of."""
+    return np.asarray((facts.start // 1000 + facts.device) % 5 == 0, dtype=np.int64)
+
+
+def _tool_version(_: np.random.Generator, facts: m.Facts) -> pl.Series:
+    versions = [v[number % len(v)] for number in range(2) for v in _TOOL_VERSIONS]
+    return at(versions, _tool(facts) + 2 * (facts.device % 2))
+
+
 _COLLABORATION: Mapping[str, m.Maker] = {
     "call.id": m.identity,
     "call.start_time": m.start,
     "call.end_time": m.after(1500.0),
     "call.type": m.word(("peer_to_peer", "group_call", "unknown"), (40, 58, 2)),
     "call.quality": _QUALITY,
-    "application.type": m.word(("Teams", "Zoom"), (8, 2)),
-    "application.version": m.word(("[24, 277, 2]", "[24, 295, 0]", "[6, 2, 7]")),
+    "application.type": lambda _, facts: at(_TOOLS, _tool(facts)),
+    "application.version": _tool_version,
     "audio.quality": _QUALITY,
     "audio.inbound_packet_loss": m.between(0.0, 0.05),
     "audio.outbound_packet_loss": m.between(0.0, 0.05),
@@ -165,7 +195,7 @@ _COLLABORATION: Mapping[str, m.Maker] = {
     "video.outbound_packet_loss": m.between(0.0, 0.05, missing=0.25),
     "participant_device.type": m.word(("desktop", "mobile"), (95, 5)),
     "id": m.identity,
-    "connection_type": m.of_device(("wifi", "wifi", "ethernet")),
+    "connection_type": m.of_device(_ADAPTERS),
     "participant_device.microphone": m.word(_HEADSETS),
     "participant_device.speaker": m.word(_HEADSETS),
     "participant_device.camera": m.word(("Integrated Camera", "Logitech BRIO", None)),

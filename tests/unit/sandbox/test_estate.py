@@ -257,3 +257,22 @@ def test_metering_has_a_row_a_week_for_each_device_and_application_kept_longer()
     assert not found.select(start, "device.uid", "application.name").is_duplicated().any()
     meters = found.select("software_metering.event.meter.name", "application.name").unique()
     assert meters.height == found["application.name"].n_unique() > 5
+
+
+def test_devices_on_cable_have_no_wifi_values_and_versions_are_those_of_the_tool(
+    engine: Engine,
+) -> None:
+    samples = ask(
+        engine,
+        "connectivity.events during past 24h | list primary_physical_adapter.type,"
+        " wifi.signal_strength, wifi.ssid",
+    )
+    samples.columns = ["type", "signal", "ssid"]
+    for name in ("signal", "ssid"):
+        assert (samples[name].is_null() == (samples["type"] == "ethernet")).all()
+    calls = ask(
+        engine, "collaboration.sessions during past 7d | list application.type, application.version"
+    )
+    assert set(calls.unique().iter_rows()) == {
+        ("Teams", "[24, 277, 2]"), ("Teams", "[24, 295, 0]"), ("Zoom", "[6, 2, 7]"),
+    }  # fmt: skip
