@@ -10,10 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from nxp.library import LIBRARY
 from sandbox.actions.options import ActingOptions
-from tests import documents
 from tests.databases import Server
-from tests.landing import CATALOG, place
+from tests.following import Walk
+from tests.landing import place
 from tests.object_store import ObjectStore
 
 # What to do before commands with such comments, and what the page's addresses stand for.
@@ -22,12 +23,12 @@ Steps = tuple[Mapping[str, Callable[[], object]], Mapping[str, str]]
 
 def project(folder: Path) -> Path:
     """Return a project with a few datasets of the library."""
-    made = folder / "project"
+    made = folder / "nexthink"
     for part in ("datasets", "queries"):
         (made / part).mkdir(parents=True)
-    for name in ("devices", "users", "crashes"):
-        shutil.copy(CATALOG / "datasets" / f"{name}.yaml", made / "datasets")
-        shutil.copy(CATALOG / "queries" / f"{name}.nql", made / "queries")
+    for name in ("devices", "users", "binaries", "crashes"):
+        shutil.copy(LIBRARY / "datasets" / f"{name}.yaml", made / "datasets")
+        shutil.copy(LIBRARY / "queries" / f"{name}.nql", made / "queries")
     return made
 
 
@@ -48,7 +49,7 @@ def nothing(_made: Path, _services: pytest.FixtureRequest) -> Steps:
 def repair(made: Path, _services: pytest.FixtureRequest) -> Steps:
     """Edit a file as the page says in words."""
     users = made / "datasets" / "users.yaml"
-    wrong = ("name: upn}", "name: upn, nullable: false}")
+    wrong = ("name: upn\n", "name: upn\n    nullable: false\n")
     share = ("compression:", "max_reject_share: 0.1\ncompression:")
     return {
         "upn: nullable: false": lambda: edited(users, wrong, share),
@@ -71,7 +72,7 @@ def source(made: Path, _services: pytest.FixtureRequest) -> Steps:
 def action(made: Path, _services: pytest.FixtureRequest) -> Steps:
     """Add the queries that actions need, and switch the dry run off where the page says so."""
     for name in ("action_devices", "remote_action_executions"):
-        shutil.copy(CATALOG / "queries" / f"{name}.nql", made / "queries")
+        shutil.copy(LIBRARY / "queries" / f"{name}.nql", made / "queries")
     file = made / "actions" / "disk_usage.yaml"
     return {"dry_run is off": lambda: edited(file, ("dry_run: true", "dry_run: false"))}, {}
 
@@ -120,5 +121,6 @@ def test_a_page_does_what_it_says(
         for name, value in here.tenant.environment().items():
             monkeypatch.setenv(name, value)
         monkeypatch.setenv("NXP_CATALOG", str(made))
-        assert documents.follow(f"howto/{page}.md", made, *PAGES[page](made, request)) > 2
+        walk = Walk(f"howto/{page}.md", tmp_path, *PAGES[page](made, request))
+        assert walk.follow(made) > 2
         assert not here.tenant.leaks
