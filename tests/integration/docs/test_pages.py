@@ -1,6 +1,7 @@
 """How-to pages, followed from the first command to the last against a sandbox.
 
-Each takes a second or more, so all are `slow`; `make check-docs` and with it `.ci/run` run them.
+Each takes a second or more, so all are `slow`. `.ci/run` runs them: `make check-docs` those without
+a Prefect server, `make test-prefect` the others.
 """
 
 import shutil
@@ -44,6 +45,11 @@ def edited(path: Path, *changes: tuple[str, str]) -> None:
 def nothing(_made: Path, _services: pytest.FixtureRequest) -> Steps:
     """Return no preparation: the page needs a tenant only."""
     return {}, {}
+
+
+def dataset(_made: Path, services: pytest.FixtureRequest) -> Steps:
+    """Let the page's Prefect server be the tests' own."""
+    return {}, {"https://prefect.example.org/api": services.getfixturevalue("prefect_server")}
 
 
 def repair(made: Path, _services: pytest.FixtureRequest) -> Steps:
@@ -100,6 +106,7 @@ def s3(_made: Path, services: pytest.FixtureRequest) -> Steps:
 PAGES = {
     "action": action,
     "backfill": nothing,
+    "dataset": dataset,
     "move-lake": nothing,
     "postgresql": postgresql,
     "repair": repair,
@@ -108,9 +115,17 @@ PAGES = {
     "sync": nothing,
 }
 
+ON_PREFECT = {"dataset"}
+
 
 @pytest.mark.slow
-@pytest.mark.parametrize("page", PAGES)
+@pytest.mark.parametrize(
+    "page",
+    [
+        pytest.param(page, marks=[pytest.mark.prefect] if page in ON_PREFECT else [])
+        for page in PAGES
+    ],
+)
 def test_a_page_does_what_it_says(
     page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
 ) -> None:
