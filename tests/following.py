@@ -44,12 +44,14 @@ class Walk:
         home: the folder that the page calls `/home/ann`.
         prepare: what to do before a command whose comment has these words.
         meant: addresses of the page, and those of the test that they stand for.
+        apart: whether commands of nxp are processes of their own, as flows need.
     """
 
     page: str
     home: Path
     prepare: Mapping[str, Callable[[], object]] = field(default_factory=dict)
     meant: Mapping[str, str] = field(default_factory=dict)
+    apart: bool = False
     _ids: dict[str, str] = field(default_factory=dict)
 
     def follow(self, folder: Path) -> int:
@@ -66,7 +68,7 @@ class Walk:
                 if "leave it running" in piece.comment:
                     until_the_end.enter_context(self._running(piece))
                     continue
-                code, printed = _done(self._real(piece))
+                code, printed = _done(self._real(piece), apart=self.apart)
                 printed = self._as_on_the_page(printed)
                 compare(self.page, piece, code, printed)
                 shown = _ID.findall("\n".join(piece.shown))
@@ -151,7 +153,7 @@ def _shell(folder: Path, home: Path) -> Iterator[None]:
         os.environ.update(before)
 
 
-def _done(command: Command) -> tuple[int, str]:
+def _done(command: Command, *, apart: bool) -> tuple[int, str]:
     """Run a command; return its exit code and what it printed."""
     first = command.words[0]
     if first == "export":
@@ -159,7 +161,7 @@ def _done(command: Command) -> tuple[int, str]:
             os.environ[name] = value
     elif first == "cd":
         os.chdir(command.words[1])
-    elif first != "printf" and "nxp" in command.words[:2] and not _SHELL & set(command.words):
+    elif not apart and _is_ours(command):
         return ran(command)
     else:
         ended = subprocess.run(
@@ -171,3 +173,8 @@ def _done(command: Command) -> tuple[int, str]:
         )
         return ended.returncode, ended.stdout
     return 0, ""
+
+
+def _is_ours(command: Command) -> bool:
+    is_plain = command.words[0] != "printf" and not _SHELL & set(command.words)
+    return is_plain and "nxp" in command.words[:2]
