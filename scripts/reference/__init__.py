@@ -5,9 +5,9 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Final
 
-from scripts.reference import commands, errors, tables
+from scripts.reference import commands, errors, files, tables
 
 FOLDER: Final = Path(__file__).resolve().parents[2] / "docs" / "reference"
 PAGES: Final[Mapping[str, Callable[[], str]]] = MappingProxyType(
-    {"commands": commands.page, "errors": errors.page, "tables": tables.page}
+    {"commands": commands.page, "errors": errors.page, "files": files.page, "tables": tables.page}
 )
