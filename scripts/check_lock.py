@@ -1,4 +1,6 @@
-"""Checks that the lock files match the requirements they were made from; --renew renews them.
+"""Checks that the lock files match the requirements they were made from.
+
+--renew renews them, and --upgrade also takes the newest versions.
 
 requirements.lock is for developers: everything, with all extras. The lock files in
 deployments/images are for what the product needs to run, for what builds it, for what checks the
@@ -9,8 +11,10 @@ of its requirements, and every pin must satisfy them and carry hashes.
 import hashlib
 import json
 import re
+import shutil
 import subprocess
 import sys
+import tempfile
 import tomllib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -125,28 +129,36 @@ LOCKS = (
 )
 
 
-def renew(lock: Lock) -> None:
-    """Resolve a lock again with uv, for all supported Pythons at once."""
+def renew(lock: Lock, *, upgrade: bool = False) -> None:
+    """Resolve a lock again with uv, for all supported Pythons at once.
+
+    Versions that still fit stay, unless all are to be upgraded.
+    """
     command = ["uv", "pip", "compile", "-", "--universal", "--python-version", "3.11", "-q"]
     options = ["--generate-hashes", "--no-emit-index-url", "--no-annotate", "--no-header"]
     within = ["--constraint", str(lock.within)] if lock.within else []
-    resolved = subprocess.run(  # noqa: S603 - fixed words
-        [sys.executable, "-m", *command, *options, *within],
-        cwd=ROOT,
-        input="\n".join(lock.requirements()),
-        stdout=subprocess.PIPE,
-        text=True,
-        check=True,
-    ).stdout
-    lock.path.write_text(f"{HEAD}{lock.mark}{resolved}", "utf-8")
+    with tempfile.TemporaryDirectory() as folder:
+        # What is in the file that uv writes is what it prefers.
+        resolved = Path(folder) / lock.path.name
+        if not upgrade:
+            shutil.copy(lock.path, resolved)
+        subprocess.run(  # noqa: S603 - fixed words
+            [sys.executable, "-m", *command, *options, *within, "--output-file", str(resolved)],
+            cwd=ROOT,
+            input="\n".join(lock.requirements()),
+            stdout=subprocess.DEVNULL,
+            text=True,
+            check=True,
+        )
+        lock.path.write_text(f"{HEAD}{lock.mark}{resolved.read_text('utf-8')}", "utf-8")
 
 
 def main() -> int:
     """Check the locks; with --renew, first renew all of them or those named."""
-    if sys.argv[1:2] == ["--renew"]:
+    if sys.argv[1:2] in (["--renew"], ["--upgrade"]):
         for lock in LOCKS:
             if lock.path.name in sys.argv[2:] or not sys.argv[2:]:
-                renew(lock)
+                renew(lock, upgrade=sys.argv[1] == "--upgrade")
     found = [problem for lock in LOCKS for problem in lock.problems(lock.path.read_text("utf-8"))]
     print("\n".join(found) or "the lock files match their requirements")
     return bool(found)
