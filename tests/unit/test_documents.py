@@ -40,6 +40,13 @@ def test_links_and_anchors_of_a_page_lead_somewhere(page: Path) -> None:
         assert not anchor or anchor in anchors(aim), target
 
 
+def test_pictures_are_small_and_each_is_shown() -> None:
+    shown = "".join(page.read_text("utf-8") for page in PAGES)
+    for picture in (DOCS / "pictures").iterdir():
+        assert picture.stat().st_size < 150_000, picture.name
+        assert f"pictures/{picture.name})" in shown, picture.name
+
+
 def test_each_page_has_a_place_in_the_site() -> None:
     text = (ROOT / "mkdocs.yml").read_text("utf-8")
     nav = yaml.safe_load(text[text.index("\nnav:") :])["nav"]

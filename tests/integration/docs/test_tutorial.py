@@ -1,4 +1,4 @@
-"""The tutorial, followed from the first command to the last, with its own server and worker."""
+"""The tutorial and the README, followed from the first command to the last."""
 
 from pathlib import Path
 
@@ -19,3 +19,9 @@ def test_the_tutorial_does_what_it_says(tmp_path: Path) -> None:
     finally:
         stopped = nxp("server", "stop", env={"NXP_HOME": str(home), "PATH": "/usr/bin:/bin"})
     assert stopped.returncode == 0, stopped.stderr
+
+
+@pytest.mark.slow
+def test_the_readme_does_what_it_says(tmp_path: Path) -> None:
+    walk = Walk("../README.md", tmp_path, meant={"8480": str(free_ports())}, apart=True)
+    assert walk.follow(tmp_path) == 5
