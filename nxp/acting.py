@@ -2,6 +2,8 @@
 
 from typing import TYPE_CHECKING, Any
 
+from connectors.settings.installation import load_settings
+from connectors.settings.tenants import tenant_name
 from nxp.output import at_second, print_json, print_table, say
 
 if TYPE_CHECKING:
@@ -151,3 +153,11 @@ def _row_names() -> tuple[str, ...]:
 
 def _row(request: "ActionRequest") -> dict[str, Any]:
     return {name: getattr(request, name) for name in _row_names()}
+
+
+def open_own_ledger(tenant: str | None) -> "Ledger":
+    """Return the ledger of a tenant, the only one if none is named."""
+    from connectors.ledger import open_ledger  # noqa: PLC0415 - SQLAlchemy, not for --help
+
+    settings = load_settings()
+    return open_ledger(settings.ledger_url.get_secret_value(), tenant_name(settings, tenant))

@@ -144,7 +144,10 @@ GROUPS = {
     },
 }
 # Verbs that are not in the module of their group.
-OWN_MODULES = {("nql", "lint"), ("nql", "diff"), ("nql", "queries")}
+OWN_MODULES = {
+    *(("nql", verb) for verb in ("lint", "diff", "queries")),
+    *(("act", verb) for verb in ("status", "resolve")),
+}
 
 
 def build_app() -> App:

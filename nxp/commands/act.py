@@ -1,7 +1,7 @@
 """`nxp act`: actions of the catalogue, from a plan to its outcome."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
@@ -12,9 +12,8 @@ from connectors.settings.tenants import tenant_name
 from nxp.acting import (
     NEWEST,
     card_as_json,
+    open_own_ledger,
     print_card,
-    print_journal,
-    print_overview,
     print_plan,
     print_report,
 )
@@ -23,7 +22,6 @@ from nxp.options import DryRun, Json, Parameters, Prefect, Tenant, parse_paramet
 from nxp.output import print_json, print_table, say
 
 if TYPE_CHECKING:
-    from connectors.ledger import Ledger
     from tasks.act.status import ShownPlan
 
 # Plan, send, outcomes and effect are all that a run may have.
@@ -122,7 +120,7 @@ def approve(
         raise UsageError("--who NAME and --why TEXT are kept, and must not be empty")
     from connectors.ledger import Verdict  # noqa: PLC0415 - SQLAlchemy, not for --help
 
-    with _ledger(tenant) as ledger:
+    with open_own_ledger(tenant) as ledger:
         found = ledger.action_plans.of(action, limit=NEWEST)
         newest = [each for each in found if each.begun_at is None]
         wanted = [each for each in newest if plan in (None, each.plan_id)]
@@ -270,75 +268,6 @@ def self_help(
             print_json(reports)
 
 
-def status(
-    action: str | None = None,
-    *,
-    plan: PlanId = None,
-    targets: Annotated[
-        bool, Parameter(negative="", help="Show each target and who was left out: personal data.")
-    ] = False,
-    refresh: Annotated[
-        bool, Parameter(negative="", help="Ask the tenant for outcomes first.")
-    ] = False,
-    tenant: Tenant = None,
-    as_json: Json = False,
-) -> None:
-    """Show what was planned and sent for ACTION, with outcomes; without ACTION, for all."""
-    if action is None:
-        if plan or targets or refresh:
-            raise UsageError("--plan, --targets and --refresh need the name of an ACTION")
-        with _ledger(tenant) as ledger:
-            print_journal(ledger, as_json=as_json)
-        return
-    if refresh:
-        from tasks.act.status import refresh_action  # noqa: PLC0415 - polars and httpx
-
-        refresh_action(action, tenant)
-    from tasks.act.status import overview, planned_rows  # noqa: PLC0415 - polars
-
-    settings = load_settings()
-    if targets:
-        rows = planned_rows(settings, tenant_name(settings, tenant), action, plan)
-        if as_json:
-            print_json(rows)
-        elif rows:
-            print_table(list(rows[0]), [list(row.values()) for row in rows])
-        return
-    with _ledger(tenant) as ledger:
-        plans = overview(ledger, action, plan)
-    from connectors.actions import read_actions  # noqa: PLC0415 - httpx, not for --help
-
-    if not plans and action not in (read := read_actions(settings.catalog)).names:
-        # It raises, with the names there are.
-        read.one(action, "action")
-    if as_json:
-        print_json(plans)
-        return
-    print_overview(plans)
-
-
-def resolve(
-    request: str,
-    *,
-    found: Annotated[
-        Literal["sent", "not-sent"], Parameter(name="--as", help="What you found out.")
-    ],
-    why: Annotated[str, Parameter(help="How you know; it is kept.")],
-    tenant: Tenant = None,
-) -> None:
-    """Record whether REQUEST, whose outcome is unknown, was sent: look in Nexthink first.
-
-    `not-sent` frees its targets: a later plan may act on them.
-    """
-    from tasks.act.status import resolve_request  # noqa: PLC0415 - polars
-
-    if not why.strip():
-        raise UsageError("--why TEXT, how you know, is kept and must not be empty")
-    with _ledger(tenant) as ledger:
-        resolve_request(ledger, request, sent=found == "sent", why=why.strip())
-    say(f"request {request} counts as {found.replace('-', ' ')}")
-
-
 def retire_ledger(
     ledger: str,
     *,
@@ -351,7 +280,7 @@ def retire_ledger(
     """
     if not why.strip():
         raise UsageError("--why TEXT, why it acts no more, is kept and must not be empty")
-    with _ledger(tenant) as own:
+    with open_own_ledger(tenant) as own:
         own.identity.retire(ledger, why.strip())
     say(f"ledger {ledger.strip().lower()} counts as retired")
 
@@ -361,13 +290,6 @@ def _shown(tenant: str | None, action: str, plan: str | None) -> "ShownPlan":
 
     settings = load_settings()
     return show_plan(settings, tenant_name(settings, tenant), action, plan)
-
-
-def _ledger(tenant: str | None) -> "Ledger":
-    from connectors.ledger import open_ledger  # noqa: PLC0415 - SQLAlchemy, not for --help
-
-    settings = load_settings()
-    return open_ledger(settings.ledger_url.get_secret_value(), tenant_name(settings, tenant))
 
 
 def _absolute(path: Path | None) -> Path | None:
