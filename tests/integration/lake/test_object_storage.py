@@ -210,7 +210,9 @@ def test_kills_in_mid_publish_leave_old_or_new_and_the_next_publish_is_exact(
     )
 
 
-@pytest.mark.parametrize("answered", range(8))
+@pytest.mark.parametrize(
+    "answered", [0, *(pytest.param(n, marks=pytest.mark.slow) for n in (1, 2, 4, 6)), 3, 5, 7]
+)
 def test_a_service_that_goes_away_in_mid_publish_leaves_old_or_new(
     bucket_site: Site, answered: int
 ) -> None:
@@ -346,39 +348,39 @@ def test_snapshots_are_a_view_of_the_latest_and_a_history(bucket_site: Site) -> 
     assert rows == [("20261120T000000Z",)]
 
 
-@pytest.mark.parametrize(
-    "sql",
-    [
-        "SELECT * FROM 's3://{other}/x.parquet'",
-        "SELECT * FROM read_parquet('s3://{bucket}/lake/acme.eu/events/*/*.parquet')",
-        "SELECT * FROM read_text('nxplake://_rejects_raw/dataset=events/u-r.parquet')",
-        "SELECT * FROM read_text('nxplake://../other.us/x')",
-        "SELECT * FROM read_text('nxplake:///etc/hostname')",
-        "SELECT * FROM glob('nxplake://**')",
-        "SELECT * FROM glob('s3://{other}/**')",
-        "SELECT * FROM read_text('/etc/hostname')",
-        "SELECT * FROM glob('/etc/*')",
-        "COPY (SELECT 1) TO 'nxplake://events/x.parquet'",
-        "COPY (SELECT 1) TO 's3://{bucket}/x.parquet'",
-        "SET allowed_directories = ['/']",
-        "SET enable_external_access = true",
-        "INSTALL httpfs",
-        "LOAD httpfs",
-    ],
-)
-def test_sql_reads_the_views_and_nothing_else(bucket_site: Site, s3: ObjectStore, sql: str) -> None:
+FORBIDDEN = [
+    "SELECT * FROM 's3://{other}/x.parquet'",
+    "SELECT * FROM read_parquet('s3://{bucket}/lake/acme.eu/events/*/*.parquet')",
+    "SELECT * FROM read_text('nxplake://_rejects_raw/dataset=events/u-r.parquet')",
+    "SELECT * FROM read_text('nxplake://../other.us/x')",
+    "SELECT * FROM read_text('nxplake:///etc/hostname')",
+    "SELECT * FROM glob('nxplake://**')",
+    "SELECT * FROM glob('s3://{other}/**')",
+    "SELECT * FROM read_text('/etc/hostname')",
+    "SELECT * FROM glob('/etc/*')",
+    "COPY (SELECT 1) TO 'nxplake://events/x.parquet'",
+    "COPY (SELECT 1) TO 's3://{bucket}/x.parquet'",
+    "SET allowed_directories = ['/']",
+    "SET enable_external_access = true",
+    "INSTALL httpfs",
+    "LOAD httpfs",
+]
+
+
+def test_sql_reads_the_views_and_nothing_else(bucket_site: Site, s3: ObjectStore) -> None:
     other = s3.bucket()
     publish(bucket_site.lake, "a")
     write_rejects(bucket_site.lake, "events", "u", "r", pa.table({"record": [1]}), ["x"])
     (known,) = bucket_site.data()
     s3.request("PUT", f"{other}/x.parquet", content=bucket_site.get(known))
     before = bucket_site.paths()
-    statement = sql.format(other=other, bucket=bucket_site.root.split("/")[2])
-    for asked in (statement, statement.replace("FROM", "FROM events,", 1)):
-        with pytest.raises(UsageError) as caught:
-            query_lake(bucket_site.lake, asked)
-        assert "Traceback" not in str(caught.value)
-    assert bucket_site.paths() == before
+    for sql in FORBIDDEN:
+        statement = sql.format(other=other, bucket=bucket_site.root.split("/")[2])
+        for asked in {statement, statement.replace("FROM", "FROM events,", 1)}:
+            with pytest.raises(UsageError) as caught:
+                query_lake(bucket_site.lake, asked)
+            assert "Traceback" not in str(caught.value), asked
+        assert bucket_site.paths() == before, statement
     assert counted(bucket_site.lake) == ["a"] * 3
 
 
@@ -468,9 +470,9 @@ def test_a_bucket_that_goes_away_is_told_by_what_did_not_land_not_by_the_lost_re
 
 
 def test_a_large_file_goes_up_in_parts_and_comes_back_whole(bucket_site: Site) -> None:
-    entry = publish(bucket_site.lake, "large", rows=200_000)
-    assert counted(bucket_site.lake) == ["large"] * 200_000
-    assert entry.rows == 200_000
+    entry = publish(bucket_site.lake, "large", rows=20_000)
+    assert counted(bucket_site.lake) == ["large"] * 20_000
+    assert entry.rows == 20_000
     staged, entry, schema = staged_entry(bucket_site.lake, "random", 900_000)
     assert staged[0].bytes > 6 << 20
     bucket_site.lake.publish("events", "window", entry, staged, schema)
