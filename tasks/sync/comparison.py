@@ -43,23 +43,24 @@ _MEMORY: Final = "512MB"
 # not documented. A field that was emptied counts as empty if its object is gone.
 _DIFFERING: Final = """
 COPY (
-  WITH shown AS (UNPIVOT read_back ON COLUMNS(* EXCLUDE key) INTO NAME field VALUE shown)
+  WITH shown AS (UNPIVOT read_back ON COLUMNS(* EXCLUDE key) INTO NAME field VALUE shown),
+  seen AS (
+    SELECT known.key, known.field,
+           bool_or(shown.shown IN (known.compared, known.compared_open)) AS is_there,
+           bool_or(shown.shown = known.compared_stood AND shown.shown <> '') AS is_back,
+           bool_or(shown.shown <> '' AND shown.shown IS DISTINCT FROM known.compared_stood)
+             AS is_theirs
+    FROM known JOIN shown ON shown.key = known.key AND shown.field = known.field
+    GROUP BY known.key, known.field
+  )
   SELECT known.* EXCLUDE (compared, compared_open, compared_stood),
-         EXISTS (
-           FROM shown WHERE shown.key = known.key AND shown.field = known.field
-             AND shown.shown = known.compared_stood AND shown.shown <> ''
-         ) AS is_back,
+         coalesce(seen.is_back, false) AS is_back,
          CASE WHEN found.key IS NULL THEN $not_found
-         WHEN EXISTS (
-           FROM shown WHERE shown.key = known.key AND shown.field = known.field
-             AND shown.shown <> '' AND shown.shown IS DISTINCT FROM known.compared_stood
-         ) THEN $theirs ELSE $differs END AS reason
-  FROM known LEFT JOIN (SELECT DISTINCT key FROM read_back) AS found ON found.key = known.key
-  WHERE NOT EXISTS (
-    FROM shown
-    WHERE shown.key = known.key AND shown.field = known.field
-      AND shown.shown IN (known.compared, known.compared_open)
-  ) AND NOT (known.compared = '' AND found.key IS NULL)
+         WHEN seen.is_theirs THEN $theirs ELSE $differs END AS reason
+  FROM known LEFT JOIN seen ON seen.key = known.key AND seen.field = known.field
+  LEFT JOIN (SELECT DISTINCT key FROM read_back) AS found ON found.key = known.key
+  WHERE NOT coalesce(seen.is_there, false)
+    AND NOT (known.compared = '' AND found.key IS NULL)
   ORDER BY known.key, known.field
 ) TO {path} (FORMAT parquet)
 """

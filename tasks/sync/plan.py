@@ -231,7 +231,7 @@ def _write(
         path.unlink()
         (file,) = stage.finish()
         sha256 = file_sha256(file.path)
-        if draft.is_guarded:
+        if draft.is_guarded and draft.rows > planning.specification.guards.few:
             draft.found += tuple(swapped_findings(planning.specification, file.path, draft.held))
         keep_plan(planning.lake, file.path, plan_path(planning.sync, plan_id))
     return plan_id, sha256

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import chain
 from pathlib import Path
 from typing import Final
 
@@ -83,21 +84,30 @@ def kept_values(
     names = tuple(fields)
     schema = dict.fromkeys((KEY, *names), pl.String)
     number = len(list(folder.glob("held-*.parquet")))
-    unsorted, path = folder / "unsorted.parquet", folder / f"held-{number}.parquet"
-    rows = 0
+    path, rows = folder / f"held-{number}.parquet", 0
+    typed = (page.select(pl.col(name).cast(pl.String) for name in schema) for page in pages)
+    first = next(typed, pl.DataFrame(schema=schema))
+    second = next(typed, None)
+    if second is None:
+        first.sort(KEY).write_parquet(path)
+        return TenantValues(path, read_at, first.height, number, names)
+    unsorted = folder / "unsorted.parquet"
     with pq.ParquetWriter(unsorted, pl.DataFrame(schema=schema).to_arrow().schema) as writer:
-        for page in pages:
+        for page in chain((first, second), typed):
             rows += page.height
-            writer.write_table(
-                page.select(pl.col(name).cast(pl.String) for name in schema).to_arrow()
-            )
+            writer.write_table(page.to_arrow())
+    _sort(unsorted, path, folder)
+    return TenantValues(path, read_at, rows, number, names)
+
+
+def _sort(unsorted: Path, path: Path, folder: Path) -> None:
+    """Sort a file by key, in bounded memory."""
     settings = {**CLOSED, "memory_limit": _MEMORY, "temp_directory": str(folder / "spill")}
     with closing(duckdb.connect(":memory:", config=settings)) as connection:
         connection.read_parquet(str(unsorted)).create_view("unsorted")
         target = quoted_text(str(path))
         connection.execute(f"COPY (FROM unsorted ORDER BY {KEY}) TO {target} (FORMAT parquet)")
     unsorted.unlink()
-    return TenantValues(path, read_at, rows, number, names)
 
 
 def read_tenant(run: SyncRun) -> TenantValues:
