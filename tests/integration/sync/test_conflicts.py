@@ -197,7 +197,7 @@ def test_a_value_given_back_without_an_answer_never_becomes_ours(made: Syncing) 
         made.apply(undone["plan_id"], now=NOW + HOUR)
     known = made.known()
     assert "theirs" not in {*known["value"], *known["open_value"]}
-    assert planned(undo(made, taken, HOUR)) == planned(undone) == {"restore": 3, "clear": 1}
+    assert planned(undo(made, taken, 1.5 * HOUR)) == planned(undone) == {"restore": 3, "clear": 1}
     # All arrives, and no answer comes.
     made.place.tenant.faults.clear()
     made.place.tenant.faults.add("timeout-after@enrich:12")
