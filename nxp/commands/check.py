@@ -45,7 +45,7 @@ def check(
     prepare_home(settings)
     found, unset = _tenant(settings, tenant)
     read = read_catalogue(settings.catalog)
-    problems = [*unset, *_not_installed(settings), *read.problems]
+    problems = [*unset, *_not_installed(settings, read.datasets), *read.problems]
     unfit, notes = _tables(settings, read.datasets, found)
     problems += unfit
     read.notes += notes
@@ -157,9 +157,11 @@ def _say_missing(needed: "Sequence[Step]") -> None:
             say(line)
 
 
-def _not_installed(settings: Settings) -> list[str]:
-    """Return which packages are missing for the places where lake and ledger are."""
+def _not_installed(settings: Settings, datasets: Mapping[str, DatasetSpecification]) -> list[str]:
+    """Return which packages are missing for lake, ledger and Delta tables."""
     needed = {}
+    if any(each.in_delta for each in datasets.values()):
+        needed["deltalake"] = "landings: delta"
     if URL.match(settings.lake):
         needed["obstore"] = "NXP_LAKE: a lake on object storage"
     if settings.ledger_url.get_secret_value().startswith("postgres"):

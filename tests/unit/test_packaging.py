@@ -2,16 +2,24 @@
 
 import importlib
 import re
+import sys
+import tomllib
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 from scripts.check_lock import EVERYTHING, LOCKS, MARK, pins
 
+PACKAGES = ("connectors", "flows", "nql", "nxp", "sandbox", "tasks")
+# Parts of what is declared: of httpx, pydantic, moto and the ADBC drivers.
+BROUGHT = ("certifi", "httpcore", "pydantic_core", "werkzeug", "adbc_driver_manager")
 ROOT = Path(__file__).resolve().parents[2]
 
 
-@pytest.mark.parametrize("package", ["connectors", "flows", "nql", "nxp", "sandbox", "tasks"])
+@pytest.mark.parametrize("package", PACKAGES)
 def test_packages_are_the_ones_of_this_repository(package: str) -> None:
     module = importlib.import_module(package)
     assert module.__file__ is not None
@@ -19,9 +27,28 @@ def test_packages_are_the_ones_of_this_repository(package: str) -> None:
     assert module.__doc__
 
 
+def test_what_is_imported_is_declared_not_brought_by_something_else() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    extras = [text for extra in project["optional-dependencies"].values() for text in extra]
+    declared = {
+        canonicalize_name(Requirement(text).name) for text in [*project["dependencies"], *extras]
+    }
+    imported = {
+        name
+        for package in PACKAGES
+        for path in (ROOT / package).rglob("*.py")
+        for name in re.findall(r"(?m)^ *(?:import|from) (\w+)[\w. ]*(?:import|$)", path.read_text())
+    } - {*sys.stdlib_module_names, *PACKAGES, *BROUGHT}
+    brought_by = packages_distributions()
+    assert {"polars", "prefect"} < imported
+    for name in imported:
+        found = {canonicalize_name(each) for each in brought_by.get(name, [name])}
+        assert found & declared, f"{name} is imported, but only comes with another package"
+
+
 def test_no_module_of_a_flow_takes_the_name_of_a_package() -> None:
     names = {path.stem for path in (ROOT / "flows").glob("*.py")}
-    assert not names & {"connectors", "tasks", "flows", "nql", "nxp", "sandbox", "prefect"}
+    assert not names & {*PACKAGES, "prefect"}
 
 
 def test_the_lock_files_are_checked_for_pins_hashes_and_addresses() -> None:
