@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from connectors.errors import StorageError, UsageError
+from connectors.extras import EXTRAS, install
 from connectors.project import FILE
 from nxp.editors.files import KINDS, read_schema, schema_path
 from nxp.project.settings_file import settings_text
@@ -20,17 +21,20 @@ FOLDERS: Final[Mapping[str, str]] = {
     "actions": "What is run on devices and people: one YAML file for each action.",
     "questions": "SQL over what has landed, NAME.sql, for `nxp sql`.",
 }
+_CI: Final = ".github/workflows/check.yml"
 _TEMPLATES: Final[Mapping[str, str]] = {
     ".gitignore": "gitignore",
     ".env.example": "env.example",
     "prefect.yaml": "prefect.yaml",
     "automations.yaml": "automations.yaml",
-    ".github/workflows/check.yml": "check.yml",
+    _CI: "check.yml",
 }
 _LANDING: Final = """
 # The database in which datasets with `landings: [parquet, sql]` land.
 NXP_DATABASE_URL=postgresql://USER:PASSWORD@HOST:5432/DATABASE
 """
+# In the template of the CI file.
+_INSTALL: Final = "pip install nexthink-pipelines"
 _BUCKET: Final = {
     "s3": "\n# The account of the lake's bucket.\nAWS_ACCESS_KEY_ID=\nAWS_SECRET_ACCESS_KEY=\n"
     "AWS_REGION=\n",
@@ -57,7 +61,12 @@ def tenant_files(name: str, wanted: Wanted) -> dict[str, str]:
     what = f"data of the Nexthink tenant {wanted.instance}.{wanted.region}"
     found = project_files(name, what, _BEGIN, chosen)
     found[".env.example"] += _LANDING if wanted.lake == POSTGRESQL else ""
-    found[".env.example"] += _BUCKET.get(wanted.lake_place.partition("://")[0], "")
+    bucket = _BUCKET.get(wanted.lake_place.partition("://")[0], "")
+    found[".env.example"] += bucket
+    if module := "psycopg" if wanted.lake == POSTGRESQL else "obstore" if bucket else None:
+        command = install(EXTRAS[module])
+        found[".env.example"] += f"# Needs the extra: {command}\n"
+        found[_CI] = found[_CI].replace(_INSTALL, command)
     return found
 
 

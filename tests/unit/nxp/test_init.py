@@ -84,17 +84,22 @@ def test_the_example_of_each_setting_is_valid_and_the_defaults_are_the_defaults(
 
 
 @pytest.mark.parametrize(
-    ("lake", "kept", "variable"),
+    ("lake", "kept", "variable", "extra"),
     [
-        ("files", ".nxp/lake", ""),
-        ("data/lake", "data/lake", ""),
-        ("s3://bucket/lake", "s3://bucket/lake", "AWS_SECRET_ACCESS_KEY="),
-        ("az://container", "az://container", "AZURE_STORAGE_ACCOUNT_KEY="),
-        ("postgresql", ".nxp/lake", "NXP_DATABASE_URL="),
+        ("files", ".nxp/lake", "", ""),
+        ("data/lake", "data/lake", "", ""),
+        ("s3://bucket/lake", "s3://bucket/lake", "AWS_SECRET_ACCESS_KEY=", "object-storage"),
+        ("az://container", "az://container", "AZURE_STORAGE_ACCOUNT_KEY=", "object-storage"),
+        ("postgresql", ".nxp/lake", "NXP_DATABASE_URL=", "postgresql"),
     ],
 )
 def test_rows_land_where_it_was_said(
-    folder: Path, capsys: pytest.CaptureFixture[str], lake: str, kept: str, variable: str
+    folder: Path,
+    capsys: pytest.CaptureFixture[str],
+    lake: str,
+    kept: str,
+    variable: str,
+    extra: str,
 ) -> None:
     address = "https://acme.data.us.nexthink.cloud/portal"
     done = called("init", "--instance", address, "--lake", lake, "--yes", capsys=capsys)
@@ -102,6 +107,9 @@ def test_rows_land_where_it_was_said(
     table = tomllib.loads((folder / "nxp.toml").read_text("utf-8"))
     assert table == {"instance": "acme", "region": "us", "time_zone": "UTC", "lake": kept}
     assert variable in (folder / ".env.example").read_text("utf-8")
+    steps = yaml.safe_load((folder / ".github/workflows/check.yml").read_text("utf-8"))
+    package = f"'nexthink-pipelines[{extra}]'" if extra else "nexthink-pipelines"
+    assert {"run": f"pip install {package}"} in steps["jobs"]["check"]["steps"]
 
 
 @pytest.mark.parametrize(
