@@ -1,6 +1,7 @@
 """Documents: links and anchors lead somewhere, and each page has its place in the site."""
 
 import re
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,7 @@ def prose(page: Path) -> str:
     return FENCED.sub("", page.read_text("utf-8"))
 
 
+@cache
 def anchors(page: Path) -> set[str]:
     """Return the anchors of a page's headings, as GitHub makes them."""
     found: set[str] = set()
