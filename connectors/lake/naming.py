@@ -17,6 +17,8 @@ REJECTS_RAW = "_rejects_raw"
 CHANGES = "_changes"
 # After the name of a snapshot dataset: the view, or the Delta table, of all its snapshots.
 HISTORY = "_history"
+# Likewise, the view of what each object was from when to when; also a folder of what syncs changed.
+VERSIONS = CHANGES
 
 COMPACT = "%Y%m%dT%H%M%SZ"
 INSTANT = r"[0-9]{8}T[0-9]{6}Z"

@@ -15,7 +15,7 @@ from connectors.lake.mixed_types import mixed_types
 from connectors.lake.sql_errors import ONE_SELECT, explained, missing_view
 from connectors.lake.sql_names import Named, named_views
 from connectors.lake.sql_room import Room, spill_folder
-from connectors.lake.sql_views import Opened, views_of
+from connectors.lake.sql_views import NOTHING, Offered, Opened, views_of
 from connectors.locked_duckdb import CLOSED, Config, first_line, lock_down
 
 Result = TypeVar("Result")
@@ -28,16 +28,20 @@ READ_AGAIN = 5
 LISTEN_SECONDS = 0.1
 
 
-def query_lake(lake: Lake, sql: str, room: Room | None = None) -> Answer:
+def query_lake(
+    lake: Lake, sql: str, room: Room | None = None, offered: Offered = NOTHING
+) -> Answer:
     """Run one read-only statement; return the column names and the rows.
 
-    A snapshot dataset has a view of its latest snapshot, and `<dataset>_history` of all of them; a
-    window dataset has one view; `_runs` and `_rejects` are views too.
+    A snapshot dataset has a view of its latest snapshot, `<dataset>_history` of all of them, and
+    with a key `<dataset>_changes` of what its objects were when; a window dataset has one view;
+    `_runs` and `_rejects` are views too.
 
     Args:
         lake: the tenant's lake.
         sql: one SELECT, or what DuckDB takes for one: FROM, VALUES, PIVOT, DESCRIBE, SUMMARIZE.
         room: memory and disk that it may take.
+        offered: what it may ask for that is not in the lake.
 
     Raises:
         SqlError: the statement is wrong.
@@ -46,13 +50,13 @@ def query_lake(lake: Lake, sql: str, room: Room | None = None) -> Answer:
         StorageError: a file that a manifest names is missing or damaged.
     """
     datasets = lake.datasets()
-    known = views_of(datasets)
+    known = views_of(datasets, offered)
     room = room or Room()
     wanted = named_views(sql, known)
     # Once more, since a statement may have to be run again with all views.
     for attempt in range(1, READ_AGAIN + 2):
         try:
-            return _query(lake, sql, wanted, datasets, room)
+            return _query(lake, sql, wanted, datasets, (room, offered))
         except _UnopenedError:
             wanted = Named(frozenset(known), is_sure=False)
         except (duckdb.IOException, FileNotFoundError) as error:
@@ -84,24 +88,28 @@ class _UnopenedError(Exception):
     """A statement reads a view that it does not name: an expression has computed the name."""
 
 
-def _query(lake: Lake, sql: str, wanted: Named, datasets: Sequence[str], room: Room) -> Answer:
+def _query(
+    lake: Lake, sql: str, wanted: Named, datasets: Sequence[str], within: tuple[Room, Offered]
+) -> Answer:
+    room, offered = within
     with (
         spill_folder(room.home) as folder,
         closing(duckdb.connect(":memory:", config=OPTIONS)) as connection,
     ):
         room.limit(connection, folder)
-        opened = Opened(connection, lake)
+        opened = Opened(connection, lake, offered)
         try:
             opened.open(datasets, wanted)
             lock_down(connection, files=opened.files())
             statement = _one_select(connection, sql)
             return _interruptibly(connection, lambda: _rows(connection.execute(statement)))
         except duckdb.Error as error:
-            raise _judged(error, opened, datasets, wanted, room) from None
+            known = views_of(datasets, offered)
+            raise _judged(error, opened, known, wanted, room) from None
 
 
 def _judged(
-    error: duckdb.Error, opened: Opened, datasets: Sequence[str], wanted: Named, room: Room
+    error: duckdb.Error, opened: Opened, known: Sequence[str], wanted: Named, room: Room
 ) -> Exception:
     """Return what an error of DuckDB is for us."""
     if failure := opened.failure:
@@ -110,7 +118,6 @@ def _judged(
     missing = missing_view(error)
     if missing in opened.failed:
         return opened.failed[missing]
-    known = views_of(datasets)
     if missing in known and missing not in wanted.names:
         return _UnopenedError()
     if isinstance(error, duckdb.IOException):
@@ -120,7 +127,7 @@ def _judged(
             f"SQL: needs more than {room.memory_mb} MB of memory and {room.spill_mb} MB of disk: "
             "select, sort and join less, or raise NXP_MEMORY_MB and NXP_SQL_SPILL_MB"
         )
-    elif missing and not datasets:
+    elif missing and not opened.lake.datasets():
         reason = f"nothing has landed in {opened.lake.location()} yet: run nxp export first"
     else:
         return mixed_types(error) or explained(error, known, opened.has)

@@ -16,6 +16,9 @@ _LISTS: Final = re.compile(
     r"|\b(show|describe|desc)\s*(;|$)",
     re.IGNORECASE,
 )
+# A name that an expression computes may be any; these show comments.
+_COMPUTES: Final = re.compile(r"\bquery(_table)?\b", re.IGNORECASE)
+_COMMENTS: Final = re.compile(r"\bduckdb_\w+|\bpg_\w+", re.IGNORECASE)
 _WORD: Final = re.compile(r"\w+")
 
 
@@ -25,10 +28,16 @@ class Named:
 
     `is_sure`: exactly these are read. Otherwise they are all that it may read, and one that cannot
     be opened matters only if the statement turns out to read it.
+
+    Attributes:
+        listed: those whose names and columns it may show, and no row.
+        shows_comments: whether it may show comments on views.
     """
 
     names: frozenset[str]
     is_sure: bool
+    listed: frozenset[str] = frozenset()
+    shows_comments: bool = False
 
 
 def named_views(sql: str, known: Iterable[str]) -> Named:
@@ -39,9 +48,10 @@ def named_views(sql: str, known: Iterable[str]) -> Named:
     text is not read by these either.
     """
     everything = frozenset(known)
-    if _LISTS.search(sql):
-        return Named(everything, is_sure=False)
     written = everything & {word.lower() for word in _WORD.findall(sql)}
+    if _LISTS.search(sql):
+        listed = frozenset() if _COMPUTES.search(sql) else everything - written
+        return Named(everything, False, listed, bool(_COMMENTS.search(sql)))
     if not written:
         return Named(written, is_sure=True)
     with duckdb.connect(":memory:", config=BLIND) as blind:

@@ -1,8 +1,8 @@
 """The views of a lake for DuckDB, over exactly the files that the manifests name."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import duckdb
@@ -11,8 +11,9 @@ from connectors.errors import PipelineError, SqlError
 from connectors.lake.lake import Lake
 from connectors.lake.manifest import SNAPSHOT, Manifest
 from connectors.lake.manifests import entry_files
-from connectors.lake.naming import HISTORY, PATH, REJECTS, RUNS, partition_sql
+from connectors.lake.naming import HISTORY, PATH, REJECTS, RUNS, VERSIONS, partition_sql
 from connectors.lake.record_columns import RECORDS, Kind
+from connectors.lake.sql_changes import changes_sql, key_in_files
 from connectors.lake.sql_names import Named
 from connectors.locked_duckdb import first_line
 from connectors.quoting import quoted_name, quoted_text
@@ -47,11 +48,33 @@ class LakeView:
     files: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Offered:
+    """What is not in the lake and can be asked for too; nothing of it is made before it is.
+
+    Attributes:
+        tables: makes Arrow tables, by name; with or without rows.
+        keys: returns the key columns of a dataset, as its YAML has them; none if that is unknown.
+        comments: returns what a dataset's YAML says of it: of columns by name, of the view itself
+            under an empty name.
+    """
+
+    tables: Mapping[str, Callable[[bool], Any]] = field(default_factory=dict)
+    keys: Callable[[str], Sequence[str]] = lambda _dataset: ()
+    comments: Callable[[str], Mapping[str, str]] = lambda _dataset: {}
+
+
+NOTHING: Final = Offered()
+
+
 class Opened:
     """The views of one connection, and those that could not be opened, with the reason."""
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection, lake: Lake) -> None:
+    def __init__(
+        self, connection: duckdb.DuckDBPyConnection, lake: Lake, offered: Offered = NOTHING
+    ) -> None:
         self.lake = lake
+        self._offered = offered
         self.failed: dict[str, Exception] = {}
         self._filesystem: Any | None = None
         self._connection = connection
@@ -66,6 +89,10 @@ class Opened:
         for dataset in datasets:
             with self._noted({dataset, dataset + HISTORY} & wanted.names, wanted):
                 self._views += _views(self.lake, dataset, wanted.names)
+            # A dataset of that name is the view.
+            changes = ({dataset + VERSIONS} - {*datasets}) & wanted.names
+            with self._noted(changes, wanted):
+                self._views += self._changes(dataset) if changes else []
         for name in RECORD_VIEWS & wanted.names:
             with self._noted({name}, wanted):
                 self._views.append(record_view(self.lake, name))
@@ -75,13 +102,20 @@ class Opened:
         for view in self._views:
             with self._noted({view.name}, wanted):
                 self._connection.execute(f"CREATE VIEW {quoted_name(view.name)} AS {view.source}")
+        for name in sorted(self._offered.tables.keys() & wanted.names):
+            with self._noted({name}, wanted):
+                made = self._offered.tables[name](name not in wanted.listed)
+                self._connection.register(name, made)
+        if wanted.shows_comments:
+            self._comment(datasets)
 
     def has(self, view: str) -> bool:
         """Return whether a view that there can be does exist."""
-        if not view.endswith(HISTORY):
+        ending = next((each for each in (HISTORY, VERSIONS) if view.endswith(each)), "")
+        if not ending or view in RECORD_VIEWS:
             return True
         with suppress(PipelineError):
-            manifest = self.lake.manifest(view.removesuffix(HISTORY))
+            manifest = self.lake.manifest(view.removesuffix(ending))
             return manifest is not None and manifest.mode == SNAPSHOT
         return False
 
@@ -94,6 +128,29 @@ class Opened:
     def files(self) -> list[str]:
         """Return the files of all views, as DuckDB names them."""
         return [self.lake.store.sql_root + file for file in self._files()]
+
+    def _changes(self, dataset: str) -> list[LakeView]:
+        """Return the view of what objects of a dataset were when."""
+        name = dataset + VERSIONS
+        manifest = self.lake.manifest(dataset)
+        if manifest is None or manifest.mode != SNAPSHOT or not manifest.entries:
+            return []
+        files = [path for entry in manifest.entries for path in entry_files(manifest, entry)]
+        key = self._offered.keys(dataset) or key_in_files(self.lake, manifest)
+        return [LakeView(name, changes_sql(manifest, key, _read(self.lake, files)), tuple(files))]
+
+    def _comment(self, datasets: Sequence[str]) -> None:
+        """Comment on views and their columns."""
+        made = {view.name for view in self._views} - self.failed.keys()
+        for dataset in datasets:
+            said = self._offered.comments(dataset)
+            for name in sorted(made & {dataset, dataset + HISTORY, dataset + VERSIONS}):
+                for column, text in said.items():
+                    of = f"COLUMN {quoted_name(name)}.{quoted_name(column)}"
+                    what = of if column else f"VIEW {quoted_name(name)}"
+                    # A column of the YAML may not have landed yet.
+                    with suppress(duckdb.Error):
+                        self._connection.execute(f"COMMENT ON {what} IS {quoted_text(text)}")
 
     def _files(self) -> list[str]:
         return [file for view in self._views for file in view.files]
@@ -119,10 +176,11 @@ def _of_view(error: Exception, names: Iterable[str]) -> Exception:
     return error
 
 
-def views_of(datasets: Iterable[str]) -> list[str]:
+def views_of(datasets: Iterable[str], offered: Offered = NOTHING) -> list[str]:
     """Return the names of all views that there can be; not every dataset has a history."""
-    names = [name for dataset in datasets for name in (dataset, dataset + HISTORY)]
-    return [*RECORD_VIEWS, *names]
+    endings = ("", HISTORY, VERSIONS)
+    names = [dataset + ending for dataset in datasets for ending in endings]
+    return [*RECORD_VIEWS, *offered.tables, *names]
 
 
 def _views(lake: Lake, dataset: str, wanted: frozenset[str]) -> list[LakeView]:

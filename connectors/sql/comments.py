@@ -12,30 +12,14 @@ from typing import Any
 from sqlalchemy import Column, MetaData, Table, Text, insert, select
 from sqlalchemy.schema import CreateTable
 
-from connectors.catalogue import Column as LandedColumn
-from connectors.catalogue import DatasetSpecification
+from connectors.catalogue.comments import comment_of_column, comment_of_table
 from connectors.sql.database import Commenting, Database
 from connectors.sql.session import Session
 from connectors.sql.table import Target
 from connectors.sql.units import COMMENTS, FORMAT
 
-# As much as MySQL keeps of a comment on a column.
-LONGEST = 1_024
 # In place of a column's name.
 TABLE = ""
-
-
-def comment_of_table(specification: DatasetSpecification) -> str:
-    """Return the comment on a dataset's table: title, description and grain; empty without any."""
-    grain = specification.grain and f"Grain: {specification.grain}"
-    parts = filter(None, (specification.title, specification.description, grain))
-    return " ".join(part if part.endswith((".", "!", "?")) else f"{part}." for part in parts)
-
-
-def comment_of_column(column: LandedColumn) -> str:
-    """Return the comment on a column: what it means, and its unit; empty without any."""
-    unit = f"[{column.unit}]" if column.unit else None
-    return " ".join(filter(None, (column.description, unit)))[:LONGEST]
 
 
 def changed_comments(

@@ -83,7 +83,44 @@ def test_a_new_description_lands_nothing_again_and_changes_no_schema(
     assert here.tenant.requests["export"] == exports + 1
     assert hashes() == before
     check_command(capsys)
+    check_sql(capsys)
     check_readers(here, capsys)
+
+
+def check_sql(capsys: pytest.CaptureFixture[str]) -> None:
+    """Ask `nxp sql` for what catalogue and ledger know, and for what was when."""
+
+    def rows(query: str) -> list[dict[str, Any]]:
+        asked = called("sql", query, "--json", capsys=capsys)
+        assert asked.returncode == 0, asked.stderr
+        found: list[dict[str, Any]] = json.loads(asked.stdout)
+        return found
+
+    (crashes,) = rows("FROM _datasets WHERE dataset = 'crashes'")
+    assert (crashes["title"], crashes["tags"], crashes["units"]) == ("Crashes", ["stability"], 2)
+    assert crashes["rows"] == rows("SELECT count(*) AS n FROM crashes")[0]["n"]
+    units = rows("SELECT dataset, state, count(*) AS n FROM _units GROUP BY ALL ORDER BY ALL")
+    assert units == [
+        {"dataset": "crashes", "state": "landed", "n": 2},
+        {"dataset": "devices", "state": "landed", "n": 1},
+    ]
+    query = (
+        "SELECT DISTINCT _gaps.state FROM _gaps JOIN _units USING (dataset) "
+        "WHERE _gaps.starts_at >= _units.ends_at"
+    )
+    assert rows(query) == [{"state": "missing"}]
+    query = "SELECT count(*) AS n FROM devices_changes WHERE valid_to IS NULL"
+    assert rows(query) == rows("SELECT count(*) AS n FROM devices")
+    listed = {row["name"] for row in rows("SHOW TABLES")}
+    assert {"_datasets", "_units", "_gaps", "devices_changes", "devices_history"} <= listed
+    query = (
+        "SELECT comment FROM duckdb_columns() WHERE table_name = 'devices' "
+        "AND column_name = 'device_uid'"
+    )
+    assert rows(query) == [{"comment": "What device_uid is. [x]"}]
+    query = "SELECT comment FROM duckdb_views() WHERE view_name = 'devices_history'"
+    comment = "Crashes. Crashes of programs. Grain: one row per crash."
+    assert rows(query) == [{"comment": comment}]
 
 
 def check_command(capsys: pytest.CaptureFixture[str]) -> None:
