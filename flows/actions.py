@@ -46,7 +46,7 @@ def action_plan(
         targets_file: the same as a file on the worker; people are named in files only.
         parameters: of the action; they add to those of its YAML and override them.
         ticket: travels with the request as its external reference.
-        tenant: a profile of profiles.toml; without it, the NEXTHINK_* variables name the tenant.
+        tenant: a profile of nxp.toml or profiles.toml; without it, the NEXTHINK_* variables count.
     """
     asked = ActionAsked(
         devices, targets_file, parameters or {}, ticket=ticket or None, by=person_of_run()
@@ -86,7 +86,7 @@ def action_run(
             the YAML needs no approval.
         dry_run: send nothing, even if the YAML would.
         wait: wait for outcomes, as long as the YAML says.
-        tenant: a profile of profiles.toml; without it, the NEXTHINK_* variables name the tenant.
+        tenant: a profile of nxp.toml or profiles.toml; without it, the NEXTHINK_* variables count.
     """
     asked = ActionAsked(
         devices,
@@ -131,7 +131,7 @@ def assisted_service(
         why: the reason; it is kept.
         ticket: travels with the request as its external reference.
         parameters: of the action; they add to those of its YAML and override them.
-        tenant: a profile of profiles.toml; without it, the NEXTHINK_* variables name the tenant.
+        tenant: a profile of nxp.toml or profiles.toml; without it, the NEXTHINK_* variables count.
     """
     by = person_of_run(who)
     asked = ActionAsked(devices, None, parameters or {}, who, why, ticket or None, by=by)
@@ -148,7 +148,7 @@ def self_help(action: Action, tenant: str | None = None) -> list[dict[str, Any]]
     Args:
         action: a name of deployments/actions: an action whose targets come from a consent, or a
             campaign whose answers choose actions.
-        tenant: a profile of profiles.toml; without it, the NEXTHINK_* variables name the tenant.
+        tenant: a profile of nxp.toml or profiles.toml; without it, the NEXTHINK_* variables count.
     """
     reports = stories.ask_and_act(action, tenant, person_of_run())
     return completed(reports, "; ".join(map(summary_of, reports)))
@@ -160,7 +160,7 @@ def self_healing(action: Action, tenant: str | None = None) -> dict[str, Any]:
 
     Args:
         action: a name of deployments/actions with a query for its targets.
-        tenant: a profile of profiles.toml; without it, the NEXTHINK_* variables name the tenant.
+        tenant: a profile of nxp.toml or profiles.toml; without it, the NEXTHINK_* variables count.
     """
     return _completed(stories.act(choose_action(action, tenant), ActionAsked(by=person_of_run())))
 
@@ -173,7 +173,7 @@ def on_demand_data(action: Action, tenant: str | None = None) -> dict[str, Any]:
 
     Args:
         action: a name of deployments/actions whose YAML names the dataset to land.
-        tenant: a profile of profiles.toml; without it, the NEXTHINK_* variables name the tenant.
+        tenant: a profile of nxp.toml or profiles.toml; without it, the NEXTHINK_* variables count.
     """
     chosen = choose_action(action, tenant)
     if chosen.specification.lands is None:

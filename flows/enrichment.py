@@ -39,7 +39,7 @@ def enrichment_plan(
 
     Args:
         sync: a name of deployments/syncs.
-        tenant: a profile of profiles.toml; without it, the NEXTHINK_* variables name the tenant.
+        tenant: a profile of nxp.toml or profiles.toml; without it, the NEXTHINK_* variables count.
         full: pull all rows, even if the changes would be enough.
         accept_guards: guards that may trip.
         why: the reason for that; it is kept.
@@ -62,7 +62,7 @@ def enrichment_apply(
     Args:
         sync: a name of deployments/syncs.
         plan: the plan's id; without it the newest one.
-        tenant: a profile of profiles.toml; without it, the NEXTHINK_* variables name the tenant.
+        tenant: a profile of nxp.toml or profiles.toml; without it, the NEXTHINK_* variables count.
         accept_guards: guards that may have tripped.
         why: the reason for that; it is kept.
         verify: read back afterwards, if the sync has a query for it.
@@ -87,7 +87,7 @@ def enrichment_sync(
 
     Args:
         sync: a name of deployments/syncs.
-        tenant: a profile of profiles.toml; without it, the NEXTHINK_* variables name the tenant.
+        tenant: a profile of nxp.toml or profiles.toml; without it, the NEXTHINK_* variables count.
         full: pull all rows, even if the changes would be enough.
         accept_guards: guards that may trip.
         why: the reason for that; it is kept.
@@ -114,7 +114,7 @@ def enrichment_retry(sync: Sync, tenant: str | None = None, verify: bool = True)
 
     Args:
         sync: a name of deployments/syncs.
-        tenant: a profile of profiles.toml; without it, the NEXTHINK_* variables name the tenant.
+        tenant: a profile of nxp.toml or profiles.toml; without it, the NEXTHINK_* variables count.
         verify: read back afterwards, if the sync has a query for it.
     """
     return _completed(stories.retry(choose_sync(sync, tenant), SyncAsked(verify=verify)))
@@ -127,7 +127,7 @@ def enrichment_undo(sync: Sync, plan: Plan, tenant: str | None = None) -> dict[s
     Args:
         sync: a name of deployments/syncs.
         plan: the id of the plan to take back.
-        tenant: a profile of profiles.toml; without it, the NEXTHINK_* variables name the tenant.
+        tenant: a profile of nxp.toml or profiles.toml; without it, the NEXTHINK_* variables count.
     """
     return _completed(stories.undo(choose_sync(sync, tenant), plan))
 

@@ -46,7 +46,7 @@ def nql_export(
         dataset: a name of deployments/datasets, or several.
         window_from: first instant to land again, a date or a date-time with offset.
         window_to: the instant to stop before.
-        tenant: a profile of profiles.toml; without it, the NEXTHINK_* variables name the tenant.
+        tenant: a profile of nxp.toml or profiles.toml; without it, the NEXTHINK_* variables count.
         accept_shrink: publish even if far fewer rows came than have landed already.
         full_refresh: land all windows again, as far back as the query reaches.
         concurrency: how many windows to land at once.
@@ -101,7 +101,7 @@ def nql_backfill(
         step: length of a window; by default, the dataset's own.
         only: missing windows, those whose last try failed, or all of them.
         concurrency: how many windows to land at once.
-        tenant: a profile of profiles.toml; without it, the NEXTHINK_* variables name the tenant.
+        tenant: a profile of nxp.toml or profiles.toml; without it, the NEXTHINK_* variables count.
         accept_shrink: publish even if far fewer rows came than have landed already.
         chunk: leave this empty; `nxp backfill --on` sets it to the windows the run lands first.
     """

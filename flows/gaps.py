@@ -30,7 +30,7 @@ def nql_gaps(
         days: how far to look back from now.
         datasets: window datasets of deployments/datasets; by default, all of them.
         land: land what is missing; otherwise only report it.
-        tenant: a profile of profiles.toml; without it, the NEXTHINK_* variables name the tenant.
+        tenant: a profile of nxp.toml or profiles.toml; without it, the NEXTHINK_* variables count.
     """
     left = close_gaps(days, datasets, tenant, land=land)
     found = [{"dataset": each.dataset, "windows": each.expected} for each in left]

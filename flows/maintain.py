@@ -27,7 +27,7 @@ def maintain(
 
     Args:
         dataset: a name of deployments/datasets, or of deployments/syncs.
-        tenant: a profile of profiles.toml; without it, the NEXTHINK_* variables name the tenant.
+        tenant: a profile of nxp.toml or profiles.toml; without it, the NEXTHINK_* variables count.
         grace: how long superseded files are kept in `_old`, such as 12h or 7d.
     """
     report = maintain_now(plan_upkeep(dataset, grace, tenant))

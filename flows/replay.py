@@ -27,7 +27,7 @@ def replay(dataset: Dataset, run: RunId, tenant: str | None = None) -> dict[str,
     Args:
         dataset: a name of deployments/datasets.
         run: the id of the run that rejected the rows.
-        tenant: a profile of profiles.toml; without it, the NEXTHINK_* variables name the tenant.
+        tenant: a profile of nxp.toml or profiles.toml; without it, the NEXTHINK_* variables count.
     """
     with open_replay(dataset, tenant) as opened:
         result = replay_now(opened, run)

@@ -31,7 +31,8 @@ Json = Annotated[bool, Parameter(name="--json", negative="", help="Print JSON.")
 Tenant = Annotated[
     str | None,
     Parameter(
-        name="--tenant", help="A profile of profiles.toml; by default the NEXTHINK_* variables."
+        name="--tenant",
+        help="A profile of nxp.toml or profiles.toml; by default the NEXTHINK_* variables.",
     ),
 ]
 AcceptShrink = Annotated[

@@ -15,6 +15,7 @@ from nxp.options import Dataset, Json, Tenant
 from nxp.output import at_second, print_json, print_table, say
 
 if TYPE_CHECKING:
+    from connectors.settings.tenants import TenantSettings
     from tasks.land.calendar import Calendar
 
 
@@ -152,7 +153,7 @@ def audit(
         raise PartlyDoneError(
             f"{len(found)} windows landed without rows, and the tenant may have forgotten them: "
             "mark them with --mark, or set how long the tenant keeps rows "
-            "(NEXTHINK_TENANT_RETENTION)"
+            f"({_tenant(settings, tenant).named('tenant_retention')})"
         )
     say(f"{len(found)} windows {'marked' if mark else 'found'}")
 
@@ -199,15 +200,20 @@ def _count_from(
     ledger.marks.set_watermark(specification.dataset, instant, end)
 
 
+def _tenant(settings: Settings, tenant: str | None) -> "TenantSettings":
+    from connectors.settings.tenants import load_tenant  # noqa: PLC0415 - needs the credential, only here
+
+    return load_tenant(settings, tenant)
+
+
 def _calendar(
     specification: DatasetSpecification, settings: Settings, tenant: str | None
 ) -> "Calendar":
-    from connectors.settings.tenants import load_tenant  # noqa: PLC0415 - needs the credential, only here
     from tasks.land.calendar import Calendar  # noqa: PLC0415 - polars, not for --help
 
     if specification.mode is Mode.SNAPSHOT:
         raise UsageError(f"{specification.dataset} is a snapshot: it has no watermark")
-    return Calendar.of(specification, load_tenant(settings, tenant))
+    return Calendar.of(specification, _tenant(settings, tenant))
 
 
 def _state(specification: DatasetSpecification, ledger: Ledger) -> dict[str, Any]:

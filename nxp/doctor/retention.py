@@ -11,7 +11,7 @@ from connectors.settings.tenants import TenantSettings
 from nxp.doctor.finding import Finding, ok, warn
 
 CHECK = "retention"
-SETTING = "NEXTHINK_TENANT_RETENTION"
+SETTING = "tenant_retention"
 
 
 def look_at_retention(
@@ -39,14 +39,16 @@ def _compared(
     kept = kept_for(tenant.tenant_retention, of)
     oldest = _instant(rows)
     if oldest is None:
-        return warn(CHECK, f"{of}: {query_id} has no rows, so nothing is known", do=_advice(of))
+        return warn(
+            CHECK, f"{of}: {query_id} has no rows, so nothing is known", do=_advice(of, tenant)
+        )
     age = now - oldest
     shown = f"{of}: the oldest row is {age / DAY:.1f} days old, so at least that is kept"
     if kept is None:
-        return warn(CHECK, f"{shown}; how long is not set", do=_advice(of))
+        return warn(CHECK, f"{shown}; how long is not set", do=_advice(of, tenant))
     if age + DAY < kept:
         what = f"{shown}; {_days(kept)} are set, which a young or quiet tenant does not show"
-        return warn(CHECK, what, do=_advice(of))
+        return warn(CHECK, what, do=_advice(of, tenant))
     return ok(CHECK, f"{shown}; {_days(kept)} are set")
 
 
@@ -63,8 +65,8 @@ def _days(kept: timedelta) -> str:
     return f"{kept / DAY:.0f} days"
 
 
-def _advice(of: RetentionClass) -> str:
-    return (
-        "see the data retention in Nexthink's administration, and set it, such as "
-        f"{SETTING}={of}=30d"
-    )
+def _advice(of: RetentionClass, tenant: TenantSettings) -> str:
+    name = tenant.named(SETTING)
+    # A variable is written with its value; a key of a file has its place behind it.
+    example = f"{name}={of}=30d" if name.isupper() else f'{SETTING} = "{of}=30d" ({name})'
+    return f"see the data retention in Nexthink's administration, and set it, such as {example}"

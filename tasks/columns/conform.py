@@ -71,8 +71,12 @@ class Counts:
     # The size of the rejected rows' text, which is held in memory.
     rejected_bytes: int = 0
 
-    def check(self, dataset: str) -> None:
+    def check(self, dataset: str, zone_setting: str = "NEXTHINK_TIME_ZONE") -> None:
         """Raise unless every row is accounted for and the tenant kept to the window.
+
+        Args:
+            dataset: its name, with the unit's.
+            zone_setting: what sets the tenant's zone.
 
         Raises:
             DataRefusedError: rows outside the window, other than exactly on its end.
@@ -81,7 +85,7 @@ class Counts:
             raise DataRefusedError(
                 f"{dataset}: {self.strayed} of {self.read} rows lie outside the window: the tenant "
                 "did not honour the query's time filter (check the query and "
-                "NEXTHINK_TIME_ZONE); nothing was published"
+                f"{zone_setting}); nothing was published"
             )
         known = self.landed + self.rejected + self.outside + self.filtered + self.duplicates
         if self.read != known:

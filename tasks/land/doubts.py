@@ -45,8 +45,11 @@ class DoubtsFound:
         """Whether there are any."""
         return bool(self.expired or self.partial or self.unproven)
 
-    def said(self, dataset: str) -> str | None:
-        """Return what is in doubt and what to do, in one line; None if nothing is."""
+    def said(self, dataset: str, setting: str = "NEXTHINK_TENANT_RETENTION") -> str | None:
+        """Return what is in doubt and what to do, in one line; None if nothing is.
+
+        `setting` is what sets how long the tenant keeps its data.
+        """
         parts = []
         if self.expired:
             first, last = self.expired[0], self.expired[-1]
@@ -65,7 +68,7 @@ class DoubtsFound:
             parts.append(
                 f"{len(self.unproven)} windows have no rows ({self.unproven[0]} is the first), and "
                 "the tenant may have forgotten them: set how long it keeps them "
-                "(NEXTHINK_TENANT_RETENTION), or accept them with "
+                f"({setting}), or accept them with "
                 f"nxp state accept {dataset} --why TEXT"
             )
         return f"{dataset}: {'; '.join(parts)}" if parts else None

@@ -129,7 +129,8 @@ def build_report(run: Run, landed: Landed, watermark: datetime | None = None) ->
         units=len(outcomes),
         folder=run.lake.dataset_location(run.dataset),
         watermark=watermark,
-        error=_error(run.dataset, landed) or doubts.said(run.dataset),
+        error=_error(run.dataset, landed)
+        or doubts.said(run.dataset, run.plan.tenant.named("tenant_retention")),
         seconds={
             stage: round(sum(outcome.seconds.get(stage, 0.0) for outcome in outcomes), 3)
             for stage in STAGES

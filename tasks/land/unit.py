@@ -87,7 +87,7 @@ def stage_unit(run: Run, unit: Unit, ready: Ready) -> tuple[UnitOutcome, Staged]
 
 def check_counts(run: Run, unit: Unit, counts: Counts, reasons: Mapping[str, int]) -> None:
     """Raise if a unit must not be published: strayed rows, too many rejects, a shrunken result."""
-    counts.check(f"{run.dataset} {unit.name}")
+    counts.check(f"{run.dataset} {unit.name}", run.plan.tenant.named("time_zone"))
     allowed = run.plan.specification.max_reject_share
     if counts.rejected > allowed * counts.read:
         raise DataRefusedError(
