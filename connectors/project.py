@@ -159,10 +159,13 @@ def read_toml(path: Path) -> dict[str, Any]:
         raise ConfigurationError(f"{path}: nested too deeply") from None
     except OSError as error:
         raise ConfigurationError(f"{path}: cannot be read: {error.strerror or error}") from None
-    except UnicodeDecodeError:
-        raise ConfigurationError(f"{path}: is not text in UTF-8") from None
+    except UnicodeDecodeError as error:
+        line = error.object[: error.start].count(b"\n") + 1
+        raise ConfigurationError(f"{path}:{line}: is not text in UTF-8") from None
     except tomllib.TOMLDecodeError as error:
-        raise ConfigurationError(f"{path}: {error}") from None
+        last = read_text(path).count("\n") + 1
+        what = str(error).replace("at end of document", f"at line {last}, where the file ends")
+        raise ConfigurationError(f"{path}: {what}") from None
 
 
 def _find(environ: Mapping[str, str]) -> Path | None:

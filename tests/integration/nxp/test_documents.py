@@ -51,6 +51,13 @@ def test_a_tenant_is_set_up_as_the_page_says(
         assert not made.tenant.leaks
 
 
+def test_a_project_is_made_as_the_page_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert documents.check("projects.md", {}) == 1
+
+
 VOLUMES = """device.volumes during past 7d
 | where volume.is_system == true and volume.free_space <= 40GB
 | list device.collector.uid, device.name, device.operating_system.platform

@@ -184,6 +184,10 @@ def test_every_setting_that_is_masked_counts_as_a_secret() -> None:
         ("worker_file = 'none'", "nxp.toml:1: worker_file: cannot read the file"),
         ("worker = 'x'\nworker_file = 'y'", "nxp.toml:1: worker: worker_file is set too"),
         ("a = 1\nb 2", "nxp.toml: Expected '=' after a key in a key/value pair (at line 2"),
+        (
+            "a = 1\n[profiles.lab",
+            "nxp.toml: Expected ']' at the end of a table declaration (at line",
+        ),
         ("x = " + "[" * 100_000, "nxp.toml: nested too deeply"),
     ],
 )
@@ -211,8 +215,10 @@ def test_a_file_that_cannot_be_read_is_not_passed_by(project: Path) -> None:
     (project / "nxp.toml").mkdir()
     assert "Is a directory" in refused({})
     (project / "nxp.toml").rmdir()
-    (project / "nxp.toml").write_bytes(b"lake = '\xff'")
-    assert "is not text in UTF-8" in refused({})
+    (project / "nxp.toml").write_bytes(b"# first\r\nlake = '\xff'")
+    assert "nxp.toml:2: is not text in UTF-8" in refused({})
+    (project / "nxp.toml").write_bytes("\ufefflake = 's3://b2/lake'\r\n".encode("utf-16-le"))
+    assert load_settings({}).lake == "s3://b2/lake"
 
 
 def test_a_linked_file_makes_a_project_of_the_folder_with_the_link(project: Path) -> None:
