@@ -9,7 +9,17 @@ DATASETS = read_specifications(LIBRARY / "datasets", DatasetSpecification).all()
 COLUMNS = [(name, column) for name, each in DATASETS.items() for column in each.columns]
 # Headers of objects that rows belong to, not of the tables' own fields.
 SHARED = ("device.", "user.", "binary.", "application.", "package.", "alert.monitor.")
-NAMING = ("user_name", "username", "full_name", "email", "upn", "sid", "account_name", "local_ip")
+NAMING = (
+    "user_name",
+    "username",
+    "full_name",
+    "email",
+    "upn",
+    "sid",
+    "account_name",
+    "local_ip",
+    "user_uid",
+)
 
 
 def test_every_dataset_and_column_is_described_and_every_measure_has_its_unit() -> None:
