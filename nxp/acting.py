@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
+from connectors.counting import number_of
 from connectors.settings.installation import load_settings
 from connectors.settings.tenants import tenant_name
 from nxp.output import at_second, print_json, print_table, say
@@ -35,8 +36,8 @@ def print_plan(report: dict[str, Any], *, as_json: bool) -> None:
     if not report["plan_id"]:
         return
     say(
-        f"{report['candidates']:,} candidates, {report['targets']:,} targets in "
-        f"{report['requests']:,} requests"
+        f"{number_of(report['candidates'], 'candidate')}, "
+        f"{number_of(report['targets'], 'target')} in {number_of(report['requests'], 'request')}"
     )
     _say_context(report)
     if not report["targets"]:

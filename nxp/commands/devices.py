@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 from cyclopts import Parameter
 
+from connectors.counting import number_of
 from connectors.errors import DataRefusedError, UsageError
 from connectors.logs import OURS
 from connectors.settings.installation import load_settings
@@ -194,7 +195,7 @@ def _print(report: "DeletionReport", *, as_json: bool) -> None:
     )
     say(
         f"{report.named:,} named, {report.targets:,} of {report.inventory:,} devices to be deleted "
-        f"in {report.requests:,} requests{f': {counted}' if counted else ''}"
+        f"in {number_of(report.requests, 'request')}{f': {counted}' if counted else ''}"
     )
     until = ", valid for 24 hours" if report.plan_state in _OPEN else ""
     say(f"plan {report.plan_id}, hash {report.sha256[:12]}: {report.plan_state}{until}")

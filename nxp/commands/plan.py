@@ -5,6 +5,7 @@ from typing import Annotated, Any
 from cyclopts import Parameter
 
 from connectors.catalogue import SYNCS, check_named
+from connectors.counting import number_of
 from connectors.errors import UsageError
 from connectors.settings.installation import load_settings
 from connectors.settings.tenants import tenant_name
@@ -142,7 +143,7 @@ def _verdict(report: dict[str, Any]) -> str:
     planned = report["planned"]
     if not planned["rows"]:
         return "nothing to send"
-    found = f"{planned['rows']:,} values of {planned['keys']:,} objects"
+    found = f"{number_of(planned['rows'], 'value')} of {number_of(planned['keys'], 'object')}"
     if report["stopped_by"]:
         return f"{found}; nothing was sent: guard {', '.join(report['stopped_by'])}"
     return f"{found}; nxp apply {report['dataset']} sends it within 24 hours"

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from cyclopts import Parameter
 
 from connectors.catalogue import SYNCS, check_named
+from connectors.counting import number_of
 from connectors.errors import NotApprovedError, UsageError
 from connectors.settings.installation import load_settings
 from nxp.engine import require_prefect, run_reported
@@ -137,7 +138,7 @@ def print_report(report: dict[str, Any], *, as_json: bool = False) -> None:
             "not acknowledged"
         )
     say_met(report)
-    sent = f"; {report['requests']:,} requests, {report['seconds']['push']:.1f} s"
+    sent = f"; {number_of(report['requests'], 'request')}, {report['seconds']['push']:.1f} s"
     plan = f", plan {report['plan_id']}" if not report["objects"] else sent
     say(f"{summary_of(report)}{plan}")
 

@@ -12,6 +12,7 @@ import polars as pl
 
 from connectors.actions import ActionKind
 from connectors.catalogue.specification import describe
+from connectors.counting import number_of
 from connectors.errors import UsageError
 from connectors.ledger import ActionPlanRecord
 from tasks.act.checks import Described
@@ -136,7 +137,7 @@ def card_page(record: ActionPlanRecord, rows: pl.DataFrame) -> str:
     left = rows.filter(pl.col("ordinal").is_null())
     verdict = (
         f"{record.summary['targets']:,} of {record.summary['candidates']:,} candidates are acted "
-        f"on, in {record.summary['requests']:,} requests."
+        f"on, in {number_of(record.summary['requests'], 'request')}."
     )
     return page.page(
         f"{record.action}: plan {record.plan_id}",
@@ -206,7 +207,8 @@ def _before(before: Mapping[str, Any]) -> str:
         return "never by this ledger"
     first, last = (datetime.fromisoformat(before[name]) for name in ("first", "last"))
     return (
-        f"{before['requests']:,} requests for {before['targets']:,} targets by this ledger, from "
+        f"{number_of(before['requests'], 'request')} for "
+        f"{number_of(before['targets'], 'target')} by this ledger, from "
         f"{first:%Y-%m-%d} to {last:%Y-%m-%d %H:%M} UTC: {_said(before['outcomes'])}"
     )
 

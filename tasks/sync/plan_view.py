@@ -12,6 +12,7 @@ from typing import Any, Final
 
 import polars as pl
 
+from connectors.counting import number_of
 from connectors.lake import Lake
 from connectors.lake.plans import keep_plan
 from connectors.lake.storage import storage_errors
@@ -80,7 +81,7 @@ class PlanView:
             totals.update({name: n for name, n in each.items() if name in _sent(each)})
         theirs = totals.pop(_THEIRS, 0)
         said = ", ".join(f"{count:,} {name}" for name, count in totals.items() if count)
-        text = f"{summary['rows']:,} values of {summary['keys']:,} objects"
+        text = f"{number_of(summary['rows'], 'value')} of {number_of(summary['keys'], 'object')}"
         text = f"{text}: {said}" if said else f"{text}: nothing to send"
         if theirs:
             text += f"; {theirs:,} values of others differ and are left alone"

@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
+from connectors.counting import number_of
 from connectors.errors import PipelineError
 from connectors.syncs import unreadable
 from tasks.runs import metrics
@@ -92,8 +93,8 @@ def described(plan: SyncPlan) -> str:
     summary, counts = plan.summary, plan.summary.counts
     lines = [
         (
-            f"**{plan.record.sync}**, plan `{plan.plan_id}`: {summary.rows:,} values of "
-            f"{summary.keys:,} objects."
+            f"**{plan.record.sync}**, plan `{plan.plan_id}`: "
+            f"{number_of(summary.rows, 'value')} of {number_of(summary.keys, 'object')}."
         ),
         "",
         "| action | values |",
@@ -217,7 +218,7 @@ def markdown(report: SyncReport) -> str:
         "",
         (
             f"{report.objects:,} objects: {report.acknowledged:,} acknowledged, "
-            f"{not_acknowledged(plain)}, in {report.requests:,} requests "
+            f"{not_acknowledged(plain)}, in {number_of(report.requests, 'request')} "
             f"({report.objects_per_second:,.0f} objects/s){left_of(plain)}. "
             f"Plan `{report.plan_id}`, run `{report.run_id}` of tenant `{report.tenant}`."
         ),

@@ -8,6 +8,7 @@ from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
 
+from connectors.counting import number_of
 from connectors.errors import UsageError
 from connectors.ledger import Lease, PlanState
 from tasks.runs.progress import LANDED, Progress, tell
@@ -65,12 +66,14 @@ def _planned(plan: SyncPlan) -> str:
         "without key": source.without_key,
     }
     left_out = "".join(f", {count:,} rows {why}" for why, count in left.items() if count)
-    return f"{plan.summary.rows:,} values of {plan.summary.keys:,} objects{left_out}"
+    values, objects = plan.summary.rows, plan.summary.keys
+    return f"{number_of(values, 'value')} of {number_of(objects, 'object')}{left_out}"
 
 
 def _applied(applied: Applied) -> str:
     taken, objects = applied.objects[ObjectOutcome.ACKNOWLEDGED], applied.objects.total()
-    return f"{taken:,} of {objects:,} objects acknowledged in {applied.requests:,} requests"
+    requests = number_of(applied.requests, "request")
+    return f"{taken:,} of {objects:,} objects acknowledged in {requests}"
 
 
 def _verified(verified: Verified) -> str:

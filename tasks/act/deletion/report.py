@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
+from connectors.counting import number_of
 from connectors.errors import (
     DataRefusedError,
     NotApprovedError,
@@ -195,7 +196,7 @@ def described(record: ActionPlanRecord) -> str:
     summary = record.summary
     return (
         f"plan {record.plan_id} deletes {summary['targets']:,} of {summary['inventory']:,} devices "
-        f"in {summary['requests']:,} requests"
+        f"in {number_of(summary['requests'], 'request')}"
     )
 
 

@@ -75,7 +75,7 @@ def test_a_card_says_what_is_done_to_whom_and_who_may_see_names(
     assert sum(answer["card"]["entities"].values()) == devices
     assert "rows" not in json.loads(called("act", "show", NAME, "--json", capsys=capsys).stdout)
     again = called("act", "plan", NAME, capsys=capsys)
-    assert f"1 requests for {devices} targets by this ledger" in again.stdout
+    assert f"1 request for {devices} targets by this ledger" in again.stdout
     assert str(page.parent) in again.stderr
 
 

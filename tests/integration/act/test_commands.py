@@ -42,7 +42,7 @@ def test_a_plan_is_made_approved_run_and_looked_at(
     everybody = len(made.devices())
     planned = end(begin(env, "act", "plan", NAME, "--ticket", "INC1"))
     assert planned.returncode == 0, planned.stderr
-    assert f"{everybody} candidates, {everybody} targets in 1 requests" in planned.stderr
+    assert f"{everybody} candidates, {everybody} targets in 1 request" in planned.stderr
     early = end(begin(env, "act", "run", NAME))
     assert early.returncode == 8
     assert f"nxp act approve {NAME} --plan" in early.stderr.splitlines()[-1]
@@ -160,7 +160,7 @@ def test_an_action_waits_for_its_approval_with_a_ticket(
     made.specify(NAME, **FOUND, approval="required")
     process = begin(env, "act", "run", NAME, "--approve")
     run = waiting_run(prefect_server, NAME)
-    assert f"{len(made.devices())} targets in 1 requests" in described(prefect_server, run)
+    assert f"{len(made.devices())} targets in 1 request" in described(prefect_server, run)
     assert not made.tenant.actions.requests
     answer(prefect_server, run, approved=True, who="Ann", why="asked for", ticket="INC7")
     ended = end(process)

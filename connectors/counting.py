@@ -1,0 +1,6 @@
+"""Counted nouns in messages: 1 request, 2,000 requests."""
+
+
+def number_of(number: int, noun: str) -> str:
+    """Return a number with thousands separators and a noun, in the plural unless it is one."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
