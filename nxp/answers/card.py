@@ -82,13 +82,17 @@ class FullPlanOnCard(PlanOnCard):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReviewedPlan:
-    """A plan of a sync: for each field, how many values each action has, wait or are rejected."""
+    """A plan of a sync: for each field, how many values each action has, wait or are rejected.
+
+    `findings` are what its guards found, a line each.
+    """
 
     plan_id: str
     sync: str
     state: str
     verdict: str
     fields: list[dict[str, Any]]
+    findings: list[str]
     page: str
 
 

@@ -36,9 +36,9 @@ _EMPTY: Final = "(empty)"
 _PAIR: Final = ("field", "action", "before", "after")
 # So many changes of each field are shown, however rare.
 _OF_EACH: Final = 3
-# How many different values a field gets, and how many of these are in it now: none, if they belong
+# How many different values a field gets, and how many of these are held: none, if they belong
 # into another column; all, if they only go to other objects.
-_DIFFERENT, _IN_IT = "different", "in it now"
+_DIFFERENT, _IN_IT = "different", "held"
 _LEGEND: Final = (
     f"{_DIFFERENT}: how many different values the field gets. {_IN_IT}: how many of these it holds "
     "now, on any object of the plan. None may mean that they belong into another column; all, that "

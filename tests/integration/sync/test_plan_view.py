@@ -1,6 +1,5 @@
 """A plan as the person sees it who approves it: which field, from what, to what."""
 
-import json
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -12,6 +11,7 @@ from connectors.errors import NotApprovedError
 from tasks.sync.plan_file import PlanSummary, SyncPlan, file_sha256
 from tasks.sync.plan_view import fields_markdown, plan_page, view_plan
 from tests.acting import Client, enrichment
+from tests.answers import validated
 from tests.commands import called
 from tests.syncing import OWNER, SYNC_NAME, TAG, Syncing, syncing
 
@@ -41,10 +41,11 @@ def test_a_plan_is_reviewed_with_its_values_by_its_owner_only(
         made.sync(decline)  # type: ignore[arg-type]
     shown = called("plan", "show", SYNC_NAME, capsys=capsys)
     assert shown.returncode == 0, shown.stderr
-    full = json.loads(called("plan", "show", SYNC_NAME, "--full", "--json", capsys=capsys).stdout)
+    printed = called("plan", "show", SYNC_NAME, "--full", "--json", capsys=capsys).stdout
+    full = validated("plan", printed)
     counts = {row["field"]: row["set"] for row in full["fields"]}
     assert counts == {OWNER: len(uids), TAG: len(uids)}
-    kinds = {row["field"]: (row["different"], row["in it now"]) for row in full["fields"]}
+    kinds = {row["field"]: (row["different"], row["held"]) for row in full["fields"]}
     assert kinds == {OWNER: (1, 0), TAG: (len(uids), 0)}
     assert (full["pairs"][0]["values"], full["pairs"][0]["after"]) == (len(uids), MARK)
     # No value of this field is frequent, so a swapped column would be overlooked without it.
@@ -81,7 +82,7 @@ def test_words_of_later_releases_are_shown_too(made: Syncing, tmp_path: Path) ->
         later = replace(record, sha256=file_sha256(path))
         plan = SyncPlan(later, PlanSummary.from_json(record.summary), path)
         view = view_plan(plan, ledger)
-    counts = {"theirs": 1, "bend": 1, "different": 0, "in it now": 0, "waiting": 0, "rejected": 0}
+    counts = {"theirs": 1, "bend": 1, "different": 0, "held": 0, "waiting": 0, "rejected": 0}
     assert view.fields[0] == {"field": OWNER, **counts}
     assert view.verdict.endswith("1 bend; 1 values of others differ and are left alone")
     assert "| theirs | bend | different |" in fields_markdown(view)
