@@ -7,6 +7,7 @@ that look-up.
 
 import os
 import uuid
+from collections.abc import Callable, Mapping
 from contextlib import closing, suppress
 from pathlib import Path
 from typing import Final
@@ -17,7 +18,7 @@ from connectors.errors import ConfigurationError, StorageError, UsageError
 from connectors.lake.lake import Lake
 from connectors.lake.manifest import SNAPSHOT, Manifest
 from connectors.lake.naming import HISTORY, PATH, partition_sql
-from connectors.lake.sql_views import RECORD_VIEWS, empty_view, record_view
+from connectors.lake.sql_views import RECORD_VIEWS, comment_on, empty_view, record_view
 from connectors.lake.storage import advice
 from connectors.lake.stores.store import is_remote
 from connectors.locked_duckdb import first_line
@@ -32,7 +33,13 @@ NEW: Final = ".new"
 PATH_END: Final = f"regexp_extract({PATH}, '[^/]+/[^/]+$')"
 
 
-def write_database(lake: Lake, file: Path, *, relative: bool = False) -> list[str]:
+def write_database(
+    lake: Lake,
+    file: Path,
+    *,
+    relative: bool = False,
+    comments: Callable[[str], Mapping[str, str]] = lambda _dataset: {},
+) -> list[str]:
     """Write a database of views over a lake, in one step; return the names of the views.
 
     Args:
@@ -41,6 +48,8 @@ def write_database(lake: Lake, file: Path, *, relative: bool = False) -> list[st
         relative: name the lake's files relative to the folder of `file`, so that both can be moved
             together. Programs must then be started in that folder, or set `file_search_path` to
             it; and they open all files of a dataset to find those that count.
+        comments: returns what a dataset says of its columns, by name, and under an empty name of
+            itself.
 
     Raises:
         ConfigurationError: nothing has landed yet.
@@ -63,7 +72,8 @@ def write_database(lake: Lake, file: Path, *, relative: bool = False) -> list[st
     views |= {name: _records(lake, root, name) for name in sorted(RECORD_VIEWS)}
     new = file.with_name(f"{file.name}.{uuid.uuid4().hex[:8]}{NEW}")
     try:
-        _write(new, file.parent if relative else None, views)
+        said = {each + end: comments(each) for each in datasets for end in ("", HISTORY)}
+        _write(new, file.parent if relative else None, views, said)
         new.replace(file)
     except duckdb.Error as error:
         raise StorageError(f"cannot write {file}: {first_line(error)}") from None
@@ -105,7 +115,9 @@ def _check_replaceable(file: Path) -> None:
         raise UsageError(f"{file} holds {tables} tables of its own: name a new file")
 
 
-def _write(new: Path, folder: Path | None, views: dict[str, str]) -> None:
+def _write(
+    new: Path, folder: Path | None, views: dict[str, str], comments: Mapping[str, Mapping[str, str]]
+) -> None:
     with closing(duckdb.connect(":memory:")) as connection:
         connection.execute("SET TimeZone = 'UTC'")
         place = quoted_text(str(new.resolve()))
@@ -115,6 +127,7 @@ def _write(new: Path, folder: Path | None, views: dict[str, str]) -> None:
             connection.execute(f"SET file_search_path = {quoted_text(str(folder.resolve()))}")
         for name, source in views.items():
             connection.execute(f"CREATE VIEW {quoted_name(name)} AS {source}")
+            comment_on(connection, name, comments.get(name, {}))
         connection.execute("USE memory")
         connection.execute("DETACH made")
 

@@ -145,12 +145,7 @@ class Opened:
         for dataset in datasets:
             said = self._offered.comments(dataset)
             for name in sorted(made & {dataset, dataset + HISTORY, dataset + VERSIONS}):
-                for column, text in said.items():
-                    of = f"COLUMN {quoted_name(name)}.{quoted_name(column)}"
-                    what = of if column else f"VIEW {quoted_name(name)}"
-                    # A column of the YAML may not have landed yet.
-                    with suppress(duckdb.Error):
-                        self._connection.execute(f"COMMENT ON {what} IS {quoted_text(text)}")
+                comment_on(self._connection, name, said)
 
     def _files(self) -> list[str]:
         return [file for view in self._views for file in view.files]
@@ -174,6 +169,16 @@ def _of_view(error: Exception, names: Iterable[str]) -> Exception:
     if isinstance(error, duckdb.Error) and not isinstance(error, duckdb.IOException):
         return SqlError(f"SQL: {', '.join(sorted(names))} cannot be read: {first_line(error)}")
     return error
+
+
+def comment_on(connection: duckdb.DuckDBPyConnection, view: str, said: Mapping[str, str]) -> None:
+    """Comment on a view, under an empty name, and on its columns."""
+    for column, text in said.items():
+        of_column = f"COLUMN {quoted_name(view)}.{quoted_name(column)}"
+        what = of_column if column else f"VIEW {quoted_name(view)}"
+        # A column of the YAML may not have landed yet.
+        with suppress(duckdb.Error):
+            connection.execute(f"COMMENT ON {what} IS {quoted_text(text)}")
 
 
 def views_of(datasets: Iterable[str], offered: Offered = NOTHING) -> list[str]:

@@ -92,7 +92,7 @@ _REPORTED = frozenset({"collaboration.sessions", "alert.alerts", "alert.impacts"
 
 # Fields that name a person, an account of theirs, or where to reach them.
 _PERSONAL = re.compile(
-    r"user\.(?:name|username|sid|upn)|user\.ad\.(?:full_name|username|email_address|job_title"
+    r"user\.(?:name|username|sid|upn)|user\.ad\.(?:full_name|username|email_address"
     r"|distinguished_name)|.*[._](?:user_?name|upn|sid|e_?mail|email_address|full_name)"
     r"|.*\.(?:comment|local_admins)(?:\..*)?",
     re.IGNORECASE,

@@ -8,6 +8,7 @@ from cyclopts import Parameter
 from connectors.lake import Lake
 from connectors.settings.installation import load_settings
 from connectors.settings.tenants import tenant_name
+from nxp.offered import offered
 from nxp.options import Dataset, Json, Tenant
 from nxp.output import print_json, say
 
@@ -62,8 +63,10 @@ def duckdb(
     from connectors.lake.duckdb_file import write_database  # noqa: PLC0415 - duckdb, not for --help
 
     settings = load_settings()
-    lake = Lake(settings.lake, tenant_name(settings, tenant))
-    views = write_database(lake, file, relative=relative)
+    name = tenant_name(settings, tenant)
+    lake = Lake(settings.lake, name)
+    comments = offered(settings, name, tenant).comments
+    views = write_database(lake, file, relative=relative, comments=comments)
     if as_json:
         print_json({"file": str(file.resolve()), "views": views})
         return

@@ -83,11 +83,11 @@ def test_a_new_description_lands_nothing_again_and_changes_no_schema(
     assert here.tenant.requests["export"] == exports + 1
     assert hashes() == before
     check_command(capsys)
-    check_sql(capsys)
+    check_sql(here.folder, capsys)
     check_readers(here, capsys)
 
 
-def check_sql(capsys: pytest.CaptureFixture[str]) -> None:
+def check_sql(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Ask `nxp sql` for what catalogue and ledger know, and for what was when."""
 
     def rows(query: str) -> list[dict[str, Any]]:
@@ -121,6 +121,10 @@ def check_sql(capsys: pytest.CaptureFixture[str]) -> None:
     query = "SELECT comment FROM duckdb_views() WHERE view_name = 'devices_history'"
     comment = "Crashes. Crashes of programs. Grain: one row per crash."
     assert rows(query) == [{"comment": comment}]
+    file = folder / "bi.duckdb"
+    assert called("lake", "duckdb", str(file), capsys=capsys).returncode == 0
+    with duckdb.connect(str(file), read_only=True) as connection:
+        assert connection.execute(query).fetchall() == [(comment,)]
 
 
 def check_command(capsys: pytest.CaptureFixture[str]) -> None:
