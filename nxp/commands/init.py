@@ -8,6 +8,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from connectors.errors import UsageError
+from connectors.settings.regions import region_code
 from nxp.output import say
 from nxp.project.making import check_free, tenant_files, write_files
 from nxp.project.wanted import Wanted, ask, of_address
@@ -48,6 +49,8 @@ def init(
         return
     if instance is not None:
         found = of_address(instance)
+        if region and found.region not in {None, region_code(region)}:
+            raise UsageError(f"init: --instance {instance} is not in the region {region}")
         given = Wanted(found.instance, region or found.region, time_zone, lake)
     given = given.checked()
     if not yes and sys.stdin.isatty() and sys.stderr.isatty():

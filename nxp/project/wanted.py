@@ -77,9 +77,15 @@ class Wanted:
 
 
 def of_address(given: str) -> Wanted:
-    """Return the tenant of an address such as https://acme.eu.nexthink.cloud, or of a name."""
+    """Return the tenant of an address such as https://acme.eu.nexthink.cloud, or of a name.
+
+    Also of acme.eu, which is the tenant's name in lake and ledger.
+    """
     if found := _ADDRESS.fullmatch(given.strip()):
-        return Wanted(instance=found[1].lower(), region=found[2].lower())
+        return Wanted(instance=found[1].lower().removesuffix("-login"), region=found[2].lower())
+    instance, dot, region = given.strip().rpartition(".")
+    if dot and region in REGIONS:
+        return Wanted(instance=instance, region=region)
     return Wanted(instance=given.strip())
 
 

@@ -18,6 +18,7 @@ from connectors.settings.installation import Settings, load_settings
 from connectors.settings.tenant import TenantSettings
 from connectors.settings.tenants import load_tenant
 from nxp.library import LIBRARY
+from nxp.project.wanted import Wanted, of_address
 from tests.commands import called
 from tests.landing import CATALOG
 
@@ -123,6 +124,7 @@ def test_rows_land_where_it_was_said(
         ((*ACME, "--time-zone", "Mars/City"), "--time-zone 'Mars/City': must be an IANA zone"),
         ((*ACME, "--lake", "gs://hush/x"), "--lake: Google Cloud Storage is not supported"),
         ((*ACME, "--lake", "postgresql://u:hush@h/d"), "set the variable NXP_DATABASE_URL"),
+        (("--instance", "acme.eu", "--region", "us"), "acme.eu is not in the region us"),
         (("--sandbox", "--region", "eu"), "--sandbox is a tenant of its own"),
     ],
 )
@@ -177,6 +179,20 @@ def test_a_project_on_the_sandbox_has_all_that_it_needs(
     port = tenant.api_url.rpartition(":")[2]
     assert f"nxp sandbox --port {port} " in (root / "README.md").read_text()
     assert called("check", capsys=capsys).returncode == 0
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        "acme.pac",
+        "acme.pac.nexthink.cloud",
+        "https://acme.data.pac.nexthink.cloud/",
+        "HTTPS://Acme-login.pac.nexthink.cloud/oauth2",
+        "acme.api.pac.nexthink.cloud:443",
+    ],
+)
+def test_a_tenant_may_be_named_by_any_of_its_addresses(given: str) -> None:
+    assert of_address(given).checked() == Wanted(instance="acme", region="pac")
 
 
 def test_in_a_terminal_it_asks_four_questions_again_after_a_wrong_answer(folder: Path) -> None:
