@@ -22,8 +22,15 @@ _SECONDS: Final = 20
 _REFUSED: Final = frozenset({401, 403})
 
 
-def read_block(name: str, environ: Mapping[str, str] | None = None) -> dict[str, str]:
+def read_block(
+    name: str, environ: Mapping[str, str] | None = None, setting: str = "NEXTHINK_BLOCK"
+) -> dict[str, str]:
     """Return the settings in a block, secrets in clear text.
+
+    Args:
+        name: the block's.
+        environ: the variables, which name the server; by default those of this process.
+        setting: what names the block: a variable, or a file, a profile and its key.
 
     Raises:
         ConfigurationError: no server is configured, or it has no such block.
@@ -34,7 +41,7 @@ def read_block(name: str, environ: Mapping[str, str] | None = None) -> dict[str,
     url = environ.get("PREFECT_API_URL", "").rstrip("/")
     if not url:
         raise ConfigurationError(
-            f"NEXTHINK_BLOCK: block {name!r} is on a Prefect server, and PREFECT_API_URL is not set"
+            f"{setting}: block {name!r} is on a Prefect server, and PREFECT_API_URL is not set"
         )
     answer = _ask(url, name, environ)
     if answer.status_code in _REFUSED:
@@ -44,7 +51,7 @@ def read_block(name: str, environ: Mapping[str, str] | None = None) -> dict[str,
         )
     if answer.status_code == httpx.codes.NOT_FOUND:
         raise ConfigurationError(
-            f"NEXTHINK_BLOCK: the Prefect server at {url} has no block {BLOCK_TYPE}/{name}: "
+            f"{setting}: the Prefect server at {url} has no block {BLOCK_TYPE}/{name}: "
             f"run {_REGISTER}, then create it in the UI"
         )
     try:

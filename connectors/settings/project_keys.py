@@ -84,7 +84,7 @@ def _of_table(
         if (plain := _plain_name(key)) in SECRETS or _is_odd_secret(key, allowed):
             yield f"{begin} {_not_here(plain, in_profile=bool(where))}"
         elif key not in allowed:
-            yield f"{begin} {_unknown(plain, value, allowed)}"
+            yield f"{begin} {unknown_key(key, value, allowed)}"
         elif not isinstance(value, str | int | float):
             yield f"{begin} must be a text, a number, true or false"
         elif f"{key}{_FILE_END}" in table:
@@ -114,13 +114,13 @@ def _not_here(plain: str, *, in_profile: bool) -> str:
     return f"a secret must not be in nxp.toml, which is kept with the code: {instead}"
 
 
-def _unknown(plain: str, value: Any, allowed: Collection[str]) -> str:
+def unknown_key(key: str, value: Any, allowed: Collection[str]) -> str:
     """Return that a key is not known, and which one may be meant."""
     from difflib import get_close_matches  # noqa: PLC0415 - only after a mistake
 
     if isinstance(value, dict):
         return f"not a table of nxp.toml: tenants are [{PROFILES}.NAME], settings stand above them"
-    near = get_close_matches(plain, sorted(allowed), n=1, cutoff=0.6)
+    near = get_close_matches(_plain_name(key), sorted(allowed), n=1, cutoff=0.6)
     return "not a setting" + (
         f"; did you mean {near[0]}?" if near else " (nxp settings lists them)"
     )

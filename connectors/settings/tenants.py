@@ -16,7 +16,7 @@ from connectors.extras import require
 from connectors.project import PROFILES, Completed, Project, add, find_project, is_set, read_toml
 from connectors.settings.installation import Settings
 from connectors.settings.places import URL
-from connectors.settings.project_keys import PROFILES_FILE, TENANT_KEYS, doubled
+from connectors.settings.project_keys import PROFILES_FILE, TENANT_KEYS, doubled, unknown_key
 from connectors.settings.regions import region_code
 from connectors.settings.tenant import BLOCK, TENANT_NAME, TenantSettings
 from connectors.variables import build, read_value, read_values, variable_name
@@ -69,8 +69,9 @@ def _read_tenant(
         return _of_profile(read_profile(settings, profile, environ), environ)
     given = tenant_environ(environ)
     values, problems = read_values(given.environ, PREFIX, dict.fromkeys(TENANT_KEYS), given.names)
-    values, block = _with_block(values, problems, environ, PREFIX)
-    tenant = build(TenantSettings, values, problems, PREFIX, given.names)
+    values, block = _with_block(values, problems, environ, PREFIX, given.names)
+    named = {field: f"{field} in {place}" for field, place in block.items()}
+    tenant = build(TenantSettings, values, problems, PREFIX, {**given.names, **named})
     written = {field: " in ".join(reversed(n.rsplit(": ", 1))) for field, n in given.names.items()}
     tenant._names = _as_written(environ, PREFIX) | written | block  # noqa: SLF001 - its own
     return tenant
@@ -110,9 +111,12 @@ def _of_profile(profile: ProfileTable, environ: Mapping[str, str]) -> TenantSett
     values, problems = read_values(table, "", dict.fromkeys(TENANT_KEYS), names)
     allowed = {f"{field}{end}" for field in TENANT_KEYS for end in ("", "_file")}
     unknown = sorted(profile.table.keys() - allowed)
-    problems += [f"{profile.place(key)}: not a setting" for key in unknown]
+    problems += [
+        f"{profile.place(key)}: {unknown_key(key, profile.table[key], allowed)}" for key in unknown
+    ]
     begin = f"{profile.file}: "
-    values, block = _with_block(values, problems, environ, f"{profile.name}.", begin)
+    values, block = _with_block(values, problems, environ, f"{profile.name}.", names)
+    names |= {field: f"{begin}{field} in {place}" for field, place in block.items()}
     names[""] = f"{profile.file}: [{profile.name}]: "
     tenant = build(TenantSettings, {**values, "name": profile.name}, problems, "", names)
     tenant._names = _as_written(profile.table, "") | block  # noqa: SLF001 - its own
@@ -162,9 +166,16 @@ def _with_block(
     problems: list[str],
     environ: Mapping[str, str],
     prefix: str,
-    begin: str = "",
+    names: Mapping[str, str],
 ) -> tuple[dict[str, str], dict[str, str]]:
     """Add the values of a Prefect block, if one is named; values set directly take precedence.
+
+    Args:
+        values: by field.
+        problems: what is found to be wrong is added.
+        environ: the variables, which name the server.
+        prefix: of the variables, or of a profile's keys.
+        names: what messages call a field that is not set by its variable.
 
     Returns:
         the values, and for those of the block what to check instead of a variable.
@@ -173,14 +184,14 @@ def _with_block(
     if name is None:
         return values, {}
     problems += [
-        f"{begin}{variable_name(prefix, field)}: {variable_name(prefix, BLOCK)} names a block that "
-        "has it: set one of them"
+        f"{names.get(field) or variable_name(prefix, field)}: {variable_name(prefix, BLOCK)} names "
+        "a block that has it: set one of them"
         for field in ("client_id", "client_secret")
         if field in values
     ]
     from connectors.settings.blocks import read_block  # noqa: PLC0415 - httpx, only for a block
 
-    found = read_block(name, environ)
+    found = read_block(name, environ, names.get(BLOCK) or variable_name(prefix, BLOCK))
     theirs = {key: found[key] for key in found.keys() & TenantSettings.model_fields.keys()}
     written = f"the block {name} of {variable_name(prefix, BLOCK)}"
     return theirs | values, dict.fromkeys(theirs.keys() - values.keys(), written)

@@ -223,3 +223,11 @@ def test_what_is_wrong_around_a_block_is_said(tmp_path: Path) -> None:
         assert zoned.time_zone == "Europe/Zurich"
         with pytest.raises(ConfigurationError, match="NEXTHINK_CLIENT_SECRET: NEXTHINK_BLOCK"):
             load_tenant(settings, None, {**environ, "NEXTHINK_CLIENT_SECRET": "x"})
+    profiles = tmp_path / "profiles.toml"
+    profiles.write_text('[lab]\nblock = "acme"\n')
+    with pytest.raises(ConfigurationError, match=f"{profiles}: lab.block: block 'acme' is on"):
+        load_tenant(settings, "lab", {})
+    with keeping(200, {**BLOCK, "region": "mars"}) as (url, _):
+        where = f"{profiles}: region in the block acme of lab.block: must be a region"
+        with pytest.raises(ConfigurationError, match=where):
+            load_tenant(settings, "lab", {"PREFECT_API_URL": url})

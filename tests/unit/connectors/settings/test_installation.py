@@ -199,7 +199,7 @@ def test_profiles_are_read_strictly_and_cannot_take_anothers_name(tmp_path: Path
         "[ok]\n"
     )
     settings = load_settings({"NXP_HOME": str(tmp_path)})
-    with pytest.raises(ConfigurationError, match="timezone: not a setting"):
+    with pytest.raises(ConfigurationError, match="timezone: not a setting; did you mean time_zone"):
         load_tenant(settings, "typo")
     with pytest.raises(ConfigurationError, match="belongs to another instance"):
         load_tenant(settings, "acme.eu")
