@@ -27,7 +27,7 @@ USAGE = 2
 TERMINATED = 128 + signal.SIGTERM
 INTERRUPTED = 128 + signal.SIGINT
 # Words that begin like an option and go on after a space: only a statement's comment does.
-COMMENT = re.compile(r"--(?!(query|tenant)=)\S*\s")
+COMMENT = re.compile(r"--(?!(query|tenant|file|format|out|limit)=)\S*\s")
 STOPPED = "stopped; what has landed stays, and the next run resumes from there"
 
 COMPLETION = "--install-completion"
@@ -49,7 +49,7 @@ COMMANDS = {
     "maintain": "Delete data past its retention, and superseded files.",
     "lake": "Landed files: open them in BI tools, or bring them to the declared types.",
     "runs": "List runs, newest first.",
-    "sql": "Query what has landed, with DuckDB, read-only.",
+    "sql": "Query what has landed, with DuckDB, read-only; without a query, a shell.",
     "nql": "Saved queries: list, lint, diff; and the raw operations on them.",
     "remote-actions": "Raw operations on remote actions: list, show, execute, executions.",
     "workflows": "Raw operations on workflows: list, show, trigger, resume, executions.",
@@ -295,9 +295,21 @@ def run(arguments: Sequence[str]) -> int:  # noqa: PLR0911 - one return for each
 
 
 def _readable(arguments: Sequence[str]) -> list[str]:
-    """Return the words of a command; a statement that begins with a comment is not an option."""
-    is_sql = arguments[:1] == ["sql"]
-    return [f" {word}" if is_sql and COMMENT.match(word) else word for word in arguments]
+    """Return the words of a command; a statement that begins with a comment is not an option.
+
+    Neither is `-`, for standard input.
+    """
+    if list(arguments[:1]) != ["sql"]:
+        return list(arguments)
+    words: list[str] = []
+    for word in arguments:
+        if word == "-":
+            if words[-1] == "--file":
+                words.pop()
+            words.append("--file=-")
+        else:
+            words.append(f" {word}" if COMMENT.match(word) else word)
+    return words
 
 
 def _stopped(stop: SystemExit) -> int:

@@ -7,7 +7,7 @@ import logging
 import math
 import os
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import fields, is_dataclass
 from datetime import date, datetime, time
 from decimal import Decimal
@@ -76,7 +76,7 @@ def is_json_asked() -> bool:
 
 def print_json(data: Any) -> None:
     """Print one JSON document on stdout."""
-    print(to_json(_plain(data), sys.stdout.encoding, allow_nan=False, indent=1))
+    print(to_json(plain(data), sys.stdout.encoding, allow_nan=False, indent=1))
 
 
 def print_table(names: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
@@ -87,15 +87,32 @@ def print_table(names: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
         _print_folded(heads, lines)
         return
     # A pipe needs neither folding nor bold, for which rich takes 0.1 s to import.
-    from rich.cells import cell_len  # noqa: PLC0415
+    for line in aligned(heads, lines):
+        print(line)
 
-    widths = [max(map(cell_len, column)) for column in zip(heads, *lines, strict=True)]
-    for line in (heads, *lines):
-        padded = (
-            value + " " * (width - cell_len(value))
-            for value, width in zip(line, widths, strict=True)
-        )
-        print("  ".join(padded).rstrip())
+
+def aligned(heads: Sequence[str], lines: Sequence[Sequence[str]]) -> Iterator[str]:
+    """Yield texts as lines of a table, each column as wide as its widest text."""
+    columns = [[head, *column] for head, column in zip(heads, _turned(heads, lines), strict=True)]
+    padded = [_padded(column) for column in columns]
+    for line in zip(*padded, strict=True):
+        yield "  ".join(line).rstrip()
+
+
+def _turned(heads: Sequence[str], lines: Sequence[Sequence[str]]) -> Sequence[Sequence[str]]:
+    return list(zip(*lines, strict=True)) if lines else [()] * len(heads)
+
+
+def _padded(column: Sequence[str]) -> list[str]:
+    """Return texts, each with spaces to the width of the widest."""
+    if all(map(str.isascii, column)):
+        width = max(map(len, column))
+        return [value.ljust(width) for value in column]
+    from rich.cells import cell_len  # noqa: PLC0415 - some characters are two columns wide
+
+    widths = [len(value) if value.isascii() else cell_len(value) for value in column]
+    widest = max(widths)
+    return [value + " " * (widest - width) for value, width in zip(column, widths, strict=True)]
 
 
 def _print_folded(heads: Sequence[str], lines: Iterable[Sequence[str]]) -> None:
@@ -124,20 +141,22 @@ def text(value: Any) -> str:
     if value is None:
         return ""
     if isinstance(value, datetime):
-        fraction = ".%f" if value.microsecond else ""
-        return format(value, f"%Y-%m-%d %H:%M:%S{fraction}")
+        return value.replace(tzinfo=None).isoformat(" ")
     if isinstance(value, list | dict):
-        return json.dumps(_plain(value), ensure_ascii=False)
-    return "".join(each if each.isprintable() else repr(each)[1:-1] for each in str(value))
+        return json.dumps(plain(value), ensure_ascii=False)
+    shown = str(value)
+    if shown.isprintable():
+        return shown
+    return "".join(each if each.isprintable() else repr(each)[1:-1] for each in shown)
 
 
-def _plain(value: Any) -> Any:  # noqa: PLR0911 - one return for each kind
+def plain(value: Any) -> Any:  # noqa: PLR0911 - one return for each kind
     """Return a value as JSON has it; types JSON does not have become text, NaN becomes null."""
     match value:
         case dict():
-            return {str(_plain(key)): _plain(item) for key, item in value.items()}
+            return {str(plain(key)): plain(item) for key, item in value.items()}
         case list() | tuple():
-            return [_plain(item) for item in value]
+            return [plain(item) for item in value]
         case float():
             return value if math.isfinite(value) else None
         case None | bool() | int() | str():
@@ -149,6 +168,6 @@ def _plain(value: Any) -> Any:  # noqa: PLR0911 - one return for each kind
         case date() | time():
             return value.isoformat()
         case _ if is_dataclass(value):
-            return {each.name: _plain(getattr(value, each.name)) for each in fields(value)}
+            return {each.name: plain(getattr(value, each.name)) for each in fields(value)}
         case _:
             return str(value)

@@ -1,11 +1,13 @@
 """Reading the lake with SQL: one statement, read-only, by a DuckDB that can open nothing else."""
 
 import re
+import warnings
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures import TimeoutError as NotYet
 from contextlib import closing, suppress
-from typing import Any, TypeVar
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
 
 import duckdb
 
@@ -28,10 +30,44 @@ READ_AGAIN = 5
 LISTEN_SECONDS = 0.1
 
 
+class Rows:
+    """The rows of a statement, while its connection is open."""
+
+    def __init__(self, cursor: duckdb.DuckDBPyConnection) -> None:
+        self.names = _names(cursor)
+        self._cursor = cursor
+
+    def all(self) -> list[tuple[Any, ...]]:
+        """Return all rows that are left."""
+        return self._cursor.fetchall()
+
+    def next(self, most: int) -> list[tuple[Any, ...]]:
+        """Return the next rows, so many at most; none after the last one."""
+        return self._cursor.fetchmany(most)
+
+    def arrow(self, most: int) -> Any:
+        """Return the rows as a pyarrow reader of batches of so many rows at most."""
+        with warnings.catch_warnings():
+            # It advises a way that has no statement to check first.
+            warnings.simplefilter("ignore")
+            return self._cursor.to_arrow_reader(most)
+
+
 def query_lake(
     lake: Lake, sql: str, room: Room | None = None, offered: Offered = NOTHING
 ) -> Answer:
-    """Run one read-only statement; return the column names and the rows.
+    """Run one read-only statement; return the column names and the rows: see `read_lake`."""
+    return read_lake(lake, sql, lambda rows: (rows.names, rows.all()), room, offered)
+
+
+def read_lake(
+    lake: Lake,
+    sql: str,
+    read: Callable[[Rows], Result],
+    room: Room | None = None,
+    offered: Offered = NOTHING,
+) -> Result:
+    """Run one read-only statement, and return what `read` makes of its rows.
 
     A snapshot dataset has a view of its latest snapshot, `<dataset>_history` of all of them, and
     with a key `<dataset>_changes` of what its objects were when; a window dataset has one view;
@@ -40,7 +76,9 @@ def query_lake(
     Args:
         lake: the tenant's lake.
         sql: one SELECT, or what DuckDB takes for one: FROM, VALUES, PIVOT, DESCRIBE, SUMMARIZE.
-        room: memory and disk that it may take.
+        read: reads the rows, in a thread of its own; called again with all of them if a file was
+            replaced while it was read.
+        room: memory and disk that the statement may take.
         offered: what it may ask for that is not in the lake.
 
     Raises:
@@ -56,7 +94,7 @@ def query_lake(
     # Once more, since a statement may have to be run again with all views.
     for attempt in range(1, READ_AGAIN + 2):
         try:
-            return _query(lake, sql, wanted, datasets, (room, offered))
+            return _query(_Asked(lake, sql, read, room, offered), wanted, datasets)
         except _UnopenedError:
             wanted = Named(frozenset(known), is_sure=False)
         except (duckdb.IOException, FileNotFoundError) as error:
@@ -88,21 +126,30 @@ class _UnopenedError(Exception):
     """A statement reads a view that it does not name: an expression has computed the name."""
 
 
-def _query(
-    lake: Lake, sql: str, wanted: Named, datasets: Sequence[str], within: tuple[Room, Offered]
-) -> Answer:
-    room, offered = within
+@dataclass(frozen=True, slots=True)
+class _Asked(Generic[Result]):
+    lake: Lake
+    sql: str
+    read: Callable[[Rows], Result]
+    room: Room
+    offered: Offered
+
+
+def _query(asked: _Asked[Result], wanted: Named, datasets: Sequence[str]) -> Result:
+    room, offered = asked.room, asked.offered
     with (
         spill_folder(room.home) as folder,
         closing(duckdb.connect(":memory:", config=OPTIONS)) as connection,
     ):
         room.limit(connection, folder)
-        opened = Opened(connection, lake, offered)
+        opened = Opened(connection, asked.lake, offered)
         try:
             opened.open(datasets, wanted)
             lock_down(connection, files=opened.files())
-            statement = _one_select(connection, sql)
-            return _interruptibly(connection, lambda: _rows(connection.execute(statement)))
+            statement = _one_select(connection, asked.sql)
+            return _interruptibly(
+                connection, lambda: asked.read(Rows(connection.execute(statement)))
+            )
         except duckdb.Error as error:
             known = views_of(datasets, offered)
             raise _judged(error, opened, known, wanted, room) from None
@@ -162,13 +209,13 @@ def _stands_in_brackets(connection: duckdb.DuckDBPyConnection, sql: str) -> bool
     return False
 
 
-def _rows(cursor: duckdb.DuckDBPyConnection) -> Answer:
+def _names(cursor: duckdb.DuckDBPyConnection) -> list[str]:
     names: list[str] = []
     for column in cursor.description or []:
         # Two columns with the same name would become one in JSON.
         twins = sum(name == column[0] or name.startswith(f"{column[0]}_") for name in names)
         names.append(f"{column[0]}_{twins}" if column[0] in names else column[0])
-    return names, cursor.fetchall()
+    return names
 
 
 def _interruptibly(connection: duckdb.DuckDBPyConnection, work: Callable[[], Result]) -> Result:

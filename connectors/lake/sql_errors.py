@@ -8,9 +8,12 @@ from typing import Final
 import duckdb
 
 from connectors.errors import SqlError
+from connectors.lake.naming import HISTORY, VERSIONS
 
 ONLY_VIEWS: Final = "SQL: only the views of the lake can be read: see nxp datasets"
 ONE_SELECT: Final = "nxp sql takes one SELECT statement: the lake is read-only"
+# Of the views that there are, when none is like the one that is missing.
+_SHOWN: Final = 8
 _EXCERPT: Final = re.compile(r"^LINE \d+: ", re.MULTILINE)
 # "Did you mean" names tables of DuckDB's own too, and functions of any kind.
 _GUESS: Final = re.compile(r'^Did you mean(?!: "[^"]*")', re.MULTILINE)
@@ -39,9 +42,21 @@ def explained(error: Exception, views: Iterable[str], has: Callable[[str], bool]
     said = whole[: place.start()] if place else whole
     excerpt = whole[place.start() :].rstrip().splitlines() if place else []
     said = _FUNCTIONS.sub("", said)
+    excerpt += _there_is(error, views, has)
     lines = [line.strip() for line in said.splitlines() if not _GUESS.match(line)]
     message = " ".join(line for line in lines if line)
     return SqlError(f"SQL: {message}{_did_you_mean(error, views, has)}", excerpt=tuple(excerpt))
+
+
+def _there_is(error: Exception, views: Iterable[str], has: Callable[[str], bool]) -> list[str]:
+    """Return a line with what can be read, if a view is missing that is like none of them."""
+    if not missing_view(error) or _did_you_mean(error, views, has).startswith(" Did"):
+        return []
+    # Datasets first, which do not begin with _.
+    names = (view for view in views if not view.endswith((HISTORY, VERSIONS)))
+    there = sorted(names, key=lambda name: (name.startswith("_"), name))
+    more = ", …" if len(there) > _SHOWN else ""
+    return [f"There are {', '.join(there[:_SHOWN])}{more}"] if there else []
 
 
 def _did_you_mean(error: Exception, views: Iterable[str], has: Callable[[str], bool]) -> str:
