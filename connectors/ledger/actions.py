@@ -12,17 +12,17 @@ A target of an unsettled request is in no other request of the same action. A pr
 request holds the lease of its action (`lease_name`).
 """
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, fields
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
 import polars as pl
-from sqlalchemy import Connection, Engine, Row, Select, and_, func, or_, select, update
-from sqlalchemy.sql.elements import ColumnElement
+from sqlalchemy import Connection, Engine, Select, and_, func, or_, select
 
-from connectors.errors import HeldError, StaleError, UsageError
+from connectors.errors import HeldError, StaleError
 from connectors.ledger.action_history import ActionHistory
+from connectors.ledger.action_moves import RequestMoves, requested_at
 from connectors.ledger.action_plans import ActionPlanRecord, ActionPlans
 from connectors.ledger.action_requests import (
     NOBODY,
@@ -37,16 +37,13 @@ from connectors.ledger.action_requests import (
 from connectors.ledger.action_tables import action_requests, action_targets
 from connectors.ledger.bulk import fetch, upsert
 
-# A request of a paced or interrupted plan is sent long after it was journalled.
-_requested_at = func.coalesce(action_requests.c.sent_at, action_requests.c.created_at)
-
 
 def lease_name(kind: str, action_id: str) -> str:
     """Return the name of the lease held while requests of an action are sent or looked up."""
     return f"act {kind} {action_id}"
 
 
-class Actions:
+class Actions(RequestMoves):
     """The requests of one tenant. Every call is one transaction."""
 
     def __init__(
@@ -129,131 +126,6 @@ class Actions:
                 )
                 self._insert(connection, request, batch.targets)
 
-    def get(self, intent_id: str) -> ActionRequest | None:
-        """Return one request, None if there is no such request."""
-        found = self.requests(intent_id=intent_id)
-        return found[0] if found else None
-
-    def requests(
-        self,
-        *,
-        intent_id: str | None = None,
-        plan_id: str | None = None,
-        action: tuple[str, str] | None = None,
-        states: Iterable[RequestState] = (),
-        since: datetime | None = None,
-        limit: int | None = None,
-    ) -> list[ActionRequest]:
-        """Return requests, oldest first: of an intent, a plan, a (kind, action id), in some states.
-
-        With `since`, only those sent (or, if unsent, journalled) since then; with `limit`, only
-        that many of the newest.
-        """
-        table = action_requests.c
-        query = select(action_requests).where(table.tenant == self._tenant)
-        if intent_id is not None:
-            query = query.where(table.intent_id == intent_id)
-        if plan_id is not None:
-            query = query.where(table.plan_id == plan_id)
-        if action is not None:
-            query = query.where(table.kind == action[0], table.action_id == action[1])
-        if since is not None:
-            query = query.where(_requested_at >= since)
-        if wanted := [state.value for state in states]:
-            query = query.where(table.state.in_(wanted))
-        newest = query.order_by(
-            table.created_at.desc(), table.ordinal.desc(), table.intent_id.desc()
-        )
-        with self._engine.connect() as connection:
-            found = [_request(row) for row in connection.execute(newest.limit(limit))]
-        return found[::-1]
-
-    # Moving a request ---------------------------------------------------------------------------
-
-    def sending(self, intent_id: str) -> None:
-        """Record that a request is being sent; called last, right before it is.
-
-        Raises:
-            HeldError: another process has moved it.
-        """
-        if not self._move(intent_id, (RequestState.INTENT,), RequestState.SENDING, sent=True):
-            raise HeldError(f"request {intent_id} was taken by another run: nothing was sent")
-
-    def requested(
-        self, intent_id: str, request_id: str | None, seen: pl.DataFrame | None = None
-    ) -> None:
-        """Record that the tenant accepted a request, and what it reports of targets (part of SEEN).
-
-        Evidence overrides a person's verdict, so a request in any state but intent can get here.
-        """
-        may_be = [state for state in RequestState if state is not RequestState.INTENT]
-        taken = RequestState.REQUESTED
-        with self._engine.begin() as connection:
-            self._change(connection, intent_id, may_be, taken, request_id=request_id)
-            if seen is not None:
-                self._save(connection, seen.with_columns(intent_id=pl.lit(intent_id)))
-
-    def reached_nobody(self, intent_id: str, code: str, seen: pl.DataFrame) -> None:
-        """Record an answer that refuses each target of a request (part of SEEN)."""
-        with self._engine.begin() as connection:
-            self._change(
-                connection, intent_id, (RequestState.SENDING,), RequestState.REFUSED, code=code
-            )
-            self._save(connection, seen.with_columns(intent_id=pl.lit(intent_id)))
-
-    def refused(self, intent_id: str, code: str | None) -> None:
-        """Record the tenant's answer that it does not accept a request."""
-        self._move(intent_id, (RequestState.SENDING,), RequestState.REFUSED, code=code)
-
-    def not_left(self, intent_id: str) -> None:
-        """Record that a request has not left this machine, or was turned away unread."""
-        self._move(intent_id, (RequestState.SENDING,), RequestState.INTENT, sent_at=None)
-
-    def unknown(self, intent_id: str) -> None:
-        """Record that it is unknown whether the tenant accepted a request."""
-        self._move(intent_id, (RequestState.SENDING,), RequestState.UNKNOWN)
-
-    def not_seen(self, intent_id: str) -> None:
-        """Record that a request of unknown outcome was not seen within the time for it."""
-        self._move(intent_id, (RequestState.UNKNOWN,), RequestState.NOT_SEEN)
-
-    def give_up(self, intent_id: str, why: str) -> None:
-        """Record that a request was never sent and never will be."""
-        self._move(intent_id, (RequestState.INTENT,), RequestState.NOT_SENT, why=why)
-
-    def resolve(self, intent_id: str, *, sent: bool, why: str) -> None:
-        """Record what a person has found out about a request of unknown outcome.
-
-        An intent can be resolved too, as not sent: then it never will be.
-
-        Raises:
-            UsageError: its outcome is known.
-        """
-        state = RequestState.REQUESTED if sent else RequestState.NOT_SENT
-        open_states = [RequestState.UNKNOWN, RequestState.NOT_SEEN]
-        if not sent:
-            open_states.append(RequestState.INTENT)
-        if not self._move(intent_id, open_states, state, why=why):
-            found = self.get(intent_id)
-            reason = f"it is {found.state}" if found else "there is no such request"
-            raise UsageError(f"request {intent_id} has nothing to resolve: {reason}")
-
-    def doubt(self, kind: str, action_id: str) -> int:
-        """Mark requests that a dead process was sending as unknown; return how many.
-
-        Call it under the action's lease: then no process that was sending is alive.
-        """
-        table = action_requests.c
-        mine = and_(
-            table.tenant == self._tenant,
-            table.kind == kind,
-            table.action_id == action_id,
-            table.state == RequestState.SENDING.value,
-        )
-        with self._engine.begin() as connection:
-            doubted = update(action_requests).where(mine).values(state=RequestState.UNKNOWN.value)
-            return connection.execute(doubted).rowcount
-
     # Targets ------------------------------------------------------------------------------------
 
     def targets(self, *, intent_id: str | None = None, plan_id: str | None = None) -> pl.DataFrame:
@@ -277,10 +149,10 @@ class Actions:
         unsettled = table.state.in_([state.value for state in UNSETTLED])
         taken = and_(
             table.state == RequestState.REQUESTED.value,
-            _requested_at >= since,
+            requested_at >= since,
             action_targets.c.code.is_(None),
         )
-        columns = (table.action, _requested_at.label("requested_at"))
+        columns = (table.action, requested_at.label("requested_at"))
         shown = (action_targets.c[name] for name in ("status", "status_at", "answers"))
         query = self._joined(*columns, *shown).where(
             table.kind == kind, table.action_id == action_id, or_(unsettled, taken)
@@ -308,12 +180,6 @@ class Actions:
         with self._engine.connect() as connection:
             found = [fetch(connection, query) for query in (of_requests, of_targets)]
         return pl.concat(found)["request_id"].drop_nulls().unique()
-
-    def _save(self, connection: Connection, seen: pl.DataFrame) -> None:
-        typed = seen.select(
-            "intent_id", *(pl.col(name).cast(SEEN[name]) for name in seen.columns if name in SEEN)
-        )
-        upsert(connection, action_targets, typed)
 
     def _insert(
         self, connection: Connection, request: ActionRequest, targets: pl.DataFrame
@@ -344,48 +210,8 @@ class Actions:
             .where(table.tenant == self._tenant)
         )
 
-    def _move(
-        self,
-        intent_id: str,
-        states: Sequence[RequestState],
-        to: RequestState,
-        *,
-        sent: bool = False,
-        **values: Any,
-    ) -> bool:
-        if sent:
-            values["sent_at"] = self._clock()
-        with self._engine.begin() as connection:
-            return self._change(connection, intent_id, states, to, **values)
-
-    def _change(
-        self,
-        connection: Connection,
-        intent_id: str,
-        states: Sequence[RequestState],
-        to: RequestState,
-        **values: Any,
-    ) -> bool:
-        if to not in UNSETTLED:
-            values["settled_at"] = self._clock()
-        mine = and_(
-            self._is(intent_id), action_requests.c.state.in_([state.value for state in states])
-        )
-        changed = update(action_requests).where(mine).values(state=to.value, **values)
-        return connection.execute(changed).rowcount == 1
-
     def _version(self, connection: Connection, kind: str, action_id: str) -> int:
         table = action_requests.c
         mine = (table.tenant == self._tenant, table.kind == kind, table.action_id == action_id)
         query = select(func.count()).select_from(action_requests).where(*mine)
         return int(connection.scalar(query) or 0)
-
-    def _is(self, intent_id: str) -> ColumnElement[bool]:
-        return and_(
-            action_requests.c.tenant == self._tenant, action_requests.c.intent_id == intent_id
-        )
-
-
-def _request(row: Row[Any]) -> ActionRequest:
-    names = (each.name for each in fields(ActionRequest))
-    return ActionRequest(**{name: getattr(row, name) for name in names})
