@@ -109,7 +109,9 @@ def test_an_interrupted_plan_leaves_out_on_whom_somebody_else_has_acted(
     assert dropped.why == "somebody else has acted on its targets"
 
 
-@pytest.mark.parametrize("way", ["asked", "yaml", "plan"])
+@pytest.mark.parametrize(
+    "way", ["asked", *(pytest.param(way, marks=pytest.mark.slow) for way in ("yaml", "plan"))]
+)
 def test_a_dry_run_sends_nothing_of_an_interrupted_plan_either(
     interrupted: Acting, way: str
 ) -> None:

@@ -184,23 +184,23 @@ def test_what_a_full_disk_cut_short_is_taken_away_again(tmp_path: Path) -> None:
     assert not list(lake.folder.rglob("*.new"))
 
 
-@pytest.mark.parametrize(
-    "sql",
-    [
-        "DROP VIEW events",
-        "COPY (SELECT 1) TO 'x.csv'",
-        "SELECT 1; SELECT 2",
-        "EXPLAIN ANALYZE COPY (SELECT 1) TO 'x.csv'",
-        "SELECT * FROM read_csv('/etc/hosts')",
-        "SET enable_external_access = true",
-        "SELECT nonsense FROM events",
-        "ATTACH 'x.db'",
-        "",
-    ],
-)
-def test_sql_reads_the_lake_and_nothing_else(site: Site, sql: str) -> None:
+FORBIDDEN = [
+    "DROP VIEW events",
+    "COPY (SELECT 1) TO 'x.csv'",
+    "SELECT 1; SELECT 2",
+    "EXPLAIN ANALYZE COPY (SELECT 1) TO 'x.csv'",
+    "SELECT * FROM read_csv('/etc/hosts')",
+    "SET enable_external_access = true",
+    "SELECT nonsense FROM events",
+    "ATTACH 'x.db'",
+    "",
+]
+
+
+def test_sql_reads_the_lake_and_nothing_else(site: Site) -> None:
     lake = site.lake
     publish(lake, "a")
-    with pytest.raises(UsageError):
-        query_lake(lake, sql)
-    assert counted(lake) == ["a"] * 3
+    for sql in FORBIDDEN:
+        with pytest.raises(UsageError):
+            query_lake(lake, sql)
+        assert counted(lake) == ["a"] * 3, sql

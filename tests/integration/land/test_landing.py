@@ -292,7 +292,9 @@ def test_a_table_that_may_be_empty_lands_so_before_and_after_it_has_rows(here: P
     assert len(manifest.entries) == len(counts)
 
 
-@pytest.mark.parametrize("form", ["local", "iso", "utc"])
+@pytest.mark.parametrize(
+    "form", ["local", *(pytest.param(each, marks=pytest.mark.slow) for each in ("iso", "utc"))]
+)
 def test_a_tenant_in_zurich_over_the_end_of_summer_time(
     tmp_path: Path, use: Use, form: str
 ) -> None:
