@@ -83,9 +83,12 @@ def rule_of(specification: SyncSpecification, held: TenantValues) -> ConflictRul
 
 
 def unread_fields(specification: SyncSpecification, held: TenantValues) -> tuple[str, ...]:
-    """Return the fields that the query does not list, and that may not be set without a look."""
-    blind = specification.verify.blind if specification.verify else ()
-    return tuple(each for each in specification.fields if each not in (*held.fields, *blind))
+    """Return the custom fields that the query does not list, unless the YAML accepts that.
+
+    Without any other field the query is refused.
+    """
+    known = {*held.fields, *(specification.verify.blind if specification.verify else ())}
+    return tuple(each for each in specification.fields if "#" in each and each not in known)
 
 
 def judged(
