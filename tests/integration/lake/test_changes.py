@@ -92,7 +92,7 @@ DRAWN = st.lists(st.dictionaries(st.sampled_from("uvw"), STATES), min_size=1, ma
 
 @given(DRAWN)
 @settings(
-    max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 def test_rows_have_no_gap_and_no_overlap(tmp_path_factory: Any, snapshots: Snapshots) -> None:
     lake = lake_of(tmp_path_factory.mktemp("lake"), snapshots)

@@ -113,6 +113,7 @@ def test_the_table_of_comments_is_reserved_and_lost_permissions_stop_no_landing(
     assert comments(place) == {}
 
 
+@pytest.mark.slow
 def test_a_short_name_keeps_the_long_one_as_its_comment(place: SqlPlace, tmp_path: Path) -> None:
     if place.name == "duckdb":
         return
