@@ -6,13 +6,14 @@ a Prefect server, `make test-prefect` the others.
 
 import shutil
 import sqlite3
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
 
 from nxp.library import LIBRARY
 from sandbox.actions.options import ActingOptions
+from tests.commands import environment, nxp
 from tests.databases import Server
 from tests.following import Walk
 from tests.landing import place
@@ -48,8 +49,8 @@ def nothing(_made: Path, _services: pytest.FixtureRequest) -> Steps:
 
 
 def dataset(_made: Path, services: pytest.FixtureRequest) -> Steps:
-    """Let the page's Prefect server be the tests' own."""
-    return {}, {"https://prefect.example.org/api": services.getfixturevalue("prefect_server")}
+    """Let the page's Prefect server be one on which nothing has been deployed."""
+    return {}, {"https://prefect.example.org/api": services.getfixturevalue("new_server")}
 
 
 def repair(made: Path, _services: pytest.FixtureRequest) -> Steps:
@@ -101,6 +102,16 @@ def s3(_made: Path, services: pytest.FixtureRequest) -> Steps:
     """Let the page's bucket be one of an S3 service of the tests."""
     service: ObjectStore = services.getfixturevalue("s3")
     return {}, {"s3://acme-lake": f"s3://{service.bucket()}"}
+
+
+@pytest.fixture
+def new_server(tmp_path: Path) -> Iterator[str]:
+    """Start a Prefect server for one test; return its API URL."""
+    env = environment(NXP_HOME=str(tmp_path / "server"), PREFECT_SERVER_API_AUTH_STRING="")
+    started = nxp("server", "start", env=env)
+    assert started.returncode == 0, started.stderr
+    yield started.stdout.strip()
+    assert nxp("server", "stop", env=env).returncode == 0
 
 
 PAGES = {
