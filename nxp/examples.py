@@ -46,7 +46,12 @@ EXAMPLES: Final[Mapping[str, tuple[str, ...]]] = {
     "lake rewrite": ("nxp lake rewrite crashes --dry-run",),
     "lake duckdb": ("nxp lake duckdb lake.duckdb", "nxp lake duckdb lake.duckdb --relative"),
     "runs": ("nxp runs", "nxp runs crashes --limit 5"),
-    "sql": ('nxp sql "SELECT platform, count(*) FROM devices GROUP BY ALL"',),
+    "sql": (
+        'nxp sql "SELECT platform, count(*) FROM devices GROUP BY ALL"',
+        'nxp sql "FROM crashes" --out crashes.parquet',
+        "nxp sql --file weekly.sql --format markdown",
+        "nxp sql",
+    ),
     "nql queries": (
         "nxp nql queries",
         "nxp nql queries devices",

@@ -63,7 +63,7 @@ def sql(
         count, has_more = source.read(statement, lambda rows: write(rows, how, out, limit))
         say(f"{'replaced' if was else 'wrote'} {out}: {count:,} row{'' if count == 1 else 's'}")
     if has_more:
-        say(f"there are more than {limit:,} rows")
+        say(f"there are more rows than the limit of {limit:,}")
 
 
 def _format(asked: Format | None, out: Path | None, *, as_json: bool) -> Format:

@@ -179,8 +179,8 @@ def test_a_limit_stops_and_says_that_there_is_more(sql: Sql, tmp_path: Path, how
     file = str(tmp_path / "out")
     query = "FROM range(25000)"
     more = sql(query, "--out", file, "--format", how, "--limit", "20001")
-    assert "20,001 rows\nthere are more than 20,001 rows" in more.stderr
-    assert "more" not in sql(query, "--out", file, "--format", how, "--limit", "25000").stderr
+    assert "20,001 rows\nthere are more rows than the limit of 20,001" in more.stderr
+    assert "more rows" not in sql(query, "--out", file, "--format", how, "--limit", "25000").stderr
     if how == "parquet":
         assert pq.read_table(file).num_rows == 25000
     assert sql.out(query, "--limit", "0", "--format", "csv") == "range\n"
