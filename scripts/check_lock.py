@@ -26,7 +26,7 @@ from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).resolve().parents[1]
 IMAGES = ROOT / "deployments" / "images"
-IMAGE_EXTRAS = ("object-storage", "otel", "postgresql", "server", "sqlite")
+IMAGE_EXTRAS = ("object-storage", "otel", "postgresql", "server", "site", "sqlite")
 MARK = "# made from requirements "
 HEAD = "# Pinned with hashes, for Python 3.11 to 3.13. Renew it with: make lock\n"
 PIN = re.compile(r"^([A-Za-z0-9_.-]+)==([^\s;\\]+)", re.MULTILINE)

@@ -9,6 +9,7 @@ from nxp.answers import acted, acting, card, devices, enrichment, house, library
 from nxp.answers.settings import SettingShown
 from nxp.described import DatasetDescribed
 from tasks.act.report import ActionReport
+from tasks.stories.site import SiteMade
 from tasks.upkeep.rewrite import Rewritten
 
 
@@ -202,6 +203,7 @@ _ALL: Final = (
     Operation("lake rewrite", Rewritten),
     Operation("lake duckdb", house.DatabaseWritten),
     Operation("sql", list[house.Row]),
+    Operation("site", SiteMade),
     Operation("schema learn", house.Learned | house.Unlearned),
     Operation("schema print", house.Schemas),
     Operation("schema answers", house.Schemas),
