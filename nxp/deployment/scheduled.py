@@ -20,7 +20,7 @@ INVENTORY: Final = "inventory"
 DEVICES: Final = "devices"
 HOUR: Final = timedelta(hours=1)
 MONTH: Final = range(28, 32)
-# Maintenance runs once a day, each dataset at a minute of its own of these two hours, in UTC.
+# Maintenance runs once a day in these two hours of UTC, at a minute that follows from the name.
 MAINTAIN_HOUR: Final = 3
 MAINTAIN_MINUTES: Final = 120
 
