@@ -1,7 +1,8 @@
-"""How long `nxp site` takes over many datasets with a year of days, which have no rows of data here.
+"""How long `nxp site` takes over many datasets with a year of days.
 
-Usage: python -m benchmarks.site [--datasets N] [--days N]. Manifests, profiles and the ledger are as
-landings leave them; the files that manifests name do not exist, since no page reads them.
+Usage: python -m benchmarks.site [--datasets N] [--days N]. Manifests, profiles and
+the ledger are as landings leave them; the files that manifests name do not exist, since no page
+reads them.
 """
 
 import json
@@ -17,12 +18,12 @@ import cyclopts
 import yaml
 from sqlalchemy import create_engine
 
-from connectors.ledger import open_ledger
-from connectors.ledger.tables import runs, units
 from connectors.lake.lake import unit_name
 from connectors.lake.layout import CURRENT
 from connectors.lake.manifest import Entry, Manifest, ManifestFile
 from connectors.lake.profiles import BINS, PROFILES, VERSION
+from connectors.ledger import open_ledger
+from connectors.ledger.tables import runs, units
 from tasks.stories.site import SiteMade, make_site
 
 NOW = datetime(2026, 11, 20, 9, 30, tzinfo=UTC)
@@ -97,7 +98,7 @@ def _entries(days: int, chance: random.Random) -> list[Entry]:
                     exported_at=start + DAY,
                     rows=rows,
                     files=(file,),
-                )  # fmt: skip
+                )
             )
     return found
 
@@ -106,19 +107,30 @@ def _lake(folder: Path, name: str, entries: list[Entry]) -> None:
     columns = {"happened_at": "timestamp[us, tz=UTC]"}
     columns |= {f"event_value_{n}": "int64" for n in range(COLUMNS - 1)}
     manifest = Manifest(
-        dataset=name, mode="window", layout=2, version=len(entries), schema_columns=columns,
+        dataset=name,
+        mode="window",
+        layout=2,
+        version=len(entries),
+        schema_columns=columns,
         entries=tuple(entries),
-    )  # fmt: skip
+    )
     place = folder / CURRENT.place(name)
     place.mkdir(parents=True)
     (place / "_manifest.json").write_bytes(manifest.content())
     (folder / manifest.folder).mkdir(parents=True)
     profile = {
-        column: {"nulls": 0, "least": 0, "most": ROWS, "distinct": ROWS, "sample": ROWS,
-                 "bins": [ROWS // BINS] * BINS, "edges": [0, ROWS]}
+        column: {
+            "nulls": 0,
+            "least": 0,
+            "most": ROWS,
+            "distinct": ROWS,
+            "sample": ROWS,
+            "bins": [ROWS // BINS] * BINS,
+            "edges": [0, ROWS],
+        }
         for column in columns
         if column != "happened_at"
-    }  # fmt: skip
+    }
     newest = {e.unit: {"run_id": RUN, "rows": e.rows, "columns": profile} for e in entries[-30:]}
     place = folder / PROFILES / name
     place.mkdir(parents=True)
@@ -129,24 +141,39 @@ def _ledger(url: str, names: list[str], entries: list[Entry]) -> None:
     open_ledger(url, TENANT).close()
     landed = [
         {
-            "tenant": TENANT, "dataset": name, "unit": each.unit, "starts_at": each.starts_at,
-            "ends_at": each.ends_at, "state": "landed", "run_id": RUN, "rows_landed": each.rows,
-            "landed_at": each.ends_at, "exported_at": each.ends_at, "calls": 2,
+            "tenant": TENANT,
+            "dataset": name,
+            "unit": each.unit,
+            "starts_at": each.starts_at,
+            "ends_at": each.ends_at,
+            "state": "landed",
+            "run_id": RUN,
+            "rows_landed": each.rows,
+            "landed_at": each.ends_at,
+            "exported_at": each.ends_at,
+            "calls": 2,
         }
         for name in names
         for each in entries
-    ]  # fmt: skip
+    ]
     ended = [
         {
-            "tenant": TENANT, "run_id": f"{place:06}-{number:06}", "dataset": name,
-            "trigger": "schedule", "state": "landed", "started_at": each.ends_at,
-            "finished_at": each.ends_at + timedelta(seconds=20), "units": 1,
-            "rows_landed": each.rows, "rows_rejected": 0, "holder": "none/0/0/none",
+            "tenant": TENANT,
+            "run_id": f"{place:06}-{number:06}",
+            "dataset": name,
+            "trigger": "schedule",
+            "state": "landed",
+            "started_at": each.ends_at,
+            "finished_at": each.ends_at + timedelta(seconds=20),
+            "units": 1,
+            "rows_landed": each.rows,
+            "rows_rejected": 0,
+            "holder": "none/0/0/none",
             "report": {"rows_read": each.rows, "rows_landed": each.rows, "calls": 2},
         }
         for place, name in enumerate(names)
         for number, each in enumerate(entries)
-    ]  # fmt: skip
+    ]
     engine = create_engine(url)
     with engine.begin() as connection:
         connection.execute(units.insert(), landed)
@@ -155,10 +182,11 @@ def _ledger(url: str, names: list[str], entries: list[Entry]) -> None:
 
 
 def measure(folder: Path, datasets: int, days: int) -> tuple[float, SiteMade]:
-    """Return how many seconds a site takes, and what it shows; settings are those of the process."""
+    """Return how many seconds a site takes, and what it shows, by the settings of this process."""
     begun = time.perf_counter()
     made = make_site(folder / "site", clock=lambda: NOW)
-    assert made.landed == datasets, days
+    if made.landed != datasets:
+        raise AssertionError(f"{made.landed} datasets of {days} days")
     return time.perf_counter() - begun, made
 
 

@@ -1,0 +1,161 @@
+"""The site of a landed lake: what its pages show, whom they never name, how they are replaced."""
+
+import json
+import re
+from collections.abc import Iterator
+from html.parser import HTMLParser
+from pathlib import Path
+
+import polars as pl
+import pytest
+import yaml
+
+from connectors.errors import StorageError, UsageError
+from connectors.ledger import open_ledger
+from tasks.site.folder import MARKER, checked_place, replacing
+from tasks.stories.site import make_site
+from tests.commands import called
+from tests.landing import CATALOG, Place
+
+STRETCHES = (("2026-11-16", "2026-11-18"), ("2026-11-19", "2026-11-20"))
+PERSON = "Ann Canary-Approver"
+
+
+def land_some(here: Place) -> set[str]:
+    """Land three datasets, with a day missing; return all values of their personal columns."""
+    for name in ("users", "devices"):
+        here.land(here.plan(name))
+    for start, end in STRETCHES:
+        here.land(here.plan("crashes", window_from=start, window_to=end))
+    values: set[str] = {PERSON}
+    for name in ("users", "devices", "crashes"):
+        read = yaml.safe_load((CATALOG / "datasets" / f"{name}.yaml").read_text("utf-8"))
+        landed = here.landed(name)
+        personal = [each for each in read["columns"] if each.get("personal")]
+        for column in personal:
+            series = landed[column.get("name") or column["nql"].replace(".", "_")]
+            values |= set(series.drop_nulls().cast(pl.String))
+    # A short text may be a part of any word.
+    return {each for each in values if len(each) > 4}
+
+
+def record_act(here: Place) -> None:
+    """Record a run of an action as the product does, with the people that it names."""
+    with open_ledger(here.environment["NXP_LEDGER_URL"], "sandbox.eu", here.clock()) as ledger:
+        report = {
+            "approved_by": PERSON,
+            "asked_by": PERSON,
+            "error": f"declined by {PERSON}",
+            "units": 7,
+            "rows_landed": 0,
+            "rows_rejected": 0,
+            "targets": 7,
+            "requested": 6,
+            "outcomes": {"success": 5, "failure": 1},
+        }
+        ledger.begin_run("r-1", "free_disk_space", "run")
+        ledger.finish_run("r-1", "done", report)
+        ledger.begin_run("r-2", f"device {PERSON}", "raw")
+        ledger.finish_run("r-2", "done", report)
+
+
+class Links(HTMLParser):
+    """What a page refers to, and its ids."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.links: list[str] = []
+        self.ids: list[str] = []
+        self.feed(text)
+
+    def handle_starttag(self, _tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        for name, value in attrs:
+            if name in {"href", "src"} and value:
+                self.links.append(value)
+            if name == "id" and value:
+                self.ids.append(value)
+
+
+def broken(folder: Path) -> Iterator[str]:
+    """Yield what pages refer to that is not in the folder, and ids that stand twice in a page."""
+    pages = {path: Links(path.read_text("utf-8")) for path in folder.rglob("*.html")}
+    for path, found in pages.items():
+        yield from (f"{path}: {one} twice" for one in found.ids if found.ids.count(one) > 1)
+        for link in found.links:
+            file, _, anchor = link.partition("#")
+            target = (path.parent / file).resolve() if file else path
+            if not target.is_file() or (anchor and anchor not in pages[target].ids):
+                yield f"{path}: {link}"
+
+
+def test_a_site_shows_what_landed_and_names_nobody(
+    here: Place, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    personal = land_some(here)
+    record_act(here)
+    damaged = here.lake.folder / "_manifests" / "users" / "_manifest.json"
+    damaged.write_text("{")
+    out = tmp_path / "site"
+
+    made = make_site(out, clock=here.clock())
+
+    assert made.damaged == ["users"]
+    assert list(broken(out)) == []
+    everything = "\n".join(path.read_text("utf-8") for path in out.rglob("*") if path.is_file())
+    assert [each for each in personal if each in everything] == []
+    assert "https://" not in everything.replace("https://www.w3.org", "")
+    users = (out / "datasets" / "users.html").read_text("utf-8")
+    assert "This dataset has a problem" in users
+    assert "_manifest.json" in users
+    crashes = (out / "datasets" / "crashes.html").read_text("utf-8")
+    assert "2026-11-18: missing" in crashes
+    assert re.search(r"2 landed|3 landed", crashes)
+    assert "nxp sql &#34;FROM crashes LIMIT 10&#34;" in crashes
+    assert "during past" in crashes  # the saved query
+    devices = (out / "datasets" / "devices.html").read_text("utf-8")
+    row = re.search(r'<tr id="c-last_login_user_name">.*?</tr>', devices, re.DOTALL)
+    assert row is not None
+    assert "personal" in row[0]
+    assert "not shown" in row[0]
+    assert "Windows" in devices  # a frequent value
+    index = (out / "search.js").read_text("utf-8")
+    found = json.loads(index.removeprefix("window.NXP_INDEX=").rstrip(";\n"))
+    assert {"d": "crashes", "c": "binary_name"}.items() <= next(
+        each for each in found if each["d"] == "crashes" and each.get("c") == "binary_name"
+    ).items()
+    actions = (out / "actions.html").read_text("utf-8")
+    assert "7 targets" in actions
+    assert "5 success" in actions
+    assert "5 runs" not in (out / "runs.html").read_text("utf-8")
+    # As a command, over the site that is there now.
+    answer = called("site", "--out", str(out), "--json", capsys=capsys)
+    assert answer.returncode == 0, answer.stderr
+    assert json.loads(answer.stdout)["damaged"] == ["users"]
+
+
+def test_only_a_site_or_an_empty_folder_is_replaced(tmp_path: Path) -> None:
+    place = tmp_path / "site"
+    with replacing(place, {"tenant": "a"}) as folder:
+        (folder / "index.html").write_text("first")
+    with replacing(checked_place(place), {}) as folder:
+        (folder / "index.html").write_text("second")
+    assert (place / "index.html").read_text() == "second"
+
+    with pytest.raises(ZeroDivisionError), replacing(place, {}):
+        raise ZeroDivisionError
+    assert (place / "index.html").read_text() == "second"
+    assert [each.name for each in tmp_path.iterdir()] == ["site"]
+
+    # A build that was killed between its two renames has left the site under another name.
+    place.rename(tmp_path / ".site.old-1")
+    with pytest.raises(ZeroDivisionError), replacing(place, {}):
+        raise ZeroDivisionError
+    assert (place / "index.html").read_text() == "second"
+
+    (place / MARKER).unlink()
+    with pytest.raises(UsageError, match="not of a site"):
+        checked_place(place)
+    with pytest.raises(UsageError, match="is not a folder"):
+        checked_place(place / "index.html")
+    with pytest.raises(StorageError), replacing(place / "index.html" / "below", {}):
+        pass
