@@ -199,6 +199,7 @@ def house(call: Calls, folder: Path) -> None:
     assert call("maintain", "--layout", "--dry-run")[0]["layout"]
     assert call("lake rewrite", "devices", "--dry-run")["units"] == 0
     assert call("lake duckdb", str(folder / "lake.duckdb"))
+    assert call("site", "--out", str(folder / "site"))
     assert call("sql", "SELECT 1 AS one, now() AS moment")[0]["one"] == 1
     assert call("schema learn", "users")["differences"] == []
     assert call("schema learn", "users", "--out", str(folder / "users.yaml"))["columns"]
