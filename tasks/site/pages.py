@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any, Final
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
 
 from connectors.printable import printable
 from tasks.site import charts
@@ -82,8 +81,8 @@ def _environment() -> Environment:
 
 
 def _finished(value: Any) -> Any:
-    """Return what is printed: text without control characters."""
-    if isinstance(value, str) and not isinstance(value, Markup):
+    """Return what is printed: text without control characters, unless it is HTML already."""
+    if isinstance(value, str) and not hasattr(value, "__html__"):
         return printable(value)
     return "" if value is None else value
 
@@ -131,7 +130,7 @@ def _runs(runs: Sequence[RunFacts], now: datetime) -> dict[str, Any]:
         for day in days
     ]
 
-    def drawn(what: str, label: str) -> Markup:
+    def drawn(what: str, label: str) -> str:
         return charts.bars([(str(row["date"]), row[what]) for row in table], label, 90)  # type: ignore[misc]
 
     return {
@@ -143,7 +142,7 @@ def _runs(runs: Sequence[RunFacts], now: datetime) -> dict[str, Any]:
     }
 
 
-def _converging(site: SiteFacts) -> dict[str, Markup]:
+def _converging(site: SiteFacts) -> dict[str, str]:
     """Return a line of convergence for each sync that has read back what it wrote."""
     lines = {}
     for sync in site.syncs:
@@ -157,9 +156,9 @@ def _converging(site: SiteFacts) -> dict[str, Markup]:
     return lines
 
 
-def _histogram(column: ColumnFacts) -> Markup:
+def _histogram(column: ColumnFacts) -> str:
     if not column.bins or column.edges is None:
-        return Markup()
+        return ""
     least, most = column.edges
     width = (most - least) / len(column.bins)
     is_time = column.type in {"datetime", "date"}
@@ -188,7 +187,7 @@ def _index(site: SiteFacts) -> str:
     text = json.dumps(found, ensure_ascii=False, separators=(",", ":"))
     # Within a script element of an editor's preview a closing tag would end it.
     text = text.replace("</", r"<\/")
-    return f"window.NXP_INDEX={text};\n"
+    return f"window.SITE_INDEX={text};\n"
 
 
 def _when(moment: datetime | None) -> str:

@@ -41,7 +41,7 @@
   });
 
   var box = document.getElementById("search");
-  var index = window.NXP_INDEX;
+  var index = window.SITE_INDEX;
   if (!box || !index) { return; }
   var list = document.getElementById("found");
   var hits = document.getElementById("hits");

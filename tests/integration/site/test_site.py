@@ -119,7 +119,7 @@ def test_a_site_shows_what_landed_and_names_nobody(
     assert "not shown" in row[0]
     assert "Windows" in devices  # a frequent value
     index = (out / "search.js").read_text("utf-8")
-    found = json.loads(index.removeprefix("window.NXP_INDEX=").rstrip(";\n"))
+    found = json.loads(index.removeprefix("window.SITE_INDEX=").rstrip(";\n"))
     assert {"d": "crashes", "c": "binary_name"}.items() <= next(
         each for each in found if each["d"] == "crashes" and each.get("c") == "binary_name"
     ).items()
