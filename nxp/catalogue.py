@@ -30,13 +30,19 @@ class Catalogue:
     datasets: dict[str, DatasetSpecification] = field(default_factory=dict)
     syncs: list[str] = field(default_factory=list)
     actions: list[str] = field(default_factory=list)
+    questions: list[str] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
     @property
     def counted(self) -> str:
         """Return the counts of the kinds that it has, in words."""
-        return _counted(datasets=self.datasets, syncs=self.syncs, actions=self.actions)
+        return _counted(
+            datasets=self.datasets,
+            syncs=self.syncs,
+            actions=self.actions,
+            questions=self.questions,
+        )
 
 
 def read_catalogue(catalog: Path) -> Catalogue:
@@ -63,6 +69,8 @@ def read_catalogue(catalog: Path) -> Catalogue:
     read.notes += notes
     read.actions, notes = _actions(catalog, read.problems, queries)
     read.notes += notes
+    read.questions, problems = _questions(catalog)
+    read.problems += problems
     read.notes += [note for each in datasets.valid.values() if (note := _rarely(each))]
     read.problems += queries.findings.problems
     read.notes += queries.findings.notes
@@ -150,6 +158,14 @@ def _actions(
     for name, action in actions.valid.items():
         queries.check_action(name, action)
     return list(actions.valid), shared_ids(actions)
+
+
+def _questions(catalog: Path) -> tuple[list[str], list[str]]:
+    """Validate the questions; return their names, and problems."""
+    from nxp.questions import read_questions  # noqa: PLC0415 - only here
+
+    questions, problems = read_questions(catalog)
+    return [each.name for each in questions], problems
 
 
 def _counted(**kinds: Sized) -> str:

@@ -50,6 +50,7 @@ COMMANDS = {
     "lake": "Landed files: open them in BI tools, or bring them to the declared types.",
     "runs": "List runs, newest first.",
     "sql": "Query what has landed, with DuckDB, read-only; without a query, a shell.",
+    "ask": "List questions about the estate, or answer one from what has landed.",
     "site": "Make static pages of what has landed, for any browser; no server, no network.",
     "nql": "Saved queries: list, lint, diff; and the raw operations on them.",
     "remote-actions": "Raw operations on remote actions: list, show, execute, executions.",

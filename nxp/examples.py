@@ -53,6 +53,7 @@ EXAMPLES: Final[Mapping[str, tuple[str, ...]]] = {
         "nxp sql",
     ),
     "site": ("nxp site --out site", "nxp site --out /srv/www/nexthink --json"),
+    "ask": ("nxp ask", "nxp ask crashes_per_1000_devices", "nxp ask slow_logins --sql"),
     "nql queries": (
         "nxp nql queries",
         "nxp nql queries devices",

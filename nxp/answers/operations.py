@@ -5,7 +5,19 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from connectors.nexthink.acting.models import RemoteAction
-from nxp.answers import acted, acting, card, devices, enrichment, house, library, nql, runs, shown
+from nxp.answers import (
+    acted,
+    acting,
+    card,
+    devices,
+    enrichment,
+    house,
+    library,
+    nql,
+    questions,
+    runs,
+    shown,
+)
 from nxp.answers.settings import SettingShown
 from nxp.described import DatasetDescribed
 from tasks.act.report import ActionReport
@@ -203,6 +215,7 @@ _ALL: Final = (
     Operation("lake rewrite", Rewritten),
     Operation("lake duckdb", house.DatabaseWritten),
     Operation("sql", list[house.Row]),
+    Operation("ask", list[questions.QuestionShown] | questions.QuestionAnswered),
     Operation("site", SiteMade),
     Operation("schema learn", house.Learned | house.Unlearned),
     Operation("schema print", house.Schemas),

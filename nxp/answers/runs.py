@@ -251,6 +251,7 @@ class CheckShown:
     datasets: list[str]
     syncs: list[str]
     actions: list[str]
+    questions: list[str]
     derived: dict[str, dict[str, str]]
     notes: list[str]
     connected: bool

@@ -65,6 +65,7 @@ def check(
         "datasets": list(read.datasets),
         "syncs": read.syncs,
         "actions": read.actions,
+        "questions": read.questions,
         "derived": derived,
         "notes": read.notes,
         "connected": connect,

@@ -1,6 +1,5 @@
 """What the library has: its datasets, syncs, actions and saved queries, and what each needs."""
 
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -11,16 +10,13 @@ from connectors.catalogue import ACTIONS, DATASETS, SYNCS, DatasetSpecification,
 from connectors.catalogue.yaml_text import read_text
 from connectors.errors import UsageError
 from nxp.library import LIBRARY
+from nxp.questions import question_files, read_question
 
 QUERIES: Final = "queries"
-QUESTIONS: Final = "questions"
 _NEAR: Final = 3
 KINDS: Final = {DATASETS: "dataset", SYNCS: "sync", ACTIONS: "action", QUERIES: "query"}
-_HELD = re.compile(r"\b(?:from|join)\s+\"?([a-z][a-z0-9_]*)", re.IGNORECASE)
 # The head of a file that only names its JSON Schema.
 _FOR_EDITORS: Final = "# yaml-language-server:"
-# Views that `nxp sql` has next to a dataset of snapshots.
-_VIEWS: Final = ("_history", "_changes")
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,9 +126,9 @@ class Library:
 
     def questions(self) -> Iterator[tuple[str, frozenset[str]]]:
         """Yield the files of questions, each with the datasets that its SQL reads."""
-        for path in sorted((self.folder / QUESTIONS).glob("*.sql")):
-            read = {_dataset_of(name.lower()) for name in _HELD.findall(read_text(path))}
-            yield f"{QUESTIONS}/{path.name}", frozenset(read & self.datasets.keys())
+        for path in question_files(self.folder).values():
+            question = read_question(path)
+            yield question.file, frozenset(question.datasets()) & self.datasets.keys()
 
     def _datasets(self) -> Iterator[Part]:
         read = read_specifications(self.folder / DATASETS, DatasetSpecification)
@@ -198,12 +194,6 @@ def _query(path: Path) -> Part:
 def _referred(dataset: DatasetSpecification) -> set[str]:
     references = (column.references for column in dataset.columns)
     return {each.partition(".")[0] for each in references if each}
-
-
-def _dataset_of(view: str) -> str:
-    for ending in _VIEWS:
-        view = view.removesuffix(ending)
-    return view
 
 
 def _first_line(path: Path) -> str:

@@ -48,6 +48,9 @@ def test_a_dataset_comes_with_every_saved_query(
     done = validated("add", add(capsys, "device_performance", "crashes", "--json").stdout)
     wanted = {"datasets/device_performance.yaml", "datasets/crashes.yaml", "queries/crashes.nql"}
     wanted |= {f"queries/device_performance_{days}d.nql" for days in range(1, 8)}
+    # And with the questions that can be answered then.
+    answered = ("full_disks", "memory_pressure", "binaries_that_crash_most")
+    wanted |= {f"questions/{name}.sql" for name in answered}
     assert set(done["written"]) == wanted == files(project).keys()
     # Editors find the schema that the head of each file names.
     assert (project / ".schemas" / "dataset.json").is_file()

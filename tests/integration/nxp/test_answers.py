@@ -201,6 +201,8 @@ def house(call: Calls, folder: Path) -> None:
     assert call("lake duckdb", str(folder / "lake.duckdb"))
     assert call("site", "--out", str(folder / "site"))
     assert call("sql", "SELECT 1 AS one, now() AS moment")[0]["one"] == 1
+    assert "windows_builds" in [each["name"] for each in call("ask")]
+    assert call("ask", "windows_builds")["rows"][0]["devices"] > 0
     assert call("schema learn", "users")["differences"] == []
     assert call("schema learn", "users", "--out", str(folder / "users.yaml"))["columns"]
     assert call("schema print").keys() == KINDS.keys()

@@ -1,0 +1,162 @@
+"""`nxp ask`: the questions of the project and of the library, and their answers."""
+
+import textwrap
+from collections.abc import Collection, Iterable
+from pathlib import Path
+from typing import Annotated, Final
+
+from cyclopts import Parameter
+
+from connectors.catalogue.names import DATASETS, names_in
+from connectors.errors import ConfigurationError, UsageError
+from connectors.lake import Lake
+from connectors.lake.sql_room import Room
+from connectors.settings.installation import Settings, load_settings
+from connectors.settings.tenants import tenant_name
+from nxp.answers.questions import ChartShown, QuestionAnswered, QuestionShown
+from nxp.library import LIBRARY
+from nxp.offered import offered
+from nxp.options import Json, Tenant
+from nxp.output import print_json, print_table, print_text, say
+from nxp.questions import Question, find_question, question_files, read_questions
+from nxp.sql_formats import Result, Source, fetched
+from nxp.sql_table import show_table
+
+_WIDTH: Final = 100
+
+
+def question_names(_context: object) -> list[str]:
+    """Return the names of all questions, for a shell that completes one."""
+    return list(question_files(load_settings().catalog, LIBRARY))
+
+
+def ask(
+    name: Annotated[str | None, Parameter(completer=question_names)] = None,
+    *,
+    sql: Annotated[
+        bool, Parameter(name="--sql", negative="", help="Print the SQL of the question.")
+    ] = False,
+    tenant: Tenant = None,
+    as_json: Json = False,
+) -> None:
+    """Answer the question NAME from what has landed; without NAME, list the questions.
+
+    Questions are files: those of the project's folder questions/ come first, then those of the
+    library. To change one, write its SQL into a file of the same name in questions/.
+    """
+    settings = load_settings()
+    if sql and (name is None or as_json):
+        raise UsageError("--sql: name a question, without --json, whose answer has the SQL too")
+    if name is None:
+        _list(settings, tenant, as_json=as_json)
+        return
+    question = find_question(name, settings.catalog, LIBRARY)
+    if sql:
+        print_text(question.sql)
+        return
+    _answer(question, settings, tenant, as_json=as_json)
+
+
+def _list(settings: Settings, tenant: str | None, *, as_json: bool) -> None:
+    """Print all questions that can be read.
+
+    Raises:
+        ConfigurationError: others cannot be read.
+    """
+    landed = Lake(settings.lake, tenant_name(settings, tenant)).datasets()
+    questions, problems = read_questions(settings.catalog, LIBRARY)
+    shown = [_shown(each, landed) for each in questions]
+    if as_json:
+        print_json(shown)
+    else:
+        print_table(("name", "title", "datasets", "landed"), [_row(each) for each in shown])
+        say()
+        say("nxp ask NAME answers one; nxp ask NAME --sql prints its SQL")
+    if problems:
+        raise ConfigurationError("questions that cannot be read", problems=tuple(problems))
+
+
+def _shown(question: Question, landed: Collection[str]) -> QuestionShown:
+    datasets = question.datasets()
+    return QuestionShown(
+        name=question.name,
+        title=question.title,
+        text=question.text,
+        chart=_chart(question),
+        datasets=datasets,
+        missing=tuple(each for each in datasets if each not in landed),
+        file=str(question.path),
+    )
+
+
+def _row(question: QuestionShown) -> tuple[str, str, str, str]:
+    landed = f"no: {', '.join(question.missing)}" if question.missing else "yes"
+    return question.name, question.title, ", ".join(question.datasets), landed
+
+
+def _chart(question: Question) -> ChartShown | None:
+    chart = question.chart
+    return ChartShown(kind=chart.kind, x=chart.x, y=chart.y, by=chart.by) if chart else None
+
+
+def _answer(question: Question, settings: Settings, tenant: str | None, *, as_json: bool) -> None:
+    """Print the answer of a question.
+
+    Raises:
+        ConfigurationError: a dataset that it reads has not landed.
+        SqlError: its SQL is wrong.
+    """
+    name = tenant_name(settings, tenant)
+    lake = Lake(settings.lake, name)
+    landed = lake.datasets()
+    datasets = question.datasets()
+    if missing := [each for each in datasets if each not in landed]:
+        raise _not_landed(question, missing, settings.catalog)
+    room = Room(settings.home, settings.memory_mb, settings.sql_spill_mb)
+    source = Source(lake, room, lambda: offered(settings, name, tenant))
+    result = source.read(question.sql, lambda rows: fetched(rows, None))
+    if as_json:
+        print_json(_answered(question, datasets, result))
+    else:
+        print_text(question.title)
+        for line in textwrap.wrap(question.text, _WIDTH):
+            print_text(line)
+        print_text("")
+        show_table(result.names, result.rows)
+        count = len(result.rows)
+        say(f"{count:,} row{'' if count == 1 else 's'}")
+    columns = question.chart.columns if question.chart else ()
+    if lacking := [each for each in columns if each not in result.names]:
+        say(f"{question.file}: chart: the answer has no column {', '.join(lacking)}")
+
+
+def _answered(question: Question, datasets: tuple[str, ...], result: Result) -> QuestionAnswered:
+    return QuestionAnswered(
+        name=question.name,
+        title=question.title,
+        text=question.text,
+        chart=_chart(question),
+        datasets=datasets,
+        file=str(question.path),
+        sql=question.sql,
+        rows=[dict(zip(result.names, row, strict=True)) for row in result.rows],
+    )
+
+
+def _not_landed(question: Question, missing: Iterable[str], catalog: Path) -> ConfigurationError:
+    """Return the error that says how to get datasets that have not landed."""
+    needed = list(missing)
+    has = names_in(catalog, DATASETS) if catalog.is_dir() else []
+    known = {*names_in(LIBRARY, DATASETS), *has}
+    if unknown := [each for each in needed if each not in known]:
+        return ConfigurationError(
+            f"{question.file}: it reads {', '.join(unknown)}, which neither landed nor is a "
+            "dataset of the catalogue or the library"
+        )
+    add = [each for each in needed if each not in has]
+    steps = [f"nxp add {' '.join(add)}"] if add else []
+    steps.append(f"nxp export {' '.join(needed)}")
+    verb = "has" if len(needed) == 1 else "have"
+    return ConfigurationError(
+        f"{question.name}: {', '.join(needed)} {verb} not landed yet: {'; '.join(steps)}"
+    )
