@@ -52,7 +52,10 @@ class Chart:
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """A question, as its file has it; the name is that of the file."""
+    """A question, as its file has it; the name is that of the file.
+
+    `begin` is the line on which its SQL begins.
+    """
 
     name: str
     path: Path
@@ -60,6 +63,7 @@ class Question:
     text: str
     chart: Chart | None
     sql: str
+    begin: int
 
     @property
     def file(self) -> str:
@@ -72,9 +76,13 @@ class Question:
         Raises:
             ConfigurationError: it is not one SELECT of DuckDB.
         """
-        views = _views(self)
+        views = {name.lower() for name in _tables(_parsed(self), frozenset())}
         # What begins with _ is there without a dataset.
         return tuple(sorted({_dataset_of(view) for view in views if not view.startswith("_")}))
+
+    def wrong(self, number: int, what: str) -> ConfigurationError:
+        """Return an error about a line of the SQL, with the file and the line in it."""
+        return _wrong(self.path, self.begin + number - 1, what)
 
 
 def question_files(*folders: Path) -> dict[str, Path]:
@@ -142,7 +150,7 @@ def read_question(path: Path) -> Question:
         raise _wrong(path, max(1, len(lines)), "the SELECT is missing")
     _, text = head.get("text", (1, ""))
     chart = _chart(path, *head["chart"]) if "chart" in head else None
-    return Question(path.stem, path, title, text, chart, sql)
+    return Question(path.stem, path, title, text, chart, sql, begin + 1)
 
 
 def _is_head(line: str) -> bool:
@@ -187,22 +195,22 @@ def _chart(path: Path, number: int, written: str) -> Chart:
     return Chart(cast("ChartKind", kind), **axes)
 
 
-def _views(question: Question) -> set[str]:
-    """Return the views that a SELECT reads, in lower case: DuckDB's parser finds them."""
+def _parsed(question: Question) -> Any:
+    """Return the SELECT as DuckDB's parser has it."""
     import duckdb  # noqa: PLC0415 - only for its parser
 
     with duckdb.connect(":memory:") as connection:
         row = connection.execute("SELECT json_serialize_sql(?)", [question.sql]).fetchone()
     parsed = json.loads(row[0]) if row else {}
-    statements = parsed.get("statements", ())
     if parsed.get("error_type") == "parser":
         at = int(parsed.get("position") or 0)
-        number = _first_line(question) + question.sql.encode()[:at].count(b"\n")
+        number = 1 + question.sql.encode()[:at].count(b"\n")
         said = str(parsed.get("error_message", "")).splitlines()[0]
-        raise _wrong(question.path, number, f"SQL: {said}")
+        raise question.wrong(number, f"SQL: {said}")
+    statements = parsed.get("statements", ())
     if parsed.get("error") or len(statements) != 1:
-        raise _wrong(question.path, _first_line(question), "SQL: write exactly one SELECT")
-    return {name.lower() for name in _tables(statements[0], frozenset())}
+        raise question.wrong(1, "SQL: write exactly one SELECT")
+    return statements[0]
 
 
 def _tables(node: Any, given: frozenset[str]) -> Iterator[str]:
@@ -218,12 +226,6 @@ def _tables(node: Any, given: frozenset[str]) -> Iterator[str]:
             yield node["table_name"]
         for each in node.values():
             yield from _tables(each, given)
-
-
-def _first_line(question: Question) -> int:
-    """Return the number of the line on which the SQL begins."""
-    lines = read_text(question.path).splitlines()
-    return next((at for at, line in enumerate(lines, 1) if not _is_head(line)), 1)
 
 
 def _dataset_of(view: str) -> str:

@@ -1,5 +1,6 @@
 """`nxp ask`: the questions of the project and of the library, and their answers."""
 
+import re
 import textwrap
 from collections.abc import Collection, Iterable
 from pathlib import Path
@@ -8,7 +9,7 @@ from typing import Annotated, Final
 from cyclopts import Parameter
 
 from connectors.catalogue.names import DATASETS, names_in
-from connectors.errors import ConfigurationError, UsageError
+from connectors.errors import ConfigurationError, SqlError, UsageError
 from connectors.lake import Lake
 from connectors.lake.sql_room import Room
 from connectors.settings.installation import Settings, load_settings
@@ -23,6 +24,7 @@ from nxp.sql_formats import Result, Source, fetched
 from nxp.sql_table import show_table
 
 _WIDTH: Final = 100
+_LINE: Final = re.compile(r"LINE (\d+):")
 
 
 def question_names(_context: object) -> list[str]:
@@ -31,7 +33,9 @@ def question_names(_context: object) -> list[str]:
 
 
 def ask(
-    name: Annotated[str | None, Parameter(completer=question_names)] = None,
+    name: Annotated[
+        str | None, Parameter(completer=question_names, help="The question to answer.")
+    ] = None,
     *,
     sql: Annotated[
         bool, Parameter(name="--sql", negative="", help="Print the SQL of the question.")
@@ -103,8 +107,7 @@ def _answer(question: Question, settings: Settings, tenant: str | None, *, as_js
     """Print the answer of a question.
 
     Raises:
-        ConfigurationError: a dataset that it reads has not landed.
-        SqlError: its SQL is wrong.
+        ConfigurationError: a dataset that it reads has not landed, or its SQL is wrong.
     """
     name = tenant_name(settings, tenant)
     lake = Lake(settings.lake, name)
@@ -114,7 +117,7 @@ def _answer(question: Question, settings: Settings, tenant: str | None, *, as_js
         raise _not_landed(question, missing, settings.catalog)
     room = Room(settings.home, settings.memory_mb, settings.sql_spill_mb)
     source = Source(lake, room, lambda: offered(settings, name, tenant))
-    result = source.read(question.sql, lambda rows: fetched(rows, None))
+    result = _run(question, source)
     if as_json:
         print_json(_answered(question, datasets, result))
     else:
@@ -128,6 +131,14 @@ def _answer(question: Question, settings: Settings, tenant: str | None, *, as_js
     columns = question.chart.columns if question.chart else ()
     if lacking := [each for each in columns if each not in result.names]:
         say(f"{question.file}: chart: the answer has no column {', '.join(lacking)}")
+
+
+def _run(question: Question, source: Source) -> Result:
+    try:
+        return source.read(question.sql, lambda rows: fetched(rows, None))
+    except SqlError as error:
+        found = _LINE.match("\n".join(error.excerpt))
+        raise question.wrong(int(found[1]) if found else 1, str(error)) from None
 
 
 def _answered(question: Question, datasets: tuple[str, ...], result: Result) -> QuestionAnswered:

@@ -7,6 +7,7 @@ import pytest
 from connectors.errors import ConfigurationError, UsageError
 from nxp.library import LIBRARY
 from nxp.questions import Chart, find_question, question_files, read_question, read_questions
+from nxp.questions_page import COMMAND, page
 from tests.commands import called
 
 TITLE = "-- title: Boots\n"
@@ -105,6 +106,11 @@ def test_the_librarys_questions_are_complete() -> None:
         assert each.chart, each.name
 
 
+def test_the_page_of_questions_is_current() -> None:
+    text = (Path(__file__).resolve().parents[3] / "docs" / "questions.md").read_text("utf-8")
+    assert text == page(), f"run: {COMMAND}"
+
+
 def test_what_is_missing_is_said_with_the_commands_that_land_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -132,6 +138,10 @@ def test_what_is_missing_is_said_with_the_commands_that_land_it(
     checked = called("check", capsys=capsys)
     assert "questions/broken.sql:1: the title is missing" in checked.stderr
     assert called("ask", "broken", capsys=capsys).returncode == 3
+    written(tmp_path, f"{TITLE}\nSELECT\n    nosuch\nFROM _runs", "odd")
+    odd = called("ask", "odd", capsys=capsys)
+    assert odd.stderr.startswith("nxp: questions/odd.sql:4: SQL: Binder Error:")
+    assert (odd.returncode, odd.stderr.count("\n")) == (3, 1)
     shown = called("ask", "slow_logins", "--sql", capsys=capsys)
     assert shown.stdout.startswith("SELECT\n")
     assert called("ask", "--sql", capsys=capsys).returncode == 2

@@ -1,0 +1,82 @@
+"""docs/questions.md: how to ask, how to write a question, and those of the library."""
+
+import sys
+from typing import Final
+
+from nxp.library import LIBRARY
+from nxp.questions import read_questions
+
+COMMAND: Final = "python -m nxp.questions_page > docs/questions.md"
+_BEGINNING: Final = """\
+# Questions about the estate
+
+A question is a file of SQL with a title and a text for the person who reads the answer. The
+library has the questions below; a project may change them and add its own. This page is made by
+`COMMAND`, and a test compares it.
+
+## Ask
+
+```console
+$ nxp ask                       # all questions, and whether their data has landed
+$ nxp ask windows_builds        # the title, how to read the answer, and the answer
+$ nxp ask windows_builds --json # for a program: also the SQL and how to draw the answer
+$ nxp ask windows_builds --sql  # the SQL, for nxp sql or for a file of your own
+```
+
+An answer is worked out from what has landed, read-only; the tenant is not asked. If a dataset has
+not landed, the command names what to run, and ends with 3:
+
+```
+nxp: windows_builds: devices has not landed yet: nxp add devices; nxp export devices
+```
+
+`nxp add` copies a question into the project's folder `questions/` once the project has all datasets
+that it reads. Answers of the library's questions have no column that a dataset marks as personal;
+devices are named.
+
+## Write one
+
+Put a file into `questions/` of the project. Its name is that of the question, in small letters,
+digits and `_`. A file with the name of a question of the library takes its place.
+
+```sql
+-- title: Devices by country
+-- text: How many devices each country has, by the newest inventory. Devices
+--   without a country are counted in a row of their own.
+-- chart: bar x=country y=devices
+SELECT country, count(*) AS devices
+FROM devices
+GROUP BY country
+ORDER BY devices DESC, country
+```
+
+- The comments at the head are the keys `title` (needed), `text` and `chart`. Two spaces after `--`
+  continue the line above.
+- `chart` is `line`, `bar` or `table`, with the columns `x=…` and `y=…`; `by=…` is the column that
+  each line or colour stands for. It is a hint for programs that draw; `nxp ask` prints a table.
+- One SELECT of DuckDB follows, over the views of `nxp sql` ([lake](lake.md)): `devices` is the
+  newest inventory, `devices_history` all of them. Comments are welcome below its first line.
+- `date` is the day of a row: in UTC for windows, in the tenant's zone for slices.
+- End with an ORDER BY that leaves no row's place to chance, so that two answers can be compared.
+
+`nxp check` validates the files: a mistake is one line with the file and the line number.
+
+## Questions of the library
+
+| name | title | reads |
+|---|---|---|
+"""
+
+
+def page() -> str:
+    """Return the text of docs/questions.md."""
+    questions, _ = read_questions(LIBRARY)
+    rows = []
+    for each in questions:
+        datasets = ", ".join(f"`{name}`" for name in each.datasets())
+        rows.append(f"| `{each.name}` | {each.title} | {datasets} |\n")
+    return _BEGINNING.replace("COMMAND", COMMAND) + "".join(rows)
+
+
+if __name__ == "__main__":
+    sys.stdout.write(page())
