@@ -32,7 +32,7 @@ def columns_of(
         profiles: of its newest units, in order of time, as `read_profiles` returns them.
     """
     known = specification.known_columns if specification else ()
-    private = _private(known)
+    private = private_columns(known)
     found = [
         _declared(each, profiles, shows=each.name not in private and not each.references)
         for each in known
@@ -52,8 +52,8 @@ def columns_of(
     return tuple(found)
 
 
-def _private(columns: Iterable[Column]) -> set[str]:
-    """Return personal columns, and those that are derived from one."""
+def private_columns(columns: Iterable[Column]) -> set[str]:
+    """Return the names of personal columns, and those that are derived from one."""
     private: set[str] = set()
     for each in columns:
         # A derived column has its expression here; a declared one has its header, without these.

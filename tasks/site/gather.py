@@ -15,6 +15,7 @@ from connectors.settings.installation import load_settings
 from connectors.settings.tenants import TenantSettings, load_tenant, tenant_name
 from tasks.site.datasets import Sources, dataset_facts, references_of
 from tasks.site.facts import SiteFacts
+from tasks.site.questions import questions_of
 from tasks.site.rejects import Rejected, rejects_of
 from tasks.site.runs import action_facts, limits_of, recent_runs, sync_facts
 
@@ -60,6 +61,14 @@ def gather(tenant: str | None = None, clock: Callable[[], datetime] = utc_now) -
             ),
             actions=_unless_damaged(
                 "actions", lambda: tuple(action_facts(settings.catalog, ledger)), (), notes
+            ),
+            questions=_unless_damaged(
+                "questions",
+                lambda: tuple(
+                    questions_of(settings.catalog, lake, loaded.valid, settings.memory_mb)
+                ),
+                (),
+                notes,
             ),
             notes=tuple(notes),
         )

@@ -4,8 +4,10 @@ Pages open from a disk: no module, no request, and nothing that is loaded from e
 """
 
 import json
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, Final
@@ -14,7 +16,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from connectors.printable import printable
 from tasks.site import charts
-from tasks.site.facts import ColumnFacts, DatasetFacts, DayState, RunFacts, SiteFacts
+from tasks.site.facts import ColumnFacts, DatasetFacts, DayState, Question, RunFacts, SiteFacts
 
 ASSETS: Final = ("site.css", "site.js")
 INDEX: Final = "search.js"
@@ -52,6 +54,9 @@ def _pages(site: SiteFacts) -> Iterator[tuple[str, str]]:
     yield "index.html", made("index", cards=[_card(each) for each in site.datasets])
     for each in site.datasets:
         yield f"datasets/{each.page}.html", made("dataset", "../", pages=pages, **_dataset(each))
+    if site.questions:
+        drawn = {each.name: _drawn(each) for each in site.questions}
+        yield "questions.html", made("questions", drawn=drawn)
     yield "joins.html", made("joins", picture=charts.joins(site.references, pages))
     yield "runs.html", made("runs", **_runs(site.runs, site.made_at))
     yield "syncs.html", made("syncs", converging=_converging(site))
@@ -89,6 +94,7 @@ def _finished(value: Any) -> Any:
 
 def _card(dataset: DatasetFacts) -> dict[str, Any]:
     newest = [day.rows for day in dataset.days[-_SPARK_DAYS:]]
+    newest = [None] * (_SPARK_DAYS - len(newest)) + newest
     label = f"Rows of the last {len(newest)} days"
     return {
         "dataset": dataset,
@@ -151,9 +157,25 @@ def _converging(site: SiteFacts) -> dict[str, str]:
             for run in sync.runs
             if run.convergence is not None
         ]
-        if points:
+        if len(points) > 1:
             lines[sync.name] = charts.line(points, f"Convergence of {sync.name} in percent")
     return lines
+
+
+def _drawn(question: Question) -> str:
+    """Return a question's chart; nothing for a table, or if the answer has not what it names."""
+    if not question.rows or not {question.x, question.y} <= set(question.columns):
+        return ""
+    x, y = question.columns.index(question.x), question.columns.index(question.y)
+    found = [(str(row[x]), _as_number(row[y])) for row in question.rows]
+    if question.chart == "line":
+        return charts.line(found, question.title)
+    return charts.bars(found, question.title) if question.chart == "bar" else ""
+
+
+def _as_number(value: Any) -> float | None:
+    is_number = isinstance(value, int | float | Decimal) and not isinstance(value, bool)
+    return float(value) if is_number and math.isfinite(value) else None
 
 
 def _histogram(column: ColumnFacts) -> str:

@@ -10,9 +10,11 @@ import polars as pl
 import pytest
 import yaml
 
+from connectors.catalogue import read_datasets
 from connectors.errors import StorageError, UsageError
 from connectors.ledger import open_ledger
 from tasks.site.folder import MARKER, checked_place, replacing
+from tasks.site.questions import questions_of
 from tasks.stories.site import make_site
 from tests.commands import called
 from tests.landing import CATALOG, Place
@@ -59,6 +61,30 @@ def record_act(here: Place) -> None:
         ledger.finish_run("r-2", "done", report)
 
 
+def ask(catalog: Path, here: Place, personal: set[str]) -> None:
+    """Ask questions of the lake, some of which would name people, and check the answers."""
+    (catalog / "questions").mkdir(parents=True)
+    asked = {
+        "platforms": "SELECT platform, count(*) AS devices FROM devices GROUP BY ALL ORDER BY 1;",
+        "people": "SELECT last_login_user_name AS who, count(*) AS n FROM devices GROUP BY ALL",
+        "around": "SELECT last_login_user_name FROM main.devices",
+        "writing": "DROP VIEW devices",
+    }
+    head = "-- title: How many\n-- text: Of each.\n-- chart: bar x=platform y=devices\n"
+    for name, sql in asked.items():
+        (catalog / "questions" / f"{name}.sql").write_text(head + sql)
+    known = read_datasets(CATALOG).valid
+    found = {each.name: each for each in questions_of(catalog, here.lake, known, 64)}
+    platforms = found["platforms"]
+    assert (platforms.title, platforms.chart, platforms.x) == ("How many", "bar", "platform")
+    counts = here.landed("devices").group_by("platform").len().sort("platform").rows()
+    assert [*platforms.rows] == counts
+    assert len(found["people"].rows) > 10
+    assert not personal & {str(cell) for row in found["people"].rows for cell in row}
+    assert found["around"].problem
+    assert found["writing"].problem
+
+
 class Links(HTMLParser):
     """What a page refers to, and its ids."""
 
@@ -96,6 +122,7 @@ def test_a_site_shows_what_landed_and_names_nobody(
     damaged = here.lake.folder / "_manifests" / "users" / "_manifest.json"
     damaged.write_text("{")
     out = tmp_path / "site"
+    ask(tmp_path / "catalogue", here, personal)
 
     made = make_site(out, clock=here.clock())
 
