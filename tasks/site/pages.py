@@ -93,9 +93,9 @@ def _finished(value: Any) -> Any:
 
 
 def _card(dataset: DatasetFacts) -> dict[str, Any]:
-    newest = [day.rows for day in dataset.days[-_SPARK_DAYS:]]
-    newest = [None] * (_SPARK_DAYS - len(newest)) + newest
-    label = f"Rows of the last {len(newest)} days"
+    landed = [day.rows for day in dataset.days[-_SPARK_DAYS:]]
+    newest = [*[None] * (_SPARK_DAYS - len(landed)), *landed]
+    label = f"Rows of the last {_SPARK_DAYS} days"
     return {
         "dataset": dataset,
         "spark": charts.sparkline(newest, label) if any(newest) else "",

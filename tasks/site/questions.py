@@ -30,6 +30,7 @@ MOST_ROWS: Final = 500
 LONGEST_SECONDS: Final = 20.0
 _SHOWN: Final = "shown"
 _HEAD: Final = re.compile(r"^--\s*(title|text|chart):\s*(.*)$")
+_MORE: Final = re.compile(r"^--\s{2,}(\S.*)$")
 _PAIR: Final = re.compile(r"\b([xy])=(\S+)")
 _OF_PEOPLE: Final = frozenset({"approved_by", "asked_by", "ticket", "error", "stopped_by"})
 _OURS: Final = re.compile(r"_nxp_.*|date|snapshot")
@@ -69,11 +70,17 @@ def questions_of(
 
 def _read(file: Path) -> Question:
     head: dict[str, str] = {}
+    last = ""
     lines = read_text(file).splitlines()
     for line in lines:
-        if found := _HEAD.match(line.strip()):
-            head[found[1]] = found[2].strip()
-    sql = "\n".join(line for line in lines if not _HEAD.match(line.strip())).strip()
+        if found := _HEAD.match(line):
+            last, head[found[1]] = found[1], found[2].strip()
+        elif last and (more := _MORE.match(line)):
+            head[last] += f" {more[1].strip()}"
+        else:
+            # What follows the head are comments of the SQL itself.
+            break
+    sql = "\n".join(lines[lines.index(line) :]).strip() if lines else ""
     chart = head.get("chart", "")
     axes = dict(_PAIR.findall(chart))
     return Question(

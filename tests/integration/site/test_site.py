@@ -70,13 +70,13 @@ def ask(catalog: Path, here: Place, personal: set[str]) -> None:
         "around": "SELECT last_login_user_name FROM main.devices",
         "writing": "DROP VIEW devices",
     }
-    head = "-- title: How many\n-- text: Of each.\n-- chart: bar x=platform y=devices\n"
+    head = "-- title: How many\n-- text: Of\n--   each.\n-- chart: bar x=platform y=devices\n"
     for name, sql in asked.items():
         (catalog / "questions" / f"{name}.sql").write_text(head + sql)
     known = read_datasets(CATALOG).valid
     found = {each.name: each for each in questions_of(catalog, here.lake, known, 64)}
     platforms = found["platforms"]
-    assert (platforms.title, platforms.chart, platforms.x) == ("How many", "bar", "platform")
+    assert (platforms.title, platforms.text, platforms.x) == ("How many", "Of each.", "platform")
     counts = here.landed("devices").group_by("platform").len().sort("platform").rows()
     assert [*platforms.rows] == counts
     assert len(found["people"].rows) > 10
