@@ -19,7 +19,7 @@ FOLDERS: Final[Mapping[str, str]] = {
     "queries": "The text of each saved query, NAME.nql. `nxp nql queries --to-paste` prints them.",
     "syncs": "What is written to Nexthink from other systems: one YAML file for each sync.",
     "actions": "What is run on devices and people: one YAML file for each action.",
-    "questions": "SQL over what has landed, NAME.sql, for `nxp sql`.",
+    "questions": "Questions about what has landed, NAME.sql, for `nxp ask`.",
 }
 _CI: Final = ".github/workflows/check.yml"
 _TEMPLATES: Final[Mapping[str, str]] = {
