@@ -248,4 +248,4 @@ def test_the_deployments_of_a_new_project_load(capsys: pytest.CaptureFixture[str
         "print(len(load_deployments(here)), len(load_automations(here, ())))\n"
     )
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert found.stdout.split() == ["2", "4"]
+    assert found.stdout.split() == ["3", "4"]
