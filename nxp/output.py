@@ -30,6 +30,10 @@ def say(line: str = "", level: int = logging.INFO) -> None:
     if is_json_asked():
         logger.log(level, "%s", line)
         return
+    # Where both streams lead to one place, lines stay in the order in which they were printed. A
+    # stdout that takes nothing is reported at the command's end.
+    with contextlib.suppress(OSError, ValueError):
+        sys.stdout.flush()
     try:
         print(printable(line), file=sys.stderr, flush=True)
     except OSError:
