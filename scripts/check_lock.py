@@ -134,7 +134,17 @@ def renew(lock: Lock, *, upgrade: bool = False) -> None:
 
     Versions that still fit stay, unless all are to be upgraded.
     """
-    command = ["uv", "pip", "compile", "-", "--universal", "--python-version", "3.11", "-q"]
+    command = [
+        "uv",
+        "pip",
+        "compile",
+        "-",
+        "--system-certs",
+        "--universal",
+        "--python-version",
+        "3.11",
+        "-q",
+    ]
     options = ["--generate-hashes", "--no-emit-index-url", "--no-annotate", "--no-header"]
     within = ["--constraint", str(lock.within)] if lock.within else []
     with tempfile.TemporaryDirectory() as folder:

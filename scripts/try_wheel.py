@@ -153,7 +153,8 @@ def install(environment: Environment, wheel: str, constraints: Path, *, fast: bo
     options = ["--constraint", str(constraints), wheel]
     python = str(environment.python)
     if fast:
-        run([sys.executable, "-m", "uv", "pip", "install", "-q", "--python", python, *options])
+        words = ["uv", "pip", "install", "-q", "--system-certs", "--python", python]
+        run([sys.executable, "-m", *words, *options])
     else:
         run([python, "-m", "pip", "install", "-q", "--disable-pip-version-check", *options])
     which = wheel.rpartition(".whl")[2] or "plain"
@@ -216,7 +217,16 @@ def resolve() -> None:
     """See that every package has a wheel for each Python, with and without extras."""
     for python in PYTHONS:
         began = os.times()
-        command = ["uv", "pip", "compile", "-q", "--only-binary", ":all:", "pyproject.toml"]
+        command = [
+            "uv",
+            "pip",
+            "compile",
+            "-q",
+            "--system-certs",
+            "--only-binary",
+            ":all:",
+            "pyproject.toml",
+        ]
         extras = [word for extra in EXTRAS for word in ("--extra", extra)]
         run([sys.executable, "-m", *command, "--python-version", python, *extras])
         is_run = python == f"{sys.version_info.major}.{sys.version_info.minor}"

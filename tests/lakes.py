@@ -111,7 +111,13 @@ class Site:
 
 
 def publish(
-    lake: Lake, run: str, start: datetime = START, end: datetime | None = None, rows: int = 3
+    lake: Lake,
+    run: str,
+    start: datetime = START,
+    end: datetime | None = None,
+    rows: int = 3,
+    *,
+    apart: bool = False,
 ) -> Entry:
     """Publish a window with `rows` rows on each of its dates."""
     end = end or start + DAY
@@ -124,7 +130,7 @@ def publish(
             day += DAY
         staged = stage.finish()
     entry = _entry(unit, start, end, run, sum(file.rows for file in staged))
-    return lake.publish("events", "window", entry, staged, SCHEMA)
+    return lake.publish("events", "window", entry, staged, SCHEMA, apart=apart)
 
 
 def staged_entry(lake: Lake, run: str, rows: int) -> tuple[list[StagedFile], Entry, pa.Schema]:
@@ -139,7 +145,9 @@ def staged_entry(lake: Lake, run: str, rows: int) -> tuple[list[StagedFile], Ent
     return staged, _entry(unit, START, START + DAY, run, rows), SCHEMA
 
 
-def publish_snapshot(lake: Lake, run: str, slot: datetime = START, rows: int = 3) -> Entry:
+def publish_snapshot(
+    lake: Lake, run: str, slot: datetime = START, rows: int = 3, *, apart: bool = False
+) -> Entry:
     """Publish a day's snapshot."""
     unit = unit_name(slot)
     with lake.stage("devices", run, unit, SCHEMA) as stage:
@@ -147,7 +155,7 @@ def publish_snapshot(lake: Lake, run: str, slot: datetime = START, rows: int = 3
         stage.write(f"snapshot={unit}", table)
         staged = stage.finish()
     entry = _entry(unit, slot, slot + DAY, run, rows)
-    return lake.publish("devices", "snapshot", entry, staged, SCHEMA)
+    return lake.publish("devices", "snapshot", entry, staged, SCHEMA, apart=apart)
 
 
 def _entry(unit: str, start: datetime, end: datetime, run: str, rows: int) -> Entry:

@@ -1,6 +1,7 @@
 """Delta tables follow the manifest, read by the Delta package and not by the product's own code."""
 
 import json
+import random
 import subprocess
 import sys
 import time
@@ -70,7 +71,7 @@ def rows(site: Site, table: str = "events") -> list[str]:
 
 def land(lake: Lake, run: str, start: datetime = START, days: int = 1) -> None:
     """Publish a window as a dataset with Delta tables is published."""
-    publish(lake, run, start, start + days * DAY)
+    publish(lake, run, start, start + days * DAY, apart=True)
     follow(lake, "events")
 
 
@@ -196,3 +197,40 @@ def test_the_log_holds_no_values_of_rows(folder_site: Site) -> None:
     actions = [json.loads(line) for line in log.read_text().splitlines()]
     stats = [action["add"]["stats"] for action in actions if "add" in action]
     assert [json.loads(text) for text in stats] == [{"numRecords": 3}]
+
+
+PUBLISHER = """
+import sys
+from pathlib import Path
+from connectors.lake.delta import follow
+from tests.lakes import DAY, START, Site, publish, publish_snapshot
+
+lake = Site(sys.argv[1], Path(sys.argv[2])).lake
+for number in range(1000):
+    publish(lake, f"{sys.argv[3]}-{number}", START + number % 3 * DAY, apart=True)
+    follow(lake, "events")
+    publish_snapshot(lake, f"{sys.argv[3]}-{number}", START + number * DAY, apart=True)
+    follow(lake, "devices")
+    print(number, flush=True)
+"""
+
+
+@pytest.mark.chaos
+def test_a_table_survives_kills_at_any_moment(folder_site: Site, tmp_path: Path) -> None:
+    chance = random.Random(7)
+    for life in range(12):
+        words = [sys.executable, "-c", PUBLISHER, folder_site.root, str(tmp_path / "s"), f"r{life}"]
+        with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as process:
+            assert process.stdout is not None
+            assert process.stdout.readline()
+            time.sleep(chance.uniform(0, 0.3))
+            process.kill()
+        # What a reader of the table finds is a version of it, whole and readable.
+        assert rows(folder_site)
+        assert rows(folder_site, "devices")
+    for dataset in ("events", "devices"):
+        follow(folder_site.lake, dataset)
+    assert rows(folder_site) == folder_site.named()
+    assert rows(folder_site, "devices_history") == folder_site.named("devices")
+    assert vacuum(folder_site.lake, "events", timedelta(0)) > 0
+    assert rows(folder_site) == folder_site.named()
