@@ -205,6 +205,71 @@ def windows_builds(frames: Frames) -> pl.DataFrame:
     return made.sort("devices", *builds, descending=[True, False, False])
 
 
+def inventory_by(frames: Frames, *columns: str) -> pl.DataFrame:
+    devices = frames("devices")
+    made = devices.group_by(columns).agg(
+        devices=pl.len(),
+        laptops=(pl.col("hardware_type") == "laptop").sum(),
+        percent=100 * pl.len() / devices.height,
+        memory_gb_median=pl.col("memory_bytes").median() / 10**9,
+    )
+    return made.sort("devices", *columns, descending=[True, *[False] * len(columns)])
+
+
+@right
+def collector_versions(frames: Frames) -> pl.DataFrame:
+    made = inventory_by(frames, "collector_version")
+    return made.select("collector_version", "devices", "percent")
+
+
+@right
+def operating_systems(frames: Frames) -> pl.DataFrame:
+    made = inventory_by(frames, "platform", "operating_system")
+    made = made.sort("devices", "operating_system", descending=[True, False])
+    return made.select("platform", "operating_system", "devices", "laptops", "percent")
+
+
+@right
+def hardware_models(frames: Frames) -> pl.DataFrame:
+    made = inventory_by(frames, "manufacturer", "model").head(20)
+    return made.select("manufacturer", "model", "devices", "memory_gb_median")
+
+
+@right
+def new_devices_by_week(frames: Frames) -> pl.DataFrame:
+    seen = frames("devices").drop_nulls("first_seen_at")
+    return seen.group_by(week("first_seen_at")).agg(devices=pl.len()).sort("week")
+
+
+@right
+def restarts_overdue(frames: Frames) -> pl.DataFrame:
+    bands: dict[str, list[dict[str, Any]]] = {}
+    least = ((30, "30 or more"), (14, "14 to 29"), (7, "7 to 13"), (0, "0 to 6"))
+    for device in frames("devices").sort("days_since_last_full_boot", nulls_last=True).to_dicts():
+        days = device["days_since_last_full_boot"]
+        band = "unknown" if days is None else next(name for most, name in least if days >= most)
+        bands.setdefault(band, []).append(device)
+    return pl.DataFrame(
+        {
+            "days_since_full_boot": band,
+            "devices": len(found),
+            "laptops": sum(device["hardware_type"] == "laptop" for device in found),
+        }
+        for band, found in bands.items()
+    )
+
+
+@right
+def slow_boots_by_model(frames: Frames) -> pl.DataFrame:
+    full = joined(frames, "boots").filter(pl.col("boot_type") == "full_boot").drop_nulls("model")
+    made = full.drop_nulls("duration_seconds").group_by("model").agg(
+        boots=pl.len(),
+        devices=pl.col("device_uid").n_unique(),
+        boot_seconds_median=pl.col("duration_seconds").median(),
+    )  # fmt: skip
+    return made.sort("boot_seconds_median", "model", descending=[True, False])
+
+
 @right
 def version_spread(frames: Frames) -> pl.DataFrame:
     ran = frames("execution_daily").drop_nulls("binary_version")
