@@ -244,7 +244,7 @@ def _lines(text: str) -> dict[tuple[str, ...], int]:
 
 
 def _parts(dotted: str) -> tuple[str, ...]:
-    """Return the parts of a dotted key, of which any may be in quotes."""
+    """Return the parts of a dotted key; any of them may be in quotes."""
     return tuple(
         plain or quoted[1:-1]
         for quoted, plain in re.findall(r"""("[^"]*"|'[^']*')|([^\s."']+)""", dotted)

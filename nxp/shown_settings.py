@@ -112,7 +112,7 @@ def _rows(setting: Described, read: _Read) -> Iterator[SettingShown]:
 
 
 def _connections(environ: Mapping[str, str]) -> list[str]:
-    """Return the names of the connections of which anything is set, as variables have them."""
+    """Return the names of the connections that have any setting, as variables have them."""
     found = set()
     ends = sorted((f"_{name.upper()}" for name in NAMES), key=len, reverse=True)
     for name in environ:

@@ -89,7 +89,7 @@ def take_profile(
 
     Args:
         files: one unit's, finished.
-        private: columns of which no value may be shown.
+        private: columns whose values may not be shown.
         in_full: also count distinct values, and make histograms, from the first row group.
     """
     profile: Profile = {}

@@ -79,7 +79,7 @@ _GUESSED = frozenset(
         "web.guide_executions", "web.guide_step_executions", "web.context_help_executions",
     }
 )  # fmt: skip
-# Fields that are guessed in tables of which others are published.
+# Guessed fields of tables whose other fields are published.
 _GUESSED_FIELDS = frozenset(
     {
         "web.transaction.name", "web.transaction.duration", "web.transaction.status",
