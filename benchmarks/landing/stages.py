@@ -86,11 +86,11 @@ def _land(run: Run, text: bytes, folder: Path, spent: Clock) -> None:
     part = (window.column, next(unit.window for unit in run.plan.units if unit.window))
     with spent.at("read"):
         file = ResultFile(Text(text))
-        for _ in file.batches():
+        for _ in file.frames():
             pass
     layout = match_header(file.header, specification)
     conformer = Conformer(layout, "UTC", run.run_id, NOW, part)
-    frames = list(ResultFile(Text(text)).batches())
+    frames = list(ResultFile(Text(text)).frames())
     with spent.at("type"):
         for frame in frames:
             conformer.conform(frame)

@@ -185,9 +185,26 @@ def _open_writer(path: Path, schema: pa.Schema, first: pa.Table) -> pq.ParquetWr
     )
 
 
-def as_written(rows: pl.DataFrame, schema: pa.Schema) -> pa.Table:
-    """Return a frame's rows as files hold them: plain text and lists instead of Polars' views."""
-    return rows.to_arrow(compat_level=pl.CompatLevel.newest()).cast(schema)
+def as_written(
+    rows: pl.DataFrame, schema: pa.Schema, unchanged: pa.Table | None = None
+) -> pa.Table:
+    """Return a frame's rows as files hold them: plain text and lists instead of Polars' views.
+
+    Args:
+        rows: a frame with the columns of the schema.
+        schema: the files' columns and types.
+        unchanged: some of the columns as they were read. With as many rows as the frame they are
+            the same, and are taken without a copy.
+    """
+    plain: dict[str, pa.ChunkedArray] = {}
+    if unchanged is not None and unchanged.num_rows == len(rows):
+        plain = dict(zip(unchanged.column_names, unchanged.columns, strict=True))
+    others = rows.drop(plain).to_arrow(compat_level=pl.CompatLevel.newest())
+    columns = [
+        plain[field.name] if field.name in plain else others[field.name].cast(field.type)
+        for field in schema
+    ]
+    return pa.table(columns, schema)
 
 
 def keep_rows(file: StagedFile, keep: pa.Array) -> StagedFile:

@@ -13,7 +13,7 @@ import polars as pl
 import pyarrow as pa
 from pydantic import ValidationError
 
-from connectors.catalogue import Column, DatasetSpecification, Drift
+from connectors.catalogue import Column, ColumnType, DatasetSpecification, Drift
 from connectors.errors import DataRefusedError
 from connectors.limits import MB, Limits, read_limits
 from connectors.nexthink.results.result_file import ROW_BYTES, too_many_rejected
@@ -226,6 +226,19 @@ class Conformer:
             rejects = pl.concat([rejects, pl.DataFrame(unread, REJECTS_SCHEMA)])
             raw += self._kept(ragged)
         return Conformed(landed, rejects, raw)
+
+    def unchanged(self, table: pa.Table) -> pa.Table:
+        """Return the columns of a batch's table that land as they were read, if no row is left out.
+
+        The writer takes them as they are; text of a frame it would have to copy.
+        """
+        can_change = self._rules is not None and self._rules.transform is not None
+        found = {
+            column.name: table[header]
+            for header, column in self._layout.present
+            if column.type is ColumnType.STRING and not can_change
+        }
+        return pa.table(found)
 
     def _cast(self, text: pl.DataFrame) -> pl.DataFrame:
         """Type all columns; values that do not fit are null."""

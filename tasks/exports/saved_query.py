@@ -91,7 +91,7 @@ def query_rows(
     file = ResultFile(result.path)
     names = [name.lower() for name in file.header]
     try:
-        batches = list(_within(file.batches(), subject, read_limits()))
+        batches = list(_within(file.frames(), subject, read_limits()))
     finally:
         result.path.unlink(missing_ok=True)
     if file.take_ragged():

@@ -170,13 +170,14 @@ class Staging:
     def _write(self, file: ResultFile, conformer: Conformer) -> None:
         schema = conformer.arrow_schema()
         stage = self._opened(schema)
-        for text in file.batches():
+        for batch in file.batches():
             with self._working():
-                batch = conformer.conform(text, file.take_ragged())
-                for partition, rows in self._partitioned(batch.landed):
-                    stage.write(partition, as_written(rows, schema))
-            if len(batch.rejects):
-                self._rejected.append(batch.without_landed())
+                found = conformer.conform(batch.frame, file.take_ragged())
+                unchanged = conformer.unchanged(batch.table)
+                for partition, rows in self._partitioned(found.landed):
+                    stage.write(partition, as_written(rows, schema, unchanged))
+            if len(found.rejects):
+                self._rejected.append(found.without_landed())
             self._on_rows(self._counts.read)
         if late := file.take_ragged():
             nothing = pl.DataFrame(schema=dict.fromkeys(file.header, pl.String()))

@@ -61,7 +61,7 @@ def read_back(
     Raises:
         DataRefusedError: rows that do not fit the header.
     """
-    for batch in file.batches():
+    for batch in file.frames():
         _check_whole(file)
         yield batch.select(
             compared(pl.col(columns[KEY]), ignore).alias(KEY),

@@ -86,7 +86,7 @@ def learn_file(file: ResultFile, zone: str) -> Lesson:
         raise DataRefusedError("the result has a column without a name, or one name twice")
     found = [Evidence(text, zone) for text in header]
     ragged = 0
-    for batch in file.batches():
+    for batch in file.frames():
         for one in found:
             one.take(batch[one.header])
         ragged += len(file.take_ragged())

@@ -15,7 +15,7 @@ def count_records(path: Path) -> tuple[int, int]:
     """
     file = ResultFile(path)
     whole = ragged = 0
-    for batch in file.batches():
+    for batch in file.frames():
         whole += len(batch)
         ragged += len(file.take_ragged())
     ragged += len(file.take_ragged())

@@ -9,6 +9,7 @@ and it splits the text at the ends of records while it still arrives. It is leni
 import io
 from collections.abc import Iterator
 from contextlib import closing, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
@@ -43,6 +44,14 @@ class ByteSource(Protocol):
 
 class RecordTooLongError(Exception):
     """A record does not fit into a block: read the result again, with large blocks."""
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Some records of a result: a frame of text, and the Arrow table whose text it shows."""
+
+    frame: pl.DataFrame
+    table: pa.Table
 
 
 class BrokenCsvError(DataRefusedError):
@@ -80,7 +89,11 @@ class ResultFile:
     def _most_record(self) -> int:
         return int(self._limits.max_record_mb * MB)
 
-    def batches(self) -> Iterator[pl.DataFrame]:
+    def frames(self) -> Iterator[pl.DataFrame]:
+        """Yield the records in order, as `batches` does, as frames alone."""
+        return (batch.frame for batch in self.batches())
+
+    def batches(self) -> Iterator[Batch]:
         """Yield the records in order: all columns are text, an empty field is null.
 
         Raises:
@@ -92,8 +105,8 @@ class ResultFile:
             return
         try:
             # Arrow reads in the thread that calls it, so it gets a thread of its own.
-            with closing(ahead(self._frames(), FRAMES_AHEAD)) as frames:
-                yield from frames
+            with closing(ahead(self._read(), FRAMES_AHEAD)) as batches:
+                yield from batches
         except CsvSyntaxError as error:
             raise BrokenCsvError(f"the result is not CSV: {error}: nothing was published") from None
         except pa.ArrowInvalid as error:
@@ -135,7 +148,7 @@ class ResultFile:
                     f"{setting('max_cell_mb')}, or narrow the query; nothing was published"
                 )
 
-    def _frames(self) -> Iterator[pl.DataFrame]:
+    def _read(self) -> Iterator[Batch]:
         if isinstance(self._source, Path):
             _check(self._source)
             yield from self._grouped(self._reader(self._source))
@@ -146,7 +159,7 @@ class ResultFile:
         finally:
             text.stop()
 
-    def _grouped(self, batches: pc.CSVStreamingReader) -> Iterator[pl.DataFrame]:
+    def _grouped(self, batches: pc.CSVStreamingReader) -> Iterator[Batch]:
         group: list[pa.RecordBatch] = []
         size = 0
         for batch in batches:
@@ -159,11 +172,11 @@ class ResultFile:
         if group:
             yield self._framed(group)
 
-    def _framed(self, group: list[pa.RecordBatch]) -> pl.DataFrame:
-        """Return batches as one frame, which keeps their text without copying it."""
+    def _framed(self, group: list[pa.RecordBatch]) -> Batch:
+        """Return batches as one, whose frame shows their text without copying it."""
         table = pa.Table.from_batches(group)
         self._check_cells(table)
-        return pl.DataFrame(pl.from_arrow(table))
+        return Batch(pl.DataFrame(pl.from_arrow(table)), table)
 
     def _locate(self) -> None:
         """Read a file again, to name the row: Arrow counts rows only in a single thread."""

@@ -59,7 +59,7 @@ def arrival(server: Server, tls: ssl.SSLContext, tmp_path: Path) -> Iterator[Arr
 
 def read(arrival: Arrival) -> int:
     with arrival.reading():
-        return sum(len(frame) for frame in ResultFile(arrival.source).batches())
+        return sum(len(frame) for frame in ResultFile(arrival.source).frames())
 
 
 def test_a_result_is_read_and_described_though_its_download_breaks(
@@ -121,4 +121,4 @@ def test_text_that_is_not_strict_csv_is_read_again_to_name_its_row(
         file.write(b"a,b\n" + broken)
         file.finish()
     with pytest.raises(BrokenCsvError, match="row 2 "):
-        list(ResultFile(file.path).batches())
+        list(ResultFile(file.path).frames())

@@ -99,6 +99,21 @@ def test_parts_of_time_keep_rows_of_one_key(tmp_path: Path) -> None:
     assert len(rows(staged)) == staged.counts.landed == 2
 
 
+@pytest.mark.parametrize(
+    ("lines", "ids"),
+    [
+        pytest.param(["01:00:00,a,1", '02:00:00,"",2'], ["a", ""], id="all"),
+        pytest.param(["01:00:00,a,1", "02:00:00,b,x", "03:00:00,c,3"], ["a", "c"], id="a reject"),
+        pytest.param(["01:00:00,a,1", "02:00:00,b", "03:00:00,c,3"], ["a", "c"], id="a short row"),
+    ],
+)
+def test_text_lands_with_the_rows_it_was_read_with(
+    tmp_path: Path, lines: list[str], ids: list[str]
+) -> None:
+    staged = stage(tmp_path, "\n".join(["at,id,n", *(f"2026-11-19 {line}" for line in lines), ""]))
+    assert rows(staged)["id"].to_list() == ids
+
+
 def test_parts_with_different_columns_are_refused(tmp_path: Path) -> None:
     with pytest.raises(DataRefusedError, match="different columns"):
         stage(tmp_path, "at,id,n\n", "at,id,n,more\n2026-11-19 01:00:00,a,1,2\n")

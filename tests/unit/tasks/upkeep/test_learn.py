@@ -221,7 +221,7 @@ def test_what_is_learned_lands_with_no_reject_and_no_loss(
     draft = Draft("xy", "#xy", plan_sample("", {}, None, NOW, ZURICH), lesson)
     specification = DatasetSpecification.model_validate(yaml.safe_load(write_draft(draft)))
     conformer = Conformer(match_header(file.header, specification), "UTC", "run", NOW)
-    for batch in file.batches():
+    for batch in file.frames():
         result = conformer.conform(batch)
         assert not result.raw
         for learned in lesson.columns:

@@ -143,7 +143,7 @@ def test_a_file_beyond_a_ceiling_is_refused(tmp_path: Path, name: str) -> None:
     path.write_bytes(BEGINNINGS[name])
     words = "header|beginning" if name.endswith(" ") else name
     with pytest.raises(DataRefusedError, match=words):
-        list(ResultFile(path).batches())
+        list(ResultFile(path).frames())
 
 
 def test_a_stream_beyond_a_ceiling_is_refused() -> None:
@@ -155,11 +155,11 @@ def test_ragged_rows_without_end_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "x.csv"
     path.write_bytes(b"a,b\n" + b"1\n" * 20_000)
     with pytest.raises(DataRefusedError, match="NXP_MAX_REJECTED_MB"):
-        list(ResultFile(path, Limits(max_rejected_mb=1)).batches())
+        list(ResultFile(path, Limits(max_rejected_mb=1)).frames())
 
 
 def test_what_is_allowed_is_read(tmp_path: Path) -> None:
     path = tmp_path / "x.csv"
     path.write_bytes(b",".join(b"c%d" % n for n in range(1_000)) + b"\n" + b"1," * 999 + b"2\n")
-    (frame,) = ResultFile(path).batches()
+    (frame,) = ResultFile(path).frames()
     assert frame.width == 1_000

@@ -13,7 +13,7 @@ def read(tmp_path: Path, content: bytes) -> tuple[list[str], list[tuple[str | No
     path = tmp_path / "result.csv"
     path.write_bytes(content)
     file = ResultFile(path)
-    return file.header, [row for batch in file.batches() for row in batch.rows()]
+    return file.header, [row for batch in file.frames() for row in batch.rows()]
 
 
 @pytest.mark.parametrize("content", [b"", b"\xef\xbb\xbf", b"\r\n", b"\n\n"])
@@ -52,7 +52,7 @@ def test_rows_with_too_few_or_too_many_fields_are_kept_aside(tmp_path: Path) -> 
     path = tmp_path / "result.csv"
     path.write_bytes(b"a,b\n1\n1,2\n1,2,3\n")
     file = ResultFile(path)
-    assert sum(len(batch) for batch in file.batches()) == 1
+    assert sum(len(batch) for batch in file.frames()) == 1
     assert file.take_ragged() == ["1", "1,2,3"]
     assert file.take_ragged() == []
 
@@ -74,4 +74,4 @@ def test_rows_are_never_merged_or_divided(tmp_path: Path, content: bytes, said: 
     with pytest.raises(BrokenCsvError, match=said):
         read(tmp_path, content)
     with pytest.raises(BrokenCsvError):
-        list(ResultFile(io.BytesIO(content)).batches())
+        list(ResultFile(io.BytesIO(content)).frames())
