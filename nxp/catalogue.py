@@ -162,7 +162,7 @@ def _actions(
 
 def _questions(catalog: Path) -> tuple[list[str], list[str]]:
     """Validate the questions; return their names, and problems."""
-    from nxp.questions import read_questions  # noqa: PLC0415 - only here
+    from connectors.lake.questions import read_questions  # noqa: PLC0415 - only here
 
     questions, problems = read_questions(catalog)
     return [each.name for each in questions], problems

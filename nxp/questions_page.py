@@ -3,8 +3,8 @@
 import sys
 from typing import Final
 
+from connectors.lake.questions import read_questions
 from nxp.library import LIBRARY
-from nxp.questions import read_questions
 
 COMMAND: Final = "python -m nxp.questions_page > docs/questions.md"
 _BEGINNING: Final = """\

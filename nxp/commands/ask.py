@@ -11,6 +11,7 @@ from cyclopts import Parameter
 from connectors.catalogue.names import DATASETS, names_in
 from connectors.errors import ConfigurationError, SqlError, UsageError
 from connectors.lake import Lake
+from connectors.lake.questions import Question, find_question, question_files, read_questions
 from connectors.lake.sql_room import Room
 from connectors.settings.installation import Settings, load_settings
 from connectors.settings.tenants import tenant_name
@@ -19,7 +20,6 @@ from nxp.library import LIBRARY
 from nxp.offered import offered
 from nxp.options import Json, Tenant
 from nxp.output import print_json, print_table, print_text, say
-from nxp.questions import Question, find_question, question_files, read_questions
 from nxp.sql_formats import Result, Source, fetched
 from nxp.sql_table import show_table
 

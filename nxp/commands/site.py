@@ -47,3 +47,5 @@ def site(
     say(f"{made.pages} pages: {made.landed} of {made.datasets} datasets have landed")
     for name in made.damaged:
         say(f"{name} has a problem, which its page shows")
+    for problem in made.questions_failed:
+        say(problem)

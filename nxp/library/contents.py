@@ -9,8 +9,8 @@ from typing import Final
 from connectors.catalogue import ACTIONS, DATASETS, SYNCS, DatasetSpecification, read_specifications
 from connectors.catalogue.yaml_text import read_text
 from connectors.errors import UsageError
+from connectors.lake.questions import question_files, read_question
 from nxp.library import LIBRARY
-from nxp.questions import question_files, read_question
 
 QUERIES: Final = "queries"
 _NEAR: Final = 3

@@ -172,18 +172,20 @@ class Reference:
 class Question:
     """A question, its SQL, and its answer; `chart` is line, bar or table.
 
-    `problem` is why there is no answer.
+    There is no answer if it has a `problem`, or if datasets are `missing` from the lake.
     """
 
     name: str
     title: str
-    text: str
-    sql: str
-    chart: str
-    x: str
-    y: str
+    text: str = ""
+    sql: str = ""
+    chart: str = "table"
+    x: str = ""
+    y: str = ""
+    by: str = ""
     columns: tuple[str, ...] = ()
     rows: tuple[tuple[Any, ...], ...] = ()
+    missing: tuple[str, ...] = ()
     problem: str = ""
 
 

@@ -1,14 +1,13 @@
 """Questions and their answers: SQL files of the catalogue, or of the library that comes with it.
 
-The head of a file is comments: `-- title: …`, `-- text: …`, `-- chart: line|bar|table x=… y=…`.
-Each question is one SELECT over the views of nxp sql. It sees personal and undeclared columns as
-digests that nobody can turn back: it can count, group and join by them, and names nobody.
+Their SQL sees personal and undeclared columns as digests that nobody can turn back: it can count,
+group and join by them, and names nobody.
 """
 
 import re
 import secrets
 import threading
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -17,37 +16,33 @@ from typing import Final
 import duckdb
 
 from connectors.catalogue import DatasetSpecification
+from connectors.errors import ConfigurationError
 from connectors.lake import Lake
+from connectors.lake import questions as files
 from connectors.lake.query import open_views
 from connectors.quoting import quoted_name
 from connectors.settings.installation import LIBRARY
-from connectors.text_files import read_text
 from tasks.site.columns import private_columns
 from tasks.site.facts import Question
 
-QUESTIONS: Final = "questions"
 MOST_ROWS: Final = 500
 LONGEST_SECONDS: Final = 20.0
 _SHOWN: Final = "shown"
-_HEAD: Final = re.compile(r"^--\s*(title|text|chart):\s*(.*)$")
-_MORE: Final = re.compile(r"^--\s{2,}(\S.*)$")
-_PAIR: Final = re.compile(r"\b([xy])=(\S+)")
 _OF_PEOPLE: Final = frozenset({"approved_by", "asked_by", "ticket", "error", "stopped_by"})
-_OURS: Final = re.compile(r"_nxp_.*|date|snapshot")
+_OURS: Final = re.compile(r"_nxp_.*|date|snapshot|valid_from|valid_to")
 # Names that would lead around the digests: the views and files below them.
 _AROUND: Final = re.compile(
     r"\bmain\b|\b(read|scan|glob|query)\w*\s*\(|'[^']*\.parquet", re.IGNORECASE
 )
-UNANSWERED: Final = (
-    "Not answered: a dataset that it reads has not landed, or its SQL fails. "
-    "Run it with nxp sql to see why."
-)
+_FAILS: Final = "its SQL fails, or is not for a site: nxp ask {name} shows what is wrong"
 
 
 def questions_of(
     catalog: Path, lake: Lake, known: Mapping[str, DatasetSpecification], memory_mb: int
 ) -> Iterator[Question]:
     """Yield the questions of the catalogue, otherwise of the library, with their answers.
+
+    A file that cannot be read is a question with a problem.
 
     Args:
         catalog: the folder of the catalogue.
@@ -58,45 +53,44 @@ def questions_of(
     Raises:
         StorageError, UnavailableError: the lake cannot be read.
     """
-    files = sorted((catalog / QUESTIONS).glob("*.sql"))
-    files = files or sorted((LIBRARY / QUESTIONS).glob("*.sql"))
-    if not files:
+    paths = files.question_files(catalog) or files.question_files(LIBRARY)
+    if not paths:
         return
+    landed = frozenset(lake.datasets())
     with closing(open_views(lake, {"memory_limit": f"{memory_mb}MB"})) as connection:
         _veil(connection, known)
-        for file in files:
-            yield _answered(connection, _read(file))
+        for path in paths.values():
+            question = _read(path, landed)
+            if not (question.problem or question.missing):
+                question = _answered(connection, question)
+            yield question
 
 
-def _read(file: Path) -> Question:
-    head: dict[str, str] = {}
-    last = ""
-    lines = read_text(file).splitlines()
-    for line in lines:
-        if found := _HEAD.match(line):
-            last, head[found[1]] = found[1], found[2].strip()
-        elif last and (more := _MORE.match(line)):
-            head[last] += f" {more[1].strip()}"
-        else:
-            # What follows the head are comments of the SQL itself.
-            break
-    sql = "\n".join(lines[lines.index(line) :]).strip() if lines else ""
-    chart = head.get("chart", "")
-    axes = dict(_PAIR.findall(chart))
+def _read(path: Path, landed: Collection[str]) -> Question:
+    """Return the question of a file, without its answer."""
+    try:
+        found = files.read_question(path)
+        reads = found.datasets()
+    except ConfigurationError as error:
+        return Question(path.stem, path.stem, problem=str(error))
+    chart = found.chart
     return Question(
-        name=file.stem,
-        title=head.get("title", file.stem.replace("_", " ")),
-        text=head.get("text", ""),
-        sql=sql,
-        chart=chart.partition(" ")[0] or "table",
-        x=axes.get("x", ""),
-        y=axes.get("y", ""),
+        name=found.name,
+        title=found.title,
+        text=found.text,
+        sql=found.sql,
+        chart=chart.kind if chart else "table",
+        x=(chart.x if chart else None) or "",
+        y=(chart.y if chart else None) or "",
+        by=(chart.by if chart else None) or "",
+        missing=tuple(each for each in reads if each not in landed),
     )
 
 
 def _answered(connection: duckdb.DuckDBPyConnection, question: Question) -> Question:
+    failed = f"{files.FOLDER}/{question.name}{files.SUFFIX}: {_FAILS.format(name=question.name)}"
     if _AROUND.search(question.sql):
-        return replace(question, problem=UNANSWERED)
+        return replace(question, problem=failed)
     timer = threading.Timer(LONGEST_SECONDS, connection.interrupt)
     timer.start()
     try:
@@ -107,7 +101,7 @@ def _answered(connection: duckdb.DuckDBPyConnection, question: Question) -> Ques
         return replace(question, columns=names, rows=tuple(cursor.fetchall()))
     except duckdb.Error:
         # Its message may have a value.
-        return replace(question, problem=UNANSWERED)
+        return replace(question, problem=failed)
     finally:
         timer.cancel()
 
@@ -142,7 +136,7 @@ def _private(
         # `_runs` has names of people who asked and approved, and errors.
         yield from (name for name in names if name in _OF_PEOPLE)
         return
-    specification = known.get(view.removesuffix("_history")) or known.get(view)
+    specification = known.get(view) or known.get(files.dataset_of(view))
     columns = specification.known_columns if specification else ()
     public = {each.name for each in columns} - private_columns(columns)
     yield from (name for name in names if name not in public and not _OURS.fullmatch(name))

@@ -13,7 +13,10 @@ from tasks.runs.recorded import recorded
 
 @dataclass(frozen=True, slots=True)
 class SiteMade:
-    """Where a site is, and how much it shows; `damaged` datasets have a page that says so."""
+    """Where a site is, and how much it shows; `damaged` datasets have a page that says so.
+
+    `questions_failed` has a sentence for each question whose file or SQL is wrong.
+    """
 
     out: str
     tenant: str
@@ -21,6 +24,7 @@ class SiteMade:
     datasets: int
     landed: int
     damaged: list[str]
+    questions_failed: list[str]
 
     def plain(self) -> dict[str, Any]:
         """Return it for JSON."""
@@ -60,4 +64,5 @@ def make_site(
         len(site.datasets),
         sum(each.units > 0 for each in site.datasets),
         [each.name for each in site.datasets if each.problem],
+        [each.problem for each in site.questions if each.problem],
     )

@@ -12,9 +12,9 @@ import polars as pl
 import pytest
 
 from connectors.catalogue import Mode, load_dataset
+from connectors.lake.questions import Question, read_questions
 from nxp.library import LIBRARY
 from nxp.output import plain
-from nxp.questions import Question, read_questions
 from sandbox.actions.options import ActingOptions
 from tests.acting import Client
 from tests.answers import validated

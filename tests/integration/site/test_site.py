@@ -69,6 +69,8 @@ def ask(catalog: Path, here: Place, personal: set[str]) -> None:
         "people": "SELECT last_login_user_name AS who, count(*) AS n FROM devices GROUP BY ALL",
         "around": "SELECT last_login_user_name FROM main.devices",
         "writing": "DROP VIEW devices",
+        "waiting": "FROM boots",
+        "personal": "SELECT sum(last_login_user_name) FROM devices",
     }
     head = "-- title: How many\n-- text: Of\n--   each.\n-- chart: bar x=platform y=devices\n"
     for name, sql in asked.items():
@@ -81,8 +83,15 @@ def ask(catalog: Path, here: Place, personal: set[str]) -> None:
     assert [*platforms.rows] == counts
     assert len(found["people"].rows) > 10
     assert not personal & {str(cell) for row in found["people"].rows for cell in row}
-    assert found["around"].problem
-    assert found["writing"].problem
+    assert found["around"].problem == (
+        "questions/around.sql: its SQL fails, or is not for a site: "
+        "nxp ask around shows what is wrong"
+    )
+    assert found["writing"].problem == "questions/writing.sql:5: SQL: write exactly one SELECT"
+    assert (found["waiting"].missing, found["waiting"].problem) == (("boots",), "")
+    # What DuckDB says may have a value.
+    assert "Could not" not in found["personal"].problem
+    assert found["personal"].problem.startswith("questions/personal.sql: its SQL fails")
 
 
 class Links(HTMLParser):
@@ -115,7 +124,10 @@ def broken(folder: Path) -> Iterator[str]:
 
 
 def test_a_site_shows_what_landed_and_names_nobody(
-    here: Place, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    here: Place,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     personal = land_some(here)
     record_act(here)
@@ -123,6 +135,14 @@ def test_a_site_shows_what_landed_and_names_nobody(
     damaged.write_text("{")
     out = tmp_path / "site"
     ask(tmp_path / "catalogue", here, personal)
+    (catalogue := tmp_path / "clone").mkdir()
+    for folder in CATALOG.iterdir():
+        if folder.is_dir() and folder.name != "questions":
+            (catalogue / folder.name).symlink_to(folder)
+    (catalogue / "questions").mkdir()
+    for name, text in {"odd": "-- tittle: Odd\n", "waiting": "-- title: Hm\nFROM boots"}.items():
+        (catalogue / "questions" / f"{name}.sql").write_text(text)
+    monkeypatch.setenv("NXP_CATALOG", str(catalogue))
 
     made = make_site(out, clock=here.clock())
 
@@ -157,7 +177,13 @@ def test_a_site_shows_what_landed_and_names_nobody(
     # As a command, over the site that is there now.
     answer = called("site", "--out", str(out), "--json", capsys=capsys)
     assert answer.returncode == 0, answer.stderr
+    wrong = "questions/odd.sql:1: unknown key 'tittle': the keys are title, text, chart"
     assert json.loads(answer.stdout)["damaged"] == ["users"]
+    assert json.loads(answer.stdout)["questions_failed"] == [wrong]
+    questions = (out / "questions.html").read_text("utf-8")
+    assert wrong.replace("'", "&#39;") in questions
+    assert "reads boots" in questions
+    assert wrong in called("site", "--out", str(out), capsys=capsys).stderr
 
 
 def test_only_a_site_or_an_empty_folder_is_replaced(tmp_path: Path) -> None:

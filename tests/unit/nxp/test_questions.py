@@ -5,8 +5,14 @@ from pathlib import Path
 import pytest
 
 from connectors.errors import ConfigurationError, UsageError
+from connectors.lake.questions import (
+    Chart,
+    find_question,
+    question_files,
+    read_question,
+    read_questions,
+)
 from nxp.library import LIBRARY
-from nxp.questions import Chart, find_question, question_files, read_question, read_questions
 from nxp.questions_page import COMMAND, page
 from tests.commands import called
 

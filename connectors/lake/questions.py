@@ -78,7 +78,7 @@ class Question:
         """
         views = {name.lower() for name in _tables(_parsed(self), frozenset())}
         # What begins with _ is there without a dataset.
-        return tuple(sorted({_dataset_of(view) for view in views if not view.startswith("_")}))
+        return tuple(sorted({dataset_of(view) for view in views if not view.startswith("_")}))
 
     def wrong(self, number: int, what: str) -> ConfigurationError:
         """Return an error about a line of the SQL, with the file and the line in it."""
@@ -228,7 +228,8 @@ def _tables(node: Any, given: frozenset[str]) -> Iterator[str]:
             yield from _tables(each, given)
 
 
-def _dataset_of(view: str) -> str:
+def dataset_of(view: str) -> str:
+    """Return the dataset that a view shows: devices of devices_history, for example."""
     for ending in (HISTORY, VERSIONS):
         view = view.removesuffix(ending)
     return view
