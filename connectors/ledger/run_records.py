@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Engine, func, select, update
+from sqlalchemy import Engine, Text, cast, func, or_, select, update
 
 from connectors.ledger.holding import Holding
 from connectors.ledger.leases import Holder
@@ -102,6 +102,23 @@ class RunRecords:
             # Kept in the report only; null for runs of earlier releases and of other kinds.
             run["rows_filtered"] = (run["report"] or {}).get("rows_filtered")
         return found
+
+    def runs_with_changes(self, since: datetime) -> list[dict[str, Any]]:
+        """Return dataset, start and report of runs that noted something of columns, oldest first.
+
+        These are warnings (also of checks), and columns that were not sent or were left out.
+        """
+        text = cast(runs.c.report, Text)
+        noted = ("warnings", "columns_absent", "columns_dropped")
+        query = select(runs.c.dataset, runs.c.started_at, runs.c.report).where(
+            runs.c.tenant == self._tenant,
+            runs.c.started_at >= since,
+            # An empty list, which nearly all runs have, is written without a quotation mark.
+            or_(*(text.like(f'%"{name}": ["%') for name in noted)),
+        )
+        with self._engine.connect() as connection:
+            found = connection.execute(query.order_by(runs.c.started_at)).all()
+        return [dict(row._mapping) for row in found]  # noqa: SLF001
 
     def began(self, run_ids: Collection[str]) -> dict[str, datetime]:
         """Return when runs began, by their ids."""

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 
 from connectors.catalogue import DatasetSpecification, Loaded, Mode, query_path
 from connectors.catalogue.checks import Check
+from connectors.catalogue.cron import parse_cron
 from connectors.catalogue.specification import describe
 from connectors.errors import PipelineError
 from connectors.lake import Lake, Manifest
@@ -20,7 +21,7 @@ from tasks.land.calendar import Calendar
 from tasks.runs.freshness import Freshness, Light, freshness_of
 from tasks.site.columns import columns_of
 from tasks.site.days import UTC, Landed, days_of
-from tasks.site.facts import DatasetFacts, Reference
+from tasks.site.facts import Change, DatasetFacts, Reference
 from tasks.site.rejects import Rejected
 from tasks.site.snippets import snippets_of
 
@@ -28,6 +29,9 @@ _LIGHTS: Final = {Light.GREEN: "fresh", Light.AMBER: "late", Light.RED: "stale"}
 NEVER: Final = "never landed"
 # Data of a dataset that is not in the catalogue: nobody has promised anything.
 UNKNOWN: Final = "no promise"
+WEEKDAYS: Final = (*("Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday"),)
+_HOURS: Final = 24
+_MONTHS: Final = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +44,7 @@ class Sources:
     ledger: Ledger
     tenant: TenantSettings | None
     rejects: Mapping[str, Rejected]
+    changes: Mapping[str, tuple[Change, ...]]
     now: datetime
     fresh: dict[str, Freshness] = field(default_factory=dict)
 
@@ -116,6 +121,7 @@ def _landed(
     facts = replace(
         facts,
         days=days_of(specification, calendar, landed, sources.now, zone=zone),
+        changes=sources.changes.get(facts.name, ()),
         rejects=tuple(rejected.reasons.most_common()),
     )
     if manifest is None:
@@ -188,7 +194,22 @@ def _scheduled(specification: DatasetSpecification) -> str:
         return ""
     if schedule.every:
         return f"every {describe(schedule.every)}"
-    return f"cron {schedule.cron} ({schedule.timezone})"
+    return f"{_in_words(schedule.cron or '')} ({schedule.timezone})"
+
+
+def _in_words(cron: str) -> str:
+    """Return when a cron expression runs: in words, unless it is of an unusual kind."""
+    found = parse_cron(cron)
+    if len(found.minutes) > 1 or len(found.months) < _MONTHS or not found.any_day:
+        return f"cron {cron}"
+    (minute,) = found.minutes
+    if len(found.hours) == _HOURS and found.any_weekday:
+        return f"every hour at {minute} minutes past"
+    if len(found.hours) > 1 or len(found.weekdays - {7}) not in {1, len(WEEKDAYS)}:
+        return f"cron {cron}"
+    (hour,) = found.hours
+    day = "day" if found.any_weekday else WEEKDAYS[min(found.weekdays) % 7]
+    return f"every {day} at {hour:02}:{minute:02}"
 
 
 def _check(check: Check) -> str:

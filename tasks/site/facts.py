@@ -20,7 +20,7 @@ class DayState(StrEnum):
     MISSING = "missing"
     EXPIRED = "expired: the tenant no longer has it"
     DROPPED = "deleted: past retention"
-    NONE = "nothing expected"
+    NONE = "not due"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +58,16 @@ class ColumnFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class Change:
+    """A change of a column: when a run first noted it, and when last, if runs repeat it."""
+
+    at: datetime
+    column: str
+    what: str
+    last: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class DatasetFacts:
     """One dataset, of the catalogue or only of the lake.
 
@@ -86,6 +96,7 @@ class DatasetFacts:
     days: tuple[Day, ...] = ()
     columns: tuple[ColumnFacts, ...] = ()
     checks: tuple[str, ...] = ()
+    changes: tuple[Change, ...] = ()
     rejects: tuple[tuple[str, int], ...] = ()
     queries: tuple[tuple[str, str], ...] = ()
     snippets: tuple[tuple[str, str], ...] = ()

@@ -13,6 +13,7 @@ from connectors.lake import Lake
 from connectors.ledger import open_ledger
 from connectors.settings.installation import load_settings
 from connectors.settings.tenants import TenantSettings, load_tenant, tenant_name
+from tasks.site.changes import schema_changes
 from tasks.site.datasets import Sources, dataset_facts, references_of
 from tasks.site.facts import SiteFacts
 from tasks.site.questions import questions_of
@@ -48,7 +49,8 @@ def gather(tenant: str | None = None, clock: Callable[[], datetime] = utc_now) -
             notes.append("Settings of the tenant are not complete: missing days are not shown.")
         none: dict[str, Rejected] = {}
         rejects = _unless_damaged("rejected rows", lambda: rejects_of(lake), none, notes)
-        sources = Sources(settings.catalog, loaded, lake, ledger, of_tenant, rejects, now)
+        changes = schema_changes(ledger, now)
+        sources = Sources(settings.catalog, loaded, lake, ledger, of_tenant, rejects, changes, now)
         return SiteFacts(
             tenant=name,
             made_at=now,

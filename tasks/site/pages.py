@@ -4,10 +4,8 @@ Pages open from a disk: no module, no request, and nothing that is loaded from e
 """
 
 import json
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
-from decimal import Decimal
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, Final
@@ -16,7 +14,8 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from connectors.printable import printable
 from tasks.site import charts
-from tasks.site.facts import ColumnFacts, DatasetFacts, DayState, Question, RunFacts, SiteFacts
+from tasks.site.answers import cell, digits, drawn, numeric
+from tasks.site.facts import ColumnFacts, DatasetFacts, DayState, RunFacts, SiteFacts
 
 ASSETS: Final = ("site.css", "site.js")
 INDEX: Final = "search.js"
@@ -55,12 +54,18 @@ def _pages(site: SiteFacts) -> Iterator[tuple[str, str]]:
     for each in site.datasets:
         yield f"datasets/{each.page}.html", made("dataset", "../", pages=pages, **_dataset(each))
     if site.questions:
-        drawn = {each.name: _drawn(each) for each in site.questions}
-        yield "questions.html", made("questions", drawn=drawn)
+        charted = {each.name: drawn(each) for each in site.questions}
+        numbers = {each.name: numeric(each) for each in site.questions}
+        points = {each.name: digits(each) for each in site.questions}
+        yield (
+            "questions.html",
+            made("questions", drawn=charted, numeric=numbers, digits=points),
+        )
     yield "joins.html", made("joins", picture=charts.joins(site.references, pages))
     yield "runs.html", made("runs", **_runs(site.runs, site.made_at))
-    yield "syncs.html", made("syncs", converging=_converging(site))
-    yield "actions.html", made("actions")
+    over_time = _over_time(site)
+    yield "syncs.html", made("syncs", **over_time)
+    yield "actions.html", made("actions", **over_time)
 
 
 def _environment() -> Environment:
@@ -79,6 +84,7 @@ def _environment() -> Environment:
         "share": _share,
         "took": _took,
         "value": _value,
+        "cell": cell,
         "slug": lambda text: text.lower().replace(" ", "-"),
     }
     environment.globals["bins"] = _histogram
@@ -137,7 +143,7 @@ def _runs(runs: Sequence[RunFacts], now: datetime) -> dict[str, Any]:
     ]
 
     def drawn(what: str, label: str) -> str:
-        return charts.bars([(str(row["date"]), row[what]) for row in table], label, 90)  # type: ignore[misc]
+        return charts.bars([(str(row["date"]), row[what]) for row in table], label)  # type: ignore[misc]
 
     return {
         "table": [row for row in table[::-1] if row["runs"]],
@@ -148,34 +154,35 @@ def _runs(runs: Sequence[RunFacts], now: datetime) -> dict[str, Any]:
     }
 
 
-def _converging(site: SiteFacts) -> dict[str, str]:
-    """Return a line of convergence for each sync that has read back what it wrote."""
-    lines = {}
+def _over_time(site: SiteFacts) -> dict[str, Any]:
+    """Return how syncs and actions went by run, where there are two runs or more to compare.
+
+    Of syncs these are convergence, of those that read back what they wrote, and objects sent; of
+    actions a line for each outcome.
+    """
+    drawn: dict[str, dict[str, str]] = {"converging": {}, "changing": {}, "over_time": {}}
     for sync in site.syncs:
-        points = [
-            (_when(run.started_at), run.convergence)
-            for run in sync.runs
-            if run.convergence is not None
+        label = f"Convergence of {sync.name} in percent"
+        points = [("", _when(run.started_at), run.convergence) for run in sync.runs]
+        drawn["converging"][sync.name] = _lines(points, label)
+        sent = [(_when(run.started_at), run.objects) for run in sync.runs]
+        known = [each for each in sent if each[1] is not None]
+        if len(known) > 1:
+            drawn["changing"][sync.name] = charts.bars(known, f"Objects that {sync.name} sent")
+    for action in site.actions:
+        counts = [
+            (name, _when(run.started_at), run.counts.get(name))
+            for run in action.runs
+            if any(name in run.counts for name in action.outcomes)
+            for name in action.outcomes
         ]
-        if len(points) > 1:
-            lines[sync.name] = charts.line(points, f"Convergence of {sync.name} in percent")
-    return lines
+        drawn["over_time"][action.name] = _lines(counts, f"Outcomes of {action.name} by run")
+    return {what: {name: made for name, made in of.items() if made} for what, of in drawn.items()}
 
 
-def _drawn(question: Question) -> str:
-    """Return a question's chart; nothing for a table, or if the answer has not what it names."""
-    if not question.rows or not {question.x, question.y} <= set(question.columns):
-        return ""
-    x, y = question.columns.index(question.x), question.columns.index(question.y)
-    found = [(str(row[x]), _as_number(row[y])) for row in question.rows]
-    if question.chart == "line":
-        return charts.line(found, question.title)
-    return charts.bars(found, question.title) if question.chart == "bar" else ""
-
-
-def _as_number(value: Any) -> float | None:
-    is_number = isinstance(value, int | float | Decimal) and not isinstance(value, bool)
-    return float(value) if is_number and math.isfinite(value) else None
+def _lines(points: Sequence[tuple[str, str, float | None]], label: str) -> str:
+    known = [each for each in points if each[2] is not None]
+    return charts.line(known, label) if len({instant for _, instant, _ in known}) > 1 else ""
 
 
 def _histogram(column: ColumnFacts) -> str:
@@ -192,7 +199,7 @@ def _histogram(column: ColumnFacts) -> str:
         return f"from {start:,.4g}"
 
     values = [(named(number), float(count)) for number, count in enumerate(column.bins)]
-    return charts.bars(values, f"Histogram of {column.name}", 60)
+    return charts.histogram(values, f"Histogram of {column.name}")
 
 
 def _index(site: SiteFacts) -> str:

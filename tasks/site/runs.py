@@ -148,7 +148,8 @@ def _word(text: str) -> str:
 
 
 def _writes(sync: SyncSpecification) -> str:
-    return f"{len(sync.fields)} fields of each {sync.object_type}, mode {sync.mode.value}"
+    fields = f"{len(sync.fields)} field{'' if len(sync.fields) == 1 else 's'}"
+    return f"{fields} of each {sync.object_type}, mode {sync.mode.value}"
 
 
 def _does(action: ActionSpecification) -> str:

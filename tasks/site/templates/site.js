@@ -40,6 +40,9 @@
     });
   });
 
+  // Of a year of days the newest are at the right, which a small screen would not show.
+  document.querySelectorAll(".newest").forEach(function (each) { each.scrollLeft = each.scrollWidth; });
+
   var box = document.getElementById("search");
   var index = window.SITE_INDEX;
   if (!box || !index) { return; }

@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Iterator
+from datetime import timedelta
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -59,6 +60,22 @@ def record_act(here: Place) -> None:
         ledger.finish_run("r-1", "done", report)
         ledger.begin_run("r-2", f"device {PERSON}", "raw")
         ledger.finish_run("r-2", "done", report)
+        change = (
+            "adds volume, stops filling gone, changes seen from timestamp[us, tz=UTC] to string"
+        )
+        landing = {
+            "warnings": [
+                f"accepted_values: {PERSON} (warn)",
+                f"{change}, nxp lake rewrite crashes",
+            ],
+            "columns_absent": ["crash.lost"],
+            "columns_dropped": [],
+        }
+        for run in ("r-3", "r-4"):
+            ledger.begin_run(run, "crashes", "manual")
+            ledger.finish_run(run, "landed", {**report, "outcomes": [landing]})
+            here.tenant.clock.advance(timedelta(minutes=1))
+            landing["warnings"] = []
 
 
 def ask(catalog: Path, here: Place, personal: set[str]) -> None:
@@ -157,6 +174,13 @@ def test_a_site_shows_what_landed_and_names_nobody(
     crashes = (out / "datasets" / "crashes.html").read_text("utf-8")
     assert "2026-11-18: missing" in crashes
     assert re.search(r"2 landed|3 landed", crashes)
+    changes = re.findall(r'<th scope="row"><code>([\w.]+)</code></th><td>(.*?)</td>', crashes)
+    assert [f"{name}: {what}" for name, what in changes] == [
+        "volume: appeared",
+        "gone: no longer filled",
+        "seen: from timestamp[us, tz=UTC] to string",
+        "crash.lost: not sent by the tenant, last on 2026-11-20 09:31",
+    ]
     assert "nxp sql &#34;FROM crashes LIMIT 10&#34;" in crashes
     assert "during past" in crashes  # the saved query
     devices = (out / "datasets" / "devices.html").read_text("utf-8")

@@ -1,0 +1,65 @@
+"""How the columns of datasets changed: what the runs of the last year noted in the ledger."""
+
+import re
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from connectors.ledger import Ledger
+from tasks.site.facts import Change
+
+SHOWN_DAYS: Final = 366
+# A landing's own words: tasks.columns.contract.
+_PART: Final = re.compile(
+    r"(?:^|, )(?:(?P<what>adds|stops filling) (?P<name>\w+)"
+    r"|changes (?P<column>\w+) from (?P<before>.+?) to (?P<after>.+?))"
+    r"(?=$|, (?:adds|stops filling|changes|nxp lake rewrite) )"
+)
+_WHAT: Final = {"adds": "appeared", "stops filling": "no longer filled"}
+# Names of columns in NQL, and of headers that the tenant sends.
+_NAME: Final = re.compile(r"[\w.#() -]{1,100}")
+_FLAWS: Final = {
+    "columns_absent": "not sent by the tenant",
+    "columns_dropped": "sent by the tenant, and left out: it is not declared",
+}
+
+
+def schema_changes(ledger: Ledger, now: datetime) -> dict[str, tuple[Change, ...]]:
+    """Return the changes of each dataset that had some, newest first.
+
+    Raises:
+        UnavailableError: the ledger cannot be read.
+    """
+    found: dict[str, list[Change]] = defaultdict(list)
+    repeated: dict[tuple[str, str, str], list[datetime]] = defaultdict(list)
+    for run in ledger.runs_with_changes(now - timedelta(days=SHOWN_DAYS)):
+        said: dict[Change, None] = {}
+        at = run["started_at"]
+        outcomes = run["report"].get("outcomes", ())
+        # Those of an action are counts by name.
+        for outcome in outcomes if isinstance(outcomes, list) else ():
+            said |= dict.fromkeys(_changes(outcome, at))
+            for flaw, words in _FLAWS.items():
+                for name in filter(_NAME.fullmatch, outcome.get(flaw, ())):
+                    repeated[run["dataset"], name, words].append(at)
+        found[run["dataset"]] += said
+    for (dataset, name, words), times in repeated.items():
+        found[dataset].append(Change(times[0], name, words, times[-1]))
+    return {
+        name: tuple(sorted(changes, key=lambda each: each.at, reverse=True))
+        for name, changes in found.items()
+        if changes
+    }
+
+
+def _changes(outcome: Mapping[str, Any], at: datetime) -> Iterator[Change]:
+    for warning in outcome.get("warnings", ()):
+        # Other warnings are those of checks, which may have a value.
+        if not re.match(r"(adds|stops filling|changes) \w", warning):
+            continue
+        for part in _PART.finditer(warning):
+            if part["what"]:
+                yield Change(at, part["name"], _WHAT[part["what"]])
+            else:
+                yield Change(at, part["column"], f"from {part['before']} to {part['after']}")
