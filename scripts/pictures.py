@@ -38,13 +38,12 @@ BEGUN: Final = datetime(2026, 11, 16, 6, 0, tzinfo=UTC)
 DAY: Final = timedelta(days=1)
 SYNC: Final = "asset_owners"
 ACTION: Final = "free_disk_space"
-# A page, the place on it that a picture begins with, and how high the picture is.
 SHOWN: Final = {
-    "site": ("datasets/crashes.html", 0, 900),
-    "site-start": ("index.html", 0, 900),
-    "site-questions": ("questions.html", 0, 900),
+    "site-start": "index.html",
+    "site": "datasets/crashes.html",
+    "site-questions": "questions.html",
 }
-WIDTH: Final = 1200
+WIDTH, HEIGHT = 1100, 900
 
 
 def catalogue(folder: Path, register: Path, datasets: Collection[str] = ()) -> Path:
@@ -143,12 +142,12 @@ def _day(clock: TenantClock, folder: Path, number: int, datasets: Collection[str
         act.act(choose_action(ACTION), ActionAsked(), clock=clock.now, sleep=sleep)
 
 
-def picture(page: str, height: int, file: Path, profile: Path) -> None:
+def picture(page: str, file: Path, profile: Path) -> None:
     """Have Chromium take a picture of a page."""
     browser = shutil.which("chromium") or shutil.which("google-chrome") or "chromium"
     options = ("--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--hide-scrollbars",
                "--disable-background-networking", f"--user-data-dir={profile}",
-               f"--window-size={WIDTH},{height}")  # fmt: skip
+               f"--window-size={WIDTH},{HEIGHT}")  # fmt: skip
     command = [browser, *options, f"--screenshot={file}", page]
     subprocess.run(command, check=True, capture_output=True)  # noqa: S603 - our own options
 
@@ -160,9 +159,9 @@ def main(*, site: Path | None = None, devices: int = 120) -> None:
         print(make_site(out, clock=clock.now))
         if site:
             return
-        for file, (page, _, height) in SHOWN.items():
+        for file, page in SHOWN.items():
             target = PICTURES / f"{file}.png"
-            picture((out / page).as_uri(), height, target, Path(name) / "profile")
+            picture((out / page).as_uri(), target, Path(name) / "profile")
             print(f"{target.name}: {target.stat().st_size:,} bytes")
 
 
