@@ -10,8 +10,7 @@ from connectors.errors import PipelineError
 from connectors.lake import Lake
 from connectors.lake.manifest import SNAPSHOT
 from connectors.lake.naming import HISTORY, VERSIONS
-from connectors.lake.record_columns import RECORDS
-from connectors.lake.sql_views import RECORD_VIEWS
+from connectors.lake.sql_records import ALL_RECORD_VIEWS, record_columns
 
 KEYWORDS: Final = (
     *("SELECT", "FROM", "WHERE", "GROUP BY ALL", "ORDER BY", "LIMIT", "JOIN", "LEFT JOIN", "USING"),
@@ -52,13 +51,14 @@ class Words:
         views = self._views()
         named = {word.lower() for word in _WORD.findall(before)} & set(views)
         # In SELECT, the dataset is not named yet.
-        columns = [name for view in sorted(named or views) for name in self._columns(view)]
+        meant = sorted(named) or sorted(view for view in views if view[0] != "_")
+        columns = [name for view in meant for name in self._columns(view)]
         words = columns if dot else [*columns, *views, *KEYWORDS]
         found = [word for word in words if word.lower().startswith(begun_name.lower())]
         return [f"{prefix}{dot}{word}" for word in dict.fromkeys(found)]
 
     def _views_of(self) -> tuple[str, ...]:
-        names = sorted({*RECORD_VIEWS, *self._tables})
+        names = sorted({*ALL_RECORD_VIEWS, *self._tables})
         with suppress(PipelineError):
             for dataset in self._lake.datasets():
                 names.append(dataset)
@@ -73,8 +73,8 @@ class Words:
         return None
 
     def _columns_of(self, view: str) -> tuple[str, ...]:
-        if view in RECORDS:
-            return tuple(RECORDS[view])
+        if view in ALL_RECORD_VIEWS:
+            return tuple(record_columns(view))
         with suppress(PipelineError):
             if manifest := self._lake.manifest(view.removesuffix(HISTORY).removesuffix(VERSIONS)):
                 partition = "snapshot" if manifest.mode == SNAPSHOT else "date"

@@ -18,7 +18,8 @@ from connectors.errors import ConfigurationError, StorageError, UsageError
 from connectors.lake.lake import Lake
 from connectors.lake.manifest import SNAPSHOT, Manifest
 from connectors.lake.naming import HISTORY, PATH, partition_sql
-from connectors.lake.sql_views import RECORD_VIEWS, comment_on, empty_view, record_view
+from connectors.lake.sql_records import RECORD_VIEWS, record_view
+from connectors.lake.sql_views import comment_on, empty_view
 from connectors.lake.storage import advice
 from connectors.lake.stores.store import is_remote
 from connectors.locked_duckdb import first_line

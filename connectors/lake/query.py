@@ -26,6 +26,11 @@ Answer = tuple[list[str], list[tuple[Any, ...]]]
 # Analysts write lambdas as x -> x + 1, which DuckDB 2 takes only if it is asked to.
 OPTIONS: Config = {**CLOSED, "lambda_syntax": "ENABLE_SINGLE_ARROW"}
 READ_AGAIN = 5
+_FORBIDDEN = "Permission denied"
+NOT_YOURS = (
+    "the system does not let you read this part of the lake: _changes and _targets are for the "
+    "account that runs syncs and actions only; for the rest, ask for the right to read its folder"
+)
 # How soon Ctrl-C is noticed while DuckDB works.
 LISTEN_SECONDS = 0.1
 
@@ -97,7 +102,11 @@ def read_lake(
             return _query(_Asked(lake, sql, read, room, offered), wanted, datasets)
         except _UnopenedError:
             wanted = Named(frozenset(known), is_sure=False)
+        except PermissionError:
+            raise StorageError(NOT_YOURS) from None
         except (duckdb.IOException, FileNotFoundError) as error:
+            if _FORBIDDEN in str(error):
+                raise StorageError(NOT_YOURS) from None
             # A publish may have moved files to `_old` after the manifest was read.
             if attempt >= READ_AGAIN:
                 raise StorageError(

@@ -53,7 +53,7 @@ def _there_is(error: Exception, views: Iterable[str], has: Callable[[str], bool]
     if not missing_view(error) or _did_you_mean(error, views, has).startswith(" Did"):
         return []
     # Datasets first, which do not begin with _.
-    names = (view for view in views if not view.endswith((HISTORY, VERSIONS)))
+    names = (view for view in views if view[0] == "_" or not view.endswith((HISTORY, VERSIONS)))
     there = sorted(names, key=lambda name: (name.startswith("_"), name))
     more = ", …" if len(there) > _SHOWN else ""
     return [f"There are {', '.join(there[:_SHOWN])}{more}"] if there else []

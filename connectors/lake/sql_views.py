@@ -11,15 +11,20 @@ from connectors.errors import PipelineError, SqlError
 from connectors.lake.lake import Lake
 from connectors.lake.manifest import SNAPSHOT, Manifest
 from connectors.lake.manifests import entry_files
-from connectors.lake.naming import HISTORY, PATH, REJECTS, RUNS, VERSIONS, partition_sql
-from connectors.lake.record_columns import RECORDS, Kind
+from connectors.lake.naming import HISTORY, PATH, VERSIONS, partition_sql
 from connectors.lake.sql_changes import changes_sql, key_in_files
 from connectors.lake.sql_names import Named
+from connectors.lake.sql_records import (
+    ALL_RECORD_VIEWS,
+    PLAIN_PATHS,
+    LakeView,
+    empty_record_view,
+    listed_files,
+    record_view,
+)
 from connectors.locked_duckdb import first_line
 from connectors.quoting import quoted_name, quoted_text
 
-# What runs have left, without what is for its owner only.
-RECORD_VIEWS: Final = frozenset({RUNS, REJECTS})
 # Arrow's names of the landed types, as DuckDB names them; only needed if there is no file yet.
 DUCKDB_TYPES = {
     "string": "VARCHAR",
@@ -29,23 +34,6 @@ DUCKDB_TYPES = {
     "bool": "BOOLEAN",
     "date32[day]": "DATE",
 }
-RECORD_TYPES: Final = {
-    Kind.TEXT: "VARCHAR",
-    Kind.WHOLE: "BIGINT",
-    Kind.REAL: "DOUBLE",
-    Kind.MOMENT: "TIMESTAMPTZ",
-    Kind.TEXTS: "VARCHAR[]",
-}
-PLAIN_PATHS: Final = f"hive_partitioning = false, filename = '{PATH}'"
-
-
-@dataclass(frozen=True, slots=True)
-class LakeView:
-    """One view, and the files (relative to the tenant's part of the lake) that it reads."""
-
-    name: str
-    source: str
-    files: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,9 +81,12 @@ class Opened:
             changes = ({dataset + VERSIONS} - {*datasets}) & wanted.names
             with self._noted(changes, wanted):
                 self._views += self._changes(dataset) if changes else []
-        for name in RECORD_VIEWS & wanted.names:
+        for name in sorted(ALL_RECORD_VIEWS & wanted.names):
             with self._noted({name}, wanted):
-                self._views.append(record_view(self.lake, name))
+                is_listed = name in wanted.listed
+                self._views.append(
+                    empty_record_view(name) if is_listed else record_view(self.lake, name)
+                )
         self._filesystem = self.lake.store.filesystem(frozenset(self._files()))
         if self._filesystem is not None:
             self._connection.register_filesystem(self._filesystem)
@@ -112,7 +103,7 @@ class Opened:
     def has(self, view: str) -> bool:
         """Return whether a view that there can be does exist."""
         ending = next((each for each in (HISTORY, VERSIONS) if view.endswith(each)), "")
-        if not ending or view in RECORD_VIEWS:
+        if not ending or view in ALL_RECORD_VIEWS:
             return True
         with suppress(PipelineError):
             manifest = self.lake.manifest(view.removesuffix(ending))
@@ -185,7 +176,7 @@ def views_of(datasets: Iterable[str], offered: Offered = NOTHING) -> list[str]:
     """Return the names of all views that there can be; not every dataset has a history."""
     endings = ("", HISTORY, VERSIONS)
     names = [dataset + ending for dataset in datasets for ending in endings]
-    return [*RECORD_VIEWS, *offered.tables, *names]
+    return [*sorted(ALL_RECORD_VIEWS), *offered.tables, *names]
 
 
 def _views(lake: Lake, dataset: str, wanted: frozenset[str]) -> list[LakeView]:
@@ -198,34 +189,6 @@ def _views(lake: Lake, dataset: str, wanted: frozenset[str]) -> list[LakeView]:
     latest = manifest.model_copy(update={"entries": manifest.entries[-1:]})
     views = (_view(lake, dataset, latest), _view(lake, dataset + HISTORY, manifest))
     return [view for view in views if view.name in wanted]
-
-
-def record_view(lake: Lake, name: str, listed: str = "") -> LakeView:
-    """Return the view of `_runs` or `_rejects`, in the fixed columns, whatever wrote its files.
-
-    Args:
-        lake: one tenant's part of the lake.
-        name: `_runs` or `_rejects`.
-        listed: the files to read as SQL, if other than a list of those that are there now.
-    """
-    paths = (file.path for file in lake.store.files(name))
-    files = [path for path in paths if path.endswith(".parquet")]
-    types = {column: RECORD_TYPES[kind] for column, kind in RECORDS[name].items()}
-    if not files:
-        empty = (f"CAST(NULL AS {of}) AS {quoted_name(column)}" for column, of in types.items())
-        return LakeView(name, f"SELECT {', '.join(empty)} WHERE false", ())
-    columns = {column: quoted_name(column) for column in types}
-    if name == REJECTS:
-        # Earlier releases have it in the path only.
-        in_path = f"regexp_extract({PATH}, '/dataset=([^/]+)/[^/]*$', 1)"
-        columns["dataset"] = f"coalesce(dataset, {in_path}) AS dataset"
-    fixed = ", ".join(
-        f"{quoted_text(column)}: {{name: {quoted_text(column)}, type: '{of}', default_value: NULL}}"
-        for column, of in types.items()
-    )
-    listed = listed or _listed(lake, files)
-    read = f"read_parquet({listed}, schema = MAP {{{fixed}}}, {PLAIN_PATHS})"
-    return LakeView(name, f"SELECT {', '.join(columns.values())} FROM {read}", tuple(files))  # noqa: S608
 
 
 def _view(lake: Lake, name: str, manifest: Manifest) -> LakeView:
@@ -254,11 +217,7 @@ def empty_view(manifest: Manifest) -> str:
 
 
 def _read(lake: Lake, files: list[str]) -> str:
-    return f"read_parquet({_listed(lake, files)}, union_by_name = true, {PLAIN_PATHS})"
-
-
-def _listed(lake: Lake, files: list[str]) -> str:
-    return f"[{', '.join(quoted_text(lake.store.sql_root + file) for file in files)}]"
+    return f"read_parquet({listed_files(lake, files)}, union_by_name = true, {PLAIN_PATHS})"
 
 
 def _duckdb_type(arrow: str) -> str:

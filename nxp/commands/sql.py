@@ -40,8 +40,9 @@ def sql(
 
     A window dataset is one view. A snapshot dataset is more: NAME has the latest snapshot,
     NAME_history all of them, and NAME_changes what each object was, with valid_from and valid_to.
-    _datasets, _units, _gaps, _runs and _rejects are views too. SHOW TABLES lists them, DESCRIBE
-    NAME shows columns. The statement may come from standard input.
+    _datasets, _units, _gaps, _runs, _rejects, _changes (what syncs wrote) and _targets (whom
+    actions reached) are views too. SHOW TABLES lists them, DESCRIBE NAME shows columns. The
+    statement may come from standard input.
     """
     how = _format(format_, out, as_json=as_json)
     if limit is not None and limit < 0:

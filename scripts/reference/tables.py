@@ -29,8 +29,9 @@ _RECORDS: Final = """
 ## Records of runs
 
 Parquet next to the data ([lake](../lake.md#records-of-runs)); `nxp sql` has `_runs` and `_rejects`
-as views. All files of a kind have all columns; a value that a kind of run does not have
-is null. Types: text, whole (`int64`), real (`double`), moment (`timestamp[us, UTC]`), texts (a
+as views, the changes of syncs as `_changes` and those of actions as `_targets`. All files of a kind
+have all columns; a value that a kind of run does not have is null. Types:
+text, whole (`int64`), real (`double`), moment (`timestamp[us, UTC]`), texts (a
 list). Counts by name (`values`, `codes`, `excluded`, `outcomes`, …) are JSON text.
 """
 _LEDGER: Final = """

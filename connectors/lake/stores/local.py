@@ -157,9 +157,13 @@ class LocalStore:
             _drop_empty(path)
 
     def files(self, folder: str) -> list[StoredFile]:
-        """Return all files below a folder."""
+        """Return all files below a folder.
+
+        Raises:
+            PermissionError: a folder below it may not be listed, and so would look empty.
+        """
         found = []
-        for path in sorted((self.folder / folder).rglob("*")):
+        for path in sorted(_below(self.folder / folder)):
             # Another publisher may move files while we look.
             with suppress(FileNotFoundError):
                 if path.is_file():
@@ -215,6 +219,16 @@ def _removed_on_failure(new: Path) -> Iterator[None]:
         with suppress(OSError):
             new.unlink(missing_ok=True)
         raise
+
+
+def _below(folder: Path) -> Iterator[Path]:
+    def forbidden(error: OSError) -> None:
+        # Another publisher may remove folders while we look.
+        if isinstance(error, PermissionError):
+            raise error
+
+    for place, _, names in os.walk(folder, onerror=forbidden):
+        yield from (Path(place, name) for name in names)
 
 
 def _drop_empty(folder: Path) -> None:

@@ -122,4 +122,4 @@ def test_a_dataset_of_windows_has_no_such_view(tmp_path: Path) -> None:
     land(lake, "crashes_changes", pa.table({"n": [2]}), START)
     assert query_lake(lake, "SELECT n FROM crashes_changes")[1] == [(2,)]
     listed = [name for (name,) in query_lake(lake, "SHOW TABLES")[1]]
-    assert listed == ["_rejects", "_runs", "crashes", "crashes_changes"]
+    assert listed == ["_changes", "_rejects", "_runs", "_targets", "crashes", "crashes_changes"]

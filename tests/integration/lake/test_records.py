@@ -1,9 +1,13 @@
 """Records of runs: one schema for a folder, whatever kind of run or release wrote its files."""
 
 import io
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import fields
 from datetime import UTC, datetime
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import duckdb
@@ -13,6 +17,7 @@ import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 import pytest
 
+from connectors.errors import SqlError, StorageError
 from connectors.lake import Lake
 from connectors.lake.query import query_lake
 from connectors.lake.record_columns import (
@@ -183,10 +188,61 @@ def tables(site: Site) -> dict[str, pa.Table]:
 
 
 def viewed(lake: Lake) -> list[Any]:
-    """Return what the two views of records show."""
-    runs = query_lake(lake, "SELECT * FROM _runs ORDER BY run_id")
-    rejects = query_lake(lake, "SELECT * FROM _rejects ORDER BY dataset, reasons")
-    return [runs, rejects]
+    """Return what the views of records show."""
+    views = ("_runs", "_rejects", "_changes", "_targets")
+    return [query_lake(lake, f"FROM {view} ORDER BY ALL") for view in views]
+
+
+def test_changes_say_which_sync_or_action_and_only_what_is_asked_for_is_opened(
+    folder_site: Site,
+) -> None:
+    lake = folder_site.lake
+    write_changes(lake, "assets", RUN.format(1), 1, AT, CHANGED)
+    write_changes(lake, "people", RUN.format(2), 1, AT + DAY, CHANGED)
+    write_action_changes(lake, "restart", RUN.format(3), AT, TARGETS)
+    ours = "SELECT sync, key, field, before, after, action, changed_at FROM _changes WHERE "
+    days = "SELECT sync, date::text FROM _changes ORDER BY ALL"
+    assert query_lake(lake, days)[1] == [("assets", "2026-11-18"), ("people", "2026-11-19")]
+    targets = query_lake(lake, "SELECT action, target, state, status_at FROM _targets")[1]
+    assert targets == [("restart", "t", "requested", AT)]
+    # Damaged files fail what reads them, and nothing else.
+    for path in folder_site.parquet("_changes"):
+        if "people" in path or "action=" in path:
+            folder_site.put(path, b"no Parquet")
+    rows = [("assets", "k", "f", None, "v", "set", AT)]
+    for where in ("sync = 'assets'", "date < '2026-11-19'", "sync LIKE 'ass%' AND field = 'f'"):
+        assert query_lake(lake, ours + where)[1] == rows
+    described = query_lake(lake, "DESCRIBE _targets")[1]
+    assert [row[0] for row in described][:3] == ["action", "date", "run_id"]
+    assert ("_changes",) in query_lake(lake, "SHOW TABLES")[1]
+    with pytest.raises(SqlError, match="Parquet"):
+        query_lake(lake, "FROM _targets")
+
+
+@contextmanager
+def another_account(file: Path) -> Iterator[None]:
+    """Run as an account that may not read a file."""
+    if os.getuid():
+        file.chmod(0)
+        yield
+        return
+    os.seteuid(65_534)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+
+
+def test_changes_are_for_the_account_that_made_them() -> None:
+    # Not below pytest's folder, which is private as a whole.
+    with TemporaryDirectory() as place:
+        Path(place).chmod(0o755)
+        lake = Lake(place, "acme.eu")
+        file = Path(write_changes(lake, "assets", RUN.format(1), 1, AT, CHANGED))
+        with another_account(file):
+            assert query_lake(lake, "FROM _runs")[1] == []
+            with pytest.raises(StorageError, match="for the account that runs syncs"):
+                query_lake(lake, "FROM _changes")
 
 
 def test_readers_take_a_folder_of_all_kinds_of_runs_as_one_table(folder_site: Site) -> None:

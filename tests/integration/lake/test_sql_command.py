@@ -195,7 +195,7 @@ def test_names_that_come_twice_and_markup_stay_apart(sql: Sql, tmp_path: Path) -
 
 
 def test_what_a_lake_has_can_be_listed_and_described(sql: Sql) -> None:
-    there = {"_rejects", "_runs", "devices", "devices_history", "events"}
+    there = {"_changes", "_rejects", "_runs", "_targets", "devices", "devices_history", "events"}
     assert there <= set(sql.out("SHOW TABLES").split())
     assert "device_name" in sql.out("DESCRIBE devices")
     assert "memory" in sql.out("SUMMARIZE devices")
@@ -206,7 +206,9 @@ def test_what_a_lake_has_can_be_listed_and_described(sql: Sql) -> None:
 def test_a_name_that_is_like_no_other_is_answered_with_those_there_are(lake: Lake) -> None:
     with pytest.raises(SqlError) as error:
         query_lake(lake, "FROM nothing_like_it")
-    assert error.value.excerpt[-1] == "There are devices, events, _rejects, _runs"
+    assert (
+        error.value.excerpt[-1] == "There are devices, events, _changes, _rejects, _runs, _targets"
+    )
     with pytest.raises(SqlError, match="Did you mean devices") as error:
         query_lake(lake, "FROM device")
     assert not error.value.excerpt[-1].startswith("There are")
