@@ -10,13 +10,14 @@ the dataset again. The settings are those of the commands: the NXP_* variables a
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 from typing import TYPE_CHECKING, Any
 
 from connectors.errors import UsageError
 from connectors.lake import Entry, Lake, Manifest
 from connectors.lake.manifest import SNAPSHOT
-from connectors.settings.installation import load_settings
+from connectors.settings.installation import Settings, load_settings
 from connectors.settings.tenants import tenant_name
 
 if TYPE_CHECKING:
@@ -24,7 +25,9 @@ if TYPE_CHECKING:
     import polars as pl
     from pyarrow.dataset import Dataset
 
-__all__ = ["OpenLake", "open_lake"]
+    from connectors.lake.questions import Question
+
+__all__ = ["Answer", "OpenLake", "open_lake"]
 
 
 def open_lake(tenant: str | None = None, *, place: str | None = None) -> "OpenLake":
@@ -44,14 +47,26 @@ def open_lake(tenant: str | None = None, *, place: str | None = None) -> "OpenLa
             raise UsageError("a place needs a tenant: the name of its folder there, as acme.eu")
         return OpenLake(Lake(place, tenant))
     settings = load_settings()
-    return OpenLake(Lake(settings.lake, tenant_name(settings, tenant)))
+    return OpenLake(Lake(settings.lake, tenant_name(settings, tenant)), settings, tenant)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A question with its answer: `question` has title, text, SQL and chart, `frame` the rows."""
+
+    question: "Question"
+    frame: "pl.DataFrame"
 
 
 class OpenLake:
     """What has landed of one tenant. Every call reads the manifest again."""
 
-    def __init__(self, lake: Lake) -> None:
+    def __init__(
+        self, lake: Lake, settings: Settings | None = None, tenant: str | None = None
+    ) -> None:
         self._lake = lake
+        self._settings = settings
+        self._tenant = tenant
 
     @property
     def location(self) -> str:
@@ -136,6 +151,21 @@ class OpenLake:
         from connectors.lake.query import open_views  # noqa: PLC0415 - duckdb
 
         return open_views(self._lake, config)
+
+    def ask(self, question: str) -> Answer:
+        """Return the answer of a question, as `nxp ask` gives it, with rows in Polars.
+
+        The questions are those of the project and of the library; of a lake that was opened by its
+        place, those of the library.
+
+        Raises:
+            UsageError: there is no such question.
+            ConfigurationError: a dataset that it reads has not landed, or its SQL is wrong.
+        """
+        from nxp.lake_answers import answer  # noqa: PLC0415 - polars, and what questions need
+
+        found, frame = answer(self._lake, question, self._settings, self._tenant)
+        return Answer(found, frame)
 
     def _manifest(self, dataset: str) -> Manifest:
         manifest = self._lake.manifest(dataset)

@@ -11,7 +11,7 @@ class LibraryPart:
     """One part of the library."""
 
     name: Annotated[str, ours("Its name, for nxp add.")]
-    kind: Annotated[str, ours("dataset, sync, action or query.")]
+    kind: Annotated[str, ours("dataset, sync, action, notebook or query.")]
     topic: Annotated[str, ours("What it is about.")]
     title: Annotated[str, ours("What it is, in a few words.")]
     grain: Annotated[str, ours("What one row stands for; empty for other kinds.")]

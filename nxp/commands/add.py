@@ -13,7 +13,7 @@ from connectors.project import find_project, is_set
 from connectors.settings.installation import load_settings
 from nxp.answers.library import AddedParts, LibraryPart
 from nxp.editors.files import write_schemas
-from nxp.library.contents import Library, Part
+from nxp.library.contents import NOTEBOOKS, Library, Part
 from nxp.options import DryRun, Json
 from nxp.output import print_json, print_table, print_text, say
 from nxp.project.copying import Copied, plan_copies, write_copies
@@ -163,5 +163,8 @@ def _say(answer: AddedParts) -> None:
     if answer.wanted:
         names = " ".join(answer.wanted)
         say(f"their columns refer to {', '.join(answer.wanted)}: nxp add {names}")
+    notebooks = [file for file in answer.written if file.startswith(f"{NOTEBOOKS}/")]
+    if notebooks and not answer.dry_run:
+        say(f"with pip install 'nexthink-pipelines[notebook]': marimo edit {notebooks[0]}")
     if answer.written and not answer.dry_run:
         say("next: nxp nql queries --to-paste prints what to paste into Nexthink; then nxp check")

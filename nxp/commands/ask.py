@@ -1,15 +1,12 @@
 """`nxp ask`: the questions of the project and of the library, and their answers."""
 
-import re
 import textwrap
-from collections.abc import Collection, Iterable
-from pathlib import Path
+from collections.abc import Collection
 from typing import Annotated, Final
 
 from cyclopts import Parameter
 
-from connectors.catalogue.names import DATASETS, names_in
-from connectors.errors import ConfigurationError, SqlError, UsageError
+from connectors.errors import ConfigurationError, UsageError
 from connectors.lake import Lake
 from connectors.lake.questions import Question, find_question, question_files, read_questions
 from connectors.lake.sql_room import Room
@@ -20,11 +17,11 @@ from nxp.library import LIBRARY
 from nxp.offered import offered
 from nxp.options import Json, Tenant
 from nxp.output import print_json, print_table, print_text, say
+from nxp.question_answers import answer_question
 from nxp.sql_formats import Result, Source, fetched
 from nxp.sql_table import show_table
 
 _WIDTH: Final = 100
-_LINE: Final = re.compile(r"LINE (\d+):")
 
 
 def question_names(_context: object) -> list[str]:
@@ -110,16 +107,11 @@ def _answer(question: Question, settings: Settings, tenant: str | None, *, as_js
         ConfigurationError: a dataset that it reads has not landed, or its SQL is wrong.
     """
     name = tenant_name(settings, tenant)
-    lake = Lake(settings.lake, name)
-    landed = lake.datasets()
-    datasets = question.datasets()
-    if missing := [each for each in datasets if each not in landed]:
-        raise _not_landed(question, missing, settings.catalog)
     room = Room(settings.home, settings.memory_mb, settings.sql_spill_mb)
-    source = Source(lake, room, lambda: offered(settings, name, tenant))
-    result = _run(question, source)
+    source = Source(Lake(settings.lake, name), room, lambda: offered(settings, name, tenant))
+    result = answer_question(question, source, settings.catalog, lambda rows: fetched(rows, None))
     if as_json:
-        print_json(_answered(question, datasets, result))
+        print_json(_answered(question, question.datasets(), result))
     else:
         print_text(question.title)
         for line in textwrap.wrap(question.text, _WIDTH):
@@ -133,14 +125,6 @@ def _answer(question: Question, settings: Settings, tenant: str | None, *, as_js
         say(f"{question.file}: chart: the answer has no column {', '.join(lacking)}")
 
 
-def _run(question: Question, source: Source) -> Result:
-    try:
-        return source.read(question.sql, lambda rows: fetched(rows, None))
-    except SqlError as error:
-        found = _LINE.match("\n".join(error.excerpt))
-        raise question.wrong(int(found[1]) if found else 1, str(error)) from None
-
-
 def _answered(question: Question, datasets: tuple[str, ...], result: Result) -> QuestionAnswered:
     return QuestionAnswered(
         name=question.name,
@@ -151,23 +135,4 @@ def _answered(question: Question, datasets: tuple[str, ...], result: Result) -> 
         file=str(question.path),
         sql=question.sql,
         rows=[dict(zip(result.names, row, strict=True)) for row in result.rows],
-    )
-
-
-def _not_landed(question: Question, missing: Iterable[str], catalog: Path) -> ConfigurationError:
-    """Return the error that says how to get datasets that have not landed."""
-    needed = list(missing)
-    has = names_in(catalog, DATASETS) if catalog.is_dir() else []
-    known = {*names_in(LIBRARY, DATASETS), *has}
-    if unknown := [each for each in needed if each not in known]:
-        return ConfigurationError(
-            f"{question.file}: it reads {', '.join(unknown)}, which neither landed nor is a "
-            "dataset of the catalogue or the library"
-        )
-    add = [each for each in needed if each not in has]
-    steps = [f"nxp add {' '.join(add)}"] if add else []
-    steps.append(f"nxp export {' '.join(needed)}")
-    verb = "has" if len(needed) == 1 else "have"
-    return ConfigurationError(
-        f"{question.name}: {', '.join(needed)} {verb} not landed yet: {'; '.join(steps)}"
     )

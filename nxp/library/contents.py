@@ -1,5 +1,6 @@
-"""What the library has: its datasets, syncs, actions and saved queries, and what each needs."""
+"""What the library has: datasets, syncs, actions, notebooks, saved queries; what each needs."""
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,8 +14,17 @@ from connectors.lake.questions import question_files, read_question
 from nxp.library import LIBRARY
 
 QUERIES: Final = "queries"
+NOTEBOOKS: Final = "notebooks"
 _NEAR: Final = 3
-KINDS: Final = {DATASETS: "dataset", SYNCS: "sync", ACTIONS: "action", QUERIES: "query"}
+KINDS: Final = {
+    DATASETS: "dataset",
+    SYNCS: "sync",
+    ACTIONS: "action",
+    NOTEBOOKS: "notebook",
+    QUERIES: "query",
+}
+# The questions that a notebook may name.
+_QUOTED: Final = re.compile(r'"([a-z0-9_]+)"')
 # The head of a file that only names its JSON Schema.
 _FOR_EDITORS: Final = "# yaml-language-server:"
 
@@ -43,7 +53,7 @@ class Part:
 
     @property
     def kind(self) -> str:
-        """The word for it: dataset, sync, action or query."""
+        """The word for it: dataset, sync, action, notebook or query."""
         return KINDS[self.folder]
 
     @property
@@ -67,7 +77,7 @@ class Library:
     def parts(self) -> Mapping[str, Part]:
         """All parts; a saved query is one only where nothing else needs it."""
         found = dict(self.datasets)
-        for part in (*self._syncs(), *self._actions()):
+        for part in (*self._syncs(), *self._actions(), *self._notebooks()):
             found.setdefault(part.name, part)
         used = {query_id for part in found.values() for query_id in part.query_ids}
         for path in sorted((self.folder / QUERIES).glob("*.nql")):
@@ -173,6 +183,23 @@ class Library:
                 title=_first_line(self.folder / ACTIONS / f"{name}.yaml"),
                 query_ids=each.query_ids,
                 needs=tuple(dict.fromkeys(filter(None, needs))),
+            )
+
+    def _notebooks(self) -> Iterator[Part]:
+        for path in sorted((self.folder / NOTEBOOKS).glob("*.py")):
+            named = set(_QUOTED.findall(read_text(path)))
+            files = question_files(self.folder)
+            reads = {
+                dataset
+                for name in named & files.keys()
+                for dataset in read_question(files[name]).datasets()
+            }
+            yield Part(
+                name=path.stem,
+                folder=NOTEBOOKS,
+                file=f"{NOTEBOOKS}/{path.name}",
+                title=_first_line(path),
+                needs=tuple(sorted(reads)),
             )
 
 

@@ -92,8 +92,9 @@ def _wrapped(text: str) -> list[str]:
 
 
 def _others(library: Library) -> Iterator[str]:
-    yield "## Syncs, actions and other queries\n"
-    yield "They are added by name only. See [syncs.md](syncs.md) and [acting.md](acting.md).\n"
+    yield "## Syncs, actions, notebooks and other queries\n"
+    yield "They are added by name only. See [syncs.md](syncs.md), [acting.md](acting.md) and"
+    yield "[notebook.md](notebook.md).\n"
     yield "| name | kind | what |"
     yield "|---|---|---|"
     for part in library.by_topic:

@@ -4,8 +4,10 @@ The second time is plain Polars over the landed files, without SQL and without t
 """
 
 import json
+import runpy
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any, Final
 
 import polars as pl
@@ -13,7 +15,9 @@ import pytest
 
 from connectors.catalogue import Mode, load_dataset
 from connectors.lake.questions import Question, read_questions
+from nxp.lake import open_lake
 from nxp.library import LIBRARY
+from nxp.library.contents import Library
 from nxp.output import plain
 from sandbox.actions.options import ActingOptions
 from tests.acting import Client
@@ -477,3 +481,33 @@ def personal(question: Question, frames: Mapping[str, pl.DataFrame]) -> set[str]
 def words(printed: str) -> set[str]:
     """Return all texts in the rows of an answer."""
     return {str(value) for row in json.loads(printed)["rows"] for value in row.values()}
+
+
+def cells(monkeypatch: pytest.MonkeyPatch, environment: Mapping[str, str]) -> list[str]:
+    """Run the library's notebook as a person does, and return what each cell shows, as HTML."""
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    app = runpy.run_path(str(LIBRARY / "notebooks" / "estate.py"))["app"]
+    return [str(getattr(shown, "text", shown)) for shown in app.run()[0]]
+
+
+def test_the_notebook_draws_five_answers(
+    estate: Place, use: Use, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    use(estate)
+    need = Library().parts["estate"].needs
+    assert {"boots", "crashes", "devices", "logins"} <= {*need}
+    frames = {dataset: landed(estate, dataset) for dataset in need}
+    shown = cells(monkeypatch, estate.environment)
+    charts = [cell for cell in shown if "<marimo-vega" in cell]
+    assert len(charts) == 5
+    crashes = next(cell for cell in charts if QUESTIONS["crashes_per_1000_devices"].title in cell)
+    assert "date_trunc" in crashes
+    # What it draws is what nxp ask answers.
+    right = RIGHT["crashes_per_1000_devices"](frames.__getitem__)
+    answer = open_lake().ask("crashes_per_1000_devices")
+    assert answer.frame["crashes"].to_list() == right["crashes"].to_list()
+    assert answer.question.chart == QUESTIONS["crashes_per_1000_devices"].chart
+    # In a new project each cell says what to do.
+    empty = cells(monkeypatch, {**estate.environment, "NXP_LAKE": str(tmp_path)})
+    assert sum("nxp export" in cell for cell in empty) == 5
