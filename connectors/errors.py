@@ -7,8 +7,10 @@ PipelineError                   exit 1
 │   ├── UnknownQueryError                paste the saved query into Nexthink
 │   └── StorageError                     free space, or allow writing
 ├── AccessError                 exit 4   fix the credential or its permissions
+│   ├── CredentialRefusedError           correct the credential: no other request will do better
 │   └── NotAllowedError                  ask a person whom the action's YAML allows to run it
 ├── UnavailableError            exit 5   try again later; finished work is kept
+│   ├── UnreachableError                 check the network: nothing answers at this address
 │   ├── LimitReachedError                try again after `not_before`
 │   ├── UnknownExportError               export again: the tenant does not know the export
 │   ├── ResultsExpiredError              export again: the tenant returns no working result URL
@@ -127,6 +129,10 @@ class AccessError(PipelineError):
     exit_code = 4
 
 
+class CredentialRefusedError(AccessError):
+    """The tenant issues no token for the credential."""
+
+
 class NotAllowedError(AccessError):
     """An action's YAML says who may run it, and this person is not among them."""
 
@@ -135,6 +141,10 @@ class UnavailableError(PipelineError):
     """The tenant cannot be reached or does not answer in time; work already done is kept."""
 
     exit_code = 5
+
+
+class UnreachableError(UnavailableError):
+    """No connection to the tenant or to its files, also when it was tried again."""
 
 
 class LimitReachedError(UnavailableError):

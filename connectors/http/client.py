@@ -22,7 +22,13 @@ import httpx
 import tenacity
 
 from connectors.clock import utc_now
-from connectors.errors import ConfigurationError, Exchange, LimitReachedError, UnavailableError
+from connectors.errors import (
+    ConfigurationError,
+    Exchange,
+    LimitReachedError,
+    UnavailableError,
+    UnreachableError,
+)
 from connectors.http.answers import (
     ACCEPTED_ENCODING,
     AnswerRefusedError,
@@ -40,6 +46,9 @@ CONNECT_SECONDS: Final = 10.0
 # A longer silence means a dead connection: execute answers within 5 s, S3 sends without pause.
 READ_SECONDS: Final = 60.0
 TIMEOUT: Final = httpx.Timeout(READ_SECONDS, connect=CONNECT_SECONDS)
+
+# Nothing listens, or nothing lets us through: another request would end in the same way.
+_NOT_CONNECTED: Final = (httpx.ConnectError, httpx.ConnectTimeout, httpx.ProxyError)
 
 # Six tries with doubling pauses bridge about 15 s: a fail-over. An outage is up to the scheduler.
 MAX_ATTEMPTS: Final = 6
@@ -167,7 +176,8 @@ def unreachable(
     host = request.url.host
     refused = isinstance(fault, AnswerRefusedError)
     what = f"{host} {fault}" if refused else f"cannot reach {host}: {_reason(fault)}"
-    return UnavailableError(f"{what}; {advice}", exchange=exchange_of(request))
+    kind = UnreachableError if isinstance(fault, _NOT_CONNECTED) else UnavailableError
+    return kind(f"{what}; {advice}", exchange=exchange_of(request))
 
 
 def _reason(fault: Exception) -> str:

@@ -10,7 +10,12 @@ from typing import Final, Protocol
 import httpx
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
-from connectors.errors import AccessError, PipelineError, UnavailableError
+from connectors.errors import (
+    AccessError,
+    CredentialRefusedError,
+    PipelineError,
+    UnavailableError,
+)
 from connectors.http.client import SERVER_ERRORS, Retry, exchange_of, limit_reached, unreachable
 from connectors.nexthink.api import HTTP_FAULTS, read_answer
 from connectors.nexthink.refusal import answered
@@ -174,7 +179,7 @@ class ClientCredentials(httpx.Auth):
         exchange = answered(response, with_code=True)
         host = response.request.url.host
         if response.status_code in _REFUSED:
-            return AccessError(
+            return CredentialRefusedError(
                 f"{host} refuses the credential: check {self._named('client_id', 'client_secret')}"
                 f", and {self._named('scope')} if set",
                 exchange=exchange,

@@ -51,7 +51,8 @@ def export(
 
     Windows that late rows may still join are landed again. With dates, it lands the windows
     between them again and leaves the watermark alone; see nxp backfill. Each dataset lands on its
-    own: one that fails does not stop the others.
+    own: one that fails does not stop the others, unless the tenant cannot be reached or refuses
+    the credential.
     """
     settings = load_settings()
     names = _names(dataset, settings, all_=all_)

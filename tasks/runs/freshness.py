@@ -69,15 +69,20 @@ def _freshness(
         units=extent.units,
         rows=extent.rows,
         last_error=extent.last_error,
-        light=_light(specification, age),
+        light=_light(specification, age, has_landed=extent.landed_at is not None),
     )
 
 
-def _light(specification: DatasetSpecification, age: timedelta | None) -> Light:
+def _light(
+    specification: DatasetSpecification, age: timedelta | None, *, has_landed: bool
+) -> Light:
     if age is None:
         return Light.NONE
     if age > specification.lasts:
         return Light.RED
+    if not has_landed:
+        # The watermark of a first export that failed is where counting begins.
+        return Light.NONE
     # A dataset may miss one landing before it counts as stale.
     due = max(specification.period, specification.lasts - specification.period)
     return Light.GREEN if age <= due else Light.AMBER

@@ -9,10 +9,15 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from connectors.clock import utc_now
-from connectors.errors import PartlyDoneError, PipelineError
+from connectors.errors import (
+    CredentialRefusedError,
+    PartlyDoneError,
+    PipelineError,
+    UnreachableError,
+)
 from tasks.exports.export import await_export, start_export
 from tasks.land.backfill import begin_backfill, finish_backfill
 from tasks.land.holding import held, landed_by_another
@@ -71,6 +76,9 @@ def land_unit(run: Run, unit: Unit) -> UnitOutcome:
         return fetch_and_land(run, unit, lease, ready)
 
 
+_FAILS_ALL: Final = (UnreachableError, CredentialRefusedError)
+
+
 @dataclass(slots=True)
 class Exported:
     """The outcome of several datasets, each on its own."""
@@ -112,18 +120,25 @@ def export_datasets(
 ) -> Exported:
     """Export datasets one after the other; one that fails does not stop the others.
 
+    A tenant that does not answer, or that refuses the credential, would fail every dataset, each
+    after its own wait: the remaining ones are then not tried.
+
     Raises:
         PartlyDoneError: some failed or are incomplete; its `report` has the outcome of each.
         PipelineError: the first dataset's error, if none has landed.
     """
     done = Exported()
-    for each in asked:
+    for number, each in enumerate(asked, 1):
         try:
             done.reports.append(export_dataset(each, clock, sleep).plain())
         except PipelineError as error:
             done.failures[each.dataset] = error
             if isinstance(error, PartlyDoneError) and error.report:
                 done.reports.append(dict(error.report))
+            if isinstance(error.__cause__ or error, _FAILS_ALL):
+                untried = f"not tried after {each.dataset}"
+                done.failures |= {left.dataset: error.retold(untried) for left in asked[number:]}
+                break
     if not done.failures:
         return done
     reasons = done.reasons()

@@ -1,0 +1,54 @@
+"""A tenant that lets nobody in: several datasets end at once, each with a reason."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from connectors.catalogue import load_dataset
+from connectors.clock import utc_now
+from connectors.errors import AccessError, UnavailableError
+from connectors.ledger import open_ledger
+from tasks.land.plan import Asked
+from tasks.runs.freshness import Light, freshness_of
+from tasks.stories.export import export_datasets
+from tests.landing import CATALOG, Place, place
+
+NAMES = ("crashes", "devices", "users")
+
+
+@pytest.fixture(scope="module")
+def tenant(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+    with place(tmp_path_factory.mktemp("place")) as made:
+        yield made
+
+
+@pytest.fixture
+def here(tenant: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Place:
+    for name, value in (tenant.environment | {"NXP_HOME": str(tmp_path)}).items():
+        monkeypatch.setenv(name, value)
+    return tenant
+
+
+def test_datasets_are_not_tried_one_by_one_at_an_address_where_nothing_answers(
+    here: Place, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("NEXTHINK_LOGIN_URL", "http://127.0.0.1:9")
+    monkeypatch.setenv("NXP_LEDGER_URL", f"sqlite:///{tmp_path}/ledger.db")
+    pauses: list[float] = []
+    with pytest.raises(UnavailableError, match="devices, users: not tried after crashes"):
+        export_datasets([Asked(name) for name in NAMES], sleep=pauses.append)
+    assert sum(pauses) < 40
+    # Its watermark is known by now, but nothing has landed.
+    with open_ledger(f"sqlite:///{tmp_path}/ledger.db", "sandbox.eu") as ledger:
+        (crashes,) = freshness_of([load_dataset(CATALOG, "crashes")], ledger, utc_now())
+    assert crashes.watermark is not None
+    assert crashes.light is Light.NONE
+
+
+def test_a_refused_credential_is_sent_once(here: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NEXTHINK_CLIENT_SECRET", "wrong")
+    before = here.tenant.requests["token"]
+    with pytest.raises(AccessError, match="refuses the credential"):
+        export_datasets([Asked(name) for name in NAMES])
+    assert here.tenant.requests["token"] == before + 1
