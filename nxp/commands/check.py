@@ -1,30 +1,27 @@
 """`nxp check`: whether settings and catalogue are valid, and whether the tenant lets us in."""
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
-from connectors.catalogue import DatasetSpecification, query_path
-from connectors.clock import utc_now
+from connectors.catalogue import DatasetSpecification
 from connectors.databases.tables import table_findings
-from connectors.errors import AccessError, ConfigurationError, PipelineError
+from connectors.errors import ConfigurationError, PipelineError
 from connectors.extras import require
 from connectors.project import find_project, is_set
 from connectors.settings.installation import Settings, load_settings, prepare_home
 from connectors.settings.places import URL
 from connectors.settings.tenants import TenantSettings, load_tenant
-from connectors.text_files import read_text
 from nxp.catalogue import Catalogue, derived_columns, in_words, read_catalogue
 from nxp.options import Json, Tenant
 from nxp.output import print_json, say
+from nxp.tenant_asked import Asked, ask_tenant, kept_outcomes
 
 if TYPE_CHECKING:
-    from connectors.nexthink.client import NexthinkClient
     from nxp.answers.steps import Step
 
 
@@ -51,7 +48,9 @@ def check(
     read.notes += notes
     unfit, derived = _derived(settings, read.datasets)
     problems += unfit
-    asked = _connected(found, settings, read.datasets) if connect and found else Asked()
+    asked = Asked()
+    if connect and found:
+        asked = ask_tenant(found, settings, read.datasets, queries=_is_in_project())
     read.notes += asked.notes
     needed = _steps(settings, unset, found, read, asked) if _is_in_project() else []
     if problems or found is None or asked.refused:
@@ -119,18 +118,14 @@ def _steps(
     unset: Sequence[str],
     tenant: TenantSettings | None,
     read: Catalogue,
-    asked: "Asked",
+    asked: Asked,
 ) -> "list[Step]":
     """Return what the tenant needs, as far as settings, catalogue and the last answers show it."""
     from nxp.tenant_steps import steps  # noqa: PLC0415 - only in a project
 
     outcomes = dict(asked.outcomes)
     if tenant and (settings.home / "nql_diff" / f"{tenant.name}.json").is_file():
-        # httpx, only where saved queries were compared.
-        from tasks.upkeep.query_differences import LastDifferences  # noqa: PLC0415
-
-        kept = LastDifferences(settings.home, tenant.name).read()
-        outcomes = {each.query_id: each.outcome.value for each in kept} | outcomes
+        outcomes = kept_outcomes(settings, tenant.name, read.datasets) | outcomes
     ids = dict.fromkeys(each for one in read.datasets.values() for each in one.query_ids())
     uses = {
         # Also those with problems, which are listed already.
@@ -233,70 +228,6 @@ def _has_syncs(ledger: Path) -> bool:
     except sqlite3.Error:
         # Opening it in full says what is wrong.
         return True
-
-
-@dataclass(slots=True)
-class Asked:
-    """What the tenant answered: why it let nobody in, and how its saved queries compare."""
-
-    refused: PipelineError | None = None
-    is_connected: bool = False
-    notes: list[str] = field(default_factory=list)
-    outcomes: dict[str, str] = field(default_factory=dict)
-
-
-def _connected(
-    tenant: TenantSettings, settings: Settings, datasets: Mapping[str, DatasetSpecification]
-) -> Asked:
-    """Log in to the tenant; ask how far back it keeps data, and for queries that never landed."""
-    from nxp.doctor.retention import look_at_retention  # noqa: PLC0415 - httpx, only to connect
-    from tasks.runs.counted import counted_client  # noqa: PLC0415
-
-    asked = Asked()
-    try:
-        with counted_client(settings, tenant) as (client, ledger):
-            client.authenticate()
-            asked.is_connected = True
-            found = list(look_at_retention(client, tenant, settings.catalog, utc_now))
-            asked.notes = [
-                f"retention of {each.what}{each.do and f': {each.do}'}" for each in found
-            ]
-            if _is_in_project():
-                new = [each for name, each in datasets.items() if not ledger.units(name)]
-                asked.outcomes = _compared(client, settings, tenant, new)
-    except PipelineError as error:
-        if isinstance(error, AccessError) or not asked.is_connected:
-            asked.refused = error
-        else:
-            asked.notes.append(f"saved queries were not looked at: {error}")
-    return asked
-
-
-def _compared(
-    client: "NexthinkClient",
-    settings: Settings,
-    tenant: TenantSettings,
-    datasets: Iterable[DatasetSpecification],
-) -> dict[str, str]:
-    """Return how the saved queries of datasets that never landed compare with their files.
-
-    Raises:
-        AccessError: the credential may run none of them.
-    """
-    from tasks.upkeep.query_differences import (  # noqa: PLC0415 - httpx, only to connect
-        LastDifferences,
-        Outcome,
-        compare,
-    )
-
-    ids = dict.fromkeys(each for one in datasets for each in one.query_ids())
-    paths = {each: query_path(settings.catalog, each) for each in ids}
-    texts = {each: read_text(path) for each, path in paths.items() if path.is_file()}
-    compared = list(compare(client, texts))
-    LastDifferences(settings.home, tenant.name).keep(compared, utc_now())
-    if compared and {each.outcome for each in compared} == {Outcome.NOT_PERMITTED}:
-        raise AccessError(compared[0].message)
-    return {each.query_id: each.outcome.value for each in compared}
 
 
 def _contract_changes(

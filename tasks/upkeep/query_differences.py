@@ -7,6 +7,7 @@ from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
 
+from connectors.catalogue import DatasetSpecification
 from connectors.errors import (
     AccessError,
     DataRefusedError,
@@ -15,6 +16,7 @@ from connectors.errors import (
     UnavailableError,
     UnknownQueryError,
 )
+from connectors.ledger import Extent, Ledger
 from connectors.nexthink.client import NexthinkClient
 from nql import syntax
 from nql.comparing import Difference, clauses, differences
@@ -50,6 +52,9 @@ class Outcome(StrEnum):
     NOT_PERMITTED = "not permitted"
     NOT_UNDERSTOOD = "not understood"
     FAILED = "failed"
+
+
+_NOT_RUN = frozenset({Outcome.MISSING, Outcome.NOT_PERMITTED, Outcome.FAILED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,6 +165,30 @@ class Kept:
     outcome: Outcome
     clauses: tuple[str, ...]
     at: datetime
+
+    @property
+    def is_wrong(self) -> bool:
+        """Whether the tenant did not run it."""
+        return self.outcome in _NOT_RUN
+
+    def is_true(self, landed: Mapping[str, datetime]) -> bool:
+        """Return whether nothing disproves it: rows of a query that was not run show that it is.
+
+        Args:
+            landed: when rows last landed, by query id; see `landings`.
+        """
+        return not self.is_wrong or landed.get(self.query_id, self.at) <= self.at
+
+
+def landings(datasets: Iterable[DatasetSpecification], ledger: Ledger) -> dict[str, datetime]:
+    """Return when rows last landed by a saved query, where a dataset has only one."""
+    extents, found = ledger.marks.extents(), {}
+    for each in datasets:
+        ids = list(each.query_ids())
+        landed_at = extents.get(each.dataset, Extent()).landed_at
+        if landed_at and len(ids) == 1:
+            found[ids[0]] = landed_at
+    return found
 
 
 class LastDifferences:

@@ -25,13 +25,14 @@ def tenant(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
 
 @pytest.fixture
 def here(tenant: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Place:
-    for name, value in (tenant.environment | {"NXP_HOME": str(tmp_path)}).items():
+    for name, value in {**tenant.environment, "NXP_HOME": str(tmp_path)}.items():
         monkeypatch.setenv(name, value)
     return tenant
 
 
+@pytest.mark.usefixtures("here")
 def test_datasets_are_not_tried_one_by_one_at_an_address_where_nothing_answers(
-    here: Place, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("NEXTHINK_LOGIN_URL", "http://127.0.0.1:9")
     monkeypatch.setenv("NXP_LEDGER_URL", f"sqlite:///{tmp_path}/ledger.db")

@@ -93,8 +93,22 @@ def test_with_a_tenant_missing_queries_and_permissions_are_found(
         assert [each["step"] for each in answer["steps"] if each["state"] == "missing"] == [
             "saved queries"
         ]
+        # An export before the query is pasted must not end the search for it.
+        assert called("export", "users", capsys=capsys).returncode == 3
         shutil.copy(CATALOG / "queries" / "users.nql", pasted)
+        done = called("check", "--connect", capsys=capsys)
+        assert (done.returncode, steps(done.stderr)) == (0, {})
+        (pasted / "users.nql").unlink()
+        assert called("nql", "diff", "users", capsys=capsys).returncode == 8
+        assert "saved queries" in steps(called("check", capsys=capsys).stderr)
+        shutil.copy(CATALOG / "queries" / "users.nql", pasted)
+        assert called("export", "users", capsys=capsys).returncode == 0
+        # Rows that landed since show that the query is there.
+        answer = json.loads(called("check", "--json", capsys=capsys).stdout)
+        states = {each["step"]: each["state"] for each in answer["steps"]}
+        assert states["saved queries"] == states["permissions"] == "ok"
         assert called("export", "devices", capsys=capsys).returncode == 0
+        copy(project, "crashes")
         monkeypatch.setenv("NEXTHINK_CLIENT_ID", "less")
         monkeypatch.setenv("NEXTHINK_CLIENT_SECRET", "secret")
         done = called("check", "--connect", capsys=capsys)
