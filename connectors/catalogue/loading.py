@@ -193,7 +193,10 @@ def query_problems(catalog: Path, query_ids: Iterable[str]) -> list[str]:
         name = f"queries/{path.name}"
         try:
             if not path.exists():
-                problems.append(f"no saved query {name}")
+                problems.append(
+                    f"no saved query {name}: write it, or nxp add '#{path.stem}' copies it if the "
+                    "library has it"
+                )
             elif not read_text(path).strip():
                 problems.append(f"{name}: it is empty")
         except UNREADABLE as error:

@@ -7,6 +7,8 @@ from connectors.errors import ConfigurationError, UsageError
 # The folders, and what one of their files is called.
 DATASETS, SYNCS, ACTIONS = "datasets", "syncs", "actions"
 KINDS = {DATASETS: "dataset", SYNCS: "sync", ACTIONS: "action"}
+# More names than these are listed by a command.
+_SHOWN = 12
 
 
 def names_in(catalog: Path, folder: str) -> list[str]:
@@ -40,7 +42,14 @@ def unknown(kind: str, name: str, known: list[str]) -> UsageError:
     from difflib import get_close_matches  # noqa: PLC0415 - only after a mistake
 
     near = get_close_matches(name, known, n=1)
-    meant = f"; did you mean {near[0]}?" if near else ""
+    if near:
+        return UsageError(f"unknown {kind} {name!r}: did you mean {near[0]}?{_listed(known)}")
     return UsageError(
-        f"unknown {kind} {name!r}: the catalogue has {', '.join(known) or 'none'}{meant}"
+        f"unknown {kind} {name!r}: the catalogue has {', '.join(known[:_SHOWN]) or 'none'}"
+        f"{f' and {len(known) - _SHOWN} more' if len(known) > _SHOWN else ''}"
+        "; nxp add lists those of the library"
     )
+
+
+def _listed(known: list[str]) -> str:
+    return f" The catalogue has {', '.join(known)}" if len(known) <= _SHOWN else ""

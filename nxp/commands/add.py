@@ -34,8 +34,9 @@ def add(
 ) -> None:
     """Copy datasets NAME of the library into the project, with the saved queries that they need.
 
-    Without NAME, list the library by topic. Files that the project has already are left as they
-    are; if one of them was changed, nothing is written.
+    NAME may also be a sync, an action, or a saved query such as '#action_devices'. Without NAME,
+    list the library by topic. Files that the project has already are left as they are; if one of
+    them was changed, nothing is written.
     """
     library = Library()
     project = load_settings().catalog
@@ -80,14 +81,13 @@ def _chosen(
     Raises:
         UsageError: some are not in the library; the message has those that may be meant.
     """
-    plain = [name.removeprefix("#") for name in names]
     topics = tuple(topic.lower() for topic in topics)
     if missing := [each for each in topics if each not in library.topics]:
         known = ", ".join(library.topics)
         raise UsageError(f"unknown topic {', '.join(missing)}: the library has {known}")
     chosen = list(library.datasets) if all_ else []
     chosen += [each for each, part in library.datasets.items() if part.topic in topics]
-    return list(dict.fromkeys([*plain, *chosen]))
+    return list(dict.fromkeys([*names, *chosen]))
 
 
 def _list(library: Library, project: Path, *, as_json: bool) -> None:

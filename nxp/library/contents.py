@@ -109,25 +109,39 @@ class Library:
         found: dict[str, Part] = {}
         while waiting:
             name = waiting.pop(0)
-            if name not in found:
-                # Syncs take half a second to read, so they are only where datasets are not enough.
-                found[name] = self.datasets.get(name) or self.parts[name]
-                waiting += found[name].needs
+            part = self._named(name)
+            if part and part.file not in found:
+                found[part.file] = part
+                waiting += part.needs
         return list(found.values())
 
+    def _named(self, name: str) -> Part | None:
+        """Return the part of a name; with # the saved query, or the dataset that lands it."""
+        plain = name.removeprefix("#")
+        dataset = self.datasets.get(plain)
+        if dataset and (plain == name or name in dataset.query_ids):
+            return dataset
+        query = self.folder / query_file(plain)
+        if plain != name and query.is_file():
+            return _query(query)
+        # Syncs take half a second to read, so they are only where datasets are not enough.
+        return self.parts.get(plain) or (_query(query) if query.is_file() else None)
+
     def _check(self, names: Iterable[str]) -> None:
-        unknown = [
-            self._unknown(name)
-            for name in dict.fromkeys(names)
-            if name not in self.datasets and name not in self.parts
-        ]
+        unknown = [self._unknown(name) for name in dict.fromkeys(names) if not self._named(name)]
         if unknown:
             raise UsageError(f"{'; '.join(unknown)} (nxp add lists the library)")
 
     def _unknown(self, name: str) -> str:
         from difflib import get_close_matches  # noqa: PLC0415 - only after a mistake
 
-        lower = name.lower().replace("-", "_").removesuffix(".yaml").removesuffix(".nql")
+        lower = (
+            name.lower()
+            .removeprefix("#")
+            .replace("-", "_")
+            .removesuffix(".yaml")
+            .removesuffix(".nql")
+        )
         within = [each for each in self.parts if lower and (lower in each or each in lower)]
         near = get_close_matches(lower, self.parts, n=_NEAR)
         meant = list(dict.fromkeys([*near, *within]))[:_NEAR]

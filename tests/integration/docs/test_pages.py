@@ -77,9 +77,7 @@ def source(made: Path, _services: pytest.FixtureRequest) -> Steps:
 
 
 def action(made: Path, _services: pytest.FixtureRequest) -> Steps:
-    """Add the queries that actions need, and switch the dry run off where the page says so."""
-    for name in ("action_devices", "remote_action_executions"):
-        shutil.copy(LIBRARY / "queries" / f"{name}.nql", made / "queries")
+    """Switch the dry run off where the page says so."""
     file = made / "actions" / "disk_usage.yaml"
     return {"dry_run is off": lambda: edited(file, ("dry_run: true", "dry_run: false"))}, {}
 

@@ -74,6 +74,19 @@ def test_an_action_comes_with_what_it_does_not_work_without(
         assert file in files(project)
 
 
+def test_a_saved_query_that_a_project_lacks_is_added_by_its_id(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    # The dataset of this name lands another query.
+    assert add(capsys, "#remote_action_executions", "action_devices", "#crashes").returncode == 0
+    assert sorted(each.stem for each in (project / "queries").glob("*.nql")) == [
+        "action_devices",
+        "crashes",
+        "remote_action_executions",
+    ]
+    assert [each.stem for each in (project / "datasets").glob("*.yaml")] == ["crashes"]
+
+
 def test_a_project_with_an_action_alone_is_a_catalogue(
     project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
