@@ -3,20 +3,15 @@
 Only reads and validates; tasks/act finds the targets and sends the requests.
 """
 
+from connectors.actions.kinds import READ_BACK, ActionKind, Approval, Scenario
 from connectors.actions.loading import load_action, load_actions, read_actions, shared_ids
 from connectors.actions.specification import (
     ACTION_PATTERN,
-    READ_BACK,
-    ActionKind,
     ActionLimits,
     ActionSpecification,
-    Approval,
-    Choice,
-    Consent,
     OutcomeSpecification,
-    Scenario,
-    TargetSpecification,
 )
+from connectors.actions.targets import Choice, Consent, TargetSpecification
 
 __all__ = [
     "ACTION_PATTERN",

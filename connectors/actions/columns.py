@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from connectors.actions.specification import ActionKind
+from connectors.actions.kinds import ActionKind
 
 DEVICE: Final = "device.collector.uid"
 PERSON: Final = "user.sid"

@@ -3,12 +3,9 @@
 from datetime import timedelta
 from pathlib import Path
 
-from connectors.actions.specification import (
-    ActionKind,
-    ActionSpecification,
-    Approval,
-    Consent,
-)
+from connectors.actions.kinds import ActionKind, Approval
+from connectors.actions.specification import ActionSpecification
+from connectors.actions.targets import Consent
 from connectors.catalogue import (
     ACTIONS,
     SYNCS,

@@ -1,27 +1,32 @@
-"""One action of the catalogue: its kind, its targets, its limits, and how it is judged."""
+"""One action of the catalogue: whether its file is consistent, and what follows from it."""
 
 import hashlib
 import uuid
 from datetime import timedelta
-from enum import StrEnum
 from typing import Any, Final, Self
 
 from pydantic import (
     Field,
-    GetJsonSchemaHandler,
     PrivateAttr,
     field_validator,
     model_validator,
 )
-from pydantic.json_schema import JsonSchemaValue
-from pydantic_core import CoreSchema
 
+from connectors.actions.kinds import (
+    EXPIRY,
+    MINUTE,
+    READ_BACK,
+    ActionKind,
+    Approval,
+    RunAs,
+    Scenario,
+)
+from connectors.actions.targets import Choice, TargetSpecification
 from connectors.catalogue import DAY, Specification
 from connectors.catalogue.specification import Duration
 from connectors.nexthink import NQL_ID, QUERY_ID
 from connectors.nexthink.acting.limits import (
     CAMPAIGN_DEFAULT_EXPIRY_MINUTES,
-    CAMPAIGN_EXPIRY_MINUTES,
     EXPIRY_MINUTES,
     MOST_CAMPAIGN_PARAMETERS,
     MOST_TARGETS,
@@ -30,120 +35,11 @@ from connectors.nexthink.acting.limits import LONGEST_REASON as LONGEST
 from connectors.nexthink.acting.requests import intent_reason
 
 ACTION_PATTERN: Final = "^[a-z][a-z0-9_]*$"
-MINUTE: Final = timedelta(minutes=1)
 # The intent id takes up the beginning of a reason.
 LONGEST_REASON: Final = LONGEST - len(intent_reason(str(uuid.UUID(int=0)))) - 1
 _DIGEST_BYTES: Final = 8
-
-
 # The keys of a campaign whose answers choose actions.
 _OF_ANSWERS: Final = ("questions", "answers", "question", "within")
-
-
-class ActionKind(StrEnum):
-    """Which of the tenant's APIs runs the action."""
-
-    REMOTE_ACTION = "remote_action"
-    CAMPAIGN = "campaign"
-    WORKFLOW = "workflow"
-
-
-# In minutes; None where the API has no expiry.
-EXPIRY: Final[dict[ActionKind, range | None]] = {
-    ActionKind.REMOTE_ACTION: EXPIRY_MINUTES,
-    ActionKind.CAMPAIGN: CAMPAIGN_EXPIRY_MINUTES,
-    ActionKind.WORKFLOW: None,
-}
-
-
-class Scenario(StrEnum):
-    """The four uses of an action, as the product's documentation names them."""
-
-    ASSISTED_SERVICE = "assisted_service"
-    SELF_HELP = "self_help"
-    SELF_HEALING = "self_healing"
-    ON_DEMAND_DATA = "on_demand_data"
-
-
-class RunAs(StrEnum):
-    """The account a remote action runs as: the tenant's setting, repeated in the YAML."""
-
-    LOCAL_SYSTEM = "LOCAL_SYSTEM"
-    INTERACTIVE_USER = "INTERACTIVE_USER"
-    DELEGATE_TO_SERVICE = "DELEGATE_TO_SERVICE"
-
-
-class Approval(StrEnum):
-    """Whether a person has to approve each plan."""
-
-    REQUIRED = "required"
-    NONE = "none"
-
-
-class Consent(Specification):
-    """People who agreed when a campaign asked them: the targets of self-help.
-
-    Attributes:
-        campaign: a campaign of deployments/actions whose query lists each person's device.
-        agree: the answers that count as agreement; case does not matter.
-        question: the question that asks for agreement; if not set, every answer must agree.
-        within: how long an answer stays valid.
-    """
-
-    campaign: str
-    agree: tuple[str, ...] = Field(min_length=1)
-    question: str | None = None
-    within: Duration = 14 * DAY
-
-
-class Choice(Specification):
-    """The action that an answer of a campaign chooses, and parameters that it sets there."""
-
-    action: str
-    parameters: dict[str, str] = Field(default_factory=dict)
-
-    @model_validator(mode="before")
-    @classmethod
-    def _by_name(cls, given: Any) -> Any:
-        return {"action": given} if isinstance(given, str) else given
-
-    @classmethod
-    def __get_pydantic_json_schema__(
-        cls, schema: CoreSchema, handler: GetJsonSchemaHandler
-    ) -> JsonSchemaValue:
-        """Return what editors are shown: the action's name alone is enough."""
-        return {"anyOf": [{"type": "string"}, handler(schema)]}
-
-
-class TargetSpecification(Specification):
-    """Where targets come from; if nothing is set, they are named when a plan is made.
-
-    Attributes:
-        query_id: a saved query that lists `device.collector.uid`, and `user.sid` where people are
-            asked; if possible also `device.name`, `device.operating_system.platform` and
-            `device.entity`.
-        parameters: parameters of the query.
-        consent: the people who agreed to a campaign.
-        answers_to: a campaign of deployments/actions whose `answers` choose this action.
-    """
-
-    query_id: str | None = None
-    parameters: dict[str, str] = Field(default_factory=dict)
-    consent: Consent | None = None
-    answers_to: str | None = None
-
-    @model_validator(mode="after")
-    def _one_source(self) -> Self:
-        if sum(each is not None for each in (self.query_id, self.consent, self.answers_to)) > 1:
-            raise ValueError("set one of query_id, consent and answers_to, not both")
-        if self.query_id and not QUERY_ID.fullmatch(self.query_id):
-            raise ValueError("query_id: must be # and 2 to 254 of a-z, 0-9 and _")
-        return self
-
-    @property
-    def are_named(self) -> bool:
-        """Whether a person names the targets for each plan."""
-        return self.query_id is None and self.consent is None and self.answers_to is None
 
 
 class ActionLimits(Specification):
@@ -192,13 +88,6 @@ class OutcomeSpecification(Specification):
         if poll < timedelta(seconds=1):
             raise ValueError("must be at least a second: each poll is an export")
         return poll
-
-
-READ_BACK: Final = {
-    ActionKind.REMOTE_ACTION: "#remote_action_executions",
-    ActionKind.CAMPAIGN: "#campaign_responses",
-    ActionKind.WORKFLOW: "#workflow_executions",
-}
 
 
 class ActionSpecification(Specification):
