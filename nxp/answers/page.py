@@ -6,7 +6,8 @@ from typing import Final
 from nxp.answers.operations import OPERATIONS, Operation
 from nxp.answers.schemas import AnswerField, fields_of, schema_of
 from nxp.answers.sources import Source
-from nxp.cli import build_app, help_of
+from nxp.cli import build_app
+from nxp.command_table import help_of
 
 COMMAND: Final = "python -m nxp.answers > docs/connector.md"
 _BEGINNING: Final = f"""\

@@ -23,6 +23,7 @@ from connectors.lake.storage import storage_errors
 from connectors.settings.installation import LIBRARY, Settings, load_settings
 from connectors.settings.tenants import TenantSettings, load_tenant
 from connectors.text_files import read_text
+from nxp.command_table import help_of
 from nxp.editors.files import FOLDER, KINDS, modeline, read_schema
 from nxp.options import Dataset, Json, Parameters, Tenant, parse_parameters
 from nxp.output import print_json, print_table, say
@@ -147,8 +148,6 @@ def answers(*operation: str, as_json: Json = False) -> None:
     elif as_json:
         print_json({name: schema_of(each) for name, each in OPERATIONS.items()})
     else:
-        from nxp.cli import help_of  # noqa: PLC0415 - it names this module by its path
-
         print_table(["operation", "what it does"], [[name, help_of(name)] for name in OPERATIONS])
 
 

@@ -8,7 +8,8 @@ from typing import Any, Final
 from cyclopts import App
 from cyclopts.argument import Argument
 
-from nxp.cli import COMMANDS, GROUPS, build_app
+from nxp.cli import build_app
+from nxp.command_table import COMMANDS, GROUPS
 from scripts.reference.markdown import code, made_by, table
 
 # An option whose opposite differs from leaving it out.

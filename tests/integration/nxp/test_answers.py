@@ -14,7 +14,8 @@ from cyclopts import App
 from nxp.answers.operations import OPERATIONS
 from nxp.answers.page import COMMAND, page
 from nxp.answers.schemas import fields_of, schema_of
-from nxp.cli import COMMANDS, GROUPS, build_app
+from nxp.cli import build_app
+from nxp.command_table import COMMANDS, GROUPS
 from nxp.editors.files import KINDS
 from tests.actions import CERTAIN
 from tests.answers import validated

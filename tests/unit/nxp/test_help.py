@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from nxp.cli import COMMANDS, COMPLETION, GROUPS, build_app, check_words
+from nxp.cli import build_app, check_words
+from nxp.command_table import COMMANDS, COMPLETION, GROUPS
 from nxp.commands.completion import COMMENT, Shell, install_completion, places
 from nxp.examples import EXAMPLES, NOTES
 from nxp.sections import SECTIONS
