@@ -96,7 +96,7 @@ def many(way: str, windows: int) -> None:
 
         nql_backfill(DATASET, concurrency=AT_ONCE, **dates)
         return
-    from tasks.land.plan import Asked, Only
+    from tasks.land.asked import Asked, Only
     from tasks.stories.export import export_dataset
 
     report = export_dataset(Asked(DATASET, only=Only.MISSING, concurrency=AT_ONCE, **dates), clock)

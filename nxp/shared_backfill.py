@@ -19,9 +19,10 @@ from connectors.ledger import Ledger, UnitRecord, open_ledger
 from nxp.engine import check_answers, prepare
 from nxp.output import print_json, say
 from nxp.progress import shown
+from tasks.land.asked import Only
 from tasks.land.backfill import finish_shared, record_plan
 from tasks.land.chunks import Chunk, Identity, cut_chunks, has_failed, is_done
-from tasks.land.plan import Only, Plan
+from tasks.land.plan import Plan
 from tasks.runs.progress import FAILED, LANDED, Progress, tell
 
 if TYPE_CHECKING:

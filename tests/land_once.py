@@ -9,7 +9,8 @@ import sys
 from datetime import datetime
 
 from sandbox.clock import TenantClock
-from tasks.land.plan import Asked, Only, plan_run
+from tasks.land.asked import Asked, Only
+from tasks.land.plan import plan_run
 from tasks.stories.export import land_plan
 from tests.victims import heed_sigterm
 

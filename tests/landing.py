@@ -22,8 +22,9 @@ from sandbox.clock import TenantClock
 from sandbox.options import SandboxOptions
 from sandbox.server import running
 from sandbox.tenant import Tenant
+from tasks.land.asked import Asked
 from tasks.land.outcome import UnitOutcome
-from tasks.land.plan import Asked, Plan, plan_run
+from tasks.land.plan import Plan, plan_run
 from tasks.stories.export import land_plan
 
 CATALOG = Path(__file__).resolve().parents[1] / "deployments"

@@ -9,9 +9,10 @@ import sys
 from datetime import datetime
 
 from sandbox.clock import TenantClock
+from tasks.land.asked import Asked, Only
 from tasks.land.backfill import finish_backfill
 from tasks.land.chunks import Chunk
-from tasks.land.plan import Asked, Only, plan_run
+from tasks.land.plan import plan_run
 from tasks.land.report import raise_unless_complete, report_run
 from tasks.land.run import open_run
 from tasks.land.units import land

@@ -72,7 +72,8 @@ def clock() -> datetime:
 
 def land(**asked: Any) -> int:
     """Land the windows asked for, and return the number of rows."""
-    from tasks.land.plan import Asked, plan_run
+    from tasks.land.asked import Asked
+    from tasks.land.plan import plan_run
     from tasks.land.run import open_run
     from tasks.stories.export import land_unit
 

@@ -53,8 +53,9 @@ def backfill(
     """
     check_named(load_settings().catalog, dataset, DATASETS)
     from connectors.ledger import open_ledger  # noqa: PLC0415 - SQLAlchemy, not for --help
+    from tasks.land.asked import Asked, Only  # noqa: PLC0415
     from tasks.land.estimate import estimate  # noqa: PLC0415 - polars and httpx, not for --help
-    from tasks.land.plan import Asked, Only, plan_run  # noqa: PLC0415
+    from tasks.land.plan import plan_run  # noqa: PLC0415
 
     if chunk < 1:
         raise UsageError("--chunk must be a number of windows, 1 or more")

@@ -102,7 +102,7 @@ def _flows(settings: Settings, server: Callable[[], str]) -> list[dict[str, Any]
 
 
 def _stories() -> list[dict[str, Any]]:
-    from tasks.land.plan import Asked  # noqa: PLC0415 - polars and httpx, after the sandbox
+    from tasks.land.asked import Asked  # noqa: PLC0415 - polars and httpx, after the sandbox
     from tasks.stories.export import export_dataset  # noqa: PLC0415
 
     asked = (

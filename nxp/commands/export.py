@@ -17,7 +17,7 @@ from nxp.output import print_json, print_table, say
 from nxp.progress import shown
 
 if TYPE_CHECKING:
-    from tasks.land.plan import Asked
+    from tasks.land.asked import Asked
 
 # A terminal is no place for thousands of windows; --json has them all.
 SHOWN = 40
@@ -56,7 +56,8 @@ def export(
     """
     settings = load_settings()
     names = _names(dataset, settings, all_=all_)
-    from tasks.land.plan import Asked, plan_run  # noqa: PLC0415 - polars and httpx, not for --help
+    from tasks.land.asked import Asked  # noqa: PLC0415 - polars and httpx, not for --help
+    from tasks.land.plan import plan_run  # noqa: PLC0415 - polars and httpx, not for --help
 
     asked = [
         Asked(name, from_, to, tenant, accept_shrink, full_refresh, concurrency=concurrency)

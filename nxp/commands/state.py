@@ -184,7 +184,7 @@ def _count_from(
     tenant: str | None,
     from_: str,
 ) -> None:
-    from tasks.land.plan import landed_of  # noqa: PLC0415 - polars, not for --help
+    from tasks.land.remaining import landed_of  # noqa: PLC0415 - polars, not for --help
     from tasks.land.schedule import Coverage  # noqa: PLC0415
 
     calendar = _calendar(specification, settings, tenant)

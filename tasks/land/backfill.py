@@ -3,8 +3,9 @@
 from datetime import datetime
 
 from connectors.ledger import Ledger
+from tasks.land.asked import Only
 from tasks.land.chunks import is_done
-from tasks.land.plan import Only, Plan
+from tasks.land.plan import Plan
 from tasks.land.run import Run
 from tasks.land.units import Landed
 

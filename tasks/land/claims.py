@@ -4,8 +4,9 @@ import time
 from collections.abc import Iterator
 
 from connectors.ledger import UnitRecord
+from tasks.land.asked import Only
 from tasks.land.chunks import has_failed, is_done
-from tasks.land.plan import Only, Unit
+from tasks.land.plan import Unit
 from tasks.land.run import Run
 
 # How long a look at the ledger stays valid. A window that another run has taken since costs only a

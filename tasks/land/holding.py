@@ -7,9 +7,10 @@ from datetime import datetime
 from connectors.errors import DataRefusedError, LimitReachedError, PipelineError, UnavailableError
 from connectors.ledger import Lease
 from connectors.logs import bound
+from tasks.land.asked import Only
 from tasks.land.chunks import is_done
 from tasks.land.outcome import UnitOutcome
-from tasks.land.plan import Only, Unit
+from tasks.land.plan import Unit
 from tasks.land.run import Run, subject_of
 from tasks.runs.progress import SKIPPED, Progress, tell
 from tasks.runs.recorded import recorded

@@ -1,58 +1,25 @@
-"""Checking what a run is asked to do, and deciding which units it lands. Exports nothing."""
+"""The plan of a run: which units it lands, decided before anything is exported."""
 
 from bisect import bisect_left
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta, tzinfo
-from enum import StrEnum
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, tzinfo
 
-from connectors.catalogue import DatasetSpecification, Mode, load_dataset, parse_duration
+from connectors.catalogue import DatasetSpecification, Mode, load_dataset
 from connectors.clock import utc_now
-from connectors.errors import DataRefusedError, UsageError
+from connectors.errors import DataRefusedError
 from connectors.lake import Lake
 from connectors.lake.lake import unit_name
-from connectors.ledger import Backfill, Doubt, Ledger, UnitRecord, open_ledger
+from connectors.ledger import Backfill, Ledger, open_ledger
 from connectors.settings.installation import Settings, load_settings
 from connectors.settings.tenants import TenantSettings, load_tenant
 from tasks.exports.windows import Window, floor
 from tasks.land.agreement import check_lake
+from tasks.land.asked import Asked, Only, check_asked, read_step
 from tasks.land.calendar import Calendar
-from tasks.land.chunks import Chunk, has_failed, is_done, own_first
-from tasks.land.schedule import Coverage, LandedWindow, due
+from tasks.land.remaining import landed_of, left_of_backfill, partly_landed
+from tasks.land.schedule import due
 from tasks.runs.recorded import recorded
-
-CONCURRENCY = 4
-MOST_AT_ONCE = 16
-
-
-class Only(StrEnum):
-    """Which windows of a period a back-fill lands."""
-
-    MISSING = "missing"
-    FAILED = "failed"
-    ALL = "all"
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """What the caller asks for, in the words of flow parameters and command options.
-
-    Without dates a run lands what is missing up to now. `only` and `step` belong to a back-fill,
-    `chunk` to one that several runs share. `is_scheduled` means that no person started the run.
-    """
-
-    dataset: str
-    window_from: str | None = None
-    window_to: str | None = None
-    tenant: str | None = None
-    accept_shrink: bool = False
-    full_refresh: bool = False
-    step: str | None = None
-    only: Only | None = None
-    concurrency: int = CONCURRENCY
-    scheduled_at: datetime | None = None
-    is_scheduled: bool = False
-    chunk: Chunk | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +59,7 @@ class Plan:
     origin: datetime | None = None
     expired: tuple[Window, ...] = ()
     in_part: tuple[Window, ...] = ()
-    backfill: Backfill | None = field(default=None)
+    backfill: Backfill | None = None
 
     @property
     def trigger(self) -> str:
@@ -145,65 +112,27 @@ def plan_run(asked: Asked, clock: Callable[[], datetime] = utc_now) -> Plan:
     settings = load_settings()
     specification = load_dataset(settings.catalog, asked.dataset)
     tenant = load_tenant(settings, asked.tenant)
-    _check_asked(asked, specification)
-    now = clock()
-    url = settings.ledger_url.get_secret_value()
-    if specification.mode is Mode.SNAPSHOT:
-        with open_ledger(url, tenant.name, clock) as ledger:
-            _check_lake(asked, settings, specification, ledger, now)
-        slot = floor(asked.scheduled_at or now, specification.every)
-        unit = Unit(unit_name(slot), slot, slot + specification.every)
-        return Plan(asked, settings, tenant, specification, (unit,), now, 1)
-    calendar = Calendar.of(specification, tenant, read_step(asked.step))
-    with open_ledger(url, tenant.name, clock) as ledger:
-        _check_lake(asked, settings, specification, ledger, now)
+    check_asked(asked, specification)
+    plan = Plan(asked, settings, tenant, specification, units=(), planned_at=clock())
+    calendar = plan.calendar
+    with open_ledger(settings.ledger_url.get_secret_value(), tenant.name, clock) as ledger:
+        _check_lake(plan, ledger)
+        if calendar is None:
+            return _of_slot(plan)
         if asked.window_from is None or asked.window_to is None:
-            plan = _missing(asked, settings, tenant, specification, calendar, ledger, now)
+            plan = _of_missing(plan, calendar, ledger)
         else:
-            windows = _asked_windows(asked, calendar, now)
-            backfill, left = _left(asked, windows, calendar, ledger, now)
-            units = tuple(Unit.of_window(window) for window in left)
-            in_part = partly_landed(ledger.units(asked.dataset))
-            plan = Plan(
-                asked,
-                settings,
-                tenant,
-                specification,
-                units,
-                now,
-                len(windows),
-                in_part=tuple(each for each in windows if in_part.covers(each)),
-                backfill=backfill,
-            )
+            plan = _of_period(plan, calendar, ledger, asked.window_from, asked.window_to)
     if specification.in_lake:
         check_overlaps(Lake(settings.lake, tenant.name), asked.dataset, plan.units)
     return plan
 
 
-def _check_lake(
-    asked: Asked,
-    settings: Settings,
-    specification: DatasetSpecification,
-    ledger: Ledger,
-    now: datetime,
-) -> None:
+def _check_lake(plan: Plan, ledger: Ledger) -> None:
     # What is landed again in any case may be missing: this is how a lost lake is filled again.
-    if asked.only is not Only.ALL and not asked.full_refresh:
-        lake = Lake(settings.lake, ledger.tenant)
-        check_lake(specification, lake, ledger.units(specification.dataset), now)
-
-
-def read_step(text: str | None) -> timedelta | None:
-    """Return the length of a window that was asked for; None if none was.
-
-    Raises:
-        UsageError: it is not a duration.
-    """
-    try:
-        step = parse_duration(text)
-    except ValueError as error:
-        raise UsageError(f"step {text!r} {error}") from None
-    return step if isinstance(step, timedelta) else None
+    if plan.asked.only is not Only.ALL and not plan.asked.full_refresh:
+        lake = Lake(plan.settings.lake, ledger.tenant)
+        check_lake(plan.specification, lake, ledger.units(plan.asked.dataset), plan.planned_at)
 
 
 def check_overlaps(lake: Lake, dataset: str, units: tuple[Unit, ...]) -> None:
@@ -227,141 +156,49 @@ def check_overlaps(lake: Lake, dataset: str, units: tuple[Unit, ...]) -> None:
                 )
 
 
-def landed_of(records: list[UnitRecord]) -> list[LandedWindow]:
-    """Return the windows that are done: landed once and not in doubt, whatever happened later."""
-    return [
-        LandedWindow(
-            Window(record.starts_at, record.ends_at), record.exported_at or record.landed_at
-        )
-        for record in records
-        if record.landed_at is not None and not record.is_doubtful
-    ]
+def _of_slot(plan: Plan) -> Plan:
+    """Return the plan of a snapshot: the slot that the time of the schedule falls in."""
+    every = plan.specification.every
+    slot = floor(plan.asked.scheduled_at or plan.planned_at, every)
+    return replace(plan, units=(Unit(unit_name(slot), slot, slot + every),), asked_units=1)
 
 
-def partly_landed(records: list[UnitRecord]) -> Coverage:
-    """Return the time of windows that landed in part: the tenant had forgotten some of it.
-
-    They are not asked for again: no more than what has landed can come.
-    """
-    return Coverage(
-        Window(record.starts_at, record.ends_at)
-        for record in records
-        if record.is_doubtful and record.doubt is Doubt.PARTIAL
-    )
-
-
-def _check_asked(asked: Asked, specification: DatasetSpecification) -> None:
-    dated = asked.window_from is not None or asked.window_to is not None
-    if dated and specification.mode is Mode.SNAPSHOT:
-        raise UsageError(
-            f"{asked.dataset} is a snapshot of how things are now: it takes no window_from and "
-            "window_to"
-        )
-    if dated and (asked.window_from is None or asked.window_to is None):
-        raise UsageError("a back-fill takes both window_from and window_to")
-    if dated and asked.full_refresh:
-        raise UsageError("full_refresh lands everything: it takes no window_from and window_to")
-    if not dated and (asked.step or asked.only):
-        raise UsageError("step and only belong to a back-fill: set window_from and window_to")
-    if not 1 <= asked.concurrency <= MOST_AT_ONCE:
-        raise UsageError(f"concurrency must be from 1 to {MOST_AT_ONCE}")
-
-
-def _missing(
-    asked: Asked,
-    settings: Settings,
-    tenant: TenantSettings,
-    specification: DatasetSpecification,
-    calendar: Calendar,
-    ledger: Ledger,
-    now: datetime,
-) -> Plan:
-    mark = ledger.marks.watermark(asked.dataset)
-    records = ledger.units(asked.dataset)
+def _of_missing(plan: Plan, calendar: Calendar, ledger: Ledger) -> Plan:
+    """Return the plan of a run without dates: what the schedule still has to land."""
+    mark = ledger.marks.watermark(plan.asked.dataset)
+    records = ledger.units(plan.asked.dataset)
     todo = due(
         calendar,
         landed_of(records),
-        now,
+        plan.planned_at,
         mark.starts_at if mark else None,
-        everything=asked.full_refresh,
+        everything=plan.asked.full_refresh,
         in_part=partly_landed(records),
     )
-    units = tuple(Unit.of_window(window) for window in todo.windows)
-    return Plan(
-        asked,
-        settings,
-        tenant,
-        specification,
-        units,
-        now,
-        len(units),
-        todo.origin,
-        todo.expired,
-        todo.in_part,
+    return replace(
+        plan,
+        units=tuple(map(Unit.of_window, todo.windows)),
+        asked_units=len(todo.windows),
+        origin=todo.origin,
+        expired=todo.expired,
+        in_part=todo.in_part,
     )
 
 
-def _left(
-    asked: Asked, windows: list[Window], calendar: Calendar, ledger: Ledger, now: datetime
-) -> tuple[Backfill | None, list[Window]]:
-    """Return the windows that a back-fill must land, without those landed since it was begun."""
-    records = ledger.units(asked.dataset)
-    if asked.chunk:
-        return _left_of_all(asked, asked.chunk, windows, calendar, records)
-    if asked.only is Only.FAILED:
-        failed = {record.unit for record in records if record.last_error}
-        return None, [window for window in windows if Unit.of_window(window).name in failed]
-    if asked.only is Only.MISSING:
-        coverage, in_part = _coverage(records), partly_landed(records)
-        return None, [
-            window
-            for window in windows
-            if not coverage.covers(window) and not in_part.covers(window)
-        ]
-    if asked.only is None:
-        return None, windows
-    stretch = (windows[0].start, windows[-1].end)
-    backfill = ledger.marks.find_backfill(asked.dataset, *stretch, calendar.step)
-    if backfill is None:
-        return Backfill(*stretch, calendar.step, now), windows
-    done = {
-        record.unit
-        for record in records
-        if record.landed_at is not None and record.landed_at >= backfill.begun_at
-    }
-    return backfill, [window for window in windows if Unit.of_window(window).name not in done]
-
-
-def _coverage(records: list[UnitRecord]) -> Coverage:
-    return Coverage(known.window for known in landed_of(records))
-
-
-def _left_of_all(
-    asked: Asked,
-    chunk: Chunk,
-    windows: list[Window],
-    calendar: Calendar,
-    records: list[UnitRecord],
-) -> tuple[Backfill | None, list[Window]]:
-    """Return what is left of a shared back-fill, with the run's own chunk first."""
-    only = asked.only or Only.MISSING
-    known = {record.unit: record for record in records}
-    covered = _coverage(records) if only is Only.MISSING else None
-    left = []
-    for window in windows:
-        record = known.get(Unit.of_window(window).name)
-        is_covered = covered is not None and covered.covers(window)
-        done = is_covered or is_done(record, only, chunk.begun_at)
-        if not done and not has_failed(record, chunk.asked_at):
-            left.append(window)
-    stretch = (windows[0].start, windows[-1].end)
-    backfill = Backfill(*stretch, calendar.step, chunk.begun_at) if only is Only.ALL else None
-    return backfill, own_first(left, chunk)
-
-
-def _asked_windows(asked: Asked, calendar: Calendar, now: datetime) -> list[Window]:
-    """Return the windows of the period asked for; only a shared one may begin out of reach."""
-    start, end = asked.window_from or "", asked.window_to or ""
-    if asked.chunk is None:
-        return calendar.asked(start, end, now)
-    return calendar.cut(calendar.bound(start, "window_from"), calendar.bound(end, "window_to"))
+def _of_period(plan: Plan, calendar: Calendar, ledger: Ledger, start: str, end: str) -> Plan:
+    """Return the plan of a back-fill; only a shared one may begin out of the query's reach."""
+    if plan.asked.chunk is None:
+        windows = calendar.asked(start, end, plan.planned_at)
+    else:
+        bounds = calendar.bound(start, "window_from"), calendar.bound(end, "window_to")
+        windows = calendar.cut(*bounds)
+    records = ledger.units(plan.asked.dataset)
+    backfill, left = left_of_backfill(plan.asked, windows, calendar, ledger, plan.planned_at)
+    in_part = partly_landed(records)
+    return replace(
+        plan,
+        units=tuple(map(Unit.of_window, left)),
+        asked_units=len(windows),
+        in_part=tuple(each for each in windows if in_part.covers(each)),
+        backfill=backfill,
+    )

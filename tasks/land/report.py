@@ -15,7 +15,8 @@ from connectors.ledger import Doubt
 from tasks.columns.reasons import most_frequent
 from tasks.land.doubts import DoubtsFound, changed_doubts
 from tasks.land.outcome import UnitOutcome
-from tasks.land.plan import Unit, landed_of
+from tasks.land.plan import Unit
+from tasks.land.remaining import landed_of
 from tasks.land.run import Run
 from tasks.land.schedule import Coverage
 from tasks.land.units import Landed

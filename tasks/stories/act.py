@@ -39,7 +39,7 @@ from tasks.act.plan_file import ActionPlan
 from tasks.act.report import ActionStages, described, report_action
 from tasks.act.run import ActionRun, ChosenAction, choose_action, open_action
 from tasks.act.send import send_plan
-from tasks.land.plan import Asked
+from tasks.land.asked import Asked
 from tasks.runs.artifact import show_plan
 from tasks.runs.progress import tell_report
 from tasks.stories.export import export_dataset

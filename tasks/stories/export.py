@@ -19,11 +19,12 @@ from connectors.errors import (
     UnreachableError,
 )
 from tasks.exports.export import await_export, start_export
+from tasks.land.asked import Asked
 from tasks.land.backfill import begin_backfill, finish_backfill
 from tasks.land.holding import held, landed_by_another
 from tasks.land.outcome import UnitOutcome
 from tasks.land.pieces import unit_request
-from tasks.land.plan import Asked, Plan, Unit, plan_run
+from tasks.land.plan import Plan, Unit, plan_run
 from tasks.land.report import RunReport, raise_unless_complete, report_run
 from tasks.land.run import Run, open_run
 from tasks.land.unit import fetch_and_land

@@ -8,7 +8,7 @@ from connectors.clock import utc_now
 from connectors.errors import PipelineError
 from connectors.settings.installation import load_settings
 from connectors.settings.tenants import load_tenant
-from tasks.land.plan import Asked, Only
+from tasks.land.asked import Asked, Only
 from tasks.runs.artifact import show_report
 from tasks.stories.export import export_dataset
 from tasks.upkeep.gaps import Gaps, find_gaps, markdown, raise_unless_closed

@@ -12,7 +12,7 @@ from connectors.settings.installation import load_settings
 from connectors.settings.tenants import load_tenant
 from tasks.exports.windows import Window
 from tasks.land.calendar import Calendar
-from tasks.land.plan import landed_of
+from tasks.land.remaining import landed_of
 from tasks.land.schedule import Coverage
 
 # As flows and commands take it. Not `short`: days in a tenant's zone read that differently.

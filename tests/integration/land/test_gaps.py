@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from connectors.errors import PartlyDoneError
-from tasks.land.plan import Only
+from tasks.land.asked import Only
 from tasks.upkeep.gaps import Gaps, find_gaps, markdown, raise_unless_closed
 from tests.landing import Place
 

@@ -15,8 +15,8 @@ from polars.testing import assert_frame_equal
 
 from connectors.catalogue import load_dataset
 from connectors.ledger import Ledger, open_ledger
+from tasks.land.asked import Only
 from tasks.land.chunks import Chunk, Identity, cut_chunks
-from tasks.land.plan import Only
 from tests.landing import CATALOG, NOW, Place, place, truth
 from tests.victims import start
 

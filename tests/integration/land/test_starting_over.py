@@ -9,8 +9,9 @@ import pytest
 import yaml
 
 from connectors.nexthink.results.result_file import BLOCK_BYTES
+from tasks.land.asked import Asked
 from tasks.land.outcome import UnitOutcome
-from tasks.land.plan import Asked, plan_run
+from tasks.land.plan import plan_run
 from tasks.land.run import open_run
 from tasks.stories.export import land_unit
 from tests.unit.connectors.results import FILE, STATUS, completed, url_of

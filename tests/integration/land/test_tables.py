@@ -13,7 +13,7 @@ from sqlalchemy import create_engine, text
 from connectors.catalogue import load_dataset
 from connectors.errors import ConfigurationError, DataRefusedError, PipelineError
 from connectors.ledger import open_ledger
-from tasks.land.plan import Only
+from tasks.land.asked import Only
 from tests.databases import Server
 from tests.landing import CATALOG, NOW, Place, catalogue, place
 

@@ -24,9 +24,9 @@ from connectors.errors import (
 from connectors.ledger import Ledger, open_ledger
 from nxp.commands.export import print_report
 from tasks.exports.windows import literal
+from tasks.land.asked import Only
 from tasks.land.backfill import begin_backfill
 from tasks.land.pieces import fetch_pieces
-from tasks.land.plan import Only
 from tasks.land.report import build_report
 from tasks.land.run import open_run
 from tasks.land.units import Landed, land

@@ -20,8 +20,9 @@ from connectors.settings.installation import load_settings
 from connectors.settings.tenants import load_tenant
 from nxp.commands.backfill import say_plan
 from nxp.doctor.asked import look_at_limits
+from tasks.land.asked import Asked
 from tasks.land.estimate import estimate
-from tasks.land.plan import Asked, plan_run
+from tasks.land.plan import plan_run
 from tasks.runs.counted import call_gate
 from tasks.stories.export import export_dataset
 from tests.landing import Place, place

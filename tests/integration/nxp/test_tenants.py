@@ -17,7 +17,7 @@ import yaml
 from connectors.errors import ConfigurationError, LimitReachedError
 from connectors.lake import Lake
 from connectors.ledger import Ledger, open_ledger
-from tasks.land.plan import Asked
+from tasks.land.asked import Asked
 from tasks.stories import sync as sync_stories
 from tasks.stories.export import export_dataset
 from tasks.sync.asked import SyncAsked

@@ -21,8 +21,8 @@ from connectors.errors import DataRefusedError, HeldError, PartlyDoneError, Stor
 from connectors.lake.rejects import reject_files
 from connectors.lake.stores.local import LocalStore
 from connectors.ledger import open_ledger
+from tasks.land.asked import Only
 from tasks.land.backfill import begin_backfill
-from tasks.land.plan import Only
 from tasks.land.run import open_run
 from tasks.stories.export import land_unit
 from tasks.stories.replay import open_replay, raise_unless_replayed, try_replay
