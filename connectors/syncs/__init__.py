@@ -3,18 +3,13 @@
 Only reads and validates; tasks/sync pulls, compares and sends the rows.
 """
 
+from connectors.syncs.identity import KEYS_IGNORE, Identification, InventorySpecification, Sameness
 from connectors.syncs.loading import load_sync, load_syncs, read_syncs
+from connectors.syncs.mapping import EmptyText, FieldMapping, Normalisation
 from connectors.syncs.specification import (
-    KEYS_IGNORE,
-    EmptyText,
-    FieldMapping,
     Guards,
-    Identification,
-    InventorySpecification,
-    Normalisation,
     OnConflict,
     PushSpecification,
-    Sameness,
     SyncMode,
     SyncSpecification,
     VerifySpecification,

@@ -16,7 +16,8 @@ from connectors.catalogue import (
     read_specifications,
 )
 from connectors.errors import ConfigurationError
-from connectors.syncs.specification import InventorySpecification, SyncSpecification
+from connectors.syncs.identity import InventorySpecification
+from connectors.syncs.specification import SyncSpecification
 from connectors.text_files import read_text
 
 # What leaves objects out. The time frame is not a filter: every query has one.

@@ -1,34 +1,30 @@
 """One sync of the catalogue: its sources, the SELECT over them, and the fields it writes."""
 
-import hashlib
-import json
 from collections.abc import Mapping
 from datetime import timedelta
 from enum import StrEnum
 from functools import cached_property
-from typing import Any, Final, Self
+from typing import Any, Self
 
-from pydantic import BaseModel, Field, StrictInt, StrictStr, model_validator
+from pydantic import Field, model_validator
 
 from connectors.catalogue import DAY, Specification
 from connectors.catalogue.specification import Duration
 from connectors.nexthink import QUERY_ID
+from connectors.nexthink.fields import Field as ApiField
 from connectors.nexthink.fields import (
-    LONGEST_TEXT,
     FieldError,
-    FieldKind,
     check_field,
     check_identification,
-    check_value,
 )
-from connectors.nexthink.fields import Field as ApiField
 from connectors.nexthink.models import DEFAULT_BYTES, DEFAULT_OBJECTS, MOST_OBJECTS
 from connectors.sources import Sources
 from connectors.sources.specification import ServiceNowSpecification, SqlSourceSpecification
+from connectors.syncs.identity import Identification, InventorySpecification
+from connectors.syncs.mapping import EmptyText, FieldMapping, digest
 from connectors.syncs.statements import sql_problems
 
 SYNC_PATTERN = "^[a-z][a-z0-9_]*$"
-DIGEST_BYTES = 8
 
 
 class SyncMode(StrEnum):
@@ -43,112 +39,6 @@ class OnConflict(StrEnum):
 
     KEEP = "keep"
     TAKE = "take"
-
-
-class EmptyText(StrEnum):
-    """What an empty text means: no value, or emptying the field."""
-
-    NULL = "null"
-    KEEP = "keep"
-
-
-class Normalisation(StrEnum):
-    """A change made to a text before it is compared and sent."""
-
-    TRIM = "trim"
-    COLLAPSE = "collapse"
-    UPPER = "upper"
-    LOWER = "lower"
-    NFC = "nfc"
-
-
-class Sameness(StrEnum):
-    """A difference between two spellings that does not make them two objects."""
-
-    CASE = "case"
-    BLANKS = "blanks"
-    NFC = "nfc"
-
-
-# As keys are compared unless the YAML says otherwise, and as all ledgers of old have them.
-KEYS_IGNORE: Final = (Sameness.CASE, Sameness.BLANKS)
-_IGNORES: Final = " ignoring "
-
-
-class Identification(Specification):
-    """What identifies an object: the API's name for it, and the column of the select.
-
-    Attributes:
-        name: the API's name.
-        column: of the select; None with an inventory, which supplies the identity.
-        ignore: what does not make two identities different, here and in the tenant.
-    """
-
-    name: str
-    column: str | None = None
-    ignore: tuple[Sameness, ...] = KEYS_IGNORE
-
-    @property
-    def kept(self) -> str:
-        """What the ledger keeps: keys that are compared in another way may be other objects."""
-        if set(self.ignore) == set(KEYS_IGNORE):
-            return self.name
-        return f"{self.name}{_IGNORES}{', '.join(sorted(set(self.ignore))) or 'nothing'}"
-
-    @classmethod
-    def of_kept(cls, kept: str, column: str) -> Self:
-        """Return what `kept` was made from."""
-        name, _, ignored = kept.partition(_IGNORES)
-        if not ignored:
-            return cls(name=name, column=column)
-        ignore = (Sameness(each) for each in ignored.split(", ") if each != "nothing")
-        return cls(name=name, column=column, ignore=tuple(ignore))
-
-
-class InventorySpecification(Specification):
-    """The landed dataset in which identities are looked up.
-
-    Attributes:
-        dataset: a snapshot dataset of the catalogue.
-        match: landed column by column of the select; all of them must match.
-        identity: the landed column that identifies an object.
-        max_age: how old the snapshot may be.
-        ignore: what does not make two spellings different: case, blanks around them, and whether
-            accents are composed (NFC). What is sent is the inventory's spelling.
-    """
-
-    dataset: str
-    match: dict[str, str] = Field(min_length=1)
-    identity: str
-    max_age: Duration = DAY
-    ignore: tuple[Sameness, ...] = (Sameness.CASE, Sameness.BLANKS, Sameness.NFC)
-
-
-class FieldMapping(Specification):
-    """Where the value of one field comes from, and how it is changed.
-
-    Attributes:
-        column: of the select; by default the last part of the field's name, without `#`.
-        empty: what an empty text means.
-        clear_when: a SQL condition over the select's columns; where it is true, the field is
-            emptied.
-        normalise: steps, in this order.
-        longest: the longest text, in characters.
-        values: what is sent for each text of the source; other texts are rejected. YAML's `yes`
-            is a truth value, not a text: it is refused.
-    """
-
-    column: str | None = None
-    empty: EmptyText = EmptyText.NULL
-    clear_when: str | None = None
-    normalise: tuple[Normalisation, ...] = ()
-    longest: int = Field(default=LONGEST_TEXT, ge=1)
-    values: dict[str, StrictStr | StrictInt] = Field(default_factory=dict)
-
-    @property
-    def fingerprint(self) -> str:
-        """A digest that differs for other mappings: 16 hexadecimal digits."""
-        return _fingerprint(self)
 
 
 class Guards(Specification):
@@ -237,7 +127,7 @@ class SyncSpecification(Specification):
     @property
     def fingerprint(self) -> str:
         """A digest that differs for other syncs and after an edit: 16 hexadecimal digits."""
-        return _fingerprint(self.model_copy(update={"retention": None}))
+        return digest(self.model_copy(update={"retention": None}))
 
     @property
     def object_type(self) -> str:
@@ -331,12 +221,7 @@ class SyncSpecification(Specification):
             except FieldError as error:
                 problems.append(f"fields: {error}")
                 continue
-            # The values come from the YAML, not from a row, so they may be shown.
-            problems += [
-                f"fields.{name}.values: {target!r} is {problem}"
-                for target in mapping.values.values()
-                if (problem := _problem_of(field, target))
-            ]
+            problems += mapping.problems(name, field)
         return problems
 
     def _source_problems(self) -> list[str]:
@@ -350,19 +235,3 @@ class SyncSpecification(Specification):
             case SqlSourceSpecification(incremental=str()):
                 return []
         return [f"incremental: the source {self.incremental} cannot select what has changed"]
-
-
-def _problem_of(field: ApiField, target: str | int) -> str | None:
-    if target == "":
-        return "no value: use clear_when"
-    if field.kind is FieldKind.TEXT:
-        return check_value(field, str(target))
-    if field.kind is FieldKind.NUMBER and isinstance(target, str) and target.isascii():
-        target = int(target) if target.isdigit() else target
-    return check_value(field, target)
-
-
-def _fingerprint(of: BaseModel) -> str:
-    # Without defaults, so that a new key of the YAML does not change old fingerprints.
-    text = json.dumps(of.model_dump(mode="json", exclude_defaults=True), sort_keys=True)
-    return hashlib.blake2b(text.encode(), digest_size=DIGEST_BYTES).hexdigest()
