@@ -47,7 +47,7 @@ from connectors.nexthink.acting.requests import (
     WorkflowRequest,
 )
 from connectors.nexthink.acting.spark import HandoffRequest
-from connectors.nexthink.nql import EXECUTE_ROW_LIMIT
+from connectors.nexthink.executed import EXECUTE_ROW_LIMIT
 from tasks.act.raw import opened, send_raw
 from tasks.act.raw_requests import Request
 from tasks.act.shown import read_shown

@@ -10,19 +10,18 @@ from urllib.parse import quote
 import httpx
 
 from connectors.errors import (
-    DataRefusedError,
     Exchange,
     ExportFailedError,
     IncompleteResultError,
     ResultsExpiredError,
-    ResultTruncatedError,
     UnavailableError,
     UnknownExportError,
     UnknownQueryError,
     UsageError,
 )
 from connectors.http.client import Retry, exchange_of
-from connectors.nexthink.api import Api, read_answer, setting_of
+from connectors.nexthink.api import Api, read_answer
+from connectors.nexthink.executed import EXECUTE_ROW_LIMIT, check_row_limit, count_rows, csv_text
 from connectors.nexthink.models import (
     QUERY_ID,
     Compression,
@@ -37,7 +36,7 @@ from connectors.nexthink.models import (
     Transferred,
 )
 from connectors.nexthink.results.destination import CsvFile, CsvStream
-from connectors.nexthink.results.download import Storage, Transfer, begins_a_page
+from connectors.nexthink.results.download import Storage, Transfer
 
 log = logging.getLogger(__name__)
 
@@ -45,8 +44,6 @@ PERMISSION: Final = "NQL"
 EXPORT_PATH: Final = "/api/v1/nql/export"
 STATUS_PATH: Final = "/api/v1/nql/status/"
 
-# Above this many rows `execute` silently leaves out the rest.
-EXECUTE_ROW_LIMIT: Final = 1000
 
 _WHOLE: Final = 200
 _TRUNCATED: Final = 206
@@ -82,7 +79,7 @@ class NqlApi:
             query_id, parameters, version, utc_times=utc_times, accept="application/json"
         )
         result = read_answer(_EXECUTE_ANSWERS[version], response).result()
-        _check_row_limit(query_id, max(result.rows, len(result.data)), row_limit, response)
+        check_row_limit(query_id, max(result.rows, len(result.data)), row_limit, response)
         if result.rows != len(result.data):
             raise IncompleteResultError(
                 f"{query_id} announces {result.rows} rows and returns {len(result.data)}",
@@ -103,8 +100,8 @@ class NqlApi:
         response = self._execute(
             query_id, parameters, version, utc_times=utc_times, accept="text/csv"
         )
-        text = _csv_text(response)
-        _check_row_limit(query_id, _count_rows(text), row_limit, response)
+        text = csv_text(response)
+        check_row_limit(query_id, count_rows(text), row_limit, response)
         return text
 
     def start_export(
@@ -313,49 +310,6 @@ def _results_url(status: ExportStatus) -> str:
     if not status.results_url:
         raise ResultsExpiredError("the tenant returns no URL for the result file: export again")
     return status.results_url
-
-
-def _check_row_limit(
-    query_id: str, rows: int, row_limit: int | None, response: httpx.Response
-) -> None:
-    # More rows than the limit are refused too: the tenant's own limit is then another, unknown one.
-    if row_limit is not None and rows >= row_limit:
-        raise ResultTruncatedError(
-            f"{query_id} returned {rows} rows, and execute silently cuts at {row_limit}: "
-            "use an export, or narrow the query",
-            exchange=exchange_of(response.request, response),
-        )
-
-
-def _csv_text(response: httpx.Response) -> str:
-    exchange = exchange_of(response.request, response)
-    if not response.headers.get("content-type", "").lower().startswith("text/csv"):
-        raise UnavailableError(
-            f"{response.request.url.host} does not answer in CSV: "
-            f"a proxy may answer in its place, check {setting_of(response)}",
-            exchange=exchange,
-        )
-    try:
-        text = response.content.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        raise DataRefusedError("the answer is not UTF-8 text", exchange=exchange) from None
-    if begins_a_page(response.content):
-        raise UnavailableError(
-            f"{response.request.url.host} answers with a page instead of CSV: try again later, and "
-            "check proxies if it comes again",
-            exchange=exchange,
-        )
-    if text.count('"') % 2:
-        raise IncompleteResultError("the answer breaks off in a quoted field", exchange=exchange)
-    return text
-
-
-def _count_rows(text: str) -> int:
-    """Return the number of records below the header; newlines inside quotes end no record."""
-    unquoted = text.split('"')[::2]
-    ends = sum(part.count("\n") for part in unquoted)
-    is_last_open = bool(text) and not text.endswith("\n")
-    return max(0, ends + is_last_open - 1)
 
 
 def _ignore_bytes(_: int) -> None:

@@ -22,7 +22,7 @@ from connectors.errors import (
 from connectors.http.client import MAX_ATTEMPTS
 from connectors.nexthink import Compression, ExportState, ExportStatus
 from connectors.nexthink.client import NexthinkClient
-from connectors.nexthink.nql import _count_rows
+from connectors.nexthink.executed import _count_rows
 from tests.unit.connectors.servers import START, Clock, Reply, Server, json_reply
 
 V1 = "/api/v1/nql/execute"
