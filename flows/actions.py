@@ -23,6 +23,7 @@ from tasks.act.report import summary_of
 from tasks.act.run import choose_action
 from tasks.runs.recorded import cancelled, completed
 from tasks.stories import act as stories
+from tasks.stories import scenarios
 
 Action = Annotated[str, Field(pattern=ACTION_PATTERN)]
 # Not blank.
@@ -102,7 +103,7 @@ def action_run(
     which = stories.WhichPlan(plan, plan_hash)
     try:
         chosen = choose_action(action, tenant)
-        return _completed(stories.act_and_land(chosen, asked, which, _ask if approve else None))
+        return _completed(scenarios.act_and_land(chosen, asked, which, _ask if approve else None))
     except NotApprovedError as error:
         # A person said no, so the run counts as cancelled and not as failed.
         return cancelled(error)  # type: ignore[no-any-return]
@@ -150,7 +151,7 @@ def self_help(action: Action, tenant: str | None = None) -> list[dict[str, Any]]
             campaign whose answers choose actions.
         tenant: a profile of nxp.toml or profiles.toml; without it, the NEXTHINK_* variables count.
     """
-    reports = stories.ask_and_act(action, tenant, person_of_run())
+    reports = scenarios.ask_and_act(action, tenant, person_of_run())
     return completed(reports, "; ".join(map(summary_of, reports)))
 
 
@@ -180,7 +181,7 @@ def on_demand_data(action: Action, tenant: str | None = None) -> dict[str, Any]:
         raise UsageError(
             f"{action} has no lands: on-demand data needs the name of a dataset to land"
         )
-    return _completed(stories.act_and_land(chosen, ActionAsked(by=person_of_run())))
+    return _completed(scenarios.act_and_land(chosen, ActionAsked(by=person_of_run())))
 
 
 def _completed(report: dict[str, Any]) -> dict[str, Any]:

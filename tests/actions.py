@@ -15,6 +15,7 @@ import yaml
 from connectors.ledger import Ledger, open_ledger
 from sandbox.actions.options import ActingOptions
 from sandbox.tenant import Tenant
+from tasks.act.approval import Approve
 from tasks.act.asked import RUN, ActionAsked
 from tasks.act.run import ActionRun, choose_action, open_action
 from tasks.stories import act as stories
@@ -91,7 +92,7 @@ class Acting:
         asked: ActionAsked | None = None,
         plan_id: str | None = None,
         sha256: str | None = None,
-        approve: stories.Approve | None = None,
+        approve: Approve | None = None,
     ) -> dict[str, Any]:
         """Run an action as a plain command does."""
         return stories.act(

@@ -22,6 +22,8 @@ from nxp.options import DryRun, Json, Parameters, Prefect, Tenant, parse_paramet
 from nxp.output import print_json, print_table, say
 
 if TYPE_CHECKING:
+    from tasks.act.asked import ActionAsked
+    from tasks.act.run import ChosenAction
     from tasks.act.status import ShownPlan
 
 # Plan, send, outcomes and effect are all that a run may have.
@@ -168,7 +170,6 @@ def run(
     An interrupted plan is resumed; what may have been sent is never sent again.
     """
     check_named(load_settings().catalog, action, ACTIONS)
-    from connectors.catalogue.specification import describe  # noqa: PLC0415
     from tasks.act.asked import ActionAsked  # noqa: PLC0415 - polars and httpx, not for --help
     from tasks.act.run import choose_action  # noqa: PLC0415
 
@@ -182,9 +183,10 @@ def run(
         require_prefect(chosen.settings, prefect, "--approve")
 
     def story() -> None:
-        from tasks.stories import act as stories  # noqa: PLC0415 - after the checks
+        from tasks.stories.act import WhichPlan  # noqa: PLC0415 - after the checks
+        from tasks.stories.scenarios import act_and_land  # noqa: PLC0415 - as above
 
-        stories.act_and_land(chosen, asked, stories.WhichPlan(plan, plan_hash))
+        act_and_land(chosen, asked, WhichPlan(plan, plan_hash))
 
     def flow() -> None:
         from prefect.exceptions import CancelledRun  # noqa: PLC0415 - prefect, 2 s
@@ -212,12 +214,7 @@ def run(
 
     reports: list[dict[str, Any]] = []
     if not (no_wait or dry_run or chosen.specification.dry_run):
-        from tasks.stories.act import allowed_asker  # noqa: PLC0415 - as above
-
-        if not approve:
-            allowed_asker(chosen, asked)
-        longest = describe(chosen.specification.outcome.wait)
-        say(f"after sending, it waits up to {longest} for outcomes: --no-wait does not wait")
+        _announce_wait(chosen, asked, approve=approve)
 
     def show(report: dict[str, Any]) -> None:
         reports.append(report)
@@ -227,6 +224,17 @@ def run(
     lands = chosen.specification.lands
     if lands and any(report["requested"] for report in reports):
         say(f"what the devices returned has landed as {lands}: nxp datasets {lands}")
+
+
+def _announce_wait(chosen: "ChosenAction", asked: "ActionAsked", *, approve: bool) -> None:
+    """Say how long a run waits for outcomes, if the person who asks may run it at all."""
+    from connectors.catalogue.specification import describe  # noqa: PLC0415 - not for --help
+    from tasks.act.approval import allowed_asker  # noqa: PLC0415
+
+    if not approve:
+        allowed_asker(chosen, asked)
+    longest = describe(chosen.specification.outcome.wait)
+    say(f"after sending, it waits up to {longest} for outcomes: --no-wait does not wait")
 
 
 def self_help(
@@ -247,9 +255,9 @@ def self_help(
     reports: list[dict[str, Any]] = []
 
     def story() -> None:
-        from tasks.stories import act as stories  # noqa: PLC0415 - after the checks
+        from tasks.stories.scenarios import ask_and_act  # noqa: PLC0415 - after the checks
 
-        stories.ask_and_act(action, tenant)
+        ask_and_act(action, tenant)
 
     def flow() -> None:
         from flows.actions import self_help as help_by_flow  # noqa: PLC0415 - prefect, 2 s

@@ -8,26 +8,22 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, TypeAlias
 
-from connectors.actions import Approval
 from connectors.clock import utc_now
 from connectors.errors import (
     ActionRefusedError,
-    NotApprovedError,
-    NothingDoneError,
     PartlyDoneError,
     PipelineError,
-    UsageError,
 )
-from connectors.ledger import ActionPlanRecord, ActionPlanState, Lease, Verdict
+from connectors.ledger import ActionPlanState, Lease
 from connectors.ledger.action_requests import RequestState
-from tasks.act.answers import chosen_actions
+from tasks.act.approval import Approve, allowed_asker, approved
 from tasks.act.asked import PLAN, RUN, ActionAsked
 from tasks.act.effect import measure_effect
 from tasks.act.lookup import look_up
 from tasks.act.outcomes import await_outcomes
-from tasks.act.person import Person, check_allowed, person_here, person_of_approval
+from tasks.act.person import check_allowed, person_of_approval
 from tasks.act.plan import (
     check_meanwhile,
     give_up_outdated,
@@ -37,18 +33,13 @@ from tasks.act.plan import (
 )
 from tasks.act.plan_file import ActionPlan
 from tasks.act.report import ActionStages, described, report_action
-from tasks.act.run import ActionRun, ChosenAction, choose_action, open_action
+from tasks.act.run import ActionRun, ChosenAction, open_action
 from tasks.act.send import send_plan
-from tasks.land.asked import Asked
 from tasks.runs.artifact import show_plan
 from tasks.runs.progress import tell_report
-from tasks.stories.export import export_dataset
 
 Clock: TypeAlias = Callable[[], datetime]
 Sleep: TypeAlias = Callable[[float], None]
-T = TypeVar("T")
-# Shows a person a description of the plan, and waits for the answer.
-Approve: TypeAlias = Callable[[str], Verdict]
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +120,7 @@ def act(
                 stages.nothing = nothing_done(run, made)
             if stages.is_dry or made.targets.is_empty():
                 return
-            verdict = _approve(run, made.record, asked, approve)
+            verdict = approved(run, made.record, asked, approve)
             if verdict:
                 stages.person = person_of_approval(stages.person, verdict.who)
         # Where nobody was named before, the form has named somebody now.
@@ -144,106 +135,6 @@ def act(
 
     with open_action(chosen, RUN, clock, sleep) as run:
         return _reported(run, stages, work)
-
-
-def act_and_land(
-    chosen: ChosenAction,
-    asked: ActionAsked,
-    which: WhichPlan = NEW_PLAN,
-    approve: Approve | None = None,
-) -> dict[str, Any]:
-    """Act, and land what devices have returned, if the action names a dataset for it.
-
-    What has arrived lands even if some devices failed or have not answered yet.
-
-    Raises:
-        PipelineError: as `act` and `export_dataset`.
-    """
-    acted, shortfall = _partly(lambda: act(chosen, asked, which, approve))
-    lands = chosen.specification.lands
-    has_begun = shortfall and not isinstance(shortfall, NothingDoneError)
-    if lands and (has_begun or (acted and acted["requested"])):
-        export_dataset(Asked(lands, tenant=chosen.profile))
-    if shortfall:
-        raise shortfall
-    return acted or {}
-
-
-def ask_and_act(
-    action: str,
-    tenant: str | None = None,
-    by: Person | None = None,
-    clock: Clock = utc_now,
-    sleep: Sleep = time.sleep,
-) -> list[dict[str, Any]]:
-    """Ask the people at devices with a known issue, then act on the devices of those who agreed.
-
-    Where answers of a campaign choose actions, each of these has its own plan and report; one that
-    fails does not stop the others.
-
-    Args:
-        action: one with `targets.consent`, or a campaign with `answers`.
-        tenant: a profile; without it, the NEXTHINK_* variables name the tenant.
-        by: who asks; None: who has started this process.
-        clock: tells the time.
-        sleep: waits.
-
-    Returns:
-        The report of the campaign, if that succeeded, and those of the actions.
-
-    Raises:
-        UsageError: the action has neither.
-        NotAllowedError: the YAML of one of them names others who may run it; nobody was asked.
-        PipelineError: as `act`; the first of several.
-    """
-    chosen = choose_action(action, tenant)
-    consent = chosen.specification.targets.consent
-    if consent:
-        campaign, acting = choose_action(consent.campaign, tenant), [chosen]
-    elif chosen.specification.answers:
-        campaign, acting = chosen, list(chosen_actions(chosen))
-    else:
-        raise UsageError(
-            f"{action} has no targets.consent and no answers: self-help acts for those who agreed"
-        )
-    asked = ActionAsked(by=by or person_here())
-    for each in (campaign, *acting):
-        allowed_asker(each, asked)
-    errors: list[PipelineError] = []
-    report, shortfall = _partly(lambda: act(campaign, asked, clock=clock, sleep=sleep))
-    reports = [report]
-    for each in acting:
-        try:
-            reports.append(act(each, asked, clock=clock, sleep=sleep))
-        except PipelineError as error:
-            errors.append(error)
-    if shortfall:
-        errors.append(shortfall)
-    if errors:
-        raise errors[0]
-    return [each for each in reports if each]
-
-
-def _partly(work: Callable[[], T]) -> tuple[T | None, PartlyDoneError | None]:
-    """Do work that may be incomplete; return its PartlyDoneError instead of raising it now."""
-    try:
-        return work(), None
-    except PartlyDoneError as error:
-        return None, error
-
-
-def allowed_asker(
-    chosen: ChosenAction, asked: ActionAsked, approve: Approve | None = None
-) -> Person:
-    """Return who asks; with `approve`, a form will ask for a name that is not known yet.
-
-    Raises:
-        NotAllowedError: the YAML names others.
-    """
-    person = asked.by or person_here()
-    if person.is_named or approve is None:
-        check_allowed(chosen.specification, person)
-    return person
 
 
 def _is_named_later(run: ActionRun, stages: ActionStages) -> bool:
@@ -271,42 +162,6 @@ def _resume(run: ActionRun, lease: Lease, stages: ActionStages) -> None:
         stages.plan, stages.is_begun = record, True
         _send(run, load_plan(run, record.plan_id), lease, stages)
         stages.plan, stages.is_begun = None, False
-
-
-def _approve(
-    run: ActionRun, record: ActionPlanRecord, asked: ActionAsked, approve: Approve | None
-) -> Verdict | None:
-    """Raise unless a person agrees to a plan, if the action or the run asks for that.
-
-    Who agreed and why is kept; what was said in a form is returned. The lease is not held here:
-    others may act while a person thinks, which makes the plan stale.
-    """
-    plans = run.ledger.action_plans
-    who, why = (asked.who or "").strip(), (asked.why or "").strip()
-    if who and why:
-        plans.judge(record.plan_id, Verdict(who, why, asked.ticket), approved=True)
-        return None
-    known = plans.get(record.plan_id) or record
-    if known.state == ActionPlanState.DECLINED:
-        raise NotApprovedError(
-            f"{run.action}: plan {record.plan_id} was declined by {known.approved_by}: nothing sent"
-        )
-    needed = approve is not None or run.specification.approval is Approval.REQUIRED
-    if not needed or known.state == ActionPlanState.APPROVED:
-        return None
-    if approve is None:
-        raise NotApprovedError(
-            f"{run.action}: plan {record.plan_id} waits for a person: nxp act approve {run.action} "
-            f"--plan {record.plan_id} --who NAME --why TEXT, then nxp act run {run.action} --plan "
-            f"{record.plan_id} --hash {record.sha256[:12]}; nothing was sent"
-        )
-    try:
-        verdict = approve(described(record))
-    except NotApprovedError as error:
-        plans.judge(record.plan_id, Verdict("Prefect form", error.message), approved=False)
-        raise
-    plans.judge(record.plan_id, verdict, approved=True)
-    return verdict
 
 
 def _send(run: ActionRun, made: ActionPlan, lease: Lease, stages: ActionStages) -> None:

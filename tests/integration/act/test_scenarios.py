@@ -14,7 +14,7 @@ from connectors.settings.installation import load_settings
 from sandbox.actions.options import ActingOptions
 from tasks.act.asked import ActionAsked
 from tasks.act.status import planned_rows
-from tasks.stories import act as stories
+from tasks.stories import scenarios
 from tests.actions import CERTAIN, Acting, acting
 from tests.landing import Place
 
@@ -148,7 +148,7 @@ def test_an_answer_chooses_the_action_and_its_parameters_and_counts_once(made: A
         made.tenant.actions.decree(people[device][0], f"answer:{answer}")
     for sid, answer in zip(people[shared], answers.values(), strict=False):
         made.tenant.actions.decree(sid, f"answer:{answer}")
-    reports = stories.ask_and_act("restart_choice", clock=made.tenant.clock.now, sleep=made.sleep)
+    reports = scenarios.ask_and_act("restart_choice", clock=made.tenant.clock.now, sleep=made.sleep)
     assert [each["dataset"] for each in reports] == ["restart_choice"] + ["restart_chosen"] * 2
     waiting = len(people) - 4
     # Two people at one device who choose differently: it is left alone.
@@ -169,13 +169,13 @@ def test_an_answer_chooses_the_action_and_its_parameters_and_counts_once(made: A
     made.specify("clean_up", targets={"answers_to": "restart_choice"})
     text = text.replace('"Restart now": restart_chosen', '"Restart now": clean_up')
     (catalog / "restart_choice.yaml").write_text(text, "utf-8")
-    again = stories.ask_and_act("restart_choice", clock=made.tenant.clock.now, sleep=made.sleep)
+    again = scenarios.ask_and_act("restart_choice", clock=made.tenant.clock.now, sleep=made.sleep)
     assert [each["requested"] for each in again] == [0, 0, 0]
     assert again[1]["excluded"]["consent_used"] == 2
     with pytest.raises(UsageError, match="nxp act self-help restart_choice"):
         made.run("clean_up")
     with pytest.raises(UsageError, match=r"no targets\.consent and no answers"):
-        stories.ask_and_act("startup_report")
+        scenarios.ask_and_act("startup_report")
 
 
 def journal_rows(made: Acting, action: str) -> list[dict[str, str]]:
