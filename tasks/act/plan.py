@@ -3,14 +3,14 @@
 import json
 import uuid
 from dataclasses import asdict
-from typing import Any, Final
+from typing import Any
 
 import polars as pl
 
 from connectors.actions import ActionKind
-from connectors.errors import DataRefusedError, NothingDoneError, StaleError, UsageError
-from connectors.ledger import ActionPlanRecord, ActionPlanState
-from connectors.ledger.action_requests import NOBODY, Asker, RequestState
+from connectors.errors import DataRefusedError, NothingDoneError, UsageError
+from connectors.ledger import ActionPlanRecord
+from connectors.ledger.action_requests import NOBODY, Asker
 from connectors.nexthink.acting.intents import new_intent
 from tasks.act.answers import answers_of_plan
 from tasks.act.asked import ActionAsked
@@ -24,30 +24,26 @@ from tasks.act.exclusions import (
     PLATFORM,
     by_journal,
     cool_until,
-    elsewhere,
     left_out,
     other_platform,
     targeted,
 )
-from tasks.act.outcomes import refresh
 from tasks.act.plan_file import (
     COLUMNS,
-    PLAN_LIFE,
     ActionPlan,
     Sending,
     batches_of,
     plan_path,
-    read_plan,
     write_page,
     write_plan,
 )
-from tasks.act.preconditions import require_clock, require_one_ledger, require_own_shown
+from tasks.act.preconditions import (
+    acted_elsewhere,
+)
 from tasks.act.run import ActionRun
 from tasks.act.send import request_of
 from tasks.runs.progress import Progress, tell
 from tasks.runs.recorded import recorded
-
-SHORTEST_HASH: Final = 8
 
 
 @recorded("plan", says=lambda plan: f"{plan.record.summary['targets']:,} targets")
@@ -132,88 +128,6 @@ def nothing_done(run: ActionRun, plan: ActionPlan) -> NothingDoneError:
     )
 
 
-def load_plan(run: ActionRun, plan_id: str, sha256: str | None = None) -> ActionPlan:
-    """Open a plan to run or resume it.
-
-    Args:
-        run: of the plan's action.
-        plan_id: the plan.
-        sha256: its hash, or the beginning of it, as shown to the person who reviewed the plan.
-
-    Raises:
-        UsageError: the action has no such plan, or the hash is too short.
-        StaleError: the plan has another hash, the YAML has changed, or 24 hours are over.
-    """
-    record = run.ledger.action_plans.get(plan_id)
-    if record is None or record.action != run.action:
-        raise UsageError(f"{run.action} has no plan {plan_id}: nxp act plan {run.action} makes one")
-    if sha256 is not None and not (sha256 and record.sha256.startswith(sha256.lower())):
-        raise StaleError(f"{run.action}: plan {plan_id} has another hash; nothing was sent")
-    if sha256 is not None and len(sha256) < SHORTEST_HASH:
-        raise UsageError(
-            f"{run.action}: the hash of a plan needs at least {SHORTEST_HASH} of its characters, "
-            "so that no other plan begins with them; nothing was sent"
-        )
-    is_over = record.state in (ActionPlanState.RUNNING, ActionPlanState.FINISHED)
-    if not is_over and (reason := _staleness(run, record)):
-        run.ledger.action_plans.outdate(plan_id)
-        raise StaleError(
-            f"{run.action}: {reason} since plan {plan_id} was made: plan again; nothing was sent"
-        )
-    return read_plan(run.lake, record, run.folder())
-
-
-def check_meanwhile(run: ActionRun, plan: ActionPlan) -> None:
-    """Raise, right before a plan begins, if somebody else has acted on its targets since.
-
-    Raises:
-        StaleError: somebody has; plan again.
-    """
-    if plan.targets.is_empty():
-        return
-    others = acted_elsewhere(run)
-    acted_on = plan.targets.filter(pl.col("target").is_in(others.implode()))
-    if acted_on.height:
-        run.ledger.action_plans.outdate(plan.plan_id)
-        raise StaleError(
-            f"{run.action}: somebody else has acted on {acted_on.height:,} of its "
-            f"{plan.targets.height:,} targets since plan {plan.plan_id} was made: plan again; "
-            "nothing was sent"
-        )
-
-
-def give_up_outdated(run: ActionRun, record: ActionPlanRecord) -> bool:
-    """Give up requests that an interrupted plan has left and that must no longer be sent.
-
-    That is all of them if the plan is too old or its YAML now names another action, and otherwise
-    those whose targets somebody else has acted on. Their targets may be planned again.
-
-    Returns:
-        Whether something is left to be sent.
-
-    Raises:
-        PipelineError: as the export of the executions.
-    """
-    journal = run.ledger.actions
-    waiting = journal.requests(plan_id=record.plan_id, states=[RequestState.INTENT])
-    if run.now - record.created_at > PLAN_LIFE:
-        outdated, why = waiting, "interrupted for 24 hours"
-    elif (record.kind, record.action_id) != run.key:
-        outdated, why = waiting, "the YAML names another action"
-    elif waiting:
-        others = acted_elsewhere(run).implode()
-        targets = {each.intent_id: journal.targets(intent_id=each.intent_id) for each in waiting}
-        outdated = [
-            each for each in waiting if targets[each.intent_id]["target"].is_in(others).any()
-        ]
-        why = "somebody else has acted on its targets"
-    else:
-        return bool(waiting)
-    for each in outdated:
-        journal.give_up(each.intent_id, why)
-    return len(outdated) < len(waiting)
-
-
 def summary_of(rows: pl.DataFrame) -> dict[str, Any]:
     """Return the counts of a plan's rows; they reveal nothing about a target."""
     excluded = rows.drop_nulls("reason").group_by("reason").len().sort("reason")
@@ -250,25 +164,6 @@ def _excluded(run: ActionRun, candidates: pl.DataFrame, described: Described) ->
     reach = cool_down + run.specification.lifetime if cool_down else cool_down
     recent = run.ledger.actions.recent(*run.key, run.now - reach)
     return left_out(rows, [*by_journal(recent, run.now - cool_down), (ELSEWHERE, others)])
-
-
-def acted_elsewhere(run: ActionRun) -> pl.Series:
-    """Return the targets that somebody else has acted on within the cool-down, or is acting on.
-
-    Raises:
-        ConfigurationError, DataRefusedError, HeldError: what the tenant shows cannot be relied on.
-        PipelineError: as the export of the executions.
-    """
-    specification = run.specification
-    if not specification.cool_down:
-        # The same may be done again at once, by anybody.
-        return pl.Series([], dtype=pl.String)
-    since = run.now - specification.cool_down
-    executions = refresh(run, since - specification.lifetime)
-    require_clock(run)
-    require_own_shown(run, executions, since - specification.lifetime)
-    require_one_ledger(run, executions)
-    return elsewhere(executions, run.ledger.actions.request_ids(*run.key), since)
 
 
 def _batched(rows: pl.DataFrame, batch: int, ledger_id: str) -> pl.DataFrame:
@@ -314,15 +209,3 @@ def _check_requests(run: ActionRun, planned: pl.DataFrame, sending: Sending) -> 
         raise UsageError(
             f"{run.action}: parameters or ticket have half a character; nothing was sent"
         ) from None
-
-
-def _staleness(run: ActionRun, record: ActionPlanRecord) -> str | None:
-    if record.state == ActionPlanState.STALE:
-        return "what it was made from has changed"
-    if record.specification != run.specification.fingerprint:
-        return "the action's YAML has changed"
-    if record.version != run.ledger.actions.version(*run.key):
-        return f"{run.specification.id} was requested"
-    if run.now - record.created_at > PLAN_LIFE:
-        return "more than 24 hours have passed"
-    return None

@@ -12,12 +12,20 @@ import polars as pl
 
 from connectors.catalogue import query_path
 from connectors.catalogue.retention import RetentionClass, kept_for
-from connectors.errors import ConfigurationError, DataRefusedError, HeldError
+from connectors.errors import (
+    ConfigurationError,
+    DataRefusedError,
+    HeldError,
+)
 from connectors.ledger.action_requests import ActionRequest, RequestState
 from connectors.nexthink.acting.intents import LEDGER_IN_REASON
 from nql.errors import NqlError
 from nql.frames import reach_of
 from nql.parser import parse
+from tasks.act.exclusions import (
+    elsewhere,
+)
+from tasks.act.outcomes import refresh
 from tasks.act.readback import REACH, SHOWS_WITHIN, SKEW
 from tasks.act.run import ActionRun
 
@@ -134,3 +142,22 @@ def _reach(run: ActionRun) -> timedelta:
     except (NqlError, OSError, UnicodeError):
         framed = None
     return min(each for each in (REACH, kept, framed) if each is not None)
+
+
+def acted_elsewhere(run: ActionRun) -> pl.Series:
+    """Return the targets that somebody else has acted on within the cool-down, or is acting on.
+
+    Raises:
+        ConfigurationError, DataRefusedError, HeldError: what the tenant shows cannot be relied on.
+        PipelineError: as the export of the executions.
+    """
+    specification = run.specification
+    if not specification.cool_down:
+        # The same may be done again at once, by anybody.
+        return pl.Series([], dtype=pl.String)
+    since = run.now - specification.cool_down
+    executions = refresh(run, since - specification.lifetime)
+    require_clock(run)
+    require_own_shown(run, executions, since - specification.lifetime)
+    require_one_ledger(run, executions)
+    return elsewhere(executions, run.ledger.actions.request_ids(*run.key), since)

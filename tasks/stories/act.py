@@ -24,17 +24,12 @@ from tasks.act.effect import measure_effect
 from tasks.act.lookup import look_up
 from tasks.act.outcomes import await_outcomes
 from tasks.act.person import check_allowed, person_of_approval
-from tasks.act.plan import (
-    check_meanwhile,
-    give_up_outdated,
-    load_plan,
-    make_plan,
-    nothing_done,
-)
+from tasks.act.plan import make_plan, nothing_done
 from tasks.act.plan_file import ActionPlan
 from tasks.act.report import ActionStages, described, report_action
 from tasks.act.run import ActionRun, ChosenAction, open_action
 from tasks.act.send import send_plan
+from tasks.act.staleness import check_meanwhile, give_up_outdated, load_plan
 from tasks.runs.artifact import show_plan
 from tasks.runs.progress import tell_report
 
