@@ -6,7 +6,6 @@ read it.
 
 import json
 import logging
-import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
@@ -25,6 +24,7 @@ from connectors.lake.records import write_action_changes
 from connectors.ledger import ActionPlanRecord
 from connectors.ledger.action_requests import RequestState
 from tasks.act.card import account_of, card_markdown
+from tasks.act.counted import FAILURES, accepted, outcomes_of, reasons_of
 from tasks.act.effect import Effect
 from tasks.act.outcomes import Waited
 from tasks.act.person import Person
@@ -38,17 +38,8 @@ logger = logging.getLogger(__name__)
 
 PLANNED, DRY_RUN, SENT, DONE = "planned", "dry_run", "sent", "done"
 PARTLY, FAILED = "partly", "failed"
-NOT_YET: Final = "not_yet"
 _IN_DOUBT: Final = (RequestState.SENDING, RequestState.UNKNOWN, RequestState.NOT_SEEN)
 _NOT_SENT: Final = (RequestState.INTENT, RequestState.NOT_SENT)
-_BAD: Final = frozenset({"failure", "failed"})
-_REASONS_TOLD: Final = 20
-_LONGEST_REASON: Final = 80
-# Paths, addresses, names, quoted texts and numbers may be people's data, and split one reason.
-_CAPITAL: Final = r"[A-ZÀ-ÖØ-Þ][^\W\d_]+"
-_PRIVATE: Final = re.compile(
-    rf"""("[^"]*"|'[^']*'|\S*[\\/@]\S*|\S*\d\S*|\w\S*\.\w\S*|{_CAPITAL}(?:[ ,]+{_CAPITAL})+)"""
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,28 +179,6 @@ def build_report(run: ActionRun, stages: ActionStages) -> ActionReport:
     )
 
 
-def outcomes_of(rows: pl.DataFrame) -> dict[str, int]:
-    """Count the accepted targets by the status that the tenant showed last."""
-    shown = _taken(rows).select(pl.col("status").fill_null(NOT_YET))
-    return dict(shown.group_by("status").len().sort("status").iter_rows())
-
-
-def reasons_of(rows: pl.DataFrame) -> dict[str, int]:
-    """Count failures by reason, the most frequent first, without what may be personal data."""
-    failed = _taken(rows).filter(pl.col("status").is_in(list(_BAD)))
-    reasons = failed.select(
-        pl.col("details").fill_null("").map_elements(plain_reason, return_dtype=pl.String)
-    )
-    counted = reasons.group_by("details").len().sort("len", "details", descending=[True, False])
-    return dict(counted.head(_REASONS_TOLD).iter_rows())
-
-
-def plain_reason(details: str) -> str:
-    """Return a script's own words without what may be personal data."""
-    words = " ".join(_PRIVATE.sub("…", details).split())
-    return words[:_LONGEST_REASON] or "no reason given"
-
-
 def shortfall(
     run: ActionRun, stages: ActionStages, counts: Mapping[str, int], rows: pl.DataFrame
 ) -> PipelineError | None:
@@ -221,7 +190,7 @@ def shortfall(
     if not stages.is_begun or stages.is_dry:
         return None
     ended = {status: count for status, count in outcomes_of(rows).items() if status in FINAL}
-    failed = sum(count for status, count in ended.items() if status in _BAD)
+    failed = sum(count for status, count in ended.items() if status in FAILURES)
     share = run.specification.outcome.max_failure_share
     too_many = failed > share * sum(ended.values())
     if not (counts["refused"] or counts["in_doubt"] or counts["not_sent"] or too_many):
@@ -315,10 +284,6 @@ def _rows(run: ActionRun, stages: ActionStages) -> pl.DataFrame:
     return run.ledger.actions.targets(plan_id=plan_id)
 
 
-def _taken(rows: pl.DataFrame) -> pl.DataFrame:
-    return rows.filter(pl.col("state") == RequestState.REQUESTED.value, pl.col("code").is_null())
-
-
 def _state(
     stages: ActionStages, counts: Mapping[str, int], rows: pl.DataFrame, error: PipelineError | None
 ) -> str:
@@ -330,5 +295,5 @@ def _state(
         return DRY_RUN
     if not stages.is_begun:
         return PLANNED if counts["targets"] or stages.is_plan else DONE
-    ended = _taken(rows).select(is_final(pl.col("status")).all()).item()
+    ended = accepted(rows).select(is_final(pl.col("status")).all()).item()
     return DONE if ended else SENT

@@ -14,11 +14,11 @@ from connectors.lake import Lake
 from connectors.ledger import ActionPlanRecord, Ledger, open_ledger
 from connectors.settings.installation import Settings
 from tasks.act.card import SHOWN_ROWS, card_lines
+from tasks.act.counted import outcomes_of
 from tasks.act.lookup import look_up
 from tasks.act.outcomes import keep_shown
 from tasks.act.plan_file import page_path, read_plan
 from tasks.act.readback import read_executions
-from tasks.act.report import outcomes_of
 from tasks.act.run import choose_action, open_action, take_action
 
 REFRESH: Final = "refresh"

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tasks.act.report import plain_reason
+from tasks.act.counted import plain_reason
 
 
 @pytest.mark.parametrize(
