@@ -13,13 +13,7 @@ from connectors.catalogue.checks import (
     UniqueCheck,
 )
 from connectors.catalogue.columns import Column, ColumnType, DerivedColumn, landed_name
-from connectors.catalogue.dataset import (
-    DATASET_PATTERN,
-    DatasetSpecification,
-    Drift,
-    Mode,
-    Shard,
-)
+from connectors.catalogue.dataset import DATASET_PATTERN, DatasetSpecification, Drift
 from connectors.catalogue.descriptions import Described, Sortable
 from connectors.catalogue.landings import PARQUET, SQL, SnapshotLoad, SqlSpecification
 from connectors.catalogue.loading import (
@@ -33,8 +27,10 @@ from connectors.catalogue.loading import (
     read_raw,
     read_specifications,
 )
+from connectors.catalogue.modes import Mode
 from connectors.catalogue.names import ACTIONS, DATASETS, SYNCS, check_named, names_in
 from connectors.catalogue.retention import RetentionClass, TenantRetention, kept_for
+from connectors.catalogue.shards import Shard
 from connectors.catalogue.specification import DAY, DURATION_PATTERN, Specification, parse_duration
 from connectors.catalogue.windows import WindowSpecification
 

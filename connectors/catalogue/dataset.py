@@ -12,10 +12,18 @@ from pydantic import ConfigDict, Field, model_validator
 from connectors.catalogue.checks import Check, FreshCheck
 from connectors.catalogue.columns import Column, ColumnType, DeriveSpecification
 from connectors.catalogue.descriptions import DescribedDataset
-from connectors.catalogue.landings import DELTA, PARQUET, Landing, SnapshotLoad, SqlSpecification
+from connectors.catalogue.landings import (
+    DELTA,
+    PARQUET,
+    Landing,
+    SqlSpecification,
+    landing_problems,
+)
+from connectors.catalogue.modes import DAYS_BACK, Mode
 from connectors.catalogue.retention import RetentionClass
 from connectors.catalogue.schedule import Schedule
-from connectors.catalogue.specification import DAY, Duration, Specification, describe, divides_days
+from connectors.catalogue.shards import Shard, shard_problems
+from connectors.catalogue.specification import DAY, Duration, describe, divides_days
 from connectors.catalogue.windows import WindowSpecification
 from connectors.nexthink import QUERY_ID, Compression
 
@@ -23,24 +31,10 @@ if TYPE_CHECKING:
     from connectors.catalogue.derived import Derived
 
 DATASET_PATTERN = "^[a-z][a-z0-9_]*$"
-# In the query id of mode slices, a placeholder for the number of days back.
-DAYS_BACK = "{days}"
-REST = "rest"
 # A dataset is stale after this many times the interval between two landings.
 STALE_PERIODS = 3
 # A module next to the catalogue or an installed one, and a function in it.
 FUNCTION = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*", re.ASCII)
-
-
-class Mode(StrEnum):
-    """How a dataset is exported: as a whole inventory, as windows of events, or as whole days.
-
-    Slices need one saved query for each day back, since NQL cannot parameterise its time frame.
-    """
-
-    SNAPSHOT = "snapshot"
-    WINDOW = "window"
-    SLICES = "slices"
 
 
 class Drift(StrEnum):
@@ -49,21 +43,6 @@ class Drift(StrEnum):
     EVOLVE = "evolve"
     FREEZE = "freeze"
     DISCARD = "discard"
-
-
-class Shard(Specification):
-    """A part of a result too large for one export: other parameters, or another saved query.
-
-    Args:
-        name: of the part; one of them is `rest`, for what the others leave.
-        parameters: of the query, for this part.
-        query_id: the saved query of this part, if it has its own.
-    """
-
-    # Part of names in the journal and of files, next to two parts of 33 characters.
-    name: str = Field(min_length=1, max_length=40)
-    parameters: dict[str, str] = Field(default_factory=dict)
-    query_id: str | None = Field(default=None, pattern=f"^{QUERY_ID.pattern}$")
 
 
 def _for_editors(schema: dict[str, Any]) -> None:
@@ -223,12 +202,14 @@ class DatasetSpecification(DescribedDataset):
         if self.may_be_empty and self.mode is not Mode.SNAPSHOT:
             problems.append("may_be_empty: only in mode snapshot")
         problems += self._window_problems()
-        problems += self._shard_problems()
+        problems += shard_problems(
+            self.shards, self.window, self.mode, has_key=bool(self.key_columns)
+        )
         problems += self.derived.problems if self.derived else ()
         if self.transform is not None and not FUNCTION.fullmatch(self.transform):
             problems.append("transform: must be module:function")
         problems += self._check_problems()
-        problems += self._landing_problems()
+        problems += landing_problems(self.landings, self.mode, has_key=bool(self.key_columns))
         problems += self._schedule_problems()
         if problems:
             raise ValueError("; ".join(problems))
@@ -249,7 +230,7 @@ class DatasetSpecification(DescribedDataset):
         if twice := {self.window.from_, self.window.to} & self.parameters.keys():
             problems.append(f"parameters: {', '.join(sorted(twice))} belongs to the window")
         if self.mode is Mode.SLICES:
-            return problems + self._slice_problems(self.window)
+            return problems + self.window.slice_problems(self.query_id)
         if not self.window.from_ or not self.window.to or self.window.from_ == self.window.to:
             problems.append("window: from and to must name two parameters of the query")
         return problems
@@ -264,39 +245,6 @@ class DatasetSpecification(DescribedDataset):
         gap, reach = describe(longest), describe(self.window.reach)
         return [f"schedule: runs up to {gap} apart, but the query reaches back {reach} only"]
 
-    def _slice_problems(self, window: WindowSpecification) -> list[str]:
-        problems = []
-        if DAYS_BACK not in self.query_id:
-            problems.append(f"query_id: mode slices needs {DAYS_BACK} in it, for the days back")
-        if window.from_ or window.to:
-            problems.append("window: from and to belong to mode window")
-        if window.step != DAY:
-            problems.append("window.step: slices are whole days of the tenant")
-        if window.reach is None or window.reach % DAY:
-            problems.append(
-                "window.reach: slices need it, in whole days: one saved query for each day"
-            )
-        return problems
-
-    def _shard_problems(self) -> list[str]:
-        if not self.shards:
-            return []
-        names = [shard.name for shard in self.shards]
-        problems = []
-        if len(set(names)) < len(names) or names.count(REST) != 1:
-            problems.append(
-                f"shards: names must be unique, and one is {REST}, for what the others leave"
-            )
-        if not self.key_columns:
-            # A row may move from one shard to another between their exports.
-            problems.append("shards: need a key column, to find rows that came twice")
-        if self.mode is Mode.SLICES:
-            problems.append("shards: not in mode slices")
-        taken = {self.window.from_, self.window.to} if self.window else set[str]()
-        if any(taken & shard.parameters.keys() for shard in self.shards):
-            problems.append("shards: a parameter belongs to the window")
-        return problems
-
     def _check_problems(self) -> list[str]:
         # A derived column that is wrong has a problem of its own.
         names = {column.name for column in self.columns} | self.derive.keys()
@@ -310,22 +258,6 @@ class DatasetSpecification(DescribedDataset):
             ]
             if isinstance(check, FreshCheck) and check.column not in timed:
                 problems.append(f"checks: fresh needs a datetime column, not {check.column!r}")
-        return problems
-
-    def _landing_problems(self) -> list[str]:
-        problems = []
-        tables = [landing for landing in self.landings if isinstance(landing, SqlSpecification)]
-        if len(tables) > 1 or any(self.landings.count(kind) > 1 for kind in (PARQUET, DELTA)):
-            problems.append("landings: each kind only once")
-        if self.in_delta and not self.in_lake:
-            problems.append("landings: delta needs parquet, whose files its tables share")
-        load = tables[0].snapshot if tables else SnapshotLoad.REPLACE
-        if load is not SnapshotLoad.REPLACE and self.mode is not Mode.SNAPSHOT:
-            problems.append("landings.sql.snapshot: only in mode snapshot")
-        if tables and tables[0].partition and self.mode is not Mode.WINDOW:
-            problems.append("landings.sql.partition: only in mode window")
-        if load is SnapshotLoad.UPSERT and not self.key_columns:
-            problems.append("landings.sql.snapshot: upsert needs a key column")
         return problems
 
 

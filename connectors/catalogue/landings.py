@@ -1,11 +1,13 @@
 """Where a dataset lands: Parquet in the lake, Delta tables next to it, a table of a database."""
 
 import re
+from collections.abc import Sequence
 from enum import StrEnum
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, ConfigDict, field_validator
 
+from connectors.catalogue.modes import Mode
 from connectors.catalogue.specification import Specification
 
 PARQUET = "parquet"
@@ -98,3 +100,21 @@ _Written = Literal["parquet", "delta", "sql"] | _SqlLanding
 Landing = Annotated[
     str | SqlSpecification, BeforeValidator(_landing, json_schema_input_type=_Written)
 ]
+
+
+def landing_problems(landings: Sequence[Landing], mode: Mode, *, has_key: bool) -> list[str]:
+    """Return what is wrong with where a dataset of a mode lands."""
+    problems = []
+    tables = [landing for landing in landings if isinstance(landing, SqlSpecification)]
+    if len(tables) > 1 or any(landings.count(kind) > 1 for kind in (PARQUET, DELTA)):
+        problems.append("landings: each kind only once")
+    if DELTA in landings and PARQUET not in landings:
+        problems.append("landings: delta needs parquet, whose files its tables share")
+    load = tables[0].snapshot if tables else SnapshotLoad.REPLACE
+    if load is not SnapshotLoad.REPLACE and mode is not Mode.SNAPSHOT:
+        problems.append("landings.sql.snapshot: only in mode snapshot")
+    if tables and tables[0].partition and mode is not Mode.WINDOW:
+        problems.append("landings.sql.partition: only in mode window")
+    if load is SnapshotLoad.UPSERT and not has_key:
+        problems.append("landings.sql.snapshot: upsert needs a key column")
+    return problems

@@ -9,7 +9,8 @@ from typing import Any, Generic, TypeVar
 
 from pydantic import ValidationError
 
-from connectors.catalogue.dataset import DATASET_PATTERN, DatasetSpecification, Mode
+from connectors.catalogue.dataset import DATASET_PATTERN, DatasetSpecification
+from connectors.catalogue.modes import Mode
 from connectors.catalogue.names import DATASETS, names_in, unknown
 from connectors.catalogue.specification import Specification
 from connectors.catalogue.yaml_text import (

@@ -5,6 +5,7 @@ from typing import Annotated, Any, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
+from connectors.catalogue.modes import DAYS_BACK
 from connectors.catalogue.specification import (
     DAY,
     Duration,
@@ -82,6 +83,21 @@ class WindowSpecification(Specification):
         if problems:
             raise ValueError("; ".join(problems))
         return self
+
+    def slice_problems(self, query_id: str) -> list[str]:
+        """Return what keeps a dataset with this window from being exported in slices of days."""
+        problems = []
+        if DAYS_BACK not in query_id:
+            problems.append(f"query_id: mode slices needs {DAYS_BACK} in it, for the days back")
+        if self.from_ or self.to:
+            problems.append("window: from and to belong to mode window")
+        if self.step != DAY:
+            problems.append("window.step: slices are whole days of the tenant")
+        if self.reach is None or self.reach % DAY:
+            problems.append(
+                "window.reach: slices need it, in whole days: one saved query for each day"
+            )
+        return problems
 
 
 def _lesser(step: Any) -> Any:
