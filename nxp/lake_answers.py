@@ -4,6 +4,7 @@ import polars as pl
 
 from connectors.lake import Lake
 from connectors.lake.query import Rows
+from connectors.lake.questions import Question, find_question
 from connectors.lake.sql_room import Room
 from connectors.lake.sql_views import NOTHING, Offered
 from connectors.settings.installation import Settings
@@ -11,7 +12,6 @@ from connectors.settings.tenants import tenant_name
 from nxp.library import LIBRARY
 from nxp.offered import offered
 from nxp.question_answers import answer_question
-from connectors.lake.questions import Question, find_question
 from nxp.sql_formats import AT_ONCE, Source
 
 

@@ -8,8 +8,8 @@ from typing import Final, TypeVar
 from connectors.catalogue.names import DATASETS, names_in
 from connectors.errors import ConfigurationError, SqlError
 from connectors.lake.query import Rows
-from nxp.library import LIBRARY
 from connectors.lake.questions import Question
+from nxp.library import LIBRARY
 from nxp.sql_formats import Source
 
 Read = TypeVar("Read")

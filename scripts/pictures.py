@@ -25,7 +25,7 @@ from sandbox.options import SandboxOptions
 from sandbox.server import running
 from tasks.act.asked import ActionAsked
 from tasks.act.run import choose_action
-from tasks.land.plan import Asked
+from tasks.land.asked import Asked
 from tasks.stories import act, sync
 from tasks.stories.export import export_dataset
 from tasks.stories.site import make_site

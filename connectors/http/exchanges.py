@@ -9,6 +9,8 @@ from typing import Final
 
 import httpx
 
+from connectors.errors import Exchange
+from connectors.http.redact import redacted_path, request_id
 from connectors.listeners import Listeners
 
 OTHER: Final = "other"
@@ -51,3 +53,11 @@ def operation_of(request: httpx.Request) -> str:
     """Return the operation of a request; `other` for what is not the API (files, sources)."""
     path = request.url.path
     return next((name for pattern, name in _OPERATIONS if pattern.match(path)), OTHER)
+
+
+def exchange_of(request: httpx.Request, response: httpx.Response | None = None) -> Exchange:
+    """Return the parts of an exchange that may be shown."""
+    path = redacted_path(request.url)
+    if response is None:
+        return Exchange(request.method, path)
+    return Exchange(request.method, path, response.status_code, request_id(response.headers))

@@ -15,14 +15,9 @@ from connectors.errors import (
     PipelineError,
     UnavailableError,
 )
-from connectors.http.client import (
-    SERVER_ERRORS,
-    Gate,
-    Retry,
-    exchange_of,
-    limit_reached,
-    unreachable,
-)
+from connectors.http.client import Gate, unreachable
+from connectors.http.exchanges import exchange_of
+from connectors.http.policy import SERVER_ERRORS, Retry, limit_reached
 from connectors.nexthink.refusal import answered, tenant_code
 
 Answer = TypeVar("Answer", bound=BaseModel)

@@ -10,13 +10,10 @@ from typing import Final, Protocol
 import httpx
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
-from connectors.errors import (
-    AccessError,
-    CredentialRefusedError,
-    PipelineError,
-    UnavailableError,
-)
-from connectors.http.client import SERVER_ERRORS, Retry, exchange_of, limit_reached, unreachable
+from connectors.errors import AccessError, CredentialRefusedError, PipelineError, UnavailableError
+from connectors.http.client import unreachable
+from connectors.http.exchanges import exchange_of
+from connectors.http.policy import SERVER_ERRORS, Retry, limit_reached
 from connectors.nexthink.api import HTTP_FAULTS, read_answer
 from connectors.nexthink.refusal import answered
 

@@ -11,7 +11,7 @@ from typing import Any, Final
 import httpx
 from pydantic import ValidationError
 
-from connectors.http.client import Retry
+from connectors.http.policy import Retry
 from connectors.nexthink.api import Api, read_answer
 from connectors.nexthink.models import EnrichmentAnswer, EnrichmentReply, ObjectError, Taken
 from connectors.nexthink.refusal import code_of

@@ -10,7 +10,7 @@ from connectors.errors import (
     ResultTruncatedError,
     UnavailableError,
 )
-from connectors.http.client import exchange_of
+from connectors.http.exchanges import exchange_of
 from connectors.nexthink.api import setting_of
 from connectors.nexthink.results.download import begins_a_page
 

@@ -19,7 +19,8 @@ from connectors.errors import (
     UnknownQueryError,
     UsageError,
 )
-from connectors.http.client import Retry, exchange_of
+from connectors.http.exchanges import exchange_of
+from connectors.http.policy import Retry
 from connectors.nexthink.api import Api, read_answer
 from connectors.nexthink.executed import EXECUTE_ROW_LIMIT, check_row_limit, count_rows, csv_text
 from connectors.nexthink.models import (

@@ -15,7 +15,7 @@ from typing import Any, Final
 import httpx
 
 from connectors.errors import Exchange
-from connectors.http.client import exchange_of
+from connectors.http.exchanges import exchange_of
 
 # A server may echo what it was sent as the code; only what looks like a code is shown.
 _CODE: Final = re.compile(r"[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+|[0-9]{1,3}")

@@ -12,7 +12,7 @@ from contextvars import copy_context
 from dataclasses import dataclass, field
 
 from connectors.errors import DataRefusedError, HeldError, LimitReachedError, PipelineError
-from connectors.http.client import LONGEST_WAIT
+from connectors.http.policy import LONGEST_WAIT
 from connectors.ledger import Kind
 from tasks.land.claims import Claims
 from tasks.land.outcome import UnitOutcome

@@ -6,7 +6,7 @@ from contextlib import closing, contextmanager
 from datetime import datetime
 
 from connectors.clock import utc_now
-from connectors.http.client import LONGEST_WAIT
+from connectors.http.policy import LONGEST_WAIT
 from connectors.ledger import Asker, Kind, Ledger, open_ledger
 from connectors.ledger.gate import CallGate, Daily
 from connectors.nexthink.client import NexthinkClient

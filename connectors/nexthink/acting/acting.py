@@ -21,7 +21,9 @@ from connectors.errors import (
     UnknownOutcomeError,
     UsageError,
 )
-from connectors.http.client import TOO_MANY_REQUESTS, Retry, exchange_of, unreachable
+from connectors.http.client import unreachable
+from connectors.http.exchanges import exchange_of
+from connectors.http.policy import TOO_MANY_REQUESTS, Retry
 from connectors.nexthink.api import HTTP_FAULTS, SETTING, Api, failure, read_answer
 from connectors.nexthink.refusal import answered, tenant_code
 

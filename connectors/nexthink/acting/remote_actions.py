@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 from pydantic import RootModel
 
 from connectors.errors import Exchange, UsageError
-from connectors.http.client import Retry
+from connectors.http.policy import Retry
 from connectors.nexthink.acting.acting import act
 from connectors.nexthink.acting.models import RemoteAction, RemoteActionAnswer
 from connectors.nexthink.acting.requests import RemoteActionRequest, nql_id

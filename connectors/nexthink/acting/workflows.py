@@ -8,7 +8,7 @@ import httpx
 from pydantic import BaseModel, Field, RootModel, model_validator
 
 from connectors.errors import UsageError
-from connectors.http.client import Retry
+from connectors.http.policy import Retry
 from connectors.nexthink.acting.acting import act
 from connectors.nexthink.acting.limits import UUID, make_sure, source_problems
 from connectors.nexthink.acting.models import (

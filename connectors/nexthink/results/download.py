@@ -19,15 +19,15 @@ from connectors.errors import (
     ResultsExpiredError,
     UnavailableError,
 )
-from connectors.http.client import (
+from connectors.http.client import unreachable
+from connectors.http.exchanges import exchange_of
+from connectors.http.policy import (
     LONGEST_WAIT,
     SERVER_ERRORS,
     Retry,
     backoff,
-    exchange_of,
     limit_reached,
     retry_after,
-    unreachable,
 )
 from connectors.limits import Limits, read_limits
 from connectors.nexthink.api import HTTP_FAULTS

@@ -16,7 +16,7 @@ from typing import Final
 import httpx
 
 from connectors.errors import UnavailableError
-from connectors.http.client import exchange_of
+from connectors.http.exchanges import exchange_of
 from connectors.http.proxies import NEVER_PROXIED
 from connectors.limits import Limits, setting
 

@@ -8,7 +8,9 @@ import httpx
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from connectors.errors import AccessError, PipelineError, UnavailableError
-from connectors.http.client import Retry, exchange_of, limit_reached, unreachable
+from connectors.http.client import unreachable
+from connectors.http.exchanges import exchange_of
+from connectors.http.policy import Retry, limit_reached
 from connectors.sources.connection import Connection
 
 log = logging.getLogger(__name__)

@@ -18,14 +18,9 @@ from connectors.errors import (
     PipelineError,
     UnavailableError,
 )
-from connectors.http.client import (
-    Retry,
-    RetryTransport,
-    build_client,
-    exchange_of,
-    limit_reached,
-    unreachable,
-)
+from connectors.http.client import RetryTransport, build_client, unreachable
+from connectors.http.exchanges import exchange_of
+from connectors.http.policy import Retry, limit_reached
 from connectors.http.proxies import SystemProxies
 from connectors.sources.connection import Connection
 from connectors.sources.servicenow.auth import HTTP_FAULTS, OK, UNAUTHORIZED, InstanceCredentials

@@ -9,7 +9,7 @@ from connectors.catalogue import load_dataset
 from connectors.clock import utc_now
 from connectors.errors import AccessError, UnavailableError
 from connectors.ledger import open_ledger
-from tasks.land.plan import Asked
+from tasks.land.asked import Asked
 from tasks.runs.freshness import Light, freshness_of
 from tasks.stories.export import export_datasets
 from tests.landing import CATALOG, Place, place

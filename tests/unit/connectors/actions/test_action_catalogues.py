@@ -12,7 +12,7 @@ from connectors.errors import (
     UnavailableError,
     UsageError,
 )
-from connectors.http.client import MAX_ATTEMPTS
+from connectors.http.policy import MAX_ATTEMPTS
 from connectors.nexthink.acting.models import Dependency, RemoteAction, TriggerMethod, Workflow
 from connectors.nexthink.acting.remote_actions import choose_remote_actions
 from connectors.nexthink.client import NexthinkClient

@@ -13,16 +13,14 @@ from hypothesis import strategies as st
 
 from connectors.clock import utc_now
 from connectors.errors import ConfigurationError, LimitReachedError
-from connectors.http.client import (
+from connectors.http.client import RetryTransport, build_client, unreachable
+from connectors.http.policy import (
     LONGEST_PAUSE_SECONDS,
     MAX_ATTEMPTS,
     Retry,
-    RetryTransport,
     backoff,
-    build_client,
     limit_reached,
     retry_after,
-    unreachable,
 )
 from connectors.http.proxies import SystemProxies
 from tests.unit.connectors.servers import START, Clock, Reply, Server

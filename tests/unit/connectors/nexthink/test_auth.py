@@ -15,7 +15,8 @@ from connectors.errors import (
     PipelineError,
     UnavailableError,
 )
-from connectors.http.client import MAX_ATTEMPTS, build_client
+from connectors.http.client import build_client
+from connectors.http.policy import MAX_ATTEMPTS
 from connectors.nexthink.auth import ClientCredentials
 from connectors.nexthink.client import NexthinkClient
 from tests.unit.connectors.servers import (

@@ -13,7 +13,7 @@ from connectors.errors import (
     PipelineError,
     UnavailableError,
 )
-from connectors.http.client import MAX_ATTEMPTS
+from connectors.http.policy import MAX_ATTEMPTS
 from connectors.nexthink import EnrichmentAnswer, Taken
 from connectors.nexthink.client import NexthinkClient
 from connectors.nexthink.enrichment import fields_named

@@ -19,10 +19,10 @@ from connectors.errors import (
     UnknownQueryError,
     UsageError,
 )
-from connectors.http.client import MAX_ATTEMPTS
+from connectors.http.policy import MAX_ATTEMPTS
 from connectors.nexthink import Compression, ExportState, ExportStatus
 from connectors.nexthink.client import NexthinkClient
-from connectors.nexthink.executed import _count_rows
+from connectors.nexthink.executed import count_rows
 from tests.unit.connectors.servers import START, Clock, Reply, Server, json_reply
 
 V1 = "/api/v1/nql/execute"
@@ -167,7 +167,7 @@ def test_what_is_no_csv_is_refused(
     [("", 0), ("a", 0), ("a\n", 0), ("a\n1", 1), ("a\r\n1\r\n2\r\n", 2), ('a\n"1\n\n"\n"2"', 2)],
 )
 def test_rows_are_counted_by_records(text: str, rows: int) -> None:
-    assert _count_rows(text) == rows
+    assert count_rows(text) == rows
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,7 @@ from connectors.errors import (
     UnknownOutcomeError,
     UsageError,
 )
-from connectors.http.client import MAX_ATTEMPTS
+from connectors.http.policy import MAX_ATTEMPTS
 from connectors.http.proxies import SystemProxies
 from connectors.nexthink.acting.requests import (
     CampaignRequest,
