@@ -7,8 +7,8 @@ from dataclasses import fields, replace
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Any, Final
 
+from connectors.nexthink.acting.answers import CampaignAnswer, RemoteActionAnswer, WorkflowAnswer
 from connectors.nexthink.acting.devices import DeviceDeletionRequest
-from connectors.nexthink.acting.models import CampaignAnswer, RemoteActionAnswer, WorkflowAnswer
 from connectors.nexthink.acting.requests import (
     CampaignRequest,
     EventRequest,

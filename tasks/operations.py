@@ -27,18 +27,15 @@ from connectors.nexthink import (
     QueryResult,
     StartedExport,
 )
-from connectors.nexthink.acting.devices import DeviceDeletionRequest
-from connectors.nexthink.acting.models import (
+from connectors.nexthink.acting.answers import (
     Accepted,
     CampaignAnswer,
     DeletionAnswer,
-    Dependency,
-    RemoteAction,
     RemoteActionAnswer,
-    TriggerMethod,
-    Workflow,
     WorkflowAnswer,
 )
+from connectors.nexthink.acting.devices import DeviceDeletionRequest
+from connectors.nexthink.acting.models import Dependency, RemoteAction, TriggerMethod, Workflow
 from connectors.nexthink.acting.requests import (
     CampaignRequest,
     EventRequest,

@@ -4,10 +4,7 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import Final
 
-from connectors.nexthink.acting.limits import (
-    CAMPAIGN_EXPIRY_MINUTES,
-    EXPIRY_MINUTES,
-)
+from connectors.nexthink.acting.limits import CAMPAIGN_EXPIRY_MINUTES, EXPIRY_MINUTES
 
 MINUTE: Final = timedelta(minutes=1)
 

@@ -6,13 +6,7 @@ from pathlib import Path
 from connectors.actions.kinds import ActionKind, Approval
 from connectors.actions.specification import ActionSpecification
 from connectors.actions.targets import Consent
-from connectors.catalogue import (
-    ACTIONS,
-    SYNCS,
-    Loaded,
-    query_problems,
-    read_specifications,
-)
+from connectors.catalogue import ACTIONS, SYNCS, Loaded, query_problems, read_specifications
 
 
 def read_actions(catalog: Path) -> Loaded[ActionSpecification]:

@@ -5,12 +5,7 @@ import uuid
 from datetime import timedelta
 from typing import Any, Final, Self
 
-from pydantic import (
-    Field,
-    PrivateAttr,
-    field_validator,
-    model_validator,
-)
+from pydantic import Field, PrivateAttr, field_validator, model_validator
 
 from connectors.actions.kinds import (
     EXPIRY,

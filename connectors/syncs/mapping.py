@@ -7,11 +7,7 @@ from enum import StrEnum
 from pydantic import BaseModel, Field, StrictInt, StrictStr
 
 from connectors.catalogue import Specification
-from connectors.nexthink.fields import (
-    LONGEST_TEXT,
-    FieldKind,
-    check_value,
-)
+from connectors.nexthink.fields import LONGEST_TEXT, FieldKind, check_value
 from connectors.nexthink.fields import Field as ApiField
 
 DIGEST_BYTES = 8

@@ -9,14 +9,7 @@ from connectors.catalogue import ACTIONS, check_named
 from connectors.errors import NotApprovedError, UsageError
 from connectors.settings.installation import load_settings
 from connectors.settings.tenants import tenant_name
-from nxp.acting import (
-    NEWEST,
-    card_as_json,
-    open_own_ledger,
-    print_card,
-    print_plan,
-    print_report,
-)
+from nxp.acting import NEWEST, card_as_json, open_own_ledger, print_card, print_plan, print_report
 from nxp.engine import require_prefect, run_reported
 from nxp.options import DryRun, Json, Parameters, Prefect, Tenant, parse_parameters
 from nxp.output import print_json, print_table, say

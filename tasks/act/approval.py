@@ -4,9 +4,7 @@ from collections.abc import Callable
 from typing import TypeAlias
 
 from connectors.actions import Approval
-from connectors.errors import (
-    NotApprovedError,
-)
+from connectors.errors import NotApprovedError
 from connectors.ledger import ActionPlanRecord, ActionPlanState, Verdict
 from tasks.act.asked import ActionAsked
 from tasks.act.person import Person, check_allowed, person_here

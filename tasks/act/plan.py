@@ -37,9 +37,7 @@ from tasks.act.plan_file import (
     write_page,
     write_plan,
 )
-from tasks.act.preconditions import (
-    acted_elsewhere,
-)
+from tasks.act.preconditions import acted_elsewhere
 from tasks.act.run import ActionRun
 from tasks.act.send import request_of
 from tasks.runs.progress import Progress, tell

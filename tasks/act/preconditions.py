@@ -12,19 +12,13 @@ import polars as pl
 
 from connectors.catalogue import query_path
 from connectors.catalogue.retention import RetentionClass, kept_for
-from connectors.errors import (
-    ConfigurationError,
-    DataRefusedError,
-    HeldError,
-)
+from connectors.errors import ConfigurationError, DataRefusedError, HeldError
 from connectors.ledger.action_requests import ActionRequest, RequestState
 from connectors.nexthink.acting.intents import LEDGER_IN_REASON
 from nql.errors import NqlError
 from nql.frames import reach_of
 from nql.parser import parse
-from tasks.act.exclusions import (
-    elsewhere,
-)
+from tasks.act.exclusions import elsewhere
 from tasks.act.outcomes import refresh
 from tasks.act.readback import REACH, SHOWS_WITHIN, SKEW
 from tasks.act.run import ActionRun

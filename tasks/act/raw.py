@@ -17,20 +17,17 @@ from connectors.clock import utc_now
 from connectors.errors import DataRefusedError, PartlyDoneError, PipelineError, UsageError
 from connectors.ledger import Ledger
 from connectors.ledger.action_requests import ActionRequest, Batch, RequestState
-from connectors.nexthink.acting.devices import DeviceDeletionRequest
-from connectors.nexthink.acting.intents import new_intent
-from connectors.nexthink.acting.limits import UUID
-from connectors.nexthink.acting.models import (
+from connectors.nexthink.acting.answers import (
     Accepted,
     CampaignAnswer,
     DeletionAnswer,
     RemoteActionAnswer,
     WorkflowAnswer,
 )
-from connectors.nexthink.acting.requests import (
-    WorkflowIdsRequest,
-    WorkflowRequest,
-)
+from connectors.nexthink.acting.devices import DeviceDeletionRequest
+from connectors.nexthink.acting.intents import new_intent
+from connectors.nexthink.acting.limits import UUID
+from connectors.nexthink.acting.requests import WorkflowIdsRequest, WorkflowRequest
 from connectors.nexthink.client import NexthinkClient
 from connectors.settings.installation import load_settings
 from connectors.settings.tenants import load_tenant

@@ -4,14 +4,14 @@ from dataclasses import replace
 from typing import Final, TypeAlias, assert_never
 
 from connectors.actions import ActionKind
-from connectors.nexthink.acting.devices import DeviceDeletionRequest
-from connectors.nexthink.acting.models import (
+from connectors.nexthink.acting.answers import (
     Accepted,
     CampaignAnswer,
     DeletionAnswer,
     RemoteActionAnswer,
     WorkflowAnswer,
 )
+from connectors.nexthink.acting.devices import DeviceDeletionRequest
 from connectors.nexthink.acting.requests import (
     CampaignRequest,
     EventRequest,

@@ -22,7 +22,7 @@ from connectors.errors import (
 )
 from connectors.ledger import Lease, Ledger
 from connectors.ledger.action_requests import RequestState
-from connectors.nexthink.acting.models import CampaignAnswer
+from connectors.nexthink.acting.answers import CampaignAnswer
 from connectors.nexthink.acting.requests import (
     CampaignRequest,
     RemoteActionRequest,

@@ -7,14 +7,8 @@ import polars as pl
 from connectors.errors import StaleError, UsageError
 from connectors.ledger import ActionPlanRecord, ActionPlanState
 from connectors.ledger.action_requests import RequestState
-from tasks.act.plan_file import (
-    PLAN_LIFE,
-    ActionPlan,
-    read_plan,
-)
-from tasks.act.preconditions import (
-    acted_elsewhere,
-)
+from tasks.act.plan_file import PLAN_LIFE, ActionPlan, read_plan
+from tasks.act.preconditions import acted_elsewhere
 from tasks.act.run import ActionRun
 
 SHORTEST_HASH: Final = 8

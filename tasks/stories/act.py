@@ -11,11 +11,7 @@ from datetime import datetime
 from typing import Any, TypeAlias
 
 from connectors.clock import utc_now
-from connectors.errors import (
-    ActionRefusedError,
-    PartlyDoneError,
-    PipelineError,
-)
+from connectors.errors import ActionRefusedError, PartlyDoneError, PipelineError
 from connectors.ledger import ActionPlanState, Lease
 from connectors.ledger.action_requests import RequestState
 from tasks.act.approval import Approve, allowed_asker, approved

@@ -5,12 +5,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from connectors.clock import utc_now
-from connectors.errors import (
-    NothingDoneError,
-    PartlyDoneError,
-    PipelineError,
-    UsageError,
-)
+from connectors.errors import NothingDoneError, PartlyDoneError, PipelineError, UsageError
 from tasks.act.answers import chosen_actions
 from tasks.act.approval import Approve, allowed_asker
 from tasks.act.asked import ActionAsked

@@ -5,7 +5,7 @@ from typing import Final, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from connectors.nexthink.acting.acting import act
-from connectors.nexthink.acting.models import CampaignAnswer
+from connectors.nexthink.acting.answers import CampaignAnswer
 from connectors.nexthink.acting.requests import CampaignRequest
 from connectors.nexthink.api import Api
 from connectors.nexthink.models import TenantId

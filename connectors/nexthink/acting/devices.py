@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from connectors.nexthink.acting.acting import act
+from connectors.nexthink.acting.answers import DeletionAnswer
 from connectors.nexthink.acting.limits import (
     COLLECTOR_ID,
     MOST_DELETIONS,
@@ -14,7 +15,6 @@ from connectors.nexthink.acting.limits import (
     pattern_problems,
     repeats,
 )
-from connectors.nexthink.acting.models import DeletionAnswer
 from connectors.nexthink.api import Api
 
 PERMISSION: Final = "Data management"

@@ -1,24 +1,14 @@
-"""Remote actions and workflows as the tenant describes them, and its answers to requests that act.
+"""Remote actions and workflows as the tenant describes them.
 
 Read leniently: fields that live tenants add are ignored, fields that they omit or send as null get
 a neutral default, and words are not validated.
 """
 
 import re
-from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Final, Self
 
-from pydantic import (
-    AliasChoices,
-    BaseModel,
-    ConfigDict,
-    Field,
-    field_validator,
-    model_validator,
-)
-
-from connectors.nexthink.models import TenantId
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, field_validator, model_validator
 
 # A number that the tenant gives may be shown only if it is one: a year in minutes, and in seconds.
 LONGEST_MINUTES = 366 * 24 * 60
@@ -51,7 +41,9 @@ def _name_sources(schema: dict[str, Any], model: type[BaseModel]) -> None:
             described |= {"x-source": "api", "x-detail": field.alias or name}
 
 
-class _Lenient(BaseModel):
+class Lenient(BaseModel):
+    """Something read from the tenant: unknown fields are ignored, null is as good as absent."""
+
     model_config = ConfigDict(
         frozen=True,
         validate_by_name=True,
@@ -67,7 +59,7 @@ class _Lenient(BaseModel):
         return {name: value for name, value in given.items() if value is not None}
 
 
-class _Named(_Lenient):
+class _Named(Lenient):
     """What has an NQL id; the lists of some tenants have the ids without their #."""
 
     id: str
@@ -82,7 +74,7 @@ class _Named(_Lenient):
         return self.model_copy(update={"id": self.nql_id})
 
 
-class Targeting(_Lenient):
+class Targeting(Lenient):
     """How a remote action may be triggered."""
 
     api_enabled: bool = Field(default=False, alias="apiEnabled")
@@ -91,7 +83,7 @@ class Targeting(_Lenient):
     manual_allow_multiple_devices: bool = Field(default=False, alias="manualAllowMultipleDevices")
 
 
-class ActionInput(_Lenient):
+class ActionInput(Lenient):
     """A parameter of a remote action; `options` are suggestions if custom values are allowed."""
 
     id: str
@@ -103,7 +95,7 @@ class ActionInput(_Lenient):
     allow_custom_value: bool = Field(default=False, alias="allowCustomValue")
 
 
-class ActionOutput(_Lenient):
+class ActionOutput(Lenient):
     """A value that a remote action reports, with its type."""
 
     id: str
@@ -114,7 +106,7 @@ class ActionOutput(_Lenient):
     used_by_mac: bool = Field(default=False, alias="usedByMacOs")
 
 
-class ScriptInfo(_Lenient):
+class ScriptInfo(Lenient):
     """The script of a remote action; `run_as` is LOCAL_SYSTEM, INTERACTIVE_USER or a delegate."""
 
     run_as: str = Field(default="", alias="runAs")
@@ -145,7 +137,7 @@ class RemoteAction(_Named):
     script: ScriptInfo = Field(default=ScriptInfo(), alias="scriptInfo")
 
 
-class WorkflowInput(_Lenient):
+class WorkflowInput(Lenient):
     """A parameter of a workflow; `type`, `required` and `options` are None where not sent.
 
     The specification describes no parameter, so they are read under the names that the other APIs
@@ -180,7 +172,7 @@ class WorkflowInput(_Lenient):
         return given if is_list and all(isinstance(each, str) for each in given) else None
 
 
-class WorkflowVersion(_Lenient):
+class WorkflowVersion(Lenient):
     """A version of a workflow; `parameters` are names, as far as they could be read.
 
     The vendor publishes no usable schema; this is the shape that a live tenant sent.
@@ -217,7 +209,7 @@ class WorkflowVersion(_Lenient):
         ]
 
 
-class TriggerMethods(_Lenient):
+class TriggerMethods(Lenient):
     """How a workflow may be triggered, in the tenant's own form."""
 
     api: bool = Field(default=False, alias="apiEnabled")
@@ -267,71 +259,3 @@ class Workflow(_Named):
         if version.has_device:
             return Dependency.DEVICE
         return Dependency.USER if version.has_user else Dependency.NONE
-
-
-class RemoteActionAnswer(_Lenient):
-    """A remote action was accepted; `request_id` finds its executions when they are read back."""
-
-    request_id: TenantId = Field(alias="requestId")
-    expires_in_minutes: int | None = Field(default=None, alias="expiresInMinutes")
-
-    @field_validator("expires_in_minutes", mode="before")
-    @classmethod
-    def _take_only_minutes(cls, given: Any) -> Any:
-        # The action was accepted: a number that is none must not make its outcome unknown.
-        return given if isinstance(given, int) and 0 <= given <= LONGEST_MINUTES else None
-
-
-class WorkflowAnswer(_Lenient):
-    """A workflow was accepted: one execution for each object, in no documented order."""
-
-    request_id: TenantId = Field(alias="requestUuid")
-    execution_ids: tuple[TenantId, ...] = Field(default=(), alias="executionsUuids")
-
-
-class DeviceStatus(_Lenient):
-    """The answer for one device to be deleted: SCHEDULED, INVALID or FAILED."""
-
-    uid: str = ""
-    name: str = ""
-    status: str = ""
-
-
-class DeletionAnswer(_Lenient):
-    """A deletion was accepted: what the tenant says of each device, in the order of the request."""
-
-    scheduled: int | None = Field(default=None, alias="scheduledCount")
-    devices: tuple[DeviceStatus, ...] = ()
-
-    @field_validator("scheduled", mode="before")
-    @classmethod
-    def _take_only_a_count(cls, given: Any) -> Any:
-        return given if isinstance(given, int) and not isinstance(given, bool) else None
-
-    @field_validator("devices", mode="before")
-    @classmethod
-    def _take_only_devices(cls, given: Any) -> Any:
-        # It was accepted: an entry of another form must not make its outcome unknown.
-        entries = given if isinstance(given, list | tuple) else ()
-        return [each for each in entries if isinstance(each, DeviceStatus) or _is_of_texts(each)]
-
-
-@dataclass(frozen=True, slots=True)
-class Accepted:
-    """A request was accepted by an answer without content."""
-
-
-@dataclass(frozen=True, slots=True)
-class CampaignAnswer:
-    """The answer for one user: a request id, or a message why there is none."""
-
-    user_sid: str = field(repr=False)
-    request_id: str | None = None
-    message: str | None = field(default=None, repr=False)
-
-
-def _is_of_texts(entry: object) -> bool:
-    """Return whether an entry of an answer is an object whose known fields are texts, or null."""
-    if not isinstance(entry, dict):
-        return False
-    return all(isinstance(entry.get(name) or "", str) for name in DeviceStatus.model_fields)

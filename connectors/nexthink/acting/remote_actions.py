@@ -9,7 +9,8 @@ from pydantic import RootModel
 from connectors.errors import Exchange, UsageError
 from connectors.http.policy import Retry
 from connectors.nexthink.acting.acting import act
-from connectors.nexthink.acting.models import RemoteAction, RemoteActionAnswer
+from connectors.nexthink.acting.answers import RemoteActionAnswer
+from connectors.nexthink.acting.models import RemoteAction
 from connectors.nexthink.acting.requests import RemoteActionRequest, nql_id
 from connectors.nexthink.api import Api, read_answer
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any, Final, TypeAlias
 
 from connectors.nexthink.acting.acting import act_without_answer
+from connectors.nexthink.acting.answers import Accepted
 from connectors.nexthink.acting.limits import header_problems, make_sure
-from connectors.nexthink.acting.models import Accepted
 from connectors.nexthink.api import Api
 
 PERMISSION: Final = "Spark"

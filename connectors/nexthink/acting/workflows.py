@@ -10,13 +10,9 @@ from pydantic import BaseModel, Field, RootModel, model_validator
 from connectors.errors import UsageError
 from connectors.http.policy import Retry
 from connectors.nexthink.acting.acting import act
+from connectors.nexthink.acting.answers import WorkflowAnswer
 from connectors.nexthink.acting.limits import UUID, make_sure, source_problems
-from connectors.nexthink.acting.models import (
-    Dependency,
-    TriggerMethod,
-    Workflow,
-    WorkflowAnswer,
-)
+from connectors.nexthink.acting.models import Dependency, TriggerMethod, Workflow
 from connectors.nexthink.acting.requests import (
     EventRequest,
     WorkflowIdsRequest,

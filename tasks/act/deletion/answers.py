@@ -5,8 +5,8 @@ from typing import Final
 
 import polars as pl
 
+from connectors.nexthink.acting.answers import DeletionAnswer, DeviceStatus
 from connectors.nexthink.acting.devices import DeviceDeletionRequest
-from connectors.nexthink.acting.models import DeletionAnswer, DeviceStatus
 
 # The key of deletions in the journal: kind, and what stands for the id of an action.
 DELETION: Final = ("device_deletion", "devices")

@@ -25,8 +25,9 @@ from connectors.errors import (
 from connectors.ledger import Ledger, open_ledger
 from connectors.ledger.action_requests import RequestState
 from connectors.nexthink import ExportState, Taken
+from connectors.nexthink.acting.answers import Accepted
 from connectors.nexthink.acting.devices import DeviceDeletionRequest, DeviceEntry
-from connectors.nexthink.acting.models import Accepted, Dependency
+from connectors.nexthink.acting.models import Dependency
 from connectors.nexthink.acting.requests import (
     CampaignRequest,
     DeviceIds,

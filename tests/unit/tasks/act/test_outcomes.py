@@ -7,7 +7,7 @@ import pytest
 
 from connectors.actions import OutcomeSpecification
 from connectors.ledger.action_requests import SEEN
-from connectors.nexthink.acting.models import CampaignAnswer
+from connectors.nexthink.acting.answers import CampaignAnswer
 from tasks.act.outcomes import changed_by, counted, pauses
 from tasks.act.readback import EXECUTIONS
 from tasks.act.send import said_of

@@ -6,8 +6,8 @@ from typing import Any
 import polars as pl
 import pytest
 
+from connectors.nexthink.acting.answers import DeletionAnswer
 from connectors.nexthink.acting.devices import DeviceDeletionRequest, DeviceEntry
-from connectors.nexthink.acting.models import DeletionAnswer
 from tasks.act.deletion.answers import seen_of, statuses_of
 from tasks.act.deletion.inventory import Inventory, devices_of
 from tasks.act.deletion.send import judged
