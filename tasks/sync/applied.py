@@ -13,8 +13,9 @@ import polars as pl
 
 from connectors.errors import PipelineError
 from connectors.ledger.enriched import ValueState
+from tasks.sync.halving import NOT_SENT
 from tasks.sync.outcomes import ObjectOutcome
-from tasks.sync.push import NOT_SENT, is_unread
+from tasks.sync.push import is_unread
 from tasks.sync.settled import is_no_such_object
 
 # What objects and values are counted as, in addition to outcomes and to states of the ledger.

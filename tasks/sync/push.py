@@ -7,7 +7,6 @@ reached a limit: the objects that have not been sent are then unknown.
 """
 
 import logging
-import threading
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterator
@@ -20,13 +19,11 @@ from typing import Final, NamedTuple, TypeAlias
 import polars as pl
 
 from connectors.errors import (
-    DataRefusedError,
     LimitReachedError,
     PipelineError,
     UnavailableError,
     UsageError,
 )
-from connectors.nexthink import EnrichmentAnswer
 from connectors.nexthink.encoding import (
     ObjectLayout,
     RequestBatch,
@@ -35,19 +32,24 @@ from connectors.nexthink.encoding import (
     encode,
     with_values,
 )
-from connectors.nexthink.enrichment import UNSPECIFIED
 from connectors.nexthink.models import DEFAULT_BYTES, DEFAULT_OBJECTS
 from tasks.runs.pace import Pace
 from tasks.runs.stopping import Stop, pool_of, unbroken
-from tasks.sync.outcomes import ObjectOutcome, judge, without_answer
+from tasks.sync.halving import (
+    NOT_SENT,
+    STOPPED,
+    Push,
+    Sender,
+    Settled,
+    identified,
+)
+from tasks.sync.outcomes import ObjectOutcome, without_answer
 
 logger = logging.getLogger(__name__)
 
-Push: TypeAlias = Callable[[bytes], EnrichmentAnswer]
 Save: TypeAlias = Callable[[pl.DataFrame], None]
 
 NO_ANSWER: Final = "NO_ANSWER"
-NOT_SENT: Final = "NOT_SENT"
 # The code of objects whose request got an answer that says nothing about them.
 _ANSWERED: Final = "HTTP_{}"
 # Statuses of what stands before the API, or of an API that did not get to an answer.
@@ -55,12 +57,9 @@ _NO_ANSWERS: Final = frozenset(range(500, 600)) | {408}
 _UNREAD: Final = frozenset(range(400, 500)) - {408}
 
 MOST_CONCURRENCY: Final = 16
-# Finding one bad object in 5,000 takes at most 27 requests, finding two at most 51.
-MOST_REQUESTS_PER_BATCH: Final = 64
 # Each of them has been tried for 15 s: this is an outage, which is left to the next scheduled run.
 MOST_UNANSWERED: Final = 3
 PAUSE_BEFORE_AGAIN_SECONDS: Final = 30.0
-_STOPPED: Final = "the run had stopped before"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,25 +139,15 @@ def push_batches(
                 sleep(PAUSE_BEFORE_AGAIN_SECONDS)
                 run.send_again()
             run.give_up_unanswered()
-            run.give_up([rows.slice(sent)], NOT_SENT, _STOPPED)
+            run.give_up([rows.slice(sent)], NOT_SENT, STOPPED)
         except BaseException as error:
-            run.stop.set()
+            run.sender.stop.set()
             stop.let_end(run.under_way, error)
             run.take_answers()
             raise
         finally:
-            run.stop.set()
+            run.sender.stop.set()
     return run.result
-
-
-@dataclass(slots=True)
-class _Settled:
-    """What became of a batch: outcomes, pieces without an answer, and the error that ended it."""
-
-    outcomes: list[pl.DataFrame] = field(default_factory=list)
-    unanswered: list[pl.DataFrame] = field(default_factory=list)
-    error: PipelineError | None = None
-    requests: int = 0
 
 
 class _Unanswered(NamedTuple):
@@ -182,17 +171,13 @@ class _Run:
     ) -> None:
         self.result = Pushed()
         self.unanswered: list[_Unanswered] = []
-        self.stop = threading.Event()
-        self._push = push
+        self.sender = Sender(push, layout, pace)
         self._layout = layout
         self._save = save
         self._concurrency = concurrency
-        self._pace = pace
         self._pool = pool
         self._in_a_row = 0
-        # What is sent now was sent before, so that it is never certain that it is not there.
-        self._is_again = False
-        self.under_way: set[Future[_Settled]] = set()
+        self.under_way: set[Future[Settled]] = set()
 
     def send(self, requests: Iterator[RequestBatch]) -> int:
         """Send batches until none is left or the run stops; return how many objects were begun."""
@@ -204,7 +189,7 @@ class _Run:
                     break
                 begun += batch.objects.height
                 # The context carries Prefect's run, so that logs of threads belong to it.
-                self.under_way.add(self._pool.submit(copy_context().run, self._settle, batch))
+                self.under_way.add(self._pool.submit(copy_context().run, self.sender.settle, batch))
             if not self.under_way:
                 return begun
             done, _ = wait(self.under_way, return_when=FIRST_COMPLETED)
@@ -222,7 +207,7 @@ class _Run:
 
     def send_again(self) -> None:
         """Send once more what got no answer."""
-        before, self._is_again = self.unanswered, True
+        before, self.sender.is_again = self.unanswered, True
         waiting = deque(each.objects for each in before)
         self.unanswered = []
         self.send(self._encoded(waiting))
@@ -244,14 +229,14 @@ class _Run:
         """Save objects as unknown."""
         for piece in pieces:
             if piece.height:
-                self._keep(without_answer(_identified(piece, self._layout), code, reason))
+                self._keep(without_answer(identified(piece, self._layout), code, reason))
 
     def _encoded(self, waiting: deque[pl.DataFrame]) -> Iterator[RequestBatch]:
         while waiting:
             piece = waiting.popleft()
             yield RequestBatch(piece, encode(piece, self._layout))
 
-    def _take(self, settled: _Settled) -> None:
+    def _take(self, settled: Settled) -> None:
         self.result.requests += settled.requests
         for outcomes in settled.outcomes:
             self._keep(outcomes)
@@ -264,7 +249,7 @@ class _Run:
         may_pass = isinstance(error, UnavailableError) and not isinstance(error, LimitReachedError)
         if not may_pass or self._in_a_row >= MOST_UNANSWERED:
             self.result.stopped = error
-            self.stop.set()
+            self.sender.stop.set()
 
     def _keep(self, outcomes: pl.DataFrame) -> None:
         self._save(outcomes)
@@ -272,64 +257,3 @@ class _Run:
             self.result.outcomes[ObjectOutcome(outcome)] += count
         for code, count in outcomes["code"].drop_nulls().value_counts().iter_rows():
             self.result.codes[code] += count
-
-    def _settle(self, batch: RequestBatch) -> _Settled:
-        """Send one batch, and then halves of it while the answer does not say which are refused."""
-        settled = _Settled()
-        waiting = deque([batch.objects])
-        body, code = batch.body, UNSPECIFIED
-        while waiting and settled.requests < MOST_REQUESTS_PER_BATCH and not self.stop.is_set():
-            piece = waiting.popleft()
-            try:
-                self._pace.wait()
-                settled.requests += 1
-                answer = self._push(body or encode(piece, self._layout))
-            except PipelineError as error:
-                settled.error = error
-                settled.unanswered = [piece, *waiting]
-                return settled
-            except Exception:
-                # Stopped while it waited: the halves before this one have their answers.
-                if not self.stop.is_set():
-                    raise
-                return settled
-            body, code = b"", answer.code or code
-            judged = judge(_identified(piece, self._layout), answer, self._layout.fields.values())
-            settled.outcomes.append(judged.filter(pl.col("outcome").is_not_null()))
-            waiting.extend(_halves(piece.filter(judged["outcome"].is_null())))
-        if waiting:
-            self._leave(waiting, code, settled)
-        return settled
-
-    def _leave(self, waiting: deque[pl.DataFrame], code: str, settled: _Settled) -> None:
-        """Give up looking for the objects that are refused."""
-        if self.stop.is_set() and not settled.requests and not self._is_again:
-            pieces = (_identified(piece, self._layout) for piece in waiting)
-            settled.outcomes += [without_answer(piece, NOT_SENT, _STOPPED) for piece in pieces]
-            return
-        if self.stop.is_set():
-            settled.unanswered = list(waiting)
-            return
-        taken = any(
-            (outcomes["outcome"] == ObjectOutcome.ACKNOWLEDGED).any()
-            for outcomes in settled.outcomes
-        )
-        if not taken:
-            settled.error = DataRefusedError(
-                f"the tenant refuses whole requests, whichever objects are in them (code {code})"
-            )
-        reason = f"refused with others, and not alone within {MOST_REQUESTS_PER_BATCH} requests"
-        settled.outcomes += [
-            without_answer(_identified(piece, self._layout), code, reason) for piece in waiting
-        ]
-
-
-def _identified(objects: pl.DataFrame, layout: ObjectLayout) -> pl.DataFrame:
-    return objects.select(
-        pl.lit(layout.identification).alias("name"), pl.col(layout.key).alias("value")
-    )
-
-
-def _halves(objects: pl.DataFrame) -> list[pl.DataFrame]:
-    middle = objects.height // 2
-    return [half for half in (objects.slice(0, middle), objects.slice(middle)) if half.height]

@@ -11,10 +11,10 @@ from connectors.ledger.bulk import MOMENT
 from connectors.ledger.enriched import KNOWN, ValueState
 from connectors.nexthink.enrichment import MEANINGS, REFUSED, UNSPECIFIED, fields_named
 from tasks.sync.conflicts import HELD
+from tasks.sync.halving import NOT_SENT
 from tasks.sync.objects import IDENTITY
 from tasks.sync.outcomes import ObjectOutcome
 from tasks.sync.plan_rows import Action
-from tasks.sync.push import NOT_SENT
 
 # For an object that the tenant does not know, or a value that read back differently.
 RETRY_DAYS: Final = (1, 2, 4, 7)

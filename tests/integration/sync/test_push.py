@@ -21,8 +21,9 @@ from connectors.nexthink.encoding import ObjectLayout, encode
 from sandbox.options import SandboxOptions
 from sandbox.server import running
 from sandbox.tenant import Tenant
+from tasks.sync.halving import NOT_SENT
 from tasks.sync.outcomes import ObjectOutcome
-from tasks.sync.push import NO_ANSWER, NOT_SENT, Pushed, PushLimits, push_batches
+from tasks.sync.push import NO_ANSWER, Pushed, PushLimits, push_batches
 from tests import vendor
 from tests.acting import Client
 from tests.sampling import sampled

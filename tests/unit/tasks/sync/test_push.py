@@ -26,8 +26,9 @@ from connectors.nexthink import EnrichmentAnswer, ObjectError, Taken
 from connectors.nexthink.encoding import ObjectLayout
 from tasks.runs.stopping import Stop
 from tasks.sync import push as module
+from tasks.sync.halving import NOT_SENT
 from tasks.sync.outcomes import ObjectOutcome, judge
-from tasks.sync.push import MOST_UNANSWERED, NO_ANSWER, NOT_SENT, Pushed, PushLimits, push_batches
+from tasks.sync.push import MOST_UNANSWERED, NO_ANSWER, Pushed, PushLimits, push_batches
 from tests.sampling import sampled
 
 NAME = "device/device/name"

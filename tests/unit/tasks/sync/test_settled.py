@@ -8,8 +8,9 @@ import pytest
 
 from connectors.ledger.bulk import MOMENT
 from connectors.ledger.enriched import KNOWN
+from tasks.sync.halving import NOT_SENT
 from tasks.sync.outcomes import ObjectOutcome
-from tasks.sync.push import NO_ANSWER, NOT_SENT
+from tasks.sync.push import NO_ANSWER
 from tasks.sync.settled import READ_BACK, Tried, known_rows
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
