@@ -25,12 +25,12 @@ from tasks.columns.rules import landing_as
 from tasks.columns.transform import load_transform
 from tasks.runs.opening import opened
 from tasks.runs.recorded import recorded
+from tasks.upkeep.refit import ReplayRun
 from tasks.upkeep.replay import (
     DONE,
     LANDED,
     SUPERSEDED,
     Replayed,
-    ReplayRun,
     may_be_replayed,
     replay_unit,
     try_unit,

@@ -18,12 +18,7 @@ from typing import Final, NamedTuple, TypeAlias
 
 import polars as pl
 
-from connectors.errors import (
-    LimitReachedError,
-    PipelineError,
-    UnavailableError,
-    UsageError,
-)
+from connectors.errors import LimitReachedError, PipelineError, UnavailableError, UsageError
 from connectors.nexthink.encoding import (
     ObjectLayout,
     RequestBatch,
@@ -35,14 +30,7 @@ from connectors.nexthink.encoding import (
 from connectors.nexthink.models import DEFAULT_BYTES, DEFAULT_OBJECTS
 from tasks.runs.pace import Pace
 from tasks.runs.stopping import Stop, pool_of, unbroken
-from tasks.sync.halving import (
-    NOT_SENT,
-    STOPPED,
-    Push,
-    Sender,
-    Settled,
-    identified,
-)
+from tasks.sync.halving import NOT_SENT, STOPPED, Push, Sender, Settled, identified
 from tasks.sync.outcomes import ObjectOutcome, without_answer
 
 logger = logging.getLogger(__name__)

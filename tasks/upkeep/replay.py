@@ -9,7 +9,6 @@ The remaining rejects are written first, then the unit is published, and the led
 kill leaves the unit either old or new, and a further replay finishes it or finds it done.
 """
 
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -17,49 +16,25 @@ from pathlib import Path
 import polars as pl
 import pyarrow as pa
 
-from connectors.catalogue import Column, DatasetSpecification
-from connectors.errors import DataRefusedError, StorageError
+from connectors.catalogue import DatasetSpecification
+from connectors.errors import DataRefusedError
 from connectors.lake import Entry, Lake
 from connectors.lake.landed import landed_batches
 from connectors.lake.records import write_rejects
 from connectors.lake.rejects import RejectFile
 from connectors.lake.stage import Stage, StagedFile, as_written
-from connectors.landings import Landing
 from tasks.columns.checks import blocking, run_checks
-from tasks.columns.conform import RAGGED, REJECTS_SCHEMA, Conformer, match_header
 from tasks.columns.described import file_schema
 from tasks.columns.reasons import count_reasons
 from tasks.columns.rules import landing_as, rules_of
-from tasks.columns.transform import Transform
-from tasks.exports.windows import Window
 from tasks.land.staging import dates_of, partitioned
-from tasks.runs.opening import OpenedRun
+from tasks.upkeep.refit import Fitted, ReplayRun, fit
 from tasks.upkeep.reshape import Shape, reshape
 
 LANDED = "landed"
 UNFIT = "nothing fits"
 SUPERSEDED = "superseded"
 DONE = "replayed already"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReplayRun(OpenedRun):
-    """A replay under way; the tenant writes date-times in `zone`."""
-
-    specification: DatasetSpecification
-    landings: Sequence[Landing]
-    zone: str
-    transform: Transform | None = None
-
-    @property
-    def dataset(self) -> str:
-        """The dataset's name."""
-        return self.specification.dataset
-
-    @property
-    def subject(self) -> str:
-        """What the run is about: the dataset."""
-        return self.dataset
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,19 +52,6 @@ class Replayed:
     owner: str | None = None
     # Rows that still do not fit, by reason.
     reasons: dict[str, int] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class Fitted:
-    """Rejected rows conformed again: what lands, in which shape, and what is still rejected."""
-
-    landed: pl.DataFrame
-    rejects: pl.DataFrame
-    raw: list[str]
-    outside: int
-    filtered: int = 0
-    columns: tuple[Column, ...] = ()
-    schema: pa.Schema | None = None
 
 
 def owner_of(lake: Lake, dataset: str, unit: str) -> Entry | None:
@@ -156,57 +118,6 @@ def replay_unit(run: ReplayRun, file: RejectFile) -> Replayed:
     outcome = _outcome(file, fitted, LANDED)
     size = sum(one.bytes for one in staged)
     return replace(outcome, landed=landed, parquet_bytes=size)
-
-
-def fit(run: ReplayRun, file: RejectFile, entry: Entry) -> Fitted:
-    """Conform rejected rows by the current specification. Rows of a wrong length stay rejects.
-
-    Raises:
-        DataRefusedError: the header no longer meets the declared columns, or rows lie outside.
-    """
-    rows, raw = file.rows(), file.raw()
-    if len(rows) != len(raw):
-        raise StorageError(f"{file.path}: reasons and text belong to different rows: export again")
-    whole = [i for i, row in enumerate(rows) if row.reasons != (RAGGED,)]
-    ragged = [i for i, row in enumerate(rows) if row.reasons == (RAGGED,)]
-    left = pl.DataFrame(
-        {"record": [None] * len(ragged), "reasons": [[RAGGED]] * len(ragged)}, REJECTS_SCHEMA
-    )
-    kept = [raw[i] for i in ragged]
-    if not whole:
-        return Fitted(pl.DataFrame(), left, kept, 0)
-    text = pl.DataFrame([json.loads(raw[i]) for i in whole], infer_schema_length=None)
-    text = text.cast(pl.String)
-    layout = match_header(text.columns, run.specification)
-    conformer = Conformer(
-        layout,
-        run.zone,
-        run.run_id,
-        entry.exported_at,
-        _window(run.specification, entry),
-        rules=rules_of(run.specification, run.transform),
-    )
-    result = conformer.conform(text)
-    conformer.counts.check(f"{run.dataset} {entry.unit}")
-    # Number them as in the result that they came from.
-    numbers = pl.Series([rows[i].record for i in whole], dtype=pl.Int64)
-    records = numbers.gather(result.rejects["record"] - 1)
-    rejects = pl.concat([result.rejects.with_columns(record=records), left])
-    return Fitted(
-        result.landed,
-        rejects,
-        result.raw + kept,
-        conformer.counts.outside,
-        conformer.counts.filtered,
-        conformer.columns,
-        conformer.arrow_schema(),
-    )
-
-
-def _window(specification: DatasetSpecification, entry: Entry) -> tuple[str, Window] | None:
-    if specification.window is None:
-        return None
-    return specification.window.column, Window(entry.starts_at, entry.ends_at)
 
 
 def _stage(run: ReplayRun, entry: Entry, fitted: Fitted) -> tuple[list[StagedFile], int]:

@@ -24,7 +24,8 @@ from connectors.ledger import Ledger, open_ledger
 from connectors.settings.installation import load_settings
 from tasks.columns.conform import RAGGED, REJECTS_SCHEMA, Conformer, match_header
 from tasks.runs.opening import Parts
-from tasks.upkeep.replay import ReplayRun, replay_unit, try_unit
+from tasks.upkeep.refit import ReplayRun
+from tasks.upkeep.replay import replay_unit, try_unit
 from tasks.upkeep.reshape import Shape, reshape
 
 EXPORTED = datetime(2026, 11, 20, 9, tzinfo=UTC)
