@@ -26,7 +26,7 @@ from connectors.nexthink import EnrichmentAnswer, ObjectError, Taken
 from connectors.nexthink.encoding import ObjectLayout
 from tasks.runs.stopping import Stop
 from tasks.sync import push as module
-from tasks.sync.halving import NOT_SENT
+from tasks.sync.halving import MOST_REQUESTS_PER_BATCH, NOT_SENT
 from tasks.sync.outcomes import ObjectOutcome, judge
 from tasks.sync.push import MOST_UNANSWERED, NO_ANSWER, Pushed, PushLimits, push_batches
 from tests.sampling import sampled
@@ -266,7 +266,7 @@ def test_a_tenant_that_refuses_everything_is_not_asked_for_ever() -> None:
     result, outcomes = send(tenant, keys, objects=5000, concurrency=1)
     assert isinstance(result.stopped, DataRefusedError)
     assert "ENRICH_002" in str(result.stopped)
-    assert result.requests == module.MOST_REQUESTS_PER_BATCH
+    assert result.requests == MOST_REQUESTS_PER_BATCH
     assert Counter(outcomes.values()) == {
         ("unknown", "ENRICH_002"): 5000,
         ("unknown", NOT_SENT): 5000,
