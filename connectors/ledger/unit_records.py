@@ -1,7 +1,7 @@
 """The ledger's units: what has landed, failed, or waits, and who is at it."""
 
 from collections.abc import Callable, Sequence
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Engine, Row, and_, func, or_, select, update
@@ -13,6 +13,9 @@ from connectors.ledger.leases import Lease
 from connectors.ledger.limits import TenantLimits
 from connectors.ledger.tables import DROPPED, total, units
 from connectors.ledger.units import Doubt, UnitRecord
+
+# Where a lease has no window: any that never changes will do.
+_TIMELESS = (datetime(1970, 1, 1, tzinfo=UTC), datetime(1970, 1, 1, tzinfo=UTC) + timedelta(days=1))
 
 
 class UnitRecords:
@@ -188,6 +191,14 @@ class UnitRecords:
             HeldError: another run holds it; the message says which, and until when.
         """
         return self._holding.lease(dataset, unit, starts_at, ends_at, run_id)
+
+    def lease_timeless(self, name: str, work: str, run_id: str) -> Lease:
+        """Return a lease on work that has no window: sending for a sync, or for an action.
+
+        Raises:
+            HeldError: as `lease`.
+        """
+        return self.lease(name, work, *_TIMELESS, run_id)
 
     def give_back(self, run_id: str) -> None:
         """Release all leases of a run of this process whose threads can no longer do so."""

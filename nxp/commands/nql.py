@@ -18,6 +18,7 @@ from connectors.nexthink import Compression, ExportState, ExportStatus, QueryRes
 from connectors.settings.installation import load_settings
 from connectors.settings.tenants import load_tenant
 from nxp.answers import nql as answers
+from nxp.client import open_client
 from nxp.options import Json, Parameters, Tenant, parse_parameters
 from nxp.output import print_json, print_table, print_text, say, text
 
@@ -42,7 +43,7 @@ def execute(
     if csv and as_json:
         raise UsageError("--csv and --json: use one of them")
     values = parse_parameters(parameter)
-    with _client(tenant) as client:
+    with open_client(tenant) as client:
         if csv:
             rows = client.nql.execute_csv(
                 query_id, values, version=version, utc_times=not local_times
@@ -89,7 +90,7 @@ def export(
     as_json: Json = False,
 ) -> None:
     """Start an export of the saved query QUERY_ID, and print the export's id."""
-    with _client(tenant) as client:
+    with open_client(tenant) as client:
         started = client.nql.start_export(query_id, parse_parameters(parameter), compression)
     if as_json:
         print_json(answers.StartedExport(started.export_id, started.state))
@@ -221,9 +222,3 @@ def _opened(tenant: str | None) -> "Iterator[tuple[NexthinkClient, Ledger]]":
     settings = load_settings()
     with counted_client(settings, load_tenant(settings, tenant)) as opened:
         yield opened
-
-
-@contextmanager
-def _client(tenant: str | None) -> "Iterator[NexthinkClient]":
-    with _opened(tenant) as (client, _):
-        yield client

@@ -1,8 +1,7 @@
 """`nxp remote-actions`: the raw operations on remote actions, one client call each."""
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Annotated, Literal
+from collections.abc import Mapping
+from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
@@ -12,6 +11,7 @@ from connectors.nexthink.acting.models import RemoteAction
 from connectors.nexthink.acting.remote_actions import choose_remote_actions
 from connectors.nexthink.acting.requests import RemoteActionRequest, nql_id
 from nxp.answers import acting as answers
+from nxp.client import open_client
 from nxp.options import (
     Json,
     Parameters,
@@ -26,9 +26,6 @@ from nxp.options import (
 from nxp.output import print_json, print_table, say
 from nxp.shown import show_rows
 from nxp.targets import TargetFile, read_targets
-
-if TYPE_CHECKING:
-    from connectors.nexthink.client import NexthinkClient
 
 
 def list_(
@@ -47,7 +44,7 @@ def list_(
     as_json: Json = False,
 ) -> None:
     """List the remote actions of the tenant."""
-    with _client(tenant) as client:
+    with open_client(tenant) as client:
         found = choose_remote_actions(
             (each.with_nql_id() for each in client.remote_actions.list()),
             has_windows=windows,
@@ -65,7 +62,7 @@ def list_(
 
 def show(action_id: str, *, tenant: Tenant = None, as_json: Json = False) -> None:
     """Describe the remote action ACTION_ID: where it runs, its inputs and outputs."""
-    with _client(tenant) as client:
+    with open_client(tenant) as client:
         found = client.remote_actions.details(action_id).with_nql_id()
     if as_json:
         print_json(answers.remote_action(found).model_dump(mode="json"))
@@ -162,7 +159,7 @@ def _require_inputs(action_id: str, values: Mapping[str, str], tenant: str | Non
     from tasks.act.checks import missing_inputs  # noqa: PLC0415 - polars, not for --help
 
     try:
-        with _client(tenant) as client:
+        with open_client(tenant) as client:
             found = client.remote_actions.details(action_id)
     except (UsageError, AccessError):
         # The tenant's answer to the request itself says what is wrong.
@@ -209,11 +206,3 @@ def _row(action: RemoteAction) -> list[object]:
         action.targeting.api_enabled,
         script.run_as,
     ]
-
-
-@contextmanager
-def _client(tenant: str | None) -> "Iterator[NexthinkClient]":
-    from tasks.runs.counted import client_of  # noqa: PLC0415 - SQLAlchemy, not for --help
-
-    with client_of(tenant) as client:
-        yield client

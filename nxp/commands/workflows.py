@@ -1,9 +1,8 @@
 """`nxp workflows`: the raw operations on workflows, one client call each."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
-from typing import TYPE_CHECKING, Annotated, Final, TypeVar
+from typing import Annotated, Final, TypeVar
 
 from cyclopts import Parameter
 
@@ -19,6 +18,7 @@ from connectors.nexthink.acting.requests import (
     nql_id,
 )
 from nxp.answers import acting as answers
+from nxp.client import open_client
 from nxp.options import (
     Json,
     Parameters,
@@ -33,9 +33,6 @@ from nxp.options import (
 from nxp.output import print_json, print_table, say
 from nxp.shown import show_rows
 from nxp.targets import Objects, as_ids, read_devices, read_users
-
-if TYPE_CHECKING:
-    from connectors.nexthink.client import NexthinkClient
 
 _SHOWN: Final = (
     "id",
@@ -81,7 +78,7 @@ def list_(
     as_json: Json = False,
 ) -> None:
     """List the workflows of the tenant."""
-    with _client(tenant) as client:
+    with open_client(tenant) as client:
         listed = client.workflows.list(
             dependency, trigger_method, only_active=active, source=source
         )
@@ -102,7 +99,7 @@ def show(
     workflow_id: str, *, source: Source = None, tenant: Tenant = None, as_json: Json = False
 ) -> None:
     """Describe the workflow WORKFLOW_ID, an NQL id or a UUID."""
-    with _client(tenant) as client:
+    with open_client(tenant) as client:
         found = client.workflows.details(workflow_id, source=source).with_nql_id()
     described = answers.workflow(found)
     if as_json:
@@ -189,7 +186,7 @@ def resume(
         raise UsageError("--wait and --no-status: use one of them")
     uuid = workflow
     if not UUID.fullmatch(workflow):
-        with _client(tenant) as client:
+        with open_client(tenant) as client:
             uuid = client.workflows.details(workflow).uuid
     request = EventRequest(uuid, execution, values, source=source)
     how = Sending(
@@ -233,7 +230,7 @@ def _nql_id(workflow_id: str, tenant: str | None) -> str:
     """Return the NQL id of a workflow, under which it is journalled."""
     if not UUID.fullmatch(workflow_id):
         return nql_id(workflow_id)
-    with _client(tenant) as client:
+    with open_client(tenant) as client:
         return client.workflows.details(workflow_id).nql_id
 
 
@@ -279,18 +276,10 @@ def _parts(
 
 def _refuse_to_split(workflow_id: str, tenant: str | None, *, both: bool) -> None:
     """Raise unless several requests do the same as one."""
-    with _client(tenant) as client:
+    with open_client(tenant) as client:
         about = None if both else client.workflows.details(workflow_id).dependency
     if about not in (Dependency.DEVICE, Dependency.USER):
         raise UsageError(
             f"{workflow_id}: more than {MOST_TARGETS:,} targets, and a workflow about devices and "
             "users together may not be split into several requests; nothing was sent"
         )
-
-
-@contextmanager
-def _client(tenant: str | None) -> "Iterator[NexthinkClient]":
-    from tasks.runs.counted import client_of  # noqa: PLC0415 - SQLAlchemy, not for --help
-
-    with client_of(tenant) as client:
-        yield client

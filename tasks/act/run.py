@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import TypeAlias
 
 import polars as pl
@@ -20,8 +20,6 @@ from tasks.runs.recorded import is_scheduled
 from tasks.runs.tools import Tools
 
 UNIT = "send"
-_EVER = (datetime(1970, 1, 1, tzinfo=UTC), datetime(1970, 1, 1, tzinfo=UTC) + timedelta(days=1))
-
 
 ChosenAction: TypeAlias = Chosen[ActionSpecification]
 
@@ -94,7 +92,7 @@ def take_action(ledger: Ledger, key: tuple[str, str], run_id: str) -> Lease:
     Raises:
         HeldError: another run has it.
     """
-    return ledger.lease(lease_name(*key), UNIT, *_EVER, run_id)
+    return ledger.lease_timeless(lease_name(*key), UNIT, run_id)
 
 
 def ask(

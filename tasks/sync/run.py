@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import TypeAlias
 
 from connectors.clock import utc_now
@@ -16,8 +16,6 @@ from tasks.runs.recorded import is_scheduled
 from tasks.runs.tools import Tools
 
 UNIT = "push"
-_EVER = (datetime(1970, 1, 1, tzinfo=UTC), datetime(1970, 1, 1, tzinfo=UTC) + timedelta(days=1))
-
 
 ChosenSync: TypeAlias = Chosen[SyncSpecification]
 
@@ -70,7 +68,7 @@ def lease_of(ledger: Ledger, sync: str, run_id: str) -> Lease:
     Raises:
         HeldError: another run has it.
     """
-    return ledger.lease(f"sync {sync}", UNIT, *_EVER, run_id)
+    return ledger.lease_timeless(f"sync {sync}", UNIT, run_id)
 
 
 @contextmanager
