@@ -27,6 +27,8 @@ import cyclopts
 import httpx
 import psutil
 
+from benchmarks.installation import settings_in
+
 RESULTS = Path(__file__).resolve().parents[1] / "docs" / "performance"
 ROOT = RESULTS.parents[1]
 PAGE = ROOT / "docs" / "performance.md"
@@ -206,18 +208,14 @@ def _environ(folder: Path, tenant: Tenant) -> dict[str, str]:
     text = NOTES.replace("{notes!r}", repr(str(folder / "notes")))
     (folder / "site" / "sitecustomize.py").write_text(text)
     url = f"http://127.0.0.1:{tenant.server_port}"
-    return os.environ | {
-        "PYTHONPATH": os.pathsep.join((str(folder / "site"), str(ROOT))),
-        "NXP_CATALOG": str(ROOT / "deployments"),
-        "NXP_LAKE": str(folder / "lake"),
-        "NXP_LEDGER_URL": f"sqlite:///{folder / 'ledger.db'}",
-        "NEXTHINK_INSTANCE": "bench",
-        "NEXTHINK_REGION": "eu",
-        "NEXTHINK_CLIENT_ID": "bench",
-        "NEXTHINK_CLIENT_SECRET": "bench",
-        "NEXTHINK_API_URL": url,
-        "NEXTHINK_LOGIN_URL": url,
-    }
+    return (
+        os.environ
+        | settings_in(folder, url)
+        | {
+            "PYTHONPATH": os.pathsep.join((str(folder / "site"), str(ROOT))),
+            "NXP_CATALOG": str(ROOT / "deployments"),
+        }
+    )
 
 
 @contextmanager

@@ -13,11 +13,12 @@ import tempfile
 import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import cyclopts
-import yaml
 from sqlalchemy import create_engine
 
+from benchmarks.installation import TENANT, settings_in, write_dataset
 from connectors.lake.lake import unit_name
 from connectors.lake.layout import CURRENT
 from connectors.lake.manifest import Entry, Manifest, ManifestFile
@@ -28,41 +29,32 @@ from tasks.stories.site import SiteMade, make_site
 
 NOW = datetime(2026, 11, 20, 9, 30, tzinfo=UTC)
 DAY = timedelta(days=1)
-TENANT = "acme.eu"
 ROWS = 4_000
 COLUMNS = 40
+QUERY = "web.errors during past 24h\n| list start_time\n"
 RUN = "00000000-0000-4000-8000-000000000000"
 
 
 def synthetic(folder: Path, datasets: int, days: int) -> dict[str, str]:
     """Write a catalogue, a lake of manifests and a ledger; return the settings that name them."""
-    made = {
-        "NXP_HOME": str(folder / "home"),
-        "NXP_LAKE": str(folder / "lake"),
-        "NXP_LEDGER_URL": f"sqlite:///{folder / 'ledger.db'}",
-        "NXP_CATALOG": str(folder / "catalogue"),
-        "NEXTHINK_INSTANCE": "acme",
-        "NEXTHINK_REGION": "eu",
-        "NEXTHINK_CLIENT_ID": "nobody",
-        "NEXTHINK_CLIENT_SECRET": "nothing",
-    }
+    made = settings_in(folder)
     chance = random.Random(1)
     names = [f"events_{number:03}" for number in range(datasets)]
     for name in names:
-        _catalogue(folder / "catalogue", name)
+        write_dataset(folder, _dataset(name), QUERY)
         entries = _entries(days, chance)
         _lake(folder / "lake" / TENANT, name, entries)
     _ledger(made["NXP_LEDGER_URL"], names, _entries(days, random.Random(1)))
     return made
 
 
-def _catalogue(folder: Path, name: str) -> None:
+def _dataset(name: str) -> dict[str, Any]:
     columns = [
         {"nql": f"event.value_{n}", "type": "int", "description": f"Value {n} of the event."}
         for n in range(COLUMNS - 1)
     ]
     at = {"nql": "event.time", "name": "happened_at", "type": "datetime"}
-    dataset = {
+    return {
         "dataset": name,
         "query_id": f"#{name}",
         "mode": "window",
@@ -71,12 +63,6 @@ def _catalogue(folder: Path, name: str) -> None:
         "window": {"column": "happened_at", "from": "from", "to": "to", "step": "1d"},
         "columns": [at, *columns],
     }
-    for kind, suffix, text in (
-        ("datasets", "yaml", yaml.safe_dump(dataset)),
-        ("queries", "nql", "web.errors during past 24h\n| list start_time\n"),
-    ):
-        (folder / kind).mkdir(parents=True, exist_ok=True)
-        (folder / kind / f"{name}.{suffix}").write_text(text)
 
 
 def _entries(days: int, chance: random.Random) -> list[Entry]:

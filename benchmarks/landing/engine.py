@@ -31,7 +31,7 @@ def make_ledger() -> None:
 
 def prepare(query: str, url: str, folder: Path, **changes: Any) -> None:
     """Create an installation with one dataset: catalogue, home, lake, and their settings."""
-    import yaml
+    from benchmarks.installation import write_dataset
 
     specification = {
         "dataset": DATASET,
@@ -42,27 +42,15 @@ def prepare(query: str, url: str, folder: Path, **changes: Any) -> None:
         "columns": [{"nql": name, "type": kind} for name, kind in COLUMNS],
         **changes,
     }
-    for part in ("datasets", "queries"):
-        (folder / "catalog" / part).mkdir(parents=True, exist_ok=True)
-    (folder / "catalog" / "datasets" / f"{DATASET}.yaml").write_text(yaml.safe_dump(specification))
-    (folder / "catalog" / "queries" / f"{query}.nql").write_text("device_performance.events")
+    write_dataset(folder, specification, "device_performance.events")
     point_to(url, folder)
 
 
 def point_to(url: str, folder: Path) -> None:
     """Point the settings of this process at the installation in a folder, and at the tenant."""
-    os.environ |= {
-        "NXP_HOME": str(folder / "home"),
-        "NXP_LAKE": str(folder / "lake"),
-        "NXP_LEDGER_URL": f"sqlite:///{folder / 'ledger.db'}",
-        "NXP_CATALOG": str(folder / "catalog"),
-        "NEXTHINK_INSTANCE": "bench",
-        "NEXTHINK_REGION": "eu",
-        "NEXTHINK_CLIENT_ID": "bench",
-        "NEXTHINK_CLIENT_SECRET": "bench",
-        "NEXTHINK_API_URL": url,
-        "NEXTHINK_LOGIN_URL": url,
-    }
+    from benchmarks.installation import settings_in
+
+    os.environ |= settings_in(folder, url)
 
 
 def clock() -> datetime:
