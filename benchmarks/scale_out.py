@@ -26,7 +26,6 @@ from connectors.ledger import open_ledger
 
 ROOT = Path(__file__).resolve().parents[1]
 POOL = "nexthink"
-PREFECT_FILE = "deployments/prefect.yaml"
 TODAY = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
 MIB = 1024 * 1024
 

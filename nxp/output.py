@@ -19,9 +19,6 @@ from connectors.project import says
 
 logger = logging.getLogger(__name__)
 
-# Wider than any row, because programs expect one line per row.
-WIDTH_OF_A_PIPE = 1_000_000
-
 _LAST: list[str] = []
 
 

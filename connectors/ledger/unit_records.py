@@ -11,7 +11,7 @@ from connectors.ledger.holding import Holding
 from connectors.ledger.journal import Journal
 from connectors.ledger.leases import Lease
 from connectors.ledger.limits import TenantLimits
-from connectors.ledger.tables import DROPPED, total, units
+from connectors.ledger.tables import DROPPED, units
 from connectors.ledger.units import Doubt, UnitRecord
 
 # Where a lease has no window: any that never changes will do.
@@ -173,14 +173,6 @@ class UnitRecords:
             for name in names:
                 lost = mine.where(units.c.unit == name, units.c.state == "landed")
                 connection.execute(lost.values(values | {"state": "pending"}))
-
-    def calls_since(self, instant: datetime) -> int:
-        """Return the number of requests to the tenant that landings since an instant needed."""
-        query = select(total(units.c.calls)).where(
-            units.c.tenant == self._tenant, units.c.landed_at >= instant
-        )
-        with self._engine.connect() as connection:
-            return int(connection.scalar(query) or 0)
 
     def lease(
         self, dataset: str, unit: str, starts_at: datetime, ends_at: datetime, run_id: str

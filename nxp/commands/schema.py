@@ -33,8 +33,6 @@ if TYPE_CHECKING:
     from tasks.upkeep.learn import Lesson
 
 STDOUT = "-"
-# What a killed command left behind is older than any export may take.
-ABANDONED_SECONDS = 86_400
 
 
 def learn(

@@ -36,11 +36,6 @@ class Wanted:
     lake: str | None = None
 
     @property
-    def has_tables(self) -> bool:
-        """Whether rows land in PostgreSQL too."""
-        return self.lake == POSTGRESQL
-
-    @property
     def lake_place(self) -> str:
         """The lake as nxp.toml has it."""
         return self.lake if self.lake and self.lake not in {FILES, POSTGRESQL} else DEFAULT_LAKE

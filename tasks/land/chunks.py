@@ -15,8 +15,6 @@ from pydantic import AwareDatetime, BaseModel
 from connectors.ledger import Doubt, UnitRecord
 from tasks.exports.windows import Window
 
-DEFAULT_SIZE = 25
-
 
 class Chunk(BaseModel, frozen=True):
     """The part [starts_at, ends_at) of a shared back-fill that one run lands first.
