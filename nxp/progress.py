@@ -6,9 +6,13 @@ With `rate` it also shows how many units land a minute, and how long the rest wi
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from nxp.output import is_json_asked, say
 from tasks.runs.progress import PLANNED, Count, Progress, Seldom, listening
+
+if TYPE_CHECKING:
+    from rich.progress import Progress as Bars
 
 # Without a terminal these lines end up in a log, so they are rare.
 LINE_EVERY_SECONDS = 15.0
@@ -28,31 +32,7 @@ def shown(units: int = 0, *, rate: bool = False) -> Iterator[None]:
         with listening(say_count):
             yield
         return
-    from rich.console import Console  # noqa: PLC0415 - only on a terminal
-    from rich.progress import (  # noqa: PLC0415
-        BarColumn,
-        MofNCompleteColumn,
-        SpinnerColumn,
-        TextColumn,
-        TimeElapsedColumn,
-        TimeRemainingColumn,
-    )
-    from rich.progress import Progress as Bars  # noqa: PLC0415
-    from rich.table import Column  # noqa: PLC0415
-
-    # On a narrow terminal the words are cut, not the bar.
-    rest = Column(ratio=1, no_wrap=True, overflow="ellipsis")
-    happening = TextColumn("{task.description}", markup=False, table_column=rest)
-    pace = (TextColumn("{task.fields[pace]}"), TimeRemainingColumn()) if rate else ()
-    columns = (
-        SpinnerColumn(),
-        BarColumn(20),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        *pace,
-        happening,
-    )
-    with Bars(*columns, console=Console(stderr=True), transient=True, expand=True) as bars:
+    with _bars(rate=rate) as bars:
         line = bars.add_task("starting", total=units or None, pace="")
 
         def show(progress: Progress) -> None:
@@ -67,6 +47,33 @@ def shown(units: int = 0, *, rate: bool = False) -> Iterator[None]:
 
         with listening(show):
             yield
+
+
+def _bars(*, rate: bool) -> "Bars":
+    """Return the bars of a terminal; on a narrow one the words are cut, not the bar."""
+    from rich.console import Console  # noqa: PLC0415 - only on a terminal
+    from rich.progress import (  # noqa: PLC0415
+        BarColumn,
+        MofNCompleteColumn,
+        SpinnerColumn,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+    from rich.progress import Progress as Bars  # noqa: PLC0415
+    from rich.table import Column  # noqa: PLC0415
+
+    rest = Column(ratio=1, no_wrap=True, overflow="ellipsis")
+    pace = (TextColumn("{task.fields[pace]}"), TimeRemainingColumn()) if rate else ()
+    columns = (
+        SpinnerColumn(),
+        BarColumn(20),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        *pace,
+        TextColumn("{task.description}", markup=False, table_column=rest),
+    )
+    return Bars(*columns, console=Console(stderr=True), transient=True, expand=True)
 
 
 def describe(progress: Progress) -> str:

@@ -24,6 +24,10 @@ NOT_AFFECTED: Final = "not_affected"
 _ANSWERED: Final = "answered"
 # A question that expired was answered neither yes nor no.
 _SILENT: Final = ("targeted", "expired")
+# If several people use a device, one no is enough, and one yes counts if the others are silent.
+_RANK: Final = pl.col("reason").replace_strict(
+    {USED: 0, DECLINED: 1, OTHER: 2, NOT_AFFECTED: 3, WAITING: 5}, default=4, return_dtype=pl.Int8
+)
 
 
 def campaign_of(run: ActionRun) -> ActionRun:
@@ -57,39 +61,36 @@ def consenting(run: ActionRun) -> pl.DataFrame:
     latest = asked.sort("requested_at", descending=True).unique(
         ["device", "person"], keep="first", maintain_order=True
     )
-    has_agreed = _gives(consent)
+    judged = (
+        latest.join(acted, on="device", how="left")
+        .join(answered, on="device", how="left")
+        .with_columns(reason=_reason(consent, campaign, affected["device"]))
+    )
+    known = affected.select("device", "name", "platform", "entity").unique("device", keep="first")
+    return (
+        judged.sort(_RANK, maintain_order=True)
+        .unique("device", keep="first", maintain_order=True)
+        .join(known, on="device", how="left")
+        .select(*CANDIDATES)
+    )
+
+
+def _reason(consent: Consent, campaign: ActionRun, affected: pl.Series) -> pl.Expr:
+    """Say why a device must not be acted on, by what one person answered; null if it may be."""
     others = {*campaign.specification.answers} - {*consent.agree}
     has_chosen_another = _gives(consent.model_copy(update={"agree": tuple(others)}))
     is_used = pl.any_horizontal(pl.col("acted_at", "done_at") >= pl.col("requested_at"))
-    reason = (
+    return (
         pl.when(is_used.fill_null(value=False))
         .then(pl.lit(USED))
         .when(pl.col("status").is_null() | pl.col("status").is_in(_SILENT))
         .then(pl.lit(WAITING))
         .when((pl.col("status") == _ANSWERED) & has_chosen_another)
         .then(pl.lit(OTHER))
-        .when((pl.col("status") != _ANSWERED) | ~has_agreed)
+        .when((pl.col("status") != _ANSWERED) | ~_gives(consent))
         .then(pl.lit(DECLINED))
-        .when(~pl.col("device").is_in(affected["device"].implode()))
+        .when(~pl.col("device").is_in(affected.implode()))
         .then(pl.lit(NOT_AFFECTED))
-    )
-    known = affected.select("device", "name", "platform", "entity").unique("device", keep="first")
-    judged = (
-        latest.join(acted, on="device", how="left")
-        .join(answered, on="device", how="left")
-        .with_columns(reason=reason)
-    )
-    # If several people use a device, one no is enough, and one yes counts if the others are silent.
-    rank = pl.col("reason").replace_strict(
-        {USED: 0, DECLINED: 1, OTHER: 2, NOT_AFFECTED: 3, WAITING: 5},
-        default=4,
-        return_dtype=pl.Int8,
-    )
-    return (
-        judged.sort(rank, maintain_order=True)
-        .unique("device", keep="first", maintain_order=True)
-        .join(known, on="device", how="left")
-        .select(*CANDIDATES)
     )
 
 

@@ -8,7 +8,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import duckdb
 import polars as pl
@@ -99,6 +99,9 @@ FROM known LEFT JOIN (SELECT DISTINCT key FROM read_back) AS found ON found.key 
 WHERE known.compared <> ''
 """
 _READ: Final = "SELECT count(*), count(DISTINCT key) FROM read_back"
+_KNOWN_FILE, _SHOWN_FILE = "known.parquet", "shown.parquet"
+_DIFFERING_FILE, _CONFIRMED_FILE = "differing.parquet", "confirmed.parquet"
+_SETTLED_FILE = "settled.parquet"
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,13 +148,46 @@ def compare(
         folder: where files may be left; the caller deletes it.
         shows_since: what was sent after it need not show yet; None: everything does.
     """
-    known_path, shown_path = folder / "known.parquet", folder / "shown.parquet"
     forms = (COMPARED, COMPARED_OPEN, COMPARED_STOOD)
     columns = {**KNOWN, **dict.fromkeys(forms, pl.String), IS_YOUNG: pl.Boolean}
-    _write((_comparable(page, shows_since) for page in known), columns, known_path)
-    _write(shown, dict.fromkeys([KEY, *fields], pl.String), shown_path)
-    differing, confirmed = folder / "differing.parquet", folder / "confirmed.parquet"
-    settled = folder / "settled.parquet"
+    _write((_comparable(page, shows_since) for page in known), columns, folder / _KNOWN_FILE)
+    _write(shown, dict.fromkeys([KEY, *fields], pl.String), folder / _SHOWN_FILE)
+    counted = _select(folder)
+    settled, differing = folder / _SETTLED_FILE, folder / _DIFFERING_FILE
+    is_taken = pl.col("state") == ValueState.ACKNOWLEDGED.value
+    taken = pl.scan_parquet(folder / _KNOWN_FILE).filter(is_taken).select(pl.len())
+    reasons = pl.scan_parquet(differing).filter(is_taken).group_by(REASON, IS_YOUNG).len().collect()
+    count = {reason: number for reason, is_young, number in reasons.iter_rows() if not is_young}
+    return Comparison(
+        rows=counted.rows,
+        objects=counted.objects,
+        keys=counted.keys,
+        found=counted.found,
+        values=taken.collect().item(),
+        differs=count.get(DIFFERS, 0),
+        not_found=count.get(NOT_FOUND, 0),
+        theirs=count.get(THEIRS, 0),
+        young=sum(number for _, is_young, number in reasons.iter_rows() if is_young),
+        differing=differing,
+        confirmed=folder / _CONFIRMED_FILE,
+        settled=settled,
+        settled_values=pq.ParquetFile(settled).metadata.num_rows,
+        settled_objects=counted.settled_objects,
+    )
+
+
+class _Counted(NamedTuple):
+    """What was counted while the files of a comparison were written: see Comparison."""
+
+    rows: int
+    objects: int
+    keys: int
+    found: int
+    settled_objects: int
+
+
+def _select(folder: Path) -> _Counted:
+    """Write what differs, what is right now and what is settled as files, and count the rest."""
     settings = {
         **CLOSED,
         "memory_limit": _MEMORY,
@@ -159,37 +195,21 @@ def compare(
         "preserve_insertion_order": "false",
     }
     with closing(duckdb.connect(":memory:", config=settings)) as connection:
-        for name, path in (("known", known_path), ("read_back", shown_path)):
-            connection.read_parquet(str(path)).create_view(name)
+        for name, file in (("known", _KNOWN_FILE), ("read_back", _SHOWN_FILE)):
+            connection.read_parquet(str(folder / file)).create_view(name)
         words = {"not_found": NOT_FOUND, "differs": DIFFERS, "theirs": THEIRS}
-        paths = {"differing": quoted_text(str(differing)), "path": quoted_text(str(confirmed))}
-        connection.execute(_DIFFERING.format(path=paths["differing"]), words)
-        connection.execute(_CONFIRMED.format(**paths))
-        connection.execute(_SETTLED.format(path=quoted_text(str(settled))))
-        objects_settled = connection.execute(_SETTLED_OBJECTS, {"settled": str(settled)})
-        (settled_objects,) = objects_settled.fetchone() or (0,)
+        differing, confirmed, settled = (
+            quoted_text(str(folder / file))
+            for file in (_DIFFERING_FILE, _CONFIRMED_FILE, _SETTLED_FILE)
+        )
+        connection.execute(_DIFFERING.format(path=differing), words)
+        connection.execute(_CONFIRMED.format(differing=differing, path=confirmed))
+        connection.execute(_SETTLED.format(path=settled))
+        in_file = {"settled": str(folder / _SETTLED_FILE)}
+        (settled_objects,) = connection.execute(_SETTLED_OBJECTS, in_file).fetchone() or (0,)
         rows, objects = connection.execute(_READ).fetchone() or (0, 0)
         keys, found = connection.execute(_KEYS).fetchone() or (0, 0)
-    is_taken = pl.col("state") == ValueState.ACKNOWLEDGED.value
-    values = pl.scan_parquet(known_path).filter(is_taken).select(pl.len()).collect().item()
-    reasons = pl.scan_parquet(differing).filter(is_taken).group_by(REASON, IS_YOUNG).len().collect()
-    count = {reason: number for reason, is_young, number in reasons.iter_rows() if not is_young}
-    return Comparison(
-        rows=rows,
-        objects=objects,
-        keys=keys,
-        found=found,
-        values=values,
-        differs=count.get(DIFFERS, 0),
-        not_found=count.get(NOT_FOUND, 0),
-        theirs=count.get(THEIRS, 0),
-        young=sum(number for _, is_young, number in reasons.iter_rows() if is_young),
-        differing=differing,
-        confirmed=confirmed,
-        settled=settled,
-        settled_values=pq.ParquetFile(settled).metadata.num_rows,
-        settled_objects=settled_objects,
-    )
+    return _Counted(rows, objects, keys, found, settled_objects)
 
 
 def _comparable(page: pl.DataFrame, shows_since: datetime | None) -> pl.DataFrame:

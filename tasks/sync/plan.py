@@ -6,7 +6,7 @@ the sync's lease.
 
 import uuid
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -21,8 +21,8 @@ from connectors.syncs import OnConflict, SyncMode
 from tasks.sync.conflicts import unread_fields
 from tasks.sync.diff import ComparisonSettings, SyncDifference, again, difference
 from tasks.sync.draft import Draft, Look
-from tasks.sync.guarding import lately, losses, numbers_of
-from tasks.sync.guards import findings, overwrite_findings, retire_finding
+from tasks.sync.guarding import Losses, lately, losses, numbers_of
+from tasks.sync.guards import GuardFinding, findings, overwrite_findings, retire_finding
 from tasks.sync.plan_file import SCHEMA, PlanSummary, SyncPlan, file_sha256
 from tasks.sync.plan_pieces import check_texts, pieces, ranges
 from tasks.sync.planning import Planning
@@ -248,41 +248,7 @@ def _record(
     keys: int | None = None,
     accepted: Mapping[str, str] | None = None,
 ) -> SyncPlan:
-    ledger, missing = planning.ledger, None
-    if keys is not None:
-        missing = losses(ledger, planning.sync, draft.counts, planning.specification.mode)
-    guards, verify = planning.specification.guards, planning.specification.verify
-    numbers = source and numbers_of(
-        source,
-        draft.counts,
-        draft.known,
-        keys=draft.wanted_keys,
-        last_keys=draft.base.keys,
-        found=missing,
-        lately=lately(ledger, planning.sync, planning.now, guards.over),
-    )
-    counts = draft.counts
-    others = counts.overwrite + counts.theirs + counts.same
-    overwrites = overwrite_findings(guards, counts.overwrite, others)
-    summary = PlanSummary(
-        rows=draft.rows,
-        keys=draft.keys,
-        counts=draft.counts,
-        source=source,
-        known_keys=draft.known.keys,
-        valued_keys=draft.known.keys_with_value,
-        last_keys=draft.base.keys,
-        findings=(*(findings(guards, numbers) if numbers else ()), *draft.found, *overwrites),
-        made_by=draft.made_by,
-        domain=planning.specification.domain,
-        read_back=verify.plain() if verify else None,
-        lost=missing.lost if missing else None,
-        still_lost=missing.still if missing else None,
-        read_at=draft.held.read_at.isoformat() if draft.held else None,
-        undoes=draft.undoes,
-        not_emptied=draft.not_emptied,
-        unread_fields=unread_fields(planning.specification, draft.held) if draft.held else (),
-    )
+    summary = _summary(planning, draft, source, keys)
     record = PlanRecord(
         plan_id=plan_id,
         sync=planning.sync,
@@ -299,3 +265,52 @@ def _record(
     )
     planning.ledger.plans.add(record)
     return replace(open_plan(planning, record), held=draft.held, checked=draft.checked)
+
+
+def _summary(
+    planning: Planning, draft: Draft, source: SourceCounts | None, keys: int | None
+) -> PlanSummary:
+    """Return what a plan says of itself; `keys` are those of complete sources, otherwise None."""
+    specification, counts = planning.specification, draft.counts
+    verify, missing, found = specification.verify, None, tuple(draft.found)
+    if keys is not None:
+        missing = losses(planning.ledger, planning.sync, counts, specification.mode)
+    if source is not None:
+        found = (*_guarded(planning, draft, source, missing), *found)
+    others = counts.overwrite + counts.theirs + counts.same
+    return PlanSummary(
+        rows=draft.rows,
+        keys=draft.keys,
+        counts=counts,
+        source=source,
+        known_keys=draft.known.keys,
+        valued_keys=draft.known.keys_with_value,
+        last_keys=draft.base.keys,
+        findings=(*found, *overwrite_findings(specification.guards, counts.overwrite, others)),
+        made_by=draft.made_by,
+        domain=specification.domain,
+        read_back=verify.plain() if verify else None,
+        lost=missing.lost if missing else None,
+        still_lost=missing.still if missing else None,
+        read_at=draft.held.read_at.isoformat() if draft.held else None,
+        undoes=draft.undoes,
+        not_emptied=draft.not_emptied,
+        unread_fields=unread_fields(specification, draft.held) if draft.held else (),
+    )
+
+
+def _guarded(
+    planning: Planning, draft: Draft, source: SourceCounts, missing: Losses | None
+) -> Sequence[GuardFinding]:
+    """Return the guards that the numbers of a plan trip."""
+    guards = planning.specification.guards
+    numbers = numbers_of(
+        source,
+        draft.counts,
+        draft.known,
+        keys=draft.wanted_keys,
+        last_keys=draft.base.keys,
+        found=missing,
+        lately=lately(planning.ledger, planning.sync, planning.now, guards.over),
+    )
+    return findings(guards, numbers)
