@@ -8,12 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
-from connectors.errors import (
-    ExportFailedError,
-    UnavailableError,
-    UnknownExportError,
-    UsageError,
-)
+from connectors.errors import ExportFailedError, UnavailableError, UnknownExportError, UsageError
 from connectors.nexthink import Compression, ExportState, ExportStatus, QueryResult
 from connectors.settings.installation import load_settings
 from connectors.settings.tenants import load_tenant

@@ -8,14 +8,13 @@ import uuid
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
-from typing import Any, Final
+from datetime import datetime
+from typing import Any
 
 import polars as pl
 
-from connectors.errors import StaleError, UsageError
 from connectors.lake.plans import FILE, keep_plan, plan_path, staged_plan
-from connectors.ledger import PlanRecord, PlanState
+from connectors.ledger import PlanRecord
 from connectors.ledger.enriched import EnrichedCounts
 from connectors.syncs import OnConflict, SyncMode
 from tasks.sync.conflicts import unread_fields
@@ -30,8 +29,6 @@ from tasks.sync.recovery import open_plan, recover
 from tasks.sync.swapped import swapped_findings
 from tasks.sync.undo import plan_to_undo, undone
 from tasks.sync.wanted import KEYS, ROWS, SourceCounts, WantedRange
-
-LONGEST_LIFE: Final = timedelta(hours=24)
 
 
 def make_plan(
@@ -174,37 +171,6 @@ def undo_plan(planning: Planning, plan_id: str, look: Look) -> SyncPlan:
         made, sha256 = _write(planning, draft, undone(planning, plan, left), look)
     draft.not_emptied = dict(left)
     return _record(planning, draft, plan_id=made, sha256=sha256)
-
-
-def load_plan(planning: Planning, plan_id: str) -> SyncPlan:
-    """Open a plan to apply or resume it. A plan that has been applied is returned as it is.
-
-    Raises:
-        UsageError: the sync has no such plan.
-        StaleError: the sync's YAML, its ledger or the plan's file has changed, or 24 hours are
-            over.
-    """
-    record = planning.ledger.plans.get(plan_id)
-    if record is None or record.sync != planning.sync:
-        raise UsageError(f"{planning.sync} has no plan {plan_id}: nxp plan makes one")
-    if record.state == PlanState.APPLIED.value:
-        path = planning.scratch / record.location
-        return SyncPlan(record, PlanSummary.from_json(record.summary), path)
-    if reason := _staleness(planning, record):
-        raise StaleError(f"{planning.sync}: {reason} since plan {plan_id} was made: plan again")
-    return open_plan(planning, record)
-
-
-def _staleness(planning: Planning, record: PlanRecord) -> str | None:
-    if record.specification != planning.fingerprint:
-        return "the sync's YAML has changed"
-    if record.version != planning.ledger.syncs.read(planning.sync).version:
-        return "another plan was begun"
-    if record.state == PlanState.STALE.value:
-        return "another plan was begun"
-    if planning.now - record.created_at > LONGEST_LIFE:
-        return "more than 24 hours have passed"
-    return None
 
 
 def _begin(planning: Planning) -> Draft:

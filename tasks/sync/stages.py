@@ -19,13 +19,14 @@ from tasks.sync.asked import APPLY, PLAN, VERIFY, SyncAsked
 from tasks.sync.draft import Look
 from tasks.sync.guards import check_accepted
 from tasks.sync.outcomes import ObjectOutcome
-from tasks.sync.plan import load_plan, make_plan, retire_plan, retry_plan, undo_plan
+from tasks.sync.plan import make_plan, retire_plan, retry_plan, undo_plan
 from tasks.sync.plan_file import SyncPlan
 from tasks.sync.planning import Planning
 from tasks.sync.pull import Kept, Pulled, pull_sources
 from tasks.sync.recovery import recover
 from tasks.sync.run import SyncRun
 from tasks.sync.shape import Shaped, shaped
+from tasks.sync.staleness import load_plan
 from tasks.sync.tenant_values import TenantValues, is_long_unread, read_tenant
 from tasks.sync.verified import Verified
 from tasks.sync.verify import verify_sync, verify_values

@@ -24,9 +24,10 @@ from connectors.ledger.enriched import KNOWN, ValueState
 from tasks.sync.comparison import compare
 from tasks.sync.conflicts import divided, judged, rule_of
 from tasks.sync.draft import Look
-from tasks.sync.plan import load_plan, make_plan, retry_plan
+from tasks.sync.plan import make_plan, retry_plan
 from tasks.sync.plan_file import SyncPlan
 from tasks.sync.recovery import recover
+from tasks.sync.staleness import load_plan
 from tasks.sync.tenant_values import TenantValues, kept_values
 from tasks.sync.verified import Verified
 from tasks.sync.verify import no_longer_ours

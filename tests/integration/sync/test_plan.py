@@ -16,10 +16,11 @@ from connectors.ledger.enriched import ValueState
 from tasks.sync import plan_pieces as module
 from tasks.sync.guarding import lately
 from tasks.sync.guards import Guard
-from tasks.sync.plan import load_plan, make_plan, retry_plan
+from tasks.sync.plan import make_plan, retry_plan
 from tasks.sync.plan_file import SyncPlan
 from tasks.sync.planning import Planning
 from tasks.sync.recovery import recover
+from tasks.sync.staleness import load_plan
 from tests.lakes import Site
 from tests.planning import (
     NOW,
