@@ -55,7 +55,7 @@ def read_values(
 def read_value(environ: Mapping[str, str], variable: str) -> tuple[str, str]:
     """Return the value of a variable or of its file, and what is wrong with it, each "" if none.
 
-    White space around it is no part of it: files written on Windows leave a carriage return.
+    White space around it is not part of it: files written on Windows leave a carriage return.
     """
     value = environ.get(variable, "").strip()
     if not value and (path := environ.get(f"{variable}_FILE", "").strip()):

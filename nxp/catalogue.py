@@ -15,6 +15,7 @@ from connectors.catalogue import (
     read_datasets,
 )
 from connectors.catalogue.specification import describe
+from connectors.counting import number_of
 from connectors.errors import ConfigurationError
 from connectors.settings.installation import Settings
 
@@ -38,10 +39,10 @@ class Catalogue:
     def counted(self) -> str:
         """Return the counts of the kinds that it has, in words."""
         return _counted(
-            datasets=self.datasets,
-            syncs=self.syncs,
-            actions=self.actions,
-            questions=self.questions,
+            dataset=self.datasets,
+            sync=self.syncs,
+            action=self.actions,
+            question=self.questions,
         )
 
 
@@ -170,7 +171,7 @@ def _questions(catalog: Path) -> tuple[list[str], list[str]]:
 
 def _counted(**kinds: Sized) -> str:
     """Return the counts of the kinds that are not empty, in words."""
-    counts = [f"{len(found)} {kind}" for kind, found in kinds.items() if found]
+    counts = [number_of(len(found), kind) for kind, found in kinds.items() if found]
     return " and ".join(filter(None, [", ".join(counts[:-1]), *counts[-1:]])) or "no files"
 
 

@@ -75,7 +75,7 @@ GROUPS = {
         "self-help": "Ask people in a campaign, and act for those who agreed, or as they chose.",
         "status": "Show what was planned and sent, with outcomes.",
         "resolve": "Record whether a request whose outcome is unknown was sent.",
-        "retire-ledger": "Record that another ledger of ours acts no more.",
+        "retire-ledger": "Record that another ledger of ours is out of use.",
     },
     "nql": {
         "queries": "List the catalogue's saved queries, or print them to paste into Nexthink.",

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from connectors.clock import utc_now
+from connectors.counting import number_of
 from connectors.errors import (
     AccessError,
     ConfigurationError,
@@ -125,8 +126,8 @@ def _start(shared: Shared, runs: "ChunkRuns", ledger: Ledger) -> datetime:
         shared.identity, wanted, known=known, active=active, parameters=_parameters(plan)
     )
     say(
-        f"{plan.asked.dataset}: {started} runs started on {runs.pool}, {len(active)} already "
-        "under way"
+        f"{plan.asked.dataset}: {number_of(started, 'run')} started on {runs.pool}, "
+        f"{len(active)} already under way"
     )
     if plan.settings.ledger_url.get_secret_value().startswith("sqlite"):
         say("the ledger is a SQLite file: all workers of the pool must be on this machine")

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Final
 
+from connectors.counting import number_of
 from connectors.errors import UsageError
 from nxp.options import parse_parameters
 from nxp.output import print_json, print_table, say
@@ -80,4 +81,4 @@ def show_rows(
     unsure = ""
     if kind == "campaign" and action_id and rows.is_empty():
         unsure = ": nobody was asked, or there is no such campaign; the API cannot say which"
-    say(f"{rows.height:,} rows{more}{unsure}")
+    say(f"{number_of(rows.height, 'row')}{more}{unsure}")

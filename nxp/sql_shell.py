@@ -14,6 +14,7 @@ from typing import Final
 import duckdb
 
 from connectors import private
+from connectors.counting import number_of
 from connectors.errors import PipelineError, SqlError
 from nxp.output import print_text, say, text
 from nxp.sql_formats import Format, Source, fetched, show
@@ -52,9 +53,8 @@ class Session:
         try:
             result = self.source.read(statement, lambda rows: fetched(rows, self.limit))
             show(result, self.how)
-            count = len(result.rows)
             more = " and more" if result.has_more else ""
-            say(f"{count:,} row{'' if count == 1 else 's'}{more}")
+            say(f"{number_of(len(result.rows), 'row')}{more}")
         except PipelineError as error:
             excerpt = error.excerpt if isinstance(error, SqlError) else ()
             say("\n".join([" ".join(str(error).split()), *map(text, excerpt)]))

@@ -82,7 +82,7 @@ class Loaded(Generic[AnySpecification]):
         """Return one specification; problems of others do not matter.
 
         Raises:
-            UsageError: there is none of this name; the message lists those there are.
+            UsageError: none has this name; the message lists those that exist.
             ConfigurationError: with every problem of this one.
         """
         if name not in self.names:

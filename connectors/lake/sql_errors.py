@@ -49,7 +49,7 @@ def explained(error: Exception, views: Iterable[str], has: Callable[[str], bool]
 
 
 def _there_is(error: Exception, views: Iterable[str], has: Callable[[str], bool]) -> list[str]:
-    """Return a line with what can be read, if a view is missing that is like none of them."""
+    """Return a line with what can be read, if a view is missing and no name is like it."""
     if not missing_view(error) or _did_you_mean(error, views, has).startswith(" Did"):
         return []
     # Datasets first, which do not begin with _.

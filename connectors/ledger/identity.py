@@ -1,4 +1,4 @@
-"""The ledger's own id, kept with it wherever it is moved, and other ledgers that act no more."""
+"""The ledger's own id, kept with it wherever it is moved, and other ledgers that no longer act."""
 
 import secrets
 from collections.abc import Callable
@@ -30,13 +30,13 @@ class Identity:
             return str(connection.scalar(query.order_by(ledgers.c.ledger_id).limit(1)))
 
     def retired(self) -> list[str]:
-        """Return the ids of other ledgers that a person has declared to act no more."""
+        """Return the ids of other ledgers that a person has declared to be out of use."""
         query = select(ledgers.c.ledger_id).where(ledgers.c.retired_at.is_not(None))
         with self._engine.connect() as connection:
             return list(connection.scalars(query))
 
     def retire(self, ledger_id: str, why: str) -> None:
-        """Record that another ledger acts no more: its requests stop nobody from now on.
+        """Record that another ledger is out of use: its requests stop nobody from then on.
 
         Raises:
             UsageError: it is not the id of a ledger, or it is this one's.

@@ -47,7 +47,7 @@ _KNOWN = {Kind.EXPORTS: "exports_known", Kind.EXECUTES: "executes_known"}
 
 @dataclass(frozen=True, slots=True)
 class ExportLimits:
-    """How many exports may run at once, at the tenant and by one worker; None is no limit."""
+    """How many exports may run at once, at the tenant and by one worker; None means no limit."""
 
     per_tenant: int | None = None
     per_worker: int | None = None

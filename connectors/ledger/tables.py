@@ -189,7 +189,7 @@ export_slots = Table(
 )
 
 # One row without `retired_at`: this ledger's own id. The others are ids of ledgers that a person
-# has declared to act no more.
+# has declared to be out of use.
 ledgers = Table(
     "ledgers",
     metadata,

@@ -231,7 +231,7 @@ def _values(
 def _is_home_known(
     project: Project | None, environ: Mapping[str, str], values: Mapping[str, str]
 ) -> bool:
-    """Return whether a project's own home has a ledger, so that it is no temporary folder."""
+    """Return whether a project's own home has a ledger, so it is not a temporary folder."""
     if project is None or is_set(environ, "NXP_HOME"):
         return False
     return has_ledger(Path(values["home"]))

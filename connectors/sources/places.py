@@ -286,7 +286,7 @@ def printable(name: str) -> str:
 
 
 def _warn(source: str, skipped: list[str], pattern: str = "") -> None:
-    """Log what is not read: objects that are no files, and names that are no paths."""
+    """Log what is not read: objects that are not files, and names that are not paths."""
     if pattern.endswith("**") or not skipped:
         return
     shown = ", ".join(printable(name) for name in sorted(skipped)[:NAMES_SHOWN])

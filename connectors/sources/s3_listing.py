@@ -1,4 +1,4 @@
-"""All keys of a bucket, also those that are no paths.
+"""All keys of a bucket, also those that are not paths.
 
 The client for object storage ends a listing at the first key with an empty folder (`a//b`) or a
 control character. This one only lists, and is only used then.

@@ -185,7 +185,7 @@ class SqlLanding:
         merge(session, table, staging, keys)
 
     def _partitions(self, session: Session, table: Table) -> list[Partition] | None:
-        """Return the table's partitions, None if its windows are no partitions."""
+        """Return the table's partitions, None if its windows are not partitions."""
         if not (self._target.is_partitioned and self._database.partitions):
             return None
         parts = partitions_of(session, table, self._partitioned_by(table))

@@ -32,7 +32,7 @@ def stored_names(
     stored = {name: limits.short(name) for name in columns}
     cut: dict[str, list[str]] = {}
     for name, short in stored.items():
-        # A landed name of just the longest length is no cut one.
+        # A landed name of exactly the longest length has not been cut.
         if limits.fits(name) or short in existing or limits.cut(name) in stored:
             continue
         if _may_hold(existing, limits.cut(name), name, limits):

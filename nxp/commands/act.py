@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from cyclopts import Parameter
 
 from connectors.catalogue import ACTIONS, check_named
+from connectors.counting import number_of
 from connectors.errors import NotApprovedError, UsageError
 from connectors.settings.installation import load_settings
 from connectors.settings.tenants import tenant_name
@@ -124,7 +125,7 @@ def approve(
         verdict = Verdict(who.strip(), why.strip(), ticket or wanted[0].ticket)
         ledger.action_plans.judge(wanted[0].plan_id, verdict, approved=not decline)
     said, record = "declined" if decline else "approved", wanted[0]
-    say(f"plan {record.plan_id} of {record.summary['targets']:,} targets is {said}")
+    say(f"plan {record.plan_id} of {number_of(record.summary['targets'], 'target')} is {said}")
     if not decline:
         say(f"nxp act run {action} --plan {record.plan_id} --hash {record.sha256[:12]}")
 
@@ -272,15 +273,15 @@ def self_help(
 def retire_ledger(
     ledger: str,
     *,
-    why: Annotated[str, Parameter(help="Why it acts no more; it is kept.")],
+    why: Annotated[str, Parameter(help="Why it is out of use; it is kept.")],
     tenant: Tenant = None,
 ) -> None:
-    """Record that LEDGER, another one of ours, acts no more, so that this one may act.
+    """Record that LEDGER, another one of ours, is out of use, so that this one may act.
 
     LEDGER is the id that the error names. Its requests still count for cool-downs.
     """
     if not why.strip():
-        raise UsageError("--why TEXT, why it acts no more, is kept and must not be empty")
+        raise UsageError("--why TEXT, why it is out of use, is kept and must not be empty")
     with open_own_ledger(tenant) as own:
         own.identity.retire(ledger, why.strip())
     say(f"ledger {ledger.strip().lower()} counts as retired")

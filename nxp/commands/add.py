@@ -8,6 +8,7 @@ from typing import Annotated, Final
 from cyclopts import Parameter
 
 from connectors.catalogue import DATASETS
+from connectors.counting import number_of
 from connectors.errors import ConfigurationError, UsageError
 from connectors.project import find_project, is_set
 from connectors.settings.installation import load_settings
@@ -158,8 +159,7 @@ def _say(answer: AddedParts) -> None:
         print_text(file)
     what = "would be written" if answer.dry_run else "written"
     same = f", {len(answer.same)} there already" if answer.same else ""
-    files = "1 file" if len(answer.written) == 1 else f"{len(answer.written)} files"
-    say(f"{files} {what} in {answer.project}{same}")
+    say(f"{number_of(len(answer.written), 'file')} {what} in {answer.project}{same}")
     if answer.wanted:
         names = " ".join(answer.wanted)
         say(f"their columns refer to {', '.join(answer.wanted)}: nxp add {names}")

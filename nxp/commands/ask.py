@@ -6,6 +6,7 @@ from typing import Annotated, Final
 
 from cyclopts import Parameter
 
+from connectors.counting import number_of
 from connectors.errors import ConfigurationError, UsageError
 from connectors.lake import Lake
 from connectors.lake.questions import Question, find_question, question_files, read_questions
@@ -118,8 +119,7 @@ def _answer(question: Question, settings: Settings, tenant: str | None, *, as_js
             print_text(line)
         print_text("")
         show_table(result.names, result.rows)
-        count = len(result.rows)
-        say(f"{count:,} row{'' if count == 1 else 's'}")
+        say(number_of(len(result.rows), "row"))
     columns = question.chart.columns if question.chart else ()
     if lacking := [each for each in columns if each not in result.names]:
         say(f"{question.file}: chart: the answer has no column {', '.join(lacking)}")

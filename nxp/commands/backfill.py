@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 from cyclopts import Parameter
 
 from connectors.catalogue import DATASETS, check_named
+from connectors.counting import number_of
 from connectors.errors import PartlyDoneError, UsageError
 from connectors.settings.installation import load_settings
 from nxp.commands.export import print_report, print_units, printed_if_partly
@@ -123,7 +124,7 @@ def say_plan(plan: Any, expected: Any) -> None:
     done = plan.asked_units - expected.windows
     measured = "as its earlier windows needed" if expected.is_measured else "assumed"
     say(
-        f"{plan.asked.dataset}: {plan.asked_units:,} windows, {done:,} done already, "
+        f"{plan.asked.dataset}: {number_of(plan.asked_units, 'window')}, {done:,} done already, "
         f"{expected.windows:,} to land, {min(plan.asked.concurrency, expected.windows)} at once"
     )
     if plan.resumed_since:
@@ -158,7 +159,7 @@ def say_plan(plan: Any, expected: Any) -> None:
 
 def _exports(expected: Any) -> str:
     """Return how many exports it takes, and when the last one can be started."""
-    number = f"{expected.windows:,} exports" if expected.windows != 1 else "1 export"
+    number = number_of(expected.windows, "export")
     limit = expected.exports_limit
     if limit is None:
         used = f"{number}; {expected.exports_used:,} started in the last 24 hours by this ledger"

@@ -9,6 +9,7 @@ from cyclopts import Parameter
 
 from connectors.catalogue import DATASETS, names_in
 from connectors.catalogue.names import unknown
+from connectors.counting import number_of
 from connectors.errors import PartlyDoneError, PipelineError, UsageError
 from connectors.settings.installation import Settings, load_settings
 from nxp.engine import run_here
@@ -201,7 +202,7 @@ def print_report(report: Mapping[str, Any], *, as_json: bool = False) -> None:
         return
     stages = ", ".join(f"{stage} {value:.1f} s" for stage, value in report["seconds"].items())
     say(
-        f"{report['dataset']} {report['state']}: {report['rows_landed']:,} rows, "
+        f"{report['dataset']} {report['state']}: {number_of(report['rows_landed'], 'row')}, "
         f"{report['wire_bytes']:,} bytes received, {report['parquet_bytes']:,} of Parquet "
         f"({stages})"
     )

@@ -5,6 +5,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from connectors.counting import number_of
 from connectors.lake import Lake
 from connectors.settings.installation import load_settings
 from connectors.settings.tenants import tenant_name
@@ -38,7 +39,8 @@ def rewrite(
         return
     did = "would be rewritten" if dry_run else "rewritten"
     columns = ", ".join(done["columns"])
-    say(f"{dataset}: {done['units']} units, {done['files']} files {did} for {columns}")
+    units, files = number_of(done["units"], "unit"), number_of(done["files"], "file")
+    say(f"{dataset}: {units}, {files} {did} for {columns}")
 
 
 def duckdb(

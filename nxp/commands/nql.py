@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
+from connectors.counting import number_of
 from connectors.errors import ExportFailedError, UnavailableError, UnknownExportError, UsageError
 from connectors.nexthink import Compression, ExportState, ExportStatus, QueryResult
 from connectors.settings.installation import load_settings
@@ -53,7 +54,7 @@ def execute(
         return
     names = [column.name for column in answer.columns]
     print_table(names, [[row.get(name) for name in names] for row in result.data])
-    say(f"{result.rows} rows")
+    say(number_of(result.rows, "row"))
 
 
 def _executed(result: QueryResult) -> answers.ExecutedQuery:
@@ -134,7 +135,7 @@ def status(
     elif url:
         say("there is no URL: the export is not COMPLETED")
     if rows is not None:
-        say(f"{rows:,} rows")
+        say(number_of(rows, "row"))
     if found.error_description:
         say(text(found.error_description))
 
@@ -181,7 +182,7 @@ def download(
             )
         )
     else:
-        say(f"{rows:,} rows, {result.csv_bytes:,} bytes in {to}")
+        say(f"{number_of(rows, 'row')}, {result.csv_bytes:,} bytes in {to}")
     if result.ragged:
         say(f"{result.ragged:,} rows have more or fewer fields than the header")
     if truncated:

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 from cyclopts import Parameter
 
 from connectors.catalogue import DATASETS, check_named
+from connectors.counting import number_of
 from connectors.settings.installation import load_settings
 from nxp.engine import run_here
 from nxp.options import Dataset, Json, Prefect, Tenant
@@ -63,8 +64,8 @@ def _show(units: list[dict[str, Any]], run_id: str | None, *, as_json: bool) -> 
         print_json({"run_id": run_id, "units": units})
         return
     print_table(SHOWN, [[unit[name] for name in SHOWN] for unit in units])
-    landed = sum(unit["landed"] for unit in units)
-    say(f"{landed} rows landed" if run_id else f"{landed} rows would land; nothing was changed")
+    landed = number_of(sum(unit["landed"] for unit in units), "row")
+    say(f"{landed} landed" if run_id else f"{landed} would land; nothing was changed")
 
 
 def _judge(dataset: str, run: str, units: list[dict[str, Any]]) -> None:

@@ -18,6 +18,7 @@ from connectors.catalogue import (
     read_specifications,
 )
 from connectors.clock import utc_now
+from connectors.counting import number_of
 from connectors.errors import ConfigurationError, HeldError, UsageError
 from connectors.lake.storage import storage_errors
 from connectors.settings.installation import LIBRARY, Settings, load_settings
@@ -89,7 +90,8 @@ def learn(
     if (target.parent.parent / FOLDER).is_dir():
         text = f"{modeline('dataset')}\n{text}"
     _write(target, text)
-    say(f"{len(lesson.columns)} columns, learned from {lesson.rows:,} rows, are in {target}")
+    columns = number_of(len(lesson.columns), "column")
+    say(f"{columns}, learned from {number_of(lesson.rows, 'row')}, are in {target}")
     if as_json:
         columns = [{"nql": c.header, "name": c.name, "type": c.type} for c in lesson.columns]
         print_json({"path": str(target), "columns": columns, "unsure": draft.unsure})

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
+from connectors.counting import number_of
 from connectors.settings.installation import load_settings
 from nxp.engine import run_here
 from nxp.options import Json, Prefect, Tenant
@@ -44,7 +45,7 @@ def site(
         print_json(made.plain())
         return
     print_text(str(Path(made.out) / "index.html"))
-    say(f"{made.pages} pages: {made.landed} of {made.datasets} datasets have landed")
+    say(f"{number_of(made.pages, 'page')}: {made.landed} of {made.datasets} datasets have landed")
     for name in made.damaged:
         say(f"{name} has a problem, which its page shows")
     for problem in made.questions_failed:

@@ -6,6 +6,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from connectors.counting import number_of
 from connectors.errors import UsageError
 from connectors.lake import Lake
 from connectors.lake.sql_room import Room
@@ -62,7 +63,7 @@ def sql(
     else:
         was = out.exists()
         count, has_more = source.read(statement, lambda rows: write(rows, how, out, limit))
-        say(f"{'replaced' if was else 'wrote'} {out}: {count:,} row{'' if count == 1 else 's'}")
+        say(f"{'replaced' if was else 'wrote'} {out}: {number_of(count, 'row')}")
     if has_more:
         say(f"there are more rows than the limit of {limit:,}")
 

@@ -7,6 +7,7 @@ from cyclopts import Parameter
 
 from connectors.catalogue import DatasetSpecification, Mode, load_dataset, read_datasets
 from connectors.clock import utc_now
+from connectors.counting import number_of
 from connectors.errors import PartlyDoneError, UsageError
 from connectors.ledger import DROPPED, EXPIRED, Doubt, Kind, Ledger, open_ledger
 from connectors.settings.installation import Settings, load_settings
@@ -151,11 +152,11 @@ def audit(
         print_table(["dataset", "unit", "doubt"], [list(row.values()) for row in found])
     if found and not mark:
         raise PartlyDoneError(
-            f"{len(found)} windows landed without rows, and the tenant may have forgotten them: "
-            "mark them with --mark, or set how long the tenant keeps rows "
+            f"{number_of(len(found), 'window')} landed without rows, and the tenant may have "
+            "forgotten them: mark them with --mark, or set how long the tenant keeps rows "
             f"({_tenant(settings, tenant).named('tenant_retention')})"
         )
-    say(f"{len(found)} windows {'marked' if mark else 'found'}")
+    say(f"{number_of(len(found), 'window')} {'marked' if mark else 'found'}")
 
 
 def _forget_lost(specification: DatasetSpecification, ledger: Ledger, settings: Settings) -> int:

@@ -167,7 +167,8 @@ def say_source(report: dict[str, Any]) -> None:
     }
     rejected = ", ".join(f"{count:,} {name}" for name, count in left.items() if count)
     pulled = "all rows" if source["is_full"] else "changes"
-    say(f"{source['rows']:,} rows ({pulled}), {source['keys']:,} objects")
+    rows, keys = number_of(source["rows"], "row"), number_of(source["keys"], "object")
+    say(f"{rows} ({pulled}), {keys}")
     if rejected:
         kept_by = report["planned"].get("made_by") or report["run_id"]
         say(f"left out: {rejected}: nxp rejects {report['dataset']} --run {kept_by}")

@@ -183,9 +183,11 @@ def _what(record: ActionPlanRecord, card: Mapping[str, Any]) -> str:
 
 def _on(summary: Mapping[str, Any], card: Mapping[str, Any], names: Sequence[str]) -> str:
     parts = [
-        f"{count:,} {name}" for name in ("devices", "people") if (count := int(card[name] or 0))
+        f"{count:,} {one if count == 1 else name}"
+        for name, one in (("devices", "device"), ("people", "person"))
+        if (count := int(card[name] or 0))
     ]
-    said = " and ".join(parts) or f"{summary['targets']:,} targets"
+    said = " and ".join(parts) or number_of(summary["targets"], "target")
     if not names:
         return said
     more = len(names) - _NAMES_SHOWN

@@ -8,6 +8,7 @@ from typing import Any
 import polars as pl
 
 from connectors.actions import ActionKind
+from connectors.counting import number_of
 from connectors.errors import DataRefusedError, NothingDoneError, UsageError
 from connectors.ledger import ActionPlanRecord
 from connectors.ledger.action_requests import NOBODY, Asker
@@ -44,7 +45,7 @@ from tasks.runs.progress import Progress, tell
 from tasks.runs.recorded import recorded
 
 
-@recorded("plan", says=lambda plan: f"{plan.record.summary['targets']:,} targets")
+@recorded("plan", says=lambda plan: number_of(plan.record.summary["targets"], "target"))
 def make_plan(run: ActionRun, asked: ActionAsked, asker: Asker = NOBODY) -> ActionPlan:
     """Find targets, leave some out for a reason, write the plan and record it.
 

@@ -74,7 +74,7 @@ def require_one_ledger(run: ActionRun, executions: pl.DataFrame) -> None:
         f"{run.action}: the tenant shows {others.height:,} executions of {run.specification.id} "
         f"that another ledger of ours requested ({latest['ledger']}{when}); this ledger is {own}, "
         "and nobody is acted on twice only within one ledger: act from that one "
-        f"(NXP_LEDGER_URL); or, if it acts no more, nxp act retire-ledger {latest['ledger']} "
+        f"(NXP_LEDGER_URL); or, if it is out of use, nxp act retire-ledger {latest['ledger']} "
         "--why TEXT; nothing was sent"
     )
 

@@ -123,7 +123,7 @@ def executions_of(texts: pl.DataFrame, kind: ActionKind, zone: str) -> pl.DataFr
             .str.to_lowercase()
             .str.replace_all("[ -]", "_")
             .str.slice(0, LONGEST_STATUS),
-            # What is longer than the ledger's columns is no id that a request was given.
+            # A text longer than the ledger's columns cannot be an id that a request was given.
             pl.when(pl.col("request_id", "execution_id").str.len_chars() <= LONGEST_ID).then(
                 pl.col("request_id", "execution_id")
             ),

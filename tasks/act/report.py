@@ -13,6 +13,7 @@ from typing import Any, Final
 
 import polars as pl
 
+from connectors.counting import number_of
 from connectors.errors import (
     DataRefusedError,
     NotApprovedError,
@@ -114,8 +115,8 @@ def described(plan: ActionPlanRecord) -> str:
     lines = [
         (
             f"**{plan.action}** ({plan.kind} `{plan.action_id}`), plan `{plan.plan_id}`, hash "
-            f"`{plan.sha256[:12]}`: {summary['targets']:,} targets in {summary['requests']:,} "
-            f"requests.{_context(summary.get('run_as'))}"
+            f"`{plan.sha256[:12]}`: {number_of(summary['targets'], 'target')} in "
+            f"{number_of(summary['requests'], 'request')}.{_context(summary.get('run_as'))}"
         ),
         "",
         "| left out | candidates |",
@@ -212,7 +213,7 @@ def summary_of(report: Mapping[str, Any]) -> str:
     """Return the same for a report in the form of a dictionary."""
     said = f"{report['dataset']} {report['state']}"
     if not report["requested"]:
-        return f"{said}: {report['targets']:,} targets"
+        return f"{said}: {number_of(report['targets'], 'target')}"
     ended = ", ".join(f"{count:,} {outcome}" for outcome, count in report["outcomes"].items())
     return (
         f"{said}: {report['requested']:,} of {report['targets']:,} targets requested"

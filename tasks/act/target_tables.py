@@ -168,7 +168,7 @@ def _known(
 ) -> str:
     found = our_name(given)
     if found is None:
-        # Names of columns are no values; a line that is no header may have them, so it is cut.
+        # Names of columns are not values; a line that is not a header may hold some, so it is cut.
         raise UsageError(
             f"{file}: {given[:40]!r} is none of the fields {', '.join(dict.fromkeys(fields))}; "
             "nothing was sent"

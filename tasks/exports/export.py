@@ -132,7 +132,7 @@ def fetch_result(
 def with_export(
     tools: Tools, specification: DatasetSpecification, request: Request, use: Callable[[Ready], T]
 ) -> T:
-    """Call `use` with a finished export; if its result is lost by then, with a new export.
+    """Call `use` with a finished export; if its result has been lost, with a new export.
 
     Raises:
         ResultTruncatedError: the tenant cut the result at its row limit.

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Final
 
 from connectors.catalogue import DatasetSpecification, Mode
+from connectors.counting import number_of
 from connectors.errors import ConfigurationError
 from connectors.lake import Lake, Manifest
 from connectors.lake.manifests import entry_files
@@ -80,7 +81,8 @@ def check_lake(
         return
     name = specification.dataset
     raise ConfigurationError(
-        f"{name}: the ledger calls {len(missing)} units landed (the first: {missing[0].unit}) that "
+        f"{name}: the ledger calls {number_of(len(missing), 'unit')} landed (the first: "
+        f"{missing[0].unit}) that "
         f"the lake {lake.location()} does not have: set NXP_LAKE to the lake that has them (see "
         "docs/howto/move-lake.md); if they are lost, forget them with "
         f"nxp state reset {name} --lost, with the same --tenant as here"

@@ -103,7 +103,7 @@ def judge(
 
 
 def is_forgetting(window: Window, now: datetime, calendar: Calendar) -> bool:
-    """Return whether the tenant may have forgotten rows of a window by now."""
+    """Return whether the tenant may already have forgotten rows of a window."""
     if calendar.complete_from(window, now) is not None:
         return True
     return calendar.kept is None and now - window.start > _surely_kept(calendar)

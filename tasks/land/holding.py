@@ -35,7 +35,7 @@ def landed_by_another(run: Run, unit: Unit) -> UnitOutcome | None:
     """Return the outcome of a held unit that another run has landed since it was planned.
 
     Raises:
-        DataRefusedError: it has expired by now.
+        DataRefusedError: it has expired.
         LimitReachedError: the tenant does not allow another try yet.
     """
     if _landed_since_planned(run, unit):
@@ -62,7 +62,7 @@ def _landed_since_planned(run: Run, unit: Unit) -> bool:
 
 
 def _check_may_ask(run: Run, unit: Unit) -> None:
-    """Raise if a unit has expired by now, or the tenant does not allow another try yet."""
+    """Raise if a unit has expired, or the tenant does not allow another try yet."""
     record = run.ledger.unit(run.dataset, unit.name)
     now = run.tools.clock()
     if record and record.not_before and record.not_before > now:

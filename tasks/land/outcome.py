@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from connectors.counting import number_of
 from connectors.ledger import Doubt
 from tasks.columns.reasons import count_reasons
 from tasks.exports.export import Fetched
@@ -58,8 +59,8 @@ class UnitOutcome:
         parts = f", in {self.parts} exports" if self.parts > 1 else ""
         doubt = f", {self.doubt}" if self.doubt else ""
         return (
-            f"{self.rows_landed:,} rows{rejected}{filtered}, {self.wire_bytes:,} bytes received, "
-            f"{self.parquet_bytes:,} of Parquet{parts}{doubt}"
+            f"{number_of(self.rows_landed, 'row')}{rejected}{filtered}, "
+            f"{self.wire_bytes:,} bytes received, {self.parquet_bytes:,} of Parquet{parts}{doubt}"
         )
 
     def count(self, result: Fetched) -> None:

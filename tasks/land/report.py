@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
+from connectors.counting import number_of
 from connectors.errors import PartlyDoneError, PipelineError
 from connectors.ledger import Doubt
 from tasks.columns.reasons import most_frequent
@@ -107,7 +108,7 @@ def summary(report: RunReport) -> str:
     empty = f", {len(report.empty):,} windows were empty" if report.empty else ""
     return (
         f"{report.dataset} {report.state}: {report.units:,} of {report.planned:,} windows, "
-        f"{report.rows_landed:,} rows{rejected}{filtered}{empty}"
+        f"{number_of(report.rows_landed, 'row')}{rejected}{filtered}{empty}"
     )
 
 
@@ -194,7 +195,8 @@ def raise_unless_complete(landed: Landed, report: RunReport) -> None:
     if report.rows_rejected:
         reasons = sum((Counter(outcome.reasons) for outcome in landed.outcomes), Counter[str]())
         raise PartlyDoneError(
-            f"{report.dataset}: {report.rows_landed} rows landed, {report.rows_rejected} were "
+            f"{report.dataset}: {number_of(report.rows_landed, 'row')} landed, "
+            f"{report.rows_rejected:,} were "
             f"rejected{most_frequent(reasons, report.rows_rejected)}: see nxp rejects "
             f"{report.dataset}, run {report.run_id}",
             report=report.plain(),

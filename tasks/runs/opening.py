@@ -147,7 +147,7 @@ def opened(
         tenant: its name.
         about: the dataset, sync or action of the run, such as {"sync": "cmdb_devices"}; bound to
             everything logged inside, as are run and tenant.
-        clock: tells the time.
+        clock: returns the current time.
         sleep: waits.
     """
     run_id = str(uuid.uuid4())

@@ -82,7 +82,7 @@ def act(
         asked: targets, parameters, who asks.
         which: a plan that was made before.
         approve: asks a person, if nobody has approved the plan yet.
-        clock: tells the time.
+        clock: returns the current time.
         sleep: waits.
 
     Raises:

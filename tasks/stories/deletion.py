@@ -55,7 +55,7 @@ def plan_deletion(
         tenant: a profile; without it, the NEXTHINK_* variables name the tenant.
         batch: how many devices a request may have.
         ticket: is kept.
-        clock: tells the time.
+        clock: returns the current time.
         sleep: waits.
 
     Raises:
@@ -90,7 +90,7 @@ def delete_devices(
         show: gets the report, also if this raises.
         tenant: a profile; without it, the NEXTHINK_* variables name the tenant.
         wait: how long to wait until the devices are gone; None for not at all.
-        clock: tells the time.
+        clock: returns the current time.
         sleep: waits.
 
     Raises:
@@ -130,7 +130,7 @@ def deletion_status(
         plan_id: the plan.
         tenant: a profile; without it, the NEXTHINK_* variables name the tenant.
         refresh: read the inventory first, and settle what is in doubt.
-        clock: tells the time.
+        clock: returns the current time.
         sleep: waits.
 
     Raises:

@@ -29,7 +29,7 @@ def close_gaps(
         datasets: window datasets; by default, all of the catalogue.
         tenant: a profile; without it, the NEXTHINK_* variables name the tenant.
         land: land what is missing; otherwise only report it.
-        clock: tells the time.
+        clock: returns the current time.
 
     Raises:
         PartlyDoneError: windows are still missing; the message names the datasets and what to do.

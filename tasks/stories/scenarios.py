@@ -57,7 +57,7 @@ def ask_and_act(
         action: one with `targets.consent`, or a campaign with `answers`.
         tenant: a profile; without it, the NEXTHINK_* variables name the tenant.
         by: who asks; None: who has started this process.
-        clock: tells the time.
+        clock: returns the current time.
         sleep: waits.
 
     Returns:

@@ -40,7 +40,7 @@ def make_site(
     Args:
         out: the folder. It may be new, empty, or a site, which is replaced as a whole.
         tenant: a profile; without it, the NEXTHINK_* variables name the tenant.
-        clock: tells the time.
+        clock: returns the current time.
 
     Raises:
         UsageError: the folder has other files.

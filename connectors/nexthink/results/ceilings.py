@@ -22,7 +22,7 @@ class Ceilings:
 
     Args:
         limits: the ceilings.
-        monotonic: tells the seconds that pass.
+        monotonic: returns seconds, from a clock that never goes back.
     """
 
     def __init__(self, limits: Limits, monotonic: Callable[[], float] = time.monotonic) -> None:

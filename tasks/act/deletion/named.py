@@ -43,7 +43,7 @@ _FIELDS: Final[Mapping[str, tuple[str, ...]]] = {
 def read_named(file: str) -> list[dict[str, str]]:
     """Return the ids of each device in a file, or on stdin for `-`: a device a line, CSV or JSON.
 
-    Columns that are no ids do not matter: lists of devices have more.
+    Columns that are not ids do not matter: lists of devices have more of them.
 
     Raises:
         UsageError: it names no device, or is not such a file. The message quotes no line.

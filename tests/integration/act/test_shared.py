@@ -72,7 +72,7 @@ def test_two_ledgers_do_not_both_act(
         with pytest.raises(HeldError, match=f"another ledger of ours .*{identity(made)}"):
             other.run(NAME, plan_id=plan_id)
     assert made.done() == everybody
-    # Once it is known that the first acts no more, the second may; what was done still counts.
+    # Once it is known that the first is out of use, the second may; what was done still counts.
     with other.ledger() as ledger, pytest.raises(UsageError):
         ledger.identity.retire(ledger.identity.own, "a slip")
     assert called("act", "retire-ledger", "nonsense", "--why", "x", capsys=capsys).returncode == 2
