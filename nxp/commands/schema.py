@@ -90,8 +90,8 @@ def learn(
     if (target.parent.parent / FOLDER).is_dir():
         text = f"{modeline('dataset')}\n{text}"
     _write(target, text)
-    columns = number_of(len(lesson.columns), "column")
-    say(f"{columns}, learned from {number_of(lesson.rows, 'row')}, are in {target}")
+    counted = number_of(len(lesson.columns), "column")
+    say(f"{counted}, learned from {number_of(lesson.rows, 'row')}, are in {target}")
     if as_json:
         columns = [{"nql": c.header, "name": c.name, "type": c.type} for c in lesson.columns]
         print_json({"path": str(target), "columns": columns, "unsure": draft.unsure})
