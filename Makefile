@@ -7,16 +7,18 @@ READY := .venv/ready
 PEERS := .venv/peers
 TOOLS := .venv/tools
 SITE := .venv/site
+READERS := .venv/readers
 # For a longer benchmark: make bench BENCH="--rows 1000000 5000000 20000000 --rate 20"
 BENCH ?=
 
 .PHONY: help demo test test-all test-prefect check check-images check-wheel docs check-docs fix lock \
-	bench chaos clean
+	readers bench chaos clean
 
 help:
 	@echo "make demo          export from a stand-in tenant, and query the result (a minute)"
 	@echo "make test          all fast tests; randomised tests run a sample"
 	@echo "make test-all      everything that needs no network, with slow, chaos and Prefect tests"
+	@echo "make readers       install the engines of docs/readers.md, and try its programs in them"
 	@echo "make test-prefect  the tests that need a running Prefect server"
 	@echo "make check         format, lint, types, import rules, lock files"
 	@echo "make check-images  lint Dockerfile, compose.yaml and Kubernetes files"
@@ -47,6 +49,15 @@ test: $(READY)
 test-all: $(READY)
 	NXP_TEST_WHOLE=1 $(BIN)/pytest -n 2 --dist loadfile -m "not chaos"
 	$(MAKE) chaos
+
+# Each program of docs/readers.md is tried in its own engine; Spark needs Java too.
+$(READERS)/ready: benchmarks/readers.txt $(READY)
+	@$(PYTHON) -m venv $(READERS)
+	@$(READERS)/bin/python -m pip install --quiet --disable-pip-version-check -r benchmarks/readers.txt
+	@touch $(READERS)/ready
+
+readers: $(READERS)/ready
+	$(BIN)/pytest -rs -m slow tests/integration/docs/test_readers.py
 
 # One after the other: they share one server, whose SQLite answers 503 when many write at once.
 test-prefect: $(READY)
