@@ -27,6 +27,8 @@ _KEY: Final = re.compile(r"--\s?([A-Za-z_]\w*)\s*:\s*(.*)")
 _MORE: Final = re.compile(r"--(?:\s{2,}(.*)|\s*)")
 _MEANT: Final = f"the keys are {', '.join(KEYS)}; two spaces after -- continue a line"
 _NEAR: Final = 3
+# Functions that give rows and read nothing.
+_HARMLESS: Final = frozenset({"range", "generate_series", "unnest"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +81,16 @@ class Question:
         views = {name.lower() for name in _tables(_parsed(self), frozenset())}
         # What begins with _ is there without a dataset.
         return tuple(sorted({dataset_of(view) for view in views if not view.startswith("_")}))
+
+    def strays(self) -> tuple[str, ...]:
+        """Return what its SQL reads in other ways than by the plain name of a view.
+
+        These are functions that give rows, such as read_parquet, and names with a schema.
+
+        Raises:
+            ConfigurationError: it is not one SELECT of DuckDB.
+        """
+        return tuple(sorted(set(_strays(_parsed(self)))))
 
     def wrong(self, number: int, what: str) -> ConfigurationError:
         """Return an error about a line of the SQL, with the file and the line in it."""
@@ -226,6 +238,24 @@ def _tables(node: Any, given: frozenset[str]) -> Iterator[str]:
             yield node["table_name"]
         for each in node.values():
             yield from _tables(each, given)
+
+
+def _strays(node: Any) -> Iterator[str]:
+    """Yield what a parsed statement reads that is not the plain name of a table."""
+    if isinstance(node, list):
+        for each in node:
+            yield from _strays(each)
+    elif isinstance(node, Mapping):
+        match node.get("type"):
+            case "TABLE_FUNCTION":
+                name = str(node["function"]["function_name"])
+                yield from () if name.lower() in _HARMLESS else (name,)
+            case "BASE_TABLE" if node.get("schema_name") or node.get("catalog_name"):
+                yield f"{node.get('schema_name')}.{node['table_name']}"
+            case "SHOW_REF":
+                yield "SHOW"
+        for each in node.values():
+            yield from _strays(each)
 
 
 def dataset_of(view: str) -> str:

@@ -43,6 +43,11 @@
   // Of a year of days the newest are at the right, which a small screen would not show.
   document.querySelectorAll(".newest").forEach(function (each) { each.scrollLeft = each.scrollWidth; });
 
+  // On paper nothing can be unfolded.
+  window.addEventListener("beforeprint", function () {
+    document.querySelectorAll("details").forEach(function (each) { each.open = true; });
+  });
+
   var box = document.getElementById("search");
   var index = window.SITE_INDEX;
   if (!box || !index) { return; }
