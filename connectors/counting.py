@@ -4,3 +4,8 @@
 def number_of(number: int, noun: str) -> str:
     """Return a number with thousands separators and a noun, in the plural unless it is one."""
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+def number_doing(number: int, noun: str, one: str, more: str) -> str:
+    """Return the same with a verb: `one` for 1 value (waits), `more` for others (wait)."""
+    return f"{number_of(number, noun)} {one if number == 1 else more}"

@@ -117,6 +117,17 @@ def check_words(arguments: Sequence[str]) -> None:
         known = GROUPS[word]
 
 
+def _command(arguments: Sequence[str]) -> str:
+    """Return the command that the first words name, as a person would type it."""
+    words, known = ["nxp"], COMMANDS.keys()
+    for word in arguments[:2]:
+        if word not in known:
+            break
+        words.append(word)
+        known = GROUPS.get(word, {}).keys()
+    return " ".join(words)
+
+
 def _unknown(word: str, known: list[str]) -> str:
     from difflib import get_close_matches  # noqa: PLC0415 - only after a mistake
 
@@ -144,7 +155,7 @@ def run(arguments: Sequence[str]) -> int:  # noqa: PLR0911 - one return for each
         sys.stdout.flush()
         say_left()
     except CycloptsError as error:
-        return _say(f"{_one_line(error)} (see nxp --help)", USAGE)
+        return _say(f"{_one_line(error)} (see {_command(arguments)} --help)", USAGE)
     except PipelineError as error:
         excerpt = error.excerpt if isinstance(error, SqlError) else ()
         return _say("\n".join([_one_line(error), *map(as_text, excerpt)]), error.exit_code)

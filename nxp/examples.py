@@ -12,7 +12,7 @@ EXAMPLES: Final[Mapping[str, tuple[str, ...]]] = {
     "sandbox": (
         "nxp sandbox",
         "nxp sandbox --devices 500 --days 60 --port 8090",
-        "nxp sandbox --fault export_500=2",
+        "nxp sandbox --fault 500@export:2",
     ),
     "server start": ("nxp server start",),
     "server stop": ("nxp server stop",),

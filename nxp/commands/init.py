@@ -62,6 +62,7 @@ def init(
     _say(
         root,
         (
+            ("cp .env.example .env", "put the credential there; then: set -a; . ./.env; set +a"),
             ("nxp add devices", "copy a dataset of the library, with its saved query"),
             ("nxp check --connect", "what is still missing, in order: the credential, queries, …"),
             ("nxp export --all", "land all datasets of the project"),
@@ -86,7 +87,7 @@ def _make_sandbox(root: Path) -> None:
 
 
 def _say(root: Path, steps: tuple[tuple[str, str], ...]) -> None:
-    """Print the project's folder, and the next three commands."""
+    """Print the project's folder, and the next commands."""
     print(root)
     sys.stdout.flush()
     here = root == Path.cwd()

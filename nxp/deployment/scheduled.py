@@ -112,7 +112,7 @@ def _names(groups: Sequence[Group]) -> list[str]:
     that it does not change when another one is added.
     """
     plain = [
-        f"{names[0].replace('_', '-') if len(names) == 1 else INVENTORY}-{how_often(when)}"
+        _plain(names[0].replace("_", "-") if len(names) == 1 else INVENTORY, how_often(when))
         for names, when in groups
     ]
     counts = Counter(plain)
@@ -122,6 +122,11 @@ def _names(groups: Sequence[Group]) -> list[str]:
         else f"{name}-{names[0].replace('_', '-')}"
         for name, (names, _) in zip(plain, groups, strict=True)
     ]
+
+
+def _plain(name: str, often: str) -> str:
+    """Return a name with how often it runs, which some names say already."""
+    return name if name.endswith(f"-{often}") else f"{name}-{often}"
 
 
 def how_often(schedule: Schedule) -> str:

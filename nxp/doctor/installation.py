@@ -64,7 +64,13 @@ def look_at_catalogue(settings: Settings) -> Iterator[Finding]:
     for problem in read.problems:
         yield fail("catalogue", problem, do="fix the file", code=ConfigurationError.exit_code)
     for note in read.notes:
-        yield warn("catalogue", note, do="if the sync should run here, see docs/sources.md")
+        is_unconnected = "cannot run yet" in note
+        do = (
+            "if the sync should run here, see docs/sources.md"
+            if is_unconnected
+            else "see nxp check"
+        )
+        yield warn("catalogue", note, do=do)
     if not read.problems:
         yield ok("catalogue", read.counted)
 

@@ -81,7 +81,7 @@ def of_address(given: str) -> Wanted:
     instance, dot, region = given.strip().rpartition(".")
     if dot and region in REGIONS:
         return Wanted(instance=instance, region=region)
-    return Wanted(instance=given.strip())
+    return Wanted(instance=given.strip().lower() if given.strip().isalnum() else given.strip())
 
 
 def ask(wanted: Wanted) -> Wanted:
@@ -121,11 +121,19 @@ def _asked(question: str, default: str, parse: Callable[[str], Wanted]) -> Wante
         try:
             return parse(line.strip() or default)
         except UsageError as error:
-            print(f"   {error}", file=sys.stderr)
+            # Without the option's name, which nobody typed here.
+            print(f"   {str(error).partition(': ')[2] or error}", file=sys.stderr)
     raise UsageError("init: no answer: nothing was written")
 
 
 def _check_instance(instance: str) -> None:
+    if not instance:
+        raise UsageError("--instance: it is empty: such as acme, or https://acme.eu.nexthink.cloud")
+    if "/" in instance or "." in instance:
+        raise UsageError(
+            f"--instance {instance!r}: not an address of Nexthink, such as "
+            "https://acme.eu.nexthink.cloud"
+        )
     _check_tenant("--instance", instance=instance)
 
 

@@ -71,7 +71,7 @@ class Counts:
     # The size of the rejected rows' text, which is held in memory.
     rejected_bytes: int = 0
 
-    def check(self, dataset: str, zone_setting: str = "NEXTHINK_TIME_ZONE") -> None:
+    def check(self, dataset: str, zone_setting: str = "the tenant's time_zone") -> None:
         """Raise unless every row is accounted for and the tenant kept to the window.
 
         Args:

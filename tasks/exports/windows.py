@@ -145,7 +145,7 @@ def check_order(start: datetime, end: datetime) -> None:
         UsageError: it is empty or reversed.
     """
     if start >= end:
-        raise UsageError(f"window_from {short(start)} is not before window_to {short(end)}")
+        raise UsageError(f"the start {short(start)} is not before the end {short(end)}")
 
 
 def check_bounds(start: datetime, end: datetime, step: timedelta) -> None:

@@ -63,14 +63,11 @@ def check_asked(asked: Asked, specification: DatasetSpecification) -> None:
     """
     dated = asked.window_from is not None or asked.window_to is not None
     if dated and specification.mode is Mode.SNAPSHOT:
-        raise UsageError(
-            f"{asked.dataset} is a snapshot of how things are now: it takes no window_from and "
-            "window_to"
-        )
+        raise UsageError(f"{asked.dataset} is a snapshot of how things are now: it takes no dates")
     if dated and (asked.window_from is None or asked.window_to is None):
-        raise UsageError("a back-fill takes both window_from and window_to")
+        raise UsageError("a back-fill takes two dates, from and to")
     if dated and asked.full_refresh:
-        raise UsageError("full_refresh lands everything: it takes no window_from and window_to")
+        raise UsageError("full_refresh lands everything: it takes no dates")
     if not dated and (asked.step or asked.only):
         raise UsageError("step and only belong to a back-fill: set window_from and window_to")
     if not 1 <= asked.concurrency <= MOST_AT_ONCE:

@@ -109,8 +109,8 @@ class Calendar:
         limit = self.limit(now)
         if limit is not None and self.first_window(stretch).end <= limit:
             raise UsageError(
-                f"{stretch} begins out of reach: {self._why(limit, now)}; the earliest window_from "
-                f"that works is {self.earliest(now):%Y-%m-%dT%H:%MZ}"
+                f"{stretch} begins out of reach: {self._why(limit, now)}; begin "
+                f"on {self.earliest(now):%Y-%m-%dT%H:%MZ} or later"
             )
 
     def horizon(self, now: datetime) -> datetime:

@@ -57,7 +57,7 @@ def learn(
             sleep=parts.stop.sleep,
         )
         try:
-            lesson = learn_file(ResultFile(path), tenant.time_zone)
+            lesson = learn_file(ResultFile(path), tenant.time_zone, tenant.named("time_zone"))
         except DataRefusedError as error:
             raise DataRefusedError(f"{asked.query_id}: {error.message}") from None
         parts.keep_report("done", _report(parts, asked.dataset))

@@ -77,6 +77,7 @@ def open_replay(
             specification=specification,
             landings=landings,
             zone=found.time_zone,
+            zone_setting=found.named("time_zone"),
             transform=transform,
         )
 

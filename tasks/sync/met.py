@@ -3,14 +3,15 @@
 from collections.abc import Mapping
 from typing import Any
 
+from connectors.counting import number_doing
 from tasks.sync.conflicts import Verdict
 
 _MET = {
-    Verdict.THEIRS: "were set by others since the plan was made, and are left alone",
-    Verdict.SAME: "were set by others as they are wanted",
-    Verdict.NOT_SHOWN: "do not show yet what was sent",
-    Verdict.NOT_SEEN: "could not be read, so they are left as they are",
-    Verdict.DONE: "are empty already",
+    Verdict.THEIRS: ("was", "were", " set by others since the plan was made, and left alone"),
+    Verdict.SAME: ("was", "were", " set by others as wanted"),
+    Verdict.NOT_SHOWN: ("does", "do", " not show yet what was sent"),
+    Verdict.NOT_SEEN: ("is", "are", " left unchanged, since nobody could read what is there"),
+    Verdict.DONE: ("is", "are", " empty already"),
 }
 
 
@@ -18,14 +19,12 @@ def in_words(report: Mapping[str, Any]) -> list[str]:
     """Return a line for each thing that the tenant was seen to hold and that changed the run."""
     counts = (report["planned"] or {}).get("counts") or {}
     said = {
-        "theirs": "values of others differ and are left alone",
-        "same": "values were set by others as they are wanted; they are never emptied",
-        "not_shown": "values do not show yet what was sent; they wait for a later run",
-        "not_seen": "values could not be read, so they are left as they are",
+        "theirs": ("of others differs and is", "of others differ and are", " left alone"),
+        "same": ("was", "were", " set by others as wanted, and never emptied"),
+        "not_shown": ("does", "do", " not show yet what was sent; a later run looks again"),
+        "not_seen": ("is", "are", " left unchanged, since nobody could read what is there"),
     }
-    lines = [f"{counts[name]:,} {words}" for name, words in said.items() if counts.get(name)]
-    met = report["met"]
-    lines += [f"{met[each]:,} values {words}" for each, words in _MET.items() if met.get(each)]
+    lines = _lines(counts, said) + _lines(report["met"], _MET)
     read = report["read_first"]
     if read and read["compared"]:
         lines.append(
@@ -36,3 +35,12 @@ def in_words(report: Mapping[str, Any]) -> list[str]:
     if report["read_later"]:
         lines.append(f"read back by the next run: {report['read_later']}")
     return lines
+
+
+def _lines(counts: Mapping[Any, int], said: Mapping[Any, tuple[str, str, str]]) -> list[str]:
+    """Return how many values are what, one line for each that there is."""
+    return [
+        number_doing(counts[each], "value", one, more) + rest
+        for each, (one, more, rest) in said.items()
+        if counts.get(each)
+    ]

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import polars as pl
 
-from connectors.counting import number_of
+from connectors.counting import number_doing, number_of
 from connectors.lake import Lake
 from connectors.lake.plans import keep_plan
 from connectors.lake.storage import storage_errors
@@ -84,7 +84,8 @@ class PlanView:
         text = f"{number_of(summary['rows'], 'value')} of {number_of(summary['keys'], 'object')}"
         text = f"{text}: {said}" if said else f"{text}: nothing to send"
         if theirs:
-            text += f"; {theirs:,} values of others differ and are left alone"
+            verbs = ("of others differs and is", "of others differ and are")
+            text += f"; {number_doing(theirs, 'value', *verbs)} left alone"
         tripped = [each["guard"] for each in summary.get("findings", ())]
         open_ = [name for name in tripped if name not in self.record.accepted]
         if open_:

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from connectors.counting import number_doing, number_of
 from connectors.ledger.enriched import ValueState
 from tasks.sync.run import SyncRun
 from tasks.sync.settled import READ_BACK, is_no_such_object
@@ -74,22 +75,28 @@ class Standing:
 
 def standing_words(left: Mapping[str, Any]) -> str:
     """Return in one line what is left of `Standing.plain`, empty if nothing is."""
+    objects = number_of(left["missing_objects"], "object")
     kinds = {
-        "missing": f"for {left['missing_objects']:,} objects that Nexthink does not have",
+        "missing": f"for {objects} that Nexthink does not have",
         "open": "for the next run",
         "not_read_back": "because they read back differently",
         "unexplained": "after a refusal without a reason",
     }
     parts = [f"{left[kind]:,} {words}" for kind, words in kinds.items() if left[kind]]
     waiting = sum(left[kind] for kind in kinds)
-    said = [f"{waiting:,} values wait: {', '.join(parts)}"] if waiting else []
+    said = (
+        [f"{number_doing(waiting, 'value', 'waits', 'wait')}: {', '.join(parts)}"]
+        if waiting
+        else []
+    )
     refused = left["refused"]
     if refused:
         fields = ", ".join(f"{name} {count:,}" for name, count in refused.items())
-        said.append(f"{sum(refused.values()):,} values are refused: {fields}")
+        values = number_doing(sum(refused.values()), "value", "is refused", "are refused")
+        said.append(f"{values}: {fields}")
     # Reports of earlier releases do not count them.
     if theirs := left.get("theirs"):
-        said.append(f"{theirs:,} values of others are left alone")
+        said.append(number_doing(theirs, "value", "of others is", "of others are") + " left alone")
     return "; ".join(said)
 
 

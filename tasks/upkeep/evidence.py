@@ -40,6 +40,7 @@ class Evidence:
 
     header: str
     zone: str
+    zone_setting: str
     rows: int = 0
     present: int = 0
     fits: set[ColumnType] = field(default_factory=lambda: set(TYPES))

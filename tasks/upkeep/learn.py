@@ -75,8 +75,13 @@ class Difference:
     breaks: bool
 
 
-def learn_file(file: ResultFile, zone: str) -> Lesson:
+def learn_file(file: ResultFile, zone: str, zone_setting: str = "the tenant's time_zone") -> Lesson:
     """Read a whole result and propose its columns.
+
+    Args:
+        file: the result.
+        zone: the zone of date-times without an offset.
+        zone_setting: what sets it.
 
     Raises:
         DataRefusedError: there are no rows, ragged rows, or a header that cannot be declared.
@@ -84,7 +89,7 @@ def learn_file(file: ResultFile, zone: str) -> Lesson:
     header = file.header
     if "" in header or len(set(header)) < len(header):
         raise DataRefusedError("the result has a column without a name, or one name twice")
-    found = [Evidence(text, zone) for text in header]
+    found = [Evidence(text, zone, zone_setting) for text in header]
     ragged = 0
     for batch in file.frames():
         for one in found:
@@ -95,7 +100,10 @@ def learn_file(file: ResultFile, zone: str) -> Lesson:
     if ragged:
         raise DataRefusedError(f"{ragged} rows have more or fewer fields than the header")
     if not rows:
-        raise DataRefusedError("the result has no rows to learn from: set the query's parameters")
+        raise DataRefusedError(
+            "the result has no rows to learn from: widen the query's time frame or filters for "
+            "now, or set its parameters (-p)"
+        )
     for one in found:
         one.settle()
     names = propose_names(header)
@@ -215,7 +223,7 @@ def _time_notes(evidence: Evidence) -> list[str]:
     if ColumnType.DATETIME not in evidence.fits or evidence.with_offset == evidence.present:
         return []
     some = "some of the values have" if evidence.with_offset else "the values have"
-    return [f"{some} no offset: read in {evidence.zone} (NEXTHINK_TIME_ZONE)"]
+    return [f"{some} no offset: read in {evidence.zone} ({evidence.zone_setting})"]
 
 
 def _text_notes(evidence: Evidence) -> list[str]:

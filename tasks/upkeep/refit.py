@@ -21,11 +21,12 @@ from tasks.runs.opening import OpenedRun
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReplayRun(OpenedRun):
-    """A replay under way; the tenant writes date-times in `zone`."""
+    """A replay under way; the tenant writes date-times in `zone`, which `zone_setting` sets."""
 
     specification: DatasetSpecification
     landings: Sequence[Landing]
     zone: str
+    zone_setting: str
     transform: Transform | None = None
 
     @property
@@ -81,7 +82,7 @@ def fit(run: ReplayRun, file: RejectFile, entry: Entry) -> Fitted:
         rules=rules_of(run.specification, run.transform),
     )
     result = conformer.conform(text)
-    conformer.counts.check(f"{run.dataset} {entry.unit}")
+    conformer.counts.check(f"{run.dataset} {entry.unit}", run.zone_setting)
     # Number them as in the result that they came from.
     numbers = pl.Series([rows[i].record for i in whole], dtype=pl.Int64)
     records = numbers.gather(result.rejects["record"] - 1)

@@ -82,7 +82,7 @@ def test_a_known_retention_names_the_earliest_date_and_lands_the_window_it_cuts_
     monkeypatch.setenv(RETENTION, "events=14d, inventory=30d")
     refused = backfill(capsys)
     assert refused.returncode == 2
-    assert f"earliest window_from that works is {ago(13)}T00:00Z" in refused.stderr
+    assert f"begin on {ago(13)}T00:00Z or later" in refused.stderr
     assert not forgetful.tenant.requests["export"]
     dates = ("--from", ago(14), "--to", ago(11))
     cut = called("backfill", "crashes", *dates, "--json", capsys=capsys)

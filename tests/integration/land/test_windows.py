@@ -506,7 +506,7 @@ def test_another_step_never_doubles_or_loses_a_row_and_never_cuts_a_window(
         ({"window_from": "2026-11-18", "window_to": "2026-11-19", "concurrency": 0}, "from 1 to"),
         (
             {"window_from": "2026-11-18", "window_to": "2026-11-19", "full_refresh": True},
-            "takes no window_from",
+            "takes no dates",
         ),
     ],
 )

@@ -45,7 +45,7 @@ def test_a_plan_is_shown_applied_and_listed(
     assert report["no_such_object"] == 1
     again = end(begin(env, "apply", SYNC_NAME, "--no-verify"))
     assert (again.returncode, again.stdout) == (0, "")
-    assert "2 values wait: 2 for 1 objects that Nexthink does not have" in again.stderr
+    assert "2 values wait: 2 for 1 object that Nexthink does not have" in again.stderr
     listed = json.loads(end(begin(env, "runs", SYNC_NAME, "--json")).stdout)
     assert [run["trigger"] for run in listed] == ["apply", "apply", "plan"]
     rejects = end(begin(env, "rejects", SYNC_NAME))

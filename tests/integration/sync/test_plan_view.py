@@ -84,6 +84,6 @@ def test_words_of_later_releases_are_shown_too(made: Syncing, tmp_path: Path) ->
         view = view_plan(plan, ledger)
     counts = {"theirs": 1, "bend": 1, "different": 0, "held": 0, "waiting": 0, "rejected": 0}
     assert view.fields[0] == {"field": OWNER, **counts}
-    assert view.verdict.endswith("1 bend; 1 values of others differ and are left alone")
+    assert view.verdict.endswith("1 bend; 1 value of others differs and is left alone")
     assert "| theirs | bend | different |" in fields_markdown(view)
     assert "others" in plan_page(view)

@@ -279,7 +279,7 @@ def test_an_unknown_object_waits_and_the_others_are_taken(made: Syncing) -> None
     before = made.requests
     again = made.sync(now=NOW)
     assert (again["objects"], again["waiting"]) == (0, 1)
-    assert "1 values wait: 1 for 1 objects that Nexthink does not have" in summary_of(again)
+    assert "1 value waits: 1 for 1 object that Nexthink does not have" in summary_of(again)
     assert made.requests == before
     # It is due after a day, then after two.
     for later, requests in ((1.1 * DAY, 1), (1.6 * DAY, 1), (3.2 * DAY, 2)):

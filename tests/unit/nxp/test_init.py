@@ -121,6 +121,8 @@ def test_rows_land_where_it_was_said(
         (("--instance", "acme"), "--region not given"),
         (("--instance", "acme", "--region", "mars"), "--region 'mars': must be us or"),
         (("--instance", "Acme Corp", "--region", "eu"), "--instance 'Acme Corp': only lower-case"),
+        (("--instance", "", "--region", "eu"), "--instance: it is empty: such as acme"),
+        (("--instance", "https://x.org/", "--region", "eu"), "not an address of Nexthink, such as"),
         ((*ACME, "--time-zone", "Mars/City"), "--time-zone 'Mars/City': must be an IANA zone"),
         ((*ACME, "--lake", "gs://hush/x"), "--lake: Google Cloud Storage is not supported"),
         ((*ACME, "--lake", "postgresql://u:hush@h/d"), "set the variable NXP_DATABASE_URL"),
@@ -206,13 +208,14 @@ def test_in_a_terminal_it_asks_four_questions_again_after_a_wrong_answer(folder:
             env={"PATH": os.environ["PATH"]},
             cwd=folder,
         )
-        os.write(ours, b"acme\nmars\npac\nEurope/Zurich\ns3://bucket/lake\n")
+        os.write(ours, b"\nAcme\nmars\npac\nEurope/Zurich\ns3://bucket/lake\n")
         assert process.wait(60) == 0
         shown = os.read(ours, 100_000).decode()
     finally:
         os.close(theirs)
         os.close(ours)
     assert [each for each in "1234" if f"{each}. " in shown] == list("1234")
+    assert "   it is empty: such as acme" in shown
     assert shown.count("2. Which region?") == 2
     table = tomllib.loads((folder / "asked" / "nxp.toml").read_text("utf-8"))
     assert table == {

@@ -92,6 +92,7 @@ def tools(tmp_path: Path, ledger: Ledger) -> ReplayRun:
         started_at=utc_now(),
     )
     return ReplayRun(
+        zone_setting="time_zone in nxp.toml",
         parts=parts,
         specification=specification(),
         landings=[LakeLanding(lake, specification())],
