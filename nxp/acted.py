@@ -34,7 +34,7 @@ from nxp.answers.acted import (
     SentRequest,
     SentWorkflow,
 )
-from nxp.seen import Seen
+from nxp.seen import SeenExecutions
 
 if TYPE_CHECKING:
     from tasks.act.awaited import Awaited
@@ -159,7 +159,7 @@ def _entries(
 ) -> Iterator[ActedEntry]:
     said = refusal if sent.record.state == REFUSED else None
     answers = {each.user_sid: each for each in sent.users}
-    seen = Seen(awaited, sent)
+    seen = SeenExecutions(awaited, sent)
     by_ids = isinstance(sent.request, WorkflowIdsRequest)
     for device, user in named(sent.request):
         answer = answers.get((user or {}).get("sid", ""))

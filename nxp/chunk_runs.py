@@ -25,7 +25,7 @@ from prefect.exceptions import PrefectHTTPStatusError
 from prefect.states import Cancelled
 
 from connectors.errors import ConfigurationError, UnavailableError
-from tasks.land.chunks import Chunk, Identity
+from tasks.land.chunks import BackfillIdentity, Chunk
 
 FLOW = "nql-backfill"
 # The most a Prefect server returns at once.
@@ -59,7 +59,7 @@ class ChunkRuns:
         self._client = client
         self._deployment = self._find()
 
-    def known(self, identity: Identity) -> list[ChunkRun]:
+    def known(self, identity: BackfillIdentity) -> list[ChunkRun]:
         """Return the runs that were started for chunks of a back-fill."""
         wanted = FlowRunFilter(tags=FlowRunFilterTags(all_=[_tag(identity)]))
         found: list[FlowRun] = []
@@ -71,11 +71,11 @@ class ChunkRuns:
             if len(page) < PAGE:
                 return [_read(run) for run in found]
 
-    def any_active(self, identity: Identity, now: datetime, *, idle: bool) -> bool:
+    def any_active(self, identity: BackfillIdentity, now: datetime, *, idle: bool) -> bool:
         """Return whether any of its runs is under way or waits for a worker."""
         return any(run.is_active(now, idle=idle) for run in self.known(identity))
 
-    def cancel_waiting(self, identity: Identity) -> None:
+    def cancel_waiting(self, identity: BackfillIdentity) -> None:
         """Cancel the runs that have not started, because others have landed their windows."""
         for run in self.known(identity):
             if run.waits:
@@ -84,7 +84,7 @@ class ChunkRuns:
 
     def start(
         self,
-        identity: Identity,
+        identity: BackfillIdentity,
         chunks: Sequence[Chunk],
         *,
         known: Sequence[ChunkRun],
@@ -147,7 +147,7 @@ def opened(pool: str) -> Iterator[ChunkRuns]:
         ) from None
 
 
-def _tag(identity: Identity) -> str:
+def _tag(identity: BackfillIdentity) -> str:
     return f"nxp-backfill:{identity.digest()}"
 
 

@@ -25,7 +25,7 @@ _COLUMNS: Final = {
 OTHER_IDS: Final = ("name", "device_uid", "user_uid", "upn")
 
 
-class Seen:
+class SeenExecutions:
     """Finds the row of a target among the executions that were read back."""
 
     def __init__(self, awaited: "Awaited | None", sent: "Sent") -> None:

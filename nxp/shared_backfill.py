@@ -22,7 +22,7 @@ from nxp.output import print_json, say
 from nxp.progress import shown
 from tasks.land.asked import Only
 from tasks.land.backfill import finish_shared, record_plan
-from tasks.land.chunks import Chunk, Identity, cut_chunks, has_failed, is_done
+from tasks.land.chunks import BackfillIdentity, Chunk, cut_chunks, has_failed, is_done
 from tasks.land.plan import Plan
 from tasks.runs.progress import FAILED, LANDED, Progress, tell
 
@@ -50,7 +50,7 @@ class Shared:
 
     plan: Plan
     chunks: tuple[Chunk, ...]
-    identity: Identity
+    identity: BackfillIdentity
 
 
 @dataclass(slots=True)
@@ -100,7 +100,7 @@ def _shared(plan: Plan, ledger: Ledger, size: int) -> Shared:
         raise AssertionError("a back-fill has windows and dates")
     begun_at = record_plan(plan, ledger)
     windows = calendar.asked(asked.window_from, asked.window_to, plan.planned_at)
-    identity = Identity(
+    identity = BackfillIdentity(
         tenant=plan.tenant.name,
         dataset=asked.dataset,
         step_seconds=int(calendar.step.total_seconds()),

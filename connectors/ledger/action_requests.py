@@ -46,7 +46,7 @@ UNSETTLED: Final = (
 )
 
 
-class Known(StrEnum):
+class HowKnown(StrEnum):
     """How it is known who a person is: by the operating system, or only by what was typed."""
 
     VERIFIED = "verified"
@@ -54,12 +54,12 @@ class Known(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Asker:
+class Requester:
     """Who asked for a plan or a request.
 
     Attributes:
         asked_by: a name; None if no person asked, as for a schedule.
-        asked_how: how it is known, a value of Known.
+        asked_how: how it is known, a value of HowKnown.
         run_by: the operating system's account of the process.
     """
 
@@ -68,7 +68,7 @@ class Asker:
     run_by: str | None = None
 
 
-NOBODY: Final = Asker()
+NOBODY: Final = Requester()
 
 
 @dataclass(frozen=True, slots=True)

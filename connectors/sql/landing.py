@@ -25,7 +25,7 @@ from connectors.sql.database import Database
 from connectors.sql.opening import open_database
 from connectors.sql.partitions import (
     Partition,
-    Window,
+    PartitionWindow,
     check_swapping,
     drop_partitions,
     partitions_of,
@@ -171,7 +171,7 @@ class SqlLanding:
         if parts is not None:
             where = replaced(self._target, table, entry)
             column = self._partitioned_by(table)
-            window = Window(session, table, column, entry.starts_at, entry.ends_at, where)
+            window = PartitionWindow(session, table, column, entry.starts_at, entry.ends_at, where)
             window.replace(parts, lambda into: self._load(session, into, batches, schema))
             return
         if self._target.load != SnapshotLoad.UPSERT:

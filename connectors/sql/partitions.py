@@ -90,7 +90,7 @@ def _instant(written: str) -> datetime:
 
 
 @dataclass(frozen=True, slots=True)
-class Window:
+class PartitionWindow:
     """A window that lands in a partitioned table.
 
     Attributes:

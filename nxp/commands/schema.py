@@ -30,7 +30,7 @@ from nxp.options import Dataset, Json, Parameters, Tenant, parse_parameters
 from nxp.output import print_json, print_table, say
 
 if TYPE_CHECKING:
-    from tasks.upkeep.draft import Draft, Sample
+    from tasks.upkeep.draft import DatasetDraft, Sample
     from tasks.upkeep.learn import Lesson
 
 STDOUT = "-"
@@ -157,15 +157,15 @@ def _draft(
     names: tuple[str, str],
     given: Mapping[str, str],
     mode: Mode | None,
-) -> "Draft":
-    from tasks.upkeep.draft import Draft, plan_sample  # noqa: PLC0415
+) -> "DatasetDraft":
+    from tasks.upkeep.draft import DatasetDraft, plan_sample  # noqa: PLC0415
 
     text, notes = _read_query(settings, names[1])
     sample = plan_sample(text, given, mode, utc_now(), tenant.zone)
     lesson, is_cut = _learn(settings, tenant, names, sample)
     if is_cut:
         notes.append("the tenant cut the result at its row limit: later rows may not fit")
-    return Draft(*names, sample, lesson, tuple(notes), _known(settings, names[0]))
+    return DatasetDraft(*names, sample, lesson, tuple(notes), _known(settings, names[0]))
 
 
 def _known(settings: Settings, dataset: str) -> dict[str, Described]:
@@ -222,7 +222,7 @@ def _write(target: Path, text: str) -> None:
         staged.replace(target)
 
 
-def _show_differences(draft: "Draft", target: Path, *, as_json: bool) -> None:
+def _show_differences(draft: "DatasetDraft", target: Path, *, as_json: bool) -> None:
     """Print how the result differs from the declared columns; raise if rows would not fit."""
     from tasks.upkeep.learn import differences  # noqa: PLC0415
 

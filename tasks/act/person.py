@@ -13,7 +13,7 @@ from typing import Final
 
 from connectors.actions import ActionSpecification
 from connectors.errors import ConfigurationError, NotAllowedError
-from connectors.ledger.action_requests import NOBODY, Asker, Known
+from connectors.ledger.action_requests import NOBODY, HowKnown, Requester
 from connectors.variables import read_value
 
 SUBJECT: Final = "NXP_SUBJECT"
@@ -28,7 +28,7 @@ class Person:
         groups: the groups of a verified user.
     """
 
-    asker: Asker = NOBODY
+    asker: Requester = NOBODY
     groups: frozenset[str] = field(default=frozenset(), repr=False)
 
     @property
@@ -39,7 +39,7 @@ class Person:
     @property
     def is_verified(self) -> bool:
         """Whether the operating system vouches for the name."""
-        return self.asker.asked_how == Known.VERIFIED
+        return self.asker.asked_how == HowKnown.VERIFIED
 
     def is_among(self, names: tuple[str, ...]) -> bool:
         """Return whether names have this person, or a group of a verified user.
@@ -62,8 +62,8 @@ def person_here() -> Person:
     """
     account, groups = _account()
     if subject := _subject():
-        return Person(Asker(subject, Known.CLAIMED.value, account))
-    return Person(Asker(account, Known.VERIFIED.value, account), groups)
+        return Person(Requester(subject, HowKnown.CLAIMED.value, account))
+    return Person(Requester(account, HowKnown.VERIFIED.value, account), groups)
 
 
 def person_of_form(name: str | None) -> Person:
@@ -77,14 +77,14 @@ def person_of_form(name: str | None) -> Person:
     """
     account, _ = _account()
     claimed = _subject() or (name or "").strip() or None
-    return Person(Asker(claimed, Known.CLAIMED.value if claimed else None, account))
+    return Person(Requester(claimed, HowKnown.CLAIMED.value if claimed else None, account))
 
 
 def person_of_approval(person: Person, name: str) -> Person:
     """Return who asks once a form is filled in: who filled it in, if nobody was named before."""
     if person.is_named:
         return person
-    return Person(Asker(name, Known.CLAIMED.value, person.asker.run_by))
+    return Person(Requester(name, HowKnown.CLAIMED.value, person.asker.run_by))
 
 
 def check_allowed(specification: ActionSpecification, person: Person) -> None:

@@ -11,7 +11,7 @@ from connectors.actions import ActionKind
 from connectors.counting import number_of
 from connectors.errors import DataRefusedError, NothingDoneError, UsageError
 from connectors.ledger import ActionPlanRecord
-from connectors.ledger.action_requests import NOBODY, Asker
+from connectors.ledger.action_requests import NOBODY, Requester
 from connectors.nexthink.acting.intents import new_intent
 from tasks.act.answers import answers_of_plan
 from tasks.act.asked import ActionAsked
@@ -46,7 +46,7 @@ from tasks.runs.recorded import recorded
 
 
 @recorded("plan", says=lambda plan: number_of(plan.record.summary["targets"], "target"))
-def make_plan(run: ActionRun, asked: ActionAsked, asker: Asker = NOBODY) -> ActionPlan:
+def make_plan(run: ActionRun, asked: ActionAsked, asker: Requester = NOBODY) -> ActionPlan:
     """Find targets, leave some out for a reason, write the plan and record it.
 
     A plan may have no targets; it then says why.

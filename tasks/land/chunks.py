@@ -42,7 +42,7 @@ class Chunk(BaseModel, frozen=True):
 
 
 @dataclass(frozen=True, slots=True)
-class Identity:
+class BackfillIdentity:
     """What identifies a shared back-fill when it is asked for again."""
 
     tenant: str

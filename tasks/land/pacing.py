@@ -24,17 +24,17 @@ FILLED: Final = 0.8
 
 
 @dataclass(frozen=True, slots=True)
-class Pace:
+class ExportPace:
     """How many exports can be started at once, and when the last one can."""
 
     at_once: int
     done_at: datetime
 
 
-def pace(exports: int, used: Sequence[Counted], limit: int | None, now: datetime) -> Pace:
+def pace(exports: int, used: Sequence[Counted], limit: int | None, now: datetime) -> ExportPace:
     """Return when so many exports can be started, after those of the last 24 hours."""
     if limit is None:
-        return Pace(exports, now)
+        return ExportPace(exports, now)
     ends = [minute + MINUTE + DAY for minute, number in used for _ in range(number)]
     heapq.heapify(ends)
     moment, at_once = now, 0
@@ -43,7 +43,7 @@ def pace(exports: int, used: Sequence[Counted], limit: int | None, now: datetime
             moment = max(moment, heapq.heappop(ends))
         at_once += moment == now
         heapq.heappush(ends, moment + MINUTE + DAY)
-    return Pace(at_once, moment)
+    return ExportPace(at_once, moment)
 
 
 def longest_step(

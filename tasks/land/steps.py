@@ -82,7 +82,7 @@ class StepsByChunk(Steps):
         units = run.plan.units
         size = max(LEAST_CHUNK, math.ceil(len(units) / CHUNKS))
         self._chunks = {
-            first: Chunk(units[first : first + size]) for first in range(0, len(units), size)
+            first: UnitChunk(units[first : first + size]) for first in range(0, len(units), size)
         }
         self._first = {unit.name: place - place % size for place, unit in enumerate(units)}
         self._open: dict[int, threading.Event] = {}
@@ -128,7 +128,7 @@ class StepsByChunk(Steps):
 
 
 @dataclass(slots=True)
-class Chunk:
+class UnitChunk:
     """Units that one task run stands for, and how far they are."""
 
     units: Sequence[Unit]
@@ -182,18 +182,18 @@ def _fail(run: Run, unit: Unit, error: PipelineError) -> None:  # noqa: ARG001 -
     raise error
 
 
-def _show(run: Run, chunk: Chunk, over: threading.Event) -> None:
+def _show(run: Run, chunk: UnitChunk, over: threading.Event) -> None:
     with suppress(StoppedError, PipelineError):
         _await_chunk(run, chunk, over)
 
 
-def _subject_of_chunk(run: Run, chunk: Chunk, _: threading.Event) -> str:
+def _subject_of_chunk(run: Run, chunk: UnitChunk, _: threading.Event) -> str:
     starts_at = min(unit.starts_at for unit in chunk.units)
     return f"{run.dataset} {run.named(starts_at, max(unit.ends_at for unit in chunk.units))}"
 
 
 @recorded("land", _subject_of_chunk, says=str)
-def _await_chunk(run: Run, chunk: Chunk, over: threading.Event) -> Chunk:  # noqa: ARG001
+def _await_chunk(run: Run, chunk: UnitChunk, over: threading.Event) -> UnitChunk:  # noqa: ARG001
     """Wait until other threads have landed the units of a chunk."""
     over.wait()
     if chunk.is_stopped:

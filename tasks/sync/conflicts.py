@@ -28,7 +28,7 @@ HELD: Final = "held"
 VERDICT: Final = "verdict"
 
 
-class Verdict(StrEnum):
+class FieldVerdict(StrEnum):
     """What becomes of a row of a plan; in a report it is the reason why it was not sent.
 
     - send: the field is empty, or holds what this sync last set.
@@ -52,13 +52,13 @@ class Verdict(StrEnum):
 
 # Where several objects have one key, the first of these counts.
 _WORST_FIRST: Final = (
-    Verdict.THEIRS,
-    Verdict.OVERWRITE,
-    Verdict.NOT_SHOWN,
-    Verdict.NOT_SEEN,
-    Verdict.SAME,
-    Verdict.SEND,
-    Verdict.DONE,
+    FieldVerdict.THEIRS,
+    FieldVerdict.OVERWRITE,
+    FieldVerdict.NOT_SHOWN,
+    FieldVerdict.NOT_SEEN,
+    FieldVerdict.SAME,
+    FieldVerdict.SEND,
+    FieldVerdict.DONE,
 )
 
 
@@ -131,7 +131,9 @@ def unseen(rows: pl.DataFrame) -> pl.DataFrame:
     """Return a plan's rows as `judged` does where nothing can be read: only sets are sent."""
     is_set = pl.col("action") == Action.SET
     verdict = (
-        pl.when(is_set).then(pl.lit(Verdict.SEND.value)).otherwise(pl.lit(Verdict.NOT_SEEN.value))
+        pl.when(is_set)
+        .then(pl.lit(FieldVerdict.SEND.value))
+        .otherwise(pl.lit(FieldVerdict.NOT_SEEN.value))
     )
     return rows.with_columns(
         pl.lit(None, pl.String).alias("set_by"),
@@ -148,13 +150,13 @@ def replanned(rows: pl.DataFrame) -> pl.DataFrame:
     paired = rows.join(followed, on=CELL, how="left", maintain_order="left")
     # A value of others is met once: what might be ours is not there.
     doubled = is_settle & pl.col("follows").fill_null(value=False)
+    wanted = (FieldVerdict.SEND, FieldVerdict.OVERWRITE, FieldVerdict.THEIRS)
     kept = paired.filter(
-        verdict.is_in([Verdict.SEND.value, Verdict.OVERWRITE.value, Verdict.THEIRS.value])
-        & ~(doubled & (verdict != Verdict.SEND))
+        verdict.is_in([each.value for each in wanted]) & ~(doubled & (verdict != FieldVerdict.SEND))
     )
     rechecked = action.is_in([ValueState.THEIRS.value, ValueState.SAME.value])
     named = (
-        pl.when(verdict != Verdict.SEND)
+        pl.when(verdict != FieldVerdict.SEND)
         .then(verdict)
         .when(rechecked)
         .then(pl.lit(Action.SET.value))
@@ -183,9 +185,11 @@ def divided(found: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
     met = pl.col(HELD).replace(EMPTY, None).eq_missing(pl.col("before"))
     is_planned = (pl.col("action") == Action.OVERWRITE.value) & met
     verdict = pl.col(VERDICT)
-    is_sent = (verdict == Verdict.SEND.value) | (is_planned & (verdict == Verdict.OVERWRITE.value))
+    is_sent = (verdict == FieldVerdict.SEND.value) | (
+        is_planned & (verdict == FieldVerdict.OVERWRITE.value)
+    )
     left = found.filter(~is_sent).with_columns(
-        verdict.replace(Verdict.OVERWRITE.value, Verdict.THEIRS.value)
+        verdict.replace(FieldVerdict.OVERWRITE.value, FieldVerdict.THEIRS.value)
     )
     return with_held(found.filter(is_sent)), left
 
@@ -201,7 +205,7 @@ def noted(rows: pl.DataFrame, mappings: Mapping[str, str], at: datetime) -> pl.D
     Returns:
         Rows of KNOWN.
     """
-    states = [Verdict.THEIRS.value, Verdict.SAME.value]
+    states = [FieldVerdict.THEIRS.value, FieldVerdict.SAME.value]
     theirs = rows.filter(pl.col(VERDICT).is_in(states) & (pl.col("after") != EMPTY))
     filled = {
         "open_value": pl.col("after"),
@@ -265,28 +269,28 @@ def _verdict(rule: ConflictRule) -> pl.Expr:
         pl.when(shown.is_null())
         .then(
             pl.when(clears | has_value | pl.col("field").is_in(list(rule.unread)))
-            .then(pl.lit(Verdict.NOT_SEEN.value))
-            .otherwise(pl.lit(Verdict.SEND.value))
+            .then(pl.lit(FieldVerdict.NOT_SEEN.value))
+            .otherwise(pl.lit(FieldVerdict.SEND.value))
         )
         .when(_is_ours())
-        .then(pl.lit(Verdict.SEND.value))
+        .then(pl.lit(FieldVerdict.SEND.value))
         # Only a value of ours can still come: it is written, and then changed or emptied.
         .when(is_empty & ((may_come & ~has_value) | pl.col("_empties")))
-        .then(pl.lit(Verdict.SEND.value))
+        .then(pl.lit(FieldVerdict.SEND.value))
         .when(is_empty & ~has_value)
         # A number that means nothing is written all the same, so that it is known as ours.
         .then(
             pl.when(pl.col("after_all") == EMPTY)
-            .then(pl.lit(Verdict.DONE.value))
-            .otherwise(pl.lit(Verdict.SEND.value))
+            .then(pl.lit(FieldVerdict.DONE.value))
+            .otherwise(pl.lit(FieldVerdict.SEND.value))
         )
         .when(waits)
-        .then(pl.lit(Verdict.NOT_SHOWN.value))
+        .then(pl.lit(FieldVerdict.NOT_SHOWN.value))
         .when(is_empty)
-        .then(pl.lit(Verdict.DONE.value))
+        .then(pl.lit(FieldVerdict.DONE.value))
         .when(shown == wants)
-        .then(pl.lit(Verdict.SAME.value))
+        .then(pl.lit(FieldVerdict.SAME.value))
         .when(pl.lit(rule.takes) & ~clears)
-        .then(pl.lit(Verdict.OVERWRITE.value))
-        .otherwise(pl.lit(Verdict.THEIRS.value))
+        .then(pl.lit(FieldVerdict.OVERWRITE.value))
+        .otherwise(pl.lit(FieldVerdict.THEIRS.value))
     )

@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 
 from connectors.ledger import SyncRecord
 from connectors.ledger.enriched import KNOWN, EnrichedCounts
-from tasks.sync.conflicts import VERDICT, Verdict, judged, noted, replanned, rule_of, unseen
+from tasks.sync.conflicts import VERDICT, FieldVerdict, judged, noted, replanned, rule_of, unseen
 from tasks.sync.diff import SyncDifference
 from tasks.sync.guards import GuardFinding
 from tasks.sync.plan_file import SENT, THEIRS, key_chunks
@@ -30,17 +30,17 @@ SCHEMA: Final = pa.schema([(name, pa.string()) for name in PLAN])
 _LOOKED_AT: Final = (
     *SENT,
     THEIRS,
-    Verdict.SAME.value,
+    FieldVerdict.SAME.value,
     "changed_keys",
     "cleared_keys",
     "new_keys",
     "first_keys",
 )
 _COUNTED: Final = {
-    Verdict.SAME: "same",
-    Verdict.NOT_SHOWN: "not_shown",
-    Verdict.NOT_SEEN: "not_seen",
-    Verdict.DONE: "unchanged",
+    FieldVerdict.SAME: "same",
+    FieldVerdict.NOT_SHOWN: "not_shown",
+    FieldVerdict.NOT_SEEN: "not_seen",
+    FieldVerdict.DONE: "unchanged",
 }
 
 
@@ -100,7 +100,7 @@ class Draft:
         """Yield the rows of the plan, by what the tenant holds if it has to be looked at."""
         if look is None or not self._has_to_look(planning):
             for rows in _chunks(path):
-                yield self._taken(rows.filter(pl.col("action") != Verdict.SAME.value))
+                yield self._taken(rows.filter(pl.col("action") != FieldVerdict.SAME.value))
             return
         self.held = look.read()
         for name in _LOOKED_AT:

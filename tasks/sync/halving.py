@@ -33,7 +33,7 @@ class Settled:
 
 
 @dataclass(slots=True)
-class Sender:
+class BatchSender:
     """Sends batches, each in a thread of its own, until `stop` is set.
 
     `is_again` means that all of it was sent before, so that it may be there already.

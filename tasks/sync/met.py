@@ -4,14 +4,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from connectors.counting import number_doing
-from tasks.sync.conflicts import Verdict
+from tasks.sync.conflicts import FieldVerdict
 
 _MET = {
-    Verdict.THEIRS: ("was", "were", " set by others since the plan was made, and left alone"),
-    Verdict.SAME: ("was", "were", " set by others as wanted"),
-    Verdict.NOT_SHOWN: ("does", "do", " not show yet what was sent"),
-    Verdict.NOT_SEEN: ("is", "are", " left unchanged, since nobody could read what is there"),
-    Verdict.DONE: ("is", "are", " empty already"),
+    FieldVerdict.THEIRS: ("was", "were", " set by others since the plan was made, and left alone"),
+    FieldVerdict.SAME: ("was", "were", " set by others as wanted"),
+    FieldVerdict.NOT_SHOWN: ("does", "do", " not show yet what was sent"),
+    FieldVerdict.NOT_SEEN: ("is", "are", " left unchanged, since nobody could read what is there"),
+    FieldVerdict.DONE: ("is", "are", " empty already"),
 }
 
 

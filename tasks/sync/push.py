@@ -30,7 +30,7 @@ from connectors.nexthink.encoding import (
 from connectors.nexthink.models import DEFAULT_BYTES, DEFAULT_OBJECTS
 from tasks.runs.pace import Pace
 from tasks.runs.stopping import Stop, pool_of, unbroken
-from tasks.sync.halving import NOT_SENT, STOPPED, Push, Sender, Settled, identified
+from tasks.sync.halving import NOT_SENT, STOPPED, BatchSender, Push, Settled, identified
 from tasks.sync.outcomes import ObjectOutcome, without_answer
 
 logger = logging.getLogger(__name__)
@@ -159,7 +159,7 @@ class _Run:
     ) -> None:
         self.result = Pushed()
         self.unanswered: list[_Unanswered] = []
-        self.sender = Sender(push, layout, pace)
+        self.sender = BatchSender(push, layout, pace)
         self._layout = layout
         self._save = save
         self._concurrency = concurrency

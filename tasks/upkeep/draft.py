@@ -58,7 +58,7 @@ class Sample:
 
 
 @dataclass(frozen=True, slots=True)
-class Draft:
+class DatasetDraft:
     """A proposed dataset."""
 
     dataset: str
@@ -147,7 +147,7 @@ def timed_column(query: Query, lesson: Lesson) -> Learned:
     return found[0]
 
 
-def write_draft(draft: Draft, *, with_values: bool = True) -> str:
+def write_draft(draft: DatasetDraft, *, with_values: bool = True) -> str:
     """Return the YAML, without values if it is written outside the catalogue."""
     row = draft.sample.query.row
     fill_in = "" if row else " Grain: one row per … (fill in)."
@@ -173,7 +173,7 @@ def write_draft(draft: Draft, *, with_values: bool = True) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _window(draft: Draft) -> list[str]:
+def _window(draft: DatasetDraft) -> list[str]:
     if draft.sample.mode is not Mode.WINDOW:
         return []
     query = draft.sample.query
@@ -190,7 +190,7 @@ def _window(draft: Draft) -> list[str]:
     return lines
 
 
-def _column(draft: Draft, column: Learned) -> list[str]:
+def _column(draft: DatasetDraft, column: Learned) -> list[str]:
     keys = [f"nql: {_text(column.header)}"]
     if column.is_renamed:
         keys.append(f"name: {column.name}")
@@ -208,7 +208,7 @@ def _column(draft: Draft, column: Learned) -> list[str]:
     return [*notes, f"  - {{{', '.join([*keys, *said])}}}"]
 
 
-def _said(draft: Draft, column: Learned) -> list[str]:
+def _said(draft: DatasetDraft, column: Learned) -> list[str]:
     """Return what the column says of itself, its description last."""
     said = said_of(column.header, column.type, draft.known)
     keys = [f"unit: {_text(said.unit)}"] if said.unit else []
@@ -219,7 +219,7 @@ def _said(draft: Draft, column: Learned) -> list[str]:
     return keys + ([f"description: {_quoted(said.description)}"] if said.description else [])
 
 
-def _checks(draft: Draft, *, with_values: bool) -> list[str]:
+def _checks(draft: DatasetDraft, *, with_values: bool) -> list[str]:
     listed = [column for column in draft.lesson.columns if column.values]
     if not listed or not with_values:
         return []

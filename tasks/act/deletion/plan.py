@@ -15,7 +15,7 @@ import pyarrow as pa
 from connectors.errors import StaleError, UsageError
 from connectors.lake import Lake
 from connectors.ledger import ActionPlanRecord, ActionPlanState
-from connectors.ledger.action_requests import NOBODY, TARGETS, Asker, Batch
+from connectors.ledger.action_requests import NOBODY, TARGETS, Batch, Requester
 from tasks.act.deletion.answers import DELETION
 from tasks.act.deletion.inventory import QUERY, read_inventory
 from tasks.act.deletion.lookup import look_up
@@ -62,7 +62,7 @@ class DeletionPlan:
 
 
 def make_plan(
-    run: DeletionRun, file: str, batch: int, ticket: str | None = None, asker: Asker = NOBODY
+    run: DeletionRun, file: str, batch: int, ticket: str | None = None, asker: Requester = NOBODY
 ) -> DeletionPlan:
     """Find the devices of a file, leave some out for a reason, write the plan and record it.
 

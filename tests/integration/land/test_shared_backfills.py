@@ -16,7 +16,7 @@ from polars.testing import assert_frame_equal
 from connectors.catalogue import load_dataset
 from connectors.ledger import Ledger, open_ledger
 from tasks.land.asked import Only
-from tasks.land.chunks import Chunk, Identity, cut_chunks
+from tasks.land.chunks import BackfillIdentity, Chunk, cut_chunks
 from tests.landing import CATALOG, NOW, Place, place, truth
 from tests.victims import start
 
@@ -216,12 +216,12 @@ def test_the_same_back_fill_has_the_same_chunks_and_keys_and_another_has_others(
     windows = [Window(FIRST + n, FIRST + n + timedelta(hours=1)) for n in hours]
     chunks = cut_chunks(windows, 3, NOW, NOW)
     assert [(each.ends_at - each.starts_at) // timedelta(hours=1) for each in chunks] == [3, 3, 1]
-    identity = Identity("acme.eu", "crashes", 3600, "all", FIRST, LAST, NOW)
+    identity = BackfillIdentity("acme.eu", "crashes", 3600, "all", FIRST, LAST, NOW)
     keys = {identity.key(chunk, attempt) for chunk in chunks for attempt in range(2)}
     assert len(keys) == 6
     later = cut_chunks(windows, 3, NOW, NOW + timedelta(hours=1))
     assert {identity.key(chunk, 0) for chunk in later} < keys
-    begun_anew = Identity("acme.eu", "crashes", 3600, "all", FIRST, LAST, LAST)
+    begun_anew = BackfillIdentity("acme.eu", "crashes", 3600, "all", FIRST, LAST, LAST)
     assert begun_anew.digest() != identity.digest()
 
 

@@ -9,7 +9,7 @@ from connectors.errors import DataRefusedError
 from tasks.exports.windows import Window, named
 from tasks.land.outcome import UnitOutcome
 from tasks.land.plan import Unit
-from tasks.land.steps import Chunk, Steps, StepsByChunk, steps_of
+from tasks.land.steps import Steps, StepsByChunk, UnitChunk, steps_of
 
 START = datetime(2026, 11, 1, tzinfo=UTC)
 UNITS = [
@@ -42,7 +42,7 @@ def test_a_chunk_lasts_from_its_first_unit_to_its_last() -> None:
 
 
 def test_a_chunk_says_what_landed_by_whom_and_what_failed() -> None:
-    chunk = Chunk(UNITS[:4])
+    chunk = UnitChunk(UNITS[:4])
     chunk.count(UNITS[0], land_unit(None, UNITS[0]))
     chunk.count(UNITS[1], UnitOutcome(UNITS[1].name, skipped=True))
     chunk.count(UNITS[2], None)

@@ -17,7 +17,7 @@ from connectors.catalogue import ColumnType, DatasetSpecification, Described, Mo
 from connectors.errors import ConfigurationError, DataRefusedError, UsageError
 from connectors.nexthink.results.result_file import ResultFile
 from tasks.columns.conform import Conformer, match_header
-from tasks.upkeep.draft import Draft, plan_sample, read_query, write_draft
+from tasks.upkeep.draft import DatasetDraft, plan_sample, read_query, write_draft
 from tasks.upkeep.learn import Learned, Lesson, differences, learn_file, propose_names
 
 NOW = datetime(2026, 11, 20, 9, 30, tzinfo=UTC)
@@ -119,7 +119,7 @@ def test_values_are_listed_only_of_columns_that_name_nobody(tmp_path: Path) -> N
         assert "only 2 values: an allowed check may fit" in learned.notes
         assert learned.values == (("Huber", "Meier") if told else ())
         lesson = Lesson(40, (learned,), ())
-        draft = Draft("x1", "#x1", plan_sample("", {}, None, NOW, ZURICH), lesson)
+        draft = DatasetDraft("x1", "#x1", plan_sample("", {}, None, NOW, ZURICH), lesson)
         assert ("Meier" in write_draft(draft)) == told
         assert "Meier" not in write_draft(draft, with_values=False)
         assert not any("Meier" in note for note in draft.unsure)
@@ -152,7 +152,9 @@ def test_what_is_known_of_columns_is_proposed() -> None:
     columns = tuple(Learned(text, propose_names([text])[text], of) for text, of in header.items())
     known = {"device.uid": Described(description='It\'s "the" device.', references="devices.uid")}
     text = "/* x */ execution.crashes during past 24h | list device.uid"
-    draft = Draft("xy", "#xy", plan_sample(text, {}, None, NOW, ZURICH), Lesson(1, columns, ()))
+    draft = DatasetDraft(
+        "xy", "#xy", plan_sample(text, {}, None, NOW, ZURICH), Lesson(1, columns, ())
+    )
     made = yaml.safe_load(write_draft(replace(draft, known=known)))
     assert made["grain"] == "a crash of a binary"
     said = ("unit", "personal", "sortable", "references", "description")
@@ -180,7 +182,7 @@ HEADERS = st.lists(
 def test_every_header_can_be_declared(header: list[str]) -> None:
     names = propose_names(header)
     lesson = Lesson(1, tuple(Learned(h, names[h], ColumnType.STRING) for h in header), ())
-    draft = Draft("xy", "#xy", plan_sample("", {}, None, NOW, ZURICH), lesson)
+    draft = DatasetDraft("xy", "#xy", plan_sample("", {}, None, NOW, ZURICH), lesson)
     found = DatasetSpecification.model_validate(yaml.safe_load(write_draft(draft)))
     assert [(one.nql, one.name) for one in found.columns] == list(names.items())
 
@@ -218,7 +220,7 @@ def test_what_is_learned_lands_with_no_reject_and_no_loss(
 ) -> None:
     file = write(tmp_path / "x.csv", {f"thing.{i}": values for i, values in enumerate(drawn)})
     lesson = learn_file(file, "UTC")
-    draft = Draft("xy", "#xy", plan_sample("", {}, None, NOW, ZURICH), lesson)
+    draft = DatasetDraft("xy", "#xy", plan_sample("", {}, None, NOW, ZURICH), lesson)
     specification = DatasetSpecification.model_validate(yaml.safe_load(write_draft(draft)))
     conformer = Conformer(match_header(file.header, specification), "UTC", "run", NOW)
     for batch in file.frames():
@@ -270,7 +272,7 @@ def test_a_window_needs_its_time_listed_and_to_be_one(tmp_path: Path) -> None:
     ]:
         lesson = learn_file(write(tmp_path / "x.csv", {header: [value]}), "UTC")
         with pytest.raises(ConfigurationError, match=words):
-            write_draft(Draft("xy", "#xy", sample, lesson))
+            write_draft(DatasetDraft("xy", "#xy", sample, lesson))
 
 
 def test_differences_break_only_where_rows_would_not_fit(tmp_path: Path) -> None:
