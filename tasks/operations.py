@@ -72,7 +72,7 @@ def _act(request: Request, tenant: str | None, kind: type[R]) -> R:
     return answer
 
 
-# NQL ------------------------------------------------------------------------------------------
+# NQL
 
 
 @_operation
@@ -138,7 +138,7 @@ def nql_download(
         return client.nql.download(export_id, destination, compression)
 
 
-# Enrichment -----------------------------------------------------------------------------------
+# Enrichment
 
 
 @_operation
@@ -148,7 +148,7 @@ def enrichment_push(body: bytes, tenant: str | None = None) -> EnrichmentAnswer:
         return client.enrichment.push(body)
 
 
-# Remote actions -------------------------------------------------------------------------------
+# Remote actions
 
 
 @_operation
@@ -187,7 +187,7 @@ def remote_actions_executions(
     )
 
 
-# Workflows ------------------------------------------------------------------------------------
+# Workflows
 
 
 @_operation
@@ -255,7 +255,7 @@ def workflows_executions(
     )
 
 
-# Campaigns ------------------------------------------------------------------------------------
+# Campaigns
 
 
 @_operation
@@ -280,7 +280,7 @@ def campaigns_responses(
     )
 
 
-# Devices --------------------------------------------------------------------------------------
+# Devices
 
 
 @_operation
@@ -292,7 +292,7 @@ def devices_delete(request: DeviceDeletionRequest, tenant: str | None = None) ->
     return _act(request, tenant, DeletionAnswer)
 
 
-# Spark ----------------------------------------------------------------------------------------
+# Spark
 
 
 @_operation

@@ -234,7 +234,11 @@ def build_client(
     auth: httpx.Auth | None = None,
     max_redirects: int = 0,
 ) -> httpx.Client:
-    """Return a client with our timeouts that keeps no cookies and follows 0 redirects or more."""
+    """Return a client with our timeouts that keeps no cookies and follows 0 redirects or more.
+
+    Raises:
+        ConfigurationError: the origin is not a URL.
+    """
     redact_library_logs()
     try:
         return httpx.Client(

@@ -141,7 +141,11 @@ class Publication:
 
     @contextmanager
     def withdrawn_on_failure(self) -> Iterator[None]:
-        """Remove the new files on a failure after which certainly no manifest will name them."""
+        """Remove the new files on a failure after which certainly no manifest will name them.
+
+        Raises:
+            PipelineError: the failure, raised again.
+        """
         try:
             yield
         except UnavailableError:

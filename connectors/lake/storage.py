@@ -21,7 +21,11 @@ ADVICE = {
 
 @contextmanager
 def storage_errors(path: Path) -> Iterator[None]:
-    """Turn an OSError into a StorageError that names the place and the remedy."""
+    """Turn an OSError into an error that names the place and the remedy.
+
+    Raises:
+        StorageError: something in the block could not be written.
+    """
     try:
         yield
     except OSError as error:

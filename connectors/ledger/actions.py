@@ -126,8 +126,6 @@ class Actions(RequestMoves):
                 )
                 self._insert(connection, request, batch.targets)
 
-    # Targets ------------------------------------------------------------------------------------
-
     def targets(self, *, intent_id: str | None = None, plan_id: str | None = None) -> pl.DataFrame:
         """Return the targets of a request or a plan: intent_id, state, TARGETS and SEEN."""
         query = self._joined(*(action_targets.c[name] for name in SEEN if name not in TARGETS))

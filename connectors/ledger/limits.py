@@ -111,8 +111,6 @@ class TenantLimits:
         with self._engine.begin() as connection:
             connection.execute(update(limits).where(self._mine).values(values))
 
-    # Requests -----------------------------------------------------------------------------------
-
     def take(
         self,
         kind: Kind,
@@ -177,8 +175,6 @@ class TenantLimits:
         with self._engine.connect() as connection:
             found: int | None = connection.scalar(select(limits.c[_KNOWN[kind]]).where(self._mine))
         return found
-
-    # Exports ------------------------------------------------------------------------------------
 
     def take_slot(self, slot: Slot, run_id: str, allowed: ExportLimits) -> Lease | None:
         """Return a lease on a slot for a running export, None while others hold all slots.
@@ -257,8 +253,6 @@ class TenantLimits:
         with self._engine.begin() as connection:
             renewed = connection.execute(mine.values(held_until=self._clock() + LEASE_TIME))
         return renewed.rowcount == 1
-
-    # The row ------------------------------------------------------------------------------------
 
     @property
     def _mine(self) -> ColumnElement[bool]:

@@ -225,7 +225,12 @@ def _forget(
 def begin_or_attach(
     tools: Tools, specification: DatasetSpecification, request: Request
 ) -> tuple[Export, bool]:
-    """Return an export, started and journalled or resumed, and whether it was resumed."""
+    """Return an export, started and journalled or resumed, and whether it was resumed.
+
+    Raises:
+        UnknownQueryError: the tenant has no such saved query; the message says what to paste.
+        PipelineError: as `start_export`.
+    """
     known = tools.ledger.journal.read(request.dataset, request.unit, request.piece)
     now = tools.clock()
     if known and known.query == request.fingerprint() and now - known.started_at < ATTACH_WITHIN:

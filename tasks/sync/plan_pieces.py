@@ -75,7 +75,11 @@ def _cut(frame: pl.DataFrame, after: str | None, up_to: str | None) -> pl.DataFr
 
 
 def check_texts(sync: str, wanted: WantedRange) -> None:
-    """Refuse now what the ledger could not keep once it has been sent."""
+    """Raise unless the ledger can keep all keys and values once they have been sent.
+
+    Raises:
+        DataRefusedError: some have a NUL character, or keys are too long; with their number.
+    """
     texts = [wanted.keys["key"], wanted.keys["identity"], wanted.rows["value"]]
     nul = sum(int(text.str.contains("\0", literal=True).sum()) for text in texts)
     if nul:

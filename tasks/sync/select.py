@@ -149,7 +149,11 @@ class ReadError(Exception):
 
 
 def read(relation: duckdb.DuckDBPyRelation) -> Iterator[pl.DataFrame]:
-    """Yield a result in batches as they are made; the first has all columns but no rows."""
+    """Yield a result in batches as they are made; the first has all columns but no rows.
+
+    Raises:
+        ReadError: the SELECT fails on a row.
+    """
     with relation.to_arrow_reader(ROWS_AT_ONCE) as reader:
         yield pl.DataFrame(reader.schema.empty_table())
         while True:
