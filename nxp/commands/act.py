@@ -168,8 +168,9 @@ def run(
     from tasks.act.run import choose_action  # noqa: PLC0415
 
     parameters = parse_parameters(parameter)
-    file = _absolute(targets)
-    asked = ActionAsked(device, file, parameters, who, why, ticket, dry_run, not no_wait)
+    asked = ActionAsked(
+        device, _absolute(targets), parameters, who, why, ticket, dry_run, not no_wait
+    )
     if plan and (asked.names_targets or parameters):
         raise UsageError("--plan has targets and parameters already: leave them out")
     chosen = choose_action(action, tenant)
@@ -183,28 +184,7 @@ def run(
         act_and_land(chosen, asked, WhichPlan(plan, plan_hash))
 
     def flow() -> None:
-        from prefect.exceptions import CancelledRun  # noqa: PLC0415 - prefect, 2 s
-
-        from flows.actions import action_run  # noqa: PLC0415
-
-        try:
-            action_run(
-                action,
-                plan,
-                plan_hash,
-                device,
-                file,
-                parameters,
-                who,
-                why,
-                ticket or "",
-                approve,
-                dry_run,
-                not no_wait,
-                tenant,
-            )
-        except CancelledRun as error:
-            raise NotApprovedError(str(error)) from None
+        _run_flow(action, asked, tenant, plan=plan, plan_hash=plan_hash, approve=approve)
 
     reports: list[dict[str, Any]] = []
     if not (no_wait or dry_run or chosen.specification.dry_run):
@@ -218,6 +198,40 @@ def run(
     lands = chosen.specification.lands
     if lands and any(report["requested"] for report in reports):
         say(f"what the devices returned has landed as {lands}: nxp datasets {lands}")
+
+
+def _run_flow(
+    action: str,
+    asked: "ActionAsked",
+    tenant: str | None,
+    *,
+    plan: str | None,
+    plan_hash: str | None,
+    approve: bool,
+) -> None:
+    """Run an action as a flow; a person who says no in Prefect ends the command like any other."""
+    from prefect.exceptions import CancelledRun  # noqa: PLC0415 - prefect, 2 s
+
+    from flows.actions import action_run  # noqa: PLC0415
+
+    try:
+        action_run(
+            action,
+            plan=plan,
+            plan_hash=plan_hash,
+            devices=asked.devices,
+            targets_file=asked.file,
+            parameters=dict(asked.parameters),
+            who=asked.who,
+            why=asked.why,
+            ticket=asked.ticket or "",
+            approve=approve,
+            dry_run=asked.dry_run,
+            wait=asked.wait,
+            tenant=tenant,
+        )
+    except CancelledRun as error:
+        raise NotApprovedError(str(error)) from None
 
 
 def _announce_wait(chosen: "ChosenAction", asked: "ActionAsked", *, approve: bool) -> None:

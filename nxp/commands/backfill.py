@@ -1,7 +1,7 @@
 """`nxp backfill`: land a stretch of time, and resume it after any interruption."""
 
 from datetime import timedelta
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import Parameter
 
@@ -14,6 +14,10 @@ from nxp.engine import require_prefect, run_here
 from nxp.options import AcceptShrink, Concurrency, Dataset, DryRun, Json, Prefect, Tenant
 from nxp.output import print_json, say
 from nxp.progress import shown
+
+if TYPE_CHECKING:
+    from tasks.land.estimate import Estimate
+    from tasks.land.plan import Plan
 
 
 def backfill(
@@ -53,9 +57,7 @@ def backfill(
     work pool share the windows; run again, it starts runs only for windows that no run works on.
     """
     check_named(load_settings().catalog, dataset, DATASETS)
-    from connectors.ledger import open_ledger  # noqa: PLC0415 - SQLAlchemy, not for --help
-    from tasks.land.asked import Asked, Only  # noqa: PLC0415
-    from tasks.land.estimate import estimate  # noqa: PLC0415 - polars and httpx, not for --help
+    from tasks.land.asked import Asked, Only  # noqa: PLC0415 - polars and httpx, not for --help
     from tasks.land.plan import plan_run  # noqa: PLC0415
 
     if chunk < 1:
@@ -71,12 +73,7 @@ def backfill(
         concurrency=concurrency,
     )
     plan = plan_run(asked)
-    url = plan.settings.ledger_url.get_secret_value()
-    with open_ledger(url, plan.tenant.name) as ledger:
-        expected = estimate(plan, ledger)
-        if plan.backfill and not plan.units and not dry_run:
-            # A run killed after its last window could not do this; the back-fill would never end.
-            ledger.marks.finish_backfill(dataset, plan.backfill)
+    expected = _estimated(plan, dry_run=dry_run)
     idle = dry_run or not plan.units
     if idle and as_json:
         print_json(_plain(plan, expected))
@@ -110,7 +107,21 @@ def backfill(
     print_report(report, as_json=as_json)
 
 
-def _check_in_part(plan: Any) -> None:
+def _estimated(plan: "Plan", *, dry_run: bool) -> "Estimate":
+    """Return what a plan asks of the tenant; a back-fill with nothing left to land is finished."""
+    from connectors.ledger import open_ledger  # noqa: PLC0415 - SQLAlchemy, not for --help
+    from tasks.land.estimate import estimate  # noqa: PLC0415 - polars
+
+    url = plan.settings.ledger_url.get_secret_value()
+    with open_ledger(url, plan.tenant.name) as ledger:
+        expected = estimate(plan, ledger)
+        if plan.backfill and not plan.units and not dry_run:
+            # A run killed after its last window could not do this; the back-fill would never end.
+            ledger.marks.finish_backfill(plan.asked.dataset, plan.backfill)
+    return expected
+
+
+def _check_in_part(plan: "Plan") -> None:
     """Raise if windows of a back-fill with nothing left to land have landed in part only."""
     if plan.in_part and not plan.units:
         from tasks.land.doubts import DoubtsFound  # noqa: PLC0415 - polars, not for --help
@@ -119,8 +130,8 @@ def _check_in_part(plan: Any) -> None:
         raise PartlyDoneError(DoubtsFound(partial=names).said(plan.asked.dataset) or "")
 
 
-def say_plan(plan: Any, expected: Any) -> None:
-    """Print what a plan (tasks.land.plan.Plan) asks of the tenant, as estimated."""
+def say_plan(plan: "Plan", expected: "Estimate") -> None:
+    """Print what a plan asks of the tenant, as estimated."""
     done = plan.asked_units - expected.windows
     measured = "as its earlier windows needed" if expected.is_measured else "assumed"
     say(
@@ -157,7 +168,7 @@ def say_plan(plan: Any, expected: Any) -> None:
         )
 
 
-def _exports(expected: Any) -> str:
+def _exports(expected: "Estimate") -> str:
     """Return how many exports it takes, and when the last one can be started."""
     number = number_of(expected.windows, "export")
     limit = expected.exports_limit
@@ -173,7 +184,7 @@ def _exports(expected: Any) -> str:
     return f"{number}: {expected.exports_now:,} of your {limit:,} exports today, done {day}"
 
 
-def _plain(plan: Any, expected: Any) -> dict[str, Any]:
+def _plain(plan: "Plan", expected: "Estimate") -> dict[str, Any]:
     return {
         "dataset": plan.asked.dataset,
         "windows": plan.asked_units,
