@@ -37,7 +37,7 @@ class Catalogue:
 
     @property
     def counted(self) -> str:
-        """Return the counts of the kinds that it has, in words."""
+        """The counts of the kinds that it has, in words."""
         return _counted(
             dataset=self.datasets,
             sync=self.syncs,

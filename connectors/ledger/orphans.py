@@ -19,7 +19,7 @@ class HeldValues:
 
     @property
     def values(self) -> int:
-        """Return the number of all values."""
+        """The number of all values."""
         return sum(self.fields.values())
 
 

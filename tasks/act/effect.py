@@ -23,7 +23,7 @@ class Effect:
 
     @property
     def told(self) -> str:
-        """Return it as a sentence."""
+        """The effect as a sentence."""
         return f"Of {self.ended:,} targets that have ended, the query still finds {self.still:,}."
 
 

@@ -38,7 +38,7 @@ class Waited:
 
     @property
     def is_complete(self) -> bool:
-        """Return whether every target has ended."""
+        """Whether every target has ended."""
         return self.final == self.targets
 
     def __str__(self) -> str:

@@ -57,12 +57,12 @@ class ActionPlan:
 
     @property
     def plan_id(self) -> str:
-        """Return the plan's id."""
+        """The plan's id."""
         return self.record.plan_id
 
     @property
     def targets(self) -> pl.DataFrame:
-        """Return the rows that are acted on."""
+        """The rows that are acted on."""
         return self.rows.filter(pl.col("ordinal").is_not_null())
 
     def batches(self) -> list[Batch]:

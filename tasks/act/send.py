@@ -53,7 +53,7 @@ class TakenRequest:
 
     @property
     def reached_nobody(self) -> bool:
-        """Return whether the answer refuses every target, one by one."""
+        """Whether the answer refuses every target, one by one."""
         return self.seen is not None and bool(self.seen["code"].is_not_null().all())
 
 

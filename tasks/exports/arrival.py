@@ -73,7 +73,7 @@ class Arrival:
 
     @property
     def fetched(self) -> Fetched:
-        """Return the description of the result, once it has been read to its end."""
+        """The description of the result, once it has been read to its end."""
         if self._fetched is None:
             raise AssertionError("a result is read before it is described")
         return self._fetched

@@ -21,7 +21,7 @@ class Request:
 
     @property
     def subject(self) -> str:
-        """Return the dataset and what of it is asked for."""
+        """The dataset and what of it is asked for."""
         return f"{self.dataset} {self.label or self.unit}"
 
     def fingerprint(self) -> str:

@@ -29,7 +29,7 @@ class Claims:
 
     @property
     def given(self) -> int:
-        """Return how many windows were handed out."""
+        """How many windows were handed out."""
         return len(self._handed_out)
 
     def free(self) -> Iterator[Unit]:

@@ -50,7 +50,7 @@ class Estimate:
 
     @property
     def days(self) -> int:
-        """Return how many days its calls take under the limit; 1 if they fit, or without one."""
+        """How many days its calls take under the limit; 1 if they fit, or without one."""
         if self.limit is None:
             return 1
         over = max(0, self.calls - (self.limit - self.used))

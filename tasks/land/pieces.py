@@ -34,7 +34,7 @@ class Piece:
 
     @property
     def name(self) -> str:
-        """Return the piece's name in the journal; empty for the whole unit."""
+        """The piece's name in the journal; empty for the whole unit."""
         part = unit_name(self.window.start, self.window.end) if self.window else ""
         return (
             f"{part if self.is_part else ''}/{self.shard.name}"

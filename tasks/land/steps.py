@@ -139,7 +139,7 @@ class UnitChunk:
 
     @property
     def is_done(self) -> bool:
-        """Return whether all units have landed or failed."""
+        """Whether all units have landed or failed."""
         return len(self.landed) + len(self.failed) == len(self.units)
 
     def count(self, unit: Unit, outcome: UnitOutcome | None) -> None:

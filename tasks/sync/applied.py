@@ -58,7 +58,7 @@ class Applied:
 
     @property
     def is_complete(self) -> bool:
-        """Return whether all was sent; the ledger then has what is not acknowledged."""
+        """Whether all was sent; the ledger then has what is not acknowledged."""
         return self.stopped is None and not self.held_back
 
     def leave(self, rows: pl.DataFrame) -> None:

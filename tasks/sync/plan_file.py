@@ -121,7 +121,7 @@ class SyncPlan:
 
     @property
     def plan_id(self) -> str:
-        """Return the plan's id."""
+        """The plan's id."""
         return self.record.plan_id
 
     def __enter__(self) -> Self:

@@ -68,13 +68,13 @@ class PlanView:
 
     @property
     def findings(self) -> list[str]:
-        """Return what the guards found, a line for each."""
+        """What the guards found, a line for each."""
         found = self.record.summary.get("findings", ())
         return [f"guard {each['guard']}: {each['text']}" for each in found]
 
     @property
     def verdict(self) -> str:
-        """Return in one line what the plan does, and what stops it."""
+        """What the plan does and what stops it, in one line."""
         summary = self.record.summary
         totals = Counter[str]()
         for each in self.fields:

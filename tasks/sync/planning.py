@@ -34,17 +34,17 @@ class Planning:
 
     @property
     def fingerprint(self) -> str:
-        """Return what distinguishes the sync from others, and from itself before an edit."""
+        """What distinguishes the sync from others, and from itself before an edit."""
         return self.specification.fingerprint
 
     @property
     def sync(self) -> str:
-        """Return the sync's name."""
+        """The sync's name."""
         return self.specification.sync
 
     @property
     def identification(self) -> str:
-        """Return what identifies the objects, as the ledger keeps it."""
+        """What identifies the objects, as the ledger keeps it."""
         return self.specification.identification.kept
 
 

@@ -74,12 +74,12 @@ class Pulled:
 
     @property
     def is_full(self) -> bool:
-        """Return whether all rows that can be seen came."""
+        """Whether all rows that can be seen came."""
         return self.changes_of is None
 
     @property
     def is_complete(self) -> bool:
-        """Return whether, in every source, a row that did not come is gone."""
+        """Whether, in every source, a row that did not come is gone."""
         return all(source.completeness is Completeness.COMPLETE for source in self.sources.values())
 
 

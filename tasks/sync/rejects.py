@@ -43,7 +43,7 @@ class Rejects:
 
     @property
     def frame(self) -> pl.DataFrame:
-        """Return the kept rejects: record (row of the SELECT, from 1), field or "", reason."""
+        """The kept rejects: record (row of the SELECT, from 1), field or "", reason."""
         return pl.concat([pl.DataFrame(schema=SCHEMA), *self._kept]).sort("record", "field")
 
     def write(

@@ -34,12 +34,12 @@ class Fault:
 
     @property
     def place(self) -> str:
-        """Return in words what fails where."""
+        """What fails where, in words."""
         return f"{self.what} fails on {' with '.join(self.rows) or 'a row'}"
 
     @property
     def advice(self) -> str:
-        """Return the function that gives null there."""
+        """The function that gives null there."""
         # What follows quotes the statement.
         said = self.message.partition("\n\n")[0]
         return next((advice for form, advice in _ADVICE if form.search(said)), _OTHERWISE)

@@ -46,17 +46,17 @@ class Standing:
 
     @property
     def refused(self) -> int:
-        """Return how many values are refused."""
+        """How many values are refused."""
         return sum(self.refused_fields.values())
 
     @property
     def waiting(self) -> int:
-        """Return how many values wait for anything but another value or mapping."""
+        """How many values wait for anything but another value or mapping."""
         return self.open + self.missing + self.not_read_back + self.unexplained
 
     @property
     def words(self) -> str:
-        """Return in one line what is left, empty if nothing is."""
+        """What is left, in one line; empty if nothing is."""
         return standing_words(self.plain())
 
     def plain(self) -> dict[str, Any]:

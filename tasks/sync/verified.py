@@ -32,7 +32,7 @@ class Verified:
 
     @property
     def convergence(self) -> float:
-        """Return the percentage of this sync's values that Nexthink holds.
+        """The percentage of this sync's values that Nexthink holds.
 
         Fields with values of others are theirs: they are reported, and are not missing.
         """

@@ -52,7 +52,7 @@ class Sample:
 
     @property
     def declared(self) -> dict[str, str]:
-        """Return the parameters that the dataset declares: all but the window's bounds."""
+        """The parameters that the dataset declares: all but the window's bounds."""
         bounds = {self.query.from_, self.query.to} if self.mode is Mode.WINDOW else set[str]()
         return {name: value for name, value in self.parameters.items() if name not in bounds}
 
@@ -71,7 +71,7 @@ class DatasetDraft:
 
     @property
     def unsure(self) -> list[str]:
-        """Return everything that a person should check."""
+        """Everything that a person should check."""
         columns = [f"{c.header}: {note}" for c in self.lesson.columns for note in c.notes]
         return [*self.notes, *columns]
 

@@ -57,7 +57,7 @@ class Evidence:
 
     @property
     def is_key(self) -> bool:
-        """Return whether no value came twice and none was missing."""
+        """Whether no value came twice and none was missing."""
         return self._hashes is not None and self.present == self.rows > 0
 
     def take(self, text: pl.Series) -> None:

@@ -48,7 +48,7 @@ class Learned:
 
     @property
     def is_renamed(self) -> bool:
-        """Return whether the name differs from the one derived from the header."""
+        """Whether the name differs from the one derived from the header."""
         return self.name != landed_name(self.header)
 
 

@@ -46,7 +46,7 @@ class DeletionPlan:
 
     @property
     def targets(self) -> pl.DataFrame:
-        """Return the rows of devices that are to be deleted."""
+        """The rows of devices that are to be deleted."""
         return self.rows.filter(pl.col("ordinal").is_not_null())
 
     def of(self, intent_id: str) -> pl.DataFrame:
