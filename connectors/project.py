@@ -166,6 +166,9 @@ def read_toml(path: Path) -> dict[str, Any]:
         last = read_text(path).count("\n") + 1
         what = str(error).replace("at end of document", f"at line {last}, where the file ends")
         raise ConfigurationError(f"{path}: {what}") from None
+    except ValueError:
+        # Python's limit of digits.
+        raise ConfigurationError(f"{path}: has a number that is too long") from None
 
 
 def _find(environ: Mapping[str, str]) -> Path | None:

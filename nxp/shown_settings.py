@@ -1,5 +1,6 @@
 """Each setting with its value and where it comes from; secrets and wrong values are not shown."""
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
@@ -21,6 +22,8 @@ from nxp.answers.settings import SettingShown, Source
 
 MASK: Final = "***"
 NOT_VALID: Final = "(not valid)"
+# What may be secret in an address: user and password, and all behind the path.
+_CREDENTIAL: Final = re.compile(r"(?<=://)[^/?#]*(?=@)|(?<=[?#]).+")
 _CONNECTION: Final = "NAME"
 _SECRET_ENDS: Final = ("_URL", "_PASSWORD", "_CLIENT_SECRET")
 
@@ -134,6 +137,8 @@ def _row(setting: Described, variable: str, read: _Read) -> SettingShown:
         if any(problem.startswith(begins) for problem in read.problems):
             # It may be a URL with a credential.
             value = NOT_VALID
+    if value and "://" in value:
+        value = _CREDENTIAL.sub(MASK, value)
     return SettingShown(
         variable, setting.key or None, value, source, place, setting.secret, setting.meaning
     )

@@ -12,7 +12,13 @@ from connectors.catalogue.checks import (
     Severity,
     UniqueCheck,
 )
-from connectors.catalogue.columns import Column, ColumnType, DerivedColumn, landed_name
+from connectors.catalogue.columns import (
+    Column,
+    ColumnType,
+    DerivedColumn,
+    landed_name,
+    private_columns,
+)
 from connectors.catalogue.dataset import DATASET_PATTERN, DatasetSpecification, Drift
 from connectors.catalogue.descriptions import Described, Sortable
 from connectors.catalogue.landings import PARQUET, SQL, SnapshotLoad, SqlSpecification
@@ -74,6 +80,7 @@ __all__ = [
     "load_datasets",
     "names_in",
     "parse_duration",
+    "private_columns",
     "query_path",
     "query_problems",
     "read_datasets",

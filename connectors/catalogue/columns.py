@@ -1,6 +1,7 @@
 """Columns, declared and derived: where they come from, and the name and type they land with."""
 
 import re
+from collections.abc import Iterable
 from enum import StrEnum
 from typing import Annotated, Any, Self
 
@@ -10,6 +11,7 @@ from connectors.catalogue.descriptions import Described
 
 RESERVED = re.compile(r"date|snapshot|_nxp_.*")
 LANDED_NAME = re.compile(r"[a-z0-9_]+")
+_WORD = re.compile(r"\w+")
 
 
 class ColumnType(StrEnum):
@@ -55,6 +57,16 @@ class Column(Described):
                 f"sortable: {self.sortable} is for text, and {self.name} is {self.type}"
             )
         return self
+
+
+def private_columns(columns: Iterable[Column]) -> set[str]:
+    """Return the names of personal columns, and those that are derived from one."""
+    private: set[str] = set()
+    for each in columns:
+        # A derived column has its expression here; a declared one has its header, without these.
+        if each.personal or private & set(_WORD.findall(each.nql)):
+            private.add(each.name)
+    return private
 
 
 def landed_name(header: str) -> str:

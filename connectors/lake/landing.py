@@ -5,7 +5,7 @@ from datetime import datetime
 
 import pyarrow as pa
 
-from connectors.catalogue import PARQUET, DatasetSpecification, Mode
+from connectors.catalogue import PARQUET, DatasetSpecification, Mode, private_columns
 from connectors.lake.lake import Lake
 from connectors.lake.manifest import Entry
 from connectors.lake.profiles import is_newest, keep_profile, take_profile
@@ -22,7 +22,7 @@ class LakeLanding:
         self._dataset = specification.dataset
         self._in_delta = specification.in_delta
         self._declared = {column.name for column in specification.known_columns}
-        self._private = {column.name for column in specification.known_columns if column.personal}
+        self._private = private_columns(specification.known_columns)
         # Slices are windows of whole days: only their queries differ.
         self._mode = str(Mode.SNAPSHOT if specification.mode is Mode.SNAPSHOT else Mode.WINDOW)
 

@@ -85,7 +85,7 @@ class Question:
     def strays(self) -> tuple[str, ...]:
         """Return what its SQL reads in other ways than by the plain name of a view.
 
-        These are functions that give rows, such as read_parquet, and names with a schema.
+        These are functions that give rows, such as read_parquet, files, and names with a schema.
 
         Raises:
             ConfigurationError: it is not one SELECT of DuckDB.
@@ -252,6 +252,9 @@ def _strays(node: Any) -> Iterator[str]:
                 yield from () if name.lower() in _HARMLESS else (name,)
             case "BASE_TABLE" if node.get("schema_name") or node.get("catalog_name"):
                 yield f"{node.get('schema_name')}.{node['table_name']}"
+            case "BASE_TABLE" if set(node["table_name"]) & set("./\\*"):
+                # The path of a file, in quotes.
+                yield node["table_name"]
             case "SHOW_REF":
                 yield "SHOW"
         for each in node.values():

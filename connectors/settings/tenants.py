@@ -219,6 +219,12 @@ def tenant_name(
         return f"{values['instance']}.{region_code(values['region']) or values['region']}"
     if BLOCK in values:
         return load_tenant(settings, None, environ).name
+    if values:
+        # The only tenant of the lake may be another one.
+        missing = "REGION" if "instance" in values else "INSTANCE"
+        raise ConfigurationError(
+            f"{PREFIX}{missing}: not set: instance and region name the tenant together"
+        )
     found, lake = _tenants(settings.lake), settings.lake
     if len(found) == 1:
         return found[0]

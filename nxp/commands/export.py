@@ -1,7 +1,7 @@
 """`nxp export`: export datasets here, and print their reports."""
 
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 # A terminal is no place for thousands of windows; --json has them all.
 SHOWN = 40
+COLUMNS_SHOWN = 5
 
 
 def export(
@@ -210,6 +211,7 @@ def print_report(report: Mapping[str, Any], *, as_json: bool = False) -> None:
 
 
 def _say_dataset(report: Mapping[str, Any]) -> None:
+    _say_columns(report)
     if report["empty"]:
         say(
             f"{len(report['empty'])} windows were empty where their neighbours have thousands of "
@@ -217,6 +219,27 @@ def _say_dataset(report: Mapping[str, Any]) -> None:
         )
     if report["watermark"]:
         say(f"watermark {report['watermark']:%Y-%m-%d %H:%M}Z")
+
+
+def _say_columns(report: Mapping[str, Any]) -> None:
+    """Print which declared columns land as null, since the tenant did not send them."""
+    units = report["outcomes"]
+    absent = dict.fromkeys(name for unit in units for name in unit["columns_absent"])
+    added = dict.fromkeys(name for unit in units for name in unit["columns_added"])
+    if not absent:
+        return
+    undeclared = f"; undeclared columns came: {_some(added)}" if added else ""
+    say(
+        f"warning: {report['dataset']}: {len(absent):,} declared columns did not come and are "
+        f"null: {_some(absent)}{undeclared}; compare the saved query in Nexthink with nxp datasets "
+        f"{report['dataset']} --nql"
+    )
+
+
+def _some(names: Collection[str]) -> str:
+    shown = ", ".join(list(names)[:COLUMNS_SHOWN])
+    more = len(names) - COLUMNS_SHOWN
+    return f"{shown} and {more:,} more" if more > 0 else shown
 
 
 def _say_special(unit: Mapping[str, Any]) -> None:

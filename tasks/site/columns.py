@@ -5,11 +5,10 @@ from a personal one, and has no reference: values of those are ids, of people to
 earlier days holds does not matter.
 """
 
-import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any, Final
 
-from connectors.catalogue import Column, DatasetSpecification
+from connectors.catalogue import Column, DatasetSpecification, private_columns
 from tasks.site.facts import ColumnFacts
 
 Profiles = Mapping[str, Mapping[str, Any]]
@@ -18,7 +17,6 @@ _OURS: Final = {
     "_nxp_run_id": "The run that landed the row: see nxp runs.",
     "_nxp_exported_at": "When the tenant was asked for the row.",
 }
-_WORD: Final = re.compile(r"\w+")
 
 
 def columns_of(
@@ -50,16 +48,6 @@ def columns_of(
         if name not in names
     ]
     return tuple(found)
-
-
-def private_columns(columns: Iterable[Column]) -> set[str]:
-    """Return the names of personal columns, and those that are derived from one."""
-    private: set[str] = set()
-    for each in columns:
-        # A derived column has its expression here; a declared one has its header, without these.
-        if each.personal or private & set(_WORD.findall(each.nql)):
-            private.add(each.name)
-    return private
 
 
 def _declared(column: Column, profiles: Profiles, *, shows: bool) -> ColumnFacts:

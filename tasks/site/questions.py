@@ -15,14 +15,13 @@ from typing import Final
 
 import duckdb
 
-from connectors.catalogue import DatasetSpecification
+from connectors.catalogue import DatasetSpecification, private_columns
 from connectors.errors import ConfigurationError
 from connectors.lake import Lake
 from connectors.lake import questions as files
 from connectors.lake.query import open_views
 from connectors.quoting import quoted_name
 from connectors.settings.installation import LIBRARY
-from tasks.site.columns import private_columns
 from tasks.site.facts import Question
 
 MOST_ROWS: Final = 500

@@ -18,7 +18,7 @@ from connectors.ledger.enriched import KNOWN, ValueState
 from connectors.locked_duckdb import CLOSED
 from connectors.quoting import quoted_text
 from tasks.sync.objects import field_of
-from tasks.sync.readback import KEY, kept_as_compared
+from tasks.sync.readback import KEY, kept_as_compared, shown_as_compared
 from tasks.sync.wanted import EMPTY
 
 # What stood in the field before ours is still there, or nothing is.
@@ -151,7 +151,8 @@ def compare(
     forms = (COMPARED, COMPARED_OPEN, COMPARED_STOOD)
     columns = {**KNOWN, **dict.fromkeys(forms, pl.String), IS_YOUNG: pl.Boolean}
     _write((_comparable(page, shows_since) for page in known), columns, folder / _KNOWN_FILE)
-    _write(shown, dict.fromkeys([KEY, *fields], pl.String), folder / _SHOWN_FILE)
+    trimmed = (page.with_columns(shown_as_compared(pl.col(fields))) for page in shown)
+    _write(trimmed, dict.fromkeys([KEY, *fields], pl.String), folder / _SHOWN_FILE)
     counted = _select(folder)
     settled, differing = folder / _SETTLED_FILE, folder / _DIFFERING_FILE
     is_taken = pl.col("state") == ValueState.ACKNOWLEDGED.value

@@ -16,7 +16,7 @@ from connectors.ledger.enriched import KNOWN, ValueState
 from connectors.syncs import OnConflict, SyncSpecification
 from tasks.sync.objects import field_of
 from tasks.sync.plan_rows import PLAN, Action
-from tasks.sync.readback import kept_as_compared
+from tasks.sync.readback import kept_as_compared, shown_as_compared
 from tasks.sync.tenant_values import SHOWN, TenantValues
 from tasks.sync.wanted import EMPTY
 
@@ -112,7 +112,9 @@ def judged(
     told = known.select(
         *CELL, "value", "open_value", "state", "acknowledged_at", "tried_at", "stood"
     )
-    joined = _as_compared(wanted.join(told, on=CELL, how="left")).join(shown, on=CELL, how="left")
+    known_forms = _as_compared(wanted.join(told, on=CELL, how="left"))
+    held = shown.with_columns(shown_as_compared(pl.col(SHOWN)).alias("_shown"))
+    joined = known_forms.join(held, on=CELL, how="left")
     ranked = joined.with_columns(_verdict(rule).alias(VERDICT), _is_ours().alias("ours")).sort(
         "place",
         pl.col(VERDICT).replace_strict(
@@ -243,15 +245,16 @@ def _as_compared(rows: pl.DataFrame) -> pl.DataFrame:
 
 
 def _is_ours() -> pl.Expr:
-    shown = pl.col(SHOWN)
+    shown = pl.col("_shown")
     is_ours = (shown == pl.col("_value")).fill_null(value=False)
     is_ours |= (shown == pl.col("_open")).fill_null(value=False)
     return (is_ours & (shown != EMPTY)).fill_null(value=False)
 
 
 def _verdict(rule: ConflictRule) -> pl.Expr:
-    shown, value, wants = pl.col(SHOWN), pl.col("_value"), pl.col("wants")
-    is_empty, clears = shown == EMPTY, wants == EMPTY
+    shown, value, wants = pl.col("_shown"), pl.col("_value"), pl.col("wants")
+    # Blanks of others are a value too.
+    is_empty, clears = pl.col(SHOWN) == EMPTY, wants == EMPTY
     has_value = (value != EMPTY).fill_null(value=False)
     may_come = pl.col("_open").is_not_null()
     young = pl.lit(rule.read_at - rule.after, KNOWN["tried_at"])

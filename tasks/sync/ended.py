@@ -204,7 +204,10 @@ def _unread(run: SyncRun, stages: SyncStages) -> PipelineError | None:
             f"retry {run.sync}"
         )
     if theirs := sum(each.theirs for each in reads):
-        said.append(f"{theirs:,} values of this sync were set by others since, and are theirs now")
+        said.append(
+            f"{theirs:,} values of this sync were set by others since, or altered by Nexthink as "
+            "they were written, and count as others' now"
+        )
     if not said:
         return None
     return PartlyDoneError(

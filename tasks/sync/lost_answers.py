@@ -17,7 +17,7 @@ from tasks.sync.objects import IDENTITY, field_of
 from tasks.sync.outcomes import ObjectOutcome
 from tasks.sync.plan_rows import Action
 from tasks.sync.planning import Planning
-from tasks.sync.readback import kept_as_compared
+from tasks.sync.readback import kept_as_compared, shown_as_compared
 from tasks.sync.recovery import open_plan
 from tasks.sync.run import SyncRun
 from tasks.sync.settled import Tried, known_rows
@@ -104,7 +104,8 @@ def _lost(restores: pl.DataFrame, known: pl.DataFrame, values: TenantValues) -> 
     ]
     if not parts:
         return joined.with_columns(is_shown=pl.lit(value=False))
-    found = held.select(*CELL, SHOWN).unique().with_columns(is_shown=pl.lit(value=True))
+    compared = held.select(*CELL, shown_as_compared(pl.col(SHOWN)))
+    found = compared.unique().with_columns(is_shown=pl.lit(value=True))
     wanted = pl.concat(parts).join(found, on=[*CELL, SHOWN], how="left", maintain_order="left")
     return wanted.with_columns(pl.col("is_shown").fill_null(value=False))
 

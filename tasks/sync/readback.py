@@ -93,7 +93,10 @@ def shown_as_kept(shown: pl.Series, field: Field, zone: str) -> pl.Series:
 
 
 def kept_as_compared(kept: pl.Series, field: Field) -> pl.Series:
-    """Return kept values of a field as `shown_as_kept` returns the same values read back."""
+    """Return kept values of a field as `shown_as_kept` returns the same values read back.
+
+    Blanks around texts do not count, since a tenant may cut them off: see `shown_as_compared`.
+    """
     match field.kind:
         case FieldKind.NUMBER:
             return _without_clearing(kept, field)
@@ -107,7 +110,12 @@ def kept_as_compared(kept: pl.Series, field: Field) -> pl.Series:
             )
             return kept.alias("kept").to_frame().select(form.fill_null(EMPTY)).to_series()
         case _:
-            return kept
+            return kept.str.strip_chars()
+
+
+def shown_as_compared(shown: pl.Expr) -> pl.Expr:
+    """Return what was read back as `kept_as_compared` has it: a tenant may cut blanks off."""
+    return shown.str.strip_chars()
 
 
 def _numbers(text: pl.Series, field: Field) -> pl.Series:

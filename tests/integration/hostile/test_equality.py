@@ -15,7 +15,8 @@ import yaml
 
 from connectors.errors import DataRefusedError, IncompleteResultError, PartlyDoneError
 from connectors.lake import Lake
-from tasks.land.plan import Asked, plan_run
+from tasks.land.asked import Asked
+from tasks.land.plan import plan_run
 from tasks.stories.export import land_plan
 from tests.hostile import Answer, HostileTenant
 from tests.hostile_results import DAY, KINDS, LEFT_OUT, Case

@@ -31,6 +31,7 @@ SPECIFICATION = DatasetSpecification.model_validate(
         "mode": "window",
         "window": {"column": "at", "from": "from", "to": "to", "step": "1d"},
         "columns": COLUMNS,
+        "derive": {"initial": "substr(person, 1, 20)"},
     }
 )
 SCHEMA = pa.schema(
@@ -43,6 +44,7 @@ SCHEMA = pa.schema(
         ("person", pa.string()),
         ("tags", pa.list_(pa.string())),
         ("unknown", pa.string()),
+        ("initial", pa.string()),
     ]
 )
 
@@ -60,6 +62,7 @@ def land(lake: Lake, run: str, start: datetime = START, rows: int = 100) -> None
             "person": [CANARY] * rows,
             "tags": [[CANARY]] * rows,
             "unknown": [CANARY] * rows,
+            "initial": [CANARY] * rows,
         }
         stage.write(f"date={start:%Y-%m-%d}", pa.table(table, SCHEMA))
         entry = Entry(

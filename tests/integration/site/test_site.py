@@ -86,6 +86,9 @@ def ask(catalog: Path, here: Place, personal: set[str]) -> None:
         "people": "SELECT last_login_user_name AS who, count(*) AS n FROM devices GROUP BY ALL",
         "around": "SELECT last_login_user_name FROM main.devices",
         "files": "FROM devices, \"parquet_metadata\" /* */ ('*')",
+        "function": "SELECT last_login_user_name FROM query/**/('FROM ma' || 'in.devices')",
+        "file": f'FROM "{here.lake.folder}/data/devices/**/*.parquet"',
+        "folder": f"FROM read_parquet/**/('{here.lake.folder}/data/devices/**/*.par' || 'quet')",
         "writing": "DROP VIEW devices",
         "waiting": "FROM boots",
         "personal": "SELECT sum(last_login_user_name) FROM devices",
@@ -109,6 +112,8 @@ def ask(catalog: Path, here: Place, personal: set[str]) -> None:
     # What DuckDB says may have a value.
     assert "Could not" not in found["personal"].problem
     assert found["personal"].problem.startswith("questions/personal.sql: its SQL fails on the site")
+    for name in ("function", "file", "folder"):
+        assert found[name].problem.endswith(only)
 
 
 class Links(HTMLParser):

@@ -62,7 +62,7 @@ def test_what_somebody_edits_is_noticed_within_a_day_listed_and_left_alone(made:
     before, exports = made.requests, made.exports
     made.sync(now=NOW + HOUR)
     assert made.exports == exports, "nothing to send, and read within the last day: no read"
-    with pytest.raises(PartlyDoneError, match=r"1 values .* set by others since, and are theirs"):
+    with pytest.raises(PartlyDoneError, match=r"1 values .* set by others since, or altered"):
         made.sync(now=NOW + 1.1 * DAY)
     assert made.requests == before
     checked = last_verified(made)

@@ -44,6 +44,7 @@ def test_each_setting_says_where_it_comes_from(
         "NXP_SOURCE_CMDB_URL": "https://u:hush@cmdb",
         "NXP_SOURCE_HR_DB_PASSWORD_FILE": str(project / "hushed"),
         "NXP_SOURCE_CMDB_USER": "ann",
+        "PREFECT_API_URL": "http://u:hush@h/api?key=hush",
     }.items():
         monkeypatch.setenv(name, value)
     found = shown(capsys)
@@ -64,6 +65,7 @@ def test_each_setting_says_where_it_comes_from(
         "NEXTHINK_API_URL": ("https://acme.api.eu.nexthink.cloud", "default", ""),
         "NXP_SOURCE_CMDB_USER": ("ann", "variable", "NXP_SOURCE_CMDB_USER"),
         "NXP_SOURCE_CMDB_URL": ("***", "variable", "NXP_SOURCE_CMDB_URL"),
+        "PREFECT_API_URL": ("http://***@h/api?***", "variable", "PREFECT_API_URL"),
     }.items():
         assert kept[name] == expected
     assert kept["NXP_SOURCE_HR_DB_PASSWORD"][:2] == ("***", "file")

@@ -218,6 +218,9 @@ def test_the_only_tenant_of_the_lake_needs_no_naming(tmp_path: Path) -> None:
     (tmp_path / "lake" / "acme.eu" / "_runs").mkdir(parents=True)
     (tmp_path / "lake" / "lost+found").mkdir()
     assert tenant_name(settings, environ={}) == "acme.eu"
+    # One that is named by half is another one.
+    with pytest.raises(ConfigurationError, match="NEXTHINK_REGION: not set"):
+        tenant_name(settings, environ={"NEXTHINK_INSTANCE": "lab"})
     (tmp_path / "lake" / "lab.us" / "_runs").mkdir(parents=True)
     with pytest.raises(ConfigurationError, match=r"acme\.eu, lab\.us"):
         tenant_name(settings, environ={})

@@ -189,6 +189,7 @@ def test_every_setting_that_is_masked_counts_as_a_secret() -> None:
             "nxp.toml: Expected ']' at the end of a table declaration (at line",
         ),
         ("x = " + "[" * 100_000, "nxp.toml: nested too deeply"),
+        ("daily_exports = " + "9" * 5_000, "nxp.toml: has a number that is too long"),
     ],
 )
 def test_what_is_wrong_is_named_with_its_line(project: Path, text: str, said: str) -> None:

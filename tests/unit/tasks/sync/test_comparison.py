@@ -47,7 +47,7 @@ def compared(
 def test_each_value_is_confirmed_or_told(tmp_path: Path) -> None:
     ours = [
         known(
-            ("a", COST, "CC"),
+            ("a", COST, " CC "),
             ("a", BROKER, "4"),
             ("a", UPDATED, "2026-10-03T15:00:00.123Z"),
             ("b", COST, "CC"),

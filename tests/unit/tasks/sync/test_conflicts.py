@@ -67,6 +67,9 @@ OPEN: dict[str, Any] = {"state": "open", "open_value": "B", "tried_at": LONG_AGO
         # What this sync last set is there.
         (CHANGE, of_ledger("A"), shown("A"), ("send", "us"), None),
         (CLEAR, of_ledger("A"), shown("A"), ("send", "us"), None),
+        # A tenant may cut blanks off; blanks of others are a value.
+        (CHANGE, of_ledger(" A "), shown("A"), ("send", "us"), None),
+        (SET, NOTHING, shown(" "), ("theirs", "others"), ("overwrite", "others")),
         # Others have set another value: it is never emptied.
         (CHANGE, of_ledger("A"), shown("X"), ("theirs", "others"), ("overwrite", "others")),
         (CHANGE, of_ledger("A"), shown("B"), ("same", "others"), None),
