@@ -29,6 +29,8 @@ TERMINATED = 128 + signal.SIGTERM
 INTERRUPTED = 128 + signal.SIGINT
 # Words that begin like an option and go on after a space: only a statement's comment does.
 COMMENT = re.compile(r"--(?!(query|tenant|file|format|out|limit)=)\S*\s")
+# Nothing lands in these.
+READING = frozenset({"sql", "ask"})
 STOPPED = "stopped; what has landed stays, and the next run resumes from there"
 
 # What a shell calls for names that it completes.
@@ -160,7 +162,7 @@ def run(arguments: Sequence[str]) -> int:  # noqa: PLR0911 - one return for each
         excerpt = error.excerpt if isinstance(error, SqlError) else ()
         return _say("\n".join([_one_line(error), *map(as_text, excerpt)]), error.exit_code)
     except KeyboardInterrupt:
-        return _say(STOPPED, INTERRUPTED)
+        return _say("stopped" if arguments[0] in READING else STOPPED, INTERRUPTED)
     except BrokenPipeError:
         # The reader of our output has closed it (`nxp runs | head`), which is not an error.
         silence(sys.stdout)

@@ -17,8 +17,8 @@ from connectors.lake.query import Rows, read_lake
 from connectors.lake.sql_room import Room
 from connectors.lake.sql_views import Offered
 from connectors.printable import printable, to_json
-from nxp.output import aligned, plain, print_json, text
-from nxp.sql_table import show_table
+from nxp.output import aligned, plain, print_json
+from nxp.sql_table import cell, show_table
 
 Read = TypeVar("Read")
 AT_ONCE: Final = 10_000
@@ -152,7 +152,7 @@ def _write_whole(result: Result, how: Format, path: Path) -> tuple[int, bool]:
         records = [dict(zip(result.names, row, strict=True)) for row in result.rows]
         content = f"{to_json(plain(records), 'utf-8', allow_nan=False, indent=1)}\n"
     else:
-        cells = [[text(value) for value in row] for row in result.rows]
+        cells = [[cell(value) for value in row] for row in result.rows]
         content = "".join(f"{line}\n" for line in aligned(result.names, cells))
     path.write_text(content, encoding="utf-8")
     return len(result.rows), result.has_more
@@ -225,7 +225,7 @@ def _markdown(names: Sequence[str], rows: Iterable[Sequence[Any]]) -> Iterator[s
 
 
 def _markdown_line(values: Iterable[Any]) -> str:
-    cells = (text(value).replace("\\", "\\\\").replace("|", "\\|") for value in values)
+    cells = (cell(value).replace("\\", "\\\\").replace("|", "\\|") for value in values)
     return f"| {' | '.join(cells)} |"
 
 

@@ -13,13 +13,18 @@ from nxp.output import aligned, text
 
 # Leave at once what fits, keep it on the screen, and cut no escape out of the text.
 LESS: Final = "FX"
+# The columns of EXPLAIN, whose values are drawings of several lines.
+_EXPLAINED: Final = ["explain_key", "explain_value"]
 NO_PAGER: Final = frozenset({"", "cat"})
 
 
 def show_table(names: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
     """Print a result. In a pipe each row is one line; a terminal gets what it can show."""
+    if list(names) == _EXPLAINED:
+        page([text(line) for _, plan in rows for line in plan.splitlines()])
+        return
     heads = [text(name) for name in names]
-    cells = [[text(value) for value in row] for row in rows]
+    cells = [[cell(value) for value in row] for row in rows]
     if not sys.stdout.isatty():
         for line in aligned(heads, cells):
             print(line)
@@ -28,7 +33,7 @@ def show_table(names: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
     lines = list(aligned(heads, cells))
     if rows and max(map(len, lines)) > size.columns:
         lines = list(turned(heads, cells))
-    page(lines, size.lines)
+    page(lines)
 
 
 def turned(heads: Sequence[str], cells: Sequence[Sequence[str]]) -> Iterator[str]:
@@ -41,8 +46,14 @@ def turned(heads: Sequence[str], cells: Sequence[Sequence[str]]) -> Iterator[str
             yield f"{name}  {value}".rstrip()
 
 
-def page(lines: Sequence[str], height: int) -> None:
+def cell(value: Any) -> str:
+    """Return a value as text on one line, with booleans as SQL writes them."""
+    return str(value).lower() if isinstance(value, bool) else text(value)
+
+
+def page(lines: Sequence[str]) -> None:
     """Print lines, through the pager of the user if they are more than the screen has."""
+    height = shutil.get_terminal_size().lines if sys.stdout.isatty() else sys.maxsize
     words = shlex.split(os.environ.get("PAGER", "less"))
     if len(lines) < height or not words or words[0] in NO_PAGER or not shutil.which(words[0]):
         for line in lines:

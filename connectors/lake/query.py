@@ -14,7 +14,13 @@ import duckdb
 from connectors.errors import ConfigurationError, StorageError, UsageError
 from connectors.lake.lake import Lake
 from connectors.lake.mixed_types import mixed_types
-from connectors.lake.sql_errors import ONE_SELECT, explained, missing_view
+from connectors.lake.sql_errors import (
+    NO_STATEMENT,
+    ONE_SELECT,
+    SEVERAL,
+    explained,
+    missing_view,
+)
 from connectors.lake.sql_names import Named, named_views
 from connectors.lake.sql_room import Room, spill_folder
 from connectors.lake.sql_views import NOTHING, Offered, Opened, views_of
@@ -26,6 +32,8 @@ Answer = tuple[list[str], list[tuple[Any, ...]]]
 # Analysts write lambdas as x -> x + 1, which DuckDB 2 takes only if it is asked to.
 OPTIONS: Config = {**CLOSED, "lambda_syntax": "ENABLE_SINGLE_ARROW"}
 READ_AGAIN = 5
+# Comments may come before it.
+_EXPLAIN = re.compile(r"(?:\s|--.*\n|/\*.*?\*/)*EXPLAIN\s+(?:ANALYZE\s+)?", re.IGNORECASE)
 _FORBIDDEN = "Permission denied"
 NOT_YOURS = (
     "the system does not let you read this part of the lake: _changes and _targets are for the "
@@ -194,11 +202,17 @@ def _one_select(connection: duckdb.DuckDBPyConnection, sql: str) -> duckdb.State
     """Return the statement, parsed.
 
     Raises:
-        UsageError: it is not one SELECT.
+        UsageError: it is not one SELECT, and does not explain one.
     """
     statements = connection.extract_statements(sql)
-    kind = statements[0].type if len(statements) == 1 else None
-    # EXPLAIN is not one: with ANALYZE it carries out what it explains.
+    if len(statements) != 1:
+        raise UsageError(SEVERAL.format(len(statements)) if statements else NO_STATEMENT)
+    kind = statements[0].type
+    # With ANALYZE it carries out what it explains.
+    explains = _EXPLAIN.match(sql) if kind == duckdb.StatementType.EXPLAIN else None
+    if explains:
+        _one_select(connection, sql[explains.end() :])
+        return statements[0]
     if kind == duckdb.StatementType.MULTI and _stands_in_brackets(connection, sql):
         return statements[0]
     if kind != duckdb.StatementType.SELECT:

@@ -5,9 +5,8 @@ comment with more than one space at its begin continues the line above. One SELE
 the views of `nxp sql` follows.
 """
 
-import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Literal, cast, get_args
@@ -27,8 +26,6 @@ _KEY: Final = re.compile(r"--\s?([A-Za-z_]\w*)\s*:\s*(.*)")
 _MORE: Final = re.compile(r"--(?:\s{2,}(.*)|\s*)")
 _MEANT: Final = f"the keys are {', '.join(KEYS)}; two spaces after -- continue a line"
 _NEAR: Final = 3
-# Functions that give rows and read nothing.
-_HARMLESS: Final = frozenset({"range", "generate_series", "unnest"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +75,9 @@ class Question:
         Raises:
             ConfigurationError: it is not one SELECT of DuckDB.
         """
-        views = {name.lower() for name in _tables(_parsed(self), frozenset())}
+        from connectors.lake.question_sql import tables  # noqa: PLC0415 - duckdb, for its parser
+
+        views = {name.lower() for name in tables(_parsed(self))}
         # What begins with _ is there without a dataset.
         return tuple(sorted({dataset_of(view) for view in views if not view.startswith("_")}))
 
@@ -90,7 +89,9 @@ class Question:
         Raises:
             ConfigurationError: it is not one SELECT of DuckDB.
         """
-        return tuple(sorted(set(_strays(_parsed(self)))))
+        from connectors.lake.question_sql import strays  # noqa: PLC0415 - duckdb, for its parser
+
+        return tuple(sorted(set(strays(_parsed(self)))))
 
     def wrong(self, number: int, what: str) -> ConfigurationError:
         """Return an error about a line of the SQL, with the file and the line in it."""
@@ -209,56 +210,18 @@ def _chart(path: Path, number: int, written: str) -> Chart:
 
 def _parsed(question: Question) -> Any:
     """Return the SELECT as DuckDB's parser has it."""
-    import duckdb  # noqa: PLC0415 - only for its parser
+    from connectors.lake.question_sql import parsed  # noqa: PLC0415 - duckdb, for its parser
 
-    with duckdb.connect(":memory:") as connection:
-        row = connection.execute("SELECT json_serialize_sql(?)", [question.sql]).fetchone()
-    parsed = json.loads(row[0]) if row else {}
-    if parsed.get("error_type") == "parser":
-        at = int(parsed.get("position") or 0)
+    found = parsed(question.sql)
+    if found.get("error_type") == "parser":
+        at = int(found.get("position") or 0)
         number = 1 + question.sql.encode()[:at].count(b"\n")
-        said = str(parsed.get("error_message", "")).splitlines()[0]
+        said = str(found.get("error_message", "")).splitlines()[0]
         raise question.wrong(number, f"SQL: {said}")
-    statements = parsed.get("statements", ())
-    if parsed.get("error") or len(statements) != 1:
+    statements = found.get("statements", ())
+    if found.get("error") or len(statements) != 1:
         raise question.wrong(1, "SQL: write exactly one SELECT")
     return statements[0]
-
-
-def _tables(node: Any, given: frozenset[str]) -> Iterator[str]:
-    """Yield the tables below a node of a parsed statement, without the names that WITH gives."""
-    if isinstance(node, list):
-        for each in node:
-            yield from _tables(each, given)
-    elif isinstance(node, Mapping):
-        named = node.get("cte_map")
-        if isinstance(named, Mapping):
-            given |= {str(each["key"]).lower() for each in named.get("map", ())}
-        if node.get("type") == "BASE_TABLE" and str(node["table_name"]).lower() not in given:
-            yield node["table_name"]
-        for each in node.values():
-            yield from _tables(each, given)
-
-
-def _strays(node: Any) -> Iterator[str]:
-    """Yield what a parsed statement reads that is not the plain name of a table."""
-    if isinstance(node, list):
-        for each in node:
-            yield from _strays(each)
-    elif isinstance(node, Mapping):
-        match node.get("type"):
-            case "TABLE_FUNCTION":
-                name = str(node["function"]["function_name"])
-                yield from () if name.lower() in _HARMLESS else (name,)
-            case "BASE_TABLE" if node.get("schema_name") or node.get("catalog_name"):
-                yield f"{node.get('schema_name')}.{node['table_name']}"
-            case "BASE_TABLE" if set(node["table_name"]) & set("./\\*"):
-                # The path of a file, in quotes.
-                yield node["table_name"]
-            case "SHOW_REF":
-                yield "SHOW"
-        for each in node.values():
-            yield from _strays(each)
 
 
 def dataset_of(view: str) -> str:

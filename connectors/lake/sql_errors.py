@@ -12,6 +12,11 @@ from connectors.lake.naming import HISTORY, VERSIONS
 
 ONLY_VIEWS: Final = "SQL: only the views of the lake can be read: see nxp datasets"
 ONE_SELECT: Final = "nxp sql takes one SELECT statement: the lake is read-only"
+NO_STATEMENT: Final = "there is no statement, only a semicolon or a comment"
+SEVERAL: Final = (
+    "nxp sql takes one SELECT statement, and there are {}: run one after the other; without a "
+    "statement, nxp sql is a shell that takes several"
+)
 # Of the views that there are, when none is like the one that is missing.
 _SHOWN: Final = 8
 _EXCERPT: Final = re.compile(r"^LINE \d+: ", re.MULTILINE)

@@ -112,7 +112,8 @@ def test_a_statement_comes_from_a_word_a_file_or_standard_input(
         (("SELECT 1", "--out", "/nowhere/x.csv"), "there is no folder /nowhere"),
         (("SELECT 1", "--out", "/", "--format", "csv"), "it is a folder"),
         (("SELECT 1", "--limit", "-1"), "--limit"),
-        (("SELECT 1; SELECT 2",), "one SELECT"),
+        (("SELECT 1; SELECT 2",), "there are 2: run one after the other"),
+        (("-- nothing\n;",), "only a semicolon or a comment"),
         (("COPY devices TO 'x.csv'",), "one SELECT"),
     ],
 )
@@ -201,6 +202,19 @@ def test_what_a_lake_has_can_be_listed_and_described(sql: Sql) -> None:
     assert "memory" in sql.out("SUMMARIZE devices")
     listed = "SELECT column_name FROM information_schema.columns WHERE table_name = 'events'"
     assert set(sql.out(listed).split()) == {"column_name", "event_id", "seen_at", "date"}
+
+
+def test_a_plan_is_shown_as_it_is_drawn_and_only_of_a_select(sql: Sql, tmp_path: Path) -> None:
+    select = "SELECT count(*) FROM devices WHERE memory > 8"
+    for words in ("EXPLAIN", "explain analyze", "-- why\nEXPLAIN"):
+        plan = sql.out(f"{words} {select}")
+        assert "READ_PARQUET" in plan
+        assert "\\n" not in plan
+    assert sql.out("SELECT true AS yes, NULL AS no").split() == ["yes", "no", "true"]
+    for words in (f"ANALYZE COPY devices TO '{tmp_path}/x.csv'", "DROP VIEW devices", "EXPLAIN"):
+        done = sql(f"EXPLAIN {words}")
+        assert done.returncode == 2, words
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_name_that_is_like_no_other_is_answered_with_those_there_are(lake: Lake) -> None:

@@ -86,6 +86,11 @@ def test_a_file_that_cannot_be_read_is_one_problem(tmp_path: Path) -> None:
         ("FROM devices_history JOIN devices_changes USING (device_uid)", ("devices",)),
         ("SELECT (SELECT count(*) FROM users) FROM _runs", ("users",)),
         ("SELECT 'from logins' -- from boots\nFROM crashes", ("crashes",)),
+        ("PIVOT devices ON platform USING count(*) GROUP BY country;", ("devices",)),
+        ("FROM (PIVOT boots ON model, entity) JOIN users USING (sid)", ("boots", "users")),
+        ("PIVOT (FROM (PIVOT boots ON a USING sum(b))) ON c IN ('x'), d -- é", ("boots",)),
+        ("UNPIVOT crashes ON COLUMNS(* EXCLUDE day)", ("crashes",)),
+        ("SUMMARIZE logins", ("logins",)),
     ],
 )
 def test_the_datasets_are_those_that_the_sql_reads(

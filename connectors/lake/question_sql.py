@@ -1,0 +1,112 @@
+"""Which tables a question's SQL reads, by DuckDB's parser; nothing is opened."""
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+import duckdb
+
+# Functions that give rows and read nothing.
+_HARMLESS: Final = frozenset({"range", "generate_series", "unnest"})
+# What follows the columns of a PIVOT.
+_ENDS: Final = frozenset({"using", "group", "order", "limit", "offset", ";", ")"})
+_PIVOTS: Final = frozenset({"pivot", "pivot_wider"})
+# An odd value, since nothing looks for it.
+_ONE_VALUE: Final = " IN ('')"
+
+
+def parsed(sql: str) -> Mapping[str, Any]:
+    """Return what DuckDB's parser says of a text: `statements`, or an error.
+
+    A PIVOT that finds its columns in the rows is shown as if they were given: only so is it one
+    statement.
+    """
+    with duckdb.connect(":memory:") as connection:
+        found = _serialized(connection, sql)
+        if found.get("error_type") not in {None, "parser"}:
+            with_columns = _with_columns(sql)
+            found = _serialized(connection, with_columns) if with_columns != sql else found
+    return found
+
+
+def tables(node: Any, given: frozenset[str] = frozenset()) -> Iterator[str]:
+    """Yield the tables below a node of a parsed statement, without the names that WITH gives."""
+    if isinstance(node, list):
+        for each in node:
+            yield from tables(each, given)
+    elif isinstance(node, Mapping):
+        named = node.get("cte_map")
+        if isinstance(named, Mapping):
+            given |= {str(each["key"]).lower() for each in named.get("map", ())}
+        if node.get("type") == "BASE_TABLE" and str(node["table_name"]).lower() not in given:
+            yield node["table_name"]
+        for each in node.values():
+            yield from tables(each, given)
+
+
+def strays(node: Any) -> Iterator[str]:
+    """Yield what a parsed statement reads that is not the plain name of a table."""
+    if isinstance(node, list):
+        for each in node:
+            yield from strays(each)
+    elif isinstance(node, Mapping):
+        match node.get("type"):
+            case "TABLE_FUNCTION":
+                name = str(node["function"]["function_name"])
+                yield from () if name.lower() in _HARMLESS else (name,)
+            case "BASE_TABLE" if node.get("schema_name") or node.get("catalog_name"):
+                yield f"{node.get('schema_name')}.{node['table_name']}"
+            case "BASE_TABLE" if set(node["table_name"]) & set("./\\*"):
+                # The path of a file, in quotes.
+                yield node["table_name"]
+            case "SHOW_REF":
+                yield "SHOW"
+        for each in node.values():
+            yield from strays(each)
+
+
+def _serialized(connection: duckdb.DuckDBPyConnection, sql: str) -> Mapping[str, Any]:
+    row = connection.execute("SELECT json_serialize_sql(?)", [sql]).fetchone()
+    found: Mapping[str, Any] = json.loads(row[0]) if row else {}
+    return found
+
+
+def _with_columns(sql: str) -> str:
+    """Return the text with one value for each column of a PIVOT that names none."""
+    encoded, places = sql.encode(), []
+    # For each open PIVOT: how deep it is in brackets, whether its ON and an IN have come.
+    pivots: list[list[int]] = []
+    depth = 0
+    for at, word in _words(encoded):
+        depth += word == "("
+        if pivots and depth == pivots[-1][0]:
+            _, on, has_values = pivots[-1]
+            if on and (word == "," or word in _ENDS):
+                places += [] if has_values else [at]
+                pivots[-1][2] = 0
+            if word in _ENDS:
+                pivots.pop()
+            elif word == "on":
+                pivots[-1][1] = 1
+            elif word == "in":
+                pivots[-1][2] = 1
+        depth -= word == ")"
+        if word in _PIVOTS:
+            pivots.append([depth, 0, 0])
+    for at in reversed(places):
+        encoded = encoded[:at] + _ONE_VALUE.encode() + encoded[at:]
+    return encoded.decode()
+
+
+def _words(encoded: bytes) -> Iterator[tuple[int, str]]:
+    """Yield the place and the text of each token, without comments; a bracket at the end."""
+    tokens = duckdb.tokenize(encoded.decode())
+    ends = [*(place for place, _ in tokens[1:]), len(encoded)]
+    last = 0
+    for (place, kind), end in zip(tokens, ends, strict=True):
+        if kind != duckdb.token_type.comment:
+            word = encoded[place:end].rstrip()
+            last = place + len(word)
+            yield place, word.decode(errors="replace").lower()
+    # Before a comment at the end.
+    yield last, ")"
