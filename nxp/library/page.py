@@ -3,9 +3,11 @@
 import textwrap
 from collections.abc import Iterable, Iterator
 from itertools import groupby
+from math import ceil
 from typing import Final
 
 from connectors.catalogue import DatasetSpecification, Mode
+from connectors.catalogue.specification import describe
 from nxp.library.contents import Library, Part
 
 COMMAND: Final = "python -m nxp.library > docs/library.md"
@@ -28,6 +30,7 @@ $ nxp export boots logins
   ends with 2.
 - What a dataset needs comes with it: a sync brings the dataset of its inventory, an action the
   campaign that it belongs to. Datasets that its columns refer to are named, not copied.
+- `nxp add '#action_devices'` copies one saved query, for actions and syncs of your own.
 - The files are yours afterwards: leave out columns (in the query too), or add some.
 
 In the tables, `snapshot` is the inventory as it is; `window` are events between two instants;
@@ -36,6 +39,10 @@ own. `events`, `fine` (high-resolution samples), `inventory` and `summaries` say
 the tenant applies (`NEXTHINK_TENANT_RETENTION`). Numbers of rows are rough estimates, to plan with:
 count a day of your own tenant where it matters. What the stand-in tenant guesses about each table:
 [sandbox.md](sandbox.md).
+
+A window is exported once. Where rows change or arrive late (`lookback` in the file), it is exported
+again every day until `lookback` is over: such a dataset says how many exports that makes a day. If
+your tenant's daily limit is near, shorten `lookback`; what changes after it is then not seen.
 """
 _WIDTH: Final = 100
 _MODES: Final = {Mode.SNAPSHOT: "snapshot", Mode.WINDOW: "window", Mode.SLICES: "slices"}
@@ -81,6 +88,9 @@ def _described(part: Part, dataset: DatasetSpecification) -> Iterator[str]:
         said.append(f"Refers to {', '.join(f'`{each}`' for each in part.wants)}.")
     if len(part.query_ids) > 1:
         said.append(f"Needs {len(part.query_ids)} saved queries.")
+    if dataset.window and (late := dataset.window.lookback):
+        exports = 1 + ceil(late / dataset.window.step)
+        said.append(f"Late rows are waited for {describe(late)}: {exports} exports a day.")
     if personal := [f"`{column.name}`" for column in dataset.columns if column.personal]:
         said.append(f"Personal: {', '.join(personal)}.")
     yield from _wrapped(" ".join(said))
