@@ -96,13 +96,18 @@ def test_references_are_checked_as_far_as_the_catalogue_knows_the_other(tmp_path
     catalogue_with(tmp_path, DESCRIBED)
     unknown = "things.yaml: the column owner references people.uid"
     read = read_catalogue(tmp_path)
-    assert read.problems == []
-    assert read.notes == ["people: the catalogue does not have it, and things.owner refers to it"]
+    assert (read.problems, read.notes) == ([], [])
 
     people = DESCRIBED.replace("dataset: things", "dataset: people")
     catalogue_with(tmp_path, people, "people")
     read = read_catalogue(tmp_path)
     assert (read.problems, read.notes) == ([], [])
+    catalogue_with(tmp_path, DESCRIBED.replace("people.uid", "peoples.uid"))
+    (note,) = read_catalogue(tmp_path).notes
+    assert note.endswith(
+        "references peoples.uid: the catalogue has no peoples; did you mean people?"
+    )
+    catalogue_with(tmp_path, DESCRIBED)
 
     catalogue_with(tmp_path, people.replace("name: uid", "name: id"), "people")
     assert f"{unknown}, but people.yaml has no column uid" in read_catalogue(tmp_path).problems
