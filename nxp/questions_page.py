@@ -61,6 +61,21 @@ ORDER BY devices DESC, country
 
 `nxp check` validates the files: a mistake is one line with the file and the line number.
 
+## What no column answers
+
+- **Worn batteries**: no field of NQL has it. Run a remote action that reads it; what it returns is
+  in `outputs` of `remote_action_executions`.
+- **Programs without a licence**: Nexthink knows use (`software_metering`) and installations
+  (`installed_packages`). How many licences were bought stands in a list of yours.
+- **Entries of the CMDB without a device**: `nxp plan cmdb_devices` sends nothing; afterwards
+  `nxp rejects cmdb_devices --raw` lists them as `unmatched`.
+- **Renamed devices**, as soon as two inventories have landed: `SELECT device_uid FROM
+  devices_history GROUP BY ALL HAVING count(DISTINCT device_name) > 1`.
+- **Devices that did nothing of a kind**: `FROM devices WHERE device_uid NOT IN (SELECT device_uid
+  FROM boots WHERE booted_at >= current_date - 7)`.
+- **Today**: a window lands once it is over. With `step: 1d` that is the next day; with `step: 1h` in
+  the dataset's file it is an hour later, at the price of more exports.
+
 ## Questions of the library
 
 | name | title | reads |
