@@ -73,8 +73,8 @@ ORDER BY devices DESC, country
   devices_history GROUP BY ALL HAVING count(DISTINCT device_name) > 1`.
 - **Devices that did nothing of a kind**: `FROM devices WHERE device_uid NOT IN (SELECT device_uid
   FROM boots WHERE booted_at >= current_date - 7)`.
-- **Today**: a window lands once it is over. With `step: 1d` that is the next day; with `step: 1h` in
-  the dataset's file it is an hour later, at the price of more exports.
+- **Today**: a window lands once it is over. With `step: 1d` that is the next day; with `step: 1h`
+  in the dataset's file it is an hour later, at the price of more exports.
 
 ## Questions of the library
 
