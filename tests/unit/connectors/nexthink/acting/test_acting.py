@@ -221,8 +221,9 @@ def test_a_lost_answer_is_of_unknown_outcome_and_never_sent_again(
 
 
 @pytest.mark.parametrize(
-    ("status", "retry_after"),
-    crossed([301, 302, 408, 499, 500, 502, 503, 504, 520], [None, "1", "86400"]),
+    ("operation", "status", "retry_after"),
+    crossed(OPERATIONS, [301, 302, 408, 499, 500, 502, 503, 504, 520], [None, "1", "86400"]),
+    indirect=["operation"],
 )
 def test_what_says_neither_yes_nor_no_is_of_unknown_outcome(
     operation: Operation,
@@ -247,22 +248,26 @@ HTML = Reply(200, b"<html>MARK-jane</html>", {"content-type": "text/html"})
 
 
 @pytest.mark.parametrize(
-    "answer",
-    [
-        HTML,
-        Reply(200),
-        Reply(204),
-        json_reply({}),
-        json_reply([7]),
-        json_reply(None),
-        json_reply("r-1"),
-        json_reply([{}]),
-        json_reply({"requests": []}),
-        json_reply({"requests": [{"requestId": "MARK"}]}),
-        json_reply({"requestId": "", "requestUuid": ""}),
-        Reply(200, b"\xff\xfe", {"content-type": "application/json"}),
-        Reply(200, b"x", {"content-encoding": "gzip"}),
-    ],
+    ("operation", "answer"),
+    crossed(
+        OPERATIONS,
+        [
+            HTML,
+            Reply(200),
+            Reply(204),
+            json_reply({}),
+            json_reply([7]),
+            json_reply(None),
+            json_reply("r-1"),
+            json_reply([{}]),
+            json_reply({"requests": []}),
+            json_reply({"requests": [{"requestId": "MARK"}]}),
+            json_reply({"requestId": "", "requestUuid": ""}),
+            Reply(200, b"\xff\xfe", {"content-type": "application/json"}),
+            Reply(200, b"x", {"content-encoding": "gzip"}),
+        ],
+    ),
+    indirect=["operation"],
 )
 def test_a_yes_that_is_not_understood_is_of_unknown_outcome(
     operation: Operation, server: Server, client: NexthinkClient, answer: Reply
@@ -271,7 +276,11 @@ def test_a_yes_that_is_not_understood_is_of_unknown_outcome(
     assert type(error) is UnknownOutcomeError
 
 
-@pytest.mark.parametrize("status", [400, 404, 405, 409, 413, 415, 422])
+@pytest.mark.parametrize(
+    ("operation", "status"),
+    crossed(OPERATIONS, [400, 404, 405, 409, 413, 415, 422]),
+    indirect=["operation"],
+)
 def test_a_refusal_is_told_with_its_code_only(
     operation: Operation, server: Server, client: NexthinkClient, status: int
 ) -> None:
@@ -282,7 +291,11 @@ def test_a_refusal_is_told_with_its_code_only(
     assert "INVALID_CAMPAIGN_TRIGGER_TYPE" in str(error)
 
 
-@pytest.mark.parametrize("code", [UPN, SID, "", None, 7.5, {"a": "MARK"}, "A_" * 30, "MARK"])
+@pytest.mark.parametrize(
+    ("operation", "code"),
+    crossed(OPERATIONS, [UPN, SID, "", None, 7.5, {"a": "MARK"}, "A_" * 30, "MARK"]),
+    indirect=["operation"],
+)
 def test_a_code_that_does_not_look_like_one_is_not_told(
     operation: Operation, server: Server, client: NexthinkClient, code: Any
 ) -> None:
@@ -299,8 +312,11 @@ def test_a_refusal_needs_no_code(
 
 
 @pytest.mark.parametrize(
-    ("status", "body"),
-    crossed([400, 403, 404], [b"<html>blocked</html>", b"[]", b"[" * 100_000, b"blocked"]),
+    ("operation", "status", "body"),
+    crossed(
+        OPERATIONS, [400, 403, 404], [b"<html>blocked</html>", b"[]", b"[" * 100_000, b"blocked"]
+    ),
+    indirect=["operation"],
 )
 def test_a_page_of_a_machine_between_is_no_refusal_of_the_tenant(
     operation: Operation, server: Server, client: NexthinkClient, status: int, body: bytes
@@ -326,8 +342,9 @@ def test_a_403_names_the_permission_that_is_missing(
 
 
 @pytest.mark.parametrize(
-    ("retry_after", "body"),
-    crossed(["1", "86400", "Sun, 22 Nov 2026 13:00:00 GMT", None], [b"", b"<html>"]),
+    ("operation", "retry_after", "body"),
+    crossed(OPERATIONS, ["1", "86400", "Sun, 22 Nov 2026 13:00:00 GMT", None], [b"", b"<html>"]),
+    indirect=["operation"],
 )
 def test_a_429_was_not_done_and_is_not_waited_for(
     operation: Operation,
@@ -401,17 +418,21 @@ def test_a_connection_that_opens_late_carries_the_request_once(
 
 
 @pytest.mark.parametrize(
-    "fault",
-    [
-        httpx.ReadTimeout,
-        httpx.WriteTimeout,
-        httpx.ReadError,
-        httpx.WriteError,
-        httpx.CloseError,
-        httpx.RemoteProtocolError,
-        httpx.LocalProtocolError,
-        httpx.DecodingError,
-    ],
+    ("operation", "fault"),
+    crossed(
+        OPERATIONS,
+        [
+            httpx.ReadTimeout,
+            httpx.WriteTimeout,
+            httpx.ReadError,
+            httpx.WriteError,
+            httpx.CloseError,
+            httpx.RemoteProtocolError,
+            httpx.LocalProtocolError,
+            httpx.DecodingError,
+        ],
+    ),
+    indirect=["operation"],
 )
 def test_a_fault_with_an_open_connection_is_of_unknown_outcome(
     operation: Operation,
