@@ -1,11 +1,14 @@
 """Printing the tenant's records of an action: executions, or a campaign's responses."""
 
 from collections.abc import Mapping
-from typing import Final
+from dataclasses import dataclass
+from typing import Annotated, Final
+
+from cyclopts import Parameter
 
 from connectors.counting import number_of
 from connectors.errors import UsageError
-from nxp.options import parse_parameters
+from nxp.options import Json, Parameters, Query, Since, Tenant, Wide, parse_parameters
 from nxp.output import print_json, print_table, say
 
 # By kind: the columns that are printed, under short names.
@@ -33,17 +36,23 @@ SHORT: Final[Mapping[str, Mapping[str, str]]] = {
 }
 
 
-def show_rows(
-    kind: str,
-    action_id: str | None,
-    *,
-    since: str | None,
-    tenant: str | None,
-    as_json: bool,
-    query: str | None = None,
-    parameter: tuple[str, ...] = (),
-    wide: bool = False,
-) -> None:
+@dataclass(frozen=True)
+class Reading:
+    """Which records of an action a command prints, and how: the options of all such commands."""
+
+    query: Query = None
+    parameter: Parameters = ()
+    since: Since = None
+    wide: Wide = False
+    tenant: Tenant = None
+    as_json: Json = False
+
+
+# Its fields are options of their own.
+Read = Annotated[Reading | None, Parameter(name="*")]
+
+
+def show_rows(kind: str, action_id: str | None, how: Reading | None) -> None:
     """Export the records of an action since a point in time and print them, newest first.
 
     Without `wide` the table has the columns of `SHORT`, if the query lists them.
@@ -52,27 +61,28 @@ def show_rows(
         UsageError: neither an id nor a saved query is given, or parameters without a saved query.
         PipelineError: as `tasks.act.shown.read_shown`.
     """
-    if action_id is None and query is None:
+    how = how or Reading()
+    if action_id is None and how.query is None:
         raise UsageError("name an id, or a saved query by --query")
-    if parameter and query is None:
+    if how.parameter and how.query is None:
         raise UsageError("-p gives parameters of a saved query: name it by --query")
-    query_id = None if query is None else f"#{query.removeprefix('#')}"
-    parameters = parse_parameters(parameter)
+    query_id = None if how.query is None else f"#{how.query.removeprefix('#')}"
+    parameters = parse_parameters(how.parameter)
     import polars as pl  # noqa: PLC0415 - not for --help
 
     from connectors.actions import ActionKind  # noqa: PLC0415 - polars and httpx, not for --help
     from tasks.act.shown import newest_first, read_shown  # noqa: PLC0415
     from tasks.exports.windows import parse_instant  # noqa: PLC0415
 
-    begin = parse_instant(since, "--since") if since else None
+    begin = parse_instant(how.since, "--since") if how.since else None
     read = read_shown(
-        ActionKind(kind), action_id, begin, tenant, query_id=query_id, parameters=parameters
+        ActionKind(kind), action_id, begin, how.tenant, query_id=query_id, parameters=parameters
     )
     rows = newest_first(read)
-    if as_json:
+    if how.as_json:
         print_json(rows.to_dicts())
         return
-    short = {} if wide else SHORT[kind]
+    short = {} if how.wide else SHORT[kind]
     shown = rows.select(pl.col(name).alias(to) for name, to in short.items() if name in rows)
     # A query of other columns is printed as it is.
     is_short = shown.width > 1

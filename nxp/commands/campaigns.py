@@ -9,16 +9,13 @@ from connectors.nexthink.acting.requests import CampaignRequest, nql_id
 from nxp.options import (
     Json,
     Parameters,
-    Query,
-    Since,
     Tenant,
     Wait,
-    Wide,
     parse_parameters,
     read_wait,
 )
 from nxp.recipients import read_recipients
-from nxp.shown import show_rows
+from nxp.shown import Read, show_rows
 
 DEFAULT_EXPIRY_MINUTES = 1_440
 Recipients = Annotated[
@@ -80,21 +77,7 @@ def trigger(
 def responses(
     campaign_id: str | None = None,
     *,
-    query: Query = None,
-    parameter: Parameters = (),
-    since: Since = None,
-    wide: Wide = False,
-    tenant: Tenant = None,
-    as_json: Json = False,
+    read: Read = None,
 ) -> None:
     """Print the responses to the campaign CAMPAIGN_ID, newest first; they name people."""
-    show_rows(
-        "campaign",
-        campaign_id,
-        since=since,
-        tenant=tenant,
-        as_json=as_json,
-        query=query,
-        parameter=parameter,
-        wide=wide,
-    )
+    show_rows("campaign", campaign_id, read)

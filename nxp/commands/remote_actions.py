@@ -15,16 +15,13 @@ from nxp.client import open_client
 from nxp.options import (
     Json,
     Parameters,
-    Query,
-    Since,
     Tenant,
     Wait,
-    Wide,
     parse_parameters,
     read_wait,
 )
 from nxp.output import print_json, print_table, say
-from nxp.shown import show_rows
+from nxp.shown import Read, show_rows
 from nxp.targets import TargetFile, read_targets
 
 
@@ -175,24 +172,10 @@ def _require_inputs(action_id: str, values: Mapping[str, str], tenant: str | Non
 def executions(
     action_id: str | None = None,
     *,
-    query: Query = None,
-    parameter: Parameters = (),
-    since: Since = None,
-    wide: Wide = False,
-    tenant: Tenant = None,
-    as_json: Json = False,
+    read: Read = None,
 ) -> None:
     """Print the outcome of the remote action ACTION_ID on each device, newest first."""
-    show_rows(
-        "remote_action",
-        action_id,
-        since=since,
-        tenant=tenant,
-        as_json=as_json,
-        query=query,
-        parameter=parameter,
-        wide=wide,
-    )
+    show_rows("remote_action", action_id, read)
 
 
 def _row(action: RemoteAction) -> list[object]:

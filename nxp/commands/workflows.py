@@ -22,16 +22,13 @@ from nxp.client import open_client
 from nxp.options import (
     Json,
     Parameters,
-    Query,
-    Since,
     Tenant,
     Wait,
-    Wide,
     parse_parameters,
     read_wait,
 )
 from nxp.output import print_json, print_table, say
-from nxp.shown import show_rows
+from nxp.shown import Read, show_rows
 from nxp.targets import Objects, as_ids, read_devices, read_users
 
 _SHOWN: Final = (
@@ -200,24 +197,10 @@ def resume(
 def executions(
     workflow_id: str | None = None,
     *,
-    query: Query = None,
-    parameter: Parameters = (),
-    since: Since = None,
-    wide: Wide = False,
-    tenant: Tenant = None,
-    as_json: Json = False,
+    read: Read = None,
 ) -> None:
     """Print the executions of the workflow WORKFLOW_ID (its NQL id or UUID), newest first."""
-    show_rows(
-        "workflow",
-        workflow_id,
-        since=since,
-        tenant=tenant,
-        as_json=as_json,
-        query=query,
-        parameter=parameter,
-        wide=wide,
-    )
+    show_rows("workflow", workflow_id, read)
 
 
 def _shown(value: object) -> object:
