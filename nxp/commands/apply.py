@@ -6,9 +6,8 @@ from cyclopts import Parameter
 
 from connectors.catalogue import SYNCS, check_named
 from connectors.settings.installation import load_settings
-from nxp.commands.sync import STAGES, print_report
-from nxp.engine import run_reported
 from nxp.options import AcceptGuards, Json, NoVerify, Prefect, Tenant, Why
+from nxp.syncing import print_report, run_sync
 
 
 def apply(
@@ -45,10 +44,9 @@ def apply(
 
         enrichment_apply(sync, plan, tenant, asked.guards, why, verify=not no_verify)
 
-    run_reported(
-        chosen.settings,
+    run_sync(
+        chosen,
         prefect,
-        stages=STAGES,
         story=story,
         flow=flow,
         show=lambda report: print_report(report, as_json=as_json),

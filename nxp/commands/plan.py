@@ -1,18 +1,16 @@
 """`nxp plan`: what a sync would send, kept as a plan; nothing is sent."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from cyclopts import Parameter
 
 from connectors.catalogue import SYNCS, check_named
-from connectors.counting import number_of
 from connectors.errors import UsageError
 from connectors.settings.installation import load_settings
 from connectors.settings.tenants import tenant_name
-from nxp.commands.sync import STAGES, say_met, say_source
-from nxp.engine import run_reported
 from nxp.options import AcceptGuards, Full, Json, Prefect, Tenant, Why
 from nxp.output import print_json, print_table, say
+from nxp.syncing import print_plan, run_sync
 
 SHOW = "show"
 PlanId = Annotated[str | None, Parameter(name="--plan", help="With show: id of the plan.")]
@@ -64,10 +62,9 @@ def plan(
 
         enrichment_plan(sync, tenant, full, asked.guards, why)
 
-    run_reported(
-        chosen.settings,
+    run_sync(
+        chosen,
         prefect,
-        stages=STAGES,
         story=story,
         flow=flow,
         show=lambda report: print_plan(report, as_json=as_json),
@@ -97,53 +94,3 @@ def show_plan(
         say(line)
     say(f"plan {view.record.plan_id}: {view.verdict}")
     say(f"with all values, for its owner only: {page}")
-
-
-def print_plan(report: dict[str, Any], *, as_json: bool) -> None:
-    """Print a plan: counts, masked samples, and what would stop it."""
-    if as_json:
-        print_json(report)
-    if as_json or not report["planned"]:
-        return
-    planned = report["planned"]
-    counts = planned["counts"]
-    actions = ["set", "change", "overwrite", "clear", "settle", "theirs"]
-    actions += ["restore"] if counts["restore"] else []
-    print_table(["action", "values"], [[action, counts[action]] for action in actions])
-    if report["samples"]:
-        print()
-        print_table(
-            list(report["samples"][0]), [list(sample.values()) for sample in report["samples"]]
-        )
-    if planned["rows"]:
-        say(f"to review it: nxp plan show {report['dataset']} --full")
-    say_plan(report)
-
-
-def say_plan(report: dict[str, Any]) -> None:
-    """Print in a few lines what a plan was made from, and what would stop it."""
-    planned = report["planned"]
-    counts = planned["counts"]
-    say_source(report)
-    waiting, absent = counts["waiting"], counts["absent_keys"] - counts["gone_keys"]
-    if waiting:
-        say(f"{waiting:,} values were refused before and are not sent for now")
-    if absent:
-        say(f"{absent:,} objects were missing; after a second time their fields are emptied")
-    say_met(report)
-    for finding in planned["findings"]:
-        say(f"guard {finding['guard']}: {finding['text']}")
-    from tasks.sync.report import left_of  # noqa: PLC0415 - loaded by the run already
-
-    say(f"plan {report['plan_id']}: {_verdict(report)}{left_of(report)}")
-
-
-def _verdict(report: dict[str, Any]) -> str:
-    """Return what applying the plan would do."""
-    planned = report["planned"]
-    if not planned["rows"]:
-        return "nothing to send"
-    found = f"{number_of(planned['rows'], 'value')} of {number_of(planned['keys'], 'object')}"
-    if report["stopped_by"]:
-        return f"{found}; nothing was sent: guard {', '.join(report['stopped_by'])}"
-    return f"{found}; nxp apply {report['dataset']} sends it within 24 hours"

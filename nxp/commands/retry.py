@@ -2,9 +2,8 @@
 
 from connectors.catalogue import SYNCS, check_named
 from connectors.settings.installation import load_settings
-from nxp.commands.sync import STAGES, print_report
-from nxp.engine import run_reported
 from nxp.options import Json, NoVerify, Prefect, Tenant
+from nxp.syncing import print_report, run_sync
 
 
 def retry(
@@ -32,10 +31,9 @@ def retry(
 
         enrichment_retry(sync, tenant, verify=not no_verify)
 
-    run_reported(
-        chosen.settings,
+    run_sync(
+        chosen,
         prefect,
-        stages=STAGES,
         story=story,
         flow=flow,
         show=lambda report: print_report(report, as_json=as_json),

@@ -1,23 +1,19 @@
 """`nxp sync`: plan and apply a sync under its guards; and how reports of syncs are printed."""
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
 from connectors.catalogue import SYNCS, check_named
-from connectors.counting import number_of
 from connectors.errors import NotApprovedError, UsageError
 from connectors.settings.installation import load_settings
-from nxp.engine import require_prefect, run_reported
+from nxp.engine import require_prefect
 from nxp.options import AcceptGuards, Full, Json, NoVerify, Prefect, Tenant, Why
-from nxp.output import print_json, print_table, say
+from nxp.syncing import print_report, run_sync
 
 if TYPE_CHECKING:
     from tasks.sync.asked import SyncAsked
     from tasks.sync.run import ChosenSync
-
-# Plan, apply and read back are all that a run may have.
-STAGES = 3
 
 
 def sync(
@@ -60,10 +56,9 @@ def sync(
 
         (stories.retire if retire else stories.sync)(chosen, asked)
 
-    run_reported(
-        chosen.settings,
+    run_sync(
+        chosen,
         prefect,
-        stages=STAGES,
         story=story,
         flow=lambda: _flow(sync, asked, tenant, approve=approve, retire=retire),
         show=lambda report: print_report(report, as_json=as_json),
@@ -108,69 +103,3 @@ def _flow(
         )
     except CancelledRun as error:
         raise NotApprovedError(str(error)) from None
-
-
-def print_report(report: dict[str, Any], *, as_json: bool = False) -> None:
-    """Print the report of a run that sends: as JSON, or as tables and a line of sums."""
-    if as_json:
-        print_json(report)
-        return
-    values = [
-        [action, state, count]
-        for action, states in report["values"].items()
-        for state, count in states.items()
-    ]
-    if values:
-        print_table(["action", "state", "values"], values)
-    if report["codes"]:
-        print()
-        print_table(["code", "objects"], [[*each] for each in report["codes"].items()])
-    if not report["plan_id"]:
-        return
-    from tasks.sync.report import summary_of  # noqa: PLC0415 - loaded by the run already
-
-    say_source(report)
-    if checked := report["verified"]:
-        say(
-            f"read back: convergence {report['convergence']:.2f} %; of {checked['compared']:,} "
-            f"acknowledged values {checked['differs']:,} differ, {checked['not_found']:,} are not "
-            f"found, {checked['theirs']:,} were set by others, {checked['waiting']:,} more are "
-            "not acknowledged"
-        )
-    say_met(report)
-    sent = f"; {number_of(report['requests'], 'request')}, {report['seconds']['push']:.1f} s"
-    plan = f", plan {report['plan_id']}" if not report["objects"] else sent
-    say(f"{summary_of(report)}{plan}")
-
-
-def say_met(report: dict[str, Any]) -> None:
-    """Print what the tenant was seen to hold that changed the run, and what could not be seen."""
-    from tasks.sync.met import in_words  # noqa: PLC0415 - polars, not for --help
-
-    for line in in_words(report):
-        say(line)
-    if report["unread"]:
-        say(f"WARNING: {report['unread']}")
-
-
-def say_source(report: dict[str, Any]) -> None:
-    """Print what the sources returned, and what was left out of it."""
-    source = (report["planned"] or {}).get("source")
-    if not source:
-        return
-    left = {
-        "without key": source["without_key"],
-        "duplicates": source["duplicates"],
-        "unmatched": source["unmatched"],
-        "ambiguous": source["ambiguous"],
-        "with a bad value": source["bad_values"],
-    }
-    rejected = ", ".join(f"{count:,} {name}" for name, count in left.items() if count)
-    pulled = "all rows" if source["is_full"] else "changes"
-    rows, keys = number_of(source["rows"], "row"), number_of(source["keys"], "object")
-    say(f"{rows} ({pulled}), {keys}")
-    if rejected:
-        kept_by = report["planned"].get("made_by") or report["run_id"]
-        say(f"left out: {rejected}: nxp rejects {report['dataset']} --run {kept_by}")
-    if source["not_clearable"]:
-        say(f"{source['not_clearable']:,} objects have a field that cannot be emptied")

@@ -9,11 +9,9 @@ from connectors.errors import UsageError
 from connectors.ledger import open_ledger
 from connectors.settings.installation import load_settings
 from connectors.settings.tenants import tenant_name
-from nxp.commands.plan import print_plan
-from nxp.commands.sync import STAGES
-from nxp.engine import run_reported
 from nxp.options import Json, Prefect, Tenant
 from nxp.output import say
+from nxp.syncing import print_plan, run_sync
 
 
 def undo(
@@ -47,10 +45,9 @@ def undo(
 
         enrichment_undo(sync, plan, tenant)
 
-    run_reported(
-        chosen.settings,
+    run_sync(
+        chosen,
         prefect,
-        stages=STAGES,
         story=story,
         flow=flow,
         show=lambda report: _print(report, as_json=as_json),

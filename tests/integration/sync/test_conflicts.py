@@ -16,8 +16,7 @@ from connectors.errors import (
     UsageError,
 )
 from nxp.cli import run
-from nxp.commands.plan import print_plan
-from nxp.commands.sync import print_report
+from nxp.syncing import print_plan, print_report
 from tasks.stories import sync as stories
 from tasks.sync.asked import SyncAsked
 from tasks.sync.report import summary_of

@@ -24,7 +24,7 @@ from connectors.errors import (
 )
 from connectors.lake.rejects import reject_files
 from connectors.ledger.enriched import KNOWN
-from nxp.commands.sync import print_report
+from nxp.syncing import print_report
 from tasks.stories.sync import plan_sync
 from tasks.sync.applied import Applied
 from tasks.sync.apply import Sender, apply_plan

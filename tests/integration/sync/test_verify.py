@@ -10,7 +10,7 @@ import pytest
 
 from connectors.errors import DataRefusedError, PartlyDoneError
 from connectors.lake.rejects import reject_files
-from nxp.commands.sync import print_report
+from nxp.syncing import print_report
 from tasks.stories.maintain import maintain
 from tasks.upkeep.maintain import plan_upkeep
 from tests.acting import Client, enrichment
