@@ -9,8 +9,8 @@ from connectors.catalogue import DATASETS, check_named
 from connectors.counting import number_of
 from connectors.errors import PartlyDoneError, UsageError
 from connectors.settings.installation import load_settings
-from nxp.commands.export import print_report, print_units, printed_if_partly
 from nxp.engine import require_prefect, run_here
+from nxp.landing import print_report, print_units, printed_if_partly
 from nxp.options import AcceptShrink, Concurrency, Dataset, DryRun, Json, Prefect, Tenant
 from nxp.output import print_json, say
 from nxp.progress import shown

@@ -15,10 +15,10 @@ from typing import Any
 from connectors.errors import UnavailableError
 from connectors.extras import install, is_installed
 from connectors.settings.installation import Settings, load_settings
-from nxp.commands.export import print_report
 from nxp.commands.server import start_server, stop_server
 from nxp.engine import keep_logs_off, prefect_ready, running_server
 from nxp.interpreter import module_command
+from nxp.landing import print_report
 from nxp.output import say
 from nxp.progress import shown
 

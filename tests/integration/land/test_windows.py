@@ -22,7 +22,7 @@ from connectors.errors import (
     UsageError,
 )
 from connectors.ledger import Ledger, open_ledger
-from nxp.commands.export import print_report
+from nxp.landing import print_report
 from tasks.exports.windows import literal
 from tasks.land.asked import Only
 from tasks.land.backfill import begin_backfill
