@@ -10,6 +10,7 @@ from typing import Any, Final
 import pyarrow as pa
 import pyarrow.compute as pc
 from sqlalchemy import (
+    TIMESTAMP,
     BigInteger,
     Boolean,
     Column,
@@ -27,7 +28,6 @@ from sqlalchemy import (
     Unicode,
     UnicodeText,
     create_engine,
-    exists,
     insert,
     inspect,
     select,
@@ -50,12 +50,22 @@ from connectors.sql.engine_session import EngineSession
 from connectors.sql.session import Session
 
 _FRACTION: TypeEngine[Any] = Double().with_variant(oracle.BINARY_DOUBLE(), "oracle")
+# Plain date-times are DATE on Oracle, which has neither fractions of seconds nor a zone.
+_TIME: TypeEngine[Any] = DateTime(timezone=True).with_variant(TIMESTAMP(timezone=True), "oracle")
+# Of words that a column may be named after, those that SQLAlchemy does not quote.
+RESERVED: Final = {
+    "oracle": {
+        *("access", "add", "audit", "column", "file", "immediate", "increment", "initial"),
+        *("maxextents", "modify", "noaudit", "offline", "online", "row", "rowid", "rownum"),
+        *("rows", "session", "successful", "sysdate", "validate", "whenever"),
+    }
+}
 TYPES: Final[dict[ColumnType, TypeEngine[Any]]] = {
     ColumnType.STRING: UnicodeText(),
     ColumnType.INT: BigInteger(),
     ColumnType.FLOAT: _FRACTION,
     ColumnType.BOOL: Boolean(),
-    ColumnType.DATETIME: DateTime(timezone=True),
+    ColumnType.DATETIME: _TIME,
     ColumnType.DATE: Date(),
     ColumnType.BYTES: BigInteger(),
     ColumnType.DURATION: _FRACTION,
@@ -132,6 +142,8 @@ class EngineDatabase(Database):
         set_up_sessions(self._engine, settings)
         self.dialect: Dialect = self._engine.dialect
         name = self.dialect.name
+        names = self.dialect.identifier_preparer
+        names.reserved_words = names.reserved_words | RESERVED.get(name, set())
         self.types = TYPES
         self.limits = LIMITS.get(name, UNKNOWN)
         self.alterations = ALTERATIONS.get(name, Alterations())
@@ -177,7 +189,7 @@ class EngineDatabase(Database):
             session.execute(update(LOCKS).where(LOCKS.c.name == digest).values(name=digest))
 
     def _make_lock(self, connection: Connection, digest: str) -> None:
-        known = select(exists().where(LOCKS.c.name == digest))
+        known = select(LOCKS.c.name).where(LOCKS.c.name == digest)
         if not inspect(connection).has_table(LOCKS.name):
             try:
                 LOCKS.create(connection)

@@ -18,12 +18,13 @@ from sqlalchemy import (
     Table,
     Text,
     and_,
+    case,
     delete,
     exists,
     func,
     insert,
+    literal,
     select,
-    true,
 )
 
 from connectors.catalogue import ColumnType
@@ -92,12 +93,12 @@ class Units:
         query = select(units.tenant, units.dataset, units.load).where(self._mine).distinct()
         return [(tenant, dataset, load) for tenant, dataset, load in self._session.fetch(query)]
 
-    def unaccounted(self, table: Table) -> Select[tuple[bool]]:
-        """Return a query for whether the table has rows although no unit of it is recorded."""
-        rows = exists(select(true()).select_from(table))
-        return select(
-            and_(rows, ~exists(select(true()).select_from(self._units).where(self._mine)))
-        )
+    def unaccounted(self, table: Table) -> Select[tuple[int]]:
+        """Return a query for 1 if the table has rows although no unit of it is recorded, or 0."""
+        rows = exists(select(literal(1)).select_from(table))
+        units = exists(select(literal(1)).select_from(self._units).where(self._mine))
+        # A condition alone is not a value for SQL Server, nor for Oracle before 23.
+        return select(case((and_(rows, ~units), 1), else_=0))
 
     def stretches(self, *conditions: ColumnElement[bool]) -> list[Stretch]:
         """Return the units that fulfil the conditions, in time order."""
