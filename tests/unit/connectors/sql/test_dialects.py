@@ -23,7 +23,7 @@ from connectors.sql.session import Session, Statement
 from tests.databases import START, TENANT, Staged, devices, specify, stage
 
 URLS = {"mssql": "mssql+pymssql://u@h/x", "oracle": "oracle+oracledb://u@h/x"}
-EVERY_TYPE = [{"nql": "at", "type": "datetime", "nullable": False}]
+EVERY_TYPE: list[dict[str, Any]] = [{"nql": "at", "type": "datetime", "nullable": False}]
 EVERY_TYPE += [
     {"nql": f"a {kind}", "type": kind}
     for kind in ("string", "int", "float", "bool", "datetime", "date", "duration", "list", "json")
@@ -176,7 +176,7 @@ def test_every_type_and_name_has_its_column(database: OfflineDatabase) -> None:
 
 def test_a_table_grows_in_the_words_of_each_server(database: OfflineDatabase) -> None:
     landing(database, devices()).check()
-    wider = [
+    wider: list[dict[str, Any]] = [
         {"nql": "id", "key": True, "nullable": False},
         {"nql": "n", "type": "float"},
         {"nql": "more"},
