@@ -181,11 +181,13 @@ def main(datasets: int = 200, days: int = 365) -> None:
     folder = Path(tempfile.mkdtemp())
     try:
         os.environ.update(synthetic(folder, datasets, days))
+        before = time.process_time()
         seconds, made = measure(folder, datasets, days)
+        used = time.process_time() - before
         size = sum(path.stat().st_size for path in (folder / "site").rglob("*") if path.is_file())
         print(
             f"{datasets} datasets of {days} days: {made.pages} pages, {size / 1e6:.1f} MB, "
-            f"in {seconds:.1f} s"
+            f"in {seconds:.1f} s, {used:.1f} s of CPU"
         )
     finally:
         shutil.rmtree(folder)

@@ -2,7 +2,7 @@
 
 import re
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures import TimeoutError as NotYet
 from contextlib import closing, suppress
@@ -123,19 +123,27 @@ def read_lake(
     raise AssertionError("unreachable")
 
 
-def open_views(lake: Lake, config: Config) -> duckdb.DuckDBPyConnection:
+def open_views(
+    lake: Lake, config: Config, datasets: Collection[str] | None = None
+) -> duckdb.DuckDBPyConnection:
     """Return a connection with all views of a lake, for a program that may do as it likes.
 
     A view that cannot be opened is left out: a query of it fails, others do not.
+
+    Args:
+        lake: the tenant's lake.
+        config: options of DuckDB that differ.
+        datasets: those whose views are enough; None: all that have landed.
 
     Raises:
         StorageError: a manifest cannot be read.
     """
     connection = duckdb.connect(":memory:", config={**OPTIONS, **config})
     connection.execute("SET TimeZone = 'UTC'")
-    datasets = lake.datasets()
-    every = Named(frozenset(views_of(datasets)), is_sure=False)
-    Opened(connection, lake).open(datasets, every)
+    landed = lake.datasets()
+    chosen = landed if datasets is None else [each for each in landed if each in datasets]
+    every = Named(frozenset(views_of(chosen)), is_sure=False)
+    Opened(connection, lake).open(chosen, every)
     return connection
 
 

@@ -50,6 +50,20 @@ class Chart:
 
 
 @dataclass(frozen=True, slots=True)
+class Reads:
+    """What the SQL of a question reads.
+
+    Attributes:
+        datasets: those whose views it names, in the order of the alphabet.
+        strays: what it reads in other ways than by the plain name of a view: functions that give
+            rows, such as read_parquet, files, and names with a schema.
+    """
+
+    datasets: tuple[str, ...]
+    strays: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Question:
     """A question, as its file has it; the name is that of the file.
 
@@ -75,23 +89,24 @@ class Question:
         Raises:
             ConfigurationError: it is not one SELECT of DuckDB.
         """
-        from connectors.lake.question_sql import tables  # noqa: PLC0415 - duckdb, for its parser
+        return self.reads().datasets
 
-        views = {name.lower() for name in tables(_parsed(self))}
-        # What begins with _ is there without a dataset.
-        return tuple(sorted({dataset_of(view) for view in views if not view.startswith("_")}))
-
-    def strays(self) -> tuple[str, ...]:
-        """Return what its SQL reads in other ways than by the plain name of a view.
-
-        These are functions that give rows, such as read_parquet, files, and names with a schema.
+    def reads(self) -> "Reads":
+        """Return what its SQL reads.
 
         Raises:
             ConfigurationError: it is not one SELECT of DuckDB.
         """
-        from connectors.lake.question_sql import strays  # noqa: PLC0415 - duckdb, for its parser
+        from connectors.lake.question_sql import (  # noqa: PLC0415 - duckdb, for its parser
+            strays,
+            tables,
+        )
 
-        return tuple(sorted(set(strays(_parsed(self)))))
+        parsed = _parsed(self)
+        views = {name.lower() for name in tables(parsed)}
+        # What begins with _ is there without a dataset.
+        datasets = {dataset_of(view) for view in views if not view.startswith("_")}
+        return Reads(tuple(sorted(datasets)), tuple(sorted(set(strays(parsed)))))
 
     def wrong(self, number: int, what: str) -> ConfigurationError:
         """Return an error about a line of the SQL, with the file and the line in it."""

@@ -58,26 +58,29 @@ def questions_of(
     if not paths:
         return
     landed = frozenset(lake.datasets())
-    with closing(open_views(lake, {"memory_limit": f"{memory_mb}MB"})) as connection:
+    read = [_read(path, landed) for path in paths.values()]
+    clear = {each.name: reads for each, reads in read if not (each.problem or each.missing)}
+    if not clear:
+        yield from (each for each, _ in read)
+        return
+    needed = {name for reads in clear.values() for name in reads}
+    with closing(open_views(lake, {"memory_limit": f"{memory_mb}MB"}, needed)) as connection:
         _veil(connection, known)
-        for path in paths.values():
-            question = _read(path, landed)
-            if not (question.problem or question.missing):
-                question = _answered(connection, question)
-            yield question
+        for question, _ in read:
+            yield _answered(connection, question) if question.name in clear else question
 
 
-def _read(path: Path, landed: Collection[str]) -> Question:
-    """Return the question of a file, without its answer."""
+def _read(path: Path, landed: Collection[str]) -> tuple[Question, tuple[str, ...]]:
+    """Return the question of a file, without its answer, and the datasets that it reads."""
     try:
         found = files.read_question(path)
-        reads = found.datasets()
-        # These would lead around the digests, to the views and files below them.
-        strays = found.strays()
+        reads = found.reads()
     except ConfigurationError as error:
-        return Question(path.stem, path.stem, problem=str(error))
+        return Question(path.stem, path.stem, problem=str(error)), ()
+    # These would lead around the digests, to the views and files below them.
+    around = _AROUND.format(file=found.file, what=", ".join(reads.strays)) if reads.strays else ""
     chart = found.chart
-    return Question(
+    question = Question(
         name=found.name,
         title=found.title,
         text=found.text,
@@ -86,9 +89,10 @@ def _read(path: Path, landed: Collection[str]) -> Question:
         x=(chart.x if chart else None) or "",
         y=(chart.y if chart else None) or "",
         by=(chart.by if chart else None) or "",
-        problem=_AROUND.format(file=found.file, what=", ".join(strays)) if strays else "",
-        missing=tuple(each for each in reads if each not in landed),
+        problem=around,
+        missing=tuple(each for each in reads.datasets if each not in landed),
     )
+    return question, reads.datasets
 
 
 def _answered(connection: duckdb.DuckDBPyConnection, question: Question) -> Question:
