@@ -68,8 +68,12 @@ class Schedule(Specification):
     @field_validator("cron")
     @classmethod
     def _runs(cls, cron: str | None) -> str | None:
-        if cron is not None and parse_cron(cron).gaps[0] < SHORTEST:
-            raise ValueError("runs more often than every 5 minutes")
+        shortest = parse_cron(cron).gaps[0] if cron is not None else SHORTEST
+        if shortest < SHORTEST:
+            raise ValueError(
+                f"runs again after {shortest.seconds // 60} min at the shortest, and at least 5 are "
+                "needed (minutes begin again with each hour: */7 has a run at 56 and one at 0)"
+            )
         return cron
 
     @field_validator("every")
