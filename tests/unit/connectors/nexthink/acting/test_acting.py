@@ -16,6 +16,7 @@ import pytest
 from connectors.errors import (
     AccessError,
     ActionRefusedError,
+    CredentialRefusedError,
     LimitReachedError,
     NotSentError,
     PipelineError,
@@ -451,7 +452,7 @@ def test_a_fault_with_an_open_connection_is_of_unknown_outcome(
 @pytest.mark.parametrize(
     ("answer", "kind"),
     [
-        (Reply(401), AccessError),
+        (Reply(401), CredentialRefusedError),
         (Reply(500), NotSentError),
         (Reply(503, b"", {"retry-after": "86400"}), LimitReachedError),
         (Reply(429, b"", {"retry-after": "86400"}), LimitReachedError),

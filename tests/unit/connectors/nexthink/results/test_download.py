@@ -17,6 +17,7 @@ from connectors.errors import (
     StorageError,
     UnavailableError,
     UnknownExportError,
+    UnreachableError,
 )
 from connectors.nexthink import Compression
 from connectors.nexthink.client import NexthinkClient
@@ -90,7 +91,7 @@ def test_without_a_url_the_status_gives_one(
         (completed("/no/host?MARK"), UnavailableError),
         (completed("ftp://host/x?MARK"), UnavailableError),
         (completed("http://host:port/x?MARK"), UnavailableError),
-        (completed("http://[MARK"), UnavailableError),
+        (completed("http://[MARK"), UnreachableError),
     ],
 )
 def test_an_export_without_a_file_leaves_none(
