@@ -70,8 +70,9 @@ class Schedule(Specification):
     def _runs(cls, cron: str | None) -> str | None:
         shortest = parse_cron(cron).gaps[0] if cron is not None else SHORTEST
         if shortest < SHORTEST:
+            least = shortest.seconds // 60
             raise ValueError(
-                f"runs again after {shortest.seconds // 60} min at the shortest, and at least 5 are "
+                f"runs again after {least} min at the shortest, and at least 5 are "
                 "needed (minutes begin again with each hour: */7 has a run at 56 and one at 0)"
             )
         return cron
