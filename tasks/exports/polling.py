@@ -51,7 +51,7 @@ def await_result(
     if status.state is ExportState.ERROR:
         raise ExportFailedError(
             f"{request.dataset} {request.unit}: the tenant ended the export of "
-            f"{request.query_id} with an error: run the query in Nexthink to see why"
+            f"{request.query_id} with an error: nxp nql status {export.export_id} shows why"
         )
     if status.state is not ExportState.COMPLETED:
         raise UnavailableError(

@@ -33,7 +33,7 @@ def export_to(
     status = poll(lambda: client.nql.export_status(export_id), clock() + TIMEOUT, clock, sleep)
     if status.state is ExportState.ERROR:
         raise ExportFailedError(
-            f"the export of {query_id} failed in the tenant: run the query in Nexthink to see why"
+            f"the export of {query_id} failed in the tenant: nxp nql status {export_id} shows why"
         )
     if status.state is not ExportState.COMPLETED:
         raise UnavailableError(f"the export of {query_id} has not finished within an hour")

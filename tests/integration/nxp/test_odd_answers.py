@@ -15,6 +15,7 @@ from tests.landing import Place, catalogue, place
 
 Nxp = Callable[..., Result]
 NOTHING = 'devices | where name == "nobody" | list name, uid'
+WRONG = "devices during past 7d | list name, color"
 
 
 @pytest.fixture
@@ -25,7 +26,7 @@ def nxp(capsys: pytest.CaptureFixture[str]) -> Nxp:
 @pytest.fixture
 def odd(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Place]:
     """Serve a tenant with everything odd that leaves results as they are."""
-    catalogue(tmp_path, {"nothing": NOTHING})
+    catalogue(tmp_path, {"nothing": NOTHING, "wrong": WRONG})
     words = {"submitted_word": "Pending", "progress_word": "running", "completed_word": "complete"}
     odd = {**words, "export_time": 1.0, "empty_result": "neither", "bare_ids": True}
     with place(tmp_path, **odd) as made:
@@ -65,6 +66,14 @@ def test_an_empty_result_without_count_and_rows_keeps_its_columns(
     assert (done.returncode, answer["total_count"], answer["rows"]) == (0, 0, [])
     assert len(answer["columns"]) == 2
     assert odd.tenant.requests["execute"]
+
+
+@pytest.mark.usefixtures("odd")
+def test_an_export_that_fails_says_where_its_error_is_shown(nxp: Nxp) -> None:
+    done = nxp("schema", "learn", "wrong")
+    assert done.returncode == 6
+    command = done.stderr[done.stderr.index("nxp nql status") :].split()[1:4]
+    assert "there is no field 'color'" in nxp(*command).stderr
 
 
 def test_ids_in_lists_have_a_hash_and_are_found(odd: Place, nxp: Nxp) -> None:
