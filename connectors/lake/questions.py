@@ -91,7 +91,7 @@ class Question:
         """
         return self.reads().datasets
 
-    def reads(self) -> "Reads":
+    def reads(self) -> Reads:
         """Return what its SQL reads.
 
         Raises:
