@@ -23,6 +23,8 @@ _EXCERPT: Final = re.compile(r"^LINE \d+: ", re.MULTILINE)
 # "Did you mean" names tables of DuckDB's own too, and functions of any kind.
 _GUESS: Final = re.compile(r'^Did you mean(?!: "[^"]*")', re.MULTILINE)
 _FUNCTIONS: Final = re.compile(r"^\s*Candidate functions:.*", re.MULTILINE | re.DOTALL)
+# A dataset may have the name of a word of SQL, such as order.
+_NEAR_WORD: Final = re.compile(r'syntax error at or near "(\w+)"')
 _MISSING: Final = re.compile(r'Table with name "?([^"\s]+?)"? does not exist(?! because)')
 
 
@@ -50,7 +52,16 @@ def explained(error: Exception, views: Iterable[str], has: Callable[[str], bool]
     excerpt += _there_is(error, views, has)
     lines = [line.strip() for line in said.splitlines() if not _GUESS.match(line)]
     message = " ".join(line for line in lines if line)
-    return SqlError(f"SQL: {message}{_did_you_mean(error, views, has)}", excerpt=tuple(excerpt))
+    hint = _did_you_mean(error, views, has) or _quote(message, views)
+    return SqlError(f"SQL: {message}{hint}", excerpt=tuple(excerpt))
+
+
+def _quote(message: str, views: Iterable[str]) -> str:
+    """Return how to write a view whose name is a word of SQL."""
+    word = _NEAR_WORD.search(message)
+    if not word or word[1].lower() not in views:
+        return ""
+    return f'. {word[1]} is a word of SQL: write the dataset in double quotes, "{word[1]}"'
 
 
 def _there_is(error: Exception, views: Iterable[str], has: Callable[[str], bool]) -> list[str]:

@@ -113,6 +113,18 @@ def test_the_key_is_that_of_the_yaml_where_files_have_none(tmp_path: Path) -> No
     assert sorted(rows) == [("u", "a"), ("u", "b")]
 
 
+def test_a_dataset_may_have_the_name_of_a_word_of_sql(tmp_path: Path) -> None:
+    lake = Lake(str(tmp_path), TENANT)
+    snapshots = ({"uid": ["u"], "tags": [["a"]]}, {"uid": ["u"], "tags": [["b"]], "more": [1]})
+    for number, columns in enumerate(snapshots):
+        land(lake, "order", pa.table(columns), START + number * DAY, "snapshot")
+    with pytest.raises(SqlError, match='write the dataset in double quotes, "order"'):
+        query_lake(lake, "SELECT uid FROM order")
+    named = Offered(keys=lambda _name: ("uid",))
+    for view, rows in (("order", 1), ("order_history", 2), ("order_changes", 2)):
+        assert query_lake(lake, f'SELECT count(*) FROM "{view}"', offered=named)[1] == [(rows,)]  # noqa: S608
+
+
 def test_a_dataset_of_windows_has_no_such_view(tmp_path: Path) -> None:
     lake = Lake(str(tmp_path), TENANT)
     land(lake, "crashes", pa.table({"n": [1]}), START)
