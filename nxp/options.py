@@ -13,13 +13,29 @@ _LONGEST_WAIT: Final = timedelta(days=1)
 
 def dataset_names(_context: object) -> list[str]:
     """Return the catalogue's datasets, for a shell that completes one."""
-    from connectors.catalogue.names import DATASETS, names_in  # noqa: PLC0415 - only for a shell
+    return _names("datasets")
+
+
+def sync_names(_context: object) -> list[str]:
+    """Return the catalogue's syncs, for a shell that completes one."""
+    return _names("syncs")
+
+
+def action_names(_context: object) -> list[str]:
+    """Return the catalogue's actions, for a shell that completes one."""
+    return _names("actions")
+
+
+def _names(kind: str) -> list[str]:
+    from connectors.catalogue.names import names_in  # noqa: PLC0415 - only for a shell
     from connectors.settings.installation import load_settings  # noqa: PLC0415
 
-    return names_in(load_settings().catalog, DATASETS)
+    return names_in(load_settings().catalog, kind)
 
 
 Dataset = Annotated[str, Parameter(completer=dataset_names)]
+Sync = Annotated[str, Parameter(completer=sync_names)]
+Action = Annotated[str, Parameter(completer=action_names)]
 Wait = Annotated[
     str | None,
     Parameter(

@@ -12,7 +12,7 @@ from connectors.settings.installation import load_settings
 from connectors.settings.tenants import tenant_name
 from nxp.acting import NEWEST, card_as_json, open_own_ledger, print_card, print_plan, print_report
 from nxp.engine import require_prefect, run_reported
-from nxp.options import DryRun, Json, Parameters, Prefect, Tenant, parse_parameters
+from nxp.options import Action, DryRun, Json, Parameters, Prefect, Tenant, parse_parameters
 from nxp.output import print_json, print_table, say
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ PlanId = Annotated[str | None, Parameter(name="--plan", help="Id of the plan.")]
 
 
 def plan(
-    action: str,
+    action: Action,
     *,
     device: Device = (),
     targets: Targets = None,
@@ -78,7 +78,7 @@ def plan(
 
 
 def show(
-    action: str,
+    action: Action,
     *,
     plan: PlanId = None,
     full: Annotated[
@@ -102,7 +102,7 @@ def show(
 
 
 def approve(
-    action: str,
+    action: Action,
     *,
     who: Annotated[str, Parameter(help="Your name; it is kept.")],
     why: Annotated[str, Parameter(help="The reason; it is kept.")],
@@ -131,7 +131,7 @@ def approve(
 
 
 def run(
-    action: str,
+    action: Action,
     *,
     plan: PlanId = None,
     plan_hash: Annotated[
@@ -201,7 +201,7 @@ def run(
 
 
 def _run_flow(
-    action: str,
+    action: Action,
     asked: "ActionAsked",
     tenant: str | None,
     *,
@@ -246,7 +246,7 @@ def _announce_wait(chosen: "ChosenAction", asked: "ActionAsked", *, approve: boo
 
 
 def self_help(
-    action: str,
+    action: Action,
     *,
     prefect: Prefect = None,
     tenant: Tenant = None,

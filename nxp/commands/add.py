@@ -14,7 +14,8 @@ from connectors.project import find_project, is_set
 from connectors.settings.installation import load_settings
 from nxp.answers.library import AddedParts, LibraryPart
 from nxp.editors.files import write_schemas
-from nxp.library.contents import NOTEBOOKS, Library, Part
+from nxp.library import LIBRARY
+from nxp.library.contents import KINDS, NOTEBOOKS, Library, Part
 from nxp.options import DryRun, Json
 from nxp.output import print_json, print_table, print_text, say
 from nxp.project.copying import Copied, plan_copies, write_copies
@@ -22,8 +23,14 @@ from nxp.project.copying import Copied, plan_copies, write_copies
 _HEADS: Final = ("name", "title", "grain", "retention", "rows", "permission", "added")
 
 
+def part_names(_context: object) -> list[str]:
+    """Return the names of the library's parts, for a shell that completes one."""
+    files = (path for kind in KINDS for path in sorted((LIBRARY / kind).glob("[a-z]*.*")))
+    return list(dict.fromkeys(path.stem for path in files))
+
+
 def add(
-    *name: str,
+    *name: Annotated[str, Parameter(completer=part_names)],
     all_: Annotated[
         bool, Parameter(name="--all", negative="", help="Add all datasets of the library.")
     ] = False,

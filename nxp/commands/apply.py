@@ -6,12 +6,12 @@ from cyclopts import Parameter
 
 from connectors.catalogue import SYNCS, check_named
 from connectors.settings.installation import load_settings
-from nxp.options import AcceptGuards, Json, NoVerify, Prefect, Tenant, Why
+from nxp.options import AcceptGuards, Json, NoVerify, Prefect, Sync, Tenant, Why
 from nxp.syncing import print_report, run_sync
 
 
 def apply(
-    sync: str,
+    sync: Sync,
     *,
     plan: Annotated[
         str | None, Parameter(help="The plan's id; by default, the newest plan.")

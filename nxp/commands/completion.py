@@ -1,6 +1,7 @@
 """`nxp --install-completion`: let the user's shell complete commands, options and datasets."""
 
 import os
+import re
 from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
@@ -10,9 +11,20 @@ from cyclopts import Parameter
 
 from connectors import private
 from connectors.errors import UsageError
+from nxp.command_table import COMMANDS, GROUPS
 from nxp.output import say
 
 COMMENT: Final = "# Completion of nxp"
+# Of the scripts that cyclopts generates.
+_ANY_IN_FISH: Final = 'if string match -q -- "* $word *" " $all_commands "'
+_NEXT_IN_FISH: Final = 'if contains -- (string trim -- "$subcommands $word") $all_paths'
+_FIRST_WORD_ONLY: Final = re.compile(
+    r"(case \$\{positional_count\} in\n\s+)0\)"
+    r"((?:(?!\besac\b)[^\0])*?__complete(?:(?!\besac\b)[^\0])*?;;)"
+    r"\n\s+\*\)\n\s+COMPREPLY=\(\)\n\s+;;(\n\s+esac)"
+)
+_ANY_COMMAND: Final = 'if [[ " $all_commands " =~ " $word " ]]; then'
+_NEXT_COMMAND: Final = 'if [[ "$all_paths" == *"|${cmd_path[*]:+${cmd_path[*]} }$word|"* ]]; then'
 
 
 class Shell(StrEnum):
@@ -39,6 +51,7 @@ def install_completion(
     from nxp.cli import build_app  # noqa: PLC0415 - this is one of its commands
 
     text = build_app().generate_completion(prog_name="nxp", shell=chosen.value)
+    text = every_word(chosen, text)
     script, start = places(chosen, os.environ)
     script.parent.mkdir(parents=True, exist_ok=True)
     private.write(script, text)
@@ -46,6 +59,27 @@ def install_completion(
     if start and _add(start, _line(chosen, script)):
         say(f"added a line to {start}")
     say(f"open a new {chosen} to use it")
+
+
+def every_word(shell: Shell, script: str) -> str:
+    """Return a shell's script so that all words after a command are completed, as zsh's does.
+
+    As they are generated, those of bash and fish take a dataset with the name of a command, such as
+    devices, for one; and that of bash completes the first word only.
+    """
+    commands = [*COMMANDS, *(f"{group} {verb}" for group in GROUPS for verb in GROUPS[group])]
+    if shell is Shell.FISH:
+        listed = " ".join(f"'{command}'" for command in commands)
+        begin = "    set -l skip_next 0\n"
+        script = script.replace(begin, f"    set -l all_paths {listed}\n{begin}", 1)
+        return script.replace(_ANY_IN_FISH, _NEXT_IN_FISH, 1)
+    if shell is Shell.ZSH:
+        return script
+    # What is behind __complete knows which words a command takes.
+    script = _FIRST_WORD_ONLY.sub(r"\1*)\2\3", script)
+    paths = f"  local all_paths='|{'|'.join(commands)}|'\n"
+    begin = "  # Detect command path"
+    return script.replace(begin, f"{paths}\n{begin}", 1).replace(_ANY_COMMAND, _NEXT_COMMAND, 1)
 
 
 def places(shell: Shell, environ: Mapping[str, str]) -> tuple[Path, Path | None]:

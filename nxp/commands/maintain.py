@@ -8,13 +8,17 @@ from connectors.catalogue import DATASETS, SYNCS, check_named
 from connectors.clock import utc_now
 from connectors.errors import UsageError
 from connectors.settings.installation import load_settings
-from nxp.options import Json, Prefect, Tenant
+from nxp.options import Json, Prefect, Tenant, dataset_names
 from nxp.output import print_json, print_table, say
 
 
 def maintain(
     name: Annotated[
-        str | None, Parameter(help="A dataset or a sync; with --layout, none means all datasets.")
+        str | None,
+        Parameter(
+            completer=dataset_names,
+            help="A dataset or a sync; with --layout, none means all datasets.",
+        ),
     ] = None,
     *,
     layout: Annotated[

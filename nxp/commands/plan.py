@@ -8,7 +8,7 @@ from connectors.catalogue import SYNCS, check_named
 from connectors.errors import UsageError
 from connectors.settings.installation import load_settings
 from connectors.settings.tenants import tenant_name
-from nxp.options import AcceptGuards, Full, Json, Prefect, Tenant, Why
+from nxp.options import AcceptGuards, Full, Json, Prefect, Sync, Tenant, Why
 from nxp.output import print_json, print_table, say
 from nxp.syncing import print_plan, run_sync
 
@@ -17,7 +17,7 @@ PlanId = Annotated[str | None, Parameter(name="--plan", help="With show: id of t
 
 
 def plan(
-    sync: str,
+    sync: Sync,
     of: str | None = None,
     /,
     *,

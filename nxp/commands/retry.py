@@ -2,12 +2,12 @@
 
 from connectors.catalogue import SYNCS, check_named
 from connectors.settings.installation import load_settings
-from nxp.options import Json, NoVerify, Prefect, Tenant
+from nxp.options import Json, NoVerify, Prefect, Sync, Tenant
 from nxp.syncing import print_report, run_sync
 
 
 def retry(
-    sync: str,
+    sync: Sync,
     *,
     no_verify: NoVerify = False,
     prefect: Prefect = None,

@@ -8,7 +8,7 @@ from connectors.catalogue import SYNCS, check_named
 from connectors.errors import NotApprovedError, UsageError
 from connectors.settings.installation import load_settings
 from nxp.engine import require_prefect
-from nxp.options import AcceptGuards, Full, Json, NoVerify, Prefect, Tenant, Why
+from nxp.options import AcceptGuards, Full, Json, NoVerify, Prefect, Sync, Tenant, Why
 from nxp.syncing import print_report, run_sync
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def sync(
-    sync: str,
+    sync: Sync,
     *,
     full: Full = False,
     accept_guard: AcceptGuards = (),

@@ -134,5 +134,11 @@ def test_bash_completes_commands_options_and_datasets(tmp_path: Path) -> None:
         ("nxp", "nql", "st"): "status",
         ("nxp", "export", "--dry"): "--dry-run",
         ("nxp", "export", "dev"): "device_performance devices",
+        # devices is a command too, and datasets may follow each other.
+        ("nxp", "export", "devices", "--dry-run", "cr"): "crashes",
+        ("nxp", "add", "boots", "cra"): "crashes",
+        ("nxp", "devices", "pl"): "plan",
+        ("nxp", "plan", "hr"): "hr_users",
+        ("nxp", "ask", "operating_systems", "op"): "",
     }.items():
         assert run("bash", "--norc", "-c", tried, "bash", *words).split() == found.split()
