@@ -74,7 +74,7 @@ ORDER BY devices DESC, country
 - **Devices that did nothing of a kind**: `FROM devices WHERE device_uid NOT IN (SELECT device_uid
   FROM boots WHERE booted_at >= current_date - 7)`.
 - **Today**: a window lands once it is over. With `step: 1d` that is the next day; with `step: 1h`
-  in the dataset's file it is an hour later, at the price of more exports.
+  and an hourly `schedule` in the dataset's file, an hour later, at the price of more exports.
 
 ## Questions of the library
 
