@@ -499,7 +499,7 @@ def test_another_step_never_doubles_or_loses_a_row_and_never_cuts_a_window(
 @pytest.mark.parametrize(
     ("asked", "words"),
     [
-        ({"window_from": "2026-11-18"}, "both window_from and window_to"),
+        ({"window_from": "2026-11-18"}, "two dates, from and to"),
         ({"step": "6h"}, "belong to a back-fill"),
         ({"window_from": "2026-11-18", "window_to": "2026-11-19", "step": "5h"}, "divide a day"),
         ({"window_from": "2026-11-18", "window_to": "2026-11-19", "step": "soon"}, "^step 'soon'"),
