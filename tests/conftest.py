@@ -6,10 +6,10 @@ from pathlib import Path
 
 # Frames of tests are small: sharing them among threads costs more than it saves. Before polars.
 os.environ.setdefault("POLARS_MAX_THREADS", "1")
-# A folder without certificates: plain httpx calls would otherwise read all of the system's, 25 ms
-# each time, and no server of a test has TLS unless the test brings a certificate.
-os.environ.pop("SSL_CERT_FILE", None)
-os.environ["SSL_CERT_DIR"] = str(Path(__file__).parent)
+# One certificate that signs nothing: clients would otherwise read all of the system's, 25 ms each
+# time, and no server of a test has TLS unless the test brings a certificate.
+os.environ.pop("SSL_CERT_DIR", None)
+os.environ["SSL_CERT_FILE"] = str(Path(__file__).with_name("authority.pem"))
 
 from collections.abc import Iterator
 
