@@ -104,7 +104,7 @@ def _sections(chosen: Iterable[Operation]) -> Iterator[str]:
                 each.parameter.help or ("Required." if each.required else ""),
             ]
             for each in command.assemble_argument_collection(parse_docstring=True)
-            if not _SHARED & set(each.names)
+            if each.show and not _SHARED & set(each.names)
         ]
         if inputs:
             yield from _table(("input", "meaning"), inputs)
