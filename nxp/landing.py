@@ -12,7 +12,7 @@ from nxp.output import print_json, print_table, say
 if TYPE_CHECKING:
     from tasks.land.plan import Plan
 
-# A terminal is no place for thousands of windows; --json has them all.
+# More windows than this make a table that nobody reads; --json has them all.
 SHOWN = 40
 COLUMNS_SHOWN = 5
 

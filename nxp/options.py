@@ -40,7 +40,7 @@ Wait = Annotated[
     str | None,
     Parameter(
         name="--wait",
-        help="Read outcomes back for up to this long (10m): code 7 unless all are done by then.",
+        help="Read outcomes back for up to this long (10m): code 7 unless all are done.",
     ),
 ]
 Json = Annotated[bool, Parameter(name="--json", negative="", help="Print JSON.")]

@@ -30,7 +30,7 @@ _SECRET_ENDS: Final = ("_URL", "_PASSWORD", "_CLIENT_SECRET")
 
 @dataclass(slots=True)
 class Shown:
-    """All settings, and what is wrong with them; notes are no errors."""
+    """All settings, and what is wrong with them; notes are not errors."""
 
     rows: list[SettingShown] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)

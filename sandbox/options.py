@@ -126,7 +126,7 @@ class SandboxOptions(TenantOptions):
     host: str = "127.0.0.1"
     # None is the real clock; otherwise the tenant's clock starts at this instant and runs on.
     now: datetime | None = None
-    # The longest span of a high-resolution query of execution.events; None is no limit.
+    # The longest span of a high-resolution query of execution.events; None means no limit.
     reach_limit: timedelta | None = timedelta(days=8)
     # One third party reports that a real tenant refuses the GET form of export.
     export_get: bool = True

@@ -167,7 +167,7 @@ class Bucket:
         found = OBJECT.search(str(error))
         return DataRefusedError(
             f"source {self._source}: {self._root}/{self._pattern}: the object "
-            f"{printable(found[1]) if found else ''} has a name that is no path, so the folder "
+            f"{printable(found[1]) if found else ''} has a name that is not a path, so the folder "
             "cannot be listed: rename or remove it"
         )
 
@@ -291,7 +291,7 @@ def _warn(source: str, skipped: list[str], pattern: str = "") -> None:
         return
     shown = ", ".join(printable(name) for name in sorted(skipped)[:NAMES_SHOWN])
     more = f" and {len(skipped) - NAMES_SHOWN:,} more" if len(skipped) > NAMES_SHOWN else ""
-    logger.warning("source %s: skipped, as they are no files: %s%s", source, shown, more)
+    logger.warning("source %s: skipped, as they are not files: %s%s", source, shown, more)
 
 
 def _family(scheme: str) -> str:

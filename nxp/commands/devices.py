@@ -86,7 +86,7 @@ def delete(
     ticket: Ticket = None,
     wait: Annotated[
         str | None,
-        Parameter(help="Read back for up to this long (10m): code 7 unless all are gone by then."),
+        Parameter(help="Read back for up to this long (10m): code 7 unless all are gone."),
     ] = None,
     tenant: Tenant = None,
     as_json: Json = False,

@@ -24,7 +24,7 @@ class ServiceNowOptions:
     """Lifetime of a token in seconds."""
     # Real rules count a user's requests by the hour.
     rate_limit: int | None = None
-    """Requests in one window, then 429; none is no limit."""
+    """Requests in one window, then 429; without it, there is no limit."""
     rate_window: float = 3600.0
     """Length of a window in seconds."""
     hidden_share: float = 0.0

@@ -25,7 +25,7 @@ _CLASSES: Final = """
 
 An indented error is a special case of the one above it: catching that one catches both.
 """
-# The codes that are no error's.
+# The codes that belong to no error class.
 _OTHERS: Final[Mapping[int, str]] = {
     0: "everything was done",
     BUG: "a bug: run again with `NXP_DEBUG=1` and report it",

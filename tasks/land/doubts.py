@@ -159,7 +159,7 @@ def unjudged(
             continue
         run_id = record.run_id or ""
         doubt = judge(window, 0, exported_at, calendar, records, run_id, began).doubt
-        # What had expired by then was not landed in part: it must not count as landed at all.
+        # What had already expired was not landed in part: it must not count as landed at all.
         has_expired = calendar.is_expired(window, exported_at)
         if doubt is not None:
             found[record.unit] = Doubt.UNPROVEN if has_expired else doubt

@@ -236,7 +236,7 @@ def test_what_is_no_file_is_skipped_and_named(
     for pattern in ("*.csv", "**/*.csv"):
         with opened(kind, path=str(folder / pattern), key=[]) as source:
             assert rows_of(source.pull()) == [{"id": "1", "name": "x"}]
-    assert f"no files: {folder}/broken.csv, {folder}/folder.csv" in caplog.text
+    assert f"not files: {folder}/broken.csv, {folder}/folder.csv" in caplog.text
 
 
 def test_names_that_are_not_utf_8_are_read_and_can_be_shown(kind: CsvKind) -> None:
@@ -497,7 +497,7 @@ def test_objects_that_are_no_paths_do_not_end_a_listing(
         with opened(bucket, path=f"s3://{bucket.bucket}/{pattern}", key=[]) as source:
             assert rows_of(source.pull()) == [ROW]
     # A marker of a folder is skipped without a word.
-    assert ("skipped, as they are no files: " in caplog.text) is not foreign.endswith("/")
+    assert ("skipped, as they are not files: " in caplog.text) is not foreign.endswith("/")
     assert "\x01" not in caplog.text
 
 
@@ -511,7 +511,7 @@ def test_an_object_that_matches_and_is_no_path_is_told(
             source.pull()
         # Without a key to sign with, the folder cannot be listed in another way.
         monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
-        with pytest.raises(DataRefusedError, match=r"hr//b\.csv has a name that is no path"):
+        with pytest.raises(DataRefusedError, match=r"hr//b\.csv has a name that is not a path"):
             source.pull()
 
 
