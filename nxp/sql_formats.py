@@ -11,7 +11,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
-from connectors.errors import UsageError
+from connectors.errors import StorageError, UsageError
 from connectors.lake import Lake
 from connectors.lake.query import Rows, read_lake
 from connectors.lake.sql_room import Room
@@ -109,7 +109,7 @@ def write(rows: Rows, how: Format, out: Path, limit: int | None) -> tuple[int, b
     """Write the rows into a file, which is replaced in one step; return how many, and if all.
 
     Raises:
-        OSError: it cannot be written.
+        StorageError: it cannot be written; what stood there before is still there.
     """
     fresh = out.with_name(f".{out.name}.{uuid.uuid4().hex}")
     try:
@@ -123,6 +123,9 @@ def write(rows: Rows, how: Format, out: Path, limit: int | None) -> tuple[int, b
                 file.writelines(f"{line}\n" for line in LINES[how](rows.names, counted.each()))
             written, has_more = counted.count, counted.has_more
         fresh.replace(out)
+    except OSError as error:
+        why = error.strerror or error
+        raise StorageError(f"--out {out}: cannot be written: {why}; nothing was replaced") from None
     finally:
         with suppress(OSError):
             fresh.unlink(missing_ok=True)

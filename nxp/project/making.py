@@ -56,8 +56,7 @@ def tenant_files(name: str, wanted: Wanted) -> dict[str, str]:
         "instance": wanted.instance,
         "region": wanted.region,
         "time_zone": wanted.time_zone,
-        "lake": wanted.lake_place,
-    }
+    } | ({"lake": wanted.lake_place} if wanted.lake_place else {})
     what = f"data of the Nexthink tenant {wanted.instance}.{wanted.region}"
     found = project_files(name, what, _BEGIN, chosen)
     found[".env.example"] += _LANDING if wanted.lake == POSTGRESQL else ""

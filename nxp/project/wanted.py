@@ -16,7 +16,6 @@ from connectors.settings.tenant import TenantSettings
 
 # Where rows may land, besides a folder or the URL of a bucket.
 FILES, POSTGRESQL = "files", "postgresql"
-DEFAULT_LAKE: Final = ".nxp/lake"
 _ADDRESS: Final = re.compile(
     r"(?:https?://)?([\w-]+)\.(?:\w+\.)?(\w+)\.nexthink\.cloud\b.*", re.IGNORECASE
 )
@@ -37,8 +36,8 @@ class Wanted:
 
     @property
     def lake_place(self) -> str:
-        """The lake as nxp.toml has it."""
-        return self.lake if self.lake and self.lake not in {FILES, POSTGRESQL} else DEFAULT_LAKE
+        """The lake as nxp.toml has it; empty where it is in the home, wherever that is."""
+        return self.lake if self.lake and self.lake not in {FILES, POSTGRESQL} else ""
 
     def checked(self) -> "Wanted":
         """Return the same with the region's code.

@@ -173,6 +173,9 @@ def test_a_statement_that_fails_leaves_the_file_as_it_was(sql: Sql, tmp_path: Pa
     assert sql(query, "--out", str(file)).returncode == 2
     assert [path.name for path in tmp_path.iterdir()] == ["kept.csv"]
     assert file.read_text() == "as it was"
+    refused = sql("SELECT 1", "--out", "/proc/rows.csv")
+    assert refused.returncode == 3
+    assert "--out /proc/rows.csv: cannot be written" in refused.stderr
 
 
 @pytest.mark.parametrize("how", ["table", "csv", "ndjson", "parquet"])
