@@ -247,5 +247,7 @@ def _hint(settings: Settings) -> None:
     shown = settings.home / HINT_SHOWN
     if is_json_asked() or settings.prefect is False or shown.exists():
         return
+    # Not every run has needed the folder.
+    prepare_home(settings)
     shown.touch()
     say_last(HINT if is_installed("prefect") else HINT_TO_INSTALL)
