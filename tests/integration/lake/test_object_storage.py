@@ -6,9 +6,9 @@ import random
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable
 from datetime import UTC, datetime
+from itertools import count
 from pathlib import Path
 
 import obstore
@@ -128,6 +128,17 @@ def at_manifest(do: Callable[[], object]) -> Callable[[str, str], Answer | None]
     return refuse
 
 
+def at_request(number: int, do: Callable[[], object]) -> Callable[[str, str], Answer | None]:
+    """Return a `refuse` that calls `do` once, just before a request is carried out."""
+    seen = count(1)
+
+    def refuse(_method: str, _path: str) -> None:
+        if next(seen) == number:
+            do()
+
+    return refuse
+
+
 def test_a_publisher_that_was_overtaken_at_its_own_window_gives_up_and_leaves_nothing(
     bucket_site: Site,
 ) -> None:
@@ -187,23 +198,20 @@ def test_kills_in_mid_publish_leave_old_or_new_and_the_next_publish_is_exact(
 ) -> None:
     chance = random.Random(1)
     publish(bucket_site.lake, "first", end=START + 4 * DAY)
-    timed = process(bucket_site, "timed", 0, 1, 4)
-    began = time.monotonic()
-    go(timed, wait=False)
-    assert timed.stdout is not None
-    assert timed.stdout.readline() == "done\n"
-    undisturbed = time.monotonic() - began
-    timed.communicate()
-    killed = 0
+    service = bucket_site.service
+    assert service is not None
+    counting = process(bucket_site, "undisturbed", 0, 1, 4)
+    before = len(service.requests)
+    assert go(counting) == [["done"]]
+    requests = len(service.requests) - before
     for number in range(KILLS):
         victim = process(bucket_site, f"run{number}", 0, 1, 4)
+        service.refuse = at_request(chance.randint(1, requests), victim.kill)
         go(victim, wait=False)
-        time.sleep(chance.uniform(0, undisturbed))
-        victim.kill()
-        killed += "done" not in victim.communicate()[0]
+        assert "done" not in victim.communicate(timeout=60)[0]
         runs = bucket_site.named()
         assert (len(runs), len(set(runs))) == (12, 1)
-    assert killed > KILLS // 3
+    service.refuse = lambda _method, _path: None
     publish(bucket_site.lake, "last", end=START + 4 * DAY)
     assert (
         bucket_site.named() == bucket_site.globbed() == counted(bucket_site.lake) == ["last"] * 12
