@@ -65,7 +65,11 @@ class TenantSettings(BaseModel, frozen=True):
     # The reported rate (one query a second) applies to `execute`, which no flow uses, so there is
     # no rate unless set.
     calls_per_second: float | None = Field(
-        default=None, gt=0, description="Most calls a second, of all processes together."
+        default=None,
+        # One in 17 minutes: a run has to be able to wait for it.
+        ge=0.001,
+        allow_inf_nan=False,
+        description="Most calls a second, of all processes together.",
     )
     # No such limit is documented: by default as many as one run may ask for.
     exports_at_once: int = Field(

@@ -227,6 +227,13 @@ def test_the_only_tenant_of_the_lake_needs_no_naming(tmp_path: Path) -> None:
     assert tenant_name(settings, "lab.us", {}) == "lab.us"
 
 
+@pytest.mark.parametrize("rate", ["0", "1e-300", "inf", "nan"])
+def test_a_rate_of_calls_is_one_that_can_be_waited_for(tmp_path: Path, rate: str) -> None:
+    settings = load_settings({"NXP_HOME": str(tmp_path)})
+    with pytest.raises(ConfigurationError, match="NEXTHINK_CALLS_PER_SECOND"):
+        load_tenant(settings, environ=TENANT | {"NEXTHINK_CALLS_PER_SECOND": rate})
+
+
 def test_landing_in_the_ledgers_own_file_is_refused(tmp_path: Path) -> None:
     environ = {
         "NXP_HOME": str(tmp_path),
