@@ -30,7 +30,7 @@ _SHOWN: Final = "shown"
 _OF_PEOPLE: Final = frozenset({"approved_by", "asked_by", "ticket", "error", "stopped_by"})
 _OURS: Final = re.compile(r"_nxp_.*|date|snapshot|valid_from|valid_to")
 _FAILS: Final = (
-    "{file}: its SQL fails on the site, where personal columns are digests: "
+    "{file}: its SQL fails on the site, where personal and undeclared columns are digests: "
     "nxp ask {name} shows whether it fails there too"
 )
 _AROUND: Final = (
