@@ -169,7 +169,7 @@ def _say(answer: AddedParts) -> None:
     say(f"{number_of(len(answer.written), 'file')} {what} in {answer.project}{same}")
     if answer.wanted:
         names = " ".join(answer.wanted)
-        say(f"their columns refer to {', '.join(answer.wanted)}: nxp add {names}")
+        say(f"they refer to {', '.join(answer.wanted)}: nxp add {names}")
     notebooks = [file for file in answer.written if file.startswith(f"{NOTEBOOKS}/")]
     if notebooks and not answer.dry_run:
         say(f"with pip install 'nexthink-pipelines[notebook]': marimo edit {notebooks[0]}")

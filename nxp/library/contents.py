@@ -38,7 +38,7 @@ class Part:
         file: its file, relative to the library.
         query_ids: the saved queries that it needs in the tenant.
         needs: other parts that it does not work without.
-        wants: datasets that its columns refer to.
+        wants: datasets that its columns refer to, or that a notebook reads.
         dataset: the specification, if it is a dataset.
     """
 
@@ -213,7 +213,7 @@ class Library:
                 folder=NOTEBOOKS,
                 file=f"{NOTEBOOKS}/{path.name}",
                 title=_first_line(path),
-                needs=tuple(sorted(reads)),
+                wants=tuple(sorted(reads)),
             )
 
 

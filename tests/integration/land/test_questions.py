@@ -495,7 +495,7 @@ def test_the_notebook_draws_five_answers(
     estate: Place, use: Use, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     use(estate)
-    need = Library().parts["estate"].needs
+    need = Library().parts["estate"].wants
     assert {"boots", "crashes", "devices", "logins"} <= {*need}
     frames = {dataset: landed(estate, dataset) for dataset in need}
     shown = cells(monkeypatch, estate.environment)
