@@ -71,6 +71,8 @@ KEYWORDS: Final = (
     "SELECT keyword_name FROM duckdb_keywords() WHERE keyword_category <> 'unreserved'"
 )
 HELD: Final = "Could not set lock"
+# While another thread of this process closes the file that it had open.
+CLOSING: Final = "is already attached"
 # Between two attempts to open a file that another process has open.
 PAUSE_SECONDS: Final = 0.1
 _writers: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
@@ -176,11 +178,9 @@ class DuckdbDatabase(Database):
                 connection = duckdb.connect(str(self._path))
                 if is_new:
                     self._path.chmod(0o600)
-            except OSError as error:
-                if HELD not in str(error) or waited >= WAIT_SECONDS:
-                    raise self._unusable(error) from None
-            except duckdb.Error as error:
-                if HELD not in str(error) or waited >= WAIT_SECONDS:
+            except (OSError, duckdb.Error) as error:
+                will_pass = HELD in str(error) or CLOSING in str(error)
+                if not will_pass or waited >= WAIT_SECONDS:
                     raise self._unusable(error) from None
             else:
                 return connection

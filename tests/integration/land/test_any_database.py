@@ -1,6 +1,7 @@
 """MariaDB and DuckDB value by value, and what MySQL's ways would do to rows, keys and failures."""
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from connectors.errors import (
     UnavailableError,
 )
 from connectors.sql import SqlLanding
+from connectors.sql.opening import open_database
 from nxp.processes import free_port
 from tests.databases import (
     DAY,
@@ -233,6 +235,19 @@ def test_another_process_that_has_the_duckdb_file_open_is_waited_for(
     opened_elsewhere(path, 0.5)
     stage(tmp_path, event_rows(3), EVENTS).publish(place.landing(specify()))
     assert len(place.table("events")) == 3
+
+
+@pytest.mark.slow
+def test_units_of_one_process_open_and_close_the_duckdb_file_at_once(tmp_path: Path) -> None:
+    database = open_database(f"duckdb:///{tmp_path / 'landed.duckdb'}")
+
+    def open_and_close(number: int) -> None:
+        session = database.begin("events", writes=number % 4 == 0)
+        session.scalar("SELECT count(*) FROM duckdb_tables()")
+        session.close()
+
+    with ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(open_and_close, range(600))) == [None] * 600
 
 
 def test_a_missing_driver_is_a_finding() -> None:
