@@ -300,7 +300,7 @@ def test_someone_who_cannot_write_the_home_can_still_read(tmp_path: Path) -> Non
             "FROM read_csv('/etc/hosts')",
             r"only the views of the lake can be read: see nxp datasets\n$",
         ),
-        ("-- nothing", "takes one SELECT statement"),
+        ("-- nothing", "there is no statement, only a semicolon or a comment"),
     ],
 )
 def test_an_error_shows_where_it_is_and_names_only_the_lake(

@@ -83,12 +83,13 @@ def test_a_dataset_that_nobody_knows_leaves_the_others_too(
     assert here.landed("devices").height > 0
 
 
-def test_a_reason_that_several_datasets_share_is_given_once(
+def test_after_a_refused_credential_no_other_dataset_is_tried(
     here: Place, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("NEXTHINK_CLIENT_SECRET", "wrong")
     result = called("export", "devices", "users", capsys=capsys)
-    assert_one_line(result, 4, "devices, users: ")
+    assert_one_line(result, 4, "devices: 127.0.0.1 refuses the credential")
+    assert result.stderr.endswith("; users: not tried after devices\n")
     assert here.tenant.requests["export"] == 0
 
 
