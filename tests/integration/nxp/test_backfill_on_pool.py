@@ -155,7 +155,7 @@ def test_workers_share_a_back_fill_one_is_killed_another_joins_and_all_of_it_lan
         again = pool.begin("--chunk", "4", "--no-wait")
         said = again.communicate(timeout=120)[1]
         assert again.returncode == 0, said
-        assert "0 runs started" in said, said
+        assert "0 runs started" in said or "16 done already, 0 to land" in said, said
         assert len(pool.flow_runs()) == 4
         kill(first.pid)
         with pool.worker("third"):
