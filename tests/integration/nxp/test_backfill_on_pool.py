@@ -135,14 +135,19 @@ def until(
 
 
 @pytest.fixture
-def pool(tmp_path: Path, prefect_server: str, ledger_url: str) -> Iterator[Pool]:
-    """An installation with a ledger, and a tenant whose exports take a while."""
+def pool(
+    tmp_path: Path, prefect_server: str, ledger_url: str, request: pytest.FixtureRequest
+) -> Iterator[Pool]:
+    """An installation with a ledger, and a tenant whose exports take a while, in seconds."""
+    export_time = getattr(request, "param", 0.8)
     # A tenant of its own: a run that a test leaves as Running still holds that tenant's windows.
     instance = f"pool-{uuid4().hex[:8]}"
-    with place(tmp_path, now=None, export_time=0.8, instance=instance) as made:
+    with place(tmp_path, now=None, export_time=export_time, instance=instance) as made:
         yield Pool(made, prefect_server, ledger_url)
 
 
+# Exports take so long that windows are left when the same command is given again.
+@pytest.mark.parametrize("pool", [3.0], indirect=True)
 @pytest.mark.parametrize("ledger_url", ["postgres"], indirect=True)
 def test_workers_share_a_back_fill_one_is_killed_another_joins_and_all_of_it_lands(
     pool: Pool,
@@ -155,7 +160,7 @@ def test_workers_share_a_back_fill_one_is_killed_another_joins_and_all_of_it_lan
         again = pool.begin("--chunk", "4", "--no-wait")
         said = again.communicate(timeout=120)[1]
         assert again.returncode == 0, said
-        assert "0 runs started" in said or "16 done already, 0 to land" in said, said
+        assert "0 runs started" in said, said
         assert len(pool.flow_runs()) == 4
         kill(first.pid)
         with pool.worker("third"):

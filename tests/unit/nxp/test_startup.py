@@ -152,7 +152,7 @@ def test_checking_datasets_and_actions_imports_no_ledger_and_no_client(
         shutil.copytree(CATALOG / folder, tmp_path / folder)
     names = imported(home, "check", catalog=tmp_path)
     assert names & HEAVY <= {"importlib.metadata"}
-    assert len(names) <= 450
+    assert len(names) <= 440
 
 
 def test_checking_syncs_imports_duckdb_for_their_statements_and_no_frames(home: Path) -> None:
