@@ -89,6 +89,12 @@ def python_with(modules: tuple[str, ...]) -> str:
     pytest.skip(f"NOT TRIED: {', '.join(modules)} is not installed: make readers")
 
 
+def test_five_programs_at_least_are_tried_without_make_readers() -> None:
+    plain = [program for program in PROGRAMS.values() if "read_delta" not in program]
+    here = [each for each in plain if has(Path(sys.executable), tuple(IMPORTED.findall(each)))]
+    assert len(here) >= 5
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("heading", PROGRAMS)
 def test_every_program_counts_what_has_landed(project: Project, heading: str) -> None:
