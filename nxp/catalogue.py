@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from connectors.catalogue import (
     ACTIONS,
+    QUESTIONS,
     SYNCS,
     Column,
     DatasetSpecification,
@@ -163,7 +164,10 @@ def _actions(
 
 def _questions(catalog: Path) -> tuple[list[str], list[str]]:
     """Validate the questions; return their names, and problems."""
-    from connectors.lake.questions import read_questions  # noqa: PLC0415 - only here
+    if not any((catalog / QUESTIONS).glob("*.sql")):
+        return [], []
+    # The lake's modules, only if there are some.
+    from connectors.lake.questions import read_questions  # noqa: PLC0415
 
     questions, problems = read_questions(catalog)
     return [each.name for each in questions], problems

@@ -34,7 +34,7 @@ from connectors.catalogue.loading import (
     read_specifications,
 )
 from connectors.catalogue.modes import Mode
-from connectors.catalogue.names import ACTIONS, DATASETS, SYNCS, check_named, names_in
+from connectors.catalogue.names import ACTIONS, DATASETS, QUESTIONS, SYNCS, check_named, names_in
 from connectors.catalogue.retention import RetentionClass, TenantRetention, kept_for
 from connectors.catalogue.shards import Shard
 from connectors.catalogue.specification import DAY, DURATION_PATTERN, Specification, parse_duration
@@ -47,6 +47,7 @@ __all__ = [
     "DAY",
     "DURATION_PATTERN",
     "PARQUET",
+    "QUESTIONS",
     "SQL",
     "SYNCS",
     "AllowedCheck",

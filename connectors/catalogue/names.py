@@ -5,7 +5,7 @@ from pathlib import Path
 from connectors.errors import ConfigurationError, UsageError
 
 # The folders, and what one of their files is called.
-DATASETS, SYNCS, ACTIONS = "datasets", "syncs", "actions"
+DATASETS, SYNCS, ACTIONS, QUESTIONS = "datasets", "syncs", "actions", "questions"
 KINDS = {DATASETS: "dataset", SYNCS: "sync", ACTIONS: "action"}
 # More names than these are listed by a command.
 _SHOWN = 12

@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Literal, cast, get_args
 
+from connectors.catalogue.names import QUESTIONS
 from connectors.errors import ConfigurationError, UsageError
 from connectors.lake.naming import HISTORY, VERSIONS
 from connectors.text_files import read_text
 
-FOLDER: Final = "questions"
 SUFFIX: Final = ".sql"
 ChartKind = Literal["line", "bar", "table"]
 KINDS: Final[tuple[str, ...]] = get_args(ChartKind)
@@ -81,7 +81,7 @@ class Question:
     @property
     def file(self) -> str:
         """The file, relative to the catalogue."""
-        return f"{FOLDER}/{self.name}{SUFFIX}"
+        return f"{QUESTIONS}/{self.name}{SUFFIX}"
 
     def datasets(self) -> tuple[str, ...]:
         """Return the datasets that its SQL reads, in the order of the alphabet.
@@ -117,7 +117,7 @@ def question_files(*folders: Path) -> dict[str, Path]:
     """Return the files of questions by name; those of the first catalogue come before others'."""
     found: dict[str, Path] = {}
     for folder in folders:
-        for path in sorted((folder / FOLDER).glob(f"*{SUFFIX}")):
+        for path in sorted((folder / QUESTIONS).glob(f"*{SUFFIX}")):
             found.setdefault(path.stem, path)
     return dict(sorted(found.items()))
 
@@ -247,4 +247,4 @@ def dataset_of(view: str) -> str:
 
 
 def _wrong(path: Path, number: int, what: str) -> ConfigurationError:
-    return ConfigurationError(f"{FOLDER}/{path.name}:{number}: {what}")
+    return ConfigurationError(f"{QUESTIONS}/{path.name}:{number}: {what}")

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 
 from connectors.catalogue import DatasetSpecification
-from connectors.databases.tables import table_findings
 from connectors.errors import ConfigurationError, PipelineError
 from connectors.extras import require
 from connectors.project import find_project, is_set
@@ -183,7 +182,9 @@ def _tables(
         return [f"{name}.yaml: {missing}" for name in landing], []
     if tenant is None or not landing:
         return [], []
-    # SQLAlchemy takes a quarter of a second, and is needed for a table alone.
+    from connectors.databases.tables import table_findings  # noqa: PLC0415 - only for tables
+
+    # SQLAlchemy takes a quarter of a second.
     from connectors.databases.urls import driver_problem  # noqa: PLC0415
 
     url = settings.database_url.get_secret_value()

@@ -96,7 +96,9 @@ def _read(path: Path, landed: Collection[str]) -> tuple[Question, tuple[str, ...
 
 
 def _answered(connection: duckdb.DuckDBPyConnection, question: Question) -> Question:
-    failed = _FAILS.format(file=f"{files.FOLDER}/{question.name}{files.SUFFIX}", name=question.name)
+    failed = _FAILS.format(
+        file=f"{files.QUESTIONS}/{question.name}{files.SUFFIX}", name=question.name
+    )
     timer = threading.Timer(LONGEST_SECONDS, connection.interrupt)
     timer.start()
     try:

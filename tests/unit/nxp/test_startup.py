@@ -135,24 +135,30 @@ def test_other_typos_too(home: Path, command: str) -> None:
     assert names & HEAVY <= LEDGER | {"psutil", "rich.console"}
 
 
-def test_reading_the_lake_with_sql_imports_duckdb_and_no_frames(home: Path) -> None:
+def lake_in(home: Path) -> Path:
+    """Give an installation a lake with one dataset, and return the installation."""
     manifest = {"dataset": "devices", "mode": "snapshot", "version": 1, "entries": []}
     folder = home / "lake" / "acme.eu" / "devices"
     folder.mkdir(parents=True)
     (folder / "_manifest.json").write_text(json.dumps(manifest))
-    names = imported(home, "sql", "select 1 as one")
+    return home
+
+
+def test_reading_the_lake_with_sql_imports_duckdb_and_no_frames(tmp_path: Path) -> None:
+    names = imported(lake_in(tmp_path), "sql", "select 1 as one")
     assert names & HEAVY <= {"duckdb", "importlib.metadata"}
     assert len(names) <= 480
 
 
-def test_checking_datasets_and_actions_imports_no_ledger_and_no_client(
-    home: Path, tmp_path: Path
-) -> None:
+def test_checking_datasets_and_actions_imports_no_ledger_and_no_client(tmp_path: Path) -> None:
     for folder in ("datasets", "queries", "actions"):
-        shutil.copytree(CATALOG / folder, tmp_path / folder)
-    names = imported(home, "check", catalog=tmp_path)
+        shutil.copytree(CATALOG / folder, tmp_path / "catalog" / folder)
+    names = imported(tmp_path / "new", "check", catalog=tmp_path / "catalog")
     assert names & HEAVY <= {"importlib.metadata"}
-    assert len(names) <= 440
+    assert len(names) <= 425
+    used = imported(lake_in(tmp_path / "used"), "check", catalog=tmp_path / "catalog")
+    assert used & HEAVY <= {"importlib.metadata"}
+    assert len(used) <= 440
 
 
 def test_checking_syncs_imports_duckdb_for_their_statements_and_no_frames(home: Path) -> None:
