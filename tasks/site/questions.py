@@ -15,7 +15,7 @@ from typing import Final
 
 import duckdb
 
-from connectors.catalogue import DatasetSpecification, private_columns
+from connectors.catalogue import QUESTIONS, DatasetSpecification, private_columns
 from connectors.errors import ConfigurationError
 from connectors.lake import Lake
 from connectors.lake import questions as files
@@ -96,9 +96,7 @@ def _read(path: Path, landed: Collection[str]) -> tuple[Question, tuple[str, ...
 
 
 def _answered(connection: duckdb.DuckDBPyConnection, question: Question) -> Question:
-    failed = _FAILS.format(
-        file=f"{files.QUESTIONS}/{question.name}{files.SUFFIX}", name=question.name
-    )
+    failed = _FAILS.format(file=f"{QUESTIONS}/{question.name}{files.SUFFIX}", name=question.name)
     timer = threading.Timer(LONGEST_SECONDS, connection.interrupt)
     timer.start()
     try:
