@@ -78,6 +78,8 @@ def land_unit(run: Run, unit: Unit) -> UnitOutcome:
 
 
 _FAILS_ALL: Final = (UnreachableError, CredentialRefusedError)
+# Of more datasets that fail for one reason, a message names this many.
+_NAMED: Final = 5
 
 
 @dataclass(slots=True)
@@ -104,7 +106,7 @@ class Exported:
         for name, error in self.failures.items():
             # Without the request that failed: each dataset has its own.
             datasets.setdefault(error.message.removeprefix(f"{name}: "), []).append(name)
-        return "; ".join(f"{', '.join(names)}: {why}" for why, names in datasets.items())
+        return "; ".join(f"{_listed(names)}: {why}" for why, names in datasets.items())
 
     def __str__(self) -> str:
         """Sum up for an operator."""
@@ -112,6 +114,14 @@ class Exported:
         landed = sum(report["state"] == "landed" for report in self.reports)
         datasets = len({report["dataset"] for report in self.reports} | self.failures.keys())
         return f"{landed} of {datasets} datasets, {rows:,} rows"
+
+
+def _listed(names: Sequence[str]) -> str:
+    """Return names in words; of many only the first, since the report has an entry for each."""
+    shown = (
+        names if len(names) <= _NAMED + 1 else [*names[:_NAMED], f"{len(names) - _NAMED} others"]
+    )
+    return ", ".join(shown)
 
 
 def export_datasets(

@@ -11,7 +11,7 @@ from connectors.errors import AccessError, UnavailableError
 from connectors.ledger import open_ledger
 from tasks.land.asked import Asked
 from tasks.runs.freshness import Light, freshness_of
-from tasks.stories.export import export_datasets
+from tasks.stories.export import Exported, export_datasets
 from tests.landing import CATALOG, Place, place
 
 NAMES = ("crashes", "devices", "users")
@@ -53,3 +53,11 @@ def test_a_refused_credential_is_sent_once(here: Place, monkeypatch: pytest.Monk
     with pytest.raises(AccessError, match="refuses the credential"):
         export_datasets([Asked(name) for name in NAMES])
     assert here.tenant.requests["token"] == before + 1
+
+
+def test_a_message_about_many_datasets_names_the_first_ones() -> None:
+    untried = UnavailableError("not tried after devices")
+    few = Exported(failures=dict.fromkeys("abcdef", untried))
+    assert few.reasons() == "a, b, c, d, e, f: not tried after devices"
+    many = Exported(failures=dict.fromkeys("abcdefg", untried))
+    assert many.reasons() == "a, b, c, d, e, 2 others: not tried after devices"
