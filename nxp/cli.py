@@ -29,9 +29,11 @@ TERMINATED = 128 + signal.SIGTERM
 INTERRUPTED = 128 + signal.SIGINT
 # Words that begin like an option and go on after a space: only a statement's comment does.
 COMMENT = re.compile(r"--(?!(query|tenant|file|format|out|limit)=)\S*\s")
-# Nothing lands in these.
-READING = frozenset({"sql", "ask"})
 STOPPED = "stopped; what has landed stays, and the next run resumes from there"
+SENT = "stopped; what was sent is recorded, and the next run continues from there"
+# What stays of a command that was stopped; of others, there is nothing to say.
+STAYS = dict.fromkeys(("demo", "export", "backfill", "replay", "lake", "maintain"), STOPPED)
+STAYS |= dict.fromkeys(("sync", "apply", "retry", "act"), SENT)
 
 # What a shell calls for names that it completes.
 COMPLETE = "__complete"
@@ -109,11 +111,11 @@ def check_words(arguments: Sequence[str]) -> None:
         UsageError: there is no such command; the message has the nearest one.
     """
     known: Mapping[str, object] = COMMANDS
-    for word in arguments[:2]:
+    for number, word in enumerate(arguments[:2]):
         if word.startswith("-") or word == COMPLETE:
             return
         if word not in known:
-            raise UsageError(_unknown(word, list(known)))
+            raise UsageError(_unknown(word, list(known), _command(arguments[:number])))
         if word not in GROUPS:
             return
         known = GROUPS[word]
@@ -130,14 +132,13 @@ def _command(arguments: Sequence[str]) -> str:
     return " ".join(words)
 
 
-def _unknown(word: str, known: list[str]) -> str:
+def _unknown(word: str, known: list[str], command: str) -> str:
     from difflib import get_close_matches  # noqa: PLC0415 - only after a mistake
 
     near = get_close_matches(word, known, n=1)
     meant = f'Did you mean "{near[0]}"? ' if near else ""
-    return (
-        f'Unknown command "{word}". {meant}Available commands: {", ".join(known)} (see nxp --help)'
-    )
+    available = f"Available commands: {', '.join(known)} (see {command} --help)"
+    return f'Unknown command "{word}". {meant}{available}'
 
 
 def run(arguments: Sequence[str]) -> int:  # noqa: PLR0911 - one return for each way to end
@@ -146,6 +147,7 @@ def run(arguments: Sequence[str]) -> int:  # noqa: PLR0911 - one return for each
     Below it, an error of SQL shows where in the statement it is.
     """
     signal.signal(signal.SIGTERM, _terminate)
+    stays = STAYS.get(arguments[0], "stopped") if arguments else "stopped"
     take_any_character()
     write_plainly()
     if is_json_asked():
@@ -157,12 +159,14 @@ def run(arguments: Sequence[str]) -> int:  # noqa: PLR0911 - one return for each
         sys.stdout.flush()
         say_left()
     except CycloptsError as error:
-        return _say(f"{_one_line(error)} (see {_command(arguments)} --help)", USAGE)
+        from nxp.usage import in_words  # noqa: PLC0415 - only after a mistake
+
+        return _say(in_words(error, _command(arguments)), USAGE)
     except PipelineError as error:
         excerpt = error.excerpt if isinstance(error, SqlError) else ()
         return _say("\n".join([_one_line(error), *map(as_text, excerpt)]), error.exit_code)
     except KeyboardInterrupt:
-        return _say("stopped" if arguments[0] in READING else STOPPED, INTERRUPTED)
+        return _say(stays, INTERRUPTED)
     except BrokenPipeError:
         # The reader of our output has closed it (`nxp runs | head`), which is not an error.
         silence(sys.stdout)
@@ -172,7 +176,7 @@ def run(arguments: Sequence[str]) -> int:  # noqa: PLR0911 - one return for each
         where = f" ({error.filename})" if error.filename else ""
         return _say(f"the system refused: {error.strerror or error}{where}", StorageError.exit_code)
     except SystemExit as stop:
-        return _stopped(stop)
+        return _stopped(stop, stays)
     except BaseException as error:  # noqa: BLE001 - never a raw traceback; panics of Rust too
         return _report_bug(error)
     return result if isinstance(result, int) else 0
@@ -196,13 +200,13 @@ def _readable(arguments: Sequence[str]) -> list[str]:
     return words
 
 
-def _stopped(stop: SystemExit) -> int:
+def _stopped(stop: SystemExit, stays: str) -> int:
     if isinstance(stop.__context__, BrokenPipeError):
         # How rich ends `nxp --help | head`.
         silence(sys.stdout)
         return 0
     if stop.code == TERMINATED:
-        return _say(STOPPED, TERMINATED)
+        return _say(stays, TERMINATED)
     return stop.code if isinstance(stop.code, int) else BUG
 
 

@@ -1,10 +1,11 @@
 """Options that several commands share, so that they look alike everywhere."""
 
 import json
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Annotated, Final, NoReturn
 
-from cyclopts import Parameter
+from cyclopts import CoercionError, Parameter, Token
 
 from connectors.errors import UsageError
 
@@ -33,6 +34,15 @@ def _names(kind: str) -> list[str]:
     return names_in(load_settings().catalog, kind)
 
 
+def _whole(_type: object, tokens: Sequence[Token]) -> int:
+    """Return a whole number; the parser's own conversion would round 2.7."""
+    try:
+        return int(tokens[0].value)
+    except ValueError:
+        raise CoercionError(token=tokens[0], target_type=int) from None
+
+
+Whole = Annotated[int, Parameter(converter=_whole)]
 Dataset = Annotated[str, Parameter(completer=dataset_names)]
 Sync = Annotated[str, Parameter(completer=sync_names)]
 Action = Annotated[str, Parameter(completer=action_names)]
@@ -54,7 +64,7 @@ Tenant = Annotated[
 AcceptShrink = Annotated[
     bool, Parameter(negative="", help="Publish even if far fewer rows came than before.")
 ]
-Concurrency = Annotated[int, Parameter(help="How many windows to land at once, 1 to 16.")]
+Concurrency = Annotated[Whole, Parameter(help="How many windows to land at once, 1 to 16.")]
 DryRun = Annotated[bool, Parameter(negative="", help="Show what would be done, and stop.")]
 Only = Annotated[
     tuple[str, ...],

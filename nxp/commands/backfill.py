@@ -11,7 +11,7 @@ from connectors.errors import PartlyDoneError, UsageError
 from connectors.settings.installation import load_settings
 from nxp.engine import require_prefect, run_here
 from nxp.landing import print_report, print_units, printed_if_partly
-from nxp.options import AcceptShrink, Concurrency, Dataset, DryRun, Json, Prefect, Tenant
+from nxp.options import AcceptShrink, Concurrency, Dataset, DryRun, Json, Prefect, Tenant, Whole
 from nxp.output import print_json, say
 from nxp.progress import shown
 
@@ -42,7 +42,7 @@ def backfill(
         str | None,
         Parameter(help="A work pool whose workers share the windows; without it, land here."),
     ] = None,
-    chunk: Annotated[int, Parameter(help="With --on: how many windows a run begins with.")] = 25,
+    chunk: Annotated[Whole, Parameter(help="With --on: how many windows a run begins with.")] = 25,
     wait: Annotated[
         bool, Parameter(help="With --on: wait until it ends, and show progress.")
     ] = True,

@@ -11,6 +11,7 @@ from nxp.options import (
     Parameters,
     Tenant,
     Wait,
+    Whole,
     parse_parameters,
     read_wait,
 )
@@ -36,7 +37,7 @@ def trigger(
     ] = (),
     file: Recipients = None,
     expires: Annotated[
-        int, Parameter(help="Minutes from now until it expires, 1 to 525600.")
+        Whole, Parameter(help="Minutes from now until it expires, 1 to 525600.")
     ] = DEFAULT_EXPIRY_MINUTES,
     parameter: Parameters = (),
     wait: Wait = None,

@@ -14,7 +14,7 @@ from connectors.nexthink.enrichment import UNSPECIFIED, meaning
 from connectors.nexthink.fields import LONGEST_TEXT
 from connectors.nexthink.request import EnrichmentRequest, read_request
 from nxp.answers.enrichment import CodeCount, EnrichmentOutcome, EntryOutcome, TenantError
-from nxp.options import Json, Tenant
+from nxp.options import Json, Tenant, Whole
 from nxp.output import print_json, print_table, say
 from tasks.runs.counted import client_of
 from tasks.sync.outcomes import ObjectOutcome, as_errors, errors_of, in_words, judge
@@ -52,7 +52,7 @@ def enrich(
         str | None, Parameter(help="The source that the tenant records, unless the file names one.")
     ] = None,
     max_length: Annotated[
-        int, Parameter(help="Longest text of a field, in characters.")
+        Whole, Parameter(help="Longest text of a field, in characters.")
     ] = LONGEST_TEXT,
     tenant: Tenant = None,
     as_json: Json = False,

@@ -17,6 +17,7 @@ from nxp.options import (
     Parameters,
     Tenant,
     Wait,
+    Whole,
     parse_parameters,
     read_wait,
 )
@@ -105,7 +106,7 @@ def execute(
     devices: TargetFile = None,
     parameter: Parameters = (),
     expires: Annotated[
-        int | None,
+        Whole | None,
         Parameter(help="Minutes until it expires on a device that is offline, 60 to 10080."),
     ] = None,
     reason: Annotated[str | None, Parameter(help="The reason, up to 459 characters.")] = None,

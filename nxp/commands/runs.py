@@ -6,10 +6,11 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from connectors.catalogue import ACTIONS, SYNCS, load_dataset
+from connectors.errors import UsageError
 from connectors.ledger import open_ledger
 from connectors.settings.installation import load_settings
 from connectors.settings.tenants import tenant_name
-from nxp.options import Dataset, Json, Tenant
+from nxp.options import Dataset, Json, Tenant, Whole
 from nxp.output import at_second, print_json, print_table
 
 SHOWN = ("started_at", "dataset", "trigger", "state", "units", "rows_landed", "run_id", "error")
@@ -18,11 +19,13 @@ SHOWN = ("started_at", "dataset", "trigger", "state", "units", "rows_landed", "r
 def runs(
     dataset: Dataset | None = None,
     *,
-    limit: Annotated[int, Parameter(help="How many to list.")] = 20,
+    limit: Annotated[Whole, Parameter(help="How many to list.")] = 20,
     tenant: Tenant = None,
     as_json: Json = False,
 ) -> None:
     """List runs, newest first: of one dataset, sync or action, or of all."""
+    if limit < 1:
+        raise UsageError("--limit: must be 1 or more")
     settings = load_settings()
     name = tenant_name(settings, tenant)
     with open_ledger(settings.ledger_url.get_secret_value(), name) as ledger:

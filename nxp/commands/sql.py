@@ -14,7 +14,7 @@ from connectors.settings.installation import load_settings
 from connectors.settings.tenants import tenant_name
 from connectors.text_files import decode_text, read_text
 from nxp.offered import offered
-from nxp.options import Json, Tenant
+from nxp.options import Json, Tenant, Whole
 from nxp.output import say
 from nxp.sql_formats import Format, Source, fetched, format_of, show, write
 
@@ -33,7 +33,7 @@ def sql(
         Path | None,
         Parameter(help="Write to this file, replacing it; its name says the format (.parquet)."),
     ] = None,
-    limit: Annotated[int | None, Parameter(help="Stop after so many rows.")] = None,
+    limit: Annotated[Whole | None, Parameter(help="Stop after so many rows.")] = None,
     tenant: Tenant = None,
     as_json: Json = False,
 ) -> None:

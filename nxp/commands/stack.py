@@ -9,7 +9,7 @@ from cyclopts import Parameter
 from connectors.errors import UnavailableError
 from connectors.extras import require
 from connectors.settings.installation import load_settings
-from nxp.options import Activate, Json, Only
+from nxp.options import Activate, Json, Only, Whole
 from nxp.output import print_json, print_table, say
 from nxp.stack.record import Stack, read_stack
 
@@ -23,15 +23,17 @@ def up(
         str,
         Parameter(allow_leading_hyphen=True, help="After --: options of nxp sandbox."),
     ],
-    workers: Annotated[int | None, Parameter(help="Number of workers; initially 2.")] = None,
+    workers: Annotated[Whole | None, Parameter(help="Number of workers; initially 2.")] = None,
     worker_limit: Annotated[
-        int | None, Parameter(help="Flow runs of one worker at a time; initially 4.")
+        Whole | None, Parameter(help="Flow runs of one worker at a time; initially 4.")
     ] = None,
-    devices: Annotated[int | None, Parameter(help="Devices of the sandbox; initially 500.")] = None,
+    devices: Annotated[
+        Whole | None, Parameter(help="Devices of the sandbox; initially 500.")
+    ] = None,
     days: Annotated[
-        int | None, Parameter(help="Days of the sandbox's events; initially 14.")
+        Whole | None, Parameter(help="Days of the sandbox's events; initially 14.")
     ] = None,
-    port: Annotated[int | None, Parameter(help="Prefect's port; initially a free one.")] = None,
+    port: Annotated[Whole | None, Parameter(help="Prefect's port; initially a free one.")] = None,
     only: Only = (),
     activate: Activate = (),
 ) -> None:

@@ -24,6 +24,7 @@ from connectors.project import VARIABLE, find_project
 from connectors.settings.installation import load_settings
 from nxp.engine import prepare
 from nxp.interpreter import module_command
+from nxp.options import Whole
 from nxp.output import say
 
 # In addition to the time a run has to stop: to write to the ledger and Prefect, and to exit.
@@ -38,7 +39,7 @@ def worker(
     pool: str = "nexthink",
     *,
     name: Annotated[str | None, Parameter(help="The worker's name in Prefect.")] = None,
-    limit: Annotated[int | None, Parameter(help="How many flow runs may run at once.")] = None,
+    limit: Annotated[Whole | None, Parameter(help="How many flow runs may run at once.")] = None,
     with_healthcheck: Annotated[
         bool, Parameter(negative="", help="Answer /health at PREFECT_WORKER_WEBSERVER_HOST, _PORT.")
     ] = False,
