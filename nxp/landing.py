@@ -74,6 +74,9 @@ def print_report(report: Mapping[str, Any], *, as_json: bool = False) -> None:
             sys.stdout.flush()
         for failure in report["failures"]:
             say(f"{failure['dataset']}: {failure['error']}")
+        if not report["failures"]:
+            # Otherwise the error that ends the command sums up.
+            _say_sum(report["datasets"])
         return
     names = ["unit", "rows_read", "rows_landed", "rows_rejected", "rows_outside", "files"]
     if report["rows_filtered"]:
@@ -95,6 +98,13 @@ def print_report(report: Mapping[str, Any], *, as_json: bool = False) -> None:
         f"({stages})"
     )
     say(f"in {report['folder']}")
+
+
+def _say_sum(reports: Sequence[Mapping[str, Any]]) -> None:
+    rows = sum(report["rows_landed"] for report in reports)
+    idle = sum(not report["outcomes"] for report in reports)
+    left = f", {idle} with nothing to land" if idle else ""
+    say(f"{number_of(len(reports), 'dataset')}{left}: {number_of(rows, 'row')} landed")
 
 
 def _say_dataset(report: Mapping[str, Any]) -> None:

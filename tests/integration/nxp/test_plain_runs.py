@@ -74,6 +74,15 @@ def test_of_several_datasets_one_that_fails_leaves_the_others(
         ]
 
 
+def test_several_datasets_end_with_their_sum(
+    here: Place, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert called("export", "crashes", capsys=capsys).returncode == 0
+    result = called("export", "crashes", "devices", capsys=capsys)
+    rows = here.landed("devices").height
+    assert f"2 datasets, 1 with nothing to land: {rows} rows landed" in result.stderr.splitlines()
+
+
 def test_a_dataset_that_nobody_knows_leaves_the_others_too(
     here: Place, capsys: pytest.CaptureFixture[str]
 ) -> None:
