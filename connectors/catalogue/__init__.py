@@ -34,7 +34,15 @@ from connectors.catalogue.loading import (
     read_specifications,
 )
 from connectors.catalogue.modes import Mode
-from connectors.catalogue.names import ACTIONS, DATASETS, QUESTIONS, SYNCS, check_named, names_in
+from connectors.catalogue.names import (
+    ACTIONS,
+    DATASETS,
+    QUESTIONS,
+    SYNCS,
+    check_all_named,
+    check_named,
+    names_in,
+)
 from connectors.catalogue.retention import RetentionClass, TenantRetention, kept_for
 from connectors.catalogue.shards import Shard
 from connectors.catalogue.specification import DAY, DURATION_PATTERN, Specification, parse_duration
@@ -73,6 +81,7 @@ __all__ = [
     "TenantRetention",
     "UniqueCheck",
     "WindowSpecification",
+    "check_all_named",
     "check_named",
     "declared_types",
     "kept_for",

@@ -86,7 +86,7 @@ class Loaded(Generic[AnySpecification]):
             ConfigurationError: with every problem of this one.
         """
         if name not in self.names:
-            raise unknown(kind, name, self.names)
+            raise unknown(kind, [name], self.names)
         if name in self.problems:
             self._refuse(self.problems[name])
         return self.found[name]

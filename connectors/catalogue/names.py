@@ -1,5 +1,6 @@
 """The names in the catalogue, by its files; none of them is read."""
 
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from connectors.errors import ConfigurationError, UsageError
@@ -32,24 +33,54 @@ def check_named(catalog: Path, name: str, *folders: str) -> None:
         UsageError: none has; the message lists the names there are.
         ConfigurationError: there is no catalogue.
     """
+    check_all_named(catalog, [name], *folders)
+
+
+def check_all_named(catalog: Path, names: Iterable[str], *folders: str) -> None:
+    """Raise unless these folders have a file of every name: nothing runs for half of a command.
+
+    Raises:
+        UsageError: some have none; the message has each of them, and lists the names there are.
+        ConfigurationError: there is no catalogue.
+    """
     known = [each for folder in folders for each in names_in(catalog, folder)]
-    if name not in known:
-        raise unknown(" or ".join(KINDS[folder] for folder in folders), name, known)
+    missing = [name for name in dict.fromkeys(names) if name not in known]
+    if missing:
+        raise unknown(" or ".join(KINDS[folder] for folder in folders), missing, known)
 
 
-def unknown(kind: str, name: str, known: list[str]) -> UsageError:
-    """Return the error about a name that is not in the catalogue, with the one it may mean."""
-    from difflib import get_close_matches  # noqa: PLC0415 - only after a mistake
-
-    near = get_close_matches(name, known, n=1)
-    if near:
-        return UsageError(f"unknown {kind} {name!r}: did you mean {near[0]}?{_listed(known)}")
+def unknown(kind: str, names: Sequence[str], known: Sequence[str]) -> UsageError:
+    """Return the error about names that are not in the catalogue, with those they may mean."""
+    near = {name: nearest(name, known) for name in names}
+    said = [
+        f"unknown {kind} {name!r}{f': did you mean {meant}?' if meant else ''}"
+        for name, meant in near.items()
+    ]
+    if all(near.values()):
+        listed = f" The catalogue has {', '.join(known)}" if len(known) <= _SHOWN else ""
+        return UsageError(f"{'; '.join(said)}{listed}")
+    # After a question mark, a sentence of its own.
+    the = " The" if said[-1].endswith("?") else ": the"
     return UsageError(
-        f"unknown {kind} {name!r}: the catalogue has {', '.join(known[:_SHOWN]) or 'none'}"
+        f"{'; '.join(said)}{the} catalogue has {', '.join(known[:_SHOWN]) or 'none'}"
         f"{f' and {len(known) - _SHOWN} more' if len(known) > _SHOWN else ''}"
         "; nxp add lists those of the library"
     )
 
 
-def _listed(known: list[str]) -> str:
-    return f" The catalogue has {', '.join(known)}" if len(known) <= _SHOWN else ""
+def unknown_queries(query_ids: Iterable[str], known: Sequence[str]) -> UsageError:
+    """Return the error about saved queries that the catalogue lacks, with those they may mean."""
+    near = {query_id: nearest(query_id, known) for query_id in query_ids}
+    said = (f"{each}{f' (did you mean {meant}?)' if meant else ''}" for each, meant in near.items())
+    return UsageError(
+        f"the catalogue has no saved query {', '.join(said)}: nxp nql queries lists them"
+    )
+
+
+def nearest(name: str, known: Iterable[str]) -> str | None:
+    """Return the name that a mistyped one may mean, in whichever case it is written, if any."""
+    from difflib import get_close_matches  # noqa: PLC0415 - only after a mistake
+
+    by_lower = {each.lower(): each for each in known}
+    near = get_close_matches(name.lower(), by_lower, n=1)
+    return by_lower[near[0]] if near else None

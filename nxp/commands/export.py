@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
-from connectors.catalogue import DATASETS, names_in
-from connectors.catalogue.names import unknown
+from connectors.catalogue import DATASETS, check_all_named, names_in
 from connectors.errors import PartlyDoneError, PipelineError, UsageError
 from connectors.settings.installation import Settings, load_settings
 from nxp.engine import run_here
@@ -92,8 +91,7 @@ def _names(given: Sequence[str], settings: Settings, *, all_: bool) -> list[str]
         raise UsageError("name the datasets to export, or use --all for the whole catalogue")
     # Those with problems are named too: each fails on its own.
     known = names_in(settings.catalog, DATASETS)
-    if not all_ and not set(given) & set(known):
-        raise unknown("dataset", given[0], known)
+    check_all_named(settings.catalog, given, DATASETS)
     if not known:
         raise UsageError(f"the catalogue {settings.catalog} has no datasets")
     return known if all_ else list(dict.fromkeys(given))

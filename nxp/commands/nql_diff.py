@@ -6,9 +6,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from connectors.catalogue.names import unknown_queries
 from connectors.catalogue.yaml_text import UNREADABLE, read_text, why_unreadable
 from connectors.clock import utc_now
-from connectors.errors import AccessError, ConfigurationError, PipelineError, StaleError, UsageError
+from connectors.errors import AccessError, ConfigurationError, PipelineError, StaleError
 from connectors.settings.installation import Settings, load_settings, prepare_home
 from connectors.settings.tenants import TenantSettings, load_tenant
 from nxp.options import Json, Tenant
@@ -68,8 +69,7 @@ def _texts(folder: Path, names: Sequence[str]) -> tuple[dict[str, str], list[str
     paths = {f"#{path.stem}": path for path in sorted(folder.glob("*.nql"))}
     wanted = [f"#{name.removeprefix('#')}" for name in names] or list(paths)
     if unknown := [query_id for query_id in wanted if query_id not in paths]:
-        listed = ", ".join(unknown)
-        raise UsageError(f"the catalogue has no saved query {listed}: nxp nql queries lists them")
+        raise unknown_queries(unknown, list(paths))
     texts, problems = {}, []
     for query_id in dict.fromkeys(wanted):
         try:

@@ -6,6 +6,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from connectors.catalogue.names import unknown_queries
 from connectors.catalogue.yaml_text import UNREADABLE, read_text, why_unreadable
 from connectors.errors import ConfigurationError, UsageError
 from connectors.lake.storage import storage_errors
@@ -39,7 +40,7 @@ def queries(
     named = None if query_id is None else f"#{query_id.removeprefix('#')}"
     texts, problems = _texts(folder, named)
     if named is not None and not texts and not problems:
-        raise UsageError(f"the catalogue has no saved query {named}: nxp nql queries lists them")
+        raise unknown_queries([named], [f"#{path.stem}" for path in sorted(folder.glob("*.nql"))])
     if problems and not texts:
         raise ConfigurationError("saved queries", problems=tuple(problems))
     if as_json:

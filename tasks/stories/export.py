@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
+from connectors.catalogue import DATASETS, check_all_named
 from connectors.clock import utc_now
 from connectors.errors import (
     CredentialRefusedError,
@@ -18,6 +19,7 @@ from connectors.errors import (
     PipelineError,
     UnreachableError,
 )
+from connectors.settings.installation import load_settings
 from tasks.exports.export import await_export, start_export
 from tasks.land.asked import Asked
 from tasks.land.backfill import begin_backfill, finish_backfill
@@ -132,12 +134,17 @@ def export_datasets(
     """Export datasets one after the other; one that fails does not stop the others.
 
     A tenant that does not answer, or that refuses the credential, would fail every dataset, each
-    after its own wait: the remaining ones are then not tried.
+    after its own wait: the remaining ones are then not tried. A misspelt name is refused before
+    anything runs; on a schedule, a dataset whose file is gone does not stop the others.
 
     Raises:
+        UsageError: the catalogue does not have all of them.
         PartlyDoneError: some failed or are incomplete; its `report` has the outcome of each.
         PipelineError: the first dataset's error, if none has landed.
     """
+    if not any(each.is_scheduled for each in asked):
+        names = [each.dataset for each in asked]
+        check_all_named(load_settings().catalog, names, DATASETS)
     done = Exported()
     for number, each in enumerate(asked, 1):
         try:

@@ -111,7 +111,7 @@ def _find(catalog: Path, name: str) -> DatasetSpecification | SyncSpecification:
         return datasets.one(name, "dataset")
     if name in syncs.names:
         return syncs.one(name, "sync")
-    raise unknown("dataset or sync", name, [*datasets.names, *syncs.names])
+    raise unknown("dataset or sync", [name], [*datasets.names, *syncs.names])
 
 
 def clear(upkeep: Upkeep, lake: Lake, now: datetime, *, dry_run: bool = False) -> list[Cleared]:

@@ -1,4 +1,4 @@
-"""A tenant that lets nobody in: several datasets end at once, each with a reason."""
+"""Several datasets end at once: at a tenant that lets nobody in, or for a name unknown."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -7,7 +7,7 @@ import pytest
 
 from connectors.catalogue import load_dataset
 from connectors.clock import utc_now
-from connectors.errors import AccessError, UnavailableError
+from connectors.errors import AccessError, PartlyDoneError, UnavailableError, UsageError
 from connectors.ledger import open_ledger
 from tasks.land.asked import Asked
 from tasks.runs.freshness import Light, freshness_of
@@ -61,3 +61,15 @@ def test_a_message_about_many_datasets_names_the_first_ones() -> None:
     assert few.reasons() == "a, b, c, d, e, f: not tried after devices"
     many = Exported(failures=dict.fromkeys("abcdefg", untried))
     assert many.reasons() == "a, b, c, d, e, 2 others: not tried after devices"
+
+
+def test_an_unknown_name_among_several_is_refused_before_anything_runs(here: Place) -> None:
+    before = here.tenant.requests.total()
+    with pytest.raises(UsageError, match=r"unknown dataset .uers.: did you mean users"):
+        export_datasets([Asked("devices"), Asked("uers")])
+    assert here.tenant.requests.total() == before
+    # On a schedule, a file that is gone stops only its own dataset.
+    with pytest.raises(PartlyDoneError, match="1 of 2 datasets") as partly:
+        export_datasets([Asked(name, is_scheduled=True) for name in ("gone", "devices")])
+    assert partly.value.report is not None
+    assert partly.value.report["failures"][0]["dataset"] == "gone"
