@@ -7,7 +7,7 @@ are. A division by a constant is a division: Polars itself multiplies by the rec
 """
 
 import io
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
 import orjson
@@ -29,6 +29,7 @@ _OF_ONE_ROW: Final = {
 }
 _DIVISIONS: Final = {"TrueDivide", "RustDivide", "FloorDivide", "Modulus", "Divide"}
 _SQL_DIVISIONS: Final = {"Div", "IntDiv", "Rem"}
+_MAY_BE_INFINITE: Final = [{"Sql": {"Binary": name}} for name in ("Div", "Rem")]
 # How DATE_TRUNC, which Polars' parser refuses in an expression alone, stands in a tree.
 TRUNCATED: Final = "nxp:date_trunc:"
 _EVERY: Final = {
@@ -66,6 +67,35 @@ class ExpressionError(ValueError):
 def expression_of(tree: Tree) -> pl.Expr:
     """Return the expression of a tree."""
     return pl.Expr.deserialize(io.BytesIO(orjson.dumps(tree)), format="json")
+
+
+def branches(tree: Any) -> Iterator[Tree]:
+    """Yield the parts of every CASE and IF in a tree: Polars runs only those that a row needs."""
+    if isinstance(tree, dict):
+        for kind, parts in tree.items():
+            if kind == "Ternary":
+                yield from parts.values()
+            yield from branches(parts)
+    elif isinstance(tree, list):
+        for part in tree:
+            yield from branches(part)
+
+
+def divisors_of(expression: pl.Expr) -> list[pl.Expr]:
+    """Return what an expression divides by, wherever in it, where the result may be infinite."""
+    tree = orjson.loads(expression.meta.serialize(format="json"))
+    return [expression_of(each) for each in _divisors(tree)]
+
+
+def _divisors(tree: Any) -> Iterator[Tree]:
+    if isinstance(tree, dict):
+        for kind, parts in tree.items():
+            if kind == "Function" and parts["function"] in _MAY_BE_INFINITE:
+                yield parts["input"][1]
+            yield from _divisors(parts)
+    elif isinstance(tree, list):
+        for part in tree:
+            yield from _divisors(part)
 
 
 class Reading:

@@ -6,10 +6,11 @@ only what is known to look at one row is allowed.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from difflib import get_close_matches
-from typing import Final
+from typing import Any, Final
 
 import orjson
 import polars as pl
@@ -19,6 +20,7 @@ from connectors.catalogue.expression_trees import (
     TRUNCATED,
     ExpressionError,
     Reading,
+    branches,
     expression_of,
     refused,
 )
@@ -40,6 +42,10 @@ _PARSED: Final = re.compile(r"(expression [A-Z]\w+).*|(array element) [A-Z]\w+.*
 _TRUNC: Final = re.compile(r"\bdate_trunc\s*\(\s*'(\w+)'\s*,", re.IGNORECASE)
 _ZONE: Final = re.compile(r"(?<![\w.\"`'])(\w+)(?=\s+at\s+time\s+zone\b)", re.IGNORECASE)
 _A_TIME: Final = "write a time as TIMESTAMPTZ '2026-11-01 00:00:00Z', a date as DATE '2026-11-01'"
+_IN_A_LIST: Final = (
+    "a list stands where one value is needed: ARRAY_CONTAINS(list, value) looks into it, "
+    "ARRAY_TO_STRING(list, ',') makes a text of it"
+)
 # Words of Polars that help only those who write Python, and what helps here.
 _ADVICE: Final = (
     ("cannot compare 'date/datetime", f"a time or date is compared with text: {_A_TIME}"),
@@ -47,11 +53,46 @@ _ADVICE: Final = (
         "AT TIME ZONE could not resolve",
         "the type in front of AT TIME ZONE is not known: write CAST(… AS TIMESTAMPTZ) there",
     ),
+    ("cannot cast List type", _IN_A_LIST),
+    (
+        "casting from Utf8View to Boolean",
+        "text is not true or false: compare it with a text, as in x = 'true'",
+    ),
+    ("casting from string to date is", "text is not cast to a date: write DATE(x, '%Y-%m-%d')"),
+    (
+        "casting from Utf8View to list",
+        "a text stands where a list is needed: STRING_TO_ARRAY(x, ',') makes a list of it",
+    ),
     (
         "casting from string to datetime",
         "text is not cast to a time: write CAST(TIMESTAMP(x, '%Y-%m-%d %H:%M:%S') AS TIMESTAMPTZ)",
     ),
 )
+# What Polars raises for single values that do not fit, in the words of its casts.
+_OF_A_VALUE: Final = re.compile(r"conversion from `")
+_MOMENT: Final = datetime(2026, 11, 1, 10, tzinfo=UTC)
+# Values for columns of each type; a mistake of types fails with all of them.
+_SAMPLES: Final[Sequence[Mapping[type[pl.DataType], Any]]] = (
+    {
+        pl.String: "1",
+        pl.Int64: 1,
+        pl.Float64: 0.5,
+        pl.Boolean: True,
+        pl.Datetime: _MOMENT,
+        pl.Date: _MOMENT.date(),
+        pl.List: ["1"],
+    },
+    {
+        pl.String: "2026-11-01",
+        pl.Int64: 0,
+        pl.Float64: -1.5,
+        pl.Boolean: False,
+        pl.Datetime: _MOMENT,
+        pl.Date: _MOMENT.date(),
+        pl.List: ["a", "b"],
+    },
+)
+_OF_LISTS: Final = re.compile(r"could not evaluate comparison .*List")
 _OF_TIMES: Final = re.compile(r"could not evaluate '.+' comparison .*Datetime")
 
 
@@ -92,11 +133,36 @@ def prepared(text: str, columns: Mapping[str, pl.DataType]) -> Prepared:
             expression = expression_of(exact)
         # Some mistakes show only when it runs, even without rows.
         kind = empty.select(expression.alias("value")).collect().schema["value"]
+        for part in (expression, *map(expression_of, branches(exact))):
+            _try_with_rows(part, columns)
     except (orjson.JSONDecodeError, orjson.JSONEncodeError, RecursionError):
         raise ExpressionError("it is nested too deeply: divide it") from None
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
         raise ExpressionError(_first_line(error)) from None
     return Prepared(expression, kind)
+
+
+def _try_with_rows(expression: pl.Expr, columns: Mapping[str, pl.DataType]) -> None:
+    """Raise what the expression raises whatever the values are, such as a cast that is not there.
+
+    Polars finds such a mistake of types only when there is a value. A value that does not fit, such
+    as a text that is no number, is not a mistake of the expression.
+
+    Raises:
+        PolarsError: it fails with every sample, and never for a value.
+    """
+    errors: list[BaseException] = []
+    for values in _SAMPLES:
+        sample = {name: [values.get(type(kind))] for name, kind in columns.items()}
+        try:
+            pl.DataFrame(sample, dict(columns)).select(expression)
+        except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
+            if _OF_A_VALUE.match(str(error)):
+                return
+            errors.append(error)
+        else:
+            return
+    raise errors[0]
 
 
 def _parsed(text: str, columns: Mapping[str, pl.DataType]) -> pl.Expr:
@@ -139,6 +205,8 @@ def _first_line(error: BaseException) -> str:
     """Return what Polars says in one line: about the expression, since there are no rows."""
     line = next(iter(str(error).splitlines()), "") or type(error).__name__
     line = _PARSED.sub(lambda match: f"{match[1] or 'an ARRAY of columns'} is not supported", line)
+    if _OF_LISTS.match(line):
+        line = _IN_A_LIST
     if _OF_TIMES.match(line):
         line = f"times with and without a zone, or a time and a number, are compared: {_A_TIME}"
     line = next((words for start, words in _ADVICE if line.startswith(start)), line)

@@ -4,6 +4,7 @@ All rows of a batch are computed at once. Only if that fails are they divided, u
 fault stand alone: these are rejected like values that do not fit their type, and the others land.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
 from typing import Final
@@ -12,9 +13,10 @@ import polars as pl
 
 from connectors.catalogue import Column, ColumnType, DatasetSpecification
 from connectors.catalogue.derived import Derived
+from connectors.catalogue.expression_trees import divisors_of
 from connectors.catalogue.frame_types import FRAME_TYPES, landed
 from connectors.errors import DataRefusedError
-from tasks.columns.reasons import NOT, NOT_COMPUTED
+from tasks.columns.reasons import BY_ZERO, INFINITE, NOT_COMPUTED, TOO_FAR
 from tasks.columns.times import FIRST, LAST
 
 # Each takes some milliseconds to find: an expression that fails on more is a mistake.
@@ -63,11 +65,12 @@ class Derivation:
             values, failed = self._values(
                 rows, landed(expression.expression, expression.kind), column.type, column.name
             )
+            if failed is not None:
+                problems[f"{column.name}: {NOT_COMPUTED}"] = failed
             wrong = unfit(values, column.type)
-            for reason, mask in ((NOT_COMPUTED, failed), (f"{NOT}{column.type}", wrong)):
-                if mask is not None and mask.any():
-                    problems[f"{column.name}: {reason}"] = mask
             if wrong is not None:
+                for reason, mask in _why_unfit(rows, expression.expression, column.type, wrong):
+                    problems[f"{column.name}: {reason}"] = mask
                 values = values.set(wrong, None)
             rows = rows.with_columns(values.alias(column.name))
         keep = None
@@ -111,6 +114,30 @@ def derivation(specification: DatasetSpecification) -> Derivation | None:
     """Return what computes a dataset's expressions in one unit; None if it has none."""
     found = specification.derived
     return Derivation(specification.dataset, found) if found else None
+
+
+def _why_unfit(
+    rows: pl.DataFrame, expression: pl.Expr, kind: ColumnType, wrong: pl.Series
+) -> Iterator[tuple[str, pl.Series]]:
+    """Yield why results cannot land, each reason with a mask of its rows."""
+    if kind in {ColumnType.DATE, ColumnType.DATETIME}:
+        yield TOO_FAR, wrong
+        return
+    by_zero = wrong & _divides_by_zero(rows, expression, wrong)
+    for reason, mask in ((BY_ZERO, by_zero), (INFINITE, wrong & ~by_zero)):
+        if mask.any():
+            yield reason, mask
+
+
+def _divides_by_zero(rows: pl.DataFrame, expression: pl.Expr, of: pl.Series) -> pl.Series:
+    """Mark those of some rows in which a divisor of an expression is zero."""
+    divisors = [(each == 0).fill_null(value=False) for each in divisors_of(expression)]
+    none = pl.repeat(value=False, n=len(rows), dtype=pl.Boolean, eager=True)
+    if not divisors:
+        return none
+    # In these rows no part of the expression fails, or it would have no result.
+    found = rows.filter(of).with_columns(pl.any_horizontal(divisors).alias(_VALUE))[_VALUE]
+    return none.scatter(of.arg_true(), found)
 
 
 def unfit(values: pl.Series, kind: ColumnType) -> pl.Series | None:

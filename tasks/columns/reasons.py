@@ -10,6 +10,9 @@ import polars as pl
 NOT, NULL = "not ", "null in a required column"
 # Of an expression of the dataset, where its column has no value to be called wrong.
 NOT_COMPUTED = "its expression fails"
+BY_ZERO = "its expression divides by zero"
+INFINITE = "its value is infinite or NaN"
+TOO_FAR = "its value is outside the years 1 to 9999"
 _TYPES: Final = {
     "bool": "true or false",
     "bytes": "a number of bytes",
@@ -52,6 +55,10 @@ def in_words(reason: str) -> str:
     column, _, rest = reason.partition(": ")
     if rest == NOT_COMPUTED:
         return f"the expression of {column} fails"
+    if rest == BY_ZERO:
+        return f"the expression of {column} divides by zero (NULLIF(divisor, 0) makes it null)"
+    if rest in {INFINITE, TOO_FAR}:
+        return f"the value of {column} is {rest.removeprefix('its value is ')}"
     if rest == NULL:
         return f"{column} is {NULL}"
     if rest.startswith(NOT):

@@ -150,6 +150,23 @@ def test_a_division_has_the_same_exact_value_in_a_frame_of_any_length() -> None:
         ("", "unable to parse"),
         ("size + name", "arithmetic"),
         ("name ~ '('", "regex"),
+        # Polars finds mistakes of types only when there is a value.
+        ("'a' IN (tags)", "a list stands where one value is needed: ARRAY_CONTAINS"),
+        ("size IN (tags)", "a list stands where"),
+        ("tags = 'a'", "a list stands where"),
+        ("tags || 'a'", "a list stands where"),
+        ("CONCAT(name, tags)", "a list stands where"),
+        ("CASE WHEN size > 9 THEN COALESCE(tags, 'a') END", "a list stands where"),
+        ("TRY_CAST(tags AS VARCHAR)", "a list stands where"),
+        ("NOT name", "text is not true or false"),
+        ("TRY_CAST(name AS BOOLEAN)", "text is not true or false"),
+        ("TRY_CAST(name AS DATE)", r"write DATE\(x, "),
+        ("CAST(name AS TIMESTAMPTZ)", r"write CAST\(TIMESTAMP\(x, "),
+        ("CAST(name AS VARCHAR[])", "STRING_TO_ARRAY"),
+        ("ARRAY_TO_STRING(name, ',')", "STRING_TO_ARRAY"),
+        ("ARRAY_SUM(tags)", "sum"),
+        ("SPLIT_PART(size, '.', 1)", "expected `String`"),
+        ("STRFTIME(CAST(at AS DATE), '%H')", "cannot format Date"),
         ("size AND name", "not supported|cannot|bitand"),
         ("at > '2026-01-01'", "write a time as TIMESTAMPTZ"),
         ("at > TIMESTAMP '2026-01-01 00:00:00'", "write a time as TIMESTAMPTZ"),
@@ -168,6 +185,20 @@ def test_what_is_not_an_expression_of_one_row_is_refused_in_one_line(text: str, 
         prepared(text, COLUMNS)
     assert "\n" not in str(raised.value)
     assert len(str(raised.value)) < 300
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "CAST(name AS BIGINT)",
+        "DATE(name, '%d.%m.%Y')",
+        "CAST(TIMESTAMP(name, '%d.%m.%Y %H:%M') AS TIMESTAMPTZ)",
+        "9223372036854775807 + size",
+        "ARRAY_CONTAINS(tags, name) AND tags[9] = name",
+    ],
+)
+def test_an_expression_that_some_values_do_not_fit_is_not_a_mistake(text: str) -> None:
+    assert prepared(text, COLUMNS).kind is not None
 
 
 def test_a_dataset_derives_columns_from_those_above_and_filters_by_all() -> None:

@@ -18,6 +18,10 @@ AT = datetime(2026, 11, 19, 23, 30, tzinfo=UTC)
 SCHEMA = {column.name: FRAME_TYPES[column.type] for column in things().columns}
 
 
+# Infinite for the first reason that it has, and for the other.
+LARGE = {"x": "1 / size + score * 1e300"}
+
+
 def rows(*names: str | None, size: int | None = 3, score: float | None = 0.5) -> pl.DataFrame:
     return pl.DataFrame(
         [{"at": AT, "name": name, "size": size, "score": score, "tags": []} for name in names],
@@ -65,12 +69,23 @@ def test_rows_on_which_an_expression_fails_are_rejected_alone() -> None:
 
 def test_a_result_that_cannot_land_rejects_its_row() -> None:
     by_zero = {"x": "score / size"}
-    assert marked(computed(rows("a", size=0), derive=by_zero)) == {"x: not float": [0]}
-    assert marked(computed(rows("a", size=0, score=0.0), derive=by_zero)) == {"x: not float": [0]}
+    divided = {"x: its expression divides by zero": [0]}
+    assert marked(computed(rows("a", size=0), derive=by_zero)) == divided
+    assert marked(computed(rows("a", size=0, score=0.0), derive=by_zero)) == divided
+    assert marked(computed(rows("a", score=0.0), derive={"x": "score % 0"})) == divided
+    within = {"x": "CASE WHEN name = 'a' THEN 1 - score / (size - 3) ELSE 0 / 0 END"}
+    both = computed(rows("a", "b"), derive=within)
+    assert marked(both) == {"x: its expression divides by zero": [0, 1]}
+    large = computed(pl.concat([rows("a", score=1e10), rows("a", size=0)]), derive=LARGE)
+    assert marked(large) == {
+        "x: its expression divides by zero": [1],
+        "x: its value is infinite or NaN": [0],
+    }
     guarded = computed(rows("a", size=0), derive={"x": "score / NULLIF(size, 0)"})
     assert (guarded.problems, guarded.rows["x"].to_list()) == ({}, [None])
     far = {"x": "at + INTERVAL '9000 years'"}
-    assert marked(computed(rows("a"), derive=far)) == {"x: not datetime": [0]}
+    far_off = {"x: its value is outside the years 1 to 9999": [0]}
+    assert marked(computed(rows("a"), derive=far)) == far_off
     beyond = computed(rows("a", size=2**62), derive={"x": "size * 4"})
     assert marked(beyond) == {"x: its expression fails": [0]}
 
