@@ -7,8 +7,9 @@ that look-up.
 
 import os
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -17,9 +18,10 @@ import duckdb
 from connectors.errors import ConfigurationError, StorageError, UsageError
 from connectors.lake.lake import Lake
 from connectors.lake.manifest import SNAPSHOT, Manifest
-from connectors.lake.naming import HISTORY, PATH, partition_sql
-from connectors.lake.sql_records import RECORD_VIEWS, record_view
-from connectors.lake.sql_views import comment_on, empty_view
+from connectors.lake.naming import HISTORY, PATH, VERSIONS, partition_sql
+from connectors.lake.sql_changes import changes_sql, key_in_files
+from connectors.lake.sql_records import ALL_RECORD_VIEWS, PLAIN_PATHS, lasting_record_view
+from connectors.lake.sql_views import NOTHING, Offered, comment_on, empty_view
 from connectors.lake.storage import advice
 from connectors.lake.stores.store import is_remote
 from connectors.locked_duckdb import first_line
@@ -29,7 +31,7 @@ from connectors.quoting import quoted_name, quoted_text
 STORAGE: Final = "v1.0.0"
 # A manifest of 100,000 units takes 40 MB.
 LARGEST_MANIFEST: Final = 1 << 30
-ENTRIES: Final = "STRUCT(unit VARCHAR, files STRUCT(path VARCHAR)[])[]"
+ENTRIES: Final = "STRUCT(unit VARCHAR, starts_at VARCHAR, files STRUCT(path VARCHAR)[])[]"
 NEW: Final = ".new"
 PATH_END: Final = f"regexp_extract({PATH}, '[^/]+/[^/]+$')"
 
@@ -39,7 +41,8 @@ def write_database(
     file: Path,
     *,
     relative: bool = False,
-    comments: Callable[[str], Mapping[str, str]] = lambda _dataset: {},
+    offered: Offered = NOTHING,
+    note: Callable[[str], None] = lambda _text: None,
 ) -> list[str]:
     """Write a database of views over a lake, in one step; return the names of the views.
 
@@ -49,8 +52,8 @@ def write_database(
         relative: name the lake's files relative to the folder of `file`, so that both can be moved
             together. Programs must then be started in that folder, or set `file_search_path` to
             it; and they open all files of a dataset to find those that count.
-        comments: returns what a dataset says of its columns, by name, and under an empty name of
-            itself.
+        offered: the key columns of datasets, and comments on their columns.
+        note: is called with a line for each view that is left out, which says why.
 
     Raises:
         ConfigurationError: nothing has landed yet.
@@ -64,17 +67,12 @@ def write_database(
             f"nothing has landed in {lake.location()} yet: run nxp export first"
         )
     _check_replaceable(file)
-    views = {
-        name: source
-        for dataset in datasets
-        if (manifest := lake.manifest(dataset))
-        for name, source in _sources(root, manifest, relative=relative)
-    }
-    views |= {name: _records(lake, root, name) for name in sorted(RECORD_VIEWS)}
+    views = _views(lake, root, datasets, offered, note, relative=relative)
     new = file.with_name(f"{file.name}.{uuid.uuid4().hex[:8]}{NEW}")
     try:
-        said = {each + end: comments(each) for each in datasets for end in ("", HISTORY)}
-        _write(new, file.parent if relative else None, views, said)
+        endings = ("", HISTORY, VERSIONS)
+        said = {each + end: offered.comments(each) for each in datasets for end in endings}
+        _write(lake, new, file.parent if relative else None, views, said)
         new.replace(file)
     except duckdb.Error as error:
         raise StorageError(f"cannot write {file}: {first_line(error)}") from None
@@ -117,9 +115,17 @@ def _check_replaceable(file: Path) -> None:
 
 
 def _write(
-    new: Path, folder: Path | None, views: dict[str, str], comments: Mapping[str, Mapping[str, str]]
+    lake: Lake,
+    new: Path,
+    folder: Path | None,
+    views: dict[str, str],
+    comments: Mapping[str, Mapping[str, str]],
 ) -> None:
     with closing(duckdb.connect(":memory:")) as connection:
+        # Readers of a bucket need the extension httpfs; this does not, and has the lake's rights.
+        files = lake.store.filesystem(None)
+        if files is not None:
+            connection.register_filesystem(files)
         connection.execute("SET TimeZone = 'UTC'")
         place = quoted_text(str(new.resolve()))
         connection.execute(f"ATTACH {place} AS made (STORAGE_VERSION '{STORAGE}')")
@@ -133,41 +139,99 @@ def _write(
         connection.execute("DETACH made")
 
 
-def _sources(root: str, manifest: Manifest, *, relative: bool) -> list[tuple[str, str]]:
-    """Return the views of a dataset: name and query."""
-    name = manifest.dataset
-    if not manifest.paths():
-        return [(name, empty_view(manifest))]
-    whole = _source(root, manifest, "unnest(entries)", relative=relative)
-    if manifest.mode != SNAPSHOT:
-        return [(name, whole)]
-    latest = _source(root, manifest, "entries[-1]", relative=relative)
-    return [(name, latest), (name + HISTORY, whole)]
+def _views(
+    lake: Lake,
+    root: str,
+    datasets: Sequence[str],
+    offered: Offered,
+    note: Callable[[str], None],
+    *,
+    relative: bool,
+) -> dict[str, str]:
+    """Return the views, name and query; a view that cannot be made is noted."""
+    views: dict[str, str] = {}
+    for dataset in datasets:
+        manifest = lake.manifest(dataset)
+        if manifest is None:
+            continue
+        read = _Files(root, manifest, relative)
+        # A dataset of that name is the view.
+        views |= {
+            name: sql for name, sql in read.views() if name == dataset or name not in datasets
+        }
+        if manifest.mode == SNAPSHOT and dataset + VERSIONS not in datasets:
+            try:
+                key = offered.keys(dataset) or key_in_files(lake, manifest)
+                views[dataset + VERSIONS] = read.changes(key)
+            except ConfigurationError as error:
+                note(str(error))
+    return views | {
+        name: lasting_record_view(lake, name, root) for name in sorted(ALL_RECORD_VIEWS)
+    }
 
 
-def _source(root: str, manifest: Manifest, entries: str, *, relative: bool) -> str:
-    """Return a query of the rows of those entries that an expression over `entries` gives."""
-    folder = f"{root}{manifest.folder}/"
-    listed = quoted_text(root + manifest.places.manifest(manifest.dataset))
-    partition, expression = partition_sql(manifest.mode)
-    # DuckDB leaves files unopened only if their whole names are compared. A relative name may be
-    # completed by the reader's settings, and then only its end is certain.
-    start, found = (quoted_text(""), PATH_END) if relative else (quoted_text(folder), PATH)
-    files = (
-        f"SELECT {start} || file.path FROM (SELECT unnest(entry.files) AS file FROM "  # noqa: S608 - texts are quoted
-        f"(SELECT {entries} AS entry FROM read_json({listed}, format = 'unstructured', "
-        f"maximum_object_size = {LARGEST_MANIFEST}, columns = {{entries: '{ENTRIES}'}})))"
-    )
-    return (
-        f"SELECT * EXCLUDE ({PATH}), {expression} AS {partition} FROM read_parquet("  # noqa: S608
-        f"{quoted_text(folder + '*/*.parquet')}, union_by_name = true, hive_partitioning = false, "
-        f"filename = '{PATH}') WHERE {found} IN ({files})"
-    )
+@dataclass(frozen=True, slots=True)
+class _Files:
+    """The files of a dataset that count when they are read, as SQL."""
 
+    root: str
+    manifest: Manifest
+    relative: bool
 
-def _records(lake: Lake, root: str, name: str) -> str:
-    view = record_view(lake, name)
-    if not view.files:
-        return view.source
-    # Every file of these folders counts, so a pattern is exact too.
-    return record_view(lake, name, quoted_text(f"{root}{name}/**/*.parquet")).source
+    def views(self) -> Iterator[tuple[str, str]]:
+        """Yield its views, name and query, except that of changes."""
+        name, is_snapshot = self.manifest.dataset, self.manifest.mode == SNAPSHOT
+        whole = self._source("unnest(entries)")
+        yield name, self._source("entries[-1]") if is_snapshot else whole
+        if is_snapshot:
+            yield name + HISTORY, whole
+
+    def changes(self, key: Sequence[str]) -> str:
+        """Return the view of what objects were when.
+
+        Raises:
+            ConfigurationError: it has no key, or lands a column of a name that the view needs.
+        """
+        slots = (
+            "SELECT row_number() OVER one - 1, unit, starts, lead(starts) OVER one FROM (SELECT "  # noqa: S608
+            "entry.unit AS unit, CAST(entry.starts_at AS TIMESTAMPTZ) AS starts FROM "
+            f"{self._entries('unnest(entries)')}) WINDOW one AS (ORDER BY starts)"
+        )
+        read = f"(SELECT * FROM {self._read()} WHERE {self._counts('unnest(entries)')})"  # noqa: S608
+        return changes_sql(self.manifest, key, read, slots)
+
+    def _source(self, entries: str) -> str:
+        """Return a query of the rows of those entries that an expression over `entries` gives."""
+        if not self.manifest.paths():
+            return empty_view(self.manifest)
+        partition, expression = partition_sql(self.manifest.mode)
+        return (
+            f"SELECT * EXCLUDE ({PATH}), {expression} AS {partition} "  # noqa: S608 - quoted
+            f"FROM {self._read()} WHERE {self._counts(entries)}"
+        )
+
+    @property
+    def _folder(self) -> str:
+        return f"{self.root}{self.manifest.folder}/"
+
+    def _read(self) -> str:
+        files = quoted_text(f"{self._folder}*/*.parquet")
+        return f"read_parquet({files}, union_by_name = true, {PLAIN_PATHS})"
+
+    def _entries(self, chosen: str) -> str:
+        place = self.root + self.manifest.places.manifest(self.manifest.dataset)
+        return (
+            f"(SELECT {chosen} AS entry FROM read_json({quoted_text(place)}, "  # noqa: S608 - quoted
+            f"format = 'unstructured', maximum_object_size = {LARGEST_MANIFEST}, "
+            f"columns = {{entries: '{ENTRIES}'}}))"
+        )
+
+    def _counts(self, chosen: str) -> str:
+        """Return a condition: the file of a row is one of these entries."""
+        # DuckDB leaves files unopened only if their whole names are compared. A relative name may
+        # be completed by the reader's settings, and then only its end is certain.
+        start, found = ("", PATH_END) if self.relative else (self._folder, PATH)
+        return (
+            f"{found} IN (SELECT {quoted_text(start)} || file.path FROM "  # noqa: S608 - quoted
+            f"(SELECT unnest(entry.files) AS file FROM {self._entries(chosen)}))"
+        )

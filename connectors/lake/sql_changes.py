@@ -23,13 +23,14 @@ _MOVING_NAMES: Final = re.compile(r"days_since_\w+")
 _OWN: Final = "_nxp_"
 
 
-def changes_sql(manifest: Manifest, key: Sequence[str], read: str) -> str:
+def changes_sql(manifest: Manifest, key: Sequence[str], read: str, slots: str = "") -> str:
     """Return the view as SQL.
 
     Args:
         manifest: of the dataset.
         key: the columns that identify an object.
         read: reads all its files, with their paths.
+        slots: reads its snapshots: number, unit, start and end; by default those of the manifest.
 
     Raises:
         ConfigurationError: it has no key, or lands a column of a name that the view needs.
@@ -61,7 +62,7 @@ def changes_sql(manifest: Manifest, key: Sequence[str], read: str) -> str:
         for each in columns
     ]
     return f"""
-WITH slots(_nxp_slot, _nxp_unit, {VALID_FROM}, {VALID_TO}) AS ({_slots(manifest)}),
+WITH slots(_nxp_slot, _nxp_unit, {VALID_FROM}, {VALID_TO}) AS ({slots or _slots(manifest)}),
 seen AS (
   SELECT {listed}, _nxp_slot, {VALID_FROM}, {VALID_TO}, {state} AS _nxp_state
   FROM (SELECT *, {SLOT_SQL} AS _nxp_unit FROM {read}) JOIN slots USING (_nxp_unit)

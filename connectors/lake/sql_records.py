@@ -32,6 +32,8 @@ _TYPES: Final = {
     Kind.MOMENT: "TIMESTAMPTZ",
     Kind.TEXTS: "VARCHAR[]",
 }
+# Patterns that match the folders of these views, and of runs.
+_WITH_RUNS: Final = {REJECTS: "_r[eu]*s/", CHANGES: "_[cr]*s/", TARGETS: "_[cr]*s/"}
 # AT is a word of SQL's own.
 _SHOWN: Final = {"at": "changed_at"}
 _IN_DAYS: Final = f"/date=({DAY})/[^/]*$"
@@ -64,28 +66,56 @@ def empty_record_view(name: str) -> LakeView:
     return LakeView(name, f"SELECT {', '.join(empty)} WHERE false", ())
 
 
-def record_view(lake: Lake, name: str, listed: str = "") -> LakeView:
-    """Return one of ALL_RECORD_VIEWS. No file is opened; a filter on `date` opens few of them.
+def record_view(lake: Lake, name: str) -> LakeView:
+    """Return one of ALL_RECORD_VIEWS. No file is opened; a filter on `date` opens few of them."""
+    files = _record_files(lake, name)
+    if not files:
+        return empty_record_view(name)
+    return LakeView(name, _select(name, listed_files(lake, files)), tuple(files))
+
+
+def lasting_record_view(lake: Lake, name: str, root: str) -> str:
+    """Return one of ALL_RECORD_VIEWS as SQL that finds the files whenever it is queried.
+
+    DuckDB refuses a pattern that matches no file. So where there may be none, the pattern also
+    matches the reports of runs, which a condition on the path then leaves out.
 
     Args:
         lake: one tenant's part of the lake.
         name: the view.
-        listed: the files to read as SQL, if other than a list of those that are there now.
+        root: what comes before the path of a file of the lake.
     """
-    folder = _OF[name].partition("/")[0]
-    paths = (file.path for file in lake.store.files(folder))
-    begin = _OF[name] + ("=" if name in PRIVATE_VIEWS else "/")
-    files = [path for path in paths if path.startswith(begin) and path.endswith(".parquet")]
-    if not files:
-        return empty_record_view(name)
+    is_private, has_own = name in PRIVATE_VIEWS, bool(_record_files(lake, name))
+    if name == RUNS or (is_private and has_own):
+        # An account that may not list a private folder finds no file, and gets an error then.
+        folders, has_any = _begin(name) + ("*/" if is_private else ""), has_own
+    else:
+        folders, has_any = _WITH_RUNS[name], bool(_record_files(lake, RUNS))
+    if not has_any:
+        return empty_record_view(name).source
+    pattern = quoted_text(f"{root}{folders}**/*.parquet")
+    return f"{_select(name, pattern)} WHERE contains({PATH}, {quoted_text('/' + _begin(name))})"
+
+
+def _begin(name: str) -> str:
+    """Return how the paths of a view's files begin."""
+    return _OF[name] + ("=" if name in PRIVATE_VIEWS else "/")
+
+
+def _record_files(lake: Lake, name: str) -> list[str]:
+    paths = (file.path for file in lake.store.files(_OF[name].partition("/")[0]))
+    return [path for path in paths if path.startswith(_begin(name)) and path.endswith(".parquet")]
+
+
+def _select(name: str, listed: str) -> str:
+    """Return a query of files, given as SQL, in the view's columns."""
     fixed = ", ".join(
         f"{quoted_text(column)}: {{name: {quoted_text(column)}, "
         f"type: '{_TYPES[kind]}', default_value: NULL}}"
         for column, kind in RECORDS[_OF[name]].items()
     )
-    listed = listed or listed_files(lake, files)
     read = f"read_parquet({listed}, schema = MAP {{{fixed}}}, {PLAIN_PATHS})"
-    return LakeView(name, f"SELECT {', '.join(_shown(name))} FROM {read}", tuple(files))  # noqa: S608
+    return f"SELECT {', '.join(_shown(name))} FROM {read}"  # noqa: S608 - names, quoted
 
 
 def listed_files(lake: Lake, files: Sequence[str]) -> str:

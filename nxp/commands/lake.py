@@ -67,8 +67,8 @@ def duckdb(
     settings = load_settings()
     name = tenant_name(settings, tenant)
     lake = Lake(settings.lake, name)
-    comments = offered(settings, name, tenant).comments
-    views = write_database(lake, file, relative=relative, comments=comments)
+    known = offered(settings, name, tenant)
+    views = write_database(lake, file, relative=relative, offered=known, note=say)
     if as_json:
         print_json({"file": str(file.resolve()), "views": views})
         return

@@ -1,12 +1,13 @@
 """What DuckDB may read of a lake on object storage: exactly the named objects, read-only.
 
 The paths have a scheme of their own (`nxplake://`) and no bucket, so that a statement cannot name
-any other place.
+any other place. `NamedFiles` reads them by their URLs, for views that other programs use.
 """
 
+import re
 from collections.abc import Callable
 from datetime import datetime
-from typing import Any, ClassVar
+from typing import Any
 
 import obstore
 from fsspec import AbstractFileSystem
@@ -17,6 +18,8 @@ from connectors.errors import PipelineError, UsageError
 from connectors.lake.stores.refusals import refusal
 from connectors.lake.stores.store import OLD
 
+# The parts of a pattern: folders at any depth, a piece of a name, one of some letters, one letter.
+_PARTS = re.compile(r"\*\*/|\*|\?|\[[^]]*\]|.")
 # Column chunks are read in pieces; each piece is a request.
 READ_AHEAD = 1 << 20
 
@@ -45,7 +48,7 @@ class ReadOnlyFiles(AbstractFileSystem):  # type: ignore[misc] # fsspec is untyp
     itself.
     """
 
-    protocol: ClassVar[str] = "nxplake"
+    protocol: str = "nxplake"
     cachable = False
 
     def __init__(self, objects: Objects) -> None:
@@ -120,6 +123,36 @@ class ReadOnlyFiles(AbstractFileSystem):  # type: ignore[misc] # fsspec is untyp
     ) -> PipelineError | FileNotFoundError:
         self.failure = failure
         return failure
+
+
+class NamedFiles(ReadOnlyFiles):
+    """Opens a lake's objects by the URLs that other programs use, and finds those of a pattern.
+
+    Args:
+        objects: the lake's; which of them are readable is not looked at.
+        listed: returns the paths of all objects whose paths begin with a folder.
+    """
+
+    def __init__(self, objects: Objects, listed: Callable[[str], list[str]]) -> None:
+        super().__init__(objects)
+        self._listed = listed
+        # DuckDB asks for the file systems of a scheme.
+        self.protocol = self._location("").partition(":")[0]
+
+    def glob(self, path: str, **_: Any) -> list[str]:
+        """Return the URLs that match a pattern of DuckDB's."""
+        key = self._key(path)
+        pattern = re.compile("".join(map(_as_expression, _PARTS.findall(key))))
+        folder = re.split(r"[*?\[]", key)[0].rpartition("/")[0]
+        return [self._location(each) for each in self._listed(folder) if pattern.fullmatch(each)]
+
+    def _key(self, path: str) -> str:
+        return path.removeprefix(f"{self._location('')}/")
+
+
+def _as_expression(part: str) -> str:
+    known = {"**/": "(?:.*/)?", "*": "[^/]*", "?": "[^/]"}
+    return known.get(part) or (part if part.startswith("[") else re.escape(part))
 
 
 class Reader:

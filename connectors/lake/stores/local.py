@@ -206,7 +206,7 @@ class LocalStore:
         """Return whether there is such a file."""
         return (self.folder / path).is_file()
 
-    def filesystem(self, readable: frozenset[str]) -> None:
+    def filesystem(self, readable: frozenset[str] | None) -> None:
         """Return None: DuckDB reads folders by itself."""
 
 

@@ -243,11 +243,18 @@ class RemoteStore:
                 return False
         return True
 
-    def filesystem(self, readable: frozenset[str]) -> Any:
-        """Return a file system that can read exactly these objects, and write none."""
-        from connectors.lake.stores.filesystem import Objects, ReadOnlyFiles  # noqa: PLC0415 - fsspec
+    def filesystem(self, readable: frozenset[str] | None) -> Any:
+        """Return a read-only file system: of exactly these objects, or of all, by their URLs."""
+        from connectors.lake.stores.filesystem import (  # noqa: PLC0415 - fsspec
+            NamedFiles,
+            Objects,
+            ReadOnlyFiles,
+        )
 
-        return ReadOnlyFiles(Objects(self._store, self.location, readable))
+        objects = Objects(self._store, self.location, readable or frozenset())
+        if readable is None:
+            return NamedFiles(objects, lambda folder: [each.path for each in self.files(folder)])
+        return ReadOnlyFiles(objects)
 
 
 def _check_bucket(error: FileNotFoundError) -> None:

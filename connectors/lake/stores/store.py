@@ -96,8 +96,11 @@ class Store(Protocol):
     def exists(self, path: str) -> bool:
         """Return whether there is such a file."""
 
-    def filesystem(self, readable: frozenset[str]) -> Any | None:
-        """Return a file system for DuckDB to read these paths with; None if it needs none."""
+    def filesystem(self, readable: frozenset[str] | None) -> Any | None:
+        """Return a file system for DuckDB to read these paths with; None if it needs none.
+
+        Without paths, it reads all objects by what `location` returns for them.
+        """
 
 
 def is_remote(root: str) -> bool:

@@ -1,10 +1,12 @@
 """`NAME_changes`: what each object was, from when to when, made of the snapshots."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -12,6 +14,7 @@ from hypothesis import strategies as st
 
 from connectors.errors import ConfigurationError, SqlError
 from connectors.lake import Lake
+from connectors.lake.duckdb_file import write_database
 from connectors.lake.query import query_lake
 from connectors.lake.sql_views import Offered
 from tests.integration.lake.test_sql import land
@@ -26,6 +29,9 @@ SCHEMA = pa.schema(
         pa.field("last_seen_at", pa.timestamp("us", "UTC")),
         pa.field("days_since_last_seen", pa.int64()),
     ]
+)
+CHANGES = (
+    "SELECT uid, name, tags, valid_from, valid_to FROM devices_changes ORDER BY uid, valid_from"
 )
 Snapshots = Sequence[Mapping[str, tuple[str | None, tuple[str, ...] | None]]]
 
@@ -43,11 +49,8 @@ def lake_of(folder: Path, snapshots: Snapshots) -> Lake:
     return lake
 
 
-def changes(lake: Lake, **offered: Any) -> list[tuple[Any, ...]]:
-    sql = (
-        "SELECT uid, name, tags, valid_from, valid_to FROM devices_changes ORDER BY uid, valid_from"
-    )
-    return query_lake(lake, sql, offered=Offered(**offered))[1]
+def changes(lake: Lake) -> list[tuple[Any, ...]]:
+    return query_lake(lake, CHANGES)[1]
 
 
 def test_a_device_renamed_twice_has_three_rows(tmp_path: Path) -> None:
@@ -63,6 +66,31 @@ def test_a_device_renamed_twice_has_three_rows(tmp_path: Path) -> None:
     assert query_lake(lake, sql)[1] == [(START + DAY,)]
     sql = "SELECT name FROM devices_changes WHERE valid_to IS NULL"
     assert query_lake(lake, sql)[1] == query_lake(lake, "SELECT name FROM devices")[1]
+
+
+def test_a_database_of_views_has_changes_that_landed_later(tmp_path: Path) -> None:
+    days: Snapshots = [{"u": ("a", None), "v": ("x", ())}, {"v": ("x", ())}, {"u": ("b", None)}]
+    lake = lake_of(tmp_path / "early", days[:1])
+    plain = pa.table({"n": [1], "valid_to": [1]})
+    land(lake, "packages", plain, START, "snapshot")
+    land(lake, "devices_history", plain, START)
+    notes: list[str] = []
+    keys = {"packages": ("n",)}
+    offered = Offered(keys=lambda name: keys.get(name, ()), comments=lambda _: {"name": "of it"})
+    views = write_database(lake, tmp_path / "db", offered=offered, note=notes.append)
+    assert [each for each in views if each[0] != "_"] == [
+        *("devices", "devices_changes", "devices_history", "packages", "packages_history")
+    ]
+    assert notes == [
+        "packages_changes: packages has a column valid_to of its own: give it another name"
+    ]
+    lake_of(tmp_path / "early", days)
+    with closing(duckdb.connect(str(tmp_path / "db"), read_only=True)) as database:
+        database.execute("SET TimeZone = 'UTC'")
+        assert database.execute(CHANGES).fetchall() == changes(lake) == expected(days)
+        assert database.execute("FROM devices_history").fetchall() == [(1, 1, START.date())]
+        said = "SELECT comment FROM duckdb_columns() WHERE table_name = 'devices_changes'"
+        assert database.execute(said + " AND column_name = 'name'").fetchall() == [("of it",)]
 
 
 def expected(snapshots: Snapshots) -> list[tuple[Any, ...]]:

@@ -131,7 +131,8 @@ def database(folder_site: Site, tmp_path: Path) -> tuple[Site, Path]:
     publish_snapshot(folder_site.lake, "first")
     file = tmp_path / "lake.duckdb"
     views = write_database(folder_site.lake, file)
-    assert views == ["devices", "devices_history", "events", "_rejects", "_runs"]
+    records = ["_changes", "_rejects", "_runs", "_targets"]
+    assert views == ["devices", "devices_history", "events", *records]
     return folder_site, file
 
 
@@ -161,6 +162,33 @@ def test_a_database_is_never_out_of_date_and_never_reads_what_does_not_count(
     plan = asked(file, "EXPLAIN ANALYZE SELECT sum(n) FROM devices")[0][1]
     # One file of rows, and the manifest.
     assert plan.count("Total Files Read: 1") == 2
+
+
+READER = """
+import sys, duckdb
+lake = duckdb.connect(sys.argv[1], read_only=True)
+for line in sys.stdin:
+    print(lake.sql(line).fetchall(), flush=True)
+"""
+
+
+def test_another_process_has_a_database_open_while_units_are_published(
+    database: tuple[Site, Path],
+) -> None:
+    site, file = database
+    command = [sys.executable, "-c", READER, str(file)]
+    with subprocess.Popen(command, stdin=-1, stdout=-1, text=True) as reader:
+        assert reader.stdin
+        assert reader.stdout
+        for run in ("two", "three"):
+            publish(site.lake, run)
+            publish_snapshot(site.lake, run, START + DAY)
+            for name in ("events", "devices"):
+                print(f"FROM {name} SELECT DISTINCT run", file=reader.stdin, flush=True)
+                assert reader.stdout.readline() == f"[('{run}',)]\n"
+            # A new one takes the file's place; who has the old one open keeps it.
+            write_database(site.lake, file)
+        reader.stdin.close()
 
 
 def test_a_database_with_relative_paths_moves_with_its_lake(
@@ -211,7 +239,7 @@ def test_the_command_writes_it(database: tuple[Site, Path], tmp_path: Path) -> N
     )
     file = tmp_path / "bi.duckdb"
     done = nxp("lake", "duckdb", str(file), env=env)
-    assert (done.returncode, "5 views" in done.stderr) == (0, True), done.stderr
+    assert (done.returncode, "7 views" in done.stderr) == (0, True), done.stderr
     assert asked(file, "SELECT count(*) FROM events") == [(3,)]
     assert nxp("lake", "duckdb", str(tmp_path / "no" / "bi.duckdb"), env=env).returncode == 3
 

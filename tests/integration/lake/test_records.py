@@ -3,7 +3,7 @@
 import io
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import fields
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,6 +19,7 @@ import pytest
 
 from connectors.errors import SqlError, StorageError
 from connectors.lake import Lake
+from connectors.lake.duckdb_file import write_database
 from connectors.lake.query import query_lake
 from connectors.lake.record_columns import (
     ACTION_CHANGES,
@@ -41,7 +42,7 @@ from tasks.act.report import ActionReport
 from tasks.land.report import STAGES as LAND_STAGES
 from tasks.land.report import RunReport
 from tasks.sync.report import SyncReport
-from tests.lakes import DAY, Site
+from tests.lakes import DAY, Site, publish
 
 RUN = "0a5b9f3e-1111-4c4c-8d8d-0000000000{:02}"
 AT = datetime(2026, 11, 18, 9, 30, 15, 123456, UTC)
@@ -134,6 +135,7 @@ CHANGED = pl.DataFrame(
 TARGETS = pl.DataFrame(
     {"intent_id": ["i"], "state": ["requested"], "target": ["t"], "code": [None], "status_at": AT}
 ).to_arrow()
+RECORD_NAMES = ("_runs", "_rejects", "_changes", "_targets")
 REJECTED = pl.DataFrame({"record": [3, None], "reasons": [["a: not int", "b: not int"], ["c"]]})
 
 
@@ -189,8 +191,7 @@ def tables(site: Site) -> dict[str, pa.Table]:
 
 def viewed(lake: Lake) -> list[Any]:
     """Return what the views of records show."""
-    views = ("_runs", "_rejects", "_changes", "_targets")
-    return [query_lake(lake, f"FROM {view} ORDER BY ALL") for view in views]
+    return [query_lake(lake, f"FROM {view} ORDER BY ALL") for view in RECORD_NAMES]
 
 
 def test_changes_say_which_sync_or_action_and_only_what_is_asked_for_is_opened(
@@ -243,6 +244,44 @@ def test_changes_are_for_the_account_that_made_them() -> None:
             assert query_lake(lake, "FROM _runs")[1] == []
             with pytest.raises(StorageError, match="for the account that runs syncs"):
                 query_lake(lake, "FROM _changes")
+        publish(lake, "one")
+        database = Path(place, "lake.duckdb")
+        write_database(lake, database)
+        database.chmod(0o644)
+        with (
+            another_account(file),
+            closing(duckdb.connect(str(database), read_only=True)) as views,
+        ):
+            assert views.execute("SELECT count(*) FROM events").fetchall() == [(3,)]
+            with pytest.raises(duckdb.IOException, match="No files found"):
+                views.execute("FROM _changes")
+
+
+def test_a_database_of_views_has_records_that_were_written_later(site: Site) -> None:
+    lake = site.lake
+    publish(lake, "one")
+    write_run(lake, REPORTS[0])
+    with TemporaryDirectory() as place:
+        # Once before there is a file of all other kinds, and once after.
+        for name in ("before", "after"):
+            write_database(lake, Path(place, name))
+            write_all(lake)
+        for path in site.parquet("_rejects_raw"):
+            site.put(path, b"never opened")
+        shown = viewed(lake)
+        for name in ("before", "after"):
+            with closing(duckdb.connect(str(Path(place, name)), read_only=True)) as views:
+                if files := lake.store.filesystem(None):
+                    views.register_filesystem(files)
+                views.execute("SET TimeZone = 'UTC'")
+                for view, (columns, rows) in zip(RECORD_NAMES, shown, strict=True):
+                    cursor = views.execute(f"FROM {view} ORDER BY ALL")
+                    assert [each[0] for each in cursor.description or ()] == columns
+                    assert cursor.fetchall() == rows
+                if name == "after":
+                    for path in site.parquet("_runs"):
+                        site.put(path, b"never opened")
+                    assert len(views.execute("FROM _rejects").fetchall()) == 4
 
 
 def test_readers_take_a_folder_of_all_kinds_of_runs_as_one_table(folder_site: Site) -> None:
