@@ -13,10 +13,11 @@ manifest that was read earlier is left alone.
 
 import logging
 import os
+import re
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any, Final
 
@@ -35,6 +36,8 @@ APPLICATION: Final = "nexthink-pipelines"
 VARIABLES: Final = ("AWS_", "AZURE_")
 TRIES: Final = 5
 MILLISECONDS: Final = 1000
+# How the second name of a file ends, under which a table took it again.
+AGAIN: Final = re.compile(r"\.v\d+\.parquet$")
 
 logger = logging.getLogger(__name__)
 
@@ -123,13 +126,19 @@ def _follow(lake: Lake, manifest: Manifest, table: str, entries: Sequence[Entry]
                 return
             known = _known(opened)
             added = [file for path, file in wanted.items() if path not in known]
+            is_retyped = opened is not None and _is_retyped(opened, manifest)
+            if is_retyped:
+                added = [_renamed(file, manifest) for file in wanted.values()]
             for file in added:
                 lake.store.keep(file.source, f"{DELTA_FOLDER}/{table}/{file.path}", durable=True)
             try:
                 if opened is None:
                     _create(lake, manifest, table, added)
+                elif is_retyped:
+                    _overwrite(opened, manifest, added)
                 else:
-                    _commit(opened, manifest, added, known.keys() - wanted.keys(), known, wanted)
+                    gone = [file for path, file in known.items() if path not in wanted]
+                    _commit(opened, manifest, added, gone)
             except CommitFailedError:
                 # Another publisher came first: on object storage nobody can be excluded.
                 continue
@@ -154,13 +163,30 @@ def _files(manifest: Manifest, entries: Sequence[Entry]) -> Iterator[_File]:
             )
 
 
-def _known(opened: Any | None) -> dict[str, int]:
-    """Return the paths that a table has now, and their sizes."""
+def _known(opened: Any | None) -> dict[str, tuple[str, int]]:
+    """Return the paths that a table has now, and their sizes, by the paths that `_files` gives."""
     if opened is None:
         return {}
     found = pa.table(opened.get_add_actions(flatten=True))
     paths, sizes = found.column("path").to_pylist(), found.column("size_bytes").to_pylist()
-    return dict(zip(paths, sizes, strict=True))
+    return {
+        AGAIN.sub(".parquet", path): (path, size) for path, size in zip(paths, sizes, strict=True)
+    }
+
+
+def _renamed(file: _File, manifest: Manifest) -> _File:
+    """Return the file under a second name: a commit cannot add a path that it removes."""
+    again = f".v{manifest.version}.parquet"
+    return replace(file, path=file.path.removesuffix(".parquet") + again)
+
+
+def _is_retyped(opened: Any, manifest: Manifest) -> bool:
+    """Return whether a column of the table has another type than in the manifest."""
+    from deltalake import Schema  # noqa: PLC0415 - an extra
+
+    before = {field.name: str(field.type) for field in opened.schema().fields}
+    schema = Schema.from_arrow(schema_of(manifest))
+    return any(str(each.type) != before.get(each.name, str(each.type)) for each in schema.fields)
 
 
 def _create(lake: Lake, manifest: Manifest, table: str, files: Sequence[_File]) -> None:
@@ -180,32 +206,35 @@ def _create(lake: Lake, manifest: Manifest, table: str, files: Sequence[_File]) 
     )
 
 
-def _commit(
-    opened: Any,
-    manifest: Manifest,
-    added: Sequence[_File],
-    gone: set[str],
-    known: Mapping[str, int],
-    wanted: Mapping[str, _File],
-) -> None:
-    """Add and remove files in one commit; a column of another type takes a second one."""
+def _overwrite(opened: Any, manifest: Manifest, files: Sequence[_File]) -> None:
+    """Replace all files and the columns' types in one commit: nothing else changes types."""
     from deltalake import Schema  # noqa: PLC0415 - an extra
-    from deltalake.transaction import RemoveAction  # noqa: PLC0415
+
+    column = _partition(manifest)
+    opened.create_write_transaction(
+        [_add(file, column) for file in files],
+        "overwrite",
+        Schema.from_arrow(schema_of(manifest)),
+        [column],
+        commit_properties=_properties(manifest),
+    )
+
+
+def _commit(
+    opened: Any, manifest: Manifest, added: Sequence[_File], gone: Sequence[tuple[str, int]]
+) -> None:
+    """Add and remove files in one commit; new columns, still without values, are another."""
+    from deltalake import Schema  # noqa: PLC0415 - an extra
+    from deltalake.transaction import RemoveAction  # noqa: PLC0415 - an extra
 
     schema, column = Schema.from_arrow(schema_of(manifest)), _partition(manifest)
-    actions: list[Any] = [_add(file, column) for file in added]
-    before = {field.name: field for field in opened.schema().fields}
+    before = {field.name for field in opened.schema().fields}
     new = [field for field in schema.fields if field.name not in before]
-    if any(str(f.type) != str(before[f.name].type) for f in schema.fields if f.name in before):
-        # Only an overwrite changes types; it takes all files away, and those that stay come back.
-        opened.create_write_transaction(actions, "overwrite", schema, [column])
-        opened.update_incremental()
-        actions = [_add(wanted[path], column) for path in known if path in wanted]
-    else:
-        if new:
-            opened.alter.add_columns(new)
-        now = int(time.time() * MILLISECONDS)
-        actions += [RemoveAction(path, True, now, known[path]) for path in sorted(gone)]
+    if new:
+        opened.alter.add_columns(new)
+    now = int(time.time() * MILLISECONDS)
+    actions: list[Any] = [_add(file, column) for file in added]
+    actions += [RemoveAction(path, True, now, size) for path, size in sorted(gone)]
     opened.create_write_transaction(
         actions, "append", schema, [column], commit_properties=_properties(manifest)
     )

@@ -140,8 +140,19 @@ def test_columns_are_added_and_change_their_type(folder_site: Site) -> None:
     _land_as(folder_site.lake, retyped, values)
     values = {"n": ["0"], "run": ["old"], "more": [None]}
     _land_as(folder_site.lake, retyped, values, START)
-    frame = pl.read_delta(folder_site.lake.location("_delta/events"))
-    assert sorted(frame["n"].to_list()) == ["0", "7"]
+    place = folder_site.lake.location("_delta/events")
+    assert sorted(pl.read_delta(place)["n"].to_list()) == ["0", "7"]
+    # Each version has all rows: a kill between two commits, or a reader then, finds none missing.
+    versions = range(deltalake.DeltaTable(place).version() + 1)
+    assert [_rows_of(place, version) for version in versions] == [3, 3, 4, 4, 2]
+    _land_as(folder_site.lake, retyped, {"n": ["8"], "run": ["more"], "more": [None]})
+    assert sorted(pl.read_delta(place)["n"].to_list()) == ["0", "8"]
+
+
+def _rows_of(place: str, version: int) -> int:
+    """Return the rows that a version of a table says it has."""
+    actions = deltalake.DeltaTable(place, version=version).get_add_actions(flatten=True)
+    return sum(pa.table(actions)["num_records"].to_pylist())
 
 
 def _land_as(
