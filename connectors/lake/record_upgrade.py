@@ -19,13 +19,12 @@ from connectors.errors import StorageError
 from connectors.lake.lake import Lake
 from connectors.lake.reading import open_parquet
 from connectors.lake.record_columns import FOLDERS, OF_VERSION, RECORDS, VERSION, records_of
-from connectors.lake.records import as_file, fitted, is_private
+from connectors.lake.records import WRITTEN_AT, as_file, fitted, replace
 from connectors.lake.rejects import FILE
-from connectors.lake.stores import Conflict, StoredFile
+from connectors.lake.stores import StoredFile
 from connectors.lake.stores.local import STAGING, LocalStore
 
 NOTE: Final = "_records.json"
-WRITTEN_AT: Final = b"nxp_records_written_at"
 _FOLDER: Final = re.compile(r"(dataset|sync|action)=([^/]+)/")
 
 
@@ -57,7 +56,7 @@ def upgrade_records(lake: Lake) -> list[StoredFile]:
     for part in _parts(lake):
         for file in part.files:
             if (content := _upgraded(lake, file)) is not None:
-                _replace(lake, file.path, *content)
+                replace(lake, file.path, *content)
                 done.append(file)
         if part.newest is not None:
             noted[part.folder] = part.newest.isoformat()
@@ -155,12 +154,3 @@ def _from_path(path: str) -> dict[str, str]:
     """Return the columns that earlier releases wrote into a file's path only."""
     file = FILE.fullmatch(path.rpartition("/")[2])
     return {**dict(_FOLDER.findall(path)), **(file.groupdict() if file else {})}
-
-
-def _replace(lake: Lake, path: str, content: bytes, tag: str) -> None:
-    """Replace a file, unless it was deleted since it was read: retention may have removed it."""
-    if not isinstance(lake.store, LocalStore):
-        with suppress(Conflict):
-            lake.store.swap(path, content, tag)
-    elif lake.store.exists(path):
-        lake.store.write(path, content, private=is_private(path))

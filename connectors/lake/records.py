@@ -2,6 +2,7 @@
 
 import io
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import datetime
 from typing import Any, Final
 
@@ -21,7 +22,11 @@ from connectors.lake.record_columns import (
     Kind,
     records_of,
 )
+from connectors.lake.stores import Conflict, StoredFile
+from connectors.lake.stores.local import LocalStore
 
+# In a file that was rewritten: when it was written first, from which retention counts.
+WRITTEN_AT: Final = b"nxp_records_written_at"
 _ARROW: Final = {
     Kind.TEXT: pa.string(),
     Kind.WHOLE: pa.int64(),
@@ -94,6 +99,33 @@ def write_action_changes(
     """
     path = f"{ACTION_CHANGES}={action}/date={at:%Y-%m-%d}/{run_id}.parquet"
     return _write(lake, path, targets, {"run_id": run_id})
+
+
+def rewrite_record(lake: Lake, file: StoredFile, tag: str, table: pa.Table) -> None:
+    """Replace the rows of a file of records, unless it was deleted since it was read.
+
+    Args:
+        lake: the tenant's lake.
+        file: as it was listed; retention still counts from its first writing.
+        tag: of the content that was read.
+        table: its new rows; metadata is kept.
+    """
+    of = records_of(file.path)
+    if of is None:
+        raise AssertionError(f"{file.path} is not a record")
+    rows = fitted(table, of, {})
+    written_at = (table.schema.metadata or {}).get(WRITTEN_AT, file.modified_at.isoformat())
+    rows = rows.replace_schema_metadata({**rows.schema.metadata, WRITTEN_AT: written_at})
+    replace(lake, file.path, as_file(rows), tag)
+
+
+def replace(lake: Lake, path: str, content: bytes, tag: str) -> None:
+    """Replace a file, unless it was deleted since it was read: retention may have removed it."""
+    if not isinstance(lake.store, LocalStore):
+        with suppress(Conflict):
+            lake.store.swap(path, content, tag)
+    elif lake.store.exists(path):
+        lake.store.write(path, content, private=is_private(path))
 
 
 def write_run(lake: Lake, report: Mapping[str, Any]) -> str:

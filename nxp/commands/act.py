@@ -197,7 +197,20 @@ def run(
     run_reported(chosen.settings, prefect, stages=STAGES, story=story, flow=flow, show=show)
     lands = chosen.specification.lands
     if lands and any(report["requested"] for report in reports):
-        say(f"what the devices returned has landed as {lands}: nxp datasets {lands}")
+        say(_what_landed(action, lands, reports[-1]))
+
+
+def _what_landed(action: str, dataset: str, report: dict[str, Any]) -> str:
+    """Return what there is of the devices' answers, and how to get the rest."""
+    from tasks.act.readback import FINAL  # noqa: PLC0415 - polars, not for --help
+
+    ended = sum(count for outcome, count in report["outcomes"].items() if outcome in FINAL)
+    if ended >= report["requested"]:
+        return f"what the devices returned has landed as {dataset}: nxp datasets {dataset}"
+    return (
+        f"{ended:,} of {report['requested']:,} targets have ended, and {dataset} has landed what "
+        f"they returned: later, nxp act status {action} --refresh, then nxp export {dataset}"
+    )
 
 
 def _run_flow(

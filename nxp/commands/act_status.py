@@ -9,7 +9,7 @@ from connectors.settings.installation import load_settings
 from connectors.settings.tenants import tenant_name
 from nxp.acting import open_own_ledger, print_journal, print_overview
 from nxp.options import Json, Tenant
-from nxp.output import print_json, print_table
+from nxp.output import print_json, print_table, say
 
 PlanId = Annotated[str | None, Parameter(name="--plan", help="Id of the plan.")]
 
@@ -37,7 +37,8 @@ def status(
     if refresh:
         from tasks.act.status import refresh_action  # noqa: PLC0415 - polars and httpx
 
-        refresh_action(action, tenant)
+        if lands := refresh_action(action, tenant):
+            say(f"what devices have returned since lands with: nxp export {lands}")
     from tasks.act.status import overview, planned_rows  # noqa: PLC0415 - polars
 
     settings = load_settings()

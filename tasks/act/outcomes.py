@@ -13,6 +13,7 @@ from connectors.ledger import Asker
 from connectors.ledger.action_requests import ActionRequest, RequestState
 from connectors.ledger.actions import Actions
 from connectors.ledger.gate import asking
+from tasks.act.kept import show_in_lake
 from tasks.act.readback import is_final, read_executions
 from tasks.act.run import ActionRun
 from tasks.runs.progress import LANDED, Progress, tell
@@ -64,18 +65,19 @@ def keep_shown(run: ActionRun, executions: pl.DataFrame, since: datetime) -> Non
     """Save what was read back for requests since a moment that the tenant has taken."""
     journal = run.ledger.actions
     taken = journal.requests(action=run.key, states=[RequestState.REQUESTED], since=since)
-    for request in taken:
-        keep_seen(journal, request, executions)
+    changed = [each for each in taken if keep_seen(journal, each, executions)]
+    show_in_lake(run.lake, journal, changed)
 
 
-def keep_seen(journal: Actions, request: ActionRequest, executions: pl.DataFrame) -> None:
-    """Save what was read back for one request that the tenant has taken."""
+def keep_seen(journal: Actions, request: ActionRequest, executions: pl.DataFrame) -> bool:
+    """Save what was read back for a request that the tenant has taken; return if it is news."""
     targets = journal.targets(intent_id=request.intent_id)
     # What the tenant left out of the request has no execution in it.
     taken = targets.filter(pl.col("code").is_null())
     changed = changed_by(taken, request.request_id, executions)
     if changed.height:
         journal.save_seen(changed)
+    return bool(changed.height)
 
 
 def changed_by(

@@ -15,6 +15,7 @@ from connectors.ledger import ActionPlanRecord, Ledger, open_ledger
 from connectors.settings.installation import Settings
 from tasks.act.card import SHOWN_ROWS, card_lines
 from tasks.act.counted import outcomes_of
+from tasks.act.kept import show_in_lake
 from tasks.act.lookup import look_up
 from tasks.act.outcomes import keep_shown
 from tasks.act.plan_file import page_path, read_plan
@@ -100,8 +101,11 @@ def show_plan(
     )
 
 
-def refresh_action(action: str, tenant: str | None = None) -> None:
+def refresh_action(action: str, tenant: str | None = None) -> str | None:
     """Settle an action's requests that are in doubt, and read back its outcomes.
+
+    Returns:
+        The dataset that lands what its devices return, if it names one; it is not exported here.
 
     Raises:
         PipelineError: the export failed, or another run holds the action.
@@ -112,8 +116,12 @@ def refresh_action(action: str, tenant: str | None = None) -> None:
             executions = read_executions(run, since)
             look_up(run, executions)
             keep_shown(run, executions, since)
+            # Also what an earlier release, or a person, has settled without the lake.
+            journal = run.ledger.actions
+            show_in_lake(run.lake, journal, journal.requests(action=run.key, since=since))
         counts = {"units": 0, "rows_landed": 0, "rows_rejected": 0, "error": None}
         run.ledger.finish_run(run.run_id, "done", counts)
+        return run.specification.lands
 
 
 def resolve_request(ledger: Ledger, intent_id: str, *, sent: bool, why: str) -> None:

@@ -1,5 +1,6 @@
 """The four scenarios, from the shipped YAML to the outcomes."""
 
+import json
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
@@ -10,12 +11,14 @@ import polars as pl
 import pytest
 
 from connectors.errors import PartlyDoneError, UsageError
+from connectors.lake.record_upgrade import first_written
 from connectors.settings.installation import load_settings
 from sandbox.actions.options import ActingOptions
 from tasks.act.asked import ActionAsked
 from tasks.act.status import planned_rows
 from tasks.stories import scenarios
 from tests.actions import CERTAIN, Acting, acting
+from tests.commands import called
 from tests.landing import Place
 
 ENGINEER: dict[str, Any] = {"who": "an engineer", "why": "prints nothing", "ticket": "INC1"}
@@ -252,3 +255,23 @@ def test_a_workflow_that_waits_is_told_to_go_on_and_read_back(made: Acting) -> N
     again = made.run("replace_device", ActionAsked(wait=False), plan_id=plan.plan_id)
     assert again["outcomes"] == {"success": 1}
     assert len(made.tenant.actions.requests) == 2
+
+
+def test_sql_shows_outcomes_that_came_after_the_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with acting(tmp_path, monkeypatch.setenv, devices=20, now=None, acting=MOVING) as made:
+        made.specify("clean_up", targets={"query_id": "#windows_devices"}, lands="startup_reports")
+        ran = called("act", "run", "clean_up", "--no-wait", capsys=capsys)
+        everybody = len(made.devices())
+        assert f"0 of {everybody} targets have ended" in ran.stderr
+        (file,) = made.place.lake.folder.glob("_changes/action=clean_up/*/*.parquet")
+        made.tenant.clock.advance(timedelta(seconds=60))
+        refreshed = called("act", "status", "clean_up", "--refresh", capsys=capsys)
+        assert refreshed.stderr.endswith("lands with: nxp export startup_reports\n")
+    rows = called("sql", "FROM _targets", "--json", capsys=capsys).stdout
+    assert [row["status"] for row in json.loads(rows)] == ["success"] * everybody
+    assert file.stat().st_mode & 0o777 == 0o600
+    # Retention counts from the run, not from the read-back.
+    path = str(file.relative_to(made.place.lake.folder))
+    assert first_written(made.place.lake, path) is not None
