@@ -15,7 +15,7 @@ from pathlib import Path
 import cyclopts
 
 from connectors.clock import utc_now
-from connectors.ledger import ExportLimits, Slot, open_ledger
+from connectors.ledger import ExportLimits, ExportSlot, open_ledger
 from connectors.ledger.gate import CallGate
 
 AT_ONCE = ExportLimits(per_tenant=16, worker="benchmark")
@@ -43,7 +43,7 @@ def measure(*, ledger_url: str = "", calls: int = 1000) -> None:
         )
 
         def place() -> None:
-            lease = ledger.limits.take_slot(Slot("d", "u"), "run", AT_ONCE)
+            lease = ledger.limits.take_slot(ExportSlot("d", "u"), "run", AT_ONCE)
             if lease is None:
                 raise AssertionError
             with lease:

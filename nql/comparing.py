@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 
-from nql.normal import Node, Part, normal
+from nql.normal import Node, NormalClause, normal
 from nql.parser import parse
 
 
@@ -68,15 +68,17 @@ def _end_of_text(text: str, start: int) -> int:
     return at + 1
 
 
-def _text(written: Sequence[str], part: Part | None) -> str:
+def _text(written: Sequence[str], part: NormalClause | None) -> str:
     return " | ".join(written[i + 1] for i in part.clauses) if part is not None else ""
 
 
-def _pairs(ours: Sequence[Part], theirs: Sequence[Part]) -> list[tuple[Part | None, Part | None]]:
+def _pairs(
+    ours: Sequence[NormalClause], theirs: Sequence[NormalClause]
+) -> list[tuple[NormalClause | None, NormalClause | None]]:
     """Return the clauses that have no equal, paired where both are of one kind."""
 
     @cache
-    def rest(i: int, j: int) -> tuple[tuple[Part | None, Part | None], ...]:
+    def rest(i: int, j: int) -> tuple[tuple[NormalClause | None, NormalClause | None], ...]:
         if i == len(ours) or j == len(theirs):
             return (*((part, None) for part in ours[i:]), *((None, part) for part in theirs[j:]))
         if _agree(ours[i], theirs[j]):
@@ -89,7 +91,7 @@ def _pairs(ours: Sequence[Part], theirs: Sequence[Part]) -> list[tuple[Part | No
     return list(rest(0, 0))
 
 
-def _agree(ours: Part, theirs: Part) -> bool:
+def _agree(ours: NormalClause, theirs: NormalClause) -> bool:
     return ours.keyword == theirs.keyword and agrees(ours.node, theirs.node)
 
 

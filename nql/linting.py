@@ -21,7 +21,7 @@ _SLIPS = 2
 _KEYWORDS = ("where", "list", "sort", "limit", "with", "include", "compute", "summarize")
 
 
-class Verdict(StrEnum):
+class DiagnosticKind(StrEnum):
     """What a finding says of the query."""
 
     WRONG = "wrong"
@@ -33,19 +33,19 @@ class Verdict(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class Diagnostic:
     """One finding: where, what, and what may be meant instead. A place of 0 is the whole query."""
 
     line: int
     column: int
-    verdict: Verdict
+    verdict: DiagnosticKind
     message: str
     suggestion: str = ""
 
     @property
     def is_note(self) -> bool:
         """Whether it is only worth a look."""
-        return self.verdict is Verdict.UNKNOWN
+        return self.verdict is DiagnosticKind.UNKNOWN
 
     @property
     def worded(self) -> str:
@@ -54,13 +54,13 @@ class Finding:
         return f"{self.message}{meant}"
 
 
-def lint(text: str) -> list[Finding]:
+def lint(text: str) -> list[Diagnostic]:
     """Return the findings of a query, in order of their places."""
     try:
         query = parse(text)
     except NqlSyntaxError as error:
-        verdict = Verdict.NOT_UNDERSTOOD
-        return [Finding(error.line, error.column, verdict, error.message, _keyword(text, error))]
+        verdict = DiagnosticKind.NOT_UNDERSTOOD
+        return [Diagnostic(error.line, error.column, verdict, error.message, _keyword(text, error))]
     found = [*_tables(query), *_names(query), *_parameters(query), *_clauses(query)]
     return sorted(found, key=lambda each: (each.line, each.column))
 
@@ -93,13 +93,13 @@ def _is_slip(word: str, other: str) -> bool:
     return row[-1] <= _SLIPS
 
 
-def _unknown(name: syntax.Name, what: str, nearest: str) -> Finding:
+def _unknown(name: syntax.Name, what: str, nearest: str) -> Diagnostic:
     slipped = bool(nearest) and _is_slip(name.path, nearest)
-    verdict = Verdict.MISSPELT if slipped else Verdict.UNKNOWN
-    return Finding(name.place.line, name.place.column, verdict, what, nearest)
+    verdict = DiagnosticKind.MISSPELT if slipped else DiagnosticKind.UNKNOWN
+    return Diagnostic(name.place.line, name.place.column, verdict, what, nearest)
 
 
-def _tables(query: syntax.Query) -> Iterator[Finding]:
+def _tables(query: syntax.Query) -> Iterator[Diagnostic]:
     joined = (c.table for c in query.clauses if isinstance(c, syntax.Joining))
     whole = find(query.table.path.lower())
     root = whole.namespace if whole is not None else ""
@@ -109,7 +109,7 @@ def _tables(query: syntax.Query) -> Iterator[Finding]:
             yield _unknown(name, f"no table {name.path!r} is known", nearest)
 
 
-def _names(query: syntax.Query) -> Iterator[Finding]:
+def _names(query: syntax.Query) -> Iterator[Diagnostic]:
     for clause, scope in scopes(query):
         earlier = {a.alias.path.lower() for a in _assignments(clause)}
         for name in names_in(clause):
@@ -119,12 +119,12 @@ def _names(query: syntax.Query) -> Iterator[Finding]:
                 yield _unknown_name(name, scope)
 
 
-def _unknown_name(name: syntax.Name, scope: Scope) -> Finding:
+def _unknown_name(name: syntax.Name, scope: Scope) -> Diagnostic:
     nearest = _nearest(name.path, scope.known())
     if scope.left is not None:
         # A list or summarize leaves nothing else, whatever the tenant's tables have.
         what = f"{name.path!r} is not among what the clauses before leave"
-        return Finding(name.place.line, name.place.column, Verdict.WRONG, what, nearest)
+        return Diagnostic(name.place.line, name.place.column, DiagnosticKind.WRONG, what, nearest)
     return _unknown(name, f"no field {name.path!r} is known", nearest)
 
 
@@ -144,14 +144,14 @@ def _assignments(clause: syntax.Clause) -> tuple[syntax.Assignment, ...]:
     return clause.assignments if isinstance(clause, syntax.Compute | syntax.Summarize) else ()
 
 
-def _parameters(query: syntax.Query) -> Iterator[Finding]:
+def _parameters(query: syntax.Query) -> Iterator[Diagnostic]:
     """Find parameters outside of where, which cannot have any."""
     for clause in query.clauses:
         for assignment in _assignments(clause):
             for call in _calls(assignment.formula):
                 for parameter in _given(call.arguments):
                     place, what = parameter.place, f"${parameter.name} is used outside where"
-                    yield Finding(place.line, place.column, Verdict.WRONG, what)
+                    yield Diagnostic(place.line, place.column, DiagnosticKind.WRONG, what)
 
 
 def _calls(formula: syntax.Formula) -> Iterator[syntax.Call]:
@@ -175,7 +175,7 @@ def _given(conditions: Iterable[syntax.Condition]) -> Iterator[syntax.Parameter]
             yield from _given(condition.parts)
 
 
-def _clauses(query: syntax.Query) -> Iterator[Finding]:
+def _clauses(query: syntax.Query) -> Iterator[Diagnostic]:
     """Find clauses that cannot stand where they stand, and functions that do not exist."""
     joined = False
     for clause, scope in scopes(query):
@@ -196,7 +196,7 @@ def _clauses(query: syntax.Query) -> Iterator[Finding]:
         yield from _functions(clause)
 
 
-def _functions(clause: syntax.Clause) -> Iterator[Finding]:
+def _functions(clause: syntax.Clause) -> Iterator[Diagnostic]:
     seen: set[str] = set()
     for assignment in _assignments(clause):
         key = assignment.alias.path.lower()
@@ -206,10 +206,10 @@ def _functions(clause: syntax.Clause) -> Iterator[Finding]:
         for call in _calls(assignment.formula):
             if call.function not in AGGREGATES | _DERIVING:
                 nearest = _nearest(call.function, AGGREGATES | _DERIVING)
-                verdict = Verdict.MISSPELT if nearest else Verdict.UNKNOWN
+                verdict = DiagnosticKind.MISSPELT if nearest else DiagnosticKind.UNKNOWN
                 what = f"no function {call.function}() is known"
-                yield Finding(call.place.line, call.place.column, verdict, what, nearest)
+                yield Diagnostic(call.place.line, call.place.column, verdict, what, nearest)
 
 
-def _wrong(place: syntax.Place, what: str) -> Finding:
-    return Finding(place.line, place.column, Verdict.WRONG, what)
+def _wrong(place: syntax.Place, what: str) -> Diagnostic:
+    return Diagnostic(place.line, place.column, DiagnosticKind.WRONG, what)

@@ -24,7 +24,7 @@ _COMMUTING = "+*"
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class NormalClause:
     """One clause in normal form, with the positions of the clauses that it was made of."""
 
     keyword: str
@@ -38,7 +38,7 @@ class Normal:
 
     table: str
     frame: Node
-    parts: tuple[Part, ...]
+    parts: tuple[NormalClause, ...]
 
 
 def normal(query: syntax.Query) -> Normal:
@@ -48,9 +48,9 @@ def normal(query: syntax.Query) -> Normal:
     return Normal(_table(query.table), frame, tuple(_ordered(made)))
 
 
-def _ordered(parts: list[Part]) -> Iterator[Part]:
+def _ordered(parts: list[NormalClause]) -> Iterator[NormalClause]:
     """Bring clauses that do not depend on each other into one order, and join conditions."""
-    stretch: list[Part] = []
+    stretch: list[NormalClause] = []
     for part in parts:
         if part.keyword in ("where", "sort", "list", "limit"):
             stretch.append(part)
@@ -61,10 +61,10 @@ def _ordered(parts: list[Part]) -> Iterator[Part]:
     yield from _stretch(stretch)
 
 
-def _stretch(parts: list[Part]) -> Iterator[Part]:
+def _stretch(parts: list[NormalClause]) -> Iterator[NormalClause]:
     """Yield conditions before sorting and lists last, between two limits."""
-    piece: list[Part] = []
-    lists: list[Part] = []
+    piece: list[NormalClause] = []
+    lists: list[NormalClause] = []
     for part in parts:
         if part.keyword == "list":
             lists.append(part)
@@ -79,44 +79,44 @@ def _stretch(parts: list[Part]) -> Iterator[Part]:
     yield from lists[-1:]
 
 
-def _piece(parts: list[Part]) -> Iterator[Part]:
+def _piece(parts: list[NormalClause]) -> Iterator[NormalClause]:
     wheres = [part for part in parts if part.keyword == "where"]
     if wheres:
         node = _joined("and", (part.node for part in wheres))
-        yield Part("where", node, tuple(i for part in wheres for i in part.clauses))
+        yield NormalClause("where", node, tuple(i for part in wheres for i in part.clauses))
     yield from (part for part in parts if part.keyword != "where")
 
 
-def _part(position: int, clause: syntax.Clause, scope: Scope) -> Part:
+def _part(position: int, clause: syntax.Clause, scope: Scope) -> NormalClause:
     at = (position,)
     match clause:
         case syntax.Where(condition):
-            return Part("where", _condition(condition, scope), at)
+            return NormalClause("where", _condition(condition, scope), at)
         case syntax.Listing(names):
-            return Part("list", tuple(_field(name, scope) for name in names), at)
+            return NormalClause("list", tuple(_field(name, scope) for name in names), at)
         case syntax.Sort(keys):
             keyed = ((_name(k.name, scope), "desc" if k.descending else "asc") for k in keys)
-            return Part("sort", tuple(keyed), at)
+            return NormalClause("sort", tuple(keyed), at)
         case syntax.Limit(rows):
-            return Part("limit", (rows,), at)
+            return NormalClause("limit", (rows,), at)
         case _:
             return _table_part(clause, scope, at)
 
 
 def _table_part(
     clause: syntax.Joining | syntax.Compute | syntax.Summarize, scope: Scope, at: tuple[int, ...]
-) -> Part:
+) -> NormalClause:
     match clause:
         case syntax.Joining():
             root = scope.table.namespace if scope.table is not None else ""
             path = _table(syntax.Name(joined_path(clause.table.path, root), clause.table.place))
             node = (path, _selection(clause.selection), _length(clause.resolution))
-            return Part("include" if clause.keeps_all else "with", node, at)
+            return NormalClause("include" if clause.keeps_all else "with", node, at)
         case syntax.Compute(parts):
-            return Part("compute", _assignments(parts, scope), at)
+            return NormalClause("compute", _assignments(parts, scope), at)
         case syntax.Summarize():
             made = _assignments(clause.assignments, scope)
-            return Part("summarize", (made, _groups(clause, scope)), at)
+            return NormalClause("summarize", (made, _groups(clause, scope)), at)
 
 
 def _groups(clause: syntax.Summarize, scope: Scope) -> Node:

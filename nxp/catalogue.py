@@ -22,7 +22,7 @@ from connectors.settings.installation import Settings
 
 if TYPE_CHECKING:
     from connectors.sources import Sources
-    from nxp.saved_queries import SavedQueries
+    from nxp.saved_queries import SavedQueryUses
 
 
 @dataclass(slots=True)
@@ -62,9 +62,9 @@ def read_catalogue(catalog: Path) -> Catalogue:
     # Not where datasets are read: a wrong reference misleads readers, and must not stop an export.
     problems, read.notes = reference_findings(datasets.found, datasets.names)
     read.problems += problems
-    from nxp.saved_queries import SavedQueries  # noqa: PLC0415 - lark, not for listing datasets
+    from nxp.saved_queries import SavedQueryUses  # noqa: PLC0415 - lark, not for listing datasets
 
-    queries = SavedQueries(catalog)
+    queries = SavedQueryUses(catalog)
     for name, dataset in read.datasets.items():
         queries.check_dataset(name, dataset)
     read.syncs, notes = _syncs(catalog, read.problems, queries)
@@ -122,7 +122,7 @@ def in_words(columns: Mapping[str, str]) -> str:
 
 
 def _syncs(
-    catalog: Path, problems: list[str], queries: "SavedQueries"
+    catalog: Path, problems: list[str], queries: "SavedQueryUses"
 ) -> tuple[list[str], list[str]]:
     """Validate the syncs and their connections; return their names, and notes."""
     if not any((catalog / SYNCS).glob("*.yaml")):
@@ -147,7 +147,7 @@ def _syncs(
 
 
 def _actions(
-    catalog: Path, problems: list[str], queries: "SavedQueries"
+    catalog: Path, problems: list[str], queries: "SavedQueryUses"
 ) -> tuple[list[str], list[str]]:
     """Validate the actions; return their names, and notes."""
     if not any((catalog / ACTIONS).glob("*.yaml")):

@@ -12,7 +12,7 @@ from connectors.settings.tenants import tenant_name
 from nxp.library import LIBRARY
 from nxp.offered import offered
 from nxp.question_answers import answer_question
-from nxp.sql_formats import AT_ONCE, Source
+from nxp.sql_formats import AT_ONCE, StatementSource
 
 
 def answer(
@@ -39,7 +39,7 @@ def answer(
         return offered(settings, tenant_name(settings, tenant), tenant) if settings else NOTHING
 
     question = find_question(name, catalog, LIBRARY)
-    return question, answer_question(question, Source(lake, room, offer), catalog, _frame)
+    return question, answer_question(question, StatementSource(lake, room, offer), catalog, _frame)
 
 
 def _frame(rows: Rows) -> pl.DataFrame:

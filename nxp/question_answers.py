@@ -10,14 +10,14 @@ from connectors.errors import ConfigurationError, SqlError
 from connectors.lake.query import Rows
 from connectors.lake.questions import Question
 from nxp.library import LIBRARY
-from nxp.sql_formats import Source
+from nxp.sql_formats import StatementSource
 
 Read = TypeVar("Read")
 _LINE: Final = re.compile(r"LINE (\d+):")
 
 
 def answer_question(
-    question: Question, source: Source, catalog: Path, read: Callable[[Rows], Read]
+    question: Question, source: StatementSource, catalog: Path, read: Callable[[Rows], Read]
 ) -> Read:
     """Run the SQL of a question, and return what `read` makes of its rows.
 

@@ -21,7 +21,7 @@ _SHOWN: Final = 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Sending:
+class SendOptions:
     """How a command sends and prints.
 
     Attributes:
@@ -40,7 +40,7 @@ class Sending:
 
 
 def send(
-    requests: "Sequence[Request]", tenant: str | None, how: Sending, *, as_json: bool = False
+    requests: "Sequence[Request]", tenant: str | None, how: SendOptions, *, as_json: bool = False
 ) -> None:
     """Send requests of one action, print the answer to each, and wait for outcomes if asked to.
 
@@ -86,7 +86,7 @@ def send(
 
 def _answer(
     report: "RawReport",
-    how: Sending,
+    how: SendOptions,
     places: Places,
     awaited: "Awaited | None",
     unfound: frozenset[str],
@@ -114,7 +114,7 @@ def _unfound(
     )
 
 
-def _print(report: "RawReport", how: Sending, places: Places, unfound: frozenset[str]) -> None:
+def _print(report: "RawReport", how: SendOptions, places: Places, unfound: frozenset[str]) -> None:
     answer = acted(report, duplicates=how.duplicates, places=places, unfound=unfound)
     names = ["intent_id", "state", "request_id", "targets", "reached", "code"]
     rows = [

@@ -6,14 +6,14 @@ from typing import Final
 
 from connectors.errors import UsageError
 from nxp.targets import Targets, read_targets
-from tasks.act.target_tables import Table, read_content, table_of
+from tasks.act.target_tables import TargetTable, read_content, table_of
 
 SID: Final = "sid"
 _FIELDS: Final = dict.fromkeys((SID, "usersid", "user.sid"), SID)
 
 
 @dataclass(frozen=True, slots=True)
-class Group:
+class RecipientGroup:
     """Users who get the same parameters: their SIDs, and their places in what was named."""
 
     parameters: Mapping[str, str]
@@ -25,7 +25,7 @@ class Group:
 class Recipients:
     """The users of a campaign in groups of equal parameters, and how many were named again."""
 
-    groups: Sequence[Group]
+    groups: Sequence[RecipientGroup]
     duplicates: int = 0
 
 
@@ -58,11 +58,11 @@ def read_recipients(
 
 
 def _of_one(found: Targets, parameters: Mapping[str, str]) -> Recipients:
-    group = Group(parameters, found.names, range(len(found.names)))
+    group = RecipientGroup(parameters, found.names, range(len(found.names)))
     return Recipients([group], found.duplicates)
 
 
-def _of_table(table: Table, parameters: Mapping[str, str]) -> Recipients:
+def _of_table(table: TargetTable, parameters: Mapping[str, str]) -> Recipients:
     columns = list(dict.fromkeys(name for row in table.rows for name in row))
     names = [name for name in [*table.names, *columns] if name != SID]
     if both := [name for name in dict.fromkeys(names) if name in parameters]:
@@ -83,7 +83,9 @@ def _of_table(table: Table, parameters: Mapping[str, str]) -> Recipients:
             groups.setdefault(tuple(sorted(own.items())), []).append((position, row[SID]))
     return Recipients(
         [
-            Group(dict(key), [sid for _, sid in users], [position for position, _ in users])
+            RecipientGroup(
+                dict(key), [sid for _, sid in users], [position for position, _ in users]
+            )
             for key, users in groups.items()
         ],
         len(table.rows) - len(first),

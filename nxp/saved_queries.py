@@ -49,7 +49,7 @@ class _Listed:
         )
 
 
-class SavedQueries:
+class SavedQueryUses:
     """Compares the uses of saved queries with their texts; each text is parsed once."""
 
     def __init__(self, catalog: Path) -> None:

@@ -4,7 +4,7 @@ import sys
 from collections.abc import Iterator
 from typing import Final
 
-from connectors.settings.described import Described, Group, settings_of
+from connectors.settings.described import SettingDescription, SettingGroup, settings_of
 
 COMMAND: Final = "python -m nxp.settings_page > docs/settings.md"
 _BEGINNING: Final = f"""\
@@ -24,11 +24,11 @@ code by `{COMMAND}`. A test compares it.
 - The keys of the tenant are those of a [profile](credentials.md) too.
 """
 _NOTES: Final = {
-    Group.SOURCES: "`NAME` is the connection in capitals: `connection: cmdb` reads "
+    SettingGroup.SOURCES: "`NAME` is the connection in capitals: `connection: cmdb` reads "
     "`NXP_SOURCE_CMDB_URL` ([sources.md](sources.md)). They have no key in nxp.toml.",
-    Group.PROCESS: "They belong to a process, not to a project.",
-    Group.OTHERS: "Set for other programs too; they have no `_FILE` and no key in nxp.toml. More "
-    "of Prefect: [deployment.md](deployment.md); of buckets: [lake.md](lake.md); of metrics: "
+    SettingGroup.PROCESS: "They belong to a process, not to a project.",
+    SettingGroup.OTHERS: "Set for other programs too; they have no `_FILE` and no key in nxp.toml. "
+    "More of Prefect: [deployment.md](deployment.md); of buckets: [lake.md](lake.md); of metrics: "
     "[observability.md](observability.md).",
 }
 _BY_HAND: Final = {
@@ -48,7 +48,7 @@ def page() -> str:
 
 
 def _groups() -> Iterator[str]:
-    for group in Group:
+    for group in SettingGroup:
         yield f"## {group.value}\n"
         if note := _NOTES.get(group):
             yield f"{note}\n"
@@ -68,11 +68,11 @@ def _groups() -> Iterator[str]:
         yield ""
 
 
-def _meaning(setting: Described) -> str:
+def _meaning(setting: SettingDescription) -> str:
     return f"{setting.meaning}{' **Secret.**' if setting.secret else ''}".replace("|", "\\|")
 
 
-def _default(setting: Described) -> str:
+def _default(setting: SettingDescription) -> str:
     if by_hand := _BY_HAND.get(setting.variable):
         return by_hand
     if setting.value is None:

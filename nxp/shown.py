@@ -37,7 +37,7 @@ SHORT: Final[Mapping[str, Mapping[str, str]]] = {
 
 
 @dataclass(frozen=True)
-class Reading:
+class RecordOptions:
     """Which records of an action a command prints, and how: the options of all such commands."""
 
     query: Query = None
@@ -49,10 +49,10 @@ class Reading:
 
 
 # Its fields are options of their own.
-Read = Annotated[Reading | None, Parameter(name="*")]
+Read = Annotated[RecordOptions | None, Parameter(name="*")]
 
 
-def show_rows(kind: str, action_id: str | None, how: Reading | None) -> None:
+def show_rows(kind: str, action_id: str | None, how: RecordOptions | None) -> None:
     """Export the records of an action since a point in time and print them, newest first.
 
     Without `wide` the table has the columns of `SHORT`, if the query lists them.
@@ -61,7 +61,7 @@ def show_rows(kind: str, action_id: str | None, how: Reading | None) -> None:
         UsageError: neither an id nor a saved query is given, or parameters without a saved query.
         PipelineError: as `tasks.act.shown.read_shown`.
     """
-    how = how or Reading()
+    how = how or RecordOptions()
     if action_id is None and how.query is None:
         raise UsageError("name an id, or a saved query by --query")
     if how.parameter and how.query is None:

@@ -10,7 +10,7 @@ from pydantic import SecretStr
 from connectors.errors import ConfigurationError
 from connectors.limits import read_limits
 from connectors.project import Project, find_project, is_set
-from connectors.settings.described import Described, Group, all_settings, is_known
+from connectors.settings.described import SettingDescription, SettingGroup, all_settings, is_known
 from connectors.settings.installation import load_settings
 from connectors.settings.project_keys import TENANT_KEYS
 from connectors.settings.regions import region_code
@@ -104,13 +104,13 @@ def _notes(read: _Read) -> list[str]:
     return notes + [f"no setting is named {name}" for name in ours if not is_known(name)]
 
 
-def _rows(setting: Described, read: _Read) -> Iterator[SettingShown]:
+def _rows(setting: SettingDescription, read: _Read) -> Iterator[SettingShown]:
     """Yield the rows of a setting: one for each connection; none if others set it, or nobody."""
-    if setting.group is Group.SOURCES:
+    if setting.group is SettingGroup.SOURCES:
         end = setting.variable.removeprefix(f"{PREFIX}{_CONNECTION}")
         for connection in _connections(read.environ):
             yield _row(setting, f"{PREFIX}{connection}{end}", read)
-    elif setting.group is not Group.OTHERS or is_set(read.environ, setting.variable):
+    elif setting.group is not SettingGroup.OTHERS or is_set(read.environ, setting.variable):
         yield _row(setting, setting.variable, read)
 
 
@@ -126,7 +126,7 @@ def _connections(environ: Mapping[str, str]) -> list[str]:
     return sorted(found - {""})
 
 
-def _row(setting: Described, variable: str, read: _Read) -> SettingShown:
+def _row(setting: SettingDescription, variable: str, read: _Read) -> SettingShown:
     source, place, value = _found(setting, variable, read)
     if source is Source.DEFAULT:
         value = _default(setting, read)
@@ -144,7 +144,9 @@ def _row(setting: Described, variable: str, read: _Read) -> SettingShown:
     )
 
 
-def _found(setting: Described, variable: str, read: _Read) -> tuple[Source, str, str | None]:
+def _found(
+    setting: SettingDescription, variable: str, read: _Read
+) -> tuple[Source, str, str | None]:
     """Return where a setting comes from: what kind of place, which one, and the value there."""
     key, environ = setting.key, read.environ
     if read.profile is not None and key in TENANT_KEYS:
@@ -188,7 +190,7 @@ def _block(read: _Read) -> str:
     return project.text(BLOCK, project.table.get(BLOCK)) if project else ""
 
 
-def _default(setting: Described, read: _Read) -> str | None:
+def _default(setting: SettingDescription, read: _Read) -> str | None:
     """Return the default in effect, such as the lake in the home; None if there is none."""
     value = read.effective.get(setting.key, setting.value) if setting.key else setting.value
     if isinstance(value, SecretStr):

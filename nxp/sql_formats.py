@@ -24,7 +24,7 @@ Read = TypeVar("Read")
 AT_ONCE: Final = 10_000
 
 
-class Format(StrEnum):
+class OutputFormat(StrEnum):
     """How a result is written."""
 
     TABLE = "table"
@@ -36,18 +36,18 @@ class Format(StrEnum):
 
 
 SUFFIXES: Final = {
-    ".txt": Format.TABLE,
-    ".csv": Format.CSV,
-    ".json": Format.JSON,
-    ".ndjson": Format.NDJSON,
-    ".jsonl": Format.NDJSON,
-    ".parquet": Format.PARQUET,
-    ".md": Format.MARKDOWN,
+    ".txt": OutputFormat.TABLE,
+    ".csv": OutputFormat.CSV,
+    ".json": OutputFormat.JSON,
+    ".ndjson": OutputFormat.NDJSON,
+    ".jsonl": OutputFormat.NDJSON,
+    ".parquet": OutputFormat.PARQUET,
+    ".md": OutputFormat.MARKDOWN,
 }
 
 
 @dataclass(slots=True)
-class Result:
+class SqlResult:
     """Column names and rows in memory; `has_more`: a limit has left rows out."""
 
     names: list[str]
@@ -56,7 +56,7 @@ class Result:
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class StatementSource:
     """What statements are run against: a lake, and what `offer` makes for each of them."""
 
     lake: Lake
@@ -68,35 +68,35 @@ class Source:
         return read_lake(self.lake, statement, read, self.room, self.offer())
 
 
-def format_of(asked: Format | None, out: Path | None) -> Format:
+def format_of(asked: OutputFormat | None, out: Path | None) -> OutputFormat:
     """Return the format that is asked for, by the file's name if by nothing else.
 
     Raises:
         UsageError: the name does not say it.
     """
     if asked or out is None:
-        return asked or Format.TABLE
+        return asked or OutputFormat.TABLE
     if found := SUFFIXES.get(out.suffix.lower()):
         return found
     raise UsageError(f"--out {out}: its name does not say the format: add --format")
 
 
-def fetched(rows: Rows, limit: int | None) -> Result:
+def fetched(rows: Rows, limit: int | None) -> SqlResult:
     """Return all rows, or the first ones."""
     if limit is None:
-        return Result(rows.names, rows.all(), has_more=False)
+        return SqlResult(rows.names, rows.all(), has_more=False)
     found: list[tuple[Any, ...]] = []
     # One more, to know whether there are more.
     while len(found) <= limit and (batch := rows.next(limit + 1 - len(found))):
         found += batch
-    return Result(rows.names, found[:limit], has_more=len(found) > limit)
+    return SqlResult(rows.names, found[:limit], has_more=len(found) > limit)
 
 
-def show(result: Result, how: Format) -> None:
+def show(result: SqlResult, how: OutputFormat) -> None:
     """Print a result on stdout."""
-    if how is Format.TABLE:
+    if how is OutputFormat.TABLE:
         show_table(result.names, result.rows)
-    elif how is Format.JSON:
+    elif how is OutputFormat.JSON:
         print_json([dict(zip(result.names, row, strict=True)) for row in result.rows])
     else:
         # A program gets every character as it is.
@@ -105,7 +105,7 @@ def show(result: Result, how: Format) -> None:
             print(shown(line))
 
 
-def write(rows: Rows, how: Format, out: Path, limit: int | None) -> tuple[int, bool]:
+def write(rows: Rows, how: OutputFormat, out: Path, limit: int | None) -> tuple[int, bool]:
     """Write the rows into a file, which is replaced in one step; return how many, and if all.
 
     Raises:
@@ -113,9 +113,9 @@ def write(rows: Rows, how: Format, out: Path, limit: int | None) -> tuple[int, b
     """
     fresh = out.with_name(f".{out.name}.{uuid.uuid4().hex}")
     try:
-        if how is Format.PARQUET:
+        if how is OutputFormat.PARQUET:
             written, has_more = _write_parquet(rows, fresh, limit)
-        elif how in {Format.TABLE, Format.JSON}:
+        elif how in {OutputFormat.TABLE, OutputFormat.JSON}:
             written, has_more = _write_whole(fetched(rows, limit), how, fresh)
         else:
             counted = _Counted(rows, limit)
@@ -150,8 +150,8 @@ class _Counted:
                 yield row
 
 
-def _write_whole(result: Result, how: Format, path: Path) -> tuple[int, bool]:
-    if how is Format.JSON:
+def _write_whole(result: SqlResult, how: OutputFormat, path: Path) -> tuple[int, bool]:
+    if how is OutputFormat.JSON:
         records = [dict(zip(result.names, row, strict=True)) for row in result.rows]
         content = f"{to_json(plain(records), 'utf-8', allow_nan=False, indent=1)}\n"
     else:
@@ -232,8 +232,10 @@ def _markdown_line(values: Iterable[Any]) -> str:
     return f"| {' | '.join(cells)} |"
 
 
-LINES: Final[dict[Format, Callable[[Sequence[str], Iterable[Sequence[Any]]], Iterator[str]]]] = {
-    Format.CSV: _csv,
-    Format.NDJSON: _ndjson,
-    Format.MARKDOWN: _markdown,
+LINES: Final[
+    dict[OutputFormat, Callable[[Sequence[str], Iterable[Sequence[Any]]], Iterator[str]]]
+] = {
+    OutputFormat.CSV: _csv,
+    OutputFormat.NDJSON: _ndjson,
+    OutputFormat.MARKDOWN: _markdown,
 }

@@ -17,7 +17,7 @@ from connectors import private
 from connectors.counting import number_of
 from connectors.errors import PipelineError, SqlError
 from nxp.output import print_text, say, text
-from nxp.sql_formats import Format, Source, fetched, show
+from nxp.sql_formats import OutputFormat, StatementSource, fetched, show
 from nxp.sql_words import Words
 
 try:
@@ -40,11 +40,11 @@ End a statement with a semicolon; it may have several lines. Tab completes datas
 
 
 @dataclass(slots=True)
-class Session:
+class ShellSession:
     """What a shell runs statements against, and how it shows results."""
 
-    source: Source
-    how: Format
+    source: StatementSource
+    how: OutputFormat
     limit: int | None
     buffer: list[str] = field(default_factory=list)
 
@@ -76,16 +76,16 @@ class Session:
                 self.run("SHOW TABLES")
             case ".columns" if argument:
                 self.run(f"DESCRIBE {argument}")
-            case ".format" if argument in set(Format) - {Format.PARQUET}:
-                self.how = Format(argument)
+            case ".format" if argument in set(OutputFormat) - {OutputFormat.PARQUET}:
+                self.how = OutputFormat(argument)
             case _:
                 say(f"{line.strip()}: not understood; .help lists what there is")
         return True
 
 
-def shell(source: Source, how: Format, limit: int | None) -> None:
+def shell(source: StatementSource, how: OutputFormat, limit: int | None) -> None:
     """Read statements from the terminal and run them, until its end or `.quit`."""
-    session = Session(source, how, limit)
+    session = ShellSession(source, how, limit)
     say(f"{source.lake.location()}: read-only; .help shows how")
     with suppress(EOFError), _history(source.room.home, session):
         goes_on = True
@@ -97,7 +97,7 @@ def shell(source: Source, how: Format, limit: int | None) -> None:
                 print_text("")
 
 
-def take_line(session: Session, line: str) -> bool:
+def take_line(session: ShellSession, line: str) -> bool:
     """Do what a line completes, a statement or a command; return whether to go on."""
     if not session.buffer and line.lstrip().startswith("."):
         return session.command(line)
@@ -146,7 +146,7 @@ def _has_words(written: str) -> bool:
 class _history:  # noqa: N801 - used as a function
     """Keeps the lines of a session in NXP_HOME, for its owner only, and completes names."""
 
-    def __init__(self, home: Path | None, session: Session) -> None:
+    def __init__(self, home: Path | None, session: ShellSession) -> None:
         self._path = home / HISTORY if home else None
         self._session = session
 
@@ -174,7 +174,7 @@ class _history:  # noqa: N801 - used as a function
             self._path.chmod(0o600)
 
 
-def _complete(line: ModuleType, session: Session) -> None:
+def _complete(line: ModuleType, session: ShellSession) -> None:
     words = Words(session.source.lake, session.source.offer().tables)
 
     def complete(begun: str, number: int) -> str | None:

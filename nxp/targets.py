@@ -26,7 +26,7 @@ class Targets:
 
 
 @dataclass(frozen=True, slots=True)
-class Objects(Generic[Ids]):
+class TargetObjects(Generic[Ids]):
     """Devices or users: by plain ids (`names`), or by any of their ids (`ids`)."""
 
     names: Sequence[str] = ()
@@ -54,7 +54,9 @@ def read_targets(named: Iterable[str], file: str | None, options: str) -> Target
     return _once([*named, *lines], options, is_asked=bool(file))
 
 
-def read_devices(named: Iterable[str], file: str | None, *, by_id: bool) -> Objects[DeviceIds]:
+def read_devices(
+    named: Iterable[str], file: str | None, *, by_id: bool
+) -> TargetObjects[DeviceIds]:
     """Return devices: by collector id, or with `by_id` or a file with fields by any of their ids.
 
     Raises:
@@ -72,7 +74,7 @@ def read_devices(named: Iterable[str], file: str | None, *, by_id: bool) -> Obje
     )
 
 
-def read_users(named: Iterable[str], file: str | None, *, by_id: bool) -> Objects[UserIds]:
+def read_users(named: Iterable[str], file: str | None, *, by_id: bool) -> TargetObjects[UserIds]:
     """Return users: by SID, or with `by_id` or a file with fields by any of their ids.
 
     Raises:
@@ -102,7 +104,7 @@ def read_user_ids(names: Sequence[str]) -> list[UserIds]:
     return [UserIds(**ids) for ids in _ids("user", names, kinds)]
 
 
-def as_ids(objects: Objects[Ids], of_name: Callable[[str], Ids]) -> Sequence[Ids]:
+def as_ids(objects: TargetObjects[Ids], of_name: Callable[[str], Ids]) -> Sequence[Ids]:
     """Return all objects by ids."""
     return [*map(of_name, objects.names), *objects.ids]
 
@@ -117,15 +119,15 @@ def _objects(
     of_lines: Callable[[Sequence[str]], list[Ids]],
     of_row: Callable[[Mapping[str, str]], Ids],
     of_name: Callable[[str], Ids],
-) -> Objects[Ids]:
+) -> TargetObjects[Ids]:
     text = read_content(file) if file else ""
     table = table_of(file, text, fields) if file else None
     lines = [] if table else text.splitlines()
     found = _once([*named, *lines], options, is_asked=bool(file) and table is None)
     if table is None:
         if not by_id:
-            return Objects(names=found.names, duplicates=found.duplicates)
-        return Objects(ids=of_lines(found.names), duplicates=found.duplicates)
+            return TargetObjects(names=found.names, duplicates=found.duplicates)
+        return TargetObjects(ids=of_lines(found.names), duplicates=found.duplicates)
     empty = [number for number, row in zip(table.numbers, table.rows, strict=True) if not row]
     if empty:
         raise UsageError(f"{file}: row {empty[0]} has no id; nothing was sent")
@@ -134,7 +136,9 @@ def _objects(
     once = {
         tuple((key, value.lower()) for key, value in each.body().items()): each for each in given
     }
-    return Objects(ids=list(once.values()), duplicates=found.duplicates + len(given) - len(once))
+    return TargetObjects(
+        ids=list(once.values()), duplicates=found.duplicates + len(given) - len(once)
+    )
 
 
 def _once(given: Sequence[str], options: str, *, is_asked: bool) -> Targets:

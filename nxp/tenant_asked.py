@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(slots=True)
-class Asked:
+class TenantAnswer:
     """What the tenant answered: why it let nobody in, and how its saved queries compare."""
 
     refused: PipelineError | None = None
@@ -32,7 +32,7 @@ def ask_tenant(
     datasets: Mapping[str, DatasetSpecification],
     *,
     queries: bool,
-) -> Asked:
+) -> TenantAnswer:
     """Log in to the tenant, and return what it answered.
 
     Args:
@@ -44,7 +44,7 @@ def ask_tenant(
     from nxp.doctor.retention import look_at_retention  # noqa: PLC0415 - httpx, only to connect
     from tasks.runs.counted import counted_client  # noqa: PLC0415
 
-    asked = Asked()
+    asked = TenantAnswer()
     try:
         with counted_client(settings, tenant) as (client, ledger):
             client.authenticate()
@@ -88,7 +88,7 @@ def _compared(
     from connectors.ledger import Extent  # noqa: PLC0415 - SQLAlchemy
     from tasks.upkeep.query_differences import (  # noqa: PLC0415 - httpx, only to connect
         LastDifferences,
-        Outcome,
+        QueryAgreement,
         compare,
         landings,
     )
@@ -106,6 +106,6 @@ def _compared(
     texts = {each: read_text(path) for each, path in paths.items() if path.is_file()}
     compared = list(compare(client, texts))
     last.keep(compared, utc_now())
-    if compared and {each.outcome for each in compared} == {Outcome.NOT_PERMITTED}:
+    if compared and {each.outcome for each in compared} == {QueryAgreement.NOT_PERMITTED}:
         raise AccessError(compared[0].message)
     return {each.query_id: each.outcome.value for each in compared}

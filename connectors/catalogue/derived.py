@@ -16,7 +16,7 @@ from connectors.catalogue.columns import (
     DerivedColumn,
 )
 from connectors.catalogue.expression_trees import ExpressionError
-from connectors.catalogue.expressions import Prepared, UnknownColumnError, prepared
+from connectors.catalogue.expressions import PreparedExpression, UnknownColumnError, prepared
 from connectors.catalogue.frame_types import FRAME_TYPES, column_type, refused_type
 
 
@@ -25,8 +25,8 @@ class Derived:
     """The derived columns of a dataset, its condition, and everything that is wrong with them."""
 
     columns: list[Column] = field(default_factory=list)
-    expressions: dict[str, Prepared] = field(default_factory=dict)
-    condition: Prepared | None = None
+    expressions: dict[str, PreparedExpression] = field(default_factory=dict)
+    condition: PreparedExpression | None = None
     problems: list[str] = field(default_factory=list)
 
 
@@ -74,7 +74,7 @@ def _problem(
     return [f"{key}: {error}"]
 
 
-def _derived(name: str, text: str, columns: Mapping[str, pl.DataType]) -> Prepared:
+def _derived(name: str, text: str, columns: Mapping[str, pl.DataType]) -> PreparedExpression:
     if not LANDED_NAME.fullmatch(name) or RESERVED.fullmatch(name):
         raise ExpressionError("the name: only a-z, 0-9 and _, and not a reserved name")
     if name in columns:
@@ -85,7 +85,7 @@ def _derived(name: str, text: str, columns: Mapping[str, pl.DataType]) -> Prepar
     return expression
 
 
-def _condition(text: str, columns: Mapping[str, pl.DataType]) -> Prepared:
+def _condition(text: str, columns: Mapping[str, pl.DataType]) -> PreparedExpression:
     expression = prepared(text, columns)
     if expression.kind != pl.Boolean:
         kind = str(expression.kind).lower()

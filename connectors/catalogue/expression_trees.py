@@ -98,7 +98,7 @@ def _divisors(tree: Any) -> Iterator[Tree]:
             yield from _divisors(part)
 
 
-class Reading:
+class TreeReader:
     """Reads a tree from the leaves up, and makes its arithmetic on whole numbers exact."""
 
     def __init__(self, empty: pl.LazyFrame) -> None:
@@ -201,12 +201,12 @@ class Reading:
             return None
 
 
-_READ: Final[Mapping[str, Callable[[Reading, Any], Tree]]] = {
-    "Cast": Reading._cast,  # noqa: SLF001 - its own class
-    "Ternary": Reading._ternary,  # noqa: SLF001
-    "BinaryExpr": Reading._binary,  # noqa: SLF001
-    "Function": Reading._function,  # noqa: SLF001
-    "Eval": Reading._items,  # noqa: SLF001
+_READ: Final[Mapping[str, Callable[[TreeReader, Any], Tree]]] = {
+    "Cast": TreeReader._cast,  # noqa: SLF001 - its own class
+    "Ternary": TreeReader._ternary,  # noqa: SLF001
+    "BinaryExpr": TreeReader._binary,  # noqa: SLF001
+    "Function": TreeReader._function,  # noqa: SLF001
+    "Eval": TreeReader._items,  # noqa: SLF001
 }
 
 

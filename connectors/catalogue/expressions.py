@@ -19,7 +19,7 @@ from connectors.catalogue.expression_trees import (
     MOST_CHARACTERS,
     TRUNCATED,
     ExpressionError,
-    Reading,
+    TreeReader,
     branches,
     expression_of,
     refused,
@@ -105,14 +105,14 @@ class UnknownColumnError(ExpressionError):
 
 
 @dataclass(frozen=True, slots=True)
-class Prepared:
+class PreparedExpression:
     """An expression that is one of a single row, and the type of frames that it has."""
 
     expression: pl.Expr
     kind: pl.DataType
 
 
-def prepared(text: str, columns: Mapping[str, pl.DataType]) -> Prepared:
+def prepared(text: str, columns: Mapping[str, pl.DataType]) -> PreparedExpression:
     """Parse an expression, check it against columns, and find its type.
 
     Raises:
@@ -128,7 +128,7 @@ def prepared(text: str, columns: Mapping[str, pl.DataType]) -> Prepared:
     empty = pl.LazyFrame(schema=dict(columns))
     try:
         tree = orjson.loads(expression.meta.serialize(format="json"))
-        exact = Reading(empty).read(tree)
+        exact = TreeReader(empty).read(tree)
         if exact != tree:
             expression = expression_of(exact)
         # Some mistakes show only when it runs, even without rows.
@@ -139,7 +139,7 @@ def prepared(text: str, columns: Mapping[str, pl.DataType]) -> Prepared:
         raise ExpressionError("it is nested too deeply: divide it") from None
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
         raise ExpressionError(_first_line(error)) from None
-    return Prepared(expression, kind)
+    return PreparedExpression(expression, kind)
 
 
 def _try_with_rows(expression: pl.Expr, columns: Mapping[str, pl.DataType]) -> None:

@@ -17,7 +17,7 @@ _CAPITALS: Final = re.compile("[A-Z]+")
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class NameLimits:
     """What a kind of database allows: bytes in a name, names of columns, columns in a table.
 
     Attributes:
@@ -53,15 +53,15 @@ class Limits:
         return name.encode()[: self.longest].decode(errors="ignore")
 
 
-POSTGRESQL: Final = Limits(
+POSTGRESQL: Final = NameLimits(
     63, frozenset({"tableoid", "xmin", "cmin", "xmax", "cmax", "ctid"}), 1_600, folds_case=False
 )
-SQLITE: Final = Limits(None, frozenset(), 2_000, folds_case=True)
+SQLITE: Final = NameLimits(None, frozenset(), 2_000, folds_case=True)
 # InnoDB's; what its names are cut to is an error.
-MYSQL: Final = Limits(64, frozenset(), 1_017, folds_case=True)
-DUCKDB: Final = Limits(None, frozenset({"rowid"}), 10_000, folds_case=True)
+MYSQL: Final = NameLimits(64, frozenset(), 1_017, folds_case=True)
+DUCKDB: Final = NameLimits(None, frozenset({"rowid"}), 10_000, folds_case=True)
 # Nearly every other database takes that much.
-UNKNOWN: Final = Limits(128, frozenset(), 1_000, folds_case=True)
+UNKNOWN: Final = NameLimits(128, frozenset(), 1_000, folds_case=True)
 LIMITS: Final = {
     "postgresql": POSTGRESQL,
     "sqlite": SQLITE,
@@ -84,7 +84,7 @@ def twins(names: Collection[str]) -> list[str]:
     return [" and ".join(each) for each in alike.values() if len(each) > 1]
 
 
-def long_table(name: str, limits: Limits) -> str | None:
+def long_table(name: str, limits: NameLimits) -> str | None:
     """Return what to do about a table's name that is too long, None if it is not."""
     if limits.longest is None or len(name.encode()) <= limits.longest:
         return None

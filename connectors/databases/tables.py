@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from itertools import chain
 
 from connectors.catalogue import DatasetSpecification
-from connectors.databases.names import LIMITS, Limits, folded, long_table
+from connectors.databases.names import LIMITS, NameLimits, folded, long_table
 
 # The run's id, the time of the export and the slot of a snapshot.
 OWN_COLUMNS = 3
@@ -46,7 +46,7 @@ def _table(specification: DatasetSpecification, tenant: str) -> tuple[str | None
     return sql.schema_, sql.table or specification.dataset
 
 
-def _problems(specification: DatasetSpecification, limits: Limits) -> Iterator[str]:
+def _problems(specification: DatasetSpecification, limits: NameLimits) -> Iterator[str]:
     names = [column.name for column in specification.known_columns]
     if len(names) + OWN_COLUMNS > limits.columns:
         yield (
@@ -58,7 +58,7 @@ def _problems(specification: DatasetSpecification, limits: Limits) -> Iterator[s
         yield f"two columns land as {', '.join(twice)} in the table: give one another name"
 
 
-def _notes(specification: DatasetSpecification, limits: Limits) -> Iterator[str]:
+def _notes(specification: DatasetSpecification, limits: NameLimits) -> Iterator[str]:
     for column in specification.known_columns:
         if not limits.fits(column.name):
             reason = "a name of the database's own"

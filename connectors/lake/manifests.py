@@ -23,7 +23,7 @@ NOTE: Final = "this dataset has layout 2, see docs/lake.md: an older nxp cannot 
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class StoredManifest:
     """A dataset's manifest, the tag that is needed to replace it, and where it is or will be.
 
     It is `buried` if a tombstone keeps programs of earlier releases from publishing.
@@ -61,7 +61,7 @@ class Manifests:
             if DATASET.fullmatch(name)
         )
 
-    def read(self, dataset: str) -> Found:
+    def read(self, dataset: str) -> StoredManifest:
         """Return a dataset's manifest; without one, where the first will be.
 
         Raises:
@@ -87,9 +87,9 @@ class Manifests:
                 f"{dataset} has a manifest in both layouts: an older nxp has published into "
                 f"{where}: stop it, move that folder away, and land those units again"
             )
-        return Found(manifest, old[1], FIRST)
+        return StoredManifest(manifest, old[1], FIRST)
 
-    def replace(self, dataset: str, manifest: Manifest, found: Found) -> None:
+    def replace(self, dataset: str, manifest: Manifest, found: StoredManifest) -> None:
         """Write the next version of a manifest, if the one that was found is still there.
 
         Raises:
@@ -108,12 +108,12 @@ class Manifests:
         """
         self._store.swap(FIRST.manifest(dataset), tombstone(moved_to), tag)
 
-    def current(self, dataset: str, *, buried: bool = False) -> Found:
+    def current(self, dataset: str, *, buried: bool = False) -> StoredManifest:
         """Return the manifest of layout 2, whether or not it counts yet."""
         found = self._store.read(CURRENT.manifest(dataset))
         if found is None:
-            return Found(None, None, CURRENT, buried)
-        return Found(self._parsed(found[0], dataset, CURRENT), found[1], CURRENT, buried)
+            return StoredManifest(None, None, CURRENT, buried)
+        return StoredManifest(self._parsed(found[0], dataset, CURRENT), found[1], CURRENT, buried)
 
     def _parsed(self, content: bytes, dataset: str, layout: Layout) -> Manifest:
         where = self._store.location(layout.manifest(dataset))

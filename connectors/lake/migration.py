@@ -17,7 +17,7 @@ from connectors.errors import HeldError, StorageError, UnavailableError
 from connectors.lake.lake import Lake
 from connectors.lake.layout import CURRENT, FIRST
 from connectors.lake.manifest import SNAPSHOT, Entry, Manifest
-from connectors.lake.manifests import Found
+from connectors.lake.manifests import StoredManifest
 from connectors.lake.naming import is_data
 from connectors.lake.stores import Conflict
 
@@ -102,8 +102,8 @@ def migrate(
 def _move(
     lake: Lake,
     known: Manifest,
-    old: Found,
-    new: Found,
+    old: StoredManifest,
+    new: StoredManifest,
     zone: ZoneInfo | None,
     on_file: Callable[[], None],
 ) -> None:

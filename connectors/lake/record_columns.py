@@ -11,7 +11,7 @@ from typing import Final
 from connectors.lake.naming import CHANGES, REJECTS, REJECTS_RAW, RUNS
 
 
-class Kind(StrEnum):
+class RecordType(StrEnum):
     """The type of a column of records."""
 
     TEXT = "text"
@@ -40,8 +40,8 @@ STAGES: Final = (
 )
 
 
-def _columns(**names: str) -> dict[str, Kind]:
-    return {name: Kind(kind) for kind, listed in names.items() for name in listed.split()}
+def _columns(**names: str) -> dict[str, RecordType]:
+    return {name: RecordType(kind) for kind, listed in names.items() for name in listed.split()}
 
 
 # Counts by name (`values` to `effect`, `standing`) and lists are JSON text.
@@ -86,7 +86,7 @@ _ACTION_CHANGES: Final = {
     **_columns(text="code status details answers", moment="status_at"),
 }
 # By what the path of a file begins with.
-RECORDS: Final[Mapping[str, Mapping[str, Kind]]] = {
+RECORDS: Final[Mapping[str, Mapping[str, RecordType]]] = {
     RUNS: _RUNS,
     REJECTS: _REJECTS,
     REJECTS_RAW: _REJECTS_RAW,

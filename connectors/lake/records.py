@@ -19,7 +19,7 @@ from connectors.lake.record_columns import (
     RECORDS,
     SYNC_CHANGES,
     VERSION,
-    Kind,
+    RecordType,
     records_of,
 )
 from connectors.lake.stores import Conflict, StoredFile
@@ -28,12 +28,12 @@ from connectors.lake.stores.local import LocalStore
 # In a file that was rewritten: when it was written first, from which retention counts.
 WRITTEN_AT: Final = b"nxp_records_written_at"
 _ARROW: Final = {
-    Kind.TEXT: pa.string(),
-    Kind.WHOLE: pa.int64(),
-    Kind.REAL: pa.float64(),
-    Kind.MOMENT: pa.timestamp("us", "UTC"),
+    RecordType.TEXT: pa.string(),
+    RecordType.WHOLE: pa.int64(),
+    RecordType.REAL: pa.float64(),
+    RecordType.MOMENT: pa.timestamp("us", "UTC"),
     # As Parquet names the values of a list.
-    Kind.TEXTS: pa.list_(pa.field("element", pa.string())),
+    RecordType.TEXTS: pa.list_(pa.field("element", pa.string())),
 }
 
 

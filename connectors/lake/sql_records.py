@@ -9,7 +9,7 @@ from typing import Final
 
 from connectors.lake.lake import Lake
 from connectors.lake.naming import CHANGES, DAY, PATH, REJECTS, RUNS
-from connectors.lake.record_columns import ACTION_CHANGES, RECORDS, SYNC_CHANGES, Kind
+from connectors.lake.record_columns import ACTION_CHANGES, RECORDS, SYNC_CHANGES, RecordType
 from connectors.quoting import quoted_name, quoted_text
 
 # One row per target of an action.
@@ -26,11 +26,11 @@ _OF: Final = {
     TARGETS: ACTION_CHANGES,
 }
 _TYPES: Final = {
-    Kind.TEXT: "VARCHAR",
-    Kind.WHOLE: "BIGINT",
-    Kind.REAL: "DOUBLE",
-    Kind.MOMENT: "TIMESTAMPTZ",
-    Kind.TEXTS: "VARCHAR[]",
+    RecordType.TEXT: "VARCHAR",
+    RecordType.WHOLE: "BIGINT",
+    RecordType.REAL: "DOUBLE",
+    RecordType.MOMENT: "TIMESTAMPTZ",
+    RecordType.TEXTS: "VARCHAR[]",
 }
 # Patterns that match the folders of these views, and of runs.
 _WITH_RUNS: Final = {REJECTS: "_r[eu]*s/", CHANGES: "_[cr]*s/", TARGETS: "_[cr]*s/"}

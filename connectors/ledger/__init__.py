@@ -1,12 +1,12 @@
 """The ledger: what was exported, landed and sent, by which run, and what runs hold right now."""
 
 from connectors.ledger.action_plans import ActionPlanRecord, ActionPlanState, Verdict
-from connectors.ledger.counters import Asker, Kind
+from connectors.ledger.counters import Asker, CallKind
 from connectors.ledger.engine import HEAD, ledger_version
-from connectors.ledger.journal import Export
+from connectors.ledger.journal import JournalledExport
 from connectors.ledger.leases import Lease, process_space
 from connectors.ledger.ledger import Ledger, open_ledger
-from connectors.ledger.limits import ExportLimits, Slot
+from connectors.ledger.limits import ExportLimits, ExportSlot
 from connectors.ledger.marks import Backfill, Extent, Watermark
 from connectors.ledger.plans import PlanRecord, PlanState
 from connectors.ledger.syncs import SyncRecord
@@ -21,16 +21,16 @@ __all__ = [
     "ActionPlanState",
     "Asker",
     "Backfill",
+    "CallKind",
     "Doubt",
-    "Export",
     "ExportLimits",
+    "ExportSlot",
     "Extent",
-    "Kind",
+    "JournalledExport",
     "Lease",
     "Ledger",
     "PlanRecord",
     "PlanState",
-    "Slot",
     "SyncRecord",
     "UnitRecord",
     "Verdict",

@@ -95,7 +95,7 @@ class ActionRequest:
 
 
 @dataclass(frozen=True, slots=True)
-class Batch:
+class TargetBatch:
     """The targets of one future request: a frame of `TARGETS`, each target once."""
 
     intent_id: str

@@ -30,9 +30,9 @@ from connectors.ledger.action_requests import (
     TARGETS,
     UNSETTLED,
     ActionRequest,
-    Batch,
     Requester,
     RequestState,
+    TargetBatch,
 )
 from connectors.ledger.action_tables import action_requests, action_targets
 from connectors.ledger.bulk import fetch, upsert
@@ -61,7 +61,7 @@ class Actions(RequestMoves):
             return self._version(connection, kind, action_id)
 
     def begin(
-        self, plan: ActionPlanRecord, batches: Sequence[Batch], asker: Requester = NOBODY
+        self, plan: ActionPlanRecord, batches: Sequence[TargetBatch], asker: Requester = NOBODY
     ) -> None:
         """Journal all requests of a plan as intents, unless the plan has already begun.
 
@@ -94,7 +94,7 @@ class Actions(RequestMoves):
                 self._insert(connection, request, batch.targets)
 
     def begin_raw(
-        self, kind: str, action_id: str, batches: Sequence[Batch], asker: Requester = NOBODY
+        self, kind: str, action_id: str, batches: Sequence[TargetBatch], asker: Requester = NOBODY
     ) -> None:
         """Journal the requests of a raw command as intents.
 

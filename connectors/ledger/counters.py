@@ -27,7 +27,7 @@ MOST_KEPT: Final = 50
 Counted: TypeAlias = tuple[datetime, int]
 
 
-class Kind(StrEnum):
+class CallKind(StrEnum):
     """What is counted: exports started, queries run at once, and calls of any kind."""
 
     EXPORTS = "exports"
@@ -37,12 +37,12 @@ class Kind(StrEnum):
 
 # What people call each kind.
 NAMES: Final = {
-    Kind.EXPORTS: "exports",
-    Kind.EXECUTES: "queries run at once",
-    Kind.CALLS: "API calls",
+    CallKind.EXPORTS: "exports",
+    CallKind.EXECUTES: "queries run at once",
+    CallKind.CALLS: "API calls",
 }
 # The vendor advises to stay under this many in 24 hours; beyond it a warning is logged.
-ADVISED: Final = {Kind.EXPORTS: 24, Kind.EXECUTES: 1_000}
+ADVISED: Final = {CallKind.EXPORTS: 24, CallKind.EXECUTES: 1_000}
 # Reported once, for small queries; used only where a figure is needed and no limit is set.
 REPORTED_CALLS: Final = 50_000
 
@@ -71,11 +71,11 @@ class Counters:
 
     tenant: str
 
-    def used(self, connection: Connection, kind: Kind, now: datetime) -> Sequence[Counted]:
+    def used(self, connection: Connection, kind: CallKind, now: datetime) -> Sequence[Counted]:
         """Return the requests of the last 24 hours, oldest first."""
         return self._since(connection, kind, now - DAY - MINUTE)
 
-    def most(self, connection: Connection, kind: Kind, now: datetime) -> int:
+    def most(self, connection: Connection, kind: CallKind, now: datetime) -> int:
         """Return the largest number of requests in any 24 hours of the last 8 days."""
         counted = self._since(connection, kind, now - KEPT)
         until = list(accumulate((number for _, number in counted), initial=0))
@@ -86,7 +86,7 @@ class Counters:
             most = max(most, until[last + 1] - until[first])
         return most
 
-    def add(self, connection: Connection, kind: Kind, number: int, now: datetime) -> None:
+    def add(self, connection: Connection, kind: CallKind, number: int, now: datetime) -> None:
         """Count requests that are about to be sent."""
         minute = now.replace(second=0, microsecond=0)
         here = requests_made.c.minute == minute
@@ -100,14 +100,18 @@ class Counters:
         old = requests_made.c.minute < now - KEPT
         connection.execute(delete(requests_made).where(self._of(kind), old))
 
-    def give_back(self, connection: Connection, kind: Kind, number: int, taken: datetime) -> None:
+    def give_back(
+        self, connection: Connection, kind: CallKind, number: int, taken: datetime
+    ) -> None:
         """Uncount requests that were not sent, or that started nothing."""
         minute = taken.replace(second=0, microsecond=0)
         here = and_(requests_made.c.minute == minute, requests_made.c.number >= number)
         fewer = {"number": requests_made.c.number - number}
         connection.execute(update(requests_made).where(self._of(kind), here).values(fewer))
 
-    def _since(self, connection: Connection, kind: Kind, instant: datetime) -> Sequence[Counted]:
+    def _since(
+        self, connection: Connection, kind: CallKind, instant: datetime
+    ) -> Sequence[Counted]:
         query = (
             select(requests_made.c.minute, requests_made.c.number)
             .where(self._of(kind), requests_made.c.minute > instant, requests_made.c.number > 0)
@@ -115,7 +119,7 @@ class Counters:
         )
         return [(minute, number) for minute, number in connection.execute(query)]
 
-    def _of(self, kind: Kind) -> ColumnElement[bool]:
+    def _of(self, kind: CallKind) -> ColumnElement[bool]:
         return and_(requests_made.c.tenant == self.tenant, requests_made.c.kind == kind)
 
 

@@ -18,8 +18,8 @@ from typing import Final
 
 from connectors.errors import LimitReachedError, PipelineError
 from connectors.http.exchanges import EXECUTE, EXPORT, OTHER, STATUS
-from connectors.ledger.counters import ADVISED, NAMES, Asker, Kind
-from connectors.ledger.limits import Taken, TenantLimits
+from connectors.ledger.counters import ADVISED, NAMES, Asker, CallKind
+from connectors.ledger.limits import Allowance, TenantLimits
 
 logger = logging.getLogger(__name__)
 
@@ -28,7 +28,7 @@ CALLS_AT_ONCE = 10
 SMALL_LIMIT = 1_000
 LOOK_EVERY = timedelta(seconds=1)
 
-_KINDS: Final = {EXPORT: Kind.EXPORTS, EXECUTE: Kind.EXECUTES}
+_KINDS: Final = {EXPORT: CallKind.EXPORTS, EXECUTE: CallKind.EXECUTES}
 _ASKER: ContextVar[Asker | None] = ContextVar("asker", default=None)
 
 
@@ -51,7 +51,7 @@ class Daily:
 
     exports: int | None = None
     executes: int | None = None
-    settings: Mapping[Kind, str] = field(default_factory=dict)
+    settings: Mapping[CallKind, str] = field(default_factory=dict)
 
 
 class CallGate:
@@ -84,9 +84,9 @@ class CallGate:
         self._per_second = per_second
         daily = daily or Daily()
         self._allowed = {
-            Kind.CALLS: per_day,
-            Kind.EXPORTS: daily.exports,
-            Kind.EXECUTES: daily.executes,
+            CallKind.CALLS: per_day,
+            CallKind.EXPORTS: daily.exports,
+            CallKind.EXECUTES: daily.executes,
         }
         self._settings = daily.settings
         self._longest_wait = longest_wait
@@ -96,7 +96,7 @@ class CallGate:
         self._lock = threading.Lock()
         self._in_hand: deque[datetime] = deque()
         self._taken_at: datetime | None = None
-        self._waits: Mapping[Kind, datetime] = {}
+        self._waits: Mapping[CallKind, datetime] = {}
         self._looked_at: datetime | None = None
         # When each thread has taken the export or execute that it is sending.
         self._sending = threading.local()
@@ -107,14 +107,14 @@ class CallGate:
         Raises:
             LimitReachedError: the wait would be longer than `longest_wait`; nothing was sent.
         """
-        kind = _KINDS.get(operation, Kind.CALLS)
+        kind = _KINDS.get(operation, CallKind.CALLS)
         with self._lock:
             until = self._waiting_until(kind)
-            is_of_kind = until is not None and until != self._waits.get(Kind.CALLS)
+            is_of_kind = until is not None and until != self._waits.get(CallKind.CALLS)
         asked = f"takes no more {NAMES[kind]}" if is_of_kind else "has asked us to wait"
         self._wait(until, f"the tenant {asked}")
         with self._lock:
-            if kind is not Kind.CALLS:
+            if kind is not CallKind.CALLS:
                 self._sending.at = self._clock()
                 self._take(kind, self._asker_now())
         try:
@@ -139,7 +139,7 @@ class CallGate:
         other holds for all requests.
         """
         is_long = not_before - self._clock() > self._longest_wait
-        kind = _KINDS.get(operation, Kind.CALLS) if is_long else Kind.CALLS
+        kind = _KINDS.get(operation, CallKind.CALLS) if is_long else CallKind.CALLS
         with self._lock:
             self._limits.limit_until(not_before, kind)
             self._looked_at = None
@@ -153,7 +153,7 @@ class CallGate:
     def _asker_now(self) -> Asker:
         return _ASKER.get() or self._asker
 
-    def _waiting_until(self, kind: Kind) -> datetime | None:
+    def _waiting_until(self, kind: CallKind) -> datetime | None:
         now = self._clock()
         if self._looked_at is None or abs(now - self._looked_at) >= LOOK_EVERY:
             self._waits = self._limits.waits()
@@ -168,13 +168,13 @@ class CallGate:
         if not self._in_hand:
             # An export that was started may be awaited, even if little is left.
             asker = Asker.PERSON if operation == STATUS else self._asker_now()
-            taken = self._take(Kind.CALLS, asker, self._calls_at_once())
+            taken = self._take(CallKind.CALLS, asker, self._calls_at_once())
             self._in_hand.extend([taken.starts_at] * taken.number)
             self._taken_at = now
         return self._in_hand.popleft()
 
     def _calls_at_once(self) -> int:
-        limit = self._allowed[Kind.CALLS]
+        limit = self._allowed[CallKind.CALLS]
         is_small = limit is not None and limit < SMALL_LIMIT
         return 1 if is_small or self._per_second is not None else CALLS_AT_ONCE
 
@@ -182,15 +182,15 @@ class CallGate:
         number = len(self._in_hand)
         self._in_hand.clear()
         if number and self._taken_at:
-            self._limits.give_back(Kind.CALLS, number, self._taken_at)
+            self._limits.give_back(CallKind.CALLS, number, self._taken_at)
 
-    def _take(self, kind: Kind, asker: Asker, number: int = 1) -> Taken:
+    def _take(self, kind: CallKind, asker: Asker, number: int = 1) -> Allowance:
         taken = self._limits.take(
             kind,
             number,
             limit=self._allowed[kind],
             asker=asker,
-            per_second=self._per_second if kind is Kind.CALLS else None,
+            per_second=self._per_second if kind is CallKind.CALLS else None,
         )
         if not taken.number:
             raise LimitReachedError(self._used_up(kind, taken), not_before=taken.starts_at)
@@ -204,10 +204,10 @@ class CallGate:
             )
         return taken
 
-    def _setting(self, kind: Kind) -> str:
+    def _setting(self, kind: CallKind) -> str:
         return self._settings.get(kind, f"NEXTHINK_DAILY_{kind.upper()}")
 
-    def _used_up(self, kind: Kind, taken: Taken) -> str:
+    def _used_up(self, kind: CallKind, taken: Allowance) -> str:
         setting = self._setting(kind)
         whose = "as the tenant's answers show" if taken.is_learned else setting
         kept = f", the last {taken.kept:,} are kept for what comes first" if taken.kept else ""

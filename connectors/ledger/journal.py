@@ -12,7 +12,7 @@ from connectors.ledger.tables import export_times, exports
 
 
 @dataclass(frozen=True, slots=True)
-class Export:
+class JournalledExport:
     """An export begun at the tenant. `query` identifies what was requested."""
 
     export_id: str
@@ -27,15 +27,15 @@ class Journal:
         self._engine = engine
         self._tenant = tenant
 
-    def read(self, dataset: str, unit: str, piece: str = "") -> Export | None:
+    def read(self, dataset: str, unit: str, piece: str = "") -> JournalledExport | None:
         """Return the export begun for a piece of a unit; the piece `""` is the whole unit."""
         with self._engine.connect() as connection:
             row = connection.execute(
                 select(exports).where(self._is(dataset, unit, piece))
             ).one_or_none()
-        return None if row is None else Export(row.export_id, row.query, row.started_at)
+        return None if row is None else JournalledExport(row.export_id, row.query, row.started_at)
 
-    def write(self, dataset: str, unit: str, export: Export, piece: str = "") -> None:
+    def write(self, dataset: str, unit: str, export: JournalledExport, piece: str = "") -> None:
         """Record an export, as soon as the tenant has returned its id; one per piece."""
         row = {
             "tenant": self._tenant,

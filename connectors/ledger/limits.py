@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Engine, Row, and_, delete, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.sql.elements import ColumnElement
 
-from connectors.ledger.counters import DAY, Asker, Counted, Counters, Kind, free_at, total_of
+from connectors.ledger.counters import DAY, Asker, CallKind, Counted, Counters, free_at, total_of
 from connectors.ledger.leases import LEASE_TIME, RENEWALS_PER_LEASE, Holder, Lease
 from connectors.ledger.tables import export_slots, limits
 
@@ -20,7 +20,7 @@ SAME_DATE = timedelta(minutes=10)
 
 
 @dataclass(frozen=True, slots=True)
-class Taken:
+class Allowance:
     """The number of requests that a process may make, the first at `starts_at`.
 
     With 0 requests the limit is used up, and the next one is free at `starts_at`. `used` of the
@@ -38,11 +38,11 @@ class Taken:
 
 # The columns of each kind. What may be sent of calls holds for the other kinds too.
 _UNTIL = {
-    Kind.CALLS: "limited_until",
-    Kind.EXPORTS: "exports_until",
-    Kind.EXECUTES: "executes_until",
+    CallKind.CALLS: "limited_until",
+    CallKind.EXPORTS: "exports_until",
+    CallKind.EXECUTES: "executes_until",
 }
-_KNOWN = {Kind.EXPORTS: "exports_known", Kind.EXECUTES: "executes_known"}
+_KNOWN = {CallKind.EXPORTS: "exports_known", CallKind.EXECUTES: "executes_known"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,7 @@ class ExportLimits:
 
 
 @dataclass(frozen=True, slots=True)
-class Slot:
+class ExportSlot:
     """What a slot is for: the export of a unit, or of a piece of it."""
 
     dataset: str
@@ -73,23 +73,23 @@ class TenantLimits:
         self._counters = Counters(tenant)
         self._is_there = False
 
-    def limited_until(self, kind: Kind = Kind.CALLS) -> datetime | None:
+    def limited_until(self, kind: CallKind = CallKind.CALLS) -> datetime | None:
         """Return the time before which the tenant must not be asked, None if it has passed."""
         return self.waits().get(kind)
 
-    def waits(self) -> Mapping[Kind, datetime]:
+    def waits(self) -> Mapping[CallKind, datetime]:
         """Return until when no request of a kind may be sent, for kinds that have to wait."""
         with self._engine.connect() as connection:
             row = connection.execute(select(limits).where(self._mine)).one_or_none()
         if row is None:
             return {}
         now = self._clock()
-        named = {kind: getattr(row, _UNTIL[kind]) for kind in Kind}
-        all_kinds = named[Kind.CALLS] or now
+        named = {kind: getattr(row, _UNTIL[kind]) for kind in CallKind}
+        all_kinds = named[CallKind.CALLS] or now
         until = {kind: max(all_kinds, moment or now) for kind, moment in named.items()}
         return {kind: moment for kind, moment in until.items() if moment > now}
 
-    def limit_until(self, moment: datetime, kind: Kind = Kind.CALLS) -> None:
+    def limit_until(self, moment: datetime, kind: CallKind = CallKind.CALLS) -> None:
         """Record the time that the tenant named; of two such times the later one counts.
 
         For exports and executes: if that is when our oldest one is a day old, then what we have
@@ -113,13 +113,13 @@ class TenantLimits:
 
     def take(
         self,
-        kind: Kind,
+        kind: CallKind,
         number: int = 1,
         *,
         limit: int | None = None,
         asker: Asker = Asker.PERSON,
         per_second: float | None = None,
-    ) -> Taken:
+    ) -> Allowance:
         """Count requests that are about to be sent; fewer, or none, if the limit is used up.
 
         Args:
@@ -142,33 +142,33 @@ class TenantLimits:
             is_learned = limit is None and bound is not None
             if bound is not None and given <= 0:
                 free = free_at(counted, bound - kept)
-                return Taken(0, free, used, bound, kept, is_learned)
+                return Allowance(0, free, used, bound, kept, is_learned)
             starts_at = max(now, row.free_at or now) if per_second else now
             if per_second:
                 next_at = starts_at + timedelta(seconds=given / per_second)
                 connection.execute(update(limits).where(self._mine).values(free_at=next_at))
             self._counters.add(connection, kind, given, now)
-        return Taken(given, starts_at, used, bound, kept, is_learned)
+        return Allowance(given, starts_at, used, bound, kept, is_learned)
 
-    def give_back(self, kind: Kind, number: int, taken_at: datetime) -> None:
+    def give_back(self, kind: CallKind, number: int, taken_at: datetime) -> None:
         """Uncount requests that were taken but not made, or that the tenant refused."""
         with self._engine.begin() as connection:
             self._counters.give_back(connection, kind, number, taken_at)
 
-    def counted(self, kind: Kind) -> Sequence[Counted]:
+    def counted(self, kind: CallKind) -> Sequence[Counted]:
         """Return the requests of the last 24 hours by all processes, by the minute."""
         with self._engine.connect() as connection:
             return self._counters.used(connection, kind, self._clock())
 
-    def made(self, kind: Kind) -> int:
+    def made(self, kind: CallKind) -> int:
         """Return how many requests `counted` has; those taken but not made are included."""
         return total_of(self.counted(kind))
 
     def calls_today(self) -> int:
         """Return the calls of the last 24 hours by all processes, taken ones included."""
-        return self.made(Kind.CALLS)
+        return self.made(CallKind.CALLS)
 
-    def known(self, kind: Kind) -> int | None:
+    def known(self, kind: CallKind) -> int | None:
         """Return how many requests the tenant takes in 24 hours, None if it has not shown that."""
         if kind not in _KNOWN:
             return None
@@ -176,7 +176,7 @@ class TenantLimits:
             found: int | None = connection.scalar(select(limits.c[_KNOWN[kind]]).where(self._mine))
         return found
 
-    def take_slot(self, slot: Slot, run_id: str, allowed: ExportLimits) -> Lease | None:
+    def take_slot(self, slot: ExportSlot, run_id: str, allowed: ExportLimits) -> Lease | None:
         """Return a lease on a slot for a running export, None while others hold all slots.
 
         The slot of a dead run's export is taken over by the run that resumes that export, which
@@ -214,7 +214,7 @@ class TenantLimits:
             interval=LEASE_TIME.total_seconds() / RENEWALS_PER_LEASE,
         )
 
-    def orphans(self) -> list[tuple[Slot, str]]:
+    def orphans(self) -> list[tuple[ExportSlot, str]]:
         """Return slots, not lapsed yet, whose process is known to be gone, with their holders."""
         held = select(export_slots).where(
             export_slots.c.tenant == self._tenant, export_slots.c.held_until >= self._clock()
@@ -222,18 +222,18 @@ class TenantLimits:
         with self._engine.connect() as connection:
             rows = connection.execute(held).all()
         return [
-            (Slot(row.dataset, row.unit, row.piece), row.holder)
+            (ExportSlot(row.dataset, row.unit, row.piece), row.holder)
             for row in rows
             if Holder.parse(row.holder).is_known_dead()
         ]
 
-    def free(self, slot: Slot, holder: str) -> None:
+    def free(self, slot: ExportSlot, holder: str) -> None:
         """Release the slot of a holder whose export has ended."""
         mine = delete(export_slots).where(self._of(slot), export_slots.c.holder == holder)
         with self._engine.begin() as connection:
             connection.execute(mine)
 
-    def _is_free(self, connection: Connection, slot: Slot, allowed: ExportLimits) -> bool:
+    def _is_free(self, connection: Connection, slot: ExportSlot, allowed: ExportLimits) -> bool:
         held = select(export_slots).where(
             export_slots.c.tenant == self._tenant, export_slots.c.held_until >= self._clock()
         )
@@ -248,7 +248,7 @@ class TenantLimits:
             or (allowed.per_worker is not None and of_worker >= allowed.per_worker)
         )
 
-    def _renew(self, slot: Slot, holder: Holder) -> bool:
+    def _renew(self, slot: ExportSlot, holder: Holder) -> bool:
         mine = update(export_slots).where(self._of(slot), export_slots.c.holder == str(holder))
         with self._engine.begin() as connection:
             renewed = connection.execute(mine.values(held_until=self._clock() + LEASE_TIME))
@@ -258,7 +258,7 @@ class TenantLimits:
     def _mine(self) -> ColumnElement[bool]:
         return limits.c.tenant == self._tenant
 
-    def _of(self, slot: Slot) -> ColumnElement[bool]:
+    def _of(self, slot: ExportSlot) -> ColumnElement[bool]:
         return and_(
             export_slots.c.tenant == self._tenant,
             export_slots.c.dataset == slot.dataset,

@@ -33,7 +33,7 @@ _REFUSED: Final = frozenset({400, 401, 403})
 _UNAUTHORIZED: Final = 401
 
 
-class Tenant(Protocol):
+class TokenSettings(Protocol):
     """What the client needs to know about a tenant."""
 
     @property
@@ -91,10 +91,10 @@ class ClientCredentials(httpx.Auth):
 
     def __init__(
         self,
-        tenant: Tenant,
+        tenant: TokenSettings,
         login: httpx.Client,
         clock: Callable[[], datetime],
-        reread: Callable[[], Tenant] | None = None,
+        reread: Callable[[], TokenSettings] | None = None,
     ) -> None:
         self._tenant = tenant
         self._reread = reread
@@ -189,7 +189,7 @@ class ClientCredentials(httpx.Auth):
         return UnavailableError(f"{host} issues no token: {advice}", exchange=exchange)
 
 
-def named(tenant: Tenant, *fields: str) -> str:
+def named(tenant: TokenSettings, *fields: str) -> str:
     """Return how the user has set these fields; not every tenant comes from settings."""
     own = getattr(tenant, "named", None)
     return own(*fields) if own else " and ".join(f"NEXTHINK_{field.upper()}" for field in fields)

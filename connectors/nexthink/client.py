@@ -14,7 +14,7 @@ from connectors.http.client import Gate, RetryTransport, build_client
 from connectors.http.proxies import SystemProxies
 from connectors.limits import read_limits
 from connectors.nexthink.api import Api
-from connectors.nexthink.auth import ClientCredentials, Tenant, named
+from connectors.nexthink.auth import ClientCredentials, TokenSettings, named
 from connectors.nexthink.enrichment import EnrichmentApi
 from connectors.nexthink.nql import NqlApi
 from connectors.nexthink.results.download import MAX_REDIRECTS, Storage
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from connectors.nexthink.acting.spark import SparkApi
     from connectors.nexthink.acting.workflows import WorkflowsApi
 
-__all__ = ["NexthinkClient", "Tenant"]
+__all__ = ["NexthinkClient", "TokenSettings"]
 
 
 class NexthinkClient:
@@ -47,11 +47,11 @@ class NexthinkClient:
 
     def __init__(
         self,
-        tenant: Tenant,
+        tenant: TokenSettings,
         transport: httpx.BaseTransport | None = None,
         clock: Callable[[], datetime] = utc_now,
         sleep: Callable[[float], None] = time.sleep,
-        reread: Callable[[], Tenant] | None = None,
+        reread: Callable[[], TokenSettings] | None = None,
         gate: Gate | None = None,
     ) -> None:
         limits = read_limits()

@@ -45,7 +45,7 @@ class FieldKind(StrEnum):
     MOMENT = "a date, or a date and time with its offset"
 
 
-class Problem(StrEnum):
+class ValueProblem(StrEnum):
     """Why a value is refused before it is sent."""
 
     WRONG_TYPE = "wrong type"
@@ -54,7 +54,7 @@ class Problem(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Field:
+class WritableField:
     """One writable field; `numbers` are the values of a NUMBER, `longest` limits a TEXT."""
 
     name: str
@@ -80,8 +80,8 @@ class Field:
         return self.clear
 
 
-def _moment(name: str) -> Field:
-    return Field(name, FieldKind.MOMENT, longest=None, clear=None)
+def _moment(name: str) -> WritableField:
+    return WritableField(name, FieldKind.MOMENT, longest=None, clear=None)
 
 
 _VIRTUALIZATION: Final = "device/device/virtualization/"
@@ -117,14 +117,16 @@ _TEXTS: Final = (
 )
 
 # The documented fields by name; custom ones follow a pattern.
-FIELDS: Final[Mapping[str, Field]] = {
+FIELDS: Final[Mapping[str, WritableField]] = {
     field.name: field
     for field in (
-        *map(Field, _TEXTS),
+        *map(WritableField, _TEXTS),
         # A person's path in a directory is usually longer than 64, so the tenant decides.
-        Field(_DIRECTORY + "distinguished_name", longest=None),
-        Field(_VIRTUALIZATION + "desktop_broker", FieldKind.NUMBER, None, range(8), clear=0),
-        Field(_VIRTUALIZATION + "type", FieldKind.NUMBER, None, range(1, 4), clear=None),
+        WritableField(_DIRECTORY + "distinguished_name", longest=None),
+        WritableField(
+            _VIRTUALIZATION + "desktop_broker", FieldKind.NUMBER, None, range(8), clear=0
+        ),
+        WritableField(_VIRTUALIZATION + "type", FieldKind.NUMBER, None, range(1, 4), clear=None),
         _moment(_VIRTUALIZATION + "last_update"),
         _moment(_DIRECTORY + "last_update"),
     )
@@ -181,7 +183,7 @@ def check_identification(object_type: str, name: str) -> None:
         raise FieldError(f"{name!r} does not identify a {object_type}: use {' or '.join(known)}")
 
 
-def check_field(object_type: str, name: str, *, longest: int = LONGEST_TEXT) -> Field:
+def check_field(object_type: str, name: str, *, longest: int = LONGEST_TEXT) -> WritableField:
     """Return the field with this name; `longest` replaces the default limit of its text.
 
     A custom field has the form `device/device/#name`; only the tenant knows whether it exists.
@@ -189,7 +191,7 @@ def check_field(object_type: str, name: str, *, longest: int = LONGEST_TEXT) -> 
     Raises:
         FieldError: the name is unknown, or belongs to another kind of object.
     """
-    field = FIELDS.get(name) or (Field(name) if _CUSTOM.fullmatch(name) else None)
+    field = FIELDS.get(name) or (WritableField(name) if _CUSTOM.fullmatch(name) else None)
     if field is None:
         raise FieldError(
             f"{name!r} is not a field that can be written: "
@@ -200,21 +202,21 @@ def check_field(object_type: str, name: str, *, longest: int = LONGEST_TEXT) -> 
     return replace(field, longest=longest) if field.longest == LONGEST_TEXT else field
 
 
-def check_value(field: Field, value: object) -> Problem | None:
+def check_value(field: WritableField, value: object) -> ValueProblem | None:
     """Return what is wrong with a value, None if it can be sent; `clear` values can be sent."""
     match field.kind:
         case FieldKind.TEXT:
             if not isinstance(value, str) or not _is_unicode(value):
-                return Problem.WRONG_TYPE
+                return ValueProblem.WRONG_TYPE
             too_long = field.longest is not None and len(value) > field.longest
-            return Problem.TOO_LONG if too_long else None
+            return ValueProblem.TOO_LONG if too_long else None
         case FieldKind.NUMBER:
             # In Python a bool is an int, in the API it is not.
             if not isinstance(value, int) or isinstance(value, bool):
-                return Problem.WRONG_TYPE
-            return None if value in field.numbers else Problem.OUT_OF_RANGE
+                return ValueProblem.WRONG_TYPE
+            return None if value in field.numbers else ValueProblem.OUT_OF_RANGE
         case FieldKind.MOMENT:
-            return None if _is_moment(value) else Problem.WRONG_TYPE
+            return None if _is_moment(value) else ValueProblem.WRONG_TYPE
 
 
 def _is_unicode(text: str) -> bool:

@@ -16,7 +16,7 @@ from connectors.settings.project_keys import SECRETS, TENANT_KEYS
 from connectors.settings.tenant import BLOCK, TenantSettings
 
 
-class Group(StrEnum):
+class SettingGroup(StrEnum):
     """What settings are about; the values are headings."""
 
     TENANT = "The tenant"
@@ -29,7 +29,7 @@ class Group(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Described:
+class SettingDescription:
     """A setting.
 
     Attributes:
@@ -44,69 +44,71 @@ class Described:
     variable: str
     key: str
     meaning: str
-    group: Group
+    group: SettingGroup
     value: object = None
     secret: bool = False
     has_file: bool = True
 
 
 _PLACES: Final = frozenset({"home", "lake", "ledger_url", "database_url", "catalog"})
-_BLOCK: Final = Described(
+_BLOCK: Final = SettingDescription(
     "NEXTHINK_BLOCK",
     BLOCK,
     "The name of a block on the Prefect server that holds the credential.",
-    Group.TENANT,
+    SettingGroup.TENANT,
 )
 _SOURCE: Final = "of the connection NAME, which a sync's YAML names."
 _ELSEWHERE: Final = (
-    Described(
+    SettingDescription(
         "NXP_SOURCE_NAME_URL",
         "",
         f"The address {_SOURCE} It may hold a password.",
-        Group.SOURCES,
+        SettingGroup.SOURCES,
         secret=True,
     ),
-    Described("NXP_SOURCE_NAME_USER", "", f"The account {_SOURCE}", Group.SOURCES),
-    Described(
-        "NXP_SOURCE_NAME_PASSWORD", "", f"The password {_SOURCE}", Group.SOURCES, secret=True
+    SettingDescription("NXP_SOURCE_NAME_USER", "", f"The account {_SOURCE}", SettingGroup.SOURCES),
+    SettingDescription(
+        "NXP_SOURCE_NAME_PASSWORD", "", f"The password {_SOURCE}", SettingGroup.SOURCES, secret=True
     ),
-    Described("NXP_SOURCE_NAME_CLIENT_ID", "", f"The OAuth client {_SOURCE}", Group.SOURCES),
-    Described(
+    SettingDescription(
+        "NXP_SOURCE_NAME_CLIENT_ID", "", f"The OAuth client {_SOURCE}", SettingGroup.SOURCES
+    ),
+    SettingDescription(
         "NXP_SOURCE_NAME_CLIENT_SECRET",
         "",
         f"The OAuth client's secret {_SOURCE}",
-        Group.SOURCES,
+        SettingGroup.SOURCES,
         secret=True,
     ),
-    Described(
+    SettingDescription(
         "NXP_PROJECT",
         "",
         "The project's folder, where the current folder is not in it; nxp worker sets it.",
-        Group.PROCESS,
+        SettingGroup.PROCESS,
         has_file=False,
     ),
-    Described(
+    SettingDescription(
         "NXP_SUBJECT",
         "",
         "Who asks for an action, as a gateway knows it; the journal keeps it as claimed.",
-        Group.PROCESS,
+        SettingGroup.PROCESS,
     ),
-    Described(
+    SettingDescription(
         "NXP_DEBUG",
         "",
         "1 shows the traceback of a bug, which may hold data.",
-        Group.PROCESS,
+        SettingGroup.PROCESS,
         has_file=False,
     ),
-    Described(
+    SettingDescription(
         "NXP_STACK_PART",
         "",
         "Set by nxp stack, by which it finds its processes; never set it yourself.",
-        Group.PROCESS,
+        SettingGroup.PROCESS,
         has_file=False,
     ),
     *(
-        Described(name, "", meaning, Group.OTHERS, secret=secret, has_file=False)
+        SettingDescription(name, "", meaning, SettingGroup.OTHERS, secret=secret, has_file=False)
         for name, meaning, secret in (
             ("PREFECT_API_URL", "The Prefect server on which commands run as flows.", False),
             ("PREFECT_API_AUTH_STRING", "Its user and password.", True),
@@ -139,14 +141,14 @@ _ELSEWHERE: Final = (
 )
 
 
-def all_settings() -> list[Described]:
+def all_settings() -> list[SettingDescription]:
     """Return every setting, in the order of groups."""
     found = [*_of_tenants(), *_of_installation(), *_of_ceilings(), *_ELSEWHERE]
-    order = list(Group)
+    order = list(SettingGroup)
     return sorted(found, key=lambda each: order.index(each.group))
 
 
-def settings_of(group: Group) -> list[Described]:
+def settings_of(group: SettingGroup) -> list[SettingDescription]:
     """Return the settings of one group."""
     return [each for each in all_settings() if each.group is group]
 
@@ -162,28 +164,30 @@ def is_known(variable: str) -> bool:
     )
 
 
-def _of_tenants() -> Iterator[Described]:
+def _of_tenants() -> Iterator[SettingDescription]:
     for field, info in TenantSettings.model_fields.items():
         if field in TENANT_KEYS:
-            yield _described(f"NEXTHINK_{field.upper()}", field, info, Group.TENANT)
+            yield _described(f"NEXTHINK_{field.upper()}", field, info, SettingGroup.TENANT)
     yield _BLOCK
 
 
-def _of_installation() -> Iterator[Described]:
+def _of_installation() -> Iterator[SettingDescription]:
     for field, info in Settings.model_fields.items():
-        group = Group.PLACES if field in _PLACES else Group.RUNS
+        group = SettingGroup.PLACES if field in _PLACES else SettingGroup.RUNS
         yield _described(f"NXP_{field.upper()}", field, info, group)
 
 
-def _of_ceilings() -> Iterator[Described]:
+def _of_ceilings() -> Iterator[SettingDescription]:
     for field, info in Limits.model_fields.items():
-        yield _described(f"NXP_{field.upper()}", field, info, Group.CEILINGS)
+        yield _described(f"NXP_{field.upper()}", field, info, SettingGroup.CEILINGS)
 
 
-def _described(variable: str, field: str, info: FieldInfo, group: Group) -> Described:
+def _described(
+    variable: str, field: str, info: FieldInfo, group: SettingGroup
+) -> SettingDescription:
     default: Any = None if info.is_required() or info.default_factory else info.default
     is_plain = isinstance(default, str | int | float) and default != ""
-    return Described(
+    return SettingDescription(
         variable,
         field,
         info.description or "",

@@ -25,7 +25,7 @@ READ_AHEAD = 1 << 20
 DENIED = ("401", "403")
 
 
-class Place(Protocol):
+class FileLocation(Protocol):
     """A path or a pattern; every error is a PipelineError that names the source."""
 
     def find(self) -> list[str]:
@@ -39,7 +39,7 @@ class Place(Protocol):
         """Open one of the files for reading, as bytes."""
 
 
-def open_place(source: str, path: str) -> Place:
+def open_place(source: str, path: str) -> FileLocation:
     """Open a place; reads nothing yet."""
     return Bucket(source, path) if "://" in path else Folders(source, path)
 

@@ -11,7 +11,7 @@ from sqlalchemy.engine import URL
 from sqlalchemy.types import TypeEngine
 
 from connectors.catalogue import ColumnType
-from connectors.databases.names import Limits
+from connectors.databases.names import NameLimits
 from connectors.sql.session import Session
 
 # A load waits this long for another one into the same table; one that takes longer is stuck.
@@ -84,7 +84,7 @@ class Database(Protocol):
 
     dialect: Dialect
     types: dict[ColumnType, TypeEngine[Any]]
-    limits: Limits
+    limits: NameLimits
     alterations: Alterations = Alterations()
     # Of texts in keys: those of our own tables, and those of a dataset's table.
     name_text: TypeEngine[Any] = Text()

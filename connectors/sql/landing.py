@@ -24,8 +24,8 @@ from connectors.sql.comments import changed_comments, write_comments
 from connectors.sql.database import Database
 from connectors.sql.opening import open_database
 from connectors.sql.partitions import (
-    Partition,
     PartitionWindow,
+    TablePartition,
     check_swapping,
     drop_partitions,
     partitions_of,
@@ -184,7 +184,7 @@ class SqlLanding:
         refuse_twice(session, staging, keys, self._target.shown)
         merge(session, table, staging, keys)
 
-    def _partitions(self, session: Session, table: Table) -> list[Partition] | None:
+    def _partitions(self, session: Session, table: Table) -> list[TablePartition] | None:
         """Return the table's partitions, None if its windows are not partitions."""
         if not (self._target.is_partitioned and self._database.partitions):
             return None

@@ -7,13 +7,13 @@ stays in use.
 
 from collections.abc import Collection, Mapping
 
-from connectors.databases.names import Limits, folded
+from connectors.databases.names import NameLimits, folded
 from connectors.errors import ConfigurationError
 from connectors.sql.database import ExistingColumn
 
 
 def stored_names(
-    columns: Collection[str], existing: Mapping[str, ExistingColumn], limits: Limits, shown: str
+    columns: Collection[str], existing: Mapping[str, ExistingColumn], limits: NameLimits, shown: str
 ) -> dict[str, str]:
     """Return the name in the table of each landed column.
 
@@ -48,7 +48,7 @@ def stored_names(
 
 
 def _may_hold(
-    existing: Mapping[str, ExistingColumn], column: str, name: str, limits: Limits
+    existing: Mapping[str, ExistingColumn], column: str, name: str, limits: NameLimits
 ) -> bool:
     """Return whether a table has this cut column, and no comment says that it holds another one."""
     if column == name or column not in existing:

@@ -31,7 +31,7 @@ _ENDLESS: Final = {
 
 
 @dataclass(frozen=True, slots=True)
-class Partition:
+class TablePartition:
     """A partition, quoted with its schema, and its time; of the default one both are None."""
 
     name: str
@@ -51,7 +51,7 @@ class Partition:
         return starts_at <= self.starts_at and self.ends_at <= ends_at
 
 
-def partitions_of(session: Session, table: Table, column: str) -> list[Partition] | None:
+def partitions_of(session: Session, table: Table, column: str) -> list[TablePartition] | None:
     """Return a table's partitions in order of time, None if it has none by ranges of the column."""
     relation = (
         f"n.nspname = {quoted_text(table.schema or '')} AND c.relname = {quoted_text(table.name)}"
@@ -74,7 +74,7 @@ def partitions_of(session: Session, table: Table, column: str) -> list[Partition
         "JOIN pg_catalog.pg_class c ON c.oid = i.inhparent "
         f"JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE {relation}"
     )
-    found = [Partition(name, *_bounds(written)) for name, written in rows]
+    found = [TablePartition(name, *_bounds(written)) for name, written in rows]
     return sorted(found, key=lambda each: each.starts_at or _ENDLESS["MAXVALUE"])
 
 
@@ -108,7 +108,7 @@ class PartitionWindow:
     ends_at: datetime
     replaced: Conditions
 
-    def replace(self, partitions: Sequence[Partition], load: Callable[[Table], None]) -> None:
+    def replace(self, partitions: Sequence[TablePartition], load: Callable[[Table], None]) -> None:
         """Replace the window's rows: by a new partition, or within those that reach further."""
         touched = [each for each in partitions if each.overlaps(self.starts_at, self.ends_at)]
         if not all(each.is_within(self.starts_at, self.ends_at) for each in touched):
@@ -130,7 +130,7 @@ class PartitionWindow:
         final = self.session.quoted(_named(self.table, self.starts_at))
         self.session.execute(f"ALTER TABLE {self.session.named(fresh)} RENAME TO {final}")
 
-    def _copy(self, fresh: Table, touched: Sequence[Partition]) -> None:
+    def _copy(self, fresh: Table, touched: Sequence[TablePartition]) -> None:
         """Replace the rows in place, where a reader does not let the partitions go."""
         self.session.execute(delete(self.table).where(*self.replaced))
         self._fill_gaps(touched)
@@ -138,7 +138,7 @@ class PartitionWindow:
         self.session.execute(insert(self.table).from_select(keys, select(fresh)))
         self.session.execute(f"DROP TABLE {self.session.named(fresh)}")
 
-    def _fill_gaps(self, touched: Sequence[Partition]) -> None:
+    def _fill_gaps(self, touched: Sequence[TablePartition]) -> None:
         """Add partitions for the time of the window that has none."""
         start = self.starts_at
         for each in touched:
@@ -212,7 +212,7 @@ def check_swapping(session: Session, table: Table) -> None:
 
 
 def drop_partitions(
-    session: Session, partitions: Sequence[Partition], starts_at: datetime, ends_at: datetime
+    session: Session, partitions: Sequence[TablePartition], starts_at: datetime, ends_at: datetime
 ) -> None:
     """Drop the partitions that lie within [starts_at, ends_at), unless a reader has them."""
     ended = [each for each in partitions if each.is_within(starts_at, ends_at)]

@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field, StrictInt, StrictStr
 
 from connectors.catalogue import Specification
 from connectors.nexthink.fields import LONGEST_TEXT, FieldKind, check_value
-from connectors.nexthink.fields import Field as ApiField
+from connectors.nexthink.fields import WritableField as ApiField
 
 DIGEST_BYTES = 8
 

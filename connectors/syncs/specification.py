@@ -11,8 +11,8 @@ from pydantic import Field, model_validator
 from connectors.catalogue import DAY, Specification
 from connectors.catalogue.specification import Duration
 from connectors.nexthink import QUERY_ID
-from connectors.nexthink.fields import Field as ApiField
 from connectors.nexthink.fields import FieldError, check_field, check_identification
+from connectors.nexthink.fields import WritableField as ApiField
 from connectors.nexthink.models import DEFAULT_BYTES, DEFAULT_OBJECTS, MOST_OBJECTS
 from connectors.sources import Sources
 from connectors.sources.specification import ServiceNowSpecification, SqlSourceSpecification

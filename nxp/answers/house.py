@@ -7,11 +7,11 @@ from typing import Annotated, Any
 
 from pydantic import Field, RootModel
 
-from nql.linting import Verdict
+from nql.linting import DiagnosticKind
 from nxp.answers.runs import StateShown
 from nxp.doctor.finding import Level
 from tasks.upkeep.maintain import Cleared
-from tasks.upkeep.query_differences import Outcome
+from tasks.upkeep.query_differences import QueryAgreement
 from tasks.upkeep.replay import Replayed
 
 
@@ -192,7 +192,7 @@ class LintFinding:
     file: str
     line: int
     column: int
-    verdict: Verdict
+    verdict: DiagnosticKind
     message: str
     suggestion: str
     note: bool
@@ -212,7 +212,7 @@ class QueryCompared:
     """A saved query of the tenant against its file; `message` says why there is no comparison."""
 
     query_id: str
-    outcome: Outcome
+    outcome: QueryAgreement
     differences: list[Clause]
     message: str
 

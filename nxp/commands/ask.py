@@ -19,7 +19,7 @@ from nxp.offered import offered
 from nxp.options import Json, Tenant
 from nxp.output import print_json, print_table, print_text, say
 from nxp.question_answers import answer_question
-from nxp.sql_formats import Result, Source, fetched
+from nxp.sql_formats import SqlResult, StatementSource, fetched
 from nxp.sql_table import show_table
 
 _WIDTH: Final = 100
@@ -109,7 +109,9 @@ def _answer(question: Question, settings: Settings, tenant: str | None, *, as_js
     """
     name = tenant_name(settings, tenant)
     room = Room(settings.home, settings.memory_mb, settings.sql_spill_mb)
-    source = Source(Lake(settings.lake, name), room, lambda: offered(settings, name, tenant))
+    source = StatementSource(
+        Lake(settings.lake, name), room, lambda: offered(settings, name, tenant)
+    )
     result = answer_question(question, source, settings.catalog, lambda rows: fetched(rows, None))
     if as_json:
         print_json(_answered(question, question.datasets(), result))
@@ -125,7 +127,7 @@ def _answer(question: Question, settings: Settings, tenant: str | None, *, as_js
         say(f"{question.file}: chart: the answer has no column {', '.join(lacking)}")
 
 
-def _answered(question: Question, datasets: tuple[str, ...], result: Result) -> QuestionAnswered:
+def _answered(question: Question, datasets: tuple[str, ...], result: SqlResult) -> QuestionAnswered:
     return QuestionAnswered(
         name=question.name,
         title=question.title,

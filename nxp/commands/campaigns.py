@@ -48,7 +48,7 @@ def trigger(
 
     Users with equal parameters are one request; more than 10,000 of them are several.
     """
-    from nxp.raw import Sending, send  # noqa: PLC0415
+    from nxp.raw import SendOptions, send  # noqa: PLC0415
     from tasks.act.raw import split  # noqa: PLC0415 - polars, not for --help
 
     named = nql_id(campaign_id)
@@ -66,7 +66,7 @@ def trigger(
         CampaignRequest(named, part, expires_in_minutes=expires, parameters=own)
         for own, part, _ in parts
     ]
-    how = Sending(
+    how = SendOptions(
         read_back=f"nxp campaigns responses '{named}'",
         duplicates=found.duplicates,
         positions=[places for _, _, places in parts],

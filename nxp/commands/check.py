@@ -18,7 +18,7 @@ from connectors.settings.tenants import TenantSettings, load_tenant
 from nxp.catalogue import Catalogue, derived_columns, in_words, read_catalogue
 from nxp.options import Json, Tenant
 from nxp.output import print_json, say
-from nxp.tenant_asked import Asked, ask_tenant, kept_outcomes
+from nxp.tenant_asked import TenantAnswer, ask_tenant, kept_outcomes
 
 if TYPE_CHECKING:
     from nxp.answers.steps import Step
@@ -47,7 +47,7 @@ def check(
     read.notes += notes
     unfit, derived = _derived(settings, read.datasets)
     problems += unfit
-    asked = Asked()
+    asked = TenantAnswer()
     if connect and found:
         asked = ask_tenant(found, settings, read.datasets, queries=_is_in_project())
     read.notes += asked.notes
@@ -117,7 +117,7 @@ def _steps(
     unset: Sequence[str],
     tenant: TenantSettings | None,
     read: Catalogue,
-    asked: Asked,
+    asked: TenantAnswer,
 ) -> "list[Step]":
     """Return what the tenant needs, as far as settings, catalogue and the last answers show it."""
     from nxp.tenant_steps import steps  # noqa: PLC0415 - only in a project

@@ -16,7 +16,7 @@ from nxp.options import Activate, DryRun, Json, Only
 from nxp.output import print_json, print_table, say
 
 if TYPE_CHECKING:
-    from nxp.deployment.changes import Change, WantedState
+    from nxp.deployment.changes import ServerChange, WantedState
 
 
 def deploy(
@@ -50,14 +50,14 @@ def deploy(
     from nxp.deployment.automations import load_automations  # noqa: PLC0415 - prefect, 2 s
     from nxp.deployment.changes import WantedState  # noqa: PLC0415
     from nxp.deployment.files import load_deployments, unused_schedules  # noqa: PLC0415
-    from nxp.deployment.switches import Asked  # noqa: PLC0415
+    from nxp.deployment.switches import SwitchRequest  # noqa: PLC0415
 
     alert_url = settings.alert_url.get_secret_value() if settings.alert_url else None
     wanted = WantedState(
         deployments=load_deployments(settings.catalog, pool),
         automations=load_automations(settings.catalog, datasets.values()),
         alert_url=alert_url,
-        asked=Asked(resume=resume, only=only, activate=activate),
+        asked=SwitchRequest(resume=resume, only=only, activate=activate),
     )
     wanted.asked.check(wanted.deployments, wanted.automations)
     for unused in unused_schedules(wanted.deployments, datasets):
@@ -66,7 +66,7 @@ def deploy(
     _print(changes, settings, dry_run=dry_run, as_json=as_json)
 
 
-def bring(wanted: "WantedState", *, dry_run: bool = False) -> list["Change"]:
+def bring(wanted: "WantedState", *, dry_run: bool = False) -> list["ServerChange"]:
     """Make the changes, each after those it depends on, and return them.
 
     Raises:
@@ -75,9 +75,9 @@ def bring(wanted: "WantedState", *, dry_run: bool = False) -> list["Change"]:
     from nxp.deployment.changes import alerts, automations, pools_and_deployments  # noqa: PLC0415
     from nxp.deployment.server import connected, look  # noqa: PLC0415
 
-    done: list[Change] = []
+    done: list[ServerChange] = []
 
-    def each(changes: Iterable["Change"]) -> None:
+    def each(changes: Iterable["ServerChange"]) -> None:
         planned = list(changes)
         for change in planned:
             if change.ends:
@@ -101,7 +101,9 @@ def bring(wanted: "WantedState", *, dry_run: bool = False) -> list["Change"]:
     return done
 
 
-def _print(changes: list["Change"], settings: Settings, *, dry_run: bool, as_json: bool) -> None:
+def _print(
+    changes: list["ServerChange"], settings: Settings, *, dry_run: bool, as_json: bool
+) -> None:
     rows = [(each.verb.value, each.kind, each.name, each.about, each.datasets) for each in changes]
     if as_json:
         names = ("verb", "kind", "name", "about", "datasets")

@@ -11,7 +11,7 @@ from cyclopts import Parameter
 from connectors.catalogue.yaml_text import UNREADABLE, read_text, why_unreadable
 from connectors.errors import ConfigurationError
 from connectors.settings.installation import load_settings
-from nql.linting import Finding
+from nql.linting import Diagnostic
 from nql.linting import lint as find
 from nxp.options import Json
 from nxp.output import print_json, print_text, say
@@ -31,7 +31,7 @@ def lint(
     list of a tenant's fields is complete. Text that this parser cannot read is reported as not
     understood: a tenant may take it. Exits with 3 if there is anything but notes.
     """
-    found: dict[str, list[Finding]] = {}
+    found: dict[str, list[Diagnostic]] = {}
     unread: list[str] = []
     for path in _files(file):
         name = "standard input" if str(path) == STANDARD_INPUT else str(path)
@@ -71,9 +71,9 @@ def _text(path: Path) -> str:
     return sys.stdin.buffer.read().decode("utf-8-sig")
 
 
-def _place(finding: Finding) -> str:
+def _place(finding: Diagnostic) -> str:
     return f"{finding.line}:{finding.column}: " if finding.line else " "
 
 
-def _plain(finding: Finding) -> dict[str, object]:
+def _plain(finding: Diagnostic) -> dict[str, object]:
     return asdict(finding) | {"verdict": finding.verdict.value, "note": finding.is_note}

@@ -123,7 +123,7 @@ def execute(
 
     More than 10,000 devices are split into several requests.
     """
-    from nxp.raw import Sending, send  # noqa: PLC0415
+    from nxp.raw import SendOptions, send  # noqa: PLC0415
     from tasks.act.raw import split  # noqa: PLC0415 - polars, not for --help
 
     named = nql_id(action_id)
@@ -144,7 +144,7 @@ def execute(
     limit = read_wait(wait)
     if not allow_missing:
         _require_inputs(named, values, tenant)
-    how = Sending(
+    how = SendOptions(
         read_back=f"nxp remote-actions executions '{named}'",
         duplicates=targets.duplicates,
         wait=limit,

@@ -44,7 +44,7 @@ def handoff(
 
     Each user is one request; -p adds metadata to it.
     """
-    from nxp.raw import Sending, send  # noqa: PLC0415 - polars, not for --help
+    from nxp.raw import SendOptions, send  # noqa: PLC0415 - polars, not for --help
 
     targets = read_targets(user, users, "--user or --users")
     if not targets.names:
@@ -54,7 +54,7 @@ def handoff(
         raise UsageError("--message or --attach: there is nothing to hand off")
     metadata = parse_parameters(parameter) or None
     requests = [HandoffRequest(each, parts, metadata, time_zone) for each in targets.names]
-    how = Sending(read_back="", duplicates=targets.duplicates)
+    how = SendOptions(read_back="", duplicates=targets.duplicates)
     send(requests, tenant, how, as_json=as_json)
 
 

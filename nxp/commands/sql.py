@@ -16,7 +16,7 @@ from connectors.text_files import decode_text, read_text
 from nxp.offered import offered
 from nxp.options import Json, Tenant, Whole
 from nxp.output import say
-from nxp.sql_formats import Format, Source, fetched, format_of, show, write
+from nxp.sql_formats import OutputFormat, StatementSource, fetched, format_of, show, write
 
 STDIN = "-"
 
@@ -26,7 +26,7 @@ def sql(
     *,
     file: Annotated[Path | None, Parameter(help="Read the statement from this file.")] = None,
     format_: Annotated[
-        Format | None,
+        OutputFormat | None,
         Parameter(name="--format", help="How to write the result; by default as a table."),
     ] = None,
     out: Annotated[
@@ -68,11 +68,11 @@ def sql(
         say(f"there are more rows than the limit of {limit:,}")
 
 
-def _format(asked: Format | None, out: Path | None, *, as_json: bool) -> Format:
-    if as_json and asked not in {None, Format.JSON}:
+def _format(asked: OutputFormat | None, out: Path | None, *, as_json: bool) -> OutputFormat:
+    if as_json and asked not in {None, OutputFormat.JSON}:
         raise UsageError("--json and --format: use one of them")
-    how = format_of(Format.JSON if as_json else asked, out)
-    if how is Format.PARQUET and out is None:
+    how = format_of(OutputFormat.JSON if as_json else asked, out)
+    if how is OutputFormat.PARQUET and out is None:
         raise UsageError("--format parquet needs --out FILE")
     if out is not None and out.is_dir():
         raise UsageError(f"--out {out}: it is a folder: name a file")
@@ -81,11 +81,11 @@ def _format(asked: Format | None, out: Path | None, *, as_json: bool) -> Format:
     return how
 
 
-def _source(tenant: str | None) -> Source:
+def _source(tenant: str | None) -> StatementSource:
     settings = load_settings()
     name = tenant_name(settings, tenant)
     room = Room(settings.home, settings.memory_mb, settings.sql_spill_mb)
-    return Source(Lake(settings.lake, name), room, lambda: offered(settings, name, tenant))
+    return StatementSource(Lake(settings.lake, name), room, lambda: offered(settings, name, tenant))
 
 
 def _statement(query: str | None, file: Path | None) -> str:

@@ -9,7 +9,7 @@ from connectors.catalogue import DatasetSpecification, Mode, load_dataset, read_
 from connectors.clock import utc_now
 from connectors.counting import number_of
 from connectors.errors import PartlyDoneError, UsageError
-from connectors.ledger import DROPPED, EXPIRED, Doubt, Kind, Ledger, open_ledger
+from connectors.ledger import DROPPED, EXPIRED, CallKind, Doubt, Ledger, open_ledger
 from connectors.settings.installation import Settings, load_settings
 from connectors.settings.tenants import tenant_name
 from nxp.options import Dataset, Json, Tenant
@@ -223,7 +223,7 @@ def _state(specification: DatasetSpecification, ledger: Ledger) -> dict[str, Any
     states = Counter(record.shown for record in records)
     mark = ledger.marks.watermark(dataset)
     waiting = [record.not_before for record in records if record.not_before]
-    if limited := ledger.limits.limited_until(Kind.EXPORTS):
+    if limited := ledger.limits.limited_until(CallKind.EXPORTS):
         waiting.append(limited)
     return {
         "dataset": dataset,

@@ -29,7 +29,7 @@ from nxp.options import (
 )
 from nxp.output import print_json, print_table, say
 from nxp.shown import Read, show_rows
-from nxp.targets import Objects, as_ids, read_devices, read_users
+from nxp.targets import TargetObjects, as_ids, read_devices, read_users
 
 _SHOWN: Final = (
     "id",
@@ -139,7 +139,7 @@ def trigger(
 
     More than 10,000 targets are split into several requests if they are all devices or all users.
     """
-    from nxp.raw import Sending, send  # noqa: PLC0415 - polars, not for --help
+    from nxp.raw import SendOptions, send  # noqa: PLC0415 - polars, not for --help
 
     if devices == users == "-":
         raise UsageError("--devices - and --users -: only one of them can read stdin")
@@ -150,7 +150,7 @@ def trigger(
     if max(wanted.count, people.count) > MOST_TARGETS:
         _refuse_to_split(named, tenant, both=bool(wanted.count and people.count))
     make = _by_ids if by_id or wanted.ids or people.ids else _by_keys
-    how = Sending(
+    how = SendOptions(
         read_back=f"nxp workflows executions '{named}'",
         duplicates=wanted.duplicates + people.duplicates,
         wait=limit,
@@ -176,7 +176,7 @@ def resume(
 
     The status is read back once at once, by an export; with --wait until it has ended.
     """
-    from nxp.raw import Sending, send  # noqa: PLC0415 - polars, not for --help
+    from nxp.raw import SendOptions, send  # noqa: PLC0415 - polars, not for --help
 
     values, limit = parse_parameters(parameter), read_wait(wait)
     if no_status and limit is not None:
@@ -186,7 +186,7 @@ def resume(
         with open_client(tenant) as client:
             uuid = client.workflows.details(workflow).uuid
     request = EventRequest(uuid, execution, values, source=source)
-    how = Sending(
+    how = SendOptions(
         read_back=f"nxp workflows executions {workflow}",
         wait=None if no_status else limit or timedelta(0),
         is_awaited=limit is not None,
@@ -219,8 +219,8 @@ def _nql_id(workflow_id: str, tenant: str | None) -> str:
 
 def _by_keys(
     workflow_id: str,
-    devices: Objects[DeviceIds],
-    users: Objects[UserIds],
+    devices: TargetObjects[DeviceIds],
+    users: TargetObjects[UserIds],
     parameters: Mapping[str, str],
     source: str | None,
 ) -> list[WorkflowRequest]:
@@ -232,8 +232,8 @@ def _by_keys(
 
 def _by_ids(
     workflow_id: str,
-    devices: Objects[DeviceIds],
-    users: Objects[UserIds],
+    devices: TargetObjects[DeviceIds],
+    users: TargetObjects[UserIds],
     parameters: Mapping[str, str],
     source: str | None,
 ) -> list[WorkflowIdsRequest]:

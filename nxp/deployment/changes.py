@@ -19,8 +19,8 @@ from connectors.errors import UsageError
 from nxp.deployment.automations import AutomationEntry, Ids, resolve
 from nxp.deployment.comparison import active_schedules, automation_differences, differences
 from nxp.deployment.files import OURS, Deployment
-from nxp.deployment.server import WEBHOOK, Found
-from nxp.deployment.switches import Asked, replaced, switches
+from nxp.deployment.server import WEBHOOK, ServerInventory
+from nxp.deployment.switches import SwitchRequest, replaced, switches
 
 
 class Verb(StrEnum):
@@ -33,7 +33,7 @@ class Verb(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class ServerChange:
     """One thing on the server, what is done with it, and why; `do` does it.
 
     `ends` says what an operator has active and is switched off; it is shown before it is done.
@@ -56,7 +56,7 @@ class WantedState:
     deployments: Sequence[Deployment]
     automations: Sequence[AutomationEntry]
     alert_url: str | None = None
-    asked: Asked = field(default_factory=Asked)
+    asked: SwitchRequest = field(default_factory=SwitchRequest)
 
     @property
     def chosen(self) -> list[Deployment]:
@@ -65,8 +65,8 @@ class WantedState:
 
 
 def pools_and_deployments(
-    client: SyncPrefectClient, found: Found, wanted: WantedState
-) -> Iterator[Change]:
+    client: SyncPrefectClient, found: ServerInventory, wanted: WantedState
+) -> Iterator[ServerChange]:
     """Yield the changes to work pools and deployments: to create, change or remove them."""
     for pool in dict.fromkeys(each.entry.work_pool.name for each in wanted.chosen):
         yield _pool(client, found, pool)
@@ -79,7 +79,7 @@ def pools_and_deployments(
         known = found.deployments[name]
         # What becomes of the schedule of a replaced one is said by the one that replaces it.
         ends = "" if name in taken else ", ".join(active_schedules(known).values())
-        yield Change(
+        yield ServerChange(
             Verb.REMOVE,
             "deployment",
             name,
@@ -89,7 +89,9 @@ def pools_and_deployments(
         )
 
 
-def _check_taken(taken: set[str], found: Found, wanted: WantedState, gone: Collection[str]) -> None:
+def _check_taken(
+    taken: set[str], found: ServerInventory, wanted: WantedState, gone: Collection[str]
+) -> None:
     """Raise if `--only` would remove what a deployment that it leaves out takes over too.
 
     Raises:
@@ -103,17 +105,19 @@ def _check_taken(taken: set[str], found: Found, wanted: WantedState, gone: Colle
                 )
 
 
-def alerts(client: SyncPrefectClient, found: Found, wanted: WantedState) -> Iterator[Change]:
+def alerts(
+    client: SyncPrefectClient, found: ServerInventory, wanted: WantedState
+) -> Iterator[ServerChange]:
     """Yield the change to the webhook that alerts are sent to."""
     url = wanted.alert_url
     if url and found.webhook is None:
-        yield Change(Verb.CREATE, "webhook", WEBHOOK, do=lambda: _save(url))
+        yield ServerChange(Verb.CREATE, "webhook", WEBHOOK, do=lambda: _save(url))
     elif url and found.webhook_url != url:
-        yield Change(Verb.CHANGE, "webhook", WEBHOOK, about="address", do=lambda: _save(url))
+        yield ServerChange(Verb.CHANGE, "webhook", WEBHOOK, about="address", do=lambda: _save(url))
     elif url:
-        yield Change(Verb.LEAVE, "webhook", WEBHOOK)
+        yield ServerChange(Verb.LEAVE, "webhook", WEBHOOK)
     elif (webhook := found.webhook) is not None:
-        yield Change(
+        yield ServerChange(
             Verb.REMOVE,
             "webhook",
             WEBHOOK,
@@ -123,8 +127,8 @@ def alerts(client: SyncPrefectClient, found: Found, wanted: WantedState) -> Iter
 
 
 def automations(
-    client: SyncPrefectClient, found: Found, wanted: WantedState, webhook: UUID | None
-) -> Iterator[Change]:
+    client: SyncPrefectClient, found: ServerInventory, wanted: WantedState, webhook: UUID | None
+) -> Iterator[ServerChange]:
     """Yield the changes to automations, which refer to deployments and webhook by their ids."""
     known = dict.fromkeys((each.name for each in wanted.chosen), UUID(int=0))
     ids = Ids(webhook, known | {name: each.id for name, each in found.deployments.items()})
@@ -143,7 +147,7 @@ def automations(
     for name, automation in sorted(found.automations.items()):
         if OURS in automation.tags and name not in kept and wanted.asked.covers(name):
             about = "no longer in the file" if wanted.alert_url else "it has nothing to do"
-            yield Change(
+            yield ServerChange(
                 Verb.REMOVE,
                 "automation",
                 name,
@@ -152,7 +156,7 @@ def automations(
             )
 
 
-def _pool(client: SyncPrefectClient, found: Found, name: str) -> Change:
+def _pool(client: SyncPrefectClient, found: ServerInventory, name: str) -> ServerChange:
     pool = found.pools.get(name)
     if pool is None:
         new = WorkPoolCreate(
@@ -160,17 +164,17 @@ def _pool(client: SyncPrefectClient, found: Found, name: str) -> Change:
             type=ProcessWorker.type,
             base_job_template=ProcessWorker.get_default_base_job_template(),
         )
-        return Change(Verb.CREATE, "work pool", name, do=lambda: client.create_work_pool(new))
-    return Change(Verb.LEAVE, "work pool", name, about="paused" if pool.is_paused else "")
+        return ServerChange(Verb.CREATE, "work pool", name, do=lambda: client.create_work_pool(new))
+    return ServerChange(Verb.LEAVE, "work pool", name, about="paused" if pool.is_paused else "")
 
 
 def _deployment(
     client: SyncPrefectClient,
     deployment: Deployment,
-    found: Found,
+    found: ServerInventory,
     wanted: WantedState,
     gone: Collection[str],
-) -> Change:
+) -> ServerChange:
     known = found.deployments.get(deployment.name)
     after = switches(deployment, known, found, wanted.asked, gone)
     datasets = deployment.made_from
@@ -189,9 +193,9 @@ def _deployment(
     if verb is Verb.LEAVE:
         # What is inactive in the file is as it should be: nothing to show at each deploy.
         about = about if after.is_paused else ""
-        return Change(verb, "deployment", deployment.name, about=about, datasets=datasets)
+        return ServerChange(verb, "deployment", deployment.name, about=about, datasets=datasets)
     write = partial(_write, client, deployment, known, after.on, wanted.asked)
-    return Change(
+    return ServerChange(
         verb,
         "deployment",
         deployment.name,
@@ -207,7 +211,7 @@ def _write(
     deployment: Deployment,
     known: DeploymentResponse | None,
     on: frozenset[str],
-    asked: Asked,
+    asked: SwitchRequest,
 ) -> object:
     """Create or replace the deployment, with these schedules active."""
     entry, limit = deployment.entry, deployment.entry.concurrency_limit
@@ -241,9 +245,9 @@ def _write(
 
 def _automation(
     client: SyncPrefectClient, core: AutomationCore, known: Automation | None, wanted: WantedState
-) -> Change:
+) -> ServerChange:
     if known is None:
-        return Change(
+        return ServerChange(
             Verb.CREATE,
             "automation",
             core.name,
@@ -257,7 +261,7 @@ def _automation(
     elif switched:
         core = core.model_copy(update={"enabled": known.enabled})
     if different:
-        return Change(
+        return ServerChange(
             Verb.CHANGE,
             "automation",
             core.name,
@@ -266,7 +270,7 @@ def _automation(
         )
     state = "on" if known.enabled else "off"
     about = f"switched {state} by hand" if switched else ""
-    return Change(Verb.LEAVE, "automation", core.name, about=about)
+    return ServerChange(Verb.LEAVE, "automation", core.name, about=about)
 
 
 def _save(url: str) -> object:

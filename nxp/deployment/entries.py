@@ -21,7 +21,7 @@ class Pool(_Strict):
     job_variables: dict[str, Any] = Field(default_factory=dict)
 
 
-class Limit(_Strict):
+class ConcurrencyLimit(_Strict):
     """How many runs of a deployment may run at once, and what happens to one more."""
 
     limit: int = Field(ge=1)
@@ -65,7 +65,7 @@ class DeploymentEntry(_Strict):
     tags: tuple[str, ...]
     parameters: dict[str, Any] = Field(default_factory=dict)
     schedules: tuple[Timetable, ...] = ()
-    concurrency_limit: Limit | None = None
+    concurrency_limit: ConcurrencyLimit | None = None
     # Deployments of earlier releases, as flow/deployment: where one was paused, this starts paused.
     replaces: tuple[str, ...] = ()
 

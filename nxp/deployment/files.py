@@ -20,7 +20,7 @@ from connectors.catalogue.yaml_text import UNREADABLE, read_yaml, why_unreadable
 from connectors.errors import ConfigurationError
 from connectors.syncs import load_syncs
 from nxp.deployment.entries import DeploymentEntry, Pool
-from nxp.deployment.scheduled import Made, Shared, lands_on_schedule, made_by_schedules
+from nxp.deployment.scheduled import Made, SharedDefinitions, lands_on_schedule, made_by_schedules
 
 FILE = "prefect.yaml"
 # Every deployment and automation of ours carries this tag; others on the server are left alone.
@@ -141,7 +141,7 @@ def _scheduled(
 ) -> list[Made]:
     """Return what the schedules of datasets make, in the file's pools and with its tags."""
     try:
-        shared = Shared.model_validate(read.get("definitions") or {})
+        shared = SharedDefinitions.model_validate(read.get("definitions") or {})
     except ValidationError as error:
         problems += [f"definitions.{problem}" for problem in _listed(error)]
         return []

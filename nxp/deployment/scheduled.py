@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict
 from connectors.catalogue import DAY, DatasetSpecification, Mode
 from connectors.catalogue.schedule import Schedule
 from connectors.catalogue.specification import describe
-from nxp.deployment.entries import DeploymentEntry, Limit, Pool, Timetable
+from nxp.deployment.entries import ConcurrencyLimit, DeploymentEntry, Pool, Timetable
 
 EXPORT: Final = "flows.export.nql_export"
 MAINTAIN: Final = "flows.maintain.maintain"
@@ -32,10 +32,10 @@ class Common(BaseModel):
 
     work_pool: Pool = Pool(name="nexthink")
     tags: tuple[str, ...]
-    concurrency_limit: Limit | None = Limit(limit=1)
+    concurrency_limit: ConcurrencyLimit | None = ConcurrencyLimit(limit=1)
 
 
-class Shared(BaseModel):
+class SharedDefinitions(BaseModel):
     """The `definitions` of prefect.yaml that deployments made from schedules share."""
 
     model_config = ConfigDict(frozen=True)
@@ -58,7 +58,9 @@ def lands_on_schedule(entry: DeploymentEntry) -> tuple[str, ...]:
 
 
 def made_by_schedules(
-    datasets: Iterable[DatasetSpecification], entries: Iterable[DeploymentEntry], shared: Shared
+    datasets: Iterable[DatasetSpecification],
+    entries: Iterable[DeploymentEntry],
+    shared: SharedDefinitions,
 ) -> list[Made]:
     """Return the deployments of all datasets with a schedule of their own.
 

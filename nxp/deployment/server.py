@@ -24,7 +24,7 @@ WEBHOOK = "nexthink-alerts"
 
 
 @dataclass(slots=True)
-class Found:
+class ServerInventory:
     """What the server has, by name; deployments as flow/deployment."""
 
     pools: dict[str, WorkPool]
@@ -71,12 +71,12 @@ def connected() -> Iterator[SyncPrefectClient]:
         ) from None
 
 
-def look(client: SyncPrefectClient) -> Found:
+def look(client: SyncPrefectClient) -> ServerInventory:
     """Return what the server has."""
     deployments = _deployments(client)
     flows = _flow_names(client, {each.flow_id for each in deployments})
     webhook = _webhook()
-    return Found(
+    return ServerInventory(
         pools={pool.name: pool for pool in client.read_work_pools(limit=PAGE)},
         deployments={f"{flows[each.flow_id]}/{each.name}": each for each in deployments},
         automations={each.name: each for each in _automations(client)},

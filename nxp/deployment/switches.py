@@ -11,11 +11,11 @@ from nxp.deployment.automations import AutomationEntry
 from nxp.deployment.comparison import active_schedules, paused_schedules
 from nxp.deployment.entries import datasets_in
 from nxp.deployment.files import Deployment
-from nxp.deployment.server import Found
+from nxp.deployment.server import ServerInventory
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
+class SwitchRequest:
     """What the operator asks for.
 
     Attributes:
@@ -46,7 +46,7 @@ class Asked:
         deployments = list(deployments)
         names = [each.name for each in deployments] + [each.name for each in automations]
         for pattern in self.only:
-            if not any(Asked(only=(pattern,)).covers(name) for name in names):
+            if not any(SwitchRequest(only=(pattern,)).covers(name) for name in names):
                 raise UsageError(f"--only {pattern}: no deployment or automation has such a name")
         scheduled = [each for each in deployments if each.entry.schedules]
         for name in self.activate:
@@ -83,8 +83,8 @@ class Switches:
 def switches(
     deployment: Deployment,
     known: DeploymentResponse | None,
-    found: Found,
-    asked: Asked,
+    found: ServerInventory,
+    asked: SwitchRequest,
     gone: Collection[str] = (),
 ) -> Switches:
     """Return which schedules of a deployment are on after it is deployed.
@@ -146,7 +146,7 @@ def _switched_off(
     return slugs if known.paused or (paused and not active_schedules(known)) else paused
 
 
-def replaced(deployment: Deployment, found: Found, gone: Collection[str]) -> list[str]:
+def replaced(deployment: Deployment, found: ServerInventory, gone: Collection[str]) -> list[str]:
     """Return the names of deployments on the server whose place a deployment takes.
 
     Those that its entry names; and if the schedules of datasets made it, those of the same flow
@@ -166,6 +166,6 @@ def replaced(deployment: Deployment, found: Found, gone: Collection[str]) -> lis
 
 
 def _replaced(
-    deployment: Deployment, found: Found, gone: Collection[str]
+    deployment: Deployment, found: ServerInventory, gone: Collection[str]
 ) -> list[DeploymentResponse]:
     return [found.deployments[name] for name in replaced(deployment, found, gone)]

@@ -8,13 +8,15 @@ from prefect.events.actions import RunDeployment
 from connectors.actions import ActionSpecification
 from nxp.deployment.comparison import active_schedules
 from nxp.deployment.files import acts
-from nxp.deployment.server import Found
+from nxp.deployment.server import ServerInventory
 from nxp.doctor.finding import Finding, ok
 
 CHECK = "acting"
 
 
-def look_at_acting(found: Found, actions: Mapping[str, ActionSpecification]) -> Iterator[Finding]:
+def look_at_acting(
+    found: ServerInventory, actions: Mapping[str, ActionSpecification]
+) -> Iterator[Finding]:
     """Yield a finding for each deployment that acts by its schedule or by an automation."""
     starts = _starts(found)
     for name, when in sorted(starts.items()):
@@ -25,7 +27,7 @@ def look_at_acting(found: Found, actions: Mapping[str, ActionSpecification]) -> 
         yield ok(CHECK, "nothing acts on devices or people, or writes to a tenant, by itself")
 
 
-def _starts(found: Found) -> dict[str, list[str]]:
+def _starts(found: ServerInventory) -> dict[str, list[str]]:
     """Return what starts each acting deployment: its schedules, and automations that are on."""
     acting = {name: each for name, each in found.deployments.items() if acts(each.entrypoint)}
     starts = {name: list(active_schedules(each).values()) for name, each in acting.items()}

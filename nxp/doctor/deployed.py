@@ -9,7 +9,7 @@ from connectors.errors import ConfigurationError
 from connectors.settings.installation import Settings
 from nxp.deployment.automations import load_automations
 from nxp.deployment.files import load_deployments, unused_schedules
-from nxp.deployment.switches import Asked
+from nxp.deployment.switches import SwitchRequest
 from nxp.doctor.finding import Finding, fail, ok, warn
 from nxp.doctor.server import Expected, look_at_server
 from nxp.engine import check_answers, knows_server
@@ -44,6 +44,6 @@ def _expected(settings: Settings, pool: str | None, only: tuple[str, ...]) -> Ex
     deployments = load_deployments(settings.catalog, pool)
     datasets = load_datasets(settings.catalog)
     automations = load_automations(settings.catalog, datasets.values())
-    asked = Asked(only=only)
+    asked = SwitchRequest(only=only)
     asked.check(deployments, automations)
     return Expected(deployments, automations, asked)

@@ -7,11 +7,11 @@ from connectors.catalogue import DatasetSpecification, read_datasets
 from connectors.ledger import HEAD, ledger_version, open_ledger
 from connectors.settings.installation import Settings
 from nxp.doctor.finding import Finding, ok, warn
-from tasks.upkeep.query_differences import Kept, LastDifferences, Outcome, landings
+from tasks.upkeep.query_differences import LastComparison, LastDifferences, QueryAgreement, landings
 
 SHOWN = 5
 # What a tenant that could be asked has shown to be wrong.
-_WRONG = (Outcome.DIFFERS, Outcome.MISSING, Outcome.NOT_PERMITTED)
+_WRONG = (QueryAgreement.DIFFERS, QueryAgreement.MISSING, QueryAgreement.NOT_PERMITTED)
 
 
 def look_at_queries(settings: Settings, tenant: str) -> Iterator[Finding]:
@@ -36,7 +36,7 @@ def look_at_queries(settings: Settings, tenant: str) -> Iterator[Finding]:
 
 def kept_comparisons(
     settings: Settings, tenant: str, datasets: Mapping[str, DatasetSpecification]
-) -> tuple[list[Kept], dict[str, datetime]]:
+) -> tuple[list[LastComparison], dict[str, datetime]]:
     """Return the last comparisons of saved queries, without those that rows disprove.
 
     And when rows landed by a query, if some query was not run when it was last compared.
@@ -51,6 +51,6 @@ def kept_comparisons(
     return [each for each in kept if each.is_true(landed)], landed
 
 
-def _worded(kept: Kept) -> str:
+def _worded(kept: LastComparison) -> str:
     clauses = f" ({', '.join(kept.clauses)})" if kept.clauses else ""
     return f"{kept.query_id} {kept.outcome.value}{clauses}"

@@ -26,8 +26,8 @@ from connectors.settings.installation import Settings
 from nxp.deployment.automations import AutomationEntry, Ids, resolve
 from nxp.deployment.comparison import automation_differences, differences, paused_schedules
 from nxp.deployment.files import OURS, Deployment
-from nxp.deployment.server import Found, connected, look
-from nxp.deployment.switches import Asked
+from nxp.deployment.server import ServerInventory, connected, look
+from nxp.deployment.switches import SwitchRequest
 from nxp.doctor.acting import look_at_acting
 from nxp.doctor.clock import look_at_clock
 from nxp.doctor.finding import Finding, fail, ok, warn
@@ -49,7 +49,7 @@ class Expected:
 
     deployments: Sequence[Deployment]
     automations: Sequence[AutomationEntry]
-    asked: Asked
+    asked: SwitchRequest
 
 
 def look_at_server(
@@ -76,7 +76,7 @@ def look_at_server(
 
 
 def _compare(
-    client: SyncPrefectClient, settings: Settings, found: Found, expected: Expected
+    client: SyncPrefectClient, settings: Settings, found: ServerInventory, expected: Expected
 ) -> Iterator[Finding]:
     covers = expected.asked.covers
     deployments = [each for each in expected.deployments if covers(each.name)]
@@ -105,7 +105,7 @@ def _version(client: SyncPrefectClient) -> Iterator[Finding]:
         yield ok("server", f"reached, Prefect {version}")
 
 
-def _pool(client: SyncPrefectClient, found: Found, name: str) -> Iterator[Finding]:
+def _pool(client: SyncPrefectClient, found: ServerInventory, name: str) -> Iterator[Finding]:
     pool = found.pools.get(name)
     if pool is None:
         yield fail("work pool", f"there is no work pool {name}", do=DEPLOY, code=DRIFTED)
@@ -122,7 +122,7 @@ def _pool(client: SyncPrefectClient, found: Found, name: str) -> Iterator[Findin
         yield fail("workers", f"no live worker polls {name}", do=do, code=AWAY)
 
 
-def _deployments(found: Found, wanted: Sequence[Deployment]) -> Iterator[Finding]:
+def _deployments(found: ServerInventory, wanted: Sequence[Deployment]) -> Iterator[Finding]:
     missing = [each.name for each in wanted if each.name not in found.deployments]
     yield from _missing("deployments", missing)
     wrong = len(missing)
@@ -140,7 +140,7 @@ def _deployments(found: Found, wanted: Sequence[Deployment]) -> Iterator[Finding
         yield ok("deployments", f"{len(wanted)} match the file")
 
 
-def _left_over(found: Found, names: set[str]) -> Iterator[Finding]:
+def _left_over(found: ServerInventory, names: set[str]) -> Iterator[Finding]:
     for name in sorted(found.ours.keys() - names):
         yield warn("deployments", f"{name} is on the server but in no file", do=DEPLOY)
 
@@ -161,7 +161,7 @@ def _missing(check: str, names: Sequence[str]) -> Iterator[Finding]:
         yield fail(check, what, do=DEPLOY, code=DRIFTED)
 
 
-def _alerts(settings: Settings, found: Found) -> Iterator[Finding]:
+def _alerts(settings: Settings, found: ServerInventory) -> Iterator[Finding]:
     if settings.alert_url is None:
         do = "set NXP_ALERT_URL, then nxp deploy"
         yield warn("alerts", "failures are reported to nobody", do=do)
@@ -171,7 +171,7 @@ def _alerts(settings: Settings, found: Found) -> Iterator[Finding]:
 
 
 def _automations(
-    settings: Settings, found: Found, wanted: Sequence[AutomationEntry]
+    settings: Settings, found: ServerInventory, wanted: Sequence[AutomationEntry]
 ) -> Iterator[Finding]:
     webhook = found.webhook if settings.alert_url else None
     ids = Ids(webhook, {name: each.id for name, each in found.deployments.items()})

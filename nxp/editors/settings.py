@@ -4,7 +4,7 @@ from typing import Any, Final, get_args
 
 from connectors.limits import Limits
 from connectors.project import PROFILES
-from connectors.settings.described import Described, Group, all_settings
+from connectors.settings.described import SettingDescription, SettingGroup, all_settings
 from connectors.settings.installation import Settings
 from connectors.settings.project_keys import SECRETS
 from connectors.settings.tenant import TenantSettings
@@ -15,7 +15,7 @@ _TYPES: Final = {bool: "boolean", int: "integer", float: "number"}
 def project_schema() -> dict[str, Any]:
     """Return the JSON Schema of nxp.toml: a secret is not in it, only the file that holds one."""
     settings = [each for each in all_settings() if each.key]
-    tenants = [each for each in settings if each.group is Group.TENANT]
+    tenants = [each for each in settings if each.group is SettingGroup.TENANT]
     profiles = {
         "type": "object",
         "description": "Several tenants: each has a table, and is chosen with --tenant NAME.",
@@ -26,7 +26,7 @@ def project_schema() -> dict[str, Any]:
     return {"description": "The settings of a project. Variables win over what it says.", **whole}
 
 
-def _table(settings: list[Described]) -> dict[str, Any]:
+def _table(settings: list[SettingDescription]) -> dict[str, Any]:
     properties: dict[str, Any] = {}
     for each in settings:
         if each.key not in SECRETS:
@@ -39,7 +39,7 @@ def _table(settings: list[Described]) -> dict[str, Any]:
     return {"type": "object", "properties": properties, "additionalProperties": False}
 
 
-def _value(setting: Described) -> dict[str, Any]:
+def _value(setting: SettingDescription) -> dict[str, Any]:
     found: dict[str, Any] = {"type": _type_of(setting.key), "description": setting.meaning}
     return found if setting.value is None else found | {"default": setting.value}
 

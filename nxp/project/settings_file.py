@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Final
 
-from connectors.settings.described import Described, Group, settings_of
+from connectors.settings.described import SettingDescription, SettingGroup, settings_of
 from connectors.settings.project_keys import SECRETS
 from nxp.editors.files import PROJECT, modeline
 
@@ -56,13 +56,18 @@ def settings_text(chosen: Mapping[str, object]) -> str:
 
 
 def _groups(chosen: Mapping[str, object]) -> Iterator[str]:
-    for group in (Group.TENANT, Group.PLACES, Group.RUNS, Group.CEILINGS):
+    for group in (
+        SettingGroup.TENANT,
+        SettingGroup.PLACES,
+        SettingGroup.RUNS,
+        SettingGroup.CEILINGS,
+    ):
         yield f"\n# --- {group.value}\n"
         for each in settings_of(group):
             yield from _lines(each, chosen)
 
 
-def _lines(setting: Described, chosen: Mapping[str, object]) -> Iterator[str]:
+def _lines(setting: SettingDescription, chosen: Mapping[str, object]) -> Iterator[str]:
     """Yield a setting's meaning and its line."""
     if not setting.key:
         return

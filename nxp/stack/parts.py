@@ -26,7 +26,7 @@ NOT_OURS = ("NEXTHINK_", "NXP_SOURCE_", "AWS_", "AZURE_", "PREFECT_API_", "PREFE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Part:
+class StackPart:
     """One process of the stack."""
 
     name: str
@@ -49,7 +49,7 @@ def stages(stack: Stack) -> tuple[tuple[str, ...], ...]:
     return ((POSTGRES, STORE, SANDBOX), (SERVER,), tuple(worker_names(stack)))
 
 
-def make_part(stack: Stack, name: str) -> Part:
+def make_part(stack: Stack, name: str) -> StackPart:
     """Return the part of this name."""
     if name.startswith(WORKER):
         return _worker(stack, name)
@@ -130,8 +130,8 @@ def ask(stack: Stack, method: str, path: str, body: Any) -> Any:
     return answer.json() if answer.is_success else None
 
 
-def _postgres(stack: Stack) -> Part:
-    return Part(
+def _postgres(stack: Stack) -> StackPart:
+    return StackPart(
         name=POSTGRES,
         address=f"{LOOPBACK}:{stack.ports[POSTGRES]}",
         command=postgres.command(stack),
@@ -142,11 +142,11 @@ def _postgres(stack: Stack) -> Part:
     )
 
 
-def _store(stack: Stack) -> Part:
+def _store(stack: Stack) -> StackPart:
     port = str(stack.ports[STORE])
     kept = str(stack.folder / "objects.db")
     words = ("nxp.stack.object_store", "--port", port, "--file", kept, "--bucket", BUCKET)
-    return Part(
+    return StackPart(
         name=STORE,
         address=_at(stack, STORE),
         command=module_command(*words),
@@ -155,7 +155,7 @@ def _store(stack: Stack) -> Part:
     )
 
 
-def _sandbox(stack: Stack) -> Part:
+def _sandbox(stack: Stack) -> StackPart:
     tenant, options = stack.folder / "sandbox.json", stack.options
     words = ("nxp", "sandbox", "--json", "--port", str(stack.ports[SANDBOX]))
     sizes = ("--devices", str(options.devices), "--days", str(options.days))
@@ -169,7 +169,7 @@ def _sandbox(stack: Stack) -> Part:
             return False
         return not is_free(stack.ports[SANDBOX])
 
-    return Part(
+    return StackPart(
         name=SANDBOX,
         address=_at(stack, SANDBOX),
         command=module_command(*words, *sizes, *people, *options.sandbox),
@@ -179,7 +179,7 @@ def _sandbox(stack: Stack) -> Part:
     )
 
 
-def _server(stack: Stack) -> Part:
+def _server(stack: Stack) -> StackPart:
     port = str(stack.ports[SERVER])
     environ = server_access.least(base_environ(stack, SERVER)) | {
         MARK: f"{stack.folder}:{SERVER}",
@@ -191,7 +191,7 @@ def _server(stack: Stack) -> Part:
         "PREFECT_SERVER_DATABASE_CONNECTION_URL": postgres.url(stack, "prefect", "asyncpg"),
     }
     words = ("prefect", "server", "start", "--host", LOOPBACK, "--port", port)
-    return Part(
+    return StackPart(
         name=SERVER,
         address=_at(stack, SERVER),
         command=module_command(*words),
@@ -200,14 +200,14 @@ def _server(stack: Stack) -> Part:
     )
 
 
-def _worker(stack: Stack, name: str) -> Part:
+def _worker(stack: Stack, name: str) -> StackPart:
     environ = client_environ(stack, name) | {
         "PREFECT_WORKER_WEBSERVER_HOST": LOOPBACK,
         "PREFECT_WORKER_WEBSERVER_PORT": str(stack.ports[name]),
     }
     words = ("nxp", "worker", POOL, "--name", name)
     options = ("--limit", str(stack.options.worker_limit), "--with-healthcheck")
-    return Part(
+    return StackPart(
         name=name,
         address=_at(stack, name),
         command=module_command(*words, *options),

@@ -28,7 +28,7 @@ from nxp.stack.parts import (
     SANDBOX_PORTS,
     SERVER,
     WORKER,
-    Part,
+    StackPart,
     client_environ,
     make_part,
     stages,
@@ -288,7 +288,7 @@ def _start(stack: Stack, name: str) -> None:
     stack.note(name, process.pid)
 
 
-def _await(stack: Stack, part: Part, deadline: float) -> None:
+def _await(stack: Stack, part: StackPart, deadline: float) -> None:
     while not part.is_ready():
         log = log_of(stack, part.name)
         if not stack.process(part.name):

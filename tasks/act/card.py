@@ -15,7 +15,7 @@ from connectors.catalogue.specification import describe
 from connectors.counting import number_of
 from connectors.errors import UsageError
 from connectors.ledger import ActionPlanRecord
-from tasks.act.checks import Described
+from tasks.act.checks import ActionDescription
 from tasks.act.plan_file import PLAN_LIFE, Sending
 from tasks.act.run import ActionRun
 from tasks.runs import page
@@ -54,7 +54,7 @@ def account_of(run_as: str) -> str:
 
 
 def card_of(
-    run: ActionRun, described: Described, sending: Sending, rows: pl.DataFrame
+    run: ActionRun, described: ActionDescription, sending: Sending, rows: pl.DataFrame
 ) -> dict[str, Any]:
     """Return the card of a plan that is being made, in a form that JSON holds.
 

@@ -10,7 +10,7 @@ from tasks.act.run import ActionRun
 
 
 @dataclass(frozen=True, slots=True)
-class Described:
+class ActionDescription:
     """The part of the tenant's description that planning needs.
 
     Attributes:
@@ -32,7 +32,7 @@ class Described:
     description: str = ""
 
 
-def describe_action(run: ActionRun, parameters: Mapping[str, str]) -> Described:
+def describe_action(run: ActionRun, parameters: Mapping[str, str]) -> ActionDescription:
     """Read the tenant's description of an action; raise unless the action fits it.
 
     The API does not describe campaigns: whether one fits shows in the answer to its request.
@@ -46,7 +46,7 @@ def describe_action(run: ActionRun, parameters: Mapping[str, str]) -> Described:
         case ActionKind.REMOTE_ACTION:
             action = client.remote_actions.details(specification.id)
             _refuse(specification, list(remote_action_problems(specification, action, parameters)))
-            return Described(
+            return ActionDescription(
                 devices=True,
                 people=False,
                 windows=action.script.has_windows,
@@ -60,7 +60,7 @@ def describe_action(run: ActionRun, parameters: Mapping[str, str]) -> Described:
             _refuse(specification, list(workflow_problems(workflow, parameters)))
             about = workflow.dependency
             both = about is Dependency.USER_AND_DEVICE
-            return Described(
+            return ActionDescription(
                 # If the tenant does not say, the targets are taken as devices.
                 devices=both or about in (Dependency.DEVICE, None),
                 people=both or about is Dependency.USER,
@@ -69,7 +69,7 @@ def describe_action(run: ActionRun, parameters: Mapping[str, str]) -> Described:
                 description=workflow.description,
             )
         case ActionKind.CAMPAIGN:
-            return Described(devices=False, people=True)
+            return ActionDescription(devices=False, people=True)
 
 
 def remote_action_problems(

@@ -15,7 +15,7 @@ from tasks.runs.recorded import recorded
 
 
 @dataclass(frozen=True, slots=True)
-class Effect:
+class ActionEffect:
     """How many targets of an action have `ended`, and how many of those the query `still` finds."""
 
     ended: int
@@ -28,7 +28,7 @@ class Effect:
 
 
 @recorded("measure effect", says=lambda effect: effect.told)
-def measure_effect(run: ActionRun, plan_id: str) -> Effect:
+def measure_effect(run: ActionRun, plan_id: str) -> ActionEffect:
     """Run the query of the targets again, once changes have had time to show.
 
     Raises:
@@ -40,7 +40,7 @@ def measure_effect(run: ActionRun, plan_id: str) -> Effect:
     column = "device" if rows["device"].is_not_null().any() else "person"
     found = queried(run)[column].drop_nulls()
     still = ended.filter(pl.col(column).is_in(found.implode())).height
-    return Effect(ended.height, still)
+    return ActionEffect(ended.height, still)
 
 
 def _wait(run: ActionRun, last: Any) -> None:

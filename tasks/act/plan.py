@@ -17,7 +17,7 @@ from tasks.act.answers import answers_of_plan
 from tasks.act.asked import ActionAsked
 from tasks.act.candidates import find_candidates
 from tasks.act.card import CARD, card_of, card_page
-from tasks.act.checks import Described, describe_action
+from tasks.act.checks import ActionDescription, describe_action
 from tasks.act.consent import consenting
 from tasks.act.exclusions import (
     COOL_DOWN,
@@ -138,7 +138,7 @@ def summary_of(rows: pl.DataFrame) -> dict[str, Any]:
     }
 
 
-def _found(run: ActionRun, asked: ActionAsked, described: Described) -> pl.DataFrame:
+def _found(run: ActionRun, asked: ActionAsked, described: ActionDescription) -> pl.DataFrame:
     if campaign := run.specification.targets.answers_to:
         raise UsageError(
             f"{run.action} acts for those who choose it in {campaign}: nxp act self-help {campaign}"
@@ -150,7 +150,9 @@ def _found(run: ActionRun, asked: ActionAsked, described: Described) -> pl.DataF
     return find_candidates(run, asked, devices=described.devices, people=described.people)
 
 
-def _excluded(run: ActionRun, candidates: pl.DataFrame, described: Described) -> pl.DataFrame:
+def _excluded(
+    run: ActionRun, candidates: pl.DataFrame, described: ActionDescription
+) -> pl.DataFrame:
     cool_down, kind = run.specification.cool_down, run.specification.kind
     rows = targeted(candidates, kind, devices=described.devices, people=described.people)
     if kind is ActionKind.REMOTE_ACTION:
@@ -180,7 +182,7 @@ def _batched(rows: pl.DataFrame, batch: int, ledger_id: str) -> pl.DataFrame:
     return pl.concat([named, others], how="diagonal").select(*COLUMNS)
 
 
-def _check_size(run: ActionRun, targets: int, described: Described) -> None:
+def _check_size(run: ActionRun, targets: int, described: ActionDescription) -> None:
     limits = run.specification.limits
     if targets > limits.targets:
         raise DataRefusedError(

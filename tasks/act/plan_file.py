@@ -21,7 +21,7 @@ from connectors.lake import Lake
 from connectors.lake.plans import PLANS, fetch_plan, keep_plan
 from connectors.lake.storage import storage_errors
 from connectors.ledger import ActionPlanRecord
-from connectors.ledger.action_requests import TARGETS, Batch
+from connectors.ledger.action_requests import TARGETS, TargetBatch
 
 # After this a plan is stale.
 PLAN_LIFE: Final = timedelta(hours=24)
@@ -65,19 +65,19 @@ class ActionPlan:
         """The rows that are acted on."""
         return self.rows.filter(pl.col("ordinal").is_not_null())
 
-    def batches(self) -> list[Batch]:
+    def batches(self) -> list[TargetBatch]:
         """Return the targets of each request, in order."""
         return batches_of(self.targets)
 
 
-def batches_of(rows: pl.DataFrame) -> list[Batch]:
+def batches_of(rows: pl.DataFrame) -> list[TargetBatch]:
     """Return the targets of each request in rows of a plan, in order."""
     parts = (
         rows.drop_nulls("ordinal")
         .sort("ordinal", "target")
         .partition_by("ordinal", maintain_order=True)
     )
-    return [Batch(part["intent_id"][0], part.select(*TARGETS)) for part in parts]
+    return [TargetBatch(part["intent_id"][0], part.select(*TARGETS)) for part in parts]
 
 
 def plan_path(action: str, plan_id: str) -> str:

@@ -16,7 +16,7 @@ import polars as pl
 from connectors.clock import utc_now
 from connectors.errors import DataRefusedError, PartlyDoneError, PipelineError, UsageError
 from connectors.ledger import Ledger
-from connectors.ledger.action_requests import ActionRequest, Batch, RequestState
+from connectors.ledger.action_requests import ActionRequest, RequestState, TargetBatch
 from connectors.nexthink.acting.answers import (
     Accepted,
     CampaignAnswer,
@@ -200,7 +200,7 @@ def send_raw(client: NexthinkClient, ledger: Ledger, requests: Sequence[Request]
         rest = [each for request in requests if (each := without(request, already))]
         intents = [(new_intent(ledger.identity.own), request) for request in rest]
         named = [(intent_id, with_intent(request, intent_id)) for intent_id, request in intents]
-        batches = [Batch(intent_id, targets_of(request)) for intent_id, request in named]
+        batches = [TargetBatch(intent_id, targets_of(request)) for intent_id, request in named]
         ledger.actions.begin_raw(*key, batches, person_here().asker)
         answers: dict[str, Answer] = {}
         error: PipelineError | None = None

@@ -26,7 +26,7 @@ from connectors.ledger import ActionPlanRecord
 from connectors.ledger.action_requests import RequestState
 from tasks.act.card import account_of, card_markdown
 from tasks.act.counted import FAILURES, accepted, outcomes_of, reasons_of
-from tasks.act.effect import Effect
+from tasks.act.effect import ActionEffect
 from tasks.act.outcomes import Waited
 from tasks.act.person import Person
 from tasks.act.readback import FINAL, is_final
@@ -100,7 +100,7 @@ class ActionStages:
     is_dry: bool = False
     is_begun: bool = False
     waited: Waited | None = None
-    effect: Effect | None = None
+    effect: ActionEffect | None = None
     error: PipelineError | None = None
     nothing: NothingDoneError | None = None
     seconds: dict[str, float] = field(default_factory=dict)
@@ -274,7 +274,7 @@ def markdown(report: ActionReport) -> str:
             lines += ["", f"| {title} | targets |", "|---|---:|"]
             lines += [f"| {name} | {count:,} |" for name, count in counts.items()]
     if report.effect:
-        lines += ["", Effect(**report.effect).told]
+        lines += ["", ActionEffect(**report.effect).told]
     if report.error:
         lines += ["", f"**{report.error}**"]
     return "\n".join(lines)

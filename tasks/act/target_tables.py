@@ -39,7 +39,7 @@ _DELIMITERS: Final = ",;\t"
 
 
 @dataclass(frozen=True, slots=True)
-class Table:
+class TargetTable:
     """Rows of a file, with fields under our names; empty fields are left out of a row.
 
     `numbers` are the rows' lines in the file, or their places in a JSON list; `names` are the
@@ -69,7 +69,7 @@ def read_content(file: str) -> str:
 
 def table_of(
     file: str, text: str, fields: Mapping[str, str], *, others: bool = False
-) -> Table | None:
+) -> TargetTable | None:
     """Return the rows of CSV or JSON; None for a text of another form, such as one name a line.
 
     Args:
@@ -104,7 +104,7 @@ def _csv_table(
     delimiter: str,
     our_name: Callable[[str], str | None],
     fields: Mapping[str, str],
-) -> Table:
+) -> TargetTable:
     _check_syntax(file, text, delimiter)
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     header = next(reader)
@@ -125,7 +125,7 @@ def _csv_table(
             numbers.append(reader.line_num)
     except csv.Error:
         raise UsageError(f"{file}: line {reader.line_num} is not CSV; nothing was sent") from None
-    return _checked(Table(file, names, rows, numbers))
+    return _checked(TargetTable(file, names, rows, numbers))
 
 
 def _check_syntax(file: str, text: str, delimiter: str) -> None:
@@ -141,7 +141,7 @@ def _check_syntax(file: str, text: str, delimiter: str) -> None:
 
 def _json_table(
     file: str, text: str, our_name: Callable[[str], str | None], fields: Mapping[str, str]
-) -> Table | None:
+) -> TargetTable | None:
     try:
         read: Any = json.loads(text)
     except (ValueError, RecursionError):
@@ -160,7 +160,7 @@ def _json_table(
         if len(names) < len(entry):
             raise UsageError(f"{file}: entry {number} names the same thing twice; nothing was sent")
         rows.append(_filled((name, value or "") for name, value in names.items()))
-    return _checked(Table(file, (), rows, range(len(rows))))
+    return _checked(TargetTable(file, (), rows, range(len(rows))))
 
 
 def _known(
@@ -180,7 +180,7 @@ def _filled(row: Iterable[tuple[str, str]]) -> dict[str, str]:
     return {name: value.strip() for name, value in row if value.strip()}
 
 
-def _checked(table: Table) -> Table:
+def _checked(table: TargetTable) -> TargetTable:
     if not table.rows:
         raise UsageError(f"{table.file}: names no target")
     for number, row in zip(table.numbers, table.rows, strict=True):

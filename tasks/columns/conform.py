@@ -34,7 +34,7 @@ RUN_ID, EXPORTED_AT = "_nxp_run_id", "_nxp_exported_at"
 
 
 @dataclass(frozen=True, slots=True)
-class Layout:
+class HeaderMatch:
     """How a result's header meets the declared columns.
 
     `present` pairs each header with its column; `absent` are declared columns that the tenant did
@@ -108,7 +108,7 @@ class Conformed:
 REJECTS_SCHEMA = {"record": pl.Int64(), "reasons": pl.List(pl.String())}
 
 
-def match_header(header: Sequence[str], specification: DatasetSpecification) -> Layout:
+def match_header(header: Sequence[str], specification: DatasetSpecification) -> HeaderMatch:
     """Match a result's header with the declared columns.
 
     Raises:
@@ -154,7 +154,7 @@ def match_header(header: Sequence[str], specification: DatasetSpecification) -> 
             f"{name}: two columns of the result land as {_listed(meet)}: declare both, each with "
             "its own name"
         )
-    return Layout(
+    return HeaderMatch(
         tuple(present), absent, tuple(column.nql for column in added), () if keep else tuple(new)
     )
 
@@ -164,7 +164,7 @@ class Conformer:
 
     def __init__(
         self,
-        layout: Layout,
+        layout: HeaderMatch,
         zone: str,
         run_id: str,
         exported_at: datetime,

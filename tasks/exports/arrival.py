@@ -23,8 +23,8 @@ from connectors.nexthink.results.result_file import (
 from tasks.exports.export import (
     LOST,
     Fetched,
+    FetchedFile,
     Ready,
-    Result,
     await_export,
     fetch_result,
     fetched,
@@ -43,7 +43,7 @@ class ReadAgainError(Exception):
 class Spooled:
     """A result that has arrived completely, as a file."""
 
-    def __init__(self, result: Result) -> None:
+    def __init__(self, result: FetchedFile) -> None:
         self.source: Path | ByteSource = result.path
         self.fetched: Fetched = result
         self.started_at = result.export.started_at

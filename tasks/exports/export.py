@@ -22,7 +22,7 @@ from connectors.errors import (
     UnknownExportError,
     UnknownQueryError,
 )
-from connectors.ledger import Export
+from connectors.ledger import JournalledExport
 from connectors.nexthink import (
     Compression,
     Transferred,
@@ -51,7 +51,7 @@ T = TypeVar("T")
 class Fetched:
     """A complete result, and when its export was started (the time of its data)."""
 
-    export: Export
+    export: JournalledExport
     attached: bool
     wire_bytes: int
     csv_bytes: int
@@ -61,7 +61,7 @@ class Fetched:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Result(Fetched):
+class FetchedFile(Fetched):
     """A complete result, as a file."""
 
     path: Path
@@ -74,7 +74,7 @@ class Started:
     `attempt` counts the exports that this request has taken.
     """
 
-    export: Export
+    export: JournalledExport
     attached: bool
     attempt: int
     _slot: ExitStack
@@ -102,7 +102,7 @@ class Ready:
     It is `truncated` if the tenant cut the result at its row limit, and then of no use.
     """
 
-    export: Export
+    export: JournalledExport
     attached: bool
     url: str | None
     wait_seconds: float
@@ -118,7 +118,7 @@ class Ready:
 
 def fetch_result(
     tools: Tools, specification: DatasetSpecification, request: Request, folder: Path
-) -> Result:
+) -> FetchedFile:
     """Return one result as a file in `folder`, with as few exports as possible.
 
     Raises:
@@ -224,7 +224,7 @@ def _forget(
 
 def begin_or_attach(
     tools: Tools, specification: DatasetSpecification, request: Request
-) -> tuple[Export, bool]:
+) -> tuple[JournalledExport, bool]:
     """Return an export, started and journalled or resumed, and whether it was resumed.
 
     Raises:
@@ -248,7 +248,7 @@ def begin_or_attach(
             "an NQL API query of that id",
             exchange=error.exchange,
         ) from None
-    export = Export(started.export_id, request.fingerprint(), now)
+    export = JournalledExport(started.export_id, request.fingerprint(), now)
     tools.ledger.journal.write(request.dataset, request.unit, export, request.piece)
     return export, False
 
@@ -280,7 +280,7 @@ def tell_bytes(request: Request) -> Callable[[int], None]:
     return count
 
 
-def _fetch(tools: Tools, request: Request, ready: Ready, folder: Path) -> Result:
+def _fetch(tools: Tools, request: Request, ready: Ready, folder: Path) -> FetchedFile:
     began = time.monotonic()
     path = folder / f"{request.unit}{request.piece.replace('/', '-')}.csv"
     done = tools.client.nql.download(
@@ -292,4 +292,4 @@ def _fetch(tools: Tools, request: Request, ready: Ready, folder: Path) -> Result
         # Its reader counts them.
         counted=False,
     )
-    return Result(path=path, **_described(ready, done, time.monotonic() - began))
+    return FetchedFile(path=path, **_described(ready, done, time.monotonic() - began))

@@ -6,7 +6,7 @@ from datetime import datetime
 from connectors.catalogue import DatasetSpecification
 from connectors.catalogue.specification import describe
 from connectors.errors import ExportFailedError, UnavailableError
-from connectors.ledger import Export
+from connectors.ledger import JournalledExport
 from connectors.nexthink import ExportState, ExportStatus
 from tasks.exports.request import Request
 from tasks.runs.progress import Progress, tell
@@ -26,7 +26,7 @@ LATEST_FIRST = 300.0
 
 
 def await_result(
-    tools: Tools, specification: DatasetSpecification, request: Request, export: Export
+    tools: Tools, specification: DatasetSpecification, request: Request, export: JournalledExport
 ) -> ExportStatus:
     """Poll until the export has ended, less often the longer it takes.
 
@@ -97,7 +97,7 @@ def poll(
         growing = pause = min(growing * POLL_GROWTH, LONGEST_POLL)
 
 
-def first_poll(tools: Tools, request: Request, export: Export) -> float:
+def first_poll(tools: Tools, request: Request, export: JournalledExport) -> float:
     """Return the seconds until an export is probably ready, as the last ones of its dataset took.
 
     One that is older than that, or was begun by another run, may be ready now.

@@ -12,7 +12,7 @@ from connectors.catalogue import Column, DatasetSpecification, Mode
 from connectors.errors import DataRefusedError, ResultTruncatedError, UnknownQueryError
 from connectors.limits import MB, Limits, read_limits, setting
 from connectors.nexthink.results.result_file import ResultFile
-from tasks.exports.export import Result, fetch_result
+from tasks.exports.export import FetchedFile, fetch_result
 from tasks.exports.request import Request
 from tasks.runs.recorded import unrecorded
 from tasks.runs.tools import Tools
@@ -25,7 +25,7 @@ def export_query(
     query_id: str,
     folder: Path,
     parameters: dict[str, str] | None = None,
-) -> Result:
+) -> FetchedFile:
     """Start a new export of a saved query and download its result to a file in `folder`.
 
     Args:

@@ -1,7 +1,7 @@
 """Slots for exports: how many the tenant, and this worker, may have under way at once."""
 
 from connectors.errors import UnknownExportError
-from connectors.ledger import Lease, Slot
+from connectors.ledger import ExportSlot, Lease
 from connectors.nexthink import ExportState
 from tasks.exports.request import Request
 from tasks.runs.progress import Progress, tell
@@ -15,7 +15,7 @@ LOOK_GROWTH = 1.5
 
 def take_slot(tools: Tools, request: Request) -> Lease:
     """Wait for a slot of the tenant and of this worker, and return the lease on it."""
-    slot = Slot(request.dataset, request.unit, request.piece)
+    slot = ExportSlot(request.dataset, request.unit, request.piece)
     pause = FIRST_LOOK
     while (lease := tools.ledger.limits.take_slot(slot, tools.run_id, tools.at_once)) is None:
         tell(Progress(request.dataset, request.unit, "waiting for other exports"))

@@ -7,7 +7,7 @@ from tasks.land.asked import Only
 from tasks.land.chunks import is_done
 from tasks.land.plan import Plan
 from tasks.land.run import Run
-from tasks.land.units import Landed
+from tasks.land.units import LandedUnits
 
 
 def begin_backfill(run: Run) -> None:
@@ -17,7 +17,7 @@ def begin_backfill(run: Run) -> None:
         record_plan(run.plan, run.ledger)
 
 
-def finish_backfill(run: Run, landed: Landed) -> None:
+def finish_backfill(run: Run, landed: LandedUnits) -> None:
     """Forget a back-fill of everything once all its windows landed, so the next one starts over.
 
     Do this even if rows were rejected; otherwise the next back-fill skips those windows.

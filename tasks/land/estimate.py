@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from statistics import fmean
 
-from connectors.ledger import Kind, Ledger, UnitRecord
+from connectors.ledger import CallKind, Ledger, UnitRecord
 from connectors.ledger.counters import ADVISED, REPORTED_CALLS, total_of
 from tasks.exports.windows import Window, floor
 from tasks.land.pacing import longest_step, pace
@@ -60,7 +60,7 @@ class Estimate:
     def is_advised_against(self) -> bool:
         """Whether it takes more exports in a day than the vendor advises, and no limit is known."""
         return self.exports_limit is None and (
-            self.windows + self.exports_used > ADVISED[Kind.EXPORTS]
+            self.windows + self.exports_used > ADVISED[CallKind.EXPORTS]
         )
 
 
@@ -70,8 +70,8 @@ def estimate(plan: Plan, ledger: Ledger) -> Estimate:
     taken = [record.calls for record in records if record.calls]
     per_window = fmean(taken) if taken else CALLS_OF_AN_EXPORT
     windows, now = len(plan.units), plan.planned_at
-    limit = plan.tenant.daily_exports or ledger.limits.known(Kind.EXPORTS)
-    used = ledger.limits.counted(Kind.EXPORTS)
+    limit = plan.tenant.daily_exports or ledger.limits.known(CallKind.EXPORTS)
+    used = ledger.limits.counted(CallKind.EXPORTS)
     paced = pace(windows, used, limit, now)
     step = _longer_step(plan, records)
     return Estimate(

@@ -20,7 +20,7 @@ from tasks.land.plan import Unit
 from tasks.land.remaining import landed_of
 from tasks.land.run import Run
 from tasks.land.schedule import Coverage
-from tasks.land.units import Landed
+from tasks.land.units import LandedUnits
 from tasks.runs import metrics
 from tasks.runs.artifact import ARTIFACT_ROWS, show_report
 from tasks.runs.emptiness import conspicuous
@@ -112,7 +112,7 @@ def summary(report: RunReport) -> str:
     )
 
 
-def build_report(run: Run, landed: Landed, watermark: datetime | None = None) -> RunReport:
+def build_report(run: Run, landed: LandedUnits, watermark: datetime | None = None) -> RunReport:
     """Return the report of a run, summed up from its units."""
     outcomes = sorted(landed.outcomes, key=lambda outcome: outcome.unit)
     total = {name: sum(getattr(outcome, name) for outcome in outcomes) for name in SUMMED}
@@ -150,7 +150,7 @@ def build_report(run: Run, landed: Landed, watermark: datetime | None = None) ->
 
 
 @recorded("report", says=summary)
-def report_run(run: Run, landed: Landed) -> RunReport:
+def report_run(run: Run, landed: LandedUnits) -> RunReport:
     """Move the watermark, and keep the report in the lake (`_runs`), Prefect and the ledger."""
     _settle_doubts(run, landed)
     report = build_report(run, landed, move_watermark(run))
@@ -164,7 +164,7 @@ def report_run(run: Run, landed: Landed) -> RunReport:
     return report
 
 
-def _exit_code(landed: Landed, report: RunReport) -> int:
+def _exit_code(landed: LandedUnits, report: RunReport) -> int:
     """Return the run's exit code as a command, for those who wait for it on another machine."""
     first = _first(landed)
     if first is not None and not landed.outcomes:
@@ -173,7 +173,7 @@ def _exit_code(landed: Landed, report: RunReport) -> int:
     return PartlyDoneError.exit_code if left_out else 0
 
 
-def raise_unless_complete(landed: Landed, report: RunReport) -> None:
+def raise_unless_complete(landed: LandedUnits, report: RunReport) -> None:
     """Raise unless everything landed, so that an incomplete run never shows as successful.
 
     Raises:
@@ -239,7 +239,7 @@ def markdown(report: RunReport) -> str:
     return "\n".join(lines)
 
 
-def _error(dataset: str, landed: Landed) -> str | None:
+def _error(dataset: str, landed: LandedUnits) -> str | None:
     """Return why windows did not land: the reason of one, and how many there are."""
     first, failed = _first(landed), len(landed.failures)
     if first is None or failed <= 1:
@@ -262,7 +262,7 @@ def _doubts(run: Run, outcomes: Sequence[UnitOutcome]) -> DoubtsFound:
     )
 
 
-def _settle_doubts(run: Run, landed: Landed) -> None:
+def _settle_doubts(run: Run, landed: LandedUnits) -> None:
     """Record expired windows, and doubts that other windows have settled or raised."""
     expired = [Unit.of_window(window) for window in run.plan.expired]
     if expired:
@@ -298,7 +298,7 @@ def _is_in_doubt(report: RunReport) -> bool:
     return bool(report.expired or report.partial or report.unproven)
 
 
-def _first(landed: Landed) -> PipelineError | None:
+def _first(landed: LandedUnits) -> PipelineError | None:
     """Return the error to report: what stopped the run, or else that of the first window."""
     return landed.stopped or (landed.failures[0].error if landed.failures else None)
 

@@ -22,7 +22,7 @@ from connectors.catalogue import DatasetSpecification, Mode
 from connectors.errors import DataRefusedError
 from connectors.lake.stage import Stage, StagedFile, as_written, keep_rows
 from connectors.nexthink.results.result_file import ByteSource, ResultFile
-from tasks.columns.conform import Conformed, Conformer, Counts, Layout, match_header
+from tasks.columns.conform import Conformed, Conformer, Counts, HeaderMatch, match_header
 from tasks.columns.described import file_schema
 from tasks.columns.rules import Rules
 from tasks.exports.windows import EPOCH, Window
@@ -45,7 +45,7 @@ class Staged:
 
     files: list[StagedFile]
     schema: pa.Schema
-    layout: Layout
+    layout: HeaderMatch
     counts: Counts
     rejected: list[Conformed]
 
@@ -97,7 +97,7 @@ class Staging:
         self._rules = rules
         self._counts = Counts()
         self._rejected: list[Conformed] = []
-        self._layout: Layout | None = None
+        self._layout: HeaderMatch | None = None
         self._stage: Stage | None = None
         self._has_shards = False
 
@@ -133,7 +133,7 @@ class Staging:
         """Close all files, make them durable, and return what was staged."""
         if self._layout is None:
             columns = self._specification.columns
-            self._layout = Layout(tuple((column.nql, column) for column in columns))
+            self._layout = HeaderMatch(tuple((column.nql, column) for column in columns))
         conformer = Conformer(self._layout, self._zone, self._run_id, EPOCH, rules=self._rules)
         schema = conformer.arrow_schema()
         stage = self._opened(schema)

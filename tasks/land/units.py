@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 from connectors.errors import DataRefusedError, HeldError, LimitReachedError, PipelineError
 from connectors.http.policy import LONGEST_WAIT
-from connectors.ledger import Kind
+from connectors.ledger import CallKind
 from tasks.land.claims import Claims
 from tasks.land.outcome import UnitOutcome
 from tasks.land.plan import Unit
@@ -46,7 +46,7 @@ class Failure:
 
 
 @dataclass(slots=True)
-class Landed:
+class LandedUnits:
     """The outcome of a run's units. `stopped` is why no more were begun.
 
     `held` are those that another run holds, until they are tried again or become failures. `left`
@@ -68,13 +68,13 @@ class Landed:
         return f"{len(self.outcomes):,} of {units:,} windows, {rows:,} rows"
 
 
-def land(run: Run, land_unit: LandUnit) -> Landed:
+def land(run: Run, land_unit: LandUnit) -> LandedUnits:
     """Land all units of a run by `land_unit`, as many at once as was asked for.
 
     After a signal, those under way may end within the run's limit, and no other is begun. A unit
     that does not land in time stays as it was, with its export in the journal.
     """
-    result, at_once = Landed(), run.plan.asked.concurrency
+    result, at_once = LandedUnits(), run.plan.asked.concurrency
     tell(Progress(run.dataset, "", PLANNED, len(run.plan.units)))
     result.stopped = _unfit(run)
     if result.stopped:
@@ -98,7 +98,7 @@ class _Landing:
     run: Run
     steps: Steps
     pool: ThreadPoolExecutor
-    result: Landed
+    result: LandedUnits
     under_way: dict[Future[UnitOutcome], Unit] = field(default_factory=dict)
 
     def land(self) -> None:
@@ -214,7 +214,7 @@ def _unfit(run: Run) -> PipelineError | None:
     except PipelineError as error:
         return error
     # Exports under way may be awaited, even if no other one may be started.
-    kind = Kind.CALLS if run.ledger.journal.count(run.dataset) else Kind.EXPORTS
+    kind = CallKind.CALLS if run.ledger.journal.count(run.dataset) else CallKind.EXPORTS
     not_before = run.ledger.limits.limited_until(kind)
     if not_before is None or not_before - run.tools.clock() <= LONGEST_WAIT:
         return None

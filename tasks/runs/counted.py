@@ -7,7 +7,7 @@ from datetime import datetime
 
 from connectors.clock import utc_now
 from connectors.http.policy import LONGEST_WAIT
-from connectors.ledger import Asker, Kind, Ledger, open_ledger
+from connectors.ledger import Asker, CallKind, Ledger, open_ledger
 from connectors.ledger.gate import CallGate, Daily
 from connectors.nexthink.client import NexthinkClient
 from connectors.settings.installation import Settings, load_settings
@@ -32,7 +32,7 @@ def call_gate(
         daily=Daily(
             tenant.daily_exports,
             tenant.daily_executes,
-            {kind: tenant.named(f"daily_{kind}") for kind in Kind},
+            {kind: tenant.named(f"daily_{kind}") for kind in CallKind},
         ),
         asker=asker,
     )

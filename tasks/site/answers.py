@@ -6,13 +6,13 @@ from decimal import Decimal
 from typing import Any, Final
 
 from tasks.site import charts
-from tasks.site.facts import Question
+from tasks.site.facts import AnsweredQuestion
 
 # What stands for a null in a chart.
 _NOTHING: Final = "(none)"
 
 
-def drawn(question: Question) -> str:
+def drawn(question: AnsweredQuestion) -> str:
     """Return a question's chart; nothing for a table, or if the answer has not what it names."""
     named = (question.x, question.y, *([question.by] if question.by else ()))
     if not question.rows or not {*named} <= set(question.columns):
@@ -28,7 +28,7 @@ def drawn(question: Question) -> str:
     return charts.ranked(found, names) if question.chart == "bar" else ""
 
 
-def numeric(question: Question) -> list[bool]:
+def numeric(question: AnsweredQuestion) -> list[bool]:
     """Return of each column of an answer whether it has numbers only."""
     columns = zip(*question.rows, strict=True) if question.rows else [()] * len(question.columns)
     return [
@@ -38,7 +38,7 @@ def numeric(question: Question) -> list[bool]:
     ]
 
 
-def digits(question: Question) -> list[int]:
+def digits(question: AnsweredQuestion) -> list[int]:
     """Return how many digits after the point the numbers of each column of an answer have."""
     columns = zip(*question.rows, strict=True)
     return [charts.decimals(map(_as_number, column)) for column in columns]

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from connectors.ledger import Ledger
-from tasks.site.facts import Change
+from tasks.site.facts import ColumnChange
 
 SHOWN_DAYS: Final = 366
 # A landing's own words: tasks.columns.contract.
@@ -25,16 +25,16 @@ _FLAWS: Final = {
 }
 
 
-def schema_changes(ledger: Ledger, now: datetime) -> dict[str, tuple[Change, ...]]:
+def schema_changes(ledger: Ledger, now: datetime) -> dict[str, tuple[ColumnChange, ...]]:
     """Return the changes of each dataset that had some, newest first.
 
     Raises:
         UnavailableError: the ledger cannot be read.
     """
-    found: dict[str, list[Change]] = defaultdict(list)
+    found: dict[str, list[ColumnChange]] = defaultdict(list)
     repeated: dict[tuple[str, str, str], list[datetime]] = defaultdict(list)
     for run in ledger.runs_with_changes(now - timedelta(days=SHOWN_DAYS)):
-        said: dict[Change, None] = {}
+        said: dict[ColumnChange, None] = {}
         at = run["started_at"]
         outcomes = run["report"].get("outcomes", ())
         # Those of an action are counts by name.
@@ -45,7 +45,7 @@ def schema_changes(ledger: Ledger, now: datetime) -> dict[str, tuple[Change, ...
                     repeated[run["dataset"], name, words].append(at)
         found[run["dataset"]] += said
     for (dataset, name, words), times in repeated.items():
-        found[dataset].append(Change(times[0], name, words, times[-1]))
+        found[dataset].append(ColumnChange(times[0], name, words, times[-1]))
     return {
         name: tuple(sorted(changes, key=lambda each: each.at, reverse=True))
         for name, changes in found.items()
@@ -53,13 +53,13 @@ def schema_changes(ledger: Ledger, now: datetime) -> dict[str, tuple[Change, ...
     }
 
 
-def _changes(outcome: Mapping[str, Any], at: datetime) -> Iterator[Change]:
+def _changes(outcome: Mapping[str, Any], at: datetime) -> Iterator[ColumnChange]:
     for warning in outcome.get("warnings", ()):
         # Other warnings are those of checks, which may have a value.
         if not re.match(r"(adds|stops filling|changes) \w", warning):
             continue
         for part in _PART.finditer(warning):
             if part["what"]:
-                yield Change(at, part["name"], _WHAT[part["what"]])
+                yield ColumnChange(at, part["name"], _WHAT[part["what"]])
             else:
-                yield Change(at, part["column"], f"from {part['before']} to {part['after']}")
+                yield ColumnChange(at, part["column"], f"from {part['before']} to {part['after']}")

@@ -20,8 +20,8 @@ from connectors.text_files import read_text
 from tasks.land.calendar import Calendar
 from tasks.runs.freshness import Freshness, Light, freshness_of
 from tasks.site.columns import columns_of
-from tasks.site.days import UTC, Landed, days_of
-from tasks.site.facts import Change, DatasetFacts, Reference
+from tasks.site.days import UTC, LandedDays, days_of
+from tasks.site.facts import ColumnChange, DatasetFacts, Reference
 from tasks.site.rejects import Rejected
 from tasks.site.snippets import snippets_of
 
@@ -35,7 +35,7 @@ _MONTHS: Final = 12
 
 
 @dataclass(frozen=True, slots=True)
-class Sources:
+class FactSources:
     """Where facts come from. Without settings of the tenant, its limits and zone are not known."""
 
     catalog: Path
@@ -44,12 +44,12 @@ class Sources:
     ledger: Ledger
     tenant: TenantSettings | None
     rejects: Mapping[str, Rejected]
-    changes: Mapping[str, tuple[Change, ...]]
+    changes: Mapping[str, tuple[ColumnChange, ...]]
     now: datetime
     fresh: dict[str, Freshness] = field(default_factory=dict)
 
 
-def dataset_facts(sources: Sources) -> Iterator[DatasetFacts]:
+def dataset_facts(sources: FactSources) -> Iterator[DatasetFacts]:
     """Yield every dataset of the catalogue and of the lake, by name.
 
     Raises:
@@ -78,7 +78,7 @@ def references_of(loaded: Loaded[DatasetSpecification]) -> tuple[Reference, ...]
 
 
 def _described(
-    name: str, specification: DatasetSpecification | None, sources: Sources
+    name: str, specification: DatasetSpecification | None, sources: FactSources
 ) -> DatasetFacts:
     """Return what the catalogue says of a dataset."""
     problem = "; ".join(sources.loaded.problems.get(name, ()))
@@ -105,7 +105,7 @@ def _described(
 
 
 def _landed(
-    facts: DatasetFacts, specification: DatasetSpecification | None, sources: Sources
+    facts: DatasetFacts, specification: DatasetSpecification | None, sources: FactSources
 ) -> DatasetFacts:
     """Return the facts with what has landed.
 
@@ -117,7 +117,7 @@ def _landed(
     entries = manifest.entries if manifest else ()
     rejected = sources.rejects.get(facts.name, Rejected())
     calendar, zone = _calendar(specification, sources.tenant)
-    landed = Landed(entries, units, rejected.units)
+    landed = LandedDays(entries, units, rejected.units)
     facts = replace(
         facts,
         days=days_of(specification, calendar, landed, sources.now, zone=zone),

@@ -25,7 +25,7 @@ State = Callable[[Window], DayState]
 
 
 @dataclass(frozen=True, slots=True)
-class Landed:
+class LandedDays:
     """What has landed: the manifest's entries, the ledger's units, and those with rejected rows."""
 
     entries: Sequence[Entry]
@@ -41,7 +41,7 @@ class Landed:
 def days_of(
     specification: DatasetSpecification | None,
     calendar: Calendar | None,
-    landed: Landed,
+    landed: LandedDays,
     now: datetime,
     *,
     zone: ZoneInfo = UTC,
@@ -78,7 +78,7 @@ def days_of(
     return tuple(found)
 
 
-def _of_windows(calendar: Calendar, landed: Landed, now: datetime) -> State:
+def _of_windows(calendar: Calendar, landed: LandedDays, now: datetime) -> State:
     """Return what gives the state of a day of a dataset that lands windows."""
     begin = min(landed.starts + ([calendar.window.start] if calendar.window.start else []))
     end = calendar.horizon(now)
@@ -104,7 +104,7 @@ def _of_windows(calendar: Calendar, landed: Landed, now: datetime) -> State:
 
 
 def _of_snapshots(
-    specification: DatasetSpecification | None, landed: Landed, now: datetime
+    specification: DatasetSpecification | None, landed: LandedDays, now: datetime
 ) -> State:
     """Return what gives the state of a day of a dataset that lands snapshots.
 
@@ -151,7 +151,7 @@ def _rows(entries: Iterable[Entry], zone: ZoneInfo, *, is_window: bool) -> dict[
     return dict(counted)
 
 
-def _days(landed: Landed, units: Collection[str], zone: ZoneInfo) -> set[date]:
+def _days(landed: LandedDays, units: Collection[str], zone: ZoneInfo) -> set[date]:
     return {each.starts_at.astimezone(zone).date() for each in landed.entries if each.unit in units}
 
 

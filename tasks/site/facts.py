@@ -58,7 +58,7 @@ class ColumnFacts:
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class ColumnChange:
     """A change of a column: when a run first noted it, and when last, if runs repeat it."""
 
     at: datetime
@@ -96,7 +96,7 @@ class DatasetFacts:
     days: tuple[Day, ...] = ()
     columns: tuple[ColumnFacts, ...] = ()
     checks: tuple[str, ...] = ()
-    changes: tuple[Change, ...] = ()
+    changes: tuple[ColumnChange, ...] = ()
     rejects: tuple[tuple[str, int], ...] = ()
     queries: tuple[tuple[str, str], ...] = ()
     snippets: tuple[tuple[str, str], ...] = ()
@@ -160,7 +160,7 @@ class ActionFacts:
 
 
 @dataclass(frozen=True, slots=True)
-class Limit:
+class DailyLimit:
     """Requests of the last 24 hours, and how many there may be, where that is known."""
 
     name: str
@@ -180,7 +180,7 @@ class Reference:
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class AnsweredQuestion:
     """A question, its SQL, and its answer; `chart` is line, bar or table.
 
     There is no answer if it has a `problem`, or if datasets are `missing` from the lake.
@@ -209,8 +209,8 @@ class SiteFacts:
     datasets: tuple[DatasetFacts, ...]
     references: tuple[Reference, ...]
     runs: tuple[RunFacts, ...]
-    limits: tuple[Limit, ...]
+    limits: tuple[DailyLimit, ...]
     syncs: tuple[SyncFacts, ...]
     actions: tuple[ActionFacts, ...]
-    questions: tuple[Question, ...] = ()
+    questions: tuple[AnsweredQuestion, ...] = ()
     notes: tuple[str, ...] = ()

@@ -14,7 +14,7 @@ from connectors.ledger import open_ledger
 from connectors.settings.installation import load_settings
 from connectors.settings.tenants import TenantSettings, load_tenant, tenant_name
 from tasks.site.changes import schema_changes
-from tasks.site.datasets import Sources, dataset_facts, references_of
+from tasks.site.datasets import FactSources, dataset_facts, references_of
 from tasks.site.facts import SiteFacts
 from tasks.site.questions import questions_of
 from tasks.site.rejects import Rejected, rejects_of
@@ -50,7 +50,9 @@ def gather(tenant: str | None = None, clock: Callable[[], datetime] = utc_now) -
         none: dict[str, Rejected] = {}
         rejects = _unless_damaged("rejected rows", lambda: rejects_of(lake), none, notes)
         changes = schema_changes(ledger, now)
-        sources = Sources(settings.catalog, loaded, lake, ledger, of_tenant, rejects, changes, now)
+        sources = FactSources(
+            settings.catalog, loaded, lake, ledger, of_tenant, rejects, changes, now
+        )
         return SiteFacts(
             tenant=name,
             made_at=now,

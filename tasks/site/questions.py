@@ -22,7 +22,7 @@ from connectors.lake import questions as files
 from connectors.lake.query import open_views
 from connectors.quoting import quoted_name
 from connectors.settings.installation import LIBRARY
-from tasks.site.facts import Question
+from tasks.site.facts import AnsweredQuestion
 
 MOST_ROWS: Final = 500
 LONGEST_SECONDS: Final = 20.0
@@ -40,7 +40,7 @@ _AROUND: Final = (
 
 def questions_of(
     catalog: Path, lake: Lake, known: Mapping[str, DatasetSpecification], memory_mb: int
-) -> Iterator[Question]:
+) -> Iterator[AnsweredQuestion]:
     """Yield the questions of the catalogue, otherwise of the library, with their answers.
 
     A file that cannot be read is a question with a problem.
@@ -70,17 +70,17 @@ def questions_of(
             yield _answered(connection, question) if question.name in clear else question
 
 
-def _read(path: Path, landed: Collection[str]) -> tuple[Question, tuple[str, ...]]:
+def _read(path: Path, landed: Collection[str]) -> tuple[AnsweredQuestion, tuple[str, ...]]:
     """Return the question of a file, without its answer, and the datasets that it reads."""
     try:
         found = files.read_question(path)
         reads = found.reads()
     except ConfigurationError as error:
-        return Question(path.stem, path.stem, problem=str(error)), ()
+        return AnsweredQuestion(path.stem, path.stem, problem=str(error)), ()
     # These would lead around the digests, to the views and files below them.
     around = _AROUND.format(file=found.file, what=", ".join(reads.strays)) if reads.strays else ""
     chart = found.chart
-    question = Question(
+    question = AnsweredQuestion(
         name=found.name,
         title=found.title,
         text=found.text,
@@ -95,7 +95,9 @@ def _read(path: Path, landed: Collection[str]) -> tuple[Question, tuple[str, ...
     return question, reads.datasets
 
 
-def _answered(connection: duckdb.DuckDBPyConnection, question: Question) -> Question:
+def _answered(
+    connection: duckdb.DuckDBPyConnection, question: AnsweredQuestion
+) -> AnsweredQuestion:
     failed = _FAILS.format(file=f"{QUESTIONS}/{question.name}{files.SUFFIX}", name=question.name)
     timer = threading.Timer(LONGEST_SECONDS, connection.interrupt)
     timer.start()

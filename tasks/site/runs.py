@@ -12,12 +12,12 @@ from typing import Any, Final
 
 from connectors.actions import ActionSpecification, read_actions
 from connectors.catalogue import DATASET_PATTERN
-from connectors.ledger import Kind, Ledger
+from connectors.ledger import CallKind, Ledger
 from connectors.ledger.counters import ADVISED, NAMES
 from connectors.settings.tenants import TenantSettings
 from connectors.syncs import read_syncs
 from connectors.syncs.specification import SyncSpecification
-from tasks.site.facts import ActionFacts, Limit, RunFacts, SyncFacts
+from tasks.site.facts import ActionFacts, DailyLimit, RunFacts, SyncFacts
 
 SHOWN_DAYS: Final = 30
 # A month of two hundred datasets a day.
@@ -48,15 +48,15 @@ def recent_runs(ledger: Ledger, now: datetime) -> tuple[RunFacts, ...]:
     )
 
 
-def limits_of(ledger: Ledger, tenant: TenantSettings | None) -> tuple[Limit, ...]:
+def limits_of(ledger: Ledger, tenant: TenantSettings | None) -> tuple[DailyLimit, ...]:
     """Return what the tenant was asked in the last 24 hours, with the limit that is known."""
     ours = {
-        Kind.EXPORTS: tenant.daily_exports if tenant else None,
-        Kind.EXECUTES: tenant.daily_executes if tenant else None,
-        Kind.CALLS: tenant.daily_calls if tenant else None,
+        CallKind.EXPORTS: tenant.daily_exports if tenant else None,
+        CallKind.EXECUTES: tenant.daily_executes if tenant else None,
+        CallKind.CALLS: tenant.daily_calls if tenant else None,
     }
     found = []
-    for kind in Kind:
+    for kind in CallKind:
         known, advised = ledger.limits.known(kind), ADVISED.get(kind)
         if ours[kind] is not None:
             most, whose = ours[kind], "limit of the settings"
@@ -64,7 +64,7 @@ def limits_of(ledger: Ledger, tenant: TenantSettings | None) -> tuple[Limit, ...
             most, whose = known, "as many as the tenant has shown to take"
         else:
             most, whose = advised, "advised by the vendor" if advised else ""
-        found.append(Limit(NAMES[kind], ledger.limits.made(kind), most, whose))
+        found.append(DailyLimit(NAMES[kind], ledger.limits.made(kind), most, whose))
     return tuple(found)
 
 

@@ -11,7 +11,7 @@ from typing import Final
 import polars as pl
 
 from connectors.nexthink.column_checks import check_column
-from connectors.nexthink.fields import FIRST_YEAR, LAST_YEAR, Field, FieldKind, Problem
+from connectors.nexthink.fields import FIRST_YEAR, LAST_YEAR, FieldKind, ValueProblem, WritableField
 from connectors.syncs import (
     KEYS_IGNORE,
     EmptyText,
@@ -23,7 +23,7 @@ from connectors.syncs import (
 )
 from tasks.sync.wanted import EMPTY, compared
 
-# Reasons of rejects; those of `Problem` are reasons too.
+# Reasons of rejects; those of `ValueProblem` are reasons too.
 UNTRANSLATED: Final = "not among the values"
 NUL: Final = "has a NUL character"
 WITHOUT_KEY: Final = "no key"
@@ -144,7 +144,9 @@ def _empties(
     return empties | null if mirrors else empties
 
 
-def _read(mapping: FieldMapping, api: Field, text: pl.Series) -> tuple[pl.Series, pl.Series]:
+def _read(
+    mapping: FieldMapping, api: WritableField, text: pl.Series
+) -> tuple[pl.Series, pl.Series]:
     """Return the values in canonical form, and the reason for each that is refused."""
     value = pl.col("value")
     targets = {source: str(target) for source, target in mapping.values.items()}
@@ -165,7 +167,7 @@ def _read(mapping: FieldMapping, api: Field, text: pl.Series) -> tuple[pl.Series
     return frame.select(value).to_series(), frame["reason"]
 
 
-def _canonical(api: Field, text: pl.Series) -> tuple[pl.Series, pl.Series]:
+def _canonical(api: WritableField, text: pl.Series) -> tuple[pl.Series, pl.Series]:
     match api.kind:
         case FieldKind.TEXT:
             return text, check_column(api, text).problems
@@ -173,14 +175,14 @@ def _canonical(api: Field, text: pl.Series) -> tuple[pl.Series, pl.Series]:
             value = pl.when(text.str.contains(_NUMBER)).then(text)
             number = pl.select(value.cast(pl.Int64)).to_series()
             wrong = text.is_not_null() & number.is_null()
-            is_none = pl.when(wrong).then(pl.lit(Problem.WRONG_TYPE.value))
+            is_none = pl.when(wrong).then(pl.lit(ValueProblem.WRONG_TYPE.value))
             problems = pl.select(pl.coalesce(is_none, check_column(api, number).problems))
             return number.cast(pl.String), problems.to_series()
         case FieldKind.MOMENT:
             return _moments(api, text)
 
 
-def _moments(api: Field, text: pl.Series) -> tuple[pl.Series, pl.Series]:
+def _moments(api: WritableField, text: pl.Series) -> tuple[pl.Series, pl.Series]:
     """Return moments in UTC to the millisecond; a date means its midnight."""
     text = text.str.replace(_OWN_MOMENT, "${1}T${2}${3}")
     text = text.str.replace(r"(T.*[+-]\d{2})$", "${1}:00")
@@ -203,7 +205,7 @@ def _moments(api: Field, text: pl.Series) -> tuple[pl.Series, pl.Series]:
     is_out = ~moment.dt.year().is_between(FIRST_YEAR, LAST_YEAR)
     frame = frame.with_columns((local - pl.duration(minutes=ahead)).alias("moment")).select(
         written.alias("value"),
-        pl.when(is_out).then(pl.lit(Problem.OUT_OF_RANGE.value)).alias("out"),
+        pl.when(is_out).then(pl.lit(ValueProblem.OUT_OF_RANGE.value)).alias("out"),
     )
     frame = frame.with_columns(check_column(api, text).problems.alias("problem"))
     return frame["value"], frame.select(pl.coalesce("problem", "out")).to_series()

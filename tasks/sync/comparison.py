@@ -105,7 +105,7 @@ _SETTLED_FILE = "settled.parquet"
 
 
 @dataclass(frozen=True, slots=True)
-class Comparison:
+class ReadbackComparison:
     """How what was read back compares: `rows` came, with `objects` distinct keys.
 
     Of the known keys `keys` have a value, and `found` of them were read back. `values`, `differs`
@@ -138,7 +138,7 @@ def compare(
     fields: list[str],
     folder: Path,
     shows_since: datetime | None = None,
-) -> Comparison:
+) -> ReadbackComparison:
     """Compare what is known to have been written with what was read back.
 
     Args:
@@ -159,7 +159,7 @@ def compare(
     taken = pl.scan_parquet(folder / _KNOWN_FILE).filter(is_taken).select(pl.len())
     reasons = pl.scan_parquet(differing).filter(is_taken).group_by(REASON, IS_YOUNG).len().collect()
     count = {reason: number for reason, is_young, number in reasons.iter_rows() if not is_young}
-    return Comparison(
+    return ReadbackComparison(
         rows=counted.rows,
         objects=counted.objects,
         keys=counted.keys,
@@ -178,7 +178,7 @@ def compare(
 
 
 class _Counted(NamedTuple):
-    """What was counted while the files of a comparison were written: see Comparison."""
+    """What was counted while the files of a comparison were written: see ReadbackComparison."""
 
     rows: int
     objects: int

@@ -6,7 +6,7 @@ import polars as pl
 
 from connectors.errors import DataRefusedError
 from connectors.nexthink.encoding import ObjectLayout
-from connectors.nexthink.fields import Field, FieldError, FieldKind, check_field
+from connectors.nexthink.fields import FieldError, FieldKind, WritableField, check_field
 from tasks.sync.wanted import EMPTY
 
 IDENTITY: Final = "identity"
@@ -21,7 +21,7 @@ PLANNED: Final = {
 }
 
 
-def field_of(name: str) -> Field:
+def field_of(name: str) -> WritableField:
     """Return the field of a name in a plan: it was checked when the plan was made."""
     return check_field(name.partition("/")[0], name)
 
@@ -49,7 +49,7 @@ def as_objects(
     return typed, ObjectLayout(identification, IDENTITY, {name: name for name in names}, domain)
 
 
-def _typed(values: pl.Series, field: Field) -> pl.Series:
+def _typed(values: pl.Series, field: WritableField) -> pl.Series:
     if (values == EMPTY).any():
         try:
             values = values.replace(EMPTY, str(field.clearing))

@@ -28,7 +28,7 @@ RESTARTED: Final = "all rows were pulled, since the cursor that was kept"
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class PullState:
     """What the sync's last apply has left: where a pull of changes can start.
 
     Attributes:
@@ -84,7 +84,7 @@ class Pulled:
 
 
 def since_when(
-    sync: SyncSpecification, kept: Kept, now: datetime, *, full: bool = False
+    sync: SyncSpecification, kept: PullState, now: datetime, *, full: bool = False
 ) -> str | None:
     """Return the cursor from which the incremental source is pulled; None for all rows."""
     if full or sync.incremental is None or kept.full_at is None:
@@ -98,7 +98,7 @@ def since_when(
 def pull_sources(
     sync: SyncSpecification,
     folder: Path,
-    kept: Kept,
+    kept: PullState,
     now: datetime,
     *,
     full: bool = False,

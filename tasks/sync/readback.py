@@ -9,7 +9,7 @@ from typing import Final
 import polars as pl
 
 from connectors.errors import DataRefusedError
-from connectors.nexthink.fields import SHOWN_AS, Field, FieldKind, nql_name
+from connectors.nexthink.fields import SHOWN_AS, FieldKind, WritableField, nql_name
 from connectors.nexthink.results.result_file import ResultFile
 from connectors.syncs import KEYS_IGNORE, Sameness
 from tasks.columns.times import read_datetimes
@@ -79,7 +79,7 @@ def _check_whole(file: ResultFile) -> None:
         raise DataRefusedError("the result read back has damaged rows; nothing was compared")
 
 
-def shown_as_kept(shown: pl.Series, field: Field, zone: str) -> pl.Series:
+def shown_as_kept(shown: pl.Series, field: WritableField, zone: str) -> pl.Series:
     """Return values as the tenant shows them in the form that is kept; no value is empty text."""
     text = shown.fill_null(EMPTY)
     match field.kind:
@@ -92,7 +92,7 @@ def shown_as_kept(shown: pl.Series, field: Field, zone: str) -> pl.Series:
             return text
 
 
-def kept_as_compared(kept: pl.Series, field: Field) -> pl.Series:
+def kept_as_compared(kept: pl.Series, field: WritableField) -> pl.Series:
     """Return kept values of a field as `shown_as_kept` returns the same values read back.
 
     Blanks around texts do not count, since a tenant may cut them off: see `shown_as_compared`.
@@ -118,12 +118,12 @@ def shown_as_compared(shown: pl.Expr) -> pl.Expr:
     return shown.str.strip_chars()
 
 
-def _numbers(text: pl.Series, field: Field) -> pl.Series:
+def _numbers(text: pl.Series, field: WritableField) -> pl.Series:
     names = SHOWN_AS[field.name]
     spelled = text.str.strip_chars().str.to_lowercase().str.replace_all("[ -]", "_")
     numbers = {name: str(number) for number, name in enumerate(names) if name}
     return _without_clearing(spelled.replace(numbers), field)
 
 
-def _without_clearing(numbers: pl.Series, field: Field) -> pl.Series:
+def _without_clearing(numbers: pl.Series, field: WritableField) -> pl.Series:
     return numbers if field.clear is None else numbers.replace(str(field.clear), EMPTY)

@@ -22,7 +22,7 @@ _OTHERWISE: Final = "TRY(…) around it"
 
 
 @dataclass(frozen=True, slots=True)
-class Fault:
+class SelectFault:
     """Which column of a SELECT fails, on which rows of its sources, and what would not fail there.
 
     `message` is DuckDB's, which quotes the value: it must not be shown.
@@ -51,7 +51,7 @@ def find_fault(
     selected: str,
     sources: Mapping[str, PulledSource],
     read: Callable[[PulledSource], str],
-) -> Fault | None:
+) -> SelectFault | None:
     """Find out why a SELECT fails; None if it does not fail any more.
 
     Args:
@@ -77,7 +77,7 @@ def find_fault(
     # Columns that are not read are not computed: only a condition fails them all.
     is_condition = len(failing) == len(columns) > 1
     rows = _rows(database, sources, read, lambda: error_of(columns[name]) is not None)
-    return Fault("a condition or join" if is_condition else name, tuple(rows), message)
+    return SelectFault("a condition or join" if is_condition else name, tuple(rows), message)
 
 
 def _rows(

@@ -22,7 +22,7 @@ from tasks.sync.outcomes import ObjectOutcome
 from tasks.sync.plan import make_plan, retire_plan, retry_plan, undo_plan
 from tasks.sync.plan_file import SyncPlan
 from tasks.sync.planning import Planning
-from tasks.sync.pull import Kept, Pulled, pull_sources
+from tasks.sync.pull import Pulled, PullState, pull_sources
 from tasks.sync.recovery import recover
 from tasks.sync.run import SyncRun
 from tasks.sync.shape import Shaped, shaped
@@ -87,7 +87,9 @@ def pull_tables(run: SyncRun, planning: Planning, asked: SyncAsked) -> Pulled:
     record = run.ledger.syncs.read(run.sync)
     cursors = record.cursors or {}
     is_damaged = record.is_damaged or not isinstance(cursors, Mapping)
-    kept = Kept(record.specification, record.full_at, {} if is_damaged else cursors, is_damaged)
+    kept = PullState(
+        record.specification, record.full_at, {} if is_damaged else cursors, is_damaged
+    )
     tell(Progress(run.sync, PLAN, "pulling"))
     return pull_sources(run.specification, run.folder(), kept, planning.now, full=asked.full)
 

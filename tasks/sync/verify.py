@@ -18,7 +18,15 @@ from connectors.lake.records import write_rejects
 from connectors.ledger import Lease
 from connectors.ledger.enriched import KNOWN, ValueState
 from tasks.runs.progress import Progress, tell
-from tasks.sync.comparison import DIFFERS, IS_BACK, IS_YOUNG, REASON, THEIRS, Comparison, compare
+from tasks.sync.comparison import (
+    DIFFERS,
+    IS_BACK,
+    IS_YOUNG,
+    REASON,
+    THEIRS,
+    ReadbackComparison,
+    compare,
+)
 from tasks.sync.conflicts import US
 from tasks.sync.lost_answers import acknowledge_restored, acknowledge_shown
 from tasks.sync.run import SyncRun
@@ -131,7 +139,7 @@ def _wait(run: SyncRun, sent_at: datetime | None) -> None:
         run.stop.sleep(left)
 
 
-def _check(run: SyncRun, query_id: str, compared: Comparison) -> None:
+def _check(run: SyncRun, query_id: str, compared: ReadbackComparison) -> None:
     """Refuse a result that cannot be complete: a filtered query would make most values unknown."""
     if not compared.keys:
         return
@@ -144,7 +152,7 @@ def _check(run: SyncRun, query_id: str, compared: Comparison) -> None:
         )
 
 
-def _keep(run: SyncRun, compared: Comparison, read: int) -> None:
+def _keep(run: SyncRun, compared: ReadbackComparison, read: int) -> None:
     """Record what differs, and list it; reset the attempts of what is confirmed."""
     now = run.tools.clock()
     for number, whole in enumerate(_pages(compared.differing)):

@@ -12,7 +12,7 @@ from connectors.catalogue.specification import describe
 from connectors.errors import ConfigurationError, UsageError
 from nql.vocabulary.tables import find
 from tasks.exports.windows import bound_before, literal
-from tasks.upkeep.learn import Learned, Lesson
+from tasks.upkeep.learn import Lesson, ProposedColumn
 from tasks.upkeep.meanings import said_of
 
 COMMENT = re.compile(r"/\*.*?\*/|//[^\n]*", re.DOTALL)
@@ -28,7 +28,7 @@ LAG = timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True)
-class Query:
+class QueryOutline:
     """What a saved query's text says: its parameters, and the field that it limits in time.
 
     `row` is what a row of its table stands for, if it lists them and that is known.
@@ -47,7 +47,7 @@ class Sample:
     """What to export once: the mode that the dataset will have, and the query's parameters."""
 
     mode: Mode
-    query: Query
+    query: QueryOutline
     parameters: dict[str, str]
 
     @property
@@ -76,11 +76,11 @@ class DatasetDraft:
         return [*self.notes, *columns]
 
 
-def read_query(text: str) -> Query:
+def read_query(text: str) -> QueryOutline:
     """Return a query's parameters, and the field that it compares with two of them as bounds."""
     text = COMMENT.sub(" ", text)
     frame = FRAME.search(text)
-    found = Query(
+    found = QueryOutline(
         frozenset(PARAMETER.findall(text)),
         reach=parse_duration(frame[1]) if frame else None,
         row=_row_of(text),
@@ -124,7 +124,7 @@ def plan_sample(
     return Sample(mode, query, parameters)
 
 
-def timed_column(query: Query, lesson: Lesson) -> Learned:
+def timed_column(query: QueryOutline, lesson: Lesson) -> ProposedColumn:
     """Return the column of the field that the query compares; a header has the field's full path.
 
     Raises:
@@ -190,7 +190,7 @@ def _window(draft: DatasetDraft) -> list[str]:
     return lines
 
 
-def _column(draft: DatasetDraft, column: Learned) -> list[str]:
+def _column(draft: DatasetDraft, column: ProposedColumn) -> list[str]:
     keys = [f"nql: {_text(column.header)}"]
     if column.is_renamed:
         keys.append(f"name: {column.name}")
@@ -208,7 +208,7 @@ def _column(draft: DatasetDraft, column: Learned) -> list[str]:
     return [*notes, f"  - {{{', '.join([*keys, *said])}}}"]
 
 
-def _said(draft: DatasetDraft, column: Learned) -> list[str]:
+def _said(draft: DatasetDraft, column: ProposedColumn) -> list[str]:
     """Return what the column says of itself, its description last."""
     said = said_of(column.header, column.type, draft.known)
     keys = [f"unit: {_text(said.unit)}"] if said.unit else []

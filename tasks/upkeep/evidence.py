@@ -35,7 +35,7 @@ DATE_SHAPES = {
 
 
 @dataclass(slots=True)
-class Evidence:
+class ColumnEvidence:
     """What is known about one column after the batches so far."""
 
     header: str

@@ -7,7 +7,7 @@ from connectors.catalogue import Column, ColumnType, DatasetSpecification, lande
 from connectors.catalogue.columns import RESERVED
 from connectors.errors import DataRefusedError
 from connectors.nexthink.results.result_file import ResultFile
-from tasks.upkeep.evidence import Evidence, looks_like
+from tasks.upkeep.evidence import ColumnEvidence, looks_like
 
 # Names show what numbers cannot: nobody calculates with an id, and memory is in bytes.
 ID = (
@@ -37,7 +37,7 @@ NESTED = {
 
 
 @dataclass(frozen=True, slots=True)
-class Learned:
+class ProposedColumn:
     """One proposed column; `notes` say what is uncertain, `values` what a check could allow."""
 
     header: str
@@ -57,12 +57,12 @@ class Lesson:
     """What one whole result teaches: its columns in order, and the evidence for each."""
 
     rows: int
-    columns: tuple[Learned, ...]
-    evidence: tuple[Evidence, ...]
+    columns: tuple[ProposedColumn, ...]
+    evidence: tuple[ColumnEvidence, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Difference:
+class ResultDifference:
     """One difference between declared columns and a result; it `breaks` if rows would not fit.
 
     `what` is added, gone or type.
@@ -89,7 +89,7 @@ def learn_file(file: ResultFile, zone: str, zone_setting: str = "the tenant's ti
     header = file.header
     if "" in header or len(set(header)) < len(header):
         raise DataRefusedError("the result has a column without a name, or one name twice")
-    found = [Evidence(text, zone, zone_setting) for text in header]
+    found = [ColumnEvidence(text, zone, zone_setting) for text in header]
     ragged = 0
     for batch in file.frames():
         for one in found:
@@ -128,33 +128,35 @@ def propose_names(header: Sequence[str]) -> dict[str, str]:
     return names
 
 
-def differences(lesson: Lesson, declared: DatasetSpecification) -> list[Difference]:
+def differences(lesson: Lesson, declared: DatasetSpecification) -> list[ResultDifference]:
     """Return the differences between declared columns and a result.
 
     A declared type that all values fit is listed only if another type is proposed.
     """
     columns = {column.nql: column for column in declared.columns}
     found = [
-        Difference(nql, "gone", column.type, None, breaks=True)
+        ResultDifference(nql, "gone", column.type, None, breaks=True)
         for nql, column in columns.items()
         if nql not in {learned.header for learned in lesson.columns}
     ]
     for learned, evidence in zip(lesson.columns, lesson.evidence, strict=True):
         column = columns.get(learned.header)
         if column is None:
-            found.append(Difference(learned.header, "added", None, learned.type, breaks=True))
+            found.append(ResultDifference(learned.header, "added", None, learned.type, breaks=True))
         elif column.type is not learned.type and evidence.present:
             breaks = not _holds(evidence, column)
-            found.append(Difference(learned.header, "type", column.type, learned.type, breaks))
+            found.append(
+                ResultDifference(learned.header, "type", column.type, learned.type, breaks)
+            )
     return found
 
 
-def _holds(evidence: Evidence, column: Column) -> bool:
+def _holds(evidence: ColumnEvidence, column: Column) -> bool:
     same = {ColumnType.BYTES: ColumnType.INT, ColumnType.DURATION: ColumnType.FLOAT}
     return column.type is ColumnType.STRING or same.get(column.type, column.type) in evidence.fits
 
 
-def _column(evidence: Evidence, name: str) -> Learned:
+def _column(evidence: ColumnEvidence, name: str) -> ProposedColumn:
     kind, notes = decide(evidence)
     if name != landed_name(evidence.header):
         notes = [*notes, "the header's own name is reserved or taken: choose another if you wish"]
@@ -169,10 +171,10 @@ def _column(evidence: Evidence, name: str) -> Learned:
     if kind is ColumnType.STRING and few and evidence.present >= REPEATS * len(few):
         notes = [*notes, f"only {_counted(len(few))}: an allowed check may fit"]
         values = tuple(sorted(few)) if _may_list_values(evidence.header) else ()
-    return Learned(evidence.header, name, kind, tuple(notes), values)
+    return ProposedColumn(evidence.header, name, kind, tuple(notes), values)
 
 
-def decide(evidence: Evidence) -> tuple[ColumnType, list[str]]:
+def decide(evidence: ColumnEvidence) -> tuple[ColumnType, list[str]]:
     """Return the narrowest type in which no value loses anything, with notes."""
     if not evidence.present:
         return ColumnType.STRING, ["no value in any row: the type is unknown"]
@@ -185,7 +187,7 @@ def decide(evidence: Evidence) -> tuple[ColumnType, list[str]]:
     return fitting[0], _time_notes(evidence) + NESTED.get(fitting[0], [])
 
 
-def _why_no_number(evidence: Evidence) -> str | None:
+def _why_no_number(evidence: ColumnEvidence) -> str | None:
     """Return why numbers are kept as text: because they would lose something as numbers."""
     if looks_like(evidence.header, ID):
         return "only numbers; kept as text because its name says id or version"
@@ -203,13 +205,13 @@ def _why_no_number(evidence: Evidence) -> str | None:
     return None
 
 
-def _number(evidence: Evidence) -> tuple[ColumnType, list[str]]:
+def _number(evidence: ColumnEvidence) -> tuple[ColumnType, list[str]]:
     if looks_like(evidence.header, DURATION):
         return ColumnType.DURATION, ["a duration in seconds, by its name: a guess"]
     return _whole(evidence) if ColumnType.INT in evidence.fits else (ColumnType.FLOAT, [])
 
 
-def _whole(evidence: Evidence) -> tuple[ColumnType, list[str]]:
+def _whole(evidence: ColumnEvidence) -> tuple[ColumnType, list[str]]:
     if looks_like(evidence.header, BYTES):
         return ColumnType.BYTES, ["bytes, by its name: a guess"]
     if evidence.switches and not looks_like(evidence.header, COUNT):
@@ -219,14 +221,14 @@ def _whole(evidence: Evidence) -> tuple[ColumnType, list[str]]:
     return ColumnType.INT, []
 
 
-def _time_notes(evidence: Evidence) -> list[str]:
+def _time_notes(evidence: ColumnEvidence) -> list[str]:
     if ColumnType.DATETIME not in evidence.fits or evidence.with_offset == evidence.present:
         return []
     some = "some of the values have" if evidence.with_offset else "the values have"
     return [f"{some} no offset: read in {evidence.zone} ({evidence.zone_setting})"]
 
 
-def _text_notes(evidence: Evidence) -> list[str]:
+def _text_notes(evidence: ColumnEvidence) -> list[str]:
     shapes = {name: count for name, count in evidence.shapes.items() if count}
     if sum(shapes.values()) < evidence.present:
         return []

@@ -43,7 +43,7 @@ _TIMES = frozenset({"from", "to"})
 _FORBIDDEN = 403
 
 
-class Outcome(StrEnum):
+class QueryAgreement(StrEnum):
     """How a saved query of the tenant compares with its file."""
 
     SAME = "same"
@@ -54,7 +54,7 @@ class Outcome(StrEnum):
     FAILED = "failed"
 
 
-_NOT_RUN = frozenset({Outcome.MISSING, Outcome.NOT_PERMITTED, Outcome.FAILED})
+_NOT_RUN = frozenset({QueryAgreement.MISSING, QueryAgreement.NOT_PERMITTED, QueryAgreement.FAILED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +62,7 @@ class Compared:
     """One saved query; `message` says why there is no comparison."""
 
     query_id: str
-    outcome: Outcome
+    outcome: QueryAgreement
     differences: tuple[Difference, ...] = ()
     message: str = ""
 
@@ -94,17 +94,17 @@ def _compare(client: NexthinkClient, query_id: str, text: str) -> Compared:
         # The rows are discarded, also where there are more than execute returns.
         result = client.nql.execute(query_id, values_for(text), row_limit=None)
     except UnknownQueryError as error:
-        return Compared(query_id, Outcome.MISSING, message=_reason(error))
+        return Compared(query_id, QueryAgreement.MISSING, message=_reason(error))
     except AccessError as error:
         if error.exchange is None or error.exchange.status != _FORBIDDEN:
             raise
-        return Compared(query_id, Outcome.NOT_PERMITTED, message=_reason(error))
+        return Compared(query_id, QueryAgreement.NOT_PERMITTED, message=_reason(error))
     except LimitReachedError:
         raise
     except (DataRefusedError, UnavailableError) as error:
         if error.exchange is None or error.exchange.status is None:
             raise
-        return Compared(query_id, Outcome.FAILED, message=_reason(error))
+        return Compared(query_id, QueryAgreement.FAILED, message=_reason(error))
     return against(query_id, text, result.executed_query)
 
 
@@ -118,10 +118,12 @@ def against(query_id: str, text: str, executed: str) -> Compared:
         found = differences(text, executed)
     except NqlSyntaxError as error:
         if clauses(text) == clauses(executed):
-            return Compared(query_id, Outcome.SAME)
+            return Compared(query_id, QueryAgreement.SAME)
         whose = "the file" if not _is_understood(text) else "the tenant's query"
-        return Compared(query_id, Outcome.NOT_UNDERSTOOD, message=f"{whose}: {error}")
-    return Compared(query_id, Outcome.DIFFERS if found else Outcome.SAME, tuple(found))
+        return Compared(query_id, QueryAgreement.NOT_UNDERSTOOD, message=f"{whose}: {error}")
+    return Compared(
+        query_id, QueryAgreement.DIFFERS if found else QueryAgreement.SAME, tuple(found)
+    )
 
 
 def _is_understood(text: str) -> bool:
@@ -158,11 +160,11 @@ def _kind(field: syntax.Field, scope: Scope) -> Kind | None:
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class LastComparison:
     """What the last comparison of one saved query found."""
 
     query_id: str
-    outcome: Outcome
+    outcome: QueryAgreement
     clauses: tuple[str, ...]
     at: datetime
 
@@ -203,21 +205,21 @@ class LastDifferences:
         kept = {each.query_id: each for each in self.read()}
         for one in compared:
             named = tuple(dict.fromkeys(each.clause for each in one.differences))
-            kept[one.query_id] = Kept(one.query_id, one.outcome, named, at)
+            kept[one.query_id] = LastComparison(one.query_id, one.outcome, named, at)
         rows = [asdict(each) | {"at": each.at.isoformat()} for each in kept.values()]
         self._path.parent.mkdir(mode=0o700, exist_ok=True)
         part = self._path.with_suffix(".part")
         part.write_text(json.dumps(rows), encoding="utf-8")
         part.replace(self._path)
 
-    def read(self) -> list[Kept]:
+    def read(self) -> list[LastComparison]:
         """Return what is recorded, by query id; nothing if there is no record or it is broken."""
         try:
             rows = json.loads(self._path.read_text(encoding="utf-8"))
             kept = [
-                Kept(
+                LastComparison(
                     str(row["query_id"]),
-                    Outcome(row["outcome"]),
+                    QueryAgreement(row["outcome"]),
                     tuple(map(str, row["clauses"])),
                     datetime.fromisoformat(row["at"]),
                 )

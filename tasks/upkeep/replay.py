@@ -29,7 +29,7 @@ from tasks.columns.reasons import count_reasons
 from tasks.columns.rules import landing_as, rules_of
 from tasks.land.staging import dates_of, partitioned
 from tasks.upkeep.refit import Fitted, ReplayRun, fit
-from tasks.upkeep.reshape import Shape, reshape
+from tasks.upkeep.reshape import RowShape, reshape
 
 LANDED = "landed"
 UNFIT = "nothing fits"
@@ -138,16 +138,16 @@ def _stage(run: ReplayRun, entry: Entry, fitted: Fitted) -> tuple[list[StagedFil
         return stage.finish(), len(new)
 
 
-def _write(run: ReplayRun, entry: Entry, stage: Stage, rows: pl.DataFrame, shape: Shape) -> None:
+def _write(run: ReplayRun, entry: Entry, stage: Stage, rows: pl.DataFrame, shape: RowShape) -> None:
     for partition, part in partitioned(run.specification, entry.unit, rows, run.zone):
         stage.write(partition, as_written(part, shape.schema))
 
 
-def _shape(run: ReplayRun, entry: Entry, fitted: Fitted) -> Shape:
-    return Shape(run.dataset, entry.unit, fitted.columns, _schema(fitted), run.zone)
+def _shape(run: ReplayRun, entry: Entry, fitted: Fitted) -> RowShape:
+    return RowShape(run.dataset, entry.unit, fitted.columns, _schema(fitted), run.zone)
 
 
-def _reshaped(run: ReplayRun, entry: Entry, shape: Shape) -> Iterator[pl.DataFrame]:
+def _reshaped(run: ReplayRun, entry: Entry, shape: RowShape) -> Iterator[pl.DataFrame]:
     """Yield the landed rows in the current shape."""
     for partition, batch in landed_batches(run.lake, run.dataset, entry):
         old = _ruled(run, reshape(batch, shape), shape, set(batch.columns))
@@ -155,7 +155,7 @@ def _reshaped(run: ReplayRun, entry: Entry, shape: Shape) -> Iterator[pl.DataFra
         yield old
 
 
-def _ruled(run: ReplayRun, rows: pl.DataFrame, shape: Shape, landed: set[str]) -> pl.DataFrame:
+def _ruled(run: ReplayRun, rows: pl.DataFrame, shape: RowShape, landed: set[str]) -> pl.DataFrame:
     """Return landed rows with the columns that the dataset derives now; `where` takes none away.
 
     What a transform does cannot be done to rows that it has changed already.
@@ -172,7 +172,7 @@ def _ruled(run: ReplayRun, rows: pl.DataFrame, shape: Shape, landed: set[str]) -
 
 
 def _check_place(
-    specification: DatasetSpecification, partition: str, old: pl.DataFrame, shape: Shape
+    specification: DatasetSpecification, partition: str, old: pl.DataFrame, shape: RowShape
 ) -> None:
     """Raise unless landed rows are in the partition where the window column puts them.
 

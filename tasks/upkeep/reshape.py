@@ -19,7 +19,7 @@ OWN = ("_nxp_run_id", "_nxp_exported_at")
 
 
 @dataclass(frozen=True, slots=True)
-class Shape:
+class RowShape:
     """The form that rows must have: the columns in order, and how they are written."""
 
     dataset: str
@@ -35,7 +35,7 @@ class Shape:
         )
 
 
-def reshape(landed: pl.DataFrame, shape: Shape) -> pl.DataFrame:
+def reshape(landed: pl.DataFrame, shape: RowShape) -> pl.DataFrame:
     """Convert rows as they landed to the present shape.
 
     Raises:
@@ -49,7 +49,7 @@ def reshape(landed: pl.DataFrame, shape: Shape) -> pl.DataFrame:
     return pl.DataFrame([*values, *(landed[name] for name in OWN)])
 
 
-def _column(landed: pl.DataFrame, column: Column, shape: Shape) -> pl.Series:
+def _column(landed: pl.DataFrame, column: Column, shape: RowShape) -> pl.Series:
     wanted = POLARS_TYPES[column.type]
     if column.name not in landed.columns:
         values = pl.Series(column.name, [None] * len(landed), wanted)
@@ -60,7 +60,7 @@ def _column(landed: pl.DataFrame, column: Column, shape: Shape) -> pl.Series:
     return values.alias(column.name)
 
 
-def _retype(values: pl.Series, column: Column, shape: Shape) -> pl.Series:
+def _retype(values: pl.Series, column: Column, shape: RowShape) -> pl.Series:
     wanted = POLARS_TYPES[column.type]
     if values.dtype == pl.String and column.type is not ColumnType.STRING:
         # Text landed as it came, so it can be read like a new export.

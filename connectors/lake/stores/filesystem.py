@@ -24,7 +24,7 @@ _PARTS = re.compile(r"\*\*/|\*|\?|\[[^]]*\]|.")
 READ_AHEAD = 1 << 20
 
 
-class Objects:
+class ReadableObjects:
     """The objects that may be read, as one value: fsspec calls repr() on its arguments.
 
     The repr() of an obstore for Azure that is configured by the environment panics.
@@ -51,7 +51,7 @@ class ReadOnlyFiles(AbstractFileSystem):  # type: ignore[misc] # fsspec is untyp
     protocol: str = "nxplake"
     cachable = False
 
-    def __init__(self, objects: Objects) -> None:
+    def __init__(self, objects: ReadableObjects) -> None:
         super().__init__()
         self._objects = objects.store
         self._location = objects.location
@@ -83,7 +83,7 @@ class ReadOnlyFiles(AbstractFileSystem):  # type: ignore[misc] # fsspec is untyp
         if mode != "rb":
             self.failure = UsageError("nxp sql takes one SELECT statement: the lake is read-only")
             raise self.failure
-        return Reader(self, self._key(path))
+        return ObjectReader(self, self._key(path))
 
     def _key(self, path: str) -> str:
         key: str = self._strip_protocol(path)
@@ -133,7 +133,7 @@ class NamedFiles(ReadOnlyFiles):
         listed: returns the paths of all objects whose paths begin with a folder.
     """
 
-    def __init__(self, objects: Objects, listed: Callable[[str], list[str]]) -> None:
+    def __init__(self, objects: ReadableObjects, listed: Callable[[str], list[str]]) -> None:
         super().__init__(objects)
         self._listed = listed
         # DuckDB asks for the file systems of a scheme.
@@ -155,7 +155,7 @@ def _as_expression(part: str) -> str:
     return known.get(part) or (part if part.startswith("[") else re.escape(part))
 
 
-class Reader:
+class ObjectReader:
     """One open object for DuckDB or pyarrow; if it is moved to `_old`, reading continues there."""
 
     def __init__(self, files: ReadOnlyFiles, key: str) -> None:

@@ -247,11 +247,11 @@ class RemoteStore:
         """Return a read-only file system: of exactly these objects, or of all, by their URLs."""
         from connectors.lake.stores.filesystem import (  # noqa: PLC0415 - fsspec
             NamedFiles,
-            Objects,
+            ReadableObjects,
             ReadOnlyFiles,
         )
 
-        objects = Objects(self._store, self.location, readable or frozenset())
+        objects = ReadableObjects(self._store, self.location, readable or frozenset())
         if readable is None:
             return NamedFiles(objects, lambda folder: [each.path for each in self.files(folder)])
         return ReadOnlyFiles(objects)

@@ -18,7 +18,7 @@ _LENGTH: Final = re.compile(r"[0-9]{1,18}")
 
 
 @dataclass(frozen=True, slots=True)
-class Span:
+class ByteRange:
     """The part of a file that an answer announces, `end` not included; None if it does not say."""
 
     start: int
@@ -27,13 +27,13 @@ class Span:
 
     @classmethod
     def of_whole(cls, length: str | None) -> Self:
-        """Return the span of an answer with the whole file, by its Content-Length."""
+        """Return the part of an answer with the whole file, by its Content-Length."""
         known = int(length) if length is not None and _LENGTH.fullmatch(length) else None
         return cls(0, known, known)
 
     @classmethod
     def of_range(cls, content_range: str) -> Self | None:
-        """Return the span of a Content-Range; None if it is none, or names no total."""
+        """Return the part of a Content-Range; None if it is none, or names no total."""
         found = _CONTENT_RANGE.fullmatch(content_range)
         if found is None:
             return None
@@ -43,26 +43,26 @@ class Span:
         return cls(int(found["start"]), int(found["last"]) + 1, total)
 
 
-class Completeness:
+class ReceivedBytes:
     """What the answers of one download announce, and how much has arrived."""
 
     def __init__(self) -> None:
         self.received = 0
         self.total: int | None = None
-        self._span = Span(0, None, None)
+        self._part = ByteRange(0, None, None)
 
-    def begin(self, span: Span) -> None:
+    def begin(self, part: ByteRange) -> None:
         """Note the answer whose body comes next; the first total counts for the whole file."""
-        self._span = span
+        self._part = part
         if self.total is None:
-            self.total = span.total
+            self.total = part.total
 
-    def continues(self, span: Span | None) -> bool:
+    def continues(self, part: ByteRange | None) -> bool:
         """Return whether a part follows what has arrived, of a file of the same length."""
         return (
-            span is not None
-            and span.start == self.received > 0
-            and (self.total is None or span.total == self.total)
+            part is not None
+            and part.start == self.received > 0
+            and (self.total is None or part.total == self.total)
         )
 
     @property
@@ -73,12 +73,12 @@ class Completeness:
     @property
     def is_reached(self) -> bool:
         """Whether the last answer's part has arrived and ends the file; true if it named none."""
-        end, total = self._span.end, self._span.total
+        end, total = self._part.end, self._part.total
         return end is None or self.received == end == total
 
     @property
     def is_beyond(self) -> bool:
         """Whether more has arrived than the whole file, or than the last answer's part, has."""
         return any(
-            limit is not None and self.received > limit for limit in (self.total, self._span.end)
+            limit is not None and self.received > limit for limit in (self.total, self._part.end)
         )

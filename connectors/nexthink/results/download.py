@@ -33,7 +33,7 @@ from connectors.limits import Limits, read_limits
 from connectors.nexthink.api import HTTP_FAULTS
 from connectors.nexthink.models import Compression
 from connectors.nexthink.results.ceilings import Ceilings, TooSlowError
-from connectors.nexthink.results.completeness import Completeness, Span
+from connectors.nexthink.results.completeness import ByteRange, ReceivedBytes
 from connectors.nexthink.results.decode import SniffingDecoder
 from connectors.nexthink.results.destination import Destination
 
@@ -108,7 +108,7 @@ class Transfer:
         self._asked = asked
         self._fresh_url = fresh_url
         self._on_bytes = on_bytes
-        self._arrived = Completeness()
+        self._arrived = ReceivedBytes()
         self._etag: str | None = None
         self._last_byte = b""
         self._ceilings = Ceilings(storage.limits)
@@ -173,7 +173,7 @@ class Transfer:
             self.restarted += 1
             self._file.start_over()
             self.decoder = SniffingDecoder(self._asked)
-        self._arrived = Completeness()
+        self._arrived = ReceivedBytes()
         self._etag = None
         self._last_byte = b""
         self._unpacked = 0
@@ -275,24 +275,24 @@ class Transfer:
                 "the result file comes without a length, so its end cannot be proven",
                 exchange=_evidence(response),
             )
-        self._arrived.begin(Span.of_whole(length))
+        self._arrived.begin(ByteRange.of_whole(length))
         etag = headers.get("etag", "")
         # A weak tag does not promise equal bytes, so it cannot protect a resumed download.
         self._etag = etag if etag.startswith('"') else None
 
     def _begin_rest(self, response: httpx.Response) -> None:
-        span = Span.of_range(response.headers.get("content-range", ""))
+        part = ByteRange.of_range(response.headers.get("content-range", ""))
         is_same_file = response.headers.get("etag") == self._etag
-        if span is None or not is_same_file or not self._arrived.continues(span):
+        if part is None or not is_same_file or not self._arrived.continues(part):
             raise _BrokenOffError(self._cut(response), is_other_file=True)
-        self._arrived.begin(span)
+        self._arrived.begin(part)
         self.resumed += 1
 
     def _check_nothing_left(self, response: httpx.Response) -> None:
-        span = Span.of_range(response.headers.get("content-range", ""))
-        if span is None or not self._arrived.continues(span):
+        part = ByteRange.of_range(response.headers.get("content-range", ""))
+        if part is None or not self._arrived.continues(part):
             raise _BrokenOffError(self._cut(response), is_other_file=True)
-        self._arrived.begin(span)
+        self._arrived.begin(part)
 
     def _refusal(self, response: httpx.Response) -> Exception:
         """Return the error of an answer without any part of the file."""

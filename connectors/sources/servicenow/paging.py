@@ -9,7 +9,7 @@ import re
 from collections.abc import Generator, Sequence
 
 from connectors.errors import AccessError, DataRefusedError
-from connectors.sources.servicenow.table import Page, Row, Table
+from connectors.sources.servicenow.table import Page, Row, ServiceNowTable
 from connectors.sources.servicenow_query import joined
 
 SYS_ID = "sys_id"
@@ -28,7 +28,7 @@ class Paging:
     """
 
     def __init__(
-        self, source: str, table: Table, query: str, fields: Sequence[str], page_rows: int
+        self, source: str, table: ServiceNowTable, query: str, fields: Sequence[str], page_rows: int
     ) -> None:
         self.total = 0
         self.seen = 0

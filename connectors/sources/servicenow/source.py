@@ -25,7 +25,7 @@ from connectors.sources.cursor import (
     kept_cursor,
 )
 from connectors.sources.servicenow.paging import SYS_ID, Paging
-from connectors.sources.servicenow.table import Page, Row, Table
+from connectors.sources.servicenow.table import Page, Row, ServiceNowTable
 from connectors.sources.servicenow_query import conditions, field_of, ignored, joined
 from connectors.sources.source import Batches, Completeness, Pull, PullOutcome, Source
 from connectors.sources.specification import ServiceNowSpecification
@@ -82,7 +82,9 @@ class ServiceNowSource(Source):
     ) -> None:
         self.name = name
         self._of = specification
-        self._table = Table(name, specification.table, connection, transport, clock, sleep)
+        self._table = ServiceNowTable(
+            name, specification.table, connection, transport, clock, sleep
+        )
         # A cursor is good for one instance only.
         self._mark = fingerprint(specification, connection.url.get_secret_value())
         self._is_checked = False

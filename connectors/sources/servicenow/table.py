@@ -46,7 +46,7 @@ class Page:
     total: int
 
 
-class Table:
+class ServiceNowTable:
     """A table of an instance, read with one credential.
 
     Args:

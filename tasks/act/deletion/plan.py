@@ -15,7 +15,7 @@ import pyarrow as pa
 from connectors.errors import StaleError, UsageError
 from connectors.lake import Lake
 from connectors.ledger import ActionPlanRecord, ActionPlanState
-from connectors.ledger.action_requests import NOBODY, TARGETS, Batch, Requester
+from connectors.ledger.action_requests import NOBODY, TARGETS, Requester, TargetBatch
 from tasks.act.deletion.answers import DELETION
 from tasks.act.deletion.inventory import QUERY, read_inventory
 from tasks.act.deletion.lookup import look_up
@@ -53,12 +53,12 @@ class DeletionPlan:
         """Return the rows of one request."""
         return self.targets.filter(pl.col("intent_id") == intent_id)
 
-    def batches(self) -> list[Batch]:
+    def batches(self) -> list[TargetBatch]:
         """Return the targets of each request, in order."""
         parts = self.targets.sort("ordinal", "position").partition_by(
             "ordinal", maintain_order=True
         )
-        return [Batch(part["intent_id"][0], _as_targets(part)) for part in parts]
+        return [TargetBatch(part["intent_id"][0], _as_targets(part)) for part in parts]
 
 
 def make_plan(

@@ -11,7 +11,7 @@ import pytest
 
 from connectors.errors import HeldError, StaleError, UsageError
 from connectors.ledger import ActionPlanRecord, ActionPlanState, Ledger, Verdict, open_ledger
-from connectors.ledger.action_requests import Batch
+from connectors.ledger.action_requests import TargetBatch
 
 ACTION = ("remote_action", "#clean_up_disk")
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
@@ -38,11 +38,11 @@ def ledger(ledger_url: str, clock: Clock) -> Iterator[Ledger]:
     opened.close()
 
 
-def batch(*targets: str) -> Batch:
+def batch(*targets: str) -> TargetBatch:
     frame = pl.DataFrame(
         {"target": targets, "device": targets}, schema={"target": pl.String, "device": pl.String}
     )
-    return Batch(str(uuid.uuid4()), frame.with_columns(person=pl.lit(None, pl.String)))
+    return TargetBatch(str(uuid.uuid4()), frame.with_columns(person=pl.lit(None, pl.String)))
 
 
 def planned(ledger: Ledger, plan_id: str, **more: Any) -> ActionPlanRecord:

@@ -22,8 +22,8 @@ from connectors.lake import Lake
 from connectors.lake.query import query_lake
 from connectors.lake.sql_room import Room
 from connectors.lake.sql_views import NOTHING
-from nxp.sql_formats import Format, Source
-from nxp.sql_shell import Session, split, take_line
+from nxp.sql_formats import OutputFormat, StatementSource
+from nxp.sql_shell import ShellSession, split, take_line
 from nxp.sql_table import show_table
 from nxp.sql_words import Words
 from tests.commands import Result, called
@@ -135,13 +135,13 @@ def test_every_format_has_the_same_rows_in_a_file_and_on_stdout(sql: Sql, tmp_pa
         told = sql(query, "--out", str(file))
         assert (told.returncode, told.stderr) == (0, f"wrote {file}: 4 rows\n")
         assert "replaced" in sql(query, "--out", str(file)).stderr
-        if how is not Format.PARQUET:
+        if how is not OutputFormat.PARQUET:
             assert file.read_text() == sql.out(query, "--format", how.value)
-    assert sql.out(query, "--json") == files[Format.JSON].read_text()
-    records = json.loads(files[Format.JSON].read_text())
-    lines = files[Format.NDJSON].read_text().splitlines()
+    assert sql.out(query, "--json") == files[OutputFormat.JSON].read_text()
+    records = json.loads(files[OutputFormat.JSON].read_text())
+    lines = files[OutputFormat.NDJSON].read_text().splitlines()
     assert [json.loads(line) for line in lines] == records
-    with files[Format.CSV].open(newline="") as opened:
+    with files[OutputFormat.CSV].open(newline="") as opened:
         read = list(csv.DictReader(opened))
     assert [row["memory"] for row in read] == ["8", "16", "16", "32"]
     assert (read[1]["tags"], read[1]["big"], read[1]["Last Seen"]) == (
@@ -149,20 +149,23 @@ def test_every_format_has_the_same_rows_in_a_file_and_on_stdout(sql: Sql, tmp_pa
         "true",
         records[1]["Last Seen"],
     )
-    assert pq.read_table(files[Format.PARQUET])["tags"].to_pylist() == DEVICES["tags"].to_pylist()
-    assert files[Format.MARKDOWN].read_text().splitlines()[1] == "|---|---|---|---|---|"
+    assert (
+        pq.read_table(files[OutputFormat.PARQUET])["tags"].to_pylist()
+        == DEVICES["tags"].to_pylist()
+    )
+    assert files[OutputFormat.MARKDOWN].read_text().splitlines()[1] == "|---|---|---|---|---|"
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(
         file.name for file in files.values()
     )
 
 
 SUFFIX = {
-    Format.TABLE: "txt",
-    Format.CSV: "csv",
-    Format.JSON: "json",
-    Format.NDJSON: "jsonl",
-    Format.PARQUET: "parquet",
-    Format.MARKDOWN: "md",
+    OutputFormat.TABLE: "txt",
+    OutputFormat.CSV: "csv",
+    OutputFormat.JSON: "json",
+    OutputFormat.NDJSON: "jsonl",
+    OutputFormat.PARQUET: "parquet",
+    OutputFormat.MARKDOWN: "md",
 }
 
 
@@ -295,7 +298,9 @@ def test_a_semicolon_ends_a_statement_and_nothing_else(
 def test_the_shell_runs_statements_of_several_lines_and_goes_on_after_an_error(
     lake: Lake, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    session = Session(Source(lake, Room(), lambda: NOTHING), Format.TABLE, limit=3)
+    session = ShellSession(
+        StatementSource(lake, Room(), lambda: NOTHING), OutputFormat.TABLE, limit=3
+    )
     lines = ["SELECT 1 AS one,", "2 AS two;", "FROM nowhere;", ".format csv", "FROM devices;"]
     lines += [".columns events", "FROM read_csv('/etc/passwd');", ".wrong", ".format parquet"]
     assert all(take_line(session, line) for line in lines)

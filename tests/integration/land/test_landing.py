@@ -144,7 +144,7 @@ def test_an_interrupted_runs_export_is_gone_on_with(here: Place) -> None:
 def test_a_journalled_export_of_another_query_or_too_old_is_not_used(
     here: Place, query: str, age: int, is_used: bool
 ) -> None:
-    from connectors.ledger import Export  # noqa: PLC0415
+    from connectors.ledger import JournalledExport  # noqa: PLC0415
     from tasks.exports.export import begin_or_attach  # noqa: PLC0415
 
     plan = here.plan("devices")
@@ -156,20 +156,20 @@ def test_a_journalled_export_of_another_query_or_too_old_is_not_used(
             begin_or_attach(run.tools, plan.specification, request)
             # The tenant still has it: only what the journal says decides.
             (number,) = here.tenant.exports._exports
-            export = Export(number, query or request.fingerprint(), started)
+            export = JournalledExport(number, query or request.fingerprint(), started)
             run.ledger.journal.write("devices", unit.name, export)
     assert here.land(plan)[0].attached is is_used
 
 
 def test_a_journalled_export_that_the_tenant_has_forgotten_is_started_again(here: Place) -> None:
-    from connectors.ledger import Export  # noqa: PLC0415
+    from connectors.ledger import JournalledExport  # noqa: PLC0415
 
     plan = here.plan("devices")
     unit = plan.units[0]
     with open_run(plan, clock=here.tenant.clock.now) as run:
         fingerprint = request_for(run, unit, Piece(unit.window)).fingerprint()
         with run.ledger.lease("devices", unit.name, unit.starts_at, unit.ends_at, "x"):
-            export = Export("forgotten", fingerprint, here.tenant.clock.now())
+            export = JournalledExport("forgotten", fingerprint, here.tenant.clock.now())
             run.ledger.journal.write("devices", unit.name, export)
     assert not here.land(plan)[0].attached
     same(here.landed("devices"), expected(here, "devices", {}))

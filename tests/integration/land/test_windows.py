@@ -29,7 +29,7 @@ from tasks.land.backfill import begin_backfill
 from tasks.land.pieces import fetch_pieces
 from tasks.land.report import build_report
 from tasks.land.run import open_run
-from tasks.land.units import Landed, land
+from tasks.land.units import LandedUnits, land
 from tasks.runs.progress import Progress, listening
 from tasks.stories.export import land_unit
 from tests.landing import NOW, Place, Use, catalogue, place, truth
@@ -385,7 +385,7 @@ def test_what_another_run_landed_meanwhile_is_not_landed_again(
         exports = made.tenant.requests["export"]
         with open_run(slow, clock=made.tenant.clock.now) as run:
             outcome = land_unit(run, slow.units[0])
-            print_report(build_report(run, Landed([outcome])).plain())
+            print_report(build_report(run, LandedUnits([outcome])).plain())
         assert outcome.skipped
         said = "20261118T000000Z-20261119T000000Z was landed by another run first"
         assert said in capsys.readouterr().err

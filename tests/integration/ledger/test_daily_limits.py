@@ -13,7 +13,7 @@ from alembic.config import Config
 from sqlalchemy import create_engine, text
 
 from connectors.errors import LimitReachedError, UnknownQueryError
-from connectors.ledger import Asker, Kind, Ledger, open_ledger
+from connectors.ledger import Asker, CallKind, Ledger, open_ledger
 from connectors.ledger.engine import MIGRATIONS
 from connectors.nexthink.client import NexthinkClient
 from connectors.settings.installation import load_settings
@@ -157,7 +157,7 @@ def test_a_limit_of_one_kind_leaves_the_others_alone_and_refusals_are_not_counte
     client, ledger = exporters.client()
     with pytest.raises(UnknownQueryError):
         client.nql.start_export("#nothing")
-    assert ledger.limits.made(Kind.EXPORTS) == 0
+    assert ledger.limits.made(CallKind.EXPORTS) == 0
     for _ in range(3):
         client.nql.execute("#tiny", row_limit=None)
     started = client.nql.start_export("#tiny")
@@ -171,8 +171,8 @@ def test_a_limit_of_one_kind_leaves_the_others_alone_and_refusals_are_not_counte
     client.nql.export_status(started.export_id)
     client.nql.start_export("#tiny")
     assert exporters.made.tenant.requests["execute"] == asked
-    assert [ledger.limits.made(kind) for kind in (Kind.EXPORTS, Kind.EXECUTES)] == [2, 3]
-    assert ledger.limits.known(Kind.EXECUTES) == 3
+    assert [ledger.limits.made(kind) for kind in (CallKind.EXPORTS, CallKind.EXECUTES)] == [2, 3]
+    assert ledger.limits.known(CallKind.EXECUTES) == 3
     shown = [(each.level, each.what) for each in look_at_limits(ledger)]
     assert shown[0][1].startswith(
         "in the last 24 hours: 2 exports (advised: under 24), 3 queries run at once (the tenant "
@@ -182,7 +182,7 @@ def test_a_limit_of_one_kind_leaves_the_others_alone_and_refusals_are_not_counte
         "the tenant takes no more queries run at once"
     ]
     ledger.forget_failures("anything")
-    assert ledger.limits.known(Kind.EXECUTES) is None
+    assert ledger.limits.known(CallKind.EXECUTES) is None
 
 
 def test_a_date_that_our_own_requests_do_not_explain_teaches_no_number(
@@ -261,7 +261,7 @@ def test_an_older_ledger_keeps_what_was_asked_today(tmp_path: Path) -> None:
         )
     older.dispose()
     with open_ledger(url, "acme.eu") as ledger:
-        assert (ledger.limits.made(Kind.EXPORTS), ledger.limits.calls_today()) == (2, 70)
+        assert (ledger.limits.made(CallKind.EXPORTS), ledger.limits.calls_today()) == (2, 70)
         assert ledger.limits.limited_until() == now + DAY
 
 

@@ -17,7 +17,7 @@ from alembic.config import Config
 from sqlalchemy import Engine, create_engine, event, inspect, text
 
 from connectors.errors import ConfigurationError, HeldError, UnavailableError
-from connectors.ledger import Export, Ledger, open_ledger
+from connectors.ledger import JournalledExport, Ledger, open_ledger
 from connectors.ledger.engine import HEAD, MIGRATIONS, migrate
 from connectors.ledger.leases import Holder
 
@@ -119,7 +119,7 @@ def test_an_upgrade_that_was_killed_is_made_whole_by_the_next_start(
         with pytest.raises(KeyboardInterrupt):
             open_ledger(url, "acme.eu")
     with open_ledger(url, "acme.eu") as ledger:
-        assert ledger.journal.read("d", "u") == Export("e", "q", START)
+        assert ledger.journal.read("d", "u") == JournalledExport("e", "q", START)
         (unit,) = ledger.units("d")
         assert (unit.state, unit.landed_at, unit.exported_at) == ("landed", START, START)
 
@@ -255,7 +255,7 @@ def test_two_processes_that_start_on_a_new_ledger_both_succeed(tmp_path: Path) -
 
 def test_a_failure_is_recorded_and_does_not_undo_what_had_landed(ledger: Ledger) -> None:
     with ledger.lease("d", "u", START, END, "r"):
-        export = Export("e", "q", START)
+        export = JournalledExport("e", "q", START)
         ledger.journal.write("d", "u", export)
         assert ledger.journal.read("d", "u") == export
         ledger.mark_failed("d", "u", "why")

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from connectors.errors import LimitReachedError
-from connectors.ledger import ExportLimits, Ledger, Slot, open_ledger
+from connectors.ledger import ExportLimits, ExportSlot, Ledger, open_ledger
 from connectors.ledger.gate import CALLS_AT_ONCE, CallGate
 from connectors.ledger.leases import LEASE_TIME
 from connectors.nexthink.client import NexthinkClient
@@ -158,7 +158,7 @@ def test_exports_at_once_are_counted_by_tenant_and_by_worker(opened: Open) -> No
 
     def take(ledger: Ledger, unit: str, worker: str) -> object:
         allowed = ExportLimits(per_tenant=3, per_worker=2, worker=worker)
-        return ledger.limits.take_slot(Slot("crashes", unit), f"run {worker}", allowed)
+        return ledger.limits.take_slot(ExportSlot("crashes", unit), f"run {worker}", allowed)
 
     first, second = take(ledger, "1", "a"), take(ledger, "2", "a")
     assert first
@@ -179,16 +179,16 @@ def test_exports_at_once_are_counted_by_tenant_and_by_worker(opened: Open) -> No
 def test_who_goes_on_with_an_export_takes_its_slot_over_and_no_second_one(opened: Open) -> None:
     clock = Clock()
     allowed = ExportLimits(per_tenant=1)
-    slot = Slot("crashes", "1", "half")
+    slot = ExportSlot("crashes", "1", "half")
     killed = opened(clock).limits.take_slot(slot, "killed", allowed)
     limits = opened(clock).limits
-    assert limits.take_slot(Slot("crashes", "2"), "next", allowed) is None
+    assert limits.take_slot(ExportSlot("crashes", "2"), "next", allowed) is None
     taken = limits.take_slot(slot, "next", allowed)
     assert killed
     assert taken
     assert not killed.renew()
     assert taken.renew()
-    assert limits.take_slot(Slot("crashes", "2"), "third", allowed) is None
+    assert limits.take_slot(ExportSlot("crashes", "2"), "third", allowed) is None
 
 
 def test_a_429_said_to_one_client_makes_another_wait(here: Place, opened: Open) -> None:

@@ -14,7 +14,7 @@ from nxp.doctor.queries import look_at_queries
 from sandbox.options import Credential, SandboxOptions
 from sandbox.server import running
 from sandbox.tenant import Tenant
-from tasks.upkeep.query_differences import Outcome, against, values_for
+from tasks.upkeep.query_differences import QueryAgreement, against, values_for
 from tests.answers import validated
 from tests.commands import Result, called
 from tests.landing import CATALOG
@@ -103,9 +103,9 @@ def test_an_unknown_name_is_a_mistake_of_the_command(call: Call) -> None:
 
 
 def test_text_that_is_not_understood_is_never_called_different() -> None:
-    assert against("#q", "users", "users | top 5").outcome is Outcome.NOT_UNDERSTOOD
-    assert against("#q", "users | top 5", "users").outcome is Outcome.NOT_UNDERSTOOD
-    assert against("#q", "users | top  5", "users|top 5 ").outcome is Outcome.SAME
+    assert against("#q", "users", "users | top 5").outcome is QueryAgreement.NOT_UNDERSTOOD
+    assert against("#q", "users | top 5", "users").outcome is QueryAgreement.NOT_UNDERSTOOD
+    assert against("#q", "users | top  5", "users|top 5 ").outcome is QueryAgreement.SAME
 
 
 def test_parameters_get_values_that_nothing_has() -> None:

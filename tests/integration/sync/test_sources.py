@@ -19,7 +19,7 @@ from sandbox.hr.writing import write_hr
 from sandbox.options import SandboxOptions
 from tasks.stories import sync as stories
 from tasks.sync.asked import SyncAsked
-from tasks.sync.pull import Kept, Pulled, pull_sources
+from tasks.sync.pull import Pulled, PullState, pull_sources
 from tasks.sync.run import choose_sync
 from tasks.sync.shape import Shaped, shaped
 from tasks.sync.wanted import WantedRange
@@ -56,7 +56,7 @@ def connected(here: Place, monkeypatch: pytest.MonkeyPatch) -> Place:
 
 def shape_all(place: Place, sync: SyncSpecification) -> tuple[Pulled, Shaped, list[WantedRange]]:
     folder = place.folder / "run" / sync.sync
-    pulled = pull_sources(sync, folder, Kept(), place.clock()())
+    pulled = pull_sources(sync, folder, PullState(), place.clock()())
     with shaped(sync, pulled, place.lake, folder, place.clock()()) as shape:
         return pulled, shape, list(shape.ranges())
 
@@ -259,10 +259,10 @@ def test_changes_are_joined_with_all_rows_of_the_others(
     )
     environ = {"NXP_SOURCE_HR_URL": f"sqlite:///{tmp_path / 'changing.db'}"}
 
-    def pull(kept: Kept) -> Pulled:
+    def pull(kept: PullState) -> Pulled:
         return pull_sources(sync, tmp_path / "run", kept, NOW, environ=environ)
 
-    first = pull(Kept())
+    first = pull(PullState())
     assert (first.is_full, first.is_complete) == (True, True)
     assert {name: each.rows for name, each in first.sources.items()} == {
         "sites": 2,
@@ -270,7 +270,7 @@ def test_changes_are_joined_with_all_rows_of_the_others(
     }
     changing.execute("UPDATE machines SET site = 1, at = 1000 + id WHERE id < 40")
     changing.commit()
-    second = pull(Kept(sync.fingerprint, NOW - DAY / 2, first.cursors))
+    second = pull(PullState(sync.fingerprint, NOW - DAY / 2, first.cursors))
     assert second.changes_of == "machines"
     assert (second.is_full, second.is_complete) == (False, False)
     assert second.sources["machines"].completeness is Completeness.CHANGES
@@ -279,8 +279,8 @@ def test_changes_are_joined_with_all_rows_of_the_others(
     assert cells(ranges) == {(f"pc-{n}", CENTRE): "GVA" for n in range(40)}
     assert not shape.counts.is_complete
     # The cursor continues from there, and a day later all rows come again.
-    assert pull(Kept(sync.fingerprint, NOW, second.cursors)).sources["machines"].rows == 0
-    assert pull(Kept(sync.fingerprint, NOW - DAY, second.cursors)).is_full
+    assert pull(PullState(sync.fingerprint, NOW, second.cursors)).sources["machines"].rows == 0
+    assert pull(PullState(sync.fingerprint, NOW - DAY, second.cursors)).is_full
 
 
 def test_state_that_cannot_be_used_is_none_and_said(
@@ -293,7 +293,7 @@ def test_state_that_cannot_be_used_is_none_and_said(
         sql="SELECT name, site AS cost_center FROM machines",
     )
     environ = {"NXP_SOURCE_HR_URL": f"sqlite:///{tmp_path / 'changing.db'}"}
-    first = pull_sources(sync, tmp_path / "run", Kept(), NOW, environ=environ)
+    first = pull_sources(sync, tmp_path / "run", PullState(), NOW, environ=environ)
     assert first.notes == ()
     changing.execute("UPDATE machines SET at = 'text ' || id")
     changing.commit()
@@ -301,7 +301,7 @@ def test_state_that_cannot_be_used_is_none_and_said(
         (first.cursors, "is of numbers, but the column now has texts"),
         ({"machines": {"until": 1}}, "is damaged"),
     ):
-        kept = Kept(sync.fingerprint, NOW, cursors)
+        kept = PullState(sync.fingerprint, NOW, cursors)
         again = pull_sources(sync, tmp_path / "run", kept, NOW, environ=environ)
         assert (again.is_full, again.sources["machines"].rows) == (True, 200)
         (note,) = again.notes
@@ -320,7 +320,7 @@ def test_a_source_that_lacks_a_field_stops_before_any_is_pulled(tmp_path: Path) 
     )
     environ = {"NXP_SOURCE_HR_URL": f"sqlite:///{tmp_path / 'changing.db'}"}
     with pytest.raises(ConfigurationError, match="source b: the query has no column nope"):
-        pull_sources(sync, tmp_path / "run", Kept(), NOW, environ=environ)
+        pull_sources(sync, tmp_path / "run", PullState(), NOW, environ=environ)
     assert not list(tmp_path.glob("run/*"))
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from connectors.settings.described import Group, is_known, settings_of
+from connectors.settings.described import SettingGroup, is_known, settings_of
 from nxp.settings_page import COMMAND, page
 from tests.commands import called
 
@@ -117,7 +117,7 @@ def test_the_page_of_settings_is_current() -> None:
 
 
 def test_every_variable_in_the_code_is_on_the_page() -> None:
-    others, text = {each.variable for each in settings_of(Group.OTHERS)}, page()
+    others, text = {each.variable for each in settings_of(SettingGroup.OTHERS)}, page()
     for package in ("connectors", "flows", "nxp", "sandbox", "tasks"):
         for path in (ROOT / package).rglob("*.py"):
             for name in set(_VARIABLE.findall(path.read_text("utf-8"))):

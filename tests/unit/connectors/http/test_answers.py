@@ -19,7 +19,7 @@ from connectors.nexthink.acting.requests import RemoteActionRequest
 from connectors.nexthink.client import NexthinkClient
 from connectors.settings.blocks import BLOCK_TYPE, read_block
 from connectors.sources.connection import Connection
-from connectors.sources.servicenow.table import Table
+from connectors.sources.servicenow.table import ServiceNowTable
 from tests.unit.connectors.results import STATUS
 from tests.unit.connectors.servers import (
     TOKEN_PATH,
@@ -143,7 +143,7 @@ def test_servicenow_s_answers_have_the_same_ceilings(
     account = Connection(
         name="cmdb", url=SecretStr(server.url), client_id="x", client_secret=secret
     )
-    table = Table("people", "people", account, clock=clock, sleep=clock.sleep)
+    table = ServiceNowTable("people", "people", account, clock=clock, sleep=clock.sleep)
     with closing(table), pytest.raises(UnavailableError, match=r"NXP_MAX_ANSWER_MB.*CMDB_URL"):
         table.page("", ["name"], 10)
 

@@ -12,10 +12,10 @@ from connectors.nexthink.column_checks import check_column
 from connectors.nexthink.fields import (
     FIELDS,
     IDENTIFICATIONS,
-    Field,
     FieldError,
     FieldKind,
-    Problem,
+    ValueProblem,
+    WritableField,
     check_field,
     check_identification,
     check_value,
@@ -93,7 +93,7 @@ def test_identifications_are_those_of_the_kind() -> None:
 
 def test_the_length_of_texts_can_be_set() -> None:
     text = "x" * 65
-    assert check_value(check_field("device", CUSTOM), text) is Problem.TOO_LONG
+    assert check_value(check_field("device", CUSTOM), text) is ValueProblem.TOO_LONG
     assert check_value(check_field("device", CUSTOM, longest=65), text) is None
     assert check_value(check_field("user", "user/user/ad/distinguished_name"), text) is None
     # Characters count, not bytes.
@@ -105,27 +105,27 @@ def test_the_length_of_texts_can_be_set() -> None:
 @pytest.mark.parametrize(
     ("name", "value", "problem"),
     [
-        (CUSTOM, 7, Problem.WRONG_TYPE),
-        (CUSTOM, None, Problem.WRONG_TYPE),
-        (CUSTOM, "\ud800", Problem.WRONG_TYPE),
-        (BROKER, True, Problem.WRONG_TYPE),
-        (BROKER, "4", Problem.WRONG_TYPE),
-        (BROKER, 4.0, Problem.WRONG_TYPE),
-        (BROKER, 8, Problem.OUT_OF_RANGE),
-        (TYPE, 0, Problem.OUT_OF_RANGE),
+        (CUSTOM, 7, ValueProblem.WRONG_TYPE),
+        (CUSTOM, None, ValueProblem.WRONG_TYPE),
+        (CUSTOM, "\ud800", ValueProblem.WRONG_TYPE),
+        (BROKER, True, ValueProblem.WRONG_TYPE),
+        (BROKER, "4", ValueProblem.WRONG_TYPE),
+        (BROKER, 4.0, ValueProblem.WRONG_TYPE),
+        (BROKER, 8, ValueProblem.OUT_OF_RANGE),
+        (TYPE, 0, ValueProblem.OUT_OF_RANGE),
         (UPDATED, "2023-10-03T15:00:00.000Z", None),
         (UPDATED, "2023-10-03", None),
-        (UPDATED, "2023-10-03T15:00:00", Problem.WRONG_TYPE),
-        (UPDATED, "2023-02-30", Problem.WRONG_TYPE),
-        (UPDATED, "2023-10-03T25:00Z", Problem.WRONG_TYPE),
-        (UPDATED, "", Problem.WRONG_TYPE),
-        (UPDATED, 1_700_000_000, Problem.WRONG_TYPE),
+        (UPDATED, "2023-10-03T15:00:00", ValueProblem.WRONG_TYPE),
+        (UPDATED, "2023-02-30", ValueProblem.WRONG_TYPE),
+        (UPDATED, "2023-10-03T25:00Z", ValueProblem.WRONG_TYPE),
+        (UPDATED, "", ValueProblem.WRONG_TYPE),
+        (UPDATED, 1_700_000_000, ValueProblem.WRONG_TYPE),
         (UPDATED, datetime(2023, 10, 3, tzinfo=UTC), None),
-        (UPDATED, datetime(2023, 10, 3), Problem.WRONG_TYPE),  # noqa: DTZ001 - that is the point
+        (UPDATED, datetime(2023, 10, 3), ValueProblem.WRONG_TYPE),  # noqa: DTZ001 - that is the point
         (UPDATED, date(2023, 10, 3), None),
     ],
 )
-def test_values_one_by_one(name: str, value: object, problem: Problem | None) -> None:
+def test_values_one_by_one(name: str, value: object, problem: ValueProblem | None) -> None:
     assert check_value(check_field(name.partition("/")[0], name), value) == problem
 
 
@@ -145,9 +145,11 @@ VALUES: list[tuple[Any, Any]] = [
 ]
 
 
-@pytest.mark.parametrize("field", [*FIELDS.values(), Field(CUSTOM)], ids=lambda field: field.name)
+@pytest.mark.parametrize(
+    "field", [*FIELDS.values(), WritableField(CUSTOM)], ids=lambda field: field.name
+)
 @given(data=st.data())
-def test_a_column_is_checked_as_its_values_are(field: Field, data: st.DataObject) -> None:
+def test_a_column_is_checked_as_its_values_are(field: WritableField, data: st.DataObject) -> None:
     dtype, strategy = data.draw(st.sampled_from(VALUES))
     values = data.draw(st.lists(st.none() | strategy, max_size=6))
     check = check_column(field, pl.Series("some", values, dtype, strict=True))
@@ -159,9 +161,9 @@ def test_a_column_is_checked_as_its_values_are(field: Field, data: st.DataObject
 
 def test_years_beyond_four_digits_are_refused() -> None:
     values = pl.Series([-(10**15), 10**15]).cast(pl.Datetime("ms", "UTC"))
-    assert check_column(FIELDS[UPDATED], values).counts == {Problem.OUT_OF_RANGE: 2}
+    assert check_column(FIELDS[UPDATED], values).counts == {ValueProblem.OUT_OF_RANGE: 2}
 
 
 def test_a_check_shows_no_value() -> None:
     values = pl.Series("secret", ["MARK" * 20])
-    assert "MARK" not in repr(check_column(Field(CUSTOM), values))
+    assert "MARK" not in repr(check_column(WritableField(CUSTOM), values))

@@ -14,7 +14,7 @@ from nxp.deployment.changes import Verb
 from nxp.deployment.comparison import differences
 from nxp.deployment.entries import DeploymentEntry, Pool, Timetable
 from nxp.deployment.files import Deployment, load_deployments, unused_schedules
-from nxp.deployment.scheduled import Shared, made_by_schedules
+from nxp.deployment.scheduled import SharedDefinitions, made_by_schedules
 from nxp.library import LIBRARY
 from tests.unit.nxp.deployment.test_switches import (
     CATALOG,
@@ -183,7 +183,7 @@ def test_a_dataset_that_gets_another_schedule_stays_paused_under_its_new_name(
 
 def test_no_name_says_twice_how_often_it_runs() -> None:
     datasets = load_datasets(LIBRARY).values()
-    names = [each.entry.name for each in made_by_schedules(datasets, (), Shared())]
+    names = [each.entry.name for each in made_by_schedules(datasets, (), SharedDefinitions())]
     assert {"execution-daily", "boots-daily"} <= set(names)
     assert len(names) == len(set(names))
     assert not [name for name in names if "daily-daily" in name]

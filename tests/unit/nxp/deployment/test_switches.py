@@ -13,11 +13,11 @@ from prefect.client.schemas.responses import DeploymentResponse
 
 from connectors.actions import load_actions
 from connectors.errors import UsageError
-from nxp.deployment.changes import Change, Verb, WantedState, pools_and_deployments
-from nxp.deployment.entries import DeploymentEntry, Limit, Pool, Timetable
+from nxp.deployment.changes import ServerChange, Verb, WantedState, pools_and_deployments
+from nxp.deployment.entries import ConcurrencyLimit, DeploymentEntry, Pool, Timetable
 from nxp.deployment.files import Deployment, load_deployments
-from nxp.deployment.server import Found
-from nxp.deployment.switches import Asked, switches
+from nxp.deployment.server import ServerInventory
+from nxp.deployment.switches import SwitchRequest, switches
 from nxp.doctor.acting import look_at_acting
 from nxp.doctor.server import _missing
 
@@ -71,14 +71,16 @@ def on_server(
     )
 
 
-def server(**known: DeploymentResponse) -> Found:
+def server(**known: DeploymentResponse) -> ServerInventory:
     """Return what a server has."""
-    return Found(pools={}, deployments=dict(known), automations={})
+    return ServerInventory(pools={}, deployments=dict(known), automations={})
 
 
-def changes(found: Found, *deployments: Deployment, **asked: Any) -> dict[str, Change]:
+def changes(
+    found: ServerInventory, *deployments: Deployment, **asked: Any
+) -> dict[str, ServerChange]:
     """Return the changes to deployments that a deploy would make, by name."""
-    wanted = WantedState(deployments=deployments, automations=[], asked=Asked(**asked))
+    wanted = WantedState(deployments=deployments, automations=[], asked=SwitchRequest(**asked))
     made = pools_and_deployments(
         cast(SyncPrefectClient, SimpleNamespace(delete_deployment=print)), found, wanted
     )
@@ -91,7 +93,7 @@ def test_all_that_acts_or_writes_ships_inactive_and_the_rest_active() -> None:
             # One lands the answers to a survey that nobody has sent yet; a site needs a place.
             is_off = each.acts or each.entry.name in {"pulse-responses-daily", "site-daily"}
             assert schedule.active is not is_off, each.name
-            assert switches(each, None, server(), Asked()).on == (
+            assert switches(each, None, server(), SwitchRequest()).on == (
                 set() if is_off else {schedule.slug}
             )
     assert {each.flow for each in ACTING} == {
@@ -123,7 +125,7 @@ def test_what_an_operator_has_active_is_listed_and_activate_keeps_it(name: str) 
     for word in (name, wanted.entry.name):
         kept = changes(found, wanted, activate=(word,))[name]
         assert not kept.ends
-        assert switches(wanted, found.deployments[name], found, Asked(activate=(word,))).on
+        assert switches(wanted, found.deployments[name], found, SwitchRequest(activate=(word,))).on
 
 
 def test_a_schedule_switched_off_stays_off_also_under_a_new_slug_and_without_a_difference() -> None:
@@ -134,15 +136,15 @@ def test_a_schedule_switched_off_stays_off_also_under_a_new_slug_and_without_a_d
         on_server(wanted, active=False, slug="its-old-slug"),
     ):
         found = server(**{wanted.name: known})
-        assert not switches(wanted, known, found, Asked()).on
-        assert switches(wanted, known, found, Asked(resume=True)).on
-        assert switches(wanted, known, found, Asked(activate=("maintain-users",))).on
+        assert not switches(wanted, known, found, SwitchRequest()).on
+        assert switches(wanted, known, found, SwitchRequest(resume=True)).on
+        assert switches(wanted, known, found, SwitchRequest(activate=("maintain-users",))).on
 
 
 def test_resume_does_not_switch_on_what_the_file_has_inactive() -> None:
     wanted = shipped(HEAL)
     known = on_server(wanted, active=False)
-    assert not switches(wanted, known, server(**{HEAL: known}), Asked(resume=True)).on
+    assert not switches(wanted, known, server(**{HEAL: known}), SwitchRequest(resume=True)).on
 
 
 @pytest.mark.parametrize("paused", ["schedule", "deployment", "one without a schedule"])
@@ -152,10 +154,12 @@ def test_what_replaces_a_paused_one_starts_paused(paused: str) -> None:
     if paused == "one without a schedule":
         old.schedules = []
     found = server(**{"nql-export/users-daily": old})
-    after = switches(wanted, None, found, Asked(), found.ours)
+    after = switches(wanted, None, found, SwitchRequest(), found.ours)
     assert not after.on
     assert "starts paused" in after.about
-    assert switches(wanted, None, found, Asked(activate=("inventory-daily",)), found.ours).on
+    assert switches(
+        wanted, None, found, SwitchRequest(activate=("inventory-daily",)), found.ours
+    ).on
 
 
 def test_what_replaces_an_active_one_and_starts_inactive_is_listed() -> None:
@@ -191,13 +195,13 @@ def test_only_leaves_everything_else_alone() -> None:
     assert {name.split("/")[0] for name in made} == {"maintain", "nql-export"}
     assert len([name for name in made if name.startswith("nql-export/")]) == 1
     with pytest.raises(UsageError, match=r"--only nothing-\*"):
-        Asked(only=("maintain-*", "nothing-*")).check(SHIPPED, [])
+        SwitchRequest(only=("maintain-*", "nothing-*")).check(SHIPPED, [])
     with pytest.raises(UsageError, match=r"--activate nobody: .*free-disk-space-self-healing"):
-        Asked(activate=("nobody",)).check(SHIPPED, [])
+        SwitchRequest(activate=("nobody",)).check(SHIPPED, [])
     with pytest.raises(UsageError, match="no deployment with a schedule"):
-        Asked(activate=("backfill",)).check(SHIPPED, [])
+        SwitchRequest(activate=("backfill",)).check(SHIPPED, [])
     with pytest.raises(UsageError, match="--only leaves it out"):
-        Asked(only=("maintain-*",), activate=("cmdb-devices-sync",)).check(SHIPPED, [])
+        SwitchRequest(only=("maintain-*",), activate=("cmdb-devices-sync",)).check(SHIPPED, [])
 
 
 def test_a_second_deploy_leaves_what_is_inactive_alone() -> None:
@@ -233,7 +237,7 @@ def test_an_acting_flow_of_a_file_without_a_word_about_active_is_listed_when_it_
         work_pool=Pool(name="p"),
         tags=(),
         schedules=(Timetable(slug="s", cron="* * * * *", timezone="UTC"),),
-        concurrency_limit=Limit(limit=1),
+        concurrency_limit=ConcurrencyLimit(limit=1),
     )
     mine = Deployment(entry, "self-healing", {})
     (listed,) = look_at_acting(server(**{mine.name: on_server(mine)}), ACTIONS)

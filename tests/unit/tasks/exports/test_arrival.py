@@ -10,7 +10,7 @@ import pytest
 
 from connectors.errors import DataRefusedError, IncompleteResultError, UnavailableError
 from connectors.http.proxies import SystemProxies
-from connectors.ledger import Export, open_ledger
+from connectors.ledger import JournalledExport, open_ledger
 from connectors.nexthink.client import NexthinkClient
 from connectors.nexthink.results.destination import CsvFile
 from connectors.nexthink.results.result_file import BLOCK_BYTES, BrokenCsvError, ResultFile
@@ -52,7 +52,7 @@ def arrival(server: Server, tls: ssl.SSLContext, tmp_path: Path) -> Iterator[Arr
     ledger = open_ledger(f"sqlite:///{tmp_path / 'ledger.db'}", "acme.eu", clock)
     with NexthinkClient(tenant, SystemProxies(tls), clock, clock.sleep) as client:
         tools = Tools(client, ledger, clock, clock.sleep)
-        export = Export("e1", "query", datetime(2026, 11, 19, tzinfo=UTC))
+        export = JournalledExport("e1", "query", datetime(2026, 11, 19, tzinfo=UTC))
         yield Arrival(tools, REQUEST, Ready(export, False, url_of(server), 0.0))
     ledger.close()
 

@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 
 from tasks.site.answers import cell, drawn, numeric
-from tasks.site.facts import Question
+from tasks.site.facts import AnsweredQuestion
 
 
-def question(chart: str, rows: list[tuple[Any, ...]], by: str = "") -> Question:
+def question(chart: str, rows: list[tuple[Any, ...]], by: str = "") -> AnsweredQuestion:
     columns = ("day", "score", *([by] if by else []))
-    return Question("q", "How", chart=chart, x="day", y="score", by=by, columns=columns,
+    return AnsweredQuestion("q", "How", chart=chart, x="day", y="score", by=by, columns=columns,
                     rows=tuple(rows))  # fmt: skip
 
 

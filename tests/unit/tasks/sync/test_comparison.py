@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 
 from connectors.ledger.enriched import KNOWN
-from tasks.sync.comparison import Comparison, compare
+from tasks.sync.comparison import ReadbackComparison, compare
 
 NOW = datetime(2026, 11, 20, tzinfo=UTC)
 COST = "device/device/#cost_center"
@@ -38,7 +38,7 @@ def shown(*rows: tuple[str, str, str, str]) -> pl.DataFrame:
 
 def compared(
     folder: Path, ours: list[pl.DataFrame], theirs: list[pl.DataFrame]
-) -> tuple[Comparison, list[tuple[str, str, str]]]:
+) -> tuple[ReadbackComparison, list[tuple[str, str, str]]]:
     result = compare(ours, theirs, fields=[COST, BROKER, UPDATED], folder=folder)
     rows = pl.read_parquet(result.differing)
     return result, rows.select("key", "field", "reason").rows()

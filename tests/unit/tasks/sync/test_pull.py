@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tasks.sync.pull import Kept, since_when
+from tasks.sync.pull import PullState, since_when
 from tests.shaping import AT, sync_of
 
 HOUR = timedelta(hours=1)
@@ -38,5 +38,5 @@ def test_all_rows_are_pulled_unless_everything_speaks_for_the_changes(
     changes: dict[str, Any], sync: Any, full: bool
 ) -> None:
     kept = {"fingerprint": sync.fingerprint, "full_at": AT - HOUR, "cursors": {"hr": "here"}}
-    assert since_when(SYNC, Kept(SYNC.fingerprint, AT - HOUR, {"hr": "here"}), AT) == "here"
-    assert since_when(sync, Kept(**(kept | changes)), AT, full=full) is None
+    assert since_when(SYNC, PullState(SYNC.fingerprint, AT - HOUR, {"hr": "here"}), AT) == "here"
+    assert since_when(sync, PullState(**(kept | changes)), AT, full=full) is None

@@ -18,7 +18,7 @@ from connectors.errors import ConfigurationError, DataRefusedError, UsageError
 from connectors.nexthink.results.result_file import ResultFile
 from tasks.columns.conform import Conformer, match_header
 from tasks.upkeep.draft import DatasetDraft, plan_sample, read_query, write_draft
-from tasks.upkeep.learn import Learned, Lesson, differences, learn_file, propose_names
+from tasks.upkeep.learn import Lesson, ProposedColumn, differences, learn_file, propose_names
 
 NOW = datetime(2026, 11, 20, 9, 30, tzinfo=UTC)
 ZURICH = ZoneInfo("Europe/Zurich")
@@ -34,7 +34,7 @@ def write(path: Path, columns: dict[str, list[str]]) -> ResultFile:
     return ResultFile(path)
 
 
-def column(folder: Path, values: list[str], header: str = "thing.x") -> Learned:
+def column(folder: Path, values: list[str], header: str = "thing.x") -> ProposedColumn:
     rows = [str(i) for i in range(len(values))]
     lesson = learn_file(write(folder / "x.csv", {header: values, "row": rows}), "Europe/Zurich")
     return lesson.columns[0]
@@ -149,7 +149,9 @@ def test_what_is_known_of_columns_is_proposed() -> None:
         "execution.crash.number_of_crashes": ColumnType.INT,
         "device.uid": ColumnType.STRING,
     }
-    columns = tuple(Learned(text, propose_names([text])[text], of) for text, of in header.items())
+    columns = tuple(
+        ProposedColumn(text, propose_names([text])[text], of) for text, of in header.items()
+    )
     known = {"device.uid": Described(description='It\'s "the" device.', references="devices.uid")}
     text = "/* x */ execution.crashes during past 24h | list device.uid"
     draft = DatasetDraft(
@@ -181,7 +183,7 @@ HEADERS = st.lists(
 @given(HEADERS)
 def test_every_header_can_be_declared(header: list[str]) -> None:
     names = propose_names(header)
-    lesson = Lesson(1, tuple(Learned(h, names[h], ColumnType.STRING) for h in header), ())
+    lesson = Lesson(1, tuple(ProposedColumn(h, names[h], ColumnType.STRING) for h in header), ())
     draft = DatasetDraft("xy", "#xy", plan_sample("", {}, None, NOW, ZURICH), lesson)
     found = DatasetSpecification.model_validate(yaml.safe_load(write_draft(draft)))
     assert [(one.nql, one.name) for one in found.columns] == list(names.items())

@@ -26,7 +26,7 @@ from tasks.columns.conform import RAGGED, REJECTS_SCHEMA, Conformer, match_heade
 from tasks.runs.opening import Parts
 from tasks.upkeep.refit import ReplayRun
 from tasks.upkeep.replay import replay_unit, try_unit
-from tasks.upkeep.reshape import Shape, reshape
+from tasks.upkeep.reshape import RowShape, reshape
 
 EXPORTED = datetime(2026, 11, 20, 9, tzinfo=UTC)
 SLOT = datetime(2026, 11, 20, tzinfo=UTC)
@@ -193,8 +193,8 @@ def test_a_run_id_is_no_pattern(tools: ReplayRun) -> None:
         reject_files(tools.lake, "things", "*")
 
 
-def shape(**column: Any) -> Shape:
-    return Shape(
+def shape(**column: Any) -> RowShape:
+    return RowShape(
         "things", UNIT, (Column.model_validate({"nql": "x", **column}),), pa.schema([]), "UTC"
     )
 

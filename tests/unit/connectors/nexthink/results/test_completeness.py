@@ -8,7 +8,7 @@ import pytest
 from connectors.errors import IncompleteResultError, UnavailableError
 from connectors.nexthink import Compression
 from connectors.nexthink.client import NexthinkClient
-from connectors.nexthink.results.completeness import Completeness, Span
+from connectors.nexthink.results.completeness import ByteRange, ReceivedBytes
 from tests.unit.connectors.results import FILE, PACKED, TEXT, url_of
 from tests.unit.connectors.servers import Reply, Seen, Server, Storage
 
@@ -20,8 +20,8 @@ def packed_halves(packed: Compression) -> tuple[bytes, bytes]:
     return PACKED[packed](HALVES[0]), PACKED[packed](HALVES[1])
 
 
-def arrived(received: int, *spans: Span) -> Completeness:
-    found = Completeness()
+def arrived(received: int, *spans: ByteRange) -> ReceivedBytes:
+    found = ReceivedBytes()
     for span in spans:
         found.begin(span)
     found.received = received
@@ -29,35 +29,35 @@ def arrived(received: int, *spans: Span) -> Completeness:
 
 
 def test_the_count_alone_notices_a_part_that_says_it_is_the_end() -> None:
-    short = arrived(7, Span(0, 10, 10), Span(4, 7, 7))
+    short = arrived(7, ByteRange(0, 10, 10), ByteRange(4, 7, 7))
     assert short.is_reached
     assert not short.is_counted
 
 
 def test_the_part_alone_notices_that_it_is_not_the_end() -> None:
-    short = arrived(10, Span(0, 10, 10), Span(4, 10, 12))
+    short = arrived(10, ByteRange(0, 10, 10), ByteRange(4, 10, 12))
     assert short.is_counted
     assert not short.is_reached
 
 
 def test_the_part_alone_notices_that_it_did_not_arrive() -> None:
-    assert not arrived(7, Span(0, None, None), Span(4, 10, 10)).is_reached
-    assert arrived(10, Span(0, None, None), Span(4, 10, 10)).is_reached
+    assert not arrived(7, ByteRange(0, None, None), ByteRange(4, 10, 10)).is_reached
+    assert arrived(10, ByteRange(0, None, None), ByteRange(4, 10, 10)).is_reached
 
 
 @pytest.mark.parametrize(
     ("span", "fits"),
     [
-        (Span(4, 10, 10), True),
-        (Span(4, 7, 10), True),
-        (Span(3, 10, 10), False),
-        (Span(4, 7, 7), False),
-        (Span(10, 10, 10), False),
+        (ByteRange(4, 10, 10), True),
+        (ByteRange(4, 7, 10), True),
+        (ByteRange(3, 10, 10), False),
+        (ByteRange(4, 7, 7), False),
+        (ByteRange(10, 10, 10), False),
         (None, False),
     ],
 )
-def test_a_part_continues_only_the_same_file(span: Span | None, fits: bool) -> None:
-    assert arrived(4, Span(0, 10, 10)).continues(span) is fits
+def test_a_part_continues_only_the_same_file(span: ByteRange | None, fits: bool) -> None:
+    assert arrived(4, ByteRange(0, 10, 10)).continues(span) is fits
 
 
 @pytest.mark.parametrize(
@@ -71,7 +71,7 @@ def test_a_part_continues_only_the_same_file(span: Span | None, fits: bool) -> N
     ],
 )
 def test_a_content_range_without_numbers_is_none(text: str) -> None:
-    assert Span.of_range(text) is None
+    assert ByteRange.of_range(text) is None
 
 
 def in_parts(body: bytes, cut: int, part: int) -> Callable[[Seen], Reply]:
