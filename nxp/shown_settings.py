@@ -18,7 +18,7 @@ from connectors.settings.tenant import BLOCK, addresses
 from connectors.settings.tenants import ProfileTable, names_another, read_profile
 from connectors.sources.connection import NAMES, PREFIX
 from connectors.variables import read_value
-from nxp.answers.settings import SettingShown, Source
+from nxp.answers.settings import SettingShown, SettingSource
 
 MASK: Final = "***"
 NOT_VALID: Final = "(not valid)"
@@ -89,7 +89,7 @@ def _with_addresses(rows: list[SettingShown]) -> list[SettingShown]:
         return rows
     made = {key: value for key, value in addresses(instance, region).items() if given[key] is None}
     return [
-        replace(row, value=made[row.key], source=Source.DEFAULT) if row.key in made else row
+        replace(row, value=made[row.key], source=SettingSource.DEFAULT) if row.key in made else row
         for row in rows
     ]
 
@@ -128,9 +128,9 @@ def _connections(environ: Mapping[str, str]) -> list[str]:
 
 def _row(setting: SettingDescription, variable: str, read: _Read) -> SettingShown:
     source, place, value = _found(setting, variable, read)
-    if source is Source.DEFAULT:
+    if source is SettingSource.DEFAULT:
         value = _default(setting, read)
-        source = Source.UNSET if value is None else source
+        source = SettingSource.UNSET if value is None else source
     elif value is not None:
         value = MASK if setting.secret else value
         begins = (f"{variable}:", f"{variable}_FILE:", f"{place}: ")
@@ -146,35 +146,35 @@ def _row(setting: SettingDescription, variable: str, read: _Read) -> SettingShow
 
 def _found(
     setting: SettingDescription, variable: str, read: _Read
-) -> tuple[Source, str, str | None]:
+) -> tuple[SettingSource, str, str | None]:
     """Return where a setting comes from: what kind of place, which one, and the value there."""
     key, environ = setting.key, read.environ
     if read.profile is not None and key in TENANT_KEYS:
         return _in_profile(key, read.profile)
     if environ.get(variable, "").strip():
-        return Source.VARIABLE, variable, read_value(environ, variable)[0]
+        return SettingSource.VARIABLE, variable, read_value(environ, variable)[0]
     if setting.has_file and (path := environ.get(f"{variable}_FILE", "").strip()):
-        return Source.FILE, f"{variable}_FILE {path}", read_value(environ, variable)[0]
+        return SettingSource.FILE, f"{variable}_FILE {path}", read_value(environ, variable)[0]
     project = read.project
     if project and key and (read.is_ours or key not in TENANT_KEYS):
         for name in (key, f"{key}_file"):
             if text := project.text(name, project.table.get(name)):
                 place = project.place(name)
-                return Source.PROJECT, place, text if name == key else _of_file(text, key)
+                return SettingSource.PROJECT, place, text if name == key else _of_file(text, key)
     if key in TENANT_KEYS - {BLOCK} and (block := _block(read)):
-        return Source.BLOCK, block, None
-    return Source.DEFAULT, "", None
+        return SettingSource.BLOCK, block, None
+    return SettingSource.DEFAULT, "", None
 
 
-def _in_profile(key: str, profile: ProfileTable) -> tuple[Source, str, str | None]:
+def _in_profile(key: str, profile: ProfileTable) -> tuple[SettingSource, str, str | None]:
     for name in (key, f"{key}_file"):
         if profile.table.get(name):
             text = profile.text(name)
             place = profile.place(name)
-            return Source.PROFILE, place, text if name == key else _of_file(text, key)
+            return SettingSource.PROFILE, place, text if name == key else _of_file(text, key)
     if key != BLOCK and profile.table.get(BLOCK):
-        return Source.BLOCK, profile.text(BLOCK), None
-    return Source.DEFAULT, "", None
+        return SettingSource.BLOCK, profile.text(BLOCK), None
+    return SettingSource.DEFAULT, "", None
 
 
 def _of_file(path: str, key: str) -> str:

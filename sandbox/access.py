@@ -19,7 +19,7 @@ _AMZ_DATE = "%Y%m%dT%H%M%SZ"
 
 
 @dataclass(frozen=True, slots=True)
-class Token:
+class IssuedToken:
     """An access token that was issued."""
 
     text: str
@@ -27,7 +27,7 @@ class Token:
     expires: datetime
 
 
-class Gate:
+class TokenIssuer:
     """Knows the credentials, issues tokens and recognises them."""
 
     def __init__(self, options: SandboxOptions, clock: TenantClock) -> None:
@@ -37,7 +37,7 @@ class Gate:
         self._ttl = options.token_ttl
         self._clock = clock
         self._key = secrets.token_bytes(32)
-        self._tokens: dict[str, Token] = {}
+        self._tokens: dict[str, IssuedToken] = {}
 
     def credential(self, authorization: str) -> Credential | None:
         """Return the credential of a Basic header, or None if it is unknown."""
@@ -62,7 +62,7 @@ class Gate:
         self._credentials[first] = replace(self._credentials[first], client_secret=client_secret)
         self._tokens.clear()
 
-    def issue(self, credential: Credential) -> Token:
+    def issue(self, credential: Credential) -> IssuedToken:
         """Issue a token."""
         now = self._clock.now()
         expires = now + timedelta(seconds=self._ttl)
@@ -75,7 +75,7 @@ class Gate:
         }
         signed = f"{_part({'alg': 'HS256', 'typ': 'JWT'})}.{_part(claims)}"
         digest = hmac.digest(self._key, signed.encode(), "sha256")
-        token = Token(f"{signed}.{_encoded(digest)}", credential, expires)
+        token = IssuedToken(f"{signed}.{_encoded(digest)}", credential, expires)
         self._tokens = {t: k for t, k in self._tokens.items() if k.expires > now}
         self._tokens[token.text] = token
         return token

@@ -12,12 +12,12 @@ import polars as pl
 from nql.errors import NqlError
 from nql.parser import parse
 from sandbox.estate.estate import Estate
-from sandbox.estate.feed import Effect, Feed, LogEntry, NoFeed, QueryLog
+from sandbox.estate.feed import DeviceEffect, Feed, LogEntry, NoFeed, QueryLog
 from sandbox.estate.overlay import NoOverlay, Overlay
 from sandbox.estate.presence import Presence
 from sandbox.nql.errors import NqlTypeError
 from sandbox.nql.evaluator import Pieces, evaluate
-from sandbox.nql.plan import Join, Plan, Reduce
+from sandbox.nql.plan import Join, QueryPlan, Reduce
 from sandbox.nql.resolver import parameters_of, resolve
 from sandbox.nql.scope import Vocabulary
 from sandbox.nql.timeframe import Frame, frame_of, refuse_beyond
@@ -32,10 +32,10 @@ _FOREVER = timedelta(days=36500)
 
 
 @dataclass(frozen=True, slots=True)
-class Prepared:
+class PreparedQuery:
     """A query ready to run: its plan, its time frames and the moment it is evaluated for."""
 
-    plan: Plan
+    plan: QueryPlan
     frame: Frame
     now: datetime
     # The frame of each `with` or `include`, in order.
@@ -43,7 +43,7 @@ class Prepared:
 
 
 @dataclass(slots=True)
-class Run:
+class RunNote:
     """What the caller reports about a run that is being recorded."""
 
     rows: int | None = None
@@ -84,16 +84,16 @@ class Engine:
         """Return the parameters of a query that have no value."""
         return parameters_of(parse(text)) - set(parameters)
 
-    def prepare(self, text: str, parameters: Mapping[str, str], now: datetime) -> Prepared:
+    def prepare(self, text: str, parameters: Mapping[str, str], now: datetime) -> PreparedQuery:
         """Return a query ready to run, or raise the NqlError that says why it cannot."""
         query = parse(text)
         plan = resolve(query, text, parameters, self._zone, self._vocabulary)
         frame = self._frame(plan, now)
         joined = tuple(self._frame(join, now) for join in plan.joins)
         _refuse_fine_groups(plan, frame)
-        return Prepared(plan, frame, now, joined)
+        return PreparedQuery(plan, frame, now, joined)
 
-    def rows(self, prepared: Prepared) -> Pieces:
+    def rows(self, prepared: PreparedQuery) -> Pieces:
         """Yield the result in pieces, at least one."""
         return evaluate(prepared.plan, self._estate, prepared.frame, prepared.now, prepared.joined)
 
@@ -106,9 +106,9 @@ class Engine:
         self._feed.log.begin_with(earlier)
 
     @contextmanager
-    def recorded(self, query_id: str, kind: str, now: datetime) -> Iterator["Run"]:
+    def recorded(self, query_id: str, kind: str, now: datetime) -> Iterator["RunNote"]:
         """Record a run when it ends, successfully or not; the caller sets how many rows it had."""
-        run, started = Run(), perf_counter()
+        run, started = RunNote(), perf_counter()
         status, details = "failure", None
         try:
             yield run
@@ -125,7 +125,7 @@ class Engine:
         mac = self._options.mac_address_field
         return known | {mac} if mac and entity == "device" else known
 
-    def _frame(self, asked: Plan | Join, now: datetime) -> Frame:
+    def _frame(self, asked: QueryPlan | Join, now: datetime) -> Frame:
         table, selection = asked.table, asked.selection
         if selection is not None:
             frame = frame_of(selection, now, self._zone)
@@ -157,12 +157,12 @@ class _WithLog:
         """Return the ids that dynamic tables may name."""
         return self._feed.ids(namespace)
 
-    def effects(self, effect: Effect, now: datetime) -> pl.DataFrame:
+    def effects(self, effect: DeviceEffect, now: datetime) -> pl.DataFrame:
         """Return the devices that an effect happened to."""
         return self._feed.effects(effect, now)
 
 
-def _refuse_fine_groups(plan: Plan, frame: Frame) -> None:
+def _refuse_fine_groups(plan: QueryPlan, frame: Frame) -> None:
     """Raise if time is grouped more finely than the daily samples that are grouped."""
     if not (frame.daily and plan.table.samples):
         return

@@ -29,7 +29,7 @@ _INTERNAL_ERROR = "The export failed because of an internal error."
 
 
 @dataclass(frozen=True, slots=True)
-class ResultFile:
+class FinishedFile:
     """A finished file: its path, its length, and whether rows were left out."""
 
     path: Path
@@ -40,14 +40,14 @@ class ResultFile:
 
 
 @dataclass(slots=True)
-class Export:
+class RunningExport:
     """One export and its progress."""
 
     id: str
     query_id: str
     compression: str
     created: datetime
-    future: Future[ResultFile] = field(repr=False)
+    future: Future[FinishedFile] = field(repr=False)
 
     @property
     def file_name(self) -> str:
@@ -56,11 +56,11 @@ class Export:
 
 
 @dataclass(frozen=True, slots=True)
-class Progress:
+class PollAnswer:
     """What a status poll returns."""
 
     status: str
-    file: ResultFile | None = None
+    file: FinishedFile | None = None
     error: str | None = None
 
 
@@ -75,12 +75,12 @@ class Exports:
         self._style = style_of(options)
         self._directory = TemporaryDirectory(prefix="nxp-sandbox-")
         self._workers = ThreadPoolExecutor(max_workers=2, thread_name_prefix="sandbox-export")
-        self._exports: dict[str, Export] = {}
+        self._exports: dict[str, RunningExport] = {}
         self._closing = threading.Event()
 
     def start(
         self, query_id: str, text: str, parameters: dict[str, str], compression: str
-    ) -> Export:
+    ) -> RunningExport:
         """Start an export; its data are as of now, however long it takes."""
         self._remove_old()
         identity, now = str(uuid.uuid4()), self._clock.now()
@@ -88,27 +88,27 @@ class Exports:
         future = self._workers.submit(
             self._write, path, query_id, text, parameters, compression, now
         )
-        export = Export(identity, query_id, compression, now, future)
+        export = RunningExport(identity, query_id, compression, now, future)
         self._exports[identity] = export
         return export
 
-    def find(self, identity: str) -> Export | None:
+    def find(self, identity: str) -> RunningExport | None:
         """Return an export by its id."""
         return self._exports.get(identity)
 
-    def progress(self, export: Export) -> Progress:
+    def progress(self, export: RunningExport) -> PollAnswer:
         """Return the state of an export."""
         age = (self._clock.now() - export.created).total_seconds()
         begun = export.future.running() or export.future.done()
         if age < self._options.export_time * _SUBMITTED_SHARE or not begun:
-            return Progress(self._options.submitted_word)
+            return PollAnswer(self._options.submitted_word)
         if age < self._options.export_time or not export.future.done():
-            return Progress(self._options.progress_word)
+            return PollAnswer(self._options.progress_word)
         error = export.future.exception()
         if error is None:
-            return Progress(self._options.completed_word, export.future.result())
+            return PollAnswer(self._options.completed_word, export.future.result())
         why = f"{error}" if isinstance(error, NqlError) else _INTERNAL_ERROR
-        return Progress(self._options.failed_word, error=why)
+        return PollAnswer(self._options.failed_word, error=why)
 
     def close(self) -> None:
         """Stop the workers after the piece they are writing, and remove the files."""
@@ -131,7 +131,7 @@ class Exports:
         parameters: dict[str, str],
         compression: str,
         now: datetime,
-    ) -> ResultFile:
+    ) -> FinishedFile:
         try:
             with self._engine.recorded(query_id, "export", now) as run:
                 file = self._written(path, text, parameters, compression, now)
@@ -145,7 +145,7 @@ class Exports:
 
     def _written(
         self, path: Path, text: str, parameters: dict[str, str], compression: str, now: datetime
-    ) -> ResultFile:
+    ) -> FinishedFile:
         pieces = self._engine.rows(self._engine.prepare(text, parameters, now))
         compressor = COMPRESSORS[compression]()
         tally = _Tally(self._options.row_limit)
@@ -158,7 +158,7 @@ class Exports:
             packed = compressor.flush()
             digest.update(packed)
             size += file.write(packed)
-        return ResultFile(path, size, f'"{digest.hexdigest()}"', tally.rows, tally.truncated)
+        return FinishedFile(path, size, f'"{digest.hexdigest()}"', tally.rows, tally.truncated)
 
     def _csv(self, pieces: Iterator[pl.DataFrame]) -> Iterator[bytes]:
         for position, piece in enumerate(pieces):

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 import polars as pl
 
-from sandbox.access import Gate, Signer
+from sandbox.access import Signer, TokenIssuer
 from sandbox.actions.deletions import Deletions
 from sandbox.actions.executions import Executions
 from sandbox.actions.handoffs import Handoff
@@ -60,7 +60,7 @@ class Tenant:
         self.engine.begin_log(
             lambda: past_calls(self.options.seed, self.options.days, self.clock.start)
         )
-        self.gate = Gate(self.options, self.clock)
+        self.gate = TokenIssuer(self.options, self.clock)
         self.signer = Signer(options.url_ttl, self.clock)
         self.exports = Exports(self.options, self.engine, self.clock)
         self.servicenow = ServiceNow(self.options, self.engine, self.clock)

@@ -22,7 +22,7 @@ from sandbox.options import SandboxOptions
 from sandbox.server import running
 from sandbox.servicenow.options import ServiceNowOptions
 from sandbox.servicenow.rows import finished, sys_ids
-from sandbox.servicenow.store import Changes, Store
+from sandbox.servicenow.store import Changes, TableStore
 from sandbox.tenant import Tenant
 from tests.databases import Server
 from tests.object_store import ObjectStore
@@ -301,7 +301,7 @@ class ServiceNowKind:
         frame = pl.DataFrame(list(rows), schema=dict.fromkeys(COLUMNS, pl.String))
         frame = frame.with_columns(sys_ids(next(_numbers), table, len(rows)))
         made = finished(frame, table, 0, datetime.now(UTC))
-        instance._store = Store(instance.store._tables | {table: made}, 0)
+        instance._store = TableStore(instance.store._tables | {table: made}, 0)
 
     def change(self, at: datetime, **counts: int) -> Changes:
         """Change computers as of a point in time."""

@@ -5,7 +5,7 @@ from typing import Final
 
 from nxp.answers.operations import OPERATIONS, Operation
 from nxp.answers.schemas import AnswerField, fields_of, schema_of
-from nxp.answers.sources import Source
+from nxp.answers.sources import FieldSource
 from nxp.cli import build_app
 from nxp.command_table import help_of
 
@@ -73,7 +73,7 @@ def _gaps(chosen: Iterable[Operation]) -> Iterator[str]:
     operations: dict[tuple[str, str], list[str]] = {}
     for operation in chosen:
         for field in fields_of(schema_of(operation)):
-            if field.source in {Source.DERIVED, Source.NOT_PROVIDED}:
+            if field.source in {FieldSource.DERIVED, FieldSource.NOT_PROVIDED}:
                 key = (_instead(field), f"`{field.path.removeprefix('[].')}`")
                 operations.setdefault(key, []).append(f"`{operation.command}`")
     paths: dict[tuple[str, str], list[str]] = {}
@@ -81,12 +81,12 @@ def _gaps(chosen: Iterable[Operation]) -> Iterator[str]:
         paths.setdefault((instead, ", ".join(commands)), []).append(path)
     rows = [[", ".join(found), commands, instead] for (instead, commands), found in paths.items()]
     # What is not there at all comes first.
-    rows.sort(key=lambda row: not row[2].startswith(Source.NOT_PROVIDED))
+    rows.sort(key=lambda row: not row[2].startswith(FieldSource.NOT_PROVIDED))
     yield from _table(("field", "operation", "instead"), rows)
 
 
 def _instead(field: AnswerField) -> str:
-    if field.source == Source.NOT_PROVIDED:
+    if field.source == FieldSource.NOT_PROVIDED:
         return f"{field.source}. {field.description}"
     return _source(field)
 
@@ -123,9 +123,9 @@ def _name(names: tuple[str, ...], kind: str) -> str:
 
 def _source(field: AnswerField) -> str:
     match field.source:
-        case Source.API:
+        case FieldSource.API:
             return f"`{field.detail}`"
-        case Source.DERIVED:
+        case FieldSource.DERIVED:
             return f"derived: {field.detail}"
         case _:
             return field.source

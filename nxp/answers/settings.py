@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 
-class Source(StrEnum):
+class SettingSource(StrEnum):
     """Where the value of a setting comes from."""
 
     VARIABLE = "variable"
@@ -27,7 +27,7 @@ class SettingShown:
     name: str
     key: str | None
     value: str | None
-    source: Source
+    source: SettingSource
     place: str
     secret: bool
     meaning: str

@@ -5,7 +5,7 @@ import sys
 from typing import Final
 
 from connectors.errors import ConfigurationError
-from nxp.answers.settings import SettingShown, Source
+from nxp.answers.settings import SettingShown, SettingSource
 from nxp.options import Json, Tenant
 from nxp.output import print_json, print_table, say
 from nxp.shown_settings import show_settings
@@ -40,9 +40,14 @@ def _short(value: str | None) -> str | None:
 
 def _where(row: SettingShown) -> str:
     match row.source:
-        case Source.VARIABLE | Source.FILE | Source.PROJECT | Source.PROFILE:
+        case (
+            SettingSource.VARIABLE
+            | SettingSource.FILE
+            | SettingSource.PROJECT
+            | SettingSource.PROFILE
+        ):
             return row.place
-        case Source.BLOCK:
+        case SettingSource.BLOCK:
             return f"block {row.place}"
         case _:
             return row.source.value

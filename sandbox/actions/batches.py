@@ -54,7 +54,7 @@ SCHEMA: dict[str, pl.DataType] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Target:
+class ExecutionTarget:
     """One future execution, for a device and a user that the tenant knows, or for neither."""
 
     request: str
@@ -74,7 +74,7 @@ class Target:
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class RequestTerms:
     """What all targets of a request share."""
 
     kind: str
@@ -92,8 +92,8 @@ def batch(
     seed: int,
     options: ActingOptions,
     fates: Mapping[str, str],
-    asked: Asked,
-    targets: Sequence[Target],
+    asked: RequestTerms,
+    targets: Sequence[ExecutionTarget],
 ) -> pl.DataFrame:
     """Return one row for each target."""
     drawn = courses.draws(f"{seed}|{asked.nql_id}|{each.key}|{each.turn}" for each in targets)
@@ -134,8 +134,8 @@ def batch(
 def _course(
     seed: int,
     options: ActingOptions,
-    asked: Asked,
-    targets: Sequence[Target],
+    asked: RequestTerms,
+    targets: Sequence[ExecutionTarget],
     drawn: NDArray[np.float64],
 ) -> courses.Course:
     if asked.kind == "campaign":
@@ -152,7 +152,10 @@ def _course(
 
 
 def _decreed(
-    course: courses.Course, asked: Asked, targets: Sequence[Target], fates: Mapping[str, str]
+    course: courses.Course,
+    asked: RequestTerms,
+    targets: Sequence[ExecutionTarget],
+    fates: Mapping[str, str],
 ) -> courses.Course:
     """Return the courses with the outcomes that tests have set, which happen at once."""
     rows = [(n, fates[k]) for n, each in enumerate(targets) for k in _names(each) if k in fates]
@@ -171,15 +174,15 @@ def _decreed(
     return courses.Course(begin, end, outcome, details)
 
 
-def _names(target: Target) -> list[str]:
+def _names(target: ExecutionTarget) -> list[str]:
     return [name.lower() for name in (target.device, target.user) if name]
 
 
 def _results(
     seed: int,
     options: ActingOptions,
-    asked: Asked,
-    targets: Sequence[Target],
+    asked: RequestTerms,
+    targets: Sequence[ExecutionTarget],
     drawn: NDArray[np.float64],
     course: courses.Course,
     fates: Mapping[str, str],

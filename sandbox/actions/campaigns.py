@@ -6,7 +6,7 @@ from sandbox.actions.identity import uuid_of
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class CampaignQuestion:
     """A campaign's question and its answers; where it asks for agreement, the first one agrees."""
 
     id: str
@@ -24,7 +24,7 @@ class Campaign:
     # Campaigns of other kinds are sent by schedule or by hand and cannot be triggered.
     by_api: bool = True
     parameters: frozenset[str] = frozenset()
-    questions: tuple[Question, ...] = ()
+    questions: tuple[CampaignQuestion, ...] = ()
 
     @property
     def uuid(self) -> str:
@@ -32,7 +32,7 @@ class Campaign:
         return uuid_of(self.id)
 
 
-_CONSENT = Question("agreement", ("Yes", "No"), asks_agreement=True)
+_CONSENT = CampaignQuestion("agreement", ("Yes", "No"), asks_agreement=True)
 
 CAMPAIGNS: dict[str, Campaign] = {
     campaign.id: campaign
@@ -41,8 +41,10 @@ CAMPAIGNS: dict[str, Campaign] = {
             "#device_feedback",
             "How is your device?",
             questions=(
-                Question("satisfaction", ("Very good", "Good", "Bad", "Very bad")),
-                Question("comment", ('All fine, "no complaints"', "Slow in the morning", "")),
+                CampaignQuestion("satisfaction", ("Very good", "Good", "Bad", "Very bad")),
+                CampaignQuestion(
+                    "comment", ('All fine, "no complaints"', "Slow in the morning", "")
+                ),
             ),
         ),
         Campaign(
@@ -55,13 +57,13 @@ CAMPAIGNS: dict[str, Campaign] = {
             "#restart_choice",
             "Your device needs a restart: when does it suit you?",
             parameters=frozenset({"days_since_restart"}),
-            questions=(Question("when", ("Restart now", "Tonight", "Not this week")),),
+            questions=(CampaignQuestion("when", ("Restart now", "Tonight", "Not this week")),),
         ),
         Campaign(
             "#maintenance_notice",
             "A system that you use will be down",
             parameters=frozenset({"system", "begins", "ends"}),
-            questions=(Question("seen", ("Understood",)),),
+            questions=(CampaignQuestion("seen", ("Understood",)),),
         ),
         Campaign(
             "#disk_clean_up_consent",

@@ -9,12 +9,12 @@ import polars as pl
 
 from sandbox.actions.batches import SCHEMA
 from sandbox.actions.campaigns import CAMPAIGNS, Campaign
-from sandbox.actions.remote_actions import REMOTE_ACTIONS, RemoteAction
-from sandbox.actions.workflows import WORKFLOWS, Workflow
-from sandbox.estate.feed import Effect
+from sandbox.actions.remote_actions import REMOTE_ACTIONS, RemoteActionDefinition
+from sandbox.actions.workflows import WORKFLOWS, WorkflowDefinition
+from sandbox.estate.feed import DeviceEffect
 from sandbox.model.kinds import DATETIME
 
-_Things = Mapping[str, RemoteAction | Workflow | Campaign]
+_Things = Mapping[str, RemoteActionDefinition | WorkflowDefinition | Campaign]
 _CATALOGUES: Mapping[str, _Things] = {
     "remote_action": REMOTE_ACTIONS,
     "workflow": WORKFLOWS,
@@ -72,7 +72,7 @@ class Executions:
         things = _CATALOGUES.get(namespace)
         return None if things is None else frozenset(things)
 
-    def effects(self, effect: Effect, now: datetime) -> pl.DataFrame:
+    def effects(self, effect: DeviceEffect, now: datetime) -> pl.DataFrame:
         """Return which devices an effect happened to, and when."""
         found = []
         for kind in ("remote_action", "workflow"):
@@ -101,7 +101,7 @@ class Executions:
         return rows.with_columns(end.alias("end"))
 
 
-def _acting(kind: str) -> Mapping[str, RemoteAction | Workflow]:
+def _acting(kind: str) -> Mapping[str, RemoteActionDefinition | WorkflowDefinition]:
     return WORKFLOWS if kind == "workflow" else REMOTE_ACTIONS
 
 

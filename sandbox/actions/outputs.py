@@ -7,7 +7,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from sandbox.actions.campaigns import Question
+from sandbox.actions.campaigns import CampaignQuestion
 from sandbox.estate.chance import at
 
 _GB = 1_000_000_000
@@ -67,7 +67,7 @@ def outputs(
 
 
 def answers(
-    questions: Sequence[Question],
+    questions: Sequence[CampaignQuestion],
     drawn: NDArray[np.float64],
     agreeing: NDArray[np.bool_],
     given: Mapping[int, str],

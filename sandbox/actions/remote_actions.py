@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from sandbox.actions.identity import uuid_of
-from sandbox.estate.feed import Effect
+from sandbox.estate.feed import DeviceEffect
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +21,7 @@ class Input:
 
 
 @dataclass(frozen=True, slots=True)
-class RemoteAction:
+class RemoteActionDefinition:
     """A remote action and where it may be triggered from."""
 
     id: str
@@ -42,7 +42,7 @@ class RemoteAction:
     version: str = ""
     delegate: str = ""
     # What it changes on a device where it succeeds.
-    effect: Effect | None = None
+    effect: DeviceEffect | None = None
 
     def runs_on(self, platform: str | None) -> bool:
         """Return whether it has a script for a platform."""
@@ -105,23 +105,23 @@ _START_TYPES = ("Automatic", "Manual", "Disabled")
 _REMEDIATION = ("REMEDIATION",)
 _BOTH = ("DATA_COLLECTION", "REMEDIATION")
 
-REMOTE_ACTIONS: dict[str, RemoteAction] = {
+REMOTE_ACTIONS: dict[str, RemoteActionDefinition] = {
     action.id: action
     for action in (
-        RemoteAction(
+        RemoteActionDefinition(
             "#get_disk_usage",
             "Get disk usage",
             "Reads how full the system drive is.",
             outputs=(("FreeSpace", "Size"), ("UsedShare", "Ratio")),
             mac=True,
         ),
-        RemoteAction(
+        RemoteActionDefinition(
             "#get_battery_status",
             "Get battery status",
             "Reads the wear of the battery of a laptop.",
             outputs=(("DesignCapacity", "Int"), ("FullChargeCapacity", "Int")),
         ),
-        RemoteAction(
+        RemoteActionDefinition(
             "#get_encryption_status",
             "Get encryption status",
             "Reads whether the system drive is encrypted, and how.",
@@ -130,14 +130,14 @@ REMOTE_ACTIONS: dict[str, RemoteAction] = {
             origin="BUILT_IN",
             version="3.1.0.0",
         ),
-        RemoteAction(
+        RemoteActionDefinition(
             "#get_service_status",
             "Get service status",
             "Reads whether a service runs and how it starts.",
             inputs=(Input("ServiceName", "The service's short name."),),
             outputs=(("Status", "String"), ("StartType", "String")),
         ),
-        RemoteAction(
+        RemoteActionDefinition(
             "#set_service_start_type",
             "Set service start type",
             "Changes how a service starts, and starts or stops it.",
@@ -149,14 +149,14 @@ REMOTE_ACTIONS: dict[str, RemoteAction] = {
             ),
             outputs=(("StartType", "String"),),
         ),
-        RemoteAction(
+        RemoteActionDefinition(
             "#restart_service",
             "Restart service",
             "Stops a service and starts it again.",
             _REMEDIATION,
             inputs=(Input("ServiceName", "The service's short name."),),
         ),
-        RemoteAction(
+        RemoteActionDefinition(
             "#clean_up_disk",
             "Clean up disk",
             "Removes temporary files and old updates.",
@@ -168,9 +168,9 @@ REMOTE_ACTIONS: dict[str, RemoteAction] = {
             outputs=(("FreedSpace", "Size"),),
             mac=True,
             timeout_seconds=1800,
-            effect=Effect.FREES_DISK,
+            effect=DeviceEffect.FREES_DISK,
         ),
-        RemoteAction(
+        RemoteActionDefinition(
             "#repair_office",
             "Repair office suite",
             "Runs the quick repair of the office suite.",
@@ -178,14 +178,14 @@ REMOTE_ACTIONS: dict[str, RemoteAction] = {
             outputs=(("ExitCode", "Int"),),
             timeout_seconds=3600,
         ),
-        RemoteAction(
+        RemoteActionDefinition(
             "#reset_vpn_client",
             "Reset VPN client",
             "Clears the VPN client's profile and starts it again, as the person at the device.",
             _REMEDIATION,
             run_as="INTERACTIVE_USER",
         ),
-        RemoteAction(
+        RemoteActionDefinition(
             "#renew_certificate",
             "Renew device certificate",
             "Asks the management service for a new device certificate.",
@@ -194,7 +194,7 @@ REMOTE_ACTIONS: dict[str, RemoteAction] = {
             delegate="device-management",
             mac=True,
         ),
-        RemoteAction(
+        RemoteActionDefinition(
             "#flush_dns_cache",
             "Flush DNS cache",
             "Empties the resolver's cache.",
@@ -202,7 +202,7 @@ REMOTE_ACTIONS: dict[str, RemoteAction] = {
             windows=False,
             mac=True,
         ),
-        RemoteAction(
+        RemoteActionDefinition(
             "#restart_device",
             "Restart device",
             "Restarts the device after a warning; by hand only.",
@@ -210,9 +210,9 @@ REMOTE_ACTIONS: dict[str, RemoteAction] = {
             inputs=(Input("DelayMinutes", "Time to save work.", ("5", "15", "60")),),
             api=False,
             several_devices=False,
-            effect=Effect.RESTARTS,
+            effect=DeviceEffect.RESTARTS,
         ),
-        RemoteAction(
+        RemoteActionDefinition(
             "#restart_for_updates",
             "Restart device for updates",
             "Restarts the device after a warning, so that updates are installed.",
@@ -220,9 +220,9 @@ REMOTE_ACTIONS: dict[str, RemoteAction] = {
             inputs=(Input("DelayMinutes", "Time to save work.", ("5", "15", "60", "600"), False),),
             outputs=(("RestartedAt", "DateTime"), ("PendingUpdates", "Int")),
             mac=True,
-            effect=Effect.RESTARTS,
+            effect=DeviceEffect.RESTARTS,
         ),
-        RemoteAction(
+        RemoteActionDefinition(
             "#get_startup_report",
             "Get startup report",
             "Reads how the device starts and what starts with it.",
@@ -236,7 +236,7 @@ REMOTE_ACTIONS: dict[str, RemoteAction] = {
                 ("StartupPrograms", "StringList"),
             ),
         ),
-        RemoteAction(
+        RemoteActionDefinition(
             "#collect_diagnostics",
             "Collect diagnostics",
             "Packs logs for the support; for workflows only.",

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from sandbox.actions.batches import ANSWER, FATES, Asked, Target, batch
+from sandbox.actions.batches import ANSWER, FATES, ExecutionTarget, RequestTerms, batch
 from sandbox.actions.executions import Executions
 from sandbox.actions.options import ActingOptions
 from sandbox.actions.workflows import WORKFLOWS
@@ -30,7 +30,7 @@ class Execution:
 
 
 @dataclass(frozen=True, slots=True)
-class ActionRequest:
+class AcceptedRequest:
     """An accepted request, as received."""
 
     id: str
@@ -60,7 +60,7 @@ class ActionStore:
         executions: Executions,
     ) -> None:
         """Start empty; `options` may be replaced, which affects later requests."""
-        self.requests: list[ActionRequest] = []
+        self.requests: list[AcceptedRequest] = []
         self.options = options
         self._seed = seed
         self._clock = clock
@@ -83,12 +83,12 @@ class ActionStore:
 
     def accept(
         self, kind: str, nql_id: str, targets: Iterable[Pair], **details: object
-    ) -> ActionRequest:
+    ) -> AcceptedRequest:
         """Record a request: one execution for each (device, user)."""
         executions = tuple(Execution(str(uuid.uuid4()), *target) for target in targets)
         return self._remember(kind, nql_id, [executions], **details)[0]
 
-    def send(self, nql_id: str, sids: Iterable[str], **details: object) -> list[ActionRequest]:
+    def send(self, nql_id: str, sids: Iterable[str], **details: object) -> list[AcceptedRequest]:
         """Record a campaign: one request for each user."""
         each = [(Execution(str(uuid.uuid4()), None, sid),) for sid in sids]
         return self._remember("campaign", nql_id, each, **details)
@@ -101,7 +101,7 @@ class ActionStore:
         devices: Sequence[str] = (),
         users: Sequence[str] = (),
         parameters: Mapping[str, str] | None = None,
-    ) -> list[ActionRequest]:
+    ) -> list[AcceptedRequest]:
         """Start a remote_action, workflow or campaign from the console, even if the API may not."""
         if nql_id not in (self._executions.ids(kind) or ()):
             raise ValueError(f"there is no {kind} with the id {nql_id!r}")
@@ -135,7 +135,7 @@ class ActionStore:
         nql_id: str,
         groups: Sequence[tuple[Execution, ...]],
         **details: object,
-    ) -> list[ActionRequest]:
+    ) -> list[AcceptedRequest]:
         moment = self._clock.now()
         requests = [
             self._request(kind, nql_id, group, created_at=moment, **details) for group in groups
@@ -155,9 +155,9 @@ class ActionStore:
 
     def _request(
         self, kind: str, nql_id: str, executions: tuple[Execution, ...], **details: object
-    ) -> ActionRequest:
+    ) -> AcceptedRequest:
         given = {"created_at": self._clock.now()} | details
-        return ActionRequest(
+        return AcceptedRequest(
             str(uuid.uuid4()),
             kind,
             nql_id,
@@ -165,7 +165,7 @@ class ActionStore:
             **given,  # type: ignore[arg-type]
         )
 
-    def _targets(self, requests: Sequence[ActionRequest]) -> list[Target]:
+    def _targets(self, requests: Sequence[AcceptedRequest]) -> list[ExecutionTarget]:
         """Return the known targets, each with how often it had this action before."""
         found = []
         for request in requests:
@@ -175,7 +175,7 @@ class ActionStore:
                     found.append(target)
         return found
 
-    def _known(self, request: str, execution: Execution, nql_id: str) -> Target | None:
+    def _known(self, request: str, execution: Execution, nql_id: str) -> ExecutionTarget | None:
         device = execution.device.lower() if execution.device is not None else None
         uid = platform = None
         if device is not None:
@@ -189,7 +189,7 @@ class ActionStore:
         key = (nql_id, f"{device}|{execution.user}")
         turn = self._turns[key]
         self._turns[key] += 1
-        return Target(request, execution.id, device, execution.user, uid, platform, turn)
+        return ExecutionTarget(request, execution.id, device, execution.user, uid, platform, turn)
 
 
 def paired(devices: Sequence[str], users: Sequence[str]) -> list[Pair]:
@@ -206,8 +206,8 @@ def paired(devices: Sequence[str], users: Sequence[str]) -> list[Pair]:
     ]
 
 
-def _asked(request: ActionRequest) -> Asked:
-    return Asked(
+def _asked(request: AcceptedRequest) -> RequestTerms:
+    return RequestTerms(
         request.kind,
         request.nql_id,
         request.created_at,

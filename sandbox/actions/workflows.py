@@ -3,14 +3,14 @@
 from dataclasses import dataclass
 
 from sandbox.actions.identity import uuid_of
-from sandbox.estate.feed import Effect
+from sandbox.estate.feed import DeviceEffect
 
 DEPENDENCIES = ("USER", "DEVICE", "USER_AND_DEVICE", "NONE")
 TRIGGER_METHODS = ("API", "MANUAL", "MANUAL_MULTIPLE", "SCHEDULER")
 
 
 @dataclass(frozen=True, slots=True)
-class Workflow:
+class WorkflowDefinition:
     """A workflow, what it acts on and where it may be triggered from."""
 
     id: str
@@ -24,7 +24,7 @@ class Workflow:
     versions: int = 1
     last_update: str = "2026-09-14T08:30:00Z"
     # What it changes on a device where it succeeds.
-    effect: Effect | None = None
+    effect: DeviceEffect | None = None
 
     @property
     def uuid(self) -> str:
@@ -73,19 +73,19 @@ class Workflow:
         }
 
 
-WORKFLOWS: dict[str, Workflow] = {
+WORKFLOWS: dict[str, WorkflowDefinition] = {
     workflow.id: workflow
     for workflow in (
-        Workflow(
+        WorkflowDefinition(
             "#disk_space_relief",
             "Disk space relief",
             "Cleans up full disks and reports what is left.",
             "DEVICE",
             parameters=("threshold_gb",),
             versions=2,
-            effect=Effect.FREES_DISK,
+            effect=DeviceEffect.FREES_DISK,
         ),
-        Workflow(
+        WorkflowDefinition(
             "#device_replacement",
             "Device replacement",
             "Orders a new device once the approval has come.",
@@ -93,40 +93,40 @@ WORKFLOWS: dict[str, Workflow] = {
             waits_for_event=True,
             parameters=("ticket",),
         ),
-        Workflow(
+        WorkflowDefinition(
             "#leaver_checks",
             "Leaver checks",
             "Finds what a person who leaves still has.",
             "USER",
         ),
-        Workflow(
+        WorkflowDefinition(
             "#access_approval",
             "Access approval",
             "Waits for the answer of the identity system before it continues.",
             "USER",
             waits_for_event=True,
         ),
-        Workflow(
+        WorkflowDefinition(
             "#vpn_repair",
             "VPN repair",
             "Repairs the VPN of a person at a device.",
             "USER_AND_DEVICE",
         ),
-        Workflow(
+        WorkflowDefinition(
             "#nightly_report",
             "Nightly report",
             "Sends a summary; is about nobody in particular.",
             "NONE",
             triggers=("API", "SCHEDULER"),
         ),
-        Workflow(
+        WorkflowDefinition(
             "#certificate_watch",
             "Certificate watch",
             "Looks for certificates that end soon; by schedule only.",
             "DEVICE",
             triggers=("SCHEDULER",),
         ),
-        Workflow(
+        WorkflowDefinition(
             "#old_onboarding",
             "Onboarding (old)",
             "Replaced, and switched off.",

@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
 
-from sandbox.enrichment.fields import LONGEST_VALUE, Field, Kind
+from sandbox.enrichment.fields import LONGEST_VALUE, EnrichableField, FieldFormat
 from sandbox.enrichment.writes import Write
 
 _BY_HAND: Final = "by hand"
@@ -30,7 +30,7 @@ class Administrator:
 
     def edits_of(self, writes: Sequence[Write], due: datetime) -> list[tuple[datetime, Write]]:
         """Return the edits of values that are accepted now and visible when they are due."""
-        texts = [each for each in writes if each.field.kind is Kind.TEXT and each.value]
+        texts = [each for each in writes if each.field.kind is FieldFormat.TEXT and each.value]
         drawn = self._random.sample(texts, min(self._left, len(texts)))
         self._left -= len(drawn)
         made = [
@@ -44,7 +44,7 @@ class Administrator:
 
 
 def values_of_others(
-    seed: int, share: float, objects: Iterable[tuple[str, str]], fields: Iterable[Field]
+    seed: int, share: float, objects: Iterable[tuple[str, str]], fields: Iterable[EnrichableField]
 ) -> list[Write]:
     """Return values that others have set before any client wrote.
 
@@ -56,7 +56,7 @@ def values_of_others(
     """
     drawn = random.Random(f"{seed} others")
     # Fields of the directory have values anyway.
-    custom = [each for each in fields if each.kind is Kind.TEXT and "/ad/" not in each.name]
+    custom = [each for each in fields if each.kind is FieldFormat.TEXT and "/ad/" not in each.name]
     return [
         Write(uid, field, f"set by others {number}")
         for number, (kind, uid) in enumerate(objects)

@@ -26,7 +26,7 @@ DESKTOP_TYPES = {1: "shared", 2: "personal", 3: "pooled"}
 Value = str | int | datetime | None
 
 
-class Kind(Enum):
+class FieldFormat(Enum):
     """What a field accepts."""
 
     TEXT = "a text"
@@ -48,11 +48,11 @@ class OutOfRangeError(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
-class Field:
+class EnrichableField:
     """A field by its name in the API."""
 
     name: str
-    kind: Kind
+    kind: FieldFormat
 
     @property
     def entity(self) -> str:
@@ -66,7 +66,7 @@ class Field:
 
     def read(self, value: object) -> Value:
         """Return a value as NQL shows it, None if it clears the field, or raise a refusal."""
-        if self.kind in (Kind.BROKER, Kind.DESKTOP_TYPE):
+        if self.kind in (FieldFormat.BROKER, FieldFormat.DESKTOP_TYPE):
             # A bool is an int only for Python.
             if not isinstance(value, int) or isinstance(value, bool):
                 raise WrongTypeError(f"{self.name} takes {self.kind.value}")
@@ -76,12 +76,12 @@ class Field:
         if len(value) > LONGEST_VALUE and not self.name.endswith("/distinguished_name"):
             raise TooLongError(f"{self.name} takes at most {LONGEST_VALUE} characters")
         # Only text fields are cleared by an empty text.
-        return self._moment(value) if self.kind is Kind.MOMENT else value or None
+        return self._moment(value) if self.kind is FieldFormat.MOMENT else value or None
 
     def _choice(self, number: int) -> str | None:
-        if self.kind is Kind.BROKER and number in range(len(BROKERS)):
+        if self.kind is FieldFormat.BROKER and number in range(len(BROKERS)):
             return BROKERS[number]
-        if self.kind is Kind.DESKTOP_TYPE and number in DESKTOP_TYPES:
+        if self.kind is FieldFormat.DESKTOP_TYPE and number in DESKTOP_TYPES:
             return DESKTOP_TYPES[number]
         raise OutOfRangeError(f"{self.name} takes {self.kind.value}")
 
@@ -93,12 +93,12 @@ class Field:
             raise WrongTypeError(f"{self.name} takes {self.kind.value}") from None
 
 
-def _known() -> Iterable[Field]:
-    yield Field("device/device/configuration_tag", Kind.TEXT)
+def _known() -> Iterable[EnrichableField]:
+    yield EnrichableField("device/device/configuration_tag", FieldFormat.TEXT)
     own = {
-        "desktop_broker": Kind.BROKER,
-        "type": Kind.DESKTOP_TYPE,
-        "last_update": Kind.MOMENT,
+        "desktop_broker": FieldFormat.BROKER,
+        "type": FieldFormat.DESKTOP_TYPE,
+        "last_update": FieldFormat.MOMENT,
     }
     for name in [
         "desktop_broker",
@@ -112,7 +112,9 @@ def _known() -> Iterable[Field]:
         "region",
         "type",
     ]:
-        yield Field(f"device/device/virtualization/{name}", own.get(name, Kind.TEXT))
+        yield EnrichableField(
+            f"device/device/virtualization/{name}", own.get(name, FieldFormat.TEXT)
+        )
     for name in [
         "city",
         "country_code",
@@ -126,16 +128,16 @@ def _known() -> Iterable[Field]:
         "organizational_unit",
         "username",
     ]:
-        kind = Kind.MOMENT if name == "last_update" else Kind.TEXT
-        yield Field(f"user/user/ad/{name}", kind)
+        kind = FieldFormat.MOMENT if name == "last_update" else FieldFormat.TEXT
+        yield EnrichableField(f"user/user/ad/{name}", kind)
 
 
-def _custom(options: SandboxOptions) -> Iterable[Field]:
+def _custom(options: SandboxOptions) -> Iterable[EnrichableField]:
     for entity in CUSTOMISABLE:
         for path in options.custom_fields_of(entity):
-            yield Field(f"{entity}/{entity}/{path.replace('.', '/')}", Kind.TEXT)
+            yield EnrichableField(f"{entity}/{entity}/{path.replace('.', '/')}", FieldFormat.TEXT)
 
 
-def fields_of(options: SandboxOptions) -> dict[str, Field]:
+def fields_of(options: SandboxOptions) -> dict[str, EnrichableField]:
     """Return all fields by name: those of every tenant, and this tenant's custom ones."""
     return {field.name: field for field in (*_known(), *_custom(options))}

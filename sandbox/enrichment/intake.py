@@ -44,7 +44,7 @@ class RequestRefusedError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Problem:
+class ObjectProblem:
     """Why an object is refused."""
 
     code: str
@@ -57,7 +57,7 @@ class Decision:
 
     identification: dict[str, str]
     writes: tuple[Write, ...]
-    problems: tuple[Problem, ...]
+    problems: tuple[ObjectProblem, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,41 +97,41 @@ class Intake:
     def _decide(self, identification: dict[str, str], enrichment: dict[str, object]) -> Decision:
         entity, name = IDENTIFICATIONS[identification["name"]]
         uids = self.directory.find(entity, name, identification["value"])
-        problems: list[Problem] = []
+        problems: list[ObjectProblem] = []
         if not uids and not self.takes_unknown:
-            problems.append(Problem(UNKNOWN_OBJECT, f"There is no {entity} of this {name}."))
+            problems.append(ObjectProblem(UNKNOWN_OBJECT, f"There is no {entity} of this {name}."))
         fields = enrichment.get("fields")
         if not isinstance(fields, list) or not fields:
-            problems.append(Problem(MISSING, "Missing required field(s): fields."))
+            problems.append(ObjectProblem(MISSING, "Missing required field(s): fields."))
             fields = []
         writes: list[Write] = []
         for field in fields:
             for read in self._read(entity, field, uids):
-                (problems if isinstance(read, Problem) else writes).append(read)  # type: ignore[arg-type]
+                (problems if isinstance(read, ObjectProblem) else writes).append(read)  # type: ignore[arg-type]
         return Decision(identification, () if problems else tuple(writes), tuple(problems))
 
-    def _read(self, entity: str, given: object, uids: list[str]) -> Iterator[Write | Problem]:
+    def _read(self, entity: str, given: object, uids: list[str]) -> Iterator[Write | ObjectProblem]:
         """Yield a value of one field for each object, or a problem."""
         if not isinstance(given, dict) or not isinstance(given.get("name"), str):
-            yield Problem(MISSING, "Missing required field(s): name.")
+            yield ObjectProblem(MISSING, "Missing required field(s): name.")
             return
         name, value = given["name"], given.get("value")
         field = self.store.fields.get(name)
         if value is None:
-            yield Problem(MISSING, "Missing required field(s): value.")
+            yield ObjectProblem(MISSING, "Missing required field(s): value.")
         elif field is None:
-            yield Problem(UNKNOWN_FIELD, f"There is no field {name[:100]}.")
+            yield ObjectProblem(UNKNOWN_FIELD, f"There is no field {name[:100]}.")
         elif field.entity != entity:
-            yield Problem(OTHER_OBJECT, f"{name} is not a field of a {entity}.")
+            yield ObjectProblem(OTHER_OBJECT, f"{name} is not a field of a {entity}.")
         else:
             try:
                 read = field.read(value)
             except WrongTypeError as error:
-                yield Problem(WRONG_TYPE, f"{error}.")
+                yield ObjectProblem(WRONG_TYPE, f"{error}.")
             except TooLongError as error:
-                yield Problem(TOO_LONG, f"{error}.")
+                yield ObjectProblem(TOO_LONG, f"{error}.")
             except OutOfRangeError as error:
-                yield Problem(OUT_OF_RANGE, f"{error}.")
+                yield ObjectProblem(OUT_OF_RANGE, f"{error}.")
             else:
                 yield from (Write(uid, field, read) for uid in uids)
 

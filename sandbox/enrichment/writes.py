@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from sandbox.enrichment.fields import Field, Value
+from sandbox.enrichment.fields import EnrichableField, Value
 
 
 @dataclass(frozen=True, slots=True)
@@ -11,7 +11,7 @@ class Write:
     """One value for one object; None clears."""
 
     uid: str
-    field: Field
+    field: EnrichableField
     value: Value
 
 

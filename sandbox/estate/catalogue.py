@@ -44,7 +44,7 @@ COLLECTORS = ((24, 9, 2, 31), (24, 10, 1, 19), (24, 11, 1, 4))
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class EstateSite:
     """One site, and how many hours it is ahead of UTC."""
 
     site: str
@@ -58,15 +58,15 @@ class Place:
 
 
 PLACES = (
-    Place("Zürich", "Zürich", "Zürich", "Switzerland", "CH", 1, "Swisscom (Schweiz) AG", 30),
-    Place("Genève", "Genève", "Genève", "Switzerland", "CH", 1, "Sunrise GmbH", 15),
-    Place("München", "München", "Bayern", "Germany", "DE", 1, "Deutsche Telekom AG", 18),
-    Place("Kraków", "Kraków", "Małopolskie", "Poland", "PL", 1, "Orange Polska S.A.", 12),
-    Place("London, Docklands", "London", "England", "United Kingdom", "GB", 0, "BT", 12),
-    Place(
+    EstateSite("Zürich", "Zürich", "Zürich", "Switzerland", "CH", 1, "Swisscom (Schweiz) AG", 30),
+    EstateSite("Genève", "Genève", "Genève", "Switzerland", "CH", 1, "Sunrise GmbH", 15),
+    EstateSite("München", "München", "Bayern", "Germany", "DE", 1, "Deutsche Telekom AG", 18),
+    EstateSite("Kraków", "Kraków", "Małopolskie", "Poland", "PL", 1, "Orange Polska S.A.", 12),
+    EstateSite("London, Docklands", "London", "England", "United Kingdom", "GB", 0, "BT", 12),
+    EstateSite(
         "Boston", "Boston, MA", "Massachusetts", "United States", "US", -5, "Comcast Cable, LLC", 10
     ),
-    Place("東京", "東京", "東京都", "Japan", "JP", 9, "NTT", 3),
+    EstateSite("東京", "東京", "東京都", "Japan", "JP", 9, "NTT", 3),
 )
 
 FIRST_NAMES = (

@@ -6,7 +6,7 @@ import polars as pl
 
 from nql.kinds import Kind
 from sandbox.model.kinds import TEXTUAL
-from sandbox.model.tables import Column, Table
+from sandbox.model.tables import Table, TableColumn
 
 # Everything that is not a level, a rate or a share adds up over the day. How a tenant computes
 # the daily sample of each field is not published, so all of this is a guess.
@@ -36,7 +36,7 @@ def to_daily(samples: pl.DataFrame, table: Table, start: datetime, end: datetime
 
 
 def _aggregate(  # noqa: PLR0911 - one per rule
-    of: Column, name: str, start: datetime, end: datetime
+    of: TableColumn, name: str, start: datetime, end: datetime
 ) -> pl.Expr:
     column = pl.col(of.path)
     match name:

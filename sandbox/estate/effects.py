@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from sandbox.estate.feed import Effect, Feed
+from sandbox.estate.feed import DeviceEffect, Feed
 from sandbox.model.kinds import DATETIME
 from sandbox.model.tables import Table
 
@@ -18,7 +18,7 @@ _NEVER = np.iinfo(np.int64).max
 
 def restarted(devices: pl.DataFrame, feed: Feed, now: datetime) -> pl.DataFrame:
     """Return the devices with the last full boot updated where they were restarted."""
-    happened = feed.effects(Effect.RESTARTS, now)
+    happened = feed.effects(DeviceEffect.RESTARTS, now)
     if not happened.height:
         return devices
     last = happened.group_by("uid").agg(pl.col("at").max())
@@ -42,7 +42,7 @@ def cleaned(
 
 
 def _cleaned(feed: Feed, devices: pl.DataFrame, now: datetime) -> NDArray[np.int64] | None:
-    happened = feed.effects(Effect.FREES_DISK, now)
+    happened = feed.effects(DeviceEffect.FREES_DISK, now)
     if not happened.height:
         return None
     first = happened.group_by("uid").agg(pl.col("at").min().dt.timestamp("us"))

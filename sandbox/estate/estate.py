@@ -8,12 +8,12 @@ import polars as pl
 
 from sandbox.estate import catalogue, effects
 from sandbox.estate.devices import Fleet
-from sandbox.estate.event_rows import EventRows, Request
+from sandbox.estate.event_rows import EventRows, EventScan
 from sandbox.estate.events import EventMaker, Weights
 from sandbox.estate.fed import fed_rows
 from sandbox.estate.feed import Feed, NoFeed
 from sandbox.estate.installed import installed_packages
-from sandbox.estate.objects import Objects
+from sandbox.estate.objects import EstateObjects
 from sandbox.estate.overlay import NoOverlay, Overlay
 from sandbox.estate.presence import Presence
 from sandbox.estate.stock import make_stock
@@ -45,7 +45,7 @@ class Estate:
         stock = make_stock(self._seed, options.devices, anchor)
         self._fleet = stock.fleet
         self._products = stock.products
-        self._objects = Objects(
+        self._objects = EstateObjects(
             self._seed,
             stock.frames,
             anchor,
@@ -79,7 +79,7 @@ class Estate:
             case Origin.EVENTS:
                 objects = self._linked(table, columns, now)
                 cleaned = effects.cleaned(self._feed, table, self._fleet.frame, now)
-                request = Request(table, columns, kept, now, newest, objects, cleaned)
+                request = EventScan(table, columns, kept, now, newest, objects, cleaned)
                 yield from self._events.pieces(request)
             case Origin.NESTED:
                 nested = effects.relieved(

@@ -25,7 +25,7 @@ PIECE = 131_072
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class EventScan:
     """What one query reads from an event table."""
 
     table: Table
@@ -61,13 +61,13 @@ class EventRows:
         self._history = history
         self._zone = zone
 
-    def pieces(self, request: Request) -> Iterator[pl.DataFrame]:
+    def pieces(self, request: EventScan) -> Iterator[pl.DataFrame]:
         """Yield what a query may see, piece by piece."""
         daily = request.frame.daily and request.table.samples
         for base in self._daily(request) if daily else self._exact(request):
             yield self._linked(request, base)
 
-    def _exact(self, request: Request) -> Iterator[pl.DataFrame]:
+    def _exact(self, request: EventScan) -> Iterator[pl.DataFrame]:
         weekly = SHAPES[request.table.path].rhythm is Rhythm.WEEKLY
         history = self._history - _MORE_WEEKS if weekly else self._history
         for day in self._days(request.frame, history, newest=bool(request.newest)):
@@ -85,7 +85,7 @@ class EventRows:
                     time = request.table.time
                     yield piece.sort(time, descending=request.newest, maintain_order=True)
 
-    def _daily(self, request: Request) -> Iterator[pl.DataFrame]:
+    def _daily(self, request: EventScan) -> Iterator[pl.DataFrame]:
         """Yield one sample for each local day of the frame."""
         midnights = list(_midnights(request.frame, self._zone))
         for start in reversed(midnights) if request.newest else midnights:
@@ -112,13 +112,15 @@ class EventRows:
         return days[::-1] if newest else days
 
     def _chunks(
-        self, request: Request, day: date, frame: Frame, blocks: tuple[int, ...] | None = None
+        self, request: EventScan, day: date, frame: Frame, blocks: tuple[int, ...] | None = None
     ) -> list[_Chunk]:
         every = range(self._maker.blocks) if blocks is None else blocks
         chunks = (_Chunk(day, block, self._visible(request, day, block, frame)) for block in every)
         return [chunk for chunk in chunks if len(chunk.rows)]
 
-    def _visible(self, request: Request, day: date, block: int, frame: Frame) -> NDArray[np.int64]:
+    def _visible(
+        self, request: EventScan, day: date, block: int, frame: Frame
+    ) -> NDArray[np.int64]:
         """Return the positions in a chunk of the rows in a time frame that have arrived by now."""
         name, now = request.table.path, micros(request.now)
         start = self._maker.keys(name, day, block).start
@@ -131,7 +133,7 @@ class EventRows:
             shown = shown + self._maker.delay(name, day, block)[rows]
         return rows[shown <= now]
 
-    def _by_slot(self, request: Request, chunks: list[_Chunk]) -> Iterator[pl.DataFrame]:
+    def _by_slot(self, request: EventScan, chunks: list[_Chunk]) -> Iterator[pl.DataFrame]:
         """Yield a day's chunks merged by quarters of an hour, so that linked pieces stay small.
 
         The day itself is generated once, before: the cache could not hold it for a large estate.
@@ -151,7 +153,7 @@ class EventRows:
                     group.append(base.slice(low, high - low))
             yield pl.concat(group)
 
-    def _base(self, request: Request, chunk: _Chunk) -> pl.DataFrame:
+    def _base(self, request: EventScan, chunk: _Chunk) -> pl.DataFrame:
         """Return the events' own columns, and the rows of the linked objects."""
         table = request.table
         name = table.path
@@ -175,7 +177,7 @@ class EventRows:
 
     def _relieved(
         self,
-        request: Request,
+        request: EventScan,
         chunk: _Chunk,
         own: list[pl.Series],
         cleaned: NDArray[np.int64],
@@ -192,7 +194,7 @@ class EventRows:
             for column in own
         ]
 
-    def _linked(self, request: Request, base: pl.DataFrame) -> pl.DataFrame:
+    def _linked(self, request: EventScan, base: pl.DataFrame) -> pl.DataFrame:
         """Return the piece with the columns of linked objects added."""
         if "#application" not in base.columns and "#binary" in base.columns:
             application = self._application.gather(base["#binary"])

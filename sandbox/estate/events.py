@@ -20,7 +20,7 @@ from sandbox.estate.chance import Indices, choose, some, stream
 from sandbox.estate.devices import Fleet
 from sandbox.estate.inventory import SYSTEM_USER
 from sandbox.estate.measures import measure
-from sandbox.estate.shapes import SCORE_HOUR, SHAPES, Rhythm, Shape
+from sandbox.estate.shapes import SCORE_HOUR, SHAPES, Rhythm, TableShape
 
 SLOTS = 96
 SLOT_US = 900 * 1_000_000
@@ -191,7 +191,7 @@ class EventMaker:
     def _sorted(
         self,
         rng: np.random.Generator,
-        shape: Shape,
+        shape: TableShape,
         start: NDArray[np.int64],
         device: NDArray[np.int64],
         link: NDArray[np.int64],
@@ -206,7 +206,7 @@ class EventMaker:
         return Keys(start, device, link, self._users_of(rng, shape, device, link))
 
     def _concerned(
-        self, rng: np.random.Generator, shape: Shape, about: str, day: date, block: int
+        self, rng: np.random.Generator, shape: TableShape, about: str, day: date, block: int
     ) -> Keys:
         """Return a row for each device that a row of another table is about, at the same time."""
         whole = self.keys(about, day, 0)
@@ -216,7 +216,7 @@ class EventMaker:
         return self._sorted(rng, shape, start, devices[column], link)
 
     def _active_devices(
-        self, rng: np.random.Generator, shape: Shape, day: date, block: int
+        self, rng: np.random.Generator, shape: TableShape, day: date, block: int
     ) -> NDArray[np.int64]:
         """Return a device for each row of a day; devices that are switched off have no rows."""
         if shape.is_of_estate:
@@ -263,7 +263,7 @@ class EventMaker:
 
     def _unique(
         self,
-        shape: Shape,
+        shape: TableShape,
         slot: NDArray[np.int64],
         device: NDArray[np.int64],
         link: NDArray[np.int64],
@@ -279,7 +279,7 @@ class EventMaker:
     def _users_of(
         self,
         rng: np.random.Generator,
-        shape: Shape,
+        shape: TableShape,
         device: NDArray[np.int64],
         link: NDArray[np.int64],
     ) -> NDArray[np.int64]:

@@ -18,7 +18,7 @@ _LOGS = TABLES["platform.nql_api_logs"]
 _KEPT = 200_000
 
 
-class Effect(StrEnum):
+class DeviceEffect(StrEnum):
     """What a successful execution changes on its device."""
 
     FREES_DISK = "frees_disk"
@@ -44,7 +44,7 @@ class Feed(Protocol):
         """Return the NQL ids that `remote_action.#id.executions` may name; None allows any."""
         ...
 
-    def effects(self, effect: Effect, now: datetime) -> pl.DataFrame:
+    def effects(self, effect: DeviceEffect, now: datetime) -> pl.DataFrame:
         """Return the devices it has happened to until a moment: `uid` and `at`, a row each time."""
         ...
 
@@ -60,7 +60,7 @@ class NoFeed:
         """Allow any."""
         return None
 
-    def effects(self, effect: Effect, now: datetime) -> pl.DataFrame:  # noqa: ARG002
+    def effects(self, effect: DeviceEffect, now: datetime) -> pl.DataFrame:  # noqa: ARG002
         """Return nothing."""
         return pl.DataFrame(schema=EFFECTS_SCHEMA)
 

@@ -19,7 +19,7 @@ from sandbox.model.kinds import DATETIME, DTYPES
 _LISTS = {f"device.{name}": name for name in NESTED}
 
 
-class Objects:
+class EstateObjects:
     """All objects, by the prefix of their columns."""
 
     def __init__(

@@ -14,7 +14,7 @@ class Rhythm(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Shape:
+class TableShape:
     """One table: rows per device and day (or week), and the object linked with device and user."""
 
     per_day: float
@@ -28,34 +28,34 @@ class Shape:
     about: str | None = None
 
 
-SHAPES: dict[str, Shape] = {
-    "execution.events": Shape(40.0, Rhythm.SLOTS, "binary"),
-    "execution.crashes": Shape(0.3, Rhythm.INSTANTS, "binary"),
-    "device_performance.events": Shape(30.0, Rhythm.SLOTS),
-    "device_performance.boots": Shape(0.8, Rhythm.INSTANTS),
-    "device_performance.hard_resets": Shape(0.02, Rhythm.INSTANTS, has_culprits=True),
-    "device_performance.system_crashes": Shape(0.03, Rhythm.INSTANTS, has_culprits=True),
-    "session.events": Shape(24.0, Rhythm.SLOTS),
-    "session.logins": Shape(1.2, Rhythm.INSTANTS),
-    "connection.events": Shape(30.0, Rhythm.SLOTS, "binary"),
-    "connectivity.events": Shape(20.0, Rhythm.SLOTS),
-    "web.events": Shape(12.0, Rhythm.SLOTS, "application"),
-    "web.page_views": Shape(25.0, Rhythm.INSTANTS, "application"),
-    "web.errors": Shape(1.5, Rhythm.INSTANTS, "application"),
-    "web.transactions": Shape(2.0, Rhythm.INSTANTS, "application"),
-    "collaboration.sessions": Shape(1.5, Rhythm.INSTANTS),
-    "package.installations": Shape(0.05, Rhythm.INSTANTS, "package"),
+SHAPES: dict[str, TableShape] = {
+    "execution.events": TableShape(40.0, Rhythm.SLOTS, "binary"),
+    "execution.crashes": TableShape(0.3, Rhythm.INSTANTS, "binary"),
+    "device_performance.events": TableShape(30.0, Rhythm.SLOTS),
+    "device_performance.boots": TableShape(0.8, Rhythm.INSTANTS),
+    "device_performance.hard_resets": TableShape(0.02, Rhythm.INSTANTS, has_culprits=True),
+    "device_performance.system_crashes": TableShape(0.03, Rhythm.INSTANTS, has_culprits=True),
+    "session.events": TableShape(24.0, Rhythm.SLOTS),
+    "session.logins": TableShape(1.2, Rhythm.INSTANTS),
+    "connection.events": TableShape(30.0, Rhythm.SLOTS, "binary"),
+    "connectivity.events": TableShape(20.0, Rhythm.SLOTS),
+    "web.events": TableShape(12.0, Rhythm.SLOTS, "application"),
+    "web.page_views": TableShape(25.0, Rhythm.INSTANTS, "application"),
+    "web.errors": TableShape(1.5, Rhythm.INSTANTS, "application"),
+    "web.transactions": TableShape(2.0, Rhythm.INSTANTS, "application"),
+    "collaboration.sessions": TableShape(1.5, Rhythm.INSTANTS),
+    "package.installations": TableShape(0.05, Rhythm.INSTANTS, "package"),
     # The vendor's pages say that scores are dated at 04:00 UTC.
-    "dex.scores": Shape(1.0, Rhythm.DAILY),
-    "dex.application_scores": Shape(1.0, Rhythm.DAILY, "application"),
-    "custom_trend.snapshots": Shape(1.0, Rhythm.DAILY),
+    "dex.scores": TableShape(1.0, Rhythm.DAILY),
+    "dex.application_scores": TableShape(1.0, Rhythm.DAILY, "application"),
+    "custom_trend.snapshots": TableShape(1.0, Rhythm.DAILY),
     # Also where a query asks for 30 seconds: no finer samples are made.
-    "session.vdi_events": Shape(6.0, Rhythm.SLOTS),
-    "ai.interactions_summary": Shape(1.0, Rhythm.DAILY, "ai.tool"),
-    "web.guide_executions": Shape(0.3, Rhythm.INSTANTS, "application.guide"),
-    "alert.alerts": Shape(10.0, Rhythm.INSTANTS, "alert.monitor", is_of_estate=True),
-    "alert.impacts": Shape(0.02, Rhythm.INSTANTS, "alert.monitor", about="alert.alerts"),
-    "software_metering.events": Shape(4.0, Rhythm.WEEKLY, "application"),
-    "platform.audit_logs": Shape(12.0, Rhythm.INSTANTS, is_of_estate=True),
+    "session.vdi_events": TableShape(6.0, Rhythm.SLOTS),
+    "ai.interactions_summary": TableShape(1.0, Rhythm.DAILY, "ai.tool"),
+    "web.guide_executions": TableShape(0.3, Rhythm.INSTANTS, "application.guide"),
+    "alert.alerts": TableShape(10.0, Rhythm.INSTANTS, "alert.monitor", is_of_estate=True),
+    "alert.impacts": TableShape(0.02, Rhythm.INSTANTS, "alert.monitor", about="alert.alerts"),
+    "software_metering.events": TableShape(4.0, Rhythm.WEEKLY, "application"),
+    "platform.audit_logs": TableShape(12.0, Rhythm.INSTANTS, is_of_estate=True),
 }
 SCORE_HOUR = 4

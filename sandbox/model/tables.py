@@ -25,7 +25,7 @@ _NUMBER = re.compile(r"(^|_)(nb|num|number|count|total|sum|avg|average|ratio|sco
 
 
 @dataclass(frozen=True, slots=True)
-class Column:
+class TableColumn:
     """One column: its full path, which is also its header, and its type."""
 
     path: str
@@ -56,7 +56,7 @@ class Table:
     namespace: str
     name: str
     entity: str
-    columns: Mapping[str, Column]
+    columns: Mapping[str, TableColumn]
     defaults: tuple[str, ...]
     time: str
     origin: Origin
@@ -116,7 +116,7 @@ class Table:
         own = path.startswith(f"{self.prefix}.") and len(self.prefix) > len(longest)
         return "" if own else longest
 
-    def with_columns(self, columns: Iterable[Column]) -> "Table":
+    def with_columns(self, columns: Iterable[TableColumn]) -> "Table":
         """Return the table with additional columns."""
         return replace(self, columns={**self.columns, **{c.path: c for c in columns}})
 
@@ -141,7 +141,7 @@ def _time(words: TableWords, origin: Origin) -> str:
 
 
 def _table(words: TableWords) -> Table:
-    columns = {path: Column(path, field.kind) for path, field in words.fields.items()}
+    columns = {path: TableColumn(path, field.kind) for path, field in words.fields.items()}
     origin = _origin(words)
     time = _time(words, origin)
     listed = [c if c in columns else f"{words.prefix}.{c}" for c in words.defaults]
@@ -169,4 +169,4 @@ def find(path: str) -> Table | None:
     return whole if words.identity is None else replace(whole, identity=words.identity)
 
 
-__all__ = ["SHORTCUTS", "TABLES", "Column", "Origin", "Table", "find", "trend_kind"]
+__all__ = ["SHORTCUTS", "TABLES", "Origin", "Table", "TableColumn", "find", "trend_kind"]

@@ -166,15 +166,15 @@ def _final(index: int, aggregate: plan.Aggregate) -> pl.Expr:
 
 def _worked_out(formula: plan.Formula, now: datetime) -> pl.Expr:
     match formula:
-        case plan.Slot(index):
+        case plan.AggregateRef(index):
             return pl.col(f"#{index}")
         case plan.Own(column):
             return pl.col(column.path)
         case plan.Constant(value):
             return pl.lit(value)
-        case plan.Applied(function, inner, zone):
+        case plan.FunctionCall(function, inner, zone):
             return derived(_worked_out(inner, now), function, zone, now)
-        case plan.Operation(operator, left, right):
+        case plan.Arithmetic(operator, left, right):
             return _operation(operator, _worked_out(left, now), _worked_out(right, now))
 
 
@@ -193,7 +193,7 @@ def _operation(operator: str, left: pl.Expr, right: pl.Expr) -> pl.Expr:
             return left.cast(pl.Float64).pow(right.cast(pl.Float64))
 
 
-def _with_ends(bucket: plan.Bucket, frame: pl.DataFrame) -> pl.DataFrame:
+def _with_ends(bucket: plan.TimeBucket, frame: pl.DataFrame) -> pl.DataFrame:
     """Return the frame with the end of each group. Times without rows have no group: a guess."""
     local = pl.col(_START).dt.convert_time_zone(bucket.zone)
     end = local.dt.offset_by(bucket.length).dt.convert_time_zone("UTC")

@@ -10,7 +10,7 @@ import polars as pl
 
 from nql.kinds import Kind
 from sandbox.model.kinds import TEXTUAL
-from sandbox.model.tables import Column
+from sandbox.model.tables import TableColumn
 from sandbox.nql import plan
 from sandbox.nql.values import Plain
 
@@ -82,7 +82,7 @@ def _ordered(operator: str, left: pl.Expr, right: pl.Expr) -> pl.Expr:
             return left >= right
 
 
-def _comparable(one: Column, other: Column) -> tuple[pl.Expr, pl.Expr]:
+def _comparable(one: TableColumn, other: TableColumn) -> tuple[pl.Expr, pl.Expr]:
     left, right = pl.col(one.path), pl.col(other.path)
     if Kind.VERSION in (one.kind, other.kind):
         # A custom field holds a version as a text, such as 1.2.3.

@@ -6,7 +6,7 @@ from typing import Literal, Protocol
 
 import polars as pl
 
-from sandbox.model.tables import Column, Table
+from sandbox.model.tables import Table, TableColumn
 from sandbox.nql import aggregates, plan
 from sandbox.nql.conditions import expression, time_bounds
 from sandbox.nql.deriving import derived
@@ -15,7 +15,7 @@ from sandbox.nql.timeframe import Frame
 Pieces = Iterator[pl.DataFrame]
 
 
-class Source(Protocol):
+class RowSource(Protocol):
     """Where rows come from."""
 
     def pieces(
@@ -32,8 +32,8 @@ class Source(Protocol):
 
 
 def evaluate(
-    prepared: plan.Plan,
-    source: Source,
+    prepared: plan.QueryPlan,
+    source: RowSource,
     frame: Frame,
     now: datetime,
     joined: Sequence[Frame] = (),
@@ -80,7 +80,7 @@ def _drop_sort_by_time(table: Table, stages: list[plan.Stage]) -> bool | None:
             if len(stage.keys) == 1 and column.path == table.time:
                 del stages[position]
                 return descending
-        if not isinstance(stage, plan.Filter | plan.Project | plan.Extend):
+        if not isinstance(stage, plan.Filter | plan.Projection | plan.Extend):
             break
     return None
 
@@ -90,7 +90,7 @@ def _apply(stage: plan.Stage, pieces: Pieces, now: datetime) -> Pieces:
         case plan.Filter(predicate):
             condition = expression(predicate)
             return (piece.filter(condition) for piece in pieces)
-        case plan.Project(columns):
+        case plan.Projection(columns):
             paths = [column.path for column in columns]
             return (piece.select(paths) for piece in pieces)
         case plan.Head(rows):
@@ -119,7 +119,7 @@ def head(pieces: Pieces, rows: int) -> Pieces:
             return
 
 
-def _sorted(pieces: Pieces, keys: tuple[tuple[Column, bool], ...]) -> Pieces:
+def _sorted(pieces: Pieces, keys: tuple[tuple[TableColumn, bool], ...]) -> Pieces:
     held = list(pieces)
     if not held:
         return
@@ -138,7 +138,7 @@ def _reduced(pieces: Pieces, reduction: plan.Reduce, now: datetime) -> Pieces:
 
 
 def _joined(
-    join: plan.Join, objects: Pieces, source: Source, frame: Frame, now: datetime
+    join: plan.Join, objects: Pieces, source: RowSource, frame: Frame, now: datetime
 ) -> Pieces:
     """Yield the objects with aggregates of another table's rows.
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from nql.syntax import Selection
-from sandbox.model.tables import Column, Table
+from sandbox.model.tables import Table, TableColumn
 from sandbox.nql.values import Plain
 
 
@@ -12,11 +12,11 @@ from sandbox.nql.values import Plain
 class Test:
     """One comparison of a column with values of its kind."""
 
-    column: Column
+    column: TableColumn
     operator: str
     values: tuple[Plain, ...]
     # The column it is compared with, instead of values.
-    other: Column | None = None
+    other: TableColumn | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,17 +44,17 @@ class Filter:
 
 
 @dataclass(frozen=True, slots=True)
-class Project:
+class Projection:
     """Keep these columns, in this order."""
 
-    columns: tuple[Column, ...]
+    columns: tuple[TableColumn, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Order:
     """Sort by (column, descending)."""
 
-    keys: tuple[tuple[Column, bool], ...]
+    keys: tuple[tuple[TableColumn, bool], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,12 +65,12 @@ class Head:
 
 
 @dataclass(frozen=True, slots=True)
-class Derived:
+class FunctionColumn:
     """A column derived from another by a function such as `hour`."""
 
-    result: Column
+    result: TableColumn
     function: str
-    source: Column
+    source: TableColumn
     zone: str = "UTC"
 
 
@@ -78,7 +78,7 @@ class Derived:
 class Extend:
     """Add derived columns."""
 
-    derived: tuple[Derived, ...]
+    derived: tuple[FunctionColumn, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,14 +86,14 @@ class Aggregate:
     """One aggregate: the function, the column it reads and its condition (if any)."""
 
     function: str
-    argument: Column | None
+    argument: TableColumn | None
     condition: Predicate | None = None
     # The column by which `last` finds the last row.
-    time: Column | None = None
+    time: TableColumn | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Slot:
+class AggregateRef:
     """In a formula: the aggregate at this position."""
 
     index: int
@@ -103,7 +103,7 @@ class Slot:
 class Own:
     """In a formula: a column of the object itself, or an earlier result."""
 
-    column: Column
+    column: TableColumn
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +114,7 @@ class Constant:
 
 
 @dataclass(frozen=True, slots=True)
-class Operation:
+class Arithmetic:
     """In a formula: one of + - * / ^."""
 
     operator: str
@@ -123,7 +123,7 @@ class Operation:
 
 
 @dataclass(frozen=True, slots=True)
-class Applied:
+class FunctionCall:
     """In a formula: a function of another formula's result."""
 
     function: str
@@ -131,22 +131,22 @@ class Applied:
     zone: str
 
 
-Formula: TypeAlias = Slot | Own | Constant | Operation | Applied
+Formula: TypeAlias = AggregateRef | Own | Constant | Arithmetic | FunctionCall
 
 
 @dataclass(frozen=True, slots=True)
-class Result:
+class NamedResult:
     """A named result and its formula."""
 
-    column: Column
+    column: TableColumn
     formula: Formula
 
 
 @dataclass(frozen=True, slots=True)
-class Bucket:
+class TimeBucket:
     """Groups of time: this column, cut at multiples of a length in a zone."""
 
-    time: Column
+    time: TableColumn
     length: str
     zone: str
 
@@ -156,9 +156,9 @@ class Reduce:
     """Aggregates over groups, and the results computed from them."""
 
     aggregates: tuple[Aggregate, ...]
-    groups: tuple[Column, ...]
-    results: tuple[Result, ...]
-    bucket: Bucket | None = None
+    groups: tuple[TableColumn, ...]
+    results: tuple[NamedResult, ...]
+    bucket: TimeBucket | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,18 +176,18 @@ class Join:
     is_finest: bool = False
 
 
-Stage: TypeAlias = Filter | Project | Order | Head | Extend | Reduce | Join
+Stage: TypeAlias = Filter | Projection | Order | Head | Extend | Reduce | Join
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class QueryPlan:
     """The source of the rows, the columns needed from it, and the stages applied."""
 
     table: Table
     selection: Selection | None
     needed: tuple[str, ...]
     stages: tuple[Stage, ...]
-    output: tuple[Column, ...]
+    output: tuple[TableColumn, ...]
     executed: str
     # Whether samples of 30 seconds are asked for.
     is_finest: bool = False

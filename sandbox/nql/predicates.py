@@ -7,10 +7,10 @@ from nql import syntax
 from nql.errors import NqlSyntaxError
 from nql.kinds import Kind
 from sandbox.model.kinds import NUMERIC, OPERATORS, TEXTUAL
-from sandbox.model.tables import Column
+from sandbox.model.tables import TableColumn
 from sandbox.nql import plan
 from sandbox.nql.errors import NqlParameterError, NqlTypeError
-from sandbox.nql.scope import Scope
+from sandbox.nql.scope import TableScope
 from sandbox.nql.values import Plain, read_literal, read_parameter, shown
 
 _EQUALITY = frozenset({"=", "!=", "in", "!in"})
@@ -28,7 +28,7 @@ def comparisons_of(condition: syntax.Condition) -> Iterator[syntax.Comparison]:
         yield from comparisons_of(part)
 
 
-def _are_comparable(one: Column, other: Column) -> bool:
+def _are_comparable(one: TableColumn, other: TableColumn) -> bool:
     if one.kind in NUMERIC:
         return other.kind in NUMERIC
     if one.kind in TEXTUAL or one.kind is Kind.VERSION:
@@ -54,7 +54,7 @@ class Conditions:
             text = text[:start] + value + text[end:]
         return text
 
-    def unparametrised(self, condition: syntax.Condition, scope: Scope) -> plan.Predicate:
+    def unparametrised(self, condition: syntax.Condition, scope: TableScope) -> plan.Predicate:
         """Return a condition outside of where, which takes no parameters."""
         for comparison in comparisons_of(condition):
             for value in comparison.values:
@@ -63,7 +63,7 @@ class Conditions:
                     raise NqlSyntaxError(message, value.place.line, value.place.column)
         return self.predicate(condition, scope)
 
-    def predicate(self, condition: syntax.Condition, scope: Scope) -> plan.Predicate:
+    def predicate(self, condition: syntax.Condition, scope: TableScope) -> plan.Predicate:
         """Return a condition with its names and values resolved."""
         match condition:
             case syntax.AllOf(parts):
@@ -73,7 +73,7 @@ class Conditions:
             case syntax.Comparison():
                 return self._test(condition, scope)
 
-    def _test(self, comparison: syntax.Comparison, scope: Scope) -> plan.Test:
+    def _test(self, comparison: syntax.Comparison, scope: TableScope) -> plan.Test:
         column = scope.field(comparison.name)
         operator = comparison.operator
         other = self._other(comparison, column, scope)
@@ -96,7 +96,9 @@ class Conditions:
             raise NqlTypeError(message, place.line, place.column)
         return plan.Test(column, operator, values)
 
-    def _other(self, comparison: syntax.Comparison, column: Column, scope: Scope) -> Column | None:
+    def _other(
+        self, comparison: syntax.Comparison, column: TableColumn, scope: TableScope
+    ) -> TableColumn | None:
         """Return the field on the right of a comparison, or None if a value stands there."""
         right = comparison.values[0]
         if comparison.operator not in _COMPARED:
@@ -113,7 +115,7 @@ class Conditions:
         return scope.look(name) if set(right.text) & set(".#") else None
 
     def _between_fields(
-        self, comparison: syntax.Comparison, column: Column, other: Column
+        self, comparison: syntax.Comparison, column: TableColumn, other: TableColumn
     ) -> plan.Test:
         if not _are_comparable(column, other):
             message = (

@@ -6,10 +6,10 @@ from zoneinfo import ZoneInfo
 from nql import syntax
 from nql.kinds import Kind
 from sandbox.model.kinds import NUMERIC
-from sandbox.model.tables import Column, Origin, Table
+from sandbox.model.tables import Origin, Table, TableColumn
 from sandbox.nql import plan
 from sandbox.nql.errors import NqlNameError, NqlTypeError
-from sandbox.nql.scope import DERIVING, Scope, require_derivable, zone_of
+from sandbox.nql.scope import DERIVING, TableScope, require_derivable, zone_of
 
 AGGREGATES = frozenset(
     {"count", "countif", "sum", "sumif", "avg", "min", "max", "last", "p95", "p05"}
@@ -29,9 +29,9 @@ class Reckoner:
 
     def __init__(
         self,
-        rows: Scope,
-        own: Scope | None,
-        predicate: Callable[[syntax.Condition, Scope], plan.Predicate],
+        rows: TableScope,
+        own: TableScope | None,
+        predicate: Callable[[syntax.Condition, TableScope], plan.Predicate],
         zone: ZoneInfo,
     ) -> None:
         """Start without aggregates."""
@@ -39,31 +39,31 @@ class Reckoner:
         self._own = own
         self._predicate = predicate
         self._zone = zone
-        self._earlier: dict[str, Column] = {}
+        self._earlier: dict[str, TableColumn] = {}
         self.aggregates: list[plan.Aggregate] = []
-        self.results: list[plan.Result] = []
+        self.results: list[plan.NamedResult] = []
 
     def settle(self, assignment: syntax.Assignment) -> None:
         """Resolve one assignment; later ones may use its name."""
         formula, kind = self._formula(assignment.formula)
         fractional = kind is Kind.BYTES and self._is_fractional(formula)
-        column = Column(assignment.alias.path, kind, fractional)
+        column = TableColumn(assignment.alias.path, kind, fractional)
         key = column.path.lower()
         if key in self._earlier:
             place = assignment.alias.place
             raise NqlNameError(f"{column.path!r} is defined twice", place.line, place.column)
         self._earlier[key] = column
-        self.results.append(plan.Result(column, formula))
+        self.results.append(plan.NamedResult(column, formula))
 
     def _is_fractional(self, formula: plan.Formula) -> bool:
         match formula:
-            case plan.Slot(index):
+            case plan.AggregateRef(index):
                 made = self.aggregates[index]
                 held = made.argument is not None and made.argument.fractional
                 return held or made.function in _MEANS
             case plan.Own(column):
                 return column.fractional
-            case plan.Operation(_, left, right):
+            case plan.Arithmetic(_, left, right):
                 return self._is_fractional(left) or self._is_fractional(right)
             case _:
                 return False
@@ -86,13 +86,13 @@ class Reckoner:
         for kind in (left_kind, right_kind):
             if kind not in NUMERIC:
                 raise NqlTypeError(f"{formula.operator!r} is for numbers, not for a {kind}")
-        operation = plan.Operation(formula.operator, left, right)
+        operation = plan.Arithmetic(formula.operator, left, right)
         if formula.operator in "+-" and left_kind is right_kind:
             return operation, left_kind
         whole = left_kind is right_kind is Kind.INT and formula.operator == "*"
         return operation, Kind.INT if whole else Kind.FLOAT
 
-    def _named(self, name: syntax.Name) -> Column:
+    def _named(self, name: syntax.Name) -> TableColumn:
         column = self._earlier.get(name.path.lower())
         if column is None and self._own is not None:
             column = self._own.look(name)
@@ -110,7 +110,7 @@ class Reckoner:
         if call.function in DERIVING and call.target is not None:
             inner, kind = self._formula(call.target)
             kind = require_derivable(call, kind, "this")
-            return plan.Applied(call.function, inner, zone_of(call, self._zone)), kind
+            return plan.FunctionCall(call.function, inner, zone_of(call, self._zone)), kind
         if call.function not in AGGREGATES:
             raise _unfit(call, "this: there is no such function")
         condition = self._condition(call)
@@ -140,7 +140,7 @@ class Reckoner:
             return plan.Own(own), kind
         return self._aggregate(function, argument, condition), kind
 
-    def _own_column(self, target: syntax.Field) -> Column | None:
+    def _own_column(self, target: syntax.Field) -> TableColumn | None:
         """Return a column of the object itself, if a name in compute means one."""
         if self._own is None or not isinstance(target, syntax.Name):
             return None
@@ -157,13 +157,13 @@ class Reckoner:
             raise NqlTypeError(message, call.place.line, call.place.column)
         return self._predicate(call.arguments[0], self._rows) if wanted else None
 
-    def _object(self, entity: str) -> Column:
-        column = Column(f"#{entity}", Kind.INT)
+    def _object(self, entity: str) -> TableColumn:
+        column = TableColumn(f"#{entity}", Kind.INT)
         self._rows.needed[column.path] = None
         return column
 
     def _aggregate(
-        self, function: str, argument: Column | None, condition: plan.Predicate | None
+        self, function: str, argument: TableColumn | None, condition: plan.Predicate | None
     ) -> plan.Formula:
         time = None
         if function == "last" and self._rows.is_whole:
@@ -174,7 +174,7 @@ class Reckoner:
         aggregate = plan.Aggregate(function, argument, condition, time)
         if aggregate not in self.aggregates:
             self.aggregates.append(aggregate)
-        return plan.Slot(self.aggregates.index(aggregate))
+        return plan.AggregateRef(self.aggregates.index(aggregate))
 
 
 def _entity(name: syntax.Name, table: Table) -> str:
@@ -184,7 +184,7 @@ def _entity(name: syntax.Name, table: Table) -> str:
     return next((e for e in known if path in (e, e.rpartition(".")[2])), "")
 
 
-def _result_kind(function: str, argument: Column) -> Kind | None:
+def _result_kind(function: str, argument: TableColumn) -> Kind | None:
     """Return the type of an aggregate, or None if the field has no such aggregate."""
     numeric = argument.kind in NUMERIC
     match function:

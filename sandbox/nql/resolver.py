@@ -9,21 +9,21 @@ from nql.errors import NqlSyntaxError
 from nql.kinds import Kind
 from nql.vocabulary.tables import joined_path
 from sandbox.model.kinds import GROUPABLE
-from sandbox.model.tables import Column, Origin, Table
+from sandbox.model.tables import Origin, Table, TableColumn
 from sandbox.nql import plan
 from sandbox.nql.errors import NqlTypeError
 from sandbox.nql.predicates import Conditions, comparisons_of
 from sandbox.nql.reckoning import Reckoner
-from sandbox.nql.scope import Scope, Vocabulary, find_table
+from sandbox.nql.scope import TableScope, Vocabulary, find_table
 
 # Groups of minutes are multiples of 15; of hours and days, whole numbers.
 _QUARTER = 15
 # The finest samples, which only virtual sessions have, and how they are grouped.
 FINEST = (30.0, "s")
 _BUCKET = (
-    Column("start_time", Kind.DATETIME),
-    Column("end_time", Kind.DATETIME),
-    Column("bucket_duration", Kind.INT),
+    TableColumn("start_time", Kind.DATETIME),
+    TableColumn("end_time", Kind.DATETIME),
+    TableColumn("bucket_duration", Kind.INT),
 )
 
 
@@ -33,7 +33,7 @@ def resolve(
     parameters: Mapping[str, str],
     zone: ZoneInfo,
     vocabulary: Vocabulary | None = None,
-) -> plan.Plan:
+) -> plan.QueryPlan:
     """Return the plan of a query, or raise the NqlError that says why there is none."""
     return _Resolver(query, text, parameters, zone, vocabulary or Vocabulary()).run()
 
@@ -84,7 +84,7 @@ class _Joining:
     """A `with` or `include` whose rows no `compute` has used yet."""
 
     clause: syntax.Joining
-    scope: Scope
+    scope: TableScope
     stages: list[plan.Stage] = field(default_factory=list)
 
 
@@ -104,24 +104,24 @@ class _Resolver:
         self._zone = zone
         self._vocabulary = vocabulary
         self._table = find_table(query.table, vocabulary)
-        self._scope = Scope(self._table, vocabulary, zone)
+        self._scope = TableScope(self._table, vocabulary, zone)
         self._stages: list[plan.Stage] = []
         self._joining: _Joining | None = None
-        self._computed: list[Column] = []
-        self._listed: tuple[Column, ...] | None = None
+        self._computed: list[TableColumn] = []
+        self._listed: tuple[TableColumn, ...] | None = None
         self._conditions = Conditions(parameters, zone, lenient_words=vocabulary.lenient_words)
         self._finest_groups = False
 
-    def run(self) -> plan.Plan:
+    def run(self) -> plan.QueryPlan:
         for clause in self._query.clauses:
             self._take(clause)
         self._end_joining()
         if self._listed is None:
             defaults = (self._table.columns[path] for path in self._table.defaults)
             self._listed = (*defaults, *self._computed)
-            self._stages.append(plan.Project(self._listed))
+            self._stages.append(plan.Projection(self._listed))
             self._scope.need(*self._listed)
-        return plan.Plan(
+        return plan.QueryPlan(
             self._scope.source(),
             self._query.selection,
             tuple(self._scope.needed) or self._table.defaults[:1],
@@ -139,7 +139,7 @@ class _Resolver:
                 self._where(condition)
             case syntax.Listing(names):
                 columns = tuple(dict.fromkeys(self._scope.field(name) for name in names))
-                self._add(plan.Project(columns))
+                self._add(plan.Projection(columns))
                 self._leave(columns)
             case syntax.Sort(keys):
                 ordered = tuple((self._scope.field(k.name), k.descending) for k in keys)
@@ -156,7 +156,7 @@ class _Resolver:
     def _add(self, stage: plan.Stage) -> None:
         self._stages += [*self._scope.take_derived(), stage]
 
-    def _leave(self, columns: tuple[Column, ...]) -> None:
+    def _leave(self, columns: tuple[TableColumn, ...]) -> None:
         self._listed = columns
         self._scope.leave(columns)
 
@@ -174,7 +174,7 @@ class _Resolver:
             message = f"the rows of {table.path} do not belong to a {self._table.prefix}"
             raise NqlTypeError(message, place.line, place.column)
         _is_finest(clause.resolution, table)
-        self._joining = _Joining(clause, Scope(table, self._vocabulary, self._zone))
+        self._joining = _Joining(clause, TableScope(table, self._vocabulary, self._zone))
 
     def _where(self, condition: syntax.Condition) -> None:
         """Add a filter: of the joined rows between `with` or `include` and `compute`.
@@ -189,7 +189,7 @@ class _Resolver:
         predicate = self._conditions.predicate(condition, self._scope)
         self._add(plan.Filter(predicate))
 
-    def _names_rows(self, condition: syntax.Condition, scope: Scope) -> bool:
+    def _names_rows(self, condition: syntax.Condition, scope: TableScope) -> bool:
         names = [_name_of(comparison.name) for comparison in comparisons_of(condition)]
         columns = [scope.look(name, need=False) for name in names if name is not None]
         own = self._table.prefix
@@ -214,7 +214,7 @@ class _Resolver:
             self._finish_joining(self._joining, reckoner)
 
     def _finish_joining(self, joining: _Joining, reckoner: Reckoner) -> None:
-        key = Column(f"#{self._table.prefix}", Kind.INT)
+        key = TableColumn(f"#{self._table.prefix}", Kind.INT)
         for scope in (joining.scope, self._scope):
             scope.needed[key.path] = None
         joining.stages += joining.scope.take_derived()
@@ -247,7 +247,7 @@ class _Resolver:
         times = _BUCKET if bucket else ()
         self._leave((*times, *groups, *(result.column for result in results)))
 
-    def _group(self, item: syntax.Field) -> Column:
+    def _group(self, item: syntax.Field) -> TableColumn:
         column = self._scope.field(item)
         # The hour or day of a time is an int too, but it can be grouped by: a guess.
         if column.kind not in GROUPABLE and not self._scope.is_derived(column):
@@ -255,7 +255,7 @@ class _Resolver:
             raise NqlTypeError(message, item.place.line, item.place.column)
         return column
 
-    def _bucket(self, span: syntax.Span) -> plan.Bucket:
+    def _bucket(self, span: syntax.Span) -> plan.TimeBucket:
         line, column = span.place.line, span.place.column
         table = self._table
         time = self._scope.look(syntax.Name(table.time, span.place)) if table.is_event else None
@@ -266,4 +266,4 @@ class _Resolver:
         if length is None:
             message = "groups of time are multiples of 15min, and whole numbers of hours or days"
             raise NqlTypeError(message, line, column)
-        return plan.Bucket(time, length, self._zone.key)
+        return plan.TimeBucket(time, length, self._zone.key)

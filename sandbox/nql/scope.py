@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 from nql import syntax
 from nql.kinds import Kind
 from sandbox.model.kinds import NUMERIC
-from sandbox.model.tables import SHORTCUTS, TABLES, Column, Table, find, trend_kind
+from sandbox.model.tables import SHORTCUTS, TABLES, Table, TableColumn, find, trend_kind
 from sandbox.nql import plan
 from sandbox.nql.deriving import METRIC_PARTS
 from sandbox.nql.errors import NqlNameError, NqlTypeError
@@ -57,7 +57,7 @@ def find_table(name: syntax.Name, vocabulary: Vocabulary) -> Table:
     return table
 
 
-class Scope:
+class TableScope:
     """The columns of one table that are in scope, and the names they can be used by."""
 
     def __init__(self, table: Table, vocabulary: Vocabulary, zone: ZoneInfo) -> None:
@@ -65,7 +65,7 @@ class Scope:
         self.table = table
         self.needed: dict[str, None] = {}
         # Derived columns that must exist before the next stage.
-        self.derived: list[plan.Derived] = []
+        self.derived: list[plan.FunctionColumn] = []
         self._columns = dict(table.columns)
         self._source = dict(table.columns)
         self._whole = True
@@ -82,22 +82,22 @@ class Scope:
         """Whether all columns of the table are still in scope."""
         return self._whole
 
-    def leave(self, columns: Iterable[Column]) -> None:
+    def leave(self, columns: Iterable[TableColumn]) -> None:
         """Limit the scope to these columns."""
         self._columns = {column.path.lower(): column for column in columns}
         self._whole = False
 
-    def add(self, column: Column) -> None:
+    def add(self, column: TableColumn) -> None:
         """Add a column to the scope."""
         self._columns[column.path.lower()] = column
 
-    def need(self, *columns: Column) -> None:
+    def need(self, *columns: TableColumn) -> None:
         """Mark columns as needed from the source, where they are its own."""
         for column in columns:
             if self._source.get(column.path) is column:
                 self.needed[column.path] = None
 
-    def look(self, name: syntax.Name, *, need: bool = True) -> Column | None:
+    def look(self, name: syntax.Name, *, need: bool = True) -> TableColumn | None:
         """Return a column by its full path, partial path or short name."""
         path = name.path.lower()
         table = self.table
@@ -111,7 +111,7 @@ class Scope:
             self.need(found)
         return found
 
-    def metric(self, field: syntax.Field) -> Column:
+    def metric(self, field: syntax.Field) -> TableColumn:
         """Return a column to aggregate: the average is what a metric's bare name means."""
         if isinstance(field, syntax.Name) and self.look(field, need=False) is None:
             whole = syntax.Name(f"{field.path}.avg", field.place)
@@ -119,7 +119,7 @@ class Scope:
                 return self.field(whole)
         return self.field(field)
 
-    def _of_link(self, path: str) -> Column | None:
+    def _of_link(self, path: str) -> TableColumn | None:
         """Return a field of a linked object by its short name, if only one object has it."""
         named = [f"{link}.{path}" for link in self.table.links]
         found = [self._columns[name] for name in named if name in self._columns]
@@ -128,7 +128,7 @@ class Scope:
             return self._columns.get(self.table.time)
         return found[0] if len(found) == 1 else None
 
-    def _part(self, path: str, candidates: tuple[str, ...]) -> Column | None:
+    def _part(self, path: str, candidates: tuple[str, ...]) -> TableColumn | None:
         """Return a metric's `.avg`, `.sum`, `.count`, `.min` or `.max` within each sample."""
         _, _, part = path.rpartition(".")
         if part not in METRIC_PARTS or not self.table.is_event:
@@ -139,12 +139,12 @@ class Scope:
             return None
         counted = Kind.INT if part == "count" else source.kind
         kind = Kind.FLOAT if counted is Kind.INT and part == "avg" else counted
-        result = Column(f"{source.path}.{part}", kind)
+        result = TableColumn(f"{source.path}.{part}", kind)
         self.need(source)
-        self.derived.append(plan.Derived(result, part, source))
+        self.derived.append(plan.FunctionColumn(result, part, source))
         return result
 
-    def field(self, field: syntax.Field) -> Column:
+    def field(self, field: syntax.Field) -> TableColumn:
         """Return a column, or derive it from another by the functions after its name."""
         if isinstance(field, syntax.Name):
             column = self.look(field)
@@ -165,34 +165,36 @@ class Scope:
         made, self.derived = tuple(dict.fromkeys(self.derived)), []
         return [plan.Extend(made)] if made else []
 
-    def is_derived(self, column: Column) -> bool:
+    def is_derived(self, column: TableColumn) -> bool:
         """Return whether a column was derived by a function."""
         return any(derived.result is column for derived in self.derived)
 
-    def _derive(self, call: syntax.Call, source: Column) -> Column:
+    def _derive(self, call: syntax.Call, source: TableColumn) -> TableColumn:
         kind = require_derivable(call, source.kind, source.path)
         # The header of such a column is a guess: the path and the function.
-        result = Column(f"{source.path}.{call.function}", kind)
-        self.derived.append(plan.Derived(result, call.function, source, zone_of(call, self._zone)))
+        result = TableColumn(f"{source.path}.{call.function}", kind)
+        self.derived.append(
+            plan.FunctionColumn(result, call.function, source, zone_of(call, self._zone))
+        )
         return result
 
-    def _further(self, name: syntax.Name, candidates: tuple[str, ...]) -> Column | None:
+    def _further(self, name: syntax.Name, candidates: tuple[str, ...]) -> TableColumn | None:
         table = self.table
         if table.identity is not None and (match := _MEMBERS.fullmatch(name.path)):
             # The outputs of one remote action are fields; their names keep their capitals.
             whole = f"{table.prefix}.{(match[1] or match[3]).lower()}"
             if whole in table.columns:
-                return self._found(Column(f"{whole}.{match[2] or match[4]}", Kind.STRING))
+                return self._found(TableColumn(f"{whole}.{match[2] or match[4]}", Kind.STRING))
         if table.namespace == "custom_trend":
             return self._found(self._of_trend(name.path.lower()))
         for path in candidates:
             for entity in (table.prefix, *table.links):
                 field = path.removeprefix(f"{entity}.")
                 if field in self._vocabulary.custom_fields(entity):
-                    return self._found(Column(f"{entity}.{field}", Kind.STRING))
+                    return self._found(TableColumn(f"{entity}.{field}", Kind.STRING))
         return None
 
-    def _of_trend(self, name: str) -> Column:
+    def _of_trend(self, name: str) -> TableColumn:
         """Return a field of a custom trend: which ones it has is known to the tenant only.
 
         The name of a device's field with underscores is that field; others are numbers if their
@@ -203,9 +205,9 @@ class Scope:
             for path, column in fields.items():
                 if path.startswith(f"{link}.") and path[len(link) + 1 :].replace(".", "_") == name:
                     return column
-        return Column(f"{self.table.prefix}.{name}", trend_kind(name))
+        return TableColumn(f"{self.table.prefix}.{name}", trend_kind(name))
 
-    def _found(self, column: Column) -> Column:
+    def _found(self, column: TableColumn) -> TableColumn:
         # The same column object for the same path, since columns are compared by identity.
         column = self._source.setdefault(column.path, column)
         self._columns[column.path.lower()] = column

@@ -16,7 +16,7 @@ from sandbox.servicenow import encoded_query
 from sandbox.servicenow.instance import ServiceNow
 from sandbox.servicenow.rendering import Style, known_paths, render
 from sandbox.servicenow.schema import TABLES
-from sandbox.servicenow.store import Page
+from sandbox.servicenow.store import RowPage
 from sandbox.tenant import Leak, Tenant
 from sandbox.web.observing import Observed
 
@@ -28,7 +28,7 @@ _NO_RECORD = ("No Record found", "Record doesn't exist or ACL restricts the reco
 _RESTRICTED = ("User Not Authorized", "Failed API level ACL Validation")
 
 
-class Refused(Exception):  # noqa: N818 - carries an answer, not a failure
+class RequestRefused(Exception):  # noqa: N818 - carries an answer, not a failure
     """Raised to answer a request without reading any row."""
 
     def __init__(self, response: Response) -> None:
@@ -96,7 +96,7 @@ def _guarded(answer: _Answer) -> Callable[[Request], Awaitable[Response]]:
             headers = _require_quota(instance)
             _require_table(request, instance)
             response = await run_in_threadpool(answer, request, instance)
-        except Refused as refused:
+        except RequestRefused as refused:
             response = refused.response
         except Exception:
             logger.exception("a request failed")
@@ -121,7 +121,7 @@ def _require_reader(request: Request, instance: ServiceNow) -> None:
         headers = {"www-authenticate": 'BASIC realm="Service-now"'}
         message = "User Not Authenticated"
         detail = "Required to provide Auth information"
-        raise Refused(_failure(401, message, detail, headers))
+        raise RequestRefused(_failure(401, message, detail, headers))
 
 
 def _require_quota(instance: ServiceNow) -> dict[str, str]:
@@ -136,26 +136,26 @@ def _require_quota(instance: ServiceNow) -> dict[str, str]:
     if quota.wait is not None:
         headers["retry-after"] = str(quota.wait)
         detail = f"The limit of {quota.limit} requests is used up."
-        raise Refused(_failure(429, "Rate limit exceeded", detail, headers))
+        raise RequestRefused(_failure(429, "Rate limit exceeded", detail, headers))
     return headers
 
 
 def _require_table(request: Request, instance: ServiceNow) -> None:
     version = request.path_params.get("version", "v2")
     if version not in ("v1", "v2"):
-        raise Refused(_no_resource(request))
+        raise RequestRefused(_no_resource(request))
     if request.method not in ("GET", "HEAD"):
         detail = "This stand-in for an instance can only be read."
-        raise Refused(_failure(405, "Method not supported", detail, {"allow": "GET, HEAD"}))
+        raise RequestRefused(_failure(405, "Method not supported", detail, {"allow": "GET, HEAD"}))
     table = request.path_params["table"]
     if table in instance.options.denied_tables:
-        raise Refused(_failure(403, *_RESTRICTED))
+        raise RequestRefused(_failure(403, *_RESTRICTED))
     if table not in TABLES:
-        raise Refused(_failure(400, f"Invalid table {table}", None))
+        raise RequestRefused(_failure(400, f"Invalid table {table}", None))
     accept = request.headers.get("accept", "*/*")
     if not any(kind in accept for kind in ("application/json", "*/*", "application/*")):
         detail = "This stand-in writes application/json only."
-        raise Refused(_failure(406, "Not acceptable", detail))
+        raise RequestRefused(_failure(406, "Not acceptable", detail))
 
 
 def _list(request: Request, instance: ServiceNow) -> Response:
@@ -180,7 +180,7 @@ def _list(request: Request, instance: ServiceNow) -> Response:
 
 
 def _written_list(
-    request: Request, instance: ServiceNow, page: Page, limit: int, offset: int
+    request: Request, instance: ServiceNow, page: RowPage, limit: int, offset: int
 ) -> Response:
     asked = request.query_params
     table = TABLES[request.path_params["table"]]

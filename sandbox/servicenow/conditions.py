@@ -10,12 +10,12 @@ import polars as pl
 
 from sandbox.servicenow.dates import computed
 from sandbox.servicenow.encoded_query import Condition, EncodedQuery
-from sandbox.servicenow.schema import Field, Kind, Table, resolve
+from sandbox.servicenow.schema import DictionaryField, FieldType, TableSchema, resolve
 
 # Returns the column of values at a dotted path.
 Walk = Callable[[str], pl.Expr]
 
-_NUMBERS = frozenset({Kind.INTEGER, Kind.CURRENCY})
+_NUMBERS = frozenset({FieldType.INTEGER, FieldType.CURRENCY})
 _DATE = re.compile(r"\d{4}-\d\d-\d\d( \d\d:\d\d:\d\d)?")
 
 _OWN_ID = "javascript:gs.getUserID()"
@@ -45,7 +45,7 @@ _SIZES: dict[str, Callable[[pl.Expr, pl.Expr], pl.Expr]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Reader:
+class QueryContext:
     """The user and time of a query, on which some values depend."""
 
     now: datetime
@@ -54,14 +54,16 @@ class Reader:
 
 
 @dataclass(frozen=True, slots=True)
-class Filter:
+class RowFilter:
     """The valid part of a query: an expression, or None for every row."""
 
     keep: pl.Expr | None
     dropped: bool
 
 
-def build_filter(query: EncodedQuery, table: Table, walk: Walk, reader: Reader) -> Filter:
+def build_filter(
+    query: EncodedQuery, table: TableSchema, walk: Walk, reader: QueryContext
+) -> RowFilter:
     """Return the filter of a query without its invalid parts."""
     dropped = bool(query.unread)
     alternatives: list[pl.Expr] = []
@@ -75,10 +77,12 @@ def build_filter(query: EncodedQuery, table: Table, walk: Walk, reader: Reader) 
                 all_of.append(pl.any_horizontal(valid))
         if all_of:
             alternatives.append(pl.all_horizontal(all_of))
-    return Filter(pl.any_horizontal(alternatives) if alternatives else None, dropped)
+    return RowFilter(pl.any_horizontal(alternatives) if alternatives else None, dropped)
 
 
-def _expression(condition: Condition, table: Table, walk: Walk, reader: Reader) -> pl.Expr | None:
+def _expression(
+    condition: Condition, table: TableSchema, walk: Walk, reader: QueryContext
+) -> pl.Expr | None:
     """Return one comparison, or None if its field or its value is invalid."""
     fields = resolve(table, condition.path)
     if fields is None:
@@ -92,9 +96,9 @@ def _expression(condition: Condition, table: Table, walk: Walk, reader: Reader) 
     return _compared(walk(condition.path), fields[-1], condition.operator, value)
 
 
-def _compared(column: pl.Expr, field: Field, operator: str, value: str) -> pl.Expr | None:
+def _compared(column: pl.Expr, field: DictionaryField, operator: str, value: str) -> pl.Expr | None:
     # The database below compares texts case-insensitively.
-    text = column.str.to_lowercase() if field.kind is Kind.STRING else column
+    text = column.str.to_lowercase() if field.kind is FieldType.STRING else column
     folded = value.lower()
     if operator in _MATCHES:
         return _MATCHES[operator](text, folded)
@@ -109,14 +113,14 @@ def _compared(column: pl.Expr, field: Field, operator: str, value: str) -> pl.Ex
     return _ordered(text, field, operator, folded)
 
 
-def _readable(field: Field, value: str) -> bool:
+def _readable(field: DictionaryField, value: str) -> bool:
     """Return whether a value can be compared with a field of this type."""
-    if field.kind in (Kind.DATE, Kind.DATETIME):
+    if field.kind in (FieldType.DATE, FieldType.DATETIME):
         return value == "" or _DATE.fullmatch(value) is not None
     return True
 
 
-def _ordered(column: pl.Expr, field: Field, operator: str, value: str) -> pl.Expr | None:
+def _ordered(column: pl.Expr, field: DictionaryField, operator: str, value: str) -> pl.Expr | None:
     """Return a comparison by order; a missing value is neither greater nor less than any."""
     if not _readable(field, value):
         return None

@@ -28,7 +28,7 @@ class Condition:
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
+class SortField:
     """One part of the order."""
 
     path: str
@@ -40,7 +40,7 @@ class EncodedQuery:
     """Alternatives, each a list of choices that must all hold."""
 
     groups: tuple[tuple[tuple[Condition, ...], ...], ...]
-    orders: tuple[Order, ...]
+    orders: tuple[SortField, ...]
     # Parts that cannot be read.
     unread: tuple[str, ...] = ()
 
@@ -48,14 +48,14 @@ class EncodedQuery:
 def parse(text: str) -> EncodedQuery:
     """Return the parsed query; `^OR` applies to the one condition before it."""
     groups: list[list[list[Condition]]] = [[]]
-    orders: list[Order] = []
+    orders: list[SortField] = []
     unread: list[str] = []
     for part in text.replace("^^", _CARET).split("^"):
         rest = part
         if part.startswith("ORDERBY"):
             descending = part.startswith("ORDERBYDESC")
             path = part.removeprefix("ORDERBYDESC" if descending else "ORDERBY")
-            orders.append(Order(path, descending))
+            orders.append(SortField(path, descending))
             continue
         if part.startswith("NQ"):
             groups.append([])

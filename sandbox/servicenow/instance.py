@@ -10,8 +10,8 @@ from sandbox.engine import Engine
 from sandbox.options import SandboxOptions
 from sandbox.servicenow.access import Access
 from sandbox.servicenow.building import build_tables
-from sandbox.servicenow.conditions import Reader
-from sandbox.servicenow.store import Changes, Store
+from sandbox.servicenow.conditions import QueryContext
+from sandbox.servicenow.store import Changes, TableStore
 
 _HEX = 16
 _HIDDEN_DIGITS = 6
@@ -28,27 +28,27 @@ class ServiceNow:
         self._seed = options.seed
         self._engine = engine
         self._clock = clock
-        self._store: Store | None = None
+        self._store: TableStore | None = None
         self._lock = Lock()
         self._answered = 0
 
     @property
-    def store(self) -> Store:
+    def store(self) -> TableStore:
         """The rows, built on first use."""
         with self._lock:
             if self._store is None:
                 tables = build_tables(
                     self._engine, self._seed, self._clock.start, self.options.user
                 )
-                self._store = Store(tables, self._seed)
+                self._store = TableStore(tables, self._seed)
             return self._store
 
-    def reader(self) -> Reader:
+    def reader(self) -> QueryContext:
         """Return the user and the current time."""
         zone = ZoneInfo(self.options.time_zone)
         own = pl.col("user_name") == self.options.user
         ids = self.store.rows("sys_user").filter(own)["sys_id"]
-        return Reader(self._clock.now(), zone, ids[0] if len(ids) else "")
+        return QueryContext(self._clock.now(), zone, ids[0] if len(ids) else "")
 
     def frame(self, table: str) -> pl.DataFrame:
         """Return a table as it is now, hidden rows included."""

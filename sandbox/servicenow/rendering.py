@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 import polars as pl
 
 from sandbox.servicenow.dates import WRITTEN
-from sandbox.servicenow.schema import TABLES, Field, Kind, Table, resolve
+from sandbox.servicenow.schema import TABLES, DictionaryField, FieldType, TableSchema, resolve
 from sandbox.servicenow.store import View
 
 
@@ -24,7 +24,7 @@ class Style:
     zone: ZoneInfo
 
 
-def known_paths(table: Table, asked: str) -> list[str]:
+def known_paths(table: TableSchema, asked: str) -> list[str]:
     """Return the requested fields that exist; all fields if none are requested."""
     names = [name.strip() for name in asked.split(",") if name.strip()]
     if not names:
@@ -32,7 +32,9 @@ def known_paths(table: Table, asked: str) -> list[str]:
     return [name for name in dict.fromkeys(names) if resolve(table, name) is not None]
 
 
-def render(view: View, table: Table, paths: Sequence[str], style: Style) -> list[dict[str, Any]]:
+def render(
+    view: View, table: TableSchema, paths: Sequence[str], style: Style
+) -> list[dict[str, Any]]:
     """Return the rows as JSON objects."""
     columns = [_cells(view, table, path, style) for path in paths]
     if not columns:
@@ -41,7 +43,7 @@ def render(view: View, table: Table, paths: Sequence[str], style: Style) -> list
     return [dict(zip(paths, row, strict=True)) for row in zip(*columns, strict=True)]
 
 
-def _cells(view: View, table: Table, path: str, style: Style) -> list[Any]:
+def _cells(view: View, table: TableSchema, path: str, style: Style) -> list[Any]:
     fields = resolve(table, path) or []
     last = fields[-1]
     values = view.values(path)
@@ -56,7 +58,9 @@ def _cells(view: View, table: Table, path: str, style: Style) -> list[Any]:
     return [{"display_value": seen, "value": value} for seen, value in pairs]
 
 
-def _references(view: View, path: str, field: Field, values: list[str], style: Style) -> list[Any]:
+def _references(
+    view: View, path: str, field: DictionaryField, values: list[str], style: Style
+) -> list[Any]:
     linked = style.with_links
     base = f"{style.tables_url}/{field.target}"
     if style.display == "false":
@@ -76,16 +80,16 @@ def _references(view: View, path: str, field: Field, values: list[str], style: S
     return made
 
 
-def _shown(field: Field, values: list[str], zone: ZoneInfo) -> list[str]:
+def _shown(field: DictionaryField, values: list[str], zone: ZoneInfo) -> list[str]:
     """Return the display values."""
     match field.kind:
-        case Kind.CHOICE:
+        case FieldType.CHOICE:
             return [field.choices.get(value, value) for value in values]
-        case Kind.DATETIME:
+        case FieldType.DATETIME:
             return _local(values, zone)
-        case Kind.INTEGER:
+        case FieldType.INTEGER:
             return [f"{int(value):,}" if value else "" for value in values]
-        case Kind.CURRENCY:
+        case FieldType.CURRENCY:
             return [f"${float(value):,.2f}" if value else "" for value in values]
         case _:
             return values

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 
-class Kind(StrEnum):
+class FieldType(StrEnum):
     """The type of a field, under its name in an instance's dictionary."""
 
     STRING = "string"
@@ -20,23 +20,23 @@ class Kind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Field:
+class DictionaryField:
     """One field of a table."""
 
     name: str
-    kind: Kind = Kind.STRING
+    kind: FieldType = FieldType.STRING
     # The table that a reference points to.
     target: str = ""
     choices: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
-class Table:
+class TableSchema:
     """One table; `display` is the field shown for a reference to a row of it."""
 
     name: str
     display: str
-    fields: Mapping[str, Field]
+    fields: Mapping[str, DictionaryField]
 
 
 _INSTALL_STATUS = {
@@ -50,7 +50,8 @@ _ASSET_STATUS = {
 }  # fmt: skip
 
 _KINDS = {
-    "i": Kind.INTEGER, "b": Kind.BOOLEAN, "d": Kind.DATE, "t": Kind.DATETIME, "c": Kind.CURRENCY,
+    "i": FieldType.INTEGER, "b": FieldType.BOOLEAN, "d": FieldType.DATE,
+    "t": FieldType.DATETIME, "c": FieldType.CURRENCY,
 }  # fmt: skip
 
 _SYSTEM = (
@@ -59,22 +60,22 @@ _SYSTEM = (
 )
 
 
-def _table(name: str, display: str, fields: str, **choices: Mapping[str, str]) -> Table:
+def _table(name: str, display: str, fields: str, **choices: Mapping[str, str]) -> TableSchema:
     """Return the fields of a line such as `name cpu_count:i location>cmn_location`."""
-    made = [Field("sys_id", Kind.SYS_ID)]
+    made = [DictionaryField("sys_id", FieldType.SYS_ID)]
     for text in f"{fields} {_SYSTEM}".split():
         plain, _, target = text.partition(">")
         plain, _, letter = plain.partition(":")
         if target:
-            made.append(Field(plain, Kind.REFERENCE, target))
+            made.append(DictionaryField(plain, FieldType.REFERENCE, target))
         elif plain in choices:
-            made.append(Field(plain, Kind.CHOICE, choices=choices[plain]))
+            made.append(DictionaryField(plain, FieldType.CHOICE, choices=choices[plain]))
         else:
-            made.append(Field(plain, _KINDS.get(letter, Kind.STRING)))
-    return Table(name, display, {each.name: each for each in made})
+            made.append(DictionaryField(plain, _KINDS.get(letter, FieldType.STRING)))
+    return TableSchema(name, display, {each.name: each for each in made})
 
 
-TABLES: dict[str, Table] = {
+TABLES: dict[str, TableSchema] = {
     table.name: table
     for table in (
         _table(
@@ -128,10 +129,10 @@ TABLES: dict[str, Table] = {
 }
 
 
-def resolve(table: Table, path: str) -> list[Field] | None:
+def resolve(table: TableSchema, path: str) -> list[DictionaryField] | None:
     """Return the fields along a dotted path, or None if it does not exist."""
-    found: list[Field] = []
-    here: Table | None = table
+    found: list[DictionaryField] = []
+    here: TableSchema | None = table
     for name in path.split("."):
         each = here.fields.get(name) if here else None
         if each is None:

@@ -10,12 +10,12 @@ import polars as pl
 
 from sandbox.estate import catalogue
 from sandbox.estate.chance import hexadecimal, stream
-from sandbox.servicenow.conditions import Reader, build_filter
+from sandbox.servicenow.conditions import QueryContext, build_filter
 from sandbox.servicenow.dates import WRITTEN
-from sandbox.servicenow.encoded_query import EncodedQuery, Order
-from sandbox.servicenow.schema import TABLES, Kind, resolve
+from sandbox.servicenow.encoded_query import EncodedQuery, SortField
+from sandbox.servicenow.schema import TABLES, FieldType, resolve
 
-_NUMBERS = frozenset({Kind.INTEGER, Kind.CURRENCY})
+_NUMBERS = frozenset({FieldType.INTEGER, FieldType.CURRENCY})
 # What an update changes besides the fields that the instance maintains.
 _CHANGING: dict[str, tuple[str, Sequence[str]]] = {
     "cmdb_ci_computer": ("install_status", ("1", "3", "6", "7")),
@@ -66,7 +66,7 @@ class View:
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
+class RowPage:
     """Some rows of an answer, and the total number of rows."""
 
     view: View
@@ -82,7 +82,7 @@ class Changes:
     deleted: tuple[str, ...] = ()
 
 
-class Store:
+class TableStore:
     """All tables. Thread-safe: a reader sees the tables of one moment."""
 
     def __init__(self, tables: dict[str, pl.DataFrame], seed: int) -> None:
@@ -103,8 +103,8 @@ class Store:
         return View(tables, table, found) if found.height else None
 
     def find(
-        self, table: str, query: EncodedQuery, reader: Reader, span: range, *, strict: bool
-    ) -> Page:
+        self, table: str, query: EncodedQuery, reader: QueryContext, span: range, *, strict: bool
+    ) -> RowPage:
         """Return the rows of a span; if strict, an invalid query finds nothing."""
         tables = self._tables
         view = View(tables, table, tables[table])
@@ -119,10 +119,10 @@ class Store:
             rows = found.slice(span.start, len(span))
         else:
             rows = found.select(pl.all().gather(order.slice(span.start, len(span))))
-        return Page(View(tables, table, rows), found.height)
+        return RowPage(View(tables, table, rows), found.height)
 
     @staticmethod
-    def _order(view: View, table: str, orders: Sequence[Order]) -> pl.Series | None:
+    def _order(view: View, table: str, orders: Sequence[SortField]) -> pl.Series | None:
         """Return the row numbers in the requested order; ties come as stored."""
         keys: list[pl.Expr] = []
         descending: list[bool] = []

@@ -18,7 +18,7 @@ MAX_QUERY_ID = 255
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class SavedQueryRequest:
     """A well-formed request for a saved query."""
 
     query_id: str
@@ -40,7 +40,7 @@ def accepted_type(request: Request) -> str:
     raise Refused(nql_error(406, MALFORMED, message))
 
 
-async def question_of_body(request: Request, tenant: Tenant) -> Question:
+async def question_of_body(request: Request, tenant: Tenant) -> SavedQueryRequest:
     """Return the request in a body, or refuse: the specification has only a 404 for it."""
     try:
         body = await json_of(request)
@@ -51,7 +51,7 @@ async def question_of_body(request: Request, tenant: Tenant) -> Question:
     return _question(tenant, body)
 
 
-def question_of_address(request: Request, tenant: Tenant) -> Question:
+def question_of_address(request: Request, tenant: Tenant) -> SavedQueryRequest:
     """Return the request in a URL: parameters as one JSON object or one by one."""
     named = dict(request.query_params)
     try:
@@ -66,7 +66,7 @@ def question_of_address(request: Request, tenant: Tenant) -> Question:
     return _question(tenant, {**body, "parameters": {**named, **parameters}})
 
 
-def _question(tenant: Tenant, body: Mapping[str, object]) -> Question:
+def _question(tenant: Tenant, body: Mapping[str, object]) -> SavedQueryRequest:
     query_id = body.get("queryId")
     if not isinstance(query_id, str) or not QUERY_ID.fullmatch(query_id):
         raise _malformed(tenant, "queryId is missing or is not of the form #name.")
@@ -85,7 +85,7 @@ def _question(tenant: Tenant, body: Mapping[str, object]) -> Question:
         message = f"There is no NQL API query with the id {query_id}."
         raise Refused(nql_error(404, NO_SUCH_QUERY, message))
     _require_parameters(tenant, text, parameters)
-    return Question(query_id, text, parameters, str(compression or "NONE"))
+    return SavedQueryRequest(query_id, text, parameters, str(compression or "NONE"))
 
 
 def _require_parameters(tenant: Tenant, text: str, parameters: Mapping[str, str]) -> None:

@@ -8,18 +8,18 @@ from sandbox.actions.campaigns import CAMPAIGNS, Campaign
 from sandbox.tenant import Tenant
 from sandbox.web import envelopes
 from sandbox.web.admission import Refused, admit, answering, body_of
-from sandbox.web.requests import CampaignRequest
+from sandbox.web.requests import CampaignBody
 
 
 @answering(envelopes.campaigns)
 async def trigger(request: Request) -> Response:
     """Send a campaign to users; an unknown user gets a message instead."""
     tenant = admit(request, "campaigns", envelopes.campaigns)
-    asked = await body_of(request, CampaignRequest, envelopes.campaigns)
+    asked = await body_of(request, CampaignBody, envelopes.campaigns)
     return await run_in_threadpool(_send, tenant, _triggerable(asked), asked)
 
 
-def _send(tenant: Tenant, campaign: Campaign, asked: CampaignRequest) -> Response:
+def _send(tenant: Tenant, campaign: Campaign, asked: CampaignBody) -> Response:
     # A repeated user gets one answer.
     sids = list(dict.fromkeys(asked.user_sid))
     known = [sid for sid in sids if tenant.directory.find("user", "sid", sid)]
@@ -39,7 +39,7 @@ def _answer(sid: str, request: str | None) -> dict[str, str]:
     return {"requestId": request, "userSid": sid}
 
 
-def _triggerable(asked: CampaignRequest) -> Campaign:
+def _triggerable(asked: CampaignBody) -> Campaign:
     campaign = CAMPAIGNS.get(asked.campaign_nql_id)
     if campaign is None:
         raise _bad("CAMPAIGN_NOT_FOUND", "There is no campaign of this id.")

@@ -10,7 +10,7 @@ from sandbox.enrichment.intake import (
     MALFORMED,
     WRONG_TYPE,
     Decision,
-    Problem,
+    ObjectProblem,
     RequestRefusedError,
 )
 from sandbox.enrichment.store import Received
@@ -61,7 +61,7 @@ def _enrich(tenant: Tenant, body: object, ordered: str | None = None) -> Respons
 
 def _refused(decision: Decision) -> Decision:
     """Return the refusal of an object that was ordered as a fault."""
-    return Decision(decision.identification, (), (Problem(WRONG_TYPE, _ORDERED),))
+    return Decision(decision.identification, (), (ObjectProblem(WRONG_TYPE, _ORDERED),))
 
 
 def _told(decision: Decision) -> dict[str, Any]:

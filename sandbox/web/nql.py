@@ -11,13 +11,13 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from nql.errors import NqlError
-from sandbox.engine import Prepared
+from sandbox.engine import PreparedQuery
 from sandbox.nql.evaluator import head
 from sandbox.rendering import csv_header, csv_rows, style_of, written
 from sandbox.tenant import Tenant
 from sandbox.web import asking, envelopes
 from sandbox.web.admission import admit, answering
-from sandbox.web.asking import Question
+from sandbox.web.asking import SavedQueryRequest
 
 
 @answering(envelopes.nql)
@@ -69,7 +69,9 @@ async def status(request: Request) -> Response:
     return JSONResponse(body, status_code=206 if truncated else 200)
 
 
-_Shape: TypeAlias = Callable[[Question, Prepared, pl.DataFrame, datetime], dict[str, Any]]
+_Shape: TypeAlias = Callable[
+    [SavedQueryRequest, PreparedQuery, pl.DataFrame, datetime], dict[str, Any]
+]
 
 
 async def _execute(request: Request, shape: _Shape) -> Response:
@@ -82,7 +84,7 @@ async def _execute(request: Request, shape: _Shape) -> Response:
 
 def _run(
     tenant: Tenant,
-    question: Question,
+    question: SavedQueryRequest,
     kind: str,
     shape: _Shape,
     in_utc: bool,
@@ -117,7 +119,7 @@ def _without_rows(answer: dict[str, Any], form: str) -> dict[str, Any]:
 
 
 def _shape_v1(
-    question: Question, prepared: Prepared, rows: pl.DataFrame, moment: datetime
+    question: SavedQueryRequest, prepared: PreparedQuery, rows: pl.DataFrame, moment: datetime
 ) -> dict[str, Any]:
     parts = ("year", "month", "day", "hour", "minute", "second")
     return {
@@ -131,7 +133,7 @@ def _shape_v1(
 
 
 def _shape_v2(
-    question: Question, prepared: Prepared, rows: pl.DataFrame, moment: datetime
+    question: SavedQueryRequest, prepared: PreparedQuery, rows: pl.DataFrame, moment: datetime
 ) -> dict[str, Any]:
     return {
         "queryId": question.query_id,

@@ -6,12 +6,12 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from sandbox.actions.remote_actions import REMOTE_ACTIONS, RemoteAction
+from sandbox.actions.remote_actions import REMOTE_ACTIONS, RemoteActionDefinition
 from sandbox.actions.store import DEFAULT_EXPIRY_MINUTES
 from sandbox.options import SandboxOptions
 from sandbox.web import envelopes
 from sandbox.web.admission import Refused, admit, answering, body_of
-from sandbox.web.requests import RemoteActionRequest, TriggerInfo
+from sandbox.web.requests import RemoteActionBody, TriggerInfo
 
 _BROKEN_ESCAPE = re.compile(rb"%(?![0-9a-fA-F]{2})")
 
@@ -48,7 +48,7 @@ async def details(request: Request) -> Response:
 async def execute(request: Request) -> Response:
     """Accept a request for devices; unknown ones are accepted too, but nothing happens to them."""
     tenant = admit(request, "remote_actions", envelopes.remote_actions)
-    asked = await body_of(request, RemoteActionRequest, envelopes.remote_actions)
+    asked = await body_of(request, RemoteActionBody, envelopes.remote_actions)
     action = _executable(asked)
     info = asked.trigger_info or TriggerInfo()
     expiry = asked.expires_in_minutes or DEFAULT_EXPIRY_MINUTES
@@ -66,7 +66,7 @@ async def execute(request: Request) -> Response:
     return JSONResponse({"requestId": accepted.id, "expiresInMinutes": expiry})
 
 
-def _executable(asked: RemoteActionRequest) -> RemoteAction:
+def _executable(asked: RemoteActionBody) -> RemoteActionDefinition:
     action = REMOTE_ACTIONS.get(asked.remote_action_id)
     if action is None:
         raise _bad("REMOTE_ACTION_NOT_FOUND", "There is no remote action of this id.")

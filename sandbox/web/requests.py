@@ -40,7 +40,7 @@ class TriggerInfo(_Body):
     external_reference: Annotated[str | None, _Present, Field(alias="externalReference")] = None
 
 
-class RemoteActionRequest(_Body):
+class RemoteActionBody(_Body):
     """A remote action for devices, named by the ids of their collectors."""
 
     remote_action_id: Annotated[str, Field(alias="remoteActionId", min_length=1)]
@@ -52,7 +52,7 @@ class RemoteActionRequest(_Body):
     trigger_info: Annotated[TriggerInfo | None, _Present, Field(alias="triggerInfo")] = None
 
 
-class WorkflowRequest(_Body):
+class WorkflowBody(_Body):
     """A workflow for devices by their collectors' ids, and for users by SID."""
 
     workflow_id: Annotated[str, Field(alias="workflowId")]
@@ -86,13 +86,13 @@ class ExternalIdsRequest(_Body):
     params: Parameters = {}
 
 
-class EventRequest(_Body):
+class EventBody(_Body):
     """What resumes a waiting workflow."""
 
     parameters: dict[str, Annotated[str, Field(min_length=1)]] = {}
 
 
-class CampaignRequest(_Body):
+class CampaignBody(_Body):
     """A campaign for users by SID."""
 
     campaign_nql_id: Annotated[str, Field(alias="campaignNqlId", min_length=1)]
@@ -101,7 +101,7 @@ class CampaignRequest(_Body):
     parameters: Annotated[Parameters, Field(max_length=30)] = {}
 
 
-class DeviceEntry(_Body):
+class DeviceBody(_Body):
     """A device to be deleted; a malformed uid is refused on its own."""
 
     uid: str
@@ -111,17 +111,17 @@ class DeviceEntry(_Body):
 class DeletionRequest(_Body):
     """Devices to be deleted; the route itself checks how many there are."""
 
-    devices: list[DeviceEntry] = []
+    devices: list[DeviceBody] = []
 
 
-class TextPart(_Body):
+class TextPartBody(_Body):
     """A part of a message: words."""
 
     type: Literal["TEXT"]
     text: Annotated[str, Field(min_length=1)]
 
 
-class FilePart(_Body):
+class FilePartBody(_Body):
     """A part of a message: a file."""
 
     type: Literal["FILE"]
@@ -132,10 +132,10 @@ class FilePart(_Body):
 class Message(_Body):
     """What a person said."""
 
-    parts: Annotated[list[TextPart | FilePart], Field(min_length=1)]
+    parts: Annotated[list[TextPartBody | FilePartBody], Field(min_length=1)]
 
 
-class HandoffRequest(_Body):
+class HandoffBody(_Body):
     """A conversation that Spark takes over."""
 
     message: Message

@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
 from sandbox.access import Refusal
-from sandbox.exports import ResultFile
+from sandbox.exports import FinishedFile
 from sandbox.tenant import Tenant
 from sandbox.web.envelopes import store
 
@@ -54,7 +54,7 @@ async def download(request: Request) -> Response:
     return _send(request, progress.file)
 
 
-def _send(request: Request, file: ResultFile) -> Response:
+def _send(request: Request, file: FinishedFile) -> Response:
     headers = {
         "etag": file.etag,
         "accept-ranges": "bytes",
@@ -87,7 +87,7 @@ def _part(first: str, last: str, size: int) -> _Part | None:
     return _Part(start, end) if start <= end else None
 
 
-async def _bytes(file: ResultFile, part: _Part) -> AsyncIterator[bytes]:
+async def _bytes(file: FinishedFile, part: _Part) -> AsyncIterator[bytes]:
     handle: BinaryIO = await run_in_threadpool(file.path.open, "rb")
     try:
         handle.seek(part.first)

@@ -8,7 +8,7 @@ from sandbox.actions.handoffs import Handoff
 from sandbox.tenant import Tenant
 from sandbox.web import envelopes
 from sandbox.web.admission import Refused, admit, answering, body_of
-from sandbox.web.requests import HandoffRequest
+from sandbox.web.requests import HandoffBody
 
 _USER = "user-principal-name"
 
@@ -20,12 +20,12 @@ async def handoff(request: Request) -> Response:
     upn = request.headers.get(_USER, "").strip()
     if not upn:
         raise Refused(envelopes.spark(400, "", "There is no User-Principal-Name."))
-    asked = await body_of(request, HandoffRequest, envelopes.spark)
+    asked = await body_of(request, HandoffBody, envelopes.spark)
     zone = request.headers.get("timezone")
     return await run_in_threadpool(_handed_off, tenant, upn, zone, asked)
 
 
-def _handed_off(tenant: Tenant, upn: str, zone: str | None, asked: HandoffRequest) -> Response:
+def _handed_off(tenant: Tenant, upn: str, zone: str | None, asked: HandoffBody) -> Response:
     # A guess: the specification does not say what it does not find with 404.
     if not tenant.directory.find("user", "upn", upn):
         return envelopes.spark(404, "", "There is no user of this name.")

@@ -7,18 +7,18 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from sandbox.actions.store import ActionRequest, Pair, paired
-from sandbox.actions.workflows import DEPENDENCIES, TRIGGER_METHODS, WORKFLOWS, Workflow
+from sandbox.actions.store import AcceptedRequest, Pair, paired
+from sandbox.actions.workflows import DEPENDENCIES, TRIGGER_METHODS, WORKFLOWS, WorkflowDefinition
 from sandbox.tenant import Tenant
 from sandbox.web import envelopes
 from sandbox.web.admission import Refused, admit, answering, body_of
 from sandbox.web.remote_actions import listed
 from sandbox.web.requests import (
     DeviceData,
-    EventRequest,
+    EventBody,
     ExternalIdsRequest,
     UserData,
-    WorkflowRequest,
+    WorkflowBody,
 )
 
 _UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
@@ -59,7 +59,7 @@ async def details(request: Request) -> Response:
 async def execute_v1(request: Request) -> Response:
     """Accept a request for collectors' ids and SIDs; unknown ones are accepted too."""
     tenant = _admitted(request)
-    asked = await body_of(request, WorkflowRequest, envelopes.workflows)
+    asked = await body_of(request, WorkflowBody, envelopes.workflows)
     workflow = _executable(tenant, asked)
     return await run_in_threadpool(
         _execute, tenant, request, workflow, asked, (asked.devices or [], asked.users or [])
@@ -88,7 +88,7 @@ async def trigger(request: Request) -> Response:
     )
     if not _UUID.fullmatch(workflow_uuid) or not _UUID.fullmatch(execution):
         raise _bad("", "The ids of workflow and execution are not UUIDs.")
-    asked = await body_of(request, EventRequest, envelopes.workflows)
+    asked = await body_of(request, EventBody, envelopes.workflows)
     workflow = _by_uuid(workflow_uuid)
     if workflow is None:
         raise _bad("WORKFLOW_NOT_FOUND", "There is no workflow of this UUID.")
@@ -119,11 +119,11 @@ def _active_only(request: Request) -> bool:
     return _BOOLEANS[value]
 
 
-def _by_uuid(uuid: str) -> Workflow | None:
+def _by_uuid(uuid: str) -> WorkflowDefinition | None:
     return next((each for each in WORKFLOWS.values() if each.uuid == uuid.lower()), None)
 
 
-def _executable(tenant: Tenant, asked: WorkflowRequest | ExternalIdsRequest) -> Workflow:
+def _executable(tenant: Tenant, asked: WorkflowBody | ExternalIdsRequest) -> WorkflowDefinition:
     # The specification says only "the ID": an NQL id or a UUID.
     workflow = WORKFLOWS.get(asked.workflow_id) or _by_uuid(asked.workflow_id)
     if workflow is None:
@@ -172,8 +172,8 @@ def _meant(tenant: Tenant, entity: str, names: dict[str, str | None]) -> str | N
 def _execute(
     tenant: Tenant,
     request: Request,
-    workflow: Workflow,
-    asked: WorkflowRequest | ExternalIdsRequest,
+    workflow: WorkflowDefinition,
+    asked: WorkflowBody | ExternalIdsRequest,
     found: tuple[list[str], list[str]],
 ) -> Response:
     accepted = tenant.actions.accept(
@@ -186,7 +186,7 @@ def _execute(
     return _accepted(accepted)
 
 
-def _targets(workflow: Workflow, devices: list[str], users: list[str]) -> list[Pair]:
+def _targets(workflow: WorkflowDefinition, devices: list[str], users: list[str]) -> list[Pair]:
     """Return one (device, user) for each execution."""
     if workflow.dependency == "NONE":
         if devices or users:
@@ -199,7 +199,7 @@ def _targets(workflow: Workflow, devices: list[str], users: list[str]) -> list[P
     return paired(devices, users)
 
 
-def _accepted(accepted: ActionRequest) -> Response:
+def _accepted(accepted: AcceptedRequest) -> Response:
     ids = [execution.id for execution in accepted.executions]
     return JSONResponse({"requestUuid": accepted.id, "executionsUuids": ids})
 

@@ -14,7 +14,7 @@ import pytest
 from connectors.ledger import Ledger, open_ledger
 from connectors.ledger.action_requests import RequestState
 from sandbox.actions.options import ActingOptions
-from sandbox.actions.store import ActionRequest
+from sandbox.actions.store import AcceptedRequest
 from tasks.act.run import take_action
 from tests.acting import Client
 from tests.commands import called, environment
@@ -72,7 +72,7 @@ def people(here: Place) -> list[str]:
         return [row["user.sid"] for row in client.users()]
 
 
-def asked(here: Place, action: str) -> list[ActionRequest]:
+def asked(here: Place, action: str) -> list[AcceptedRequest]:
     return [each for each in here.tenant.actions.requests if each.nql_id == action]
 
 
@@ -84,7 +84,7 @@ def until(is_so: Callable[[], bool]) -> None:
     raise AssertionError("it did not come to that")
 
 
-def last(here: Place) -> ActionRequest:
+def last(here: Place) -> AcceptedRequest:
     return here.tenant.actions.requests[-1]
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from sandbox.clock import TenantClock
 from sandbox.enrichment.fields import (
-    Field,
+    EnrichableField,
     OutOfRangeError,
     TooLongError,
     Value,
@@ -97,7 +97,7 @@ def store(delay: float) -> tuple[EnrichmentStore, Clock]:
 
 
 def write(made: EnrichmentStore, clock: Clock, name: str, value: Value) -> None:
-    field: Field = made.fields[name]
+    field: EnrichableField = made.fields[name]
     made.accept(Received(clock.now(), "test", 1, 0), [Write("uid", field, value)])
 
 

@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 
 from sandbox.engine import Engine
-from sandbox.estate.feed import Effect, NoFeed
+from sandbox.estate.feed import DeviceEffect, NoFeed
 from sandbox.estate.overlay import OverlayValue
 from sandbox.nql.errors import NqlNameError
 from sandbox.options import SandboxOptions
@@ -40,7 +40,7 @@ class Acted:
     def ids(self, namespace: str) -> frozenset[str] | None:
         return frozenset({"#get_disk", "#other"}) if namespace == "remote_action" else None
 
-    def effects(self, effect: Effect, now: datetime) -> pl.DataFrame:
+    def effects(self, effect: DeviceEffect, now: datetime) -> pl.DataFrame:
         return NoFeed().effects(effect, now)
 
 

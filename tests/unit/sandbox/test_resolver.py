@@ -8,13 +8,13 @@ import pytest
 from nql.errors import NqlError
 from nql.parser import parse
 from sandbox.nql.errors import NqlNameError, NqlParameterError, NqlTypeError
-from sandbox.nql.plan import Plan
+from sandbox.nql.plan import QueryPlan
 from sandbox.nql.resolver import parameters_of, resolve
 
 ZURICH = ZoneInfo("Europe/Zurich")
 
 
-def settled(text: str, parameters: Mapping[str, str] | None = None) -> Plan:
+def settled(text: str, parameters: Mapping[str, str] | None = None) -> QueryPlan:
     return resolve(parse(text), text, parameters or {}, ZURICH)
 
 

@@ -10,14 +10,14 @@ from hypothesis import strategies as st
 
 from sandbox.engine import Engine
 from sandbox.servicenow.building import build_tables
-from sandbox.servicenow.conditions import Reader
+from sandbox.servicenow.conditions import QueryContext
 from sandbox.servicenow.dates import computed
-from sandbox.servicenow.encoded_query import Condition, Order, parse
-from sandbox.servicenow.store import Store
+from sandbox.servicenow.encoded_query import Condition, SortField, parse
+from sandbox.servicenow.store import TableStore
 from tests.sampling import sampled
 from tests.unit.sandbox.conftest import NOW
 
-READER = Reader(NOW, ZoneInfo("Europe/Zurich"))
+READER = QueryContext(NOW, ZoneInfo("Europe/Zurich"))
 COMPUTERS = "cmdb_ci_computer"
 EVERYTHING = range(10_000)
 
@@ -26,16 +26,16 @@ Part = tuple[str, str, str]
 
 
 @pytest.fixture(scope="module")
-def store(engine: Engine) -> Store:
-    return Store(build_tables(engine, 1, NOW, "svc.reader"), 1)
+def store(engine: Engine) -> TableStore:
+    return TableStore(build_tables(engine, 1, NOW, "svc.reader"), 1)
 
 
-def ids(store: Store, text: str, table: str = COMPUTERS, *, strict: bool = False) -> list[str]:
+def ids(store: TableStore, text: str, table: str = COMPUTERS, *, strict: bool = False) -> list[str]:
     page = store.find(table, parse(text), READER, EVERYTHING, strict=strict)
     return page.view.values("sys_id")
 
 
-def everyone(store: Store) -> set[str]:
+def everyone(store: TableStore) -> set[str]:
     return set(store.rows(COMPUTERS)["sys_id"])
 
 
@@ -43,7 +43,7 @@ def test_an_or_belongs_to_the_condition_before_it() -> None:
     query = parse("a=1^b=2^ORb=3^NQc!=4^ORDERBYd^ORDERBYDESCe.f")
     one, two, three = Condition("a", "=", "1"), Condition("b", "=", "2"), Condition("b", "=", "3")
     assert query.groups == (((one,), (two, three)), ((Condition("c", "!=", "4"),),))
-    assert query.orders == (Order("d", descending=False), Order("e.f", descending=True))
+    assert query.orders == (SortField("d", descending=False), SortField("e.f", descending=True))
 
 
 @pytest.mark.parametrize(
@@ -70,7 +70,7 @@ def test_a_condition_is_read_into_its_parts(text: str, condition: Condition) -> 
     assert parse(text).groups == (((condition,),),)
 
 
-def test_an_empty_query_is_every_row(store: Store) -> None:
+def test_an_empty_query_is_every_row(store: TableStore) -> None:
     assert set(ids(store, "")) == everyone(store)
     assert set(ids(store, "^EQ")) == everyone(store)
 
@@ -90,7 +90,7 @@ def test_an_empty_query_is_every_row(store: Store) -> None:
     ],
 )
 def test_an_invalid_part_is_ignored_or_finds_nothing_where_that_is_set(
-    store: Store, text: str
+    store: TableStore, text: str
 ) -> None:
     assert set(ids(store, text)) == everyone(store)
     assert set(ids(store, f"install_status=7^{text}")) == set(ids(store, "install_status=7"))
@@ -98,7 +98,7 @@ def test_an_invalid_part_is_ignored_or_finds_nothing_where_that_is_set(
     assert ids(store, text, strict=True) == []
 
 
-def test_computed_dates_are_in_the_zone_of_the_reader(store: Store) -> None:
+def test_computed_dates_are_in_the_zone_of_the_reader(store: TableStore) -> None:
     call = "javascript:gs.dateGenerate('2026-11-19','01:00:00')"
     assert computed(call, NOW, READER.zone) == "2026-11-19 00:00:00"
     expected = ids(store, "sys_updated_on>=2026-11-19 00:00:00")
@@ -108,7 +108,7 @@ def test_computed_dates_are_in_the_zone_of_the_reader(store: Store) -> None:
     assert computed("javascript:gs.daysAgoStart(0)", NOW, READER.zone) == "2026-11-19 23:00:00"
 
 
-def test_orders_are_by_value_by_number_and_by_what_a_reference_shows(store: Store) -> None:
+def test_orders_are_by_value_by_number_and_by_what_a_reference_shows(store: TableStore) -> None:
     rows = {row["sys_id"]: row for row in store.rows(COMPUTERS).to_dicts()}
     names = {row["sys_id"]: row["name"] for row in store.rows("sys_user").to_dicts()}
     by_ram = [int(rows[key]["ram"]) for key in ids(store, "ORDERBYDESCram")]
@@ -164,7 +164,7 @@ def holds(row: Row, part: Part) -> bool:
     return SIZES[operator](cell, value.lower())
 
 
-def walked_rows(store: Store) -> list[Row]:
+def walked_rows(store: TableStore) -> list[Row]:
     users = {row["sys_id"]: row for row in store.rows("sys_user").to_dicts()}
     departments = {row["sys_id"]: row["name"] for row in store.rows("cmn_department").to_dicts()}
     rows = store.rows(COMPUTERS).to_dicts()
@@ -193,7 +193,7 @@ def parts(rows: list[Row]) -> st.SearchStrategy[Part]:
 
 @settings(max_examples=sampled(150), deadline=None, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
-def test_queries_answer_as_a_plain_model_does(store: Store, data: st.DataObject) -> None:
+def test_queries_answer_as_a_plain_model_does(store: TableStore, data: st.DataObject) -> None:
     rows = walked_rows(store)
     chains = st.lists(st.lists(parts(rows), min_size=1, max_size=3), min_size=1, max_size=3)
     groups = data.draw(st.lists(chains, min_size=1, max_size=3))

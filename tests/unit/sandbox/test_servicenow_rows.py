@@ -10,7 +10,7 @@ from sandbox.options import SandboxOptions
 from sandbox.servicenow.building import build_tables
 from sandbox.servicenow.options import ServiceNowOptions
 from sandbox.servicenow.schema import TABLES
-from sandbox.servicenow.store import Store
+from sandbox.servicenow.store import TableStore
 from sandbox.tenant import Tenant
 from tests.unit.sandbox.conftest import NOW, ask, make_engine
 
@@ -114,7 +114,7 @@ def test_small_estates_have_rows_too(devices: int) -> None:
 def test_the_same_seed_gives_the_same_rows_and_changes(tables: dict[str, pl.DataFrame]) -> None:
     again = build_tables(make_engine(), 1, NOW, "svc.reader")
     assert all(tables[name].equals(again[name]) for name in tables)
-    one, two = Store(tables, 1), Store(again, 1)
+    one, two = TableStore(tables, 1), TableStore(again, 1)
     for store in (one, two):
         store.change(COMPUTERS, NOW, updates=3, inserts=2, deletes=1)
         store.change("sys_user", NOW, updates=3, inserts=2, deletes=1)
@@ -123,7 +123,7 @@ def test_the_same_seed_gives_the_same_rows_and_changes(tables: dict[str, pl.Data
 
 
 def test_changes_are_what_they_say(tables: dict[str, pl.DataFrame]) -> None:
-    store = Store(tables, 1)
+    store = TableStore(tables, 1)
     for table in TABLES:
         before = {row["sys_id"]: row for row in store.rows(table).to_dicts()}
         changes = store.change(table, NOW, updates=1, inserts=2, deletes=1)
@@ -138,7 +138,7 @@ def test_changes_are_what_they_say(tables: dict[str, pl.DataFrame]) -> None:
 
 
 def test_more_deletes_than_rows_leave_an_empty_table(tables: dict[str, pl.DataFrame]) -> None:
-    store = Store(tables, 1)
+    store = TableStore(tables, 1)
     store.change("core_company", NOW, updates=5, inserts=0, deletes=1000)
     assert store.rows("core_company").height == 0
     assert not store.change("core_company", NOW, updates=1, inserts=1, deletes=1).inserted
