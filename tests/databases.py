@@ -57,6 +57,10 @@ class Server:
         self.run(f"CREATE SCHEMA {name}")
         return name
 
+    def new_schema_url(self) -> str:
+        """Create a new schema, and return the URL of connections that work in it."""
+        return f"{self.url}&options=-csearch_path%3D{self.schema()}"
+
     def run(self, *statements: str) -> list[tuple[Any, ...]]:
         """Run statements as the owner, and return the rows of the last one."""
         with psycopg.connect(self.url, autocommit=True) as connection:

@@ -21,7 +21,7 @@ assert LONG[:63] == OTHER[:63]
 
 @pytest.fixture
 def place(postgres: Server) -> SqlPlace:
-    return SqlPlace("postgres", f"{postgres.url}&options=-csearch_path%3D{postgres.schema()}")
+    return SqlPlace("postgres", postgres.new_schema_url())
 
 
 def outputs(*names: str, **more: Any) -> DatasetSpecification:

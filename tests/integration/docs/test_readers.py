@@ -109,7 +109,7 @@ def test_psql_and_nxp_sql_count_them_too(
 ) -> None:
     if not which("psql"):
         pytest.skip("NOT TRIED: psql is not installed")
-    database = f"{postgres.url}&options=-csearch_path%3D{postgres.schema()}"
+    database = postgres.new_schema_url()
     catalogue(tmp_path, {}, crashes={"landings": ["parquet", "sql"]})
     monkeypatch.setenv("NXP_DATABASE_URL", database)
     with place(tmp_path, days=5) as made:

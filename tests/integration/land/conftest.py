@@ -46,6 +46,14 @@ def window(tmp_path: Path) -> Callable[..., Staged]:
     return stage_window
 
 
+def by_hour(place: SqlPlace) -> dict[int, str]:
+    """Return the run of each landed hour; fail if an hour landed twice."""
+    rows = place.table("events")
+    found = {(row["at"] - START) // HOUR: row["_nxp_run_id"] for row in rows}
+    assert len(found) == len(rows)
+    return found
+
+
 def database_place(kind: str, request: pytest.FixtureRequest, folder: Path) -> SqlPlace:
     """Return an empty database of a kind."""
     if kind == "sqlite":
@@ -56,7 +64,7 @@ def database_place(kind: str, request: pytest.FixtureRequest, folder: Path) -> S
         mariadb: MariadbServer = request.getfixturevalue("mariadb")
         return SqlPlace(kind, mariadb.database())
     server: Server = request.getfixturevalue("postgres")
-    return SqlPlace(kind, f"{server.url}&options=-csearch_path%3D{server.schema()}")
+    return SqlPlace(kind, server.new_schema_url())
 
 
 @pytest.fixture

@@ -29,7 +29,7 @@ from tests.databases import (
     stage,
 )
 from tests.forks import fork
-from tests.integration.land.conftest import EVENTS, HOUR
+from tests.integration.land.conftest import EVENTS, HOUR, by_hour
 
 BY_WINDOW = {"partition": "window"}
 PARTITIONS = (
@@ -41,19 +41,11 @@ PARTITIONS = (
 @pytest.fixture
 def place(postgres: Server) -> SqlPlace:
     """Return an empty schema, as the connection's own."""
-    return SqlPlace("postgres", f"{postgres.url}&options=-csearch_path%3D{postgres.schema()}")
+    return SqlPlace("postgres", postgres.new_schema_url())
 
 
 def landing(place: SqlPlace, **more: Any) -> SqlLanding:
     return place.landing(specify(sql=BY_WINDOW, **more))
-
-
-def by_hour(place: SqlPlace) -> dict[int, str]:
-    """Return the run of each landed hour; fail if an hour landed twice."""
-    rows = place.table("events")
-    found = {(row["at"] - START) // HOUR: row["_nxp_run_id"] for row in rows}
-    assert len(found) == len(rows)
-    return found
 
 
 def spans(place: SqlPlace) -> list[tuple[str, str]]:

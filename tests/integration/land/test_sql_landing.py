@@ -39,13 +39,9 @@ from tests.databases import (
     specify,
     stage,
 )
-from tests.integration.land.conftest import DATABASES, EVENTS, HOUR, database_place
+from tests.integration.land.conftest import DATABASES, EVENTS, HOUR, by_hour, database_place
 
 DEVICES = [("id", pa.string()), ("n", pa.int64())]
-
-
-def postgres_place(server: Server) -> SqlPlace:
-    return SqlPlace("postgres", f"{server.url}&options=-csearch_path%3D{server.schema()}")
 
 
 @pytest.fixture(params=DATABASES)
@@ -63,14 +59,6 @@ def snapshot(tmp_path: Path) -> Callable[..., Staged]:
         return stage(tmp_path, listed, DEVICES, START + day * DAY, run=run, snapshot=True, **more)
 
     return stage_snapshot
-
-
-def by_hour(place: SqlPlace) -> dict[int, str]:
-    """Return the run of each landed hour; fail if an hour landed twice."""
-    rows = place.table("events")
-    found = {(row["at"] - START) // HOUR: row["_nxp_run_id"] for row in rows}
-    assert len(found) == len(rows)
-    return found
 
 
 def books(place: SqlPlace) -> list[tuple[str, int]]:
@@ -138,7 +126,7 @@ def test_one_window_landed_by_two_at_once_is_there_once(
 def test_what_people_put_on_a_table_survives_every_landing(
     postgres: Server, tmp_path: Path, window: Callable[..., Staged]
 ) -> None:
-    place = postgres_place(postgres)
+    place = SqlPlace("postgres", postgres.new_schema_url())
     window(3).publish(place.landing(specify()))
     place.run(
         "CREATE INDEX mine ON events (n)",
@@ -200,7 +188,7 @@ def test_an_index_under_the_name_of_ours_is_left_as_it_is(
 
 
 def test_postgres_keeps_json_as_it_was_written(postgres: Server, tmp_path: Path) -> None:
-    place = postgres_place(postgres)
+    place = SqlPlace("postgres", postgres.new_schema_url())
     columns = [{"nql": "j", "type": "json"}]
     texts = ['{"b": 1,  "a": [2.50, "ü"]}', "", None, "12345678901234567890"]
     rows = [{"j": value} for value in texts]
@@ -227,7 +215,7 @@ def test_sqlite_date_times_are_ordered_as_text_and_known_to_its_functions(
 def test_a_nul_character_is_refused_by_column_and_not_shown(
     postgres: Server, tmp_path: Path, kind: str
 ) -> None:
-    place = postgres_place(postgres)
+    place = SqlPlace("postgres", postgres.new_schema_url())
     value: Any = ["fine", "secret\0value"] if kind == "list" else "secret\0value"
     type_ = pa.large_list(pa.large_string()) if kind == "list" else pa.string()
     columns = [{"nql": "c", "type": kind}]
@@ -247,7 +235,7 @@ def test_sqlite_holds_a_nul_character(tmp_path: Path) -> None:
 def test_text_that_is_no_json_is_refused_by_column_and_not_shown(
     postgres: Server, tmp_path: Path
 ) -> None:
-    place = postgres_place(postgres)
+    place = SqlPlace("postgres", postgres.new_schema_url())
     staged = stage(tmp_path, [{"c": "secret {"}], [("c", pa.string())], snapshot=True)
     with pytest.raises(DataRefusedError, match="column c holds") as caught:
         staged.publish(place.landing(specify([{"nql": "c", "type": "json"}], mode="snapshot")))
@@ -274,7 +262,7 @@ def test_whole_numbers_become_fractions_and_no_other_type_changes(
 def test_a_widening_that_a_view_forbids_is_told(
     postgres: Server, window: Callable[..., Staged]
 ) -> None:
-    place = postgres_place(postgres)
+    place = SqlPlace("postgres", postgres.new_schema_url())
     window(1).publish(place.landing(specify()))
     place.run("CREATE VIEW seen AS SELECT n FROM events")
     columns = [{"nql": "at", "type": "datetime"}, {"nql": "n", "type": "float"}]
@@ -428,7 +416,7 @@ def test_a_view_is_no_table_to_land_in(place: SqlPlace) -> None:
 def test_names_with_capitals_and_reserved_words(
     postgres: Server, window: Callable[..., Staged]
 ) -> None:
-    place = postgres_place(postgres)
+    place = SqlPlace("postgres", postgres.new_schema_url())
     postgres.run('DROP SCHEMA IF EXISTS "Raw_Nexthink" CASCADE')
     specification = specify(sql={"schema": "Raw_Nexthink", "table": "Select"})
     landing = place.landing(specification)
@@ -548,7 +536,7 @@ def test_a_connection_that_is_lost_while_loading(
     window: Callable[..., Staged],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    place = postgres_place(postgres)
+    place = SqlPlace("postgres", postgres.new_schema_url())
     window(24, run="before").publish(place.landing(specify()))
     before = sorted(place.table("events"), key=lambda row: row["n"])
 
@@ -569,7 +557,7 @@ def test_a_connection_that_is_lost_while_loading(
 def test_a_connection_that_is_lost_at_the_commit_is_told_as_unknown(
     postgres: Server, window: Callable[..., Staged], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    place = postgres_place(postgres)
+    place = SqlPlace("postgres", postgres.new_schema_url())
     landing = place.landing(specify())
     landing.check()
     commit = Session.commit
@@ -593,7 +581,7 @@ def test_a_connection_that_is_lost_at_the_commit_is_told_as_unknown(
 def test_a_load_that_the_servers_time_limit_stops(
     postgres: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    place = postgres_place(postgres)
+    place = SqlPlace("postgres", postgres.new_schema_url())
     limited = SqlPlace("postgres", f"{place.url}%20-cstatement_timeout%3D300")
     limited.landing(specify()).check()
     interrupt(monkeypatch, lambda: time.sleep(0.5))

@@ -28,7 +28,7 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path / 'landed.db'}"
     server: Server = request.getfixturevalue("postgres")
-    return f"{server.url}&options=-csearch_path%3D{server.schema()}"
+    return server.new_schema_url()
 
 
 def point(made: Place, monkeypatch: pytest.MonkeyPatch, database: str | None, **more: str) -> Place:
