@@ -16,7 +16,7 @@ from flows.naming import is_scheduled, named, scheduled_at, subjects
 from tasks.exports.windows import INSTANT_PATTERN
 from tasks.land.asked import CONCURRENCY, MOST_AT_ONCE, Asked, Only
 from tasks.land.chunks import Chunk
-from tasks.land.report import summary
+from tasks.land.run_report import summary
 from tasks.runs.recorded import completed
 from tasks.stories.export import export_dataset, export_datasets
 

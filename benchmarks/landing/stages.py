@@ -19,7 +19,8 @@ from connectors.nexthink import Compression
 from connectors.nexthink.results.destination import CsvStream
 from connectors.nexthink.results.result_file import BLOCK_BYTES, ResultFile
 from nxp.__main__ import start_lightly
-from tasks.columns.conform import Conformer, match_header
+from tasks.columns.conform import Conformer
+from tasks.columns.header import match_header
 from tasks.land.asked import Asked
 from tasks.land.plan import plan_run
 from tasks.land.run import Run, open_run

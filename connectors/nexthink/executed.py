@@ -12,7 +12,7 @@ from connectors.errors import (
 )
 from connectors.http.exchanges import exchange_of
 from connectors.nexthink.api import setting_of
-from connectors.nexthink.results.download import begins_a_page
+from connectors.nexthink.results.error_page import begins_a_page
 
 # Above this many rows `execute` silently leaves out the rest.
 EXECUTE_ROW_LIMIT: Final = 1000

@@ -13,7 +13,7 @@ from connectors.ledger.action_requests import ActionRequest
 from nxp.answers.steps import Step
 from nxp.described import DatasetDescribed
 from tasks.land.outcome import UnitOutcome
-from tasks.land.report import RunReport
+from tasks.land.run_report import RunReport
 from tasks.sync.plan_file import MaskedSample
 from tasks.sync.report import SyncReport
 

@@ -11,14 +11,14 @@ from datetime import datetime
 
 import polars as pl
 import pyarrow as pa
-from pydantic import ValidationError
 
-from connectors.catalogue import Column, ColumnType, DatasetSpecification, Drift
+from connectors.catalogue import ColumnType
 from connectors.errors import DataRefusedError
 from connectors.limits import MB, Limits, read_limits
 from connectors.nexthink.results.result_file import ROW_BYTES, too_many_rejected
 from tasks.columns.cast import ARROW_TYPES, POLARS_TYPES, UTC_TYPE, ColumnCast, failed, fits
 from tasks.columns.described import field_metadata
+from tasks.columns.header import HeaderMatch
 from tasks.columns.reasons import NOT, NULL
 from tasks.columns.rules import Rules
 from tasks.columns.times import ARROW_UTC
@@ -27,30 +27,7 @@ from tasks.exports.windows import Window
 RAGGED = "the number of fields differs from the header"
 NO_TIME = "no time to place it by"
 CELLS_AT_ONCE = 50_000
-# In messages, which are also kept in the ledger.
-NAMES_SHOWN = 10
-NAME_SHOWN = 200
 RUN_ID, EXPORTED_AT = "_nxp_run_id", "_nxp_exported_at"
-
-
-@dataclass(frozen=True, slots=True)
-class HeaderMatch:
-    """How a result's header meets the declared columns.
-
-    `present` pairs each header with its column; `absent` are declared columns that the tenant did
-    not send; `added` are undeclared ones that it sent and that land as text; `dropped` are
-    undeclared ones that are left out.
-    """
-
-    present: tuple[tuple[str, Column], ...]
-    absent: tuple[Column, ...] = ()
-    added: tuple[str, ...] = ()
-    dropped: tuple[str, ...] = ()
-
-    @property
-    def landed(self) -> tuple[Column, ...]:
-        """Return all columns that land, in the order in which they land."""
-        return (*(column for _, column in self.present), *self.absent)
 
 
 @dataclass(slots=True)
@@ -106,57 +83,6 @@ class Conformed:
 
 
 REJECTS_SCHEMA = {"record": pl.Int64(), "reasons": pl.List(pl.String())}
-
-
-def match_header(header: Sequence[str], specification: DatasetSpecification) -> HeaderMatch:
-    """Match a result's header with the declared columns.
-
-    Raises:
-        DataRefusedError: a required column is missing, two headers land under one name, or a
-            column is new and the dataset's drift mode is freeze.
-    """
-    name = specification.dataset
-    declared = {column.nql: column for column in specification.columns}
-    # This comes first: if there is no header, a row stands in its place and must not be quoted.
-    if not declared.keys() & set(header):
-        raise DataRefusedError(
-            f"{name}: the result's first line names none of the declared columns; "
-            "nothing was published"
-        )
-    if "" in header:
-        raise DataRefusedError(f"{name}: the result has a column without a name")
-    if twice := sorted({text for text in header if header.count(text) > 1}):
-        raise DataRefusedError(f"{name}: the result has {_listed(twice)} twice")
-    absent = tuple(column for nql, column in declared.items() if nql not in header)
-    if missing := [column.nql for column in absent if not column.nullable or column.key]:
-        raise DataRefusedError(
-            f"{name}: the result lacks the required {_listed(missing)}: the saved query in "
-            f"Nexthink differs from nxp datasets {name} --nql; nothing was published"
-        )
-    new = [text for text in header if text not in declared]
-    if new and specification.drift is Drift.FREEZE:
-        raise DataRefusedError(
-            f"{name}: the result has the undeclared {_listed(new)} and drift is freeze; "
-            "nothing was published"
-        )
-    keep = specification.drift is Drift.EVOLVE
-    try:
-        added = [Column(nql=text) for text in new] if keep else []
-    except ValidationError:
-        raise DataRefusedError(
-            f"{name}: one of the undeclared {_listed(new)} would land under a reserved name"
-        ) from None
-    present = [(text, declared[text]) for text in declared if text in header]
-    present += [(column.nql, column) for column in added]
-    landed = [column.name for _, column in present] + [column.name for column in absent]
-    if meet := sorted({text for text in landed if landed.count(text) > 1}):
-        raise DataRefusedError(
-            f"{name}: two columns of the result land as {_listed(meet)}: declare both, each with "
-            "its own name"
-        )
-    return HeaderMatch(
-        tuple(present), absent, tuple(column.nql for column in added), () if keep else tuple(new)
-    )
 
 
 class Conformer:
@@ -334,10 +260,3 @@ class Conformer:
         self.counts.outside += outside
         self.counts.strayed += outside - int((time == window.end).sum())
         return landed
-
-
-def _listed(names: Sequence[str]) -> str:
-    """Return names for a message: a few, cut where they are long, and how many more there are."""
-    shown = ", ".join(name[:NAME_SHOWN] for name in names[:NAMES_SHOWN])
-    more = len(names) - NAMES_SHOWN
-    return f"{shown} and {more} more" if more > 0 else shown

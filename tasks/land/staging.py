@@ -22,8 +22,9 @@ from connectors.catalogue import DatasetSpecification, Mode
 from connectors.errors import DataRefusedError
 from connectors.lake.stage import Stage, StagedFile, as_written, keep_rows
 from connectors.nexthink.results.result_file import ByteSource, ResultFile
-from tasks.columns.conform import Conformed, Conformer, Counts, HeaderMatch, match_header
+from tasks.columns.conform import Conformed, Conformer, Counts
 from tasks.columns.described import file_schema
+from tasks.columns.header import HeaderMatch, match_header
 from tasks.columns.rules import Rules
 from tasks.exports.windows import EPOCH, Window
 

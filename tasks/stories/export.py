@@ -27,8 +27,9 @@ from tasks.land.holding import held, landed_by_another
 from tasks.land.outcome import UnitOutcome
 from tasks.land.pieces import unit_request
 from tasks.land.plan import Plan, Unit, plan_run
-from tasks.land.report import RunReport, raise_unless_complete, report_run
+from tasks.land.report import raise_unless_complete, report_run
 from tasks.land.run import Run, open_run
+from tasks.land.run_report import RunReport
 from tasks.land.unit import fetch_and_land
 from tasks.land.units import land
 

@@ -12,7 +12,8 @@ from connectors.errors import StorageError
 from connectors.lake import Entry
 from connectors.lake.rejects import RejectFile
 from connectors.landings import Landing
-from tasks.columns.conform import RAGGED, REJECTS_SCHEMA, Conformer, match_header
+from tasks.columns.conform import RAGGED, REJECTS_SCHEMA, Conformer
+from tasks.columns.header import match_header
 from tasks.columns.rules import rules_of
 from tasks.columns.transform import Transform
 from tasks.exports.windows import Window

@@ -11,31 +11,23 @@ from typing import Final
 
 import httpx
 
-from connectors.csv_syntax import BOM
-from connectors.errors import (
-    Exchange,
-    IncompleteResultError,
-    PipelineError,
-    ResultsExpiredError,
-    UnavailableError,
-)
+from connectors.errors import IncompleteResultError, UnavailableError
 from connectors.http.client import unreachable
-from connectors.http.exchanges import exchange_of
-from connectors.http.policy import (
-    LONGEST_WAIT,
-    SERVER_ERRORS,
-    Retry,
-    backoff,
-    limit_reached,
-    retry_after,
-)
+from connectors.http.policy import Retry, backoff
 from connectors.limits import Limits, read_limits
 from connectors.nexthink.api import HTTP_FAULTS
 from connectors.nexthink.models import Compression
+from connectors.nexthink.results.broken_off import BrokenOffError, cut_short, evidence_of, refusal
 from connectors.nexthink.results.ceilings import Ceilings, TooSlowError
 from connectors.nexthink.results.completeness import ByteRange, ReceivedBytes
 from connectors.nexthink.results.decode import SniffingDecoder
 from connectors.nexthink.results.destination import Destination
+from connectors.nexthink.results.error_page import (
+    LONGEST_BEGINNING,
+    begins_a_page,
+    page_error,
+    visible_text,
+)
 
 log = logging.getLogger(__name__)
 
@@ -50,33 +42,8 @@ MAX_REDIRECTS: Final = 5
 _OK: Final = 200
 _PARTIAL: Final = 206
 _RANGE_NOT_SATISFIABLE: Final = 416
-_BUSY: Final = frozenset({408, 429})
-# Answers of a signed URL that has expired or whose file is deleted; 400 is S3's ExpiredToken.
-_URL_REFUSED: Final = frozenset({400, 401, 403, 404, 410})
-# More blank characters than any page begins with.
-_LONGEST_BEGINNING: Final = 4_096
 # Encodings of the file itself that storage may declare; any other was added by a proxy.
 _OWN_ENCODINGS: Final = frozenset({"", "identity", "gzip", "x-gzip", "zstd", "aws-chunked"})
-
-
-class _BrokenOffError(Exception):
-    """A try ended early; `error` is raised if no other try gets further."""
-
-    def __init__(
-        self,
-        error: PipelineError,
-        *,
-        wait: float = 0.0,
-        is_url_refused: bool = False,
-        is_other_file: bool = False,
-        is_slow: bool = False,
-    ) -> None:
-        super().__init__()
-        self.error = error
-        self.wait = wait
-        self.is_url_refused = is_url_refused
-        self.is_other_file = is_other_file
-        self.is_slow = is_slow
 
 
 @dataclass(frozen=True)
@@ -128,7 +95,7 @@ class Transfer:
             try:
                 self._try(url)
                 break
-            except _BrokenOffError as break_off:
+            except BrokenOffError as break_off:
                 stalls = 1 if self.received > furthest else stalls + 1
                 furthest = max(furthest, self.received)
                 slow += break_off.is_slow
@@ -151,7 +118,7 @@ class Transfer:
                 "its end cannot be proven"
             )
 
-    def _recover(self, break_off: _BrokenOffError, stalls: int, url: str) -> str:
+    def _recover(self, break_off: BrokenOffError, stalls: int, url: str) -> str:
         """Prepare the next try, and return its URL."""
         log.info(
             "download broke off after %d bytes (%s), stall %d of %d",
@@ -183,7 +150,7 @@ class Transfer:
         """Fetch what is missing.
 
         Raises:
-            _BrokenOffError: another try may continue from here.
+            BrokenOffError: another try may continue from here.
             PipelineError: another try is pointless.
         """
         request = self._request(url)
@@ -197,9 +164,9 @@ class Transfer:
                 response.close()
         except TooSlowError:
             slow = self._ceilings.too_slow(request.url.host)
-            raise _BrokenOffError(slow, is_slow=True) from None
+            raise BrokenOffError(slow, is_slow=True) from None
         except Retry.READ.faults as fault:
-            raise _BrokenOffError(unreachable(fault, request)) from None
+            raise BrokenOffError(unreachable(fault, request)) from None
         except HTTP_FAULTS as fault:
             raise unreachable(fault, request) from None
         self._check_arrived(response)
@@ -209,10 +176,10 @@ class Transfer:
         arrived = self._arrived
         if arrived.is_beyond:
             raise IncompleteResultError(
-                "the result file is longer than announced", exchange=_evidence(response)
+                "the result file is longer than announced", exchange=evidence_of(response)
             )
         if not (arrived.is_counted and arrived.is_reached):
-            raise _BrokenOffError(self._cut(response))
+            raise BrokenOffError(cut_short(response))
 
     def _request(self, url: str) -> httpx.Request:
         # We decompress it ourselves. A proxy must not compress it again: lengths would not match.
@@ -234,10 +201,10 @@ class Transfer:
     def _write(self, piece: bytes) -> None:
         if self._beginning is not None:
             # With status 200: from a file store in trouble, or a proxy in its place.
-            self._beginning += piece[:_LONGEST_BEGINNING]
+            self._beginning += piece[:LONGEST_BEGINNING]
             if begins_a_page(self._beginning):
-                raise _page()
-            if _text_of(self._beginning) or len(self._beginning) > _LONGEST_BEGINNING:
+                raise page_error()
+            if visible_text(self._beginning) or len(self._beginning) > LONGEST_BEGINNING:
                 self._beginning = None
         self._unpacked += len(piece)
         self._ceilings.check_text(self._unpacked, self.received)
@@ -255,7 +222,7 @@ class Transfer:
             self._check_nothing_left(response)
             return False
         else:
-            raise self._refusal(response)
+            raise refusal(response, self._storage.clock())
         return True
 
     def _begin_whole(self, response: httpx.Response) -> None:
@@ -265,15 +232,15 @@ class Transfer:
         if encoding not in _OWN_ENCODINGS:
             raise UnavailableError(
                 "a proxy re-encodes the result file: let this host pass unchanged",
-                exchange=_evidence(response),
+                exchange=evidence_of(response),
             )
         if headers.get("content-type", "").lower().startswith("text/html"):
-            raise _page(_evidence(response))
+            raise page_error(evidence_of(response))
         length = headers.get("content-length")
         if length is None and "chunked" not in headers.get("transfer-encoding", "").lower():
             raise IncompleteResultError(
                 "the result file comes without a length, so its end cannot be proven",
-                exchange=_evidence(response),
+                exchange=evidence_of(response),
             )
         self._arrived.begin(ByteRange.of_whole(length))
         etag = headers.get("etag", "")
@@ -284,64 +251,12 @@ class Transfer:
         part = ByteRange.of_range(response.headers.get("content-range", ""))
         is_same_file = response.headers.get("etag") == self._etag
         if part is None or not is_same_file or not self._arrived.continues(part):
-            raise _BrokenOffError(self._cut(response), is_other_file=True)
+            raise BrokenOffError(cut_short(response), is_other_file=True)
         self._arrived.begin(part)
         self.resumed += 1
 
     def _check_nothing_left(self, response: httpx.Response) -> None:
         part = ByteRange.of_range(response.headers.get("content-range", ""))
         if part is None or not self._arrived.continues(part):
-            raise _BrokenOffError(self._cut(response), is_other_file=True)
+            raise BrokenOffError(cut_short(response), is_other_file=True)
         self._arrived.begin(part)
-
-    def _refusal(self, response: httpx.Response) -> Exception:
-        """Return the error of an answer without any part of the file."""
-        status = response.status_code
-        if status in _URL_REFUSED:
-            expired = ResultsExpiredError(
-                "the result file's URL is refused, even a new one: export again",
-                exchange=_evidence(response),
-            )
-            return _BrokenOffError(expired, is_url_refused=True)
-        now = self._storage.clock()
-        wait = ((retry_after(response.headers, now) or now) - now).total_seconds()
-        host = response.request.url.host
-        error = limit_reached(response.request, response, now) or UnavailableError(
-            f"{host} does not deliver the result file: try again later",
-            exchange=_evidence(response),
-        )
-        if status not in _BUSY and status not in SERVER_ERRORS:
-            return error
-        return error if wait > LONGEST_WAIT.total_seconds() else _BrokenOffError(error, wait=wait)
-
-    def _cut(self, response: httpx.Response) -> UnavailableError:
-        return UnavailableError(
-            f"{response.request.url.host} delivered only part of the result file: try again later",
-            exchange=_evidence(response),
-        )
-
-
-def _evidence(response: httpx.Response) -> Exchange:
-    return exchange_of(response.request, response)
-
-
-def _page(exchange: Exchange | None = None) -> UnavailableError:
-    return UnavailableError(
-        "a page of XML or HTML, or JSON, came instead of the result file: try again later, and "
-        "check proxies if it comes again",
-        exchange=exchange,
-    )
-
-
-def begins_a_page(beginning: bytes) -> bool:
-    """Return whether a text begins as XML, HTML or a JSON object, which no header does."""
-    return _text_of(beginning).startswith((b"<", b"{"))
-
-
-def _text_of(beginning: bytes) -> bytes:
-    """Return a text without what stands before the first character that shows."""
-    wide = beginning.startswith((b"\xff\xfe", b"\xfe\xff"))
-    plain = beginning[2:].replace(b"\0", b"") if wide else beginning
-    while (rest := plain.lstrip().removeprefix(BOM)) != plain:
-        plain = rest
-    return plain

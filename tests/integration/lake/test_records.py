@@ -40,7 +40,7 @@ from connectors.lake.records import (
 from connectors.lake.stores.local import LocalStore
 from tasks.act.report import ActionReport
 from tasks.land.report import STAGES as LAND_STAGES
-from tasks.land.report import RunReport
+from tasks.land.run_report import RunReport
 from tasks.sync.report import SyncReport
 from tests.lakes import DAY, Site, publish
 

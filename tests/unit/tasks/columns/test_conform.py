@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from connectors.catalogue import DatasetSpecification
 from connectors.errors import DataRefusedError
-from tasks.columns.conform import RAGGED, Conformer, match_header
+from tasks.columns.conform import RAGGED, Conformer
+from tasks.columns.header import match_header
 from tasks.exports.windows import Window
 
 EXPORTED = datetime(2026, 11, 20, 9, tzinfo=UTC)

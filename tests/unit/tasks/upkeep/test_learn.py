@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 from connectors.catalogue import ColumnType, DatasetSpecification, Described, Mode
 from connectors.errors import ConfigurationError, DataRefusedError, UsageError
 from connectors.nexthink.results.result_file import ResultFile
-from tasks.columns.conform import Conformer, match_header
+from tasks.columns.conform import Conformer
+from tasks.columns.header import match_header
 from tasks.upkeep.draft import DatasetDraft, plan_sample, read_query, write_draft
 from tasks.upkeep.learn import Lesson, ProposedColumn, differences, learn_file, propose_names
 

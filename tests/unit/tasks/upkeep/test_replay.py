@@ -22,7 +22,8 @@ from connectors.lake.records import write_rejects
 from connectors.lake.rejects import reject_files
 from connectors.ledger import Ledger, open_ledger
 from connectors.settings.installation import load_settings
-from tasks.columns.conform import RAGGED, REJECTS_SCHEMA, Conformer, match_header
+from tasks.columns.conform import RAGGED, REJECTS_SCHEMA, Conformer
+from tasks.columns.header import match_header
 from tasks.runs.opening import Parts
 from tasks.upkeep.refit import ReplayRun
 from tasks.upkeep.replay import replay_unit, try_unit
