@@ -35,20 +35,7 @@ def changes_sql(manifest: Manifest, key: Sequence[str], read: str, slots: str = 
     Raises:
         ConfigurationError: it has no key, or lands a column of a name that the view needs.
     """
-    name = manifest.dataset
-    columns = {
-        each: of for each, of in manifest.schema_columns.items() if not each.startswith(_OWN)
-    }
-    if not key or not {*key} <= columns.keys():
-        raise ConfigurationError(
-            f"{name}_changes: {name} has no key column in its snapshots: declare one, key: true, "
-            f"and land a snapshot"
-        )
-    if taken := {VALID_FROM, VALID_TO} & columns.keys():
-        raise ConfigurationError(
-            f"{name}_changes: {name} has a column {', '.join(sorted(taken))} of its own: give it "
-            "another name"
-        )
+    columns = _columns(manifest, key)
     others = [each for each in columns if each not in key]
     fixed = [each for each in others if not _moves(each, columns[each])]
     objects = ", ".join(map(quoted_name, key))
@@ -82,6 +69,25 @@ SELECT {", ".join(shown)}, min({VALID_FROM}) AS {VALID_FROM},
   last({VALID_TO} ORDER BY _nxp_slot) AS {VALID_TO}
 FROM numbered GROUP BY {objects}, _nxp_version
 """  # noqa: S608 - names and texts, quoted
+
+
+def _columns(manifest: Manifest, key: Sequence[str]) -> dict[str, str]:
+    """Return the dataset's own columns with their types; raise if they allow no such view."""
+    name = manifest.dataset
+    columns = {
+        each: of for each, of in manifest.schema_columns.items() if not each.startswith(_OWN)
+    }
+    if not key or not {*key} <= columns.keys():
+        raise ConfigurationError(
+            f"{name}_changes: {name} has no key column in its snapshots: declare one, key: true, "
+            f"and land a snapshot"
+        )
+    if taken := {VALID_FROM, VALID_TO} & columns.keys():
+        raise ConfigurationError(
+            f"{name}_changes: {name} has a column {', '.join(sorted(taken))} of its own: give it "
+            "another name"
+        )
+    return columns
 
 
 def key_in_files(lake: Lake, manifest: Manifest) -> list[str]:

@@ -2,12 +2,13 @@
 
 import json
 import uuid
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
 import polars as pl
 
-from connectors.actions import ActionKind
+from connectors.actions import ActionKind, ActionSpecification
 from connectors.counting import number_of
 from connectors.errors import DataRefusedError, NothingDoneError, UsageError
 from connectors.ledger import ActionPlanRecord
@@ -68,15 +69,7 @@ def make_plan(run: ActionRun, asked: ActionAsked, asker: Requester = NOBODY) -> 
     _check_size(run, wanted.height, described)
     plan_id = f"{run.now:%Y%m%dT%H%M%SZ}-{uuid.uuid4().hex[:8]}"
     batch = wanted.height if described.is_whole else specification.limits.batch
-    sending = Sending(
-        kind=specification.kind.value,
-        action_id=specification.id,
-        parameters=parameters,
-        expires_in_minutes=specification.expires_in_minutes,
-        reason=specification.reason,
-        source=specification.source,
-        ticket=asked.ticket,
-    )
+    sending = _sending(specification, parameters, asked.ticket)
     path = plan_path(run.action, plan_id)
     planned = _batched(rows, batch, run.ledger.identity.own)
     _check_requests(run, planned, sending)
@@ -103,6 +96,20 @@ def make_plan(run: ActionRun, asked: ActionAsked, asker: Requester = NOBODY) -> 
     write_page(run.lake, path, card_page(record, planned), run.folder())
     run.ledger.action_plans.add(record)
     return ActionPlan(record, sending, planned)
+
+
+def _sending(
+    specification: ActionSpecification, parameters: Mapping[str, str], ticket: str | None
+) -> Sending:
+    return Sending(
+        kind=specification.kind.value,
+        action_id=specification.id,
+        parameters=parameters,
+        expires_in_minutes=specification.expires_in_minutes,
+        reason=specification.reason,
+        source=specification.source,
+        ticket=ticket,
+    )
 
 
 def nothing_done(run: ActionRun, plan: ActionPlan) -> NothingDoneError:

@@ -106,14 +106,8 @@ def act(
                 made = _planned(run, asked, stages)
             stages.plan = made.record
             stages.is_begun = made.record.begun_at is not None
-        if not stages.is_begun:
-            if made.targets.is_empty() and asked.names_targets and not stages.is_dry:
-                stages.nothing = nothing_done(run, made)
-            if stages.is_dry or made.targets.is_empty():
-                return
-            verdict = approved(run, made.record, asked, approve)
-            if verdict:
-                stages.person = person_of_approval(stages.person, verdict.who)
+        if not stages.is_begun and not _is_agreed(run, made, asked, approve, stages):
+            return
         # Where nobody was named before, the form has named somebody now.
         check_allowed(run.specification, stages.person)
         if not stages.is_dry:
@@ -131,6 +125,28 @@ def act(
 def _is_named_later(run: ActionRun, stages: ActionStages) -> bool:
     """Return whether it is not known yet if this person is allowed to: nothing is sent before."""
     return run.specification.allow is not None and not stages.person.is_named
+
+
+def _is_agreed(
+    run: ActionRun,
+    made: ActionPlan,
+    asked: ActionAsked,
+    approve: Approve | None,
+    stages: ActionStages,
+) -> bool:
+    """Return whether there is something to send and nobody has to be asked any more.
+
+    Raises:
+        NotApprovedError: a person has said no, or nobody has said yes.
+    """
+    if made.targets.is_empty() and asked.names_targets and not stages.is_dry:
+        stages.nothing = nothing_done(run, made)
+    if stages.is_dry or made.targets.is_empty():
+        return False
+    verdict = approved(run, made.record, asked, approve)
+    if verdict:
+        stages.person = person_of_approval(stages.person, verdict.who)
+    return True
 
 
 def _planned(run: ActionRun, asked: ActionAsked, stages: ActionStages) -> ActionPlan:

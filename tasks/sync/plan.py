@@ -55,7 +55,7 @@ def make_plan(
         inventory_at: when the inventory that lists the keys was exported.
         accepted: by guard, why a person accepts it.
         made_by: the run that plans; the sources' rejects are kept under its id.
-        look: how it is seen what the tenant holds; None plans by the ledger alone.
+        look: reads what the tenant holds; None plans by the ledger alone.
 
     Raises:
         DataRefusedError: the ledger cannot keep a key or a value; nothing was planned.
@@ -72,18 +72,9 @@ def make_plan(
         takes=planning.specification.on_conflict is OnConflict.TAKE,
     )
 
-    def differences() -> Iterator[SyncDifference]:
-        for each in wanted:
-            check_texts(planning.sync, each)
-            draft.wanted_keys += each.keys.height
-            for piece, known in pieces(planning, draft, each, is_whole=is_complete or is_full):
-                absences = planning.ledger.absences.read(planning.sync, piece.after, piece.up_to)
-                yield difference(
-                    piece, known, fields=planning.fields, view=view, absent_before=absences["key"]
-                )
-
     draft.is_guarded = True
-    plan_id, sha256 = _write(planning, draft, differences(), look)
+    found = _differences(planning, draft, wanted, view, is_whole=is_complete or is_full)
+    plan_id, sha256 = _write(planning, draft, found, look)
     plan = _record(
         planning,
         draft,
@@ -98,6 +89,25 @@ def make_plan(
         absent = pl.concat(draft.absent) if draft.absent else pl.Series("key", [], pl.String)
         planning.ledger.absences.record(planning.sync, absent, planning.now)
     return plan
+
+
+def _differences(
+    planning: Planning,
+    draft: Draft,
+    wanted: Iterable[WantedRange],
+    view: ComparisonSettings,
+    *,
+    is_whole: bool,
+) -> Iterator[SyncDifference]:
+    """Yield how the sources differ from the known values, piece by piece of each range."""
+    for each in wanted:
+        check_texts(planning.sync, each)
+        draft.wanted_keys += each.keys.height
+        for piece, known in pieces(planning, draft, each, is_whole=is_whole):
+            absences = planning.ledger.absences.read(planning.sync, piece.after, piece.up_to)
+            yield difference(
+                piece, known, fields=planning.fields, view=view, absent_before=absences["key"]
+            )
 
 
 def retry_plan(planning: Planning, look: Look | None = None) -> SyncPlan:
@@ -135,7 +145,7 @@ def retire_plan(
         planning: the sync, of all fields that it has ever sent.
         accepted: by guard, why a person accepts it.
         made_by: the run that plans.
-        look: how it is seen what the tenant holds; None plans by the ledger alone.
+        look: reads what the tenant holds; None plans by the ledger alone.
     """
     recover(planning)
     draft = _begin(planning)

@@ -56,16 +56,7 @@ def known_rows(sent: pl.DataFrame, outcomes: pl.DataFrame, tried: Tried) -> pl.D
     Returns:
         Rows of KNOWN.
     """
-    answered = outcomes.filter(pl.col("code").ne_missing(NOT_SENT)).select(
-        pl.col("value").alias(IDENTITY), "outcome", "code", "reason"
-    )
-    unsaid = [name for name in _SEEN if name not in sent.columns]
-    sent = sent.with_columns(pl.lit(None, pl.String).alias(name) for name in unsaid)
-    rows = (
-        sent.rename({"code": "code_before"})
-        .join(answered, on=IDENTITY, how="inner")
-        .join(_states(answered), on=["outcome", "code", "reason"], how="left", nulls_equal=True)
-    )
+    rows = _with_answers(sent, outcomes)
     at, named = pl.lit(tried.at, MOMENT), pl.col("named")
     is_taken = pl.col("state") == ValueState.ACKNOWLEDGED
     # The other values of an object with a bad value may or may not have been written.
@@ -102,6 +93,20 @@ def known_rows(sent: pl.DataFrame, outcomes: pl.DataFrame, tried: Tried) -> pl.D
         mapping=mapping,
         plan_id=pl.lit(tried.plan_id),
     ).select(pl.col(name).cast(dtype) for name, dtype in KNOWN.items())
+
+
+def _with_answers(sent: pl.DataFrame, outcomes: pl.DataFrame) -> pl.DataFrame:
+    """Return what was sent, each value with its object's answer and what that means."""
+    answered = outcomes.filter(pl.col("code").ne_missing(NOT_SENT)).select(
+        pl.col("value").alias(IDENTITY), "outcome", "code", "reason"
+    )
+    unsaid = [name for name in _SEEN if name not in sent.columns]
+    return (
+        sent.with_columns(pl.lit(None, pl.String).alias(name) for name in unsaid)
+        .rename({"code": "code_before"})
+        .join(answered, on=IDENTITY, how="inner")
+        .join(_states(answered), on=["outcome", "code", "reason"], how="left", nulls_equal=True)
+    )
 
 
 def is_unknown_object(code: str | None, reason: str | None) -> bool:
